@@ -251,6 +251,111 @@ export async function setupBulk({ browser, link, mock }) {
   await finish(opened)
 }
 
+/** The tenant's own settings: a fault of the server at its field, a provider that comes with its secret, and no way to delete the tenant. */
+export async function setupTenant({ browser, link, mock }) {
+  const opened = await openSetup(browser, link)
+  const { page } = opened
+  await page.getByRole('navigation', { name: 'Sections' }).getByRole('link', { name: 'Tenant', exact: true }).click()
+  await page.getByRole('heading', { name: 'Tenant', level: 1 }).waitFor()
+  await page.getByLabel('Time zone').fill('Nowhere')
+  await page.getByLabel('Rings for').fill('0')
+  await review(page).click()
+  const summary = page.getByRole('alert').filter({ hasText: 'Nothing is saved yet' })
+  await summary.getByText('It is a whole number from 1 to 600.').waitFor()
+  await page.getByLabel('Rings for').fill('20')
+  await review(page).click()
+  await summary.getByText('There is no time zone Nowhere.').waitFor()
+  assert(await page.getByLabel('Time zone').evaluate((input) => document.getElementById(input.getAttribute('aria-describedby').split(' ').at(-1)).textContent.includes('There is no time zone Nowhere.')), 'the fault is not at its field')
+  await page.getByLabel('Time zone').fill('Europe/Vienna')
+  await page.getByText('The company’s own sign-in (OpenID Connect)').click()
+  await page.getByLabel(/^People sign in with the company’s provider/).check()
+  await page.getByLabel('What people call it').fill('Acme ID')
+  await page.getByLabel('Issuer').fill('https://id.acme.example')
+  await page.getByLabel('Client id there').fill('trunkline')
+  await page.getByLabel('Secret there').fill('hush hush')
+  assertEqual(await axeFinds(page), [], 'axe, the settings of the tenant')
+  await review(page).click()
+  const shown = await dialog(page, 'This will change').innerText()
+  for (const words of ['Rings for', '20', 'Europe/Vienna', 'Acme ID', '(a new one)']) assert(shown.includes(words), `${words} is not in ${shown}`)
+  assert(!shown.includes('hush hush'), 'the secret is shown')
+  await save(page).click()
+  await page.getByText('Tenant is saved.').waitFor()
+  const { object } = mock.setup.get('tenant', '-')
+  assertEqual([object.no_answer_s, object.time_zone, object.sign_in.upstream.client_id, object.hold_music], [20, 'Europe/Vienna', 'trunkline', 'music'], 'what is stored')
+  assertEqual(await page.getByRole('button', { name: 'Delete …' }).count(), 0, 'ways to delete the tenant')
+  await finish(opened, isMeant)
+}
+
+/** Rules about numbers: a new one stands last, the keyboard moves it up, and the order is saved after it was shown. */
+export async function setupDialRules({ browser, link, mock }) {
+  const opened = await openSetup(browser, link)
+  const { page } = opened
+  await page.keyboard.press('g')
+  await page.keyboard.press('o')
+  await page.getByRole('heading', { name: 'Dial rules', level: 1 }).waitFor()
+  const names = () => page.locator('[data-object]').evaluateAll((rows) => rows.map((row) => row.dataset.object))
+  await until('the rules are there', async () => (await names()).length === 4)
+  assertEqual(await names(), ['emergency', 'premium', 'outside', 'daily'], 'the order of the rules')
+  await page.getByRole('link', { name: 'New dial rule' }).click()
+  await page.getByLabel(/^Name/).fill('far')
+  await page.getByLabel('What it does').selectOption('limit')
+  await page.getByLabel('Numbers that it is about').fill('+1.')
+  assertEqual(await page.getByLabel('Position').inputValue(), '4', 'the place of a new rule')
+  await review(page).click()
+  await page.getByRole('alert').getByText('It or “Minutes of calls in a day” is needed.').waitFor()
+  await page.getByLabel('Minutes of calls in a day').fill('30')
+  await review(page).click()
+  await save(page).click()
+  await page.getByText('far is created.').waitFor()
+  await go(page, '/agent-setup/dial-rules')
+  const up = page.getByRole('button', { name: 'Move far up' })
+  await up.focus()
+  await page.keyboard.press('Enter')
+  await page.getByText('far is number 4 of 5 now, not saved yet.').waitFor()
+  await until('the focus moves with the rule', () => up.evaluate((button) => button === document.activeElement))
+  await page.keyboard.press('Enter')
+  await page.getByText('far is number 3 of 5 now, not saved yet.').waitFor()
+  assertEqual(await axeFinds(page), [], 'axe, with a rule that was moved')
+  // Whoever leaves is asked.
+  await page.getByRole('navigation', { name: 'Sections' }).getByRole('link', { name: 'Skills' }).click()
+  await dialog(page, 'Leave without saving?').getByRole('button', { name: 'Stay here' }).click()
+  await page.getByRole('button', { name: 'Review the order' }).click()
+  await dialog(page, '3 entries will change').waitFor()
+  await save(page).click()
+  await page.getByText('The order is saved.').waitFor()
+  assertEqual(await names(), ['emergency', 'premium', 'far', 'outside', 'daily'], 'the order of the rules')
+  assertEqual(['far', 'outside', 'daily'].map((name) => mock.setup.get('dial_rule', name).object.place), [2, 3, 4], 'what is stored')
+  await finish(opened, isMeant)
+}
+
+/** Who has signed in: by person and time, in pages, in words; and from a person to their sign-ins. */
+export async function setupSignIns({ browser, link }) {
+  const opened = await openSetup(browser, link)
+  const { page } = opened
+  await page.getByRole('navigation', { name: 'Sections' }).getByRole('link', { name: 'Sign-ins' }).click()
+  await page.getByText('Refused, by password, 3 times within a minute').waitFor()
+  const rows = page.locator('[data-event]')
+  assertEqual(await rows.count(), 50, 'the first page')
+  await page.getByRole('button', { name: 'Show more' }).click()
+  await until('the second page', async () => (await rows.count()) === 100)
+  await page.getByLabel('Person (user name)').fill('ada.adler')
+  await page.getByLabel(/^What/).selectOption('refused')
+  await page.getByRole('button', { name: 'Show', exact: true }).click()
+  await until('hers alone', async () => (await rows.count()) === 1)
+  assert(page.url().includes('person=ada.adler'), 'the filter is not in the address')
+  assertEqual(await axeFinds(page), [], 'axe, sign-ins')
+  await page.goBack()
+  await until('all again', async () => (await rows.count()) > 1)
+  assertEqual(await page.getByLabel('Person (user name)').inputValue(), '', 'the filter after the way back')
+  await page.getByLabel('Until').fill('2000-01-01T00:00')
+  await page.getByRole('button', { name: 'Show', exact: true }).click()
+  await page.getByText('Nothing is noted for this.').waitFor()
+  await go(page, '/agent-setup/people/ben.adler')
+  await page.getByRole('link', { name: 'Sign-ins of this person' }).click()
+  await until('his alone', async () => (await rows.count()) === 50 && (await page.getByLabel('Person (user name)').inputValue()) === 'ben.adler')
+  await finish(opened)
+}
+
 /** The server is away, and comes back; the session ends, and another tab signs in: what was typed stays. */
 export async function setupOutage({ browser, link, mock }) {
   const opened = await openSetup(browser, link)
@@ -319,6 +424,11 @@ const PAGES = [
   '/agent-setup/hours/office',
   '/agent-setup/feature-codes/*50',
   '/agent-setup/clients/reports',
+  '/agent-setup/dial-rules',
+  '/agent-setup/dial-rules/daily',
+  '/agent-setup/new/dial-rules',
+  '/agent-setup/tenant',
+  '/agent-setup/sign-ins',
   '/agent-setup/nothing',
 ]
 

@@ -27,12 +27,12 @@ export function peopleToCsv(people) {
 export function peopleFromCsv(text, present) {
   const [head = '', ...lines] = text.split(/\r?\n/).filter((line, index) => index === 0 || line !== '')
   const columns = head.split(',').map((name) => name.trim())
-  const faults = columns.filter((name) => !COLUMNS.includes(name)).map((name) => ({ line: 1, column: name, rule: `there is no such column; there are ${COLUMNS.join(', ')}` }))
+  const faults = columns.filter((name) => !COLUMNS.includes(name)).map((name) => ({ line: 1, column: name, rule: `there is no such column; there are ${COLUMNS.join(', ')}`, code: 'unknown_column', values: { names: COLUMNS.join(', ') } }))
   const edits = []
   const found = new Map()
   lines.forEach((line, index) => {
     const cells = Object.fromEntries(line.split(',').map((cell, at) => [columns[at], cell.trim()]))
-    const edit = editOf(cells, present(cells.user_name), (column, rule) => faults.push({ line: index + 2, column, rule }))
+    const edit = editOf(cells, present(cells.user_name), (column, rule, code, values = {}) => faults.push({ line: index + 2, column, rule, code, values }))
     found.set(cells.user_name, index + 2)
     edits.push(edit)
   })
@@ -40,11 +40,11 @@ export function peopleFromCsv(text, present) {
 }
 
 function editOf(cells, held, fault) {
-  if (!cells.user_name) fault('user_name', 'it is needed')
-  if (cells.disabled !== undefined && !['true', 'false', ''].includes(cells.disabled)) fault('disabled', 'it is true or false')
-  if (cells.wrap_up_s && !/^\d+$/.test(cells.wrap_up_s)) fault('wrap_up_s', 'it is a number')
+  if (!cells.user_name) fault('user_name', 'it is needed', 'needed')
+  if (cells.disabled !== undefined && !['true', 'false', ''].includes(cells.disabled)) fault('disabled', 'it is true or false', 'wrong_type', { wanted: 'flag' })
+  if (cells.wrap_up_s && !/^\d+$/.test(cells.wrap_up_s)) fault('wrap_up_s', 'it is a whole number', 'wrong_type', { wanted: 'number' })
   const skills = (cells.skills ?? '').split('|').filter(Boolean).map((part) => ({ skill: part.split('=')[0], level: Number(part.split('=')[1]) }))
-  if (skills.some(({ level }) => !Number.isInteger(level))) fault('skills', 'it is as Sales=5|English=3')
+  if (skills.some(({ level }) => !Number.isInteger(level))) fault('skills', `${cells.skills} is not as Sales=5, with | between several`, 'levels', { part: cells.skills })
   const object = {
     ...(held ?? { email: null, privileges: [], disabled: false }),
     user_name: cells.user_name,

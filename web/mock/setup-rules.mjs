@@ -5,6 +5,9 @@ import { ID_FIELDS } from './setup-tenant.mjs'
 const LEVEL_MAX = 1_000
 const PASSWORD_LEAST = 8
 
+/** A rule that is broken: where, in the words of the server, and with its code. */
+const broken = (field, rule, code, values = {}) => ({ field, rule, code, values })
+
 /** What an object names, and where. */
 export function references(kind, object) {
   const one = (to, id, field) => (typeof id === 'string' && id !== '' ? [{ kind: to, id, field }] : [])
@@ -15,6 +18,10 @@ export function references(kind, object) {
       return (object.dns ?? []).flatMap((dn) => one('dn', dn, 'dns'))
     case 'dn':
       return [...one('application', object.application, 'application'), ...one('dn', object.default_dn, 'default_dn'), ...(object.prompts ?? []).flatMap((prompt) => one('prompt', prompt, 'prompts'))]
+    case 'tenant':
+      return ['hold_music', 'confirmation_prompt', 'refusal_prompt'].flatMap((field) => one('prompt', object[field], field))
+    case 'dial_rule':
+      return [...one('trunk', object.trunk, 'trunk'), ...one('schedule', object.schedule, 'schedule')]
     case 'number':
       return [...one('dn', object.dn, 'dn'), ...one('schedule', object.schedule, 'schedule'), ...one('dn', object.closed_dn, 'closed_dn')]
     default:
@@ -28,7 +35,7 @@ export function faultsOf(setup, edits) {
   const named = all.flatMap(({ kind, id, object }) =>
     references(kind, object)
       .filter((reference) => setup.get(reference.kind, reference.id) === undefined)
-      .map((reference) => ({ kind, id, field: reference.field, rule: `there is no ${reference.kind} ${reference.id}` })),
+      .map((reference) => ({ kind, id, ...broken(reference.field, `there is no ${reference.kind} ${reference.id}`, 'unknown', { kind: reference.kind, id: reference.id }) })),
   )
   const own = edits.flatMap(({ kind, id }) => {
     const stored = setup.get(kind, id)
@@ -39,24 +46,43 @@ export function faultsOf(setup, edits) {
 
 function ownFaults(setup, kind, object) {
   const faults = []
-  const needs = { person: ['first_name', 'last_name'], number: ['name', 'dn'], prompt: ['file'] }[kind] ?? []
-  for (const field of [ID_FIELDS[kind], ...needs]) if (!object[field]) faults.push({ field, rule: 'it is needed' })
-  if (kind === 'dn' && object.type === 'extension' && !/^[0-9]+$/.test(object.number)) faults.push({ field: 'number', rule: 'the number of a phone has digits alone' })
-  if (kind === 'schedule') for (const open of object.open) if (!/^[A-Z][a-z]{2}[-,A-Za-z]* \d\d:\d\d-\d\d:\d\d$/.test(open)) faults.push({ field: 'open', rule: `"${open}" is no time of opening, as "Mon-Fri 08:00-18:00"` })
+  const needs = { tenant: ['name', 'realm', 'hold_music'], person: ['first_name', 'last_name'], number: ['name', 'dn'], prompt: ['file'], dial_rule: ['pattern'] }[kind] ?? []
+  for (const field of [ID_FIELDS[kind], ...needs]) if (!object[field]) faults.push(broken(field, 'it is needed', 'needed'))
+  if (kind === 'dn' && object.type === 'extension' && !/^[0-9]+$/.test(object.number)) faults.push(broken('number', 'the number of a phone has digits alone', 'other'))
+  if (kind === 'schedule') for (const open of object.open) if (!/^[A-Z][a-z]{2}[-,A-Za-z]* \d\d:\d\d-\d\d:\d\d$/.test(open)) faults.push(broken('open', `"${open}" is no line of hours, as "Mon-Fri 08:00-18:00"`, 'hours', { line: open }))
+  if (kind === 'tenant') faults.push(...ofTenant(object))
+  if (kind === 'dial_rule') faults.push(...ofDialRule(object))
   if (kind === 'person') faults.push(...ofPerson(setup, object))
+  return faults
+}
+
+function ofTenant(tenant) {
+  const faults = []
+  const upstream = tenant.sign_in?.upstream
+  if (typeof tenant.time_zone === 'string' && !/^(UTC|[A-Z][a-z]+\/[A-Z][A-Za-z_]+)$/.test(tenant.time_zone)) {
+    faults.push(broken('time_zone', `there is no time zone "${tenant.time_zone}"`, 'time_zone', { name: tenant.time_zone }))
+  }
+  if (upstream && !upstream.issuer?.startsWith('https://')) faults.push(broken('sign_in.upstream.issuer', 'it must begin with https://', 'url', { why: 'it must begin with https://' }))
+  return faults
+}
+
+function ofDialRule(rule) {
+  const faults = []
+  if (rule.pattern && !/^[0-9+*#x[\]-]+\.?$/.test(rule.pattern)) faults.push(broken('pattern', 'it is no pattern', 'pattern', { why: 'it is no pattern' }))
+  if (rule.action === 'limit' && (rule.calls ?? null) === null && (rule.minutes ?? null) === null) faults.push(broken('calls', 'it or minutes is needed', 'needed_or', { field: 'minutes' }))
   return faults
 }
 
 function ofPerson(setup, person) {
   const faults = []
-  if (typeof person.password === 'string' && person.password.length < PASSWORD_LEAST) faults.push({ field: 'password', rule: `it has at least ${PASSWORD_LEAST} characters` })
-  if (typeof person.email === 'string' && !person.email.includes('@')) faults.push({ field: 'email', rule: 'it is no address, as ann@centre.example' })
+  if (typeof person.password === 'string' && person.password.length < PASSWORD_LEAST) faults.push(broken('password', `it has fewer than ${PASSWORD_LEAST} characters`, 'too_short', { least: String(PASSWORD_LEAST) }))
+  if (typeof person.email === 'string' && !person.email.includes('@')) faults.push(broken('email', 'it is no address, as ann@centre.example', 'other'))
   const { agent } = person
   if (!agent) return faults
   const other = setup.all('person').find((one) => one.user_name !== person.user_name && one.agent?.id === agent.id)
-  if (other !== undefined) faults.push({ field: 'agent.id', rule: `${other.user_name} has the id ${agent.id} already` })
+  if (other !== undefined) faults.push(broken('agent.id', `${other.user_name} has the id ${agent.id} already`, 'held', { kind: 'person', by: other.user_name, value: agent.id }))
   for (const { skill, level } of agent.skills ?? []) {
-    if (!(Number.isInteger(level) && level >= 1 && level <= LEVEL_MAX)) faults.push({ field: `agent.skills.${skill}`, rule: `a level is from 1 to ${LEVEL_MAX}` })
+    if (!(Number.isInteger(level) && level >= 1 && level <= LEVEL_MAX)) faults.push(broken(`agent.skills.${skill}`, `${level} is not from 1 to ${LEVEL_MAX}`, 'out_of_range', { least: '1', most: String(LEVEL_MAX) }))
   }
   return faults
 }

@@ -2,6 +2,7 @@
 
 /** The field that is the id of each kind. */
 export const ID_FIELDS = {
+  tenant: 'id',
   skill: 'name',
   prompt: 'name',
   application: 'name',
@@ -16,9 +17,43 @@ export const ID_FIELDS = {
   client: 'id',
 }
 
+/** The id of an object in addresses: the tenant itself is a dash. */
+export const idOf = (kind, object) => (kind === 'tenant' ? '-' : object[ID_FIELDS[kind]])
+
 const FIRST = ['Ada', 'Ben', 'Cleo', 'Dora', 'Emil', 'Fay', 'Gus', 'Hana', 'Ivo', 'Jana']
 const LAST = ['Adler', 'Brandt', 'Celik', 'Dorn', 'Engel', 'Falk']
 const SCXML = '<scxml xmlns="http://www.w3.org/2005/07/scxml" version="1.0" initial="welcome">\n  <state id="welcome"/>\n</scxml>\n'
+
+const TENANT = {
+  id: 'example',
+  name: 'Example',
+  realm: 'example.invalid',
+  codecs: ['PCMA', 'PCMU', 'opus'],
+  hold_music: 'music',
+  no_answer_s: 15,
+  wrap_up_s: 0,
+  confirmation_prompt: null,
+  refusal_prompt: null,
+  country_prefix: '+49',
+  national_prefix: '0',
+  international_prefix: '00',
+  time_zone: 'Europe/Berlin',
+  outgoing_max: null,
+  require_second_factor: ['administrator'],
+  sign_in: { upstream: null },
+  agents: {
+    no_answer_action: 'not_ready',
+    legal_guard_s: 0,
+    logout_on_out_of_service: false,
+    auto_logout_min: 0,
+    auto_logout_ready: false,
+    untimed_wrap_up_s: 1_000,
+    timed_acw_in_idle: true,
+    acw_in_idle_force_ready: true,
+    login_password: 'optional',
+  },
+  location: null,
+}
 
 /** Its objects, each after those that it names. */
 export function exampleTenant(people) {
@@ -47,7 +82,14 @@ export function exampleTenant(people) {
     ]),
     ...of('trunk', [{ name: 'carrier', allow: ['127.0.0.0/8'], contact: 'sip.carrier.example;transport=tls', prefix: '+', encryption: 'off', diversion: 'diversion', headers: [], stir: { verify: 'off' } }]),
     ...of('feature_code', [{ code: '*50', action: 'login', ask_pin: false }, { code: '*51', action: 'logout', ask_pin: false }, { code: '*52', action: 'ready', ask_pin: false }]),
-    ...of('client', [{ id: 'reports', name: 'Reports', secret: 'secret', grants: ['client_credentials'], redirect_uris: [], scopes: ['statistics:read'] }]),
+    ...of('dial_rule', [
+      { name: 'emergency', place: 0, pattern: '112', action: 'emergency', trunk: null },
+      { name: 'premium', place: 1, pattern: '+49900.', action: 'block', reason: 'premium numbers are not called' },
+      { name: 'outside', place: 2, pattern: '0.', action: 'translate', remove: 1, add: '' },
+      { name: 'daily', place: 3, pattern: '+.', action: 'limit', per: 'phone', calls: 100, minutes: null },
+    ]),
+    ...of('client', [{ id: 'reports', name: 'Reports', secret: 'secret', grants: ['client_credentials'], redirect_uris: [], scopes: ['statistics:read'], backchannel_logout_uri: null }]),
+    ...of('tenant', [TENANT]),
   ]
 }
 

@@ -3,12 +3,13 @@
 import { randomUUID } from 'node:crypto'
 import { peopleFromCsv, peopleToCsv } from './people-csv.mjs'
 import { faultsOf, references } from './setup-rules.mjs'
-import { exampleTenant, ID_FIELDS } from './setup-tenant.mjs'
+import { exampleTenant, ID_FIELDS, idOf } from './setup-tenant.mjs'
+import { exampleSignIns, signInsOf } from './sign-ins.mjs'
 
 const COOKIE = 'mock-session'
 const PAGE_MOST = 500
 /** Never in an answer. */
-const SECRETS = ['password', 'pin', 'secret', 'inbound_password', 'private_key']
+const SECRETS = ['password', 'pin', 'secret', 'inbound_password', 'private_key', 'client_secret', 'second_factor']
 
 /** The account that the sign-in of the mock gives. */
 export const ADMINISTRATOR = { tenant: 'example', user: 'grace.hopper', name: 'Grace Hopper', privileges: ['administrator', 'supervisor'], scopes: ['config:read', 'config:write'] }
@@ -19,6 +20,7 @@ export class Setup {
     this.objects = new Map()
     this.entries = []
     this.once = new Map()
+    this.signIns = exampleSignIns(Date.now())
     this.sessions = new Map()
     this.account = ADMINISTRATOR
     /** While true nothing is answered: the connection is cut. */
@@ -82,6 +84,7 @@ export class Setup {
     if (what === 'objects') return this.get(kind, id) === undefined ? notFound : { answer: shown(this.get(kind, id)) }
     if (what === 'uses') return { answer: { items: this.uses(kind, id) } }
     if (what === 'history') return { answer: this.#history(query) }
+    if (what === 'sign-ins') return { answer: signInsOf(this.signIns, query) }
     if (what === 'changes') return this.change(JSON.parse(body), 'grpc', account.user)
     if (what === 'restore') return this.#restore(JSON.parse(body), account.user)
     if (what === 'people.csv' && isPost) return this.#importPeople(body, query, account.user)
@@ -170,7 +173,7 @@ export class Setup {
   }
 
   #put(kind, object, way, by) {
-    const id = object[ID_FIELDS[kind]]
+    const id = idOf(kind, object)
     const before = this.get(kind, id)?.object ?? null
     const change = this.#note(kind, id, before, object, way, by)
     this.objects.set(`${kind} ${id}`, { kind, id, revision: this.revision, object })
@@ -202,7 +205,7 @@ export class Setup {
     const { rows, edits, faults, lines } = peopleFromCsv(text, (user) => this.get('person', user)?.object)
     if (faults.length > 0) return { answer: { rows, changed: 0, faults, changes: [] } }
     const { status, answer } = this.change({ request_id: name, dry_run: isDry, edits }, 'import', by)
-    if (status === 422) return { answer: { rows, changed: 0, faults: answer.faults.map(({ id, field, rule }) => ({ line: lines.get(id) ?? 0, column: field.replace('agent.', ''), rule })), changes: [] } }
+    if (status === 422) return { answer: { rows, changed: 0, faults: answer.faults.map(({ id, field, rule, code, values }) => ({ line: lines.get(id) ?? 0, column: field.replace('agent.', ''), rule, code, values })), changes: [] } }
     const changes = answer.changes.filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after))
     return { answer: { rows, changed: changes.length, faults: [], changes: changes.slice(0, 50) } }
   }

@@ -4,7 +4,12 @@ import { describe, expect, test } from 'vitest'
 import { checked, type Check } from '../src/api/check'
 import { isTopology, isTrace, isTraces } from '../src/api/generated/operations-checks'
 import { isChange, isSnapshot } from '../src/api/generated/pulse-checks'
-import { changed, historyPage, objectPage, uses } from '../src/api/agent-setup-answers'
+import { changed, faultsIn, historyPage, imported, objectPage, uses } from '../src/api/agent-setup-answers'
+import { signInPage } from '../src/api/sign-ins'
+import { update } from '../src/features/agent-setup/edits'
+import { toDraft, toObject } from '../src/features/agent-setup/form'
+import { TENANT } from '../src/features/agent-setup/kinds/tenant'
+import { inOrder, moved, ordered, placed } from '../src/features/agent-setup/order'
 
 /** Modules without types. */
 const mock = (name: string): Promise<Record<string, any>> => import(`../mock/${name}.mjs`)
@@ -41,7 +46,43 @@ describe('the mock', () => {
     expect(setup.get('skill', 'Patience')).toBeUndefined()
     setup.change({ request_id: 'a', dry_run: false, edits }, 'grpc', 'ann')
     expect(setup.change({ request_id: 'b', dry_run: false, edits }, 'grpc', 'ann')).toMatchObject({ status: 409, answer: { kind: 'skill', id: 'Patience' } })
+    const wrong = setup.change({ request_id: 'c', dry_run: true, edits: [{ kind: 'person', id: 'eve', action: 'put', object: { user_name: 'eve', agent: { id: 'a7101', skills: [{ skill: 'Nothing', level: 0 }] } } }] }, 'grpc', 'ann')
+    expect(faultsIn({ type: 'mock', status: wrong.status, ...wrong.answer })?.faults.map(({ field, code }) => [field, code])).toEqual([
+      ['first_name', 'needed'],
+      ['last_name', 'needed'],
+      ['agent.id', 'held'],
+      ['agent.skills.Nothing', 'out_of_range'],
+      ['agent.skills', 'unknown'],
+    ])
+    const { peopleFromCsv } = await mock('people-csv')
+    const table = peopleFromCsv('user_name,disabled\neve,perhaps\n', () => undefined)
+    expect(imported({ rows: 1, changed: 0, faults: table.faults, changes: [] })?.faults).toMatchObject([{ line: 2, code: 'wrong_type' }])
     expect(historyPage({ items: [setup.entries.at(-1)], next_page_token: '' })?.items).toMatchObject([{ by: 'ann', way: 'grpc' }])
+  })
+
+  test('sign-ins', async () => {
+    const { exampleSignIns, signInsOf } = await mock('sign-ins')
+    const all = exampleSignIns(Date.parse('2026-07-02T08:15:00Z'))
+    const page = signInPage(signInsOf(all, new URLSearchParams({ page_size: '50' })))
+    expect([page?.items.length, page?.next, page?.items[0]?.event]).toEqual([50, '50', 'signed_in'])
+    const ofAnn = signInPage(signInsOf(all, new URLSearchParams({ person: 'ADA.adler', event: 'refused' })))
+    expect(ofAnn).toMatchObject({ items: [{ subject: 'person/ada.adler', times: 3 }], next: '' })
+    expect(signInPage(signInsOf(all, new URLSearchParams({ since: '2026-07-02T08:14:00Z', until: '2026-07-02T08:15:00Z' })))?.items).toHaveLength(1)
+  })
+
+  test('the tenant itself and its dial rules', async () => {
+    const { Setup } = await mock('setup')
+    const setup = new Setup({ people: 1 })
+    const own = setup.get('tenant', '-')
+    expect(own).toMatchObject({ id: '-', object: { id: 'example' } })
+    // What the pages change of it arrives there, and what they cannot say stays.
+    const edit = update('tenant', own, toObject(TENANT, { ...toDraft(TENANT, own.object), time_zone: 'Nowhere' }, own.object))
+    expect(setup.change({ request_id: 'a', dry_run: false, edits: [edit] }, 'grpc', 'ann')).toMatchObject({ status: 422, answer: { faults: [{ id: '-', field: 'time_zone', code: 'time_zone' }] } })
+    const rules = inOrder(objectPage(setup.list('dial_rule', new URLSearchParams()))?.items ?? [])
+    expect(rules.map(({ id }) => id)).toEqual(['emergency', 'premium', 'outside', 'daily'])
+    const edits = placed(ordered(rules, moved(rules.map(({ id }) => id), 'daily', -1)))
+    setup.change({ request_id: 'b', dry_run: false, edits }, 'grpc', 'ann')
+    expect([setup.get('dial_rule', 'daily').object.place, setup.get('dial_rule', 'outside').object.place]).toEqual([2, 3])
   })
 
   test('the wallboard', async () => {

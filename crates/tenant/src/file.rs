@@ -31,6 +31,7 @@ use std::path::{Component, Path};
 
 use contracts::provisioning::TenantObjects;
 
+pub use crate::broken_rule::BrokenRule;
 pub(crate) use access::{is_meant_as_hash, keep_second_factors};
 pub use declaration::json_schema;
 pub(crate) use gather::{gathered, into_single};
@@ -50,16 +51,16 @@ pub struct Fault {
     pub line: usize,
     /// The key, as `people[3].agent.skills.Sales`.
     pub key: String,
-    /// The fault, for a human reader.
-    pub reason: String,
+    /// The rule that is broken.
+    pub rule: BrokenRule,
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.key.is_empty() {
-            return write!(f, "line {}: {}", self.line, self.reason);
+            return write!(f, "line {}: {}", self.line, self.rule);
         }
-        write!(f, "line {}: {}: {}", self.line, self.key, self.reason)
+        write!(f, "line {}: {}: {}", self.line, self.key, self.rule)
     }
 }
 
@@ -145,8 +146,8 @@ enum NameRule {
 fn examined(text: &str, companions: &mut impl Companions, names: NameRule) -> Examined {
     let unreadable = |fault| Examined { objects: None, faults: vec![fault], warnings: Vec::new(), notices: Vec::new() };
     if text.len() > FILE_MAX {
-        let reason = format!("it has more than {FILE_MAX} bytes");
-        return unreadable(Fault { line: 1, key: String::new(), reason });
+        let rule = BrokenRule::other(format!("it has more than {FILE_MAX} bytes"));
+        return unreadable(Fault { line: 1, key: String::new(), rule });
     }
     let root = match tree::parse(text) {
         Ok(root) => root,
@@ -157,12 +158,13 @@ fn examined(text: &str, companions: &mut impl Companions, names: NameRule) -> Ex
     let mut documents = |path: &str, key: String, line: usize, faults: &mut Vec<Fault>| {
         document(path, companions).map_or_else(
             |reason| {
-                faults.push(Fault { line, key: key.clone(), reason });
+                faults.push(Fault { line, key: key.clone(), rule: BrokenRule::other(reason) });
                 String::new()
             },
             |text| {
                 let wrong = companions.application(&text).into_iter();
-                warnings.extend(wrong.map(|what| Fault { line, key: key.clone(), reason: format!("{path}: {what}") }));
+                let rule = |what: String| BrokenRule::other(format!("{path}: {what}"));
+                warnings.extend(wrong.map(|what| Fault { line, key: key.clone(), rule: rule(what) }));
                 text
             },
         )
@@ -180,7 +182,7 @@ fn examined(text: &str, companions: &mut impl Companions, names: NameRule) -> Ex
             warnings.push(Fault {
                 line: read.line_of_prompt(&prompt.name),
                 key: format!("prompts.{}", prompt.name),
-                reason,
+                rule: BrokenRule::other(reason),
             });
         }
     }

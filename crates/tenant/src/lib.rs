@@ -2,6 +2,7 @@
 
 pub mod api_keys;
 pub mod backup;
+mod broken_rule;
 pub mod file;
 pub mod import;
 pub mod import_from;

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use contracts::provisioning::{AM, ActionCode, folded_name};
+use contracts::provisioning::{AM, ActionCode, FaultCode, folded_name};
 use unicode_normalization::is_nfkc;
+
+use crate::broken_rule::BrokenRule;
 
 /// Characters that nobody sees, and that collations skip (Unicode's Default_Ignorable_Code_Point, and those for annotations).
 const UNSEEN: [(char, char); 17] = [
@@ -27,13 +29,13 @@ const UNSEEN: [(char, char); 17] = [
 ];
 
 /// The rule that a name breaks by itself. PostgreSQL takes names for the same one that differ in what this refuses, and SQLite does not.
-pub(crate) fn name_fault(name: &str) -> Option<&'static str> {
+pub(crate) fn name_fault(name: &str) -> Option<BrokenRule> {
     if name.chars().any(|sign| UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&sign))) {
-        return Some("it has a character that nobody sees, as a soft hyphen or a space without width");
+        let words = "it has a character that nobody sees, as a soft hyphen or a space without width";
+        return Some(BrokenRule::new(FaultCode::UnseenCharacter, words));
     }
-    (!is_nfkc(&name.replace(AM.map(|(am, _)| am), ""))).then_some(
-        "it is not in Unicode's form NFKC: accents are one with their letters, and letters have their usual width and form",
-    )
+    let words = "it is not in Unicode's form NFKC: accents are one with their letters, and letters have their usual width and form";
+    (!is_nfkc(&name.replace(AM.map(|(am, _)| am), ""))).then(|| BrokenRule::new(FaultCode::NotNfkc, words))
 }
 
 /// What a request may have as its reason, as it is compared: the code, or the name. No two reasons may share one.
@@ -53,10 +55,12 @@ mod tests {
             assert_eq!(name_fault(usual), None, "{usual}");
         }
         for other in ["Zoe\u{308}", "ａｎｎ", "ﬁn", "m²", "\u{212a}elvin", "x\u{a0}y"] {
-            assert!(name_fault(other).is_some_and(|rule| rule.contains("NFKC")), "{other:?}");
+            let fault = name_fault(other).unwrap();
+            assert!(fault.code == FaultCode::NotNfkc && fault.words.contains("NFKC"), "{other:?}");
         }
         for unseen in ["an\u{200b}n", "an\u{ad}n", "\u{feff}ann", "a\u{34f}nn", "ann\u{fe0f}"] {
-            assert!(name_fault(unseen).is_some_and(|rule| rule.contains("nobody sees")), "{unseen:?}");
+            let fault = name_fault(unseen).unwrap();
+            assert!(fault.code == FaultCode::UnseenCharacter && fault.words.contains("nobody sees"), "{unseen:?}");
         }
     }
 }

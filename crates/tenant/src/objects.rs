@@ -35,6 +35,7 @@ pub use projection::shown;
 pub use put_back::{document_at, put_back};
 pub use uses::{ObjectUse, uses};
 
+pub use crate::broken_rule::BrokenRule;
 pub use crate::file::ObjectFault;
 
 /// The most edits in one batch of a caller by gRPC.

@@ -7,10 +7,11 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use contracts::provisioning::{ObjectKey, Person, folded_name};
+use contracts::provisioning::{FaultCode, ObjectKey, Person, folded_name};
 use infra::{ChangeNote, ProvisioningStore};
 use model::TenantId;
 
+use crate::broken_rule::BrokenRule;
 use crate::objects::{self, Batch, BatchOutcome, ChangeRefusal, HeldTenants, ObjectEdit, ObjectFault};
 
 /// The largest table, in bytes.
@@ -27,8 +28,8 @@ pub struct TableFault {
     pub line: Option<usize>,
     /// The column; empty for the line as a whole.
     pub column: String,
-    /// The rule, for a human reader.
-    pub rule: String,
+    /// The rule.
+    pub rule: BrokenRule,
 }
 
 impl fmt::Display for TableFault {
@@ -89,7 +90,7 @@ struct ReadTable {
 
 impl ReadTable {
     /// A table of which nothing can be taken.
-    fn wrong(line: usize, rule: String) -> Self {
+    fn wrong(line: usize, rule: BrokenRule) -> Self {
         let faults = vec![TableFault { line: Some(line), column: String::new(), rule }];
         Self { faults, ..Self::default() }
     }
@@ -151,26 +152,28 @@ pub fn first_changed(mut outcome: BatchOutcome) -> BatchOutcome {
 fn placed(fault: ObjectFault, lines: &HashMap<ObjectKey, usize>) -> TableFault {
     match lines.get(&fault.key) {
         Some(line) => TableFault { line: Some(*line), column: row::column_of(&fault.field), rule: fault.rule },
-        None => TableFault { line: None, column: String::new(), rule: fault.to_string() },
+        // Its words say of whom they are, which no code does.
+        None => TableFault { line: None, column: String::new(), rule: BrokenRule::other(fault.to_string()) },
     }
 }
 
 /// What a table asks for; `present` finds a person who is there already.
 fn read<'a>(table: &str, present: impl Fn(&str) -> Option<&'a Person>) -> ReadTable {
     if table.len() > TABLE_BYTES_MAX {
-        return ReadTable::wrong(1, format!("the table has more than {TABLE_BYTES_MAX} bytes"));
+        let rule = BrokenRule::new(FaultCode::TooLarge, format!("the table has more than {TABLE_BYTES_MAX} bytes"));
+        return ReadTable::wrong(1, rule.naming("most", TABLE_BYTES_MAX.to_string()));
     }
     let table = table.trim_start_matches('\u{feff}');
     let mut records = csv::records(table, delimiter_of(table));
     let head = match records.next() {
         Some(Ok(head)) => head,
-        Some(Err(wrong)) => return ReadTable::wrong(wrong.line, wrong.rule.to_owned()),
-        None => return ReadTable::wrong(1, "the table is empty".to_owned()),
+        Some(Err(wrong)) => return ReadTable::wrong(wrong.line, BrokenRule::new(FaultCode::Quote, wrong.rule)),
+        None => return ReadTable::wrong(1, BrokenRule::new(FaultCode::Needed, "the table is empty")),
     };
     let columns = match row::columns(&head.cells) {
         Ok(columns) => columns,
         Err(faults) => {
-            let at = |(column, rule): (String, String)| TableFault { line: Some(head.line), column, rule };
+            let at = |(column, rule): (String, BrokenRule)| TableFault { line: Some(head.line), column, rule };
             let faults = faults.into_iter().map(at).collect();
             return ReadTable { rows: records.filter(Result::is_ok).count(), faults, ..ReadTable::default() };
         }
@@ -179,21 +182,25 @@ fn read<'a>(table: &str, present: impl Fn(&str) -> Option<&'a Person>) -> ReadTa
     for record in records {
         let record = match record {
             Ok(record) => record,
-            Err(wrong) => return ReadTable::wrong(wrong.line, wrong.rule.to_owned()),
+            Err(wrong) => return ReadTable::wrong(wrong.line, BrokenRule::new(FaultCode::Quote, wrong.rule)),
         };
         read.rows += 1;
         if read.rows > ROWS_MAX {
-            return ReadTable::wrong(1, format!("the table has more than {ROWS_MAX} people"));
+            let rule = BrokenRule::new(FaultCode::TooMany, format!("the table has more than {ROWS_MAX} people"));
+            return ReadTable::wrong(1, rule.naming("most", ROWS_MAX.to_string()));
         }
         let mut fault =
-            |column: String, rule: String| read.faults.push(TableFault { line: Some(record.line), column, rule });
+            |column: String, rule: BrokenRule| read.faults.push(TableFault { line: Some(record.line), column, rule });
         match row::edit(&columns, &record.cells, &present) {
             Ok(edit) => match seen.insert(folded_name(&edit.key.id), record.line) {
                 None => {
                     read.lines.insert(edit.key.clone(), record.line);
                     read.edits.push(edit);
                 }
-                Some(before) => fault("user_name".to_owned(), format!("it stands on line {before} already")),
+                Some(before) => {
+                    let rule = BrokenRule::new(FaultCode::LineTwice, format!("it stands on line {before} already"));
+                    fault("user_name".to_owned(), rule.naming("line", before.to_string()));
+                }
             },
             Err(wrong) => wrong.into_iter().for_each(|(column, rule)| fault(column, rule)),
         }
@@ -310,7 +317,7 @@ mod tests {
             Err(TableRefusal::Faults { rows: 2, faults }) => faults,
             other => panic!("{other:?}"),
         };
-        assert!(faults[0].rule.ends_with("alone: ada.adler"), "{faults:?}");
+        assert!(faults[0].rule.words.ends_with("alone: ada.adler"), "{faults:?}");
         let table = table.replace("ADA", "ada");
         for (is_trial, revision) in [(true, 1), (false, 2)] {
             let outcome = import(&table, is_trial).await.unwrap();

@@ -8,7 +8,7 @@ describe('answers of Agent Setup', () => {
     expect(objectPage({ items: [], next_page_token: '' })).toEqual({ items: [], next: '' })
     expect(objectPage({ items: [{}], next_page_token: '' })).toBeUndefined()
     expect(changed({ revision: 8, changes: [{ kind: 'skill', id: 'x', revision: 8, before: null, after: {} }] })?.changes).toHaveLength(1)
-    expect(imported({ rows: 2, changed: 1, faults: [{ line: 3, column: 'disabled', rule: 'it is true or false' }], changes: [] })).toMatchObject({ rows: 2, faults: [{ line: 3 }] })
+    expect(imported({ rows: 2, changed: 1, faults: [{ line: 3, column: 'disabled', rule: 'it is true or false', code: 'wrong_type', values: { wanted: 'flag' } }], changes: [] })).toMatchObject({ rows: 2, faults: [{ line: 3 }] })
   })
   test('the history says when and by which way', () => {
     const entry = { number: 1, revision: 7, by: 'ann', way: 'backup', kind: 'skill', id: 'x', before: null, after: {}, secrets_changed: true }
@@ -19,8 +19,10 @@ describe('answers of Agent Setup', () => {
   })
   test('problems name faults, how many more, and conflicts', () => {
     const problem = { type: 'faulty', title: 'The request has faults', status: 422 }
-    const fault = { kind: 'skill', id: 'x', field: 'name', rule: 'odd' }
+    const fault = { kind: 'skill', id: 'x', field: 'name', rule: 'odd', code: 'other', values: {} }
     expect(faultsIn({ ...problem, faults: [fault], more: 3 })).toEqual({ faults: [fault], more: 3 })
+    // A later release may have further codes.
+    expect(faultsIn({ ...problem, faults: [{ ...fault, code: 'brand_new' }] })?.faults).toHaveLength(1)
     expect(faultsIn(problem)).toBeUndefined()
     expect(faultsIn('<html>')).toBeUndefined()
     expect(conflictIn({ ...problem, kind: 'skill', id: 'x', revision: 3 })).toEqual({ kind: 'skill', id: 'x', revision: 3 })

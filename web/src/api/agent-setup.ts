@@ -121,7 +121,8 @@ const TABLE_DEADLINE_MS = 200_000
 
 type Asked = { readonly signal?: AbortSignal | undefined; readonly body?: unknown; readonly table?: Blob }
 
-async function ask<T>(path: string, read: Read<T>, { signal, body, table }: Asked): Promise<Outcome<T>> {
+/** Asks the API; what it answers is read by `read`. */
+export async function ask<T>(path: string, read: Read<T>, { signal, body, table }: Asked): Promise<Outcome<T>> {
   const deadline = AbortSignal.timeout(table === undefined ? DEADLINE_MS : TABLE_DEADLINE_MS)
   const sent = table ?? (body === undefined ? undefined : JSON.stringify(body))
   const type: Readonly<Record<string, string>> = sent === undefined ? {} : { 'Content-Type': table === undefined ? 'application/json' : 'text/csv' }

@@ -31,6 +31,14 @@ const FURTHER = {
     en: async () => (await import('../locales/generated/agent-setup/en')).default,
     de: async () => (await import('../locales/generated/agent-setup/de')).default,
   },
+  'agent-setup-forms': {
+    en: async () => (await import('../locales/generated/agent-setup-forms/en')).default,
+    de: async () => (await import('../locales/generated/agent-setup-forms/de')).default,
+  },
+  'sign-ins': {
+    en: async () => (await import('../locales/generated/sign-ins/en')).default,
+    de: async () => (await import('../locales/generated/sign-ins/de')).default,
+  },
 } as const satisfies Record<string, Readonly<Record<Language, () => Promise<Messages>>>>
 
 /** The texts that need nothing to be said. */

@@ -29,6 +29,7 @@ export const setupPaths = {
   history: (tenant: string, values: Readonly<Record<string, string>>): string => `${setup(tenant)}/history${query(values)}`,
   restore: (tenant: string): string => `${setup(tenant)}/restore`,
   uses: (tenant: string, kind: string, id: string): string => `${setup(tenant)}/uses/${part(kind)}/${part(id)}`,
+  signIns: (tenant: string, values: Readonly<Record<string, string>>): string => `${setup(tenant)}/sign-ins${query(values)}`,
   people: (tenant: string): string => `${setup(tenant)}/people.csv`,
   peopleImport: (tenant: string, isDry: boolean, requestId: string): string => `${setup(tenant)}/people.csv${query({ dry_run: String(isDry), request_id: requestId })}`,
 }

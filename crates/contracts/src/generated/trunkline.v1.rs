@@ -5349,7 +5349,7 @@ pub struct ObjectFaults {
     #[prost(uint32, tag = "2")]
     pub more: u32,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ObjectFault {
     /// Empty for a rule about the whole request, as its limits: the field is one of the request then.
     #[prost(string, tag = "1")]
@@ -5365,6 +5365,15 @@ pub struct ObjectFault {
     /// Of an object that is at another revision than was expected: the one at which it is, 0 if it does not exist.
     #[prost(uint64, optional, tag = "5")]
     pub present_revision: ::core::option::Option<u64>,
+    /// Which rule it is, for programs: one of the codes of docs/provisioning.md. A release may add some.
+    #[prost(string, tag = "6")]
+    pub code: ::prost::alloc::string::String,
+    /// What the rule names, by the names that belong to the code.
+    #[prost(map = "string, string", tag = "7")]
+    pub values: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ObjectHistoryRequest {
@@ -5499,7 +5508,7 @@ pub struct ImportPeopleResponse {
     #[prost(message, repeated, tag = "5")]
     pub objects: ::prost::alloc::vec::Vec<ChangedObject>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PeopleTableFault {
     /// The line, from 1; 0 for a person who is not in the table but would break a rule with it.
     #[prost(uint32, tag = "1")]
@@ -5510,6 +5519,15 @@ pub struct PeopleTableFault {
     /// The rule, for a human reader.
     #[prost(string, tag = "3")]
     pub rule: ::prost::alloc::string::String,
+    /// As in ObjectFault.
+    #[prost(string, tag = "4")]
+    pub code: ::prost::alloc::string::String,
+    /// As in ObjectFault.
+    #[prost(map = "string, string", tag = "5")]
+    pub values: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExportPeopleRequest {}

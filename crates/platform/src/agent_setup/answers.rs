@@ -1,8 +1,10 @@
 //! Answers: documents of objects, and refusals of tenant as problems (RFC 9457) with what is wrong as members.
 
+use std::collections::{BTreeMap, HashMap};
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use contracts::provisioning::ObjectKind;
+use contracts::provisioning::{FaultCode, ObjectKind};
 use contracts::v1;
 use net::http::Problem;
 use prost::Message as _;
@@ -25,6 +27,10 @@ pub(super) struct ShownFault {
     field: String,
     /// The rule, for a human reader.
     rule: String,
+    /// Which rule it is, for programs.
+    code: FaultCode,
+    /// What the rule names, by the names that belong to the code.
+    values: BTreeMap<String, String>,
 }
 
 /// Why a request is refused.
@@ -48,7 +54,9 @@ impl SetupRefusal {
     pub fn fault(kind: &str, id: &str, field: &str, rule: &str) -> Self {
         let [kind, id, field, rule] = [kind, id, field, rule].map(str::to_owned);
         let problem = Problem::unprocessable(format!("{kind} {id} {field}: {rule}"));
-        Self::with(problem, json!({ "faults": [ShownFault { kind, id, field, rule }] }))
+        // A program's mistake: no page sends such an edit.
+        let shown = ShownFault { kind, id, field, rule, code: FaultCode::Other, values: BTreeMap::new() };
+        Self::with(problem, json!({ "faults": [shown] }))
     }
 }
 
@@ -130,7 +138,14 @@ fn told(fault: &v1::ObjectFault) -> ShownFault {
         kind: fault.kind.clone(),
         field: fault.field.clone(),
         rule: fault.rule.clone(),
+        code: FaultCode::named(&fault.code),
+        values: told_values(&fault.values),
     }
+}
+
+/// What a rule names, in one order.
+pub(super) fn told_values(values: &HashMap<String, String>) -> BTreeMap<String, String> {
+    values.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn is_tenant(kind: &str) -> bool {
@@ -165,6 +180,10 @@ mod tests {
             field: "agent.skills".to_owned(),
             rule: "there is no skill Patience".to_owned(),
             present_revision,
+            code: "unknown".to_owned(),
+            values: [("kind", "skill"), ("id", "Patience")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
         };
         let mut status = Status::new(code, "person ann agent.skills: there is no skill Patience");
         let faults = v1::ObjectFaults { faults: vec![fault], more: 2 }.encode_to_vec();
@@ -184,10 +203,21 @@ mod tests {
     async fn a_refusal_names_object_field_and_rule() {
         let (code, problem) = answered(status(Code::InvalidArgument, None)).await;
         assert_eq!((code, &problem["type"]), (422, &json!("faulty")));
-        let fault =
-            json!({"kind": "person", "id": "ann", "field": "agent.skills", "rule": "there is no skill Patience"});
+        let fault = json!({
+            "kind": "person", "id": "ann", "field": "agent.skills", "rule": "there is no skill Patience",
+            "code": "unknown", "values": {"id": "Patience", "kind": "skill"}
+        });
         assert_eq!((&problem["faults"], &problem["more"]), (&json!([fault]), &json!(2)));
         assert_eq!(answered(status(Code::FailedPrecondition, None)).await.0, 422);
+    }
+
+    #[test]
+    fn a_rule_of_another_release_is_said_by_its_words_alone() {
+        for code in ["", "of_a_later_release"] {
+            let fault = v1::ObjectFault { code: code.to_owned(), rule: "new".to_owned(), ..v1::ObjectFault::default() };
+            let shown = told(&fault);
+            assert_eq!((shown.code, shown.rule.as_str()), (FaultCode::Other, "new"));
+        }
     }
 
     #[tokio::test]

@@ -1,16 +1,19 @@
 //! `GET` and `POST …/people.csv`: people as a table (RFC 4180), out and in.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
+use contracts::provisioning::FaultCode;
 use contracts::v1;
 use net::http::Query;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::answers::SetupRefusal;
+use super::answers::{SetupRefusal, told_values};
 use super::changes::ShownChange;
 use super::provisioning::{Provisioning, SetupCaller};
 
@@ -47,6 +50,10 @@ struct ShownTableFault {
     column: String,
     /// The rule, for a human reader.
     rule: String,
+    /// Which rule it is, for programs.
+    code: FaultCode,
+    /// What the rule names, by the names that belong to the code.
+    values: BTreeMap<String, String>,
 }
 
 pub(super) async fn import(
@@ -64,8 +71,13 @@ pub(super) async fn import(
     let ImportQuery { dry_run: validate_only, request_id } = query;
     let asked = v1::ImportPeopleRequest { table, validate_only, request_id, with_documents: true };
     let answer = provisioning.tables().import_people(asker.asks(asked)?).await?.into_inner();
-    let one =
-        |fault: v1::PeopleTableFault| ShownTableFault { line: fault.line, column: fault.column, rule: fault.rule };
+    let one = |fault: v1::PeopleTableFault| ShownTableFault {
+        code: FaultCode::named(&fault.code),
+        values: told_values(&fault.values),
+        line: fault.line,
+        column: fault.column,
+        rule: fault.rule,
+    };
     let faults = answer.faults.into_iter().map(one).collect();
     let changes = answer.objects.into_iter().map(ShownChange::of).collect();
     Ok(Json(TableTaken { rows: answer.rows, changed: answer.changed, faults, changes }))
@@ -79,6 +91,8 @@ fn text(body: &[u8]) -> Result<String, ShownTableFault> {
             line: u32::try_from(before + 1).unwrap_or(u32::MAX),
             column: String::new(),
             rule: "it is not UTF-8: save the table as \"CSV UTF-8\"".to_owned(),
+            code: FaultCode::NotUtf8,
+            values: BTreeMap::new(),
         }
     })
 }

@@ -1,12 +1,13 @@
 //! Who may sign in: what `people` have for it, and `clients`.
 
 use contracts::provisioning::{
-    BySpelling, Grant, OAuthClient, ObjectKey, ObjectKind, Person, Privilege, Secret, TenantObjects,
+    BySpelling, FaultCode, Grant, OAuthClient, ObjectKey, ObjectKind, Person, Privilege, Secret, TenantObjects,
 };
-use identity::password::{self, HashError};
+use identity::password::{self, HashError, Weak};
 use identity::second_factor;
 use model::Entropy;
 
+use super::BrokenRule;
 use super::client_keys::{self, JWKS};
 use super::scalar::{flow, optional, text as scalar};
 use super::shape::Need::{Optional, Required};
@@ -260,55 +261,63 @@ pub(crate) fn keep_second_factors(objects: &mut TenantObjects, held: &TenantObje
 // === rules ===
 
 /// What is wrong with a second factor.
-pub(super) fn second_factor_fault(secret: &Secret) -> Option<String> {
+pub(super) fn second_factor_fault(secret: &Secret) -> Option<BrokenRule> {
     let is_known = is_reset(secret) || second_factor::sealed(secret.reveal()).is_some();
-    let reason = format!("it is neither {:?} nor what an export has written", second_factor::RESET);
-    (!is_known).then_some(reason)
+    let words = format!("it is neither {:?} nor what an export has written", second_factor::RESET);
+    (!is_known).then(|| BrokenRule::new(FaultCode::SecondFactor, words))
 }
 
 /// What is wrong with a password, or with a hash.
-pub(super) fn password_fault(secret: &Secret, user_name: &str) -> Option<String> {
+pub(super) fn password_fault(secret: &Secret, user_name: &str) -> Option<BrokenRule> {
     if is_meant_as_hash(secret) {
-        let reason =
+        let words =
             "it begins as an Argon2 hash but is none of Argon2id in PHC form with at most 256 MiB and 16 passes";
-        return (!password::is_hash(secret.reveal())).then(|| reason.to_owned());
+        return (!password::is_hash(secret.reveal())).then(|| BrokenRule::new(FaultCode::Hash, words));
     }
-    password::check_choice(secret.reveal(), user_name).err().map(|weak| weak.to_string())
+    let weak = password::check_choice(secret.reveal(), user_name).err()?;
+    let rule = |code: FaultCode| BrokenRule::new(code, weak.to_string());
+    Some(match weak {
+        Weak::Short => rule(FaultCode::TooShort).naming("least", password::CHARACTERS_MIN.to_string()),
+        Weak::Long => rule(FaultCode::TooLong).naming("most", password::BYTES_MAX.to_string()),
+        Weak::UserName => rule(FaultCode::UserName),
+        Weak::Same => rule(FaultCode::SamePassword),
+        Weak::Common => rule(FaultCode::GuessedPassword),
+    })
 }
 
-/// What is wrong with a client: keys and reasons.
-pub(super) fn client_faults(client: &OAuthClient) -> Vec<(String, String)> {
+/// What is wrong with a client: keys and the rules that they break.
+pub(super) fn client_faults(client: &OAuthClient) -> Vec<(String, BrokenRule)> {
     let mut faults = client_keys::faults(client);
-    let mut fault = |key: &str, reason: String| faults.push((key.to_owned(), reason));
-    if let Some(reason) = client.secret.as_ref().and_then(|secret| password_fault(secret, &client.id)) {
-        fault("secret", reason);
+    let mut fault = |key: &str, rule: BrokenRule| faults.push((key.to_owned(), rule));
+    if let Some(rule) = client.secret.as_ref().and_then(|secret| password_fault(secret, &client.id)) {
+        fault("secret", rule);
     }
     if client.is_public() {
         for grant in [Grant::ClientCredentials, Grant::Password] {
             if client.grants.contains(&grant) {
-                fault("grants", format!("{} needs a secret or jwks", grant.as_str()));
+                let rule = BrokenRule::new(FaultCode::GrantNeedsSecret, format!("{} needs a secret or jwks", grant.as_str()));
+                fault("grants", rule.naming("grant", grant.as_str()));
             }
         }
     }
     if client.grants.contains(&Grant::AuthorizationCode) && client.redirect_uris.is_empty() {
-        fault("redirect_uris", "authorization_code needs one at least".to_owned());
+        fault("redirect_uris", BrokenRule::new(FaultCode::Needed, "authorization_code needs one at least"));
     }
     if let Some(uri) = &client.backchannel_logout_uri {
-        if let Some(reason) = identity::provider::url::fault(uri) {
-            fault("backchannel_logout_uri", reason.to_owned());
+        if let Some(why) = identity::provider::url::fault(uri) {
+            fault("backchannel_logout_uri", BrokenRule::new(FaultCode::Url, why).naming("why", why));
         } else if !client.grants.contains(&Grant::RefreshToken) {
-            fault(
-                "backchannel_logout_uri",
-                "it needs the grant refresh_token: sign-ins of others are not kept".to_owned(),
-            );
+            let words = "it needs the grant refresh_token: sign-ins of others are not kept";
+            fault("backchannel_logout_uri", BrokenRule::new(FaultCode::LogoutNeedsRefresh, words));
         }
     }
-    if let Some((key, reason)) = front_channel_fault(client) {
-        fault(key, reason.to_owned());
+    if let Some((key, rule)) = front_channel_fault(client) {
+        fault(key, rule);
     }
     for uri in &client.redirect_uris {
-        if let Some(reason) = identity::redirect_uri::fault(uri) {
-            fault("redirect_uris", format!("{uri}: {reason}"));
+        if let Some(why) = identity::redirect_uri::fault(uri) {
+            let rule = BrokenRule::new(FaultCode::RedirectUri, format!("{uri}: {why}"));
+            fault("redirect_uris", rule.naming("uri", uri).naming("why", why));
         }
     }
     for scope in &client.scopes {
@@ -316,27 +325,34 @@ pub(super) fn client_faults(client: &OAuthClient) -> Vec<(String, String)> {
             continue;
         }
         if runtime::scope::find(scope).is_some() {
-            fault("scopes", format!("{scope} is for who runs the installation: no privilege of a person has it"));
+            let words = format!("{scope} is for who runs the installation: no privilege of a person has it");
+            fault("scopes", BrokenRule::new(FaultCode::ScopeOfInstallation, words).naming("scope", scope));
         } else {
-            let near = runtime::scope::near(scope).map(|near| format!(": did you mean {near}?")).unwrap_or_default();
-            fault("scopes", format!("there is no scope {scope}{near}"));
+            let near = runtime::scope::near(scope).unwrap_or_default();
+            let meant = if near.is_empty() { String::new() } else { format!(": did you mean {near}?") };
+            let rule = BrokenRule::new(FaultCode::UnknownScope, format!("there is no scope {scope}{meant}"));
+            fault("scopes", rule.naming("scope", scope).naming("near", near));
         }
     }
     faults
 }
 
 /// What is wrong with the page that browsers load when somebody signs out.
-fn front_channel_fault(client: &OAuthClient) -> Option<(&'static str, &'static str)> {
+fn front_channel_fault(client: &OAuthClient) -> Option<(&'static str, BrokenRule)> {
     let Some(uri) = &client.frontchannel_logout_uri else {
-        let is_lone = client.frontchannel_logout_session_required.is_some();
-        return is_lone.then_some(("frontchannel_logout_session_required", "it needs frontchannel_logout_uri"));
+        client.frontchannel_logout_session_required?;
+        let rule = BrokenRule::needed_with("frontchannel_logout_uri", "it needs frontchannel_logout_uri");
+        return Some(("frontchannel_logout_session_required", rule));
     };
-    let reason = match identity::front_channel::fault(uri, &client.redirect_uris) {
-        Some(reason) => reason,
+    let rule = match identity::front_channel::fault(uri, &client.redirect_uris) {
+        Some(why) => BrokenRule::new(FaultCode::Url, why).naming("why", why),
         None if client.grants.contains(&Grant::RefreshToken) => return None,
-        None => "it needs the grant refresh_token: sign-ins of others are not kept",
+        None => {
+            let words = "it needs the grant refresh_token: sign-ins of others are not kept";
+            BrokenRule::new(FaultCode::LogoutNeedsRefresh, words)
+        }
     };
-    Some(("frontchannel_logout_uri", reason))
+    Some(("frontchannel_logout_uri", rule))
 }
 
 #[cfg(test)]
@@ -470,8 +486,11 @@ mod tests {
         assert!(faults(&["config:write", "calls:read", "openid", "offline_access"]).is_empty());
         for scope in ["operate", "config:secrets", "trace:numbers", "routing"] {
             let rule = format!("{scope} is for who runs the installation: no privilege of a person has it");
-            assert_eq!(faults(&["calls:read", scope]), [("scopes".to_owned(), rule)]);
+            let broken = BrokenRule::new(FaultCode::ScopeOfInstallation, rule).naming("scope", scope);
+            assert_eq!(faults(&["calls:read", scope]), [("scopes", broken)]);
         }
-        assert_eq!(faults(&["call:read"])[0].1, "there is no scope call:read: did you mean calls:read?");
+        let unknown = &faults(&["call:read"])[0].1;
+        assert_eq!(unknown.words, "there is no scope call:read: did you mean calls:read?");
+        assert_eq!(unknown.values, [("scope", "call:read".to_owned()), ("near", "calls:read".to_owned())]);
     }
 }

@@ -60,7 +60,7 @@ mod tests {
     fn a_reason_is_meant_by_one_code_and_one_name() {
         let codes = "action_codes:\n  - {code: \"1\", name: Lunch}\n  - {code: \"2\", name: LUNCH}\n  - {code: \"3\", name: \"2\"}\n  - {code: lunch, name: Meal}\n  - {code: \"1\", name: Else}\n";
         let Faults(faults) = read(&format!("{HEAD}{codes}"), |_| Ok(String::new())).expect_err("faults");
-        let told: Vec<_> = faults.iter().map(|fault| (fault.line, &*fault.key, &*fault.reason)).collect();
+        let told: Vec<_> = faults.iter().map(|fault| (fault.line, &*fault.key, &*fault.rule.words)).collect();
         assert_eq!(
             told,
             [

@@ -81,7 +81,7 @@ mod tests {
     fn a_value_stands_there_once_and_the_default_is_one() {
         let text = "business_attributes:\n  - {name: a, values: [{value: x}, {value: y}, {value: x}]}\n  - {name: b, values: [{value: x}], default: z}\n  - {name: c}\n";
         let Faults(faults) = read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect_err("faults");
-        let told: Vec<_> = faults.iter().map(|fault| (&*fault.key, &*fault.reason)).collect();
+        let told: Vec<_> = faults.iter().map(|fault| (&*fault.key, &*fault.rule.words)).collect();
         assert_eq!(
             told,
             [

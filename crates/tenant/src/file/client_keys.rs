@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use contracts::provisioning::{ClientKey, ClientKeySet, Grant, OAuthClient};
+use contracts::provisioning::{ClientKey, ClientKeySet, FaultCode, Grant, OAuthClient};
 use identity::public_key::{JwkMembers, PublicKey, SignatureAlgorithm};
 
+use super::BrokenRule;
 use super::scalar::{optional, text as scalar};
 use super::shape::Need::{Optional, Required};
 use super::shape::{Field, NAME, Shape, field};
@@ -85,31 +86,33 @@ pub(super) fn part_of_line(client: &OAuthClient) -> String {
     format!(", jwks: {{keys: [{}]}}", keys.join(", "))
 }
 
-/// What is wrong with them: keys and reasons.
-pub(super) fn faults(client: &OAuthClient) -> Vec<(String, String)> {
+/// What is wrong with them: keys and the rules that they break.
+pub(super) fn faults(client: &OAuthClient) -> Vec<(String, BrokenRule)> {
     let mut faults = Vec::new();
     let Some(set) = &client.jwks else {
         if client.grants.contains(&Grant::JwtBearer) {
             let reason = format!("{} needs jwks, which verify whom the client names", Grant::JwtBearer.as_str());
-            faults.push(("grants".to_owned(), reason));
+            let rule = BrokenRule::new(FaultCode::GrantNeedsKeys, reason).naming("grant", Grant::JwtBearer.as_str());
+            faults.push(("grants".to_owned(), rule));
         }
         return faults;
     };
     if client.secret.is_some() {
-        let reason = "a client has a secret or keys: take the secret away".to_owned();
-        faults.push(("jwks".to_owned(), reason));
+        let rule = BrokenRule::new(FaultCode::OnlyWithout, "a client has a secret or keys: take the secret away");
+        faults.push(("jwks".to_owned(), rule.naming("field", "secret")));
     }
     if set.keys.is_empty() {
-        faults.push(("jwks.keys".to_owned(), "it is empty: name at least one, or leave jwks out".to_owned()));
+        let rule = BrokenRule::new(FaultCode::Needed, "it is empty: name at least one, or leave jwks out");
+        faults.push(("jwks.keys".to_owned(), rule));
     }
     let mut names = HashSet::new();
     for (index, key) in set.keys.iter().enumerate() {
-        if let Some(reason) = key_fault(key) {
-            faults.push((format!("jwks.keys[{index}]"), reason.to_owned()));
+        if let Some(why) = key_fault(key) {
+            faults.push((format!("jwks.keys[{index}]"), BrokenRule::new(FaultCode::ClientKey, why).naming("why", why)));
         }
         if set.keys.len() > 1 && !key.kid.as_ref().is_some_and(|kid| names.insert(kid)) {
-            let reason = "of several keys each needs a kid of its own: assertions name their key by it".to_owned();
-            faults.push((format!("jwks.keys[{index}].kid"), reason));
+            let words = "of several keys each needs a kid of its own: assertions name their key by it";
+            faults.push((format!("jwks.keys[{index}].kid"), BrokenRule::new(FaultCode::KeyName, words)));
         }
     }
     faults

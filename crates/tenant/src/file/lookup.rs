@@ -85,7 +85,7 @@ mod tests {
              - {{name: c, sections: {{s: {{{key}: v}}, {name}: {{}}}}}}\n  - {{name: A}}\n"
         );
         let Faults(faults) = read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect_err("faults");
-        let told: Vec<(&str, &str)> = faults.iter().map(|fault| (&*fault.key, &*fault.reason)).collect();
+        let told: Vec<(&str, &str)> = faults.iter().map(|fault| (&*fault.key, &*fault.rule.words)).collect();
         for expected in [
             ("lists[0].sections.s.k", "it has more than 1024 bytes"),
             ("lists[0].sections.s.n", "text is needed, this is a number: put it in quotes"),

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind, TenantObjects};
+use contracts::provisioning::{DnKind, FaultCode, Object, ObjectKey, ObjectKind, TenantObjects};
 
 use super::gather::gathered;
 use super::rules::{self, Lines};
-use super::{Fault, declaration, shape, tree, write};
+use super::{BrokenRule, Fault, declaration, shape, tree, write};
 use crate::names::name_fault;
 
 /// A rule that an object breaks.
@@ -17,8 +17,8 @@ pub struct ObjectFault {
     pub key: ObjectKey,
     /// The field of its document, as `agent.skills`; empty for the object as a whole.
     pub field: String,
-    /// The rule, for a human reader.
-    pub rule: String,
+    /// The rule.
+    pub rule: BrokenRule,
 }
 
 impl fmt::Display for ObjectFault {
@@ -40,9 +40,9 @@ pub fn object_faults(objects: &TenantObjects, is_changed: impl Fn(&ObjectKey) ->
     // The place of an object stands for its line in a file; the tenant's is 1, as there.
     let lines: Lines = (1..).zip(&keys).map(|(line, key)| (key.folded(), line)).collect();
     rules::check(objects, &lines, &mut found);
-    for Fault { line, key, reason } in found {
+    for Fault { line, key, rule } in found {
         let Some(of) = keys.get(line.saturating_sub(1)) else { continue };
-        faults.push(ObjectFault { key: of.clone(), field: field(of, &key), rule: reason });
+        faults.push(ObjectFault { key: of.clone(), field: field(of, &key), rule });
     }
     faults.extend(of_shape(objects, is_changed));
     faults.sort();
@@ -54,7 +54,8 @@ pub fn object_faults(objects: &TenantObjects, is_changed: impl Fn(&ObjectKey) ->
 fn same_but_for_case(keys: &[ObjectKey]) -> Vec<ObjectFault> {
     let mut seen = HashSet::new();
     let twice = keys.iter().filter(|key| !seen.insert(key.folded()));
-    let rule = "there is one already whose name differs in upper and lower case alone".to_owned();
+    let words = "there is one already whose name differs in upper and lower case alone";
+    let rule = BrokenRule::new(FaultCode::NameTaken, words);
     twice.map(|key| ObjectFault { key: key.clone(), field: String::new(), rule: rule.clone() }).collect()
 }
 
@@ -62,9 +63,9 @@ fn same_but_for_case(keys: &[ObjectKey]) -> Vec<ObjectFault> {
 pub(super) fn name_faults(objects: &TenantObjects, lines: &Lines) -> Vec<Fault> {
     let faulty = objects.objects().filter_map(|object| {
         let (key, section) = (object.key(), section(&object)?);
-        let reason = name_fault(&key.id)?.to_owned();
+        let rule = name_fault(&key.id)?;
         let line = lines.get(&key.folded()).copied().unwrap_or(1);
-        Some(Fault { line, key: shape::join(section, &key.id), reason })
+        Some(Fault { line, key: shape::join(section, &key.id), rule })
     });
     faulty.collect()
 }
@@ -78,14 +79,14 @@ fn of_shape(objects: &TenantObjects, is_changed: impl Fn(&ObjectKey) -> bool) ->
     let tenant = || ObjectKey { kind: ObjectKind::Tenant, id: String::new() };
     let root = match tree::parse(&write(&changed).yaml) {
         Ok(root) => root,
-        Err(fault) => return vec![ObjectFault { key: tenant(), field: fault.key, rule: fault.reason }],
+        Err(fault) => return vec![ObjectFault { key: tenant(), field: fault.key, rule: fault.rule }],
     };
     let mut found = Vec::new();
     shape::check(&root, &declaration::TENANT, "", &mut found);
     let sections = Sections::of(&changed);
-    let fault = |Fault { key, reason, .. }: Fault| {
+    let fault = |Fault { key, rule, .. }: Fault| {
         let (of, rest) = sections.find(&key).unwrap_or_else(|| (tenant(), key.as_str()));
-        ObjectFault { field: renamed(of.kind, rest), key: of, rule: reason }
+        ObjectFault { field: renamed(of.kind, rest), key: of, rule }
     };
     found.into_iter().map(fault).collect()
 }
@@ -217,6 +218,9 @@ mod tests {
         assert!(faults.iter().all(|fault| fault.key.id == user), "{faults:?}");
         assert_eq!(fields, ["agent.default_place", "agent.skills.Patience", "password"]);
         assert!(told(&objects)[1].ends_with("agent.skills.Patience: there is no skill Patience"));
+        let codes: Vec<FaultCode> = faults.iter().map(|fault| fault.rule.code).collect();
+        assert_eq!(codes, [FaultCode::Unknown, FaultCode::Unknown, FaultCode::TooShort]);
+        assert_eq!(faults[1].rule.values, [("kind", "skill".to_owned()), ("id", "Patience".to_owned())]);
     }
 
     #[test]
@@ -241,6 +245,12 @@ mod tests {
         let said = told(&objects);
         assert_eq!(said[0], "person new agent.wrap_up_s: 1000000 is not from 0 to 3600");
         assert_eq!(said[1], "person new first_name: it is empty");
+        let found = object_faults(&objects, |_| true);
+        assert_eq!(found[0].rule.values, [("least", "0".to_owned()), ("most", "3600".to_owned())]);
+        assert_eq!(
+            found.iter().map(|fault| fault.rule.code).collect::<Vec<_>>(),
+            [FaultCode::OutOfRange, FaultCode::Needed]
+        );
         assert_eq!(object_faults(&objects, |key| key.id != "new"), [], "it has not been changed");
     }
 
@@ -250,6 +260,8 @@ mod tests {
         let name = objects.skills[0].name.to_uppercase();
         objects.skills.push(Skill { name: name.clone() });
         let faults = object_faults(&objects, |_| true);
-        assert!(faults.len() == 1 && faults[0].key.id == name && faults[0].rule.contains("case alone"), "{faults:?}");
+        let told = faults.iter().map(|fault| (fault.key.id.as_str(), fault.rule.code)).collect::<Vec<_>>();
+        assert_eq!(told, [(name.as_str(), FaultCode::NameTaken)]);
+        assert!(faults[0].rule.words.contains("case alone"), "{faults:?}");
     }
 }

@@ -19,7 +19,7 @@ use super::lookup;
 use super::sign_in;
 use super::stir;
 use super::tree::{Node, Value, flag, list, number, text, texts};
-use super::{Fault, access};
+use super::{BrokenRule, Fault, access};
 
 /// What a tenant speaks without a setting, the most wanted first.
 const CODECS: [&str; 4] = ["PCMA", "PCMU", "G722", "opus"];
@@ -115,8 +115,8 @@ impl Reader<'_> {
                 true
             }
             Entry::Occupied(before) => {
-                let reason = format!("the name stands on line {} already", before.get());
-                self.faults.push(Fault { line, key, reason });
+                let rule = BrokenRule::other(format!("the name stands on line {} already", before.get()));
+                self.faults.push(Fault { line, key, rule });
                 false
             }
         }

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use contracts::provisioning::FaultCode;
 use serde_json::{Map, Value as Json, json};
 
-use super::Fault;
 use super::tree::{Node, Value};
+use super::{BrokenRule, Fault};
 
 /// The shape of a value.
 pub(super) enum Shape {
@@ -59,17 +60,22 @@ pub(super) fn check(node: &Node, shape: &Shape, at: &str, faults: &mut Vec<Fault
         Shape::Lines { max } => check_text(node, *max, &['\r', '\n'], at, faults),
         Shape::OneOf(names) => {
             if !node.text().is_some_and(|text| names.contains(&text)) {
-                fault(faults, node.line, at, format!("it must be one of {}", names.join(", ")));
+                let names = names.join(", ");
+                let rule = BrokenRule::new(FaultCode::OneOf, format!("it must be one of {names}"));
+                fault(faults, node.line, at, rule.naming("names", names));
             }
         }
         Shape::Number { min, max } => match node.value {
             Value::Number(number) if (*min..=*max).contains(&number) => {}
-            Value::Number(number) => fault(faults, node.line, at, format!("{number} is not from {min} to {max}")),
-            _ => fault(faults, node.line, at, format!("a number is needed, this is {}", node.noun())),
+            Value::Number(number) => {
+                let rule = BrokenRule::new(FaultCode::OutOfRange, format!("{number} is not from {min} to {max}"));
+                fault(faults, node.line, at, rule.naming("least", min.to_string()).naming("most", max.to_string()));
+            }
+            _ => fault(faults, node.line, at, wrong_type("number", "a number", node)),
         },
         Shape::Flag => {
             if !matches!(node.value, Value::Bool(_)) {
-                fault(faults, node.line, at, format!("true or false is needed, this is {}", node.noun()));
+                fault(faults, node.line, at, wrong_type("flag", "true or false", node));
             }
         }
         Shape::List { of, max } => check_list(node, of, *max, at, faults),
@@ -84,25 +90,30 @@ pub(super) fn check(node: &Node, shape: &Shape, at: &str, faults: &mut Vec<Fault
 
 fn check_text(node: &Node, max: usize, also: &[char], at: &str, faults: &mut Vec<Fault>) {
     let is_bad = |c: char| c.is_control() && !also.contains(&c);
-    let reason = match &node.value {
-        Value::Text(text) if text.is_empty() => "it is empty".to_owned(),
-        Value::Text(text) if text.len() > max => format!("it has more than {max} bytes"),
-        Value::Text(text) if text.chars().any(is_bad) => "it has a control character".to_owned(),
+    let rule = match &node.value {
+        Value::Text(text) if text.is_empty() => BrokenRule::empty(),
+        Value::Text(text) if text.len() > max => {
+            BrokenRule::new(FaultCode::TooLong, format!("it has more than {max} bytes")).naming("most", max.to_string())
+        }
+        Value::Text(text) if text.chars().any(is_bad) => {
+            BrokenRule::new(FaultCode::ControlCharacter, "it has a control character")
+        }
         Value::Text(_) => return,
         Value::Number(_) | Value::Bool(_) | Value::Fraction => {
-            format!("text is needed, this is {}: put it in quotes", node.noun())
+            let words = format!("text is needed, this is {}: put it in quotes", node.noun());
+            BrokenRule::wrong_type("text", words)
         }
-        _ => format!("text is needed, this is {}", node.noun()),
+        _ => wrong_type("text", "text", node),
     };
-    fault(faults, node.line, at, reason);
+    fault(faults, node.line, at, rule);
 }
 
 fn check_list(node: &Node, of: &Shape, max: usize, at: &str, faults: &mut Vec<Fault>) {
     let Value::List(items) = &node.value else {
-        return fault(faults, node.line, at, format!("a list is needed, this is {}", node.noun()));
+        return fault(faults, node.line, at, wrong_type("list", "a list", node));
     };
     if items.len() > max {
-        fault(faults, node.line, at, format!("it has more than {max} entries"));
+        fault(faults, node.line, at, too_many(max));
     }
     for (index, item) in items.iter().enumerate() {
         check(item, of, &format!("{at}[{index}]"), faults);
@@ -112,22 +123,24 @@ fn check_list(node: &Node, of: &Shape, max: usize, at: &str, faults: &mut Vec<Fa
 fn check_choice(node: &Node, at: &str, faults: &mut Vec<Fault>) {
     let Value::List(items) = &node.value else { return };
     if items.is_empty() {
-        fault(faults, node.line, at, "it is empty: leave the key out, or name at least one".to_owned());
+        let rule = BrokenRule::new(FaultCode::Needed, "it is empty: leave the key out, or name at least one");
+        fault(faults, node.line, at, rule);
     }
     let mut seen = HashSet::new();
     for (index, item) in items.iter().enumerate() {
         if let Some(again) = item.text().filter(|text| !seen.insert(*text)) {
-            fault(faults, item.line, &format!("{at}[{index}]"), format!("{again} stands there twice"));
+            let rule = BrokenRule::new(FaultCode::Twice, format!("{again} stands there twice")).naming("name", again);
+            fault(faults, item.line, &format!("{at}[{index}]"), rule);
         }
     }
 }
 
 fn check_named(node: &Node, of: &Shape, max: usize, at: &str, faults: &mut Vec<Fault>) {
     let Value::Map(entries) = &node.value else {
-        return fault(faults, node.line, at, format!("a map is needed, this is {}", node.noun()));
+        return fault(faults, node.line, at, wrong_type("map", "a map", node));
     };
     if entries.len() > max {
-        fault(faults, node.line, at, format!("it has more than {max} entries"));
+        fault(faults, node.line, at, too_many(max));
     }
     for entry in entries {
         check(&entry.node, of, &join(at, &entry.key), faults);
@@ -136,21 +149,22 @@ fn check_named(node: &Node, of: &Shape, max: usize, at: &str, faults: &mut Vec<F
 
 fn check_record(node: &Node, fields: &[Field], at: &str, faults: &mut Vec<Fault>) {
     let Value::Map(entries) = &node.value else {
-        return fault(faults, node.line, at, format!("a map is needed, this is {}", node.noun()));
+        return fault(faults, node.line, at, wrong_type("map", "a map", node));
     };
     for entry in entries {
         match fields.iter().find(|field| field.key == entry.key) {
             Some(field) => check(&entry.node, field.shape, &join(at, field.key), faults),
             None => {
                 let known: Vec<_> = fields.iter().map(|field| field.key).collect();
-                let reason = format!("there is no such key; the keys here are {}", known.join(", "));
-                fault(faults, entry.line, &join(at, &entry.key), reason);
+                let words = format!("there is no such key; the keys here are {}", known.join(", "));
+                let rule = BrokenRule::new(FaultCode::UnknownField, words);
+                fault(faults, entry.line, &join(at, &entry.key), rule);
             }
         }
     }
     for field in fields.iter().filter(|field| field.need == Need::Required) {
         if node.get(field.key).is_none() {
-            fault(faults, node.line, &join(at, field.key), "it is needed".to_owned());
+            fault(faults, node.line, &join(at, field.key), BrokenRule::needed());
         }
     }
 }
@@ -169,8 +183,16 @@ pub(super) fn join(at: &str, key: &str) -> String {
     if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") }
 }
 
-fn fault(faults: &mut Vec<Fault>, line: usize, key: &str, reason: String) {
-    faults.push(Fault { line, key: key.to_owned(), reason });
+fn fault(faults: &mut Vec<Fault>, line: usize, key: &str, rule: BrokenRule) {
+    faults.push(Fault { line, key: key.to_owned(), rule });
+}
+
+fn wrong_type(wanted: &str, named: &str, node: &Node) -> BrokenRule {
+    BrokenRule::wrong_type(wanted, format!("{named} is needed, this is {}", node.noun()))
+}
+
+fn too_many(max: usize) -> BrokenRule {
+    BrokenRule::new(FaultCode::TooMany, format!("it has more than {max} entries")).naming("most", max.to_string())
 }
 
 /// The JSON Schema (2020-12) of a shape.

@@ -1,8 +1,9 @@
 //! How people sign in besides by their passwords: `sign_in` of the tenant.
 
-use contracts::provisioning::{PersonField, Secret, SignInRules, UpstreamProvider};
+use contracts::provisioning::{FaultCode, PersonField, Secret, SignInRules, UpstreamProvider};
 use identity::provider::url;
 
+use super::BrokenRule;
 use super::scalar::{flow, optional, text as scalar};
 use super::shape::Need::{Optional, Required};
 use super::shape::{Field, NAME, Shape, field};
@@ -132,20 +133,22 @@ fn upstream(provider: &UpstreamProvider) -> String {
     format!("{{{keys}}}")
 }
 
-/// What is wrong with it: keys and reasons.
-pub(super) fn faults(rules: &SignInRules) -> Vec<(&'static str, String)> {
+/// What is wrong with it: keys and the rules that they break.
+pub(super) fn faults(rules: &SignInRules) -> Vec<(&'static str, BrokenRule)> {
     let Some(provider) = &rules.upstream else { return Vec::new() };
     let mut faults = Vec::new();
-    if let Some(reason) = url::issuer_fault(&provider.issuer) {
-        faults.push(("sign_in.upstream.issuer", reason.to_owned()));
+    if let Some(why) = url::issuer_fault(&provider.issuer) {
+        faults.push(("sign_in.upstream.issuer", BrokenRule::new(FaultCode::Url, why).naming("why", why)));
     }
     if !provider.scopes.is_empty() && !provider.scopes.iter().any(|scope| scope == "openid") {
-        faults.push(("sign_in.upstream.scopes", "openid is missing: without it there is no ID token".to_owned()));
+        let rule = BrokenRule::new(FaultCode::NoOpenid, "openid is missing: without it there is no ID token");
+        faults.push(("sign_in.upstream.scopes", rule));
     }
     // RFC 6749 section 3.3.
     let is_scope = |scope: &String| scope.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
     if let Some(scope) = provider.scopes.iter().find(|scope| !is_scope(scope)) {
-        faults.push(("sign_in.upstream.scopes", format!("{scope:?} is not a scope")));
+        let rule = BrokenRule::new(FaultCode::ScopeCharacters, format!("{scope:?} is not a scope"));
+        faults.push(("sign_in.upstream.scopes", rule.naming("scope", scope)));
     }
     faults
 }

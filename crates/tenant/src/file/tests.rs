@@ -97,7 +97,7 @@ fn codecs_of_a_trunk_come_back_from_an_export_in_their_order_and_are_at_least_on
     ];
     for (codecs, key, reason) in wrong {
         let faults = read_with_documents(&text(&format!(", codecs: {codecs}"))).expect_err(codecs).0;
-        assert_eq!((faults[0].key.as_str(), faults[0].reason.as_str()), (key, reason));
+        assert_eq!((faults[0].key.as_str(), faults[0].rule.words.as_str()), (key, reason));
     }
 }
 
@@ -119,7 +119,7 @@ fn how_keys_go_to_a_carrier_comes_back_from_an_export() {
     }
     let faults = read_with_documents(&text(", dtmf: smoke")).expect_err("faults").0;
     assert_eq!(faults[0].key, "trunks[0].dtmf");
-    assert_eq!(faults[0].reason, "it must be one of events, info, tones");
+    assert_eq!(faults[0].rule.words, "it must be one of events, info, tones");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn the_session_interval_of_a_trunk_comes_back_from_an_export_and_is_one_of_rfc_4
     assert_eq!(read_with_documents(&write(&objects).yaml), Ok(objects));
     for (seconds, reason) in [("0", "0 is not from 90 to 86400"), ("89", "89 is not from 90 to 86400")] {
         let faults = read_with_documents(&text(seconds)).expect_err(seconds).0;
-        assert_eq!((&*faults[0].key, &*faults[0].reason), ("trunks[0].session_expires_s", reason));
+        assert_eq!((&*faults[0].key, &*faults[0].rule.words), ("trunks[0].session_expires_s", reason));
     }
 }
 
@@ -419,7 +419,7 @@ fn everybody_is_no_carrier_unless_something_else_is_asked_for() {
     for (allow, is_wide) in
         [("10.0.0.0/8", false), ("10.0.0.0/7", true), ("\"2001::/16\"", false), ("\"2000::/3\"", true)]
     {
-        let found = notices(allow).iter().any(|notice| notice.reason.contains("wider than any carrier's network"));
+        let found = notices(allow).iter().any(|notice| notice.rule.words.contains("wider than any carrier's network"));
         assert_eq!(found, is_wide, "{allow}");
     }
 }
@@ -573,7 +573,7 @@ fn names_of_a_file_are_such_as_new_objects_may_have() {
     let text = "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {m: m.wav}\nskills: [Sales, \"Zoe\u{308}\"]\n";
     let faults = examine(text, &mut Documents(|_: &Path| Ok(String::new()))).faults;
     assert_eq!((faults.len(), faults[0].line, faults[0].key.as_str()), (1, 6, "skills.Zoe\u{308}"), "{faults:?}");
-    assert!(faults[0].reason.contains("NFKC"), "{faults:?}");
+    assert!(faults[0].rule.words.contains("NFKC"), "{faults:?}");
     assert!(read(text, |_| Ok(String::new())).is_ok(), "a snapshot of an earlier release is read");
 }
 

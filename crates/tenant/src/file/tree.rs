@@ -2,7 +2,7 @@
 
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 
-use super::Fault;
+use super::{BrokenRule, Fault};
 
 /// The deepest nesting accepted; the declaration needs five levels.
 const DEPTH_MAX: usize = 32;
@@ -84,7 +84,7 @@ impl Node {
 
 /// Parses a file that consists of one document.
 pub(super) fn parse(text: &str) -> Result<Node, Fault> {
-    let fault = |line: usize, reason: String| Fault { line, key: String::new(), reason };
+    let fault = |line: usize, words: String| Fault { line, key: String::new(), rule: BrokenRule::other(words) };
     let documents = MarkedYaml::load_from_str(text)
         .map_err(|error| fault(error.marker().line(), format!("it is not YAML: {}", error.info())))?;
     let mut documents = documents.into_iter();

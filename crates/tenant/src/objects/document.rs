@@ -1,9 +1,9 @@
 //! JSON documents of callers to objects: merged into the present one, with every fault by field, and never with a value in a message.
 
-use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind, Privilege, Secret};
+use contracts::provisioning::{DnKind, FaultCode, Object, ObjectKey, ObjectKind, Privilege, Secret};
 use serde_json::{Map, Value as Json};
 
-use super::{DOCUMENT_BYTES_MAX, EditAction, ObjectFault};
+use super::{BrokenRule, DOCUMENT_BYTES_MAX, EditAction, ObjectFault};
 use crate::file::GENERATED;
 
 /// The most paths of fields in one edit.
@@ -14,7 +14,7 @@ const KEYS_MAX: usize = 64;
 const FRAME_TEXT_MAX: usize = 64;
 
 /// A field and the rule that it breaks.
-type FieldFault = (String, String);
+type FieldFault = (String, BrokenRule);
 
 /// The object that an edit leads to; none if it deletes.
 pub(super) fn edited(
@@ -31,7 +31,8 @@ pub(super) fn edited(
     let named = |(field, rule)| ObjectFault { key: key.clone(), field, rule };
     let mut object = read.map_err(|faults| faults.into_iter().map(named).collect::<Vec<_>>())?;
     if object.key() != *key {
-        let rule = format!("it is not {:?}: an object is never renamed, put a new one and delete this one", key.id);
+        let words = format!("it is not {:?}: an object is never renamed, put a new one and delete this one", key.id);
+        let rule = BrokenRule::new(FaultCode::NotRenamed, words).naming("id", key.id.as_str());
         return Err(vec![named((id_field(key.kind).to_owned(), rule))]);
     }
     complete(&mut object);
@@ -65,15 +66,16 @@ fn merge(
     present: Option<&Object>,
 ) -> Result<Object, Vec<FieldFault>> {
     let Some(present) = present else {
-        return Err(vec![(String::new(), "there is no such object whose fields could be changed".to_owned())]);
+        let rule = BrokenRule::new(FaultCode::NoObject, "there is no such object whose fields could be changed");
+        return Err(vec![(String::new(), rule)]);
     };
     if fields.len() > FIELDS_MAX {
-        return Err(vec![(String::new(), format!("there are more than {FIELDS_MAX} fields"))]);
+        return Err(vec![(String::new(), too_many(format!("there are more than {FIELDS_MAX} fields"), FIELDS_MAX))]);
     }
     let given = parsed(document)?;
     let unnamed = given.keys().filter(|key| !fields.iter().any(|field| is_at_or_in(field, key)));
     let unnamed: Vec<FieldFault> =
-        unnamed.map(|key| (key.clone(), "the document has it, the fields do not name it".to_owned())).collect();
+        unnamed.map(|key| (key.clone(), BrokenRule::other("the document has it, the fields do not name it"))).collect();
     if !unnamed.is_empty() {
         return Err(unnamed);
     }
@@ -88,11 +90,17 @@ fn merge(
     let now = object.to_json();
     let now = serde_json::from_slice::<Map<String, Json>>(&now).unwrap_or_default();
     let unknown = fields.iter().filter(|field| !now.contains_key(field.split('.').next().unwrap_or_default()));
-    let unknown: Vec<FieldFault> = unknown.map(|field| (field.clone(), NO_SUCH_FIELD.to_owned())).collect();
+    let unknown: Vec<FieldFault> = unknown.map(|field| (field.clone(), no_such_field())).collect();
     if unknown.is_empty() { Ok(object) } else { Err(unknown) }
 }
 
-const NO_SUCH_FIELD: &str = "there is no such field";
+fn no_such_field() -> BrokenRule {
+    BrokenRule::new(FaultCode::UnknownField, "there is no such field")
+}
+
+fn too_many(words: String, most: usize) -> BrokenRule {
+    BrokenRule::new(FaultCode::TooMany, words).naming("most", most.to_string())
+}
 
 /// Whether a path begins with a field of the document.
 fn is_at_or_in(path: &str, key: &str) -> bool {
@@ -123,17 +131,24 @@ fn set(map: &mut Map<String, Json>, path: &[&str], value: Option<Json>) {
 }
 
 fn parsed(document: &str) -> Result<Map<String, Json>, Vec<FieldFault>> {
-    let whole = |rule: String| vec![(String::new(), rule)];
+    let whole = |rule: BrokenRule| vec![(String::new(), rule)];
+    let not_json = |words: String| whole(BrokenRule::new(FaultCode::NotJson, words));
     if document.len() > DOCUMENT_BYTES_MAX {
-        return Err(whole(format!("its document has more than {DOCUMENT_BYTES_MAX} bytes")));
+        let words = format!("its document has more than {DOCUMENT_BYTES_MAX} bytes");
+        let rule = BrokenRule::new(FaultCode::TooLarge, words);
+        return Err(whole(rule.naming("most", DOCUMENT_BYTES_MAX.to_string())));
     }
     match serde_json::from_str(document) {
         Ok(Json::Object(map)) if map.len() > KEYS_MAX => {
-            Err(whole(format!("its document has more than {KEYS_MAX} fields: no object has as many")))
+            let words = format!("its document has more than {KEYS_MAX} fields: no object has as many");
+            Err(whole(too_many(words, KEYS_MAX)))
         }
         Ok(Json::Object(map)) => Ok(map),
-        Ok(_) => Err(whole("its document is not a JSON object".to_owned())),
-        Err(error) => Err(whole(format!("its document is not JSON: line {}, column {}", error.line(), error.column()))),
+        Ok(_) => Err(not_json("its document is not a JSON object".to_owned())),
+        Err(error) => {
+            let (line, column) = (error.line(), error.column());
+            Err(not_json(format!("its document is not JSON: line {line}, column {column}")))
+        }
     }
 }
 
@@ -151,7 +166,7 @@ fn read(kind: ObjectKind, document: &Map<String, Json>, unknown: Unknown) -> Res
         let mut strangers = Vec::new();
         strange("", &Json::Object(document), &known, &mut strangers);
         if !strangers.is_empty() {
-            return Err(strangers.into_iter().map(|field| (field, NO_SUCH_FIELD.to_owned())).collect());
+            return Err(strangers.into_iter().map(|field| (field, no_such_field())).collect());
         }
     }
     Ok(object)
@@ -214,12 +229,32 @@ const fn frame_keys(kind: ObjectKind) -> &'static [&'static str] {
 }
 
 /// The rule without the value that broke it, which may be a secret.
-fn said(rule: &str) -> String {
+fn said(rule: &str) -> BrokenRule {
     if rule.starts_with("missing field") {
-        return "it is needed".to_owned();
+        return BrokenRule::needed();
     }
-    rule.split_once(", expected ")
-        .map_or_else(|| "it is not of the right kind".to_owned(), |(_, expected)| format!("{expected} is needed"))
+    let Some((_, expected)) = rule.split_once(", expected ") else {
+        return BrokenRule::wrong_type("", "it is not of the right kind");
+    };
+    let words = format!("{expected} is needed");
+    if rule.starts_with("unknown variant") {
+        let names = expected.strip_prefix("one of ").unwrap_or(expected).replace('`', "").replace(" or ", ", ");
+        return BrokenRule::new(FaultCode::OneOf, words).naming("names", names);
+    }
+    BrokenRule::wrong_type(wanted(expected), words)
+}
+
+/// The kind of value that serde expects, as [`FaultCode::WrongType`] names it; empty for what is none of these.
+fn wanted(expected: &str) -> &'static str {
+    match expected {
+        "a boolean" => "flag",
+        "a string" => "text",
+        "a sequence" => "list",
+        "a map" => "map",
+        _ if expected.starts_with("struct ") => "map",
+        "u16" | "u32" | "u64" => "number",
+        _ => "",
+    }
 }
 
 /// Adds the fields of a document that the object does not have.
@@ -302,7 +337,27 @@ mod tests {
 
     fn faults(action: EditAction) -> Vec<(String, String)> {
         let faults = edited(&ann(), &action, Some(&stored())).unwrap_err();
-        faults.into_iter().map(|fault| (fault.field, fault.rule)).collect()
+        faults.into_iter().map(|fault| (fault.field, fault.rule.words)).collect()
+    }
+
+    #[test]
+    fn a_fault_of_a_document_has_the_code_of_its_rule_and_what_is_wanted() {
+        let codes = |document: &str, field: &str| {
+            let faults = edited(&ann(), &merge(document, &[field]), Some(&stored())).unwrap_err();
+            faults.into_iter().map(|fault| (fault.rule.code, fault.rule.values)).collect::<Vec<_>>()
+        };
+        let wanted = |what: &str| vec![("wanted", what.to_owned())];
+        let names = "agent, supervisor, administrator, designer, integrator".to_owned();
+        for (document, field, code, values) in [
+            (r#"{"disabled":"x"}"#, "disabled", FaultCode::WrongType, wanted("flag")),
+            (r#"{"email":1}"#, "email", FaultCode::WrongType, wanted("text")),
+            (r#"{"privileges":1}"#, "privileges", FaultCode::WrongType, wanted("list")),
+            (r#"{"privileges":["pilot"]}"#, "privileges", FaultCode::OneOf, vec![("names", names)]),
+            (r#"{"last_name":null}"#, "last_name", FaultCode::Needed, Vec::new()),
+            (r#"{"pager":"1"}"#, "pager", FaultCode::UnknownField, Vec::new()),
+        ] {
+            assert_eq!(codes(document, field), [(code, values)], "{document}");
+        }
     }
 
     fn merge(document: &str, fields: &[&str]) -> EditAction {
@@ -341,7 +396,7 @@ mod tests {
     #[test]
     fn every_fault_names_its_field_and_no_value() {
         let said = faults(merge(r#"{"first_nam":"x"}"#, &["first_nam"]));
-        assert_eq!(said, [("first_nam".to_owned(), NO_SUCH_FIELD.to_owned())]);
+        assert_eq!(said, [("first_nam".to_owned(), no_such_field().words)]);
         let said = faults(merge(r#"{"first_name":"x","last_name":"y"}"#, &["first_name"]));
         assert_eq!(said[0].0, "last_name");
         let said = faults(EditAction::Put(r#"{"user_name":"ann","first_name":"Ann"}"#.to_owned()));

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind};
+use contracts::provisioning::{FaultCode, Object, ObjectKey, ObjectKind};
 use infra::ObjectChange;
 
 use super::affected::broken;
 use super::indexed::IndexedTenant;
-use super::{ChangeRefusal, ObjectEdit, ObjectFault, StaleObject, document};
+use super::{BrokenRule, ChangeRefusal, ObjectEdit, ObjectFault, StaleObject, document};
 use crate::file;
 use crate::names::name_fault;
 
@@ -46,37 +46,38 @@ fn stale(held: &IndexedTenant, edits: &[ObjectEdit]) -> Result<(), ChangeRefusal
 
 /// The change that an edit is; none if it leaves the object as it is.
 fn edited(held: &IndexedTenant, edit: &ObjectEdit, is_first: bool) -> Result<Option<ObjectChange>, Vec<ObjectFault>> {
-    let fault = |field: &str, rule: String| vec![ObjectFault { key: edit.key.clone(), field: field.to_owned(), rule }];
+    let fault =
+        |field: &str, rule: BrokenRule| vec![ObjectFault { key: edit.key.clone(), field: field.to_owned(), rule }];
     if !is_first {
-        return Err(fault("", "it stands twice in the batch".to_owned()));
+        return Err(fault("", BrokenRule::new(FaultCode::Twice, "it stands twice in the batch").naming("name", "")));
     }
     let present = held.spelled(&edit.key);
     if let Some(written) = present.map(Object::key).filter(|written| *written != edit.key) {
-        return Err(fault(
-            "",
-            format!(
-                "there is one whose name differs in upper and lower case, or forms of letters, alone: {}",
-                written.id
-            ),
-        ));
+        let words = format!(
+            "there is one whose name differs in upper and lower case, or forms of letters, alone: {}",
+            written.id
+        );
+        return Err(fault("", BrokenRule::new(FaultCode::NameTaken, words).naming("id", written.id)));
     }
     let Some(object) = document::edited(&edit.key, &edit.action, present)? else {
         return match (edit.key.kind, present) {
-            (ObjectKind::Tenant, _) => Err(fault("", "the tenant itself is not deleted".to_owned())),
-            (_, None) => Err(fault("", "there is no such object".to_owned())),
+            (ObjectKind::Tenant, _) => {
+                Err(fault("", BrokenRule::new(FaultCode::NotDeleted, "the tenant itself is not deleted")))
+            }
+            (_, None) => Err(fault("", BrokenRule::new(FaultCode::NoObject, "there is no such object"))),
             (_, Some(_)) => Ok(Some(ObjectChange::Delete(edit.key.clone()))),
         };
     };
     if let Object::Tenant(tenant) = &object
         && tenant.id != held.tenant().id
     {
-        return Err(fault("id", "it cannot be changed".to_owned()));
+        return Err(fault("id", BrokenRule::new(FaultCode::NotChanged, "it cannot be changed")));
     }
     // An object that is there keeps its name, whatever earlier releases took for one.
     if present.is_none()
         && let Some(rule) = name_fault(&edit.key.id)
     {
-        return Err(fault(document::id_field(edit.key.kind), rule.to_owned()));
+        return Err(fault(document::id_field(edit.key.kind), rule));
     }
     Ok(Some(object).filter(|object| Some(object) != present).map(ObjectChange::Put))
 }
@@ -113,8 +114,9 @@ fn bounded(held: &IndexedTenant, changes: &[ObjectChange]) -> Result<(), ChangeR
     let full = sections.into_iter().filter_map(|(section, Growth { come, go, last })| {
         let count = (held.count(section) + come).saturating_sub(go);
         let max = file::section_max(section).filter(|max| come > go && count > *max)?;
-        let rule = format!("{section}: there would be {count}, a tenant has at most {max}");
-        Some(ObjectFault { key: last?, field: String::new(), rule })
+        let words = format!("{section}: there would be {count}, a tenant has at most {max}");
+        let rule = BrokenRule::new(FaultCode::SectionFull, words).naming("section", section);
+        Some(ObjectFault { key: last?, field: String::new(), rule: rule.naming("most", max.to_string()) })
     });
     let full: Vec<ObjectFault> = full.collect();
     if full.is_empty() { Ok(()) } else { Err(ChangeRefusal::Faults(full)) }
@@ -203,7 +205,7 @@ mod tests {
         let Err(ChangeRefusal::Faults(faults)) = plan(&held, &[skill("New", None), skill("NEW", None)]) else {
             panic!("both are new")
         };
-        assert_eq!(faults[0].rule, "it stands twice in the batch");
+        assert_eq!(faults[0].rule.words, "it stands twice in the batch");
     }
 
     #[test]
@@ -219,7 +221,8 @@ mod tests {
         assert!(present > 0 && plan(&held, &edits).is_ok());
         edits.push(application(most));
         let Err(ChangeRefusal::Faults(faults)) = plan(&held, &edits) else { panic!("one too many") };
-        assert_eq!(faults[0].rule, format!("applications: there would be {}, a tenant has at most {most}", most + 1));
+        let words = format!("applications: there would be {}, a tenant has at most {most}", most + 1);
+        assert_eq!((faults[0].rule.code, &faults[0].rule.words), (FaultCode::SectionFull, &words));
         assert_eq!(faults[0].key, edits[edits.len() - 1].key);
     }
 
@@ -253,7 +256,7 @@ mod tests {
         let Err(ChangeRefusal::Faults(faults)) = plan(&held, &[skill("Οδόσ", None)]) else {
             panic!("the same name")
         };
-        assert!(faults[0].rule.ends_with("alone: Οδός"), "{faults:?}");
+        assert!(faults[0].rule.words.ends_with("alone: Οδός"), "{faults:?}");
     }
 
     #[test]

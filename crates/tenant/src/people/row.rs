@@ -1,10 +1,11 @@
 //! A line of the table of people and the edit that it asks for.
 
-use contracts::provisioning::{Agent, ObjectKey, ObjectKind, Person};
+use contracts::provisioning::{Agent, FaultCode, ObjectKey, ObjectKind, Person};
 use contracts::spreadsheet;
 use infra::Revision;
 use serde_json::{Map, Value as Json, json};
 
+use crate::broken_rule::BrokenRule;
 use crate::objects::{EditAction, ObjectEdit};
 
 /// What stands in a column.
@@ -59,7 +60,7 @@ static COLUMNS: [Column; 13] = [
 ];
 
 /// A column and the rule that it, or its cell, breaks.
-type CellFault = (String, String);
+type CellFault = (String, BrokenRule);
 
 /// The columns of a head.
 pub(super) fn columns(head: &[String]) -> Result<Vec<Column>, Vec<CellFault>> {
@@ -67,16 +68,18 @@ pub(super) fn columns(head: &[String]) -> Result<Vec<Column>, Vec<CellFault>> {
     for name in head.iter().map(|name| name.trim()) {
         let Some(column) = COLUMNS.iter().find(|column| column.name == name) else {
             let known = COLUMNS.map(|column| column.name).join(", ");
-            faults.push((name.to_owned(), format!("there is no such column; there are {known}")));
+            let words = format!("there is no such column; there are {known}");
+            faults.push((name.to_owned(), BrokenRule::new(FaultCode::UnknownColumn, words).naming("names", known)));
             continue;
         };
         if columns.iter().any(|known| known.name == name) {
-            faults.push((name.to_owned(), "it stands there twice".to_owned()));
+            let rule = BrokenRule::new(FaultCode::Twice, "it stands there twice").naming("name", "");
+            faults.push((name.to_owned(), rule));
         }
         columns.push(*column);
     }
     if faults.is_empty() && !columns.iter().any(|column| column.name == "user_name") {
-        faults.push(("user_name".to_owned(), "it is needed".to_owned()));
+        faults.push(("user_name".to_owned(), BrokenRule::needed()));
     }
     if faults.is_empty() { Ok(columns) } else { Err(faults) }
 }
@@ -96,8 +99,9 @@ pub(super) fn edit<'a>(
     present: impl FnOnce(&str) -> Option<&'a Person>,
 ) -> Result<ObjectEdit, Vec<CellFault>> {
     if cells.len() != columns.len() {
-        let rule = format!("it has {} cells, the head has {}", cells.len(), columns.len());
-        return Err(vec![(String::new(), rule)]);
+        let words = format!("it has {} cells, the head has {}", cells.len(), columns.len());
+        let rule = BrokenRule::new(FaultCode::Cells, words).naming("cells", cells.len().to_string());
+        return Err(vec![(String::new(), rule.naming("head", columns.len().to_string()))]);
     }
     let cells: Vec<&str> = columns.iter().zip(cells).map(|(column, cell)| column.text(cell)).collect();
     let cell = |name: &str| {
@@ -105,7 +109,7 @@ pub(super) fn edit<'a>(
         of.map(|(_, cell)| *cell).filter(|cell| !cell.is_empty())
     };
     let Some(user_name) = cell("user_name") else {
-        return Err(vec![("user_name".to_owned(), "it is needed".to_owned())]);
+        return Err(vec![("user_name".to_owned(), BrokenRule::needed())]);
     };
     let present = present(user_name);
     let held = present.and_then(|person| person.agent.as_ref());
@@ -147,7 +151,8 @@ impl RowDocument {
         }
         if column.field.starts_with("agent.") && !is_agent {
             if !cell.is_empty() {
-                self.faults.push((column.name.to_owned(), "it needs an agent_id".to_owned()));
+                let rule = BrokenRule::new(FaultCode::NeedsAgentId, "it needs an agent_id");
+                self.faults.push((column.name.to_owned(), rule));
             }
             return;
         }
@@ -189,7 +194,7 @@ impl RowDocument {
 }
 
 /// The value of a cell; null for an empty one.
-fn value(kind: CellKind, cell: &str) -> Result<Json, String> {
+fn value(kind: CellKind, cell: &str) -> Result<Json, BrokenRule> {
     let parts = || cell.split('|').map(str::trim).filter(|part| !part.is_empty());
     Ok(match kind {
         CellKind::Names => parts().map(Json::from).collect::<Vec<_>>().into(),
@@ -199,15 +204,21 @@ fn value(kind: CellKind, cell: &str) -> Result<Json, String> {
         CellKind::Flag => match cell.to_lowercase().as_str() {
             "true" | "yes" | "1" => Json::from(true),
             "false" | "no" | "0" => Json::from(false),
-            _ => return Err("it is true or false".to_owned()),
+            _ => return Err(BrokenRule::wrong_type("flag", "it is true or false")),
         },
-        CellKind::Number => cell.parse::<u32>().map(Json::from).map_err(|_| "it is a whole number".to_owned())?,
+        CellKind::Number => {
+            let number = cell.parse::<u32>().map(Json::from);
+            number.map_err(|_| BrokenRule::wrong_type("number", "it is a whole number"))?
+        }
     })
 }
 
-fn level(part: &str) -> Result<Json, String> {
+fn level(part: &str) -> Result<Json, BrokenRule> {
     let read = part.rsplit_once('=').and_then(|(skill, level)| Some((skill.trim(), level.trim().parse::<u16>().ok()?)));
-    let (skill, level) = read.ok_or_else(|| format!("{part} is not as Sales=5, with | between several"))?;
+    let (skill, level) = read.ok_or_else(|| {
+        let words = format!("{part} is not as Sales=5, with | between several");
+        BrokenRule::new(FaultCode::Levels, words).naming("part", part)
+    })?;
     Ok(json!({ "skill": skill, "level": level }))
 }
 

@@ -9,7 +9,7 @@ mod token;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind};
+use contracts::provisioning::{FaultCode, Object, ObjectKey, ObjectKind};
 use contracts::v1;
 use contracts::v1::change_object::Action;
 use contracts::v1::provisioning_server::Provisioning;
@@ -20,12 +20,13 @@ use model::TenantId;
 use tonic::{Request, Response, Status};
 
 use crate::api_keys::{ApiKeyMaker, make, mint, revoke};
+use crate::broken_rule::BrokenRule;
 use crate::objects::{
     self, Batch, BatchOutcome, ChangedDocuments, EDITS_MAX, EditAction, HeldTenants, IndexedTenant, Listing,
     ObjectEdit, PASSWORDS_MAX, REQUEST_BYTES_MAX, SharedTenant,
 };
 use crate::people::{self, ImportTerms, TableOutcome, TableRefusal};
-use refusals::{ends, no_tenant, of_request, refused, unread};
+use refusals::{ends, no_tenant, of_request, refused, unread, wire_values};
 use shares::{SharedPlace, TenantShares};
 
 /// The most requests that are answered or wait at once: each may hold a whole tenant.
@@ -186,8 +187,9 @@ impl Provisioning for ObjectServer {
         let asked = request.into_inner();
         let count = asked.changes.len();
         if count == 0 || count > EDITS_MAX {
-            let rule = format!("{count} are in one request, 1 to {EDITS_MAX} must be: send more in several");
-            return Err(of_request("changes", rule));
+            let words = format!("{count} are in one request, 1 to {EDITS_MAX} must be: send more in several");
+            let rule = BrokenRule::new(FaultCode::OutOfRange, words).naming("least", "1");
+            return Err(of_request("changes", rule.naming("most", EDITS_MAX.to_string())));
         }
         let edits = (0..).zip(asked.changes).map(|(index, change)| edit(index, change)).collect::<Result<_, _>>()?;
         let (is_trial, with_documents) = (asked.validate_only, asked.with_documents);
@@ -320,7 +322,9 @@ impl Provisioning for ObjectServer {
                 let wire = faults.into_iter().take(LINES_MAX).map(|fault| v1::PeopleTableFault {
                     line: fault.line.and_then(|line| u32::try_from(line).ok()).unwrap_or_default(),
                     column: fault.column,
-                    rule: fault.rule,
+                    code: fault.rule.code.as_str().to_owned(),
+                    values: wire_values(fault.rule.values),
+                    rule: fault.rule.words,
                 });
                 answer.rows = u32::try_from(rows).unwrap_or(u32::MAX);
                 answer.faults = wire.collect();

@@ -131,6 +131,7 @@ fn an_administrator_signs_in_at_our_pages_and_changes_people() -> Result<()> {
     let is_skills = fault["field"].as_str().is_some_and(|field| field.starts_with("agent.skills"));
     ensure!(fault["id"] == NEW && is_skills, "{faulty}");
     ensure!(fault["rule"].as_str().is_some_and(|rule| rule.contains("Patience")), "{faulty}");
+    ensure!(fault["code"] == "unknown" && fault["values"] == json!({ "kind": "skill", "id": "Patience" }), "{faulty}");
 
     // The history says who, and an object comes back.
     let history = page.read(&format!("/history?kind=person&id={NEW}"))?;
@@ -163,7 +164,10 @@ fn tables_of_people_are_checked_taken_and_given() -> Result<()> {
     let page = Page::open(&site, "administrator")?;
     let import = |query: &str, table: &str| is(page.post(&format!("/people.csv{query}"), "text/csv", table)?, 200);
     let faulty = import("?dry_run=true", "user_name,first_name,last_name,disabled\neve,Eve,Evans,perhaps\n")?;
-    let fault = json!({ "line": 2, "column": "disabled", "rule": "it is true or false" });
+    let fault = json!({
+        "line": 2, "column": "disabled", "rule": "it is true or false",
+        "code": "wrong_type", "values": { "wanted": "flag" }
+    });
     ensure!(faulty == json!({ "rows": 1, "changed": 0, "faults": [fault], "changes": [] }), "{faulty}");
     let good = "user_name,first_name,last_name\neve,Eve,Evans\n";
     // The same import sent again gets the first answer.
@@ -182,6 +186,7 @@ fn tables_of_people_are_checked_taken_and_given() -> Result<()> {
     let refused = refused?;
     let rule = refused["faults"][0]["rule"].as_str().unwrap_or_default();
     ensure!(refused["faults"][0]["line"] == 2 && rule.contains("UTF-8"), "{refused}");
+    ensure!(refused["faults"][0]["code"] == "not_utf8", "{refused}");
     // More people than a usual request may bring.
     let many: String = (0..6_000).map(|number| format!("person.{number},First,{}\n", "x".repeat(200))).collect();
     let large = std::env::temp_dir().join(format!("many-{}.csv", std::process::id()));

@@ -163,6 +163,7 @@ fn a_batch_is_all_or_none_and_faults_name_object_field_and_rule() -> Result<()> 
         ensure!(refused.code() == Code::InvalidArgument, "{refused}");
         let told = faults(&refused)?;
         assert_eq!((told[0].kind.as_str(), told[0].field.as_str()), ("place", "dns"));
+        assert_eq!((told[0].code.as_str(), told[0].values["id"].as_str()), ("unknown", "0000"));
         assert_eq!(get(&mut client, &boss, "skill", "Patience").await.err().map(|_| ()), Some(()));
 
         let sales = change(&mut client, &boss, batch(vec![delete("skill", "Sales")])).await?;

@@ -13,6 +13,7 @@ import { Button, buttonClass } from '../../ui/Button'
 import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
 import { UnknownPage } from '../shell/Shell'
+import { given } from './given'
 import { TenantContext, useTenant } from './tenant'
 import styles from './pages.module.css'
 
@@ -98,9 +99,4 @@ export function ListPage(): ReactElement {
       onNew={() => void navigate({ to: '/agent-setup/new/$section', params: { section: path } })}
     />
   )
-}
-
-/** Without what says nothing, so that addresses stay short. */
-function given(filter: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== ''))
 }

@@ -11,7 +11,10 @@ export type TopologySearch = { readonly find?: string; readonly state?: string }
 export type ListSearch = { readonly q?: string; readonly skill?: string; readonly disabled?: string }
 
 /** What a new object begins with. */
-export type NewSearch = { readonly type?: string; readonly like?: string }
+export type NewSearch = { readonly type?: string; readonly like?: string; readonly place?: string }
+
+/** What of the sign-ins is looked at; times as RFC 3339 has them. */
+export type SignInSearch = { readonly person?: string; readonly event?: string; readonly since?: string; readonly until?: string }
 
 const root = createRootRoute({ component: Shell, notFoundComponent: UnknownPage })
 
@@ -41,7 +44,12 @@ const setupPages = async () => {
 }
 
 const setupObjectPages = async () => {
-  const [pages] = await Promise.all([import('../agent-setup/object-pages'), addTexts('agent-setup')])
+  const [pages] = await Promise.all([import('../agent-setup/object-pages'), addTexts('agent-setup'), addTexts('agent-setup-forms')])
+  return pages
+}
+
+const setupSignInPages = async () => {
+  const [pages] = await Promise.all([import('../agent-setup/sign-in-pages'), addTexts('agent-setup'), addTexts('sign-ins')])
   return pages
 }
 
@@ -62,18 +70,29 @@ const setupObject = createRoute({ getParentRoute: () => setup, path: '/$section/
 const setupNew = createRoute({
   getParentRoute: () => setup,
   path: '/new/$section',
-  validateSearch: (search: Record<string, unknown>): NewSearch => texts(search, ['type', 'like']),
+  validateSearch: (search: Record<string, unknown>): NewSearch => texts(search, ['type', 'like', 'place']),
   component: lazyRouteComponent(setupObjectPages, 'NewPage'),
 })
 
 const setupImport = createRoute({ getParentRoute: () => setup, path: '/import', component: lazyRouteComponent(setupObjectPages, 'ImportPage') })
+
+const setupDialRules = createRoute({ getParentRoute: () => setup, path: '/dial-rules', component: lazyRouteComponent(setupObjectPages, 'DialRulesPage') })
+
+const setupTenant = createRoute({ getParentRoute: () => setup, path: '/tenant', component: lazyRouteComponent(setupObjectPages, 'TenantPage') })
+
+const setupSignIns = createRoute({
+  getParentRoute: () => setup,
+  path: '/sign-ins',
+  validateSearch: (search: Record<string, unknown>): SignInSearch => texts(search, ['person', 'event', 'since', 'until']),
+  component: lazyRouteComponent(setupSignInPages, 'SignInsPage'),
+})
 
 const setupHistory = createRoute({ getParentRoute: () => setup, path: '/history', component: lazyRouteComponent(setupObjectPages, 'HistoryPage') })
 
 export const router = createRouter({
   routeTree: root.addChildren([
     dashboards.addChildren([wallboard, topology, traces, trace]),
-    setup.addChildren([setupStart, setupList, setupObject, setupNew, setupImport, setupHistory]),
+    setup.addChildren([setupStart, setupList, setupObject, setupNew, setupImport, setupDialRules, setupTenant, setupSignIns, setupHistory]),
   ]),
   scrollRestoration: true,
   // Values are words as they stand there: a search for 5060 is no number.

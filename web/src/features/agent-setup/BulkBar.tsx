@@ -88,8 +88,10 @@ export function BulkBar({ tenant, chosen, onClear, onRead, onForget }: BulkBarPr
       {flow.kind === 'faulty' ? (
         <ul role="alert">
           <li>{madeOf(flow)}</li>
-          {flow.faults.map(({ kind, id, field, rule }) => (
-            <li key={`${kind} ${id} ${field} ${rule}`}>{[nameOfObject(kind, id), nameOfField(kind, field), wordsOfRule(rule)].filter((part) => part !== '').join(': ')}</li>
+          {flow.faults.map((fault) => (
+            <li key={`${fault.kind} ${fault.id} ${fault.field} ${fault.rule}`}>
+              {[nameOfObject(fault.kind, fault.id), nameOfField(fault.kind, fault.field), wordsOfRule(fault, fault.kind)].filter((part) => part !== '').join(': ')}
+            </li>
           ))}
           {flow.more === 0 ? null : <li>{t('setup.review.more', { count: flow.more })}</li>}
         </ul>

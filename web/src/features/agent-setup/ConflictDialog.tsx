@@ -7,6 +7,7 @@ import { Dialog } from '../../ui/Dialog'
 import { wordsOf } from './failures'
 import { nameOfField, wordsOfField } from './field-names'
 import { clashes } from './edits'
+import { sectionOf, titleOf } from './sections'
 import styles from './ChangeList.module.css'
 
 export type ConflictDialogProps = {
@@ -28,9 +29,11 @@ export function ConflictDialog({ tenant, kind, base, id, mine, onKeepMine, onTak
   const theirs = data?.kind === 'ok' ? data.value : undefined
   const isGone = data?.kind === 'failed' && data.failure.kind === 'not-found'
   const isKnown = theirs !== undefined || isGone
+  const section = sectionOf(kind)
+  const name = section === undefined ? id : titleOf(section, id)
   return (
     <Dialog
-      title={isGone ? t('setup.conflict.goneTitle', { id }) : t('setup.conflict.title', { id })}
+      title={isGone ? t('setup.conflict.goneTitle', { id: name }) : t('setup.conflict.title', { id: name })}
       onClose={onClose}
       actions={
         isKnown ? (

@@ -139,7 +139,7 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
             {wordsOf(flow.failure)} {adviceOf(flow.failure)}
           </p>
         ) : null}
-        {base === null ? null : (
+        {base === null || section.only !== undefined ? null : (
           <span className={styles['last']}>
             <Button tone="danger" onClick={() => (mayPropose(flow) ? propose([deletion(section.kind, base)]) : undefined)}>
               {t('setup.form.delete')}

@@ -23,7 +23,7 @@ export type FieldInputProps = {
 export const inputId = (path: string): string => `field-${path.replaceAll('.', '-')}`
 
 /** A field of a form, by its description. */
-export function FieldInput({ tenant, field, draft, isNew, faults, onChange }: FieldInputProps): ReactElement {
+export function FieldInput({ tenant, field, draft, isNew, faults, onChange }: FieldInputProps): ReactElement | null {
   const id = inputId(field.path)
   const change = (value: DraftValue): void => onChange(field.path, value)
   if (field.kind === 'flag') return <Flag id={id} field={field} isOn={flagIn(draft, field.path)} faults={faults} onChange={change} />
@@ -42,6 +42,7 @@ export function FieldInput({ tenant, field, draft, isNew, faults, onChange }: Fi
     }
     return <Removed id={id} label={t(field.label)} onKeep={keep} />
   }
+  if (field.kind === 'secret' && field.isOnlyRemoved === true) return isNew ? null : <Removable id={id} field={field} faults={faults} onRemove={() => change(false)} />
   const isFixed = field.fixed === true && !isNew
   return (
     <Field id={id} label={t(field.label)} hint={hintOf(field, isNew)} faults={faults} required={field.required === true && !isFixed ? t('setup.needed') : undefined} isWide={field.kind === 'document'}>
@@ -60,7 +61,7 @@ export function FieldInput({ tenant, field, draft, isNew, faults, onChange }: Fi
 }
 
 function hintOf(field: Described, isNew: boolean): string | undefined {
-  const hints = [field.hint === undefined ? '' : t(field.hint), field.kind === 'secret' && !isNew ? t('setup.secretKept') : '', field.kind === 'whole' && field.unit !== undefined ? t(field.unit) : '']
+  const hints = [field.hint === undefined ? '' : t(field.hint), field.kind === 'secret' && !isNew ? t('setup.secretKept') : '', field.kind === 'whole' && field.unit !== undefined ? t(field.unit) : '', field.kind === 'whole' ? t('setup.range', { min: field.min, max: field.max }) : '']
   return hints.filter((hint) => hint !== '').join(' ') || undefined
 }
 
@@ -75,6 +76,24 @@ function Removed({ id, label, onKeep }: RemovedProps): ReactElement {
     <div ref={box} id={id} tabIndex={-1} role="group" aria-label={label} className={styles['flag']}>
       <p>{t('setup.secret.removed', { field: label })}</p>
       <Button onClick={onKeep}>{t('setup.secret.keep')}</Button>
+    </div>
+  )
+}
+
+type RemovableProps = { readonly id: string; readonly field: Extract<Described, { kind: 'secret' }>; readonly faults: readonly string[]; readonly onRemove: () => void }
+
+/** A secret that others set: it is not typed here. */
+function Removable({ id, field, faults, onRemove }: RemovableProps): ReactElement {
+  return (
+    <div role="group" aria-label={t(field.label)} aria-describedby={describedBy(id, field.hint, faults)} className={styles['flag']}>
+      <strong>{t(field.label)}</strong>
+      <div>
+        <button id={id} type="button" className={styles['addRow']} aria-label={t('setup.secret.removeOf', { field: t(field.label) })} onClick={onRemove}>
+          {t('setup.secret.remove')}
+        </button>
+      </div>
+      <HintOf id={id} hint={field.hint} />
+      <FaultsOf id={id} faults={faults} />
     </div>
   )
 }

@@ -120,7 +120,7 @@ function Restore({ tenant, entry, present, onClose, onRestored }: RestoreProps):
       return setFault(wordsOf(outcome.failure))
     }
     if (outcome.kind === 'conflict') return setFault(t('setup.history.conflict'))
-    if (outcome.kind === 'faults') return setFault(outcome.faults.map(({ field, rule }) => `${nameOfField(entry.kind, field)}: ${wordsOfRule(rule)}`).join(' '))
+    if (outcome.kind === 'faults') return setFault(outcome.faults.map((fault) => `${nameOfField(fault.kind, fault.field)}: ${wordsOfRule(fault, fault.kind)}`).join(' '))
     say(t('setup.history.restored'))
     const change = outcome.value.changes.find(({ kind, id }) => kind === entry.kind && id === entry.id)
     onRestored({ id: entry.id, revision: change?.revision ?? outcome.value.revision, object: change?.after ?? back.object ?? {} })

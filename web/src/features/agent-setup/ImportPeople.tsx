@@ -91,7 +91,7 @@ function whyOf(why: Unfit): string {
     case 'conflict':
       return t('setup.import.conflict')
     case 'refused':
-      return why.rules.map(wordsOfRule).join(' ')
+      return why.rules.map((rule) => wordsOfRule(rule, 'person')).join(' ')
     case 'failed':
       return wordsOf(why.failure)
   }
@@ -133,11 +133,11 @@ function Faulty({ name, faults }: { readonly name: string; readonly faults: read
           </tr>
         </thead>
         <tbody>
-          {faults.map(({ line, column, rule }) => (
-            <tr key={`${line} ${column} ${rule}`}>
-              <td>{line === 0 ? '–' : line}</td>
-              <td>{column === '' ? '–' : column}</td>
-              <td>{wordsOfRule(rule)}</td>
+          {faults.map((fault) => (
+            <tr key={`${fault.line} ${fault.column} ${fault.rule}`}>
+              <td>{fault.line === 0 ? '–' : fault.line}</td>
+              <td>{fault.column === '' ? '–' : fault.column}</td>
+              <td>{wordsOfRule(fault, 'person')}</td>
             </tr>
           ))}
         </tbody>

@@ -3,7 +3,7 @@ import { lazy, Suspense, useCallback, useState, type ReactElement } from 'react'
 import type { Stored } from '../../api/agent-setup'
 import type { Failure } from '../../api/errors'
 import { adviceOf, wordsOf } from './failures'
-import { t } from '../../lib/i18n'
+import { addTexts, t } from '../../lib/i18n'
 import { setupPaths } from '../../lib/paths'
 import { Button, buttonClass } from '../../ui/Button'
 import { Notice } from '../../ui/Notice'
@@ -26,7 +26,10 @@ export type ObjectListProps = {
 }
 
 /** Loaded when somebody is chosen. */
-const BulkBar = lazy(async () => ({ default: (await import('./BulkBar')).BulkBar }))
+const BulkBar = lazy(async () => {
+  const [{ BulkBar: bar }] = await Promise.all([import('./BulkBar'), addTexts('agent-setup-forms')])
+  return { default: bar }
+})
 
 /** The objects of a section: to be searched, opened, and, of people, changed several at once. */
 export function ObjectList({ tenant, section, filter, onFilter, onNew }: ObjectListProps): ReactElement {

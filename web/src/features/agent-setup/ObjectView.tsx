@@ -1,7 +1,8 @@
+import { Link } from '@tanstack/react-router'
 import { useCallback, useRef, useState, type ReactElement, type ReactNode } from 'react'
 import type { Stored } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
-import { Button } from '../../ui/Button'
+import { Button, buttonClass } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
 import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
@@ -9,7 +10,7 @@ import { Editor, type Saved } from './Editor'
 import { adviceOf, wordsOf } from './failures'
 import { History } from './History'
 import { failureIn, useStored } from './queries'
-import type { Section } from './sections'
+import { titleOf, type Section } from './sections'
 import { Uses } from './Uses'
 import panels from './Panels.module.css'
 import styles from './ObjectView.module.css'
@@ -53,7 +54,7 @@ export function ObjectView({ tenant, section, id, onSaved, onDirty }: ObjectView
   )
   return (
     <>
-      <PageTitle title={id} of={t(section.title)} />
+      <PageTitle title={titleOf(section, id)} of={section.only === undefined ? t(section.title) : t('apps.agentSetup')} />
       {stored === undefined && failure !== undefined ? (
         <Notice tone="bad" title={failure.kind === 'not-found' ? t('setup.gone.title', { id }) : wordsOf(failure)}>
           <p>{failure.kind === 'not-found' ? t('setup.gone.what') : adviceOf(failure)}</p>
@@ -76,9 +77,16 @@ export function ObjectView({ tenant, section, id, onSaved, onDirty }: ObjectView
             }}
           />
           <aside className={styles['beside']} aria-label={t('setup.beside')}>
-            <Folded title={t('setup.uses.title')}>
-              <Uses tenant={tenant} kind={section.kind} id={id} />
-            </Folded>
+            {section.only === undefined ? (
+              <Folded title={t('setup.uses.title')}>
+                <Uses tenant={tenant} kind={section.kind} id={id} />
+              </Folded>
+            ) : null}
+            {section.kind === 'person' ? (
+              <Link to="/agent-setup/sign-ins" search={{ person: id }} className={buttonClass()}>
+                {t('setup.signIns.of')}
+              </Link>
+            ) : null}
             {history}
           </aside>
         </div>

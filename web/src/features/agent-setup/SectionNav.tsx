@@ -20,6 +20,11 @@ export function SectionNav(): ReactElement {
           <SectionLink key={section.path} section={section} />
         ))}
         <li>
+          <Link to="/agent-setup/sign-ins" className={styles['link']} activeOptions={{ includeSearch: false }}>
+            {t('setup.signIns')}
+          </Link>
+        </li>
+        <li>
           <Link to="/agent-setup/history" className={styles['link']}>
             {t('setup.history.all')}
           </Link>

@@ -105,7 +105,7 @@ describe('a change from its check to its end', () => {
     expect(isDeletion({ ...proposal, edits: [{ kind: 'skill', id: 'French', action: 'delete' }] }, { kind: 'skill', id: 'French' })).toBe(true)
   })
   test('faults and conflicts', () => {
-    expect(answered(checking, { kind: 'faults', faults: [{ kind: 'skill', id: 'French', field: 'name', rule: 'odd' }] }).kind).toBe('faulty')
+    expect(answered(checking, { kind: 'faults', faults: [{ kind: 'skill', id: 'French', field: 'name', rule: 'odd', code: 'other', values: {} }] }).kind).toBe('faulty')
     expect(answered(applying, { kind: 'conflict', conflict: { kind: 'skill', id: 'French', revision: 9 } })).toMatchObject({ kind: 'conflict', conflict: { revision: 9 } })
   })
 })

@@ -32,7 +32,7 @@ function faultOf(field: Field, draft: Draft, isNew: boolean): string | undefined
       return wholeFault(text, field.min, field.max, field.required === true)
     case 'secret':
       if (text === '') return field.required === true && isNew ? t('setup.fault.needed') : undefined
-      return text.length < (field.minLength ?? 0) ? t('setup.fault.short', { least: field.minLength ?? 0 }) : undefined
+      return text.length < (field.minLength ?? 0) ? t('setup.rule.tooShort', { least: field.minLength ?? 0 }) : undefined
     case 'rows':
       return filledRows(rowsIn(draft, field.path)).map((row) => rowFault(field.columns, row)).find((found) => found !== undefined)
     case 'references':
@@ -68,8 +68,9 @@ function wholeFault(text: string, min: number, max: number, required: boolean): 
 export function serverFaults(groups: readonly Group[], draft: Draft, of: string, faults: readonly Fault[]): FieldFaults {
   const paths = shownFields(groups, draft).map(({ path }) => path)
   const found: Record<string, readonly string[]> = {}
-  for (const { kind, id, field, rule: said } of faults) {
-    const rule = wordsOfRule(said)
+  for (const fault of faults) {
+    const { kind, id, field } = fault
+    const rule = wordsOfRule(fault, kind)
     const isOther = id !== '' && id !== of
     const path = isOther ? '' : fieldOf(paths, field)
     // A fault that has no place of its own says of what it is.

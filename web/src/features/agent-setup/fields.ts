@@ -25,10 +25,10 @@ export type ColumnField =
   | { readonly kind: 'choice'; readonly name: string; readonly label: PlainText; readonly options: Options }
 
 export type Field =
-  /** `orAs`: left empty it is as that field. */
-  | (Common & { readonly kind: 'text'; readonly type?: 'text' | 'email'; readonly orAs?: string })
+  /** `orAs`: left empty it is as that field. `isText`: left empty it is an empty text, not nothing. */
+  | (Common & { readonly kind: 'text'; readonly type?: 'text' | 'email'; readonly orAs?: string; readonly isText?: boolean })
   /** Goes to the server and never comes back; left empty it stays as it is. */
-  | (Common & { readonly kind: 'secret'; readonly minLength?: number; /** There is always one: without it the object gets another. */ readonly isKept?: boolean })
+  | (Common & { readonly kind: 'secret'; readonly minLength?: number; /** There is always one: without it the object gets another. */ readonly isKept?: boolean; /** Others set it: here it can be taken away alone. */ readonly isOnlyRemoved?: boolean })
   | (Common & { readonly kind: 'whole'; readonly min: number; readonly max: number; readonly unit?: PlainText; readonly initial?: string })
   | (Common & { readonly kind: 'flag'; readonly initial?: boolean })
   /** Without `required` there is a choice of none. */

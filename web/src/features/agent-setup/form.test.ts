@@ -11,10 +11,10 @@ import { PLACE, SCHEDULE } from './kinds/others'
 import { PERSON } from './kinds/person'
 import { TRUNK } from './kinds/trunk'
 import { neighbourOf } from './neighbour'
-import { wordsOfRule } from './rules'
 import { newSecrets, onlySecrets, removedSecrets } from './secrets'
 
 await addTexts('agent-setup')
+await addTexts('agent-setup-forms')
 
 const agent = { id: 'a1', login_code: 'a1', default_place: 'P1', wrap_up_s: null, skills: [{ skill: 'Sales', level: 5 }] }
 const ann = { user_name: 'ann', first_name: 'Ann', last_name: 'Archer', agent, email: null, privileges: ['agent'], disabled: false, unknown: { kept: 1 } }
@@ -71,7 +71,7 @@ describe('forms', () => {
   test('a secret is kept, set anew or removed', () => {
     const draft = { ...toDraft(PERSON, ann), password: 'long enough', 'agent.pin': false, [switchOf('agent')]: true }
     expect([newSecrets(PERSON, draft), removedSecrets(PERSON, draft)].map((fields) => fields.map(({ path }) => path))).toEqual([['password'], ['agent.pin']])
-    expect(onlySecrets(PERSON, draft)).toEqual({ password: 'long enough', 'agent.pin': false })
+    expect(onlySecrets(PERSON, draft)).toEqual({ password: 'long enough', second_factor: '', 'agent.pin': false })
     expect(ownFaults(PERSON, draft, false)).toEqual({})
     expect(toObject(PERSON, draft, ann)).toEqual({ ...ann, password: 'long enough' })
   })
@@ -91,13 +91,6 @@ describe('forms', () => {
     const draft = { ...toDraft(SCHEDULE, {}), name: 'office', open: ' Mon-Fri 08:00-18:00 \n\nSat 10:00-14:00\n' }
     expect(toObject(SCHEDULE, draft, null)).toMatchObject({ open: ['Mon-Fri 08:00-18:00', 'Sat 10:00-14:00'], exceptions: [] })
   })
-})
-
-test('rules of the server in the words of the pages, and as they are where they are not known', () => {
-  expect(wordsOfRule('there is no skill Patience')).toBe('Skill Patience does not exist.')
-  expect(wordsOfRule('ada has the id a1 already')).toBe('ada has a1 already.')
-  expect(wordsOfRule('it is needed')).toBe('It is needed.')
-  expect(wordsOfRule('something else')).toBe('something else')
 })
 
 describe('differences in words', () => {
@@ -134,7 +127,7 @@ describe('faults', () => {
     expect(ownFaults(PERSON, { ...draft, ...nobody, [switchOf('agent')]: false, password: '' }, true)).toEqual({})
   })
   test('what the server says stands at its field, or says of what it is', () => {
-    const fault = (field: string, rule: string, id = 'ann') => ({ kind: 'person', id, field, rule })
+    const fault = (field: string, rule: string, id = 'ann') => ({ kind: 'person', id, field, rule, code: 'other', values: {} }) as const
     const draft = toDraft(PERSON, ann)
     expect(serverFaults(PERSON, draft, 'ann', [fault('agent.skills[2].level', 'too high'), fault('agent.skills.Patience', 'unknown'), fault('nowhere', 'odd'), fault('', 'whole'), fault('agent.id', 'taken', 'bob')])).toEqual({
       'agent.skills': ['too high', 'unknown'],

@@ -81,6 +81,7 @@ function written(field: Field, draft: Draft): Json {
     case 'document':
       return textIn(draft, path) === '' ? null : textIn(draft, path)
     case 'text':
+      if (field.isText === true) return textIn(draft, path).trim()
       return textIn(draft, path).trim() || (field.orAs === undefined ? null : textIn(draft, field.orAs).trim())
     default:
       return textIn(draft, path).trim() || null

@@ -1,10 +1,12 @@
 /** The form of an object of each section. */
 
 import type { Group } from './fields'
+import { DIAL_RULE } from './kinds/dial-rule'
 import { dnGroups } from './kinds/dn'
 import { DN_TYPES, QUEUE_TYPES } from './kinds/options'
 import { APPLICATION, CLIENT, FEATURE_CODE, NUMBER, PLACE, PROMPT, SCHEDULE, SKILL } from './kinds/others'
 import { PERSON } from './kinds/person'
+import { TENANT } from './kinds/tenant'
 import { TRUNK } from './kinds/trunk'
 import { sectionOf, type Section } from './sections'
 
@@ -20,7 +22,9 @@ const FORMS: Readonly<Record<string, readonly Group[]>> = {
   trunks: TRUNK,
   hours: SCHEDULE,
   'feature-codes': FEATURE_CODE,
+  'dial-rules': DIAL_RULE,
   clients: CLIENT,
+  tenant: TENANT,
 }
 
 export function formOf({ path }: Pick<Section, 'path'>): readonly Group[] {

@@ -32,7 +32,7 @@ describe('a table from its choice to its end', () => {
     expect(answered(checking, 'a', lost)).toMatchObject({ kind: 'unfit' })
   })
   test('with a faulty line it is not taken', () => {
-    const faulty = answered(checking, 'a', { kind: 'ok', value: { ...found, faults: [{ line: 2, column: '', rule: 'odd' }] } })
+    const faulty = answered(checking, 'a', { kind: 'ok', value: { ...found, faults: [{ line: 2, column: '', rule: 'odd', code: 'other', values: {} }] } })
     expect(nextOfTable(faulty, { kind: 'take' })).toBe(faulty)
   })
 })

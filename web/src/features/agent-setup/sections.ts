@@ -1,7 +1,7 @@
 /** The sections of Agent Setup: which objects each shows, and in which columns. The form of one is in `forms.ts`: it is loaded when one is opened. */
 
 import type { Kind } from '../../api/agent-setup'
-import type { PlainText } from '../../lib/i18n'
+import { t, type PlainText } from '../../lib/i18n'
 import type { Options } from './fields'
 import { DN_TYPES, FEATURE_ACTIONS, QUEUE_TYPES } from './kinds/options'
 
@@ -31,6 +31,8 @@ export type Section = {
   readonly types?: readonly string[]
   /** The second key of its shortcut, behind `g`. */
   readonly key: string
+  /** The id of its only object, which is neither made nor deleted. */
+  readonly only?: string
 }
 
 const DN_COLUMNS: readonly Column[] = [
@@ -77,11 +79,18 @@ export const SECTIONS: readonly Section[] = [
   { path: 'trunks', kind: 'trunk', title: 'setup.trunks', one: 'setup.trunk', add: 'setup.trunks.add', id: 'name', idLabel: 'setup.name', key: 't', columns: [{ label: 'setup.trunk.contact', path: 'contact' }, { label: 'setup.trunk.prefix', path: 'prefix', isFurther: true }] },
   { path: 'hours', kind: 'schedule', title: 'setup.hours', one: 'setup.schedule', add: 'setup.hours.add', id: 'name', idLabel: 'setup.name', key: 'h', columns: [{ label: 'setup.schedule.open', path: 'open' }, { label: 'setup.schedule.timeZone', path: 'time_zone', isFurther: true }] },
   { path: 'feature-codes', kind: 'feature_code', title: 'setup.featureCodes', one: 'setup.feature', add: 'setup.featureCodes.add', id: 'code', idLabel: 'setup.feature.code', key: 'f', columns: [{ label: 'setup.feature.action', path: 'action', options: FEATURE_ACTIONS }] },
+  { path: 'dial-rules', kind: 'dial_rule', title: 'setup.dialRules', one: 'setup.dialRule', add: 'setup.dialRules.add', id: 'name', idLabel: 'setup.name', key: 'o', columns: [] },
   { path: 'clients', kind: 'client', title: 'setup.clients', one: 'setup.client', add: 'setup.clients.add', id: 'id', idLabel: 'setup.client.id', key: 'i', columns: [{ label: 'setup.name', path: 'name' }, { label: 'setup.client.grants', path: 'grants', isFurther: true }] },
+  { path: 'tenant', kind: 'tenant', title: 'setup.tenant', one: 'setup.tenant', add: 'setup.tenant', id: 'id', idLabel: 'setup.tenant', key: 'e', only: '-', columns: [] },
 ]
 
 export function sectionAt(path: string): Section | undefined {
   return SECTIONS.find((section) => section.path === path)
+}
+
+/** What an object is called in titles and messages. */
+export function titleOf({ only, title }: Section, id: string): string {
+  return only === undefined ? id : t(title)
 }
 
 /** Where objects of a kind are edited. */

@@ -22,7 +22,7 @@ fn tenant(rest: &str) -> Result<TenantObjects, Faults> {
 
 /// The keys of the faults, each with what it says.
 fn faults(rest: &str) -> Vec<(String, String)> {
-    tenant(rest).expect_err("faults").0.into_iter().map(|fault| (fault.key, fault.reason)).collect()
+    tenant(rest).expect_err("faults").0.into_iter().map(|fault| (fault.key, fault.rule.words)).collect()
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use contracts::provisioning::ObjectKind;
 
-use super::Rules;
+use super::{BrokenRule, Rules};
 use crate::names::reason_words;
 
 impl Rules<'_> {
@@ -15,7 +15,8 @@ impl Rules<'_> {
         for reason in &objects.action_codes {
             for other in reason_words(reason).into_iter().filter_map(|word| taken.insert(word, &reason.code)) {
                 let key = format!("action_codes.{}.name", reason.code);
-                let rule = format!("the reason {other} has that code or name already");
+                let words = format!("the reason {other} has that code or name already");
+                let rule = BrokenRule::held(ObjectKind::ActionCode, other, &reason.name, words);
                 self.fault(ObjectKind::ActionCode, &reason.code, key, rule);
             }
         }

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use contracts::provisioning::{BusinessAttribute, ObjectKind};
+use contracts::provisioning::{BusinessAttribute, FaultCode, ObjectKind};
 
-use super::Rules;
+use super::{BrokenRule, Rules};
 
 impl Rules<'_> {
     pub(super) fn business_attributes(&mut self) {
@@ -13,17 +13,20 @@ impl Rules<'_> {
             let mut values = HashSet::new();
             for value in attribute.values.iter().map(|one| one.value.as_str()) {
                 if !values.insert(value) {
-                    self.attribute_fault(attribute, "values", format!("{value} stands there twice"));
+                    let rule = BrokenRule::new(FaultCode::Twice, format!("{value} stands there twice"));
+                    self.attribute_fault(attribute, "values", rule.naming("name", value));
                 }
             }
             if let Some(default) = attribute.default.as_deref().filter(|default| !values.contains(default)) {
-                self.attribute_fault(attribute, "default", format!("{default} is none of its values"));
+                let names: Vec<&str> = attribute.values.iter().map(|one| one.value.as_str()).collect();
+                let rule = BrokenRule::new(FaultCode::OneOf, format!("{default} is none of its values"));
+                self.attribute_fault(attribute, "default", rule.naming("names", names.join(", ")));
             }
         }
     }
 
-    fn attribute_fault(&mut self, attribute: &BusinessAttribute, key: &str, reason: String) {
+    fn attribute_fault(&mut self, attribute: &BusinessAttribute, key: &str, rule: BrokenRule) {
         let key = format!("business_attributes.{}.{key}", attribute.name);
-        self.fault(ObjectKind::BusinessAttribute, &attribute.name, key, reason);
+        self.fault(ObjectKind::BusinessAttribute, &attribute.name, key, rule);
     }
 }

@@ -1,42 +1,52 @@
 //! What must hold for schedules and rules about dialled numbers.
 
 use call::dial_plan::{OpeningHours as Hours, Pattern};
-use contracts::provisioning::{DialAction, DialRule, ObjectKind};
+use contracts::provisioning::{DialAction, DialRule, FaultCode, ObjectKind};
 
-use super::Rules;
+use super::{BrokenRule, Rules};
 
 impl Rules<'_> {
     pub(super) fn schedules(&mut self) {
         for schedule in &self.objects.schedules {
-            let mut fault = |key: &str, reason: String| {
-                self.fault(ObjectKind::Schedule, &schedule.name, format!("schedules.{}.{key}", schedule.name), reason);
+            let mut fault = |key: &str, rule: BrokenRule| {
+                self.fault(ObjectKind::Schedule, &schedule.name, format!("schedules.{}.{key}", schedule.name), rule);
             };
-            for error in schedule.open.iter().filter_map(|line| Hours::check_hours(line).err()) {
-                fault("open", error.to_string());
+            for line in &schedule.open {
+                if let Err(error) = Hours::check_hours(line) {
+                    fault("open", BrokenRule::new(FaultCode::Hours, error.to_string()).naming("line", line));
+                }
             }
-            for error in schedule.exceptions.iter().filter_map(|line| Hours::check_exception(line).err()) {
-                fault("exceptions", error.to_string());
+            for line in &schedule.exceptions {
+                if let Err(error) = Hours::check_exception(line) {
+                    fault("exceptions", BrokenRule::new(FaultCode::Exception, error.to_string()).naming("line", line));
+                }
             }
             if let Err(error) = Hours::parse::<&str>(schedule.time_zone.as_deref(), &[], &[]) {
-                fault("time_zone", error.to_string());
+                let zone = schedule.time_zone.as_deref().unwrap_or_default();
+                fault("time_zone", BrokenRule::time_zone(zone, error.to_string()));
             }
         }
         let objects = self.objects;
         for number in &objects.numbers {
-            let mut fault = |key: &str, reason: String| {
-                self.fault(ObjectKind::Number, &number.number, format!("numbers.{}.{key}", number.number), reason);
+            let mut fault = |key: &str, rule: BrokenRule| {
+                self.fault(ObjectKind::Number, &number.number, format!("numbers.{}.{key}", number.number), rule);
             };
             match (&number.schedule, &number.closed_dn) {
                 (Some(name), _) if !objects.schedules.iter().any(|schedule| schedule.name == *name) => {
-                    fault("schedule", format!("there is no schedule {name}"));
+                    fault("schedule", BrokenRule::unknown(ObjectKind::Schedule, name));
                 }
-                (Some(_), None) => fault("closed_dn", "it is needed beside schedule".to_owned()),
-                (None, Some(_)) => fault("closed_dn", "it has a meaning beside schedule alone".to_owned()),
+                (Some(_), None) => {
+                    fault("closed_dn", BrokenRule::needed_with("schedule", "it is needed beside schedule"));
+                }
+                (None, Some(_)) => {
+                    let rule = BrokenRule::new(FaultCode::OnlyWith, "it has a meaning beside schedule alone");
+                    fault("closed_dn", rule.naming("field", "schedule"));
+                }
                 _ => {}
             }
             if let Some(dn) = number.closed_dn.as_ref().filter(|dn| !self.dns.contains(dn.as_str())) {
                 let key = format!("numbers.{}.closed_dn", number.number);
-                self.fault(ObjectKind::Number, &number.number, key, format!("there is no DN {dn}"));
+                self.fault(ObjectKind::Number, &number.number, key, BrokenRule::unknown(ObjectKind::Dn, dn));
             }
         }
     }
@@ -45,34 +55,33 @@ impl Rules<'_> {
         for rule in &self.objects.dial_rules {
             let pattern = Pattern::parse(&rule.pattern);
             if let Err(error) = &pattern {
-                self.rule_fault(rule, "pattern", error.to_string());
+                let why = error.to_string();
+                self.rule_fault(rule, "pattern", BrokenRule::new(FaultCode::Pattern, why.as_str()).naming("why", why));
             }
             let trunk = rule.action.trunk();
             if let Some(name) =
                 trunk.filter(|name| !name.is_empty() && !self.objects.trunks.iter().any(|trunk| trunk.name == *name))
             {
-                self.rule_fault(rule, "trunk", format!("there is no trunk {name}"));
+                self.rule_fault(rule, "trunk", BrokenRule::unknown(ObjectKind::Trunk, name));
             }
             match (&rule.action, pattern) {
                 (DialAction::Emergency { trunk }, Ok(pattern)) => self.emergency(rule, trunk.as_deref(), &pattern),
                 (DialAction::CallerId { shows, .. }, _) if !is_shown(shows) => {
-                    let reason =
-                        if shows.is_empty() { "it is needed" } else { "it may have digits and + at its beginning" };
-                    self.rule_fault(rule, "caller_id", reason.to_owned());
+                    let shown = || BrokenRule::new(FaultCode::ShownNumber, "it may have digits and + at its beginning");
+                    self.rule_fault(rule, "caller_id", if shows.is_empty() { BrokenRule::needed() } else { shown() });
                 }
                 (DialAction::Route { trunk, schedule, .. }, _) => self.route(rule, trunk, schedule.as_deref()),
                 (
                     DialAction::Translate { add, .. } | DialAction::Send { add, .. } | DialAction::Receive { add, .. },
                     _,
                 ) if !add.bytes().all(is_dialled) => {
-                    self.rule_fault(rule, "add", "it may have digits, +, * and #".to_owned());
+                    let broken = BrokenRule::new(FaultCode::Dialled, "it may have digits, +, * and #");
+                    self.rule_fault(rule, "add", broken);
                 }
                 (DialAction::Limit { calls: None, minutes: None, .. }, _) => {
-                    self.rule_fault(
-                        rule,
-                        "calls",
-                        "it or minutes is needed: how much may be spent in a day".to_owned(),
-                    );
+                    let words = "it or minutes is needed: how much may be spent in a day";
+                    let broken = BrokenRule::new(FaultCode::NeededOr, words).naming("field", "minutes");
+                    self.rule_fault(rule, "calls", broken);
                 }
                 _ => {}
             }
@@ -84,12 +93,12 @@ impl Rules<'_> {
         let objects = self.objects;
         let known = objects.trunks.iter().find(|known| known.name == trunk);
         if trunk.is_empty() {
-            self.rule_fault(rule, "trunk", "it is needed".to_owned());
+            self.rule_fault(rule, "trunk", BrokenRule::needed());
         } else if known.is_some_and(|trunk| trunk.outgoing().is_none()) {
-            self.rule_fault(rule, "trunk", "no call goes out by it: it needs `contact` and `prefix`".to_owned());
+            self.rule_fault(rule, "trunk", no_way_out());
         }
         if let Some(name) = schedule.filter(|name| !objects.schedules.iter().any(|known| known.name == *name)) {
-            self.rule_fault(rule, "schedule", format!("there is no schedule {name}"));
+            self.rule_fault(rule, "schedule", BrokenRule::unknown(ObjectKind::Schedule, name));
         }
     }
 
@@ -100,22 +109,27 @@ impl Rules<'_> {
             objects.trunks.iter().any(|trunk| name.is_none_or(|name| trunk.name == name) && trunk.outgoing().is_some())
         };
         if !leads_out(None) {
-            let reason = "no call goes out by any trunk: a trunk needs `contact` and `prefix`".to_owned();
-            self.rule_fault(rule, "action", reason);
+            let words = "no call goes out by any trunk: a trunk needs `contact` and `prefix`";
+            self.rule_fault(rule, "action", BrokenRule::new(FaultCode::NoWayOut, words));
         } else if trunk.is_some_and(|name| objects.trunks.iter().any(|t| t.name == name) && !leads_out(Some(name))) {
-            self.rule_fault(rule, "trunk", "no call goes out by it: it needs `contact` and `prefix`".to_owned());
+            self.rule_fault(rule, "trunk", no_way_out());
         }
-        let dns = objects.dns.iter().map(|dn| ("DN", &dn.number));
-        let numbers = objects.numbers.iter().map(|number| ("number", &number.number));
-        let codes = objects.feature_codes.iter().map(|code| ("feature code", &code.code));
-        if let Some((what, own)) = dns.chain(numbers).chain(codes).find(|(_, own)| pattern.matches(own)) {
-            self.rule_fault(rule, "pattern", format!("nobody could call the {what} {own} any more"));
+        let dns = objects.dns.iter().map(|dn| (ObjectKind::Dn, "DN", &dn.number));
+        let numbers = objects.numbers.iter().map(|number| (ObjectKind::Number, "number", &number.number));
+        let codes = objects.feature_codes.iter().map(|code| (ObjectKind::FeatureCode, "feature code", &code.code));
+        if let Some((kind, what, own)) = dns.chain(numbers).chain(codes).find(|(_, _, own)| pattern.matches(own)) {
+            let broken = BrokenRule::new(FaultCode::OwnNumber, format!("nobody could call the {what} {own} any more"));
+            self.rule_fault(rule, "pattern", broken.naming("kind", kind.as_str()).naming("id", own));
         }
     }
 
-    fn rule_fault(&mut self, rule: &DialRule, key: &str, reason: String) {
-        self.fault(ObjectKind::DialRule, &rule.name, format!("dial_rules.{}.{key}", rule.name), reason);
+    fn rule_fault(&mut self, rule: &DialRule, key: &str, broken: BrokenRule) {
+        self.fault(ObjectKind::DialRule, &rule.name, format!("dial_rules.{}.{key}", rule.name), broken);
     }
+}
+
+fn no_way_out() -> BrokenRule {
+    BrokenRule::new(FaultCode::NoWayOut, "no call goes out by it: it needs `contact` and `prefix`")
 }
 
 const fn is_dialled(byte: u8) -> bool {

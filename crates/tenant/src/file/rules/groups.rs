@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use contracts::provisioning::{AgentGroup, ObjectKind};
+use contracts::provisioning::{AgentGroup, FaultCode, ObjectKind};
 use routing::SkillExpression;
 
-use super::Rules;
+use super::{BrokenRule, Rules};
 
 /// What would end the group's name where an expression has it in quotation marks.
 const QUOTES: [char; 2] = ['"', '\''];
@@ -18,7 +18,8 @@ impl Rules<'_> {
         let objects = self.objects;
         for skill in objects.skills.iter().filter(|skill| skill.name.starts_with(AgentGroup::SKILL_PREFIX)) {
             let reason = format!("{} begins what stands for members of groups", AgentGroup::SKILL_PREFIX);
-            self.fault(ObjectKind::Skill, &skill.name, format!("skills.{}", skill.name), reason);
+            let rule = BrokenRule::new(FaultCode::NameOfGroups, reason).naming("prefix", AgentGroup::SKILL_PREFIX);
+            self.fault(ObjectKind::Skill, &skill.name, format!("skills.{}", skill.name), rule);
         }
     }
 
@@ -30,13 +31,15 @@ impl Rules<'_> {
         let people: HashSet<&str> = objects.people.iter().map(|person| person.user_name.as_str()).collect();
         for group in &objects.agent_groups {
             if group.name.contains(QUOTES) {
-                self.group_fault(group, "name", "it may have no quotation mark".to_owned());
+                let rule = BrokenRule::new(FaultCode::QuotationMark, "it may have no quotation mark");
+                self.group_fault(group, "name", rule);
             } else if group.name.len() > GROUP_NAME_MAX {
-                self.group_fault(group, "name", format!("it has more than {GROUP_NAME_MAX} bytes"));
+                let rule = BrokenRule::new(FaultCode::TooLong, format!("it has more than {GROUP_NAME_MAX} bytes"));
+                self.group_fault(group, "name", rule.naming("most", GROUP_NAME_MAX.to_string()));
             }
             for (key, names) in [("agents", &group.agents), ("managers", &group.managers)] {
                 for name in names.iter().filter(|name| !people.contains(name.as_str())) {
-                    self.group_fault(group, key, format!("there is no person {name}"));
+                    self.group_fault(group, key, BrokenRule::unknown(ObjectKind::Person, name));
                 }
             }
             if let Some(expression) = &group.expression {
@@ -47,14 +50,19 @@ impl Rules<'_> {
 
     fn group_expression(&mut self, group: &AgentGroup, text: &str) {
         if !group.agents.is_empty() {
-            self.group_fault(group, "expression", "it has a meaning without `agents` alone".to_owned());
+            let rule = BrokenRule::new(FaultCode::OnlyWithout, "it has a meaning without `agents` alone");
+            self.group_fault(group, "expression", rule.naming("field", "agents"));
         }
         match SkillExpression::parse(text) {
-            Err(error) => self.group_fault(group, "expression", error.to_string()),
+            Err(error) => {
+                let why = error.to_string();
+                let rule = BrokenRule::new(FaultCode::SkillExpression, why.clone()).naming("why", why);
+                self.group_fault(group, "expression", rule);
+            }
             Ok(expression) => {
                 for skill in expression.skills() {
                     if !self.skills.contains(skill) {
-                        self.group_fault(group, "expression", format!("there is no skill {skill}"));
+                        self.group_fault(group, "expression", BrokenRule::unknown(ObjectKind::Skill, skill));
                     }
                 }
             }
@@ -70,12 +78,12 @@ impl Rules<'_> {
         for group in &objects.place_groups {
             for name in group.places.iter().filter(|name| !places.contains(name.as_str())) {
                 let key = format!("place_groups.{}.places", group.name);
-                self.fault(ObjectKind::PlaceGroup, &group.name, key, format!("there is no place {name}"));
+                self.fault(ObjectKind::PlaceGroup, &group.name, key, BrokenRule::unknown(ObjectKind::Place, name));
             }
         }
     }
 
-    fn group_fault(&mut self, group: &AgentGroup, key: &str, reason: String) {
-        self.fault(ObjectKind::AgentGroup, &group.name, format!("agent_groups.{}.{key}", group.name), reason);
+    fn group_fault(&mut self, group: &AgentGroup, key: &str, rule: BrokenRule) {
+        self.fault(ObjectKind::AgentGroup, &group.name, format!("agent_groups.{}.{key}", group.name), rule);
     }
 }

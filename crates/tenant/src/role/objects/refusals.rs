@@ -1,6 +1,8 @@
 //! Refusals as gRPC says them: words for people, and the same by object, field and rule in the metadata.
 
-use contracts::provisioning::ObjectKey;
+use std::collections::HashMap;
+
+use contracts::provisioning::{FaultCode, ObjectKey};
 use contracts::v1;
 use infra::StoreError;
 use model::TenantId;
@@ -8,10 +10,13 @@ use prost::Message as _;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
+use crate::broken_rule::BrokenRule;
 use crate::objects::{ChangeRefusal, ObjectFault};
 
 /// The most bytes of faults in a refusal: they travel in headers, of which clients accept 16 KiB, twice and encoded.
 const TOLD_BYTES_MAX: usize = 2_048;
+/// The most bytes around a fault in the metadata, and of the number of those that are left out: a tag, and a number of at most five bytes.
+const FRAME_BYTES: usize = 6;
 /// The metadata of a refusal that has its faults.
 const FAULTS_METADATA: &str = "trunkline-faults-bin";
 
@@ -48,20 +53,20 @@ pub(super) fn refused(refusal: ChangeRefusal) -> Status {
             Code::Aborted,
             stale.into_iter().map(|stale| {
                 let line = stale.to_string();
-                let rule = line.split_once(": ").map_or_else(|| line.clone(), |(_, rule)| rule.to_owned());
-                let present = stale.present.0;
-                (
-                    line,
-                    v1::ObjectFault { present_revision: Some(present), ..wire_fault(stale.key, String::new(), rule) },
-                )
+                let words = line.split_once(": ").map_or_else(|| line.clone(), |(_, rule)| rule.to_owned());
+                let (expected, present) = (stale.expected.0, stale.present.0);
+                let rule = BrokenRule::new(FaultCode::Stale, words).naming("expected", expected.to_string());
+                let fault = wire_fault(stale.key, String::new(), rule.naming("present", present.to_string()));
+                (line, v1::ObjectFault { present_revision: Some(present), ..fault })
             }),
         ),
         ChangeRefusal::Faults(faults) => with_faults(Code::InvalidArgument, faults.into_iter().map(told)),
         ChangeRefusal::Referred(faults) => with_faults(Code::FailedPrecondition, faults.into_iter().map(told)),
         ChangeRefusal::RequestReused => Status::invalid_argument(message),
-        ChangeRefusal::ManyPasswords { .. } => {
-            let rule = message.split_once(": ").map_or(message.as_str(), |(_, rule)| rule);
-            of_request("password", rule.to_owned())
+        ChangeRefusal::ManyPasswords { given, most } => {
+            let words = message.split_once(": ").map_or(message.as_str(), |(_, rule)| rule);
+            let rule = BrokenRule::new(FaultCode::ManyPasswords, words).naming("given", given.to_string());
+            of_request("password", rule.naming("most", most.to_string()))
         }
         ChangeRefusal::NoTenant(tenant) => no_tenant(&tenant),
         ChangeRefusal::NotThen { .. } | ChangeRefusal::NotKept { .. } => Status::not_found(message),
@@ -76,23 +81,45 @@ fn told(fault: ObjectFault) -> (String, v1::ObjectFault) {
     (fault.to_string(), wire_fault(fault.key, fault.field, fault.rule))
 }
 
-fn wire_fault(key: ObjectKey, field: String, rule: String) -> v1::ObjectFault {
-    v1::ObjectFault { kind: key.kind.as_str().to_owned(), id: key.id, field, rule, present_revision: None }
+fn wire_fault(key: ObjectKey, field: String, rule: BrokenRule) -> v1::ObjectFault {
+    let BrokenRule { words, code, values } = rule;
+    v1::ObjectFault {
+        kind: key.kind.as_str().to_owned(),
+        id: key.id,
+        field,
+        rule: words,
+        present_revision: None,
+        code: code.as_str().to_owned(),
+        values: wire_values(values),
+    }
+}
+
+/// What a rule names, as it travels.
+pub(super) fn wire_values(values: Vec<(&'static str, String)>) -> HashMap<String, String> {
+    values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// A rule that a request breaks, which is about none of its objects.
-pub(super) fn of_request(field: &str, rule: String) -> Status {
-    let fault = v1::ObjectFault { field: field.to_owned(), rule, ..v1::ObjectFault::default() };
+pub(super) fn of_request(field: &str, rule: BrokenRule) -> Status {
+    let BrokenRule { words, code, values } = rule;
+    let fault = v1::ObjectFault {
+        field: field.to_owned(),
+        rule: words,
+        code: code.as_str().to_owned(),
+        values: wire_values(values),
+        ..v1::ObjectFault::default()
+    };
     with_faults(Code::InvalidArgument, std::iter::once((format!("{}: {}", fault.field, fault.rule), fault)))
 }
 
 /// The faults, as many as fit into the headers, and how many others there are.
 fn with_faults(code: Code, faults: impl ExactSizeIterator<Item = (String, v1::ObjectFault)>) -> Status {
     let all = faults.len();
-    let (mut lines, mut wire, mut bytes) = (Vec::new(), v1::ObjectFaults::default(), 0);
+    let (mut lines, mut wire, mut bytes, mut wire_bytes) = (Vec::new(), v1::ObjectFaults::default(), 0, FRAME_BYTES);
     for (line, fault) in faults {
         bytes += line.len() + 1;
-        if bytes > TOLD_BYTES_MAX && !lines.is_empty() {
+        wire_bytes += fault.encoded_len() + FRAME_BYTES;
+        if (bytes > TOLD_BYTES_MAX || wire_bytes > 2 * TOLD_BYTES_MAX) && !lines.is_empty() {
             let more = all.saturating_sub(wire.faults.len());
             lines.push(format!("and {more} more"));
             wire.more = u32::try_from(more).unwrap_or(u32::MAX);
@@ -121,7 +148,7 @@ mod tests {
         ObjectFault {
             key: ObjectKey { kind: ObjectKind::Person, id: format!("person-{number}") },
             field: "agent.skills".to_owned(),
-            rule: "there is no skill Patience".to_owned(),
+            rule: BrokenRule::unknown(ObjectKind::Skill, "Patience"),
         }
     }
 
@@ -137,6 +164,7 @@ mod tests {
         assert_eq!(status.message(), "person person-1 agent.skills: there is no skill Patience");
         let told = faults_of(&status).faults.remove(0);
         assert_eq!((told.id.as_str(), told.field.as_str(), told.present_revision), ("person-1", "agent.skills", None));
+        assert_eq!((told.code.as_str(), told.values["id"].as_str()), ("unknown", "Patience"));
     }
 
     #[test]
@@ -144,7 +172,9 @@ mod tests {
         let stale = crate::objects::StaleObject { key: fault(1).key, expected: Revision(5), present: Revision(7) };
         let status = refused(ChangeRefusal::Stale(vec![stale]));
         assert_eq!((status.code(), status.message()), (Code::Aborted, "person person-1: it is at revision 7, not 5"));
-        assert_eq!(faults_of(&status).faults[0].present_revision, Some(7));
+        let told = &faults_of(&status).faults[0];
+        assert_eq!((told.present_revision, told.code.as_str()), (Some(7), "stale"));
+        assert_eq!((told.values["expected"].as_str(), told.values["present"].as_str()), ("5", "7"));
     }
 
     #[test]
@@ -174,7 +204,7 @@ mod tests {
         assert_eq!(status.code(), Code::InvalidArgument);
         assert!(status.message().starts_with("password: 51 passwords in clear are in one request"), "{status}");
         let told = faults_of(&status).faults.remove(0);
-        assert_eq!((told.kind.as_str(), told.field.as_str()), ("", "password"));
+        assert_eq!((told.kind.as_str(), told.field.as_str(), told.code.as_str()), ("", "password", "many_passwords"));
         assert!(told.rule.starts_with("51 passwords") && told.rule.contains("at most 50"), "{}", told.rule);
     }
 }

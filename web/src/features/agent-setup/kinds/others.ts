@@ -79,8 +79,9 @@ export const CLIENT: readonly Group[] = [
       { kind: 'text', path: 'name', label: 'setup.name', required: true },
       { kind: 'secret', path: 'secret', label: 'setup.client.secret', hint: 'setup.client.secretHint' },
       { kind: 'many', path: 'grants', label: 'setup.client.grants', options: GRANTS, required: true },
-      { kind: 'lines', path: 'redirect_uris', label: 'setup.client.redirects', hint: 'setup.onePerLine' },
-      { kind: 'lines', path: 'scopes', label: 'setup.client.scopes', hint: 'setup.onePerLine' },
+      { kind: 'lines', path: 'redirect_uris', label: 'setup.client.redirects', hint: 'setup.client.redirectsHint' },
+      { kind: 'lines', path: 'scopes', label: 'setup.client.scopes', hint: 'setup.client.scopesHint' },
+      { kind: 'text', path: 'backchannel_logout_uri', label: 'setup.client.logoutUri', hint: 'setup.client.logoutUriHint' },
     ],
   },
 ]

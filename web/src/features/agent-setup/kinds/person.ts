@@ -17,6 +17,7 @@ export const PERSON: readonly Group[] = [
     title: 'setup.person.signIn',
     fields: [
       { kind: 'secret', path: 'password', label: 'setup.person.password', hint: 'setup.person.passwordHint', minLength: PASSWORD_LEAST },
+      { kind: 'secret', path: 'second_factor', label: 'setup.person.secondFactor', hint: 'setup.person.secondFactorHint', isOnlyRemoved: true },
       { kind: 'many', path: 'privileges', label: 'setup.person.privileges', options: PRIVILEGES },
       { kind: 'flag', path: 'disabled', label: 'setup.person.disabled', hint: 'setup.person.disabledHint' },
     ],

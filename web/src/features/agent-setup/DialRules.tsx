@@ -1,0 +1,198 @@
+import { Link, useNavigate } from '@tanstack/react-router'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useEffect, useRef, useState, type ReactElement } from 'react'
+import type { Stored } from '../../api/agent-setup'
+import { t } from '../../lib/i18n'
+import { Button, buttonClass } from '../../ui/Button'
+import { Notice } from '../../ui/Notice'
+import { PageTitle } from '../../ui/PageTitle'
+import { say } from '../../ui/toast'
+import { useShortcut } from '../../ui/use-shortcut'
+import { mayPropose, type Flow } from './change-flow'
+import { at } from './document'
+import { adviceOf, wordsOf } from './failures'
+import { nameOfField, wordsOfField } from './field-names'
+import { shownFields } from './fields'
+import { toDraft } from './form'
+import { DIAL_RULE } from './kinds/dial-rule'
+import { inOrder, moved, nextPlace, ordered, placed } from './order'
+import { allObjects, failureIn, valueOf } from './queries'
+import { Review } from './Review'
+import { wordsOfRule } from './rules'
+import type { Section } from './sections'
+import { forgetLists, useChange } from './use-change'
+import { nameOfObject, NOTHING } from './words'
+import styles from './List.module.css'
+import own from './DialRules.module.css'
+
+export type DialRulesProps = { readonly tenant: string; readonly section: Section; readonly onDirty: (isDirty: boolean) => void }
+
+const EVERYTHING = { q: '', skill: '', disabled: '' }
+const NONE: readonly Stored[] = []
+
+/** The rules about numbers as they apply, one after the other; their order is changed here, and shown before it is saved. */
+export function DialRules({ tenant, section, onDirty }: DialRulesProps): ReactElement {
+  const navigate = useNavigate()
+  const queries = useQueryClient()
+  const { data, error, refetch } = useQuery({
+    queryKey: ['agent-setup', tenant, 'list', section.path],
+    queryFn: async () => inOrder(valueOf(await allObjects(tenant, { ...section, columns: COLUMNS }, EVERYTHING))),
+    refetchOnWindowFocus: false,
+  })
+  /** The order that somebody has made; undefined as long as nobody has. */
+  const [names, setNames] = useState<readonly string[]>()
+  const [told, setTold] = useState('')
+  const { flow, propose, confirm, cancel } = useChange(tenant)
+  const rules = data === undefined ? NONE : names === undefined ? data : ordered(data, names)
+  const edits = names === undefined ? [] : placed(rules)
+  const isDirty = edits.length > 0
+  useEffect(() => onDirty(isDirty), [isDirty, onDirty])
+  const add = { section: section.path }
+  const place = { place: String(nextPlace(rules)) }
+  useShortcut('n', t(section.add), () => void navigate({ to: '/agent-setup/new/$section', params: add, search: place }))
+  useEffect(() => {
+    if (flow.kind !== 'done') return
+    onDirty(false)
+    cancel()
+    void forgetLists(queries, tenant).then(() => {
+      setNames(undefined)
+      setTold('')
+      say(t('setup.dialRules.saved'))
+    })
+  }, [flow, cancel, queries, tenant, onDirty])
+  const review = (): void => {
+    if (isDirty && mayPropose(flow)) propose(edits)
+    else if (flow.kind === 'conflict') propose(edits)
+  }
+  const move = (name: string, by: number): void => {
+    // What is being checked or looked at is not changed under it.
+    if (flow.kind === 'checking' || flow.kind === 'review' || flow.kind === 'applying') return
+    const next = moved(rules.map(({ id }) => id), name, by)
+    cancel()
+    setNames(next)
+    setTold(t('setup.dialRules.moved', { name, place: next.indexOf(name) + 1, count: next.length }))
+  }
+  const failure = failureIn(error)
+  return (
+    <>
+      <PageTitle title={t(section.title)} of={t('apps.agentSetup')} />
+      <div className={styles['tools']}>
+        <p>{t('setup.dialRules.about')}</p>
+        <Link to="/agent-setup/new/$section" params={add} search={place} className={buttonClass('main')}>
+          {t(section.add)}
+        </Link>
+      </div>
+      {failure === undefined ? null : (
+        <Notice tone="bad" title={wordsOf(failure)}>
+          <p>{adviceOf(failure)}</p>
+          <Button onClick={() => void refetch()}>{t('connection.retry')}</Button>
+        </Notice>
+      )}
+      {data === undefined ? failure === undefined ? <p>{t('loading')}</p> : null : rules.length === 0 ? <p className={styles['empty']}>{t('setup.list.nothing', { what: t(section.title) })}</p> : <Rules section={section} rules={rules} onMove={move} />}
+      <p role="status">{told}</p>
+      {isDirty ? (
+        <div className={styles['foot']}>
+          <Button tone="main" onClick={review}>
+            {t('setup.dialRules.review')}
+          </Button>
+          <Button
+            onClick={() => {
+              cancel()
+              setNames(undefined)
+              setTold('')
+            }}
+          >
+            {t('setup.dialRules.reset')}
+          </Button>
+        </div>
+      ) : null}
+      <Trouble flow={flow} />
+      {flow.kind === 'review' || flow.kind === 'applying' ? <Review tenant={tenant} flow={flow} onConfirm={confirm} onCancel={cancel} /> : null}
+    </>
+  )
+}
+
+/** What the list asks for: every field that a rule may have. */
+const COLUMNS: Section['columns'] = [...new Set(DIAL_RULE.flatMap(({ fields }) => fields.map(({ path }) => path)))].filter((path) => path !== 'name').map((path) => ({ path, label: 'setup.dialRules.details' }))
+
+type RulesProps = { readonly section: Section; readonly rules: readonly Stored[]; readonly onMove: (name: string, by: number) => void }
+
+function Rules({ section, rules, onMove }: RulesProps): ReactElement {
+  const table = useRef<HTMLTableElement>(null)
+  const move = (name: string, by: number): void => {
+    onMove(name, by)
+    // A row that is put elsewhere loses the focus.
+    requestAnimationFrame(() => table.current?.querySelector<HTMLElement>(`[data-object="${CSS.escape(name)}"] [data-by="${by}"]`)?.focus())
+  }
+  const arrow = (name: string, by: -1 | 1, isEnd: boolean): ReactElement => (
+    <button type="button" data-by={by} className={own['arrow']} aria-disabled={isEnd} aria-label={by < 0 ? t('setup.dialRules.up', { name }) : t('setup.dialRules.down', { name })} onClick={() => (isEnd ? undefined : move(name, by))}>
+      {by < 0 ? '↑' : '↓'}
+    </button>
+  )
+  return (
+    <div className={styles['scroll']} tabIndex={0} role="region" aria-label={t(section.title)}>
+      <table ref={table} className={styles['table']}>
+        <thead>
+          <tr>
+            <th scope="col">{t(section.idLabel)}</th>
+            <th scope="col">{t('setup.dialRule.numbers')}</th>
+            <th scope="col">{t('setup.dialRule.what')}</th>
+            <th scope="col" className={styles['further']}>
+              {t('setup.dialRules.details')}
+            </th>
+            <th scope="col">{t('setup.dialRules.move')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rules.map((rule, index) => (
+            <tr key={rule.id} data-object={rule.id}>
+              <th scope="row">
+                <Link to="/agent-setup/$section/$id" params={{ section: section.path, id: rule.id }}>
+                  {rule.id}
+                </Link>
+              </th>
+              <td>{wordsOfField('dial_rule', 'pattern', at(rule.object, 'pattern'))}</td>
+              <td>{wordsOfField('dial_rule', 'action', at(rule.object, 'action'))}</td>
+              <td className={styles['further']}>{detailsOf(rule)}</td>
+              <td>
+                <span className={own['arrows']}>
+                  {arrow(rule.id, -1, index === 0)}
+                  {arrow(rule.id, 1, index === rules.length - 1)}
+                </span>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+const IN_COLUMNS = ['name', 'action', 'pattern', 'place']
+
+/** Whatever else a rule says, in the words of its form. */
+function detailsOf({ object }: Stored): string {
+  const fields = shownFields(DIAL_RULE, toDraft(DIAL_RULE, object)).filter(({ path }) => !IN_COLUMNS.includes(path))
+  const said = fields.map(({ path }) => [nameOfField('dial_rule', path), wordsOfField('dial_rule', path, at(object, path))] as const)
+  return said.filter(([, value]) => value !== NOTHING).map(([name, value]) => `${name}: ${value}`).join('; ') || NOTHING
+}
+
+/** Why the order is not saved. */
+function Trouble({ flow }: { readonly flow: Flow }): ReactElement | null {
+  if (flow.kind === 'failed') {
+    return (
+      <p role="alert">
+        {wordsOf(flow.failure)} {adviceOf(flow.failure)}
+      </p>
+    )
+  }
+  if (flow.kind === 'conflict') return <p role="alert">{t('setup.dialRules.conflict', { name: nameOfObject(flow.conflict.kind, flow.conflict.id) })}</p>
+  if (flow.kind !== 'faulty') return null
+  return (
+    <ul role="alert">
+      {flow.faults.map((fault) => (
+        <li key={`${fault.id} ${fault.field} ${fault.rule}`}>{[nameOfObject(fault.kind, fault.id), nameOfField(fault.kind, fault.field), wordsOfRule(fault, fault.kind)].filter((part) => part !== '').join(': ')}</li>
+      ))}
+    </ul>
+  )
+}

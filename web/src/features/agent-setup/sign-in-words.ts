@@ -1,0 +1,74 @@
+/** What has happened at signing in, in words. A name of a later release stays as it is. */
+
+import type { SignIn } from '../../api/sign-ins'
+import { t, type PlainText } from '../../lib/i18n'
+import { sectionOf, type Section } from './sections'
+
+export const EVENTS: Readonly<Record<string, PlainText>> = {
+  signed_in: 'setup.signIns.event.signedIn',
+  refused: 'setup.signIns.event.refused',
+  locked_out: 'setup.signIns.event.lockedOut',
+  password_changed: 'setup.signIns.event.passwordChanged',
+  second_factor_set: 'setup.signIns.event.secondFactorSet',
+  second_factor_removed: 'setup.signIns.event.secondFactorRemoved',
+  session_ended: 'setup.signIns.event.sessionEnded',
+  signed_out: 'setup.signIns.event.signedOut',
+  revoked: 'setup.signIns.event.revoked',
+  token_family_reused: 'setup.signIns.event.tokenFamilyReused',
+  client_token: 'setup.signIns.event.clientToken',
+  key_rotated: 'setup.signIns.event.keyRotated',
+}
+
+export const WAYS: Readonly<Record<string, PlainText>> = {
+  password: 'setup.signIns.way.password',
+  second_factor: 'setup.signIns.way.secondFactor',
+  recovery_code: 'setup.signIns.way.recoveryCode',
+  provider: 'setup.signIns.way.provider',
+  device_code: 'setup.signIns.way.deviceCode',
+  client_secret: 'setup.signIns.way.clientSecret',
+  authorization_code: 'setup.signIns.way.authorizationCode',
+  refresh_token: 'setup.signIns.way.refreshToken',
+  access_token: 'setup.signIns.way.accessToken',
+  everywhere: 'setup.signIns.way.everywhere',
+}
+
+function named(names: Readonly<Record<string, PlainText>>, name: string): string {
+  const words = Object.hasOwn(names, name) ? names[name] : undefined
+  return words === undefined ? name.replaceAll('_', ' ') : t(words)
+}
+
+export const wordsOfEvent = (event: string): string => named(EVENTS, event)
+
+/** `Refused, by password, at reports, 3 times within a minute`. */
+export function wordsOfSignIn({ event, way, client, times }: Pick<SignIn, 'event' | 'way' | 'client' | 'times'>): string {
+  const parts = [wordsOfEvent(event), way === '' ? '' : named(WAYS, way), client === '' ? '' : t('setup.signIns.client', { client }), times > 1 ? t('setup.signIns.times', { count: times }) : '']
+  return parts.filter((part) => part !== '').join(', ')
+}
+
+/** Whom it is about: a name, and where that object is edited. */
+export type Whom = { readonly name: string; readonly section: Section | undefined }
+
+/** `person/ann`, `client/reports`, or whatever else a subject is; undefined for nobody who is known. */
+export function whomOf(subject: string): Whom | undefined {
+  if (subject === '') return undefined
+  const [kind = '', ...rest] = subject.split('/')
+  const name = rest.join('/')
+  return name === '' || (kind !== 'person' && kind !== 'client') ? { name: subject, section: undefined } : { name, section: sectionOf(kind) }
+}
+
+// === times ===
+
+/** What an input for date and time shows for a time of RFC 3339, in the browser's time zone; empty for none. */
+export function localOf(time: string): string {
+  const at = Date.parse(time)
+  if (Number.isNaN(at)) return ''
+  const two = (value: number): string => String(value).padStart(2, '0')
+  const date = new Date(at)
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}T${two(date.getHours())}:${two(date.getMinutes())}`
+}
+
+/** The time that such an input says; empty for none. */
+export function timeOf(local: string): string {
+  const at = Date.parse(local)
+  return Number.isNaN(at) ? '' : new Date(at).toISOString().replace('.000Z', 'Z')
+}
