@@ -14,7 +14,7 @@ people:
 
 fn faults(more: &str) -> Vec<(String, String)> {
     let Faults(faults) = read(&format!("{HEAD}{more}"), |_| Ok(String::new())).expect_err("faults");
-    faults.into_iter().map(|fault| (fault.key, fault.reason)).collect()
+    faults.into_iter().map(|fault| (fault.key, fault.rule.words)).collect()
 }
 
 #[test]
