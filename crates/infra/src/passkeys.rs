@@ -58,7 +58,7 @@ pub trait Passkeys: Send + Sync {
     fn of_person<'a>(&'a self, tenant: &'a TenantId, user: &'a str) -> Answer<'a, Vec<StoredPasskey>>;
 
     /// The one of that id with its tenant: whoever signs in by nothing else has said no tenant.
-    fn find<'a>(&'a self, id: &'a str) -> Answer<'a, Option<(TenantId, StoredPasskey)>>;
+    fn find_passkey<'a>(&'a self, id: &'a str) -> Answer<'a, Option<(TenantId, StoredPasskey)>>;
 
     /// Notes that it was shown and how often it has signed by now; `false` if it is gone, or another request was faster and the counter is
     /// as high already. 0 follows 0.

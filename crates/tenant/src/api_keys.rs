@@ -165,12 +165,12 @@ fn allowed(wanted: &[String], maker: &ApiKeyMaker<'_>) -> Result<Vec<String>, Ap
     if scopes.is_empty() {
         return Err(fault("scopes", "a key needs at least one"));
     }
-    if let Some(other) = scopes.iter().find(|name| !scope::is_of_tenant(**name)) {
+    if let Some(other) = scopes.iter().find(|name| !scope::is_of_tenant(name)) {
         let meant = runtime::scope::near(other).filter(|near| scope::is_of_tenant(near));
         let meant = meant.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
         return Err(fault("scopes", format!("no program of a tenant has the scope {other:?}{meant}")));
     }
-    if let Some(beyond) = scopes.iter().find(|name| !(maker.may)(**name)) {
+    if let Some(beyond) = scopes.iter().find(|name| !(maker.may)(name)) {
         return Err(ApiKeyRefusal::BeyondMaker((*beyond).to_owned()));
     }
     Ok(scopes.into_iter().map(str::to_owned).collect())

@@ -108,7 +108,7 @@ async fn run(first: Vec<TenantStep>, later: Vec<TenantStep>) {
             all
         };
         assert_eq!(sorted(&now.objects), sorted(&then.unwrap().objects));
-        assert_eq!(now.revision, done.revision);
+        assert_eq!(now.point.revision, done.revision);
         assert_eq!(history(&copy, tenant).await.len() - before, replaced.put + replaced.deleted);
     }
 }

@@ -6,8 +6,7 @@ use infra::bounds::{API_KEY_KEPT, API_KEYS_MAX};
 use infra::{Answer, ApiKey, ApiKeys, KeptApiKey, NewApiKey, Result, StoreError};
 use model::{TenantId, Timestamp};
 
-use super::history::number;
-use super::{Dialect, Row, Statement, Tables, Turn, query, sign_in_audit, tenant_id};
+use super::{Dialect, Row, Statement, Tables, Turn, number, query, sign_in_audit, tenant_id};
 
 /// Statements name their columns, here too.
 macro_rules! columns {

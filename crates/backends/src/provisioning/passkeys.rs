@@ -4,8 +4,7 @@ use futures::FutureExt as _;
 use infra::{Answer, PasskeyKept, Passkeys, Result, StoredPasskey};
 use model::{TenantId, Timestamp};
 
-use super::history::number;
-use super::{Dialect, Row, Tables, query, tenant_id};
+use super::{Dialect, Row, Tables, number, query, tenant_id};
 
 impl<D: Dialect> Passkeys for Tables<D> {
     fn keep<'a>(&'a self, tenant: &'a TenantId, new: &'a StoredPasskey, at_most: usize) -> Answer<'a, PasskeyKept> {
@@ -45,7 +44,7 @@ impl<D: Dialect> Passkeys for Tables<D> {
         .boxed()
     }
 
-    fn find<'a>(&'a self, id: &'a str) -> Answer<'a, Option<(TenantId, StoredPasskey)>> {
+    fn find_passkey<'a>(&'a self, id: &'a str) -> Answer<'a, Option<(TenantId, StoredPasskey)>> {
         async move {
             let sql =
                 "SELECT id, tenant, user_name, handle, public_key, counter, name, user_verified, created_ms, used_ms

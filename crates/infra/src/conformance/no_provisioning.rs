@@ -6,8 +6,8 @@ use model::{TenantId, Timestamp};
 
 use crate::{
     Answer, ApiKey, ApiKeys, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage, HistoryPoint, KeptApiKey,
-    NewApiKey, ObjectChange, ObjectChanges, PasskeyKept, Passkeys, ProvisioningStore, Revision, SignInAudit, StoreError,
-    StoredPasskey, VersionedObjects,
+    NewApiKey, ObjectChange, ObjectChanges, PasskeyKept, Passkeys, ProvisioningStore, Revision, SignInAudit,
+    StoreError, StoredPasskey, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -114,7 +114,7 @@ impl Passkeys for NoProvisioning {
         refused()
     }
 
-    fn find<'a>(&'a self, _: &'a str) -> Answer<'a, Option<(TenantId, StoredPasskey)>> {
+    fn find_passkey<'a>(&'a self, _: &'a str) -> Answer<'a, Option<(TenantId, StoredPasskey)>> {
         refused()
     }
 

@@ -57,9 +57,9 @@ async fn what_is_kept_is_found_by_person_and_by_id<S: Passkeys + ProvisioningSto
     }
     let held = store.of_person(&acme, &user.to_uppercase()).await.unwrap();
     assert!(held == [two, one.clone()], "{held:?}");
-    let found = store.find("kept-1").await.unwrap();
+    let found = store.find_passkey("kept-1").await.unwrap();
     assert!(found == Some((acme.clone(), one.clone())), "{found:?}");
-    assert_eq!(store.find("kept-none").await.unwrap(), None);
+    assert_eq!(store.find_passkey("kept-none").await.unwrap(), None);
     assert_eq!(store.keep(&acme, &one, MOST).await.unwrap(), PasskeyKept::IdTaken);
     assert_eq!(store.keep(&acme, &passkey("kept-3", &user, 2), MOST).await.unwrap(), PasskeyKept::Kept);
     assert_eq!(store.keep(&acme, &passkey("kept-4", &user, 3), MOST).await.unwrap(), PasskeyKept::TooMany);
@@ -77,7 +77,7 @@ async fn a_counter_only_rises<S: Passkeys + ProvisioningStore>(store: &S) {
         assert_eq!(store.note_use(&acme, "counter", counter, at(9)).await.unwrap(), is_noted, "{counter}");
     }
     assert!(!store.note_use(&tenant("passkeys-none"), "counter", 9, at(9)).await.unwrap());
-    let (_, held) = store.find("counter").await.unwrap().unwrap();
+    let (_, held) = store.find_passkey("counter").await.unwrap().unwrap();
     assert_eq!((held.counter, held.last_used), (u32::MAX, Some(at(9))));
 }
 
@@ -104,8 +104,8 @@ async fn passkeys_go_with_their_person<S: Passkeys + ProvisioningStore>(store: &
     person.last_name = "Other".to_owned();
     let changed = vec![ObjectChange::Put(Object::Person(Box::new(person)))];
     store.update(&acme, Revision(1), changed, note()).await.unwrap();
-    assert!(store.find("person").await.unwrap().is_some(), "a change takes it away");
+    assert!(store.find_passkey("person").await.unwrap().is_some(), "a change takes it away");
     let key = ObjectKey { kind: ObjectKind::Person, id: user };
     store.update(&acme, Revision(2), vec![ObjectChange::Delete(key)], note()).await.unwrap();
-    assert_eq!(store.find("person").await.unwrap(), None);
+    assert_eq!(store.find_passkey("person").await.unwrap(), None);
 }

@@ -7,7 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use contracts::provisioning::{
-    ActionCode, Agent, AgentGroup, AgentRules, Application, AttributeValue, BusinessAttribute, ClientKey, ClientKeySet, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction, FeatureCode, Grant, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, LookupList, NoAnswerAction, Number, OAuthClient, Object, ObjectKey, ObjectKind, Person, PersonField, Place, PlaceGroup, Privilege, Prompt, Schedule, Secret, SignInRules, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk, UpstreamProvider,
+    ActionCode, Agent, AgentGroup, AgentRules, Application, AttributeValue, BusinessAttribute, ClientKey, ClientKeySet,
+    DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction, FeatureCode, Grant,
+    HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, LookupList, NoAnswerAction, Number,
+    OAuthClient, Object, ObjectKey, ObjectKind, Person, PersonField, Place, PlaceGroup, Privilege, Prompt, Schedule,
+    Secret, SignInRules, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk,
+    UpstreamProvider,
 };
 use model::{TenantId, Timestamp};
 

@@ -152,7 +152,7 @@ pub(super) async fn check_alone(
         }
     };
     let looked_at = async {
-        let found = auth.ctx.stores.passkeys.find(&shown.id).await?;
+        let found = auth.ctx.stores.passkeys.find_passkey(&shown.id).await?;
         let found = found.filter(|(tenant, _)| expected.is_none_or(|named| tenant.as_str() == named));
         let Some((tenant, known)) = found else { return Ok((None, PasskeyOutcome::Wrong)) };
         let Some(person) = auth.people.active(&tenant, &known.user).await? else {
@@ -231,7 +231,7 @@ async fn proved(
     };
     let passkeys = &auth.ctx.stores.passkeys;
     // The tenant in which it is kept.
-    let Some((tenant, _)) = passkeys.find(&known.id).await? else { return Ok(PasskeyOutcome::Wrong) };
+    let Some((tenant, _)) = passkeys.find_passkey(&known.id).await? else { return Ok(PasskeyOutcome::Wrong) };
     let is_noted = passkeys.note_use(&tenant, &known.id, proved.counter, auth.now()).await?;
     Ok(if is_noted { PasskeyOutcome::Right } else { PasskeyOutcome::Copied })
 }

@@ -295,7 +295,8 @@ pub(super) fn client_faults(client: &OAuthClient) -> Vec<(String, BrokenRule)> {
     if client.is_public() {
         for grant in [Grant::ClientCredentials, Grant::Password] {
             if client.grants.contains(&grant) {
-                let rule = BrokenRule::new(FaultCode::GrantNeedsSecret, format!("{} needs a secret or jwks", grant.as_str()));
+                let rule =
+                    BrokenRule::new(FaultCode::GrantNeedsSecret, format!("{} needs a secret or jwks", grant.as_str()));
                 fault("grants", rule.naming("grant", grant.as_str()));
             }
         }
@@ -487,7 +488,7 @@ mod tests {
         for scope in ["operate", "config:secrets", "trace:numbers", "routing"] {
             let rule = format!("{scope} is for who runs the installation: no privilege of a person has it");
             let broken = BrokenRule::new(FaultCode::ScopeOfInstallation, rule).naming("scope", scope);
-            assert_eq!(faults(&["calls:read", scope]), [("scopes", broken)]);
+            assert_eq!(faults(&["calls:read", scope]), [("scopes".to_owned(), broken)]);
         }
         let unknown = &faults(&["call:read"])[0].1;
         assert_eq!(unknown.words, "there is no scope call:read: did you mean calls:read?");

@@ -10,7 +10,7 @@ mod trunks;
 use std::collections::{HashMap, HashSet};
 
 use contracts::provisioning::{
-    Dn, DnKind, FaultCode, FeatureAction, Location, ObjectKey, ObjectKind, TenantObjects, UnfittingNumber,
+    Dn, DnKind, FaultCode, FeatureAction, FeatureCode, Location, ObjectKey, ObjectKind, TenantObjects, UnfittingNumber,
 };
 
 use super::generated::is_generated;
@@ -158,7 +158,9 @@ impl<'a> Rules<'a> {
     fn feature_codes(&mut self) {
         let objects = self.objects;
         let mut asked = false;
-        for code in objects.feature_codes.iter().filter(|code| self.dns.contains(code.code.as_str())) {
+        let is_dn = |code: &&FeatureCode| self.dns.contains(code.code.as_str());
+        let of_dns: Vec<&FeatureCode> = objects.feature_codes.iter().filter(is_dn).collect();
+        for code in of_dns {
             let key = format!("feature_codes.{}", code.code);
             let rule = BrokenRule::new(FaultCode::IsDn, "there is a DN of that number");
             self.fault(ObjectKind::FeatureCode, &code.code, key, rule);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use contracts::provisioning::Object;
+use contracts::provisioning::{Object, ObjectKind};
 use infra::{ChangeNote, ChangeWay, ProvisioningStore as _};
 use model::Timestamp;
 use proptest::prelude::*;
@@ -135,7 +135,7 @@ impl TenantModel {
 
     /// The name of an object as it is written, whatever the case in which it is asked for.
     fn written(&self, key: &ObjectKey) -> Option<&ObjectKey> {
-        self.now().keys().find(|written| folded(written) == folded(key))
+        self.now().keys().find(|written| written.folded() == key.folded())
     }
 
     fn revision_of(&self, key: &ObjectKey) -> u64 {
@@ -151,7 +151,7 @@ impl TenantModel {
         let (mut after, mut named) = (self.now().clone(), BTreeSet::new());
         for ModelEdit { key, deed, .. } in edits {
             let is_written_so = self.written(key).is_none_or(|written| written == key);
-            if !is_written_so || !named.insert(folded(key)) {
+            if !is_written_so || !named.insert(key.folded()) {
                 return Err(ModelRefusal::Rule);
             }
             let present = after.remove(key);

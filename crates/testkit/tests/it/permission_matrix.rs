@@ -31,7 +31,7 @@ enum Due {
 
 impl Due {
     fn of(bearer: &Bearer, needs: &str, is_of_tenant: bool) -> Self {
-        match bearer.tenant.as_deref() {
+        match bearer.tenant {
             None => Self::Stranger,
             Some(tenant) if is_of_tenant && tenant != "example" => Self::AsNowhere,
             Some(_) if suffices(bearer, needs) => Self::Answer,

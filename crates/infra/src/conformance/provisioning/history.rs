@@ -54,7 +54,7 @@ async fn each_object_has_the_revision_of_its_last_change(store: &dyn Provisionin
     store.update(&acme, Revision(0), put_all(&objects("versions")), &note("a", None)).await.unwrap();
     store.update(&acme, Revision(1), vec![skill("German")], &note("a", None)).await.unwrap();
     let held = store.versioned(&acme).await.unwrap().unwrap();
-    assert_eq!((held.revision, held.objects.skills.len()), (Revision(2), 3));
+    assert_eq!((held.point.revision, held.objects.skills.len()), (Revision(2), 3));
     assert_eq!(held.revisions.get(&key(ObjectKind::Skill, "German")), Some(&Revision(2)));
     assert_eq!(held.revisions.get(&key(ObjectKind::Skill, "Sales")), Some(&Revision(1)));
     assert_eq!(held.revisions.len(), held.objects.objects().count());

@@ -333,7 +333,7 @@ mod tests {
             last_used: None,
         };
         let rows = [row("<Phone>")];
-        let page = |may_change, has_room| OwnSecondFactor {
+        let page = |may_change: bool, has_room: bool| OwnSecondFactor {
             person: "Ann",
             token: "t",
             app: APP,

@@ -1,5 +1,6 @@
 //! API keys, as callers ask for them and read them.
 
+use contracts::provisioning::FaultCode;
 use contracts::v1;
 use infra::{ApiKey, StoreError};
 use model::Timestamp;
@@ -7,6 +8,7 @@ use tonic::Status;
 
 use super::refusals::{no_tenant, of_request, unread};
 use crate::api_keys::{ApiKeyRefusal, ApiKeyWanted, MadeApiKey};
+use crate::broken_rule::BrokenRule;
 
 /// The key that a request asks for.
 pub(super) fn wanted(asked: v1::CreateApiKeyRequest) -> ApiKeyWanted {
@@ -51,11 +53,12 @@ pub(super) fn refused(refusal: ApiKeyRefusal) -> Status {
     match refusal {
         ApiKeyRefusal::NoTenant(tenant) => no_tenant(&tenant),
         ApiKeyRefusal::NoKey(_) => Status::not_found(message),
-        ApiKeyRefusal::Fault { field, rule } => of_request(field, rule),
+        ApiKeyRefusal::Fault { field, rule } => of_request(field, BrokenRule::other(rule)),
         ApiKeyRefusal::BeyondMaker(_) | ApiKeyRefusal::ByApiKey => Status::permission_denied(message),
         // It does not pass by itself: the rule is about what the tenant has.
         ApiKeyRefusal::Store(StoreError::Full { bound, .. }) => {
-            of_request("", format!("the tenant has {bound} API keys, those that have ended within 30 days included"))
+            let words = format!("the tenant has {bound} API keys, those that have ended within 30 days included");
+            of_request("", BrokenRule::new(FaultCode::TooMany, words).naming("most", bound.to_string()))
         }
         ApiKeyRefusal::Store(error) => unread(error),
     }
