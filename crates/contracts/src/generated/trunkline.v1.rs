@@ -6151,10 +6151,7 @@ pub mod provisioning_server {
         async fn api_keys(
             &self,
             request: tonic::Request<super::ApiKeysRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ApiKeysResponse>,
-            tonic::Status,
-        >;
+        ) -> std::result::Result<tonic::Response<super::ApiKeysResponse>, tonic::Status>;
         /// Revokes an API key, and what it has been exchanged for. One that is revoked stays so. NOT_FOUND if the tenant has none of that id. Needs `config:write`.
         async fn revoke_api_key(
             &self,

@@ -22,7 +22,7 @@ use runtime::metrics::{CounterBy, Label};
 use tokio::sync::Semaphore;
 
 use super::routes;
-use exchange::{Asker, TokenExchange};
+use exchange::{KeyBearer, TokenExchange};
 use places::{KeyAnswer, KeyPlaces, KeyRefusal};
 
 /// Keys that were good before and are exchanged at a time; one more is answered 503.
@@ -115,7 +115,7 @@ impl ApiKeysAtEdge {
     }
 
     /// The token of a key, as a header. Of many requests with one key at a time, one asks auth.
-    async fn token_of(&self, key: &str, asker: &Asker) -> Result<HeaderValue, Problem> {
+    async fn token_of(&self, key: &str, bearer: &KeyBearer) -> Result<HeaderValue, Problem> {
         // What cannot be a key is not asked about.
         let shown = ShownApiKey::read(key).ok_or_else(|| KeyRefusal::Unknown.problem())?;
         let full = || Problem::unavailable("too many API keys are being looked up");
@@ -126,7 +126,7 @@ impl ApiKeysAtEdge {
         }
         let turns = if kept.was_good() { &self.good } else { &self.new };
         let _turn = turns.try_acquire().map_err(|_| full())?;
-        let (answer, lasting) = self.auth.exchanged(key, asker).await;
+        let (answer, lasting) = self.auth.exchanged(key, bearer).await;
         self.metrics.exchanged.inc(KeyOutcome::of(&answer));
         kept.keep(answer.clone(), self.now() + lasting);
         answer.told()
@@ -146,8 +146,8 @@ fn shown_key<'r>(path: &str, headers: &'r HeaderMap) -> Option<&'r str> {
 /// Puts the token into the place of the key.
 async fn lend_token(keys: Arc<ApiKeysAtEdge>, mut request: Request, next: Next) -> Response {
     let Some(key) = shown_key(request.uri().path(), request.headers()) else { return next.run(request).await };
-    let asker = Asker::of(&request);
-    match keys.token_of(key, &asker).await {
+    let bearer = KeyBearer::of(&request);
+    match keys.token_of(key, &bearer).await {
         Ok(token) => {
             request.headers_mut().insert(header::AUTHORIZATION, token);
             next.run(request).await

@@ -31,7 +31,7 @@ const UNANSWERED_FOR: Duration = Duration::from_secs(1);
 pub(super) struct TokenExchange(Client);
 
 /// Who shows a key.
-pub(super) struct Asker {
+pub(super) struct KeyBearer {
     client: Option<WebClient>,
     user_agent: Option<HeaderValue>,
 }
@@ -43,7 +43,7 @@ struct ExchangedToken {
     expires_in: u64,
 }
 
-impl Asker {
+impl KeyBearer {
     /// The far end of a request.
     pub fn of(request: &Request) -> Self {
         let user_agent = request.headers().get(header::USER_AGENT).cloned();
@@ -61,7 +61,7 @@ impl TokenExchange {
     }
 
     /// What auth says of a key, and for how long that counts.
-    pub async fn exchanged(&self, key: &str, asker: &Asker) -> (KeyAnswer, Duration) {
+    pub async fn exchanged(&self, key: &str, bearer: &KeyBearer) -> (KeyAnswer, Duration) {
         let fields = [
             ("grant_type", GrantType::TokenExchange.as_str()),
             ("subject_token", key),
@@ -69,14 +69,14 @@ impl TokenExchange {
         ];
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let mut call = self.0.post(TOKEN).without_token().body(FORM, form);
-        if let Some(client) = asker.client {
+        if let Some(client) = bearer.client {
             let scheme = HeaderValue::from_static(if client.is_secure { "https" } else { "http" });
             call = call.header(FORWARDED_PROTO, scheme);
             if let Ok(from) = HeaderValue::from_str(&client.address.to_string()) {
                 call = call.header(FORWARDED_FOR, from);
             }
         }
-        if let Some(user_agent) = &asker.user_agent {
+        if let Some(user_agent) = &bearer.user_agent {
             call = call.header(header::USER_AGENT, user_agent.clone());
         }
         match call.send_any().await {
