@@ -17,6 +17,10 @@ export const EVENTS: Readonly<Record<string, PlainText>> = {
   token_family_reused: 'setup.signIns.event.tokenFamilyReused',
   client_token: 'setup.signIns.event.clientToken',
   key_rotated: 'setup.signIns.event.keyRotated',
+  api_key_created: 'setup.signIns.event.apiKeyCreated',
+  api_key_used: 'setup.signIns.event.apiKeyUsed',
+  api_key_revoked: 'setup.signIns.event.apiKeyRevoked',
+  passkey_copied: 'setup.signIns.event.passkeyCopied',
 }
 
 export const WAYS: Readonly<Record<string, PlainText>> = {
@@ -30,6 +34,11 @@ export const WAYS: Readonly<Record<string, PlainText>> = {
   refresh_token: 'setup.signIns.way.refreshToken',
   access_token: 'setup.signIns.way.accessToken',
   everywhere: 'setup.signIns.way.everywhere',
+  jwt_bearer: 'setup.signIns.way.jwtBearer',
+  client_assertion: 'setup.signIns.way.clientAssertion',
+  api_key: 'setup.signIns.way.apiKey',
+  passkey_alone: 'setup.signIns.way.passkeyAlone',
+  passkey: 'setup.signIns.way.passkey',
 }
 
 function named(names: Readonly<Record<string, PlainText>>, name: string): string {
