@@ -171,6 +171,19 @@ fn nobody_hands_out_more_than_they_have_and_a_key_makes_no_keys() -> Result<()> 
     let (key, _) = create(&site, &boss, &json!({"name": "all", "scopes": ["config:read", "config:write"]}))?;
     let further = send(&site, "POST", KEYS, &key, &json!({"name": "next", "scopes": ["config:read"]}))?;
     ensure!(further.status == 403, "{} {}", further.status, further.body);
+    let client = json!({"id": "mine", "name": "Mine", "grants": ["client_credentials"], "scopes": ["calls:monitor"]});
+    for (edit, status) in [
+        (json!({"kind": "client", "id": "mine", "action": "put", "object": client}), 403),
+        (json!({"kind": "client", "id": "demo", "action": "delete"}), 403),
+        (json!({"kind": "skill", "id": "French", "action": "put", "object": {"name": "French"}}), 200),
+    ] {
+        let answer = send(&site, "POST", &format!("{API}/changes"), &key, &json!({"edits": [edit]}))?;
+        ensure!(answer.status == status, "{edit}: {} {}", answer.status, answer.body);
+        ensure!(status == 200 || answer.body.contains("changes no clients"), "{}", answer.body);
+    }
+    let restored = json!({"kind": "client", "id": "demo", "revision": 1});
+    let restored = send(&site, "POST", &format!("{API}/restore"), &key, &restored)?;
+    ensure!(restored.status == 403, "{} {}", restored.status, restored.body);
     let reader = said(&site, &["tenant", "api-key", "create", "example", "--name", "r", "--scope", "config:read"])?;
     let denied = send(&site, "POST", KEYS, &reader, &json!({"name": "next", "scopes": ["config:read"]}))?;
     ensure!(denied.status == 403, "{} {}", denied.status, denied.body);
