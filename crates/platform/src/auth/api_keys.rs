@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use futures::future::join_all;
 use identity::grant::ACCESS_LIFE;
 use infra::{ApiKey, StoreError};
 use model::{TenantId, Timestamp};
 use tokio::time::Instant;
 
 use super::Auth;
+use super::store::SignInStore;
 
 /// How often it is looked which keys were revoked: with what it takes until every role reads it, less than two seconds.
 const LOOKED_EACH: Duration = Duration::from_millis(500);
@@ -49,12 +51,29 @@ pub(super) async fn run(auth: Arc<Auth>) -> Result<()> {
 async fn tell(auth: &Auth, told: &mut HashSet<TenantKey>) -> Result<(), StoreError> {
     let now = auth.now();
     let revoked = auth.ctx.stores.api_keys.revoked_api_keys(now - LOOKED_AT_FOR, REVOKED_MAX).await?;
-    for (tenant, id) in fresh(told, revoked) {
-        tracing::info!(%tenant, id, "an API key was revoked: its tokens are refused");
-        auth.store.revoke(&tenant, &id, now).await?;
-        told.insert((tenant, id));
+    tell_each(&auth.store, told, revoked, now).await
+}
+
+/// Revokes the tokens of those that were not told yet, all at a time: the roles hear of each of them at once, also where the store does not
+/// answer, and none waits for another. Returns the first error.
+async fn tell_each(
+    store: &SignInStore,
+    told: &mut HashSet<TenantKey>,
+    revoked: Vec<TenantKey>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let one = |(tenant, id): TenantKey| async move { (store.revoke(&tenant, &id, now).await, (tenant, id)) };
+    let mut outcome = Ok(());
+    for (is_kept, key) in join_all(fresh(told, revoked).into_iter().map(one)).await {
+        match is_kept {
+            Ok(()) => {
+                tracing::info!(tenant = %key.0, id = key.1, "an API key was revoked: its tokens are refused");
+                told.insert(key);
+            }
+            Err(error) => outcome = outcome.and(Err(error)),
+        }
     }
-    Ok(())
+    outcome
 }
 
 /// Those that were not told yet. Of those that were, the others are forgotten: they are not looked at any more.
@@ -81,7 +100,82 @@ pub(super) async fn note_use(auth: &Auth, tenant: &TenantId, key: &ApiKey, now: 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
+    use infra::conformance::SetClock;
+    use infra::{Answer, SignInKey, SignIns};
+
+    use super::super::backchannel::EndedSignIns;
     use super::*;
+
+    /// A store that does not answer, and counts what it was to keep.
+    #[derive(Default)]
+    struct AwayStore {
+        puts: AtomicUsize,
+    }
+
+    fn away<T: Send + 'static>() -> Answer<'static, T> {
+        Box::pin(async { Err(StoreError::Unavailable { reason: "it is away".to_owned() }) })
+    }
+
+    impl SignIns for AwayStore {
+        fn put<'a>(
+            &'a self,
+            _: &'a TenantId,
+            _: &'a SignInKey,
+            _: Option<&'a str>,
+            _: Bytes,
+            _: Timestamp,
+        ) -> Answer<'a, ()> {
+            self.puts.fetch_add(1, Ordering::Relaxed);
+            away()
+        }
+
+        fn claim<'a>(&'a self, _: &'a TenantId, _: &'a SignInKey, _: Bytes, _: Timestamp) -> Answer<'a, bool> {
+            away()
+        }
+
+        fn read<'a>(&'a self, _: &'a TenantId, _: &'a SignInKey) -> Answer<'a, Option<Bytes>> {
+            away()
+        }
+
+        fn replace<'a>(
+            &'a self,
+            _: &'a TenantId,
+            _: &'a SignInKey,
+            _: &'a Bytes,
+            _: Bytes,
+            _: Timestamp,
+        ) -> Answer<'a, bool> {
+            away()
+        }
+
+        fn remove<'a>(&'a self, _: &'a TenantId, _: &'a SignInKey) -> Answer<'a, ()> {
+            away()
+        }
+
+        fn owned<'a>(&'a self, _: &'a TenantId, _: &'a str) -> Answer<'a, Vec<(SignInKey, Bytes)>> {
+            away()
+        }
+    }
+
+    #[tokio::test]
+    async fn while_the_store_is_away_every_revoked_key_is_told_and_all_of_them_again() {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let folder = tempfile::tempdir().unwrap();
+        let (revoker, _) = runtime::key_files::revoker(folder.path(), SetClock::at(now)).unwrap();
+        let records = Arc::new(AwayStore::default());
+        let store = SignInStore::new(records.clone(), revoker, EndedSignIns::untold());
+        let revoked: Vec<_> = ["a", "b", "c"].map(|id| (TenantId::parse("acme").unwrap(), id.to_owned())).into();
+        let mut told = HashSet::new();
+        for passes in 1..=2 {
+            assert!(tell_each(&store, &mut told, revoked.clone(), now).await.is_err());
+            // The roles are told before the store is asked.
+            assert_eq!(records.puts.load(Ordering::Relaxed), passes * revoked.len());
+        }
+        assert!(told.is_empty());
+    }
 
     #[test]
     fn a_revoked_key_is_told_once_while_it_is_looked_at() {
