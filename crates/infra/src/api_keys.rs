@@ -61,9 +61,9 @@ pub struct KeptApiKey {
 /// API keys. That one is made or revoked is noted with what happens at signing in, in the same write. What is read from here signs nobody
 /// in by itself: the caller compares the digest, and looks whether the key is good.
 pub trait ApiKeys: Send + Sync {
-    /// Keeps a key, and forgets those of the tenant that ended before [`crate::bounds::API_KEY_KEPT`]. Returns the key that the same
-    /// request has made before, in whose place nothing is kept. [`crate::StoreError::Full`]: the tenant has
-    /// [`crate::bounds::API_KEYS_MAX`] already.
+    /// Keeps a key, and of those of the tenant that have ended no more than [`crate::bounds::API_KEYS_ENDED_MAX`], the latest. Returns the
+    /// key that the same request has made before, in whose place nothing is kept. [`crate::StoreError::Full`]: the tenant has
+    /// [`crate::bounds::API_KEYS_MAX`] that are good at the time at which this one is made.
     fn keep_api_key<'a>(&'a self, tenant: &'a TenantId, key: &'a NewApiKey) -> Answer<'a, Option<ApiKey>>;
 
     /// The keys of a tenant, also those that have ended, the latest first.
@@ -86,4 +86,7 @@ pub trait ApiKeys: Send + Sync {
 
     /// The keys of all tenants that were revoked at that time and later, the latest first, and at most so many.
     fn revoked_api_keys(&self, since: Timestamp, at_most: u32) -> Answer<'_, Vec<(TenantId, String)>>;
+
+    /// Forgets keys of all tenants that ended before that time, at most so many. Returns how many were forgotten.
+    fn forget_api_keys(&self, ended_before: Timestamp, at_most: u32) -> Answer<'_, u64>;
 }

@@ -1,4 +1,4 @@
--- API keys: of each the digest of its secret, never the secret. A row goes some time after its end, when another key of the tenant is made.
+-- API keys: of each the digest of its secret, never the secret. A row goes some time after its end, which auth sees to.
 -- Not bound to the table of tenants, nor to that of clients: what was noted of a key stays readable whatever becomes of them, and who shows
 -- one is asked for both each time.
 CREATE TABLE api_keys (

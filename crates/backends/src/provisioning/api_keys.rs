@@ -2,7 +2,7 @@
 
 use contracts::sign_in_audit::{SignInEvent, SignInRecord};
 use futures::FutureExt as _;
-use infra::bounds::{API_KEY_KEPT, API_KEYS_MAX};
+use infra::bounds::{API_KEYS_ENDED_MAX, API_KEYS_MAX};
 use infra::{Answer, ApiKey, ApiKeys, KeptApiKey, NewApiKey, Result, StoreError};
 use model::{TenantId, Timestamp};
 
@@ -26,10 +26,10 @@ impl<D: Dialect> ApiKeys for Tables<D> {
             if let Some(made) = made_before(&mut *turn, tenant, key).await? {
                 return Ok(Some(made));
             }
-            forget_ended(&mut *turn, tenant, key.key.made_at).await?;
-            if count(&mut *turn, tenant).await? >= API_KEYS_MAX {
+            if count_good(&mut *turn, tenant, key.key.made_at).await? >= API_KEYS_MAX {
                 return Err(StoreError::Full { what: "the list of the tenant's API keys", bound: API_KEYS_MAX as u64 });
             }
+            drop_ended(&mut *turn, tenant, key.key.made_at).await?;
             turn.run(put(tenant, key)).await?;
             let made = SignInRecord { client: key.key.client.clone(), ..SignInRecord::of(SignInEvent::ApiKeyCreated) };
             note(&mut *turn, tenant, &key.key.id, made.done_by(&key.key.made_by), key.key.made_at).await?;
@@ -110,6 +110,19 @@ impl<D: Dialect> ApiKeys for Tables<D> {
         }
         .boxed()
     }
+
+    fn forget_api_keys(&self, ended_before: Timestamp, at_most: u32) -> Answer<'_, u64> {
+        async move {
+            let mut turn = self.0.appends().await?;
+            let before = number(ended_before.as_millis());
+            let sql = "DELETE FROM api_keys WHERE id IN
+                 (SELECT id FROM api_keys WHERE revoked_ms < ? OR ends_ms < ? LIMIT ?)";
+            let count = turn.run(query(sql).bind(before).bind(before).bind(i64::from(at_most))).await?;
+            turn.commit().await?;
+            Ok(count)
+        }
+        .boxed()
+    }
 }
 
 /// What the same request of the same maker has made before.
@@ -123,16 +136,23 @@ async fn made_before(turn: &mut dyn Turn, tenant: &TenantId, key: &NewApiKey) ->
     turn.rows(asked).await?.first().map(key_of).transpose()
 }
 
-/// Forgets what has ended long ago.
-async fn forget_ended(turn: &mut dyn Turn, tenant: &TenantId, now: Timestamp) -> Result<()> {
-    let before = number((now - API_KEY_KEPT).as_millis());
-    let sql = "DELETE FROM api_keys WHERE tenant = ? AND (revoked_ms < ? OR ends_ms < ?)";
-    turn.run(query(sql).bind(tenant.as_str()).bind(before).bind(before)).await.map(drop)
+/// How many of the tenant are good at that time.
+async fn count_good(turn: &mut dyn Turn, tenant: &TenantId, now: Timestamp) -> Result<usize> {
+    let sql = "SELECT id FROM api_keys WHERE tenant = ? AND revoked_ms IS NULL AND ends_ms > ?";
+    let rows = turn.rows(query(sql).bind(tenant.as_str()).bind(number(now.as_millis()))).await?;
+    Ok(rows.len())
 }
 
-async fn count(turn: &mut dyn Turn, tenant: &TenantId) -> Result<usize> {
-    let rows = turn.rows(query("SELECT id FROM api_keys WHERE tenant = ?").bind(tenant.as_str())).await?;
-    Ok(rows.len())
+/// Forgets those of the tenant that ended first, if there are more than may be.
+async fn drop_ended(turn: &mut dyn Turn, tenant: &TenantId, now: Timestamp) -> Result<()> {
+    let sql = "SELECT id FROM api_keys WHERE tenant = ? AND (revoked_ms IS NOT NULL OR ends_ms <= ?)
+         ORDER BY COALESCE(revoked_ms, ends_ms) DESC, id";
+    let ended = turn.rows(query(sql).bind(tenant.as_str()).bind(number(now.as_millis()))).await?;
+    for row in ended.iter().skip(API_KEYS_ENDED_MAX) {
+        let sql = "DELETE FROM api_keys WHERE tenant = ? AND id = ?";
+        turn.run(query(sql).bind(tenant.as_str()).bind(row.text("id")?)).await?;
+    }
+    Ok(())
 }
 
 fn put(tenant: &TenantId, NewApiKey { key, digest, request, .. }: &NewApiKey) -> Statement {

@@ -103,6 +103,10 @@ impl ApiKeys for NoProvisioning {
     fn revoked_api_keys(&self, _: Timestamp, _: u32) -> Answer<'_, Vec<(TenantId, String)>> {
         refused()
     }
+
+    fn forget_api_keys(&self, _: Timestamp, _: u32) -> Answer<'_, u64> {
+        refused()
+    }
 }
 
 impl Passkeys for NoProvisioning {

@@ -1,5 +1,6 @@
-//! What becomes of API keys after they were made: their uses are noted, and what was revoked is told to every role. Keys are revoked by
-//! role tenant and by the command line; both write it into the database (own-08), which is looked at all the time.
+//! What becomes of API keys after they were made: their uses are noted, what was revoked is told to every role, and what ended long ago is
+//! forgotten. Keys are revoked by role tenant and by the command line; both write it into the database (own-08), which is looked at all the
+//! time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use futures::future::join_all;
 use identity::grant::ACCESS_LIFE;
+use infra::bounds::API_KEY_KEPT;
 use infra::{ApiKey, StoreError};
 use model::{TenantId, Timestamp};
 use tokio::time::Instant;
@@ -26,14 +28,23 @@ const USE_NOTED_EACH: Duration = Duration::from_secs(60);
 /// How often it is logged that the database does not answer.
 const SAID_EACH: Duration = Duration::from_secs(60);
 
+/// How often keys are forgotten that ended too long ago.
+const FORGOTTEN_EACH: Duration = Duration::from_secs(600);
+/// The most that are forgotten at once.
+const FORGOTTEN_MAX: u32 = 1_000;
+
 /// A key of a tenant.
 type TenantKey = (TenantId, String);
 
 /// Tells every role which keys were revoked, until the role ends.
 pub(super) async fn run(auth: Arc<Auth>) -> Result<()> {
     let mut told = HashSet::new();
-    let mut said_at: Option<Instant> = None;
+    let (mut said_at, mut forget_at): (Option<Instant>, Instant) = (None, Instant::now());
     loop {
+        if Instant::now() >= forget_at {
+            forget_at = Instant::now() + FORGOTTEN_EACH;
+            forget(&auth).await;
+        }
         if let Err(error) = tell(&auth, &mut told).await
             && said_at.is_none_or(|at| at.elapsed() >= SAID_EACH)
         {
@@ -44,6 +55,14 @@ pub(super) async fn run(auth: Arc<Auth>) -> Result<()> {
             () = auth.ctx.drain.ended() => return Ok(()),
             () = tokio::time::sleep(LOOKED_EACH) => {}
         }
+    }
+}
+
+/// Forgets what ended too long ago. What is left, the next time has.
+async fn forget(auth: &Auth) {
+    let before = auth.now() - API_KEY_KEPT;
+    if let Err(error) = auth.ctx.stores.api_keys.forget_api_keys(before, FORGOTTEN_MAX).await {
+        tracing::warn!(%error, "API keys that ended long ago cannot be forgotten now");
     }
 }
 

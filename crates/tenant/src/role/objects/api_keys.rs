@@ -68,7 +68,7 @@ pub(super) fn refused(refusal: ApiKeyRefusal) -> Status {
         ApiKeyRefusal::BeyondMaker(_) | ApiKeyRefusal::ByApiKey => Status::permission_denied(message),
         // It does not pass by itself: the rule is about what the tenant has.
         ApiKeyRefusal::Store(StoreError::Full { bound, .. }) => {
-            let words = format!("the tenant has {bound} API keys, those that have ended within 30 days included");
+            let words = format!("the tenant has {bound} API keys that are good");
             of_request("", BrokenRule::new(FaultCode::TooMany, words).naming("most", bound.to_string()))
         }
         ApiKeyRefusal::Store(error) => unread(error),
