@@ -10,10 +10,11 @@ use std::sync::Arc;
 use anyhow::Result;
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use identity::api_key::{self, ShownApiKey};
+use identity::secret::Digest;
 use infra::Clock;
 use model::Timestamp;
 use net::http::Problem;
@@ -115,11 +116,9 @@ impl ApiKeysAtEdge {
     }
 
     /// The token of a key, as a header. Of many requests with one key at a time, one asks auth.
-    async fn token_of(&self, key: &str, bearer: &KeyBearer) -> Result<HeaderValue, Problem> {
-        // What cannot be a key is not asked about.
-        let shown = ShownApiKey::read(key).ok_or_else(|| KeyRefusal::Unknown.problem())?;
+    async fn token_of(&self, key: &str, digest: Digest, bearer: &KeyBearer) -> Result<HeaderValue, Problem> {
         let full = || Problem::unavailable("too many API keys are being looked up");
-        let place = self.places.of(shown.digest, self.now()).ok_or_else(full)?;
+        let place = self.places.of(digest, self.now()).ok_or_else(full)?;
         let mut kept = place.kept().await;
         if let Some(answer) = kept.at(self.now()) {
             return answer.told();
@@ -146,14 +145,20 @@ fn shown_key<'r>(path: &str, headers: &'r HeaderMap) -> Option<&'r str> {
 /// Puts the token into the place of the key.
 async fn lend_token(keys: Arc<ApiKeysAtEdge>, mut request: Request, next: Next) -> Response {
     let Some(key) = shown_key(request.uri().path(), request.headers()) else { return next.run(request).await };
-    let bearer = KeyBearer::of(&request);
-    match keys.token_of(key, &bearer).await {
-        Ok(token) => {
-            request.headers_mut().insert(header::AUTHORIZATION, token);
-            next.run(request).await
-        }
-        Err(problem) => problem.into_response(),
+    // What cannot be a key is not asked about.
+    let Some(shown) = ShownApiKey::read(key) else { return KeyRefusal::Unknown.problem().into_response() };
+    let (digest, bearer) = (shown.digest, KeyBearer::of(&request));
+    let token = match keys.token_of(key, digest, &bearer).await {
+        Ok(token) => token,
+        Err(problem) => return problem.into_response(),
+    };
+    request.headers_mut().insert(header::AUTHORIZATION, token.clone());
+    let answer = next.run(request).await;
+    // It was revoked alone, or with its key: the next request asks auth what is so now.
+    if answer.status() == StatusCode::UNAUTHORIZED {
+        keys.places.forget(digest, &token).await;
     }
+    answer
 }
 
 #[cfg(test)]

@@ -276,6 +276,22 @@ fn a_program_exchanges_its_key_itself_and_guesses_cost_waits() -> Result<()> {
 }
 
 #[test]
+fn a_token_of_a_key_that_signs_out_ends_alone() -> Result<()> {
+    let site = Installation::start()?;
+    let boss = administrator(&site)?;
+    let (key, _) = create(&site, &boss, &json!({"name": "crm", "scopes": ["config:read", "statistics:read"]}))?;
+    let other = exchange(&site, &key, &[])?.token("access_token")?;
+    let given_away = exchange(&site, &key, &[("scope", "config:read")])?.token("access_token")?;
+    let signed_out = send(&site, "POST", "/auth/v3/sign-out?global=true", &given_away, &json!({}))?;
+    ensure!(signed_out.status == 200, "{} {}", signed_out.status, signed_out.body);
+    until_refused(&site, &given_away)?;
+    let told = Visitor::new(&site)?.introspect(&other)?.json()?;
+    ensure!(told["active"] == true, "who has got less ends all that the key has: {told}");
+    ensure!(asked(&site, KEYS, &key)?.status == 200, "the key is refused");
+    Ok(())
+}
+
+#[test]
 fn a_key_of_a_client_has_no_more_than_the_client_and_ends_with_it() -> Result<()> {
     let site = Installation::start()?;
     let make = ["tenant", "api-key", "create", "example", "--name", "desk", "--client", "demo", "--expires", "90d"];
