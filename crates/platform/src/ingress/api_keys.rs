@@ -4,6 +4,7 @@
 
 mod exchange;
 mod places;
+mod turns;
 
 use std::sync::Arc;
 
@@ -20,16 +21,11 @@ use model::Timestamp;
 use net::http::Problem;
 use runtime::RoleContext;
 use runtime::metrics::{CounterBy, Label};
-use tokio::sync::Semaphore;
 
 use super::routes;
-use exchange::{KeyBearer, TokenExchange};
+use exchange::{KeyBearer, TokenExchange, UNANSWERED_FOR};
 use places::{KeyAnswer, KeyPlaces, KeyRefusal};
-
-/// Keys that were good before and are exchanged at a time; one more is answered 503.
-const GOOD_AT_ONCE: usize = 256;
-/// The same of keys that were not: whoever makes keys up takes no place of good ones.
-const NEW_AT_ONCE: usize = 64;
+use turns::KeyTurns;
 
 runtime::metrics! {
     /// Metrics of API keys at the web edge.
@@ -82,8 +78,7 @@ impl KeyOutcome {
 pub(super) struct ApiKeysAtEdge {
     auth: TokenExchange,
     places: KeyPlaces,
-    good: Semaphore,
-    new: Semaphore,
+    turns: KeyTurns,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
 }
@@ -97,8 +92,7 @@ impl ApiKeysAtEdge {
         Ok(Arc::new(Self {
             auth: TokenExchange::new(ctx)?,
             places: KeyPlaces::default(),
-            good: Semaphore::new(GOOD_AT_ONCE),
-            new: Semaphore::new(NEW_AT_ONCE),
+            turns: KeyTurns::default(),
             clock: ctx.clock.clone(),
             metrics: Metrics::register(&ctx.metrics),
         }))
@@ -123,8 +117,15 @@ impl ApiKeysAtEdge {
         if let Some(answer) = kept.at(self.now()) {
             return answer.told();
         }
-        let turns = if kept.was_good() { &self.good } else { &self.new };
-        let _turn = turns.try_acquire().map_err(|_| full())?;
+        let turn = match kept.was_good() {
+            true => self.turns.of_good().await,
+            false => self.turns.of_new(bearer.address()).await,
+        };
+        let Some(_turn) = turn else {
+            // Those who wait with this key do not wait for a turn each.
+            kept.keep(KeyAnswer::Refused(KeyRefusal::Away), self.now() + UNANSWERED_FOR);
+            return Err(full());
+        };
         let (answer, lasting) = self.auth.exchanged(key, bearer).await;
         self.metrics.exchanged.inc(KeyOutcome::of(&answer));
         kept.keep(answer.clone(), self.now() + lasting);
