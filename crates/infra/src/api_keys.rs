@@ -59,7 +59,8 @@ pub struct KeptApiKey {
 }
 
 /// API keys. That one is made or revoked is noted with what happens at signing in, in the same write. What is read from here signs nobody
-/// in by itself: the caller compares the digest, and looks whether the key is good.
+/// in by itself: the caller compares the digest, and looks whether the key is good. Whoever deletes a client revokes its keys by the same
+/// write, so that a later one of that id has none of them.
 pub trait ApiKeys: Send + Sync {
     /// Keeps a key, and of those of the tenant that have ended no more than [`crate::bounds::API_KEYS_ENDED_MAX`], the latest. Returns the
     /// key that the same request has made before, in whose place nothing is kept. [`crate::StoreError::Full`]: the tenant has

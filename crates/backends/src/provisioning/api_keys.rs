@@ -1,12 +1,13 @@
 //! API keys in their table. That one is made or revoked is noted in the same turn.
 
+use contracts::provisioning::{ObjectKey, ObjectKind};
 use contracts::sign_in_audit::{SignInEvent, SignInRecord};
 use futures::FutureExt as _;
 use infra::bounds::{API_KEYS_ENDED_MAX, API_KEYS_MAX};
-use infra::{Answer, ApiKey, ApiKeys, KeptApiKey, NewApiKey, Result, StoreError};
+use infra::{Answer, ApiKey, ApiKeys, ChangeNote, KeptApiKey, NewApiKey, ObjectChange, Result, StoreError};
 use model::{TenantId, Timestamp};
 
-use super::{Dialect, Row, Statement, Tables, Turn, number, query, sign_in_audit, tenant_id};
+use super::{Dialect, Row, Statement, Tables, Turn, find, number, query, sign_in_audit, tenant_id};
 
 /// Statements name their columns, here too.
 macro_rules! columns {
@@ -86,11 +87,7 @@ impl<D: Dialect> ApiKeys for Tables<D> {
     fn revoke_api_key<'a>(&'a self, tenant: &'a TenantId, id: &'a str, by: &'a str, at: Timestamp) -> Answer<'a, bool> {
         async move {
             let mut turn = self.0.appends().await?;
-            let sql = "UPDATE api_keys SET revoked_ms = ? WHERE tenant = ? AND id = ? AND revoked_ms IS NULL";
-            let revoke = query(sql).bind(number(at.as_millis())).bind(tenant.as_str()).bind(id);
-            if turn.run(revoke).await? > 0 {
-                let revoked = SignInRecord::of(SignInEvent::ApiKeyRevoked).done_by(by);
-                note(&mut *turn, tenant, id, revoked, at).await?;
+            if revoke(&mut *turn, tenant, id, by, at).await? {
                 turn.commit().await?;
                 return Ok(true);
             }
@@ -123,6 +120,50 @@ impl<D: Dialect> ApiKeys for Tables<D> {
         }
         .boxed()
     }
+}
+
+/// The clients that changes delete.
+pub(super) fn clients_deleted(changes: &[ObjectChange]) -> Vec<ObjectKey> {
+    let deleted = changes.iter().filter_map(|change| match change {
+        ObjectChange::Delete(key) if key.kind == ObjectKind::Client => Some(key.clone()),
+        ObjectChange::Delete(_) | ObjectChange::Put(_) => None,
+    });
+    deleted.collect()
+}
+
+/// Revokes the keys of clients that are gone, in the turn that deletes them: a client that is given such an id later gets no key with it. One
+/// that is only spelled otherwise is not gone.
+pub(super) async fn revoke_of_clients(
+    turn: &mut dyn Turn,
+    tenant: &TenantId,
+    deleted: Vec<ObjectKey>,
+    note: &ChangeNote,
+) -> Result<()> {
+    for client in deleted {
+        if find::find(turn, tenant, &client).await?.is_some() {
+            continue;
+        }
+        let sql = "SELECT id, client FROM api_keys WHERE tenant = ? AND client IS NOT NULL AND revoked_ms IS NULL";
+        for row in turn.rows(query(sql).bind(tenant.as_str())).await? {
+            let of = ObjectKey { kind: ObjectKind::Client, id: row.text("client")? };
+            if of.folded() == client.folded() {
+                revoke(turn, tenant, &row.text("id")?, &note.by, note.at).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Revokes a key that is not, and notes it.
+async fn revoke(turn: &mut dyn Turn, tenant: &TenantId, id: &str, by: &str, at: Timestamp) -> Result<bool> {
+    let sql = "UPDATE api_keys SET revoked_ms = ? WHERE tenant = ? AND id = ? AND revoked_ms IS NULL";
+    let revoke = query(sql).bind(number(at.as_millis())).bind(tenant.as_str()).bind(id);
+    let is_revoked = turn.run(revoke).await? > 0;
+    if is_revoked {
+        let revoked = SignInRecord::of(SignInEvent::ApiKeyRevoked).done_by(by);
+        note(turn, tenant, id, revoked, at).await?;
+    }
+    Ok(is_revoked)
 }
 
 /// What the same request of the same maker has made before.

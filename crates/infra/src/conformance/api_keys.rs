@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use contracts::sign_in_audit::{SignInEvent, SignInRecord};
 use model::{TenantId, Timestamp};
 
 use super::fixtures::tenant;
+use super::provisioning::{note, objects};
 use crate::bounds::{API_KEYS_ENDED_MAX, API_KEYS_MAX};
-use crate::{ApiKey, ApiKeys, AuditPage, NewApiKey, SignInAudit, StoreError};
+use crate::{
+    ApiKey, ApiKeys, AuditPage, NewApiKey, ObjectChange, ProvisioningStore, Revision, SignInAudit, StoreError,
+};
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_123);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
@@ -34,7 +38,8 @@ async fn noted(store: &dyn SignInAudit, tenant: &TenantId) -> Vec<SignInRecord> 
 }
 
 /// Runs the cases.
-pub async fn run<S: ApiKeys + SignInAudit>(store: &S) {
+pub async fn run<S: ApiKeys + SignInAudit + ProvisioningStore>(store: &S) {
+    keys_of_a_client_end_with_it_for_good(store).await;
     a_key_is_kept_and_found_by_its_id(store).await;
     the_same_request_makes_one_key(store).await;
     its_uses_are_noted_now_and_then(store).await;
@@ -165,4 +170,32 @@ async fn what_ended_long_ago_is_forgotten<S: ApiKeys + SignInAudit>(store: &S) {
     assert_eq!(store.forget_api_keys(before, 10).await.unwrap(), 0);
     assert_eq!(store.forget_api_keys(before + SECOND, 10).await.unwrap(), 2, "also what was revoked then");
     assert!(store.api_keys(&acme).await.unwrap().is_empty());
+}
+
+async fn keys_of_a_client_end_with_it_for_good<S: ApiKeys + SignInAudit + ProvisioningStore>(store: &S) {
+    let acme = tenant("keys-clients");
+    let objects = objects("keys-clients");
+    let client = objects.clients[0].clone();
+    store.update(&acme, Revision(0), objects.objects().map(ObjectChange::Put).collect(), note()).await.unwrap();
+    // As it was spelled when the key was made.
+    for (id, of) in [("own1", Some(client.id.to_uppercase())), ("own2", Some("app".to_owned())), ("own3", None)] {
+        let mut key = new(id);
+        key.key.client = of;
+        store.keep_api_key(&acme, &key).await.unwrap();
+    }
+    let ended = async || {
+        let keys = store.api_keys(&acme).await.unwrap();
+        keys.into_iter().filter(|key| key.revoked_at.is_some()).map(|key| key.id).collect::<Vec<_>>()
+    };
+    let put = || ObjectChange::Put(Object::Client(client.clone()));
+    store.update(&acme, Revision(1), vec![put()], note()).await.unwrap();
+    assert!(ended().await.is_empty(), "it is still there");
+    let gone = ObjectChange::Delete(ObjectKey { kind: ObjectKind::Client, id: client.id.clone() });
+    store.update(&acme, Revision(2), vec![gone], note()).await.unwrap();
+    assert_eq!(ended().await, ["own1"]);
+    let revoked = noted(store, &acme).await.into_iter().find(|record| record.event == SignInEvent::ApiKeyRevoked);
+    let revoked = revoked.unwrap();
+    assert_eq!((revoked.by.as_deref(), revoked.subject.as_deref()), (Some("tester"), Some("api-key/own1")));
+    store.update(&acme, Revision(3), vec![put()], note()).await.unwrap();
+    assert_eq!(ended().await, ["own1"], "another client gets no keys of it");
 }

@@ -314,5 +314,7 @@ fn a_key_of_a_client_has_no_more_than_the_client_and_ends_with_it() -> Result<()
         ensure!(answer.status == 200 || answer.error() == "invalid_grant", "{} {}", answer.status, answer.body);
         Ok((answer.status != 200).then_some(()))
     })?;
+    let line: Value = serde_json::from_str(&said(&site, &["tenant", "api-key", "list", "example", "--json"])?)?;
+    ensure!(line["revoked_at"].is_string(), "a later client of that id would get the key: {line}");
     ensure_unlogged(&site, &[&key])
 }
