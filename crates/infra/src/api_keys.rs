@@ -73,14 +73,14 @@ pub trait ApiKeys: Send + Sync {
     /// The key with that id, of whatever tenant.
     fn find_api_key<'a>(&'a self, id: &'a str) -> Answer<'a, Option<KeptApiKey>>;
 
-    /// Notes that a key is used at that time, if it was not noted since `unless_since`. Returns whether it is its first use.
+    /// Notes that a key is used at that time, if it was not noted since `unless_since`.
     fn note_api_key_use<'a>(
         &'a self,
         tenant: &'a TenantId,
         id: &'a str,
         at: Timestamp,
         unless_since: Timestamp,
-    ) -> Answer<'a, bool>;
+    ) -> Answer<'a, ()>;
 
     /// Revokes a key. One that is revoked already stays so. Returns whether the tenant has that key.
     fn revoke_api_key<'a>(&'a self, tenant: &'a TenantId, id: &'a str, by: &'a str, at: Timestamp) -> Answer<'a, bool>;

@@ -66,20 +66,14 @@ impl<D: Dialect> ApiKeys for Tables<D> {
         id: &'a str,
         at: Timestamp,
         unless_since: Timestamp,
-    ) -> Answer<'a, bool> {
+    ) -> Answer<'a, ()> {
         async move {
             let mut turn = self.0.appends().await?;
-            let at_ms = number(at.as_millis());
-            // Of several at a time one is the first.
-            let sql = "UPDATE api_keys SET used_ms = ? WHERE tenant = ? AND id = ? AND used_ms IS NULL";
-            let is_first = turn.run(query(sql).bind(at_ms).bind(tenant.as_str()).bind(id)).await? > 0;
-            if !is_first {
-                let sql = "UPDATE api_keys SET used_ms = ? WHERE tenant = ? AND id = ? AND used_ms < ?";
-                let again = query(sql).bind(at_ms).bind(tenant.as_str()).bind(id);
-                turn.run(again.bind(number(unless_since.as_millis()))).await?;
-            }
-            turn.commit().await?;
-            Ok(is_first)
+            let sql =
+                "UPDATE api_keys SET used_ms = ? WHERE tenant = ? AND id = ? AND (used_ms IS NULL OR used_ms < ?)";
+            let note = query(sql).bind(number(at.as_millis())).bind(tenant.as_str()).bind(id);
+            turn.run(note.bind(number(unless_since.as_millis()))).await?;
+            turn.commit().await
         }
         .boxed()
     }

@@ -89,15 +89,17 @@ async fn its_uses_are_noted_now_and_then<S: ApiKeys + SignInAudit>(store: &S) {
     let acme = tenant("keys-used");
     store.keep_api_key(&acme, &new("used1")).await.unwrap();
     let use_at = async |at: Timestamp| {
-        let is_first = store.note_api_key_use(&acme, "used1", at, at - Duration::from_secs(60)).await.unwrap();
-        (is_first, store.find_api_key("used1").await.unwrap().unwrap().key.used_at)
+        store.note_api_key_use(&acme, "used1", at, at - Duration::from_secs(60)).await.unwrap();
+        store.find_api_key("used1").await.unwrap().unwrap().key.used_at
     };
-    assert_eq!(use_at(AT).await, (true, Some(AT)));
-    assert_eq!(use_at(AT + SECOND).await, (false, Some(AT)));
+    assert_eq!(use_at(AT).await, Some(AT));
+    assert_eq!(use_at(AT + SECOND).await, Some(AT));
     let later = AT + Duration::from_secs(61);
-    assert_eq!(use_at(later).await, (false, Some(later)));
-    assert!(!store.note_api_key_use(&tenant("keys-other"), "used1", AT, AT).await.unwrap());
-    assert!(!store.note_api_key_use(&acme, "nobody", AT, AT).await.unwrap());
+    assert_eq!(use_at(later).await, Some(later));
+    let of_other = AT + YEAR;
+    store.note_api_key_use(&tenant("keys-other"), "used1", of_other, of_other).await.unwrap();
+    store.note_api_key_use(&acme, "nobody", of_other, of_other).await.unwrap();
+    assert_eq!(store.find_api_key("used1").await.unwrap().unwrap().key.used_at, Some(later));
 }
 
 async fn what_is_revoked_stays_so_and_is_told<S: ApiKeys + SignInAudit>(store: &S) {

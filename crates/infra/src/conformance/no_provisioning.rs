@@ -92,7 +92,7 @@ impl ApiKeys for NoProvisioning {
         refused()
     }
 
-    fn note_api_key_use<'a>(&'a self, _: &'a TenantId, _: &'a str, _: Timestamp, _: Timestamp) -> Answer<'a, bool> {
+    fn note_api_key_use<'a>(&'a self, _: &'a TenantId, _: &'a str, _: Timestamp, _: Timestamp) -> Answer<'a, ()> {
         refused()
     }
 

@@ -102,18 +102,14 @@ fn fresh(told: &mut HashSet<TenantKey>, revoked: Vec<TenantKey>) -> Vec<TenantKe
     revoked.into_iter().filter(|key| !told.contains(key)).collect()
 }
 
-/// Notes that a key is used, if that was not noted lately. Returns whether it is its first use. What cannot be noted refuses nobody.
-pub(super) async fn note_use(auth: &Auth, tenant: &TenantId, key: &ApiKey, now: Timestamp) -> bool {
+/// Notes when a key is used, if that was not noted lately. What cannot be noted refuses nobody.
+pub(super) async fn note_use(auth: &Auth, tenant: &TenantId, key: &ApiKey, now: Timestamp) {
     let unless_since = now - USE_NOTED_EACH;
     if key.used_at.is_some_and(|at| at >= unless_since) {
-        return false;
+        return;
     }
-    match auth.ctx.stores.api_keys.note_api_key_use(tenant, &key.id, now, unless_since).await {
-        Ok(is_first) => is_first,
-        Err(error) => {
-            tracing::warn!(%error, %tenant, id = key.id, "it cannot be noted now that an API key is used");
-            false
-        }
+    if let Err(error) = auth.ctx.stores.api_keys.note_api_key_use(tenant, &key.id, now, unless_since).await {
+        tracing::warn!(%error, %tenant, id = key.id, "it cannot be noted now that an API key is used");
     }
 }
 

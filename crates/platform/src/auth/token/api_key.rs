@@ -46,9 +46,8 @@ pub(super) async fn exchange(auth: &Auth, form: &Parameters, source: &RequestSou
     let scope: Vec<&str> = scope.split_whitespace().filter(|name| !scope::OF_IDENTITY.contains(name)).collect();
     let bearer = ApiKeyBearer { tenant: &tenant, id: &key.id, client: key.client.as_deref(), ends_at: key.ends_at };
     let answer = issue::answer_api_key(auth, &bearer, scope.join(" "))?;
-    if api_keys::note_use(auth, &tenant, &key, now).await {
-        auth.note(&tenant, source, about(SignInEvent::ApiKeyUsed, &key));
-    }
+    api_keys::note_use(auth, &tenant, &key, now).await;
+    auth.note(&tenant, source, about(SignInEvent::ApiKeyUsed, &key));
     Ok(answer)
 }
 
