@@ -125,8 +125,8 @@ pub(super) fn clients_deleted(changes: &[ObjectChange]) -> Vec<ObjectKey> {
     deleted.collect()
 }
 
-/// Revokes the keys of clients that are gone, in the turn that deletes them: a client that is given such an id later gets no key with it. One
-/// that is only spelled otherwise is not gone.
+/// Revokes the keys of clients that are gone, in the turn that deletes them: a client that is given such an id later gets no key with it.
+/// One that is only spelled otherwise is not gone.
 pub(super) async fn revoke_of_clients(
     turn: &mut dyn Turn,
     tenant: &TenantId,

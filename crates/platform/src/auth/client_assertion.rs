@@ -100,8 +100,8 @@ pub(super) async fn take(
     let (names, audiences) = ([client.presented, id, &whole], [auth.issuer(), &endpoint]);
     let expected = ExpectedAssertion { purpose, client: &names, audiences: &audiences };
     let until = claims.check(&expected, now).map_err(|fault| AssertionRefusal::wrong(&fault))?;
-    // Who has the key counts alone, and by assertions that nobody has shown before: whoever has seen one on its way keeps nobody out. What is
-    // too much is not spent either, since that is remembered.
+    // Who has the key counts alone, and by assertions that nobody has shown before: whoever has seen one on its way keeps nobody out. What
+    // is too much is not spent either, since that is remembered.
     if let Some(wait) = auth.assertion_rates.wait(tenant, id, now) {
         return Err(AssertionRefusal::Wait(wait));
     }

@@ -1,5 +1,5 @@
-//! Turns of those for whose keys auth is asked. Who comes when all are taken waits a moment. Of keys that were never good each source has its
-//! share: whoever makes keys up takes no turn of good ones, and not all of the others.
+//! Turns of those for whose keys auth is asked. Who comes when all are taken waits a moment. Of keys that were never good each source has
+//! its share: whoever makes keys up takes no turn of good ones, and not all of the others.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
