@@ -147,7 +147,9 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             }
             let revision = Revision(actual.0 + 1);
             let happened = history::of(&mut *turn, tenant, actual, &changes).await?;
+            let clients = api_keys::clients_deleted(&changes);
             write::changes(&mut *turn, tenant, revision, changes).await?;
+            api_keys::revoke_of_clients(&mut *turn, tenant, clients, note).await?;
             history::write(&mut *turn, tenant, revision, note, happened).await?;
             revisions::stamp(&mut *turn, tenant, revision).await?;
             turn.commit().await?;

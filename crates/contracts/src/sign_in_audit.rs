@@ -32,7 +32,7 @@ pub enum SignInEvent {
     KeyRotated,
     /// An API key was made.
     ApiKeyCreated,
-    /// An API key was used for the first time.
+    /// An API key was exchanged for a token.
     ApiKeyUsed,
     /// An API key was revoked.
     ApiKeyRevoked,

@@ -143,6 +143,14 @@ impl PublicKey {
         }
     }
 
+    /// How many bytes its signatures have (RFC 8017 section 8, RFC 7518 section 3.4, RFC 8032 section 5.1.6).
+    pub fn signature_bytes(&self) -> usize {
+        match self {
+            Self::Rsa { n, .. } => n.len(),
+            Self::P256(_) | Self::Ed25519(_) => 64,
+        }
+    }
+
     /// Whether it has signed that by that algorithm. A key of another kind has signed nothing.
     pub fn has_signed(&self, algorithm: SignatureAlgorithm, message: &[u8], signature: &[u8]) -> bool {
         let verified = match (self, algorithm) {
@@ -206,6 +214,7 @@ mod tests {
         let point = pair.public_key().as_ref();
         let key = PublicKey::p256(&point[1..33], &point[33..]).unwrap();
         let signature = pair.sign(&SystemRandom::new(), MESSAGE).unwrap();
+        assert_eq!(signature.as_ref().len(), key.signature_bytes());
         assert!(key.has_signed(SignatureAlgorithm::Es256, MESSAGE, signature.as_ref()));
         assert!(!key.has_signed(SignatureAlgorithm::Es256, b"other", signature.as_ref()));
         assert!(!key.has_signed(SignatureAlgorithm::Rs256, MESSAGE, signature.as_ref()));
@@ -226,6 +235,7 @@ mod tests {
             (pss, SignatureAlgorithm::Ps256, SignatureAlgorithm::Rs256),
         ] {
             let mut signature = vec![0; pair.public_modulus_len()];
+            assert_eq!(signature.len(), key.signature_bytes());
             pair.sign(padding, &SystemRandom::new(), MESSAGE, &mut signature).unwrap();
             assert!(key.has_signed(algorithm, MESSAGE, &signature));
             assert!(!key.has_signed(other, MESSAGE, &signature));
@@ -237,6 +247,7 @@ mod tests {
         let pair = Ed25519KeyPair::generate().unwrap();
         let key = PublicKey::ed25519(pair.public_key().as_ref()).unwrap();
         let signature = pair.sign(MESSAGE);
+        assert_eq!(signature.as_ref().len(), key.signature_bytes());
         for name in ["EdDSA", "Ed25519"] {
             let algorithm = SignatureAlgorithm::parse(name).unwrap();
             assert!(key.has_signed(algorithm, MESSAGE, signature.as_ref()) && key.signs_by(algorithm), "{name}");

@@ -59,11 +59,12 @@ pub struct KeptApiKey {
 }
 
 /// API keys. That one is made or revoked is noted with what happens at signing in, in the same write. What is read from here signs nobody
-/// in by itself: the caller compares the digest, and looks whether the key is good.
+/// in by itself: the caller compares the digest, and looks whether the key is good. Whoever deletes a client revokes its keys by the same
+/// write, so that a later one of that id has none of them.
 pub trait ApiKeys: Send + Sync {
-    /// Keeps a key, and forgets those of the tenant that ended before [`crate::bounds::API_KEY_KEPT`]. Returns the key that the same
-    /// request has made before, in whose place nothing is kept. [`crate::StoreError::Full`]: the tenant has
-    /// [`crate::bounds::API_KEYS_MAX`] already.
+    /// Keeps a key, and of those of the tenant that have ended no more than [`crate::bounds::API_KEYS_ENDED_MAX`], the latest. Returns the
+    /// key that the same request has made before, in whose place nothing is kept. [`crate::StoreError::Full`]: the tenant has
+    /// [`crate::bounds::API_KEYS_MAX`] that are good at the time at which this one is made.
     fn keep_api_key<'a>(&'a self, tenant: &'a TenantId, key: &'a NewApiKey) -> Answer<'a, Option<ApiKey>>;
 
     /// The keys of a tenant, also those that have ended, the latest first.
@@ -72,18 +73,21 @@ pub trait ApiKeys: Send + Sync {
     /// The key with that id, of whatever tenant.
     fn find_api_key<'a>(&'a self, id: &'a str) -> Answer<'a, Option<KeptApiKey>>;
 
-    /// Notes that a key is used at that time, if it was not noted since `unless_since`. Returns whether it is its first use.
+    /// Notes that a key is used at that time, if it was not noted since `unless_since`.
     fn note_api_key_use<'a>(
         &'a self,
         tenant: &'a TenantId,
         id: &'a str,
         at: Timestamp,
         unless_since: Timestamp,
-    ) -> Answer<'a, bool>;
+    ) -> Answer<'a, ()>;
 
     /// Revokes a key. One that is revoked already stays so. Returns whether the tenant has that key.
     fn revoke_api_key<'a>(&'a self, tenant: &'a TenantId, id: &'a str, by: &'a str, at: Timestamp) -> Answer<'a, bool>;
 
     /// The keys of all tenants that were revoked at that time and later, the latest first, and at most so many.
     fn revoked_api_keys(&self, since: Timestamp, at_most: u32) -> Answer<'_, Vec<(TenantId, String)>>;
+
+    /// Forgets keys of all tenants that ended before that time, at most so many. Returns how many were forgotten.
+    fn forget_api_keys(&self, ended_before: Timestamp, at_most: u32) -> Answer<'_, u64>;
 }

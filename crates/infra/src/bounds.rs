@@ -81,8 +81,12 @@ pub const SIGN_INS_MAX: usize = 200_000;
 /// list, because whoever signs somebody out everywhere goes by that.
 pub const SIGN_INS_OWNED_MAX: usize = 1_000;
 
-/// API keys that a tenant may have, those that have ended lately included.
+/// API keys of a tenant that are good.
 pub const API_KEYS_MAX: usize = 200;
+
+/// Those that have ended and are still shown; of more, those go that ended first. Nobody ends as many within the minutes for which roles
+/// have to hear of each.
+pub const API_KEYS_ENDED_MAX: usize = 400;
 
 /// How long an API key is shown after its end: as long as somebody may ask what has become of it.
 pub const API_KEY_KEPT: Duration = Duration::from_secs(30 * 86_400);

@@ -1,6 +1,6 @@
--- API keys: of each the digest of its secret, never the secret. A row goes some time after its end, when another key of the tenant is made.
+-- API keys: of each the digest of its secret, never the secret. A row goes some time after its end, which auth sees to.
 -- Not bound to the table of tenants, nor to that of clients: what was noted of a key stays readable whatever becomes of them, and who shows
--- one is asked for both each time.
+-- one is asked for both each time. Keys of a client that is deleted are revoked with it.
 CREATE TABLE api_keys (
     id TEXT PRIMARY KEY,
     tenant TEXT NOT NULL,

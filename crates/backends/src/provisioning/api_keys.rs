@@ -1,12 +1,13 @@
 //! API keys in their table. That one is made or revoked is noted in the same turn.
 
+use contracts::provisioning::{ObjectKey, ObjectKind};
 use contracts::sign_in_audit::{SignInEvent, SignInRecord};
 use futures::FutureExt as _;
-use infra::bounds::{API_KEY_KEPT, API_KEYS_MAX};
-use infra::{Answer, ApiKey, ApiKeys, KeptApiKey, NewApiKey, Result, StoreError};
+use infra::bounds::{API_KEYS_ENDED_MAX, API_KEYS_MAX};
+use infra::{Answer, ApiKey, ApiKeys, ChangeNote, KeptApiKey, NewApiKey, ObjectChange, Result, StoreError};
 use model::{TenantId, Timestamp};
 
-use super::{Dialect, Row, Statement, Tables, Turn, number, query, sign_in_audit, tenant_id};
+use super::{Dialect, Row, Statement, Tables, Turn, find, number, query, sign_in_audit, tenant_id};
 
 /// Statements name their columns, here too.
 macro_rules! columns {
@@ -26,10 +27,10 @@ impl<D: Dialect> ApiKeys for Tables<D> {
             if let Some(made) = made_before(&mut *turn, tenant, key).await? {
                 return Ok(Some(made));
             }
-            forget_ended(&mut *turn, tenant, key.key.made_at).await?;
-            if count(&mut *turn, tenant).await? >= API_KEYS_MAX {
+            if count_good(&mut *turn, tenant, key.key.made_at).await? >= API_KEYS_MAX {
                 return Err(StoreError::Full { what: "the list of the tenant's API keys", bound: API_KEYS_MAX as u64 });
             }
+            drop_ended(&mut *turn, tenant, key.key.made_at).await?;
             turn.run(put(tenant, key)).await?;
             let made = SignInRecord { client: key.key.client.clone(), ..SignInRecord::of(SignInEvent::ApiKeyCreated) };
             note(&mut *turn, tenant, &key.key.id, made.done_by(&key.key.made_by), key.key.made_at).await?;
@@ -65,20 +66,14 @@ impl<D: Dialect> ApiKeys for Tables<D> {
         id: &'a str,
         at: Timestamp,
         unless_since: Timestamp,
-    ) -> Answer<'a, bool> {
+    ) -> Answer<'a, ()> {
         async move {
             let mut turn = self.0.appends().await?;
-            let at_ms = number(at.as_millis());
-            // Of several at a time one is the first.
-            let sql = "UPDATE api_keys SET used_ms = ? WHERE tenant = ? AND id = ? AND used_ms IS NULL";
-            let is_first = turn.run(query(sql).bind(at_ms).bind(tenant.as_str()).bind(id)).await? > 0;
-            if !is_first {
-                let sql = "UPDATE api_keys SET used_ms = ? WHERE tenant = ? AND id = ? AND used_ms < ?";
-                let again = query(sql).bind(at_ms).bind(tenant.as_str()).bind(id);
-                turn.run(again.bind(number(unless_since.as_millis()))).await?;
-            }
-            turn.commit().await?;
-            Ok(is_first)
+            let sql =
+                "UPDATE api_keys SET used_ms = ? WHERE tenant = ? AND id = ? AND (used_ms IS NULL OR used_ms < ?)";
+            let note = query(sql).bind(number(at.as_millis())).bind(tenant.as_str()).bind(id);
+            turn.run(note.bind(number(unless_since.as_millis()))).await?;
+            turn.commit().await
         }
         .boxed()
     }
@@ -86,11 +81,7 @@ impl<D: Dialect> ApiKeys for Tables<D> {
     fn revoke_api_key<'a>(&'a self, tenant: &'a TenantId, id: &'a str, by: &'a str, at: Timestamp) -> Answer<'a, bool> {
         async move {
             let mut turn = self.0.appends().await?;
-            let sql = "UPDATE api_keys SET revoked_ms = ? WHERE tenant = ? AND id = ? AND revoked_ms IS NULL";
-            let revoke = query(sql).bind(number(at.as_millis())).bind(tenant.as_str()).bind(id);
-            if turn.run(revoke).await? > 0 {
-                let revoked = SignInRecord::of(SignInEvent::ApiKeyRevoked).done_by(by);
-                note(&mut *turn, tenant, id, revoked, at).await?;
+            if revoke(&mut *turn, tenant, id, by, at).await? {
                 turn.commit().await?;
                 return Ok(true);
             }
@@ -110,6 +101,63 @@ impl<D: Dialect> ApiKeys for Tables<D> {
         }
         .boxed()
     }
+
+    fn forget_api_keys(&self, ended_before: Timestamp, at_most: u32) -> Answer<'_, u64> {
+        async move {
+            let mut turn = self.0.appends().await?;
+            let before = number(ended_before.as_millis());
+            let sql = "DELETE FROM api_keys WHERE id IN
+                 (SELECT id FROM api_keys WHERE revoked_ms < ? OR ends_ms < ? LIMIT ?)";
+            let count = turn.run(query(sql).bind(before).bind(before).bind(i64::from(at_most))).await?;
+            turn.commit().await?;
+            Ok(count)
+        }
+        .boxed()
+    }
+}
+
+/// The clients that changes delete.
+pub(super) fn clients_deleted(changes: &[ObjectChange]) -> Vec<ObjectKey> {
+    let deleted = changes.iter().filter_map(|change| match change {
+        ObjectChange::Delete(key) if key.kind == ObjectKind::Client => Some(key.clone()),
+        ObjectChange::Delete(_) | ObjectChange::Put(_) => None,
+    });
+    deleted.collect()
+}
+
+/// Revokes the keys of clients that are gone, in the turn that deletes them: a client that is given such an id later gets no key with it.
+/// One that is only spelled otherwise is not gone.
+pub(super) async fn revoke_of_clients(
+    turn: &mut dyn Turn,
+    tenant: &TenantId,
+    deleted: Vec<ObjectKey>,
+    note: &ChangeNote,
+) -> Result<()> {
+    for client in deleted {
+        if find::find(turn, tenant, &client).await?.is_some() {
+            continue;
+        }
+        let sql = "SELECT id, client FROM api_keys WHERE tenant = ? AND client IS NOT NULL AND revoked_ms IS NULL";
+        for row in turn.rows(query(sql).bind(tenant.as_str())).await? {
+            let of = ObjectKey { kind: ObjectKind::Client, id: row.text("client")? };
+            if of.folded() == client.folded() {
+                revoke(turn, tenant, &row.text("id")?, &note.by, note.at).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Revokes a key that is not, and notes it.
+async fn revoke(turn: &mut dyn Turn, tenant: &TenantId, id: &str, by: &str, at: Timestamp) -> Result<bool> {
+    let sql = "UPDATE api_keys SET revoked_ms = ? WHERE tenant = ? AND id = ? AND revoked_ms IS NULL";
+    let revoke = query(sql).bind(number(at.as_millis())).bind(tenant.as_str()).bind(id);
+    let is_revoked = turn.run(revoke).await? > 0;
+    if is_revoked {
+        let revoked = SignInRecord::of(SignInEvent::ApiKeyRevoked).done_by(by);
+        note(turn, tenant, id, revoked, at).await?;
+    }
+    Ok(is_revoked)
 }
 
 /// What the same request of the same maker has made before.
@@ -123,16 +171,23 @@ async fn made_before(turn: &mut dyn Turn, tenant: &TenantId, key: &NewApiKey) ->
     turn.rows(asked).await?.first().map(key_of).transpose()
 }
 
-/// Forgets what has ended long ago.
-async fn forget_ended(turn: &mut dyn Turn, tenant: &TenantId, now: Timestamp) -> Result<()> {
-    let before = number((now - API_KEY_KEPT).as_millis());
-    let sql = "DELETE FROM api_keys WHERE tenant = ? AND (revoked_ms < ? OR ends_ms < ?)";
-    turn.run(query(sql).bind(tenant.as_str()).bind(before).bind(before)).await.map(drop)
+/// How many of the tenant are good at that time.
+async fn count_good(turn: &mut dyn Turn, tenant: &TenantId, now: Timestamp) -> Result<usize> {
+    let sql = "SELECT id FROM api_keys WHERE tenant = ? AND revoked_ms IS NULL AND ends_ms > ?";
+    let rows = turn.rows(query(sql).bind(tenant.as_str()).bind(number(now.as_millis()))).await?;
+    Ok(rows.len())
 }
 
-async fn count(turn: &mut dyn Turn, tenant: &TenantId) -> Result<usize> {
-    let rows = turn.rows(query("SELECT id FROM api_keys WHERE tenant = ?").bind(tenant.as_str())).await?;
-    Ok(rows.len())
+/// Forgets those of the tenant that ended first, if there are more than may be.
+async fn drop_ended(turn: &mut dyn Turn, tenant: &TenantId, now: Timestamp) -> Result<()> {
+    let sql = "SELECT id FROM api_keys WHERE tenant = ? AND (revoked_ms IS NOT NULL OR ends_ms <= ?)
+         ORDER BY COALESCE(revoked_ms, ends_ms) DESC, id";
+    let ended = turn.rows(query(sql).bind(tenant.as_str()).bind(number(now.as_millis()))).await?;
+    for row in ended.iter().skip(API_KEYS_ENDED_MAX) {
+        let sql = "DELETE FROM api_keys WHERE tenant = ? AND id = ?";
+        turn.run(query(sql).bind(tenant.as_str()).bind(row.text("id")?)).await?;
+    }
+    Ok(())
 }
 
 fn put(tenant: &TenantId, NewApiKey { key, digest, request, .. }: &NewApiKey) -> Statement {

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use contracts::sign_in_audit::{SignInEvent, SignInRecord};
 use model::{TenantId, Timestamp};
 
 use super::fixtures::tenant;
-use crate::bounds::{API_KEY_KEPT, API_KEYS_MAX};
-use crate::{ApiKey, ApiKeys, AuditPage, NewApiKey, SignInAudit, StoreError};
+use super::provisioning::{note, objects};
+use crate::bounds::{API_KEYS_ENDED_MAX, API_KEYS_MAX};
+use crate::{
+    ApiKey, ApiKeys, AuditPage, NewApiKey, ObjectChange, ProvisioningStore, Revision, SignInAudit, StoreError,
+};
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_123);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
@@ -34,12 +38,14 @@ async fn noted(store: &dyn SignInAudit, tenant: &TenantId) -> Vec<SignInRecord> 
 }
 
 /// Runs the cases.
-pub async fn run<S: ApiKeys + SignInAudit>(store: &S) {
+pub async fn run<S: ApiKeys + SignInAudit + ProvisioningStore>(store: &S) {
+    keys_of_a_client_end_with_it_for_good(store).await;
     a_key_is_kept_and_found_by_its_id(store).await;
     the_same_request_makes_one_key(store).await;
     its_uses_are_noted_now_and_then(store).await;
     what_is_revoked_stays_so_and_is_told(store).await;
-    a_tenant_has_so_many_and_those_that_ended_go(store).await;
+    a_tenant_has_so_many_that_are_good_and_shows_so_many_that_ended(store).await;
+    what_ended_long_ago_is_forgotten(store).await;
 }
 
 async fn a_key_is_kept_and_found_by_its_id<S: ApiKeys + SignInAudit>(store: &S) {
@@ -83,15 +89,17 @@ async fn its_uses_are_noted_now_and_then<S: ApiKeys + SignInAudit>(store: &S) {
     let acme = tenant("keys-used");
     store.keep_api_key(&acme, &new("used1")).await.unwrap();
     let use_at = async |at: Timestamp| {
-        let is_first = store.note_api_key_use(&acme, "used1", at, at - Duration::from_secs(60)).await.unwrap();
-        (is_first, store.find_api_key("used1").await.unwrap().unwrap().key.used_at)
+        store.note_api_key_use(&acme, "used1", at, at - Duration::from_secs(60)).await.unwrap();
+        store.find_api_key("used1").await.unwrap().unwrap().key.used_at
     };
-    assert_eq!(use_at(AT).await, (true, Some(AT)));
-    assert_eq!(use_at(AT + SECOND).await, (false, Some(AT)));
+    assert_eq!(use_at(AT).await, Some(AT));
+    assert_eq!(use_at(AT + SECOND).await, Some(AT));
     let later = AT + Duration::from_secs(61);
-    assert_eq!(use_at(later).await, (false, Some(later)));
-    assert!(!store.note_api_key_use(&tenant("keys-other"), "used1", AT, AT).await.unwrap());
-    assert!(!store.note_api_key_use(&acme, "nobody", AT, AT).await.unwrap());
+    assert_eq!(use_at(later).await, Some(later));
+    let of_other = AT + YEAR;
+    store.note_api_key_use(&tenant("keys-other"), "used1", of_other, of_other).await.unwrap();
+    store.note_api_key_use(&acme, "nobody", of_other, of_other).await.unwrap();
+    assert_eq!(store.find_api_key("used1").await.unwrap().unwrap().key.used_at, Some(later));
 }
 
 async fn what_is_revoked_stays_so_and_is_told<S: ApiKeys + SignInAudit>(store: &S) {
@@ -120,19 +128,76 @@ async fn what_is_revoked_stays_so_and_is_told<S: ApiKeys + SignInAudit>(store: &
     assert_eq!((revoked[1].subject.as_deref(), revoked[1].by.as_deref()), (Some("api-key/gone1"), Some("person/bob")));
 }
 
-async fn a_tenant_has_so_many_and_those_that_ended_go<S: ApiKeys + SignInAudit>(store: &S) {
+async fn a_tenant_has_so_many_that_are_good_and_shows_so_many_that_ended<S: ApiKeys + SignInAudit>(store: &S) {
     let acme = tenant("keys-many");
+    let of_time = |id: &str, made_at: Timestamp| {
+        let mut key = new(id);
+        (key.key.made_at, key.key.ends_at) = (made_at, made_at + YEAR);
+        key
+    };
     for n in 0..API_KEYS_MAX {
         store.keep_api_key(&acme, &new(&format!("many{n}"))).await.unwrap();
     }
     let full = store.keep_api_key(&acme, &new("more")).await;
     assert!(matches!(full, Err(StoreError::Full { .. })), "{full:?}");
     store.revoke_api_key(&acme, "many7", "person/ann", AT).await.unwrap();
-    let mut later = new("more");
-    later.key.made_at = AT + API_KEY_KEPT;
-    assert!(store.keep_api_key(&acme, &later).await.is_err(), "it is shown for a while");
-    later.key.made_at = AT + API_KEY_KEPT + SECOND;
-    store.keep_api_key(&acme, &later).await.unwrap();
-    assert_eq!(store.find_api_key("many7").await.unwrap(), None);
-    assert_eq!(store.api_keys(&acme).await.unwrap().len(), API_KEYS_MAX);
+    store.keep_api_key(&acme, &new("more")).await.unwrap();
+    assert!(store.find_api_key("many7").await.unwrap().is_some(), "it is shown for a while");
+    assert!(store.keep_api_key(&acme, &new("again")).await.is_err());
+    // By then the others have ended by themselves.
+    for n in 0..=API_KEYS_ENDED_MAX - API_KEYS_MAX {
+        let id = format!("next{n}");
+        store.keep_api_key(&acme, &of_time(&id, AT + YEAR)).await.unwrap();
+        store.revoke_api_key(&acme, &id, "person/ann", AT + YEAR + SECOND).await.unwrap();
+    }
+    store.keep_api_key(&acme, &of_time("last", AT + YEAR + SECOND * 2)).await.unwrap();
+    assert_eq!(store.find_api_key("many7").await.unwrap(), None, "it ended first");
+    assert!(store.find_api_key("next0").await.unwrap().is_some());
+    assert_eq!(store.api_keys(&acme).await.unwrap().len(), API_KEYS_ENDED_MAX + 1);
+}
+
+async fn what_ended_long_ago_is_forgotten<S: ApiKeys + SignInAudit>(store: &S) {
+    let acme = tenant("keys-forgotten");
+    for (id, ends_at) in [("old1", AT + SECOND), ("old2", AT + SECOND), ("later", AT + SECOND * 2), ("good", AT + YEAR)]
+    {
+        let mut key = new(id);
+        // Before those of all other tenants.
+        (key.key.made_at, key.key.ends_at) = (AT - YEAR, ends_at - YEAR);
+        store.keep_api_key(&acme, &key).await.unwrap();
+    }
+    store.revoke_api_key(&acme, "good", "person/ann", AT + SECOND * 2 - YEAR).await.unwrap();
+    let before = AT + SECOND * 2 - YEAR;
+    assert_eq!(store.forget_api_keys(before, 1).await.unwrap(), 1);
+    assert_eq!(store.forget_api_keys(before, 10).await.unwrap(), 1);
+    assert_eq!(store.forget_api_keys(before, 10).await.unwrap(), 0);
+    assert_eq!(store.forget_api_keys(before + SECOND, 10).await.unwrap(), 2, "also what was revoked then");
+    assert!(store.api_keys(&acme).await.unwrap().is_empty());
+}
+
+async fn keys_of_a_client_end_with_it_for_good<S: ApiKeys + SignInAudit + ProvisioningStore>(store: &S) {
+    let acme = tenant("keys-clients");
+    let objects = objects("keys-clients");
+    let client = objects.clients[0].clone();
+    store.update(&acme, Revision(0), objects.objects().map(ObjectChange::Put).collect(), note()).await.unwrap();
+    // As it was spelled when the key was made.
+    for (id, of) in [("own1", Some(client.id.to_uppercase())), ("own2", Some("app".to_owned())), ("own3", None)] {
+        let mut key = new(id);
+        key.key.client = of;
+        store.keep_api_key(&acme, &key).await.unwrap();
+    }
+    let ended = async || {
+        let keys = store.api_keys(&acme).await.unwrap();
+        keys.into_iter().filter(|key| key.revoked_at.is_some()).map(|key| key.id).collect::<Vec<_>>()
+    };
+    let put = || ObjectChange::Put(Object::Client(client.clone()));
+    store.update(&acme, Revision(1), vec![put()], note()).await.unwrap();
+    assert!(ended().await.is_empty(), "it is still there");
+    let gone = ObjectChange::Delete(ObjectKey { kind: ObjectKind::Client, id: client.id.clone() });
+    store.update(&acme, Revision(2), vec![gone], note()).await.unwrap();
+    assert_eq!(ended().await, ["own1"]);
+    let revoked = noted(store, &acme).await.into_iter().find(|record| record.event == SignInEvent::ApiKeyRevoked);
+    let revoked = revoked.unwrap();
+    assert_eq!((revoked.by.as_deref(), revoked.subject.as_deref()), (Some("tester"), Some("api-key/own1")));
+    store.update(&acme, Revision(3), vec![put()], note()).await.unwrap();
+    assert_eq!(ended().await, ["own1"], "another client gets no keys of it");
 }

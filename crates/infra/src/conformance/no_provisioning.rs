@@ -92,7 +92,7 @@ impl ApiKeys for NoProvisioning {
         refused()
     }
 
-    fn note_api_key_use<'a>(&'a self, _: &'a TenantId, _: &'a str, _: Timestamp, _: Timestamp) -> Answer<'a, bool> {
+    fn note_api_key_use<'a>(&'a self, _: &'a TenantId, _: &'a str, _: Timestamp, _: Timestamp) -> Answer<'a, ()> {
         refused()
     }
 
@@ -101,6 +101,10 @@ impl ApiKeys for NoProvisioning {
     }
 
     fn revoked_api_keys(&self, _: Timestamp, _: u32) -> Answer<'_, Vec<(TenantId, String)>> {
+        refused()
+    }
+
+    fn forget_api_keys(&self, _: Timestamp, _: u32) -> Answer<'_, u64> {
         refused()
     }
 }

@@ -64,7 +64,7 @@ pub(super) struct ApiKeyMade {
 /// The keys of the tenant.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ApiKeysShown {
-    /// The latest first; those that have ended stay for 30 days.
+    /// The latest first; those that have ended stay for 30 days, and of more than 400 the latest.
     items: Vec<ShownApiKeyRecord>,
 }
 

@@ -1,17 +1,21 @@
-//! What becomes of API keys after they were made: their uses are noted, and what was revoked is told to every role. Keys are revoked by
-//! role tenant and by the command line; both write it into the database (own-08), which is looked at all the time.
+//! What becomes of API keys after they were made: their uses are noted, what was revoked is told to every role, and what ended long ago is
+//! forgotten. Keys are revoked by role tenant and by the command line; both write it into the database (own-08), which is looked at all the
+//! time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use futures::future::join_all;
 use identity::grant::ACCESS_LIFE;
+use infra::bounds::API_KEY_KEPT;
 use infra::{ApiKey, StoreError};
 use model::{TenantId, Timestamp};
 use tokio::time::Instant;
 
 use super::Auth;
+use super::store::SignInStore;
 
 /// How often it is looked which keys were revoked: with what it takes until every role reads it, less than two seconds.
 const LOOKED_EACH: Duration = Duration::from_millis(500);
@@ -24,14 +28,23 @@ const USE_NOTED_EACH: Duration = Duration::from_secs(60);
 /// How often it is logged that the database does not answer.
 const SAID_EACH: Duration = Duration::from_secs(60);
 
+/// How often keys are forgotten that ended too long ago.
+const FORGOTTEN_EACH: Duration = Duration::from_secs(600);
+/// The most that are forgotten at once.
+const FORGOTTEN_MAX: u32 = 1_000;
+
 /// A key of a tenant.
 type TenantKey = (TenantId, String);
 
 /// Tells every role which keys were revoked, until the role ends.
 pub(super) async fn run(auth: Arc<Auth>) -> Result<()> {
     let mut told = HashSet::new();
-    let mut said_at: Option<Instant> = None;
+    let (mut said_at, mut forget_at): (Option<Instant>, Instant) = (None, Instant::now());
     loop {
+        if Instant::now() >= forget_at {
+            forget_at = Instant::now() + FORGOTTEN_EACH;
+            forget(&auth).await;
+        }
         if let Err(error) = tell(&auth, &mut told).await
             && said_at.is_none_or(|at| at.elapsed() >= SAID_EACH)
         {
@@ -45,16 +58,41 @@ pub(super) async fn run(auth: Arc<Auth>) -> Result<()> {
     }
 }
 
+/// Forgets what ended too long ago. What is left, the next time has.
+async fn forget(auth: &Auth) {
+    let before = auth.now() - API_KEY_KEPT;
+    if let Err(error) = auth.ctx.stores.api_keys.forget_api_keys(before, FORGOTTEN_MAX).await {
+        tracing::warn!(%error, "API keys that ended long ago cannot be forgotten now");
+    }
+}
+
 /// Revokes the tokens of keys that were revoked since they were looked at last.
 async fn tell(auth: &Auth, told: &mut HashSet<TenantKey>) -> Result<(), StoreError> {
     let now = auth.now();
     let revoked = auth.ctx.stores.api_keys.revoked_api_keys(now - LOOKED_AT_FOR, REVOKED_MAX).await?;
-    for (tenant, id) in fresh(told, revoked) {
-        tracing::info!(%tenant, id, "an API key was revoked: its tokens are refused");
-        auth.store.revoke(&tenant, &id, now).await?;
-        told.insert((tenant, id));
+    tell_each(&auth.store, told, revoked, now).await
+}
+
+/// Revokes the tokens of those that were not told yet, all at a time: the roles hear of each of them at once, also where the store does not
+/// answer, and none waits for another. Returns the first error.
+async fn tell_each(
+    store: &SignInStore,
+    told: &mut HashSet<TenantKey>,
+    revoked: Vec<TenantKey>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let one = |(tenant, id): TenantKey| async move { (store.revoke(&tenant, &id, now).await, (tenant, id)) };
+    let mut outcome = Ok(());
+    for (is_kept, key) in join_all(fresh(told, revoked).into_iter().map(one)).await {
+        match is_kept {
+            Ok(()) => {
+                tracing::info!(tenant = %key.0, id = key.1, "an API key was revoked: its tokens are refused");
+                told.insert(key);
+            }
+            Err(error) => outcome = outcome.and(Err(error)),
+        }
     }
-    Ok(())
+    outcome
 }
 
 /// Those that were not told yet. Of those that were, the others are forgotten: they are not looked at any more.
@@ -64,24 +102,95 @@ fn fresh(told: &mut HashSet<TenantKey>, revoked: Vec<TenantKey>) -> Vec<TenantKe
     revoked.into_iter().filter(|key| !told.contains(key)).collect()
 }
 
-/// Notes that a key is used, if that was not noted lately. Returns whether it is its first use. What cannot be noted refuses nobody.
-pub(super) async fn note_use(auth: &Auth, tenant: &TenantId, key: &ApiKey, now: Timestamp) -> bool {
+/// Notes when a key is used, if that was not noted lately. What cannot be noted refuses nobody.
+pub(super) async fn note_use(auth: &Auth, tenant: &TenantId, key: &ApiKey, now: Timestamp) {
     let unless_since = now - USE_NOTED_EACH;
     if key.used_at.is_some_and(|at| at >= unless_since) {
-        return false;
+        return;
     }
-    match auth.ctx.stores.api_keys.note_api_key_use(tenant, &key.id, now, unless_since).await {
-        Ok(is_first) => is_first,
-        Err(error) => {
-            tracing::warn!(%error, %tenant, id = key.id, "it cannot be noted now that an API key is used");
-            false
-        }
+    if let Err(error) = auth.ctx.stores.api_keys.note_api_key_use(tenant, &key.id, now, unless_since).await {
+        tracing::warn!(%error, %tenant, id = key.id, "it cannot be noted now that an API key is used");
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
+    use infra::conformance::SetClock;
+    use infra::{Answer, SignInKey, SignIns};
+
+    use super::super::backchannel::EndedSignIns;
     use super::*;
+
+    /// A store that does not answer, and counts what it was to keep.
+    #[derive(Default)]
+    struct AwayStore {
+        puts: AtomicUsize,
+    }
+
+    fn away<T: Send + 'static>() -> Answer<'static, T> {
+        Box::pin(async { Err(StoreError::Unavailable { reason: "it is away".to_owned() }) })
+    }
+
+    impl SignIns for AwayStore {
+        fn put<'a>(
+            &'a self,
+            _: &'a TenantId,
+            _: &'a SignInKey,
+            _: Option<&'a str>,
+            _: Bytes,
+            _: Timestamp,
+        ) -> Answer<'a, ()> {
+            self.puts.fetch_add(1, Ordering::Relaxed);
+            away()
+        }
+
+        fn claim<'a>(&'a self, _: &'a TenantId, _: &'a SignInKey, _: Bytes, _: Timestamp) -> Answer<'a, bool> {
+            away()
+        }
+
+        fn read<'a>(&'a self, _: &'a TenantId, _: &'a SignInKey) -> Answer<'a, Option<Bytes>> {
+            away()
+        }
+
+        fn replace<'a>(
+            &'a self,
+            _: &'a TenantId,
+            _: &'a SignInKey,
+            _: &'a Bytes,
+            _: Bytes,
+            _: Timestamp,
+        ) -> Answer<'a, bool> {
+            away()
+        }
+
+        fn remove<'a>(&'a self, _: &'a TenantId, _: &'a SignInKey) -> Answer<'a, ()> {
+            away()
+        }
+
+        fn owned<'a>(&'a self, _: &'a TenantId, _: &'a str) -> Answer<'a, Vec<(SignInKey, Bytes)>> {
+            away()
+        }
+    }
+
+    #[tokio::test]
+    async fn while_the_store_is_away_every_revoked_key_is_told_and_all_of_them_again() {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let folder = tempfile::tempdir().unwrap();
+        let (revoker, _) = runtime::key_files::revoker(folder.path(), SetClock::at(now)).unwrap();
+        let records = Arc::new(AwayStore::default());
+        let store = SignInStore::new(records.clone(), revoker, EndedSignIns::untold());
+        let revoked: Vec<_> = ["a", "b", "c"].map(|id| (TenantId::parse("acme").unwrap(), id.to_owned())).into();
+        let mut told = HashSet::new();
+        for passes in 1..=2 {
+            assert!(tell_each(&store, &mut told, revoked.clone(), now).await.is_err());
+            // The roles are told before the store is asked.
+            assert_eq!(records.puts.load(Ordering::Relaxed), passes * revoked.len());
+        }
+        assert!(told.is_empty());
+    }
 
     #[test]
     fn a_revoked_key_is_told_once_while_it_is_looked_at() {

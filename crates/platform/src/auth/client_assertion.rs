@@ -27,6 +27,12 @@ const COUNTED_MAX: usize = 4_096;
 pub(super) struct AssertionRates(Mutex<HashMap<(TenantId, String), AssertionRate>>);
 
 impl AssertionRates {
+    /// How long no assertion of that client is taken; nothing is counted.
+    fn wait(&self, tenant: &TenantId, client: &str, now: Timestamp) -> Option<Duration> {
+        let rates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rates.get(&(tenant.clone(), client.to_owned()))?.take(now).err()
+    }
+
     fn take(&self, tenant: &TenantId, client: &str, now: Timestamp) -> Result<(), Duration> {
         let mut rates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if rates.len() >= COUNTED_MAX {
@@ -94,12 +100,16 @@ pub(super) async fn take(
     let (names, audiences) = ([client.presented, id, &whole], [auth.issuer(), &endpoint]);
     let expected = ExpectedAssertion { purpose, client: &names, audiences: &audiences };
     let until = claims.check(&expected, now).map_err(|fault| AssertionRefusal::wrong(&fault))?;
-    // Who has the key counts alone: nobody else keeps the client out.
-    auth.assertion_rates.take(tenant, id, now).map_err(AssertionRefusal::Wait)?;
-    match auth.store.spend_assertion(tenant, id, &claims.jti, until).await? {
-        true => Ok(claims.sub),
-        false => Err(AssertionRefusal::wrong(&"its jti was shown before")),
+    // Who has the key counts alone, and by assertions that nobody has shown before: whoever has seen one on its way keeps nobody out. What
+    // is too much is not spent either, since that is remembered.
+    if let Some(wait) = auth.assertion_rates.wait(tenant, id, now) {
+        return Err(AssertionRefusal::Wait(wait));
     }
+    if !auth.store.spend_assertion(tenant, id, &claims.jti, until).await? {
+        return Err(AssertionRefusal::wrong(&"its jti was shown before"));
+    }
+    auth.assertion_rates.take(tenant, id, now).map_err(AssertionRefusal::Wait)?;
+    Ok(claims.sub)
 }
 
 /// Who an assertion says that it is of, for a request that does not say it (RFC 7521 section 4.2). Nobody has verified it yet.
@@ -124,7 +134,8 @@ fn verified(keys: &[ClientKey], purpose: AssertionUse, token: &str) -> Result<Va
         .take(2)
         .collect();
     let is_right = match meant.as_slice() {
-        [only] => token.is_signed_by(only),
+        // Of another length it is refused at once: that would tell how long the key is, and that there is one.
+        [only] if token.has_length_of(only) => token.is_signed_by(only),
         _ => token.is_signed_by_nobody(),
     };
     if !is_right {
@@ -284,6 +295,11 @@ mod tests {
             rates.take(&acme, "desk", now).unwrap();
         }
         assert_eq!(rates.take(&acme, "desk", now), Err(RATE_WINDOW));
+        assert_eq!(rates.wait(&acme, "desk", now), Some(RATE_WINDOW));
+        assert_eq!(rates.wait(&acme, "desk", now + RATE_WINDOW), None);
+        for _ in 0..2 * RATE_MAX {
+            assert_eq!(rates.wait(&acme, "other", now), None, "who looks is not counted");
+        }
         assert_eq!(rates.take(&TenantId::parse("globex").unwrap(), "desk", now), Ok(()));
         for n in 0..2 * COUNTED_MAX {
             rates.take(&acme, &n.to_string(), now).unwrap();

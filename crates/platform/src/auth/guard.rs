@@ -37,7 +37,7 @@ enum GuessedKind {
     UserCode,
     /// The code of an app, a recovery code, or a passkey, after the password.
     SecondFactor,
-    /// An API key: its id is the name.
+    /// An API key that is wrong: its id is the name.
     ApiKey,
     /// A passkey alone.
     Passkey,
@@ -177,7 +177,12 @@ impl Guesses {
         self.take(GuessKeys::of(GuessedKind::SecondFactor, tenant, user, source)).await
     }
 
-    /// Somebody wants to try an API key. Its id says nothing of its tenant.
+    /// A turn of somebody who shows what is looked up before it is counted: of one source so many at a time.
+    pub async fn turn_to_look_up(&self, source: &RequestSource) -> Result<GuessTurn, Trouble> {
+        self.of_sources.wait_for(&format!("look-up/{}", source.address)).await
+    }
+
+    /// Somebody has shown a wrong API key: it stays counted. Its id says nothing of its tenant.
     pub async fn of_api_key(&self, id: &str, source: &RequestSource) -> Result<Guess<'_>, Trouble> {
         self.take(GuessKeys::of(GuessedKind::ApiKey, &self.nowhere, id, source)).await
     }
@@ -267,8 +272,7 @@ impl TakenGuess<'_> {
             self.guesses.give_back_to_source(counted, self.at).await?;
         }
         // Programs show their secret with each request: what is known of them is not written again each time.
-        let is_of_program = matches!(counted.kind, GuessedKind::Client | GuessedKind::ApiKey);
-        if !is_of_program || !self.is_known {
+        if counted.kind != GuessedKind::Client || !self.is_known {
             store.mark(&counted.tenant, &counted.known, self.guesses.clock.now() + KNOWN_FOR).await?;
         }
         Ok(())

@@ -75,7 +75,8 @@ async fn ended(
         }
         let record = SignInRecord { session: claims.sid.clone(), ..signed_out(is_global) };
         auth.note(&of, source, SignInRecord { client: claims.client_id.clone(), ..record }.about(&claims.sub));
-        if let (Some(sign_in), true) = (&claims.sid, is_global) {
+        // That of an API key's token is the key itself, which its tokens do not end.
+        if let (Some(sign_in), Some(_), true) = (&claims.sid, session::user_of(&claims), is_global) {
             // Its client may have no refresh tokens, and so no family that is listed.
             auth.store.revoke(&of, sign_in, now).await?;
         }

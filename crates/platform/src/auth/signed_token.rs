@@ -58,6 +58,11 @@ impl<'t> SignedToken<'t> {
         key.has_signed(self.algorithm, self.signed, &self.signature)
     }
 
+    /// Whether its signature is as long as those of that key.
+    pub fn has_length_of(&self, key: &PublicKey) -> bool {
+        self.signature.len() == key.signature_bytes()
+    }
+
     /// Takes as long to say that nobody has.
     pub fn is_signed_by_nobody(&self) -> bool {
         identity::public_key::verify_nobody(self.algorithm, self.signed, &self.signature)

@@ -4,31 +4,28 @@
 
 mod exchange;
 mod places;
+mod turns;
 
 use std::sync::Arc;
 
 use anyhow::Result;
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use identity::api_key::{self, ShownApiKey};
+use identity::secret::Digest;
 use infra::Clock;
 use model::Timestamp;
 use net::http::Problem;
 use runtime::RoleContext;
 use runtime::metrics::{CounterBy, Label};
-use tokio::sync::Semaphore;
 
 use super::routes;
-use exchange::{KeyBearer, TokenExchange};
+use exchange::{KeyBearer, TokenExchange, UNANSWERED_FOR};
 use places::{KeyAnswer, KeyPlaces, KeyRefusal};
-
-/// Keys that were good before and are exchanged at a time; one more is answered 503.
-const GOOD_AT_ONCE: usize = 256;
-/// The same of keys that were not: whoever makes keys up takes no place of good ones.
-const NEW_AT_ONCE: usize = 64;
+use turns::KeyTurns;
 
 runtime::metrics! {
     /// Metrics of API keys at the web edge.
@@ -81,8 +78,7 @@ impl KeyOutcome {
 pub(super) struct ApiKeysAtEdge {
     auth: TokenExchange,
     places: KeyPlaces,
-    good: Semaphore,
-    new: Semaphore,
+    turns: KeyTurns,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
 }
@@ -96,8 +92,7 @@ impl ApiKeysAtEdge {
         Ok(Arc::new(Self {
             auth: TokenExchange::new(ctx)?,
             places: KeyPlaces::default(),
-            good: Semaphore::new(GOOD_AT_ONCE),
-            new: Semaphore::new(NEW_AT_ONCE),
+            turns: KeyTurns::default(),
             clock: ctx.clock.clone(),
             metrics: Metrics::register(&ctx.metrics),
         }))
@@ -115,17 +110,22 @@ impl ApiKeysAtEdge {
     }
 
     /// The token of a key, as a header. Of many requests with one key at a time, one asks auth.
-    async fn token_of(&self, key: &str, bearer: &KeyBearer) -> Result<HeaderValue, Problem> {
-        // What cannot be a key is not asked about.
-        let shown = ShownApiKey::read(key).ok_or_else(|| KeyRefusal::Unknown.problem())?;
+    async fn token_of(&self, key: &str, digest: Digest, bearer: &KeyBearer) -> Result<HeaderValue, Problem> {
         let full = || Problem::unavailable("too many API keys are being looked up");
-        let place = self.places.of(shown.digest, self.now()).ok_or_else(full)?;
+        let place = self.places.of(digest, self.now()).ok_or_else(full)?;
         let mut kept = place.kept().await;
         if let Some(answer) = kept.at(self.now()) {
             return answer.told();
         }
-        let turns = if kept.was_good() { &self.good } else { &self.new };
-        let _turn = turns.try_acquire().map_err(|_| full())?;
+        let turn = match kept.was_good() {
+            true => self.turns.of_good().await,
+            false => self.turns.of_new(bearer.address()).await,
+        };
+        let Some(_turn) = turn else {
+            // Those who wait with this key do not wait for a turn each.
+            kept.keep(KeyAnswer::Refused(KeyRefusal::Away), self.now() + UNANSWERED_FOR);
+            return Err(full());
+        };
         let (answer, lasting) = self.auth.exchanged(key, bearer).await;
         self.metrics.exchanged.inc(KeyOutcome::of(&answer));
         kept.keep(answer.clone(), self.now() + lasting);
@@ -146,14 +146,20 @@ fn shown_key<'r>(path: &str, headers: &'r HeaderMap) -> Option<&'r str> {
 /// Puts the token into the place of the key.
 async fn lend_token(keys: Arc<ApiKeysAtEdge>, mut request: Request, next: Next) -> Response {
     let Some(key) = shown_key(request.uri().path(), request.headers()) else { return next.run(request).await };
-    let bearer = KeyBearer::of(&request);
-    match keys.token_of(key, &bearer).await {
-        Ok(token) => {
-            request.headers_mut().insert(header::AUTHORIZATION, token);
-            next.run(request).await
-        }
-        Err(problem) => problem.into_response(),
+    // What cannot be a key is not asked about.
+    let Some(shown) = ShownApiKey::read(key) else { return KeyRefusal::Unknown.problem().into_response() };
+    let (digest, bearer) = (shown.digest, KeyBearer::of(&request));
+    let token = match keys.token_of(key, digest, &bearer).await {
+        Ok(token) => token,
+        Err(problem) => return problem.into_response(),
+    };
+    request.headers_mut().insert(header::AUTHORIZATION, token.clone());
+    let answer = next.run(request).await;
+    // It was revoked alone, or with its key: the next request asks auth what is so now.
+    if answer.status() == StatusCode::UNAUTHORIZED {
+        keys.places.forget(digest, &token).await;
     }
+    answer
 }
 
 #[cfg(test)]

@@ -191,7 +191,9 @@ impl Provisioning for ObjectServer {
             let rule = BrokenRule::new(FaultCode::OutOfRange, words).naming("least", "1");
             return Err(of_request("changes", rule.naming("most", EDITS_MAX.to_string())));
         }
-        let edits = (0..).zip(asked.changes).map(|(index, change)| edit(index, change)).collect::<Result<_, _>>()?;
+        let edits = (0..).zip(asked.changes).map(|(index, change)| edit(index, change));
+        let edits = edits.collect::<Result<Vec<ObjectEdit>, _>>()?;
+        api_keys::may_change(&note.by, edits.iter().map(|edit| edit.key.kind))?;
         let (is_trial, with_documents) = (asked.validate_only, asked.with_documents);
         self.carry_out(&tenant, Batch { edits, is_trial, passwords_max: PASSWORDS_MAX, with_documents }, &note).await
     }
@@ -272,6 +274,7 @@ impl Provisioning for ObjectServer {
         let note = self.note(&request, "")?;
         let asked = request.into_inner();
         let (key, expected) = (key(&asked.kind, &asked.id)?, asked.expected_revision.map(Revision));
+        api_keys::may_change(&note.by, std::iter::once(key.kind))?;
         let edit = objects::put_back(&*self.store, &tenant, key, Revision(asked.revision), expected).await;
         let edits = vec![edit.map_err(refused)?];
         let with_documents = asked.with_documents;

@@ -171,6 +171,19 @@ fn nobody_hands_out_more_than_they_have_and_a_key_makes_no_keys() -> Result<()> 
     let (key, _) = create(&site, &boss, &json!({"name": "all", "scopes": ["config:read", "config:write"]}))?;
     let further = send(&site, "POST", KEYS, &key, &json!({"name": "next", "scopes": ["config:read"]}))?;
     ensure!(further.status == 403, "{} {}", further.status, further.body);
+    let client = json!({"id": "mine", "name": "Mine", "grants": ["client_credentials"], "scopes": ["calls:monitor"]});
+    for (edit, status) in [
+        (json!({"kind": "client", "id": "mine", "action": "put", "object": client}), 403),
+        (json!({"kind": "client", "id": "demo", "action": "delete"}), 403),
+        (json!({"kind": "skill", "id": "French", "action": "put", "object": {"name": "French"}}), 200),
+    ] {
+        let answer = send(&site, "POST", &format!("{API}/changes"), &key, &json!({"edits": [edit]}))?;
+        ensure!(answer.status == status, "{edit}: {} {}", answer.status, answer.body);
+        ensure!(status == 200 || answer.body.contains("changes no clients"), "{}", answer.body);
+    }
+    let restored = json!({"kind": "client", "id": "demo", "revision": 1});
+    let restored = send(&site, "POST", &format!("{API}/restore"), &key, &restored)?;
+    ensure!(restored.status == 403, "{} {}", restored.status, restored.body);
     let reader = said(&site, &["tenant", "api-key", "create", "example", "--name", "r", "--scope", "config:read"])?;
     let denied = send(&site, "POST", KEYS, &reader, &json!({"name": "next", "scopes": ["config:read"]}))?;
     ensure!(denied.status == 403, "{} {}", denied.status, denied.body);
@@ -257,7 +270,24 @@ fn a_program_exchanges_its_key_itself_and_guesses_cost_waits() -> Result<()> {
         refused.push(answer.status);
     }
     ensure!(refused.first() == Some(&400) && refused.contains(&429), "guesses cost nothing: {refused:?}");
-    ensure!(exchange(&site, &key, &[])?.status == 200, "who guesses elsewhere keeps the program out");
+    let good = [("grant_type", GRANT), ("subject_token", key.as_str()), ("subject_token_type", KEY_TYPE)];
+    ensure!(stranger.post(TOKEN, &good, &[])?.status == 200, "who has a wrong key keeps the right one out");
+    Ok(())
+}
+
+#[test]
+fn a_token_of_a_key_that_signs_out_ends_alone() -> Result<()> {
+    let site = Installation::start()?;
+    let boss = administrator(&site)?;
+    let (key, _) = create(&site, &boss, &json!({"name": "crm", "scopes": ["config:read", "statistics:read"]}))?;
+    let other = exchange(&site, &key, &[])?.token("access_token")?;
+    let given_away = exchange(&site, &key, &[("scope", "config:read")])?.token("access_token")?;
+    let signed_out = send(&site, "POST", "/auth/v3/sign-out?global=true", &given_away, &json!({}))?;
+    ensure!(signed_out.status == 200, "{} {}", signed_out.status, signed_out.body);
+    until_refused(&site, &given_away)?;
+    let told = Visitor::new(&site)?.introspect(&other)?.json()?;
+    ensure!(told["active"] == true, "who has got less ends all that the key has: {told}");
+    ensure!(asked(&site, KEYS, &key)?.status == 200, "the key is refused");
     Ok(())
 }
 
@@ -284,5 +314,7 @@ fn a_key_of_a_client_has_no_more_than_the_client_and_ends_with_it() -> Result<()
         ensure!(answer.status == 200 || answer.error() == "invalid_grant", "{} {}", answer.status, answer.body);
         Ok((answer.status != 200).then_some(()))
     })?;
+    let line: Value = serde_json::from_str(&said(&site, &["tenant", "api-key", "list", "example", "--json"])?)?;
+    ensure!(line["revoked_at"].is_string(), "a later client of that id would get the key: {line}");
     ensure_unlogged(&site, &[&key])
 }

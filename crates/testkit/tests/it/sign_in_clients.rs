@@ -229,6 +229,7 @@ fn names_nobody(site: &Installation, visitor: &Visitor<'_>, key: &ProgramKey, ot
         ("the program itself", key.signs(&claims(ROBOT, ROBOT, issuer)?)?),
         ("a key of another program", other.signs(&good()?)?),
         ("the name of another program", key.signs(&claims("other", user, issuer)?)?),
+        ("a name that only looks like an agent's", key.signs(&claims(ROBOT, "ben.broo\u{212a}", issuer)?)?),
         ("another audience", key.signs(&claims(ROBOT, user, "https://other.example")?)?),
         ("for too long", key.signs(&changed(good()?, &json!({ "exp": now_s()? + 3_600 })))?),
         ("without a name", key.signs(&changed(good()?, &json!({ "jti": Value::Null })))?),

@@ -1,5 +1,5 @@
 //! What comes again and again is noted when it first comes, and then once a minute with how often it has come: clients that ask for a token
-//! all the time, and whoever guesses.
+//! all the time, API keys that are exchanged, and whoever guesses.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -46,7 +46,8 @@ impl RepeatKey {
         let record = &noticed.record;
         let source = match record.event {
             SignInEvent::ClientToken => None,
-            SignInEvent::Refused | SignInEvent::LockedOut => Some(record.source.clone()),
+            // Who has a key that has leaked is told by the address.
+            SignInEvent::Refused | SignInEvent::LockedOut | SignInEvent::ApiKeyUsed => Some(record.source.clone()),
             _ => return None,
         };
         Some(Self { event: record.event, way: record.way, who: record.subject.clone(), source })
@@ -159,6 +160,17 @@ mod tests {
         }
         assert_eq!(repeats.all().len(), 3);
         assert_eq!(repeats.all(), []);
+    }
+
+    #[test]
+    fn an_api_key_is_noted_from_each_address_at_which_it_is_used() {
+        let mut repeats = Repeats::default();
+        let used = |source: &str| noticed(SignInEvent::ApiKeyUsed, "api-key/x", source, 0);
+        for source in ["192.0.2.1", "192.0.2.2"] {
+            assert!(repeats.take(used(source), at(0)).is_some(), "{source}");
+            assert!(repeats.take(used(source), at(0)).is_none(), "{source}");
+        }
+        assert_eq!(repeats.all().len(), 2);
     }
 
     #[test]

@@ -46,9 +46,8 @@ pub(super) async fn exchange(auth: &Auth, form: &Parameters, source: &RequestSou
     let scope: Vec<&str> = scope.split_whitespace().filter(|name| !scope::OF_IDENTITY.contains(name)).collect();
     let bearer = ApiKeyBearer { tenant: &tenant, id: &key.id, client: key.client.as_deref(), ends_at: key.ends_at };
     let answer = issue::answer_api_key(auth, &bearer, scope.join(" "))?;
-    if api_keys::note_use(auth, &tenant, &key, now).await {
-        auth.note(&tenant, source, about(SignInEvent::ApiKeyUsed, &key));
-    }
+    api_keys::note_use(auth, &tenant, &key, now).await;
+    auth.note(&tenant, source, about(SignInEvent::ApiKeyUsed, &key));
     Ok(answer)
 }
 
@@ -62,33 +61,26 @@ fn about(event: SignInEvent, key: &ApiKey) -> SignInRecord {
     record.by_way(SignInWay::ApiKey).about_api_key(&key.id)
 }
 
-/// The key that was shown, whose secret is right.
+/// The key that was shown, whose secret is right. It is compared before anything is counted: nobody guesses 256 bits, and a program with a
+/// wrong key keeps no other out that has the right one. Wrong ones cost waits all the same.
 async fn proved(auth: &Auth, shown: ShownApiKey<'_>, source: &RequestSource) -> Result<KeptApiKey, OAuthError> {
-    let guess = match auth.guesses.of_api_key(shown.id, source).await? {
-        Guess::Wait(wait) => return Err(OAuthError::wait(ErrorCode::InvalidGrant, wait)),
-        Guess::Taken(guess) => guess,
+    let found = {
+        let _turn = auth.guesses.turn_to_look_up(source).await?;
+        auth.ctx.stores.api_keys.find_api_key(shown.id).await?
     };
-    let found = match auth.ctx.stores.api_keys.find_api_key(shown.id).await {
-        Ok(found) => found,
-        Err(error) => {
-            guess.undone().await;
-            return Err(error.into());
-        }
-    };
-    match found {
+    let known = match found {
         // What is compared are digests: how far they are the same tells nothing of the secret.
-        Some(kept) if kept.digest == shown.digest.text() => {
-            guess.right().await?;
-            Ok(kept)
-        }
-        found => {
-            tracing::info!(source = source.address, "an API key was refused");
-            if let Some(kept) = found {
-                auth.note(&kept.tenant, source, about(SignInEvent::Refused, &kept.key));
-            }
-            Err(refused())
-        }
+        Some(kept) if kept.digest == shown.digest.text() => return Ok(kept),
+        known => known,
+    };
+    if let Guess::Wait(wait) = auth.guesses.of_api_key(shown.id, source).await? {
+        return Err(OAuthError::wait(ErrorCode::InvalidGrant, wait));
     }
+    tracing::info!(source = source.address, "an API key was refused");
+    if let Some(kept) = known {
+        auth.note(&kept.tenant, source, about(SignInEvent::Refused, &kept.key));
+    }
+    Err(refused())
 }
 
 /// What a key may now: of one of a client nothing that the client may not any more.

@@ -3,7 +3,7 @@
 //! gives the next token (RFC 7521 section 4.1).
 
 use axum::response::Response;
-use contracts::provisioning::Person;
+use contracts::provisioning::{Person, PersonField};
 use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::client::GrantType;
 use identity::client_assertion::AssertionUse;
@@ -84,7 +84,9 @@ async fn person_of(
         }
         Err(AssertionRefusal::Trouble(trouble)) => return Err(trouble.into()),
     };
-    let Some(person) = auth.people.active(tenant, &user).await? else {
+    // As of a provider: letters beyond ASCII are the same, or it is somebody else.
+    let found = auth.people.by_field(tenant, PersonField::UserName, &user).await?;
+    let Some(person) = found.filter(|person| !person.disabled) else {
         refused("there is no such person, or it is disabled", SignInEvent::Refused);
         return Err(invalid_grant(REFUSED));
     };

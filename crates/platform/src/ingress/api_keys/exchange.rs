@@ -1,6 +1,7 @@
 //! What ingress asks auth for an API key (own-11): the token for which it is exchanged (RFC 8693). The key is its own proof, and who asks
 //! is told along, so that auth counts guesses by where they come from.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -24,7 +25,7 @@ const UNUSED_BEFORE: Duration = Duration::from_secs(5);
 /// For how long a key that was refused is not asked about again.
 const REFUSED_FOR: Duration = Duration::from_secs(5);
 /// The same where nothing was said of it: those who wait for the answer get this one.
-const UNANSWERED_FOR: Duration = Duration::from_secs(1);
+pub(super) const UNANSWERED_FOR: Duration = Duration::from_secs(1);
 
 /// Asks auth. Cheap to clone.
 #[derive(Clone)]
@@ -48,6 +49,11 @@ impl KeyBearer {
     pub fn of(request: &Request) -> Self {
         let user_agent = request.headers().get(header::USER_AGENT).cloned();
         Self { client: request.extensions().get().copied(), user_agent }
+    }
+
+    /// Its address, if it is known.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.client.map(|client| client.address)
     }
 }
 

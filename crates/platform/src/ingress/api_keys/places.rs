@@ -114,6 +114,18 @@ impl KeyPlaces {
     }
 }
 
+impl KeyPlaces {
+    /// Forgets the token of a key, which a role has refused, unless another one was kept since.
+    pub async fn forget(&self, key: Digest, refused: &HeaderValue) {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let Some(place) = known else { return };
+        let mut kept = place.kept.lock().await;
+        if kept.as_ref().is_some_and(|kept| matches!(&kept.answer, KeyAnswer::Token(token) if token == refused)) {
+            *kept = None;
+        }
+    }
+}
+
 impl TakenKeyPlace {
     /// Waits until nobody else looks at it.
     pub async fn kept(self) -> HeldKeyPlace {
@@ -184,6 +196,21 @@ mod tests {
         assert!(places.of(key(1), NOW).unwrap().kept().await.was_good(), "nothing is said of the key");
         put(&places, 1, KeyAnswer::Refused(KeyRefusal::Unknown), NOW + SECOND).await;
         assert!(!places.of(key(1), NOW).unwrap().kept().await.was_good(), "it was revoked");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_was_refused_is_forgotten_and_no_other() {
+        let places = KeyPlaces::default();
+        put(&places, 1, token(), NOW + SECOND).await;
+        places.forget(key(1), &HeaderValue::from_static("Bearer older")).await;
+        assert_eq!(answer(&places, 1, NOW).await, Some(token()));
+        places.forget(key(1), &HeaderValue::from_static("Bearer x")).await;
+        assert_eq!(answer(&places, 1, NOW).await, None);
+        assert!(places.of(key(1), NOW).unwrap().kept().await.was_good(), "the key is what it was");
+        put(&places, 1, KeyAnswer::Refused(KeyRefusal::Unknown), NOW + SECOND).await;
+        places.forget(key(1), &HeaderValue::from_static("Bearer x")).await;
+        assert_eq!(answer(&places, 1, NOW).await, Some(KeyAnswer::Refused(KeyRefusal::Unknown)));
+        places.forget(key(2), &HeaderValue::from_static("Bearer x")).await;
     }
 
     #[tokio::test]

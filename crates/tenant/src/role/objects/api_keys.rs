@@ -1,7 +1,8 @@
 //! API keys, as callers ask for them and read them.
 
-use contracts::provisioning::FaultCode;
+use contracts::provisioning::{FaultCode, ObjectKind};
 use contracts::v1;
+use identity::api_key;
 use infra::{ApiKey, StoreError};
 use model::Timestamp;
 use tonic::Status;
@@ -47,6 +48,16 @@ pub(super) fn record(key: ApiKey) -> v1::ApiKeyRecord {
     }
 }
 
+/// Whether that caller may change objects of those kinds. A key changes no clients: by one of its making it would go on after it was
+/// revoked, with scopes that it does not have.
+#[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+pub(super) fn may_change(by: &str, mut kinds: impl Iterator<Item = ObjectKind>) -> Result<(), Status> {
+    if api_key::is_subject(by) && kinds.any(|kind| kind == ObjectKind::Client) {
+        return Err(Status::permission_denied("an API key changes no clients"));
+    }
+    Ok(())
+}
+
 /// A refusal as gRPC says it.
 pub(super) fn refused(refusal: ApiKeyRefusal) -> Status {
     let message = refusal.to_string();
@@ -57,7 +68,7 @@ pub(super) fn refused(refusal: ApiKeyRefusal) -> Status {
         ApiKeyRefusal::BeyondMaker(_) | ApiKeyRefusal::ByApiKey => Status::permission_denied(message),
         // It does not pass by itself: the rule is about what the tenant has.
         ApiKeyRefusal::Store(StoreError::Full { bound, .. }) => {
-            let words = format!("the tenant has {bound} API keys, those that have ended within 30 days included");
+            let words = format!("the tenant has {bound} API keys that are good");
             of_request("", BrokenRule::new(FaultCode::TooMany, words).naming("most", bound.to_string()))
         }
         ApiKeyRefusal::Store(error) => unread(error),
@@ -83,6 +94,15 @@ mod tests {
         });
         assert_eq!((full.client.as_deref(), full.request.as_deref()), (Some("app"), Some("r")));
         assert_eq!(full.ends_at, Some(Timestamp::from_millis(7)));
+    }
+
+    #[test]
+    fn a_key_changes_no_clients_and_whatever_else_it_may() {
+        let kinds = || ObjectKind::ALL.into_iter();
+        assert!(may_change("person/ann", kinds()).is_ok() && may_change("client/api-key", kinds()).is_ok());
+        let by_key = api_key::subject("x");
+        assert_eq!(may_change(&by_key, kinds()).unwrap_err().code(), Code::PermissionDenied);
+        assert!(may_change(&by_key, kinds().filter(|kind| *kind != ObjectKind::Client)).is_ok());
     }
 
     #[test]
