@@ -64,9 +64,6 @@ pub enum PasskeyFault {
     /// What was made cannot be read.
     #[error("attestation object: it cannot be read")]
     Attestation,
-    /// It attests more than was asked for.
-    #[error("attestation object: fmt is not none")]
-    AttestationFormat,
     /// The key's id is too long, or there is none.
     #[error("credential: its id is empty or longer than 1023 bytes")]
     Id,

@@ -264,8 +264,8 @@ fn what_was_made_for_others_or_says_something_else_is_refused() {
         (Says { flags: PRESENT | VERIFIED | CREDENTIAL | BACKED_UP, ..made() }, PasskeyFault::AuthenticatorData),
         (Says { behind: vec![0], ..made() }, PasskeyFault::AuthenticatorData),
         (Says { flags: PRESENT | VERIFIED | CREDENTIAL | EXTENSIONS, ..made() }, PasskeyFault::AuthenticatorData),
-        (Says { format: "packed", ..made() }, PasskeyFault::AttestationFormat),
-        (Says { statement: map(&[(text_string("alg"), number(-7))]), ..made() }, PasskeyFault::AttestationFormat),
+        (Says { statement: number(1), ..made() }, PasskeyFault::Attestation),
+        (Says { statement: statement_of(20_000), ..made() }, PasskeyFault::Attestation),
     ] {
         assert_eq!(registered(&says, &key), Err(fault), "{fault}");
     }
@@ -273,6 +273,20 @@ fn what_was_made_for_others_or_says_something_else_is_refused() {
     assert!(registered(&told, &key).is_ok());
     let extended = Says { flags: made().flags | EXTENSIONS, behind: map(&[]), ..made() };
     assert!(registered(&extended, &key).is_ok());
+}
+
+/// A statement with a signature of so many bytes.
+fn statement_of(bytes: usize) -> Vec<u8> {
+    map(&[(text_string("alg"), number(-7)), (text_string("sig"), byte_string(&vec![1; bytes]))])
+}
+
+#[test]
+fn what_an_authenticator_attests_of_itself_is_passed_over() {
+    let key = AuthenticatorKey::p256();
+    for (format, statement) in [("packed", statement_of(70)), ("fido-u2f", statement_of(2_000)), ("none", map(&[]))] {
+        let new = registered(&Says { format, statement, ..Says::made() }, &key);
+        assert_eq!(new.map(|new| new.public_key), Ok(key.cose()), "{format}");
+    }
 }
 
 #[test]
