@@ -21,8 +21,6 @@ pub struct StoredPasskey {
     pub counter: u32,
     /// What its person calls it.
     pub name: String,
-    /// Whether the authenticator knew who has made it.
-    pub user_verified: bool,
     /// When it was made.
     pub created: Timestamp,
     /// When it was shown last.

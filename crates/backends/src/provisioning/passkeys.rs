@@ -15,8 +15,9 @@ impl<D: Dialect> Passkeys for Tables<D> {
             if turn.rows(held).await?.len() >= at_most {
                 return Ok(PasskeyKept::TooMany);
             }
-            let sql = "INSERT INTO passkey (id, tenant, user_name, handle, public_key, counter, name, user_verified, created_ms,
-                 used_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (id) DO NOTHING";
+            let sql =
+                "INSERT INTO passkey (id, tenant, user_name, handle, public_key, counter, name, created_ms, used_ms)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (id) DO NOTHING";
             let put = query(sql)
                 .bind(&new.id)
                 .bind(tenant.as_str())
@@ -25,7 +26,6 @@ impl<D: Dialect> Passkeys for Tables<D> {
                 .bind(&new.public_key)
                 .bind(new.counter)
                 .bind(&new.name)
-                .bind(u32::from(new.user_verified))
                 .bind(number(new.created.as_millis()));
             let is_new = turn.run(put).await? > 0;
             turn.commit().await?;
@@ -36,7 +36,7 @@ impl<D: Dialect> Passkeys for Tables<D> {
 
     fn of_person<'a>(&'a self, tenant: &'a TenantId, user: &'a str) -> Answer<'a, Vec<StoredPasskey>> {
         async move {
-            let sql = "SELECT id, user_name, handle, public_key, counter, name, user_verified, created_ms, used_ms
+            let sql = "SELECT id, user_name, handle, public_key, counter, name, created_ms, used_ms
                  FROM passkey WHERE tenant = ? AND user_name = ? ORDER BY created_ms, id";
             let mut turn = self.0.reads().await?;
             turn.rows(query(sql).bind(tenant.as_str()).bind(user)).await?.iter().map(passkey).collect()
@@ -46,8 +46,7 @@ impl<D: Dialect> Passkeys for Tables<D> {
 
     fn find_passkey<'a>(&'a self, id: &'a str) -> Answer<'a, Option<(TenantId, StoredPasskey)>> {
         async move {
-            let sql =
-                "SELECT id, tenant, user_name, handle, public_key, counter, name, user_verified, created_ms, used_ms
+            let sql = "SELECT id, tenant, user_name, handle, public_key, counter, name, created_ms, used_ms
                  FROM passkey WHERE id = ?";
             let rows = self.0.reads().await?.rows(query(sql).bind(id)).await?;
             rows.first().map(|row| Ok((tenant_id(&row.text("tenant")?)?, passkey(row)?))).transpose()
@@ -109,7 +108,6 @@ fn passkey(row: &Row) -> Result<StoredPasskey> {
         public_key: row.text("public_key")?,
         counter: row.get("counter")?,
         name: row.text("name")?,
-        user_verified: row.get("user_verified")?,
         created: time("created_ms")?,
         last_used: Some(time("used_ms")?).filter(|used| *used > Timestamp::ZERO),
     })

@@ -31,8 +31,6 @@ pub struct NewPasskey {
     pub public_key: Vec<u8>,
     /// How often it has signed; 0 if it does not count.
     pub counter: u32,
-    /// Whether the authenticator knew who has made it.
-    pub user_verified: bool,
 }
 
 impl MadePasskey<'_> {
@@ -46,13 +44,10 @@ impl MadePasskey<'_> {
         let data = AuthenticatorData::read(data)?;
         asked.check_authenticator(&data)?;
         let made = data.made.as_ref().ok_or(PasskeyFault::Attestation)?;
-        PasskeyKey::from_cose(made.public_key)?;
-        Ok(NewPasskey {
-            id: made.id.to_vec(),
-            public_key: made.public_key.to_vec(),
-            counter: data.counter,
-            user_verified: data.is_user_verified(),
-        })
+        if !PasskeyKey::from_cose(made.public_key)?.is_usable() {
+            return Err(PasskeyFault::UnusableKey);
+        }
+        Ok(NewPasskey { id: made.id.to_vec(), public_key: made.public_key.to_vec(), counter: data.counter })
     }
 }
 

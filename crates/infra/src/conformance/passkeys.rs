@@ -25,7 +25,6 @@ fn passkey(id: &str, user: &str, created: u64) -> StoredPasskey {
         public_key: "key".to_owned(),
         counter: 0,
         name: "Phone \"of\" Grüße".to_owned(),
-        user_verified: true,
         created: at(created),
         last_used: None,
     }

@@ -160,7 +160,6 @@ fn stored(auth: &Auth, person: &Person, handle: &UserHandle, new: NewPasskey, na
         public_key: URL_SAFE_NO_PAD.encode(new.public_key),
         counter: new.counter,
         name,
-        user_verified: new.user_verified,
         created: auth.now(),
         last_used: None,
     }
