@@ -274,6 +274,9 @@ async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
         .bind(o.second_factor.as_ref().map(Secret::reveal))
         .bind(privilege_names(&o.privileges))
         .bind(u32::from(o.disabled));
+    if o.second_factor.is_none() {
+        remove_void_passkeys(db, tenant, &o.user_name).await?;
+    }
     run(db, put).await?;
     let clear = "DELETE FROM person_skill WHERE tenant = ? AND user_name = ?";
     run(db, query(clear).bind(tenant).bind(&o.user_name)).await?;
@@ -283,6 +286,14 @@ async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
         run(db, put).await?;
     }
     Ok(())
+}
+
+/// The passkeys of a person go with the second factor that is taken away: one of before that comes back, by an import or a snapshot, makes
+/// none of them good again. Those of somebody who has none yet stay: the first passkey is kept before the second factor names it.
+async fn remove_void_passkeys(db: &mut dyn Turn, tenant: &str, user: &str) -> Result<()> {
+    let sql = "DELETE FROM passkey WHERE tenant = ? AND user_name = ? AND EXISTS (SELECT 1 FROM person
+         WHERE person.tenant = passkey.tenant AND person.user_name = passkey.user_name AND person.second_factor IS NOT NULL)";
+    run(db, query(sql).bind(tenant).bind(user)).await.map(drop)
 }
 
 async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The passkeys of people. `store` has none of these tenants.
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret};
 use model::{TenantId, Timestamp};
 
 use super::fixtures::tenant;
@@ -45,6 +45,7 @@ pub async fn run<S: Passkeys + ProvisioningStore>(store: &S) {
     a_counter_only_rises(store).await;
     a_person_removes_its_own(store).await;
     passkeys_go_with_their_person(store).await;
+    passkeys_go_with_the_second_factor(store).await;
 }
 
 async fn what_is_kept_is_found_by_person_and_by_id<S: Passkeys + ProvisioningStore>(store: &S) {
@@ -107,4 +108,26 @@ async fn passkeys_go_with_their_person<S: Passkeys + ProvisioningStore>(store: &
     let key = ObjectKey { kind: ObjectKind::Person, id: user };
     store.update(&acme, Revision(2), vec![ObjectChange::Delete(key)], note()).await.unwrap();
     assert_eq!(store.find_passkey("person").await.unwrap(), None);
+}
+
+async fn passkeys_go_with_the_second_factor<S: Passkeys + ProvisioningStore>(store: &S) {
+    let (acme, user) = peopled(store, "passkeys-factor").await;
+    let factor_is = |factor: Option<&str>| {
+        let mut person = objects("passkeys-factor").people.swap_remove(0);
+        person.second_factor = factor.map(|factor| Secret(factor.to_owned()));
+        vec![ObjectChange::Put(Object::Person(Box::new(person)))]
+    };
+    store.update(&acme, Revision(1), factor_is(None), note()).await.unwrap();
+    store.keep(&acme, &passkey("factor", &user, 0), MOST).await.unwrap();
+    for (at, factor, is_there) in [
+        (2, None, true),
+        (3, Some("sealed:one"), true),
+        (4, Some("sealed:two"), true),
+        (5, None, false),
+        // One of before comes back.
+        (6, Some("sealed:two"), false),
+    ] {
+        store.update(&acme, Revision(at), factor_is(factor), note()).await.unwrap();
+        assert_eq!(store.find_passkey("factor").await.unwrap().is_some(), is_there, "{at}");
+    }
 }

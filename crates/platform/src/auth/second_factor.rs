@@ -171,9 +171,11 @@ pub(super) async fn enrol(
     }
     let (shown, recovery) = new_recovery_codes(auth);
     let passkeys = held(auth, tenant, person).passkeys;
-    if !replace(auth, tenant, person, Some(&SecondFactor { app: Some(secret), passkeys, recovery })).await? {
+    let next = SecondFactor { app: Some(secret), passkeys, recovery };
+    if !replace(auth, tenant, person, Some(&next)).await? {
         return Ok(Enrolment::Changed);
     }
+    remove_void_passkeys(auth, tenant, person, next.passkeys.as_ref()).await;
     let proof = ShownProof { credential: people::credential(person), by_two_factors: true, by_passkey: false };
     auth.store.keep_only(tenant, &person.user_name, asking, proof, now).await?;
     tracing::info!(%tenant, user = person.user_name, "somebody has a second factor: all else has ended");
@@ -226,11 +228,23 @@ pub(super) async fn renew_recovery_codes(
 pub(super) async fn remove(auth: &Auth, tenant: &TenantId, person: &Person) -> Result<bool, Trouble> {
     let is_done = replace(auth, tenant, person, None).await?;
     if is_done {
-        // They are worth nothing by now.
-        auth.ctx.stores.passkeys.remove_others(tenant, &person.user_name, None).await?;
+        // The store has removed the passkeys with it.
         tracing::info!(%tenant, user = person.user_name, "somebody has given the second factor up");
     }
     Ok(is_done)
+}
+
+/// Removes passkeys that the second factor does not name: whatever comes of it, nobody signs in by them.
+pub(super) async fn remove_void_passkeys(
+    auth: &Auth,
+    tenant: &TenantId,
+    person: &Person,
+    good: Option<&UserHandle>,
+) {
+    let (user, good) = (person.user_name.as_str(), good.map(UserHandle::text));
+    if let Err(error) = auth.ctx.stores.passkeys.remove_others(tenant, user, good.as_deref()).await {
+        tracing::warn!(%tenant, user, %error, "passkeys that are worth nothing are still there");
+    }
 }
 
 /// A code without the blanks that apps show in it.

@@ -281,7 +281,9 @@ fn a_passkey_that_was_removed_or_reset_signs_nobody_in() -> Result<()> {
     let again = Visitor::new(&site)?;
     again.sign_in(&user.user, &user.password)?;
     recovery_codes(&makes(&again, &mut third)?)?;
+    let mut before = String::new();
     site.change_example(|file| {
+        file.clone_into(&mut before);
         let line = |line: &str| match line.split_once("second_factor: ").filter(|_| line.contains(&user.user)) {
             Some((front, rest)) => {
                 let end = rest.find(", ").or_else(|| rest.rfind('}')).unwrap_or(rest.len());
@@ -297,6 +299,11 @@ fn a_passkey_that_was_removed_or_reset_signs_nobody_in() -> Result<()> {
     })
     .context("it is reset, and still asked for")?;
     ensure!(alone(&Visitor::new(&site)?, &mut third, VERIFIED)?.status == 401, "it was reset");
+
+    site.change_example(|_| before)?;
+    wait::until(SOON, || Ok((Visitor::new(&site)?.sign_in(&user.user, &user.password)?.status == 200).then_some(())))
+        .context("an older export brings no second factor back")?;
+    ensure!(alone(&Visitor::new(&site)?, &mut third, VERIFIED)?.status == 401, "an older export makes it good again");
     Ok(())
 }
 
