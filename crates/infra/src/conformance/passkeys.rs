@@ -1,11 +1,13 @@
 //! The passkeys of people. `store` has none of these tenants.
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Secret};
 use model::{TenantId, Timestamp};
 
 use super::fixtures::tenant;
 use super::provisioning::{note, objects};
-use crate::{ObjectChange, PasskeyKept, Passkeys, ProvisioningStore, Revision, StoreError, StoredPasskey};
+use crate::{
+    HistoryPoint, ObjectChange, PasskeyKept, Passkeys, ProvisioningStore, Revision, StoreError, StoredPasskey,
+};
 
 const AT_MS: u64 = 1_700_000_000_123;
 /// The most of a person.
@@ -46,6 +48,7 @@ pub async fn run<S: Passkeys + ProvisioningStore>(store: &S) {
     a_person_removes_its_own(store).await;
     passkeys_go_with_their_person(store).await;
     passkeys_go_with_the_second_factor(store).await;
+    a_name_in_another_spelling_keeps_its_passkeys(store).await;
 }
 
 async fn what_is_kept_is_found_by_person_and_by_id<S: Passkeys + ProvisioningStore>(store: &S) {
@@ -129,5 +132,28 @@ async fn passkeys_go_with_the_second_factor<S: Passkeys + ProvisioningStore>(sto
     ] {
         store.update(&acme, Revision(at), factor_is(factor), note()).await.unwrap();
         assert_eq!(store.find_passkey("factor").await.unwrap().is_some(), is_there, "{at}");
+    }
+}
+
+async fn a_name_in_another_spelling_keeps_its_passkeys<S: Passkeys + ProvisioningStore>(store: &S) {
+    let (acme, user) = peopled(store, "passkeys-spelled").await;
+    let person = objects("passkeys-spelled").people.swap_remove(0);
+    let put = |person: Person| ObjectChange::Put(Object::Person(Box::new(person)));
+    let other = Person { user_name: "änne".to_owned(), ..Person::default() };
+    store.update(&acme, Revision(1), vec![put(other.clone())], note()).await.unwrap();
+    for (at, person, from, to) in
+        [(2, person, user.as_str(), user.to_uppercase()), (3, other, "änne", "ÄNNE".to_owned())]
+    {
+        store.keep(&acme, &passkey(from, from, 0), MOST).await.unwrap();
+        let gone = ObjectKey { kind: ObjectKind::Person, id: from.to_owned() };
+        let changes = vec![put(Person { user_name: to.clone(), ..person }), ObjectChange::Delete(gone.clone())];
+        store.update(&acme, Revision(at), changes, note()).await.unwrap();
+        let (_, kept) = store.find_passkey(from).await.unwrap().expect("it went with the old spelling");
+        assert_eq!(kept.user, to);
+        let people = store.load(&acme).await.unwrap().unwrap().1.people;
+        assert!(people.iter().any(|person| person.user_name == to), "{people:?}");
+        assert!(people.iter().all(|person| person.user_name != from), "{people:?}");
+        let told = store.changes(&acme, HistoryPoint::unstamped(Revision(at))).await.unwrap();
+        assert!(told.changes.contains(&ObjectChange::Delete(gone)), "followers keep the old spelling: {told:?}");
     }
 }

@@ -235,12 +235,7 @@ pub(super) async fn remove(auth: &Auth, tenant: &TenantId, person: &Person) -> R
 }
 
 /// Removes passkeys that the second factor does not name: whatever comes of it, nobody signs in by them.
-pub(super) async fn remove_void_passkeys(
-    auth: &Auth,
-    tenant: &TenantId,
-    person: &Person,
-    good: Option<&UserHandle>,
-) {
+pub(super) async fn remove_void_passkeys(auth: &Auth, tenant: &TenantId, person: &Person, good: Option<&UserHandle>) {
     let (user, good) = (person.user_name.as_str(), good.map(UserHandle::text));
     if let Err(error) = auth.ctx.stores.passkeys.remove_others(tenant, user, good.as_deref()).await {
         tracing::warn!(%tenant, user, %error, "passkeys that are worth nothing are still there");
