@@ -1,7 +1,7 @@
 //! The passkeys of people. Their table is bound to that of persons: whoever removes a person removes them.
 
 use futures::FutureExt as _;
-use infra::{Answer, PasskeyKept, Passkeys, Result, StoredPasskey};
+use infra::{Answer, PasskeyKept, PasskeyRemoved, Passkeys, Result, StoredPasskey};
 use model::{TenantId, Timestamp};
 
 use super::{Dialect, Row, Tables, number, query, tenant_id};
@@ -79,6 +79,25 @@ impl<D: Dialect> Passkeys for Tables<D> {
             let is_removed = turn.run(query(sql).bind(tenant.as_str()).bind(user).bind(id)).await? > 0;
             turn.commit().await?;
             Ok(is_removed)
+        }
+        .boxed()
+    }
+
+    fn remove_but_last<'a>(&'a self, tenant: &'a TenantId, user: &'a str, id: &'a str) -> Answer<'a, PasskeyRemoved> {
+        async move {
+            // One after the other, as they are kept.
+            let mut turn = self.0.writes(tenant).await?;
+            let sql = "SELECT id, handle FROM passkey WHERE tenant = ? AND user_name = ?";
+            let rows = turn.rows(query(sql).bind(tenant.as_str()).bind(user)).await?;
+            let held = rows.iter().map(|row| Ok((row.text("id")?, row.text("handle")?))).collect::<Result<Vec<_>>>()?;
+            let Some((_, handle)) = held.iter().find(|(own, _)| own == id) else { return Ok(PasskeyRemoved::Missing) };
+            if held.iter().filter(|(_, other)| other == handle).count() < 2 {
+                return Ok(PasskeyRemoved::Last);
+            }
+            let sql = "DELETE FROM passkey WHERE tenant = ? AND user_name = ? AND id = ?";
+            turn.run(query(sql).bind(tenant.as_str()).bind(user).bind(id)).await?;
+            turn.commit().await?;
+            Ok(PasskeyRemoved::Removed)
         }
         .boxed()
     }

@@ -16,8 +16,8 @@ pub(super) fn people_put(changes: &[ObjectChange]) -> BySpelling<String> {
     put.map(|name| (ObjectKey { kind: ObjectKind::Person, id: name.clone() }, name)).collect()
 }
 
-/// Gives a person another spelling of the user name, which the changes put in its place: it stays the same person, with its passkeys. `false`
-/// if another one has that spelling already.
+/// Gives a person another spelling of the user name, which the changes put in its place: it stays the same person, with its passkeys.
+/// `false` if another one has that spelling already.
 pub(super) async fn respell(db: &mut dyn Turn, tenant: &TenantId, from: &str, to: &str) -> Result<bool> {
     let named = query("SELECT user_name FROM person WHERE tenant = ? AND user_name = ?").bind(tenant.as_str()).bind(to);
     for row in db.rows(named).await? {

@@ -143,8 +143,8 @@ impl PasskeyKey {
         read.ok_or(unreadable)
     }
 
-    /// Whether it verifies anything at all: a point is on its curve, as far as that is known of it before a signature is there; a modulus has
-    /// 2,048 bits or more. Whoever makes a passkey of another key could never show it.
+    /// Whether it verifies anything at all: a point of P-256 is on its curve, a modulus has 2,048 bits or more. Of a point of Ed25519 that is
+    /// known with a signature alone. Whoever makes a passkey of another key could never show it.
     pub fn is_usable(&self) -> bool {
         match self {
             Self::P256(point) => ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).is_ok(),

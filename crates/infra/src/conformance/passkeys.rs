@@ -6,7 +6,8 @@ use model::{TenantId, Timestamp};
 use super::fixtures::tenant;
 use super::provisioning::{note, objects};
 use crate::{
-    HistoryPoint, ObjectChange, PasskeyKept, Passkeys, ProvisioningStore, Revision, StoreError, StoredPasskey,
+    HistoryPoint, ObjectChange, PasskeyKept, PasskeyRemoved, Passkeys, ProvisioningStore, Revision, StoreError,
+    StoredPasskey,
 };
 
 const AT_MS: u64 = 1_700_000_000_123;
@@ -90,6 +91,16 @@ async fn a_person_removes_its_own<S: Passkeys + ProvisioningStore>(store: &S) {
     for new in [&old, &passkey("remove-2", &user, 1), &passkey("remove-3", &user, 2)] {
         store.keep(&acme, new, MOST).await.unwrap();
     }
+    for (of, id, outcome) in [
+        (NOBODY, "remove-2", PasskeyRemoved::Missing),
+        (user.as_str(), "remove-none", PasskeyRemoved::Missing),
+        (user.as_str(), "remove-1", PasskeyRemoved::Last),
+        (user.as_str(), "remove-2", PasskeyRemoved::Removed),
+        (user.as_str(), "remove-3", PasskeyRemoved::Last),
+    ] {
+        assert_eq!(store.remove_but_last(&acme, of, id).await.unwrap(), outcome, "{id}");
+    }
+    store.keep(&acme, &passkey("remove-2", &user, 1), MOST).await.unwrap();
     assert!(!store.remove(&acme, NOBODY, "remove-2").await.unwrap());
     assert!(store.remove(&acme, &user, "remove-2").await.unwrap());
     assert!(!store.remove(&acme, &user, "remove-2").await.unwrap());

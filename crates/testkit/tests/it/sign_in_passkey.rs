@@ -265,6 +265,7 @@ fn a_passkey_that_was_removed_or_reset_signs_nobody_in() -> Result<()> {
     let own = desk.ask(PAGE, &[])?;
     let removed = desk.send_form(&own, &format!("value=\"{}\"", first.id()), &[])?;
     ensure!(removed.status == 303, "{} {}", removed.status, removed.body);
+    ensure!(is_signed_in(&desk)? && !is_signed_in(&home)?, "what a passkey has opened that was removed goes on");
     let refused = alone(&Visitor::new(&site)?, &mut first, VERIFIED)?;
     ensure!(refused.status == 401, "it was removed: {} {}", refused.status, refused.body);
     let visitor = Visitor::new(&site)?;
