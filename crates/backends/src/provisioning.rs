@@ -10,6 +10,7 @@ mod documents;
 mod find;
 mod history;
 mod passkeys;
+mod people;
 mod read;
 mod revisions;
 mod sign_in;

@@ -64,9 +64,6 @@ pub enum PasskeyFault {
     /// What was made cannot be read.
     #[error("attestation object: it cannot be read")]
     Attestation,
-    /// It attests more than was asked for.
-    #[error("attestation object: fmt is not none")]
-    AttestationFormat,
     /// The key's id is too long, or there is none.
     #[error("credential: its id is empty or longer than 1023 bytes")]
     Id,
@@ -76,6 +73,9 @@ pub enum PasskeyFault {
     /// The key is of an algorithm that was not asked for.
     #[error("credential: its algorithm is none of ES256, EdDSA and RS256")]
     Algorithm,
+    /// The key is no point of its curve, or too small.
+    #[error("credential: its public key verifies nothing: it is no point of P-256, or RSA of fewer than 2048 bits")]
+    UnusableKey,
     /// The key has not signed that.
     #[error("signature: it is not that of this passkey")]
     Signature,

@@ -21,8 +21,6 @@ pub struct StoredPasskey {
     pub counter: u32,
     /// What its person calls it.
     pub name: String,
-    /// Whether the authenticator knew who has made it.
-    pub user_verified: bool,
     /// When it was made.
     pub created: Timestamp,
     /// When it was shown last.
@@ -46,6 +44,17 @@ pub enum PasskeyKept {
     TooMany,
 }
 
+/// What became of a passkey that was to be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasskeyRemoved {
+    /// It is gone.
+    Removed,
+    /// The person has none of that id.
+    Missing,
+    /// It is there: the person has no other one of its handle.
+    Last,
+}
+
 /// The table of passkeys. People are found without regard to case.
 pub trait Passkeys: Send + Sync {
     /// Keeps a new one, which was never shown, unless the person has `at_most` of the same handle.
@@ -66,6 +75,10 @@ pub trait Passkeys: Send + Sync {
 
     /// Removes one of a person; `false` if the person has none of that id.
     fn remove<'a>(&'a self, tenant: &'a TenantId, user: &'a str, id: &'a str) -> Answer<'a, bool>;
+
+    /// Removes one of a person if there is another one of its handle: of two requests that remove the last two, one is told that its own is
+    /// the last.
+    fn remove_but_last<'a>(&'a self, tenant: &'a TenantId, user: &'a str, id: &'a str) -> Answer<'a, PasskeyRemoved>;
 
     /// Removes those of a person that are of no such handle; without one all of them. Says how many.
     fn remove_others<'a>(&'a self, tenant: &'a TenantId, user: &'a str, handle: Option<&'a str>) -> Answer<'a, u64>;

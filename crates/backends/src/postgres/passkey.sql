@@ -9,7 +9,6 @@ CREATE TABLE passkey (
     public_key TEXT NOT NULL,
     counter BIGINT NOT NULL,
     name TEXT NOT NULL,
-    user_verified BIGINT NOT NULL,
     created_ms BIGINT NOT NULL,
     used_ms BIGINT NOT NULL,
     FOREIGN KEY (tenant, user_name) REFERENCES person (tenant, user_name) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED

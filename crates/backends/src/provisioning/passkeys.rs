@@ -1,7 +1,7 @@
 //! The passkeys of people. Their table is bound to that of persons: whoever removes a person removes them.
 
 use futures::FutureExt as _;
-use infra::{Answer, PasskeyKept, Passkeys, Result, StoredPasskey};
+use infra::{Answer, PasskeyKept, PasskeyRemoved, Passkeys, Result, StoredPasskey};
 use model::{TenantId, Timestamp};
 
 use super::{Dialect, Row, Tables, number, query, tenant_id};
@@ -15,8 +15,9 @@ impl<D: Dialect> Passkeys for Tables<D> {
             if turn.rows(held).await?.len() >= at_most {
                 return Ok(PasskeyKept::TooMany);
             }
-            let sql = "INSERT INTO passkey (id, tenant, user_name, handle, public_key, counter, name, user_verified, created_ms,
-                 used_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (id) DO NOTHING";
+            let sql =
+                "INSERT INTO passkey (id, tenant, user_name, handle, public_key, counter, name, created_ms, used_ms)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (id) DO NOTHING";
             let put = query(sql)
                 .bind(&new.id)
                 .bind(tenant.as_str())
@@ -25,7 +26,6 @@ impl<D: Dialect> Passkeys for Tables<D> {
                 .bind(&new.public_key)
                 .bind(new.counter)
                 .bind(&new.name)
-                .bind(u32::from(new.user_verified))
                 .bind(number(new.created.as_millis()));
             let is_new = turn.run(put).await? > 0;
             turn.commit().await?;
@@ -36,7 +36,7 @@ impl<D: Dialect> Passkeys for Tables<D> {
 
     fn of_person<'a>(&'a self, tenant: &'a TenantId, user: &'a str) -> Answer<'a, Vec<StoredPasskey>> {
         async move {
-            let sql = "SELECT id, user_name, handle, public_key, counter, name, user_verified, created_ms, used_ms
+            let sql = "SELECT id, user_name, handle, public_key, counter, name, created_ms, used_ms
                  FROM passkey WHERE tenant = ? AND user_name = ? ORDER BY created_ms, id";
             let mut turn = self.0.reads().await?;
             turn.rows(query(sql).bind(tenant.as_str()).bind(user)).await?.iter().map(passkey).collect()
@@ -46,8 +46,7 @@ impl<D: Dialect> Passkeys for Tables<D> {
 
     fn find_passkey<'a>(&'a self, id: &'a str) -> Answer<'a, Option<(TenantId, StoredPasskey)>> {
         async move {
-            let sql =
-                "SELECT id, tenant, user_name, handle, public_key, counter, name, user_verified, created_ms, used_ms
+            let sql = "SELECT id, tenant, user_name, handle, public_key, counter, name, created_ms, used_ms
                  FROM passkey WHERE id = ?";
             let rows = self.0.reads().await?.rows(query(sql).bind(id)).await?;
             rows.first().map(|row| Ok((tenant_id(&row.text("tenant")?)?, passkey(row)?))).transpose()
@@ -84,6 +83,25 @@ impl<D: Dialect> Passkeys for Tables<D> {
         .boxed()
     }
 
+    fn remove_but_last<'a>(&'a self, tenant: &'a TenantId, user: &'a str, id: &'a str) -> Answer<'a, PasskeyRemoved> {
+        async move {
+            // One after the other, as they are kept.
+            let mut turn = self.0.writes(tenant).await?;
+            let sql = "SELECT id, handle FROM passkey WHERE tenant = ? AND user_name = ?";
+            let rows = turn.rows(query(sql).bind(tenant.as_str()).bind(user)).await?;
+            let held = rows.iter().map(|row| Ok((row.text("id")?, row.text("handle")?))).collect::<Result<Vec<_>>>()?;
+            let Some((_, handle)) = held.iter().find(|(own, _)| own == id) else { return Ok(PasskeyRemoved::Missing) };
+            if held.iter().filter(|(_, other)| other == handle).count() < 2 {
+                return Ok(PasskeyRemoved::Last);
+            }
+            let sql = "DELETE FROM passkey WHERE tenant = ? AND user_name = ? AND id = ?";
+            turn.run(query(sql).bind(tenant.as_str()).bind(user).bind(id)).await?;
+            turn.commit().await?;
+            Ok(PasskeyRemoved::Removed)
+        }
+        .boxed()
+    }
+
     fn remove_others<'a>(&'a self, tenant: &'a TenantId, user: &'a str, handle: Option<&'a str>) -> Answer<'a, u64> {
         async move {
             let mut turn = self.0.appends().await?;
@@ -109,7 +127,6 @@ fn passkey(row: &Row) -> Result<StoredPasskey> {
         public_key: row.text("public_key")?,
         counter: row.get("counter")?,
         name: row.text("name")?,
-        user_verified: row.get("user_verified")?,
         created: time("created_ms")?,
         last_used: Some(time("used_ms")?).filter(|used| *used > Timestamp::ZERO),
     })

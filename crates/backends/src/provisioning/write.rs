@@ -1,10 +1,11 @@
 //! Objects to rows.
 
 use super::dialling::{put_dial_rule, put_schedule};
+use super::people::{people_put, put_person, respell};
 use super::sign_in::{privilege_names, put_client};
 use super::{Statement, Turn, documents, query};
 use contracts::provisioning::{
-    Dn, DnKind, DtmfForm, FeatureCode, Location, Object, ObjectKey, ObjectKind, Person, Place, Secret, Tenant, Trunk,
+    Dn, DnKind, DtmfForm, FeatureCode, Location, Object, ObjectKey, ObjectKind, Place, Secret, Tenant, Trunk,
 };
 use infra::{ObjectChange, Result, Revision, StoreError};
 use model::TenantId;
@@ -26,6 +27,7 @@ pub(super) async fn changes(
     };
     let mut changes = changes;
     changes.sort_by_key(rank);
+    let people = people_put(&changes);
     for change in &changes {
         if let ObjectChange::Put(object) = change {
             let_go(db, tenant, object).await?;
@@ -38,7 +40,13 @@ pub(super) async fn changes(
                 object.key()
             }
             ObjectChange::Delete(key) => {
-                delete(db, tenant, &key).await?;
+                let is_respelled = match people.get(&key) {
+                    Some(name) => respell(db, tenant, &key.id, name).await?,
+                    None => false,
+                };
+                if !is_respelled {
+                    delete(db, tenant, &key).await?;
+                }
                 key
             }
         };
@@ -244,45 +252,6 @@ async fn put_place(db: &mut dyn Turn, tenant: &str, o: &Place) -> Result<()> {
 fn json(location: Option<&Location>) -> Option<String> {
     // Texts under fixed keys can always be written.
     location.and_then(|location| serde_json::to_string(location).ok())
-}
-
-async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
-    let agent = o.agent.as_ref();
-    let sql = "INSERT INTO person (tenant, user_name, first_name, last_name, agent_id, login_code, pin, default_place,
-             wrap_up_s, legal_guard_s, no_answer_action, email, password, second_factor, privileges, disabled)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (tenant, user_name) DO UPDATE SET user_name = excluded.user_name, first_name = excluded.first_name,
-             last_name = excluded.last_name, agent_id = excluded.agent_id, login_code = excluded.login_code,
-             pin = excluded.pin, default_place = excluded.default_place, wrap_up_s = excluded.wrap_up_s,
-             legal_guard_s = excluded.legal_guard_s, no_answer_action = excluded.no_answer_action,
-             email = excluded.email, password = excluded.password, second_factor = excluded.second_factor,
-             privileges = excluded.privileges, disabled = excluded.disabled";
-    let put = query(sql)
-        .bind(tenant)
-        .bind(&o.user_name)
-        .bind(&o.first_name)
-        .bind(&o.last_name)
-        .bind(agent.map(|a| a.id.as_str()))
-        .bind(agent.map(|a| a.login_code.as_str()))
-        .bind(agent.and_then(|a| a.pin.as_ref()).map(contracts::provisioning::Secret::reveal))
-        .bind(agent.and_then(|a| a.default_place.as_deref()))
-        .bind(agent.and_then(|a| a.wrap_up_s))
-        .bind(agent.and_then(|a| a.legal_guard_s))
-        .bind(agent.and_then(|a| a.no_answer_action).map(contracts::provisioning::NoAnswerAction::as_str))
-        .bind(&o.email)
-        .bind(o.password.as_ref().map(Secret::reveal))
-        .bind(o.second_factor.as_ref().map(Secret::reveal))
-        .bind(privilege_names(&o.privileges))
-        .bind(u32::from(o.disabled));
-    run(db, put).await?;
-    let clear = "DELETE FROM person_skill WHERE tenant = ? AND user_name = ?";
-    run(db, query(clear).bind(tenant).bind(&o.user_name)).await?;
-    for (place, level) in (0_i64..).zip(agent.map(|a| a.skills.as_slice()).unwrap_or_default()) {
-        let sql = "INSERT INTO person_skill (tenant, user_name, place, skill, level) VALUES (?, ?, ?, ?, ?)";
-        let put = query(sql).bind(tenant).bind(&o.user_name).bind(place).bind(&level.skill).bind(level.level);
-        run(db, put).await?;
-    }
-    Ok(())
 }
 
 async fn put_trunk(db: &mut dyn Turn, tenant: &str, o: &Trunk) -> Result<()> {

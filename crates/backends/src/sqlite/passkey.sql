@@ -9,7 +9,6 @@ CREATE TABLE passkey (
     public_key TEXT NOT NULL,
     counter INTEGER NOT NULL,
     name TEXT NOT NULL,
-    user_verified INTEGER NOT NULL,
     created_ms INTEGER NOT NULL,
     used_ms INTEGER NOT NULL,
     FOREIGN KEY (tenant, user_name) REFERENCES person (tenant, user_name) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED

@@ -1,7 +1,10 @@
 //! Public keys as authenticators write them (COSE: RFC 9052 section 7, RFC 9053 section 7, RFC 8230 section 4), and what they have signed.
 
+use std::ops::RangeInclusive;
+
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+    ECDSA_P256_SHA256_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
+    UnparsedPublicKey,
 };
 use minicbor::Decoder;
 use minicbor::data::Type;
@@ -32,6 +35,9 @@ const RSA: i64 = 3;
 /// Curves.
 const P256: i64 = 1;
 const ED25519_CURVE: i64 = 6;
+/// Bits of a modulus that verifies, and of an exponent.
+const MODULUS_BITS: RangeInclusive<usize> = 2_048..=8_192;
+const EXPONENT_BITS: RangeInclusive<usize> = 2..=33;
 /// Bytes of a coordinate, and of a key of Ed25519.
 const COORDINATE_BYTES: usize = 32;
 
@@ -42,7 +48,7 @@ pub(super) enum PasskeyKey {
     P256(Vec<u8>),
     /// A point on Curve25519.
     Ed25519(Vec<u8>),
-    /// RSA: modulus and exponent, without leading zeros. One of fewer than 2,048 bits verifies nothing.
+    /// RSA: modulus and exponent, without leading zeros.
     Rsa {
         /// The modulus.
         n: Vec<u8>,
@@ -137,6 +143,19 @@ impl PasskeyKey {
         read.ok_or(unreadable)
     }
 
+    /// Whether it verifies anything at all: a point of P-256 is on its curve, a modulus has 2,048 bits or more. Of a point of Ed25519 that is
+    /// known with a signature alone. Whoever makes a passkey of another key could never show it.
+    pub fn is_usable(&self) -> bool {
+        match self {
+            Self::P256(point) => ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).is_ok(),
+            Self::Ed25519(point) => ParsedPublicKey::new(&ED25519, point).is_ok(),
+            Self::Rsa { n, e } => {
+                let both_odd = [n, e].into_iter().all(|number| number.last().is_some_and(|byte| byte % 2 == 1));
+                both_odd && MODULUS_BITS.contains(&bits(n)) && EXPONENT_BITS.contains(&bits(e))
+            }
+        }
+    }
+
     /// Whether it has signed that (section 6.5.5: of ECDSA in ASN.1).
     pub fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
         let verified = match self {
@@ -148,4 +167,10 @@ impl PasskeyKey {
         };
         verified.is_ok()
     }
+}
+
+/// The bits of a number without leading zero bytes.
+fn bits(number: &[u8]) -> usize {
+    let unused = number.first().map_or(0, |byte| byte.leading_zeros());
+    (number.len() * 8).saturating_sub(usize::try_from(unused).unwrap_or_default())
 }

@@ -230,7 +230,7 @@ fn keys_of_each_algorithm_are_taken_and_verify_what_they_have_signed() {
         AuthenticatorKey::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()),
     ] {
         let new = registered(&Says::made(), &key).unwrap();
-        assert_eq!((new.id.as_slice(), new.counter, new.user_verified), (&ID[..], 0, true));
+        assert_eq!((new.id.as_slice(), new.counter), (&ID[..], 0));
         assert_eq!(new.public_key, key.cose());
         assert_eq!(shown(&Says::shown(1), &key, 0), Ok(ProvedPasskey { counter: 1, user_verified: true }));
         assert_eq!(
@@ -264,8 +264,8 @@ fn what_was_made_for_others_or_says_something_else_is_refused() {
         (Says { flags: PRESENT | VERIFIED | CREDENTIAL | BACKED_UP, ..made() }, PasskeyFault::AuthenticatorData),
         (Says { behind: vec![0], ..made() }, PasskeyFault::AuthenticatorData),
         (Says { flags: PRESENT | VERIFIED | CREDENTIAL | EXTENSIONS, ..made() }, PasskeyFault::AuthenticatorData),
-        (Says { format: "packed", ..made() }, PasskeyFault::AttestationFormat),
-        (Says { statement: map(&[(text_string("alg"), number(-7))]), ..made() }, PasskeyFault::AttestationFormat),
+        (Says { statement: number(1), ..made() }, PasskeyFault::Attestation),
+        (Says { statement: statement_of(20_000), ..made() }, PasskeyFault::Attestation),
     ] {
         assert_eq!(registered(&says, &key), Err(fault), "{fault}");
     }
@@ -273,6 +273,20 @@ fn what_was_made_for_others_or_says_something_else_is_refused() {
     assert!(registered(&told, &key).is_ok());
     let extended = Says { flags: made().flags | EXTENSIONS, behind: map(&[]), ..made() };
     assert!(registered(&extended, &key).is_ok());
+}
+
+/// A statement with a signature of so many bytes.
+fn statement_of(bytes: usize) -> Vec<u8> {
+    map(&[(text_string("alg"), number(-7)), (text_string("sig"), byte_string(&vec![1; bytes]))])
+}
+
+#[test]
+fn what_an_authenticator_attests_of_itself_is_passed_over() {
+    let key = AuthenticatorKey::p256();
+    for (format, statement) in [("packed", statement_of(70)), ("fido-u2f", statement_of(2_000)), ("none", map(&[]))] {
+        let new = registered(&Says { format, statement, ..Says::made() }, &key);
+        assert_eq!(new.map(|new| new.public_key), Ok(key.cose()), "{format}");
+    }
 }
 
 #[test]
@@ -299,6 +313,42 @@ fn a_key_that_is_not_of_our_algorithms_or_not_whole_is_refused() {
     ] {
         assert_eq!(public_key::PasskeyKey::from_cose(&bytes), Err(fault), "{bytes:?}");
     }
+}
+
+#[test]
+fn a_key_that_verifies_nothing_is_not_usable() {
+    let rsa = |n: &[u8], e: &[u8]| {
+        let (n, e) = (n.to_vec(), e.to_vec());
+        public_key::PasskeyKey::Rsa { n, e }
+    };
+    let modulus = |bytes: usize, first: u8, last: u8| {
+        let mut n = vec![0xff; bytes];
+        (n[0], n[bytes - 1]) = (first, last);
+        n
+    };
+    let keys: [(Vec<u8>, &[u8], bool); 9] = [
+        (modulus(256, 0x80, 1), &[1, 0, 1], true),
+        (modulus(1_024, 0xff, 1), &[3], true),
+        (modulus(256, 0x7f, 1), &[1, 0, 1], false),
+        (modulus(128, 0xff, 1), &[1, 0, 1], false),
+        (modulus(1_025, 1, 1), &[1, 0, 1], false),
+        (modulus(256, 0x80, 2), &[1, 0, 1], false),
+        (modulus(256, 0x80, 1), &[1], false),
+        (modulus(256, 0x80, 1), &[1, 0, 0], false),
+        (modulus(256, 0x80, 1), &[1, 0, 0, 0, 0, 1], false),
+    ];
+    for (n, e, is_usable) in keys {
+        assert_eq!(rsa(&n, e).is_usable(), is_usable, "{} bytes, {} first, {e:?}", n.len(), n[0]);
+    }
+    let nowhere = [&[4][..], &[1; 64]].concat();
+    assert!(!public_key::PasskeyKey::P256(nowhere).is_usable());
+    let key = AuthenticatorKey::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap());
+    let (client_data, mut attestation) = (Says::made().client_data(), Says::made().attestation(&key));
+    // 257 bytes, the first of them 0: with another 0 the modulus is eight bits shorter.
+    let at_modulus = attestation.windows(3).position(|bytes| bytes == [0x59, 1, 1]).unwrap();
+    attestation[at_modulus + 4] = 0;
+    let made = MadePasskey { client_data: &client_data, attestation: &attestation };
+    assert_eq!(made.check(&asked(&challenge(), &here())), Err(PasskeyFault::UnusableKey));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use model::{TenantId, Timestamp};
 
 use crate::{
     Answer, ApiKey, ApiKeys, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage, HistoryPoint, KeptApiKey,
-    NewApiKey, ObjectChange, ObjectChanges, PasskeyKept, Passkeys, ProvisioningStore, Revision, SignInAudit,
-    StoreError, StoredPasskey, VersionedObjects,
+    NewApiKey, ObjectChange, ObjectChanges, PasskeyKept, PasskeyRemoved, Passkeys, ProvisioningStore, Revision,
+    SignInAudit, StoreError, StoredPasskey, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -127,6 +127,10 @@ impl Passkeys for NoProvisioning {
     }
 
     fn remove<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a str) -> Answer<'a, bool> {
+        refused()
+    }
+
+    fn remove_but_last<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a str) -> Answer<'a, PasskeyRemoved> {
         refused()
     }
 

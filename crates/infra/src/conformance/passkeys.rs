@@ -1,11 +1,14 @@
 //! The passkeys of people. `store` has none of these tenants.
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Secret};
 use model::{TenantId, Timestamp};
 
 use super::fixtures::tenant;
 use super::provisioning::{note, objects};
-use crate::{ObjectChange, PasskeyKept, Passkeys, ProvisioningStore, Revision, StoreError, StoredPasskey};
+use crate::{
+    HistoryPoint, ObjectChange, PasskeyKept, PasskeyRemoved, Passkeys, ProvisioningStore, Revision, StoreError,
+    StoredPasskey,
+};
 
 const AT_MS: u64 = 1_700_000_000_123;
 /// The most of a person.
@@ -25,7 +28,6 @@ fn passkey(id: &str, user: &str, created: u64) -> StoredPasskey {
         public_key: "key".to_owned(),
         counter: 0,
         name: "Phone \"of\" Grüße".to_owned(),
-        user_verified: true,
         created: at(created),
         last_used: None,
     }
@@ -46,6 +48,8 @@ pub async fn run<S: Passkeys + ProvisioningStore>(store: &S) {
     a_counter_only_rises(store).await;
     a_person_removes_its_own(store).await;
     passkeys_go_with_their_person(store).await;
+    passkeys_go_with_the_second_factor(store).await;
+    a_name_in_another_spelling_keeps_its_passkeys(store).await;
 }
 
 async fn what_is_kept_is_found_by_person_and_by_id<S: Passkeys + ProvisioningStore>(store: &S) {
@@ -87,6 +91,16 @@ async fn a_person_removes_its_own<S: Passkeys + ProvisioningStore>(store: &S) {
     for new in [&old, &passkey("remove-2", &user, 1), &passkey("remove-3", &user, 2)] {
         store.keep(&acme, new, MOST).await.unwrap();
     }
+    for (of, id, outcome) in [
+        (NOBODY, "remove-2", PasskeyRemoved::Missing),
+        (user.as_str(), "remove-none", PasskeyRemoved::Missing),
+        (user.as_str(), "remove-1", PasskeyRemoved::Last),
+        (user.as_str(), "remove-2", PasskeyRemoved::Removed),
+        (user.as_str(), "remove-3", PasskeyRemoved::Last),
+    ] {
+        assert_eq!(store.remove_but_last(&acme, of, id).await.unwrap(), outcome, "{id}");
+    }
+    store.keep(&acme, &passkey("remove-2", &user, 1), MOST).await.unwrap();
     assert!(!store.remove(&acme, NOBODY, "remove-2").await.unwrap());
     assert!(store.remove(&acme, &user, "remove-2").await.unwrap());
     assert!(!store.remove(&acme, &user, "remove-2").await.unwrap());
@@ -108,4 +122,49 @@ async fn passkeys_go_with_their_person<S: Passkeys + ProvisioningStore>(store: &
     let key = ObjectKey { kind: ObjectKind::Person, id: user };
     store.update(&acme, Revision(2), vec![ObjectChange::Delete(key)], note()).await.unwrap();
     assert_eq!(store.find_passkey("person").await.unwrap(), None);
+}
+
+async fn passkeys_go_with_the_second_factor<S: Passkeys + ProvisioningStore>(store: &S) {
+    let (acme, user) = peopled(store, "passkeys-factor").await;
+    let factor_is = |factor: Option<&str>| {
+        let mut person = objects("passkeys-factor").people.swap_remove(0);
+        person.second_factor = factor.map(|factor| Secret(factor.to_owned()));
+        vec![ObjectChange::Put(Object::Person(Box::new(person)))]
+    };
+    store.update(&acme, Revision(1), factor_is(None), note()).await.unwrap();
+    store.keep(&acme, &passkey("factor", &user, 0), MOST).await.unwrap();
+    for (at, factor, is_there) in [
+        (2, None, true),
+        (3, Some("sealed:one"), true),
+        (4, Some("sealed:two"), true),
+        (5, None, false),
+        // One of before comes back.
+        (6, Some("sealed:two"), false),
+    ] {
+        store.update(&acme, Revision(at), factor_is(factor), note()).await.unwrap();
+        assert_eq!(store.find_passkey("factor").await.unwrap().is_some(), is_there, "{at}");
+    }
+}
+
+async fn a_name_in_another_spelling_keeps_its_passkeys<S: Passkeys + ProvisioningStore>(store: &S) {
+    let (acme, user) = peopled(store, "passkeys-spelled").await;
+    let person = objects("passkeys-spelled").people.swap_remove(0);
+    let put = |person: Person| ObjectChange::Put(Object::Person(Box::new(person)));
+    let other = Person { user_name: "änne".to_owned(), ..Person::default() };
+    store.update(&acme, Revision(1), vec![put(other.clone())], note()).await.unwrap();
+    for (at, person, from, to) in
+        [(2, person, user.as_str(), user.to_uppercase()), (3, other, "änne", "ÄNNE".to_owned())]
+    {
+        store.keep(&acme, &passkey(from, from, 0), MOST).await.unwrap();
+        let gone = ObjectKey { kind: ObjectKind::Person, id: from.to_owned() };
+        let changes = vec![put(Person { user_name: to.clone(), ..person }), ObjectChange::Delete(gone.clone())];
+        store.update(&acme, Revision(at), changes, note()).await.unwrap();
+        let (_, kept) = store.find_passkey(from).await.unwrap().expect("it went with the old spelling");
+        assert_eq!(kept.user, to);
+        let people = store.load(&acme).await.unwrap().unwrap().1.people;
+        assert!(people.iter().any(|person| person.user_name == to), "{people:?}");
+        assert!(people.iter().all(|person| person.user_name != from), "{people:?}");
+        let told = store.changes(&acme, HistoryPoint::unstamped(Revision(at))).await.unwrap();
+        assert!(told.changes.contains(&ObjectChange::Delete(gone)), "followers keep the old spelling: {told:?}");
+    }
 }

@@ -137,6 +137,9 @@ pub(super) async fn check_alone(
     source: &RequestSource,
 ) -> Result<PasskeySignIn, Trouble> {
     let way = SignInWay::PasskeyAlone;
+    // A passkey that is nobody's is noted where the sign-in is for, or else of the installation.
+    let tenants = auth.people.tenants();
+    let asked_for = expected.and_then(|named| tenants.get(named)).unwrap_or(auth.guesses.nowhere());
     let guess = match auth.guesses.of_passkey(&shown.id, source).await? {
         Guess::Taken(guess) => guess,
         Guess::Wait(wait) => {
@@ -145,9 +148,7 @@ pub(super) async fn check_alone(
                 wait_s = wait.as_secs(),
                 "a passkey was refused: too many wrong ones"
             );
-            let tenants = auth.people.tenants();
-            let tenant = expected.and_then(|named| tenants.get(named)).unwrap_or(auth.guesses.nowhere());
-            note(auth, (tenant, None, way), source, PasskeyOutcome::LockedOut);
+            note(auth, (asked_for, None, way), source, PasskeyOutcome::LockedOut);
             return Ok(PasskeySignIn::Wait(wait));
         }
     };
@@ -155,29 +156,26 @@ pub(super) async fn check_alone(
         let found = auth.ctx.stores.passkeys.find_passkey(&shown.id).await?;
         let found = found.filter(|(tenant, _)| expected.is_none_or(|named| tenant.as_str() == named));
         let Some((tenant, known)) = found else { return Ok((None, PasskeyOutcome::Wrong)) };
-        let Some(person) = auth.people.active(&tenant, &known.user).await? else {
-            return Ok((None, PasskeyOutcome::Wrong));
-        };
-        let of_person = second_factor::held(auth, &tenant, &person).passkeys;
+        // None who is disabled, and whom the audit names all the same.
+        let person = auth.people.active(&tenant, &known.user).await?;
+        let of_person = person.as_ref().and_then(|person| second_factor::held(auth, &tenant, person).passkeys);
         let is_theirs = of_person.is_some() && shown.handle == of_person && known.handle == text(of_person.as_ref());
         let outcome = match is_theirs {
             true => proved(auth, auth.guesses.nowhere(), &known, shown, challenge, true).await?,
             false => PasskeyOutcome::Wrong,
         };
-        Ok::<_, Trouble>((Some((tenant, person)), outcome))
+        Ok::<_, Trouble>((Some((tenant, known.user, person)), outcome))
     };
     let ((found, outcome), guess) = kept_or_undone(looked_at.await, guess).await?;
-    let Some((tenant, person)) = found else {
-        auth.metrics.passkeys.inc(PasskeyOutcome::Wrong);
-        tracing::info!(source = source.address, "a passkey was refused: it is nobody's who may sign in");
+    let Some((tenant, user, person)) = found else {
+        tracing::info!(source = source.address, "a passkey was refused: it is nobody's here");
+        note(auth, (asked_for, None, way), source, PasskeyOutcome::Wrong);
         return Ok(PasskeySignIn::Wrong);
     };
     let takes_it = outcome == PasskeyOutcome::Right && auth.people.takes_passkeys_alone(&tenant).await?;
     let told = if outcome == PasskeyOutcome::Right && !takes_it { PasskeyOutcome::Wrong } else { outcome };
-    note(auth, (&tenant, Some(&person.user_name), way), source, told);
-    if outcome != PasskeyOutcome::Right {
-        return Ok(PasskeySignIn::Wrong);
-    }
+    note(auth, (&tenant, Some(&user), way), source, told);
+    let Some(person) = person.filter(|_| outcome == PasskeyOutcome::Right) else { return Ok(PasskeySignIn::Wrong) };
     guess.right().await?;
     Ok(if takes_it { PasskeySignIn::Right(tenant, Box::new(person)) } else { PasskeySignIn::NeedsFirstStep })
 }
@@ -232,8 +230,12 @@ async fn proved(
     let passkeys = &auth.ctx.stores.passkeys;
     // The tenant in which it is kept.
     let Some((tenant, _)) = passkeys.find_passkey(&known.id).await? else { return Ok(PasskeyOutcome::Wrong) };
-    let is_noted = passkeys.note_use(&tenant, &known.id, proved.counter, auth.now()).await?;
-    Ok(if is_noted { PasskeyOutcome::Right } else { PasskeyOutcome::Copied })
+    if passkeys.note_use(&tenant, &known.id, proved.counter, auth.now()).await? {
+        return Ok(PasskeyOutcome::Right);
+    }
+    // It was removed meanwhile, or has signed as often elsewhere.
+    let is_there = passkeys.find_passkey(&known.id).await?.is_some();
+    Ok(if is_there { PasskeyOutcome::Copied } else { PasskeyOutcome::Wrong })
 }
 
 /// Counts what came of a passkey, and notes it unless it is right: who is signed in by it is noted with the session.

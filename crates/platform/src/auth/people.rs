@@ -92,6 +92,16 @@ impl People {
         Ok(self.person(tenant, user).await?.filter(|person| !person.disabled))
     }
 
+    /// The same as tenant has it now, whatever is remembered.
+    pub async fn active_now(&self, tenant: &TenantId, user: &str) -> Result<Option<Person>, Trouble> {
+        let read = self.ask(tenant, ObjectKind::Person, user).await?;
+        let mut people = read.into_iter().filter_map(|object| match object {
+            Object::Person(person) => Some(*person),
+            _ => None,
+        });
+        Ok(people.find(|person| !person.disabled && login_name::is_same(&person.user_name, user)))
+    }
+
     /// The same with that credential still. Before it is said that there is none, the person is read anew: what is remembered may be older
     /// than the credential.
     pub async fn active_with(&self, tenant: &TenantId, user: &str, seen: Digest) -> Result<Option<Person>, Trouble> {

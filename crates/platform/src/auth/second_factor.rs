@@ -37,10 +37,17 @@ pub(super) enum CodeLogin {
     Wait(Duration),
 }
 
+/// Other recovery codes, to be shown this once.
+pub(super) struct NewRecoveryCodes {
+    pub codes: Vec<String>,
+    /// Whether something is open that was to end with them: the store did not answer.
+    pub left_open: bool,
+}
+
 /// What came of an app's first code.
 pub(super) enum Enrolment {
-    /// The person has the second factor: these are the recovery codes, to be shown this once.
-    Done(Vec<String>),
+    /// The person has the second factor, with these recovery codes.
+    Done(NewRecoveryCodes),
     /// The code is not the app's.
     WrongCode,
     /// Somebody else was faster.
@@ -49,8 +56,8 @@ pub(super) enum Enrolment {
 
 /// What came of giving the person's passkeys a handle.
 pub(super) enum HandleGiven {
-    /// It is theirs; of who had no second factor before, with the recovery codes, to be shown this once.
-    Given(Option<Vec<String>>),
+    /// It is theirs; of who had no second factor before, with recovery codes.
+    Given(Option<NewRecoveryCodes>),
     /// The second factor is another by now, or cannot be opened.
     Changed,
 }
@@ -88,7 +95,12 @@ pub(super) fn new_secret(auth: &Auth) -> TotpSecret {
 
 /// The address by which an app takes a secret over.
 pub(super) fn app_uri(tenant: &TenantId, person: &Person, secret: &TotpSecret) -> String {
-    secret.uri(ISSUER, &format!("{tenant}/{}", person.user_name))
+    secret.uri(ISSUER, &label(tenant, person))
+}
+
+/// What apps and authenticators show beside what they keep: with several tenants a user name alone does not say whose it is.
+pub(super) fn label(tenant: &TenantId, person: &Person) -> String {
+    format!("{tenant}/{}", person.user_name)
 }
 
 /// Checks a code of somebody whose password was right, and spends it.
@@ -171,13 +183,34 @@ pub(super) async fn enrol(
     }
     let (shown, recovery) = new_recovery_codes(auth);
     let passkeys = held(auth, tenant, person).passkeys;
-    if !replace(auth, tenant, person, Some(&SecondFactor { app: Some(secret), passkeys, recovery })).await? {
+    let next = SecondFactor { app: Some(secret), passkeys, recovery };
+    if !replace(auth, tenant, person, Some(&next)).await? {
         return Ok(Enrolment::Changed);
     }
+    remove_void_passkeys(auth, tenant, person, next.passkeys.as_ref()).await;
     let proof = ShownProof { credential: people::credential(person), by_two_factors: true, by_passkey: false };
-    auth.store.keep_only(tenant, &person.user_name, asking, proof, now).await?;
-    tracing::info!(%tenant, user = person.user_name, "somebody has a second factor: all else has ended");
-    Ok(Enrolment::Done(shown))
+    let left_open = !ends_all_else(auth, tenant, person, asking, proof).await;
+    Ok(Enrolment::Done(NewRecoveryCodes { codes: shown, left_open }))
+}
+
+/// Ends what else the person has open, who has a second factor now; whether it has ended. That it could not be ended keeps nobody from the
+/// recovery codes, which are shown once, nor from the audit.
+async fn ends_all_else(
+    auth: &Auth,
+    tenant: &TenantId,
+    person: &Person,
+    asking: AskingSignIn<'_>,
+    proof: ShownProof,
+) -> bool {
+    let user = person.user_name.as_str();
+    match auth.store.keep_only(tenant, user, asking, proof, auth.now()).await {
+        Ok(()) => tracing::info!(%tenant, user, "somebody has a second factor: all else has ended"),
+        Err(error) => {
+            tracing::warn!(%tenant, user, %error, "somebody has a second factor, and what else is open could not be ended");
+            return false;
+        }
+    }
+    true
 }
 
 /// Lets the passkeys of that handle be the person's, who has none of another one. Of who had no second factor, what asks goes on, and all
@@ -191,7 +224,15 @@ pub(super) async fn give_handle(
 ) -> Result<HandleGiven, Trouble> {
     let passkeys = Some(handle.clone());
     let (next, shown) = match (opened(auth, tenant, person), &person.second_factor) {
-        (Some(factor), _) if factor.passkeys == passkeys => return Ok(HandleGiven::Given(None)),
+        (Some(factor), _) if factor.passkeys == passkeys => {
+            // What was read before the passkey was kept may be over. What takes the second factor away after this takes the passkey too.
+            let is_named = match auth.people.active_now(tenant, &person.user_name).await {
+                Ok(now) => now.is_some_and(|now| held(auth, tenant, &now).passkeys == passkeys),
+                // It is kept, and as good as what was read a moment ago.
+                Err(_) => true,
+            };
+            return Ok(if is_named { HandleGiven::Given(None) } else { HandleGiven::Changed });
+        }
         (Some(factor), _) if factor.passkeys.is_none() => (SecondFactor { passkeys, ..factor }, None),
         (Some(_), _) | (None, Some(_)) => return Ok(HandleGiven::Changed),
         (None, None) => {
@@ -202,12 +243,10 @@ pub(super) async fn give_handle(
     if !replace(auth, tenant, person, Some(&next)).await? {
         return Ok(HandleGiven::Changed);
     }
-    if shown.is_some() {
-        let proof = ShownProof { credential: people::credential(person), by_two_factors: true, by_passkey: true };
-        auth.store.keep_only(tenant, &person.user_name, asking, proof, auth.now()).await?;
-        tracing::info!(%tenant, user = person.user_name, "somebody has a second factor: all else has ended");
-    }
-    Ok(HandleGiven::Given(shown))
+    let Some(codes) = shown else { return Ok(HandleGiven::Given(None)) };
+    let proof = ShownProof { credential: people::credential(person), by_two_factors: true, by_passkey: true };
+    let left_open = !ends_all_else(auth, tenant, person, asking, proof).await;
+    Ok(HandleGiven::Given(Some(NewRecoveryCodes { codes, left_open })))
 }
 
 /// Other recovery codes, to be shown this once; `None` if the second factor is another by now.
@@ -215,22 +254,29 @@ pub(super) async fn renew_recovery_codes(
     auth: &Auth,
     tenant: &TenantId,
     person: &Person,
-) -> Result<Option<Vec<String>>, Trouble> {
+) -> Result<Option<NewRecoveryCodes>, Trouble> {
     let Some(factor) = opened(auth, tenant, person) else { return Ok(None) };
-    let (shown, recovery) = new_recovery_codes(auth);
+    let (codes, recovery) = new_recovery_codes(auth);
     let is_done = replace(auth, tenant, person, Some(&SecondFactor { recovery, ..factor })).await?;
-    Ok(is_done.then_some(shown))
+    Ok(is_done.then_some(NewRecoveryCodes { codes, left_open: false }))
 }
 
-/// Takes the second factor away, passkeys too; `false` if it is another by now.
+/// Takes the second factor away, passkeys too; `false` if it is another by now. What it has opened is for the caller to end.
 pub(super) async fn remove(auth: &Auth, tenant: &TenantId, person: &Person) -> Result<bool, Trouble> {
     let is_done = replace(auth, tenant, person, None).await?;
     if is_done {
-        // They are worth nothing by now.
-        auth.ctx.stores.passkeys.remove_others(tenant, &person.user_name, None).await?;
+        // The store has removed the passkeys with it.
         tracing::info!(%tenant, user = person.user_name, "somebody has given the second factor up");
     }
     Ok(is_done)
+}
+
+/// Removes passkeys that the second factor does not name: whatever comes of it, nobody signs in by them.
+pub(super) async fn remove_void_passkeys(auth: &Auth, tenant: &TenantId, person: &Person, good: Option<&UserHandle>) {
+    let (user, good) = (person.user_name.as_str(), good.map(UserHandle::text));
+    if let Err(error) = auth.ctx.stores.passkeys.remove_others(tenant, user, good.as_deref()).await {
+        tracing::warn!(%tenant, user, %error, "passkeys that are worth nothing are still there");
+    }
 }
 
 /// A code without the blanks that apps show in it.

@@ -12,18 +12,20 @@ use axum::response::Response;
 use contracts::provisioning::Person;
 use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::totp::TotpSecret;
+use model::TenantId;
 
 use super::answers::{self, Trouble};
 use super::browser::RequestBrowser;
+use super::cookies::{Cookie, SessionCookie};
 use super::form_request::FormRequest;
-use super::page::second_factor::{self as pages, NewApp, OwnPasskeys, OwnSecondFactor};
+use super::page::second_factor::{self as pages, NewApp, OwnPasskeys, OwnSecondFactor, ShownCodes};
 use super::parameters::Parameters;
 use super::person_login::{self, PersonLogin};
-use super::second_factor::{self, CodeLogin, Enrolment};
+use super::second_factor::{self, CodeLogin, Enrolment, NewRecoveryCodes};
 use super::session::{self, SignedIn};
 use super::sign_in::{WRONG_CODE, WRONG_FIRST_CODE};
 use super::source::RequestSource;
-use super::store::AskingSignIn;
+use super::store::{AskingSignIn, ShownProof};
 use super::tenancy::Named;
 use super::{Auth, issue, page, passkeys};
 
@@ -63,6 +65,15 @@ impl OwnRequest<'_> {
         let record = record.about_person(&person.user_name).in_session(&session.id);
         self.auth.note(&cookie.tenant, self.browser.source, record);
     }
+
+    /// Ends what else the person has open: what is taken away may have opened it.
+    async fn end_all_else(self) -> Result<(), Trouble> {
+        let Self { auth, signed_in: SignedIn { cookie, session, person }, .. } = self;
+        let asking = AskingSignIn { session: Some(session.id.as_str()), sign_in: None };
+        // Besides what it has shown before, this browser shows nothing.
+        let proof = ShownProof { credential: session.credential, by_two_factors: false, by_passkey: false };
+        Ok(auth.store.keep_only(&cookie.tenant, &person.user_name, asking, proof, auth.now()).await?)
+    }
 }
 
 /// Why nothing was done.
@@ -76,7 +87,8 @@ struct PageRefusal {
 pub(super) async fn show(State(auth): State<Arc<Auth>>, source: RequestSource, headers: HeaderMap) -> Response {
     let browser = RequestBrowser { headers: &headers, source: &source };
     let shown = async {
-        let Some(signed_in) = session::of_browser(&auth, &headers, &source).await? else { return Ok(sign_in()) };
+        let signed_in = session::of_browser(&auth, &headers, &source).await?;
+        let Some(signed_in) = signed_in else { return Ok(sign_in(&auth, browser)) };
         let secret = second_factor::new_secret(&auth);
         let request = OwnRequest { auth: &auth, browser, signed_in: &signed_in, secret: &secret };
         own(request, StatusCode::OK, None).await
@@ -89,7 +101,7 @@ pub(super) async fn submit(State(auth): State<Arc<Auth>>, form: FormRequest) -> 
     let (browser, typed) = (form.browser(), &form.typed);
     let submitted = async {
         let signed_in = session::of_browser(&auth, browser.headers, browser.source).await?;
-        let Some(signed_in) = signed_in else { return Ok(sign_in()) };
+        let Some(signed_in) = signed_in else { return Ok(sign_in(&auth, browser)) };
         let texts = ["secret", "challenge", "handle"].map(|name| typed.get(name).unwrap_or_default());
         let [secret, challenge, handle] = texts;
         let form = form_of(&signed_in, ShownTexts { secret, challenge, handle });
@@ -109,8 +121,17 @@ pub(super) async fn submit(State(auth): State<Arc<Auth>>, form: FormRequest) -> 
     submitted.await.unwrap_or_else(page::trouble)
 }
 
-fn sign_in() -> Response {
-    answers::redirect(&answers::with_query(page::SIGN_IN, &[("then", Some(FORM))]))
+/// The sign-in that leads back here: that of the tenant of the session that was here, or else of whichever is typed.
+fn sign_in(auth: &Auth, browser: RequestBrowser<'_>) -> Response {
+    let before = Cookie::Session.of(browser.headers, browser.source).and_then(SessionCookie::read);
+    let tenant = before.map(|before| before.tenant).filter(|tenant| auth.people.tenants().contains(tenant));
+    let tenant = tenant.as_ref().map(TenantId::as_str);
+    answers::redirect(&answers::with_query(page::SIGN_IN, &[("tenant", tenant), ("then", Some(FORM))]))
+}
+
+/// The page with recovery codes, which leads back here.
+fn shown_codes(new: &NewRecoveryCodes) -> Response {
+    pages::recovery_codes(&ShownCodes { codes: &new.codes, left_open: new.left_open, to: pages::PATH })
 }
 
 /// The form is the session's and that of what is in it: one of before it, or with another secret, is none of it.
@@ -170,7 +191,7 @@ async fn enrolled(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<
     Ok(match second_factor::enrol(auth, tenant, &person, asking, secret.clone(), code).await? {
         Enrolment::Done(codes) => {
             request.note(SignInRecord::of(SignInEvent::SecondFactorSet).by_way(SignInWay::SecondFactor));
-            Ok(pages::recovery_codes(&codes, pages::PATH))
+            Ok(shown_codes(&codes))
         }
         Enrolment::WrongCode => Err(PageRefusal::of(StatusCode::BAD_REQUEST, WRONG_CODE)),
         Enrolment::Changed => Err(PageRefusal::of(StatusCode::CONFLICT, CHANGED)),
@@ -187,7 +208,7 @@ async fn renewed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<R
         request.note(SignInRecord::of(SignInEvent::SecondFactorSet).by_way(SignInWay::RecoveryCode));
     }
     let refusal = PageRefusal::of(StatusCode::CONFLICT, CHANGED);
-    Ok(codes.map(|codes| pages::recovery_codes(&codes, pages::PATH)).ok_or(refusal))
+    Ok(codes.map(|codes| shown_codes(&codes)).ok_or(refusal))
 }
 
 async fn removed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<Response, PageRefusal>, Trouble> {
@@ -202,6 +223,7 @@ async fn removed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<R
     let is_done = second_factor::remove(auth, tenant, &person).await?;
     if is_done {
         request.note(SignInRecord::of(SignInEvent::SecondFactorRemoved));
+        request.end_all_else().await?;
     }
     Ok(if is_done { Ok(pages::removed()) } else { Err(PageRefusal::of(StatusCode::CONFLICT, CHANGED)) })
 }
@@ -251,7 +273,9 @@ async fn own(request: OwnRequest<'_>, status: StatusCode, error: Option<&str>) -
     let may_remove = !auth.people.requires_second_factor(tenant, person).await?;
     let held = second_factor::held(auth, tenant, person);
     let (name, text) = (issue::full_name(person), secret.text());
-    let uri = second_factor::app_uri(tenant, person, secret);
+    let (uri, label) = (second_factor::app_uri(tenant, person, secret), second_factor::label(tenant, person));
+    let again = [("tenant", Some(tenant.as_str())), ("then", Some(FORM)), ("prompt", Some("login"))];
+    let again = answers::with_query(page::SIGN_IN, &again);
     let next = own_passkeys::next(auth, tenant, person).await?;
     let (challenge, handle) = next.as_ref().map_or(("", ""), |next| (next.challenge.as_str(), next.handle.as_str()));
     let form = form_of(signed_in, ShownTexts { secret: &text, challenge, handle });
@@ -267,10 +291,11 @@ async fn own(request: OwnRequest<'_>, status: StatusCode, error: Option<&str>) -
             may_remove,
             passkeys: next.as_ref().map(|next| OwnPasskeys {
                 rows: &next.rows,
-                to_make: next.to_make(&person.user_name, &name),
+                to_make: next.to_make(&label, &name),
                 may_change,
                 has_room: next.rows.len() < passkeys::PASSKEYS_MAX,
             }),
+            again: &again,
             error,
         };
         pages::own(status, &page)

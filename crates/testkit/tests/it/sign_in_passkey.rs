@@ -30,6 +30,17 @@ const IN_BROWSER: Duration = Duration::from_secs(240);
 const TOUCHED: AnswersAs<'static> = AnswersAs { origin: HERE, verified: false, counter: None };
 const VERIFIED: AnswersAs<'static> = AnswersAs { verified: true, ..TOUCHED };
 
+/// A tenant at which the passkeys of the first sign nobody in.
+const GLOBEX: &str = r#"tenant: globex
+name: Globex
+realm: globex.invalid
+hold_music: music
+prompts: {music: music.wav}
+"#;
+/// A provider that is the only first step; nobody asks it.
+const ONLY: &str = "\nsign_in: {upstream: {name: Acme ID, issuer: \"https://id.acme.example\", client_id: trunkline, \
+     client_secret: hush, only: true}}\n";
+
 /// An installation whose issuer has a name: browsers make no passkeys for addresses.
 fn site() -> Result<Installation> {
     Installation::start_with(&["--set", &format!("auth.issuer={HERE}/auth/v3")])
@@ -265,6 +276,7 @@ fn a_passkey_that_was_removed_or_reset_signs_nobody_in() -> Result<()> {
     let own = desk.ask(PAGE, &[])?;
     let removed = desk.send_form(&own, &format!("value=\"{}\"", first.id()), &[])?;
     ensure!(removed.status == 303, "{} {}", removed.status, removed.body);
+    ensure!(is_signed_in(&desk)? && !is_signed_in(&home)?, "what a passkey has opened that was removed goes on");
     let refused = alone(&Visitor::new(&site)?, &mut first, VERIFIED)?;
     ensure!(refused.status == 401, "it was removed: {} {}", refused.status, refused.body);
     let visitor = Visitor::new(&site)?;
@@ -281,7 +293,9 @@ fn a_passkey_that_was_removed_or_reset_signs_nobody_in() -> Result<()> {
     let again = Visitor::new(&site)?;
     again.sign_in(&user.user, &user.password)?;
     recovery_codes(&makes(&again, &mut third)?)?;
+    let mut before = String::new();
     site.change_example(|file| {
+        file.clone_into(&mut before);
         let line = |line: &str| match line.split_once("second_factor: ").filter(|_| line.contains(&user.user)) {
             Some((front, rest)) => {
                 let end = rest.find(", ").or_else(|| rest.rfind('}')).unwrap_or(rest.len());
@@ -297,6 +311,51 @@ fn a_passkey_that_was_removed_or_reset_signs_nobody_in() -> Result<()> {
     })
     .context("it is reset, and still asked for")?;
     ensure!(alone(&Visitor::new(&site)?, &mut third, VERIFIED)?.status == 401, "it was reset");
+
+    site.change_example(|_| before)?;
+    wait::until(SOON, || Ok((Visitor::new(&site)?.sign_in(&user.user, &user.password)?.status == 200).then_some(())))
+        .context("an older export brings no second factor back")?;
+    ensure!(alone(&Visitor::new(&site)?, &mut third, VERIFIED)?.status == 401, "an older export makes it good again");
+    Ok(())
+}
+
+#[test]
+fn a_passkey_alone_is_refused_elsewhere_of_who_is_disabled_and_where_a_provider_is_the_only_way() -> Result<()> {
+    let site = site()?;
+    let (user, other) = (&site.demo.users[0], &site.demo.users[1]);
+    let (desk, mut key, _) = with_passkey(&site, user)?;
+    let (_, mut of_other, _) = with_passkey(&site, other)?;
+    site.import_text(GLOBEX)?;
+    let visitor = Visitor::new(&site)?;
+    let page = visitor.ask(&format!("{ALONE}?tenant=globex"), &[])?;
+    let refused = answers(&visitor, &page, &mut key, VERIFIED)?;
+    ensure!(refused.status == 401 && !is_signed_in(&visitor)?, "another tenant: {} {}", refused.status, refused.body);
+    let taken = alone(&visitor, &mut key, VERIFIED)?;
+    ensure!(taken.status == 303 && is_signed_in(&visitor)?, "{} {}", taken.status, taken.body);
+
+    let name = &user.user;
+    site.change_example(|file| {
+        file.replacen(&format!("{{user: {name},"), &format!("{{user: {name}, disabled: true,"), 1)
+    })?;
+    wait::until(SOON, || Ok((alone(&Visitor::new(&site)?, &mut key, VERIFIED)?.status == 401).then_some(())))
+        .context("a disabled person is let in")?;
+    let subject = format!("person/{name}");
+    let refusals = noted(&site, "refused", "passkey_alone")?;
+    ensure!(refusals.iter().any(|item| item["subject"] == subject.as_str()), "{refusals:?}");
+    // Whose session has ended signs in at the same tenant: there are two by now.
+    let away = desk.ask(PAGE, &[])?;
+    let to_sign_in = away.location().is_some_and(|to| to.ends_with("sign-in?tenant=example&then=second-factor"));
+    ensure!(away.status == 303 && to_sign_in, "{} {}", away.status, away.head);
+
+    site.change_example(|file| file.replacen('\n', ONLY, 1))?;
+    let (visitor, refused) = wait::until(SOON, || {
+        let visitor = Visitor::new(&site)?;
+        let answer = alone(&visitor, &mut of_other, VERIFIED)?;
+        Ok((answer.status == 403).then_some((visitor, answer)))
+    })
+    .context("the provider is passed by")?;
+    ensure!(refused.body.contains("A passkey alone is not enough here"), "{}", refused.body);
+    ensure!(!is_signed_in(&visitor)?, "the provider is passed by");
     Ok(())
 }
 

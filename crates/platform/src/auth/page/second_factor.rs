@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::passkey::{self, AskedOfBrowser, PasskeyToMake};
-use super::{SIGN_IN, error_line, escaped, form_begin, form_fields, html, html_with_script, qr, titled};
+use super::{SIGN_IN, error_line, escaped, form_begin, form_fields, html, html_with_script, qr, sessions, titled};
 
 /// The path of the page of who is signed in, below the issuer and below the host.
 pub(in crate::auth) const BELOW_ISSUER: &str = "/second-factor";
@@ -75,8 +75,19 @@ pub(in crate::auth) struct OwnSecondFactor<'a> {
     pub may_remove: bool,
     /// The passkeys; none where there may be none.
     pub passkeys: Option<OwnPasskeys<'a>>,
+    /// The sign-in at which the person signs in again.
+    pub again: &'a str,
     /// What is wrong with what was sent.
     pub error: Option<&'a str>,
+}
+
+/// Recovery codes, which are shown this once.
+pub(in crate::auth) struct ShownCodes<'a> {
+    pub codes: &'a [String],
+    /// Whether something is open that was to end.
+    pub left_open: bool,
+    /// The way on.
+    pub to: &'a str,
 }
 
 /// Asks for the code, after the password.
@@ -203,11 +214,10 @@ fn passkeys_part(page: &OwnSecondFactor<'_>, passkeys: &OwnPasskeys<'_>) -> Stri
     if !passkeys.rows.is_empty() {
         part.push_str("</ul>\n");
     }
-    let again = format!("{SIGN_IN}?then=second-factor&prompt=login");
     match (passkeys.may_change, passkeys.has_room) {
         (false, _) => part.push_str(&format!(
             "<p><a href=\"{}\">Sign in again</a> to add or remove passkeys.</p>\n",
-            escaped(&again)
+            escaped(page.again)
         )),
         (true, false) => part.push_str("<p>You have as many passkeys as there may be.</p>\n"),
         (true, true) => {
@@ -218,13 +228,20 @@ fn passkeys_part(page: &OwnSecondFactor<'_>, passkeys: &OwnPasskeys<'_>) -> Stri
     part
 }
 
-/// Recovery codes, which are shown this once, and the way on.
-pub(in crate::auth) fn recovery_codes(codes: &[String], to: &str) -> Response {
-    let rows: String = codes.iter().map(|code| format!("<li><code>{}</code></li>\n", escaped(code))).collect();
+/// Recovery codes and the way on.
+pub(in crate::auth) fn recovery_codes(shown: &ShownCodes<'_>) -> Response {
+    let rows: String = shown.codes.iter().map(|code| format!("<li><code>{}</code></li>\n", escaped(code))).collect();
+    let left_open = match shown.left_open {
+        true => format!(
+            "<p><strong>What else you have open could not be ended.</strong> <a href=\"{}\">End it yourself</a></p>\n",
+            sessions::PATH
+        ),
+        false => String::new(),
+    };
     let body = format!(
-        "<h1>Your recovery codes</h1>\n<p>Each signs you in once when you do not have your app or passkey. Print them or write them down: they are \
-         not shown again.</p>\n<ul>\n{rows}</ul>\n<p><a href=\"{}\">Go on</a></p>\n",
-        escaped(to)
+        "<h1>Your recovery codes</h1>\n{left_open}<p>Each signs you in once when you do not have your app or passkey. Print them or \
+         write them down: they are not shown again.</p>\n<ul>\n{rows}</ul>\n<p><a href=\"{}\">Go on</a></p>\n",
+        escaped(shown.to)
     );
     html(StatusCode::OK, "Your recovery codes", &body, None)
 }
@@ -303,6 +320,7 @@ mod tests {
             needs_code: recovery_left.is_some(),
             may_remove,
             passkeys: None,
+            again: "/auth/v3/sign-in?tenant=acme&then=second-factor&prompt=login",
             error: None,
         };
         let none = text(own(StatusCode::OK, &page(None, true))).await;
@@ -342,6 +360,7 @@ mod tests {
             needs_code: !may_change,
             may_remove: true,
             passkeys: Some(OwnPasskeys { rows: &rows, to_make, may_change, has_room }),
+            again: "/auth/v3/sign-in?tenant=acme&then=second-factor&prompt=login",
             error: None,
         };
         let lately = text(own(StatusCode::OK, &page(true, true))).await;
@@ -353,8 +372,18 @@ mod tests {
         }
         let long_ago = text(own(StatusCode::OK, &page(false, true))).await;
         assert!(!long_ago.contains("remove-passkey") && !long_ago.contains("make-passkey"), "{long_ago}");
-        assert!(long_ago.contains("sign-in?then=second-factor&amp;prompt=login"), "{long_ago}");
+        assert!(long_ago.contains("sign-in?tenant=acme&amp;then=second-factor&amp;prompt=login"), "{long_ago}");
         assert!(!text(own(StatusCode::OK, &page(true, false))).await.contains("make-passkey"));
+    }
+
+    #[tokio::test]
+    async fn recovery_codes_are_shown_and_what_is_still_open_is_said() {
+        let codes = ["aaaa-bbbb".to_owned()];
+        for left_open in [false, true] {
+            let page = text(recovery_codes(&ShownCodes { codes: &codes, left_open, to: "/on" })).await;
+            assert!(page.contains("<code>aaaa-bbbb</code>") && page.contains("href=\"/on\""), "{page}");
+            assert_eq!(page.contains("href=\"/auth/v3/sessions\""), left_open, "{page}");
+        }
     }
 
     #[tokio::test]

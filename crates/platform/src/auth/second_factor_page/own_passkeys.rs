@@ -9,7 +9,7 @@ use contracts::provisioning::Person;
 use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::passkey::registration::{MadePasskey, NewPasskey};
 use identity::passkey::{AskedPasskey, PasskeyChallenge, UserHandle};
-use infra::{PasskeyKept, StoredPasskey};
+use infra::{PasskeyKept, PasskeyRemoved, StoredPasskey};
 use model::{TenantId, Timestamp};
 
 use super::super::answers::{self, Trouble};
@@ -19,7 +19,7 @@ use super::super::parameters::Parameters;
 use super::super::second_factor::{self, HandleGiven};
 use super::super::store::AskingSignIn;
 use super::super::{Auth, page, passkeys};
-use super::{CHANGED, NOT_LATELY, OwnRequest, PageRefusal, REQUIRED, has_signed_in_lately};
+use super::{CHANGED, NOT_LATELY, OwnRequest, PageRefusal, REQUIRED, has_signed_in_lately, shown_codes};
 
 /// The longest name of a passkey, in characters.
 const NAME_MAX: usize = 64;
@@ -136,17 +136,18 @@ async fn kept(
     let asking = AskingSignIn { session: Some(signed_in.session.id.as_str()), sign_in: None };
     match second_factor::give_handle(auth, tenant, person, asking, handle).await? {
         HandleGiven::Given(codes) => {
-            // What is left of those of before is worth nothing.
-            auth.ctx.stores.passkeys.remove_others(tenant, &person.user_name, Some(&new.handle)).await?;
             tracing::info!(%tenant, user = person.user_name, "somebody has made a passkey");
             request.note(SignInRecord::of(SignInEvent::SecondFactorSet).by_way(SignInWay::Passkey));
+            second_factor::remove_void_passkeys(auth, tenant, person, Some(handle)).await;
             Ok(Ok(match codes {
-                Some(codes) => pages::recovery_codes(&codes, pages::PATH),
+                Some(codes) => shown_codes(&codes),
                 None => answers::redirect(pages::PATH),
             }))
         }
         HandleGiven::Changed => {
-            auth.ctx.stores.passkeys.remove(tenant, &person.user_name, &new.id).await?;
+            if let Err(error) = auth.ctx.stores.passkeys.remove(tenant, &person.user_name, &new.id).await {
+                tracing::warn!(%tenant, user = person.user_name, %error, "a passkey that is worth nothing is still there");
+            }
             Ok(Err(PageRefusal::of(StatusCode::CONFLICT, CHANGED)))
         }
     }
@@ -160,7 +161,6 @@ fn stored(auth: &Auth, person: &Person, handle: &UserHandle, new: NewPasskey, na
         public_key: URL_SAFE_NO_PAD.encode(new.public_key),
         counter: new.counter,
         name,
-        user_verified: new.user_verified,
         created: auth.now(),
         last_used: None,
     }
@@ -174,7 +174,7 @@ fn name(typed: &Parameters) -> String {
     if name.is_empty() { NAME.to_owned() } else { name.to_owned() }
 }
 
-/// Removes one. With the last one, of who has no app, goes the second factor.
+/// Removes one, and ends what else is open: it may have opened that. With the last one, of who has no app, goes the second factor.
 pub(super) async fn removed(
     request: OwnRequest<'_>,
     typed: &Parameters,
@@ -190,18 +190,29 @@ pub(super) async fn removed(
     if !held.iter().any(|passkey| passkey.id == id) {
         return refused(StatusCode::NOT_FOUND, GONE);
     }
-    let is_last = held.len() == 1 && !second_factor::held(auth, tenant, person).has_app;
-    if is_last {
-        if auth.people.requires_second_factor(tenant, person).await? {
-            return refused(StatusCode::FORBIDDEN, REQUIRED);
+    let (stored, user) = (&auth.ctx.stores.passkeys, person.user_name.as_str());
+    let has_app = second_factor::held(auth, tenant, person).has_app;
+    let outcome = match has_app {
+        // The second factor stays with the app.
+        true => match stored.remove(tenant, user, id).await? {
+            true => PasskeyRemoved::Removed,
+            false => PasskeyRemoved::Missing,
+        },
+        false => stored.remove_but_last(tenant, user, id).await?,
+    };
+    match outcome {
+        PasskeyRemoved::Missing => return refused(StatusCode::NOT_FOUND, GONE),
+        PasskeyRemoved::Removed => tracing::info!(%tenant, user, "somebody has removed a passkey"),
+        PasskeyRemoved::Last => {
+            if auth.people.requires_second_factor(tenant, person).await? {
+                return refused(StatusCode::FORBIDDEN, REQUIRED);
+            }
+            if !second_factor::remove(auth, tenant, person).await? {
+                return refused(StatusCode::CONFLICT, CHANGED);
+            }
         }
-        if !second_factor::remove(auth, tenant, person).await? {
-            return refused(StatusCode::CONFLICT, CHANGED);
-        }
-    } else {
-        auth.ctx.stores.passkeys.remove(tenant, &person.user_name, id).await?;
-        tracing::info!(%tenant, user = person.user_name, "somebody has removed a passkey");
     }
     request.note(SignInRecord::of(SignInEvent::SecondFactorRemoved).by_way(SignInWay::Passkey));
-    Ok(Ok(if is_last { pages::removed() } else { answers::redirect(pages::PATH) }))
+    request.end_all_else().await?;
+    Ok(Ok(if outcome == PasskeyRemoved::Last { pages::removed() } else { answers::redirect(pages::PATH) }))
 }

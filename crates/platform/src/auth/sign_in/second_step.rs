@@ -17,7 +17,7 @@ use super::super::page::passkey::AskedOfBrowser;
 use super::super::page::{self, second_factor as pages};
 use super::super::parameters::Parameters;
 use super::super::passkeys::{self, PasskeyFields, PasskeyLogin};
-use super::super::second_factor::{self, CodeLogin, Enrolment};
+use super::super::second_factor::{self, CodeLogin, Enrolment, NewRecoveryCodes};
 use super::super::store::AskingSignIn;
 use super::{PageRequest, ShownSteps, begin, form};
 
@@ -179,7 +179,8 @@ async fn app_shown(
             request.auth.note(&half.tenant, request.browser.source, set.about_person(&person.user_name));
             let session =
                 begin(request, &half.tenant, person, with_second(request, half, SignInWay::SecondFactor)).await?;
-            let shown = pages::recovery_codes(&codes, &session.to);
+            let NewRecoveryCodes { codes, left_open } = &codes;
+            let shown = pages::recovery_codes(&pages::ShownCodes { codes, left_open: *left_open, to: &session.to });
             Ok(session.with(shown))
         }
         Enrolment::WrongCode => {
