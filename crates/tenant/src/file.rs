@@ -37,7 +37,7 @@ pub use declaration::json_schema;
 pub(crate) use gather::{gathered, into_single};
 pub use generated::{GENERATED, fill};
 pub use object_faults::{ObjectFault, object_faults};
-pub(crate) use object_faults::{section, section_max};
+pub(crate) use object_faults::{counted, counted_max};
 pub use write::{Exported, write};
 
 /// The largest file accepted, in bytes: a tenant of 10,000 people has about 3 MB, and one of 150,000 with 400,000 phones and as many places

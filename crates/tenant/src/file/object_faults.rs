@@ -6,6 +6,7 @@ use std::fmt;
 use contracts::provisioning::{DnKind, FaultCode, Object, ObjectKey, ObjectKind, TenantObjects};
 
 use super::gather::gathered;
+use super::groups::EXPRESSIONS_MAX;
 use super::rules::{self, Lines};
 use super::{BrokenRule, Fault, declaration, shape, tree, write};
 use crate::names::name_fault;
@@ -122,13 +123,23 @@ impl Sections {
     }
 }
 
-/// The most objects that a section may have.
-pub(crate) fn section_max(section: &str) -> Option<usize> {
-    shape::most(&declaration::TENANT, section)
+/// What groups of agents with an expression count as besides their section.
+const EXPRESSIONS: &str = "agent_groups.expression";
+
+/// What an object counts as where a tenant has a bounded number: one of its section and, if it is a group of agents with an expression, one
+/// of these.
+pub(crate) fn counted(object: &Object) -> impl Iterator<Item = &'static str> + use<> {
+    let has_expression = matches!(object, Object::AgentGroup(group) if group.expression.is_some());
+    section(object).into_iter().chain(has_expression.then_some(EXPRESSIONS))
+}
+
+/// The most objects of a tenant that may count as this.
+pub(crate) fn counted_max(counted: &str) -> Option<usize> {
+    if counted == EXPRESSIONS { Some(EXPRESSIONS_MAX) } else { shape::most(&declaration::TENANT, counted) }
 }
 
 /// The section of a file in which an object stands.
-pub(crate) fn section(object: &Object) -> Option<&'static str> {
+fn section(object: &Object) -> Option<&'static str> {
     Some(match object {
         Object::Tenant(_) => return None,
         Object::Skill(_) => "skills",

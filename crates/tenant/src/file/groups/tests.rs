@@ -1,3 +1,5 @@
+use contracts::provisioning::FaultCode;
+
 use crate::file::{Faults, read, write};
 
 const HEAD: &str = "\
@@ -54,6 +56,20 @@ fn what_a_group_of_agents_names_must_be_there() {
     assert_eq!(told.len(), 8, "{told:?}");
     let skill = read(&HEAD.replace("French]", "\"group:x\"]"), |_| Ok(String::new())).expect_err("a fault").0;
     assert_eq!(skill[0].key, "skills.group:x");
+}
+
+#[test]
+fn a_tenant_has_more_groups_than_groups_with_expressions() {
+    let text = |most: usize| {
+        let groups = (0..most).map(|number| format!("  - {{name: g{number}, expression: \"Sales >= 1\"}}\n"));
+        format!("{HEAD}agent_groups:\n{}  - {{name: named, agents: [ann]}}\n", groups.collect::<String>())
+    };
+    assert!(read(&text(100), |_| Ok(String::new())).is_ok());
+    let Faults(faults) = read(&text(102), |_| Ok(String::new())).expect_err("faults");
+    let told: Vec<_> = faults.iter().map(|fault| (&*fault.key, fault.rule.code)).collect();
+    let expected =
+        [("agent_groups.g100.expression", FaultCode::TooMany), ("agent_groups.g101.expression", FaultCode::TooMany)];
+    assert_eq!(told, expected);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use contracts::provisioning::{AgentGroup, FaultCode, ObjectKind};
 use routing::SkillExpression;
 
 use super::{BrokenRule, Rules};
+use crate::file::groups::EXPRESSIONS_MAX;
 
 /// What would end the group's name where an expression has it in quotation marks.
 const QUOTES: [char; 2] = ['"', '\''];
@@ -45,6 +46,11 @@ impl Rules<'_> {
             if let Some(expression) = &group.expression {
                 self.group_expression(group, expression);
             }
+        }
+        for group in objects.agent_groups.iter().filter(|group| group.expression.is_some()).skip(EXPRESSIONS_MAX) {
+            let words = format!("a tenant has at most {EXPRESSIONS_MAX} groups with an expression");
+            let rule = BrokenRule::new(FaultCode::TooMany, words).naming("most", EXPRESSIONS_MAX.to_string());
+            self.group_fault(group, "expression", rule);
         }
     }
 
