@@ -63,7 +63,7 @@ mod tests {
             [
                 (8, "action_codes.2.name", "the reason 1 has that code or name already"),
                 (9, "action_codes.3.name", "the reason 2 has that code or name already"),
-                (10, "action_codes.lunch.name", "the reason 2 has that code or name already"),
+                (10, "action_codes.lunch.code", "the reason 2 has that code or name already"),
                 (11, "action_codes[4]", "the name stands on line 7 already"),
             ]
         );

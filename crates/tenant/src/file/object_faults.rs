@@ -169,17 +169,15 @@ fn section(object: &Object) -> Option<&'static str> {
 
 // === fields ===
 
-/// The field of a rule's key: `people.ann.agent.id` and `7101.password` name the object at their beginning.
+/// The field of a rule's key: `people.ann.agent.id` and `7101.password` name the object at their beginning, DNs without a section.
 fn field(of: &ObjectKey, key: &str) -> String {
-    let rest = match of.kind {
-        ObjectKind::Tenant => key,
-        _ => {
-            let named =
-                key.strip_prefix(of.id.as_str()).or_else(|| key.split_once('.')?.1.strip_prefix(of.id.as_str()));
-            named.map_or(key, |rest| rest.trim_start_matches('.'))
-        }
+    let at_id = match of.kind {
+        ObjectKind::Tenant => return renamed(of.kind, key),
+        ObjectKind::Dn => Some(key),
+        _ => key.split_once('.').map(|(_section, rest)| rest),
     };
-    renamed(of.kind, rest)
+    let rest = at_id.and_then(|text| text.strip_prefix(of.id.as_str()));
+    renamed(of.kind, rest.map_or(key, |rest| rest.trim_start_matches('.')))
 }
 
 /// The field of a document for a key of a file: a few have other names.
@@ -196,7 +194,7 @@ fn renamed(kind: ObjectKind, key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use contracts::provisioning::{Agent, Person, Secret, Skill, SkillLevel};
+    use contracts::provisioning::{ActionCode, Agent, Person, Secret, Skill, SkillLevel};
 
     use super::*;
 
@@ -263,6 +261,27 @@ mod tests {
             [FaultCode::OutOfRange, FaultCode::Needed]
         );
         assert_eq!(object_faults(&objects, |key| key.id != "new"), [], "it has not been changed");
+    }
+
+    #[test]
+    fn an_id_that_begins_its_section_is_not_taken_for_it() {
+        let kinds = ObjectKind::ALL.into_iter().filter(|kind| *kind != ObjectKind::Tenant);
+        for kind in kinds {
+            let section = format!("{}s", kind.as_str());
+            let ids = (1..=section.len()).map(|bytes| section[..bytes].to_owned());
+            for id in ids.chain([format!("{section}.x"), "field".to_owned()]) {
+                let of = ObjectKey { kind, id };
+                let key = if kind == ObjectKind::Dn { of.id.clone() } else { format!("{section}.{}", of.id) };
+                assert_eq!(field(&of, &format!("{key}.field")), "field", "{of:?}");
+                assert_eq!(field(&of, &key), "", "{of:?}");
+            }
+        }
+        let mut objects = example();
+        let code = |code: &str, name: &str| ActionCode { code: code.to_owned(), name: name.to_owned(), order: None };
+        objects.action_codes.extend([code("first", "twice"), code("a", "twice")]);
+        let faults = object_faults(&objects, |_| true);
+        let told: Vec<_> = faults.iter().map(|fault| (fault.key.id.as_str(), fault.field.as_str())).collect();
+        assert_eq!(told, [("a", "name")]);
     }
 
     #[test]
