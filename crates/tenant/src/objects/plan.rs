@@ -12,7 +12,7 @@ use crate::file;
 use crate::names::name_fault;
 
 /// The changes of a batch that keeps every rule, of objects that are not as they were. Passwords are still in clear. What it costs depends
-/// on the objects of the batch and on those that refer to them, not on the others.
+/// on the objects of the batch, on those that refer to them, and on what all these refer to, not on the others.
 pub(super) fn plan(held: &IndexedTenant, edits: &[ObjectEdit]) -> Result<Vec<ObjectChange>, ChangeRefusal> {
     stale(held, edits)?;
     let (mut changes, mut faults) = (Vec::with_capacity(edits.len()), Vec::new());
