@@ -89,8 +89,8 @@ impl AgentObjects {
         }
     }
 
-    /// What rq is told after it was told `before`, everything at first; and what it knows then. An agent who has changed is compared with all
-    /// expressions, and an expression that has changed with all agents: that takes its time, and is nothing for the thread of a role.
+    /// What rq is told after it was told `before`, everything at first; and what it knows then. Each agent that has changed is compared
+    /// with all expressions, and each expression that has changed with all agents: that takes its time, and is nothing for a role's thread.
     pub fn update(&self, revision: Revision, before: Option<&ToldAgents>) -> (v1::AgentsUpdate, ToldAgents) {
         let whole = before.is_none();
         let nothing = ToldAgents::default();
