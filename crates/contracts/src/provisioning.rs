@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 pub use access::{ClientKey, ClientKeySet, Grant, OAuthClient, Privilege};
 pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
-pub use codes::{ActionCode, FeatureAction, FeatureCode};
+pub use codes::{ACTION_CODES_MAX, ActionCode, FeatureAction, FeatureCode};
 pub use dialling::{DialAction, DialRule, Schedule, Spender};
 pub use diversion::DiversionForm;
 pub use dtmf::DtmfForm;

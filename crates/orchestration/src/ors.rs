@@ -35,7 +35,7 @@ use runtime::fault::{Cause, FaultReports};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 use tokio::sync::mpsc;
 
-pub use applications::faults;
+pub use applications::{faults, named_groups};
 
 use crate::ecmascript::ScriptLimits;
 use applications::Applications;

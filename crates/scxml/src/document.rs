@@ -1,5 +1,6 @@
 //! A document: states, transitions and executable content, checked once and shared by its sessions.
 
+mod actions;
 mod content;
 mod load;
 

@@ -26,6 +26,7 @@ mod stir;
 mod tree;
 mod write;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Component, Path};
 
@@ -34,10 +35,10 @@ use contracts::provisioning::TenantObjects;
 pub use crate::broken_rule::BrokenRule;
 pub(crate) use access::{is_meant_as_hash, keep_second_factors};
 pub use declaration::json_schema;
-pub(crate) use gather::{gathered, into_single};
+pub(crate) use gather::{gathered, into_single, push};
 pub use generated::{GENERATED, fill};
 pub use object_faults::{ObjectFault, object_faults};
-pub(crate) use object_faults::{section, section_max};
+pub(crate) use object_faults::{counted, counted_max};
 pub use write::{Exported, write};
 
 /// The largest file accepted, in bytes: a tenant of 10,000 people has about 3 MB, and one of 150,000 with 400,000 phones and as many places
@@ -90,6 +91,12 @@ pub trait Companions {
         Vec::new()
     }
 
+    /// The groups of agents that an application names as they are written, each with its line.
+    fn named_groups(&mut self, document: &str) -> Vec<(u32, String)> {
+        let _ = document;
+        Vec::new()
+    }
+
     /// Why a prompt cannot be played, and the places searched.
     fn prompt(&mut self, tenant: &str, name: &str) -> Option<String> {
         let _ = (tenant, name);
@@ -115,7 +122,8 @@ pub struct Examined {
     pub faults: Vec<Fault>,
     /// Faults of the applications and prompts that it names. It can be imported, but calls that need them go elsewhere.
     pub warnings: Vec<Fault>,
-    /// Settings of the file without effect, or with another one than is expected. It can be imported, and only that is missing.
+    /// Settings of the file without effect, or with another one than is expected, and groups that are not there though applications name
+    /// them. It can be imported, and only that is missing.
     pub notices: Vec<Fault>,
 }
 
@@ -154,6 +162,7 @@ fn examined(text: &str, companions: &mut impl Companions, names: NameRule) -> Ex
         Err(fault) => return unreadable(fault),
     };
     let (mut faults, mut warnings, mut notices) = (Vec::new(), Vec::new(), Vec::new());
+    let mut named_groups: Vec<(String, Fault)> = Vec::new();
     shape::check(&root, &declaration::TENANT, "", &mut faults);
     let mut documents = |path: &str, key: String, line: usize, faults: &mut Vec<Fault>| {
         document(path, companions).map_or_else(
@@ -165,6 +174,10 @@ fn examined(text: &str, companions: &mut impl Companions, names: NameRule) -> Ex
                 let wrong = companions.application(&text).into_iter();
                 let rule = |what: String| BrokenRule::other(format!("{path}: {what}"));
                 warnings.extend(wrong.map(|what| Fault { line, key: key.clone(), rule: rule(what) }));
+                named_groups.extend(companions.named_groups(&text).into_iter().map(|(at, group)| {
+                    let what = format!("line {at}: there is no group {group}, so calls for it wait");
+                    (group, Fault { line, key: key.clone(), rule: rule(what) })
+                }));
                 text
             },
         )
@@ -177,6 +190,9 @@ fn examined(text: &str, companions: &mut impl Companions, names: NameRule) -> Ex
         faults.extend(object_faults::name_faults(&read.objects, &read.lines));
     }
     rules::without_effect(&read.objects, &read.lines, &mut notices);
+    let groups: HashSet<&str> = read.objects.agent_groups.iter().map(|group| group.name.as_str()).collect();
+    let missing = named_groups.into_iter().filter(|(group, _)| !groups.contains(group.as_str()));
+    notices.extend(missing.map(|(_, fault)| fault));
     for prompt in &read.objects.prompts {
         if let Some(reason) = companions.prompt(&read.objects.tenant.id, &prompt.name) {
             warnings.push(Fault {

@@ -273,6 +273,10 @@ impl Companions for ReferencedFiles {
         orchestration::ors::faults(document, self.clock.clone())
     }
 
+    fn named_groups(&mut self, document: &str) -> Vec<(u32, String)> {
+        orchestration::ors::named_groups(document)
+    }
+
     fn prompt(&mut self, tenant: &str, name: &str) -> Option<String> {
         // An invalid id is a fault of the file itself.
         voice::media_server::prompt_fault(&self.prompts, &TenantId::parse(tenant).ok()?, name)

@@ -3,7 +3,10 @@
 use backends::sqlite::SqliteProvisioning;
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Secret, Skill};
 use infra::conformance::provisioning;
-use infra::{ChangeNote, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, ProvisioningStore as _, Revision};
+use infra::{
+    ChangeNote, ChangeWay, HistoryEntry, HistoryPage, HistoryPoint, ObjectChange, ProvisioningStore as _, Revision,
+    VersionedObjects,
+};
 use model::{TenantId, Timestamp};
 use proptest::prelude::*;
 use tenant::backup::{self, BackupReader};

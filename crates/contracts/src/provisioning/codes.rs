@@ -13,6 +13,9 @@ pub struct FeatureCode {
     pub ask_pin: bool,
 }
 
+/// The most reasons of a tenant: an agent chooses among them.
+pub const ACTION_CODES_MAX: usize = 500;
+
 /// A reason for which an agent is not ready.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionCode {

@@ -19,7 +19,7 @@ pub enum FaultCode {
     OnlyWithout,
     /// The value is of another kind than is `wanted`: `text`, `number`, `flag`, `list` or `map`; empty where that is not known.
     WrongType,
-    /// It is none of the names that there are: `names`, with commas between them.
+    /// It is none of the names that there are: `names`, with commas between them, the first ones of many.
     OneOf,
     /// A number is not from `least` to `most`.
     OutOfRange,

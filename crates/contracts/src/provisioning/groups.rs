@@ -25,6 +25,11 @@ impl AgentGroup {
         format!("{}{name}", Self::SKILL_PREFIX)
     }
 
+    /// Whether a group may have that name: what would end it where an expression has it in quotation marks is not in it.
+    pub fn may_be_name(name: &str) -> bool {
+        !name.contains('"')
+    }
+
     /// What the names of those skills begin with.
     pub const SKILL_PREFIX: &'static str = "group:";
 }

@@ -15,11 +15,6 @@ pub struct LookupList {
 }
 
 impl LookupList {
-    /// The value of a key in a section.
-    pub fn value(&self, section: &str, key: &str) -> Option<&str> {
-        self.sections.get(section)?.get(key).map(String::as_str)
-    }
-
     /// Bytes of the names of its sections, of its keys and of its values.
     pub fn bytes(&self) -> usize {
         let of_section = |(name, values): (&String, &BTreeMap<String, String>)| {

@@ -134,7 +134,53 @@ pub fn faults(text: &str, clock: Arc<dyn Clock>) -> Vec<String> {
     }
 }
 
+/// The groups of agents that an application's document names as they are written (`name="'Day team'"`), each with its line.
+pub fn named_groups(text: &str) -> Vec<(u32, String)> {
+    let Ok(document) = Document::load(text, &DIALECT, Limits::default(), None) else { return Vec::new() };
+    let names = document.attributes("queue", "target", "name").into_iter();
+    let mut named: Vec<(u32, String)> =
+        names.filter_map(|name| Some((name.line, literal(&name.text)?.to_owned()))).collect();
+    named.sort();
+    named.dedup();
+    named
+}
+
+/// The text of an expression that is a text alone, without escapes.
+fn literal(expression: &str) -> Option<&str> {
+    ['\'', '"'].into_iter().find_map(|quote| {
+        let text = expression.trim().strip_prefix(quote)?.strip_suffix(quote)?;
+        (!text.contains([quote, '\\'])).then_some(text)
+    })
+}
+
 /// FNV-1a: distinguishes texts, with the same result in every version of this program.
 fn digest(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_found_wherever_they_are_named_as_they_are_written() {
+        let target = |name: &str| {
+            format!(
+                "<queue:submit requestid='r'><queue:targets><queue:target name=\"{name}\"/></queue:targets></queue:submit>\n"
+            )
+        };
+        let text = format!(
+            "<scxml version='1.0' datamodel='ecmascript' xmlns:queue='urn:trunkline:queue'><datamodel><data id='r'/></datamodel><state>\n\
+             <onentry>{}<if cond='true'>{}</if></onentry><transition event='e'>{}{}{}</transition></state></scxml>",
+            target("'Day team'"),
+            target(" &quot;O'Brien&quot; "),
+            target("'Night team'"),
+            target("'Team ' + number"),
+            target("'it\\'s'"),
+        );
+        let named = named_groups(&text);
+        let expected = [(2, "Day team"), (3, "O'Brien"), (4, "Night team")];
+        assert_eq!(named, expected.map(|(line, name)| (line, name.to_owned())));
+        assert!(named_groups("<scxml").is_empty(), "it is no document");
+    }
 }

@@ -9,6 +9,7 @@ use model::TenantId;
 use super::line::BackupLine;
 use super::read::BackupReader;
 use super::{BackupError, BackupFault};
+use crate::file;
 use crate::import::{self, Imported};
 
 /// What has become of a tenant.
@@ -169,7 +170,7 @@ fn gathered<R: BufRead>(
             }
             ArchivedPart::Object(Object::Tenant(_), _) => return Err(wrong().into()),
             ArchivedPart::Object(object, _) => match &mut objects {
-                Some(objects) => push(objects, object),
+                Some(objects) => file::push(objects, object),
                 None => return Err(wrong().into()),
             },
             ArchivedPart::Snapshot(snapshot) => kept.push(snapshot),
@@ -179,28 +180,4 @@ fn gathered<R: BufRead>(
     let none = || group.reader.fault(format!("tenant {tenant} has no objects"));
     let objects = objects.ok_or_else(none)?;
     Ok((objects, kept))
-}
-
-/// Adds an object without a search for one of its key: a large tenant would take long.
-fn push(objects: &mut TenantObjects, object: Object) {
-    match object {
-        Object::Tenant(tenant) => objects.tenant = *tenant,
-        Object::Skill(skill) => objects.skills.push(skill),
-        Object::Prompt(prompt) => objects.prompts.push(prompt),
-        Object::Application(application) => objects.applications.push(application),
-        Object::Dn(dn) => objects.dns.push(dn),
-        Object::Place(place) => objects.places.push(*place),
-        Object::Person(person) => objects.people.push(*person),
-        Object::Number(number) => objects.numbers.push(number),
-        Object::Trunk(trunk) => objects.trunks.push(*trunk),
-        Object::FeatureCode(code) => objects.feature_codes.push(code),
-        Object::Schedule(schedule) => objects.schedules.push(schedule),
-        Object::DialRule(rule) => objects.dial_rules.push(rule),
-        Object::Client(client) => objects.clients.push(client),
-        Object::AgentGroup(group) => objects.agent_groups.push(*group),
-        Object::ActionCode(code) => objects.action_codes.push(code),
-        Object::List(list) => objects.lists.push(*list),
-        Object::BusinessAttribute(attribute) => objects.business_attributes.push(attribute),
-        Object::PlaceGroup(group) => objects.place_groups.push(group),
-    }
 }

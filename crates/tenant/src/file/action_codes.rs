@@ -1,14 +1,11 @@
 //! Reasons for which agents are not ready: their declaration, reading and writing.
 
-use contracts::provisioning::ActionCode;
+use contracts::provisioning::{ACTION_CODES_MAX, ActionCode};
 
 use super::scalar::text as scalar;
 use super::shape::Need::{Optional, Required};
 use super::shape::{Field, NAME, Shape, field};
 use super::tree::{Node, number, text};
-
-/// The most reasons of a tenant: an agent chooses among them.
-const ACTION_CODES_MAX: usize = 500;
 
 static ORDER: Shape = Shape::Number { min: 0, max: 65_535 };
 
@@ -66,7 +63,7 @@ mod tests {
             [
                 (8, "action_codes.2.name", "the reason 1 has that code or name already"),
                 (9, "action_codes.3.name", "the reason 2 has that code or name already"),
-                (10, "action_codes.lunch.name", "the reason 2 has that code or name already"),
+                (10, "action_codes.lunch.code", "the reason 2 has that code or name already"),
                 (11, "action_codes[4]", "the name stands on line 7 already"),
             ]
         );

@@ -90,5 +90,10 @@ mod tests {
                 ("business_attributes[2].values", "it is needed"),
             ]
         );
+        let values: Vec<String> = (0..1_000).map(|number| format!("{{value: v{number}}}")).collect();
+        let text = format!("business_attributes: [{{name: a, values: [{}], default: z}}]\n", values.join(", "));
+        let Faults(faults) = read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect_err("a fault");
+        let (name, values) = &faults[0].rule.values[0];
+        assert_eq!((*name, values.split(", ").count()), ("names", 20), "those that fit on a page");
     }
 }

@@ -5,29 +5,32 @@ use contracts::provisioning::{Object, Tenant, TenantObjects};
 /// The objects of a tenant, each kind in the order in which they come. No two may have the same key.
 pub(crate) fn gathered(tenant: Tenant, objects: impl IntoIterator<Item = Object>) -> TenantObjects {
     let mut all = TenantObjects::new(tenant);
-    for object in objects {
-        match object {
-            Object::Tenant(o) => all.tenant = *o,
-            Object::Skill(o) => all.skills.push(o),
-            Object::Prompt(o) => all.prompts.push(o),
-            Object::Application(o) => all.applications.push(o),
-            Object::Dn(o) => all.dns.push(o),
-            Object::Place(o) => all.places.push(*o),
-            Object::Person(o) => all.people.push(*o),
-            Object::Number(o) => all.numbers.push(o),
-            Object::Trunk(o) => all.trunks.push(*o),
-            Object::FeatureCode(o) => all.feature_codes.push(o),
-            Object::Schedule(o) => all.schedules.push(o),
-            Object::DialRule(o) => all.dial_rules.push(o),
-            Object::Client(o) => all.clients.push(o),
-            Object::AgentGroup(o) => all.agent_groups.push(*o),
-            Object::ActionCode(o) => all.action_codes.push(o),
-            Object::List(o) => all.lists.push(*o),
-            Object::BusinessAttribute(o) => all.business_attributes.push(o),
-            Object::PlaceGroup(o) => all.place_groups.push(o),
-        }
-    }
+    objects.into_iter().for_each(|object| push(&mut all, object));
     all
+}
+
+/// Adds an object without a search for one of its key: a large tenant would take long.
+pub(crate) fn push(all: &mut TenantObjects, object: Object) {
+    match object {
+        Object::Tenant(o) => all.tenant = *o,
+        Object::Skill(o) => all.skills.push(o),
+        Object::Prompt(o) => all.prompts.push(o),
+        Object::Application(o) => all.applications.push(o),
+        Object::Dn(o) => all.dns.push(o),
+        Object::Place(o) => all.places.push(*o),
+        Object::Person(o) => all.people.push(*o),
+        Object::Number(o) => all.numbers.push(o),
+        Object::Trunk(o) => all.trunks.push(*o),
+        Object::FeatureCode(o) => all.feature_codes.push(o),
+        Object::Schedule(o) => all.schedules.push(o),
+        Object::DialRule(o) => all.dial_rules.push(o),
+        Object::Client(o) => all.clients.push(o),
+        Object::AgentGroup(o) => all.agent_groups.push(*o),
+        Object::ActionCode(o) => all.action_codes.push(o),
+        Object::List(o) => all.lists.push(*o),
+        Object::BusinessAttribute(o) => all.business_attributes.push(o),
+        Object::PlaceGroup(o) => all.place_groups.push(o),
+    }
 }
 
 /// Every object, in the order of [`contracts::provisioning::ObjectKind::ALL`].

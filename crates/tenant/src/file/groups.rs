@@ -7,8 +7,10 @@ use super::shape::Need::{Optional, Required};
 use super::shape::{Field, NAME, Shape, field};
 use super::tree::{Node, text, texts};
 
-/// The most groups of a tenant, of each kind: each expression is looked at for each agent.
+/// The most groups of a tenant, of each kind.
 const GROUPS_MAX: usize = 1_000;
+/// The most groups of agents of a tenant that have an expression: each one is looked at for each agent.
+pub(super) const EXPRESSIONS_MAX: usize = 100;
 /// The most members that a group names.
 const MEMBERS_MAX: usize = 10_000;
 /// The most people who look after one.

@@ -68,11 +68,46 @@ mod tests {
         let text = "lists:\n  - name: Branches\n    sections:\n      berlin: {greeting: \"Guten Tag: hier\", \"0\": \"true\"}\n      \"off\": {}\n  - {name: Empty}\n";
         let objects = read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect("a tenant");
         let list = &objects.lists[0];
-        assert_eq!(list.value("berlin", "greeting"), Some("Guten Tag: hier"));
-        assert_eq!((list.value("berlin", "0"), list.value("off", "0")), (Some("true"), None));
+        assert_eq!(
+            (&*list.sections["berlin"]["greeting"], &*list.sections["berlin"]["0"]),
+            ("Guten Tag: hier", "true")
+        );
+        assert!(list.sections["off"].is_empty());
         assert_eq!((objects.lists[1].bytes(), objects.lists.len()), (0, 2));
         let again = read(&write(&objects).yaml, |_| Ok(String::new())).expect("what was exported");
         assert_eq!(again.lists, objects.lists);
+    }
+
+    #[test]
+    fn a_key_that_yaml_would_change_has_to_stand_in_quotes() {
+        let plain = "+4930: v, 0049: v, 0x1F: v, True: v, 1.5: v, 2.5: v, ~: v, 7: v";
+        let quoted = "\"+4930\": v, '0049': v, \"0x1F\": v, \"True\": v, \"1.5\": v, \"2.5\": v, \"~\": v, \"7\": v";
+        let list = |keys: &str| {
+            read(&format!("{HEAD}lists: [{{name: a, sections: {{s: {{{keys}}}}}}}]\n"), |_| Ok(String::new()))
+        };
+        let Faults(faults) = list(plain).expect_err("faults");
+        let told: Vec<(&str, &str)> = faults.iter().map(|fault| (&*fault.key, &*fault.rule.words)).collect();
+        for (key, noun) in [
+            ("4930", "a number"),
+            ("49", "a number"),
+            ("31", "a number"),
+            ("true", "true or false"),
+            ("?", "a number with a fraction"),
+            ("?", "nothing"),
+            ("7", "a number"),
+        ] {
+            let expected =
+                (format!("lists[0].sections.s.{key}"), format!("a key here is text, this is {noun}: put it in quotes"));
+            assert!(told.contains(&(&*expected.0, &*expected.1)), "{expected:?} is not in {told:?}");
+        }
+        let section = list(quoted).expect("a tenant").lists.remove(0).sections.remove("s").unwrap_or_default();
+        let keys: Vec<&str> = section.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["+4930", "0049", "0x1F", "1.5", "2.5", "7", "True", "~"]);
+        let levels =
+            "skills: [\"5\"]\npeople: [{user: a, first_name: A, last_name: A, agent: {id: a, skills: {5: 3}}}]\n";
+        let Faults(faults) = read(&format!("{HEAD}{levels}"), |_| Ok(String::new())).expect_err("a fault");
+        assert_eq!(faults[0].key, "people[0].agent.skills.5");
+        assert!(read(&format!("{HEAD}{}", levels.replace("{5:", "{\"5\":")), |_| Ok(String::new())).is_ok());
     }
 
     #[test]

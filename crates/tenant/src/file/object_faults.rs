@@ -6,6 +6,7 @@ use std::fmt;
 use contracts::provisioning::{DnKind, FaultCode, Object, ObjectKey, ObjectKind, TenantObjects};
 
 use super::gather::gathered;
+use super::groups::EXPRESSIONS_MAX;
 use super::rules::{self, Lines};
 use super::{BrokenRule, Fault, declaration, shape, tree, write};
 use crate::names::name_fault;
@@ -122,13 +123,23 @@ impl Sections {
     }
 }
 
-/// The most objects that a section may have.
-pub(crate) fn section_max(section: &str) -> Option<usize> {
-    shape::most(&declaration::TENANT, section)
+/// What groups of agents with an expression count as besides their section.
+const EXPRESSIONS: &str = "agent_groups.expression";
+
+/// What an object counts as where a tenant has a bounded number: one of its section and, if it is a group of agents with an expression, one
+/// of these.
+pub(crate) fn counted(object: &Object) -> impl Iterator<Item = &'static str> + use<> {
+    let has_expression = matches!(object, Object::AgentGroup(group) if group.expression.is_some());
+    section(object).into_iter().chain(has_expression.then_some(EXPRESSIONS))
+}
+
+/// The most objects of a tenant that may count as this.
+pub(crate) fn counted_max(counted: &str) -> Option<usize> {
+    if counted == EXPRESSIONS { Some(EXPRESSIONS_MAX) } else { shape::most(&declaration::TENANT, counted) }
 }
 
 /// The section of a file in which an object stands.
-pub(crate) fn section(object: &Object) -> Option<&'static str> {
+fn section(object: &Object) -> Option<&'static str> {
     Some(match object {
         Object::Tenant(_) => return None,
         Object::Skill(_) => "skills",
@@ -158,17 +169,15 @@ pub(crate) fn section(object: &Object) -> Option<&'static str> {
 
 // === fields ===
 
-/// The field of a rule's key: `people.ann.agent.id` and `7101.password` name the object at their beginning.
+/// The field of a rule's key: `people.ann.agent.id` and `7101.password` name the object at their beginning, DNs without a section.
 fn field(of: &ObjectKey, key: &str) -> String {
-    let rest = match of.kind {
-        ObjectKind::Tenant => key,
-        _ => {
-            let named =
-                key.strip_prefix(of.id.as_str()).or_else(|| key.split_once('.')?.1.strip_prefix(of.id.as_str()));
-            named.map_or(key, |rest| rest.trim_start_matches('.'))
-        }
+    let at_id = match of.kind {
+        ObjectKind::Tenant => return renamed(of.kind, key),
+        ObjectKind::Dn => Some(key),
+        _ => key.split_once('.').map(|(_section, rest)| rest),
     };
-    renamed(of.kind, rest)
+    let rest = at_id.and_then(|text| text.strip_prefix(of.id.as_str()));
+    renamed(of.kind, rest.map_or(key, |rest| rest.trim_start_matches('.')))
 }
 
 /// The field of a document for a key of a file: a few have other names.
@@ -185,7 +194,7 @@ fn renamed(kind: ObjectKind, key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use contracts::provisioning::{Agent, Person, Secret, Skill, SkillLevel};
+    use contracts::provisioning::{ActionCode, Agent, Person, Secret, Skill, SkillLevel};
 
     use super::*;
 
@@ -252,6 +261,27 @@ mod tests {
             [FaultCode::OutOfRange, FaultCode::Needed]
         );
         assert_eq!(object_faults(&objects, |key| key.id != "new"), [], "it has not been changed");
+    }
+
+    #[test]
+    fn an_id_that_begins_its_section_is_not_taken_for_it() {
+        let kinds = ObjectKind::ALL.into_iter().filter(|kind| *kind != ObjectKind::Tenant);
+        for kind in kinds {
+            let section = format!("{}s", kind.as_str());
+            let ids = (1..=section.len()).map(|bytes| section[..bytes].to_owned());
+            for id in ids.chain([format!("{section}.x"), "field".to_owned()]) {
+                let of = ObjectKey { kind, id };
+                let key = if kind == ObjectKind::Dn { of.id.clone() } else { format!("{section}.{}", of.id) };
+                assert_eq!(field(&of, &format!("{key}.field")), "field", "{of:?}");
+                assert_eq!(field(&of, &key), "", "{of:?}");
+            }
+        }
+        let mut objects = example();
+        let code = |code: &str, name: &str| ActionCode { code: code.to_owned(), name: name.to_owned(), order: None };
+        objects.action_codes.extend([code("first", "twice"), code("a", "twice")]);
+        let faults = object_faults(&objects, |_| true);
+        let told: Vec<_> = faults.iter().map(|fault| (fault.key.id.as_str(), fault.field.as_str())).collect();
+        assert_eq!(told, [("a", "name")]);
     }
 
     #[test]

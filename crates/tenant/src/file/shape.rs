@@ -143,6 +143,10 @@ fn check_named(node: &Node, of: &Shape, max: usize, at: &str, faults: &mut Vec<F
         fault(faults, node.line, at, too_many(max));
     }
     for entry in entries {
+        if let Some(noun) = entry.key_noun {
+            let words = format!("a key here is text, this is {noun}: put it in quotes");
+            fault(faults, entry.line, &join(at, &entry.key), BrokenRule::wrong_type("text", words));
+        }
         check(&entry.node, of, &join(at, &entry.key), faults);
     }
 }

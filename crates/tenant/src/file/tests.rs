@@ -343,6 +343,28 @@ fn applications_and_prompts_that_cannot_be_used_are_told_with_their_line_and_hin
     );
 }
 
+/// Every application names two groups.
+struct Naming;
+
+impl Companions for Naming {
+    fn document(&mut self, _: &Path) -> std::io::Result<String> {
+        Ok("<scxml/>".to_owned())
+    }
+
+    fn named_groups(&mut self, _: &str) -> Vec<(u32, String)> {
+        vec![(3, "Day team".to_owned()), (9, "Day Team".to_owned())]
+    }
+}
+
+#[test]
+fn a_group_that_an_application_names_and_nobody_has_made_is_told_and_hinders_no_import() {
+    let text = "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {m: m.wav}\napplications:\n  a: a.scxml\nagent_groups: [{name: Day team}]\n";
+    let examined = examine(text, &mut Naming);
+    assert!(examined.faults.is_empty() && examined.warnings.is_empty());
+    let said: Vec<String> = examined.notices.iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["line 7: applications.a: a.scxml: line 9: there is no group Day Team, so calls for it wait"]);
+}
+
 #[test]
 fn a_trunk_has_a_user_with_a_password_or_neither() {
     for (keys, fault) in [

@@ -33,6 +33,8 @@ pub(super) enum Value {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) key: String,
+    /// What the key is where it is no text, for messages: `0049` would be the number 49.
+    pub(super) key_noun: Option<&'static str>,
     pub(super) line: usize,
     pub(super) node: Node,
 }
@@ -103,10 +105,9 @@ fn node(yaml: MarkedYaml<'_>, depth: usize) -> Node {
         YamlData::Representation(text, ..) => Value::Text(text.into_owned()),
         YamlData::Sequence(items) => Value::List(items.into_iter().map(|item| node(item, depth + 1)).collect()),
         YamlData::Mapping(map) => {
-            let entries = map.into_iter().map(|(key, value)| Entry {
-                key: key_text(&key),
-                line: key.span.start.line(),
-                node: node(value, depth + 1),
+            let entries = map.into_iter().map(|(key, value)| {
+                let (text, key_noun) = key_text(&key);
+                Entry { key: text, key_noun, line: key.span.start.line(), node: node(value, depth + 1) }
             });
             Value::Map(entries.collect())
         }
@@ -127,13 +128,15 @@ fn scalar_value(scalar: Scalar<'_>) -> Value {
     }
 }
 
-fn key_text(key: &MarkedYaml<'_>) -> String {
+/// A key and, if it is no text, what it is: then it is not as it is written.
+fn key_text(key: &MarkedYaml<'_>) -> (String, Option<&'static str>) {
     match &key.data {
-        YamlData::Value(Scalar::String(text)) => text.to_string(),
-        YamlData::Value(Scalar::Integer(number)) => number.to_string(),
-        YamlData::Value(Scalar::Boolean(value)) => value.to_string(),
-        // No declaration has such a key, so it is reported as unknown.
-        _ => "?".to_owned(),
+        YamlData::Value(Scalar::String(text)) => (text.to_string(), None),
+        YamlData::Value(Scalar::Integer(number)) => (number.to_string(), Some("a number")),
+        YamlData::Value(Scalar::Boolean(value)) => (value.to_string(), Some("true or false")),
+        YamlData::Value(Scalar::FloatingPoint(_)) => ("?".to_owned(), Some("a number with a fraction")),
+        YamlData::Value(Scalar::Null) => ("?".to_owned(), Some("nothing")),
+        _ => ("?".to_owned(), Some("no text")),
     }
 }
 

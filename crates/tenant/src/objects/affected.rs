@@ -211,7 +211,8 @@ impl ChangedTenant<'_> {
 // === what their rules need besides ===
 
 impl ChangedTenant<'_> {
-    /// What has to be there so that the rules of these objects find what they would find in the whole tenant.
+    /// What has to be there so that the rules of these objects find what they would find in the whole tenant: all that they refer to. So
+    /// whoever is deleted and is named by a group brings everybody whom that group names.
     fn beside(&self, looked: &BTreeSet<Slot>) -> BTreeSet<Slot> {
         let mut beside = BTreeSet::new();
         let mut emergencies = Vec::new();

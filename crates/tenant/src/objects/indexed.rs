@@ -27,7 +27,7 @@ pub struct IndexedTenant {
     holders: HashMap<TieMark, BTreeSet<Slot>>,
     next: Slot,
     bytes: usize,
-    /// Objects of each section of a file.
+    /// Objects by what they count as ([`file::counted`]).
     counts: HashMap<&'static str, usize>,
 }
 
@@ -91,9 +91,9 @@ impl IndexedTenant {
         self.bytes
     }
 
-    /// The number of objects of a section of a file.
-    pub(super) fn count(&self, section: &str) -> usize {
-        self.counts.get(section).copied().unwrap_or_default()
+    /// The number of objects that count as this.
+    pub(super) fn count(&self, counted: &str) -> usize {
+        self.counts.get(counted).copied().unwrap_or_default()
     }
 
     /// The tenant itself.
@@ -174,8 +174,8 @@ impl IndexedTenant {
             self.holders.entry(mark).or_default().insert(slot);
         }
         self.bytes += weight(&object);
-        if let Some(section) = file::section(&object) {
-            *self.counts.entry(section).or_default() += 1;
+        for counted in file::counted(&object) {
+            *self.counts.entry(counted).or_default() += 1;
         }
         self.held.insert(slot, IndexedObject { object, revision });
     }
@@ -183,8 +183,10 @@ impl IndexedTenant {
     fn let_go(&mut self, slot: Slot) {
         let Some(IndexedObject { object, .. }) = self.held.remove(&slot) else { return };
         self.bytes = self.bytes.saturating_sub(weight(&object));
-        if let Some(count) = file::section(&object).and_then(|section| self.counts.get_mut(section)) {
-            *count = count.saturating_sub(1);
+        for counted in file::counted(&object) {
+            if let Some(count) = self.counts.get_mut(counted) {
+                *count = count.saturating_sub(1);
+            }
         }
         for mark in marks(&object) {
             if let Some(holders) = self.holders.get_mut(&mark) {

@@ -12,7 +12,7 @@ use crate::file;
 use crate::names::name_fault;
 
 /// The changes of a batch that keeps every rule, of objects that are not as they were. Passwords are still in clear. What it costs depends
-/// on the objects of the batch and on those that refer to them, not on the others.
+/// on the objects of the batch, on those that refer to them, and on what all these refer to, not on the others.
 pub(super) fn plan(held: &IndexedTenant, edits: &[ObjectEdit]) -> Result<Vec<ObjectChange>, ChangeRefusal> {
     stale(held, edits)?;
     let (mut changes, mut faults) = (Vec::with_capacity(edits.len()), Vec::new());
@@ -82,7 +82,7 @@ fn edited(held: &IndexedTenant, edit: &ObjectEdit, is_first: bool) -> Result<Opt
     Ok(Some(object).filter(|object| Some(object) != present).map(ObjectChange::Put))
 }
 
-/// What changes do to a section of a file.
+/// What changes do to the number of objects that count as something.
 #[derive(Default)]
 struct Growth {
     come: usize,
@@ -90,30 +90,29 @@ struct Growth {
     last: Option<ObjectKey>,
 }
 
-/// Refuses changes by which a section of the tenant's file would have more objects than it may, and more than now.
+/// Refuses changes by which a section of the tenant's file would have more objects than it may, and more than now; and so with groups that
+/// have an expression.
 fn bounded(held: &IndexedTenant, changes: &[ObjectChange]) -> Result<(), ChangeRefusal> {
     let mut sections: BTreeMap<&'static str, Growth> = BTreeMap::new();
     for change in changes {
         let (key, after) = match change {
-            ObjectChange::Put(object) => (object.key(), file::section(object)),
+            ObjectChange::Put(object) => (object.key(), Some(object)),
             ObjectChange::Delete(key) => (key.clone(), None),
         };
-        let before = held.get(&key).and_then(file::section);
-        if before == after {
-            continue;
-        }
-        if let Some(section) = before {
+        let [before, after] =
+            [held.get(&key), after].map(|one| one.into_iter().flat_map(file::counted).collect::<Vec<_>>());
+        for section in before.iter().copied().filter(|section| !after.contains(section)) {
             sections.entry(section).or_default().go += 1;
         }
-        if let Some(section) = after {
+        for section in after.iter().copied().filter(|section| !before.contains(section)) {
             let growth = sections.entry(section).or_default();
             growth.come += 1;
-            growth.last = Some(key);
+            growth.last = Some(key.clone());
         }
     }
     let full = sections.into_iter().filter_map(|(section, Growth { come, go, last })| {
         let count = (held.count(section) + come).saturating_sub(go);
-        let max = file::section_max(section).filter(|max| come > go && count > *max)?;
+        let max = file::counted_max(section).filter(|max| come > go && count > *max)?;
         let words = format!("{section}: there would be {count}, a tenant has at most {max}");
         let rule = BrokenRule::new(FaultCode::SectionFull, words).naming("section", section);
         Some(ObjectFault { key: last?, field: String::new(), rule: rule.naming("most", max.to_string()) })
@@ -142,7 +141,7 @@ fn put_key(change: &ObjectChange) -> Option<ObjectKey> {
 
 #[cfg(test)]
 mod tests {
-    use contracts::provisioning::Skill;
+    use contracts::provisioning::{AgentGroup, Skill};
     use infra::{HistoryPoint, Revision, VersionedObjects};
 
     use super::*;
@@ -211,7 +210,7 @@ mod tests {
     #[test]
     fn no_section_of_the_file_grows_beyond_its_limit() {
         let held = held();
-        let most = file::section_max("applications").unwrap();
+        let most = file::counted_max("applications").unwrap();
         let application = |number: usize| {
             let document = format!(r#"{{"name":"new{number}","document":"<scxml/>"}}"#);
             edit(ObjectKind::Application, &format!("new{number}"), None, EditAction::Put(document))
@@ -227,9 +226,37 @@ mod tests {
     }
 
     #[test]
+    fn groups_with_expressions_are_fewer_than_groups() {
+        let mut read = read();
+        let most = file::counted_max("agent_groups.expression").unwrap();
+        let group = |number: usize| AgentGroup {
+            name: format!("many{number}"),
+            expression: Some("Sales >= 1".to_owned()),
+            ..AgentGroup::default()
+        };
+        let has_expression = |group: &&AgentGroup| group.expression.is_some();
+        let present = read.objects.agent_groups.iter().filter(has_expression).count();
+        read.objects.agent_groups.extend((present..most).map(group));
+        let held = IndexedTenant::of(read);
+        let put = |name: &str, expression: &str| {
+            let document = format!(r#"{{"name":"{name}","agents":[],"expression":{expression}}}"#);
+            edit(ObjectKind::AgentGroup, name, None, EditAction::Put(document))
+        };
+        assert!(plan(&held, &[put("New", "null")]).is_ok());
+        let another = put("New", r#""Sales >= 2""#);
+        let Err(ChangeRefusal::Faults(faults)) = plan(&held, std::slice::from_ref(&another)) else {
+            panic!("too many")
+        };
+        assert_eq!((faults.len(), faults[0].rule.code, faults[0].key.id.as_str()), (1, FaultCode::SectionFull, "New"));
+        let last = format!("many{}", most - 1);
+        assert!(plan(&held, &[put(&last, r#""Sales >= 3""#)]).is_ok(), "it has one already");
+        assert!(plan(&held, &[put(&last, "null"), another]).is_ok());
+    }
+
+    #[test]
     fn a_section_that_is_too_large_already_may_shrink_and_change() {
         let mut read = read();
-        let many = (0..=file::section_max("skills").unwrap()).map(|number| Skill { name: format!("many{number}") });
+        let many = (0..=file::counted_max("skills").unwrap()).map(|number| Skill { name: format!("many{number}") });
         read.objects.skills.extend(many);
         let held = IndexedTenant::of(read);
         let swap = [skill("New", None), edit(ObjectKind::Skill, "many0", None, EditAction::Delete)];

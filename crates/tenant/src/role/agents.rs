@@ -16,6 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::PublishedTenants;
 
 pub(super) use profiles::AgentObjects;
+use profiles::ToldAgents;
 
 /// The port of rq.
 const PORT: u16 = 12_100;
@@ -100,7 +101,7 @@ async fn send(
     updates: &mpsc::Sender<v1::AgentsUpdate>,
     held: &mut watch::Receiver<PublishedTenants>,
     tenant: &TenantId,
-    told: &mut Option<(ConfigVersion, AgentObjects)>,
+    told: &mut Option<(ConfigVersion, ToldAgents)>,
 ) -> anyhow::Result<()> {
     let now = held.borrow_and_update().get(tenant).cloned();
     let Some((version, objects)) = now else { return Ok(()) };
@@ -108,8 +109,11 @@ async fn send(
     if told.as_ref().is_some_and(|(last, _)| *last == version) {
         return Ok(());
     }
-    let update = objects.update(Revision(version.revision), told.as_ref().map(|(_, before)| before));
-    *told = Some((version, objects));
+    let before = told.take().map(|(_, before)| before);
+    // Expressions of many groups for many agents: not on the thread that serves every tenant.
+    let compute = move || objects.update(Revision(version.revision), before.as_ref());
+    let (update, now) = tokio::task::spawn_blocking(compute).await?;
+    *told = Some((version, now));
     if !update.whole && update.agents.is_empty() && update.gone.is_empty() {
         return Ok(());
     }

@@ -8,6 +8,7 @@ use testkit::{Installation, Visitor};
 use crate::carried::carried;
 
 const BASE: &str = "/scim/v2/example";
+const OBJECTS: &str = "/agent-setup/api/v1/example";
 const USERS: &str = "/Users";
 const MEDIA_TYPE: &str = "application/scim+json";
 const ANN: &str = "ann.archer@centre.example";
@@ -144,7 +145,18 @@ fn okta_discovers_creates_deactivates_replaces_and_deletes_a_user() -> Result<()
     ensure!(replaced["name"]["givenName"] == "Anna" && replaced["active"] == true, "{replaced}");
     ensure!(replaced.get("emails").is_none(), "{replaced}");
 
+    // A group of agents that names her lets her go.
+    let group = json!({ "name": "Archers", "agents": [ANN, "ada.adler"], "managers": [ANN] });
+    let edit = json!({ "kind": "agent_group", "id": "Archers", "action": "put", "object": group });
+    let body = json!({ "edits": [edit] }).to_string();
+    let bearer: [&str; 2] = ["--header", &okta.authorization];
+    let with_body: [&str; 6] =
+        ["--header", &okta.authorization, "--header", "content-type: application/json", "--data-binary", &body];
+    let answer = okta.visitor.ask(&format!("{OBJECTS}/changes"), &with_body)?;
+    ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
     ensure!(okta.sends("DELETE", &user, None, &[])?.status == 204, "she is not deleted");
+    let group = okta.visitor.ask(&format!("{OBJECTS}/objects/agent_group/Archers"), &bearer)?;
+    ensure!(group.body.contains("ada.adler") && !group.body.contains(ANN), "{}", group.body);
     refuses(&okta.sends("GET", &user, None, &[])?, 404, "")?;
     refuses(&okta.sends("DELETE", &user, None, &[])?, 404, "")?;
     for (id, from, to, port) in

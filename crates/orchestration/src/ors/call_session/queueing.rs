@@ -392,7 +392,7 @@ fn skill_expression(targets: &[&ActionNode]) -> Result<String, String> {
 
 /// The skill expression that the members of a group fit: who is in it has that skill.
 fn group_expression(group: &str) -> Result<String, String> {
-    if group.contains('"') {
+    if !AgentGroup::may_be_name(group) {
         return Err("name: no group has a quotation mark in its name".to_owned());
     }
     Ok(format!("\"{}\" >= 1", AgentGroup::member_skill(group)))

@@ -1,14 +1,14 @@
 //! People of tenant, for requests of SCIM: one by one, all that pass a filter, and their changes. With the caller's own token.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
-use contracts::provisioning::ObjectKind;
+use contracts::provisioning::{AgentGroup, ObjectKind};
 use contracts::v1;
 use contracts::v1::change_object::Action;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tonic::Code;
 
 use super::answers::refused;
@@ -162,6 +162,32 @@ impl ScimPeople {
         answer.map(tonic::Response::into_inner).map_err(|status| refused(&status))
     }
 
+    /// The changes by which somebody leaves the groups of agents that name whoever has that user name.
+    ///
+    /// # Errors
+    /// If tenant refuses to tell.
+    pub async fn leaves_groups(&self, user: &str) -> Result<Vec<v1::ChangeObject>, ScimError> {
+        let kind = ObjectKind::Person.as_str().to_owned();
+        let asked = v1::ObjectUsesRequest { kind, id: user.to_owned() };
+        let asked = self.asker.bears(asked).map_err(|status| refused(&status))?;
+        let answer = self.provisioning.client().uses(asked).await.map_err(|status| refused(&status))?;
+        let uses = answer.into_inner().uses.into_iter();
+        let groups = uses.filter(|one| one.kind == ObjectKind::AgentGroup.as_str()).map(|one| one.id);
+        let mut changes = Vec::new();
+        for id in groups.collect::<BTreeSet<String>>() {
+            let kind = ObjectKind::AgentGroup.as_str().to_owned();
+            let asked = v1::GetObjectRequest { kind, id, fields: Vec::new() };
+            let asked = self.asker.bears(asked).map_err(|status| refused(&status))?;
+            match self.provisioning.client().get(asked).await {
+                Ok(stored) => changes.push(leave(stored.into_inner(), user)?),
+                // It has gone meanwhile.
+                Err(status) if status.code() == Code::NotFound => {}
+                Err(status) => return Err(refused(&status)),
+            }
+        }
+        Ok(changes)
+    }
+
     /// Changes people, all or none.
     ///
     /// # Errors
@@ -225,6 +251,21 @@ pub(super) fn delete(of: &FoundPerson) -> v1::ChangeObject {
     change(&of.person.user_name, of.revision, Action::Delete(v1::DeleteObject {}))
 }
 
+/// Somebody leaves a group of agents as it was found.
+fn leave(group: v1::StoredObject, user: &str) -> Result<v1::ChangeObject, ScimError> {
+    let AgentGroup { mut agents, mut managers, .. } = serde_json::from_str(&group.json).map_err(|error| {
+        tracing::warn!(id = group.id, %error, "agent-setup cannot read a group of tenant");
+        ScimError::new(StatusCode::BAD_GATEWAY, "a group of the tenant cannot be read")
+    })?;
+    for names in [&mut agents, &mut managers] {
+        names.retain(|name| name != user);
+    }
+    let fields = ["agents", "managers"].map(str::to_owned).to_vec();
+    let put = v1::PutObject { json: json!({ "agents": agents, "managers": managers }).to_string(), fields };
+    let (kind, expected_revision) = (ObjectKind::AgentGroup.as_str().to_owned(), Some(group.revision));
+    Ok(v1::ChangeObject { kind, id: group.id, expected_revision, action: Some(Action::Put(put)) })
+}
+
 fn change(id: &str, expected: u64, action: Action) -> v1::ChangeObject {
     let kind = ObjectKind::Person.as_str().to_owned();
     v1::ChangeObject { kind, id: id.to_owned(), expected_revision: Some(expected), action: Some(action) }
@@ -235,6 +276,20 @@ mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn who_leaves_a_group_is_neither_its_agent_nor_its_manager() {
+        let json = r#"{"name":"Day","agents":["ann","bob"],"expression":null,"managers":["ann"]}"#.to_owned();
+        let group = v1::StoredObject { id: "Day".to_owned(), json, revision: 7, ..v1::StoredObject::default() };
+        let change = leave(group, "ann").unwrap();
+        assert_eq!(
+            (change.kind.as_str(), change.id.as_str(), change.expected_revision),
+            ("agent_group", "Day", Some(7))
+        );
+        let Some(Action::Put(put)) = change.action else { panic!("nothing is put") };
+        assert_eq!(put.json, r#"{"agents":["bob"],"managers":[]}"#);
+        assert_eq!(put.fields, ["agents", "managers"]);
+    }
 
     #[test]
     fn ids_are_parts_of_paths() {

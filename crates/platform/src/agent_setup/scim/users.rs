@@ -178,7 +178,10 @@ pub(super) async fn delete(
     for _ in 0..ATTEMPTS_MAX {
         let found = people.get(&id).await?;
         if_match.holds(found.revision)?;
-        match people.change(vec![people::delete(&found)]).await {
+        // A person whom a group names is not deleted, and SCIM does not know these groups.
+        let mut changes = people.leaves_groups(&found.person.user_name).await?;
+        changes.push(people::delete(&found));
+        match people.change(changes).await {
             Ok(()) => return Ok(StatusCode::NO_CONTENT),
             Err(Unchanged::Stale) => {}
             Err(Unchanged::Refused(error)) => return Err(error),

@@ -1,3 +1,5 @@
+use contracts::provisioning::FaultCode;
+
 use crate::file::{Faults, read, write};
 
 const HEAD: &str = "\
@@ -45,7 +47,7 @@ fn what_a_group_of_agents_names_must_be_there() {
         ("agent_groups.two.expression", "there is no skill Patience"),
         ("agent_groups.three.expression", "column 9: a skill, a number or '(' is wanted, not the end"),
         ("agent_groups.four.expression", "it has a meaning without `agents` alone"),
-        ("agent_groups.fi\"ve.name", "it may have no quotation mark"),
+        ("agent_groups.fi\"ve.name", "it may have no quotation mark (\")"),
         ("agent_groups[5]", "the name stands on line 11 already"),
         ("agent_groups[6].agents[1]", "ann stands there twice"),
     ] {
@@ -54,6 +56,30 @@ fn what_a_group_of_agents_names_must_be_there() {
     assert_eq!(told.len(), 8, "{told:?}");
     let skill = read(&HEAD.replace("French]", "\"group:x\"]"), |_| Ok(String::new())).expect_err("a fault").0;
     assert_eq!(skill[0].key, "skills.group:x");
+}
+
+#[test]
+fn a_group_may_have_an_apostrophe_in_its_name_and_names_none_in_its_expression() {
+    let text = format!("{HEAD}agent_groups:\n  - {{name: \"O'Brien's team\", agents: [ann]}}\n");
+    let objects = read(&text, |_| Ok(String::new())).expect("a tenant");
+    let again = read(&write(&objects).yaml, |_| Ok(String::new())).expect("what was exported");
+    assert_eq!((again.agent_groups[0].name.as_str(), again.agent_groups.len()), ("O'Brien's team", 1));
+    let told = faults("agent_groups:\n  - {name: a, agents: [ann]}\n  - {name: b, expression: '\"group:a\" >= 1'}\n");
+    assert_eq!(told, [("agent_groups.b.expression".to_owned(), "there is no skill group:a".to_owned())]);
+}
+
+#[test]
+fn a_tenant_has_more_groups_than_groups_with_expressions() {
+    let text = |most: usize| {
+        let groups = (0..most).map(|number| format!("  - {{name: g{number}, expression: \"Sales >= 1\"}}\n"));
+        format!("{HEAD}agent_groups:\n{}  - {{name: named, agents: [ann]}}\n", groups.collect::<String>())
+    };
+    assert!(read(&text(100), |_| Ok(String::new())).is_ok());
+    let Faults(faults) = read(&text(102), |_| Ok(String::new())).expect_err("faults");
+    let told: Vec<_> = faults.iter().map(|fault| (&*fault.key, fault.rule.code)).collect();
+    let expected =
+        [("agent_groups.g100.expression", FaultCode::TooMany), ("agent_groups.g101.expression", FaultCode::TooMany)];
+    assert_eq!(told, expected);
 }
 
 #[test]

@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use contracts::provisioning::ObjectKind;
+use contracts::provisioning::{ObjectKind, folded_name};
 
 use super::{BrokenRule, Rules};
-use crate::names::reason_words;
 
 impl Rules<'_> {
     /// A request has a code or a name: both must mean one reason.
@@ -13,10 +12,13 @@ impl Rules<'_> {
         let objects = self.objects;
         let mut taken: HashMap<String, &str> = HashMap::new();
         for reason in &objects.action_codes {
-            for other in reason_words(reason).into_iter().filter_map(|word| taken.insert(word, &reason.code)) {
-                let key = format!("action_codes.{}.name", reason.code);
+            for (field, word) in [("code", &reason.code), ("name", &reason.name)] {
+                let before = taken.insert(folded_name(word), &reason.code);
+                // Its own code may be its name, too.
+                let Some(other) = before.filter(|other| *other != reason.code) else { continue };
+                let key = format!("action_codes.{}.{field}", reason.code);
                 let words = format!("the reason {other} has that code or name already");
-                let rule = BrokenRule::held(ObjectKind::ActionCode, other, &reason.name, words);
+                let rule = BrokenRule::held(ObjectKind::ActionCode, other, word, words);
                 self.fault(ObjectKind::ActionCode, &reason.code, key, rule);
             }
         }

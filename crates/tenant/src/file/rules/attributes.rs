@@ -6,6 +6,9 @@ use contracts::provisioning::{BusinessAttribute, FaultCode, ObjectKind};
 
 use super::{BrokenRule, Rules};
 
+/// The most values of an attribute that a fault names.
+const NAMED_MAX: usize = 20;
+
 impl Rules<'_> {
     pub(super) fn business_attributes(&mut self) {
         let objects = self.objects;
@@ -18,7 +21,7 @@ impl Rules<'_> {
                 }
             }
             if let Some(default) = attribute.default.as_deref().filter(|default| !values.contains(default)) {
-                let names: Vec<&str> = attribute.values.iter().map(|one| one.value.as_str()).collect();
+                let names: Vec<&str> = attribute.values.iter().map(|one| one.value.as_str()).take(NAMED_MAX).collect();
                 let rule = BrokenRule::new(FaultCode::OneOf, format!("{default} is none of its values"));
                 self.attribute_fault(attribute, "default", rule.naming("names", names.join(", ")));
             }

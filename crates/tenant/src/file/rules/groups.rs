@@ -6,9 +6,8 @@ use contracts::provisioning::{AgentGroup, FaultCode, ObjectKind};
 use routing::SkillExpression;
 
 use super::{BrokenRule, Rules};
+use crate::file::groups::EXPRESSIONS_MAX;
 
-/// What would end the group's name where an expression has it in quotation marks.
-const QUOTES: [char; 2] = ['"', '\''];
 /// The longest name of a group, in bytes: the skill that stands for membership has a name, too.
 const GROUP_NAME_MAX: usize = model::id::NAME_MAX - AgentGroup::SKILL_PREFIX.len();
 
@@ -30,8 +29,8 @@ impl Rules<'_> {
         }
         let people: HashSet<&str> = objects.people.iter().map(|person| person.user_name.as_str()).collect();
         for group in &objects.agent_groups {
-            if group.name.contains(QUOTES) {
-                let rule = BrokenRule::new(FaultCode::QuotationMark, "it may have no quotation mark");
+            if !AgentGroup::may_be_name(&group.name) {
+                let rule = BrokenRule::new(FaultCode::QuotationMark, "it may have no quotation mark (\")");
                 self.group_fault(group, "name", rule);
             } else if group.name.len() > GROUP_NAME_MAX {
                 let rule = BrokenRule::new(FaultCode::TooLong, format!("it has more than {GROUP_NAME_MAX} bytes"));
@@ -45,6 +44,11 @@ impl Rules<'_> {
             if let Some(expression) = &group.expression {
                 self.group_expression(group, expression);
             }
+        }
+        for group in objects.agent_groups.iter().filter(|group| group.expression.is_some()).skip(EXPRESSIONS_MAX) {
+            let words = format!("a tenant has at most {EXPRESSIONS_MAX} groups with an expression");
+            let rule = BrokenRule::new(FaultCode::TooMany, words).naming("most", EXPRESSIONS_MAX.to_string());
+            self.group_fault(group, "expression", rule);
         }
     }
 

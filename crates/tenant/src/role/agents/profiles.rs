@@ -1,11 +1,11 @@
 //! What of a tenant's objects rq is told: agents with their skills, and with the groups that they are in, each as a skill. A change costs
-//! what it changes, whatever the size of the tenant; that of a group's expression costs a look at each agent.
+//! what it changes, whatever the size of the tenant; that of a group's expression costs a look at each agent, as does the beginning.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use contracts::provisioning::{Agent, AgentGroup, Object, ObjectKey, ObjectKind, TenantObjects};
+use contracts::provisioning::{Agent, AgentGroup, Object, ObjectKey, ObjectKind, SkillLevel, TenantObjects};
 use contracts::v1;
 use infra::Revision;
 use model::{SharedMap, SharedSet};
@@ -23,8 +23,19 @@ pub(in crate::role) struct AgentObjects {
     /// Each person with the groups that name that person as an agent.
     in_groups: SharedSet<(String, String)>,
     /// The expressions of groups, by the names of these.
-    expressions: SharedMap<String, Arc<SkillExpression>>,
+    expressions: SharedMap<Arc<str>, Arc<SkillExpression>>,
 }
+
+/// What rq was told last.
+#[derive(Clone, Default)]
+pub(in crate::role) struct ToldAgents {
+    objects: AgentObjects,
+    /// Each person with the groups whose expressions that agent fits, if there are any.
+    fitting: SharedMap<String, FittingGroups>,
+}
+
+/// Names of groups, in their order.
+type FittingGroups = Arc<[Arc<str>]>;
 
 impl AgentObjects {
     /// Those of a tenant.
@@ -66,7 +77,7 @@ impl AgentObjects {
         for agent in &group.agents {
             self.in_groups.remove(&(agent.clone(), group.name.clone()));
         }
-        self.expressions.remove(&group.name);
+        self.expressions.remove(group.name.as_str());
     }
 
     fn note_group(&mut self, group: &AgentGroup) {
@@ -74,56 +85,63 @@ impl AgentObjects {
             self.in_groups.insert((agent.clone(), group.name.clone()), ());
         }
         if let Some(expression) = expression_of(group) {
-            self.expressions.insert(group.name.clone(), Arc::new(expression));
+            self.expressions.insert(group.name.as_str().into(), Arc::new(expression));
         }
     }
 
-    /// What rq is told, after it was told `before`: everything at first.
-    pub fn update(&self, revision: Revision, before: Option<&Self>) -> v1::AgentsUpdate {
+    /// What rq is told after it was told `before`, everything at first; and what it knows then. Each agent that has changed is compared
+    /// with all expressions, and each expression that has changed with all agents: that takes its time, and is nothing for a role's thread.
+    pub fn update(&self, revision: Revision, before: Option<&ToldAgents>) -> (v1::AgentsUpdate, ToldAgents) {
+        let whole = before.is_none();
+        let nothing = ToldAgents::default();
+        let before = before.unwrap_or(&nothing);
+        let now = ToldAgents { objects: self.clone(), fitting: self.fitting(before) };
         let (mut agents, mut gone) = (Vec::new(), BTreeSet::new());
-        match before {
-            None => agents.extend(self.people().filter_map(|person| self.profile(person))),
-            Some(before) => {
-                for person in self.differing(before) {
-                    let (was, is) = (before.profile(person), self.profile(person));
-                    if was != is {
-                        gone.extend(was.map(|profile| profile.agent));
-                        agents.extend(is);
-                    }
-                }
-                // Somebody else may have the agent's id now.
-                for profile in &agents {
-                    gone.remove(&profile.agent);
-                }
+        for person in now.differing(before) {
+            let (was, is) = (before.profile(person), now.profile(person));
+            if was != is {
+                gone.extend(was.map(|profile| profile.agent));
+                agents.extend(is);
             }
+        }
+        // Somebody else may have the agent's id now.
+        for profile in &agents {
+            gone.remove(&profile.agent);
         }
         let gone = gone.into_iter().collect();
-        v1::AgentsUpdate { revision: revision.0, whole: before.is_none(), agents, gone, unfinished: false }
+        (v1::AgentsUpdate { revision: revision.0, whole, agents, gone, unfinished: false }, now)
     }
 
-    /// The people whose profiles may differ from those of an earlier state.
-    fn differing<'a>(&'a self, before: &'a Self) -> BTreeSet<&'a str> {
-        let mut people = BTreeSet::new();
-        for difference in self.objects.differences(&before.objects, Arc::ptr_eq) {
-            let id = difference.key.id.as_str();
-            match difference.key.kind {
-                ObjectKind::Person => drop(people.insert(id)),
-                ObjectKind::Place => people.extend(self.people_at(id)),
-                // Its wrap-up time is that of agents without one of their own.
-                ObjectKind::Tenant => people.extend(self.people()),
-                ObjectKind::AgentGroup => {
-                    let both = [difference.before, difference.now].map(|object| object.and_then(|held| group_of(held)));
-                    people.extend(both.into_iter().flatten().flat_map(|group| group.agents.iter().map(String::as_str)));
-                    let [was, is] = both.map(|group| group.and_then(expression_of));
-                    if was != is {
-                        let moves = |person: &&str| self.fits(person, was.as_ref()) != self.fits(person, is.as_ref());
-                        people.extend(self.people().filter(moves));
-                    }
-                }
-                _ => {}
-            }
+    /// Each person with the groups whose expressions that agent fits.
+    fn fitting(&self, before: &ToldAgents) -> SharedMap<String, FittingGroups> {
+        let mut fitting = before.fitting.clone();
+        let differences = self.objects.differences(&before.objects.objects, Arc::ptr_eq);
+        let people = differences.into_iter().filter(|difference| difference.key.kind == ObjectKind::Person);
+        let people: BTreeSet<&str> = people.map(|difference| difference.key.id.as_str()).collect();
+        for person in &people {
+            let groups = self.agent(person).map(|agent| {
+                let levels = levels_of(agent);
+                let fit = self.expressions.iter().filter(|(_, expression)| is_fit(&levels, expression));
+                fit.map(|(group, _)| Arc::clone(group)).collect::<Vec<_>>()
+            });
+            note(&mut fitting, person, groups.unwrap_or_default());
         }
-        people
+        let changed = self.expressions.differences(&before.objects.expressions, |was, is| was == is);
+        let changed: BTreeMap<&Arc<str>, Option<&Arc<SkillExpression>>> =
+            changed.into_iter().map(|difference| (difference.key, difference.now)).collect();
+        if changed.is_empty() {
+            return fitting;
+        }
+        for person in self.people().filter(|person| !people.contains(person)) {
+            let Some(agent) = self.agent(person) else { continue };
+            let levels = levels_of(agent);
+            let held = fitting.get(person).cloned().unwrap_or_default();
+            let stay = held.iter().filter(|group| !changed.contains_key(group));
+            let fit = changed.iter().filter(|(_, expression)| expression.is_some_and(|one| is_fit(&levels, one)));
+            let groups = stay.chain(fit.map(|(group, _)| *group)).cloned().collect();
+            note(&mut fitting, person, groups);
+        }
+        fitting
     }
 
     fn people(&self) -> impl Iterator<Item = &str> {
@@ -143,51 +161,100 @@ impl AgentObjects {
         self.objects.get(&ObjectKey { kind, id: id.to_owned() }).map(|object| &**object)
     }
 
+    fn agent(&self, person: &str) -> Option<&Agent> {
+        match self.get(ObjectKind::Person, person)? {
+            Object::Person(person) => person.agent.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The groups that name a person.
+    fn groups_naming<'a>(&'a self, person: &'a str) -> impl Iterator<Item = &'a str> {
+        let first = (person.to_owned(), String::new());
+        let pairs = self.in_groups.range_from(Bound::Included(&first)).map(|(pair, ())| pair);
+        pairs.take_while(move |(of, _)| of == person).map(|(_, group)| group.as_str())
+    }
+}
+
+impl ToldAgents {
+    /// The people whose profiles may differ from those of an earlier state.
+    fn differing<'a>(&'a self, before: &'a Self) -> BTreeSet<&'a str> {
+        let moved = self.fitting.differences(&before.fitting, |was, is| was == is);
+        let mut people: BTreeSet<&str> = moved.into_iter().map(|difference| difference.key.as_str()).collect();
+        for difference in self.objects.objects.differences(&before.objects.objects, Arc::ptr_eq) {
+            let id = difference.key.id.as_str();
+            let both = [difference.before, difference.now].map(|object| object.map(|held| &**held));
+            match difference.key.kind {
+                ObjectKind::Person => drop(people.insert(id)),
+                ObjectKind::Place => people.extend(self.objects.people_at(id)),
+                // It is that of agents without one of their own.
+                ObjectKind::Tenant => {
+                    let [was, is] = both.map(|tenant| tenant.map_or(0, wrap_up_s));
+                    if was != is {
+                        people.extend(self.objects.people());
+                    }
+                }
+                ObjectKind::AgentGroup => {
+                    let named = both.into_iter().flatten().filter_map(group_of).flat_map(|group| &group.agents);
+                    people.extend(named.map(String::as_str));
+                }
+                _ => {}
+            }
+        }
+        people
+    }
+
     /// The profile of a person who is an agent.
     fn profile(&self, person: &str) -> Option<v1::AgentProfile> {
-        let Object::Person(person) = self.get(ObjectKind::Person, person)? else { return None };
-        let agent = person.agent.as_ref()?;
-        let default_dns = match agent.default_place.as_deref().and_then(|place| self.get(ObjectKind::Place, place)) {
+        let agent = self.objects.agent(person)?;
+        let place = agent.default_place.as_deref().and_then(|place| self.objects.get(ObjectKind::Place, place));
+        let default_dns = match place {
             Some(Object::Place(place)) => place.dns.clone(),
             _ => Vec::new(),
         };
-        let wrap_up_s = agent.wrap_up_s.unwrap_or_else(|| match self.get(ObjectKind::Tenant, "") {
-            Some(Object::Tenant(tenant)) => tenant.wrap_up_s,
-            _ => 0,
-        });
-        let skills = agent.skills.iter().map(|s| v1::SkillLevel { skill: s.skill.clone(), level: s.level.into() });
-        let groups = self.groups_of(&person.user_name, agent);
+        let wrap_up_s =
+            agent.wrap_up_s.unwrap_or_else(|| self.objects.get(ObjectKind::Tenant, "").map_or(0, wrap_up_s));
+        let skills = skills_of(agent).map(|s| v1::SkillLevel { skill: s.skill.clone(), level: s.level.into() });
+        let fitting = self.fitting.get(person).into_iter().flat_map(|groups| &**groups).map(|group| &**group);
         let member = |group: &str| v1::SkillLevel { skill: AgentGroup::member_skill(group), level: 1 };
         Some(v1::AgentProfile {
             agent: agent.id.clone(),
-            skills: skills.chain(groups.map(member)).collect(),
+            skills: skills.chain(self.objects.groups_naming(person).chain(fitting).map(member)).collect(),
             wrap_up_ms: u64::from(wrap_up_s) * 1_000,
             default_dns,
         })
     }
 }
 
-impl AgentObjects {
-    /// The groups in which an agent is: those that name the person, then those whose expressions the agent fits.
-    fn groups_of<'a>(&'a self, person: &'a str, agent: &'a Agent) -> impl Iterator<Item = &'a str> {
-        let first = (person.to_owned(), String::new());
-        let pairs = self.in_groups.range_from(Bound::Included(&first)).map(|(pair, ())| pair);
-        let named = pairs.take_while(move |(of, _)| of == person).map(|(_, group)| group.as_str());
-        let fitting = self.expressions.iter().filter(move |(_, expression)| is_fit(agent, expression));
-        named.chain(fitting.map(|(group, _)| group.as_str()))
-    }
-
-    /// Whether a person is an agent who fits an expression; nobody fits none.
-    fn fits(&self, person: &str, expression: Option<&SkillExpression>) -> bool {
-        let Some(Object::Person(person)) = self.get(ObjectKind::Person, person) else { return false };
-        person.agent.as_ref().zip(expression).is_some_and(|(agent, expression)| is_fit(agent, expression))
+/// Notes the groups whose expressions a person fits.
+fn note(fitting: &mut SharedMap<String, FittingGroups>, person: &str, mut groups: Vec<Arc<str>>) {
+    groups.sort();
+    if groups.is_empty() {
+        fitting.remove(person);
+    } else if fitting.get(person).is_none_or(|held| **held != *groups) {
+        fitting.insert(person.to_owned(), groups.into());
     }
 }
 
-fn is_fit(agent: &Agent, expression: &SkillExpression) -> bool {
-    let level =
-        |skill: &str| agent.skills.iter().find(|held| held.skill == skill).map_or(0, |held| i64::from(held.level));
-    expression.matches(level)
+/// An agent's skills. Builds of before took names of skills that stand for members of groups now: those make nobody a member.
+fn skills_of(agent: &Agent) -> impl Iterator<Item = &SkillLevel> {
+    agent.skills.iter().filter(|level| !level.skill.starts_with(AgentGroup::SKILL_PREFIX))
+}
+
+fn levels_of(agent: &Agent) -> HashMap<&str, i64> {
+    skills_of(agent).map(|level| (level.skill.as_str(), i64::from(level.level))).collect()
+}
+
+fn is_fit(levels: &HashMap<&str, i64>, expression: &SkillExpression) -> bool {
+    expression.matches(|skill| levels.get(skill).copied().unwrap_or_default())
+}
+
+/// The after-call work of a tenant's agents without one of their own.
+fn wrap_up_s(object: &Object) -> u32 {
+    match object {
+        Object::Tenant(tenant) => tenant.wrap_up_s,
+        _ => 0,
+    }
 }
 
 fn group_of(object: &Object) -> Option<&AgentGroup> {

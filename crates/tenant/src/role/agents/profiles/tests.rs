@@ -113,15 +113,16 @@ proptest! {
     fn who_is_told_changes_knows_what_who_is_told_everything_knows(steps in prop::collection::vec(step(), 1..60)) {
         let mut objects = AgentObjects::default();
         let mut told = Told::default();
-        let mut before: Option<AgentObjects> = None;
+        let mut before: Option<ToldAgents> = None;
         for step in steps.into_iter().chain([Step::Tell]) {
             let tells = matches!(step, Step::Tell);
             apply(step, &mut objects);
             if tells {
-                told.take(objects.update(Revision(1), before.as_ref()));
-                before = Some(objects.clone());
+                let (update, now) = objects.update(Revision(1), before.as_ref());
+                told.take(update);
+                before = Some(now);
                 let mut afresh = Told::default();
-                afresh.take(objects.update(Revision(1), None));
+                afresh.take(objects.update(Revision(1), None).0);
                 prop_assert_eq!(&told, &afresh);
             }
         }
@@ -140,10 +141,10 @@ fn a_changed_place_tells_of_who_is_there_and_of_nobody_else() {
     ] {
         objects.change(&object.key(), Some(&object));
     }
-    let before = objects.clone();
+    let before = told_all(&objects);
     let moved = place("p1", &["7109".to_owned()]);
     objects.change(&moved.key(), Some(&moved));
-    let update = objects.update(Revision(2), Some(&before));
+    let (update, _) = objects.update(Revision(2), Some(&before));
     assert_eq!((update.revision, update.whole, update.gone.len()), (2, false, 0));
     let agents: Vec<_> = update.agents.iter().map(|agent| (agent.agent.as_str(), agent.default_dns.clone())).collect();
     assert_eq!(agents, [("1", vec!["7109".to_owned()])]);
@@ -155,11 +156,11 @@ fn an_id_that_goes_to_somebody_else_is_not_gone() {
     for object in [person("ann", Some(("1", "p1", 1))), person("bob", Some(("2", "p2", 2)))] {
         objects.change(&object.key(), Some(&object));
     }
-    let before = objects.clone();
+    let before = told_all(&objects);
     for object in [person("ann", None), person("bob", Some(("1", "p2", 2)))] {
         objects.change(&object.key(), Some(&object));
     }
-    let update = objects.update(Revision(2), Some(&before));
+    let (update, _) = objects.update(Revision(2), Some(&before));
     let agents: Vec<_> = update.agents.iter().map(|agent| agent.agent.as_str()).collect();
     assert_eq!((agents, update.gone), (vec!["1"], vec!["2".to_owned()]));
 }
@@ -184,18 +185,77 @@ fn who_is_in_a_group_has_it_as_a_skill_for_as_long() {
         agents_of(update, of)
     };
     let of = |agent: &str, skills: &str| (agent.to_owned(), skills.to_owned());
-    let whole = objects.update(Revision(1), None);
+    let (whole, before) = objects.update(Revision(1), None);
     assert_eq!(skills(&whole), [of("1", "sales=1 group:day=1"), of("2", "sales=3 group:seniors=1")]);
-    let before = objects.clone();
     for object in [group("day", &["bob"], None), group("seniors", &[], Some("sales >= 4"))] {
         objects.change(&object.key(), Some(&object));
     }
-    let changed = objects.update(Revision(2), Some(&before));
+    let (changed, before) = objects.update(Revision(2), Some(&before));
     assert_eq!(skills(&changed), [of("1", "sales=1"), of("2", "sales=3 group:day=1")]);
-    let before = objects.clone();
     objects.change(&group("day", &[], None).key(), None);
-    let changed = objects.update(Revision(3), Some(&before));
+    let (changed, _) = objects.update(Revision(3), Some(&before));
     assert_eq!(skills(&changed), [of("2", "sales=3")]);
+}
+
+#[test]
+fn whoever_does_not_change_keeps_the_groups_of_expressions_as_they_were_found() {
+    let mut objects = AgentObjects::default();
+    let put = |objects: &mut AgentObjects, object: Object| objects.change(&object.key(), Some(&object));
+    for object in [
+        tenant(5),
+        person("ann", Some(("1", "p1", 1))),
+        person("bob", Some(("2", "p2", 3))),
+        group("juniors", &[], Some("sales < 3")),
+        group("seniors", &[], Some("sales >= 3")),
+    ] {
+        put(&mut objects, object);
+    }
+    let before = told_all(&objects);
+    let groups = |told: &ToldAgents, person: &str| told.fitting.get(person).cloned();
+    put(&mut objects, tenant(6));
+    let (update, after) = objects.update(Revision(2), Some(&before));
+    assert_eq!(agents_of(&update, |agent| agent.agent.clone()), ["1", "2"], "their after-call work has changed");
+    assert!(after.fitting.differences(&before.fitting, Arc::ptr_eq).is_empty(), "no expression was looked at");
+    put(&mut objects, group("seniors", &[], Some("sales >= 4")));
+    let (update, last) = objects.update(Revision(3), Some(&after));
+    assert_eq!(agents_of(&update, |agent| agent.agent.clone()), ["2"]);
+    assert!(Arc::ptr_eq(&groups(&last, "ann").unwrap(), &groups(&after, "ann").unwrap()));
+    assert!(groups(&last, "bob").is_none());
+}
+
+#[test]
+fn another_change_of_the_tenant_tells_of_nobody() {
+    let mut objects = AgentObjects::default();
+    for object in [tenant(5), person("ann", Some(("1", "p1", 1)))] {
+        objects.change(&object.key(), Some(&object));
+    }
+    let before = told_all(&objects);
+    let Object::Tenant(mut renamed) = tenant(5) else { panic!("it is a tenant") };
+    renamed.name = "Acme Ltd".to_owned();
+    let renamed = Object::Tenant(renamed);
+    objects.change(&renamed.key(), Some(&renamed));
+    let (update, now) = objects.update(Revision(2), Some(&before));
+    assert!(update.agents.is_empty() && now.differing(&before).is_empty());
+}
+
+#[test]
+fn a_skill_with_the_name_of_a_membership_makes_nobody_a_member() {
+    let mut objects = AgentObjects::default();
+    let Object::Person(mut ann) = person("ann", Some(("1", "p1", 1))) else { panic!("it is a person") };
+    let agent = ann.agent.as_mut().unwrap();
+    agent.skills.push(SkillLevel { skill: "group:seniors".to_owned(), level: 9 });
+    let ann = Object::Person(ann);
+    for object in [ann, group("seniors", &[], Some("sales >= 2")), group("all", &[], Some("\"group:seniors\" < 9"))] {
+        objects.change(&object.key(), Some(&object));
+    }
+    let (update, _) = objects.update(Revision(1), None);
+    let skills: Vec<_> = update.agents[0].skills.iter().map(|skill| skill.skill.as_str()).collect();
+    assert_eq!(skills, ["sales", "group:all"]);
+}
+
+/// What rq knows once it was told everything.
+fn told_all(objects: &AgentObjects) -> ToldAgents {
+    objects.update(Revision(1), None).1
 }
 
 /// What `of` finds at each agent of an update.
