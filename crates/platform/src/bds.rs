@@ -21,7 +21,7 @@ use contracts::v1::configuration_client::ConfigurationClient;
 use net::tenant::{self, ObjectReader};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
-use runtime::spans::connect::CollectorConnector;
+use runtime::counted_connector::CountedConnector;
 use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Secret, Starts};
 use s3::{AccessKey, S3Client, S3Server};
 
@@ -118,7 +118,7 @@ fn bucket_of(ctx: &RoleContext, settings: &Settings) -> Result<Option<BucketDays
     };
     let meter = ctx.meter(OBJECT_STORAGE).peer(&server.host);
     // From the role's own address where that reaches the store, as spans and telemetry go to their collector.
-    let connector = CollectorConnector { source: ctx.address, meter };
+    let connector = CountedConnector { source: ctx.address, meter };
     let client = S3Client::new(server, key, ctx.clock.clone(), connector)?;
     Ok(Some(BucketDays::new(client, path.prefix)))
 }

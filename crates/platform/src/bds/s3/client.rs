@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use infra::Clock;
 use model::Timestamp;
 use runtime::PeerMeter;
-use runtime::spans::connect::CollectorConnector;
+use runtime::counted_connector::CountedConnector;
 
 use super::address::S3Server;
 use super::file_body::FileBody;
@@ -76,7 +76,7 @@ type S3Body = Either<Full<Bytes>, FileBody>;
 
 /// The client of a bucket.
 pub(in crate::bds) struct S3Client {
-    pool: legacy::Client<HttpsConnector<CollectorConnector>, S3Body>,
+    pool: legacy::Client<HttpsConnector<CountedConnector>, S3Body>,
     server: S3Server,
     key: AccessKey,
     clock: Arc<dyn Clock>,
@@ -104,7 +104,7 @@ impl S3Client {
         server: S3Server,
         key: AccessKey,
         clock: Arc<dyn Clock>,
-        connector: CollectorConnector,
+        connector: CountedConnector,
     ) -> anyhow::Result<Self> {
         let mut roots = rustls::RootCertStore::empty();
         // Without any, requests by https fail, each with its reason.
