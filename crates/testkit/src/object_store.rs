@@ -217,4 +217,5 @@ fn is_signed(asked: &AskedObject) -> bool {
         && ["host", "x-amz-content-sha256", "x-amz-date"].into_iter().all(signed)
         && asked.headers.get("x-amz-content-sha256").is_some_and(|sum| is_sum(sum))
         && asked.headers.get("x-amz-date").is_some_and(|at| at.len() == "20130524T000000Z".len())
+        && (asked.method != "PUT" || ["content-type", "x-amz-checksum-sha256"].into_iter().all(signed))
 }

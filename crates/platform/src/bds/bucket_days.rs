@@ -1,7 +1,7 @@
 //! The days of tenants in a bucket. A day is there once its manifest is, which is put last and never changes.
 //!
 //! A tenant's claim says which replica may write: stores have no folders to rename, so two that wrote a day at a time would mix their
-//! files. It holds for longer than a day may take to write.
+//! files. It holds for longer than a day may take to write, and nothing is put after that time, not even by a machine that has slept.
 
 use std::time::Duration;
 
@@ -29,11 +29,22 @@ pub(super) struct BucketDays {
 }
 
 /// Who may write days of a tenant.
-#[derive(Serialize, Deserialize)]
-struct DayClaim {
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DayClaim {
     node: String,
     /// Since when, in seconds since 1970.
     at: u64,
+}
+
+impl DayClaim {
+    /// Until when its node may write, by the wall clock.
+    fn until(&self) -> Timestamp {
+        Timestamp::ZERO + Duration::from_secs(self.at) + WRITTEN_WITHIN
+    }
+
+    fn content(&self) -> anyhow::Result<ObjectContent> {
+        Ok(ObjectContent::Json(serde_json::to_vec(self)?.into()))
+    }
 }
 
 /// What is read of a manifest.
@@ -60,35 +71,44 @@ impl BucketDays {
         read().map(Some).with_context(|| format!("{key} is no manifest"))
     }
 
-    /// Claims a tenant for that node. Says whether it may write; it must not any more [`WRITTEN_WITHIN`] after `now`.
-    pub async fn claim(&self, tenant: &TenantId, node: &str, now: Timestamp) -> anyhow::Result<bool> {
+    /// Claims a tenant for that node at `now`, by the wall clock. None if it may not write.
+    pub async fn claim(&self, tenant: &TenantId, node: &str, now: Timestamp) -> anyhow::Result<Option<DayClaim>> {
         let key = self.key(tenant, CLAIM);
-        let claim = serde_json::to_vec(&DayClaim { node: node.to_owned(), at: now.as_secs() })?;
-        let claim = ObjectContent::Json(claim.into());
-        if self.client.put(&key, claim.clone(), PutCondition::IfAbsent).await? == PutOutcome::Put {
-            return Ok(true);
+        let claim = DayClaim { node: node.to_owned(), at: now.as_secs() };
+        let content = claim.content()?;
+        let put = |condition| self.client.put(&key, content.clone(), condition, None);
+        if put(PutCondition::IfAbsent).await? == PutOutcome::Put {
+            return Ok(Some(claim));
         }
         // One that is gone again is looked for the next time.
-        let Some(S3Object { body, etag }) = self.client.get(&key).await? else { return Ok(false) };
+        let Some(S3Object { body, etag }) = self.client.get(&key).await? else { return Ok(None) };
         if !is_free(&body, node, now) {
-            return Ok(false);
+            return Ok(None);
         }
         let etag = etag.with_context(|| format!("the store gives {key} without an ETag"))?;
-        Ok(self.client.put(&key, claim, PutCondition::IfUnchanged(etag)).await? == PutOutcome::Put)
+        let is_put = put(PutCondition::IfUnchanged(etag)).await? == PutOutcome::Put;
+        Ok(is_put.then_some(claim))
     }
 
-    /// Puts the files of a day, over what attempts before have left, and then its manifest.
-    pub async fn put(&self, tenant: &TenantId, day: Date, written: &WrittenDay) -> anyhow::Result<()> {
+    /// Puts the files of a day, over what attempts before have left, and then its manifest, as long as the claim allows it.
+    pub async fn put(
+        &self,
+        tenant: &TenantId,
+        day: Date,
+        written: &WrittenDay,
+        claim: &DayClaim,
+    ) -> anyhow::Result<()> {
+        let until = Some(claim.until());
         for file in &written.files {
             let key = self.key_of_day(tenant, day, &file.name);
             let (path, sha256) = (written.path_of(file), file.sha256.clone());
             let content = ObjectContent::File { path, bytes: file.bytes, sha256 };
-            self.client.put(&key, content, PutCondition::Always).await?;
+            self.client.put(&key, content, PutCondition::Always, until).await?;
         }
         let key = self.key_of_day(tenant, day, MANIFEST);
         let manifest = Bytes::copy_from_slice(&written.manifest);
         let content = ObjectContent::Json(manifest.clone());
-        if self.client.put(&key, content, PutCondition::IfAbsent).await? == PutOutcome::Put {
+        if self.client.put(&key, content, PutCondition::IfAbsent, until).await? == PutOutcome::Put {
             return Ok(());
         }
         // It is this one, if the answer to an earlier attempt was lost.
@@ -117,13 +137,13 @@ fn is_free(claim: &[u8], node: &str, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
     use std::sync::{Arc, Mutex};
 
     use axum::extract::{Request, State};
     use axum::http::{HeaderMap, Method, StatusCode, header};
     use contracts::provisioning::{Object, Skill};
-    use infra::SystemClock;
+    use infra::Clock;
 
     use super::*;
     use crate::bds::day_folder::{DayFolder, Manifest, TenantFolder};
@@ -132,6 +152,17 @@ mod tests {
     const DAY: Date = Date::constant(2026, 7, 2);
     const SECRET: &str = "hunter2";
     const HOUR: Duration = Duration::from_secs(3_600);
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    /// A clock that shows so many seconds after [`NOW`].
+    #[derive(Default)]
+    struct ClockOfTest(AtomicU64);
+
+    impl Clock for ClockOfTest {
+        fn now(&self) -> Timestamp {
+            NOW + Duration::from_secs(self.0.load(Relaxed))
+        }
+    }
 
     /// A store in memory.
     #[derive(Default)]
@@ -192,16 +223,20 @@ mod tests {
     }
 
     async fn served() -> (Arc<StoreOfTest>, BucketDays) {
+        served_by(Arc::default()).await
+    }
+
+    async fn served_by(clock: Arc<ClockOfTest>) -> (Arc<StoreOfTest>, BucketDays) {
         let store = Arc::new(StoreOfTest::default());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let router = axum::Router::new().fallback(answer).with_state(store.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        (store, BucketDays::new(client(port), "a/b".to_owned()))
+        (store, BucketDays::new(S3Client::of_test(port, SECRET, clock), "a/b".to_owned()))
     }
 
-    fn client(port: u16) -> S3Client {
-        S3Client::of_test(port, SECRET, Arc::new(SystemClock::start()))
+    fn claim() -> DayClaim {
+        DayClaim { node: "bds-1".to_owned(), at: NOW.as_secs() }
     }
 
     fn tenant() -> TenantId {
@@ -225,7 +260,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let written = day_with(root.path(), "sales");
         store.failures_left.store(2, Relaxed);
-        days.put(&tenant(), DAY, &written).await.unwrap();
+        days.put(&tenant(), DAY, &written, &claim()).await.unwrap();
         let at: jiff::Timestamp = "2026-07-02T00:30:01Z".parse().unwrap();
         let at = Timestamp::from_millis(at.as_millisecond().try_into().unwrap());
         assert_eq!(days.written_at(&tenant(), DAY).await.unwrap(), Some(at));
@@ -248,11 +283,11 @@ mod tests {
         let bytes = std::fs::read(before.path_of(&before.files[0])).unwrap();
         store.objects.lock().unwrap().insert(left.to_owned(), ("\"old\"".to_owned(), bytes));
         let written = day_with(root.path(), "sales");
-        days.put(&tenant(), DAY, &written).await.unwrap();
+        days.put(&tenant(), DAY, &written, &claim()).await.unwrap();
         assert_eq!(store.objects.lock().unwrap()[left].1, b"name\r\nsales\r\n");
 
         let other = day_with(root.path(), "english");
-        let fault = days.put(&tenant(), DAY, &other).await.unwrap_err().to_string();
+        let fault = days.put(&tenant(), DAY, &other, &claim()).await.unwrap_err().to_string();
         assert!(fault.contains("another writer"), "{fault}");
         assert_eq!(store.objects.lock().unwrap()["a/b/acme/2026-07-02/manifest.json"].1, written.manifest);
     }
@@ -260,44 +295,57 @@ mod tests {
     #[tokio::test]
     async fn what_is_there_because_an_answer_was_lost_is_ones_own() {
         let (store, days) = served().await;
-        let now = Timestamp::from_millis(1_800_000_000_000);
         store.answers_lost.store(1, Relaxed);
-        assert!(days.claim(&tenant(), "bds-1", now).await.unwrap());
+        assert_eq!(days.claim(&tenant(), "bds-1", NOW).await.unwrap(), Some(claim()));
 
         let root = tempfile::tempdir().unwrap();
         let written = day_with(root.path(), "sales");
         let manifest = ObjectContent::Json(written.manifest.clone().into());
         store.answers_lost.store(1, Relaxed);
         let key = days.key_of_day(&tenant(), DAY, MANIFEST);
-        let outcome = days.client.put(&key, manifest, PutCondition::IfAbsent).await.unwrap();
+        let outcome = days.client.put(&key, manifest, PutCondition::IfAbsent, None).await.unwrap();
         assert_eq!(outcome, PutOutcome::ConditionFails);
-        days.put(&tenant(), DAY, &written).await.unwrap();
+        days.put(&tenant(), DAY, &written, &claim()).await.unwrap();
     }
 
     #[tokio::test]
     async fn one_replica_has_a_tenants_claim_and_loses_it_when_it_is_old() {
         let (_, days) = served().await;
-        let now = Timestamp::from_millis(1_800_000_000_000);
-        let claimed = async |node: &str, now| days.claim(&tenant(), node, now).await.unwrap();
-        assert!(claimed("bds-1", now).await);
-        assert!(!claimed("bds-2", now).await);
+        let claimed = async |node: &str, now| days.claim(&tenant(), node, now).await.unwrap().is_some();
+        assert!(claimed("bds-1", NOW).await);
+        assert!(!claimed("bds-2", NOW).await);
         // It begins again, as after a crash.
-        assert!(claimed("bds-1", now + HOUR).await);
-        assert!(!claimed("bds-2", now + HOUR + HOUR).await);
-        assert!(claimed("bds-2", now + HOUR + HOUR + Duration::from_secs(1)).await);
-        assert!(!claimed("bds-1", now + HOUR + HOUR).await);
+        assert!(claimed("bds-1", NOW + HOUR).await);
+        assert!(!claimed("bds-2", NOW + HOUR + HOUR).await);
+        assert!(claimed("bds-2", NOW + HOUR + HOUR + Duration::from_secs(1)).await);
+        assert!(!claimed("bds-1", NOW + HOUR + HOUR).await);
         // Another tenant has another claim.
         let other = TenantId::parse("other").unwrap();
-        assert!(days.claim(&other, "bds-1", now).await.unwrap());
+        assert!(days.claim(&other, "bds-1", NOW).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn who_has_slept_over_the_end_of_the_claim_puts_nothing_into_anothers_day() {
+        let clock = Arc::new(ClockOfTest::default());
+        let (store, days) = served_by(clock.clone()).await;
+        let claim = days.claim(&tenant(), "bds-1", NOW).await.unwrap().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let written = day_with(root.path(), "sales");
+        clock.0.store(WRITTEN_WITHIN.as_secs() + 1, Relaxed);
+        let fault = days.put(&tenant(), DAY, &written, &claim).await.unwrap_err().to_string();
+        assert!(fault.contains("too late"), "{fault}");
+        assert!(!store.keys().iter().any(|key| key.contains("2026-07-02")), "{:?}", store.keys());
+        // While the claim holds, it is put.
+        clock.0.store(WRITTEN_WITHIN.as_secs(), Relaxed);
+        days.put(&tenant(), DAY, &written, &claim).await.unwrap();
     }
 
     #[test]
     fn a_claim_that_cannot_be_read_or_is_of_a_wrong_clock_keeps_nobody_out() {
-        let now = Timestamp::from_millis(1_800_000_000_000);
         let claim = |at: u64| format!("{{\"node\":\"bds-1\",\"at\":{at}}}");
-        assert!(is_free(b"", "bds-2", now) && is_free(b"{}", "bds-2", now));
-        assert!(is_free(claim(1_900_000_000).as_bytes(), "bds-2", now));
-        assert!(!is_free(claim(1_800_000_000).as_bytes(), "bds-2", now));
+        assert!(is_free(b"", "bds-2", NOW) && is_free(b"{}", "bds-2", NOW));
+        assert!(is_free(claim(1_900_000_000).as_bytes(), "bds-2", NOW));
+        assert!(!is_free(claim(1_800_000_000).as_bytes(), "bds-2", NOW));
     }
 
     #[tokio::test]
@@ -311,7 +359,7 @@ mod tests {
 
         // Nobody listens at a port that was just free.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let nowhere = BucketDays::new(client(port), String::new());
+        let nowhere = BucketDays::new(S3Client::of_test(port, SECRET, Arc::<ClockOfTest>::default()), String::new());
         let fault = nowhere.written_at(&tenant(), DAY).await.unwrap_err();
         let fault = format!("{fault:#}");
         assert!(fault.contains("GET acme/2026-07-02/manifest.json, 4 attempts") && !fault.contains(SECRET), "{fault}");

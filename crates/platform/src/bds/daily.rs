@@ -13,7 +13,7 @@ use runtime::RoleContext;
 use tokio::sync::watch;
 
 use super::Metrics;
-use super::bucket_days::{BucketDays, WRITTEN_WITHIN};
+use super::bucket_days::{BucketDays, DayClaim, WRITTEN_WITHIN};
 use super::day_folder::{DayFolder, Manifest, TenantFolder, WrittenDay};
 use super::due_day::{self, DueDay};
 use super::table_file::FileFormat;
@@ -160,30 +160,39 @@ impl Daily {
     ) -> anyhow::Result<bool> {
         let folder = TenantFolder::new(&self.folder, tenant);
         let Some(_held) = folder.lock()? else { return Ok(false) };
+        let Some(bucket) = &self.bucket else {
+            let write = self.write_folder(tenant, zone, day, &folder);
+            self.write_if_missing(tenant, day, turn, write).await?;
+            return Ok(true);
+        };
         // Other machines read the claim's time by the wall clock.
-        if let Some(bucket) = &self.bucket
-            && !bucket.claim(tenant, self.ctx.node.as_str(), self.ctx.clock.wall()).await?
-        {
-            return Ok(false);
-        }
-        // They may have been written before they were ours to write.
+        let claim = bucket.claim(tenant, self.ctx.node.as_str(), self.ctx.clock.wall()).await?;
+        let Some(claim) = claim else { return Ok(false) };
+        let put = self.write_bucket(tenant, zone, day, &folder, (bucket, &claim));
+        let late = |_| anyhow!("the day is not put within {} s", WRITTEN_WITHIN.as_secs());
+        let write = async { tokio::time::timeout(WRITTEN_WITHIN, put).await.map_err(late)? };
+        self.write_if_missing(tenant, day, turn, write).await?;
+        Ok(true)
+    }
+
+    /// Writes so what may have been written before it was ours to write. `write` gives the revision that the files show, and the number of
+    /// their rows.
+    async fn write_if_missing(
+        &self,
+        tenant: &TenantId,
+        day: Date,
+        turn: &mut TenantTurn,
+        write: impl Future<Output = anyhow::Result<(u64, u64)>>,
+    ) -> anyhow::Result<()> {
         self.find(tenant, day, turn).await?;
         if turn.written_day == Some(day) {
-            return Ok(true);
+            return Ok(());
         }
-        let (revision, rows) = match &self.bucket {
-            None => self.write_folder(tenant, zone, day, &folder).await?,
-            Some(bucket) => {
-                let put = self.write_bucket(tenant, zone, day, &folder, bucket);
-                let late = |_| anyhow!("the day is not put within {} s", WRITTEN_WITHIN.as_secs());
-                tokio::time::timeout(WRITTEN_WITHIN, put).await.map_err(late)??
-            }
-        };
+        let (revision, rows) = write.await?;
         self.metrics.folders.inc();
         self.metrics.rows.inc_by(rows);
         tracing::info!(%tenant, %day, revision, rows, "the inventory of a tenant is written");
-        self.find(tenant, day, turn).await?;
-        Ok(true)
+        self.find(tenant, day, turn).await
     }
 
     /// Returns the revision that the files show, and the number of their rows.
@@ -208,11 +217,11 @@ impl Daily {
         zone: &TimeZone,
         day: Date,
         folder: &TenantFolder,
-        bucket: &BucketDays,
+        (bucket, claim): (&BucketDays, &DayClaim),
     ) -> anyhow::Result<(u64, u64)> {
         let written = self.files_of(tenant, zone, day, folder).await?;
         let told = (written.revision, written.rows);
-        bucket.put(tenant, day, &written).await?;
+        bucket.put(tenant, day, &written, claim).await?;
         written.remove()?;
         Ok(told)
     }
