@@ -10,12 +10,17 @@ use bytes::Bytes;
 use jiff::civil::Date;
 use model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 
 use super::day_folder::{MANIFEST, WrittenDay, name_of};
 use super::s3::{ObjectContent, PutCondition, PutOutcome, S3Client, S3Object};
 
 /// The object of a tenant's claim.
 const CLAIM: &str = "claim.json";
+/// The object by which it is found out whether the store keeps conditions.
+const PROBE: &str = "probe.json";
+/// A tag that no object has.
+const TAG_OF_NONE: &str = "\"00000000000000000000000000000000\"";
 /// For how long a claim keeps other replicas from writing.
 const CLAIM_HOLDS: Duration = Duration::from_secs(3_600);
 /// The most time that a day may take, from its claim on: half of that, so that clocks may differ.
@@ -26,6 +31,8 @@ pub(super) struct BucketDays {
     client: S3Client,
     /// Perhaps empty.
     prefix: String,
+    /// Set once the store has shown that it keeps conditions.
+    probed: OnceCell<()>,
 }
 
 /// Who may write days of a tenant.
@@ -56,7 +63,34 @@ struct ManifestTime {
 impl BucketDays {
     /// Days whose keys begin with that prefix.
     pub fn new(client: S3Client, prefix: String) -> Self {
-        Self { client, prefix }
+        Self { client, prefix, probed: OnceCell::new() }
+    }
+
+    /// Finds out once whether the store keeps conditions, without which replicas would write the same day and not notice.
+    ///
+    /// # Errors
+    /// If it does not, or does not answer; then it is asked again the next time.
+    pub async fn probe(&self) -> anyhow::Result<()> {
+        self.probed.get_or_try_init(|| self.probe_now()).await.copied()
+    }
+
+    async fn probe_now(&self) -> anyhow::Result<()> {
+        let key = self.below_prefix(PROBE);
+        let put = |condition| {
+            let content = ObjectContent::Json(Bytes::from_static(b"{}"));
+            self.client.put(&key, content, condition, None)
+        };
+        // From here on it is there, whoever has put it.
+        put(PutCondition::IfAbsent).await?;
+        let tag_of_none = PutCondition::IfUnchanged(TAG_OF_NONE.to_owned());
+        for (header, condition) in [("If-None-Match", PutCondition::IfAbsent), ("If-Match", tag_of_none)] {
+            let is_kept = put(condition).await? == PutOutcome::ConditionFails;
+            ensure!(
+                is_kept,
+                "the store of bds.s3 ignores {header}, so two replicas could write one day: nothing is put there"
+            );
+        }
+        Ok(())
     }
 
     /// When a day was written, if it was.
@@ -123,8 +157,12 @@ impl BucketDays {
     }
 
     fn key(&self, tenant: &TenantId, name: &str) -> String {
+        self.below_prefix(&format!("{}/{name}", name_of(tenant)))
+    }
+
+    fn below_prefix(&self, rest: &str) -> String {
         let separator = if self.prefix.is_empty() { "" } else { "/" };
-        format!("{}{separator}{}/{name}", self.prefix, name_of(tenant))
+        format!("{}{separator}{rest}", self.prefix)
     }
 }
 
@@ -175,6 +213,8 @@ mod tests {
         /// So many puts are done and then answered with a failure.
         answers_lost: AtomicU32,
         tags: AtomicU32,
+        /// A header that it does not know.
+        ignores: Mutex<Option<header::HeaderName>>,
     }
 
     fn take_one(of: &AtomicU32) -> bool {
@@ -185,7 +225,10 @@ mod tests {
         fn put(&self, key: String, headers: &HeaderMap, body: Vec<u8>) -> StatusCode {
             let mut objects = self.objects.lock().unwrap();
             let tag = objects.get(&key).map(|(tag, _)| tag.clone());
-            let wants = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+            let ignored = self.ignores.lock().unwrap().clone();
+            let is_known = |name: &header::HeaderName| ignored.as_ref() != Some(name);
+            let value_of = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+            let wants = |name: header::HeaderName| Some(name).filter(is_known).and_then(value_of);
             let is_wanted = (wants(header::IF_NONE_MATCH).is_none() || tag.is_none())
                 && wants(header::IF_MATCH).is_none_or(|wanted| Some(wanted) == tag);
             if !is_wanted {
@@ -322,6 +365,23 @@ mod tests {
         // Another tenant has another claim.
         let other = TenantId::parse("other").unwrap();
         assert!(days.claim(&other, "bds-1", NOW).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_store_that_ignores_conditions_is_told_in_words() {
+        for header in [header::IF_NONE_MATCH, header::IF_MATCH] {
+            let (store, days) = served().await;
+            *store.ignores.lock().unwrap() = Some(header.clone());
+            let fault = days.probe().await.unwrap_err().to_string();
+            assert!(fault.to_ascii_lowercase().contains(&format!("ignores {header},")), "{fault}");
+            // It is asked again, and once it has shown that it keeps them, no more.
+            *store.ignores.lock().unwrap() = None;
+            days.probe().await.unwrap();
+            let asked = store.requests.lock().unwrap().len();
+            days.probe().await.unwrap();
+            assert_eq!(store.requests.lock().unwrap().len(), asked);
+            assert_eq!(store.keys(), ["a/b/probe.json"]);
+        }
     }
 
     #[tokio::test]

@@ -114,6 +114,9 @@ impl Daily {
 
     /// Writes the files of a tenant's day if they are due. Returns when something is due next.
     async fn look_at(&self, tenant: &TenantId, turn: &mut TenantTurn) -> anyhow::Result<Timestamp> {
+        if let Some(bucket) = &self.bucket {
+            bucket.probe().await?;
+        }
         let zone = tenant_zone::of(tenant, &self.objects).await?;
         let now = self.ctx.clock.now();
         self.find(tenant, due_day::local_day(now, &zone)?, turn).await?;
