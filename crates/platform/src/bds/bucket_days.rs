@@ -39,7 +39,7 @@ pub(super) struct BucketDays {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct DayClaim {
     node: String,
-    /// Since when, in seconds since 1970.
+    /// Since when, in seconds since 1970; 0 once it is given back.
     at: u64,
 }
 
@@ -122,6 +122,18 @@ impl BucketDays {
         let etag = etag.with_context(|| format!("the store gives {key} without an ETag"))?;
         let is_put = put(PutCondition::IfUnchanged(etag)).await? == PutOutcome::Put;
         Ok(is_put.then_some(claim))
+    }
+
+    /// Gives a claim back, so that another replica may write at once. One that another has taken over stays.
+    pub async fn give_back(&self, tenant: &TenantId, claim: &DayClaim) -> anyhow::Result<()> {
+        let key = self.key(tenant, CLAIM);
+        let Some(S3Object { body, etag: Some(etag) }) = self.client.get(&key).await? else { return Ok(()) };
+        let found = serde_json::from_slice::<DayClaim>(&body).ok();
+        if found.as_ref() == Some(claim) {
+            let given_back = DayClaim { node: claim.node.clone(), at: 0 };
+            self.client.put(&key, given_back.content()?, PutCondition::IfUnchanged(etag), None).await?;
+        }
+        Ok(())
     }
 
     /// Puts the files of a day, over what attempts before have left, and then its manifest, as long as the claim allows it.
@@ -365,6 +377,23 @@ mod tests {
         // Another tenant has another claim.
         let other = TenantId::parse("other").unwrap();
         assert!(days.claim(&other, "bds-1", NOW).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn who_keeps_failing_gives_its_claim_back_each_time_and_keeps_nobody_out() {
+        let (_, days) = served().await;
+        let claimed = async |node: &str| days.claim(&tenant(), node, NOW).await.unwrap();
+        let mut failed = Vec::new();
+        for _ in 0..3 {
+            let claim = claimed("bds-1").await.unwrap();
+            assert_eq!(claimed("bds-2").await, None);
+            days.give_back(&tenant(), &claim).await.unwrap();
+            failed.push(claim);
+        }
+        assert!(claimed("bds-2").await.is_some());
+        // What comes late touches no claim of another.
+        days.give_back(&tenant(), &failed[0]).await.unwrap();
+        assert_eq!(claimed("bds-1").await, None);
     }
 
     #[tokio::test]

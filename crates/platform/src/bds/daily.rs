@@ -29,6 +29,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(3_600);
 /// A tenant is looked at again after this time where another replica was about to write its files.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// Time for a claim to be given back after a failure.
+const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
+
 /// What the role works with.
 pub(super) struct Daily {
     pub ctx: RoleContext,
@@ -174,8 +177,11 @@ impl Daily {
         let put = self.write_bucket(tenant, zone, day, &folder, (bucket, &claim));
         let late = |_| anyhow!("the day is not put within {} s", WRITTEN_WITHIN.as_secs());
         let write = async { tokio::time::timeout(WRITTEN_WITHIN, put).await.map_err(late)? };
-        self.write_if_missing(tenant, day, turn, write).await?;
-        Ok(true)
+        let written = self.write_if_missing(tenant, day, turn, write).await;
+        if written.is_err() {
+            give_back(bucket, tenant, &claim).await;
+        }
+        written.map(|()| true)
     }
 
     /// Writes so what may have been written before it was ours to write. `write` gives the revision that the files show, and the number of
@@ -249,6 +255,15 @@ impl Daily {
             written_at: now.to_string(),
             revision,
         })
+    }
+}
+
+/// Gives a claim back after a failure: another replica may have more luck. Where that fails too, it must wait until the claim is old.
+async fn give_back(bucket: &BucketDays, tenant: &TenantId, claim: &DayClaim) {
+    let given = tokio::time::timeout(GIVEN_BACK_WITHIN, bucket.give_back(tenant, claim)).await;
+    if let Err(error) = given.map_err(anyhow::Error::from).flatten() {
+        let error = format!("{error:#}");
+        tracing::warn!(%tenant, error, "the claim of a tenant's inventory is not given back: other replicas wait for it");
     }
 }
 

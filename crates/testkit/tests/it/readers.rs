@@ -175,6 +175,21 @@ fn of_two_replicas_one_writes_the_day_of_a_tenant() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_replica_that_keeps_failing_leaves_the_day_to_the_other() -> Result<()> {
+    let store = ObjectStore::start(0, None)?;
+    store.refuse_first_claimant();
+    let settings = into_bucket(&store, &["replicas.bds=2"]);
+    let arguments: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let _site = Installation::start_with(&arguments)?;
+    wait::until(LATER, || day_in_bucket(&store)).context("the day does not come into the bucket")?;
+    let asked = store.requests();
+    let refused: BTreeSet<IpAddr> = asked.iter().filter(|asked| asked.status == 403).map(|asked| asked.from).collect();
+    ensure!(refused.len() == 1, "refused: {refused:?}");
+    ensure!(puts_of_days(&store).iter().all(|put| !refused.contains(&put.from)), "the refused one has put a day");
+    Ok(())
+}
+
 fn is_written(site: &Installation) -> Result<Option<()>> {
     Ok((site.metric("bds", "bds_last_success_seconds")? > 0.0).then_some(()))
 }
