@@ -2,12 +2,13 @@
 //!
 //! It reads from tenant (voice-03, which is tenant-01 too) and writes a folder for each tenant and day, or puts the same files into object
 //! storage (own-29). It listens nowhere. What is in the files stands in `tables`, their formats in `table_file`, when they are due in
-//! `due_day`, how a folder comes to be whole in `day_folder`, and how a day in a bucket does in `bucket_days`.
+//! `due_day`, how a folder comes to be whole in `day_folder` and goes again in `old_days`, and how a day in a bucket comes to be in `bucket_days`.
 
 mod bucket_days;
 mod daily;
 mod day_folder;
 mod due_day;
+mod old_days;
 mod s3;
 mod table_file;
 mod tables;
@@ -74,7 +75,7 @@ runtime::settings! {
         s3_access_key: String = String::new(), |v| s3::check_key_id(v);
         /// The access key itself.
         s3_secret_key: Secret = Secret::new("");
-        /// For how many days the folder of a day is kept; in a bucket, its own rules say so.
+        /// For how many days the folder of a day is kept, also when its tenant is no more; in a bucket, its own rules say so.
         keep_days: u32 = 90, |v| runtime::settings::declare::within(v, &1, &KEEP_DAYS_MAX);
     }
 }

@@ -17,7 +17,7 @@ use super::bucket_days::{BucketDays, DayClaim, WRITTEN_WITHIN};
 use super::day_folder::{DayFolder, Manifest, TenantFolder, WrittenDay};
 use super::due_day::{self, DueDay};
 use super::table_file::FileFormat;
-use super::{tables, tenant_zone};
+use super::{old_days, tables, tenant_zone};
 
 /// A tenant is looked at again after this time at the latest: its time zone may have changed.
 const LOOK_AGAIN: Duration = Duration::from_secs(3_600);
@@ -66,8 +66,12 @@ impl Daily {
     /// Writes what is due until the role ends.
     pub async fn run(self, mut tenants: watch::Receiver<TenantList>) -> anyhow::Result<()> {
         let drain = self.ctx.drain.clone();
-        let mut turns = Turns::new();
+        let (mut turns, mut tidied) = (Turns::new(), None);
         loop {
+            if let Err(error) = self.remove_old_days(&mut tidied) {
+                let error = format!("{error:#}");
+                tracing::warn!(error, "old days of the inventory are not removed: tried again tomorrow");
+            }
             let due = turns.values().map(|turn| turn.due).min();
             let pause = due.map_or(SLEEP_MAX, |due| due.since(self.ctx.clock.now()).min(SLEEP_MAX));
             tokio::select! {
@@ -88,6 +92,16 @@ impl Daily {
                 () = self.look_at_due(&mut turns) => {}
             }
         }
+    }
+
+    /// Removes what is too old, whoever's it is: once a day, and `tidied` is the last one.
+    fn remove_old_days(&self, tidied: &mut Option<Date>) -> anyhow::Result<()> {
+        let today = due_day::local_day(self.ctx.clock.now(), &TimeZone::UTC)?;
+        if tidied.replace(today) == Some(today) {
+            return Ok(());
+        }
+        // By no tenant's clocks it is an earlier day than this.
+        old_days::remove(&self.folder, today.yesterday()?, self.keep_days)
     }
 
     async fn look_at_due(&self, turns: &mut Turns) {
@@ -215,7 +229,6 @@ impl Daily {
         let written = self.files_of(tenant, zone, day, folder).await?;
         let told = (written.revision, written.rows);
         written.publish()?;
-        folder.remove_before(day, self.keep_days)?;
         Ok(told)
     }
 

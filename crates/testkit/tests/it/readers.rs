@@ -73,6 +73,20 @@ fn a_tenants_inventory_is_written_once_a_day_and_without_secrets() -> Result<()>
     let site = site.crash_and_restart()?;
     wait::until(LATER, || is_written(&site)).context("the folder is not found after a restart")?;
     ensure!(site.metric("bds", "bds_folders_total")? < 1.0, "the day is written twice");
+
+    // Old days go, and what a crash has left, of a tenant that is no more too.
+    let inventory = site.data_dir().join("inventory");
+    let gone = inventory.join("gone");
+    for name in ["2020-01-01", ".2020-01-02.part"] {
+        std::fs::create_dir_all(gone.join(name))?;
+    }
+    std::fs::write(gone.join(".lock"), "")?;
+    let days: Vec<String> = (1..8).map(|day| format!("2026-01-0{day}")).collect();
+    std::fs::write(inventory.join(".days"), days.join("\n"))?;
+    let _site = site.crash_and_restart()?;
+    wait::until(LATER, || Ok((std::fs::read_dir(&gone)?.count() == 1).then_some(())))
+        .context("old days of a tenant that is no more stay")?;
+    ensure!(day.join("manifest.json").exists(), "the day of today is gone");
     Ok(())
 }
 
