@@ -23,6 +23,7 @@ use net::tenant::{self, ObjectReader};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::counted_connector::CountedConnector;
+use runtime::metrics::GaugeIfKnown;
 use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Secret, Starts};
 use s3::{AccessKey, S3Client, S3Server};
 
@@ -85,7 +86,8 @@ runtime::metrics! {
     #[derive(Clone)]
     struct Metrics {
         /// When the files of the tenant that has waited longest for new ones were written, in seconds since 1970; 0 while a tenant has none.
-        last_success: Gauge = "bds_last_success_seconds";
+        /// Tenants of which that is not known since the start do not count, and there is no value while it is known of none.
+        last_success: GaugeIfKnown = "bds_last_success_seconds";
         /// Days of a tenant that were written, be it as a folder or into object storage.
         folders: Counter = "bds_folders";
         /// Rows that were written.

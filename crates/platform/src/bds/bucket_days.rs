@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
+use jiff::ToSpan as _;
 use jiff::civil::Date;
 use model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,8 @@ const CLAIM: &str = "claim.json";
 const PROBE: &str = "probe.json";
 /// A tag that no object has.
 const TAG_OF_NONE: &str = "\"00000000000000000000000000000000\"";
+/// So many days before one are asked for to find the latest that was written.
+const DAYS_BEFORE_MAX: i64 = 7;
 /// For how long a claim keeps other replicas from writing.
 const CLAIM_HOLDS: Duration = Duration::from_secs(3_600);
 /// The most time that a day may take, from its claim on: half of that, so that clocks may differ.
@@ -103,6 +106,17 @@ impl BucketDays {
             anyhow::Ok(Timestamp::from_micros(u64::try_from(at.as_microsecond())?))
         };
         read().map(Some).with_context(|| format!("{key} is no manifest"))
+    }
+
+    /// When the last of the days before that one was written, if one of the last week was.
+    pub async fn written_before(&self, tenant: &TenantId, day: Date) -> anyhow::Result<Option<Timestamp>> {
+        for before in 1..=DAYS_BEFORE_MAX {
+            let at = self.written_at(tenant, day.checked_sub(before.days())?).await?;
+            if at.is_some() {
+                return Ok(at);
+            }
+        }
+        Ok(None)
     }
 
     /// Claims a tenant for that node at `now`, by the wall clock. None if it may not write.
@@ -319,6 +333,9 @@ mod tests {
         let at: jiff::Timestamp = "2026-07-02T00:30:01Z".parse().unwrap();
         let at = Timestamp::from_millis(at.as_millisecond().try_into().unwrap());
         assert_eq!(days.written_at(&tenant(), DAY).await.unwrap(), Some(at));
+        for (before, found) in [(DAY, None), (DAY + 7.days(), Some(at)), (DAY + 8.days(), None)] {
+            assert_eq!(days.written_before(&tenant(), before).await.unwrap(), found, "{before}");
+        }
 
         let puts: Vec<String> =
             store.requests.lock().unwrap().iter().filter(|line| line.starts_with("PUT ")).cloned().collect();

@@ -56,7 +56,7 @@ struct TenantTurn {
     has_been_looked_at: bool,
     /// The day that was looked for last, if its files were there.
     written_day: Option<Date>,
-    /// When the latest files were written.
+    /// When the latest files were written, 0 if there are none; nothing while that is not known.
     last_written: Option<Timestamp>,
 }
 
@@ -125,8 +125,8 @@ impl Daily {
         }
         let failing = turns.values().filter(|turn| turn.failures > 0).count();
         self.metrics.tenants_failing.set(i64::try_from(failing).unwrap_or(i64::MAX));
-        let oldest = turns.values().map(|turn| turn.last_written.unwrap_or(Timestamp::ZERO)).min();
-        self.metrics.last_success.set(i64::try_from(oldest.unwrap_or(Timestamp::ZERO).as_secs()).unwrap_or(i64::MAX));
+        let oldest = turns.values().filter_map(|turn| turn.last_written).min();
+        self.metrics.last_success.set(oldest.map(|at| i64::try_from(at.as_secs()).unwrap_or(i64::MAX)));
     }
 
     /// Writes the files of a tenant's day if they are due. Returns when something is due next.
@@ -158,7 +158,7 @@ impl Daily {
         let Some(bucket) = &self.bucket else {
             let folder = TenantFolder::new(&self.folder, tenant);
             turn.written_day = folder.has(day).then_some(day);
-            turn.last_written = folder.last_written();
+            turn.last_written = Some(folder.last_written().unwrap_or(Timestamp::ZERO));
             return Ok(());
         };
         // What is in the bucket stays there, so it is asked for once.
@@ -166,6 +166,12 @@ impl Daily {
             let at = bucket.written_at(tenant, day).await?;
             turn.written_day = at.map(|_| day);
             turn.last_written = at.or(turn.last_written);
+        }
+        // Without a list of what is there, the days before are asked for once after a start. Only the metric needs them.
+        if turn.last_written.is_none()
+            && let Ok(at) = bucket.written_before(tenant, day).await
+        {
+            turn.last_written = Some(at.unwrap_or(Timestamp::ZERO));
         }
         Ok(())
     }
