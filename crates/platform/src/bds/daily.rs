@@ -28,7 +28,6 @@ const PAUSE: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(3_600);
 /// A tenant is looked at again after this time where another replica was about to write its files.
 const BUSY: Duration = Duration::from_secs(10);
-
 /// Time for a claim to be given back after a failure.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
 
