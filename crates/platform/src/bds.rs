@@ -2,12 +2,13 @@
 //!
 //! It reads from tenant (voice-03, which is tenant-01 too) and writes a folder for each tenant and day, or puts the same files into object
 //! storage (own-29). It listens nowhere. What is in the files stands in `tables`, their formats in `table_file`, when they are due in
-//! `due_day`, how a folder comes to be whole in `day_folder`, and how a day in a bucket does in `bucket_days`.
+//! `due_day`, how a folder comes to be whole in `day_folder` and goes again in `old_days`, and how a day in a bucket comes to be in `bucket_days`.
 
 mod bucket_days;
 mod daily;
 mod day_folder;
 mod due_day;
+mod old_days;
 mod s3;
 mod table_file;
 mod tables;
@@ -21,7 +22,8 @@ use contracts::v1::configuration_client::ConfigurationClient;
 use net::tenant::{self, ObjectReader};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
-use runtime::spans::connect::CollectorConnector;
+use runtime::counted_connector::CountedConnector;
+use runtime::metrics::GaugeIfKnown;
 use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Secret, Starts};
 use s3::{AccessKey, S3Client, S3Server};
 
@@ -74,7 +76,7 @@ runtime::settings! {
         s3_access_key: String = String::new(), |v| s3::check_key_id(v);
         /// The access key itself.
         s3_secret_key: Secret = Secret::new("");
-        /// For how many days the folder of a day is kept; in a bucket, its own rules say so.
+        /// For how many days the folder of a day is kept, also when its tenant is no more; in a bucket, its own rules say so.
         keep_days: u32 = 90, |v| runtime::settings::declare::within(v, &1, &KEEP_DAYS_MAX);
     }
 }
@@ -84,7 +86,8 @@ runtime::metrics! {
     #[derive(Clone)]
     struct Metrics {
         /// When the files of the tenant that has waited longest for new ones were written, in seconds since 1970; 0 while a tenant has none.
-        last_success: Gauge = "bds_last_success_seconds";
+        /// Tenants of which that is not known since the start do not count, and there is no value while it is known of none.
+        last_success: GaugeIfKnown = "bds_last_success_seconds";
         /// Days of a tenant that were written, be it as a folder or into object storage.
         folders: Counter = "bds_folders";
         /// Rows that were written.
@@ -118,7 +121,7 @@ fn bucket_of(ctx: &RoleContext, settings: &Settings) -> Result<Option<BucketDays
     };
     let meter = ctx.meter(OBJECT_STORAGE).peer(&server.host);
     // From the role's own address where that reaches the store, as spans and telemetry go to their collector.
-    let connector = CollectorConnector { source: ctx.address, meter };
+    let connector = CountedConnector { source: ctx.address, meter };
     let client = S3Client::new(server, key, ctx.clock.clone(), connector)?;
     Ok(Some(BucketDays::new(client, path.prefix)))
 }

@@ -11,6 +11,7 @@ pub mod claims;
 pub mod connections;
 pub mod context;
 pub mod counted;
+pub mod counted_connector;
 
 pub mod admin_listener;
 pub mod data_dir;

@@ -9,7 +9,9 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use prometheus_client::registry::{Metric, Registry};
 
-pub use declare::{CounterBy, CounterByTwo, Declared, Instrument, Kind, Label, LabelSet, LabelValues, help};
+pub use declare::{
+    CounterBy, CounterByTwo, Declared, GaugeIfKnown, Instrument, Kind, Label, LabelSet, LabelValues, help,
+};
 pub use text::Format;
 
 crate::metrics! {

@@ -6,7 +6,6 @@
 //! collector does not keep up, they are dropped and counted: nothing waits for it.
 
 mod calls;
-pub mod connect;
 mod export;
 mod facts;
 mod invites;

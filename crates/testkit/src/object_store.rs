@@ -42,6 +42,17 @@ struct KeptObjects {
     failures_left: usize,
     dies_at_put: Option<usize>,
     is_dead: bool,
+    refusal: PutRefusal,
+}
+
+/// Whose puts are refused.
+#[derive(Default)]
+enum PutRefusal {
+    #[default]
+    Nobodys,
+    /// Those of whoever is the first to claim something.
+    OfFirstClaimant,
+    Of(IpAddr),
 }
 
 /// The head of a request, and its body.
@@ -71,6 +82,11 @@ impl ObjectStore {
         (objects.is_dead, objects.dies_at_put) = (false, None);
         serve(listener, self.shared.clone());
         Ok(())
+    }
+
+    /// Refuses whatever is put by the one who is the first to put a claim, but for claims.
+    pub fn refuse_first_claimant(&self) {
+        lock(&self.shared).refusal = PutRefusal::OfFirstClaimant;
     }
 
     /// Whether it has died.
@@ -129,7 +145,7 @@ fn answer(mut stream: &TcpStream, shared: &Mutex<KeptObjects>) -> Option<()> {
     let asked = read(stream)?;
     let (status, etag, body) = {
         let mut objects = lock(shared);
-        let answered = objects.answer(&asked)?;
+        let answered = objects.answer(&asked, from)?;
         let (method, object) = (asked.method.clone(), asked.object.clone());
         objects.requests.push(StoreRequest { method, object, status: answered.0, from });
         answered
@@ -169,7 +185,7 @@ fn read(stream: &TcpStream) -> Option<AskedObject> {
 type Answered = (u16, Option<usize>, Vec<u8>);
 
 impl KeptObjects {
-    fn answer(&mut self, asked: &AskedObject) -> Option<Answered> {
+    fn answer(&mut self, asked: &AskedObject, from: IpAddr) -> Option<Answered> {
         if self.is_dead {
             return None;
         }
@@ -181,6 +197,9 @@ impl KeptObjects {
             return Some((503, None, b"<Error><Code>SlowDown</Code></Error>".to_vec()));
         }
         match asked.method.as_str() {
+            "PUT" if self.refuses(asked, from) => {
+                Some((403, None, b"<Error><Code>AccessDenied</Code></Error>".to_vec()))
+            }
             "PUT" => self.put(asked),
             "GET" | "HEAD" => Some(match self.kept.get(&asked.object) {
                 Some((tag, body)) => (200, Some(*tag), body.clone()),
@@ -188,6 +207,14 @@ impl KeptObjects {
             }),
             _ => Some((405, None, Vec::new())),
         }
+    }
+
+    fn refuses(&mut self, asked: &AskedObject, from: IpAddr) -> bool {
+        let is_claim = asked.object.ends_with("/claim.json");
+        if is_claim && matches!(self.refusal, PutRefusal::OfFirstClaimant) {
+            self.refusal = PutRefusal::Of(from);
+        }
+        !is_claim && matches!(self.refusal, PutRefusal::Of(refused) if refused == from)
     }
 
     fn put(&mut self, asked: &AskedObject) -> Option<Answered> {
@@ -217,4 +244,5 @@ fn is_signed(asked: &AskedObject) -> bool {
         && ["host", "x-amz-content-sha256", "x-amz-date"].into_iter().all(signed)
         && asked.headers.get("x-amz-content-sha256").is_some_and(|sum| is_sum(sum))
         && asked.headers.get("x-amz-date").is_some_and(|at| at.len() == "20130524T000000Z".len())
+        && (asked.method != "PUT" || ["content-type", "x-amz-checksum-sha256"].into_iter().all(signed))
 }

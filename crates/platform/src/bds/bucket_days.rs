@@ -1,21 +1,29 @@
 //! The days of tenants in a bucket. A day is there once its manifest is, which is put last and never changes.
 //!
 //! A tenant's claim says which replica may write: stores have no folders to rename, so two that wrote a day at a time would mix their
-//! files. It holds for longer than a day may take to write.
+//! files. It holds for longer than a day may take to write, and nothing is put after that time, not even by a machine that has slept.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
+use jiff::ToSpan as _;
 use jiff::civil::Date;
 use model::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 
 use super::day_folder::{MANIFEST, WrittenDay, name_of};
 use super::s3::{ObjectContent, PutCondition, PutOutcome, S3Client, S3Object};
 
 /// The object of a tenant's claim.
 const CLAIM: &str = "claim.json";
+/// The object by which it is found out whether the store keeps conditions.
+const PROBE: &str = "probe.json";
+/// A tag that no object has.
+const TAG_OF_NONE: &str = "\"00000000000000000000000000000000\"";
+/// So many days before one are asked for to find the latest that was written.
+const DAYS_BEFORE_MAX: i64 = 7;
 /// For how long a claim keeps other replicas from writing.
 const CLAIM_HOLDS: Duration = Duration::from_secs(3_600);
 /// The most time that a day may take, from its claim on: half of that, so that clocks may differ.
@@ -26,14 +34,27 @@ pub(super) struct BucketDays {
     client: S3Client,
     /// Perhaps empty.
     prefix: String,
+    /// Set once the store has shown that it keeps conditions.
+    probed: OnceCell<()>,
 }
 
 /// Who may write days of a tenant.
-#[derive(Serialize, Deserialize)]
-struct DayClaim {
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DayClaim {
     node: String,
-    /// Since when, in seconds since 1970.
+    /// Since when, in seconds since 1970; 0 once it is given back.
     at: u64,
+}
+
+impl DayClaim {
+    /// Until when its node may write, by the wall clock.
+    fn until(&self) -> Timestamp {
+        Timestamp::ZERO + Duration::from_secs(self.at) + WRITTEN_WITHIN
+    }
+
+    fn content(&self) -> anyhow::Result<ObjectContent> {
+        Ok(ObjectContent::Json(serde_json::to_vec(self)?.into()))
+    }
 }
 
 /// What is read of a manifest.
@@ -45,7 +66,34 @@ struct ManifestTime {
 impl BucketDays {
     /// Days whose keys begin with that prefix.
     pub fn new(client: S3Client, prefix: String) -> Self {
-        Self { client, prefix }
+        Self { client, prefix, probed: OnceCell::new() }
+    }
+
+    /// Finds out once whether the store keeps conditions, without which replicas would write the same day and not notice.
+    ///
+    /// # Errors
+    /// If it does not, or does not answer; then it is asked again the next time.
+    pub async fn probe(&self) -> anyhow::Result<()> {
+        self.probed.get_or_try_init(|| self.probe_now()).await.copied()
+    }
+
+    async fn probe_now(&self) -> anyhow::Result<()> {
+        let key = self.below_prefix(PROBE);
+        let put = |condition| {
+            let content = ObjectContent::Json(Bytes::from_static(b"{}"));
+            self.client.put(&key, content, condition, None)
+        };
+        // From here on it is there, whoever has put it.
+        put(PutCondition::IfAbsent).await?;
+        let tag_of_none = PutCondition::IfUnchanged(TAG_OF_NONE.to_owned());
+        for (header, condition) in [("If-None-Match", PutCondition::IfAbsent), ("If-Match", tag_of_none)] {
+            let is_kept = put(condition).await? == PutOutcome::ConditionFails;
+            ensure!(
+                is_kept,
+                "the store of bds.s3 ignores {header}, so two replicas could write one day: nothing is put there"
+            );
+        }
+        Ok(())
     }
 
     /// When a day was written, if it was.
@@ -60,35 +108,67 @@ impl BucketDays {
         read().map(Some).with_context(|| format!("{key} is no manifest"))
     }
 
-    /// Claims a tenant for that node. Says whether it may write; it must not any more [`WRITTEN_WITHIN`] after `now`.
-    pub async fn claim(&self, tenant: &TenantId, node: &str, now: Timestamp) -> anyhow::Result<bool> {
-        let key = self.key(tenant, CLAIM);
-        let claim = serde_json::to_vec(&DayClaim { node: node.to_owned(), at: now.as_secs() })?;
-        let claim = ObjectContent::Json(claim.into());
-        if self.client.put(&key, claim.clone(), PutCondition::IfAbsent).await? == PutOutcome::Put {
-            return Ok(true);
+    /// When the last of the days before that one was written, if one of the last week was.
+    pub async fn written_before(&self, tenant: &TenantId, day: Date) -> anyhow::Result<Option<Timestamp>> {
+        for before in 1..=DAYS_BEFORE_MAX {
+            let at = self.written_at(tenant, day.checked_sub(before.days())?).await?;
+            if at.is_some() {
+                return Ok(at);
+            }
         }
-        // One that is gone again is looked for the next time.
-        let Some(S3Object { body, etag }) = self.client.get(&key).await? else { return Ok(false) };
-        if !is_free(&body, node, now) {
-            return Ok(false);
-        }
-        let etag = etag.with_context(|| format!("the store gives {key} without an ETag"))?;
-        Ok(self.client.put(&key, claim, PutCondition::IfUnchanged(etag)).await? == PutOutcome::Put)
+        Ok(None)
     }
 
-    /// Puts the files of a day, over what attempts before have left, and then its manifest.
-    pub async fn put(&self, tenant: &TenantId, day: Date, written: &WrittenDay) -> anyhow::Result<()> {
+    /// Claims a tenant for that node at `now`, by the wall clock. None if it may not write.
+    pub async fn claim(&self, tenant: &TenantId, node: &str, now: Timestamp) -> anyhow::Result<Option<DayClaim>> {
+        let key = self.key(tenant, CLAIM);
+        let claim = DayClaim { node: node.to_owned(), at: now.as_secs() };
+        let content = claim.content()?;
+        let put = |condition| self.client.put(&key, content.clone(), condition, None);
+        if put(PutCondition::IfAbsent).await? == PutOutcome::Put {
+            return Ok(Some(claim));
+        }
+        // One that is gone again is looked for the next time.
+        let Some(S3Object { body, etag }) = self.client.get(&key).await? else { return Ok(None) };
+        if !is_free(&body, node, now) {
+            return Ok(None);
+        }
+        let etag = etag.with_context(|| format!("the store gives {key} without an ETag"))?;
+        let is_put = put(PutCondition::IfUnchanged(etag)).await? == PutOutcome::Put;
+        Ok(is_put.then_some(claim))
+    }
+
+    /// Gives a claim back, so that another replica may write at once. One that another has taken over stays.
+    pub async fn give_back(&self, tenant: &TenantId, claim: &DayClaim) -> anyhow::Result<()> {
+        let key = self.key(tenant, CLAIM);
+        let Some(S3Object { body, etag: Some(etag) }) = self.client.get(&key).await? else { return Ok(()) };
+        let found = serde_json::from_slice::<DayClaim>(&body).ok();
+        if found.as_ref() == Some(claim) {
+            let given_back = DayClaim { node: claim.node.clone(), at: 0 };
+            self.client.put(&key, given_back.content()?, PutCondition::IfUnchanged(etag), None).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts the files of a day, over what attempts before have left, and then its manifest, as long as the claim allows it.
+    pub async fn put(
+        &self,
+        tenant: &TenantId,
+        day: Date,
+        written: &WrittenDay,
+        claim: &DayClaim,
+    ) -> anyhow::Result<()> {
+        let until = Some(claim.until());
         for file in &written.files {
             let key = self.key_of_day(tenant, day, &file.name);
             let (path, sha256) = (written.path_of(file), file.sha256.clone());
             let content = ObjectContent::File { path, bytes: file.bytes, sha256 };
-            self.client.put(&key, content, PutCondition::Always).await?;
+            self.client.put(&key, content, PutCondition::Always, until).await?;
         }
         let key = self.key_of_day(tenant, day, MANIFEST);
         let manifest = Bytes::copy_from_slice(&written.manifest);
         let content = ObjectContent::Json(manifest.clone());
-        if self.client.put(&key, content, PutCondition::IfAbsent).await? == PutOutcome::Put {
+        if self.client.put(&key, content, PutCondition::IfAbsent, until).await? == PutOutcome::Put {
             return Ok(());
         }
         // It is this one, if the answer to an earlier attempt was lost.
@@ -103,8 +183,12 @@ impl BucketDays {
     }
 
     fn key(&self, tenant: &TenantId, name: &str) -> String {
+        self.below_prefix(&format!("{}/{name}", name_of(tenant)))
+    }
+
+    fn below_prefix(&self, rest: &str) -> String {
         let separator = if self.prefix.is_empty() { "" } else { "/" };
-        format!("{}{separator}{}/{name}", self.prefix, name_of(tenant))
+        format!("{}{separator}{rest}", self.prefix)
     }
 }
 
@@ -117,13 +201,13 @@ fn is_free(claim: &[u8], node: &str, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
     use std::sync::{Arc, Mutex};
 
     use axum::extract::{Request, State};
     use axum::http::{HeaderMap, Method, StatusCode, header};
     use contracts::provisioning::{Object, Skill};
-    use infra::SystemClock;
+    use infra::Clock;
 
     use super::*;
     use crate::bds::day_folder::{DayFolder, Manifest, TenantFolder};
@@ -132,6 +216,17 @@ mod tests {
     const DAY: Date = Date::constant(2026, 7, 2);
     const SECRET: &str = "hunter2";
     const HOUR: Duration = Duration::from_secs(3_600);
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    /// A clock that shows so many seconds after [`NOW`].
+    #[derive(Default)]
+    struct ClockOfTest(AtomicU64);
+
+    impl Clock for ClockOfTest {
+        fn now(&self) -> Timestamp {
+            NOW + Duration::from_secs(self.0.load(Relaxed))
+        }
+    }
 
     /// A store in memory.
     #[derive(Default)]
@@ -144,6 +239,8 @@ mod tests {
         /// So many puts are done and then answered with a failure.
         answers_lost: AtomicU32,
         tags: AtomicU32,
+        /// A header that it does not know.
+        ignores: Mutex<Option<header::HeaderName>>,
     }
 
     fn take_one(of: &AtomicU32) -> bool {
@@ -154,7 +251,10 @@ mod tests {
         fn put(&self, key: String, headers: &HeaderMap, body: Vec<u8>) -> StatusCode {
             let mut objects = self.objects.lock().unwrap();
             let tag = objects.get(&key).map(|(tag, _)| tag.clone());
-            let wants = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+            let ignored = self.ignores.lock().unwrap().clone();
+            let is_known = |name: &header::HeaderName| ignored.as_ref() != Some(name);
+            let value_of = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+            let wants = |name: header::HeaderName| Some(name).filter(is_known).and_then(value_of);
             let is_wanted = (wants(header::IF_NONE_MATCH).is_none() || tag.is_none())
                 && wants(header::IF_MATCH).is_none_or(|wanted| Some(wanted) == tag);
             if !is_wanted {
@@ -192,16 +292,20 @@ mod tests {
     }
 
     async fn served() -> (Arc<StoreOfTest>, BucketDays) {
+        served_by(Arc::default()).await
+    }
+
+    async fn served_by(clock: Arc<ClockOfTest>) -> (Arc<StoreOfTest>, BucketDays) {
         let store = Arc::new(StoreOfTest::default());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let router = axum::Router::new().fallback(answer).with_state(store.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        (store, BucketDays::new(client(port), "a/b".to_owned()))
+        (store, BucketDays::new(S3Client::of_test(port, SECRET, clock), "a/b".to_owned()))
     }
 
-    fn client(port: u16) -> S3Client {
-        S3Client::of_test(port, SECRET, Arc::new(SystemClock::start()))
+    fn claim() -> DayClaim {
+        DayClaim { node: "bds-1".to_owned(), at: NOW.as_secs() }
     }
 
     fn tenant() -> TenantId {
@@ -225,10 +329,13 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let written = day_with(root.path(), "sales");
         store.failures_left.store(2, Relaxed);
-        days.put(&tenant(), DAY, &written).await.unwrap();
+        days.put(&tenant(), DAY, &written, &claim()).await.unwrap();
         let at: jiff::Timestamp = "2026-07-02T00:30:01Z".parse().unwrap();
         let at = Timestamp::from_millis(at.as_millisecond().try_into().unwrap());
         assert_eq!(days.written_at(&tenant(), DAY).await.unwrap(), Some(at));
+        for (before, found) in [(DAY, None), (DAY + 7.days(), Some(at)), (DAY + 8.days(), None)] {
+            assert_eq!(days.written_before(&tenant(), before).await.unwrap(), found, "{before}");
+        }
 
         let puts: Vec<String> =
             store.requests.lock().unwrap().iter().filter(|line| line.starts_with("PUT ")).cloned().collect();
@@ -248,11 +355,11 @@ mod tests {
         let bytes = std::fs::read(before.path_of(&before.files[0])).unwrap();
         store.objects.lock().unwrap().insert(left.to_owned(), ("\"old\"".to_owned(), bytes));
         let written = day_with(root.path(), "sales");
-        days.put(&tenant(), DAY, &written).await.unwrap();
+        days.put(&tenant(), DAY, &written, &claim()).await.unwrap();
         assert_eq!(store.objects.lock().unwrap()[left].1, b"name\r\nsales\r\n");
 
         let other = day_with(root.path(), "english");
-        let fault = days.put(&tenant(), DAY, &other).await.unwrap_err().to_string();
+        let fault = days.put(&tenant(), DAY, &other, &claim()).await.unwrap_err().to_string();
         assert!(fault.contains("another writer"), "{fault}");
         assert_eq!(store.objects.lock().unwrap()["a/b/acme/2026-07-02/manifest.json"].1, written.manifest);
     }
@@ -260,44 +367,91 @@ mod tests {
     #[tokio::test]
     async fn what_is_there_because_an_answer_was_lost_is_ones_own() {
         let (store, days) = served().await;
-        let now = Timestamp::from_millis(1_800_000_000_000);
         store.answers_lost.store(1, Relaxed);
-        assert!(days.claim(&tenant(), "bds-1", now).await.unwrap());
+        assert_eq!(days.claim(&tenant(), "bds-1", NOW).await.unwrap(), Some(claim()));
 
         let root = tempfile::tempdir().unwrap();
         let written = day_with(root.path(), "sales");
         let manifest = ObjectContent::Json(written.manifest.clone().into());
         store.answers_lost.store(1, Relaxed);
         let key = days.key_of_day(&tenant(), DAY, MANIFEST);
-        let outcome = days.client.put(&key, manifest, PutCondition::IfAbsent).await.unwrap();
+        let outcome = days.client.put(&key, manifest, PutCondition::IfAbsent, None).await.unwrap();
         assert_eq!(outcome, PutOutcome::ConditionFails);
-        days.put(&tenant(), DAY, &written).await.unwrap();
+        days.put(&tenant(), DAY, &written, &claim()).await.unwrap();
     }
 
     #[tokio::test]
     async fn one_replica_has_a_tenants_claim_and_loses_it_when_it_is_old() {
         let (_, days) = served().await;
-        let now = Timestamp::from_millis(1_800_000_000_000);
-        let claimed = async |node: &str, now| days.claim(&tenant(), node, now).await.unwrap();
-        assert!(claimed("bds-1", now).await);
-        assert!(!claimed("bds-2", now).await);
+        let claimed = async |node: &str, now| days.claim(&tenant(), node, now).await.unwrap().is_some();
+        assert!(claimed("bds-1", NOW).await);
+        assert!(!claimed("bds-2", NOW).await);
         // It begins again, as after a crash.
-        assert!(claimed("bds-1", now + HOUR).await);
-        assert!(!claimed("bds-2", now + HOUR + HOUR).await);
-        assert!(claimed("bds-2", now + HOUR + HOUR + Duration::from_secs(1)).await);
-        assert!(!claimed("bds-1", now + HOUR + HOUR).await);
+        assert!(claimed("bds-1", NOW + HOUR).await);
+        assert!(!claimed("bds-2", NOW + HOUR + HOUR).await);
+        assert!(claimed("bds-2", NOW + HOUR + HOUR + Duration::from_secs(1)).await);
+        assert!(!claimed("bds-1", NOW + HOUR + HOUR).await);
         // Another tenant has another claim.
         let other = TenantId::parse("other").unwrap();
-        assert!(days.claim(&other, "bds-1", now).await.unwrap());
+        assert!(days.claim(&other, "bds-1", NOW).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn who_keeps_failing_gives_its_claim_back_each_time_and_keeps_nobody_out() {
+        let (_, days) = served().await;
+        let claimed = async |node: &str| days.claim(&tenant(), node, NOW).await.unwrap();
+        let mut failed = Vec::new();
+        for _ in 0..3 {
+            let claim = claimed("bds-1").await.unwrap();
+            assert_eq!(claimed("bds-2").await, None);
+            days.give_back(&tenant(), &claim).await.unwrap();
+            failed.push(claim);
+        }
+        assert!(claimed("bds-2").await.is_some());
+        // What comes late touches no claim of another.
+        days.give_back(&tenant(), &failed[0]).await.unwrap();
+        assert_eq!(claimed("bds-1").await, None);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_ignores_conditions_is_told_in_words() {
+        for header in [header::IF_NONE_MATCH, header::IF_MATCH] {
+            let (store, days) = served().await;
+            *store.ignores.lock().unwrap() = Some(header.clone());
+            let fault = days.probe().await.unwrap_err().to_string();
+            assert!(fault.to_ascii_lowercase().contains(&format!("ignores {header},")), "{fault}");
+            // It is asked again, and once it has shown that it keeps them, no more.
+            *store.ignores.lock().unwrap() = None;
+            days.probe().await.unwrap();
+            let asked = store.requests.lock().unwrap().len();
+            days.probe().await.unwrap();
+            assert_eq!(store.requests.lock().unwrap().len(), asked);
+            assert_eq!(store.keys(), ["a/b/probe.json"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_slept_over_the_end_of_the_claim_puts_nothing_into_anothers_day() {
+        let clock = Arc::new(ClockOfTest::default());
+        let (store, days) = served_by(clock.clone()).await;
+        let claim = days.claim(&tenant(), "bds-1", NOW).await.unwrap().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let written = day_with(root.path(), "sales");
+        clock.0.store(WRITTEN_WITHIN.as_secs() + 1, Relaxed);
+        let fault = days.put(&tenant(), DAY, &written, &claim).await.unwrap_err().to_string();
+        assert!(fault.contains("too late"), "{fault}");
+        assert!(!store.keys().iter().any(|key| key.contains("2026-07-02")), "{:?}", store.keys());
+        // While the claim holds, it is put.
+        clock.0.store(WRITTEN_WITHIN.as_secs(), Relaxed);
+        days.put(&tenant(), DAY, &written, &claim).await.unwrap();
     }
 
     #[test]
     fn a_claim_that_cannot_be_read_or_is_of_a_wrong_clock_keeps_nobody_out() {
-        let now = Timestamp::from_millis(1_800_000_000_000);
         let claim = |at: u64| format!("{{\"node\":\"bds-1\",\"at\":{at}}}");
-        assert!(is_free(b"", "bds-2", now) && is_free(b"{}", "bds-2", now));
-        assert!(is_free(claim(1_900_000_000).as_bytes(), "bds-2", now));
-        assert!(!is_free(claim(1_800_000_000).as_bytes(), "bds-2", now));
+        assert!(is_free(b"", "bds-2", NOW) && is_free(b"{}", "bds-2", NOW));
+        assert!(is_free(claim(1_900_000_000).as_bytes(), "bds-2", NOW));
+        assert!(!is_free(claim(1_800_000_000).as_bytes(), "bds-2", NOW));
     }
 
     #[tokio::test]
@@ -311,7 +465,7 @@ mod tests {
 
         // Nobody listens at a port that was just free.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let nowhere = BucketDays::new(client(port), String::new());
+        let nowhere = BucketDays::new(S3Client::of_test(port, SECRET, Arc::<ClockOfTest>::default()), String::new());
         let fault = nowhere.written_at(&tenant(), DAY).await.unwrap_err();
         let fault = format!("{fault:#}");
         assert!(fault.contains("GET acme/2026-07-02/manifest.json, 4 attempts") && !fault.contains(SECRET), "{fault}");

@@ -13,11 +13,11 @@ use runtime::RoleContext;
 use tokio::sync::watch;
 
 use super::Metrics;
-use super::bucket_days::{BucketDays, WRITTEN_WITHIN};
+use super::bucket_days::{BucketDays, DayClaim, WRITTEN_WITHIN};
 use super::day_folder::{DayFolder, Manifest, TenantFolder, WrittenDay};
 use super::due_day::{self, DueDay};
 use super::table_file::FileFormat;
-use super::{tables, tenant_zone};
+use super::{old_days, tables, tenant_zone};
 
 /// A tenant is looked at again after this time at the latest: its time zone may have changed.
 const LOOK_AGAIN: Duration = Duration::from_secs(3_600);
@@ -28,6 +28,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(3_600);
 /// A tenant is looked at again after this time where another replica was about to write its files.
 const BUSY: Duration = Duration::from_secs(10);
+/// Time for a claim to be given back after a failure.
+const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
 
 /// What the role works with.
 pub(super) struct Daily {
@@ -53,7 +55,7 @@ struct TenantTurn {
     has_been_looked_at: bool,
     /// The day that was looked for last, if its files were there.
     written_day: Option<Date>,
-    /// When the latest files were written.
+    /// When the latest files were written, 0 if there are none; nothing while that is not known.
     last_written: Option<Timestamp>,
 }
 
@@ -63,8 +65,12 @@ impl Daily {
     /// Writes what is due until the role ends.
     pub async fn run(self, mut tenants: watch::Receiver<TenantList>) -> anyhow::Result<()> {
         let drain = self.ctx.drain.clone();
-        let mut turns = Turns::new();
+        let (mut turns, mut tidied) = (Turns::new(), None);
         loop {
+            if let Err(error) = self.remove_old_days(&mut tidied) {
+                let error = format!("{error:#}");
+                tracing::warn!(error, "old days of the inventory are not removed: tried again tomorrow");
+            }
             let due = turns.values().map(|turn| turn.due).min();
             let pause = due.map_or(SLEEP_MAX, |due| due.since(self.ctx.clock.now()).min(SLEEP_MAX));
             tokio::select! {
@@ -85,6 +91,16 @@ impl Daily {
                 () = self.look_at_due(&mut turns) => {}
             }
         }
+    }
+
+    /// Removes what is too old, whoever's it is: once a day, and `tidied` is the last one.
+    fn remove_old_days(&self, tidied: &mut Option<Date>) -> anyhow::Result<()> {
+        let today = due_day::local_day(self.ctx.clock.now(), &TimeZone::UTC)?;
+        if tidied.replace(today) == Some(today) {
+            return Ok(());
+        }
+        // By no tenant's clocks it is an earlier day than this.
+        old_days::remove(&self.folder, today.yesterday()?, self.keep_days)
     }
 
     async fn look_at_due(&self, turns: &mut Turns) {
@@ -108,12 +124,15 @@ impl Daily {
         }
         let failing = turns.values().filter(|turn| turn.failures > 0).count();
         self.metrics.tenants_failing.set(i64::try_from(failing).unwrap_or(i64::MAX));
-        let oldest = turns.values().map(|turn| turn.last_written.unwrap_or(Timestamp::ZERO)).min();
-        self.metrics.last_success.set(i64::try_from(oldest.unwrap_or(Timestamp::ZERO).as_secs()).unwrap_or(i64::MAX));
+        let oldest = turns.values().filter_map(|turn| turn.last_written).min();
+        self.metrics.last_success.set(oldest.map(|at| i64::try_from(at.as_secs()).unwrap_or(i64::MAX)));
     }
 
     /// Writes the files of a tenant's day if they are due. Returns when something is due next.
     async fn look_at(&self, tenant: &TenantId, turn: &mut TenantTurn) -> anyhow::Result<Timestamp> {
+        if let Some(bucket) = &self.bucket {
+            bucket.probe().await?;
+        }
         let zone = tenant_zone::of(tenant, &self.objects).await?;
         let now = self.ctx.clock.now();
         self.find(tenant, due_day::local_day(now, &zone)?, turn).await?;
@@ -138,7 +157,7 @@ impl Daily {
         let Some(bucket) = &self.bucket else {
             let folder = TenantFolder::new(&self.folder, tenant);
             turn.written_day = folder.has(day).then_some(day);
-            turn.last_written = folder.last_written();
+            turn.last_written = Some(folder.last_written().unwrap_or(Timestamp::ZERO));
             return Ok(());
         };
         // What is in the bucket stays there, so it is asked for once.
@@ -146,6 +165,12 @@ impl Daily {
             let at = bucket.written_at(tenant, day).await?;
             turn.written_day = at.map(|_| day);
             turn.last_written = at.or(turn.last_written);
+        }
+        // Without a list of what is there, the days before are asked for once after a start. Only the metric needs them.
+        if turn.last_written.is_none()
+            && let Ok(at) = bucket.written_before(tenant, day).await
+        {
+            turn.last_written = Some(at.unwrap_or(Timestamp::ZERO));
         }
         Ok(())
     }
@@ -160,30 +185,42 @@ impl Daily {
     ) -> anyhow::Result<bool> {
         let folder = TenantFolder::new(&self.folder, tenant);
         let Some(_held) = folder.lock()? else { return Ok(false) };
+        let Some(bucket) = &self.bucket else {
+            let write = self.write_folder(tenant, zone, day, &folder);
+            self.write_if_missing(tenant, day, turn, write).await?;
+            return Ok(true);
+        };
         // Other machines read the claim's time by the wall clock.
-        if let Some(bucket) = &self.bucket
-            && !bucket.claim(tenant, self.ctx.node.as_str(), self.ctx.clock.wall()).await?
-        {
-            return Ok(false);
+        let claim = bucket.claim(tenant, self.ctx.node.as_str(), self.ctx.clock.wall()).await?;
+        let Some(claim) = claim else { return Ok(false) };
+        let put = self.write_bucket(tenant, zone, day, &folder, (bucket, &claim));
+        let late = |_| anyhow!("the day is not put within {} s", WRITTEN_WITHIN.as_secs());
+        let write = async { tokio::time::timeout(WRITTEN_WITHIN, put).await.map_err(late)? };
+        let written = self.write_if_missing(tenant, day, turn, write).await;
+        if written.is_err() {
+            give_back(bucket, tenant, &claim).await;
         }
-        // They may have been written before they were ours to write.
+        written.map(|()| true)
+    }
+
+    /// Writes so what may have been written before it was ours to write. `write` gives the revision that the files show, and the number of
+    /// their rows.
+    async fn write_if_missing(
+        &self,
+        tenant: &TenantId,
+        day: Date,
+        turn: &mut TenantTurn,
+        write: impl Future<Output = anyhow::Result<(u64, u64)>>,
+    ) -> anyhow::Result<()> {
         self.find(tenant, day, turn).await?;
         if turn.written_day == Some(day) {
-            return Ok(true);
+            return Ok(());
         }
-        let (revision, rows) = match &self.bucket {
-            None => self.write_folder(tenant, zone, day, &folder).await?,
-            Some(bucket) => {
-                let put = self.write_bucket(tenant, zone, day, &folder, bucket);
-                let late = |_| anyhow!("the day is not put within {} s", WRITTEN_WITHIN.as_secs());
-                tokio::time::timeout(WRITTEN_WITHIN, put).await.map_err(late)??
-            }
-        };
+        let (revision, rows) = write.await?;
         self.metrics.folders.inc();
         self.metrics.rows.inc_by(rows);
         tracing::info!(%tenant, %day, revision, rows, "the inventory of a tenant is written");
-        self.find(tenant, day, turn).await?;
-        Ok(true)
+        self.find(tenant, day, turn).await
     }
 
     /// Returns the revision that the files show, and the number of their rows.
@@ -197,7 +234,6 @@ impl Daily {
         let written = self.files_of(tenant, zone, day, folder).await?;
         let told = (written.revision, written.rows);
         written.publish()?;
-        folder.remove_before(day, self.keep_days)?;
         Ok(told)
     }
 
@@ -208,11 +244,11 @@ impl Daily {
         zone: &TimeZone,
         day: Date,
         folder: &TenantFolder,
-        bucket: &BucketDays,
+        (bucket, claim): (&BucketDays, &DayClaim),
     ) -> anyhow::Result<(u64, u64)> {
         let written = self.files_of(tenant, zone, day, folder).await?;
         let told = (written.revision, written.rows);
-        bucket.put(tenant, day, &written).await?;
+        bucket.put(tenant, day, &written, claim).await?;
         written.remove()?;
         Ok(told)
     }
@@ -237,6 +273,15 @@ impl Daily {
             written_at: now.to_string(),
             revision,
         })
+    }
+}
+
+/// Gives a claim back after a failure: another replica may have more luck. Where that fails too, it must wait until the claim is old.
+async fn give_back(bucket: &BucketDays, tenant: &TenantId, claim: &DayClaim) {
+    let given = tokio::time::timeout(GIVEN_BACK_WITHIN, bucket.give_back(tenant, claim)).await;
+    if let Err(error) = given.map_err(anyhow::Error::from).flatten() {
+        let error = format!("{error:#}");
+        tracing::warn!(%tenant, error, "the claim of a tenant's inventory is not given back: other replicas wait for it");
     }
 }
 

@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use contracts::provisioning::Object;
-use jiff::ToSpan as _;
 use jiff::civil::Date;
 use model::{TenantId, Timestamp};
 use serde::Serialize;
@@ -25,9 +24,6 @@ const FOLDER_MODE: u32 = 0o700;
 const LOCK: &str = ".lock";
 /// What the name of a folder ends with that is being written; before it stand a dot and the day.
 const PART: &str = ".part";
-/// The clock removes folders as if it were no later than so many folders say, the last ones: one that is wrong for less than a week removes
-/// nothing before its time.
-const AGREEING: u32 = 7;
 
 /// The folder of a tenant.
 pub(super) struct TenantFolder(PathBuf);
@@ -35,6 +31,12 @@ pub(super) struct TenantFolder(PathBuf);
 impl TenantFolder {
     pub fn new(folder: &Path, tenant: &TenantId) -> Self {
         Self(folder.join(name_of(tenant)))
+    }
+
+    /// The folders of tenants in that folder: a lock shows that a folder is one.
+    pub fn all(folder: &Path) -> Vec<Self> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| Self(entry.path())).filter(|tenant| tenant.0.join(LOCK).is_file()).collect()
     }
 
     /// Takes the folder for one attempt, as long as the lock is held; none while another replica has it.
@@ -64,12 +66,12 @@ impl TenantFolder {
         written.max().map(|since: Duration| Timestamp::ZERO + since)
     }
 
-    /// Removes the folders of days that are more than that number of days before `today`, as far as the folders agree that it is today.
-    pub fn remove_before(&self, today: Date, keep_days: u32) -> anyhow::Result<()> {
-        let days = self.days();
-        let Some(believed) = believed(today, &days, AGREEING.min(keep_days))? else { return Ok(()) };
-        let first = believed.checked_sub(i64::from(keep_days).days())?;
-        for day in days.into_iter().filter(|day| *day < first) {
+    /// Removes the folders of days before `first`, if that is known, and what attempts have left that were broken off. Nothing while
+    /// another replica has the folder.
+    pub fn remove_before(&self, first: Option<Date>) -> anyhow::Result<()> {
+        let Some(_held) = self.lock()? else { return Ok(()) };
+        self.remove_parts()?;
+        for day in self.days().into_iter().filter(|day| first.is_some_and(|first| *day < first)) {
             fs::remove_dir_all(self.0.join(day.to_string())).with_context(|| format!("removing {day}"))?;
         }
         Ok(())
@@ -102,16 +104,6 @@ fn day_of(name: &str) -> Option<Date> {
     let day: Date = name.parse().ok()?;
     // There are other ways to write a day.
     (name == day.to_string()).then_some(day)
-}
-
-/// The day that it is, as far as so many of the last folders agree: as if there were one for each day since the first of them. None while
-/// there are fewer. Folders of later days say nothing: a clock was wrong.
-fn believed(today: Date, days: &[Date], agreeing: u32) -> anyhow::Result<Option<Date>> {
-    let mut days: Vec<Date> = days.iter().copied().filter(|day| *day <= today).collect();
-    days.sort_unstable();
-    let before = agreeing.saturating_sub(1);
-    let Some(first) = days.into_iter().rev().nth(usize::try_from(before)?) else { return Ok(None) };
-    Ok(Some(today.min(first.checked_add(i64::from(before).days())?)))
 }
 
 /// The name of a tenant's folder, in a bucket too: what is neither letter, digit, `-` nor `_` stands as `%` and its number.
@@ -326,21 +318,6 @@ mod tests {
     }
 
     #[test]
-    fn old_days_go_and_nothing_else() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = TenantFolder::new(root.path(), &TenantId::parse("a/../b").unwrap());
-        let days = ["2026-06-29", "2026-06-30", "2026-07-01", "2026-07-02"].map(|day| day.parse::<Date>().unwrap());
-        for day in days {
-            write(&folder, day, &[]);
-        }
-        let other = root.path().join("a%2F%2E%2E%2Fb/notes");
-        fs::create_dir(&other).unwrap();
-        folder.remove_before(DAY, 2).unwrap();
-        assert_eq!(days.map(|day| folder.has(day)), [false, true, true, true]);
-        assert!(other.exists());
-    }
-
-    #[test]
     fn what_was_broken_off_goes_with_the_next_attempt_whatever_its_day() {
         let root = tempfile::tempdir().unwrap();
         let folder = TenantFolder::new(root.path(), &TenantId::parse("acme").unwrap());
@@ -351,39 +328,5 @@ mod tests {
         fs::create_dir(&notes).unwrap();
         write(&folder, DAY, &["sales"]);
         assert!(!left.exists() && notes.exists());
-    }
-
-    #[test]
-    fn a_clock_that_was_wrong_for_some_days_removes_nothing() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = TenantFolder::new(root.path(), &TenantId::parse("acme").unwrap());
-        let day = |after: i64| DAY.checked_add(after.days()).unwrap();
-        let path = |after| root.path().join("acme").join(day(after).to_string());
-        let written = |after| {
-            fs::create_dir_all(path(after)).unwrap();
-            folder.remove_before(day(after), 90).unwrap();
-        };
-        (-89..=0).for_each(written);
-        // It is 90 days ahead for some days; meanwhile the oldest folders come of age.
-        (90..93).for_each(written);
-        assert!((-87..=0).all(|after| path(after).exists()));
-        // It is right again, and old folders go as before.
-        (3..=100).for_each(written);
-        let kept: Vec<i64> = (-89..=100).filter(|after| path(*after).exists()).collect();
-        assert_eq!(kept, (10..=100).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn folders_of_long_ago_go_after_a_week() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = TenantFolder::new(root.path(), &TenantId::parse("acme").unwrap());
-        let day = |after: i64| DAY.checked_add(after.days()).unwrap();
-        let written = |after: i64| fs::create_dir_all(root.path().join("acme").join(day(after).to_string())).unwrap();
-        (-1_000..-990).for_each(written);
-        for after in 0..7 {
-            written(after);
-            folder.remove_before(day(after), 90).unwrap();
-        }
-        assert_eq!(folder.days().len(), 7);
     }
 }

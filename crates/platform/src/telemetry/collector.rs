@@ -10,7 +10,7 @@ use axum::http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use runtime::spans::connect::CollectorConnector;
+use runtime::counted_connector::CountedConnector;
 use runtime::{PeerMeter, RoleContext};
 use tokio::sync::{Mutex, mpsc};
 
@@ -72,7 +72,7 @@ impl CollectorQueue {
         let (queue, batches) = mpsc::channel(WAITING_MAX);
         let waiting = Arc::new(AtomicUsize::new(0));
         let meter = ctx.meter(CONNECTION).peer("collector");
-        let connector = CollectorConnector { source: ctx.address, meter: meter.clone() };
+        let connector = CountedConnector { source: ctx.address, meter: meter.clone() };
         let pool = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(SENT_AT_ONCE)
@@ -110,7 +110,7 @@ impl CollectorQueue {
 }
 
 struct Sending {
-    pool: legacy::Client<CollectorConnector, Full<Bytes>>,
+    pool: legacy::Client<CountedConnector, Full<Bytes>>,
     base: String,
     meter: PeerMeter,
     metrics: Metrics,

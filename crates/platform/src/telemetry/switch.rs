@@ -8,7 +8,7 @@ use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 /// Every application.
 pub(super) const ALL: &str = "*";
@@ -28,6 +28,8 @@ type Switched = BTreeMap<String, bool>;
 pub(super) struct KillSwitch {
     off_by_settings: BTreeSet<String>,
     switched: RwLock<Switched>,
+    /// Held from the reading of the file until what it says is taken over: what was read earlier must not come after what was read later.
+    reading: Mutex<()>,
     folder: PathBuf,
 }
 
@@ -35,7 +37,8 @@ impl KillSwitch {
     /// With these off by the settings, and what was switched before in this data directory.
     pub fn open(off: impl IntoIterator<Item = String>, data_dir: &Path) -> Self {
         let off_by_settings = off.into_iter().collect();
-        let switch = Self { off_by_settings, switched: RwLock::default(), folder: data_dir.join(FOLDER) };
+        let folder = data_dir.join(FOLDER);
+        let switch = Self { off_by_settings, switched: RwLock::default(), reading: Mutex::default(), folder };
         switch.follow();
         switch
     }
@@ -50,10 +53,12 @@ impl KillSwitch {
     /// Switches an application, or all of them: `*` on ends only what `*` off began. Waits for the disk.
     pub fn set(&self, app: &str, is_off: bool) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         // Another process may switch at the same time.
         let lock = File::create(self.folder.join(LOCK))?;
         lock.lock()?;
-        let mut switched = self.read().unwrap_or_default();
+        // Of a file that is damaged this process may still know what it said.
+        let mut switched = self.read().unwrap_or_else(|_| self.known());
         switched.insert(app.to_owned(), is_off);
         let json = serde_json::to_vec_pretty(&switched).map_err(io::Error::other)?;
         runtime::data_dir::write_whole(&self.folder.join(FILE), &json)?;
@@ -63,6 +68,7 @@ impl KillSwitch {
 
     /// Takes over what another process has switched. Waits for the disk.
     pub fn follow(&self) {
+        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         match self.read() {
             Ok(switched) => self.take(switched),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -76,6 +82,10 @@ impl KillSwitch {
     fn read(&self) -> io::Result<Switched> {
         let file = File::open(self.folder.join(FILE))?;
         serde_json::from_reader(io::BufReader::new(io::Read::take(file, BYTES_MAX))).map_err(io::Error::other)
+    }
+
+    fn known(&self) -> Switched {
+        self.switched.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn take(&self, switched: Switched) {
@@ -125,7 +135,10 @@ mod tests {
         std::fs::write(folder.path().join(FOLDER).join(FILE), "{").unwrap();
         switch.follow();
         assert!(switch.is_off("softphone") && switch.is_off("wwe_ui"));
+        // The next one to be switched brings what is known back into the file.
         switch.set("softphone", false).unwrap();
-        assert!(!open(&["softphone"], folder.path()).is_off("softphone"));
+        for switch in [&switch, &open(&["softphone"], folder.path())] {
+            assert!(!switch.is_off("softphone") && switch.is_off("wwe_ui"));
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! The declaration of metrics: one macro gives the struct, its registration and its rows in the reference.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -117,6 +120,36 @@ impl Instrument for Counter {
 }
 
 impl Instrument for Gauge {
+    const KIND: Kind = Kind::Gauge;
+
+    fn show(&self, metrics: &Metrics, name: &str, help: &str) {
+        metrics.register(name, help, self.clone());
+    }
+}
+
+/// A gauge whose value may not be known: then it has no sample, and rules about it say nothing.
+#[derive(Clone, Debug, Default)]
+pub struct GaugeIfKnown(Arc<Mutex<Option<i64>>>);
+
+impl GaugeIfKnown {
+    /// Sets what is known of it.
+    pub fn set(&self, value: Option<i64>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = value;
+    }
+}
+
+impl EncodeMetric for GaugeIfKnown {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        let value = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        value.map_or(Ok(()), |value| encoder.encode_gauge(&value))
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
+    }
+}
+
+impl Instrument for GaugeIfKnown {
     const KIND: Kind = Kind::Gauge;
 
     fn show(&self, metrics: &Metrics, name: &str, help: &str) {
@@ -300,4 +333,24 @@ macro_rules! metrics {
             }
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Format;
+
+    #[test]
+    fn a_gauge_of_which_nothing_is_known_has_no_sample() {
+        let (metrics, gauge) = (Metrics::default(), GaugeIfKnown::default());
+        gauge.show(&metrics, "bds_last_success_seconds", "When");
+        let head = "# HELP bds_last_success_seconds When.\n# TYPE bds_last_success_seconds gauge\n";
+        let shown = |value: Option<i64>, sample: &str| {
+            gauge.set(value);
+            assert_eq!(metrics.encode(Format::Text), format!("{head}{sample}# EOF\n"));
+        };
+        shown(None, "");
+        shown(Some(7), "bds_last_success_seconds 7\n");
+        shown(None, "");
+    }
 }

@@ -14,8 +14,8 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLink
 use tokio::sync::{mpsc, oneshot};
 use tonic::transport::Endpoint;
 
-use super::connect::CollectorConnector;
 use super::{Collector, Counts, Item, KeyValue, Lost, Origin, Span, TraceParent};
+use crate::counted_connector::CountedConnector;
 use crate::meter::PeerMeter;
 
 /// Maximum of spans in one export.
@@ -52,7 +52,7 @@ impl Exporter {
         counts: Counts,
         is_failing: Arc<AtomicBool>,
     ) -> anyhow::Result<Self> {
-        let connector = CollectorConnector { source: from.address, meter: meter.clone() };
+        let connector = CountedConnector { source: from.address, meter: meter.clone() };
         let channel = Endpoint::from_shared(collector.endpoint.clone())?.connect_with_connector_lazy(connector);
         let mut otlp = Otlp::builder()
             .with_tonic()

@@ -73,6 +73,20 @@ fn a_tenants_inventory_is_written_once_a_day_and_without_secrets() -> Result<()>
     let site = site.crash_and_restart()?;
     wait::until(LATER, || is_written(&site)).context("the folder is not found after a restart")?;
     ensure!(site.metric("bds", "bds_folders_total")? < 1.0, "the day is written twice");
+
+    // Old days go, and what a crash has left, of a tenant that is no more too.
+    let inventory = site.data_dir().join("inventory");
+    let gone = inventory.join("gone");
+    for name in ["2020-01-01", ".2020-01-02.part"] {
+        std::fs::create_dir_all(gone.join(name))?;
+    }
+    std::fs::write(gone.join(".lock"), "")?;
+    let days: Vec<String> = (1..8).map(|day| format!("2026-01-0{day}")).collect();
+    std::fs::write(inventory.join(".days"), days.join("\n"))?;
+    let _site = site.crash_and_restart()?;
+    wait::until(LATER, || Ok((std::fs::read_dir(&gone)?.count() == 1).then_some(())))
+        .context("old days of a tenant that is no more stay")?;
+    ensure!(day.join("manifest.json").exists(), "the day of today is gone");
     Ok(())
 }
 
@@ -93,21 +107,23 @@ fn day_in_bucket(store: &ObjectStore) -> Result<Option<(String, Value)>> {
 
 /// The puts of files and manifests that were done, by who has done them.
 fn puts_of_days(store: &ObjectStore) -> Vec<StoreRequest> {
-    let is_done = |asked: &StoreRequest| asked.method == "PUT" && asked.status == 200;
-    store.requests().into_iter().filter(|asked| is_done(asked) && !asked.object.ends_with("/claim.json")).collect()
+    let is_of_day = |object: &str| !object.ends_with("/claim.json") && !object.ends_with("/probe.json");
+    let is_done = |asked: &StoreRequest| asked.method == "PUT" && asked.status == 200 && is_of_day(&asked.object);
+    store.requests().into_iter().filter(is_done).collect()
 }
 
 /// own-29.
 #[test]
 fn a_day_comes_whole_into_a_bucket_whose_store_fails_and_dies_in_between() -> Result<()> {
-    // The claim is the first put.
-    let store = ObjectStore::start(3, Some(5))?;
+    // Three puts try the store out, and the fourth is the claim.
+    let store = ObjectStore::start(3, Some(8))?;
     let settings = into_bucket(&store, &[]);
     let arguments: Vec<&str> = settings.iter().map(String::as_str).collect();
     let site = Installation::start_with(&arguments)?;
     wait::until(LATER, || Ok(store.is_dead().then_some(()))).context("nothing is put")?;
     let left = store.objects();
-    ensure!(!left.is_empty() && !left.keys().any(|key| key.ends_with("manifest.json")), "{:?}", left.keys());
+    let has = |name: &str| left.keys().any(|key| key.ends_with(name));
+    ensure!(has("/people.csv") && !has("/manifest.json"), "{:?}", left.keys());
     store.revive()?;
     let (folder, manifest) =
         wait::until(LATER, || day_in_bucket(&store)).context("the day does not come into the bucket")?;
@@ -173,8 +189,24 @@ fn of_two_replicas_one_writes_the_day_of_a_tenant() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_replica_that_keeps_failing_leaves_the_day_to_the_other() -> Result<()> {
+    let store = ObjectStore::start(0, None)?;
+    store.refuse_first_claimant();
+    let settings = into_bucket(&store, &["replicas.bds=2"]);
+    let arguments: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let _site = Installation::start_with(&arguments)?;
+    wait::until(LATER, || day_in_bucket(&store)).context("the day does not come into the bucket")?;
+    let asked = store.requests();
+    let refused: BTreeSet<IpAddr> = asked.iter().filter(|asked| asked.status == 403).map(|asked| asked.from).collect();
+    ensure!(refused.len() == 1, "refused: {refused:?}");
+    ensure!(puts_of_days(&store).iter().all(|put| !refused.contains(&put.from)), "the refused one has put a day");
+    Ok(())
+}
+
 fn is_written(site: &Installation) -> Result<Option<()>> {
-    Ok((site.metric("bds", "bds_last_success_seconds")? > 0.0).then_some(()))
+    // It has no value before the first look at a tenant.
+    Ok(site.metric("bds", "bds_last_success_seconds").is_ok_and(|at| at > 0.0).then_some(()))
 }
 
 fn ask(site: &Installation, path: &str) -> Result<testkit::observe::Answer> {

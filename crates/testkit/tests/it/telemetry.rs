@@ -366,36 +366,39 @@ fn without_a_collector_opentelemetry_is_told_not_to_try_again() -> Result<()> {
 #[test]
 fn boards_and_rules_are_right() -> Result<()> {
     let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
-    let rules = deploy.join("prometheus/telemetry.rules.yaml");
-    for (action, file) in [("check", &rules), ("test", &deploy.join("prometheus/telemetry.rules.test.yaml"))] {
-        let output = Command::new("promtool")
-            .args([action, "rules"])
-            .arg(file)
-            .output()
-            .context("promtool: script/bootstrap installs it")?;
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        ensure!(output.status.success(), "{said}");
-    }
     let printed = Command::new(testkit::installation::binary()?).args(["specs", "--metrics", "--json"]).output()?;
     let reference: Value = serde_json::from_slice(&printed.stdout)?;
-    let known: BTreeSet<&str> = reference["telemetry"]
-        .as_array()
-        .context("telemetry has no metrics")?
-        .iter()
-        .filter_map(|metric| metric["name"].as_str())
-        .collect();
-    let rules = std::fs::read_to_string(rules)?;
-    let recorded: BTreeSet<&str> =
-        rules.lines().filter_map(|line| line.trim().strip_prefix("- record: ")).map(str::trim).collect();
     let board = std::fs::read_to_string(deploy.join("grafana/telemetry.json"))?;
     serde_json::from_str::<Value>(&board).context("the board is not JSON")?;
-    for text in [&rules, &board] {
+    for (role, board) in [("telemetry", board.as_str()), ("bds", "")] {
+        let rules = deploy.join(format!("prometheus/{role}.rules.yaml"));
+        for (action, file) in [("check", &rules), ("test", &rules.with_extension("test.yaml"))] {
+            let output = Command::new("promtool")
+                .args([action, "rules"])
+                .arg(file)
+                .output()
+                .context("promtool: script/bootstrap installs it")?;
+            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            ensure!(output.status.success(), "{said}");
+        }
+        names_what_is_served(role, &reference, &std::fs::read_to_string(rules)?, board)?;
+    }
+    Ok(())
+}
+
+/// Rules and board of a role name its own metrics, and what the rules record.
+fn names_what_is_served(role: &str, reference: &Value, rules: &str, board: &str) -> Result<()> {
+    let metrics = reference[role].as_array().with_context(|| format!("{role} has no metrics"))?;
+    let known: BTreeSet<&str> = metrics.iter().filter_map(|metric| metric["name"].as_str()).collect();
+    let of_rules = |what: &str| -> BTreeSet<&str> {
+        rules.lines().filter_map(|line| line.trim().strip_prefix(what)).map(str::trim).collect()
+    };
+    let (groups, recorded) = (of_rules("- name: "), of_rules("- record: "));
+    for text in [rules, board] {
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
-        let named = words.filter(|word| word.starts_with("telemetry_") || word.starts_with("telemetry:"));
-        let unknown: BTreeSet<&str> = named
-            .filter(|word| !known.contains(word) && !recorded.contains(word))
-            .filter(|word| !["telemetry_service_levels", "telemetry_alerts"].contains(word))
-            .collect();
+        let begins = |word: &&str| [format!("{role}_"), format!("{role}:")].iter().any(|own| word.starts_with(own));
+        let is_unknown = |word: &&str| ![&known, &groups, &recorded].into_iter().any(|names| names.contains(word));
+        let unknown: BTreeSet<&str> = words.filter(begins).filter(is_unknown).collect();
         ensure!(unknown.is_empty(), "metrics that nobody serves: {unknown:?}");
     }
     Ok(())

@@ -82,11 +82,13 @@ impl S3Server {
             let (base, host) = at_endpoint(endpoint)?;
             return Ok(Self { base, host, root: format!("/{bucket}") });
         }
+        // Amazon's regions in China have a domain of their own.
+        let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         // A certificate for `*.s3` is none for two labels in front.
         let (host, root) = if bucket.contains('.') {
-            (format!("s3.{region}.amazonaws.com"), format!("/{bucket}"))
+            (format!("s3.{region}.{domain}"), format!("/{bucket}"))
         } else {
-            (format!("{bucket}.s3.{region}.amazonaws.com"), String::new())
+            (format!("{bucket}.s3.{region}.{domain}"), String::new())
         };
         Ok(Self { base: format!("https://{host}:443"), host, root })
     }
@@ -189,6 +191,9 @@ mod tests {
         );
         assert_eq!(server("https://minio.example:443", "inventory").0, "minio.example");
         assert_eq!(server("http://[::1]:9000", "inventory").0, "[::1]:9000");
+        let in_china = |bucket: &str| S3Server::of("", "cn-north-1", bucket).unwrap().host;
+        assert_eq!(in_china("inventory"), "inventory.s3.cn-north-1.amazonaws.com.cn");
+        assert_eq!(in_china("in.ventory"), "s3.cn-north-1.amazonaws.com.cn");
     }
 
     #[test]

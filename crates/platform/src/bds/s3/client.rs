@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Either, Full, Limited};
@@ -15,11 +15,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use infra::Clock;
 use model::Timestamp;
 use runtime::PeerMeter;
-use runtime::spans::connect::CollectorConnector;
+use runtime::counted_connector::CountedConnector;
 
 use super::address::S3Server;
 use super::file_body::FileBody;
-use super::signature::{AccessKey, PAYLOAD_SUM, sum};
+use super::signature::{AccessKey, PAYLOAD_SUM, in_base64, sum};
 
 /// Time for an answer, connecting included; a body has more.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -31,6 +31,8 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 const ATTEMPTS_MAX: u32 = 4;
 /// The pause after a failed one; each further one doubles it.
 const PAUSE: Duration = Duration::from_millis(500);
+/// The header with the sum of what is put, in base64.
+const CHECKSUM: &str = "x-amz-checksum-sha256";
 /// The longest name of a reason that a store gives, in bytes.
 const REASON_BYTES_MAX: usize = 64;
 
@@ -76,7 +78,7 @@ type S3Body = Either<Full<Bytes>, FileBody>;
 
 /// The client of a bucket.
 pub(in crate::bds) struct S3Client {
-    pool: legacy::Client<HttpsConnector<CollectorConnector>, S3Body>,
+    pool: legacy::Client<HttpsConnector<CountedConnector>, S3Body>,
     server: S3Server,
     key: AccessKey,
     clock: Arc<dyn Clock>,
@@ -90,6 +92,8 @@ struct S3Request<'a> {
     object: &'a str,
     condition: PutCondition,
     content: ObjectContent,
+    /// No attempt begins after it, by the wall clock.
+    until: Option<Timestamp>,
 }
 
 struct S3Answer {
@@ -104,7 +108,7 @@ impl S3Client {
         server: S3Server,
         key: AccessKey,
         clock: Arc<dyn Clock>,
-        connector: CollectorConnector,
+        connector: CountedConnector,
     ) -> anyhow::Result<Self> {
         let mut roots = rustls::RootCertStore::empty();
         // Without any, requests by https fail, each with its reason.
@@ -123,17 +127,19 @@ impl S3Client {
         Ok(Self { pool, server, key, clock, meter, pause: PAUSE })
     }
 
-    /// Puts an object.
+    /// Puts an object, but not after `until` by the wall clock: of a machine that has slept meanwhile nothing comes too late, since a store
+    /// refuses what was signed a quarter of an hour ago.
     ///
     /// # Errors
-    /// If the store refuses, or does not answer within the attempts.
+    /// If the store refuses, or does not answer within the attempts, or it is too late.
     pub async fn put(
         &self,
         object: &str,
         content: ObjectContent,
         condition: PutCondition,
+        until: Option<Timestamp>,
     ) -> anyhow::Result<PutOutcome> {
-        let asked = S3Request { method: Method::PUT, object, condition, content };
+        let asked = S3Request { method: Method::PUT, object, condition, content, until };
         let answer = self.exchange(&asked).await?;
         match answer.status {
             status if status.is_success() => Ok(PutOutcome::Put),
@@ -148,7 +154,7 @@ impl S3Client {
     /// If the store refuses, or does not answer within the attempts.
     pub async fn get(&self, object: &str) -> anyhow::Result<Option<S3Object>> {
         let content = ObjectContent::Json(Bytes::new());
-        let asked = S3Request { method: Method::GET, object, condition: PutCondition::Always, content };
+        let asked = S3Request { method: Method::GET, object, condition: PutCondition::Always, content, until: None };
         let answer = self.exchange(&asked).await?;
         match answer.status {
             StatusCode::OK => Ok(Some(S3Object { body: answer.body, etag: answer.etag })),
@@ -161,7 +167,10 @@ impl S3Client {
     async fn exchange(&self, asked: &S3Request<'_>) -> anyhow::Result<S3Answer> {
         let (mut attempt, mut pause) = (1, self.pause);
         loop {
-            let failure = match self.attempt(asked).await {
+            let now = self.clock.wall();
+            let is_late = asked.until.is_some_and(|until| now > until);
+            ensure!(!is_late, "it is too late to {} {}", asked.method, asked.object);
+            let failure = match self.attempt(asked, now).await {
                 Ok(answer) if !is_passing(answer.status) => {
                     self.meter.answered();
                     return Ok(answer);
@@ -179,8 +188,8 @@ impl S3Client {
         }
     }
 
-    async fn attempt(&self, asked: &S3Request<'_>) -> anyhow::Result<S3Answer> {
-        let request = self.request(asked)?;
+    async fn attempt(&self, asked: &S3Request<'_>, now: Timestamp) -> anyhow::Result<S3Answer> {
+        let request = self.request(asked, now)?;
         let within = ANSWER_WITHIN + Duration::from_secs(asked.content.bytes() / BYTES_PER_S_MIN);
         self.meter.request();
         let exchanged = async {
@@ -194,15 +203,17 @@ impl S3Client {
         tokio::time::timeout(within, exchanged).await.map_err(late)?
     }
 
-    /// The request of an attempt, signed at this moment by the wall clock: stores refuse one that is a quarter of an hour old.
-    fn request(&self, asked: &S3Request<'_>) -> anyhow::Result<Request<S3Body>> {
-        let at = signing_time(self.clock.wall())?;
+    /// The request of an attempt, signed at that moment of the wall clock: stores refuse one that is a quarter of an hour old.
+    fn request(&self, asked: &S3Request<'_>, now: Timestamp) -> anyhow::Result<Request<S3Body>> {
+        let (at, sum) = (signing_time(now)?, asked.content.sum());
         let path = self.server.path_of(asked.object);
-        let mut headers = BTreeMap::from([
-            ("host", self.server.host.clone()),
-            (PAYLOAD_SUM, asked.content.sum()),
-            ("x-amz-date", at.clone()),
-        ]);
+        let mut headers = BTreeMap::from([("host", self.server.host.clone()), ("x-amz-date", at.clone())]);
+        if asked.method == Method::PUT {
+            headers.insert("content-type", asked.content.media_type().to_owned());
+            // A bucket with Object Lock takes nothing without it, though the signed sum says the same.
+            headers.insert(CHECKSUM, in_base64(&sum));
+        }
+        headers.insert(PAYLOAD_SUM, sum);
         match &asked.condition {
             PutCondition::Always => {}
             PutCondition::IfAbsent => drop(headers.insert("if-none-match", "*".to_owned())),
@@ -216,9 +227,6 @@ impl S3Client {
             request = request.header(name, value);
         }
         request = request.header(header::AUTHORIZATION, authorization);
-        if asked.method == Method::PUT {
-            request = request.header(header::CONTENT_TYPE, asked.content.media_type());
-        }
         Ok(request.body(asked.content.body()?)?)
     }
 }
@@ -301,6 +309,20 @@ mod tests {
         for other in ["", "<Code>", "<Code>a b</Code>", "<html>AWS4</html>"] {
             assert_eq!(told(&answer(500, other)), "status 500");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_put_has_a_type_and_a_checksum_and_both_are_signed() {
+        let client = S3Client::of_test(9, "hunter2", Arc::new(infra::SystemClock::start()));
+        let content = ObjectContent::Json(Bytes::new());
+        let asked =
+            S3Request { method: Method::PUT, object: "a", condition: PutCondition::IfAbsent, content, until: None };
+        let request = client.request(&asked, Timestamp::from_millis(1_369_353_600_000)).unwrap();
+        let shown = |name: &str| request.headers()[name].to_str().unwrap();
+        assert_eq!(shown("content-type"), "application/json");
+        assert_eq!(shown(CHECKSUM), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+        let signed = "content-type;host;if-none-match;x-amz-checksum-sha256;x-amz-content-sha256;x-amz-date";
+        assert!(shown("authorization").contains(&format!("SignedHeaders={signed},")), "{}", shown("authorization"));
     }
 
     #[test]

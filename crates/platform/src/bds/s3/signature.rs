@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use aws_lc_rs::{digest, hmac};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use runtime::Secret;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -59,6 +61,12 @@ impl AccessKey {
 /// The SHA-256 of some bytes, in hexadecimal.
 pub(super) fn sum(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+/// A sum in hexadecimal, in base64.
+pub(super) fn in_base64(sum: &str) -> String {
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    STANDARD.encode(sum.as_bytes().chunks(2).filter_map(byte).collect::<Vec<u8>>())
 }
 
 fn mac(key: &[u8], bytes: &[u8]) -> Vec<u8> {

@@ -10,7 +10,7 @@ impl S3Client {
         let server = S3Server::of(&format!("http://127.0.0.1:{port}"), &key.region, "inventory").unwrap();
         let meters = runtime::meter::Meters::new(clock.clone());
         let meter = meters.meter("own-29", runtime::meter::Side::Opens).peer("store");
-        let connector = CollectorConnector { source: std::net::Ipv4Addr::LOCALHOST.into(), meter };
+        let connector = CountedConnector { source: std::net::Ipv4Addr::LOCALHOST.into(), meter };
         let client = Self::new(server, key, clock, connector).unwrap();
         Self { pause: Duration::from_millis(1), ..client }
     }
