@@ -112,7 +112,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.spawn("tenants of the database", stored_tenants::run(ctx.clone(), tell_stored));
     let (tell_published, published) = watch::channel(PublishedTenants::default());
     ctx.spawn("publisher", publish::run(ctx.clone(), tell_published));
-    ctx.spawn("agents to rq", agents::run(ctx.clone(), published.clone()));
+    ctx.spawn("agents to rq", agents::run(ctx.clone(), published.clone(), stored.clone()));
     ctx.spawn("what config serves", served::run(ctx.clone(), published));
     ctx.spawn("old history", pruning::run(ctx.clone(), settings.history_days));
     let (held, store) = (Arc::new(HeldTenants::default()), ctx.stores.provisioning.clone());
