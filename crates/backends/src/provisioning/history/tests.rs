@@ -93,7 +93,7 @@ async fn a_name_that_an_import_writes_in_another_case_is_made_and_the_one_before
     person.user_name = person.user_name.to_uppercase();
     let new = Object::Person(Box::new(person));
     let mut turn = store.0.writes(&acme).await.unwrap();
-    let skills = |count| {
+    let skills = |count: usize| {
         (0..count).map(|n| ObjectChange::Put(Object::Skill(contracts::provisioning::Skill { name: format!("s{n}") })))
     };
     // Of many changes the whole tenant is read.
