@@ -27,8 +27,8 @@ pub use session::{
 };
 pub use wrap_up::{WRAP_UP_MAX, WRAP_UP_TIME};
 
-/// The most agents in one table; a login beyond it is refused. Ten times the largest tenant that the design allows for.
-pub const AGENTS_MAX: usize = 100_000;
+/// The most agents in one table; a login beyond it is refused.
+pub const AGENTS_MAX: usize = model::plan::PEOPLE_MAX;
 
 /// The most calls counted on one agent's phone; further calls are ignored. No phone has as many lines.
 pub const CALLS_MAX: usize = 64;

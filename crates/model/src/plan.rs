@@ -278,6 +278,9 @@ pub enum Caller {
     },
 }
 
+/// The most people of a tenant, and so the most agents: what provisioning lets in, the roles that serve them have room for.
+pub const PEOPLE_MAX: usize = 150_000;
+
 /// An agent as routing knows it: a person with skills.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AgentProfile {

@@ -1,20 +1,21 @@
 //! The agents of a tenant as routing sees them: skills, availability and idle time.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use model::plan::AgentProfile;
-use model::{AgentId, ConnId, Dn, Timestamp};
+use model::{AgentId, ConnId, Dn, SkillName, Timestamp};
 use roaring::RoaringBitmap;
 
 use crate::decision::PassedOver;
 
-/// The most agents of one tenant.
-pub const AGENTS_MAX: usize = 100_000;
+/// The most agents of one tenant that are provisioned, in a session or on a call.
+pub const AGENTS_MAX: usize = model::plan::PEOPLE_MAX;
 
 /// The most calls counted on one phone; further calls are ignored, and the agent stays unavailable. No phone has as many lines.
 pub const CALLS_MAX: usize = 64;
 
-/// An agent's place in the tables of this module.
+/// An agent's number in the tables of this module. None comes twice, so that a restored router, which numbers the agents anew, has them in
+/// the same order.
 pub(crate) type Index = u32;
 
 /// Whether an agent's session accepts calls.
@@ -54,6 +55,16 @@ pub(crate) struct Agent {
 impl Agent {
     fn available(&self, phones: &Phones) -> bool {
         self.obstacle(phones).is_none()
+    }
+
+    /// Whether nothing is left of the agent: not provisioned, in no session, on no call, reserved for none.
+    fn is_gone(&self) -> bool {
+        !self.known && self.session == Session::LoggedOut && self.calls.is_empty() && !self.reserved
+    }
+
+    /// The level of a skill.
+    pub fn level(&self, skill: &str) -> i64 {
+        self.skills.get(skill).copied().unwrap_or(0)
     }
 
     /// Why the agent cannot take a call now.
@@ -96,7 +107,9 @@ impl Phones {
 /// All agents of the tenant, with the sets that selection needs.
 #[derive(Clone, Debug, Default)]
 pub struct Agents {
-    rows: Vec<Agent>,
+    rows: BTreeMap<Index, Agent>,
+    /// The number of the next new agent.
+    next: Index,
     by_id: HashMap<AgentId, Index>,
     by_dn: HashMap<Dn, Index>,
     /// The rows of the phones on a call. Ordered, so that a router restored from its snapshot frees them in the same order.
@@ -108,6 +121,8 @@ pub struct Agents {
     logged_in: RoaringBitmap,
     /// Rows that changed since [`Agents::take_touched`] was last called.
     touched: RoaringBitmap,
+    /// Agents whose rows were removed since then.
+    removed: BTreeSet<AgentId>,
 }
 
 impl Agents {
@@ -116,7 +131,7 @@ impl Agents {
     }
 
     pub(crate) fn row(&self, index: Index) -> Option<&Agent> {
-        self.rows.get(index as usize)
+        self.rows.get(&index)
     }
 
     pub(crate) fn on_dn(&self, dn: &Dn) -> Option<Index> {
@@ -124,13 +139,19 @@ impl Agents {
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = (Index, &Agent)> {
-        (0..).zip(&self.rows)
+        self.rows.iter().map(|(index, row)| (*index, row))
     }
 
-    /// Returns and clears the list of changed rows.
+    /// Returns and clears the list of changed and removed rows.
     pub(crate) fn take_touched(&mut self) -> Vec<AgentId> {
-        let touched = std::mem::take(&mut self.touched);
-        touched.iter().filter_map(|index| self.row(index)).map(|row| row.id.clone()).collect()
+        let (touched, removed) = (std::mem::take(&mut self.touched), std::mem::take(&mut self.removed));
+        let changed = touched.iter().filter_map(|index| self.row(index)).map(|row| row.id.clone());
+        changed.chain(removed).collect()
+    }
+
+    /// The rows are as they were written; only those that are not there any more are to be removed.
+    pub(crate) fn are_as_written(&mut self) {
+        self.touched.clear();
     }
 
     /// The available agents, longest idle first.
@@ -162,8 +183,9 @@ impl Agents {
         if self.rows.len() >= AGENTS_MAX {
             return None;
         }
-        let index = Index::try_from(self.rows.len()).ok()?;
-        self.rows.push(Agent {
+        let index = self.next;
+        self.next = index.checked_add(1)?;
+        let row = Agent {
             id: id.clone(),
             skills: HashMap::new(),
             known: false,
@@ -173,9 +195,20 @@ impl Agents {
             reserved: false,
             idle_since: Timestamp::ZERO,
             listed: None,
-        });
+        };
+        self.rows.insert(index, row);
         self.by_id.insert(id.clone(), index);
+        self.removed.remove(id);
         Some(index)
+    }
+
+    /// Whether these are the skills that the tenant's provisioning has told already.
+    pub(crate) fn has_profile(&self, profile: &AgentProfile) -> bool {
+        let Some(row) = self.index_of(&profile.agent).and_then(|index| self.row(index)).filter(|row| row.known) else {
+            return false;
+        };
+        let is_held = |(skill, level): &(SkillName, u16)| row.skills.get(skill.as_str()) == Some(&i64::from(*level));
+        row.skills.len() == profile.skills.len() && profile.skills.iter().all(is_held)
     }
 
     /// Sets skills from the tenant's provisioning. Returns the row's index, or `None` when the table is full.
@@ -187,7 +220,7 @@ impl Agents {
     }
 
     pub(crate) fn set_skills(&mut self, index: Index, skills: HashMap<String, i64>) {
-        if let Some(row) = self.rows.get_mut(index as usize) {
+        if let Some(row) = self.rows.get_mut(&index) {
             row.skills = skills;
             row.known = true;
         }
@@ -195,16 +228,16 @@ impl Agents {
     }
 
     pub(crate) fn set_idle_since(&mut self, index: Index, since: Timestamp) {
-        if let Some(row) = self.rows.get_mut(index as usize) {
+        if let Some(row) = self.rows.get_mut(&index) {
             row.idle_since = since;
         }
         self.refresh(index);
     }
 
-    /// Removes the agent from selection: it was deleted or disabled.
+    /// Removes the agent from selection: it was deleted or disabled. The row stays as long as the agent is in a session or has a call.
     pub(crate) fn forget_profile(&mut self, id: &AgentId) -> Option<Index> {
         let index = self.index_of(id)?;
-        let row = self.rows.get_mut(index as usize)?;
+        let row = self.rows.get_mut(&index)?;
         row.known = false;
         row.skills.clear();
         self.refresh(index);
@@ -213,7 +246,7 @@ impl Agents {
 
     /// The agent's session changed at `at`, on `dn` when it is logged in.
     pub(crate) fn set_session(&mut self, index: Index, session: Session, dn: Option<&Dn>, at: Timestamp) {
-        let Some(row) = self.rows.get_mut(index as usize) else { return };
+        let Some(row) = self.rows.get_mut(&index) else { return };
         if session == Session::Ready && row.session != Session::Ready {
             row.idle_since = row.idle_since.max(at);
         }
@@ -238,7 +271,7 @@ impl Agents {
     /// A call began or ended on the DN of an agent; returns the agent's index.
     pub(crate) fn set_call(&mut self, dn: &Dn, call: ConnId, presence: Presence, at: Timestamp) -> Option<Index> {
         let index = self.on_dn(dn)?;
-        let row = self.rows.get_mut(index as usize)?;
+        let row = self.rows.get_mut(&index)?;
         match presence {
             Presence::On if row.calls.len() >= CALLS_MAX => {}
             Presence::On => {
@@ -264,7 +297,7 @@ impl Agents {
     pub(crate) fn end_call(&mut self, call: ConnId, at: Timestamp) -> BTreeSet<Index> {
         let on_it = self.by_call.remove(&call).unwrap_or_default();
         for &index in &on_it {
-            if let Some(row) = self.rows.get_mut(index as usize) {
+            if let Some(row) = self.rows.get_mut(&index) {
                 row.calls.remove(&call);
                 row.idle_since = row.idle_since.max(at);
             }
@@ -316,7 +349,7 @@ impl Agents {
     }
 
     pub(crate) fn reserve(&mut self, index: Index) {
-        if let Some(row) = self.rows.get_mut(index as usize) {
+        if let Some(row) = self.rows.get_mut(&index) {
             row.reserved = true;
         }
         self.refresh(index);
@@ -324,15 +357,10 @@ impl Agents {
 
     /// Ends a reservation.
     pub(crate) fn free(&mut self, index: Index) {
-        if let Some(row) = self.rows.get_mut(index as usize) {
+        if let Some(row) = self.rows.get_mut(&index) {
             row.reserved = false;
         }
         self.refresh(index);
-    }
-
-    /// The agent's level of a skill.
-    pub(crate) fn level(&self, index: Index, skill: &str) -> i64 {
-        self.row(index).and_then(|row| row.skills.get(skill)).copied().unwrap_or(0)
     }
 
     pub(crate) fn phones_out_of_service(&self) -> impl Iterator<Item = &Dn> {
@@ -347,9 +375,9 @@ impl Agents {
         self.phones.forwarded.iter()
     }
 
-    /// Updates the sets from the row.
+    /// Updates the sets from the row, and removes a row of which nothing is left.
     fn refresh(&mut self, index: Index) {
-        let Some(row) = self.rows.get_mut(index as usize) else { return };
+        let Some(row) = self.rows.get_mut(&index) else { return };
         self.touched.insert(index);
         let available = row.available(&self.phones);
         let logged_in = row.known && row.session != Session::LoggedOut;
@@ -367,6 +395,16 @@ impl Agents {
         } else {
             self.logged_in.remove(index);
         }
+        if row.is_gone() {
+            self.remove(index);
+        }
+    }
+
+    fn remove(&mut self, index: Index) {
+        let Some(row) = self.rows.remove(&index) else { return };
+        self.by_id.remove(&row.id);
+        self.touched.remove(index);
+        self.removed.insert(row.id);
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use model::Timestamp;
 use roaring::RoaringBitmap;
 
-use crate::agents::{Agents, Index};
+use crate::agents::{Agent, Agents, Index};
 use crate::request::Target;
 
 /// The most distinct targets in memory; targets without open requests are removed to make room.
@@ -34,12 +34,12 @@ impl Pool {
         &self.waiting
     }
 
-    fn admits(&self, agents: &Agents, index: Index) -> bool {
-        let Some(row) = agents.row(index).filter(|row| row.known) else { return false };
-        match &self.target {
-            Target::Agent(id) => row.id == *id,
-            Target::Skills(expression) => expression.matches(|skill| agents.level(index, skill)),
-        }
+    fn admits(&self, agent: &Agent) -> bool {
+        agent.known
+            && match &self.target {
+                Target::Agent(id) => agent.id == *id,
+                Target::Skills(expression) => expression.matches(|skill| agent.level(skill)),
+            }
     }
 }
 
@@ -67,7 +67,7 @@ impl Pools {
         }
         let mut pool =
             Pool { target: target.clone(), members: RoaringBitmap::new(), waiting: BTreeSet::new(), open: 0 };
-        pool.members = agents.rows().map(|(index, _)| index).filter(|&index| pool.admits(agents, index)).collect();
+        pool.members = agents.rows().filter(|(_, agent)| pool.admits(agent)).map(|(index, _)| index).collect();
         self.by_key.insert(key.to_owned(), pool);
         true
     }
@@ -101,8 +101,9 @@ impl Pools {
 
     /// Updates the pools after a change of an agent's skills.
     pub fn reassess(&mut self, agents: &Agents, index: Index) {
+        let agent = agents.row(index);
         for pool in self.by_key.values_mut() {
-            if pool.admits(agents, index) {
+            if agent.is_some_and(|agent| pool.admits(agent)) {
                 pool.members.insert(index);
             } else {
                 pool.members.remove(index);

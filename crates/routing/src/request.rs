@@ -90,6 +90,16 @@ pub enum Stage {
     },
 }
 
+impl Stage {
+    /// The agent that is reserved.
+    pub const fn agent(&self) -> Option<&AgentId> {
+        match self {
+            Self::Waiting => None,
+            Self::Offered { agent, .. } | Self::Ringing { agent, .. } => Some(agent),
+        }
+    }
+}
+
 /// A request's snapshot, which is stored to survive a restart.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RequestSnapshot {

@@ -291,8 +291,11 @@ impl Router {
 
     // === Agents ===
 
-    /// Takes an agent's skills from provisioning. Returns `false` when the table of agents is full.
+    /// Takes an agent's skills from provisioning; the same as before change nothing. Returns `false` when the table of agents is full.
     pub fn set_profile(&mut self, profile: &AgentProfile, now: Timestamp) -> bool {
+        if self.agents.has_profile(profile) {
+            return true;
+        }
         let Some(index) = self.agents.set_profile(profile) else { return false };
         self.pools.reassess(&self.agents, index);
         self.find_request(index, now);

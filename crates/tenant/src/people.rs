@@ -17,7 +17,7 @@ use crate::objects::{self, Batch, BatchOutcome, ChangeRefusal, HeldTenants, Obje
 /// The largest table, in bytes.
 pub const TABLE_BYTES_MAX: usize = 96 << 20;
 /// The most people in a table: as many as a tenant's file may have.
-pub const ROWS_MAX: usize = 150_000;
+pub const ROWS_MAX: usize = model::plan::PEOPLE_MAX;
 /// The most people who change in the answer to a table.
 const CHANGED_MAX: usize = 50;
 

@@ -20,6 +20,8 @@ mod test_database;
 mod view;
 mod views;
 
+use std::sync::Arc;
+
 use contracts::v1::configuration_server::ConfigurationServer;
 use contracts::v1::events_server::EventsServer;
 use contracts::v1::provisioning_server::ProvisioningServer;
@@ -30,6 +32,7 @@ use runtime::{Drains, Replicas, Role, RoleContext, RoleSpec, Starts};
 use tokio::sync::watch;
 use tonic::service::Routes;
 
+use crate::objects::HeldTenants;
 use agents::AgentObjects;
 use stored_tenants::StoredTenants;
 
@@ -109,11 +112,12 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.spawn("tenants of the database", stored_tenants::run(ctx.clone(), tell_stored));
     let (tell_published, published) = watch::channel(PublishedTenants::default());
     ctx.spawn("publisher", publish::run(ctx.clone(), tell_published));
-    ctx.spawn("agents to rq", agents::run(ctx.clone(), published.clone()));
+    ctx.spawn("agents to rq", agents::run(ctx.clone(), published.clone(), stored.clone()));
     ctx.spawn("what config serves", served::run(ctx.clone(), published));
     ctx.spawn("old history", pruning::run(ctx.clone(), settings.history_days));
-    let configuration = configuration::Server::new(ctx.stores.provisioning.clone(), stored, ctx.clock.clone());
-    let objects = objects::ObjectServer::new(&ctx.stores, ctx.clock.clone());
+    let (held, store) = (Arc::new(HeldTenants::default()), ctx.stores.provisioning.clone());
+    let configuration = configuration::Server::new(store, stored, held.clone(), ctx.clock.clone());
+    let objects = objects::ObjectServer::new(&ctx.stores, held, ctx.clock.clone());
     let objects = ProvisioningServer::new(objects).max_decoding_message_size(REQUEST_BYTES_MAX);
     let routes = Routes::new(ConfigurationServer::new(configuration)).add_service(objects);
     net::grpc::serve(&ctx, "configuration", routes).await?;

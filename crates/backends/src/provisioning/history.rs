@@ -27,13 +27,16 @@ pub(super) async fn of(
         Revision(0) => BySpelling::from_iter([]),
         _ => present(db, tenant, changes).await?,
     };
+    // Exact names first: a change may put one spelling of a name and delete another.
+    let keys: Vec<ObjectKey> = changes.iter().map(key_of_change).collect();
+    let exact: Vec<Option<Object>> = keys.iter().map(|key| present.take_exact(key)).collect();
     let mut happened = Vec::with_capacity(changes.len());
-    for change in changes {
-        let (key, after) = match change {
-            ObjectChange::Put(object) => (object.key(), Some(object)),
-            ObjectChange::Delete(key) => (key.clone(), None),
+    for ((change, key), exact) in changes.iter().zip(keys).zip(exact) {
+        let after = match change {
+            ObjectChange::Put(object) => Some(object),
+            ObjectChange::Delete(_) => None,
         };
-        let before = present.take(&key);
+        let before = exact.or_else(|| present.take(&key));
         if before.as_ref() != after {
             happened.push(one(key, before.as_ref(), after));
         }
@@ -61,17 +64,22 @@ async fn present(db: &mut dyn Turn, tenant: &TenantId, changes: &[ObjectChange])
     if changes.len() > FOUND_EACH_MAX {
         return Ok(read::objects(db, tenant).await?.objects().map(|object| (object.key(), object)).collect());
     }
-    let key = |change: &ObjectChange| match change {
-        ObjectChange::Put(object) => object.key(),
-        ObjectChange::Delete(key) => key.clone(),
-    };
-    let keys: Vec<ObjectKey> = changes.iter().map(key).collect();
+    let keys: Vec<ObjectKey> = changes.iter().map(key_of_change).collect();
     let found = find::all(db, tenant, &keys).await?;
     let mut seen = HashSet::new();
     // By the names that the changes have: a table may take two for one that are two by every other rule. Each object once, since it is
-    // found by several spellings.
+    // found by several spellings: by its own if that is among them.
     let found = keys.into_iter().zip(found).filter_map(|(key, object)| Some((key, object?)));
-    Ok(found.filter(|(_, object)| seen.insert(object.key())).collect())
+    let mut found: Vec<(ObjectKey, Object)> = found.collect();
+    found.sort_by_key(|(key, object)| object.key() != *key);
+    Ok(found.into_iter().filter(|(_, object)| seen.insert(object.key())).collect())
+}
+
+fn key_of_change(change: &ObjectChange) -> ObjectKey {
+    match change {
+        ObjectChange::Put(object) => object.key(),
+        ObjectChange::Delete(key) => key.clone(),
+    }
 }
 
 /// Writes what has happened.

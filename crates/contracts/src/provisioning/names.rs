@@ -66,6 +66,13 @@ impl<V> BySpelling<V> {
         let at = place(spelled, key);
         Some(spelled.remove(at).1)
     }
+
+    /// The value of exactly that key, which is then no longer there.
+    pub fn take_exact(&mut self, key: &ObjectKey) -> Option<V> {
+        let spelled = self.0.get_mut(&key.folded())?;
+        let at = spelled.iter().position(|(own, _)| own == key)?;
+        Some(spelled.remove(at).1)
+    }
 }
 
 fn place<V>(spelled: &[(ObjectKey, V)], key: &ObjectKey) -> usize {

@@ -1,45 +1,64 @@
 //! The redirect URIs of all clients of a tenant, as they were read lately: anybody may make us look for one among them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::{TenantId, Timestamp};
-use tokio::sync::Mutex;
 
 use super::answers::Trouble;
 
 /// How long those of a tenant are used again.
 const FRESH_FOR: Duration = Duration::from_secs(10);
+/// How long after the beginning of a failed reading none begins: a slow one is given up after 5 s.
+const AWAY_FOR: Duration = Duration::from_secs(15);
 /// Time to wait for another request that reads them.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 type Uris = Arc<Vec<String>>;
 
+/// Who has it reads those of the tenant; the others wait for that.
+type Turn = Arc<tokio::sync::Mutex<Option<LastReading>>>;
+
+/// How the last reading ended, and when it began.
+struct LastReading {
+    /// None if it failed.
+    uris: Option<Uris>,
+    at: Timestamp,
+}
+
 /// Those of the tenants that there are.
 #[derive(Default)]
 pub(super) struct ListedUris {
-    read: Mutex<HashMap<TenantId, (Uris, Timestamp)>>,
+    tenants: Mutex<HashMap<TenantId, Turn>>,
 }
 
 impl ListedUris {
-    /// Those of a tenant, read if they were not read lately: by one request at a time, for which the others wait.
+    /// Those of a tenant, read if they were not read lately: by one request at a time, for which the others of the tenant wait. What could
+    /// not be read just now is not asked for again.
     pub async fn of(
         &self,
         tenant: &TenantId,
         now: Timestamp,
         reading: impl Future<Output = Result<Vec<String>, Trouble>>,
     ) -> Result<Uris, Trouble> {
-        let read = tokio::time::timeout(READ_WITHIN, self.read.lock()).await;
-        let mut read = read.map_err(|late| Trouble::away("tenant", &late))?;
-        if let Some((uris, at)) = read.get(tenant)
-            && now.since(*at) < FRESH_FOR
-        {
-            return Ok(uris.clone());
+        let turn = self.turn(tenant);
+        let last = tokio::time::timeout(READ_WITHIN, turn.lock()).await;
+        let mut last = last.map_err(|late| Trouble::away("tenant", &late))?;
+        match &*last {
+            Some(LastReading { uris: Some(uris), at }) if now.since(*at) < FRESH_FOR => return Ok(uris.clone()),
+            Some(LastReading { uris: None, at }) if now.since(*at) < AWAY_FOR => return Err(Trouble::Away),
+            _ => {}
         }
-        let uris = Arc::new(reading.await?);
-        read.insert(tenant.clone(), (uris.clone(), now));
-        Ok(uris)
+        let read = reading.await.map(Arc::new);
+        *last = Some(LastReading { uris: read.as_ref().ok().cloned(), at: now });
+        read
+    }
+
+    fn turn(&self, tenant: &TenantId) -> Turn {
+        // The map is consistent after every step.
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        tenants.entry(tenant.clone()).or_default().clone()
     }
 }
 
@@ -71,9 +90,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_could_not_be_read_is_read_again() {
+    async fn what_could_not_be_read_is_read_again_after_a_while() {
         let (listed, acme) = (ListedUris::default(), TenantId::parse("acme").unwrap());
+        let after = |time: Duration| Timestamp::ZERO + time;
         assert!(listed.of(&acme, Timestamp::ZERO, async { Err(Trouble::Away) }).await.is_err());
-        assert!(listed.of(&acme, Timestamp::ZERO, async { Ok(Vec::new()) }).await.is_ok());
+        let early = listed.of(&acme, after(AWAY_FOR - Duration::from_millis(1)), async { panic!("it is not read") });
+        assert!(early.await.is_err());
+        assert!(listed.of(&acme, after(AWAY_FOR), async { Ok(Vec::new()) }).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_tenant_makes_no_other_one_wait() {
+        let listed = ListedUris::default();
+        let (acme, globex) = (TenantId::parse("acme").unwrap(), TenantId::parse("globex").unwrap());
+        tokio::select! {
+            biased;
+            _ = listed.of(&acme, Timestamp::ZERO, std::future::pending()) => panic!("its reading has no end"),
+            found = listed.of(&globex, Timestamp::ZERO, async { Ok(Vec::new()) }) => assert!(found.is_ok()),
+        }
     }
 }

@@ -16,6 +16,15 @@ pub(super) const KINDS: &[ObjectKind] = &[
     ObjectKind::Number,
 ];
 
+/// The kinds of objects that route points are made of.
+pub(super) const POINT_KINDS: [ObjectKind; 3] = [ObjectKind::Application, ObjectKind::Dn, ObjectKind::Number];
+
+/// The kinds of objects that agents are made of.
+pub(super) const AGENT_KINDS: [ObjectKind; 2] = [ObjectKind::Place, ObjectKind::Person];
+
+/// The kinds of which some object is another one than before.
+pub(super) type ChangedKinds = BTreeSet<ObjectKind>;
+
 /// The types of DNs that are read: a tenant has far more phones.
 pub(super) const DN_TYPES: [&str; 3] = ["route_point", "echo", "announcement"];
 
@@ -47,28 +56,37 @@ pub(super) struct Configuration {
 }
 
 impl Configuration {
-    /// Takes over a change.
-    pub(super) fn change(&mut self, change: FollowedChange) {
+    /// Takes over a change. Returns of which kinds something is different: tenant tells of each changed phone that there is no route point
+    /// of that number.
+    pub(super) fn change(&mut self, change: FollowedChange) -> ChangedKinds {
         self.point = change.point;
+        let mut changed = ChangedKinds::new();
         if change.is_whole {
             self.objects.clear();
+            changed.extend(KINDS);
         }
         for object in change.objects {
             let Some(kind) = ObjectKind::parse(&object.kind) else { continue };
             let key = ObjectKey { kind, id: object.id };
             if object.json.is_empty() {
-                self.objects.remove(&key);
+                changed.extend(self.objects.remove(&key).map(|_| kind));
                 continue;
             }
             match Object::from_json(kind, object.json.as_bytes()) {
-                Ok(read) => drop(self.objects.insert(key, read)),
+                Ok(read) if self.objects.get(&key) == Some(&read) => {}
+                Ok(read) => {
+                    self.objects.insert(key, read);
+                    changed.insert(kind);
+                }
                 Err(error) => tracing::error!(?kind, id = %key.id, %error, "an object cannot be read"),
             }
         }
+        changed
     }
 
     fn of_kind(&self, kind: ObjectKind) -> impl Iterator<Item = &Object> {
-        self.objects.iter().filter(move |(key, _)| key.kind == kind).map(|(_, object)| object)
+        let first = ObjectKey { kind, id: String::new() };
+        self.objects.range(first..).take_while(move |(key, _)| key.kind == kind).map(|(_, object)| object)
     }
 
     /// The tenant's display name.
@@ -196,6 +214,26 @@ mod tests {
         assert_eq!(services(point(6, 60), false, &["3"]).1, ["1", "2", "3"]);
         let restored = services(point(4, 41), true, &["1"]);
         assert_eq!(restored, (point(4, 41), vec!["1".to_owned()]));
+    }
+
+    #[test]
+    fn what_is_as_it_was_is_no_change() {
+        let object = |kind: &str, id: &str, json: &str| v1::ConfigObject {
+            kind: kind.to_owned(),
+            id: id.to_owned(),
+            json: json.to_owned(),
+        };
+        let mut configuration = Configuration::default();
+        let mut changed = |is_whole, objects| {
+            let changed = configuration.change(FollowedChange { is_whole, objects, ..FollowedChange::default() });
+            changed.into_iter().collect::<Vec<_>>()
+        };
+        let echo = || object("dn", "1", r#"{"number":"1","type":"echo"}"#);
+        assert_eq!(changed(true, vec![echo()]).len(), KINDS.len());
+        assert_eq!(changed(false, vec![echo(), object("dn", "7101", ""), object("person", "nobody", "")]), []);
+        let prompts = object("dn", "1", r#"{"number":"1","type":"announcement","prompts":[]}"#);
+        assert_eq!(changed(false, vec![prompts]), [ObjectKind::Dn]);
+        assert_eq!(changed(false, vec![object("dn", "1", "")]), [ObjectKind::Dn]);
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use contracts::provisioning::ObjectKind;
 use model::Timestamp;
 use stats::{
     Action, Category, Definition, Engine, Mask, ObjectId, ObjectType, Output, Profile, Refused, Request, StatisticId,
     Subject, TimeRange, Value,
 };
 
-use super::configuration::{Configuration, Point};
+use super::configuration::{AGENT_KINDS, ChangedKinds, Configuration, POINT_KINDS, Point};
 use super::rows::{AgentRow, AgentState, Head, Minute, Numbers, QueueRow, States};
 
 /// The history of a queue: 1,800 seconds, in steps of 60.
@@ -218,8 +219,22 @@ pub(super) struct Board {
 }
 
 impl Board {
-    /// Opens statistics for new objects of the configuration, and closes those of removed ones.
-    pub(super) fn configure(&mut self, engine: &mut Engine, configuration: &Configuration) {
+    /// Opens statistics for new objects of the configuration, and closes those of removed ones, where objects have changed. The rows of
+    /// what is as it was stay as they are.
+    pub(super) fn configure(&mut self, engine: &mut Engine, configuration: &Configuration, changed: &ChangedKinds) {
+        if POINT_KINDS.iter().any(|kind| changed.contains(kind)) {
+            self.configure_points(engine, configuration);
+        }
+        if AGENT_KINDS.iter().any(|kind| changed.contains(kind)) {
+            self.configure_agents(engine, configuration);
+        }
+        // The day may begin at another time.
+        if changed.contains(&ObjectKind::Tenant) {
+            self.all_stale();
+        }
+    }
+
+    fn configure_points(&mut self, engine: &mut Engine, configuration: &Configuration) {
         let points = configuration.points();
         self.points.retain(|dn, (_, statistics)| {
             let stays = points.contains_key(dn);
@@ -229,6 +244,10 @@ impl Board {
             stays
         });
         for (dn, point) in points {
+            if self.points.get(&dn).is_some_and(|(known, _)| *known == point) {
+                continue;
+            }
+            self.stale.insert(dn.clone());
             let outcome = match self.points.get_mut(&dn) {
                 Some((known, statistics)) => {
                     let before = std::mem::replace(known, point);
@@ -246,8 +265,6 @@ impl Board {
                 self.row_of.extend(statistics.ids().map(|id| (id, row.clone())));
             }
         }
-        self.configure_agents(engine, configuration);
-        self.all_stale();
     }
 
     fn configure_agents(&mut self, engine: &mut Engine, configuration: &Configuration) {
@@ -261,9 +278,13 @@ impl Board {
         });
         for (id, person) in people {
             if let Some((known, _)) = self.people.get_mut(&id) {
-                *known = person;
+                if *known != person {
+                    *known = person;
+                    self.stale_agents.insert(id);
+                }
                 continue;
             }
+            self.stale_agents.insert(id.clone());
             let of = [ObjectType::Agent];
             let state = Definition::new(&of, Category::CurrentState, Subject::AgentStatus, Mask::NONE);
             let object = ObjectId::new(ObjectType::Agent, &id);
@@ -410,3 +431,6 @@ fn percent(part: u64, whole: u64) -> Option<f64> {
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

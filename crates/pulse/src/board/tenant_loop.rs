@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use contracts::provisioning::ObjectKind;
 use contracts::v1;
 use contracts::v1::configuration_client::ConfigurationClient;
 use contracts::v1::delivery::What;
@@ -226,9 +227,11 @@ impl TenantLoop {
     // === input ===
 
     fn configured(&mut self, change: FollowedChange) {
-        let nothing = change.objects.is_empty() && !change.is_whole && self.is_configured;
-        self.configuration.change(change);
-        if nothing {
+        let mut changed = self.configuration.change(change);
+        if !self.is_configured {
+            changed.extend(KINDS);
+        }
+        if changed.is_empty() {
             return;
         }
         let before = self.engine.statistics();
@@ -237,8 +240,10 @@ impl TenantLoop {
             self.engine.set_zone(zone::table(zone.as_deref(), self.ctx.clock.now()));
             self.zone = zone;
         }
-        self.engine.set_services(self.configuration.services());
-        self.numbers.configure(&mut self.engine, &self.configuration);
+        if changed.contains(&ObjectKind::Dn) {
+            self.engine.set_services(self.configuration.services());
+        }
+        self.numbers.configure(&mut self.engine, &self.configuration, &changed);
         if !self.is_configured {
             self.engine.forget_unopened();
             self.engine.handle_timeout(self.ctx.clock.now());
@@ -315,7 +320,7 @@ impl TenantLoop {
         self.engine = Engine::new(zone::table(self.zone.as_deref(), self.ctx.clock.now()));
         self.engine.set_services(self.configuration.services());
         self.numbers = std::mem::take(&mut self.numbers).anew();
-        self.numbers.configure(&mut self.engine, &self.configuration);
+        self.numbers.configure(&mut self.engine, &self.configuration, &KINDS.iter().copied().collect());
         self.engine.handle_timeout(self.ctx.clock.now());
         self.metrics.statistics_open(before, self.engine.statistics());
         self.counts_since = Some(self.ctx.clock.now());

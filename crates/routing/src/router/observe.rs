@@ -43,7 +43,12 @@ impl Router {
     }
 
     fn session(&mut self, event: &Event, session: Session, at: Timestamp, now: Timestamp) {
-        let Some(index) = event.agent.as_ref().and_then(|agent| self.agents.intern(agent)) else { return };
+        let index = event.agent.as_ref().and_then(|agent| match session {
+            // Nothing is to be known of somebody of whom nothing is.
+            Session::LoggedOut => self.agents.index_of(agent),
+            Session::NotReady | Session::Ready => self.agents.intern(agent),
+        });
+        let Some(index) = index else { return };
         self.agents.set_session(index, session, event.this_dn.as_ref(), at);
         if session == Session::Ready {
             self.forgive(index);

@@ -1,12 +1,12 @@
 //! A router's snapshot, which is stored to survive a restart.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use model::{AgentId, ConnId, Dn, Timestamp};
 
 use super::{Output, Router};
 use crate::agents::{Presence, Session};
-use crate::request::{RequestId, RequestSnapshot, Stage};
+use crate::request::{RequestId, RequestSnapshot};
 
 /// No more requests ever arrive: a thousand a second for 100 million years.
 const ARRIVALS_MAX: u64 = u64::MAX >> 2;
@@ -92,7 +92,8 @@ impl Router {
     }
 
     /// Continues from a snapshot. Due times are wall-clock times; overdue timers expire at the next [`Router::handle_timeout`].
-    pub fn restore(snapshot: RouterSnapshot) -> Self {
+    /// All rows but those of which nothing is left count as written.
+    pub fn restore(mut snapshot: RouterSnapshot) -> Self {
         let mut router = Self { arrivals: snapshot.arrivals.min(ARRIVALS_MAX), ..Self::default() };
         for dn in &snapshot.out_of_service {
             router.agents.phone_lost(dn);
@@ -103,24 +104,28 @@ impl Router {
         for dn in &snapshot.forwarded {
             router.agents.forward_all(dn);
         }
+        let mut known = HashSet::new();
+        snapshot.requests.retain(|request| known.insert(request.submission.id.clone()));
+        let promised = snapshot.requests.iter().filter_map(|request| request.stage.agent().cloned());
+        let promised: BTreeSet<AgentId> = promised.collect();
         for agent in snapshot.agents {
-            router.restore_agent(agent);
+            let is_reserved = promised.contains(&agent.agent);
+            router.restore_agent(agent, is_reserved);
         }
+        router.agents.are_as_written();
         for mut request in snapshot.requests {
-            if router.requests.contains_key(&request.submission.id) {
-                continue;
-            }
             // A damaged row may have the number of another one, or one after which there is none.
             if request.arrival > ARRIVALS_MAX || router.by_arrival.contains_key(&request.arrival) {
                 request.arrival = router.arrivals + 1;
             }
-            let promised = match &request.stage {
-                Stage::Waiting => None,
-                Stage::Offered { agent, .. } | Stage::Ringing { agent, .. } => Some(agent.clone()),
-            };
             router.arrivals = router.arrivals.max(request.arrival);
             router.insert(request);
-            if let Some(index) = promised.and_then(|agent| router.agents.intern(&agent)) {
+        }
+        // Those whose rows are not there.
+        for agent in promised {
+            if router.agents.index_of(&agent).is_none()
+                && let Some(index) = router.agents.intern(&agent)
+            {
                 router.agents.reserve(index);
             }
         }
@@ -128,8 +133,12 @@ impl Router {
         router
     }
 
-    fn restore_agent(&mut self, agent: AgentSnapshot) {
+    fn restore_agent(&mut self, agent: AgentSnapshot, is_reserved: bool) {
         let Some(index) = self.agents.intern(&agent.agent) else { return };
+        // First: of an agent who is not provisioned any more and has logged out nothing else may be left.
+        if is_reserved {
+            self.agents.reserve(index);
+        }
         if let Some(skills) = agent.skills {
             self.agents.set_skills(index, skills.into_iter().collect());
             self.pools.reassess(&self.agents, index);

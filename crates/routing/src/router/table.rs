@@ -91,10 +91,7 @@ impl Router {
     }
 
     pub(super) fn promised_to(&self, id: &RequestId) -> Option<AgentId> {
-        match &self.requests.get(id)?.stage {
-            Stage::Waiting => None,
-            Stage::Offered { agent, .. } | Stage::Ringing { agent, .. } => Some(agent.clone()),
-        }
+        self.requests.get(id)?.stage.agent().cloned()
     }
 
     pub(super) fn declined_by(&self, agent: &AgentId) -> Vec<RequestId> {

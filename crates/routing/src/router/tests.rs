@@ -524,6 +524,52 @@ fn a_phone_with_calls_without_end_fills_no_row() {
     assert_eq!(router.submit(submission(5_000, "Sales > 0", 0, at(2)), at(2)).unwrap().stage, Stage::Waiting);
 }
 
+#[test]
+fn agents_who_are_gone_leave_their_room_to_others() {
+    let mut router = Router::new();
+    for number in 0..crate::agents::AGENTS_MAX {
+        assert!(router.set_profile(&profile(&number.to_string(), &[]), at(0)));
+    }
+    assert!(!router.set_profile(&profile("one more", &[]), at(0)));
+    router.forget_profile(&agent("0"));
+    assert!(router.set_profile(&profile("one more", &[]), at(0)));
+}
+
+#[test]
+fn the_row_of_a_former_agent_goes_when_nothing_is_left_of_the_agent() {
+    let mut router = three();
+    ready(&mut router, "X", at(1));
+    router.submit(submission(1, "Sales>0", 0, at(2)), at(2)).unwrap();
+    router.forget_profile(&agent("X"));
+    router.observe(&agent_event(EventName::AgentLogout, "X"), at(3), at(3));
+    let mut restored = Router::restore(router.snapshot());
+    for router in [&mut router, &mut restored] {
+        assert!(router.agent(&agent("X")).is_some(), "still reserved");
+        router.take_changes();
+        router.cancel(&id(1), at(4));
+        assert!(router.agent(&agent("X")).is_none());
+        assert_eq!(router.take_changes().agents, [agent("X")], "its row is removed");
+        router.observe(&agent_event(EventName::AgentLogout, "X"), at(5), at(5));
+        assert_eq!(router.take_changes(), Changes::default(), "and does not come back");
+    }
+}
+
+#[test]
+fn an_agent_who_is_told_again_as_before_changes_no_row() {
+    let mut router = three();
+    router.take_changes();
+    let told = profile("X", &[("Spanish", 5), ("Sales", 7)]);
+    router.set_profile(&told, at(1));
+    assert_eq!(router.take_changes(), Changes::default());
+    let mut restored = Router::restore(router.snapshot());
+    restored.set_profile(&told, at(1));
+    assert_eq!(restored.take_changes(), Changes::default(), "the rows are as they were written");
+    for other in [profile("X", &[("Sales", 7)]), profile("X", &[("Sales", 8)]), profile("X", &[("Spanish", 8)])] {
+        router.set_profile(&other, at(1));
+        assert_eq!(router.take_changes().agents, [agent("X")]);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

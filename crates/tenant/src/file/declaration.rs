@@ -2,6 +2,7 @@
 
 use contracts::provisioning::networks::CERTIFICATE_NAMES_MAX;
 use contracts::provisioning::{DiversionForm, DtmfForm};
+use model::plan::PEOPLE_MAX;
 use serde_json::{Value as Json, json};
 
 use super::access::{
@@ -25,8 +26,6 @@ const CERTIFICATE_NAMES: Shape = Shape::List { of: &NAME, max: CERTIFICATE_NAMES
 const SECRET: Shape = Shape::Text { max: 128 };
 const PATH: Shape = Shape::Text { max: 1_024 };
 
-/// The most people.
-const PEOPLE_MAX: usize = 150_000;
 /// The most phones, DNs of another type, places and numbers: of each as many.
 const DNS_MAX: usize = 400_000;
 /// The most skills.

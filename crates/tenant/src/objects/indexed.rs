@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Tenant, folded_name};
 use infra::{HistoryPoint, ObjectChange, Revision, VersionedObjects};
@@ -32,7 +33,8 @@ pub struct IndexedTenant {
 }
 
 struct IndexedObject {
-    object: Object,
+    /// Who reads many objects shares them.
+    object: Arc<Object>,
     revision: Revision,
 }
 
@@ -82,7 +84,7 @@ impl IndexedTenant {
     }
 
     /// The point of the tenant's history.
-    pub(super) const fn point(&self) -> HistoryPoint {
+    pub const fn point(&self) -> HistoryPoint {
         self.point
     }
 
@@ -121,10 +123,15 @@ impl IndexedTenant {
 
     /// The people, those first who came first.
     pub fn people(&self) -> impl Iterator<Item = &Person> {
-        self.held.values().filter_map(|held| match &held.object {
+        self.held.values().filter_map(|held| match &*held.object {
             Object::Person(person) => Some(&**person),
             _ => None,
         })
+    }
+
+    /// The objects of a kind with their names, in the order of lists.
+    pub fn of_kind(&self, kind: ObjectKind) -> impl Iterator<Item = (&str, &Arc<Object>)> {
+        self.names(kind).filter_map(|(name, slot)| Some((name, &self.held.get(&slot)?.object)))
     }
 
     /// The revision that has changed an object last; none if there is no such object.
@@ -143,7 +150,7 @@ impl IndexedTenant {
             _ => Bound::Included(NameOrder::begin(kind)),
         };
         let names = self.by_name.range((begin, Bound::Unbounded)).take_while(move |(name, _)| name.kind == kind);
-        names.filter_map(move |(_, slot)| self.held.get(slot)).map(|held| (&held.object, held.revision))
+        names.filter_map(move |(_, slot)| self.held.get(slot)).map(|held| (&*held.object, held.revision))
     }
 
     /// Brings it to a point of its history by what has changed until then, each object with its own revision.
@@ -177,7 +184,7 @@ impl IndexedTenant {
         for counted in file::counted(&object) {
             *self.counts.entry(counted).or_default() += 1;
         }
-        self.held.insert(slot, IndexedObject { object, revision });
+        self.held.insert(slot, IndexedObject { object: Arc::new(object), revision });
     }
 
     fn let_go(&mut self, slot: Slot) {
@@ -214,7 +221,7 @@ impl IndexedTenant {
 
     /// The object of a number.
     pub(super) fn object(&self, slot: Slot) -> Option<&Object> {
-        self.held.get(&slot).map(|held| &held.object)
+        self.held.get(&slot).map(|held| &*held.object)
     }
 
     /// The objects with that tie, the earliest first.

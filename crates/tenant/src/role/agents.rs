@@ -2,6 +2,7 @@
 
 mod profiles;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use contracts::v1;
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::PublishedTenants;
+use super::stored_tenants::StoredTenants;
 
 pub(super) use profiles::AgentObjects;
 use profiles::ToldAgents;
@@ -30,29 +32,59 @@ const PART_BYTES: usize = 1 << 20;
 /// Roles start in any order: only after this number of failed attempts does the log warn about rq.
 const ATTEMPTS_QUIET: u32 = 10;
 
-/// Keeps a stream per tenant until the role ends.
-pub(super) async fn run(ctx: RoleContext, mut held: watch::Receiver<PublishedTenants>) -> anyhow::Result<()> {
-    let mut told: Vec<TenantId> = Vec::new();
+/// Keeps a stream for each published tenant that the database has, until the role ends.
+pub(super) async fn run(
+    ctx: RoleContext,
+    mut held: watch::Receiver<PublishedTenants>,
+    mut stored: watch::Receiver<StoredTenants>,
+) -> anyhow::Result<()> {
+    let mut told = ToldTenants::default();
     loop {
-        let tenants: Vec<TenantId> = held.borrow_and_update().keys().cloned().collect();
-        for tenant in tenants {
-            if !told.contains(&tenant) {
-                told.push(tenant.clone());
-                ctx.spawn("agents of a tenant to rq", tell(ctx.clone(), held.clone(), tenant));
-            }
+        let (published, known) = (held.borrow_and_update().clone(), stored.borrow_and_update().clone());
+        for (tenant, gone) in told.follow(&published, &known) {
+            ctx.spawn("agents of a tenant to rq", tell(ctx.clone(), held.clone(), tenant, gone));
         }
         tokio::select! {
             () = ctx.drain.ended() => return Ok(()),
             changed = held.changed() => if changed.is_err() { return Ok(()) },
+            changed = stored.changed() => if changed.is_err() { return Ok(()) },
         }
     }
 }
 
-async fn tell(ctx: RoleContext, held: watch::Receiver<PublishedTenants>, tenant: TenantId) -> anyhow::Result<()> {
+/// The tenants with a stream, each with what ends it when it is dropped.
+#[derive(Default)]
+struct ToldTenants(HashMap<TenantId, watch::Sender<()>>);
+
+impl ToldTenants {
+    /// Ends the streams of tenants that are gone. Returns those that need one, each with what tells that it is gone.
+    fn follow(&mut self, published: &PublishedTenants, stored: &StoredTenants) -> Vec<(TenantId, watch::Receiver<()>)> {
+        // What was published of a tenant remains when it is gone.
+        let is_there = |tenant: &TenantId| stored.point(tenant).is_some();
+        self.0.retain(|tenant, _| is_there(tenant) || stored.ids().is_none());
+        let mut new = Vec::new();
+        for tenant in published.keys().filter(|tenant| is_there(tenant)) {
+            if !self.0.contains_key(tenant) {
+                let (ends, gone) = watch::channel(());
+                self.0.insert(tenant.clone(), ends);
+                new.push((tenant.clone(), gone));
+            }
+        }
+        new
+    }
+}
+
+async fn tell(
+    ctx: RoleContext,
+    held: watch::Receiver<PublishedTenants>,
+    tenant: TenantId,
+    mut gone: watch::Receiver<()>,
+) -> anyhow::Result<()> {
     let mut failed: u32 = 0;
     loop {
         let ended = tokio::select! {
             () = ctx.drain.ended() => return Ok(()),
+            _ = gone.changed() => return Ok(()),
             ended = tell_once(&ctx, held.clone(), &tenant, &mut failed) => ended,
         };
         failed = failed.saturating_add(1);
@@ -164,6 +196,29 @@ mod tests {
         assert!(parts[0].whole && parts[0].gone == update.gone && parts[1..].iter().all(|part| part.gone.is_empty()));
         let agents: Vec<_> = parts.into_iter().flat_map(|part| part.agents).collect();
         assert_eq!(agents, update.agents);
+    }
+
+    #[test]
+    fn a_tenant_that_is_gone_ends_its_stream_and_has_another_when_it_comes_back() {
+        let mut published = PublishedTenants::new();
+        for name in ["acme", "globex"] {
+            published.insert(TenantId::parse(name).unwrap(), (ConfigVersion::default(), AgentObjects::default()));
+        }
+        let stored = |names: &[&str]| {
+            let point = |name: &&str| (TenantId::parse(name).unwrap(), infra::HistoryPoint::unstamped(Revision(1)));
+            StoredTenants::known(names.iter().map(point))
+        };
+        let names = |begun: &[(TenantId, watch::Receiver<()>)]| -> Vec<String> {
+            begun.iter().map(|(tenant, _)| tenant.to_string()).collect()
+        };
+        let mut told = ToldTenants::default();
+        assert_eq!(names(&told.follow(&published, &StoredTenants::default())), Vec::<String>::new());
+        let begun = told.follow(&published, &stored(&["acme", "globex"]));
+        assert_eq!(names(&begun), ["acme", "globex"]);
+        assert!(told.follow(&published, &stored(&["globex"])).is_empty());
+        let ended: Vec<bool> = begun.iter().map(|(_, gone)| gone.has_changed().is_err()).collect();
+        assert_eq!(ended, [true, false]);
+        assert_eq!(names(&told.follow(&published, &stored(&["acme", "globex"]))), ["acme"]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use tonic::{Request, Response, Status};
 
 use super::own_secrets::{self, OwnSecret, SecretReplacement};
 use super::stored_tenants::StoredTenants;
+use crate::objects::{HeldTenants, IndexedTenant, SharedTenant};
 use following::{FollowFilter, ObjectFollower, tell_tenants};
 
 /// The most messages that wait for a slow reader; its own flow control holds the rest back.
@@ -29,6 +30,7 @@ const KINDS_MAX: usize = 64;
 pub(super) struct Server {
     store: Arc<dyn ProvisioningStore>,
     stored: watch::Receiver<StoredTenants>,
+    held: Arc<HeldTenants>,
     clock: Arc<dyn Clock>,
     streams: Streams,
 }
@@ -57,8 +59,8 @@ const AUTH: &str = "auth";
 const SHOWN_TO_OTHERS: [&str; 2] = ["bds", "wfm-adapter"];
 
 impl View {
-    fn shows(&self, key: &ObjectKey) -> bool {
-        self.kinds.is_empty() || self.kinds.iter().any(|kind| kind == key.kind.as_str())
+    fn shows(&self, kind: ObjectKind) -> bool {
+        self.kinds.is_empty() || self.kinds.iter().any(|name| name == kind.as_str())
     }
 
     fn object(&self, object: Object) -> v1::ConfigObject {
@@ -77,9 +79,10 @@ impl Server {
     pub fn new(
         store: Arc<dyn ProvisioningStore>,
         stored: watch::Receiver<StoredTenants>,
+        held: Arc<HeldTenants>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { store, stored, clock, streams: Streams::default() }
+        Self { store, stored, held, clock, streams: Streams::default() }
     }
 
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
@@ -103,7 +106,8 @@ impl Server {
 
 impl Server {
     /// The objects that a request asks for. One of one kind is looked up: somebody who signs in waits for it. The tenant itself has no id.
-    async fn wanted(&self, view: &View, id: String) -> Result<(HistoryPoint, Vec<Object>), Status> {
+    /// Others are shared with the tenant in memory, so that a large answer begins at once and copies nothing.
+    async fn wanted(&self, view: &View, id: String) -> Result<(HistoryPoint, Vec<Arc<Object>>), Status> {
         let kind = match view.kinds.as_slice() {
             [kind] => ObjectKind::parse(kind).filter(|kind| !id.is_empty() || *kind == ObjectKind::Tenant),
             _ => None,
@@ -111,18 +115,23 @@ impl Server {
         if let Some(kind) = kind {
             let point = self.point(&view.tenant).await?;
             let found = self.store.find(&view.tenant, &ObjectKey { kind, id }).await.map_err(status)?;
-            return Ok((point, found.into_iter().collect()));
+            return Ok((point, found.into_iter().map(Arc::new).collect()));
         }
-        let stored = self.store.load(&view.tenant).await.map_err(status)?;
-        let (revision, objects) = stored.ok_or_else(|| no_tenant(&view.tenant))?;
-        // If it has changed meanwhile, nothing is known of the revision but its number.
-        let now = self.store.point(&view.tenant).await.map_err(status)?;
-        let point = now.filter(|now| now.revision == revision).unwrap_or(HistoryPoint::unstamped(revision));
-        let is_wanted = |object: &Object| {
-            let key = object.key();
-            view.shows(&key) && (id.is_empty() || key.id == id)
+        let kinds: Vec<ObjectKind> = ObjectKind::ALL.into_iter().filter(|kind| view.shows(*kind)).collect();
+        let wanted = move |held: &IndexedTenant| {
+            let named = kinds.iter().flat_map(|kind| held.of_kind(*kind));
+            let wanted = named.filter(|(name, _)| id.is_empty() || *name == id.as_str());
+            (held.point(), wanted.map(|(_, object)| object.clone()).collect::<Vec<_>>())
         };
-        Ok((point, objects.objects().filter(is_wanted).collect()))
+        self.fresh(&view.tenant).await?.look(wanted).await.ok_or_else(unread)
+    }
+
+    /// The tenant as it is now. It is read to its end even if the caller leaves: whoever asks next finds it.
+    async fn fresh(&self, tenant: &TenantId) -> Result<SharedTenant, Status> {
+        let (store, held, of) = (self.store.clone(), self.held.clone(), tenant.clone());
+        let reading = tokio::spawn(async move { held.fresh(&*store, &of).await });
+        let fresh = reading.await.map_err(|_| unread())?;
+        fresh.map_err(status)?.ok_or_else(|| no_tenant(tenant))
     }
 
     /// The point of a tenant's history. Only the database says that there is no such tenant: the list may not be known yet, or be older.
@@ -157,6 +166,10 @@ fn no_tenant(tenant: &TenantId) -> Status {
     Status::not_found(format!("no tenant {tenant}"))
 }
 
+fn unread() -> Status {
+    Status::unavailable("the tenant could not be read: try again")
+}
+
 fn status(error: StoreError) -> Status {
     match error {
         StoreError::Missing { .. } => Status::not_found(error.to_string()),
@@ -177,8 +190,10 @@ impl Configuration for Server {
         let id = request.into_inner().id;
         let (HistoryPoint { revision, stamp }, wanted) = self.wanted(&view, id).await?;
         let last = v1::ReadObjectsResponse { history: stamp.0, what: Some(What::Revision(revision.0)) };
-        let objects = futures::stream::iter(wanted)
-            .map(move |object| v1::ReadObjectsResponse { history: 0, what: Some(What::Object(view.object(object))) });
+        let objects = futures::stream::iter(wanted).map(move |object| {
+            let object = view.object(Arc::unwrap_or_clone(object));
+            v1::ReadObjectsResponse { history: 0, what: Some(What::Object(object)) }
+        });
         Ok(Response::new(permit.with(Box::pin(objects.chain(futures::stream::iter([last])).map(Ok)))))
     }
 

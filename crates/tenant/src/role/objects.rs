@@ -55,12 +55,12 @@ pub(super) struct ObjectServer {
     clock: Arc<dyn Clock>,
     requests: TenantShares,
     batches: TenantShares,
-    held: HeldTenants,
+    held: Arc<HeldTenants>,
 }
 
 impl ObjectServer {
     /// Serves what those stores have.
-    pub fn new(stores: &Stores, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(stores: &Stores, held: Arc<HeldTenants>, clock: Arc<dyn Clock>) -> Self {
         let requests = TenantShares::new(REQUESTS_MAX, REQUESTS_OF_TENANT_MAX);
         let batches = TenantShares::new(BATCHES_AT_ONCE, BATCHES_OF_TENANT_AT_ONCE);
         Self {
@@ -70,7 +70,7 @@ impl ObjectServer {
             clock,
             requests,
             batches,
-            held: HeldTenants::default(),
+            held,
         }
     }
 

@@ -1,10 +1,8 @@
 //! Updates of agents that arrive in several messages. They take effect with the last one, so that no agent is missing in between.
 
 use contracts::v1;
+use routing::agents::AGENTS_MAX;
 use tonic::Status;
-
-/// The most agents of one update; ten times the largest tenant that the design allows for.
-const AGENTS_MAX: usize = 100_000;
 
 /// The parts received so far.
 #[derive(Default)]
@@ -28,7 +26,7 @@ impl Parts {
                 begun
             }
         };
-        if all.agents.len() > AGENTS_MAX {
+        if all.agents.len() > AGENTS_MAX || all.gone.len() > AGENTS_MAX {
             return Err(Status::resource_exhausted(format!("more than {AGENTS_MAX} agents in one update")));
         }
         if unfinished {

@@ -117,6 +117,7 @@ impl Routing for Server {
     ) -> Result<Response<Self::PushAgentsStream>, Status> {
         needs_role(net::grpc::caller(&request)?, "tenant")?;
         let tenant_loop = self.tenant_loop(&request)?;
+        let tenant = net::grpc::tenant(&request)?;
         let (taken, answers) = mpsc::channel(TAKEN_MAX);
         let answers = self.stream(&request, ReceiverStream::new(answers))?;
         let mut updates = request.into_inner();
@@ -126,8 +127,11 @@ impl Routing for Server {
                 let update = match parts.take(part) {
                     Ok(Some(update)) => update,
                     Ok(None) => continue,
-                    // The client may have disconnected.
-                    Err(refused) => return drop(taken.send(Err(refused)).await),
+                    Err(refused) => {
+                        tracing::error!(%tenant, %refused, "agents are refused: those who are new get no calls");
+                        // The client may have disconnected.
+                        return drop(taken.send(Err(refused)).await);
+                    }
                 };
                 let (done, revision) = oneshot::channel();
                 let sent = tenant_loop.send(Ask::Agents(update, done)).await;

@@ -84,6 +84,29 @@ async fn of_two_spellings_that_are_both_there_each_has_its_own_history() {
     }
 }
 
+#[tokio::test]
+async fn a_name_that_an_import_writes_in_another_case_is_made_and_the_one_before_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, acme) = made(&folder).await;
+    let mut person = objects("acme").people.remove(0);
+    let old = Object::Person(Box::new(person.clone())).key();
+    person.user_name = person.user_name.to_uppercase();
+    let new = Object::Person(Box::new(person));
+    let mut turn = store.0.writes(&acme).await.unwrap();
+    let skills = |count: usize| {
+        (0..count).map(|n| ObjectChange::Put(Object::Skill(contracts::provisioning::Skill { name: format!("s{n}") })))
+    };
+    // Of many changes the whole tenant is read.
+    for others in [0, FOUND_EACH_MAX] {
+        let import = [ObjectChange::Put(new.clone()), ObjectChange::Delete(old.clone())];
+        let changes: Vec<_> = import.into_iter().chain(skills(others)).collect();
+        let happened = of(&mut *turn, &acme, Revision(1), &changes).await.unwrap();
+        let told: Vec<_> =
+            happened[..2].iter().map(|one| (&one.key, one.before.is_some(), one.after.is_some())).collect();
+        assert_eq!(told, [(&new.key(), false, true), (&old, true, false)]);
+    }
+}
+
 /// How SQLite answers a statement.
 async fn plan_of(turn: &mut dyn Turn, Statement { sql, fields }: Statement) -> String {
     let sql: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());

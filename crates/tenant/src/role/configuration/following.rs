@@ -144,7 +144,7 @@ impl ObjectFollower {
         }
         let before = std::mem::replace(&mut self.after, changes.point);
         let (view, filter, is_whole) = (&self.view, &self.filter, changes.is_whole);
-        let is_wanted = |key: &ObjectKey| view.shows(key) && filter.wants(key);
+        let is_wanted = |key: &ObjectKey| view.shows(key.kind) && filter.wants(key);
         let told = changes.changes.into_iter().filter_map(|change| match change {
             ObjectChange::Put(object) => match is_wanted(&object.key()) {
                 true if filter.fits(&object) => Some(view.object(object)),

@@ -17,7 +17,7 @@ async fn skill(server: &Server, of: &str) -> Result<(u64, usize), Code> {
 async fn a_tenant_is_found_before_the_tenants_are_listed_and_only_the_database_says_that_there_is_none() {
     let database = TestDatabase::new(None);
     let (tell, stored) = watch::channel(StoredTenants::default());
-    let server = Server::new(database.clone(), stored, Arc::new(SystemClock::start()));
+    let server = Server::new(database.clone(), stored, Arc::default(), Arc::new(SystemClock::start()));
     assert_eq!(skill(&server, "globex").await, Ok((1, 1)));
     assert_eq!(skill(&server, "initech").await, Err(Code::NotFound));
     database.is_away.store(true, SeqCst);
@@ -25,4 +25,30 @@ async fn a_tenant_is_found_before_the_tenants_are_listed_and_only_the_database_s
     tell.send_replace(StoredTenants::known([(tenant("globex"), HistoryPoint::unstamped(Revision(1)))]));
     assert_eq!(skill(&server, "globex").await, Ok((1, 1)));
     assert_eq!(skill(&server, "initech").await, Err(Code::Unavailable));
+}
+
+/// Reads the objects of globex.
+async fn read(server: &Server, kinds: &[&str], id: &str) -> (u64, Vec<Arc<Object>>) {
+    let kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+    let view = View { tenant: tenant("globex"), kinds, secrets: Secrets::None };
+    let (point, objects) = server.wanted(&view, id.to_owned()).await.unwrap();
+    (point.revision.0, objects)
+}
+
+#[tokio::test]
+async fn a_read_of_kinds_costs_one_reading_of_the_tenant_and_no_copy_of_an_object() {
+    let database = TestDatabase::new(None);
+    let (_tell, stored) = watch::channel(StoredTenants::default());
+    let server = Server::new(database.clone(), stored, Arc::default(), Arc::new(SystemClock::start()));
+    let objects = infra::conformance::provisioning::objects("globex");
+    let (revision, skills) = read(&server, &["skill"], "").await;
+    assert_eq!((revision, skills.len()), (1, objects.skills.len()));
+    assert_eq!(read(&server, &[], "").await.1.len(), objects.objects().count());
+    assert_eq!(read(&server, &["skill", "client"], "Sales").await.1.len(), 1);
+    assert!(read(&server, &["nothing"], "").await.1.is_empty());
+    assert!(Arc::ptr_eq(&skills[0], &read(&server, &["skill"], "").await.1[0]));
+    database.adds("Patience");
+    let (revision, more) = read(&server, &["skill"], "").await;
+    assert_eq!((revision, more.len()), (2, skills.len() + 1));
+    assert_eq!(database.whole_reads.load(SeqCst), 1);
 }

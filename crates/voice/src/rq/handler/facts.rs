@@ -7,6 +7,7 @@ use infra::{EventEntry, Position, Repair};
 use model::plan::AgentProfile;
 use model::{AgentId, Event, EventName, SessionName, SkillName, Subject, TenantId, Timestamp};
 use routing::RequestId;
+use routing::agents::AGENTS_MAX;
 use runtime::fact_in_hand::FoldsFacts;
 
 use super::{POSITION_LAG_MAX, TenantQueues};
@@ -62,8 +63,10 @@ impl TenantQueues {
         for agent in &gone {
             self.router.forget_profile(agent);
         }
-        for profile in &named {
-            self.router.set_profile(profile, now);
+        let without_room = named.iter().filter(|profile| !self.router.set_profile(profile, now)).count();
+        if without_room > 0 {
+            let tenant = &self.tenant;
+            tracing::error!(%tenant, without_room, most = AGENTS_MAX, "agents have no room in the queues: they get no calls");
         }
     }
 
