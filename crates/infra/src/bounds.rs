@@ -32,6 +32,13 @@ pub const NEW_CALL_MAX: usize = 1 << 20;
 /// The largest write, in bytes: state, facts, links and entry together. One script of Redis has little more.
 pub const WRITE_MAX: usize = 4 << 20;
 
+/// Changes of a tenant's configuration that are published or read in one script of Redis: some hundredths of a second, in which no call is
+/// written. More are published as a whole state, and read as one, in parts.
+pub const CONFIG_CHANGES_MAX: usize = 10_000;
+
+/// The same in bytes.
+pub const CONFIG_CHANGES_BYTES: usize = 4 << 20;
+
 /// The largest state of a view, in bytes: 300,000 statistics have about 50 MB.
 pub const VIEW_MAX: usize = 128 << 20;
 

@@ -6,6 +6,7 @@
 
 pub mod api_keys;
 pub mod clocks;
+mod configuration;
 pub(crate) mod fixtures;
 mod ledgers;
 mod no_provisioning;
@@ -103,11 +104,22 @@ pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     others::an_exporter_that_was_replaced_is_fenced(&with_time, &clock).await;
     others::nothing_goes_from_the_stream_before_it_is_out(&stores()).await;
     others::registrations_change_by_compare_and_set(&stores()).await;
-    others::configuration_is_read_whole_and_by_changes(&stores()).await;
     others::a_view_is_kept_with_its_position(&stores()).await;
     others::a_view_that_another_has_written_is_not_replaced(&stores()).await;
     others::a_store_tells_its_time(&stores()).await;
+    configured(&fresh).await;
     signing_in(&fresh).await;
+}
+
+async fn configured(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
+    let stores = || fresh().0;
+    configuration::it_is_read_whole_and_by_changes(&stores()).await;
+    configuration::changes_of_another_version_are_refused(&stores()).await;
+    configuration::a_publication_that_is_broken_off_is_not_seen(&stores()).await;
+    configuration::of_two_publishers_the_later_version_stays(&stores()).await;
+    configuration::a_reader_sees_whole_states_alone(&stores()).await;
+    configuration::all_that_is_read_is_of_one_version(&stores()).await;
+    configuration::many_changes_are_read_as_changes(&stores()).await;
 }
 
 async fn signing_in(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {

@@ -4,6 +4,7 @@
 
 mod clocks;
 mod cluster;
+mod configuration;
 mod damage;
 mod disk;
 mod emptied;
@@ -27,7 +28,7 @@ use infra::conformance::{self, SetClock};
 use infra::embedded::FileLog;
 use infra::{
     Binding, CallIndex, CallLedger, CallWrite, Change, Claim, Claimed, Client, Clock, ConfigVersion, Consumed,
-    DialogKey, Extent, Loaded, OutEntry, Position, Publication, QueueBatch, RegistrationWrite, SessionBatch, SessionId,
+    DialogKey, Loaded, OutEntry, Position, Publication, QueueBatch, RegistrationWrite, SessionBatch, SessionId,
     SessionWrite, StoreError, Stores, SystemClock, Written,
 };
 use model::plan::Contact;
@@ -590,7 +591,7 @@ async fn an_emptied_redis_is_told_again_whose_records_and_configuration_it_has()
     let publication = |generation| Publication {
         tenant: tenant(),
         version: ConfigVersion { generation, revision: 1 },
-        extent: Extent::Whole,
+        base: None,
         documents: Vec::new(),
     };
     until_renewed(&stores).await;

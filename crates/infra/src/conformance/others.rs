@@ -1,4 +1,4 @@
-//! Leases, the outbox, registrations, configuration.
+//! Leases, the outbox, registrations, views.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use model::{Dn, Epoch, NodeId, Owner, TenantId, Timestamp};
 use super::SetClock;
 use super::fixtures::{agents, create, event, owner, save, tenant, write};
 use crate::{
-    AgentBatch, Binding, CallWrite, Clock, ConfigVersion, Consumed, Document, Extent, KeptView, Position, Publication,
-    RegistrationWrite, RegistrationWritten, StoreError, Stores, Written, bounds,
+    AgentBatch, Binding, CallWrite, Clock, Consumed, KeptView, Position, RegistrationWrite, RegistrationWritten,
+    StoreError, Stores, Written, bounds,
 };
 
 const TTL: Duration = Duration::from_secs(2);
@@ -181,39 +181,6 @@ pub(super) async fn registrations_change_by_compare_and_set(stores: &Stores) {
         (2, 2, 0),
         "the count of events outlives the bindings"
     );
-}
-
-fn document(id: &str, revision: u64, body: Option<&'static str>) -> Document {
-    let body = body.map(|text| bytes::Bytes::from_static(text.as_bytes()));
-    Document { kind: "skill".to_owned(), id: id.to_owned(), revision, body }
-}
-
-pub(super) async fn configuration_is_read_whole_and_by_changes(stores: &Stores) {
-    let acme = tenant("acme");
-    let publish = |generation, revision, extent, documents| {
-        let version = ConfigVersion { generation, revision };
-        stores.configuration.publish(Publication { tenant: acme.clone(), version, extent, documents })
-    };
-    assert!(!stores.configuration.is_complete().await.unwrap());
-    let both = vec![document("Sales", 1, Some("{}")), document("English", 1, Some("{}"))];
-    publish(1, 1, Extent::Whole, both.clone()).await.unwrap();
-    let first = stores.configuration.read(&acme, None, Duration::ZERO).await.unwrap();
-    assert_eq!((first.extent, first.documents.len()), (Extent::Whole, 2));
-    stores.configuration.complete().await.unwrap();
-    assert!(stores.configuration.is_complete().await.unwrap());
-    let changed = vec![document("Sales", 2, Some("{1}")), document("English", 2, None)];
-    publish(1, 2, Extent::Changes, changed.clone()).await.unwrap();
-    let next = stores.configuration.read(&acme, Some(first.version), Duration::ZERO).await.unwrap();
-    assert_eq!((next.extent, next.documents.len()), (Extent::Changes, 2));
-    let nothing = stores.configuration.read(&acme, Some(next.version), Duration::ZERO).await.unwrap();
-    assert_eq!((nothing.extent, nothing.documents), (Extent::Changes, Vec::new()));
-    let whole = stores.configuration.read(&acme, None, Duration::ZERO).await.unwrap();
-    assert_eq!(whole.documents, [document("Sales", 2, Some("{1}"))], "what is gone is not in the whole");
-    let stale = publish(1, 2, Extent::Changes, changed).await;
-    assert!(matches!(stale, Err(StoreError::Conflict { .. })), "{stale:?}");
-    publish(2, 2, Extent::Whole, vec![document("Sales", 2, Some("{}"))]).await.unwrap();
-    let anew = stores.configuration.read(&acme, Some(next.version), Duration::ZERO).await.unwrap();
-    assert_eq!((anew.extent, anew.documents.len()), (Extent::Whole, 1));
 }
 
 pub(super) async fn a_view_that_another_has_written_is_not_replaced(stores: &Stores) {

@@ -15,17 +15,23 @@ use crate::{Answer, StoreError};
 impl ConfigCache for Embedded {
     fn publish(&self, publication: Publication) -> Answer<'_, ()> {
         self.write(move |inner| {
+            publication.check()?;
             let held = inner.state.tenant(&publication.tenant).configuration.version;
-            if publication.version <= held {
+            let base = publication.base;
+            let is_late = match base {
+                Some(base) => base != held || publication.version <= held,
+                None => publication.version.generation <= held.generation,
+            };
+            if is_late {
                 return Err(StoreError::Conflict {
                     key: format!("configuration of {}", publication.tenant),
-                    expected: publication.version.revision,
+                    expected: base.unwrap_or(publication.version).revision,
                     actual: held.revision,
                 });
             }
             let tenant = publication.tenant.to_string();
             let ConfigVersion { generation, revision } = publication.version;
-            let whole = publication.extent == Extent::Whole;
+            let whole = base.is_none();
             let head = v1::ConfigHead { tenant: tenant.clone(), generation, revision, whole };
             let documents = publication.documents.into_iter().map(|d| {
                 let Document { kind, id, revision, body } = d;

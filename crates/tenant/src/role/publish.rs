@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use infra::{
-    Clock, ConfigCache, ConfigVersion, Document, Extent, HistoryPoint, HistoryStamp, ObjectChange, ProvisioningStore,
+    Clock, ConfigCache, ConfigVersion, Document, HistoryPoint, HistoryStamp, ObjectChange, ProvisioningStore,
     Publication, Revision, StoreError,
 };
 use model::TenantId;
@@ -180,7 +180,7 @@ impl Publisher {
         }
         let generation = self.next_generation(tenant, held.unwrap_or_default().generation).await;
         let version = ConfigVersion { generation, revision: revision.0 };
-        let publication = Publication { tenant: tenant.clone(), version, extent: Extent::Whole, documents };
+        let publication = Publication { tenant: tenant.clone(), version, base: None, documents };
         self.configuration.publish(publication).await?;
         tracing::info!(%tenant, generation = version.generation, revision = revision.0, "configuration published");
         self.done(tenant, PublishedVersion { version, stamp }, AgentObjects::of(&objects));
@@ -206,7 +206,10 @@ impl Publisher {
             return Ok(changes.is_empty());
         }
         let version = ConfigVersion { generation: held.generation, revision: revision.0 };
-        let publication = Publication { tenant: tenant.clone(), version, extent: Extent::Changes, documents: changes };
+        let publication = Publication { tenant: tenant.clone(), version, base: Some(held), documents: changes };
+        if !publication.fits_one_write() {
+            return Ok(false);
+        }
         match self.configuration.publish(publication).await {
             Ok(()) => {
                 tracing::info!(%tenant, revision = revision.0, "configuration changes published");
@@ -261,11 +264,16 @@ impl Publisher {
             Document { kind: key.kind.as_str().to_owned(), id: key.id, revision: version.revision, body }
         });
         let documents = documents.collect();
-        let publication = Publication { tenant: tenant.clone(), version, extent: Extent::Changes, documents };
+        let publication = Publication { tenant: tenant.clone(), version, base: Some(since.version), documents };
+        if !publication.fits_one_write() {
+            tracing::info!(%tenant, changes = publication.documents.len(), "many objects have changed: all are published");
+            self.published.remove(tenant);
+            return self.publish_whole(tenant, cached).await;
+        }
         match self.configuration.publish(publication).await {
             Ok(()) => {}
             Err(StoreError::Conflict { .. }) => {
-                // The cache has changed since this run published to it: start a new generation.
+                // The cache has changed since this turn looked at it: it gets what it lacks, or everything.
                 self.published.remove(tenant);
                 let cached = self.configuration.tenants().await?.into_iter().collect();
                 return self.publish_whole(tenant, &cached).await;

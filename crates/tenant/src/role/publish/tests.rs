@@ -1,8 +1,9 @@
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::SeqCst;
 
+use contracts::provisioning::Skill;
 use infra::embedded::Embedded;
-use infra::{Reading, SystemClock};
+use infra::{Answer, Extent, Reading, SystemClock, bounds};
 use model::Timestamp;
 
 use super::*;
@@ -41,7 +42,7 @@ async fn whole(cache: &Embedded) -> Reading {
 async fn with(reading: Reading) -> Arc<Embedded> {
     let cache = in_memory();
     let Reading { version, documents, .. } = reading;
-    let publication = Publication { tenant: tenant("globex"), version, extent: Extent::Whole, documents };
+    let publication = Publication { tenant: tenant("globex"), version, base: None, documents };
     ConfigCache::publish(&*cache, publication).await.unwrap();
     cache
 }
@@ -141,6 +142,69 @@ async fn what_the_cache_has_lost_again_is_published_again() {
     publisher.turn().await.unwrap();
     let next = whole(&cache).await;
     assert!(skills(&next).contains(&"Patience") && skills(&next).contains(&"Courage"), "{:?}", skills(&next));
+}
+
+/// A cache after a failover: the former master has told once which versions it had.
+struct FailedOver {
+    told: Mutex<Option<Vec<(TenantId, ConfigVersion)>>>,
+    cache: Arc<Embedded>,
+}
+
+impl ConfigCache for FailedOver {
+    fn publish(&self, publication: Publication) -> Answer<'_, ()> {
+        ConfigCache::publish(&*self.cache, publication)
+    }
+    fn complete(&self) -> Answer<'_, ()> {
+        self.cache.complete()
+    }
+    fn is_complete(&self) -> Answer<'_, bool> {
+        self.cache.is_complete()
+    }
+    fn tenants(&self) -> Answer<'_, Vec<(TenantId, ConfigVersion)>> {
+        match self.told.lock().unwrap().take() {
+            Some(told) => Box::pin(async { Ok(told) }),
+            None => ConfigCache::tenants(&*self.cache),
+        }
+    }
+    fn read<'a>(&'a self, of: &'a TenantId, after: Option<ConfigVersion>, wait: Duration) -> Answer<'a, Reading> {
+        ConfigCache::read(&*self.cache, of, after, wait)
+    }
+}
+
+#[tokio::test]
+async fn what_a_failover_loses_during_a_turn_is_published_with_the_next_change() {
+    let (database, cache) = (TestDatabase::new(None), in_memory());
+    let mut publisher = publisher(&database, &cache);
+    publisher.turn().await.unwrap();
+    let before = whole(&cache).await;
+    database.adds("Patience");
+    publisher.turn().await.unwrap();
+    let told = Mutex::new(Some(ConfigCache::tenants(&*cache).await.unwrap()));
+    let cache = with(before.clone()).await;
+    publisher.configuration = Arc::new(FailedOver { told, cache: cache.clone() });
+    database.adds("Courage");
+    publisher.turn().await.unwrap();
+    let next = whole(&cache).await;
+    assert!(skills(&next).contains(&"Patience") && skills(&next).contains(&"Courage"), "{:?}", skills(&next));
+    let ConfigVersion { generation, .. } = before.version;
+    assert_eq!(next.version, ConfigVersion { generation, revision: 3 }, "nobody has to read everything again");
+}
+
+#[tokio::test]
+async fn so_many_changes_that_one_write_cannot_have_them_are_published_as_a_whole() {
+    let (database, cache) = (TestDatabase::new(None), in_memory());
+    let mut publisher = publisher(&database, &cache);
+    publisher.turn().await.unwrap();
+    let before = whole(&cache).await;
+    let mut imported = database.states.lock().unwrap()[0].clone();
+    let names = (0..=bounds::CONFIG_CHANGES_MAX).map(|number| format!("Skill {number}"));
+    imported.skills.extend(names.map(|name| Skill { name }));
+    database.states.lock().unwrap().push(imported);
+    publisher.turn().await.unwrap();
+    let after = whole(&cache).await;
+    assert_eq!(after.version.revision, 2);
+    assert!(after.version.generation > before.version.generation);
+    assert_eq!(after.documents.len(), before.documents.len() + bounds::CONFIG_CHANGES_MAX + 1);
 }
 
 #[tokio::test]
