@@ -3,7 +3,7 @@
 import type { Fault } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
 import { nameOfField } from './field-names'
-import { filledRows } from './form'
+import { filledRows, wholeOf } from './form'
 import { namesIn, rowsIn, shownFields, textIn, textsIn, type Draft, type Field, type Group, type Row } from './fields'
 import { wordsOfRule } from './rules'
 import { nameOfObject } from './words'
@@ -58,10 +58,11 @@ function rowFault(columns: Extract<Field, { kind: 'rows' }>['columns'], row: Row
   return undefined
 }
 
-function wholeFault(text: string, min: number, max: number, required: boolean): string | undefined {
+export function wholeFault(text: string, min: number, max: number, required: boolean): string | undefined {
   if (text.trim() === '') return required ? t('setup.fault.needed') : undefined
-  const value = Number(text)
-  return Number.isInteger(value) && value >= min && value <= max ? undefined : t('setup.fault.whole', { min, max })
+  const value = wholeOf(text)
+  if (value === undefined) return t('setup.fault.digits', { min, max })
+  return value >= min && value <= max ? undefined : t('setup.fault.whole', { min, max })
 }
 
 /** What the server says, at the fields that are shown; what is about none of them is about the object. */

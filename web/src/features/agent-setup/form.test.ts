@@ -4,7 +4,7 @@ import { changedPaths, differences, isSame, merged, withAt } from './document'
 import { ownFaults, serverFaults } from './faults'
 import { shownFields, switchOf, typedOf } from './fields'
 import { shownDifferences, wordsOfDifference, wordsOfField } from './field-names'
-import { toDraft, toObject } from './form'
+import { toDraft, toObject, wholeOf } from './form'
 import { dnGroups } from './kinds/dn'
 import { DN_TYPES } from './kinds/options'
 import { PLACE, SCHEDULE } from './kinds/others'
@@ -125,6 +125,11 @@ describe('faults', () => {
       'agent.skills': ['Level: It is a whole number from 1 to 1000.'],
     })
     expect(ownFaults(PERSON, { ...draft, ...nobody, [switchOf('agent')]: false, password: '' }, true)).toEqual({})
+  })
+  test.each(['1.000', '1,000', '1 000', '1e3', '0x10', '1.0', '+5', '١'])('%s is no whole number', (text) => {
+    const draft = { ...nobody, [switchOf('agent')]: true, 'agent.id': 'n1', 'agent.wrap_up_s': text, 'agent.skills': [{ skill: 'Sales', level: text }] }
+    expect(ownFaults(PERSON, draft, true)).toEqual({ 'agent.wrap_up_s': ['It is a whole number from 0 to 3600, in digits alone, as 1000.'], 'agent.skills': ['Level: It is a whole number from 1 to 1000, in digits alone, as 1000.'] })
+    expect(wholeOf(text)).toBeUndefined()
   })
   test('what the server says stands at its field, or says of what it is', () => {
     const fault = (field: string, rule: string, id = 'ann') => ({ kind: 'person', id, field, rule, code: 'other', values: {} }) as const

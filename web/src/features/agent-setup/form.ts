@@ -69,7 +69,7 @@ function written(field: Field, draft: Draft): Json {
     case 'flag':
       return flagIn(draft, path)
     case 'whole':
-      return textIn(draft, path).trim() === '' ? null : Number(textIn(draft, path))
+      return wholeOf(textIn(draft, path)) ?? null
     case 'many':
       return textsIn(draft, path)
     case 'references':
@@ -92,12 +92,17 @@ export function linesOf(text: string): readonly string[] {
   return text.split('\n').map((line) => line.trim()).filter((line) => line !== '')
 }
 
+/** The whole number that a text says in digits alone: `1.000` is a thousand to some and one to others, so that it is none. */
+export function wholeOf(text: string): number | undefined {
+  return /^-?[0-9]+$/.test(text.trim()) ? Number(text) : undefined
+}
+
 /** A row that says nothing is none. */
 export function filledRows(rows: readonly Row[]): readonly Row[] {
   return rows.filter((row) => Object.values(row).some((value) => value.trim() !== ''))
 }
 
 function cell(column: ColumnField, value: string): Json {
-  if (column.kind === 'whole') return Number(value)
+  if (column.kind === 'whole') return wholeOf(value) ?? null
   return value.trim() === '' ? null : value.trim()
 }
