@@ -5,6 +5,7 @@ import { t } from '../../lib/i18n'
 import { nameOfField } from './field-names'
 import { filledRows, wholeOf } from './form'
 import { namesIn, rowsIn, shownFields, textIn, textsIn, type Draft, type Field, type Group, type Row } from './fields'
+import { hasPrivateKey, keySetOf } from './key-set'
 import { wordsOfRule } from './rules'
 import { nameOfObject } from './words'
 
@@ -39,11 +40,19 @@ function faultOf(field: Field, draft: Draft, isNew: boolean): string | undefined
       return field.required === true && namesIn(draft, field.path).length === 0 ? t('setup.fault.needed') : undefined
     case 'many':
       return field.required === true && textsIn(draft, field.path).length === 0 ? t('setup.fault.needed') : undefined
+    case 'keys':
+      return text.trim() === '' ? undefined : keysFault(text)
     case 'flag':
       return undefined
     default:
       return field.required === true && text.trim() === '' ? t('setup.fault.needed') : undefined
   }
+}
+
+function keysFault(text: string): string | undefined {
+  const set = keySetOf(text)
+  if (set === undefined) return t('setup.fault.keys')
+  return hasPrivateKey(set) ? t('setup.fault.privateKey') : undefined
 }
 
 function rowFault(columns: Extract<Field, { kind: 'rows' }>['columns'], row: Row): string | undefined {

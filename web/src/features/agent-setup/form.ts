@@ -3,6 +3,7 @@
 import type { Json, JsonObject } from '../../api/agent-setup'
 import { above, at, isList, isNothing, isObject, isSame, withAt } from './document'
 import { flagIn, isOn, isShown, namesIn, rowsIn, switchOf, textIn, textsIn, typedOf, type ColumnField, type Draft, type DraftValue, type Field, type Group, type Row } from './fields'
+import { keySetOf } from './key-set'
 
 /** What a form holds for a document. */
 export function toDraft(groups: readonly Group[], document: JsonObject): Draft {
@@ -25,6 +26,8 @@ function drafted(field: Field, value: Json | undefined): DraftValue {
       return listed(value).join('\n')
     case 'rows':
       return isList(value) ? value.filter(isObject).map((row) => rowOf(field.columns, row)) : []
+    case 'keys':
+      return isObject(value) ? JSON.stringify(value, null, 2) : ''
     case 'whole':
     case 'choice':
       return isNothing(value) ? (field.initial ?? '') : String(value)
@@ -67,7 +70,9 @@ function written(field: Field, draft: Draft): Json {
   const { path } = field
   switch (field.kind) {
     case 'flag':
-      return flagIn(draft, path)
+      return field.orNothing === true && flagIn(draft, path) === (field.initial ?? false) ? null : flagIn(draft, path)
+    case 'keys':
+      return keySetOf(textIn(draft, path)) ?? null
     case 'whole':
       return wholeOf(textIn(draft, path)) ?? null
     case 'many':
