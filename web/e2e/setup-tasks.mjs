@@ -325,6 +325,15 @@ export async function setupDialRules({ browser, link, mock }) {
   await page.getByText('The order is saved.').waitFor()
   assertEqual(await names(), ['emergency', 'premium', 'far', 'outside', 'daily'], 'the order of the rules')
   assertEqual(['far', 'outside', 'daily'].map((name) => mock.setup.get('dial_rule', name).object.place), [2, 3, 4], 'what is stored')
+  const isInList = () => page.evaluate(() => document.activeElement?.getAttribute('aria-label') === 'Dial rules')
+  await until('the focus goes to the list', isInList)
+  const top = page.getByRole('button', { name: 'Move daily to the top' })
+  await top.press('Enter')
+  await page.getByText('daily is number 1 of 5 now, not saved yet.').waitFor()
+  await until('the focus moves to the top', () => top.evaluate((button) => button === document.activeElement))
+  await page.getByRole('button', { name: 'Order of before' }).press('Enter')
+  await until('the focus goes back to the list', isInList)
+  assertEqual(await names(), ['emergency', 'premium', 'far', 'outside', 'daily'], 'the order of before')
   await finish(opened, isMeant)
 }
 

@@ -69,8 +69,12 @@ test('dial rules stand in their order, with what each does and a way up and down
   for (const words of ['Block: they are not called', 'Why: too dear', 'Characters that are removed at the beginning: 1', '+49900.']) expect(html).toContain(words)
   expect(html).toMatch(/aria-disabled="true" aria-label="Move dear up"/)
   expect(html).toMatch(/aria-disabled="false" aria-label="Move dear down"/)
+  expect(html).toMatch(/aria-disabled="true" aria-label="Move dear to the top"/)
+  expect(html).toMatch(/aria-disabled="false" aria-label="Move dear to the end"/)
   expect(html).not.toContain('Review the order')
   expect(html).toContain('/agent-setup/new/dial-rules?place=2')
+  // As long as they are not there, no place is known to be behind them.
+  expect(drawn(<DialRules tenant="example" section={section('dial-rules')} onDirty={nothing} />)).toContain('href="/agent-setup/new/dial-rules"')
 })
 
 test('sign-ins are said in words, with whom they are about', () => {
