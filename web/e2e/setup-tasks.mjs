@@ -338,7 +338,7 @@ export async function setupDialRules({ browser, link, mock }) {
 }
 
 /** Who has signed in: by person and time, in pages, in words; and from a person to their sign-ins. */
-export async function setupSignIns({ browser, link }) {
+export async function setupSignIns({ browser, link, mock }) {
   const opened = await openSetup(browser, link)
   const { page } = opened
   await page.getByRole('navigation', { name: 'Sections' }).getByRole('link', { name: 'Sign-ins' }).click()
@@ -352,6 +352,10 @@ export async function setupSignIns({ browser, link }) {
   await page.getByRole('button', { name: 'Show', exact: true }).click()
   await until('hers alone', async () => (await rows.count()) === 1)
   assert(page.url().includes('person=ada.adler'), 'the filter is not in the address')
+  // The same filter once more asks once more.
+  mock.setup.signIns.unshift({ ...mock.setup.signIns.find(({ event, subject }) => event === 'refused' && subject !== ''), source: '192.0.2.99' })
+  await page.getByRole('button', { name: 'Show', exact: true }).click()
+  await page.getByText('192.0.2.99').waitFor()
   assertEqual(await axeFinds(page), [], 'axe, sign-ins')
   await page.goBack()
   await until('all again', async () => (await rows.count()) > 1)

@@ -84,4 +84,7 @@ test('sign-ins are said in words, with whom they are about', () => {
   const html = drawn(<SignIns tenant="example" filter={filter} onFilter={nothing} />, [[['agent-setup', 'example', 'sign-ins', filter], pages]])
   for (const words of ['Refused, by password, 3 times within a minute', 'A session was ended', 'by grace', 'Unknown', '192.0.2.1', 'The latest 3 entries', 'Show more']) expect(html).toContain(words)
   expect(html).toMatch(/href="\/agent-setup\/people\/ann"/)
+  // Where the column of it is left out, the row says it.
+  expect(html).toContain('With: Firefox')
+  expect(html).toContain(`time zone, ${new Intl.DateTimeFormat().resolvedOptions().timeZone}.`)
 })
