@@ -179,7 +179,9 @@ type ManyProps = {
 function Many({ id, field, chosen, faults, onChange }: ManyProps): ReactElement {
   return (
     <fieldset id={id} tabIndex={-1} className={styles['many']} aria-describedby={describedBy(id, field.hint, faults)}>
-      <legend>{t(field.label)}</legend>
+      <legend>
+        {t(field.label)} {field.required === true ? <span className={styles['hint']}>{t('setup.needed')}</span> : null}
+      </legend>
       {field.options.map(([name, words]) => (
         <label key={name} className={styles['check']}>
           <input type="checkbox" checked={chosen.includes(name)} onChange={(event) => onChange(event.target.checked ? [...chosen, name] : chosen.filter((one) => one !== name))} />

@@ -102,9 +102,13 @@ export function wholeOf(text: string): number | undefined {
   return /^-?[0-9]+$/.test(text.trim()) ? Number(text) : undefined
 }
 
+export function isFilled(row: Row): boolean {
+  return Object.values(row).some((value) => value.trim() !== '')
+}
+
 /** A row that says nothing is none. */
 export function filledRows(rows: readonly Row[]): readonly Row[] {
-  return rows.filter((row) => Object.values(row).some((value) => value.trim() !== ''))
+  return rows.filter(isFilled)
 }
 
 function cell(column: ColumnField, value: string): Json {

@@ -54,6 +54,13 @@ describe('the form of the tenant', () => {
   })
 })
 
+test('what a client needs is marked, and a folded group with a fault is open', () => {
+  const [client, trunk] = [formOf(section('clients')), formOf(section('trunks'))]
+  const form = (groups: typeof client, path: string): string => drawn(<ObjectForm tenant="example" groups={groups} draft={toDraft(groups, {})} isNew isFrozen={false} faults={{ [path]: ['odd'] }} wayOut={null} onChange={nothing} />)
+  expect(form(client, 'id')).toMatch(/<legend>How it gets tokens <span[^>]*>needed</)
+  expect([...form(trunk, 'weight').matchAll(/<details[^>]*open=""[^>]*><summary>([^<]*)</g)].map((match) => match[1])).toEqual(['Limits and order'])
+})
+
 test('a second factor has a button that takes it away, and no input', () => {
   const groups = formOf(section('people'))
   const form = (isNew: boolean): string => drawn(<ObjectForm tenant="example" groups={groups} draft={toDraft(groups, {})} isNew={isNew} isFrozen={false} faults={{}} wayOut={null} onChange={nothing} />)

@@ -126,6 +126,10 @@ describe('a client', () => {
     for (const wrong of ['{', '7', '{}', '[]', '{"keys": []}', '["x"]']) expect(fault(wrong), wrong).toContain('no key set')
     for (const secret of [{ ...key, d: 'x' }, { keys: [key, { kty: 'oct', k: 'x' }] }]) expect(fault(JSON.stringify(secret))).toContain('private part')
   })
+  test('is told which of its keys is wrong', () => {
+    const fault = { kind: 'client', id: 'reports', field: 'jwks.keys[1].kid', rule: 'odd', code: 'other', values: {} } as const
+    expect(serverFaults(CLIENT, begun, 'reports', [fault])).toEqual({ jwks: ['keys[1].kid: odd'] })
+  })
   test('does not say what is so without it', () => {
     expect(toObject(CLIENT, begun, null)).toMatchObject({ frontchannel_logout_uri: null, frontchannel_logout_session_required: null })
     expect(toObject(CLIENT, { ...begun, frontchannel_logout_session_required: false }, null)).toMatchObject({ frontchannel_logout_session_required: false })
