@@ -259,13 +259,19 @@ export async function setupTenant({ browser, link, mock }) {
   await page.getByRole('heading', { name: 'Tenant', level: 1 }).waitFor()
   await page.getByLabel('Time zone').fill('Nowhere')
   await page.getByLabel('Rings for').fill('0')
+  await page.getByText('All agents', { exact: true }).click()
+  const idle = page.getByLabel('Log out who does nothing, after')
+  await idle.fill('1.000')
   await review(page).click()
   const summary = page.getByRole('alert').filter({ hasText: 'Nothing is saved yet' })
   await summary.getByText('It is a whole number from 1 to 600.').waitFor()
+  await summary.getByText('It is a whole number from 0 to 1440, in digits alone, as 1000.').waitFor()
   await page.getByLabel('Rings for').fill('20')
+  await idle.fill('30')
   await review(page).click()
   await summary.getByText('There is no time zone Nowhere.').waitFor()
   assert(await page.getByLabel('Time zone').evaluate((input) => document.getElementById(input.getAttribute('aria-describedby').split(' ').at(-1)).textContent.includes('There is no time zone Nowhere.')), 'the fault is not at its field')
+  assert(await idle.isVisible(), 'the group has closed with its fault')
   await page.getByLabel('Time zone').fill('Europe/Vienna')
   await page.getByText('The company’s own sign-in (OpenID Connect)').click()
   await page.getByLabel(/^People sign in with the company’s provider/).check()
@@ -325,11 +331,20 @@ export async function setupDialRules({ browser, link, mock }) {
   await page.getByText('The order is saved.').waitFor()
   assertEqual(await names(), ['emergency', 'premium', 'far', 'outside', 'daily'], 'the order of the rules')
   assertEqual(['far', 'outside', 'daily'].map((name) => mock.setup.get('dial_rule', name).object.place), [2, 3, 4], 'what is stored')
+  const isInList = () => page.evaluate(() => document.activeElement?.getAttribute('aria-label') === 'Dial rules')
+  await until('the focus goes to the list', isInList)
+  const top = page.getByRole('button', { name: 'Move daily to the top' })
+  await top.press('Enter')
+  await page.getByText('daily is number 1 of 5 now, not saved yet.').waitFor()
+  await until('the focus moves to the top', () => top.evaluate((button) => button === document.activeElement))
+  await page.getByRole('button', { name: 'Order of before' }).press('Enter')
+  await until('the focus goes back to the list', isInList)
+  assertEqual(await names(), ['emergency', 'premium', 'far', 'outside', 'daily'], 'the order of before')
   await finish(opened, isMeant)
 }
 
 /** Who has signed in: by person and time, in pages, in words; and from a person to their sign-ins. */
-export async function setupSignIns({ browser, link }) {
+export async function setupSignIns({ browser, link, mock }) {
   const opened = await openSetup(browser, link)
   const { page } = opened
   await page.getByRole('navigation', { name: 'Sections' }).getByRole('link', { name: 'Sign-ins' }).click()
@@ -343,6 +358,10 @@ export async function setupSignIns({ browser, link }) {
   await page.getByRole('button', { name: 'Show', exact: true }).click()
   await until('hers alone', async () => (await rows.count()) === 1)
   assert(page.url().includes('person=ada.adler'), 'the filter is not in the address')
+  // The same filter once more asks once more.
+  mock.setup.signIns.unshift({ ...mock.setup.signIns.find(({ event, subject }) => event === 'refused' && subject !== ''), source: '192.0.2.99' })
+  await page.getByRole('button', { name: 'Show', exact: true }).click()
+  await page.getByText('192.0.2.99').waitFor()
   assertEqual(await axeFinds(page), [], 'axe, sign-ins')
   await page.goBack()
   await until('all again', async () => (await rows.count()) > 1)

@@ -1,6 +1,6 @@
 /** What a page says is loaded with it: a text of a catalogue that comes later would be shown by its name. */
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -46,4 +46,12 @@ describe('the texts of Agent Setup', () => {
     expect(first).toContain('features/agent-setup/sections.ts')
     expect(first.filter((path) => /agent-setup\/(forms|rules|faults|DialRules|SignIns|kinds\/(?!options))/.test(path))).toEqual([])
   })
+})
+
+test('one thing has one word in German', () => {
+  const folder = join(ROOT, 'locales')
+  const catalogues = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /(^|\/)de\.json$/.test(name))
+  expect(catalogues.length).toBeGreaterThan(3)
+  // Nachbearbeitung, Skills.
+  for (const name of catalogues) expect(readFileSync(join(folder, name), 'utf8'), name).not.toMatch(/Nacharbeit|Fähigkeit/)
 })

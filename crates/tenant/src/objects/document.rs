@@ -79,14 +79,16 @@ fn merge(
     if !unnamed.is_empty() {
         return Err(unnamed);
     }
-    // Our own document: it is a map.
-    let mut merged = serde_json::from_slice::<Map<String, Json>>(&present.to_json()).unwrap_or_default();
+    // Our own document: it is a map. Its secrets come after the merge, by the rule of `put`: another issuer does not get the old one's.
+    let shown = present.clone().without_secrets().to_json();
+    let mut merged = serde_json::from_slice::<Map<String, Json>>(&shown).unwrap_or_default();
     for field in fields {
         let path: Vec<&str> = field.split('.').collect();
         let value = path.split_first().and_then(|(first, rest)| value_at(given.get(*first)?, rest));
         set(&mut merged, &path, value.filter(|value| !value.is_null()).cloned());
     }
-    let object = read(kind, &merged, Unknown::Refused)?;
+    let mut object = read(kind, &merged, Unknown::Refused)?;
+    object.keep_secrets(present, |secret| fields.iter().any(|field| is_at_or_in(secret, field)));
     let now = object.to_json();
     let now = serde_json::from_slice::<Map<String, Json>>(&now).unwrap_or_default();
     let unknown = fields.iter().filter(|field| !now.contains_key(field.split('.').next().unwrap_or_default()));
@@ -391,6 +393,27 @@ mod tests {
         assert_eq!(made.privileges, [Privilege::Agent]);
         let part = person(&merge(agent, &["agent.id", "agent.login_code", "agent.skills"]));
         assert_eq!(part.agent, made.agent);
+    }
+
+    #[test]
+    fn a_merge_keeps_the_secrets_that_it_does_not_name_but_not_for_another_issuer() {
+        let json = r#"{"id":"acme","name":"Acme","realm":"acme.example","codecs":[],"hold_music":"m","no_answer_s":15,"wrap_up_s":0,
+            "sign_in":{"upstream":{"name":"Acme","issuer":"https://id.example","client_id":"t","client_secret":"hush"}}}"#;
+        let stored = Object::from_json(ObjectKind::Tenant, json.as_bytes()).unwrap();
+        let secret = |upstream: &str, fields: &[&str]| {
+            let document = format!(r#"{{"sign_in":{{"upstream":{upstream}}}}}"#);
+            let action = merge(&document, fields);
+            let object = edited(&stored.key(), &action, Some(&stored)).unwrap().unwrap();
+            object.secrets().first().map(|(_, secret)| secret.reveal().to_owned())
+        };
+        let issuer = "sign_in.upstream.issuer";
+        let client_secret = "sign_in.upstream.client_secret";
+        assert_eq!(secret(r#"{"client_id":"u"}"#, &["sign_in.upstream.client_id"]).as_deref(), Some("hush"));
+        assert_eq!(secret(r#"{"issuer":"https://id.example"}"#, &[issuer]).as_deref(), Some("hush"));
+        assert_eq!(secret(r#"{"issuer":"https://evil.example"}"#, &[issuer]), None);
+        let both = r#"{"issuer":"https://new.example","client_secret":"new"}"#;
+        assert_eq!(secret(both, &[issuer, client_secret]).as_deref(), Some("new"));
+        assert_eq!(secret(r#"{"client_secret":null}"#, &[client_secret]), None);
     }
 
     #[test]

@@ -225,7 +225,12 @@ impl Provisioning for ObjectServer {
         request: Request<v1::SignInAuditRequest>,
     ) -> Result<Response<v1::SignInAuditResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
-        let page = sign_ins::page(request.into_inner())?;
+        let mut page = sign_ins::page(request.into_inner())?;
+        if let Some(person) = sign_ins::to_be_spelled(&page)
+            && let Some((_, person)) = self.spelled(&tenant, person).await?
+        {
+            page.subject = Some(sign_ins::about_person(&person.key().id));
+        }
         let part = self.sign_in_audit.noted(&tenant, &page).await.map_err(unread)?;
         Ok(Response::new(sign_ins::answer(part)))
     }

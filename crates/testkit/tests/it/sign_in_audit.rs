@@ -180,6 +180,28 @@ fn of_another_tenant(site: &Installation) -> Result<()> {
     Ok(())
 }
 
+/// The embedded database compares letters beyond ASCII as they are.
+#[test]
+fn a_person_is_found_in_whatever_case() -> Result<()> {
+    let site = Installation::start()?;
+    let visitor = Visitor::new(&site)?;
+    let object = json!({ "user_name": "j\u{f6}rg", "first_name": "J\u{f6}rg", "last_name": "Adler" });
+    let edit = json!({ "kind": "person", "id": "j\u{f6}rg", "action": "put", "object": object });
+    let writer = format!("authorization: bearer {}", token(&site, "example", "config:write")?);
+    let body = json!({ "edits": [edit] }).to_string();
+    let sent = ["--header", &writer, "--header", "content-type: application/json", "--data-binary", &body];
+    let made = visitor.ask("/agent-setup/api/v1/example/changes", &sent)?;
+    ensure!(made.status == 200, "{} {}", made.status, made.body);
+    ensure!(visitor.sign_in("j\u{f6}rg", WRONG)?.status == 401, "anybody may sign in");
+    let reader = token(&site, "example", "config:read")?;
+    until_noted(&site, &reader, &[("refused", "password")])?;
+    for name in ["j%C3%B6rg", "J%C3%96RG"] {
+        let found = items(&visitor.bearing(&format!("{API}?person={name}"), &reader)?)?;
+        ensure!(found.len() == 1 && found[0]["subject"] == "person/j\u{f6}rg", "{name}: {found:?}");
+    }
+    Ok(())
+}
+
 /// A program that asks for tokens all the time is noted once at first, and then with a count.
 #[test]
 fn a_program_that_signs_in_again_and_again_is_one_line() -> Result<()> {

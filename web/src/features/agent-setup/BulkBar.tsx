@@ -8,6 +8,8 @@ import { nameOfField } from './field-names'
 import { BATCH } from './batches'
 import type { Flow } from './change-flow'
 import { bulk, type BulkAction } from './edits'
+import { wholeFault } from './faults'
+import { wholeOf } from './form'
 import { LEVEL_MAX } from './kinds/options'
 import { ReferenceInput } from './ReferenceInput'
 import { Review } from './Review'
@@ -53,7 +55,8 @@ export function BulkBar({ tenant, chosen, onClear, onRead, onForget }: BulkBarPr
   const begin = (action: BulkAction): void => {
     if (flow.kind === 'checking') return
     if ((action.kind === 'add-skill' || action.kind === 'remove-skill') && action.skill === '') return setFault(t('setup.bulk.noSkill'))
-    if (action.kind === 'add-skill' && !(Number.isInteger(action.level) && action.level >= 1 && action.level <= LEVEL_MAX)) return setFault(t('setup.fault.whole', { min: 1, max: LEVEL_MAX }))
+    const unfit = action.kind === 'add-skill' ? wholeFault(level, 1, LEVEL_MAX, true) : undefined
+    if (unfit !== undefined) return setFault(unfit)
     const found = bulk(chosen, action)
     setNoAgents(found.noAgents)
     if (found.edits.length === 0) return setFault(t('setup.bulk.nothing'))
@@ -71,7 +74,7 @@ export function BulkBar({ tenant, chosen, onClear, onRead, onForget }: BulkBarPr
         {t('setup.level')}
         <input type="text" inputMode="numeric" value={level} onChange={(event) => setLevel(event.target.value)} />
       </label>
-      <Button onClick={() => begin({ kind: 'add-skill', skill: skill.trim(), level: Number(level) })}>{t('setup.bulk.addSkill')}</Button>
+      <Button onClick={() => begin({ kind: 'add-skill', skill: skill.trim(), level: wholeOf(level) ?? 0 })}>{t('setup.bulk.addSkill')}</Button>
       <Button onClick={() => begin({ kind: 'remove-skill', skill: skill.trim() })}>{t('setup.bulk.removeSkill')}</Button>
       <Button onClick={() => begin({ kind: 'disable' })}>{t('setup.bulk.disable')}</Button>
       <Button onClick={() => begin({ kind: 'enable' })}>{t('setup.bulk.enable')}</Button>

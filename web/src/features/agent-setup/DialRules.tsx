@@ -1,6 +1,6 @@
 import { Link, useNavigate } from '@tanstack/react-router'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useEffect, useRef, useState, type ReactElement } from 'react'
+import { useEffect, useRef, useState, type ReactElement, type RefObject } from 'react'
 import type { Stored } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
 import { Button, buttonClass } from '../../ui/Button'
@@ -8,6 +8,7 @@ import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
 import { say } from '../../ui/toast'
 import { useShortcut } from '../../ui/use-shortcut'
+import { BATCH } from './batches'
 import { mayPropose, type Flow } from './change-flow'
 import { at } from './document'
 import { adviceOf, wordsOf } from './failures'
@@ -43,12 +44,18 @@ export function DialRules({ tenant, section, onDirty }: DialRulesProps): ReactEl
   const [names, setNames] = useState<readonly string[]>()
   const [told, setTold] = useState('')
   const { flow, propose, confirm, cancel } = useChange(tenant)
+  const list = useRef<HTMLDivElement>(null)
+  /** The buttons below the list go when nothing is left to be saved, and the focus with them. */
+  const focusList = (): void => {
+    requestAnimationFrame(() => (document.activeElement === document.body ? list.current?.focus() : undefined))
+  }
   const rules = data === undefined ? NONE : names === undefined ? data : ordered(data, names)
   const edits = names === undefined ? [] : placed(rules)
   const isDirty = edits.length > 0
   useEffect(() => onDirty(isDirty), [isDirty, onDirty])
   const add = { section: section.path }
-  const place = { place: String(nextPlace(rules)) }
+  // As long as the rules are not there nobody knows which place is behind them: then the form asks for it.
+  const place = data === undefined ? {} : { place: String(nextPlace(rules)) }
   useShortcut('n', t(section.add), () => void navigate({ to: '/agent-setup/new/$section', params: add, search: place }))
   useEffect(() => {
     if (flow.kind !== 'done') return
@@ -58,6 +65,7 @@ export function DialRules({ tenant, section, onDirty }: DialRulesProps): ReactEl
       setNames(undefined)
       setTold('')
       say(t('setup.dialRules.saved'))
+      focusList()
     })
   }, [flow, cancel, queries, tenant, onDirty])
   const review = (): void => {
@@ -88,7 +96,7 @@ export function DialRules({ tenant, section, onDirty }: DialRulesProps): ReactEl
           <Button onClick={() => void refetch()}>{t('connection.retry')}</Button>
         </Notice>
       )}
-      {data === undefined ? failure === undefined ? <p>{t('loading')}</p> : null : rules.length === 0 ? <p className={styles['empty']}>{t('setup.list.nothing', { what: t(section.title) })}</p> : <Rules section={section} rules={rules} onMove={move} />}
+      {data === undefined ? failure === undefined ? <p>{t('loading')}</p> : null : rules.length === 0 ? <p className={styles['empty']}>{t('setup.list.nothing', { what: t(section.title) })}</p> : <Rules section={section} list={list} rules={rules} onMove={move} />}
       <p role="status">{told}</p>
       {isDirty ? (
         <div className={styles['foot']}>
@@ -100,6 +108,7 @@ export function DialRules({ tenant, section, onDirty }: DialRulesProps): ReactEl
               cancel()
               setNames(undefined)
               setTold('')
+              focusList()
             }}
           >
             {t('setup.dialRules.reset')}
@@ -107,7 +116,7 @@ export function DialRules({ tenant, section, onDirty }: DialRulesProps): ReactEl
         </div>
       ) : null}
       <Trouble flow={flow} />
-      {flow.kind === 'review' || flow.kind === 'applying' ? <Review tenant={tenant} flow={flow} onConfirm={confirm} onCancel={cancel} /> : null}
+      {flow.kind === 'review' || flow.kind === 'applying' ? <Review tenant={tenant} flow={flow} {...noteOf(flow)} onConfirm={confirm} onCancel={cancel} /> : null}
     </>
   )
 }
@@ -115,23 +124,35 @@ export function DialRules({ tenant, section, onDirty }: DialRulesProps): ReactEl
 /** What the list asks for: every field that a rule may have. */
 const COLUMNS: Section['columns'] = [...new Set(DIAL_RULE.flatMap(({ fields }) => fields.map(({ path }) => path)))].filter((path) => path !== 'name').map((path) => ({ path, label: 'setup.dialRules.details' }))
 
-type RulesProps = { readonly section: Section; readonly rules: readonly Stored[]; readonly onMove: (name: string, by: number) => void }
+type RulesProps = { readonly section: Section; readonly list: RefObject<HTMLDivElement | null>; readonly rules: readonly Stored[]; readonly onMove: (name: string, by: number) => void }
 
-function Rules({ section, rules, onMove }: RulesProps): ReactElement {
-  const table = useRef<HTMLTableElement>(null)
-  const move = (name: string, by: number): void => {
+/** Where a rule can be moved, with what its button shows. */
+const WAYS = [
+  ['top', '⤒', 'setup.dialRules.top'],
+  ['up', '↑', 'setup.dialRules.up'],
+  ['down', '↓', 'setup.dialRules.down'],
+  ['end', '⤓', 'setup.dialRules.end'],
+] as const
+
+function Rules({ section, list, rules, onMove }: RulesProps): ReactElement {
+  const move = (name: string, way: string, by: number): void => {
+    if (by === 0) return
     onMove(name, by)
     // A row that is put elsewhere loses the focus.
-    requestAnimationFrame(() => table.current?.querySelector<HTMLElement>(`[data-object="${CSS.escape(name)}"] [data-by="${by}"]`)?.focus())
+    requestAnimationFrame(() => list.current?.querySelector<HTMLElement>(`[data-object="${CSS.escape(name)}"] [data-way="${way}"]`)?.focus())
   }
-  const arrow = (name: string, by: -1 | 1, isEnd: boolean): ReactElement => (
-    <button type="button" data-by={by} className={own['arrow']} aria-disabled={isEnd} aria-label={by < 0 ? t('setup.dialRules.up', { name }) : t('setup.dialRules.down', { name })} onClick={() => (isEnd ? undefined : move(name, by))}>
-      {by < 0 ? '↑' : '↓'}
-    </button>
-  )
+  const arrows = (name: string, index: number): readonly ReactElement[] => {
+    const [before, behind] = [index, rules.length - 1 - index]
+    const by = { top: -before, up: -Math.min(before, 1), down: Math.min(behind, 1), end: behind }
+    return WAYS.map(([way, sign, label]) => (
+      <button key={way} type="button" data-way={way} className={own['arrow']} aria-disabled={by[way] === 0} aria-label={t(label, { name })} onClick={() => move(name, way, by[way])}>
+        {sign}
+      </button>
+    ))
+  }
   return (
-    <div className={styles['scroll']} tabIndex={0} role="region" aria-label={t(section.title)}>
-      <table ref={table} className={styles['table']}>
+    <div ref={list} className={styles['scroll']} tabIndex={0} role="region" aria-label={t(section.title)}>
+      <table className={styles['table']}>
         <thead>
           <tr>
             <th scope="col">{t(section.idLabel)}</th>
@@ -155,10 +176,7 @@ function Rules({ section, rules, onMove }: RulesProps): ReactElement {
               <td>{wordsOfField('dial_rule', 'action', at(rule.object, 'action'))}</td>
               <td className={styles['further']}>{detailsOf(rule)}</td>
               <td>
-                <span className={own['arrows']}>
-                  {arrow(rule.id, -1, index === 0)}
-                  {arrow(rule.id, 1, index === rules.length - 1)}
-                </span>
+                <span className={own['arrows']}>{arrows(rule.id, index)}</span>
               </td>
             </tr>
           ))}
@@ -186,13 +204,32 @@ function Trouble({ flow }: { readonly flow: Flow }): ReactElement | null {
       </p>
     )
   }
-  if (flow.kind === 'conflict') return <p role="alert">{t('setup.dialRules.conflict', { name: nameOfObject(flow.conflict.kind, flow.conflict.id) })}</p>
+  if (flow.kind === 'conflict') {
+    return (
+      <p role="alert">
+        {t('setup.dialRules.conflict', { name: nameOfObject(flow.conflict.kind, flow.conflict.id) })} {madeOf(flow)}
+      </p>
+    )
+  }
   if (flow.kind !== 'faulty') return null
   return (
     <ul role="alert">
+      {flow.made === 0 ? null : <li>{madeOf(flow)}</li>}
       {flow.faults.map((fault) => (
         <li key={`${fault.id} ${fault.field} ${fault.rule}`}>{[nameOfObject(fault.kind, fault.id), nameOfField(fault.kind, fault.field), wordsOfRule(fault, fault.kind)].filter((part) => part !== '').join(': ')}</li>
       ))}
+      {flow.more === 0 ? null : <li>{t('setup.review.more', { count: flow.more })}</li>}
     </ul>
   )
+}
+
+/** Of an order that goes in several batches: what of it was saved before the others were refused. */
+function madeOf({ made, proposal }: Extract<Flow, { kind: 'faulty' | 'conflict' }>): string {
+  return made === 0 ? '' : t('setup.dialRules.someMade', { count: made, all: proposal.edits.length })
+}
+
+/** How far a long order is. */
+function noteOf(flow: Extract<Flow, { kind: 'review' | 'applying' }>): { readonly note?: string } {
+  const count = flow.proposal.edits.length
+  return flow.kind === 'applying' && count > BATCH ? { note: t('setup.bulk.progress', { done: flow.done, count }) } : {}
 }

@@ -45,7 +45,7 @@ export function FieldInput({ tenant, field, draft, isNew, faults, onChange }: Fi
   if (field.kind === 'secret' && field.isOnlyRemoved === true) return isNew ? null : <Removable id={id} field={field} faults={faults} onRemove={() => change(false)} />
   const isFixed = field.fixed === true && !isNew
   return (
-    <Field id={id} label={t(field.label)} hint={hintOf(field, isNew)} faults={faults} required={field.required === true && !isFixed ? t('setup.needed') : undefined} isWide={field.kind === 'document'}>
+    <Field id={id} label={t(field.label)} hint={hintOf(field, isNew)} faults={faults} required={field.required === true && !isFixed ? t('setup.needed') : undefined} isWide={field.kind === 'document' || field.kind === 'keys'}>
       {(attributes) => (
         <>
           <Input tenant={tenant} field={field} value={textIn(draft, field.path)} isFixed={isFixed} attributes={attributes} onChange={change} />
@@ -98,7 +98,7 @@ function Removable({ id, field, faults, onRemove }: RemovableProps): ReactElemen
   )
 }
 
-type Plain = Extract<Described, { kind: 'text' | 'secret' | 'whole' | 'choice' | 'lines' | 'document' | 'reference' }>
+type Plain = Extract<Described, { kind: 'text' | 'secret' | 'whole' | 'choice' | 'lines' | 'document' | 'keys' | 'reference' }>
 type InputProps = {
   readonly tenant: string
   readonly field: Plain
@@ -121,6 +121,8 @@ function Input({ tenant, field, value, isFixed, attributes, onChange }: InputPro
       return <textarea {...common} rows={4} />
     case 'document':
       return <textarea {...common} rows={field.code === true ? 24 : 5} className={styles['code']} />
+    case 'keys':
+      return <textarea {...common} rows={8} className={styles['code']} />
     case 'choice':
       return <Choice {...attributes} value={value} options={field.options} isRequired={field.required === true} isFixed={isFixed} onChange={onChange} />
     case 'reference':
@@ -177,7 +179,9 @@ type ManyProps = {
 function Many({ id, field, chosen, faults, onChange }: ManyProps): ReactElement {
   return (
     <fieldset id={id} tabIndex={-1} className={styles['many']} aria-describedby={describedBy(id, field.hint, faults)}>
-      <legend>{t(field.label)}</legend>
+      <legend>
+        {t(field.label)} {field.required === true ? <span className={styles['hint']}>{t('setup.needed')}</span> : null}
+      </legend>
       {field.options.map(([name, words]) => (
         <label key={name} className={styles['check']}>
           <input type="checkbox" checked={chosen.includes(name)} onChange={(event) => onChange(event.target.checked ? [...chosen, name] : chosen.filter((one) => one !== name))} />

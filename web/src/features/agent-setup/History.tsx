@@ -13,7 +13,7 @@ import { ChangeList, Differences } from './ChangeList'
 import { differences } from './document'
 import { failureIn, useHistory } from './queries'
 import { noteRefusal } from './refusal'
-import { backTo, canRestore } from './restoring'
+import { backTo, canRestore, losesSecret } from './restoring'
 import { wordsOfRule } from './rules'
 import { forgetLists } from './use-change'
 import { nameOfObject } from './words'
@@ -141,6 +141,7 @@ function Restore({ tenant, entry, present, onClose, onRestored }: RestoreProps):
     >
       {fault === '' ? null : <p role="alert">{fault}</p>}
       <p>{t('setup.history.secretsStay')}</p>
+      {losesSecret(present?.object ?? null, back.object) ? <p>{t('setup.history.secretOfIssuer')}</p> : null}
       <ChangeList changes={[{ kind: entry.kind, id: entry.id, before: present?.object ?? null, after: back.object }]} />
     </Dialog>
   )

@@ -1,4 +1,4 @@
-import { useEffect, useRef, type ReactElement, type ReactNode } from 'react'
+import { useEffect, useRef, useState, type ReactElement, type ReactNode } from 'react'
 import { t } from '../../lib/i18n'
 import { FieldInput, inputId } from './FieldInput'
 import { isEmpty, type FieldFaults } from './faults'
@@ -38,10 +38,9 @@ export function ObjectForm({ tenant, groups, draft, isNew, isFrozen, faults, way
           .filter((group) => isShown(group, draft))
           .map((group) =>
             group.isFurther === true ? (
-              <details key={group.title} className={styles['group']} open={group.fields.some(({ path }) => faults[path] !== undefined) || undefined}>
-                <summary>{t(group.title)}</summary>
+              <Further key={group.title} group={group} faults={faults}>
                 {fieldsOf(group)}
-              </details>
+              </Further>
             ) : (
               <fieldset key={group.title} className={styles['group']}>
                 <legend>{t(group.title)}</legend>
@@ -51,6 +50,24 @@ export function ObjectForm({ tenant, groups, draft, isNew, isFrozen, faults, way
           )}
       </fieldset>
     </>
+  )
+}
+
+type FurtherProps = { readonly group: Group; readonly faults: FieldFaults; readonly children: ReactNode }
+
+/** A group that is folded until somebody wants it. Faults in it open it; it stays open when they are gone, for that is where somebody works. */
+function Further({ group, faults, children }: FurtherProps): ReactElement {
+  const [isOpen, setOpen] = useState(false)
+  const [seen, setSeen] = useState<FieldFaults>()
+  if (seen !== faults) {
+    setSeen(faults)
+    if (group.fields.some(({ path }) => faults[path] !== undefined)) setOpen(true)
+  }
+  return (
+    <details className={styles['group']} open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{t(group.title)}</summary>
+      {children}
+    </details>
   )
 }
 

@@ -10,7 +10,7 @@ import { PageTitle } from '../../ui/PageTitle'
 import { adviceOf, wordsOf } from './failures'
 import { failureIn, valueOf } from './queries'
 import { ReferenceInput } from './ReferenceInput'
-import { EVENTS, localOf, timeOf, whomOf, wordsOfEvent, wordsOfSignIn } from './sign-in-words'
+import { EVENTS, localOf, timeOf, whomOf, wordsOfEvent, wordsOfSignIn, zoneOfBrowser } from './sign-in-words'
 import { NOTHING } from './words'
 import styles from './List.module.css'
 
@@ -27,22 +27,29 @@ export function SignIns({ tenant, filter, onFilter }: SignInsProps): ReactElemen
     refetchOnWindowFocus: false,
   })
   const failure = failureIn(error)
+  const [isAskedAgain, setAskedAgain] = useState(false)
+  const isStale = isPlaceholderData || isAskedAgain
+  /** The same question once more is a new one: something may have happened since. */
+  const askAgain = (): void => {
+    setAskedAgain(true)
+    void refetch().finally(() => setAskedAgain(false))
+  }
   const items = data?.pages.flatMap((page) => page.items) ?? []
   return (
     <>
       <PageTitle title={t('setup.signIns')} of={t('apps.agentSetup')} />
-      <Filter tenant={tenant} filter={filter} onFilter={onFilter} />
-      <p>{t('setup.signIns.about')}</p>
+      <Filter tenant={tenant} filter={filter} onFilter={(asked) => (isOther(filter, asked) ? onFilter(asked) : askAgain())} />
+      <p>{t('setup.signIns.about', { zone: zoneOfBrowser() })}</p>
       {failure === undefined ? null : (
         <Notice tone="bad" title={wordsOf(failure)}>
           <p>{adviceOf(failure)}</p>
           <Button onClick={() => void refetch()}>{t('connection.retry')}</Button>
         </Notice>
       )}
-      {data === undefined ? null : items.length > 0 ? <Entries items={items} isStale={isPlaceholderData} /> : <p className={styles['empty']}>{t('setup.signIns.none')}</p>}
+      {data === undefined ? null : items.length > 0 ? <Entries items={items} isStale={isStale} /> : <p className={styles['empty']}>{t('setup.signIns.none')}</p>}
       <div className={styles['foot']}>
-        <span role="status">{isPlaceholderData || (data === undefined && failure === undefined) ? t('loading') : data === undefined ? '' : hasNextPage ? t('setup.signIns.shownSoFar', { count: items.length }) : t('setup.signIns.shown', { count: items.length })}</span>
-        {hasNextPage && !isPlaceholderData ? <Button onClick={() => void fetchNextPage()}>{isFetchingNextPage ? t('loading') : t('setup.more')}</Button> : null}
+        <span role="status">{isStale || (data === undefined && failure === undefined) ? t('loading') : data === undefined ? '' : hasNextPage ? t('setup.signIns.shownSoFar', { count: items.length }) : t('setup.signIns.shown', { count: items.length })}</span>
+        {hasNextPage && !isStale ? <Button onClick={() => void fetchNextPage()}>{isFetchingNextPage ? t('loading') : t('setup.more')}</Button> : null}
       </div>
     </>
   )
@@ -148,7 +155,14 @@ function Entries({ items, isStale }: { readonly items: readonly SignIn[]; readon
                   </Fragment>
                 )}
               </th>
-              <td>{wordsOfSignIn(entry)}</td>
+              <td>
+                {wordsOfSignIn(entry)}
+                {entry.user_agent === '' ? null : (
+                  <span className={styles['onlyNarrow']}>
+                    {t('setup.signIns.with')}: {entry.user_agent}
+                  </span>
+                )}
+              </td>
               <td>{entry.source || NOTHING}</td>
               <td className={styles['further']}>{entry.user_agent || NOTHING}</td>
             </tr>

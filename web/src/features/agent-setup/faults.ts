@@ -3,8 +3,9 @@
 import type { Fault } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
 import { nameOfField } from './field-names'
-import { filledRows } from './form'
+import { isFilled, wholeOf } from './form'
 import { namesIn, rowsIn, shownFields, textIn, textsIn, type Draft, type Field, type Group, type Row } from './fields'
+import { hasPrivateKey, keySetOf } from './key-set'
 import { wordsOfRule } from './rules'
 import { nameOfObject } from './words'
 
@@ -34,11 +35,13 @@ function faultOf(field: Field, draft: Draft, isNew: boolean): string | undefined
       if (text === '') return field.required === true && isNew ? t('setup.fault.needed') : undefined
       return text.length < (field.minLength ?? 0) ? t('setup.rule.tooShort', { least: field.minLength ?? 0 }) : undefined
     case 'rows':
-      return filledRows(rowsIn(draft, field.path)).map((row) => rowFault(field.columns, row)).find((found) => found !== undefined)
+      return rowsIn(draft, field.path).map((row, index) => (isFilled(row) ? rowFault(field.columns, row, index + 1) : undefined)).find((found) => found !== undefined)
     case 'references':
       return field.required === true && namesIn(draft, field.path).length === 0 ? t('setup.fault.needed') : undefined
     case 'many':
       return field.required === true && textsIn(draft, field.path).length === 0 ? t('setup.fault.needed') : undefined
+    case 'keys':
+      return text.trim() === '' ? undefined : keysFault(text)
     case 'flag':
       return undefined
     default:
@@ -46,38 +49,59 @@ function faultOf(field: Field, draft: Draft, isNew: boolean): string | undefined
   }
 }
 
-function rowFault(columns: Extract<Field, { kind: 'rows' }>['columns'], row: Row): string | undefined {
+function keysFault(text: string): string | undefined {
+  const set = keySetOf(text)
+  if (set === undefined) return t('setup.fault.keys')
+  return hasPrivateKey(set) ? t('setup.fault.privateKey') : undefined
+}
+
+/** The first fault of a row; they are counted as the form shows them. */
+function rowFault(columns: Extract<Field, { kind: 'rows' }>['columns'], row: Row, number: number): string | undefined {
   for (const column of columns) {
     const value = row[column.name] ?? ''
     if (column.kind === 'whole') {
       const found = wholeFault(value, column.min, column.max, true)
-      if (found !== undefined) return `${t(column.label)}: ${found}`
+      if (found !== undefined) return `${t('setup.cell', { column: t(column.label), number })}: ${found}`
     }
-    if (column.kind === 'reference' && value.trim() === '') return `${t(column.label)}: ${t('setup.fault.needed')}`
+    if (column.kind === 'reference' && value.trim() === '') return `${t('setup.cell', { column: t(column.label), number })}: ${t('setup.fault.needed')}`
   }
   return undefined
 }
 
-function wholeFault(text: string, min: number, max: number, required: boolean): string | undefined {
+export function wholeFault(text: string, min: number, max: number, required: boolean): string | undefined {
   if (text.trim() === '') return required ? t('setup.fault.needed') : undefined
-  const value = Number(text)
-  return Number.isInteger(value) && value >= min && value <= max ? undefined : t('setup.fault.whole', { min, max })
+  const value = wholeOf(text)
+  if (value === undefined) return t('setup.fault.digits', { min, max })
+  return value >= min && value <= max ? undefined : t('setup.fault.whole', { min, max })
 }
 
 /** What the server says, at the fields that are shown; what is about none of them is about the object. */
 export function serverFaults(groups: readonly Group[], draft: Draft, of: string, faults: readonly Fault[]): FieldFaults {
-  const paths = shownFields(groups, draft).map(({ path }) => path)
+  const fields = shownFields(groups, draft)
+  const paths = fields.map(({ path }) => path)
   const found: Record<string, readonly string[]> = {}
   for (const fault of faults) {
     const { kind, id, field } = fault
-    const rule = wordsOfRule(fault, kind)
+    const said = wordsOfRule(fault, kind)
     const isOther = id !== '' && id !== of
     const path = isOther ? '' : fieldOf(paths, field)
+    const place = placeIn(fields.find((one) => one.path === path), draft, field.slice(path.length))
+    const rule = place === '' ? said : `${place}: ${said}`
     // A fault that has no place of its own says of what it is.
     const words = path !== '' || (field === '' && !isOther) ? rule : [...(isOther ? [nameOfObject(kind, id)] : []), ...(field === '' ? [] : [nameOfField(kind, field)]), rule].join(': ')
     found[path] = [...(found[path] ?? []), words]
   }
   return found
+}
+
+/** Where in a field something is wrong: `Level, row 3` for `[1].level`, if the second row is empty and was not sent. */
+function placeIn(field: Field | undefined, draft: Draft, rest: string): string {
+  if (field?.kind === 'keys') return rest.replace('.', '')
+  const [, index, name] = /^\[([0-9]+)\](?:\.(.+))?$/.exec(rest) ?? []
+  if (field?.kind !== 'rows' || index === undefined) return ''
+  const number = 1 + (rowsIn(draft, field.path).flatMap((row, shown) => (isFilled(row) ? [shown] : []))[Number(index)] ?? Number(index))
+  const column = field.columns.find((one) => one.name === name)
+  return column === undefined ? t('setup.row', { number }) : t('setup.cell', { column: t(column.label), number })
 }
 
 /** `agent.skills` for `agent.skills[2].level` and for `agent.skills.Sales`; the longest of several. */

@@ -30,7 +30,8 @@ export type Field =
   /** Goes to the server and never comes back; left empty it stays as it is. */
   | (Common & { readonly kind: 'secret'; readonly minLength?: number; /** There is always one: without it the object gets another. */ readonly isKept?: boolean; /** Others set it: here it can be taken away alone. */ readonly isOnlyRemoved?: boolean })
   | (Common & { readonly kind: 'whole'; readonly min: number; readonly max: number; readonly unit?: PlainText; readonly initial?: string })
-  | (Common & { readonly kind: 'flag'; readonly initial?: boolean })
+  /** `orNothing`: nothing is written where it is as at the beginning, for that is what nothing means. */
+  | (Common & { readonly kind: 'flag'; readonly initial?: boolean; readonly orNothing?: boolean })
   /** Without `required` there is a choice of none. */
   | (Common & { readonly kind: 'choice'; readonly options: Options; readonly initial?: string })
   | (Common & { readonly kind: 'many'; readonly options: Options })
@@ -38,6 +39,8 @@ export type Field =
   | (Common & { readonly kind: 'lines' })
   /** `code`: it is read as a program. */
   | (Common & { readonly kind: 'document'; readonly code?: boolean })
+  /** Public keys, as JSON. */
+  | (Common & { readonly kind: 'keys' })
   | (Common & { readonly kind: 'reference'; readonly of: Kind })
   | (Common & { readonly kind: 'references'; readonly of: Kind })
   | (Common & { readonly kind: 'rows'; readonly columns: readonly ColumnField[]; readonly add: PlainText })

@@ -4,7 +4,7 @@ import { changedPaths, differences, isSame, merged, withAt } from './document'
 import { ownFaults, serverFaults } from './faults'
 import { shownFields, switchOf, typedOf } from './fields'
 import { shownDifferences, wordsOfDifference, wordsOfField } from './field-names'
-import { toDraft, toObject } from './form'
+import { toDraft, toObject, wholeOf } from './form'
 import { dnGroups } from './kinds/dn'
 import { DN_TYPES } from './kinds/options'
 import { PLACE, SCHEDULE } from './kinds/others'
@@ -122,15 +122,27 @@ describe('faults', () => {
       first_name: ['It is needed.'],
       password: ['It has at least 8 characters.'],
       'agent.wrap_up_s': ['It is a whole number from 0 to 3600.'],
-      'agent.skills': ['Level: It is a whole number from 1 to 1000.'],
+      'agent.skills': ['Level, row 1: It is a whole number from 1 to 1000.'],
     })
     expect(ownFaults(PERSON, { ...draft, ...nobody, [switchOf('agent')]: false, password: '' }, true)).toEqual({})
+  })
+  test.each(['1.000', '1,000', '1 000', '1e3', '0x10', '1.0', '+5', '١'])('%s is no whole number', (text) => {
+    const draft = { ...nobody, [switchOf('agent')]: true, 'agent.id': 'n1', 'agent.wrap_up_s': text, 'agent.skills': [{ skill: 'Sales', level: text }] }
+    expect(ownFaults(PERSON, draft, true)).toEqual({ 'agent.wrap_up_s': ['It is a whole number from 0 to 3600, in digits alone, as 1000.'], 'agent.skills': ['Level, row 1: It is a whole number from 1 to 1000, in digits alone, as 1000.'] })
+    expect(wholeOf(text)).toBeUndefined()
+  })
+  test('a row is counted as it is shown, with those before it that are empty', () => {
+    const [sales, none] = [{ skill: 'Sales', level: '5' }, { skill: '', level: '' }]
+    const draft = { ...nobody, [switchOf('agent')]: true, 'agent.id': 'n1', 'agent.skills': [sales, none, { skill: '', level: '3' }] }
+    expect(ownFaults(PERSON, draft, true)).toEqual({ 'agent.skills': ['Skill, row 3: It is needed.'] })
+    const fault = (field: string) => ({ kind: 'person', id: '', field, rule: 'odd', code: 'other', values: {} }) as const
+    expect(serverFaults(PERSON, draft, 'n1', [fault('agent.skills[1].skill'), fault('agent.skills[0]')])).toEqual({ 'agent.skills': ['Skill, row 3: odd', 'Row 1: odd'] })
   })
   test('what the server says stands at its field, or says of what it is', () => {
     const fault = (field: string, rule: string, id = 'ann') => ({ kind: 'person', id, field, rule, code: 'other', values: {} }) as const
     const draft = toDraft(PERSON, ann)
     expect(serverFaults(PERSON, draft, 'ann', [fault('agent.skills[2].level', 'too high'), fault('agent.skills.Patience', 'unknown'), fault('nowhere', 'odd'), fault('', 'whole'), fault('agent.id', 'taken', 'bob')])).toEqual({
-      'agent.skills': ['too high', 'unknown'],
+      'agent.skills': ['Level, row 3: too high', 'unknown'],
       '': ['nowhere: odd', 'whole', 'Person bob: Agent id: taken'],
     })
   })

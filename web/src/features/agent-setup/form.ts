@@ -3,6 +3,7 @@
 import type { Json, JsonObject } from '../../api/agent-setup'
 import { above, at, isList, isNothing, isObject, isSame, withAt } from './document'
 import { flagIn, isOn, isShown, namesIn, rowsIn, switchOf, textIn, textsIn, typedOf, type ColumnField, type Draft, type DraftValue, type Field, type Group, type Row } from './fields'
+import { keySetOf } from './key-set'
 
 /** What a form holds for a document. */
 export function toDraft(groups: readonly Group[], document: JsonObject): Draft {
@@ -25,6 +26,8 @@ function drafted(field: Field, value: Json | undefined): DraftValue {
       return listed(value).join('\n')
     case 'rows':
       return isList(value) ? value.filter(isObject).map((row) => rowOf(field.columns, row)) : []
+    case 'keys':
+      return isObject(value) ? JSON.stringify(value, null, 2) : ''
     case 'whole':
     case 'choice':
       return isNothing(value) ? (field.initial ?? '') : String(value)
@@ -67,9 +70,11 @@ function written(field: Field, draft: Draft): Json {
   const { path } = field
   switch (field.kind) {
     case 'flag':
-      return flagIn(draft, path)
+      return field.orNothing === true && flagIn(draft, path) === (field.initial ?? false) ? null : flagIn(draft, path)
+    case 'keys':
+      return keySetOf(textIn(draft, path)) ?? null
     case 'whole':
-      return textIn(draft, path).trim() === '' ? null : Number(textIn(draft, path))
+      return wholeOf(textIn(draft, path)) ?? null
     case 'many':
       return textsIn(draft, path)
     case 'references':
@@ -92,12 +97,21 @@ export function linesOf(text: string): readonly string[] {
   return text.split('\n').map((line) => line.trim()).filter((line) => line !== '')
 }
 
+/** The whole number that a text says in digits alone: `1.000` is a thousand to some and one to others, so that it is none. */
+export function wholeOf(text: string): number | undefined {
+  return /^-?[0-9]+$/.test(text.trim()) ? Number(text) : undefined
+}
+
+export function isFilled(row: Row): boolean {
+  return Object.values(row).some((value) => value.trim() !== '')
+}
+
 /** A row that says nothing is none. */
 export function filledRows(rows: readonly Row[]): readonly Row[] {
-  return rows.filter((row) => Object.values(row).some((value) => value.trim() !== ''))
+  return rows.filter(isFilled)
 }
 
 function cell(column: ColumnField, value: string): Json {
-  if (column.kind === 'whole') return Number(value)
+  if (column.kind === 'whole') return wholeOf(value) ?? null
   return value.trim() === '' ? null : value.trim()
 }

@@ -10,11 +10,14 @@ describe('rules that apply one after the other', () => {
   const rules = [rule('a', 4), rule('b', 0), rule('c', 2)]
   test('stand by their places, two of one by their names', () => {
     expect(names(inOrder(rules))).toEqual(['b', 'c', 'a'])
-    expect(names(inOrder([rule('a', 1), rule('b', 1)]))).toEqual(['a', 'b'])
+    // By bytes: capitals first, an astral character behind one that UTF-16 puts behind it.
+    const same = ['b', 'a', 'ab', 'Z', '\u{1F600}', '\uFF5E', '10', '2'].map((id) => rule(id, 1))
+    expect(names(inOrder(same))).toEqual(['10', '2', 'Z', 'a', 'ab', 'b', '\uFF5E', '\u{1F600}'])
   })
   test('move up and down, and no further than the ends', () => {
     expect(moved(['a', 'b', 'c'], 'c', -1)).toEqual(['a', 'c', 'b'])
     expect(moved(['a', 'b', 'c'], 'a', 2)).toEqual(['b', 'c', 'a'])
+    expect(moved(['a', 'b', 'c'], 'c', -2)).toEqual(['c', 'a', 'b'])
     expect(moved(['a', 'b'], 'a', -1)).toEqual(['a', 'b'])
     expect(moved(['a', 'b'], 'x', 1)).toEqual(['a', 'b'])
   })

@@ -9,10 +9,19 @@ const placeOf = ({ object }: Stored): number => {
   return typeof place === 'number' ? place : 0
 }
 
-/** As they apply. Two of one place apply in the order of their names, as the server lists them. */
+/** As they apply: two of one place in the order of their names' characters, however lists are sorted. */
 export function inOrder(rules: readonly Stored[]): readonly Stored[] {
-  return [...rules].sort((one, other) => placeOf(one) - placeOf(other))
+  return [...rules].sort((one, other) => placeOf(one) - placeOf(other) || byCharacters(one.id, other.id))
 }
+
+/** By the numbers of their characters, which is the order of their bytes in UTF-8; `<` would compare units of UTF-16. */
+function byCharacters(one: string, other: string): number {
+  const [ours, theirs] = [numbersOf(one), numbersOf(other)]
+  const differs = ours.findIndex((number, index) => number !== theirs[index])
+  return differs < 0 ? ours.length - theirs.length : (ours[differs] ?? -1) - (theirs[differs] ?? -1)
+}
+
+const numbersOf = (text: string): readonly number[] => [...text].map((character) => character.codePointAt(0) ?? 0)
 
 /** In this order of names; whatever it does not name, as it came meanwhile, stands behind, and what is gone is left out. */
 export function ordered(rules: readonly Stored[], names: readonly string[]): readonly Stored[] {

@@ -54,6 +54,13 @@ describe('the form of the tenant', () => {
   })
 })
 
+test('what a client needs is marked, and a folded group with a fault is open', () => {
+  const [client, trunk] = [formOf(section('clients')), formOf(section('trunks'))]
+  const form = (groups: typeof client, path: string): string => drawn(<ObjectForm tenant="example" groups={groups} draft={toDraft(groups, {})} isNew isFrozen={false} faults={{ [path]: ['odd'] }} wayOut={null} onChange={nothing} />)
+  expect(form(client, 'id')).toMatch(/<legend>How it gets tokens <span[^>]*>needed</)
+  expect([...form(trunk, 'weight').matchAll(/<details[^>]*open=""[^>]*><summary>([^<]*)</g)].map((match) => match[1])).toEqual(['Limits and order'])
+})
+
 test('a second factor has a button that takes it away, and no input', () => {
   const groups = formOf(section('people'))
   const form = (isNew: boolean): string => drawn(<ObjectForm tenant="example" groups={groups} draft={toDraft(groups, {})} isNew={isNew} isFrozen={false} faults={{}} wayOut={null} onChange={nothing} />)
@@ -69,8 +76,12 @@ test('dial rules stand in their order, with what each does and a way up and down
   for (const words of ['Block: they are not called', 'Why: too dear', 'Characters that are removed at the beginning: 1', '+49900.']) expect(html).toContain(words)
   expect(html).toMatch(/aria-disabled="true" aria-label="Move dear up"/)
   expect(html).toMatch(/aria-disabled="false" aria-label="Move dear down"/)
+  expect(html).toMatch(/aria-disabled="true" aria-label="Move dear to the top"/)
+  expect(html).toMatch(/aria-disabled="false" aria-label="Move dear to the end"/)
   expect(html).not.toContain('Review the order')
   expect(html).toContain('/agent-setup/new/dial-rules?place=2')
+  // As long as they are not there, no place is known to be behind them.
+  expect(drawn(<DialRules tenant="example" section={section('dial-rules')} onDirty={nothing} />)).toContain('href="/agent-setup/new/dial-rules"')
 })
 
 test('sign-ins are said in words, with whom they are about', () => {
@@ -80,4 +91,7 @@ test('sign-ins are said in words, with whom they are about', () => {
   const html = drawn(<SignIns tenant="example" filter={filter} onFilter={nothing} />, [[['agent-setup', 'example', 'sign-ins', filter], pages]])
   for (const words of ['Refused, by password, 3 times within a minute', 'A session was ended', 'by grace', 'Unknown', '192.0.2.1', 'The latest 3 entries', 'Show more']) expect(html).toContain(words)
   expect(html).toMatch(/href="\/agent-setup\/people\/ann"/)
+  // Where the column of it is left out, the row says it.
+  expect(html).toContain('With: Firefox')
+  expect(html).toContain(`time zone, ${new Intl.DateTimeFormat().resolvedOptions().timeZone}.`)
 })

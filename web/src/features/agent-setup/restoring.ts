@@ -1,6 +1,7 @@
 /** To what of a history there is a way back. */
 
 import type { HistoryEntry, JsonObject } from '../../api/agent-setup'
+import { at } from './document'
 
 type Entry = Pick<HistoryEntry, 'kind' | 'id' | 'revision' | 'before' | 'after'>
 
@@ -19,4 +20,10 @@ export function canRestore(entries: readonly Entry[], index: number, isOfAll: bo
 /** The state that comes back: of a deletion that before it. */
 export function backTo({ revision, before, after }: Entry): { readonly revision: number; readonly object: JsonObject | null } {
   return after === null ? { revision: revision - 1, object: before } : { revision, object: after }
+}
+
+/** Whether a tenant comes back with another provider than it has now: the secret of today is not told to that one. */
+export function losesSecret(present: JsonObject | null, back: JsonObject | null): boolean {
+  const [now, then] = [present, back].map((object) => at(object ?? undefined, 'sign_in.upstream.issuer'))
+  return typeof then === 'string' && then !== now
 }

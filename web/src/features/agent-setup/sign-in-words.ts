@@ -76,6 +76,11 @@ export function localOf(time: string): string {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}T${two(date.getHours())}:${two(date.getMinutes())}`
 }
 
+/** `Europe/Berlin`: the zone of which the times are that the page shows and asks for. */
+export function zoneOfBrowser(): string {
+  return new Intl.DateTimeFormat().resolvedOptions().timeZone
+}
+
 /** The time that such an input says; empty for none. */
 export function timeOf(local: string): string {
   const at = Date.parse(local)

@@ -1,5 +1,6 @@
 //! What auth has noted of signing in, as callers ask for it and read it.
 
+use contracts::provisioning::{ObjectKey, ObjectKind};
 use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use contracts::v1;
 use infra::{AuditPage, AuditPart, SignInPlace};
@@ -8,6 +9,9 @@ use tonic::Status;
 
 use super::ID_BYTES_MAX;
 use crate::objects::PAGE_MAX;
+
+/// What the subjects of people begin with.
+const PERSON: &str = "person/";
 
 /// The page that a request asks for.
 #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
@@ -24,13 +28,24 @@ pub(super) fn page(asked: v1::SignInAuditRequest) -> Result<AuditPage, Status> {
     let behind = given(asked.page_token).map(|token| token.parse::<SignInPlace>());
     let page_max = u32::try_from(PAGE_MAX).unwrap_or(u32::MAX);
     Ok(AuditPage {
-        subject: person.map(|person| format!("person/{person}")),
+        subject: person.as_deref().map(about_person),
         event: event.transpose()?,
         since: Some(Timestamp::from_millis(asked.since_ms)),
         until: Some(asked.until_ms).filter(|ms| *ms > 0).map(Timestamp::from_millis),
         behind: behind.transpose().map_err(|_| Status::invalid_argument("page_token: it is none of ours"))?,
         limit: if asked.page_size == 0 { page_max } else { asked.page_size.min(page_max) },
     })
+}
+
+/// The subject of what is about a person.
+pub(super) fn about_person(user_name: &str) -> String {
+    format!("{PERSON}{user_name}")
+}
+
+/// The person that a page is about whose stored spelling has to be known: an embedded store compares letters beyond ASCII as they are.
+pub(super) fn to_be_spelled(page: &AuditPage) -> Option<ObjectKey> {
+    let id = page.subject.as_deref()?.strip_prefix(PERSON).filter(|name| !name.is_ascii())?;
+    Some(ObjectKey { kind: ObjectKind::Person, id: id.to_owned() })
 }
 
 /// The answer with a page.
@@ -81,6 +96,16 @@ mod tests {
         };
         assert_eq!(read, expected);
         assert_eq!(page(v1::SignInAuditRequest::default()).unwrap().limit, 500);
+    }
+
+    #[test]
+    fn names_beyond_ascii_are_spelled_as_they_are_stored() {
+        let spelled = |person: &str| {
+            let asked = v1::SignInAuditRequest { person: person.to_owned(), ..v1::SignInAuditRequest::default() };
+            to_be_spelled(&page(asked).unwrap()).map(|key| key.id)
+        };
+        assert_eq!(spelled("J\u{d6}RG").as_deref(), Some("J\u{d6}RG"));
+        assert_eq!((spelled("ann"), spelled("")), (None, None));
     }
 
     #[test]

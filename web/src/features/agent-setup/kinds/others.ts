@@ -78,10 +78,13 @@ export const CLIENT: readonly Group[] = [
       { kind: 'text', path: 'id', label: 'setup.client.id', required: true, fixed: true },
       { kind: 'text', path: 'name', label: 'setup.name', required: true },
       { kind: 'secret', path: 'secret', label: 'setup.client.secret', hint: 'setup.client.secretHint' },
+      { kind: 'keys', path: 'jwks', label: 'setup.client.keys', hint: 'setup.client.keysHint' },
       { kind: 'many', path: 'grants', label: 'setup.client.grants', options: GRANTS, required: true },
       { kind: 'lines', path: 'redirect_uris', label: 'setup.client.redirects', hint: 'setup.client.redirectsHint' },
       { kind: 'lines', path: 'scopes', label: 'setup.client.scopes', hint: 'setup.client.scopesHint' },
       { kind: 'text', path: 'backchannel_logout_uri', label: 'setup.client.logoutUri', hint: 'setup.client.logoutUriHint' },
+      { kind: 'text', path: 'frontchannel_logout_uri', label: 'setup.client.frontLogoutUri', hint: 'setup.client.frontLogoutUriHint' },
+      { kind: 'flag', path: 'frontchannel_logout_session_required', label: 'setup.client.frontLogoutSession', hint: 'setup.client.frontLogoutSessionHint', initial: true, orNothing: true },
     ],
   },
 ]

@@ -66,11 +66,15 @@ export const TENANT: readonly Group[] = [
       { kind: 'flag', path: 'agents.timed_acw_in_idle', label: 'setup.tenant.timedIdle', initial: true },
       { kind: 'flag', path: 'agents.acw_in_idle_force_ready', label: 'setup.tenant.forceReady', initial: true },
       { kind: 'choice', path: 'agents.login_password', label: 'setup.tenant.pin', options: PIN_RULES, initial: 'optional', required: true },
+      { kind: 'flag', path: 'agents.strict_action_codes', label: 'setup.tenant.strictReasons', hint: 'setup.tenant.strictReasonsHint' },
     ],
   },
   {
     title: 'setup.tenant.signIn',
-    fields: [{ kind: 'many', path: 'require_second_factor', label: 'setup.tenant.secondFactor', hint: 'setup.tenant.secondFactorHint', options: PRIVILEGES }],
+    fields: [
+      { kind: 'many', path: 'require_second_factor', label: 'setup.tenant.secondFactor', hint: 'setup.tenant.secondFactorHint', options: PRIVILEGES },
+      { kind: 'flag', path: 'sign_in.passkeys_need_password', label: 'setup.tenant.passkeys', hint: 'setup.tenant.passkeysHint' },
+    ],
   },
   {
     title: 'setup.upstream',

@@ -46,6 +46,7 @@ export const TRUNK: readonly Group[] = [
       { kind: 'whole', path: 'weight', label: 'setup.trunk.weight', min: 0, max: PLACES },
       { kind: 'whole', path: 'try_s', label: 'setup.trunk.try', min: 1, max: 60, unit: 'setup.seconds' },
       { kind: 'whole', path: 'session_expires_s', label: 'setup.trunk.sessionExpires', min: 90, max: 86_400, unit: 'setup.seconds' },
+      { kind: 'flag', path: 'reliable', label: 'setup.trunk.reliable', hint: 'setup.trunk.reliableHint', initial: true, orNothing: true },
     ],
   },
   {
