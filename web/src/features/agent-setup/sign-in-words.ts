@@ -16,6 +16,10 @@ export const EVENTS: Readonly<Record<string, PlainText>> = {
   revoked: 'setup.signIns.event.revoked',
   token_family_reused: 'setup.signIns.event.tokenFamilyReused',
   client_token: 'setup.signIns.event.clientToken',
+  api_key_created: 'setup.signIns.event.apiKeyCreated',
+  api_key_used: 'setup.signIns.event.apiKeyUsed',
+  api_key_revoked: 'setup.signIns.event.apiKeyRevoked',
+  passkey_copied: 'setup.signIns.event.passkeyCopied',
   key_rotated: 'setup.signIns.event.keyRotated',
 }
 
@@ -25,11 +29,16 @@ export const WAYS: Readonly<Record<string, PlainText>> = {
   recovery_code: 'setup.signIns.way.recoveryCode',
   provider: 'setup.signIns.way.provider',
   device_code: 'setup.signIns.way.deviceCode',
+  jwt_bearer: 'setup.signIns.way.jwtBearer',
   client_secret: 'setup.signIns.way.clientSecret',
+  client_assertion: 'setup.signIns.way.clientAssertion',
   authorization_code: 'setup.signIns.way.authorizationCode',
   refresh_token: 'setup.signIns.way.refreshToken',
   access_token: 'setup.signIns.way.accessToken',
   everywhere: 'setup.signIns.way.everywhere',
+  api_key: 'setup.signIns.way.apiKey',
+  passkey_alone: 'setup.signIns.way.passkeyAlone',
+  passkey: 'setup.signIns.way.passkey',
 }
 
 function named(names: Readonly<Record<string, PlainText>>, name: string): string {
