@@ -41,6 +41,10 @@ describe('the texts of Agent Setup', () => {
     expect(wanted.length).toBeGreaterThan(20)
     expect(wanted.filter((name) => !texts.has(name))).toEqual([])
   })
+  test('what is loaded first has no text that the lists do not say', () => {
+    const wanted = new Set(said(modulesOf(join(ROOT, 'apps/agent-setup/pages.tsx'))))
+    expect([...known('agent-setup')].filter((name) => !wanted.has(name))).toEqual([])
+  })
   test('forms and what only they say are not loaded with the lists', () => {
     const first = [...modulesOf(join(ROOT, 'apps/agent-setup/pages.tsx'))].map((path) => path.slice(ROOT.length + 1))
     expect(first).toContain('features/agent-setup/sections.ts')
