@@ -33,7 +33,7 @@ function known(...catalogues: readonly string[]): ReadonlySet<string> {
 describe('the texts of Agent Setup', () => {
   test.each([
     ['the lists, which are loaded first', ['apps/agent-setup/pages.tsx'], ['.', 'agent-setup']],
-    ['objects and tables', ['apps/agent-setup/object-pages.tsx', 'features/agent-setup/BulkBar.tsx'], ['.', 'agent-setup', 'agent-setup-forms']],
+    ['objects and tables', ['apps/agent-setup/object-pages.tsx', 'features/agent-setup/BulkBar.tsx', 'features/agent-setup/DeleteBar.tsx'], ['.', 'agent-setup', 'agent-setup-forms']],
     ['sign-ins', ['apps/agent-setup/sign-in-pages.tsx'], ['.', 'agent-setup', 'sign-ins']],
   ])('%s', (_, entries, catalogues) => {
     const texts = known(...catalogues)
