@@ -238,6 +238,8 @@ function merged(held, object, fields) {
     const last = names.pop()
     const of = names.reduce((inner, name) => (inner[name] ??= {}), next)
     of[last] = field.split('.').reduce((inner, name) => inner?.[name], object) ?? null
+    // A list has no empty values; other fields that are removed are null.
+    if (names[0] === 'sections' && of[last] === null) delete of[last]
   }
   return next
 }

@@ -85,6 +85,31 @@ describe('the mock', () => {
     expect([setup.get('dial_rule', 'daily').object.place, setup.get('dial_rule', 'outside').object.place]).toEqual([2, 3])
   })
 
+  test('groups, reasons, lists and attributes', async () => {
+    const { Setup } = await mock('setup')
+    const setup = new Setup({ people: 3 })
+    for (const kind of ['agent_group', 'action_code', 'list', 'business_attribute', 'place_group']) expect(objectPage(setup.list(kind, new URLSearchParams()))?.items.length).toBeGreaterThan(0)
+    expect(uses({ items: setup.uses('person', 'ada.adler') })).toEqual([{ kind: 'agent_group', id: 'Day team', field: 'agents' }, { kind: 'agent_group', id: 'Day team', field: 'managers' }])
+    expect(uses({ items: setup.uses('skill', 'French') })).toEqual([{ kind: 'agent_group', id: 'Seniors', field: 'expression' }])
+    const faults = (kind: string, id: string, object: object) => {
+      const { status, answer } = setup.change({ request_id: id, dry_run: true, edits: [{ kind, id, action: 'put', object }] }, 'grpc', 'ann')
+      return faultsIn({ type: 'mock', status, ...answer })?.faults.map(({ field, code }) => [field, code])
+    }
+    expect(faults('agent_group', 'x', { name: 'x', agents: ['ada.adler'], expression: 'Patience >= 1 &', managers: ['nobody'] })).toEqual([
+      ['expression', 'only_without'],
+      ['expression', 'skill_expression'],
+      ['managers', 'unknown'],
+      ['expression', 'unknown'],
+    ])
+    expect(faults('action_code', '3', { code: '3', name: 'lunch', order: null })).toEqual([['name', 'held']])
+    expect(faults('list', 'x', { name: 'x', sections: { '': { a: 'b' }, s: { k: 'v'.repeat(1_025) } } })).toEqual([['sections', 'list_key'], ['sections.s.k', 'too_long']])
+    expect(faults('business_attribute', 'x', { name: 'x', values: [{ value: 'a' }, { value: 'a' }], default: 'b' })).toEqual([['values', 'twice'], ['default', 'one_of']])
+    // What is removed of a list is gone.
+    setup.change({ request_id: 'a', dry_run: false, edits: [{ kind: 'list', id: 'Branches', action: 'merge', object: { sections: { berlin: { open: null } } }, fields: ['sections.berlin.open'] }] }, 'grpc', 'ann')
+    expect(setup.get('list', 'Branches').object.sections.berlin).toEqual({ greeting: 'welcome-de' })
+    expect(faults('place_group', 'x', { name: 'x', places: ['nowhere'] })).toEqual([['places', 'unknown']])
+  })
+
   test('the wallboard', async () => {
     const { CallCentre } = await mock('call-centre')
     const centre = new CallCentre({ agents: 3, queues: 2 })

@@ -9,7 +9,26 @@ import type { components } from './generated/agent-setup'
 
 type Schemas = components['schemas']
 
-export const KINDS = ['tenant', 'skill', 'prompt', 'application', 'dn', 'place', 'person', 'number', 'trunk', 'feature_code', 'schedule', 'dial_rule', 'client'] as const
+export const KINDS = [
+  'tenant',
+  'skill',
+  'prompt',
+  'application',
+  'dn',
+  'place',
+  'person',
+  'number',
+  'trunk',
+  'feature_code',
+  'schedule',
+  'dial_rule',
+  'client',
+  'agent_group',
+  'action_code',
+  'list',
+  'business_attribute',
+  'place_group',
+] as const
 export type Kind = (typeof KINDS)[number]
 
 /** A document of the configuration. */

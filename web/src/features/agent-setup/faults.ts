@@ -3,8 +3,8 @@
 import type { Fault } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
 import { nameOfField } from './field-names'
-import { filledRows } from './form'
-import { namesIn, rowsIn, shownFields, textIn, textsIn, type Draft, type Field, type Group, type Row } from './fields'
+import { filledRows, filledSections } from './form'
+import { namesIn, rowsIn, sectionsIn, shownFields, textIn, textsIn, type Draft, type Field, type Group, type Row, type SectionDraft } from './fields'
 import { wordsOfRule } from './rules'
 import { nameOfObject } from './words'
 
@@ -35,6 +35,10 @@ function faultOf(field: Field, draft: Draft, isNew: boolean): string | undefined
       return text.length < (field.minLength ?? 0) ? t('setup.rule.tooShort', { least: field.minLength ?? 0 }) : undefined
     case 'rows':
       return filledRows(rowsIn(draft, field.path)).map((row) => rowFault(field.columns, row)).find((found) => found !== undefined)
+    case 'one-of-rows':
+      return text === '' || rowsIn(draft, field.rows).some((row) => row[field.column]?.trim() === text) ? undefined : t('setup.fault.noneOfThem')
+    case 'sections':
+      return sectionsFault(filledSections(sectionsIn(draft, field.path)))
     case 'references':
       return field.required === true && namesIn(draft, field.path).length === 0 ? t('setup.fault.needed') : undefined
     case 'many':
@@ -53,9 +57,28 @@ function rowFault(columns: Extract<Field, { kind: 'rows' }>['columns'], row: Row
       const found = wholeFault(value, column.min, column.max, true)
       if (found !== undefined) return `${t(column.label)}: ${found}`
     }
-    if (column.kind === 'reference' && value.trim() === '') return `${t(column.label)}: ${t('setup.fault.needed')}`
+    if ((column.kind === 'reference' || (column.kind === 'text' && column.required === true)) && value.trim() === '') return `${t(column.label)}: ${t('setup.fault.needed')}`
   }
   return undefined
+}
+
+function sectionsFault(sections: readonly SectionDraft[]): string | undefined {
+  if (sections.some(({ name }) => name.trim() === '')) return t('setup.lookup.namelessSection')
+  const twice = firstTwice(sections.map(({ name }) => name))
+  if (twice !== undefined) return t('setup.rule.twice', { name: twice })
+  for (const { name, entries } of sections) {
+    const ofKeys = firstTwice(entries.map(({ key = '' }) => key))
+    const empty = entries.find(({ key = '', value = '' }) => key.trim() === '' || value.trim() === '')
+    if (empty !== undefined) return `${name}: ${empty['key']?.trim() === '' ? t('setup.lookup.namelessKey') : t('setup.lookup.emptyValue', { key: empty['key'] ?? '' })}`
+    if (ofKeys !== undefined) return `${name}: ${t('setup.rule.twice', { name: ofKeys })}`
+  }
+  return undefined
+}
+
+/** The first name that stands there twice. */
+function firstTwice(names: readonly string[]): string | undefined {
+  const seen = new Set<string>()
+  return names.map((name) => name.trim()).find((name) => seen.size === seen.add(name).size)
 }
 
 function wholeFault(text: string, min: number, max: number, required: boolean): string | undefined {
@@ -66,13 +89,16 @@ function wholeFault(text: string, min: number, max: number, required: boolean): 
 
 /** What the server says, at the fields that are shown; what is about none of them is about the object. */
 export function serverFaults(groups: readonly Group[], draft: Draft, of: string, faults: readonly Fault[]): FieldFaults {
-  const paths = shownFields(groups, draft).map(({ path }) => path)
+  const fields = shownFields(groups, draft)
+  const paths = fields.map(({ path }) => path)
   const found: Record<string, readonly string[]> = {}
   for (const fault of faults) {
     const { kind, id, field } = fault
-    const rule = wordsOfRule(fault, kind)
+    const said = wordsOfRule(fault, kind)
     const isOther = id !== '' && id !== of
     const path = isOther ? '' : fieldOf(paths, field)
+    // Of hundreds of values: which.
+    const rule = field !== path && fields.some((one) => one.path === path && one.kind === 'sections') ? `${field.slice(path.length + 1)}: ${said}` : said
     // A fault that has no place of its own says of what it is.
     const words = path !== '' || (field === '' && !isOther) ? rule : [...(isOther ? [nameOfObject(kind, id)] : []), ...(field === '' ? [] : [nameOfField(kind, field)]), rule].join(': ')
     found[path] = [...(found[path] ?? []), words]

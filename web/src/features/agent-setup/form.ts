@@ -2,7 +2,7 @@
 
 import type { Json, JsonObject } from '../../api/agent-setup'
 import { above, at, isList, isNothing, isObject, isSame, withAt } from './document'
-import { flagIn, isOn, isShown, namesIn, rowsIn, switchOf, textIn, textsIn, typedOf, type ColumnField, type Draft, type DraftValue, type Field, type Group, type Row } from './fields'
+import { flagIn, isOn, isShown, namesIn, rowsIn, sectionsIn, switchOf, textIn, textsIn, typedOf, type ColumnField, type Draft, type DraftValue, type Field, type Group, type Row, type SectionDraft } from './fields'
 
 /** What a form holds for a document. */
 export function toDraft(groups: readonly Group[], document: JsonObject): Draft {
@@ -25,6 +25,8 @@ function drafted(field: Field, value: Json | undefined): DraftValue {
       return listed(value).join('\n')
     case 'rows':
       return isList(value) ? value.filter(isObject).map((row) => rowOf(field.columns, row)) : []
+    case 'sections':
+      return entriesOf(value).map(([name, values]) => ({ name, entries: entriesOf(values).map(([key, text]) => ({ key, value: String(text) })) }))
     case 'whole':
     case 'choice':
       return isNothing(value) ? (field.initial ?? '') : String(value)
@@ -35,6 +37,11 @@ function drafted(field: Field, value: Json | undefined): DraftValue {
 
 function listed(value: Json | undefined): readonly string[] {
   return isList(value) ? value.filter((one) => typeof one === 'string') : []
+}
+
+/** Names with what stands there, without those where nothing does. */
+function entriesOf(value: Json | undefined): readonly (readonly [string, Json | undefined])[] {
+  return isObject(value) ? Object.entries(value).filter(([, one]) => !isNothing(one)) : []
 }
 
 function rowOf(columns: readonly ColumnField[], row: JsonObject): Row {
@@ -60,10 +67,10 @@ function withField(document: JsonObject, field: Field, { draft, began, base }: S
   if (field.kind === 'secret') return textIn(draft, field.path) === '' ? document : withAt(document, field.path, textIn(draft, field.path))
   const isThere = base !== null && isObject(at(base, above(field.path)))
   if (isThere && isSame(value as Json, began[field.path] as Json)) return document
-  return withAt(document, field.path, written(field, draft))
+  return withAt(document, field.path, field.kind === 'sections' ? sectionsOf(sectionsIn(draft, field.path), at(base ?? {}, field.path)) : written(field, draft))
 }
 
-function written(field: Field, draft: Draft): Json {
+function written(field: Exclude<Field, { kind: 'sections' }>, draft: Draft): Json {
   const { path } = field
   switch (field.kind) {
     case 'flag':
@@ -95,6 +102,27 @@ export function linesOf(text: string): readonly string[] {
 /** A row that says nothing is none. */
 export function filledRows(rows: readonly Row[]): readonly Row[] {
   return rows.filter((row) => Object.values(row).some((value) => value.trim() !== ''))
+}
+
+/** A section that says nothing is none. */
+export function filledSections(sections: readonly SectionDraft[]): readonly SectionDraft[] {
+  return sections.map(({ name, entries }) => ({ name, entries: filledRows(entries) })).filter(({ name, entries }) => name.trim() !== '' || entries.length > 0)
+}
+
+/** Values by section and key. What was there before is taken as it is, whatever is typed without the spaces around it. */
+function sectionsOf(sections: readonly SectionDraft[], before: Json | undefined): Json {
+  const kept = (of: Json | undefined, name: string): string => (isObject(of) && Object.hasOwn(of, name) ? name : name.trim())
+  return Object.fromEntries(
+    filledSections(sections).map(({ name: typed, entries }) => {
+      const name = kept(before, typed)
+      const held = isObject(before) && Object.hasOwn(before, name) ? before[name] : undefined
+      const values = entries.map(({ key: typedKey = '', value = '' }) => {
+        const key = kept(held, typedKey)
+        return [key, isObject(held) && Object.hasOwn(held, key) && held[key] === value ? value : value.trim()] as const
+      })
+      return [name, Object.fromEntries(values)] as const
+    }),
+  )
 }
 
 function cell(column: ColumnField, value: string): Json {

@@ -31,7 +31,7 @@ const tenant = {
   outgoing_max: null,
   require_second_factor: ['administrator'],
   sign_in: { upstream: null },
-  agents: { no_answer_action: 'not_ready', legal_guard_s: 0, logout_on_out_of_service: false, auto_logout_min: 0, auto_logout_ready: false, untimed_wrap_up_s: 1_000, timed_acw_in_idle: true, acw_in_idle_force_ready: true, login_password: 'optional' },
+  agents: { no_answer_action: 'not_ready', legal_guard_s: 0, logout_on_out_of_service: false, auto_logout_min: 0, auto_logout_ready: false, untimed_wrap_up_s: 1_000, timed_acw_in_idle: true, acw_in_idle_force_ready: true, login_password: 'optional', strict_action_codes: false },
   location: null,
 }
 const stored = { id: '-', revision: 7, object: tenant }
@@ -51,6 +51,7 @@ describe('the settings of a tenant', () => {
     expect(edit({ ...draft, codecs: 'opus\nPCMA\n' })).toMatchObject({ fields: ['codecs'], object: { codecs: ['opus', 'PCMA'] } })
     expect(edit({ ...draft, require_second_factor: [] })).toMatchObject({ fields: ['require_second_factor'], object: { require_second_factor: [] } })
     expect(edit({ ...draft, 'agents.legal_guard_s': '5' })).toMatchObject({ fields: ['agents.legal_guard_s'] })
+    expect(edit({ ...draft, 'agents.strict_action_codes': true })).toMatchObject({ fields: ['agents.strict_action_codes'], object: { agents: { strict_action_codes: true } } })
   })
   test('a provider comes as a whole, changes by its fields, and goes', () => {
     const given = { ...draft, [switchOf('sign_in.upstream')]: true, 'sign_in.upstream.name': 'Acme', 'sign_in.upstream.issuer': 'https://id.acme.example', 'sign_in.upstream.client_id': 'trunkline', 'sign_in.upstream.client_secret': 'hush' }

@@ -66,6 +66,7 @@ export const TENANT: readonly Group[] = [
       { kind: 'flag', path: 'agents.timed_acw_in_idle', label: 'setup.tenant.timedIdle', initial: true },
       { kind: 'flag', path: 'agents.acw_in_idle_force_ready', label: 'setup.tenant.forceReady', initial: true },
       { kind: 'choice', path: 'agents.login_password', label: 'setup.tenant.pin', options: PIN_RULES, initial: 'optional', required: true },
+      { kind: 'flag', path: 'agents.strict_action_codes', label: 'setup.tenant.strictReasons', hint: 'setup.tenant.strictReasonsHint' },
     ],
   },
   {
