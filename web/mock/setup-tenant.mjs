@@ -97,7 +97,7 @@ export function exampleTenant(people) {
     ...of('client', [{ id: 'reports', name: 'Reports', secret: 'secret', grants: ['client_credentials'], redirect_uris: [], scopes: ['statistics:read'], backchannel_logout_uri: null }]),
     ...of('agent_group', [
       { name: 'Day team', agents: ['ada.adler', 'ben.adler'].slice(0, people), expression: null, managers: ['ada.adler'].slice(0, people) },
-      { name: 'Seniors', agents: [], expression: 'Sales >= 5 & (French >= 1 | English >= 1)', managers: [] },
+      { name: 'Seniors', agents: [], expression: 'Sales >= 5 & (Support >= 1 | English >= 1)', managers: [] },
     ]),
     ...of('action_code', [{ code: '1', name: 'Lunch', order: 1 }, { code: '2', name: 'Training', order: 2 }, { code: '9', name: 'Other', order: null }]),
     ...of('list', [{ name: 'Branches', sections: { berlin: { greeting: 'welcome-de', open: '09:00' }, paris: { greeting: 'welcome-fr', open: '08:30' }, 'st.gallen': { open: '10:00' } } }]),

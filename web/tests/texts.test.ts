@@ -22,7 +22,7 @@ function modulesOf(path: string, found = new Set<string>()): ReadonlySet<string>
 
 /** The texts of Agent Setup that these modules say. */
 function said(modules: Iterable<string>): readonly string[] {
-  const names = [...modules].flatMap((path) => [...readFileSync(path, 'utf8').matchAll(/'(setup\.[A-Za-z][A-Za-z.]*)'/g)].map((match) => match[1] ?? ''))
+  const names = [...modules].flatMap((path) => [...readFileSync(path, 'utf8').matchAll(/['"](setup\.[A-Za-z][A-Za-z0-9.]*)['"]/g)].map((match) => match[1] ?? ''))
   return [...new Set(names)]
 }
 
@@ -34,6 +34,7 @@ describe('the texts of Agent Setup', () => {
   test.each([
     ['the lists, which are loaded first', ['apps/agent-setup/pages.tsx'], ['.', 'agent-setup']],
     ['objects and tables', ['apps/agent-setup/object-pages.tsx', 'features/agent-setup/BulkBar.tsx', 'features/agent-setup/DeleteBar.tsx'], ['.', 'agent-setup', 'agent-setup-forms']],
+    ['API keys', ['apps/agent-setup/api-key-pages.tsx'], ['.', 'agent-setup', 'agent-setup-forms', 'api-keys']],
     ['sign-ins', ['apps/agent-setup/sign-in-pages.tsx'], ['.', 'agent-setup', 'sign-ins']],
   ])('%s', (_, entries, catalogues) => {
     const texts = known(...catalogues)
@@ -48,6 +49,6 @@ describe('the texts of Agent Setup', () => {
   test('forms and what only they say are not loaded with the lists', () => {
     const first = [...modulesOf(join(ROOT, 'apps/agent-setup/pages.tsx'))].map((path) => path.slice(ROOT.length + 1))
     expect(first).toContain('features/agent-setup/sections.ts')
-    expect(first.filter((path) => /agent-setup\/(forms|rules|faults|DialRules|SignIns|kinds\/(?!options))/.test(path))).toEqual([])
+    expect(first.filter((path) => /agent-setup\/(forms|rules|faults|DialRules|SignIns|ApiKey|api-keys|kinds\/(?!options))/.test(path))).toEqual([])
   })
 })

@@ -5,16 +5,22 @@ import { renderToStaticMarkup } from 'react-dom/server'
 import { describe, expect, test } from 'vitest'
 import type { Stored } from '../../api/agent-setup'
 import { addTexts } from '../../lib/i18n'
+import { ApiKeyForm } from './ApiKeyForm'
+import { ApiKeys } from './ApiKeys'
 import { DialRules } from './DialRules'
 import { toDraft } from './form'
 import { formOf } from './forms'
+import { ListTable } from './ListTable'
+import { MadeKey } from './MadeKey'
 import { ObjectForm } from './ObjectForm'
+import { NOBODY } from './paging'
 import { sectionAt, type Section } from './sections'
 import { SignIns } from './SignIns'
 
 await addTexts('agent-setup')
 await addTexts('agent-setup-forms')
 await addTexts('sign-ins')
+await addTexts('api-keys')
 
 const section = (path: string): Section => {
   const found = sectionAt(path)
@@ -80,4 +86,58 @@ test('sign-ins are said in words, with whom they are about', () => {
   const html = drawn(<SignIns tenant="example" filter={filter} onFilter={nothing} />, [[['agent-setup', 'example', 'sign-ins', filter], pages]])
   for (const words of ['Refused, by password, 3 times within a minute', 'A session was ended', 'by grace', 'Unknown', '192.0.2.1', 'The latest 3 entries', 'Show more']) expect(html).toContain(words)
   expect(html).toMatch(/href="\/agent-setup\/people\/ann"/)
+})
+
+describe('API keys', () => {
+  const key = { id: '3bF0aZ9xQ1c', name: 'crm', client: 'reports', scopes: ['webhooks'], madeBy: 'person/ann', madeAt: 0, endsAt: Date.now() + 9e10, usedAt: undefined, revokedAt: undefined }
+  test('have a state, and a way to their end as long as they are good', () => {
+    const keys = [key, { ...key, id: 'b', name: 'old', client: '', revokedAt: 5 }, { ...key, id: 'c', name: 'trial', endsAt: 5 }]
+    const html = drawn(<ApiKeys tenant="example" scopes={[]} onHeld={nothing} />, [[['agent-setup', 'example', 'api-keys'], keys]])
+    expect([...html.matchAll(/data-state="([a-z]+)"/g)].map((match) => match[1])).toEqual(['active', 'revoked', 'ended'])
+    expect([...html.matchAll(/aria-label="Revoke ([a-z]+)"/g)].map((match) => match[1])).toEqual(['crm'])
+    for (const words of ['Active', 'Revoked', 'Ended', 'tlk_3bF0aZ9xQ1c_…', 'New API key', '/agent-setup/clients/reports']) expect(html).toContain(words)
+  })
+  test('are made with scopes of who makes them', () => {
+    const html = drawn(<ApiKeyForm tenant="example" scopes={['openid', 'config:read', 'webhooks']} onMade={nothing} onDirty={nothing} onCancel={nothing} />)
+    expect([...html.matchAll(/<code>([a-z:]+)<\/code>/g)].map((match) => match[1])).toEqual(['webhooks', 'config:read'])
+    for (const id of ['api-key-name', 'api-key-scopes', 'api-key-expires_at', 'api-key-client']) expect(html).toContain(`id="${id}"`)
+  })
+  test('are shown with a warning, and not at all where the answer is lost', () => {
+    const html = drawn(<MadeKey made={{ apiKey: key, key: 'tlk_x_y' }} onDone={nothing} />)
+    expect(html).toMatch(/readOnly="" [^>]*value="tlk_x_y"/)
+    for (const words of ['It is shown this once and kept nowhere', 'Copy the key', 'I have kept it']) expect(html).toContain(words)
+    const lost = drawn(<MadeKey made={{ apiKey: key, key: undefined }} onDone={nothing} />)
+    expect(lost).toContain('Revoke it and make another one.')
+    expect(lost).not.toMatch(/<input|Copy the key/)
+  })
+})
+
+test('a list has its sections folded, and says at the field what is wrong with them', () => {
+  const groups = formOf(section('lists'))
+  const draft = toDraft(groups, { name: 'Branches', sections: { berlin: { open: '09:00', greeting: 'de' } } })
+  const html = drawn(<ObjectForm tenant="example" groups={groups} draft={draft} isNew={false} isFrozen={false} faults={{ sections: ['berlin: open has no value.'] }} wayOut={null} onChange={nothing} />)
+  expect(html).toMatch(/<details data-section="true"[^>]*><summary>berlin <span[^>]*>2 values<\/span><\/summary><\/details>/)
+  expect(html).toContain('aria-describedby="field-sections-hint field-sections-fault"')
+  expect(html).toContain('href="#field-sections"')
+  expect(html).not.toContain('09:00')
+})
+
+test('values of a business attribute have an order, and one of them is the default', () => {
+  const groups = formOf(section('business-attributes'))
+  const draft = toDraft(groups, { name: 'Language', values: [{ value: 'en', display_name: 'English' }, { value: 'de' }], default: 'fr' })
+  const html = drawn(<ObjectForm tenant="example" groups={groups} draft={draft} isNew={false} isFrozen={false} faults={{}} wayOut={null} onChange={nothing} />)
+  for (const words of ['Move en up', 'Move de down', 'English (en)', '<option value="de">de</option>', '<option value="fr" selected="">fr</option>']) expect(html).toContain(words)
+})
+
+test('a group of thousands shows the first of its members, and all when they are asked for', () => {
+  const groups = formOf(section('agent-groups'))
+  const draft = toDraft(groups, { name: 'All', agents: Array.from({ length: 3_000 }, (_, index) => `agent${index}`) })
+  const html = drawn(<ObjectForm tenant="example" groups={groups} draft={draft} isNew={false} isFrozen={false} faults={{}} wayOut={null} onChange={nothing} />)
+  expect(html.match(/data-one/g)).toHaveLength(200)
+  expect(html).toContain('Show all 3,000')
+})
+
+test('objects of every list can be chosen, one by one or all', () => {
+  const html = drawn(<ListTable section={section('place-groups')} items={[{ id: 'Floor 2', revision: 7, object: { name: 'Floor 2' } }]} chosen={NOBODY} isStale={false} onChoose={nothing} />)
+  for (const words of ['Select Floor 2', 'Select all that are shown']) expect(html).toContain(words)
 })

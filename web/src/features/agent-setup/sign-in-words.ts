@@ -2,7 +2,6 @@
 
 import type { SignIn } from '../../api/sign-ins'
 import { t, type PlainText } from '../../lib/i18n'
-import { sectionOf, type Section } from './sections'
 
 export const EVENTS: Readonly<Record<string, PlainText>> = {
   signed_in: 'setup.signIns.event.signedIn',
@@ -52,17 +51,6 @@ export const wordsOfEvent = (event: string): string => named(EVENTS, event)
 export function wordsOfSignIn({ event, way, client, times }: Pick<SignIn, 'event' | 'way' | 'client' | 'times'>): string {
   const parts = [wordsOfEvent(event), way === '' ? '' : named(WAYS, way), client === '' ? '' : t('setup.signIns.client', { client }), times > 1 ? t('setup.signIns.times', { count: times }) : '']
   return parts.filter((part) => part !== '').join(', ')
-}
-
-/** Whom it is about: a name, and where that object is edited. */
-export type Whom = { readonly name: string; readonly section: Section | undefined }
-
-/** `person/ann`, `client/reports`, or whatever else a subject is; undefined for nobody who is known. */
-export function whomOf(subject: string): Whom | undefined {
-  if (subject === '') return undefined
-  const [kind = '', ...rest] = subject.split('/')
-  const name = rest.join('/')
-  return name === '' || (kind !== 'person' && kind !== 'client') ? { name: subject, section: undefined } : { name, section: sectionOf(kind) }
 }
 
 // === times ===
