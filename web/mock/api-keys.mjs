@@ -27,7 +27,7 @@ export class ApiKeysOfMock {
   constructor(now) {
     this.items = exampleApiKeys(now)
     this.once = new Map()
-    /** While true the next key that is made gets lost on its way. */
+    /** While true keys are made whose answers are lost on their way. */
     this.losesAnswer = false
   }
 
@@ -43,6 +43,8 @@ export class ApiKeysOfMock {
 
   #make({ name, client = null, scopes, expires_at: end = null, request_id: request = '' }, account, clients, now) {
     const made = this.once.get(request)
+    // A browser may send a request again by itself whose connection breaks.
+    if (made !== undefined && this.losesAnswer) return { isLost: true }
     if (made !== undefined) return { status: 201, answer: { api_key: made, key: null } }
     const faults = faultsOf({ name, client, scopes, end, clients, now })
     if (this.items.length >= KEYS_MOST) faults.push(fault('', `the tenant has ${KEYS_MOST} API keys`, 'too_many', { most: String(KEYS_MOST) }))
@@ -52,11 +54,7 @@ export class ApiKeysOfMock {
     const key = { id: word(11), name: name.trim(), client, scopes: [...new Set(scopes)].sort(), made_by: `person/${account.user}`, made_at: time(now), expires_at: end ?? time(now + LIFE_DEFAULT), used_at: null, revoked_at: null }
     this.items.unshift(key)
     if (request !== '') this.once.set(request, key)
-    if (this.losesAnswer) {
-      this.losesAnswer = false
-      return { isLost: true }
-    }
-    return { status: 201, answer: { api_key: key, key: `tlk_${key.id}_${word(43)}` } }
+    return this.losesAnswer ? { isLost: true } : { status: 201, answer: { api_key: key, key: `tlk_${key.id}_${word(43)}` } }
   }
 }
 
