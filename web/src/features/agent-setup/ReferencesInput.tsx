@@ -8,8 +8,8 @@ import { focusNeighbour } from './neighbour'
 import { ReferenceInput } from './ReferenceInput'
 import styles from './Form.module.css'
 
-/** More of them are shown when they are asked for: a group may have thousands. */
-const SHOWN_FIRST = 200
+/** All are shown when they are asked for: a group may have thousands. Before that the last ones, among which is whoever was just added. */
+const SHOWN_LAST = 200
 
 export type ReferencesInputProps = {
   readonly id: string
@@ -27,7 +27,7 @@ export type ReferencesInputProps = {
 export function ReferencesInput({ id, tenant, field, chosen, typed, faults, onChange, onType }: ReferencesInputProps): ReactElement {
   const box = useRef<HTMLFieldSetElement>(null)
   const [isWhole, setWhole] = useState(false)
-  const shown = isWhole ? chosen : chosen.slice(0, SHOWN_FIRST)
+  const shown = isWhole ? chosen : chosen.slice(-SHOWN_LAST)
   const add = (): void => {
     const name = typed.trim()
     onType('')
@@ -35,7 +35,7 @@ export function ReferencesInput({ id, tenant, field, chosen, typed, faults, onCh
   }
   const remove = (name: string): void => {
     onChange(chosen.filter((one) => one !== name))
-    focusNeighbour(box.current, chosen.indexOf(name), id)
+    focusNeighbour(box.current, shown.indexOf(name), id)
   }
   return (
     <fieldset ref={box} className={styles['many']} aria-describedby={describedBy(id, field.hint, faults)}>

@@ -7,6 +7,7 @@ import type { ColumnField, Field, Row } from './fields'
 import { focusNeighbour } from './neighbour'
 import { movedTo } from './order'
 import { ReferenceInput } from './ReferenceInput'
+import arrows from './DialRules.module.css'
 import styles from './Form.module.css'
 
 export type RowsInputProps = {
@@ -39,7 +40,7 @@ export function RowsInput({ id, tenant, field, rows, legend = t(field.label), fa
     onChange(movedTo(rows, from, to))
     setTold(t('setup.dialRules.moved', { name: nameOf(field.columns, rows[from] ?? {}, from), place: to + 1, count: rows.length }))
     // Whoever moves a row goes on moving it.
-    requestAnimationFrame(() => [...(table.current?.querySelectorAll('[data-row]') ?? [])][to]?.querySelector<HTMLElement>(by < 0 ? '[data-up] button' : '[data-down] button')?.focus())
+    requestAnimationFrame(() => [...(table.current?.querySelectorAll('[data-row]') ?? [])][to]?.querySelector<HTMLElement>(by < 0 ? '[data-up]' : '[data-down]')?.focus())
   }
   const change = (at: number, name: string, value: string): void => onChange(rows.map((row, index) => (index === at ? { ...row, [name]: value } : row)))
   return (
@@ -52,16 +53,12 @@ export function RowsInput({ id, tenant, field, rows, legend = t(field.label), fa
           ))}
           {field.isOrdered === true ? (
             <>
-              <span data-up>
-                <Button label={t('setup.dialRules.up', { name: nameOf(field.columns, row, index) })} onClick={() => move(index, -1)}>
-                  ↑
-                </Button>
-              </span>
-              <span data-down>
-                <Button label={t('setup.dialRules.down', { name: nameOf(field.columns, row, index) })} onClick={() => move(index, 1)}>
-                  ↓
-                </Button>
-              </span>
+              <button type="button" data-up className={arrows['arrow']} aria-disabled={index === 0} aria-label={t('setup.dialRules.up', { name: nameOf(field.columns, row, index) })} onClick={() => move(index, -1)}>
+                ↑
+              </button>
+              <button type="button" data-down className={arrows['arrow']} aria-disabled={index === rows.length - 1} aria-label={t('setup.dialRules.down', { name: nameOf(field.columns, row, index) })} onClick={() => move(index, 1)}>
+                ↓
+              </button>
             </>
           ) : null}
           <Button label={t('setup.removeOne', { name: nameOf(field.columns, row, index) })} onClick={() => remove(index)}>

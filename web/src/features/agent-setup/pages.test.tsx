@@ -8,12 +8,14 @@ import { addTexts } from '../../lib/i18n'
 import { ApiKeyForm } from './ApiKeyForm'
 import { ApiKeys } from './ApiKeys'
 import { DialRules } from './DialRules'
+import { deletion } from './edits'
 import { toDraft } from './form'
 import { formOf } from './forms'
 import { ListTable } from './ListTable'
 import { MadeKey } from './MadeKey'
 import { ObjectForm } from './ObjectForm'
 import { NOBODY } from './paging'
+import { Review } from './Review'
 import { sectionAt, type Section } from './sections'
 import { SignIns } from './SignIns'
 
@@ -126,18 +128,32 @@ test('values of a business attribute have an order, and one of them is the defau
   const groups = formOf(section('business-attributes'))
   const draft = toDraft(groups, { name: 'Language', values: [{ value: 'en', display_name: 'English' }, { value: 'de' }], default: 'fr' })
   const html = drawn(<ObjectForm tenant="example" groups={groups} draft={draft} isNew={false} isFrozen={false} faults={{}} wayOut={null} onChange={nothing} />)
-  for (const words of ['Move en up', 'Move de down', 'English (en)', '<option value="de">de</option>', '<option value="fr" selected="">fr</option>']) expect(html).toContain(words)
+  for (const words of ['aria-disabled="true" aria-label="Move en up"', 'aria-disabled="false" aria-label="Move en down"', 'aria-disabled="true" aria-label="Move de down"', 'English (en)', '<option value="de">de</option>', '<option value="fr" selected="">fr</option>']) expect(html).toContain(words)
 })
 
-test('a group of thousands shows the first of its members, and all when they are asked for', () => {
+test('a group of thousands shows the last of its members, and all when they are asked for', () => {
   const groups = formOf(section('agent-groups'))
   const draft = toDraft(groups, { name: 'All', agents: Array.from({ length: 3_000 }, (_, index) => `agent${index}`) })
   const html = drawn(<ObjectForm tenant="example" groups={groups} draft={draft} isNew={false} isFrozen={false} faults={{}} wayOut={null} onChange={nothing} />)
   expect(html.match(/data-one/g)).toHaveLength(200)
   expect(html).toContain('Show all 3,000')
+  expect([html.includes('Remove agent2999'), html.includes('Remove agent0"')]).toEqual([true, false])
 })
 
 test('objects of every list can be chosen, one by one or all', () => {
   const html = drawn(<ListTable section={section('place-groups')} items={[{ id: 'Floor 2', revision: 7, object: { name: 'Floor 2' } }]} chosen={NOBODY} isStale={false} onChoose={nothing} />)
   for (const words of ['Select Floor 2', 'Select all that are shown']) expect(html).toContain(words)
+})
+
+test('before several are deleted all of them are shown; what uses one is asked for of one alone', () => {
+  const stored = (id: string): Stored => ({ id, revision: 7, object: { name: id } })
+  const drawnFor = (ids: readonly string[]): string => {
+    const edits = ids.map((id) => deletion('skill', stored(id)))
+    const changes = ids.map((id) => ({ kind: 'skill', id, before: { name: id }, after: null }))
+    const flow = { kind: 'review', proposal: { edits, requestId: 'r1', secrets: [] }, changes, failure: undefined } as const
+    return drawn(<Review tenant="example" flow={flow} onConfirm={nothing} onCancel={nothing} />, [[['agent-setup', 'example', 'uses', 'skill', 'French'], []]])
+  }
+  for (const words of ['This will be deleted', 'Skill French', 'Skill Sales']) expect(drawnFor(['French', 'Sales'])).toContain(words)
+  expect(drawnFor(['French', 'Sales'])).not.toContain('Nothing refers to it.')
+  expect(drawnFor(['French'])).toContain('Nothing refers to it.')
 })
