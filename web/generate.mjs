@@ -17,7 +17,10 @@ const CHECKED = {
   pulse: ['Change', 'Reached', 'Snapshot'],
 }
 /** What only pages ask for that are loaded later: checks apart from the others, by their API. */
-const CHECKED_LATER = { 'sign-ins': { api: 'agent-setup', names: ['SignInsShown'] } }
+const CHECKED_LATER = {
+  'sign-ins': { api: 'agent-setup', names: ['SignInsShown'] },
+  'api-keys': { api: 'agent-setup', names: ['ApiKeyMade', 'ApiKeysShown'] },
+}
 /** Names to which a release may add: a page takes one that it does not know. */
 const OPEN = new Set(['FaultCode'])
 

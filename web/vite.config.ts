@@ -21,7 +21,7 @@ export default defineConfig({
     },
   },
   server: {
-    proxy: { '/api': behind, '/pulse': behind, '/telemetry': behind, '/session': behind, '/agent-setup/api': behind },
+    proxy: { '/api': behind, '/pulse': behind, '/telemetry': behind, '/session': behind, '/agent-setup/api/': behind },
     // node_modules may be a link into the cache.
     fs: { allow: ['.', realpathSync('node_modules')] },
   },

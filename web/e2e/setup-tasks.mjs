@@ -2,29 +2,7 @@
 
 import { openPage } from './browser.mjs'
 import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, menuOf, until } from './checks.mjs'
-
-/** What the browser itself says of an answer that is no success, which here is meant. */
-const isMeant = (fault) => fault.includes('Failed to load resource')
-
-async function openSetup(browser, link, options) {
-  const opened = await openPage(browser, { width: 1280, height: 720, theme: 'light', ...options })
-  const { page } = opened
-  await page.goto(new URL('/agent-setup/', link).href.split('#')[0])
-  await page.getByRole('main').getByRole('link', { name: /^(Sign in|Anmelden)$/ }).click()
-  await page.getByRole('link', { name: 'ada.adler', exact: true }).waitFor()
-  return opened
-}
-
-async function finish({ faults, close }, allowed = () => false) {
-  const bad = faults.filter((fault) => !allowed(fault))
-  await close()
-  assertEqual(bad, [], 'faults of the page')
-}
-
-const go = (page, path) => page.goto(new URL(path, page.url()).href)
-const review = (page) => page.getByRole('button', { name: 'Review changes' })
-const dialog = (page, name) => page.getByRole('dialog', { name })
-const save = (page) => page.getByRole('dialog').getByRole('button', { name: 'Save', exact: true })
+import { dialog, finish, go, isMeant, openSetup, review, save } from './setup-steps.mjs'
 
 /** By keys alone: sign in, a new person with a skill, what will change, saved, and back in the list. */
 export async function setupByKeyboard({ browser, link }) {
@@ -447,6 +425,16 @@ const PAGES = [
   '/agent-setup/dial-rules/daily',
   '/agent-setup/new/dial-rules',
   '/agent-setup/tenant',
+  '/agent-setup/agent-groups',
+  '/agent-setup/agent-groups/Day%20team',
+  '/agent-setup/new/agent-groups',
+  '/agent-setup/place-groups/Floor%202',
+  '/agent-setup/action-codes',
+  '/agent-setup/action-codes/1',
+  '/agent-setup/lists/Branches',
+  '/agent-setup/business-attributes',
+  '/agent-setup/business-attributes/Language',
+  '/agent-setup/api-keys',
   '/agent-setup/sign-ins',
   '/agent-setup/nothing',
 ]

@@ -7,6 +7,7 @@ import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, menuOf, num
 export { passkey } from './passkeys.mjs'
 export { lastingPhone, phone } from './phones.mjs'
 export * from './setup-tasks.mjs'
+export * from './setup-kinds-tasks.mjs'
 
 const THEMES = ['light', 'dark', 'contrast']
 

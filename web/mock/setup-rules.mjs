@@ -24,10 +24,20 @@ export function references(kind, object) {
       return [...one('trunk', object.trunk, 'trunk'), ...one('schedule', object.schedule, 'schedule')]
     case 'number':
       return [...one('dn', object.dn, 'dn'), ...one('schedule', object.schedule, 'schedule'), ...one('dn', object.closed_dn, 'closed_dn')]
+    case 'agent_group':
+      return [
+        ...['agents', 'managers'].flatMap((field) => (object[field] ?? []).flatMap((user) => one('person', user, field))),
+        ...skillsOf(object.expression ?? '').flatMap((skill) => one('skill', skill, 'expression')),
+      ]
+    case 'place_group':
+      return (object.places ?? []).flatMap((place) => one('place', place, 'places'))
     default:
       return []
   }
 }
+
+/** The names of skills in an expression, as far as they are words. */
+const skillsOf = (expression) => [...new Set([...expression.matchAll(/([A-Za-z_]\w*)\s*[<>=!]/g)].map((match) => match[1]))]
 
 /** Every rule that the objects break after some edits. */
 export function faultsOf(setup, edits) {
@@ -46,13 +56,17 @@ export function faultsOf(setup, edits) {
 
 function ownFaults(setup, kind, object) {
   const faults = []
-  const needs = { tenant: ['name', 'realm', 'hold_music'], person: ['first_name', 'last_name'], number: ['name', 'dn'], prompt: ['file'], dial_rule: ['pattern'] }[kind] ?? []
+  const needs = { tenant: ['name', 'realm', 'hold_music'], person: ['first_name', 'last_name'], number: ['name', 'dn'], prompt: ['file'], dial_rule: ['pattern'], action_code: ['name'] }[kind] ?? []
   for (const field of [ID_FIELDS[kind], ...needs]) if (!object[field]) faults.push(broken(field, 'it is needed', 'needed'))
   if (kind === 'dn' && object.type === 'extension' && !/^[0-9]+$/.test(object.number)) faults.push(broken('number', 'the number of a phone has digits alone', 'other'))
   if (kind === 'schedule') for (const open of object.open) if (!/^[A-Z][a-z]{2}[-,A-Za-z]* \d\d:\d\d-\d\d:\d\d$/.test(open)) faults.push(broken('open', `"${open}" is no line of hours, as "Mon-Fri 08:00-18:00"`, 'hours', { line: open }))
   if (kind === 'tenant') faults.push(...ofTenant(object))
   if (kind === 'dial_rule') faults.push(...ofDialRule(object))
   if (kind === 'person') faults.push(...ofPerson(setup, object))
+  if (kind === 'agent_group') faults.push(...ofAgentGroup(object))
+  if (kind === 'action_code') faults.push(...ofActionCode(setup, object))
+  if (kind === 'list') faults.push(...ofList(object))
+  if (kind === 'business_attribute') faults.push(...ofAttribute(object))
   return faults
 }
 
@@ -71,6 +85,43 @@ function ofDialRule(rule) {
   if (rule.pattern && !/^[0-9+*#x[\]-]+\.?$/.test(rule.pattern)) faults.push(broken('pattern', 'it is no pattern', 'pattern', { why: 'it is no pattern' }))
   if (rule.action === 'limit' && (rule.calls ?? null) === null && (rule.minutes ?? null) === null) faults.push(broken('calls', 'it or minutes is needed', 'needed_or', { field: 'minutes' }))
   return faults
+}
+
+function ofAgentGroup({ name, agents = [], expression }) {
+  const faults = []
+  if (/["']/.test(name)) faults.push(broken('name', 'it may have no quotation mark', 'quotation_mark'))
+  if (!expression) return faults
+  if (agents.length > 0) faults.push(broken('expression', 'it has a meaning without `agents` alone', 'only_without', { field: 'agents' }))
+  const why = `column ${expression.length + 1}: a skill, a number or '(' is wanted, not the end`
+  if (/[<>=&|+*/(-]\s*$/.test(expression)) faults.push(broken('expression', why, 'skill_expression', { why }))
+  return faults
+}
+
+/** A request has a code or a name: both mean one reason. */
+function ofActionCode(setup, { code, name }) {
+  const words = (reason) => [reason.code, reason.name].map((word) => (word ?? '').toLowerCase())
+  const other = setup.all('action_code').find((one) => one.code !== code && words(one).some((word) => words({ code, name }).includes(word)))
+  return other === undefined ? [] : [broken('name', `the reason ${other.code} has that code or name already`, 'held', { kind: 'action_code', by: other.code, value: name })]
+}
+
+const VALUE_MOST = 1_024
+
+function ofList({ sections = {} }) {
+  const names = Object.entries(sections).flatMap(([section, values]) => [section, ...Object.keys(values)])
+  const keys = names.filter((name) => name === '' || name.length > 255).map((name) => broken('sections', 'a name has 1 to 255 bytes', 'list_key', { key: name.slice(0, 16), most: '255' }))
+  const long = Object.entries(sections).flatMap(([section, values]) =>
+    Object.entries(values).flatMap(([key, value]) => (value.length > VALUE_MOST ? [broken(`sections.${section}.${key}`, `it has more than ${VALUE_MOST} bytes`, 'too_long', { most: String(VALUE_MOST) })] : [])),
+  )
+  return [...keys, ...long]
+}
+
+function ofAttribute({ values = [], default: chosen }) {
+  const names = values.map(({ value }) => value)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  return [
+    ...(twice === undefined ? [] : [broken('values', `${twice} stands there twice`, 'twice', { name: twice })]),
+    ...(chosen && !names.includes(chosen) ? [broken('default', `${chosen} is none of its values`, 'one_of', { names: names.join(', ') })] : []),
+  ]
 }
 
 function ofPerson(setup, person) {

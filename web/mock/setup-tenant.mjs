@@ -15,6 +15,11 @@ export const ID_FIELDS = {
   schedule: 'name',
   dial_rule: 'name',
   client: 'id',
+  agent_group: 'name',
+  action_code: 'code',
+  list: 'name',
+  business_attribute: 'name',
+  place_group: 'name',
 }
 
 /** The id of an object in addresses: the tenant itself is a dash. */
@@ -51,6 +56,7 @@ const TENANT = {
     timed_acw_in_idle: true,
     acw_in_idle_force_ready: true,
     login_password: 'optional',
+    strict_action_codes: false,
   },
   location: null,
 }
@@ -89,6 +95,14 @@ export function exampleTenant(people) {
       { name: 'daily', place: 3, pattern: '+.', action: 'limit', per: 'phone', calls: 100, minutes: null },
     ]),
     ...of('client', [{ id: 'reports', name: 'Reports', secret: 'secret', grants: ['client_credentials'], redirect_uris: [], scopes: ['statistics:read'], backchannel_logout_uri: null }]),
+    ...of('agent_group', [
+      { name: 'Day team', agents: ['ada.adler', 'ben.adler'].slice(0, people), expression: null, managers: ['ada.adler'].slice(0, people) },
+      { name: 'Seniors', agents: [], expression: 'Sales >= 5 & (Support >= 1 | English >= 1)', managers: [] },
+    ]),
+    ...of('action_code', [{ code: '1', name: 'Lunch', order: 1 }, { code: '2', name: 'Training', order: 2 }, { code: '9', name: 'Other', order: null }]),
+    ...of('list', [{ name: 'Branches', sections: { berlin: { greeting: 'welcome-de', open: '09:00' }, paris: { greeting: 'welcome-fr', open: '08:30' }, 'st.gallen': { open: '10:00' } } }]),
+    ...of('business_attribute', [{ name: 'Language', values: [{ value: 'en', display_name: 'English' }, { value: 'de', display_name: 'German' }, { value: 'fr', display_name: null }], default: 'en' }]),
+    ...of('place_group', [{ name: 'Floor 2', places: ['P7101', 'P7102'].slice(0, people) }]),
     ...of('tenant', [TENANT]),
   ]
 }

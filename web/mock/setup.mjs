@@ -1,6 +1,7 @@
-// A tenant's configuration in memory, with the rules that the pages show most: what Agent Setup asks for, and who has signed in.
+// A tenant's configuration in memory, with the rules that the pages show most: what Agent Setup asks for, who has signed in, and API keys.
 
 import { randomUUID } from 'node:crypto'
+import { ApiKeysOfMock } from './api-keys.mjs'
 import { peopleFromCsv, peopleToCsv } from './people-csv.mjs'
 import { faultsOf, references } from './setup-rules.mjs'
 import { exampleTenant, ID_FIELDS, idOf } from './setup-tenant.mjs'
@@ -12,7 +13,7 @@ const PAGE_MOST = 500
 const SECRETS = ['password', 'pin', 'secret', 'inbound_password', 'private_key', 'client_secret', 'second_factor']
 
 /** The account that the sign-in of the mock gives. */
-export const ADMINISTRATOR = { tenant: 'example', user: 'grace.hopper', name: 'Grace Hopper', privileges: ['administrator', 'supervisor'], scopes: ['config:read', 'config:write'] }
+export const ADMINISTRATOR = { tenant: 'example', user: 'grace.hopper', name: 'Grace Hopper', privileges: ['administrator', 'supervisor'], scopes: ['openid', 'config:read', 'config:write', 'statistics:read', 'trace:read', 'webhooks', 'calls:read'] }
 
 export class Setup {
   constructor({ people = 60 } = {}) {
@@ -21,6 +22,7 @@ export class Setup {
     this.entries = []
     this.once = new Map()
     this.signIns = exampleSignIns(Date.now())
+    this.apiKeys = new ApiKeysOfMock(Date.now())
     this.sessions = new Map()
     this.account = ADMINISTRATOR
     /** While true nothing is answered: the connection is cut. */
@@ -68,7 +70,9 @@ export class Setup {
     const [, , , , tenant, what, kind, id] = url.pathname.split('/').map(decodeURIComponent)
     if (tenant !== account.tenant || !account.privileges.includes('administrator')) return problem(response, 403, { title: 'not allowed' })
     const body = request.method === 'POST' ? await textOf(request) : ''
-    const { status = 200, type, answer } = this.#asked({ what, kind, id, query: url.searchParams, body, account, isPost: request.method === 'POST' })
+    const { status = 200, type, answer, isLost = false } = this.#asked({ what, kind, id, query: url.searchParams, body, account, method: request.method })
+    if (isLost) return response.destroy(), true
+    if (status === 204) return response.writeHead(204).end(), true
     if (type !== undefined) return response.writeHead(200, { 'content-type': type }).end(answer), true
     return status >= 400 ? problem(response, status, answer) : json(response, status, answer)
   }
@@ -78,12 +82,14 @@ export class Setup {
     return account === undefined ? { signed_in: false } : { signed_in: true, ...account, until: new Date(Date.now() + 3_600_000).toISOString() }
   }
 
-  #asked({ what, kind, id, query, body, account, isPost }) {
+  #asked({ what, kind, id, query, body, account, method }) {
+    const isPost = method === 'POST'
     const notFound = { status: 404, answer: { title: 'there is no such object' } }
     if (what === 'objects' && id === undefined) return { answer: this.list(kind, query) }
     if (what === 'objects') return this.get(kind, id) === undefined ? notFound : { answer: shown(this.get(kind, id)) }
     if (what === 'uses') return { answer: { items: this.uses(kind, id) } }
     if (what === 'history') return { answer: this.#history(query) }
+    if (what === 'api-keys') return this.apiKeys.answer({ method, id: kind, body, account, clients: this.all('client'), now: Date.now() })
     if (what === 'sign-ins') return { answer: signInsOf(this.signIns, query) }
     if (what === 'changes') return this.change(JSON.parse(body), 'grpc', account.user)
     if (what === 'restore') return this.#restore(JSON.parse(body), account.user)
@@ -238,6 +244,8 @@ function merged(held, object, fields) {
     const last = names.pop()
     const of = names.reduce((inner, name) => (inner[name] ??= {}), next)
     of[last] = field.split('.').reduce((inner, name) => inner?.[name], object) ?? null
+    // A list has no empty values; other fields that are removed are null.
+    if (names[0] === 'sections' && of[last] === null) delete of[last]
   }
   return next
 }

@@ -5,6 +5,7 @@ import { checked, type Check } from '../src/api/check'
 import { isTopology, isTrace, isTraces } from '../src/api/generated/operations-checks'
 import { isChange, isSnapshot } from '../src/api/generated/pulse-checks'
 import { changed, faultsIn, historyPage, imported, objectPage, uses } from '../src/api/agent-setup-answers'
+import { apiKeyMade, apiKeys } from '../src/api/api-keys'
 import { signInPage } from '../src/api/sign-ins'
 import { update } from '../src/features/agent-setup/edits'
 import { toDraft, toObject } from '../src/features/agent-setup/form'
@@ -70,6 +71,28 @@ describe('the mock', () => {
     expect(signInPage(signInsOf(all, new URLSearchParams({ since: '2026-07-02T08:14:00Z', until: '2026-07-02T08:15:00Z' })))?.items).toHaveLength(1)
   })
 
+  test('API keys', async () => {
+    const { ApiKeysOfMock } = await mock('api-keys')
+    const { ADMINISTRATOR } = await mock('setup')
+    const now = Date.parse('2026-07-02T08:15:00Z')
+    const keys = new ApiKeysOfMock(now)
+    const asked = { account: ADMINISTRATOR, clients: [{ id: 'reports', scopes: ['statistics:read'] }], now }
+    const make = (wanted: object) => keys.answer({ ...asked, method: 'POST', body: JSON.stringify({ name: 'crm', client: null, scopes: ['webhooks'], expires_at: null, request_id: 'r1', ...wanted }) })
+    const made = make({})
+    expect(made.status).toBe(201)
+    expect(apiKeyMade(made.answer)?.key).toMatch(/^tlk_[0-9A-Za-z]{11}_[0-9A-Za-z]{43}$/)
+    expect(apiKeyMade(make({}).answer)).toMatchObject({ apiKey: { name: 'crm', client: '', scopes: ['webhooks'], endsAt: now + 365 * 86_400_000 }, key: undefined })
+    const list = apiKeys(keys.answer({ ...asked, method: 'GET' }).answer)
+    expect(list?.map(({ name }) => name)).toEqual(['crm', 'crm', 'wallboard', 'old import', 'trial'])
+    expect(JSON.stringify(list)).not.toContain('tlk_')
+    const { status, answer } = make({ client: 'reports', request_id: 'r2' })
+    expect(faultsIn({ type: 'mock', status, ...answer })?.faults).toMatchObject([{ field: 'scopes', code: 'other' }])
+    expect(make({ scopes: ['operate'], request_id: 'r3' }).status).toBe(403)
+    expect(keys.answer({ ...asked, method: 'DELETE', id: list?.[0]?.id }).status).toBe(204)
+    expect(apiKeys(keys.answer({ ...asked, method: 'GET' }).answer)?.[0]?.revokedAt).toBe(now)
+    expect(keys.answer({ ...asked, method: 'DELETE', id: 'none' }).status).toBe(404)
+  })
+
   test('the tenant itself and its dial rules', async () => {
     const { Setup } = await mock('setup')
     const setup = new Setup({ people: 1 })
@@ -83,6 +106,31 @@ describe('the mock', () => {
     const edits = placed(ordered(rules, moved(rules.map(({ id }) => id), 'daily', -1)))
     setup.change({ request_id: 'b', dry_run: false, edits }, 'grpc', 'ann')
     expect([setup.get('dial_rule', 'daily').object.place, setup.get('dial_rule', 'outside').object.place]).toEqual([2, 3])
+  })
+
+  test('groups, reasons, lists and attributes', async () => {
+    const { Setup } = await mock('setup')
+    const setup = new Setup({ people: 3 })
+    for (const kind of ['agent_group', 'action_code', 'list', 'business_attribute', 'place_group']) expect(objectPage(setup.list(kind, new URLSearchParams()))?.items.length).toBeGreaterThan(0)
+    expect(uses({ items: setup.uses('person', 'ada.adler') })).toEqual([{ kind: 'agent_group', id: 'Day team', field: 'agents' }, { kind: 'agent_group', id: 'Day team', field: 'managers' }])
+    expect(uses({ items: setup.uses('skill', 'Support') })).toContainEqual({ kind: 'agent_group', id: 'Seniors', field: 'expression' })
+    const faults = (kind: string, id: string, object: object) => {
+      const { status, answer } = setup.change({ request_id: id, dry_run: true, edits: [{ kind, id, action: 'put', object }] }, 'grpc', 'ann')
+      return faultsIn({ type: 'mock', status, ...answer })?.faults.map(({ field, code }) => [field, code])
+    }
+    expect(faults('agent_group', 'x', { name: 'x', agents: ['ada.adler'], expression: 'Patience >= 1 &', managers: ['nobody'] })).toEqual([
+      ['expression', 'only_without'],
+      ['expression', 'skill_expression'],
+      ['managers', 'unknown'],
+      ['expression', 'unknown'],
+    ])
+    expect(faults('action_code', '3', { code: '3', name: 'lunch', order: null })).toEqual([['name', 'held']])
+    expect(faults('list', 'x', { name: 'x', sections: { '': { a: 'b' }, s: { k: 'v'.repeat(1_025) } } })).toEqual([['sections', 'list_key'], ['sections.s.k', 'too_long']])
+    expect(faults('business_attribute', 'x', { name: 'x', values: [{ value: 'a' }, { value: 'a' }], default: 'b' })).toEqual([['values', 'twice'], ['default', 'one_of']])
+    // What is removed of a list is gone.
+    setup.change({ request_id: 'a', dry_run: false, edits: [{ kind: 'list', id: 'Branches', action: 'merge', object: { sections: { berlin: { open: null } } }, fields: ['sections.berlin.open'] }] }, 'grpc', 'ann')
+    expect(setup.get('list', 'Branches').object.sections.berlin).toEqual({ greeting: 'welcome-de' })
+    expect(faults('place_group', 'x', { name: 'x', places: ['nowhere'] })).toEqual([['places', 'unknown']])
   })
 
   test('the wallboard', async () => {

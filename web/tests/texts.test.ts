@@ -22,7 +22,7 @@ function modulesOf(path: string, found = new Set<string>()): ReadonlySet<string>
 
 /** The texts of Agent Setup that these modules say. */
 function said(modules: Iterable<string>): readonly string[] {
-  const names = [...modules].flatMap((path) => [...readFileSync(path, 'utf8').matchAll(/'(setup\.[A-Za-z][A-Za-z.]*)'/g)].map((match) => match[1] ?? ''))
+  const names = [...modules].flatMap((path) => [...readFileSync(path, 'utf8').matchAll(/['"](setup\.[A-Za-z][A-Za-z0-9.]*)['"]/g)].map((match) => match[1] ?? ''))
   return [...new Set(names)]
 }
 
@@ -33,7 +33,8 @@ function known(...catalogues: readonly string[]): ReadonlySet<string> {
 describe('the texts of Agent Setup', () => {
   test.each([
     ['the lists, which are loaded first', ['apps/agent-setup/pages.tsx'], ['.', 'agent-setup']],
-    ['objects and tables', ['apps/agent-setup/object-pages.tsx', 'features/agent-setup/BulkBar.tsx'], ['.', 'agent-setup', 'agent-setup-forms']],
+    ['objects and tables', ['apps/agent-setup/object-pages.tsx', 'features/agent-setup/BulkBar.tsx', 'features/agent-setup/DeleteBar.tsx'], ['.', 'agent-setup', 'agent-setup-forms']],
+    ['API keys', ['apps/agent-setup/api-key-pages.tsx'], ['.', 'agent-setup', 'agent-setup-forms', 'api-keys']],
     ['sign-ins', ['apps/agent-setup/sign-in-pages.tsx'], ['.', 'agent-setup', 'sign-ins']],
   ])('%s', (_, entries, catalogues) => {
     const texts = known(...catalogues)
@@ -41,10 +42,14 @@ describe('the texts of Agent Setup', () => {
     expect(wanted.length).toBeGreaterThan(20)
     expect(wanted.filter((name) => !texts.has(name))).toEqual([])
   })
+  test('what is loaded first has no text that the lists do not say', () => {
+    const wanted = new Set(said(modulesOf(join(ROOT, 'apps/agent-setup/pages.tsx'))))
+    expect([...known('agent-setup')].filter((name) => !wanted.has(name))).toEqual([])
+  })
   test('forms and what only they say are not loaded with the lists', () => {
     const first = [...modulesOf(join(ROOT, 'apps/agent-setup/pages.tsx'))].map((path) => path.slice(ROOT.length + 1))
     expect(first).toContain('features/agent-setup/sections.ts')
-    expect(first.filter((path) => /agent-setup\/(forms|rules|faults|DialRules|SignIns|kinds\/(?!options))/.test(path))).toEqual([])
+    expect(first.filter((path) => /agent-setup\/(forms|rules|faults|DialRules|SignIns|ApiKey|api-keys|kinds\/(?!options))/.test(path))).toEqual([])
   })
 })
 

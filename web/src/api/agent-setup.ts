@@ -9,7 +9,26 @@ import type { components } from './generated/agent-setup'
 
 type Schemas = components['schemas']
 
-export const KINDS = ['tenant', 'skill', 'prompt', 'application', 'dn', 'place', 'person', 'number', 'trunk', 'feature_code', 'schedule', 'dial_rule', 'client'] as const
+export const KINDS = [
+  'tenant',
+  'skill',
+  'prompt',
+  'application',
+  'dn',
+  'place',
+  'person',
+  'number',
+  'trunk',
+  'feature_code',
+  'schedule',
+  'dial_rule',
+  'client',
+  'agent_group',
+  'action_code',
+  'list',
+  'business_attribute',
+  'place_group',
+] as const
 export type Kind = (typeof KINDS)[number]
 
 /** A document of the configuration. */
@@ -119,18 +138,19 @@ const DEADLINE_MS = 30_000
 /** A table may take two minutes at the server, and one more on its way there. */
 const TABLE_DEADLINE_MS = 200_000
 
-type Asked = { readonly signal?: AbortSignal | undefined; readonly body?: unknown; readonly table?: Blob }
+type Asked = { readonly signal?: AbortSignal | undefined; readonly body?: unknown; readonly table?: Blob; /** What the path names is to go. */ readonly isRemoval?: boolean }
 
 /** Asks the API; what it answers is read by `read`. */
-export async function ask<T>(path: string, read: Read<T>, { signal, body, table }: Asked): Promise<Outcome<T>> {
+export async function ask<T>(path: string, read: Read<T>, { signal, body, table, isRemoval = false }: Asked): Promise<Outcome<T>> {
   const deadline = AbortSignal.timeout(table === undefined ? DEADLINE_MS : TABLE_DEADLINE_MS)
   const sent = table ?? (body === undefined ? undefined : JSON.stringify(body))
   const type: Readonly<Record<string, string>> = sent === undefined ? {} : { 'Content-Type': table === undefined ? 'application/json' : 'text/csv' }
-  if (sent !== undefined && !mayWrite()) return { kind: 'failed', failure: { kind: 'refused-token', detail: '' } }
+  const isWrite = sent !== undefined || isRemoval
+  if (isWrite && !mayWrite()) return { kind: 'failed', failure: { kind: 'refused-token', detail: '' } }
   let response: Response
   try {
     response = await fetch(path, {
-      method: sent === undefined ? 'GET' : 'POST',
+      method: isRemoval ? 'DELETE' : isWrite ? 'POST' : 'GET',
       headers: { ...type, ...subjectHeader(), Accept: 'application/json' },
       cache: 'no-store',
       signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),

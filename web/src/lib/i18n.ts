@@ -39,6 +39,10 @@ const FURTHER = {
     en: async () => (await import('../locales/generated/sign-ins/en')).default,
     de: async () => (await import('../locales/generated/sign-ins/de')).default,
   },
+  'api-keys': {
+    en: async () => (await import('../locales/generated/api-keys/en')).default,
+    de: async () => (await import('../locales/generated/api-keys/de')).default,
+  },
 } as const satisfies Record<string, Readonly<Record<Language, () => Promise<Messages>>>>
 
 /** The texts that need nothing to be said. */

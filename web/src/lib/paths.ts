@@ -30,6 +30,8 @@ export const setupPaths = {
   restore: (tenant: string): string => `${setup(tenant)}/restore`,
   uses: (tenant: string, kind: string, id: string): string => `${setup(tenant)}/uses/${part(kind)}/${part(id)}`,
   signIns: (tenant: string, values: Readonly<Record<string, string>>): string => `${setup(tenant)}/sign-ins${query(values)}`,
+  apiKeys: (tenant: string): string => `${setup(tenant)}/api-keys`,
+  apiKey: (tenant: string, id: string): string => `${setup(tenant)}/api-keys/${part(id)}`,
   people: (tenant: string): string => `${setup(tenant)}/people.csv`,
   peopleImport: (tenant: string, isDry: boolean, requestId: string): string => `${setup(tenant)}/people.csv${query({ dry_run: String(isDry), request_id: requestId })}`,
 }

@@ -1,7 +1,7 @@
 /** The pages of Agent Setup about one object, its past, or a table: loaded when one is opened. */
 
-import { getRouteApi, useBlocker, useNavigate } from '@tanstack/react-router'
-import { useCallback, useEffect, useMemo, useRef, useState, type ReactElement } from 'react'
+import { getRouteApi, useNavigate } from '@tanstack/react-router'
+import { useCallback, useMemo, type ReactElement } from 'react'
 import { DialRules } from '../../features/agent-setup/DialRules'
 import { Editor, type Saved } from '../../features/agent-setup/Editor'
 import { History } from '../../features/agent-setup/History'
@@ -9,12 +9,10 @@ import { ImportPeople } from '../../features/agent-setup/ImportPeople'
 import { ObjectView } from '../../features/agent-setup/ObjectView'
 import { sectionAt, titleOf, type Section } from '../../features/agent-setup/sections'
 import { t } from '../../lib/i18n'
-import { tellUnsaved } from '../../lib/unsaved'
-import { Button } from '../../ui/Button'
-import { Dialog } from '../../ui/Dialog'
 import { PageTitle } from '../../ui/PageTitle'
 import { say } from '../../ui/toast'
 import { UnknownPage } from '../shell/Shell'
+import { useLeaving } from './leaving'
 import { useTenant } from './tenant'
 
 const objectRoute = getRouteApi('/agent-setup/$section/$id')
@@ -117,39 +115,4 @@ function useSaved(path: string, isNew: boolean): (saved: Saved) => void {
     },
     [navigate, path, isNew],
   )
-}
-
-/** Whoever leaves what they have typed is asked first. */
-function useLeaving(): { readonly onDirty: (isDirty: boolean) => void; readonly leave: ReactElement | null } {
-  const isDirty = useRef(false)
-  const [, redraw] = useState(0)
-  const onDirty = useCallback((is: boolean) => {
-    isDirty.current = is
-    tellUnsaved(is)
-    redraw((count) => count + 1)
-  }, [])
-  useEffect(() => () => tellUnsaved(false), [])
-  const blocker = useBlocker({ shouldBlockFn: () => isDirty.current, enableBeforeUnload: () => isDirty.current, withResolver: true })
-  if (blocker.status !== 'blocked') return { onDirty, leave: null }
-  return {
-    onDirty,
-    leave: (
-      <Dialog
-        title={t('setup.leave.title')}
-        onClose={blocker.reset}
-        actions={
-          <>
-            <Button tone="main" onClick={blocker.reset}>
-              {t('setup.leave.stay')}
-            </Button>
-            <Button tone="danger" onClick={blocker.proceed}>
-              {t('setup.leave.go')}
-            </Button>
-          </>
-        }
-      >
-        <p>{t('setup.leave.what')}</p>
-      </Dialog>
-    ),
-  }
 }

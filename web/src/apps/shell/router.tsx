@@ -53,6 +53,11 @@ const setupSignInPages = async () => {
   return pages
 }
 
+const setupApiKeyPages = async () => {
+  const [pages] = await Promise.all([import('../agent-setup/api-key-pages'), addTexts('agent-setup'), addTexts('agent-setup-forms'), addTexts('api-keys')])
+  return pages
+}
+
 const setup = createRoute({ getParentRoute: () => root, path: '/agent-setup', component: lazyRouteComponent(setupPages, 'AgentSetup') })
 
 const setupStart = createRoute({ getParentRoute: () => setup, path: '/', component: lazyRouteComponent(setupPages, 'StartPage') })
@@ -87,12 +92,14 @@ const setupSignIns = createRoute({
   component: lazyRouteComponent(setupSignInPages, 'SignInsPage'),
 })
 
+const setupApiKeys = createRoute({ getParentRoute: () => setup, path: '/api-keys', component: lazyRouteComponent(setupApiKeyPages, 'ApiKeysPage') })
+
 const setupHistory = createRoute({ getParentRoute: () => setup, path: '/history', component: lazyRouteComponent(setupObjectPages, 'HistoryPage') })
 
 export const router = createRouter({
   routeTree: root.addChildren([
     dashboards.addChildren([wallboard, topology, traces, trace]),
-    setup.addChildren([setupStart, setupList, setupObject, setupNew, setupImport, setupDialRules, setupTenant, setupSignIns, setupHistory]),
+    setup.addChildren([setupStart, setupList, setupObject, setupNew, setupImport, setupDialRules, setupTenant, setupSignIns, setupApiKeys, setupHistory]),
   ]),
   scrollRestoration: true,
   // Values are words as they stand there: a search for 5060 is no number.

@@ -1,25 +1,22 @@
 import { useEffect, useState, type ReactElement } from 'react'
-import { getObject, type Stored } from '../../api/agent-setup'
-import { wordsOf } from './failures'
+import type { Stored } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { say } from '../../ui/toast'
-import { nameOfField } from './field-names'
-import { BATCH } from './batches'
-import type { Flow } from './change-flow'
+import { BatchNews } from './BatchNews'
 import { bulk, type BulkAction } from './edits'
 import { wholeFault } from './faults'
 import { wholeOf } from './form'
 import { LEVEL_MAX } from './kinds/options'
 import { ReferenceInput } from './ReferenceInput'
-import { Review } from './Review'
-import { wordsOfRule } from './rules'
+import type { Section } from './sections'
 import { useChange } from './use-change'
-import { nameOfObject } from './words'
+import { useReadAnew } from './use-read-anew'
 import styles from './List.module.css'
 
 export type BulkBarProps = {
   readonly tenant: string
+  readonly section: Section
   readonly chosen: readonly Stored[]
   readonly onClear: () => void
   /** Some of them were read anew. */
@@ -41,17 +38,7 @@ export function BulkBar({ tenant, chosen, onClear, onRead, onForget }: BulkBarPr
     cancel()
     onClear()
   }, [flow, cancel, onClear])
-  useEffect(() => {
-    if (flow.kind !== 'conflict' && flow.kind !== 'faulty') return
-    onForget(flow.proposal.edits.slice(0, flow.made).map(({ id }) => id))
-    if (flow.kind === 'faulty') return
-    const { id } = flow.conflict
-    // As it is now: then the same can be tried again.
-    void getObject(tenant, 'person', id).then((outcome) => {
-      if (outcome.kind === 'ok') onRead([outcome.value])
-      if (outcome.kind === 'failed' && outcome.failure.kind === 'not-found') onForget([id])
-    })
-  }, [flow, tenant, onRead, onForget])
+  useReadAnew(tenant, flow, onRead, onForget)
   const begin = (action: BulkAction): void => {
     if (flow.kind === 'checking') return
     if ((action.kind === 'add-skill' || action.kind === 'remove-skill') && action.skill === '') return setFault(t('setup.bulk.noSkill'))
@@ -80,42 +67,15 @@ export function BulkBar({ tenant, chosen, onClear, onRead, onForget }: BulkBarPr
       <Button onClick={() => begin({ kind: 'enable' })}>{t('setup.bulk.enable')}</Button>
       <Button onClick={onClear}>{t('setup.bulk.clear')}</Button>
       {fault === '' ? null : <p role="alert">{fault}</p>}
-      {flow.kind === 'same' ? <p role="status">{t('setup.bulk.nothing')}</p> : null}
-      {flow.kind === 'failed' ? <p role="alert">{wordsOf(flow.failure)}</p> : null}
-      {flow.kind === 'checking' && flow.proposal.edits.length > BATCH ? <p role="status">{progressOf(flow)}</p> : null}
-      {flow.kind === 'conflict' ? (
-        <p role="alert">
-          {t('setup.bulk.conflict', { name: nameOfObject(flow.conflict.kind, flow.conflict.id) })} {madeOf(flow)}
-        </p>
-      ) : null}
-      {flow.kind === 'faulty' ? (
-        <ul role="alert">
-          <li>{madeOf(flow)}</li>
-          {flow.faults.map((fault) => (
-            <li key={`${fault.kind} ${fault.id} ${fault.field} ${fault.rule}`}>
-              {[nameOfObject(fault.kind, fault.id), nameOfField(fault.kind, fault.field), wordsOfRule(fault, fault.kind)].filter((part) => part !== '').join(': ')}
-            </li>
-          ))}
-          {flow.more === 0 ? null : <li>{t('setup.review.more', { count: flow.more })}</li>}
-        </ul>
-      ) : null}
-      {flow.kind === 'review' || flow.kind === 'applying' ? (
-        <Review tenant={tenant} flow={flow} {...noteOf(flow, noAgents)} onConfirm={confirm} onCancel={cancel} />
-      ) : null}
+      <BatchNews
+        tenant={tenant}
+        flow={flow}
+        nothing={t('setup.bulk.nothing')}
+        made={(count) => (count === 0 ? t('setup.bulk.noneMade') : t('setup.bulk.someMade', { count }))}
+        note={noAgents === 0 ? undefined : t('setup.bulk.noAgents', { count: noAgents })}
+        onConfirm={confirm}
+        onCancel={cancel}
+      />
     </section>
   )
-}
-
-function progressOf({ done, proposal }: Extract<Flow, { kind: 'checking' | 'applying' }>): string {
-  return t('setup.bulk.progress', { done, count: proposal.edits.length })
-}
-
-/** What was made all the same. */
-function madeOf({ made }: Extract<Flow, { kind: 'faulty' | 'conflict' }>): string {
-  return made === 0 ? t('setup.bulk.noneMade') : t('setup.bulk.someMade', { count: made })
-}
-
-function noteOf(flow: Extract<Flow, { kind: 'review' | 'applying' }>, noAgents: number): { readonly note?: string } {
-  if (flow.kind === 'applying' && flow.proposal.edits.length > BATCH) return { note: progressOf(flow) }
-  return noAgents === 0 ? {} : { note: t('setup.bulk.noAgents', { count: noAgents }) }
 }

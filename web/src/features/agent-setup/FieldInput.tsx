@@ -3,11 +3,13 @@ import { assertNever } from '../../lib/assert-never'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { FaultsOf, Field, type FieldAttributes } from '../../ui/Field'
-import { flagIn, isRemoved, rowsIn, textIn, textsIn, typedOf, type Draft, type DraftValue, type Field as Described, type Options } from './fields'
+import { flagIn, isRemoved, rowsIn, sectionsIn, textIn, textsIn, typedOf, type Draft, type DraftValue, type Field as Described, type Options } from './fields'
 import { describedBy, HintOf } from './Hint'
+import { OneOfRows } from './OneOfRows'
 import { ReferenceInput } from './ReferenceInput'
 import { ReferencesInput } from './ReferencesInput'
 import { RowsInput } from './RowsInput'
+import { SectionsInput } from './SectionsInput'
 import styles from './Form.module.css'
 
 export type FieldInputProps = {
@@ -29,6 +31,7 @@ export function FieldInput({ tenant, field, draft, isNew, faults, onChange }: Fi
   if (field.kind === 'flag') return <Flag id={id} field={field} isOn={flagIn(draft, field.path)} faults={faults} onChange={change} />
   if (field.kind === 'many') return <Many id={id} field={field} chosen={textsIn(draft, field.path)} faults={faults} onChange={change} />
   if (field.kind === 'rows') return <RowsInput id={id} tenant={tenant} field={field} rows={rowsIn(draft, field.path)} faults={faults} onChange={change} />
+  if (field.kind === 'sections') return <SectionsInput id={id} tenant={tenant} field={field} sections={sectionsIn(draft, field.path)} faults={faults} onChange={change} />
   if (field.kind === 'references') {
     const typed = typedOf(field.path)
     return (
@@ -45,10 +48,14 @@ export function FieldInput({ tenant, field, draft, isNew, faults, onChange }: Fi
   if (field.kind === 'secret' && field.isOnlyRemoved === true) return isNew ? null : <Removable id={id} field={field} faults={faults} onRemove={() => change(false)} />
   const isFixed = field.fixed === true && !isNew
   return (
-    <Field id={id} label={t(field.label)} hint={hintOf(field, isNew)} faults={faults} required={field.required === true && !isFixed ? t('setup.needed') : undefined} isWide={field.kind === 'document' || field.kind === 'keys'}>
+    <Field id={id} label={t(field.label)} hint={hintOf(field, isNew)} faults={faults} required={field.required === true && !isFixed ? t('setup.needed') : undefined} isWide={field.kind === 'document' || field.kind === 'keys' || (field.kind === 'text' && field.isWide === true)}>
       {(attributes) => (
         <>
-          <Input tenant={tenant} field={field} value={textIn(draft, field.path)} isFixed={isFixed} attributes={attributes} onChange={change} />
+          {field.kind === 'one-of-rows' ? (
+            <OneOfRows field={field} rows={rowsIn(draft, field.rows)} value={textIn(draft, field.path)} attributes={attributes} onChange={change} />
+          ) : (
+            <Input tenant={tenant} field={field} value={textIn(draft, field.path)} isFixed={isFixed} attributes={attributes} onChange={change} />
+          )}
           {field.kind === 'secret' && !isNew && field.isKept !== true ? (
             <Button label={t('setup.secret.removeOf', { field: t(field.label) })} onClick={() => change(false)}>
               {t('setup.secret.remove')}

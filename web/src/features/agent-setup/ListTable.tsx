@@ -11,28 +11,25 @@ import styles from './List.module.css'
 export type ListTableProps = {
   readonly section: Section
   readonly items: readonly Stored[]
-  /** The chosen ones; undefined where none can be chosen. */
-  readonly chosen: Chosen | undefined
+  readonly chosen: Chosen
   /** What is shown belongs to a filter that is no more: the next is on its way. */
   readonly isStale: boolean
   readonly onChoose: (stored: readonly Stored[], isOn: boolean) => void
 }
 
 export function ListTable({ section, items, chosen, isStale, onChoose }: ListTableProps): ReactElement {
-  const isAll = chosen !== undefined && items.every(({ id }) => chosen.has(id))
+  const isAll = items.every(({ id }) => chosen.has(id))
   return (
     <div className={`${styles['scroll']} ${isStale ? styles['stale'] : ''}`} tabIndex={0} role="region" aria-label={t(section.title)} aria-busy={isStale}>
       <table className={styles['table']}>
         <thead>
           <tr>
-            {chosen === undefined ? null : (
-              <th scope="col" className={styles['choose']}>
-                <label>
-                  <span className="visually-hidden">{t('setup.list.chooseAll')}</span>
-                  <input type="checkbox" checked={isAll} disabled={isStale} onChange={(event) => onChoose(items, event.target.checked)} />
-                </label>
-              </th>
-            )}
+            <th scope="col" className={styles['choose']}>
+              <label>
+                <span className="visually-hidden">{t('setup.list.chooseAll')}</span>
+                <input type="checkbox" checked={isAll} disabled={isStale} onChange={(event) => onChoose(items, event.target.checked)} />
+              </label>
+            </th>
             <th scope="col">{t(section.idLabel)}</th>
             {section.columns.map(({ label, path, isFurther }) => (
               <th key={path} scope="col" className={isFurther === true ? styles['further'] : undefined}>
@@ -46,14 +43,12 @@ export function ListTable({ section, items, chosen, isStale, onChoose }: ListTab
             const { id, object } = stored
             return (
               <tr key={id} data-object={id}>
-                {chosen === undefined ? null : (
-                  <td className={styles['choose']}>
-                    <label>
-                      <span className="visually-hidden">{t('setup.list.choose', { name: id })}</span>
-                      <input type="checkbox" checked={chosen.has(id)} disabled={isStale} onChange={(event) => onChoose([stored], event.target.checked)} />
-                    </label>
-                  </td>
-                )}
+                <td className={styles['choose']}>
+                  <label>
+                    <span className="visually-hidden">{t('setup.list.choose', { name: id })}</span>
+                    <input type="checkbox" checked={chosen.has(id)} disabled={isStale} onChange={(event) => onChoose([stored], event.target.checked)} />
+                  </label>
+                </td>
                 <th scope="row">
                   <Link to="/agent-setup/$section/$id" params={{ section: section.path, id }}>
                     {id}

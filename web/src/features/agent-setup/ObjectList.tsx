@@ -25,20 +25,24 @@ export type ObjectListProps = {
   readonly onNew: () => void
 }
 
-/** Loaded when somebody is chosen. */
+/** Loaded when one of them is chosen. */
 const BulkBar = lazy(async () => {
   const [{ BulkBar: bar }] = await Promise.all([import('./BulkBar'), addTexts('agent-setup-forms')])
   return { default: bar }
 })
+const DeleteBar = lazy(async () => {
+  const [{ DeleteBar: bar }] = await Promise.all([import('./DeleteBar'), addTexts('agent-setup-forms')])
+  return { default: bar }
+})
 
-/** The objects of a section: to be searched, opened, and, of people, changed several at once. */
+/** The objects of a section: to be searched, opened, and several at once to be deleted or, of people, changed. */
 export function ObjectList({ tenant, section, filter, onFilter, onNew }: ObjectListProps): ReactElement {
   const { data, error, hasNextPage, isFetchingNextPage, isPlaceholderData, fetchNextPage, refetch } = useObjects(tenant, section, filter)
   const [chosen, setChosen] = useState(NOBODY)
   useShortcut('n', t(section.add), onNew)
   const failure = failureIn(error)
   const items = together(data?.pages ?? [])
-  const isPeople = section.kind === 'person'
+  const Bar = section.kind === 'person' ? BulkBar : DeleteBar
   const onClear = useCallback(() => setChosen(NOBODY), [])
   const onRead = useCallback((stored: readonly Stored[]) => setChosen((before) => chosenToo(before, stored)), [])
   const onForget = useCallback((ids: readonly string[]) => setChosen((before) => without(before, ids)), [])
@@ -48,15 +52,15 @@ export function ObjectList({ tenant, section, filter, onFilter, onNew }: ObjectL
       <Head tenant={tenant} section={section} filter={filter} onFilter={onFilter} />
       {failure === undefined ? null : <Failed failure={failure} onRetry={() => void refetch()} />}
       {data === undefined && failure === undefined ? <p>{t('loading')}</p> : null}
-      {isPeople && chosen.size > 0 ? (
+      {chosen.size > 0 ? (
         <Suspense fallback={<p>{t('loading')}</p>}>
-          <BulkBar tenant={tenant} chosen={latest(chosen, items)} onClear={onClear} onRead={onRead} onForget={onForget} />
+          <Bar tenant={tenant} section={section} chosen={latest(chosen, items)} onClear={onClear} onRead={onRead} onForget={onForget} />
         </Suspense>
       ) : null}
       {data === undefined ? null : items.length > 0 ? (
         <>
-          {isPeople && hasNextPage && !isPlaceholderData && items.every(({ id }) => chosen.has(id)) ? <ChooseAll tenant={tenant} section={section} filter={filter} onChoose={onRead} /> : null}
-          <ListTable section={section} items={items} chosen={isPeople ? chosen : undefined} isStale={isPlaceholderData} onChoose={(stored, isOn) => (isOn ? onRead(stored) : onForget(stored.map(({ id }) => id)))} />
+          {hasNextPage && !isPlaceholderData && items.every(({ id }) => chosen.has(id)) ? <ChooseAll tenant={tenant} section={section} filter={filter} onChoose={onRead} /> : null}
+          <ListTable section={section} items={items} chosen={chosen} isStale={isPlaceholderData} onChoose={(stored, isOn) => (isOn ? onRead(stored) : onForget(stored.map(({ id }) => id)))} />
         </>
       ) : hasNextPage || isPlaceholderData ? null : (
         <Empty section={section} filter={filter} />

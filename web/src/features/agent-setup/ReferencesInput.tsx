@@ -1,4 +1,4 @@
-import { useRef, type ReactElement } from 'react'
+import { useRef, useState, type ReactElement } from 'react'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { FaultsOf } from '../../ui/Field'
@@ -7,6 +7,9 @@ import { describedBy, HintOf } from './Hint'
 import { focusNeighbour } from './neighbour'
 import { ReferenceInput } from './ReferenceInput'
 import styles from './Form.module.css'
+
+/** All are shown when they are asked for: a group may have thousands. Before that the last ones, among which is whoever was just added. */
+const SHOWN_LAST = 200
 
 export type ReferencesInputProps = {
   readonly id: string
@@ -23,6 +26,8 @@ export type ReferencesInputProps = {
 /** Several other objects, in their order. */
 export function ReferencesInput({ id, tenant, field, chosen, typed, faults, onChange, onType }: ReferencesInputProps): ReactElement {
   const box = useRef<HTMLFieldSetElement>(null)
+  const [isWhole, setWhole] = useState(false)
+  const shown = isWhole ? chosen : chosen.slice(-SHOWN_LAST)
   const add = (): void => {
     const name = typed.trim()
     onType('')
@@ -30,7 +35,7 @@ export function ReferencesInput({ id, tenant, field, chosen, typed, faults, onCh
   }
   const remove = (name: string): void => {
     onChange(chosen.filter((one) => one !== name))
-    focusNeighbour(box.current, chosen.indexOf(name), id)
+    focusNeighbour(box.current, shown.indexOf(name), id)
   }
   return (
     <fieldset ref={box} className={styles['many']} aria-describedby={describedBy(id, field.hint, faults)}>
@@ -39,7 +44,7 @@ export function ReferencesInput({ id, tenant, field, chosen, typed, faults, onCh
       </legend>
       {chosen.length === 0 ? null : (
         <ul className={styles['chosen']}>
-          {chosen.map((name) => (
+          {shown.map((name) => (
             <li key={name} data-one>
               {name}
               <Button label={t('setup.removeOne', { name })} onClick={() => remove(name)}>
@@ -48,6 +53,11 @@ export function ReferencesInput({ id, tenant, field, chosen, typed, faults, onCh
             </li>
           ))}
         </ul>
+      )}
+      {shown.length === chosen.length ? null : (
+        <div>
+          <Button onClick={() => setWhole(true)}>{t('setup.showAll', { count: chosen.length })}</Button>
+        </div>
       )}
       <div className={styles['adder']}>
         <ReferenceInput tenant={tenant} of={field.of} value={typed} attributes={{ id, 'aria-label': t('setup.addTo', { field: t(field.label) }), 'aria-invalid': faults.length > 0 }} onChange={onType} onEnter={add} />

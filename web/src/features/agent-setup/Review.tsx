@@ -29,7 +29,7 @@ export function Review({ tenant, flow, note, onConfirm, onCancel }: ReviewProps)
     if (isAbout(shownAt.current, performance.now())) onConfirm()
   })
   const deleted = flow.changes.filter((change) => isDeletion(flow.proposal, change))
-  const [only] = deleted
+  const only = deleted.length === 1 ? deleted[0] : undefined
   const failure = flow.kind === 'review' ? flow.failure : undefined
   return (
     <Dialog

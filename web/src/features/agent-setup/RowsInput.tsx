@@ -1,11 +1,13 @@
-import { useRef, type ReactElement } from 'react'
+import { useRef, useState, type ReactElement } from 'react'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { FaultsOf } from '../../ui/Field'
 import { describedBy, HintOf } from './Hint'
 import type { ColumnField, Field, Row } from './fields'
 import { focusNeighbour } from './neighbour'
+import { movedTo } from './order'
 import { ReferenceInput } from './ReferenceInput'
+import arrows from './DialRules.module.css'
 import styles from './Form.module.css'
 
 export type RowsInputProps = {
@@ -13,13 +15,16 @@ export type RowsInputProps = {
   readonly tenant: string
   readonly field: Extract<Field, { kind: 'rows' }>
   readonly rows: readonly Row[]
+  /** Said of the table in the place of the field's label. */
+  readonly legend?: string
   readonly faults: readonly string[]
   readonly onChange: (value: readonly Row[]) => void
 }
 
 /** A table that grows: skills with their levels, rules. */
-export function RowsInput({ id, tenant, field, rows, faults, onChange }: RowsInputProps): ReactElement {
+export function RowsInput({ id, tenant, field, rows, legend = t(field.label), faults, onChange }: RowsInputProps): ReactElement {
   const table = useRef<HTMLFieldSetElement>(null)
+  const [told, setTold] = useState('')
   const add = (): void => {
     onChange([...rows, Object.fromEntries(field.columns.map((column) => [column.name, initial(column)]))])
     // Whoever adds a row fills it in.
@@ -29,15 +34,33 @@ export function RowsInput({ id, tenant, field, rows, faults, onChange }: RowsInp
     onChange(rows.filter((_, other) => other !== at))
     focusNeighbour(table.current, at, id)
   }
+  const move = (from: number, by: -1 | 1): void => {
+    const to = from + by
+    if (to < 0 || to >= rows.length) return
+    onChange(movedTo(rows, from, to))
+    setTold(t('setup.dialRules.moved', { name: nameOf(field.columns, rows[from] ?? {}, from), place: to + 1, count: rows.length }))
+    // Whoever moves a row goes on moving it.
+    requestAnimationFrame(() => [...(table.current?.querySelectorAll('[data-row]') ?? [])][to]?.querySelector<HTMLElement>(by < 0 ? '[data-up]' : '[data-down]')?.focus())
+  }
   const change = (at: number, name: string, value: string): void => onChange(rows.map((row, index) => (index === at ? { ...row, [name]: value } : row)))
   return (
     <fieldset ref={table} className={styles['many']} aria-describedby={describedBy(id, field.hint, faults)}>
-      <legend>{t(field.label)}</legend>
+      <legend>{legend}</legend>
       {rows.map((row, index) => (
         <div key={index} data-row data-one className={styles['row']}>
           {field.columns.map((column) => (
             <Cell key={column.name} tenant={tenant} column={column} value={row[column.name] ?? ''} number={index + 1} onChange={(value) => change(index, column.name, value)} />
           ))}
+          {field.isOrdered === true ? (
+            <>
+              <button type="button" data-up className={arrows['arrow']} aria-disabled={index === 0} aria-label={t('setup.dialRules.up', { name: nameOf(field.columns, row, index) })} onClick={() => move(index, -1)}>
+                ↑
+              </button>
+              <button type="button" data-down className={arrows['arrow']} aria-disabled={index === rows.length - 1} aria-label={t('setup.dialRules.down', { name: nameOf(field.columns, row, index) })} onClick={() => move(index, 1)}>
+                ↓
+              </button>
+            </>
+          ) : null}
           <Button label={t('setup.removeOne', { name: nameOf(field.columns, row, index) })} onClick={() => remove(index)}>
             ×
           </Button>
@@ -48,6 +71,11 @@ export function RowsInput({ id, tenant, field, rows, faults, onChange }: RowsInp
           + {t(field.add)}
         </button>
       </div>
+      {field.isOrdered === true ? (
+        <p role="status" className={styles['hint']}>
+          {told}
+        </p>
+      ) : null}
       <HintOf id={id} hint={field.hint} />
       <FaultsOf id={id} faults={faults} />
     </fieldset>

@@ -9,6 +9,8 @@ import styles from './SectionNav.module.css'
 export function SectionNav(): ReactElement {
   const nav = useRef<HTMLElement>(null)
   const { pathname } = useLocation()
+  const navigate = useNavigate()
+  useShortcut('g k', t('shortcuts.goTo', { page: t('setup.apiKeys') }), () => void navigate({ to: '/agent-setup/api-keys' }))
   useEffect(() => {
     // On a phone the sections are one line, of which a part is seen.
     nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
@@ -19,6 +21,11 @@ export function SectionNav(): ReactElement {
         {SECTIONS.map((section) => (
           <SectionLink key={section.path} section={section} />
         ))}
+        <li>
+          <Link to="/agent-setup/api-keys" className={styles['link']}>
+            {t('setup.apiKeys')}
+          </Link>
+        </li>
         <li>
           <Link to="/agent-setup/sign-ins" className={styles['link']} activeOptions={{ includeSearch: false }}>
             {t('setup.signIns')}

@@ -13,7 +13,18 @@ export function creation(kind: Kind, id: string, object: JsonObject): Edit {
 export function update(kind: Kind, base: Stored, object: JsonObject, removed: readonly string[] = []): Edit | undefined {
   const changed = changedPaths(base.object, object)
   const fields = [...changed, ...removed.filter((path) => !changed.some((whole) => path === whole || path.startsWith(`${whole}.`)))]
-  return fields.length === 0 ? undefined : { kind, id: base.id, action: 'merge', expected_revision: base.revision, object: parts(object, fields), fields }
+  const sent = fewer(fields)
+  return sent.length === 0 ? undefined : { kind, id: base.id, action: 'merge', expected_revision: base.revision, object: parts(object, sent), fields: sent }
+}
+
+/** More fields the server does not take in one edit. */
+const FIELDS_MOST = 64
+
+/** The same change by fewer fields, where there are too many: each by the object in which it stands. */
+function fewer(fields: readonly string[]): readonly string[] {
+  const depth = Math.max(...fields.map((path) => path.split('.').length))
+  if (fields.length <= FIELDS_MOST || depth === 1) return fields
+  return fewer([...new Set(fields.map((path) => path.split('.').slice(0, depth - 1).join('.')))])
 }
 
 export function deletion(kind: Kind, base: Stored): Edit {

@@ -3,8 +3,8 @@
 import type { Fault } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
 import { nameOfField } from './field-names'
-import { isFilled, wholeOf } from './form'
-import { namesIn, rowsIn, shownFields, textIn, textsIn, type Draft, type Field, type Group, type Row } from './fields'
+import { filledSections, isFilled, wholeOf } from './form'
+import { namesIn, rowsIn, sectionsIn, shownFields, textIn, textsIn, type Draft, type Field, type Group, type Row, type SectionDraft } from './fields'
 import { hasPrivateKey, keySetOf } from './key-set'
 import { wordsOfRule } from './rules'
 import { nameOfObject } from './words'
@@ -36,6 +36,10 @@ function faultOf(field: Field, draft: Draft, isNew: boolean): string | undefined
       return text.length < (field.minLength ?? 0) ? t('setup.rule.tooShort', { least: field.minLength ?? 0 }) : undefined
     case 'rows':
       return rowsIn(draft, field.path).map((row, index) => (isFilled(row) ? rowFault(field.columns, row, index + 1) : undefined)).find((found) => found !== undefined)
+    case 'one-of-rows':
+      return text === '' || rowsIn(draft, field.rows).some((row) => row[field.column]?.trim() === text) ? undefined : t('setup.fault.noneOfThem')
+    case 'sections':
+      return sectionsFault(filledSections(sectionsIn(draft, field.path)))
     case 'references':
       return field.required === true && namesIn(draft, field.path).length === 0 ? t('setup.fault.needed') : undefined
     case 'many':
@@ -63,9 +67,28 @@ function rowFault(columns: Extract<Field, { kind: 'rows' }>['columns'], row: Row
       const found = wholeFault(value, column.min, column.max, true)
       if (found !== undefined) return `${t('setup.cell', { column: t(column.label), number })}: ${found}`
     }
-    if (column.kind === 'reference' && value.trim() === '') return `${t('setup.cell', { column: t(column.label), number })}: ${t('setup.fault.needed')}`
+    if ((column.kind === 'reference' || (column.kind === 'text' && column.required === true)) && value.trim() === '') return `${t('setup.cell', { column: t(column.label), number })}: ${t('setup.fault.needed')}`
   }
   return undefined
+}
+
+function sectionsFault(sections: readonly SectionDraft[]): string | undefined {
+  if (sections.some(({ name }) => name.trim() === '')) return t('setup.lookup.namelessSection')
+  const twice = firstTwice(sections.map(({ name }) => name))
+  if (twice !== undefined) return t('setup.rule.twice', { name: twice })
+  for (const { name, entries } of sections) {
+    const ofKeys = firstTwice(entries.map(({ key = '' }) => key))
+    const empty = entries.find(({ key = '', value = '' }) => key.trim() === '' || value.trim() === '')
+    if (empty !== undefined) return `${name}: ${empty['key']?.trim() === '' ? t('setup.lookup.namelessKey') : t('setup.lookup.emptyValue', { key: empty['key'] ?? '' })}`
+    if (ofKeys !== undefined) return `${name}: ${t('setup.rule.twice', { name: ofKeys })}`
+  }
+  return undefined
+}
+
+/** The first name that stands there twice. */
+function firstTwice(names: readonly string[]): string | undefined {
+  const seen = new Set<string>()
+  return names.map((name) => name.trim()).find((name) => seen.size === seen.add(name).size)
 }
 
 export function wholeFault(text: string, min: number, max: number, required: boolean): string | undefined {
@@ -97,6 +120,8 @@ export function serverFaults(groups: readonly Group[], draft: Draft, of: string,
 /** Where in a field something is wrong: `Level, row 3` for `[1].level`, if the second row is empty and was not sent. */
 function placeIn(field: Field | undefined, draft: Draft, rest: string): string {
   if (field?.kind === 'keys') return rest.replace('.', '')
+  // Of hundreds of values: which.
+  if (field?.kind === 'sections') return rest.slice(1)
   const [, index, name] = /^\[([0-9]+)\](?:\.(.+))?$/.exec(rest) ?? []
   if (field?.kind !== 'rows' || index === undefined) return ''
   const number = 1 + (rowsIn(draft, field.path).flatMap((row, shown) => (isFilled(row) ? [shown] : []))[Number(index)] ?? Number(index))

@@ -16,7 +16,9 @@ export function fieldAt(groups: readonly Group[], path: string): Field | undefin
 /** What people call a field; its path where it has no name. */
 export function nameOfField(kind: string, path: string): string {
   const field = fieldAt(formOfKind(kind), path)
-  return field === undefined ? path : t(field.label)
+  if (field === undefined) return path
+  // Which of its sections and keys.
+  return field.kind === 'sections' && path !== field.path ? `${t(field.label)}: ${path.slice(field.path.length + 1)}` : t(field.label)
 }
 
 /** The value of a field in words. */

@@ -19,14 +19,14 @@ type Common = {
 export type Options = readonly (readonly [string, PlainText])[]
 
 export type ColumnField =
-  | { readonly kind: 'text'; readonly name: string; readonly label: PlainText }
+  | { readonly kind: 'text'; readonly name: string; readonly label: PlainText; readonly required?: boolean }
   | { readonly kind: 'whole'; readonly name: string; readonly label: PlainText; readonly min: number; readonly max: number; readonly initial: string }
   | { readonly kind: 'reference'; readonly name: string; readonly label: PlainText; readonly of: Kind }
   | { readonly kind: 'choice'; readonly name: string; readonly label: PlainText; readonly options: Options }
 
 export type Field =
-  /** `orAs`: left empty it is as that field. `isText`: left empty it is an empty text, not nothing. */
-  | (Common & { readonly kind: 'text'; readonly type?: 'text' | 'email'; readonly orAs?: string; readonly isText?: boolean })
+  /** `orAs`: left empty it is as that field. `isText`: left empty it is an empty text, not nothing. `isWide`: it takes the whole width. */
+  | (Common & { readonly kind: 'text'; readonly type?: 'text' | 'email'; readonly orAs?: string; readonly isText?: boolean; readonly isWide?: boolean })
   /** Goes to the server and never comes back; left empty it stays as it is. */
   | (Common & { readonly kind: 'secret'; readonly minLength?: number; /** There is always one: without it the object gets another. */ readonly isKept?: boolean; /** Others set it: here it can be taken away alone. */ readonly isOnlyRemoved?: boolean })
   | (Common & { readonly kind: 'whole'; readonly min: number; readonly max: number; readonly unit?: PlainText; readonly initial?: string })
@@ -43,7 +43,12 @@ export type Field =
   | (Common & { readonly kind: 'keys' })
   | (Common & { readonly kind: 'reference'; readonly of: Kind })
   | (Common & { readonly kind: 'references'; readonly of: Kind })
-  | (Common & { readonly kind: 'rows'; readonly columns: readonly ColumnField[]; readonly add: PlainText })
+  /** `isOrdered`: which one comes first says something. */
+  | (Common & { readonly kind: 'rows'; readonly columns: readonly ColumnField[]; readonly add: PlainText; readonly isOrdered?: boolean })
+  /** One of the values that a column of the rows at another path has, or none; people read those of the column `words`. */
+  | (Common & { readonly kind: 'one-of-rows'; readonly rows: string; readonly column: string; readonly words: string })
+  /** Values by section and key. */
+  | (Common & { readonly kind: 'sections' })
 
 export type Group = {
   readonly title: PlainText
@@ -56,7 +61,9 @@ export type Group = {
 }
 
 export type Row = Readonly<Record<string, string>>
-export type DraftValue = string | boolean | readonly string[] | readonly Row[]
+/** A section of a list with its keys and values, as a form holds it. */
+export type SectionDraft = { readonly name: string; readonly entries: readonly Row[] }
+export type DraftValue = string | boolean | readonly string[] | readonly Row[] | readonly SectionDraft[]
 /** What a form holds, by the paths of its fields; switches of groups by `@` and the path of their object, a name that is typed and not yet
  *  added by `+` and the path of its list. A secret that is to be removed is false. */
 export type Draft = Readonly<Record<string, DraftValue>>
@@ -72,8 +79,13 @@ export const textsIn = (draft: Draft, path: string): readonly string[] => {
 }
 export const rowsIn = (draft: Draft, path: string): readonly Row[] => {
   const value = draft[path]
-  return Array.isArray(value) ? value.filter((one): one is Row => typeof one === 'object') : []
+  return Array.isArray(value) ? value.filter((one): one is Row => typeof one === 'object' && !isSection(one)) : []
 }
+export const sectionsIn = (draft: Draft, path: string): readonly SectionDraft[] => {
+  const value = draft[path]
+  return Array.isArray(value) ? value.filter(isSection) : []
+}
+const isSection = (one: unknown): one is SectionDraft => typeof one === 'object' && one !== null && 'entries' in one && Array.isArray(one.entries)
 
 /** The name of what is typed beside a list. */
 export const typedOf = (path: string): string => `+${path}`

@@ -2,7 +2,7 @@
 
 import type { Json, JsonObject } from '../../api/agent-setup'
 import { above, at, isList, isNothing, isObject, isSame, withAt } from './document'
-import { flagIn, isOn, isShown, namesIn, rowsIn, switchOf, textIn, textsIn, typedOf, type ColumnField, type Draft, type DraftValue, type Field, type Group, type Row } from './fields'
+import { flagIn, isOn, isShown, namesIn, rowsIn, sectionsIn, switchOf, textIn, textsIn, typedOf, type ColumnField, type Draft, type DraftValue, type Field, type Group, type Row, type SectionDraft } from './fields'
 import { keySetOf } from './key-set'
 
 /** What a form holds for a document. */
@@ -28,6 +28,8 @@ function drafted(field: Field, value: Json | undefined): DraftValue {
       return isList(value) ? value.filter(isObject).map((row) => rowOf(field.columns, row)) : []
     case 'keys':
       return isObject(value) ? JSON.stringify(value, null, 2) : ''
+    case 'sections':
+      return entriesOf(value).map(([name, values]) => ({ name, entries: entriesOf(values).map(([key, text]) => ({ key, value: String(text) })) }))
     case 'whole':
     case 'choice':
       return isNothing(value) ? (field.initial ?? '') : String(value)
@@ -38,6 +40,11 @@ function drafted(field: Field, value: Json | undefined): DraftValue {
 
 function listed(value: Json | undefined): readonly string[] {
   return isList(value) ? value.filter((one) => typeof one === 'string') : []
+}
+
+/** Names with what stands there, without those where nothing does. */
+function entriesOf(value: Json | undefined): readonly (readonly [string, Json | undefined])[] {
+  return isObject(value) ? Object.entries(value).filter(([, one]) => !isNothing(one)) : []
 }
 
 function rowOf(columns: readonly ColumnField[], row: JsonObject): Row {
@@ -63,10 +70,10 @@ function withField(document: JsonObject, field: Field, { draft, began, base }: S
   if (field.kind === 'secret') return textIn(draft, field.path) === '' ? document : withAt(document, field.path, textIn(draft, field.path))
   const isThere = base !== null && isObject(at(base, above(field.path)))
   if (isThere && isSame(value as Json, began[field.path] as Json)) return document
-  return withAt(document, field.path, written(field, draft))
+  return withAt(document, field.path, field.kind === 'sections' ? sectionsOf(sectionsIn(draft, field.path), at(base ?? {}, field.path)) : written(field, draft))
 }
 
-function written(field: Field, draft: Draft): Json {
+function written(field: Exclude<Field, { kind: 'sections' }>, draft: Draft): Json {
   const { path } = field
   switch (field.kind) {
     case 'flag':
@@ -109,6 +116,27 @@ export function isFilled(row: Row): boolean {
 /** A row that says nothing is none. */
 export function filledRows(rows: readonly Row[]): readonly Row[] {
   return rows.filter(isFilled)
+}
+
+/** A section that says nothing is none. */
+export function filledSections(sections: readonly SectionDraft[]): readonly SectionDraft[] {
+  return sections.map(({ name, entries }) => ({ name, entries: filledRows(entries) })).filter(({ name, entries }) => name.trim() !== '' || entries.length > 0)
+}
+
+/** Values by section and key. What was there before is taken as it is, whatever is typed without the spaces around it. */
+function sectionsOf(sections: readonly SectionDraft[], before: Json | undefined): Json {
+  const kept = (of: Json | undefined, name: string): string => (isObject(of) && Object.hasOwn(of, name) ? name : name.trim())
+  return Object.fromEntries(
+    filledSections(sections).map(({ name: typed, entries }) => {
+      const name = kept(before, typed)
+      const held = isObject(before) && Object.hasOwn(before, name) ? before[name] : undefined
+      const values = entries.map(({ key: typedKey = '', value = '' }) => {
+        const key = kept(held, typedKey)
+        return [key, isObject(held) && Object.hasOwn(held, key) && held[key] === value ? value : value.trim()] as const
+      })
+      return [name, Object.fromEntries(values)] as const
+    }),
+  )
 }
 
 function cell(column: ColumnField, value: string): Json {

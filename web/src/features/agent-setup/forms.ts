@@ -4,6 +4,8 @@ import type { Group } from './fields'
 import { DIAL_RULE } from './kinds/dial-rule'
 import { dnGroups } from './kinds/dn'
 import { DN_TYPES, QUEUE_TYPES } from './kinds/options'
+import { AGENT_GROUP, PLACE_GROUP } from './kinds/groups'
+import { ACTION_CODE, BUSINESS_ATTRIBUTE, LIST } from './kinds/lookup'
 import { APPLICATION, CLIENT, FEATURE_CODE, NUMBER, PLACE, PROMPT, SCHEDULE, SKILL } from './kinds/others'
 import { PERSON } from './kinds/person'
 import { TENANT } from './kinds/tenant'
@@ -25,6 +27,11 @@ const FORMS: Readonly<Record<string, readonly Group[]>> = {
   'dial-rules': DIAL_RULE,
   clients: CLIENT,
   tenant: TENANT,
+  'agent-groups': AGENT_GROUP,
+  'place-groups': PLACE_GROUP,
+  'action-codes': ACTION_CODE,
+  lists: LIST,
+  'business-attributes': BUSINESS_ATTRIBUTE,
 }
 
 export function formOf({ path }: Pick<Section, 'path'>): readonly Group[] {

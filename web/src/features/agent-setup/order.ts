@@ -30,13 +30,18 @@ export function ordered(rules: readonly Stored[], names: readonly string[]): rea
   return [...named, ...inOrder(rules).filter(({ id }) => !names.includes(id))]
 }
 
+/** The same ones with that at one place put to another. */
+export function movedTo<T>(all: readonly T[], from: number, to: number): readonly T[] {
+  const others = all.filter((_, index) => index !== from)
+  return [...others.slice(0, to), ...all.slice(from, from + 1), ...others.slice(to)]
+}
+
 /** The names with one of them moved by so many places; the same ones where it cannot go further. */
 export function moved(names: readonly string[], name: string, by: number): readonly string[] {
   const from = names.indexOf(name)
   const to = from + by
   if (from < 0 || to < 0 || to >= names.length) return names
-  const others = names.filter((one) => one !== name)
-  return [...others.slice(0, to), name, ...others.slice(to)]
+  return movedTo(names, from, to)
 }
 
 /** The edits by which they get this order: the places that there are, given anew, so that as few as can be change. */

@@ -5,16 +5,24 @@ import { renderToStaticMarkup } from 'react-dom/server'
 import { describe, expect, test } from 'vitest'
 import type { Stored } from '../../api/agent-setup'
 import { addTexts } from '../../lib/i18n'
+import { ApiKeyForm } from './ApiKeyForm'
+import { ApiKeys } from './ApiKeys'
 import { DialRules } from './DialRules'
+import { deletion } from './edits'
 import { toDraft } from './form'
 import { formOf } from './forms'
+import { ListTable } from './ListTable'
+import { MadeKey } from './MadeKey'
 import { ObjectForm } from './ObjectForm'
+import { NOBODY } from './paging'
+import { Review } from './Review'
 import { sectionAt, type Section } from './sections'
 import { SignIns } from './SignIns'
 
 await addTexts('agent-setup')
 await addTexts('agent-setup-forms')
 await addTexts('sign-ins')
+await addTexts('api-keys')
 
 const section = (path: string): Section => {
   const found = sectionAt(path)
@@ -94,4 +102,72 @@ test('sign-ins are said in words, with whom they are about', () => {
   // Where the column of it is left out, the row says it.
   expect(html).toContain('With: Firefox')
   expect(html).toContain(`time zone, ${new Intl.DateTimeFormat().resolvedOptions().timeZone}.`)
+})
+
+describe('API keys', () => {
+  const key = { id: '3bF0aZ9xQ1c', name: 'crm', client: 'reports', scopes: ['webhooks'], madeBy: 'person/ann', madeAt: 0, endsAt: Date.now() + 9e10, usedAt: undefined, revokedAt: undefined }
+  test('have a state, and a way to their end as long as they are good', () => {
+    const keys = [key, { ...key, id: 'b', name: 'old', client: '', revokedAt: 5 }, { ...key, id: 'c', name: 'trial', endsAt: 5 }]
+    const html = drawn(<ApiKeys tenant="example" scopes={[]} onHeld={nothing} />, [[['agent-setup', 'example', 'api-keys'], keys]])
+    expect([...html.matchAll(/data-state="([a-z]+)"/g)].map((match) => match[1])).toEqual(['active', 'revoked', 'ended'])
+    expect([...html.matchAll(/aria-label="Revoke ([a-z]+)"/g)].map((match) => match[1])).toEqual(['crm'])
+    for (const words of ['Active', 'Revoked', 'Ended', 'tlk_3bF0aZ9xQ1c_…', 'New API key', '/agent-setup/clients/reports']) expect(html).toContain(words)
+  })
+  test('are made with scopes of who makes them', () => {
+    const html = drawn(<ApiKeyForm tenant="example" scopes={['openid', 'config:read', 'webhooks']} onMade={nothing} onDirty={nothing} onCancel={nothing} />)
+    expect([...html.matchAll(/<code>([a-z:]+)<\/code>/g)].map((match) => match[1])).toEqual(['webhooks', 'config:read'])
+    for (const id of ['api-key-name', 'api-key-scopes', 'api-key-expires_at', 'api-key-client']) expect(html).toContain(`id="${id}"`)
+  })
+  test('are shown with a warning, and not at all where the answer is lost', () => {
+    const html = drawn(<MadeKey made={{ apiKey: key, key: 'tlk_x_y' }} onDone={nothing} />)
+    expect(html).toMatch(/readOnly="" [^>]*value="tlk_x_y"/)
+    for (const words of ['It is shown this once and kept nowhere', 'Copy the key', 'I have kept it']) expect(html).toContain(words)
+    const lost = drawn(<MadeKey made={{ apiKey: key, key: undefined }} onDone={nothing} />)
+    expect(lost).toContain('Revoke it and make another one.')
+    expect(lost).not.toMatch(/<input|Copy the key/)
+  })
+})
+
+test('a list has its sections folded, and says at the field what is wrong with them', () => {
+  const groups = formOf(section('lists'))
+  const draft = toDraft(groups, { name: 'Branches', sections: { berlin: { open: '09:00', greeting: 'de' } } })
+  const html = drawn(<ObjectForm tenant="example" groups={groups} draft={draft} isNew={false} isFrozen={false} faults={{ sections: ['berlin: open has no value.'] }} wayOut={null} onChange={nothing} />)
+  expect(html).toMatch(/<details data-section="true"[^>]*><summary>berlin <span[^>]*>2 values<\/span><\/summary><\/details>/)
+  expect(html).toContain('aria-describedby="field-sections-hint field-sections-fault"')
+  expect(html).toContain('href="#field-sections"')
+  expect(html).not.toContain('09:00')
+})
+
+test('values of a business attribute have an order, and one of them is the default', () => {
+  const groups = formOf(section('business-attributes'))
+  const draft = toDraft(groups, { name: 'Language', values: [{ value: 'en', display_name: 'English' }, { value: 'de' }], default: 'fr' })
+  const html = drawn(<ObjectForm tenant="example" groups={groups} draft={draft} isNew={false} isFrozen={false} faults={{}} wayOut={null} onChange={nothing} />)
+  for (const words of ['aria-disabled="true" aria-label="Move en up"', 'aria-disabled="false" aria-label="Move en down"', 'aria-disabled="true" aria-label="Move de down"', 'English (en)', '<option value="de">de</option>', '<option value="fr" selected="">fr</option>']) expect(html).toContain(words)
+})
+
+test('a group of thousands shows the last of its members, and all when they are asked for', () => {
+  const groups = formOf(section('agent-groups'))
+  const draft = toDraft(groups, { name: 'All', agents: Array.from({ length: 3_000 }, (_, index) => `agent${index}`) })
+  const html = drawn(<ObjectForm tenant="example" groups={groups} draft={draft} isNew={false} isFrozen={false} faults={{}} wayOut={null} onChange={nothing} />)
+  expect(html.match(/data-one/g)).toHaveLength(200)
+  expect(html).toContain('Show all 3,000')
+  expect([html.includes('Remove agent2999'), html.includes('Remove agent0"')]).toEqual([true, false])
+})
+
+test('objects of every list can be chosen, one by one or all', () => {
+  const html = drawn(<ListTable section={section('place-groups')} items={[{ id: 'Floor 2', revision: 7, object: { name: 'Floor 2' } }]} chosen={NOBODY} isStale={false} onChoose={nothing} />)
+  for (const words of ['Select Floor 2', 'Select all that are shown']) expect(html).toContain(words)
+})
+
+test('before several are deleted all of them are shown; what uses one is asked for of one alone', () => {
+  const stored = (id: string): Stored => ({ id, revision: 7, object: { name: id } })
+  const drawnFor = (ids: readonly string[]): string => {
+    const edits = ids.map((id) => deletion('skill', stored(id)))
+    const changes = ids.map((id) => ({ kind: 'skill', id, before: { name: id }, after: null }))
+    const flow = { kind: 'review', proposal: { edits, requestId: 'r1', secrets: [] }, changes, failure: undefined } as const
+    return drawn(<Review tenant="example" flow={flow} onConfirm={nothing} onCancel={nothing} />, [[['agent-setup', 'example', 'uses', 'skill', 'French'], []]])
+  }
+  for (const words of ['This will be deleted', 'Skill French', 'Skill Sales']) expect(drawnFor(['French', 'Sales'])).toContain(words)
+  expect(drawnFor(['French', 'Sales'])).not.toContain('Nothing refers to it.')
+  expect(drawnFor(['French'])).toContain('Nothing refers to it.')
 })

@@ -2,7 +2,6 @@
 
 import type { SignIn } from '../../api/sign-ins'
 import { t, type PlainText } from '../../lib/i18n'
-import { sectionOf, type Section } from './sections'
 
 export const EVENTS: Readonly<Record<string, PlainText>> = {
   signed_in: 'setup.signIns.event.signedIn',
@@ -16,11 +15,11 @@ export const EVENTS: Readonly<Record<string, PlainText>> = {
   revoked: 'setup.signIns.event.revoked',
   token_family_reused: 'setup.signIns.event.tokenFamilyReused',
   client_token: 'setup.signIns.event.clientToken',
-  key_rotated: 'setup.signIns.event.keyRotated',
   api_key_created: 'setup.signIns.event.apiKeyCreated',
   api_key_used: 'setup.signIns.event.apiKeyUsed',
   api_key_revoked: 'setup.signIns.event.apiKeyRevoked',
   passkey_copied: 'setup.signIns.event.passkeyCopied',
+  key_rotated: 'setup.signIns.event.keyRotated',
 }
 
 export const WAYS: Readonly<Record<string, PlainText>> = {
@@ -29,13 +28,13 @@ export const WAYS: Readonly<Record<string, PlainText>> = {
   recovery_code: 'setup.signIns.way.recoveryCode',
   provider: 'setup.signIns.way.provider',
   device_code: 'setup.signIns.way.deviceCode',
+  jwt_bearer: 'setup.signIns.way.jwtBearer',
   client_secret: 'setup.signIns.way.clientSecret',
+  client_assertion: 'setup.signIns.way.clientAssertion',
   authorization_code: 'setup.signIns.way.authorizationCode',
   refresh_token: 'setup.signIns.way.refreshToken',
   access_token: 'setup.signIns.way.accessToken',
   everywhere: 'setup.signIns.way.everywhere',
-  jwt_bearer: 'setup.signIns.way.jwtBearer',
-  client_assertion: 'setup.signIns.way.clientAssertion',
   api_key: 'setup.signIns.way.apiKey',
   passkey_alone: 'setup.signIns.way.passkeyAlone',
   passkey: 'setup.signIns.way.passkey',
@@ -52,17 +51,6 @@ export const wordsOfEvent = (event: string): string => named(EVENTS, event)
 export function wordsOfSignIn({ event, way, client, times }: Pick<SignIn, 'event' | 'way' | 'client' | 'times'>): string {
   const parts = [wordsOfEvent(event), way === '' ? '' : named(WAYS, way), client === '' ? '' : t('setup.signIns.client', { client }), times > 1 ? t('setup.signIns.times', { count: times }) : '']
   return parts.filter((part) => part !== '').join(', ')
-}
-
-/** Whom it is about: a name, and where that object is edited. */
-export type Whom = { readonly name: string; readonly section: Section | undefined }
-
-/** `person/ann`, `client/reports`, or whatever else a subject is; undefined for nobody who is known. */
-export function whomOf(subject: string): Whom | undefined {
-  if (subject === '') return undefined
-  const [kind = '', ...rest] = subject.split('/')
-  const name = rest.join('/')
-  return name === '' || (kind !== 'person' && kind !== 'client') ? { name: subject, section: undefined } : { name, section: sectionOf(kind) }
 }
 
 // === times ===

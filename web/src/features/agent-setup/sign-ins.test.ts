@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { addTexts } from '../../lib/i18n'
-import { EVENTS, localOf, timeOf, WAYS, whomOf, wordsOfEvent, wordsOfSignIn } from './sign-in-words'
+import { EVENTS, localOf, timeOf, WAYS, wordsOfEvent, wordsOfSignIn } from './sign-in-words'
+import { whomOf } from './whom'
 
 await addTexts('agent-setup')
 await addTexts('sign-ins')
