@@ -118,6 +118,6 @@ describe('business attributes', () => {
   test('have a default that is one of them, and no value without a name', () => {
     expect(ownFaults(BUSINESS_ATTRIBUTE, draft, false)).toEqual({})
     expect(ownFaults(BUSINESS_ATTRIBUTE, { ...draft, default: 'fr' }, false)).toEqual({ default: ['It is none of the values above.'] })
-    expect(ownFaults(BUSINESS_ATTRIBUTE, { ...draft, default: '', values: [{ value: '', display_name: 'Nothing' }] }, false)).toEqual({ values: ['Value: It is needed.'] })
+    expect(ownFaults(BUSINESS_ATTRIBUTE, { ...draft, default: '', values: [{ value: '', display_name: 'Nothing' }] }, false)).toEqual({ values: ['Value, row 1: It is needed.'] })
   })
 })
