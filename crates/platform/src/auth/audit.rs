@@ -128,11 +128,8 @@ impl AuditTasks {
 }
 
 impl Auth {
-    /// Notes what has happened at a request about that tenant. What is of no tenant is not noted.
+    /// Notes what has happened at a request about that tenant; what is of no tenant is of the installation.
     pub(super) fn note(&self, tenant: &TenantId, source: &RequestSource, record: SignInRecord) {
-        if tenant == self.guesses.nowhere() {
-            return;
-        }
         let (at, source, user_agent) = (self.now(), source.address.clone(), source.user_agent.clone());
         let record = SignInRecord { at, source, user_agent, ..record };
         self.hand_over(Noticed { tenant: tenant.clone(), record });

@@ -102,15 +102,31 @@ fn with_passkey<'a>(site: &'a Installation, user: &DemoUser) -> Result<(Visitor<
     Ok((desk, key, codes))
 }
 
-/// What is noted of that event by that way, as soon as there is something.
-fn noted(site: &Installation, event: &str, way: &str) -> Result<Vec<Value>> {
+/// The output of a command on the site.
+fn said(site: &Installation, arguments: &[&str]) -> Result<String> {
     let output = Command::new(testkit::installation::binary()?)
-        .args(["token", "--tenant", "example", "--scope", "config:read", "--sub", "tool/audit"])
+        .args(arguments)
         .args(["--instance", &site.demo.instance.to_string(), "--data-dir"])
         .arg(site.data_dir())
         .output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let token = String::from_utf8(output.stdout)?.trim().to_owned();
+    ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// Until that event is noted of a passkey alone, about nobody, and of no tenant.
+fn noted_of_installation(site: &Installation, event: &str) -> Result<()> {
+    wait::until(SOON, || {
+        let lines = said(site, &["tenant", "sign-ins", "*", "--event", event, "--format", "json"])?;
+        let items = lines.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+        let is_there = items.iter().any(|item| item["way"] == "passkey_alone" && item["subject"].is_null());
+        Ok(is_there.then_some(()))
+    })
+    .with_context(|| format!("no {event} is noted of the installation"))
+}
+
+/// What is noted of that event by that way, as soon as there is something.
+fn noted(site: &Installation, event: &str, way: &str) -> Result<Vec<Value>> {
+    let token = said(site, &["token", "--tenant", "example", "--scope", "config:read", "--sub", "tool/audit"])?;
     wait::until(SOON, || {
         let answer = Visitor::new(site)?.bearing(&format!("{API}?event={event}"), &token)?;
         let items = answer.json()?["items"].as_array().cloned().unwrap_or_default();
@@ -332,6 +348,12 @@ fn a_passkey_alone_is_refused_elsewhere_of_who_is_disabled_and_where_a_provider_
     ensure!(refused.status == 401 && !is_signed_in(&visitor)?, "another tenant: {} {}", refused.status, refused.body);
     let taken = alone(&visitor, &mut key, VERIFIED)?;
     ensure!(taken.status == 303 && is_signed_in(&visitor)?, "{} {}", taken.status, taken.body);
+    // With two tenants, this sign-in is for none.
+    ensure!(
+        alone(&Visitor::new(&site)?, &mut SecurityKey::new()?, VERIFIED)?.status == 401,
+        "a key that nobody has made"
+    );
+    noted_of_installation(&site, "refused")?;
 
     let name = &user.user;
     site.change_example(|file| {

@@ -22,7 +22,7 @@ Examples:
 --since is a time as RFC 3339 has it, or how long ago, as 30m, 24h or 7d. Events are signed_in, refused, locked_out,
 second_factor_set, second_factor_removed, password_changed, session_ended, token_family_reused, client_token, revoked,
 signed_out, api_key_created, api_key_used (from an address), api_key_revoked and passkey_copied. With * as tenant it is
-key_rotated, which is of the installation.";
+what is of the installation: key_rotated, and refused and locked_out at sign-ins for no tenant.";
 
 /// Records that are read at once.
 const AT_ONCE: u32 = 500;
