@@ -126,7 +126,9 @@ async fn of_refresh_token(auth: &Auth, login: &ClientLogin, token: &str) -> Resu
     if family.client != login.client.id || !family.is_good(shown.digest, auth.now()) {
         return Ok(None);
     }
-    if auth.people.active_with(&login.tenant, &family.user, family.credential).await?.is_none() {
+    // What would not be exchanged is not good.
+    let (user, by_two_factors) = (&family.user, family.by_two_factors);
+    if auth.people.who_may_go_on(&login.tenant, user, family.credential, by_two_factors).await?.is_none() {
         return Ok(None);
     }
     Ok(Some(json!({

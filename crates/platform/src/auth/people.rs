@@ -113,6 +113,21 @@ impl People {
         Ok(self.person(tenant, user).await?.filter(is_that))
     }
 
+    /// Whoever was signed in with that credential and may go on: there is the person, not disabled, with that credential still, and was
+    /// signed in by two factors or needs but one. Sessions, refresh tokens and what is said of these are decided here.
+    pub async fn who_may_go_on(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        seen: Digest,
+        by_two_factors: bool,
+    ) -> Result<Option<Person>, Trouble> {
+        let Some(person) = self.active_with(tenant, user, seen).await? else { return Ok(None) };
+        // Who was signed in by the password alone shows more once the tenant asks for it.
+        let is_enough = by_two_factors || !self.requires_second_factor(tenant, &person).await?;
+        Ok(is_enough.then_some(person))
+    }
+
     /// Replaces a person's password, if it still is the one that was seen.
     pub async fn replace_password(
         &self,

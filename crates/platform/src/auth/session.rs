@@ -35,12 +35,9 @@ pub(super) async fn of_browser(
         return Ok(None);
     }
     let (tenant, now) = (&cookie.tenant, auth.now());
-    let person = auth.people.active_with(tenant, &session.user, session.credential).await?;
-    let is_enough = match &person {
-        Some(person) => session.by_two_factors || !auth.people.requires_second_factor(tenant, person).await?,
-        None => false,
-    };
-    match person.filter(|_| is_enough) {
+    let (user, by_two_factors) = (&session.user, session.by_two_factors);
+    let person = auth.people.who_may_go_on(tenant, user, session.credential, by_two_factors).await?;
+    match person {
         Some(person) => Ok(Some(SignedIn { cookie, session, person })),
         None => {
             // Whoever is enabled again, or has a new password, signs in anew.

@@ -204,7 +204,10 @@ fn a_tenant_asks_for_a_second_factor_and_takes_one_away() -> Result<()> {
     let site = Installation::start()?;
     let user = site.demo.users.iter().find(|user| user.kind == "administrator").context("no administrator")?;
     let other = site.demo.users.iter().find(|user| user.kind == "agent").context("no agent")?;
-    let (before, agent) = (Visitor::new(&site)?, Visitor::new(&site)?);
+    let (before, agent, program) = (Visitor::new(&site)?, Visitor::new(&site)?, Visitor::new(&site)?);
+    let tokens = program.redeem(&program.code(&user.user, &user.password)?, VERIFIER)?;
+    let refresh_token = tokens.token("refresh_token")?;
+    ensure!(program.introspect(&refresh_token)?.json()?["active"] == true, "a refresh token is not active");
     before.sign_in(&user.user, &user.password)?;
     agent.sign_in(&other.user, &other.password)?;
     site.change_example(|file| file.replacen('\n', "\nrequire_second_factor: [administrator]\n", 1))?;
@@ -217,6 +220,8 @@ fn a_tenant_asks_for_a_second_factor_and_takes_one_away() -> Result<()> {
     };
     let (desk, page) = asks("Set up a second factor")?;
     ensure!(desk.cookie(SESSION)?.is_none(), "the password alone has a session");
+    ensure!(program.introspect(&refresh_token)?.json()?["active"] == false, "what is not exchanged any more is active");
+    ensure!(program.refresh(&refresh_token)?.error() == "invalid_grant", "a refresh token of before is exchanged");
     ensure!(!is_signed_in(&before)? && is_signed_in(&agent)?, "the session of before goes on");
     ensure!(desk.by_password(&user.user, &user.password)?.error() == "invalid_grant", "a password is enough");
     let mut app = Authenticator::new(&key(&page)?)?;

@@ -14,7 +14,7 @@ use super::super::issue::{RefreshToken, TokenBearer};
 use super::super::parameters::Parameters;
 use super::super::source::RequestSource;
 use super::super::{Auth, issue};
-use super::{invalid_grant, person_of, required};
+use super::{invalid_grant, required};
 
 /// How often an exchange is tried when others exchange tokens of the same family at a time.
 const TRIES_MAX: usize = 8;
@@ -39,16 +39,9 @@ pub(super) async fn exchange(
             RefreshOutcome::Reused => return Err(reused(auth, login, &read.family, source).await?),
             RefreshOutcome::Expired | RefreshOutcome::OtherClient => return Err(invalid_grant(OVER)),
         };
-        let person = person_of(auth, &login.tenant, &exchanged.user, exchanged.credential).await?;
-        // Who was signed in by the password alone shows more once the tenant asks for it.
-        let is_enough = match &person {
-            Some(person) => {
-                exchanged.by_two_factors || !auth.people.requires_second_factor(&login.tenant, person).await?
-            }
-            None => false,
-        };
-        let Some(person) = person.filter(|_| is_enough) else {
-            let (user, sign_in) = (&exchanged.user, &exchanged.sign_in);
+        let (user, sign_in, by_two_factors) = (&exchanged.user, &exchanged.sign_in, exchanged.by_two_factors);
+        let going_on = auth.people.who_may_go_on(&login.tenant, user, exchanged.credential, by_two_factors);
+        let Some(person) = going_on.await? else {
             auth.store.end_sign_in(&login.tenant, user, sign_in, auth.now()).await?;
             auth.note(&login.tenant, source, of_family(SignInEvent::SessionEnded, &exchanged));
             return Err(invalid_grant(OVER));
