@@ -5,7 +5,7 @@ use infra::{ObjectChange, Result};
 use model::TenantId;
 
 use super::read::{self, Lists};
-use super::sign_in::client;
+use super::sign_in::{self, client};
 use super::{Row, Turn, documents, query, revisions};
 
 /// The present state of each of these objects. What it costs does not depend on how many people and phones the tenant has.
@@ -92,8 +92,7 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
             Ok(Some(Object::Place(Box::new(place))))
         }
         ObjectKind::Client => {
-            let sql = "SELECT id, name, secret, grants, scopes, backchannel_logout_uri, extras FROM client WHERE tenant = ? AND id = ?";
-            let Some(row) = db.rows(one(sql)).await?.into_iter().next() else { return Ok(None) };
+            let Some(row) = db.rows(one(sign_in::CLIENT)).await?.into_iter().next() else { return Ok(None) };
             let uris = "SELECT uri FROM client_redirect_uri WHERE tenant = ? AND id = ? ORDER BY place";
             let uris = db.rows(one(uris)).await?;
             let uris = uris.iter().map(|row| row.text("uri")).collect::<Result<_>>()?;

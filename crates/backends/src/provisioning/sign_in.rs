@@ -35,6 +35,17 @@ impl ClientExtras {
     }
 }
 
+macro_rules! clients {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, name, secret, grants, scopes, backchannel_logout_uri, extras FROM client WHERE tenant = ? ",
+            $which
+        )
+    };
+}
+const CLIENTS: &str = clients!("ORDER BY dbid");
+pub(super) const CLIENT: &str = clients!("AND id = ?");
+
 /// All clients of a tenant.
 pub(super) async fn clients(db: &mut dyn Turn, tenant: &TenantId) -> Result<Vec<OAuthClient>> {
     let all = |sql| query(sql).bind(tenant.as_str());
@@ -42,8 +53,7 @@ pub(super) async fn clients(db: &mut dyn Turn, tenant: &TenantId) -> Result<Vec<
     for row in db.rows(all("SELECT id, uri FROM client_redirect_uri WHERE tenant = ? ORDER BY id, place")).await? {
         uris.push((row.text("id")?, row.text("uri")?));
     }
-    let sql = "SELECT id, name, secret, grants, scopes, backchannel_logout_uri, extras FROM client WHERE tenant = ? ORDER BY dbid";
-    let rows = db.rows(all(sql)).await?;
+    let rows = db.rows(all(CLIENTS)).await?;
     let of = |id: &str| uris.iter().filter(|(of, _)| of == id).map(|(_, uri)| uri.clone()).collect();
     rows.iter().map(|row| client(row, of(&row.text("id")?))).collect()
 }
