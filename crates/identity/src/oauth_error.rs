@@ -33,8 +33,6 @@ pub enum ErrorCode {
     RequestUriNotSupported,
     /// The server has too much to do.
     TemporarilyUnavailable,
-    /// The fault is ours.
-    ServerError,
 }
 
 impl ErrorCode {
@@ -56,7 +54,6 @@ impl ErrorCode {
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
-            Self::ServerError => "server_error",
         }
     }
 }

@@ -34,8 +34,6 @@ pub struct KnownPasskey<'a> {
 pub struct ProvedPasskey {
     /// How often it has signed by now, to be kept.
     pub counter: u32,
-    /// Whether the authenticator knew who has shown it.
-    pub user_verified: bool,
 }
 
 impl ShownPasskey<'_> {
@@ -57,6 +55,6 @@ impl ShownPasskey<'_> {
         if counts && data.counter <= known.counter {
             return Err(PasskeyFault::CounterBack);
         }
-        Ok(ProvedPasskey { counter: data.counter, user_verified: data.is_user_verified() })
+        Ok(ProvedPasskey { counter: data.counter })
     }
 }

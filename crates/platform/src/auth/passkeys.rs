@@ -114,7 +114,7 @@ pub(super) async fn check_after_first_step(
     let looked_at = async {
         let known = of_person(auth, tenant, person).await?.into_iter().find(|known| known.id == shown.id);
         match known {
-            Some(known) => proved(auth, tenant, &known, shown, challenge, false).await,
+            Some(known) => proved(auth, tenant, (tenant, &known), shown, challenge, false).await,
             None => Ok(PasskeyOutcome::Wrong),
         }
     };
@@ -161,7 +161,7 @@ pub(super) async fn check_alone(
         let of_person = person.as_ref().and_then(|person| second_factor::held(auth, &tenant, person).passkeys);
         let is_theirs = of_person.is_some() && shown.handle == of_person && known.handle == text(of_person.as_ref());
         let outcome = match is_theirs {
-            true => proved(auth, auth.guesses.nowhere(), &known, shown, challenge, true).await?,
+            true => proved(auth, auth.guesses.nowhere(), (&tenant, &known), shown, challenge, true).await?,
             false => PasskeyOutcome::Wrong,
         };
         Ok::<_, Trouble>((Some((tenant, known.user, person)), outcome))
@@ -198,11 +198,11 @@ async fn kept_or_undone<T>(
     }
 }
 
-/// Whether it is that passkey, now and for the first time. Its challenge is spent under `spent_in`, whatever comes of it.
+/// Whether it is that passkey of the tenant, now and for the first time. Its challenge is spent under `spent_in`, whatever comes of it.
 async fn proved(
     auth: &Auth,
     spent_in: &TenantId,
-    known: &StoredPasskey,
+    (tenant, known): (&TenantId, &StoredPasskey),
     shown: &PasskeyFields,
     challenge: &PasskeyChallenge,
     verified: bool,
@@ -228,9 +228,7 @@ async fn proved(
         }
     };
     let passkeys = &auth.ctx.stores.passkeys;
-    // The tenant in which it is kept.
-    let Some((tenant, _)) = passkeys.find_passkey(&known.id).await? else { return Ok(PasskeyOutcome::Wrong) };
-    if passkeys.note_use(&tenant, &known.id, proved.counter, auth.now()).await? {
+    if passkeys.note_use(tenant, &known.id, proved.counter, auth.now()).await? {
         return Ok(PasskeyOutcome::Right);
     }
     // It was removed meanwhile, or has signed as often elsewhere.

@@ -108,7 +108,7 @@ impl StreamFrame {
     }
 }
 
-/// StreamFrames up to the end of the stream, which the last one names.
+/// Frames up to the end of the stream, which the last one names.
 pub(in crate::ingress) type StreamFrames = Pin<Box<dyn Stream<Item = StreamFrame> + Send>>;
 
 /// Who asks for which tenant's events.
