@@ -131,19 +131,20 @@ async fn passkey_shown(
             Ok(begin(request, &half.tenant, person, shown).await?.redirect())
         }
         PasskeyLogin::Wrong => asks_code(request, half, person, StatusCode::UNAUTHORIZED, Some(WRONG_PASSKEY)).await,
-        PasskeyLogin::Wait(wait) => waits(request, half, person, wait).await,
+        PasskeyLogin::Wait(wait) => waits(request, half, person, wait, "passkeys or codes").await,
     }
 }
 
-/// Too many were wrong.
+/// Too many of `what` were wrong.
 async fn waits(
     request: PageRequest<'_>,
     half: &HalfSignedIn,
     person: &Person,
     wait: Duration,
+    what: &str,
 ) -> Result<Response, Trouble> {
     let seconds = wait.as_secs() + 1;
-    let text = format!("There were too many wrong codes. Please try again in {seconds} seconds.");
+    let text = format!("There were too many wrong {what}. Please try again in {seconds} seconds.");
     let mut response = asks_code(request, half, person, StatusCode::TOO_MANY_REQUESTS, Some(&text)).await?;
     response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     Ok(response)
@@ -160,7 +161,7 @@ async fn code_shown(
             Ok(begin(request, &half.tenant, person, with_second(request, half, way)).await?.redirect())
         }
         CodeLogin::Wrong => asks_code(request, half, person, StatusCode::UNAUTHORIZED, Some(WRONG_CODE)).await,
-        CodeLogin::Wait(wait) => waits(request, half, person, wait).await,
+        CodeLogin::Wait(wait) => waits(request, half, person, wait, "codes").await,
     }
 }
 

@@ -92,7 +92,7 @@ async fn passkey_shown(request: PageRequest<'_>, typed: &Parameters) -> Result<R
         }
         PasskeySignIn::Wait(wait) => {
             let seconds = wait.as_secs() + 1;
-            let text = format!("This passkey was wrong too often. Please try again in {seconds} seconds.");
+            let text = format!("There were too many wrong passkeys. Please try again in {seconds} seconds.");
             let mut response = asks(request, StatusCode::TOO_MANY_REQUESTS, Some(&text));
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             Ok(response)
