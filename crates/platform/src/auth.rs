@@ -61,6 +61,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
+use identity::grant::SIGN_IN_LIFE;
 use model::{Entropy, Timestamp};
 use net::http::{Capacity, Limits};
 use net::public_address::Reach;
@@ -92,9 +93,7 @@ pub const SPEC: RoleSpec = RoleSpec {
 /// The role.
 pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
-/// A sign-in that lasts longer is a mistake in the settings.
-const LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
-/// One that is shorter signs people out while they type.
+/// A sign-in that is shorter signs people out while they type.
 const LIFE_MIN: Duration = Duration::from_secs(60);
 /// What is noted of signing in may be kept for ten years.
 const AUDIT_DAYS_MAX: u32 = 3_650;
@@ -105,9 +104,9 @@ runtime::settings! {
         /// The issuer of tokens: the public base URL with `/auth/v3`, as `https://centre.example/auth/v3`. Every process must be told the same. Empty: from the address of ingress by HTTPS.
         issuer: String = String::new(), |v| runtime::issuer::check(v);
         /// How long a browser stays signed in after the password.
-        session_life: Duration = Duration::from_secs(12 * 3_600), |v| runtime::settings::declare::within(v, &LIFE_MIN, &LIFE_MAX);
+        session_life: Duration = Duration::from_secs(12 * 3_600), |v| runtime::settings::declare::within(v, &LIFE_MIN, &SIGN_IN_LIFE);
         /// How long a refresh token may lie unused; whatever it does, a sign-in ends after 30 days.
-        refresh_life: Duration = Duration::from_secs(12 * 3_600), |v| runtime::settings::declare::within(v, &LIFE_MIN, &LIFE_MAX);
+        refresh_life: Duration = Duration::from_secs(12 * 3_600), |v| runtime::settings::declare::within(v, &LIFE_MIN, &SIGN_IN_LIFE);
         /// Whether OpenID Providers of tenants, and programs that are told of the ends of sign-ins, may be at addresses that are not of the public Internet: this machine, private networks. Link-local addresses, at which clouds tell their secrets, are never asked.
         private_servers: bool = false;
         /// For how many days it is kept what happens at signing in.

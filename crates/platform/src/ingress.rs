@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use axum::Router;
+use identity::grant::SIGN_IN_LIFE;
 use net::http::{Client, HttpsHandshakes, Limits, Method, TrustedProxies};
 use net::tls::identity::IdentityFiles;
 use runtime::settings::Values;
@@ -76,9 +77,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     replicas: Replicas::Single,
 };
 
-/// Sessions of pages that last for longer are a mistake in the settings: their sign-in ends after this time.
-const SESSION_LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
-/// Those that are shorter sign people out while they read; and each tenth of it a session that is used is written.
+/// Sessions of pages that are shorter sign people out while they read; and each tenth of it a session that is used is written.
 const SESSION_LIFE_MIN: Duration = Duration::from_secs(300);
 
 /// The role.
@@ -104,7 +103,7 @@ runtime::settings! {
         access_log: bool = false;
         /// How long our own pages stay signed in without being used; each use begins it anew. 5 minutes to 30 days. Also `auth.refresh_life`, after which no sign-in goes on.
         page_session_life: Duration = Duration::from_secs(12 * 3_600),
-            |v| runtime::settings::declare::within(v, &SESSION_LIFE_MIN, &SESSION_LIFE_MAX);
+            |v| runtime::settings::declare::within(v, &SESSION_LIFE_MIN, &SIGN_IN_LIFE);
         /// Whether webhooks may be sent to addresses that are not of the public Internet: this machine, its networks.
         webhook_private: bool = false;
         /// How often a webhook's delivery is tried before it is a dead letter.

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse as _, Response};
 use contracts::provisioning::{self as configured, Person};
 use identity::api_key;
 use identity::client::{ClientRules, GrantType};
-use identity::grant::ACCESS_LIFE;
 use identity::grant::refresh::Family;
+use identity::grant::{ACCESS_LIFE, SIGN_IN_LIFE};
 use identity::oauth_error::ErrorCode;
 use identity::scope::{self, Privilege};
 use identity::secret::Digest;
@@ -27,8 +27,6 @@ use super::{Auth, first_party, people};
 const ID_LIFE: Duration = Duration::from_secs(600);
 /// What an exchange issues (RFC 8693 section 3).
 pub(super) const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
-/// The end of a sign-in, however often its tokens are refreshed.
-pub(super) const FAMILY_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// What a person may do.
 pub(super) struct Rights {
@@ -343,7 +341,7 @@ pub(super) async fn begin_family(
     }
     let token = RefreshToken::new(auth, &auth.id());
     let now = auth.now();
-    let ends_at = now + FAMILY_LIFE;
+    let ends_at = now + SIGN_IN_LIFE;
     let family = Family {
         client: login.client.id.clone(),
         user: sign_in.person.user_name.clone(),

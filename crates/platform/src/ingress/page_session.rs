@@ -46,8 +46,6 @@ use tokens::{PageTokens, TokenRefusal, TokenSource};
 const SIGN_IN: &str = "/session/sign-in";
 /// The longest cookie of a session that is looked at, in bytes.
 const COOKIE_BYTES_MAX: usize = 512;
-/// The end of a session, however often it is used: that of its sign-in at auth.
-const SESSION_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// An access token that is good for less is renewed.
 const RENEWED_BEFORE: Duration = Duration::from_secs(120);
 /// One that is good for less is not used any more: it has still to arrive.

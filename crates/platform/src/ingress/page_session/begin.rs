@@ -7,6 +7,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use identity::grant::SIGN_IN_LIFE;
 use identity::secret::Digest;
 use net::http::{Problem, Query, WebClient};
 use runtime::listener::HostPort;
@@ -14,7 +15,7 @@ use serde::Deserialize;
 
 use super::pending::{self, PendingSignIn};
 use super::tokens::{PageTokens, TokenRefusal};
-use super::{PageSessions, SESSION_MAX, SIGN_IN, cookie_name, cookie_of, is_secure, own_path, session_of, unread};
+use super::{PageSessions, SIGN_IN, cookie_name, cookie_of, is_secure, own_path, session_of, unread};
 use crate::pages_client::{self, CALLBACK, CLIENT};
 use crate::session_cookie::{self, SessionCookie};
 
@@ -176,7 +177,8 @@ pub(super) async fn come_back(
 async fn kept(pages: &PageSessions, tokens: PageTokens) -> Result<String, Problem> {
     let (secret, now) = (pages.secret(), pages.now());
     let cookie = SessionCookie { tenant: tokens.tenant.clone(), digest: Digest::of(&secret) };
-    let session = session_of(tokens, now, now + SESSION_MAX).lasting_until(now + pages.life);
+    // However often it is used, it ends with its sign-in at auth.
+    let session = session_of(tokens, now, now + SIGN_IN_LIFE).lasting_until(now + pages.life);
     let ended = pages.store.begin(&cookie, &session).await.map_err(|error| unread(&error))?;
     pages.metrics.begun.inc();
     pages.lookups.remember(&cookie);
