@@ -144,6 +144,35 @@ async fn what_the_cache_has_lost_again_is_published_again() {
     assert!(skills(&next).contains(&"Patience") && skills(&next).contains(&"Courage"), "{:?}", skills(&next));
 }
 
+#[tokio::test]
+async fn what_the_cache_has_lost_and_was_taken_back_reaches_those_who_have_read_it() {
+    for restarts in [false, true] {
+        let (database, cache) = (TestDatabase::new(None), in_memory());
+        let mut running = publisher(&database, &cache);
+        running.turn().await.unwrap();
+        let before = whole(&cache).await;
+        database.adds("Patience");
+        running.turn().await.unwrap();
+        let read = whole(&cache).await;
+        assert!(skills(&read).contains(&"Patience"));
+
+        let cache = with(before.clone()).await;
+        running.configuration = cache.clone();
+        if restarts {
+            running = publisher(&database, &cache);
+        }
+        database.reverts_to(1);
+        running.turn().await.unwrap();
+        let globex = tenant("globex");
+        let next = ConfigCache::read(&*cache, &globex, Some(read.version), Duration::ZERO).await.unwrap();
+        let ConfigVersion { generation, .. } = before.version;
+        assert_eq!((next.version, next.extent), (ConfigVersion { generation, revision: 3 }, Extent::Changes));
+        let gone: Vec<_> =
+            next.documents.iter().map(|document| (document.id.as_str(), document.body.is_some())).collect();
+        assert_eq!(gone, [("Patience", false)], "restarts: {restarts}");
+    }
+}
+
 /// A cache after a failover: the former master has told once which versions it had.
 struct FailedOver {
     told: Mutex<Option<Vec<(TenantId, ConfigVersion)>>>,
