@@ -187,7 +187,8 @@ impl Publisher {
     }
 
     /// Goes on with the generation that the cache has, so that a restart of this role has nobody read everything again; returns whether
-    /// that is possible. At one revision there is one state: if the cache has another one, it is of another database or another release.
+    /// that is possible. At one revision there is one state: if the cache has another one, it is of another database or another release. And
+    /// a cache that was led back to an earlier generation is not gone on with: readers take that for an older state and never read again.
     async fn goes_on(
         &self,
         tenant: &TenantId,
@@ -197,7 +198,7 @@ impl Publisher {
     ) -> infra::Result<bool> {
         let version = ConfigVersion { generation: held.generation, revision: revision.0 };
         let is_earlier = self.published.get(tenant).is_some_and(|published| version < published.version);
-        if is_earlier {
+        if is_earlier || held.generation < self.provisioning.generation(tenant).await? {
             return Ok(false);
         }
         let reading = match self.configuration.read(tenant, None, Duration::ZERO).await {

@@ -177,6 +177,10 @@ impl ProvisioningStore for TestDatabase {
         })
     }
 
+    fn generation<'a>(&'a self, _: &'a TenantId) -> Answer<'a, u64> {
+        Box::pin(async move { Ok(*self.generation.lock().unwrap()) })
+    }
+
     fn changes<'a>(&'a self, _: &'a TenantId, since: HistoryPoint) -> Answer<'a, ObjectChanges> {
         Box::pin(async move {
             self.asked_for_changes.fetch_add(1, SeqCst);

@@ -267,6 +267,30 @@ async fn a_generation_is_later_than_all_before_whatever_the_clock_says() {
 }
 
 #[tokio::test]
+async fn a_cache_that_is_back_at_an_earlier_generation_gets_a_later_one_than_all_before() {
+    for restarts in [false, true] {
+        let (database, cache) = (TestDatabase::new(None), in_memory());
+        publisher(&database, &cache).turn().await.unwrap();
+        let first = whole(&cache).await;
+        // It was emptied.
+        let cache = in_memory();
+        let mut running = publisher(&database, &cache);
+        running.turn().await.unwrap();
+        let second = whole(&cache).await;
+        assert!(second.version.generation > first.version.generation);
+
+        let cache = with(first).await;
+        running.configuration = cache.clone();
+        if restarts {
+            running = publisher(&database, &cache);
+        }
+        running.turn().await.unwrap();
+        let third = whole(&cache).await;
+        assert!(third.version.generation > second.version.generation, "restarts: {restarts}, {:?}", third.version);
+    }
+}
+
+#[tokio::test]
 async fn a_restart_publishes_what_has_changed_meanwhile_and_no_new_generation() {
     let (database, cache) = (TestDatabase::new(None), in_memory());
     publisher(&database, &cache).turn().await.unwrap();
