@@ -204,7 +204,12 @@ impl Publisher {
         let reading = match self.configuration.read(tenant, None, Duration::ZERO).await {
             Ok(reading) if reading.version == held => reading,
             Ok(_) | Err(StoreError::Corrupt { .. } | StoreError::Missing { .. }) => return Ok(false),
-            Err(error) => return Err(error),
+            // The cache may not have answered for a moment only, and a new generation has everybody read everything.
+            Err(error) if !self.faulty.has(tenant) => return Err(error),
+            Err(error) => {
+                tracing::warn!(%tenant, %error, "the cache cannot be read: the tenant is published again");
+                return Ok(false);
+            }
         };
         if held.revision == revision.0 {
             return Ok(differences(reading.documents, documents, HashSet::new(), revision).is_empty());
