@@ -187,8 +187,8 @@ impl Publisher {
     }
 
     /// Goes on with the generation that the cache has, so that a restart of this role has nobody read everything again; returns whether
-    /// that is possible. At one revision there is one state: if the cache has another one, it is of another database or another release. And
-    /// a cache that was led back to an earlier generation is not gone on with: readers take that for an older state and never read again.
+    /// that is possible. At one revision there is one state: if the cache has another one, it is of another database or another release.
+    /// And a cache that is back at an earlier generation is not gone on with: readers take that for an older state and never read again.
     async fn goes_on(
         &self,
         tenant: &TenantId,
