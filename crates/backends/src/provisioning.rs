@@ -218,6 +218,17 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         .boxed()
     }
 
+    fn generation<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, u64> {
+        async move {
+            let mut turn = self.0.reads().await?;
+            let read = query("SELECT generation FROM published WHERE tenant = ?").bind(tenant.as_str());
+            let rows = turn.rows(read).await?;
+            let generation = rows.first().map(|row| row.get::<i64>("generation")).transpose()?;
+            Ok(generation.and_then(|generation| u64::try_from(generation).ok()).unwrap_or_default())
+        }
+        .boxed()
+    }
+
     fn changes<'a>(&'a self, tenant: &'a TenantId, since: HistoryPoint) -> Answer<'a, ObjectChanges> {
         async move {
             let mut turn = self.0.reads().await?;

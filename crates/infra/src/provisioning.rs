@@ -269,6 +269,9 @@ pub trait ProvisioningStore: Send + Sync {
     /// emptied and clocks may be set back; readers take a lower generation for an older state.
     fn next_generation<'a>(&'a self, tenant: &'a TenantId, at_least: u64) -> Answer<'a, u64>;
 
+    /// The highest generation that was given; 0 if none was.
+    fn generation<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, u64>;
+
     /// The changes after `since`; all objects if the tenant's history has no such point, or does not know it any more. A point without a
     /// known stamp counts as one of this history.
     fn changes<'a>(&'a self, tenant: &'a TenantId, since: HistoryPoint) -> Answer<'a, ObjectChanges>;

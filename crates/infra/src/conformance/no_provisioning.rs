@@ -60,6 +60,10 @@ impl ProvisioningStore for NoProvisioning {
         refused()
     }
 
+    fn generation<'a>(&'a self, _: &'a TenantId) -> Answer<'a, u64> {
+        refused()
+    }
+
     fn changes<'a>(&'a self, _: &'a TenantId, _: HistoryPoint) -> Answer<'a, ObjectChanges> {
         refused()
     }

@@ -322,11 +322,13 @@ pub async fn run(store: &dyn ProvisioningStore) {
 
 async fn no_generation_is_given_twice(store: &dyn ProvisioningStore) {
     let (acme, globex) = (tenant("generations"), tenant("generations-too"));
+    assert_eq!(store.generation(&acme).await.unwrap(), 0);
     assert_eq!(store.next_generation(&acme, 1_700_000_000_000).await.unwrap(), 1_700_000_000_000);
     // The clock was set back.
     assert_eq!(store.next_generation(&acme, 1_600_000_000_000).await.unwrap(), 1_700_000_000_001);
     assert_eq!(store.next_generation(&acme, 1_700_000_000_001).await.unwrap(), 1_700_000_000_002);
     assert_eq!(store.next_generation(&globex, 7).await.unwrap(), 7, "each tenant has its own");
+    assert_eq!(store.generation(&acme).await.unwrap(), 1_700_000_000_002);
 }
 
 /// Runs every case of archives and snapshots, each with tenants of its own.

@@ -200,6 +200,10 @@ impl ProvisioningStore for OneTenant {
         Box::pin(async move { Ok(at_least) })
     }
 
+    fn generation<'a>(&'a self, _: &'a TenantId) -> Answer<'a, u64> {
+        nobody_asks()
+    }
+
     fn history<'a>(&'a self, _: &'a TenantId, _: &'a HistoryPage) -> Answer<'a, Vec<HistoryEntry>> {
         nobody_asks()
     }

@@ -146,6 +146,10 @@ mod tests {
             Box::pin(async move { Ok(at_least) })
         }
 
+        fn generation<'a>(&'a self, _: &'a TenantId) -> Answer<'a, u64> {
+            nobody_asks()
+        }
+
         fn changes<'a>(&'a self, _: &'a TenantId, _: HistoryPoint) -> Answer<'a, ObjectChanges> {
             nobody_asks()
         }

@@ -2,7 +2,7 @@
 
 mod faulty;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -131,7 +131,6 @@ impl Publisher {
             }
             Some(_) => {
                 tracing::warn!(%tenant, "the cache has lost the configuration, or has another one: it is published again");
-                self.published.remove(tenant);
                 self.publish_whole(tenant, cached).await
             }
             None => self.publish_whole(tenant, cached).await,
@@ -154,7 +153,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Publishes a tenant of which this run has published nothing: what differs from the cache, or everything.
+    /// Publishes a tenant of which the cache has not what this run has published last: what differs from the cache, or everything.
     async fn publish_whole(&mut self, tenant: &TenantId, cached: &Cached) -> infra::Result<()> {
         // First the point: if the tenant changes before it is read, the next turn finds another one.
         let Some(point) = self.provisioning.point(tenant).await? else { return Ok(()) };
@@ -189,6 +188,7 @@ impl Publisher {
 
     /// Goes on with the generation that the cache has, so that a restart of this role has nobody read everything again; returns whether
     /// that is possible. At one revision there is one state: if the cache has another one, it is of another database or another release.
+    /// And a cache that is back at an earlier generation is not gone on with: readers take that for an older state and never read again.
     async fn goes_on(
         &self,
         tenant: &TenantId,
@@ -196,16 +196,26 @@ impl Publisher {
         revision: Revision,
         documents: &[Document],
     ) -> infra::Result<bool> {
+        let version = ConfigVersion { generation: held.generation, revision: revision.0 };
+        let is_earlier = self.published.get(tenant).is_some_and(|published| version < published.version);
+        if is_earlier || held.generation < self.provisioning.generation(tenant).await? {
+            return Ok(false);
+        }
         let reading = match self.configuration.read(tenant, None, Duration::ZERO).await {
             Ok(reading) if reading.version == held => reading,
             Ok(_) | Err(StoreError::Corrupt { .. } | StoreError::Missing { .. }) => return Ok(false),
-            Err(error) => return Err(error),
+            // The cache may not have answered for a moment only, and a new generation has everybody read everything.
+            Err(error) if !self.faulty.has(tenant) => return Err(error),
+            Err(error) => {
+                tracing::warn!(%tenant, %error, "the cache cannot be read: the tenant is published again");
+                return Ok(false);
+            }
         };
-        let changes = differences(reading.documents, documents, revision);
         if held.revision == revision.0 {
-            return Ok(changes.is_empty());
+            return Ok(differences(reading.documents, documents, HashSet::new(), revision).is_empty());
         }
-        let version = ConfigVersion { generation: held.generation, revision: revision.0 };
+        let Some(touched) = self.touched_since(tenant, held).await? else { return Ok(false) };
+        let changes = differences(reading.documents, documents, touched, revision);
         let publication = Publication { tenant: tenant.clone(), version, base: Some(held), documents: changes };
         if !publication.fits_one_write() {
             return Ok(false);
@@ -218,6 +228,25 @@ impl Publisher {
             Err(StoreError::Conflict { .. }) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// The documents that were changed since, also if they are again what they were. The cache may have lost what its readers have read:
+    /// they ask for what is later than their own version, so they get no document that is left out. None if that is not known.
+    async fn touched_since(
+        &self,
+        tenant: &TenantId,
+        held: ConfigVersion,
+    ) -> infra::Result<Option<HashSet<DocumentName>>> {
+        let since = HistoryPoint::unstamped(Revision(held.revision));
+        let changes = self.provisioning.changes(tenant, since).await?;
+        let name = |change: ObjectChange| {
+            let key = match change {
+                ObjectChange::Put(object) => object.key(),
+                ObjectChange::Delete(key) => key,
+            };
+            (key.kind.as_str().to_owned(), key.id)
+        };
+        Ok((!changes.is_whole).then(|| changes.changes.into_iter().map(name).collect()))
     }
 
     /// Later than any generation of a cache that was emptied in between: a reader of that one then takes the new one whole.
@@ -243,7 +272,6 @@ impl Publisher {
         let changes = self.provisioning.changes(tenant, since.point()).await?;
         if changes.is_whole || changes.point.revision < since.point().revision {
             tracing::warn!(%tenant, revision = changes.point.revision.0, "the tenant was restored: it is published again");
-            self.published.remove(tenant);
             return self.publish_whole(tenant, cached).await;
         }
         let HistoryPoint { revision, stamp } = changes.point;
@@ -267,14 +295,12 @@ impl Publisher {
         let publication = Publication { tenant: tenant.clone(), version, base: Some(since.version), documents };
         if !publication.fits_one_write() {
             tracing::info!(%tenant, changes = publication.documents.len(), "many objects have changed: all are published");
-            self.published.remove(tenant);
             return self.publish_whole(tenant, cached).await;
         }
         match self.configuration.publish(publication).await {
             Ok(()) => {}
             Err(StoreError::Conflict { .. }) => {
                 // The cache has changed since this turn looked at it: it gets what it lacks, or everything.
-                self.published.remove(tenant);
                 let cached = self.configuration.tenants().await?.into_iter().collect();
                 return self.publish_whole(tenant, &cached).await;
             }
@@ -291,18 +317,27 @@ impl Publisher {
     }
 }
 
-/// What makes the documents of the cache those of the database.
-fn differences(held: Vec<Document>, now: &[Document], revision: Revision) -> Vec<Document> {
-    let mut held: HashMap<_, _> = held.into_iter().map(|held| ((held.kind, held.id), held.body)).collect();
+/// Kind and id of a document.
+type DocumentName = (String, String);
+
+/// What makes the documents of the cache those of the database, and the touched ones whether they differ or not.
+fn differences(
+    held: Vec<Document>,
+    now: &[Document],
+    mut touched: HashSet<DocumentName>,
+    revision: Revision,
+) -> Vec<Document> {
+    let mut held: HashMap<DocumentName, _> = held.into_iter().map(|held| ((held.kind, held.id), held.body)).collect();
     let mut changes = Vec::new();
     for document in now {
-        let before = held.remove(&(document.kind.clone(), document.id.clone()));
-        if before.as_ref() != Some(&document.body) {
+        let name = (document.kind.clone(), document.id.clone());
+        let (before, is_touched) = (held.remove(&name), touched.remove(&name));
+        if is_touched || before.as_ref() != Some(&document.body) {
             changes.push(document.clone());
         }
     }
-    let gone = held.into_keys().map(|(kind, id)| Document { kind, id, revision: revision.0, body: None });
-    changes.extend(gone);
+    touched.extend(held.into_keys());
+    changes.extend(touched.into_iter().map(|(kind, id)| Document { kind, id, revision: revision.0, body: None }));
     changes
 }
 

@@ -1,6 +1,6 @@
 //! A database for tests: it is changed by the test and read by what is tested.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
@@ -63,11 +63,27 @@ impl TestDatabase {
         states.push(next);
     }
 
+    /// A change of globex that makes it again what it was at that revision.
+    pub fn reverts_to(&self, revision: usize) {
+        let mut states = self.states.lock().unwrap();
+        let before = states[revision - 1].clone();
+        states.push(before);
+    }
+
     fn at(&self, revision: u64) -> HashMap<ObjectKey, Object> {
         let states = self.states.lock().unwrap();
         let index = usize::try_from(revision).unwrap().checked_sub(1);
         let objects = index.and_then(|index| states.get(index));
         objects.map(|objects| objects.objects().map(|object| (object.key(), object)).collect()).unwrap_or_default()
+    }
+
+    /// The objects that the revision behind this one has put or deleted.
+    fn changed_behind(&self, revision: u64) -> Vec<ObjectKey> {
+        let (mut before, after) = (self.at(revision), self.at(revision + 1));
+        let put = after.into_iter().filter(|(key, object)| before.remove(key).as_ref() != Some(object));
+        let mut changed: Vec<ObjectKey> = put.map(|(key, _)| key).collect();
+        changed.extend(before.into_keys());
+        changed
     }
 
     /// A revision of globex in its present history.
@@ -161,16 +177,28 @@ impl ProvisioningStore for TestDatabase {
         })
     }
 
+    fn generation<'a>(&'a self, _: &'a TenantId) -> Answer<'a, u64> {
+        Box::pin(async move { Ok(*self.generation.lock().unwrap()) })
+    }
+
     fn changes<'a>(&'a self, _: &'a TenantId, since: HistoryPoint) -> Answer<'a, ObjectChanges> {
         Box::pin(async move {
             self.asked_for_changes.fetch_add(1, SeqCst);
             let point = self.point_at(self.last());
             let is_of_another = since != self.point_at(since.revision.0) || since.revision > point.revision;
             let is_whole = since.revision == Revision(0) || (since.stamp.is_known() && is_of_another);
-            let before = if is_whole { HashMap::new() } else { self.at(since.revision.0) };
-            let put = self.at(point.revision.0).into_iter().filter(|(key, object)| before.get(key) != Some(object));
-            let changes = put.map(|(_, object)| ObjectChange::Put(object)).collect();
-            Ok(ObjectChanges { point, is_whole, changes })
+            let mut now = self.at(point.revision.0);
+            if is_whole {
+                return Ok(ObjectChanges {
+                    point,
+                    is_whole,
+                    changes: now.into_values().map(ObjectChange::Put).collect(),
+                });
+            }
+            let changed: HashSet<ObjectKey> =
+                (since.revision.0..point.revision.0).flat_map(|revision| self.changed_behind(revision)).collect();
+            let change = |key| now.remove(&key).map_or_else(|| ObjectChange::Delete(key), ObjectChange::Put);
+            Ok(ObjectChanges { point, is_whole, changes: changed.into_iter().map(change).collect() })
         })
     }
 

@@ -1,9 +1,10 @@
 //! In-memory copies of the tenants' configuration, updated from the cache.
 
+mod failed_reads;
 mod tenant_copy;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use infra::{ConfigCache, ConfigVersion, StoreError};
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::metrics::Metrics;
+use failed_reads::FailedReads;
 
 pub(super) use tenant_copy::TenantCopy;
 
@@ -39,13 +41,15 @@ pub(super) struct Copies {
     tenants: Arc<RwLock<HashMap<TenantId, Arc<TenantCopy>>>>,
     /// `None` until the tenants have been listed once: which there are is not known then.
     unread: Arc<RwLock<Option<Unread>>>,
+    failed: Arc<Mutex<FailedReads>>,
     changed: Arc<watch::Sender<u64>>,
     metrics: Metrics,
 }
 
 impl Copies {
     pub fn new(metrics: Metrics) -> Self {
-        Self { tenants: Arc::default(), unread: Arc::default(), changed: Arc::new(watch::Sender::new(0)), metrics }
+        let changed = Arc::new(watch::Sender::new(0));
+        Self { tenants: Arc::default(), unread: Arc::default(), failed: Arc::default(), changed, metrics }
     }
 
     /// A tenant's copy.
@@ -91,13 +95,11 @@ impl Copies {
                     logged.clear();
                     ready.holds("configuration");
                 }
-                Err(error) => {
+                Err(why) => {
                     // The copies stay valid: reads continue from memory while the cache is unavailable. The role stays ready, because
                     // phones' credentials are asked for here.
-                    self.metrics.read_failed();
-                    let why = error.to_string();
                     if logged != why {
-                        tracing::warn!(%error, "the configuration cannot be read yet");
+                        tracing::warn!(error = %why, "the configuration cannot be read yet");
                         logged = why;
                     }
                 }
@@ -110,42 +112,81 @@ impl Copies {
         }
     }
 
-    async fn refresh(&self, cache: &dyn ConfigCache) -> infra::Result<()> {
-        if self.unread.read().unwrap_or_else(PoisonError::into_inner).is_none() && !cache.is_complete().await? {
-            return Err(StoreError::Unavailable { reason: "not all tenants are published yet".to_owned() });
-        }
-        let (mut changed, mut failed, mut unread) = (false, None, Unread::new());
-        for (tenant, version) in cache.tenants().await? {
+    /// Takes over what has changed in the cache.
+    ///
+    /// # Errors
+    /// Why something cannot be read, or could not at the last attempt.
+    async fn refresh(&self, cache: &dyn ConfigCache) -> Result<(), String> {
+        let mut unread = Unread::new();
+        let listed = self.listed(cache).await.map_err(|error| {
+            self.metrics.read_failed();
+            error.to_string()
+        })?;
+        for (tenant, version) in listed {
             let held = self.held(&tenant);
             if held.as_ref().is_some_and(|copy| copy.version == version || is_rolled_back(version, copy.version)) {
+                self.failed().has_succeeded(&tenant);
+                continue;
+            }
+            if !self.failed().is_due(&tenant, version, Instant::now()) {
+                if held.is_none() {
+                    unread.insert(tenant, version);
+                }
                 continue;
             }
             let reading = match cache.read(&tenant, held.as_ref().map(|copy| copy.version), Duration::ZERO).await {
                 Ok(reading) => reading,
                 Err(error) => {
-                    // An unreadable tenant does not delay the others.
-                    failed = Some(error);
+                    self.metrics.read_failed();
+                    self.failed().has_failed(&tenant, version, &error, Instant::now());
                     if held.is_none() {
                         unread.insert(tenant, version);
                     }
                     continue;
                 }
             };
+            self.failed().has_succeeded(&tenant);
             if held.as_ref().is_some_and(|copy| is_rolled_back(reading.version, copy.version)) {
                 continue;
             }
-            let copy = TenantCopy::after(held.as_deref(), reading);
-            let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
-            tenants.insert(tenant, Arc::new(copy));
-            self.metrics.refreshed();
-            self.metrics.tenants_held(tenants.len());
-            changed = true;
+            self.take(tenant, TenantCopy::after(held.as_deref(), reading));
         }
         let before = self.unread.write().unwrap_or_else(PoisonError::into_inner).replace(unread);
-        if changed || before.is_none() {
-            self.changed.send_modify(|count| *count += 1);
+        if before.is_none() {
+            self.tell();
         }
-        failed.map_or(Ok(()), Err)
+        self.failed().why().map_or(Ok(()), Err)
+    }
+
+    /// The tenants with their versions in the cache; last those that could not be read: each may take a minute to fail again.
+    async fn listed(&self, cache: &dyn ConfigCache) -> infra::Result<Vec<(TenantId, ConfigVersion)>> {
+        let is_first = self.unread.read().unwrap_or_else(PoisonError::into_inner).is_none();
+        if is_first && !cache.is_complete().await? {
+            return Err(StoreError::Unavailable { reason: "not all tenants are published yet".to_owned() });
+        }
+        let mut listed = cache.tenants().await?;
+        let mut failed = self.failed();
+        failed.keep_those_of(&listed);
+        listed.sort_by_key(|(tenant, _)| failed.has(tenant));
+        Ok(listed)
+    }
+
+    /// Takes over what was read, and tells it at once: others may still be read for long.
+    fn take(&self, tenant: TenantId, copy: TenantCopy) {
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        tenants.insert(tenant, Arc::new(copy));
+        self.metrics.refreshed();
+        self.metrics.tenants_held(tenants.len());
+        drop(tenants);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    fn failed(&self) -> MutexGuard<'_, FailedReads> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

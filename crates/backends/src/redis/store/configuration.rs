@@ -27,8 +27,12 @@ const AT_ONCE: usize = 64;
 const BATCH_DOCUMENTS: usize = 2_000;
 /// Bytes of those after which the next batch begins.
 const BATCH_BYTES: usize = 1 << 20;
-/// Documents that one script reads of a whole state, about.
+/// Documents that the first script reads of a whole state, about; their size is not known yet.
+const FIRST_PAGE: usize = 64;
+/// The most that one reads.
 const PAGE_DOCUMENTS: usize = 1_000;
+/// Bytes that a page is to have.
+const PAGE_BYTES: usize = 1 << 20;
 /// How long a part of a whole state stays if none follows it: longer than the next one may take, and the publisher has died then.
 const STAGED_MS: u64 = 30_000;
 /// How often the reading of a whole state begins, if it is published anew meanwhile.
@@ -257,17 +261,19 @@ impl RedisStores {
             FoundChanges::Missing => return Err(missing(tenant)),
             FoundChanges::All { version, .. } | FoundChanges::TooMany { version } => version,
         };
-        let (mut documents, mut cursor) = (Vec::new(), "0".to_owned());
+        let (mut documents, mut cursor, mut count) = (Vec::new(), "0".to_owned(), FIRST_PAGE);
         loop {
             let mut call = Call::on(&self.scripts.configuration_page, tenant);
-            call.arg(begun.generation).arg(cursor.as_str()).arg(PAGE_DOCUMENTS);
+            call.arg(begun.generation).arg(cursor.as_str()).arg(count);
             let answer = call.send(self).await?;
             let words = reply::list(&answer)?;
             if reply::text(words.first())? != "page" {
                 return Ok(None);
             }
             let page = words.get(2).map(reply::list).transpose()?;
-            documents.extend(documents_of(page.unwrap_or_default())?);
+            let page = documents_of(page.unwrap_or_default())?;
+            count = next_page(count, page.iter().map(Document::size).sum());
+            documents.extend(page);
             cursor = reply::text(words.get(1))?;
             if cursor == "0" {
                 break;
@@ -279,6 +285,12 @@ impl RedisStores {
         documents.extend(changes);
         Ok(complete(documents, version, count).map(|documents| (version, documents)))
     }
+}
+
+/// How many documents the page behind one of this size is to have: twice as many at most, as long as they are not too large for one script.
+fn next_page(documents: usize, bytes: usize) -> usize {
+    let fit = documents.saturating_mul(PAGE_BYTES) / bytes.max(1);
+    fit.clamp(1, documents.saturating_mul(2).clamp(1, PAGE_DOCUMENTS))
 }
 
 /// The latest of each document. None if they are not as many as there are, or some are of a later version: another master of Redis, which

@@ -67,6 +67,11 @@ impl FaultyTenants {
         self.0.values().any(|fault| fault.kind == FaultKind::Unread && fault.failures < WAITED_FOR)
     }
 
+    /// Whether the last attempt to publish the tenant has failed.
+    pub fn has(&self, tenant: &TenantId) -> bool {
+        self.0.contains_key(tenant)
+    }
+
     pub fn count(&self) -> usize {
         self.0.len()
     }

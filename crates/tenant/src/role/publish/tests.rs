@@ -144,9 +144,40 @@ async fn what_the_cache_has_lost_again_is_published_again() {
     assert!(skills(&next).contains(&"Patience") && skills(&next).contains(&"Courage"), "{:?}", skills(&next));
 }
 
+#[tokio::test]
+async fn what_the_cache_has_lost_and_was_taken_back_reaches_those_who_have_read_it() {
+    for restarts in [false, true] {
+        let (database, cache) = (TestDatabase::new(None), in_memory());
+        let mut running = publisher(&database, &cache);
+        running.turn().await.unwrap();
+        let before = whole(&cache).await;
+        database.adds("Patience");
+        running.turn().await.unwrap();
+        let read = whole(&cache).await;
+        assert!(skills(&read).contains(&"Patience"));
+
+        let cache = with(before.clone()).await;
+        running.configuration = cache.clone();
+        if restarts {
+            running = publisher(&database, &cache);
+        }
+        database.reverts_to(1);
+        running.turn().await.unwrap();
+        let globex = tenant("globex");
+        let next = ConfigCache::read(&*cache, &globex, Some(read.version), Duration::ZERO).await.unwrap();
+        let ConfigVersion { generation, .. } = before.version;
+        assert_eq!((next.version, next.extent), (ConfigVersion { generation, revision: 3 }, Extent::Changes));
+        let gone: Vec<_> =
+            next.documents.iter().map(|document| (document.id.as_str(), document.body.is_some())).collect();
+        assert_eq!(gone, [("Patience", false)], "restarts: {restarts}");
+    }
+}
+
 /// A cache after a failover: the former master has told once which versions it had.
 struct FailedOver {
     told: Mutex<Option<Vec<(TenantId, ConfigVersion)>>>,
+    /// Whether what it has takes too long to read.
+    is_unreadable: bool,
     cache: Arc<Embedded>,
 }
 
@@ -167,6 +198,9 @@ impl ConfigCache for FailedOver {
         }
     }
     fn read<'a>(&'a self, of: &'a TenantId, after: Option<ConfigVersion>, wait: Duration) -> Answer<'a, Reading> {
+        if self.is_unreadable {
+            return Box::pin(async { Err(too_slow()) });
+        }
         ConfigCache::read(&*self.cache, of, after, wait)
     }
 }
@@ -181,13 +215,32 @@ async fn what_a_failover_loses_during_a_turn_is_published_with_the_next_change()
     publisher.turn().await.unwrap();
     let told = Mutex::new(Some(ConfigCache::tenants(&*cache).await.unwrap()));
     let cache = with(before.clone()).await;
-    publisher.configuration = Arc::new(FailedOver { told, cache: cache.clone() });
+    publisher.configuration = Arc::new(FailedOver { told, is_unreadable: false, cache: cache.clone() });
     database.adds("Courage");
     publisher.turn().await.unwrap();
     let next = whole(&cache).await;
     assert!(skills(&next).contains(&"Patience") && skills(&next).contains(&"Courage"), "{:?}", skills(&next));
     let ConfigVersion { generation, .. } = before.version;
     assert_eq!(next.version, ConfigVersion { generation, revision: 3 }, "nobody has to read everything again");
+}
+
+#[tokio::test]
+async fn a_cache_that_can_be_written_but_not_read_gets_everything_in_the_end() {
+    let (database, cache) = (TestDatabase::new(None), in_memory());
+    publisher(&database, &cache).turn().await.unwrap();
+    let before = whole(&cache).await;
+    database.adds("Patience");
+    let mut restarted = publisher(&database, &cache);
+    restarted.configuration =
+        Arc::new(FailedOver { told: Mutex::default(), is_unreadable: true, cache: cache.clone() });
+    let clock = Arc::new(StandingClock(Mutex::new(Timestamp::from_millis(1_000))));
+    restarted.clock = clock.clone();
+    assert!(!restarted.turn().await.unwrap());
+    assert_eq!(whole(&cache).await, before, "it may have been away for a moment");
+    *clock.0.lock().unwrap() = Timestamp::from_millis(2_000);
+    assert!(restarted.turn().await.unwrap());
+    let after = whole(&cache).await;
+    assert!(after.version.generation > before.version.generation && skills(&after).contains(&"Patience"));
 }
 
 #[tokio::test]
@@ -235,6 +288,30 @@ async fn a_generation_is_later_than_all_before_whatever_the_clock_says() {
     publisher(&database, &cache).turn().await.unwrap();
     let again = whole(&cache).await.version;
     assert!(again.generation > published.generation + 3_600_000, "{again:?}");
+}
+
+#[tokio::test]
+async fn a_cache_that_is_back_at_an_earlier_generation_gets_a_later_one_than_all_before() {
+    for restarts in [false, true] {
+        let (database, cache) = (TestDatabase::new(None), in_memory());
+        publisher(&database, &cache).turn().await.unwrap();
+        let first = whole(&cache).await;
+        // It was emptied.
+        let cache = in_memory();
+        let mut running = publisher(&database, &cache);
+        running.turn().await.unwrap();
+        let second = whole(&cache).await;
+        assert!(second.version.generation > first.version.generation);
+
+        let cache = with(first).await;
+        running.configuration = cache.clone();
+        if restarts {
+            running = publisher(&database, &cache);
+        }
+        running.turn().await.unwrap();
+        let third = whole(&cache).await;
+        assert!(third.version.generation > second.version.generation, "restarts: {restarts}, {:?}", third.version);
+    }
 }
 
 #[tokio::test]

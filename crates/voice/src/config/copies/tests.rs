@@ -1,3 +1,6 @@
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
 use contracts::provisioning::ObjectKind;
 use infra::{Answer, Document, Extent, Publication, Reading, StoreError};
 
@@ -49,6 +52,61 @@ async fn a_tenant_that_cannot_be_read_holds_up_no_other() {
     assert_eq!(copies.tenant(&tenant("acme")).err(), Some(NoCopy::Unread));
     assert!(copies.tenant(&tenant("globex")).unwrap().get(ObjectKind::Skill, "sales").is_some());
     assert!(changes.has_changed().unwrap());
+}
+
+/// A cache with one tenant that is never done with being read, once that is so.
+struct WithSlowTenant {
+    is_slow: AtomicBool,
+    reads_of_acme: AtomicUsize,
+}
+
+impl ConfigCache for WithSlowTenant {
+    fn publish(&self, _: Publication) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+    fn complete(&self) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+    fn is_complete(&self) -> Answer<'_, bool> {
+        Box::pin(async { Ok(true) })
+    }
+    fn tenants(&self) -> Answer<'_, Vec<(TenantId, ConfigVersion)>> {
+        ConfigCache::tenants(&COMPLETE)
+    }
+    fn read<'a>(&'a self, of: &'a TenantId, after: Option<ConfigVersion>, wait: Duration) -> Answer<'a, Reading> {
+        if *of == tenant("acme") {
+            self.reads_of_acme.fetch_add(1, SeqCst);
+            if self.is_slow.load(SeqCst) {
+                return Box::pin(std::future::pending());
+            }
+        }
+        ConfigCache::read(&COMPLETE, of, after, wait)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_could_not_be_read_is_read_behind_the_others_and_ever_more_rarely() {
+    let copies = Copies::new(Metrics::register(&runtime::Metrics::default()));
+    let cache = WithSlowTenant { is_slow: AtomicBool::new(false), reads_of_acme: AtomicUsize::new(0) };
+    assert!(copies.refresh(&cache).await.is_err());
+    for _ in 0..5 {
+        assert!(copies.refresh(&cache).await.is_err(), "it is still told");
+    }
+    assert_eq!(cache.reads_of_acme.load(SeqCst), 1);
+    assert_eq!(copies.tenant(&tenant("acme")).err(), Some(NoCopy::Unread));
+
+    // The other one is published anew, and the first one is tried again without an end.
+    tokio::time::advance(Duration::from_millis(250)).await;
+    cache.is_slow.store(true, SeqCst);
+    copies.tenants.write().unwrap().remove(&tenant("globex"));
+    let mut changes = copies.changes();
+    tokio::select! {
+        biased;
+        _ = copies.refresh(&cache) => panic!("it is still reading"),
+        told = changes.changed() => told.unwrap(),
+    }
+    assert!(copies.tenant(&tenant("globex")).is_ok());
+    assert_eq!(cache.reads_of_acme.load(SeqCst), 2);
 }
 
 #[tokio::test]

@@ -25,6 +25,21 @@ fn a_batch_has_an_end_by_documents_and_by_bytes() {
     assert_eq!(batches(&larger_than_a_batch), [1, 1]);
 }
 
+/// How many documents each page asks for, if all are of that size.
+fn pages(bytes_each: usize) -> Vec<usize> {
+    std::iter::successors(Some(FIRST_PAGE), |count| Some(next_page(*count, count * bytes_each))).take(7).collect()
+}
+
+#[test]
+fn a_page_has_as_many_documents_as_one_script_may_read() {
+    assert_eq!(pages(500), [64, 128, 256, 512, 1_000, 1_000, 1_000]);
+    assert_eq!(pages(PAGE_BYTES / 100), [64, 100, 100, 100, 100, 100, 100]);
+    assert_eq!(pages(PAGE_BYTES / 8), [64, 8, 8, 8, 8, 8, 8]);
+    assert_eq!(pages(2 * PAGE_BYTES), [64, 1, 1, 1, 1, 1, 1]);
+    // Redis gives none of a page whose documents are elsewhere in its table, and large ones come behind small ones.
+    assert_eq!((next_page(1_000, 0), next_page(1, 0), next_page(1_000, 100 * PAGE_BYTES)), (1_000, 2, 10));
+}
+
 #[test]
 fn pages_and_changes_make_one_version_or_nothing() {
     let version = ConfigVersion { generation: 1, revision: 3 };
