@@ -206,6 +206,11 @@ impl TenantQueues {
         Turn { batch: Some(batch), outcomes }
     }
 
+    /// The rows of these agents are not stored as they are: the next turn writes them.
+    pub fn write_again(&mut self, agents: &[AgentId]) {
+        agents.iter().for_each(|agent| self.router.touch_agent(agent));
+    }
+
     fn perform(&mut self, output: Output, now: Timestamp) {
         self.explain_output(&output, now);
         match output {

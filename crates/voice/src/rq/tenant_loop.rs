@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 use super::gathering::Gathering;
 use super::handler::{TenantQueues, Turn};
 use super::metrics::Metrics;
-use super::writes::{RefusedRequest, Writes, Wrote};
+use super::writes::{RefusedRequest, RefusedRows, Writes, Wrote};
 use crate::events;
 
 /// The most tenants of one rq.
@@ -394,8 +394,9 @@ impl TenantLoop {
     async fn commit(&mut self, turn: &mut Turn, now: Timestamp) -> Result<bool> {
         let Some(batch) = turn.batch.clone() else { return Ok(true) };
         match self.writes.write(batch).await? {
-            Wrote::Done(refused) => {
-                for RefusedRequest { id, reason } in refused {
+            Wrote::Done(RefusedRows { requests, agents }) => {
+                self.queues.write_again(&agents);
+                for RefusedRequest { id, reason } in requests {
                     error!(tenant = %self.tenant, request = id.0, reason, "a request cannot be stored: it is refused");
                     turn.outcomes.retain(|(about, _)| *about != id);
                     self.queues.refuse(&id, &reason, now);

@@ -112,6 +112,19 @@ fn a_request_that_cannot_be_stored_ends_and_its_asker_is_told_why() {
     assert!(queues.router.status(&RequestId("r2".to_owned())).is_some());
 }
 
+#[test]
+fn an_agents_row_that_had_no_room_comes_again_with_the_next_turn() {
+    let now = Timestamp::from_millis(1_000);
+    let mut queues = queues();
+    let ann = v1::AgentProfile { agent: "ann".to_owned(), ..v1::AgentProfile::default() };
+    queues.take_agents(&v1::AgentsUpdate { agents: vec![ann], ..v1::AgentsUpdate::default() }, now);
+    let first = queues.turn(now).batch.unwrap().reservations;
+    assert_eq!(first.len(), 1);
+    assert!(queues.turn(now).batch.is_none(), "it counts as written");
+    queues.write_again(std::slice::from_ref(&first[0].0));
+    assert_eq!(queues.turn(now).batch.unwrap().reservations, first);
+}
+
 fn details(conn_id: u64, ended: bool) -> v1::CallDetails {
     let call = CallRef {
         conn_id: ConnId(conn_id),
