@@ -14,8 +14,8 @@ pub const AGENTS_MAX: usize = model::plan::PEOPLE_MAX;
 /// The most calls counted on one phone; further calls are ignored, and the agent stays unavailable. No phone has as many lines.
 pub const CALLS_MAX: usize = 64;
 
-/// An agent's number in the tables of this module, in the order in which the router learned of the agents. None comes twice. A router that is
-/// restored from a ledger, whose rows are sorted by id, numbers the agents in that order.
+/// An agent's number in the tables of this module, in the order in which the router learned of the agents. None comes twice. A router that
+/// is restored from a ledger, whose rows are sorted by id, numbers the agents in that order.
 pub(crate) type Index = u32;
 
 /// Whether an agent's session accepts calls.

@@ -168,8 +168,8 @@ async fn answer(
     })
 }
 
-/// The tenant that an ID token names by which a client says who has signed out (`id_token_hint`). It may be over, but it must be ours: nobody
-/// is to make us look for redirect URIs at any tenant.
+/// The tenant that an ID token names by which a client says who has signed out (`id_token_hint`). It may be over, but it must be ours:
+/// nobody is to make us look for redirect URIs at any tenant.
 fn hinted_tenant(tokens: &TokenVerifier, tenants: &Tenants, parameters: &Parameters) -> Option<TenantId> {
     let claims = tokens.hinted_claims(parameters.get("id_token_hint")?).ok()?;
     tenants.get(claims["tenant"].as_str()?).cloned()
