@@ -27,8 +27,9 @@ pub use session::{
 };
 pub use wrap_up::{WRAP_UP_MAX, WRAP_UP_TIME};
 
-/// The most agents in one table; a login beyond it is refused.
-pub const AGENTS_MAX: usize = model::plan::PEOPLE_MAX;
+/// The most agents in one table; a login beyond it is refused. Whoever has logged in once stays in it, so that former agents need room
+/// beside as many people as a tenant may have.
+pub const AGENTS_MAX: usize = 2 * model::plan::PEOPLE_MAX;
 
 /// The most calls counted on one agent's phone; further calls are ignored. No phone has as many lines.
 pub const CALLS_MAX: usize = 64;

@@ -14,8 +14,8 @@ pub const AGENTS_MAX: usize = model::plan::PEOPLE_MAX;
 /// The most calls counted on one phone; further calls are ignored, and the agent stays unavailable. No phone has as many lines.
 pub const CALLS_MAX: usize = 64;
 
-/// An agent's number in the tables of this module. None comes twice, so that a restored router, which numbers the agents anew, has them in
-/// the same order.
+/// An agent's number in the tables of this module, in the order in which the router learned of the agents. None comes twice. A router that
+/// is restored from a ledger, whose rows are sorted by id, numbers the agents in that order.
 pub(crate) type Index = u32;
 
 /// Whether an agent's session accepts calls.
@@ -147,6 +147,13 @@ impl Agents {
         let (touched, removed) = (std::mem::take(&mut self.touched), std::mem::take(&mut self.removed));
         let changed = touched.iter().filter_map(|index| self.row(index)).map(|row| row.id.clone());
         changed.chain(removed).collect()
+    }
+
+    /// The agent's row is not as it was written. One that is not there any more is removed already.
+    pub(crate) fn touch(&mut self, id: &AgentId) {
+        if let Some(index) = self.index_of(id) {
+            self.touched.insert(index);
+        }
     }
 
     /// The rows are as they were written; only those that are not there any more are to be removed.

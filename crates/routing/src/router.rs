@@ -309,6 +309,11 @@ impl Router {
         }
     }
 
+    /// The agent's row is to be written again, as it is not stored: it counts as changed.
+    pub fn touch_agent(&mut self, agent: &AgentId) {
+        self.agents.touch(agent);
+    }
+
     /// The provisioned agents.
     pub fn profiles(&self) -> impl Iterator<Item = &AgentId> {
         self.agents.rows().filter(|(_, row)| row.known).map(|(_, row)| &row.id)

@@ -7,6 +7,7 @@
 mod gathering;
 mod handler;
 mod metrics;
+mod open_loops;
 mod parts;
 mod records;
 mod server;

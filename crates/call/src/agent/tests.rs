@@ -378,6 +378,33 @@ fn many_after_call_works_that_end_together_end_in_several_turns() {
 }
 
 #[test]
+fn former_agents_leave_room_for_as_many_others() {
+    let mut bench = Bench::new();
+    for number in 0..AGENTS_MAX - 1 {
+        let name = format!("former-{number}");
+        bench.table.restore(AgentSnapshot::logged_out(bench.table.tenant.clone(), profile(&name), bench.now));
+    }
+    assert!(bench.table.agents.len() >= model::plan::PEOPLE_MAX);
+    let mut log_in = |agent: &str, at: &str| {
+        let request = Request {
+            tenant: bench.table.tenant.clone(),
+            requester: "desk".to_owned(),
+            reference: ReferenceId(3),
+            this_dn: dn(at),
+            kind: RequestKind::AgentLogin(None, WorkMode::AutoIn, LoginPassword::Absent),
+            reasons: UserData::new(),
+            extensions: UserData::new(),
+        };
+        bench.table.handle(Input::Request { request, profile: Some(profile(agent)) }, bench.now);
+        bench.drain();
+    };
+    log_in("ann", "5001");
+    log_in("bob", "5002");
+    assert_eq!(bench.state("ann"), AgentState::Ready);
+    assert_eq!(bench.refused, [ErrorCode::OUT_OF_SERVICE], "the table is full");
+}
+
+#[test]
 fn the_auditor_frees_an_agent_from_a_call_that_is_gone() {
     let mut bench = Bench::ready();
     bench.call(EventName::Ringing, "5001", CallState::Ok, true);

@@ -5,26 +5,40 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::{TenantId, Timestamp};
+use tokio::time::Instant;
 
 use super::answers::Trouble;
 
 /// How long those of a tenant are used again.
 const FRESH_FOR: Duration = Duration::from_secs(10);
-/// How long after the beginning of a failed reading none begins: a slow one is given up after 5 s.
+/// How long after the beginning of a slow failed reading none begins: it is given up after 5 s.
 const AWAY_FOR: Duration = Duration::from_secs(15);
+/// A reading that fails within that has cost little: the next one may begin as long after it.
+const QUICK: Duration = Duration::from_secs(1);
+/// How long those that were read last are used while they cannot be read again.
+const KEPT_FOR: Duration = Duration::from_secs(3_600);
 /// Time to wait for another request that reads them.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 type Uris = Arc<Vec<String>>;
 
 /// Who has it reads those of the tenant; the others wait for that.
-type Turn = Arc<tokio::sync::Mutex<Option<LastReading>>>;
+type Turn = Arc<tokio::sync::Mutex<LastReadings>>;
 
-/// How the last reading ended, and when it began.
-struct LastReading {
-    /// None if it failed.
-    uris: Option<Uris>,
-    at: Timestamp,
+/// How the last readings of a tenant ended.
+#[derive(Default)]
+struct LastReadings {
+    /// What the last good one has found, and when it began.
+    good: Option<(Uris, Timestamp)>,
+    /// None begins before that: the last one has failed.
+    paused_until: Option<Timestamp>,
+}
+
+impl LastReadings {
+    /// What was read so lately.
+    fn since(&self, age: Duration, now: Timestamp) -> Option<Uris> {
+        self.good.as_ref().filter(|(_, at)| now.since(*at) < age).map(|(uris, _)| uris.clone())
+    }
 }
 
 /// Those of the tenants that there are.
@@ -35,7 +49,7 @@ pub(super) struct ListedUris {
 
 impl ListedUris {
     /// Those of a tenant, read if they were not read lately: by one request at a time, for which the others of the tenant wait. What could
-    /// not be read just now is not asked for again.
+    /// not be read just now is not asked for again; those of before are used meanwhile.
     pub async fn of(
         &self,
         tenant: &TenantId,
@@ -45,14 +59,25 @@ impl ListedUris {
         let turn = self.turn(tenant);
         let last = tokio::time::timeout(READ_WITHIN, turn.lock()).await;
         let mut last = last.map_err(|late| Trouble::away("tenant", &late))?;
-        match &*last {
-            Some(LastReading { uris: Some(uris), at }) if now.since(*at) < FRESH_FOR => return Ok(uris.clone()),
-            Some(LastReading { uris: None, at }) if now.since(*at) < AWAY_FOR => return Err(Trouble::Away),
-            _ => {}
+        if let Some(fresh) = last.since(FRESH_FOR, now) {
+            return Ok(fresh);
         }
-        let read = reading.await.map(Arc::new);
-        *last = Some(LastReading { uris: read.as_ref().ok().cloned(), at: now });
-        read
+        if last.paused_until.is_some_and(|until| now < until) {
+            return last.since(KEPT_FOR, now).ok_or(Trouble::Away);
+        }
+        let begun = Instant::now();
+        match reading.await {
+            Ok(uris) => {
+                let uris = Arc::new(uris);
+                *last = LastReadings { good: Some((uris.clone(), now)), paused_until: None };
+                Ok(uris)
+            }
+            Err(trouble) => {
+                let took = begun.elapsed();
+                last.paused_until = Some(now + if took < QUICK { took + QUICK } else { AWAY_FOR });
+                last.since(KEPT_FOR, now).ok_or(trouble)
+            }
+        }
     }
 
     fn turn(&self, tenant: &TenantId) -> Turn {
@@ -89,14 +114,40 @@ mod tests {
         assert_eq!(readings.get(), 3);
     }
 
-    #[tokio::test]
-    async fn what_could_not_be_read_is_read_again_after_a_while() {
+    fn after(time: Duration) -> Timestamp {
+        Timestamp::ZERO + time
+    }
+
+    /// A reading that fails after that time.
+    async fn failing(time: Duration) -> Result<Vec<String>, Trouble> {
+        if !time.is_zero() {
+            tokio::time::sleep(time).await;
+        }
+        Err(Trouble::Away)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_could_not_be_read_is_read_again_after_a_while_which_is_short_if_the_failure_was_quick() {
+        let acme = TenantId::parse("acme").unwrap();
+        for (took, pause) in [(Duration::ZERO, QUICK), (READ_WITHIN, AWAY_FOR)] {
+            let listed = ListedUris::default();
+            assert!(listed.of(&acme, Timestamp::ZERO, failing(took)).await.is_err());
+            let early = after(pause - Duration::from_millis(1));
+            assert!(listed.of(&acme, early, async { panic!("it is not read") }).await.is_err());
+            assert!(listed.of(&acme, after(pause), async { Ok(Vec::new()) }).await.is_ok());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_that_were_read_last_are_used_while_tenant_is_away_but_not_for_ever() {
         let (listed, acme) = (ListedUris::default(), TenantId::parse("acme").unwrap());
-        let after = |time: Duration| Timestamp::ZERO + time;
-        assert!(listed.of(&acme, Timestamp::ZERO, async { Err(Trouble::Away) }).await.is_err());
-        let early = listed.of(&acme, after(AWAY_FOR - Duration::from_millis(1)), async { panic!("it is not read") });
-        assert!(early.await.is_err());
-        assert!(listed.of(&acme, after(AWAY_FOR), async { Ok(Vec::new()) }).await.is_ok());
+        let uris = vec!["https://acme.example/".to_owned()];
+        listed.of(&acme, Timestamp::ZERO, async { Ok(uris.clone()) }).await.unwrap();
+        assert_eq!(*listed.of(&acme, after(FRESH_FOR), failing(READ_WITHIN)).await.unwrap(), uris);
+        let paused = listed.of(&acme, after(FRESH_FOR + QUICK), async { panic!("it is not read") });
+        assert_eq!(*paused.await.unwrap(), uris);
+        assert!(listed.of(&acme, after(KEPT_FOR), failing(READ_WITHIN)).await.is_err());
+        assert!(listed.of(&acme, after(KEPT_FOR + AWAY_FOR), async { Ok(Vec::new()) }).await.unwrap().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

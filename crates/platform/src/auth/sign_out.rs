@@ -9,6 +9,7 @@ use axum::response::Response;
 use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::redirect_uri;
 use model::TenantId;
+use runtime::token::TokenVerifier;
 
 use super::answers::{self, Trouble};
 use super::cookies::Cookie;
@@ -16,7 +17,7 @@ use super::page::signed_out::{self as signed_out_page, LogoutFrame};
 use super::parameters::Parameters;
 use super::people::Tenants;
 use super::source::RequestSource;
-use super::{Auth, authorize, client_login, frontchannel, session, tenancy};
+use super::{Auth, client_login, frontchannel, session, tenancy};
 
 /// `GET /ping`: 200 for somebody who is signed in, else 403.
 pub(super) async fn ping(State(auth): State<Arc<Auth>>, source: RequestSource, headers: HeaderMap) -> Response {
@@ -146,10 +147,12 @@ async fn answer(
     let is_registered = match client_login::find(auth, parameters).await? {
         Some((_, client)) => redirect_uri::find(&client.redirect_uris, to).is_some(),
         // Published programs do not say which one they are. Nobody may have been signed in any more.
-        None => match hinted_tenant(&tenants, parameters).or(tenant).or_else(|| tenancy::only(&tenants)) {
-            Some(tenant) => redirect_uri::find(&auth.people.redirect_uris(&tenant).await?, to).is_some(),
-            None => false,
-        },
+        None => {
+            match hinted_tenant(&auth.ctx.tokens, &tenants, parameters).or(tenant).or_else(|| tenancy::only(&tenants)) {
+                Some(tenant) => redirect_uri::find(&auth.people.redirect_uris(&tenant).await?, to).is_some(),
+                None => false,
+            }
+        }
     };
     if !is_registered {
         return Ok(answers::refused(StatusCode::BAD_REQUEST, "the redirect URI is not one that is registered"));
@@ -165,10 +168,10 @@ async fn answer(
     })
 }
 
-/// The tenant that an ID token names by which a client says who has signed out (`id_token_hint`). It may be over, and is believed as it is:
-/// it says no more than `client_id` could.
-fn hinted_tenant(tenants: &Tenants, parameters: &Parameters) -> Option<TenantId> {
-    let claims = authorize::hinted(parameters.get("id_token_hint")?)?;
+/// The tenant that an ID token names by which a client says who has signed out (`id_token_hint`). It may be over, but it must be ours:
+/// nobody is to make us look for redirect URIs at any tenant.
+fn hinted_tenant(tokens: &TokenVerifier, tenants: &Tenants, parameters: &Parameters) -> Option<TenantId> {
+    let claims = tokens.hinted_claims(parameters.get("id_token_hint")?).ok()?;
     tenants.get(claims["tenant"].as_str()?).cloned()
 }
 
@@ -181,22 +184,38 @@ fn way_back(parameters: &Parameters) -> Option<&str> {
 mod tests {
     use std::sync::Arc;
 
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use infra::SystemClock;
+    use runtime::token::{ACCESS_TOKEN, ID_TOKEN, ISSUER, TokenIssuer};
+    use serde_json::{Value, json};
 
     use super::*;
 
     #[test]
-    fn an_id_token_names_the_tenant_if_there_is_that_one() {
+    fn an_id_token_of_ours_names_the_tenant_if_there_is_that_one() {
         let tenants: Tenants = Arc::new(["acme", "globex"].map(|id| TenantId::parse(id).unwrap()).into());
-        let named = |claims: &str| {
-            let form = format!("id_token_hint=e30.{}.x", URL_SAFE_NO_PAD.encode(claims));
-            hinted_tenant(&tenants, &Parameters::read(form.as_bytes()).unwrap()).map(|tenant| tenant.to_string())
+        let [ours, theirs] = [(), ()].map(|()| TokenIssuer::of_new_key(Arc::new(SystemClock::start())).unwrap());
+        let tokens = TokenVerifier::of(&ours, &[]);
+        let claims = |tenant: Value| json!({ "iss": ISSUER, "sub": "ann", "aud": "app", "exp": 1, "tenant": tenant });
+        let named = |token: &str| {
+            let parameters = Parameters::read(format!("id_token_hint={token}").as_bytes()).unwrap();
+            hinted_tenant(&tokens, &tenants, &parameters).map(|tenant| tenant.to_string())
         };
-        assert_eq!(named(r#"{"tenant":"globex","exp":1}"#).as_deref(), Some("globex"));
-        for other in [r#"{"tenant":"nobody"}"#, r#"{"tenant":1}"#, "{}", "no claims"] {
-            assert_eq!(named(other), None, "{other}");
+        let signed = |issuer: &TokenIssuer, tenant: Value, typ| issuer.sign(&claims(tenant), typ).unwrap();
+        let good = signed(&ours, json!("globex"), ID_TOKEN);
+        assert_eq!(named(&good).as_deref(), Some("globex"), "it may be over");
+        let unsigned = good.rsplit_once('.').unwrap().0;
+        for other in [
+            signed(&ours, json!("nobody"), ID_TOKEN),
+            signed(&ours, json!(1), ID_TOKEN),
+            signed(&ours, Value::Null, ID_TOKEN),
+            signed(&ours, json!("globex"), ACCESS_TOKEN),
+            signed(&theirs, json!("globex"), ID_TOKEN),
+            format!("{unsigned}."),
+            format!("{unsigned}.x"),
+            "no.token".to_owned(),
+        ] {
+            assert_eq!(named(&other), None, "{other}");
         }
-        assert_eq!(hinted_tenant(&tenants, &Parameters::default()), None);
+        assert_eq!(hinted_tenant(&tokens, &tenants, &Parameters::default()), None);
     }
 }

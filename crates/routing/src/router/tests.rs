@@ -570,6 +570,20 @@ fn an_agent_who_is_told_again_as_before_changes_no_row() {
     }
 }
 
+#[test]
+fn a_row_that_was_not_stored_is_written_again_unless_the_agent_is_gone() {
+    let mut router = three();
+    router.take_changes();
+    router.touch_agent(&agent("X"));
+    router.touch_agent(&agent("nobody"));
+    assert_eq!(router.take_changes().agents, [agent("X")]);
+    router.forget_profile(&agent("X"));
+    router.observe(&agent_event(EventName::AgentLogout, "X"), at(1), at(1));
+    assert_eq!(router.take_changes().agents, [agent("X")], "its row is removed");
+    router.touch_agent(&agent("X"));
+    assert_eq!(router.take_changes(), Changes::default());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

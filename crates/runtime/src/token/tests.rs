@@ -183,6 +183,30 @@ fn id_tokens_have_the_type_that_clients_expect_and_no_issuer_makes_access_tokens
 }
 
 #[test]
+fn an_id_token_of_ours_is_a_hint_also_when_it_is_over_and_no_other_token_is() {
+    let (site, other) = (public(), public());
+    let claims = serde_json::json!({ "iss": PUBLIC, "sub": "ann", "aud": "app", "exp": 1, "tenant": "acme" });
+    let token = site.issuer.sign(&claims, ID_TOKEN).unwrap();
+    assert_eq!(site.verifier.hinted_claims(&token), Ok(claims.clone()));
+    let (head, _) = token.rsplit_once('.').unwrap();
+    let others_claims = URL_SAFE_NO_PAD.encode(claims.to_string().replace("acme", "globex"));
+    let [of_head, _, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!("{token}") };
+    let elsewhere = serde_json::json!({ "iss": "https://other.example", "sub": "ann", "aud": "app", "exp": 1 });
+    for (foreign, why) in [
+        (other.issuer.sign(&claims, ID_TOKEN).unwrap(), TokenError::Signature),
+        (format!("{head}."), TokenError::Signature),
+        (format!("{of_head}.{others_claims}.{signature}"), TokenError::Signature),
+        (with_header(&token, r#"{"alg":"none","typ":"JWT"}"#), TokenError::Malformed),
+        (site.issuer.sign(&elsewhere, ID_TOKEN).unwrap(), TokenError::Malformed),
+        (site.issuer.sign(&claims, ACCESS_TOKEN).unwrap(), TokenError::Type),
+        (site.ors.token("ors-1", "rq").unwrap(), TokenError::Type),
+        ("x".repeat(8_193), TokenError::Malformed),
+    ] {
+        assert_eq!(site.verifier.hinted_claims(&foreign), Err(why), "{foreign}");
+    }
+}
+
+#[test]
 fn another_algorithm_another_key_and_none_are_refused() {
     let clock = Arc::new(Turned(AtomicU64::new(1_000_000_000)));
     let pkcs8 = SigningKey::new_pkcs8().unwrap();

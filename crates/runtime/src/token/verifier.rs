@@ -6,19 +6,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use infra::Clock;
 use jsonwebtoken::{Algorithm, Validation};
 use model::Timestamp;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::issuer::TokenIssuer;
 use super::key_set::{KeyOwner, KeySet};
 use super::revoked::RevokedSet;
 use super::service::{self, ServiceIssuer};
-use super::{ACCESS_TOKEN, EVERY_ROLE, ISSUER, SERVICE_TOKEN, TokenError};
+use super::{ACCESS_TOKEN, EVERY_ROLE, ID_TOKEN, ISSUER, SERVICE_TOKEN, TokenError};
 use crate::caller::Caller;
 use crate::claims::{Claims, ROLE_SCOPE, SERVICE, believed_until};
 use crate::spec::RoleSpec;
 
 /// Longer tokens are refused before anything is parsed: ours have about 400 bytes.
 const TOKEN_BYTES_MAX: usize = 4_096;
+/// The same of ID tokens, which have what the person has told of itself.
+const ID_TOKEN_BYTES_MAX: usize = 8_192;
 /// Maximum of cached verified tokens, so that a busy caller costs one signature check; about 1 MB.
 const VERIFIED_MAX: usize = 2_048;
 
@@ -44,6 +47,14 @@ struct VerifierState {
     table: Vec<&'static RoleSpec>,
     clock: Arc<dyn Clock>,
     verified: Mutex<HashMap<String, Verified>>,
+}
+
+/// A token whose signature and issuer are right.
+struct SignedClaims {
+    claims: Value,
+    kid: String,
+    typ: Option<String>,
+    owner: KeyOwner,
 }
 
 /// A token whose signature is right and whose claims are those of its key's owner.
@@ -117,12 +128,51 @@ impl TokenVerifier {
         Ok(claims)
     }
 
+    /// The claims of an ID token that a client shows as a hint about who is meant. It may be over: what it hints at may be long past
+    /// (OpenID Connect RP-Initiated Logout section 2). It gives no right.
+    ///
+    /// # Errors
+    /// It is no ID token of this installation, or its key verifies no longer.
+    pub fn hinted_claims(&self, id_token: &str) -> Result<Value, TokenError> {
+        if id_token.len() > ID_TOKEN_BYTES_MAX {
+            return Err(TokenError::Malformed);
+        }
+        let believed = self.inner.believed.borrow();
+        let SignedClaims { claims, typ, owner, .. } = self.signed(id_token, &believed.keys, self.inner.clock.now())?;
+        if owner != KeyOwner::Issuer || typ.as_deref() != Some(ID_TOKEN) {
+            return Err(TokenError::Type);
+        }
+        Ok(claims)
+    }
+
     fn signed_claims(&self, token: &str, keys: &KeySet, now: Timestamp) -> Result<Claims, TokenError> {
         let remembered = self.lock_verified().get(token).cloned();
         if let Some(Verified { claims, kid }) = remembered {
             // Keys end.
             return keys.find(&kid, now).map(|_| claims).ok_or(TokenError::Signature);
         }
+        let SignedClaims { claims, kid, typ, owner } = self.signed(token, keys, now)?;
+        // RFC 9068 section 4, RFC 8725 section 3.11. Before the claims are read: those of an ID token are others.
+        let expected = match &owner {
+            KeyOwner::Issuer => ACCESS_TOKEN,
+            KeyOwner::Role(_) => SERVICE_TOKEN,
+        };
+        if typ.as_deref() != Some(expected) {
+            return Err(TokenError::Type);
+        }
+        let claims: Claims = serde_json::from_value(claims).map_err(|_| TokenError::Malformed)?;
+        self.check_owner(&claims, &owner, now)?;
+        let mut verified = self.lock_verified();
+        if verified.len() >= VERIFIED_MAX {
+            // Rare; the cost is one signature check per active caller.
+            verified.clear();
+        }
+        verified.insert(token.to_owned(), Verified { claims: claims.clone(), kid });
+        Ok(claims)
+    }
+
+    /// What a token says that one of these keys has signed for one of our issuers, whatever kind of token it is.
+    fn signed(&self, token: &str, keys: &KeySet, now: Timestamp) -> Result<SignedClaims, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
         let kid = header.kid.ok_or(TokenError::Signature)?;
         let key = keys.find(&kid, now).ok_or(TokenError::Signature)?;
@@ -133,28 +183,12 @@ impl TokenVerifier {
         let issuers: Vec<&str> = [ISSUER].into_iter().chain(self.issuer.as_deref()).collect();
         rules.set_issuer(&issuers);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        let read = jsonwebtoken::decode::<serde_json::Value>(token, &key.decoding, &rules);
+        let read = jsonwebtoken::decode::<Value>(token, &key.decoding, &rules);
         let claims = read.map(|data| data.claims).map_err(|error| match error.kind() {
             jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenError::Signature,
             _ => TokenError::Malformed,
         })?;
-        // RFC 9068 section 4, RFC 8725 section 3.11. Before the claims are read: those of an ID token are others.
-        let typ = match &key.owner {
-            KeyOwner::Issuer => ACCESS_TOKEN,
-            KeyOwner::Role(_) => SERVICE_TOKEN,
-        };
-        if header.typ.as_deref() != Some(typ) {
-            return Err(TokenError::Type);
-        }
-        let claims: Claims = serde_json::from_value(claims).map_err(|_| TokenError::Malformed)?;
-        self.check_owner(&claims, &key.owner, now)?;
-        let mut verified = self.lock_verified();
-        if verified.len() >= VERIFIED_MAX {
-            // Rare; the cost is one signature check per active caller.
-            verified.clear();
-        }
-        verified.insert(token.to_owned(), Verified { claims: claims.clone(), kid });
-        Ok(claims)
+        Ok(SignedClaims { claims, kid, typ: header.typ, owner: key.owner.clone() })
     }
 
     /// Refuses claims that are not for the owner of the key: a role's key makes nobody else, and no other key makes a role.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use contracts::provisioning::ObjectKey;
 use infra::{HistoryPoint, ObjectChange, ObjectChanges, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
@@ -21,11 +22,21 @@ const KEPT: Duration = Duration::from_secs(600);
 const ASKED_EACH_MAX: usize = 256;
 /// How often that is begun again because others change the tenant.
 const ATTEMPTS_MAX: usize = 3;
+/// The most tenants that are read as a whole at once: the database has other work, and each may have hundreds of megabytes.
+const READ_AT_ONCE: usize = 2;
+/// How long one waits to be read: several large ones before it.
+const READ_WAIT: Duration = Duration::from_secs(60);
 
 /// The tenants that are kept.
-#[derive(Default)]
 pub struct HeldTenants {
     kept: Arc<Mutex<KeptTenants>>,
+    reading: Semaphore,
+}
+
+impl Default for HeldTenants {
+    fn default() -> Self {
+        Self { kept: Arc::default(), reading: Semaphore::new(READ_AT_ONCE) }
+    }
 }
 
 #[derive(Default)]
@@ -67,7 +78,7 @@ impl HeldTenants {
     /// The tenant at its present revision, or a later one; none if it does not exist.
     ///
     /// # Errors
-    /// Those of the store.
+    /// Those of the store; it is unavailable, too, while too many others are read.
     pub async fn fresh(
         &self,
         store: &dyn ProvisioningStore,
@@ -86,6 +97,7 @@ impl HeldTenants {
         if !is_fresh {
             // Before the other one is read: each may have hundreds of megabytes.
             *held = None;
+            let _place = self.place_to_read().await?;
             let Some(read) = store.versioned(tenant).await? else { return Ok(None) };
             let indexed = spawn_blocking(move || IndexedTenant::of(read)).await.map_err(|_| ends())?;
             *held = Some(SharedTenant(Arc::new(RwLock::new(indexed))));
@@ -94,6 +106,11 @@ impl HeldTenants {
         let bytes = shared.look(IndexedTenant::bytes).await.ok_or_else(ends)?;
         self.used(tenant, bytes);
         Ok(Some(shared))
+    }
+
+    async fn place_to_read(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        let place = tokio::time::timeout(READ_WAIT, self.reading.acquire()).await;
+        place.map_err(|_| busy())?.map_err(|_| ends())
     }
 
     fn lock(&self) -> MutexGuard<'_, KeptTenants> {
@@ -143,6 +160,10 @@ async fn sweep(kept: std::sync::Weak<Mutex<KeptTenants>>) {
 
 fn ends() -> StoreError {
     StoreError::Unavailable { reason: "the process ends".to_owned() }
+}
+
+fn busy() -> StoreError {
+    StoreError::Unavailable { reason: "too many other tenants are read: try again".to_owned() }
 }
 
 /// Brings a tenant to the present point of its history, or a later one; `false` if it has to be read.
@@ -237,6 +258,22 @@ mod tests {
         assert_eq!(revision_of(&third, "Humour").await, Some(Revision(3)), "each object has its own revision");
         assert_eq!(revision_of(&third, "Wit").await, Some(Revision(4)));
         assert_eq!(third.look(IndexedTenant::revision).await, Some(Revision(4)));
+        assert_eq!(store.reads(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tenant_waits_while_others_are_read_but_not_for_ever() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let others = held.reading.acquire_many(u32::try_from(READ_AT_ONCE).unwrap()).await.unwrap();
+        let refused = held.fresh(&store, &store.id()).await.err();
+        assert!(matches!(refused, Some(StoreError::Unavailable { .. })), "{refused:?}");
+        assert_eq!(store.reads(), 0);
+        drop(others);
+        assert!(held.fresh(&store, &store.id()).await.unwrap().is_some());
+        let others = held.reading.acquire_many(u32::try_from(READ_AT_ONCE).unwrap()).await.unwrap();
+        store.change(vec![skill("Patience")]);
+        assert!(held.fresh(&store, &store.id()).await.unwrap().is_some(), "changes alone are read at once");
+        drop(others);
         assert_eq!(store.reads(), 1);
     }
 

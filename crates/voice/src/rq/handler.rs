@@ -1,11 +1,12 @@
 //! One tenant's queues: commands and facts go in; records, events and outcomes come out.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use contracts::v1::{self, queue_outcome::Outcome};
 use infra::{Consumed, Numbers, Position, QueueBatch, QueueRecord};
 use model::event::CallRef;
+use model::plan::AgentProfile;
 use model::{AgentId, CallUuid, ConnId, Owner, QueueName, TenantId, Timestamp, Token};
 use routing::{EndReason, Output, RequestId, Router, RouterSnapshot, Submission, Target};
 
@@ -74,6 +75,8 @@ pub(super) struct TenantQueues {
     calls: Calls,
     /// Calls that ended in this turn.
     over: Vec<ConnId>,
+    /// Provisioned agents for whom the router has no room yet.
+    without_room: BTreeMap<AgentId, AgentProfile>,
     events: QueueEvents,
     decisions: VecDeque<(ConnId, routing::Decision)>,
     outcomes: Vec<(RequestId, Outcome)>,
@@ -123,6 +126,7 @@ impl TenantQueues {
             router: Router::restore(snapshot),
             calls,
             over: Vec::new(),
+            without_room: BTreeMap::new(),
             events: QueueEvents::new(record.tenant.clone(), record.token),
             decisions: VecDeque::new(),
             outcomes: Vec::new(),
@@ -164,6 +168,7 @@ impl TenantQueues {
 
     /// Handles due timers and collects the turn's results.
     pub fn turn(&mut self, now: Timestamp) -> Turn {
+        self.place_agents(now);
         self.router.handle_timeout(now);
         while let Some(output) = self.router.poll_output() {
             self.perform(output, now);
@@ -204,6 +209,11 @@ impl TenantQueues {
         };
         batch.number = self.numbers.take(batch.parts_max(), now);
         Turn { batch: Some(batch), outcomes }
+    }
+
+    /// The rows of these agents are not stored as they are: the next turn writes them.
+    pub fn write_again(&mut self, agents: &[AgentId]) {
+        agents.iter().for_each(|agent| self.router.touch_agent(agent));
     }
 
     fn perform(&mut self, output: Output, now: Timestamp) {

@@ -18,11 +18,10 @@ use tracing::{error, info, warn};
 use super::gathering::Gathering;
 use super::handler::{TenantQueues, Turn};
 use super::metrics::Metrics;
-use super::writes::{RefusedRequest, Writes, Wrote};
+use super::open_loops::OpenLoops;
+use super::writes::{RefusedRequest, RefusedRows, Writes, Wrote};
 use crate::events;
 
-/// The most tenants of one rq.
-const TENANTS_MAX: usize = 1_000;
 /// The most commands of a tenant that wait for their turn: a second of a very busy site.
 const COMMANDS_MAX: usize = 4_096;
 /// The most commands that one turn processes.
@@ -91,13 +90,13 @@ pub(super) enum Ask {
     Explain(ConnId, oneshot::Sender<Option<v1::ExplainResponse>>),
 }
 
-/// The tenant loops (`TenantLoop`) of all tenants mentioned so far.
+/// The tenant loops (`TenantLoop`) of the tenants that were mentioned.
 #[derive(Clone)]
 pub(super) struct TenantLoops {
     ctx: RoleContext,
     metrics: Metrics,
     facts: FactsInHand,
-    open: Arc<Mutex<HashMap<TenantId, mpsc::Sender<Ask>>>>,
+    open: Arc<Mutex<OpenLoops>>,
 }
 
 impl TenantLoops {
@@ -109,31 +108,31 @@ impl TenantLoops {
     /// The sender to a tenant's loop; `None` when there are too many tenants.
     pub fn sender_to(&self, tenant: &TenantId) -> Option<mpsc::Sender<Ask>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = open.get(tenant) {
-            return Some(sender.clone());
+        if let Some(sender) = open.sender_to(tenant) {
+            return Some(sender);
         }
-        if open.len() >= TENANTS_MAX {
+        if !open.make_room() {
             return None;
         }
         let (asks, asked) = mpsc::channel(COMMANDS_MAX);
         let (ctx, metrics, tenant_of_task) = (self.ctx.clone(), self.metrics.clone(), tenant.clone());
         let fact = self.facts.of(tenant);
         self.ctx.spawn("queues of a tenant", async move { serve(ctx, tenant_of_task, asked, fact, metrics).await });
-        open.insert(tenant.clone(), asks.clone());
+        open.add(tenant.clone(), asks.clone());
         Some(asks)
     }
 
     /// Waits until every tenant loop has finished.
     pub async fn finished(&self) {
-        let open: Vec<_> = self.open.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).all();
         for sender in open {
             sender.closed().await;
         }
     }
 }
 
-/// Serves a tenant until the role ends. A fault, even a panic, affects only this tenant: its queues are taken over again from the ledger,
-/// and those of other tenants continue.
+/// Serves a tenant until the role ends, or nobody can ask any more. A fault, even a panic, affects only this tenant: its queues are taken
+/// over again from the ledger, and those of other tenants continue.
 async fn serve(
     ctx: RoleContext,
     tenant: TenantId,
@@ -165,7 +164,7 @@ async fn serve_once(
     fact: &mut FactInHand,
     metrics: &Metrics,
 ) -> Result<End> {
-    let Some(record) = take_over(ctx, tenant).await? else { return Ok(End::Closed) };
+    let Some(record) = take_over(ctx, tenant, asked).await? else { return Ok(End::Closed) };
     info!(%tenant, token = record.token.0, requests = record.requests.len(), "queues taken over");
     let mut queues = TenantQueues::restore(&record, metrics.clone(), ctx.trace.clone());
     let mut gathering = None;
@@ -189,11 +188,12 @@ async fn serve_once(
     tenant_loop.run(asked, fact).await
 }
 
-/// Claims the tenant's queues once no other running replica owns them; returns `None` if the role drains first.
-async fn take_over(ctx: &RoleContext, tenant: &TenantId) -> Result<Option<QueueRecord>> {
+/// Claims the tenant's queues once no other running replica owns them; returns `None` if the role drains first, or nobody can ask any more.
+async fn take_over(ctx: &RoleContext, tenant: &TenantId, asked: &mpsc::Receiver<Ask>) -> Result<Option<QueueRecord>> {
     let owner = ctx.owner();
     loop {
-        if ctx.drain.is_draining() {
+        // Another loop of the tenant may have begun meanwhile, which is not to be fenced.
+        if ctx.drain.is_draining() || asked.is_closed() {
             return Ok(None);
         }
         match claim(ctx, tenant, &owner).await {
@@ -242,7 +242,7 @@ struct Missed {
 }
 
 enum End {
-    /// The role drains.
+    /// The role drains, or nobody can ask any more.
     Closed,
     /// Another replica owns the queues now.
     Lost,
@@ -394,8 +394,9 @@ impl TenantLoop {
     async fn commit(&mut self, turn: &mut Turn, now: Timestamp) -> Result<bool> {
         let Some(batch) = turn.batch.clone() else { return Ok(true) };
         match self.writes.write(batch).await? {
-            Wrote::Done(refused) => {
-                for RefusedRequest { id, reason } in refused {
+            Wrote::Done(RefusedRows { requests, agents }) => {
+                self.queues.write_again(&agents);
+                for RefusedRequest { id, reason } in requests {
                     error!(tenant = %self.tenant, request = id.0, reason, "a request cannot be stored: it is refused");
                     turn.outcomes.retain(|(about, _)| *about != id);
                     self.queues.refuse(&id, &reason, now);

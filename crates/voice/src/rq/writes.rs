@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use infra::{Clock, QUEUES, QueueBatch, QueueLedger, Refusal, Room, StoreError, Written};
-use model::{Owner, Timestamp};
+use model::{AgentId, Owner, Timestamp};
 use routing::RequestId;
 use tracing::{error, warn};
 
@@ -17,10 +17,19 @@ const NO_ROOM_FOR: Duration = Duration::from_secs(5);
 /// The result of writing a turn.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wrote {
-    /// The turn is stored, except the rows of these requests.
-    Done(Vec<RefusedRequest>),
+    /// The turn is stored, except those rows.
+    Done(RefusedRows),
     /// Another replica owns the queues.
     Lost(Owner),
+}
+
+/// The rows of a turn that the store has refused.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct RefusedRows {
+    /// The requests that end by that.
+    pub requests: Vec<RefusedRequest>,
+    /// Agents for whose rows there was no room: they are written again with a later turn.
+    pub agents: Vec<AgentId>,
 }
 
 /// A request whose row the store refuses: the row stays unchanged, or does not exist.
@@ -57,14 +66,15 @@ impl Writes {
     /// The queues' record is not as this replica left it: take the queues over again.
     pub async fn write(&mut self, turn: QueueBatch) -> Result<Wrote> {
         match self.commit(&turn).await? {
-            Answer::Done => Ok(Wrote::Done(Vec::new())),
+            Answer::Done => Ok(Wrote::Done(RefusedRows::default())),
             Answer::Lost(owner) => Ok(Wrote::Lost(owner)),
             Answer::Refused(refusal) => {
                 warn!(tenant = %turn.tenant, %refusal, "a turn of the queues is not taken as a whole");
-                match refusal {
-                    // If facts have no room, refuse the rows that cause facts. If the queues are full, others may still have room.
-                    Refusal::NoRoom { what, .. } if what != QUEUES => self.without_rows(turn, &refusal).await,
-                    _ => self.one_by_one(turn).await,
+                // If facts have no room, refuse the rows that cause facts. If the queues are full, others may still have room.
+                if has_no_room_for_facts(&refusal) {
+                    self.without_rows(turn, &refusal).await
+                } else {
+                    self.one_by_one(turn).await
                 }
             }
         }
@@ -72,19 +82,21 @@ impl Writes {
 
     /// Writes the parts of a turn one by one: some part is refused, the others may be written.
     async fn one_by_one(&mut self, turn: QueueBatch) -> Result<Wrote> {
-        let mut refused = Vec::new();
-        for part in turn.apart() {
+        let mut refused = RefusedRows::default();
+        for mut part in turn.apart() {
             match self.commit(&part).await? {
                 Answer::Done => {}
                 Answer::Lost(owner) => return Ok(Wrote::Lost(owner)),
                 Answer::Refused(refusal) => {
-                    let named = part.requests.into_iter().next().filter(|(_, body)| body.is_some());
-                    match named {
-                        Some((id, _)) => {
-                            refused.push(RefusedRequest { id: RequestId(id), reason: refusal.to_string() })
-                        }
-                        // No client waits for it: an agent's row or a fact. It continues only in memory.
-                        None => error!(tenant = %part.tenant, %refusal, "a part of the queues' turn is not stored"),
+                    let named = part.requests.pop().filter(|(_, body)| body.is_some());
+                    if let Some((id, _)) = named {
+                        refused.requests.push(RefusedRequest { id: RequestId(id), reason: refusal.to_string() });
+                        continue;
+                    }
+                    // No client waits for it: an agent's row or a fact. It continues only in memory, at least until there is room again.
+                    error!(tenant = %part.tenant, %refusal, "a part of the queues' turn is not stored");
+                    if has_no_room_for_facts(&refusal) {
+                        refused.agents.extend(put_agents(&part));
                     }
                 }
             }
@@ -96,7 +108,8 @@ impl Writes {
     async fn without_rows(&mut self, mut turn: QueueBatch, refusal: &Refusal) -> Result<Wrote> {
         let reason = refusal.to_string();
         let put = turn.requests.extract_if(.., |(_, body)| body.is_some());
-        let refused = put.map(|(id, _)| RefusedRequest { id: RequestId(id), reason: reason.clone() }).collect();
+        let requests = put.map(|(id, _)| RefusedRequest { id: RequestId(id), reason: reason.clone() }).collect();
+        let refused = RefusedRows { requests, agents: put_agents(&turn).collect() };
         turn.reservations.retain(|(_, body)| body.is_none());
         match self.commit(&turn).await? {
             Answer::Done => Ok(Wrote::Done(refused)),
@@ -138,13 +151,18 @@ impl Writes {
     /// make room there.
     fn is_waited_for(&mut self, refusal: &Refusal) -> bool {
         let now = self.clock.now();
-        match refusal {
-            Refusal::NoRoom { what, .. } if *what != QUEUES => {
-                now.since(*self.no_room_since.get_or_insert(now)) < NO_ROOM_FOR
-            }
-            _ => false,
-        }
+        has_no_room_for_facts(refusal) && now.since(*self.no_room_since.get_or_insert(now)) < NO_ROOM_FOR
     }
+}
+
+/// Whether something else than the queues is full. It gets room without us.
+fn has_no_room_for_facts(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::NoRoom { what, .. } if *what != QUEUES)
+}
+
+/// The agents whose rows are put.
+fn put_agents(turn: &QueueBatch) -> impl Iterator<Item = AgentId> {
+    turn.reservations.iter().filter(|(_, body)| body.is_some()).map(|(agent, _)| agent.clone())
 }
 
 #[cfg(test)]

@@ -59,14 +59,33 @@ impl TenantQueues {
         if update.whole {
             let present: HashSet<&AgentId> = named.iter().map(|profile| &profile.agent).collect();
             gone.extend(self.router.profiles().filter(|agent| !present.contains(agent)).cloned());
+            self.without_room.clear();
         }
         for agent in &gone {
             self.router.forget_profile(agent);
+            self.without_room.remove(agent);
         }
-        let without_room = named.iter().filter(|profile| !self.router.set_profile(profile, now)).count();
-        if without_room > 0 {
+        let before = self.without_room.len();
+        for profile in named {
+            if self.router.set_profile(&profile, now) {
+                self.without_room.remove(&profile.agent);
+            } else if self.without_room.len() < AGENTS_MAX {
+                self.without_room.insert(profile.agent.clone(), profile);
+            }
+        }
+        let without_room = self.without_room.len();
+        if without_room > before {
             let tenant = &self.tenant;
-            tracing::error!(%tenant, without_room, most = AGENTS_MAX, "agents have no room in the queues: they get no calls");
+            tracing::error!(%tenant, without_room, most = AGENTS_MAX, "agents have no room in the queues yet: they get no calls");
+        }
+    }
+
+    /// Gives agents the room that others have left.
+    pub(super) fn place_agents(&mut self, now: Timestamp) {
+        while let Some((_, profile)) = self.without_room.first_key_value()
+            && self.router.set_profile(profile, now)
+        {
+            self.without_room.pop_first();
         }
     }
 

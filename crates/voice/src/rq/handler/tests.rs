@@ -112,6 +112,42 @@ fn a_request_that_cannot_be_stored_ends_and_its_asker_is_told_why() {
     assert!(queues.router.status(&RequestId("r2".to_owned())).is_some());
 }
 
+#[test]
+fn an_agents_row_that_had_no_room_comes_again_with_the_next_turn() {
+    let now = Timestamp::from_millis(1_000);
+    let mut queues = queues();
+    let ann = v1::AgentProfile { agent: "ann".to_owned(), ..v1::AgentProfile::default() };
+    queues.take_agents(&v1::AgentsUpdate { agents: vec![ann], ..v1::AgentsUpdate::default() }, now);
+    let first = queues.turn(now).batch.unwrap().reservations;
+    assert_eq!(first.len(), 1);
+    assert!(queues.turn(now).batch.is_none(), "it counts as written");
+    queues.write_again(std::slice::from_ref(&first[0].0));
+    assert_eq!(queues.turn(now).batch.unwrap().reservations, first);
+}
+
+#[test]
+fn agents_without_room_are_placed_when_others_are_gone() {
+    let now = Timestamp::from_millis(1_000);
+    let mut queues = queues();
+    let named = |name: String| v1::AgentProfile { agent: name, ..v1::AgentProfile::default() };
+    let more = |agents: Vec<v1::AgentProfile>| v1::AgentsUpdate { agents, ..v1::AgentsUpdate::default() };
+    let gone = |name: &str| v1::AgentsUpdate { gone: vec![name.to_owned()], ..v1::AgentsUpdate::default() };
+    let first = (0..routing::agents::AGENTS_MAX).map(|number| named(number.to_string()));
+    queues.take_agents(&more(first.collect()), now);
+    queues.take_agents(&more(["ann", "bob", "cy"].map(|name| named(name.to_owned())).into()), now);
+    queues.turn(now);
+    let ids = ["ann", "bob", "cy"].map(|name| AgentId::parse(name).unwrap());
+    let placed = |queues: &TenantQueues| ids.each_ref().map(|agent| queues.router.agent(agent).is_some());
+    assert_eq!(placed(&queues), [false; 3]);
+    queues.take_agents(&gone("ann"), now);
+    queues.take_agents(&gone("7"), now);
+    let written = queues.turn(now).batch.unwrap().reservations;
+    assert_eq!(placed(&queues), [false, true, false], "one has left, and ann is none any more");
+    assert!(written.iter().any(|(agent, row)| *agent == ids[1] && row.is_some()), "its row is written");
+    queues.take_agents(&v1::AgentsUpdate { whole: true, ..more(vec![named("cy".to_owned())]) }, now);
+    assert_eq!(placed(&queues), [false, false, true]);
+}
+
 fn details(conn_id: u64, ended: bool) -> v1::CallDetails {
     let call = CallRef {
         conn_id: ConnId(conn_id),
