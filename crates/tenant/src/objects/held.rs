@@ -1,5 +1,6 @@
 //! Tenants that are kept in memory, as they were used last: what has changed since is read, and not the whole tenant.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -27,15 +28,22 @@ const READ_AT_ONCE: usize = 2;
 /// How long one waits to be read: several large ones before it.
 const READ_WAIT: Duration = Duration::from_secs(60);
 
+/// How long a reader waits for the database before it gets what is known.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// For so long after the database has not answered, no reader waits for it.
+const TAKEN_FOR_AWAY: Duration = Duration::from_secs(2);
+
 /// The tenants that are kept.
 pub struct HeldTenants {
     kept: Arc<Mutex<KeptTenants>>,
     reading: Semaphore,
+    /// When the database did not answer a reader last; none once it has.
+    silent: Mutex<Option<Instant>>,
 }
 
 impl Default for HeldTenants {
     fn default() -> Self {
-        Self { kept: Arc::default(), reading: Semaphore::new(READ_AT_ONCE) }
+        Self { kept: Arc::default(), reading: Semaphore::new(READ_AT_ONCE), silent: Mutex::default() }
     }
 }
 
@@ -49,6 +57,8 @@ struct KeptTenants {
 struct KeptTenant {
     tenant: TenantId,
     turn: Turn,
+    /// As it was known last, for those who read while the database is away.
+    last: Option<SharedTenant>,
     bytes: usize,
     used: Instant,
 }
@@ -86,7 +96,9 @@ impl HeldTenants {
     ) -> Result<Option<SharedTenant>, StoreError> {
         let turn = self.turn(tenant);
         let mut held = turn.lock().await;
-        let Some(present) = store.point(tenant).await? else {
+        let present = store.point(tenant).await?;
+        self.hears_it();
+        let Some(present) = present else {
             self.lock().tenants.retain(|kept| kept.tenant != *tenant);
             return Ok(None);
         };
@@ -95,6 +107,7 @@ impl HeldTenants {
             None => false,
         };
         if !is_fresh {
+            self.set_last(tenant, None);
             // Before the other one is read: each may have hundreds of megabytes.
             *held = None;
             let _place = self.place_to_read().await?;
@@ -105,7 +118,69 @@ impl HeldTenants {
         let Some(shared) = held.clone() else { return Ok(None) };
         let bytes = shared.look(IndexedTenant::bytes).await.ok_or_else(ends)?;
         self.used(tenant, bytes);
+        self.set_last(tenant, Some(shared.clone()));
         Ok(Some(shared))
+    }
+
+    /// The tenant for somebody who only reads: as [`Self::fresh`] has it, or, while the database does not answer, as it was known last.
+    ///
+    /// # Errors
+    /// Those of the store, if the tenant is not known.
+    pub async fn readable(
+        &self,
+        store: &dyn ProvisioningStore,
+        tenant: &TenantId,
+    ) -> Result<Option<SharedTenant>, StoreError> {
+        match self.last(tenant) {
+            Some(last) if self.answer(store.point(tenant)).await.is_none() => Ok(Some(last)),
+            _ => self.fresh(store, tenant).await,
+        }
+    }
+
+    /// What was asked of the database, or, while it does not answer, what `look` finds in the tenant as it was known last.
+    ///
+    /// # Errors
+    /// Those of the store, if the tenant is not known.
+    pub async fn found<T: Send + 'static>(
+        &self,
+        tenant: &TenantId,
+        asked: impl Future<Output = Result<T, StoreError>>,
+        look: impl FnOnce(&IndexedTenant) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let Some(last) = self.last(tenant) else { return asked.await };
+        match self.answer(asked).await {
+            Some(answer) => answer,
+            None => last.look(look).await.ok_or_else(ends),
+        }
+    }
+
+    /// The database's answer; none if there is none in time, or was none just now.
+    async fn answer<T>(&self, asked: impl Future<Output = Result<T, StoreError>>) -> Option<Result<T, StoreError>> {
+        let silent = || self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        if silent().is_some_and(|since| since.elapsed() < TAKEN_FOR_AWAY) {
+            return None;
+        }
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Err(StoreError::Unavailable { .. })) | Err(_) => {
+                if silent().replace(Instant::now()).is_none() {
+                    tracing::warn!(
+                        "the database does not answer: whoever reads gets the configuration as it was known last"
+                    );
+                }
+                None
+            }
+            Ok(answer) => {
+                self.hears_it();
+                Some(answer)
+            }
+        }
+    }
+
+    /// The database answers: whoever reads next asks it, as somebody does who has just changed something.
+    fn hears_it(&self) {
+        if self.silent.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+            tracing::info!("the database answers again");
+        }
     }
 
     async fn place_to_read(&self) -> Result<SemaphorePermit<'_>, StoreError> {
@@ -123,8 +198,23 @@ impl HeldTenants {
             return known.turn.clone();
         }
         let turn = Turn::default();
-        kept.tenants.push(KeptTenant { tenant: tenant.clone(), turn: turn.clone(), bytes: 0, used: Instant::now() });
+        let used = Instant::now();
+        kept.tenants.push(KeptTenant { tenant: tenant.clone(), turn: turn.clone(), last: None, bytes: 0, used });
         turn
+    }
+
+    /// The tenant as it was known last.
+    fn last(&self, tenant: &TenantId) -> Option<SharedTenant> {
+        let mut kept = self.lock();
+        let known = kept.tenants.iter_mut().find(|kept| kept.tenant == *tenant)?;
+        known.used = Instant::now();
+        known.last.clone()
+    }
+
+    fn set_last(&self, tenant: &TenantId, last: Option<SharedTenant>) {
+        if let Some(known) = self.lock().tenants.iter_mut().find(|kept| kept.tenant == *tenant) {
+            known.last = last;
+        }
     }
 
     /// Notes that a tenant is used, and lets those go that were not for the longest time where there are too many.
@@ -259,6 +349,31 @@ mod tests {
         assert_eq!(revision_of(&third, "Wit").await, Some(Revision(4)));
         assert_eq!(third.look(IndexedTenant::revision).await, Some(Revision(4)));
         assert_eq!(store.reads(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_while_the_database_is_away_gets_what_is_known() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let id = store.id();
+        let names = |held: &IndexedTenant| held.of_kind(ObjectKind::Skill).map(|(name, _)| name.to_owned()).collect();
+        let away = || async { Err::<Vec<String>, _>(ends()) };
+        store.is_away(true);
+        assert!(held.readable(&store, &id).await.is_err(), "nothing is known yet");
+        assert!(held.found(&id, away(), names).await.is_err());
+        store.is_away(false);
+        held.readable(&store, &id).await.unwrap().unwrap();
+        store.is_away(true);
+        let known = held.readable(&store, &id).await.unwrap().unwrap();
+        assert_eq!(revision_of(&known, "Patience").await, None);
+        assert!(!held.found(&id, away(), names).await.unwrap().is_empty());
+        assert!(held.fresh(&store, &id).await.is_err(), "who changes something must know what is there");
+        store.is_away(false);
+        store.change(vec![skill("Patience")]);
+        held.fresh(&store, &id).await.unwrap();
+        let again = held.readable(&store, &id).await.unwrap().unwrap();
+        assert_eq!(revision_of(&again, "Patience").await, Some(Revision(2)), "what was written is read");
+        let silent = std::future::pending::<Result<Vec<String>, StoreError>>();
+        assert!(!held.found(&id, silent, names).await.unwrap().is_empty(), "nobody waits for ever");
     }
 
     #[tokio::test(start_paused = true)]

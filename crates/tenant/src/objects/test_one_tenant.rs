@@ -17,6 +17,7 @@ struct StoredTenant {
     revision: Revision,
     /// How often its history has begun again.
     begins: u64,
+    is_away: bool,
     changed: BTreeMap<ObjectKey, Revision>,
     reads: usize,
     noted: Vec<HistoryEntry>,
@@ -41,6 +42,7 @@ impl OneTenant {
             objects: example(),
             revision: Revision(1),
             begins: 0,
+            is_away: false,
             changed: BTreeMap::new(),
             reads: 0,
             noted: Vec::new(),
@@ -56,6 +58,11 @@ impl OneTenant {
     /// How often the whole tenant was read.
     pub fn reads(&self) -> usize {
         self.stored().reads
+    }
+
+    /// Whether the database is away from now on, as far as a point of its history is asked for.
+    pub fn is_away(&self, is_away: bool) {
+        self.stored().is_away = is_away;
     }
 
     /// Such an entry is found for every repeatable batch.
@@ -132,6 +139,9 @@ impl ProvisioningStore for OneTenant {
         Box::pin(async move {
             let is_there = *of == self.id();
             let stored = self.stored();
+            if stored.is_away {
+                return Err(StoreError::Unavailable { reason: "a test".to_owned() });
+            }
             Ok(is_there.then(|| stored.point_at(stored.revision)))
         })
     }

@@ -114,7 +114,10 @@ impl Server {
         };
         if let Some(kind) = kind {
             let point = self.point(&view.tenant).await?;
-            let found = self.store.find(&view.tenant, &ObjectKey { kind, id }).await.map_err(status)?;
+            let key = ObjectKey { kind, id };
+            let (asked, named) = (self.store.find(&view.tenant, &key), key.clone());
+            let known = move |held: &IndexedTenant| held.get(&named).cloned();
+            let found = self.held.found(&view.tenant, asked, known).await.map_err(status)?;
             return Ok((point, found.into_iter().map(Arc::new).collect()));
         }
         let kinds: Vec<ObjectKind> = ObjectKind::ALL.into_iter().filter(|kind| view.shows(*kind)).collect();
@@ -123,13 +126,13 @@ impl Server {
             let wanted = named.filter(|(name, _)| id.is_empty() || *name == id.as_str());
             (held.point(), wanted.map(|(_, object)| object.clone()).collect::<Vec<_>>())
         };
-        self.fresh(&view.tenant).await?.look(wanted).await.ok_or_else(unread)
+        self.readable(&view.tenant).await?.look(wanted).await.ok_or_else(unread)
     }
 
-    /// The tenant as it is now. It is read to its end even if the caller leaves: whoever asks next finds it.
-    async fn fresh(&self, tenant: &TenantId) -> Result<SharedTenant, Status> {
+    /// The tenant as it is now; while the database is away, as it was known last. It is read to its end even if the caller leaves: whoever asks next finds it.
+    async fn readable(&self, tenant: &TenantId) -> Result<SharedTenant, Status> {
         let (store, held, of) = (self.store.clone(), self.held.clone(), tenant.clone());
-        let reading = tokio::spawn(async move { held.fresh(&*store, &of).await });
+        let reading = tokio::spawn(async move { held.readable(&*store, &of).await });
         let fresh = reading.await.map_err(|_| unread())?;
         fresh.map_err(status)?.ok_or_else(|| no_tenant(tenant))
     }

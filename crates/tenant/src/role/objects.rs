@@ -102,9 +102,9 @@ impl ObjectServer {
         })
     }
 
-    /// The tenant as it is now.
-    async fn fresh(&self, tenant: &TenantId) -> Result<SharedTenant, Status> {
-        self.held.fresh(&*self.store, tenant).await.map_err(unread)?.ok_or_else(|| no_tenant(tenant))
+    /// The tenant as it is now; while the database is away, as it was known last.
+    async fn readable(&self, tenant: &TenantId) -> Result<SharedTenant, Status> {
+        self.held.readable(&*self.store, tenant).await.map_err(unread)?.ok_or_else(|| no_tenant(tenant))
     }
 
     /// The object whose folded name is the same, with its revision.
@@ -113,7 +113,7 @@ impl ObjectServer {
             let object = held.spelled(&key)?;
             Some((held.revision_of(&object.key())?, object.clone()))
         };
-        self.fresh(tenant).await?.look(found).await.ok_or_else(ends)
+        self.readable(tenant).await?.look(found).await.ok_or_else(ends)
     }
 
     async fn carry_out(
@@ -141,7 +141,9 @@ impl Provisioning for ObjectServer {
         let asked = request.into_inner();
         at_most("fields", asked.fields.len())?;
         let key = key(&asked.kind, &asked.id)?;
-        let found = match self.store.find_versioned(&tenant, &key).await.map_err(unread)? {
+        let (found, named) = (self.store.find_versioned(&tenant, &key), key.clone());
+        let known = move |held: &IndexedTenant| Some((held.revision_of(&named)?, held.get(&named)?.clone()));
+        let found = match self.held.found(&tenant, found, known).await.map_err(unread)? {
             // SQLite knows the case of ASCII alone.
             None if !key.id.is_ascii() => self.spelled(&tenant, key.clone()).await?,
             found => found,
@@ -163,7 +165,7 @@ impl Provisioning for ObjectServer {
     ) -> Result<Response<v1::ListObjectsResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
         let asked = listing(request.into_inner())?;
-        let held = self.fresh(&tenant).await?;
+        let held = self.readable(&tenant).await?;
         let page = held.look(move |held| objects::list(held, &asked)).await.ok_or_else(ends)?;
         let shown = page.objects.into_iter().map(|object| v1::StoredObject {
             kind: object.key.kind.as_str().to_owned(),
@@ -291,7 +293,7 @@ impl Provisioning for ObjectServer {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
         let asked = request.into_inner();
         let key = key(&asked.kind, &asked.id)?;
-        let held = self.fresh(&tenant).await?;
+        let held = self.readable(&tenant).await?;
         let uses = held.look(move |held| objects::uses(held, &key, LINES_MAX)).await.ok_or_else(ends)?;
         let uses = uses.into_iter().take(LINES_MAX).map(|one| v1::ObjectUse {
             kind: one.key.kind.as_str().to_owned(),
@@ -347,7 +349,7 @@ impl Provisioning for ObjectServer {
         request: Request<v1::ExportPeopleRequest>,
     ) -> Result<Response<v1::ExportPeopleResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
-        let held = self.fresh(&tenant).await?;
+        let held = self.readable(&tenant).await?;
         let table = held.look(|held| people::export(held.people())).await.ok_or_else(ends)?;
         Ok(Response::new(v1::ExportPeopleResponse { table }))
     }

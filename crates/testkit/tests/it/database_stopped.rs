@@ -20,7 +20,12 @@ const API: &str = "/agent-setup/api/v1/example";
 /// Changes that are on their way when PostgreSQL stops.
 const CAUGHT: usize = 6;
 /// What is served from memory.
-const FROM_MEMORY: [&str; 2] = ["/wfm/v1/example/agents", "/pulse/api/v1/example/wallboard"];
+const FROM_MEMORY: [&str; 4] = [
+    "/wfm/v1/example/agents",
+    "/pulse/api/v1/example/wallboard",
+    "/agent-setup/api/v1/example/objects/skill",
+    "/agent-setup/api/v1/example/objects/skill/Sales",
+];
 
 fn token(site: &Installation) -> Result<String> {
     let output = Command::new(testkit::installation::binary()?)
