@@ -5,20 +5,23 @@ use std::collections::HashMap;
 use model::TenantId;
 use tokio::sync::mpsc;
 
-use super::tenant_loop::Ask;
-
 /// The most tenants of one rq.
 const TENANTS_MAX: usize = 1_000;
 
-/// The senders.
-#[derive(Default)]
-pub(super) struct OpenLoops {
-    senders: HashMap<TenantId, mpsc::Sender<Ask>>,
+/// The senders, of what a loop is asked.
+pub(super) struct OpenLoops<A> {
+    senders: HashMap<TenantId, mpsc::Sender<A>>,
 }
 
-impl OpenLoops {
+impl<A> Default for OpenLoops<A> {
+    fn default() -> Self {
+        Self { senders: HashMap::new() }
+    }
+}
+
+impl<A> OpenLoops<A> {
     /// The sender to a tenant's loop, if that one is open.
-    pub fn sender_to(&self, tenant: &TenantId) -> Option<mpsc::Sender<Ask>> {
+    pub fn sender_to(&self, tenant: &TenantId) -> Option<mpsc::Sender<A>> {
         self.senders.get(tenant).cloned()
     }
 
@@ -35,12 +38,12 @@ impl OpenLoops {
     }
 
     /// A loop is open.
-    pub fn add(&mut self, tenant: TenantId, asks: mpsc::Sender<Ask>) {
+    pub fn add(&mut self, tenant: TenantId, asks: mpsc::Sender<A>) {
         self.senders.insert(tenant, asks);
     }
 
     /// All of them.
-    pub fn all(&self) -> Vec<mpsc::Sender<Ask>> {
+    pub fn all(&self) -> Vec<mpsc::Sender<A>> {
         self.senders.values().cloned().collect()
     }
 }
@@ -51,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_tenant_whom_nobody_names_any_more_makes_room_for_another() {
-        let mut open = OpenLoops::default();
+        let mut open = OpenLoops::<()>::default();
         let tenant = |number: usize| TenantId::parse(&format!("tenant-{number}")).unwrap();
         let mut asked = Vec::new();
         for number in 0..TENANTS_MAX {

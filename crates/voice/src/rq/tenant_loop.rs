@@ -96,7 +96,7 @@ pub(super) struct TenantLoops {
     ctx: RoleContext,
     metrics: Metrics,
     facts: FactsInHand,
-    open: Arc<Mutex<OpenLoops>>,
+    open: Arc<Mutex<OpenLoops<Ask>>>,
 }
 
 impl TenantLoops {
