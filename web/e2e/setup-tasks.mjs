@@ -256,7 +256,7 @@ export async function setupTenant({ browser, link, mock }) {
   await page.getByLabel('What people call it').fill('Acme ID')
   await page.getByLabel('Issuer').fill('https://id.acme.example')
   await page.getByLabel('Client id there').fill('trunkline')
-  await page.getByLabel('Secret there').fill('hush hush')
+  await page.getByLabel('Secret there', { exact: true }).fill('hush hush')
   assertEqual(await axeFinds(page), [], 'axe, the settings of the tenant')
   await review(page).click()
   const shown = await dialog(page, 'This will change').innerText()

@@ -76,9 +76,7 @@ export function SectionsInput({ id, tenant, field, sections, faults, onChange }:
                 onChange={(entries) => change(index, { ...section, entries })}
               />
               <div>
-                <Button label={t('setup.removeOne', { name: section.name || t('setup.lookup.newSection') })} onClick={() => remove(index)}>
-                  {t('setup.lookup.removeSection')}
-                </Button>
+                <Button onClick={() => remove(index)}>{t('setup.removeOne', { name: section.name || t('setup.lookup.newSection') })}</Button>
               </div>
             </>
           ) : null}
