@@ -110,6 +110,8 @@ impl OpenApi {
         let answered = self.schemas.subschema_for::<A>();
         let mut operation = operation(request, &json!({"application/json": {"schema": answered}}));
         operation["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": sent}}});
+        operation["responses"]["413"] = problem("the body is too large");
+        operation["responses"]["415"] = problem("the body is not JSON, or does not say so by Content-Type");
         operation["responses"]["422"] = problem("a field has a fault, which the problem names");
         if method == Method::Post
             && let Some(responses) = operation["responses"].as_object_mut()
@@ -180,6 +182,7 @@ fn operation(get: &Get, content: &Json) -> Json {
         "parameters": parameters,
         "responses": {
             "200": answer,
+            "400": problem("the request cannot be read: its path, its query or its body"),
             "401": problem("no valid token"),
             "403": problem("another tenant, or a missing scope"),
             "404": problem("it does not exist"),

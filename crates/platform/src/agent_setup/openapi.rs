@@ -125,7 +125,6 @@ const IMPORT: Get = Get {
 const CSV: &str = "text/csv";
 /// With what any of them may be refused, besides what every API says.
 const REFUSALS: &[(&str, &str)] = &[
-    ("400", "the request cannot be read"),
     ("408", "the body did not come in time"),
     ("409", "an object is at another revision: `kind`, `id` and `revision` say which"),
     ("413", "the body is too large"),
