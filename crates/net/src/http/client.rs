@@ -25,7 +25,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// The largest answer that is read into memory, in bytes.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// The most idle connections kept open to one peer.
-const IDLE_PER_PEER_MAX: usize = 8;
+const IDLE_PER_PEER_MAX: usize = 128;
 /// How long an unused connection stays open.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Attempts of one request, the first included: each at another replica where there are several.
