@@ -17,7 +17,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Column as _, Row as _, SqlSafeStr, SqlitePool, Transaction, TypeInfo as _, ValueRef as _};
 
-use crate::provisioning::{Dialect, Field, Row, Statement, Tables, Turn, failed, refused};
+use crate::provisioning::{Dialect, Field, OpenTurn, Row, Statement, Tables, Turn, failed, refused};
 
 /// How long a statement waits for another process that writes (an import beside a running installation).
 const BUSY: Duration = Duration::from_secs(5);
@@ -178,23 +178,23 @@ fn migrator() -> Migrator {
 // === impl Dialect ===
 
 impl Dialect for Sqlite {
-    fn reads(&self) -> Answer<'_, Box<dyn Turn>> {
+    fn reads(&self) -> Answer<'_, Box<dyn OpenTurn>> {
         async move {
             let turn = self.pool.begin().await.map_err(|e| failed(&e))?;
-            Ok(Box::new(SqliteTurn(turn)) as Box<dyn Turn>)
+            Ok(Box::new(SqliteTurn(turn)) as Box<dyn OpenTurn>)
         }
         .boxed()
     }
 
-    fn writes<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Box<dyn Turn>> {
+    fn writes<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Box<dyn OpenTurn>> {
         self.appends()
     }
 
-    fn appends(&self) -> Answer<'_, Box<dyn Turn>> {
+    fn appends(&self) -> Answer<'_, Box<dyn OpenTurn>> {
         async move {
             // One writer at a time, whatever the tenant.
             let turn = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|e| failed(&e))?;
-            Ok(Box::new(SqliteTurn(turn)) as Box<dyn Turn>)
+            Ok(Box::new(SqliteTurn(turn)) as Box<dyn OpenTurn>)
         }
         .boxed()
     }
@@ -203,7 +203,11 @@ impl Dialect for Sqlite {
 struct SqliteTurn(Transaction<'static, sqlx::Sqlite>);
 
 fn prepared(statement: Statement) -> Query<'static, sqlx::Sqlite, SqliteArguments> {
-    statement.fields.into_iter().fold(sqlx::query(statement.sql), |query, field| match field {
+    let query = match statement.sql {
+        Cow::Borrowed(sql) => sqlx::query(sql),
+        Cow::Owned(sql) => sqlx::query(sqlx::AssertSqlSafe(sql)).persistent(false),
+    };
+    statement.fields.into_iter().fold(query, |query, field| match field {
         Field::Text(text) => query.bind(text),
         Field::Number(number) => query.bind(number),
         Field::Flag(flag) => query.bind(flag),
@@ -226,7 +230,9 @@ impl Turn for SqliteTurn {
         }
         .boxed()
     }
+}
 
+impl OpenTurn for SqliteTurn {
     fn commit(self: Box<Self>) -> Answer<'static, ()> {
         async move { self.0.commit().await.map_err(|e| refused(&e)) }.boxed()
     }

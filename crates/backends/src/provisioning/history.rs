@@ -6,6 +6,7 @@ use contracts::provisioning::{BySpelling, Object, ObjectKey};
 use infra::{ChangeNote, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision};
 use model::{TenantId, Timestamp};
 
+use super::gathered::GatheredRows;
 use super::{FOUND_EACH_MAX, Row, Statement, Turn, find, key_of, number, query, read, revision_of};
 
 /// What happens to one object.
@@ -90,11 +91,18 @@ pub(super) async fn write(
     note: &ChangeNote,
     happened: Vec<ChangedObject>,
 ) -> Result<()> {
+    let mut rows = GatheredRows::of(db);
     for ChangedObject { key, before, after, secrets_changed } in happened {
         let entry = HistoryEntry { number: 0, revision, note: note.clone(), key, before, after, secrets_changed };
-        put(db, tenant, entry).await?;
+        put(&mut rows, tenant, entry).await?;
     }
-    Ok(())
+    rows.flush().await
+}
+
+/// The objects that there were not before, in any spelling of their names.
+pub(super) fn new_objects(happened: &[ChangedObject]) -> HashSet<ObjectKey> {
+    let new = happened.iter().filter(|changed| changed.before.is_none() && changed.after.is_some());
+    new.map(|changed| changed.key.clone()).collect()
 }
 
 /// Writes an entry; the table numbers it.

@@ -36,8 +36,8 @@ pub(super) async fn respell(db: &mut dyn Turn, tenant: &TenantId, from: &str, to
     Ok(true)
 }
 
-/// Writes a person.
-pub(super) async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
+/// Writes a person. Of one that is new there are no rows that would have to go first.
+pub(super) async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person, is_new: bool) -> Result<()> {
     let agent = o.agent.as_ref();
     let sql = "INSERT INTO person (tenant, user_name, first_name, last_name, agent_id, login_code, pin, default_place,
              wrap_up_s, legal_guard_s, no_answer_action, email, password, second_factor, privileges, disabled)
@@ -65,12 +65,14 @@ pub(super) async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> R
         .bind(o.second_factor.as_ref().map(Secret::reveal))
         .bind(privilege_names(&o.privileges))
         .bind(u32::from(o.disabled));
-    if o.second_factor.is_none() {
+    if !is_new && o.second_factor.is_none() {
         remove_void_passkeys(db, tenant, &o.user_name).await?;
     }
     db.run(put).await?;
-    let clear = "DELETE FROM person_skill WHERE tenant = ? AND user_name = ?";
-    db.run(query(clear).bind(tenant).bind(&o.user_name)).await?;
+    if !is_new {
+        let clear = "DELETE FROM person_skill WHERE tenant = ? AND user_name = ?";
+        db.run(query(clear).bind(tenant).bind(&o.user_name)).await?;
+    }
     for (place, level) in (0_i64..).zip(agent.map(|a| a.skills.as_slice()).unwrap_or_default()) {
         let sql = "INSERT INTO person_skill (tenant, user_name, place, skill, level) VALUES (?, ?, ?, ?, ?)";
         let put = query(sql).bind(tenant).bind(&o.user_name).bind(place).bind(&level.skill).bind(level.level);

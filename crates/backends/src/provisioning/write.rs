@@ -1,6 +1,9 @@
 //! Objects to rows.
 
+use std::collections::HashSet;
+
 use super::dialling::{put_dial_rule, put_schedule};
+use super::gathered::GatheredRows;
 use super::people::{people_put, put_person, respell};
 use super::sign_in::{privilege_names, put_client};
 use super::{Statement, Turn, documents, query};
@@ -10,12 +13,13 @@ use contracts::provisioning::{
 use infra::{ObjectChange, Result, Revision, StoreError};
 use model::TenantId;
 
-/// Writes changes and notes them under `revision`.
+/// Writes changes and notes them under `revision`. An object for which `is_new` there is no row of yet: nothing is removed before it.
 pub(super) async fn changes(
     db: &mut dyn Turn,
     tenant: &TenantId,
     revision: Revision,
     changes: Vec<ObjectChange>,
+    is_new: &(dyn Fn(&ObjectKey) -> bool + Sync),
 ) -> Result<()> {
     let number = i64::try_from(revision.0).unwrap_or(i64::MAX);
     // The tenant's row first: every other row names it. Deletions come before the rest, and a unique value is released before it is
@@ -28,35 +32,58 @@ pub(super) async fn changes(
     let mut changes = changes;
     changes.sort_by_key(rank);
     let people = people_put(&changes);
+    let deleted: HashSet<ObjectKey> = changes.iter().filter_map(deleted_name).collect();
     for change in &changes {
-        if let ObjectChange::Put(object) = change {
+        if let ObjectChange::Put(object) = change
+            && !is_new(&object.key())
+        {
             let_go(db, tenant, object).await?;
         }
     }
+    let mut rows = GatheredRows::of(db);
     for change in changes {
         let key = match change {
             ObjectChange::Put(object) => {
-                put(db, tenant, number, &object).await?;
-                object.key()
+                let key = object.key();
+                let is_new = is_new(&key) && !deleted.contains(&key.folded());
+                if !is_new {
+                    rows.flush().await?;
+                }
+                put(&mut rows, tenant, number, &object, is_new).await?;
+                key
             }
             ObjectChange::Delete(key) => {
                 let is_respelled = match people.get(&key) {
-                    Some(name) => respell(db, tenant, &key.id, name).await?,
+                    Some(name) => respell(&mut rows, tenant, &key.id, name).await?,
                     None => false,
                 };
                 if !is_respelled {
-                    delete(db, tenant, &key).await?;
+                    delete(&mut rows, tenant, &key).await?;
                 }
                 key
             }
         };
-        let note = "INSERT INTO change (tenant, kind, id, revision) VALUES (?, ?, ?, ?)
-             ON CONFLICT (tenant, kind, id) DO UPDATE SET revision = excluded.revision";
-        run(db, query(note).bind(tenant.as_str()).bind(key.kind.as_str()).bind(key.id).bind(number)).await?;
+        note(&mut rows, tenant, key, number).await?;
     }
+    rows.flush().await?;
     let moved = "UPDATE tenant SET revision = ? WHERE id = ?";
     let touched = run(db, query(moved).bind(number).bind(tenant.as_str())).await?;
     if touched == 0 { Err(StoreError::Invalid(format!("tenant {tenant} does not exist"))) } else { Ok(()) }
+}
+
+/// The name that is free now, in any spelling.
+fn deleted_name(change: &ObjectChange) -> Option<ObjectKey> {
+    match change {
+        ObjectChange::Delete(key) => Some(key.folded()),
+        ObjectChange::Put(_) => None,
+    }
+}
+
+/// Notes the revision that has changed an object last.
+pub(super) async fn note(db: &mut dyn Turn, tenant: &TenantId, key: ObjectKey, revision: i64) -> Result<()> {
+    let sql = "INSERT INTO change (tenant, kind, id, revision) VALUES (?, ?, ?, ?)
+         ON CONFLICT (tenant, kind, id) DO UPDATE SET revision = excluded.revision";
+    run(db, query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(key.id).bind(revision)).await.map(drop)
 }
 
 async fn let_go(db: &mut dyn Turn, tenant: &TenantId, object: &Object) -> Result<()> {
@@ -70,7 +97,8 @@ async fn let_go(db: &mut dyn Turn, tenant: &TenantId, object: &Object) -> Result
     run(db, query(sql).bind(tenant.as_str()).bind(id)).await.map(drop)
 }
 
-async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Object) -> Result<()> {
+/// Writes an object. Of one that is new there are no rows that would have to go first.
+async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Object, is_new: bool) -> Result<()> {
     let t = tenant.as_str();
     match object {
         Object::Tenant(o) if o.id != t => {
@@ -91,9 +119,9 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
                  ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, document = excluded.document";
             run(db, query(sql).bind(t).bind(&o.name).bind(&o.document)).await?;
         }
-        Object::Dn(o) => put_dn(db, t, o).await?,
-        Object::Place(o) => put_place(db, t, o).await?,
-        Object::Person(o) => put_person(db, t, o).await?,
+        Object::Dn(o) => put_dn(db, t, o, is_new).await?,
+        Object::Place(o) => put_place(db, t, o, is_new).await?,
+        Object::Person(o) => put_person(db, t, o, is_new).await?,
         Object::Number(o) => {
             let sql = "INSERT INTO number (tenant, number, name, dn, schedule, closed_dn) VALUES (?, ?, ?, ?, ?, ?)
                  ON CONFLICT (tenant, number) DO UPDATE SET name = excluded.name, dn = excluded.dn,
@@ -173,7 +201,7 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
     Ok(())
 }
 
-async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
+async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn, is_new: bool) -> Result<()> {
     let (kind, password, no_answer_s, application, default_dn) = match &o.kind {
         DnKind::Extension { password, no_answer_s, .. } => {
             ("extension", Some(password.reveal()), *no_answer_s, None, None)
@@ -227,7 +255,9 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
         .bind(encryption)
         .bind(&json(location));
     run(db, put).await?;
-    run(db, query("DELETE FROM dn_prompt WHERE tenant = ? AND number = ?").bind(tenant).bind(&o.number)).await?;
+    if !is_new {
+        run(db, query("DELETE FROM dn_prompt WHERE tenant = ? AND number = ?").bind(tenant).bind(&o.number)).await?;
+    }
     let DnKind::Announcement { prompts } = &o.kind else { return Ok(()) };
     for (place, prompt) in (0_i64..).zip(prompts) {
         let sql = "INSERT INTO dn_prompt (tenant, number, place, prompt) VALUES (?, ?, ?, ?)";
@@ -236,11 +266,13 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
     Ok(())
 }
 
-async fn put_place(db: &mut dyn Turn, tenant: &str, o: &Place) -> Result<()> {
+async fn put_place(db: &mut dyn Turn, tenant: &str, o: &Place, is_new: bool) -> Result<()> {
     let sql = "INSERT INTO place (tenant, name, location) VALUES (?, ?, ?)
          ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, location = excluded.location";
     run(db, query(sql).bind(tenant).bind(&o.name).bind(&json(o.location.as_ref()))).await?;
-    run(db, query("DELETE FROM place_dn WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
+    if !is_new {
+        run(db, query("DELETE FROM place_dn WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
+    }
     for (place, dn) in (0_i64..).zip(&o.dns) {
         let sql = "INSERT INTO place_dn (tenant, name, place, dn) VALUES (?, ?, ?, ?)";
         run(db, query(sql).bind(tenant).bind(&o.name).bind(place).bind(dn)).await?;
