@@ -110,7 +110,15 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
         | Object::ActionCode(_)
         | Object::List(_)
         | Object::BusinessAttribute(_)
-        | Object::PlaceGroup(_) => documents::put(db, t, object).await?,
+        | Object::PlaceGroup(_)
+        | Object::CapacityRule(_)
+        | Object::DnGroup(_)
+        | Object::CallingList(_)
+        | Object::Campaign(_)
+        | Object::CampaignGroup(_)
+        | Object::IvrProfile(_)
+        | Object::StatisticDefinition(_)
+        | Object::Transaction(_) => documents::put(db, t, object).await?,
     }
     Ok(())
 }
@@ -237,9 +245,11 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
 }
 
 async fn put_place(db: &mut dyn Turn, tenant: &str, o: &Place) -> Result<()> {
-    let sql = "INSERT INTO place (tenant, name, location) VALUES (?, ?, ?)
-         ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, location = excluded.location";
-    run(db, query(sql).bind(tenant).bind(&o.name).bind(&json(o.location.as_ref()))).await?;
+    let sql = "INSERT INTO place (tenant, name, location, capacity_rule) VALUES (?, ?, ?, ?)
+         ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, location = excluded.location,
+         capacity_rule = excluded.capacity_rule";
+    let put = query(sql).bind(tenant).bind(&o.name).bind(&json(o.location.as_ref())).bind(&o.capacity_rule);
+    run(db, put).await?;
     run(db, query("DELETE FROM place_dn WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     for (place, dn) in (0_i64..).zip(&o.dns) {
         let sql = "INSERT INTO place_dn (tenant, name, place, dn) VALUES (?, ?, ?, ?)";
@@ -401,7 +411,15 @@ async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result
         | ObjectKind::ActionCode
         | ObjectKind::List
         | ObjectKind::BusinessAttribute
-        | ObjectKind::PlaceGroup => {
+        | ObjectKind::PlaceGroup
+        | ObjectKind::CapacityRule
+        | ObjectKind::DnGroup
+        | ObjectKind::CallingList
+        | ObjectKind::Campaign
+        | ObjectKind::CampaignGroup
+        | ObjectKind::IvrProfile
+        | ObjectKind::StatisticDefinition
+        | ObjectKind::Transaction => {
             return documents::delete(db, tenant, key).await;
         }
     };
