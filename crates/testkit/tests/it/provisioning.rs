@@ -306,7 +306,7 @@ fn objects_of_the_kinds_that_came_last_are_made_read_refused_and_deleted() -> Re
                 };
                 ensure!(is_held, "{kind}: {key} of {held}");
             }
-            let again = put(kind, &id.to_uppercase(), Some(0), &json.replace(id, &id.to_uppercase()), &[]);
+            let again = put(kind, &id.to_uppercase(), None, &json.replace(id, &id.to_uppercase()), &[]);
             let taken = change(&mut client, &boss, batch(vec![again])).await?.err().context("the name is taken")?;
             ensure!(faults(&taken)?.iter().any(|fault| fault.code == "name_taken"), "{kind}: {taken}");
         }
