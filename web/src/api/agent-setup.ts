@@ -28,6 +28,14 @@ export const KINDS = [
   'list',
   'business_attribute',
   'place_group',
+  'capacity_rule',
+  'dn_group',
+  'calling_list',
+  'campaign',
+  'campaign_group',
+  'ivr_profile',
+  'statistic_definition',
+  'transaction',
 ] as const
 export type Kind = (typeof KINDS)[number]
 

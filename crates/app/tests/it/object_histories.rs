@@ -63,6 +63,7 @@ fn person(number: u8, name: u8, skills: u8) -> Object {
             legal_guard_s: None,
             no_answer_action: None,
             skills: has.map(|skill| SkillLevel { skill: skill_key(skill).id, level: 5 }).collect(),
+            capacity_rule: None,
         }),
         privileges: vec![Privilege::Agent],
         ..Person::default()

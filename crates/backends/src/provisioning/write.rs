@@ -138,7 +138,15 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
         | Object::ActionCode(_)
         | Object::List(_)
         | Object::BusinessAttribute(_)
-        | Object::PlaceGroup(_) => documents::put(db, t, object).await?,
+        | Object::PlaceGroup(_)
+        | Object::CapacityRule(_)
+        | Object::DnGroup(_)
+        | Object::CallingList(_)
+        | Object::Campaign(_)
+        | Object::CampaignGroup(_)
+        | Object::IvrProfile(_)
+        | Object::StatisticDefinition(_)
+        | Object::Transaction(_) => documents::put(db, t, object).await?,
     }
     Ok(())
 }
@@ -267,9 +275,11 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn, is_new: bool) -> Result
 }
 
 async fn put_place(db: &mut dyn Turn, tenant: &str, o: &Place, is_new: bool) -> Result<()> {
-    let sql = "INSERT INTO place (tenant, name, location) VALUES (?, ?, ?)
-         ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, location = excluded.location";
-    run(db, query(sql).bind(tenant).bind(&o.name).bind(&json(o.location.as_ref()))).await?;
+    let sql = "INSERT INTO place (tenant, name, location, capacity_rule) VALUES (?, ?, ?, ?)
+         ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, location = excluded.location,
+         capacity_rule = excluded.capacity_rule";
+    let put = query(sql).bind(tenant).bind(&o.name).bind(&json(o.location.as_ref())).bind(&o.capacity_rule);
+    run(db, put).await?;
     if !is_new {
         run(db, query("DELETE FROM place_dn WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
     }
@@ -433,7 +443,15 @@ async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result
         | ObjectKind::ActionCode
         | ObjectKind::List
         | ObjectKind::BusinessAttribute
-        | ObjectKind::PlaceGroup => {
+        | ObjectKind::PlaceGroup
+        | ObjectKind::CapacityRule
+        | ObjectKind::DnGroup
+        | ObjectKind::CallingList
+        | ObjectKind::Campaign
+        | ObjectKind::CampaignGroup
+        | ObjectKind::IvrProfile
+        | ObjectKind::StatisticDefinition
+        | ObjectKind::Transaction => {
             return documents::delete(db, tenant, key).await;
         }
     };

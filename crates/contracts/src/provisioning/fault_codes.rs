@@ -169,13 +169,17 @@ pub enum FaultCode {
     NotUtf8,
     /// A quote stands where none may.
     Quote,
+    /// A DN, `id`, is of none of the types that may be there: `names`, with commas between them.
+    DnType,
+    /// The statistics engine does not compute it: `why`, in English.
+    Statistic,
     /// A rule without a code of its own, or of a later release: `rule` alone says it.
     Other,
 }
 
 impl FaultCode {
     /// All of them, with their names on the wire.
-    pub const NAMED: [(Self, &'static str); 82] = [
+    pub const NAMED: [(Self, &'static str); 84] = [
         (Self::Needed, "needed"),
         (Self::NeededWith, "needed_with"),
         (Self::NeededOr, "needed_or"),
@@ -257,6 +261,8 @@ impl FaultCode {
         (Self::LineTwice, "line_twice"),
         (Self::NotUtf8, "not_utf8"),
         (Self::Quote, "quote"),
+        (Self::DnType, "dn_type"),
+        (Self::Statistic, "statistic"),
         (Self::Other, "other"),
     ];
 

@@ -108,7 +108,15 @@ pub(super) fn rows(object: &Object) -> Vec<TableRow> {
         | Object::ActionCode(_)
         | Object::List(_)
         | Object::BusinessAttribute(_)
-        | Object::PlaceGroup(_) => Vec::new(),
+        | Object::PlaceGroup(_)
+        | Object::CapacityRule(_)
+        | Object::DnGroup(_)
+        | Object::CallingList(_)
+        | Object::Campaign(_)
+        | Object::CampaignGroup(_)
+        | Object::IvrProfile(_)
+        | Object::StatisticDefinition(_)
+        | Object::Transaction(_) => Vec::new(),
     }
 }
 

@@ -2,9 +2,15 @@
 
 mod action_codes;
 mod attributes;
+mod campaigns;
+mod capacity;
 mod dialling;
+mod dn_groups;
 mod groups;
+mod ivr_profiles;
 mod lookup;
+mod statistic_definitions;
+mod transactions;
 mod trunks;
 
 use std::collections::{HashMap, HashSet};
@@ -42,6 +48,14 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.lists();
     rules.business_attributes();
     rules.place_groups();
+    rules.dn_groups();
+    rules.calling_lists();
+    rules.campaigns();
+    rules.campaign_groups();
+    rules.ivr_profiles();
+    rules.statistic_definitions();
+    rules.capacity_rules();
+    rules.transactions();
 }
 
 /// Adds the settings of the file that have no effect, or another one than is expected.

@@ -10,14 +10,20 @@ use contracts::provisioning::{
 use super::access;
 use super::action_codes;
 use super::attributes;
+use super::campaigns;
+use super::capacity;
 use super::dialling;
+use super::dn_groups;
 use super::groups;
 use super::headers;
+use super::ivr_profiles;
 use super::location;
 use super::lookup;
 use super::scalar::{flow, optional, text};
 use super::sign_in;
+use super::statistic_definitions;
 use super::stir;
+use super::transactions;
 
 /// A tenant as files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +51,8 @@ pub fn write(objects: &TenantObjects) -> Exported {
         &mut yaml,
         "places",
         objects.places.iter().map(|place| {
-            let more = location::line(place.location.as_ref());
+            let more =
+                location::line(place.location.as_ref()) + &optional("capacity_rule", place.capacity_rule.as_deref());
             format!("- {{name: {}, dns: {}{more}}}", text(&place.name), flow(place.dns.iter().map(String::as_str)))
         }),
     );
@@ -79,8 +86,24 @@ pub fn write(objects: &TenantObjects) -> Exported {
         objects.business_attributes.iter().map(attributes::business_attribute_line),
     );
     section(&mut yaml, "place_groups", objects.place_groups.iter().map(groups::place_group_line));
+    further(&mut yaml, objects);
     let documents = objects.applications.iter().map(|a| (PathBuf::from(path(&a.name)), a.document.clone()));
     Exported { yaml, documents: documents.collect() }
+}
+
+fn further(yaml: &mut String, objects: &TenantObjects) {
+    section(yaml, "dn_groups", objects.dn_groups.iter().map(dn_groups::dn_group_line));
+    section(yaml, "calling_lists", objects.calling_lists.iter().map(campaigns::calling_list_line));
+    section(yaml, "campaigns", objects.campaigns.iter().map(campaigns::campaign_line));
+    section(yaml, "campaign_groups", objects.campaign_groups.iter().map(campaigns::campaign_group_line));
+    section(yaml, "ivr_profiles", objects.ivr_profiles.iter().map(ivr_profiles::ivr_profile_line));
+    section(
+        yaml,
+        "statistic_definitions",
+        objects.statistic_definitions.iter().map(statistic_definitions::statistic_definition_line),
+    );
+    section(yaml, "transactions", objects.transactions.iter().map(transactions::transaction_line));
+    section(yaml, "capacity_rules", objects.capacity_rules.iter().map(capacity::capacity_rule_line));
 }
 
 fn head(yaml: &mut String, tenant: &Tenant) {
@@ -268,6 +291,7 @@ fn person(person: &Person) -> String {
         let mut rules = agent.wrap_up_s.map(|s| format!(", wrap_up_s: {s}")).unwrap_or_default();
         rules.extend(agent.legal_guard_s.map(|s| format!(", legal_guard_s: {s}")));
         rules.extend(agent.no_answer_action.map(|action| format!(", no_answer_action: {}", action.as_str())));
+        rules.push_str(&optional("capacity_rule", agent.capacity_rule.as_deref()));
         format!(
             ", agent: {{id: {}, login_code: {}{}{}{rules}, skills: {{{}}}}}",
             text(&agent.id),

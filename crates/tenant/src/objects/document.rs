@@ -226,7 +226,15 @@ const fn frame_keys(kind: ObjectKind) -> &'static [&'static str] {
         | ObjectKind::ActionCode
         | ObjectKind::List
         | ObjectKind::BusinessAttribute
-        | ObjectKind::PlaceGroup => &[],
+        | ObjectKind::PlaceGroup
+        | ObjectKind::CapacityRule
+        | ObjectKind::DnGroup
+        | ObjectKind::CallingList
+        | ObjectKind::Campaign
+        | ObjectKind::CampaignGroup
+        | ObjectKind::IvrProfile
+        | ObjectKind::StatisticDefinition
+        | ObjectKind::Transaction => &[],
     }
 }
 
@@ -315,7 +323,15 @@ pub(super) const fn id_field(kind: ObjectKind) -> &'static str {
         | ObjectKind::AgentGroup
         | ObjectKind::List
         | ObjectKind::BusinessAttribute
-        | ObjectKind::PlaceGroup => "name",
+        | ObjectKind::PlaceGroup
+        | ObjectKind::CapacityRule
+        | ObjectKind::DnGroup
+        | ObjectKind::CallingList
+        | ObjectKind::Campaign
+        | ObjectKind::CampaignGroup
+        | ObjectKind::IvrProfile
+        | ObjectKind::StatisticDefinition
+        | ObjectKind::Transaction => "name",
     }
 }
 
@@ -454,6 +470,26 @@ mod tests {
             (ObjectKind::List, r#"{"name":"l","sections":{"s":{"k":"v"}}}"#),
             (ObjectKind::BusinessAttribute, r#"{"name":"a","values":[{"value":"x"}],"default":"x"}"#),
             (ObjectKind::PlaceGroup, r#"{"name":"g","places":[]}"#),
+            (ObjectKind::DnGroup, r#"{"name":"g","type":"single_ports","members":[{"dn":"1","weight":2}]}"#),
+            (
+                ObjectKind::CallingList,
+                r#"{"name":"l","fields":[{"name":"p","type":"phone"}],"schedule":"s","attempts_max":2,"treatments":[]}"#,
+            ),
+            (ObjectKind::Campaign, r#"{"name":"c","calling_lists":[{"calling_list":"l"}]}"#),
+            (
+                ObjectKind::CampaignGroup,
+                r#"{"name":"g","campaign":"c","agent_group":"a","mode":"predictive","pacing":"waiting_s","target":5}"#,
+            ),
+            (
+                ObjectKind::IvrProfile,
+                r#"{"name":"p","service_type":"scxml","application":"a","policies":{"calls_max":1}}"#,
+            ),
+            (
+                ObjectKind::StatisticDefinition,
+                r#"{"name":"s","category":"c","subject":"s","objects":[],"profile":"sliding","window_s":1,"filter":"f"}"#,
+            ),
+            (ObjectKind::CapacityRule, r#"{"name":"r","media":{"voice":1}}"#),
+            (ObjectKind::Transaction, r#"{"name":"t","type":"macro","alias":"a","sections":{"s":{"k":"v"}}}"#),
             (ObjectKind::ActionCode, r#"{"code":"1","name":"Lunch","order":1}"#),
             (ObjectKind::Client, r#"{"id":"a","name":"A","secret":null,"grants":[],"redirect_uris":[],"scopes":[]}"#),
         ] {

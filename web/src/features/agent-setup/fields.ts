@@ -20,7 +20,7 @@ export type Options = readonly (readonly [string, PlainText])[]
 
 export type ColumnField =
   | { readonly kind: 'text'; readonly name: string; readonly label: PlainText; readonly required?: boolean }
-  | { readonly kind: 'whole'; readonly name: string; readonly label: PlainText; readonly min: number; readonly max: number; readonly initial: string }
+  | { readonly kind: 'whole'; readonly name: string; readonly label: PlainText; readonly min: number; readonly max: number; readonly initial: string; /** It may be left empty. */ readonly isOptional?: boolean }
   | { readonly kind: 'reference'; readonly name: string; readonly label: PlainText; readonly of: Kind }
   | { readonly kind: 'choice'; readonly name: string; readonly label: PlainText; readonly options: Options }
 

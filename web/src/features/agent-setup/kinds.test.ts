@@ -9,6 +9,7 @@ import { ownFaults, serverFaults } from './faults'
 import { shownDifferences, nameOfField } from './field-names'
 import { rowsIn, sectionsIn, typedOf } from './fields'
 import { toDraft, toObject } from './form'
+import { CALLING_LIST, CAPACITY_RULE, DN_GROUP } from './kinds/further'
 import { AGENT_GROUP, PLACE_GROUP } from './kinds/groups'
 import { ACTION_CODE, BUSINESS_ATTRIBUTE, LIST } from './kinds/lookup'
 import { movedTo } from './order'
@@ -103,6 +104,26 @@ describe('lists', () => {
   test('a difference says of which section and key it is', () => {
     const [found] = shownDifferences({ kind: 'list', id: 'Branches', before: list, after: { ...list, sections: { ...list.sections, paris: { open: '09:00' } } } })
     expect(found === undefined ? undefined : [nameOfField('list', found.path), found.before, found.after]).toEqual(['Sections: paris.open', '08:30', '09:00'])
+  })
+})
+
+describe('what came last', () => {
+  test('a treatment has minutes or none, and a member a weight', () => {
+    const list = { name: 'Spring', fields: [{ name: 'mobile', type: 'phone' }], source: null, schedule: null, attempts_max: 3, treatments: [{ result: 'busy', action: 'retry', after_min: 10 }, { result: 'fax', action: 'hang_up', after_min: null }] }
+    const draft = toDraft(CALLING_LIST, list)
+    expect(toObject(CALLING_LIST, draft, list)).toEqual(list)
+    expect(ownFaults(CALLING_LIST, draft, false)).toEqual({})
+    expect(toObject(CALLING_LIST, draft, null)).toEqual(list)
+    const group = { ...toDraft(DN_GROUP, {}), name: 'Entries', members: [{ dn: '9000', weight: '' }] }
+    expect(ownFaults(DN_GROUP, group, true)).toEqual({ members: ['Weight, row 1: It is needed.'] })
+  })
+  test('a medium that is left empty is none', () => {
+    expect(toObject(CAPACITY_RULE, { ...toDraft(CAPACITY_RULE, {}), name: 'Blended', 'media.voice': '1' }, null)).toEqual({ name: 'Blended', media: { voice: 1, chat: null, email: null, sms: null, video: null, work_item: null } })
+  })
+  test('faults of what is computed and of what may be a member are said in words', () => {
+    const said = (kind: string, field: string, code: 'dn_type' | 'statistic', values: Readonly<Record<string, string>>) => serverFaults(DN_GROUP, toDraft(DN_GROUP, {}), 'x', [{ kind, id: 'x', field, rule: '', code, values }])
+    expect(said('dn_group', 'members', 'dn_type', { id: '9000', names: 'extension' })).toEqual({ members: ['DN 9000 is of another type. Here may be: extension.'] })
+    expect(Object.values(said('dn_group', '', 'statistic', { why: 'the main mask is empty' })).flat()).toEqual(['The statistics engine does not compute this: the main mask is empty'])
   })
 })
 

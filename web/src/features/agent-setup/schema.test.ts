@@ -27,6 +27,14 @@ const KINDS: Readonly<Record<string, string>> = {
   lists: 'list',
   business_attributes: 'business_attribute',
   place_groups: 'place_group',
+  capacity_rules: 'capacity_rule',
+  dn_groups: 'dn_group',
+  calling_lists: 'calling_list',
+  campaigns: 'campaign',
+  campaign_groups: 'campaign_group',
+  ivr_profiles: 'ivr_profile',
+  statistic_definitions: 'statistic_definition',
+  transactions: 'transaction',
 }
 /** Sections that have names alone, or names with one value. */
 const NAMES = ['skills', 'queues', 'prompts', 'applications']
