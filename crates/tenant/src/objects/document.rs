@@ -452,7 +452,10 @@ mod tests {
             (ObjectKind::DialRule, r#"{"remove":1,"add":"","name":"r","place":1,"pattern":"0.","action":"translate"}"#),
             (ObjectKind::AgentGroup, r#"{"name":"g","agents":[],"expression":null,"managers":[]}"#),
             (ObjectKind::List, r#"{"name":"l","sections":{"s":{"k":"v"}}}"#),
-            (ObjectKind::BusinessAttribute, r#"{"name":"a","values":[{"value":"x"}],"default":"x"}"#),
+            (
+                ObjectKind::BusinessAttribute,
+                r#"{"name":"a","values":[{"value":"x"}],"default":"x","enforced":true,"attach_default":true}"#,
+            ),
             (ObjectKind::PlaceGroup, r#"{"name":"g","places":[]}"#),
             (ObjectKind::ActionCode, r#"{"code":"1","name":"Lunch","order":1}"#),
             (ObjectKind::Client, r#"{"id":"a","name":"A","secret":null,"grants":[],"redirect_uris":[],"scopes":[]}"#),
