@@ -11,8 +11,8 @@ use serde_json::json;
 /// Reads the objects of a session's tenant as they are now; none while they are not known.
 pub type ReadTenant = Rc<dyn Fn() -> Option<Arc<TenantConfig>>>;
 
-/// The functions by which the prelude looks up. They take texts, and give a text, or undefined for what is not there: `value` the value of a
-/// key, `section` a section of a list as JSON, `values` the values of a business attribute as JSON. None of them throws.
+/// The functions by which the prelude looks up. They take texts, and give a text, or undefined for what is not there: `value` the value of
+/// a key, `section` a section of a list as JSON, `values` the values of a business attribute as JSON. None of them throws.
 pub(super) fn functions<'js>(ctx: &Ctx<'js>, read: &ReadTenant) -> rquickjs::Result<Object<'js>> {
     let lookups = Object::new(ctx.clone())?;
     let tenant = Rc::clone(read);

@@ -1,6 +1,7 @@
 // The part of the data model that is easiest to say in its own language: a function that is called once for each session, before the
-// document's first line, with the functions of the host that look up in the tenant's configuration; nothing here can be reached by name from a document except `_event`, `In` and the session's
-// variables. Built-in functions are taken now, so that a document that replaces them changes nothing here.
+// document's first line, with the functions of the host that look up in the tenant's configuration. Nothing here can be reached by
+// name from a document except `_event`, `In` and the session's variables. Built-in functions are taken now, so that a document that
+// replaces them changes nothing here.
 (function (lookups) {
   'use strict';
   const global = globalThis;
