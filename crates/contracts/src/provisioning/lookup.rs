@@ -40,6 +40,19 @@ pub struct BusinessAttribute {
     /// The value where nobody has said another one.
     #[serde(default)]
     pub default: Option<String>,
+    /// Whether no request attaches another value to a call.
+    #[serde(default)]
+    pub enforced: bool,
+    /// Whether calls from outside begin with the default in their user data.
+    #[serde(default)]
+    pub attach_default: bool,
+}
+
+impl BusinessAttribute {
+    /// Whether a value is one of its values; upper and lower case count.
+    pub fn allows(&self, value: &str) -> bool {
+        self.values.iter().any(|one| one.value == value)
+    }
 }
 
 /// A value of a business attribute.

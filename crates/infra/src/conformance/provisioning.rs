@@ -287,6 +287,8 @@ pub fn objects(tenant: &str) -> TenantObjects {
         name: "Language".into(),
         values: vec![language("en", None), language("de", Some("German"))],
         default: Some("en".into()),
+        enforced: true,
+        attach_default: true,
     }];
     objects.place_groups = vec![PlaceGroup { name: "floor".into(), places: vec!["P2".into(), "P1".into()] }];
     objects.agent_groups = vec![

@@ -468,7 +468,10 @@ mod tests {
             (ObjectKind::DialRule, r#"{"remove":1,"add":"","name":"r","place":1,"pattern":"0.","action":"translate"}"#),
             (ObjectKind::AgentGroup, r#"{"name":"g","agents":[],"expression":null,"managers":[]}"#),
             (ObjectKind::List, r#"{"name":"l","sections":{"s":{"k":"v"}}}"#),
-            (ObjectKind::BusinessAttribute, r#"{"name":"a","values":[{"value":"x"}],"default":"x"}"#),
+            (
+                ObjectKind::BusinessAttribute,
+                r#"{"name":"a","values":[{"value":"x"}],"default":"x","enforced":true,"attach_default":true}"#,
+            ),
             (ObjectKind::PlaceGroup, r#"{"name":"g","places":[]}"#),
             (ObjectKind::DnGroup, r#"{"name":"g","type":"single_ports","members":[{"dn":"1","weight":2}]}"#),
             (

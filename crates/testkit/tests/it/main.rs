@@ -32,6 +32,7 @@ mod joining;
 mod keys;
 mod linphone;
 mod location;
+mod lookups;
 mod meeting;
 mod metrics;
 mod monitoring;

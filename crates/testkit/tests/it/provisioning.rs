@@ -19,7 +19,7 @@ const PASSWORD: &str = "correct-horse-battery-staple";
 const TENANT: &str = "example";
 const SOON: Duration = Duration::from_secs(45);
 
-type Client = ProvisioningClient<Channel>;
+pub(crate) type Client = ProvisioningClient<Channel>;
 
 /// Runs a command of the binary on the site's data.
 fn run(site: &Installation, arguments: &[&str]) -> Result<Output> {
@@ -47,13 +47,13 @@ fn refusal(site: &Installation, arguments: &[&str]) -> Result<(i32, String)> {
     Ok((code, String::from_utf8(output.stderr)?))
 }
 
-fn token(site: &Installation, subject: &str, scopes: &[&str]) -> Result<String> {
+pub(crate) fn token(site: &Installation, subject: &str, scopes: &[&str]) -> Result<String> {
     let mut arguments = vec!["token", "--tenant", TENANT, "--sub", subject];
     arguments.extend(scopes.iter().flat_map(|scope| ["--scope", *scope]));
     Ok(said(site, &arguments)?.trim().to_owned())
 }
 
-fn put(kind: &str, id: &str, expected: Option<u64>, json: &str, fields: &[&str]) -> v1::ChangeObject {
+pub(crate) fn put(kind: &str, id: &str, expected: Option<u64>, json: &str, fields: &[&str]) -> v1::ChangeObject {
     let fields = fields.iter().map(|field| (*field).to_owned()).collect();
     v1::ChangeObject {
         kind: kind.to_owned(),
@@ -72,11 +72,11 @@ fn delete(kind: &str, id: &str) -> v1::ChangeObject {
     }
 }
 
-fn batch(changes: Vec<v1::ChangeObject>) -> v1::ChangeObjectsRequest {
+pub(crate) fn batch(changes: Vec<v1::ChangeObject>) -> v1::ChangeObjectsRequest {
     v1::ChangeObjectsRequest { changes, ..v1::ChangeObjectsRequest::default() }
 }
 
-async fn change(
+pub(crate) async fn change(
     client: &mut Client,
     token: &str,
     asked: v1::ChangeObjectsRequest,

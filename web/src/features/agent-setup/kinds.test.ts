@@ -134,7 +134,7 @@ describe('business attributes', () => {
     expect(toObject(BUSINESS_ATTRIBUTE, draft, language)).toEqual(language)
     const turned = { ...draft, values: movedTo(rowsIn(draft, 'values'), 1, 0) }
     expect(toObject(BUSINESS_ATTRIBUTE, turned, language)).toMatchObject({ values: [{ value: 'de', display_name: null }, { value: 'en', display_name: 'English' }] })
-    expect(toObject(BUSINESS_ATTRIBUTE, { ...toDraft(BUSINESS_ATTRIBUTE, {}), name: 'Segment' }, null)).toEqual({ name: 'Segment', values: [], default: null })
+    expect(toObject(BUSINESS_ATTRIBUTE, { ...toDraft(BUSINESS_ATTRIBUTE, {}), name: 'Segment' }, null)).toEqual({ name: 'Segment', values: [], default: null, enforced: false, attach_default: false })
   })
   test('have a default that is one of them, and no value without a name', () => {
     expect(ownFaults(BUSINESS_ATTRIBUTE, draft, false)).toEqual({})

@@ -121,10 +121,10 @@ fn object() -> impl Strategy<Value = Object> {
         2 => dial_rule(),
         2 => agent_group(),
         2 => (name(), names()).prop_map(|(name, places)| Object::PlaceGroup(PlaceGroup { name, places })),
-        1 => (name(), names(), maybe()).prop_map(|(name, values, default)| {
+        1 => (name(), names(), maybe(), any::<bool>()).prop_map(|(name, values, default, attach_default)| {
             let value = |value| AttributeValue { value, display_name: None };
             let values = values.into_iter().map(value).collect();
-            Object::BusinessAttribute(BusinessAttribute { name, values, default })
+            Object::BusinessAttribute(BusinessAttribute { name, values, default, enforced: false, attach_default })
         }),
         1 => name().prop_map(|name| Object::List(Box::new(LookupList { name, ..LookupList::default() }))),
         8 => further::object(),
