@@ -95,7 +95,10 @@ impl TakenFamilies {
     pub fn at(self, path: &str) -> &'static [ApiFamily] {
         match self {
             Self::Of(families) => families,
-            Self::ByPath => ApiFamily::of_path(path).map_or(&ApiFamily::ALL, ApiFamily::taken),
+            Self::ByPath => match ApiFamily::of_path(path) {
+                Some(family) => family.taken(),
+                None => &ApiFamily::ALL,
+            },
         }
     }
 }

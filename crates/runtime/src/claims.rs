@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::token::Audience;
+use crate::audience::Audience;
 
 /// The tenant of unbound tokens: those of roles and operators.
 pub const ANY_TENANT: &str = "*";

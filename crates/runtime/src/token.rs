@@ -3,7 +3,6 @@
 //! A [`TokenIssuer`] signs for people and programs, a [`ServiceIssuer`] for the replicas of one role; every role verifies with a
 //! [`TokenVerifier`], which holds public keys alone.
 
-mod audience;
 mod issuer;
 mod key;
 mod key_set;
@@ -13,8 +12,8 @@ mod service;
 mod signing_key;
 mod verifier;
 
+pub use crate::audience::Audience;
 pub use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE, SERVICE};
-pub use audience::Audience;
 pub use issuer::TokenIssuer;
 pub use key::PublicJwk;
 pub use key_set::{KeyOwner, KeySet};

@@ -2,8 +2,8 @@
 
 use axum::http::{HeaderMap, header};
 
-use super::resource::RESOURCE;
-
+/// The parameter that may come several times.
+pub(super) const RESOURCE: &str = "resource";
 /// The most parameters of a request.
 const PARAMETERS_MAX: usize = 64;
 

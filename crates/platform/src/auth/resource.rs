@@ -6,10 +6,8 @@ use runtime::token::Audience;
 use runtime::{ApiFamily, scope};
 
 use super::answers::OAuthError;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, RESOURCE};
 
-/// The parameter, which may come several times (RFC 8707 section 2).
-pub(super) const RESOURCE: &str = "resource";
 /// What it must be.
 const UNKNOWN: &str =
     "resource is no API: name a family, as voice, or the address of one that protected_resources lists";

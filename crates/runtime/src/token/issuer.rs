@@ -7,11 +7,11 @@ use infra::Clock;
 use model::{TenantId, Timestamp};
 use serde::Serialize;
 
-use super::audience::Audience;
 use super::key::PublicJwk;
 use super::ring::KeyRing;
 use super::signing_key::SigningKey;
 use super::{ACCESS_TOKEN, ISSUER, TokenError};
+use crate::audience::Audience;
 use crate::caller::Tie;
 use crate::claims::{ANY_TENANT, Claims};
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use infra::Clock;
 use model::Timestamp;
 
-use super::audience::Audience;
 use super::key::PublicJwk;
 use super::signing_key::SigningKey;
 use super::{ISSUER, SERVICE_TOKEN, TokenError};
+use crate::audience::Audience;
 use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE, SERVICE, believed_until};
 use crate::connections;
 use crate::spec::RoleSpec;
