@@ -13,7 +13,6 @@ use contracts::v1::configuration_client::ConfigurationClient;
 use contracts::v1::provisioning_client::ProvisioningClient;
 use model::TenantId;
 use runtime::scope;
-use runtime::token::EVERY_ROLE;
 use testkit::facts::{bearing, connect};
 use tonic::Streaming;
 use tonic::transport::Channel;
@@ -224,7 +223,7 @@ struct TenantReaders {
 async fn read(options: &Options, report: &mut Report, site: &Site, rows: &SizeRows<'_>) -> Result<()> {
     let scopes = format!("{} {}", scope::CONFIG_READ, scope::CONFIG_WRITE);
     let (tenant, issuer) = (TenantId::parse(TENANT)?, site.token_issuer()?);
-    let token = issuer.issue(Some(&tenant), "person/bench", &scopes, EVERY_ROLE, TOKEN_LIFE)?;
+    let token = issuer.issue(Some(&tenant), "person/bench", &scopes, TOKEN_LIFE)?;
     let channel = connect(site.role("tenant", TENANT_PORT)?).await?;
     let mut readers = TenantReaders {
         objects: ProvisioningClient::new(channel.clone()),

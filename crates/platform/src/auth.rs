@@ -41,6 +41,7 @@ mod people;
 mod people_by_email;
 mod person_login;
 mod records;
+mod resource;
 mod revoke;
 mod second_factor;
 mod second_factor_page;

@@ -223,9 +223,11 @@ fn a_reader_who_has_seen_enough_is_no_fault() {
 #[test]
 fn what_nobody_takes_or_nothing_opens_is_no_token() {
     let site = Site::new();
-    for (arguments, expected) in
-        [(["--aud", "tenent"], "no role \"tenent\"; did you mean \"tenant\"?"), (["--life", "0s"], "at least 1s")]
-    {
+    for (arguments, expected) in [
+        (["--aud", "tenent"], "no role \"tenent\"; did you mean \"tenant\"?"),
+        (["--aud", "voice"], "the scope \"operate\" is for \"operations\""),
+        (["--life", "0s"], "at least 1s"),
+    ] {
         let (code, _, said) = site.run(&[&["token", "--scope", "operate"], &arguments[..]].concat());
         assert!(code == 2 && said.contains(expected), "{said}");
     }

@@ -24,7 +24,7 @@ use super::answers::OAuthError;
 use super::client_login::ClientLogin;
 use super::parameters::Parameters;
 use super::source::RequestSource;
-use super::{Auth, client_login, cors};
+use super::{Auth, client_login, cors, resource};
 
 pub(super) async fn token(
     State(auth): State<Arc<Auth>>,
@@ -63,6 +63,7 @@ async fn answered(
     if !login.client.may_use(grant) {
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "the client may not use that grant_type"));
     }
+    resource::check(auth.issuer(), form)?;
     match grant {
         GrantType::AuthorizationCode => code::redeem(auth, login, form, source).await,
         GrantType::RefreshToken => refresh::exchange(auth, login, form, source).await,

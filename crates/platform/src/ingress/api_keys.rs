@@ -21,6 +21,7 @@ use model::Timestamp;
 use net::http::Problem;
 use runtime::RoleContext;
 use runtime::metrics::{CounterBy, Label};
+use runtime::token::TokenError;
 
 use super::routes;
 use exchange::{KeyBearer, TokenExchange, UNANSWERED_FOR};
@@ -155,8 +156,9 @@ async fn lend_token(keys: Arc<ApiKeysAtEdge>, mut request: Request, next: Next) 
     };
     request.headers_mut().insert(header::AUTHORIZATION, token.clone());
     let answer = next.run(request).await;
-    // It was revoked alone, or with its key: the next request asks auth what is so now.
-    if answer.status() == StatusCode::UNAUTHORIZED {
+    // It was revoked alone, or with its key: the next request asks auth what is so now. One that is shown at another API stays as it is.
+    let is_for_others = matches!(answer.extensions().get::<TokenError>(), Some(TokenError::Audience(_)));
+    if answer.status() == StatusCode::UNAUTHORIZED && !is_for_others {
         keys.places.forget(digest, &token).await;
     }
     answer

@@ -68,6 +68,7 @@ mod sign_in_clients;
 mod sign_in_devices;
 mod sign_in_guard;
 mod sign_in_passkey;
+mod sign_in_resources;
 mod sign_in_second;
 mod sign_in_sessions;
 mod sign_in_upstream;

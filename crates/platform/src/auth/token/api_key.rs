@@ -14,11 +14,12 @@ use super::super::guard::Guess;
 use super::super::issue::{ACCESS_TOKEN_TYPE, ApiKeyBearer};
 use super::super::parameters::Parameters;
 use super::super::source::RequestSource;
-use super::super::{Auth, api_keys, client_login, issue};
+use super::super::{Auth, api_keys, client_login, issue, resource};
 use super::{invalid_grant, required};
 
 /// Exchanges a key for a token with what of its scopes is asked for.
 pub(super) async fn exchange(auth: &Auth, form: &Parameters, source: &RequestSource) -> Result<Response, OAuthError> {
+    resource::check(auth.issuer(), form)?;
     let key = required(form, "subject_token", "subject_token is missing")?;
     if required(form, "subject_token_type", "subject_token_type is missing")? != TOKEN_TYPE {
         return Err(OAuthError::new(ErrorCode::InvalidRequest, "that subject_token_type is not supported"));
@@ -45,7 +46,8 @@ pub(super) async fn exchange(auth: &Auth, form: &Parameters, source: &RequestSou
     // There is no person whom an ID token could be about.
     let scope: Vec<&str> = scope.split_whitespace().filter(|name| !scope::OF_IDENTITY.contains(name)).collect();
     let bearer = ApiKeyBearer { tenant: &tenant, id: &key.id, client: key.client.as_deref(), ends_at: key.ends_at };
-    let answer = issue::answer_api_key(auth, &bearer, scope.join(" "))?;
+    let access = resource::access(auth.issuer(), form, &scope.join(" "))?;
+    let answer = issue::answer_api_key(auth, &bearer, &access)?;
     api_keys::note_use(auth, &tenant, &key, now).await;
     auth.note(&tenant, source, about(SignInEvent::ApiKeyUsed, &key));
     Ok(answer)

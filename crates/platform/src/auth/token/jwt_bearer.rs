@@ -42,11 +42,13 @@ pub(super) async fn sign_in(
     }
     let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
     let scope = without_sign_in(&issue::granted(&rights, form.get("scope"))?);
+    let access = issue::access(auth, login, form, &scope)?;
     let id = auth.id();
     let bearer = TokenBearer {
         person: &person,
         rights: &rights,
         scope: &scope,
+        access: &access,
         id: &id,
         authenticated_at: auth.now(),
         by_two_factors: false,

@@ -51,11 +51,13 @@ pub(super) async fn sign_in(
     tracing::info!(tenant = %login.tenant, user = person.user_name, client = login.client.id, "a program has signed somebody in");
     let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
     let scope = issue::granted(&rights, form.get("scope"))?;
+    let access = issue::access(auth, login, form, &scope)?;
     let id = auth.id();
     let sign_in = TokenBearer {
         person: &person,
         rights: &rights,
         scope: &scope,
+        access: &access,
         id: &id,
         authenticated_at: auth.now(),
         by_two_factors: false,
