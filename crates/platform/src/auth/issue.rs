@@ -101,7 +101,7 @@ pub(super) struct TokenBearer<'a> {
     pub authenticated_at: Timestamp,
     pub by_two_factors: bool,
     /// Whether a provider or a passkey has said who the person is.
-    pub by_provider: bool,
+    pub by_provider_or_passkey: bool,
     pub nonce: Option<&'a str>,
 }
 
@@ -284,7 +284,7 @@ fn id_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> Resu
         iat: now.as_secs(),
         exp: (now + ID_LIFE).as_secs(),
         auth_time: sign_in.authenticated_at.as_secs(),
-        amr: match (sign_in.by_provider, sign_in.by_two_factors) {
+        amr: match (sign_in.by_provider_or_passkey, sign_in.by_two_factors) {
             (false, false) => &["pwd"],
             (false, true) => &["pwd", "otp"],
             (true, false) => &[],
@@ -351,7 +351,7 @@ pub(super) async fn begin_family(
         session,
         authenticated_at: sign_in.authenticated_at,
         by_two_factors: sign_in.by_two_factors,
-        by_provider: sign_in.by_provider,
+        by_provider_or_passkey: sign_in.by_provider_or_passkey,
         audience: login.presented.clone(),
         ends_at,
         current: token.digest,

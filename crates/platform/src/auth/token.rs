@@ -5,6 +5,7 @@ mod client_credentials;
 mod code;
 mod device_code;
 mod jwt_bearer;
+mod named_by_program;
 mod password;
 mod refresh;
 
