@@ -200,8 +200,13 @@ pub(super) struct ApiKeyBearer<'a> {
     pub ends_at: Timestamp,
 }
 
-/// Answers with the token of an API key.
-pub(super) fn answer_api_key(auth: &Auth, key: &ApiKeyBearer<'_>, scope: String) -> Result<Response, OAuthError> {
+/// Answers with the token of an API key, got by that grant.
+pub(super) fn answer_api_key(
+    auth: &Auth,
+    key: &ApiKeyBearer<'_>,
+    scope: String,
+    grant: GrantType,
+) -> Result<Response, OAuthError> {
     let now = auth.now();
     let life = ACCESS_LIFE.min(key.ends_at.since(now));
     let claims = Claims {
@@ -218,8 +223,9 @@ pub(super) fn answer_api_key(auth: &Auth, key: &ApiKeyBearer<'_>, scope: String)
         ..Claims::default()
     };
     let token = auth.token_issuer.sign(&claims, ACCESS_TOKEN).map_err(unsigned)?;
-    let answer = TokenAnswer { issued_token_type: Some(ACCESS_TOKEN_TYPE), ..TokenAnswer::of(token, life, scope) };
-    Ok(answered(auth, &answer, GrantType::TokenExchange))
+    let issued_token_type = (grant == GrantType::TokenExchange).then_some(ACCESS_TOKEN_TYPE);
+    let answer = TokenAnswer { issued_token_type, ..TokenAnswer::of(token, life, scope) };
+    Ok(answered(auth, &answer, grant))
 }
 
 impl TokenAnswer {

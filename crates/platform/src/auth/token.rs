@@ -47,6 +47,9 @@ async fn granted(
     if GrantType::parse(name) == Some(GrantType::TokenExchange) {
         return api_key::exchange(auth, &form, source).await;
     }
+    if let Some(shown) = client_login::key_as_client(headers, &form)? {
+        return api_key::of_client(auth, &shown, &form, name, source).await;
+    }
     let login = client_login::authenticate(auth, headers, &form, source).await?;
     let answer = answered(auth, &login, &form, name, source).await.unwrap_or_else(OAuthError::into_response);
     Ok(cors::for_client(answer, login.client.redirect_uris))

@@ -275,6 +275,54 @@ fn a_program_exchanges_its_key_itself_and_guesses_cost_waits() -> Result<()> {
     Ok(())
 }
 
+/// A library that knows clients alone shows the key as the secret of one.
+#[test]
+fn a_program_shows_its_key_as_a_client_and_guesses_cost_waits() -> Result<()> {
+    let site = Installation::start()?;
+    let boss = administrator(&site)?;
+    let wanted = json!({"name": "crm", "scopes": ["config:read", "statistics:read"]});
+    let (key, shown) = create(&site, &boss, &wanted)?;
+    let id = shown["id"].as_str().context("no id")?;
+    let visitor = Visitor::new(&site)?;
+    let credentials = ("grant_type", "client_credentials");
+    let by_basic = visitor.token_as(id, &key, &[credentials])?;
+    let all = by_basic.json()?;
+    ensure!(all["scope"] == "config:read statistics:read" && all["expires_in"] == 600, "{all}");
+    ensure!(all.get("refresh_token").is_none() && all.get("issued_token_type").is_none(), "{all}");
+    let token = by_basic.token("access_token")?;
+    ensure!(asked(&site, KEYS, &token)?.status == 200, "its token is not let in");
+    let told = visitor.introspect(&token)?.json()?;
+    ensure!(told["active"] == true && told["sub"] == format!("api-key/{id}").as_str(), "{told}");
+    let posted = [credentials, ("client_id", id), ("client_secret", key.as_str())];
+    let narrow = visitor.post(TOKEN, &[&posted[..], &[("scope", "statistics:read operate")]].concat(), &[])?;
+    ensure!(narrow.json()?["scope"] == "statistics:read", "{}", narrow.body);
+    ensure!(asked(&site, KEYS, &narrow.token("access_token")?)?.status == 403, "it has what it did not ask for");
+    let beyond = visitor.post(TOKEN, &[&posted[..], &[("scope", "operate")]].concat(), &[])?;
+    ensure!(beyond.error() == "invalid_scope", "it has more than it may: {}", beyond.body);
+    let of_person = [("grant_type", "password"), ("username", "ada.adler"), ("password", "x")];
+    ensure!(visitor.token_as(id, &key, &of_person)?.error() == "unauthorized_client", "it signs people in");
+    let other = visitor.token_as("demo", &key, &[credentials])?;
+    ensure!(other.status == 401 && other.error() == "invalid_client", "{} {}", other.status, other.body);
+
+    let stranger = Visitor::at(&site, site.stranger_address(1))?;
+    let mut refused = Vec::new();
+    for _ in 0..8 {
+        let answer = stranger.token_as(id, &forged(&key), &[credentials])?;
+        ensure!(answer.error() == "invalid_client", "{} {}", answer.status, answer.body);
+        refused.push(answer.status);
+    }
+    ensure!(refused.first() == Some(&401) && refused.contains(&429), "guesses cost nothing: {refused:?}");
+    ensure!(stranger.token_as(id, &key, &[credentials])?.status == 200, "who guesses keeps the right one out");
+
+    let revoked = send(&site, "DELETE", &format!("{KEYS}/{id}"), &boss, &json!({}))?;
+    ensure!(revoked.status == 204, "{} {}", revoked.status, revoked.body);
+    let over = visitor.token_as(id, &key, &[credentials])?;
+    ensure!(over.status == 401 && over.error() == "invalid_client", "at once: {} {}", over.status, over.body);
+    ensure!(over.header("www-authenticate").is_some_and(|scheme| scheme.starts_with("Basic")), "{}", over.head);
+    until_refused(&site, &token)?;
+    ensure_unlogged(&site, &[&key])
+}
+
 #[test]
 fn a_token_of_a_key_that_signs_out_ends_alone() -> Result<()> {
     let site = Installation::start()?;
