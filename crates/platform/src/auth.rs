@@ -31,6 +31,7 @@ mod introspect;
 mod issue;
 mod key_rotation;
 mod listed_uris;
+mod made_passkey;
 mod metrics;
 mod origin;
 mod outside;
