@@ -16,6 +16,8 @@ const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const KEY_TYPE: &str = "urn:trunkline:params:oauth:token-type:api-key";
 /// Much less than the ten minutes for which a token would go on.
 const SOON: Duration = Duration::from_secs(45);
+/// What the edge tells of each minute is noted.
+const A_MINUTE_LATER: Duration = Duration::from_secs(180);
 /// How long the key lasts that ends by itself.
 const SHORT: Duration = Duration::from_secs(15);
 /// A tenant to which the keys of the first open nothing.
@@ -272,6 +274,45 @@ fn a_program_exchanges_its_key_itself_and_guesses_cost_waits() -> Result<()> {
     ensure!(refused.first() == Some(&400) && refused.contains(&429), "guesses cost nothing: {refused:?}");
     let good = [("grant_type", GRANT), ("subject_token", key.as_str()), ("subject_token_type", KEY_TYPE)];
     ensure!(stranger.post(TOKEN, &good, &[])?.status == 200, "who has a wrong key keeps the right one out");
+    Ok(())
+}
+
+/// The edge has a token of the key by then, and asks auth about none of them.
+#[test]
+fn uses_of_a_key_from_other_addresses_are_noted() -> Result<()> {
+    let site = Installation::start()?;
+    let boss = administrator(&site)?;
+    let (key, shown) = create(&site, &boss, &json!({"name": "crm", "scopes": ["config:read"]}))?;
+    let id = shown["id"].as_str().context("no id")?;
+    let [first, second] = [1, 2].map(|number| site.stranger_address(number));
+    for address in [first, second] {
+        let answer = Visitor::at(&site, address)?.bearing(KEYS, &key)?;
+        ensure!(answer.status == 200, "{address}: {} {}", answer.status, answer.body);
+    }
+    let exchanged = site.metric("ingress", "ingress_api_keys_exchanged_total")?;
+    ensure!((exchanged - 1.0).abs() < f64::EPSILON, "auth is asked each time: {exchanged}");
+    let key_now = || -> Result<Value> {
+        let listed = asked(&site, KEYS, &boss)?.json()?;
+        Ok(listed["items"][0].clone())
+    };
+    wait::until(A_MINUTE_LATER, || {
+        let now = key_now()?;
+        Ok((now["used_from"] == second.to_string().as_str()).then_some(()))
+    })
+    .with_context(|| format!("the other address is not noted: {:?}", key_now()))?;
+    let answer = asked(&site, &format!("{API}/sign-ins?event=api_key_used"), &boss)?.json()?;
+    let items = answer["items"].as_array().context("no items")?;
+    let of_key = items.iter().filter(|item| item["subject"] == format!("api-key/{id}"));
+    let sources: Vec<&str> = of_key.filter_map(|item| item["source"].as_str()).collect();
+    ensure!(sources == [second.to_string(), first.to_string()], "{sources:?}");
+    let table = said(&site, &["tenant", "api-key", "list", "example"])?;
+    ensure!(table.contains(&format!(" from {second}  by tool/boss")), "{table}");
+    // Nobody else tells of uses.
+    for bearer in [&boss, &key] {
+        let told = json!({"keys": [{"id": id, "used_ms": 1, "from": []}]});
+        let refused = send(&site, "POST", "/auth/v3/api-keys/uses", bearer, &told)?;
+        ensure!(refused.status == 401, "{} {}", refused.status, refused.body);
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use axum::response::Response;
-use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
+use contracts::sign_in_audit::SignInEvent;
 use identity::api_key::{ShownApiKey, TOKEN_TYPE};
 use identity::client::GrantType;
 use identity::oauth_error::ErrorCode;
@@ -110,7 +110,7 @@ async fn good(
     let KeptApiKey { tenant, key, .. } = &kept;
     if !key.is_good(auth.now()) || !tenants.contains(tenant) {
         tracing::info!(%tenant, id = key.id, "an API key that has ended was refused");
-        auth.note(tenant, source, about(SignInEvent::Refused, key));
+        auth.note(tenant, source, api_keys::about(SignInEvent::Refused, key));
         return Err(shown_as.refused());
     }
     Ok(kept)
@@ -132,13 +132,8 @@ async fn answer(
     let bearer = ApiKeyBearer { tenant, id: &key.id, client: key.client.as_deref(), ends_at: key.ends_at };
     let answer = issue::answer_api_key(auth, &bearer, scope.join(" "), shown_as.grant())?;
     api_keys::note_use(auth, tenant, key, auth.now()).await;
-    auth.note(tenant, source, about(SignInEvent::ApiKeyUsed, key));
+    auth.note(tenant, source, api_keys::about(SignInEvent::ApiKeyUsed, key));
     Ok(answer)
-}
-
-fn about(event: SignInEvent, key: &ApiKey) -> SignInRecord {
-    let record = SignInRecord { client: key.client.clone(), ..SignInRecord::of(event) };
-    record.by_way(SignInWay::ApiKey).about_api_key(&key.id)
 }
 
 /// The key that was shown, whose secret is right. It is compared before anything is counted: nobody guesses 256 bits, and a program with a
@@ -163,7 +158,7 @@ async fn proved(
     }
     tracing::info!(source = source.address, "an API key was refused");
     if let Some(kept) = known {
-        auth.note(&kept.tenant, source, about(SignInEvent::Refused, &kept.key));
+        auth.note(&kept.tenant, source, api_keys::about(SignInEvent::Refused, &kept.key));
     }
     Err(shown_as.refused())
 }
