@@ -1,6 +1,6 @@
-//! What becomes of API keys after they were made: their uses are noted, those too of which the web edge tells, what was revoked is told to every role, and what ended long ago is
-//! forgotten. Keys are revoked by role tenant and by the command line; both write it into the database (own-08), which is looked at all the
-//! time.
+//! What becomes of API keys after they were made: their uses are noted, those too of which the web edge tells, what was revoked is told to
+//! every role, and what ended long ago is forgotten. Keys are revoked by role tenant and by the command line; both write it into the
+//! database (own-08), which is looked at all the time.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -56,8 +56,8 @@ impl HalfSignedIn {
         (now.as_secs() < until_s).then_some(Self { tenant, user, provider, until_s })
     }
 
-    /// The name of the forms of that person on a page: with the secret of an app, and what a passkey would be, of the one at which the person
-    /// sets one of them up; with the challenge for a passkey alone, of the one that asks for it.
+    /// The name of the forms of that person on a page: with the secret of an app, and what a passkey would be, of the one at which one of
+    /// them is set up; with the challenge for a passkey alone, of the one that asks for it.
     pub fn form(&self, person: &Person, of: ShownTexts<'_>) -> String {
         let second_factor = person.second_factor.as_ref().map_or("", Secret::reveal);
         let (half, credential, of) = (self.text(), people::credential(person).text(), of.text());

@@ -1,5 +1,5 @@
-//! A passkey that somebody makes, at the page of the second factor or at the sign-in: what the browser is asked for, and whether what it has
-//! made is kept and becomes good.
+//! A passkey that somebody makes, at the page of the second factor or at the sign-in: what the browser is asked for, and whether what it
+//! has made is kept and becomes good.
 
 use axum::http::StatusCode;
 use base64::Engine as _;
@@ -14,7 +14,6 @@ use super::answers::Trouble;
 use super::page::passkey::{AskedOfBrowser, PasskeyToMake};
 use super::parameters::Parameters;
 use super::second_factor::{self, HandleGiven, NewRecoveryCodes};
-use super::second_factor_page::CHANGED;
 use super::store::AskingSignIn;
 use super::{Auth, page, passkeys};
 
@@ -22,6 +21,9 @@ use super::{Auth, page, passkeys};
 const NAME_MAX: usize = 64;
 /// What one is called whose name was left out.
 const NAME: &str = "Passkey";
+
+/// Somebody else was faster.
+pub(super) const CHANGED: &str = "The second factor was changed meanwhile. Please try again.";
 
 /// What another passkey of somebody would be.
 pub(super) struct NextPasskey {

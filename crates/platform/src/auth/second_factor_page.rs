@@ -18,6 +18,7 @@ use super::answers::{self, Trouble};
 use super::browser::RequestBrowser;
 use super::cookies::{Cookie, SessionCookie};
 use super::form_request::FormRequest;
+use super::made_passkey::CHANGED;
 use super::page::second_factor::{self as pages, NewApp, OwnPasskeys, OwnSecondFactor, ShownCodes, ShownTexts};
 use super::parameters::Parameters;
 use super::passkeys::PASSKEYS_MAX;
@@ -33,7 +34,6 @@ use super::{Auth, issue, page};
 /// The name of its form, and where the sign-in page leads that was asked for it.
 const FORM: &str = "second-factor";
 const WRONG_PASSWORD: &str = "The password is wrong.";
-pub(super) const CHANGED: &str = "The second factor was changed meanwhile. Please try again.";
 const REQUIRED: &str = "You may not sign in with the password alone.";
 const NOT_LATELY: &str = "You have signed in too long ago for that, or without a second factor. Please sign in again.";
 /// Who has signed in within that time may do what else a code is asked for, and change passkeys.

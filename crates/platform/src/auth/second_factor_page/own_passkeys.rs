@@ -9,13 +9,13 @@ use infra::{PasskeyRemoved, StoredPasskey};
 use model::{TenantId, Timestamp};
 
 use super::super::answers::{self, Trouble};
-use super::super::made_passkey::{self, NextPasskey};
+use super::super::made_passkey::{self, CHANGED, NextPasskey};
 use super::super::page::second_factor::{self as pages, PasskeyRow};
 use super::super::parameters::Parameters;
 use super::super::second_factor;
 use super::super::store::AskingSignIn;
 use super::super::{Auth, passkeys};
-use super::{CHANGED, NOT_LATELY, OwnRequest, PageRefusal, REQUIRED, has_signed_in_lately, shown_codes};
+use super::{NOT_LATELY, OwnRequest, PageRefusal, REQUIRED, has_signed_in_lately, shown_codes};
 
 const GONE: &str = "This passkey was removed already.";
 

@@ -1,6 +1,6 @@
 //! An API key for an access token, in the two ways in which programs show one: exchanged, with
-//! `grant_type=urn:ietf:params:oauth:grant-type:token-exchange` (RFC 8693) and without any client, as the web edge does; or as the secret of a
-//! client whose id is the key's, with `grant_type=client_credentials` (RFC 6749 section 4.4), by libraries that know nothing else.
+//! `grant_type=urn:ietf:params:oauth:grant-type:token-exchange` (RFC 8693) and without any client, as the web edge does; or as the secret
+//! of a client whose id is the key's, with `grant_type=client_credentials` (RFC 6749 section 4.4), by libraries that know nothing else.
 
 use std::time::Duration;
 

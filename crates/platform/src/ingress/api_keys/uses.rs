@@ -1,5 +1,5 @@
-//! Uses of API keys for which auth was not asked, since the edge has a token of the key. They are told to auth (own-11), for each key once a
-//! minute, with the addresses if there is another one than the last that is known. Auth notes what all replicas of the edge tell.
+//! Uses of API keys for which auth was not asked, since the edge has a token of the key. They are told to auth (own-11), for each key once
+//! a minute, with the addresses if there is another one than the last that is known. Auth notes what all replicas of the edge tell.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
