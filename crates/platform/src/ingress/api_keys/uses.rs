@@ -183,7 +183,7 @@ mod tests {
         }
         let told = uses.due(after(60));
         assert_eq!((told.len(), told[0].used_ms), (1, after(59).as_millis()));
-        assert_eq!(from(&told[0]), [], "auth has noted the address when it exchanged the key");
+        assert!(told[0].from.is_empty(), "auth has noted the address when it exchanged the key");
         assert_eq!(uses.due(after(200)), [], "it was not used since");
         uses.used("k".to_owned(), &office, after(200));
         uses.used("k".to_owned(), &at("198.51.100.7"), after(201));
@@ -192,7 +192,7 @@ mod tests {
         let both = [("198.51.100.7".to_owned(), 1), ("192.0.2.1".to_owned(), 2)];
         assert_eq!(from(&told[0]), both, "the latest is the last");
         uses.used("k".to_owned(), &office, after(204));
-        assert_eq!(from(&uses.due(after(263))[0]), []);
+        assert!(uses.due(after(263))[0].from.is_empty());
     }
 
     #[test]
