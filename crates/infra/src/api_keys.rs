@@ -21,8 +21,10 @@ pub struct ApiKey {
     pub made_at: Timestamp,
     /// When it ends by itself.
     pub ends_at: Timestamp,
-    /// When it was last exchanged for a token, to about a minute.
+    /// When it was last used, to about two minutes.
     pub used_at: Option<Timestamp>,
+    /// From where, as the latest record of its uses has it ([`crate::SignInAudit`]); none where that is gone, or says nothing of it.
+    pub used_from: Option<String>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
 }

@@ -57,7 +57,7 @@ scopes! {
     ROUTING_READ = "routing:read" of Voice;
     /// Read the wallboard's numbers: queues, agents by name and state; no call and no phone number.
     STATISTICS_READ = "statistics:read" of Statistics;
-    /// Read the connections between the roles and their counts.
+    /// Read the connections between the roles and their counts, of all tenants together: for who runs the installation.
     TOPOLOGY_READ = "topology:read" of Operations;
     /// Make, change and remove webhooks, and read what they did not take: all events of calls and agents, with the phone numbers of callers.
     WEBHOOKS = "webhooks" of Voice;

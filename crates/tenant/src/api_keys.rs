@@ -118,6 +118,7 @@ pub async fn make(
         made_at: now,
         ends_at,
         used_at: None,
+        used_from: None,
         revoked_at: None,
     };
     let new = NewApiKey { key, digest: digest.text(), request: wanted.request, request_since: now - REQUEST_KNOWN_FOR };

@@ -81,7 +81,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     admin_port: 15000,
     starts: Starts::First,
     drains: Drains::Last,
-    replicas: Replicas::Single,
+    replicas: Replicas::One,
 };
 
 /// The role.

@@ -22,12 +22,14 @@ fn faulty_settings_are_3_and_every_fault_is_printed() {
     let site = Site::new();
     let mut command =
         site.command(&["up", "--set", "process.drain_dedline=5s", "--set", "process.log=[", "--set", "x.y=1"]);
-    let output = command.env("TRUNKLINE_REPLICAS__RQ", "many").output().unwrap();
+    command.env("TRUNKLINE_REPLICAS__RQ", "many").env("TRUNKLINE_REPLICAS__TENANT", "2");
+    let output = command.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3));
     for expected in [
-        "4 faults",
+        "5 faults",
         "replicas.rq: expected a whole number, found string (in TRUNKLINE_REPLICAS__RQ)",
+        "replicas.tenant: at most 1: there is one for all",
         "process.drain_dedline: unknown key; did you mean process.drain_deadline?",
         "process.log: ",
         "x.y: unknown section",

@@ -9,16 +9,20 @@ use model::{TenantId, Timestamp};
 
 use super::{Dialect, Row, Statement, Tables, Turn, find, number, query, sign_in_audit, tenant_id};
 
-/// Statements name their columns, here too.
+/// Statements name their columns, here too. From where a key was used last is in what is noted of it, and is found by an index.
 macro_rules! columns {
     ($filter:literal) => {
         concat!(
-            "SELECT tenant, id, digest, name, client, scopes, made_by, made_ms, ends_ms, used_ms, revoked_ms
+            "SELECT tenant, id, digest, name, client, scopes, made_by, made_ms, ends_ms, used_ms, revoked_ms,
+                 (SELECT source FROM sign_in_audit WHERE sign_in_audit.tenant = api_keys.tenant
+                     AND sign_in_audit.subject = 'api-key/' || api_keys.id AND sign_in_audit.event = 'api_key_used'
+                     ORDER BY sign_in_audit.at_ms DESC, sign_in_audit.number DESC LIMIT 1) AS used_from
              FROM api_keys WHERE ",
             $filter
         )
     };
 }
+
 impl<D: Dialect> ApiKeys for Tables<D> {
     fn keep_api_key<'a>(&'a self, tenant: &'a TenantId, key: &'a NewApiKey) -> Answer<'a, Option<ApiKey>> {
         async move {
@@ -222,6 +226,7 @@ fn key_of(row: &Row) -> Result<ApiKey> {
         made_at: at(row.get("made_ms")?),
         ends_at: at(row.get("ends_ms")?),
         used_at: row.get::<Option<i64>>("used_ms")?.map(at),
+        used_from: row.get::<Option<String>>("used_from")?.filter(|source| !source.is_empty()),
         revoked_at: row.get::<Option<i64>>("revoked_ms")?.map(at),
     })
 }

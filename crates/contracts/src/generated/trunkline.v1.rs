@@ -5658,12 +5658,15 @@ pub struct ApiKeyRecord {
     /// When it ends by itself.
     #[prost(uint64, tag = "7")]
     pub ends_ms: u64,
-    /// When it was last exchanged for a token, to a minute; 0: never.
+    /// When it was last used, to about two minutes; 0: never.
     #[prost(uint64, tag = "8")]
     pub used_ms: u64,
     /// 0: it is not revoked.
     #[prost(uint64, tag = "9")]
     pub revoked_ms: u64,
+    /// From which address it was last used, of IPv6 from which network; empty: it is not known, or not any more.
+    #[prost(string, tag = "10")]
+    pub used_from: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RevokeApiKeyRequest {

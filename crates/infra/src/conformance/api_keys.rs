@@ -27,6 +27,7 @@ fn new(id: &str) -> NewApiKey {
         made_at: AT,
         ends_at: AT + YEAR,
         used_at: None,
+        used_from: None,
         revoked_at: None,
     };
     NewApiKey { key, digest: format!("digest of {id}"), request: None, request_since: AT - SECOND }
@@ -43,6 +44,7 @@ pub async fn run<S: ApiKeys + SignInAudit + ProvisioningStore>(store: &S) {
     a_key_is_kept_and_found_by_its_id(store).await;
     the_same_request_makes_one_key(store).await;
     its_uses_are_noted_now_and_then(store).await;
+    a_key_was_used_last_from_where_its_latest_use_is_noted(store).await;
     what_is_revoked_stays_so_and_is_told(store).await;
     a_tenant_has_so_many_that_are_good_and_shows_so_many_that_ended(store).await;
     what_ended_long_ago_is_forgotten(store).await;
@@ -100,6 +102,36 @@ async fn its_uses_are_noted_now_and_then<S: ApiKeys + SignInAudit>(store: &S) {
     store.note_api_key_use(&tenant("keys-other"), "used1", of_other, of_other).await.unwrap();
     store.note_api_key_use(&acme, "nobody", of_other, of_other).await.unwrap();
     assert_eq!(store.find_api_key("used1").await.unwrap().unwrap().key.used_at, Some(later));
+}
+
+async fn a_key_was_used_last_from_where_its_latest_use_is_noted<S: ApiKeys + SignInAudit>(store: &S) {
+    let (acme, other) = (tenant("keys-from"), tenant("keys-other"));
+    for id in ["from1", "from2"] {
+        store.keep_api_key(&acme, &new(id)).await.unwrap();
+    }
+    let used_from = async || {
+        let listed = store.api_keys(&acme).await.unwrap().into_iter().find(|key| key.id == "from1");
+        let found = store.find_api_key("from1").await.unwrap().map(|found| found.key);
+        assert_eq!(listed, found);
+        listed.and_then(|key| key.used_from)
+    };
+    assert_eq!(used_from().await, None);
+    let of = |event, id: &str, after: u32, source: &str| {
+        let record = SignInRecord { at: AT + SECOND * after, source: source.to_owned(), ..SignInRecord::of(event) };
+        (acme.clone(), record.about_api_key(id))
+    };
+    let used = SignInEvent::ApiKeyUsed;
+    let records = [
+        of(used, "from1", 2, "192.0.2.2"),
+        of(used, "from1", 1, "192.0.2.1"),
+        of(SignInEvent::Refused, "from1", 3, "192.0.2.3"),
+        of(used, "from2", 4, "192.0.2.4"),
+        (other, of(used, "from1", 5, "192.0.2.5").1),
+    ];
+    store.note(&records).await.unwrap();
+    assert_eq!(used_from().await.as_deref(), Some("192.0.2.2"), "the latest use of the key");
+    store.note(&[of(used, "from1", 6, "")]).await.unwrap();
+    assert_eq!(used_from().await, None, "it is not known from where");
 }
 
 async fn what_is_revoked_stays_so_and_is_told<S: ApiKeys + SignInAudit>(store: &S) {

@@ -199,7 +199,7 @@ async fn code_for(
         nonce: request.nonce,
         authenticated_at: signed_in.session.authenticated_at,
         by_two_factors: signed_in.session.by_two_factors,
-        by_provider: signed_in.session.is_by_provider_or_passkey(),
+        by_provider_or_passkey: signed_in.session.is_by_provider_or_passkey(),
         session: signed_in.session.id.clone(),
         sign_in: auth.id(),
         until: auth.now() + code::LIFE,

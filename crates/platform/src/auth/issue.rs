@@ -107,7 +107,7 @@ pub(super) struct TokenBearer<'a> {
     pub authenticated_at: Timestamp,
     pub by_two_factors: bool,
     /// Whether a provider or a passkey has said who the person is.
-    pub by_provider: bool,
+    pub by_provider_or_passkey: bool,
     pub nonce: Option<&'a str>,
 }
 
@@ -206,11 +206,12 @@ pub(super) struct ApiKeyBearer<'a> {
     pub ends_at: Timestamp,
 }
 
-/// Answers with the token of an API key.
+/// Answers with the token of an API key, got by that grant.
 pub(super) fn answer_api_key(
     auth: &Auth,
     key: &ApiKeyBearer<'_>,
     access: &TokenAccess,
+    grant: GrantType,
 ) -> Result<Response, OAuthError> {
     let now = auth.now();
     let life = ACCESS_LIFE.min(key.ends_at.since(now));
@@ -228,9 +229,9 @@ pub(super) fn answer_api_key(
         ..Claims::default()
     };
     let token = auth.token_issuer.sign(&claims, ACCESS_TOKEN).map_err(unsigned)?;
-    let answer =
-        TokenAnswer { issued_token_type: Some(ACCESS_TOKEN_TYPE), ..TokenAnswer::of(token, life, &access.scope) };
-    Ok(answered(auth, &answer, GrantType::TokenExchange))
+    let issued_token_type = (grant == GrantType::TokenExchange).then_some(ACCESS_TOKEN_TYPE);
+    let answer = TokenAnswer { issued_token_type, ..TokenAnswer::of(token, life, &access.scope) };
+    Ok(answered(auth, &answer, grant))
 }
 
 impl TokenAnswer {
@@ -295,7 +296,7 @@ fn id_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> Resu
         iat: now.as_secs(),
         exp: (now + ID_LIFE).as_secs(),
         auth_time: sign_in.authenticated_at.as_secs(),
-        amr: match (sign_in.by_provider, sign_in.by_two_factors) {
+        amr: match (sign_in.by_provider_or_passkey, sign_in.by_two_factors) {
             (false, false) => &["pwd"],
             (false, true) => &["pwd", "otp"],
             (true, false) => &[],
@@ -362,7 +363,7 @@ pub(super) async fn begin_family(
         session,
         authenticated_at: sign_in.authenticated_at,
         by_two_factors: sign_in.by_two_factors,
-        by_provider: sign_in.by_provider,
+        by_provider_or_passkey: sign_in.by_provider_or_passkey,
         audience: login.presented.clone(),
         ends_at,
         current: token.digest,

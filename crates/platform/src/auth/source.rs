@@ -38,6 +38,11 @@ impl FromRequestParts<Arc<Auth>> for RequestSource {
 }
 
 impl RequestSource {
+    /// That of a use of which ingress tells later.
+    pub fn told(address: IpAddr, said: &str) -> Self {
+        Self { address: site(address), is_secure: false, user_agent: printed(said.as_bytes()) }
+    }
+
     fn of(peer: Option<IpAddr>, is_ingress: bool, headers: &HeaderMap) -> Self {
         let told = |name: &str| {
             let value = headers.get(name).filter(|_| is_ingress)?.to_str().ok()?;
@@ -50,11 +55,14 @@ impl RequestSource {
     }
 }
 
-/// What is shown of it later, in tables of others too: its first characters, and none but what is printed (RFC 9110 section 10.1.5).
 fn user_agent(headers: &HeaderMap) -> String {
-    let said = headers.get(header::USER_AGENT).map_or(&b""[..], |value| value.as_bytes()).trim_ascii();
+    printed(headers.get(header::USER_AGENT).map_or(&b""[..], |value| value.as_bytes()))
+}
+
+/// What is shown of a name later, in tables of others too: its first characters, and none but what is printed (RFC 9110 section 10.1.5).
+fn printed(said: &[u8]) -> String {
     let printed = |byte: &u8| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '?' };
-    said.iter().take(USER_AGENT_MAX).map(printed).collect()
+    said.trim_ascii().iter().take(USER_AGENT_MAX).map(printed).collect()
 }
 
 /// A site has a whole IPv6 network (RFC 6177): all addresses of a /64 count as one.

@@ -5,6 +5,7 @@ mod client_credentials;
 mod code;
 mod device_code;
 mod jwt_bearer;
+mod named_by_program;
 mod password;
 mod refresh;
 
@@ -45,6 +46,9 @@ async fn granted(
     let name = required(&form, "grant_type", "grant_type is missing")?;
     if GrantType::parse(name) == Some(GrantType::TokenExchange) {
         return api_key::exchange(auth, &form, source).await;
+    }
+    if let Some(shown) = client_login::key_as_client(headers, &form)? {
+        return api_key::of_client(auth, &shown, &form, name, source).await;
     }
     let login = client_login::authenticate(auth, headers, &form, source).await?;
     let answer = answered(auth, &login, &form, name, source).await.unwrap_or_else(OAuthError::into_response);

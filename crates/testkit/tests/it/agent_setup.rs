@@ -231,7 +231,8 @@ fn who_may_not_is_refused_and_an_end_is_an_end() -> Result<()> {
     let events = "/api/voice/v1/example/events";
     ensure!(page.visitor.ask(events, &["--header", "sec-fetch-site: cross-site"])?.status == 403, "a stream opens");
     // The other APIs of the edge take the cookie too, and no token is needed.
-    ensure!(page.visitor.ask("/api/operations/v1/topology", &[])?.status == 200, "no topology for the page");
+    ensure!(page.visitor.ask("/pulse/api/v1/example/wallboard", &[])?.status == 200, "no wallboard for the page");
+    ensure!(page.visitor.ask("/api/operations/v1/topology", &[])?.status == 403, "a tenant sees the installation");
     ensure!(page.visitor.ask("/session/sign-in?to=//evil.example/", &[])?.status == 400, "it leads to another site");
 
     let cookie = page.visitor.cookie(COOKIE)?.context("no cookie")?;

@@ -160,7 +160,8 @@ fn state(key: &ApiKey, now: Timestamp) -> String {
 }
 
 fn line(key: &ApiKey, now: Timestamp) -> String {
-    let used = key.used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {}", rfc3339(at)));
+    let from = key.used_from.as_ref().map(|address| format!(" from {address}")).unwrap_or_default();
+    let used = key.used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {}{from}", rfc3339(at)));
     let client = key.client.as_ref().map(|client| format!("  client {client}")).unwrap_or_default();
     format!(
         "{}  {}  {}  {}  {used}{client}  by {}",
@@ -182,6 +183,7 @@ fn as_json(key: &ApiKey) -> Value {
         "made_at": rfc3339(key.made_at),
         "expires_at": rfc3339(key.ends_at),
         "used_at": key.used_at.map(rfc3339),
+        "used_from": key.used_from,
         "revoked_at": key.revoked_at.map(rfc3339),
     })
 }
@@ -213,6 +215,7 @@ mod tests {
             made_at: NOW,
             ends_at: NOW + Duration::from_secs(60),
             used_at: None,
+            used_from: None,
             revoked_at: None,
         };
         let expected = "3bF0aZ9xQ1c  crm  statistics:read webhooks  until 2025-11-20T07:01:00.000000Z  never used  \
@@ -220,7 +223,10 @@ mod tests {
         assert_eq!(line(&key, NOW), expected);
         let over = line(&key, NOW + Duration::from_secs(60));
         assert!(over.contains("over since 2025-11-20T07:01:00"), "{over}");
-        let revoked = ApiKey { revoked_at: Some(NOW), used_at: Some(NOW), ..key };
+        let from = Some("192.0.2.7".to_owned());
+        let revoked = ApiKey { revoked_at: Some(NOW), used_at: Some(NOW), used_from: from, ..key };
+        let said = line(&revoked, NOW);
+        assert!(said.contains("  used 2025-11-20T07:00:00.000000Z from 192.0.2.7  client desk"), "{said}");
         assert!(line(&revoked, NOW).contains("revoked 2025-11-20T07:00:00"), "{}", line(&revoked, NOW));
         assert_eq!(as_json(&revoked)["used_at"], "2025-11-20T07:00:00.000000Z");
     }

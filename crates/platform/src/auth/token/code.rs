@@ -48,7 +48,7 @@ pub(super) async fn redeem(
         id: &code.sign_in,
         authenticated_at: code.authenticated_at,
         by_two_factors: code.by_two_factors,
-        by_provider: code.by_provider,
+        by_provider_or_passkey: code.by_provider_or_passkey,
         nonce: code.nonce.as_deref(),
     };
     let refresh_token = issue::begin_family(auth, login, &sign_in, Some(code.session.clone())).await?;

@@ -83,7 +83,7 @@ async fn tokens(
         id: &allowance.sign_in,
         authenticated_at: allowance.authenticated_at,
         by_two_factors: allowance.by_two_factors,
-        by_provider: allowance.by_provider,
+        by_provider_or_passkey: allowance.by_provider_or_passkey,
         nonce: None,
     };
     // Of no browser's session: the device stays signed in when the browser that has let it in no longer is.

@@ -75,7 +75,7 @@ fn answer(
         id: &family.sign_in,
         authenticated_at: family.authenticated_at,
         by_two_factors: family.by_two_factors,
-        by_provider: family.by_provider,
+        by_provider_or_passkey: family.by_provider_or_passkey,
         nonce: None,
     };
     issue::answer(auth, login, &sign_in, Some(refresh_token), GrantType::RefreshToken)

@@ -20,6 +20,8 @@ const TOKEN: &str = "/auth/v3/oauth/token";
 const FORM: &str = "application/x-www-form-urlencoded";
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// The most characters of what somebody calls itself that are told later.
+const USER_AGENT_MAX: usize = 128;
 /// A token that is good for less is not used any more: it has still to arrive.
 const UNUSED_BEFORE: Duration = Duration::from_secs(5);
 /// For how long a key that was refused is not asked about again.
@@ -55,6 +57,20 @@ impl KeyBearer {
     pub fn address(&self) -> Option<IpAddr> {
         self.client.map(|client| client.address)
     }
+
+    /// What it calls itself: the first characters of it.
+    pub fn named(&self) -> String {
+        let said = self.user_agent.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        said.map(|said| said.chars().take(USER_AGENT_MAX).collect()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+impl KeyBearer {
+    /// One at that address who says nothing of itself.
+    pub fn at(address: IpAddr) -> Self {
+        Self { client: Some(WebClient { address, is_secure: true, is_passed_on: false }), user_agent: None }
+    }
 }
 
 impl TokenExchange {
@@ -64,6 +80,11 @@ impl TokenExchange {
     /// If ingress does not declare the connection.
     pub fn new(ctx: &RoleContext) -> Result<Self> {
         Ok(Self(Client::new(ctx, routes::leads_to(runtime::issuer::PATH)?.connection)?))
+    }
+
+    /// What asks auth, for other requests.
+    pub fn client(&self) -> Client {
+        self.0.clone()
     }
 
     /// What auth says of a key, and for how long that counts.
