@@ -4,7 +4,7 @@ use contracts::provisioning::{Object, ObjectKey};
 use infra::{ArchiveBegin, ArchivedPart, ObjectChange, PartGiver, PartTaker, Result, Revision, StoreError};
 use model::TenantId;
 
-use super::{Turn, history, number, query, read, revisions, snapshots, write as objects};
+use super::{Turn, audit_outbox, history, number, query, read, revisions, snapshots, write as objects};
 
 /// Entries of the history that are read at once.
 const AT_ONCE: u32 = 500;
@@ -74,6 +74,7 @@ pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartG
     if !is_written {
         write_objects(db, tenant, revision, held).await?;
     }
+    audit_outbox::pass_over_history(db, tenant).await?;
     history::pruned_to(db, tenant, number(pruned.0)).await?;
     // Its history goes on from here, whatever came after this revision in the one that was archived.
     revisions::stamp(db, tenant, revision).await?;

@@ -5,9 +5,9 @@ use contracts::sign_in_audit::SignInRecord;
 use model::{TenantId, Timestamp};
 
 use crate::{
-    Answer, ApiKey, ApiKeys, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage, HistoryPoint, KeptApiKey,
-    NewApiKey, ObjectChange, ObjectChanges, PasskeyKept, PasskeyRemoved, Passkeys, ProvisioningStore, Revision,
-    SignInAudit, StoreError, StoredPasskey, VersionedObjects,
+    Answer, ApiKey, ApiKeys, AuditEntry, AuditOutbox, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage,
+    HistoryPoint, KeptApiKey, NewApiKey, ObjectChange, ObjectChanges, PasskeyKept, PasskeyRemoved, Passkeys,
+    ProvisioningStore, Revision, SignInAudit, StoreError, StoredPasskey, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -79,6 +79,16 @@ impl SignInAudit for NoProvisioning {
     }
 
     fn forget_before(&self, _: Timestamp, _: u32) -> Answer<'_, u64> {
+        refused()
+    }
+}
+
+impl AuditOutbox for NoProvisioning {
+    fn waiting(&self, _: u32) -> Answer<'_, Vec<AuditEntry>> {
+        refused()
+    }
+
+    fn sent<'a>(&'a self, _: &'a [u64]) -> Answer<'a, ()> {
         refused()
     }
 }
