@@ -110,7 +110,7 @@ impl ApiKeys for NoProvisioning {
         refused()
     }
 
-    fn revoke_api_key<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a str, _: Timestamp) -> Answer<'a, bool> {
+    fn revoke_api_key<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a ChangeNote) -> Answer<'a, bool> {
         refused()
     }
 

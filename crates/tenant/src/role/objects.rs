@@ -265,7 +265,7 @@ impl Provisioning for ObjectServer {
         let may = |scope: &str| caller.needs_scope(scope).is_ok();
         let wanted = api_keys::wanted(request.into_inner());
         at_most("scopes", wanted.scopes.len())?;
-        let maker = ApiKeyMaker { by: &note.by, may: &may, now: note.at };
+        let maker = ApiKeyMaker { by: &note.by, may: &may, now: note.at, origin: &note.origin };
         let made = make(&*self.store, &*self.keys, &tenant, wanted, &maker, mint()).await;
         let made = made.map_err(api_keys::refused)?;
         let (by, id, is_repeated) = (note.by.as_str(), made.key.id.as_str(), made.text.is_none());
@@ -286,7 +286,7 @@ impl Provisioning for ObjectServer {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
         let note = self.note(&request, "")?;
         let id = request.into_inner().id;
-        revoke(&*self.keys, &tenant, &id, &note.by, note.at).await.map_err(api_keys::refused)?;
+        revoke(&*self.keys, &tenant, &id, &note).await.map_err(api_keys::refused)?;
         tracing::info!(%tenant, by = note.by, id, "an API key was revoked");
         Ok(Response::new(v1::RevokeApiKeyResponse {}))
     }
