@@ -1,4 +1,4 @@
-//! What the tables of the audit have got and the reporting log has not: the tables note it themselves, with each row and in its transaction.
+//! What the tables of the audit have got and the reporting log has not: the tables note it themselves, with each row, in its transaction.
 
 use model::Timestamp;
 

@@ -1,4 +1,5 @@
--- From where a change came: the client and the sign-in of the caller's token, and the address. None of a command, nor of what was noted before.
+-- From where a change came: the client and the sign-in of the caller's token, and the address. None of a command, nor of what was noted
+-- before.
 ALTER TABLE change_log ADD COLUMN client TEXT;
 ALTER TABLE change_log ADD COLUMN session TEXT;
 ALTER TABLE change_log ADD COLUMN source TEXT;

@@ -1,5 +1,5 @@
-//! Carries what the tables of the audit get into the reporting log (own-30): one node at a time. Nothing waits for it: while the log is away,
-//! rows wait in the database.
+//! Carries what the tables of the audit get into the reporting log (own-30): one node at a time. Nothing waits for it: while the log is
+//! away, rows wait in the database.
 
 use std::time::Duration;
 

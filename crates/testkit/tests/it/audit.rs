@@ -1,5 +1,5 @@
-//! The topic of the audit: who has changed what, from where and by which way, and what was refused at signing in. Nothing of it is lost while
-//! Kafka is away.
+//! The topic of the audit: who has changed what, from where and by which way, and what was refused at signing in. Nothing of it is lost
+//! while Kafka is away.
 
 use std::path::PathBuf;
 use std::process::Command;
