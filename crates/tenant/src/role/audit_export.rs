@@ -48,13 +48,20 @@ pub(super) async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let metrics = Metrics::register(&ctx.metrics);
     let mut state = ExportState { out_at: ctx.clock.now(), failures: 0, said_at: None };
     loop {
-        let pause = turn(&ctx, &metrics, &mut state).await;
+        let turns = async {
+            let pause = turn(&ctx, &metrics, &mut state).await;
+            tokio::time::sleep(pause).await;
+        };
+        // What is broken off is repeated.
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = turns => {}
             () = ctx.drain.ended() => break,
         }
     }
-    let _ = tokio::time::timeout(LAST_TURN, turn(&ctx, &metrics, &mut state)).await;
+    // While the log is away it waits for the next start.
+    if state.failures == 0 {
+        let _ = tokio::time::timeout(LAST_TURN, turn(&ctx, &metrics, &mut state)).await;
+    }
     Ok(())
 }
 
