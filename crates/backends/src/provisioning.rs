@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod archive;
+mod audit_outbox;
 mod dialling;
 mod documents;
 mod find;

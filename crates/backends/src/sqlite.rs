@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 38] = [
+    const STEPS: [(&str, &str); 39] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -168,6 +168,7 @@ fn migrator() -> Migrator {
         ("client extras", include_str!("sqlite/client_extras.sql")),
         ("passkey", include_str!("sqlite/passkey.sql")),
         ("capacity rule", include_str!("sqlite/capacity_rule.sql")),
+        ("audit", include_str!("sqlite/audit.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

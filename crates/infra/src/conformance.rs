@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a suite of tests reports by panicking")]
 
 pub mod api_keys;
+pub mod audit_outbox;
 pub mod clocks;
 mod configuration;
 pub(crate) mod fixtures;

@@ -80,6 +80,8 @@ export type HistoryEntry = Change & {
   readonly at: number
   readonly by: string
   readonly way: Way
+  /** The address that it came from; empty if it is not known. */
+  readonly source: string
   readonly secretsChanged: boolean
 }
 export type LineFault = Schemas['ShownTableFault']

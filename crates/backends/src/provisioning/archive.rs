@@ -5,7 +5,7 @@ use infra::{ArchiveBegin, ArchivedPart, ObjectChange, PartGiver, PartTaker, Resu
 use model::TenantId;
 
 use super::gathered::GatheredRows;
-use super::{Turn, history, number, read, revisions, snapshots, write as objects};
+use super::{Turn, audit_outbox, history, number, read, revisions, snapshots, write as objects};
 
 /// Entries of the history that are read at once.
 const AT_ONCE: u32 = 500;
@@ -77,6 +77,7 @@ pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartG
         write_objects(&mut rows, tenant, revision, held).await?;
     }
     rows.flush().await?;
+    audit_outbox::pass_over_history(db, tenant).await?;
     history::pruned_to(db, tenant, number(pruned.0)).await?;
     // Its history goes on from here, whatever came after this revision in the one that was archived.
     revisions::stamp(db, tenant, revision).await?;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use contracts::provisioning::{BySpelling, Object, ObjectKey};
-use infra::{ChangeNote, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision};
+use infra::{ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision};
 use model::{TenantId, Timestamp};
 
 use super::gathered::GatheredRows;
@@ -108,15 +108,18 @@ pub(super) fn new_objects(happened: &[ChangedObject]) -> HashSet<ObjectKey> {
 /// Writes an entry; the table numbers it.
 pub(super) async fn put(db: &mut dyn Turn, tenant: &TenantId, entry: HistoryEntry) -> Result<()> {
     let sql =
-        "INSERT INTO change_log (tenant, revision, changed_ms, changed_by, way, request, kind, id, document_before,
-             document_after, secrets)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        "INSERT INTO change_log (tenant, revision, changed_ms, changed_by, way, client, session, source, request, kind, id,
+             document_before, document_after, secrets)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let put = query(sql)
         .bind(tenant.as_str())
         .bind(number(entry.revision.0))
         .bind(number(entry.note.at.as_millis()))
         .bind(&entry.note.by)
         .bind(entry.note.way.as_str())
+        .bind(&entry.note.origin.client)
+        .bind(&entry.note.origin.session)
+        .bind(&entry.note.origin.source)
         .bind(&entry.note.request)
         .bind(entry.key.kind.as_str())
         .bind(entry.key.id)
@@ -132,7 +135,8 @@ pub(super) async fn put(db: &mut dyn Turn, tenant: &TenantId, entry: HistoryEntr
 macro_rules! entries {
     ($rest:literal) => {
         concat!(
-            "SELECT number, revision, changed_ms, changed_by, way, request, kind, id, document_before, document_after, secrets
+            "SELECT number, revision, changed_ms, changed_by, way, client, session, source, request, kind, id,
+                 document_before, document_after, secrets
              FROM change_log WHERE tenant = ? AND ",
             $rest
         )
@@ -282,6 +286,11 @@ fn entry(row: &Row) -> Result<Option<HistoryEntry>> {
         note: ChangeNote {
             by: row.text("changed_by")?,
             way,
+            origin: ChangeOrigin {
+                client: row.get("client")?,
+                session: row.get("session")?,
+                source: row.get("source")?,
+            },
             at: Timestamp::from_millis(unsigned("changed_ms")?),
             request: row.get("request")?,
         },

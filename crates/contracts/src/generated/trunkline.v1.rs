@@ -5416,7 +5416,7 @@ pub struct ObjectHistoryEntry {
     /// The subject of the token, or the user of the machine.
     #[prost(string, tag = "5")]
     pub changed_by: ::prost::alloc::string::String,
-    /// `import`, `grpc` or `command_line`; `other` if a later release has noted it.
+    /// One of the names of docs/provisioning.md, as `page`, `rest` or `command_line`; `other` if a later release has noted it.
     #[prost(string, tag = "6")]
     pub way: ::prost::alloc::string::String,
     /// JSON without secrets; empty if it was not there.
@@ -5434,6 +5434,15 @@ pub struct ObjectHistoryEntry {
     /// Its place in the history: a later change has a higher one.
     #[prost(uint64, tag = "11")]
     pub number: u64,
+    /// The client to which the token was issued; empty if it is not known, as of a command.
+    #[prost(string, tag = "12")]
+    pub client: ::prost::alloc::string::String,
+    /// The sign-in that the token came from (`sid`), or the id of an API key; empty if it is not known.
+    #[prost(string, tag = "13")]
+    pub session: ::prost::alloc::string::String,
+    /// The address that it came from; of IPv6 the network (/64). Empty if it is not known.
+    #[prost(string, tag = "14")]
+    pub source: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RestoreObjectRequest {

@@ -18,7 +18,8 @@ use contracts::provisioning::{
 use model::{TenantId, Timestamp};
 
 use crate::{
-    ChangeNote, ChangeWay, HistoryPoint, ObjectChange, ProvisioningStore, Revision, StoreError, TenantArchive,
+    ChangeNote, ChangeOrigin, ChangeWay, HistoryPoint, ObjectChange, ProvisioningStore, Revision, StoreError,
+    TenantArchive,
 };
 
 /// Who changes what no test asks about.
@@ -26,6 +27,7 @@ pub fn note() -> &'static ChangeNote {
     static NOTE: LazyLock<ChangeNote> = LazyLock::new(|| ChangeNote {
         by: "tester".to_owned(),
         way: ChangeWay::Import,
+        origin: ChangeOrigin::default(),
         at: Timestamp::from_millis(1_700_000_000_000),
         request: None,
     });

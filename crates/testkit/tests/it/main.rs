@@ -4,6 +4,7 @@ mod agent_setup;
 mod agents;
 mod announcements;
 mod api_keys;
+mod audit;
 mod backup;
 mod browser;
 mod carried;

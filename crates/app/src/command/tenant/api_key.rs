@@ -83,7 +83,7 @@ fn create(options: &InstallationOptions, tenant: &str, wanted: ApiKeyWanted) -> 
         let (store, keys) = stores(options).await?;
         let note = crate::author::note(ChangeWay::CommandLine);
         // Whoever may write the database has no scopes, and may everything.
-        let maker = ApiKeyMaker { by: &note.by, may: &|_| true, now: note.at };
+        let maker = ApiKeyMaker { by: &note.by, may: &|_| true, now: note.at, origin: &note.origin };
         api_keys::make(&*store, &*keys, &tenant, wanted, &maker, api_keys::mint()).await.map_err(refused)
     })?;
     let key = &made.key;
@@ -115,7 +115,7 @@ fn revoke(options: &InstallationOptions, tenant: &str, id: &str) -> anyhow::Resu
     executor()?.block_on(async {
         let (_, keys) = stores(options).await?;
         let note = crate::author::note(ChangeWay::CommandLine);
-        api_keys::revoke(&*keys, &tenant, id, &note.by, note.at).await.map_err(refused)
+        api_keys::revoke(&*keys, &tenant, id, &note).await.map_err(refused)
     })?;
     say_line!("API key {id} of {tenant} is revoked");
     Ok(())
