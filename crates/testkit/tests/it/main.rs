@@ -1,5 +1,6 @@
 //! The whole system: the built binary, driven by SIPp and baresip, judged by their recordings and logs.
 
+mod acme;
 mod agent_setup;
 mod agents;
 mod announcements;
