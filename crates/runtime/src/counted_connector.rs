@@ -167,12 +167,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_to_one_address_begins_at_the_own_one() {
-        let (listener, address) = listening().await;
-        let (opened, accepted) = tokio::join!(connector().connect_to(address), listener.accept());
+        let (connector, (listener, address)) = (connector(), listening().await);
+        let (opened, accepted) = tokio::join!(connector.connect_to(address), listener.accept());
         opened.unwrap();
         assert_eq!(accepted.unwrap().1.ip(), Ipv4Addr::LOCALHOST);
         drop(listener);
-        assert_eq!(connector().connect_to(address).await.err().unwrap().kind(), io::ErrorKind::ConnectionRefused);
+        let refused = connector.connect_to(address).await.err().unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[tokio::test]
