@@ -145,7 +145,8 @@ pub trait CallLedger: Send + Sync {
 pub struct AgentWrite {
     /// The agent.
     pub agent: AgentId,
-    /// The token that the writer holds; 1 with [`Change::Create`].
+    /// The token that the writer holds; with [`Change::Create`] the record's first one: 1, or later than those that a record of this name had
+    /// before its end.
     pub token: Token,
     /// The new state. [`Change::End`] drops the record without a tombstone.
     pub change: Change,
