@@ -27,8 +27,8 @@ pub use session::{
 };
 pub use wrap_up::{WRAP_UP_MAX, WRAP_UP_TIME};
 
-/// The most agents in one table; a login beyond it is refused. Whoever has logged in once stays in it as long as there is such an agent, and
-/// a while longer, so that former agents need room beside as many people as a tenant may have.
+/// The most agents in one table; a login beyond it is refused. Whoever has logged in once stays in it as long as there is such an agent,
+/// and a while longer, so that former agents need room beside as many people as a tenant may have.
 pub const AGENTS_MAX: usize = 2 * model::plan::PEOPLE_MAX;
 
 /// The most calls counted on one agent's phone; further calls are ignored. No phone has as many lines.

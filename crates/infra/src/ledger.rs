@@ -11,6 +11,7 @@
 //! | `agent:{tenant}:<agent>`, `session:{tenant}:<id>`, `media:{tenant}:<id>` | records |
 //! | `due:{tenant}:<ledger>` | sorted set by the next timer's time |
 //! | `rq:{tenant}`, `rq:{tenant}:requests`, `rq:{tenant}:reservations` | the tenant's routing state |
+//! | `rq:{tenant}:staged:<owner>:<attempt>:requests`, likewise `reservations` | the same while it is written again |
 //! | `threads:{tenant}`, `threads:{tenant}:open` | the tenant's open call threads |
 //! | `ev:{tenant}` | the stream of facts |
 //! | `newcalls:{tenant}` | the stream of new calls |
@@ -145,8 +146,8 @@ pub trait CallLedger: Send + Sync {
 pub struct AgentWrite {
     /// The agent.
     pub agent: AgentId,
-    /// The token that the writer holds; with [`Change::Create`] the record's first one: 1, or later than those that a record of this name had
-    /// before its end.
+    /// The token that the writer holds; with [`Change::Create`] the record's first one: 1, or later than those that a record of this name
+    /// had before its end.
     pub token: Token,
     /// The new state. [`Change::End`] drops the record without a tombstone.
     pub change: Change,
@@ -350,8 +351,8 @@ impl QueueBatch {
         self.requests.len() + self.reservations.len() + self.events.len() + 3
     }
 
-    /// The largest number of numbers that [`Self::in_parts`] uses, of which each part may be split by [`Self::apart`]: each but the last has
-    /// something in it.
+    /// The largest number of numbers that [`Self::in_parts`] uses, of which each part may be split by [`Self::apart`]: each but the last
+    /// has something in it.
     pub const fn parts_max(&self) -> usize {
         4 * self.apart_max()
     }

@@ -49,8 +49,8 @@ pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 /// The connection to tenant, and its port.
 const CONNECTION: &str = "voice-03";
 const PORT: u16 = 8888;
-/// Time until tenant gives the first object of a whole tenant: it reads the largest one behind two others that are as large. Nobody waits for
-/// the files.
+/// Time until tenant gives the first object of a whole tenant: it reads the largest one behind two others that are as large. Nobody waits
+/// for the files.
 const BEGINS_WITHIN: Duration = Duration::from_secs(180);
 /// The connection to object storage, where the settings name a bucket.
 const OBJECT_STORAGE: &str = "own-29";

@@ -1,4 +1,5 @@
-//! A turn of the queues in writes of a bounded size: a tenant may get 100,000 agents at once, and one write holds up all others of the store.
+//! A turn of the queues in writes of a bounded size: a tenant may get 100,000 agents at once, and one write holds up all others of the
+//! store.
 
 use bytes::Bytes;
 use model::Stamped;
@@ -13,9 +14,9 @@ const PAIR_BYTES: usize = 16;
 
 impl QueueBatch {
     /// Splits the turn into writes to be done in this order; one of usual size is one. An agent's row is for itself: no fact of the turn
-    /// tells of it, and a successor folds again what came after the position that it finds. Requests, facts and the position belong together
-    /// and come last, in one write as long as they are not larger than that may be. Else no fact comes before its row, so that whoever reads
-    /// the rows behind a position of the stream has all that was told up to there.
+    /// tells of it, and a successor folds again what came after the position that it finds. Requests, facts and the position belong
+    /// together and come last, in one write as long as they are not larger than that may be. Else no fact comes before its row, so that
+    /// whoever reads the rows behind a position of the stream has all that was told up to there.
     pub fn in_parts(self) -> Vec<Self> {
         if self.bytes() <= bounds::QUEUE_PART_BYTES {
             return vec![self];

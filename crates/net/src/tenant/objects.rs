@@ -69,8 +69,8 @@ impl ObjectReader {
         Self { client, begins_within: NEXT_WITHIN }
     }
 
-    /// The same for whole tenants: before the first object of one that it does not have in memory, tenant reads all of it, behind others perhaps.
-    /// The connection must leave as much time, see [`crate::grpc::channel_answering_within`].
+    /// The same for whole tenants: before the first object of one that it does not have in memory, tenant reads all of it, behind others
+    /// perhaps. The connection must leave as much time, see [`crate::grpc::channel_answering_within`].
     #[must_use]
     pub fn beginning_within(self, begins_within: Duration) -> Self {
         Self { begins_within, ..self }

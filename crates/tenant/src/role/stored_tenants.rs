@@ -36,8 +36,8 @@ impl StoredTenants {
     }
 }
 
-/// Tells which tenants there are until the role ends, and lets go what is held of others. While the database is away, those that it has named
-/// last remain.
+/// Tells which tenants there are until the role ends, and lets go what is held of others. While the database is away, those that it has
+/// named last remain.
 pub(super) async fn run(
     ctx: RoleContext,
     tell: watch::Sender<StoredTenants>,

@@ -40,7 +40,7 @@ const BEGIN_ANEW: Duration = Duration::from_secs(1);
 /// A request that another consumer has held for this long without carrying it out is taken over.
 const RECLAIM_IDLE: Duration = Duration::from_secs(5);
 /// A request that was posted this long ago is refused: it would undo what its agent has done since.
-pub(super) const TOO_LATE: Duration = Duration::from_secs(60);
+const TOO_LATE: Duration = Duration::from_secs(60);
 /// Pause before config is asked again for people that it did not tell.
 const UNTOLD: Duration = Duration::from_secs(1);
 /// The most records of one read from the ledger.

@@ -1,7 +1,7 @@
 //! Agents who have logged out and whose person is no more: their records go. Nothing shows them: views know those who are logged in alone.
 //!
-//! A record has the token and the number of its agent's last event. Whoever comes back under the name of a forgotten one begins with a later
-//! token than all of them had, which is kept with the owner of the agents: no event has an identity that another one had.
+//! A record has the token and the number of its agent's last event. Whoever comes back under the name of a forgotten one begins with a
+//! later token than all of them had, which is kept with the owner of the agents: no event has an identity that another one had.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,10 +10,9 @@ use infra::{AgentWrite, Change};
 use model::{AgentId, AgentState, Timestamp, Token};
 
 use super::TenantAgents;
-use crate::agent_state::tenant_loop::TOO_LATE;
 
 /// How long somebody is logged out before the record goes: a request of before that comes again is refused as too late by then.
-const FORGOTTEN_AFTER: Duration = TOO_LATE;
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 /// The most records that one turn removes: a script of Redis must not take long.
 const FORGOTTEN_PER_TURN: usize = 64;
 
