@@ -189,6 +189,14 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_are_small_each_are_refused_where_all_are_larger_than_a_write() {
+        let large = QueueBatch { reservations: (1..9_000).map(|n| agent(n, 500)).collect(), ..turn() };
+        let refused = large.check(std::iter::empty());
+        assert!(matches!(refused, Err(crate::Refusal::TooLarge { .. })), "{refused:?}");
+        assert!(large.in_parts().iter().all(|part| part.check(std::iter::empty()).is_ok()));
+    }
+
+    #[test]
     fn what_is_larger_than_a_write_goes_with_each_row_before_each_fact() {
         let ended = request(0, 0);
         let large = QueueBatch {
