@@ -1,5 +1,6 @@
 //! gRPC between roles: the same listeners, gate and connector as HTTP.
 
+mod object_faults;
 mod origin;
 mod streams;
 
@@ -20,6 +21,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::service::{Interceptor, Routes};
 use tonic::transport::Endpoint;
 
+pub use object_faults::{object_faults, with_object_faults};
 pub use origin::{RequestOrigin, coming_from, origin};
 pub use streams::{Permit, STREAMS_MAX, STREAMS_OF_CALLER_MAX, Streams};
 

@@ -112,14 +112,14 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let settings: Settings = ctx.settings()?;
     ctx.ready.require("configuration published");
     let (tell_stored, stored) = watch::channel(StoredTenants::default());
-    ctx.spawn("tenants of the database", stored_tenants::run(ctx.clone(), tell_stored));
+    let (held, store) = (Arc::new(HeldTenants::default()), ctx.stores.provisioning.clone());
+    ctx.spawn("tenants of the database", stored_tenants::run(ctx.clone(), tell_stored, held.clone()));
     let (tell_published, published) = watch::channel(PublishedTenants::default());
     ctx.spawn("publisher", publish::run(ctx.clone(), tell_published));
     ctx.spawn("agents to rq", agents::run(ctx.clone(), published.clone(), stored.clone()));
     ctx.spawn("what config serves", served::run(ctx.clone(), published));
     ctx.spawn("audit", audit_export::run(ctx.clone()));
     ctx.spawn("old history", pruning::run(ctx.clone(), settings.history_days));
-    let (held, store) = (Arc::new(HeldTenants::default()), ctx.stores.provisioning.clone());
     let configuration = configuration::Server::new(store, stored, held.clone(), ctx.clock.clone());
     let objects = objects::ObjectServer::new(&ctx.stores, held, ctx.clock.clone(), ctx.directory.clone());
     let objects = ProvisioningServer::new(objects).max_decoding_message_size(REQUEST_BYTES_MAX);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
+use net::http::{FORWARDED_FOR, FORWARDED_PROTO};
 use runtime::server::Accepted;
 
 use super::Auth;
@@ -44,13 +45,13 @@ impl RequestSource {
     }
 
     fn of(peer: Option<IpAddr>, is_ingress: bool, headers: &HeaderMap) -> Self {
-        let told = |name: &str| {
+        let told = |name: HeaderName| {
             let value = headers.get(name).filter(|_| is_ingress)?.to_str().ok()?;
             // Ingress drops what it was sent; the last word would be its own in any case.
             value.rsplit(',').next().map(str::trim)
         };
-        let address = told("x-forwarded-for").and_then(|text| text.parse().ok()).or(peer);
-        let is_secure = told("x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+        let address = told(FORWARDED_FOR).and_then(|text| text.parse().ok()).or(peer);
+        let is_secure = told(FORWARDED_PROTO).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
         Self { address: address.map(site).unwrap_or_default(), is_secure, user_agent: user_agent(headers) }
     }
 }
@@ -76,14 +77,12 @@ fn site(address: IpAddr) -> String {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderName;
-
     use super::*;
 
     fn source(peer: &str, is_ingress: bool, forwarded_for: &'static str) -> (String, bool) {
         let headers = HeaderMap::from_iter([
-            (HeaderName::from_static("x-forwarded-for"), forwarded_for.parse().unwrap()),
-            (HeaderName::from_static("x-forwarded-proto"), "https".parse().unwrap()),
+            (FORWARDED_FOR, forwarded_for.parse().unwrap()),
+            (FORWARDED_PROTO, "https".parse().unwrap()),
         ]);
         let source = RequestSource::of(peer.parse().ok(), is_ingress, &headers);
         (source.address, source.is_secure)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use identity::api_key::TOKEN_TYPE;
 use identity::client::GrantType;
 use net::http::{Client, WebClient};
@@ -18,8 +18,6 @@ use crate::ingress::routes;
 
 const TOKEN: &str = "/auth/v3/oauth/token";
 const FORM: &str = "application/x-www-form-urlencoded";
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// The most characters of what somebody calls itself that are told later.
 const USER_AGENT_MAX: usize = 128;
 /// A token that is good for less is not used any more: it has still to arrive.
@@ -97,11 +95,7 @@ impl TokenExchange {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let mut call = self.0.post(TOKEN).without_token().body(FORM, form);
         if let Some(client) = bearer.client {
-            let scheme = HeaderValue::from_static(if client.is_secure { "https" } else { "http" });
-            call = call.header(FORWARDED_PROTO, scheme);
-            if let Ok(from) = HeaderValue::from_str(&client.address.to_string()) {
-                call = call.header(FORWARDED_FOR, from);
-            }
+            call = call.relayed_for(&client);
         }
         if let Some(user_agent) = &bearer.user_agent {
             call = call.header(header::USER_AGENT, user_agent.clone());
