@@ -146,6 +146,7 @@ pub fn router(admin: Admin, gate: Gate) -> Router {
         .route("/trace/{tenant}/{call}", get(trace::call))
         .with_state(remembered);
     let gated = gated.merge(traces);
+    let gate = std::sync::Arc::new(gate);
     let ask = move |request: Request, next: axum::middleware::Next| crate::gate::ask(gate.clone(), request, next);
     let gated = gated.layer(axum::middleware::from_fn(ask.clone()));
     let probes = Router::new().route("/live", get(live)).route("/ready", get(ready));

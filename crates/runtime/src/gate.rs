@@ -24,7 +24,6 @@ use crate::trace_parent::{TRACE_PARENT, TraceParent};
 const NOBODY: &str = "without token";
 
 /// What a listener needs to authenticate and count its callers.
-#[derive(Clone)]
 pub struct Gate {
     /// Verifies tokens.
     pub tokens: TokenVerifier,
@@ -77,7 +76,7 @@ fn count(gate: &Gate, request: &Request, caller: Option<&Caller>) -> Option<Peer
 }
 
 /// The middleware: 401 without a valid token (RFC 9457, or gRPC status 16), else the [`Caller`] in the extensions.
-pub async fn ask(gate: Gate, mut request: Request, next: Next) -> Response {
+pub async fn ask(gate: Arc<Gate>, mut request: Request, next: Next) -> Response {
     if (gate.open)(request.method(), request.uri().path()) {
         count(&gate, &request, None);
         return next.run(request).await;
@@ -230,7 +229,7 @@ mod tests {
 
     /// A gate, with those whom it believes.
     struct Guarded {
-        gate: Gate,
+        gate: Arc<Gate>,
         issuer: TokenIssuer,
         dialplan: ServiceIssuer,
         ors: ServiceIssuer,
@@ -253,10 +252,10 @@ mod tests {
             open: |_, path| path == "/open",
             spans: Spans::default(),
         };
-        Guarded { gate, issuer, dialplan, ors }
+        Guarded { gate: Arc::new(gate), issuer, dialplan, ors }
     }
 
-    async fn send(gate: &Gate, path: &str, token: Option<&str>, media_type: &str) -> Response {
+    async fn send(gate: &Arc<Gate>, path: &str, token: Option<&str>, media_type: &str) -> Response {
         let who = get(|caller: Caller| async move { caller.subject().to_owned() });
         let gated = gate.clone();
         let ask = move |request: Request, next: Next| ask(gated.clone(), request, next);

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod admin;
 pub mod api_family;
+pub mod around;
 pub mod audience;
 pub mod caller;
 pub mod claims;

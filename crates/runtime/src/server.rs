@@ -138,7 +138,7 @@ async fn serve_after(
     drain: Drain,
     own: OfEveryRole,
 ) {
-    let router = router.layer(axum::middleware::from_fn(names_its_host));
+    let router = crate::around::around(router, names_its_host);
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = tokio::task::JoinSet::new();
     let mut sources = Sources::default();

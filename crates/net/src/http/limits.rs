@@ -6,10 +6,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use runtime::around::{around, within_layer};
 use runtime::gate::Gate;
 use runtime::metrics::{OfEveryRole, Refusal};
 use runtime::server::{Accepted, CONNECTIONS_MAX};
@@ -79,9 +80,7 @@ impl Default for Limits {
 pub struct Turn {
     place: Arc<Mutex<Option<Place>>>,
     taker: ShareHolder,
-    waits: Shares,
-    connections: Shares,
-    own: OfEveryRole,
+    door: Arc<LimitLayer>,
 }
 
 /// The places of a socket, as long as it lives: the server counts its connection no longer.
@@ -96,8 +95,8 @@ impl Turn {
     /// # Errors
     /// When too many requests wait, in all or of this caller.
     pub fn waits(&self) -> Result<Place, Problem> {
-        let waits = self.waits.take(self.taker.clone());
-        let waits = waits.map_err(|full| refused(&self.own, full, "too many requests wait"))?;
+        let waits = self.door.waits.take(self.taker.clone());
+        let waits = waits.map_err(|full| refused(&self.door.own, full, "too many requests wait"))?;
         self.ends();
         Ok(waits)
     }
@@ -109,8 +108,9 @@ impl Turn {
     /// When there are too many, in all or of this caller.
     pub fn socket_of(&self, caller: &Caller) -> Result<SocketPlace, Problem> {
         let taker = ShareHolder::of(Some(caller), None);
-        let take = |of: &Shares| of.take(taker.clone()).map_err(|full| refused(&self.own, full, "too many sockets"));
-        let place = SocketPlace { _waits: take(&self.waits)?, _connection: take(&self.connections)? };
+        let take =
+            |of: &Shares| of.take(taker.clone()).map_err(|full| refused(&self.door.own, full, "too many sockets"));
+        let place = SocketPlace { _waits: take(&self.door.waits)?, _connection: take(&self.door.connections)? };
         self.ends();
         Ok(place)
     }
@@ -130,8 +130,7 @@ fn refused(own: &OfEveryRole, full: NoCapacity, what: &str) -> Problem {
     }
 }
 
-/// The state of the limiting layer.
-#[derive(Clone)]
+/// The state of the limiting layer, of which a clone is made for each request.
 struct LimitLayer {
     limits: Limits,
     requests: Shares,
@@ -144,18 +143,19 @@ struct LimitLayer {
 /// The router behind gate and limits; `/live` and `/ready` in front of them.
 pub(super) fn router(router: Router, ctx: &RoleContext, gate: Gate, limits: Limits) -> Router {
     let ready = ctx.ready.clone();
+    let gate = Arc::new(gate);
     let ask = move |request: Request, next: Next| runtime::gate::ask(gate.clone(), request, next);
     let probe = move |request: Request, next: Next| probe(ready.clone(), request, next);
-    limited(router, limits, ctx.own.clone()).layer(from_fn(ask)).layer(from_fn(probe)).layer(from_fn(explain))
+    around(around(around(limited(router, limits, ctx.own.clone()), ask), probe), explain)
 }
 
 fn limited(router: Router, limits: Limits, own: OfEveryRole) -> Router {
     let (requests, waits) = (Shares::new(limits.requests), Shares::new(limits.waits));
     let (connections, wide) = (Shares::new(limits.connections), Shares::new(WIDE));
-    let door = LimitLayer { limits, requests, waits, connections, wide, own };
+    let door = Arc::new(LimitLayer { limits, requests, waits, connections, wide, own });
     let limit = move |request: Request, next: Next| within(door.clone(), request, next);
     // Bodies are bounded before handlers read them.
-    router.layer(DefaultBodyLimit::disable()).layer(from_fn(limit))
+    around(within_layer(router, &DefaultBodyLimit::disable()), limit)
 }
 
 async fn probe(ready: Readiness, request: Request, next: Next) -> Response {
@@ -167,22 +167,23 @@ async fn probe(ready: Readiness, request: Request, next: Next) -> Response {
     }
 }
 
-async fn within(door: LimitLayer, request: Request, next: Next) -> Response {
-    let LimitLayer { mut limits, requests, waits, connections, wide, own } = door;
+async fn within(door: Arc<LimitLayer>, request: Request, next: Next) -> Response {
+    let LimitLayer { requests, connections, wide, own, .. } = &*door;
+    let mut limits = door.limits;
     let caller = request.extensions().get::<Caller>();
     let accepted = request.extensions().get::<Accepted>();
     // At a web edge behind a web server the peer is not who asks.
     let client = request.extensions().get::<WebClient>().map(|client| client.address);
     let taker = ShareHolder::of(caller, client.or_else(|| accepted.map(|accepted| accepted.peer.ip())));
     if let (Some(_), Some(accepted)) = (caller, accepted)
-        && let Err(full) = has_its_place(accepted, &connections, &taker)
+        && let Err(full) = has_its_place(accepted, connections, &taker)
     {
         accepted.ends();
-        return refused(&own, full, "too many connections").into_response();
+        return refused(own, full, "too many connections").into_response();
     }
     let place = match requests.take(taker.clone()) {
         Ok(place) => place,
-        Err(full) => return refused(&own, full, "too many requests at once").into_response(),
+        Err(full) => return refused(own, full, "too many requests at once").into_response(),
     };
     let _wide = match (limits.wider)(request.method(), request.uri().path()) {
         None => None,
@@ -191,10 +192,10 @@ async fn within(door: LimitLayer, request: Request, next: Next) -> Response {
                 limits = limits.widened(wider);
                 Some(place)
             }
-            Err(full) => return refused(&own, full, "too many large requests at once").into_response(),
+            Err(full) => return refused(own, full, "too many large requests at once").into_response(),
         },
     };
-    let turn = Turn { place: Arc::new(Mutex::new(Some(place))), taker, waits, connections, own: own.clone() };
+    let turn = Turn { place: Arc::new(Mutex::new(Some(place))), taker, door: door.clone() };
     let mut request = match with_body(request, limits).await {
         Ok(request) => request,
         Err((refusal, problem)) => {

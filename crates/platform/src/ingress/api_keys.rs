@@ -13,7 +13,7 @@ use anyhow::Result;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use identity::api_key::{self, ShownApiKey};
 use identity::secret::Digest;
@@ -22,6 +22,7 @@ use model::Timestamp;
 use net::http::Problem;
 use prometheus_client::metrics::counter::Counter;
 use runtime::RoleContext;
+use runtime::around::around;
 use runtime::metrics::{CounterBy, Label};
 use runtime::token::TokenError;
 
@@ -116,7 +117,7 @@ impl ApiKeysAtEdge {
     pub fn around(self: &Arc<Self>, router: Router) -> Router {
         let keys = self.clone();
         let lend = move |request: Request, next: Next| lend_token(keys.clone(), request, next);
-        router.layer(from_fn(lend))
+        around(router, lend)
     }
 
     fn now(&self) -> Timestamp {

@@ -13,9 +13,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::Next;
 use axum::response::Response;
 use net::http::{TrustedProxies, WebClient};
+use runtime::around::around;
 use runtime::server::Accepted;
 use tokio::time::Instant;
 
@@ -49,7 +50,7 @@ impl Edge {
     pub fn around(&self, router: Router, bound: IpAddr) -> Router {
         let edge = Arc::new(self.clone());
         let pass = move |request: Request, next: Next| pass(edge.clone(), bound, request, next);
-        router.layer(from_fn(pass))
+        around(router, pass)
     }
 
     fn client(&self, request: &Request) -> Option<WebClient> {

@@ -25,7 +25,7 @@ use anyhow::Result;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use infra::StoreError;
@@ -33,6 +33,7 @@ use model::{Entropy, Timestamp};
 use net::http::{Problem, WebClient};
 use prometheus_client::metrics::counter::Counter;
 use runtime::RoleContext;
+use runtime::around::around;
 
 use super::routes;
 use crate::pages_client::CALLBACK;
@@ -145,7 +146,7 @@ impl PageSessions {
     pub fn around(self: &Arc<Self>, router: Router) -> Router {
         let pages = self.clone();
         let lend = move |request: Request, next: Next| lend_token(pages.clone(), request, next);
-        router.layer(from_fn(lend))
+        around(router, lend)
     }
 
     fn now(&self) -> Timestamp {

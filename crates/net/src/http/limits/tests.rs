@@ -121,9 +121,14 @@ fn a_socket_counts_for_the_tenant_whose_token_came_within_it_and_not_for_its_add
     let turn = |connections: &Shares| Turn {
         place: Arc::default(),
         taker: ShareHolder::of(None, Some([192, 0, 2, 1].into())),
-        waits: of(8),
-        connections: connections.clone(),
-        own: OfEveryRole::default(),
+        door: Arc::new(LimitLayer {
+            limits: Limits::default(),
+            requests: of(8),
+            waits: of(8),
+            connections: connections.clone(),
+            wide: of(8),
+            own: OfEveryRole::default(),
+        }),
     };
     for (connections, share) in [(of(100), 6), (of(4), 3)] {
         let turn = turn(&connections);
