@@ -271,7 +271,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 37] = [
+const STEPS: [(&str, &str); 38] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -309,6 +309,7 @@ const STEPS: [(&str, &str); 37] = [
     ("api keys", include_str!("postgres/api_keys.sql")),
     ("client extras", include_str!("postgres/client_extras.sql")),
     ("passkey", include_str!("postgres/passkey.sql")),
+    ("object annex", include_str!("postgres/object_annex.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 37] = [
+    const STEPS: [(&str, &str); 38] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -167,6 +167,7 @@ fn migrator() -> Migrator {
         ("api keys", include_str!("sqlite/api_keys.sql")),
         ("client extras", include_str!("sqlite/client_extras.sql")),
         ("passkey", include_str!("sqlite/passkey.sql")),
+        ("object annex", include_str!("sqlite/object_annex.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

@@ -4,6 +4,7 @@
 
 mod access;
 mod agents;
+mod annex;
 mod codes;
 mod dialling;
 mod diversion;
@@ -19,6 +20,7 @@ mod lookup;
 mod names;
 pub mod networks;
 mod outgoing;
+mod permissions;
 mod secrets;
 mod sign_in;
 mod stir;
@@ -30,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 pub use access::{ClientKey, ClientKeySet, Grant, OAuthClient, Privilege};
 pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
+pub use annex::ObjectAnnex;
 pub use codes::{ACTION_CODES_MAX, ActionCode, FeatureAction, FeatureCode};
 pub use dialling::{DialAction, DialRule, Schedule, Spender};
 pub use diversion::DiversionForm;
@@ -44,6 +47,7 @@ pub use location::Location;
 pub use lookup::{AttributeValue, BusinessAttribute, LookupList};
 pub use names::{AM, BySpelling, folded_name};
 pub use outgoing::TRUNK_TRY_S;
+pub use permissions::{AccessGroup, Folder, FolderPermission, FolderRight, Role};
 pub use sign_in::{PersonField, SignInRules, UpstreamProvider};
 pub use stir::{Stir, StirSign, StirVerify};
 pub use tenant_objects::TenantObjects;

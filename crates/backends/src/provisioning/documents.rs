@@ -19,11 +19,36 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, objects: &mut Ten
             Object::List(o) => objects.lists.push(*o),
             Object::BusinessAttribute(o) => objects.business_attributes.push(o),
             Object::PlaceGroup(o) => objects.place_groups.push(o),
+            Object::AccessGroup(o) => objects.access_groups.push(*o),
+            Object::Role(o) => objects.roles.push(*o),
+            Object::Folder(o) => objects.folders.push(*o),
             // The others have tables of their own.
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Those of a kind.
+pub(super) async fn of_kind(db: &mut dyn Turn, tenant: &TenantId, kind: ObjectKind) -> Result<Vec<Object>> {
+    let sql = "SELECT name, document FROM object_document WHERE tenant = ? AND kind = ? ORDER BY dbid";
+    let rows = db.rows(query(sql).bind(tenant.as_str()).bind(kind.as_str())).await?;
+    rows.iter().map(|row| object(kind, row)).collect()
+}
+
+/// Whether objects of the kind are here.
+pub(super) const fn are_of(kind: ObjectKind) -> bool {
+    matches!(
+        kind,
+        ObjectKind::AgentGroup
+            | ObjectKind::ActionCode
+            | ObjectKind::List
+            | ObjectKind::BusinessAttribute
+            | ObjectKind::PlaceGroup
+            | ObjectKind::AccessGroup
+            | ObjectKind::Role
+            | ObjectKind::Folder
+    )
 }
 
 /// The one of that kind and name.

@@ -55,7 +55,10 @@ pub(super) const fn is_found_alone(kind: ObjectKind) -> bool {
         | ObjectKind::ActionCode
         | ObjectKind::List
         | ObjectKind::BusinessAttribute
-        | ObjectKind::PlaceGroup => true,
+        | ObjectKind::PlaceGroup
+        | ObjectKind::AccessGroup
+        | ObjectKind::Role
+        | ObjectKind::Folder => true,
         ObjectKind::Tenant
         | ObjectKind::Trunk
         | ObjectKind::FeatureCode
@@ -73,7 +76,10 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
         | ObjectKind::ActionCode
         | ObjectKind::List
         | ObjectKind::BusinessAttribute
-        | ObjectKind::PlaceGroup => documents::find(db, tenant, key).await,
+        | ObjectKind::PlaceGroup
+        | ObjectKind::AccessGroup
+        | ObjectKind::Role
+        | ObjectKind::Folder => documents::find(db, tenant, key).await,
         ObjectKind::Dn => {
             let Some(row) = db.rows(one(read::DN)).await?.into_iter().next() else { return Ok(None) };
             let prompts = "SELECT number, prompt FROM dn_prompt WHERE tenant = ? AND number = ? ORDER BY place";

@@ -2,8 +2,8 @@
 
 use super::dialling::{put_dial_rule, put_schedule};
 use super::people::{people_put, put_person, respell};
-use super::sign_in::{privilege_names, put_client};
-use super::{Statement, Turn, documents, query};
+use super::sign_in::{later_names, privilege_names, put_client};
+use super::{Statement, Turn, annexes, documents, query};
 use contracts::provisioning::{
     Dn, DnKind, DtmfForm, FeatureCode, Location, Object, ObjectKey, ObjectKind, Place, Secret, Tenant, Trunk,
 };
@@ -24,6 +24,7 @@ pub(super) async fn changes(
         ObjectChange::Put(Object::Tenant(_)) => 0,
         ObjectChange::Delete(_) => 1,
         ObjectChange::Put(_) => 2,
+        ObjectChange::Annex(..) => 3,
     };
     let mut changes = changes;
     changes.sort_by_key(rank);
@@ -39,7 +40,12 @@ pub(super) async fn changes(
                 put(db, tenant, number, &object).await?;
                 object.key()
             }
+            ObjectChange::Annex(key, annex) => {
+                annexes::put(db, tenant, &key, &annex).await?;
+                key
+            }
             ObjectChange::Delete(key) => {
+                annexes::delete(db, tenant, &key).await?;
                 let is_respelled = match people.get(&key) {
                     Some(name) => respell(db, tenant, &key.id, name).await?,
                     None => false,
@@ -110,7 +116,10 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
         | Object::ActionCode(_)
         | Object::List(_)
         | Object::BusinessAttribute(_)
-        | Object::PlaceGroup(_) => documents::put(db, t, object).await?,
+        | Object::PlaceGroup(_)
+        | Object::AccessGroup(_)
+        | Object::Role(_)
+        | Object::Folder(_) => documents::put(db, t, object).await?,
     }
     Ok(())
 }
@@ -120,8 +129,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
              refusal_prompt, country_prefix, national_prefix, international_prefix, time_zone, no_answer_action,
              legal_guard_s, logout_on_out_of_service, auto_logout_min, auto_logout_ready, untimed_wrap_up_s,
              timed_acw_in_idle, acw_in_idle_force_ready, login_password, outgoing_max, location, require_second_factor,
-             sign_in, strict_action_codes)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             sign_in, strict_action_codes, later_second_factor)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, realm = excluded.realm, hold_music = excluded.hold_music,
              no_answer_s = excluded.no_answer_s, wrap_up_s = excluded.wrap_up_s,
              confirmation_prompt = excluded.confirmation_prompt, refusal_prompt = excluded.refusal_prompt,
@@ -134,7 +143,7 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
              acw_in_idle_force_ready = excluded.acw_in_idle_force_ready, login_password = excluded.login_password,
              outgoing_max = excluded.outgoing_max, location = excluded.location,
              require_second_factor = excluded.require_second_factor, sign_in = excluded.sign_in,
-             strict_action_codes = excluded.strict_action_codes";
+             strict_action_codes = excluded.strict_action_codes, later_second_factor = excluded.later_second_factor";
     let agents = &o.agents;
     let put = query(sql)
         .bind(&o.id)
@@ -163,7 +172,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
         .bind(&json(o.location.as_ref()))
         .bind(privilege_names(&o.require_second_factor))
         .bind(&super::sign_in::rules_text(&o.sign_in))
-        .bind(u32::from(agents.strict_action_codes));
+        .bind(u32::from(agents.strict_action_codes))
+        .bind(&later_names(&o.require_second_factor));
     run(db, put).await?;
     run(db, query("DELETE FROM tenant_codec WHERE tenant = ?").bind(&o.id)).await?;
     for (place, codec) in (0_i64..).zip(&o.codecs) {
@@ -401,7 +411,10 @@ async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result
         | ObjectKind::ActionCode
         | ObjectKind::List
         | ObjectKind::BusinessAttribute
-        | ObjectKind::PlaceGroup => {
+        | ObjectKind::PlaceGroup
+        | ObjectKind::AccessGroup
+        | ObjectKind::Role
+        | ObjectKind::Folder => {
             return documents::delete(db, tenant, key).await;
         }
     };

@@ -44,11 +44,17 @@ pub enum ObjectKind {
     BusinessAttribute,
     /// Groups of places.
     PlaceGroup,
+    /// Groups of people who have permissions together.
+    AccessGroup,
+    /// Roles: privileges that people have together.
+    Role,
+    /// Folders with permissions.
+    Folder,
 }
 
 impl ObjectKind {
     /// All kinds, ordered so that every object comes after those that it names.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Tenant,
         Self::Skill,
         Self::Prompt,
@@ -67,6 +73,9 @@ impl ObjectKind {
         Self::List,
         Self::BusinessAttribute,
         Self::PlaceGroup,
+        Self::AccessGroup,
+        Self::Role,
+        Self::Folder,
     ];
 
     /// Its name on the wire.
@@ -90,6 +99,9 @@ impl ObjectKind {
             Self::List => "list",
             Self::BusinessAttribute => "business_attribute",
             Self::PlaceGroup => "place_group",
+            Self::AccessGroup => "access_group",
+            Self::Role => "role",
+            Self::Folder => "folder",
         }
     }
 
@@ -164,6 +176,12 @@ pub enum Object {
     BusinessAttribute(BusinessAttribute),
     /// A group of places.
     PlaceGroup(PlaceGroup),
+    /// A group of people who have permissions together.
+    AccessGroup(Box<AccessGroup>),
+    /// A role.
+    Role(Box<Role>),
+    /// A folder with permissions.
+    Folder(Box<Folder>),
 }
 
 /// Takes away the secret with which we prove ourselves to the tenant's OpenID Provider.
@@ -195,6 +213,9 @@ impl Object {
             Self::List(o) => (ObjectKind::List, o.name.as_str()),
             Self::BusinessAttribute(o) => (ObjectKind::BusinessAttribute, o.name.as_str()),
             Self::PlaceGroup(o) => (ObjectKind::PlaceGroup, o.name.as_str()),
+            Self::AccessGroup(o) => (ObjectKind::AccessGroup, o.name.as_str()),
+            Self::Role(o) => (ObjectKind::Role, o.name.as_str()),
+            Self::Folder(o) => (ObjectKind::Folder, o.path.as_str()),
         };
         ObjectKey { kind, id: id.to_owned() }
     }
@@ -233,7 +254,10 @@ impl Object {
             | Self::ActionCode(_)
             | Self::List(_)
             | Self::BusinessAttribute(_)
-            | Self::PlaceGroup(_) => {}
+            | Self::PlaceGroup(_)
+            | Self::AccessGroup(_)
+            | Self::Role(_)
+            | Self::Folder(_) => {}
         }
         self
     }
@@ -271,6 +295,9 @@ impl Object {
             Self::List(o) => serde_json::to_vec(o),
             Self::BusinessAttribute(o) => serde_json::to_vec(o),
             Self::PlaceGroup(o) => serde_json::to_vec(o),
+            Self::AccessGroup(o) => serde_json::to_vec(o),
+            Self::Role(o) => serde_json::to_vec(o),
+            Self::Folder(o) => serde_json::to_vec(o),
         };
         // Plain structs with text keys: serialising them cannot fail.
         written.unwrap_or_default()
@@ -300,6 +327,9 @@ impl Object {
             ObjectKind::List => Self::List(serde_json::from_slice(json)?),
             ObjectKind::BusinessAttribute => Self::BusinessAttribute(serde_json::from_slice(json)?),
             ObjectKind::PlaceGroup => Self::PlaceGroup(serde_json::from_slice(json)?),
+            ObjectKind::AccessGroup => Self::AccessGroup(serde_json::from_slice(json)?),
+            ObjectKind::Role => Self::Role(serde_json::from_slice(json)?),
+            ObjectKind::Folder => Self::Folder(serde_json::from_slice(json)?),
         })
     }
 }

@@ -1,5 +1,7 @@
 //! All objects of a tenant together.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 /// All objects of a tenant.
@@ -41,6 +43,14 @@ pub struct TenantObjects {
     pub business_attributes: Vec<BusinessAttribute>,
     /// Groups of places.
     pub place_groups: Vec<PlaceGroup>,
+    /// Groups of people who have permissions together.
+    pub access_groups: Vec<AccessGroup>,
+    /// Roles.
+    pub roles: Vec<Role>,
+    /// Folders.
+    pub folders: Vec<Folder>,
+    /// What objects have besides the fields of their kinds, of those that have something: none is empty.
+    pub annexes: BTreeMap<ObjectKey, ObjectAnnex>,
 }
 
 impl TenantObjects {
@@ -65,6 +75,10 @@ impl TenantObjects {
             lists: Vec::new(),
             business_attributes: Vec::new(),
             place_groups: Vec::new(),
+            access_groups: Vec::new(),
+            roles: Vec::new(),
+            folders: Vec::new(),
+            annexes: BTreeMap::new(),
         }
     }
 
@@ -88,6 +102,9 @@ impl TenantObjects {
             .chain(self.lists.iter().cloned().map(Box::new).map(Object::List))
             .chain(self.business_attributes.iter().cloned().map(Object::BusinessAttribute))
             .chain(self.place_groups.iter().cloned().map(Object::PlaceGroup))
+            .chain(self.access_groups.iter().cloned().map(Box::new).map(Object::AccessGroup))
+            .chain(self.roles.iter().cloned().map(Box::new).map(Object::Role))
+            .chain(self.folders.iter().cloned().map(Box::new).map(Object::Folder))
     }
 
     /// Adds an object or replaces the one of its key.
@@ -120,11 +137,26 @@ impl TenantObjects {
             Object::List(o) => set(&mut self.lists, *o, |a, b| a.name == b.name),
             Object::BusinessAttribute(o) => set(&mut self.business_attributes, o, |a, b| a.name == b.name),
             Object::PlaceGroup(o) => set(&mut self.place_groups, o, |a, b| a.name == b.name),
+            Object::AccessGroup(o) => set(&mut self.access_groups, *o, |a, b| a.name == b.name),
+            Object::Role(o) => set(&mut self.roles, *o, |a, b| a.name == b.name),
+            Object::Folder(o) => set(&mut self.folders, *o, |a, b| a.path == b.path),
         }
     }
 
-    /// Removes an object; the tenant itself stays.
+    /// What an object has besides the fields of its kind becomes this.
+    pub fn put_annex(&mut self, key: ObjectKey, annex: ObjectAnnex) {
+        if annex.is_empty() {
+            self.annexes.remove(&key);
+        } else {
+            self.annexes.insert(key, annex);
+        }
+    }
+
+    /// Removes an object with its annex; the tenant itself stays.
     pub fn remove(&mut self, key: &ObjectKey) {
+        if key.kind != ObjectKind::Tenant {
+            self.annexes.remove(key);
+        }
         match key.kind {
             ObjectKind::Tenant => {}
             ObjectKind::Skill => self.skills.retain(|o| o.name != key.id),
@@ -144,6 +176,9 @@ impl TenantObjects {
             ObjectKind::List => self.lists.retain(|o| o.name != key.id),
             ObjectKind::BusinessAttribute => self.business_attributes.retain(|o| o.name != key.id),
             ObjectKind::PlaceGroup => self.place_groups.retain(|o| o.name != key.id),
+            ObjectKind::AccessGroup => self.access_groups.retain(|o| o.name != key.id),
+            ObjectKind::Role => self.roles.retain(|o| o.name != key.id),
+            ObjectKind::Folder => self.folders.retain(|o| o.path != key.id),
         }
     }
 }

@@ -108,7 +108,10 @@ pub(super) fn rows(object: &Object) -> Vec<TableRow> {
         | Object::ActionCode(_)
         | Object::List(_)
         | Object::BusinessAttribute(_)
-        | Object::PlaceGroup(_) => Vec::new(),
+        | Object::PlaceGroup(_)
+        | Object::AccessGroup(_)
+        | Object::Role(_)
+        | Object::Folder(_) => Vec::new(),
     }
 }
 

@@ -306,6 +306,9 @@ fn kind_of(segment: &str) -> Result<ObjectKind, Problem> {
         "lists" => Ok(ObjectKind::List),
         "business-attributes" => Ok(ObjectKind::BusinessAttribute),
         "place-groups" => Ok(ObjectKind::PlaceGroup),
+        "access-groups" => Ok(ObjectKind::AccessGroup),
+        "roles" => Ok(ObjectKind::Role),
+        "folders" => Ok(ObjectKind::Folder),
         "applications" => Ok(ObjectKind::Application),
         other => Err(Problem::not_found(format!("there are no objects called {other}"))),
     }
