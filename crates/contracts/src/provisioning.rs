@@ -47,7 +47,7 @@ pub use location::Location;
 pub use lookup::{AttributeValue, BusinessAttribute, LookupList};
 pub use names::{AM, BySpelling, folded_name};
 pub use outgoing::TRUNK_TRY_S;
-pub use permissions::{AccessGroup, Folder, FolderPermission, FolderRight, Role};
+pub use permissions::{AccessGroup, Folder, FolderPermission, FolderRight, PrivilegeRole};
 pub use sign_in::{PersonField, SignInRules, UpstreamProvider};
 pub use stir::{Stir, StirSign, StirVerify};
 pub use tenant_objects::TenantObjects;

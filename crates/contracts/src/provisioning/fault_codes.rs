@@ -169,13 +169,23 @@ pub enum FaultCode {
     NotUtf8,
     /// A quote stands where none may.
     Quote,
+    /// The caller may not do that: it needs the `right` in `folder`; what is not about a folder has none.
+    NotPermitted,
+    /// It is no path of a folder: `path`.
+    FolderPath,
+    /// The object is in no folder of its own: the tenant itself, and a folder, which is where its path says.
+    NoFolder,
+    /// The name is that of a group that is built in, or such a group cannot be named here: `name`.
+    BuiltIn,
+    /// Access groups lead in a circle: `way`.
+    GroupCircle,
     /// A rule without a code of its own, or of a later release: `rule` alone says it.
     Other,
 }
 
 impl FaultCode {
     /// All of them, with their names on the wire.
-    pub const NAMED: [(Self, &'static str); 82] = [
+    pub const NAMED: [(Self, &'static str); 87] = [
         (Self::Needed, "needed"),
         (Self::NeededWith, "needed_with"),
         (Self::NeededOr, "needed_or"),
@@ -257,6 +267,11 @@ impl FaultCode {
         (Self::LineTwice, "line_twice"),
         (Self::NotUtf8, "not_utf8"),
         (Self::Quote, "quote"),
+        (Self::NotPermitted, "not_permitted"),
+        (Self::FolderPath, "folder_path"),
+        (Self::NoFolder, "no_folder"),
+        (Self::BuiltIn, "built_in"),
+        (Self::GroupCircle, "group_circle"),
         (Self::Other, "other"),
     ];
 

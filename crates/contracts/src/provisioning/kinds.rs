@@ -179,7 +179,7 @@ pub enum Object {
     /// A group of people who have permissions together.
     AccessGroup(Box<AccessGroup>),
     /// A role.
-    Role(Box<Role>),
+    Role(Box<PrivilegeRole>),
     /// A folder with permissions.
     Folder(Box<Folder>),
 }

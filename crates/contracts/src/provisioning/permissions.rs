@@ -161,7 +161,7 @@ impl AccessGroup {
 
 /// Privileges that people have together, besides their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Role {
+pub struct PrivilegeRole {
     /// Its name.
     pub name: String,
     /// Its people, by the names by which they sign in.

@@ -46,7 +46,7 @@ pub struct TenantObjects {
     /// Groups of people who have permissions together.
     pub access_groups: Vec<AccessGroup>,
     /// Roles.
-    pub roles: Vec<Role>,
+    pub roles: Vec<PrivilegeRole>,
     /// Folders.
     pub folders: Vec<Folder>,
     /// What objects have besides the fields of their kinds, of those that have something: none is empty.

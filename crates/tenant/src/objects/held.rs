@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use contracts::provisioning::ObjectKey;
+use contracts::provisioning::{ObjectAnnex, ObjectKey};
 use infra::{HistoryPoint, ObjectChange, ObjectChanges, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -77,9 +77,14 @@ impl SharedTenant {
         spawn_blocking(move || look(&shared.read().unwrap_or_else(PoisonError::into_inner))).await.ok()
     }
 
-    async fn apply(&self, changes: Vec<(ObjectChange, Revision)>, at: HistoryPoint) -> bool {
+    async fn apply(
+        &self,
+        changes: Vec<(ObjectChange, Revision)>,
+        annexes: Vec<(ObjectKey, ObjectAnnex)>,
+        at: HistoryPoint,
+    ) -> bool {
         let shared = self.0.clone();
-        let apply = move || shared.write().unwrap_or_else(PoisonError::into_inner).apply(changes, at);
+        let apply = move || shared.write().unwrap_or_else(PoisonError::into_inner).apply(changes, annexes, at);
         spawn_blocking(apply).await.is_ok()
     }
 }
@@ -272,7 +277,7 @@ async fn brought_up(
         return Ok(true);
     }
     for _ in 0..ATTEMPTS_MAX {
-        let ObjectChanges { point, is_whole, changes } = store.changes(tenant, since).await?;
+        let ObjectChanges { point, is_whole, changes, annexes } = store.changes(tenant, since).await?;
         if is_whole {
             // It was restored, or made anew: what is held is of another history.
             return Ok(false);
@@ -286,7 +291,7 @@ async fn brought_up(
             return Ok(false);
         };
         if let Some(changes) = changes {
-            return Ok(shared.apply(changes, point).await);
+            return Ok(shared.apply(changes, annexes, point).await);
         }
     }
     Ok(false)

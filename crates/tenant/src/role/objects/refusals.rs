@@ -61,6 +61,7 @@ pub(super) fn refused(refusal: ChangeRefusal) -> Status {
             }),
         ),
         ChangeRefusal::Faults(faults) => with_faults(Code::InvalidArgument, faults.into_iter().map(told)),
+        ChangeRefusal::NotPermitted(faults) => with_faults(Code::PermissionDenied, faults.into_iter().map(told)),
         ChangeRefusal::Referred(faults) => with_faults(Code::FailedPrecondition, faults.into_iter().map(told)),
         ChangeRefusal::RequestReused => Status::invalid_argument(message),
         ChangeRefusal::ManyPasswords { given, most } => {
