@@ -6,6 +6,7 @@
 mod access;
 mod action_codes;
 mod agents;
+mod annexes;
 mod attributes;
 mod client_keys;
 mod declaration;
@@ -17,6 +18,7 @@ mod headers;
 mod location;
 mod lookup;
 mod object_faults;
+mod permissions;
 mod read;
 mod rules;
 mod scalar;

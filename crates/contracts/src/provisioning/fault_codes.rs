@@ -173,8 +173,6 @@ pub enum FaultCode {
     NotPermitted,
     /// It is no path of a folder: `path`.
     FolderPath,
-    /// The object is in no folder of its own: the tenant itself, and a folder, which is where its path says.
-    NoFolder,
     /// The name is that of a group that is built in, or such a group cannot be named here: `name`.
     BuiltIn,
     /// Access groups lead in a circle: `way`.
@@ -185,7 +183,7 @@ pub enum FaultCode {
 
 impl FaultCode {
     /// All of them, with their names on the wire.
-    pub const NAMED: [(Self, &'static str); 87] = [
+    pub const NAMED: [(Self, &'static str); 86] = [
         (Self::Needed, "needed"),
         (Self::NeededWith, "needed_with"),
         (Self::NeededOr, "needed_or"),
@@ -269,7 +267,6 @@ impl FaultCode {
         (Self::Quote, "quote"),
         (Self::NotPermitted, "not_permitted"),
         (Self::FolderPath, "folder_path"),
-        (Self::NoFolder, "no_folder"),
         (Self::BuiltIn, "built_in"),
         (Self::GroupCircle, "group_circle"),
         (Self::Other, "other"),

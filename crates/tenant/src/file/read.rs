@@ -10,15 +10,17 @@ use contracts::provisioning::{
 };
 
 use super::action_codes;
+use super::annexes;
 use super::attributes;
 use super::dialling;
 use super::groups;
 use super::headers;
 use super::location;
 use super::lookup;
+use super::permissions;
 use super::sign_in;
 use super::stir;
-use super::tree::{Node, Value, flag, list, number, text, texts};
+use super::tree::{Node, Value, flag, list, number, short, text, texts};
 use super::{BrokenRule, Fault, access};
 
 /// What a tenant speaks without a setting, the most wanted first.
@@ -53,6 +55,8 @@ pub(super) fn objects(root: &Node, documents: &mut Documents<'_>, faults: &mut V
     reader.numbers_and_lines(root);
     reader.dialling(root);
     reader.groups_and_codes(root);
+    reader.permissions(root);
+    annexes::read(root, &mut reader.objects);
     Read { objects: reader.objects, lines: reader.lines }
 }
 
@@ -124,14 +128,14 @@ impl Reader<'_> {
 
     fn names_and_files(&mut self, root: &Node, documents: &mut Documents<'_>) {
         for (index, item) in list(root, "skills").iter().enumerate() {
-            if let Some(name) = item.text()
+            if let Some(name) = short(item, "name")
                 && self.first(ObjectKind::Skill, name, item.line, format!("skills[{index}]"))
             {
                 self.objects.skills.push(Skill { name: name.to_owned() });
             }
         }
         for entry in root.get("prompts").map(Node::entries).unwrap_or_default() {
-            if let Some(file) = entry.node.text()
+            if let Some(file) = short(&entry.node, "file")
                 && self.first(ObjectKind::Prompt, &entry.key, entry.line, format!("prompts.{}", entry.key))
             {
                 self.objects.prompts.push(Prompt { name: entry.key.clone(), file: file.to_owned() });
@@ -139,7 +143,7 @@ impl Reader<'_> {
         }
         for entry in root.get("applications").map(Node::entries).unwrap_or_default() {
             let key = format!("applications.{}", entry.key);
-            let Some(file) = entry.node.text() else { continue };
+            let Some(file) = short(&entry.node, "file") else { continue };
             if !self.first(ObjectKind::Application, &entry.key, entry.line, key.clone()) {
                 continue;
             }
@@ -181,7 +185,7 @@ impl Reader<'_> {
             self.dn(item, format!("services[{index}]"), kind);
         }
         for (index, item) in list(root, "queues").iter().enumerate() {
-            if let Some(name) = item.text()
+            if let Some(name) = short(item, "name")
                 && self.first(ObjectKind::Dn, name, item.line, format!("queues[{index}]"))
             {
                 self.objects.dns.push(Dn { number: name.to_owned(), kind: DnKind::VirtualQueue });
@@ -351,6 +355,32 @@ impl Reader<'_> {
                 && self.first(ObjectKind::AgentGroup, &group.name, item.line, format!("agent_groups[{index}]"))
             {
                 self.objects.agent_groups.push(group);
+            }
+        }
+    }
+}
+
+impl Reader<'_> {
+    fn permissions(&mut self, root: &Node) {
+        for (index, item) in list(root, "access_groups").iter().enumerate() {
+            if let Some(group) = permissions::access_group(item)
+                && self.first(ObjectKind::AccessGroup, &group.name, item.line, format!("access_groups[{index}]"))
+            {
+                self.objects.access_groups.push(group);
+            }
+        }
+        for (index, item) in list(root, "roles").iter().enumerate() {
+            if let Some(role) = permissions::role(item)
+                && self.first(ObjectKind::Role, &role.name, item.line, format!("roles[{index}]"))
+            {
+                self.objects.roles.push(role);
+            }
+        }
+        for (index, item) in list(root, "folders").iter().enumerate() {
+            if let Some(folder) = permissions::folder(item)
+                && self.first(ObjectKind::Folder, &folder.path, item.line, format!("folders[{index}]"))
+            {
+                self.objects.folders.push(folder);
             }
         }
     }

@@ -1,10 +1,12 @@
 //! Checks between objects: every referenced name exists, and names that must be unique are unique.
 
 mod action_codes;
+mod annexes;
 mod attributes;
 mod dialling;
 mod groups;
 mod lookup;
+mod permissions;
 mod trunks;
 
 use std::collections::{HashMap, HashSet};
@@ -42,6 +44,10 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.lists();
     rules.business_attributes();
     rules.place_groups();
+    rules.access_groups();
+    rules.roles();
+    rules.folders();
+    rules.annexes();
 }
 
 /// Adds the settings of the file that have no effect, or another one than is expected.

@@ -239,7 +239,8 @@ impl ChangedTenant<'_> {
     fn beside(&self, looked: &BTreeSet<Slot>) -> BTreeSet<Slot> {
         let mut beside = BTreeSet::new();
         for slot in looked {
-            let annexes = [ChangeSide::Before, ChangeSide::After].into_iter().filter_map(|side| self.annex(*slot, side));
+            let annexes =
+                [ChangeSide::Before, ChangeSide::After].into_iter().filter_map(|side| self.annex(*slot, side));
             for folder in annexes.flat_map(annex_marks).filter_map(|mark| mark.named()) {
                 beside.extend(self.held.slot(&folder));
             }

@@ -397,7 +397,11 @@ mod tests {
         assert!(tenant.person("ada.adler").is_none() && tenant.get(&skill("Patience").key()).is_some());
         let back = ObjectChange::Put(Object::Person(Box::new(person.clone())));
         let away = ObjectChange::Delete(skill("Patience").key());
-        tenant.apply(vec![(back, Revision(10)), (away, Revision(10))], Vec::new(), HistoryPoint::unstamped(Revision(10)));
+        tenant.apply(
+            vec![(back, Revision(10)), (away, Revision(10))],
+            Vec::new(),
+            HistoryPoint::unstamped(Revision(10)),
+        );
         assert_eq!((tenant.bytes(), tenant.holders.len()), (bytes, ties), "nothing is left behind");
         assert_eq!(tenant.person("ada.adler"), Some(&person));
     }
@@ -416,7 +420,11 @@ mod tests {
         assert_eq!((tenant.annex(&key), tenant.found(&key).map(HeldObject::folder)), (None, Some("/")));
         assert_eq!((tenant.bytes(), tenant.holders.len()), (bytes, ties), "nothing is left behind");
         tenant.apply(vec![put()], vec![(key.clone(), annex)], HistoryPoint::unstamped(Revision(10)));
-        tenant.apply(vec![(ObjectChange::Delete(key), Revision(11))], Vec::new(), HistoryPoint::unstamped(Revision(11)));
+        tenant.apply(
+            vec![(ObjectChange::Delete(key), Revision(11))],
+            Vec::new(),
+            HistoryPoint::unstamped(Revision(11)),
+        );
         assert!(tenant.annexes.is_empty() && tenant.bytes() < bytes);
     }
 }

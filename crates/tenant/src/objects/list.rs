@@ -173,7 +173,8 @@ impl<'a> ObjectFilter<'a> {
     fn fits_document(&self, HeldObject { object, annex, .. }: HeldObject<'_>) -> bool {
         let mut paths = self.paths.iter().filter(|(path, _)| !(matches!(object, Object::Dn(_)) && *path == "type"));
         let Some(first) = paths.next() else { return true };
-        let document: Json = serde_json::from_slice(&object.clone().without_secrets().to_json_with(annex)).unwrap_or_default();
+        let document: Json =
+            serde_json::from_slice(&object.clone().without_secrets().to_json_with(annex)).unwrap_or_default();
         std::iter::once(first).chain(paths).all(|(path, value)| {
             let found = path.split('.').try_fold(&document, |found, part| found.get(part));
             found.is_some_and(|found| is_value(found, value))

@@ -191,7 +191,10 @@ mod tests {
             let Err(ChangeRefusal::Stale(stale)) = plan(&held, &[edit], None) else { panic!("it is not stale") };
             assert_eq!(stale[0].present, Revision(present));
         }
-        assert!(plan(&held, &[skill("Sales", Some(3)), skill("New", Some(0))], None).is_ok_and(|changes| changes.len() == 1));
+        assert!(
+            plan(&held, &[skill("Sales", Some(3)), skill("New", Some(0))], None)
+                .is_ok_and(|changes| changes.len() == 1)
+        );
     }
 
     #[test]
@@ -288,7 +291,9 @@ mod tests {
         read.objects.skills.push(Skill { name: old.to_owned() });
         let held = IndexedTenant::of(read);
         for name in ["Sales\u{200b}", "Ｓａｌｅｓ", "Cafe\u{301}"] {
-            let Err(ChangeRefusal::Faults(faults)) = plan(&held, &[skill(name, None)], None) else { panic!("{name:?}") };
+            let Err(ChangeRefusal::Faults(faults)) = plan(&held, &[skill(name, None)], None) else {
+                panic!("{name:?}")
+            };
             assert_eq!(faults[0].field, "name", "{faults:?}");
         }
         assert!(plan(&held, &[skill("Café", None)], None).is_ok());

@@ -27,7 +27,8 @@ impl ChangedTenant<'_> {
         let key = ObjectKey { kind: ObjectKind::AccessGroup, id: name.to_owned() };
         self.held.slot(&key).or_else(|| {
             // It is new.
-            let is_meant = |slot: &Slot| self.object(*slot, ChangeSide::After).is_some_and(|object| object.key() == key);
+            let is_meant =
+                |slot: &Slot| self.object(*slot, ChangeSide::After).is_some_and(|object| object.key() == key);
             self.changed.keys().copied().find(is_meant)
         })
     }
