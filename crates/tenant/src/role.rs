@@ -2,6 +2,7 @@
 //! events on 8000, sends rq its agents (voice-16), and checks that config serves the published state (voice-26).
 
 mod agents;
+mod caller_rights;
 mod configuration;
 mod events;
 mod filter;
@@ -116,8 +117,9 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.spawn("what config serves", served::run(ctx.clone(), published));
     ctx.spawn("old history", pruning::run(ctx.clone(), settings.history_days));
     let (held, store) = (Arc::new(HeldTenants::default()), ctx.stores.provisioning.clone());
-    let configuration = configuration::Server::new(store, stored, held.clone(), ctx.clock.clone());
-    let objects = objects::ObjectServer::new(&ctx.stores, held, ctx.clock.clone());
+    let rights = Arc::<caller_rights::KeptRights>::default();
+    let configuration = configuration::Server::new(store, stored, held.clone(), rights.clone(), ctx.clock.clone());
+    let objects = objects::ObjectServer::new(&ctx.stores, held, rights, ctx.clock.clone());
     let objects = ProvisioningServer::new(objects).max_decoding_message_size(REQUEST_BYTES_MAX);
     let routes = Routes::new(ConfigurationServer::new(configuration)).add_service(objects);
     net::grpc::serve(&ctx, "configuration", routes).await?;

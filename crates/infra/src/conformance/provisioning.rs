@@ -1,18 +1,18 @@
 //! The persistent configuration: what every database must do. `store` is empty.
 
 mod archive;
+mod folders;
 mod history;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use contracts::provisioning::{
-    ActionCode, Agent, AgentGroup, AgentRules, Application, AttributeValue, BusinessAttribute, ClientKey, ClientKeySet,
-    DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction, FeatureCode, Grant,
-    HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, LookupList, NoAnswerAction, Number,
-    OAuthClient, Object, ObjectKey, ObjectKind, Person, PersonField, Place, PlaceGroup, Privilege, Prompt, Schedule,
-    Secret, SignInRules, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk,
-    UpstreamProvider,
+    ActionCode, Agent, AgentRules, Application, AttributeValue, BusinessAttribute, ClientKey, ClientKeySet, DialAction,
+    DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction, FeatureCode, Grant, HeaderRule,
+    HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, LookupList, NoAnswerAction, Number, OAuthClient,
+    Object, ObjectKey, ObjectKind, Person, PersonField, Place, Privilege, Prompt, Schedule, Secret, SignInRules, Skill,
+    SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk, UpstreamProvider,
 };
 use model::{TenantId, Timestamp};
 
@@ -80,7 +80,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         international_prefix: None,
         time_zone: Some("Europe/Berlin".to_owned()),
         outgoing_max: Some(5),
-        require_second_factor: vec![Privilege::Administrator, Privilege::Supervisor],
+        require_second_factor: vec![Privilege::Administrator, Privilege::FolderAdministrator, Privilege::Supervisor],
         sign_in: SignInRules {
             upstream: Some(UpstreamProvider {
                 name: "Acme ID".into(),
@@ -156,7 +156,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         email: Some("ann@d.example".into()),
         password: Some(Secret("$argon2id$of-ann".into())),
         second_factor: Some(Secret("sealed:of-ann".into())),
-        privileges: vec![Privilege::Agent, Privilege::Supervisor],
+        privileges: vec![Privilege::FolderAdministrator, Privilege::Agent, Privilege::Supervisor],
         disabled: true,
     }];
     objects.clients = vec![OAuthClient {
@@ -283,15 +283,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         values: vec![language("en", None), language("de", Some("German"))],
         default: Some("en".into()),
     }];
-    objects.place_groups = vec![PlaceGroup { name: "floor".into(), places: vec!["P2".into(), "P1".into()] }];
-    objects.agent_groups = vec![
-        AgentGroup { name: "team".into(), agents: vec!["ann".into()], expression: None, managers: vec!["ann".into()] },
-        AgentGroup {
-            name: "all".into(),
-            expression: Some("Sales >= 1 | English >= 1".into()),
-            ..AgentGroup::default()
-        },
-    ];
+    folders::add(&mut objects);
     objects
 }
 
@@ -334,6 +326,7 @@ async fn no_generation_is_given_twice(store: &dyn ProvisioningStore) {
 /// Runs every case of archives and snapshots, each with tenants of its own.
 pub async fn run_archive(store: &dyn TenantArchive) {
     archive::run(store).await;
+    folders::run(store).await;
 }
 
 async fn a_tenant_comes_back_as_it_was_stored(store: &dyn ProvisioningStore) {

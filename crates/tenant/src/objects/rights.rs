@@ -150,13 +150,13 @@ impl CallerRights {
     }
 
     /// Whether no folder limits anything.
-    fn is_everything(&self) -> bool {
+    pub fn is_everything(&self) -> bool {
         self.folders.is_empty() && self.is_of_whole_tenant()
     }
 }
 
 /// The privileges of a person of the tenant, those of roles too.
-fn privileges_of(held: &IndexedTenant, person: &Person) -> Vec<Privilege> {
+pub fn privileges_of(held: &IndexedTenant, person: &Person) -> Vec<Privilege> {
     let groups = groups_of(&person.user_name, of_kind(held, ObjectKind::AccessGroup, access_group));
     effective_privileges(person, of_kind(held, ObjectKind::Role, role), &groups)
 }

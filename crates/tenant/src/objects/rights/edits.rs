@@ -66,8 +66,12 @@ pub(in crate::objects) fn permitted(
     let mut objects: BTreeMap<ObjectKey, Option<&Object>> = BTreeMap::new();
     for change in changes {
         match change {
-            ObjectChange::Put(object) => drop(objects.insert(object.key(), Some(object))),
-            ObjectChange::Delete(key) => drop(objects.insert(key.clone(), None)),
+            ObjectChange::Put(object) => {
+                objects.insert(object.key(), Some(object));
+            }
+            ObjectChange::Delete(key) => {
+                objects.insert(key.clone(), None);
+            }
             ObjectChange::Annex(key, annex) => {
                 annexes.insert(key.clone(), annex);
                 objects.entry(key.clone()).or_insert_with(|| held.get(key));

@@ -113,6 +113,18 @@ pub(super) fn of_request(field: &str, rule: BrokenRule) -> Status {
     with_faults(Code::InvalidArgument, std::iter::once((format!("{}: {}", fault.field, fault.rule), fault)))
 }
 
+/// A right that the caller does not have.
+pub(super) fn denied(rule: BrokenRule) -> Status {
+    let BrokenRule { words, code, values } = rule;
+    let fault = v1::ObjectFault {
+        rule: words.clone(),
+        code: code.as_str().to_owned(),
+        values: wire_values(values),
+        ..v1::ObjectFault::default()
+    };
+    with_faults(Code::PermissionDenied, std::iter::once((words, fault)))
+}
+
 /// The faults, as many as fit into the headers, and how many others there are.
 fn with_faults(code: Code, faults: impl ExactSizeIterator<Item = (String, v1::ObjectFault)>) -> Status {
     let all = faults.len();
