@@ -31,6 +31,14 @@ export function references(kind, object) {
       ]
     case 'place_group':
       return (object.places ?? []).flatMap((place) => one('place', place, 'places'))
+    case 'access_group':
+    case 'role':
+      return [...(object.people ?? []).flatMap((user) => one('person', user, 'people')), ...(object.groups ?? []).filter((group) => group !== 'Everyone').flatMap((group) => one('access_group', group, 'groups'))]
+    case 'folder':
+      return (object.permissions ?? []).flatMap(({ group, person }, index) => [
+        ...(['Everyone', 'Administrators'].includes(group) ? [] : one('access_group', group, `permissions[${index}].group`)),
+        ...one('person', person, `permissions[${index}].person`),
+      ])
     default:
       return []
   }

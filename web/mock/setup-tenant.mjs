@@ -20,6 +20,9 @@ export const ID_FIELDS = {
   list: 'name',
   business_attribute: 'name',
   place_group: 'name',
+  access_group: 'name',
+  role: 'name',
+  folder: 'path',
 }
 
 /** The id of an object in addresses: the tenant itself is a dash. */
@@ -103,6 +106,9 @@ export function exampleTenant(people) {
     ...of('list', [{ name: 'Branches', sections: { berlin: { greeting: 'welcome-de', open: '09:00' }, paris: { greeting: 'welcome-fr', open: '08:30' }, 'st.gallen': { open: '10:00' } } }]),
     ...of('business_attribute', [{ name: 'Language', values: [{ value: 'en', display_name: 'English' }, { value: 'de', display_name: 'German' }, { value: 'fr', display_name: null }], default: 'en' }]),
     ...of('place_group', [{ name: 'Floor 2', places: ['P7101', 'P7102'].slice(0, people) }]),
+    ...of('access_group', [{ name: 'Berlin', people: ['ada.adler'].slice(0, people), groups: [] }]),
+    ...of('role', [{ name: 'Leads', people: [], groups: ['Berlin'], privileges: ['supervisor'] }]),
+    ...of('folder', [{ path: 'Berlin', description: null, permissions: [{ group: 'Berlin', person: null, rights: ['read', 'change'], no_access: false, propagate: true }] }]),
     ...of('tenant', [TENANT]),
   ]
 }

@@ -28,6 +28,9 @@ export const KINDS = [
   'list',
   'business_attribute',
   'place_group',
+  'access_group',
+  'role',
+  'folder',
 ] as const
 export type Kind = (typeof KINDS)[number]
 

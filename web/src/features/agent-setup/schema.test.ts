@@ -27,6 +27,9 @@ const KINDS: Readonly<Record<string, string>> = {
   lists: 'list',
   business_attributes: 'business_attribute',
   place_groups: 'place_group',
+  access_groups: 'access_group',
+  roles: 'role',
+  folders: 'folder',
 }
 /** Sections that have names alone, or names with one value. */
 const NAMES = ['skills', 'queues', 'prompts', 'applications']

@@ -107,6 +107,9 @@ export const SECTIONS: readonly Section[] = [
   },
   { path: 'dial-rules', kind: 'dial_rule', title: 'setup.dialRules', one: 'setup.dialRule', add: 'setup.dialRules.add', id: 'name', idLabel: 'setup.name', key: 'o', columns: [] },
   { path: 'clients', kind: 'client', title: 'setup.clients', one: 'setup.client', add: 'setup.clients.add', id: 'id', idLabel: 'setup.client.id', key: 'i', columns: [{ label: 'setup.name', path: 'name' }, { label: 'setup.client.grants', path: 'grants', isFurther: true }] },
+  { path: 'folders', kind: 'folder', title: 'setup.folders', one: 'setup.folder', add: 'setup.folders.add', id: 'path', idLabel: 'setup.folder.path', key: 'j', columns: [{ label: 'setup.folder.description', path: 'description' }] },
+  { path: 'access-groups', kind: 'access_group', title: 'setup.accessGroups', one: 'setup.accessGroup', add: 'setup.accessGroups.add', id: 'name', idLabel: 'setup.name', key: 'k', columns: [] },
+  { path: 'roles', kind: 'role', title: 'setup.roles', one: 'setup.role', add: 'setup.roles.add', id: 'name', idLabel: 'setup.name', key: 'w', columns: [{ label: 'setup.role.privileges', path: 'privileges' }] },
   { path: 'tenant', kind: 'tenant', title: 'setup.tenant', one: 'setup.tenant', add: 'setup.tenant', id: 'id', idLabel: 'setup.tenant', key: 'e', only: '-', columns: [] },
 ]
 
