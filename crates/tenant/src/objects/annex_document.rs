@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn folder_and_properties_are_taken_and_the_rest_stays() {
-        let text = r#"{"name":"x","folder":"Berlin","user_properties":{"TServer":{"a":"1","b":null},"Empty":{},"None":null}}"#;
+        let text =
+            r#"{"name":"x","folder":"Berlin","user_properties":{"TServer":{"a":"1","b":null},"Empty":{},"None":null}}"#;
         let (annex, rest) = read(text);
         let annex = annex.unwrap();
         assert_eq!(annex.folder.as_deref(), Some("Berlin"));

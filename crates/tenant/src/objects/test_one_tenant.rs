@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use contracts::provisioning::{Object, ObjectKey, TenantObjects};
 use infra::{
-    Answer, ChangeNote, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, HistoryStamp, ObjectChange, ObjectChanges,
-    ProvisioningStore, Revision, StoreError, VersionedObjects,
+    Answer, ChangeNote, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, HistoryStamp, ObjectChange,
+    ObjectChanges, ProvisioningStore, Revision, StoreError, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 

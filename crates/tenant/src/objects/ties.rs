@@ -1,8 +1,8 @@
 //! What ties an object to others: the objects that it refers to, and what no other one may have.
 
 use contracts::provisioning::{
-    AccessGroup, AgentGroup, DialAction, DialRule, Dn, DnKind, Folder, Object, ObjectAnnex, ObjectKey, ObjectKind, Person,
-    Tenant, Trunk,
+    AccessGroup, AgentGroup, DialAction, DialRule, Dn, DnKind, Folder, Object, ObjectAnnex, ObjectKey, ObjectKind,
+    Person, Tenant, Trunk,
 };
 use routing::SkillExpression;
 
