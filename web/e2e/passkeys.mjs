@@ -1,7 +1,7 @@
 // Passkeys at the pages of the sign-in, with an authenticator that Chromium plays itself (CDP, domain WebAuthn).
 
 import { openPage } from './browser.mjs'
-import { assert, assertEqual, until } from './checks.mjs'
+import { assert, assertEqual, axeFinds, until } from './checks.mjs'
 
 /** Where browsers make passkeys: a name. `localhost` leads to the installation here. */
 const hereOf = (link) => `http://localhost:${new URL(link).port}`
@@ -49,6 +49,44 @@ export async function passkey({ browser, link, paths: [user, password] }) {
   // The page asks by itself.
   await isSignedIn()
   await until('the authenticator has counted', async () => (await kept())[0].signCount >= 2)
+  const bad = faults.filter((fault) => !fault.includes('Failed to load resource'))
+  await close()
+  assert(bad.length === 0, `faults of the pages: ${bad.join(', ')}`)
+}
+
+/** Somebody who must have a second factor makes a passkey at the sign-in, by keyboard alone, and then signs in with it. `paths` are the user name and the password. */
+export async function firstPasskey({ browser, link, paths: [user, password] }) {
+  const { page, faults, close } = await openPage(browser, { width: 1280, height: 720, theme: 'light' })
+  const kept = await withAuthenticator(page)
+  const signIn = async () => {
+    await page.context().clearCookies()
+    await page.goto(`${hereOf(link)}/auth/v3/sign-in`)
+    await passwordOf(page, user, password)
+  }
+  const isSignedIn = () => page.getByRole('heading', { name: 'You are signed in' }).waitFor()
+
+  await signIn()
+  await page.getByRole('heading', { name: 'Set up a second factor' }).waitFor()
+  for (const name of ['A passkey', 'An authenticator app']) await page.getByRole('heading', { name }).waitFor()
+  assertEqual(await axeFinds(page), [], 'axe, the choice of a second factor')
+  // The first thing that the key Tab reaches, and the button behind it.
+  await page.keyboard.press('Tab')
+  const reached = await page.evaluate(() => document.activeElement?.id)
+  assertEqual(reached, 'passkey-name', 'what Tab reaches first')
+  await page.keyboard.type('Laptop')
+  await page.keyboard.press('Tab')
+  const button = await page.evaluate(() => document.activeElement?.textContent)
+  assertEqual(button, 'Add a passkey and sign in', 'what Tab reaches then')
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'Your recovery codes' }).waitFor()
+  assertEqual(await page.locator('li code').count(), 10, 'recovery codes')
+  assertEqual((await kept()).length, 1, 'passkeys of the authenticator')
+  await page.getByRole('link', { name: 'Go on' }).click()
+  await isSignedIn()
+
+  await signIn()
+  await page.getByRole('button', { name: 'Use a passkey' }).click()
+  await isSignedIn()
   const bad = faults.filter((fault) => !fault.includes('Failed to load resource'))
   await close()
   assert(bad.length === 0, `faults of the pages: ${bad.join(', ')}`)

@@ -4,7 +4,7 @@
 import { openPage } from './browser.mjs'
 import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, menuOf, number, until } from './checks.mjs'
 
-export { passkey } from './passkeys.mjs'
+export { firstPasskey, passkey } from './passkeys.mjs'
 export { lastingPhone, phone } from './phones.mjs'
 export * from './setup-tasks.mjs'
 export * from './setup-kinds-tasks.mjs'

@@ -14,9 +14,9 @@ const time = (at) => new Date(at).toISOString()
 
 /** One in each state, the latest first. */
 export function exampleApiKeys(now) {
-  const key = (days, given) => ({ id: word(11), name: '', client: null, scopes: ['statistics:read'], made_by: 'person/grace.hopper', made_at: time(now - days * DAY), expires_at: time(now + 300 * DAY), used_at: null, revoked_at: null, ...given })
+  const key = (days, given) => ({ id: word(11), name: '', client: null, scopes: ['statistics:read'], made_by: 'person/grace.hopper', made_at: time(now - days * DAY), expires_at: time(now + 300 * DAY), used_at: null, used_from: null, revoked_at: null, ...given })
   return [
-    key(1, { name: 'crm', client: 'reports', used_at: time(now - 60_000) }),
+    key(1, { name: 'crm', client: 'reports', used_at: time(now - 60_000), used_from: '192.0.2.14' }),
     key(80, { name: 'wallboard', scopes: ['calls:read', 'statistics:read'], expires_at: time(now + 10 * DAY), made_by: 'root' }),
     key(90, { name: 'old import', scopes: ['config:read', 'config:write'], revoked_at: time(now - 2 * DAY) }),
     key(100, { name: 'trial', expires_at: time(now - 3 * DAY) }),
@@ -51,7 +51,7 @@ export class ApiKeysOfMock {
     if (faults.length > 0) return { status: 422, answer: { title: 'faulty', detail: faults[0].rule, faults } }
     const beyond = scopes.find((scope) => !account.scopes.includes(scope))
     if (beyond !== undefined) return { status: 403, answer: { title: 'not allowed', detail: `scopes: who makes the key does not have the scope "${beyond}"` } }
-    const key = { id: word(11), name: name.trim(), client, scopes: [...new Set(scopes)].sort(), made_by: `person/${account.user}`, made_at: time(now), expires_at: end ?? time(now + LIFE_DEFAULT), used_at: null, revoked_at: null }
+    const key = { id: word(11), name: name.trim(), client, scopes: [...new Set(scopes)].sort(), made_by: `person/${account.user}`, made_at: time(now), expires_at: end ?? time(now + LIFE_DEFAULT), used_at: null, used_from: null, revoked_at: null }
     this.items.unshift(key)
     if (request !== '') this.once.set(request, key)
     return this.losesAnswer ? { isLost: true } : { status: 201, answer: { api_key: key, key: `tlk_${key.id}_${word(43)}` } }

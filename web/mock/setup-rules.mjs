@@ -13,9 +13,9 @@ export function references(kind, object) {
   const one = (to, id, field) => (typeof id === 'string' && id !== '' ? [{ kind: to, id, field }] : [])
   switch (kind) {
     case 'person':
-      return [...one('place', object.agent?.default_place, 'agent.default_place'), ...(object.agent?.skills ?? []).flatMap(({ skill }) => one('skill', skill, 'agent.skills'))]
+      return [...one('place', object.agent?.default_place, 'agent.default_place'), ...(object.agent?.skills ?? []).flatMap(({ skill }) => one('skill', skill, 'agent.skills')), ...one('capacity_rule', object.agent?.capacity_rule, 'agent.capacity_rule')]
     case 'place':
-      return (object.dns ?? []).flatMap((dn) => one('dn', dn, 'dns'))
+      return [...(object.dns ?? []).flatMap((dn) => one('dn', dn, 'dns')), ...one('capacity_rule', object.capacity_rule, 'capacity_rule')]
     case 'dn':
       return [...one('application', object.application, 'application'), ...one('dn', object.default_dn, 'default_dn'), ...(object.prompts ?? []).flatMap((prompt) => one('prompt', prompt, 'prompts'))]
     case 'tenant':
@@ -31,6 +31,16 @@ export function references(kind, object) {
       ]
     case 'place_group':
       return (object.places ?? []).flatMap((place) => one('place', place, 'places'))
+    case 'dn_group':
+      return (object.members ?? []).flatMap(({ dn }) => one('dn', dn, 'members'))
+    case 'calling_list':
+      return one('schedule', object.schedule, 'schedule')
+    case 'campaign':
+      return (object.calling_lists ?? []).flatMap((list) => one('calling_list', list.calling_list, 'calling_lists'))
+    case 'campaign_group':
+      return [...one('campaign', object.campaign, 'campaign'), ...one('agent_group', object.agent_group, 'agent_group'), ...one('dn', object.route_point, 'route_point')]
+    case 'ivr_profile':
+      return one('application', object.application, 'application')
     case 'access_group':
     case 'role':
       return [...(object.people ?? []).flatMap((user) => one('person', user, 'people')), ...(object.groups ?? []).filter((group) => group !== 'Everyone').flatMap((group) => one('access_group', group, 'groups'))]
@@ -123,12 +133,13 @@ function ofList({ sections = {} }) {
   return [...keys, ...long]
 }
 
-function ofAttribute({ values = [], default: chosen }) {
+function ofAttribute({ values = [], default: chosen, attach_default: attached }) {
   const names = values.map(({ value }) => value)
   const twice = names.find((name, index) => names.indexOf(name) !== index)
   return [
     ...(twice === undefined ? [] : [broken('values', `${twice} stands there twice`, 'twice', { name: twice })]),
     ...(chosen && !names.includes(chosen) ? [broken('default', `${chosen} is none of its values`, 'one_of', { names: names.join(', ') })] : []),
+    ...(attached && !chosen ? [broken('default', 'without it there is nothing to attach', 'needed_with', { field: 'attach_default' })] : []),
   ]
 }
 

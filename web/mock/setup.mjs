@@ -91,7 +91,7 @@ export class Setup {
     if (what === 'history') return { answer: this.#history(query) }
     if (what === 'api-keys') return this.apiKeys.answer({ method, id: kind, body, account, clients: this.all('client'), now: Date.now() })
     if (what === 'sign-ins') return { answer: signInsOf(this.signIns, query) }
-    if (what === 'changes') return this.change(JSON.parse(body), 'grpc', account.user)
+    if (what === 'changes') return this.change(JSON.parse(body), 'page', account.user)
     if (what === 'restore') return this.#restore(JSON.parse(body), account.user)
     if (what === 'people.csv' && isPost) return this.#importPeople(body, query, account.user)
     if (what === 'people.csv') return { type: 'text/csv; charset=utf-8', answer: peopleToCsv(this.all('person')) }
@@ -191,19 +191,19 @@ export class Setup {
     const change = { kind, id, before: before === null ? null : plain(before), after: after === null ? null : plain(after) }
     const secretsChanged = before !== null && after !== null && JSON.stringify(change.before) === JSON.stringify(change.after) && JSON.stringify(before) !== JSON.stringify(after)
     const revised = { ...change, revision: after === null ? 0 : this.revision }
-    this.entries.push({ number: this.entries.length + 1, revision: this.revision, at: new Date().toISOString(), by, way, ...change, secrets_changed: secretsChanged })
+    this.entries.push({ number: this.entries.length + 1, revision: this.revision, at: new Date().toISOString(), by, way, client: '', session: '', source: '192.0.2.1', ...change, secrets_changed: secretsChanged })
     return revised
   }
 
   /** Another administrator changes something. */
   changeBy(by, kind, id, fields) {
-    this.#put(kind, { ...this.get(kind, id).object, ...fields }, 'grpc', by)
+    this.#put(kind, { ...this.get(kind, id).object, ...fields }, 'page', by)
   }
 
   #restore({ kind, id, revision, expected_revision: expected }, by) {
     const entry = this.entries.find((one) => one.kind === kind && one.id === id && one.revision === revision)
     if (entry === undefined || entry.after === null) return { status: 404, answer: { title: 'it did not exist then' } }
-    return this.change({ request_id: randomUUID(), dry_run: false, edits: [{ kind, id, action: 'put', expected_revision: expected, object: entry.after }] }, 'grpc', by)
+    return this.change({ request_id: randomUUID(), dry_run: false, edits: [{ kind, id, action: 'put', expected_revision: expected, object: entry.after }] }, 'page', by)
   }
 
   #importPeople(text, query, by) {

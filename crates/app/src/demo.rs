@@ -17,7 +17,7 @@ use runtime::exit::Exit;
 use runtime::listener::HostPort;
 use runtime::log::LogLevel;
 use runtime::process::Installation;
-use runtime::{RoleSpec, data_dir, edge, token};
+use runtime::{RoleSpec, data_dir, edge};
 use serde_json::{Value, json};
 
 pub use robot_load::Load;
@@ -180,7 +180,7 @@ fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObje
     let ingress = &platform::ingress::SPEC;
     let (web, webs) = (advertised(installation, ingress, "web")?, advertised(installation, ingress, "webs")?);
     let issuer = installation.token_issuer()?;
-    let issue = |sub: &str, scope: &str| issuer.issue(Some(tenant), sub, scope, token::EVERY_ROLE, TOKEN_LIFE);
+    let issue = |sub: &str, scope: &str| issuer.issue(Some(tenant), sub, scope, TOKEN_LIFE);
     let numbers: serde_json::Map<String, Value> =
         objects.numbers.iter().map(|number| (number.name.clone(), json!(number.number))).collect();
     let people: Vec<Value> = objects.people.iter().filter_map(|person| describe_person(person, objects)).collect();

@@ -20,7 +20,7 @@ use runtime::exit::{Exit, ExitError};
 use runtime::process::stores::{Mode, SECTION, StoresSettings};
 use runtime::process::{Ending, Installation, ProcessSettings, sections};
 use runtime::settings::Values;
-use runtime::{Drain, Starts, key_files, token};
+use runtime::{Drain, Starts, key_files};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -138,7 +138,7 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
 /// A client that queries every replica for readiness.
 fn admin_client(installation: &Installation) -> anyhow::Result<AdminClient> {
     let directory = sections::directory(installation.instance, roles::TABLE, &installation.values)?;
-    let token = installation.token_issuer()?.issue(None, "operator/supervisor", "", token::EVERY_ROLE, TOKEN_LIFE)?;
+    let token = installation.token_issuer()?.issue(None, "operator/supervisor", "", TOKEN_LIFE)?;
     Ok(AdminClient::of_operator(roles::TABLE, directory, token))
 }
 

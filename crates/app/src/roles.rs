@@ -36,8 +36,9 @@ pub fn find(name: &str) -> Option<Role> {
 
 #[cfg(test)]
 mod tests {
+    use runtime::api_family::{self, TakenFamilies};
     use runtime::process::sections;
-    use runtime::{Drains, Starts};
+    use runtime::{Drains, Listen, Protocol, Starts};
 
     use super::*;
 
@@ -79,6 +80,25 @@ mod tests {
 
     fn names(which: impl Fn(&RoleSpec) -> bool) -> Vec<&'static str> {
         TABLE.iter().filter(|spec| which(spec)).map(|spec| spec.name).collect()
+    }
+
+    #[test]
+    fn every_listener_that_asks_for_tokens_says_for_which_apis_and_no_other_does() {
+        let asks = |listen: &&Listen| matches!(listen.protocol, Protocol::Http | Protocol::Https | Protocol::Grpc);
+        let of_role = |spec: &&'static RoleSpec| {
+            let role = spec.name;
+            spec.listens.iter().filter(asks).map(move |listen| (role, listen.name)).collect::<Vec<_>>()
+        };
+        let mut asking: Vec<_> = TABLE.iter().flat_map(of_role).collect();
+        let mut told: Vec<_> = api_family::guarded_listeners().collect();
+        asking.sort_unstable();
+        told.sort_unstable();
+        assert_eq!(told, asking, "see the table in crates/runtime/src/api_family.rs");
+        for (role, listener) in told {
+            for path in ["/", "/api/nothing", "/wfm/v1/acme/agents"] {
+                assert!(!TakenFamilies::of_listener(role, listener).at(path).is_empty(), "{role} {listener} {path}");
+            }
+        }
     }
 
     #[test]

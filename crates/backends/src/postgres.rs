@@ -22,7 +22,7 @@ use sqlx::{
     SqlSafeStr as _, Transaction, TypeInfo as _,
 };
 
-use crate::provisioning::{Dialect, Field, Row, Statement, Tables, Turn, failed, refused};
+use crate::provisioning::{Dialect, Field, OpenTurn, Row, Statement, Tables, Turn, failed, refused};
 use crate::redis::{Examined, Unusable};
 
 /// How long a statement may take, and how long a turn waits for a connection.
@@ -156,30 +156,30 @@ fn late() -> StoreError {
 // === impl Dialect ===
 
 impl Dialect for Pg {
-    fn reads(&self) -> Answer<'_, Box<dyn Turn>> {
+    fn reads(&self) -> Answer<'_, Box<dyn OpenTurn>> {
         async move {
             let turn = self.begin(TO_READ).await?;
-            Ok(Box::new(turn) as Box<dyn Turn>)
+            Ok(Box::new(turn) as Box<dyn OpenTurn>)
         }
         .boxed()
     }
 
-    fn writes<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Box<dyn Turn>> {
+    fn writes<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Box<dyn OpenTurn>> {
         async move {
             let mut turn = self.begin(TO_WRITE).await?;
             // Writers of one tenant take turns, even if the tenant has no row yet that could be locked.
             let key = format!("trunkline configuration of {tenant}");
             let sql = "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))";
-            turn.run(Statement { sql, fields: vec![Field::Text(Some(key))] }).await?;
-            Ok(Box::new(turn) as Box<dyn Turn>)
+            turn.run(Statement { sql: Cow::Borrowed(sql), fields: vec![Field::Text(Some(key))] }).await?;
+            Ok(Box::new(turn) as Box<dyn OpenTurn>)
         }
         .boxed()
     }
 
-    fn appends(&self) -> Answer<'_, Box<dyn Turn>> {
+    fn appends(&self) -> Answer<'_, Box<dyn OpenTurn>> {
         async move {
             let turn = self.begin(TO_WRITE).await?;
-            Ok(Box::new(turn) as Box<dyn Turn>)
+            Ok(Box::new(turn) as Box<dyn OpenTurn>)
         }
         .boxed()
     }
@@ -203,7 +203,8 @@ fn numbered(sql: &str) -> String {
 
 fn prepared(statement: Statement) -> Query<'static, Postgres, PgArguments> {
     // The text is ours, with other placeholders.
-    let query = sqlx::query(AssertSqlSafe(numbered(statement.sql)).into_sql_str());
+    let query = sqlx::query(AssertSqlSafe(numbered(&statement.sql)).into_sql_str());
+    let query = query.persistent(matches!(statement.sql, Cow::Borrowed(_)));
     statement.fields.into_iter().fold(query, |query, field| match field {
         Field::Text(text) => query.bind(text),
         Field::Number(number) => query.bind(number),
@@ -239,7 +240,9 @@ impl Turn for PgTurn {
         }
         .boxed()
     }
+}
 
+impl OpenTurn for PgTurn {
     fn commit(self: Box<Self>) -> Answer<'static, ()> {
         async move {
             let done = tokio::time::timeout(ANSWER_WITHIN, self.turn.commit()).await.map_err(|_| late())?;
@@ -271,7 +274,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 38] = [
+const STEPS: [(&str, &str); 40] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -309,6 +312,8 @@ const STEPS: [(&str, &str); 38] = [
     ("api keys", include_str!("postgres/api_keys.sql")),
     ("client extras", include_str!("postgres/client_extras.sql")),
     ("passkey", include_str!("postgres/passkey.sql")),
+    ("capacity rule", include_str!("postgres/capacity_rule.sql")),
+    ("audit", include_str!("postgres/audit.sql")),
     ("object annex", include_str!("postgres/object_annex.sql")),
 ];
 

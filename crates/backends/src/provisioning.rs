@@ -6,9 +6,11 @@
 mod annexes;
 mod api_keys;
 mod archive;
+mod audit_outbox;
 mod dialling;
 mod documents;
 mod find;
+mod gathered;
 mod history;
 mod passkeys;
 mod people;
@@ -35,24 +37,27 @@ use statement::{FromField, query};
 /// A database.
 pub trait Dialect: Send + Sync + 'static {
     /// Begins to read: the turn reads one consistent snapshot.
-    fn reads(&self) -> Answer<'_, Box<dyn Turn>>;
+    fn reads(&self) -> Answer<'_, Box<dyn OpenTurn>>;
 
     /// Begins to write: no other writer changes the tenant until the turn is over.
-    fn writes<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Box<dyn Turn>>;
+    fn writes<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Box<dyn OpenTurn>>;
 
     /// Begins to write what belongs to no tenant's configuration: no writer of one is waited for, where the database knows rows.
-    fn appends(&self) -> Answer<'_, Box<dyn Turn>>;
+    fn appends(&self) -> Answer<'_, Box<dyn OpenTurn>>;
 }
 
-/// A transaction. Dropped without a commit, it changes nothing.
+/// Runs statements within a transaction.
 pub trait Turn: Send {
     /// Runs a statement and returns the number of affected rows.
     fn run(&mut self, statement: Statement) -> Answer<'_, u64>;
 
     /// Runs a query.
     fn rows(&mut self, statement: Statement) -> Answer<'_, Vec<Row>>;
+}
 
-    /// Commits the transaction.
+/// A transaction. Dropped without a commit, it changes nothing.
+pub trait OpenTurn: Turn {
+    /// Commits it.
     fn commit(self: Box<Self>) -> Answer<'static, ()>;
 }
 
@@ -149,7 +154,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     fn of_kind<'a>(&'a self, tenant: &'a TenantId, kind: ObjectKind) -> Answer<'a, Vec<Object>> {
         async move {
             let mut turn = self.0.reads().await?;
-            if documents::are_of(kind) {
+            if documents::are(kind) {
                 return documents::of_kind(&mut *turn, tenant, kind).await;
             }
             if revisions::of_tenant(&mut *turn, tenant).await?.is_none() {
@@ -178,7 +183,8 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let revision = Revision(actual.0 + 1);
             let happened = history::of(&mut *turn, tenant, actual, &changes).await?;
             let clients = api_keys::clients_deleted(&changes);
-            write::changes(&mut *turn, tenant, revision, changes).await?;
+            let new = history::new_objects(&happened);
+            write::changes(&mut *turn, tenant, revision, changes, &|key| new.contains(key)).await?;
             api_keys::revoke_of_clients(&mut *turn, tenant, clients, note).await?;
             history::write(&mut *turn, tenant, revision, note, happened).await?;
             revisions::stamp(&mut *turn, tenant, revision).await?;

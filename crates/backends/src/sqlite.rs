@@ -17,7 +17,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Column as _, Row as _, SqlSafeStr, SqlitePool, Transaction, TypeInfo as _, ValueRef as _};
 
-use crate::provisioning::{Dialect, Field, Row, Statement, Tables, Turn, failed, refused};
+use crate::provisioning::{Dialect, Field, OpenTurn, Row, Statement, Tables, Turn, failed, refused};
 
 /// How long a statement waits for another process that writes (an import beside a running installation).
 const BUSY: Duration = Duration::from_secs(5);
@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 38] = [
+    const STEPS: [(&str, &str); 40] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -167,6 +167,8 @@ fn migrator() -> Migrator {
         ("api keys", include_str!("sqlite/api_keys.sql")),
         ("client extras", include_str!("sqlite/client_extras.sql")),
         ("passkey", include_str!("sqlite/passkey.sql")),
+        ("capacity rule", include_str!("sqlite/capacity_rule.sql")),
+        ("audit", include_str!("sqlite/audit.sql")),
         ("object annex", include_str!("sqlite/object_annex.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
@@ -179,23 +181,23 @@ fn migrator() -> Migrator {
 // === impl Dialect ===
 
 impl Dialect for Sqlite {
-    fn reads(&self) -> Answer<'_, Box<dyn Turn>> {
+    fn reads(&self) -> Answer<'_, Box<dyn OpenTurn>> {
         async move {
             let turn = self.pool.begin().await.map_err(|e| failed(&e))?;
-            Ok(Box::new(SqliteTurn(turn)) as Box<dyn Turn>)
+            Ok(Box::new(SqliteTurn(turn)) as Box<dyn OpenTurn>)
         }
         .boxed()
     }
 
-    fn writes<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Box<dyn Turn>> {
+    fn writes<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Box<dyn OpenTurn>> {
         self.appends()
     }
 
-    fn appends(&self) -> Answer<'_, Box<dyn Turn>> {
+    fn appends(&self) -> Answer<'_, Box<dyn OpenTurn>> {
         async move {
             // One writer at a time, whatever the tenant.
             let turn = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|e| failed(&e))?;
-            Ok(Box::new(SqliteTurn(turn)) as Box<dyn Turn>)
+            Ok(Box::new(SqliteTurn(turn)) as Box<dyn OpenTurn>)
         }
         .boxed()
     }
@@ -204,7 +206,11 @@ impl Dialect for Sqlite {
 struct SqliteTurn(Transaction<'static, sqlx::Sqlite>);
 
 fn prepared(statement: Statement) -> Query<'static, sqlx::Sqlite, SqliteArguments> {
-    statement.fields.into_iter().fold(sqlx::query(statement.sql), |query, field| match field {
+    let query = match statement.sql {
+        Cow::Borrowed(sql) => sqlx::query(sql),
+        Cow::Owned(sql) => sqlx::query(sqlx::AssertSqlSafe(sql)).persistent(false),
+    };
+    statement.fields.into_iter().fold(query, |query, field| match field {
         Field::Text(text) => query.bind(text),
         Field::Number(number) => query.bind(number),
         Field::Flag(flag) => query.bind(flag),
@@ -227,7 +233,9 @@ impl Turn for SqliteTurn {
         }
         .boxed()
     }
+}
 
+impl OpenTurn for SqliteTurn {
     fn commit(self: Box<Self>) -> Answer<'static, ()> {
         async move { self.0.commit().await.map_err(|e| refused(&e)) }.boxed()
     }

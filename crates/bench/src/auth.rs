@@ -11,7 +11,8 @@ use anyhow::{Context as _, Result, ensure};
 use identity::password;
 use infra::{Clock, SystemClock};
 use model::TenantId;
-use runtime::token::{EVERY_ROLE, TokenIssuer, TokenVerifier};
+use runtime::ApiFamily;
+use runtime::token::{TokenIssuer, TokenVerifier};
 use serde_json::Value;
 
 use crate::Options;
@@ -34,6 +35,7 @@ const PROGRAMS: usize = 4;
 const DISTINCT: usize = 4_100;
 const TOKEN_LIFE: Duration = Duration::from_secs(3_600);
 const ROLE: &str = "config";
+const FAMILIES: &[ApiFamily] = &[ApiFamily::Tenant];
 
 /// One of the programs: it asks once, and says whether the answer was right.
 type Program = Box<dyn FnMut() -> Result<bool> + Send>;
@@ -219,16 +221,16 @@ fn verification(report: &mut Report) -> Result<()> {
     let tenant = TenantId::parse(TENANT)?;
     let issue = |number: usize| {
         let subject = format!("person/{number}");
-        issuer.issue(Some(&tenant), &subject, runtime::scope::CONFIG_READ, EVERY_ROLE, TOKEN_LIFE)
+        issuer.issue(Some(&tenant), &subject, runtime::scope::CONFIG_READ, TOKEN_LIFE)
     };
     let tokens = (0..DISTINCT).map(issue).collect::<Result<Vec<_>, _>>()?;
     let first = tokens.first().context("there is no token")?;
-    ensure!(verifier.verify(first, ROLE).is_ok(), "a good token is refused");
-    let known = best_us(|| drop(black_box(verifier.verify(black_box(first), ROLE))));
+    ensure!(verifier.verify(first, ROLE, FAMILIES).is_ok(), "a good token is refused");
+    let known = best_us(|| drop(black_box(verifier.verify(black_box(first), ROLE, FAMILIES))));
     let mut all = tokens.iter().cycle();
     let new = best_us(|| {
         if let Some(token) = all.next() {
-            drop(black_box(verifier.verify(black_box(token), ROLE)));
+            drop(black_box(verifier.verify(black_box(token), ROLE, FAMILIES)));
         }
     });
     for (what, ours, note) in [

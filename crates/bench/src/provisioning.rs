@@ -13,7 +13,6 @@ use contracts::v1::configuration_client::ConfigurationClient;
 use contracts::v1::provisioning_client::ProvisioningClient;
 use model::TenantId;
 use runtime::scope;
-use runtime::token::EVERY_ROLE;
 use testkit::facts::{bearing, connect};
 use tonic::Streaming;
 use tonic::transport::Channel;
@@ -32,16 +31,19 @@ struct TenantSize {
     people: u32,
     dns: u32,
     skills: u32,
+    groups: u32,
 }
 
 /// The tenant that is wanted, the largest that a file may have if that one is refused, and that of a quick run.
-const WANTED: TenantSize = TenantSize { people: 100_000, dns: 300_000, skills: 5_000 };
-const OF_A_FILE: TenantSize = TenantSize { people: 16_000, dns: 48_000, skills: 1_000 };
-const QUICK: TenantSize = TenantSize { people: 1_000, dns: 3_000, skills: 500 };
+const WANTED: TenantSize = TenantSize { people: 100_000, dns: 300_000, skills: 500, groups: 5_000 };
+const OF_A_FILE: TenantSize = TenantSize { people: 16_000, dns: 48_000, skills: 500, groups: 1_000 };
+const QUICK: TenantSize = TenantSize { people: 1_000, dns: 3_000, skills: 50, groups: 50 };
 /// By how much the tenant is smaller that shows how the time of an import grows.
 const SMALLER: u32 = 5;
 /// Skills of a person.
 const SKILLS_OF_PERSON: u32 = 3;
+/// People of a group.
+const PEOPLE_OF_GROUP: u32 = 20;
 /// Look-ups that are measured, and changes: as many as there is time for.
 const LOOK_UPS: u32 = 5_000;
 const LOOK_UPS_QUICK: u32 = 200;
@@ -104,8 +106,11 @@ fn measure(options: &Options, report: &mut Report, way: &ProvisioningWay, folder
     let smaller = smaller(options, way, imported.size, &folder)?;
     let begun = Instant::now();
     let mut running = Vec::new();
+    // Nothing behind the proxy runs, and without a live node or this it would not say that it is ready.
+    let route = format!("sip-proxy.static_route={}:5060", site.peer(2));
+    let settings: &[&str] = &[&route];
     for roles in way.groups {
-        let mut group = site.run(roles, &[])?;
+        let mut group = site.run(roles, settings)?;
         for role in *roles {
             site.wait_ready(role, &mut group)?;
         }
@@ -189,6 +194,12 @@ fn tenant(size: TenantSize) -> String {
             "  - {{user: {user}, first_name: Pat, last_name: Bench, agent: {{id: \"{number:06}\", skills: {{{skills}}}}}}}"
         );
     }
+    text.push_str("agent_groups:\n");
+    for number in 0..size.groups {
+        let members = (0..PEOPLE_OF_GROUP.min(size.people)).map(|n| user((number * PEOPLE_OF_GROUP + n) % size.people));
+        let members = members.collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "  - {{name: g{number:04}, agents: [{members}]}}");
+    }
     text
 }
 
@@ -212,7 +223,7 @@ struct TenantReaders {
 async fn read(options: &Options, report: &mut Report, site: &Site, rows: &SizeRows<'_>) -> Result<()> {
     let scopes = format!("{} {}", scope::CONFIG_READ, scope::CONFIG_WRITE);
     let (tenant, issuer) = (TenantId::parse(TENANT)?, site.token_issuer()?);
-    let token = issuer.issue(Some(&tenant), "person/bench", &scopes, EVERY_ROLE, TOKEN_LIFE)?;
+    let token = issuer.issue(Some(&tenant), "person/bench", &scopes, TOKEN_LIFE)?;
     let channel = connect(site.role("tenant", TENANT_PORT)?).await?;
     let mut readers = TenantReaders {
         objects: ProvisioningClient::new(channel.clone()),
@@ -334,8 +345,8 @@ impl SizeRows<'_> {
     }
 
     fn add_judged(&self, report: &mut Report, what: &str, figure: Figure) {
-        let TenantSize { people, dns, skills } = self.size;
-        let what = format!("{what}; {people} people, {dns} DNs, {skills} skills on {}", self.way.name);
+        let TenantSize { people, dns, groups, .. } = self.size;
+        let what = format!("{what}; {people} people, {dns} DNs, {groups} groups on {}", self.way.name);
         report.add(Figure { what, ..figure });
     }
 
@@ -349,8 +360,8 @@ impl SizeRows<'_> {
         }
         let mut void = Vec::new();
         if let Some(refusal) = &imported.refusal {
-            let TenantSize { people, dns, skills } = WANTED;
-            void.push(format!("ours: no file with {people} people, {dns} DNs and {skills} skills is taken: {refusal}"));
+            let TenantSize { people, dns, groups, .. } = WANTED;
+            void.push(format!("ours: no file with {people} people, {dns} DNs and {groups} groups is taken: {refusal}"));
             let whole_s = each(imported.size, imported.took) * f64::from(WANTED.objects()) / 1e6;
             let _ = write!(note, "; at that rate the wanted tenant would take {whole_s:.0} s");
         }
@@ -362,7 +373,7 @@ impl SizeRows<'_> {
 
 impl TenantSize {
     const fn objects(self) -> u32 {
-        self.people + self.dns + self.skills
+        self.people + self.dns + self.skills + self.groups
     }
 }
 
@@ -385,10 +396,14 @@ mod tests {
 
     #[test]
     fn a_file_has_what_its_size_says() {
-        let text = tenant(TenantSize { people: 4, dns: 12, skills: 5 });
+        let text = tenant(TenantSize { people: 4, dns: 12, skills: 5, groups: 2 });
         assert_eq!(text.lines().filter(|line| line.contains("number: ")).count(), 12);
         assert_eq!(text.lines().filter(|line| line.contains("user: ")).count(), 4);
         assert!(text.contains("skills: [s0000, s0001, s0002, s0003, s0004]\n"), "{text}");
+        assert!(
+            text.contains("{name: g0001, agents: [person000000, person000001, person000002, person000003]}"),
+            "{text}"
+        );
         assert!(text.contains("agent: {id: \"000001\", skills: {s0003: 5, s0004: 5, s0000: 5}}"), "{text}");
     }
 }

@@ -125,7 +125,7 @@ fn token(issuer: &TokenIssuer, number: u32, dn: Option<&String>) -> Result<Strin
     let tenant = TenantId::parse(TENANT)?;
     let tie = dn.map(|dn| anyhow::Ok(Tie { dn: Dn::parse(dn)?, agent: None })).transpose()?;
     let (subject, scope) = (format!("desk/{number}"), runtime::scope::CALLS_READ);
-    Ok(issuer.issue_tied(Some(&tenant), tie.as_ref(), &subject, scope, runtime::token::EVERY_ROLE, TOKEN_LIFE)?)
+    Ok(issuer.issue_tied(Some(&tenant), tie.as_ref(), &subject, scope, TOKEN_LIFE)?)
 }
 
 async fn note_delays(mut deliveries: Streaming<v1::Delivery>, delays: Arc<Mutex<Vec<u64>>>, clock: Arc<dyn Clock>) {

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use model::TenantId;
-use runtime::token::EVERY_ROLE;
 use serde_json::{Value, json};
 
 use crate::Options;
@@ -131,7 +130,7 @@ fn tokens(site: &Site, clients: usize) -> Result<Vec<String>> {
     let (issuer, tenant) = (site.token_issuer()?, TenantId::parse(TENANT)?);
     let token = |number: usize| {
         let subject = format!("desk/{number}");
-        anyhow::Ok(issuer.issue(Some(&tenant), &subject, runtime::scope::CALLS_READ, EVERY_ROLE, TOKEN_LIFE)?)
+        anyhow::Ok(issuer.issue(Some(&tenant), &subject, runtime::scope::CALLS_READ, TOKEN_LIFE)?)
     };
     (0..clients).map(token).collect()
 }
@@ -219,8 +218,7 @@ impl BatchLoad {
 
 /// Items that telemetry has dropped so far, for whatever reason.
 fn not_kept(site: &Site) -> Result<f64> {
-    let token =
-        site.token_issuer()?.issue(None, "prometheus/bench", runtime::scope::TOPOLOGY_READ, EVERY_ROLE, TOKEN_LIFE)?;
+    let token = site.token_issuer()?.issue(None, "prometheus/bench", runtime::scope::TOPOLOGY_READ, TOKEN_LIFE)?;
     let at = site.role("telemetry", spec("telemetry")?.admin_port)?;
     let headers = format!("Authorization: Bearer {token}\r\n");
     let page = KeptConnection::open(at)?.ask("GET", "/metrics", &headers, b"")?.expect(200)?;

@@ -27,8 +27,8 @@ pub use session::{
 };
 pub use wrap_up::{WRAP_UP_MAX, WRAP_UP_TIME};
 
-/// The most agents in one table; a login beyond it is refused. Whoever has logged in once stays in it, so that former agents need room
-/// beside as many people as a tenant may have.
+/// The most agents in one table; a login beyond it is refused. Whoever has logged in once stays in it as long as there is such an agent,
+/// and a while longer, so that former agents need room beside as many people as a tenant may have.
 pub const AGENTS_MAX: usize = 2 * model::plan::PEOPLE_MAX;
 
 /// The most calls counted on one agent's phone; further calls are ignored. No phone has as many lines.
@@ -97,6 +97,8 @@ pub struct AgentTable {
     /// Agents that the index does not know as they are now: those of the input in hand, or of one that failed.
     unindexed: Vec<AgentId>,
     outputs: VecDeque<Output>,
+    /// The token of an agent who logs in for the first time.
+    first_token: Token,
     // Configuration: no part of any snapshot.
     wrap_up_times: BTreeMap<String, u64>,
 }
@@ -125,6 +127,7 @@ impl AgentTable {
             index: index::AgentIndex::default(),
             unindexed: Vec::new(),
             outputs: VecDeque::new(),
+            first_token: Token(1),
             wrap_up_times: BTreeMap::new(),
         }
     }
@@ -138,6 +141,11 @@ impl AgentTable {
         self.agents.insert(snapshot.agent.clone(), snapshot);
     }
 
+    /// Who logs in for the first time from now on begins with this token: a later one than those of all who were forgotten.
+    pub fn begin_with(&mut self, token: Token) {
+        self.first_token = token;
+    }
+
     /// Continues with the agent under a new owner: its events are numbered from 1 under this token.
     pub fn claim(&mut self, agent: &AgentId, token: Token) {
         if let Some(session) = self.agents.get_mut(agent) {
@@ -146,7 +154,7 @@ impl AgentTable {
         }
     }
 
-    /// Forgets an agent that a newer owner has claimed.
+    /// Forgets an agent that a newer owner has claimed, or that is none any more.
     pub fn forget(&mut self, agent: &AgentId) {
         if let Some(dn) = self.agents.remove(agent).and_then(|session| session.dn) {
             self.on_dn.remove(&dn);

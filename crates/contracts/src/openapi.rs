@@ -79,12 +79,14 @@ impl OpenApi {
         self.path(get, &json!({"application/json": {"schema": schema}}))
     }
 
-    /// Adds a stream of server-sent events. OpenAPI has no words for their data: they are in `x-events`, by the event's name.
+    /// Adds a stream of server-sent events. The schema is that of one event, whose fields are those of an object: so OpenAPI 3.2 has it as
+    /// `itemSchema`, and so tools read `schema` in 3.1, which has no words for the items of a stream.
     #[must_use]
     pub fn stream(mut self, get: &Get, events: &[EventSchema]) -> Self {
-        let events: Map<String, Json> =
-            events.iter().map(|(name, schema)| ((*name).to_owned(), schema(&mut self.schemas).to_value())).collect();
-        self.path(get, &json!({"text/event-stream": {"schema": {"type": "string"}, "x-events": events}}))
+        let kinds: Vec<Json> =
+            events.iter().map(|(name, schema)| event_schema(name, &schema(&mut self.schemas).to_value())).collect();
+        let event = json!({"description": "one event of the stream", "oneOf": kinds});
+        self.path(get, &json!({"text/event-stream": {"schema": event}}))
     }
 
     /// Adds a text of that media type.
@@ -192,6 +194,19 @@ fn operation(get: &Get, content: &Json) -> Json {
     })
 }
 
+/// A server-sent event of that name (WHATWG HTML, section 9.2). Its data are a text, and the text is JSON.
+fn event_schema(name: &str, data: &Json) -> Json {
+    json!({
+        "type": "object",
+        "properties": {
+            "event": {"type": "string", "const": name},
+            "id": {"type": "string", "description": "the position, where the event has one"},
+            "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": data},
+        },
+        "required": ["event", "data"],
+    })
+}
+
 /// The head of a document.
 pub(crate) fn info(title: &str) -> Json {
     json!({"title": title, "version": "v1", "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}})
@@ -254,6 +269,24 @@ mod tests {
         assert_eq!(row["properties"]["count"]["description"], "How many.");
         assert_eq!(row["properties"]["since"]["type"], json!(["integer", "null"]));
     }
+
+    #[test]
+    fn a_stream_has_the_schema_of_each_of_its_events() {
+        let get = Get { path: "/rows", id: "rows", summary: "The rows", scope: "rows:read", query: &[] };
+        let events: [EventSchema; 2] =
+            [("row", |schemas| schemas.subschema_for::<Row>()), ("end", |schemas| schemas.subschema_for::<u64>())];
+        let document = OpenApi::new("Rows").stream(&get, &events).into_json();
+        let content = &document["paths"]["/rows"]["get"]["responses"]["200"]["content"]["text/event-stream"];
+        let kinds = content["schema"]["oneOf"].as_array().unwrap();
+        let names: Vec<&Json> = kinds.iter().map(|kind| &kind["properties"]["event"]["const"]).collect();
+        assert_eq!(names, ["row", "end"]);
+        let data = &kinds[0]["properties"]["data"];
+        assert_eq!((&data["type"], &data["contentMediaType"]), (&json!("string"), &json!("application/json")));
+        assert_eq!(data["contentSchema"]["$ref"], "#/components/schemas/Row");
+        assert_eq!(kinds[0]["required"], json!(["event", "data"]));
+        assert!(document["components"]["schemas"]["Row"].is_object(), "what they refer to is there");
+    }
+
     #[test]
     fn further_refusals_and_members_of_problems_are_told() {
         let get = Get { path: "/rows", id: "rows", summary: "The rows", scope: "rows:read", query: &[] };

@@ -5,15 +5,19 @@
 mod access;
 mod agents;
 mod annex;
+mod campaigns;
+mod capacity;
 mod codes;
 mod dialling;
 mod diversion;
+mod dn_groups;
 mod dtmf;
 mod encryption;
 mod fault_codes;
 mod full_numbers;
 mod groups;
 mod headers;
+mod ivr_profiles;
 mod kinds;
 mod location;
 mod lookup;
@@ -23,8 +27,11 @@ mod outgoing;
 mod permissions;
 mod secrets;
 mod sign_in;
+mod statistic_definitions;
 mod stir;
 mod tenant_objects;
+mod transactions;
+mod wire_names;
 
 use std::fmt;
 
@@ -33,15 +40,22 @@ use serde::{Deserialize, Serialize};
 pub use access::{ClientKey, ClientKeySet, Grant, OAuthClient, Privilege};
 pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
 pub use annex::ObjectAnnex;
+pub use campaigns::{
+    CallingList, Campaign, CampaignCallingList, CampaignGroup, DEFAULT_ATTEMPTS, DialingMode, DialingResult,
+    PacingMeasure, RecordField, RecordFieldType, RecordTreatment, TreatmentAction,
+};
+pub use capacity::{CapacityMedia, CapacityRule};
 pub use codes::{ACTION_CODES_MAX, ActionCode, FeatureAction, FeatureCode};
 pub use dialling::{DialAction, DialRule, Schedule, Spender};
 pub use diversion::DiversionForm;
+pub use dn_groups::{DEFAULT_WEIGHT, DnGroup, DnGroupMember, DnGroupType};
 pub use dtmf::DtmfForm;
 pub use encryption::Encryption;
 pub use fault_codes::FaultCode;
 pub use full_numbers::UnfittingNumber;
 pub use groups::{AgentGroup, PlaceGroup};
 pub use headers::{HeaderRule, HeaderRuleAction, HeaderRuleOn};
+pub use ivr_profiles::{IvrPolicies, IvrProfile, IvrServiceType};
 pub use kinds::{Object, ObjectKey, ObjectKind};
 pub use location::Location;
 pub use lookup::{AttributeValue, BusinessAttribute, LookupList};
@@ -49,8 +63,10 @@ pub use names::{AM, BySpelling, folded_name};
 pub use outgoing::TRUNK_TRY_S;
 pub use permissions::{AccessGroup, Folder, FolderPermission, FolderRight, PrivilegeRole};
 pub use sign_in::{PersonField, SignInRules, UpstreamProvider};
+pub use statistic_definitions::{StatisticDefinition, StatisticProfile};
 pub use stir::{Stir, StirSign, StirVerify};
 pub use tenant_objects::TenantObjects;
+pub use transactions::{TransactionObject, TransactionType};
 
 /// A password or PIN: serialised as it is, never printed.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -171,6 +187,9 @@ pub struct Place {
     /// Where it is, for emergency calls; none means where the tenant is.
     #[serde(default)]
     pub location: Option<Location>,
+    /// The capacity rule of whoever sits there, if the person has none.
+    #[serde(default)]
+    pub capacity_rule: Option<String>,
 }
 
 /// A directory number of the tenant.

@@ -1,6 +1,7 @@
 //! The contents of the reporting log: its topics, their keys and records. The book's page is generated from here.
 
 mod asyncapi;
+mod audit;
 mod facts;
 mod reference;
 
@@ -20,6 +21,10 @@ pub const REGISTRATIONS: &str = "voice-registrations";
 pub const AGENT_INTERVALS: &str = "voice-agentintervals";
 /// Calls begun at the edge, and refusals there.
 pub const EDGE: &str = "voice-edge";
+/// Who has changed or signed in.
+pub const AUDIT: &str = "audit";
+/// The type of the records of the audit.
+pub const AUDIT_RECORD: &str = "AuditRecord";
 
 /// A topic of the reporting log.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +119,13 @@ pub const TOPICS: &[Topic] = &[
         key: "tenant and source, as `example:phone:7101` or `example:trunk:carrier`; for a record of a node its name",
         writers: "sip-proxy",
         records: &[ATTEMPTED, EDGE_REFUSED],
+    },
+    Topic {
+        name: AUDIT,
+        holds: "who has changed which object of the configuration, and what has happened at signing in: every row that the tables `change_log` and `sign_in_audit` get",
+        key: "tenant, as `example`; of the installation itself `*`",
+        writers: "tenant (one replica at a time)",
+        records: &[audit::RECORD],
     },
 ];
 

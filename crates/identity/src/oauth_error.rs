@@ -17,6 +17,8 @@ pub enum ErrorCode {
     UnsupportedResponseType,
     /// No requested scope may be granted.
     InvalidScope,
+    /// The requested resource is none, or nothing of the scope is for it (RFC 8707 section 2).
+    InvalidTarget,
     /// The person has not yet said whether the device may (RFC 8628 section 3.5).
     AuthorizationPending,
     /// The same, and the device asks too often.
@@ -46,6 +48,7 @@ impl ErrorCode {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
             Self::AuthorizationPending => "authorization_pending",
             Self::SlowDown => "slow_down",
             Self::ExpiredToken => "expired_token",

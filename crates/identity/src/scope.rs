@@ -51,9 +51,8 @@ impl Privilege {
                 "calls:monitor",
                 "statistics:read",
             ],
-            Self::Administrator => {
-                &["config:read", "config:write", "topology:read", "trace:read", "webhooks", "statistics:read"]
-            }
+            // Not `topology:read`: it shows what the roles of all tenants have in common.
+            Self::Administrator => &["config:read", "config:write", "trace:read", "webhooks", "statistics:read"],
             Self::Designer => &["config:read", "trace:read", "statistics:read"],
             Self::Integrator => &["config:read", "webhooks", "statistics:read"],
             // What of the configuration that is, tenant decides for each object.
@@ -130,10 +129,21 @@ mod tests {
 
     #[test]
     fn what_is_of_the_installation_is_not_of_a_tenant() {
-        for scope in ["operate", "role", "config:secrets", "trace:numbers", "dialplan", "routing", "openid", "*", ""] {
+        for scope in [
+            "operate",
+            "role",
+            "config:secrets",
+            "trace:numbers",
+            "topology:read",
+            "dialplan",
+            "routing",
+            "openid",
+            "*",
+            "",
+        ] {
             assert!(!is_of_tenant(scope), "{scope}");
         }
-        for scope in ["calls:read", "calls:monitor", "config:write", "webhooks", "topology:read"] {
+        for scope in ["calls:read", "calls:monitor", "config:write", "webhooks", "trace:read"] {
             assert!(is_of_tenant(scope), "{scope}");
         }
     }

@@ -2,7 +2,7 @@
 
 use model::{TenantId, Timestamp};
 
-use crate::Answer;
+use crate::{Answer, ChangeNote, ChangeOrigin};
 
 /// An API key, without its secret and its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,10 @@ pub struct ApiKey {
     pub made_at: Timestamp,
     /// When it ends by itself.
     pub ends_at: Timestamp,
-    /// When it was last exchanged for a token, to about a minute.
+    /// When it was last used, to about two minutes.
     pub used_at: Option<Timestamp>,
+    /// From where, as the latest record of its uses has it ([`crate::SignInAudit`]); none where that is gone, or says nothing of it.
+    pub used_from: Option<String>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
 }
@@ -45,6 +47,8 @@ pub struct NewApiKey {
     pub request: Option<String>,
     /// Requests before this time do not count as the same.
     pub request_since: Timestamp,
+    /// From where it was made.
+    pub origin: ChangeOrigin,
 }
 
 /// A key as it is kept.
@@ -83,7 +87,7 @@ pub trait ApiKeys: Send + Sync {
     ) -> Answer<'a, ()>;
 
     /// Revokes a key. One that is revoked already stays so. Returns whether the tenant has that key.
-    fn revoke_api_key<'a>(&'a self, tenant: &'a TenantId, id: &'a str, by: &'a str, at: Timestamp) -> Answer<'a, bool>;
+    fn revoke_api_key<'a>(&'a self, tenant: &'a TenantId, id: &'a str, note: &'a ChangeNote) -> Answer<'a, bool>;
 
     /// The keys of all tenants that were revoked at that time and later, the latest first, and at most so many.
     fn revoked_api_keys(&self, since: Timestamp, at_most: u32) -> Answer<'_, Vec<(TenantId, String)>>;

@@ -32,6 +32,13 @@ pub const NEW_CALL_MAX: usize = 1 << 20;
 /// The largest write, in bytes: state, facts, links and entry together. One script of Redis has little more.
 pub const WRITE_MAX: usize = 4 << 20;
 
+/// Rows or facts of a tenant's queues in one write, in bytes, where those of a turn go in several: some milliseconds of Redis.
+pub const QUEUE_PART_BYTES: usize = 1 << 20;
+
+/// Requests and facts of a turn of the queues, in bytes, about, that go in one write all the same: they belong together. Well below
+/// [`WRITE_MAX`], because facts are not encoded to count them.
+pub const QUEUE_WHOLE_BYTES: usize = WRITE_MAX / 2;
+
 /// Changes of a tenant's configuration that are published or read in one script of Redis: some hundredths of a second, in which no call is
 /// written. More are published as a whole state, and read as one, in parts.
 pub const CONFIG_CHANGES_MAX: usize = 10_000;

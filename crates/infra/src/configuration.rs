@@ -116,6 +116,10 @@ pub trait ConfigCache: Send + Sync {
     /// another version than the base: then the whole state is to be published. [`StoreError::Invalid`] as [`Publication::check`] says.
     fn publish(&self, publication: Publication) -> Answer<'_, ()>;
 
+    /// Takes away what is published of a tenant, so that it is not among [`Self::tenants`] until it is published again. One of which
+    /// nothing is published is so already.
+    fn withdraw<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, ()>;
+
     /// Notes that every tenant is published.
     fn complete(&self) -> Answer<'_, ()>;
 

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a suite of tests reports by panicking")]
 
 pub mod api_keys;
+pub mod audit_outbox;
 pub mod clocks;
 mod configuration;
 pub(crate) mod fixtures;
@@ -120,6 +121,7 @@ async fn configured(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     configuration::a_reader_sees_whole_states_alone(&stores()).await;
     configuration::all_that_is_read_is_of_one_version(&stores()).await;
     configuration::many_changes_are_read_as_changes(&stores()).await;
+    configuration::a_tenant_that_is_withdrawn_is_there_when_it_is_published_again(&stores()).await;
 }
 
 async fn signing_in(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {

@@ -11,11 +11,14 @@
 //! | `agent:{tenant}:<agent>`, `session:{tenant}:<id>`, `media:{tenant}:<id>` | records |
 //! | `due:{tenant}:<ledger>` | sorted set by the next timer's time |
 //! | `rq:{tenant}`, `rq:{tenant}:requests`, `rq:{tenant}:reservations` | the tenant's routing state |
+//! | `rq:{tenant}:staged:<owner>:<attempt>:requests`, likewise `reservations` | the same while it is written again |
 //! | `threads:{tenant}`, `threads:{tenant}:open` | the tenant's open call threads |
 //! | `ev:{tenant}` | the stream of facts |
 //! | `newcalls:{tenant}` | the stream of new calls |
 //! | `read:{tenant}:<view>` | how far a view has read |
 //! | `readers:{tenant}` | the views |
+
+mod queue_parts;
 
 use bytes::Bytes;
 use model::{AgentId, ConnId, Owner, Stamped, TenantId, Timestamp, Token};
@@ -143,7 +146,8 @@ pub trait CallLedger: Send + Sync {
 pub struct AgentWrite {
     /// The agent.
     pub agent: AgentId,
-    /// The token that the writer holds; 1 with [`Change::Create`].
+    /// The token that the writer holds; with [`Change::Create`] the record's first one: 1, or later than those that a record of this name
+    /// had before its end.
     pub token: Token,
     /// The new state. [`Change::End`] drops the record without a tombstone.
     pub change: Change,
@@ -299,26 +303,19 @@ impl QueueBatch {
     /// [`Refusal::TooLarge`] names the part that is too large.
     pub fn check(&self, facts: impl Iterator<Item = usize>) -> std::result::Result<(), Refusal> {
         let bodies = self.requests.iter().map(|(_, body)| body).chain(self.reservations.iter().map(|(_, body)| body));
-        let bytes = bodies.chain([&self.state]).flatten().map(Bytes::len).max().unwrap_or_default();
-        let size = Size { state: bytes, largest_fact: facts.max().unwrap_or_default(), ..Size::default() };
-        size.refusal().map_or(Ok(()), Err)
+        let bodies = bodies.chain([&self.state]).flatten().map(Bytes::len);
+        let (state, all) = bodies.fold((0, 0), |(largest, all), bytes| (largest.max(bytes), all + bytes));
+        let size = Size { state, ..Size::default() }.with_facts(facts);
+        // Of the rows each has the size of a record, and all together that of a write.
+        let parts = Size { facts: 0, ..size };
+        parts.refusal().or_else(|| Size { state: 0, links: all, ..size }.refusal()).map_or(Ok(()), Err)
     }
 
     /// Splits the turn into parts that can be refused one by one: removals, each row, each fact, the state, and how far the tenant's
     /// events are folded. Their numbers begin with the turn's own, see [`Self::parts_max`].
     pub fn apart(self) -> Vec<Self> {
-        let Self { tenant, owner, token, requests, reservations, state, events, consumed, number } = self;
-        let none = Self {
-            tenant,
-            owner,
-            token,
-            requests: Vec::new(),
-            reservations: Vec::new(),
-            state: None,
-            events: Vec::new(),
-            consumed: None,
-            number,
-        };
+        let none = self.without_content();
+        let Self { requests, reservations, state, events, consumed, number, .. } = self;
         let (requests, ended): (Vec<_>, Vec<_>) = requests.into_iter().partition(|(_, body)| body.is_some());
         let (reservations, freed): (Vec<_>, Vec<_>) = reservations.into_iter().partition(|(_, body)| body.is_some());
         // Removals come first: they make room for the rest.
@@ -334,9 +331,30 @@ impl QueueBatch {
         parts
     }
 
+    /// The same owner's batch with nothing in it.
+    fn without_content(&self) -> Self {
+        Self {
+            tenant: self.tenant.clone(),
+            owner: self.owner.clone(),
+            token: self.token,
+            requests: Vec::new(),
+            reservations: Vec::new(),
+            state: None,
+            events: Vec::new(),
+            consumed: None,
+            number: self.number,
+        }
+    }
+
     /// The largest number of parts, and so of numbers, that [`Self::apart`] uses.
-    pub const fn parts_max(&self) -> usize {
+    const fn apart_max(&self) -> usize {
         self.requests.len() + self.reservations.len() + self.events.len() + 3
+    }
+
+    /// The largest number of numbers that [`Self::in_parts`] uses, of which each part may be split by [`Self::apart`]: each but the last
+    /// has something in it.
+    pub const fn parts_max(&self) -> usize {
+        4 * self.apart_max()
     }
 
     /// [`Room::Ends`] if the batch only removes.

@@ -1,6 +1,8 @@
 //! What the roles need from storage, as traits with domain verbs; the embedded implementations; their conformance suite.
 
 pub mod api_keys;
+pub mod audit_export;
+pub mod audit_outbox;
 pub mod bounds;
 pub mod clock;
 pub mod configuration;
@@ -29,6 +31,7 @@ pub mod watch;
 pub mod wire;
 
 pub use api_keys::*;
+pub use audit_outbox::*;
 pub use clock::{Clock, SystemClock};
 pub use configuration::*;
 pub use error::*;

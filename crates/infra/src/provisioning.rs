@@ -95,8 +95,14 @@ pub struct FoundObject {
 pub enum ChangeWay {
     /// A whole tenant's file.
     Import,
-    /// Single objects, by gRPC.
+    /// Single objects, by a program at port 8888 itself, or by a person who chooses another password.
     Grpc,
+    /// Single objects, by a page of Agent Setup.
+    Page,
+    /// Single objects, by a program that asks agent-setup.
+    Rest,
+    /// People, by a provisioning agent (SCIM).
+    Scim,
     /// Single objects, by the command line.
     CommandLine,
     /// A whole tenant, put back from a snapshot.
@@ -109,13 +115,17 @@ pub enum ChangeWay {
 
 impl ChangeWay {
     /// Those by which this release changes objects.
-    pub const ALL: [Self; 5] = [Self::Import, Self::Grpc, Self::CommandLine, Self::Snapshot, Self::Backup];
+    pub const ALL: [Self; 8] =
+        [Self::Import, Self::Grpc, Self::Page, Self::Rest, Self::Scim, Self::CommandLine, Self::Snapshot, Self::Backup];
 
     /// Its name in tables and backups.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Import => "import",
             Self::Grpc => "grpc",
+            Self::Page => "page",
+            Self::Rest => "rest",
+            Self::Scim => "scim",
             Self::CommandLine => "command_line",
             Self::Snapshot => "snapshot",
             Self::Backup => "backup",
@@ -129,7 +139,7 @@ impl ChangeWay {
     }
 }
 
-/// Its name in answers: one of six.
+/// Its name in answers: one of nine.
 impl fmt::Display for ChangeWay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -139,13 +149,26 @@ impl fmt::Display for ChangeWay {
     }
 }
 
-/// Who changes objects, when, and by which way.
+/// From where a change came. None of it is known of a command, nor of a change that a release before has noted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ChangeOrigin {
+    /// The client to which the caller's token was issued.
+    pub client: Option<String>,
+    /// The sign-in from which the token came (`sid`): a browser's session, a sign-in at a program, or the id of an API key.
+    pub session: Option<String>,
+    /// The address; of IPv6 the network of a host (/64).
+    pub source: Option<String>,
+}
+
+/// Who changes objects, when, from where, and by which way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeNote {
     /// Who: the subject of a token, or the user of this machine.
     pub by: String,
     /// By which way.
     pub way: ChangeWay,
+    /// From where.
+    pub origin: ChangeOrigin,
     /// When.
     pub at: Timestamp,
     /// The key under which the caller may repeat the same batch.
@@ -326,7 +349,7 @@ mod tests {
 
     #[test]
     fn the_names_of_ways_stay_and_one_of_a_later_release_is_kept() {
-        let names = ["import", "grpc", "command_line", "snapshot", "backup"];
+        let names = ["import", "grpc", "page", "rest", "scim", "command_line", "snapshot", "backup"];
         assert_eq!(ChangeWay::ALL.map(|way| way.to_string()), names);
         for name in names.into_iter().chain(["telepathy", "other"]) {
             let way = ChangeWay::named(name.to_owned());

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    AgentLedger, ApiKeys, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls, Outbox, Passkeys,
-    ProvisioningStore, Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream, SessionLedger, SignInAudit,
-    SignIns, ThreadLedger, ViewStore,
+    AgentLedger, ApiKeys, AuditOutbox, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls,
+    Outbox, Passkeys, ProvisioningStore, Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream,
+    SessionLedger, SignInAudit, SignIns, ThreadLedger, ViewStore,
 };
 
 /// The stores. A role takes those that its connections allow it.
@@ -37,12 +37,14 @@ pub struct Stores {
     pub leases: Arc<dyn Leases>,
     /// The streams as outboxes.
     pub outbox: Arc<dyn Outbox>,
-    /// Reporting (voice-50).
+    /// Reporting (voice-50), and the audit (own-30).
     pub reporting: Arc<dyn ReportingLog>,
     /// Persistent configuration (voice-13).
     pub provisioning: Arc<dyn ProvisioningStore>,
     /// What is noted of signing in (own-08).
     pub sign_in_audit: Arc<dyn SignInAudit>,
+    /// What of the audit is not in the reporting log yet (voice-13).
+    pub audit_outbox: Arc<dyn AuditOutbox>,
     /// API keys of tenants (voice-13, own-08).
     pub api_keys: Arc<dyn ApiKeys>,
     /// The passkeys of people (own-08).
@@ -70,7 +72,7 @@ impl Stores {
         S: CallLedger + AgentLedger + SessionLedger + QueueLedger + MediaLedger + Registrations + ConfigCache,
         S: EventStream + NewCalls + RequestStream + Leases + Outbox + Quarantine + ThreadLedger,
         S: ViewStore + SignIns + 'static,
-        D: ProvisioningStore + SignInAudit + ApiKeys + Passkeys + 'static,
+        D: ProvisioningStore + SignInAudit + AuditOutbox + ApiKeys + Passkeys + 'static,
     {
         Self {
             calls: store.clone(),
@@ -94,6 +96,7 @@ impl Stores {
             sign_ins: store,
             reporting,
             sign_in_audit: database.clone(),
+            audit_outbox: database.clone(),
             api_keys: database.clone(),
             passkeys: database.clone(),
             provisioning: database,

@@ -1,19 +1,15 @@
-//! Opens TCP connections from a role's own address and counts them on their row of the connection table.
+//! Opens TCP connections to other roles and counts them on their row of the connection table, each on the node that it leads to.
 
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use runtime::counted::{Counted, Tally};
+use runtime::counted::Counted;
+use runtime::counted_connector::CountedConnector;
 use runtime::{Directory, Meter, RoleContext};
-use tokio::net::{TcpSocket, TcpStream};
-
-/// The deadline for a connection attempt: all peers are on the same network.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A connector of one role for one connection of the table.
 #[derive(Clone)]
@@ -37,31 +33,7 @@ impl Connector {
 
     /// Connects; the stream counts its bytes.
     pub async fn connect(&self, to: SocketAddr) -> io::Result<Counted> {
-        let peer = self.peer(to);
-        peer.attempted();
-        match tokio::time::timeout(CONNECT_TIMEOUT, self.open(to)).await {
-            Ok(Ok(stream)) => {
-                let tally = Tally::default();
-                tally.assign_meter(&peer);
-                Ok(Counted::new(stream, tally))
-            }
-            Ok(Err(error)) => {
-                peer.error();
-                Err(error)
-            }
-            Err(_) => {
-                peer.error();
-                Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {to} within 3 s")))
-            }
-        }
-    }
-
-    async fn open(&self, to: SocketAddr) -> io::Result<TcpStream> {
-        let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.bind(SocketAddr::new(self.source, 0))?;
-        let stream = socket.connect(to).await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
+        CountedConnector { source: self.source, meter: self.peer(to) }.connect_to(to).await
     }
 }
 

@@ -1,11 +1,16 @@
-//! From whom a web server in front of us got a request, as it writes it (`X-Forwarded-For`).
+//! From whom a web server in front of us got a request, as it writes it (`X-Forwarded-For`), and what else it writes of it.
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
-/// Where a web server writes from whom it got a request, each behind what the one before it has written.
-pub(crate) const FORWARDED_FOR: &str = "x-forwarded-for";
+/// Where a web server writes from whom it got a request, each behind what the one before it has written. Ingress alone is believed by other
+/// roles, and drops what it was sent.
+pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Where it writes by which scheme it got a request.
+pub const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// Where it writes by which name it was asked.
+pub const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// The most of these that are read, from the last: a few web servers may stand in a row.
 pub(crate) const FORWARDERS_MAX: usize = 8;
 

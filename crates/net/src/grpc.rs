@@ -1,5 +1,7 @@
 //! gRPC between roles: the same listeners, gate and connector as HTTP.
 
+mod object_faults;
+mod origin;
 mod streams;
 
 use std::net::SocketAddr;
@@ -19,6 +21,8 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::service::{Interceptor, Routes};
 use tonic::transport::Endpoint;
 
+pub use object_faults::{object_faults, with_object_faults};
+pub use origin::{RequestOrigin, coming_from, origin};
 pub use streams::{Permit, STREAMS_MAX, STREAMS_OF_CALLER_MAX, Streams};
 
 use crate::connector::Connector;

@@ -1,5 +1,6 @@
 //! TLS 1.2 and 1.3: who we are, whom we believe, and sessions that do no I/O.
 
+pub mod alpn_challenges;
 pub mod authorities;
 mod clients;
 mod domains;
@@ -7,6 +8,7 @@ pub mod expiry;
 pub mod file_stamps;
 pub(crate) mod handshake_rates;
 pub mod identity;
+pub mod issued_identity;
 pub mod own_identity;
 pub mod self_signed;
 pub mod session;
@@ -26,6 +28,7 @@ pub use domains::ShownCertificate;
 pub use identity::{Identity, IdentityFault};
 pub use session::{Failure, TlsSession};
 
+use alpn_challenges::{ACME_TLS, AlpnChallenges, ChallengedIdentities};
 use clients::ClientsOrServers;
 use identity::Identities;
 
@@ -66,17 +69,27 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 }
 
 /// The configuration of a server of HTTPS that is `identities`: the first one whose certificate has the name that a client asks for,
-/// else the first. It offers HTTP/2 and HTTP/1.1.
+/// else the first. It offers HTTP/2 and HTTP/1.1; with `challenges` also the protocol of ACME, whose servers are answered by those.
 ///
 /// # Errors
 /// If there is no identity.
-pub(crate) fn web_server(identities: Vec<Arc<Identity>>) -> Result<Arc<ServerConfig>, TlsFault> {
+pub(crate) fn web_server(
+    identities: Vec<Arc<Identity>>,
+    challenges: Option<&AlpnChallenges>,
+) -> Result<Arc<ServerConfig>, TlsFault> {
     if identities.is_empty() {
         return Err(TlsFault::NoIdentity);
     }
     let server = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13, &TLS12])?;
-    let mut server = server.with_no_client_auth().with_cert_resolver(Arc::new(Identities(identities)));
+    let (server, identities) = (server.with_no_client_auth(), Identities(identities));
+    let mut server = match challenges.cloned() {
+        Some(challenges) => server.with_cert_resolver(Arc::new(ChallengedIdentities { identities, challenges })),
+        None => server.with_cert_resolver(Arc::new(identities)),
+    };
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if challenges.is_some() {
+        server.alpn_protocols.push(ACME_TLS.to_vec());
+    }
     Ok(Arc::new(server))
 }
 

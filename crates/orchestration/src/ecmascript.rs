@@ -8,8 +8,10 @@
 //! strict, so that a location that does not exist is an error and not a new variable.
 
 mod convert;
+mod lookups;
 
 pub(crate) use convert::{from_json, to_json};
+pub use lookups::ReadTenant;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -125,7 +127,7 @@ type Language = (
 );
 
 impl Ecmascript {
-    /// A data model with `start` as `_data` and `platform` as `_genesys`.
+    /// A data model with `start` as `_data`, and as `_genesys` `platform` with the functions that look up in `tenant`.
     ///
     /// # Errors
     /// [`EvalError::Limit`] if the memory limit is too small for the language itself.
@@ -134,11 +136,13 @@ impl Ecmascript {
         clock: Arc<dyn Clock>,
         start: Value,
         platform: Rc<RefCell<PlatformObjects>>,
+        tenant: &ReadTenant,
     ) -> Result<Self, EvalError> {
         let (context, guard) = fenced(limits, clock)?;
         let prelude = context
             .with(|ctx| {
-                let object: Object<'_> = ctx.eval(PRELUDE)?;
+                let prelude: Function<'_> = ctx.eval(PRELUDE)?;
+                let object: Object<'_> = prelude.call((lookups::functions(&ctx, tenant)?,))?;
                 Ok::<_, rquickjs::Error>(Persistent::save(&ctx, object))
             })
             .map_err(|_| EvalError::Limit(LimitKind::ScriptMemory))?;

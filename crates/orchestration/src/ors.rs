@@ -1,8 +1,8 @@
 //! ors, orchestration: runs a tenant's application (SCXML) for each call on a route point. Admin and metrics on 11200.
 //!
-//! New calls come from their stream (voice-46), applications from config (voice-34). An application's actions become
-//! requests to frontend (voice-38) and rq (voice-30); their results are in the tenant's event stream (voice-46). A
-//! session's record is written after each step (voice-47), before anything is sent, so that another node can continue
+//! New calls come from their stream (voice-46), applications from config, which is followed for what they look up (voice-34). An
+//! application's actions become requests to frontend (voice-38) and rq (voice-30); their results are in the tenant's event stream
+//! (voice-46). A session's record is written after each step (voice-47), before anything is sent, so that another node can continue
 //! it. The session's own facts are in the same commit (voice-45). media queries a call's data on 11200 (voice-21).
 
 mod applications;
@@ -30,7 +30,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use contracts::provisioning::ObjectKind;
 use model::{ConnId, TenantId};
+use net::configuration::Configuration;
 use runtime::fault::{Cause, FaultReports};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 use tokio::sync::mpsc;
@@ -59,7 +61,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     }],
     opens: &["voice-30", "voice-34", "voice-38", "voice-45", "voice-46", "voice-47"],
     settings: Settings::TABLE,
-    metrics: &[metrics::Metrics::declared],
+    metrics: &[metrics::Metrics::declared, net::configuration::Metrics::declared],
     admin_port: 11200,
     starts: Starts::InTurn,
     drains: Drains::CallService,
@@ -103,6 +105,8 @@ struct Workers {
     shares: Shares,
 }
 
+/// The objects that it holds of each tenant: what applications look up. Their documents are read one by one.
+const KINDS: &[ObjectKind] = &[ObjectKind::List, ObjectKind::BusinessAttribute];
 /// How often the list of tenants is requested; the answer also shows that config is available.
 const TENANTS_EVERY: Duration = Duration::from_secs(3);
 /// Tenants that one node serves.
@@ -118,6 +122,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let limits =
         ScriptLimits { memory_bytes: settings.script_memory, time: settings.script_time, ..ScriptLimits::default() };
     let config = net::http::Client::new(&ctx, "voice-34")?;
+    let configuration = Configuration::follow(&ctx, "voice-34", KINDS)?;
     let (steps, written) = mpsc::channel(STEPS_MAX);
     let sessions = Arc::new(SessionCounts::up_to(settings.sessions_max));
     let sharing = Sharing {
@@ -128,6 +133,10 @@ async fn run(ctx: RoleContext) -> Result<()> {
         trace: ctx.trace.clone(),
         barred: Barred::default(),
         reports: keep_reports(&ctx),
+        tenants: {
+            let configuration = configuration.clone();
+            Arc::new(move |tenant: &TenantId| configuration.tenant(tenant))
+        },
     };
     let (threads, workers) = Threads::start(&settings, sharing, steps)?;
     ctx.spawn("watch over scripts", threads.watch(ctx.drain.clone()));
@@ -147,7 +156,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     runtime::lease::keep(&ctx);
     ctx.ready.require("config");
     ctx.ready.started();
-    follow_tenants(&shared, &config, &frontend_tasks).await?;
+    follow_tenants(&shared, &config, &configuration, &frontend_tasks).await?;
     sessions_over(&shared).await;
     Ok(())
 }
@@ -171,19 +180,25 @@ fn keep_reports(ctx: &RoleContext) -> Reports {
     Reports(sender)
 }
 
-/// Starts serving each tenant in config, until the role drains.
+/// Starts serving each tenant in config, until the role drains. Not before its lists are there: an application would take them for empty.
 async fn follow_tenants(
     shared: &Shared,
     config: &net::http::Client,
+    configuration: &Configuration,
     frontend_tasks: &frontend_tasks::FrontendTasks,
 ) -> Result<()> {
     let mut served: HashSet<TenantId> = HashSet::new();
+    let mut changes = configuration.changes();
     loop {
+        let held = changes.borrow_and_update().clone();
+        let mut is_any_unread = false;
         match config.get("/tenants").idempotent().fetch::<Vec<String>>().await {
             Ok(names) => {
                 shared.ctx.ready.holds("config");
                 for tenant in names.iter().filter_map(|name| TenantId::parse(name).ok()) {
-                    if served.len() < TENANTS_MAX && served.insert(tenant.clone()) {
+                    if !held.contains_key(&tenant) {
+                        is_any_unread = true;
+                    } else if served.len() < TENANTS_MAX && served.insert(tenant.clone()) {
                         tenant_loop::start(shared, &tenant, frontend_tasks);
                     }
                 }
@@ -193,6 +208,11 @@ async fn follow_tenants(
         tokio::select! {
             () = shared.ctx.drain.begun() => return Ok(()),
             () = tokio::time::sleep(TENANTS_EVERY) => {}
+            changed = changes.changed(), if is_any_unread => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Which requests are right is decided by crate `identity`; people and clients come from tenant (tenant-11), what is signed in is kept in
 //! Redis (own-09), and what happens at signing in is noted in the database (own-08), which has the API keys too. Ingress is its door
-//! (own-11).
+//! (own-11), and tells it of uses of API keys.
 
 mod answers;
 mod api_keys;
@@ -31,6 +31,7 @@ mod introspect;
 mod issue;
 mod key_rotation;
 mod listed_uris;
+mod made_passkey;
 mod metrics;
 mod origin;
 mod outside;
@@ -41,6 +42,7 @@ mod people;
 mod people_by_email;
 mod person_login;
 mod records;
+mod resource;
 mod revoke;
 mod second_factor;
 mod second_factor_page;

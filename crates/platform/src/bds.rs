@@ -15,6 +15,7 @@ mod tables;
 mod tenant_zone;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use bucket_days::BucketDays;
@@ -48,6 +49,9 @@ pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 /// The connection to tenant, and its port.
 const CONNECTION: &str = "voice-03";
 const PORT: u16 = 8888;
+/// Time until tenant gives the first object of a whole tenant: it reads the largest one behind two others that are as large. Nobody waits
+/// for the files.
+const BEGINS_WITHIN: Duration = Duration::from_secs(180);
 /// The connection to object storage, where the settings name a bucket.
 const OBJECT_STORAGE: &str = "own-29";
 /// The folder below the data directory, where none is set.
@@ -132,9 +136,11 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let formats = table_file::formats(&settings.formats).map_err(anyhow::Error::msg)?;
     let folder = Some(settings.folder).filter(|folder| !folder.as_os_str().is_empty());
     let client = ConfigurationClient::new(net::grpc::channel(&ctx, CONNECTION, PORT)?);
+    let patient = net::grpc::channel_answering_within(&ctx, CONNECTION, PORT, BEGINS_WITHIN)?;
     let tenants = tenant::follow_list(&ctx, CONNECTION);
     let daily = daily::Daily {
         objects: ObjectReader::new(client),
+        whole: ObjectReader::new(ConfigurationClient::new(patient)).beginning_within(BEGINS_WITHIN),
         folder: folder.unwrap_or_else(|| ctx.data_dir.join(FOLDER)),
         bucket,
         formats,

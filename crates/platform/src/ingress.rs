@@ -5,6 +5,7 @@
 //! the caller may do. `/api/voice/v1/{tenant}/events` comes from tenant (own-22). `/api/operations/v1/...` is answered here, from the roles' own reports (own-21). `/pulse/...` and
 //! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/agent-setup/api/...` and `/scim/v2/...` to agent-setup (own-27), `/wfm/...` to wfm-adapter (own-26). `/session` is that of our own pages, which hold no tokens. An API key, in the place of a token, is exchanged for one at auth. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
 
+mod acme;
 mod agent_setup;
 mod api_keys;
 mod auth;
@@ -18,15 +19,18 @@ mod operations;
 mod page_session;
 mod pages;
 mod phones;
+mod retry_after;
 mod routes;
 mod scim;
 mod telemetry;
 mod webhooks;
 mod workforce;
 
+pub use acme::OrderedCertificate;
 pub use certificates::OWN_FILE;
 pub use openapi::{events_openapi, openapi};
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,9 +39,11 @@ use axum::Router;
 use identity::grant::SIGN_IN_LIFE;
 use net::http::{Client, HttpsHandshakes, Limits, Method, TrustedProxies};
 use net::tls::identity::IdentityFiles;
-use runtime::settings::Values;
+use runtime::installation_key::InstallationKey;
+use runtime::settings::{Secret, Values};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
+use acme::AcmeAtEdge;
 use api_keys::ApiKeysAtEdge;
 use page_session::PageSessions;
 
@@ -65,6 +71,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     settings: Settings::TABLE,
     metrics: &[
         edge::Metrics::declared,
+        acme::Metrics::declared,
         pages::Metrics::declared,
         events::Metrics::declared,
         webhooks::Metrics::declared,
@@ -89,9 +96,30 @@ runtime::settings! {
         /// Pages of other origins that may follow events, as `https://desk.example`. Pages of the edge itself and programs always may.
         origins: Vec<String> = Vec::new(), |v| events::check_origin(v);
         /// Certificates of HTTPS, each a PEM file with the certificate, those of its authorities and the private key, or two files as
-        /// `chain.pem:key.pem`. The first is the usual one; another is used for who asks for a name in it. If there is none, ingress
-        /// makes a self-signed one. Changed files are read without a restart.
+        /// `chain.pem:key.pem`. The first is the usual one; another is used for who asks for a name in it. If there is none, and none by
+        /// ACME, ingress makes a self-signed one. Changed files are read without a restart.
         certificates: Vec<String> = Vec::new(), |v| certificates::check(v);
+        /// The URL of the directory of an ACME server (RFC 8555) that issues the certificate of HTTPS, as
+        /// `https://acme-v02.api.letsencrypt.org/directory`. Empty: none is ordered. It must reach the listener `webs` at port 443 of each
+        /// domain. Needs `acme_domains` and `acme_terms_agreed`.
+        acme_directory: String = String::new(), |v| acme::check_directory(v) => |all| acme::check_together(all);
+        /// The names of hosts that the ordered certificate is for, as `["centre.example"]`; without `*`.
+        acme_domains: Vec<String> = Vec::new(), |v| acme::check_domains(v);
+        /// Whether you have read the terms of service of the authority behind `acme_directory`, and agree to them.
+        acme_terms_agreed: bool = false;
+        /// Whom the authority writes to, as `["mailto:edge@acme.example"]`.
+        acme_contact: Vec<String> = Vec::new(), |v| acme::check_contacts(v);
+        /// File of certificates (PEM) of the authorities that vouch for the ACME server itself, instead of those of this machine: for a
+        /// server of your own.
+        acme_authorities: Option<PathBuf> = None;
+        /// The id of the account that the authority already knows you by (external account binding), where it asks for one.
+        acme_external_account: String = String::new();
+        /// The key of that account, in base64url as the authority gives it.
+        acme_external_key: Secret = Secret::new(""), |v| acme::check_external_key(v);
+        /// The wait after the first order that has failed; each further one is twice as long, at most 6 h, and never shorter than the
+        /// server asks for. A server that is not reached is tried again after a tenth of it.
+        acme_first_wait: Duration = Duration::from_secs(300),
+            |v| runtime::settings::declare::within(v, &Duration::from_secs(1), &Duration::from_secs(3_600));
         /// What becomes of requests without TLS that do not stay on this machine: `redirect` tells them the address by HTTPS, `serve`
         /// answers them, where a web server before ingress ends TLS and is not named in `trusted_proxies`, or the network is trusted.
         plain_off_loopback: String = "redirect".to_owned(), |v| edge::PlainOffLoopback::parse(v).map(drop);
@@ -193,7 +221,8 @@ async fn listen(ctx: &RoleContext, settings: &Settings, lenders: &TokenLenders, 
         );
     }
     let set = certificates::files(&settings.certificates);
-    let config = certificates::watched(ctx, set, edge.metrics.certificates())?;
+    let acme = AcmeAtEdge::of_role(ctx, settings);
+    let config = certificates::watched(ctx, set, acme.as_ref(), edge.metrics.certificates())?;
     let limits = Limits { wider: routes::wider, ..Limits::default() };
     let by_tls = net::http::gated(ctx, "webs", router.clone(), limits, is_open)?;
     let plain = net::http::gated(ctx, "web", router, limits, is_open)?;
@@ -202,6 +231,9 @@ async fn listen(ctx: &RoleContext, settings: &Settings, lenders: &TokenLenders, 
     let (by_tls, plain) = (scim::worded(by_tls), scim::worded(plain));
     let (by_tls, plain) = (edge.around(by_tls, webs.listen.ip()), edge.around(plain, web.listen.ip()));
     net::http::bind_and_serve_https(ctx, "webs", by_tls, HttpsHandshakes::new(config, trusted)).await?;
+    if let Some(acme) = acme {
+        acme.begin(ctx);
+    }
     net::http::bind_and_serve(ctx, "web", plain).await
 }
 
@@ -216,4 +248,14 @@ pub fn redirects_plain(values: &Values) -> bool {
 /// The files of the certificates, for whoever checks them; `None` if the settings are faulty.
 pub fn certificate_files(values: &Values) -> Option<Vec<IdentityFiles>> {
     Some(certificates::files(&values.read::<Settings>(SPEC.name).ok()?.certificates))
+}
+
+/// What is known of the certificate that an ACME server issues; `None` if none is ordered, or the settings are faulty.
+pub fn ordered_certificate(values: &Values, data_dir: &Path, key: &InstallationKey) -> Option<OrderedCertificate> {
+    acme::ordered(&values.read::<Settings>(SPEC.name).ok()?, data_dir, key)
+}
+
+/// Whether an ACME server issues the certificate.
+pub fn orders_certificate(values: &Values) -> bool {
+    values.read::<Settings>(SPEC.name).is_ok_and(|settings| !settings.acme_directory.is_empty())
 }

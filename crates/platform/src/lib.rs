@@ -4,6 +4,7 @@ pub mod auth;
 pub mod bds;
 mod csv;
 pub mod ingress;
+mod key_uses;
 mod pages_client;
 mod people_table;
 mod scim_error;

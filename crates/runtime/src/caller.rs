@@ -24,6 +24,8 @@ pub struct Caller {
     scopes: Vec<String>,
     believed_until: Timestamp,
     tie: Option<Tie>,
+    session: Option<String>,
+    client: Option<String>,
     /// Of a tied token: whether it may follow the facts of its own DN and agent.
     follows_own: bool,
 }
@@ -54,7 +56,8 @@ impl Caller {
         let believed_until = crate::claims::believed_until(claims.exp);
         // Within the installation a role is named as in logs and facts.
         let subject = claims.sub.strip_prefix(SERVICE).map_or_else(|| claims.sub.clone(), str::to_owned);
-        Some(Self { tenant, subject, scopes, believed_until, tie, follows_own })
+        let (session, client) = (claims.sid, claims.client_id);
+        Some(Self { tenant, subject, scopes, believed_until, tie, session, client, follows_own })
     }
 
     /// When the token expires, including the tolerated clock difference.
@@ -83,6 +86,16 @@ impl Caller {
     /// The subject as in the token; of a role `<role>/<node>`.
     pub fn subject(&self) -> &str {
         &self.subject
+    }
+
+    /// The sign-in that the token came from (`sid`): a browser's session, a sign-in at a program, or the id of an API key.
+    pub fn session(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+
+    /// The client to which the token was issued.
+    pub fn client(&self) -> Option<&str> {
+        self.client.as_deref()
     }
 
     /// The kind of caller: a role's name, `operator`, `wallboard`, ...

@@ -5,6 +5,8 @@ use std::time::Duration;
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::audience::Audience;
+
 /// The tenant of unbound tokens: those of roles and operators.
 pub const ANY_TENANT: &str = "*";
 /// The scope of the installation's own roles.
@@ -30,8 +32,8 @@ pub struct Claims {
     pub sub: String,
     /// Scopes, separated by blanks.
     pub scope: String,
-    /// The role it is for, or [`EVERY_ROLE`].
-    pub aud: String,
+    /// For whom it is: the APIs of a person or a program, the role that a role calls.
+    pub aud: Audience,
     /// When it expires, in seconds since the Unix epoch.
     pub exp: u64,
     /// The DN that it is tied to; without one, the token is valid for every DN of its tenant.

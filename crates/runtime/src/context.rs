@@ -12,6 +12,7 @@ use infra::{Clock, Stores};
 use model::{Epoch, NodeId, Owner};
 
 use crate::admin::AdminSlot;
+use crate::api_family::TakenFamilies;
 use crate::directory::Directory;
 use crate::drain::Drain;
 use crate::edge::{self, EdgeBounds};
@@ -129,6 +130,7 @@ impl RoleContext {
         Gate {
             tokens: self.tokens.clone(),
             role: self.spec.name,
+            families: TakenFamilies::of_listener(self.spec.name, listen.name),
             accepts: listen.accepts.into(),
             meters: self.meters.clone(),
             strangers: (listen.place == Place::Edge).then(|| listen.accepts.first().copied()).flatten(),

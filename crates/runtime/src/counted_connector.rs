@@ -1,4 +1,5 @@
-//! Connections to servers of others, as a collector or a store: from the role's own address if that reaches them, counted on their row.
+//! Connections by TCP to other roles and to servers of others, as a collector or a store: from the role's own address if that reaches them,
+//! counted on their row.
 
 use std::future::Future;
 use std::io;
@@ -20,7 +21,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// An address that has not answered after this time is tried on, and the next one beside it (RFC 8305 section 5).
 const NEXT_AFTER: Duration = Duration::from_millis(250);
 
-/// Opens connections by HTTP to one server.
+/// Opens connections to one peer.
 #[derive(Clone)]
 pub struct CountedConnector {
     /// The role's own address.
@@ -34,16 +35,33 @@ impl CountedConnector {
         let (Some(host), Some(port)) = (uri.host(), uri.port_u16()) else {
             return Err(io::Error::other("the server's address has no host or no port"));
         };
-        self.meter.attempted();
         // A URI has an IPv6 address in brackets.
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let connected = tokio::time::timeout(CONNECT_WITHIN, self.open(host, port)).await;
-        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {host}:{port} within 3 s"));
+        self.counted(self.open(host, port), format!("{host}:{port}")).await.map(TokioIo::new)
+    }
+
+    /// Connects to one address.
+    ///
+    /// # Errors
+    /// Those of the connection; [`io::ErrorKind::TimedOut`] if there is no answer within 3 s.
+    pub async fn connect_to(&self, to: SocketAddr) -> io::Result<Counted> {
+        self.counted(self.open_at(to), to).await
+    }
+
+    /// The connection that an attempt makes, counted with its bytes.
+    async fn counted(
+        &self,
+        attempt: impl Future<Output = io::Result<TcpStream>>,
+        to: impl std::fmt::Display,
+    ) -> io::Result<Counted> {
+        self.meter.attempted();
+        let connected = tokio::time::timeout(CONNECT_WITHIN, attempt).await;
+        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {to} within 3 s"));
         match connected.unwrap_or_else(|_| Err(late())) {
             Ok(stream) => {
                 let tally = Tally::default();
                 tally.assign_meter(&self.meter);
-                Ok(TokioIo::new(Counted::new(stream, tally)))
+                Ok(Counted::new(stream, tally))
             }
             Err(error) => {
                 self.meter.error();
@@ -145,6 +163,17 @@ mod tests {
         let connector = connector();
         let opened = tokio::time::timeout(CONNECT_WITHIN, connector.open_any(vec![first, second, third])).await;
         assert_eq!(opened.unwrap().unwrap().peer_addr().unwrap(), third);
+    }
+
+    #[tokio::test]
+    async fn a_connection_to_one_address_begins_at_the_own_one() {
+        let (connector, (listener, address)) = (connector(), listening().await);
+        let (opened, accepted) = tokio::join!(connector.connect_to(address), listener.accept());
+        opened.unwrap();
+        assert_eq!(accepted.unwrap().1.ip(), Ipv4Addr::LOCALHOST);
+        drop(listener);
+        let refused = connector.connect_to(address).await.err().unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[tokio::test]

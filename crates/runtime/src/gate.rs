@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::api_family::TakenFamilies;
 use crate::caller::Caller;
 use crate::connections::from_caller;
 use crate::directory::Directory;
@@ -16,7 +17,7 @@ use crate::metrics::{OfEveryRole, Refusal};
 use crate::problem::Problem;
 use crate::spans::{KeyValue, Span, SpanKind, Spans};
 use crate::spec::RoleSpec;
-use crate::token::TokenVerifier;
+use crate::token::{TokenError, TokenVerifier};
 use crate::trace_parent::{TRACE_PARENT, TraceParent};
 
 /// Name under which callers without a valid token are counted.
@@ -29,6 +30,8 @@ pub struct Gate {
     pub tokens: TokenVerifier,
     /// The role that listens.
     pub role: &'static str,
+    /// The API families whose tokens its interfaces take.
+    pub families: TakenFamilies,
     /// Ids of the connections that this listener accepts.
     pub accepts: Arc<[&'static str]>,
     /// Counts them.
@@ -80,12 +83,12 @@ pub async fn ask(gate: Gate, mut request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let is_grpc = is_grpc(request.headers());
-    let caller = match verified(&gate, request.headers()) {
+    let caller = match verified(&gate, &request) {
         Ok(caller) => caller,
-        Err(problem) => {
+        Err(refused) => {
             count(&gate, &request, None);
             gate.own.requests_refused.inc(Refusal::Token);
-            return refuse(problem, is_grpc);
+            return refused.answer(is_grpc);
         }
     };
     let meter = count(&gate, &request, Some(&caller));
@@ -149,14 +152,43 @@ impl Served {
     }
 }
 
-fn verified(gate: &Gate, headers: &HeaderMap) -> Result<Caller, Problem> {
-    let value = headers.get(header::AUTHORIZATION).ok_or_else(|| Problem::unauthorized("no Authorization header"))?;
-    let text = value.to_str().map_err(|_| Problem::unauthorized("the Authorization header is not text"))?;
+/// Why a request is not let in.
+enum NotLetIn {
+    /// It shows no token.
+    Without(&'static str),
+    /// It shows one that is not good here.
+    With(TokenError),
+}
+
+impl NotLetIn {
+    /// The refusal, in the caller's own protocol. What is wrong with a token is in its extensions, for whoever has shown it on behalf of
+    /// another.
+    fn answer(self, is_grpc: bool) -> Response {
+        match self {
+            Self::Without(what) => refuse(Problem::unauthorized(what), is_grpc),
+            Self::With(error) => {
+                let mut response = refuse(Problem::unauthorized(error.to_string()), is_grpc);
+                if !is_grpc {
+                    // RFC 6750 section 3.1: who has shown no token is told of no error.
+                    let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+                    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+                }
+                response.extensions_mut().insert(error);
+                response
+            }
+        }
+    }
+}
+
+fn verified(gate: &Gate, request: &Request) -> Result<Caller, NotLetIn> {
+    let value = request.headers().get(header::AUTHORIZATION).ok_or(NotLetIn::Without("no Authorization header"))?;
+    let text = value.to_str().map_err(|_| NotLetIn::Without("the Authorization header is not text"))?;
     let (scheme, token) = text.split_once(' ').unwrap_or(("", text));
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Problem::unauthorized("the Authorization header is not Bearer"));
+        return Err(NotLetIn::Without("the Authorization header is not Bearer"));
     }
-    gate.tokens.verify(token.trim(), gate.role).map_err(|error| Problem::unauthorized(error.to_string()))
+    let families = gate.families.at(request.uri().path());
+    gate.tokens.verify(token.trim(), gate.role, families).map_err(NotLetIn::With)
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {
@@ -186,11 +218,15 @@ mod tests {
     use model::{AgentId, Dn, Request as Asked, RequestKind, TenantId};
 
     use super::*;
+    use crate::api_family::ApiFamily;
     use crate::caller::Tie;
-    use crate::token::{Claims, EVERY_ROLE, ServiceIssuer, TokenIssuer};
+    use crate::token::{Audience, Claims, ServiceIssuer, TokenIssuer};
 
     static DIALPLAN: RoleSpec = RoleSpec { opens: &["voice-22"], ..RoleSpec::bare("dialplan", 5) };
     static ORS: RoleSpec = RoleSpec { opens: &["voice-30", "voice-34"], ..RoleSpec::bare("ors", 12) };
+
+    /// What the interfaces of these tests take.
+    const VOICE: &[ApiFamily] = &[ApiFamily::Voice];
 
     /// A gate, with those whom it believes.
     struct Guarded {
@@ -207,6 +243,7 @@ mod tests {
         let gate = Gate {
             tokens: TokenVerifier::of(&issuer, &[&dialplan, &ors]),
             role: "config",
+            families: TakenFamilies::Of(VOICE),
             accepts: ["voice-22", "voice-23"].into(),
             meters: Meters::new(clock),
             strangers: None,
@@ -243,6 +280,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_token_for_other_apis_is_told_to_be_invalid_and_none_is_not() {
+        let Guarded { gate, issuer, .. } = guarded();
+        let token = |scope| issuer.issue(None, "operator/ann", scope, Duration::from_secs(9)).unwrap();
+        assert_eq!(send(&gate, "/who", Some(&token("calls:read config:read")), "x/y").await.status(), 200);
+        let refused = send(&gate, "/who", Some(&token("config:read")), "x/y").await;
+        assert_eq!(refused.status(), 401);
+        assert_eq!(refused.headers()[header::WWW_AUTHENTICATE], "Bearer error=\"invalid_token\"");
+        assert_eq!(refused.extensions().get::<TokenError>(), Some(&TokenError::Audience("tenant".to_owned())));
+        let nobody = send(&gate, "/who", None, "x/y").await;
+        assert_eq!(nobody.headers()[header::WWW_AUTHENTICATE], "Bearer");
+        let grpc = send(&gate, "/who", Some(&token("config:read")), "application/grpc").await;
+        assert_eq!(grpc.headers()["grpc-status"], "16");
+    }
+
+    #[tokio::test]
     async fn a_roles_request_is_counted_on_the_row_that_the_role_opens() {
         let Guarded { gate, dialplan, .. } = guarded();
         let token = dialplan.token("dialplan-2", "config").unwrap();
@@ -256,13 +308,13 @@ mod tests {
     fn tenant_and_scopes_bind_people_but_not_roles() {
         let Guarded { gate, issuer, ors, .. } = guarded();
         let (acme, other) = (TenantId::parse("acme").unwrap(), TenantId::parse("other").unwrap());
-        let token = issuer.issue(Some(&acme), "wallboard/1", "calls:read", EVERY_ROLE, Duration::from_secs(9));
-        let person = gate.tokens.verify(&token.unwrap(), "config").unwrap();
+        let token = issuer.issue(Some(&acme), "wallboard/1", "calls:read", Duration::from_secs(9));
+        let person = gate.tokens.verify(&token.unwrap(), "config", VOICE).unwrap();
         assert!(person.may_act_for(&acme).is_ok() && person.needs_scope("calls:read").is_ok());
         assert_eq!(person.may_act_for(&other).unwrap_err().status, 403);
         assert_eq!(person.needs_scope("operate").unwrap_err().status, 403);
         assert_eq!(person.role(), None);
-        let role = gate.tokens.verify(&ors.token("ors-1", "config").unwrap(), "config").unwrap();
+        let role = gate.tokens.verify(&ors.token("ors-1", "config").unwrap(), "config", VOICE).unwrap();
         assert!(role.may_act_for(&other).is_ok() && role.needs_scope("operate").is_ok());
     }
 
@@ -287,8 +339,8 @@ mod tests {
         let acme = TenantId::parse("acme").unwrap();
         let tie = Tie { dn: Dn::parse("7101").unwrap(), agent: agent.map(|agent| AgentId::parse(agent).unwrap()) };
         let life = Duration::from_secs(9);
-        let token = guarded.issuer.issue_tied(Some(&acme), Some(&tie), "desk/1", scopes, EVERY_ROLE, life).unwrap();
-        guarded.gate.tokens.verify(&token, "config").unwrap()
+        let token = guarded.issuer.issue_tied(Some(&acme), Some(&tie), "desk/1", scopes, life).unwrap();
+        guarded.gate.tokens.verify(&token, "config", VOICE).unwrap()
     }
 
     #[test]
@@ -326,7 +378,7 @@ mod tests {
                 tenant: "acme".to_owned(),
                 sub: "desk/1".to_owned(),
                 scope: "calls:control".to_owned(),
-                aud: EVERY_ROLE.to_owned(),
+                aud: Audience::of_scope("calls:control"),
                 exp: 1,
                 dn: dn.map(str::to_owned),
                 agent: agent.map(str::to_owned),

@@ -298,7 +298,11 @@ mod tests {
     use prometheus_client::metrics::gauge::Gauge;
 
     use super::*;
+    use crate::api_family::ApiFamily;
     use crate::token::TokenError;
+
+    /// What the interfaces of these tests take.
+    const OPERATIONS: &[ApiFamily] = &[ApiFamily::Operations];
 
     static ORS: RoleSpec = RoleSpec { opens: &["voice-30"], ..RoleSpec::bare("ors", 12) };
     static TENANT: RoleSpec = RoleSpec { opens: &["voice-16"], ..RoleSpec::bare("tenant", 16) };
@@ -311,11 +315,12 @@ mod tests {
     fn a_process_verifies_what_others_issue_and_learns_of_further_keys() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
-        let token = issuer(path, clock()).unwrap().issue(None, "operator/ann", "operate", "rq", READ_EVERY).unwrap();
+        let token = issuer(path, clock()).unwrap().issue(None, "operator/ann", "operate", READ_EVERY).unwrap();
         let ors = service_issuer(path, &ORS, clock()).unwrap();
         let (verifier, mut followed) = verifier(path, &[&ORS, &TENANT], clock()).unwrap();
-        assert_eq!(verifier.verify(&token, "rq").unwrap().kind(), "operator");
-        let verified = |token: &str| verifier.verify(token, "rq").map(|caller| caller.role().map(str::to_owned));
+        assert_eq!(verifier.verify(&token, "rq", OPERATIONS).unwrap().kind(), "operator");
+        let verified =
+            |token: &str| verifier.verify(token, "rq", OPERATIONS).map(|caller| caller.role().map(str::to_owned));
         assert_eq!(verified(&ors.token("ors-1", "rq").unwrap()), Ok(Some("ors".to_owned())));
         assert!(followed.files.read().unwrap().is_none(), "nothing has changed");
 
@@ -340,11 +345,11 @@ mod tests {
     #[test]
     fn a_role_cannot_claim_the_issuers_key() {
         let folder = tempfile::tempdir().unwrap();
-        let token = issuer(folder.path(), clock()).unwrap().issue(None, "a/b", "operate", "rq", READ_EVERY).unwrap();
+        let token = issuer(folder.path(), clock()).unwrap().issue(None, "a/b", "operate", READ_EVERY).unwrap();
         let public = folder.path().join("keys/public");
         fs::copy(public.join("issuer.json"), public.join("a-role.json")).unwrap();
         let (verifier, _) = verifier(folder.path(), &[&ORS], clock()).unwrap();
-        assert!(verifier.verify(&token, "rq").is_ok());
+        assert!(verifier.verify(&token, "rq", OPERATIONS).is_ok());
         fs::write(public.join("ors.json"), "{}").unwrap();
         let refused = super::verifier(folder.path(), &[&ORS], clock()).err().unwrap();
         assert!(refused.message.contains("ors.json"), "{refused}");
@@ -364,11 +369,11 @@ mod tests {
         let acme = model::TenantId::parse("acme").unwrap();
         let issue = |sub: &str| {
             let issuer = issuer(path, clock()).unwrap();
-            issuer.issue(Some(&acme), sub, "operate", "rq", Duration::from_secs(60)).unwrap()
+            issuer.issue(Some(&acme), sub, "operate", Duration::from_secs(60)).unwrap()
         };
         let (ann, bob) = (issue("person/ann"), issue("person/bob"));
         let (verifier, mut followed) = verifier(path, &[], clock()).unwrap();
-        assert!(verifier.verify(&ann, "rq").is_ok() && verifier.verify(&bob, "rq").is_ok());
+        assert!(verifier.verify(&ann, "rq", OPERATIONS).is_ok() && verifier.verify(&bob, "rq", OPERATIONS).is_ok());
 
         let later = Arc::new(Ahead(SystemClock::start()));
         let (revoker, writer) = revoker(path, later.clone()).unwrap();
@@ -378,10 +383,10 @@ mod tests {
         drain.end();
         writer.run(drain, Gauge::default()).await.unwrap();
         followed.tell.send_replace(followed.files.read().unwrap().unwrap());
-        assert_eq!(verifier.verify(&ann, "rq").unwrap_err(), TokenError::Revoked);
-        assert!(verifier.verify(&bob, "rq").is_ok());
+        assert_eq!(verifier.verify(&ann, "rq", OPERATIONS).unwrap_err(), TokenError::Revoked);
+        assert!(verifier.verify(&bob, "rq", OPERATIONS).is_ok());
         let (again, _) = super::verifier(path, &[], clock()).unwrap();
-        assert_eq!(again.verify(&ann, "rq").unwrap_err(), TokenError::Revoked);
+        assert_eq!(again.verify(&ann, "rq", OPERATIONS).unwrap_err(), TokenError::Revoked);
         assert!(super::revoker(path, later).is_ok());
     }
 
@@ -407,11 +412,11 @@ mod tests {
         assert_eq!(kids(issuer(path, at(days(0))).unwrap()), std::slice::from_ref(&kid));
         assert!(!keys.join("caller.p8").exists());
 
-        let token = issuer(path, at(days(29))).unwrap().issue(None, "a/b", "operate", "rq", days(31)).unwrap();
+        let token = issuer(path, at(days(29))).unwrap().issue(None, "a/b", "operate", days(31)).unwrap();
         rotate(path, &issuer(path, at(days(30))).unwrap()).unwrap();
         let known = kids(issuer_of_existing(path, at(days(59))).unwrap());
         assert!(known.len() == 2 && known.contains(&kid), "{known:?}");
-        assert!(verifier(path, &[], at(days(59))).unwrap().0.verify(&token, "rq").is_ok());
+        assert!(verifier(path, &[], at(days(59))).unwrap().0.verify(&token, "rq", OPERATIONS).is_ok());
         rotate(path, &issuer(path, at(days(91))).unwrap()).unwrap();
         let set = fs::read_to_string(keys.join("public/issuer.json")).unwrap();
         assert!(!set.contains(&kid) && set.contains("exp"), "{set}");

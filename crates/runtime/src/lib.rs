@@ -6,6 +6,8 @@
 
 pub mod address;
 pub mod admin;
+pub mod api_family;
+pub mod audience;
 pub mod caller;
 pub mod claims;
 pub mod connections;
@@ -51,6 +53,7 @@ pub mod trace;
 pub mod trace_data;
 pub mod trace_parent;
 
+pub use api_family::ApiFamily;
 pub use caller::Caller;
 pub use context::RoleContext;
 pub use directory::Directory;

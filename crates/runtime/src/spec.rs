@@ -45,7 +45,7 @@ pub struct RoleSpec {
     pub starts: Starts,
     /// When it is drained.
     pub drains: Drains,
-    /// Whether `--replicas` multiplies it.
+    /// Whether `--replicas` multiplies it, and whether there may be several at all.
     pub replicas: Replicas,
 }
 
@@ -114,9 +114,12 @@ impl Drains {
     }
 }
 
-/// Whether the option `--replicas` multiplies a role. The settings give any role any number of replicas.
+/// Whether the option `--replicas` multiplies a role, and how many replicas the settings may give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replicas {
+    /// It has one, whatever anybody would set: a second one would write what the first writes, and the roles that connect to it connect to
+    /// the first alone.
+    One,
     /// It has one, unless the settings say otherwise.
     Single,
     /// It does: the role can lose a replica without losing its state.

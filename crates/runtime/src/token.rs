@@ -12,6 +12,7 @@ mod service;
 mod signing_key;
 mod verifier;
 
+pub use crate::audience::Audience;
 pub use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE, SERVICE};
 pub use issuer::TokenIssuer;
 pub use key::PublicJwk;
@@ -24,8 +25,6 @@ pub use verifier::{Believed, TokenVerifier};
 
 /// The issuer's name in tokens of an installation.
 pub const ISSUER: &str = "trunkline";
-/// The audience "every role of this installation".
-pub const EVERY_ROLE: &str = "trunkline";
 
 /// `typ` of an access token of people and programs (RFC 9068 section 2.1), whoever issues it.
 pub const ACCESS_TOKEN: &str = "at+jwt";
@@ -47,7 +46,7 @@ pub enum TokenError {
     /// It has expired.
     #[error("the token has expired")]
     Expired,
-    /// It is for another role.
+    /// It is for another role, or for other APIs.
     #[error("the token is for {0:?}")]
     Audience(String),
     /// It was revoked, or its sign-in, or all that its subject had.

@@ -271,7 +271,10 @@ impl Request {
     }
 
     /// Refuses parts that this engine does not implement, by name.
-    pub(crate) fn check(&self) -> Result<(), Refused> {
+    ///
+    /// # Errors
+    /// What is not implemented, or how the definition contradicts itself.
+    pub fn check(&self) -> Result<(), Refused> {
         let d = &self.definition;
         let absent = |what, name: &str| Err(Refused::NotImplemented { what, name: name.to_owned() });
         let faulty = |text: &str| Err(Refused::Faulty(text.to_owned()));

@@ -10,7 +10,7 @@ use model::{CallType, UserData, Value};
 /// The deepest nesting of parentheses and nots.
 const DEPTH_MAX: usize = 32;
 /// The longest text of a filter, in bytes.
-const TEXT_MAX: usize = 4_096;
+pub const TEXT_MAX: usize = 4_096;
 
 /// The attributes of an action that a filter tests.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use identity::api_key::{self, MintedApiKey, NAME_CHARACTERS_MAX};
 use identity::scope;
-use infra::{ApiKey, ApiKeys, NewApiKey, ProvisioningStore, StoreError};
+use infra::{ApiKey, ApiKeys, ChangeNote, ChangeOrigin, NewApiKey, ProvisioningStore, StoreError};
 use model::{TenantId, Timestamp};
 
 /// For how long the same request makes no second key.
@@ -37,6 +37,8 @@ pub struct ApiKeyMaker<'a> {
     pub may: &'a (dyn Fn(&str) -> bool + Sync),
     /// When.
     pub now: Timestamp,
+    /// From where.
+    pub origin: &'a ChangeOrigin,
 }
 
 /// A key that was made.
@@ -118,9 +120,16 @@ pub async fn make(
         made_at: now,
         ends_at,
         used_at: None,
+        used_from: None,
         revoked_at: None,
     };
-    let new = NewApiKey { key, digest: digest.text(), request: wanted.request, request_since: now - REQUEST_KNOWN_FOR };
+    let new = NewApiKey {
+        key,
+        digest: digest.text(),
+        request: wanted.request,
+        request_since: now - REQUEST_KNOWN_FOR,
+        origin: maker.origin.clone(),
+    };
     Ok(match keys.keep_api_key(tenant, &new).await? {
         Some(made_before) => MadeApiKey { key: made_before, text: None },
         None => MadeApiKey { key: new.key, text: Some(text) },
@@ -131,14 +140,8 @@ pub async fn make(
 ///
 /// # Errors
 /// If the tenant has no such key, or the store does not answer.
-pub async fn revoke(
-    keys: &dyn ApiKeys,
-    tenant: &TenantId,
-    id: &str,
-    by: &str,
-    now: Timestamp,
-) -> Result<(), ApiKeyRefusal> {
-    match keys.revoke_api_key(tenant, id, by, now).await? {
+pub async fn revoke(keys: &dyn ApiKeys, tenant: &TenantId, id: &str, note: &ChangeNote) -> Result<(), ApiKeyRefusal> {
+    match keys.revoke_api_key(tenant, id, note).await? {
         true => Ok(()),
         false => Err(ApiKeyRefusal::NoKey(id.to_owned())),
     }
@@ -203,7 +206,7 @@ mod tests {
 
     async fn refusal(wanted: ApiKeyWanted, by: &str, may: &(dyn Fn(&str) -> bool + Sync)) -> String {
         let (store, tenant) = (infra::conformance::NoProvisioning, TenantId::parse("acme").unwrap());
-        let maker = ApiKeyMaker { by, may, now: NOW };
+        let maker = ApiKeyMaker { by, may, now: NOW, origin: &ChangeOrigin::default() };
         let minted = MintedApiKey::mint(&mut Seeded::new(7));
         let made = make(&store, &store, &tenant, wanted, &maker, minted).await;
         made.err().map(|refusal| refusal.to_string()).unwrap_or_default()

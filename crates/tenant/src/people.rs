@@ -309,7 +309,8 @@ mod tests {
     async fn a_table_is_tried_and_imported_and_the_tenant_is_read_once() {
         let (store, held) = (OneTenant::example(), HeldTenants::default());
         let at = model::Timestamp::from_millis(1_700_000_000_000);
-        let note = ChangeNote { by: "user/test".to_owned(), way: infra::ChangeWay::Grpc, at, request: None };
+        let (by, origin) = ("user/test".to_owned(), infra::ChangeOrigin::default());
+        let note = ChangeNote { by, way: infra::ChangeWay::Grpc, origin, at, request: None };
         let import = |table: &str, is_trial| {
             let terms = ImportTerms { is_trial, passwords_max: 0, with_documents: false, person: None };
             let (store, held, note, table) = (&store, &held, &note, table.to_owned());

@@ -1,7 +1,9 @@
 //! tenant: the only writer of a tenant's objects. It publishes them into the cache (tenant-21), serves them on 8888 and the tenant's call
-//! events on 8000, sends rq its agents (voice-16), and checks that config serves the published state (voice-26).
+//! events on 8000, sends rq its agents (voice-16), and checks that config serves the published state (voice-26). What it and auth note in
+//! the tables of the audit it carries into the reporting log (own-30).
 
 mod agents;
+mod audit_export;
 mod caller_rights;
 mod configuration;
 mod events;
@@ -71,10 +73,11 @@ pub const SPEC: RoleSpec = RoleSpec {
             accepts: &["voice-02", "voice-04", "tenant-03", "tenant-08", "tenant-13", "own-22"],
         },
     ],
-    opens: &["voice-13", "tenant-21", "voice-14", "voice-16", "voice-26", "voice-31"],
+    opens: &["voice-13", "tenant-21", "voice-14", "voice-16", "voice-26", "voice-31", "own-30"],
     settings: Settings::TABLE,
     metrics: &[
         metrics::Metrics::declared,
+        audit_export::Metrics::declared,
         pruning::Metrics::declared,
         publish::Metrics::declared,
         served::Metrics::declared,
@@ -82,7 +85,7 @@ pub const SPEC: RoleSpec = RoleSpec {
     admin_port: 15000,
     starts: Starts::First,
     drains: Drains::Last,
-    replicas: Replicas::Single,
+    replicas: Replicas::One,
 };
 
 /// The role.
@@ -110,16 +113,18 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let settings: Settings = ctx.settings()?;
     ctx.ready.require("configuration published");
     let (tell_stored, stored) = watch::channel(StoredTenants::default());
-    ctx.spawn("tenants of the database", stored_tenants::run(ctx.clone(), tell_stored));
+    let (held, store) = (Arc::new(HeldTenants::default()), ctx.stores.provisioning.clone());
+    ctx.spawn("tenants of the database", stored_tenants::run(ctx.clone(), tell_stored, held.clone()));
     let (tell_published, published) = watch::channel(PublishedTenants::default());
     ctx.spawn("publisher", publish::run(ctx.clone(), tell_published));
     ctx.spawn("agents to rq", agents::run(ctx.clone(), published.clone(), stored.clone()));
     ctx.spawn("what config serves", served::run(ctx.clone(), published));
+    ctx.spawn("audit", audit_export::run(ctx.clone()));
     ctx.spawn("old history", pruning::run(ctx.clone(), settings.history_days));
-    let (held, store) = (Arc::new(HeldTenants::default()), ctx.stores.provisioning.clone());
     let rights = Arc::<caller_rights::KeptRights>::default();
     let configuration = configuration::Server::new(store, stored, held.clone(), rights.clone(), ctx.clock.clone());
-    let objects = objects::ObjectServer::new(&ctx.stores, held, rights, ctx.clock.clone());
+    let directory = ctx.directory.clone();
+    let objects = objects::ObjectServer::new(&ctx.stores, held, rights, ctx.clock.clone(), directory);
     let objects = ProvisioningServer::new(objects).max_decoding_message_size(REQUEST_BYTES_MAX);
     let routes = Routes::new(ConfigurationServer::new(configuration)).add_service(objects);
     net::grpc::serve(&ctx, "configuration", routes).await?;

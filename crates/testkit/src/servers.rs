@@ -101,6 +101,11 @@ impl Servers {
         self.infra("start")
     }
 
+    /// Stops Kafka, whose data stay.
+    pub fn stop_kafka(&mut self) -> Result<()> {
+        self.infra("stop")
+    }
+
     fn infra(&self, what: &str) -> Result<()> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../script/infra");
         let done = Command::new(script)

@@ -6,6 +6,7 @@
 //!
 //! `node` owns the calls and does no I/O. Everything beside it is its shell: `event_loop` drives it, and the others talk to other roles.
 
+mod attributes;
 mod certificate_fetches;
 mod certificates;
 mod clients;
@@ -103,7 +104,7 @@ runtime::settings! {
 }
 
 /// The objects that it reads: what a tenant has chosen to play, what is set for trunks and phones, which trunks have accounts, which
-/// numbers are its own, and where its phones are.
+/// numbers are its own, where its phones are, and which values the user data of calls may have.
 const KINDS: &[ObjectKind] = &[
     ObjectKind::Tenant,
     ObjectKind::Trunk,
@@ -111,6 +112,7 @@ const KINDS: &[ObjectKind] = &[
     ObjectKind::Place,
     ObjectKind::DialRule,
     ObjectKind::Number,
+    ObjectKind::BusinessAttribute,
 ];
 
 /// The condition that at least one proxy has accepted this node.
@@ -121,11 +123,13 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.ready.require(PROXY);
     let (inbox, inbox_messages) = Inbox::new();
     let (live, seen_live) = tokio::sync::watch::channel(SeenLive::default());
+    let configuration = Configuration::follow(&ctx, "voice-28", KINDS)?;
     let ways = server::RequestContext {
         inbox: inbox.clone(),
         live: seen_live.clone(),
         searches: Arc::default(),
         config: net::http::Client::new(&ctx, "voice-28")?,
+        configuration: configuration.clone(),
         stores: ctx.stores.clone(),
         owner: ctx.owner(),
         spans: ctx.trace.spans().clone(),
@@ -136,7 +140,6 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     events::serve(&ctx).await?;
     let certificates = Certificates::new(documents(&settings)?, ctx.clock.clone());
     let fetches = CertificateFetches::new(certificates, inbox.clone());
-    let configuration = Configuration::follow(&ctx, "voice-28", KINDS)?;
     let clients = Clients::new(&ctx, inbox.clone(), seen_live, configuration.clone())?;
     let limits = Limits {
         calls_max: settings.calls_max,
@@ -163,6 +166,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         header_rules: party_rules::header_rules(configuration.clone()),
         phones: party_rules::phones(configuration.clone()),
         locations: party_rules::locations(configuration.clone()),
+        defaults: attributes::defaults(configuration.clone()),
         identities: Box::new(identities::Identities::new(configuration.clone(), accounts.clone())),
         prompts: prompts::from(configuration),
         accounts: accounts.by_name(),

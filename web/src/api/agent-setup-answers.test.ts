@@ -11,9 +11,9 @@ describe('answers of Agent Setup', () => {
     expect(imported({ rows: 2, changed: 1, faults: [{ line: 3, column: 'disabled', rule: 'it is true or false', code: 'wrong_type', values: { wanted: 'flag' } }], changes: [] })).toMatchObject({ rows: 2, faults: [{ line: 3 }] })
   })
   test('the history says when and by which way', () => {
-    const entry = { number: 1, revision: 7, by: 'ann', way: 'backup', kind: 'skill', id: 'x', before: null, after: {}, secrets_changed: true }
+    const entry = { number: 1, revision: 7, by: 'ann', way: 'backup', client: '', session: '', source: '192.0.2.1', kind: 'skill', id: 'x', before: null, after: {}, secrets_changed: true }
     const read = (changes: object) => historyPage({ items: [{ ...entry, ...changes }], next_page_token: '' })?.items
-    expect(read({ at: '1970-01-01T00:00:01Z' })).toMatchObject([{ at: 1_000, way: 'backup', secretsChanged: true }])
+    expect(read({ at: '1970-01-01T00:00:01Z' })).toMatchObject([{ at: 1_000, way: 'backup', source: '192.0.2.1', secretsChanged: true }])
     expect(read({ at: 'soon' })).toBeUndefined()
     expect(read({ at: '1970-01-01T00:00:01Z', way: 'pigeon' })).toBeUndefined()
   })

@@ -21,12 +21,13 @@ const changeOf = <T extends Omit<Change, 'before' | 'after'>>({ before, after, .
   after: jsonOrNull(after),
 })
 
-const entryOf = ({ kind, id, before, after, number, revision, by, way, at, secrets_changed }: Schemas['ShownHistory']): HistoryEntry => ({
+const entryOf = ({ kind, id, before, after, number, revision, by, way, source, at, secrets_changed }: Schemas['ShownHistory']): HistoryEntry => ({
   ...changeOf({ kind, id, before, after }),
   number,
   revision,
   by,
   way,
+  source,
   at: Date.parse(at),
   secretsChanged: secrets_changed,
 })

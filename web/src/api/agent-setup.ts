@@ -28,6 +28,14 @@ export const KINDS = [
   'list',
   'business_attribute',
   'place_group',
+  'capacity_rule',
+  'dn_group',
+  'calling_list',
+  'campaign',
+  'campaign_group',
+  'ivr_profile',
+  'statistic_definition',
+  'transaction',
   'access_group',
   'role',
   'folder',
@@ -75,6 +83,8 @@ export type HistoryEntry = Change & {
   readonly at: number
   readonly by: string
   readonly way: Way
+  /** The address that it came from; empty if it is not known. */
+  readonly source: string
   readonly secretsChanged: boolean
 }
 export type LineFault = Schemas['ShownTableFault']

@@ -2,11 +2,12 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { apiKeyMade, apiKeys, createApiKey, revokeApiKey } from './api-keys'
 import { writeAs } from './subject'
 
-const shown = { id: '3bF0aZ9xQ1c', name: 'crm', client: null, scopes: ['webhooks'], made_by: 'person/ann', made_at: '2026-07-02T08:15:00.000000Z', expires_at: '2027-07-02T08:15:00Z', used_at: null, revoked_at: null }
+const shown = { id: '3bF0aZ9xQ1c', name: 'crm', client: null, scopes: ['webhooks'], made_by: 'person/ann', made_at: '2026-07-02T08:15:00.000000Z', expires_at: '2027-07-02T08:15:00Z', used_at: null, used_from: null, revoked_at: null }
 
 describe('API keys of the server', () => {
   test('have times, or have none', () => {
-    expect(apiKeys({ items: [shown] })).toMatchObject([{ id: '3bF0aZ9xQ1c', client: '', madeAt: Date.parse('2026-07-02T08:15:00Z'), usedAt: undefined, revokedAt: undefined }])
+    expect(apiKeys({ items: [shown] })).toMatchObject([{ id: '3bF0aZ9xQ1c', client: '', madeAt: Date.parse('2026-07-02T08:15:00Z'), usedAt: undefined, usedFrom: '', revokedAt: undefined }])
+    expect(apiKeys({ items: [{ ...shown, used_at: '2026-07-03T08:15:00Z', used_from: '192.0.2.7' }] })).toMatchObject([{ usedAt: Date.parse('2026-07-03T08:15:00Z'), usedFrom: '192.0.2.7' }])
     expect(apiKeys({ items: [{ ...shown, revoked_at: 'lately' }] })).toBeUndefined()
     expect(apiKeys({ items: [{ ...shown, scopes: 'webhooks' }] })).toBeUndefined()
   })

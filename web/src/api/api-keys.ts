@@ -22,6 +22,8 @@ export type ApiKey = {
   readonly madeAt: number
   readonly endsAt: number
   readonly usedAt: number | undefined
+  /** The address; empty where it is not known, or not any more. */
+  readonly usedFrom: string
   readonly revokedAt: number | undefined
 }
 
@@ -38,9 +40,9 @@ export type ApiKeyWanted = {
 export type ApiKeyMade = { readonly apiKey: ApiKey; readonly key: string | undefined }
 
 /** Undefined where a time is none. */
-function apiKeyOf({ id, name, client, scopes, made_by, made_at, expires_at, used_at, revoked_at }: Shown): ApiKey | undefined {
+function apiKeyOf({ id, name, client, scopes, made_by, made_at, expires_at, used_at, used_from, revoked_at }: Shown): ApiKey | undefined {
   const at = (time: string | null): number | undefined => (time === null ? undefined : Date.parse(time))
-  const found = { id, name, client: client ?? '', scopes, madeBy: made_by, madeAt: Date.parse(made_at), endsAt: Date.parse(expires_at), usedAt: at(used_at), revokedAt: at(revoked_at) }
+  const found = { id, name, client: client ?? '', scopes, madeBy: made_by, madeAt: Date.parse(made_at), endsAt: Date.parse(expires_at), usedAt: at(used_at), usedFrom: used_from ?? '', revokedAt: at(revoked_at) }
   return [found.madeAt, found.endsAt, found.usedAt, found.revokedAt].some(Number.isNaN) ? undefined : found
 }
 

@@ -11,7 +11,7 @@ use model::TenantId;
 use net::http::{Method, StatusCode};
 use runtime::exit::{Exit, ExitError};
 use runtime::process::sections;
-use runtime::{RoleSpec, key_files, scope, token};
+use runtime::{RoleSpec, key_files, scope};
 
 use super::{InstallationOptions, executor, tenant};
 use crate::roles;
@@ -127,7 +127,7 @@ struct Asker {
 impl Asker {
     fn of(options: &InstallationOptions) -> anyhow::Result<Self> {
         let issuer = key_files::issuer_of_existing(&options.data_dir(), Arc::new(SystemClock::start()))?;
-        let token = issuer.issue(None, "operator/cli", scope::OPERATE, token::EVERY_ROLE, TOKEN_LIFE)?;
+        let token = issuer.issue(None, "operator/cli", scope::OPERATE, TOKEN_LIFE)?;
         let directory = sections::directory(options.instance, roles::TABLE, &options.values_of_running()?)?;
         Ok(Self { places: directory.addresses(ROLE.name, ROLE.admin_port), token, instance: options.instance })
     }

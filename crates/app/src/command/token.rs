@@ -9,7 +9,8 @@ use model::{AgentId, Dn, TenantId};
 use runtime::caller::Tie;
 use runtime::exit::{Exit, ExitError};
 use runtime::settings::{SettingValue as _, nearest};
-use runtime::{data_dir, key_files, scope, token};
+use runtime::token::Audience;
+use runtime::{ApiFamily, data_dir, key_files, scope, token};
 
 use super::{InstallationOptions, executor, tenant};
 use crate::roles;
@@ -37,9 +38,9 @@ pub struct Arguments {
     /// The bearer, as KIND/NAME
     #[arg(long, default_value = "operator/cli")]
     sub: String,
-    /// The role that it is for [default: every role]
-    #[arg(long, default_value = token::EVERY_ROLE, hide_default_value = true)]
-    aud: String,
+    /// An API family that it is for, or a role; may be repeated [default: the families of its scopes]
+    #[arg(long = "aud", value_name = "NAME")]
+    audience: Vec<String>,
     /// Lifetime: 15m, 8h; at most 744h
     #[arg(long, default_value = "12h", value_parser = life)]
     life: Duration,
@@ -52,7 +53,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
     let scopes: Vec<&str> = arguments.scopes.iter().flat_map(|scope| scope.split_whitespace()).collect();
     check_scopes(&scopes)?;
     let tie = tie(arguments.dn.as_deref(), arguments.agent.as_deref(), &scopes)?;
-    check_audience(&arguments.aud)?;
+    let audience = audience(&arguments.audience, &scopes)?;
     check_subject(&arguments.sub)?;
     data_dir::expect(&options.data_dir())?;
     if let Some(tenant) = &tenant {
@@ -66,7 +67,8 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
     }
     let issuer = key_files::issuer(&options.data_dir(), Arc::new(SystemClock::start()))?;
     let (tenant, scopes) = (tenant.as_ref(), scopes.join(" "));
-    say_line!("{}", issuer.issue_tied(tenant, tie.as_ref(), &arguments.sub, &scopes, &arguments.aud, arguments.life)?);
+    let token = issuer.issue_for(audience, tenant, tie.as_ref(), &arguments.sub, &scopes, arguments.life)?;
+    say_line!("{token}");
     Ok(Exit::Done)
 }
 
@@ -123,15 +125,29 @@ fn check_scopes(scopes: &[&str]) -> Result<(), ExitError> {
     Err(ExitError::new(Exit::Usage, format!("{}\nthere are\n{}", faults.join("\n"), scope_table().trim_end())))
 }
 
-/// Refuses an unknown role: no role would accept the token.
-fn check_audience(aud: &str) -> Result<(), ExitError> {
-    let names = || roles::TABLE.iter().map(|spec| spec.name);
-    if aud == token::EVERY_ROLE || names().any(|name| name == aud) {
-        return Ok(());
+/// For whom the token is. A name that nobody has is refused, and a scope that none of the families opens: the token would be useless.
+fn audience(names: &[String], scopes: &[&str]) -> Result<Audience, ExitError> {
+    if names.is_empty() {
+        return Ok(Audience::of_scope(&scopes.join(" ")));
     }
-    let hint = nearest(aud, names()).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-    let all = names().collect::<Vec<_>>().join(", ");
-    Err(ExitError::new(Exit::Usage, format!("--aud: no role {aud:?}{hint}\nthere are {all}")))
+    let known = || ApiFamily::ALL.map(ApiFamily::as_str).into_iter().chain(roles::TABLE.iter().map(|spec| spec.name));
+    if let Some(other) = names.iter().find(|name| !known().any(|known| known == name.as_str())) {
+        let hint = nearest(other, known()).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+        let families = ApiFamily::ALL.map(ApiFamily::as_str).join(", ");
+        let roles = roles::TABLE.iter().map(|spec| spec.name).collect::<Vec<_>>().join(", ");
+        let message = format!(
+            "--aud: no API family and no role {other:?}{hint}\nthere are the families {families}\nand the roles {roles}"
+        );
+        return Err(ExitError::new(Exit::Usage, message));
+    }
+    let families: Option<Vec<ApiFamily>> = names.iter().map(|name| ApiFamily::parse(name)).collect();
+    let is_left_out = |scope: &&scope::Scope| families.as_ref().is_some_and(|named| !named.contains(&scope.family));
+    if let Some(scope) = scopes.iter().filter_map(|name| scope::find(name)).find(is_left_out) {
+        let (name, family) = (scope.name, scope.family.as_str());
+        let message = format!("--aud: the scope {name:?} is for {family:?}, which is not named");
+        return Err(ExitError::new(Exit::Usage, message));
+    }
+    Ok(Audience::of_names(names.iter().map(String::as_str)))
 }
 
 /// Refuses a subject that only roles have: no role would accept the token.
@@ -204,10 +220,25 @@ mod tests {
     }
 
     #[test]
-    fn a_role_that_there_is_not_is_no_audience() {
-        assert!(check_audience(token::EVERY_ROLE).is_ok() && check_audience("tenant").is_ok());
-        let refused = check_audience("tenent").unwrap_err();
-        assert!(refused.exit == Exit::Usage && refused.message.contains("did you mean \"tenant\"?"), "{refused}");
+    fn a_token_is_for_the_families_of_its_scopes_or_for_fewer_or_for_roles() {
+        let of = |names: &[&str], scopes: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            audience(&names, scopes).map(|audience| audience.to_string())
+        };
+        let scopes = ["calls:read", "config:read"];
+        assert_eq!(of(&[], &scopes).unwrap(), "voice, tenant");
+        assert_eq!(of(&["tenant", "voice", "telemetry"], &scopes).unwrap(), "tenant, voice, telemetry");
+        assert_eq!(of(&["frontend"], &scopes).unwrap(), "frontend");
+        assert_eq!(of(&["frontend", "voice"], &scopes).unwrap(), "frontend, voice");
+        for (names, said) in [
+            (&["tenent"][..], "no role \"tenent\"; did you mean \"tenant\"?"),
+            (&["voice", "frontent"][..], "did you mean \"frontend\"?"),
+            (&["voice"][..], "the scope \"config:read\" is for \"tenant\", which is not named"),
+            (&["trunkline"][..], "no role \"trunkline\""),
+        ] {
+            let refused = of(names, &scopes).unwrap_err();
+            assert!(refused.exit == Exit::Usage && refused.message.contains(said), "{said}: {refused}");
+        }
     }
 
     #[test]

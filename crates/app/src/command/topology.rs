@@ -14,7 +14,7 @@ use net::admin::AdminClient;
 use runtime::exit::{Exit, ExitError};
 use runtime::process::sections;
 use runtime::topology::Topology;
-use runtime::{key_files, scope, token};
+use runtime::{key_files, scope};
 
 use super::{InstallationOptions, executor};
 use crate::roles;
@@ -72,6 +72,6 @@ pub(super) fn of_running(options: &InstallationOptions) -> anyhow::Result<Topolo
 pub(super) fn admin_client(options: &InstallationOptions, scope: &str) -> anyhow::Result<AdminClient> {
     let values = options.values_of_running()?;
     let issuer = key_files::issuer_of_existing(&options.data_dir(), Arc::new(SystemClock::start()))?;
-    let token = issuer.issue(None, "operator/cli", scope, token::EVERY_ROLE, TOKEN_LIFE)?;
+    let token = issuer.issue(None, "operator/cli", scope, TOKEN_LIFE)?;
     Ok(AdminClient::of_operator(roles::TABLE, sections::directory(options.instance, roles::TABLE, &values)?, token))
 }

@@ -100,7 +100,8 @@ pub fn complete(objects: &mut TenantObjects, count: usize) -> bool {
         }
         let place = format!("P{extension}");
         if !objects.places.iter().any(|place| place.dns.contains(&extension)) {
-            objects.places.push(Place { name: place.clone(), dns: vec![extension.clone()], location: None });
+            let dns = vec![extension.clone()];
+            objects.places.push(Place { name: place.clone(), dns, location: None, capacity_rule: None });
             missing = true;
         }
         if !objects.people.iter().filter_map(|person| person.agent.as_ref()).any(|known| known.id == agent) {
@@ -131,6 +132,7 @@ fn person(at: usize, extension: &str, id: String, place: String) -> Person {
             legal_guard_s: None,
             no_answer_action: None,
             skills,
+            capacity_rule: None,
         }),
         privileges: vec![Privilege::Agent],
         ..Person::default()

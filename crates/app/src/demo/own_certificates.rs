@@ -17,10 +17,11 @@ pub(super) fn alone(file: &Path) -> Option<String> {
     Some(format!("{}\n", pem.get(from..pem.find(end)? + end.len())?))
 }
 
-/// Where that of the web edge is written; none where the settings name certificates.
+/// Where that of the web edge is written; none where the settings name certificates, or who issues one.
 pub(super) fn of_web(installation: &Installation) -> Option<PathBuf> {
     let set = platform::ingress::certificate_files(&installation.values)?;
-    set.is_empty().then(|| installation.data_dir.join(WEB_FILE))
+    let is_own = set.is_empty() && !platform::ingress::orders_certificate(&installation.values);
+    is_own.then(|| installation.data_dir.join(WEB_FILE))
 }
 
 /// Writes that of the web edge, which is there once ingress is ready.

@@ -125,7 +125,6 @@ async fn site(installation: &Installation, stores: &Stores, agents: usize) -> an
         Some(&tenant),
         "robots/demo",
         "agents:control calls:control calls:read",
-        runtime::token::EVERY_ROLE,
         TOKEN_LIFE,
     )?;
     let skills = |skills: &[(&str, u16)]| skills.iter().map(|(skill, level)| ((*skill).to_owned(), *level)).collect();

@@ -19,7 +19,7 @@ const OTHERS: [(&str, &str, &str, Privilege); 2] =
 /// The program, and where it has people sent back to: programs of a trial run on this machine. Its scopes bound those of its people.
 const CLIENT: &str = "demo";
 const REDIRECT_URIS: [&str; 2] = ["http://127.0.0.1/callback", "http://localhost/callback"];
-const CLIENT_SCOPES: [&str; 11] = [
+const CLIENT_SCOPES: [&str; 10] = [
     "agents:control",
     "agents:supervise",
     "calls:control",
@@ -28,7 +28,6 @@ const CLIENT_SCOPES: [&str; 11] = [
     "config:read",
     "config:write",
     "statistics:read",
-    "topology:read",
     "trace:read",
     "webhooks",
 ];

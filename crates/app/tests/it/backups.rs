@@ -4,8 +4,8 @@ use backends::sqlite::SqliteProvisioning;
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Secret, Skill};
 use infra::conformance::provisioning;
 use infra::{
-    ChangeNote, ChangeWay, HistoryEntry, HistoryPage, HistoryPoint, ObjectChange, ProvisioningStore as _, Revision,
-    VersionedObjects,
+    ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, HistoryPage, HistoryPoint, ObjectChange, ProvisioningStore as _,
+    Revision, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 use proptest::prelude::*;
@@ -54,6 +54,7 @@ fn note() -> ChangeNote {
     ChangeNote {
         by: "user/model".to_owned(),
         way: ChangeWay::Backup,
+        origin: ChangeOrigin::default(),
         at: Timestamp::from_millis(1_700_000_000_000),
         request: Some("again".to_owned()),
     }

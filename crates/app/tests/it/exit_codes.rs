@@ -22,12 +22,14 @@ fn faulty_settings_are_3_and_every_fault_is_printed() {
     let site = Site::new();
     let mut command =
         site.command(&["up", "--set", "process.drain_dedline=5s", "--set", "process.log=[", "--set", "x.y=1"]);
-    let output = command.env("TRUNKLINE_REPLICAS__RQ", "many").output().unwrap();
+    command.env("TRUNKLINE_REPLICAS__RQ", "many").env("TRUNKLINE_REPLICAS__TENANT", "2");
+    let output = command.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3));
     for expected in [
-        "4 faults",
+        "5 faults",
         "replicas.rq: expected a whole number, found string (in TRUNKLINE_REPLICAS__RQ)",
+        "replicas.tenant: at most 1: there is one for all",
         "process.drain_dedline: unknown key; did you mean process.drain_deadline?",
         "process.log: ",
         "x.y: unknown section",
@@ -223,9 +225,11 @@ fn a_reader_who_has_seen_enough_is_no_fault() {
 #[test]
 fn what_nobody_takes_or_nothing_opens_is_no_token() {
     let site = Site::new();
-    for (arguments, expected) in
-        [(["--aud", "tenent"], "no role \"tenent\"; did you mean \"tenant\"?"), (["--life", "0s"], "at least 1s")]
-    {
+    for (arguments, expected) in [
+        (["--aud", "tenent"], "no role \"tenent\"; did you mean \"tenant\"?"),
+        (["--aud", "voice"], "the scope \"operate\" is for \"operations\""),
+        (["--life", "0s"], "at least 1s"),
+    ] {
         let (code, _, said) = site.run(&[&["token", "--scope", "operate"], &arguments[..]].concat());
         assert!(code == 2 && said.contains(expected), "{said}");
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use backends::sqlite::SqliteProvisioning;
 use contracts::provisioning::{Agent, Object, ObjectKey, ObjectKind, Person, Privilege, Skill, SkillLevel};
-use infra::{ChangeNote, ChangeWay, HistoryPage, ProvisioningStore as _, Revision};
+use infra::{ChangeNote, ChangeOrigin, ChangeWay, HistoryPage, ProvisioningStore as _, Revision};
 use model::{TenantId, Timestamp};
 use proptest::prelude::*;
 use tenant::objects::{self, Batch, ChangeRefusal, EditAction, IndexedTenant, Listing, ObjectEdit};
@@ -63,6 +63,7 @@ fn person(number: u8, name: u8, skills: u8) -> Object {
             legal_guard_s: None,
             no_answer_action: None,
             skills: has.map(|skill| SkillLevel { skill: skill_key(skill).id, level: 5 }).collect(),
+            capacity_rule: None,
         }),
         privileges: vec![Privilege::Agent],
         ..Person::default()
@@ -128,6 +129,7 @@ fn note() -> ChangeNote {
     ChangeNote {
         by: "user/model".to_owned(),
         way: ChangeWay::CommandLine,
+        origin: ChangeOrigin::default(),
         at: Timestamp::from_millis(1_700_000_000_000),
         request: None,
     }

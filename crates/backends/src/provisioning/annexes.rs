@@ -71,10 +71,30 @@ pub(super) async fn of_put(
     Ok(keys.into_iter().filter_map(|key| found.remove_entry(&key)).collect())
 }
 
-/// Writes that of an object, in the place of the one that it has; an empty one is none.
-pub(super) async fn put(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey, annex: &ObjectAnnex) -> Result<()> {
+/// Sets those that changes give apart from the other changes: the last one of each object.
+pub(super) fn apart(changes: Vec<ObjectChange>) -> (BTreeMap<ObjectKey, ObjectAnnex>, Vec<ObjectChange>) {
+    let (mut annexed, mut others) = (BTreeMap::new(), Vec::with_capacity(changes.len()));
+    for change in changes {
+        match change {
+            ObjectChange::Annex(key, annex) => {
+                annexed.insert(key, annex);
+            }
+            other => others.push(other),
+        }
+    }
+    (annexed, others)
+}
+
+/// Writes that of an object, in the place of the one that it has; an empty one is none. An object that is new has none yet.
+pub(super) async fn put(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    key: &ObjectKey,
+    annex: &ObjectAnnex,
+    is_new: bool,
+) -> Result<()> {
     if annex.is_empty() {
-        return delete(db, tenant, key).await;
+        return if is_new { Ok(()) } else { delete(db, tenant, key).await };
     }
     let document = String::from_utf8(annex.to_json()).unwrap_or_default();
     let sql = "INSERT INTO object_annex (tenant, kind, id, document) VALUES (?, ?, ?, ?)

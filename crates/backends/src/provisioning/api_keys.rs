@@ -4,21 +4,27 @@ use contracts::provisioning::{ObjectKey, ObjectKind};
 use contracts::sign_in_audit::{SignInEvent, SignInRecord};
 use futures::FutureExt as _;
 use infra::bounds::{API_KEYS_ENDED_MAX, API_KEYS_MAX};
-use infra::{Answer, ApiKey, ApiKeys, ChangeNote, KeptApiKey, NewApiKey, ObjectChange, Result, StoreError};
+use infra::{
+    Answer, ApiKey, ApiKeys, ChangeNote, ChangeOrigin, KeptApiKey, NewApiKey, ObjectChange, Result, StoreError,
+};
 use model::{TenantId, Timestamp};
 
 use super::{Dialect, Row, Statement, Tables, Turn, find, number, query, sign_in_audit, tenant_id};
 
-/// Statements name their columns, here too.
+/// Statements name their columns, here too. From where a key was used last is in what is noted of it, and is found by an index.
 macro_rules! columns {
     ($filter:literal) => {
         concat!(
-            "SELECT tenant, id, digest, name, client, scopes, made_by, made_ms, ends_ms, used_ms, revoked_ms
+            "SELECT tenant, id, digest, name, client, scopes, made_by, made_ms, ends_ms, used_ms, revoked_ms,
+                 (SELECT source FROM sign_in_audit WHERE sign_in_audit.tenant = api_keys.tenant
+                     AND sign_in_audit.subject = 'api-key/' || api_keys.id AND sign_in_audit.event = 'api_key_used'
+                     ORDER BY sign_in_audit.at_ms DESC, sign_in_audit.number DESC LIMIT 1) AS used_from
              FROM api_keys WHERE ",
             $filter
         )
     };
 }
+
 impl<D: Dialect> ApiKeys for Tables<D> {
     fn keep_api_key<'a>(&'a self, tenant: &'a TenantId, key: &'a NewApiKey) -> Answer<'a, Option<ApiKey>> {
         async move {
@@ -33,7 +39,8 @@ impl<D: Dialect> ApiKeys for Tables<D> {
             drop_ended(&mut *turn, tenant, key.key.made_at).await?;
             turn.run(put(tenant, key)).await?;
             let made = SignInRecord { client: key.key.client.clone(), ..SignInRecord::of(SignInEvent::ApiKeyCreated) };
-            note(&mut *turn, tenant, &key.key.id, made.done_by(&key.key.made_by), key.key.made_at).await?;
+            let made = come_from(&key.origin, made.done_by(&key.key.made_by));
+            note(&mut *turn, tenant, &key.key.id, made, key.key.made_at).await?;
             turn.commit().await?;
             Ok(None)
         }
@@ -78,10 +85,10 @@ impl<D: Dialect> ApiKeys for Tables<D> {
         .boxed()
     }
 
-    fn revoke_api_key<'a>(&'a self, tenant: &'a TenantId, id: &'a str, by: &'a str, at: Timestamp) -> Answer<'a, bool> {
+    fn revoke_api_key<'a>(&'a self, tenant: &'a TenantId, id: &'a str, note: &'a ChangeNote) -> Answer<'a, bool> {
         async move {
             let mut turn = self.0.appends().await?;
-            if revoke(&mut *turn, tenant, id, by, at).await? {
+            if revoke(&mut *turn, tenant, id, note).await? {
                 turn.commit().await?;
                 return Ok(true);
             }
@@ -141,7 +148,7 @@ pub(super) async fn revoke_of_clients(
         for row in turn.rows(query(sql).bind(tenant.as_str())).await? {
             let of = ObjectKey { kind: ObjectKind::Client, id: row.text("client")? };
             if of.folded() == client.folded() {
-                revoke(turn, tenant, &row.text("id")?, &note.by, note.at).await?;
+                revoke(turn, tenant, &row.text("id")?, note).await?;
             }
         }
     }
@@ -149,13 +156,13 @@ pub(super) async fn revoke_of_clients(
 }
 
 /// Revokes a key that is not, and notes it.
-async fn revoke(turn: &mut dyn Turn, tenant: &TenantId, id: &str, by: &str, at: Timestamp) -> Result<bool> {
+async fn revoke(turn: &mut dyn Turn, tenant: &TenantId, id: &str, by: &ChangeNote) -> Result<bool> {
     let sql = "UPDATE api_keys SET revoked_ms = ? WHERE tenant = ? AND id = ? AND revoked_ms IS NULL";
-    let revoke = query(sql).bind(number(at.as_millis())).bind(tenant.as_str()).bind(id);
+    let revoke = query(sql).bind(number(by.at.as_millis())).bind(tenant.as_str()).bind(id);
     let is_revoked = turn.run(revoke).await? > 0;
     if is_revoked {
-        let revoked = SignInRecord::of(SignInEvent::ApiKeyRevoked).done_by(by);
-        note(turn, tenant, id, revoked, at).await?;
+        let revoked = come_from(&by.origin, SignInRecord::of(SignInEvent::ApiKeyRevoked).done_by(&by.by));
+        note(turn, tenant, id, revoked, by.at).await?;
     }
     Ok(is_revoked)
 }
@@ -206,6 +213,11 @@ fn put(tenant: &TenantId, NewApiKey { key, digest, request, .. }: &NewApiKey) ->
         .bind(request)
 }
 
+/// A record of something that came from there.
+fn come_from(origin: &ChangeOrigin, record: SignInRecord) -> SignInRecord {
+    SignInRecord { session: origin.session.clone(), source: origin.source.clone().unwrap_or_default(), ..record }
+}
+
 async fn note(turn: &mut dyn Turn, tenant: &TenantId, id: &str, record: SignInRecord, at: Timestamp) -> Result<()> {
     let record = SignInRecord { at, ..record.about_api_key(id) };
     turn.run(sign_in_audit::put(tenant, &record)).await.map(drop)
@@ -222,6 +234,7 @@ fn key_of(row: &Row) -> Result<ApiKey> {
         made_at: at(row.get("made_ms")?),
         ends_at: at(row.get("ends_ms")?),
         used_at: row.get::<Option<i64>>("used_ms")?.map(at),
+        used_from: row.get::<Option<String>>("used_from")?.filter(|source| !source.is_empty()),
         revoked_at: row.get::<Option<i64>>("revoked_ms")?.map(at),
     })
 }

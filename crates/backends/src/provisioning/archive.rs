@@ -6,7 +6,8 @@ use contracts::provisioning::{Object, ObjectAnnex, ObjectKey};
 use infra::{ArchiveBegin, ArchivedPart, ObjectChange, PartGiver, PartTaker, Result, Revision, StoreError};
 use model::TenantId;
 
-use super::{Turn, history, number, query, read, revisions, snapshots, write as objects};
+use super::gathered::GatheredRows;
+use super::{Turn, audit_outbox, history, number, read, revisions, snapshots, write as objects};
 
 /// Entries of the history that are read at once.
 const AT_ONCE: u32 = 500;
@@ -56,6 +57,7 @@ pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartG
     let wrong = |what: &str| StoreError::Invalid(format!("the archive of tenant {tenant}: {what}"));
     let Some(ArchivedPart::Begin(begin)) = give()? else { return Err(wrong("it does not begin with a revision")) };
     let ArchiveBegin { revision, pruned } = begin;
+    let mut rows = GatheredRows::of(db);
     let mut held = HeldObjects::default();
     let mut is_written = false;
     while let Some(part) = give()? {
@@ -75,19 +77,21 @@ pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartG
             _ => {}
         }
         if !is_written {
-            write_objects(db, tenant, revision, std::mem::take(&mut held)).await?;
+            write_objects(&mut rows, tenant, revision, std::mem::take(&mut held)).await?;
             is_written = true;
         }
         match part {
-            ArchivedPart::Gone(key, revision) => note(db, tenant, key, revision).await?,
-            ArchivedPart::Entry(entry) => history::put(db, tenant, entry).await?,
-            ArchivedPart::Snapshot(snapshot) => snapshots::put(db, tenant, &snapshot).await?,
+            ArchivedPart::Gone(key, revision) => objects::note(&mut rows, tenant, key, number(revision.0)).await?,
+            ArchivedPart::Entry(entry) => history::put(&mut rows, tenant, entry).await?,
+            ArchivedPart::Snapshot(snapshot) => snapshots::put(&mut rows, tenant, &snapshot).await?,
             ArchivedPart::Begin(_) | ArchivedPart::Object(..) | ArchivedPart::Annex(..) => {}
         }
     }
     if !is_written {
-        write_objects(db, tenant, revision, held).await?;
+        write_objects(&mut rows, tenant, revision, held).await?;
     }
+    rows.flush().await?;
+    audit_outbox::pass_over_history(db, tenant).await?;
     history::pruned_to(db, tenant, number(pruned.0)).await?;
     // Its history goes on from here, whatever came after this revision in the one that was archived.
     revisions::stamp(db, tenant, revision).await?;
@@ -119,17 +123,10 @@ async fn write_objects(db: &mut dyn Turn, tenant: &TenantId, revision: Revision,
     }
     let annexes = annexes.into_iter().map(|(key, annex)| ObjectChange::Annex(key, annex));
     let puts = held.into_iter().map(|(object, _)| ObjectChange::Put(object)).chain(annexes).collect();
-    objects::changes(db, tenant, revision, puts).await?;
+    objects::changes(db, tenant, revision, puts, &|_| true).await?;
+    let mut rows = GatheredRows::of(db);
     for (key, of_object) in revisions.into_iter().filter(|(_, of_object)| *of_object != revision) {
-        note(db, tenant, key, of_object).await?;
+        objects::note(&mut rows, tenant, key, number(of_object.0)).await?;
     }
-    Ok(())
-}
-
-/// Notes the revision that has changed an object last.
-async fn note(db: &mut dyn Turn, tenant: &TenantId, key: ObjectKey, revision: Revision) -> Result<()> {
-    let sql = "INSERT INTO change (tenant, kind, id, revision) VALUES (?, ?, ?, ?)
-         ON CONFLICT (tenant, kind, id) DO UPDATE SET revision = excluded.revision";
-    let note = query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(key.id).bind(number(revision.0));
-    db.run(note).await.map(drop)
+    rows.flush().await
 }

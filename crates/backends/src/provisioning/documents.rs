@@ -8,6 +8,41 @@ use model::TenantId;
 
 use super::{Row, Turn, query};
 
+/// Whether objects of the kind are documents.
+pub(super) const fn are(kind: ObjectKind) -> bool {
+    match kind {
+        ObjectKind::AgentGroup
+        | ObjectKind::ActionCode
+        | ObjectKind::List
+        | ObjectKind::BusinessAttribute
+        | ObjectKind::PlaceGroup
+        | ObjectKind::CapacityRule
+        | ObjectKind::DnGroup
+        | ObjectKind::CallingList
+        | ObjectKind::Campaign
+        | ObjectKind::CampaignGroup
+        | ObjectKind::IvrProfile
+        | ObjectKind::StatisticDefinition
+        | ObjectKind::Transaction
+        | ObjectKind::AccessGroup
+        | ObjectKind::Role
+        | ObjectKind::Folder => true,
+        ObjectKind::Tenant
+        | ObjectKind::Skill
+        | ObjectKind::Prompt
+        | ObjectKind::Application
+        | ObjectKind::Dn
+        | ObjectKind::Place
+        | ObjectKind::Person
+        | ObjectKind::Number
+        | ObjectKind::Trunk
+        | ObjectKind::FeatureCode
+        | ObjectKind::Schedule
+        | ObjectKind::DialRule
+        | ObjectKind::Client => false,
+    }
+}
+
 /// Adds those of a tenant to its other objects. Kinds that a later release has are passed over.
 pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, objects: &mut TenantObjects) -> Result<()> {
     let sql = "SELECT kind, name, document FROM object_document WHERE tenant = ? ORDER BY dbid";
@@ -19,6 +54,14 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, objects: &mut Ten
             Object::List(o) => objects.lists.push(*o),
             Object::BusinessAttribute(o) => objects.business_attributes.push(o),
             Object::PlaceGroup(o) => objects.place_groups.push(o),
+            Object::CapacityRule(o) => objects.capacity_rules.push(o),
+            Object::DnGroup(o) => objects.dn_groups.push(o),
+            Object::CallingList(o) => objects.calling_lists.push(*o),
+            Object::Campaign(o) => objects.campaigns.push(o),
+            Object::CampaignGroup(o) => objects.campaign_groups.push(*o),
+            Object::IvrProfile(o) => objects.ivr_profiles.push(*o),
+            Object::StatisticDefinition(o) => objects.statistic_definitions.push(*o),
+            Object::Transaction(o) => objects.transactions.push(*o),
             Object::AccessGroup(o) => objects.access_groups.push(*o),
             Object::Role(o) => objects.roles.push(*o),
             Object::Folder(o) => objects.folders.push(*o),
@@ -34,21 +77,6 @@ pub(super) async fn of_kind(db: &mut dyn Turn, tenant: &TenantId, kind: ObjectKi
     let sql = "SELECT name, document FROM object_document WHERE tenant = ? AND kind = ? ORDER BY dbid";
     let rows = db.rows(query(sql).bind(tenant.as_str()).bind(kind.as_str())).await?;
     rows.iter().map(|row| object(kind, row)).collect()
-}
-
-/// Whether objects of the kind are here.
-pub(super) const fn are_of(kind: ObjectKind) -> bool {
-    matches!(
-        kind,
-        ObjectKind::AgentGroup
-            | ObjectKind::ActionCode
-            | ObjectKind::List
-            | ObjectKind::BusinessAttribute
-            | ObjectKind::PlaceGroup
-            | ObjectKind::AccessGroup
-            | ObjectKind::Role
-            | ObjectKind::Folder
-    )
 }
 
 /// The one of that kind and name.

@@ -56,6 +56,14 @@ pub(super) const fn is_found_alone(kind: ObjectKind) -> bool {
         | ObjectKind::List
         | ObjectKind::BusinessAttribute
         | ObjectKind::PlaceGroup
+        | ObjectKind::CapacityRule
+        | ObjectKind::DnGroup
+        | ObjectKind::CallingList
+        | ObjectKind::Campaign
+        | ObjectKind::CampaignGroup
+        | ObjectKind::IvrProfile
+        | ObjectKind::StatisticDefinition
+        | ObjectKind::Transaction
         | ObjectKind::AccessGroup
         | ObjectKind::Role
         | ObjectKind::Folder => true,
@@ -71,15 +79,8 @@ pub(super) const fn is_found_alone(kind: ObjectKind) -> bool {
 pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<Option<Object>> {
     let one = |sql| query(sql).bind(tenant.as_str()).bind(&key.id);
     match key.kind {
+        kind if documents::are(kind) => documents::find(db, tenant, key).await,
         ObjectKind::Person => find_person(db, tenant, &key.id).await,
-        ObjectKind::AgentGroup
-        | ObjectKind::ActionCode
-        | ObjectKind::List
-        | ObjectKind::BusinessAttribute
-        | ObjectKind::PlaceGroup
-        | ObjectKind::AccessGroup
-        | ObjectKind::Role
-        | ObjectKind::Folder => documents::find(db, tenant, key).await,
         ObjectKind::Dn => {
             let Some(row) = db.rows(one(read::DN)).await?.into_iter().next() else { return Ok(None) };
             let prompts = "SELECT number, prompt FROM dn_prompt WHERE tenant = ? AND number = ? ORDER BY place";
@@ -90,11 +91,13 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
             read::dn(&row, &mut lists).map(|dn| Some(Object::Dn(dn)))
         }
         ObjectKind::Place => {
-            let row = db.rows(one("SELECT name, location FROM place WHERE tenant = ? AND name = ?")).await?;
+            let row =
+                db.rows(one("SELECT name, location, capacity_rule FROM place WHERE tenant = ? AND name = ?")).await?;
             let Some(row) = row.first() else { return Ok(None) };
             let dns = db.rows(one("SELECT dn FROM place_dn WHERE tenant = ? AND name = ? ORDER BY place")).await?;
             let dns = dns.iter().map(|row| row.text("dn")).collect::<Result<_>>()?;
-            let place = Place { name: row.text("name")?, dns, location: read::location(row, "table place")? };
+            let (name, location) = (row.text("name")?, read::location(row, "table place")?);
+            let place = Place { name, dns, location, capacity_rule: row.get("capacity_rule")? };
             Ok(Some(Object::Place(Box::new(place))))
         }
         ObjectKind::Client => {
@@ -123,11 +126,8 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
             let rows = db.rows(one(read::NUMBER)).await?;
             rows.first().map(|row| read::number(row).map(Object::Number)).transpose()
         }
-        ObjectKind::Tenant
-        | ObjectKind::Trunk
-        | ObjectKind::FeatureCode
-        | ObjectKind::Schedule
-        | ObjectKind::DialRule => {
+        // A tenant has few of the others: `is_found_alone` names them.
+        _ => {
             if revisions::of_tenant(db, tenant).await?.is_none() {
                 return Ok(None);
             }

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use contracts::provisioning::{BySpelling, Object, ObjectAnnex, ObjectKey};
-use infra::{ChangeNote, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision};
+use infra::{ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision};
 use model::{TenantId, Timestamp};
 
+use super::gathered::GatheredRows;
 use super::{FOUND_EACH_MAX, Row, Statement, Turn, annexes, find, key_of, number, query, read, revision_of};
 
 /// What happens to one object.
@@ -126,25 +127,35 @@ pub(super) async fn write(
     note: &ChangeNote,
     happened: Vec<ChangedObject>,
 ) -> Result<()> {
+    let mut rows = GatheredRows::of(db);
     for ChangedObject { key, before, after, secrets_changed } in happened {
         let entry = HistoryEntry { number: 0, revision, note: note.clone(), key, before, after, secrets_changed };
-        put(db, tenant, entry).await?;
+        put(&mut rows, tenant, entry).await?;
     }
-    Ok(())
+    rows.flush().await
+}
+
+/// The objects that there were not before, in any spelling of their names.
+pub(super) fn new_objects(happened: &[ChangedObject]) -> HashSet<ObjectKey> {
+    let new = happened.iter().filter(|changed| changed.before.is_none() && changed.after.is_some());
+    new.map(|changed| changed.key.clone()).collect()
 }
 
 /// Writes an entry; the table numbers it.
 pub(super) async fn put(db: &mut dyn Turn, tenant: &TenantId, entry: HistoryEntry) -> Result<()> {
     let sql =
-        "INSERT INTO change_log (tenant, revision, changed_ms, changed_by, way, request, kind, id, document_before,
-             document_after, secrets)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        "INSERT INTO change_log (tenant, revision, changed_ms, changed_by, way, client, session, source, request, kind, id,
+             document_before, document_after, secrets)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let put = query(sql)
         .bind(tenant.as_str())
         .bind(number(entry.revision.0))
         .bind(number(entry.note.at.as_millis()))
         .bind(&entry.note.by)
         .bind(entry.note.way.as_str())
+        .bind(&entry.note.origin.client)
+        .bind(&entry.note.origin.session)
+        .bind(&entry.note.origin.source)
         .bind(&entry.note.request)
         .bind(entry.key.kind.as_str())
         .bind(entry.key.id)
@@ -160,7 +171,8 @@ pub(super) async fn put(db: &mut dyn Turn, tenant: &TenantId, entry: HistoryEntr
 macro_rules! entries {
     ($rest:literal) => {
         concat!(
-            "SELECT number, revision, changed_ms, changed_by, way, request, kind, id, document_before, document_after, secrets
+            "SELECT number, revision, changed_ms, changed_by, way, client, session, source, request, kind, id,
+                 document_before, document_after, secrets
              FROM change_log WHERE tenant = ? AND ",
             $rest
         )
@@ -310,6 +322,11 @@ fn entry(row: &Row) -> Result<Option<HistoryEntry>> {
         note: ChangeNote {
             by: row.text("changed_by")?,
             way,
+            origin: ChangeOrigin {
+                client: row.get("client")?,
+                session: row.get("session")?,
+                source: row.get("source")?,
+            },
             at: Timestamp::from_millis(unsigned("changed_ms")?),
             request: row.get("request")?,
         },

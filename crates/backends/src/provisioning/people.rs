@@ -36,20 +36,20 @@ pub(super) async fn respell(db: &mut dyn Turn, tenant: &TenantId, from: &str, to
     Ok(true)
 }
 
-/// Writes a person.
-pub(super) async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> Result<()> {
+/// Writes a person. Of one that is new there are no rows that would have to go first.
+pub(super) async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person, is_new: bool) -> Result<()> {
     let agent = o.agent.as_ref();
     let sql = "INSERT INTO person (tenant, user_name, first_name, last_name, agent_id, login_code, pin, default_place,
              wrap_up_s, legal_guard_s, no_answer_action, email, password, second_factor, privileges, disabled,
-             later_privileges)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             capacity_rule, later_privileges)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, user_name) DO UPDATE SET user_name = excluded.user_name, first_name = excluded.first_name,
              last_name = excluded.last_name, agent_id = excluded.agent_id, login_code = excluded.login_code,
              pin = excluded.pin, default_place = excluded.default_place, wrap_up_s = excluded.wrap_up_s,
              legal_guard_s = excluded.legal_guard_s, no_answer_action = excluded.no_answer_action,
              email = excluded.email, password = excluded.password, second_factor = excluded.second_factor,
              privileges = excluded.privileges, disabled = excluded.disabled,
-             later_privileges = excluded.later_privileges";
+             capacity_rule = excluded.capacity_rule, later_privileges = excluded.later_privileges";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.user_name)
@@ -67,13 +67,16 @@ pub(super) async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person) -> R
         .bind(o.second_factor.as_ref().map(Secret::reveal))
         .bind(privilege_names(&o.privileges))
         .bind(u32::from(o.disabled))
+        .bind(agent.and_then(|a| a.capacity_rule.as_deref()))
         .bind(&later_names(&o.privileges));
-    if o.second_factor.is_none() {
+    if !is_new && o.second_factor.is_none() {
         remove_void_passkeys(db, tenant, &o.user_name).await?;
     }
     db.run(put).await?;
-    let clear = "DELETE FROM person_skill WHERE tenant = ? AND user_name = ?";
-    db.run(query(clear).bind(tenant).bind(&o.user_name)).await?;
+    if !is_new {
+        let clear = "DELETE FROM person_skill WHERE tenant = ? AND user_name = ?";
+        db.run(query(clear).bind(tenant).bind(&o.user_name)).await?;
+    }
     for (place, level) in (0_i64..).zip(agent.map(|a| a.skills.as_slice()).unwrap_or_default()) {
         let sql = "INSERT INTO person_skill (tenant, user_name, place, skill, level) VALUES (?, ?, ?, ?, ?)";
         let put = query(sql).bind(tenant).bind(&o.user_name).bind(place).bind(&level.skill).bind(level.level);

@@ -26,9 +26,12 @@ pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<Tena
     for row in rows(db, DNS, tenant).await? {
         objects.dns.push(dn(&row, &mut lists)?);
     }
-    for row in rows(db, "SELECT name, location FROM place WHERE tenant = ? ORDER BY dbid", tenant).await? {
+    for row in
+        rows(db, "SELECT name, location, capacity_rule FROM place WHERE tenant = ? ORDER BY dbid", tenant).await?
+    {
         let (name, location) = (text(&row, "name")?, location(&row, "table place")?);
-        objects.places.push(Place { dns: lists.place_dns.remove(&name).unwrap_or_default(), name, location });
+        let (dns, capacity_rule) = (lists.place_dns.remove(&name).unwrap_or_default(), get(&row, "capacity_rule")?);
+        objects.places.push(Place { name, dns, location, capacity_rule });
     }
     for row in rows(db, PEOPLE, tenant).await? {
         objects.people.push(person(&row, &mut lists)?);
@@ -266,7 +269,7 @@ macro_rules! people {
     ($which:literal) => {
         concat!(
             "SELECT user_name, first_name, last_name, agent_id, login_code, pin, default_place, wrap_up_s, legal_guard_s,
-                no_answer_action, email, password, second_factor, privileges, disabled, later_privileges
+                no_answer_action, email, password, second_factor, privileges, disabled, capacity_rule, later_privileges
             FROM person WHERE tenant = ? ",
             $which
         )
@@ -288,6 +291,7 @@ pub(super) fn person(row: &Row, lists: &mut Lists) -> Result<Person> {
             legal_guard_s: get(row, "legal_guard_s")?,
             no_answer_action: no_answer_action(row, "table person")?,
             skills,
+            capacity_rule: get(row, "capacity_rule")?,
         }),
         None => None,
     };

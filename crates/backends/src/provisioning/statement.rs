@@ -1,5 +1,7 @@
 //! Statements with their values, and the rows that they return.
 
+use std::borrow::Cow;
+
 use infra::{Result, StoreError};
 
 /// A value in a statement or a row.
@@ -16,12 +18,13 @@ pub enum Field {
 /// A statement and its values.
 #[derive(Clone, Debug)]
 pub struct Statement {
-    pub(crate) sql: &'static str,
+    /// One of ours, or one with many rows that was made of it for this once.
+    pub(crate) sql: Cow<'static, str>,
     pub(crate) fields: Vec<Field>,
 }
 
 pub(super) fn query(sql: &'static str) -> Statement {
-    Statement { sql, fields: Vec::new() }
+    Statement { sql: Cow::Borrowed(sql), fields: Vec::new() }
 }
 
 impl Statement {

@@ -1,6 +1,9 @@
 //! Objects to rows.
 
+use std::collections::HashSet;
+
 use super::dialling::{put_dial_rule, put_schedule};
+use super::gathered::GatheredRows;
 use super::people::{people_put, put_person, respell};
 use super::sign_in::{later_names, privilege_names, put_client};
 use super::{Statement, Turn, annexes, documents, query};
@@ -10,12 +13,13 @@ use contracts::provisioning::{
 use infra::{ObjectChange, Result, Revision, StoreError};
 use model::TenantId;
 
-/// Writes changes and notes them under `revision`.
+/// Writes changes and notes them under `revision`. An object for which `is_new` there is no row of yet: nothing is removed before it.
 pub(super) async fn changes(
     db: &mut dyn Turn,
     tenant: &TenantId,
     revision: Revision,
     changes: Vec<ObjectChange>,
+    is_new: &(dyn Fn(&ObjectKey) -> bool + Sync),
 ) -> Result<()> {
     let number = i64::try_from(revision.0).unwrap_or(i64::MAX);
     // The tenant's row first: every other row names it. Deletions come before the rest, and a unique value is released before it is
@@ -23,46 +27,73 @@ pub(super) async fn changes(
     let rank = |change: &ObjectChange| match change {
         ObjectChange::Put(Object::Tenant(_)) => 0,
         ObjectChange::Delete(_) => 1,
-        ObjectChange::Put(_) => 2,
-        ObjectChange::Annex(..) => 3,
+        ObjectChange::Put(_) | ObjectChange::Annex(..) => 2,
     };
-    let mut changes = changes;
+    // Rows that wait together are of different objects: an object that is put with its annex is noted with that.
+    let (annexed, mut changes) = annexes::apart(changes);
     changes.sort_by_key(rank);
     let people = people_put(&changes);
+    let deleted: HashSet<ObjectKey> = changes.iter().filter_map(deleted_name).collect();
     for change in &changes {
-        if let ObjectChange::Put(object) = change {
+        if let ObjectChange::Put(object) = change
+            && !is_new(&object.key())
+        {
             let_go(db, tenant, object).await?;
         }
     }
+    let is_new = |key: &ObjectKey| is_new(key) && !deleted.contains(&key.folded());
+    let mut rows = GatheredRows::of(db);
     for change in changes {
         let key = match change {
             ObjectChange::Put(object) => {
-                put(db, tenant, number, &object).await?;
-                object.key()
-            }
-            ObjectChange::Annex(key, annex) => {
-                annexes::put(db, tenant, &key, &annex).await?;
+                let key = object.key();
+                let is_new = is_new(&key);
+                if !is_new {
+                    rows.flush().await?;
+                }
+                put(&mut rows, tenant, number, &object, is_new).await?;
                 key
             }
             ObjectChange::Delete(key) => {
-                annexes::delete(db, tenant, &key).await?;
+                annexes::delete(&mut rows, tenant, &key).await?;
                 let is_respelled = match people.get(&key) {
-                    Some(name) => respell(db, tenant, &key.id, name).await?,
+                    Some(name) => respell(&mut rows, tenant, &key.id, name).await?,
                     None => false,
                 };
                 if !is_respelled {
-                    delete(db, tenant, &key).await?;
+                    delete(&mut rows, tenant, &key).await?;
                 }
                 key
             }
+            ObjectChange::Annex(..) => continue,
         };
-        let note = "INSERT INTO change (tenant, kind, id, revision) VALUES (?, ?, ?, ?)
-             ON CONFLICT (tenant, kind, id) DO UPDATE SET revision = excluded.revision";
-        run(db, query(note).bind(tenant.as_str()).bind(key.kind.as_str()).bind(key.id).bind(number)).await?;
+        if !annexed.contains_key(&key) {
+            note(&mut rows, tenant, key, number).await?;
+        }
     }
+    for (key, annex) in annexed {
+        annexes::put(&mut rows, tenant, &key, &annex, is_new(&key)).await?;
+        note(&mut rows, tenant, key, number).await?;
+    }
+    rows.flush().await?;
     let moved = "UPDATE tenant SET revision = ? WHERE id = ?";
     let touched = run(db, query(moved).bind(number).bind(tenant.as_str())).await?;
     if touched == 0 { Err(StoreError::Invalid(format!("tenant {tenant} does not exist"))) } else { Ok(()) }
+}
+
+/// The name that is free now, in any spelling.
+fn deleted_name(change: &ObjectChange) -> Option<ObjectKey> {
+    match change {
+        ObjectChange::Delete(key) => Some(key.folded()),
+        ObjectChange::Put(_) | ObjectChange::Annex(..) => None,
+    }
+}
+
+/// Notes the revision that has changed an object last.
+pub(super) async fn note(db: &mut dyn Turn, tenant: &TenantId, key: ObjectKey, revision: i64) -> Result<()> {
+    let sql = "INSERT INTO change (tenant, kind, id, revision) VALUES (?, ?, ?, ?)
+         ON CONFLICT (tenant, kind, id) DO UPDATE SET revision = excluded.revision";
+    run(db, query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(key.id).bind(revision)).await.map(drop)
 }
 
 async fn let_go(db: &mut dyn Turn, tenant: &TenantId, object: &Object) -> Result<()> {
@@ -76,7 +107,8 @@ async fn let_go(db: &mut dyn Turn, tenant: &TenantId, object: &Object) -> Result
     run(db, query(sql).bind(tenant.as_str()).bind(id)).await.map(drop)
 }
 
-async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Object) -> Result<()> {
+/// Writes an object. Of one that is new there are no rows that would have to go first.
+async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Object, is_new: bool) -> Result<()> {
     let t = tenant.as_str();
     match object {
         Object::Tenant(o) if o.id != t => {
@@ -97,9 +129,9 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
                  ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, document = excluded.document";
             run(db, query(sql).bind(t).bind(&o.name).bind(&o.document)).await?;
         }
-        Object::Dn(o) => put_dn(db, t, o).await?,
-        Object::Place(o) => put_place(db, t, o).await?,
-        Object::Person(o) => put_person(db, t, o).await?,
+        Object::Dn(o) => put_dn(db, t, o, is_new).await?,
+        Object::Place(o) => put_place(db, t, o, is_new).await?,
+        Object::Person(o) => put_person(db, t, o, is_new).await?,
         Object::Number(o) => {
             let sql = "INSERT INTO number (tenant, number, name, dn, schedule, closed_dn) VALUES (?, ?, ?, ?, ?, ?)
                  ON CONFLICT (tenant, number) DO UPDATE SET name = excluded.name, dn = excluded.dn,
@@ -117,6 +149,14 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
         | Object::List(_)
         | Object::BusinessAttribute(_)
         | Object::PlaceGroup(_)
+        | Object::CapacityRule(_)
+        | Object::DnGroup(_)
+        | Object::CallingList(_)
+        | Object::Campaign(_)
+        | Object::CampaignGroup(_)
+        | Object::IvrProfile(_)
+        | Object::StatisticDefinition(_)
+        | Object::Transaction(_)
         | Object::AccessGroup(_)
         | Object::Role(_)
         | Object::Folder(_) => documents::put(db, t, object).await?,
@@ -183,7 +223,7 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
     Ok(())
 }
 
-async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
+async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn, is_new: bool) -> Result<()> {
     let (kind, password, no_answer_s, application, default_dn) = match &o.kind {
         DnKind::Extension { password, no_answer_s, .. } => {
             ("extension", Some(password.reveal()), *no_answer_s, None, None)
@@ -237,7 +277,9 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
         .bind(encryption)
         .bind(&json(location));
     run(db, put).await?;
-    run(db, query("DELETE FROM dn_prompt WHERE tenant = ? AND number = ?").bind(tenant).bind(&o.number)).await?;
+    if !is_new {
+        run(db, query("DELETE FROM dn_prompt WHERE tenant = ? AND number = ?").bind(tenant).bind(&o.number)).await?;
+    }
     let DnKind::Announcement { prompts } = &o.kind else { return Ok(()) };
     for (place, prompt) in (0_i64..).zip(prompts) {
         let sql = "INSERT INTO dn_prompt (tenant, number, place, prompt) VALUES (?, ?, ?, ?)";
@@ -246,11 +288,15 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn) -> Result<()> {
     Ok(())
 }
 
-async fn put_place(db: &mut dyn Turn, tenant: &str, o: &Place) -> Result<()> {
-    let sql = "INSERT INTO place (tenant, name, location) VALUES (?, ?, ?)
-         ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, location = excluded.location";
-    run(db, query(sql).bind(tenant).bind(&o.name).bind(&json(o.location.as_ref()))).await?;
-    run(db, query("DELETE FROM place_dn WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
+async fn put_place(db: &mut dyn Turn, tenant: &str, o: &Place, is_new: bool) -> Result<()> {
+    let sql = "INSERT INTO place (tenant, name, location, capacity_rule) VALUES (?, ?, ?, ?)
+         ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, location = excluded.location,
+         capacity_rule = excluded.capacity_rule";
+    let put = query(sql).bind(tenant).bind(&o.name).bind(&json(o.location.as_ref())).bind(&o.capacity_rule);
+    run(db, put).await?;
+    if !is_new {
+        run(db, query("DELETE FROM place_dn WHERE tenant = ? AND name = ?").bind(tenant).bind(&o.name)).await?;
+    }
     for (place, dn) in (0_i64..).zip(&o.dns) {
         let sql = "INSERT INTO place_dn (tenant, name, place, dn) VALUES (?, ?, ?, ?)";
         run(db, query(sql).bind(tenant).bind(&o.name).bind(place).bind(dn)).await?;
@@ -412,6 +458,14 @@ async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result
         | ObjectKind::List
         | ObjectKind::BusinessAttribute
         | ObjectKind::PlaceGroup
+        | ObjectKind::CapacityRule
+        | ObjectKind::DnGroup
+        | ObjectKind::CallingList
+        | ObjectKind::Campaign
+        | ObjectKind::CampaignGroup
+        | ObjectKind::IvrProfile
+        | ObjectKind::StatisticDefinition
+        | ObjectKind::Transaction
         | ObjectKind::AccessGroup
         | ObjectKind::Role
         | ObjectKind::Folder => {

@@ -5,7 +5,7 @@ mod configuration;
 pub(super) mod lease_watch;
 mod leases;
 mod quarantine;
-pub(super) mod queues;
+mod queues;
 pub(super) mod records;
 pub(super) mod registrations;
 mod sign_ins;

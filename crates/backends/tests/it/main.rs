@@ -7,7 +7,7 @@ mod postgres;
 use std::path::PathBuf;
 
 use backends::sqlite::SqliteProvisioning;
-use infra::conformance::{api_keys, passkeys, provisioning, sign_in_audit};
+use infra::conformance::{api_keys, audit_outbox, passkeys, provisioning, sign_in_audit};
 use infra::{ObjectChange, ProvisioningStore as _, Revision};
 use model::TenantId;
 
@@ -35,6 +35,7 @@ async fn sqlite_does_what_every_database_does() {
     provisioning::run(&store).await;
     provisioning::run_archive(&store).await;
     sign_in_audit::run(&store).await;
+    audit_outbox::run(&store).await;
     api_keys::run(&store).await;
     passkeys::run(&store).await;
 }

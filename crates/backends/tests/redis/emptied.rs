@@ -123,3 +123,45 @@ async fn each_reader_of_a_client_receives_what_was_lost_before_it_had_read_it() 
         assert_eq!(read(behind).await.0, [2, 3, 4, 5]);
     }
 }
+
+#[tokio::test]
+async fn queues_of_very_many_agents_come_back_whole_and_with_nothing_that_was_removed() {
+    let server = Server::start();
+    let (stores, _) = stores(&server, 0, Arc::new(SystemClock::start())).await;
+    until_renewed(&stores).await;
+    let rq: Owner = "rq-1.5".parse().unwrap();
+    let token = stores.queues.claim(&rq, &tenant(), None).await.unwrap().unwrap().token;
+    let body = |bytes: usize| Some(Bytes::from(vec![b'x'; bytes]));
+    let turn = |agents: std::ops::Range<usize>, bytes: Option<usize>| QueueBatch {
+        tenant: tenant(),
+        owner: rq.clone(),
+        token,
+        requests: vec![("waits".to_owned(), body(10))],
+        reservations: agents.map(|n| (AgentId::parse(&format!("a-{n}")).unwrap(), bytes.and_then(body))).collect(),
+        state: body(5),
+        events: Vec::new(),
+        consumed: None,
+        number: 0,
+    };
+    let write = async |turn: QueueBatch| {
+        for part in turn.in_parts() {
+            let written = stores.queues.commit(part).await.unwrap();
+            assert!(matches!(written, Written::Done { .. }), "{written:?}");
+        }
+    };
+    write(turn(0..9_000, Some(600))).await;
+    write(turn(0..10, None)).await;
+    let before = stores.queues.load(&tenant()).await.unwrap().unwrap();
+    assert_eq!(before.reservations.len(), 8_990);
+    server.cli(&["FLUSHALL"]);
+    until_renewed(&stores).await;
+    assert_eq!(stores.queues.load(&tenant()).await.unwrap().unwrap(), before);
+    // The next turn comes before anybody has noticed the loss.
+    server.cli(&["FLUSHALL"]);
+    write(turn(10..20, None)).await;
+    let after = stores.queues.load(&tenant()).await.unwrap().unwrap();
+    assert_eq!((after.reservations.len(), &after.requests, after.token), (8_980, &before.requests, token));
+    let rows = server.cli(&["--raw", "KEYS", "rq:{acme}:*"]);
+    let rows: BTreeSet<&str> = rows.split_whitespace().collect();
+    assert_eq!(rows, ["rq:{acme}:requests", "rq:{acme}:reservations"].into(), "nothing is left of how they came back");
+}

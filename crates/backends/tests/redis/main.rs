@@ -33,7 +33,7 @@ use infra::{
 };
 use model::plan::Contact;
 use model::{
-    CallUuid, ConnId, Dn, Event, EventId, EventName, Owner, Seq, Stamped, Subject, TenantId, Timestamp, Token,
+    AgentId, CallUuid, ConnId, Dn, Event, EventId, EventName, Owner, Seq, Stamped, Subject, TenantId, Timestamp, Token,
 };
 use server::Server;
 

@@ -36,6 +36,7 @@ impl AgentTable {
                 Some(session) => session.profile = profile,
                 None => {
                     let session = AgentSnapshot::logged_out(self.tenant.clone(), profile, now);
+                    let session = AgentSnapshot { token: self.first_token, ..session };
                     self.agents.insert(agent.clone(), session);
                 }
             }

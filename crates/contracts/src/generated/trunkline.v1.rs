@@ -5416,7 +5416,7 @@ pub struct ObjectHistoryEntry {
     /// The subject of the token, or the user of the machine.
     #[prost(string, tag = "5")]
     pub changed_by: ::prost::alloc::string::String,
-    /// `import`, `grpc` or `command_line`; `other` if a later release has noted it.
+    /// One of the names of docs/provisioning.md, as `page`, `rest` or `command_line`; `other` if a later release has noted it.
     #[prost(string, tag = "6")]
     pub way: ::prost::alloc::string::String,
     /// JSON without secrets; empty if it was not there.
@@ -5434,6 +5434,15 @@ pub struct ObjectHistoryEntry {
     /// Its place in the history: a later change has a higher one.
     #[prost(uint64, tag = "11")]
     pub number: u64,
+    /// The client to which the token was issued; empty if it is not known, as of a command.
+    #[prost(string, tag = "12")]
+    pub client: ::prost::alloc::string::String,
+    /// The sign-in that the token came from (`sid`), or the id of an API key; empty if it is not known.
+    #[prost(string, tag = "13")]
+    pub session: ::prost::alloc::string::String,
+    /// The address that it came from; of IPv6 the network (/64). Empty if it is not known.
+    #[prost(string, tag = "14")]
+    pub source: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RestoreObjectRequest {
@@ -5658,12 +5667,15 @@ pub struct ApiKeyRecord {
     /// When it ends by itself.
     #[prost(uint64, tag = "7")]
     pub ends_ms: u64,
-    /// When it was last exchanged for a token, to a minute; 0: never.
+    /// When it was last used, to about two minutes; 0: never.
     #[prost(uint64, tag = "8")]
     pub used_ms: u64,
     /// 0: it is not revoked.
     #[prost(uint64, tag = "9")]
     pub revoked_ms: u64,
+    /// From which address it was last used, of IPv6 from which network; empty: it is not known, or not any more.
+    #[prost(string, tag = "10")]
+    pub used_from: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RevokeApiKeyRequest {

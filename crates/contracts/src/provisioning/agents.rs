@@ -25,6 +25,9 @@ pub struct Agent {
     pub no_answer_action: Option<NoAnswerAction>,
     /// Skills and levels.
     pub skills: Vec<SkillLevel>,
+    /// How many interactions the agent has at a time; none means as the place says.
+    #[serde(default)]
+    pub capacity_rule: Option<String>,
 }
 
 /// What holds for a tenant's agents.

@@ -169,6 +169,10 @@ pub enum FaultCode {
     NotUtf8,
     /// A quote stands where none may.
     Quote,
+    /// A DN, `id`, is of none of the types that may be there: `names`, with commas between them.
+    DnType,
+    /// The statistics engine does not compute it: `why`, in English.
+    Statistic,
     /// The caller may not do that: it needs the `right` in `folder`; what is not about a folder has none.
     NotPermitted,
     /// It is no path of a folder: `path`.
@@ -183,7 +187,7 @@ pub enum FaultCode {
 
 impl FaultCode {
     /// All of them, with their names on the wire.
-    pub const NAMED: [(Self, &'static str); 86] = [
+    pub const NAMED: [(Self, &'static str); 88] = [
         (Self::Needed, "needed"),
         (Self::NeededWith, "needed_with"),
         (Self::NeededOr, "needed_or"),
@@ -265,6 +269,8 @@ impl FaultCode {
         (Self::LineTwice, "line_twice"),
         (Self::NotUtf8, "not_utf8"),
         (Self::Quote, "quote"),
+        (Self::DnType, "dn_type"),
+        (Self::Statistic, "statistic"),
         (Self::NotPermitted, "not_permitted"),
         (Self::FolderPath, "folder_path"),
         (Self::BuiltIn, "built_in"),

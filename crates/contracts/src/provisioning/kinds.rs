@@ -16,6 +16,8 @@ pub enum ObjectKind {
     Prompt,
     /// Applications.
     Application,
+    /// Capacity rules.
+    CapacityRule,
     /// DNs.
     Dn,
     /// Places.
@@ -44,6 +46,20 @@ pub enum ObjectKind {
     BusinessAttribute,
     /// Groups of places.
     PlaceGroup,
+    /// Groups of DNs.
+    DnGroup,
+    /// Calling lists.
+    CallingList,
+    /// Campaigns.
+    Campaign,
+    /// Campaigns with their agents.
+    CampaignGroup,
+    /// Profiles of services that talk with callers by themselves.
+    IvrProfile,
+    /// Statistics that the tenant defines.
+    StatisticDefinition,
+    /// Named properties that programs look up, by what they are.
+    Transaction,
     /// Groups of people who have permissions together.
     AccessGroup,
     /// Roles: privileges that people have together.
@@ -54,11 +70,12 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// All kinds, ordered so that every object comes after those that it names.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 29] = [
         Self::Tenant,
         Self::Skill,
         Self::Prompt,
         Self::Application,
+        Self::CapacityRule,
         Self::Dn,
         Self::Place,
         Self::Person,
@@ -73,6 +90,13 @@ impl ObjectKind {
         Self::List,
         Self::BusinessAttribute,
         Self::PlaceGroup,
+        Self::DnGroup,
+        Self::CallingList,
+        Self::Campaign,
+        Self::CampaignGroup,
+        Self::IvrProfile,
+        Self::StatisticDefinition,
+        Self::Transaction,
         Self::AccessGroup,
         Self::Role,
         Self::Folder,
@@ -99,6 +123,14 @@ impl ObjectKind {
             Self::List => "list",
             Self::BusinessAttribute => "business_attribute",
             Self::PlaceGroup => "place_group",
+            Self::CapacityRule => "capacity_rule",
+            Self::DnGroup => "dn_group",
+            Self::CallingList => "calling_list",
+            Self::Campaign => "campaign",
+            Self::CampaignGroup => "campaign_group",
+            Self::IvrProfile => "ivr_profile",
+            Self::StatisticDefinition => "statistic_definition",
+            Self::Transaction => "transaction",
             Self::AccessGroup => "access_group",
             Self::Role => "role",
             Self::Folder => "folder",
@@ -176,6 +208,22 @@ pub enum Object {
     BusinessAttribute(BusinessAttribute),
     /// A group of places.
     PlaceGroup(PlaceGroup),
+    /// A capacity rule.
+    CapacityRule(CapacityRule),
+    /// A group of DNs.
+    DnGroup(DnGroup),
+    /// A calling list.
+    CallingList(Box<CallingList>),
+    /// A campaign.
+    Campaign(Campaign),
+    /// A campaign with its agents.
+    CampaignGroup(Box<CampaignGroup>),
+    /// A profile of a service that talks with callers by itself.
+    IvrProfile(Box<IvrProfile>),
+    /// A statistic that the tenant defines.
+    StatisticDefinition(Box<StatisticDefinition>),
+    /// Named properties that programs look up.
+    Transaction(Box<TransactionObject>),
     /// A group of people who have permissions together.
     AccessGroup(Box<AccessGroup>),
     /// A role.
@@ -213,6 +261,14 @@ impl Object {
             Self::List(o) => (ObjectKind::List, o.name.as_str()),
             Self::BusinessAttribute(o) => (ObjectKind::BusinessAttribute, o.name.as_str()),
             Self::PlaceGroup(o) => (ObjectKind::PlaceGroup, o.name.as_str()),
+            Self::CapacityRule(o) => (ObjectKind::CapacityRule, o.name.as_str()),
+            Self::DnGroup(o) => (ObjectKind::DnGroup, o.name.as_str()),
+            Self::CallingList(o) => (ObjectKind::CallingList, o.name.as_str()),
+            Self::Campaign(o) => (ObjectKind::Campaign, o.name.as_str()),
+            Self::CampaignGroup(o) => (ObjectKind::CampaignGroup, o.name.as_str()),
+            Self::IvrProfile(o) => (ObjectKind::IvrProfile, o.name.as_str()),
+            Self::StatisticDefinition(o) => (ObjectKind::StatisticDefinition, o.name.as_str()),
+            Self::Transaction(o) => (ObjectKind::Transaction, o.name.as_str()),
             Self::AccessGroup(o) => (ObjectKind::AccessGroup, o.name.as_str()),
             Self::Role(o) => (ObjectKind::Role, o.name.as_str()),
             Self::Folder(o) => (ObjectKind::Folder, o.path.as_str()),
@@ -255,6 +311,14 @@ impl Object {
             | Self::List(_)
             | Self::BusinessAttribute(_)
             | Self::PlaceGroup(_)
+            | Self::CapacityRule(_)
+            | Self::DnGroup(_)
+            | Self::CallingList(_)
+            | Self::Campaign(_)
+            | Self::CampaignGroup(_)
+            | Self::IvrProfile(_)
+            | Self::StatisticDefinition(_)
+            | Self::Transaction(_)
             | Self::AccessGroup(_)
             | Self::Role(_)
             | Self::Folder(_) => {}
@@ -295,6 +359,14 @@ impl Object {
             Self::List(o) => serde_json::to_vec(o),
             Self::BusinessAttribute(o) => serde_json::to_vec(o),
             Self::PlaceGroup(o) => serde_json::to_vec(o),
+            Self::CapacityRule(o) => serde_json::to_vec(o),
+            Self::DnGroup(o) => serde_json::to_vec(o),
+            Self::CallingList(o) => serde_json::to_vec(o),
+            Self::Campaign(o) => serde_json::to_vec(o),
+            Self::CampaignGroup(o) => serde_json::to_vec(o),
+            Self::IvrProfile(o) => serde_json::to_vec(o),
+            Self::StatisticDefinition(o) => serde_json::to_vec(o),
+            Self::Transaction(o) => serde_json::to_vec(o),
             Self::AccessGroup(o) => serde_json::to_vec(o),
             Self::Role(o) => serde_json::to_vec(o),
             Self::Folder(o) => serde_json::to_vec(o),
@@ -327,6 +399,14 @@ impl Object {
             ObjectKind::List => Self::List(serde_json::from_slice(json)?),
             ObjectKind::BusinessAttribute => Self::BusinessAttribute(serde_json::from_slice(json)?),
             ObjectKind::PlaceGroup => Self::PlaceGroup(serde_json::from_slice(json)?),
+            ObjectKind::CapacityRule => Self::CapacityRule(serde_json::from_slice(json)?),
+            ObjectKind::DnGroup => Self::DnGroup(serde_json::from_slice(json)?),
+            ObjectKind::CallingList => Self::CallingList(serde_json::from_slice(json)?),
+            ObjectKind::Campaign => Self::Campaign(serde_json::from_slice(json)?),
+            ObjectKind::CampaignGroup => Self::CampaignGroup(serde_json::from_slice(json)?),
+            ObjectKind::IvrProfile => Self::IvrProfile(serde_json::from_slice(json)?),
+            ObjectKind::StatisticDefinition => Self::StatisticDefinition(serde_json::from_slice(json)?),
+            ObjectKind::Transaction => Self::Transaction(serde_json::from_slice(json)?),
             ObjectKind::AccessGroup => Self::AccessGroup(serde_json::from_slice(json)?),
             ObjectKind::Role => Self::Role(serde_json::from_slice(json)?),
             ObjectKind::Folder => Self::Folder(serde_json::from_slice(json)?),

@@ -17,11 +17,16 @@ pub struct LookupList {
 impl LookupList {
     /// Bytes of the names of its sections, of its keys and of its values.
     pub fn bytes(&self) -> usize {
-        let of_section = |(name, values): (&String, &BTreeMap<String, String>)| {
-            name.len() + values.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
-        };
-        self.sections.iter().map(of_section).sum()
+        bytes_of_sections(&self.sections)
     }
+}
+
+/// Bytes of the names of sections, of their keys and of their values.
+pub(super) fn bytes_of_sections(sections: &BTreeMap<String, BTreeMap<String, String>>) -> usize {
+    let of_section = |(name, values): (&String, &BTreeMap<String, String>)| {
+        name.len() + values.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
+    };
+    sections.iter().map(of_section).sum()
 }
 
 /// Something that a tenant tells calls and customers apart by, as a language, with the values that it may have.
@@ -35,6 +40,19 @@ pub struct BusinessAttribute {
     /// The value where nobody has said another one.
     #[serde(default)]
     pub default: Option<String>,
+    /// Whether no request attaches another value to a call.
+    #[serde(default)]
+    pub enforced: bool,
+    /// Whether calls from outside begin with the default in their user data.
+    #[serde(default)]
+    pub attach_default: bool,
+}
+
+impl BusinessAttribute {
+    /// Whether a value is one of its values; upper and lower case count.
+    pub fn allows(&self, value: &str) -> bool {
+        self.values.iter().any(|one| one.value == value)
+    }
 }
 
 /// A value of a business attribute.

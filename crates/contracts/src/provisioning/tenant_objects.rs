@@ -43,6 +43,22 @@ pub struct TenantObjects {
     pub business_attributes: Vec<BusinessAttribute>,
     /// Groups of places.
     pub place_groups: Vec<PlaceGroup>,
+    /// Capacity rules.
+    pub capacity_rules: Vec<CapacityRule>,
+    /// Groups of DNs.
+    pub dn_groups: Vec<DnGroup>,
+    /// Calling lists.
+    pub calling_lists: Vec<CallingList>,
+    /// Campaigns.
+    pub campaigns: Vec<Campaign>,
+    /// Campaigns with their agents.
+    pub campaign_groups: Vec<CampaignGroup>,
+    /// Profiles of services that talk with callers by themselves.
+    pub ivr_profiles: Vec<IvrProfile>,
+    /// Statistics that the tenant defines.
+    pub statistic_definitions: Vec<StatisticDefinition>,
+    /// Named properties that programs look up, by what they are.
+    pub transactions: Vec<TransactionObject>,
     /// Groups of people who have permissions together.
     pub access_groups: Vec<AccessGroup>,
     /// Roles.
@@ -75,6 +91,14 @@ impl TenantObjects {
             lists: Vec::new(),
             business_attributes: Vec::new(),
             place_groups: Vec::new(),
+            capacity_rules: Vec::new(),
+            dn_groups: Vec::new(),
+            calling_lists: Vec::new(),
+            campaigns: Vec::new(),
+            campaign_groups: Vec::new(),
+            ivr_profiles: Vec::new(),
+            statistic_definitions: Vec::new(),
+            transactions: Vec::new(),
             access_groups: Vec::new(),
             roles: Vec::new(),
             folders: Vec::new(),
@@ -88,6 +112,7 @@ impl TenantObjects {
             .chain(self.skills.iter().cloned().map(Object::Skill))
             .chain(self.prompts.iter().cloned().map(Object::Prompt))
             .chain(self.applications.iter().cloned().map(Object::Application))
+            .chain(self.capacity_rules.iter().cloned().map(Object::CapacityRule))
             .chain(self.dns.iter().cloned().map(Object::Dn))
             .chain(self.places.iter().cloned().map(Box::new).map(Object::Place))
             .chain(self.people.iter().cloned().map(Box::new).map(Object::Person))
@@ -102,6 +127,13 @@ impl TenantObjects {
             .chain(self.lists.iter().cloned().map(Box::new).map(Object::List))
             .chain(self.business_attributes.iter().cloned().map(Object::BusinessAttribute))
             .chain(self.place_groups.iter().cloned().map(Object::PlaceGroup))
+            .chain(self.dn_groups.iter().cloned().map(Object::DnGroup))
+            .chain(self.calling_lists.iter().cloned().map(Box::new).map(Object::CallingList))
+            .chain(self.campaigns.iter().cloned().map(Object::Campaign))
+            .chain(self.campaign_groups.iter().cloned().map(Box::new).map(Object::CampaignGroup))
+            .chain(self.ivr_profiles.iter().cloned().map(Box::new).map(Object::IvrProfile))
+            .chain(self.statistic_definitions.iter().cloned().map(Box::new).map(Object::StatisticDefinition))
+            .chain(self.transactions.iter().cloned().map(Box::new).map(Object::Transaction))
             .chain(self.access_groups.iter().cloned().map(Box::new).map(Object::AccessGroup))
             .chain(self.roles.iter().cloned().map(Box::new).map(Object::Role))
             .chain(self.folders.iter().cloned().map(Box::new).map(Object::Folder))
@@ -137,6 +169,14 @@ impl TenantObjects {
             Object::List(o) => set(&mut self.lists, *o, |a, b| a.name == b.name),
             Object::BusinessAttribute(o) => set(&mut self.business_attributes, o, |a, b| a.name == b.name),
             Object::PlaceGroup(o) => set(&mut self.place_groups, o, |a, b| a.name == b.name),
+            Object::CapacityRule(o) => set(&mut self.capacity_rules, o, |a, b| a.name == b.name),
+            Object::DnGroup(o) => set(&mut self.dn_groups, o, |a, b| a.name == b.name),
+            Object::CallingList(o) => set(&mut self.calling_lists, *o, |a, b| a.name == b.name),
+            Object::Campaign(o) => set(&mut self.campaigns, o, |a, b| a.name == b.name),
+            Object::CampaignGroup(o) => set(&mut self.campaign_groups, *o, |a, b| a.name == b.name),
+            Object::IvrProfile(o) => set(&mut self.ivr_profiles, *o, |a, b| a.name == b.name),
+            Object::StatisticDefinition(o) => set(&mut self.statistic_definitions, *o, |a, b| a.name == b.name),
+            Object::Transaction(o) => set(&mut self.transactions, *o, |a, b| a.name == b.name),
             Object::AccessGroup(o) => set(&mut self.access_groups, *o, |a, b| a.name == b.name),
             Object::Role(o) => set(&mut self.roles, *o, |a, b| a.name == b.name),
             Object::Folder(o) => set(&mut self.folders, *o, |a, b| a.path == b.path),
@@ -176,6 +216,14 @@ impl TenantObjects {
             ObjectKind::List => self.lists.retain(|o| o.name != key.id),
             ObjectKind::BusinessAttribute => self.business_attributes.retain(|o| o.name != key.id),
             ObjectKind::PlaceGroup => self.place_groups.retain(|o| o.name != key.id),
+            ObjectKind::CapacityRule => self.capacity_rules.retain(|o| o.name != key.id),
+            ObjectKind::DnGroup => self.dn_groups.retain(|o| o.name != key.id),
+            ObjectKind::CallingList => self.calling_lists.retain(|o| o.name != key.id),
+            ObjectKind::Campaign => self.campaigns.retain(|o| o.name != key.id),
+            ObjectKind::CampaignGroup => self.campaign_groups.retain(|o| o.name != key.id),
+            ObjectKind::IvrProfile => self.ivr_profiles.retain(|o| o.name != key.id),
+            ObjectKind::StatisticDefinition => self.statistic_definitions.retain(|o| o.name != key.id),
+            ObjectKind::Transaction => self.transactions.retain(|o| o.name != key.id),
             ObjectKind::AccessGroup => self.access_groups.retain(|o| o.name != key.id),
             ObjectKind::Role => self.roles.retain(|o| o.name != key.id),
             ObjectKind::Folder => self.folders.retain(|o| o.path != key.id),

@@ -27,7 +27,7 @@ const LAWS: &str = "
 
 - **Order.** Records of one key are in order. Delivery is at least once: a duplicate may follow newer records; drop what you have seen, by `id`. What is left is complete and in order. Facts of a virtual queue have the key of the call that they tell of: those of several calls are put in order by `subject`, `token` and `seq`.
 - **Identity.** `source` and `id` name a record for good: two that have both in common say the same.
-- **Completeness.** A fact is removed from the event stream only when the log has it, except one that the log never takes: a record longer than 900,000 bytes is left out; it is counted (`..._refused`) and named in the role's log.
+- **Completeness.** A fact is removed from the event stream only when the log has it, except one that the log never takes: a record longer than 900,000 bytes is left out; it is counted (`..._refused`) and named in the role's log. A row of the audit waits in the database until the log has it, or until it goes from its own table for its age (`tenant.history_days`, `auth.audit_days`).
 - **Keys.** Kafka's partition is the murmur2 hash of the key, as Kafka's own clients compute it. The number of partitions of a topic must not be changed while the order of its keys matters.
 - **Change.** New attributes and new types may come; none changes its meaning. Readers pass over what they do not know.
 
@@ -46,7 +46,7 @@ const ENVELOPE: &[Attribute] = &[
     attribute(
         "subject",
         "string",
-        "what it is about: `call:<ConnID>`, `queue:<name>`, `agent:<id>`, `dn:<number>`, `session:<name>`, `thread:<CallThreadID>`, or a requester",
+        "what it is about: `call:<ConnID>`, `queue:<name>`, `agent:<id>`, `dn:<number>`, `session:<name>`, `thread:<CallThreadID>`, a requester, or of the audit an object as `person/ann`",
     ),
     attribute("time", "string", "when it happened: RFC 3339 in UTC with microseconds, by the owner's clock"),
     attribute("datacontenttype", "string", "`application/json`"),

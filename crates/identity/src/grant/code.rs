@@ -37,7 +37,7 @@ pub struct Code {
     /// Whether the person showed a second factor too.
     pub by_two_factors: bool,
     /// Whether a provider or a passkey has said who the person is, in the place of the password.
-    pub by_provider: bool,
+    pub by_provider_or_passkey: bool,
     /// The browser's session that it came from.
     pub session: String,
     /// The id of the sign-in: `sid` of all tokens that come of it.
@@ -128,7 +128,7 @@ mod tests {
             nonce: None,
             authenticated_at: at(90),
             by_two_factors: false,
-            by_provider: false,
+            by_provider_or_passkey: false,
             session: "s".to_owned(),
             sign_in: "i".to_owned(),
             until: at(100) + LIFE,

@@ -65,7 +65,7 @@ pub struct Allowance {
     /// Whether the person showed a second factor too.
     pub by_two_factors: bool,
     /// Whether a provider or a passkey has said who the person is, in the place of the password.
-    pub by_provider: bool,
+    pub by_provider_or_passkey: bool,
     /// The id of the sign-in: `sid` of all tokens that come of it.
     pub sign_in: String,
 }
@@ -168,7 +168,7 @@ mod tests {
             scope: "calls:read".to_owned(),
             authenticated_at: at(0),
             by_two_factors: false,
-            by_provider: false,
+            by_provider_or_passkey: false,
             sign_in: "i".to_owned(),
         }
     }

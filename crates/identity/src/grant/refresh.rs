@@ -33,7 +33,7 @@ pub struct Family {
     /// Whether the person showed a second factor too.
     pub by_two_factors: bool,
     /// Whether a provider or a passkey has said who the person is, in the place of the password.
-    pub by_provider: bool,
+    pub by_provider_or_passkey: bool,
     /// How the client calls itself: `aud` of what it is told; empty in records of before.
     pub audience: String,
     /// The end of the family, however often its tokens are exchanged.
@@ -132,7 +132,7 @@ mod tests {
             session: None,
             authenticated_at: at(0),
             by_two_factors: false,
-            by_provider: false,
+            by_provider_or_passkey: false,
             audience: "app".to_owned(),
             ends_at: at(100_000),
             current: token(0),

@@ -10,7 +10,8 @@ use super::fixtures::tenant;
 use super::provisioning::{note, objects};
 use crate::bounds::{API_KEYS_ENDED_MAX, API_KEYS_MAX};
 use crate::{
-    ApiKey, ApiKeys, AuditPage, NewApiKey, ObjectChange, ProvisioningStore, Revision, SignInAudit, StoreError,
+    ApiKey, ApiKeys, AuditPage, ChangeNote, ChangeOrigin, NewApiKey, ObjectChange, ProvisioningStore, Revision,
+    SignInAudit, StoreError,
 };
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_123);
@@ -27,9 +28,16 @@ fn new(id: &str) -> NewApiKey {
         made_at: AT,
         ends_at: AT + YEAR,
         used_at: None,
+        used_from: None,
         revoked_at: None,
     };
-    NewApiKey { key, digest: format!("digest of {id}"), request: None, request_since: AT - SECOND }
+    let origin = ChangeOrigin { session: Some("s1".to_owned()), source: Some("192.0.2.1".to_owned()), client: None };
+    NewApiKey { key, digest: format!("digest of {id}"), request: None, request_since: AT - SECOND, origin }
+}
+
+/// Who revokes, and when.
+fn by(who: &str, at: Timestamp) -> ChangeNote {
+    ChangeNote { by: who.to_owned(), at, origin: new("x").origin, ..note().clone() }
 }
 
 async fn noted(store: &dyn SignInAudit, tenant: &TenantId) -> Vec<SignInRecord> {
@@ -43,6 +51,7 @@ pub async fn run<S: ApiKeys + SignInAudit + ProvisioningStore>(store: &S) {
     a_key_is_kept_and_found_by_its_id(store).await;
     the_same_request_makes_one_key(store).await;
     its_uses_are_noted_now_and_then(store).await;
+    a_key_was_used_last_from_where_its_latest_use_is_noted(store).await;
     what_is_revoked_stays_so_and_is_told(store).await;
     a_tenant_has_so_many_that_are_good_and_shows_so_many_that_ended(store).await;
     what_ended_long_ago_is_forgotten(store).await;
@@ -102,6 +111,36 @@ async fn its_uses_are_noted_now_and_then<S: ApiKeys + SignInAudit>(store: &S) {
     assert_eq!(store.find_api_key("used1").await.unwrap().unwrap().key.used_at, Some(later));
 }
 
+async fn a_key_was_used_last_from_where_its_latest_use_is_noted<S: ApiKeys + SignInAudit>(store: &S) {
+    let (acme, other) = (tenant("keys-from"), tenant("keys-other"));
+    for id in ["from1", "from2"] {
+        store.keep_api_key(&acme, &new(id)).await.unwrap();
+    }
+    let used_from = async || {
+        let listed = store.api_keys(&acme).await.unwrap().into_iter().find(|key| key.id == "from1");
+        let found = store.find_api_key("from1").await.unwrap().map(|found| found.key);
+        assert_eq!(listed, found);
+        listed.and_then(|key| key.used_from)
+    };
+    assert_eq!(used_from().await, None);
+    let of = |event, id: &str, after: u32, source: &str| {
+        let record = SignInRecord { at: AT + SECOND * after, source: source.to_owned(), ..SignInRecord::of(event) };
+        (acme.clone(), record.about_api_key(id))
+    };
+    let used = SignInEvent::ApiKeyUsed;
+    let records = [
+        of(used, "from1", 2, "192.0.2.2"),
+        of(used, "from1", 1, "192.0.2.1"),
+        of(SignInEvent::Refused, "from1", 3, "192.0.2.3"),
+        of(used, "from2", 4, "192.0.2.4"),
+        (other, of(used, "from1", 5, "192.0.2.5").1),
+    ];
+    store.note(&records).await.unwrap();
+    assert_eq!(used_from().await.as_deref(), Some("192.0.2.2"), "the latest use of the key");
+    store.note(&[of(used, "from1", 6, "")]).await.unwrap();
+    assert_eq!(used_from().await, None, "it is not known from where");
+}
+
 async fn what_is_revoked_stays_so_and_is_told<S: ApiKeys + SignInAudit>(store: &S) {
     let acme = tenant("keys-revoked");
     let begin = AT + YEAR;
@@ -110,11 +149,11 @@ async fn what_is_revoked_stays_so_and_is_told<S: ApiKeys + SignInAudit>(store: &
         key.key.made_at = AT + SECOND * n;
         store.keep_api_key(&acme, &key).await.unwrap();
     }
-    assert!(!store.revoke_api_key(&tenant("keys-other"), "gone1", "person/bob", begin).await.unwrap());
-    assert!(!store.revoke_api_key(&acme, "nobody", "person/bob", begin).await.unwrap());
-    assert!(store.revoke_api_key(&acme, "gone1", "person/bob", begin).await.unwrap());
-    assert!(store.revoke_api_key(&acme, "gone1", "person/eve", begin + SECOND).await.unwrap(), "it is, already");
-    assert!(store.revoke_api_key(&acme, "gone2", "person/bob", begin + SECOND).await.unwrap());
+    assert!(!store.revoke_api_key(&tenant("keys-other"), "gone1", &by("person/bob", begin)).await.unwrap());
+    assert!(!store.revoke_api_key(&acme, "nobody", &by("person/bob", begin)).await.unwrap());
+    assert!(store.revoke_api_key(&acme, "gone1", &by("person/bob", begin)).await.unwrap());
+    assert!(store.revoke_api_key(&acme, "gone1", &by("person/eve", begin + SECOND)).await.unwrap(), "it is, already");
+    assert!(store.revoke_api_key(&acme, "gone2", &by("person/bob", begin + SECOND)).await.unwrap());
     let gone = store.find_api_key("gone1").await.unwrap().unwrap().key;
     assert_eq!(gone.revoked_at, Some(begin));
     assert!(!gone.is_good(begin) && store.find_api_key("stays").await.unwrap().unwrap().key.is_good(begin - SECOND));
@@ -126,6 +165,7 @@ async fn what_is_revoked_stays_so_and_is_told<S: ApiKeys + SignInAudit>(store: &
         noted(store, &acme).await.into_iter().filter(|record| record.event == SignInEvent::ApiKeyRevoked).collect();
     assert_eq!(revoked.len(), 2, "each once");
     assert_eq!((revoked[1].subject.as_deref(), revoked[1].by.as_deref()), (Some("api-key/gone1"), Some("person/bob")));
+    assert_eq!((revoked[1].session.as_deref(), revoked[1].source.as_str()), (Some("s1"), "192.0.2.1"));
 }
 
 async fn a_tenant_has_so_many_that_are_good_and_shows_so_many_that_ended<S: ApiKeys + SignInAudit>(store: &S) {
@@ -140,7 +180,7 @@ async fn a_tenant_has_so_many_that_are_good_and_shows_so_many_that_ended<S: ApiK
     }
     let full = store.keep_api_key(&acme, &new("more")).await;
     assert!(matches!(full, Err(StoreError::Full { .. })), "{full:?}");
-    store.revoke_api_key(&acme, "many7", "person/ann", AT).await.unwrap();
+    store.revoke_api_key(&acme, "many7", &by("person/ann", AT)).await.unwrap();
     store.keep_api_key(&acme, &new("more")).await.unwrap();
     assert!(store.find_api_key("many7").await.unwrap().is_some(), "it is shown for a while");
     assert!(store.keep_api_key(&acme, &new("again")).await.is_err());
@@ -148,7 +188,7 @@ async fn a_tenant_has_so_many_that_are_good_and_shows_so_many_that_ended<S: ApiK
     for n in 0..=API_KEYS_ENDED_MAX - API_KEYS_MAX {
         let id = format!("next{n}");
         store.keep_api_key(&acme, &of_time(&id, AT + YEAR)).await.unwrap();
-        store.revoke_api_key(&acme, &id, "person/ann", AT + YEAR + SECOND).await.unwrap();
+        store.revoke_api_key(&acme, &id, &by("person/ann", AT + YEAR + SECOND)).await.unwrap();
     }
     store.keep_api_key(&acme, &of_time("last", AT + YEAR + SECOND * 2)).await.unwrap();
     assert_eq!(store.find_api_key("many7").await.unwrap(), None, "it ended first");
@@ -165,7 +205,7 @@ async fn what_ended_long_ago_is_forgotten<S: ApiKeys + SignInAudit>(store: &S) {
         (key.key.made_at, key.key.ends_at) = (AT - YEAR, ends_at - YEAR);
         store.keep_api_key(&acme, &key).await.unwrap();
     }
-    store.revoke_api_key(&acme, "good", "person/ann", AT + SECOND * 2 - YEAR).await.unwrap();
+    store.revoke_api_key(&acme, "good", &by("person/ann", AT + SECOND * 2 - YEAR)).await.unwrap();
     let before = AT + SECOND * 2 - YEAR;
     assert_eq!(store.forget_api_keys(before, 1).await.unwrap(), 1);
     assert_eq!(store.forget_api_keys(before, 10).await.unwrap(), 1);

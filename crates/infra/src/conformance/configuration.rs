@@ -241,3 +241,26 @@ pub(super) async fn many_changes_are_read_as_changes(stores: &Stores) {
     }
     assert_eq!(read(stores, &acme, None).await.version, at(1, 3));
 }
+
+pub(super) async fn a_tenant_that_is_withdrawn_is_there_when_it_is_published_again(stores: &Stores) {
+    let (acme, globex) = (tenant("acme"), tenant("globex"));
+    let cache = &stores.configuration;
+    cache.withdraw(&acme).await.unwrap();
+    for tenant in [&acme, &globex] {
+        cache.publish(state(tenant, at(5, 3), 2)).await.unwrap();
+    }
+    cache.publish(changes(&acme, at(5, 3), 4, vec![document("Sales", 4, Some("{}"))])).await.unwrap();
+    cache.withdraw(&acme).await.unwrap();
+    cache.withdraw(&acme).await.unwrap();
+    assert_eq!(cache.tenants().await.unwrap(), [(globex.clone(), at(5, 3))], "the others stay");
+    let read = cache.read(&acme, None, Duration::ZERO).await;
+    assert!(matches!(read, Err(StoreError::Missing { .. })), "{read:?}");
+    let changed = cache.publish(changes(&acme, at(5, 4), 5, vec![document("Sales", 5, Some("{}"))])).await;
+    assert!(is_conflict(&changed), "{changed:?}");
+    // It may begin with an earlier generation: nobody who has read the later one goes on with it.
+    let again = state(&acme, at(2, 1), 1);
+    cache.publish(again.clone()).await.unwrap();
+    assert_is_one_of(&self::read(stores, &acme, None).await, &[again]);
+    assert_eq!(cache.tenants().await.unwrap().len(), 2);
+    assert_eq!(self::read(stores, &globex, None).await.documents.len(), 2);
+}

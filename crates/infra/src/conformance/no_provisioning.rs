@@ -5,9 +5,9 @@ use contracts::sign_in_audit::SignInRecord;
 use model::{TenantId, Timestamp};
 
 use crate::{
-    Answer, ApiKey, ApiKeys, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage, HistoryPoint, KeptApiKey,
-    NewApiKey, ObjectChange, ObjectChanges, PasskeyKept, PasskeyRemoved, Passkeys, ProvisioningStore, Revision,
-    SignInAudit, StoreError, StoredPasskey, VersionedObjects,
+    Answer, ApiKey, ApiKeys, AuditEntry, AuditOutbox, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage,
+    HistoryPoint, KeptApiKey, NewApiKey, ObjectChange, ObjectChanges, PasskeyKept, PasskeyRemoved, Passkeys,
+    ProvisioningStore, Revision, SignInAudit, StoreError, StoredPasskey, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -83,6 +83,16 @@ impl SignInAudit for NoProvisioning {
     }
 }
 
+impl AuditOutbox for NoProvisioning {
+    fn waiting(&self, _: u32) -> Answer<'_, Vec<AuditEntry>> {
+        refused()
+    }
+
+    fn sent<'a>(&'a self, _: &'a [u64]) -> Answer<'a, ()> {
+        refused()
+    }
+}
+
 impl ApiKeys for NoProvisioning {
     fn keep_api_key<'a>(&'a self, _: &'a TenantId, _: &'a NewApiKey) -> Answer<'a, Option<ApiKey>> {
         refused()
@@ -100,7 +110,7 @@ impl ApiKeys for NoProvisioning {
         refused()
     }
 
-    fn revoke_api_key<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a str, _: Timestamp) -> Answer<'a, bool> {
+    fn revoke_api_key<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a ChangeNote) -> Answer<'a, bool> {
         refused()
     }
 

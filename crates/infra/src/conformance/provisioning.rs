@@ -2,6 +2,7 @@
 
 mod archive;
 mod folders;
+mod further;
 mod history;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,8 @@ use contracts::provisioning::{
 use model::{TenantId, Timestamp};
 
 use crate::{
-    ChangeNote, ChangeWay, HistoryPoint, ObjectChange, ProvisioningStore, Revision, StoreError, TenantArchive,
+    ChangeNote, ChangeOrigin, ChangeWay, HistoryPoint, ObjectChange, ProvisioningStore, Revision, StoreError,
+    TenantArchive,
 };
 
 /// Who changes what no test asks about.
@@ -25,6 +27,7 @@ pub fn note() -> &'static ChangeNote {
     static NOTE: LazyLock<ChangeNote> = LazyLock::new(|| ChangeNote {
         by: "tester".to_owned(),
         way: ChangeWay::Import,
+        origin: ChangeOrigin::default(),
         at: Timestamp::from_millis(1_700_000_000_000),
         request: None,
     });
@@ -137,7 +140,10 @@ pub fn objects(tenant: &str) -> TenantObjects {
     };
     objects.applications = vec![Application { name: "sales".into(), document: "<scxml/>".into() }];
     objects.dns = vec![phone("7101", true), phone("7102", false), queue, announcement, point];
-    let place = |name: &str, dn: &str, location| Place { name: name.into(), dns: vec![dn.into()], location };
+    let place = |name: &str, dn: &str, location: Option<Location>| {
+        let capacity_rule = location.is_some().then(|| "one call".to_owned());
+        Place { name: name.into(), dns: vec![dn.into()], location, capacity_rule }
+    };
     objects.places = vec![place("P1", "7101", None), place("P2", "7102", Some(location("hall")))];
     objects.people = vec![Person {
         user_name: "ann".into(),
@@ -152,6 +158,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
             legal_guard_s: Some(3),
             no_answer_action: Some(NoAnswerAction::None),
             skills: vec![SkillLevel { skill: "Sales".into(), level: 5 }],
+            capacity_rule: Some("one call".into()),
         }),
         email: Some("ann@d.example".into()),
         password: Some(Secret("$argon2id$of-ann".into())),
@@ -282,8 +289,11 @@ pub fn objects(tenant: &str) -> TenantObjects {
         name: "Language".into(),
         values: vec![language("en", None), language("de", Some("German"))],
         default: Some("en".into()),
+        enforced: true,
+        attach_default: true,
     }];
     folders::add(&mut objects);
+    further::add(&mut objects);
     objects
 }
 
@@ -454,7 +464,8 @@ async fn a_broken_rule_is_the_callers_fault_and_changes_nothing(store: &dyn Prov
     let used = ObjectChange::Delete(ObjectKey { kind: ObjectKind::Skill, id: "Sales".into() });
     let refused = store.update(&acme, Revision(1), vec![used], note()).await;
     assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
-    let twice = Object::Place(Box::new(Place { name: "P3".into(), dns: vec!["7101".into()], location: None }));
+    let (name, dns) = ("P3".into(), vec!["7101".into()]);
+    let twice = Object::Place(Box::new(Place { name, dns, location: None, capacity_rule: None }));
     let refused = store.update(&acme, Revision(1), vec![ObjectChange::Put(twice)], note()).await;
     assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
     assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), objects("rules"))));
@@ -464,7 +475,7 @@ async fn a_dn_may_move_between_places_in_one_update(store: &dyn ProvisioningStor
     let acme = tenant("move");
     store.update(&acme, Revision(0), put_all(&objects("move")), note()).await.unwrap();
     let place = |name: &str, dn: &str| {
-        let place = Place { name: name.into(), dns: vec![dn.into()], location: None };
+        let place = Place { name: name.into(), dns: vec![dn.into()], location: None, capacity_rule: None };
         ObjectChange::Put(Object::Place(Box::new(place)))
     };
     store.update(&acme, Revision(1), vec![place("P1", "7102"), place("P2", "7101")], note()).await.unwrap();

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use model::TenantId;
 
 use super::reader_wakeups::Topic;
+use super::tenant::TenantState;
 use super::{Embedded, Found};
 use crate::configuration::{ConfigCache, ConfigVersion, Document, Extent, Publication, Reading};
 use crate::{Answer, StoreError};
@@ -42,6 +43,18 @@ impl ConfigCache for Embedded {
         .boxed()
     }
 
+    fn withdraw<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, ()> {
+        self.write(move |inner| {
+            if !inner.state.find(tenant).is_some_and(is_published) {
+                return Ok(());
+            }
+            // Generation 0 is that of a tenant of which nothing is published.
+            let head = v1::ConfigHead { tenant: tenant.to_string(), generation: 0, revision: 0, whole: true };
+            inner.commit(vec![Effect::ConfigHead(head)])
+        })
+        .boxed()
+    }
+
     fn complete(&self) -> Answer<'_, ()> {
         async move {
             self.lock().configured = true;
@@ -57,7 +70,7 @@ impl ConfigCache for Embedded {
     fn tenants(&self) -> Answer<'_, Vec<(TenantId, ConfigVersion)>> {
         async move {
             let inner = self.lock();
-            let published = inner.state.tenants.iter().filter(|(_, s)| s.configuration.version.generation > 0);
+            let published = inner.state.tenants.iter().filter(|(_, state)| is_published(state));
             Ok(published.map(|(tenant, s)| (tenant.clone(), s.configuration.version)).collect())
         }
         .boxed()
@@ -65,16 +78,20 @@ impl ConfigCache for Embedded {
 
     fn read<'a>(&'a self, tenant: &'a TenantId, after: Option<ConfigVersion>, wait: Duration) -> Answer<'a, Reading> {
         self.wait_for(Topic::configuration(tenant), wait, move |inner| {
-            let Some(state) = inner.state.find(tenant) else {
+            let Some(state) = inner.state.find(tenant).filter(|state| is_published(state)) else {
                 let missing = StoreError::Missing { key: format!("configuration of {tenant}") };
                 return if wait.is_zero() { Err(missing) } else { Ok((nothing(after), Found::Nothing)) };
             };
             let config = &state.configuration;
-            let found = config.version.generation > 0 && after != Some(config.version);
-            Ok((config.reading(after), Found::from(found)))
+            Ok((config.reading(after), Found::from(after != Some(config.version))))
         })
         .boxed()
     }
+}
+
+/// Whether anything is published of a tenant.
+const fn is_published(state: &TenantState) -> bool {
+    state.configuration.version.generation > 0
 }
 
 fn nothing(after: Option<ConfigVersion>) -> Reading {

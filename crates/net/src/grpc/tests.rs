@@ -1,6 +1,6 @@
 use infra::SystemClock;
-use runtime::RoleSpec;
 use runtime::token::{ServiceIssuer, TokenIssuer, TokenVerifier};
+use runtime::{ApiFamily, RoleSpec};
 
 use super::*;
 
@@ -11,9 +11,10 @@ async fn answers_end_with_the_token_but_not_those_to_a_role() {
     let clock = Arc::new(SystemClock::start());
     let issuer = TokenIssuer::of_new_key(clock.clone()).unwrap();
     let pulse = ServiceIssuer::of_new_key(&PULSE, clock.clone()).unwrap();
-    let verified = |token: String| TokenVerifier::of(&issuer, &[&pulse]).verify(&token, "tenant").unwrap();
+    let verified =
+        |token: String| TokenVerifier::of(&issuer, &[&pulse]).verify(&token, "tenant", &[ApiFamily::Voice]).unwrap();
     let hour = Duration::from_secs(3_600);
-    let person = verified(issuer.issue(None, "tester/1", "calls:read", "tenant", hour).unwrap());
+    let person = verified(issuer.issue(None, "tester/1", "calls:read", hour).unwrap());
     let role = verified(pulse.token("pulse-1", "tenant").unwrap());
     let late = Arc::new(Late(person.believed_until()));
     let told = || futures::stream::iter([Ok(1), Ok(2)]);

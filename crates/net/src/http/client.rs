@@ -18,6 +18,7 @@ use runtime::{Problem, RoleContext};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::trusted_proxies::WebClient;
 use crate::connector::{Connector, port_of};
 
 /// The default deadline of a request.
@@ -175,6 +176,11 @@ impl Call {
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
+    }
+
+    /// Says from whom the request is that is relayed, and whether it came by TLS, in place of what anybody else has written of that.
+    pub fn relayed_for(self, client: &WebClient) -> Self {
+        client.told().fold(self, |call, (name, value)| call.header(name, value))
     }
 
     /// Without the role's own token: a request relayed for another caller must carry only that caller's rights.

@@ -9,12 +9,14 @@ use runtime::counted::Counted;
 use runtime::metrics::ConnectionFault;
 use runtime::server::{ByteStream, Handshake, HandshakeUnderWay};
 use rustls::ServerConfig;
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::shares::{Capacity, Place, ShareHolder, Shares};
 use super::trusted_proxies::TrustedProxies;
+use crate::tls::alpn_challenges::ACME_TLS;
 use crate::tls::handshake_rates::HandshakeRates;
 
 /// How long a handshake may take: a peer that does not finish one occupies a place.
@@ -63,16 +65,24 @@ impl Handshake for HttpsHandshakes {
         let acceptor = TlsAcceptor::from(self.config.borrow().clone());
         Box::pin(async move {
             let _place = place?;
-            match timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => {
-                    let stream: Box<dyn ByteStream> = Box::new(stream);
-                    Ok(stream)
-                }
+            match timeout(HANDSHAKE_WITHIN, shaken(acceptor, stream)).await {
+                Ok(Ok(stream)) => Ok(stream),
                 Ok(Err(error)) => Err((fault_of(&error), error)),
                 Err(_) => Err((ConnectionFault::Slow, io::Error::other("the TLS handshake took too long"))),
             }
         })
     }
+}
+
+/// The stream behind a handshake. Behind that of a challenge of ACME it is an empty one: the handshake was all (RFC 8737 section 3).
+async fn shaken(acceptor: TlsAcceptor, stream: Counted) -> io::Result<Box<dyn ByteStream>> {
+    let mut stream = acceptor.accept(stream).await?;
+    if stream.get_ref().1.alpn_protocol() != Some(ACME_TLS) {
+        return Ok(Box::new(stream));
+    }
+    // Who has seen enough may be gone.
+    let _ = stream.shutdown().await;
+    Ok(Box::new(tokio::io::empty()))
 }
 
 /// Breaches of TLS come as invalid data.

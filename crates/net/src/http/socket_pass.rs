@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, sp
 
 use super::trusted_proxies::WebClient;
 use crate::connector::{Connector, port_of};
+use crate::forwarded_for::FORWARDED_FOR;
 
 /// How long the other role may take to answer the opening.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -28,8 +29,6 @@ const BUFFER_BYTES: usize = 4 << 10;
 const TAKES_WITHIN: Duration = Duration::from_secs(10);
 /// What one side still has to say once the other one has ended: the close of a WebSocket.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// Who has passed the opening on, each behind the one before it.
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// What belongs to the opening.
 const PASSED_ON: [HeaderName; 7] = [
     header::UPGRADE,

@@ -3,14 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use runtime::server::Accepted;
 use sip::proxy::Network;
 
-use crate::forwarded_for::forwarded_for;
-
-/// Where a web server writes by which scheme it got a request.
-const FORWARDED_PROTO: &str = "x-forwarded-proto";
+use crate::forwarded_for::{FORWARDED_FOR, FORWARDED_PROTO, forwarded_for};
 
 /// The web servers in front of an edge that are believed from whom a request is. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +22,16 @@ pub struct WebClient {
     pub is_secure: bool,
     /// Whether a web server that is believed has passed the request on.
     pub is_passed_on: bool,
+}
+
+impl WebClient {
+    /// What a role behind the edge is told of it.
+    pub(super) fn told(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let scheme = HeaderValue::from_static(if self.is_secure { "https" } else { "http" });
+        let address = HeaderValue::from_str(&self.address.to_string()).ok();
+        let address = address.map(|address| (FORWARDED_FOR, address));
+        std::iter::once((FORWARDED_PROTO, scheme)).chain(address)
+    }
 }
 
 impl TrustedProxies {
@@ -65,8 +72,6 @@ impl TrustedProxies {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn client(peer: &str, is_secure: bool, headers: &[(&'static str, &'static str)]) -> WebClient {
@@ -100,6 +105,15 @@ mod tests {
         assert_eq!((silent.address.to_string(), silent.is_secure), ("192.0.2.80".into(), true));
         let nonsense = client("192.0.2.80", false, &[("x-forwarded-for", "203.0.113.7, unknown")]);
         assert_eq!(nonsense.address.to_string(), "192.0.2.80");
+    }
+
+    #[test]
+    fn roles_are_told_of_a_client_as_a_web_server_that_is_believed_tells_it() {
+        let seen = WebClient { address: "2001:db8::7".parse().unwrap(), is_secure: true, is_passed_on: false };
+        let told: HeaderMap = seen.told().collect();
+        let accepted = Accepted::new("192.0.2.80:40000".parse().unwrap());
+        let trusted = TrustedProxies::parse(&["192.0.2.80".to_owned()]).unwrap();
+        assert_eq!(trusted.client(&accepted, &told), WebClient { is_passed_on: true, ..seen });
     }
 
     #[test]

@@ -12,12 +12,14 @@ use tonic::{Code, Status};
 
 use crate::grpc::Channel;
 
-/// Time for the next object.
+/// Time for the next object, and usually for the first one.
 const NEXT_WITHIN: Duration = Duration::from_secs(15);
 
 /// Reads objects of tenants.
 pub struct ObjectReader {
     client: ConfigurationClient<Channel>,
+    /// Time for the answer to begin.
+    begins_within: Duration,
 }
 
 /// Why objects were not read, or not all of them.
@@ -64,7 +66,14 @@ impl From<Status> for ReadError {
 impl ObjectReader {
     /// Reads over this connection.
     pub const fn new(client: ConfigurationClient<Channel>) -> Self {
-        Self { client }
+        Self { client, begins_within: NEXT_WITHIN }
+    }
+
+    /// The same for whole tenants: before the first object of one that it does not have in memory, tenant reads all of it, behind others
+    /// perhaps. The connection must leave as much time, see [`crate::grpc::channel_answering_within`].
+    #[must_use]
+    pub fn beginning_within(self, begins_within: Duration) -> Self {
+        Self { begins_within, ..self }
     }
 
     /// Reads all objects of these kinds, or the one with that id where it is not empty. Returns the revision at which all of them stood.
@@ -82,10 +91,15 @@ impl ObjectReader {
         let asked = v1::ReadObjectsRequest { kinds, id: id.to_owned() };
         let asked = crate::grpc::for_tenant(tonic::Request::new(asked), tenant);
         let mut client = self.client.clone();
-        let answered = tokio::time::timeout(NEXT_WITHIN, client.read_objects(asked)).await;
-        let answers = answered.map_err(|_| ReadError::Silent)?.map_err(ReadError::from)?.into_inner();
-        take_in(answers, each).await
+        let answers = begun(client.read_objects(asked), self.begins_within).await?;
+        take_in(answers.into_inner(), each).await
     }
+}
+
+/// The answer once it begins. After that each object has a time of its own, however many there are.
+async fn begun<T>(asking: impl Future<Output = Result<T, Status>>, within: Duration) -> Result<T, ReadError> {
+    let answered = tokio::time::timeout(within, asking).await;
+    Ok(answered.map_err(|_| ReadError::Silent)??)
 }
 
 /// Takes in all objects of a stream.
@@ -155,6 +169,23 @@ mod tests {
         assert!(missing.unwrap_err().is_no_tenant());
         let (_, away) = read(vec![Err(Status::unavailable("the store is away"))]).await;
         assert!(!away.unwrap_err().is_no_tenant());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_may_begin_late_and_last_long_where_each_object_comes_in_time() {
+        let late = || async {
+            tokio::time::sleep(4 * NEXT_WITHIN).await;
+            Ok::<_, Status>(())
+        };
+        assert!(begun(late(), 5 * NEXT_WITHIN).await.is_ok());
+        assert!(matches!(begun(late(), NEXT_WITHIN).await, Err(ReadError::Silent)));
+        let slow =
+            futures::stream::iter(told(vec![skill(r#"{"name":"sales"}"#), What::Revision(7)])).then(|one| async move {
+                tokio::time::sleep(NEXT_WITHIN / 2).await;
+                one
+            });
+        let outcome: Result<u64, ReadError> = take_in(Box::pin(slow), |_| Ok(())).await;
+        assert_eq!(outcome.unwrap(), 7);
     }
 
     #[tokio::test(start_paused = true)]

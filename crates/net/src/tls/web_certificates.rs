@@ -11,9 +11,11 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+use super::alpn_challenges::AlpnChallenges;
 use super::expiry::{Complaint, Expiry};
 use super::file_stamps::FileStamps;
 use super::identity::{Identity, IdentityFiles};
+use super::issued_identity::IssuedIdentity;
 use super::own_identity::OwnIdentity;
 use super::watched_files::{self, WatchedFiles};
 
@@ -25,15 +27,17 @@ const LOOK_EACH: Duration = Duration::from_secs(5);
 pub struct CertificateGauges {
     /// The end of the one that ends first, in seconds of Unix time.
     pub ends: Gauge,
-    /// 1 while the set files cannot be used.
+    /// 1 while the set files, or the one of what an ACME server has issued, cannot be used.
     pub unusable: Gauge,
 }
 
 /// Reads and watches the files.
 pub struct WebCertificates {
-    /// None: a certificate of our own making.
     set: Vec<IdentityFiles>,
+    /// Stands in where there is no other.
     own: OwnIdentity,
+    /// What an ACME server issues, and how its challenges are answered.
+    ordered: Option<(IssuedIdentity, AlpnChallenges)>,
     seen: FileStamps,
     expiry: Expiry,
     gauges: CertificateGauges,
@@ -42,26 +46,54 @@ pub struct WebCertificates {
 impl WebCertificates {
     /// Those of the files; where none is set, `own`.
     pub fn new(set: Vec<IdentityFiles>, own: OwnIdentity, gauges: CertificateGauges) -> Self {
-        Self { set, own, seen: FileStamps::default(), expiry: Expiry::default(), gauges }
+        Self { set, own, ordered: None, seen: FileStamps::default(), expiry: Expiry::default(), gauges }
+    }
+
+    /// Also what an ACME server has issued, from then on, for who asks for a name in it; without set files it is the usual one. Handshakes
+    /// of its challenges are answered.
+    #[must_use]
+    pub fn with_issued(self, issued: IssuedIdentity, challenges: AlpnChallenges) -> Self {
+        Self { ordered: Some((issued, challenges)), ..self }
     }
 
     fn load(&mut self, now: i64) -> Result<Arc<ServerConfig>> {
         let set: Result<Vec<Arc<Identity>>> =
             self.set.iter().map(|files| Ok(Arc::new(Identity::read(files)?))).collect();
-        let set = set?;
-        let identities = if set.is_empty() { vec![self.own.read_or_make(now)?] } else { set };
-        let config = self.configured(identities)?;
         self.gauges.unusable.set(0);
+        let config = self.configured(set?, now)?;
         self.complain(now);
         Ok(config)
     }
 
-    fn configured(&mut self, identities: Vec<Arc<Identity>>) -> Result<Arc<ServerConfig>> {
-        let expiry = Expiry::of(&identities);
-        let config = super::web_server(identities)?;
+    /// Of these and what was issued; without either, one of our own making stands in.
+    fn configured(&mut self, set: Vec<Arc<Identity>>, now: i64) -> Result<Arc<ServerConfig>> {
+        let issued = self.issued();
+        let mut identities = set;
+        if identities.is_empty() && issued.is_none() {
+            identities.push(self.own.read_or_make(now)?);
+        }
+        let mut expiry = Expiry::of(&identities);
+        if let Some(issued) = issued {
+            expiry = expiry.with_issued(&issued);
+            identities.push(issued);
+        }
+        let config = super::web_server(identities, self.ordered.as_ref().map(|(_, challenges)| challenges))?;
         self.gauges.ends.set(expiry.ends());
         self.expiry = expiry;
         Ok(config)
+    }
+
+    /// What an ACME server has issued, if it can be used: it is ordered again where it cannot.
+    fn issued(&self) -> Option<Arc<Identity>> {
+        let (issued, _) = self.ordered.as_ref()?;
+        match issued.read() {
+            Ok(issued) => issued.map(|(_, identity)| Arc::new(identity)),
+            Err(fault) => {
+                self.gauges.unusable.set(1);
+                error!("the web edge's certificate from ACME cannot be used, it is ordered again: {fault}");
+                None
+            }
+        }
     }
 
     /// Complains once a day of a certificate that ends soon.
@@ -76,7 +108,8 @@ impl WebCertificates {
     fn stamps(&self) -> FileStamps {
         let set = self.set.iter().flat_map(|files| [files.chain.as_path(), files.key.as_path()]);
         let own: Option<&Path> = self.set.is_empty().then(|| self.own.path());
-        FileStamps::of(set.chain(own))
+        let issued = self.ordered.as_ref().map(|(issued, _)| issued.path());
+        FileStamps::of(set.chain(own).chain(issued))
     }
 }
 
@@ -89,8 +122,8 @@ impl WatchedFiles for WebCertificates {
         let first = match self.load(now) {
             Err(fault) if !self.set.is_empty() => {
                 self.gauges.unusable.set(1);
-                error!("the web edge's certificates cannot be used, one of its own stands in for them: {fault:#}");
-                self.own.read_or_make(now).and_then(|own| self.configured(vec![own]))
+                error!("the web edge's certificates cannot be used, another one stands in for them: {fault:#}");
+                self.configured(Vec::new(), now)
             }
             loaded => loaded,
         };
@@ -132,7 +165,10 @@ pub fn watch(ctx: &RoleContext, certificates: WebCertificates) -> Result<watch::
 mod tests {
     use std::fs;
 
+    use runtime::installation_key::InstallationKey;
+
     use super::*;
+    use crate::tls::issued_identity::IssuedCertificate;
     use crate::tls::self_signed;
 
     /// 2027.
@@ -164,6 +200,28 @@ mod tests {
         fs::write(&set, "half a certific").unwrap();
         assert!(certificates.renewed(NOW).is_none());
         assert_eq!(gauges.unusable.get(), 1);
+    }
+
+    #[test]
+    fn what_was_issued_takes_the_place_of_our_own_and_leaves_those_of_files_the_usual_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = InstallationKey::from_bytes([7; 32]);
+        let issued = IssuedIdentity::of_installation(folder.path(), key);
+        let gauges = CertificateGauges::default();
+        let own = OwnIdentity::new(folder.path().join("own.pem"), vec!["localhost".to_owned()]);
+        let certificates = WebCertificates::new(Vec::new(), own, gauges.clone());
+        let mut certificates = certificates.with_issued(issued.clone(), AlpnChallenges::default());
+        let config = certificates.first(NOW).unwrap();
+        assert_eq!(config.alpn_protocols.last().unwrap(), b"acme-tls/1");
+        let ends = gauges.ends.get();
+        let pem = self_signed::generate(&["edge.example".to_owned()], NOW + 2 * YEAR).unwrap();
+        issued.write(&IssuedCertificate { directory: String::new(), pem }).unwrap();
+        assert!(certificates.renewed(NOW).is_some());
+        assert!(gauges.ends.get() > ends, "our own is not used any more");
+        assert!(certificates.renewed(NOW).is_none());
+        fs::write(issued.path(), "half of what was seal").unwrap();
+        assert!(certificates.renewed(NOW).is_some(), "our own stands in again");
+        assert_eq!((gauges.ends.get(), gauges.unusable.get()), (ends, 1));
     }
 
     #[test]

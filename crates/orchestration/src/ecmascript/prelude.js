@@ -1,7 +1,8 @@
-// The part of the data model that is easiest to say in its own language. Evaluated once for each session, before the
-// document's first line; nothing here can be reached by name from a document except `_event`, `In` and the session's
-// variables. Built-in functions are taken now, so that a document that replaces them changes nothing here.
-(function () {
+// The part of the data model that is easiest to say in its own language: a function that is called once for each session, before the
+// document's first line, with the functions of the host that look up in the tenant's configuration. Nothing here can be reached by
+// name from a document except `_event`, `In` and the session's variables. Built-in functions are taken now, so that a document that
+// replaces them changes nothing here.
+(function (lookups) {
   'use strict';
   const global = globalThis;
   const { defineProperty, freeze, keys, getOwnPropertyDescriptor, getPrototypeOf } = Object;
@@ -154,9 +155,40 @@
   const kinds = [spend, function* () {}, async () => {}, async function* () {}];
   for (let at = 0; at < kinds.length; at++) replace(getPrototypeOf(kinds[at]), 'constructor', Function);
 
+  // What the tenant's configuration has, as it is now. Whatever is asked for, what is not there is undefined, and nothing is thrown.
+  // The longest name of a list or an attribute, of a section and of a key: what is longer names nothing, and is not copied.
+  const NAME_LENGTH = 255;
+  const nameOf = (value) => {
+    const name = typeof value === 'number' ? toText(value) : value;
+    return typeof name === 'string' && name.length <= NAME_LENGTH ? name : undefined;
+  };
+  // A copy is worked off by its length, before it is made of its text.
+  const copyOf = (text) => {
+    if (text === undefined) return undefined;
+    spend(text.length);
+    return parse(text);
+  };
+  const tenant = freeze({
+    list(name, section, ...keys) {
+      const list = nameOf(name);
+      const part = nameOf(section);
+      if (list === undefined || part === undefined) return undefined;
+      // A key that is undefined, as what the call's data lack, is not the whole section.
+      if (keys.length === 0) return copyOf(lookups.section(list, part));
+      const key = nameOf(keys[0]);
+      return key === undefined ? undefined : lookups.value(list, part, key);
+    },
+    attribute_values(attribute) {
+      const name = nameOf(attribute);
+      return name === undefined ? undefined : copyOf(lookups.values(name));
+    },
+  });
+  freeze(tenant.list);
+  freeze(tenant.attribute_values);
+
   let event;
   let active = [];
-  let platform = {};
+  let platform = tenant;
   const loops = [];
 
   const fixed = (name, value) =>
@@ -189,7 +221,11 @@
       }));
       fixed('_data', deepFreeze(start));
     },
-    platform(objects) { platform = deepFreeze(objects); },
+    platform(objects) {
+      objects.list = tenant.list;
+      objects.attribute_values = tenant.attribute_values;
+      platform = deepFreeze(objects);
+    },
     event(value) { event = freeze(value); },
     active(ids) { active = ids; },
     declare(name) {
@@ -226,4 +262,4 @@
       for (const name of empty) global[name] = undefined;
     },
   };
-})()
+})

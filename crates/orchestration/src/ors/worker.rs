@@ -17,6 +17,7 @@ use contracts::v1;
 use contracts::v1::queue_outcome::Outcome;
 use infra::{Change, Clock, EventEntry, Position, SessionId};
 use model::{ConnId, EventName, Stamped, Subject, TenantId, Timestamp, Token};
+use net::configuration::TenantConfig;
 use runtime::fault::{Cause, FaultReport};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
@@ -183,6 +184,9 @@ struct Live {
     ahead: Arc<()>,
 }
 
+/// Reads the objects of a tenant as they are now; none while they are not known.
+pub(super) type ReadTenants = Arc<dyn Fn(&TenantId) -> Option<Arc<TenantConfig>> + Send + Sync>;
+
 /// State shared by all workers.
 #[derive(Clone)]
 pub(super) struct Sharing {
@@ -197,6 +201,8 @@ pub(super) struct Sharing {
     pub barred: Barred,
     /// Where fault reports are stored.
     pub reports: Reports,
+    /// What applications look up.
+    pub tenants: ReadTenants,
 }
 
 /// Sends fault reports to the task that stores them, so that script threads do not wait for the disk.
@@ -231,6 +237,7 @@ pub(super) struct Worker {
     out: Vec<Step>,
     barred: Barred,
     reports: Reports,
+    tenants: ReadTenants,
     /// Sessions changed since the thread last published its state.
     touched: HashSet<Key>,
 }
@@ -238,7 +245,7 @@ pub(super) struct Worker {
 impl Worker {
     /// A worker of the thread with number `life` in this slot.
     pub fn new(slot: Arc<Slot>, life: u32, steps: mpsc::Sender<Step>, shared: Sharing) -> Self {
-        let Sharing { clock, limits, metrics, sessions, trace, barred, reports } = shared;
+        let Sharing { clock, limits, metrics, sessions, trace, barred, reports, tenants } = shared;
         let (live, timers, touched) = (HashMap::new(), Timers::default(), HashSet::new());
         let (ended, past, out) = (VecDeque::new(), VecDeque::new(), Vec::new());
         Self {
@@ -257,6 +264,7 @@ impl Worker {
             out,
             barred,
             reports,
+            tenants,
             touched,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use infra::{Clock, SystemClock};
 use model::Timestamp;
-use orchestration::ecmascript::{Ecmascript, PlatformObjects, ScriptLimits};
+use orchestration::ecmascript::{Ecmascript, PlatformObjects, ReadTenant, ScriptLimits};
 use scxml::{Datamodel, Document, End, Limits, Output, Session, Value, Vocabulary};
 
 pub const T0: Timestamp = Timestamp::from_millis(1_000_000);
@@ -23,7 +23,8 @@ pub fn timed(limits: ScriptLimits, clock: Arc<dyn Clock>) -> Box<dyn Datamodel> 
     let start: Value = [("dnis", "+15550100")].into_iter().collect();
     let platform = Rc::new(RefCell::new(PlatformObjects::default()));
     platform.borrow_mut().set(Value::Map(vec![("ixn".into(), [("count", 1.0)].into_iter().collect())]));
-    Box::new(Ecmascript::new(limits, clock, start, platform).expect("the language fits the limit"))
+    let tenant: ReadTenant = Rc::new(|| None);
+    Box::new(Ecmascript::new(limits, clock, start, platform, &tenant).expect("the language fits the limit"))
 }
 
 pub fn document(text: &str) -> Arc<Document> {

@@ -3,6 +3,7 @@
 mod conformance;
 mod harness;
 mod hostile;
+mod lookups;
 mod natives;
 mod role;
 mod scripts;

@@ -1,12 +1,13 @@
 //! The role over real sockets: the test plays config, frontend and rq.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::Path as UrlPath;
+use axum::extract::{Path as UrlPath, Query};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use contracts::v1::routing_server::{Routing, RoutingServer};
@@ -101,12 +102,18 @@ const RQ: RoleSpec = RoleSpec {
 const HUGE: &str = "<scxml version='1.0' datamodel='ecmascript' xmlns:dialog='urn:trunkline:dialog'><datamodel><data id='text'/></datamodel>
     <state><transition event='interaction.present'><assign location='text' expr=\"'x'.repeat(1500000)\"/><dialog:play prompts=\"['welcome']\"/></transition></state></scxml>";
 
+/// Sends the call where a list says.
+const LOOKS_UP: &str = "<scxml version='1.0' datamodel='ecmascript' xmlns:ixn='urn:trunkline:interaction'><state>
+    <transition event='interaction.present'><ixn:redirect to=\"_genesys.list('Ways', 'acme', 'closed')\"/></transition>
+    <transition event='*'/></state></scxml>";
+
 async fn play_config(ctx: RoleContext) -> anyhow::Result<()> {
     async fn application(UrlPath((_, name)): UrlPath<(String, String)>) -> Json<JsonValue> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/applications");
         let document = match name.as_str() {
             "broken" => "<scxml version='1.0'><nonsense/></scxml>".to_owned(),
             "huge" => HUGE.to_owned(),
+            "looks-up" => LOOKS_UP.to_owned(),
             name => std::fs::read_to_string(folder.join(format!("{name}.scxml"))).expect("an example"),
         };
         Json(json!({ "name": name, "document": document }))
@@ -114,7 +121,22 @@ async fn play_config(ctx: RoleContext) -> anyhow::Result<()> {
     async fn point(UrlPath((_, number)): UrlPath<(String, String)>) -> Json<JsonValue> {
         Json(json!({ "number": number, "type": "route_point", "application": "x", "default_dn": "7199" }))
     }
+    async fn versions(Query(query): Query<HashMap<String, String>>) -> Json<JsonValue> {
+        if query.contains_key("etag") {
+            // Nothing changes.
+            std::future::pending::<()>().await;
+        }
+        Json(json!({ "etag": "first", "tenants": { "acme": "1-1" } }))
+    }
+    async fn objects(Query(query): Query<HashMap<String, String>>) -> Json<JsonValue> {
+        assert_eq!(query["kinds"], "list,business_attribute");
+        let ways = json!({ "name": "Ways", "sections": { "acme": { "closed": "7177" } } });
+        let listed = json!({ "kind": "list", "id": "Ways", "object": ways });
+        Json(json!({ "version": "1-1", "whole": true, "objects": [listed], "gone": [] }))
+    }
     let router = axum::Router::new()
+        .route("/versions", get(versions))
+        .route("/tenants/{tenant}/objects", get(objects))
         .route("/tenants", get(|| async { Json(json!(["acme"])) }))
         .route("/tenants/{tenant}/applications/{name}", get(application))
         .route("/tenants/{tenant}/dns/{dn}", get(point));
@@ -458,6 +480,18 @@ async fn taken_over(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonVa
     );
 }
 
+/// An application has the tenant's lists from its first line on.
+async fn goes_where_a_list_says(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonValue)>) {
+    let conn_id = ConnId(CONN.0 + 9);
+    let mut switch = Switch { stores: stores.clone(), call: call(conn_id), seq: 0 };
+    switch.enters("looks-up").await;
+    let (_, frame) = next(frames).await;
+    assert_eq!((frame["req"].as_str(), frame["OtherDN"].as_str()), (Some("TRouteCall"), Some("7177")));
+    // The call has left, and its session with it.
+    let reference = frame["ReferenceID"].as_u64().expect("a reference");
+    switch.says(EventName::RouteUsed, reference, |_| {}).await;
+}
+
 /// Records that cannot be restored: one that is damaged, one that is unreadable, and one that crashed two processes.
 /// They are moved to quarantine, and the calls that can still be identified take their default.
 async fn put_aside(stores: &Stores, frames: &mut mpsc::Receiver<(String, JsonValue)>) {
@@ -555,6 +589,7 @@ async fn a_call_runs_its_application_to_the_agent_and_a_broken_one_takes_the_def
     let (sender, mut frames) = mpsc::channel(64);
     FRAMES.set(sender).expect("one test uses it");
     let stores = installation().await;
+    goes_where_a_list_says(&stores, &mut frames).await;
 
     let mut switch = Switch { stores: stores.clone(), call: call(CONN), seq: 0 };
     switch.enters("sales").await;

@@ -7,14 +7,11 @@ use axum::response::{IntoResponse, Response};
 use contracts::provisioning::{FaultCode, ObjectKind};
 use contracts::v1;
 use net::http::Problem;
-use prost::Message as _;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tonic::{Code, Status};
 
-/// The metadata of a refusal of tenant that has its faults.
-const FAULTS_METADATA: &str = "trunkline-faults-bin";
 /// The id of the tenant itself, which has none: in a path something has to stand.
 const ITSELF: &str = "-";
 
@@ -69,7 +66,7 @@ impl From<Problem> for SetupRefusal {
 impl From<Status> for SetupRefusal {
     fn from(status: Status) -> Self {
         let message = status.message().to_owned();
-        let v1::ObjectFaults { faults, more } = faults_of(&status);
+        let v1::ObjectFaults { faults, more } = net::grpc::object_faults(&status);
         match status.code() {
             Code::NotFound => Problem::not_found(message).into(),
             Code::PermissionDenied => Problem::forbidden(message).into(),
@@ -126,12 +123,6 @@ fn stale(message: String, faults: &[v1::ObjectFault]) -> SetupRefusal {
     SetupRefusal::with(Problem::conflict(message), members)
 }
 
-/// The faults that a refusal of tenant names.
-pub(super) fn faults_of(status: &Status) -> v1::ObjectFaults {
-    let bytes = status.metadata().get_bin(FAULTS_METADATA).and_then(|value| value.to_bytes().ok());
-    bytes.and_then(|bytes| v1::ObjectFaults::decode(bytes).ok()).unwrap_or_default()
-}
-
 fn told(fault: &v1::ObjectFault) -> ShownFault {
     ShownFault {
         id: id_in_path(&fault.kind, &fault.id),
@@ -169,8 +160,6 @@ pub(super) fn document(json: &str) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
-    use tonic::metadata::MetadataValue;
-
     use super::*;
 
     fn status(code: Code, present_revision: Option<u64>) -> Status {
@@ -185,10 +174,8 @@ mod tests {
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
         };
-        let mut status = Status::new(code, "person ann agent.skills: there is no skill Patience");
-        let faults = v1::ObjectFaults { faults: vec![fault], more: 2 }.encode_to_vec();
-        status.metadata_mut().insert_bin(FAULTS_METADATA, MetadataValue::from_bytes(&faults));
-        status
+        let status = Status::new(code, "person ann agent.skills: there is no skill Patience");
+        net::grpc::with_object_faults(status, &v1::ObjectFaults { faults: vec![fault], more: 2 })
     }
 
     async fn answered(status: Status) -> (u16, Value) {

@@ -47,8 +47,10 @@ pub(super) struct ShownApiKeyRecord {
     made_at: String,
     /// When it ends by itself.
     expires_at: String,
-    /// When it was last exchanged for a token, to a minute; null: never.
+    /// When it was last used, to about two minutes; null: never.
     used_at: Option<String>,
+    /// From which address it was last used, of IPv6 from which network; null: it is not known, or not any more.
+    used_from: Option<String>,
     /// Null: it is not revoked.
     revoked_at: Option<String>,
 }
@@ -80,6 +82,7 @@ fn shown(record: v1::ApiKeyRecord) -> ShownApiKeyRecord {
         made_at: at(record.made_ms),
         expires_at: at(record.ends_ms),
         used_at: perhaps(record.used_ms),
+        used_from: Some(record.used_from).filter(|address| !address.is_empty()),
         revoked_at: perhaps(record.revoked_ms),
     }
 }
@@ -159,8 +162,8 @@ mod tests {
         let record = v1::ApiKeyRecord { id: "x".to_owned(), made_ms: 1, ends_ms: 2, ..v1::ApiKeyRecord::default() };
         let shown = json!(shown(record));
         assert_eq!(
-            (&shown["used_at"], &shown["revoked_at"], &shown["client"]),
-            (&json!(null), &json!(null), &json!(null))
+            (&shown["used_at"], &shown["revoked_at"], &shown["client"], &shown["used_from"]),
+            (&json!(null), &json!(null), &json!(null), &json!(null))
         );
         assert_eq!(shown["made_at"], "1970-01-01T00:00:00.001000Z");
     }

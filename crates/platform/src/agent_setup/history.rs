@@ -28,8 +28,14 @@ pub(super) struct HistoryQuery {
 enum ShownWay {
     /// A whole tenant's file.
     Import,
-    /// Single objects, by a page or a program.
+    /// Single objects, by a program at port 8888 itself, or by a person who chooses another password.
     Grpc,
+    /// Single objects, by a page of Agent Setup.
+    Page,
+    /// Single objects, by a program that asks agent-setup.
+    Rest,
+    /// People, by a provisioning agent.
+    Scim,
     /// Single objects, by the command line.
     CommandLine,
     /// A whole tenant, put back from a snapshot.
@@ -60,6 +66,12 @@ struct ShownHistory {
     by: String,
     /// By which way.
     way: ShownWay,
+    /// The client of the token; empty if it is not known.
+    client: String,
+    /// The browser's session, the sign-in at a program, or the id of an API key; empty if it is not known.
+    session: String,
+    /// The address that it came from; empty if it is not known.
+    source: String,
     kind: String,
     id: String,
     /// As it was; null if it was not there.
@@ -87,6 +99,9 @@ fn shown(entry: v1::ObjectHistoryEntry) -> ShownHistory {
         at: rfc3339(Timestamp::from_millis(entry.changed_ms)),
         by: entry.changed_by,
         way: ShownWay::named(entry.way),
+        client: entry.client,
+        session: entry.session,
+        source: entry.source,
         id: id_in_path(&entry.kind, &entry.id),
         kind: entry.kind,
         before: document(&entry.before),

@@ -1,21 +1,29 @@
-//! What becomes of API keys after they were made: their uses are noted, what was revoked is told to every role, and what ended long ago is
-//! forgotten. Keys are revoked by role tenant and by the command line; both write it into the database (own-08), which is looked at all the
-//! time.
+//! What becomes of API keys after they were made: their uses are noted, those too of which the web edge tells, what was revoked is told to
+//! every role, and what ended long ago is forgotten. Keys are revoked by role tenant and by the command line; both write it into the
+//! database (own-08), which is looked at all the time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use futures::future::join_all;
 use identity::grant::ACCESS_LIFE;
 use infra::bounds::API_KEY_KEPT;
-use infra::{ApiKey, StoreError};
+use infra::{ApiKey, KeptApiKey, StoreError};
 use model::{TenantId, Timestamp};
 use tokio::time::Instant;
 
-use super::Auth;
+use super::answers::{self, Trouble};
+use super::source::RequestSource;
 use super::store::SignInStore;
+use super::{Auth, first_party};
+use crate::key_uses::{ADDRESSES_MAX, KEYS_MAX, ToldKeyUses, UsedKey};
 
 /// How often it is looked which keys were revoked: with what it takes until every role reads it, less than two seconds.
 const LOOKED_EACH: Duration = Duration::from_millis(500);
@@ -111,6 +119,44 @@ pub(super) async fn note_use(auth: &Auth, tenant: &TenantId, key: &ApiKey, now: 
     if let Err(error) = auth.ctx.stores.api_keys.note_api_key_use(tenant, &key.id, now, unless_since).await {
         tracing::warn!(%error, %tenant, id = key.id, "it cannot be noted now that an API key is used");
     }
+}
+
+/// What has happened to a key.
+pub(super) fn about(event: SignInEvent, key: &ApiKey) -> SignInRecord {
+    let record = SignInRecord { client: key.client.clone(), ..SignInRecord::of(event) };
+    record.by_way(SignInWay::ApiKey).about_api_key(&key.id)
+}
+
+/// `POST /api-keys/uses`: the web edge tells of uses of keys of which it had tokens. Nobody else is believed.
+pub(super) async fn take_uses(State(auth): State<Arc<Auth>>, headers: HeaderMap, body: Bytes) -> Response {
+    if !first_party::has_proof(&auth, &headers) {
+        return answers::no_token("the web edge alone tells of uses of API keys");
+    }
+    let told = match serde_json::from_slice::<ToldKeyUses>(&body) {
+        Ok(told) if told.keys.len() <= KEYS_MAX => told,
+        Ok(_) => return answers::refused(StatusCode::BAD_REQUEST, "keys: they are more than are taken at a time"),
+        Err(_) => return answers::refused(StatusCode::BAD_REQUEST, "keys: they cannot be read"),
+    };
+    for used in &told.keys {
+        if let Err(error) = note_told(&auth, used).await {
+            return Trouble::from(error).into_response();
+        }
+    }
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn note_told(auth: &Auth, used: &UsedKey) -> Result<(), StoreError> {
+    let found = auth.ctx.stores.api_keys.find_api_key(&used.id).await?;
+    let Some(KeptApiKey { tenant, key, .. }) = found else { return Ok(()) };
+    // Clocks differ, and nothing is used later than now.
+    let at = |ms: u64| Timestamp::from_millis(ms).min(auth.now());
+    note_use(auth, &tenant, &key, at(used.used_ms)).await;
+    for from in used.from.iter().take(ADDRESSES_MAX) {
+        let (source, record) =
+            (RequestSource::told(from.address, &from.user_agent), about(SignInEvent::ApiKeyUsed, &key));
+        auth.note_at(&tenant, &source, at(from.at_ms), SignInRecord { times: from.times, ..record });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -130,7 +130,12 @@ impl AuditTasks {
 impl Auth {
     /// Notes what has happened at a request about that tenant; what is of no tenant is of the installation.
     pub(super) fn note(&self, tenant: &TenantId, source: &RequestSource, record: SignInRecord) {
-        let (at, source, user_agent) = (self.now(), source.address.clone(), source.user_agent.clone());
+        self.note_at(tenant, source, self.now(), record);
+    }
+
+    /// Notes what has happened then.
+    pub(super) fn note_at(&self, tenant: &TenantId, source: &RequestSource, at: Timestamp, record: SignInRecord) {
+        let (source, user_agent) = (source.address.clone(), source.user_agent.clone());
         let record = SignInRecord { at, source, user_agent, ..record };
         self.hand_over(Noticed { tenant: tenant.clone(), record });
     }

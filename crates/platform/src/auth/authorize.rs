@@ -16,13 +16,14 @@ use identity::oauth_error::ErrorCode;
 use identity::scope;
 use identity::secret::Digest;
 use model::TenantId;
+use runtime::ApiFamily;
 use serde_json::Value;
 
 use super::answers::{self, Trouble};
 use super::parameters::Parameters;
 use super::session::SignedIn;
 use super::source::RequestSource;
-use super::{Auth, client_login, first_party, issue, page, session};
+use super::{Auth, client_login, first_party, issue, page, resource, session};
 
 /// The longest query: it travels through the sign-in page and back. The longest `state` has room in it.
 const QUERY_BYTES_MAX: usize = 8_192;
@@ -99,6 +100,10 @@ async fn decide(
         Err(AuthorizationRefusal::Shown(fault)) => return Ok(page::fault(StatusCode::BAD_REQUEST, fault)),
         Err(AuthorizationRefusal::SentOn(refusal)) => return Ok(sent_on(auth, &refusal)),
     };
+    let asked_for = match resource::asked(auth.issuer(), parameters) {
+        Ok(families) => families,
+        Err(description) => return Ok(invalid_target(auth, request, description)),
+    };
     // The check has refused a request without a client.
     let Some((tenant, client)) = found else { return Ok(Trouble::Away.into_response()) };
     // Somebody of another tenant is nobody here.
@@ -108,7 +113,10 @@ async fn decide(
         Some(signed_in) if is_about_another(&signed_in, parameters) => {
             Ok(login_required(auth, request, "somebody else is signed in than id_token_hint says"))
         }
-        Some(signed_in) => code_for(auth, &tenant, &client, request, &signed_in).await,
+        Some(signed_in) => {
+            let request = CodeRequest { request, families: asked_for.as_deref() };
+            code_for(auth, &tenant, &client, request, &signed_in).await
+        }
         None if request.is_silent => Ok(login_required(auth, request, "nobody is signed in")),
         None => Ok(to_sign_in(parameters)),
     }
@@ -145,11 +153,23 @@ fn login_required(auth: &Auth, request: AuthorizationRequest, description: &'sta
     sent_on(auth, &SentOn { redirect_uri, error: ErrorCode::LoginRequired, description, state })
 }
 
+fn invalid_target(auth: &Auth, request: AuthorizationRequest, description: &'static str) -> Response {
+    let AuthorizationRequest { redirect_uri, state, .. } = request;
+    sent_on(auth, &SentOn { redirect_uri, error: ErrorCode::InvalidTarget, description, state })
+}
+
+/// A request that may get a code.
+struct CodeRequest<'a> {
+    request: AuthorizationRequest,
+    /// For which APIs the tokens may be; `None`: for all of the scope.
+    families: Option<&'a [ApiFamily]>,
+}
+
 async fn code_for(
     auth: &Auth,
     tenant: &TenantId,
     client: &ClientRules,
-    request: AuthorizationRequest,
+    CodeRequest { request, families }: CodeRequest<'_>,
     signed_in: &SignedIn,
 ) -> Result<Response, Trouble> {
     let rights = issue::rights_at(auth, tenant, client, &signed_in.person).await?;
@@ -161,6 +181,11 @@ async fn code_for(
             state: request.state,
         };
         return Ok(sent_on(auth, &refusal));
+    };
+    // What is left out now, no token of this sign-in has later (RFC 8707 section 2.1).
+    let scope = match resource::narrowed(&scope, families) {
+        Ok(access) => access.scope,
+        Err(description) => return Ok(invalid_target(auth, request, description)),
     };
     let secret = auth.secret();
     let code = Code {
@@ -174,7 +199,7 @@ async fn code_for(
         nonce: request.nonce,
         authenticated_at: signed_in.session.authenticated_at,
         by_two_factors: signed_in.session.by_two_factors,
-        by_provider: signed_in.session.is_by_provider_or_passkey(),
+        by_provider_or_passkey: signed_in.session.is_by_provider_or_passkey(),
         session: signed_in.session.id.clone(),
         sign_in: auth.id(),
         until: auth.now() + code::LIFE,

@@ -212,7 +212,7 @@ mod tests {
             session: None,
             authenticated_at: Timestamp::ZERO,
             by_two_factors: false,
-            by_provider: false,
+            by_provider_or_passkey: false,
             audience: audience.to_owned(),
             ends_at: Timestamp::ZERO,
             current: Digest::of("token"),

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contracts::provisioning as configured;
 use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
+use identity::api_key::ShownApiKey;
 use identity::client::{ClientRules, GrantType};
 use identity::client_assertion::AssertionUse;
 use identity::oauth_error::ErrorCode;
@@ -48,6 +49,28 @@ enum ClientProof {
     Nothing,
     Secret(String),
     Assertion(String),
+}
+
+/// An API key that a program shows as the secret of a client whose id is the key's.
+pub(super) struct KeyAsClient {
+    /// The key.
+    pub key: String,
+    /// Whether it is shown by `Authorization`.
+    pub is_basic: bool,
+}
+
+/// The API key of a request, where it shows one as a client shows its secret. Whether it is right is not said.
+///
+/// # Errors
+/// If the request names no client, or shows itself in two ways.
+pub(super) fn key_as_client(headers: &HeaderMap, form: &Parameters) -> Result<Option<KeyAsClient>, OAuthError> {
+    let ShownClient { id, proof, is_basic } = credentials(headers, form)?;
+    Ok(match proof {
+        ClientProof::Secret(key) if ShownApiKey::read(&key).is_some_and(|shown| shown.id == id) => {
+            Some(KeyAsClient { key, is_basic })
+        }
+        _ => None,
+    })
 }
 
 /// The client of a request.
@@ -279,6 +302,9 @@ fn form_decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use identity::api_key::MintedApiKey;
+    use model::entropy::Seeded;
+
     use super::*;
 
     fn read(authorization: Option<&str>, form: &str) -> Result<(String, Option<String>), OAuthError> {
@@ -307,6 +333,30 @@ mod tests {
         assert_eq!(read(Some("Bearer x"), "client_id=app").unwrap(), app(None));
         let typed = format!("client_assertion_type={}&client_assertion=a.b.c", client_assertion::TYPE);
         assert_eq!(read(None, &format!("{typed}&client_id=app")).unwrap(), app(Some("assertion a.b.c")));
+    }
+
+    #[test]
+    fn an_api_key_is_a_client_under_its_own_id_alone() {
+        let key = MintedApiKey::mint(&mut Seeded::new(7));
+        let shown = |authorization: Option<String>, form: String| {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = authorization {
+                headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+            }
+            let found = key_as_client(&headers, &Parameters::read(form.as_bytes()).unwrap()).ok()??;
+            Some((found.key, found.is_basic))
+        };
+        let (id, text) = (&key.id, &key.text);
+        assert_eq!(shown(Some(basic_of(&format!("{id}:{text}"))), String::new()), Some((text.clone(), true)));
+        assert_eq!(shown(None, format!("client_id={id}&client_secret={text}")), Some((text.clone(), false)));
+        for form in [
+            format!("client_id=app&client_secret={text}"),
+            format!("client_id={id}&client_secret={text}x"),
+            format!("client_id={id}"),
+            format!("client_secret={text}"),
+        ] {
+            assert_eq!(shown(None, form.clone()), None, "{form}");
+        }
     }
 
     #[test]

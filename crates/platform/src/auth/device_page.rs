@@ -93,7 +93,7 @@ async fn submitted(auth: &Auth, browser: RequestBrowser<'_>, typed: &Parameters)
             scope: granted,
             authenticated_at: signed_in.session.authenticated_at,
             by_two_factors: signed_in.session.by_two_factors,
-            by_provider: signed_in.session.is_by_provider_or_passkey(),
+            by_provider_or_passkey: signed_in.session.is_by_provider_or_passkey(),
             sign_in: auth.id(),
         }),
         Some("deny") => DeviceDecision::Denied,

@@ -11,7 +11,7 @@ use identity::public_key::SignatureAlgorithm;
 use identity::{pkce, scope};
 use serde_json::{Value, json};
 
-use super::{Auth, cors};
+use super::{Auth, cors, resource};
 
 /// How long clients may keep both: a key is announced longer than that before it signs.
 const CACHED: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
@@ -44,6 +44,8 @@ fn described(issuer: &str) -> Value {
         "end_session_endpoint": at("/sign-out"),
         "jwks_uri": at("/oauth/jwks"),
         "scopes_supported": scopes.collect::<Vec<_>>(),
+        // RFC 9728 section 4: what `resource` may name (RFC 8707), besides the families.
+        "protected_resources": resource::addresses(issuer),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
@@ -86,6 +88,8 @@ mod tests {
                 assert!(value.as_str().is_some_and(|url| url.starts_with(&format!("{issuer}/"))), "{name}");
             }
         }
+        let resources = document["protected_resources"].as_array().unwrap();
+        assert!(resources.contains(&json!("https://centre.example/api/voice/v1")), "{resources:?}");
         let scopes = document["scopes_supported"].as_array().unwrap();
         assert!(scopes.contains(&json!("openid")) && !scopes.contains(&json!(runtime::token::ROLE_SCOPE)));
         assert!(scopes.contains(&json!("webhooks")) && !scopes.contains(&json!("operate")));

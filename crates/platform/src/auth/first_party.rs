@@ -39,7 +39,7 @@ pub(super) fn at_this_machine(mut rules: ClientRules, asked: Option<&str>) -> Cl
 /// Whether the role that holds its tokens asks.
 pub(super) fn has_proof(auth: &Auth, headers: &HeaderMap) -> bool {
     let token = session::bearer(headers);
-    let caller = token.and_then(|token| auth.ctx.tokens.verify(token, auth.ctx.spec.name).ok());
+    let caller = token.and_then(|token| auth.ctx.tokens.verify(token, auth.ctx.spec.name, &[]).ok());
     caller.is_some_and(|caller| caller.role() == Some(HOLDER))
 }
 

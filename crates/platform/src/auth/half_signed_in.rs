@@ -9,6 +9,7 @@ use contracts::provisioning::{Person, Secret};
 use identity::secret::Digest;
 use model::{TenantId, Timestamp};
 
+use super::page::second_factor::ShownTexts;
 use super::people;
 
 /// How long the second factor may take.
@@ -55,11 +56,12 @@ impl HalfSignedIn {
         (now.as_secs() < until_s).then_some(Self { tenant, user, provider, until_s })
     }
 
-    /// The name of the form of that person; with the secret of an app, of the one in which the person takes it over; with the challenge for a
-    /// passkey, of the one that asks for it.
-    pub fn form(&self, person: &Person, secret: &str) -> String {
+    /// The name of the forms of that person on a page: with the secret of an app, and what a passkey would be, of the one at which one of
+    /// them is set up; with the challenge for a passkey alone, of the one that asks for it.
+    pub fn form(&self, person: &Person, of: ShownTexts<'_>) -> String {
         let second_factor = person.second_factor.as_ref().map_or("", Secret::reveal);
-        let all = [self.text().as_str(), people::credential(person).text().as_str(), second_factor, secret].join("\0");
+        let (half, credential, of) = (self.text(), people::credential(person).text(), of.text());
+        let all = [half.as_str(), credential.as_str(), second_factor, of.as_str()].join("\0");
         format!("{FORM}/{}", Digest::of(&all).text())
     }
 }
@@ -95,17 +97,19 @@ mod tests {
 
     #[test]
     fn its_form_is_another_one_when_anything_of_it_is_another() {
-        let form = begun().form(&ann(), "");
+        let (none, of) = (ShownTexts::default(), |secret, challenge| ShownTexts { secret, challenge, handle: "" });
+        let form = begun().form(&ann(), none);
         let later = HalfSignedIn { until_s: begun().until_s + 1, ..begun() };
         let password = Person { password: Some(Secret("$argon2id$y".to_owned())), ..ann() };
         let enrolled = Person { second_factor: Some(Secret("sealed:AAAA".to_owned())), ..ann() };
         for other in [
-            later.form(&ann(), ""),
-            begun().form(&password, ""),
-            begun().form(&enrolled, ""),
-            begun().form(&ann(), "SECRET"),
+            later.form(&ann(), none),
+            begun().form(&password, none),
+            begun().form(&enrolled, none),
+            begun().form(&ann(), of("SECRET", "")),
         ] {
             assert_ne!(other, form);
         }
+        assert_ne!(begun().form(&ann(), of("SECRET", "")), begun().form(&ann(), of("", "SECRET")));
     }
 }

@@ -49,7 +49,7 @@ pub(super) async fn introspect(
 
 /// Whether a role of the installation asks (RFC 7662 section 2.1: by a bearer token of its own).
 fn is_role(auth: &Auth, headers: &HeaderMap) -> bool {
-    let caller = session::bearer(headers).and_then(|token| auth.ctx.tokens.verify(token, auth.ctx.spec.name).ok());
+    let caller = session::bearer(headers).and_then(|token| auth.ctx.tokens.verify(token, auth.ctx.spec.name, &[]).ok());
     caller.is_some_and(|caller| caller.role().is_some())
 }
 

@@ -14,13 +14,16 @@ use identity::oauth_error::ErrorCode;
 use identity::scope::{self, Privilege};
 use identity::secret::Digest;
 use model::{TenantId, Timestamp};
+use runtime::ApiFamily;
 use runtime::caller::Tie;
-use runtime::token::{ACCESS_TOKEN, Claims, EVERY_ROLE, ID_TOKEN, TokenError};
+use runtime::token::{ACCESS_TOKEN, Audience, Claims, ID_TOKEN, TokenError};
 use serde::Serialize;
 
 use super::answers::{OAuthError, Trouble, not_stored};
 use super::client_login::ClientLogin;
 use super::metrics::Grant;
+use super::parameters::Parameters;
+use super::resource::{self, TokenAccess};
 use super::{Auth, first_party, people};
 
 /// Lifetime of an ID token: it is read once, when it comes.
@@ -95,13 +98,16 @@ pub(super) struct PersonClaims {
 pub(super) struct TokenBearer<'a> {
     pub person: &'a Person,
     pub rights: &'a Rights,
+    /// Of the sign-in: what its next tokens may have.
     pub scope: &'a str,
+    /// Of the access token.
+    pub access: &'a TokenAccess,
     /// `sid`
     pub id: &'a str,
     pub authenticated_at: Timestamp,
     pub by_two_factors: bool,
     /// Whether a provider or a passkey has said who the person is.
-    pub by_provider: bool,
+    pub by_provider_or_passkey: bool,
     pub nonce: Option<&'a str>,
 }
 
@@ -178,15 +184,15 @@ pub(super) fn answer(
         false => None,
     };
     let answer =
-        TokenAnswer { refresh_token, id_token, ..TokenAnswer::of(access_token, ACCESS_LIFE, sign_in.scope.to_owned()) };
+        TokenAnswer { refresh_token, id_token, ..TokenAnswer::of(access_token, ACCESS_LIFE, &sign_in.access.scope) };
     Ok(answered(auth, &answer, grant))
 }
 
 /// Answers with the token of a client itself.
-pub(super) fn answer_client(auth: &Auth, login: &ClientLogin, scope: &str) -> Result<Response, OAuthError> {
+pub(super) fn answer_client(auth: &Auth, login: &ClientLogin, access: &TokenAccess) -> Result<Response, OAuthError> {
     let sub = format!("client/{}", login.client.id);
-    let token = auth.token_issuer.sign(&claims(auth, login, sub, scope), ACCESS_TOKEN).map_err(unsigned)?;
-    let answer = TokenAnswer::of(token, ACCESS_LIFE, scope.to_owned());
+    let token = auth.token_issuer.sign(&claims(auth, login, sub, access), ACCESS_TOKEN).map_err(unsigned)?;
+    let answer = TokenAnswer::of(token, ACCESS_LIFE, &access.scope);
     Ok(answered(auth, &answer, GrantType::ClientCredentials))
 }
 
@@ -201,16 +207,21 @@ pub(super) struct ApiKeyBearer<'a> {
     pub ends_at: Timestamp,
 }
 
-/// Answers with the token of an API key.
-pub(super) fn answer_api_key(auth: &Auth, key: &ApiKeyBearer<'_>, scope: String) -> Result<Response, OAuthError> {
+/// Answers with the token of an API key, got by that grant.
+pub(super) fn answer_api_key(
+    auth: &Auth,
+    key: &ApiKeyBearer<'_>,
+    access: &TokenAccess,
+    grant: GrantType,
+) -> Result<Response, OAuthError> {
     let now = auth.now();
     let life = ACCESS_LIFE.min(key.ends_at.since(now));
     let claims = Claims {
         iss: auth.issuer().to_owned(),
         tenant: key.tenant.to_string(),
         sub: api_key::subject(key.id),
-        scope: scope.clone(),
-        aud: EVERY_ROLE.to_owned(),
+        scope: access.scope.clone(),
+        aud: access.audience.clone(),
         exp: (now + life).as_secs(),
         sid: Some(key.id.to_owned()),
         jti: Some(auth.id()),
@@ -219,13 +230,14 @@ pub(super) fn answer_api_key(auth: &Auth, key: &ApiKeyBearer<'_>, scope: String)
         ..Claims::default()
     };
     let token = auth.token_issuer.sign(&claims, ACCESS_TOKEN).map_err(unsigned)?;
-    let answer = TokenAnswer { issued_token_type: Some(ACCESS_TOKEN_TYPE), ..TokenAnswer::of(token, life, scope) };
-    Ok(answered(auth, &answer, GrantType::TokenExchange))
+    let issued_token_type = (grant == GrantType::TokenExchange).then_some(ACCESS_TOKEN_TYPE);
+    let answer = TokenAnswer { issued_token_type, ..TokenAnswer::of(token, life, &access.scope) };
+    Ok(answered(auth, &answer, grant))
 }
 
 impl TokenAnswer {
     /// With that access token alone.
-    fn of(access_token: String, life: Duration, scope: String) -> Self {
+    fn of(access_token: String, life: Duration, scope: &str) -> Self {
         Self {
             access_token,
             // In lower case, as the published programs compare it; RFC 6749 section 7.1 lets case not matter.
@@ -233,7 +245,7 @@ impl TokenAnswer {
             expires_in: life.as_secs(),
             refresh_token: None,
             id_token: None,
-            scope,
+            scope: scope.to_owned(),
             issued_token_type: None,
         }
     }
@@ -249,14 +261,14 @@ fn unsigned(error: TokenError) -> OAuthError {
     OAuthError::from(Trouble::Away)
 }
 
-fn claims(auth: &Auth, login: &ClientLogin, sub: String, scope: &str) -> Claims {
+fn claims(auth: &Auth, login: &ClientLogin, sub: String, access: &TokenAccess) -> Claims {
     let now = auth.now();
     Claims {
         iss: auth.issuer().to_owned(),
         tenant: login.tenant.to_string(),
         sub,
-        scope: scope.to_owned(),
-        aud: EVERY_ROLE.to_owned(),
+        scope: access.scope.clone(),
+        aud: access.audience.clone(),
         exp: (now + ACCESS_LIFE).as_secs(),
         jti: Some(auth.id()),
         iat: Some(now.as_secs()),
@@ -271,7 +283,7 @@ fn access_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> 
         sid: Some(sign_in.id.to_owned()),
         dn: tie.map(|tie| tie.dn.to_string()),
         agent: tie.and_then(|tie| Some(tie.agent.as_ref()?.to_string())),
-        ..claims(auth, login, subject(sign_in.person), sign_in.scope)
+        ..claims(auth, login, subject(sign_in.person), sign_in.access)
     };
     auth.token_issuer.sign(&claims, ACCESS_TOKEN)
 }
@@ -285,7 +297,7 @@ fn id_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> Resu
         iat: now.as_secs(),
         exp: (now + ID_LIFE).as_secs(),
         auth_time: sign_in.authenticated_at.as_secs(),
-        amr: match (sign_in.by_provider, sign_in.by_two_factors) {
+        amr: match (sign_in.by_provider_or_passkey, sign_in.by_two_factors) {
             (false, false) => &["pwd"],
             (false, true) => &["pwd", "otp"],
             (true, false) => &[],
@@ -352,7 +364,7 @@ pub(super) async fn begin_family(
         session,
         authenticated_at: sign_in.authenticated_at,
         by_two_factors: sign_in.by_two_factors,
-        by_provider: sign_in.by_provider,
+        by_provider_or_passkey: sign_in.by_provider_or_passkey,
         audience: login.presented.clone(),
         ends_at,
         current: token.digest,
@@ -370,4 +382,21 @@ pub(super) async fn begin_family(
 pub(super) fn granted(rights: &Rights, asked: Option<&str>) -> Result<String, OAuthError> {
     scope::granted(rights.scopes.iter().copied(), asked)
         .ok_or(OAuthError::new(ErrorCode::InvalidScope, "nothing of that scope may be granted"))
+}
+
+/// What an access token opens that a client asks for, of a scope that may be granted: what the request names by `resource`, or all.
+///
+/// # Errors
+/// `invalid_target` if nothing of the scope is for what is named.
+pub(super) fn access(
+    auth: &Auth,
+    login: &ClientLogin,
+    form: &Parameters,
+    scope: &str,
+) -> Result<TokenAccess, OAuthError> {
+    if first_party::is_meant(&login.client.id) {
+        // Our own pages ask every API, each of which says what the person may not. Their tokens stay within the installation.
+        return Ok(TokenAccess { scope: scope.to_owned(), audience: Audience::of_families(ApiFamily::ALL) });
+    }
+    resource::access(auth.issuer(), form, scope)
 }

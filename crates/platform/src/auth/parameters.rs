@@ -1,7 +1,9 @@
-//! The parameters of a query or a form: each at most once (RFC 6749 section 3.1).
+//! The parameters of a query or a form: each at most once (RFC 6749 section 3.1), but for `resource` (RFC 8707 section 2).
 
 use axum::http::{HeaderMap, header};
 
+/// The parameter that may come several times.
+pub(super) const RESOURCE: &str = "resource";
 /// The most parameters of a request.
 const PARAMETERS_MAX: usize = 64;
 
@@ -20,7 +22,7 @@ impl Parameters {
             if parameters.len() >= PARAMETERS_MAX {
                 return Err("there are too many parameters");
             }
-            if parameters.iter().any(|(other, _)| *other == name) {
+            if name != RESOURCE && parameters.iter().any(|(other, _)| *other == name) {
                 return Err("a parameter is repeated");
             }
             parameters.push((name.into_owned(), value.into_owned()));
@@ -52,6 +54,11 @@ impl Parameters {
         self.0.iter().find(|(other, value)| other == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
+    /// The values of one that may come several times.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(other, value)| other == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
     /// As a query, without some of them.
     pub fn query_without(&self, names: &[&str]) -> String {
         let kept = self.0.iter().filter(|(name, _)| !names.contains(&name.as_str()));
@@ -70,6 +77,9 @@ mod tests {
         assert_eq!(read.query_without(&["b"]), "a=1+2&c=%26");
         assert_eq!(Parameters::read(b"a=1&a=1").err(), Some("a parameter is repeated"));
         assert!(Parameters::read("&x".repeat(2).as_bytes()).is_err());
+        let several = Parameters::read(b"resource=a&resource=&resource=b").unwrap();
+        assert_eq!(several.all("resource").collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(several.query_without(&[]), "resource=a&resource=&resource=b");
     }
 
     #[test]

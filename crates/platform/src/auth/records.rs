@@ -141,7 +141,7 @@ impl StoredRecord for Code {
             until_us: self.until.as_micros(),
             credential: self.credential.as_bytes().to_vec().into(),
             second_factor: self.by_two_factors,
-            by_provider: self.by_provider,
+            by_provider: self.by_provider_or_passkey,
         }
     }
 
@@ -163,7 +163,7 @@ impl StoredRecord for Code {
             nonce: message.nonce,
             authenticated_at: at(message.authenticated_at_us),
             by_two_factors: message.second_factor,
-            by_provider: message.by_provider,
+            by_provider_or_passkey: message.by_provider,
             session: message.session,
             sign_in: message.sign_in,
             until: at(message.until_us),
@@ -193,7 +193,7 @@ impl StoredRecord for Family {
             superseded: superseded.collect(),
             credential: self.credential.as_bytes().to_vec().into(),
             second_factor: self.by_two_factors,
-            by_provider: self.by_provider,
+            by_provider: self.by_provider_or_passkey,
             audience: self.audience.clone(),
         }
     }
@@ -214,7 +214,7 @@ impl StoredRecord for Family {
             session: message.session,
             authenticated_at: at(message.authenticated_at_us),
             by_two_factors: message.second_factor,
-            by_provider: message.by_provider,
+            by_provider_or_passkey: message.by_provider,
             audience: message.audience,
             ends_at: at(message.ends_at_us),
             current,
@@ -236,7 +236,7 @@ impl StoredRecord for DeviceGrant {
                 authenticated_at_us: allowance.authenticated_at.as_micros(),
                 sign_in: allowance.sign_in.clone(),
                 second_factor: allowance.by_two_factors,
-                by_provider: allowance.by_provider,
+                by_provider: allowance.by_provider_or_passkey,
             }),
             DeviceDecision::Pending | DeviceDecision::Denied => None,
         };
@@ -260,7 +260,7 @@ impl StoredRecord for DeviceGrant {
                 scope: allowance.scope,
                 authenticated_at: at(allowance.authenticated_at_us),
                 by_two_factors: allowance.second_factor,
-                by_provider: allowance.by_provider,
+                by_provider_or_passkey: allowance.by_provider,
                 sign_in: allowance.sign_in,
             }),
             None if !message.denied => DeviceDecision::Pending,
@@ -336,7 +336,7 @@ mod tests {
             nonce: Some("n".to_owned()),
             authenticated_at: at(1),
             by_two_factors: true,
-            by_provider: true,
+            by_provider_or_passkey: true,
             session: "s".to_owned(),
             sign_in: "i".to_owned(),
             until: at(2),
@@ -365,7 +365,7 @@ mod tests {
             scope: "calls:read".into(),
             authenticated_at: at(1),
             by_two_factors: true,
-            by_provider: true,
+            by_provider_or_passkey: true,
             sign_in: "i".into(),
         };
         for decision in [DeviceDecision::Pending, DeviceDecision::Denied, DeviceDecision::Allowed(allowance)] {
@@ -382,7 +382,7 @@ mod tests {
             session: Some("s".into()),
             authenticated_at: at(1),
             by_two_factors: true,
-            by_provider: true,
+            by_provider_or_passkey: true,
             audience: "acme/app".into(),
             ends_at: at(9),
             current: Digest::of("now"),

@@ -18,8 +18,10 @@ use super::answers::{self, Trouble};
 use super::browser::RequestBrowser;
 use super::cookies::{Cookie, SessionCookie};
 use super::form_request::FormRequest;
-use super::page::second_factor::{self as pages, NewApp, OwnPasskeys, OwnSecondFactor, ShownCodes};
+use super::made_passkey::CHANGED;
+use super::page::second_factor::{self as pages, NewApp, OwnPasskeys, OwnSecondFactor, ShownCodes, ShownTexts};
 use super::parameters::Parameters;
+use super::passkeys::PASSKEYS_MAX;
 use super::person_login::{self, PersonLogin};
 use super::second_factor::{self, CodeLogin, Enrolment, NewRecoveryCodes};
 use super::session::{self, SignedIn};
@@ -27,12 +29,11 @@ use super::sign_in::{WRONG_CODE, WRONG_FIRST_CODE};
 use super::source::RequestSource;
 use super::store::{AskingSignIn, ShownProof};
 use super::tenancy::Named;
-use super::{Auth, issue, page, passkeys};
+use super::{Auth, issue, page};
 
 /// The name of its form, and where the sign-in page leads that was asked for it.
 const FORM: &str = "second-factor";
 const WRONG_PASSWORD: &str = "The password is wrong.";
-const CHANGED: &str = "The second factor was changed meanwhile. Please try again.";
 const REQUIRED: &str = "You may not sign in with the password alone.";
 const NOT_LATELY: &str = "You have signed in too long ago for that, or without a second factor. Please sign in again.";
 /// Who has signed in within that time may do what else a code is asked for, and change passkeys.
@@ -46,16 +47,6 @@ struct OwnRequest<'a> {
     signed_in: &'a SignedIn,
     /// That of the app that may be taken over.
     secret: &'a TotpSecret,
-}
-
-/// What the forms of the page are of: they come back together, or not at all.
-#[derive(Clone, Copy)]
-struct ShownTexts<'a> {
-    /// Of the app that may be taken over.
-    secret: &'a str,
-    /// Of the passkey that may be made; empty where none may.
-    challenge: &'a str,
-    handle: &'a str,
 }
 
 impl OwnRequest<'_> {
@@ -102,11 +93,9 @@ pub(super) async fn submit(State(auth): State<Arc<Auth>>, form: FormRequest) -> 
     let submitted = async {
         let signed_in = session::of_browser(&auth, browser.headers, browser.source).await?;
         let Some(signed_in) = signed_in else { return Ok(sign_in(&auth, browser)) };
-        let texts = ["secret", "challenge", "handle"].map(|name| typed.get(name).unwrap_or_default());
-        let [secret, challenge, handle] = texts;
-        let form = form_of(&signed_in, ShownTexts { secret, challenge, handle });
-        let is_ours = browser.has_sent(&auth, &form, typed);
-        let shown = TotpSecret::parse(secret);
+        let texts = ShownTexts::read(typed);
+        let is_ours = browser.has_sent(&auth, &form_of(&signed_in, texts), typed);
+        let shown = TotpSecret::parse(texts.secret);
         let is_ours = is_ours && shown.is_some();
         let secret = shown.filter(|_| is_ours).unwrap_or_else(|| second_factor::new_secret(&auth));
         let request = OwnRequest { auth: &auth, browser, signed_in: &signed_in, secret: &secret };
@@ -136,7 +125,7 @@ fn shown_codes(new: &NewRecoveryCodes) -> Response {
 
 /// The form is the session's and that of what is in it: one of before it, or with another secret, is none of it.
 fn form_of(signed_in: &SignedIn, of: ShownTexts<'_>) -> String {
-    format!("{FORM}/{}/{}/{}/{}", signed_in.session.id, of.secret, of.challenge, of.handle)
+    format!("{FORM}/{}/{}", signed_in.session.id, of.text())
 }
 
 /// Whether the person has signed in so lately, and with as much as there is to show, that nothing more is asked for.
@@ -276,8 +265,9 @@ async fn own(request: OwnRequest<'_>, status: StatusCode, error: Option<&str>) -
     let (uri, label) = (second_factor::app_uri(tenant, person, secret), second_factor::label(tenant, person));
     let again = [("tenant", Some(tenant.as_str())), ("then", Some(FORM)), ("prompt", Some("login"))];
     let again = answers::with_query(page::SIGN_IN, &again);
-    let next = own_passkeys::next(auth, tenant, person).await?;
-    let (challenge, handle) = next.as_ref().map_or(("", ""), |next| (next.challenge.as_str(), next.handle.as_str()));
+    let passkeys = own_passkeys::held(auth, tenant, person).await?;
+    let next = passkeys.as_ref().map(|held| &held.next);
+    let (challenge, handle) = next.map_or(("", ""), |next| (next.challenge.as_str(), next.handle.as_str()));
     let form = form_of(signed_in, ShownTexts { secret: &text, challenge, handle });
     let (may_change, needs_code) = (has_signed_in_lately(auth, signed_in), needs_code(auth, signed_in));
     Ok(browser.with_form(auth, &form, |token| {
@@ -289,11 +279,11 @@ async fn own(request: OwnRequest<'_>, status: StatusCode, error: Option<&str>) -
             recovery_left: person.second_factor.as_ref().map(|_| held.recovery_left),
             needs_code,
             may_remove,
-            passkeys: next.as_ref().map(|next| OwnPasskeys {
-                rows: &next.rows,
-                to_make: next.to_make(&label, &name),
+            passkeys: passkeys.as_ref().map(|held| OwnPasskeys {
+                rows: &held.rows,
+                to_make: held.next.to_make(&label, &name),
                 may_change,
-                has_room: next.rows.len() < passkeys::PASSKEYS_MAX,
+                has_room: held.rows.len() < PASSKEYS_MAX,
             }),
             again: &again,
             error,

@@ -14,9 +14,10 @@ use runtime::issuer::{METADATA, PATH};
 use runtime::server::Accepted;
 
 use super::{
-    Auth, authorize, change_password, cors, device_authorization, device_page, discovery, introspect, page, revoke,
-    second_factor_page, sessions, sign_in, sign_out, token, upstream, userinfo,
+    Auth, api_keys, authorize, change_password, cors, device_authorization, device_page, discovery, introspect, page,
+    revoke, second_factor_page, sessions, sign_in, sign_out, token, upstream, userinfo,
 };
+use crate::key_uses;
 
 /// Callers without a token are served: it is here that they get one.
 pub(super) fn is_open(_: &Method, path: &str) -> bool {
@@ -43,6 +44,7 @@ pub(super) fn router(auth: Arc<Auth>) -> Router {
         .route("/sessions/{id}", delete(sessions::end))
         .route("/change-password", post(change_password::change))
         .route("/oauth/introspect", post(introspect::introspect))
+        .route(key_uses::BELOW_ISSUER, post(api_keys::take_uses))
         .route("/oauth/jwks", get(discovery::keys))
         .route("/.well-known/openid-configuration", get(discovery::document))
         .route("/.well-known/oauth-authorization-server", get(discovery::document))

@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, header};
 use contracts::provisioning::Person;
 use contracts::sign_in_audit::{SignInEvent, SignInRecord};
 use model::TenantId;
+use runtime::ApiFamily;
 use runtime::token::Claims;
 
 use super::Auth;
@@ -97,7 +98,9 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// The claims of a token that is good now: signed, in time, of a tenant, and not revoked. What is revoked at this moment the store knows
 /// alone; the verifier, as those of all roles, hears of it within two seconds.
 pub(super) async fn good_claims(auth: &Auth, token: &str) -> Result<Option<(TenantId, Claims)>, Trouble> {
-    let Ok(claims) = auth.ctx.tokens.verified_claims(token, auth.ctx.spec.name) else { return Ok(None) };
+    // Who has issued it says whose it is, whatever it is for.
+    let (tokens, role) = (&auth.ctx.tokens, auth.ctx.spec.name);
+    let Ok(claims) = tokens.verified_claims(token, role, &ApiFamily::ALL) else { return Ok(None) };
     // Those of roles and operators are for every tenant: they are no sign-ins.
     let Some(tenant) = TenantId::parse(&claims.tenant).ok().filter(|_| claims.tenant != runtime::token::ANY_TENANT)
     else {

@@ -1,6 +1,7 @@
 //! `GET` and `POST /sign-in`: the page at which people show their passwords, and then the second factor where there is one.
 
 mod at_provider;
+mod page_query;
 mod second_step;
 mod with_passkey;
 
@@ -28,6 +29,8 @@ use super::person_login::{self, PersonLogin};
 use super::records::BrowserSession;
 use super::source::RequestSource;
 use super::{Auth, authorize, client_login, issue, passkeys, people, session, tenancy, upstream};
+
+use page_query::PageQuery;
 
 pub(super) use at_provider::{begin as to_provider, come_back as from_provider};
 pub(super) use second_step::{WRONG_CODE, WRONG_FIRST_CODE};
@@ -128,21 +131,13 @@ pub(super) async fn show(
 }
 
 /// What is sent from it.
-pub(super) async fn submit(State(auth): State<Arc<Auth>>, uri: Uri, sent: FormRequest) -> Response {
-    let parameters = match authorize::query(&uri) {
-        Ok(parameters) => parameters,
-        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
+pub(super) async fn submit(State(auth): State<Arc<Auth>>, query: PageQuery, sent: FormRequest) -> Response {
+    let (request, typed) = (query.request(&auth), &sent.typed);
+    let submitted = match typed.get("half") {
+        Some(half) => second_step::submitted(request, half, typed).await,
+        None => password_submitted(request, typed).await,
     };
-    let (browser, typed) = (sent.browser(), &sent.typed);
-    let submitted = async {
-        let setting = setting(&auth, &parameters).await?;
-        let request = PageRequest { auth: &auth, browser, parameters: &parameters, setting: &setting };
-        match typed.get("half") {
-            Some(half) => second_step::submitted(request, half, typed).await,
-            None => password_submitted(request, typed).await,
-        }
-    };
-    submitted.await.unwrap_or_else(page::trouble)
+    submitted.unwrap_or_else(page::trouble)
 }
 
 async fn password_submitted(request: PageRequest<'_>, typed: &Parameters) -> Result<Response, Trouble> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
+use net::http::{FORWARDED_FOR, FORWARDED_PROTO};
 use runtime::server::Accepted;
 
 use super::Auth;
@@ -38,23 +39,31 @@ impl FromRequestParts<Arc<Auth>> for RequestSource {
 }
 
 impl RequestSource {
+    /// That of a use of which ingress tells later.
+    pub fn told(address: IpAddr, said: &str) -> Self {
+        Self { address: site(address), is_secure: false, user_agent: printed(said.as_bytes()) }
+    }
+
     fn of(peer: Option<IpAddr>, is_ingress: bool, headers: &HeaderMap) -> Self {
-        let told = |name: &str| {
+        let told = |name: HeaderName| {
             let value = headers.get(name).filter(|_| is_ingress)?.to_str().ok()?;
             // Ingress drops what it was sent; the last word would be its own in any case.
             value.rsplit(',').next().map(str::trim)
         };
-        let address = told("x-forwarded-for").and_then(|text| text.parse().ok()).or(peer);
-        let is_secure = told("x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+        let address = told(FORWARDED_FOR).and_then(|text| text.parse().ok()).or(peer);
+        let is_secure = told(FORWARDED_PROTO).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
         Self { address: address.map(site).unwrap_or_default(), is_secure, user_agent: user_agent(headers) }
     }
 }
 
-/// What is shown of it later, in tables of others too: its first characters, and none but what is printed (RFC 9110 section 10.1.5).
 fn user_agent(headers: &HeaderMap) -> String {
-    let said = headers.get(header::USER_AGENT).map_or(&b""[..], |value| value.as_bytes()).trim_ascii();
+    printed(headers.get(header::USER_AGENT).map_or(&b""[..], |value| value.as_bytes()))
+}
+
+/// What is shown of a name later, in tables of others too: its first characters, and none but what is printed (RFC 9110 section 10.1.5).
+fn printed(said: &[u8]) -> String {
     let printed = |byte: &u8| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '?' };
-    said.iter().take(USER_AGENT_MAX).map(printed).collect()
+    said.trim_ascii().iter().take(USER_AGENT_MAX).map(printed).collect()
 }
 
 /// A site has a whole IPv6 network (RFC 6177): all addresses of a /64 count as one.
@@ -68,14 +77,12 @@ fn site(address: IpAddr) -> String {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderName;
-
     use super::*;
 
     fn source(peer: &str, is_ingress: bool, forwarded_for: &'static str) -> (String, bool) {
         let headers = HeaderMap::from_iter([
-            (HeaderName::from_static("x-forwarded-for"), forwarded_for.parse().unwrap()),
-            (HeaderName::from_static("x-forwarded-proto"), "https".parse().unwrap()),
+            (FORWARDED_FOR, forwarded_for.parse().unwrap()),
+            (FORWARDED_PROTO, "https".parse().unwrap()),
         ]);
         let source = RequestSource::of(peer.parse().ok(), is_ingress, &headers);
         (source.address, source.is_secure)

@@ -419,7 +419,7 @@ mod tests {
             session: None,
             authenticated_at: Timestamp::ZERO,
             by_two_factors: false,
-            by_provider: false,
+            by_provider_or_passkey: false,
             audience: "app".to_owned(),
             ends_at: until,
             current: Digest::of("token"),

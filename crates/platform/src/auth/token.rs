@@ -5,6 +5,7 @@ mod client_credentials;
 mod code;
 mod device_code;
 mod jwt_bearer;
+mod named_by_program;
 mod password;
 mod refresh;
 
@@ -24,7 +25,7 @@ use super::answers::OAuthError;
 use super::client_login::ClientLogin;
 use super::parameters::Parameters;
 use super::source::RequestSource;
-use super::{Auth, client_login, cors};
+use super::{Auth, client_login, cors, resource};
 
 pub(super) async fn token(
     State(auth): State<Arc<Auth>>,
@@ -46,6 +47,9 @@ async fn granted(
     if GrantType::parse(name) == Some(GrantType::TokenExchange) {
         return api_key::exchange(auth, &form, source).await;
     }
+    if let Some(shown) = client_login::key_as_client(headers, &form)? {
+        return api_key::of_client(auth, &shown, &form, name, source).await;
+    }
     let login = client_login::authenticate(auth, headers, &form, source).await?;
     let answer = answered(auth, &login, &form, name, source).await.unwrap_or_else(OAuthError::into_response);
     Ok(cors::for_client(answer, login.client.redirect_uris))
@@ -63,6 +67,7 @@ async fn answered(
     if !login.client.may_use(grant) {
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "the client may not use that grant_type"));
     }
+    resource::check(auth.issuer(), form)?;
     match grant {
         GrantType::AuthorizationCode => code::redeem(auth, login, form, source).await,
         GrantType::RefreshToken => refresh::exchange(auth, login, form, source).await,

@@ -35,6 +35,8 @@ const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
 pub(super) struct Daily {
     pub ctx: RoleContext,
     pub objects: ObjectReader,
+    /// Reads whole tenants.
+    pub whole: ObjectReader,
     /// Where the tenants' folders are; with a bucket, what is on its way there.
     pub folder: PathBuf,
     /// Where the files go, if not into folders.
@@ -263,7 +265,7 @@ impl Daily {
     ) -> anyhow::Result<WrittenDay> {
         let mut files = DayFolder::begin(folder, day, &self.formats)?;
         // Files are written between two objects: this role has a thread of its own and nobody waits for it.
-        let revision = self.objects.read(tenant, &tables::KINDS, "", |object| files.add(&object)).await?;
+        let revision = self.whole.read(tenant, &tables::KINDS, "", |object| files.add(&object)).await?;
         let now = self.ctx.clock.now();
         let now = jiff::Timestamp::from_second(i64::try_from(now.as_secs())?)?;
         files.close(&Manifest {

@@ -1,10 +1,11 @@
 //! API keys at the web edge. A request that shows one gets the token for which auth exchanges it (own-11), so that a key goes no further
 //! than this, and every role behind the edge verifies tokens alone. The gate judges the token as any other: when the key is revoked, auth
-//! tells every role, and this one with them.
+//! tells every role, and this one with them. Uses for which auth is not asked are told to it later.
 
 mod exchange;
 mod places;
 mod turns;
+mod uses;
 
 use std::sync::Arc;
 
@@ -19,13 +20,16 @@ use identity::secret::Digest;
 use infra::Clock;
 use model::Timestamp;
 use net::http::Problem;
+use prometheus_client::metrics::counter::Counter;
 use runtime::RoleContext;
 use runtime::metrics::{CounterBy, Label};
+use runtime::token::TokenError;
 
 use super::routes;
 use exchange::{KeyBearer, TokenExchange, UNANSWERED_FOR};
 use places::{KeyAnswer, KeyPlaces, KeyRefusal};
 use turns::KeyTurns;
+use uses::KeyUses;
 
 runtime::metrics! {
     /// Metrics of API keys at the web edge.
@@ -33,6 +37,8 @@ runtime::metrics! {
     pub(super) struct Metrics {
         /// API keys that auth was asked about, by what it has said. A good one is exchanged once for ten minutes.
         exchanged: CounterBy<KeyOutcome> = "ingress_api_keys_exchanged";
+        /// API keys of whose uses, out of tokens that the edge had, auth could not be told: they are not noted.
+        untold: Counter = "ingress_api_key_uses_untold";
     }
 }
 
@@ -79,8 +85,17 @@ pub(super) struct ApiKeysAtEdge {
     auth: TokenExchange,
     places: KeyPlaces,
     turns: KeyTurns,
+    uses: Arc<KeyUses>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
+}
+
+/// The token that a request gets for its key.
+struct LentToken {
+    /// As the header that shows it.
+    header: HeaderValue,
+    /// Whether auth has just given it: then it has noted that the key is used.
+    is_new: bool,
 }
 
 impl ApiKeysAtEdge {
@@ -89,13 +104,12 @@ impl ApiKeysAtEdge {
     /// # Errors
     /// If ingress does not declare the connection.
     pub fn new(ctx: &RoleContext) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self {
-            auth: TokenExchange::new(ctx)?,
-            places: KeyPlaces::default(),
-            turns: KeyTurns::default(),
-            clock: ctx.clock.clone(),
-            metrics: Metrics::register(&ctx.metrics),
-        }))
+        let (auth, uses) = (TokenExchange::new(ctx)?, Arc::<KeyUses>::default());
+        let metrics = Metrics::register(&ctx.metrics);
+        let told = uses::run(ctx.clone(), uses.clone(), auth.client(), metrics.untold.clone());
+        ctx.spawn("uses of API keys", told);
+        let (places, turns, clock) = (KeyPlaces::default(), KeyTurns::default(), ctx.clock.clone());
+        Ok(Arc::new(Self { auth, places, turns, uses, clock, metrics }))
     }
 
     /// The router, asked with keys as with tokens.
@@ -109,13 +123,13 @@ impl ApiKeysAtEdge {
         self.clock.now()
     }
 
-    /// The token of a key, as a header. Of many requests with one key at a time, one asks auth.
-    async fn token_of(&self, key: &str, digest: Digest, bearer: &KeyBearer) -> Result<HeaderValue, Problem> {
+    /// The token of a key. Of many requests with one key at a time, one asks auth.
+    async fn token_of(&self, key: &str, digest: Digest, bearer: &KeyBearer) -> Result<LentToken, Problem> {
         let full = || Problem::unavailable("too many API keys are being looked up");
         let place = self.places.of(digest, self.now()).ok_or_else(full)?;
         let mut kept = place.kept().await;
         if let Some(answer) = kept.at(self.now()) {
-            return answer.told();
+            return Ok(LentToken { header: answer.told()?, is_new: false });
         }
         let turn = match kept.was_good() {
             true => self.turns.of_good().await,
@@ -129,7 +143,7 @@ impl ApiKeysAtEdge {
         let (answer, lasting) = self.auth.exchanged(key, bearer).await;
         self.metrics.exchanged.inc(KeyOutcome::of(&answer));
         kept.keep(answer.clone(), self.now() + lasting);
-        answer.told()
+        Ok(LentToken { header: answer.told()?, is_new: true })
     }
 }
 
@@ -148,16 +162,22 @@ async fn lend_token(keys: Arc<ApiKeysAtEdge>, mut request: Request, next: Next) 
     let Some(key) = shown_key(request.uri().path(), request.headers()) else { return next.run(request).await };
     // What cannot be a key is not asked about.
     let Some(shown) = ShownApiKey::read(key) else { return KeyRefusal::Unknown.problem().into_response() };
-    let (digest, bearer) = (shown.digest, KeyBearer::of(&request));
-    let token = match keys.token_of(key, digest, &bearer).await {
+    let (id, digest, bearer) = (shown.id.to_owned(), shown.digest, KeyBearer::of(&request));
+    let LentToken { header: token, is_new } = match keys.token_of(key, digest, &bearer).await {
         Ok(token) => token,
         Err(problem) => return problem.into_response(),
     };
+    if is_new {
+        keys.uses.exchanged(id.clone(), &bearer, keys.now());
+    }
     request.headers_mut().insert(header::AUTHORIZATION, token.clone());
     let answer = next.run(request).await;
-    // It was revoked alone, or with its key: the next request asks auth what is so now.
-    if answer.status() == StatusCode::UNAUTHORIZED {
+    // It was revoked alone, or with its key: the next request asks auth what is so now. One that is shown at another API stays as it is.
+    let is_for_others = matches!(answer.extensions().get::<TokenError>(), Some(TokenError::Audience(_)));
+    if answer.status() == StatusCode::UNAUTHORIZED && !is_for_others {
         keys.places.forget(digest, &token).await;
+    } else if !is_new {
+        keys.uses.used(id, &bearer, keys.now());
     }
     answer
 }

@@ -1,4 +1,4 @@
-//! The certificates of HTTPS: those that the settings name, else one of our own making.
+//! The certificates of HTTPS: those that the settings name, and what an ACME server issues; else one of our own making.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,6 +11,8 @@ use runtime::RoleContext;
 use runtime::listener::Bound;
 use rustls::ServerConfig;
 use tokio::sync::watch;
+
+use super::acme::AcmeAtEdge;
 
 /// Where none is set: a certificate of our own making, in the data directory.
 pub const OWN_FILE: &str = "web-certificate.pem";
@@ -29,11 +31,15 @@ pub(super) fn check(texts: &[String]) -> Result<(), String> {
 pub(super) fn watched(
     ctx: &RoleContext,
     set: Vec<IdentityFiles>,
+    acme: Option<&AcmeAtEdge>,
     gauges: CertificateGauges,
 ) -> Result<watch::Receiver<Arc<ServerConfig>>> {
     let names = names(&[ctx.bound("webs")?, ctx.bound("web")?], ctx.tokens.issuer());
     let own = OwnIdentity::new(ctx.data_dir.join(OWN_FILE), names);
-    let certificates = WebCertificates::new(set, own, gauges);
+    let mut certificates = WebCertificates::new(set, own, gauges);
+    if let Some(acme) = acme {
+        certificates = certificates.with_issued(acme.issued.clone(), acme.challenges.clone());
+    }
     web_certificates::watch(ctx, certificates).context("the certificates of the web edge")
 }
 

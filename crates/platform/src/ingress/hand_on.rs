@@ -13,8 +13,6 @@ use super::routes;
 /// Headers of an answer that concern our own hop to the role.
 const OF_THE_HOP: [HeaderName; 5] =
     [header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::DATE, header::UPGRADE];
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// A role behind the edge.
 #[derive(Clone)]
@@ -65,11 +63,7 @@ impl RoleBehind {
             }
         }
         if let Some(client) = head.extensions.get::<WebClient>() {
-            let scheme = HeaderValue::from_static(if client.is_secure { "https" } else { "http" });
-            call = call.header(FORWARDED_PROTO, scheme);
-            if let Ok(from) = HeaderValue::from_str(&client.address.to_string()) {
-                call = call.header(FORWARDED_FOR, from);
-            }
+            call = call.relayed_for(client);
         }
         for (name, value) in further {
             call = call.header(name, value);

@@ -1,5 +1,7 @@
 //! The API of the operator's pages: `/api/operations/v1/...`. It queries the roles over own-21.
 //!
+//! Who signs in to a tenant does not have the scope: what the document says of addresses, processes and counts is of all tenants together.
+//!
 //! | path | scope | answer |
 //! |---|---|---|
 //! | `/topology` | `topology:read` | every connection of the instance: the document of `trunkline topology --json` |

@@ -263,6 +263,8 @@ impl Label for RouteFamily {
 
 #[cfg(test)]
 mod tests {
+    use runtime::api_family::{self, ApiFamily, TakenFamilies};
+
     use super::*;
 
     #[test]
@@ -280,6 +282,25 @@ mod tests {
         }
         for (n, route) in TABLE.iter().enumerate() {
             assert!(TABLE.iter().skip(n + 1).all(|other| other.path != route.path), "{} is there twice", route.path);
+        }
+    }
+
+    #[test]
+    fn the_paths_of_an_api_are_of_the_family_whose_tokens_the_gate_takes_there() {
+        for route in &TABLE {
+            let is_of_api = route.proof == EdgeProof::Token && route.path != "/api";
+            assert_eq!(ApiFamily::of_path(&format!("{}/x", route.path)).is_some(), is_of_api, "{}", route.path);
+        }
+        for path in ApiFamily::ALL.iter().flat_map(|family| family.paths()) {
+            assert!(TABLE.iter().any(|route| route.path == *path), "{path}: the web edge does not answer it");
+        }
+        // A role behind the edge takes there what the edge takes.
+        for route in TABLE.iter().filter(|route| route.proof == EdgeProof::Token) {
+            let Some(behind) = route.behind else { continue };
+            let listens = api_family::guarded_listeners().find(|(role, _)| *role == behind.role);
+            let (role, listener) = listens.unwrap();
+            let at = |taken: TakenFamilies| taken.at(&format!("{}/v1/acme/x", route.path));
+            assert_eq!(at(TakenFamilies::of_listener(role, listener)), at(TakenFamilies::ByPath), "{}", route.path);
         }
     }
 

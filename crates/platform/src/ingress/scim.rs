@@ -10,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::any;
-use net::http::Problem;
+use net::http::{FORWARDED_HOST, Problem};
 use runtime::RoleContext;
 
 use super::hand_on::RoleBehind;
@@ -21,7 +21,6 @@ use crate::scim_error::{MEDIA_TYPE, ScimError};
 const ANSWER_WITHIN: Duration = Duration::from_secs(25);
 /// The longest problem that is told anew.
 const PROBLEM_BYTES_MAX: usize = 64 << 10;
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static PASSED_ON: [HeaderName; 6] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,

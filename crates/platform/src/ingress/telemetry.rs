@@ -5,13 +5,12 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 use axum::routing::any;
-use net::http::Method;
+use net::http::{FORWARDED_HOST, Method};
 use runtime::RoleContext;
 
 use super::hand_on::RoleBehind;
 use super::routes::{self, RouteFamily};
 
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static PASSED_ON: [HeaderName; 10] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,

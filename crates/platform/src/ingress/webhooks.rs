@@ -6,7 +6,6 @@ mod dead_letters;
 mod definition;
 mod deliveries;
 mod owner;
-mod retry_after;
 mod runner;
 mod signature;
 mod store;

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use model::TenantId;
-use net::http::{Caller, Method, Problem, StatusCode};
+use net::http::{Caller, FORWARDED_HOST, Method, Problem, StatusCode};
 
 use super::Telemetry;
 
@@ -56,7 +56,7 @@ fn is_let_in(
 ) -> bool {
     let origin = origin.to_str().unwrap_or_default();
     // Pages of the edge itself; ingress says by which name it was asked.
-    let host = headers.get("x-forwarded-host").or_else(|| headers.get(header::HOST));
+    let host = headers.get(FORWARDED_HOST).or_else(|| headers.get(header::HOST));
     let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
     let is_own = origin.split_once("://").is_some_and(|(_, of)| of.eq_ignore_ascii_case(host));
     let is_same = headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
@@ -77,8 +77,7 @@ mod tests {
         let origins = TenantOrigins::read(r#"{"acme": {"urls": ["https://desk.example"]}}"#).unwrap();
         let (acme, other) = (TenantId::parse("acme").unwrap(), TenantId::parse("other").unwrap());
         let asks = |origin: &'static str, tenant: Option<&TenantId>, is_preflight| {
-            let headers =
-                HeaderMap::from_iter([("x-forwarded-host".parse().unwrap(), "edge.example".parse().unwrap())]);
+            let headers = HeaderMap::from_iter([(FORWARDED_HOST, "edge.example".parse().unwrap())]);
             is_let_in(&origins, &headers, &HeaderValue::from_static(origin), tenant, is_preflight)
         };
         assert!(asks("https://desk.example", Some(&acme), false) && asks("https://desk.example", None, true));

@@ -7,7 +7,7 @@ use ::telemetry::intake::{self, KeptItem};
 use axum::Json;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
-use net::http::{Problem, StatusCode};
+use net::http::{FORWARDED_FOR, Problem, StatusCode};
 use serde_json::{Value, json};
 
 use super::Telemetry;
@@ -34,7 +34,7 @@ pub(super) fn take(
     }
     let (version, session) = (batch.version.clone(), batch.session.clone());
     let taken = intake::take(batch, contract, telemetry.now());
-    let client_ip = telemetry.settings.client_ip.then(|| headers.get("x-forwarded-for")?.to_str().ok()).flatten();
+    let client_ip = telemetry.settings.client_ip.then(|| headers.get(FORWARDED_FOR)?.to_str().ok()).flatten();
     let head = LineHead {
         app: contract.app(),
         version: &version,

@@ -7,6 +7,7 @@ use super::stores::{self, Clients, Server};
 use super::{Replica, Shared, sections};
 use crate::address;
 use crate::admin::{self, Admin, AdminSlot};
+use crate::api_family::TakenFamilies;
 use crate::connections;
 use crate::context::RoleContext;
 use crate::data_dir;
@@ -99,6 +100,7 @@ impl RoleReplica {
         let gate = Gate {
             tokens: self.template.tokens.clone(),
             role: self.role.spec.name,
+            families: TakenFamilies::OF_ADMIN,
             accepts: connections::of_admin(self.role.spec.name, self.role.spec.admin_port).into(),
             meters: self.template.meters.clone(),
             strangers: Some("own-20"),

@@ -54,7 +54,7 @@ pub fn all(table: &[&'static RoleSpec]) -> Vec<Section> {
         name: REPLICAS.to_owned(),
         summary: "How many replicas of each role the instance has; every process of it must be told the same."
             .to_owned(),
-        settings: by_number(table).iter().map(|spec| replicas_of(spec.name)).collect(),
+        settings: by_number(table).into_iter().map(replicas_of).collect(),
     };
     let stores = Section {
         name: stores::SECTION.to_owned(),
@@ -94,18 +94,26 @@ fn by_number(table: &[&'static RoleSpec]) -> Vec<&'static RoleSpec> {
     specs
 }
 
-fn replicas_of(role: &str) -> SettingOwned {
-    SettingOwned {
-        key: key(role),
-        doc: format!("Replicas of {role}."),
-        kind: u8::KIND,
-        default: "1".to_owned(),
-        check: |value| {
-            let count = u8::read(value)?;
-            if count > address::REPLICAS_MAX { Err(format!("at most {}", address::REPLICAS_MAX)) } else { Ok(()) }
-        },
-        beside: None,
-        secret: false,
+fn replicas_of(spec: &RoleSpec) -> SettingOwned {
+    let role = spec.name;
+    let check: fn(&toml::Value) -> Result<(), String> = match spec.replicas {
+        Replicas::One => check_one,
+        Replicas::Single | Replicas::Several => check_count,
+    };
+    let at_most = if spec.replicas == Replicas::One { ": at most 1" } else { "" };
+    let doc = format!("Replicas of {role}{at_most}.");
+    SettingOwned { key: key(role), doc, kind: u8::KIND, default: "1".to_owned(), check, beside: None, secret: false }
+}
+
+fn check_count(value: &toml::Value) -> Result<(), String> {
+    let count = u8::read(value)?;
+    if count > address::REPLICAS_MAX { Err(format!("at most {}", address::REPLICAS_MAX)) } else { Ok(()) }
+}
+
+fn check_one(value: &toml::Value) -> Result<(), String> {
+    match u8::read(value)? {
+        0 | 1 => Ok(()),
+        _ => Err("at most 1: there is one for all, and the other roles connect to the first alone".to_owned()),
     }
 }
 
@@ -126,5 +134,17 @@ mod tests {
         let keys: Vec<&str> = replicas.settings.iter().map(|setting| setting.key.as_str()).collect();
         assert_eq!(keys, ["dialplan", "rq"]);
         assert!(address::RESERVED.iter().all(|(role, _)| !keys.contains(&key(role).as_str())));
+    }
+
+    #[test]
+    fn a_role_of_which_there_is_one_gets_no_second_replica() {
+        static TENANT: RoleSpec = RoleSpec { replicas: Replicas::One, ..RoleSpec::bare("tenant", 16) };
+        static RQ: RoleSpec = RoleSpec::bare("rq", 10);
+        let (one, any) = (replicas_of(&TENANT), replicas_of(&RQ));
+        let count = toml::Value::Integer;
+        assert!((one.check)(&count(1)).is_ok() && (any.check)(&count(2)).is_ok());
+        let why = (one.check)(&count(2)).unwrap_err();
+        assert!(why.contains("connect to the first alone"), "{why}");
+        assert!((any.check)(&count(255)).is_err() && (one.check)(&toml::Value::from("many")).is_err());
     }
 }

@@ -11,6 +11,7 @@ use super::key::PublicJwk;
 use super::ring::KeyRing;
 use super::signing_key::SigningKey;
 use super::{ACCESS_TOKEN, ISSUER, TokenError};
+use crate::audience::Audience;
 use crate::caller::Tie;
 use crate::claims::{ANY_TENANT, Claims};
 
@@ -68,7 +69,7 @@ impl TokenIssuer {
         ring.signing(self.clock.now()).ok_or(TokenError::Key)?.sign(claims, typ)
     }
 
-    /// Issues a token with that lifetime. `tenant` `None` means any.
+    /// Issues a token with that lifetime, for the APIs that its scopes open. `tenant` `None` means any.
     ///
     /// # Errors
     /// As [`Self::sign`].
@@ -77,10 +78,9 @@ impl TokenIssuer {
         tenant: Option<&TenantId>,
         sub: &str,
         scope: &str,
-        aud: &str,
         life: Duration,
     ) -> Result<String, TokenError> {
-        self.issue_tied(tenant, None, sub, scope, aud, life)
+        self.issue_tied(tenant, None, sub, scope, life)
     }
 
     /// As [`Self::issue`], tied to a DN where one is given.
@@ -93,7 +93,22 @@ impl TokenIssuer {
         tie: Option<&Tie>,
         sub: &str,
         scope: &str,
-        aud: &str,
+        life: Duration,
+    ) -> Result<String, TokenError> {
+        self.issue_for(Audience::of_scope(scope), tenant, tie, sub, scope, life)
+    }
+
+    /// As [`Self::issue_tied`], for others than the scopes say.
+    ///
+    /// # Errors
+    /// As [`Self::sign`].
+    pub fn issue_for(
+        &self,
+        aud: Audience,
+        tenant: Option<&TenantId>,
+        tie: Option<&Tie>,
+        sub: &str,
+        scope: &str,
         life: Duration,
     ) -> Result<String, TokenError> {
         let now = self.clock.now();
@@ -102,7 +117,7 @@ impl TokenIssuer {
             tenant: tenant.map_or(ANY_TENANT, TenantId::as_str).to_owned(),
             sub: sub.to_owned(),
             scope: scope.to_owned(),
-            aud: aud.to_owned(),
+            aud,
             exp: (now + life).as_secs(),
             iat: Some(now.as_secs()),
             dn: tie.map(|tie| tie.dn.to_string()),

@@ -9,7 +9,8 @@ use model::Timestamp;
 
 use super::key::PublicJwk;
 use super::signing_key::SigningKey;
-use super::{EVERY_ROLE, ISSUER, SERVICE_TOKEN, TokenError};
+use super::{ISSUER, SERVICE_TOKEN, TokenError};
+use crate::audience::Audience;
 use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE, SERVICE, believed_until};
 use crate::connections;
 use crate::spec::RoleSpec;
@@ -80,7 +81,7 @@ impl ServiceIssuer {
 }
 
 fn claims(spec: &'static RoleSpec, node: &str, aud: &str, now: Timestamp) -> Result<Claims, TokenError> {
-    if !may_call(spec, aud) {
+    if !connections::calls(spec, aud) {
         return Err(TokenError::NoConnection(spec.name, aud.to_owned()));
     }
     Ok(Claims {
@@ -88,16 +89,11 @@ fn claims(spec: &'static RoleSpec, node: &str, aud: &str, now: Timestamp) -> Res
         tenant: ANY_TENANT.to_owned(),
         sub: format!("{SERVICE}{}/{node}", spec.name),
         scope: ROLE_SCOPE.to_owned(),
-        aud: aud.to_owned(),
+        aud: Audience::of_names([aud]),
         exp: (now + LIFE).as_secs(),
         iat: Some(now.as_secs()),
         ..Claims::default()
     })
-}
-
-/// Whether a role's own token may be for that audience: one role, to which it has a connection.
-fn may_call(spec: &RoleSpec, aud: &str) -> bool {
-    aud != EVERY_ROLE && connections::calls(spec, aud)
 }
 
 /// Refuses claims that a key of that role may not sign.
@@ -112,7 +108,9 @@ pub(super) fn check(claims: &Claims, spec: &RoleSpec, now: Timestamp) -> Result<
         && claims.dn.is_none()
         && claims.agent.is_none()
         && believed_until(claims.exp) <= believed_until((now + LIFE).as_secs()) + LIFE / 2;
-    match is_replica && is_usual && may_call(spec, &claims.aud) {
+    // One role, to which it has a connection.
+    let may_call = claims.aud.only().is_some_and(|role| connections::calls(spec, role));
+    match is_replica && is_usual && may_call {
         true => Ok(()),
         false => Err(TokenError::Bearer),
     }

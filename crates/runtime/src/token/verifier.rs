@@ -13,7 +13,8 @@ use super::issuer::TokenIssuer;
 use super::key_set::{KeyOwner, KeySet};
 use super::revoked::RevokedSet;
 use super::service::{self, ServiceIssuer};
-use super::{ACCESS_TOKEN, EVERY_ROLE, ID_TOKEN, ISSUER, SERVICE_TOKEN, TokenError};
+use super::{ACCESS_TOKEN, ID_TOKEN, ISSUER, SERVICE_TOKEN, TokenError};
+use crate::api_family::ApiFamily;
 use crate::caller::Caller;
 use crate::claims::{Claims, ROLE_SCOPE, SERVICE, believed_until};
 use crate::spec::RoleSpec;
@@ -97,19 +98,19 @@ impl TokenVerifier {
         self.issuer.as_deref().unwrap_or(ISSUER)
     }
 
-    /// Verifies a token that was presented to the role `aud`.
+    /// Verifies a token that was presented to that role, at an interface that takes tokens of these families.
     ///
     /// # Errors
     /// The reason for which it is refused.
-    pub fn verify(&self, token: &str, aud: &str) -> Result<Caller, TokenError> {
-        Caller::from_claims(self.verified_claims(token, aud)?).ok_or(TokenError::Malformed)
+    pub fn verify(&self, token: &str, role: &str, families: &[ApiFamily]) -> Result<Caller, TokenError> {
+        Caller::from_claims(self.verified_claims(token, role, families)?).ok_or(TokenError::Malformed)
     }
 
-    /// The claims of a token that was presented to the role `aud`.
+    /// The claims of a token that was presented to that role, at an interface that takes tokens of these families.
     ///
     /// # Errors
     /// The reason for which it is refused.
-    pub fn verified_claims(&self, token: &str, aud: &str) -> Result<Claims, TokenError> {
+    pub fn verified_claims(&self, token: &str, role: &str, families: &[ApiFamily]) -> Result<Claims, TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Malformed);
         }
@@ -119,8 +120,13 @@ impl TokenVerifier {
         if now > believed_until(claims.exp) {
             return Err(TokenError::Expired);
         }
-        if claims.aud != aud && claims.aud != EVERY_ROLE {
-            return Err(TokenError::Audience(claims.aud));
+        // Roles have names that families have too: what a role shows at another one opens no API.
+        let is_for_us = match claims.sub.starts_with(SERVICE) {
+            true => claims.aud.only() == Some(role),
+            false => claims.aud.is_for(role, families),
+        };
+        if !is_for_us {
+            return Err(TokenError::Audience(claims.aud.to_string()));
         }
         if believed.revoked.contains(&claims) {
             return Err(TokenError::Revoked);
@@ -177,7 +183,7 @@ impl TokenVerifier {
         let kid = header.kid.ok_or(TokenError::Signature)?;
         let key = keys.find(&kid, now).ok_or(TokenError::Signature)?;
         let mut rules = Validation::new(Algorithm::ES256);
-        // We check expiry ourselves with the injected clock, and accept two audiences.
+        // We check expiry ourselves with the injected clock, and for whom it is by who shows it where.
         rules.validate_exp = false;
         rules.validate_aud = false;
         let issuers: Vec<&str> = [ISSUER].into_iter().chain(self.issuer.as_deref()).collect();

@@ -1,7 +1,10 @@
 //! The lines of a backup.
 
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind};
-use infra::{ArchivedPart, ChangeNote, ChangeWay, HistoryEntry, NamedSnapshot, Revision, SnapshotHead, TenantFileText};
+use infra::{
+    ArchivedPart, ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, NamedSnapshot, Revision, SnapshotHead,
+    TenantFileText,
+};
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -89,6 +92,13 @@ pub(super) struct EntryLine {
     changed_ms: u64,
     changed_by: String,
     way: String,
+    /// What is known of where the change came from; backups of releases before have none of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
     request: Option<String>,
     kind: ObjectKind,
     id: String,
@@ -172,6 +182,9 @@ impl EntryLine {
             changed_ms: entry.note.at.as_millis(),
             changed_by: entry.note.by,
             way: entry.note.way.as_str().to_owned(),
+            client: entry.note.origin.client,
+            session: entry.note.origin.session,
+            source: entry.note.origin.source,
             request: entry.note.request,
             kind: entry.key.kind,
             id: entry.key.id,
@@ -183,10 +196,11 @@ impl EntryLine {
 
     fn entry(self) -> HistoryEntry {
         let (way, at) = (ChangeWay::named(self.way), Timestamp::from_millis(self.changed_ms));
+        let origin = ChangeOrigin { client: self.client, session: self.session, source: self.source };
         HistoryEntry {
             number: 0,
             revision: Revision(self.revision),
-            note: ChangeNote { by: self.changed_by, way, at, request: self.request },
+            note: ChangeNote { by: self.changed_by, way, origin, at, request: self.request },
             key: ObjectKey { kind: self.kind, id: self.id },
             before: self.before,
             after: self.after,

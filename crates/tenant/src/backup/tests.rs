@@ -2,7 +2,8 @@
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, Skill};
 use infra::{
-    ArchiveBegin, ArchivedPart, ChangeNote, ChangeWay, HistoryEntry, NamedSnapshot, SnapshotHead, TenantFileText,
+    ArchiveBegin, ArchivedPart, ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, NamedSnapshot, SnapshotHead,
+    TenantFileText,
 };
 use model::entropy::Seeded;
 use proptest::prelude::*;
@@ -77,7 +78,13 @@ fn part() -> impl Strategy<Value = ArchivedPart> {
             ArchivedPart::Entry(HistoryEntry {
                 number: 0,
                 revision: Revision(7),
-                note: ChangeNote { by, way, at: Timestamp::from_millis(at.into()), request: before.clone() },
+                note: ChangeNote {
+                    origin: ChangeOrigin { source: before.clone(), session: Some(by.clone()), client: None },
+                    by,
+                    way,
+                    at: Timestamp::from_millis(at.into()),
+                    request: before.clone(),
+                },
                 key: key(id),
                 after: before.clone().filter(|text| text.len() > 3),
                 before,

@@ -8,7 +8,7 @@ use super::scalar::{optional, text as scalar};
 use super::tree::{Entry, Node, list, short, text};
 
 /// The sections of a file whose entries are a list: the kind of their objects, and the key of their ids.
-const LISTS: [(&str, ObjectKind, &str); 20] = [
+const LISTS: [(&str, ObjectKind, &str); 28] = [
     ("skills", ObjectKind::Skill, "name"),
     ("phones", ObjectKind::Dn, "number"),
     ("route_points", ObjectKind::Dn, "number"),
@@ -27,6 +27,14 @@ const LISTS: [(&str, ObjectKind, &str); 20] = [
     ("lists", ObjectKind::List, "name"),
     ("business_attributes", ObjectKind::BusinessAttribute, "name"),
     ("place_groups", ObjectKind::PlaceGroup, "name"),
+    ("dn_groups", ObjectKind::DnGroup, "name"),
+    ("calling_lists", ObjectKind::CallingList, "name"),
+    ("campaigns", ObjectKind::Campaign, "name"),
+    ("campaign_groups", ObjectKind::CampaignGroup, "name"),
+    ("ivr_profiles", ObjectKind::IvrProfile, "name"),
+    ("statistic_definitions", ObjectKind::StatisticDefinition, "name"),
+    ("capacity_rules", ObjectKind::CapacityRule, "name"),
+    ("transactions", ObjectKind::Transaction, "name"),
     ("access_groups", ObjectKind::AccessGroup, "name"),
     ("roles", ObjectKind::Role, "name"),
 ];

@@ -5,7 +5,7 @@ use contracts::provisioning::{AttributeValue, BusinessAttribute};
 use super::scalar::{optional, text as scalar};
 use super::shape::Need::{Optional, Required};
 use super::shape::{Field, NAME, Shape, field};
-use super::tree::{Node, list, text};
+use super::tree::{Node, flag, list, text};
 
 /// The most business attributes of a tenant.
 const ATTRIBUTES_MAX: usize = 500;
@@ -27,6 +27,8 @@ static ATTRIBUTE_LIST: Shape = Shape::List {
         field("name", Required, &NAME, "Its name, as Language: a key of user data."),
         field("values", Required, &VALUES, "Its values, in the order in which people choose among them."),
         field("default", Optional, &NAME, "The value where nobody has said another one."),
+        field("enforced", Optional, &Shape::Flag, "Whether requests that attach another value to a call are refused."),
+        field("attach_default", Optional, &Shape::Flag, "Whether calls from outside begin with the default."),
     ]),
     max: ATTRIBUTES_MAX,
 };
@@ -44,19 +46,27 @@ pub(super) fn business_attribute(item: &Node) -> Option<BusinessAttribute> {
     let value =
         |item: &Node| Some(AttributeValue { value: text(item, "value")?, display_name: text(item, "display_name") });
     let values = list(item, "values").iter().filter_map(value).collect();
-    Some(BusinessAttribute { name: text(item, "name")?, values, default: text(item, "default") })
+    Some(BusinessAttribute {
+        name: text(item, "name")?,
+        values,
+        default: text(item, "default"),
+        enforced: flag(item, "enforced").unwrap_or_default(),
+        attach_default: flag(item, "attach_default").unwrap_or_default(),
+    })
 }
 
 // === writing ===
 
 pub(super) fn business_attribute_line(attribute: &BusinessAttribute) -> String {
-    let BusinessAttribute { name, values, default } = attribute;
+    let BusinessAttribute { name, values, default, enforced, attach_default } = attribute;
     let value = |AttributeValue { value, display_name }: &AttributeValue| {
         format!("{{value: {}{}}}", scalar(value), optional("display_name", display_name.as_deref()))
     };
     let values: Vec<_> = values.iter().map(value).collect();
     let default = optional("default", default.as_deref());
-    format!("- {{name: {}, values: [{}]{default}}}", scalar(name), values.join(", "))
+    let enforced = if *enforced { ", enforced: true" } else { "" };
+    let attached = if *attach_default { ", attach_default: true" } else { "" };
+    format!("- {{name: {}, values: [{}]{default}{enforced}{attached}}}", scalar(name), values.join(", "))
 }
 
 #[cfg(test)]
@@ -67,19 +77,22 @@ mod tests {
 
     #[test]
     fn business_attributes_come_back_from_an_export() {
-        let text = "business_attributes:\n  - {name: Language, values: [{value: en}, {value: \"no\", display_name: Norwegian}], default: en}\n  - {name: Segment, values: []}\n";
+        let text = "business_attributes:\n  - {name: Language, values: [{value: en}, {value: \"no\", display_name: Norwegian}], default: en, enforced: true, attach_default: true}\n  - {name: Segment, values: [], enforced: false}\n";
         let objects = read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect("a tenant");
         let language = &objects.business_attributes[0];
         let values: Vec<_> = language.values.iter().map(|one| (&*one.value, one.display_name.as_deref())).collect();
         assert_eq!(values, [("en", None), ("no", Some("Norwegian"))]);
         assert_eq!((language.default.as_deref(), objects.business_attributes.len()), (Some("en"), 2));
+        assert!(language.enforced && language.attach_default && language.allows("no") && !language.allows("No"));
+        let segment = &objects.business_attributes[1];
+        assert!(!segment.enforced && !segment.attach_default);
         let again = read(&write(&objects).yaml, |_| Ok(String::new())).expect("what was exported");
         assert_eq!(again.business_attributes, objects.business_attributes);
     }
 
     #[test]
     fn a_value_stands_there_once_and_the_default_is_one() {
-        let text = "business_attributes:\n  - {name: a, values: [{value: x}, {value: y}, {value: x}]}\n  - {name: b, values: [{value: x}], default: z}\n  - {name: c}\n";
+        let text = "business_attributes:\n  - {name: a, values: [{value: x}, {value: y}, {value: x}]}\n  - {name: b, values: [{value: x}], default: z}\n  - {name: c}\n  - {name: d, values: [{value: x}], attach_default: true}\n";
         let Faults(faults) = read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect_err("faults");
         let told: Vec<_> = faults.iter().map(|fault| (&*fault.key, &*fault.rule.words)).collect();
         assert_eq!(
@@ -88,6 +101,7 @@ mod tests {
                 ("business_attributes.a.values", "x stands there twice"),
                 ("business_attributes.b.default", "z is none of its values"),
                 ("business_attributes[2].values", "it is needed"),
+                ("business_attributes.d.default", "without it there is nothing to attach"),
             ]
         );
         let values: Vec<String> = (0..1_000).map(|number| format!("{{value: v{number}}}")).collect();

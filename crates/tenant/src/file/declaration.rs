@@ -11,16 +11,23 @@ use super::access::{
 use super::action_codes::ACTION_CODES;
 use super::agents::{AGENTS, NO_ANSWER_ACTION, THRESHOLD, WRAP_UP};
 use super::attributes::BUSINESS_ATTRIBUTES;
+use super::campaigns::{CALLING_LISTS, CAMPAIGN_GROUPS, CAMPAIGNS};
+use super::capacity::{AGENTS_RULE, CAPACITY_RULES, PLACES_RULE};
 use super::dialling::{DIAL_RULES, SCHEDULES};
+use super::dn_groups::DN_GROUPS;
+use super::feature_codes::FEATURE_CODES;
 use super::groups::{AGENT_GROUPS, PLACE_GROUPS};
 use super::headers::HEADERS;
+use super::ivr_profiles::IVR_PROFILES;
 use super::location::LOCATION;
 use super::lookup::LISTS;
 use super::permissions::{ACCESS_GROUPS, FOLDERS, ROLES};
 use super::shape::Need::{Optional, Required};
 use super::shape::{NAME, Shape, USER_PROPERTIES, field, schema};
 use super::sign_in::SIGN_IN;
+use super::statistic_definitions::STATISTIC_DEFINITIONS;
 use super::stir::STIR;
+use super::transactions::TRANSACTIONS;
 
 const NAMES: Shape = Shape::List { of: &NAME, max: 1_000 };
 const CERTIFICATE_NAMES: Shape = Shape::List { of: &NAME, max: CERTIFICATE_NAMES_MAX };
@@ -107,6 +114,14 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     LISTS,
     BUSINESS_ATTRIBUTES,
     PLACE_GROUPS,
+    DN_GROUPS,
+    CALLING_LISTS,
+    CAMPAIGNS,
+    CAMPAIGN_GROUPS,
+    IVR_PROFILES,
+    STATISTIC_DEFINITIONS,
+    CAPACITY_RULES,
+    TRANSACTIONS,
     ACCESS_GROUPS,
     ROLES,
     FOLDERS,
@@ -200,6 +215,7 @@ static PLACES: Shape = Shape::List {
         field("name", Required, &NAME, "Its name."),
         field("dns", Required, &NAMES, "Its DNs."),
         field("location", Optional, &LOCATION, "Where it is, for emergency calls; without it as the tenant says."),
+        PLACES_RULE,
     ]),
     max: DNS_MAX,
 };
@@ -243,6 +259,7 @@ static AGENT: Shape = Shape::Record(&[
         "What happens after a call that was not answered; without it as the tenant says.",
     ),
     field("skills", Optional, &LEVELS, "Skills and levels; a skill that is not listed is 0."),
+    AGENTS_RULE,
 ]);
 
 static LEVELS: Shape = Shape::Named { of: &Shape::Number { min: 1, max: 1_000 }, max: 1_000 };
@@ -446,44 +463,9 @@ static CALLS: Shape = Shape::Number { min: 0, max: 100_000 };
 static SMALL: Shape = Shape::Number { min: 0, max: 65_535 };
 static TRY: Shape = Shape::Number { min: 1, max: 60 };
 
-static ACTION: Shape = Shape::OneOf(&[
-    "login",
-    "logout",
-    "ready",
-    "not_ready",
-    "dnd_on",
-    "dnd_off",
-    "forward_always",
-    "forward_busy",
-    "forward_no_answer",
-    "forward_unregistered",
-    "forward_off",
-    "pickup",
-    "park",
-]);
-
 static SESSION: Shape = Shape::Number { min: 90, max: 86_400 };
 static DTMF: Shape = Shape::OneOf(&DtmfForm::NAMES);
 static DIVERSION: Shape = Shape::OneOf(&DiversionForm::NAMES);
-
-static FEATURE_CODES: Shape = Shape::List {
-    of: &Shape::Object(&[
-        field("code", Required, &NAME, "What is dialled, as \"*50\"."),
-        field(
-            "action",
-            Required,
-            &ACTION,
-            "What it does. The number to which calls are forwarded is dialled behind the code.",
-        ),
-        field(
-            "ask_pin",
-            Optional,
-            &Shape::Flag,
-            "For login: whether the agent's PIN is asked for first. An agent without a PIN then cannot log in by phone.",
-        ),
-    ]),
-    max: 100,
-};
 
 /// The JSON Schema (2020-12) of the tenant's file.
 pub fn json_schema() -> Json {

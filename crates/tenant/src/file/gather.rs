@@ -30,6 +30,14 @@ pub(crate) fn push(all: &mut TenantObjects, object: Object) {
         Object::List(o) => all.lists.push(*o),
         Object::BusinessAttribute(o) => all.business_attributes.push(o),
         Object::PlaceGroup(o) => all.place_groups.push(o),
+        Object::CapacityRule(o) => all.capacity_rules.push(o),
+        Object::DnGroup(o) => all.dn_groups.push(o),
+        Object::CallingList(o) => all.calling_lists.push(*o),
+        Object::Campaign(o) => all.campaigns.push(o),
+        Object::CampaignGroup(o) => all.campaign_groups.push(*o),
+        Object::IvrProfile(o) => all.ivr_profiles.push(*o),
+        Object::StatisticDefinition(o) => all.statistic_definitions.push(*o),
+        Object::Transaction(o) => all.transactions.push(*o),
         Object::AccessGroup(o) => all.access_groups.push(*o),
         Object::Role(o) => all.roles.push(*o),
         Object::Folder(o) => all.folders.push(*o),
@@ -42,6 +50,7 @@ pub(crate) fn into_single(all: TenantObjects) -> impl Iterator<Item = Object> {
         .chain(all.skills.into_iter().map(Object::Skill))
         .chain(all.prompts.into_iter().map(Object::Prompt))
         .chain(all.applications.into_iter().map(Object::Application))
+        .chain(all.capacity_rules.into_iter().map(Object::CapacityRule))
         .chain(all.dns.into_iter().map(Object::Dn))
         .chain(all.places.into_iter().map(Box::new).map(Object::Place))
         .chain(all.people.into_iter().map(Box::new).map(Object::Person))
@@ -56,6 +65,13 @@ pub(crate) fn into_single(all: TenantObjects) -> impl Iterator<Item = Object> {
         .chain(all.lists.into_iter().map(Box::new).map(Object::List))
         .chain(all.business_attributes.into_iter().map(Object::BusinessAttribute))
         .chain(all.place_groups.into_iter().map(Object::PlaceGroup))
+        .chain(all.dn_groups.into_iter().map(Object::DnGroup))
+        .chain(all.calling_lists.into_iter().map(Box::new).map(Object::CallingList))
+        .chain(all.campaigns.into_iter().map(Object::Campaign))
+        .chain(all.campaign_groups.into_iter().map(Box::new).map(Object::CampaignGroup))
+        .chain(all.ivr_profiles.into_iter().map(Box::new).map(Object::IvrProfile))
+        .chain(all.statistic_definitions.into_iter().map(Box::new).map(Object::StatisticDefinition))
+        .chain(all.transactions.into_iter().map(Box::new).map(Object::Transaction))
         .chain(all.access_groups.into_iter().map(Box::new).map(Object::AccessGroup))
         .chain(all.roles.into_iter().map(Box::new).map(Object::Role))
         .chain(all.folders.into_iter().map(Box::new).map(Object::Folder))

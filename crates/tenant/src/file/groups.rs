@@ -8,7 +8,7 @@ use super::shape::{Field, NAME, Shape, field};
 use super::tree::{Node, text, texts};
 
 /// The most groups of a tenant, of each kind.
-const GROUPS_MAX: usize = 1_000;
+const GROUPS_MAX: usize = 10_000;
 /// The most groups of agents of a tenant that have an expression: each one is looked at for each agent.
 pub(super) const EXPRESSIONS_MAX: usize = 100;
 /// The most members that a group names.

@@ -20,7 +20,8 @@ const KEYS_MAX: usize = 1_000;
 
 static VALUE: Shape = Shape::Text { max: 1_024 };
 static VALUES: Shape = Shape::Named { of: &VALUE, max: KEYS_MAX };
-static SECTIONS: Shape = Shape::Named { of: &VALUES, max: SECTIONS_MAX };
+/// Values by section and key.
+pub(super) static SECTIONS: Shape = Shape::Named { of: &VALUES, max: SECTIONS_MAX };
 
 static LIST_OF_LISTS: Shape = Shape::List {
     of: &Shape::Object(&[
@@ -36,25 +37,34 @@ pub(super) const LISTS: Field =
 // === reading ===
 
 pub(super) fn lookup_list(item: &Node) -> Option<LookupList> {
+    Some(LookupList { name: text(item, "name")?, sections: sections(item) })
+}
+
+/// The values by section and key of an item.
+pub(super) fn sections(item: &Node) -> BTreeMap<String, BTreeMap<String, String>> {
     let sections = item.get("sections").map(Node::entries).unwrap_or_default();
     let sections = sections.iter().map(|section| {
         let values = section.node.entries().iter();
         let value = |entry: &Entry| Some((entry.key.clone(), entry.node.text()?.to_owned()));
         (section.key.clone(), values.filter_map(value).collect::<BTreeMap<_, _>>())
     });
-    Some(LookupList { name: text(item, "name")?, sections: sections.collect() })
+    sections.collect()
 }
 
 // === writing ===
 
 pub(super) fn lookup_list_line(list: &LookupList) -> String {
     let LookupList { name, sections } = list;
+    format!("- {{name: {}, sections: {{{}}}}}", scalar(name), sections_record(sections))
+}
+
+/// The inside of the record of sections.
+pub(super) fn sections_record(sections: &BTreeMap<String, BTreeMap<String, String>>) -> String {
     let section = |(name, values): (&String, &BTreeMap<String, String>)| {
         let values: Vec<_> = values.iter().map(|(key, value)| format!("{}: {}", scalar(key), scalar(value))).collect();
         format!("{}: {{{}}}", scalar(name), values.join(", "))
     };
-    let sections: Vec<_> = sections.iter().map(section).collect();
-    format!("- {{name: {}, sections: {{{}}}}}", scalar(name), sections.join(", "))
+    sections.iter().map(section).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -168,6 +168,14 @@ fn section(object: &Object) -> Option<&'static str> {
         Object::List(_) => "lists",
         Object::BusinessAttribute(_) => "business_attributes",
         Object::PlaceGroup(_) => "place_groups",
+        Object::CapacityRule(_) => "capacity_rules",
+        Object::DnGroup(_) => "dn_groups",
+        Object::CallingList(_) => "calling_lists",
+        Object::Campaign(_) => "campaigns",
+        Object::CampaignGroup(_) => "campaign_groups",
+        Object::IvrProfile(_) => "ivr_profiles",
+        Object::StatisticDefinition(_) => "statistic_definitions",
+        Object::Transaction(_) => "transactions",
         Object::AccessGroup(_) => "access_groups",
         Object::Role(_) => "roles",
         Object::Folder(_) => "folders",
@@ -255,6 +263,7 @@ mod tests {
                 legal_guard_s: None,
                 no_answer_action: None,
                 skills: Vec::new(),
+                capacity_rule: None,
             }),
             ..Person::default()
         });

@@ -1,6 +1,6 @@
 //! Folders, access groups and roles: their declaration, reading and writing.
 
-use contracts::provisioning::{AccessGroup, Folder, FolderPermission, FolderRight, Privilege, PrivilegeRole};
+use contracts::provisioning::{AccessGroup, Folder, FolderPermission, FolderRight, Object, Privilege, PrivilegeRole};
 
 use super::scalar::{flow, optional, text as scalar};
 use super::shape::Need::{Optional, Required};
@@ -87,20 +87,21 @@ pub(super) const FOLDERS: Field =
 
 // === reading ===
 
-pub(super) fn access_group(item: &Node) -> Option<AccessGroup> {
-    Some(AccessGroup { name: text(item, "name")?, people: texts(item, "people"), groups: texts(item, "groups") })
+pub(super) fn access_group(item: &Node) -> Option<Object> {
+    let (people, groups) = (texts(item, "people"), texts(item, "groups"));
+    Some(Object::AccessGroup(Box::new(AccessGroup { name: text(item, "name")?, people, groups })))
 }
 
-pub(super) fn role(item: &Node) -> Option<PrivilegeRole> {
-    Some(PrivilegeRole {
+pub(super) fn role(item: &Node) -> Option<Object> {
+    Some(Object::Role(Box::new(PrivilegeRole {
         name: text(item, "name")?,
         people: texts(item, "people"),
         groups: texts(item, "groups"),
         privileges: texts(item, "privileges").iter().filter_map(|name| Privilege::parse(name)).collect(),
-    })
+    })))
 }
 
-pub(super) fn folder(item: &Node) -> Option<Folder> {
+pub(super) fn folder(item: &Node) -> Option<Object> {
     let permission = |item: &Node| FolderPermission {
         group: text(item, "group"),
         person: text(item, "person"),
@@ -108,11 +109,11 @@ pub(super) fn folder(item: &Node) -> Option<Folder> {
         no_access: flag(item, "no_access").unwrap_or_default(),
         propagate: flag(item, "propagate").unwrap_or(true),
     };
-    Some(Folder {
+    Some(Object::Folder(Box::new(Folder {
         path: text(item, "path")?,
         description: text(item, "description"),
         permissions: list(item, "permissions").iter().map(permission).collect(),
-    })
+    })))
 }
 
 // === writing ===

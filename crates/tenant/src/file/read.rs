@@ -5,21 +5,28 @@ use std::collections::hash_map::Entry;
 
 use contracts::provisioning::{
     Agent, AgentRules, Application, DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction, FeatureCode,
-    LoginPasswordRule, NoAnswerAction, Number, ObjectKey, ObjectKind, Person, Place, Prompt, SERVICE_LEVEL_S,
+    LoginPasswordRule, NoAnswerAction, Number, Object, ObjectKey, ObjectKind, Person, Place, Prompt, SERVICE_LEVEL_S,
     SHORT_ABANDON_S, Secret, Skill, SkillLevel, Tenant, TenantObjects, Trunk,
 };
 
 use super::action_codes;
 use super::annexes;
 use super::attributes;
+use super::campaigns;
+use super::capacity;
 use super::dialling;
+use super::dn_groups;
+use super::gather::push;
 use super::groups;
 use super::headers;
+use super::ivr_profiles;
 use super::location;
 use super::lookup;
 use super::permissions;
 use super::sign_in;
+use super::statistic_definitions;
 use super::stir;
+use super::transactions;
 use super::tree::{Node, Value, flag, list, number, short, text, texts};
 use super::{BrokenRule, Fault, access};
 
@@ -55,7 +62,7 @@ pub(super) fn objects(root: &Node, documents: &mut Documents<'_>, faults: &mut V
     reader.numbers_and_lines(root);
     reader.dialling(root);
     reader.groups_and_codes(root);
-    reader.permissions(root);
+    reader.further(root);
     annexes::read(root, &mut reader.objects);
     Read { objects: reader.objects, lines: reader.lines }
 }
@@ -206,7 +213,9 @@ impl Reader<'_> {
             if let Some(name) = text(item, "name")
                 && self.first(ObjectKind::Place, &name, item.line, format!("places[{index}]"))
             {
-                self.objects.places.push(Place { name, dns: texts(item, "dns"), location: location::read(item) });
+                let (dns, location) = (texts(item, "dns"), location::read(item));
+                let capacity_rule = text(item, "capacity_rule");
+                self.objects.places.push(Place { name, dns, location, capacity_rule });
             }
         }
         for (index, item) in list(root, "people").iter().enumerate() {
@@ -361,26 +370,27 @@ impl Reader<'_> {
 }
 
 impl Reader<'_> {
-    fn permissions(&mut self, root: &Node) {
-        for (index, item) in list(root, "access_groups").iter().enumerate() {
-            if let Some(group) = permissions::access_group(item)
-                && self.first(ObjectKind::AccessGroup, &group.name, item.line, format!("access_groups[{index}]"))
-            {
-                self.objects.access_groups.push(group);
-            }
-        }
-        for (index, item) in list(root, "roles").iter().enumerate() {
-            if let Some(role) = permissions::role(item)
-                && self.first(ObjectKind::Role, &role.name, item.line, format!("roles[{index}]"))
-            {
-                self.objects.roles.push(role);
-            }
-        }
-        for (index, item) in list(root, "folders").iter().enumerate() {
-            if let Some(folder) = permissions::folder(item)
-                && self.first(ObjectKind::Folder, &folder.path, item.line, format!("folders[{index}]"))
-            {
-                self.objects.folders.push(folder);
+    fn further(&mut self, root: &Node) {
+        self.section(root, "dn_groups", dn_groups::dn_group);
+        self.section(root, "calling_lists", campaigns::calling_list);
+        self.section(root, "campaigns", campaigns::campaign);
+        self.section(root, "campaign_groups", campaigns::campaign_group);
+        self.section(root, "ivr_profiles", ivr_profiles::ivr_profile);
+        self.section(root, "statistic_definitions", statistic_definitions::statistic_definition);
+        self.section(root, "capacity_rules", capacity::capacity_rule);
+        self.section(root, "transactions", transactions::transaction);
+        self.section(root, "access_groups", permissions::access_group);
+        self.section(root, "roles", permissions::role);
+        self.section(root, "folders", permissions::folder);
+    }
+
+    /// The objects of a section that is a list.
+    fn section(&mut self, root: &Node, section: &str, read: fn(&Node) -> Option<Object>) {
+        for (index, item) in list(root, section).iter().enumerate() {
+            let Some(object) = read(item) else { continue };
+            let ObjectKey { kind, id } = object.key();
+            if self.first(kind, &id, item.line, format!("{section}[{index}]")) {
+                push(&mut self.objects, object);
             }
         }
     }
@@ -401,6 +411,7 @@ fn agent(item: &Node) -> Option<Agent> {
         legal_guard_s: number(item, "legal_guard_s"),
         no_answer_action: no_answer_action(item),
         skills: skills.collect(),
+        capacity_rule: text(item, "capacity_rule"),
         id,
     })
 }

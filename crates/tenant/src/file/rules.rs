@@ -3,10 +3,16 @@
 mod action_codes;
 mod annexes;
 mod attributes;
+mod campaigns;
+mod capacity;
 mod dialling;
+mod dn_groups;
 mod groups;
+mod ivr_profiles;
 mod lookup;
 mod permissions;
+mod statistic_definitions;
+mod transactions;
 mod trunks;
 
 use std::collections::{HashMap, HashSet};
@@ -44,6 +50,14 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.lists();
     rules.business_attributes();
     rules.place_groups();
+    rules.dn_groups();
+    rules.calling_lists();
+    rules.campaigns();
+    rules.campaign_groups();
+    rules.ivr_profiles();
+    rules.statistic_definitions();
+    rules.capacity_rules();
+    rules.transactions();
     rules.access_groups();
     rules.roles();
     rules.folders();

@@ -12,15 +12,21 @@ use super::access;
 use super::action_codes;
 use super::annexes::{self, onto, short_entry};
 use super::attributes;
+use super::campaigns;
+use super::capacity;
 use super::dialling;
+use super::dn_groups;
 use super::groups;
 use super::headers;
+use super::ivr_profiles;
 use super::location;
 use super::lookup;
 use super::permissions;
 use super::scalar::{flow, optional, text};
 use super::sign_in;
+use super::statistic_definitions;
 use super::stir;
+use super::transactions;
 
 /// A tenant as files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +58,8 @@ pub fn write(objects: &TenantObjects) -> Exported {
         &mut yaml,
         "places",
         objects.places.iter().map(|place| {
-            let more = location::line(place.location.as_ref());
+            let more =
+                location::line(place.location.as_ref()) + &optional("capacity_rule", place.capacity_rule.as_deref());
             let line =
                 format!("- {{name: {}, dns: {}{more}}}", text(&place.name), flow(place.dns.iter().map(String::as_str)));
             onto(objects, ObjectKind::Place, &place.name, line)
@@ -107,6 +114,34 @@ fn documents_of_kinds(yaml: &mut String, all: &TenantObjects) {
     let places =
         all.place_groups.iter().map(|o| onto(all, ObjectKind::PlaceGroup, &o.name, groups::place_group_line(o)));
     section(yaml, "place_groups", places);
+    further(yaml, all);
+}
+
+/// Those of the kinds that are neither calls' nor agents' own.
+fn further(yaml: &mut String, all: &TenantObjects) {
+    let group = dn_groups::dn_group_line;
+    section(yaml, "dn_groups", all.dn_groups.iter().map(|o| onto(all, ObjectKind::DnGroup, &o.name, group(o))));
+    let list = campaigns::calling_list_line;
+    let lists = all.calling_lists.iter().map(|o| onto(all, ObjectKind::CallingList, &o.name, list(o)));
+    section(yaml, "calling_lists", lists);
+    let campaign = campaigns::campaign_line;
+    section(yaml, "campaigns", all.campaigns.iter().map(|o| onto(all, ObjectKind::Campaign, &o.name, campaign(o))));
+    let group = campaigns::campaign_group_line;
+    let groups = all.campaign_groups.iter().map(|o| onto(all, ObjectKind::CampaignGroup, &o.name, group(o)));
+    section(yaml, "campaign_groups", groups);
+    let profile = ivr_profiles::ivr_profile_line;
+    let profiles = all.ivr_profiles.iter().map(|o| onto(all, ObjectKind::IvrProfile, &o.name, profile(o)));
+    section(yaml, "ivr_profiles", profiles);
+    let statistic = statistic_definitions::statistic_definition_line;
+    let statistics = all.statistic_definitions.iter();
+    let statistics = statistics.map(|o| onto(all, ObjectKind::StatisticDefinition, &o.name, statistic(o)));
+    section(yaml, "statistic_definitions", statistics);
+    let transaction = transactions::transaction_line;
+    let transactions = all.transactions.iter().map(|o| onto(all, ObjectKind::Transaction, &o.name, transaction(o)));
+    section(yaml, "transactions", transactions);
+    let rule = capacity::capacity_rule_line;
+    let rules = all.capacity_rules.iter().map(|o| onto(all, ObjectKind::CapacityRule, &o.name, rule(o)));
+    section(yaml, "capacity_rules", rules);
     let group = permissions::access_group_line;
     let groups = all.access_groups.iter().map(|o| onto(all, ObjectKind::AccessGroup, &o.name, group(o)));
     section(yaml, "access_groups", groups);
@@ -318,6 +353,7 @@ fn person(person: &Person) -> String {
         let mut rules = agent.wrap_up_s.map(|s| format!(", wrap_up_s: {s}")).unwrap_or_default();
         rules.extend(agent.legal_guard_s.map(|s| format!(", legal_guard_s: {s}")));
         rules.extend(agent.no_answer_action.map(|action| format!(", no_answer_action: {}", action.as_str())));
+        rules.push_str(&optional("capacity_rule", agent.capacity_rule.as_deref()));
         format!(
             ", agent: {{id: {}, login_code: {}{}{}{rules}, skills: {{{}}}}}",
             text(&agent.id),

@@ -103,6 +103,7 @@ impl Centre {
                 name: place_of(&phone.number),
                 dns: vec![phone.number.clone()],
                 location: None,
+                capacity_rule: None,
             });
             objects.dns.push(dn(phone));
         }
@@ -276,6 +277,7 @@ fn person(
             legal_guard_s: None,
             no_answer_action: None,
             skills: levels,
+            capacity_rule: None,
         }),
         privileges: vec![Privilege::Agent],
         ..Person::default()

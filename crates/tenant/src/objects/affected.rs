@@ -81,6 +81,14 @@ impl<'a> Sides<'a> {
     const fn comes_or_goes(&self) -> bool {
         self.before.is_some() != self.after.is_some()
     }
+
+    /// Whether it is a DN, and of another type than before.
+    fn has_another_type(&self) -> bool {
+        match (self.before, self.after) {
+            (Some(Object::Dn(before)), Some(Object::Dn(after))) => before.kind.as_str() != after.kind.as_str(),
+            _ => false,
+        }
+    }
 }
 
 impl<'a> ChangedTenant<'a> {
@@ -180,14 +188,16 @@ impl ChangedTenant<'_> {
         let is_place = matches!(object, Object::Place(_));
         let is_rival = |slot: &Slot| !is_place || matches!(self.held.object(*slot), Some(Object::Place(_)));
         // A DN is in one place alone; others may refer to it too.
-        let marks = marks(object).into_iter().filter(|mark| is_place || mark.is_for_one());
+        let is_of_place = |mark: &TieMark| is_place && mark.named().is_some_and(|named| named.kind == ObjectKind::Dn);
+        let marks = marks(object).into_iter().filter(|mark| mark.is_for_one() || is_of_place(mark));
         marks.flat_map(|mark| self.held.holders(&mark)).filter(is_rival).collect()
     }
 
-    /// Those who refer to an object that comes or goes, or to a trunk, of which they need more than that it is there.
+    /// Those who refer to an object that comes or goes, or to one of which they need more than that it is there: a trunk, or a DN that
+    /// gets another type.
     fn referrers(&self, sides: &Sides<'_>) -> Vec<Slot> {
         let Some(key) = sides.both().next().map(Object::key) else { return Vec::new() };
-        if !sides.comes_or_goes() && key.kind != ObjectKind::Trunk {
+        if !sides.comes_or_goes() && key.kind != ObjectKind::Trunk && !sides.has_another_type() {
             return Vec::new();
         }
         self.held.holders(&TieMark::refers_to(key.kind, &key.id)).collect()

@@ -336,7 +336,7 @@ async fn with_secrets(
 #[cfg(test)]
 mod tests {
     use contracts::provisioning::ObjectKind;
-    use infra::ChangeWay;
+    use infra::{ChangeOrigin, ChangeWay};
 
     use super::*;
     use crate::objects::EditAction;
@@ -344,7 +344,8 @@ mod tests {
 
     fn note() -> ChangeNote {
         let at = model::Timestamp::from_millis(1_700_000_000_000);
-        ChangeNote { by: "user/test".to_owned(), way: ChangeWay::Grpc, at, request: None }
+        let (by, origin) = ("user/test".to_owned(), ChangeOrigin::default());
+        ChangeNote { by, way: ChangeWay::Grpc, origin, at, request: None }
     }
 
     fn put(user: &str, first_name: &str) -> ObjectEdit {

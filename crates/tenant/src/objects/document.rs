@@ -233,6 +233,14 @@ const fn frame_keys(kind: ObjectKind) -> &'static [&'static str] {
         | ObjectKind::List
         | ObjectKind::BusinessAttribute
         | ObjectKind::PlaceGroup
+        | ObjectKind::CapacityRule
+        | ObjectKind::DnGroup
+        | ObjectKind::CallingList
+        | ObjectKind::Campaign
+        | ObjectKind::CampaignGroup
+        | ObjectKind::IvrProfile
+        | ObjectKind::StatisticDefinition
+        | ObjectKind::Transaction
         | ObjectKind::AccessGroup
         | ObjectKind::Role
         | ObjectKind::Folder => &[],
@@ -326,6 +334,14 @@ pub(super) const fn id_field(kind: ObjectKind) -> &'static str {
         | ObjectKind::List
         | ObjectKind::BusinessAttribute
         | ObjectKind::PlaceGroup
+        | ObjectKind::CapacityRule
+        | ObjectKind::DnGroup
+        | ObjectKind::CallingList
+        | ObjectKind::Campaign
+        | ObjectKind::CampaignGroup
+        | ObjectKind::IvrProfile
+        | ObjectKind::StatisticDefinition
+        | ObjectKind::Transaction
         | ObjectKind::AccessGroup
         | ObjectKind::Role => "name",
     }
@@ -464,8 +480,31 @@ mod tests {
             (ObjectKind::DialRule, r#"{"remove":1,"add":"","name":"r","place":1,"pattern":"0.","action":"translate"}"#),
             (ObjectKind::AgentGroup, r#"{"name":"g","agents":[],"expression":null,"managers":[]}"#),
             (ObjectKind::List, r#"{"name":"l","sections":{"s":{"k":"v"}}}"#),
-            (ObjectKind::BusinessAttribute, r#"{"name":"a","values":[{"value":"x"}],"default":"x"}"#),
+            (
+                ObjectKind::BusinessAttribute,
+                r#"{"name":"a","values":[{"value":"x"}],"default":"x","enforced":true,"attach_default":true}"#,
+            ),
             (ObjectKind::PlaceGroup, r#"{"name":"g","places":[]}"#),
+            (ObjectKind::DnGroup, r#"{"name":"g","type":"single_ports","members":[{"dn":"1","weight":2}]}"#),
+            (
+                ObjectKind::CallingList,
+                r#"{"name":"l","fields":[{"name":"p","type":"phone"}],"schedule":"s","attempts_max":2,"treatments":[]}"#,
+            ),
+            (ObjectKind::Campaign, r#"{"name":"c","calling_lists":[{"calling_list":"l"}]}"#),
+            (
+                ObjectKind::CampaignGroup,
+                r#"{"name":"g","campaign":"c","agent_group":"a","mode":"predictive","pacing":"waiting_s","target":5}"#,
+            ),
+            (
+                ObjectKind::IvrProfile,
+                r#"{"name":"p","service_type":"scxml","application":"a","policies":{"calls_max":1}}"#,
+            ),
+            (
+                ObjectKind::StatisticDefinition,
+                r#"{"name":"s","category":"c","subject":"s","objects":[],"profile":"sliding","window_s":1,"filter":"f"}"#,
+            ),
+            (ObjectKind::CapacityRule, r#"{"name":"r","media":{"voice":1}}"#),
+            (ObjectKind::Transaction, r#"{"name":"t","type":"macro","alias":"a","sections":{"s":{"k":"v"}}}"#),
             (ObjectKind::AccessGroup, r#"{"name":"g","people":["a"],"groups":[]}"#),
             (ObjectKind::Role, r#"{"name":"r","people":[],"groups":["g"],"privileges":["agent"]}"#),
             (ObjectKind::Folder, r#"{"path":"Berlin","description":"x","permissions":[]}"#),

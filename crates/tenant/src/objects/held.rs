@@ -1,17 +1,20 @@
 //! Tenants that are kept in memory, as they were used last: what has changed since is read, and not the whole tenant.
 
+mod bring_up;
+
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use contracts::provisioning::{ObjectAnnex, ObjectKey};
-use infra::{HistoryPoint, ObjectChange, ObjectChanges, ProvisioningStore, Revision, StoreError};
+use infra::{HistoryPoint, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::indexed::IndexedTenant;
+use bring_up::brought_up;
 
 /// The most tenants that are kept.
 const KEPT_MAX: usize = 64;
@@ -19,10 +22,6 @@ const KEPT_MAX: usize = 64;
 const KEPT_BYTES_MAX: usize = 1 << 30;
 /// How long one is kept that nobody uses.
 const KEPT: Duration = Duration::from_secs(600);
-/// Up to so many changes of several revisions each object's own is asked for; of more the whole tenant is read.
-const ASKED_EACH_MAX: usize = 256;
-/// How often that is begun again because others change the tenant.
-const ATTEMPTS_MAX: usize = 3;
 /// The most tenants that are read as a whole at once: the database has other work, and each may have hundreds of megabytes.
 const READ_AT_ONCE: usize = 2;
 /// How long one waits to be read: several large ones before it.
@@ -99,17 +98,35 @@ impl HeldTenants {
         store: &dyn ProvisioningStore,
         tenant: &TenantId,
     ) -> Result<Option<SharedTenant>, StoreError> {
+        self.fresh_since(store, tenant, None).await
+    }
+
+    /// The same for who has asked already at which point the tenant is: it is asked for again only if others have read a later one since.
+    async fn fresh_since(
+        &self,
+        store: &dyn ProvisioningStore,
+        tenant: &TenantId,
+        asked: Option<HistoryPoint>,
+    ) -> Result<Option<SharedTenant>, StoreError> {
         let turn = self.turn(tenant);
         let mut held = turn.lock().await;
-        let present = store.point(tenant).await?;
+        let since = match &*held {
+            Some(shared) => shared.look(IndexedTenant::point).await,
+            None => None,
+        };
+        let is_late = |asked: HistoryPoint| since.is_some_and(|since| since.revision > asked.revision);
+        let present = match asked.filter(|asked| !is_late(*asked)) {
+            Some(asked) => Some(asked),
+            None => store.point(tenant).await?,
+        };
         self.hears_it();
         let Some(present) = present else {
             self.lock().tenants.retain(|kept| kept.tenant != *tenant);
             return Ok(None);
         };
-        let is_fresh = match &*held {
-            Some(shared) => brought_up(store, tenant, shared, present).await?,
-            None => false,
+        let is_fresh = match (&*held, since) {
+            (Some(shared), Some(since)) => brought_up(store, tenant, shared, since, present).await?,
+            _ => false,
         };
         if !is_fresh {
             self.set_last(tenant, None);
@@ -136,9 +153,11 @@ impl HeldTenants {
         store: &dyn ProvisioningStore,
         tenant: &TenantId,
     ) -> Result<Option<SharedTenant>, StoreError> {
-        match self.last(tenant) {
-            Some(last) if self.answer(store.point(tenant)).await.is_none() => Ok(Some(last)),
-            _ => self.fresh(store, tenant).await,
+        let Some(last) = self.last(tenant) else { return self.fresh(store, tenant).await };
+        match self.answer(store.point(tenant)).await {
+            None => Ok(Some(last)),
+            // That it is gone is for `fresh` to find, which forgets it.
+            Some(asked) => self.fresh_since(store, tenant, asked?).await,
         }
     }
 
@@ -157,6 +176,11 @@ impl HeldTenants {
             Some(answer) => answer,
             None => last.look(look).await.ok_or_else(ends),
         }
+    }
+
+    /// Forgets the tenants that the database does not have any more: somebody's secrets are among what is kept.
+    pub fn keep_those_of(&self, is_there: impl Fn(&TenantId) -> bool) {
+        self.lock().tenants.retain(|kept| is_there(&kept.tenant));
     }
 
     /// The database's answer; none if there is none in time, or was none just now.
@@ -261,64 +285,6 @@ fn busy() -> StoreError {
     StoreError::Unavailable { reason: "too many other tenants are read: try again".to_owned() }
 }
 
-/// Brings a tenant to the present point of its history, or a later one; `false` if it has to be read.
-async fn brought_up(
-    store: &dyn ProvisioningStore,
-    tenant: &TenantId,
-    shared: &SharedTenant,
-    present: HistoryPoint,
-) -> Result<bool, StoreError> {
-    let Some(since) = shared.look(IndexedTenant::point).await else { return Ok(false) };
-    // After a change that was broken off nothing is known of it.
-    if since.revision > present.revision || shared.0.is_poisoned() {
-        return Ok(false);
-    }
-    if since == present {
-        return Ok(true);
-    }
-    for _ in 0..ATTEMPTS_MAX {
-        let ObjectChanges { point, is_whole, changes, annexes } = store.changes(tenant, since).await?;
-        if is_whole {
-            // It was restored, or made anew: what is held is of another history.
-            return Ok(false);
-        }
-        let revision = point.revision;
-        let changes = if revision.0 == since.revision.0 + 1 {
-            Some(changes.into_iter().map(|change| (change, revision)).collect())
-        } else if changes.len() <= ASKED_EACH_MAX {
-            each_at(store, tenant, changes, revision).await?
-        } else {
-            return Ok(false);
-        };
-        if let Some(changes) = changes {
-            return Ok(shared.apply(changes, annexes, point).await);
-        }
-    }
-    Ok(false)
-}
-
-/// Each change with the revision of its object; none if an object has changed again meanwhile.
-async fn each_at(
-    store: &dyn ProvisioningStore,
-    tenant: &TenantId,
-    changes: Vec<ObjectChange>,
-    at: Revision,
-) -> Result<Option<Vec<(ObjectChange, Revision)>>, StoreError> {
-    let mut each = Vec::with_capacity(changes.len());
-    for change in changes {
-        let ObjectChange::Put(object) = &change else {
-            each.push((change, at));
-            continue;
-        };
-        let key: ObjectKey = object.key();
-        match store.find_versioned(tenant, &key).await? {
-            Some((revision, found)) if revision <= at && found.key() == key => each.push((change, revision)),
-            _ => return Ok(None),
-        }
-    }
-    Ok(Some(each))
-}
-
 #[cfg(test)]
 mod tests {
     use contracts::provisioning::{Object, ObjectKind, Skill};
@@ -354,6 +320,35 @@ mod tests {
         assert_eq!(revision_of(&third, "Wit").await, Some(Revision(4)));
         assert_eq!(third.look(IndexedTenant::revision).await, Some(Revision(4)));
         assert_eq!(store.reads(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_reads_asks_the_database_once_at_which_point_the_tenant_is() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let id = store.id();
+        held.readable(&store, &id).await.unwrap().unwrap();
+        let before = store.points_asked();
+        held.readable(&store, &id).await.unwrap().unwrap();
+        assert_eq!(store.points_asked(), before + 1);
+        store.change(vec![skill("Patience")]);
+        let changed = held.readable(&store, &id).await.unwrap().unwrap();
+        assert_eq!(revision_of(&changed, "Patience").await, Some(Revision(2)));
+        assert_eq!((store.points_asked(), store.reads()), (before + 2, 1));
+    }
+
+    #[tokio::test]
+    async fn a_point_that_was_asked_for_before_others_have_read_a_later_one_is_asked_for_again() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let id = store.id();
+        let asked = store.point(&id).await.unwrap();
+        store.change(vec![skill("Patience")]);
+        held.fresh(&store, &id).await.unwrap().unwrap();
+        let late = held.fresh_since(&store, &id, asked).await.unwrap().unwrap();
+        assert_eq!((late.look(IndexedTenant::revision).await, store.reads()), (Some(Revision(2)), 1));
+        store.begin_again();
+        let asked = store.point(&id).await.unwrap();
+        let put_back = held.fresh_since(&store, &id, asked).await.unwrap().unwrap();
+        assert_eq!((put_back.look(IndexedTenant::revision).await, store.reads()), (Some(Revision(1)), 2));
     }
 
     #[tokio::test(start_paused = true)]
@@ -424,6 +419,19 @@ mod tests {
             assert_eq!(revision_of(&again, "Humour").await, Some(Revision(2)));
             assert_eq!(store.reads(), reads);
         }
+    }
+
+    #[tokio::test]
+    async fn a_tenant_that_the_database_has_no_more_is_kept_no_longer() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let id = store.id();
+        held.fresh(&store, &id).await.unwrap().unwrap();
+        held.keep_those_of(|tenant| *tenant == id);
+        assert!(held.last(&id).is_some());
+        held.keep_those_of(|_| false);
+        assert!(held.last(&id).is_none());
+        assert!(held.readable(&store, &id).await.unwrap().is_some(), "one that comes back is read again");
+        assert_eq!(store.reads(), 2);
     }
 
     #[tokio::test(start_paused = true)]

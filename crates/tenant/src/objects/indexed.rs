@@ -344,6 +344,16 @@ fn weight(object: &Object) -> usize {
         Object::List(list) => {
             list.bytes() + list.sections.values().map(|values| values.len() + 1).sum::<usize>() * ENTRY_BYTES
         }
+        Object::Transaction(transaction) => {
+            let keys = transaction.sections.values().map(|values| values.len() + 1).sum::<usize>();
+            transaction.bytes() + keys * ENTRY_BYTES
+        }
+        Object::DnGroup(group) => group.members.len() * ENTRY_BYTES,
+        Object::CallingList(list) => (list.fields.len() + list.treatments.len()) * ENTRY_BYTES,
+        Object::Campaign(campaign) => campaign.calling_lists.len() * ENTRY_BYTES,
+        Object::StatisticDefinition(statistic) => {
+            (statistic.objects.len() + statistic.main.len() + statistic.relative.len()) * ENTRY_BYTES
+        }
         Object::Trunk(trunk) => (trunk.allow.len() + trunk.headers.len()) * ENTRY_BYTES,
         Object::AccessGroup(group) => (group.people.len() + group.groups.len()) * ENTRY_BYTES,
         Object::Role(role) => (role.people.len() + role.groups.len()) * ENTRY_BYTES,

@@ -20,6 +20,7 @@ struct StoredTenant {
     is_away: bool,
     changed: BTreeMap<ObjectKey, Revision>,
     reads: usize,
+    points_asked: usize,
     noted: Vec<HistoryEntry>,
     history: Vec<HistoryEntry>,
 }
@@ -45,6 +46,7 @@ impl OneTenant {
             is_away: false,
             changed: BTreeMap::new(),
             reads: 0,
+            points_asked: 0,
             noted: Vec::new(),
             history: Vec::new(),
         };
@@ -58,6 +60,11 @@ impl OneTenant {
     /// How often the whole tenant was read.
     pub fn reads(&self) -> usize {
         self.stored().reads
+    }
+
+    /// How often it was asked at which point the tenant is.
+    pub fn points_asked(&self) -> usize {
+        self.stored().points_asked
     }
 
     /// Whether the database is away from now on, as far as a point of its history is asked for.
@@ -163,7 +170,8 @@ impl ProvisioningStore for OneTenant {
     fn point<'a>(&'a self, of: &'a TenantId) -> Answer<'a, Option<HistoryPoint>> {
         Box::pin(async move {
             let is_there = *of == self.id();
-            let stored = self.stored();
+            let mut stored = self.stored();
+            stored.points_asked += 1;
             if stored.is_away {
                 return Err(StoreError::Unavailable { reason: "a test".to_owned() });
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contracts::provisioning::{Object, ObjectKind};
-use infra::{ChangeNote, ChangeWay, ProvisioningStore as _};
+use infra::{ChangeNote, ChangeOrigin, ChangeWay, ProvisioningStore as _};
 use model::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -30,7 +30,8 @@ fn key(kind: ObjectKind, id: &str) -> ObjectKey {
 
 fn note() -> ChangeNote {
     let at = Timestamp::from_millis(1_700_000_000_000);
-    ChangeNote { by: "user/test".to_owned(), way: ChangeWay::Grpc, at, request: None }
+    let (by, origin) = ("user/test".to_owned(), ChangeOrigin::default());
+    ChangeNote { by, way: ChangeWay::Grpc, origin, at, request: None }
 }
 
 // === the model ===

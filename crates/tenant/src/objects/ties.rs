@@ -1,8 +1,8 @@
 //! What ties an object to others: the objects that it refers to, and what no other one may have.
 
 use contracts::provisioning::{
-    AccessGroup, AgentGroup, DialAction, DialRule, Dn, DnKind, Folder, Object, ObjectAnnex, ObjectKey, ObjectKind,
-    Person, Tenant, Trunk,
+    AccessGroup, AgentGroup, CampaignGroup, DialAction, DialRule, Dn, DnKind, Folder, Object, ObjectAnnex, ObjectKey,
+    ObjectKind, Person, Tenant, Trunk,
 };
 use routing::SkillExpression;
 
@@ -80,7 +80,10 @@ pub(super) fn marks(object: &Object) -> Vec<TieMark> {
     match object {
         Object::Tenant(tenant) => of_tenant(tenant),
         Object::Dn(dn) => of_dn(dn),
-        Object::Place(place) => place.dns.iter().map(|dn| TieMark::refers_to(ObjectKind::Dn, dn)).collect(),
+        Object::Place(place) => {
+            let dns = place.dns.iter().map(|dn| TieMark::refers_to(ObjectKind::Dn, dn));
+            dns.chain(of_capacity_rule(place.capacity_rule.as_ref())).collect()
+        }
         Object::Person(person) => of_person(person),
         Object::Number(number) => {
             let dns = [Some(&number.dn), number.closed_dn.as_ref()].into_iter().flatten();
@@ -104,7 +107,24 @@ pub(super) fn marks(object: &Object) -> Vec<TieMark> {
         Object::AccessGroup(group) => members(&group.people, &group.groups).collect(),
         Object::Role(role) => members(&role.people, &role.groups).collect(),
         Object::Folder(folder) => of_folder(folder),
-        Object::List(_)
+        Object::DnGroup(group) => {
+            group.members.iter().map(|member| TieMark::refers_to(ObjectKind::Dn, &member.dn)).collect()
+        }
+        Object::CallingList(list) => {
+            list.schedule.iter().map(|name| TieMark::refers_to(ObjectKind::Schedule, name)).collect()
+        }
+        Object::Campaign(campaign) => {
+            let lists = campaign.calling_lists.iter().map(|list| &list.calling_list);
+            lists.map(|name| TieMark::refers_to(ObjectKind::CallingList, name)).collect()
+        }
+        Object::CampaignGroup(group) => of_campaign_group(group),
+        Object::IvrProfile(profile) => {
+            profile.application.iter().map(|name| TieMark::refers_to(ObjectKind::Application, name)).collect()
+        }
+        Object::CapacityRule(_)
+        | Object::StatisticDefinition(_)
+        | Object::Transaction(_)
+        | Object::List(_)
         | Object::BusinessAttribute(_)
         | Object::Skill(_)
         | Object::Prompt(_)
@@ -140,6 +160,15 @@ fn of_agent_group(group: &AgentGroup) -> Vec<TieMark> {
     people.chain(skills.into_iter().map(|skill| TieMark::refers_to(ObjectKind::Skill, skill))).collect()
 }
 
+fn of_campaign_group(group: &CampaignGroup) -> Vec<TieMark> {
+    let named = [
+        TieMark::refers_to(ObjectKind::Campaign, &group.campaign),
+        TieMark::refers_to(ObjectKind::AgentGroup, &group.agent_group),
+    ];
+    let point = group.route_point.iter().map(|dn| TieMark::refers_to(ObjectKind::Dn, dn));
+    named.into_iter().chain(point).collect()
+}
+
 fn of_tenant(tenant: &Tenant) -> Vec<TieMark> {
     let prompts = [Some(&tenant.hold_music), tenant.confirmation_prompt.as_ref(), tenant.refusal_prompt.as_ref()];
     prompts.into_iter().flatten().map(|prompt| TieMark::refers_to(ObjectKind::Prompt, prompt)).collect()
@@ -168,7 +197,12 @@ fn of_person(person: &Person) -> Vec<TieMark> {
             .flat_map(|place| [TieMark::refers_to(ObjectKind::Place, place), TieMark::new(Tie::Seat, place)]),
     );
     marks.extend(agent.skills.iter().map(|level| TieMark::refers_to(ObjectKind::Skill, &level.skill)));
+    marks.extend(of_capacity_rule(agent.capacity_rule.as_ref()));
     marks
+}
+
+fn of_capacity_rule(named: Option<&String>) -> Option<TieMark> {
+    named.map(|name| TieMark::refers_to(ObjectKind::CapacityRule, name))
 }
 
 fn of_trunk(trunk: &Trunk) -> Vec<TieMark> {

@@ -281,6 +281,7 @@ mod tests {
             legal_guard_s: None,
             no_answer_action: None,
             skills: Vec::new(),
+            capacity_rule: None,
         }
     }
 

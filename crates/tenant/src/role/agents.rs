@@ -59,7 +59,7 @@ struct ToldTenants(HashMap<TenantId, watch::Sender<()>>);
 impl ToldTenants {
     /// Ends the streams of tenants that are gone. Returns those that need one, each with what tells that it is gone.
     fn follow(&mut self, published: &PublishedTenants, stored: &StoredTenants) -> Vec<(TenantId, watch::Receiver<()>)> {
-        // What was published of a tenant remains when it is gone.
+        // What was published of a tenant remains for a while when it is gone.
         let is_there = |tenant: &TenantId| stored.point(tenant).is_some();
         self.0.retain(|tenant, _| is_there(tenant) || stored.ids().is_none());
         let mut new = Vec::new();

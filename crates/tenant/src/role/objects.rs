@@ -15,9 +15,12 @@ use contracts::v1;
 use contracts::v1::change_object::Action;
 use contracts::v1::provisioning_server::Provisioning;
 use infra::{
-    ApiKeys, ChangeNote, ChangeWay, Clock, HistoryEntry, HistoryPage, ProvisioningStore, Revision, SignInAudit, Stores,
+    ApiKeys, ChangeNote, ChangeOrigin, ChangeWay, Clock, HistoryEntry, HistoryPage, ProvisioningStore, Revision,
+    SignInAudit, Stores,
 };
 use model::TenantId;
+use net::grpc::RequestOrigin;
+use runtime::Directory;
 use tonic::{Request, Response, Status};
 
 use crate::api_keys::{ApiKeyMaker, make, mint, revoke};
@@ -49,6 +52,9 @@ const ID_BYTES_MAX: usize = 255;
 /// The most entries of a filter, and of a list of fields or kinds.
 const ENTRIES_MAX: usize = 64;
 
+/// The roles that are believed where a request came from: they pass on what others ask them.
+const BELIEVED: [&str; 1] = ["agent-setup"];
+
 /// The gRPC service.
 pub(super) struct ObjectServer {
     store: Arc<dyn ProvisioningStore>,
@@ -56,6 +62,8 @@ pub(super) struct ObjectServer {
     sign_in_audit: Arc<dyn SignInAudit>,
     keys: Arc<dyn ApiKeys>,
     clock: Arc<dyn Clock>,
+    /// Tells by its address which role has sent a request.
+    directory: Directory,
     requests: TenantShares,
     batches: TenantShares,
     held: Arc<HeldTenants>,
@@ -64,7 +72,13 @@ pub(super) struct ObjectServer {
 
 impl ObjectServer {
     /// Serves what those stores have.
-    pub fn new(stores: &Stores, held: Arc<HeldTenants>, rights: Arc<KeptRights>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        stores: &Stores,
+        held: Arc<HeldTenants>,
+        rights: Arc<KeptRights>,
+        clock: Arc<dyn Clock>,
+        directory: Directory,
+    ) -> Self {
         let requests = TenantShares::new(REQUESTS_MAX, REQUESTS_OF_TENANT_MAX);
         let batches = TenantShares::new(BATCHES_AT_ONCE, BATCHES_OF_TENANT_AT_ONCE);
         Self {
@@ -72,6 +86,7 @@ impl ObjectServer {
             sign_in_audit: stores.sign_in_audit.clone(),
             keys: stores.api_keys.clone(),
             clock,
+            directory,
             requests,
             batches,
             held,
@@ -99,9 +114,18 @@ impl ObjectServer {
                 "request_id: it has more than {REQUEST_BYTES_MAX} bytes, or control characters"
             )));
         }
+        let caller = net::grpc::caller(request)?;
+        let RequestOrigin { source, way } = net::grpc::origin(request, &self.directory, &BELIEVED);
+        let mut told = [ChangeWay::Page, ChangeWay::Rest, ChangeWay::Scim].into_iter();
+        let way = told.find(|told| way.as_deref() == Some(told.as_str())).unwrap_or(ChangeWay::Grpc);
         Ok(ChangeNote {
-            by: net::grpc::caller(request)?.subject().to_owned(),
-            way: ChangeWay::Grpc,
+            by: caller.subject().to_owned(),
+            way,
+            origin: ChangeOrigin {
+                client: caller.client().map(str::to_owned),
+                session: caller.session().map(str::to_owned),
+                source: source.map(|source| source.to_string()),
+            },
             at: self.clock.now(),
             request: Some(request_id.to_owned()).filter(|id| !id.is_empty()),
         })
@@ -248,7 +272,7 @@ impl Provisioning for ObjectServer {
         let may = |scope: &str| caller.needs_scope(scope).is_ok();
         let wanted = api_keys::wanted(request.into_inner());
         at_most("scopes", wanted.scopes.len())?;
-        let maker = ApiKeyMaker { by: &note.by, may: &may, now: note.at };
+        let maker = ApiKeyMaker { by: &note.by, may: &may, now: note.at, origin: &note.origin };
         let made = make(&*self.store, &*self.keys, &tenant, wanted, &maker, mint()).await;
         let made = made.map_err(api_keys::refused)?;
         let (by, id, is_repeated) = (note.by.as_str(), made.key.id.as_str(), made.text.is_none());
@@ -271,7 +295,7 @@ impl Provisioning for ObjectServer {
         let note = self.note(&request, "")?;
         self.needs_whole_tenant(&tenant, person(&request)?, "API keys").await?;
         let id = request.into_inner().id;
-        revoke(&*self.keys, &tenant, &id, &note.by, note.at).await.map_err(api_keys::refused)?;
+        revoke(&*self.keys, &tenant, &id, &note).await.map_err(api_keys::refused)?;
         tracing::info!(%tenant, by = note.by, id, "an API key was revoked");
         Ok(Response::new(v1::RevokeApiKeyResponse {}))
     }
@@ -467,6 +491,9 @@ fn history_entry(entry: HistoryEntry) -> v1::ObjectHistoryEntry {
         secrets_changed: entry.secrets_changed,
         request_id: entry.note.request.unwrap_or_default(),
         number: entry.number,
+        client: entry.note.origin.client.unwrap_or_default(),
+        session: entry.note.origin.session.unwrap_or_default(),
+        source: entry.note.origin.source.unwrap_or_default(),
     }
 }
 

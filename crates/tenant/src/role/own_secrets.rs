@@ -1,7 +1,7 @@
 //! A person's own new password or second factor: what of a tenant's objects people change by themselves.
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Secret};
-use infra::{ChangeNote, ChangeWay, ObjectChange, ProvisioningStore, StoreError};
+use infra::{ChangeNote, ChangeOrigin, ChangeWay, ObjectChange, ProvisioningStore, StoreError};
 use model::{TenantId, Timestamp};
 
 /// The most attempts while others change the tenant too.
@@ -47,7 +47,9 @@ pub(super) async fn replace(
 ) -> infra::Result<bool> {
     let SecretReplacement { secret, seen, next } = *replacement;
     let key = ObjectKey { kind: ObjectKind::Person, id: user.to_owned() };
-    let note = ChangeNote { by: format!("person/{user}"), way: ChangeWay::Grpc, at: now, request: None };
+    // Where it came from stands in what auth has noted of it: it alone knows the person's session.
+    let (by, origin) = (format!("person/{user}"), ChangeOrigin::default());
+    let note = ChangeNote { by, way: ChangeWay::Grpc, origin, at: now, request: None };
     for _ in 0..ATTEMPTS_MAX {
         // First the revision, so that whatever is changed after it is a conflict.
         let Some(revision) = store.revision(tenant).await? else { return Ok(false) };

@@ -1,6 +1,8 @@
-//! Publishes the persistent configuration into the cache: at start what the cache has not, then changes.
+//! Publishes the persistent configuration into the cache: at start what the cache has not, then changes. What the database has no more is
+//! withdrawn.
 
 mod faulty;
+mod lacking;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use tokio::sync::watch;
 use super::PublishedTenants;
 use super::agents::AgentObjects;
 use faulty::{FaultKind, FaultyTenants};
+use lacking::LackingTenants;
 
 /// How often the store is queried for revisions: an import is a separate process and notifies no role.
 const LOOK: Duration = Duration::from_millis(500);
@@ -40,6 +43,7 @@ pub(super) async fn run(ctx: RoleContext, tell: watch::Sender<PublishedTenants>)
         clock: ctx.clock.clone(),
         published: BTreeMap::new(),
         faulty: FaultyTenants::default(),
+        lacking: LackingTenants::default(),
         tell,
     };
     let mut look = tokio::time::interval(LOOK);
@@ -85,6 +89,8 @@ struct Publisher {
     published: BTreeMap<TenantId, PublishedVersion>,
     /// The tenants that cannot be published though the stores answer.
     faulty: FaultyTenants,
+    /// The tenants that are published and not in the database.
+    lacking: LackingTenants,
     tell: watch::Sender<PublishedTenants>,
 }
 
@@ -98,6 +104,9 @@ impl Publisher {
         let cached: Cached = self.configuration.tenants().await?.into_iter().collect();
         let stored = self.provisioning.points().await?;
         self.faulty.keep_those_of(&stored);
+        for tenant in self.lacking.gone(&cached, &stored, self.clock.now()) {
+            self.withdraw(&tenant).await;
+        }
         for (tenant, point) in stored {
             if !self.faulty.is_due(&tenant, point, self.clock.now()) {
                 continue;
@@ -118,6 +127,17 @@ impl Publisher {
             self.configuration.complete().await?;
         }
         Ok(true)
+    }
+
+    /// Takes away what is published of a tenant that the database has no more. Calls that are up go on: they are not in the cache.
+    async fn withdraw(&mut self, tenant: &TenantId) {
+        if let Err(error) = self.configuration.withdraw(tenant).await {
+            tracing::warn!(%tenant, %error, "the configuration of a deleted tenant cannot be withdrawn yet");
+            return;
+        }
+        tracing::info!(%tenant, "the database has the tenant no more: its configuration is withdrawn");
+        self.published.remove(tenant);
+        self.tell.send_modify(|held| drop(held.remove(tenant)));
     }
 
     async fn publish(&mut self, tenant: &TenantId, point: HistoryPoint, cached: &Cached) -> infra::Result<()> {

@@ -10,6 +10,8 @@ use model::TenantId;
 use runtime::RoleContext;
 use tokio::sync::watch;
 
+use crate::objects::HeldTenants;
+
 /// How often the database is asked: an import is a separate process and notifies no role.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -34,8 +36,13 @@ impl StoredTenants {
     }
 }
 
-/// Tells which tenants there are until the role ends. While the database is away, those that it has named last remain.
-pub(super) async fn run(ctx: RoleContext, tell: watch::Sender<StoredTenants>) -> anyhow::Result<()> {
+/// Tells which tenants there are until the role ends, and lets go what is held of others. While the database is away, those that it has
+/// named last remain.
+pub(super) async fn run(
+    ctx: RoleContext,
+    tell: watch::Sender<StoredTenants>,
+    held: Arc<HeldTenants>,
+) -> anyhow::Result<()> {
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut answers = true;
@@ -44,7 +51,7 @@ pub(super) async fn run(ctx: RoleContext, tell: watch::Sender<StoredTenants>) ->
             () = ctx.drain.ended() => return Ok(()),
             _ = look.tick() => {}
         }
-        let looked = look_once(&*ctx.stores.provisioning, &tell).await;
+        let looked = look_once(&*ctx.stores.provisioning, &tell, &held).await;
         let answered = std::mem::replace(&mut answers, looked.is_ok());
         match looked {
             Ok(()) => {}
@@ -57,8 +64,14 @@ pub(super) async fn run(ctx: RoleContext, tell: watch::Sender<StoredTenants>) ->
     }
 }
 
-async fn look_once(store: &dyn ProvisioningStore, tell: &watch::Sender<StoredTenants>) -> infra::Result<()> {
+async fn look_once(
+    store: &dyn ProvisioningStore,
+    tell: &watch::Sender<StoredTenants>,
+    held: &HeldTenants,
+) -> infra::Result<()> {
     let stored = StoredTenants::known(store.points().await?);
+    // One that has just been made, and is not in this list yet, is read again.
+    held.keep_those_of(|tenant| stored.point(tenant).is_some());
     tell.send_if_modified(|told| {
         let is_other = *told != stored;
         if is_other {

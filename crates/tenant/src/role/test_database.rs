@@ -25,6 +25,8 @@ pub(super) struct TestDatabase {
     pub asked_for_changes: AtomicU64,
     /// Whether it no longer answers what revision a tenant has.
     pub is_away: AtomicBool,
+    /// Whether it has globex no more.
+    pub lacks_globex: AtomicBool,
     /// What globex had at revision 1, 2 and so on.
     pub states: Mutex<Vec<TenantObjects>>,
     /// The highest generation that was given.
@@ -47,6 +49,7 @@ impl TestDatabase {
             whole_reads: AtomicU64::default(),
             asked_for_changes: AtomicU64::default(),
             is_away: AtomicBool::default(),
+            lacks_globex: AtomicBool::default(),
             states,
             generation: Mutex::default(),
             history: AtomicU64::default(),
@@ -113,7 +116,9 @@ impl ProvisioningStore for TestDatabase {
     fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
         Box::pin(async move {
             let acme = self.why.map(|_| (tenant("acme"), Revision(self.acme_at.load(SeqCst))));
-            Ok(acme.into_iter().chain([(tenant("globex"), Revision(self.last()))]).collect())
+            let globex = (tenant("globex"), Revision(self.last()));
+            let globex = (!self.lacks_globex.load(SeqCst)).then_some(globex);
+            Ok(acme.into_iter().chain(globex).collect())
         })
     }
 

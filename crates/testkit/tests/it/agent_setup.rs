@@ -40,13 +40,13 @@ fn signs_in(visitor: &Visitor<'_>, user: &DemoUser, asked: &str) -> Result<bool>
 }
 
 /// Our own pages, in the browser of somebody who is signed in.
-struct Page<'a> {
+pub(crate) struct Page<'a> {
     visitor: Visitor<'a>,
     origin: String,
 }
 
 impl<'a> Page<'a> {
-    fn open(site: &'a Installation, kind: &str) -> Result<Self> {
+    pub(crate) fn open(site: &'a Installation, kind: &str) -> Result<Self> {
         let visitor = Visitor::new(site)?;
         signs_in(&visitor, person(site, kind)?, &format!("/session/sign-in?to={PAGE}"))?;
         Ok(Self { visitor, origin: format!("origin: {}", site.demo.web) })
@@ -69,7 +69,7 @@ impl<'a> Page<'a> {
     }
 
     /// Sends one edit.
-    fn change(&self, edit: &Value, is_trial: bool) -> Result<CurlAnswer> {
+    pub(crate) fn change(&self, edit: &Value, is_trial: bool) -> Result<CurlAnswer> {
         self.post("/changes", "application/json", &json!({ "dry_run": is_trial, "edits": [edit] }).to_string())
     }
 
@@ -136,7 +136,10 @@ fn an_administrator_signs_in_at_our_pages_and_changes_people() -> Result<()> {
     // The history says who, and an object comes back.
     let history = page.read(&format!("/history?kind=person&id={NEW}"))?;
     let latest = &history["items"][0];
-    ensure!(latest["by"] == format!("person/{}", boss.user) && latest["way"] == "grpc", "{latest}");
+    ensure!(latest["by"] == format!("person/{}", boss.user) && latest["way"] == "page", "{latest}");
+    let has = |field: &str| latest[field].as_str().is_some_and(|value| !value.is_empty());
+    ensure!(has("session") && latest["client"] == "trunkline-pages", "{latest}");
+    ensure!(latest["source"].as_str().is_some_and(|source| source.starts_with("127.")), "{latest}");
     ensure!(latest["before"]["last_name"] == "Person" && latest["after"]["last_name"] == "Renamed", "{latest}");
     ensure!(latest["number"].as_u64() > history["items"][1]["number"].as_u64(), "{history}");
     let back = json!({ "kind": "person", "id": NEW, "revision": first }).to_string();
@@ -231,7 +234,8 @@ fn who_may_not_is_refused_and_an_end_is_an_end() -> Result<()> {
     let events = "/api/voice/v1/example/events";
     ensure!(page.visitor.ask(events, &["--header", "sec-fetch-site: cross-site"])?.status == 403, "a stream opens");
     // The other APIs of the edge take the cookie too, and no token is needed.
-    ensure!(page.visitor.ask("/api/operations/v1/topology", &[])?.status == 200, "no topology for the page");
+    ensure!(page.visitor.ask("/pulse/api/v1/example/wallboard", &[])?.status == 200, "no wallboard for the page");
+    ensure!(page.visitor.ask("/api/operations/v1/topology", &[])?.status == 403, "a tenant sees the installation");
     ensure!(page.visitor.ask("/session/sign-in?to=//evil.example/", &[])?.status == 400, "it leads to another site");
 
     let cookie = page.visitor.cookie(COOKIE)?.context("no cookie")?;

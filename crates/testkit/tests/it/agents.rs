@@ -10,6 +10,8 @@ use testkit::caller::Caller;
 use testkit::facts::{Fact, check_log_and_laws, check_to_the_end};
 use testkit::{Answer, Installation, Watch, wait};
 
+use crate::facts::token;
+
 const SOON: Duration = Duration::from_secs(45);
 const LATER: Duration = Duration::from_secs(60);
 /// A phone that is not in the example: its first answer proves the new configuration.
@@ -135,7 +137,8 @@ fn a_supervisor_logs_an_agent_out_and_one_without_the_scope_does_not() -> Result
     watch.wait_for("AgentReady@7101", SOON)?;
     let force = |state: &str| json!({"req": "TForceAgentState", "ThisDN": "7130", "OtherDN": "7101", "AgentState": state, "Reasons": {"ReasonCode": "Shift"}});
     let place = site.demo.web.trim_start_matches("http://").parse()?;
-    let headers = format!("Authorization: Bearer {}\r\n", site.demo.tokens["wallboard"]);
+    let powerless = token(&site, &["--tenant", "example", "--scope", "agents:control"])?;
+    let headers = format!("Authorization: Bearer {powerless}\r\n");
     let refused =
         site.http_with(place, "POST", "/api/voice/v1/example/requests", &headers, &force("LoggedOut").to_string())?;
     assert_eq!(refused.status, 403);

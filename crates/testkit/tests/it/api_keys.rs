@@ -16,6 +16,8 @@ const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const KEY_TYPE: &str = "urn:trunkline:params:oauth:token-type:api-key";
 /// Much less than the ten minutes for which a token would go on.
 const SOON: Duration = Duration::from_secs(45);
+/// What the edge tells of each minute is noted.
+const A_MINUTE_LATER: Duration = Duration::from_secs(180);
 /// How long the key lasts that ends by itself.
 const SHORT: Duration = Duration::from_secs(15);
 /// A tenant to which the keys of the first open nothing.
@@ -134,6 +136,11 @@ fn a_program_is_let_in_at_the_edge_by_its_key_for_its_tenant_and_scopes_alone() 
     let changes = json!({"edits": [{"kind": "skill", "id": "French", "action": "put", "object": {"name": "French"}}]});
     let change = send(&site, "POST", &format!("{API}/changes"), &key, &changes)?;
     ensure!(change.status == 403 && change.body.contains("config:write"), "{} {}", change.status, change.body);
+    // Another API does not take it, and that costs no further exchange.
+    for _ in 0..3 {
+        let refused = asked(&site, "/api/operations/v1/topology", &key)?;
+        ensure!(refused.status == 401, "{} {}", refused.status, refused.body);
+    }
     for wrong in [forged(&key), format!("{key}x"), "tlk_".to_owned()] {
         let answer = asked(&site, KEYS, &wrong)?;
         ensure!(answer.status == 401, "{wrong}: {} {}", answer.status, answer.body);
@@ -251,8 +258,11 @@ fn a_program_exchanges_its_key_itself_and_guesses_cost_waits() -> Result<()> {
     ensure!(all.get("refresh_token").is_none(), "{all}");
     let narrow = exchange(&site, &key, &[("scope", "statistics:read operate")])?;
     ensure!(narrow.json()?["scope"] == "statistics:read", "{}", narrow.body);
-    ensure!(asked(&site, KEYS, &narrow.token("access_token")?)?.status == 403, "it has what it did not ask for");
+    ensure!(asked(&site, KEYS, &narrow.token("access_token")?)?.status == 401, "it has what it did not ask for");
     ensure!(exchange(&site, &key, &[("scope", "operate")])?.error() == "invalid_scope", "it has more than it may");
+    let for_one = exchange(&site, &key, &[("resource", "tenant")])?.json()?;
+    ensure!(for_one["scope"] == "config:read", "{for_one}");
+    ensure!(exchange(&site, &key, &[("resource", "voice")])?.error() == "invalid_target", "it is for what it may not");
     let told = Visitor::new(&site)?.introspect(&narrow.token("access_token")?)?.json()?;
     let subject = format!("api-key/{}", shown["id"].as_str().context("no id")?);
     ensure!(told["active"] == true && told["sub"] == subject.as_str(), "{told}");
@@ -273,6 +283,93 @@ fn a_program_exchanges_its_key_itself_and_guesses_cost_waits() -> Result<()> {
     let good = [("grant_type", GRANT), ("subject_token", key.as_str()), ("subject_token_type", KEY_TYPE)];
     ensure!(stranger.post(TOKEN, &good, &[])?.status == 200, "who has a wrong key keeps the right one out");
     Ok(())
+}
+
+/// The edge has a token of the key by then, and asks auth about none of them.
+#[test]
+fn uses_of_a_key_from_other_addresses_are_noted() -> Result<()> {
+    let site = Installation::start()?;
+    let boss = administrator(&site)?;
+    let (key, shown) = create(&site, &boss, &json!({"name": "crm", "scopes": ["config:read"]}))?;
+    let id = shown["id"].as_str().context("no id")?;
+    let [first, second] = [1, 2].map(|number| site.stranger_address(number));
+    for address in [first, second] {
+        let answer = Visitor::at(&site, address)?.bearing(KEYS, &key)?;
+        ensure!(answer.status == 200, "{address}: {} {}", answer.status, answer.body);
+    }
+    let exchanged = site.metric("ingress", "ingress_api_keys_exchanged_total")?;
+    ensure!((exchanged - 1.0).abs() < f64::EPSILON, "auth is asked each time: {exchanged}");
+    let key_now = || -> Result<Value> {
+        let listed = asked(&site, KEYS, &boss)?.json()?;
+        Ok(listed["items"][0].clone())
+    };
+    wait::until(A_MINUTE_LATER, || {
+        let now = key_now()?;
+        Ok((now["used_from"] == second.to_string().as_str()).then_some(()))
+    })
+    .with_context(|| format!("the other address is not noted: {:?}", key_now()))?;
+    let answer = asked(&site, &format!("{API}/sign-ins?event=api_key_used"), &boss)?.json()?;
+    let items = answer["items"].as_array().context("no items")?;
+    let of_key = items.iter().filter(|item| item["subject"] == format!("api-key/{id}"));
+    let sources: Vec<&str> = of_key.filter_map(|item| item["source"].as_str()).collect();
+    ensure!(sources == [second.to_string(), first.to_string()], "{sources:?}");
+    let table = said(&site, &["tenant", "api-key", "list", "example"])?;
+    ensure!(table.contains(&format!(" from {second}  by tool/boss")), "{table}");
+    // Nobody else tells of uses.
+    for bearer in [&boss, &key] {
+        let told = json!({"keys": [{"id": id, "used_ms": 1, "from": []}]});
+        let refused = send(&site, "POST", "/auth/v3/api-keys/uses", bearer, &told)?;
+        ensure!(refused.status == 401, "{} {}", refused.status, refused.body);
+    }
+    Ok(())
+}
+
+/// A library that knows clients alone shows the key as the secret of one.
+#[test]
+fn a_program_shows_its_key_as_a_client_and_guesses_cost_waits() -> Result<()> {
+    let site = Installation::start()?;
+    let boss = administrator(&site)?;
+    let wanted = json!({"name": "crm", "scopes": ["config:read", "statistics:read"]});
+    let (key, shown) = create(&site, &boss, &wanted)?;
+    let id = shown["id"].as_str().context("no id")?;
+    let visitor = Visitor::new(&site)?;
+    let credentials = ("grant_type", "client_credentials");
+    let by_basic = visitor.token_as(id, &key, &[credentials])?;
+    let all = by_basic.json()?;
+    ensure!(all["scope"] == "config:read statistics:read" && all["expires_in"] == 600, "{all}");
+    ensure!(all.get("refresh_token").is_none() && all.get("issued_token_type").is_none(), "{all}");
+    let token = by_basic.token("access_token")?;
+    ensure!(asked(&site, KEYS, &token)?.status == 200, "its token is not let in");
+    let told = visitor.introspect(&token)?.json()?;
+    ensure!(told["active"] == true && told["sub"] == format!("api-key/{id}").as_str(), "{told}");
+    let posted = [credentials, ("client_id", id), ("client_secret", key.as_str())];
+    let narrow = visitor.post(TOKEN, &[&posted[..], &[("scope", "statistics:read operate")]].concat(), &[])?;
+    ensure!(narrow.json()?["scope"] == "statistics:read", "{}", narrow.body);
+    ensure!(asked(&site, KEYS, &narrow.token("access_token")?)?.status == 403, "it has what it did not ask for");
+    let beyond = visitor.post(TOKEN, &[&posted[..], &[("scope", "operate")]].concat(), &[])?;
+    ensure!(beyond.error() == "invalid_scope", "it has more than it may: {}", beyond.body);
+    let of_person = [("grant_type", "password"), ("username", "ada.adler"), ("password", "x")];
+    ensure!(visitor.token_as(id, &key, &of_person)?.error() == "unauthorized_client", "it signs people in");
+    let other = visitor.token_as("demo", &key, &[credentials])?;
+    ensure!(other.status == 401 && other.error() == "invalid_client", "{} {}", other.status, other.body);
+
+    let stranger = Visitor::at(&site, site.stranger_address(1))?;
+    let mut refused = Vec::new();
+    for _ in 0..8 {
+        let answer = stranger.token_as(id, &forged(&key), &[credentials])?;
+        ensure!(answer.error() == "invalid_client", "{} {}", answer.status, answer.body);
+        refused.push(answer.status);
+    }
+    ensure!(refused.first() == Some(&401) && refused.contains(&429), "guesses cost nothing: {refused:?}");
+    ensure!(stranger.token_as(id, &key, &[credentials])?.status == 200, "who guesses keeps the right one out");
+
+    let revoked = send(&site, "DELETE", &format!("{KEYS}/{id}"), &boss, &json!({}))?;
+    ensure!(revoked.status == 204, "{} {}", revoked.status, revoked.body);
+    let over = visitor.token_as(id, &key, &[credentials])?;
+    ensure!(over.status == 401 && over.error() == "invalid_client", "at once: {} {}", over.status, over.body);
+    ensure!(over.header("www-authenticate").is_some_and(|scheme| scheme.starts_with("Basic")), "{}", over.head);
+    until_refused(&site, &token)?;
+    ensure_unlogged(&site, &[&key])
 }
 
 #[test]

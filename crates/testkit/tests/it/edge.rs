@@ -177,8 +177,10 @@ fn a_stream_is_for_whom_it_may_be_and_says_what_is_wrong() -> Result<()> {
     own.wait_for("ready", |lines| brief(&sent(lines), "EventAgentReady", "7101"))?;
     let foreign = sent(&own.lines()).into_iter().filter(|sent| sent.event == "event" && sent.data["ThisDN"] != "7101");
     assert_eq!(foreign.count(), 0, "a tied token sees its own DN alone: {:#?}", own.lines());
-    let powerless = token(&site, &["--scope", "config:read"])?;
+    let powerless = token(&site, &["--scope", "routing:read"])?;
+    let of_other_apis = token(&site, &["--scope", "config:read"])?;
     for (token, path, status, said) in [
+        (&of_other_apis, "events", 401, "tenant"),
         (&powerless, "events", 403, "calls:read"),
         (&tied, "events?dn=7102", 403, "tied to the DN 7101"),
         (&operator, "events?call=x", 400, "call"),

@@ -315,7 +315,8 @@ fn a_request_is_let_in_once_and_a_wrong_one_is_named() -> Result<()> {
     for (headers, path, frame, status, said) in [
         (once.clone(), "example", json!({"req": "TAgentLogout", "ThisDN": "7101"}), 422, "another request"),
         (String::new(), "example", login.clone(), 401, ""),
-        (token("wallboard"), "example", login.clone(), 403, "agents:control"),
+        // A token for other APIs.
+        (token("wallboard"), "example", login.clone(), 401, "statistics"),
         (token("operator"), "other", login.clone(), 403, "another tenant"),
         (token("operator"), "example", json!({"req": "TFly", "ThisDN": "7101"}), 422, "\"code\":51"),
         (token("operator"), "example", json!({"req": "TAgentLogin"}), 422, "\"code\":59"),
@@ -490,13 +491,15 @@ fn port_8000_asks_who_reads_and_for_which_tenant() -> Result<()> {
     let operator = site.demo.tokens["operator"].clone();
     import_other(&site)?;
     let elsewhere = token(&site, &["--tenant", "other", "--scope", "calls:read"])?;
-    let powerless = token(&site, &["--tenant", "example", "--scope", "config:read"])?;
+    let powerless = token(&site, &["--tenant", "example", "--scope", "routing:read"])?;
+    let of_other_apis = token(&site, &["--tenant", "example", "--scope", "config:read"])?;
     runtime()?.block_on(async {
         let mut client = EventsClient::new(connect(tenant_role(&site, 8000)).await?);
         let start = || v1::SubscribeRequest { after: "0-0".to_owned(), ..Default::default() };
         let code = |answer: Result<tonic::Response<_>, tonic::Status>| answer.map(drop).map_err(|status| status.code());
         assert_eq!(code(client.subscribe(start()).await), Err(Code::Unauthenticated));
         assert_eq!(code(client.subscribe(bearing(start(), "none.of.ours")?).await), Err(Code::Unauthenticated));
+        assert_eq!(code(client.subscribe(bearing(start(), &of_other_apis)?).await), Err(Code::Unauthenticated));
         assert_eq!(code(client.subscribe(bearing(start(), &powerless)?).await), Err(Code::PermissionDenied));
         let mut foreign = bearing(start(), &elsewhere)?;
         foreign.metadata_mut().insert("trunkline-tenant", "example".parse()?);
@@ -662,7 +665,8 @@ fn import_with_a_skill_more(site: &Installation) -> Result<()> {
     trunkline(site, &["tenant", "import", &file.to_string_lossy()]).map(drop)
 }
 
-fn token(site: &Installation, arguments: &[&str]) -> Result<String> {
+/// A token of the command line.
+pub fn token(site: &Installation, arguments: &[&str]) -> Result<String> {
     Ok(trunkline(site, &[&["token"], arguments].concat())?.trim().to_owned())
 }
 

@@ -1,9 +1,11 @@
 //! The whole system: the built binary, driven by SIPp and baresip, judged by their recordings and logs.
 
+mod acme;
 mod agent_setup;
 mod agents;
 mod announcements;
 mod api_keys;
+mod audit;
 mod backup;
 mod browser;
 mod carried;
@@ -32,6 +34,7 @@ mod joining;
 mod keys;
 mod linphone;
 mod location;
+mod lookups;
 mod meeting;
 mod metrics;
 mod monitoring;
@@ -68,6 +71,7 @@ mod sign_in_clients;
 mod sign_in_devices;
 mod sign_in_guard;
 mod sign_in_passkey;
+mod sign_in_resources;
 mod sign_in_second;
 mod sign_in_sessions;
 mod sign_in_upstream;

@@ -19,7 +19,7 @@ const NOWHERE: &str = "nowhere";
 /// What a bearer must get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
-    /// Nobody of the installation: it is told so, and nothing else.
+    /// Nobody of the installation, or nobody to that API: it is told so, and nothing else.
     Stranger,
     /// Of another tenant: the same as for one that does not exist.
     AsNowhere,
@@ -30,9 +30,10 @@ enum Due {
 }
 
 impl Due {
-    fn of(bearer: &Bearer, needs: &str, is_of_tenant: bool) -> Self {
+    fn of(bearer: &Bearer, api: &str, needs: &str, is_of_tenant: bool) -> Self {
         match bearer.tenant {
             None => Self::Stranger,
+            Some(_) if !bearer.is_for(api) => Self::Stranger,
             Some(tenant) if is_of_tenant && tenant != "example" => Self::AsNowhere,
             Some(_) if suffices(bearer, needs) => Self::Answer,
             Some(_) => Self::Refusal,
@@ -84,8 +85,9 @@ fn every_bearer_gets_everywhere_what_the_tables_say() -> Result<()> {
     let mut wrong = Vec::new();
     for bearer in &bearers {
         if bearer.name == "expired" {
-            // It was issued before the others were tried.
-            let is_over = || Ok((rest::status(&site, "/api/voice/v1/openapi.json", bearer)? == 401).then_some(()));
+            // It was issued before the others were tried, and for this API.
+            let is_over =
+                || Ok((rest::status(&site, "/agent-setup/api/v1/openapi.json", bearer)? == 401).then_some(()));
             wait::until(SOON, is_over).context("a token does not expire")?;
         }
         wrong.extend(rest::wrong(&site, &paths, bearer)?);

@@ -19,7 +19,7 @@ const PASSWORD: &str = "correct-horse-battery-staple";
 const TENANT: &str = "example";
 const SOON: Duration = Duration::from_secs(45);
 
-type Client = ProvisioningClient<Channel>;
+pub(crate) type Client = ProvisioningClient<Channel>;
 
 /// Runs a command of the binary on the site's data.
 fn run(site: &Installation, arguments: &[&str]) -> Result<Output> {
@@ -47,13 +47,13 @@ fn refusal(site: &Installation, arguments: &[&str]) -> Result<(i32, String)> {
     Ok((code, String::from_utf8(output.stderr)?))
 }
 
-fn token(site: &Installation, subject: &str, scopes: &[&str]) -> Result<String> {
+pub(crate) fn token(site: &Installation, subject: &str, scopes: &[&str]) -> Result<String> {
     let mut arguments = vec!["token", "--tenant", TENANT, "--sub", subject];
     arguments.extend(scopes.iter().flat_map(|scope| ["--scope", *scope]));
     Ok(said(site, &arguments)?.trim().to_owned())
 }
 
-fn put(kind: &str, id: &str, expected: Option<u64>, json: &str, fields: &[&str]) -> v1::ChangeObject {
+pub(crate) fn put(kind: &str, id: &str, expected: Option<u64>, json: &str, fields: &[&str]) -> v1::ChangeObject {
     let fields = fields.iter().map(|field| (*field).to_owned()).collect();
     v1::ChangeObject {
         kind: kind.to_owned(),
@@ -72,11 +72,11 @@ fn delete(kind: &str, id: &str) -> v1::ChangeObject {
     }
 }
 
-fn batch(changes: Vec<v1::ChangeObject>) -> v1::ChangeObjectsRequest {
+pub(crate) fn batch(changes: Vec<v1::ChangeObject>) -> v1::ChangeObjectsRequest {
     v1::ChangeObjectsRequest { changes, ..v1::ChangeObjectsRequest::default() }
 }
 
-async fn change(
+pub(crate) async fn change(
     client: &mut Client,
     token: &str,
     asked: v1::ChangeObjectsRequest,
@@ -244,6 +244,127 @@ fn groups_codes_lists_and_attributes_are_objects_as_all_others() -> Result<()> {
         ensure!(get(&mut client, &boss, "agent_group", "Day").await?.json.contains("ada.adler"));
         anyhow::Ok(())
     })
+}
+
+/// An object of each kind that came last, in an order in which each names what is there already.
+const FURTHER: [(&str, &str, &str); 8] = [
+    ("capacity_rule", "Blended", r#"{"name":"Blended","media":{"voice":1,"chat":3}}"#),
+    ("dn_group", "Doors", r#"{"name":"Doors","type":"routing_points","members":[{"dn":"9000","weight":2}]}"#),
+    (
+        "calling_list",
+        "Autumn",
+        r#"{"name":"Autumn","fields":[{"name":"p","type":"phone"}],"schedule":"evenings","treatments":[{"result":"busy","action":"retry","after_min":9}]}"#,
+    ),
+    ("campaign", "Fall", r#"{"name":"Fall","calling_lists":[{"calling_list":"Autumn","weight":1}]}"#),
+    (
+        "campaign_group",
+        "Fall by day",
+        r#"{"name":"Fall by day","campaign":"Fall","agent_group":"Callers","mode":"predictive","pacing":"waiting_s","target":20,"route_point":"9000"}"#,
+    ),
+    (
+        "ivr_profile",
+        "Menu",
+        r#"{"name":"Menu","service_type":"scxml","application":"menu","policies":{"calls_max":5}}"#,
+    ),
+    (
+        "statistic_definition",
+        "Calls",
+        r#"{"name":"Calls","category":"TotalNumber","subject":"DNAction","objects":["Agent"],"main":["CallInbound"]}"#,
+    ),
+    ("transaction", "Soon", r#"{"name":"Soon","type":"time_range","sections":{"range":{"to":"20"}}}"#),
+];
+
+#[test]
+fn objects_of_the_kinds_that_came_last_are_made_read_refused_and_deleted() -> Result<()> {
+    let site = Installation::start()?;
+    let boss = token(&site, "person/boss", &["config:read", "config:write"])?;
+    runtime()?.block_on(async {
+        let mut client = Client::new(connect(tenant_role(&site, 8888)).await?);
+        let schedule = r#"{"name":"evenings","time_zone":null,"open":["Mon-Fri 17:00-20:00"],"exceptions":[]}"#;
+        let mut puts = vec![
+            put("schedule", "evenings", Some(0), schedule, &[]),
+            put("agent_group", "Callers", Some(0), r#"{"name":"Callers"}"#, &[]),
+        ];
+        puts.extend(FURTHER.iter().map(|(kind, id, json)| put(kind, id, Some(0), json, &[])));
+        puts.push(put("place", "P7101", None, r#"{"capacity_rule":"Blended"}"#, &["capacity_rule"]));
+        puts.push(put(
+            "person",
+            "ada.adler",
+            None,
+            r#"{"agent":{"capacity_rule":"Blended"}}"#,
+            &["agent.capacity_rule"],
+        ));
+        let made = change(&mut client, &boss, batch(puts)).await??;
+        for (kind, id, json) in FURTHER {
+            let held: Value = serde_json::from_str(&get(&mut client, &boss, kind, id).await?.json)?;
+            let given: Value = serde_json::from_str(json)?;
+            for (key, value) in given.as_object().context("a document")? {
+                // What was left out stands there too.
+                let is_held = match (value, &held[key]) {
+                    (Value::Object(given), held) => given.iter().all(|(key, value)| held[key] == *value),
+                    (given, held) => given == held,
+                };
+                ensure!(is_held, "{kind}: {key} of {held}");
+            }
+            let again = put(kind, &id.to_uppercase(), None, &json.replace(id, &id.to_uppercase()), &[]);
+            let taken = change(&mut client, &boss, batch(vec![again])).await?.err().context("the name is taken")?;
+            ensure!(faults(&taken)?.iter().any(|fault| fault.code == "name_taken"), "{kind}: {taken}");
+        }
+        ensure!(get(&mut client, &boss, "person", "ada.adler").await?.json.contains("Blended"));
+        refuses_what_is_named_and_what_is_wrong(&mut client, &boss).await?;
+
+        let place = put("place", "P7101", None, r#"{"capacity_rule":null}"#, &["capacity_rule"]);
+        let agent = put("person", "ada.adler", None, r#"{"agent":{"capacity_rule":null}}"#, &["agent.capacity_rule"]);
+        change(&mut client, &boss, batch(vec![place, agent])).await??;
+        let gone: Vec<_> = FURTHER.iter().rev().map(|(kind, id, _)| delete(kind, id)).collect();
+        change(&mut client, &boss, batch(gone)).await??;
+        for (kind, id, _) in FURTHER {
+            ensure!(get(&mut client, &boss, kind, id).await.is_err(), "{kind} {id} is still there");
+        }
+        let (kind, id) = ("dn_group".to_owned(), "Doors".to_owned());
+        let back = v1::RestoreObjectRequest { kind, id, revision: made.revision, ..Default::default() };
+        client.restore(bearing(back, &boss)?).await?;
+        ensure!(get(&mut client, &boss, "dn_group", "Doors").await?.json.contains("9000"));
+        anyhow::Ok(())
+    })
+}
+
+/// What another object names is not deleted, and each broken rule names its object, field and code.
+async fn refuses_what_is_named_and_what_is_wrong(client: &mut Client, boss: &str) -> Result<()> {
+    for (kind, id, by, field) in [
+        ("capacity_rule", "Blended", "P7101", "capacity_rule"),
+        ("capacity_rule", "Blended", "ada.adler", "agent.capacity_rule"),
+        ("dn", "9000", "Doors", "members"),
+        ("dn", "9000", "Fall by day", "route_point"),
+        ("schedule", "evenings", "Autumn", "schedule"),
+        ("calling_list", "Autumn", "Fall", "calling_lists"),
+        ("campaign", "Fall", "Fall by day", "campaign"),
+        ("agent_group", "Callers", "Fall by day", "agent_group"),
+        ("application", "menu", "Menu", "application"),
+    ] {
+        let refused = change(client, boss, batch(vec![delete(kind, id)])).await?;
+        let refused = refused.err().with_context(|| format!("{by} names {id}"))?;
+        ensure!(refused.code() == Code::FailedPrecondition, "{refused}");
+        let told = faults(&refused)?;
+        ensure!(told.iter().any(|fault| fault.id == by && fault.field == field), "{id}, {by}: {told:?}");
+    }
+    for (kind, id, json, field, code) in [
+        ("capacity_rule", "Blended", r#"{"media":{}}"#, "media", "needed"),
+        ("dn_group", "Doors", r#"{"members":[{"dn":"7101"}]}"#, "members", "dn_type"),
+        ("calling_list", "Autumn", r#"{"fields":[]}"#, "fields", "needed"),
+        ("campaign", "Fall", r#"{"calling_lists":[{"calling_list":"x"}]}"#, "calling_lists", "unknown"),
+        ("campaign_group", "Fall by day", r#"{"mode":"preview"}"#, "mode", "only_with"),
+        ("ivr_profile", "Menu", r#"{"application":null}"#, "application", "needed_with"),
+        ("statistic_definition", "Calls", r#"{"main":[]}"#, "main", "statistic"),
+        ("transaction", "Soon", r#"{"type":"list"}"#, "type", "one_of"),
+    ] {
+        let changed = put(kind, id, None, json, &[field]);
+        let refused = change(client, boss, batch(vec![changed])).await?;
+        let refused = refused.err().with_context(|| format!("{kind} {json}"))?;
+        let told = faults(&refused)?;
+        ensure!(told.iter().any(|fault| fault.kind == kind && fault.id == id && fault.code == code), "{told:?}");
+    }
+    Ok(())
 }
 
 #[test]

@@ -42,6 +42,14 @@ fn expected(sales: &str) -> Vec<Carried> {
     };
     let mut all = vec![
         record(
+            "own-30",
+            "tenant",
+            "audit",
+            "AuditRecord",
+            "change:",
+            &[("Action", "created"), ("Kind", "person"), ("Way", "import")],
+        ),
+        record(
             "voice-48",
             "frontend",
             "voice-requests",
@@ -185,7 +193,7 @@ fn record_of(site: &Installation, wanted: &Carried) -> Result<String> {
 }
 
 /// Every record of a topic, by Kafka's console consumer.
-fn records(site: &Installation, topic: &str) -> Result<Vec<String>> {
+pub(crate) fn records(site: &Installation, topic: &str) -> Result<Vec<String>> {
     consumed(site, topic, "")
 }
 

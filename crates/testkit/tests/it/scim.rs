@@ -260,7 +260,12 @@ fn who_may_not_is_refused_and_hears_of_no_other_tenant() -> Result<()> {
     let reader = ProvisioningAgent::new(&site, &["config:read"])?;
     ensure!(reader.get("/Users?count=1")?["itemsPerPage"] == 1, "a reader does not read");
     refuses(&reader.sends("POST", "/Users", Some(&ann()), &[])?, 403, "")?;
+    let writer = ProvisioningAgent::new(&site, &["config:write"])?;
+    refuses(&writer.sends("GET", "/Users", None, &[])?, 403, "")?;
+    refuses(&writer.sends("GET", "/Groups?excludedAttributes=members", None, &[])?, 403, "")?;
     let stranger = ProvisioningAgent::new(&site, &["calls:read"])?;
-    refuses(&stranger.sends("GET", "/Users", None, &[])?, 403, "")?;
-    refuses(&stranger.sends("GET", "/Groups?excludedAttributes=members", None, &[])?, 403, "")
+    let refused = stranger.sends("GET", "/Users", None, &[])?;
+    refuses(&refused, 401, "")?;
+    ensure!(refused.header("www-authenticate") == Some("Bearer error=\"invalid_token\""), "{}", refused.head);
+    Ok(())
 }

@@ -174,7 +174,7 @@ fn of_another_tenant(site: &Installation) -> Result<()> {
     ensure!(matches!(refused.status, 403 | 404), "{} {}", refused.status, refused.body);
     let own = items(&visitor.bearing("/agent-setup/api/v1/globex/sign-ins", &stranger)?)?;
     ensure!(own.is_empty(), "{own:?}");
-    let unprivileged = token(site, "example", "calls:read")?;
+    let unprivileged = token(site, "example", "config:write")?;
     ensure!(visitor.bearing(API, &unprivileged)?.status == 403, "any scope is enough");
     ensure!(visitor.ask(API, &[])?.status == 401, "nobody is let in");
     Ok(())

@@ -1,5 +1,6 @@
 //! Passkeys: made by people who are signed in, shown after the password or alone, and refused where they are not theirs, not of now, or a copy.
 
+mod at_sign_in;
 mod security_key;
 
 use std::process::Command;

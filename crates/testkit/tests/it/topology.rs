@@ -132,7 +132,8 @@ fn the_pages_document_needs_its_scope() -> Result<()> {
     assert_eq!(allowed.status, 200);
     let document: Value = serde_json::from_str(&allowed.body)?;
     assert_eq!((&document["instance"], &document["coverage"]["total"]), (&site.demo.instance.into(), &146.into()));
-    assert_eq!(ask(&token_of(&site, &["--tenant", "example", "--scope", "calls:read"])?)?.status, 403);
+    assert_eq!(ask(&token_of(&site, &["--tenant", "example", "--scope", "trace:read"])?)?.status, 403);
+    assert_eq!(ask(&token_of(&site, &["--tenant", "example", "--scope", "calls:read"])?)?.status, 401, "of other APIs");
     assert_eq!(ask("no-token")?.status, 401);
     Ok(())
 }

@@ -1,5 +1,8 @@
 //! One tenant's agents: requests, facts and repairs go in; records and events come out.
 
+mod leavers;
+mod repairs;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -7,13 +10,11 @@ use std::time::Duration;
 
 use call::address::Addresses;
 use call::agent::{AgentSnapshot, AgentTable, Input, Output, Profile};
-use infra::{
-    AgentBatch, AgentWrite, Change, Consumed, EventEntry, Numbers, Position, Posted, Record, Repair, RepairAction,
-};
-use model::event::{CallRef, ErrorCode};
+use infra::{AgentBatch, AgentWrite, Change, Consumed, EventEntry, Numbers, Position, Posted, Record};
+use model::event::ErrorCode;
 use model::{
-    AgentId, CallType, CallUuid, ConnId, Dn, Event, EventId, EventName, Owner, Request, RequestKind, Seq, Stamped,
-    Subject, TenantId, Timestamp, Token,
+    AgentId, Dn, Event, EventId, EventName, Owner, Request, RequestKind, Seq, Stamped, Subject, TenantId, Timestamp,
+    Token,
 };
 use runtime::fact_in_hand::FoldsFacts;
 use runtime::fault::InARow;
@@ -24,6 +25,7 @@ use super::people::People;
 use super::phone::SetPhone;
 use super::records::{self, OwnerRecord, StoredAgent};
 use crate::reporting::Reporter;
+use leavers::Leavers;
 
 /// The view's name in the ledger.
 pub(super) const VIEW: &str = "agent-state";
@@ -54,6 +56,8 @@ pub(super) struct TenantAgents {
     pub(super) dn_facts: Vec<Stamped>,
     /// Agents whose configuration may have changed, until that is applied.
     pub(super) profiles_due: VecDeque<AgentId>,
+    /// Agents who may be forgotten.
+    leavers: Leavers,
     /// What is stored with the owner of the agents; `changed` if it is not stored yet.
     pub(super) own: OwnerRecord,
     pub(super) changed: bool,
@@ -102,8 +106,11 @@ impl TenantAgents {
             metrics,
             faults: InARow::default(),
             profiles_due: VecDeque::new(),
+            leavers: Leavers::default(),
             again_from: Timestamp::ZERO,
         };
+        // Somebody may have been forgotten under a name that comes back.
+        this.table.begin_with(this.own.last_token.max(Token(1)));
         for record in agents {
             this.attempt("an agent's record", |this| {
                 if !this.restore_phone(&record) {
@@ -164,7 +171,8 @@ impl TenantAgents {
         if !self.profiles_due.is_empty() || self.has_phone_writes() {
             return Some(self.again_from);
         }
-        Some(self.table.next_timeout()?.max(self.again_from))
+        let due = self.table.next_timeout().into_iter().chain(self.leavers.next_due()).min();
+        Some(due?.max(self.again_from))
     }
 
     // === Inputs ===
@@ -213,52 +221,6 @@ impl TenantAgents {
                 let cause = self.faults.caught(panic);
                 tracing::error!(tenant = %self.tenant, %cause, what, "a fault: it has no effect on anything else");
                 false
-            }
-        }
-    }
-
-    fn repair(&mut self, repair: Repair, now: Timestamp) {
-        let Repair { subject, action, why } = repair;
-        tracing::warn!(tenant = %self.tenant, %subject, why, ?action, "a repair");
-        self.metrics.repair();
-        match (subject, action) {
-            (Subject::Agent(agent), RepairAction::Restate) => self.table.handle(Input::Restate(agent), now),
-            (Subject::Agent(agent), RepairAction::Free | RepairAction::Clear) => {
-                // The auditor found it on no call. A call that has begun since stays.
-                if self.table.agent(&agent).is_some_and(|session| session.calls.is_empty()) {
-                    self.table.handle(Input::Free { agent, why: why.clone() }, now);
-                }
-            }
-            (Subject::Call(conn_id), _) => self.call_missing(conn_id, now),
-            // The phone lost its registration, and the event about it was missed.
-            (Subject::Dn(dn), _) => self.table.handle(Input::PhoneLost(dn), now),
-            (Subject::Queue(_) | Subject::Session(_), _) => {}
-        }
-        self.collect(Some(&why), now);
-    }
-
-    /// The call does not exist: agents that still count it have missed its end.
-    fn call_missing(&mut self, conn_id: ConnId, now: Timestamp) {
-        let concerned: Vec<(AgentId, u64)> =
-            self.table.on_call(conn_id).map(|agent| (agent.agent.clone(), agent.seq)).collect();
-        let mut end = Event::new(EventName::CallDeleted);
-        end.call = Some(CallRef {
-            conn_id,
-            uuid: CallUuid(0),
-            thread: CallUuid(0),
-            previous: None,
-            call_type: CallType::Unknown,
-            propagated_type: None,
-            ani: None,
-            dnis: None,
-        });
-        self.table.handle(Input::Call(&end), now);
-        self.addresses.fold(&end, now);
-        self.note_in_calls();
-        for (agent, seq) in concerned {
-            // The end of an unanswered call causes no event: publish the agent's state again as the repair.
-            if self.table.agent(&agent).is_some_and(|session| session.seq == seq) {
-                self.table.handle(Input::Restate(agent), now);
             }
         }
     }
@@ -383,7 +345,9 @@ impl TenantAgents {
         let mut writes: Vec<AgentWrite> = Vec::new();
         for agent in self.table.take_changed() {
             self.attempt("an agent's record", |this| writes.extend(this.write(&agent, now)));
+            self.note_leaver(&agent, now);
         }
+        writes.extend(self.leaver_writes(now));
         writes.extend(self.phone_writes(now));
         let is_nothing_new = writes.is_empty() && self.dn_facts.is_empty() && !self.changed;
         if is_nothing_new && self.unwritten < POSITION_LAG_MAX {
@@ -415,6 +379,7 @@ impl TenantAgents {
                 self.attempt("an agent's record", |this| this.restore_agent(record, now));
             }
             self.note_logged_in_again(&write.agent, was_at);
+            self.note_leaver(&write.agent, now);
         }
         let mut told = BTreeSet::new();
         for event in write.events.iter().map(|fact| &fact.event).filter(|event| event.requester.is_some()) {

@@ -87,6 +87,11 @@ impl Intervals {
         began
     }
 
+    /// Whether times of an agent are not safe yet.
+    pub fn is_waiting(&self, agent: &AgentId) -> bool {
+        self.finished.contains_key(agent)
+    }
+
     /// Forgets an agent: its record says what is stored.
     pub fn forget(&mut self, agent: &AgentId) {
         self.of.remove(agent);
@@ -109,6 +114,12 @@ impl Intervals {
             }
             !waiting.is_empty()
         });
+    }
+
+    /// All of them are safe.
+    #[cfg(test)]
+    pub fn all_are_safe(&mut self) {
+        self.finished.clear();
     }
 
     /// The finished intervals whose records may not be safe yet, oldest first for each agent.

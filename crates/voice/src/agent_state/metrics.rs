@@ -20,6 +20,8 @@ runtime::metrics! {
         parties_left_out: Counter = "agentstate_parties_left_out";
         /// Agents taken over from another owner.
         taken_over: Counter = "agentstate_agents_taken_over";
+        /// Agents who had logged out and whose person is no more: their records are removed.
+        forgotten: Counter = "agentstate_agents_forgotten";
         /// Number of times another replica had taken over a tenant's agents.
         lost: Counter = "agentstate_ownership_lost";
     }
@@ -53,6 +55,10 @@ impl Metrics {
 
     pub fn taken_over(&self, agents: usize) {
         self.taken_over.inc_by(agents as u64);
+    }
+
+    pub fn forgotten(&self, agents: usize) {
+        self.forgotten.inc_by(agents as u64);
     }
 
     pub fn ownership_lost(&self) {

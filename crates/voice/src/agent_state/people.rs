@@ -208,13 +208,22 @@ impl People {
         lacking.filter_map(|one| Dn::parse(one.key).ok()).collect()
     }
 
-    /// The agents whose settings may have changed; `None` if what holds for all has changed.
+    /// The agents whose settings may have changed, and those who are none any more; `None` if what holds for all has changed.
     pub fn changed_agents(&self, before: &Self) -> Option<Vec<AgentId>> {
         if (before.wrap_up_s, before.rules) != (self.wrap_up_s, self.rules) || !before.is_known() {
             return None;
         }
         let changed = self.agents.differences(&before.agents, |before, now| before == now);
-        Some(changed.iter().filter_map(|one| AgentId::parse(&one.now?.id).ok()).collect())
+        let ids = changed.iter().flat_map(|one| {
+            let (before, now) = (one.before.map(|agent| &agent.id), one.now.map(|agent| &agent.id));
+            now.into_iter().chain(before.filter(|before| Some(*before) != now))
+        });
+        Some(ids.filter_map(|id| AgentId::parse(id).ok()).collect())
+    }
+
+    /// Whether a person is the agent of that id.
+    pub fn has_agent(&self, id: &AgentId) -> bool {
+        self.index.person(id).is_some()
     }
 
     /// An agent's settings from configuration.

@@ -38,9 +38,13 @@ impl TenantAgents {
             && let Some(agent) = self.profiles_due.pop_front()
         {
             let Some(known) = self.table.agent(&agent).map(|session| &session.profile) else { continue };
-            if let Some(fresh) = self.people.profile(&agent).filter(|fresh| fresh != known) {
-                self.table.handle(Input::ProfileChanged(fresh), now);
-                changed += 1;
+            match self.people.profile(&agent) {
+                Some(fresh) if fresh != *known => {
+                    self.table.handle(Input::ProfileChanged(fresh), now);
+                    changed += 1;
+                }
+                Some(_) => {}
+                None => self.note_leaver(&agent, now),
             }
         }
     }

@@ -24,6 +24,7 @@ use crate::test_stores::{set_clock, stores};
 
 mod addresses;
 mod continuing;
+mod leavers;
 
 pub(super) struct Site {
     pub(super) clock: Arc<SetClock>,

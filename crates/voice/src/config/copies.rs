@@ -1,9 +1,10 @@
 //! In-memory copies of the tenants' configuration, updated from the cache.
 
 mod failed_reads;
+mod reads;
 mod tenant_copy;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 
 use super::metrics::Metrics;
 use failed_reads::FailedReads;
+use reads::{DueRead, EndedRead, Reads};
 
 pub(super) use tenant_copy::TenantCopy;
 
@@ -22,6 +24,9 @@ pub(super) use tenant_copy::TenantCopy;
 const LOOK: Duration = Duration::from_millis(250);
 /// How often it is looked whether the tenants are published, which every role waits for.
 const FIRST_LOOK: Duration = Duration::from_millis(25);
+
+/// For how long a complete cache lacks a tenant before its copy goes. No single list takes one away.
+const UNLISTED_FOR: Duration = Duration::from_secs(4);
 
 /// Tenants that are in the cache, but could not be read yet, with their versions there.
 type Unread = BTreeMap<TenantId, ConfigVersion>;
@@ -82,18 +87,21 @@ impl Copies {
 
     /// Follows the cache until the role ends.
     pub async fn follow(self, cache: Arc<dyn ConfigCache>, drain: Drain, ready: Readiness) -> anyhow::Result<()> {
+        let mut followed = FollowedCache::new(cache);
         let mut logged = String::new();
         let mut read_at = Instant::now();
         loop {
-            let refreshed = self.refresh(&*cache).await;
-            if refreshed.is_ok() {
+            let looked = self.look(&mut followed).await.and_then(|()| self.failed().why().map_or(Ok(()), Err));
+            if looked.is_ok() {
                 read_at = Instant::now();
             }
             self.metrics.cache_read_before(read_at.elapsed());
-            match refreshed {
+            match looked {
                 Ok(()) => {
                     logged.clear();
-                    ready.holds("configuration");
+                    if self.versions().is_some() {
+                        ready.holds("configuration");
+                    }
                 }
                 Err(why) => {
                     // The copies stay valid: reads continue from memory while the cache is unavailable. The role stays ready, because
@@ -104,58 +112,111 @@ impl Copies {
                     }
                 }
             }
-            let pause = if self.versions().is_some() { LOOK } else { FIRST_LOOK };
-            tokio::select! {
-                () = drain.ended() => return Ok(()),
-                () = tokio::time::sleep(pause) => {}
+            let look_again = tokio::time::sleep(if self.versions().is_some() { LOOK } else { FIRST_LOOK });
+            tokio::pin!(look_again);
+            loop {
+                tokio::select! {
+                    () = drain.ended() => return Ok(()),
+                    () = &mut look_again => break,
+                    Some(ended) = followed.reads.next() => self.settle(ended),
+                }
             }
         }
     }
 
-    /// Takes over what has changed in the cache.
+    /// Looks at what the cache has, and begins to read what differs: several tenants at a time, and none waits for a large one.
     ///
     /// # Errors
-    /// Why something cannot be read, or could not at the last attempt.
-    async fn refresh(&self, cache: &dyn ConfigCache) -> Result<(), String> {
-        let mut unread = Unread::new();
-        let listed = self.listed(cache).await.map_err(|error| {
+    /// Why the tenants cannot be listed.
+    async fn look(&self, followed: &mut FollowedCache) -> Result<(), String> {
+        let told = |error: StoreError| {
             self.metrics.read_failed();
             error.to_string()
-        })?;
-        for (tenant, version) in listed {
-            let held = self.held(&tenant);
+        };
+        let listed = self.listed(&*followed.cache).await.map_err(told)?;
+        let mut due = Vec::new();
+        for (tenant, version) in &listed {
+            if followed.reads.has(tenant) {
+                continue;
+            }
+            let (tenant, version, held) = (tenant.clone(), *version, self.held(tenant));
+            let mut failed = self.failed();
             if held.as_ref().is_some_and(|copy| copy.version == version || is_rolled_back(version, copy.version)) {
-                self.failed().has_succeeded(&tenant);
-                continue;
+                failed.has_succeeded(&tenant);
+            } else if failed.is_due(&tenant, version, Instant::now()) {
+                let has_failed = failed.has(&tenant);
+                due.push(DueRead { tenant, version, held, has_failed });
             }
-            if !self.failed().is_due(&tenant, version, Instant::now()) {
-                if held.is_none() {
-                    unread.insert(tenant, version);
-                }
-                continue;
-            }
-            let reading = match cache.read(&tenant, held.as_ref().map(|copy| copy.version), Duration::ZERO).await {
-                Ok(reading) => reading,
-                Err(error) => {
-                    self.metrics.read_failed();
-                    self.failed().has_failed(&tenant, version, &error, Instant::now());
-                    if held.is_none() {
-                        unread.insert(tenant, version);
-                    }
-                    continue;
-                }
-            };
-            self.failed().has_succeeded(&tenant);
-            if held.as_ref().is_some_and(|copy| is_rolled_back(reading.version, copy.version)) {
-                continue;
-            }
-            self.take(tenant, TenantCopy::after(held.as_deref(), reading));
         }
-        let before = self.unread.write().unwrap_or_else(PoisonError::into_inner).replace(unread);
+        followed.reads.begin(due);
+        self.note_unread(&listed, followed);
+        self.forget_gone(&listed, followed).await.map_err(told)
+    }
+
+    /// Takes over what has become of a reading.
+    fn settle(&self, EndedRead { tenant, version, copy }: EndedRead) {
+        match copy {
+            Ok(copy) => {
+                self.failed().has_succeeded(&tenant);
+                if let Some(copy) = copy {
+                    self.take(tenant, copy);
+                }
+            }
+            Err(error) => {
+                self.metrics.read_failed();
+                self.failed().has_failed(&tenant, version, &error, Instant::now());
+            }
+        }
+    }
+
+    /// Notes which tenants could not be read. Which there are is known once each of the first ones was read, or could not be.
+    fn note_unread(&self, listed: &[(TenantId, ConfigVersion)], followed: &FollowedCache) {
+        let mut known = self.unread.write().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none() && !followed.reads.are_over() {
+            return;
+        }
+        let failed = self.failed();
+        let unread = listed.iter().filter(|(tenant, _)| failed.has(tenant) && self.held(tenant).is_none());
+        let before = known.replace(unread.cloned().collect());
+        drop((failed, known));
         if before.is_none() {
             self.tell();
         }
-        self.failed().why().map_or(Ok(()), Err)
+    }
+
+    /// Forgets tenants that the cache lists no more: they were withdrawn. One that was emptied, and is being filled again, takes nothing
+    /// away.
+    async fn forget_gone(
+        &self,
+        listed: &[(TenantId, ConfigVersion)],
+        followed: &mut FollowedCache,
+    ) -> infra::Result<()> {
+        let listed: BTreeSet<&TenantId> = listed.iter().map(|(tenant, _)| tenant).collect();
+        let lacked: BTreeSet<TenantId> = {
+            let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+            tenants.keys().filter(|tenant| !listed.contains(*tenant)).cloned().collect()
+        };
+        followed.unlisted.retain(|tenant, _| lacked.contains(tenant));
+        if lacked.is_empty() {
+            return Ok(());
+        }
+        if !followed.cache.is_complete().await? {
+            followed.unlisted.clear();
+            return Ok(());
+        }
+        for tenant in lacked {
+            if followed.unlisted.entry(tenant.clone()).or_insert_with(Instant::now).elapsed() < UNLISTED_FOR {
+                continue;
+            }
+            followed.unlisted.remove(&tenant);
+            let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+            tenants.remove(&tenant);
+            self.metrics.tenants_held(tenants.len());
+            drop(tenants);
+            tracing::info!(%tenant, "the tenant is gone: its configuration is not served any more");
+            self.tell();
+        }
+        Ok(())
     }
 
     /// The tenants with their versions in the cache; last those that could not be read: each may take a minute to fail again.
@@ -173,12 +234,17 @@ impl Copies {
 
     /// Takes over what was read, and tells it at once: others may still be read for long.
     fn take(&self, tenant: TenantId, copy: TenantCopy) {
+        let generation = copy.version.generation;
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
-        tenants.insert(tenant, Arc::new(copy));
+        let before = tenants.insert(tenant, Arc::new(copy));
         self.metrics.refreshed();
         self.metrics.tenants_held(tenants.len());
         drop(tenants);
         self.tell();
+        // The next copy shares nothing with one of another generation, and that may take long to drop.
+        if let Some(before) = before.filter(|before| before.version.generation != generation) {
+            drop(tokio::task::spawn_blocking(move || drop(before)));
+        }
     }
 
     fn tell(&self) {
@@ -187,6 +253,20 @@ impl Copies {
 
     fn failed(&self) -> MutexGuard<'_, FailedReads> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The cache as it is followed.
+struct FollowedCache {
+    cache: Arc<dyn ConfigCache>,
+    reads: Reads,
+    /// Since when it has lacked tenants of which there are copies.
+    unlisted: BTreeMap<TenantId, Instant>,
+}
+
+impl FollowedCache {
+    fn new(cache: Arc<dyn ConfigCache>) -> Self {
+        Self { reads: Reads::new(cache.clone()), cache, unlisted: BTreeMap::new() }
     }
 }
 

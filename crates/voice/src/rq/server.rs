@@ -188,8 +188,8 @@ mod tests {
     use std::time::Duration;
 
     use infra::SystemClock;
-    use runtime::RoleSpec;
     use runtime::token::{ServiceIssuer, TokenIssuer, TokenVerifier};
+    use runtime::{ApiFamily, RoleSpec};
 
     use super::*;
 
@@ -202,10 +202,10 @@ mod tests {
         let issuer = TokenIssuer::of_new_key(clock.clone()).unwrap();
         let [tenant, ors] = [&TENANT, &ORS].map(|spec| ServiceIssuer::of_new_key(spec, clock.clone()).unwrap());
         let verifier = TokenVerifier::of(&issuer, &[&tenant, &ors]);
-        let verified = |token: String| verifier.verify(&token, "rq").unwrap();
+        let verified = |token: String| verifier.verify(&token, "rq", &[ApiFamily::Voice]).unwrap();
         let role = |of: &ServiceIssuer| verified(of.token(&format!("{}-1", of.spec().name), "rq").unwrap());
         let hour = Duration::from_secs(3_600);
-        let person = verified(issuer.issue(None, "tenant/tenant-1", "routing routing:read", "rq", hour).unwrap());
+        let person = verified(issuer.issue(None, "tenant/tenant-1", "routing routing:read", hour).unwrap());
         assert!(needs_role(&role(&tenant), "tenant").is_ok());
         for other in [&person, &role(&ors)] {
             let refused = needs_role(other, "tenant").unwrap_err();

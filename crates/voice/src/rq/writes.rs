@@ -55,16 +55,34 @@ enum Answer {
     Refused(Refusal),
 }
 
+impl RefusedRows {
+    fn extend(&mut self, other: Self) {
+        self.requests.extend(other.requests);
+        self.agents.extend(other.agents);
+    }
+}
+
 impl Writes {
     pub fn new(ledger: Arc<dyn QueueLedger>, clock: Arc<dyn Clock>) -> Self {
         Self { ledger, clock, no_room_since: None }
     }
 
-    /// Writes a turn. Waits while the store is unavailable: no message may leave before its answer.
+    /// Writes a turn, a large one in several writes. Waits while the store is unavailable: no message may leave before its answer.
     ///
     /// # Errors
     /// The queues' record is not as this replica left it: take the queues over again.
     pub async fn write(&mut self, turn: QueueBatch) -> Result<Wrote> {
+        let mut refused = RefusedRows::default();
+        for part in turn.in_parts() {
+            match self.write_part(part).await? {
+                Wrote::Done(more) => refused.extend(more),
+                Wrote::Lost(owner) => return Ok(Wrote::Lost(owner)),
+            }
+        }
+        Ok(Wrote::Done(refused))
+    }
+
+    async fn write_part(&mut self, turn: QueueBatch) -> Result<Wrote> {
         match self.commit(&turn).await? {
             Answer::Done => Ok(Wrote::Done(RefusedRows::default())),
             Answer::Lost(owner) => Ok(Wrote::Lost(owner)),

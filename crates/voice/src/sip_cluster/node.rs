@@ -27,6 +27,7 @@ use super::metrics::Metrics;
 use crate::record_cipher::RecordCipher;
 use calls::call::Stored;
 use calls::direct::ReadPhones;
+use calls::first_data::ReadDefaults;
 use calls::flows::SilentFlows;
 use calls::joining_invite::Joins;
 use calls::monitoring::Monitors;
@@ -100,6 +101,7 @@ pub struct Node {
     unasked: UnaskedLegs,
     phones: ReadPhones,
     locations: ReadLocation,
+    defaults: ReadDefaults,
     /// Trunks whose carriers want no calls for a while.
     pauses: Pauses,
     call_rates: CallRates,
@@ -142,6 +144,8 @@ pub struct Parts {
     pub phones: ReadPhones,
     /// Reads where a phone is.
     pub locations: ReadLocation,
+    /// Reads the user data with which calls from outside begin.
+    pub defaults: ReadDefaults,
     /// Looks up the credentials of trunks.
     pub accounts: Accounts,
     /// Recorder of call traces.
@@ -193,6 +197,7 @@ impl Node {
             unasked: UnaskedLegs::default(),
             phones: parts.phones,
             locations: parts.locations,
+            defaults: parts.defaults,
             pauses: Pauses::default(),
             call_rates: CallRates::default(),
             spendings: Spendings::default(),

@@ -14,11 +14,13 @@ use infra::{Posted, Recipient, RequestStream, StoreError, Stores};
 use model::event::ErrorCode;
 use model::request::Concern;
 use model::{NodeId, Owner, Request, TenantId};
+use net::configuration::Configuration;
 use net::http::{Caller, Client, JsonBody, Problem};
 use runtime::spans::{Spans, TRACE_RESPONSE};
 use serde::Deserialize;
 use tokio::sync::watch;
 
+use super::attributes;
 use super::inbox::Inbox;
 use super::ledger::find;
 use super::login_password;
@@ -56,6 +58,8 @@ pub struct RequestContext {
     pub spans: Spans,
     /// Config, which checks passwords (voice-28).
     pub config: Client,
+    /// What tenants allow as user data of calls.
+    pub configuration: Configuration,
 }
 
 /// The routes.
@@ -74,6 +78,10 @@ async fn request(
     let tenant = TenantId::parse(&forwarded.tenant).map_err(|error| Problem::unprocessable(error.to_string()))?;
     let read = read_request(&forwarded.frame, &tenant, &forwarded.requester)
         .map_err(|error| Problem::unprocessable(error.to_string()).code(u32::from(error.code.0)))?;
+    let config = ways.configuration.tenant(&tenant);
+    if let Some(why) = config.and_then(|config| attributes::refusal(&config, &read.request.kind)) {
+        return Err(Problem::unprocessable(why).code(u32::from(ErrorCode::INVALID_ATTRIBUTE.0)));
+    }
     let Some(conn_id) = read.request.kind.conn_id() else {
         if read.request.kind.request_type().concern == Concern::NewCall {
             return new_call(&ways.inbox, read.request).await.map(StatusCode::into_response);

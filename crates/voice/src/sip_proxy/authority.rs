@@ -19,7 +19,7 @@ impl NodeAuthority for TokenAuthority {
     /// The token must belong to this installation, and name the announced role and node.
     fn accepts(&self, token: &str, announcement: &Announcement, _: Timestamp) -> bool {
         let owner = &announcement.owner;
-        match self.0.verify(token, SPEC.name) {
+        match self.0.verify(token, SPEC.name, &[]) {
             Ok(caller) => {
                 let is = caller.role() == Some(&announcement.role) && caller.name() == owner.node.as_str();
                 if !is {

@@ -13,6 +13,8 @@ export type HeaderProps = {
   /** The wallboard fills the screen. */
   readonly isWall: boolean
   readonly application: Application
+  /** Whether it leads to the topology too. */
+  readonly hasTopology: boolean
   /** The other applications that this person may use. */
   readonly others: readonly Application[]
   readonly account: AccountState
@@ -20,7 +22,7 @@ export type HeaderProps = {
 }
 
 /** The line above every page: where one is, where one can go, who one is. */
-export function Header({ isWall, application, others, account, onSheet }: HeaderProps): ReactElement {
+export function Header({ isWall, application, hasTopology, others, account, onSheet }: HeaderProps): ReactElement {
   const clock = useCallback(() => timeOfDay(Date.now()), [])
   return (
     <header className={isWall ? `${styles['header']} ${styles['wall']}` : styles['header']}>
@@ -32,7 +34,7 @@ export function Header({ isWall, application, others, account, onSheet }: Header
         {application.name === 'dashboards' ? (
           <>
             <PageLink to="/" text={t('pages.wallboard')} />
-            <PageLink to="/topology" text={t('pages.topology')} />
+            {hasTopology ? <PageLink to="/topology" text={t('pages.topology')} /> : null}
             <PageLink to="/trace" text={t('pages.traces')} />
           </>
         ) : (

@@ -9,7 +9,7 @@ import { HEADING, PageTitle } from '../../ui/PageTitle'
 import { Toast } from '../../ui/Toast'
 import { unsay } from '../../ui/toast'
 import { useShortcut } from '../../ui/use-shortcut'
-import { APPLICATIONS, applicationAt, othersFor } from './applications'
+import { APPLICATIONS, applicationAt, offersTopology, othersFor } from './applications'
 import { Banners } from './Banners'
 import { Boundary } from './Boundary'
 import { Header } from './Header'
@@ -23,7 +23,8 @@ export function Shell(): ReactElement {
   const isWall = pathname === '/'
   const account = useAccount()
   const application = applicationAt(pathname)
-  const others = othersFor(account, application, currentSession(sessionStorage) !== undefined)
+  const hasToken = currentSession(sessionStorage) !== undefined
+  const others = othersFor(account, application, hasToken)
   const [isSheetOpen, setSheetOpen] = useState(false)
   useEffect(listenToKeys, [])
   useShortcut('?', t('shortcuts.sheet'), () => setSheetOpen(true))
@@ -35,7 +36,7 @@ export function Shell(): ReactElement {
       <a className={styles['skip']} href="#content">
         {t('skipToContent')}
       </a>
-      <Header isWall={isWall} application={application} others={others} account={account} onSheet={() => setSheetOpen(true)} />
+      <Header isWall={isWall} application={application} hasTopology={offersTopology(account, hasToken)} others={others} account={account} onSheet={() => setSheetOpen(true)} />
       {application.name === 'dashboards' ? null : <Banners account={account} />}
       <main ref={main} id="content" className={styles['content']} tabIndex={-1} aria-labelledby={HEADING}>
         <Boundary key={pathname}>

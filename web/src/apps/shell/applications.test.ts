@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { accountIn } from '../../api/account'
 import { afterAnswer, type AccountState } from '../../live/account'
-import { applicationAt, othersFor } from './applications'
+import { applicationAt, offersTopology, othersFor } from './applications'
 
 const person = (...privileges: string[]): AccountState => ({ kind: 'in', account: { tenant: 'example', user: 'ann', name: 'Ann', privileges, scopes: [] } })
 const names = (state: AccountState, from: string, hasToken = false): readonly string[] => othersFor(state, applicationAt(from), hasToken).map(({ name }) => name)
@@ -16,6 +16,10 @@ test('who is shown the way to which application', () => {
   expect(names(person('agent'), '/agent-setup')).toEqual([])
   expect(names({ kind: 'out' }, '/agent-setup', true)).toEqual(['dashboards'])
   expect(names({ kind: 'out' }, '/')).toEqual([])
+})
+
+test('the topology is offered to who came by a link, and not to people of a tenant', () => {
+  expect([offersTopology(person('administrator'), false), offersTopology(person('administrator'), true), offersTopology({ kind: 'out' }, false)]).toEqual([false, true, true])
 })
 
 const ann = { signed_in: true, tenant: 'example', user: 'ann', name: 'Ann Archer', privileges: ['administrator'], scopes: [], until: 1 }

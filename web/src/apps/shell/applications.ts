@@ -21,6 +21,11 @@ export function applicationAt(pathname: string): Application {
   return pathname === AGENT_SETUP.to || pathname.startsWith(`${AGENT_SETUP.to}/`) ? AGENT_SETUP : DASHBOARDS
 }
 
+/** Whether the page of the topology is offered: it is of all tenants together, and nobody who signs in to one of them may read it. */
+export function offersTopology(state: AccountState, hasToken: boolean): boolean {
+  return hasToken || !('account' in state) || state.account.scopes.includes('topology:read')
+}
+
 /** Those to which somebody can go from one of them. */
 export function othersFor(state: AccountState, from: Application, hasToken: boolean): readonly Application[] {
   const may = (application: Application): boolean => {

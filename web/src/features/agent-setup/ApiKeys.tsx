@@ -164,7 +164,10 @@ function Row({ of, now, onRevoke }: { readonly of: ApiKey; readonly now: number;
           </span>
         ))}
       </td>
-      <td className={styles['further']}>{of.usedAt === undefined ? t('setup.apiKeys.never') : dateAndTime(of.usedAt)}</td>
+      <td className={styles['further']}>
+        {of.usedAt === undefined ? t('setup.apiKeys.never') : dateAndTime(of.usedAt)}
+        {of.usedFrom === '' ? null : <span className={own['id']}>{t('setup.apiKeys.usedFrom', { address: of.usedFrom })}</span>}
+      </td>
       <td className={styles['further']}>
         {dateAndTime(of.madeAt)}
         <br />

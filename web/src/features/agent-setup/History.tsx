@@ -45,7 +45,7 @@ export function History({ tenant, kind, id, present, onRestored }: HistoryProps)
           <li key={`${entry.number} ${entry.kind} ${entry.id}`}>
             <details>
               <summary>
-                <strong>{dateAndTime(entry.at)}</strong> {entry.by} <span className={styles['quiet']}>{t(WAYS[entry.way])}</span>
+                <strong>{dateAndTime(entry.at)}</strong> {entry.by} <span className={styles['quiet']}>{wayOf(entry)}</span>
                 <span className={styles['short']}>
                   {id === '' ? `${nameOfObject(entry.kind, entry.id)} – ` : ''}
                   {inShort(entry)}
@@ -78,6 +78,11 @@ export function History({ tenant, kind, id, present, onRestored }: HistoryProps)
   )
 }
 
+function wayOf({ way, source }: HistoryEntry): string {
+  const words = t(WAYS[way])
+  return source === '' ? words : `${words}, ${t('setup.history.from', { source })}`
+}
+
 function inShort(entry: Change): string {
   if (entry.before === null) return t('setup.review.created')
   if (entry.after === null) return t('setup.review.deleted')
@@ -87,6 +92,9 @@ function inShort(entry: Change): string {
 const WAYS: Readonly<Record<Way, PlainText>> = {
   import: 'setup.way.import',
   grpc: 'setup.way.grpc',
+  page: 'setup.way.page',
+  rest: 'setup.way.rest',
+  scim: 'setup.way.scim',
   command_line: 'setup.way.commandLine',
   snapshot: 'setup.way.snapshot',
   backup: 'setup.way.backup',

@@ -4,6 +4,7 @@ import type { Group } from './fields'
 import { DIAL_RULE } from './kinds/dial-rule'
 import { dnGroups } from './kinds/dn'
 import { DN_TYPES, QUEUE_TYPES } from './kinds/options'
+import { CALLING_LIST, CAMPAIGN, CAMPAIGN_GROUP, CAPACITY_RULE, DN_GROUP, IVR_PROFILE, STATISTIC_DEFINITION, TRANSACTION } from './kinds/further'
 import { AGENT_GROUP, PLACE_GROUP } from './kinds/groups'
 import { ACTION_CODE, BUSINESS_ATTRIBUTE, LIST } from './kinds/lookup'
 import { APPLICATION, CLIENT, FEATURE_CODE, NUMBER, PLACE, PROMPT, SCHEDULE, SKILL } from './kinds/others'
@@ -33,6 +34,14 @@ const FORMS: Readonly<Record<string, readonly Group[]>> = {
   'action-codes': ACTION_CODE,
   lists: LIST,
   'business-attributes': BUSINESS_ATTRIBUTE,
+  'dn-groups': DN_GROUP,
+  'calling-lists': CALLING_LIST,
+  campaigns: CAMPAIGN,
+  'campaign-groups': CAMPAIGN_GROUP,
+  'ivr-profiles': IVR_PROFILE,
+  'statistic-definitions': STATISTIC_DEFINITION,
+  'capacity-rules': CAPACITY_RULE,
+  transactions: TRANSACTION,
   'access-groups': ACCESS_GROUP,
   roles: ROLE,
   folders: FOLDER,

@@ -9,6 +9,7 @@ import { ownFaults, serverFaults } from './faults'
 import { shownDifferences, nameOfField } from './field-names'
 import { rowsIn, sectionsIn, typedOf } from './fields'
 import { toDraft, toObject } from './form'
+import { CALLING_LIST, CAPACITY_RULE, DN_GROUP } from './kinds/further'
 import { AGENT_GROUP, PLACE_GROUP } from './kinds/groups'
 import { ACTION_CODE, BUSINESS_ATTRIBUTE, LIST } from './kinds/lookup'
 import { movedTo } from './order'
@@ -21,8 +22,8 @@ const stored = (object: JsonObject) => ({ id: 'x', revision: 7, object })
 
 test('every section has an address, a form and a shortcut of its own', () => {
   for (const of of [SECTIONS.map(({ path }) => path), SECTIONS.map(({ key }) => key)]) expect(new Set(of).size).toBe(of.length)
-  // Those of the frame come behind the same letter.
-  expect(SECTIONS.filter(({ key }) => key === 'a' || key === 'd' || key === 'g')).toEqual([])
+  // Those of the frame, and that of the API keys, come behind the same letter.
+  expect(SECTIONS.filter(({ key }) => ['a', 'd', 'g', 'k'].includes(key))).toEqual([])
 })
 
 describe('groups', () => {
@@ -106,6 +107,26 @@ describe('lists', () => {
   })
 })
 
+describe('what came last', () => {
+  test('a treatment has minutes or none, and a member a weight', () => {
+    const list = { name: 'Spring', fields: [{ name: 'mobile', type: 'phone' }], source: null, schedule: null, attempts_max: 3, treatments: [{ result: 'busy', action: 'retry', after_min: 10 }, { result: 'fax', action: 'hang_up', after_min: null }] }
+    const draft = toDraft(CALLING_LIST, list)
+    expect(toObject(CALLING_LIST, draft, list)).toEqual(list)
+    expect(ownFaults(CALLING_LIST, draft, false)).toEqual({})
+    expect(toObject(CALLING_LIST, draft, null)).toEqual(list)
+    const group = { ...toDraft(DN_GROUP, {}), name: 'Entries', members: [{ dn: '9000', weight: '' }] }
+    expect(ownFaults(DN_GROUP, group, true)).toEqual({ members: ['Weight, row 1: It is needed.'] })
+  })
+  test('a medium that is left empty is none', () => {
+    expect(toObject(CAPACITY_RULE, { ...toDraft(CAPACITY_RULE, {}), name: 'Blended', 'media.voice': '1' }, null)).toEqual({ name: 'Blended', media: { voice: 1, chat: null, email: null, sms: null, video: null, work_item: null } })
+  })
+  test('faults of what is computed and of what may be a member are said in words', () => {
+    const said = (kind: string, field: string, code: 'dn_type' | 'statistic', values: Readonly<Record<string, string>>) => serverFaults(DN_GROUP, toDraft(DN_GROUP, {}), 'x', [{ kind, id: 'x', field, rule: '', code, values }])
+    expect(said('dn_group', 'members', 'dn_type', { id: '9000', names: 'extension' })).toEqual({ members: ['DN 9000 is of another type. Here may be: extension.'] })
+    expect(Object.values(said('dn_group', '', 'statistic', { why: 'the main mask is empty' })).flat()).toEqual(['The statistics engine does not compute this: the main mask is empty'])
+  })
+})
+
 describe('business attributes', () => {
   const language = { name: 'Language', values: [{ value: 'en', display_name: 'English' }, { value: 'de', display_name: null }], default: 'en' }
   const draft = toDraft(BUSINESS_ATTRIBUTE, language)
@@ -113,7 +134,7 @@ describe('business attributes', () => {
     expect(toObject(BUSINESS_ATTRIBUTE, draft, language)).toEqual(language)
     const turned = { ...draft, values: movedTo(rowsIn(draft, 'values'), 1, 0) }
     expect(toObject(BUSINESS_ATTRIBUTE, turned, language)).toMatchObject({ values: [{ value: 'de', display_name: null }, { value: 'en', display_name: 'English' }] })
-    expect(toObject(BUSINESS_ATTRIBUTE, { ...toDraft(BUSINESS_ATTRIBUTE, {}), name: 'Segment' }, null)).toEqual({ name: 'Segment', values: [], default: null })
+    expect(toObject(BUSINESS_ATTRIBUTE, { ...toDraft(BUSINESS_ATTRIBUTE, {}), name: 'Segment' }, null)).toEqual({ name: 'Segment', values: [], default: null, enforced: false, attach_default: false })
   })
   test('have a default that is one of them, and no value without a name', () => {
     expect(ownFaults(BUSINESS_ATTRIBUTE, draft, false)).toEqual({})

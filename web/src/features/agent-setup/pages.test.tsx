@@ -105,7 +105,7 @@ test('sign-ins are said in words, with whom they are about', () => {
 })
 
 describe('API keys', () => {
-  const key = { id: '3bF0aZ9xQ1c', name: 'crm', client: 'reports', scopes: ['webhooks'], madeBy: 'person/ann', madeAt: 0, endsAt: Date.now() + 9e10, usedAt: undefined, revokedAt: undefined }
+  const key = { id: '3bF0aZ9xQ1c', name: 'crm', client: 'reports', scopes: ['webhooks'], madeBy: 'person/ann', madeAt: 0, endsAt: Date.now() + 9e10, usedAt: undefined, usedFrom: '', revokedAt: undefined }
   test('have a state, and a way to their end as long as they are good', () => {
     const keys = [key, { ...key, id: 'b', name: 'old', client: '', revokedAt: 5 }, { ...key, id: 'c', name: 'trial', endsAt: 5 }]
     const html = drawn(<ApiKeys tenant="example" scopes={[]} onHeld={nothing} />, [[['agent-setup', 'example', 'api-keys'], keys]])

@@ -121,6 +121,10 @@ const WORDS: Readonly<Record<Exclude<Code, 'other'>, Said>> = {
   scope_characters: ({ value }) => t('setup.rule.scopeCharacters', { scope: value('scope') }),
   no_openid: plain('setup.rule.noOpenid'),
 
+  // What groups of DNs, campaigns and statistics need.
+  dn_type: ({ value }) => t('setup.rule.dnType', { dn: value('id'), names: value('names') }),
+  statistic: ({ value }) => t('setup.rule.statistic', { why: value('why') }),
+
   // Tables of people.
   unknown_column: ({ value }) => t('setup.rule.unknownColumn', { names: value('names') }),
   cells: ({ value }) => t('setup.rule.cells', { cells: value('cells'), head: value('head') }),

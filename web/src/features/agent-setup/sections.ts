@@ -3,6 +3,7 @@
 import type { Kind } from '../../api/agent-setup'
 import { t, type PlainText } from '../../lib/i18n'
 import type { Options } from './fields'
+import { DIALING_MODES, DN_GROUP_TYPES, SERVICE_TYPES, TRANSACTION_TYPES } from './kinds/further-names'
 import { DN_TYPES, FEATURE_ACTIONS, QUEUE_TYPES } from './kinds/options'
 
 export type Column = {
@@ -107,8 +108,16 @@ export const SECTIONS: readonly Section[] = [
   },
   { path: 'dial-rules', kind: 'dial_rule', title: 'setup.dialRules', one: 'setup.dialRule', add: 'setup.dialRules.add', id: 'name', idLabel: 'setup.name', key: 'o', columns: [] },
   { path: 'clients', kind: 'client', title: 'setup.clients', one: 'setup.client', add: 'setup.clients.add', id: 'id', idLabel: 'setup.client.id', key: 'i', columns: [{ label: 'setup.name', path: 'name' }, { label: 'setup.client.grants', path: 'grants', isFurther: true }] },
+  { path: 'dn-groups', kind: 'dn_group', title: 'setup.dnGroups', one: 'setup.dnGroup', add: 'setup.dnGroups.add', id: 'name', idLabel: 'setup.name', key: '1', columns: [{ label: 'setup.dnGroup.type', path: 'type', options: DN_GROUP_TYPES }] },
+  { path: 'calling-lists', kind: 'calling_list', title: 'setup.callingLists', one: 'setup.callingList', add: 'setup.callingLists.add', id: 'name', idLabel: 'setup.name', key: '2', columns: [{ label: 'setup.schedule', path: 'schedule' }] },
+  { path: 'campaigns', kind: 'campaign', title: 'setup.campaigns', one: 'setup.campaign', add: 'setup.campaigns.add', id: 'name', idLabel: 'setup.name', key: '3', columns: [] },
+  { path: 'campaign-groups', kind: 'campaign_group', title: 'setup.campaignGroups', one: 'setup.campaignGroup', add: 'setup.campaignGroups.add', id: 'name', idLabel: 'setup.name', key: '4', columns: [{ label: 'setup.campaign', path: 'campaign' }, { label: 'setup.campaignGroup.mode', path: 'mode', options: DIALING_MODES, isFurther: true }] },
+  { path: 'ivr-profiles', kind: 'ivr_profile', title: 'setup.ivrProfiles', one: 'setup.ivrProfile', add: 'setup.ivrProfiles.add', id: 'name', idLabel: 'setup.name', key: '5', columns: [{ label: 'setup.ivrProfile.runs', path: 'service_type', options: SERVICE_TYPES }, { label: 'setup.application', path: 'application', isFurther: true }] },
+  { path: 'statistic-definitions', kind: 'statistic_definition', title: 'setup.statistics', one: 'setup.statistic', add: 'setup.statistics.add', id: 'name', idLabel: 'setup.name', key: '6', columns: [{ label: 'setup.statistic.category', path: 'category' }] },
+  { path: 'capacity-rules', kind: 'capacity_rule', title: 'setup.capacityRules', one: 'setup.capacityRule', add: 'setup.capacityRules.add', id: 'name', idLabel: 'setup.name', key: '7', columns: [{ label: 'setup.capacityRule.voice', path: 'media.voice' }] },
+  { path: 'transactions', kind: 'transaction', title: 'setup.transactions', one: 'setup.transaction', add: 'setup.transactions.add', id: 'name', idLabel: 'setup.name', key: '8', columns: [{ label: 'setup.transaction.type', path: 'type', options: TRANSACTION_TYPES }] },
   { path: 'folders', kind: 'folder', title: 'setup.folders', one: 'setup.folder', add: 'setup.folders.add', id: 'path', idLabel: 'setup.folder.path', key: 'j', columns: [{ label: 'setup.folder.description', path: 'description' }] },
-  { path: 'access-groups', kind: 'access_group', title: 'setup.accessGroups', one: 'setup.accessGroup', add: 'setup.accessGroups.add', id: 'name', idLabel: 'setup.name', key: 'k', columns: [] },
+  { path: 'access-groups', kind: 'access_group', title: 'setup.accessGroups', one: 'setup.accessGroup', add: 'setup.accessGroups.add', id: 'name', idLabel: 'setup.name', key: 'z', columns: [] },
   { path: 'roles', kind: 'role', title: 'setup.roles', one: 'setup.role', add: 'setup.roles.add', id: 'name', idLabel: 'setup.name', key: 'w', columns: [{ label: 'setup.role.privileges', path: 'privileges' }] },
   { path: 'tenant', kind: 'tenant', title: 'setup.tenant', one: 'setup.tenant', add: 'setup.tenant', id: 'id', idLabel: 'setup.tenant', key: 'e', only: '-', columns: [] },
 ]

@@ -2,10 +2,10 @@
 
 use contracts::provisioning::Trunk;
 use net::tls::authorities;
-use net::tls::expiry::ENDS_SOON;
+use net::tls::expiry::{ENDS_SOON, issued_ends_soon};
 use net::tls::identity::{Identity, IdentityFiles};
 use platform::ingress;
-use runtime::edge;
+use runtime::{data_dir, edge};
 use sip::stir::AuthorityValidity;
 use voice::sip_proxy::{self, CertificateFiles};
 
@@ -75,8 +75,50 @@ fn of_web(situation: &Situation) -> Vec<Finding> {
             }
         }
     }
-    if usable.len() == files.len() && !usable.is_empty() {
+    let is_whole = usable.len() == files.len();
+    found.extend(of_acme(situation, now, &mut usable));
+    if is_whole && !usable.is_empty() {
         found.extend(web_name(situation, &usable));
+    }
+    found
+}
+
+/// That of the web edge that an ACME server issues. One that can be used goes to the others.
+fn of_acme(situation: &Situation, now: i64, usable: &mut Vec<Identity>) -> Vec<Finding> {
+    // The first start makes the key, and orders.
+    let key = data_dir::has_installation(&situation.data_dir).then(|| data_dir::installation_key(&situation.data_dir));
+    let Some(Ok(key)) = key else { return Vec::new() };
+    let ordered = ingress::ordered_certificate(&situation.values, &situation.data_dir, &key);
+    let Some(ordered) = ordered else { return Vec::new() };
+    let place = "ingress.acme_directory";
+    let remedy = "see the log of ingress for what to do; let port 443 of each name of ingress.acme_domains lead to its listener webs";
+    let mut found = Vec::new();
+    match ordered.issued {
+        Ok(Some(identity)) => {
+            let left = identity.valid_to().saturating_sub(now);
+            if left <= 0 {
+                found.push(Finding::error(place, "the certificate has expired: browsers refuse it", remedy));
+            } else if now >= issued_ends_soon(identity.valid_from(), identity.valid_to()) {
+                let what = format!("the certificate ends in {} days, and was not renewed", left / DAY_SECONDS);
+                found.push(Finding::warning(place, what, remedy));
+            }
+            if !ordered.is_wanted {
+                let what = "the certificate is not yet the one that the settings want: other names, or another server";
+                found.push(Finding::warning(place, what, remedy));
+            }
+            usable.push(identity);
+        }
+        Ok(None) => {
+            let what = "no certificate has been issued yet: browsers are shown one that nobody vouches for";
+            found.push(Finding::warning(place, what, remedy));
+        }
+        Err(fault) => {
+            found.push(Finding::error(place, fault.to_string(), "it is ordered again; see the log of ingress"))
+        }
+    }
+    if let Some((why, failures)) = ordered.failing {
+        let what = format!("the last order has failed, {failures} in a row: {why}");
+        found.push(Finding::warning(place, what, remedy));
     }
     found
 }

@@ -18,7 +18,7 @@ use runtime::process::sections;
 use runtime::process::stores::{Mode, SECTION, StoresSettings};
 use runtime::settings::Values;
 use runtime::topology::Topology;
-use runtime::{Directory, data_dir, key_files, scope, token};
+use runtime::{Directory, data_dir, key_files, scope};
 
 use super::InstallationOptions;
 use crate::command::executor;
@@ -219,7 +219,7 @@ async fn ask_running(situation: &mut Situation, clock: &SystemClock) -> anyhow::
         }
     };
     let scopes = [scope::TOPOLOGY_READ, scope::CALLS_READ, scope::OPERATE].join(" ");
-    let token = issuer.issue(None, "operator/doctor", &scopes, token::EVERY_ROLE, TOKEN_LIFE)?;
+    let token = issuer.issue(None, "operator/doctor", &scopes, TOKEN_LIFE)?;
     let directory = sections::directory(situation.instance, roles::TABLE, &situation.values)?;
     let admin = AdminClient::of_operator(roles::TABLE, directory.clone(), token.clone());
     let topology = net::topology::observe(&admin, situation.instance, roles::TABLE, clock).await;

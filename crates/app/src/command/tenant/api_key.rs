@@ -83,7 +83,7 @@ fn create(options: &InstallationOptions, tenant: &str, wanted: ApiKeyWanted) -> 
         let (store, keys) = stores(options).await?;
         let note = crate::author::note(ChangeWay::CommandLine);
         // Whoever may write the database has no scopes, and may everything.
-        let maker = ApiKeyMaker { by: &note.by, may: &|_| true, now: note.at };
+        let maker = ApiKeyMaker { by: &note.by, may: &|_| true, now: note.at, origin: &note.origin };
         api_keys::make(&*store, &*keys, &tenant, wanted, &maker, api_keys::mint()).await.map_err(refused)
     })?;
     let key = &made.key;
@@ -115,7 +115,7 @@ fn revoke(options: &InstallationOptions, tenant: &str, id: &str) -> anyhow::Resu
     executor()?.block_on(async {
         let (_, keys) = stores(options).await?;
         let note = crate::author::note(ChangeWay::CommandLine);
-        api_keys::revoke(&*keys, &tenant, id, &note.by, note.at).await.map_err(refused)
+        api_keys::revoke(&*keys, &tenant, id, &note).await.map_err(refused)
     })?;
     say_line!("API key {id} of {tenant} is revoked");
     Ok(())
@@ -160,7 +160,8 @@ fn state(key: &ApiKey, now: Timestamp) -> String {
 }
 
 fn line(key: &ApiKey, now: Timestamp) -> String {
-    let used = key.used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {}", rfc3339(at)));
+    let from = key.used_from.as_ref().map(|address| format!(" from {address}")).unwrap_or_default();
+    let used = key.used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {}{from}", rfc3339(at)));
     let client = key.client.as_ref().map(|client| format!("  client {client}")).unwrap_or_default();
     format!(
         "{}  {}  {}  {}  {used}{client}  by {}",
@@ -182,6 +183,7 @@ fn as_json(key: &ApiKey) -> Value {
         "made_at": rfc3339(key.made_at),
         "expires_at": rfc3339(key.ends_at),
         "used_at": key.used_at.map(rfc3339),
+        "used_from": key.used_from,
         "revoked_at": key.revoked_at.map(rfc3339),
     })
 }
@@ -213,6 +215,7 @@ mod tests {
             made_at: NOW,
             ends_at: NOW + Duration::from_secs(60),
             used_at: None,
+            used_from: None,
             revoked_at: None,
         };
         let expected = "3bF0aZ9xQ1c  crm  statistics:read webhooks  until 2025-11-20T07:01:00.000000Z  never used  \
@@ -220,7 +223,10 @@ mod tests {
         assert_eq!(line(&key, NOW), expected);
         let over = line(&key, NOW + Duration::from_secs(60));
         assert!(over.contains("over since 2025-11-20T07:01:00"), "{over}");
-        let revoked = ApiKey { revoked_at: Some(NOW), used_at: Some(NOW), ..key };
+        let from = Some("192.0.2.7".to_owned());
+        let revoked = ApiKey { revoked_at: Some(NOW), used_at: Some(NOW), used_from: from, ..key };
+        let said = line(&revoked, NOW);
+        assert!(said.contains("  used 2025-11-20T07:00:00.000000Z from 192.0.2.7  client desk"), "{said}");
         assert!(line(&revoked, NOW).contains("revoked 2025-11-20T07:00:00"), "{}", line(&revoked, NOW));
         assert_eq!(as_json(&revoked)["used_at"], "2025-11-20T07:00:00.000000Z");
     }

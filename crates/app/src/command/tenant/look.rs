@@ -167,7 +167,9 @@ fn print(entry: &HistoryEntry) {
         Mark::Changed => '~',
         Mark::Deleted => '-',
     };
-    say_line!("{at}  {:>6}  {sign} {}  by {} ({})", entry.revision.0, named(&entry.key), entry.note.by, entry.note.way);
+    let from = entry.note.origin.source.as_ref().map(|source| format!(", from {source}")).unwrap_or_default();
+    let (by, way) = (&entry.note.by, &entry.note.way);
+    say_line!("{at}  {:>6}  {sign} {}  by {by} ({way}{from})", entry.revision.0, named(&entry.key));
     if before.is_some() && after.is_some() {
         field_lines(&objects::differences(before, after)).iter().for_each(|line| say_line!("{line}"));
         if entry.secrets_changed {
@@ -185,6 +187,9 @@ fn as_json(entry: &HistoryEntry) -> anyhow::Result<Value> {
         "changed_ms": entry.note.at.as_millis(),
         "changed_by": entry.note.by,
         "way": entry.note.way.to_string(),
+        "client": entry.note.origin.client,
+        "session": entry.note.origin.session,
+        "source": entry.note.origin.source,
         "request_id": entry.note.request,
         "before": document(&entry.before)?,
         "after": document(&entry.after)?,

@@ -3,12 +3,12 @@ use infra::conformance::provisioning::{note, objects};
 use infra::{Answer, HistoryPoint, ProvisioningStore as _};
 
 use super::*;
-use crate::provisioning::Dialect as _;
+use crate::provisioning::{Dialect as _, OpenTurn};
 use crate::sqlite::SqliteProvisioning;
 
 /// A turn that notes what is read.
 struct Noted {
-    turn: Box<dyn Turn>,
+    turn: Box<dyn OpenTurn>,
     read: Vec<Statement>,
 }
 
@@ -20,10 +20,6 @@ impl Turn for Noted {
     fn rows(&mut self, statement: Statement) -> Answer<'_, Vec<Row>> {
         self.read.push(statement.clone());
         self.turn.rows(statement)
-    }
-
-    fn commit(self: Box<Self>) -> Answer<'static, ()> {
-        self.turn.commit()
     }
 }
 
@@ -110,7 +106,7 @@ async fn a_name_that_an_import_writes_in_another_case_is_made_and_the_one_before
 /// How SQLite answers a statement.
 async fn plan_of(turn: &mut dyn Turn, Statement { sql, fields }: Statement) -> String {
     let sql: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
-    let rows = turn.rows(Statement { sql, fields }).await.unwrap();
+    let rows = turn.rows(Statement { sql: sql.into(), fields }).await.unwrap();
     rows.iter().map(|row| row.text("detail").unwrap()).collect::<Vec<_>>().join("; ")
 }
 

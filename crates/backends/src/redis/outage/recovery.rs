@@ -9,7 +9,6 @@ use super::lock;
 use super::queue::TRY_WITHIN;
 use crate::redis::RedisStores;
 use crate::redis::scripts::PART_ROWS;
-use crate::redis::store::queues::UnknownQueues;
 use crate::redis::store::records::{AGENT, Kind, Row};
 use crate::redis::store::registrations::Bindings;
 use crate::redis::store::streams::audience::Audience;
@@ -132,7 +131,7 @@ impl RedisStores {
             }
         }
         for whole in self.outage.all_queues_anew() {
-            self.write_queues(&whole, &[], UnknownQueues::Create).await?;
+            self.restore_queues(&whole).await?;
             count += 1 + whole.requests.len() + whole.reservations.len();
         }
         count += self.write_registrations_again().await?;

@@ -1,6 +1,6 @@
 -- Publishes configuration. 'changes': what has changed since the version that the cache must have. A whole state goes in parts, beside the
 -- one that is read: 'begin' gives it a number of its own, 'stage' adds documents, 'flip' puts it in the place of the other. Each is refused
--- once this generation or a later one is there. What a publisher has staged and not flipped expires.
+-- once this generation or a later one is there. What a publisher has staged and not flipped expires. 'withdraw' takes all of it away.
 local what, generation, revision = arg(), tonumber(arg()), tonumber(arg())
 local state, documents, changes = key('cfg', 'state'), key('cfg', 'documents'), key('cfg', 'changes')
 local held = redis.call('HMGET', state, 'g', 'r')
@@ -10,6 +10,14 @@ local g, r = tonumber(held[1] or '0'), tonumber(held[2] or '0')
 local function put(into)
   local name, written, has_body, body = arg(), arg(), arg(), arg()
   return redis.call('HSET', into, name, written .. ' ' .. has_body .. ' ' .. body), written, name
+end
+
+if what == 'withdraw' then
+  redis.call('UNLINK', documents, changes)
+  -- The number of what is staged stays: none is given twice.
+  redis.call('HDEL', state, 'g', 'r', 'w')
+  wake('cfg')
+  return { 'done' }
 end
 
 if what == 'changes' then

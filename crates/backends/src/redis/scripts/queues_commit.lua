@@ -1,13 +1,7 @@
--- Writes a turn of the tenant's one router; anew: all that it has, where Redis has lost it.
-local owner, token, events_max, anew = arg(), arg(), tonumber(arg()), arg() == '1'
+-- Writes a turn of the tenant's one router, or a part of a large one.
+local owner, token, events_max = arg(), arg(), tonumber(arg())
 local k = key('rq')
 local held = redis.call('HMGET', k, 'o', 't', 'n')
-if anew then
-  -- Their owner has written since: what it has removed must not come back.
-  if held[1] then return { 'exists', held[1], held[2] } end
-  redis.call('HSET', k, 'o', owner, 't', token)
-  held = { owner, token }
-end
 if not held[1] then return { 'unknown' } end
 if held[1] ~= owner or held[2] ~= token then return { 'fenced', held[1], held[2] } end
 -- Triples: id, whether there is a body, the body.

@@ -57,6 +57,18 @@ impl ConfigCache for RedisStores {
         .boxed()
     }
 
+    fn withdraw<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, ()> {
+        async move {
+            let mut call = Call::on(&self.scripts.publish, tenant);
+            call.arg("withdraw").arg(0).arg(0).send(self).await?;
+            // Behind the state: a publisher that lists the tenant in between finds that it is not listed, and publishes it again.
+            let list = format!("tenants:{CONFIGURED}");
+            self.connections.command(redis::cmd("SREM").arg(list).arg(tenant.as_str())).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+
     fn complete(&self) -> Answer<'_, ()> {
         async move {
             self.connections.command(redis::cmd("SET").arg(COMPLETE).arg(1)).await?;

@@ -1,5 +1,7 @@
 //! The ledger of queues: one owner per tenant.
 
+mod restore;
+
 use bytes::Bytes;
 use futures::FutureExt as _;
 use infra::{Answer, Holder, Matter, Position, QueueBatch, QueueLedger, QueueRecord, Result, Written, bounds};
@@ -14,31 +16,14 @@ use crate::redis::RedisStores;
 use crate::redis::connection::reply::{self, position};
 use crate::redis::scripts::Call;
 
-/// What a write does with queues that Redis does not know.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::redis) enum UnknownQueues {
-    /// It writes nothing and says so.
-    Report,
-    /// It writes them.
-    Create,
-}
-
 impl RedisStores {
     /// Writes a turn with its encoded facts.
-    pub(in crate::redis) async fn write_queues(
-        &self,
-        batch: &QueueBatch,
-        facts: &[Bytes],
-        unknown: UnknownQueues,
-    ) -> Result<Written> {
+    async fn write_queues(&self, batch: &QueueBatch, facts: &[Bytes]) -> Result<Written> {
         if let Err(refusal) = batch.check(facts.iter().map(Bytes::len)) {
             return Ok(Written::Refused(refusal));
         }
         let mut call = Call::on(&self.scripts.queues_commit, &batch.tenant);
-        call.arg(batch.owner.to_string())
-            .arg(batch.token.0)
-            .arg(stream_bytes(batch.room()))
-            .arg(u8::from(unknown == UnknownQueues::Create));
+        call.arg(batch.owner.to_string()).arg(batch.token.0).arg(stream_bytes(batch.room()));
         call.arg(u8::from(batch.state.is_some())).arg(batch.state.as_deref().unwrap_or_default());
         items(&mut call, batch.requests.iter().map(|(id, body)| (id.as_str(), body)));
         items(&mut call, batch.reservations.iter().map(|(id, body)| (id.as_str(), body)));
@@ -57,7 +42,7 @@ impl QueueLedger for RedisStores {
         async move {
             self.announce(STREAMS, &batch.tenant).await?;
             let facts = encoded(&batch.events, Some(&batch.owner));
-            let mut answer = self.write_queues(&batch, &facts, UnknownQueues::Report).await?;
+            let mut answer = self.write_queues(&batch, &facts).await?;
             if answer == Written::Unknown
                 && let Some(whole) = self.outage.queues_anew(&batch.tenant)
                 && (&whole.owner, whole.token) == (&batch.owner, batch.token)
@@ -65,8 +50,8 @@ impl QueueLedger for RedisStores {
                 tracing::warn!(tenant = %batch.tenant, "Redis has lost the queues: they are written again");
                 let latest = self.outage.latest_of_queues(&batch.tenant);
                 self.tell_if_room(&batch.tenant, &latest, Audience::Repeat).await?;
-                self.write_queues(&whole, &[], UnknownQueues::Create).await?;
-                answer = self.write_queues(&batch, &facts, UnknownQueues::Report).await?;
+                self.restore_queues(&whole).await?;
+                answer = self.write_queues(&batch, &facts).await?;
             }
             self.outage.note_queues(batch, facts, &answer);
             Ok(answer)

@@ -4,7 +4,10 @@ use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret, Skill};
 use model::{TenantId, Timestamp};
 
 use super::{objects, put_all, tenant};
-use crate::{ChangeNote, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, ProvisioningStore, Revision, StoreError};
+use crate::{
+    ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, ProvisioningStore, Revision,
+    StoreError,
+};
 
 const AT_MS: u64 = 1_700_000_000_123;
 
@@ -12,6 +15,11 @@ fn note(by: &str, request: Option<&str>) -> ChangeNote {
     ChangeNote {
         by: by.to_owned(),
         way: ChangeWay::Grpc,
+        origin: ChangeOrigin {
+            client: Some("app".to_owned()),
+            session: Some("s1".to_owned()),
+            source: Some("192.0.2.1".to_owned()),
+        },
         at: Timestamp::from_millis(AT_MS),
         request: request.map(str::to_owned),
     }

@@ -3,7 +3,8 @@ use axum::routing::{get, post};
 use futures::FutureExt as _;
 use infra::SystemClock;
 use model::TenantId;
-use runtime::token::{EVERY_ROLE, TokenIssuer, TokenVerifier};
+use runtime::ApiFamily;
+use runtime::token::{TokenIssuer, TokenVerifier};
 use tower::ServiceExt as _;
 
 use super::*;
@@ -113,8 +114,8 @@ fn a_socket_counts_for_the_tenant_whose_token_came_within_it_and_not_for_its_add
     let verifier = TokenVerifier::of(&issuer, &[]);
     let caller = |tenant: &str, name: &str| {
         let tenant = TenantId::parse(tenant).unwrap();
-        let token = issuer.issue(Some(&tenant), name, "calls:read", EVERY_ROLE, Duration::from_secs(9)).unwrap();
-        verifier.verify(&token, "ingress").unwrap()
+        let token = issuer.issue(Some(&tenant), name, "calls:read", Duration::from_secs(9)).unwrap();
+        verifier.verify(&token, "ingress", &[ApiFamily::Voice]).unwrap()
     };
     let of = |all| Shares::new(Capacity { all });
     let turn = |connections: &Shares| Turn {

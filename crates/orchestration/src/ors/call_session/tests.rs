@@ -18,7 +18,7 @@ use model::{CallType, CallUuid, ConnId, Dn, DnRole, Event as Fact, EventName, Re
 use scxml::{LimitKind, Session};
 
 use super::{CallSession, Caller, Command, Ended, Fault, Stage, start_parameters};
-use crate::ecmascript::{Ecmascript, PlatformObjects, ScriptLimits};
+use crate::ecmascript::{Ecmascript, PlatformObjects, ReadTenant, ScriptLimits};
 use crate::ors::applications::load_document;
 use crate::ors::records;
 
@@ -60,7 +60,9 @@ fn caller(user_data: UserData) -> Caller {
 
 fn data(caller: &Caller) -> (Ecmascript, Rc<RefCell<PlatformObjects>>) {
     let platform = Rc::new(RefCell::new(PlatformObjects::default()));
-    let data = Ecmascript::new(ScriptLimits::default(), clock(), start_parameters(caller), Rc::clone(&platform));
+    let tenant: ReadTenant = Rc::new(|| None);
+    let (limits, parameters) = (ScriptLimits::default(), start_parameters(caller));
+    let data = Ecmascript::new(limits, clock(), parameters, Rc::clone(&platform), &tenant);
     (data.expect("the language fits"), platform)
 }
 

@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use infra::{Change, Position, SessionId};
-use model::{Timestamp, Token};
+use model::{TenantId, Timestamp, Token};
 use scxml::{EvalError, Session};
 
 use super::slot::{Beginning, CurrentWork, SlotSnapshot};
 use super::turn::caught;
 use super::{Key, Live, Restore, Standing, Start, Step, Worker};
-use crate::ecmascript::{Ecmascript, PlatformObjects};
+use crate::ecmascript::{Ecmascript, PlatformObjects, ReadTenant};
 use crate::ors::applications::Application;
 use crate::ors::call_session::{CallSession, Caller, Command, Ended, Fault, Withdrawn, cancellation, start_parameters};
 use crate::ors::records;
@@ -71,9 +71,16 @@ impl Worker {
     fn run_application(&self, start: Start, now: Timestamp) -> Result<CallSession, EvalError> {
         let platform = Rc::new(RefCell::new(PlatformObjects::default()));
         let parameters = start_parameters(&start.caller);
-        let data = Ecmascript::new(self.limits, Arc::clone(&self.clock), parameters, Rc::clone(&platform))?;
+        let (clock, tenant) = (Arc::clone(&self.clock), self.reader_of(&start.tenant));
+        let data = Ecmascript::new(self.limits, clock, parameters, Rc::clone(&platform), &tenant)?;
         let document = Arc::clone(&start.application.document);
         Ok(CallSession::start(document, data, platform, start.caller, &start.session.0, now))
+    }
+
+    /// What reads a tenant's objects for a session, at each look-up anew.
+    fn reader_of(&self, tenant: &TenantId) -> ReadTenant {
+        let (tenants, tenant) = (Arc::clone(&self.tenants), tenant.clone());
+        Rc::new(move || tenants(&tenant))
     }
 
     /// Ends a finished application in favour of the call's next one, which takes over its unconfirmed cancellations.
@@ -225,8 +232,9 @@ impl Worker {
         let by_application = |error: &dyn std::fmt::Display| NotRestored::ByItsApplication(error.to_string());
         let platform = Rc::new(RefCell::new(PlatformObjects::default()));
         let (parameters, clock) = (start_parameters(&caller), Arc::clone(&self.clock));
-        let data =
-            Ecmascript::new(self.limits, clock, parameters, Rc::clone(&platform)).map_err(|e| by_application(&e))?;
+        let tenant = self.reader_of(&restore.tenant);
+        let data = Ecmascript::new(self.limits, clock, parameters, Rc::clone(&platform), &tenant)
+            .map_err(|e| by_application(&e))?;
         let snapshot = records::machine(&restore.record).map_err(|e| by_record(&e))?;
         // The states and data are those of a document that may have changed since.
         let machine = Session::restore(snapshot, Arc::clone(&application.document), Box::new(data), now)

@@ -46,6 +46,7 @@ fn worker_in(slot: Arc<Slot>, life: u32, barred: Barred, clock: Arc<dyn Clock>) 
         trace: Recorder::off(),
         barred,
         reports: Reports(mpsc::channel(1).0),
+        tenants: Arc::new(|_| None),
     };
     Worker::new(slot, life, steps, sharing)
 }

@@ -7,7 +7,6 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Map, Value};
 use tonic::{Code, Status};
 
-use crate::agent_setup::answers::faults_of;
 use crate::scim_error::{MEDIA_TYPE, ScimError, ScimType};
 
 /// The body of a request: an object.
@@ -116,7 +115,7 @@ pub(super) fn refused(status: &Status) -> ScimError {
 }
 
 fn faults_told(status: &Status) -> Option<String> {
-    let faults = faults_of(status).faults;
+    let faults = net::grpc::object_faults(status).faults;
     let told: Vec<String> = faults.iter().map(|fault| format!("{}: {}", attribute(&fault.field), fault.rule)).collect();
     (!told.is_empty()).then(|| told.join("; "))
 }
@@ -137,8 +136,6 @@ fn attribute(field: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use contracts::v1;
-    use prost::Message as _;
-    use tonic::metadata::MetadataValue;
 
     use super::*;
 
@@ -180,9 +177,8 @@ mod tests {
             ..v1::ObjectFault::default()
         };
         let other = v1::ObjectFault { field: "first_name".to_owned(), ..fault.clone() };
-        let mut status = Status::new(Code::InvalidArgument, "x");
-        let faults = v1::ObjectFaults { faults: vec![fault, other], more: 0 }.encode_to_vec();
-        status.metadata_mut().insert_bin("trunkline-faults-bin", MetadataValue::from_bytes(&faults));
+        let faults = v1::ObjectFaults { faults: vec![fault, other], more: 0 };
+        let status = net::grpc::with_object_faults(Status::new(Code::InvalidArgument, "x"), &faults);
         let told = refused(&status).document();
         assert_eq!((&told["status"], &told["scimType"]), (&Value::from("400"), &Value::from("invalidValue")));
         assert_eq!(told["detail"], "password: it is too short; name.givenName: it is too short");

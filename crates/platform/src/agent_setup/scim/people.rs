@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode};
 use contracts::provisioning::ObjectKind;
 use contracts::v1;
 use contracts::v1::change_object::Action;
+use net::http::{FORWARDED_HOST, FORWARDED_PROTO};
 use serde_json::{Map, Value};
 use tonic::Code;
 
@@ -20,8 +21,6 @@ use crate::scim_error::ScimError;
 const PAGE_SIZE: u32 = 500;
 /// The longest user name, in bytes.
 const USER_NAME_BYTES_MAX: usize = 255;
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The people of the tenant of a request's path.
 pub(super) struct ScimPeople {

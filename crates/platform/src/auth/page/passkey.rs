@@ -80,8 +80,8 @@ pub(super) fn show_form(action: &str, hidden: &str, asked: AskedOfBrowser<'_>, a
     form
 }
 
-/// The form that makes one, with a field for its name.
-pub(super) fn make_form(action: &str, hidden: &str, make: &PasskeyToMake<'_>) -> String {
+/// The form that makes one, with a field for its name and a button that says so.
+pub(super) fn make_form(action: &str, hidden: &str, make: &PasskeyToMake<'_>, button: &str) -> String {
     let algorithms: Vec<String> = ALGORITHMS.iter().map(i64::to_string).collect();
     let attributes = format!(
         " data-handle=\"{}\" data-user=\"{}\" data-person=\"{}\" data-algorithms=\"{}\"",
@@ -92,9 +92,11 @@ pub(super) fn make_form(action: &str, hidden: &str, make: &PasskeyToMake<'_>) ->
     );
     let mut form = form_begin(action, hidden, "make", make.asked, &attributes);
     form.push_str(&empty(&["client_data", "attestation"]));
-    form.push_str(
+    let _ = writeln!(
+        form,
         "<label for=\"passkey-name\">Name of the passkey, as \"Phone\"</label>\n<input id=\"passkey-name\" name=\"name\" \
-         maxlength=\"64\" autocomplete=\"off\">\n<button type=\"submit\">Add a passkey</button>\n<p role=\"status\"></p>\n</form>\n",
+         maxlength=\"64\" autocomplete=\"off\">\n<button type=\"submit\">{}</button>\n<p role=\"status\"></p>\n</form>",
+        escaped(button)
     );
     form
 }
@@ -155,7 +157,8 @@ mod tests {
     fn a_passkey_is_made_with_the_algorithms_that_are_verified() {
         let asked = AskedOfBrowser { challenge: "c", host: "h", ids: "a b" };
         let make = PasskeyToMake { asked, handle: "u", user: "ann", person: "<Ann>" };
-        let form = make_form("/x", "", &make);
+        let form = make_form("/x", "", &make, "Add & go");
+        assert!(form.contains("<button type=\"submit\">Add &amp; go</button>"), "{form}");
         for part in [
             "data-algorithms=\"-7 -8 -257\"",
             "data-ids=\"a b\"",

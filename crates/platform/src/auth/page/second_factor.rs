@@ -4,12 +4,38 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::super::parameters::Parameters;
 use super::passkey::{self, AskedOfBrowser, PasskeyToMake};
 use super::{SIGN_IN, error_line, escaped, form_begin, form_fields, html, html_with_script, qr, sessions, titled};
 
 /// The path of the page of who is signed in, below the issuer and below the host.
 pub(in crate::auth) const BELOW_ISSUER: &str = "/second-factor";
 pub(in crate::auth) const PATH: &str = "/auth/v3/second-factor";
+
+/// What the forms of a page are of: they come back together, or not at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::auth) struct ShownTexts<'a> {
+    /// Of the app that may be taken over; empty where none may.
+    pub secret: &'a str,
+    /// Of the passkey that may be made, or is asked for; empty where neither is so.
+    pub challenge: &'a str,
+    /// Of the passkey that may be made.
+    pub handle: &'a str,
+}
+
+impl<'a> ShownTexts<'a> {
+    /// Those that a form has brought back.
+    pub fn read(typed: &'a Parameters) -> Self {
+        let [secret, challenge, handle] =
+            ["secret", "challenge", "handle"].map(|name| typed.get(name).unwrap_or_default());
+        Self { secret, challenge, handle }
+    }
+
+    /// As one text. None of them has the sign between them where it is ours.
+    pub fn text(self) -> String {
+        [self.secret, self.challenge, self.handle].join("/")
+    }
+}
 
 /// A form of the sign-in after the password.
 #[derive(Clone, Copy)]
@@ -125,19 +151,43 @@ pub(in crate::auth) fn passkey_or_code(
     html_with_script(status, &titled(title, form.error), &body, form.leads_to)
 }
 
-/// Asks somebody to take an app over, after the password.
-pub(in crate::auth) fn first_app(status: StatusCode, form: &StepForm<'_>, app: NewApp<'_>) -> Response {
+/// Asks somebody who must have a second factor and has none to make a passkey or to take an app over, after the password. Without a script
+/// the app is set up all the same.
+pub(in crate::auth) fn first_factor(
+    status: StatusCode,
+    form: &StepForm<'_>,
+    app: NewApp<'_>,
+    to_make: Option<PasskeyToMake<'_>>,
+) -> Response {
     let title = "Set up a second factor";
-    let body = format!(
-        "<h1>{title}</h1>\n{}<p>For you a password alone is not enough.</p>\n{}{}{}{}\
-         <button type=\"submit\">Set up and sign in</button>\n</form>\n",
-        error_line(form.error),
+    let mut body = format!("<h1>{title}</h1>\n{}<p>For you a password alone is not enough.", error_line(form.error));
+    // The token is of both: whichever form is sent, the page that follows has the same app.
+    let mut of_both = hidden("secret", app.secret);
+    if let Some(to_make) = &to_make {
+        let fields = form_fields(form.token) + &hidden("half", form.half) + &of_both;
+        let fields = fields + &hidden("handle", to_make.handle);
+        body.push_str(
+            " Use a passkey or an authenticator app: the other one can follow.</p>\n<h2>A passkey</h2>\n\
+             <p>This device, your phone or a security key shows it for you, by a finger, a PIN or a touch. There is nothing to type.</p>\n\
+             <noscript><p>Your browser runs no scripts here: use an app.</p></noscript>\n",
+        );
+        body.push_str(&passkey::make_form(&step_action(form), &fields, to_make, "Add a passkey and sign in"));
+        body.push_str("<h2>An authenticator app</h2>\n");
+        of_both += &(hidden("challenge", to_make.asked.challenge) + &hidden("handle", to_make.handle));
+    } else {
+        body.push_str("</p>\n");
+    }
+    body.push_str(&format!(
+        "{}{}{of_both}{}<button type=\"submit\">Set up the app and sign in</button>\n</form>\n",
         app_lines(app),
         step_begin(form),
-        hidden("secret", app.secret),
         code_field("code", "code", "Code that the app shows"),
-    );
-    html(status, &titled(title, form.error), &body, form.leads_to)
+    ));
+    let title = titled(title, form.error);
+    match to_make {
+        Some(_) => html_with_script(status, &title, &body, form.leads_to),
+        None => html(status, &title, &body, form.leads_to),
+    }
 }
 
 /// The page of somebody who is signed in.
@@ -222,7 +272,7 @@ fn passkeys_part(page: &OwnSecondFactor<'_>, passkeys: &OwnPasskeys<'_>) -> Stri
         (true, false) => part.push_str("<p>You have as many passkeys as there may be.</p>\n"),
         (true, true) => {
             let fields = own_fields(page, "make-passkey");
-            part.push_str(&passkey::make_form(PATH, &fields, &passkeys.to_make));
+            part.push_str(&passkey::make_form(PATH, &fields, &passkeys.to_make, "Add a passkey"));
         }
     }
     part
@@ -377,6 +427,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_must_have_a_second_factor_chooses_one_and_both_forms_are_of_one_page() {
+        let form = StepForm { query: "", token: "t", half: "h", error: None, leads_to: None };
+        let asked = AskedOfBrowser { challenge: "ch", host: "centre.example", ids: "" };
+        let to_make = PasskeyToMake { asked, handle: "ha", user: "acme/ann", person: "<Ann>" };
+        let both = first_factor(StatusCode::OK, &form, APP, Some(to_make));
+        let policy = both.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.contains("script-src 'self'"), "{policy}");
+        let both = text(both).await;
+        assert!(both.contains("data-passkey=\"make\"") && both.contains("data-person=\"&lt;Ann&gt;\""), "{both}");
+        for field in ["secret", "challenge", "handle", "half", "form_token"] {
+            assert_eq!(both.matches(&format!("name=\"{field}\"")).count(), 2, "{field}: {both}");
+        }
+        for id in ["passkey-name", "code"] {
+            let label = format!("for=\"{id}\"");
+            assert!(both.matches(&label).count() == 1 && both.matches(&format!(" id=\"{id}\"")).count() == 1, "{id}");
+        }
+        let app = first_factor(StatusCode::OK, &form, APP, None);
+        assert!(!app.headers()["content-security-policy"].to_str().unwrap().contains("script-src"));
+        let app = text(app).await;
+        assert!(!app.contains("passkey") && app.contains("name=\"secret\"") && app.contains("name=\"code\""), "{app}");
+    }
+
+    #[tokio::test]
     async fn recovery_codes_are_shown_and_what_is_still_open_is_said() {
         let codes = ["aaaa-bbbb".to_owned()];
         for left_open in [false, true] {
@@ -393,7 +466,7 @@ mod tests {
         let asked = AskedOfBrowser { challenge: "ch", host: "centre.example", ids: "id1" };
         for page in [
             code(StatusCode::OK, &form),
-            first_app(StatusCode::OK, &form, APP),
+            first_factor(StatusCode::OK, &form, APP, None),
             passkey_or_code(StatusCode::OK, &form, asked, true),
         ] {
             let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();

@@ -19,6 +19,7 @@ use super::super::source::RequestSource;
 use super::super::upstream::pending::{self, PendingUpstream};
 use super::super::upstream::{ProviderFault, ProviderSaid, UpstreamRequest};
 use super::super::{Auth, authorize, page};
+use super::page_query::PageQuery;
 use super::{PageRequest, Setting, TenantProvider, WRONG, form, second_step, setting};
 
 /// The tenant has no provider, or not any more.
@@ -28,26 +29,12 @@ const STALE: &str = "This sign-in took too long, or was begun in another browser
 const TOO_LONG: &str = "its request is too long for a sign-in at a provider";
 
 /// Begins: sends the browser to the provider.
-pub(in crate::auth) async fn begin(
-    State(auth): State<Arc<Auth>>,
-    source: RequestSource,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
-    let parameters = match authorize::query(&uri) {
-        Ok(parameters) => parameters,
-        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
-    };
-    let begun = async {
-        let setting = setting(&auth, &parameters).await?;
-        let browser = RequestBrowser { headers: &headers, source: &source };
-        let request = PageRequest { auth: &auth, browser, parameters: &parameters, setting: &setting };
-        match &setting.provider {
-            Some(at) => Ok::<_, Trouble>(sent_to(request, at).await),
-            None => Ok(again(request, StatusCode::NOT_FOUND, NONE)),
-        }
-    };
-    begun.await.unwrap_or_else(page::trouble)
+pub(in crate::auth) async fn begin(State(auth): State<Arc<Auth>>, query: PageQuery) -> Response {
+    let request = query.request(&auth);
+    match &request.setting.provider {
+        Some(at) => sent_to(request, at).await,
+        None => again(request, StatusCode::NOT_FOUND, NONE),
+    }
 }
 
 async fn sent_to(request: PageRequest<'_>, at: &TenantProvider) -> Response {

@@ -1,5 +1,5 @@
 //! What comes after the right password, or after a provider has said who somebody is: the code or the passkey
-//! of the second factor, or the app that the tenant wants the person to have.
+//! of the second factor, or the passkey or the app that the tenant wants the person to have.
 
 use std::time::Duration;
 
@@ -13,13 +13,18 @@ use model::{TenantId, Timestamp};
 
 use super::super::answers::Trouble;
 use super::super::half_signed_in::HalfSignedIn;
+use super::super::made_passkey::{self, MakingFault};
 use super::super::page::passkey::AskedOfBrowser;
-use super::super::page::{self, second_factor as pages};
+use super::super::page::second_factor::{self as pages, ShownTexts};
 use super::super::parameters::Parameters;
 use super::super::passkeys::{self, PasskeyFields, PasskeyLogin};
 use super::super::second_factor::{self, CodeLogin, Enrolment, NewRecoveryCodes};
 use super::super::store::AskingSignIn;
+use super::super::{issue, page};
 use super::{PageRequest, ShownSteps, begin, form};
+
+/// Whose second factor is set up at the sign-in has no session yet: it begins after this.
+const NOTHING_YET: AskingSignIn<'static> = AskingSignIn { session: None, sign_in: None };
 
 /// The same for a wrong code and one that was shown before.
 pub(in crate::auth) const WRONG_CODE: &str = "The code is wrong, or was used before. Please enter the next one.";
@@ -77,7 +82,7 @@ async fn after_first_step(
     }
     if request.auth.people.requires_second_factor(tenant, person).await? {
         let secret = second_factor::new_secret(request.auth);
-        return Ok(asks_app(request, &half, person, &secret, StatusCode::OK, None));
+        return Ok(asks_first(request, &half, person, &secret, StatusCode::OK, None));
     }
     let way = if half.provider.is_some() { SignInWay::Provider } else { SignInWay::Password };
     let shown = ShownSteps { provider: half.provider, by_two_factors: false, by_passkey: false, way, authenticated_at };
@@ -90,15 +95,16 @@ pub(super) async fn submitted(request: PageRequest<'_>, half: &str, typed: &Para
     let from_the_start = || form(request, StatusCode::FORBIDDEN, &Parameters::default(), Some(page::STALE));
     let Some(half) = HalfSignedIn::read(half, auth.now()) else { return Ok(from_the_start()) };
     let Some(person) = auth.people.active(&half.tenant, &half.user).await? else { return Ok(from_the_start()) };
-    // A page has the key of an app, or the challenge for a passkey, or neither.
-    let bound = typed.get("secret").or_else(|| typed.get("challenge")).unwrap_or_default();
-    if !request.browser.has_sent(auth, &half.form(&person, bound), typed) {
+    let texts = ShownTexts::read(typed);
+    if !request.browser.has_sent(auth, &half.form(&person, texts), typed) {
         return Ok(from_the_start());
     }
-    let code = typed.get("code").unwrap_or_default();
-    match TotpSecret::parse(bound) {
+    let (code, passkey) = (typed.get("code").unwrap_or_default(), typed.get("passkey"));
+    // Who has the key of an app in the form has no second factor: the form is of that too.
+    match TotpSecret::parse(texts.secret) {
+        Some(secret) if passkey.is_some() => passkey_made(request, &half, &person, &secret, typed).await,
         Some(secret) => app_shown(request, &half, &person, secret, code).await,
-        None if typed.get("passkey").is_some() => passkey_shown(request, &half, &person, typed).await,
+        None if passkey.is_some() => passkey_shown(request, &half, &person, typed).await,
         None => code_shown(request, &half, &person, code).await,
     }
 }
@@ -172,23 +178,48 @@ async fn app_shown(
     secret: TotpSecret,
     code: &str,
 ) -> Result<Response, Trouble> {
-    // Its session begins after this.
-    let nothing_yet = AskingSignIn { session: None, sign_in: None };
-    match second_factor::enrol(request.auth, &half.tenant, person, nothing_yet, secret.clone(), code).await? {
-        Enrolment::Done(codes) => {
-            let set = SignInRecord::of(SignInEvent::SecondFactorSet).by_way(SignInWay::SecondFactor);
-            request.auth.note(&half.tenant, request.browser.source, set.about_person(&person.user_name));
-            let session =
-                begin(request, &half.tenant, person, with_second(request, half, SignInWay::SecondFactor)).await?;
-            let NewRecoveryCodes { codes, left_open } = &codes;
-            let shown = pages::recovery_codes(&pages::ShownCodes { codes, left_open: *left_open, to: &session.to });
-            Ok(session.with(shown))
-        }
+    match second_factor::enrol(request.auth, &half.tenant, person, NOTHING_YET, secret.clone(), code).await? {
+        Enrolment::Done(codes) => set_up(request, half, person, SignInWay::SecondFactor, Some(&codes)).await,
         Enrolment::WrongCode => {
-            Ok(asks_app(request, half, person, &secret, StatusCode::UNAUTHORIZED, Some(WRONG_FIRST_CODE)))
+            Ok(asks_first(request, half, person, &secret, StatusCode::UNAUTHORIZED, Some(WRONG_FIRST_CODE)))
         }
         Enrolment::Changed => Ok(form(request, StatusCode::CONFLICT, &Parameters::default(), Some(page::STALE))),
     }
+}
+
+/// Somebody who has no second factor has made a passkey. If it is not taken, the page stays that of the same app.
+async fn passkey_made(
+    request: PageRequest<'_>,
+    half: &HalfSignedIn,
+    person: &Person,
+    secret: &TotpSecret,
+    typed: &Parameters,
+) -> Result<Response, Trouble> {
+    match made_passkey::keep(request.auth, &half.tenant, person, NOTHING_YET, typed).await? {
+        Ok(codes) => set_up(request, half, person, SignInWay::Passkey, codes.as_ref()).await,
+        Err(MakingFault::Changed) => Ok(form(request, StatusCode::CONFLICT, &Parameters::default(), Some(page::STALE))),
+        Err(fault) => Ok(asks_first(request, half, person, secret, fault.status(), Some(fault.words()))),
+    }
+}
+
+/// The person has a second factor now, and has shown it by setting it up: begins the session. Recovery codes are shown this once.
+async fn set_up(
+    request: PageRequest<'_>,
+    half: &HalfSignedIn,
+    person: &Person,
+    way: SignInWay,
+    codes: Option<&NewRecoveryCodes>,
+) -> Result<Response, Trouble> {
+    let set = SignInRecord::of(SignInEvent::SecondFactorSet).by_way(way);
+    request.auth.note(&half.tenant, request.browser.source, set.about_person(&person.user_name));
+    let session = begin(request, &half.tenant, person, with_second(request, half, way)).await?;
+    Ok(match codes {
+        Some(NewRecoveryCodes { codes, left_open }) => {
+            let shown = pages::recovery_codes(&pages::ShownCodes { codes, left_open: *left_open, to: &session.to });
+            session.with(shown)
+        }
+        None => session.redirect(),
+    })
 }
 
 /// Asks for a code; of who has passkeys, for one of these or a code.
@@ -203,20 +234,23 @@ async fn asks_code(
     // While the database does not answer, codes are taken.
     let held = passkeys::of_person(auth, &half.tenant, person).await.unwrap_or_default();
     let Some(at) = passkeys::relying_party(auth).filter(|_| !held.is_empty()) else {
-        return Ok(browser.with_form(auth, &half.form(person, ""), |token| {
+        return Ok(browser.with_form(auth, &half.form(person, ShownTexts::default()), |token| {
             pages::code(status, &step_form(request, &half.text(), token, error))
         }));
     };
     let ids: Vec<&str> = held.iter().map(|passkey| passkey.id.as_str()).collect();
     let (challenge, ids) = (passkeys::challenge(auth).text(), ids.join(" "));
     let has_app = second_factor::held(auth, &half.tenant, person).has_app;
-    Ok(browser.with_form(auth, &half.form(person, &challenge), |token| {
+    let texts = ShownTexts { challenge: &challenge, ..ShownTexts::default() };
+    Ok(browser.with_form(auth, &half.form(person, texts), |token| {
         let asked = AskedOfBrowser { challenge: &challenge, host: at.id(), ids: &ids };
         pages::passkey_or_code(status, &step_form(request, &half.text(), token, error), asked, has_app)
     }))
 }
 
-fn asks_app(
+/// Asks who must have a second factor and has none to make a passkey, or to take that app over; where there may be no passkeys, the latter
+/// alone.
+fn asks_first(
     request: PageRequest<'_>,
     half: &HalfSignedIn,
     person: &Person,
@@ -224,10 +258,17 @@ fn asks_app(
     status: StatusCode,
     error: Option<&str>,
 ) -> Response {
-    let (text, uri) = (secret.text(), second_factor::app_uri(&half.tenant, person, secret));
-    request.browser.with_form(request.auth, &half.form(person, &text), |token| {
+    let (auth, tenant) = (request.auth, &half.tenant);
+    let (text, uri) = (secret.text(), second_factor::app_uri(tenant, person, secret));
+    let (label, name) = (second_factor::label(tenant, person), issue::full_name(person));
+    // Of who has no second factor no passkey is good.
+    let next = made_passkey::next(auth, tenant, person, &[]);
+    let (challenge, handle) = next.as_ref().map_or(("", ""), |next| (next.challenge.as_str(), next.handle.as_str()));
+    let texts = ShownTexts { secret: &text, challenge, handle };
+    request.browser.with_form(auth, &half.form(person, texts), |token| {
         let app = pages::NewApp { secret: &text, uri: &uri };
-        pages::first_app(status, &step_form(request, &half.text(), token, error), app)
+        let to_make = next.as_ref().map(|next| next.to_make(&label, &name));
+        pages::first_factor(status, &step_form(request, &half.text(), token, error), app, to_make)
     })
 }
 

@@ -4,21 +4,20 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{StatusCode, header};
 use axum::response::Response;
 use contracts::sign_in_audit::SignInWay;
 use identity::passkey::PasskeyChallenge;
 
 use super::super::answers::Trouble;
-use super::super::browser::RequestBrowser;
 use super::super::form_request::FormRequest;
 use super::super::page::passkey::{self as pages, AskedOfBrowser, PasskeyPage};
 use super::super::parameters::Parameters;
 use super::super::passkeys::{self, PasskeyFields, PasskeySignIn};
-use super::super::source::RequestSource;
-use super::super::{Auth, authorize, page};
+use super::super::{Auth, page};
+use super::page_query::PageQuery;
 use super::second_step::NO_PASSKEY;
-use super::{PageRequest, ShownSteps, begin, form, setting};
+use super::{PageRequest, ShownSteps, begin, form};
 
 /// The name of its form, before the challenge.
 const FORM: &str = "passkey";
@@ -28,38 +27,13 @@ const WRONG: &str = "This passkey signs nobody in here.";
 const NOT_ALONE: &str = "A passkey alone is not enough here. Please sign in first, and use it then.";
 
 /// The page.
-pub(in crate::auth) async fn show(
-    State(auth): State<Arc<Auth>>,
-    source: RequestSource,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
-    let parameters = match authorize::query(&uri) {
-        Ok(parameters) => parameters,
-        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
-    };
-    let shown = async {
-        let setting = setting(&auth, &parameters).await?;
-        let browser = RequestBrowser { headers: &headers, source: &source };
-        let request = PageRequest { auth: &auth, browser, parameters: &parameters, setting: &setting };
-        Ok::<_, Trouble>(asks(request, StatusCode::OK, None))
-    };
-    shown.await.unwrap_or_else(page::trouble)
+pub(in crate::auth) async fn show(State(auth): State<Arc<Auth>>, query: PageQuery) -> Response {
+    asks(query.request(&auth), StatusCode::OK, None)
 }
 
 /// What is sent from it.
-pub(in crate::auth) async fn submit(State(auth): State<Arc<Auth>>, uri: Uri, sent: FormRequest) -> Response {
-    let parameters = match authorize::query(&uri) {
-        Ok(parameters) => parameters,
-        Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
-    };
-    let (browser, typed) = (sent.browser(), &sent.typed);
-    let submitted = async {
-        let setting = setting(&auth, &parameters).await?;
-        let request = PageRequest { auth: &auth, browser, parameters: &parameters, setting: &setting };
-        passkey_shown(request, typed).await
-    };
-    submitted.await.unwrap_or_else(page::trouble)
+pub(in crate::auth) async fn submit(State(auth): State<Arc<Auth>>, query: PageQuery, sent: FormRequest) -> Response {
+    passkey_shown(query.request(&auth), &sent.typed).await.unwrap_or_else(page::trouble)
 }
 
 async fn passkey_shown(request: PageRequest<'_>, typed: &Parameters) -> Result<Response, Trouble> {

@@ -80,8 +80,8 @@ impl OpenRecord {
             }
             Self::Family(family) => {
                 let by_two_factors = family.by_two_factors || by_two_factors;
-                let by_provider = family.by_provider || by_passkey;
-                let family = Family { credential, by_two_factors, by_provider, ..family };
+                let by_provider_or_passkey = family.by_provider_or_passkey || by_passkey;
+                let family = Family { credential, by_two_factors, by_provider_or_passkey, ..family };
                 (bytes(&family), family.until)
             }
         }
@@ -202,7 +202,7 @@ mod tests {
                 session: session.map(str::to_owned),
                 authenticated_at: now,
                 by_two_factors: false,
-                by_provider: false,
+                by_provider_or_passkey: false,
                 audience: "app".to_owned(),
                 ends_at: until,
                 current: digest("token"),

@@ -23,7 +23,8 @@ pub(super) fn issue(
         .ok_or(OAuthError::new(ErrorCode::InvalidScope, "nothing of that scope may be granted"))?;
     // There is no person whom an ID token could be about.
     let scope: Vec<&str> = scope.split_whitespace().filter(|name| !scope::OF_IDENTITY.contains(name)).collect();
-    let answer = issue::answer_client(auth, login, &scope.join(" "))?;
+    let access = issue::access(auth, login, form, &scope.join(" "))?;
+    let answer = issue::answer_client(auth, login, &access)?;
     let id = &login.client.id;
     auth.note(&login.tenant, source, SignInRecord::of(SignInEvent::ClientToken).about_client(id));
     Ok(answer)

@@ -39,14 +39,16 @@ pub(super) async fn redeem(
     let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
     // Privileges may have been taken away since.
     let scope = scope::narrowed(&code.scope, rights.scopes.iter().copied(), None).unwrap_or_default();
+    let access = issue::access(auth, login, form, &scope)?;
     let sign_in = TokenBearer {
         person: &person,
         rights: &rights,
         scope: &scope,
+        access: &access,
         id: &code.sign_in,
         authenticated_at: code.authenticated_at,
         by_two_factors: code.by_two_factors,
-        by_provider: code.by_provider,
+        by_provider_or_passkey: code.by_provider_or_passkey,
         nonce: code.nonce.as_deref(),
     };
     let refresh_token = issue::begin_family(auth, login, &sign_in, Some(code.session.clone())).await?;

@@ -38,7 +38,7 @@ pub(super) async fn ask(
                 (next, OAuthError::new(ErrorCode::SlowDown, "the device asks too often: wait 5 s longer each time"))
             }
             DeviceAnswer::Allowed(allowance) => match store.spend_device(tenant, &read, auth.now()).await? {
-                true => return tokens(auth, login, &allowance, source).await,
+                true => return tokens(auth, login, form, &allowance, source).await,
                 false => continue,
             },
             DeviceAnswer::Denied => {
@@ -65,6 +65,7 @@ fn pending() -> OAuthError {
 async fn tokens(
     auth: &Auth,
     login: &ClientLogin,
+    form: &Parameters,
     allowance: &Allowance,
     source: &RequestSource,
 ) -> Result<Response, OAuthError> {
@@ -73,14 +74,16 @@ async fn tokens(
     };
     let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
     let scope = scope::narrowed(&allowance.scope, rights.scopes.iter().copied(), None).unwrap_or_default();
+    let access = issue::access(auth, login, form, &scope)?;
     let sign_in = TokenBearer {
         person: &person,
         rights: &rights,
         scope: &scope,
+        access: &access,
         id: &allowance.sign_in,
         authenticated_at: allowance.authenticated_at,
         by_two_factors: allowance.by_two_factors,
-        by_provider: allowance.by_provider,
+        by_provider_or_passkey: allowance.by_provider_or_passkey,
         nonce: None,
     };
     // Of no browser's session: the device stays signed in when the browser that has let it in no longer is.

@@ -1,22 +1,19 @@
 //! `grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer`: a client that the tenant trusts says for which person it asks, by an assertion
-//! that it has signed (RFC 7523 section 2.1). Nobody signs in: there is no ID token, and no refresh token either, since the next assertion
-//! gives the next token (RFC 7521 section 4.1).
+//! that it has signed (RFC 7523 section 2.1).
 
 use axum::response::Response;
 use contracts::provisioning::{Person, PersonField};
 use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
-use identity::client::GrantType;
 use identity::client_assertion::AssertionUse;
 use identity::oauth_error::ErrorCode;
-use identity::scope;
 
+use super::super::Auth;
 use super::super::answers::OAuthError;
 use super::super::client_assertion::{self, AssertingClient, AssertionRefusal};
 use super::super::client_login::ClientLogin;
-use super::super::issue::TokenBearer;
 use super::super::parameters::Parameters;
 use super::super::source::RequestSource;
-use super::super::{Auth, issue, second_factor};
+use super::named_by_program::{self, NamedBy};
 use super::{invalid_grant, required};
 
 /// The same whether the assertion is wrong or its person may not sign in; the log says which.
@@ -31,30 +28,8 @@ pub(super) async fn sign_in(
 ) -> Result<Response, OAuthError> {
     let shown = required(form, "assertion", "assertion is missing")?;
     let person = person_of(auth, login, shown, source).await?;
-    let noted =
-        |event, way| SignInRecord::of(event).by_way(way).about_person(&person.user_name).at_client(&login.client.id);
     // The client vouches for the name; what the person has besides the password nobody has shown.
-    if second_factor::is_needed(auth, &login.tenant, &person).await? {
-        auth.note(&login.tenant, source, noted(SignInEvent::Refused, SignInWay::SecondFactor));
-        return Err(invalid_grant(
-            "this person signs in with a second factor, at the page alone: use authorization_code",
-        ));
-    }
-    let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
-    let scope = without_sign_in(&issue::granted(&rights, form.get("scope"))?);
-    let id = auth.id();
-    let bearer = TokenBearer {
-        person: &person,
-        rights: &rights,
-        scope: &scope,
-        id: &id,
-        authenticated_at: auth.now(),
-        by_two_factors: false,
-        by_provider: false,
-        nonce: None,
-    };
-    auth.note(&login.tenant, source, noted(SignInEvent::SignedIn, SignInWay::JwtBearer).in_session(&id));
-    issue::answer(auth, login, &bearer, None, GrantType::JwtBearer)
+    named_by_program::answer(auth, login, &person, NamedBy::Assertion, form, source).await
 }
 
 /// The person whom an assertion names.
@@ -91,21 +66,4 @@ async fn person_of(
         return Err(invalid_grant(REFUSED));
     };
     Ok(person)
-}
-
-/// A scope without what tells of a sign-in, or keeps it.
-fn without_sign_in(scope: &str) -> String {
-    let is_kept = |name: &&str| ![scope::OPENID, scope::OFFLINE_ACCESS].contains(name);
-    scope.split_whitespace().filter(is_kept).collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_that_nobody_has_signed_in_for_tells_of_no_sign_in() {
-        assert_eq!(without_sign_in("openid profile offline_access calls:read"), "profile calls:read");
-        assert_eq!(without_sign_in("openid"), "");
-    }
 }

@@ -2,18 +2,16 @@
 //! programs know nothing else, so that a client may use it if its configuration says so.
 
 use axum::response::Response;
-use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
-use identity::client::GrantType;
 use identity::oauth_error::ErrorCode;
 
 use super::super::answers::OAuthError;
 use super::super::client_login::ClientLogin;
-use super::super::issue::TokenBearer;
 use super::super::parameters::Parameters;
 use super::super::person_login::{self, PersonLogin};
 use super::super::source::RequestSource;
 use super::super::tenancy::Named;
-use super::super::{Auth, issue, second_factor, tenancy};
+use super::super::{Auth, tenancy};
+use super::named_by_program::{self, NamedBy};
 use super::{invalid_grant, required};
 
 /// Signs a person in for a client.
@@ -39,30 +37,5 @@ pub(super) async fn sign_in(
             ));
         }
     };
-    // There is no page that could ask for the code.
-    let noted =
-        |event, way| SignInRecord::of(event).by_way(way).about_person(&person.user_name).at_client(&login.client.id);
-    if second_factor::is_needed(auth, &login.tenant, &person).await? {
-        auth.note(&login.tenant, source, noted(SignInEvent::Refused, SignInWay::SecondFactor));
-        return Err(invalid_grant(
-            "this person signs in with a second factor, at the page alone: use authorization_code",
-        ));
-    }
-    tracing::info!(tenant = %login.tenant, user = person.user_name, client = login.client.id, "a program has signed somebody in");
-    let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
-    let scope = issue::granted(&rights, form.get("scope"))?;
-    let id = auth.id();
-    let sign_in = TokenBearer {
-        person: &person,
-        rights: &rights,
-        scope: &scope,
-        id: &id,
-        authenticated_at: auth.now(),
-        by_two_factors: false,
-        by_provider: false,
-        nonce: None,
-    };
-    let refresh_token = issue::begin_family(auth, login, &sign_in, None).await?;
-    auth.note(&login.tenant, source, noted(SignInEvent::SignedIn, SignInWay::Password).in_session(&id));
-    issue::answer(auth, login, &sign_in, refresh_token, GrantType::Password)
+    named_by_program::answer(auth, login, &person, NamedBy::Password, form, source).await
 }

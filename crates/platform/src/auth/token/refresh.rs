@@ -12,6 +12,7 @@ use super::super::answers::OAuthError;
 use super::super::client_login::ClientLogin;
 use super::super::issue::{RefreshToken, TokenBearer};
 use super::super::parameters::Parameters;
+use super::super::resource::TokenAccess;
 use super::super::source::RequestSource;
 use super::super::{Auth, issue};
 use super::{invalid_grant, required};
@@ -50,8 +51,9 @@ pub(super) async fn exchange(
         let may = rights.scopes.iter().copied();
         let scope = scope::narrowed(&exchanged.scope, may, form.get("scope"))
             .ok_or(OAuthError::new(ErrorCode::InvalidScope, "nothing of that scope was granted"))?;
+        let access = issue::access(auth, login, form, &scope)?;
         if auth.store.replace_family(&login.tenant, &read, &exchanged).await? {
-            return answer(auth, login, &exchanged, (&person, &rights), &scope, next.text);
+            return answer(auth, login, &exchanged, (&person, &rights), (&scope, &access), next.text);
         }
     }
     Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, "others refresh the same sign-in all the time"))
@@ -62,17 +64,18 @@ fn answer(
     login: &ClientLogin,
     family: &Family,
     (person, rights): (&Person, &issue::Rights),
-    scope: &str,
+    (scope, access): (&str, &TokenAccess),
     refresh_token: String,
 ) -> Result<Response, OAuthError> {
     let sign_in = TokenBearer {
         person,
         rights,
         scope,
+        access,
         id: &family.sign_in,
         authenticated_at: family.authenticated_at,
         by_two_factors: family.by_two_factors,
-        by_provider: family.by_provider,
+        by_provider_or_passkey: family.by_provider_or_passkey,
         nonce: None,
     };
     issue::answer(auth, login, &sign_in, Some(refresh_token), GrantType::RefreshToken)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use identity::api_key::TOKEN_TYPE;
 use identity::client::GrantType;
 use net::http::{Client, WebClient};
@@ -18,8 +18,8 @@ use crate::ingress::routes;
 
 const TOKEN: &str = "/auth/v3/oauth/token";
 const FORM: &str = "application/x-www-form-urlencoded";
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// The most characters of what somebody calls itself that are told later.
+const USER_AGENT_MAX: usize = 128;
 /// A token that is good for less is not used any more: it has still to arrive.
 const UNUSED_BEFORE: Duration = Duration::from_secs(5);
 /// For how long a key that was refused is not asked about again.
@@ -55,6 +55,20 @@ impl KeyBearer {
     pub fn address(&self) -> Option<IpAddr> {
         self.client.map(|client| client.address)
     }
+
+    /// What it calls itself: the first characters of it.
+    pub fn named(&self) -> String {
+        let said = self.user_agent.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        said.map(|said| said.chars().take(USER_AGENT_MAX).collect()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+impl KeyBearer {
+    /// One at that address who says nothing of itself.
+    pub fn at(address: IpAddr) -> Self {
+        Self { client: Some(WebClient { address, is_secure: true, is_passed_on: false }), user_agent: None }
+    }
 }
 
 impl TokenExchange {
@@ -64,6 +78,11 @@ impl TokenExchange {
     /// If ingress does not declare the connection.
     pub fn new(ctx: &RoleContext) -> Result<Self> {
         Ok(Self(Client::new(ctx, routes::leads_to(runtime::issuer::PATH)?.connection)?))
+    }
+
+    /// What asks auth, for other requests.
+    pub fn client(&self) -> Client {
+        self.0.clone()
     }
 
     /// What auth says of a key, and for how long that counts.
@@ -76,11 +95,7 @@ impl TokenExchange {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let mut call = self.0.post(TOKEN).without_token().body(FORM, form);
         if let Some(client) = bearer.client {
-            let scheme = HeaderValue::from_static(if client.is_secure { "https" } else { "http" });
-            call = call.header(FORWARDED_PROTO, scheme);
-            if let Ok(from) = HeaderValue::from_str(&client.address.to_string()) {
-                call = call.header(FORWARDED_FOR, from);
-            }
+            call = call.relayed_for(&client);
         }
         if let Some(user_agent) = &bearer.user_agent {
             call = call.header(header::USER_AGENT, user_agent.clone());

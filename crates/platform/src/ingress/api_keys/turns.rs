@@ -67,7 +67,7 @@ impl KeyTurns {
 }
 
 /// A site has a whole IPv6 network (RFC 6177): all addresses of a /64 count as one.
-fn site(address: IpAddr) -> IpAddr {
+pub(super) fn site(address: IpAddr) -> IpAddr {
     const NETWORK: u128 = !0 << 64;
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & NETWORK).into(),

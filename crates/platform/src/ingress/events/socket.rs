@@ -13,6 +13,7 @@ use contracts::v1;
 use futures::StreamExt as _;
 use model::TenantId;
 use net::http::{Caller, Place, Problem, Query, SocketPlace, Turn};
+use runtime::ApiFamily;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
@@ -24,8 +25,8 @@ use super::sse::bearer;
 
 /// The path, which is open at the gate: the socket itself asks for the token.
 pub(super) const PATH: &str = "/api/voice/v1/{tenant}/events/ws";
-/// The role that the token must be for.
-const AUDIENCE: &str = "ingress";
+/// The role that the token is shown to.
+const ROLE: &str = "ingress";
 /// How long the end of a connection may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// How long the first message may take, whatever signs of life come before it.
@@ -90,8 +91,8 @@ async fn follow(
     tenant: TenantId,
     request: v1::SubscribeRequest,
 ) -> Result<Followed, Problem> {
-    let caller: Caller =
-        served.tokens.verify(token, AUDIENCE).map_err(|error| Problem::unauthorized(error.to_string()))?;
+    let verified = served.tokens.verify(token, ROLE, ApiFamily::Voice.taken());
+    let caller: Caller = verified.map_err(|error| Problem::unauthorized(error.to_string()))?;
     caller.may_act_for(&tenant)?;
     caller.may_follow()?;
     let place = turn.socket_of(&caller)?;

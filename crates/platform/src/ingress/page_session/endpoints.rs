@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use contracts::json::rfc3339;
 use net::http::{Problem, WebClient};
+use runtime::ApiFamily;
 use runtime::token::TokenError;
 use serde_json::{Value, json};
 
@@ -33,7 +34,7 @@ pub(super) async fn show(
 async fn told(pages: &Arc<PageSessions>, cookie: &SessionCookie) -> Result<Option<Value>, Problem> {
     let Some(session) = pages.current(cookie).await? else { return Ok(None) };
     let role = pages.ctx.spec.name;
-    if pages.ctx.tokens.verify(&session.access_token, role).err() == Some(TokenError::Revoked) {
+    if pages.ctx.tokens.verify(&session.access_token, role, &ApiFamily::ALL).err() == Some(TokenError::Revoked) {
         pages.store.end(cookie).await.map_err(|error| unread(&error))?;
         return Ok(None);
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::TenantId;
@@ -18,8 +18,6 @@ const TOKEN: &str = "/auth/v3/oauth/token";
 const REVOKE: &str = "/auth/v3/oauth/revoke";
 const SIGN_OUT: &str = "/auth/v3/sign-out";
 const FORM: &str = "application/x-www-form-urlencoded";
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Asks auth. Cheap to clone.
 #[derive(Clone)]
@@ -132,11 +130,7 @@ impl TokenSource {
     ) -> Result<Vec<HeaderValue>, TokenRefusal> {
         let mut call = self.0.post(SIGN_OUT).without_token().header(header::COOKIE, cookies);
         if let Some(client) = client {
-            let scheme = HeaderValue::from_static(if client.is_secure { "https" } else { "http" });
-            call = call.header(FORWARDED_PROTO, scheme);
-            if let Ok(from) = HeaderValue::from_str(&client.address.to_string()) {
-                call = call.header(FORWARDED_FOR, from);
-            }
+            call = call.relayed_for(&client);
         }
         let answer = call.send_any().await.map_err(|error| away(&error))?;
         match answer.status.is_success() {

@@ -21,8 +21,8 @@ use net::public_address::{Reach, literal};
 use tower::{BoxError, Service};
 
 use super::deliveries::{AttemptOutcome, WAIT_MAX, WebhookMessage};
-use super::retry_after;
 use super::signature::SigningKey;
+use crate::ingress::retry_after;
 
 /// The longest address of a webhook, in bytes.
 const URL_BYTES_MAX: usize = 2_048;

@@ -25,6 +25,10 @@ impl Rules<'_> {
                 let rule = BrokenRule::new(FaultCode::OneOf, format!("{default} is none of its values"));
                 self.attribute_fault(attribute, "default", rule.naming("names", names.join(", ")));
             }
+            if attribute.attach_default && attribute.default.is_none() {
+                let rule = BrokenRule::needed_with("attach_default", "without it there is nothing to attach");
+                self.attribute_fault(attribute, "default", rule);
+            }
         }
     }
 

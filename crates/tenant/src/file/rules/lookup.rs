@@ -1,6 +1,8 @@
 //! What must hold for lists in which programs look values up.
 
-use contracts::provisioning::{FaultCode, LookupList, ObjectKind};
+use std::collections::BTreeMap;
+
+use contracts::provisioning::{FaultCode, ObjectKind};
 
 use super::{BrokenRule, Rules};
 
@@ -13,24 +15,32 @@ impl Rules<'_> {
     pub(super) fn lists(&mut self) {
         let objects = self.objects;
         for list in &objects.lists {
-            if list.bytes() > LIST_BYTES_MAX {
-                let reason = format!("all its names, keys and values have more than {LIST_BYTES_MAX} bytes");
-                let rule = BrokenRule::new(FaultCode::TooLarge, reason).naming("most", LIST_BYTES_MAX.to_string());
-                self.list_fault(list, rule);
-            }
-            let keys = list.sections.iter().flat_map(|(name, values)| std::iter::once(name).chain(values.keys()));
-            for key in keys.filter(|key| !is_key(key)) {
-                let begin: String = key.chars().take(16).collect();
-                let words = format!("a name has 1 to {KEY_BYTES_MAX} bytes and no control character, not so {begin:?}");
-                let rule = BrokenRule::new(FaultCode::ListKey, words).naming("most", KEY_BYTES_MAX.to_string());
-                self.list_fault(list, rule.naming("key", begin));
+            for rule in sections_faults(&list.sections, list.bytes(), LIST_BYTES_MAX) {
+                self.fault(ObjectKind::List, &list.name, format!("lists.{}.sections", list.name), rule);
             }
         }
     }
+}
 
-    fn list_fault(&mut self, list: &LookupList, rule: BrokenRule) {
-        self.fault(ObjectKind::List, &list.name, format!("lists.{}.sections", list.name), rule);
+/// What is wrong with values by section and key that have so many bytes, and may have `most`.
+pub(super) fn sections_faults(
+    sections: &BTreeMap<String, BTreeMap<String, String>>,
+    bytes: usize,
+    most: usize,
+) -> Vec<BrokenRule> {
+    let mut faults = Vec::new();
+    if bytes > most {
+        let reason = format!("all its names, keys and values have more than {most} bytes");
+        faults.push(BrokenRule::new(FaultCode::TooLarge, reason).naming("most", most.to_string()));
     }
+    let keys = sections.iter().flat_map(|(name, values)| std::iter::once(name).chain(values.keys()));
+    for key in keys.filter(|key| !is_key(key)) {
+        let begin: String = key.chars().take(16).collect();
+        let words = format!("a name has 1 to {KEY_BYTES_MAX} bytes and no control character, not so {begin:?}");
+        let rule = BrokenRule::new(FaultCode::ListKey, words).naming("most", KEY_BYTES_MAX.to_string());
+        faults.push(rule.naming("key", begin));
+    }
+    faults
 }
 
 fn is_key(key: &str) -> bool {

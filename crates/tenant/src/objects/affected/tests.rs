@@ -1,5 +1,7 @@
 //! Random tenants, broken ones among them, and random changes: a part of the tenant is judged as the whole one is.
 
+mod further;
+
 use contracts::provisioning::{
     AccessGroup, ActionCode, Agent, AgentGroup, AttributeValue, BusinessAttribute, DialRule, Dn, DnKind, FeatureAction,
     FeatureCode, Folder, FolderPermission, FolderRight, LookupList, Number, Person, Place, PlaceGroup, PrivilegeRole,
@@ -42,9 +44,9 @@ fn dn() -> impl Strategy<Value = Object> {
 }
 
 fn person() -> impl Strategy<Value = Object> {
-    let agent = (name(), name(), maybe(), names(), prop::option::of(prop::sample::select(vec!["12", "x"])));
+    let agent = (name(), name(), maybe(), names(), prop::option::of(prop::sample::select(vec!["12", "x"])), maybe());
     (name(), prop::option::of(agent)).prop_map(|(user_name, agent)| {
-        let agent = agent.map(|(id, login_code, default_place, skills, pin)| Agent {
+        let agent = agent.map(|(id, login_code, default_place, skills, pin, capacity_rule)| Agent {
             id,
             login_code,
             pin: pin.map(|pin| Secret(pin.to_owned())),
@@ -53,6 +55,7 @@ fn person() -> impl Strategy<Value = Object> {
             legal_guard_s: None,
             no_answer_action: None,
             skills: skills.into_iter().map(|skill| SkillLevel { skill, level: 1 }).collect(),
+            capacity_rule,
         });
         let (first_name, last_name) = (user_name.clone(), user_name.clone());
         Object::Person(Box::new(Person { user_name, first_name, last_name, agent, ..Person::default() }))
@@ -93,8 +96,9 @@ fn agent_group() -> impl Strategy<Value = Object> {
 }
 
 fn object() -> impl Strategy<Value = Object> {
-    let place = (name(), prop::collection::vec(number(), 0..3))
-        .prop_map(|(name, dns)| Object::Place(Box::new(Place { name, dns, location: None })));
+    let place = (name(), prop::collection::vec(number(), 0..3), maybe()).prop_map(|(name, dns, capacity_rule)| {
+        Object::Place(Box::new(Place { name, dns, location: None, capacity_rule }))
+    });
     let dialled =
         (number(), number(), maybe(), prop::option::of(number())).prop_map(|(number, dn, schedule, closed)| {
             Object::Number(Number { name: number.clone(), number, dn, schedule, closed_dn: closed })
@@ -118,12 +122,13 @@ fn object() -> impl Strategy<Value = Object> {
         2 => dial_rule(),
         2 => agent_group(),
         2 => (name(), names()).prop_map(|(name, places)| Object::PlaceGroup(PlaceGroup { name, places })),
-        1 => (name(), names(), maybe()).prop_map(|(name, values, default)| {
+        1 => (name(), names(), maybe(), any::<bool>()).prop_map(|(name, values, default, attach_default)| {
             let value = |value| AttributeValue { value, display_name: None };
             let values = values.into_iter().map(value).collect();
-            Object::BusinessAttribute(BusinessAttribute { name, values, default })
+            Object::BusinessAttribute(BusinessAttribute { name, values, default, enforced: false, attach_default })
         }),
         1 => name().prop_map(|name| Object::List(Box::new(LookupList { name, ..LookupList::default() }))),
+        8 => further::object(),
         3 => (name(), names(), names()).prop_map(|(name, people, groups)| {
             Object::AccessGroup(Box::new(AccessGroup { name, people, groups }))
         }),

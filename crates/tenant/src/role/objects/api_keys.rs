@@ -44,6 +44,7 @@ pub(super) fn record(key: ApiKey) -> v1::ApiKeyRecord {
         made_ms: key.made_at.as_millis(),
         ends_ms: key.ends_at.as_millis(),
         used_ms: ms(key.used_at),
+        used_from: key.used_from.unwrap_or_default(),
         revoked_ms: ms(key.revoked_at),
     }
 }

@@ -7,7 +7,6 @@ use contracts::v1;
 use infra::StoreError;
 use model::TenantId;
 use prost::Message as _;
-use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
 use crate::broken_rule::BrokenRule;
@@ -17,8 +16,6 @@ use crate::objects::{ChangeRefusal, ObjectFault};
 const TOLD_BYTES_MAX: usize = 2_048;
 /// The most bytes around a fault in the metadata, and of the number of those that are left out: a tag, and a number of at most five bytes.
 const FRAME_BYTES: usize = 6;
-/// The metadata of a refusal that has its faults.
-const FAULTS_METADATA: &str = "trunkline-faults-bin";
 
 /// The refusal of a process that ends.
 pub(super) fn ends() -> Status {
@@ -141,19 +138,16 @@ fn with_faults(code: Code, faults: impl ExactSizeIterator<Item = (String, v1::Ob
         lines.push(line.chars().take(TOLD_BYTES_MAX).collect::<String>());
         wire.faults.push(fault);
     }
-    let mut status = Status::new(code, lines.join("\n"));
-    let encoded = wire.encode_to_vec();
+    let status = Status::new(code, lines.join("\n"));
     // One fault that is too long for a header is in the message alone.
-    if encoded.len() <= 2 * TOLD_BYTES_MAX {
-        status.metadata_mut().insert_bin(FAULTS_METADATA, MetadataValue::from_bytes(&encoded));
-    }
-    status
+    if wire.encoded_len() <= 2 * TOLD_BYTES_MAX { net::grpc::with_object_faults(status, &wire) } else { status }
 }
 
 #[cfg(test)]
 mod tests {
     use contracts::provisioning::ObjectKind;
     use infra::Revision;
+    use net::grpc::object_faults;
 
     use super::*;
 
@@ -165,17 +159,12 @@ mod tests {
         }
     }
 
-    fn faults_of(status: &Status) -> v1::ObjectFaults {
-        let bytes = status.metadata().get_bin(FAULTS_METADATA).unwrap().to_bytes().unwrap();
-        v1::ObjectFaults::decode(bytes).unwrap()
-    }
-
     #[test]
     fn a_refusal_names_object_field_and_rule_in_words_and_as_a_message() {
         let status = refused(ChangeRefusal::Faults(vec![fault(1)]));
         assert_eq!(status.code(), Code::InvalidArgument);
         assert_eq!(status.message(), "person person-1 agent.skills: there is no skill Patience");
-        let told = faults_of(&status).faults.remove(0);
+        let told = object_faults(&status).faults.remove(0);
         assert_eq!((told.id.as_str(), told.field.as_str(), told.present_revision), ("person-1", "agent.skills", None));
         assert_eq!((told.code.as_str(), told.values["id"].as_str()), ("unknown", "Patience"));
     }
@@ -185,7 +174,7 @@ mod tests {
         let stale = crate::objects::StaleObject { key: fault(1).key, expected: Revision(5), present: Revision(7) };
         let status = refused(ChangeRefusal::Stale(vec![stale]));
         assert_eq!((status.code(), status.message()), (Code::Aborted, "person person-1: it is at revision 7, not 5"));
-        let told = &faults_of(&status).faults[0];
+        let told = &object_faults(&status).faults[0];
         assert_eq!((told.present_revision, told.code.as_str()), (Some(7), "stale"));
         assert_eq!((told.values["expected"].as_str(), told.values["present"].as_str()), ("5", "7"));
     }
@@ -205,10 +194,10 @@ mod tests {
         let status = refused(ChangeRefusal::Referred((0..1_000).map(fault).collect()));
         assert_eq!(status.code(), Code::FailedPrecondition);
         assert!(status.message().len() < 3_000 && status.message().ends_with(" more"), "{}", status.message());
-        let told = faults_of(&status);
+        let told = object_faults(&status);
         assert!(told.encoded_len() <= 2 * TOLD_BYTES_MAX);
         assert_eq!(told.faults.len() + usize::try_from(told.more).unwrap(), 1_000);
-        assert_eq!(faults_of(&refused(ChangeRefusal::Faults(vec![fault(1)]))).more, 0);
+        assert_eq!(object_faults(&refused(ChangeRefusal::Faults(vec![fault(1)]))).more, 0);
     }
 
     #[test]
@@ -216,7 +205,7 @@ mod tests {
         let status = refused(ChangeRefusal::ManyPasswords { given: 51, most: 50 });
         assert_eq!(status.code(), Code::InvalidArgument);
         assert!(status.message().starts_with("password: 51 passwords in clear are in one request"), "{status}");
-        let told = faults_of(&status).faults.remove(0);
+        let told = object_faults(&status).faults.remove(0);
         assert_eq!((told.kind.as_str(), told.field.as_str(), told.code.as_str()), ("", "password", "many_passwords"));
         assert!(told.rule.starts_with("51 passwords") && told.rule.contains("at most 50"), "{}", told.rule);
     }

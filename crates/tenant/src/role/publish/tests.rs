@@ -29,6 +29,7 @@ fn publisher(provisioning: &Arc<TestDatabase>, configuration: &Arc<Embedded>) ->
         clock: Arc::new(SystemClock::start()),
         published: BTreeMap::new(),
         faulty: FaultyTenants::default(),
+        lacking: LackingTenants::default(),
         tell: watch::channel(PublishedTenants::default()).0,
     }
 }
@@ -173,6 +174,47 @@ async fn what_the_cache_has_lost_and_was_taken_back_reaches_those_who_have_read_
     }
 }
 
+#[tokio::test]
+async fn a_tenant_that_the_database_lacks_for_long_is_withdrawn_and_published_again_when_it_is_back() {
+    let (database, cache) = (TestDatabase::new(Some(damaged)), in_memory());
+    let mut publisher = publisher(&database, &cache);
+    let clock = Arc::new(StandingClock(Mutex::new(Timestamp::from_millis(1_000))));
+    publisher.clock = clock.clone();
+    assert_eq!(published(&mut publisher, &cache).await.2, [tenant("globex")]);
+    let first = whole(&cache).await.version;
+    database.lacks_globex.store(true, SeqCst);
+    for at_ms in [1_000, 2_000, 4_999] {
+        *clock.0.lock().unwrap() = Timestamp::from_millis(at_ms);
+        assert_eq!(published(&mut publisher, &cache).await.2, [tenant("globex")], "{at_ms}");
+    }
+    // It was there in between.
+    database.lacks_globex.store(false, SeqCst);
+    publisher.turn().await.unwrap();
+    database.lacks_globex.store(true, SeqCst);
+    for (at_ms, is_there) in [(5_000, true), (8_999, true), (9_000, false), (10_000, false)] {
+        *clock.0.lock().unwrap() = Timestamp::from_millis(at_ms);
+        assert_eq!(published(&mut publisher, &cache).await.2.contains(&tenant("globex")), is_there, "{at_ms}");
+        assert_eq!(publisher.tell.borrow().get(&tenant("globex")).is_some(), is_there, "{at_ms}");
+    }
+    database.lacks_globex.store(false, SeqCst);
+    assert_eq!(published(&mut publisher, &cache).await.2, [tenant("globex")]);
+    assert!(whole(&cache).await.version.generation > first.generation, "nobody goes on with what was before");
+}
+
+#[tokio::test]
+async fn a_database_without_any_tenant_withdraws_none() {
+    let (database, cache) = (TestDatabase::new(None), in_memory());
+    let mut publisher = publisher(&database, &cache);
+    publisher.turn().await.unwrap();
+    database.lacks_globex.store(true, SeqCst);
+    let clock = Arc::new(StandingClock(Mutex::new(Timestamp::from_millis(1_000))));
+    publisher.clock = clock.clone();
+    for at_ms in [1_000, 9_000, 60_000] {
+        *clock.0.lock().unwrap() = Timestamp::from_millis(at_ms);
+        assert_eq!(published(&mut publisher, &cache).await.2, [tenant("globex")], "{at_ms}");
+    }
+}
+
 /// A cache after a failover: the former master has told once which versions it had.
 struct FailedOver {
     told: Mutex<Option<Vec<(TenantId, ConfigVersion)>>>,
@@ -184,6 +226,9 @@ struct FailedOver {
 impl ConfigCache for FailedOver {
     fn publish(&self, publication: Publication) -> Answer<'_, ()> {
         ConfigCache::publish(&*self.cache, publication)
+    }
+    fn withdraw<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, ()> {
+        ConfigCache::withdraw(&*self.cache, tenant)
     }
     fn complete(&self) -> Answer<'_, ()> {
         self.cache.complete()

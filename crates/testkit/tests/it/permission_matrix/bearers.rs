@@ -32,6 +32,8 @@ clients:
 "#;
 /// A role that has connections to config alone.
 const SERVICE: &str = "dialplan";
+/// A scope of each family.
+const OF_ALL_APIS: [&str; 4] = ["calls:read", "config:read", "statistics:read", "operate"];
 /// The scopes of which a tied token keeps its part.
 const OF_ONE_DN: [&str; 4] = ["calls:control", "calls:monitor", "agents:control", "agents:supervise"];
 
@@ -41,11 +43,17 @@ pub struct Bearer {
     /// None for whoever is nobody to the installation.
     pub tenant: Option<&'static str>,
     pub is_tied: bool,
+    pub apis: BTreeSet<String>,
     pub scopes: BTreeSet<String>,
     pub token: Option<String>,
 }
 
 impl Bearer {
+    /// Whether its token is for that family of APIs.
+    pub fn is_for(&self, api: &str) -> bool {
+        api == "-" || self.apis.contains(api)
+    }
+
     /// Whether its token has a scope; `follow` is what a tied one may of `calls:read` too.
     pub fn has(&self, scope: &str) -> bool {
         match scope {
@@ -58,11 +66,15 @@ impl Bearer {
 /// The table, whose bearers have no token yet.
 pub fn rows() -> Result<Vec<Bearer>> {
     let given = |cell: &'static str| Some(cell).filter(|cell| *cell != "-");
-    let bearer = |[name, tenant, tied, scopes]: [&'static str; 4]| Bearer {
+    let several = |cell: &'static str| -> BTreeSet<String> {
+        given(cell).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+    };
+    let bearer = |[name, tenant, tied, apis, scopes]: [&'static str; 5]| Bearer {
         name,
         tenant: given(tenant),
         is_tied: given(tied).is_some(),
-        scopes: given(scopes).unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+        apis: several(apis),
+        scopes: several(scopes),
         token: None,
     };
     Ok(super::rows(include_str!("bearers.tsv"))?.into_iter().map(bearer).collect())
@@ -71,7 +83,7 @@ pub fn rows() -> Result<Vec<Bearer>> {
 /// All of them with their tokens.
 pub fn all(site: &Installation) -> Result<Vec<Bearer>> {
     // First: it has to be over in the end.
-    let expired = issued(site, "person/late", &["config:read", "config:write"], "1s")?;
+    let expired = issued(site, "person/late", &["config:read", "config:write"], &["--life", "1s"])?;
     let visitor = Visitor::new(site)?;
     add_people(site)?;
     let administrator = of_demo(site, &visitor, "administrator")?;
@@ -90,7 +102,8 @@ pub fn all(site: &Installation) -> Result<Vec<Bearer>> {
         ("agent", of_demo(site, &visitor, "agent")?),
         ("supervisor", of_demo(site, &visitor, "supervisor")?),
         ("client of one scope", client.token("access_token")?),
-        ("tool of routing", issued(site, "tool/matrix", &["routing", "routing:read"], "15m")?),
+        ("an operator's token for one role", issued(site, "operator/ann", &OF_ALL_APIS, &["--aud", "frontend"])?),
+        ("tool of routing", issued(site, "tool/matrix", &["routing", "routing:read"], &[])?),
         ("operator", site.demo.tokens.get("operator").context("no operator's token")?.clone()),
         ("administrator", administrator),
         ("expired", expired),
@@ -123,7 +136,12 @@ fn is_as_declared(bearer: &Bearer) -> Result<()> {
     let told = claims(token)?;
     let scopes: BTreeSet<String> =
         told["scope"].as_str().unwrap_or_default().split_whitespace().map(str::to_owned).collect();
-    let is_same = told["tenant"] == tenant && told["dn"].is_string() == bearer.is_tied && scopes == bearer.scopes;
+    let apis: BTreeSet<String> = match &told["aud"] {
+        Value::Array(several) => several.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        one => one.as_str().map(str::to_owned).into_iter().collect(),
+    };
+    let is_same = told["tenant"] == tenant && told["dn"].is_string() == bearer.is_tied;
+    let is_same = is_same && apis == bearer.apis && scopes == bearer.scopes;
     ensure!(is_same, "bearers.tsv says otherwise of {:?}: {told}", bearer.name);
     Ok(())
 }
@@ -144,10 +162,11 @@ fn signed_in(ask: impl Fn() -> Result<testkit::visitor::CurlAnswer>) -> Result<S
     answer.with_context(|| format!("nobody signs in: {last}"))?.token("access_token")
 }
 
-/// A token of the command line.
-fn issued(site: &Installation, subject: &str, scopes: &[&str], life: &str) -> Result<String> {
+/// A token of the command line, with further options.
+fn issued(site: &Installation, subject: &str, scopes: &[&str], options: &[&str]) -> Result<String> {
     let output = Command::new(testkit::installation::binary()?)
-        .args(["token", "--tenant", "example", "--sub", subject, "--life", life])
+        .args(["token", "--tenant", "example", "--sub", subject])
+        .args(options)
         .args(scopes.iter().flat_map(|scope| ["--scope", *scope]))
         .args(["--instance", &site.demo.instance.to_string(), "--data-dir"])
         .arg(site.data_dir())
@@ -158,7 +177,7 @@ fn issued(site: &Installation, subject: &str, scopes: &[&str], life: &str) -> Re
 }
 
 fn add_people(site: &Installation) -> Result<()> {
-    let token = issued(site, "person/boss", &["config:read", "config:write"], "15m")?;
+    let token = issued(site, "person/boss", &["config:read", "config:write"], &[])?;
     let change = |(user, privilege): (&str, &str)| {
         let document = json!({
             "user_name": user, "first_name": "New", "last_name": "Person", "password": PASSWORD, "privileges": [privilege],

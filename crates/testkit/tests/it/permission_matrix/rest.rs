@@ -28,6 +28,7 @@ pub struct RestRow {
     is_documented: bool,
     method: &'static str,
     path: &'static str,
+    api: &'static str,
     pub needs: &'static str,
     asked: &'static str,
     body: &'static str,
@@ -35,9 +36,9 @@ pub struct RestRow {
 }
 
 pub fn rows() -> Result<Vec<RestRow>> {
-    let row = |[from, method, path, needs, asked, body, answer]: [&'static str; 7]| {
+    let row = |[from, method, path, api, needs, asked, body, answer]: [&'static str; 8]| {
         let body = if body == "-" { "" } else { body };
-        RestRow { is_documented: from == "document", method, path, needs, asked, body, answer }
+        RestRow { is_documented: from == "document", method, path, api, needs, asked, body, answer }
     };
     Ok(super::rows(include_str!("rest.tsv"))?.into_iter().map(row).collect())
 }
@@ -73,7 +74,7 @@ pub fn undeclared(site: &Installation) -> Result<Vec<String>> {
         match (needs, scope) {
             (None, scope) => {
                 let scope = scope.as_deref().unwrap_or("the scope that it needs");
-                let row = format!("document\t{method}\t{path}\t{scope}\twhat is asked\tits body\tits status");
+                let row = format!("document\t{method}\t{path}\tits API\t{scope}\twhat is asked\tits body\tits status");
                 wrong.push(format!(
                     "{method} {path} is served, and nothing says who may: add to permission_matrix/rest.tsv\n{row}"
                 ));
@@ -167,7 +168,7 @@ pub fn wrong(site: &Installation, rows: &[RestRow], bearer: &Bearer) -> Result<V
             settled(site, (row.method, path.as_str(), row.body), token)
         };
         let (status, body) = ask("example")?;
-        let due = Due::of(bearer, row.needs, row.asked.contains("{tenant}"));
+        let due = Due::of(bearer, row.api, row.needs, row.asked.contains("{tenant}"));
         let is_right = match due {
             Due::Stranger => status == 401,
             Due::Refusal => status == 403,

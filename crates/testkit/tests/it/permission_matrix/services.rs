@@ -26,15 +26,17 @@ pub struct MethodRow {
     service: &'static str,
     method: &'static str,
     at: &'static str,
+    api: &'static str,
     pub needs: &'static str,
     is_of_tenant: bool,
 }
 
 pub fn rows() -> Result<Vec<MethodRow>> {
-    let row = |[service, method, at, needs, tenant]: [&'static str; 5]| MethodRow {
+    let row = |[service, method, at, api, needs, tenant]: [&'static str; 6]| MethodRow {
         service,
         method,
         at,
+        api,
         needs,
         is_of_tenant: tenant == "named",
     };
@@ -169,7 +171,7 @@ pub fn wrong(site: &Installation, rows: &[MethodRow], bearer: &Bearer) -> Result
             answered.with_context(|| format!("{}/{} at {} by {}", row.service, row.method, row.at, bearer.name))
         };
         let (code, words) = settled("example")?;
-        let due = Due::of(bearer, row.needs, row.is_of_tenant);
+        let due = Due::of(bearer, row.api, row.needs, row.is_of_tenant);
         let is_right = match due {
             Due::Stranger => code == Code::Unauthenticated,
             Due::Refusal => code == Code::PermissionDenied,

@@ -64,11 +64,19 @@ fn a_token_opens_what_its_person_may() -> Result<()> {
     let (agent, administrator) = (person(&site, "agent")?, person(&site, "administrator")?);
 
     let token = visitor.by_password(&administrator.user, &administrator.password)?.token("access_token")?;
-    let operations = "/api/operations/v1/topology";
-    let opened = visitor.bearing(operations, &token)?;
-    ensure!(opened.status == 200, "{operations}: {} {}", opened.status, opened.body);
+    let traces = "/api/operations/v1/example/traces?limit=1";
+    let opened = visitor.bearing(traces, &token)?;
+    ensure!(opened.status == 200, "{traces}: {} {}", opened.status, opened.body);
+    // It is of all tenants together.
+    let topology = visitor.bearing("/api/operations/v1/topology", &token)?;
+    ensure!(
+        topology.status == 403,
+        "a tenant's administrator sees the topology: {} {}",
+        topology.status,
+        topology.body
+    );
     let token = visitor.by_password(&agent.user, &agent.password)?.token("access_token")?;
-    ensure!(visitor.bearing(operations, &token)?.status == 403, "an agent sees the topology");
+    ensure!(visitor.bearing(traces, &token)?.status == 401, "an agent sees traces");
 
     // An agent's token is tied to the phone at the agent's own place.
     let ask = |dn: &str| {

@@ -6,6 +6,9 @@ use testkit::{Installation, Visitor, wait};
 use super::person;
 use crate::conference::SOON;
 
+/// What an administrator may read.
+const WALLBOARD: &str = "/pulse/api/v1/example/wallboard";
+
 /// What is given back opens nothing at the other roles either, and takes no other sign-in with it.
 #[test]
 fn a_revoked_token_is_refused_by_every_role() -> Result<()> {
@@ -14,7 +17,7 @@ fn a_revoked_token_is_refused_by_every_role() -> Result<()> {
     let user = person(&site, "administrator")?;
     let signed_in = || visitor.by_password(&user.user, &user.password)?.token("access_token");
     let (given_back, kept) = (signed_in()?, signed_in()?);
-    let opens = |token: &str| anyhow::Ok(visitor.bearing("/api/operations/v1/topology", token)?.status);
+    let opens = |token: &str| anyhow::Ok(visitor.bearing(WALLBOARD, token)?.status);
     ensure!(opens(&given_back)? == 200 && opens(&kept)? == 200, "a token opens nothing");
     let answer = visitor.revoke(&given_back)?;
     ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
@@ -47,6 +50,6 @@ fn a_revocation_that_cannot_be_written_is_not_confirmed() -> Result<()> {
     std::fs::remove_dir(&file)?;
     wait::until(SOON, || Ok((visitor.revoke(&token)?.status == 200).then_some(())))?;
     site.metric_becomes("auth", "auth_revocations_unwritten", 0.0, SOON)?;
-    let opens = || anyhow::Ok(visitor.bearing("/api/operations/v1/topology", &token)?.status);
+    let opens = || anyhow::Ok(visitor.bearing(WALLBOARD, &token)?.status);
     wait::until(SOON, || Ok((opens()? == 401).then_some(())))
 }

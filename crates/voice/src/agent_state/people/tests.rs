@@ -149,6 +149,10 @@ proptest! {
             for (id, _) in people.index.ids() {
                 prop_assert!(people.profile(id) == before.profile(id) || changed.contains(id), "{}", id);
             }
+            // So is one who is none any more.
+            for (id, _) in before.index.ids() {
+                prop_assert!(people.has_agent(id) || changed.contains(id), "{}", id);
+            }
         }
     }
 }

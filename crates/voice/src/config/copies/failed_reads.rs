@@ -1,5 +1,5 @@
 //! Tenants that could not be read from the cache: tried again ever more rarely, because each attempt may take a minute in which no other
-//! tenant is read, and at once when they are published anew.
+//! one of them is read, and at once when they are published anew.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -3,16 +3,17 @@ use std::time::Duration;
 
 use infra::SystemClock;
 use model::{AgentId, Dn};
+use runtime::ApiFamily;
 use runtime::caller::Tie;
-use runtime::token::{EVERY_ROLE, TokenIssuer, TokenVerifier};
+use runtime::token::{TokenIssuer, TokenVerifier};
 
 use super::*;
 
 fn caller(scopes: &str, tie: Option<&Tie>) -> Caller {
     let issuer = TokenIssuer::of_new_key(Arc::new(SystemClock::start())).unwrap();
     let life = Duration::from_secs(60);
-    let token = issuer.issue_tied(Some(&acme()), tie, "desk/1", scopes, EVERY_ROLE, life).unwrap();
-    TokenVerifier::of(&issuer, &[]).verify(&token, "frontend").unwrap()
+    let token = issuer.issue_tied(Some(&acme()), tie, "desk/1", scopes, life).unwrap();
+    TokenVerifier::of(&issuer, &[]).verify(&token, "frontend", &[ApiFamily::Voice]).unwrap()
 }
 
 fn acme() -> TenantId {

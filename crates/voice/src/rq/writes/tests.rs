@@ -1,5 +1,6 @@
 //! Stores that refuse: which requests are affected, and how long others wait.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ struct Refusing {
     answer: fn() -> infra::Result<Written>,
     clock: Arc<SetClock>,
     asked: AtomicU64,
+    written: Mutex<Vec<QueueBatch>>,
 }
 
 impl QueueLedger for Refusing {
@@ -27,6 +29,7 @@ impl QueueLedger for Refusing {
         if batch.requests.iter().any(|(id, body)| id == self.name && body.is_some()) {
             return Box::pin(async { (self.answer)() });
         }
+        self.written.lock().unwrap().push(batch.clone());
         QueueLedger::commit(&*self.inner, batch)
     }
     fn claim<'a>(
@@ -46,7 +49,8 @@ async fn refusing(answer: fn() -> infra::Result<Written>) -> (Arc<Refusing>, Wri
     let clock = set_clock();
     let inner = Arc::new(Embedded::in_memory(clock.clone()));
     QueueLedger::claim(&*inner, &owner(), &tenant(), None).await.unwrap().unwrap();
-    let ledger = Arc::new(Refusing { inner, name: "bad", answer, clock: clock.clone(), asked: AtomicU64::default() });
+    let (clock_of_ledger, asked, written) = (clock.clone(), AtomicU64::default(), Mutex::default());
+    let ledger = Arc::new(Refusing { inner, name: "bad", answer, clock: clock_of_ledger, asked, written });
     (ledger.clone(), Writes::new(ledger, clock))
 }
 
@@ -112,6 +116,43 @@ async fn a_row_that_is_too_large_costs_its_request_alone() {
     batch.requests[0].1 = Some(vec![0; bounds::STATE_MAX + 1].into());
     assert_eq!(refused(&writes.write(batch).await.unwrap()), ["one"]);
     assert_eq!(stored(&ledger).await, ["two"]);
+}
+
+/// Bytes of the rows of a batch.
+fn row_bytes(batch: &QueueBatch) -> usize {
+    let rows = batch.requests.iter().map(|(_, body)| body).chain(batch.reservations.iter().map(|(_, body)| body));
+    rows.flatten().map(Bytes::len).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_of_very_many_agents_is_written_in_parts_and_its_position_with_the_last() {
+    let (ledger, mut writes) = refusing(|| Ok(Written::Unknown)).await;
+    let agent = |number| (AgentId::parse(&format!("a-{number}")).unwrap(), Some(Bytes::from_static(&[7; 1_000])));
+    let consumed = Some(infra::Consumed { view: "rq", position: infra::Position { major: 7, minor: 0 } });
+    let many = QueueBatch {
+        reservations: (0..10_000).map(agent).collect(),
+        consumed: consumed.clone(),
+        number: 7,
+        ..turn(&[("one", b"x")])
+    };
+    assert_eq!(writes.write(many).await.unwrap(), Wrote::Done(RefusedRows::default()));
+    let written = std::mem::take(&mut *ledger.written.lock().unwrap());
+    let (last, ahead) = written.split_last().unwrap();
+    assert!(ahead.len() > 5 && ahead.iter().all(|part| row_bytes(part) <= bounds::QUEUE_PART_BYTES));
+    assert!(ahead.iter().all(|part| part.consumed.is_none() && part.requests.is_empty()));
+    assert_eq!((&last.consumed, last.requests.len()), (&consumed, 1));
+    let record = QueueLedger::load(&*ledger, &tenant()).await.unwrap().unwrap();
+    assert_eq!((record.reservations.len(), record.requests.len(), record.consumed.major), (10_000, 1, 7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_turn_in_parts_a_refused_row_costs_its_own_request_alone() {
+    let (ledger, mut writes) = refusing(|| Ok(Written::Refused(Refusal::Invalid("damaged".to_owned())))).await;
+    let mut large = turn(&[("bad", b"x")]);
+    large.requests.extend((0..100).map(|number| (format!("r-{number:03}"), Some(Bytes::from_static(&[7; 50_000])))));
+    let wrote = writes.write(large).await.unwrap();
+    assert_eq!((refused(&wrote), unwritten(&wrote)), (vec!["bad"], vec![]));
+    assert_eq!(stored(&ledger).await.len(), 100);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ pub mod direct;
 mod early_media;
 pub mod explain;
 mod family;
+pub mod first_data;
 pub mod flows;
 mod from_sip;
 mod incoming;

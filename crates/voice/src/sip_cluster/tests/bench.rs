@@ -180,6 +180,7 @@ fn node_of(epoch: u64, agent_entropy: Box<dyn model::Entropy>, limits: Limits) -
         header_rules: Arc::new(|_, trunk| super::header_rules::of(trunk)),
         identities: Box::new(super::identity::Keys),
         locations: Box::new(|_, phone| super::location::of(phone)),
+        defaults: Box::new(|_| [("Segment", "Standard")].into_iter().collect()),
         phones: Box::new(|_, dn| PhoneRules { direct_media: DIRECT_PHONES.contains(&dn), ..PhoneRules::default() }),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts {
             hold_music: Some("harp".to_owned()),

@@ -44,6 +44,18 @@ fn a_call_that_is_passed_on_has_fewer_hops_left() {
 }
 
 #[test]
+fn a_call_from_outside_begins_with_the_tenants_defaults_and_one_between_phones_does_not() {
+    for (source, segment) in [("trunk;name=carrier", Some("Standard")), ("phone;dn=7102", None)] {
+        let mut bench = Bench::new();
+        bench.dial("9000", source);
+        bench.plan(point());
+        let facts = bench.writes.iter().flat_map(|write| &write.events);
+        let mut told = facts.filter(|fact| fact.event.name == model::EventName::Queued);
+        assert_eq!(told.next().map(|fact| fact.event.user_data.text("Segment")), Some(segment), "{source}");
+    }
+}
+
+#[test]
 fn an_echo_number_is_answered_with_medias_audio_and_echoes() {
     let mut bench = Bench::new();
     bench.call("+15550103", Destination::Service(Service::Echo));

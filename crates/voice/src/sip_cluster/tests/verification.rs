@@ -167,6 +167,7 @@ fn a_call_waits_for_the_certificate_and_goes_on_with_what_it_proves() {
         (attached(&bench, "attest").as_deref(), attached(&bench, "origid").as_deref()),
         (Some("B"), Some("their-origin"))
     );
+    assert_eq!(attached(&bench, "Segment").as_deref(), Some("Standard"), "beside the tenant's defaults");
 }
 
 #[test]

@@ -44,6 +44,8 @@ export const BUSINESS_ATTRIBUTE: readonly Group[] = [
         ],
       },
       { kind: 'one-of-rows', path: 'default', label: 'setup.attribute.default', hint: 'setup.attribute.defaultHint', rows: 'values', column: 'value', words: 'display_name' },
+      { kind: 'flag', path: 'enforced', label: 'setup.attribute.enforced', hint: 'setup.attribute.enforcedHint' },
+      { kind: 'flag', path: 'attach_default', label: 'setup.attribute.attached', hint: 'setup.attribute.attachedHint' },
     ],
   },
 ]

@@ -10,6 +10,7 @@ export const PLACE: readonly Group[] = [
     fields: [
       { kind: 'text', path: 'name', label: 'setup.name', required: true, fixed: true },
       { kind: 'references', of: 'dn', path: 'dns', label: 'setup.place.dns', hint: 'setup.place.dnsHint', required: true },
+      { kind: 'reference', of: 'capacity_rule', path: 'capacity_rule', label: 'setup.capacityRule', hint: 'setup.capacityRule.placeHint' },
     ],
   },
   LOCATION,

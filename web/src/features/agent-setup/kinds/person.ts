@@ -43,6 +43,7 @@ export const PERSON: readonly Group[] = [
       { kind: 'whole', path: 'agent.wrap_up_s', label: 'setup.wrapUp', hint: 'setup.byTenant', min: 0, max: 3_600, unit: 'setup.seconds' },
       { kind: 'whole', path: 'agent.legal_guard_s', label: 'setup.legalGuard', hint: 'setup.byTenant', min: 0, max: 3_600, unit: 'setup.seconds' },
       { kind: 'choice', path: 'agent.no_answer_action', label: 'setup.noAnswer', options: NO_ANSWER },
+      { kind: 'reference', of: 'capacity_rule', path: 'agent.capacity_rule', label: 'setup.capacityRule', hint: 'setup.capacityRule.personHint' },
     ],
   },
 ]

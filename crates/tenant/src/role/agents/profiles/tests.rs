@@ -23,12 +23,14 @@ fn person(name: &str, agent: Option<(&str, &str, u16)>) -> Object {
         legal_guard_s: None,
         no_answer_action: None,
         skills: vec![SkillLevel { skill: "sales".to_owned(), level }],
+        capacity_rule: None,
     });
     Object::Person(Box::new(Person { user_name: name.to_owned(), agent, ..Person::default() }))
 }
 
 fn place(name: &str, dns: &[String]) -> Object {
-    Object::Place(Box::new(Place { name: name.to_owned(), dns: dns.to_vec(), location: None }))
+    let (name, dns) = (name.to_owned(), dns.to_vec());
+    Object::Place(Box::new(Place { name, dns, location: None, capacity_rule: None }))
 }
 
 fn group(name: &str, agents: &[&str], expression: Option<&str>) -> Object {

@@ -148,13 +148,14 @@ impl Node {
         let dtmf = self.dtmf_of_caller(&tenant, &caller);
         let terms = self.terms_of_caller(&tenant, &caller);
         self.agent.set_terms(dialog, terms);
+        let data = self.first_data(&tenant, &caller, verdict.as_ref());
         let incoming = Incoming { tenant: tenant.clone(), conn_id, uuid, token: model::Token(1), caller, dialled };
         let mut thread = Thread::new(incoming, now);
         if self.may_go_directly(&tenant, &thread.first().caller, dialog) {
             thread.answer_late();
         }
-        if let Some(verdict) = &verdict {
-            thread.bring(verdict.user_data());
+        if !data.is_empty() {
+            thread.bring(data);
         }
         let mut leg = Leg::new(CALLER_LEG, link, LegStage::Offered, now);
         leg.phone = Some(dialog);

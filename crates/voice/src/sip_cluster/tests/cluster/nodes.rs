@@ -161,6 +161,7 @@ pub fn core_of(owner: &Owner, at: usize, direct_media: bool) -> Node {
         identities: Box::new(crate::sip_cluster::tests::identity::Keys),
         received: Box::new(|_, _, _| None),
         locations: Box::new(|_, _| None),
+        defaults: Box::new(|_| model::UserData::new()),
         phones: Box::new(move |_, _| PhoneRules { direct_media, ..PhoneRules::default() }),
         prompts: Box::new(|_| crate::sip_cluster::node::calls::prompts::SwitchPrompts::default()),
     })

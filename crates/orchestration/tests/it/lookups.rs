@@ -1,0 +1,150 @@
+//! What applications look up in their tenant's configuration.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use contracts::configuration::{Changes, Listed};
+use contracts::provisioning::{AttributeValue, BusinessAttribute, LookupList, Object, ObjectKey};
+use infra::SystemClock;
+use net::configuration::TenantConfig;
+use orchestration::ecmascript::{Ecmascript, PlatformObjects, ReadTenant, ScriptLimits};
+use scxml::{Datamodel, EvalError, Expr, LimitKind, Value};
+
+/// A tenant whose objects the test changes, and the data model of a session of it.
+struct Lookups {
+    tenant: Rc<RefCell<Option<Arc<TenantConfig>>>>,
+    data: Ecmascript,
+}
+
+impl Lookups {
+    fn with(limits: ScriptLimits) -> Self {
+        let tenant: Rc<RefCell<Option<Arc<TenantConfig>>>> = Rc::default();
+        let held = Rc::clone(&tenant);
+        let read: ReadTenant = Rc::new(move || held.borrow().clone());
+        let platform = Rc::new(RefCell::new(PlatformObjects::default()));
+        platform.borrow_mut().set(Value::Map(Vec::new()));
+        let clock = Arc::new(SystemClock::start());
+        let mut data = Ecmascript::new(limits, clock, Value::Null, platform, &read).expect("the language fits");
+        data.begin_input();
+        Self { tenant, data }
+    }
+
+    fn new() -> Self {
+        Self::with(ScriptLimits::default())
+    }
+
+    /// The tenant has this object alone.
+    fn has(&self, object: Object) {
+        let ObjectKey { kind, id } = object.key();
+        let object = serde_json::from_slice(&object.to_json()).expect("JSON");
+        let objects = vec![Listed { kind, id, object }];
+        let all = Changes { version: "1-1".to_owned(), whole: true, objects, gone: Vec::new(), next: None };
+        *self.tenant.borrow_mut() = Some(TenantConfig::after(None, all));
+    }
+
+    fn says(&mut self, expression: &str) -> Result<Value, EvalError> {
+        self.data.begin_input();
+        self.data.evaluate(&Expr { text: expression.into(), line: 1 })
+    }
+
+    fn text(&mut self, expression: &str) -> String {
+        self.says(expression).unwrap_or_else(|error| panic!("{expression}: {error}")).to_display()
+    }
+}
+
+fn list(name: &str, section: &str, values: &[(&str, &str)]) -> Object {
+    let values = values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let sections = [(section.to_owned(), values)].into();
+    Object::List(Box::new(LookupList { name: name.to_owned(), sections }))
+}
+
+fn hours(phone: &str) -> Object {
+    list("OpeningHours", "Berlin", &[("phone", phone), ("49", "nine"), ("__proto__", "own")])
+}
+
+#[test]
+fn a_value_and_a_section_of_a_list_are_read_as_they_are_now() {
+    let mut lookups = Lookups::new();
+    assert_eq!(lookups.says("_genesys.list('OpeningHours', 'Berlin', 'phone')"), Ok(Value::Undefined));
+    lookups.has(hours("7101"));
+    assert_eq!(lookups.text("_genesys.list('OpeningHours', 'Berlin', 'phone')"), "7101");
+    assert_eq!(lookups.text("_genesys.list('OpeningHours', 'Berlin', 49)"), "nine");
+    assert_eq!(lookups.text("_genesys.list('OpeningHours', 'Berlin').phone"), "7101");
+    assert_eq!(lookups.text("Object.keys(_genesys.list('OpeningHours', 'Berlin')).join()"), "49,__proto__,phone");
+    // A section is a copy of its reader's own.
+    let altered = "(function () { var hours = _genesys.list('OpeningHours', 'Berlin'); hours.phone = 'x'; \
+                   return hours.phone + _genesys.list('OpeningHours', 'Berlin', 'phone'); })()";
+    assert_eq!(lookups.text(altered), "x7101");
+    lookups.has(hours("7102"));
+    assert_eq!(lookups.text("_genesys.list('OpeningHours', 'Berlin', 'phone')"), "7102");
+}
+
+#[test]
+fn what_is_not_there_is_undefined_and_nothing_throws() {
+    let mut lookups = Lookups::new();
+    lookups.has(hours("7101"));
+    for arguments in [
+        "",
+        "'OpeningHours'",
+        "'openinghours', 'Berlin', 'phone'",
+        "'OpeningHours', 'Paris'",
+        "'OpeningHours', 'Paris', 'phone'",
+        "'OpeningHours', 'Berlin', 'fax'",
+        "'OpeningHours', 'Berlin', undefined",
+        "'OpeningHours', 'Berlin', null",
+        "'OpeningHours', 'Berlin', {}",
+        "'OpeningHours', 'Berlin', Symbol()",
+        "'OpeningHours', 'Berlin', { toString: function () { throw 1; } }",
+        "'OpeningHours', '\\ud800'",
+        "'OpeningHours', 'Berlin', '\\udc00'",
+        "'x'.repeat(300), 'y', 'z'",
+        "'OpeningHours', 'toString', 'call'",
+    ] {
+        assert_eq!(lookups.says(&format!("_genesys.list({arguments})")), Ok(Value::Undefined), "{arguments}");
+    }
+    for argument in ["", "'Language'", "7", "{}", "'\\ud800'"] {
+        assert_eq!(lookups.says(&format!("_genesys.attribute_values({argument})")), Ok(Value::Undefined), "{argument}");
+    }
+}
+
+#[test]
+fn the_values_of_an_attribute_come_in_their_order() {
+    let mut lookups = Lookups::new();
+    let value = |value: &str| AttributeValue { value: value.to_owned(), display_name: Some("x".to_owned()) };
+    let language = BusinessAttribute {
+        name: "Language".to_owned(),
+        values: vec![value("en"), value("de"), value("\"")],
+        ..BusinessAttribute::default()
+    };
+    lookups.has(Object::BusinessAttribute(language));
+    assert_eq!(lookups.text("_genesys.attribute_values('Language').join()"), "en,de,\"");
+    assert_eq!(lookups.text("_genesys.attribute_values('Language').indexOf('de')"), "1");
+}
+
+#[test]
+fn a_document_neither_replaces_the_functions_nor_keeps_anything_on_them() {
+    let mut lookups = Lookups::new();
+    lookups.has(hours("7101"));
+    let tries = "(function () { _genesys.list = 1; _genesys.list.kept = 1; \
+                 return typeof _genesys.list + _genesys.list.kept; })()";
+    assert_eq!(lookups.text(tries), "functionundefined");
+    lookups.data.execute(&Expr { text: "var list = 'mine'; var look = _genesys.list;".into(), line: 1 }).expect("runs");
+    assert_eq!(lookups.text("list + look('OpeningHours', 'Berlin', 'phone')"), "mine7101");
+    assert_eq!(lookups.data.snapshot().expect("JSON"), "{\"values\":{\"list\":\"mine\"},\"empty\":[]}");
+}
+
+#[test]
+fn copies_of_large_sections_are_work_that_counts() {
+    let keys: Vec<String> = (0..200).map(|number| format!("k{number}")).collect();
+    let value = "v".repeat(1_000);
+    let values: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), value.as_str())).collect();
+    let mut lookups = Lookups::with(ScriptLimits { evaluation: 100, ..ScriptLimits::default() });
+    lookups.has(list("Large", "all", &values));
+    assert_eq!(lookups.text("_genesys.list('Large', 'all').k199.length"), "1000");
+    let many =
+        "(function () { for (var n = 0; n < 1000; n++) _genesys.list('Large', 'all', 'k' + n % 200); return n; })()";
+    assert_eq!(lookups.text(many), "1000");
+    let copies = many.replace(", 'k' + n % 200", "");
+    assert_eq!(lookups.says(&copies), Err(EvalError::Limit(LimitKind::ScriptTime)));
+}
