@@ -41,6 +41,14 @@ export function references(kind, object) {
       return [...one('campaign', object.campaign, 'campaign'), ...one('agent_group', object.agent_group, 'agent_group'), ...one('dn', object.route_point, 'route_point')]
     case 'ivr_profile':
       return one('application', object.application, 'application')
+    case 'access_group':
+    case 'role':
+      return [...(object.people ?? []).flatMap((user) => one('person', user, 'people')), ...(object.groups ?? []).filter((group) => group !== 'Everyone').flatMap((group) => one('access_group', group, 'groups'))]
+    case 'folder':
+      return (object.permissions ?? []).flatMap(({ group, person }, index) => [
+        ...(['Everyone', 'Administrators'].includes(group) ? [] : one('access_group', group, `permissions[${index}].group`)),
+        ...one('person', person, `permissions[${index}].person`),
+      ])
     default:
       return []
   }

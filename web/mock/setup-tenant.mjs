@@ -28,6 +28,9 @@ export const ID_FIELDS = {
   ivr_profile: 'name',
   statistic_definition: 'name',
   transaction: 'name',
+  access_group: 'name',
+  role: 'name',
+  folder: 'path',
 }
 
 /** The id of an object in addresses: the tenant itself is a dash. */
@@ -119,6 +122,9 @@ export function exampleTenant(people) {
     ...of('statistic_definition', [{ name: 'Answered', category: 'TotalNumber', subject: 'DNAction', objects: ['RoutePoint'], main: ['CallAnswered'], relative: [], profile: 'growing', resets: null, window_s: null, step_s: null, range_from_s: null, range_to_s: null, short_abandon_s: null, filter: null, description: null }]),
     ...of('capacity_rule', [{ name: 'One call', media: { voice: 1, chat: null, email: null, sms: null, video: null, work_item: null } }]),
     ...of('transaction', [{ name: 'Short', type: 'time_range', alias: 'Short calls', sections: { range: { from: '0', to: '20' } } }]),
+    ...of('access_group', [{ name: 'Berlin', people: ['ada.adler'].slice(0, people), groups: [] }]),
+    ...of('role', [{ name: 'Leads', people: [], groups: ['Berlin'], privileges: ['supervisor'] }]),
+    ...of('folder', [{ path: 'Berlin', description: null, permissions: [{ group: 'Berlin', person: null, rights: ['read', 'change'], no_access: false, propagate: true }] }]),
     ...of('tenant', [TENANT]),
   ]
 }

@@ -111,8 +111,12 @@ describe('the mock', () => {
   test('groups, reasons, lists and attributes', async () => {
     const { Setup } = await mock('setup')
     const setup = new Setup({ people: 3 })
-    for (const kind of ['agent_group', 'action_code', 'list', 'business_attribute', 'place_group', 'dn_group', 'calling_list', 'campaign', 'campaign_group', 'ivr_profile', 'statistic_definition', 'capacity_rule', 'transaction']) expect(objectPage(setup.list(kind, new URLSearchParams()))?.items.length).toBeGreaterThan(0)
-    expect(uses({ items: setup.uses('person', 'ada.adler') })).toEqual([{ kind: 'agent_group', id: 'Day team', field: 'agents' }, { kind: 'agent_group', id: 'Day team', field: 'managers' }])
+    for (const kind of ['agent_group', 'action_code', 'list', 'business_attribute', 'place_group', 'dn_group', 'calling_list', 'campaign', 'campaign_group', 'ivr_profile', 'statistic_definition', 'capacity_rule', 'transaction', 'access_group', 'role', 'folder']) expect(objectPage(setup.list(kind, new URLSearchParams()))?.items.length).toBeGreaterThan(0)
+    expect(uses({ items: setup.uses('person', 'ada.adler') })).toEqual([
+      { kind: 'agent_group', id: 'Day team', field: 'agents' },
+      { kind: 'agent_group', id: 'Day team', field: 'managers' },
+      { kind: 'access_group', id: 'Berlin', field: 'people' },
+    ])
     expect(uses({ items: setup.uses('skill', 'Support') })).toContainEqual({ kind: 'agent_group', id: 'Seniors', field: 'expression' })
     const faults = (kind: string, id: string, object: object) => {
       const { status, answer } = setup.change({ request_id: id, dry_run: true, edits: [{ kind, id, action: 'put', object }] }, 'grpc', 'ann')

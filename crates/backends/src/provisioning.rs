@@ -3,6 +3,7 @@
 //! The statements are plain enough for SQLite and PostgreSQL alike; a `?` stands for each value. Where the databases differ (types of
 //! columns, locks, how two writers take turns), the difference is in their own modules and schemas.
 
+mod annexes;
 mod api_keys;
 mod archive;
 mod audit_outbox;
@@ -24,8 +25,9 @@ mod write;
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use futures::FutureExt as _;
 use infra::{
-    Answer, ChangeNote, HistoryEntry, HistoryPage, HistoryPoint, NamedSnapshot, ObjectChange, ObjectChanges, PartGiver,
-    PartTaker, ProvisioningStore, Result, Revision, SnapshotHead, StoreError, TenantArchive, VersionedObjects,
+    Answer, ChangeNote, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, NamedSnapshot, ObjectChange,
+    ObjectChanges, PartGiver, PartTaker, ProvisioningStore, Result, Revision, SnapshotHead, StoreError, TenantArchive,
+    VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 
@@ -137,6 +139,33 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         .boxed()
     }
 
+    fn find_annexed<'a>(&'a self, tenant: &'a TenantId, key: &'a ObjectKey) -> Answer<'a, Option<FoundObject>> {
+        async move {
+            let mut turn = self.0.reads().await?;
+            let Some(object) = find::find(&mut *turn, tenant, key).await? else { return Ok(None) };
+            let key = object.key();
+            let revision = revisions::of_object(&mut *turn, tenant, &key).await?;
+            let annex = annexes::find(&mut *turn, tenant, &key).await?.unwrap_or_default();
+            Ok(Some(FoundObject { revision, object, annex }))
+        }
+        .boxed()
+    }
+
+    fn of_kind<'a>(&'a self, tenant: &'a TenantId, kind: ObjectKind) -> Answer<'a, Vec<Object>> {
+        async move {
+            let mut turn = self.0.reads().await?;
+            if documents::are(kind) {
+                return documents::of_kind(&mut *turn, tenant, kind).await;
+            }
+            if revisions::of_tenant(&mut *turn, tenant).await?.is_none() {
+                return Ok(Vec::new());
+            }
+            let objects = read::objects(&mut *turn, tenant).await?;
+            Ok(objects.objects().filter(|object| object.key().kind == kind).collect())
+        }
+        .boxed()
+    }
+
     fn update<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -241,19 +270,24 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let point = revisions::point(&mut *turn, tenant).await?;
             let point = point.ok_or_else(|| StoreError::Missing { key: format!("tenant {tenant}") })?;
             if !revisions::has_passed(&mut *turn, tenant, since, point).await? {
-                let changes = read::objects(&mut *turn, tenant).await?.objects().map(ObjectChange::Put).collect();
-                return Ok(ObjectChanges { point, is_whole: true, changes });
+                let mut objects = read::objects(&mut *turn, tenant).await?;
+                let annexes = std::mem::take(&mut objects.annexes).into_iter().collect();
+                let changes = objects.objects().map(ObjectChange::Put).collect();
+                return Ok(ObjectChanges { point, is_whole: true, changes, annexes });
             }
             let keys = revisions::changed_keys(&mut *turn, tenant, since.revision).await?;
             if keys.len() <= FOUND_EACH_MAX {
                 let changes = find::each(&mut *turn, tenant, keys).await?;
-                return Ok(ObjectChanges { point, is_whole: false, changes });
+                let annexes = annexes::of_put(&mut *turn, tenant, &changes).await?;
+                return Ok(ObjectChanges { point, is_whole: false, changes, annexes });
             }
             let objects = read::objects(&mut *turn, tenant).await?;
             let mut held: std::collections::HashMap<_, _> =
                 objects.objects().map(|object| (object.key(), object)).collect();
             let change = |key| held.remove(&key).map_or_else(|| ObjectChange::Delete(key), ObjectChange::Put);
-            Ok(ObjectChanges { point, is_whole: false, changes: keys.into_iter().map(change).collect() })
+            let changes: Vec<ObjectChange> = keys.into_iter().map(change).collect();
+            let annexes = annexes::of_put(&mut *turn, tenant, &changes).await?;
+            Ok(ObjectChanges { point, is_whole: false, changes, annexes })
         }
         .boxed()
     }

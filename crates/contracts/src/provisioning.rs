@@ -4,6 +4,7 @@
 
 mod access;
 mod agents;
+mod annex;
 mod campaigns;
 mod capacity;
 mod codes;
@@ -23,6 +24,7 @@ mod lookup;
 mod names;
 pub mod networks;
 mod outgoing;
+mod permissions;
 mod secrets;
 mod sign_in;
 mod statistic_definitions;
@@ -37,6 +39,7 @@ use serde::{Deserialize, Serialize};
 
 pub use access::{ClientKey, ClientKeySet, Grant, OAuthClient, Privilege};
 pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
+pub use annex::ObjectAnnex;
 pub use campaigns::{
     CallingList, Campaign, CampaignCallingList, CampaignGroup, DEFAULT_ATTEMPTS, DialingMode, DialingResult,
     PacingMeasure, RecordField, RecordFieldType, RecordTreatment, TreatmentAction,
@@ -58,6 +61,7 @@ pub use location::Location;
 pub use lookup::{AttributeValue, BusinessAttribute, LookupList};
 pub use names::{AM, BySpelling, folded_name};
 pub use outgoing::TRUNK_TRY_S;
+pub use permissions::{AccessGroup, Folder, FolderPermission, FolderRight, PrivilegeRole};
 pub use sign_in::{PersonField, SignInRules, UpstreamProvider};
 pub use statistic_definitions::{StatisticDefinition, StatisticProfile};
 pub use stir::{Stir, StirSign, StirVerify};

@@ -24,11 +24,20 @@ pub enum Privilege {
     Designer,
     /// Connects programs.
     Integrator,
+    /// Changes the configuration as far as the permissions of folders go.
+    FolderAdministrator,
 }
 
 impl Privilege {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Agent, Self::Supervisor, Self::Administrator, Self::Designer, Self::Integrator];
+    pub const ALL: [Self; 6] = [
+        Self::Agent,
+        Self::Supervisor,
+        Self::Administrator,
+        Self::Designer,
+        Self::Integrator,
+        Self::FolderAdministrator,
+    ];
 
     /// The scopes that come with it.
     pub const fn scopes(self) -> &'static [&'static str] {
@@ -46,6 +55,8 @@ impl Privilege {
             Self::Administrator => &["config:read", "config:write", "trace:read", "webhooks", "statistics:read"],
             Self::Designer => &["config:read", "trace:read", "statistics:read"],
             Self::Integrator => &["config:read", "webhooks", "statistics:read"],
+            // What of the configuration that is, tenant decides for each object.
+            Self::FolderAdministrator => &["config:read", "config:write"],
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, TenantObjects};
+use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind, TenantObjects};
 use model::{TenantId, Timestamp};
 
 use crate::Answer;
@@ -47,10 +47,22 @@ impl HistoryPoint {
 #[allow(clippy::large_enum_variant, reason = "deletions are few; a box would cost each put an allocation")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum ObjectChange {
-    /// It is new or replaced.
+    /// It is new or replaced. What it has besides the fields of its kind stays.
     Put(Object),
-    /// It is deleted.
+    /// What an object that is there, or is put beside this, has besides the fields of its kind: this, or nothing if it is empty.
+    Annex(ObjectKey, ObjectAnnex),
+    /// It is deleted, with its annex.
     Delete(ObjectKey),
+}
+
+impl ObjectChange {
+    /// The object.
+    pub fn key(&self) -> ObjectKey {
+        match self {
+            Self::Put(object) => object.key(),
+            Self::Annex(key, _) | Self::Delete(key) => key.clone(),
+        }
+    }
 }
 
 /// The changes since a point of a history.
@@ -60,8 +72,21 @@ pub struct ObjectChanges {
     pub point: HistoryPoint,
     /// Whether these are all objects of the tenant: whoever asks has another history, or nothing, and drops what is not among them.
     pub is_whole: bool,
-    /// The objects as they are now, each once.
+    /// The objects as they are now, each once: put, or deleted.
     pub changes: Vec<ObjectChange>,
+    /// What those have besides the fields of their kinds that have something: the others have nothing.
+    pub annexes: Vec<(ObjectKey, ObjectAnnex)>,
+}
+
+/// An object with all that is known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundObject {
+    /// The revision that has changed it last.
+    pub revision: Revision,
+    /// The object.
+    pub object: Object,
+    /// What it has besides the fields of its kind.
+    pub annex: ObjectAnnex,
 }
 
 /// By which way the configuration was changed. The names stay as they are: tables, backups and programs of others have them
@@ -238,6 +263,24 @@ pub trait ProvisioningStore: Send + Sync {
     /// One object with the revision that has changed it last; found as by [`Self::find`].
     fn find_versioned<'a>(&'a self, tenant: &'a TenantId, key: &'a ObjectKey)
     -> Answer<'a, Option<(Revision, Object)>>;
+
+    /// The same with what it has besides the fields of its kind, both as they are at one moment. By default nothing, for stores that keep
+    /// no such thing.
+    fn find_annexed<'a>(&'a self, tenant: &'a TenantId, key: &'a ObjectKey) -> Answer<'a, Option<FoundObject>> {
+        Box::pin(async move {
+            let found = self.find_versioned(tenant, key).await?;
+            Ok(found.map(|(revision, object)| FoundObject { revision, object, annex: ObjectAnnex::default() }))
+        })
+    }
+
+    /// The objects of a kind of which a tenant has few; none if there is no such tenant.
+    fn of_kind<'a>(&'a self, tenant: &'a TenantId, kind: ObjectKind) -> Answer<'a, Vec<Object>> {
+        Box::pin(async move {
+            let loaded = self.load(tenant).await?;
+            let objects = loaded.iter().flat_map(|(_, objects)| objects.objects());
+            Ok(objects.filter(|object| object.key().kind == kind).collect())
+        })
+    }
 
     /// Changes objects, all or none, and notes who has done it, in the same transaction. For a tenant that does not exist yet, `expected`
     /// is 0.

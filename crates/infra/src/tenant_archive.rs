@@ -1,6 +1,6 @@
 //! All that is kept of a tenant, as an archive has it: objects with their revisions, their history, snapshots under names.
 
-use contracts::provisioning::{Object, ObjectKey};
+use contracts::provisioning::{Object, ObjectAnnex, ObjectKey};
 use model::{TenantId, Timestamp};
 
 use crate::{Answer, HistoryEntry, ProvisioningStore, Result, Revision};
@@ -59,6 +59,8 @@ pub enum ArchivedPart {
     Begin(ArchiveBegin),
     /// An object with its secrets, and the revision that has changed it last; the tenant itself is the first.
     Object(Object, Revision),
+    /// What one of these objects has besides the fields of its kind.
+    Annex(ObjectKey, ObjectAnnex),
     /// An object that is gone, and the revision that has deleted it.
     Gone(ObjectKey, Revision),
     /// What happened, the first change first.

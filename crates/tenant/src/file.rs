@@ -6,6 +6,7 @@
 mod access;
 mod action_codes;
 mod agents;
+mod annexes;
 mod attributes;
 mod campaigns;
 mod capacity;
@@ -22,6 +23,7 @@ mod ivr_profiles;
 mod location;
 mod lookup;
 mod object_faults;
+mod permissions;
 mod read;
 mod rules;
 mod scalar;

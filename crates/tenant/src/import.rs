@@ -1,10 +1,11 @@
 //! `trunkline tenant import|export|check`: transfers between a tenant's file and the persistent configuration.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contracts::provisioning::networks::contains;
-use contracts::provisioning::{Object, ObjectKey, TenantObjects, Trunk};
+use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, TenantObjects, Trunk};
 use infra::{ChangeNote, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 
@@ -100,7 +101,7 @@ async fn import_once(
     let tenant = TenantId::parse(&objects.tenant.id)?;
     let ImportPlan { at, changes, .. } = plan(store, objects).await?;
     let deleted = changes.iter().filter(|change| matches!(change, ObjectChange::Delete(_))).count();
-    let put = changes.len() - deleted;
+    let put = changes.iter().map(ObjectChange::key).collect::<std::collections::HashSet<_>>().len() - deleted;
     let revision = if changes.is_empty() { at } else { store.update(&tenant, at, changes, note).await? };
     Ok(Imported { tenant, revision, put, deleted })
 }
@@ -217,7 +218,22 @@ fn difference(from: Option<&TenantObjects>, to: &TenantObjects) -> Vec<ObjectCha
     let put = to.objects().filter(|object| before.get(&object.key()) != Some(object)).map(ObjectChange::Put);
     let mut gone: Vec<_> = before.keys().filter(|key| !after.contains(key)).cloned().collect();
     gone.sort();
-    put.chain(gone.into_iter().map(ObjectChange::Delete)).collect()
+    put.chain(annexes(from, to)).chain(gone.into_iter().map(ObjectChange::Delete)).collect()
+}
+
+/// The changes of what objects of the other state have besides the fields of their kinds.
+fn annexes(from: Option<&TenantObjects>, to: &TenantObjects) -> Vec<ObjectChange> {
+    let none = BTreeMap::new();
+    let before = from.map_or(&none, |from| &from.annexes);
+    let given = to.annexes.iter().filter(|(key, annex)| before.get(*key) != Some(*annex));
+    let given = given.map(|(key, annex)| ObjectChange::Annex(key.clone(), annex.clone()));
+    let mut taken: BTreeSet<&ObjectKey> = before.keys().filter(|key| !to.annexes.contains_key(*key)).collect();
+    if !taken.is_empty() {
+        // An object that goes takes its annex with it.
+        let after: std::collections::HashSet<ObjectKey> = to.objects().map(|object| object.key()).collect();
+        taken.retain(|key| after.contains(*key));
+    }
+    given.chain(taken.into_iter().map(|key| ObjectChange::Annex(key.clone(), ObjectAnnex::default()))).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! the revision of that object; that others change other objects meanwhile is settled here.
 
 mod affected;
+mod annex_document;
 mod change;
 mod difference;
 mod document;
@@ -14,6 +15,7 @@ mod list;
 mod plan;
 mod projection;
 mod put_back;
+mod rights;
 #[cfg(test)]
 pub(crate) mod test_one_tenant;
 mod ties;
@@ -29,10 +31,11 @@ pub use change::{Batch, BatchOutcome, ChangedDocuments, change, change_held};
 pub use difference::{FieldDifference, differences, secret_differences};
 pub use held::{HeldTenants, SharedTenant};
 pub use history::{HistoryPart, history};
-pub use indexed::IndexedTenant;
-pub use list::{ListedObject, ListedPage, Listing, PAGE_MAX, PageEnd, list};
+pub use indexed::{HeldObject, IndexedTenant};
+pub use list::{ListedObject, ListedPage, Listing, PAGE_MAX, PageEnd, list, list_seen};
 pub use projection::shown;
 pub use put_back::{document_at, put_back};
+pub use rights::{CallerRights, effective_privileges, groups_of, privileges_of};
 pub use uses::{ObjectUse, uses};
 
 pub use crate::broken_rule::BrokenRule;
@@ -99,6 +102,9 @@ pub enum ChangeRefusal {
     /// Objects that are referred to would be gone: the faults name who refers.
     #[error("{}", Lines(.0))]
     Referred(Vec<ObjectFault>),
+    /// The person may not do that.
+    #[error("{}", Lines(.0))]
+    NotPermitted(Vec<ObjectFault>),
     /// The key of the batch was used for another one.
     #[error("request_id: it was used for another batch, or objects that this one left as they were have changed since")]
     RequestReused,

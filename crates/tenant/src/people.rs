@@ -97,7 +97,7 @@ impl ReadTable {
 }
 
 /// How a table is imported.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ImportTerms {
     /// Whether it is checked alone, and nothing is stored.
     pub is_trial: bool,
@@ -105,6 +105,8 @@ pub struct ImportTerms {
     pub passwords_max: usize,
     /// Whether the outcome has the documents of the people who change.
     pub with_documents: bool,
+    /// The user name of the person whose rights limit it; none for roles, programs and who runs the installation.
+    pub person: Option<String>,
 }
 
 /// Puts the people of a table; others stay as they are, and so do fields whose columns the table does not have. In a trial nothing is
@@ -126,7 +128,8 @@ pub async fn import(
     let ReadTable { rows, edits, lines, mut faults } = read;
     // With faults in some lines the others are checked all the same, so that all faults are told at once.
     let is_trial = terms.is_trial || !faults.is_empty();
-    let batch = Batch { edits, is_trial, passwords_max: terms.passwords_max, with_documents: terms.with_documents };
+    let ImportTerms { passwords_max, with_documents, person, .. } = terms;
+    let batch = Batch { edits, is_trial, passwords_max, with_documents, person };
     let changed = objects::change_held(store, held, tenant, Arc::new(batch), note).await;
     match changed {
         Err(ChangeRefusal::Faults(broken) | ChangeRefusal::Referred(broken)) => {
@@ -309,7 +312,7 @@ mod tests {
         let (by, origin) = ("user/test".to_owned(), infra::ChangeOrigin::default());
         let note = ChangeNote { by, way: infra::ChangeWay::Grpc, origin, at, request: None };
         let import = |table: &str, is_trial| {
-            let terms = ImportTerms { is_trial, passwords_max: 0, with_documents: false };
+            let terms = ImportTerms { is_trial, passwords_max: 0, with_documents: false, person: None };
             let (store, held, note, table) = (&store, &held, &note, table.to_owned());
             async move { super::import(store, held, &store.id(), table, note, terms).await }
         };

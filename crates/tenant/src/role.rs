@@ -4,6 +4,7 @@
 
 mod agents;
 mod audit_export;
+mod caller_rights;
 mod configuration;
 mod events;
 mod filter;
@@ -120,8 +121,10 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.spawn("what config serves", served::run(ctx.clone(), published));
     ctx.spawn("audit", audit_export::run(ctx.clone()));
     ctx.spawn("old history", pruning::run(ctx.clone(), settings.history_days));
-    let configuration = configuration::Server::new(store, stored, held.clone(), ctx.clock.clone());
-    let objects = objects::ObjectServer::new(&ctx.stores, held, ctx.clock.clone(), ctx.directory.clone());
+    let rights = Arc::<caller_rights::KeptRights>::default();
+    let configuration = configuration::Server::new(store, stored, held.clone(), rights.clone(), ctx.clock.clone());
+    let directory = ctx.directory.clone();
+    let objects = objects::ObjectServer::new(&ctx.stores, held, rights, ctx.clock.clone(), directory);
     let objects = ProvisioningServer::new(objects).max_decoding_message_size(REQUEST_BYTES_MAX);
     let routes = Routes::new(ConfigurationServer::new(configuration)).add_service(objects);
     net::grpc::serve(&ctx, "configuration", routes).await?;

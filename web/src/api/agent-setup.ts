@@ -36,6 +36,9 @@ export const KINDS = [
   'ivr_profile',
   'statistic_definition',
   'transaction',
+  'access_group',
+  'role',
+  'folder',
 ] as const
 export type Kind = (typeof KINDS)[number]
 

@@ -143,7 +143,8 @@ async fn begin(store: &SqliteProvisioning) -> u64 {
 }
 
 async fn change(store: &SqliteProvisioning, edit: ObjectEdit) -> bool {
-    let batch = Batch { edits: vec![edit], is_trial: false, passwords_max: usize::MAX, with_documents: false };
+    let batch =
+        Batch { edits: vec![edit], is_trial: false, passwords_max: usize::MAX, with_documents: false, person: None };
     objects::change(store, &acme(), &batch, &note()).await.is_ok()
 }
 
@@ -242,7 +243,7 @@ async fn some_of_it_goes(store: &SqliteProvisioning, model: &Model, at_most: u32
         for key in &keys {
             let told = objects::document_at(store, &acme(), key, Revision(*at)).await;
             match (told, then.get(key)) {
-                (Ok(document), Some(object)) => assert_eq!(document, objects::shown(object.clone(), &[])),
+                (Ok(document), Some(object)) => assert_eq!(document, objects::shown(object.clone(), None, &[])),
                 (Err(ChangeRefusal::NotThen { .. }), None) => {}
                 (Err(ChangeRefusal::NotKept { .. }), _) => assert!(*at < pruned, "{key:?} at {at}"),
                 (told, then) => panic!("{key:?} at {at}: {told:?}, and it was {then:?}"),

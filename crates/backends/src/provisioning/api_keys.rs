@@ -127,7 +127,7 @@ impl<D: Dialect> ApiKeys for Tables<D> {
 pub(super) fn clients_deleted(changes: &[ObjectChange]) -> Vec<ObjectKey> {
     let deleted = changes.iter().filter_map(|change| match change {
         ObjectChange::Delete(key) if key.kind == ObjectKind::Client => Some(key.clone()),
-        ObjectChange::Delete(_) | ObjectChange::Put(_) => None,
+        ObjectChange::Delete(_) | ObjectChange::Put(_) | ObjectChange::Annex(..) => None,
     });
     deleted.collect()
 }

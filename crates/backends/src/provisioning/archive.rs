@@ -1,6 +1,8 @@
 //! All that is kept of a tenant, read and written part by part.
 
-use contracts::provisioning::{Object, ObjectKey};
+use std::collections::HashSet;
+
+use contracts::provisioning::{Object, ObjectAnnex, ObjectKey};
 use infra::{ArchiveBegin, ArchivedPart, ObjectChange, PartGiver, PartTaker, Result, Revision, StoreError};
 use model::TenantId;
 
@@ -15,9 +17,15 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, take: &mut PartTa
     let Some(revision) = revisions::of_tenant(db, tenant).await? else { return Ok(false) };
     take(ArchivedPart::Begin(ArchiveBegin { revision, pruned: history::pruned(db, tenant).await? }))?;
     let mut revisions = revisions::of_objects(db, tenant).await?;
-    for object in read::objects(db, tenant).await?.objects() {
+    let mut objects = read::objects(db, tenant).await?;
+    let annexes = std::mem::take(&mut objects.annexes);
+    for object in objects.objects() {
         let of_object = revisions.remove(&object.key()).unwrap_or(revision);
         take(ArchivedPart::Object(object, of_object))?;
+    }
+    drop(objects);
+    for (key, annex) in annexes {
+        take(ArchivedPart::Annex(key, annex))?;
     }
     let mut gone: Vec<(ObjectKey, Revision)> = revisions.into_iter().collect();
     gone.sort();
@@ -50,15 +58,21 @@ pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartG
     let Some(ArchivedPart::Begin(begin)) = give()? else { return Err(wrong("it does not begin with a revision")) };
     let ArchiveBegin { revision, pruned } = begin;
     let mut rows = GatheredRows::of(db);
-    let mut held: Vec<(Object, Revision)> = Vec::new();
+    let mut held = HeldObjects::default();
     let mut is_written = false;
     while let Some(part) = give()? {
         match part {
             ArchivedPart::Object(object, of_object) if !is_written => {
-                held.push((object, of_object));
+                held.objects.push((object, of_object));
                 continue;
             }
-            ArchivedPart::Object(..) => return Err(wrong("an object stands behind what is no object")),
+            ArchivedPart::Annex(key, annex) if !is_written => {
+                held.annexes.push((key, annex));
+                continue;
+            }
+            ArchivedPart::Object(..) | ArchivedPart::Annex(..) => {
+                return Err(wrong("an object stands behind what is no object"));
+            }
             ArchivedPart::Begin(_) => return Err(wrong("it begins twice")),
             _ => {}
         }
@@ -70,7 +84,7 @@ pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartG
             ArchivedPart::Gone(key, revision) => objects::note(&mut rows, tenant, key, number(revision.0)).await?,
             ArchivedPart::Entry(entry) => history::put(&mut rows, tenant, entry).await?,
             ArchivedPart::Snapshot(snapshot) => snapshots::put(&mut rows, tenant, &snapshot).await?,
-            ArchivedPart::Begin(_) | ArchivedPart::Object(..) => {}
+            ArchivedPart::Begin(_) | ArchivedPart::Object(..) | ArchivedPart::Annex(..) => {}
         }
     }
     if !is_written {
@@ -84,20 +98,31 @@ pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartG
     Ok(revision)
 }
 
+/// Objects, and what they have besides the fields of their kinds.
+#[derive(Default)]
+struct HeldObjects {
+    objects: Vec<(Object, Revision)>,
+    annexes: Vec<(ObjectKey, ObjectAnnex)>,
+}
+
 /// The objects at once, since the tables check references between them; then the revision of each.
-async fn write_objects(
-    db: &mut dyn Turn,
-    tenant: &TenantId,
-    revision: Revision,
-    held: Vec<(Object, Revision)>,
-) -> Result<()> {
+async fn write_objects(db: &mut dyn Turn, tenant: &TenantId, revision: Revision, held: HeldObjects) -> Result<()> {
+    let HeldObjects { objects: held, annexes } = held;
     if !matches!(held.first(), Some((Object::Tenant(_), _))) {
         return Err(StoreError::Invalid(format!(
             "the archive of tenant {tenant} does not begin with the tenant itself"
         )));
     }
     let revisions: Vec<_> = held.iter().map(|(object, revision)| (object.key(), *revision)).collect();
-    let puts = held.into_iter().map(|(object, _)| ObjectChange::Put(object)).collect();
+    let is_held: HashSet<&ObjectKey> = revisions.iter().map(|(key, _)| key).collect();
+    if let Some((key, _)) = annexes.iter().find(|(key, _)| !is_held.contains(key)) {
+        let (kind, id) = (key.kind.as_str(), &key.id);
+        return Err(StoreError::Invalid(format!(
+            "the archive of tenant {tenant} has an annex of no object: {kind} {id}"
+        )));
+    }
+    let annexes = annexes.into_iter().map(|(key, annex)| ObjectChange::Annex(key, annex));
+    let puts = held.into_iter().map(|(object, _)| ObjectChange::Put(object)).chain(annexes).collect();
     objects::changes(db, tenant, revision, puts, &|_| true).await?;
     let mut rows = GatheredRows::of(db);
     for (key, of_object) in revisions.into_iter().filter(|(_, of_object)| *of_object != revision) {

@@ -23,7 +23,10 @@ pub(super) const fn are(kind: ObjectKind) -> bool {
         | ObjectKind::CampaignGroup
         | ObjectKind::IvrProfile
         | ObjectKind::StatisticDefinition
-        | ObjectKind::Transaction => true,
+        | ObjectKind::Transaction
+        | ObjectKind::AccessGroup
+        | ObjectKind::Role
+        | ObjectKind::Folder => true,
         ObjectKind::Tenant
         | ObjectKind::Skill
         | ObjectKind::Prompt
@@ -59,11 +62,21 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, objects: &mut Ten
             Object::IvrProfile(o) => objects.ivr_profiles.push(*o),
             Object::StatisticDefinition(o) => objects.statistic_definitions.push(*o),
             Object::Transaction(o) => objects.transactions.push(*o),
+            Object::AccessGroup(o) => objects.access_groups.push(*o),
+            Object::Role(o) => objects.roles.push(*o),
+            Object::Folder(o) => objects.folders.push(*o),
             // The others have tables of their own.
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Those of a kind.
+pub(super) async fn of_kind(db: &mut dyn Turn, tenant: &TenantId, kind: ObjectKind) -> Result<Vec<Object>> {
+    let sql = "SELECT name, document FROM object_document WHERE tenant = ? AND kind = ? ORDER BY dbid";
+    let rows = db.rows(query(sql).bind(tenant.as_str()).bind(kind.as_str())).await?;
+    rows.iter().map(|row| object(kind, row)).collect()
 }
 
 /// The one of that kind and name.

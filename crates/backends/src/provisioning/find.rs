@@ -63,7 +63,10 @@ pub(super) const fn is_found_alone(kind: ObjectKind) -> bool {
         | ObjectKind::CampaignGroup
         | ObjectKind::IvrProfile
         | ObjectKind::StatisticDefinition
-        | ObjectKind::Transaction => true,
+        | ObjectKind::Transaction
+        | ObjectKind::AccessGroup
+        | ObjectKind::Role
+        | ObjectKind::Folder => true,
         ObjectKind::Tenant
         | ObjectKind::Trunk
         | ObjectKind::FeatureCode

@@ -1,13 +1,13 @@
 //! What happened to objects: written with each change, read in pages.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use contracts::provisioning::{BySpelling, Object, ObjectKey};
+use contracts::provisioning::{BySpelling, Object, ObjectAnnex, ObjectKey};
 use infra::{ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision};
 use model::{TenantId, Timestamp};
 
 use super::gathered::GatheredRows;
-use super::{FOUND_EACH_MAX, Row, Statement, Turn, find, key_of, number, query, read, revision_of};
+use super::{FOUND_EACH_MAX, Row, Statement, Turn, annexes, find, key_of, number, query, read, revision_of};
 
 /// What happens to one object.
 pub(super) struct ChangedObject {
@@ -15,6 +15,20 @@ pub(super) struct ChangedObject {
     before: Option<String>,
     after: Option<String>,
     secrets_changed: bool,
+}
+
+/// An object with its annex, on one side of a change.
+#[derive(Clone, Copy)]
+struct StoredSide<'a> {
+    object: &'a Object,
+    annex: Option<&'a ObjectAnnex>,
+}
+
+impl PartialEq for StoredSide<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let annex = |side: &Self| side.annex.filter(|annex| !annex.is_empty()).cloned();
+        self.object == other.object && annex(self) == annex(other)
+    }
 }
 
 /// What these changes do to the objects of a tenant that stands at a revision. What leaves an object as it is, is left out.
@@ -28,29 +42,55 @@ pub(super) async fn of(
         Revision(0) => BySpelling::from_iter([]),
         _ => present(db, tenant, changes).await?,
     };
+    let given: HashMap<ObjectKey, &ObjectAnnex> = changes.iter().filter_map(given_annex).collect();
+    let put: HashSet<ObjectKey> = changes.iter().filter(|change| is_put(change)).map(ObjectChange::key).collect();
+    // An annex beside its object is told with it.
+    let is_told = |change: &&ObjectChange| !matches!(change, ObjectChange::Annex(key, _) if put.contains(key));
+    let told: Vec<&ObjectChange> = changes.iter().filter(is_told).collect();
     // Exact names first: a change may put one spelling of a name and delete another.
-    let keys: Vec<ObjectKey> = changes.iter().map(key_of_change).collect();
+    let keys: Vec<ObjectKey> = told.iter().map(|change| change.key()).collect();
     let exact: Vec<Option<Object>> = keys.iter().map(|key| present.take_exact(key)).collect();
-    let mut happened = Vec::with_capacity(changes.len());
-    for ((change, key), exact) in changes.iter().zip(keys).zip(exact) {
-        let after = match change {
+    let before: Vec<Option<Object>> =
+        exact.into_iter().zip(&keys).map(|(exact, key)| exact.or_else(|| present.take(key))).collect();
+    let stood: Vec<ObjectKey> = before.iter().flatten().map(Object::key).collect();
+    let annexes = if stood.is_empty() { HashMap::new() } else { annexes::of(db, tenant, &stood).await? };
+    let mut happened = Vec::with_capacity(told.len());
+    for ((change, key), before) in told.into_iter().zip(keys).zip(&before) {
+        let before = before.as_ref().map(|object| StoredSide { object, annex: annexes.get(&object.key()) });
+        let object = match change {
             ObjectChange::Put(object) => Some(object),
+            ObjectChange::Annex(..) => before.map(|side| side.object),
             ObjectChange::Delete(_) => None,
         };
-        let before = exact.or_else(|| present.take(&key));
-        if before.as_ref() != after {
-            happened.push(one(key, before.as_ref(), after));
+        // An object under another spelling is another one: the annex stays with the key.
+        let kept = || annexes.get(&key);
+        let after = object.map(|object| StoredSide { object, annex: given.get(&key).copied().or_else(kept) });
+        if before != after {
+            happened.push(one(key, before, after));
         }
     }
     Ok(happened)
 }
 
-fn one(key: ObjectKey, before: Option<&Object>, after: Option<&Object>) -> ChangedObject {
-    let secrets = |object: Option<&Object>| {
-        let secrets = object.map(Object::secrets).unwrap_or_default();
+const fn is_put(change: &ObjectChange) -> bool {
+    matches!(change, ObjectChange::Put(_))
+}
+
+fn given_annex(change: &ObjectChange) -> Option<(ObjectKey, &ObjectAnnex)> {
+    match change {
+        ObjectChange::Annex(key, annex) => Some((key.clone(), annex)),
+        _ => None,
+    }
+}
+
+fn one(key: ObjectKey, before: Option<StoredSide<'_>>, after: Option<StoredSide<'_>>) -> ChangedObject {
+    let secrets = |side: Option<StoredSide<'_>>| {
+        let secrets = side.map(|side| side.object.secrets()).unwrap_or_default();
         secrets.into_iter().map(|(field, secret)| (field, secret.clone())).collect::<Vec<_>>()
     };
-    let shown = |object: &Object| String::from_utf8(object.clone().without_secrets().to_json()).unwrap_or_default();
+    let shown = |side: StoredSide<'_>| {
+        String::from_utf8(side.object.clone().without_secrets().to_json_with(side.annex)).unwrap_or_default()
+    };
     ChangedObject {
         key,
         secrets_changed: secrets(before) != secrets(after),
@@ -65,7 +105,10 @@ async fn present(db: &mut dyn Turn, tenant: &TenantId, changes: &[ObjectChange])
     if changes.len() > FOUND_EACH_MAX {
         return Ok(read::objects(db, tenant).await?.objects().map(|object| (object.key(), object)).collect());
     }
-    let keys: Vec<ObjectKey> = changes.iter().map(key_of_change).collect();
+    let mut keys: Vec<ObjectKey> = changes.iter().map(ObjectChange::key).collect();
+    // An object and its annex may change in one batch.
+    let mut named = HashSet::new();
+    keys.retain(|key| named.insert(key.clone()));
     let found = find::all(db, tenant, &keys).await?;
     let mut seen = HashSet::new();
     // By the names that the changes have: a table may take two for one that are two by every other rule. Each object once, since it is
@@ -74,13 +117,6 @@ async fn present(db: &mut dyn Turn, tenant: &TenantId, changes: &[ObjectChange])
     let mut found: Vec<(ObjectKey, Object)> = found.collect();
     found.sort_by_key(|(key, object)| object.key() != *key);
     Ok(found.into_iter().filter(|(_, object)| seen.insert(object.key())).collect())
-}
-
-fn key_of_change(change: &ObjectChange) -> ObjectKey {
-    match change {
-        ObjectChange::Put(object) => object.key(),
-        ObjectChange::Delete(key) => key.clone(),
-    }
 }
 
 /// Writes what has happened.

@@ -4,7 +4,7 @@ use contracts::provisioning::{BySpelling, Object, ObjectKey, ObjectKind, Person,
 use infra::{ObjectChange, Result};
 use model::TenantId;
 
-use super::sign_in::privilege_names;
+use super::sign_in::{later_names, privilege_names};
 use super::{Turn, query};
 
 /// The user names of the people whom the changes put.
@@ -41,15 +41,15 @@ pub(super) async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person, is_n
     let agent = o.agent.as_ref();
     let sql = "INSERT INTO person (tenant, user_name, first_name, last_name, agent_id, login_code, pin, default_place,
              wrap_up_s, legal_guard_s, no_answer_action, email, password, second_factor, privileges, disabled,
-             capacity_rule)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             capacity_rule, later_privileges)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, user_name) DO UPDATE SET user_name = excluded.user_name, first_name = excluded.first_name,
              last_name = excluded.last_name, agent_id = excluded.agent_id, login_code = excluded.login_code,
              pin = excluded.pin, default_place = excluded.default_place, wrap_up_s = excluded.wrap_up_s,
              legal_guard_s = excluded.legal_guard_s, no_answer_action = excluded.no_answer_action,
              email = excluded.email, password = excluded.password, second_factor = excluded.second_factor,
              privileges = excluded.privileges, disabled = excluded.disabled,
-             capacity_rule = excluded.capacity_rule";
+             capacity_rule = excluded.capacity_rule, later_privileges = excluded.later_privileges";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.user_name)
@@ -67,7 +67,8 @@ pub(super) async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person, is_n
         .bind(o.second_factor.as_ref().map(Secret::reveal))
         .bind(privilege_names(&o.privileges))
         .bind(u32::from(o.disabled))
-        .bind(agent.and_then(|a| a.capacity_rule.as_deref()));
+        .bind(agent.and_then(|a| a.capacity_rule.as_deref()))
+        .bind(&later_names(&o.privileges));
     if !is_new && o.second_factor.is_none() {
         remove_void_passkeys(db, tenant, &o.user_name).await?;
     }

@@ -41,6 +41,7 @@ pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<Tena
     }
     objects.clients = super::sign_in::clients(db, tenant).await?;
     super::documents::read(db, tenant, &mut objects).await?;
+    super::annexes::read(db, tenant, &mut objects).await?;
     Ok(objects)
 }
 
@@ -146,7 +147,8 @@ impl Lists {
 const TENANT: &str = "SELECT id, name, realm, hold_music, no_answer_s, wrap_up_s, confirmation_prompt, refusal_prompt,
         country_prefix, national_prefix, international_prefix, time_zone, outgoing_max, no_answer_action, legal_guard_s,
         logout_on_out_of_service, auto_logout_min, auto_logout_ready, untimed_wrap_up_s, timed_acw_in_idle,
-        acw_in_idle_force_ready, login_password, strict_action_codes, location, require_second_factor, sign_in
+        acw_in_idle_force_ready, login_password, strict_action_codes, location, require_second_factor, sign_in,
+        later_second_factor
     FROM tenant WHERE id = ?";
 
 fn tenant_object(row: &Row, lists: &mut Lists) -> Result<Tenant> {
@@ -165,7 +167,10 @@ fn tenant_object(row: &Row, lists: &mut Lists) -> Result<Tenant> {
         international_prefix: get(row, "international_prefix")?,
         time_zone: get(row, "time_zone")?,
         outgoing_max: get(row, "outgoing_max")?,
-        require_second_factor: super::sign_in::privileges(get(row, "require_second_factor")?)?,
+        require_second_factor: super::sign_in::privileges(
+            get(row, "require_second_factor")?,
+            get(row, "later_second_factor")?,
+        )?,
         sign_in: super::sign_in::rules(get(row, "sign_in")?)?,
         agents: agent_rules(row)?,
         location: location(row, "table tenant")?,
@@ -264,7 +269,7 @@ macro_rules! people {
     ($which:literal) => {
         concat!(
             "SELECT user_name, first_name, last_name, agent_id, login_code, pin, default_place, wrap_up_s, legal_guard_s,
-                no_answer_action, email, password, second_factor, privileges, disabled, capacity_rule
+                no_answer_action, email, password, second_factor, privileges, disabled, capacity_rule, later_privileges
             FROM person WHERE tenant = ? ",
             $which
         )
@@ -298,7 +303,7 @@ pub(super) fn person(row: &Row, lists: &mut Lists) -> Result<Person> {
         email: get(row, "email")?,
         password: get::<Option<String>>(row, "password")?.map(Secret),
         second_factor: get::<Option<String>>(row, "second_factor")?.map(Secret),
-        privileges: super::sign_in::privileges(get(row, "privileges")?)?,
+        privileges: super::sign_in::privileges(get(row, "privileges")?, get(row, "later_privileges")?)?,
         disabled: is_set(row, "disabled")?,
     })
 }

@@ -75,16 +75,31 @@ pub(super) fn client(row: &Row, redirect_uris: Vec<String>) -> Result<OAuthClien
     })
 }
 
-/// Privileges as they are stored, of a person or those that need a second factor.
-pub(super) fn privileges(names: Option<String>) -> Result<Vec<Privilege>> {
+/// Privileges as they are stored, of a person or those that need a second factor: those that the release before knows, and all, where there
+/// is another one. That release may have changed the known ones since: then they count.
+pub(super) fn privileges(known: Option<String>, all: Option<String>) -> Result<Vec<Privilege>> {
     let one = |name: &str| Privilege::parse(name).ok_or_else(|| unknown("a privilege", name));
-    names.unwrap_or_default().split_whitespace().map(one).collect()
+    let read = |names: String| names.split_whitespace().map(one).collect::<Result<Vec<Privilege>>>();
+    let known = read(known.unwrap_or_default())?;
+    let all = all.map(read).transpose()?;
+    Ok(all.filter(|all| all.iter().filter(|one| is_known_before(**one)).eq(&known)).unwrap_or(known))
 }
 
-/// As [`privileges`] reads them.
+/// Whether the release before knows it: it reads nothing of a tenant with another one.
+fn is_known_before(privilege: Privilege) -> bool {
+    privilege != Privilege::FolderAdministrator
+}
+
+/// Those of them that the release before knows, as [`privileges`] reads them.
 pub(super) fn privilege_names(privileges: &[Privilege]) -> String {
-    let names: Vec<_> = privileges.iter().map(|one| one.as_str()).collect();
-    names.join(" ")
+    let known = privileges.iter().filter(|one| is_known_before(**one));
+    known.map(|one| one.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// All of them, where there is one among them that the release before does not know.
+pub(super) fn later_names(privileges: &[Privilege]) -> Option<String> {
+    let is_later = privileges.iter().any(|one| !is_known_before(*one));
+    is_later.then(|| privileges.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(" "))
 }
 
 /// How people sign in, stored as the JSON of its contract.

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use super::dialling::{put_dial_rule, put_schedule};
 use super::gathered::GatheredRows;
 use super::people::{people_put, put_person, respell};
-use super::sign_in::{privilege_names, put_client};
-use super::{Statement, Turn, documents, query};
+use super::sign_in::{later_names, privilege_names, put_client};
+use super::{Statement, Turn, annexes, documents, query};
 use contracts::provisioning::{
     Dn, DnKind, DtmfForm, FeatureCode, Location, Object, ObjectKey, ObjectKind, Place, Secret, Tenant, Trunk,
 };
@@ -27,9 +27,10 @@ pub(super) async fn changes(
     let rank = |change: &ObjectChange| match change {
         ObjectChange::Put(Object::Tenant(_)) => 0,
         ObjectChange::Delete(_) => 1,
-        ObjectChange::Put(_) => 2,
+        ObjectChange::Put(_) | ObjectChange::Annex(..) => 2,
     };
-    let mut changes = changes;
+    // Rows that wait together are of different objects: an object that is put with its annex is noted with that.
+    let (annexed, mut changes) = annexes::apart(changes);
     changes.sort_by_key(rank);
     let people = people_put(&changes);
     let deleted: HashSet<ObjectKey> = changes.iter().filter_map(deleted_name).collect();
@@ -40,12 +41,13 @@ pub(super) async fn changes(
             let_go(db, tenant, object).await?;
         }
     }
+    let is_new = |key: &ObjectKey| is_new(key) && !deleted.contains(&key.folded());
     let mut rows = GatheredRows::of(db);
     for change in changes {
         let key = match change {
             ObjectChange::Put(object) => {
                 let key = object.key();
-                let is_new = is_new(&key) && !deleted.contains(&key.folded());
+                let is_new = is_new(&key);
                 if !is_new {
                     rows.flush().await?;
                 }
@@ -53,6 +55,7 @@ pub(super) async fn changes(
                 key
             }
             ObjectChange::Delete(key) => {
+                annexes::delete(&mut rows, tenant, &key).await?;
                 let is_respelled = match people.get(&key) {
                     Some(name) => respell(&mut rows, tenant, &key.id, name).await?,
                     None => false,
@@ -62,7 +65,14 @@ pub(super) async fn changes(
                 }
                 key
             }
+            ObjectChange::Annex(..) => continue,
         };
+        if !annexed.contains_key(&key) {
+            note(&mut rows, tenant, key, number).await?;
+        }
+    }
+    for (key, annex) in annexed {
+        annexes::put(&mut rows, tenant, &key, &annex, is_new(&key)).await?;
         note(&mut rows, tenant, key, number).await?;
     }
     rows.flush().await?;
@@ -75,7 +85,7 @@ pub(super) async fn changes(
 fn deleted_name(change: &ObjectChange) -> Option<ObjectKey> {
     match change {
         ObjectChange::Delete(key) => Some(key.folded()),
-        ObjectChange::Put(_) => None,
+        ObjectChange::Put(_) | ObjectChange::Annex(..) => None,
     }
 }
 
@@ -146,7 +156,10 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
         | Object::CampaignGroup(_)
         | Object::IvrProfile(_)
         | Object::StatisticDefinition(_)
-        | Object::Transaction(_) => documents::put(db, t, object).await?,
+        | Object::Transaction(_)
+        | Object::AccessGroup(_)
+        | Object::Role(_)
+        | Object::Folder(_) => documents::put(db, t, object).await?,
     }
     Ok(())
 }
@@ -156,8 +169,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
              refusal_prompt, country_prefix, national_prefix, international_prefix, time_zone, no_answer_action,
              legal_guard_s, logout_on_out_of_service, auto_logout_min, auto_logout_ready, untimed_wrap_up_s,
              timed_acw_in_idle, acw_in_idle_force_ready, login_password, outgoing_max, location, require_second_factor,
-             sign_in, strict_action_codes)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             sign_in, strict_action_codes, later_second_factor)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, realm = excluded.realm, hold_music = excluded.hold_music,
              no_answer_s = excluded.no_answer_s, wrap_up_s = excluded.wrap_up_s,
              confirmation_prompt = excluded.confirmation_prompt, refusal_prompt = excluded.refusal_prompt,
@@ -170,7 +183,7 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
              acw_in_idle_force_ready = excluded.acw_in_idle_force_ready, login_password = excluded.login_password,
              outgoing_max = excluded.outgoing_max, location = excluded.location,
              require_second_factor = excluded.require_second_factor, sign_in = excluded.sign_in,
-             strict_action_codes = excluded.strict_action_codes";
+             strict_action_codes = excluded.strict_action_codes, later_second_factor = excluded.later_second_factor";
     let agents = &o.agents;
     let put = query(sql)
         .bind(&o.id)
@@ -199,7 +212,8 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
         .bind(&json(o.location.as_ref()))
         .bind(privilege_names(&o.require_second_factor))
         .bind(&super::sign_in::rules_text(&o.sign_in))
-        .bind(u32::from(agents.strict_action_codes));
+        .bind(u32::from(agents.strict_action_codes))
+        .bind(&later_names(&o.require_second_factor));
     run(db, put).await?;
     run(db, query("DELETE FROM tenant_codec WHERE tenant = ?").bind(&o.id)).await?;
     for (place, codec) in (0_i64..).zip(&o.codecs) {
@@ -451,7 +465,10 @@ async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result
         | ObjectKind::CampaignGroup
         | ObjectKind::IvrProfile
         | ObjectKind::StatisticDefinition
-        | ObjectKind::Transaction => {
+        | ObjectKind::Transaction
+        | ObjectKind::AccessGroup
+        | ObjectKind::Role
+        | ObjectKind::Folder => {
             return documents::delete(db, tenant, key).await;
         }
     };

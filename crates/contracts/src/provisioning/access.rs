@@ -18,19 +18,29 @@ pub enum Privilege {
     Designer,
     /// Connects other programs.
     Integrator,
+    /// Reads and changes the objects of folders whose permissions say so, and no others.
+    FolderAdministrator,
 }
 
 impl Privilege {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Agent, Self::Supervisor, Self::Administrator, Self::Designer, Self::Integrator];
+    pub const ALL: [Self; 6] = [
+        Self::Agent,
+        Self::Supervisor,
+        Self::Administrator,
+        Self::Designer,
+        Self::Integrator,
+        Self::FolderAdministrator,
+    ];
 
     /// Their names in the tenant's file and in the store.
-    pub const NAMES: [&'static str; 5] = [
+    pub const NAMES: [&'static str; 6] = [
         Self::Agent.as_str(),
         Self::Supervisor.as_str(),
         Self::Administrator.as_str(),
         Self::Designer.as_str(),
         Self::Integrator.as_str(),
+        Self::FolderAdministrator.as_str(),
     ];
 
     /// Its name.
@@ -41,6 +51,7 @@ impl Privilege {
             Self::Administrator => "administrator",
             Self::Designer => "designer",
             Self::Integrator => "integrator",
+            Self::FolderAdministrator => "folder_administrator",
         }
     }
 

@@ -173,13 +173,21 @@ pub enum FaultCode {
     DnType,
     /// The statistics engine does not compute it: `why`, in English.
     Statistic,
+    /// The caller may not do that: it needs the `right` in `folder`; what is not about a folder has none.
+    NotPermitted,
+    /// It is no path of a folder: `path`.
+    FolderPath,
+    /// The name is that of a group that is built in, or such a group cannot be named here: `name`.
+    BuiltIn,
+    /// Access groups lead in a circle: `way`.
+    GroupCircle,
     /// A rule without a code of its own, or of a later release: `rule` alone says it.
     Other,
 }
 
 impl FaultCode {
     /// All of them, with their names on the wire.
-    pub const NAMED: [(Self, &'static str); 84] = [
+    pub const NAMED: [(Self, &'static str); 88] = [
         (Self::Needed, "needed"),
         (Self::NeededWith, "needed_with"),
         (Self::NeededOr, "needed_or"),
@@ -263,6 +271,10 @@ impl FaultCode {
         (Self::Quote, "quote"),
         (Self::DnType, "dn_type"),
         (Self::Statistic, "statistic"),
+        (Self::NotPermitted, "not_permitted"),
+        (Self::FolderPath, "folder_path"),
+        (Self::BuiltIn, "built_in"),
+        (Self::GroupCircle, "group_circle"),
         (Self::Other, "other"),
     ];
 

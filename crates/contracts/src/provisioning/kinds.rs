@@ -60,11 +60,17 @@ pub enum ObjectKind {
     StatisticDefinition,
     /// Named properties that programs look up, by what they are.
     Transaction,
+    /// Groups of people who have permissions together.
+    AccessGroup,
+    /// Roles: privileges that people have together.
+    Role,
+    /// Folders with permissions.
+    Folder,
 }
 
 impl ObjectKind {
     /// All kinds, ordered so that every object comes after those that it names.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::Tenant,
         Self::Skill,
         Self::Prompt,
@@ -91,6 +97,9 @@ impl ObjectKind {
         Self::IvrProfile,
         Self::StatisticDefinition,
         Self::Transaction,
+        Self::AccessGroup,
+        Self::Role,
+        Self::Folder,
     ];
 
     /// Its name on the wire.
@@ -122,6 +131,9 @@ impl ObjectKind {
             Self::IvrProfile => "ivr_profile",
             Self::StatisticDefinition => "statistic_definition",
             Self::Transaction => "transaction",
+            Self::AccessGroup => "access_group",
+            Self::Role => "role",
+            Self::Folder => "folder",
         }
     }
 
@@ -212,6 +224,12 @@ pub enum Object {
     StatisticDefinition(Box<StatisticDefinition>),
     /// Named properties that programs look up.
     Transaction(Box<TransactionObject>),
+    /// A group of people who have permissions together.
+    AccessGroup(Box<AccessGroup>),
+    /// A role.
+    Role(Box<PrivilegeRole>),
+    /// A folder with permissions.
+    Folder(Box<Folder>),
 }
 
 /// Takes away the secret with which we prove ourselves to the tenant's OpenID Provider.
@@ -251,6 +269,9 @@ impl Object {
             Self::IvrProfile(o) => (ObjectKind::IvrProfile, o.name.as_str()),
             Self::StatisticDefinition(o) => (ObjectKind::StatisticDefinition, o.name.as_str()),
             Self::Transaction(o) => (ObjectKind::Transaction, o.name.as_str()),
+            Self::AccessGroup(o) => (ObjectKind::AccessGroup, o.name.as_str()),
+            Self::Role(o) => (ObjectKind::Role, o.name.as_str()),
+            Self::Folder(o) => (ObjectKind::Folder, o.path.as_str()),
         };
         ObjectKey { kind, id: id.to_owned() }
     }
@@ -297,7 +318,10 @@ impl Object {
             | Self::CampaignGroup(_)
             | Self::IvrProfile(_)
             | Self::StatisticDefinition(_)
-            | Self::Transaction(_) => {}
+            | Self::Transaction(_)
+            | Self::AccessGroup(_)
+            | Self::Role(_)
+            | Self::Folder(_) => {}
         }
         self
     }
@@ -343,6 +367,9 @@ impl Object {
             Self::IvrProfile(o) => serde_json::to_vec(o),
             Self::StatisticDefinition(o) => serde_json::to_vec(o),
             Self::Transaction(o) => serde_json::to_vec(o),
+            Self::AccessGroup(o) => serde_json::to_vec(o),
+            Self::Role(o) => serde_json::to_vec(o),
+            Self::Folder(o) => serde_json::to_vec(o),
         };
         // Plain structs with text keys: serialising them cannot fail.
         written.unwrap_or_default()
@@ -380,6 +407,9 @@ impl Object {
             ObjectKind::IvrProfile => Self::IvrProfile(serde_json::from_slice(json)?),
             ObjectKind::StatisticDefinition => Self::StatisticDefinition(serde_json::from_slice(json)?),
             ObjectKind::Transaction => Self::Transaction(serde_json::from_slice(json)?),
+            ObjectKind::AccessGroup => Self::AccessGroup(serde_json::from_slice(json)?),
+            ObjectKind::Role => Self::Role(serde_json::from_slice(json)?),
+            ObjectKind::Folder => Self::Folder(serde_json::from_slice(json)?),
         })
     }
 }

@@ -1,5 +1,7 @@
 //! All objects of a tenant together.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 /// All objects of a tenant.
@@ -57,6 +59,14 @@ pub struct TenantObjects {
     pub statistic_definitions: Vec<StatisticDefinition>,
     /// Named properties that programs look up, by what they are.
     pub transactions: Vec<TransactionObject>,
+    /// Groups of people who have permissions together.
+    pub access_groups: Vec<AccessGroup>,
+    /// Roles.
+    pub roles: Vec<PrivilegeRole>,
+    /// Folders.
+    pub folders: Vec<Folder>,
+    /// What objects have besides the fields of their kinds, of those that have something: none is empty.
+    pub annexes: BTreeMap<ObjectKey, ObjectAnnex>,
 }
 
 impl TenantObjects {
@@ -89,6 +99,10 @@ impl TenantObjects {
             ivr_profiles: Vec::new(),
             statistic_definitions: Vec::new(),
             transactions: Vec::new(),
+            access_groups: Vec::new(),
+            roles: Vec::new(),
+            folders: Vec::new(),
+            annexes: BTreeMap::new(),
         }
     }
 
@@ -120,6 +134,9 @@ impl TenantObjects {
             .chain(self.ivr_profiles.iter().cloned().map(Box::new).map(Object::IvrProfile))
             .chain(self.statistic_definitions.iter().cloned().map(Box::new).map(Object::StatisticDefinition))
             .chain(self.transactions.iter().cloned().map(Box::new).map(Object::Transaction))
+            .chain(self.access_groups.iter().cloned().map(Box::new).map(Object::AccessGroup))
+            .chain(self.roles.iter().cloned().map(Box::new).map(Object::Role))
+            .chain(self.folders.iter().cloned().map(Box::new).map(Object::Folder))
     }
 
     /// Adds an object or replaces the one of its key.
@@ -160,11 +177,26 @@ impl TenantObjects {
             Object::IvrProfile(o) => set(&mut self.ivr_profiles, *o, |a, b| a.name == b.name),
             Object::StatisticDefinition(o) => set(&mut self.statistic_definitions, *o, |a, b| a.name == b.name),
             Object::Transaction(o) => set(&mut self.transactions, *o, |a, b| a.name == b.name),
+            Object::AccessGroup(o) => set(&mut self.access_groups, *o, |a, b| a.name == b.name),
+            Object::Role(o) => set(&mut self.roles, *o, |a, b| a.name == b.name),
+            Object::Folder(o) => set(&mut self.folders, *o, |a, b| a.path == b.path),
         }
     }
 
-    /// Removes an object; the tenant itself stays.
+    /// What an object has besides the fields of its kind becomes this.
+    pub fn put_annex(&mut self, key: ObjectKey, annex: ObjectAnnex) {
+        if annex.is_empty() {
+            self.annexes.remove(&key);
+        } else {
+            self.annexes.insert(key, annex);
+        }
+    }
+
+    /// Removes an object with its annex; the tenant itself stays.
     pub fn remove(&mut self, key: &ObjectKey) {
+        if key.kind != ObjectKind::Tenant {
+            self.annexes.remove(key);
+        }
         match key.kind {
             ObjectKind::Tenant => {}
             ObjectKind::Skill => self.skills.retain(|o| o.name != key.id),
@@ -192,6 +224,9 @@ impl TenantObjects {
             ObjectKind::IvrProfile => self.ivr_profiles.retain(|o| o.name != key.id),
             ObjectKind::StatisticDefinition => self.statistic_definitions.retain(|o| o.name != key.id),
             ObjectKind::Transaction => self.transactions.retain(|o| o.name != key.id),
+            ObjectKind::AccessGroup => self.access_groups.retain(|o| o.name != key.id),
+            ObjectKind::Role => self.roles.retain(|o| o.name != key.id),
+            ObjectKind::Folder => self.folders.retain(|o| o.path != key.id),
         }
     }
 }

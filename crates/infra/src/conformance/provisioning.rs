@@ -1,6 +1,7 @@
 //! The persistent configuration: what every database must do. `store` is empty.
 
 mod archive;
+mod folders;
 mod further;
 mod history;
 
@@ -8,12 +9,11 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use contracts::provisioning::{
-    ActionCode, Agent, AgentGroup, AgentRules, Application, AttributeValue, BusinessAttribute, ClientKey, ClientKeySet,
-    DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction, FeatureCode, Grant,
-    HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, LookupList, NoAnswerAction, Number,
-    OAuthClient, Object, ObjectKey, ObjectKind, Person, PersonField, Place, PlaceGroup, Privilege, Prompt, Schedule,
-    Secret, SignInRules, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk,
-    UpstreamProvider,
+    ActionCode, Agent, AgentRules, Application, AttributeValue, BusinessAttribute, ClientKey, ClientKeySet, DialAction,
+    DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction, FeatureCode, Grant, HeaderRule,
+    HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, LookupList, NoAnswerAction, Number, OAuthClient,
+    Object, ObjectKey, ObjectKind, Person, PersonField, Place, Privilege, Prompt, Schedule, Secret, SignInRules, Skill,
+    SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk, UpstreamProvider,
 };
 use model::{TenantId, Timestamp};
 
@@ -83,7 +83,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         international_prefix: None,
         time_zone: Some("Europe/Berlin".to_owned()),
         outgoing_max: Some(5),
-        require_second_factor: vec![Privilege::Administrator, Privilege::Supervisor],
+        require_second_factor: vec![Privilege::Administrator, Privilege::FolderAdministrator, Privilege::Supervisor],
         sign_in: SignInRules {
             upstream: Some(UpstreamProvider {
                 name: "Acme ID".into(),
@@ -163,7 +163,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         email: Some("ann@d.example".into()),
         password: Some(Secret("$argon2id$of-ann".into())),
         second_factor: Some(Secret("sealed:of-ann".into())),
-        privileges: vec![Privilege::Agent, Privilege::Supervisor],
+        privileges: vec![Privilege::FolderAdministrator, Privilege::Agent, Privilege::Supervisor],
         disabled: true,
     }];
     objects.clients = vec![OAuthClient {
@@ -292,15 +292,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         enforced: true,
         attach_default: true,
     }];
-    objects.place_groups = vec![PlaceGroup { name: "floor".into(), places: vec!["P2".into(), "P1".into()] }];
-    objects.agent_groups = vec![
-        AgentGroup { name: "team".into(), agents: vec!["ann".into()], expression: None, managers: vec!["ann".into()] },
-        AgentGroup {
-            name: "all".into(),
-            expression: Some("Sales >= 1 | English >= 1".into()),
-            ..AgentGroup::default()
-        },
-    ];
+    folders::add(&mut objects);
     further::add(&mut objects);
     objects
 }
@@ -344,6 +336,7 @@ async fn no_generation_is_given_twice(store: &dyn ProvisioningStore) {
 /// Runs every case of archives and snapshots, each with tenants of its own.
 pub async fn run_archive(store: &dyn TenantArchive) {
     archive::run(store).await;
+    folders::run(store).await;
 }
 
 async fn a_tenant_comes_back_as_it_was_stored(store: &dyn ProvisioningStore) {

@@ -146,6 +146,7 @@ pub(super) fn privileges(person: &Person) -> Vec<Privilege> {
         configured::Privilege::Administrator => Privilege::Administrator,
         configured::Privilege::Designer => Privilege::Designer,
         configured::Privilege::Integrator => Privilege::Integrator,
+        configured::Privilege::FolderAdministrator => Privilege::FolderAdministrator,
     };
     person.privileges.iter().map(of).collect()
 }

@@ -79,6 +79,7 @@ const fn name(privilege: Privilege) -> &'static str {
         Privilege::Administrator => "ROLE_ADMIN",
         Privilege::Designer => "ROLE_DESIGNER",
         Privilege::Integrator => "ROLE_INTEGRATOR",
+        Privilege::FolderAdministrator => "ROLE_FOLDER_ADMIN",
     }
 }
 

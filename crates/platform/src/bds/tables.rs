@@ -116,7 +116,10 @@ pub(super) fn rows(object: &Object) -> Vec<TableRow> {
         | Object::CampaignGroup(_)
         | Object::IvrProfile(_)
         | Object::StatisticDefinition(_)
-        | Object::Transaction(_) => Vec::new(),
+        | Object::Transaction(_)
+        | Object::AccessGroup(_)
+        | Object::Role(_)
+        | Object::Folder(_) => Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The lines of a backup.
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind};
+use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind};
 use infra::{
     ArchivedPart, ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, NamedSnapshot, Revision, SnapshotHead,
     TenantFileText,
@@ -30,6 +30,12 @@ pub(super) enum BackupLine {
     Object {
         kind: ObjectKind,
         revision: u64,
+        document: Value,
+    },
+    /// What an object has besides the fields of its kind: behind all objects.
+    Annex {
+        kind: ObjectKind,
+        id: String,
         document: Value,
     },
     Gone {
@@ -108,6 +114,7 @@ impl BackupLine {
             Self::TrunklineBackup { .. } | Self::End { .. } => "the head or the end of the backup",
             Self::Tenant { .. } | Self::LeftOut { .. } => "the name of a tenant",
             Self::Object { .. } => "an object",
+            Self::Annex { .. } => "what an object has besides the fields of its kind",
             Self::Gone { .. } => "the name of an object",
             Self::Entry(_) => "an entry of the history",
             Self::Snapshot { .. } | Self::SnapshotDocument { .. } | Self::SnapshotText { .. } => {
@@ -131,7 +138,10 @@ impl BackupLine {
 
     /// Whether it is one of those that stand behind a tenant's line.
     pub const fn is_part(&self) -> bool {
-        matches!(self, Self::Object { .. } | Self::Gone { .. } | Self::Entry(_) | Self::Snapshot { .. })
+        matches!(
+            self,
+            Self::Object { .. } | Self::Annex { .. } | Self::Gone { .. } | Self::Entry(_) | Self::Snapshot { .. }
+        )
     }
 
     /// The part of a tenant that it is.
@@ -141,6 +151,11 @@ impl BackupLine {
                 let object = Object::from_json(kind, document.to_string().as_bytes());
                 let object = object.map_err(|error| format!("the {}: {error}", kind.as_str()))?;
                 ArchivedPart::Object(object, Revision(revision))
+            }
+            Self::Annex { kind, id, document } => {
+                let annex = ObjectAnnex::from_json(document.to_string().as_bytes());
+                let annex = annex.map_err(|error| format!("of the {} {id}: {error}", kind.as_str()))?;
+                ArchivedPart::Annex(ObjectKey { kind, id }, annex)
             }
             Self::Gone { kind, id, revision } => ArchivedPart::Gone(ObjectKey { kind, id }, Revision(revision)),
             Self::Entry(entry) => ArchivedPart::Entry(entry.entry()),

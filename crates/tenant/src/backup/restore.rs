@@ -173,6 +173,10 @@ fn gathered<R: BufRead>(
                 Some(objects) => file::push(objects, object),
                 None => return Err(wrong().into()),
             },
+            ArchivedPart::Annex(key, annex) => match &mut objects {
+                Some(objects) => objects.put_annex(key, annex),
+                None => return Err(wrong().into()),
+            },
             ArchivedPart::Snapshot(snapshot) => kept.push(snapshot),
             ArchivedPart::Begin(_) | ArchivedPart::Gone(..) | ArchivedPart::Entry(_) => {}
         }

@@ -99,7 +99,7 @@ pub(super) fn count(counted: &mut BackedUpTenant, part: &ArchivedPart) {
     match part {
         ArchivedPart::Begin(begin) => counted.revision = begin.revision,
         ArchivedPart::Object(..) => counted.objects += 1,
-        ArchivedPart::Gone(..) => {}
+        ArchivedPart::Annex(..) | ArchivedPart::Gone(..) => {}
         ArchivedPart::Entry(_) => counted.entries += 1,
         ArchivedPart::Snapshot(_) => counted.snapshots += 1,
     }
@@ -127,6 +127,11 @@ impl<W: Write> BackupWriter<W> {
                 kind: object.key().kind,
                 revision: revision.0,
                 document: serde_json::from_slice(&object.to_json()).map_err(unwritable)?,
+            },
+            ArchivedPart::Annex(key, annex) => BackupLine::Annex {
+                kind: key.kind,
+                id: key.id,
+                document: serde_json::from_slice(&annex.to_json()).map_err(unwritable)?,
             },
             ArchivedPart::Gone(key, revision) => BackupLine::Gone { kind: key.kind, id: key.id, revision: revision.0 },
             ArchivedPart::Entry(entry) => BackupLine::Entry(EntryLine::of(entry)),

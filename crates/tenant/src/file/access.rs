@@ -57,7 +57,7 @@ pub(super) const DISABLED: Field =
     field("disabled", Optional, &Shape::Flag, "Whether the person may not sign in; without it false.");
 
 pub(super) static CLIENTS: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("id", Required, &NAME, "Its `client_id`."),
         field("name", Required, &NAME, "What people call it."),
         field(

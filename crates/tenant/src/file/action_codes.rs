@@ -10,7 +10,7 @@ use super::tree::{Node, number, text};
 static ORDER: Shape = Shape::Number { min: 0, max: 65_535 };
 
 static ACTION_CODE_LIST: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("code", Required, &NAME, "What requests and events have as ReasonCode, in quotes, as \"1\"."),
         field("name", Required, &NAME, "What people read. A request may have it instead of the code."),
         field(

@@ -23,7 +23,7 @@ static VALUES: Shape = Shape::List {
 };
 
 static ATTRIBUTE_LIST: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("name", Required, &NAME, "Its name, as Language: a key of user data."),
         field("values", Required, &VALUES, "Its values, in the order in which people choose among them."),
         field("default", Optional, &NAME, "The value where nobody has said another one."),

@@ -53,7 +53,7 @@ static TREATMENTS: Shape = Shape::List {
 };
 
 static CALLING_LIST_LIST: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("name", Required, &NAME, "Its name."),
         field("fields", Required, &FIELDS, "The fields of its records; at least one is a phone."),
         field(
@@ -90,7 +90,7 @@ static LISTS_OF_CAMPAIGN: Shape = Shape::List {
 };
 
 static CAMPAIGN_LIST: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("name", Required, &NAME, "Its name."),
         field("calling_lists", Optional, &LISTS_OF_CAMPAIGN, "Its calling lists. Without it there are none."),
     ]),
@@ -101,7 +101,7 @@ pub(super) const CAMPAIGNS: Field =
     field("campaigns", Optional, &CAMPAIGN_LIST, "Calling lists that are worked through together.");
 
 static CAMPAIGN_GROUP_LIST: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("name", Required, &NAME, "Its name."),
         field("campaign", Required, &NAME, "The campaign."),
         field("agent_group", Required, &NAME, "The group of agents who work on it."),

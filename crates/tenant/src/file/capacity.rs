@@ -24,7 +24,7 @@ static MEDIA: Shape = Shape::Record(&[
 ]);
 
 static CAPACITY_RULE_LIST: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("name", Required, &NAME, "Its name."),
         field(
             "media",

@@ -21,8 +21,9 @@ use super::headers::HEADERS;
 use super::ivr_profiles::IVR_PROFILES;
 use super::location::LOCATION;
 use super::lookup::LISTS;
+use super::permissions::{ACCESS_GROUPS, FOLDERS, ROLES};
 use super::shape::Need::{Optional, Required};
-use super::shape::{NAME, Shape, field, schema};
+use super::shape::{NAME, Shape, USER_PROPERTIES, field, schema};
 use super::sign_in::SIGN_IN;
 use super::statistic_definitions::STATISTIC_DEFINITIONS;
 use super::stir::STIR;
@@ -121,20 +122,26 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     STATISTIC_DEFINITIONS,
     CAPACITY_RULES,
     TRANSACTIONS,
+    ACCESS_GROUPS,
+    ROLES,
+    FOLDERS,
+    USER_PROPERTIES,
 ]);
 
-static SKILLS: Shape = Shape::List { of: &NAME, max: SKILLS_MAX };
-static QUEUES: Shape = Shape::List { of: &NAME, max: DNS_MAX };
+static SKILLS: Shape = Shape::List { of: &NAMED, max: SKILLS_MAX };
+static QUEUES: Shape = Shape::List { of: &NAMED, max: DNS_MAX };
+static NAMED: Shape = Shape::ShortObject { value: &NAME, key: "name", doc: "Its name." };
+static FILED: Shape = Shape::ShortObject { value: &PATH, key: "file", doc: "Its file." };
 static CODEC: Shape = Shape::OneOf(&["PCMU", "PCMA", "G722", "opus"]);
 static CODECS: Shape = Shape::List { of: &CODEC, max: 4 };
 static TRUNK_CODECS: Shape = Shape::Choice { of: &CODEC, max: 4 };
 static RING: Shape = Shape::Number { min: 1, max: 600 };
 static ENCRYPTION: Shape = Shape::OneOf(&["off", "offered", "required", "dtls"]);
-static PROMPTS: Shape = Shape::Named { of: &PATH, max: 10_000 };
-static APPLICATIONS: Shape = Shape::Named { of: &PATH, max: 1_000 };
+static PROMPTS: Shape = Shape::Named { of: &FILED, max: 10_000 };
+static APPLICATIONS: Shape = Shape::Named { of: &FILED, max: 1_000 };
 
 static PHONES: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("number", Required, &NAME, "Its number, which is its SIP user too."),
         field(
             "password",
@@ -173,7 +180,7 @@ static PHONES: Shape = Shape::List {
 };
 
 static ROUTE_POINTS: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("number", Required, &NAME, "Its number."),
         field("application", Required, &NAME, "The application that it runs."),
         field("default_dn", Optional, &NAME, "Where a call goes when no instruction comes in time."),
@@ -195,7 +202,7 @@ static ROUTE_POINTS: Shape = Shape::List {
 };
 
 static SERVICES: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("number", Required, &NAME, "Its number."),
         field("type", Required, &Shape::OneOf(&["echo", "announcement"]), "What the caller hears."),
         field("prompts", Optional, &NAMES, "For an announcement: prompts one after the other."),
@@ -204,7 +211,7 @@ static SERVICES: Shape = Shape::List {
 };
 
 static PLACES: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("name", Required, &NAME, "Its name."),
         field("dns", Required, &NAMES, "Its DNs."),
         field("location", Optional, &LOCATION, "Where it is, for emergency calls; without it as the tenant says."),
@@ -214,7 +221,7 @@ static PLACES: Shape = Shape::List {
 };
 
 static PEOPLE: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("user", Required, &NAME, "The name by which the person signs in."),
         field("first_name", Required, &NAME, "First name."),
         field("last_name", Required, &NAME, "Last name."),
@@ -258,7 +265,7 @@ static AGENT: Shape = Shape::Record(&[
 static LEVELS: Shape = Shape::Named { of: &Shape::Number { min: 1, max: 1_000 }, max: 1_000 };
 
 static NUMBERS: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("number", Required, &NAME, "In E.164 form, as \"+15550100\"."),
         field("name", Required, &NAME, "What is meant by it, as \"sales\"."),
         field("dn", Required, &NAME, "The DN that takes the call."),
@@ -269,7 +276,7 @@ static NUMBERS: Shape = Shape::List {
 };
 
 static TRUNKS: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("name", Required, &NAME, "Its name."),
         field("allow", Required, &NAMES, "Sources from which its calls come, as 127.0.0.0/8."),
         field(

@@ -1,8 +1,9 @@
 //! Schedules and rules about dialled numbers: their declaration, reading and writing.
 
 use call::dial_plan::RULES_MAX;
-use contracts::provisioning::{DialAction, DialRule, Schedule, Spender, TenantObjects};
+use contracts::provisioning::{DialAction, DialRule, ObjectKind, Schedule, Spender, TenantObjects};
 
+use super::annexes::onto;
 use super::scalar::{flow, optional, text as scalar};
 use super::shape::Need::{Optional, Required};
 use super::shape::{NAME, Shape, field};
@@ -13,7 +14,7 @@ use super::tree::{Node, number, text, texts};
 const LINES: Shape = Shape::List { of: &NAME, max: call::dial_plan::LINES_MAX };
 
 pub(super) static SCHEDULES: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("name", Required, &NAME, "Its name."),
         field("time_zone", Optional, &NAME, "The time zone of its clock; without it the tenant's."),
         field("open", Required, &LINES, "When numbers are open: \"Mon-Fri 08:00-18:00\", \"Sat,Sun 10:00-14:00\"."),
@@ -28,7 +29,7 @@ pub(super) static SCHEDULES: Shape = Shape::List {
 };
 
 pub(super) static DIAL_RULES: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("name", Required, &NAME, "Its name, which a trace shows."),
         field(
             "pattern",
@@ -159,7 +160,9 @@ pub(super) fn lines(objects: &TenantObjects) -> (Vec<String>, Vec<String>) {
         let (name, pattern, action) = (scalar(&rule.name), scalar(&rule.pattern), rule.action.as_str());
         format!("- {{name: {name}, pattern: {pattern}, action: {action}{more}}}")
     };
-    (objects.schedules.iter().map(schedule).collect(), objects.dial_rules.iter().map(rule).collect())
+    let schedules = objects.schedules.iter().map(|o| onto(objects, ObjectKind::Schedule, &o.name, schedule(o)));
+    let rules = objects.dial_rules.iter().map(|o| onto(objects, ObjectKind::DialRule, &o.name, rule(o)));
+    (schedules.collect(), rules.collect())
 }
 
 fn rewrites(remove: u32, add: &str) -> String {

@@ -26,7 +26,7 @@ static MEMBERS: Shape = Shape::List {
 };
 
 static DN_GROUP_LIST: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("name", Required, &NAME, "Its name."),
         field(
             "type",

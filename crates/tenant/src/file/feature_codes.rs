@@ -20,7 +20,7 @@ static ACTION: Shape = Shape::OneOf(&[
 ]);
 
 pub(super) static FEATURE_CODES: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("code", Required, &NAME, "What is dialled, as \"*50\"."),
         field(
             "action",

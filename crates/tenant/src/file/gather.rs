@@ -38,10 +38,13 @@ pub(crate) fn push(all: &mut TenantObjects, object: Object) {
         Object::IvrProfile(o) => all.ivr_profiles.push(*o),
         Object::StatisticDefinition(o) => all.statistic_definitions.push(*o),
         Object::Transaction(o) => all.transactions.push(*o),
+        Object::AccessGroup(o) => all.access_groups.push(*o),
+        Object::Role(o) => all.roles.push(*o),
+        Object::Folder(o) => all.folders.push(*o),
     }
 }
 
-/// Every object, in the order of [`contracts::provisioning::ObjectKind::ALL`].
+/// Every object, in the order of [`contracts::provisioning::ObjectKind::ALL`]; what objects have besides the fields of their kinds is left out.
 pub(crate) fn into_single(all: TenantObjects) -> impl Iterator<Item = Object> {
     std::iter::once(Object::Tenant(Box::new(all.tenant)))
         .chain(all.skills.into_iter().map(Object::Skill))
@@ -69,6 +72,9 @@ pub(crate) fn into_single(all: TenantObjects) -> impl Iterator<Item = Object> {
         .chain(all.ivr_profiles.into_iter().map(Box::new).map(Object::IvrProfile))
         .chain(all.statistic_definitions.into_iter().map(Box::new).map(Object::StatisticDefinition))
         .chain(all.transactions.into_iter().map(Box::new).map(Object::Transaction))
+        .chain(all.access_groups.into_iter().map(Box::new).map(Object::AccessGroup))
+        .chain(all.roles.into_iter().map(Box::new).map(Object::Role))
+        .chain(all.folders.into_iter().map(Box::new).map(Object::Folder))
 }
 
 #[cfg(test)]
@@ -81,6 +87,8 @@ mod tests {
         let whole = crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example");
         let single: Vec<Object> = into_single(whole.clone()).collect();
         assert!(single.iter().eq(whole.objects().collect::<Vec<_>>().iter()));
-        assert_eq!(gathered(whole.tenant.clone(), single), whole);
+        let mut together = gathered(whole.tenant.clone(), single);
+        together.annexes = whole.annexes.clone();
+        assert_eq!(together, whole);
     }
 }

@@ -23,7 +23,7 @@ static MANAGERS: Shape = Shape::Choice { of: &NAME, max: MANAGERS_MAX };
 static EXPRESSION: Shape = Shape::Text { max: routing::expression::TEXT_MAX };
 
 static AGENT_GROUPS_LIST: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("name", Required, &NAME, "Its name."),
         field(
             "agents",
@@ -50,7 +50,7 @@ pub(super) const AGENT_GROUPS: Field = field(
 );
 
 static PLACE_GROUPS_LIST: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("name", Required, &NAME, "Its name."),
         field("places", Optional, &MEMBERS, "Its places; one may be in several groups. Without it there are none."),
     ]),

@@ -31,7 +31,7 @@ static POLICIES: Shape = Shape::Record(&[
 ]);
 
 static IVR_PROFILE_LIST: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("name", Required, &NAME, "Its name."),
         field(
             "service_type",

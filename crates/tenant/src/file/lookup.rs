@@ -24,7 +24,7 @@ static VALUES: Shape = Shape::Named { of: &VALUE, max: KEYS_MAX };
 pub(super) static SECTIONS: Shape = Shape::Named { of: &VALUES, max: SECTIONS_MAX };
 
 static LIST_OF_LISTS: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("name", Required, &NAME, "Its name."),
         field("sections", Optional, &SECTIONS, "Its sections by name: in each, values by their keys."),
     ]),

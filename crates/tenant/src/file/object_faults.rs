@@ -76,7 +76,9 @@ pub(super) fn name_faults(objects: &TenantObjects, lines: &Lines) -> Vec<Fault> 
 /// The changed objects are written as a file, and checked as one.
 fn of_shape(objects: &TenantObjects, is_changed: impl Fn(&ObjectKey) -> bool) -> Vec<ObjectFault> {
     let changed = objects.objects().filter(|object| is_changed(&object.key()));
-    let changed = gathered(objects.tenant.clone(), changed);
+    let mut changed = gathered(objects.tenant.clone(), changed);
+    let annexes = objects.annexes.iter().filter(|(key, _)| is_changed(key));
+    changed.annexes = annexes.map(|(key, annex)| (key.clone(), annex.clone())).collect();
     let tenant = || ObjectKey { kind: ObjectKind::Tenant, id: String::new() };
     let root = match tree::parse(&write(&changed).yaml) {
         Ok(root) => root,
@@ -118,7 +120,9 @@ impl Sections {
                 return Some((of.clone(), rest.trim_start_matches('.')));
             }
             let named = rest.strip_prefix('.')?;
-            keys.iter().find(|of| of.id == named).map(|of| (of.clone(), ""))
+            let behind = |of: &ObjectKey| named.strip_prefix(of.id.as_str())?.strip_prefix('.');
+            let exact = keys.iter().find(|of| of.id == named).map(|of| (of.clone(), ""));
+            exact.or_else(|| keys.iter().find_map(|of| Some((of.clone(), behind(of)?))))
         })
     }
 }
@@ -172,6 +176,9 @@ fn section(object: &Object) -> Option<&'static str> {
         Object::IvrProfile(_) => "ivr_profiles",
         Object::StatisticDefinition(_) => "statistic_definitions",
         Object::Transaction(_) => "transactions",
+        Object::AccessGroup(_) => "access_groups",
+        Object::Role(_) => "roles",
+        Object::Folder(_) => "folders",
     })
 }
 

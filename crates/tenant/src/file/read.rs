@@ -10,6 +10,7 @@ use contracts::provisioning::{
 };
 
 use super::action_codes;
+use super::annexes;
 use super::attributes;
 use super::campaigns;
 use super::capacity;
@@ -21,11 +22,12 @@ use super::headers;
 use super::ivr_profiles;
 use super::location;
 use super::lookup;
+use super::permissions;
 use super::sign_in;
 use super::statistic_definitions;
 use super::stir;
 use super::transactions;
-use super::tree::{Node, Value, flag, list, number, text, texts};
+use super::tree::{Node, Value, flag, list, number, short, text, texts};
 use super::{BrokenRule, Fault, access};
 
 /// What a tenant speaks without a setting, the most wanted first.
@@ -61,6 +63,7 @@ pub(super) fn objects(root: &Node, documents: &mut Documents<'_>, faults: &mut V
     reader.dialling(root);
     reader.groups_and_codes(root);
     reader.further(root);
+    annexes::read(root, &mut reader.objects);
     Read { objects: reader.objects, lines: reader.lines }
 }
 
@@ -132,14 +135,14 @@ impl Reader<'_> {
 
     fn names_and_files(&mut self, root: &Node, documents: &mut Documents<'_>) {
         for (index, item) in list(root, "skills").iter().enumerate() {
-            if let Some(name) = item.text()
+            if let Some(name) = short(item, "name")
                 && self.first(ObjectKind::Skill, name, item.line, format!("skills[{index}]"))
             {
                 self.objects.skills.push(Skill { name: name.to_owned() });
             }
         }
         for entry in root.get("prompts").map(Node::entries).unwrap_or_default() {
-            if let Some(file) = entry.node.text()
+            if let Some(file) = short(&entry.node, "file")
                 && self.first(ObjectKind::Prompt, &entry.key, entry.line, format!("prompts.{}", entry.key))
             {
                 self.objects.prompts.push(Prompt { name: entry.key.clone(), file: file.to_owned() });
@@ -147,7 +150,7 @@ impl Reader<'_> {
         }
         for entry in root.get("applications").map(Node::entries).unwrap_or_default() {
             let key = format!("applications.{}", entry.key);
-            let Some(file) = entry.node.text() else { continue };
+            let Some(file) = short(&entry.node, "file") else { continue };
             if !self.first(ObjectKind::Application, &entry.key, entry.line, key.clone()) {
                 continue;
             }
@@ -189,7 +192,7 @@ impl Reader<'_> {
             self.dn(item, format!("services[{index}]"), kind);
         }
         for (index, item) in list(root, "queues").iter().enumerate() {
-            if let Some(name) = item.text()
+            if let Some(name) = short(item, "name")
                 && self.first(ObjectKind::Dn, name, item.line, format!("queues[{index}]"))
             {
                 self.objects.dns.push(Dn { number: name.to_owned(), kind: DnKind::VirtualQueue });
@@ -376,6 +379,9 @@ impl Reader<'_> {
         self.section(root, "statistic_definitions", statistic_definitions::statistic_definition);
         self.section(root, "capacity_rules", capacity::capacity_rule);
         self.section(root, "transactions", transactions::transaction);
+        self.section(root, "access_groups", permissions::access_group);
+        self.section(root, "roles", permissions::role);
+        self.section(root, "folders", permissions::folder);
     }
 
     /// The objects of a section that is a list.

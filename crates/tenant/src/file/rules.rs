@@ -1,6 +1,7 @@
 //! Checks between objects: every referenced name exists, and names that must be unique are unique.
 
 mod action_codes;
+mod annexes;
 mod attributes;
 mod campaigns;
 mod capacity;
@@ -9,6 +10,7 @@ mod dn_groups;
 mod groups;
 mod ivr_profiles;
 mod lookup;
+mod permissions;
 mod statistic_definitions;
 mod transactions;
 mod trunks;
@@ -56,6 +58,10 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.statistic_definitions();
     rules.capacity_rules();
     rules.transactions();
+    rules.access_groups();
+    rules.roles();
+    rules.folders();
+    rules.annexes();
 }
 
 /// Adds the settings of the file that have no effect, or another one than is expected.

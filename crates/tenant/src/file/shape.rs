@@ -28,7 +28,33 @@ pub(super) enum Shape {
     Named { of: &'static Shape, max: usize },
     /// A map with these keys.
     Record(&'static [Field]),
+    /// An object: a map with these keys and those of [`ANNEX`].
+    Object(&'static [Field]),
+    /// An object that is one value, or a map with that value under `key` and the keys of [`ANNEX`].
+    ShortObject { value: &'static Shape, key: &'static str, doc: &'static str },
 }
+
+/// The most sections of an object's own properties, and the most keys of one.
+const SECTIONS_MAX: usize = 50;
+const KEYS_MAX: usize = 200;
+
+static PROPERTY: Shape = Shape::Text { max: 1_024 };
+static PROPERTIES: Shape = Shape::Named { of: &PROPERTY, max: KEYS_MAX };
+static SECTIONS: Shape = Shape::Named { of: &PROPERTIES, max: SECTIONS_MAX };
+
+/// What any object may have besides the keys of its kind.
+pub(super) static ANNEX: [Field; 2] = [
+    field("folder", Need::Optional, &NAME, "The folder in which it is, by its path in `folders`. Without it in none."),
+    USER_PROPERTIES,
+];
+
+/// The own properties alone, of what is in no folder of its own.
+pub(super) const USER_PROPERTIES: Field = field(
+    "user_properties",
+    Need::Optional,
+    &SECTIONS,
+    "Texts of your own by section and key, as {TServer: {wrap-up-time: \"30\"}}: programs of others read them.",
+);
 
 /// The name of something.
 pub(super) const NAME: Shape = Shape::Text { max: 255 };
@@ -84,7 +110,15 @@ pub(super) fn check(node: &Node, shape: &Shape, at: &str, faults: &mut Vec<Fault
             check_choice(node, at, faults);
         }
         Shape::Named { of, max } => check_named(node, of, *max, at, faults),
-        Shape::Record(fields) => check_record(node, fields, at, faults),
+        Shape::Record(fields) => check_record(node, &[fields], at, faults),
+        Shape::Object(fields) => check_record(node, &[fields, &ANNEX], at, faults),
+        &Shape::ShortObject { value, key, doc } => {
+            if matches!(node.value, Value::Map(_)) {
+                check_record(node, &[&[field(key, Need::Required, value, doc)], &ANNEX], at, faults);
+            } else {
+                check(node, value, at, faults);
+            }
+        }
     }
 }
 
@@ -151,22 +185,23 @@ fn check_named(node: &Node, of: &Shape, max: usize, at: &str, faults: &mut Vec<F
     }
 }
 
-fn check_record(node: &Node, fields: &[Field], at: &str, faults: &mut Vec<Fault>) {
+fn check_record(node: &Node, fields: &[&[Field]], at: &str, faults: &mut Vec<Fault>) {
+    let fields = || fields.iter().copied().flatten();
     let Value::Map(entries) = &node.value else {
         return fault(faults, node.line, at, wrong_type("map", "a map", node));
     };
     for entry in entries {
-        match fields.iter().find(|field| field.key == entry.key) {
+        match fields().find(|field| field.key == entry.key) {
             Some(field) => check(&entry.node, field.shape, &join(at, field.key), faults),
             None => {
-                let known: Vec<_> = fields.iter().map(|field| field.key).collect();
+                let known: Vec<_> = fields().map(|field| field.key).collect();
                 let words = format!("there is no such key; the keys here are {}", known.join(", "));
                 let rule = BrokenRule::new(FaultCode::UnknownField, words);
                 fault(faults, entry.line, &join(at, &entry.key), rule);
             }
         }
     }
-    for field in fields.iter().filter(|field| field.need == Need::Required) {
+    for field in fields().filter(|field| field.need == Need::Required) {
         if node.get(field.key).is_none() {
             fault(faults, node.line, &join(at, field.key), BrokenRule::needed());
         }
@@ -213,18 +248,23 @@ pub(super) fn schema(shape: &Shape) -> Json {
         Shape::Named { of, max } => {
             json!({ "type": "object", "additionalProperties": schema(of), "maxProperties": max })
         }
-        Shape::Record(fields) => {
-            let properties: Map<String, Json> = fields
-                .iter()
-                .map(|field| {
-                    let mut described = schema(field.shape);
-                    described["description"] = json!(field.doc);
-                    (field.key.to_owned(), described)
-                })
-                .collect();
-            let required: Vec<_> =
-                fields.iter().filter(|field| field.need == Need::Required).map(|field| field.key).collect();
-            json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+        Shape::Record(fields) => record_schema(&[fields]),
+        Shape::Object(fields) => record_schema(&[fields, &ANNEX]),
+        &Shape::ShortObject { value, key, doc } => {
+            let whole = record_schema(&[&[field(key, Need::Required, value, doc)], &ANNEX]);
+            json!({ "anyOf": [schema(value), whole] })
         }
     }
+}
+
+fn record_schema(fields: &[&[Field]]) -> Json {
+    let fields = || fields.iter().copied().flatten();
+    let described = |field: &Field| {
+        let mut described = schema(field.shape);
+        described["description"] = json!(field.doc);
+        (field.key.to_owned(), described)
+    };
+    let properties: Map<String, Json> = fields().map(described).collect();
+    let required: Vec<_> = fields().filter(|field| field.need == Need::Required).map(|field| field.key).collect();
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }

@@ -21,7 +21,7 @@ static FILTER: Shape = Shape::Text { max: stats::filter::TEXT_MAX };
 static DESCRIPTION: Shape = Shape::Text { max: 1_024 };
 
 static STATISTIC_DEFINITION_LIST: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("name", Required, &NAME, "Its name."),
         field("category", Required, &NAME, "How the value is computed from actions, as TotalNumber."),
         field("subject", Required, &NAME, "What is counted: DNAction, or AgentStatus for the status of an agent."),

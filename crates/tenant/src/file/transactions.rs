@@ -14,7 +14,7 @@ const TRANSACTIONS_MAX: usize = 1_000;
 static TYPE: Shape = Shape::OneOf(TransactionType::NAMES);
 
 static TRANSACTION_LIST: Shape = Shape::List {
-    of: &Shape::Record(&[
+    of: &Shape::Object(&[
         field("name", Required, &NAME, "Its name; no two have the same, of whatever type."),
         field("type", Required, &TYPE, "What it is. Lists are a section of their own."),
         field("alias", Optional, &NAME, "What programs call it; without it its name."),

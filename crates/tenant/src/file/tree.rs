@@ -150,6 +150,11 @@ pub(super) fn text(node: &Node, key: &str) -> Option<String> {
     node.get(key)?.text().map(str::to_owned)
 }
 
+/// The value of an entry that is one text, or a map with that text under a key.
+pub(super) fn short<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
+    node.text().or_else(|| node.get(key)?.text())
+}
+
 /// The texts of a list that stands under a key.
 pub(super) fn texts(node: &Node, key: &str) -> Vec<String> {
     list(node, key).iter().filter_map(|item| item.text().map(str::to_owned)).collect()

@@ -4,11 +4,13 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use contracts::provisioning::{
-    AgentRules, DiversionForm, DnKind, DtmfForm, Encryption, Person, Secret, Tenant, TenantObjects, Trunk,
+    AgentRules, DiversionForm, DnKind, DtmfForm, Encryption, ObjectKey, ObjectKind, Person, Secret, Tenant,
+    TenantObjects, Trunk,
 };
 
 use super::access;
 use super::action_codes;
+use super::annexes::{self, onto, short_entry};
 use super::attributes;
 use super::campaigns;
 use super::capacity;
@@ -19,6 +21,7 @@ use super::headers;
 use super::ivr_profiles;
 use super::location;
 use super::lookup;
+use super::permissions;
 use super::scalar::{flow, optional, text};
 use super::sign_in;
 use super::statistic_definitions;
@@ -38,13 +41,17 @@ pub struct Exported {
 pub fn write(objects: &TenantObjects) -> Exported {
     let mut yaml = String::new();
     head(&mut yaml, &objects.tenant);
-    names(&mut yaml, "skills", objects.skills.iter().map(|skill| skill.name.as_str()));
-    section(&mut yaml, "prompts", objects.prompts.iter().map(|p| format!("{}: {}", text(&p.name), text(&p.file))));
+    own_properties(&mut yaml, objects);
+    names(&mut yaml, "skills", objects.skills.iter().map(|skill| named(objects, ObjectKind::Skill, &skill.name)));
+    let filed = |kind: ObjectKind, name: &str, file: &str| {
+        format!("{}: {}", text(name), short_entry(objects, kind, name, ("file", file)))
+    };
+    section(&mut yaml, "prompts", objects.prompts.iter().map(|p| filed(ObjectKind::Prompt, &p.name, &p.file)));
     let path = |name: &str| format!("applications/{}.scxml", file_name(name));
     section(
         &mut yaml,
         "applications",
-        objects.applications.iter().map(|a| format!("{}: {}", text(&a.name), text(&path(&a.name)))),
+        objects.applications.iter().map(|a| filed(ObjectKind::Application, &a.name, &path(&a.name))),
     );
     dns(&mut yaml, objects);
     section(
@@ -53,57 +60,111 @@ pub fn write(objects: &TenantObjects) -> Exported {
         objects.places.iter().map(|place| {
             let more =
                 location::line(place.location.as_ref()) + &optional("capacity_rule", place.capacity_rule.as_deref());
-            format!("- {{name: {}, dns: {}{more}}}", text(&place.name), flow(place.dns.iter().map(String::as_str)))
+            let line =
+                format!("- {{name: {}, dns: {}{more}}}", text(&place.name), flow(place.dns.iter().map(String::as_str)));
+            onto(objects, ObjectKind::Place, &place.name, line)
         }),
     );
-    section(&mut yaml, "people", objects.people.iter().map(person));
+    let people = objects.people.iter().map(|one| onto(objects, ObjectKind::Person, &one.user_name, person(one)));
+    section(&mut yaml, "people", people);
     section(
         &mut yaml,
         "numbers",
         objects.numbers.iter().map(|n| {
             let hours = optional("schedule", n.schedule.as_deref()) + &optional("closed_dn", n.closed_dn.as_deref());
-            format!("- {{number: {}, name: {}, dn: {}{hours}}}", text(&n.number), text(&n.name), text(&n.dn))
+            let line =
+                format!("- {{number: {}, name: {}, dn: {}{hours}}}", text(&n.number), text(&n.name), text(&n.dn));
+            onto(objects, ObjectKind::Number, &n.number, line)
         }),
     );
-    section(&mut yaml, "trunks", objects.trunks.iter().map(trunk));
+    let trunks = objects.trunks.iter().map(|one| onto(objects, ObjectKind::Trunk, &one.name, trunk(one)));
+    section(&mut yaml, "trunks", trunks);
     section(
         &mut yaml,
         "feature_codes",
         objects.feature_codes.iter().map(|code| {
-            format!("- {{code: {}, action: {}, ask_pin: {}}}", text(&code.code), code.action.as_str(), code.ask_pin)
+            let (action, ask_pin) = (code.action.as_str(), code.ask_pin);
+            let line = format!("- {{code: {}, action: {action}, ask_pin: {ask_pin}}}", text(&code.code));
+            onto(objects, ObjectKind::FeatureCode, &code.code, line)
         }),
     );
     let (schedules, rules) = dialling::lines(objects);
     section(&mut yaml, "schedules", schedules.into_iter());
     section(&mut yaml, "dial_rules", rules.into_iter());
-    section(&mut yaml, "clients", objects.clients.iter().map(access::client_line));
-    section(&mut yaml, "agent_groups", objects.agent_groups.iter().map(groups::agent_group_line));
-    section(&mut yaml, "action_codes", objects.action_codes.iter().map(action_codes::action_code_line));
-    section(&mut yaml, "lists", objects.lists.iter().map(lookup::lookup_list_line));
-    section(
-        &mut yaml,
-        "business_attributes",
-        objects.business_attributes.iter().map(attributes::business_attribute_line),
-    );
-    section(&mut yaml, "place_groups", objects.place_groups.iter().map(groups::place_group_line));
-    further(&mut yaml, objects);
+    documents_of_kinds(&mut yaml, objects);
     let documents = objects.applications.iter().map(|a| (PathBuf::from(path(&a.name)), a.document.clone()));
     Exported { yaml, documents: documents.collect() }
 }
 
-fn further(yaml: &mut String, objects: &TenantObjects) {
-    section(yaml, "dn_groups", objects.dn_groups.iter().map(dn_groups::dn_group_line));
-    section(yaml, "calling_lists", objects.calling_lists.iter().map(campaigns::calling_list_line));
-    section(yaml, "campaigns", objects.campaigns.iter().map(campaigns::campaign_line));
-    section(yaml, "campaign_groups", objects.campaign_groups.iter().map(campaigns::campaign_group_line));
-    section(yaml, "ivr_profiles", objects.ivr_profiles.iter().map(ivr_profiles::ivr_profile_line));
-    section(
-        yaml,
-        "statistic_definitions",
-        objects.statistic_definitions.iter().map(statistic_definitions::statistic_definition_line),
-    );
-    section(yaml, "transactions", objects.transactions.iter().map(transactions::transaction_line));
-    section(yaml, "capacity_rules", objects.capacity_rules.iter().map(capacity::capacity_rule_line));
+/// The sections of clients and of the kinds that are one document each.
+fn documents_of_kinds(yaml: &mut String, all: &TenantObjects) {
+    let clients = all.clients.iter().map(|o| onto(all, ObjectKind::Client, &o.id, access::client_line(o)));
+    section(yaml, "clients", clients);
+    let groups =
+        all.agent_groups.iter().map(|o| onto(all, ObjectKind::AgentGroup, &o.name, groups::agent_group_line(o)));
+    section(yaml, "agent_groups", groups);
+    let codes =
+        all.action_codes.iter().map(|o| onto(all, ObjectKind::ActionCode, &o.code, action_codes::action_code_line(o)));
+    section(yaml, "action_codes", codes);
+    section(yaml, "lists", all.lists.iter().map(|o| onto(all, ObjectKind::List, &o.name, lookup::lookup_list_line(o))));
+    let attribute = attributes::business_attribute_line;
+    let attributes =
+        all.business_attributes.iter().map(|o| onto(all, ObjectKind::BusinessAttribute, &o.name, attribute(o)));
+    section(yaml, "business_attributes", attributes);
+    let places =
+        all.place_groups.iter().map(|o| onto(all, ObjectKind::PlaceGroup, &o.name, groups::place_group_line(o)));
+    section(yaml, "place_groups", places);
+    further(yaml, all);
+}
+
+/// Those of the kinds that are neither calls' nor agents' own.
+fn further(yaml: &mut String, all: &TenantObjects) {
+    let group = dn_groups::dn_group_line;
+    section(yaml, "dn_groups", all.dn_groups.iter().map(|o| onto(all, ObjectKind::DnGroup, &o.name, group(o))));
+    let list = campaigns::calling_list_line;
+    let lists = all.calling_lists.iter().map(|o| onto(all, ObjectKind::CallingList, &o.name, list(o)));
+    section(yaml, "calling_lists", lists);
+    let campaign = campaigns::campaign_line;
+    section(yaml, "campaigns", all.campaigns.iter().map(|o| onto(all, ObjectKind::Campaign, &o.name, campaign(o))));
+    let group = campaigns::campaign_group_line;
+    let groups = all.campaign_groups.iter().map(|o| onto(all, ObjectKind::CampaignGroup, &o.name, group(o)));
+    section(yaml, "campaign_groups", groups);
+    let profile = ivr_profiles::ivr_profile_line;
+    let profiles = all.ivr_profiles.iter().map(|o| onto(all, ObjectKind::IvrProfile, &o.name, profile(o)));
+    section(yaml, "ivr_profiles", profiles);
+    let statistic = statistic_definitions::statistic_definition_line;
+    let statistics = all.statistic_definitions.iter();
+    let statistics = statistics.map(|o| onto(all, ObjectKind::StatisticDefinition, &o.name, statistic(o)));
+    section(yaml, "statistic_definitions", statistics);
+    let transaction = transactions::transaction_line;
+    let transactions = all.transactions.iter().map(|o| onto(all, ObjectKind::Transaction, &o.name, transaction(o)));
+    section(yaml, "transactions", transactions);
+    let rule = capacity::capacity_rule_line;
+    let rules = all.capacity_rules.iter().map(|o| onto(all, ObjectKind::CapacityRule, &o.name, rule(o)));
+    section(yaml, "capacity_rules", rules);
+    let group = permissions::access_group_line;
+    let groups = all.access_groups.iter().map(|o| onto(all, ObjectKind::AccessGroup, &o.name, group(o)));
+    section(yaml, "access_groups", groups);
+    section(yaml, "roles", all.roles.iter().map(|o| onto(all, ObjectKind::Role, &o.name, permissions::role_line(o))));
+    let folders = all.folders.iter().map(|o| onto(all, ObjectKind::Folder, &o.path, permissions::folder_line(o)));
+    section(yaml, "folders", folders);
+}
+
+/// Those of the tenant itself.
+fn own_properties(yaml: &mut String, objects: &TenantObjects) {
+    if let Some(annex) = objects.annexes.get(&ObjectKey { kind: ObjectKind::Tenant, id: String::new() }) {
+        if let Some(folder) = &annex.folder {
+            let _ = writeln!(yaml, "folder: {}", text(folder));
+        }
+        if !annex.user_properties.is_empty() {
+            let _ = writeln!(yaml, "user_properties: {}", annexes::properties(annex));
+        }
+    }
+}
+
+/// An object that is its name alone.
+fn named(objects: &TenantObjects, kind: ObjectKind, name: &str) -> String {
+    short_entry(objects, kind, name, ("name", name))
 }
 
 fn head(yaml: &mut String, tenant: &Tenant) {
@@ -163,6 +224,7 @@ fn dns(yaml: &mut String, objects: &TenantObjects) {
     let (mut phones, mut points, mut services, mut queues) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for dn in &objects.dns {
         let number = text(&dn.number);
+        let of = |line: String| onto(objects, ObjectKind::Dn, &dn.number, line);
         match &dn.kind {
             DnKind::Extension {
                 password,
@@ -178,20 +240,20 @@ fn dns(yaml: &mut String, objects: &TenantObjects) {
                 more.extend(direct_media.then_some(DIRECT));
                 more.push_str(&encryption(*secured));
                 more.push_str(&location::line(at.as_deref()));
-                phones.push(format!("- {{number: {number}, password: {}{more}}}", text(password.reveal())));
+                phones.push(of(format!("- {{number: {number}, password: {}{more}}}", text(password.reveal()))));
             }
             DnKind::RoutePoint { application, default_dn, service_level_s, short_abandon_s, wrap_up_s } => {
                 let default = optional("default_dn", default_dn.as_deref());
                 let mut level = format!(", service_level_s: {service_level_s}, short_abandon_s: {short_abandon_s}");
                 level.extend(wrap_up_s.map(|s| format!(", wrap_up_s: {s}")));
-                points.push(format!("- {{number: {number}, application: {}{default}{level}}}", text(application)));
+                points.push(of(format!("- {{number: {number}, application: {}{default}{level}}}", text(application))));
             }
-            DnKind::Echo => services.push(format!("- {{number: {number}, type: echo}}")),
+            DnKind::Echo => services.push(of(format!("- {{number: {number}, type: echo}}"))),
             DnKind::Announcement { prompts } => {
                 let prompts = flow(prompts.iter().map(String::as_str));
-                services.push(format!("- {{number: {number}, type: announcement, prompts: {prompts}}}"));
+                services.push(of(format!("- {{number: {number}, type: announcement, prompts: {prompts}}}")));
             }
-            DnKind::VirtualQueue => queues.push(dn.number.as_str()),
+            DnKind::VirtualQueue => queues.push(named(objects, ObjectKind::Dn, &dn.number)),
         }
     }
     section(yaml, "phones", phones.into_iter());
@@ -322,10 +384,11 @@ fn section(yaml: &mut String, key: &str, lines: impl Iterator<Item = String>) {
     }
 }
 
-fn names<'a>(yaml: &mut String, key: &str, names: impl Iterator<Item = &'a str>) {
-    let list = flow(names);
-    if list != "[]" {
-        let _ = writeln!(yaml, "\n{key}: {list}");
+/// Entries that are written already, on one line.
+fn names(yaml: &mut String, key: &str, names: impl Iterator<Item = String>) {
+    let names: Vec<_> = names.collect();
+    if !names.is_empty() {
+        let _ = writeln!(yaml, "\n{key}: [{}]", names.join(", "));
     }
 }
 

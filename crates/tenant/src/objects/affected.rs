@@ -1,17 +1,18 @@
 //! Which rules a change would break, judged by a part of the tenant: the objects that change, those whose rules depend on them, and what
 //! these refer to. The rules are those of the whole tenant, and so are the faults that they find.
 
+mod access_groups;
 mod circles;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use call::dial_plan::Pattern;
-use contracts::provisioning::{Application, DialAction, Object, ObjectKey, ObjectKind, TenantObjects};
+use contracts::provisioning::{Application, DialAction, Object, ObjectAnnex, ObjectKey, ObjectKind, TenantObjects};
 use infra::ObjectChange;
 
 use super::ObjectFault;
 use super::indexed::{IndexedTenant, Slot};
-use super::ties::{TieMark, marks};
+use super::ties::{TieMark, annex_marks, marks};
 use crate::file::{self, object_faults};
 
 /// The kinds of which no object may have a number that an emergency call has.
@@ -46,6 +47,8 @@ struct ChangedTenant<'a> {
     held: &'a IndexedTenant,
     /// New objects have the numbers that they would get.
     changed: BTreeMap<Slot, Sides<'a>>,
+    /// The annexes that changes give, of objects that are there after them.
+    annexes: BTreeMap<Slot, &'a ObjectAnnex>,
     /// The DNs that come, by their numbers.
     new_dns: HashMap<&'a str, &'a Object>,
 }
@@ -90,22 +93,29 @@ impl<'a> Sides<'a> {
 
 impl<'a> ChangedTenant<'a> {
     fn of(held: &'a IndexedTenant, changes: &'a [ObjectChange]) -> Self {
-        let one = |(next, change): (Slot, &'a ObjectChange)| {
-            let (key, after) = match change {
-                ObjectChange::Put(object) => (object.key(), Some(object)),
-                ObjectChange::Delete(key) => (key.clone(), None),
+        let (mut changed, mut annexes) = (BTreeMap::new(), BTreeMap::new());
+        let mut slots: HashMap<ObjectKey, Slot> = HashMap::new();
+        for (next, change) in (held.next_slot()..).zip(changes) {
+            let key = change.key();
+            let slot = slots.get(&key).copied().or_else(|| held.slot(&key)).unwrap_or(next);
+            let before = held.object(slot);
+            let after = match change {
+                ObjectChange::Put(object) => Some(object),
+                ObjectChange::Annex(_, annex) => {
+                    annexes.insert(slot, annex);
+                    changed.get(&slot).and_then(|sides: &Sides<'a>| sides.after).or(before)
+                }
+                ObjectChange::Delete(_) => None,
             };
-            let slot = held.slot(&key);
-            let before = slot.and_then(|slot| held.object(slot));
-            (slot.unwrap_or(next), Sides { before, after })
-        };
-        let changed: BTreeMap<Slot, Sides<'a>> = (held.next_slot()..).zip(changes).map(one).collect();
+            slots.insert(key, slot);
+            changed.insert(slot, Sides { before, after });
+        }
         let new = changed.values().filter(|sides| sides.before.is_none()).filter_map(|sides| sides.after);
         let new_dns = new.filter_map(|object| match object {
             Object::Dn(dn) => Some((dn.number.as_str(), object)),
             _ => None,
         });
-        Self { held, new_dns: new_dns.collect(), changed }
+        Self { held, new_dns: new_dns.collect(), changed, annexes }
     }
 
     /// The object of a number on a side.
@@ -114,6 +124,12 @@ impl<'a> ChangedTenant<'a> {
             Some(sides) => sides.at(side),
             None => self.held.object(slot),
         }
+    }
+
+    /// What the object of a number has besides the fields of its kind, on a side.
+    fn annex(&self, slot: Slot, side: ChangeSide) -> Option<&'a ObjectAnnex> {
+        let given = self.annexes.get(&slot).copied().filter(|_| side == ChangeSide::After);
+        given.or_else(|| self.held.annex_at(slot))
     }
 
     /// The object of a number, twice if it changes.
@@ -133,8 +149,14 @@ impl<'a> ChangedTenant<'a> {
             }
             other => other.clone(),
         };
-        let objects = slots.iter().filter_map(|slot| self.object(*slot, side)).map(light);
-        file::gathered(self.held.tenant().clone(), objects)
+        let objects = slots.iter().filter_map(|slot| self.object(*slot, side));
+        let mut part = file::gathered(self.held.tenant().clone(), objects.map(light));
+        for slot in slots {
+            if let (Some(object), Some(annex)) = (self.object(*slot, side), self.annex(*slot, side)) {
+                part.put_annex(object.key(), annex.clone());
+            }
+        }
+        part
     }
 }
 
@@ -154,6 +176,7 @@ impl ChangedTenant<'_> {
         looked.extend(self.emergency_rules());
         looked.extend(self.people_with_pins());
         looked.extend(self.around_circles());
+        looked.extend(self.around_access_groups());
         let objects = looked.iter().flat_map(|slot| self.both(*slot));
         let spellings: Vec<Slot> = objects.flat_map(|object| self.held.spellings(&object.key())).collect();
         looked.extend(spellings);
@@ -225,6 +248,13 @@ impl ChangedTenant<'_> {
     /// whoever is deleted and is named by a group brings everybody whom that group names.
     fn beside(&self, looked: &BTreeSet<Slot>) -> BTreeSet<Slot> {
         let mut beside = BTreeSet::new();
+        for slot in looked {
+            let annexes =
+                [ChangeSide::Before, ChangeSide::After].into_iter().filter_map(|side| self.annex(*slot, side));
+            for folder in annexes.flat_map(annex_marks).filter_map(|mark| mark.named()) {
+                beside.extend(self.held.slot(&folder));
+            }
+        }
         let mut emergencies = Vec::new();
         let (mut has_people, mut has_emergencies) = (false, false);
         for object in looked.iter().flat_map(|slot| self.both(*slot)) {

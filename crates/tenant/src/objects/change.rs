@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::provisioning::{Object, ObjectKey, Secret, TenantObjects};
+use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, Secret, TenantObjects};
 use infra::{ChangeNote, HistoryEntry, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 use tokio::task::spawn_blocking;
@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 use super::held::HeldTenants;
 use super::indexed::IndexedTenant;
 use super::plan::plan;
+use super::rights::CallerRights;
 use super::{ChangeRefusal, ObjectEdit};
 use crate::file;
 
@@ -31,6 +32,8 @@ pub struct Batch {
     pub passwords_max: usize,
     /// Whether the outcome has the documents of the objects that change.
     pub with_documents: bool,
+    /// The user name of the person whose rights limit the batch; none for roles, programs and who runs the installation.
+    pub person: Option<String>,
 }
 
 /// An object that a batch changes, as it was and as it is, or would be in a trial: documents without secrets, none where it does not exist.
@@ -133,27 +136,28 @@ enum PlannedRevision {
 
 impl Planned {
     fn of(held: &IndexedTenant, batch: &Batch) -> Result<Self, ChangeRefusal> {
-        let changes = plan(held, &batch.edits)?;
+        let rights = batch.person.as_ref().map(|user| CallerRights::of(held, user));
+        let changes = plan(held, &batch.edits, rights.as_ref())?;
         let given = changes.iter().filter(|change| has_password(change)).count();
         if given > batch.passwords_max {
             return Err(ChangeRefusal::ManyPasswords { given, most: batch.passwords_max });
         }
-        let by_key: HashMap<ObjectKey, &ObjectChange> = changes.iter().map(|change| (key_of(change), change)).collect();
+        let by_key: HashMap<ObjectKey, &ObjectChange> = changes.iter().map(|change| (change.key(), change)).collect();
         let one = |edit: &ObjectEdit| {
             let present = held.revision_of(&edit.key);
             let revision = match by_key.get(&edit.key) {
-                Some(ObjectChange::Put(_)) if !batch.is_trial => PlannedRevision::OfBatch,
+                Some(ObjectChange::Put(_) | ObjectChange::Annex(..)) if !batch.is_trial => PlannedRevision::OfBatch,
                 // In a trial the object stays at the revision that it has, if it has one.
-                Some(ObjectChange::Put(_)) | None => PlannedRevision::Is(present),
+                Some(ObjectChange::Put(_) | ObjectChange::Annex(..)) | None => PlannedRevision::Is(present),
                 Some(ObjectChange::Delete(_)) => PlannedRevision::Is(None),
             };
             (edit.key.clone(), revision)
         };
         let objects = batch.edits.iter().map(one).collect();
         let documents = if batch.with_documents { documents(held, &changes) } else { Vec::new() };
-        let before = changes.iter().filter(|change| has_secrets(change)).filter_map(|change| held.get(&key_of(change)));
+        let before = changes.iter().filter(|change| has_secrets(change)).filter_map(|change| held.get(&change.key()));
         let with_secrets_before = file::gathered(held.tenant().clone(), before.cloned());
-        let outcome = PlannedOutcome { objects, changed: changes.len(), documents };
+        let outcome = PlannedOutcome { objects, changed: by_key.len(), documents };
         Ok(Self { at: held.revision(), changes, with_secrets_before, outcome })
     }
 }
@@ -216,27 +220,37 @@ async fn leave_unchanged(
         return Ok(true);
     }
     let shared = held.fresh(store, tenant).await?.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
-    let look = move |held: &IndexedTenant| plan(held, &edits).is_ok_and(|changes| changes.is_empty());
+    let look = move |held: &IndexedTenant| plan(held, &edits, None).is_ok_and(|changes| changes.is_empty());
     shared.look(look).await.ok_or(ChangeRefusal::NoTurn)
 }
 
 fn documents(held: &IndexedTenant, changes: &[ObjectChange]) -> Vec<ChangedDocuments> {
+    let given: HashMap<ObjectKey, &ObjectAnnex> = changes.iter().filter_map(given_annex).collect();
+    let mut told = HashSet::new();
     let one = |change: &ObjectChange| {
-        let key = key_of(change);
-        let before = held.get(&key).cloned().map(|object| super::shown(object, &[]));
+        let key = change.key();
+        // An object and its annex are told together: the object comes first.
+        if !told.insert(key.clone()) {
+            return None;
+        }
+        let (present, annex) = (held.get(&key), held.annex(&key));
+        let before = present.cloned().map(|object| super::shown(object, annex, &[]));
         let after = match change {
-            ObjectChange::Put(object) => Some(super::shown(object.clone(), &[])),
+            ObjectChange::Put(object) => Some(object),
+            ObjectChange::Annex(..) => present,
             ObjectChange::Delete(_) => None,
         };
-        ChangedDocuments { key, before, after }
+        let annex = given.get(&key).copied().or(annex);
+        let after = after.cloned().map(|object| super::shown(object, annex, &[]));
+        Some(ChangedDocuments { key, before, after })
     };
-    changes.iter().map(one).collect()
+    changes.iter().filter_map(one).collect()
 }
 
-fn key_of(change: &ObjectChange) -> ObjectKey {
+fn given_annex(change: &ObjectChange) -> Option<(ObjectKey, &ObjectAnnex)> {
     match change {
-        ObjectChange::Put(object) => object.key(),
-        ObjectChange::Delete(key) => key.clone(),
+        ObjectChange::Annex(key, annex) => Some((key.clone(), annex)),
+        _ => None,
     }
 }
 
@@ -341,7 +355,7 @@ mod tests {
     }
 
     fn batch(edits: Vec<ObjectEdit>, is_trial: bool) -> Arc<Batch> {
-        Arc::new(Batch { edits, is_trial, passwords_max: 50, with_documents: false })
+        Arc::new(Batch { edits, is_trial, passwords_max: 50, with_documents: false, person: None })
     }
 
     #[tokio::test]

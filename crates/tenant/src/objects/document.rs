@@ -1,8 +1,9 @@
 //! JSON documents of callers to objects: merged into the present one, with every fault by field, and never with a value in a message.
 
-use contracts::provisioning::{DnKind, FaultCode, Object, ObjectKey, ObjectKind, Privilege, Secret};
+use contracts::provisioning::{DnKind, FaultCode, Object, ObjectAnnex, ObjectKey, ObjectKind, Privilege, Secret};
 use serde_json::{Map, Value as Json};
 
+use super::annex_document::{FieldFault, taken};
 use super::{BrokenRule, DOCUMENT_BYTES_MAX, EditAction, ObjectFault};
 use crate::file::GENERATED;
 
@@ -13,30 +14,31 @@ const KEYS_MAX: usize = 64;
 /// A text of the frame that is longer says no more than an empty one.
 const FRAME_TEXT_MAX: usize = 64;
 
-/// A field and the rule that it breaks.
-type FieldFault = (String, BrokenRule);
+/// An object, and what it has besides the fields of its kind.
+type AnnexedObject = (Object, ObjectAnnex);
 
-/// The object that an edit leads to; none if it deletes.
+/// The object that an edit leads to, with its annex; none if it deletes. The present one may have an annex, too.
 pub(super) fn edited(
     key: &ObjectKey,
     action: &EditAction,
-    present: Option<&Object>,
-) -> Result<Option<Object>, Vec<ObjectFault>> {
+    present: Option<(&Object, Option<&ObjectAnnex>)>,
+) -> Result<Option<AnnexedObject>, Vec<ObjectFault>> {
+    let held = present.map(|(object, _)| object);
     let read = match action {
         EditAction::Delete => return Ok(None),
-        EditAction::Put(document) => put(key.kind, document, present, Unknown::Refused),
-        EditAction::PutBack(document) => put(key.kind, document, present, Unknown::Ignored),
+        EditAction::Put(document) => put(key.kind, document, held, Unknown::Refused),
+        EditAction::PutBack(document) => put(key.kind, document, held, Unknown::Ignored),
         EditAction::Merge { document, fields } => merge(key.kind, document, fields, present),
     };
     let named = |(field, rule)| ObjectFault { key: key.clone(), field, rule };
-    let mut object = read.map_err(|faults| faults.into_iter().map(named).collect::<Vec<_>>())?;
+    let (mut object, annex) = read.map_err(|faults| faults.into_iter().map(named).collect::<Vec<_>>())?;
     if object.key() != *key {
         let words = format!("it is not {:?}: an object is never renamed, put a new one and delete this one", key.id);
         let rule = BrokenRule::new(FaultCode::NotRenamed, words).naming("id", key.id.as_str());
         return Err(vec![named((id_field(key.kind).to_owned(), rule))]);
     }
     complete(&mut object);
-    Ok(Some(object))
+    Ok(Some((object, annex)))
 }
 
 /// What becomes of fields that the object does not have.
@@ -51,21 +53,23 @@ fn put(
     document: &str,
     present: Option<&Object>,
     unknown: Unknown,
-) -> Result<Object, Vec<FieldFault>> {
-    let mut object = read(kind, &parsed(document)?, unknown)?;
+) -> Result<AnnexedObject, Vec<FieldFault>> {
+    let mut document = parsed(document)?;
+    let annex = taken(&mut document)?;
+    let mut object = read(kind, &document, unknown)?;
     if let Some(present) = present {
         object.keep_secrets(present, |_| false);
     }
-    Ok(object)
+    Ok((object, annex))
 }
 
 fn merge(
     kind: ObjectKind,
     document: &str,
     fields: &[String],
-    present: Option<&Object>,
-) -> Result<Object, Vec<FieldFault>> {
-    let Some(present) = present else {
+    present: Option<(&Object, Option<&ObjectAnnex>)>,
+) -> Result<AnnexedObject, Vec<FieldFault>> {
+    let Some((present, annex)) = present else {
         let rule = BrokenRule::new(FaultCode::NoObject, "there is no such object whose fields could be changed");
         return Err(vec![(String::new(), rule)]);
     };
@@ -80,20 +84,22 @@ fn merge(
         return Err(unnamed);
     }
     // Our own document: it is a map. Its secrets come after the merge, by the rule of `put`: another issuer does not get the old one's.
-    let shown = present.clone().without_secrets().to_json();
+    let shown = present.clone().without_secrets().to_json_with(annex);
     let mut merged = serde_json::from_slice::<Map<String, Json>>(&shown).unwrap_or_default();
     for field in fields {
         let path: Vec<&str> = field.split('.').collect();
         let value = path.split_first().and_then(|(first, rest)| value_at(given.get(*first)?, rest));
         set(&mut merged, &path, value.filter(|value| !value.is_null()).cloned());
     }
+    let annex = taken(&mut merged)?;
     let mut object = read(kind, &merged, Unknown::Refused)?;
     object.keep_secrets(present, |secret| fields.iter().any(|field| is_at_or_in(secret, field)));
     let now = object.to_json();
     let now = serde_json::from_slice::<Map<String, Json>>(&now).unwrap_or_default();
-    let unknown = fields.iter().filter(|field| !now.contains_key(field.split('.').next().unwrap_or_default()));
+    let is_known = |first: &str| now.contains_key(first) || ObjectAnnex::FIELDS.contains(&first);
+    let unknown = fields.iter().filter(|field| !is_known(field.split('.').next().unwrap_or_default()));
     let unknown: Vec<FieldFault> = unknown.map(|field| (field.clone(), no_such_field())).collect();
-    if unknown.is_empty() { Ok(object) } else { Err(unknown) }
+    if unknown.is_empty() { Ok((object, annex)) } else { Err(unknown) }
 }
 
 fn no_such_field() -> BrokenRule {
@@ -234,7 +240,10 @@ const fn frame_keys(kind: ObjectKind) -> &'static [&'static str] {
         | ObjectKind::CampaignGroup
         | ObjectKind::IvrProfile
         | ObjectKind::StatisticDefinition
-        | ObjectKind::Transaction => &[],
+        | ObjectKind::Transaction
+        | ObjectKind::AccessGroup
+        | ObjectKind::Role
+        | ObjectKind::Folder => &[],
     }
 }
 
@@ -313,6 +322,7 @@ pub(super) const fn id_field(kind: ObjectKind) -> &'static str {
         ObjectKind::Dn | ObjectKind::Number => "number",
         ObjectKind::Person => "user_name",
         ObjectKind::FeatureCode | ObjectKind::ActionCode => "code",
+        ObjectKind::Folder => "path",
         ObjectKind::Skill
         | ObjectKind::Prompt
         | ObjectKind::Application
@@ -331,7 +341,9 @@ pub(super) const fn id_field(kind: ObjectKind) -> &'static str {
         | ObjectKind::CampaignGroup
         | ObjectKind::IvrProfile
         | ObjectKind::StatisticDefinition
-        | ObjectKind::Transaction => "name",
+        | ObjectKind::Transaction
+        | ObjectKind::AccessGroup
+        | ObjectKind::Role => "name",
     }
 }
 
@@ -354,18 +366,18 @@ mod tests {
     }
 
     fn faults(action: EditAction) -> Vec<(String, String)> {
-        let faults = edited(&ann(), &action, Some(&stored())).unwrap_err();
+        let faults = edited(&ann(), &action, Some((&stored(), None))).unwrap_err();
         faults.into_iter().map(|fault| (fault.field, fault.rule.words)).collect()
     }
 
     #[test]
     fn a_fault_of_a_document_has_the_code_of_its_rule_and_what_is_wanted() {
         let codes = |document: &str, field: &str| {
-            let faults = edited(&ann(), &merge(document, &[field]), Some(&stored())).unwrap_err();
+            let faults = edited(&ann(), &merge(document, &[field]), Some((&stored(), None))).unwrap_err();
             faults.into_iter().map(|fault| (fault.rule.code, fault.rule.values)).collect::<Vec<_>>()
         };
         let wanted = |what: &str| vec![("wanted", what.to_owned())];
-        let names = "agent, supervisor, administrator, designer, integrator".to_owned();
+        let names = "agent, supervisor, administrator, designer, integrator, folder_administrator".to_owned();
         for (document, field, code, values) in [
             (r#"{"disabled":"x"}"#, "disabled", FaultCode::WrongType, wanted("flag")),
             (r#"{"email":1}"#, "email", FaultCode::WrongType, wanted("text")),
@@ -384,8 +396,8 @@ mod tests {
     }
 
     fn person(action: &EditAction) -> contracts::provisioning::Person {
-        match edited(&ann(), action, Some(&stored())) {
-            Ok(Some(Object::Person(person))) => *person,
+        match edited(&ann(), action, Some((&stored(), None))) {
+            Ok(Some((Object::Person(person), _))) => *person,
             other => panic!("{other:?}"),
         }
     }
@@ -419,7 +431,7 @@ mod tests {
         let secret = |upstream: &str, fields: &[&str]| {
             let document = format!(r#"{{"sign_in":{{"upstream":{upstream}}}}}"#);
             let action = merge(&document, fields);
-            let object = edited(&stored.key(), &action, Some(&stored)).unwrap().unwrap();
+            let (object, _) = edited(&stored.key(), &action, Some((&stored, None))).unwrap().unwrap();
             object.secrets().first().map(|(_, secret)| secret.reveal().to_owned())
         };
         let issuer = "sign_in.upstream.issuer";
@@ -493,6 +505,9 @@ mod tests {
             ),
             (ObjectKind::CapacityRule, r#"{"name":"r","media":{"voice":1}}"#),
             (ObjectKind::Transaction, r#"{"name":"t","type":"macro","alias":"a","sections":{"s":{"k":"v"}}}"#),
+            (ObjectKind::AccessGroup, r#"{"name":"g","people":["a"],"groups":[]}"#),
+            (ObjectKind::Role, r#"{"name":"r","people":[],"groups":["g"],"privileges":["agent"]}"#),
+            (ObjectKind::Folder, r#"{"path":"Berlin","description":"x","permissions":[]}"#),
             (ObjectKind::ActionCode, r#"{"code":"1","name":"Lunch","order":1}"#),
             (ObjectKind::Client, r#"{"id":"a","name":"A","secret":null,"grants":[],"redirect_uris":[],"scopes":[]}"#),
         ] {
@@ -523,7 +538,7 @@ mod tests {
     #[test]
     fn a_new_phone_without_a_password_gets_one() {
         let phone = EditAction::Put(r#"{"number":"7101","type":"extension"}"#.to_owned());
-        let made = edited(&key(ObjectKind::Dn, "7101"), &phone, None).unwrap().unwrap();
+        let (made, _) = edited(&key(ObjectKind::Dn, "7101"), &phone, None).unwrap().unwrap();
         assert_eq!(made.secrets(), [("password", &Secret(GENERATED.to_owned()))]);
     }
 

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use contracts::provisioning::{ObjectAnnex, ObjectKey};
 use infra::{HistoryPoint, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -75,9 +76,14 @@ impl SharedTenant {
         spawn_blocking(move || look(&shared.read().unwrap_or_else(PoisonError::into_inner))).await.ok()
     }
 
-    async fn apply(&self, changes: Vec<(ObjectChange, Revision)>, at: HistoryPoint) -> bool {
+    async fn apply(
+        &self,
+        changes: Vec<(ObjectChange, Revision)>,
+        annexes: Vec<(ObjectKey, ObjectAnnex)>,
+        at: HistoryPoint,
+    ) -> bool {
         let shared = self.0.clone();
-        let apply = move || shared.write().unwrap_or_else(PoisonError::into_inner).apply(changes, at);
+        let apply = move || shared.write().unwrap_or_else(PoisonError::into_inner).apply(changes, annexes, at);
         spawn_blocking(apply).await.is_ok()
     }
 }
@@ -281,7 +287,7 @@ fn busy() -> StoreError {
 
 #[cfg(test)]
 mod tests {
-    use contracts::provisioning::{Object, ObjectKey, ObjectKind, Skill};
+    use contracts::provisioning::{Object, ObjectKind, Skill};
 
     use super::*;
     use crate::objects::test_one_tenant::OneTenant;

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Tenant, folded_name};
+use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind, Person, Tenant, folded_name};
 use infra::{HistoryPoint, ObjectChange, Revision, VersionedObjects};
 
-use super::ties::{TieMark, marks};
+use super::ties::{TieMark, annex_marks, marks};
 use crate::file;
 
 /// Bytes of an object in memory with its names and ties, about.
@@ -26,6 +26,8 @@ pub struct IndexedTenant {
     held: BTreeMap<Slot, IndexedObject>,
     by_name: BTreeMap<NameOrder, Slot>,
     holders: HashMap<TieMark, BTreeSet<Slot>>,
+    /// Of few objects: none of them is empty.
+    annexes: BTreeMap<Slot, ObjectAnnex>,
     next: Slot,
     bytes: usize,
     /// Objects by what they count as ([`file::counted`]).
@@ -36,6 +38,24 @@ struct IndexedObject {
     /// Who reads many objects shares them.
     object: Arc<Object>,
     revision: Revision,
+}
+
+/// An object of a tenant in memory.
+#[derive(Clone, Copy)]
+pub struct HeldObject<'a> {
+    /// The object.
+    pub object: &'a Object,
+    /// What it has besides the fields of its kind.
+    pub annex: Option<&'a ObjectAnnex>,
+    /// The revision that has changed it last.
+    pub revision: Revision,
+}
+
+impl<'a> HeldObject<'a> {
+    /// The path of the folder in which it is.
+    pub fn folder(self) -> &'a str {
+        self.object.folder(self.annex)
+    }
 }
 
 /// The order of lists: kinds in their order, and names without regard to case.
@@ -60,13 +80,15 @@ impl NameOrder {
 impl IndexedTenant {
     /// The tenant as it was read.
     pub fn of(read: VersionedObjects) -> Self {
-        let VersionedObjects { point, objects, mut revisions } = read;
+        let VersionedObjects { point, mut objects, mut revisions } = read;
+        let annexes = std::mem::take(&mut objects.annexes);
         let mut indexed = Self {
             point,
             tenant: objects.tenant.clone(),
             held: BTreeMap::new(),
             by_name: BTreeMap::new(),
             holders: HashMap::new(),
+            annexes: BTreeMap::new(),
             next: 0,
             bytes: 0,
             counts: HashMap::new(),
@@ -74,6 +96,9 @@ impl IndexedTenant {
         for object in file::into_single(objects) {
             let of_object = revisions.remove(&object.key()).unwrap_or(point.revision);
             indexed.put(object, of_object);
+        }
+        for (key, annex) in annexes {
+            indexed.put_annex(&key, annex);
         }
         indexed
     }
@@ -113,6 +138,26 @@ impl IndexedTenant {
         self.object(self.slot(key).or_else(|| self.spellings(key).last())?)
     }
 
+    /// What the object of exactly that name has besides the fields of its kind.
+    pub fn annex(&self, key: &ObjectKey) -> Option<&ObjectAnnex> {
+        // Most tenants have none: nobody looks for a name then.
+        if self.annexes.is_empty() {
+            return None;
+        }
+        self.annexes.get(&self.slot(key)?)
+    }
+
+    /// All that is known of the object of that name, or of one whose folded name is the same.
+    pub fn found(&self, key: &ObjectKey) -> Option<HeldObject<'_>> {
+        let slot = self.slot(key).or_else(|| self.spellings(key).last())?;
+        self.held_at(slot)
+    }
+
+    fn held_at(&self, slot: Slot) -> Option<HeldObject<'_>> {
+        let IndexedObject { object, revision } = self.held.get(&slot)?;
+        Some(HeldObject { object, annex: self.annex_at(slot), revision: *revision })
+    }
+
     /// The person of that name, in whatever case.
     pub fn person(&self, user_name: &str) -> Option<&Person> {
         match self.spelled(&ObjectKey { kind: ObjectKind::Person, id: user_name.to_owned() }) {
@@ -144,20 +189,27 @@ impl IndexedTenant {
         &'a self,
         kind: ObjectKind,
         after: Option<&ObjectKey>,
-    ) -> impl Iterator<Item = (&'a Object, Revision)> + use<'a> {
+    ) -> impl Iterator<Item = HeldObject<'a>> + use<'a> {
         let begin = match after {
             Some(after) if after.kind == kind => Bound::Excluded(NameOrder::of(after)),
             _ => Bound::Included(NameOrder::begin(kind)),
         };
         let names = self.by_name.range((begin, Bound::Unbounded)).take_while(move |(name, _)| name.kind == kind);
-        names.filter_map(move |(_, slot)| self.held.get(slot)).map(|held| (&*held.object, held.revision))
+        names.filter_map(move |(_, slot)| self.held_at(*slot))
     }
 
-    /// Brings it to a point of its history by what has changed until then, each object with its own revision.
-    pub(super) fn apply(&mut self, changes: Vec<(ObjectChange, Revision)>, at: HistoryPoint) {
+    /// Brings it to a point of its history by what has changed until then, each object with its own revision, and with the annex that is
+    /// among these if it has one.
+    pub(super) fn apply(
+        &mut self,
+        changes: Vec<(ObjectChange, Revision)>,
+        annexes: Vec<(ObjectKey, ObjectAnnex)>,
+        at: HistoryPoint,
+    ) {
         for (change, revision) in changes {
             match change {
                 ObjectChange::Put(object) => self.put(object, revision),
+                ObjectChange::Annex(key, annex) => self.put_annex(&key, annex),
                 ObjectChange::Delete(key) => {
                     if let Some(slot) = self.by_name.remove(&NameOrder::of(&key)) {
                         self.let_go(slot);
@@ -165,7 +217,41 @@ impl IndexedTenant {
                 }
             }
         }
+        for (key, annex) in annexes {
+            self.put_annex(&key, annex);
+        }
         self.point = at;
+    }
+
+    /// What an object has besides the fields of its kind becomes this.
+    fn put_annex(&mut self, key: &ObjectKey, annex: ObjectAnnex) {
+        let Some(slot) = self.slot(key) else { return };
+        self.let_annex_go(slot);
+        if annex.is_empty() {
+            return;
+        }
+        for mark in annex_marks(&annex) {
+            self.holders.entry(mark).or_default().insert(slot);
+        }
+        self.bytes += annex_weight(&annex);
+        self.annexes.insert(slot, annex);
+    }
+
+    fn let_annex_go(&mut self, slot: Slot) {
+        let Some(annex) = self.annexes.remove(&slot) else { return };
+        self.bytes = self.bytes.saturating_sub(annex_weight(&annex));
+        self.let_marks_go(annex_marks(&annex), slot);
+    }
+
+    fn let_marks_go(&mut self, marks: impl IntoIterator<Item = TieMark>, slot: Slot) {
+        for mark in marks {
+            if let Some(holders) = self.holders.get_mut(&mark) {
+                holders.remove(&slot);
+                if holders.is_empty() {
+                    self.holders.remove(&mark);
+                }
+            }
+        }
     }
 
     /// An object that is replaced keeps its number.
@@ -195,14 +281,8 @@ impl IndexedTenant {
                 *count = count.saturating_sub(1);
             }
         }
-        for mark in marks(&object) {
-            if let Some(holders) = self.holders.get_mut(&mark) {
-                holders.remove(&slot);
-                if holders.is_empty() {
-                    self.holders.remove(&mark);
-                }
-            }
-        }
+        self.let_annex_go(slot);
+        self.let_marks_go(marks(&object), slot);
     }
 }
 
@@ -222,6 +302,11 @@ impl IndexedTenant {
     /// The object of a number.
     pub(super) fn object(&self, slot: Slot) -> Option<&Object> {
         self.held.get(&slot).map(|held| &*held.object)
+    }
+
+    /// What the object of a number has besides the fields of its kind.
+    pub(super) fn annex_at(&self, slot: Slot) -> Option<&ObjectAnnex> {
+        self.annexes.get(&slot)
     }
 
     /// The objects with that tie, the earliest first.
@@ -270,9 +355,16 @@ fn weight(object: &Object) -> usize {
             (statistic.objects.len() + statistic.main.len() + statistic.relative.len()) * ENTRY_BYTES
         }
         Object::Trunk(trunk) => (trunk.allow.len() + trunk.headers.len()) * ENTRY_BYTES,
+        Object::AccessGroup(group) => (group.people.len() + group.groups.len()) * ENTRY_BYTES,
+        Object::Role(role) => (role.people.len() + role.groups.len()) * ENTRY_BYTES,
+        Object::Folder(folder) => folder.permissions.len() * ENTRY_BYTES,
         _ => 0,
     };
     OBJECT_BYTES + more
+}
+
+fn annex_weight(annex: &ObjectAnnex) -> usize {
+    annex.property_bytes() + (annex.names().count() + 2) * ENTRY_BYTES
 }
 
 #[cfg(test)]
@@ -310,13 +402,39 @@ mod tests {
         let person = tenant.person("ada.adler").cloned().expect("she is there");
         let gone = ObjectChange::Delete(Object::Person(Box::new(person.clone())).key());
         let new = ObjectChange::Put(skill("Patience"));
-        tenant.apply(vec![(gone, Revision(8)), (new, Revision(9))], HistoryPoint::unstamped(Revision(9)));
+        tenant.apply(vec![(gone, Revision(8)), (new, Revision(9))], Vec::new(), HistoryPoint::unstamped(Revision(9)));
         assert_eq!(tenant.revision(), Revision(9));
         assert!(tenant.person("ada.adler").is_none() && tenant.get(&skill("Patience").key()).is_some());
         let back = ObjectChange::Put(Object::Person(Box::new(person.clone())));
         let away = ObjectChange::Delete(skill("Patience").key());
-        tenant.apply(vec![(back, Revision(10)), (away, Revision(10))], HistoryPoint::unstamped(Revision(10)));
+        tenant.apply(
+            vec![(back, Revision(10)), (away, Revision(10))],
+            Vec::new(),
+            HistoryPoint::unstamped(Revision(10)),
+        );
         assert_eq!((tenant.bytes(), tenant.holders.len()), (bytes, ties), "nothing is left behind");
         assert_eq!(tenant.person("ada.adler"), Some(&person));
+    }
+
+    #[test]
+    fn an_annex_comes_goes_and_is_gone_with_its_object() {
+        let mut tenant = IndexedTenant::of(example());
+        let (bytes, ties) = (tenant.bytes(), tenant.holders.len());
+        let key = skill("Sales").key();
+        let annex = ObjectAnnex { folder: Some("Berlin".to_owned()), ..ObjectAnnex::default() };
+        let put = || (ObjectChange::Put(skill("Sales")), Revision(8));
+        tenant.apply(vec![put()], vec![(key.clone(), annex.clone())], HistoryPoint::unstamped(Revision(8)));
+        assert_eq!((tenant.annex(&key), tenant.found(&key).map(HeldObject::folder)), (Some(&annex), Some("Berlin")));
+        assert_eq!(tenant.holders(&TieMark::refers_to(ObjectKind::Folder, "Berlin")).count(), 1);
+        tenant.apply(vec![put()], Vec::new(), HistoryPoint::unstamped(Revision(9)));
+        assert_eq!((tenant.annex(&key), tenant.found(&key).map(HeldObject::folder)), (None, Some("/")));
+        assert_eq!((tenant.bytes(), tenant.holders.len()), (bytes, ties), "nothing is left behind");
+        tenant.apply(vec![put()], vec![(key.clone(), annex)], HistoryPoint::unstamped(Revision(10)));
+        tenant.apply(
+            vec![(ObjectChange::Delete(key), Revision(11))],
+            Vec::new(),
+            HistoryPoint::unstamped(Revision(11)),
+        );
+        assert!(tenant.annexes.is_empty() && tenant.bytes() < bytes);
     }
 }

@@ -6,7 +6,7 @@ use contracts::provisioning::{Object, ObjectKey, ObjectKind, folded_name};
 use infra::Revision;
 use serde_json::Value as Json;
 
-use super::indexed::IndexedTenant;
+use super::indexed::{HeldObject, IndexedTenant};
 
 /// The most objects in a page.
 pub const PAGE_MAX: usize = 500;
@@ -63,20 +63,26 @@ pub struct ListedObject {
 
 /// The page that is asked for. It reads on from the page before, and no further than its own end.
 pub fn list(held: &IndexedTenant, asked: &Listing) -> ListedPage {
+    list_seen(held, asked, |_| true)
+}
+
+/// The same of those objects alone that `may_see` says are there.
+pub fn list_seen(held: &IndexedTenant, asked: &Listing, may_see: impl Fn(HeldObject<'_>) -> bool) -> ListedPage {
     let filter = ObjectFilter::of(&asked.filter);
     let size = if asked.size == 0 { PAGE_MAX } else { asked.size.min(PAGE_MAX) };
     let mut page = ListedPage { objects: Vec::new(), last: None, revision: held.revision() };
     let (mut bytes, mut end) = (0, None);
     for part in parts(asked, &filter) {
-        for (object, revision) in held.behind(part.kind, part.after.as_ref()) {
-            if !filter.takes(object, part.is_behind_names) {
+        for found in held.behind(part.kind, part.after.as_ref()) {
+            let HeldObject { object, annex, revision } = found;
+            if !may_see(found) || !filter.takes(found, part.is_behind_names) {
                 continue;
             }
             if page.objects.len() >= size || bytes >= PAGE_BYTES_MAX {
                 page.last = end;
                 return page;
             }
-            let json = super::shown(object.clone(), &asked.fields);
+            let json = super::shown(object.clone(), annex, &asked.fields);
             bytes += json.len();
             if bytes > PAGE_BYTES_MAX && !page.objects.is_empty() {
                 page.last = end;
@@ -142,7 +148,8 @@ impl<'a> ObjectFilter<'a> {
 
     /// Whether an object is in the part of those of which a name begins with the name that is looked for, or in the one behind it. The
     /// document is read last: it costs the most.
-    fn takes(&self, object: &Object, is_behind_names: bool) -> bool {
+    fn takes(&self, found: HeldObject<'_>, is_behind_names: bool) -> bool {
+        let object = found.object;
         if self.id.as_ref().is_some_and(|id| !folded_name(&object.key().id).starts_with(id)) {
             return false;
         }
@@ -160,13 +167,14 @@ impl<'a> ObjectFilter<'a> {
             // Lists of one type are asked for often.
             (Object::Dn(dn), "type") => value.split(',').any(|one| dn.kind.as_str() == one),
             _ => true,
-        }) && self.fits_document(object)
+        }) && self.fits_document(found)
     }
 
-    fn fits_document(&self, object: &Object) -> bool {
+    fn fits_document(&self, HeldObject { object, annex, .. }: HeldObject<'_>) -> bool {
         let mut paths = self.paths.iter().filter(|(path, _)| !(matches!(object, Object::Dn(_)) && *path == "type"));
         let Some(first) = paths.next() else { return true };
-        let document: Json = serde_json::from_slice(&object.clone().without_secrets().to_json()).unwrap_or_default();
+        let document: Json =
+            serde_json::from_slice(&object.clone().without_secrets().to_json_with(annex)).unwrap_or_default();
         std::iter::once(first).chain(paths).all(|(path, value)| {
             let found = path.split('.').try_fold(&document, |found, part| found.get(part));
             found.is_some_and(|found| is_value(found, value))
@@ -266,7 +274,7 @@ mod tests {
 
     #[test]
     fn types_of_dns_are_those_of_their_documents() {
-        for (object, _) in held().behind(ObjectKind::Dn, None) {
+        for HeldObject { object, .. } in held().behind(ObjectKind::Dn, None) {
             let document: Json = serde_json::from_slice(&object.to_json()).unwrap();
             let Object::Dn(dn) = object else { panic!("{object:?}") };
             assert_eq!(document["type"], dn.kind.as_str());

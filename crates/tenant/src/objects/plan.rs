@@ -2,31 +2,42 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use contracts::provisioning::{FaultCode, Object, ObjectKey, ObjectKind};
+use contracts::provisioning::{FaultCode, Object, ObjectAnnex, ObjectKey, ObjectKind};
 use infra::ObjectChange;
 
 use super::affected::broken;
 use super::indexed::IndexedTenant;
+use super::rights::{CallerRights, concealed, permitted};
 use super::{BrokenRule, ChangeRefusal, ObjectEdit, ObjectFault, StaleObject, document};
 use crate::file;
 use crate::names::name_fault;
 
 /// The changes of a batch that keeps every rule, of objects that are not as they were. Passwords are still in clear. What it costs depends
-/// on the objects of the batch, on those that refer to them, and on what all these refer to, not on the others.
-pub(super) fn plan(held: &IndexedTenant, edits: &[ObjectEdit]) -> Result<Vec<ObjectChange>, ChangeRefusal> {
+/// on the objects of the batch, on those that refer to them, and on what all these refer to, not on the others. Whoever has rights given makes
+/// such changes alone as these allow.
+pub(super) fn plan(
+    held: &IndexedTenant,
+    edits: &[ObjectEdit],
+    rights: Option<&CallerRights>,
+) -> Result<Vec<ObjectChange>, ChangeRefusal> {
+    if let Some(rights) = rights {
+        concealed(rights, held, edits)?;
+    }
     stale(held, edits)?;
     let (mut changes, mut faults) = (Vec::with_capacity(edits.len()), Vec::new());
     let mut named = HashSet::new();
     for edit in edits {
         let is_first = named.insert(edit.key.folded());
         match edited(held, edit, is_first) {
-            Ok(Some(change)) => changes.push(change),
-            Ok(None) => {}
+            Ok(edited) => changes.extend(edited),
             Err(wrong) => faults.extend(wrong),
         }
     }
     if !faults.is_empty() {
         return Err(ChangeRefusal::Faults(faults));
+    }
+    if let Some(rights) = rights {
+        permitted(rights, held, &changes)?;
     }
     bounded(held, &changes)?;
     check(held, &changes)?;
@@ -44,8 +55,8 @@ fn stale(held: &IndexedTenant, edits: &[ObjectEdit]) -> Result<(), ChangeRefusal
     if stale.is_empty() { Ok(()) } else { Err(ChangeRefusal::Stale(stale)) }
 }
 
-/// The change that an edit is; none if it leaves the object as it is.
-fn edited(held: &IndexedTenant, edit: &ObjectEdit, is_first: bool) -> Result<Option<ObjectChange>, Vec<ObjectFault>> {
+/// The changes that an edit is, of the object and of its annex; none if it leaves both as they are.
+fn edited(held: &IndexedTenant, edit: &ObjectEdit, is_first: bool) -> Result<Vec<ObjectChange>, Vec<ObjectFault>> {
     let fault =
         |field: &str, rule: BrokenRule| vec![ObjectFault { key: edit.key.clone(), field: field.to_owned(), rule }];
     if !is_first {
@@ -59,13 +70,14 @@ fn edited(held: &IndexedTenant, edit: &ObjectEdit, is_first: bool) -> Result<Opt
         );
         return Err(fault("", BrokenRule::new(FaultCode::NameTaken, words).naming("id", written.id)));
     }
-    let Some(object) = document::edited(&edit.key, &edit.action, present)? else {
+    let annexed = present.map(|object| (object, held.annex(&edit.key)));
+    let Some((object, annex)) = document::edited(&edit.key, &edit.action, annexed)? else {
         return match (edit.key.kind, present) {
             (ObjectKind::Tenant, _) => {
                 Err(fault("", BrokenRule::new(FaultCode::NotDeleted, "the tenant itself is not deleted")))
             }
             (_, None) => Err(fault("", BrokenRule::new(FaultCode::NoObject, "there is no such object"))),
-            (_, Some(_)) => Ok(Some(ObjectChange::Delete(edit.key.clone()))),
+            (_, Some(_)) => Ok(vec![ObjectChange::Delete(edit.key.clone())]),
         };
     };
     if let Object::Tenant(tenant) = &object
@@ -79,7 +91,10 @@ fn edited(held: &IndexedTenant, edit: &ObjectEdit, is_first: bool) -> Result<Opt
     {
         return Err(fault(document::id_field(edit.key.kind), rule));
     }
-    Ok(Some(object).filter(|object| Some(object) != present).map(ObjectChange::Put))
+    let is_annex_kept = held.annex(&edit.key).unwrap_or(&ObjectAnnex::default()) == &annex;
+    let object = Some(object).filter(|object| Some(object) != present).map(ObjectChange::Put);
+    let annex = (!is_annex_kept).then(|| ObjectChange::Annex(edit.key.clone(), annex));
+    Ok(object.into_iter().chain(annex).collect())
 }
 
 /// What changes do to the number of objects that count as something.
@@ -97,6 +112,7 @@ fn bounded(held: &IndexedTenant, changes: &[ObjectChange]) -> Result<(), ChangeR
     for change in changes {
         let (key, after) = match change {
             ObjectChange::Put(object) => (object.key(), Some(object)),
+            ObjectChange::Annex(..) => continue,
             ObjectChange::Delete(key) => (key.clone(), None),
         };
         let [before, after] =
@@ -128,13 +144,14 @@ fn check(held: &IndexedTenant, changes: &[ObjectChange]) -> Result<(), ChangeRef
     if faults.is_empty() {
         return Ok(());
     }
-    let is_referred = changes.len() > put.len() && faults.iter().all(|fault| !put.contains(&fault.key));
+    let deletes = changes.iter().any(|change| matches!(change, ObjectChange::Delete(_)));
+    let is_referred = deletes && faults.iter().all(|fault| !put.contains(&fault.key));
     Err(if is_referred { ChangeRefusal::Referred(faults) } else { ChangeRefusal::Faults(faults) })
 }
 
 fn put_key(change: &ObjectChange) -> Option<ObjectKey> {
     match change {
-        ObjectChange::Put(object) => Some(object.key()),
+        ObjectChange::Put(_) | ObjectChange::Annex(..) => Some(change.key()),
         ObjectChange::Delete(_) => None,
     }
 }
@@ -171,25 +188,28 @@ mod tests {
         let held = held();
         for (edit, present) in [(skill("Sales", Some(2)), 3), (skill("Sales", Some(0)), 3), (skill("New", Some(1)), 0)]
         {
-            let Err(ChangeRefusal::Stale(stale)) = plan(&held, &[edit]) else { panic!("it is not stale") };
+            let Err(ChangeRefusal::Stale(stale)) = plan(&held, &[edit], None) else { panic!("it is not stale") };
             assert_eq!(stale[0].present, Revision(present));
         }
-        assert!(plan(&held, &[skill("Sales", Some(3)), skill("New", Some(0))]).is_ok_and(|changes| changes.len() == 1));
+        assert!(
+            plan(&held, &[skill("Sales", Some(3)), skill("New", Some(0))], None)
+                .is_ok_and(|changes| changes.len() == 1)
+        );
     }
 
     #[test]
     fn what_is_referred_to_is_not_deleted_and_who_refers_is_named() {
         let held = held();
         let delete = edit(ObjectKind::Skill, "Sales", None, EditAction::Delete);
-        let Err(ChangeRefusal::Referred(faults)) = plan(&held, std::slice::from_ref(&delete)) else {
+        let Err(ChangeRefusal::Referred(faults)) = plan(&held, std::slice::from_ref(&delete), None) else {
             panic!("it is deleted")
         };
         assert!(faults.iter().all(|fault| fault.key.kind == ObjectKind::Person), "{faults:?}");
         assert!(faults[0].to_string().ends_with("agent.skills.Sales: there is no skill Sales"), "{faults:?}");
         let nothing = edit(ObjectKind::Skill, "Patience", None, EditAction::Delete);
-        assert!(matches!(plan(&held, &[nothing]), Err(ChangeRefusal::Faults(_))));
+        assert!(matches!(plan(&held, &[nothing], None), Err(ChangeRefusal::Faults(_))));
         let itself = edit(ObjectKind::Tenant, "", None, EditAction::Delete);
-        assert!(matches!(plan(&held, &[itself]), Err(ChangeRefusal::Faults(_))));
+        assert!(matches!(plan(&held, &[itself], None), Err(ChangeRefusal::Faults(_))));
     }
 
     #[test]
@@ -199,9 +219,9 @@ mod tests {
         let phone =
             edit(ObjectKind::Dn, "7999", Some(0), EditAction::Put(r#"{"number":"7999","type":"extension"}"#.into()));
         let seat = edit(ObjectKind::Place, "New", Some(0), EditAction::Put(place.into()));
-        assert!(matches!(plan(&held, std::slice::from_ref(&seat)), Err(ChangeRefusal::Faults(_))));
-        assert!(plan(&held, &[seat.clone(), phone]).is_ok_and(|changes| changes.len() == 2));
-        let Err(ChangeRefusal::Faults(faults)) = plan(&held, &[skill("New", None), skill("NEW", None)]) else {
+        assert!(matches!(plan(&held, std::slice::from_ref(&seat), None), Err(ChangeRefusal::Faults(_))));
+        assert!(plan(&held, &[seat.clone(), phone], None).is_ok_and(|changes| changes.len() == 2));
+        let Err(ChangeRefusal::Faults(faults)) = plan(&held, &[skill("New", None), skill("NEW", None)], None) else {
             panic!("both are new")
         };
         assert_eq!(faults[0].rule.words, "it stands twice in the batch");
@@ -217,9 +237,9 @@ mod tests {
         };
         let (present, mut edits) = (held.count("applications"), Vec::new());
         edits.extend((present..most).map(application));
-        assert!(present > 0 && plan(&held, &edits).is_ok());
+        assert!(present > 0 && plan(&held, &edits, None).is_ok());
         edits.push(application(most));
-        let Err(ChangeRefusal::Faults(faults)) = plan(&held, &edits) else { panic!("one too many") };
+        let Err(ChangeRefusal::Faults(faults)) = plan(&held, &edits, None) else { panic!("one too many") };
         let words = format!("applications: there would be {}, a tenant has at most {most}", most + 1);
         assert_eq!((faults[0].rule.code, &faults[0].rule.words), (FaultCode::SectionFull, &words));
         assert_eq!(faults[0].key, edits[edits.len() - 1].key);
@@ -242,15 +262,15 @@ mod tests {
             let document = format!(r#"{{"name":"{name}","agents":[],"expression":{expression}}}"#);
             edit(ObjectKind::AgentGroup, name, None, EditAction::Put(document))
         };
-        assert!(plan(&held, &[put("New", "null")]).is_ok());
+        assert!(plan(&held, &[put("New", "null")], None).is_ok());
         let another = put("New", r#""Sales >= 2""#);
-        let Err(ChangeRefusal::Faults(faults)) = plan(&held, std::slice::from_ref(&another)) else {
+        let Err(ChangeRefusal::Faults(faults)) = plan(&held, std::slice::from_ref(&another), None) else {
             panic!("too many")
         };
         assert_eq!((faults.len(), faults[0].rule.code, faults[0].key.id.as_str()), (1, FaultCode::SectionFull, "New"));
         let last = format!("many{}", most - 1);
-        assert!(plan(&held, &[put(&last, r#""Sales >= 3""#)]).is_ok(), "it has one already");
-        assert!(plan(&held, &[put(&last, "null"), another]).is_ok());
+        assert!(plan(&held, &[put(&last, r#""Sales >= 3""#)], None).is_ok(), "it has one already");
+        assert!(plan(&held, &[put(&last, "null"), another], None).is_ok());
     }
 
     #[test]
@@ -260,8 +280,8 @@ mod tests {
         read.objects.skills.extend(many);
         let held = IndexedTenant::of(read);
         let swap = [skill("New", None), edit(ObjectKind::Skill, "many0", None, EditAction::Delete)];
-        assert!(plan(&held, &swap).is_ok());
-        assert!(matches!(plan(&held, &swap[..1]), Err(ChangeRefusal::Faults(_))));
+        assert!(plan(&held, &swap, None).is_ok());
+        assert!(matches!(plan(&held, &swap[..1], None), Err(ChangeRefusal::Faults(_))));
     }
 
     #[test]
@@ -271,16 +291,18 @@ mod tests {
         read.objects.skills.push(Skill { name: old.to_owned() });
         let held = IndexedTenant::of(read);
         for name in ["Sales\u{200b}", "Ｓａｌｅｓ", "Cafe\u{301}"] {
-            let Err(ChangeRefusal::Faults(faults)) = plan(&held, &[skill(name, None)]) else { panic!("{name:?}") };
+            let Err(ChangeRefusal::Faults(faults)) = plan(&held, &[skill(name, None)], None) else {
+                panic!("{name:?}")
+            };
             assert_eq!(faults[0].field, "name", "{faults:?}");
         }
-        assert!(plan(&held, &[skill("Café", None)]).is_ok());
-        assert!(plan(&held, &[skill(old, None)]).is_ok_and(|changes| changes.is_empty()), "it is there");
-        assert!(plan(&held, &[edit(ObjectKind::Skill, old, None, EditAction::Delete)]).is_ok());
+        assert!(plan(&held, &[skill("Café", None)], None).is_ok());
+        assert!(plan(&held, &[skill(old, None)], None).is_ok_and(|changes| changes.is_empty()), "it is there");
+        assert!(plan(&held, &[edit(ObjectKind::Skill, old, None, EditAction::Delete)], None).is_ok());
         let mut read = self::read();
         read.objects.skills.push(Skill { name: "Οδός".to_owned() });
         let held = IndexedTenant::of(read);
-        let Err(ChangeRefusal::Faults(faults)) = plan(&held, &[skill("Οδόσ", None)]) else {
+        let Err(ChangeRefusal::Faults(faults)) = plan(&held, &[skill("Οδόσ", None)], None) else {
             panic!("the same name")
         };
         assert!(faults[0].rule.words.ends_with("alone: Οδός"), "{faults:?}");
@@ -290,6 +312,6 @@ mod tests {
     fn a_rule_that_is_broken_already_keeps_nobody_from_changing_something_else() {
         let mut read = read();
         read.objects.places[0].dns = vec!["nothing".to_owned()];
-        assert!(plan(&IndexedTenant::of(read), &[skill("New", None)]).is_ok());
+        assert!(plan(&IndexedTenant::of(read), &[skill("New", None)], None).is_ok());
     }
 }

@@ -1,11 +1,11 @@
 //! Documents as callers see them: without secrets, and of those fields alone that they ask for.
 
-use contracts::provisioning::Object;
+use contracts::provisioning::{Object, ObjectAnnex};
 use serde_json::{Map, Value as Json};
 
-/// The document of an object without secrets; with `fields` (paths as `agent.skills`) those alone that it has of them.
-pub fn shown(object: Object, fields: &[String]) -> String {
-    let document = object.without_secrets().to_json();
+/// The document of an object with its annex and without secrets; with `fields` (paths as `agent.skills`) those alone that it has of them.
+pub fn shown(object: Object, annex: Option<&ObjectAnnex>, fields: &[String]) -> String {
+    let document = object.without_secrets().to_json_with(annex);
     if fields.is_empty() {
         return String::from_utf8(document).unwrap_or_default();
     }
@@ -45,7 +45,7 @@ mod tests {
             "agent":{"id":"1","login_code":"2","pin":"1234","skills":[{"skill":"Sales","level":5}]}}"#;
         let ann = Object::from_json(ObjectKind::Person, json.as_bytes()).unwrap();
         let shown = |fields: &[&str]| {
-            super::shown(ann.clone(), &fields.iter().map(|field| (*field).to_owned()).collect::<Vec<_>>())
+            super::shown(ann.clone(), None, &fields.iter().map(|field| (*field).to_owned()).collect::<Vec<_>>())
         };
         let whole = shown(&[]);
         assert!(whole.contains("Adams") && !whole.contains("argon2") && !whole.contains("1234"), "{whole}");

@@ -22,9 +22,9 @@ pub async fn document_at(
         Some(entry) if entry.revision <= at => entry.after,
         later => {
             // An object that has not changed since then is as it was, whatever is kept.
-            let present = store.find_versioned(tenant, key).await?;
-            if let Some((_, object)) = present.filter(|(own, object)| *own <= at && object.key() == *key) {
-                return Ok(shown(object, &[]));
+            let present = store.find_annexed(tenant, key).await?;
+            if let Some(found) = present.filter(|found| found.revision <= at && found.object.key() == *key) {
+                return Ok(shown(found.object, Some(&found.annex), &[]));
             }
             // After the entry was read: what goes meanwhile is noted by now.
             let pruned = store.pruned_revision(tenant).await?;

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use contracts::provisioning::{Object, ObjectKey, TenantObjects};
 use infra::{
-    Answer, ChangeNote, HistoryEntry, HistoryPage, HistoryPoint, HistoryStamp, ObjectChange, ObjectChanges,
-    ProvisioningStore, Revision, StoreError, VersionedObjects,
+    Answer, ChangeNote, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, HistoryStamp, ObjectChange,
+    ObjectChanges, ProvisioningStore, Revision, StoreError, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 
@@ -87,6 +87,10 @@ impl OneTenant {
                     stored.changed.insert(object.key(), revision);
                     stored.objects.put(object);
                 }
+                ObjectChange::Annex(key, annex) => {
+                    stored.changed.insert(key.clone(), revision);
+                    stored.objects.put_annex(key, annex);
+                }
                 ObjectChange::Delete(key) => {
                     stored.objects.remove(&key);
                     stored.changed.insert(key, revision);
@@ -110,12 +114,29 @@ impl OneTenant {
         let revision = Revision(stored.revision.0 + 1);
         let mut present: HashMap<ObjectKey, Object> =
             stored.objects.objects().map(|object| (object.key(), object)).collect();
-        for change in changes {
-            let (key, after) = match change {
-                ObjectChange::Put(object) => (object.key(), Some(super::shown(object.clone(), &[]))),
-                ObjectChange::Delete(key) => (key.clone(), None),
+        let annex_of = |key: &ObjectKey| {
+            let given = changes.iter().rev().find_map(|change| match change {
+                ObjectChange::Annex(of, annex) if of == key => Some(annex.clone()),
+                _ => None,
+            });
+            given.or_else(|| stored.objects.annexes.get(key).cloned())
+        };
+        let put: Vec<ObjectKey> = changes.iter().filter(|change| !is_annex(change)).map(ObjectChange::key).collect();
+        let mut entries = Vec::new();
+        for change in changes.iter().filter(|change| !is_annex(change) || !put.contains(&change.key())) {
+            let key = change.key();
+            let before = present.remove(&key);
+            let annex = annex_of(&key);
+            let after = match change {
+                ObjectChange::Put(object) => Some(object.clone()),
+                ObjectChange::Annex(..) => before.clone(),
+                ObjectChange::Delete(_) => None,
             };
-            let before = present.remove(&key).map(|object| super::shown(object, &[]));
+            let after = after.map(|object| super::shown(object, annex.as_ref(), &[]));
+            let before = before.map(|object| super::shown(object, stored.objects.annexes.get(&key), &[]));
+            entries.push((key, before, after));
+        }
+        for (key, before, after) in entries {
             let number = stored.history.len() as u64 + 1;
             let note = note.clone();
             stored.history.push(HistoryEntry { number, revision, note, key, before, after, secrets_changed: false });
@@ -131,6 +152,10 @@ impl OneTenant {
         let object = stored.objects.objects().find(|object| object.key() == *key)?;
         Some((stored.changed.get(key).copied().unwrap_or(Revision(1)), object))
     }
+}
+
+fn is_annex(change: &ObjectChange) -> bool {
+    matches!(change, ObjectChange::Annex(..))
 }
 
 fn nobody_asks<T: Send + 'static>() -> Answer<'static, T> {
@@ -177,6 +202,14 @@ impl ProvisioningStore for OneTenant {
         Box::pin(async move { Ok(self.found(key)) })
     }
 
+    fn find_annexed<'a>(&'a self, _: &'a TenantId, key: &'a ObjectKey) -> Answer<'a, Option<FoundObject>> {
+        Box::pin(async move {
+            let Some((revision, object)) = self.found(key) else { return Ok(None) };
+            let annex = self.stored().objects.annexes.get(key).cloned().unwrap_or_default();
+            Ok(Some(FoundObject { revision, object, annex }))
+        })
+    }
+
     fn update<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -201,7 +234,8 @@ impl ProvisioningStore for OneTenant {
                 let point = stored.point_at(stored.revision);
                 if since != stored.point_at(since.revision) || since.revision > stored.revision {
                     let changes = stored.objects.objects().map(ObjectChange::Put).collect();
-                    return Ok(ObjectChanges { point, is_whole: true, changes });
+                    let annexes = stored.objects.annexes.clone().into_iter().collect();
+                    return Ok(ObjectChanges { point, is_whole: true, changes, annexes });
                 }
                 let changed = stored.changed.iter().filter(|(_, at)| **at > since.revision);
                 (point, changed.map(|(key, _)| key.clone()).collect())
@@ -210,7 +244,10 @@ impl ProvisioningStore for OneTenant {
                 Some((_, object)) => ObjectChange::Put(object),
                 None => ObjectChange::Delete(key),
             };
-            Ok(ObjectChanges { point, is_whole: false, changes: keys.into_iter().map(change).collect() })
+            let annexes = self.stored().objects.annexes.clone();
+            let annexes = annexes.into_iter().filter(|(key, _)| keys.contains(key)).collect();
+            let changes = keys.into_iter().map(change).collect();
+            Ok(ObjectChanges { point, is_whole: false, changes, annexes })
         })
     }
 

@@ -293,7 +293,13 @@ impl SideBySide {
         by_another: bool,
     ) -> TestCaseResult {
         let after = self.model.after(&edits);
-        let batch = Arc::new(Batch { edits: asked, is_trial, passwords_max: PASSWORDS_MAX, with_documents: false });
+        let batch = Arc::new(Batch {
+            edits: asked,
+            is_trial,
+            passwords_max: PASSWORDS_MAX,
+            with_documents: false,
+            person: None,
+        });
         let another = HeldTenants::default();
         let held = if by_another { &another } else { &self.held };
         let outcome = change_held(&self.store, held, &self.store.id(), batch, &note()).await;
@@ -383,7 +389,8 @@ impl SideBySide {
         let (store, held) = (OneTenant::example(), HeldTenants::default());
         for edits in self.done.iter().take(at as usize - 1) {
             let edits = edits.iter().map(ModelEdit::edit).collect();
-            let batch = Batch { edits, is_trial: false, passwords_max: PASSWORDS_MAX, with_documents: false };
+            let batch =
+                Batch { edits, is_trial: false, passwords_max: PASSWORDS_MAX, with_documents: false, person: None };
             let done = change_held(&store, &held, &store.id(), Arc::new(batch), &note()).await;
             prop_assert!(done.is_ok(), "{done:?}");
         }

@@ -1,7 +1,8 @@
 //! What ties an object to others: the objects that it refers to, and what no other one may have.
 
 use contracts::provisioning::{
-    AgentGroup, CampaignGroup, DialAction, DialRule, Dn, DnKind, Object, ObjectKey, ObjectKind, Person, Tenant, Trunk,
+    AccessGroup, AgentGroup, CampaignGroup, DialAction, DialRule, Dn, DnKind, Folder, Object, ObjectAnnex, ObjectKey,
+    ObjectKind, Person, Tenant, Trunk,
 };
 use routing::SkillExpression;
 
@@ -103,6 +104,9 @@ pub(super) fn marks(object: &Object) -> Vec<TieMark> {
         Object::ActionCode(reason) => {
             reason_words(reason).into_iter().map(|word| TieMark::new(Tie::ReasonWord, &word)).collect()
         }
+        Object::AccessGroup(group) => members(&group.people, &group.groups).collect(),
+        Object::Role(role) => members(&role.people, &role.groups).collect(),
+        Object::Folder(folder) => of_folder(folder),
         Object::DnGroup(group) => {
             group.members.iter().map(|member| TieMark::refers_to(ObjectKind::Dn, &member.dn)).collect()
         }
@@ -128,6 +132,23 @@ pub(super) fn marks(object: &Object) -> Vec<TieMark> {
         | Object::Schedule(_)
         | Object::Client(_) => Vec::new(),
     }
+}
+
+/// The ties of an annex.
+pub(super) fn annex_marks(annex: &ObjectAnnex) -> Vec<TieMark> {
+    annex.folder.iter().map(|path| TieMark::refers_to(ObjectKind::Folder, path)).collect()
+}
+
+/// People and access groups. Those that are built in are no objects.
+fn members(people: &[String], groups: &[String]) -> impl Iterator<Item = TieMark> {
+    let people = people.iter().map(|person| TieMark::refers_to(ObjectKind::Person, person));
+    let groups = groups.iter().filter(|group| !AccessGroup::is_built_in(group));
+    people.chain(groups.map(|group| TieMark::refers_to(ObjectKind::AccessGroup, group)))
+}
+
+fn of_folder(folder: &Folder) -> Vec<TieMark> {
+    let entries = folder.permissions.iter();
+    entries.flat_map(|entry| members(entry.person.as_slice(), entry.group.as_slice())).collect()
 }
 
 fn of_agent_group(group: &AgentGroup) -> Vec<TieMark> {

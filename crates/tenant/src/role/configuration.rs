@@ -1,6 +1,8 @@
 //! gRPC 8888: reads and follows the tenant's objects, and replaces the passwords and second factors that people have changed.
 
 mod following;
+mod person_view;
+mod roles;
 
 use std::sync::Arc;
 
@@ -16,10 +18,13 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use super::caller_rights::{KeptRights, person_of};
 use super::own_secrets::{self, OwnSecret, SecretReplacement};
 use super::stored_tenants::StoredTenants;
 use crate::objects::{HeldTenants, IndexedTenant, SharedTenant};
 use following::{FollowFilter, ObjectFollower, tell_tenants};
+use person_view::{PersonView, ToldToPerson};
+use roles::{with_roles, with_roles_of};
 
 /// The most messages that wait for a slow reader; its own flow control holds the rest back.
 const WAITING_MAX: usize = 2;
@@ -31,6 +36,7 @@ pub(super) struct Server {
     store: Arc<dyn ProvisioningStore>,
     stored: watch::Receiver<StoredTenants>,
     held: Arc<HeldTenants>,
+    rights: Arc<KeptRights>,
     clock: Arc<dyn Clock>,
     streams: Streams,
 }
@@ -41,6 +47,8 @@ struct View {
     tenant: TenantId,
     kinds: Vec<String>,
     secrets: Secrets,
+    /// Who asks, if that is a person: then folders limit what is shown.
+    person: Option<PersonView>,
 }
 
 /// Which secrets a caller may see.
@@ -80,13 +88,14 @@ impl Server {
         store: Arc<dyn ProvisioningStore>,
         stored: watch::Receiver<StoredTenants>,
         held: Arc<HeldTenants>,
+        rights: Arc<KeptRights>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { store, stored, held, clock, streams: Streams::default() }
+        Self { store, stored, held, rights, clock, streams: Streams::default() }
     }
 
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
-    fn view<T>(request: &Request<T>, kinds: Vec<String>) -> Result<View, Status> {
+    fn view<T>(&self, request: &Request<T>, kinds: Vec<String>) -> Result<View, Status> {
         let caller = net::grpc::caller(request)?;
         caller
             .needs_scope(runtime::scope::CONFIG_READ)
@@ -100,7 +109,12 @@ impl Server {
         if kinds.len() > KINDS_MAX {
             return Err(Status::invalid_argument(format!("kinds: there are more than {KINDS_MAX}")));
         }
-        Ok(View { tenant: net::grpc::tenant(request)?, kinds, secrets })
+        let person = person_of(caller).map(|user| PersonView {
+            user: user.to_owned(),
+            held: self.held.clone(),
+            kept: self.rights.clone(),
+        });
+        Ok(View { tenant: net::grpc::tenant(request)?, kinds, secrets, person })
     }
 }
 
@@ -108,6 +122,10 @@ impl Server {
     /// The objects that a request asks for. One of one kind is looked up: somebody who signs in waits for it. The tenant itself has no id.
     /// Others are shared with the tenant in memory, so that a large answer begins at once and copies nothing.
     async fn wanted(&self, view: &View, id: String) -> Result<(HistoryPoint, Vec<Arc<Object>>), Status> {
+        if let Some(person) = &view.person {
+            let kinds = ObjectKind::ALL.into_iter().filter(|kind| view.shows(*kind)).collect();
+            return person.seen(&*self.store, &view.tenant, kinds, id).await;
+        }
         let kind = match view.kinds.as_slice() {
             [kind] => ObjectKind::parse(kind).filter(|kind| !id.is_empty() || *kind == ObjectKind::Tenant),
             _ => None,
@@ -115,8 +133,16 @@ impl Server {
         if let Some(kind) = kind {
             let point = self.point(&view.tenant).await?;
             let key = ObjectKey { kind, id };
-            let (asked, named) = (self.store.find(&view.tenant, &key), key.clone());
-            let known = move |held: &IndexedTenant| held.get(&named).cloned();
+            let (is_for_auth, named) = (view.secrets == Secrets::All, key.clone());
+            let asked = async {
+                let found = self.store.find(&view.tenant, &key).await?;
+                // Who signs a person in needs what the person may do by roles, too.
+                if is_for_auth { with_roles(&*self.store, &view.tenant, found).await } else { Ok(found) }
+            };
+            let known = move |held: &IndexedTenant| {
+                let found = held.get(&named).cloned();
+                if is_for_auth { with_roles_of(held, found) } else { found }
+            };
             let found = self.held.found(&view.tenant, asked, known).await.map_err(status)?;
             return Ok((point, found.into_iter().map(Arc::new).collect()));
         }
@@ -188,7 +214,7 @@ impl Configuration for Server {
         &self,
         request: Request<v1::ReadObjectsRequest>,
     ) -> Result<Response<Self::ReadObjectsStream>, Status> {
-        let view = Self::view(&request, request.get_ref().kinds.clone())?;
+        let view = self.view(&request, request.get_ref().kinds.clone())?;
         let permit = self.streams.open(Some(&view.tenant), net::grpc::caller(&request)?.subject())?;
         let id = request.into_inner().id;
         let (HistoryPoint { revision, stamp }, wanted) = self.wanted(&view, id).await?;
@@ -251,14 +277,16 @@ impl Configuration for Server {
     type FollowStream = Answers<v1::FollowResponse>;
 
     async fn follow(&self, request: Request<v1::FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {
-        let view = Self::view(&request, request.get_ref().kinds.clone())?;
+        let view = self.view(&request, request.get_ref().kinds.clone())?;
         let (answers, stream) = mpsc::channel(WAITING_MAX);
         let permit = self.streams.open(Some(&view.tenant), net::grpc::caller(&request)?.subject())?;
         let stream = until_token_expires(ReceiverStream::new(stream), net::grpc::caller(&request)?, self.clock.clone());
         let asked = request.into_inner();
         let filter = FollowFilter::of(&asked.id_prefix, asked.types)?;
         let after = HistoryPoint { revision: Revision(asked.after_revision), stamp: HistoryStamp(asked.history) };
-        let follower = ObjectFollower { store: self.store.clone(), stored: self.stored.clone(), view, filter, after };
+        let told = ToldToPerson::default();
+        let follower =
+            ObjectFollower { store: self.store.clone(), stored: self.stored.clone(), view, filter, told, after };
         tokio::spawn(follower.tell(answers));
         Ok(Response::new(permit.with(stream)))
     }

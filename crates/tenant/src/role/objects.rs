@@ -1,6 +1,7 @@
 //! gRPC 8888: single objects, to read, to list, to change, to put back.
 
 mod api_keys;
+mod persons;
 mod refusals;
 mod shares;
 mod sign_ins;
@@ -29,6 +30,8 @@ use crate::objects::{
     ObjectEdit, PASSWORDS_MAX, REQUEST_BYTES_MAX, SharedTenant,
 };
 use crate::people::{self, ImportTerms, TableOutcome, TableRefusal};
+use crate::role::caller_rights::KeptRights;
+use persons::{no_object, person, stored_object};
 use refusals::{ends, no_tenant, of_request, refused, unread, wire_values};
 use shares::{SharedPlace, TenantShares};
 
@@ -64,11 +67,18 @@ pub(super) struct ObjectServer {
     requests: TenantShares,
     batches: TenantShares,
     held: Arc<HeldTenants>,
+    rights: Arc<KeptRights>,
 }
 
 impl ObjectServer {
     /// Serves what those stores have.
-    pub fn new(stores: &Stores, held: Arc<HeldTenants>, clock: Arc<dyn Clock>, directory: Directory) -> Self {
+    pub fn new(
+        stores: &Stores,
+        held: Arc<HeldTenants>,
+        rights: Arc<KeptRights>,
+        clock: Arc<dyn Clock>,
+        directory: Directory,
+    ) -> Self {
         let requests = TenantShares::new(REQUESTS_MAX, REQUESTS_OF_TENANT_MAX);
         let batches = TenantShares::new(BATCHES_AT_ONCE, BATCHES_OF_TENANT_AT_ONCE);
         Self {
@@ -80,6 +90,7 @@ impl ObjectServer {
             requests,
             batches,
             held,
+            rights,
         }
     }
 
@@ -156,25 +167,12 @@ impl ObjectServer {
 impl Provisioning for ObjectServer {
     async fn get(&self, request: Request<v1::GetObjectRequest>) -> Result<Response<v1::StoredObject>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let person = person(&request)?;
         let asked = request.into_inner();
         at_most("fields", asked.fields.len())?;
         let key = key(&asked.kind, &asked.id)?;
-        let (found, named) = (self.store.find_versioned(&tenant, &key), key.clone());
-        let known = move |held: &IndexedTenant| Some((held.revision_of(&named)?, held.get(&named)?.clone()));
-        let found = match self.held.found(&tenant, found, known).await.map_err(unread)? {
-            // SQLite knows the case of ASCII alone.
-            None if !key.id.is_ascii() => self.spelled(&tenant, key.clone()).await?,
-            found => found,
-        };
-        let (revision, object) =
-            found.ok_or_else(|| Status::not_found(format!("there is no {} {}", key.kind.as_str(), key.id)))?;
-        let key = object.key();
-        Ok(Response::new(v1::StoredObject {
-            kind: key.kind.as_str().to_owned(),
-            id: key.id,
-            json: objects::shown(object, &asked.fields),
-            revision: revision.0,
-        }))
+        let found = self.object_seen(&tenant, person, key.clone()).await?;
+        Ok(Response::new(stored_object(found.ok_or_else(|| no_object(&key))?, &asked.fields)))
     }
 
     async fn list(
@@ -182,9 +180,9 @@ impl Provisioning for ObjectServer {
         request: Request<v1::ListObjectsRequest>,
     ) -> Result<Response<v1::ListObjectsResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let person = person(&request)?;
         let asked = listing(request.into_inner())?;
-        let held = self.readable(&tenant).await?;
-        let page = held.look(move |held| objects::list(held, &asked)).await.ok_or_else(ends)?;
+        let page = self.page_seen(&tenant, person, asked).await?;
         let shown = page.objects.into_iter().map(|object| v1::StoredObject {
             kind: object.key.kind.as_str().to_owned(),
             id: object.key.id,
@@ -204,6 +202,7 @@ impl Provisioning for ObjectServer {
     ) -> Result<Response<v1::ChangeObjectsResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
         let note = self.note(&request, &request.get_ref().request_id)?;
+        let person = person(&request)?;
         let asked = request.into_inner();
         let count = asked.changes.len();
         if count == 0 || count > EDITS_MAX {
@@ -215,7 +214,8 @@ impl Provisioning for ObjectServer {
         let edits = edits.collect::<Result<Vec<ObjectEdit>, _>>()?;
         api_keys::may_change(&note.by, edits.iter().map(|edit| edit.key.kind))?;
         let (is_trial, with_documents) = (asked.validate_only, asked.with_documents);
-        self.carry_out(&tenant, Batch { edits, is_trial, passwords_max: PASSWORDS_MAX, with_documents }, &note).await
+        let batch = Batch { edits, is_trial, passwords_max: PASSWORDS_MAX, with_documents, person };
+        self.carry_out(&tenant, batch, &note).await
     }
 
     async fn history(
@@ -223,6 +223,7 @@ impl Provisioning for ObjectServer {
         request: Request<v1::ObjectHistoryRequest>,
     ) -> Result<Response<v1::ObjectHistoryResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let person = person(&request)?;
         let asked = request.into_inner();
         let kind = Some(asked.kind.as_str()).filter(|kind| !kind.is_empty()).map(kind_of).transpose()?;
         let is_id_meant = !asked.id.is_empty() || kind == Some(ObjectKind::Tenant);
@@ -232,7 +233,7 @@ impl Provisioning for ObjectServer {
             below: token::number(&asked.page_token).map_err(wrong_token)?,
             limit: asked.page_size,
         };
-        let part = objects::history(&*self.store, &tenant, &page).await.map_err(unread)?;
+        let part = self.history_seen(&tenant, person, page).await?;
         Ok(Response::new(v1::ObjectHistoryResponse {
             next_page_token: part.last.map(|last| last.to_string()).unwrap_or_default(),
             pruned_revision: part.pruned.0,
@@ -245,11 +246,16 @@ impl Provisioning for ObjectServer {
         request: Request<v1::SignInAuditRequest>,
     ) -> Result<Response<v1::SignInAuditResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let person = person(&request)?;
         let mut page = sign_ins::page(request.into_inner())?;
         if let Some(person) = sign_ins::to_be_spelled(&page)
             && let Some((_, person)) = self.spelled(&tenant, person).await?
         {
             page.subject = Some(sign_ins::about_person(&person.key().id));
+        }
+        match sign_ins::asked_person(&page) {
+            Some(about) => self.needs_seen(&tenant, person, &about).await?,
+            None => self.needs_whole_tenant(&tenant, person, "sign-ins of everybody").await?,
         }
         let part = self.sign_in_audit.noted(&tenant, &page).await.map_err(unread)?;
         Ok(Response::new(sign_ins::answer(part)))
@@ -261,6 +267,7 @@ impl Provisioning for ObjectServer {
     ) -> Result<Response<v1::CreateApiKeyResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
         let note = self.note(&request, &request.get_ref().request_id)?;
+        self.needs_whole_tenant(&tenant, person(&request)?, "API keys").await?;
         let caller = net::grpc::caller(&request)?.clone();
         let may = |scope: &str| caller.needs_scope(scope).is_ok();
         let wanted = api_keys::wanted(request.into_inner());
@@ -275,6 +282,7 @@ impl Provisioning for ObjectServer {
 
     async fn api_keys(&self, request: Request<v1::ApiKeysRequest>) -> Result<Response<v1::ApiKeysResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        self.needs_whole_tenant(&tenant, person(&request)?, "API keys").await?;
         let keys = self.keys.api_keys(&tenant).await.map_err(unread)?;
         Ok(Response::new(v1::ApiKeysResponse { records: keys.into_iter().map(api_keys::record).collect() }))
     }
@@ -285,6 +293,7 @@ impl Provisioning for ObjectServer {
     ) -> Result<Response<v1::RevokeApiKeyResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
         let note = self.note(&request, "")?;
+        self.needs_whole_tenant(&tenant, person(&request)?, "API keys").await?;
         let id = request.into_inner().id;
         revoke(&*self.keys, &tenant, &id, &note).await.map_err(api_keys::refused)?;
         tracing::info!(%tenant, by = note.by, id, "an API key was revoked");
@@ -297,22 +306,24 @@ impl Provisioning for ObjectServer {
     ) -> Result<Response<v1::ChangeObjectsResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
         let note = self.note(&request, "")?;
+        let person = person(&request)?;
         let asked = request.into_inner();
         let (key, expected) = (key(&asked.kind, &asked.id)?, asked.expected_revision.map(Revision));
         api_keys::may_change(&note.by, std::iter::once(key.kind))?;
+        self.needs_seen(&tenant, person.clone(), &key).await?;
         let edit = objects::put_back(&*self.store, &tenant, key, Revision(asked.revision), expected).await;
         let edits = vec![edit.map_err(refused)?];
         let with_documents = asked.with_documents;
-        let batch = Batch { edits, is_trial: false, passwords_max: PASSWORDS_MAX, with_documents };
+        let batch = Batch { edits, is_trial: false, passwords_max: PASSWORDS_MAX, with_documents, person };
         self.carry_out(&tenant, batch, &note).await
     }
 
     async fn uses(&self, request: Request<v1::ObjectUsesRequest>) -> Result<Response<v1::ObjectUsesResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let person = person(&request)?;
         let asked = request.into_inner();
         let key = key(&asked.kind, &asked.id)?;
-        let held = self.readable(&tenant).await?;
-        let uses = held.look(move |held| objects::uses(held, &key, LINES_MAX)).await.ok_or_else(ends)?;
+        let uses = self.uses_seen(&tenant, person, (key, LINES_MAX)).await?;
         let uses = uses.into_iter().take(LINES_MAX).map(|one| v1::ObjectUse {
             kind: one.key.kind.as_str().to_owned(),
             id: one.key.id,
@@ -327,18 +338,21 @@ impl Provisioning for ObjectServer {
     ) -> Result<Response<v1::ImportPeopleResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
         let note = self.note(&request, &request.get_ref().request_id)?;
+        let person = person(&request)?;
         let asked = request.into_inner();
         let _turn = self.batches.take(&tenant).await.ok_or_else(ends)?;
         let terms = ImportTerms {
             is_trial: asked.validate_only,
             passwords_max: PASSWORDS_MAX,
             with_documents: asked.with_documents,
+            person,
         };
+        let is_trial = terms.is_trial;
         let mut answer = v1::ImportPeopleResponse::default();
         match people::import(&*self.store, &self.held, &tenant, asked.table, &note, terms).await {
             Ok(TableOutcome { rows, batch }) => {
                 let (by, revision, changed) = (note.by.as_str(), batch.revision.0, batch.changed);
-                if !terms.is_trial && !batch.is_repeated {
+                if !is_trial && !batch.is_repeated {
                     tracing::info!(%tenant, by, revision, changed, "a table of people was imported");
                 }
                 answer.rows = u32::try_from(rows).unwrap_or(u32::MAX);
@@ -367,8 +381,7 @@ impl Provisioning for ObjectServer {
         request: Request<v1::ExportPeopleRequest>,
     ) -> Result<Response<v1::ExportPeopleResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
-        let held = self.readable(&tenant).await?;
-        let table = held.look(|held| people::export(held.people())).await.ok_or_else(ends)?;
+        let table = self.people_seen(&tenant, person(&request)?).await?;
         Ok(Response::new(v1::ExportPeopleResponse { table }))
     }
 }

@@ -260,10 +260,7 @@ impl Publisher {
         let since = HistoryPoint::unstamped(Revision(held.revision));
         let changes = self.provisioning.changes(tenant, since).await?;
         let name = |change: ObjectChange| {
-            let key = match change {
-                ObjectChange::Put(object) => object.key(),
-                ObjectChange::Delete(key) => key,
-            };
+            let key = change.key();
             (key.kind.as_str().to_owned(), key.id)
         };
         Ok((!changes.is_whole).then(|| changes.changes.into_iter().map(name).collect()))
@@ -303,9 +300,10 @@ impl Publisher {
         let version = ConfigVersion { generation: since.version.generation, revision: revision.0 };
         let mut objects = self.tell.borrow().get(tenant).map(|(_, objects)| objects.clone()).unwrap_or_default();
         let documents = changes.changes.into_iter().map(|change| {
+            // What an object has besides the fields of its kind is not in the cache: no role asks for it.
             let (key, object) = match change {
                 ObjectChange::Put(object) => (object.key(), Some(object)),
-                ObjectChange::Delete(key) => (key, None),
+                ObjectChange::Annex(key, _) | ObjectChange::Delete(key) => (key, None),
             };
             objects.change(&key, object.as_ref());
             let body = object.map(|object| object.without_hashes().to_json().into());

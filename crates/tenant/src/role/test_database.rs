@@ -198,12 +198,14 @@ impl ProvisioningStore for TestDatabase {
                     point,
                     is_whole,
                     changes: now.into_values().map(ObjectChange::Put).collect(),
+                    annexes: Vec::new(),
                 });
             }
             let changed: HashSet<ObjectKey> =
                 (since.revision.0..point.revision.0).flat_map(|revision| self.changed_behind(revision)).collect();
             let change = |key| now.remove(&key).map_or_else(|| ObjectChange::Delete(key), ObjectChange::Put);
-            Ok(ObjectChanges { point, is_whole, changes: changed.into_iter().map(change).collect() })
+            let changes = changed.into_iter().map(change).collect();
+            Ok(ObjectChanges { point, is_whole, changes, annexes: Vec::new() })
         })
     }
 

@@ -41,6 +41,7 @@ mod monitoring;
 mod names;
 mod nat;
 mod node_events;
+mod object_permissions;
 mod originate;
 mod other_language;
 mod otlp;

@@ -314,6 +314,9 @@ fn kind_of(segment: &str) -> Result<ObjectKind, Problem> {
         "ivr-profiles" => Ok(ObjectKind::IvrProfile),
         "statistic-definitions" => Ok(ObjectKind::StatisticDefinition),
         "transactions" => Ok(ObjectKind::Transaction),
+        "access-groups" => Ok(ObjectKind::AccessGroup),
+        "roles" => Ok(ObjectKind::Role),
+        "folders" => Ok(ObjectKind::Folder),
         "applications" => Ok(ObjectKind::Application),
         other => Err(Problem::not_found(format!("there are no objects called {other}"))),
     }

@@ -24,7 +24,7 @@ export function AgentSetup(): ReactElement {
   if (account.kind === 'unknown') return <Unknown failure={account.failure} />
   if (account.kind === 'out') return <SignedOut />
   const { tenant, name, privileges } = account.account
-  if (!privileges.includes('administrator')) {
+  if (!['administrator', 'folder_administrator'].some((one) => privileges.includes(one))) {
     return (
       <>
         <PageTitle title={t('apps.agentSetup')} />

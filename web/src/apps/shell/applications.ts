@@ -12,7 +12,7 @@ export type Application = {
 }
 
 const DASHBOARDS: Application = { name: 'dashboards', to: '/', text: 'apps.dashboards', privileges: ['supervisor', 'administrator', 'designer', 'integrator'] }
-const AGENT_SETUP: Application = { name: 'agent-setup', to: '/agent-setup', text: 'apps.agentSetup', privileges: ['administrator'] }
+const AGENT_SETUP: Application = { name: 'agent-setup', to: '/agent-setup', text: 'apps.agentSetup', privileges: ['administrator', 'folder_administrator'] }
 
 export const APPLICATIONS: readonly Application[] = [DASHBOARDS, AGENT_SETUP]
 

@@ -67,7 +67,7 @@ function rowFault(columns: Extract<Field, { kind: 'rows' }>['columns'], row: Row
       const found = wholeFault(value, column.min, column.max, column.isOptional !== true)
       if (found !== undefined) return `${t('setup.cell', { column: t(column.label), number })}: ${found}`
     }
-    if ((column.kind === 'reference' || (column.kind === 'text' && column.required === true)) && value.trim() === '') return `${t('setup.cell', { column: t(column.label), number })}: ${t('setup.fault.needed')}`
+    if (((column.kind === 'reference' && column.isOptional !== true) || (column.kind === 'text' && column.required === true)) && value.trim() === '') return `${t('setup.cell', { column: t(column.label), number })}: ${t('setup.fault.needed')}`
   }
   return undefined
 }

@@ -19,10 +19,12 @@ type Common = {
 export type Options = readonly (readonly [string, PlainText])[]
 
 export type ColumnField =
-  | { readonly kind: 'text'; readonly name: string; readonly label: PlainText; readonly required?: boolean }
+  /** `isList`: names with commas between them. */
+  | { readonly kind: 'text'; readonly name: string; readonly label: PlainText; readonly required?: boolean; readonly isList?: boolean }
   | { readonly kind: 'whole'; readonly name: string; readonly label: PlainText; readonly min: number; readonly max: number; readonly initial: string; /** It may be left empty. */ readonly isOptional?: boolean }
-  | { readonly kind: 'reference'; readonly name: string; readonly label: PlainText; readonly of: Kind }
-  | { readonly kind: 'choice'; readonly name: string; readonly label: PlainText; readonly options: Options }
+  | { readonly kind: 'reference'; readonly name: string; readonly label: PlainText; readonly of: Kind; readonly isOptional?: boolean }
+  /** `isFlag`: its names are `true` and `false`. */
+  | { readonly kind: 'choice'; readonly name: string; readonly label: PlainText; readonly options: Options; readonly isFlag?: boolean }
 
 export type Field =
   /** `orAs`: left empty it is as that field. `isText`: left empty it is an empty text, not nothing. `isWide`: it takes the whole width. */

@@ -141,5 +141,7 @@ function sectionsOf(sections: readonly SectionDraft[], before: Json | undefined)
 
 function cell(column: ColumnField, value: string): Json {
   if (column.kind === 'whole') return wholeOf(value) ?? null
+  if (column.kind === 'choice' && column.isFlag === true) return value === 'true'
+  if (column.kind === 'text' && column.isList === true) return value.split(',').map((one) => one.trim()).filter((one) => one !== '')
   return value.trim() === '' ? null : value.trim()
 }

@@ -8,6 +8,7 @@ import { CALLING_LIST, CAMPAIGN, CAMPAIGN_GROUP, CAPACITY_RULE, DN_GROUP, IVR_PR
 import { AGENT_GROUP, PLACE_GROUP } from './kinds/groups'
 import { ACTION_CODE, BUSINESS_ATTRIBUTE, LIST } from './kinds/lookup'
 import { APPLICATION, CLIENT, FEATURE_CODE, NUMBER, PLACE, PROMPT, SCHEDULE, SKILL } from './kinds/others'
+import { ACCESS_GROUP, ANNEX, FOLDER, OWN_PROPERTIES, ROLE } from './kinds/permissions'
 import { PERSON } from './kinds/person'
 import { TENANT } from './kinds/tenant'
 import { TRUNK } from './kinds/trunk'
@@ -41,10 +42,17 @@ const FORMS: Readonly<Record<string, readonly Group[]>> = {
   'statistic-definitions': STATISTIC_DEFINITION,
   'capacity-rules': CAPACITY_RULE,
   transactions: TRANSACTION,
+  'access-groups': ACCESS_GROUP,
+  roles: ROLE,
+  folders: FOLDER,
 }
 
+/** Sections whose objects are in no folder of their own. */
+const WITHOUT_FOLDER = ['tenant', 'folders']
+
 export function formOf({ path }: Pick<Section, 'path'>): readonly Group[] {
-  return FORMS[path] ?? []
+  const form = FORMS[path]
+  return form === undefined ? [] : [...form, WITHOUT_FOLDER.includes(path) ? OWN_PROPERTIES : ANNEX]
 }
 
 /** Empty for a kind that is not edited here. */

@@ -133,6 +133,12 @@ const WORDS: Readonly<Record<Exclude<Code, 'other'>, Said>> = {
   line_twice: ({ value }) => t('setup.rule.lineTwice', { line: value('line') }),
   not_utf8: plain('setup.rule.notUtf8'),
   quote: plain('setup.rule.quote'),
+
+  // Folders, access groups, rights.
+  not_permitted: ({ value }) => (value('folder') === '' ? t('setup.rule.notPermitted') : t('setup.rule.notPermittedIn', { right: value('right'), folder: value('folder') })),
+  folder_path: plain('setup.rule.folderPath'),
+  built_in: ({ value }) => t('setup.rule.builtIn', { name: value('name') }),
+  group_circle: ({ value }) => t('setup.rule.circle', { way: value('way') }),
 }
 
 /** A rule in words; `kind` is that of the object that breaks it, by which its fields have their names. */

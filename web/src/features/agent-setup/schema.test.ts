@@ -35,6 +35,9 @@ const KINDS: Readonly<Record<string, string>> = {
   ivr_profiles: 'ivr_profile',
   statistic_definitions: 'statistic_definition',
   transactions: 'transaction',
+  access_groups: 'access_group',
+  roles: 'role',
+  folders: 'folder',
 }
 /** Sections that have names alone, or names with one value. */
 const NAMES = ['skills', 'queues', 'prompts', 'applications']

@@ -116,6 +116,9 @@ export const SECTIONS: readonly Section[] = [
   { path: 'statistic-definitions', kind: 'statistic_definition', title: 'setup.statistics', one: 'setup.statistic', add: 'setup.statistics.add', id: 'name', idLabel: 'setup.name', key: '6', columns: [{ label: 'setup.statistic.category', path: 'category' }] },
   { path: 'capacity-rules', kind: 'capacity_rule', title: 'setup.capacityRules', one: 'setup.capacityRule', add: 'setup.capacityRules.add', id: 'name', idLabel: 'setup.name', key: '7', columns: [{ label: 'setup.capacityRule.voice', path: 'media.voice' }] },
   { path: 'transactions', kind: 'transaction', title: 'setup.transactions', one: 'setup.transaction', add: 'setup.transactions.add', id: 'name', idLabel: 'setup.name', key: '8', columns: [{ label: 'setup.transaction.type', path: 'type', options: TRANSACTION_TYPES }] },
+  { path: 'folders', kind: 'folder', title: 'setup.folders', one: 'setup.folder', add: 'setup.folders.add', id: 'path', idLabel: 'setup.folder.path', key: 'j', columns: [{ label: 'setup.folder.description', path: 'description' }] },
+  { path: 'access-groups', kind: 'access_group', title: 'setup.accessGroups', one: 'setup.accessGroup', add: 'setup.accessGroups.add', id: 'name', idLabel: 'setup.name', key: 'z', columns: [] },
+  { path: 'roles', kind: 'role', title: 'setup.roles', one: 'setup.role', add: 'setup.roles.add', id: 'name', idLabel: 'setup.name', key: 'w', columns: [{ label: 'setup.role.privileges', path: 'privileges' }] },
   { path: 'tenant', kind: 'tenant', title: 'setup.tenant', one: 'setup.tenant', add: 'setup.tenant', id: 'id', idLabel: 'setup.tenant', key: 'e', only: '-', columns: [] },
 ]
 

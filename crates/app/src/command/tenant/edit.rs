@@ -35,7 +35,13 @@ pub(super) fn restore(options: &InstallationOptions, arguments: &RestoreArgument
         let store = open(options).await?;
         let edit = objects::put_back(&*store, &tenant, key, at, expected).await.map_err(refused)?;
         let note = crate::author::note(ChangeWay::CommandLine);
-        let batch = Batch { edits: vec![edit], is_trial: false, passwords_max: usize::MAX, with_documents: false };
+        let batch = Batch {
+            edits: vec![edit],
+            is_trial: false,
+            passwords_max: usize::MAX,
+            with_documents: false,
+            person: None,
+        };
         objects::change(&*store, &tenant, &batch, &note).await.map_err(refused)
     })?;
     say(&tenant, &outcome);
@@ -48,7 +54,13 @@ pub(super) fn delete(options: &InstallationOptions, arguments: &DeleteArguments)
     let outcome = executor()?.block_on(async {
         let store = open(options).await?;
         let note = crate::author::note(ChangeWay::CommandLine);
-        let batch = Batch { edits: vec![edit], is_trial: false, passwords_max: usize::MAX, with_documents: false };
+        let batch = Batch {
+            edits: vec![edit],
+            is_trial: false,
+            passwords_max: usize::MAX,
+            with_documents: false,
+            person: None,
+        };
         objects::change(&*store, &tenant, &batch, &note).await.map_err(refused)
     })?;
     say(&tenant, &outcome);

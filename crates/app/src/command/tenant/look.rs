@@ -113,9 +113,9 @@ pub(super) fn show(options: &InstallationOptions, arguments: &ShowArguments) -> 
         match arguments.revision {
             Some(at) => objects::document_at(&*store, &tenant, &key, Revision(at)).await.map_err(refused),
             None => {
-                let found = store.find(&tenant, &key).await?;
-                let object = found.ok_or_else(|| unknown(format!("there is no {}", named(&key))))?;
-                Ok(objects::shown(object, &[]))
+                let found = store.find_annexed(&tenant, &key).await?;
+                let found = found.ok_or_else(|| unknown(format!("there is no {}", named(&key))))?;
+                Ok(objects::shown(found.object, Some(&found.annex), &[]))
             }
         }
     })?;

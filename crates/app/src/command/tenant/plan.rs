@@ -1,9 +1,10 @@
 //! `trunkline tenant plan|apply`: what a file changes, shown before it does.
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use clap::Args;
-use contracts::provisioning::{Object, ObjectKey};
+use contracts::provisioning::{Object, ObjectAnnex, ObjectKey};
 use infra::{ChangeWay, ObjectChange};
 use runtime::exit::Exit;
 use serde_json::{Value, json};
@@ -84,20 +85,28 @@ pub(super) fn planned(
     options: &InstallationOptions,
     objects: &contracts::provisioning::TenantObjects,
 ) -> anyhow::Result<(Vec<PlannedChange>, u64)> {
-    let ImportPlan { at, held, changes } = executor()?.block_on(async {
+    let ImportPlan { at, held: stored, changes } = executor()?.block_on(async {
         let store = open(options).await?;
         anyhow::Ok(tenant::import::plan(&*store, objects).await?)
     })?;
-    let held: std::collections::HashMap<ObjectKey, Object> =
-        held.iter().flat_map(|held| held.objects()).map(|object| (object.key(), object)).collect();
+    let held: HashMap<ObjectKey, Object> =
+        stored.iter().flat_map(|held| held.objects()).map(|object| (object.key(), object)).collect();
+    let annex_held = |key: &ObjectKey| stored.as_ref().and_then(|held| held.annexes.get(key));
+    let given: HashMap<ObjectKey, ObjectAnnex> = changes.iter().filter_map(given_annex).collect();
+    let put: HashSet<ObjectKey> = changes.iter().filter(|change| is_put(change)).map(ObjectChange::key).collect();
+    // An annex beside its object is told with it.
+    let is_told = |change: &ObjectChange| !matches!(change, ObjectChange::Annex(key, _) if put.contains(key));
     let one = |change: ObjectChange| {
-        let (key, after) = match change {
-            ObjectChange::Put(object) => (object.key(), Some(object)),
-            ObjectChange::Delete(key) => (key, None),
-        };
+        let key = change.key();
         let before = held.get(&key);
-        let shown = |object: &Object| objects::shown(object.clone(), &[]);
-        let (old, new) = (before.map(shown), after.as_ref().map(shown));
+        let after = match change {
+            ObjectChange::Put(object) => Some(object),
+            ObjectChange::Annex(..) => before.cloned(),
+            ObjectChange::Delete(_) => None,
+        };
+        let old = before.map(|object| objects::shown(object.clone(), annex_held(&key), &[]));
+        let annex = given.get(&key).or_else(|| annex_held(&key));
+        let new = after.as_ref().map(|object| objects::shown(object.clone(), annex, &[]));
         PlannedChange {
             mark: mark(before.is_some(), after.is_some()),
             fields: objects::differences(old.as_deref(), new.as_deref()),
@@ -105,7 +114,18 @@ pub(super) fn planned(
             key,
         }
     };
-    Ok((changes.into_iter().map(one).collect(), at.0))
+    Ok((changes.into_iter().filter(is_told).map(one).collect(), at.0))
+}
+
+const fn is_put(change: &ObjectChange) -> bool {
+    matches!(change, ObjectChange::Put(_))
+}
+
+fn given_annex(change: &ObjectChange) -> Option<(ObjectKey, ObjectAnnex)> {
+    match change {
+        ObjectChange::Annex(key, annex) => Some((key.clone(), annex.clone())),
+        _ => None,
+    }
 }
 
 /// A line for each changed object and field, and the sums.

@@ -24,6 +24,7 @@ pub(super) const fn display_name(privilege: Privilege) -> &'static str {
         Privilege::Administrator => "Administrator",
         Privilege::Designer => "Designer",
         Privilege::Integrator => "Integrator",
+        Privilege::FolderAdministrator => "Folder administrator",
     }
 }
 

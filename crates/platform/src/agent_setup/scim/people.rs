@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
-use contracts::provisioning::{AgentGroup, ObjectKind};
+use contracts::provisioning::ObjectKind;
 use contracts::v1;
 use contracts::v1::change_object::Action;
 use net::http::{FORWARDED_HOST, FORWARDED_PROTO};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tonic::Code;
 
 use super::answers::refused;
@@ -161,7 +161,7 @@ impl ScimPeople {
         answer.map(tonic::Response::into_inner).map_err(|status| refused(&status))
     }
 
-    /// The changes by which somebody leaves the groups of agents that name whoever has that user name.
+    /// The changes by which somebody leaves the groups, the roles and the permissions of folders that name whoever has that user name.
     ///
     /// # Errors
     /// If tenant refuses to tell.
@@ -171,14 +171,13 @@ impl ScimPeople {
         let asked = self.asker.bears(asked).map_err(|status| refused(&status))?;
         let answer = self.provisioning.client().uses(asked).await.map_err(|status| refused(&status))?;
         let uses = answer.into_inner().uses.into_iter();
-        let groups = uses.filter(|one| one.kind == ObjectKind::AgentGroup.as_str()).map(|one| one.id);
+        let groups = uses.filter(|one| !fields_with_people(&one.kind).is_empty()).map(|one| (one.kind, one.id));
         let mut changes = Vec::new();
-        for id in groups.collect::<BTreeSet<String>>() {
-            let kind = ObjectKind::AgentGroup.as_str().to_owned();
-            let asked = v1::GetObjectRequest { kind, id, fields: Vec::new() };
+        for (kind, id) in groups.collect::<BTreeSet<(String, String)>>() {
+            let asked = v1::GetObjectRequest { kind: kind.clone(), id, fields: Vec::new() };
             let asked = self.asker.bears(asked).map_err(|status| refused(&status))?;
             match self.provisioning.client().get(asked).await {
-                Ok(stored) => changes.push(leave(stored.into_inner(), user)?),
+                Ok(stored) => changes.push(leave(&kind, stored.into_inner(), user)?),
                 // It has gone meanwhile.
                 Err(status) if status.code() == Code::NotFound => {}
                 Err(status) => return Err(refused(&status)),
@@ -250,18 +249,35 @@ pub(super) fn delete(of: &FoundPerson) -> v1::ChangeObject {
     change(&of.person.user_name, of.revision, Action::Delete(v1::DeleteObject {}))
 }
 
-/// Somebody leaves a group of agents as it was found.
-fn leave(group: v1::StoredObject, user: &str) -> Result<v1::ChangeObject, ScimError> {
-    let AgentGroup { mut agents, mut managers, .. } = serde_json::from_str(&group.json).map_err(|error| {
+/// The fields of a kind that name people; none for a kind that does not.
+fn fields_with_people(kind: &str) -> &'static [&'static str] {
+    match ObjectKind::parse(kind) {
+        Some(ObjectKind::AgentGroup) => &["agents", "managers"],
+        Some(ObjectKind::AccessGroup | ObjectKind::Role) => &["people"],
+        Some(ObjectKind::Folder) => &["permissions"],
+        _ => &[],
+    }
+}
+
+/// Somebody leaves a group, a role or the permissions of a folder, as it was found.
+fn leave(kind: &str, group: v1::StoredObject, user: &str) -> Result<v1::ChangeObject, ScimError> {
+    let mut found: Map<String, Value> = serde_json::from_str(&group.json).map_err(|error| {
         tracing::warn!(id = group.id, %error, "agent-setup cannot read a group of tenant");
         ScimError::new(StatusCode::BAD_GATEWAY, "a group of the tenant cannot be read")
     })?;
-    for names in [&mut agents, &mut managers] {
-        names.retain(|name| name != user);
+    let fields = fields_with_people(kind);
+    let is_somebody_else = |one: &Value| one != user && one.get("person").is_none_or(|person| person != user);
+    let mut changed = Map::new();
+    for field in fields {
+        let mut people = found.remove(*field).unwrap_or_default();
+        if let Value::Array(people) = &mut people {
+            people.retain(is_somebody_else);
+        }
+        changed.insert((*field).to_owned(), people);
     }
-    let fields = ["agents", "managers"].map(str::to_owned).to_vec();
-    let put = v1::PutObject { json: json!({ "agents": agents, "managers": managers }).to_string(), fields };
-    let (kind, expected_revision) = (ObjectKind::AgentGroup.as_str().to_owned(), Some(group.revision));
+    let fields = fields.iter().map(|field| (*field).to_owned()).collect();
+    let put = v1::PutObject { json: Value::Object(changed).to_string(), fields };
+    let (kind, expected_revision) = (kind.to_owned(), Some(group.revision));
     Ok(v1::ChangeObject { kind, id: group.id, expected_revision, action: Some(Action::Put(put)) })
 }
 
@@ -280,7 +296,7 @@ mod tests {
     fn who_leaves_a_group_is_neither_its_agent_nor_its_manager() {
         let json = r#"{"name":"Day","agents":["ann","bob"],"expression":null,"managers":["ann"]}"#.to_owned();
         let group = v1::StoredObject { id: "Day".to_owned(), json, revision: 7, ..v1::StoredObject::default() };
-        let change = leave(group, "ann").unwrap();
+        let change = leave("agent_group", group, "ann").unwrap();
         assert_eq!(
             (change.kind.as_str(), change.id.as_str(), change.expected_revision),
             ("agent_group", "Day", Some(7))
@@ -288,6 +304,11 @@ mod tests {
         let Some(Action::Put(put)) = change.action else { panic!("nothing is put") };
         assert_eq!(put.json, r#"{"agents":["bob"],"managers":[]}"#);
         assert_eq!(put.fields, ["agents", "managers"]);
+        let json =
+            r#"{"path":"Berlin","permissions":[{"person":"ann","rights":["read"]},{"group":"Day","person":null}]}"#;
+        let folder = v1::StoredObject { id: "Berlin".to_owned(), json: json.to_owned(), ..v1::StoredObject::default() };
+        let Some(Action::Put(put)) = leave("folder", folder, "ann").unwrap().action else { panic!("nothing is put") };
+        assert_eq!(put.json, r#"{"permissions":[{"group":"Day","person":null}]}"#);
     }
 
     #[test]

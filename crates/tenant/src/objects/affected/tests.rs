@@ -3,8 +3,9 @@
 mod further;
 
 use contracts::provisioning::{
-    ActionCode, Agent, AgentGroup, AttributeValue, BusinessAttribute, DialRule, Dn, DnKind, FeatureAction, FeatureCode,
-    LookupList, Number, Person, Place, PlaceGroup, Prompt, Schedule, Secret, Skill, SkillLevel, Trunk,
+    AccessGroup, ActionCode, Agent, AgentGroup, AttributeValue, BusinessAttribute, DialRule, Dn, DnKind, FeatureAction,
+    FeatureCode, Folder, FolderPermission, FolderRight, LookupList, Number, Person, Place, PlaceGroup, PrivilegeRole,
+    Prompt, Schedule, Secret, Skill, SkillLevel, Trunk,
 };
 use infra::{HistoryPoint, Revision, VersionedObjects};
 use proptest::prelude::*;
@@ -128,15 +129,34 @@ fn object() -> impl Strategy<Value = Object> {
         }),
         1 => name().prop_map(|name| Object::List(Box::new(LookupList { name, ..LookupList::default() }))),
         8 => further::object(),
+        3 => (name(), names(), names()).prop_map(|(name, people, groups)| {
+            Object::AccessGroup(Box::new(AccessGroup { name, people, groups }))
+        }),
+        1 => (name(), names(), names()).prop_map(|(name, people, groups)| {
+            Object::Role(Box::new(PrivilegeRole { name, people, groups, ..PrivilegeRole::default() }))
+        }),
+        2 => folder(),
         2 => (name(), name()).prop_map(|(code, name)| Object::ActionCode(ActionCode { code, name, order: None })),
     ]
 }
 
+fn folder() -> impl Strategy<Value = Object> {
+    let permission = (maybe(), maybe()).prop_map(|(group, person)| FolderPermission {
+        group,
+        person,
+        rights: vec![FolderRight::Read],
+        ..FolderPermission::default()
+    });
+    (name(), prop::collection::vec(permission, 0..2))
+        .prop_map(|(path, permissions)| Object::Folder(Box::new(Folder { path, description: None, permissions })))
+}
+
 /// What a change does to the object of a random one's key.
 fn change() -> impl Strategy<Value = ObjectChange> {
-    (object(), prop::bool::weighted(0.6)).prop_map(|(object, is_put)| match is_put {
-        true => ObjectChange::Put(object),
-        false => ObjectChange::Delete(object.key()),
+    (object(), 0..10, maybe()).prop_map(|(object, what, folder)| match what {
+        0..5 => ObjectChange::Put(object),
+        5..8 => ObjectChange::Annex(object.key(), ObjectAnnex { folder, ..ObjectAnnex::default() }),
+        _ => ObjectChange::Delete(object.key()),
     })
 }
 
@@ -154,28 +174,38 @@ fn indexed(objects: &TenantObjects) -> IndexedTenant {
     IndexedTenant::of(read)
 }
 
-/// Each object once, and none is deleted that is not there.
+/// Each object once, and none is deleted, or gets an annex, that is not there.
 fn batch(objects: &TenantObjects, changes: Vec<ObjectChange>) -> Vec<ObjectChange> {
     let present: HashSet<ObjectKey> = objects.objects().map(|object| object.key()).collect();
-    let mut once = BTreeMap::new();
+    let (mut once, mut annexes) = (BTreeMap::new(), BTreeMap::new());
     for change in changes {
         match &change {
             ObjectChange::Put(object) => drop(once.insert(object.key(), change)),
+            ObjectChange::Annex(key, _) => drop(annexes.insert(key.clone(), change)),
             ObjectChange::Delete(key) if present.contains(key) => drop(once.insert(key.clone(), change)),
             ObjectChange::Delete(_) => {}
         }
     }
-    once.into_values().collect()
+    annexes.retain(|key, _| match once.get(key) {
+        Some(change) => matches!(change, ObjectChange::Put(_)),
+        None => present.contains(key),
+    });
+    once.into_values().chain(annexes.into_values()).collect()
+}
+
+fn carry_out(tenant: &mut TenantObjects, change: &ObjectChange) {
+    match change {
+        ObjectChange::Put(object) => tenant.put(object.clone()),
+        ObjectChange::Annex(key, annex) => tenant.put_annex(key.clone(), annex.clone()),
+        ObjectChange::Delete(key) => tenant.remove(key),
+    }
 }
 
 /// What the rules say of the whole tenant.
 fn broken_in_whole(held: &TenantObjects, changes: &[ObjectChange], put: &HashSet<ObjectKey>) -> Vec<ObjectFault> {
     let mut after = held.clone();
     for change in changes {
-        match change {
-            ObjectChange::Put(object) => after.put(object.clone()),
-            ObjectChange::Delete(key) => after.remove(key),
-        }
+        carry_out(&mut after, change);
     }
     let before: HashSet<ObjectFault> = object_faults(held, |_| false).into_iter().collect();
     let mut faults = object_faults(&after, |key| put.contains(key));
@@ -193,11 +223,8 @@ proptest! {
     ) {
         let held = tenant(objects);
         let changes = batch(&held, changes);
-        let puts = changes.iter().filter_map(|change| match change {
-            ObjectChange::Put(object) => Some(object.key()),
-            ObjectChange::Delete(_) => None,
-        });
-        let put: HashSet<ObjectKey> = puts.collect();
+        let puts = changes.iter().filter(|change| !matches!(change, ObjectChange::Delete(_)));
+        let put: HashSet<ObjectKey> = puts.map(ObjectChange::key).collect();
         let of_part = broken(&indexed(&held), &changes, &put, usize::MAX);
         prop_assert_eq!(of_part, broken_in_whole(&held, &changes, &put));
     }
@@ -211,11 +238,13 @@ proptest! {
         let mut held = tenant(objects);
         let mut kept = indexed(&held);
         for step in batch(&held, steps) {
-            match &step {
-                ObjectChange::Put(object) => held.put(object.clone()),
-                ObjectChange::Delete(key) => held.remove(key),
-            }
-            kept.apply(vec![(step, Revision(2))], HistoryPoint::unstamped(Revision(2)));
+            carry_out(&mut held, &step);
+            // As a store tells it: the object as it is now, with what it has besides.
+            let key = step.key();
+            let annexes = held.annexes.get(&key).map(|annex| (key.clone(), annex.clone())).into_iter().collect();
+            let now = held.objects().find(|object| object.key() == key);
+            let told = now.map_or(ObjectChange::Delete(key), ObjectChange::Put);
+            kept.apply(vec![(told, Revision(2))], annexes, HistoryPoint::unstamped(Revision(2)));
         }
         let changes = batch(&held, changes);
         let none = HashSet::new();

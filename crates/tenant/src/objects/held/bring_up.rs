@@ -27,7 +27,7 @@ pub(super) async fn brought_up(
         return Ok(true);
     }
     for _ in 0..ATTEMPTS_MAX {
-        let ObjectChanges { point, is_whole, changes } = store.changes(tenant, since).await?;
+        let ObjectChanges { point, is_whole, changes, annexes } = store.changes(tenant, since).await?;
         if is_whole {
             // It was restored, or made anew: what is held is of another history.
             return Ok(false);
@@ -41,7 +41,7 @@ pub(super) async fn brought_up(
             return Ok(false);
         };
         if let Some(changes) = changes {
-            return Ok(shared.apply(changes, point).await);
+            return Ok(shared.apply(changes, annexes, point).await);
         }
     }
     Ok(false)

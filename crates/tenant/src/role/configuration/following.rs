@@ -1,6 +1,7 @@
 //! What followers are told: which tenants there are, and what changes in one of them. The database is asked when the tenant's own revision
 //! has moved, and not otherwise.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use prost::Message as _;
 use tokio::sync::{mpsc, watch};
 use tonic::Status;
 
+use super::person_view::ToldToPerson;
 use super::{View, status};
 use crate::role::stored_tenants::StoredTenants;
 
@@ -111,6 +113,7 @@ pub(super) struct ObjectFollower {
     pub stored: watch::Receiver<StoredTenants>,
     pub view: View,
     pub filter: FollowFilter,
+    pub told: ToldToPerson,
     /// The point that it has.
     pub after: HistoryPoint,
 }
@@ -138,21 +141,25 @@ impl ObjectFollower {
 
     /// The changes that the database has, in messages: everything to who has another history.
     async fn news(&mut self) -> Result<Vec<v1::FollowResponse>, Status> {
-        let changes = self.store.changes(&self.view.tenant, self.after).await.map_err(status)?;
+        let (rights, is_anew) = self.told.begin(self.view.person.as_ref(), &*self.store, &self.view.tenant).await?;
+        let since = if is_anew { HistoryPoint::default() } else { self.after };
+        let changes = self.store.changes(&self.view.tenant, since).await.map_err(status)?;
         if !changes.is_whole && self.after.revision > changes.point.revision {
             return Err(beyond(self.after.revision, changes.point.revision));
         }
         let before = std::mem::replace(&mut self.after, changes.point);
         let (view, filter, is_whole) = (&self.view, &self.filter, changes.is_whole);
         let is_wanted = |key: &ObjectKey| view.shows(key.kind) && filter.wants(key);
-        let told = changes.changes.into_iter().filter_map(|change| match change {
+        let (annexes, told) = (HashMap::from_iter(changes.annexes), &mut self.told);
+        let seen = changes.changes.into_iter().filter_map(|change| told.seen(&rights, change, &annexes));
+        let told = seen.filter_map(|change| match change {
             ObjectChange::Put(object) => match is_wanted(&object.key()) {
                 true if filter.fits(&object) => Some(view.object(object)),
                 // It may have been of a wanted type before.
                 true if !is_whole => Some(gone(object.key())),
                 _ => None,
             },
-            ObjectChange::Delete(key) => is_wanted(&key).then(|| gone(key)),
+            ObjectChange::Annex(key, _) | ObjectChange::Delete(key) => is_wanted(&key).then(|| gone(key)),
         });
         Ok(parts((before, self.after), is_whole, told))
     }

@@ -8,7 +8,7 @@ use crate::role::test_database::{TestDatabase, tenant};
 
 /// Looks up a skill of a tenant.
 async fn skill(server: &Server, of: &str) -> Result<(u64, usize), Code> {
-    let view = View { tenant: tenant(of), kinds: vec!["skill".to_owned()], secrets: Secrets::None };
+    let view = View { tenant: tenant(of), kinds: vec!["skill".to_owned()], secrets: Secrets::None, person: None };
     let found = server.wanted(&view, "Sales".to_owned()).await;
     found.map(|(point, objects)| (point.revision.0, objects.len())).map_err(|status| status.code())
 }
@@ -17,7 +17,7 @@ async fn skill(server: &Server, of: &str) -> Result<(u64, usize), Code> {
 async fn a_tenant_is_found_before_the_tenants_are_listed_and_only_the_database_says_that_there_is_none() {
     let database = TestDatabase::new(None);
     let (tell, stored) = watch::channel(StoredTenants::default());
-    let server = Server::new(database.clone(), stored, Arc::default(), Arc::new(SystemClock::start()));
+    let server = Server::new(database.clone(), stored, Arc::default(), Arc::default(), Arc::new(SystemClock::start()));
     assert_eq!(skill(&server, "globex").await, Ok((1, 1)));
     assert_eq!(skill(&server, "initech").await, Err(Code::NotFound));
     database.is_away.store(true, SeqCst);
@@ -30,7 +30,7 @@ async fn a_tenant_is_found_before_the_tenants_are_listed_and_only_the_database_s
 /// Reads the objects of globex.
 async fn read(server: &Server, kinds: &[&str], id: &str) -> (u64, Vec<Arc<Object>>) {
     let kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
-    let view = View { tenant: tenant("globex"), kinds, secrets: Secrets::None };
+    let view = View { tenant: tenant("globex"), kinds, secrets: Secrets::None, person: None };
     let (point, objects) = server.wanted(&view, id.to_owned()).await.unwrap();
     (point.revision.0, objects)
 }
@@ -39,7 +39,7 @@ async fn read(server: &Server, kinds: &[&str], id: &str) -> (u64, Vec<Arc<Object
 async fn a_read_of_kinds_costs_one_reading_of_the_tenant_and_no_copy_of_an_object() {
     let database = TestDatabase::new(None);
     let (_tell, stored) = watch::channel(StoredTenants::default());
-    let server = Server::new(database.clone(), stored, Arc::default(), Arc::new(SystemClock::start()));
+    let server = Server::new(database.clone(), stored, Arc::default(), Arc::default(), Arc::new(SystemClock::start()));
     let objects = infra::conformance::provisioning::objects("globex");
     let (revision, skills) = read(&server, &["skill"], "").await;
     assert_eq!((revision, skills.len()), (1, objects.skills.len()));

@@ -58,6 +58,7 @@ pub(super) fn refused(refusal: ChangeRefusal) -> Status {
             }),
         ),
         ChangeRefusal::Faults(faults) => with_faults(Code::InvalidArgument, faults.into_iter().map(told)),
+        ChangeRefusal::NotPermitted(faults) => with_faults(Code::PermissionDenied, faults.into_iter().map(told)),
         ChangeRefusal::Referred(faults) => with_faults(Code::FailedPrecondition, faults.into_iter().map(told)),
         ChangeRefusal::RequestReused => Status::invalid_argument(message),
         ChangeRefusal::ManyPasswords { given, most } => {
@@ -107,6 +108,18 @@ pub(super) fn of_request(field: &str, rule: BrokenRule) -> Status {
         ..v1::ObjectFault::default()
     };
     with_faults(Code::InvalidArgument, std::iter::once((format!("{}: {}", fault.field, fault.rule), fault)))
+}
+
+/// A right that the caller does not have.
+pub(super) fn denied(rule: BrokenRule) -> Status {
+    let BrokenRule { words, code, values } = rule;
+    let fault = v1::ObjectFault {
+        rule: words.clone(),
+        code: code.as_str().to_owned(),
+        values: wire_values(values),
+        ..v1::ObjectFault::default()
+    };
+    with_faults(Code::PermissionDenied, std::iter::once((words, fault)))
 }
 
 /// The faults, as many as fit into the headers, and how many others there are.

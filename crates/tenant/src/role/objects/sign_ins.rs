@@ -42,6 +42,12 @@ pub(super) fn about_person(user_name: &str) -> String {
     format!("{PERSON}{user_name}")
 }
 
+/// The person that a page is about; none if it is about everybody.
+pub(super) fn asked_person(page: &AuditPage) -> Option<ObjectKey> {
+    let id = page.subject.as_deref()?.strip_prefix(PERSON)?;
+    Some(ObjectKey { kind: ObjectKind::Person, id: id.to_owned() })
+}
+
 /// The person that a page is about whose stored spelling has to be known: an embedded store compares letters beyond ASCII as they are.
 pub(super) fn to_be_spelled(page: &AuditPage) -> Option<ObjectKey> {
     let id = page.subject.as_deref()?.strip_prefix(PERSON).filter(|name| !name.is_ascii())?;

@@ -8,6 +8,7 @@ export const PRIVILEGES: Options = [
   ['administrator', 'setup.privilege.administrator'],
   ['designer', 'setup.privilege.designer'],
   ['integrator', 'setup.privilege.integrator'],
+  ['folder_administrator', 'setup.privilege.folderAdministrator'],
 ]
 
 export const NO_ANSWER: Options = [

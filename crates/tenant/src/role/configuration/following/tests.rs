@@ -81,10 +81,11 @@ fn follow(
     stored: watch::Receiver<StoredTenants>,
     after: HistoryPoint,
 ) -> Told<v1::FollowResponse> {
-    let view = View { tenant: tenant("globex"), kinds: vec!["skill".to_owned()], secrets: Secrets::None };
+    let view = View { tenant: tenant("globex"), kinds: vec!["skill".to_owned()], secrets: Secrets::None, person: None };
     let (answers, told) = mpsc::channel(2);
     let filter = FollowFilter::default();
-    let follower = ObjectFollower { store: database.clone(), stored, view, filter, after };
+    let follower =
+        ObjectFollower { store: database.clone(), stored, view, filter, told: ToldToPerson::default(), after };
     tokio::spawn(follower.tell(answers));
     told
 }
@@ -172,10 +173,17 @@ async fn a_follower_hears_everything_once_the_database_has_another_history() {
 async fn a_follower_hears_of_the_ids_and_types_that_it_wants_and_when_they_are_others() {
     let database = TestDatabase::new(None);
     let (tell, stored) = watch::channel(stored(1, 1));
-    let view = View { tenant: tenant("globex"), kinds: vec!["dn".to_owned()], secrets: Secrets::None };
+    let view = View { tenant: tenant("globex"), kinds: vec!["dn".to_owned()], secrets: Secrets::None, person: None };
     let filter = FollowFilter::of("71", vec!["extension".to_owned()]).unwrap();
     let (answers, mut told) = mpsc::channel(2);
-    let follower = ObjectFollower { store: database.clone(), stored, view, filter, after: point(0, 0) };
+    let follower = ObjectFollower {
+        store: database.clone(),
+        stored,
+        view,
+        filter,
+        told: ToldToPerson::default(),
+        after: point(0, 0),
+    };
     tokio::spawn(follower.tell(answers));
     let (_, mut numbers) = skills(&mut told).await;
     numbers.sort_unstable();

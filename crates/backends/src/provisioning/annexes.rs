@@ -1,0 +1,116 @@
+//! What objects have besides the columns of their kinds, in a table beside theirs: most have nothing.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use contracts::provisioning::{ObjectAnnex, ObjectKey, TenantObjects};
+use infra::{ObjectChange, Result, StoreError};
+use model::TenantId;
+
+use super::{FOUND_EACH_MAX, Row, Turn, key_of, query};
+
+/// Those of all objects of a tenant. Those of kinds that a later release has are passed over.
+pub(super) async fn all(db: &mut dyn Turn, tenant: &TenantId) -> Result<BTreeMap<ObjectKey, ObjectAnnex>> {
+    let sql = "SELECT kind, id, document FROM object_annex WHERE tenant = ?";
+    let mut annexes = BTreeMap::new();
+    for row in db.rows(query(sql).bind(tenant.as_str())).await? {
+        if let Some(key) = key_of(&row)? {
+            let annex = annex(&key, &row)?;
+            annexes.insert(key, annex);
+        }
+    }
+    Ok(annexes)
+}
+
+/// Adds those of a tenant's objects. The release before removes objects alone: what is left of them is passed over.
+pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, objects: &mut TenantObjects) -> Result<()> {
+    let mut annexes = all(db, tenant).await?;
+    if annexes.is_empty() {
+        return Ok(());
+    }
+    let present: HashSet<ObjectKey> =
+        objects.objects().map(|object| object.key()).filter(|key| annexes.contains_key(key)).collect();
+    annexes.retain(|key, _| present.contains(key));
+    objects.annexes = annexes;
+    Ok(())
+}
+
+/// That of an object, by exactly its key.
+pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<Option<ObjectAnnex>> {
+    let sql = "SELECT document FROM object_annex WHERE tenant = ? AND kind = ? AND id = ?";
+    let asked = query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(&key.id);
+    db.rows(asked).await?.first().map(|row| annex(key, row)).transpose()
+}
+
+/// Those of some objects: of a few, each is looked up; of more, all of the tenant are read.
+pub(super) async fn of(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    keys: &[ObjectKey],
+) -> Result<HashMap<ObjectKey, ObjectAnnex>> {
+    if keys.len() > FOUND_EACH_MAX {
+        return Ok(all(db, tenant).await?.into_iter().collect());
+    }
+    let mut found = HashMap::new();
+    for key in keys {
+        if let Some(annex) = find(db, tenant, key).await? {
+            found.insert(key.clone(), annex);
+        }
+    }
+    Ok(found)
+}
+
+/// Those of the objects that changes put.
+pub(super) async fn of_put(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    changes: &[ObjectChange],
+) -> Result<Vec<(ObjectKey, ObjectAnnex)>> {
+    let put = changes.iter().filter(|change| matches!(change, ObjectChange::Put(_)));
+    let keys: Vec<ObjectKey> = put.map(ObjectChange::key).collect();
+    let mut found = of(db, tenant, &keys).await?;
+    Ok(keys.into_iter().filter_map(|key| found.remove_entry(&key)).collect())
+}
+
+/// Sets those that changes give apart from the other changes: the last one of each object.
+pub(super) fn apart(changes: Vec<ObjectChange>) -> (BTreeMap<ObjectKey, ObjectAnnex>, Vec<ObjectChange>) {
+    let (mut annexed, mut others) = (BTreeMap::new(), Vec::with_capacity(changes.len()));
+    for change in changes {
+        match change {
+            ObjectChange::Annex(key, annex) => {
+                annexed.insert(key, annex);
+            }
+            other => others.push(other),
+        }
+    }
+    (annexed, others)
+}
+
+/// Writes that of an object, in the place of the one that it has; an empty one is none. An object that is new has none yet.
+pub(super) async fn put(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    key: &ObjectKey,
+    annex: &ObjectAnnex,
+    is_new: bool,
+) -> Result<()> {
+    if annex.is_empty() {
+        return if is_new { Ok(()) } else { delete(db, tenant, key).await };
+    }
+    let document = String::from_utf8(annex.to_json()).unwrap_or_default();
+    let sql = "INSERT INTO object_annex (tenant, kind, id, document) VALUES (?, ?, ?, ?)
+         ON CONFLICT (tenant, kind, id) DO UPDATE SET document = excluded.document";
+    db.run(query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(&key.id).bind(document)).await.map(drop)
+}
+
+/// Removes that of an object.
+pub(super) async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<()> {
+    let sql = "DELETE FROM object_annex WHERE tenant = ? AND kind = ? AND id = ?";
+    db.run(query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(&key.id)).await.map(drop)
+}
+
+fn annex(key: &ObjectKey, row: &Row) -> Result<ObjectAnnex> {
+    ObjectAnnex::from_json(row.text("document")?.as_bytes()).map_err(|_| StoreError::Corrupt {
+        what: "table object_annex".to_owned(),
+        reason: format!("that of {} {} is not one as JSON", key.kind.as_str(), key.id),
+    })
+}

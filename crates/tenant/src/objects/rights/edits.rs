@@ -1,0 +1,178 @@
+//! Which edits of a batch a person may make.
+
+use std::collections::BTreeMap;
+
+use contracts::provisioning::{FaultCode, Folder, FolderRight, Object, ObjectAnnex, ObjectKey, ObjectKind, Privilege};
+use infra::{ObjectChange, Revision};
+
+use super::{CallerRights, privileges_of};
+use crate::objects::indexed::IndexedTenant;
+use crate::objects::{BrokenRule, ChangeRefusal, EditAction, ObjectEdit, ObjectFault, StaleObject};
+
+/// The kinds by which more than an object is changed: who may what, and which programs act for the tenant. No folder gives a right to change
+/// them, since whoever may would have every right.
+const OF_WHOLE_TENANT: [ObjectKind; 4] =
+    [ObjectKind::Tenant, ObjectKind::Client, ObjectKind::AccessGroup, ObjectKind::Role];
+
+/// Refuses edits of objects that the person does not see, as if there were none, and of those that the person sees and may not edit.
+pub(in crate::objects) fn concealed(
+    rights: &CallerRights,
+    held: &IndexedTenant,
+    edits: &[ObjectEdit],
+) -> Result<(), ChangeRefusal> {
+    let (mut stale, mut missing, mut denied) = (Vec::new(), Vec::new(), Vec::new());
+    for edit in edits {
+        let Some(found) = held.found(&edit.key) else { continue };
+        if !rights.may_see(found) {
+            match (edit.expected.filter(|expected| *expected != Revision(0)), &edit.action) {
+                (Some(expected), _) => {
+                    stale.push(StaleObject { key: edit.key.clone(), expected, present: Revision(0) });
+                }
+                (None, EditAction::Put(_) | EditAction::PutBack(_)) => {
+                    denied.push(fault(&edit.key, "", name_taken()));
+                }
+                (None, EditAction::Merge { .. } | EditAction::Delete) => {
+                    let rule = BrokenRule::new(FaultCode::NoObject, "there is no such object");
+                    missing.push(fault(&edit.key, "", rule));
+                }
+            }
+            continue;
+        }
+        let right = match edit.action {
+            EditAction::Delete => FolderRight::Delete,
+            // Who may change its permissions alone is looked at with what changes.
+            _ if edit.key.kind == ObjectKind::Folder => FolderRight::Read,
+            _ => FolderRight::Change,
+        };
+        if !rights.may(right, found) {
+            denied.push(fault(&edit.key, "", needs(right, found.folder())));
+        }
+    }
+    match (stale.is_empty(), missing.is_empty(), denied.is_empty()) {
+        (false, ..) => Err(ChangeRefusal::Stale(stale)),
+        (_, false, _) => Err(ChangeRefusal::Faults(missing)),
+        (.., false) => Err(ChangeRefusal::NotPermitted(denied)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses changes that the person may not make.
+pub(in crate::objects) fn permitted(
+    rights: &CallerRights,
+    held: &IndexedTenant,
+    changes: &[ObjectChange],
+) -> Result<(), ChangeRefusal> {
+    let mut annexes: BTreeMap<ObjectKey, &ObjectAnnex> = BTreeMap::new();
+    let mut objects: BTreeMap<ObjectKey, Option<&Object>> = BTreeMap::new();
+    for change in changes {
+        match change {
+            ObjectChange::Put(object) => {
+                objects.insert(object.key(), Some(object));
+            }
+            ObjectChange::Delete(key) => {
+                objects.insert(key.clone(), None);
+            }
+            ObjectChange::Annex(key, annex) => {
+                annexes.insert(key.clone(), annex);
+                objects.entry(key.clone()).or_insert_with(|| held.get(key));
+            }
+        }
+    }
+    let mut denied = Vec::new();
+    for (key, after) in objects {
+        let before = held.get(&key).map(|object| (object, held.annex(&key)));
+        let annex = annexes.get(&key).copied().or_else(|| held.annex(&key));
+        let looked = LookedChange { held, key: &key, before, after: after.map(|object| (object, annex)) };
+        denied.extend(looked.denied(rights).into_iter().map(|(field, rule)| fault(&key, field, rule)));
+    }
+    if denied.is_empty() { Ok(()) } else { Err(ChangeRefusal::NotPermitted(denied)) }
+}
+
+/// An object before and after; none where it is not there.
+struct LookedChange<'a> {
+    held: &'a IndexedTenant,
+    key: &'a ObjectKey,
+    before: Option<(&'a Object, Option<&'a ObjectAnnex>)>,
+    after: Option<(&'a Object, Option<&'a ObjectAnnex>)>,
+}
+
+impl LookedChange<'_> {
+    /// The fields and the rules by which the person may not do it.
+    fn denied(&self, rights: &CallerRights) -> Vec<(&'static str, BrokenRule)> {
+        if OF_WHOLE_TENANT.contains(&self.key.kind) && !rights.is_of_whole_tenant() {
+            let words =
+                format!("a {} concerns the whole tenant: no folder gives a right to change it", self.key.kind.as_str());
+            return vec![(
+                "",
+                BrokenRule::new(FaultCode::NotPermitted, words).naming("right", "").naming("folder", ""),
+            )];
+        }
+        let mut denied = Vec::new();
+        let mut need = |field: &'static str, right: FolderRight, folder: &str| {
+            if !rights.in_folder(folder).contains(right) {
+                denied.push((field, needs(right, folder)));
+            }
+        };
+        match (self.before, self.after) {
+            (None, Some((Object::Folder(new), _))) => {
+                let parent = Folder::around(&new.path).next().unwrap_or(Folder::ROOT);
+                need("", FolderRight::Create, parent);
+                if !new.permissions.is_empty() {
+                    need("permissions", FolderRight::Permissions, parent);
+                }
+            }
+            (Some((Object::Folder(before), annex_before)), Some((Object::Folder(after), annex_after))) => {
+                if before.permissions != after.permissions {
+                    need("permissions", FolderRight::Permissions, &after.path);
+                }
+                if before.description != after.description || annex_before != annex_after {
+                    need("", FolderRight::Change, &after.path);
+                }
+            }
+            (None, Some((object, annex))) => need("folder", FolderRight::Create, object.folder(annex)),
+            (Some((before, annex_before)), Some((after, annex_after))) => {
+                let (from, to) = (before.folder(annex_before), after.folder(annex_after));
+                if from != to {
+                    need("folder", FolderRight::Delete, from);
+                    need("folder", FolderRight::Create, to);
+                }
+            }
+            (_, None) => {}
+        }
+        denied.extend(self.beyond_own_privileges(rights));
+        denied
+    }
+
+    /// Nobody hands out a privilege that they do not have, nor takes over somebody who has one: an agent's is everybody's to give.
+    fn beyond_own_privileges(&self, rights: &CallerRights) -> Option<(&'static str, BrokenRule)> {
+        if rights.is_of_whole_tenant() {
+            return None;
+        }
+        let sides = [self.before, self.after].into_iter().flatten();
+        let people = sides.filter_map(|(object, _)| match object {
+            Object::Person(person) => Some(person),
+            _ => None,
+        });
+        let mut privileges = people.flat_map(|person| privileges_of(self.held, person));
+        let is_beyond = |one: &Privilege| *one != Privilege::Agent && !rights.privileges.contains(one);
+        let beyond = privileges.find(is_beyond)?;
+        let words = format!("only who has the privilege {} may change somebody who has it", beyond.as_str());
+        let rule = BrokenRule::new(FaultCode::NotPermitted, words).naming("right", beyond.as_str());
+        Some(("privileges", rule.naming("folder", "")))
+    }
+}
+
+fn fault(key: &ObjectKey, field: &str, rule: BrokenRule) -> ObjectFault {
+    ObjectFault { key: key.clone(), field: field.to_owned(), rule }
+}
+
+/// A right that a person does not have in a folder.
+fn needs(right: FolderRight, folder: &str) -> BrokenRule {
+    let words = format!("it needs the right {} in folder {folder}", right.as_str());
+    BrokenRule::new(FaultCode::NotPermitted, words).naming("right", right.as_str()).naming("folder", folder)
+}
+
+fn name_taken() -> BrokenRule {
+    let words = "the name is that of an object that you may not see";
+    BrokenRule::new(FaultCode::NotPermitted, words).naming("right", FolderRight::Read.as_str()).naming("folder", "")
+}

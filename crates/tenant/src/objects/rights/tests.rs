@@ -1,0 +1,291 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use contracts::provisioning::{ObjectAnnex, ObjectKey, Skill, TenantObjects};
+use infra::{HistoryPoint, Revision, VersionedObjects};
+use proptest::prelude::*;
+
+use super::*;
+use crate::objects::{ChangeRefusal, EditAction, ObjectEdit};
+
+fn example() -> TenantObjects {
+    let text = include_str!("../../../../../data/example-tenant.yaml");
+    let mut objects = crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example");
+    objects.people.clear();
+    (objects.access_groups, objects.roles, objects.folders) = (Vec::new(), Vec::new(), Vec::new());
+    objects.annexes.clear();
+    objects
+}
+
+fn indexed(objects: &TenantObjects) -> IndexedTenant {
+    let point = HistoryPoint::unstamped(Revision(1));
+    IndexedTenant::of(VersionedObjects { point, objects: objects.clone(), revisions: HashMap::new() })
+}
+
+fn person(user: &str, privileges: &[Privilege]) -> Person {
+    Person {
+        user_name: user.to_owned(),
+        first_name: user.to_owned(),
+        last_name: user.to_owned(),
+        privileges: privileges.to_vec(),
+        ..Person::default()
+    }
+}
+
+fn entry(group: &str, rights: &[FolderRight]) -> FolderPermission {
+    FolderPermission {
+        group: Some(group.to_owned()),
+        rights: rights.to_vec(),
+        propagate: true,
+        ..FolderPermission::default()
+    }
+}
+
+fn folder(path: &str, permissions: Vec<FolderPermission>) -> Folder {
+    Folder { path: path.to_owned(), description: None, permissions }
+}
+
+/// Ann looks after Berlin, Root after everything, Sue reads; Bob of Berlin and Hal of Hamburg are agents.
+fn cities() -> TenantObjects {
+    let mut all = example();
+    let folder_admin = [Privilege::FolderAdministrator];
+    all.people = vec![
+        person("ann", &folder_admin),
+        person("root", &[Privilege::Administrator]),
+        person("sue", &[Privilege::Supervisor]),
+        person("bob", &[Privilege::Agent]),
+        person("hal", &[Privilege::Agent]),
+        person("lea", &[Privilege::Administrator]),
+    ];
+    let ann = vec!["ann".to_owned()];
+    all.access_groups = vec![AccessGroup { name: "Berlin".to_owned(), people: ann, groups: Vec::new() }];
+    all.folders = vec![
+        folder("Berlin", vec![entry("Berlin", &[FolderRight::Read, FolderRight::Change, FolderRight::Create])]),
+        folder("Hamburg", vec![entry("Administrators", &[FolderRight::Read])]),
+    ];
+    let of = |user: &str| ObjectKey { kind: ObjectKind::Person, id: user.to_owned() };
+    for (user, folder) in [("bob", "Berlin/Sales"), ("hal", "Hamburg"), ("lea", "Berlin")] {
+        all.folders.extend((folder == "Berlin/Sales").then(|| self::folder(folder, Vec::new())));
+        all.annexes.insert(of(user), ObjectAnnex { folder: Some(folder.to_owned()), ..ObjectAnnex::default() });
+    }
+    all
+}
+
+fn sees(held: &IndexedTenant, user: &str) -> Vec<String> {
+    let rights = CallerRights::of(held, user);
+    let people = held.behind(ObjectKind::Person, None).filter(|found| rights.may_see(*found));
+    people.map(|found| found.object.key().id).collect()
+}
+
+#[test]
+fn each_sees_what_folders_say_and_administrators_everything() {
+    let held = indexed(&cities());
+    assert_eq!(sees(&held, "ann"), ["bob", "lea"]);
+    assert_eq!(sees(&held, "root"), ["ann", "bob", "hal", "lea", "root", "sue"]);
+    // Folders with entries are for those whom they name, and the rest is as scopes say.
+    assert_eq!(sees(&held, "sue"), ["ann", "root", "sue"]);
+    assert_eq!(sees(&held, "nobody"), [""; 0]);
+    assert!(
+        CallerRights::of(&indexed(&example()), "nobody").is_of_whole_tenant(),
+        "without folders scopes alone count"
+    );
+}
+
+#[test]
+fn no_access_wins_over_every_right_and_limits_administrators() {
+    let mut all = cities();
+    let shut = FolderPermission { person: Some("ann".to_owned()), no_access: true, ..entry("", &[]) };
+    all.folders.push(folder("Berlin/Board", vec![FolderPermission { group: None, ..shut }]));
+    let everybody = FolderPermission { no_access: true, ..entry("Administrators", &[]) };
+    all.folders.push(folder("Safe", vec![everybody]));
+    let held = indexed(&all);
+    let rights = |user: &str, path: &str| CallerRights::of(&held, user).in_folder(path);
+    assert_eq!(rights("ann", "Berlin/Board/Desk"), RightSet::NONE);
+    assert!(rights("ann", "Berlin/Sales").contains(FolderRight::Change));
+    assert_eq!((rights("root", "Safe"), rights("root", "Berlin/Board")), (RightSet::NONE, RightSet::ALL));
+}
+
+fn plan(
+    held: &IndexedTenant,
+    user: &str,
+    kind: ObjectKind,
+    id: &str,
+    action: EditAction,
+) -> Result<usize, ChangeRefusal> {
+    let edit = ObjectEdit { key: ObjectKey { kind, id: id.to_owned() }, expected: None, action };
+    let rights = CallerRights::of(held, user);
+    crate::objects::plan::plan(held, &[edit], Some(&rights)).map(|changes| changes.len())
+}
+
+fn merge(document: &str, field: &str) -> EditAction {
+    EditAction::Merge { document: document.to_owned(), fields: vec![field.to_owned()] }
+}
+
+/// Whether a change was refused for a right, and the field and words of the refusal.
+fn denied(outcome: Result<usize, ChangeRefusal>) -> (String, String) {
+    match outcome {
+        Err(ChangeRefusal::NotPermitted(faults)) => (faults[0].field.clone(), faults[0].rule.words.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_not_seen_is_not_there_and_what_is_seen_may_be_refused() {
+    let held = indexed(&cities());
+    let renamed = || merge(r#"{"first_name":"New"}"#, "first_name");
+    assert!(plan(&held, "ann", ObjectKind::Person, "bob", renamed()).is_ok_and(|changes| changes == 1));
+    let Err(ChangeRefusal::Faults(missing)) = plan(&held, "ann", ObjectKind::Person, "hal", renamed()) else {
+        panic!("it is seen")
+    };
+    assert_eq!(missing[0].rule.code, contracts::provisioning::FaultCode::NoObject);
+    let hal = EditAction::Put(r#"{"user_name":"hal","first_name":"H","last_name":"H"}"#.to_owned());
+    assert!(denied(plan(&held, "ann", ObjectKind::Person, "hal", hal)).1.contains("may not see"));
+    let delete = denied(plan(&held, "ann", ObjectKind::Person, "bob", EditAction::Delete));
+    assert_eq!(delete.1, "it needs the right delete in folder Berlin/Sales");
+    let away = denied(plan(&held, "ann", ObjectKind::Person, "bob", merge(r#"{"folder":"Hamburg"}"#, "folder")));
+    assert_eq!(away.0, "folder");
+    assert!(plan(&held, "root", ObjectKind::Person, "hal", renamed()).is_ok());
+}
+
+#[test]
+fn new_objects_come_into_folders_that_say_so() {
+    let held = indexed(&cities());
+    let new =
+        |folder: &str| EditAction::Put(format!(r#"{{"user_name":"new","first_name":"N","last_name":"N"{folder}}}"#));
+    assert_eq!(plan(&held, "ann", ObjectKind::Person, "new", new(r#","folder":"Berlin""#)).unwrap(), 2);
+    let root = denied(plan(&held, "ann", ObjectKind::Person, "new", new("")));
+    assert_eq!(root, ("folder".to_owned(), "it needs the right create in folder /".to_owned()));
+    let folder = |path: &str, permissions: &str| {
+        EditAction::Put(format!(r#"{{"path":"{path}","permissions":[{permissions}]}}"#))
+    };
+    assert!(plan(&held, "ann", ObjectKind::Folder, "Berlin/Day", folder("Berlin/Day", "")).is_ok());
+    let own = r#"{"person":"ann","rights":["delete"]}"#;
+    let with_permissions = plan(&held, "ann", ObjectKind::Folder, "Berlin/Day", folder("Berlin/Day", own));
+    assert_eq!(denied(with_permissions).0, "permissions");
+    let changed = merge(r#"{"permissions":[]}"#, "permissions");
+    assert_eq!(denied(plan(&held, "ann", ObjectKind::Folder, "Berlin", changed)).0, "permissions");
+}
+
+#[test]
+fn nobody_gets_more_by_an_edit_than_they_have() {
+    let mut all = cities();
+    all.roles = vec![PrivilegeRole {
+        name: "Boss".to_owned(),
+        people: vec!["bob".to_owned()],
+        privileges: vec![Privilege::Administrator],
+        ..PrivilegeRole::default()
+    }];
+    let everywhere: Vec<FolderRight> = FolderRight::ALL.to_vec();
+    all.folders.push(folder("/", vec![entry("Berlin", &everywhere)]));
+    let held = indexed(&all);
+    let admin = merge(r#"{"privileges":["administrator"]}"#, "privileges");
+    assert_eq!(denied(plan(&held, "ann", ObjectKind::Person, "hal", admin)).0, "privileges");
+    let password = || merge(r#"{"password":"slow brown teapot"}"#, "password");
+    assert!(plan(&held, "ann", ObjectKind::Person, "hal", password()).is_ok());
+    for administrator in ["lea", "bob"] {
+        assert_eq!(denied(plan(&held, "ann", ObjectKind::Person, administrator, password())).0, "privileges");
+    }
+    let group = merge(r#"{"people":["ann","hal"]}"#, "people");
+    assert!(denied(plan(&held, "ann", ObjectKind::AccessGroup, "Berlin", group)).1.contains("whole tenant"));
+    let client = EditAction::Put(r#"{"id":"c","name":"C"}"#.to_owned());
+    assert!(denied(plan(&held, "ann", ObjectKind::Client, "c", client)).1.contains("whole tenant"));
+}
+
+// === effective rights and a naive reference ===
+
+const PATHS: [&str; 7] = ["/", "a", "a/b", "a/b/c", "a/d", "e", "e/b"];
+const GROUPS: [&str; 3] = ["g", "h", "i"];
+
+fn rights() -> impl Strategy<Value = Vec<FolderRight>> {
+    prop::sample::subsequence(FolderRight::ALL.to_vec(), 0..=FolderRight::ALL.len())
+}
+
+fn permission() -> impl Strategy<Value = FolderPermission> {
+    let group = prop::option::weighted(0.8, prop::sample::select(vec!["g", "h", "i", "Everyone", "Administrators"]));
+    (group, rights(), prop::bool::weighted(0.15), any::<bool>()).prop_map(|(group, rights, no_access, propagate)| {
+        let person = group.is_none().then(|| "me".to_owned());
+        FolderPermission { group: group.map(str::to_owned), person, rights, no_access, propagate }
+    })
+}
+
+fn groups() -> impl Strategy<Value = Vec<AccessGroup>> {
+    let group = (any::<bool>(), prop::sample::subsequence(GROUPS.to_vec(), 0..=2));
+    prop::collection::vec(group, GROUPS.len()).prop_map(|groups| {
+        let one = |(name, (is_mine, within)): (&str, (bool, Vec<&str>))| AccessGroup {
+            name: name.to_owned(),
+            people: is_mine.then(|| "me".to_owned()).into_iter().collect(),
+            groups: within.into_iter().map(str::to_owned).collect(),
+        };
+        GROUPS.into_iter().zip(groups).map(one).collect()
+    })
+}
+
+/// By the words of the page of permissions, without any shortcut.
+fn naive(all: &TenantObjects, path: &str) -> BTreeSet<FolderRight> {
+    let me = &all.people[0];
+    let is_admin = me.privileges.contains(&Privilege::Administrator);
+    let mut mine: BTreeSet<String> = BTreeSet::from(["Everyone".to_owned()]);
+    mine.extend(is_admin.then(|| "Administrators".to_owned()));
+    for _ in 0..=GROUPS.len() {
+        for group in &all.access_groups {
+            if group.people.contains(&me.user_name) || group.groups.iter().any(|member| mine.contains(member)) {
+                mine.insert(group.name.clone());
+            }
+        }
+    }
+    let is_around = |folder: &str| folder == "/" || path.starts_with(&format!("{folder}/"));
+    let entries: Vec<&FolderPermission> = all
+        .folders
+        .iter()
+        .flat_map(|folder| folder.permissions.iter().map(move |entry| (folder.path.as_str(), entry)))
+        .filter(|(folder, entry)| *folder == path || (entry.propagate && path != "/" && is_around(folder)))
+        .map(|(_, entry)| entry)
+        .collect();
+    let is_mine = |entry: &&&FolderPermission| {
+        entry.person.as_ref() == Some(&me.user_name) || entry.group.as_ref().is_some_and(|group| mine.contains(group))
+    };
+    let of_me: Vec<&FolderPermission> = entries.iter().filter(is_mine).copied().collect();
+    let everything: BTreeSet<FolderRight> = FolderRight::ALL.into_iter().collect();
+    if of_me.iter().any(|entry| entry.no_access) {
+        return BTreeSet::new();
+    }
+    if is_admin {
+        return everything;
+    }
+    match (entries.is_empty(), me.privileges.as_slice()) {
+        (false, _) => of_me.iter().flat_map(|entry| entry.rights.iter().copied()).collect(),
+        (true, [Privilege::FolderAdministrator]) => BTreeSet::new(),
+        (true, [Privilege::FolderAdministrator, ..]) => BTreeSet::from([FolderRight::Read]),
+        (true, _) => everything,
+    }
+}
+
+proptest! {
+    #[test]
+    fn effective_rights_are_those_of_a_naive_reference(
+        folders in prop::collection::btree_map(prop::sample::select(PATHS.to_vec()), prop::collection::vec(permission(), 0..3), 0..6),
+        groups in groups(),
+        privileges in prop::sample::select(vec![
+            vec![Privilege::Administrator],
+            vec![Privilege::FolderAdministrator],
+            vec![Privilege::FolderAdministrator, Privilege::Designer],
+            vec![Privilege::Supervisor],
+        ]),
+    ) {
+        let mut all = example();
+        all.people = vec![person("me", &privileges)];
+        all.access_groups = groups;
+        all.folders = folders.into_iter().map(|(path, permissions)| folder(path, permissions)).collect();
+        let held = indexed(&all);
+        let rights = CallerRights::of(&held, "me");
+        let skill = Object::Skill(Skill { name: "x".to_owned() });
+        for path in PATHS.into_iter().chain(["a/b/c/d", "f"]) {
+            let expected = naive(&all, path);
+            let found: BTreeSet<FolderRight> =
+                FolderRight::ALL.into_iter().filter(|right| rights.in_folder(path).contains(*right)).collect();
+            prop_assert_eq!(&found, &expected, "{}", path);
+            let annex = ObjectAnnex { folder: Some(path.to_owned()), user_properties: BTreeMap::new() };
+            let held = HeldObject { object: &skill, annex: Some(&annex), revision: Revision(1) };
+            prop_assert_eq!(rights.may_see(held), expected.contains(&FolderRight::Read), "{}", path);
+        }
+    }
+}

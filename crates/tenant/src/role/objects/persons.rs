@@ -1,0 +1,238 @@
+//! Callers who are people: what they see and may do, as folders say. Roles and programs see everything that their scopes open.
+
+use std::sync::Arc;
+
+use contracts::provisioning::{FaultCode, Folder, FolderRight, ObjectAnnex, ObjectKey, ObjectKind};
+use contracts::v1;
+use infra::{FoundObject, HistoryEntry, HistoryPage};
+use model::TenantId;
+use tonic::{Request, Status};
+
+use super::ObjectServer;
+use super::refusals::{denied, ends, unread};
+use crate::broken_rule::BrokenRule;
+use crate::objects::{
+    self, CallerRights, HeldObject, HistoryPart, IndexedTenant, ListedPage, Listing, ObjectUse, PAGE_MAX,
+};
+use crate::role::caller_rights::person_of;
+
+/// How often a page of the history is read on because the person sees too little of what was read.
+const PAGES_READ_MAX: usize = 20;
+
+/// The user name of a caller who is a person.
+#[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+pub(super) fn person<T>(request: &Request<T>) -> Result<Option<String>, Status> {
+    Ok(person_of(net::grpc::caller(request)?).map(str::to_owned))
+}
+
+/// The refusal to who may not change, or see, what concerns the whole tenant.
+fn of_whole_tenant(what: &str) -> Status {
+    let words = format!("{what} concern the whole tenant: no folder gives a right to them");
+    denied(BrokenRule::new(FaultCode::NotPermitted, words).naming("right", "").naming("folder", ""))
+}
+
+impl ObjectServer {
+    /// What `look` finds in the tenant with the rights of a person.
+    async fn look_as<T: Send + 'static>(
+        &self,
+        tenant: &TenantId,
+        user: String,
+        look: impl FnOnce(&IndexedTenant, &CallerRights) -> T + Send + 'static,
+    ) -> Result<T, Status> {
+        let (kept, of) = (self.rights.clone(), tenant.clone());
+        let look = move |held: &IndexedTenant| look(held, &kept.of(&of, held, &user));
+        self.readable(tenant).await?.look(look).await.ok_or_else(ends)
+    }
+
+    /// The rights of a person.
+    async fn rights(&self, tenant: &TenantId, user: String) -> Result<Arc<CallerRights>, Status> {
+        let (kept, of) = (self.rights.clone(), tenant.clone());
+        let rights = move |held: &IndexedTenant| kept.of(&of, held, &user);
+        self.readable(tenant).await?.look(rights).await.ok_or_else(ends)
+    }
+
+    /// Refuses a person who may not change what concerns the whole tenant.
+    pub(super) async fn needs_whole_tenant(
+        &self,
+        tenant: &TenantId,
+        person: Option<String>,
+        what: &str,
+    ) -> Result<(), Status> {
+        let Some(user) = person else { return Ok(()) };
+        let rights = self.rights(tenant, user).await?;
+        // Who may do nothing in the root is refused there by name.
+        let is_refused = !rights.is_of_whole_tenant() || !rights.in_folder(Folder::ROOT).contains(FolderRight::Read);
+        if is_refused { Err(of_whole_tenant(what)) } else { Ok(()) }
+    }
+
+    /// An object by its name, if who asks sees it.
+    pub(super) async fn object_seen(
+        &self,
+        tenant: &TenantId,
+        person: Option<String>,
+        key: ObjectKey,
+    ) -> Result<Option<FoundObject>, Status> {
+        let Some(user) = person else { return self.object_found(tenant, key).await };
+        let seen = move |held: &IndexedTenant, rights: &CallerRights| {
+            let found = held.found(&key).filter(|found| rights.may_see(*found))?;
+            Some(as_found(found))
+        };
+        self.look_as(tenant, user, seen).await
+    }
+
+    /// An object by its name; while the database is away, as it was known last.
+    async fn object_found(&self, tenant: &TenantId, key: ObjectKey) -> Result<Option<FoundObject>, Status> {
+        let (asked, named) = (self.store.find_annexed(tenant, &key), key.clone());
+        let known = move |held: &IndexedTenant| {
+            let found = held.found(&named).filter(|found| found.object.key() == named)?;
+            Some(as_found(found))
+        };
+        let found = self.held.found(tenant, asked, known).await.map_err(unread)?;
+        match found {
+            // SQLite knows the case of ASCII alone.
+            None if !key.id.is_ascii() => {
+                let spelled = move |held: &IndexedTenant| held.found(&key).map(as_found);
+                self.readable(tenant).await?.look(spelled).await.ok_or_else(ends)
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// A page of the objects that who asks sees.
+    pub(super) async fn page_seen(
+        &self,
+        tenant: &TenantId,
+        person: Option<String>,
+        asked: Listing,
+    ) -> Result<ListedPage, Status> {
+        let Some(user) = person else {
+            let all = move |held: &IndexedTenant| objects::list(held, &asked);
+            return self.readable(tenant).await?.look(all).await.ok_or_else(ends);
+        };
+        let seen = move |held: &IndexedTenant, rights: &CallerRights| {
+            objects::list_seen(held, &asked, |found| rights.may_see(found))
+        };
+        self.look_as(tenant, user, seen).await
+    }
+
+    /// What refers to an object, as far as who asks sees it.
+    pub(super) async fn uses_seen(
+        &self,
+        tenant: &TenantId,
+        person: Option<String>,
+        (key, most): (ObjectKey, usize),
+    ) -> Result<Vec<ObjectUse>, Status> {
+        let Some(user) = person else {
+            let all = move |held: &IndexedTenant| objects::uses(held, &key, most);
+            return self.readable(tenant).await?.look(all).await.ok_or_else(ends);
+        };
+        let seen = move |held: &IndexedTenant, rights: &CallerRights| {
+            let sees = |key: &ObjectKey| held.found(key).is_some_and(|found| rights.may_see(found));
+            if !sees(&key) {
+                return Vec::new();
+            }
+            objects::uses(held, &key, most).into_iter().filter(|one| sees(&one.key)).collect()
+        };
+        self.look_as(tenant, user, seen).await
+    }
+
+    /// A page of the history, of the objects that who asks sees, as they stood in folders that the person sees now.
+    pub(super) async fn history_seen(
+        &self,
+        tenant: &TenantId,
+        person: Option<String>,
+        asked: HistoryPage,
+    ) -> Result<HistoryPart, Status> {
+        let read =
+            |page: HistoryPage| async move { objects::history(&*self.store, tenant, &page).await.map_err(unread) };
+        let Some(user) = person else { return read(asked).await };
+        if self.rights(tenant, user.clone()).await?.is_everything() {
+            return read(asked).await;
+        }
+        let most = usize::try_from(asked.limit).ok().filter(|limit| *limit > 0).unwrap_or(PAGE_MAX).min(PAGE_MAX);
+        let (mut page, mut seen) = (asked, HistoryPart::default());
+        for _ in 0..PAGES_READ_MAX {
+            page.limit = u32::try_from(most - seen.entries.len()).unwrap_or(u32::MAX);
+            let part = read(page.clone()).await?;
+            let entries = part.entries;
+            let sees = move |held: &IndexedTenant, rights: &CallerRights| -> Vec<HistoryEntry> {
+                entries.into_iter().filter(|entry| sees_entry(held, rights, entry)).collect()
+            };
+            seen.entries.extend(self.look_as(tenant, user.clone(), sees).await?);
+            (seen.last, seen.pruned) = (part.last, part.pruned);
+            if part.last.is_none() || seen.entries.len() >= most {
+                break;
+            }
+            page.below = part.last;
+        }
+        Ok(seen)
+    }
+
+    /// Refuses a person who does not see an object as if it were not there.
+    pub(super) async fn needs_seen(
+        &self,
+        tenant: &TenantId,
+        person: Option<String>,
+        key: &ObjectKey,
+    ) -> Result<(), Status> {
+        let Some(user) = person else { return Ok(()) };
+        let named = key.clone();
+        let is_hidden = move |held: &IndexedTenant, rights: &CallerRights| {
+            held.found(&named).is_some_and(|found| !rights.may_see(found))
+        };
+        if self.look_as(tenant, user, is_hidden).await? { Err(no_object(key)) } else { Ok(()) }
+    }
+
+    /// The people of a tenant as a table, those whom who asks sees.
+    pub(super) async fn people_seen(&self, tenant: &TenantId, person: Option<String>) -> Result<String, Status> {
+        let Some(user) = person else {
+            let all = |held: &IndexedTenant| crate::people::export(held.people());
+            return self.readable(tenant).await?.look(all).await.ok_or_else(ends);
+        };
+        let seen = |held: &IndexedTenant, rights: &CallerRights| {
+            let sees = |user: &str| {
+                let key = ObjectKey { kind: ObjectKind::Person, id: user.to_owned() };
+                held.found(&key).is_some_and(|found| rights.may_see(found))
+            };
+            let is_everything = rights.is_everything();
+            crate::people::export(held.people().filter(|person| is_everything || sees(&person.user_name)))
+        };
+        self.look_as(tenant, user, seen).await
+    }
+}
+
+/// The refusal for an object that is not there.
+pub(super) fn no_object(key: &ObjectKey) -> Status {
+    Status::not_found(format!("there is no {} {}", key.kind.as_str(), key.id))
+}
+
+/// An object as it travels, with the fields that were asked for.
+pub(super) fn stored_object(found: FoundObject, fields: &[String]) -> v1::StoredObject {
+    let FoundObject { revision, object, annex } = found;
+    let key = object.key();
+    v1::StoredObject {
+        kind: key.kind.as_str().to_owned(),
+        id: key.id,
+        json: objects::shown(object, Some(&annex), fields),
+        revision: revision.0,
+    }
+}
+
+fn as_found(HeldObject { object, annex, revision }: HeldObject<'_>) -> FoundObject {
+    FoundObject { revision, object: object.clone(), annex: annex.cloned().unwrap_or_default() }
+}
+
+/// Whether a person sees what happened to an object: the object, if it is there, and the folders in which it was before and after.
+fn sees_entry(held: &IndexedTenant, rights: &CallerRights, entry: &HistoryEntry) -> bool {
+    let is_hidden = held.found(&entry.key).is_some_and(|found| !rights.may_see(found));
+    let documents = [&entry.before, &entry.after].into_iter().flatten();
+    let folder_of = |document: &String| match entry.key.kind {
+        ObjectKind::Folder => entry.key.id.clone(),
+        _ => {
+            let annex = ObjectAnnex::from_json(document.as_bytes()).unwrap_or_default();
+            annex.folder.unwrap_or_else(|| Folder::ROOT.to_owned())
+        }
+    };
+    let mut folders = documents.map(folder_of);
+    !is_hidden && folders.all(|folder| rights.in_folder(&folder).contains(FolderRight::Read))
+}
