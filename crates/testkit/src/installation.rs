@@ -1,6 +1,8 @@
 //! A whole installation under test: the built binary with its own instance number and data directory.
 
-use std::fs::{self, File, TryLockError};
+mod claim;
+
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
+pub use self::claim::Instance;
+use self::claim::{claim_instance, lock_file};
 use crate::names;
 use crate::process::signal;
 use crate::servers::{self, Servers};
@@ -24,8 +28,6 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(20);
 /// How long it may take to drain.
 const STOP_LIMIT: Duration = Duration::from_secs(120);
-/// Instance numbers that tests use; 0 is for people.
-const INSTANCES: std::ops::RangeInclusive<u8> = 20..=219;
 /// Addresses of strangers in one block; each block has its own third octet.
 const STRANGERS_PER_BLOCK: u16 = 250;
 
@@ -105,6 +107,8 @@ pub struct Installation {
     child: Child,
     directory: tempfile::TempDir,
     servers: Option<Servers>,
+    /// The program of all its processes.
+    program: PathBuf,
     stores: Stores,
     log: Arc<Mutex<Vec<String>>>,
     /// Its `demo.json`.
@@ -113,71 +117,11 @@ pub struct Installation {
     _lock: File,
 }
 
-/// An instance number reserved for this value until it is dropped.
-pub struct Instance {
-    number: u8,
-    _servers: Option<Servers>,
-    _lock: File,
-}
-
-impl Instance {
-    /// Claims an instance, and starts all its servers if the environment requests servers.
-    pub fn claim() -> Result<Self> {
-        let (number, lock) = claim_instance()?;
-        let mut servers = servers::wanted().then(|| Servers::start(number)).transpose()?;
-        servers.as_mut().map_or(Ok(()), Servers::start_kafka)?;
-        Ok(Self { number, _servers: servers, _lock: lock })
-    }
-
-    /// Claims an instance for a test that starts the servers itself.
-    pub fn without_servers() -> Result<Self> {
-        let (number, lock) = claim_instance()?;
-        Ok(Self { number, _servers: None, _lock: lock })
-    }
-
-    /// The number.
-    pub const fn number(&self) -> u8 {
-        self.number
-    }
-}
-
 /// The path of the built binary, next to the tests' own.
 pub fn binary() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let found = own.ancestors().map(|folder| folder.join("trunkline")).find(|path| path.is_file());
     found.context("no binary `trunkline` beside the tests: build it with `cargo build -p trunkline`")
-}
-
-fn claim_instance() -> Result<(u8, File)> {
-    for number in INSTANCES {
-        let file = lock_file(number)?;
-        match file.try_lock() {
-            Ok(()) if !is_in_use(number) => return Ok((number, file)),
-            Ok(()) | Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
-    }
-    bail!("every instance number from {INSTANCES:?} is in use")
-}
-
-fn lock_file(instance: u8) -> Result<File> {
-    let folder = std::env::temp_dir().join("trunkline-test-instances");
-    fs::create_dir_all(&folder)?;
-    Ok(File::create(folder.join(format!("{instance}.lock")))?)
-}
-
-/// Whether something listens on an address of this instance: one started by hand holds no claim.
-fn is_in_use(instance: u8) -> bool {
-    const LISTENING: &str = "0A";
-    let sockets = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    sockets.lines().any(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let Some(address) = fields.get(1).and_then(|local| u32::from_str_radix(local.split(':').next()?, 16).ok())
-        else {
-            return false;
-        };
-        address.to_ne_bytes()[..2] == [127, instance] && fields.get(3) == Some(&LISTENING)
-    })
 }
 
 impl Installation {
@@ -233,6 +177,14 @@ impl Installation {
         Self::launch(instance, file, tempfile::tempdir()?, None, AS_TOLD, arguments)
     }
 
+    /// Starts this program as this instance, on servers that the caller has started; nothing else may use the number.
+    pub fn start_program(program: &Path, instance: u8, arguments: &[&str]) -> Result<Self> {
+        let file = lock_file(instance)?;
+        ensure!(file.try_lock().is_ok(), "instance {instance} is in use");
+        let run = (program.to_owned(), REAL);
+        Self::launch_while((instance, file), tempfile::tempdir()?, None, run, arguments, |_| Ok(()))
+    }
+
     fn launch(
         instance: u8,
         lock: File,
@@ -241,7 +193,7 @@ impl Installation {
         stores: Stores,
         arguments: &[&str],
     ) -> Result<Self> {
-        Self::launch_while((instance, lock), directory, servers, stores, arguments, |_| Ok(()))
+        Self::launch_while((instance, lock), directory, servers, (binary()?, stores), arguments, |_| Ok(()))
     }
 
     /// The same; what it has logged so far is shown to `look` until it is ready.
@@ -249,13 +201,13 @@ impl Installation {
         (instance, lock): (u8, File),
         directory: tempfile::TempDir,
         servers: Option<Servers>,
-        stores: Stores,
+        (program, stores): (PathBuf, Stores),
         arguments: &[&str],
         mut look: impl FnMut(&[String]) -> Result<()>,
     ) -> Result<Self> {
         let said = directory.path().join("demo.json");
         let _ = fs::remove_file(&said);
-        let mut child = Command::new(binary()?)
+        let mut child = Command::new(&program)
             .args(["up", "--example", "--instance", &instance.to_string(), "--data-dir"])
             .arg(directory.path())
             .args(stores)
@@ -274,7 +226,7 @@ impl Installation {
             Ok(fs::read(&said).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()))
         });
         match ready {
-            Ok(demo) => Ok(Self { child, directory, servers, stores, log, demo, _lock: lock }),
+            Ok(demo) => Ok(Self { child, directory, servers, program, stores, log, demo, _lock: lock }),
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -432,8 +384,14 @@ impl Installation {
         let (instance, lock) = (self.demo.instance, self._lock.try_clone()?);
         let directory = std::mem::replace(&mut self.directory, tempfile::tempdir()?);
         let servers = self.servers.take();
-        let stores = self.stores;
-        Self::launch_while((instance, lock), directory, servers, stores, arguments, look)
+        let run = (self.program.clone(), self.stores);
+        Self::launch_while((instance, lock), directory, servers, run, arguments, look)
+    }
+
+    /// Like [`Self::crash_and_restart_with`], but with this program, which is that of the installation from then on.
+    pub fn crash_and_restart_as(mut self, program: &Path, arguments: &[&str]) -> Result<Self> {
+        program.clone_into(&mut self.program);
+        self.crash_and_restart_with(arguments)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Waiting for a condition, with a deadline. The only place of the tests that lets time pass.
+//! Waiting for a condition, with a deadline. The only place of the tests that lets time pass; programs that are no tests have `clock`.
 
 use std::time::{Duration, Instant};
 

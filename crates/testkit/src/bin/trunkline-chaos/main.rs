@@ -3,7 +3,6 @@
 
 mod absence;
 mod calls;
-mod clock;
 mod director;
 mod ears;
 mod faults;
@@ -23,7 +22,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use testkit::Fact;
+use testkit::{Fact, clock};
 
 use crate::director::Director;
 use crate::faults::{Moments, Run, Scenario};

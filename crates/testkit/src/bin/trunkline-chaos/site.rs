@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use testkit::installation::binary;
 use testkit::process::signal;
-use testkit::{Authority, Installation, kernel, wait};
+use testkit::{Authority, Infra, Installation, kernel, wait};
 
 use crate::clock;
 use crate::faults::Scenario;
@@ -26,36 +26,6 @@ const LATER: Duration = Duration::from_secs(60);
 const CERTIFIED_DAYS: u16 = 30;
 /// The roles request the configuration twice a second.
 const KNOWN_WITHIN: Duration = Duration::from_secs(3);
-
-/// The servers of an instance; they stop when dropped.
-struct Infra {
-    instance: u8,
-}
-
-impl Infra {
-    fn up(instance: u8) -> Result<Self> {
-        let infra = Self { instance };
-        infra.run(&["up"])?;
-        Ok(infra)
-    }
-
-    fn run(&self, what: &[&str]) -> Result<()> {
-        let script = repository().join("script/infra");
-        let status = Command::new(&script)
-            .args(["--instance", &self.instance.to_string()])
-            .args(what)
-            .status()
-            .with_context(|| script.display().to_string())?;
-        ensure!(status.success(), "script/infra {what:?}: {status}");
-        Ok(())
-    }
-}
-
-impl Drop for Infra {
-    fn drop(&mut self) {
-        let _ = self.run(&["down"]);
-    }
-}
 
 /// The installation of the test harness.
 pub struct Site {

@@ -1,4 +1,4 @@
-//! The wall clock, common to SIPp, the facts and this program.
+//! The wall clock, common to SIPp, the facts and the programs that judge them; and pauses that SIGINT and SIGTERM end.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

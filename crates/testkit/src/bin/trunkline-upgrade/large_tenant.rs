@@ -1,0 +1,58 @@
+//! The generated tenant, whose people are edited.
+
+use std::fmt::Write as _;
+
+/// Its id.
+pub const TENANT: &str = "large";
+/// The last name of all its people, as the file has it.
+pub const LAST_NAME: &str = "Before";
+/// A skill of every other person.
+pub const SKILL: &str = "Sales";
+const PASSWORD: &str = "in-the-storm";
+const FIRST_NUMBER: u32 = 200_000;
+
+/// Its file: so many people, each an agent with a place and a phone. None has a password for pages: hashes would be most of the import.
+pub fn file(people: u32) -> String {
+    let mut text = format!(
+        "tenant: {TENANT}\nname: Large Company\nrealm: large.trunkline.invalid\nhold_music: music\n\
+         prompts: {{music: music.wav}}\nskills: [{SKILL}, Support]\nphones:\n"
+    );
+    let numbers = || (0..people).map(|person| (person, FIRST_NUMBER + person));
+    // Writing into a String cannot fail.
+    for (_, number) in numbers() {
+        let _ = writeln!(text, "  - {{number: \"{number}\", password: {PASSWORD}}}");
+    }
+    text.push_str("places:\n");
+    for (_, number) in numbers() {
+        let _ = writeln!(text, "  - {{name: \"P{number}\", dns: [\"{number}\"]}}");
+    }
+    text.push_str("people:\n");
+    for (person, number) in numbers() {
+        let skill = if person % 2 == 0 { SKILL } else { "Support" };
+        let _ = writeln!(
+            text,
+            "  - {{user: {}, first_name: Pat, last_name: {LAST_NAME}, agent: {{id: \"{number}\", login_code: \"{number}\", \
+             pin: \"{number}\", place: \"P{number}\", skills: {{{skill}: 5}}}}}}",
+            user(person)
+        );
+    }
+    text
+}
+
+/// The user name of a person.
+pub fn user(person: u32) -> String {
+    format!("person{person:06}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_person_has_a_line_a_place_and_a_phone() {
+        let text = file(3);
+        assert_eq!(text.matches("last_name: Before").count(), 3);
+        assert_eq!((text.matches("dns: [").count(), text.matches("password: ").count()), (3, 3));
+        assert!(text.contains("{user: person000002, ") && text.contains("skills: {Sales: 5}}}\n"), "{text}");
+    }
+}
