@@ -67,14 +67,17 @@ struct ProvisioningWay {
     name: &'static str,
     stores: &'static [&'static str],
     groups: &'static [&'static [&'static str]],
+    /// The most memory of each process, in megabytes, with the tenant that is wanted.
+    memory_max_mb: &'static [f64],
 }
 
 const EMBEDDED: ProvisioningWay =
-    ProvisioningWay { name: "SQLite", stores: &[], groups: &[&["tenant", "config"], &["sip-proxy"]] };
+    ProvisioningWay { name: "SQLite", stores: &[], groups: &[&["tenant", "config"], &["sip-proxy"]], memory_max_mb: &[2_000.0, 300.0] };
 const SERVERS: ProvisioningWay = ProvisioningWay {
     name: "PostgreSQL and Redis",
     stores: &["--set", "stores.mode=real"],
     groups: &[&["tenant"], &["config"], &["sip-proxy"]],
+    memory_max_mb: &[700.0, 400.0, 300.0],
 };
 
 /// What an import has come to.
@@ -122,16 +125,16 @@ fn measure(options: &Options, report: &mut Report, way: &ProvisioningWay, folder
     rows.add(report, "from the start of the roles until all know it", "s", ready.as_secs_f64(), Goal::None, "");
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     executor.block_on(read(options, report, &site, &rows))?;
-    for (roles, group) in &mut running {
-        memory(report, &rows, roles, group)?;
+    for ((roles, group), most) in running.iter_mut().zip(way.memory_max_mb) {
+        memory(report, &rows, (roles, *most), group)?;
     }
     Ok(())
 }
 
-fn memory(report: &mut Report, rows: &SizeRows<'_>, roles: &str, group: &mut Roles) -> Result<()> {
+fn memory(report: &mut Report, rows: &SizeRows<'_>, (roles, most): (&str, f64), group: &mut Roles) -> Result<()> {
     group.process.expect_running()?;
     let what = format!("memory (VmRSS) of {roles}");
-    rows.add(report, &what, "MB", group.process.resident() as f64 / 1e6, Goal::None, "after all that is above");
+    rows.add(report, &what, "MB", group.process.resident() as f64 / 1e6, Goal::AtMost(most), "after all that is above");
     Ok(())
 }
 

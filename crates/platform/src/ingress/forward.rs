@@ -39,7 +39,11 @@ async fn to_frontend(
     body: Bytes,
 ) -> Response {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let is_safe = method.is_safe();
     let mut call = frontend.call(method, path).body("application/json", body);
+    if is_safe {
+        call = call.idempotent();
+    }
     for name in PASSED_ON {
         if let Some(value) = headers.get(&name) {
             call = call.header(name, value.clone());

@@ -53,7 +53,12 @@ impl RoleBehind {
             return Problem::bad_request("the body broke off").into_response();
         };
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let is_safe = head.method.is_safe();
         let mut call = self.client.call(head.method, path).without_token().raw_body(body);
+        if is_safe {
+            // RFC 9110 section 9.2.1: it changes nothing, so another replica may be asked.
+            call = call.idempotent();
+        }
         if let Some(within) = self.within {
             call = call.deadline(within);
         }
