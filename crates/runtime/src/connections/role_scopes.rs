@@ -119,12 +119,13 @@ pub fn markdown() -> String {
 const HEAD: &str = "
 ## What roles may
 
-A role's own token says which role it is and which one it calls. It has none of these scopes: what the role may follows from the connection
-by which it comes, as `data/role-scopes.tsv` says, and is judged by the role that it calls. So a key that somebody has taken from one role opens
-nothing that this role never asks for. A role that has no connection to a listener is refused there: 403, gRPC `PERMISSION_DENIED`, with the words
-*no connection of the table leads from ...*, counted in `http_requests_refused_total` with the reason `connection`. So is one whose connection
-does not give what it asks for. The log is told of both, of the same refusal once a minute. A request that a role passes on for somebody else has
-that caller's token and that caller's rights alone. Roles act for every tenant. Connections that are not here give no scope.
+A role's own token says which role it is and which one it calls. It has none of these scopes: what the role may follows from the
+connection by which it comes, as `data/role-scopes.tsv` says, and is judged by the role that it calls. So a key that somebody has taken
+from one role opens nothing that this role never asks for. A role that has no connection to a listener is refused there: 403, gRPC
+`PERMISSION_DENIED`, with the words *no connection of the table leads from ...*, counted in `http_requests_refused_total` with the reason
+`connection`. So is one whose connection does not give what it asks for. The log is told of both, of the same refusal once a minute. A
+request that a role passes on for somebody else has that caller's token and that caller's rights alone. Roles act for every tenant.
+Connections that are not here give no scope.
 
 | connection | from | to | port | scopes | what for |
 |---|---|---|---|---|---|

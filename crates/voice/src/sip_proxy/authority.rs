@@ -51,3 +51,39 @@ impl NodeAuthority for TokenAuthority {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use infra::{Clock as _, SystemClock};
+    use runtime::token::{ServiceIssuer, TokenIssuer};
+
+    use super::*;
+
+    static MEDIA: RoleSpec = RoleSpec { opens: &["voice-58"], ..RoleSpec::bare("media", 13) };
+    /// It has a connection to sip-proxy: to another listener.
+    static INGRESS: RoleSpec = RoleSpec { opens: &["own-24"], ..RoleSpec::bare("ingress", 40) };
+    static TABLE: [&RoleSpec; 2] = [&MEDIA, &INGRESS];
+
+    #[test]
+    fn a_node_is_of_a_role_that_comes_to_the_port_of_nodes_and_names_itself() {
+        let clock = Arc::new(SystemClock::start());
+        let issuer = TokenIssuer::of_new_key(clock.clone()).unwrap();
+        let [media, ingress] = TABLE.map(|spec| ServiceIssuer::of_new_key(spec, clock.clone()).unwrap());
+        let authority = TokenAuthority {
+            tokens: TokenVerifier::of(&issuer, &[&media, &ingress]),
+            table: &TABLE,
+            accepts: SPEC.listen(NODES).unwrap().accepts,
+        };
+        let accepts = |of: &ServiceIssuer, announced: &str| {
+            let token = of.token(&format!("{}-1", of.spec().name), SPEC.name).unwrap();
+            authority.accepts(&token, &Announcement::parse(announced).unwrap(), clock.now())
+        };
+        assert!(accepts(&media, "media;node=media-1;epoch=5"));
+        assert!(!accepts(&media, "media;node=media-2;epoch=5"));
+        assert!(!accepts(&media, "sip-cluster;node=media-1;epoch=5"));
+        assert!(!accepts(&ingress, "ingress;node=ingress-1;epoch=5"));
+        assert!(!accepts(&ingress, "media;node=media-1;epoch=5"));
+    }
+}
