@@ -38,7 +38,7 @@ pub fn find(name: &str) -> Option<Role> {
 mod tests {
     use runtime::api_family::{self, TakenFamilies};
     use runtime::process::sections;
-    use runtime::{Drains, Listen, Protocol, Starts};
+    use runtime::{Drains, Listen, Protocol, Starts, connections};
 
     use super::*;
 
@@ -46,6 +46,56 @@ mod tests {
     fn the_table_agrees_with_the_connections() {
         assert_eq!(runtime::connections::check::check(TABLE), Vec::<String>::new());
         assert_eq!(runtime::connections::coverage::faults(TABLE), Vec::<String>::new());
+        assert_eq!(runtime::connections::role_scopes::faults(TABLE), Vec::<String>::new());
+    }
+
+    /// The roles that a connection to the listener gives that scope.
+    fn who_may(scope: &str, to: &str, listener: &str) -> Vec<&'static str> {
+        let accepts =
+            find(to).and_then(|role| role.spec.listen(listener)).map(|listen| listen.accepts).unwrap_or_default();
+        let may = |spec: &RoleSpec| {
+            let connections = connections::opened_by(TABLE, accepts, spec.name);
+            connections.iter().any(|id| connections::role_scopes::given_by(id).contains(&scope))
+        };
+        names(may)
+    }
+
+    #[test]
+    fn what_would_do_the_most_harm_is_given_to_those_who_need_it_alone() {
+        let given: [(&str, &str, &str, &[&str]); 9] = [
+            ("config:write", "tenant", "configuration", &[]),
+            ("config:secrets", "tenant", "configuration", &["auth"]),
+            ("config:read", "tenant", "configuration", &["pulse", "auth", "bds", "wfm-adapter"]),
+            ("calls:control", "tenant", "events", &[]),
+            ("calls:read", "tenant", "events", &["pulse", "wfm-adapter", "ingress"]),
+            ("config:secrets", "config", "http", &["sip-proxy", "registrar", "sip-cluster"]),
+            ("calls:control", "frontend", "requests", &["tenant", "ors"]),
+            ("agents:supervise", "frontend", "requests", &["tenant"]),
+            ("routing", "rq", "routing", &["ors"]),
+        ];
+        for (scope, to, listener, who) in given {
+            assert_eq!(who_may(scope, to, listener), who, "{scope} at {listener} of {to}");
+        }
+        // These are for people and programs alone.
+        let all = connections::all().iter().flat_map(|row| connections::role_scopes::given_by(row.id));
+        for never in all {
+            assert!(
+                !["operate", "config:write", "webhooks", "statistics:read", "routing:read"].contains(never),
+                "{never}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_role_comes_by_one_connection_to_each_listener() {
+        for role in TABLE {
+            for listen in role.listens {
+                for from in TABLE {
+                    let by = connections::opened_by(TABLE, listen.accepts, from.name);
+                    assert!(by.len() < 2, "{} to {} of {}: {by:?}", from.name, listen.name, role.name);
+                }
+            }
+        }
     }
 
     #[test]

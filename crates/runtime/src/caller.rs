@@ -10,7 +10,9 @@ use model::request::Concern;
 use model::{AgentId, Dn, Request as Asked, RequestKind, TenantId, Timestamp};
 
 use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE, SERVICE};
+use crate::connections::role_scopes;
 use crate::problem::Problem;
+use crate::refused_roles;
 use crate::scope;
 
 /// How often the expiry of a token is checked for an open connection or stream.
@@ -28,6 +30,8 @@ pub struct Caller {
     client: Option<String>,
     /// Of a tied token: whether it may follow the facts of its own DN and agent.
     follows_own: bool,
+    /// Of a role: the connections by which it has come, by their ids. They say what it may, its token does not.
+    connections: Vec<&'static str>,
 }
 
 /// Binds a token to one DN and, optionally, one agent.
@@ -57,7 +61,14 @@ impl Caller {
         // Within the installation a role is named as in logs and facts.
         let subject = claims.sub.strip_prefix(SERVICE).map_or_else(|| claims.sub.clone(), str::to_owned);
         let (session, client) = (claims.sid, claims.client_id);
-        Some(Self { tenant, subject, scopes, believed_until, tie, session, client, follows_own })
+        let connections = Vec::new();
+        Some(Self { tenant, subject, scopes, believed_until, tie, session, client, follows_own, connections })
+    }
+
+    /// The role that has come by these connections, and may what they give.
+    #[must_use]
+    pub(crate) fn by_connections(self, connections: Vec<&'static str>) -> Self {
+        Self { connections, ..self }
     }
 
     /// When the token expires, including the tolerated clock difference.
@@ -113,9 +124,10 @@ impl Caller {
         self.has_scope(ROLE_SCOPE).then(|| self.kind())
     }
 
-    /// Whether the caller has that scope.
+    /// Whether the caller has that scope: by its token or, if it is a role, by the connection by which it has come.
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.scopes.iter().any(|s| s == scope)
+        let is_given = |id: &&'static str| role_scopes::given_by(id).iter().any(|given| *given == scope);
+        self.scopes.iter().any(|own| own == scope) || self.connections.iter().any(is_given)
     }
 
     /// Refuses (403) a caller that is bound to another tenant. Call it before any data of a tenant is looked up.
@@ -126,13 +138,35 @@ impl Caller {
         }
     }
 
-    /// Refuses (403) a caller without that scope. The installation's own roles may do everything.
+    /// Refuses (403) a caller without that scope.
     pub fn needs_scope(&self, scope: &str) -> Result<(), Problem> {
         debug_assert!(scope::find(scope).is_some(), "{scope:?} is not in the table of scopes");
-        if self.has_scope(scope) || self.role().is_some() {
+        if self.has_scope(scope) {
             return Ok(());
         }
-        Err(Problem::forbidden(format!("the token does not have the scope {scope:?}")))
+        Err(match self.role() {
+            Some(role) => self.refusal_of_role(role, &format!("the scope {scope:?}")),
+            None => Problem::forbidden(format!("the token does not have the scope {scope:?}")),
+        })
+    }
+
+    /// The refusal of a role, which is told in the log too: either its key is in other hands, or a connection gives too little.
+    fn refusal_of_role(&self, role: &str, lacking: &str) -> Problem {
+        let connection = match self.connections.as_slice() {
+            [] => "no connection".to_owned(),
+            ids => ids.join(", "),
+        };
+        if refused_roles::is_told_now(role, &format!("{connection} {lacking}")) {
+            let node = self.name();
+            tracing::warn!(
+                role,
+                node,
+                connection,
+                lacking,
+                "a role is refused: its connection does not give what it asks for"
+            );
+        }
+        Problem::forbidden(format!("the role {role} has come by {connection}, which does not give {lacking}"))
     }
 
     /// Refuses (403) a caller who may not follow calls and agents; returns the tie that limits what it may see.
@@ -145,10 +179,14 @@ impl Caller {
 
     /// Refuses (403), before the body is read, a caller who may make no requests at all.
     pub fn may_ask_at_all(&self) -> Result<(), Problem> {
-        if self.role().is_some() || scope::REQUESTS.iter().any(|scope| self.has_scope(scope)) {
+        if scope::REQUESTS.iter().any(|scope| self.has_scope(scope)) {
             return Ok(());
         }
-        Err(Problem::forbidden(format!("the token has none of the scopes {}", scope::REQUESTS.join(", "))))
+        let scopes = scope::REQUESTS.join(", ");
+        Err(match self.role() {
+            Some(role) => self.refusal_of_role(role, &format!("one of the scopes {scopes}")),
+            None => Problem::forbidden(format!("the token has none of the scopes {scopes}")),
+        })
     }
 
     /// Refuses (403) a request for which the caller lacks the scope, or whose DN is not the one that the token is tied

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod coverage;
+pub mod role_scopes;
 
 use std::sync::LazyLock;
 
@@ -155,6 +156,14 @@ pub fn from_caller(table: &[&'static RoleSpec], ids: &[&'static str], from: &str
     fitting.clone().find(|id| declared.contains(id)).or_else(|| fitting.next())
 }
 
+/// Those of `ids` by which the role `from` comes: it declares them, and the table says that it opens them. Empty for a role that has no
+/// connection to where they are accepted.
+pub fn opened_by(table: &[&'static RoleSpec], ids: &[&'static str], from: &str) -> Vec<&'static str> {
+    let declared = table.iter().find(|spec| spec.name == from).map(|spec| spec.opens).unwrap_or_default();
+    let opens = |id: &&'static str| declared.contains(id) && find(id).is_some_and(|row| stands_for(row.from, from));
+    ids.iter().copied().filter(opens).collect()
+}
+
 /// The connections that admin HTTP of a role accepts: operators, their pages, and Prometheus, by the published row if
 /// the drawing has one for this role and port, else by ours.
 pub fn of_admin(role: &str, admin_port: u16) -> Vec<&'static str> {
@@ -187,6 +196,18 @@ mod tests {
         let accepts = ["voice-02", "tenant-03"];
         assert_eq!(from_caller(&[], &accepts, "pulse"), Some("voice-02"));
         assert_eq!(from_caller(&[&PULSE], &accepts, "pulse"), Some("tenant-03"));
+    }
+
+    #[test]
+    fn a_role_comes_by_what_it_declares_and_the_table_has_alone() {
+        static PULSE: RoleSpec = RoleSpec { opens: &["voice-02", "voice-03"], ..RoleSpec::bare("pulse", 30) };
+        static BDS: RoleSpec = RoleSpec { opens: &["voice-03"], ..RoleSpec::bare("bds", 43) };
+        let accepts = ["voice-02", "tenant-02", "voice-03", "tenant-11"];
+        let by = |from| opened_by(&[&PULSE, &BDS], &accepts, from);
+        assert_eq!(by("pulse"), ["voice-02"], "what is drawn for another role is not its own by being declared");
+        assert_eq!(by("bds"), ["voice-03"]);
+        assert!(by("auth").is_empty(), "what nobody declares is not there, whatever is drawn");
+        assert!(opened_by(&[&PULSE], &["tenant-03"], "pulse").is_empty());
     }
 
     #[test]

@@ -130,6 +130,7 @@ impl RoleContext {
         Gate {
             tokens: self.tokens.clone(),
             role: self.spec.name,
+            listener: listen.name,
             families: TakenFamilies::of_listener(self.spec.name, listen.name),
             accepts: listen.accepts.into(),
             meters: self.meters.clone(),

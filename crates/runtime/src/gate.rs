@@ -10,11 +10,12 @@ use axum::response::{IntoResponse, Response};
 
 use crate::api_family::TakenFamilies;
 use crate::caller::Caller;
-use crate::connections::from_caller;
+use crate::connections::{from_caller, opened_by};
 use crate::directory::Directory;
 use crate::meter::{Meters, PeerMeter, Side};
 use crate::metrics::{OfEveryRole, Refusal};
 use crate::problem::Problem;
+use crate::refused_roles;
 use crate::spans::{KeyValue, Span, SpanKind, Spans};
 use crate::spec::RoleSpec;
 use crate::token::{TokenError, TokenVerifier};
@@ -29,6 +30,8 @@ pub struct Gate {
     pub tokens: TokenVerifier,
     /// The role that listens.
     pub role: &'static str,
+    /// The name of the listener within the role, or `admin`.
+    pub listener: &'static str,
     /// The API families whose tokens its interfaces take.
     pub families: TakenFamilies,
     /// Ids of the connections that this listener accepts.
@@ -75,7 +78,8 @@ fn count(gate: &Gate, request: &Request, caller: Option<&Caller>) -> Option<Peer
     Some(meter)
 }
 
-/// The middleware: 401 without a valid token (RFC 9457, or gRPC status 16), else the [`Caller`] in the extensions.
+/// The middleware: 401 without a valid token (RFC 9457, or gRPC status 16), 403 (gRPC status 7) to a role that has no connection to this
+/// listener, else the [`Caller`] in the extensions. A role may here what its connection gives, and no more.
 pub async fn ask(gate: Arc<Gate>, mut request: Request, next: Next) -> Response {
     if (gate.open)(request.method(), request.uri().path()) {
         count(&gate, &request, None);
@@ -86,7 +90,7 @@ pub async fn ask(gate: Arc<Gate>, mut request: Request, next: Next) -> Response 
         Ok(caller) => caller,
         Err(refused) => {
             count(&gate, &request, None);
-            gate.own.requests_refused.inc(Refusal::Token);
+            gate.own.requests_refused.inc(refused.reason());
             return refused.answer(is_grpc);
         }
     };
@@ -157,14 +161,26 @@ enum NotLetIn {
     Without(&'static str),
     /// It shows one that is not good here.
     With(TokenError),
+    /// It is from a role that has no connection to this listener: what that is, in words.
+    Unconnected(String),
 }
 
 impl NotLetIn {
+    /// As it is counted.
+    const fn reason(&self) -> Refusal {
+        match self {
+            Self::Without(_) | Self::With(_) => Refusal::Token,
+            Self::Unconnected(_) => Refusal::Connection,
+        }
+    }
+
     /// The refusal, in the caller's own protocol. What is wrong with a token is in its extensions, for whoever has shown it on behalf of
     /// another.
     fn answer(self, is_grpc: bool) -> Response {
         match self {
             Self::Without(what) => refuse(Problem::unauthorized(what), is_grpc),
+            Self::Unconnected(what) if is_grpc => tonic::Status::permission_denied(what).into_http(),
+            Self::Unconnected(what) => Problem::forbidden(what).into_response(),
             Self::With(error) => {
                 let mut response = refuse(Problem::unauthorized(error.to_string()), is_grpc);
                 if !is_grpc {
@@ -187,7 +203,30 @@ fn verified(gate: &Gate, request: &Request) -> Result<Caller, NotLetIn> {
         return Err(NotLetIn::Without("the Authorization header is not Bearer"));
     }
     let families = gate.families.at(request.uri().path());
-    gate.tokens.verify(token.trim(), gate.role, families).map_err(NotLetIn::With)
+    let caller = gate.tokens.verify(token.trim(), gate.role, families).map_err(NotLetIn::With)?;
+    connected(gate, caller)
+}
+
+/// A role with the connections by which it comes, which say what it may. That its token is for the role that listens does not suffice: that
+/// one may have other listeners.
+fn connected(gate: &Gate, caller: Caller) -> Result<Caller, NotLetIn> {
+    let Some(from) = caller.role() else { return Ok(caller) };
+    let connections = opened_by(gate.table, &gate.accepts, from);
+    if !connections.is_empty() {
+        return Ok(caller.by_connections(connections));
+    }
+    let (to, listener) = (gate.role, gate.listener);
+    let missing = format!("no connection of the table leads from {from} to the listener {listener} of {to}");
+    if refused_roles::is_told_now(from, &missing) {
+        tracing::warn!(
+            from,
+            node = caller.name(),
+            to,
+            listener,
+            "a role is refused: it has no connection to this listener"
+        );
+    }
+    Err(NotLetIn::Unconnected(missing))
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {
@@ -223,6 +262,9 @@ mod tests {
 
     static DIALPLAN: RoleSpec = RoleSpec { opens: &["voice-22"], ..RoleSpec::bare("dialplan", 5) };
     static ORS: RoleSpec = RoleSpec { opens: &["voice-30", "voice-34"], ..RoleSpec::bare("ors", 12) };
+    /// It has a connection to config, and none to the listener of these tests.
+    static MEDIA: RoleSpec = RoleSpec { opens: &["own-04"], ..RoleSpec::bare("media", 13) };
+    static TABLE: [&RoleSpec; 3] = [&DIALPLAN, &ORS, &MEDIA];
 
     /// What the interfaces of these tests take.
     const VOICE: &[ApiFamily] = &[ApiFamily::Voice];
@@ -233,33 +275,38 @@ mod tests {
         issuer: TokenIssuer,
         dialplan: ServiceIssuer,
         ors: ServiceIssuer,
+        media: ServiceIssuer,
     }
 
     fn guarded() -> Guarded {
         let clock = Arc::new(SystemClock::start());
         let issuer = TokenIssuer::of_new_key(clock.clone()).unwrap();
-        let [dialplan, ors] = [&DIALPLAN, &ORS].map(|spec| ServiceIssuer::of_new_key(spec, clock.clone()).unwrap());
+        let [dialplan, ors, media] = TABLE.map(|spec| ServiceIssuer::of_new_key(spec, clock.clone()).unwrap());
         let gate = Gate {
-            tokens: TokenVerifier::of(&issuer, &[&dialplan, &ors]),
+            tokens: TokenVerifier::of(&issuer, &[&dialplan, &ors, &media]),
             role: "config",
+            listener: "http",
             families: TakenFamilies::Of(VOICE),
-            accepts: ["voice-22", "voice-23"].into(),
+            accepts: ["voice-22", "voice-23", "voice-34"].into(),
             meters: Meters::new(clock),
             strangers: None,
-            table: &[],
+            table: &TABLE,
             directory: Directory::of_instance(0, &[], |_| 1),
             own: OfEveryRole::default(),
             open: |_, path| path == "/open",
             spans: Spans::default(),
         };
-        Guarded { gate: Arc::new(gate), issuer, dialplan, ors }
+        Guarded { gate: Arc::new(gate), issuer, dialplan, ors, media }
     }
 
     async fn send(gate: &Arc<Gate>, path: &str, token: Option<&str>, media_type: &str) -> Response {
         let who = get(|caller: Caller| async move { caller.subject().to_owned() });
         let gated = gate.clone();
         let ask = move |request: Request, next: Next| ask(gated.clone(), request, next);
-        let router = Router::new().route("/who", who).route("/open", get(|| async {})).layer(from_fn(ask));
+        let reads = get(|caller: Caller| async move { caller.needs_scope("config:read") });
+        let secrets = get(|caller: Caller| async move { caller.needs_scope("config:secrets") });
+        let router = Router::new().route("/who", who).route("/open", get(|| async {}));
+        let router = router.route("/reads", reads).route("/secrets", secrets).layer(from_fn(ask));
         let mut request = Request::get(path).header(header::CONTENT_TYPE, media_type);
         if let Some(token) = token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
@@ -303,8 +350,44 @@ mod tests {
         assert_eq!((report[0].peers[0].peer.as_str(), report[0].peers[0].requests), ("dialplan-2", 1));
     }
 
+    #[tokio::test]
+    async fn a_role_may_what_its_connection_gives_and_no_more() {
+        let Guarded { gate, dialplan, ors, .. } = guarded();
+        for (role, connection) in [(&dialplan, "voice-22"), (&ors, "voice-34")] {
+            let token = role.token(&format!("{}-1", role.spec().name), "config").unwrap();
+            assert_eq!(send(&gate, "/reads", Some(&token), "x/y").await.status(), 200);
+            let refused = send(&gate, "/secrets", Some(&token), "x/y").await;
+            assert_eq!(refused.status(), 403);
+            let body = axum::body::to_bytes(refused.into_body(), 4_096).await.unwrap();
+            let problem: Problem = serde_json::from_slice(&body).unwrap();
+            let detail = problem.detail.unwrap();
+            assert!(detail.contains(connection) && detail.contains("config:secrets"), "{detail}");
+        }
+        assert_eq!(gate.own.requests_refused.get(Refusal::Connection), 0);
+    }
+
+    #[tokio::test]
+    async fn a_role_without_a_connection_to_the_listener_is_refused_whatever_its_token_is_for() {
+        let Guarded { gate, media, .. } = guarded();
+        let token = media.token("media-1", "config").unwrap();
+        assert!(gate.tokens.verify(&token, "config", VOICE).is_ok(), "it is for config");
+        for path in ["/who", "/reads", "/secrets"] {
+            assert_eq!(send(&gate, path, Some(&token), "x/y").await.status(), 403, "{path}");
+        }
+        let body =
+            axum::body::to_bytes(send(&gate, "/who", Some(&token), "x/y").await.into_body(), 4_096).await.unwrap();
+        let problem: Problem = serde_json::from_slice(&body).unwrap();
+        let missing = "no connection of the table leads from media to the listener http of config";
+        assert_eq!(problem.detail.as_deref(), Some(missing));
+        let grpc = send(&gate, "/who", Some(&token), "application/grpc").await;
+        assert_eq!((grpc.status().as_u16(), grpc.headers()["grpc-status"].as_bytes()), (200, &b"7"[..]));
+        let counted = [Refusal::Connection, Refusal::Token].map(|reason| gate.own.requests_refused.get(reason));
+        assert_eq!(counted, [5, 0]);
+        assert_eq!(send(&gate, "/open", Some(&token), "x/y").await.status(), 200, "what is open to all is open to it");
+    }
+
     #[test]
-    fn tenant_and_scopes_bind_people_but_not_roles() {
+    fn a_tenant_binds_people_but_not_roles_and_no_token_gives_a_role_scopes() {
         let Guarded { gate, issuer, ors, .. } = guarded();
         let (acme, other) = (TenantId::parse("acme").unwrap(), TenantId::parse("other").unwrap());
         let token = issuer.issue(Some(&acme), "wallboard/1", "calls:read", Duration::from_secs(9));
@@ -314,7 +397,14 @@ mod tests {
         assert_eq!(person.needs_scope("operate").unwrap_err().status, 403);
         assert_eq!(person.role(), None);
         let role = gate.tokens.verify(&ors.token("ors-1", "config").unwrap(), "config", VOICE).unwrap();
-        assert!(role.may_act_for(&other).is_ok() && role.needs_scope("operate").is_ok());
+        assert!(role.may_act_for(&other).is_ok());
+        // It has come by no connection here.
+        for scope in crate::scope::TABLE {
+            assert_eq!(role.needs_scope(scope.name).unwrap_err().status, 403, "{}", scope.name);
+        }
+        assert_eq!(role.may_ask_at_all().unwrap_err().status, 403);
+        let by_row = role.by_connections(vec!["voice-34"]);
+        assert!(by_row.needs_scope("config:read").is_ok() && by_row.needs_scope("config:secrets").is_err());
     }
 
     fn asked(dn: &str, kind: RequestKind) -> Asked {

@@ -39,6 +39,7 @@ pub mod problem;
 pub mod process;
 pub mod query;
 pub mod readiness;
+mod refused_roles;
 pub mod role;
 pub mod scope;
 pub mod sealed;

@@ -67,6 +67,8 @@ impl Label for ConnectionFault {
 pub enum Refusal {
     /// It had no valid caller token.
     Token,
+    /// It came from a role that has no connection to this listener.
+    Connection,
     /// Its body was too large.
     BodyTooLarge,
     /// Its body did not arrive in time.
@@ -82,11 +84,12 @@ pub enum Refusal {
 impl Label for Refusal {
     const NAME: &'static str = "reason";
     const ALL: &'static [Self] =
-        &[Self::Token, Self::BodyTooLarge, Self::SlowBody, Self::Overloaded, Self::Share, Self::Late];
+        &[Self::Token, Self::Connection, Self::BodyTooLarge, Self::SlowBody, Self::Overloaded, Self::Share, Self::Late];
 
     fn text(self) -> &'static str {
         match self {
             Self::Token => "token",
+            Self::Connection => "connection",
             Self::BodyTooLarge => "body_too_large",
             Self::SlowBody => "slow_body",
             Self::Overloaded => "overloaded",

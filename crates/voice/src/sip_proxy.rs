@@ -130,7 +130,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         limits: settings.proxy_limits(),
     };
     let seal = Seal::new(ctx.installation_key.bytes());
-    let authority = Box::new(TokenAuthority::new(ctx.tokens.clone()));
+    let authority = Box::new(TokenAuthority::new(&ctx)?);
     let proxy = Proxy::new(proxy_settings, seal.clone(), authority, ctx.entropy());
     let metrics = metrics::Metrics::register(&ctx.metrics, counters, udp.receive_buffer());
     let names = addresses.certificate_names();

@@ -63,12 +63,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     if arguments.check {
         let mut faults = runtime::connections::check::check(roles::TABLE);
         faults.extend(runtime::connections::coverage::faults(roles::TABLE));
+        faults.extend(runtime::connections::role_scopes::faults(roles::TABLE));
         if !faults.is_empty() {
             return Err(ExitError::new(Exit::CheckFailed, faults.join("\n")).into());
         }
         eprintln!("{} roles agree with the table of connections", roles::TABLE.len());
     } else if arguments.scopes {
-        say!("{}", runtime::scope::markdown());
+        say!("{}{}", runtime::scope::markdown(), runtime::connections::role_scopes::markdown());
     } else if arguments.events {
         say!("{}", contracts::reporting::markdown());
     } else if arguments.facts {

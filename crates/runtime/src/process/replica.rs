@@ -100,6 +100,7 @@ impl RoleReplica {
         let gate = Gate {
             tokens: self.template.tokens.clone(),
             role: self.role.spec.name,
+            listener: "admin",
             families: TakenFamilies::OF_ADMIN,
             accepts: connections::of_admin(self.role.spec.name, self.role.spec.admin_port).into(),
             meters: self.template.meters.clone(),

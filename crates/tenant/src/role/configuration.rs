@@ -63,8 +63,6 @@ enum Secrets {
 
 /// The role that signs people in.
 const AUTH: &str = "auth";
-/// The roles that write down or show what they read: they need no secret, so they are told none.
-const SHOWN_TO_OTHERS: [&str; 2] = ["bds", "wfm-adapter"];
 
 impl View {
     fn shows(&self, kind: ObjectKind) -> bool {
@@ -100,11 +98,10 @@ impl Server {
         caller
             .needs_scope(runtime::scope::CONFIG_READ)
             .map_err(|problem| Status::permission_denied(problem.to_string()))?;
-        let secrets = match caller.needs_scope(runtime::scope::CONFIG_SECRETS) {
-            Ok(()) if caller.role() == Some(AUTH) => Secrets::All,
-            Ok(()) if caller.role().is_some_and(|role| SHOWN_TO_OTHERS.contains(&role)) => Secrets::None,
-            Ok(()) => Secrets::OfLines,
-            Err(_) => Secrets::None,
+        let secrets = match caller.has_scope(runtime::scope::CONFIG_SECRETS) {
+            true if caller.role() == Some(AUTH) => Secrets::All,
+            true => Secrets::OfLines,
+            false => Secrets::None,
         };
         if kinds.len() > KINDS_MAX {
             return Err(Status::invalid_argument(format!("kinds: there are more than {KINDS_MAX}")));

@@ -269,7 +269,7 @@ impl Provisioning for ObjectServer {
         let note = self.note(&request, &request.get_ref().request_id)?;
         self.needs_whole_tenant(&tenant, person(&request)?, "API keys").await?;
         let caller = net::grpc::caller(&request)?.clone();
-        let may = |scope: &str| caller.needs_scope(scope).is_ok();
+        let may = |scope: &str| caller.has_scope(scope);
         let wanted = api_keys::wanted(request.into_inner());
         at_most("scopes", wanted.scopes.len())?;
         let maker = ApiKeyMaker { by: &note.by, may: &may, now: note.at, origin: &note.origin };

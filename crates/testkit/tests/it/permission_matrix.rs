@@ -3,6 +3,7 @@
 
 mod bearers;
 mod rest;
+mod roles;
 mod services;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 //! The bearers, each with its token: of people who have signed in, of programs, of roles, and of nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
@@ -30,8 +31,9 @@ people:
 clients:
   - {id: probe, name: Probe, secret: "slow brown teapot", grants: [password]}
 "#;
-/// A role that has connections to config alone.
+/// A role that has connections to config alone, and the port to which they lead.
 const SERVICE: &str = "dialplan";
+const CONFIG: u16 = 9_100;
 /// A scope of each family.
 const OF_ALL_APIS: [&str; 4] = ["calls:read", "config:read", "statistics:read", "operate"];
 /// The scopes of which a tied token keeps its part.
@@ -201,29 +203,46 @@ fn add_people(site: &Installation) -> Result<()> {
 
 /// The token with which a role calls another one: it is good there, and nowhere else. `fresh` is a token that has just been issued.
 fn for_another_role(site: &Installation, fresh: &str) -> Result<String> {
-    let until = claims(fresh)?["exp"].as_u64().context("a token without an end")? + 300;
-    let token = signed_by_service(
-        site,
-        &json!({
-            "iss": "trunkline",
-            "tenant": "*",
-            "sub": format!("service/{SERVICE}/{SERVICE}-1"),
-            "scope": "role",
-            "aud": "config",
-            "exp": until,
-        }),
-    )?;
+    let token = of_role(site, SERVICE, "config", just_issued(fresh)?)?;
     let headers = format!("Authorization: Bearer {token}\r\n");
-    let there = site.http_with(site.admin("config")?, "GET", "/metrics", &headers, "")?;
-    ensure!(there.status == 200, "it is not what a role shows: {}", there.body);
+    let there = SocketAddr::new(site.admin("config")?.ip(), CONFIG);
+    let answer = site.http_with(there, "GET", "/tenants", &headers, "")?;
+    ensure!(answer.status == 200, "it is not what a role shows: {}", answer.body);
     Ok(token)
+}
+
+/// The present time, in seconds since 1970, by the clock of the installation.
+pub fn now(site: &Installation) -> Result<u64> {
+    just_issued(&issued(site, "operator/clock", &["config:read"], &["--life", "1s"])?)
+}
+
+/// When a token of a second was issued.
+fn just_issued(token: &str) -> Result<u64> {
+    Ok(claims(token)?["exp"].as_u64().context("a token without an end")?.saturating_sub(1))
+}
+
+/// What whoever has the key of a role can show another role.
+pub fn of_role(site: &Installation, role: &str, to: &str, now: u64) -> Result<String> {
+    let claims = json!({
+        "iss": "trunkline",
+        "tenant": "*",
+        "sub": format!("service/{role}/{role}-1"),
+        "scope": "role",
+        "aud": to,
+        "exp": now + 300,
+    });
+    signed_by(site, role, &claims)
 }
 
 /// Claims that are signed as the tokens of a role are.
 fn signed_by_service(site: &Installation, claims: &Value) -> Result<String> {
+    signed_by(site, SERVICE, claims)
+}
+
+fn signed_by(site: &Installation, role: &str, claims: &Value) -> Result<String> {
     let keys = site.data_dir().join("keys");
-    let private = std::fs::read(keys.join(format!("services/{SERVICE}.p8"))).context("the key of a role")?;
-    let public = std::fs::read(keys.join(format!("public/{SERVICE}.json"))).context("the public key of a role")?;
+    let private = std::fs::read(keys.join(format!("services/{role}.p8"))).context("the key of a role")?;
+    let public = std::fs::read(keys.join(format!("public/{role}.json"))).context("the public key of a role")?;
     let public: Value = serde_json::from_slice(&public)?;
     let mut header = Header::new(Algorithm::ES256);
     header.typ = Some("JWT".to_owned());

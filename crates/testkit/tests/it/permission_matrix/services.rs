@@ -11,6 +11,7 @@ use prost::Message as _;
 use prost::bytes::{Buf as _, BufMut as _};
 use testkit::facts::{bearing, connect, runtime};
 use testkit::{Installation, wait};
+use tokio::runtime::Runtime;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
@@ -24,8 +25,8 @@ const SOON: Duration = Duration::from_secs(45);
 
 pub struct MethodRow {
     service: &'static str,
-    method: &'static str,
-    at: &'static str,
+    pub method: &'static str,
+    pub at: &'static str,
     api: &'static str,
     pub needs: &'static str,
     is_of_tenant: bool,
@@ -116,17 +117,17 @@ impl Decoder for Bytes {
 }
 
 /// Code and words of an answer.
-type MethodAnswer = (Code, String);
+pub type MethodAnswer = (Code, String);
 
 /// Calls once, as if the answers were a stream: how they begin says enough.
 async fn call(
     channel: Channel,
     row: &MethodRow,
     message: Vec<u8>,
-    bearer: &Bearer,
+    token: Option<&str>,
     tenant: &str,
 ) -> Result<MethodAnswer> {
-    let mut request = match &bearer.token {
+    let mut request = match token {
         Some(token) => bearing(message, token)?,
         None => tonic::Request::new(message),
     };
@@ -155,6 +156,30 @@ fn message(site: &Installation, row: &MethodRow) -> Vec<u8> {
     v1::AskRequest { request: Some(request) }.encode_to_vec()
 }
 
+/// Calls until what is busy for a moment has answered.
+fn settled(
+    site: &Installation,
+    (runtime, channel): (&Runtime, &Channel),
+    row: &MethodRow,
+    token: Option<&str>,
+    tenant: &str,
+) -> Result<MethodAnswer> {
+    wait::until(SOON, || {
+        let asked = call(channel.clone(), row, message(site, row), token, tenant);
+        let answer = runtime.block_on(asked)?;
+        let is_busy = matches!(answer.0, Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded);
+        Ok((!is_busy).then_some(answer))
+    })
+}
+
+/// How the method answers whoever shows this token and means the example.
+pub fn answer(site: &Installation, row: &MethodRow, token: &str) -> Result<MethodAnswer> {
+    let runtime = runtime()?;
+    let channel = runtime.block_on(connect(place(site, row)?))?;
+    settled(site, (&runtime, &channel), row, Some(token), "example")
+        .with_context(|| format!("{}/{} at {}", row.service, row.method, row.at))
+}
+
 /// The cells of a bearer that are not as they must be.
 pub fn wrong(site: &Installation, rows: &[MethodRow], bearer: &Bearer) -> Result<Vec<String>> {
     let runtime = runtime()?;
@@ -162,12 +187,7 @@ pub fn wrong(site: &Installation, rows: &[MethodRow], bearer: &Bearer) -> Result
     for row in rows {
         let channel = runtime.block_on(connect(place(site, row)?))?;
         let settled = |tenant: &str| {
-            let answered = wait::until(SOON, || {
-                let asked = call(channel.clone(), row, message(site, row), bearer, tenant);
-                let answer = runtime.block_on(asked)?;
-                let is_busy = matches!(answer.0, Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded);
-                Ok((!is_busy).then_some(answer))
-            });
+            let answered = settled(site, (&runtime, &channel), row, bearer.token.as_deref(), tenant);
             answered.with_context(|| format!("{}/{} at {} by {}", row.service, row.method, row.at, bearer.name))
         };
         let (code, words) = settled("example")?;
