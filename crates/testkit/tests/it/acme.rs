@@ -255,11 +255,8 @@ fn people_can_have_it_ordered_at_once_unless_the_server_has_asked_to_wait() -> R
     let told = || site.log_lines().into_iter().find(|line| line.contains("no certificate was issued"));
     wait::until(SOON, || Ok(told()))?;
     server.ask_to_wait(7_200);
-    let ordered = || {
-        let said = order_at_once(&site, &all)?;
-        Ok(said.contains("asked to wait").then_some(()))
-    };
-    wait::until(LATER, ordered).context("a wait of ours does not end, or one of the server does")?;
+    let asked = wait::until(LATER, || Ok(order_at_once(&site, &all)?.contains("asked to wait").then_some(())));
+    asked.context("a wait of ours does not end, or one of the server does")?;
     let refused = server.refused();
     ensure!(refused >= 2, "nothing was ordered at once");
 
