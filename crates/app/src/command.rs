@@ -1,6 +1,7 @@
 //! The command line.
 
 mod backup;
+mod certificates;
 mod demo;
 mod doctor;
 mod quarantine;
@@ -124,6 +125,9 @@ enum Command {
     /// Tenants of a backup, back in the stores
     #[command(after_help = backup::RESTORE_EXAMPLES)]
     Restore(backup::RestoreArguments),
+    /// The certificate of the web edge that an ACME server issues
+    #[command(after_help = "Examples:\n  trunkline certificates order")]
+    Certificates(certificates::Arguments),
     /// Issues a caller token
     #[command(after_help = format!("Examples:\n  trunkline token --tenant example --scope calls:read\n  \
                             trunkline token --scope operate --sub operator/ann --life 8h\n\nScopes:\n{}", token::scope_table()))]
@@ -169,6 +173,7 @@ pub fn main() -> ExitCode {
         Command::Tenant(arguments) => tenant::run(&cli.options, &arguments),
         Command::Backup(arguments) => backup::backup(&cli.options, &arguments),
         Command::Restore(arguments) => backup::restore(&cli.options, &arguments),
+        Command::Certificates(arguments) => certificates::run(&cli.options, &arguments),
         Command::Token(arguments) => token::run(&cli.options, &arguments),
         Command::Topology(arguments) => topology::run(&cli.options, &arguments),
         Command::Trace(arguments) => trace::run(&cli.options, &arguments),
