@@ -39,7 +39,8 @@ runtime::metrics! {
     pub(super) struct Metrics {
         /// API keys that auth was asked about, by what it has said. A good one is exchanged once for ten minutes.
         exchanged: CounterBy<KeyOutcome> = "ingress_api_keys_exchanged";
-        /// API keys of whose uses, out of tokens that the edge had, auth could not be told: they are not noted.
+        /// Uses of API keys out of tokens that the edge had, of which auth could not be told before the end, or for which there was no room:
+        /// they are not noted. Those of one key before the end count as one.
         untold: Counter = "ingress_api_key_uses_untold";
     }
 }
@@ -166,8 +167,8 @@ async fn lend_token(keys: Arc<ApiKeysAtEdge>, mut request: Request, next: Next) 
     let is_for_others = matches!(answer.extensions().get::<TokenError>(), Some(TokenError::Audience(_)));
     if answer.status() == StatusCode::UNAUTHORIZED && !is_for_others {
         keys.lookups.places.forget(digest, &token).await;
-    } else if !is_new {
-        keys.uses.used(id, &bearer, keys.now());
+    } else if !is_new && !keys.uses.used(id, &bearer, keys.now()) {
+        keys.metrics.untold.inc();
     }
     answer
 }
