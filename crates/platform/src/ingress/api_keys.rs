@@ -39,8 +39,8 @@ runtime::metrics! {
     pub(super) struct Metrics {
         /// API keys that auth was asked about, by what it has said. A good one is exchanged once for ten minutes.
         exchanged: CounterBy<KeyOutcome> = "ingress_api_keys_exchanged";
-        /// Uses of API keys out of tokens that the edge had, of which auth could not be told before the end, or for which there was no room:
-        /// they are not noted. Those of one key before the end count as one.
+        /// Uses of API keys out of tokens that the edge had, of which auth could not be told before the end, or for which there was no
+        /// room: they are not noted. Those of one key before the end count as one.
         untold: Counter = "ingress_api_key_uses_untold";
     }
 }

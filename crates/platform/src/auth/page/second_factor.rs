@@ -298,8 +298,8 @@ pub(in crate::auth) fn recovery_codes(shown: &ShownCodes<'_>) -> Response {
         false => ("", "Go on"),
     };
     let body = format!(
-        "<h1>Your recovery codes</h1>\n{failed}{left_open}<p>Each signs you in once when you do not have your app or passkey. Print them or \
-         write them down: they are not shown again.</p>\n<ul>\n{rows}</ul>\n<p><a href=\"{}\">{way_on}</a></p>\n",
+        "<h1>Your recovery codes</h1>\n{failed}{left_open}<p>Each signs you in once when you do not have your app or passkey. Print them \
+         or write them down: they are not shown again.</p>\n<ul>\n{rows}</ul>\n<p><a href=\"{}\">{way_on}</a></p>\n",
         escaped(shown.to)
     );
     html(StatusCode::OK, "Your recovery codes", &body, None)
