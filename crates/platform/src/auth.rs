@@ -120,6 +120,7 @@ runtime::settings! {
 const ENDS_BEFORE: Duration = Duration::from_secs(2);
 /// The largest body of a request, in bytes: a form with a code or a token.
 const BODY_BYTES_MAX: usize = 16 << 10;
+const _: () = assert!(crate::key_uses::BYTES_MAX <= BODY_BYTES_MAX, "what the web edge tells is refused");
 
 /// What every endpoint needs.
 struct Auth {

@@ -71,7 +71,7 @@ async fn changed(
     }
     let requester = session::requester(auth, headers, source).await?;
     if requester.is_none() && session::bearer(headers).is_some() {
-        return Ok(answers::no_token("there is no valid token of a person"));
+        return Ok(answers::no_token("there is no valid token of a person, for all APIs of the sign-in"));
     }
     let who = match named(auth, requester.as_ref(), asked.data.user_name.as_deref()) {
         Ok(who) => who,

@@ -196,12 +196,16 @@ async fn begin(
     tracing::info!(%tenant, user = person.user_name, source = source.address, provider, by_two_factors, "somebody has signed in");
     let record = SignInRecord::of(SignInEvent::SignedIn).by_way(way).about_person(&person.user_name);
     auth.note(tenant, source, record.in_session(&session.id));
-    let to = match parameters.get("client_id") {
+    let cookies = [Cookie::Session.set(&SessionCookie::write(tenant, &secret), source), Cookie::Form.remove(source)];
+    Ok(BegunSession { to: way_on(parameters), cookies })
+}
+
+/// Where the browser goes on to after the sign-in. Who is not signed in is asked there to do it.
+fn way_on(parameters: &Parameters) -> String {
+    match parameters.get("client_id") {
         Some(_) => format!("/auth/v3/oauth/authorize?{}", parameters.query_without(&DONE_BY_SIGN_IN)),
         None => own_page(parameters).unwrap_or_else(|| page::SIGN_IN.to_owned()),
-    };
-    let cookies = [Cookie::Session.set(&SessionCookie::write(tenant, &secret), source), Cookie::Form.remove(source)];
-    Ok(BegunSession { to, cookies })
+    }
 }
 
 impl BegunSession {
