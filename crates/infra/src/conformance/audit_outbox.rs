@@ -78,13 +78,15 @@ where
     let Audited::Change(first) = &waiting[0].what else { panic!("{:?}", waiting[0]) };
     assert_eq!((first.kind.as_str(), first.id.as_str(), &first.before), ("tenant", "", &AuditedDocument::None));
 
-    assert_eq!(store.waiting(3).await.unwrap(), waiting[..3]);
+    assert_eq!(store.waits_since().await.unwrap(), Some(AT));
+    let first = [waiting[0].clone(), waiting[1].clone(), waiting[count].clone()];
+    assert_eq!(store.waiting(3).await.unwrap(), first, "what has happened at signing in does not wait for all changes");
     // A hole stays a hole: what is sent is told by its place.
     store.sent(&[waiting[1].place, waiting[0].place]).await.unwrap();
     assert_eq!(store.waiting(1_000).await.unwrap(), waiting[2..]);
     store.sent(&places(&waiting)).await.unwrap();
     store.sent(&[]).await.unwrap();
-    assert_eq!(store.waiting(1_000).await.unwrap(), []);
+    assert_eq!((store.waiting(1_000).await.unwrap(), store.waits_since().await.unwrap()), (Vec::new(), None));
 }
 
 async fn what_is_refused_does_not_wait<S: ProvisioningStore + AuditOutbox>(store: &S) {
