@@ -289,12 +289,17 @@ impl<D: Dialect> TenantArchive for Tables<D> {
         .boxed()
     }
 
-    fn restore_archive<'a>(&'a self, tenant: &'a TenantId, give: &'a mut PartGiver<'_>) -> Answer<'a, Revision> {
+    fn restore_archive<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        give: &'a mut PartGiver<'_>,
+        note: &'a ChangeNote,
+    ) -> Answer<'a, Revision> {
         async move {
             let mut turn = self.0.writes(tenant).await?;
-            let revision = archive::write(&mut *turn, tenant, give).await?;
-            turn.commit().await?;
-            Ok(revision)
+            let point = archive::write(&mut *turn, tenant, give, note).await?;
+            self.commit_to(turn, tenant, point).await?;
+            Ok(point.revision)
         }
         .boxed()
     }

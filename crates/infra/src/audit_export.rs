@@ -46,12 +46,12 @@ pub struct AuditExporter {
 impl AuditExporter {
     /// Exports the first rows that wait, if no other node does.
     ///
-    /// The job is renewed for as long as the log takes. A node that has lost it stops at once: what it was about to write may still arrive,
-    /// and repeats what its successor writes.
+    /// The job is renewed for as long as the log takes. A node that has lost it stops at once: what it was about to write may still
+    /// arrive, and repeats what its successor writes.
     ///
     /// # Errors
-    /// Those of the stores. The next turn begins with the same rows, so a record may be exported twice. What the log has got is not appended
-    /// again: nothing is, while the tables cannot be told of it.
+    /// Those of the stores. The next turn begins with the same rows, so a record may be exported twice. What the log has got is not
+    /// appended again: nothing is, while the tables cannot be told of it.
     pub async fn turn(&mut self, stores: &Stores, by: &Owner) -> Result<AuditExported> {
         self.tell_sent(stores).await?;
         let Some(token) = stores.leases.take_job(JOB, by, JOB_FOR).await? else { return Ok(AuditExported::Elsewhere) };

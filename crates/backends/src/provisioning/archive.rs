@@ -1,7 +1,10 @@
 //! All that is kept of a tenant, read and written part by part.
 
-use contracts::provisioning::{Object, ObjectKey};
-use infra::{ArchiveBegin, ArchivedPart, ObjectChange, PartGiver, PartTaker, Result, Revision, StoreError};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind};
+use infra::{
+    ArchiveBegin, ArchivedPart, ChangeNote, HistoryEntry, HistoryPoint, ObjectChange, PartGiver, PartTaker, Result,
+    Revision, StoreError,
+};
 use model::TenantId;
 
 use super::gathered::GatheredRows;
@@ -40,8 +43,13 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, take: &mut PartTa
     Ok(true)
 }
 
-/// Makes a tenant of the parts. It must not exist.
-pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartGiver<'_>) -> Result<Revision> {
+/// Makes a tenant of the parts, and notes that. It must not exist.
+pub(super) async fn write(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    give: &mut PartGiver<'_>,
+    note: &ChangeNote,
+) -> Result<HistoryPoint> {
     if let Some(present) = revisions::of_tenant(db, tenant).await? {
         let key = format!("configuration of {tenant}");
         return Err(StoreError::Conflict { key, expected: 0, actual: present.0 });
@@ -49,12 +57,13 @@ pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartG
     let wrong = |what: &str| StoreError::Invalid(format!("the archive of tenant {tenant}: {what}"));
     let Some(ArchivedPart::Begin(begin)) = give()? else { return Err(wrong("it does not begin with a revision")) };
     let ArchiveBegin { revision, pruned } = begin;
+    let behind = audit_outbox::last_change(db).await?;
     let mut rows = GatheredRows::of(db);
     let mut held: Vec<(Object, Revision)> = Vec::new();
-    let mut is_written = false;
+    let mut own: Option<String> = None;
     while let Some(part) = give()? {
         match part {
-            ArchivedPart::Object(object, of_object) if !is_written => {
+            ArchivedPart::Object(object, of_object) if own.is_none() => {
                 held.push((object, of_object));
                 continue;
             }
@@ -62,9 +71,8 @@ pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartG
             ArchivedPart::Begin(_) => return Err(wrong("it begins twice")),
             _ => {}
         }
-        if !is_written {
-            write_objects(&mut rows, tenant, revision, std::mem::take(&mut held)).await?;
-            is_written = true;
+        if own.is_none() {
+            own = Some(write_objects(&mut rows, tenant, revision, std::mem::take(&mut held)).await?);
         }
         match part {
             ArchivedPart::Gone(key, revision) => objects::note(&mut rows, tenant, key, number(revision.0)).await?,
@@ -73,29 +81,35 @@ pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartG
             ArchivedPart::Begin(_) | ArchivedPart::Object(..) => {}
         }
     }
-    if !is_written {
-        write_objects(&mut rows, tenant, revision, held).await?;
-    }
+    let own = match own {
+        Some(own) => own,
+        None => write_objects(&mut rows, tenant, revision, held).await?,
+    };
     rows.flush().await?;
-    audit_outbox::pass_over_history(db, tenant).await?;
+    audit_outbox::pass_over_changes(db, tenant, behind).await?;
+    let key = ObjectKey { kind: ObjectKind::Tenant, id: String::new() };
+    let (before, after) = (Some(own.clone()), Some(own));
+    let entry = HistoryEntry { number: 0, revision, note: note.clone(), key, before, after, secrets_changed: false };
+    history::put(db, tenant, entry).await?;
     history::pruned_to(db, tenant, number(pruned.0)).await?;
     // Its history goes on from here, whatever came after this revision in the one that was archived.
-    revisions::stamp(db, tenant, revision).await?;
-    Ok(revision)
+    revisions::stamp(db, tenant, revision).await
 }
 
-/// The objects at once, since the tables check references between them; then the revision of each.
+/// The objects at once, since the tables check references between them; then the revision of each. The tenant itself, as the history shows
+/// it.
 async fn write_objects(
     db: &mut dyn Turn,
     tenant: &TenantId,
     revision: Revision,
     held: Vec<(Object, Revision)>,
-) -> Result<()> {
-    if !matches!(held.first(), Some((Object::Tenant(_), _))) {
+) -> Result<String> {
+    let Some((own @ Object::Tenant(_), _)) = held.first() else {
         return Err(StoreError::Invalid(format!(
             "the archive of tenant {tenant} does not begin with the tenant itself"
         )));
-    }
+    };
+    let own = history::shown(own);
     let revisions: Vec<_> = held.iter().map(|(object, revision)| (object.key(), *revision)).collect();
     let puts = held.into_iter().map(|(object, _)| ObjectChange::Put(object)).collect();
     objects::changes(db, tenant, revision, puts, &|_| true).await?;
@@ -103,5 +117,6 @@ async fn write_objects(
     for (key, of_object) in revisions.into_iter().filter(|(_, of_object)| *of_object != revision) {
         objects::note(&mut rows, tenant, key, number(of_object.0)).await?;
     }
-    rows.flush().await
+    rows.flush().await?;
+    Ok(own)
 }

@@ -50,13 +50,17 @@ fn one(key: ObjectKey, before: Option<&Object>, after: Option<&Object>) -> Chang
         let secrets = object.map(Object::secrets).unwrap_or_default();
         secrets.into_iter().map(|(field, secret)| (field, secret.clone())).collect::<Vec<_>>()
     };
-    let shown = |object: &Object| String::from_utf8(object.clone().without_secrets().to_json()).unwrap_or_default();
     ChangedObject {
         key,
         secrets_changed: secrets(before) != secrets(after),
         before: before.map(shown),
         after: after.map(shown),
     }
+}
+
+/// As the history shows it.
+pub(super) fn shown(object: &Object) -> String {
+    String::from_utf8(object.clone().without_secrets().to_json()).unwrap_or_default()
 }
 
 /// The objects that the changes are about. Of a few objects those alone are read: other writers wait meanwhile. Of more the whole tenant

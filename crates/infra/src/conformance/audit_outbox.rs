@@ -24,7 +24,7 @@ pub async fn run<S: TenantArchive + SignInAudit + AuditOutbox>(store: &S) {
     }
     what_is_written_waits_in_order_until_it_is_sent(store).await;
     what_is_refused_does_not_wait(store).await;
-    what_a_backup_brings_back_is_nothing_new(store).await;
+    of_what_a_backup_brings_back_it_is_told_that_it_is_back_and_by_whom(store).await;
 }
 
 fn places(entries: &[AuditEntry]) -> Vec<u64> {
@@ -98,7 +98,9 @@ async fn what_is_refused_does_not_wait<S: ProvisioningStore + AuditOutbox>(store
     assert_eq!(store.waiting(10).await.unwrap(), [], "nothing has changed");
 }
 
-async fn what_a_backup_brings_back_is_nothing_new<S: TenantArchive + AuditOutbox>(store: &S) {
+async fn of_what_a_backup_brings_back_it_is_told_that_it_is_back_and_by_whom<S: TenantArchive + AuditOutbox>(
+    store: &S,
+) {
     let (acme, copy) = (TenantId::parse("outbox").unwrap(), TenantId::parse("outbox-back").unwrap());
     let mut parts = Vec::new();
     let mut take = |part| {
@@ -115,6 +117,12 @@ async fn what_a_backup_brings_back_is_nothing_new<S: TenantArchive + AuditOutbox
     };
     let mut parts = parts.into_iter().map(renamed);
     let mut give = || Ok(parts.next());
-    store.restore_archive(&copy, &mut give).await.unwrap();
-    assert_eq!(store.waiting(10).await.unwrap(), [], "its history has happened before");
+    let note = ChangeNote { way: ChangeWay::Backup, ..note("sha256:00") };
+    store.restore_archive(&copy, &mut give, &note).await.unwrap();
+    let waiting = store.waiting(10).await.unwrap();
+    let [entry] = waiting.as_slice() else { panic!("its history has happened before: {waiting:?}") };
+    let Audited::Change(change) = &entry.what else { panic!("{entry:?}") };
+    assert_eq!((entry.tenant.as_str(), change.kind.as_str(), change.id.as_str()), ("outbox-back", "tenant", ""));
+    let told = (change.by.as_str(), change.way.as_str(), change.revision, change.request.as_deref());
+    assert_eq!(told, ("person/boss", "backup", 2, Some("sha256:00")));
 }
