@@ -68,6 +68,25 @@ pub struct Tables<D>(pub(crate) D);
 /// Up to so many changed objects are read one by one; of more the whole tenant is read.
 const FOUND_EACH_MAX: usize = 256;
 
+impl<D: Dialect> Tables<D> {
+    /// Commits a turn that brings a tenant's history to a point. If no answer comes, the tables tell whether it is there: who looks takes
+    /// turns with the writer, so that no commit is on its way any more.
+    async fn commit_to(&self, turn: Box<dyn OpenTurn>, tenant: &TenantId, point: HistoryPoint) -> Result<()> {
+        let done = turn.commit().await;
+        if !matches!(done, Err(StoreError::Unavailable { .. })) {
+            return done;
+        }
+        let looked = async {
+            let mut turn = self.0.writes(tenant).await?;
+            revisions::has(&mut *turn, tenant, point).await
+        };
+        match looked.await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => done,
+        }
+    }
+}
+
 // === impl ProvisioningStore ===
 
 impl<D: Dialect> ProvisioningStore for Tables<D> {
@@ -187,8 +206,8 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             write::changes(&mut *turn, tenant, revision, changes, &|key| new.contains(key)).await?;
             api_keys::revoke_of_clients(&mut *turn, tenant, clients, note).await?;
             history::write(&mut *turn, tenant, revision, note, happened).await?;
-            revisions::stamp(&mut *turn, tenant, revision).await?;
-            turn.commit().await?;
+            let point = revisions::stamp(&mut *turn, tenant, revision).await?;
+            self.commit_to(turn, tenant, point).await?;
             Ok(revision)
         }
         .boxed()
@@ -304,12 +323,17 @@ impl<D: Dialect> TenantArchive for Tables<D> {
         .boxed()
     }
 
-    fn restore_archive<'a>(&'a self, tenant: &'a TenantId, give: &'a mut PartGiver<'_>) -> Answer<'a, Revision> {
+    fn restore_archive<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        give: &'a mut PartGiver<'_>,
+        note: &'a ChangeNote,
+    ) -> Answer<'a, Revision> {
         async move {
             let mut turn = self.0.writes(tenant).await?;
-            let revision = archive::write(&mut *turn, tenant, give).await?;
-            turn.commit().await?;
-            Ok(revision)
+            let point = archive::write(&mut *turn, tenant, give, note).await?;
+            self.commit_to(turn, tenant, point).await?;
+            Ok(point.revision)
         }
         .boxed()
     }
@@ -383,8 +407,16 @@ pub(crate) fn refused(error: &sqlx::Error) -> StoreError {
         .filter(|e| e.is_unique_violation() || e.is_foreign_key_violation() || e.is_check_violation());
     match broken {
         Some(broken) => StoreError::Invalid(broken.message().to_owned()),
+        None if is_one_row_twice(error) => {
+            StoreError::Invalid("two of the objects have names that are one name in this database".to_owned())
+        }
         None => failed(error),
     }
+}
+
+/// PostgreSQL's cardinality_violation: rows that were inserted together have the same key.
+fn is_one_row_twice(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "21000")
 }
 
 /// SQLITE_FULL (13); PostgreSQL's disk_full (53100).

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use infra::{ChangeWay, TenantArchive};
+use infra::{ChangeNote, ChangeWay, TenantArchive};
 use model::TenantId;
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
@@ -196,7 +196,9 @@ pub(super) fn restore(options: &InstallationOptions, arguments: &RestoreArgument
         if !arguments.replace {
             expect_absent(&*store, &summary, is_wanted).await?;
         }
-        let note = crate::author::note(ChangeWay::Backup);
+        // The history and the audit say of which file.
+        let request = Some(format!("sha256:{}", summary.sha256));
+        let note = ChangeNote { request, ..crate::author::note(ChangeWay::Backup) };
         let reader = reader(&arguments.file)?;
         backup::restore(&*store, reader, is_wanted, arguments.replace, &note).await.map_err(refused)
     })?;

@@ -88,15 +88,17 @@ fn one(key: ObjectKey, before: Option<StoredSide<'_>>, after: Option<StoredSide<
         let secrets = side.map(|side| side.object.secrets()).unwrap_or_default();
         secrets.into_iter().map(|(field, secret)| (field, secret.clone())).collect::<Vec<_>>()
     };
-    let shown = |side: StoredSide<'_>| {
-        String::from_utf8(side.object.clone().without_secrets().to_json_with(side.annex)).unwrap_or_default()
-    };
     ChangedObject {
         key,
         secrets_changed: secrets(before) != secrets(after),
-        before: before.map(shown),
-        after: after.map(shown),
+        before: before.map(|side| shown(side.object, side.annex)),
+        after: after.map(|side| shown(side.object, side.annex)),
     }
+}
+
+/// As the history shows it.
+pub(super) fn shown(object: &Object, annex: Option<&ObjectAnnex>) -> String {
+    String::from_utf8(object.clone().without_secrets().to_json_with(annex)).unwrap_or_default()
 }
 
 /// The objects that the changes are about. Of a few objects those alone are read: other writers wait meanwhile. Of more the whole tenant

@@ -66,14 +66,11 @@ pub(super) async fn has_passed(
     if point.revision >= present.revision {
         return Ok(false);
     }
-    let sql = "SELECT stamp FROM revision_stamp WHERE tenant = ? AND revision = ?";
-    let rows = db.rows(query(sql).bind(tenant.as_str()).bind(number(point.revision.0))).await?;
-    let stamp = rows.first().map(stamp_of).transpose()?;
-    Ok(stamp == Some(point.stamp))
+    has(db, tenant, point).await
 }
 
-/// Gives a revision a stamp, and lets the stamp of one go that is long past.
-pub(super) async fn stamp(db: &mut dyn Turn, tenant: &TenantId, revision: Revision) -> Result<()> {
+/// Gives a revision a stamp, and lets the stamp of one go that is long past. The point that the history has come to.
+pub(super) async fn stamp(db: &mut dyn Turn, tenant: &TenantId, revision: Revision) -> Result<HistoryPoint> {
     // The standard library has its keys of hashes from the system's source of randomness, and no two of them are the same. The tables have
     // numbers of 63 bits.
     let stamp = (RandomState::new().build_hasher().finish() >> 1).max(1);
@@ -82,7 +79,15 @@ pub(super) async fn stamp(db: &mut dyn Turn, tenant: &TenantId, revision: Revisi
     db.run(query(put).bind(tenant.as_str()).bind(number(revision.0)).bind(number(stamp))).await?;
     let clear = "DELETE FROM revision_stamp WHERE tenant = ? AND revision <= ?";
     let last = revision.0.saturating_sub(STAMPS_KEPT);
-    db.run(query(clear).bind(tenant.as_str()).bind(number(last))).await.map(drop)
+    db.run(query(clear).bind(tenant.as_str()).bind(number(last))).await?;
+    Ok(HistoryPoint { revision, stamp: HistoryStamp(stamp) })
+}
+
+/// Whether the tenant's history has that point: no other one has its stamp.
+pub(super) async fn has(db: &mut dyn Turn, tenant: &TenantId, point: HistoryPoint) -> Result<bool> {
+    let sql = "SELECT stamp FROM revision_stamp WHERE tenant = ? AND revision = ?";
+    let rows = db.rows(query(sql).bind(tenant.as_str()).bind(number(point.revision.0))).await?;
+    Ok(rows.first().map(stamp_of).transpose()? == Some(point.stamp))
 }
 
 /// The changes after a revision, in the order of kinds.
