@@ -35,6 +35,17 @@ impl RedisStores {
         self.outage.note_answer(&answer);
         written(&answer?)
     }
+
+    /// What a script reads of a tenant's queues; none before the first claim.
+    async fn read_queues(&self, tenant: &TenantId, what: &str) -> Result<Option<Value>> {
+        let mut call = Call::on(&self.scripts.queues_claim, tenant);
+        let answer = call.arg("").arg("").arg(what).send(self).await?;
+        if reply::text(reply::list(&answer)?.first())? == "unknown" {
+            self.nothing_is_lost().await?;
+            return Ok(None);
+        }
+        Ok(Some(answer))
+    }
 }
 
 impl QueueLedger for RedisStores {
@@ -71,11 +82,11 @@ impl QueueLedger for RedisStores {
                 return Err(infra::StoreError::Unavailable { reason });
             }
             let mut call = Call::on(&self.scripts.queues_claim, tenant);
-            call.arg(by.to_string()).arg(seen.map(|token| token.0.to_string()).unwrap_or_default()).arg(0);
+            call.arg(by.to_string()).arg(seen.map(|token| token.0.to_string()).unwrap_or_default()).arg("claim");
             let answer = call.send(self).await?;
             let words = reply::list(&answer)?;
             if reply::text(words.first())? == "raced" {
-                return Ok(Err(Holder { owner: owner(words)?, token: Token(reply::number(words.get(2))?) }));
+                return Ok(Err(holder(words)?));
             }
             let record = record(tenant, words)?;
             self.outage.claimed_queues(&record);
@@ -84,16 +95,26 @@ impl QueueLedger for RedisStores {
         .boxed()
     }
 
+    fn holder<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Holder>> {
+        async move {
+            let Some(answer) = self.read_queues(tenant, "head").await? else { return Ok(None) };
+            holder(reply::list(&answer)?).map(Some)
+        }
+        .boxed()
+    }
+
+    fn requests<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<(String, Bytes)>> {
+        async move {
+            let Some(answer) = self.read_queues(tenant, "requests").await? else { return Ok(Vec::new()) };
+            rows(reply::list(&answer)?.get(4))
+        }
+        .boxed()
+    }
+
     fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<QueueRecord>> {
         async move {
-            let mut call = Call::on(&self.scripts.queues_claim, tenant);
-            let answer = call.arg("").arg("").arg(1).send(self).await?;
-            let words = reply::list(&answer)?;
-            if reply::text(words.first())? == "unknown" {
-                self.nothing_is_lost().await?;
-                return Ok(None);
-            }
-            record(tenant, words).map(Some)
+            let Some(answer) = self.read_queues(tenant, "whole").await? else { return Ok(None) };
+            record(tenant, reply::list(&answer)?).map(Some)
         }
         .boxed()
     }
@@ -111,15 +132,21 @@ fn owner(words: &[Value]) -> Result<Owner> {
     reply::text(words.get(1))?.parse().map_err(|e| reply::corrupt("an owner", e))
 }
 
+fn holder(words: &[Value]) -> Result<Holder> {
+    Ok(Holder { owner: owner(words)?, token: Token(reply::number(words.get(2))?) })
+}
+
+/// Rows in the order of their ids.
+fn rows(value: Option<&Value>) -> Result<Vec<(String, Bytes)>> {
+    let pairs = reply::list(value.unwrap_or(&Value::Nil))?.chunks(2);
+    let mut rows = pairs
+        .map(|pair| Ok((reply::text(pair.first())?, reply::bytes(pair.get(1))?)))
+        .collect::<Result<Vec<(String, Bytes)>>>()?;
+    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(rows)
+}
+
 fn record(tenant: &TenantId, words: &[Value]) -> Result<QueueRecord> {
-    let pairs = |value: Option<&Value>| {
-        let mut pairs = reply::list(value.unwrap_or(&Value::Nil))?
-            .chunks(2)
-            .map(|pair| Ok((reply::text(pair.first())?, reply::bytes(pair.get(1))?)))
-            .collect::<Result<Vec<_>>>()?;
-        pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Ok::<_, infra::StoreError>(pairs)
-    };
     let agent = |(id, body): (String, Bytes)| match AgentId::parse(&id) {
         Ok(id) => Some((id, body)),
         Err(error) => {
@@ -132,8 +159,8 @@ fn record(tenant: &TenantId, words: &[Value]) -> Result<QueueRecord> {
         owner: owner(words)?,
         token: Token(reply::number(words.get(2))?),
         state: reply::bytes(words.get(3))?,
-        requests: pairs(words.get(4))?,
-        reservations: pairs(words.get(5))?.into_iter().filter_map(agent).collect(),
+        requests: rows(words.get(4))?,
+        reservations: rows(words.get(5))?.into_iter().filter_map(agent).collect(),
         consumed: position(&reply::text(words.get(6))?)?.unwrap_or(Position::START),
     })
 }
