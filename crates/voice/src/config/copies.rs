@@ -169,7 +169,7 @@ impl Copies {
     /// Notes which tenants could not be read. Which there are is known once each of the first ones was read, or could not be.
     fn note_unread(&self, listed: &[(TenantId, ConfigVersion)], followed: &FollowedCache) {
         let mut known = self.unread.write().unwrap_or_else(PoisonError::into_inner);
-        if known.is_none() && !followed.reads.are_over() {
+        if known.is_none() && !followed.reads.first_are_over() {
             return;
         }
         let failed = self.failed();

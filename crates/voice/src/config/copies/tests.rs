@@ -153,6 +153,26 @@ async fn a_tenant_that_could_not_be_read_is_read_behind_the_others_and_ever_more
     assert_eq!(cache.reads_of_acme.load(SeqCst), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_tenants_are_known_after_the_first_attempt_at_each_though_one_is_being_read_again() {
+    let copies = copies();
+    let cache = Arc::new(WithSlowTenant::default());
+    let mut followed = FollowedCache::new(cache.clone());
+    copies.look(&mut followed).await.unwrap();
+    for _ in 0..2 {
+        let ended = followed.reads.next().await.unwrap();
+        copies.settle(ended);
+    }
+    assert_eq!(copies.versions(), None);
+    // The next attempt at acme begins before anybody has looked again, and does not end.
+    cache.is_slow.store(true, SeqCst);
+    tokio::time::advance(Duration::from_millis(250)).await;
+    copies.look(&mut followed).await.unwrap();
+    assert!(followed.reads.has(&tenant("acme")));
+    let known: Vec<_> = copies.versions().unwrap().into_keys().collect();
+    assert_eq!(known, [tenant("acme"), tenant("globex")]);
+}
+
 #[tokio::test]
 async fn a_tenant_that_takes_long_to_read_holds_up_no_later_change_of_another() {
     let copies = copies();
