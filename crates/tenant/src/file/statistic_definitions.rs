@@ -216,6 +216,29 @@ mod tests {
     }
 
     #[test]
+    fn what_means_nothing_beside_the_category_is_refused() {
+        let total = "category: TotalNumber, subject: DNAction, objects: [Agent], main: [CallInbound]";
+        let current = "category: CurrentNumber, subject: DNAction, objects: [Queue], main: [CallWait]";
+        for (fields, field) in [
+            (format!("{total}, relative: [CallAbandoned]"), "relative"),
+            (format!("{total}, range_to_s: 20"), "range_to_s"),
+            (format!("{total}, short_abandon_s: 5"), "short_abandon_s"),
+            (format!("{current}, profile: sliding, window_s: 0, step_s: 0"), "profile"),
+            (format!("{current}, resets: \"00:00\""), "resets"),
+        ] {
+            let text = format!("{HEAD}  - {{name: s, {fields}}}\n");
+            let Faults(faults) = read(&text, |_| Ok(String::new())).expect_err(&fields);
+            let told: Vec<_> = faults.iter().map(|fault| (fault.key.clone(), fault.rule.code)).collect();
+            assert_eq!(told, [(format!("statistic_definitions.s.{field}"), FaultCode::OnlyWith)], "{fields}");
+        }
+        let average =
+            "category: AverageTime, subject: DNAction, objects: [Agent], main: [CallInbound], relative: [CallInbound]";
+        for fields in [average, current] {
+            assert!(read(&format!("{HEAD}  - {{name: s, {fields}}}\n"), |_| Ok(String::new())).is_ok(), "{fields}");
+        }
+    }
+
+    #[test]
     fn no_object_no_statistic() {
         let text = format!("{HEAD}  - {{name: s, category: TotalNumber, subject: DNAction, main: [CallInbound]}}\n");
         let Faults(faults) = read(&text, |_| Ok(String::new())).expect_err("a fault");
