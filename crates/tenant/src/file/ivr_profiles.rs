@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn profiles_come_back_from_an_export() {
-        let text = "ivr_profiles:\n  - {name: Pages, service_type: voicexml, initial_page_url: \"https://ivr.example/start?x=1\"}\n  \
+        let text = "ivr_profiles:\n  - {name: Pages, service_type: voicexml, initial_page_url: \"http://ivr.internal/start?x=1\"}\n  \
                     - {name: Menu, service_type: scxml, application: menu, policies: {calls_max: 30, transfers: false}}\n";
         let objects = read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect("a tenant");
         let [pages, menu] = objects.ivr_profiles.as_slice() else { panic!("{:?}", objects.ivr_profiles) };
@@ -125,7 +125,7 @@ mod tests {
     fn a_profile_has_what_its_type_runs_and_nothing_else() {
         let text = "ivr_profiles:\n  - {name: a, service_type: voicexml, application: menu}\n  \
                     - {name: b, service_type: scxml, initial_page_url: \"https://ivr.example\"}\n  \
-                    - {name: c, service_type: voicexml, initial_page_url: \"http://ivr.example\"}\n  \
+                    - {name: c, service_type: voicexml, initial_page_url: \"ftp://ivr.example\"}\n  \
                     - {name: d, service_type: scxml, application: none}\n  \
                     - {name: e, service_type: scxml, application: menu, policies: {duration_max_s: 0}}\n";
         let Faults(faults) = read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect_err("faults");
