@@ -27,8 +27,18 @@ static ATTRIBUTE_LIST: Shape = Shape::List {
         field("name", Required, &NAME, "Its name, as Language: a key of user data."),
         field("values", Required, &VALUES, "Its values, in the order in which people choose among them."),
         field("default", Optional, &NAME, "The value where nobody has said another one."),
-        field("enforced", Optional, &Shape::Flag, "Whether requests that attach another value to a call are refused."),
-        field("attach_default", Optional, &Shape::Flag, "Whether calls from outside begin with the default."),
+        field(
+            "enforced",
+            Optional,
+            &Shape::Flag,
+            "Whether requests that attach another value to a call are refused; it needs values.",
+        ),
+        field(
+            "attach_default",
+            Optional,
+            &Shape::Flag,
+            "Whether calls from outside begin with the default; 32 attributes of a tenant at most.",
+        ),
     ]),
     max: ATTRIBUTES_MAX,
 };

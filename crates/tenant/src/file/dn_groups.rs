@@ -39,8 +39,12 @@ static DN_GROUP_LIST: Shape = Shape::List {
     max: DN_GROUPS_MAX,
 };
 
-pub(super) const DN_GROUPS: Field =
-    field("dn_groups", Optional, &DN_GROUP_LIST, "DNs that are meant together, each with a weight.");
+pub(super) const DN_GROUPS: Field = field(
+    "dn_groups",
+    Optional,
+    &DN_GROUP_LIST,
+    "DNs that are meant together, each with a weight, for programs that read them: no call is distributed by it.",
+);
 
 // === reading ===
 

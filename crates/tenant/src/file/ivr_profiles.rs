@@ -19,15 +19,15 @@ static CALLS: Shape = Shape::Number { min: 1, max: 100_000 };
 static DURATION: Shape = Shape::Number { min: 1, max: 86_400 };
 
 static POLICIES: Shape = Shape::Record(&[
-    field("calls_max", Optional, &CALLS, "How many calls it takes at a time; without it as many as come."),
+    field("calls_max", Optional, &CALLS, "How many calls it is to take at a time; without it as many as come."),
     field(
         "duration_max_s",
         Optional,
         &DURATION,
-        "How long a call may be with it, in seconds; without it as long as it likes.",
+        "How long a call is to be with it at most, in seconds; without it as long as it likes.",
     ),
-    field("transfers", Optional, &Shape::Flag, "Whether it may transfer calls; without it true."),
-    field("outgoing_calls", Optional, &Shape::Flag, "Whether it may make calls; without it false."),
+    field("transfers", Optional, &Shape::Flag, "Whether it is to transfer calls; without it true."),
+    field("outgoing_calls", Optional, &Shape::Flag, "Whether it is to make calls; without it false."),
 ]);
 
 static IVR_PROFILE_LIST: Shape = Shape::List {
@@ -43,10 +43,15 @@ static IVR_PROFILE_LIST: Shape = Shape::List {
             "initial_page_url",
             Optional,
             &URL,
-            "For voicexml: the address of its first page, which begins with https://.",
+            "For voicexml: the address of its first page, which begins with https:// or http://.",
         ),
         field("application", Optional, &NAME, "For scxml: the application that it runs."),
-        field("policies", Optional, &POLICIES, "What it may."),
+        field(
+            "policies",
+            Optional,
+            &POLICIES,
+            "What it may, for the platform that runs it: Trunkline holds nobody to that.",
+        ),
     ]),
     max: IVR_PROFILES_MAX,
 };
@@ -55,7 +60,7 @@ pub(super) const IVR_PROFILES: Field = field(
     "ivr_profiles",
     Optional,
     &IVR_PROFILE_LIST,
-    "Services that talk with callers by themselves: what each runs, and what it may.",
+    "Services that talk with callers by themselves: what each is to run, and what it may. Platforms of your own read them.",
 );
 
 // === reading ===

@@ -27,12 +27,12 @@ static STATISTIC_DEFINITION_LIST: Shape = Shape::List {
         field("subject", Required, &NAME, "What is counted: DNAction, or AgentStatus for the status of an agent."),
         field("objects", Required, &OBJECTS, "The kinds of objects that may have it, as Agent and Queue."),
         field("main", Optional, &ACTIONS, "The actions that are counted, as CallInbound. CurrentState needs none."),
-        field("relative", Optional, &ACTIONS, "The actions to compare with, for ratios."),
+        field("relative", Optional, &ACTIONS, "The actions to compare with, for ratios and AverageTime alone."),
         field(
             "profile",
             Optional,
             &PROFILE,
-            "The time over which it counts. growing: since the last reset. sliding: the last window_s. since_login: since the agent's last login. Without it growing.",
+            "The time over which it counts, but for categories of the present moment. growing: since the last reset. sliding: the last window_s. since_login: since the agent's last login. Without it growing.",
         ),
         field(
             "resets",
@@ -60,7 +60,7 @@ pub(super) const STATISTIC_DEFINITIONS: Field = field(
     "statistic_definitions",
     Optional,
     &STATISTIC_DEFINITION_LIST,
-    "Statistics of the tenant: what is counted, of which objects, over which time.",
+    "Statistics of the tenant, for programs that report: what is counted, of which objects, over which time.",
 );
 
 // === reading ===
