@@ -205,6 +205,25 @@ pub struct HistoryEntry {
     pub secrets_changed: bool,
 }
 
+/// A tenant that has ended: what is kept of it beside its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedTenant {
+    /// Its place among those that have ended: a later one has a higher one.
+    pub number: u64,
+    /// Its id. There may be another tenant with it by now.
+    pub tenant: TenantId,
+    /// The name shown to people.
+    pub name: String,
+    /// The revision to which its end has led.
+    pub revision: Revision,
+    /// When it has ended.
+    pub at: Timestamp,
+    /// Who has ended it.
+    pub by: String,
+    /// Whether all of its objects are gone from the tables, too.
+    pub is_removed: bool,
+}
+
 /// A page of the history, the latest change first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistoryPage {
@@ -337,6 +356,12 @@ pub trait ProvisioningStore: Send + Sync {
 
     /// The highest generation that was given; 0 if none was.
     fn generation<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, u64>;
+
+    /// The tenants that have ended at that time and later, the latest first; at most [`crate::bounds::ENDED_TENANTS_MAX`].
+    fn ended_tenants(&self, since: Timestamp) -> Answer<'_, Vec<EndedTenant>> {
+        let _ = since;
+        Box::pin(async { Ok(Vec::new()) })
+    }
 
     /// The changes after `since`; all objects if the tenant's history has no such point, or does not know it any more. A point without a
     /// known stamp counts as one of this history.
