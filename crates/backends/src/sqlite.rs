@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 39] = [
+    const STEPS: [(&str, &str); 40] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -169,6 +169,7 @@ fn migrator() -> Migrator {
         ("passkey", include_str!("sqlite/passkey.sql")),
         ("capacity rule", include_str!("sqlite/capacity_rule.sql")),
         ("audit", include_str!("sqlite/audit.sql")),
+        ("tenant life", include_str!("sqlite/tenant_life.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

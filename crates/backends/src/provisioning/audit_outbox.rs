@@ -7,7 +7,7 @@ use infra::{
 };
 use model::{TenantId, Timestamp};
 
-use super::{Dialect, Row, Tables, Turn, number, query};
+use super::{Dialect, Row, Tables, Turn, life, number, query};
 
 impl<D: Dialect> AuditOutbox for Tables<D> {
     fn waiting(&self, at_most: u32) -> Answer<'_, Vec<AuditEntry>> {
@@ -26,10 +26,12 @@ impl<D: Dialect> AuditOutbox for Tables<D> {
     }
 }
 
-/// Takes the history of a tenant that has just come back out: what a backup has is nothing that happens now.
+/// Takes the history of a tenant that has just come back out: what a backup has is nothing that happens now. That one of its id has ended
+/// before may still wait.
 pub(super) async fn pass_over_history(db: &mut dyn Turn, tenant: &TenantId) -> Result<()> {
-    let passed = query("DELETE FROM audit_outbox WHERE tenant = ? AND what = 'change'").bind(tenant.as_str());
-    db.run(passed).await.map(drop)
+    let begin = life::log_begin(db, tenant).await?.unwrap_or_default();
+    let passed = query("DELETE FROM audit_outbox WHERE tenant = ? AND what = 'change' AND record > ?");
+    db.run(passed.bind(tenant.as_str()).bind(begin)).await.map(drop)
 }
 
 /// A batch by its places, not by its tenants: whoever was first is first.
