@@ -180,6 +180,21 @@ pub struct HistoryEntry {
     pub secrets_changed: bool,
 }
 
+/// A tenant at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantOverview {
+    /// Its id.
+    pub tenant: TenantId,
+    /// The name shown to people.
+    pub name: String,
+    /// Its revision.
+    pub revision: Revision,
+    /// The number of its people.
+    pub people: u64,
+    /// The number of its DNs.
+    pub dns: u64,
+}
+
 /// A tenant that has ended: what is kept of it beside its history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndedTenant {
@@ -216,6 +231,20 @@ pub struct HistoryPage {
 pub trait ProvisioningStore: Send + Sync {
     /// The tenants and their revisions.
     fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>>;
+
+    /// The tenants at a glance, in the order of their ids.
+    fn overviews(&self) -> Answer<'_, Vec<TenantOverview>> {
+        Box::pin(async move {
+            let mut all = Vec::new();
+            for (tenant, _) in self.tenants().await? {
+                if let Some((revision, objects)) = self.load(&tenant).await? {
+                    let (people, dns) = (objects.people.len() as u64, objects.dns.len() as u64);
+                    all.push(TenantOverview { tenant, name: objects.tenant.name, revision, people, dns });
+                }
+            }
+            Ok(all)
+        })
+    }
 
     /// A tenant's revision; none if it does not exist.
     fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {

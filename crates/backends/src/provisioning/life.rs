@@ -5,7 +5,7 @@
 
 use contracts::provisioning::{ObjectKey, ObjectKind};
 use infra::bounds::ENDED_TENANTS_MAX;
-use infra::{ChangeNote, EndedTenant, HistoryEntry, Result, Revision, StoreError};
+use infra::{ChangeNote, EndedTenant, HistoryEntry, Result, Revision, StoreError, TenantOverview};
 use model::{TenantId, Timestamp};
 
 use super::{Row, Turn, api_keys, find, history, number, query, revision_of, revisions, tenant_id};
@@ -55,6 +55,25 @@ macro_rules! ended_tenants {
     ($rest:literal) => {
         concat!("SELECT number, tenant, name, revision, ended_ms, ended_by, removed FROM ended_tenant WHERE ", $rest)
     };
+}
+
+/// The tenants with what they have, counted where it is.
+pub(super) async fn overviews(db: &mut dyn Turn) -> Result<Vec<TenantOverview>> {
+    let sql = "SELECT id, name, revision,
+             (SELECT count(*) FROM person WHERE person.tenant = tenant.id) AS people,
+             (SELECT count(*) FROM dn WHERE dn.tenant = tenant.id) AS dns
+         FROM tenant WHERE ended_ms IS NULL ORDER BY id";
+    let count = |row: &Row, column| -> Result<u64> { Ok(u64::try_from(row.get::<i64>(column)?).unwrap_or_default()) };
+    let overview = |row: &Row| -> Result<TenantOverview> {
+        Ok(TenantOverview {
+            tenant: tenant_id(&row.text("id")?)?,
+            name: row.text("name")?,
+            revision: revision_of(row.get("revision")?),
+            people: count(row, "people")?,
+            dns: count(row, "dns")?,
+        })
+    };
+    db.rows(query(sql)).await?.iter().map(overview).collect()
 }
 
 // === its begin ===

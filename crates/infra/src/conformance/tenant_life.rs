@@ -9,7 +9,7 @@ use super::provisioning::{note, objects};
 use crate::{
     ApiKey, ApiKeys, ArchivedPart, AuditOutbox, AuditPage, Audited, AuditedDocument, ChangeNote, ChangeOrigin,
     EndedTenant, HistoryEntry, HistoryPage, HistoryPoint, NewApiKey, ObjectChange, PasskeyKept, Passkeys, Revision,
-    SignInAudit, StoreError, StoredPasskey, TenantArchive,
+    SignInAudit, StoreError, StoredPasskey, TenantArchive, TenantOverview,
 };
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_123);
@@ -84,6 +84,15 @@ async fn a_tenant_that_has_ended_is_as_if_it_were_not_there<S: LifeStore>(store:
     let stale = store.end_tenant(&acme, Revision(7), note()).await;
     assert!(matches!(stale, Err(StoreError::Conflict { actual: 1, .. })), "{stale:?}");
     assert_eq!(store.remove_ended(&acme, ALL).await.unwrap(), 0, "it has not ended");
+    let (own, count) = (objects("life-ended"), |number: usize| number as u64);
+    let overview = TenantOverview {
+        tenant: acme.clone(),
+        name: "Acme".to_owned(),
+        revision: Revision(1),
+        people: count(own.people.len()),
+        dns: count(own.dns.len()),
+    };
+    assert!(store.overviews().await.unwrap().contains(&overview));
     let ended = store.end_tenant(&acme, Revision(1), note()).await.unwrap().unwrap();
     assert_eq!((&ended.tenant, ended.name.as_str(), ended.revision), (&acme, "Acme", Revision(2)));
     assert_eq!((ended.by.as_str(), ended.at, ended.is_removed), ("tester", note().at, false));
@@ -98,6 +107,7 @@ async fn a_tenant_that_has_ended_is_as_if_it_were_not_there<S: LifeStore>(store:
     assert_eq!(store.end_tenant(&acme, Revision(2), note()).await.unwrap(), None);
     assert_eq!(archived(store, &acme).await, None);
     assert!(!store.tenants().await.unwrap().iter().any(|(id, _)| *id == acme));
+    assert!(!store.overviews().await.unwrap().iter().any(|one| one.tenant == acme));
     assert!(!store.points().await.unwrap().iter().any(|(id, _)| *id == acme));
     let early = store.update(&acme, Revision(0), Vec::new(), note()).await;
     assert!(matches!(early, Err(StoreError::Invalid(_))), "{early:?}");
