@@ -6,7 +6,7 @@ use contracts::provisioning::{
     AgentRules, FeatureAction, FeatureCode, ObjectKey, ObjectKind, Person, Privilege, Prompt, Secret, SignInRules,
     Tenant, TenantObjects,
 };
-use infra::{ChangeNote, EndedTenant, ObjectChange, ProvisioningStore, Revision, StoreError};
+use infra::{ChangeNote, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::{Entropy, TenantId};
 
 use crate::file::{self, ObjectFault, new_password};
@@ -53,7 +53,7 @@ pub enum NoTenantMade {
     #[error("there is a tenant {0} already")]
     Present(TenantId),
     /// Its objects would break rules.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    #[error("{}", lines(.0))]
     Faults(Vec<ObjectFault>),
     /// A password could not be hashed.
     #[error("nothing is made")]
@@ -61,6 +61,11 @@ pub enum NoTenantMade {
     /// The store refused or failed.
     #[error("the tenant cannot be stored")]
     Store(#[from] StoreError),
+}
+
+/// A line for each.
+fn lines(faults: &[ObjectFault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// The least that a tenant has, and the password of who administers it: it is told once, and kept as a hash.
@@ -140,23 +145,6 @@ pub async fn make(
         Err(StoreError::Conflict { .. }) => Err(NoTenantMade::Present(tenant.clone())),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Ends a tenant that is at that revision, and removes what is left of it. None if there is no such tenant; what an end before has left is
-/// removed then as well.
-///
-/// # Errors
-/// [`StoreError::Conflict`] when the tenant is at another revision; else that of the store, and the tenant may have ended: the same again
-/// removes what is left.
-pub async fn end(
-    store: &dyn ProvisioningStore,
-    tenant: &TenantId,
-    expected: Revision,
-    note: &ChangeNote,
-) -> Result<Option<EndedTenant>, StoreError> {
-    let ended = store.end_tenant(tenant, expected, note).await?;
-    remove_rest(store, tenant).await?;
-    Ok(ended)
 }
 
 /// Removes what is left of a tenant that has ended, part by part, and says how many rows that were.
