@@ -117,6 +117,6 @@ fn say(tenant: &TenantId, made: &MadeTenant, administrator: Option<&FirstAdminis
     if let Some(FirstAdministrator { user, password }) = administrator {
         say_line!("administrator: {user}");
         say_line!("password:      {}", password.reveal());
-        eprintln!("the password is shown this once: whoever signs in with it chooses another one");
+        eprintln!("the password is shown this once: let whoever signs in with it choose another one");
     }
 }

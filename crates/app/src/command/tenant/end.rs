@@ -35,7 +35,8 @@ pub(super) fn end(options: &InstallationOptions, tenant: &TenantId, wanted: &End
     let Some(present) = present else { return remove_rest(options, tenant) };
     if wanted.backup.is_none() && !wanted.without_backup {
         let message = format!(
-            "tenant {tenant} goes with all that it has: say --backup FILE, of which `trunkline restore` makes it again, or --without-backup"
+            "tenant {tenant} goes with all that it has: say --backup FILE, of which `trunkline restore` makes it again, or \
+             --without-backup"
         );
         return Err(ExitError::new(Exit::Usage, message).into());
     }
@@ -53,7 +54,10 @@ pub(super) fn end(options: &InstallationOptions, tenant: &TenantId, wanted: &End
             Err(error) => return Err(anyhow::Error::from(error)),
         };
         let rows = life::remove_rest(&*store, tenant).await.with_context(|| {
-            format!("tenant {tenant} is gone, but not all of its rows: role tenant removes them within the hour, or this command does, given again")
+            format!(
+                "tenant {tenant} is gone, but not all of its rows: role tenant removes them within the hour, or this \
+                 command does, given again"
+            )
         })?;
         let backup = wanted.backup.as_ref().map(|file| file.display().to_string());
         let revision = ended.revision.0;
