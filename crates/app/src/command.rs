@@ -108,15 +108,16 @@ enum Command {
     #[command(after_help = "Examples:\n  trunkline settings > settings.md\n  trunkline settings --check site.toml\n  \
                             trunkline settings --in-force --settings site.toml")]
     Settings(settings::Arguments),
-    /// Tenants: files, single objects, people, and who has changed what
+    /// Tenants: made, listed and deleted; files, single objects, people, and who has changed what
     #[command(
         subcommand,
-        after_help = "Examples:\n  trunkline tenant check acme.yaml\n  trunkline tenant plan acme.yaml\n  \
+        after_help = "Examples:\n  trunkline tenant create acme\n  trunkline tenant list\n  trunkline tenant check acme.yaml\n  trunkline tenant plan acme.yaml\n  \
                       trunkline tenant apply acme.yaml\n  trunkline tenant export acme ./acme\n  \
                       trunkline tenant list acme --kind person --where skill=Sales\n  \
                       trunkline tenant history acme person ann\n  trunkline tenant sign-ins acme --since 24h\n  \
                       trunkline tenant people import acme people.csv --dry-run\n  \
-                      trunkline tenant snapshot create acme before-easter"
+                      trunkline tenant snapshot create acme before-easter\n  \
+                      trunkline tenant delete acme --backup acme.trunkline"
     )]
     Tenant(tenant::Arguments),
     /// Stored tenants as one file, while the installation runs

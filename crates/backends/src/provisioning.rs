@@ -12,6 +12,7 @@ mod documents;
 mod find;
 mod gathered;
 mod history;
+mod life;
 mod passkeys;
 mod people;
 mod read;
@@ -25,7 +26,7 @@ mod write;
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use futures::FutureExt as _;
 use infra::{
-    Answer, ChangeNote, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, NamedSnapshot, ObjectChange,
+    Answer, ChangeNote, EndedTenant, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, NamedSnapshot, ObjectChange,
     ObjectChanges, PartGiver, PartTaker, ProvisioningStore, Result, Revision, SnapshotHead, StoreError, TenantArchive,
     VersionedObjects,
 };
@@ -93,10 +94,14 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
         async move {
             let mut turn = self.0.reads().await?;
-            let rows = turn.rows(query("SELECT id, revision FROM tenant ORDER BY id")).await?;
+            let rows = turn.rows(query("SELECT id, revision FROM tenant WHERE ended_ms IS NULL ORDER BY id")).await?;
             rows.iter().map(|row| Ok((tenant_id(&row.text("id")?)?, revision_of(row.get("revision")?)))).collect()
         }
         .boxed()
+    }
+
+    fn overviews(&self) -> Answer<'_, Vec<TenantOverview>> {
+        async move { life::overviews(&mut *self.0.reads().await?).await }.boxed()
     }
 
     fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {
@@ -126,6 +131,9 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     fn find<'a>(&'a self, tenant: &'a TenantId, key: &'a ObjectKey) -> Answer<'a, Option<Object>> {
         async move {
             let mut turn = self.0.reads().await?;
+            if life::is_leaving(&mut *turn, tenant).await? {
+                return Ok(None);
+            }
             find::find(&mut *turn, tenant, key).await
         }
         .boxed()
@@ -151,6 +159,9 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     ) -> Answer<'a, Option<(Revision, Object)>> {
         async move {
             let mut turn = self.0.reads().await?;
+            if life::is_leaving(&mut *turn, tenant).await? {
+                return Ok(None);
+            }
             let Some(object) = find::find(&mut *turn, tenant, key).await? else { return Ok(None) };
             let revision = revisions::of_object(&mut *turn, tenant, &object.key()).await?;
             Ok(Some((revision, object)))
@@ -199,11 +210,18 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
                 let key = format!("configuration of {tenant}");
                 return Err(StoreError::Conflict { key, expected: expected.0, actual: actual.0 });
             }
+            let is_new = actual == Revision(0);
+            if is_new {
+                life::expect_gone(&mut *turn, tenant).await?;
+            }
             let revision = Revision(actual.0 + 1);
             let happened = history::of(&mut *turn, tenant, actual, &changes).await?;
             let clients = api_keys::clients_deleted(&changes);
             let new = history::new_objects(&happened);
             write::changes(&mut *turn, tenant, revision, changes, &|key| new.contains(key)).await?;
+            if is_new {
+                life::begin(&mut *turn, tenant).await?;
+            }
             api_keys::revoke_of_clients(&mut *turn, tenant, clients, note).await?;
             history::write(&mut *turn, tenant, revision, note, happened).await?;
             let point = revisions::stamp(&mut *turn, tenant, revision).await?;
@@ -279,6 +297,45 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let rows = turn.rows(read).await?;
             let generation = rows.first().map(|row| row.get::<i64>("generation")).transpose()?;
             Ok(generation.and_then(|generation| u64::try_from(generation).ok()).unwrap_or_default())
+        }
+        .boxed()
+    }
+
+    fn end_tenant<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        expected: Revision,
+        note: &'a ChangeNote,
+    ) -> Answer<'a, Option<EndedTenant>> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            let ended = life::end(&mut *turn, tenant, expected, note).await?;
+            turn.commit().await?;
+            Ok(ended)
+        }
+        .boxed()
+    }
+
+    fn remove_ended<'a>(&'a self, tenant: &'a TenantId, at_most: u32) -> Answer<'a, u64> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            let count = life::remove(&mut *turn, tenant, at_most).await?;
+            turn.commit().await?;
+            Ok(count)
+        }
+        .boxed()
+    }
+
+    fn ended_tenants(&self, since: Timestamp) -> Answer<'_, Vec<EndedTenant>> {
+        async move { life::ended(&mut *self.0.reads().await?, since).await }.boxed()
+    }
+
+    fn forget_ended(&self, before: Timestamp) -> Answer<'_, u64> {
+        async move {
+            let mut turn = self.0.appends().await?;
+            let count = life::forget(&mut *turn, before).await?;
+            turn.commit().await?;
+            Ok(count)
         }
         .boxed()
     }

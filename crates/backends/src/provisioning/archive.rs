@@ -10,7 +10,7 @@ use infra::{
 use model::TenantId;
 
 use super::gathered::GatheredRows;
-use super::{Turn, audit_outbox, history, number, read, revisions, snapshots, write as objects};
+use super::{Turn, audit_outbox, history, life, number, read, revisions, snapshots, write as objects};
 
 /// Entries of the history that are read at once.
 const AT_ONCE: u32 = 500;
@@ -35,7 +35,8 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, take: &mut PartTa
     for (key, revision) in gone {
         take(ArchivedPart::Gone(key, revision))?;
     }
-    let mut last = Some(0);
+    let begin = life::log_begin(db, tenant).await?.unwrap_or_default();
+    let mut last = Some(u64::try_from(begin).unwrap_or_default());
     while let Some(after) = last {
         let (entries, end) = history::after(db, tenant, after, AT_ONCE).await?;
         for entry in entries {
@@ -62,6 +63,7 @@ pub(super) async fn write(
         let key = format!("configuration of {tenant}");
         return Err(StoreError::Conflict { key, expected: 0, actual: present.0 });
     }
+    life::expect_gone(db, tenant).await?;
     let wrong = |what: &str| StoreError::Invalid(format!("the archive of tenant {tenant}: {what}"));
     let Some(ArchivedPart::Begin(begin)) = give()? else { return Err(wrong("it does not begin with a revision")) };
     let ArchiveBegin { revision, pruned } = begin;
@@ -145,6 +147,7 @@ async fn write_objects(
     let annexes = annexes.into_iter().map(|(key, annex)| ObjectChange::Annex(key, annex));
     let puts = held.into_iter().map(|(object, _)| ObjectChange::Put(object)).chain(annexes).collect();
     objects::changes(db, tenant, revision, puts, &|_| true).await?;
+    life::begin(db, tenant).await?;
     let mut rows = GatheredRows::of(db);
     for (key, of_object) in revisions.into_iter().filter(|(_, of_object)| *of_object != revision) {
         objects::note(&mut rows, tenant, key, number(of_object.0)).await?;

@@ -15,7 +15,8 @@ const STAMPS_KEPT: u64 = 1_000;
 
 /// The tenant's revision; none when it does not exist.
 pub(super) async fn of_tenant(db: &mut dyn Turn, tenant: &TenantId) -> Result<Option<Revision>> {
-    let rows = db.rows(query("SELECT revision FROM tenant WHERE id = ?").bind(tenant.as_str())).await?;
+    let rows =
+        db.rows(query("SELECT revision FROM tenant WHERE id = ? AND ended_ms IS NULL").bind(tenant.as_str())).await?;
     rows.first().map(|row| Ok(revision_of(row.get("revision")?))).transpose()
 }
 
@@ -32,13 +33,13 @@ macro_rules! points {
 
 /// The points of all tenants, in the order of their ids.
 pub(super) async fn points(db: &mut dyn Turn) -> Result<Vec<(TenantId, HistoryPoint)>> {
-    let rows = db.rows(query(points!("ORDER BY tenant.id"))).await?;
+    let rows = db.rows(query(points!("WHERE tenant.ended_ms IS NULL ORDER BY tenant.id"))).await?;
     rows.iter().map(|row| Ok((tenant_id(&row.text("id")?)?, point_of(row)?))).collect()
 }
 
 /// The tenant's point; none when it does not exist.
 pub(super) async fn point(db: &mut dyn Turn, tenant: &TenantId) -> Result<Option<HistoryPoint>> {
-    let rows = db.rows(query(points!("WHERE tenant.id = ?")).bind(tenant.as_str())).await?;
+    let rows = db.rows(query(points!("WHERE tenant.id = ? AND tenant.ended_ms IS NULL")).bind(tenant.as_str())).await?;
     rows.first().map(point_of).transpose()
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use backends::postgres::{self, PostgresProvisioning, PostgresSettings};
 use backends::redis::Unusable;
 use contracts::provisioning::{Application, Object, Skill, TenantObjects};
-use infra::conformance::{api_keys, audit_outbox, passkeys, provisioning, sign_in_audit};
+use infra::conformance::{api_keys, audit_outbox, passkeys, provisioning, sign_in_audit, tenant_life};
 use infra::{Client, ObjectChange, ProvisioningStore as _, Revision, StoreError};
 use model::TenantId;
 use server::Server;
@@ -84,6 +84,7 @@ async fn postgresql_does_what_every_database_does_and_psql_reads_it() {
     audit_outbox::run(&store).await;
     api_keys::run(&store).await;
     passkeys::run(&store).await;
+    tenant_life::run(&store).await;
     assert_eq!(server.psql("select name from skill where tenant = 'case' order by dbid"), "SALES\nEnglish");
     assert_eq!(server.psql("select revision from tenant where id = 'changes'"), "2");
     let shown =
