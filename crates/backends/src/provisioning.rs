@@ -28,7 +28,7 @@ use futures::FutureExt as _;
 use infra::{
     Answer, ChangeNote, EndedTenant, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, NamedSnapshot, ObjectChange,
     ObjectChanges, PartGiver, PartTaker, ProvisioningStore, Result, Revision, SnapshotHead, StoreError, TenantArchive,
-    VersionedObjects,
+    TenantOverview, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 

@@ -121,12 +121,7 @@ struct HeldObjects {
 
 /// The objects at once, since the tables check references between them; then the revision of each. The tenant itself, as the history shows
 /// it.
-async fn write_objects(
-    db: &mut dyn Turn,
-    tenant: &TenantId,
-    revision: Revision,
-    held: HeldObjects,
-) -> Result<String> {
+async fn write_objects(db: &mut dyn Turn, tenant: &TenantId, revision: Revision, held: HeldObjects) -> Result<String> {
     let HeldObjects { objects: held, annexes } = held;
     let Some((own @ Object::Tenant(_), _)) = held.first() else {
         return Err(StoreError::Invalid(format!(

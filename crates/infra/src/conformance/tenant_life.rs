@@ -245,9 +245,7 @@ async fn a_tenant_comes_back_from_its_archive<S: LifeStore>(store: &S) {
         ArchivedPart::Entry(entry) => ArchivedPart::Entry(HistoryEntry { number: 0, ..entry }),
         other => other,
     };
-    let is_of_restore = |part: &ArchivedPart| {
-        matches!(part, ArchivedPart::Entry(entry) if entry.key.kind == ObjectKind::Tenant && entry.before.is_some())
-    };
+    let is_of_restore = |part: &ArchivedPart| matches!(part, ArchivedPart::Entry(entry) if entry.key.kind == ObjectKind::Tenant && entry.before.is_some());
     let (restore, again): (Vec<ArchivedPart>, Vec<ArchivedPart>) =
         archived(store, &acme).await.unwrap().into_iter().map(unnumbered).partition(is_of_restore);
     assert_eq!(restore.len(), 1);
