@@ -274,7 +274,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 40] = [
+const STEPS: [(&str, &str); 41] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -315,6 +315,7 @@ const STEPS: [(&str, &str); 40] = [
     ("capacity rule", include_str!("postgres/capacity_rule.sql")),
     ("audit", include_str!("postgres/audit.sql")),
     ("object annex", include_str!("postgres/object_annex.sql")),
+    ("hosts", include_str!("postgres/hosts.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {
