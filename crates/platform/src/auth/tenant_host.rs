@@ -10,7 +10,7 @@ use super::parameters::Parameters;
 use super::source::{RequestSource, host_name};
 
 /// The parameter that says at which host a sign-in began.
-pub(super) const HOST: &str = "host";
+const HOST: &str = "host";
 const TENANT: &str = "tenant";
 
 /// The tenant that is meant at the host that was asked.

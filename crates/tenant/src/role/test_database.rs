@@ -123,7 +123,7 @@ impl ProvisioningStore for TestDatabase {
     }
 
     fn hosts(&self) -> Answer<'_, Vec<(String, TenantId)>> {
-        Box::pin(async { Ok(["acme", "globex"].map(|of| (format!("{of}.example"), tenant(of))).into()) })
+        Box::pin(async { Ok(Vec::from(["acme", "globex"].map(|of| (format!("{of}.example"), tenant(of))))) })
     }
 
     fn revision<'a>(&'a self, of: &'a TenantId) -> Answer<'a, Option<Revision>> {

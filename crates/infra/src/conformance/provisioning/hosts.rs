@@ -28,7 +28,10 @@ async fn a_host_is_of_one_tenant_until_that_gives_it_up(store: &dyn Provisioning
     store.update(&acme, Revision(0), with_hosts(&acme, &[shared, own]), note()).await.unwrap();
     assert_eq!(known().await, ["own.hosts.example hosts", "shared.hosts.example hosts"]);
     let refused = store.update(&globex, Revision(0), with_hosts(&globex, &[shared]), note()).await;
-    let Err(StoreError::Invalid(why)) = refused else { panic!("{refused:?}") };
+    let why = match refused {
+        Err(StoreError::Invalid(why)) => why,
+        other => panic!("{other:?}"),
+    };
     assert!(why.contains(shared) && !why.contains("hosts-too") && why.starts_with("sign_in.hosts"), "{why}");
     assert_eq!(store.revision(&globex).await.unwrap(), None, "nothing of it is stored");
     // The same again is no conflict with itself.
