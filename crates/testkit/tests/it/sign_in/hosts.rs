@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use testkit::visitor::{CurlAnswer, attribute};
+use testkit::visitor::{CurlAnswer, attribute, path_of};
 use testkit::{Installation, Visitor, wait};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -68,6 +68,7 @@ fn at_the_host_of_a_tenant_nobody_is_asked_for_it() -> Result<()> {
 
     people(&site)?;
     programs(&visitor)?;
+    another_tenant(&site)?;
     let refused = site.change_example(|file| file.replacen('\n', "\nsign_in: {hosts: [globex.example]}\n", 1));
     let why = refused.err().context("two tenants have one host")?.to_string();
     ensure!(why.contains("sign_in.hosts: globex.example is a host name of another tenant"), "{why}");
@@ -85,6 +86,26 @@ fn people(site: &Installation) -> Result<()> {
     let answer = sign_in_at_host(&visitor, "ada.other", "wide white saucer")?;
     ensure!(answer.status == 303, "{} {}", answer.status, answer.body);
     ensure!(visitor.ask("/auth/v3/ping", &AT_HOST)?.status == 200, "nobody is signed in");
+    Ok(())
+}
+
+/// Who has signed in and wants another tenant is asked for it, and stays signed in meanwhile.
+fn another_tenant(site: &Installation) -> Result<()> {
+    let visitor = Visitor::new(site)?;
+    let user = super::person(site, "supervisor")?;
+    let signed_in = visitor.sign_in(&format!("example\\{}", user.user), &user.password)?;
+    ensure!(signed_in.status == 303, "{} {}", signed_in.status, signed_in.body);
+    let led = |path: &str| {
+        let begun = visitor.ask(path, &[])?;
+        visitor.ask(&path_of(begun.location().with_context(|| begun.head.clone())?), &[])
+    };
+    let quietly = led("/session/sign-in?to=/")?;
+    ensure!(!quietly.asks_for_a_password(), "who has signed in is asked: {}", quietly.head);
+    let asked = led("/session/sign-in?to=/&tenant=")?;
+    ensure!(asked.asks_for_a_password(), "nobody is asked: {}", asked.head);
+    let page = visitor.ask(&path_of(asked.location().context("no page")?), &[])?;
+    ensure!(page.status == 200 && asks_for_the_tenant(&page), "{}", page.body);
+    ensure!(visitor.ask("/auth/v3/ping", &[])?.status == 200, "the sign-in of before is over");
     Ok(())
 }
 
