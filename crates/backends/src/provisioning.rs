@@ -104,6 +104,10 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         async move { life::overviews(&mut *self.0.reads().await?).await }.boxed()
     }
 
+    fn hosts(&self) -> Answer<'_, Vec<(String, TenantId)>> {
+        async move { sign_in::hosts(&mut *self.0.reads().await?).await }.boxed()
+    }
+
     fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {
         async move { revisions::of_tenant(&mut *self.0.reads().await?, tenant).await }.boxed()
     }

@@ -271,6 +271,11 @@ pub trait ProvisioningStore: Send + Sync {
         })
     }
 
+    /// The host names at which tenants are meant, each with its tenant.
+    fn hosts(&self) -> Answer<'_, Vec<(String, TenantId)>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     /// A tenant's revision; none if it does not exist.
     fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {
         Box::pin(async move {

@@ -147,6 +147,8 @@ pub(super) async fn end(
     let at = number(note.at.as_millis());
     let put = query(sql).bind(tenant.as_str()).bind(name).bind(number(revision.0)).bind(at).bind(&note.by);
     db.run(put.bind(log_end)).await?;
+    // Another tenant may have its host names at once.
+    db.run(query("DELETE FROM tenant_host WHERE tenant = ?").bind(tenant.as_str())).await?;
     let ended = query("UPDATE tenant SET ended_ms = ?, revision = ? WHERE id = ?").bind(at).bind(number(revision.0));
     db.run(ended.bind(tenant.as_str())).await?;
     let rows = db.rows(query(ended_tenants!("tenant = ? ORDER BY number DESC LIMIT 1")).bind(tenant.as_str())).await?;

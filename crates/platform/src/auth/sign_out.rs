@@ -17,7 +17,7 @@ use super::page::signed_out::{self as signed_out_page, LogoutFrame};
 use super::parameters::Parameters;
 use super::people::Tenants;
 use super::source::RequestSource;
-use super::{Auth, client_login, frontchannel, session, tenancy};
+use super::{Auth, client_login, frontchannel, session, tenancy, tenant_host};
 
 /// `GET /ping`: 200 for somebody who is signed in, else 403.
 pub(super) async fn ping(State(auth): State<Arc<Auth>>, source: RequestSource, headers: HeaderMap) -> Response {
@@ -48,7 +48,7 @@ pub(super) async fn sign_out(
     let query = uri.query().unwrap_or_default().as_bytes();
     let told = if is_form { [query, body.as_ref()].join(&b'&') } else { query.to_vec() };
     let parameters = match Parameters::read(&told) {
-        Ok(parameters) => parameters,
+        Ok(parameters) => tenant_host::named(&auth, &source, parameters),
         Err(fault) => return answers::refused(StatusCode::BAD_REQUEST, fault),
     };
     let ended = ended(&auth, &headers, &source, &parameters, is_form || method == Method::GET).await;
@@ -104,6 +104,7 @@ async fn ended(
         tenant = tenant.or(Some(of));
     }
     let shown = ShownAnswer { may_redirect, is_page: wants_page(headers) && !frames.is_empty(), frames };
+    let tenant = tenant.or_else(|| tenant_host::of_source(auth, source));
     let mut response = answer(auth, parameters, tenant, &shown).await?;
     if let Some(cookie) = Cookie::Session.remove(source) {
         response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -94,6 +94,8 @@ async fn a_restored_tenant_is_the_same_but_for_the_numbers_of_its_history(store:
     let renamed = |part: ArchivedPart| match part {
         ArchivedPart::Object(Object::Tenant(mut tenant), revision) => {
             tenant.id = "copied".into();
+            // No two tenants of an installation have the same one.
+            tenant.sign_in.hosts = vec!["copied.example".into()];
             ArchivedPart::Object(Object::Tenant(tenant), revision)
         }
         other => other,
