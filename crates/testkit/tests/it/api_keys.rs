@@ -370,7 +370,7 @@ fn a_program_shows_its_key_as_a_client_and_guesses_cost_waits() -> Result<()> {
     let posted = [credentials, ("client_id", id), ("client_secret", key.as_str())];
     let narrow = visitor.post(TOKEN, &[&posted[..], &[("scope", "statistics:read operate")]].concat(), &[])?;
     ensure!(narrow.json()?["scope"] == "statistics:read", "{}", narrow.body);
-    ensure!(asked(&site, KEYS, &narrow.token("access_token")?)?.status == 403, "it has what it did not ask for");
+    ensure!(asked(&site, KEYS, &narrow.token("access_token")?)?.status == 401, "it has what it did not ask for");
     let beyond = visitor.post(TOKEN, &[&posted[..], &[("scope", "operate")]].concat(), &[])?;
     ensure!(beyond.error() == "invalid_scope", "it has more than it may: {}", beyond.body);
     let of_person = [("grant_type", "password"), ("username", "ada.adler"), ("password", "x")];
