@@ -27,6 +27,7 @@ mod encryption;
 mod facts;
 mod flows;
 mod fraud;
+mod fuzzed_apis;
 mod hearing;
 mod hostile;
 mod infra;

@@ -13,6 +13,7 @@ use testkit::{Installation, wait};
 
 use crate::conference::SOON;
 use bearers::Bearer;
+pub(crate) use rest::DOCUMENTS;
 
 /// A tenant that there is not; its name is as long as that of the example.
 const NOWHERE: &str = "nowhere";

@@ -16,7 +16,7 @@ use super::{Due, NOWHERE};
 const PATIENCE: Duration = Duration::from_secs(45);
 const SOON: Duration = Duration::from_secs(45);
 /// The OpenAPI documents that the edge serves.
-const DOCUMENTS: [&str; 5] = [
+pub const DOCUMENTS: [&str; 5] = [
     "/agent-setup/api/v1/openapi.json",
     "/api/operations/v1/openapi.json",
     "/api/voice/v1/openapi-events.json",
