@@ -253,9 +253,10 @@ pub fn status(site: &Installation, path: &str, bearer: &Bearer) -> Result<u16> {
 pub fn wrong(site: &Installation, rows: &[RestRow], bearer: &Bearer) -> Result<Vec<String>> {
     let token = bearer.token.as_deref();
     let mut wrong = Vec::new();
-    let is_for =
-        |row: &RestRow| row.at.and_then(|at| at.split(':').next()).is_some_and(|role| bearer.is_for_role(role));
-    for row in rows.iter().filter(|row| !is_for(row)) {
+    for row in rows {
+        if row.at.and_then(|at| at.split(':').next()).is_some_and(|role| bearer.is_for_role(role)) {
+            continue;
+        }
         let at = place(site, row.at)?;
         let ask = |tenant: &str| {
             let path = row.asked.replace("{tenant}", tenant);
