@@ -23,6 +23,7 @@ mod doctor;
 mod drain;
 mod dual_stack;
 mod edge;
+mod edits_under_load;
 mod encryption;
 mod facts;
 mod flows;
