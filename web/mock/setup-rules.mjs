@@ -133,12 +133,13 @@ function ofList({ sections = {} }) {
   return [...keys, ...long]
 }
 
-function ofAttribute({ values = [], default: chosen, attach_default: attached }) {
+function ofAttribute({ values = [], default: chosen, attach_default: attached, enforced }) {
   const names = values.map(({ value }) => value)
   const twice = names.find((name, index) => names.indexOf(name) !== index)
   return [
     ...(twice === undefined ? [] : [broken('values', `${twice} stands there twice`, 'twice', { name: twice })]),
     ...(chosen && !names.includes(chosen) ? [broken('default', `${chosen} is none of its values`, 'one_of', { names: names.join(', ') })] : []),
+    ...(enforced && names.length === 0 ? [broken('values', 'without values every value would be refused', 'needed_with', { field: 'enforced' })] : []),
     ...(attached && !chosen ? [broken('default', 'without it there is nothing to attach', 'needed_with', { field: 'attach_default' })] : []),
   ]
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod backup;
+mod certificates;
 mod demo;
 mod doctor;
 mod quarantine;
@@ -107,15 +108,16 @@ enum Command {
     #[command(after_help = "Examples:\n  trunkline settings > settings.md\n  trunkline settings --check site.toml\n  \
                             trunkline settings --in-force --settings site.toml")]
     Settings(settings::Arguments),
-    /// Tenants: files, single objects, people, and who has changed what
+    /// Tenants: made, listed and deleted; files, single objects, people, and who has changed what
     #[command(
         subcommand,
-        after_help = "Examples:\n  trunkline tenant check acme.yaml\n  trunkline tenant plan acme.yaml\n  \
+        after_help = "Examples:\n  trunkline tenant create acme\n  trunkline tenant list\n  trunkline tenant check acme.yaml\n  trunkline tenant plan acme.yaml\n  \
                       trunkline tenant apply acme.yaml\n  trunkline tenant export acme ./acme\n  \
                       trunkline tenant list acme --kind person --where skill=Sales\n  \
                       trunkline tenant history acme person ann\n  trunkline tenant sign-ins acme --since 24h\n  \
                       trunkline tenant people import acme people.csv --dry-run\n  \
-                      trunkline tenant snapshot create acme before-easter"
+                      trunkline tenant snapshot create acme before-easter\n  \
+                      trunkline tenant delete acme --backup acme.trunkline"
     )]
     Tenant(tenant::Arguments),
     /// Stored tenants as one file, while the installation runs
@@ -124,6 +126,9 @@ enum Command {
     /// Tenants of a backup, back in the stores
     #[command(after_help = backup::RESTORE_EXAMPLES)]
     Restore(backup::RestoreArguments),
+    /// The certificate of the web edge that an ACME server issues
+    #[command(after_help = "Examples:\n  trunkline certificates order")]
+    Certificates(certificates::Arguments),
     /// Issues a caller token
     #[command(after_help = format!("Examples:\n  trunkline token --tenant example --scope calls:read\n  \
                             trunkline token --scope operate --sub operator/ann --life 8h\n\nScopes:\n{}", token::scope_table()))]
@@ -169,6 +174,7 @@ pub fn main() -> ExitCode {
         Command::Tenant(arguments) => tenant::run(&cli.options, &arguments),
         Command::Backup(arguments) => backup::backup(&cli.options, &arguments),
         Command::Restore(arguments) => backup::restore(&cli.options, &arguments),
+        Command::Certificates(arguments) => certificates::run(&cli.options, &arguments),
         Command::Token(arguments) => token::run(&cli.options, &arguments),
         Command::Topology(arguments) => topology::run(&cli.options, &arguments),
         Command::Trace(arguments) => trace::run(&cli.options, &arguments),

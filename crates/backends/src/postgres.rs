@@ -27,6 +27,10 @@ use crate::redis::{Examined, Unusable};
 
 /// How long a statement may take, and how long a turn waits for a connection.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long the commit of a large turn may take, in which the database checks what its rows refer to. It cannot be taken back any more.
+const LARGE_COMMIT_WITHIN: Duration = Duration::from_secs(60);
+/// Rows that such a turn has written at least.
+const LARGE_TURN_ROWS: u64 = 10_000;
 /// Connections of one role.
 const CONNECTIONS_MAX: u32 = 4;
 /// A connection that was idle for this long is closed.
@@ -117,7 +121,7 @@ impl Pg {
         let begun = tokio::time::timeout(ANSWER_WITHIN, self.pool.begin_with(how)).await;
         self.watch.standing(Line::Commands, usize::try_from(self.pool.size()).unwrap_or_default());
         match begun {
-            Ok(Ok(turn)) => Ok(PgTurn { turn, pg: self.clone() }),
+            Ok(Ok(turn)) => Ok(PgTurn { turn, pg: self.clone(), rows: 0 }),
             Ok(Err(error)) => {
                 self.watch.failed(Line::Commands);
                 Err(failed(&error))
@@ -188,6 +192,12 @@ impl Dialect for Pg {
 struct PgTurn {
     turn: Transaction<'static, Postgres>,
     pg: Pg,
+    /// Those that it has written.
+    rows: u64,
+}
+
+fn commit_within(rows: u64) -> Duration {
+    if rows < LARGE_TURN_ROWS { ANSWER_WITHIN } else { LARGE_COMMIT_WITHIN }
 }
 
 /// The statement with PostgreSQL's placeholders (`$1`) instead of `?`.
@@ -219,7 +229,9 @@ impl Turn for PgTurn {
             let running = tokio::time::timeout(ANSWER_WITHIN, prepared(statement).execute(&mut *self.turn));
             let done = running.await.map_err(|_| late())?;
             self.pg.settled(sent, &done, 0);
-            done.map(|done| done.rows_affected()).map_err(|e| refused(&e))
+            let rows = done.map(|done| done.rows_affected()).map_err(|e| refused(&e))?;
+            self.rows = self.rows.saturating_add(rows);
+            Ok(rows)
         }
         .boxed()
     }
@@ -245,7 +257,8 @@ impl Turn for PgTurn {
 impl OpenTurn for PgTurn {
     fn commit(self: Box<Self>) -> Answer<'static, ()> {
         async move {
-            let done = tokio::time::timeout(ANSWER_WITHIN, self.turn.commit()).await.map_err(|_| late())?;
+            let within = commit_within(self.rows);
+            let done = tokio::time::timeout(within, self.turn.commit()).await.map_err(|_| late())?;
             self.pg.settled(0, &done, 0);
             done.map_err(|e| refused(&e))
         }
@@ -274,7 +287,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 40] = [
+const STEPS: [(&str, &str); 42] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -315,6 +328,8 @@ const STEPS: [(&str, &str); 40] = [
     ("capacity rule", include_str!("postgres/capacity_rule.sql")),
     ("audit", include_str!("postgres/audit.sql")),
     ("object annex", include_str!("postgres/object_annex.sql")),
+    ("tenant life", include_str!("postgres/tenant_life.sql")),
+    ("hosts", include_str!("postgres/hosts.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {
@@ -426,6 +441,12 @@ mod tests {
     fn values_are_numbered() {
         assert_eq!(numbered("SELECT 1"), "SELECT 1");
         assert_eq!(numbered("UPDATE t SET a = ? WHERE b = ?"), "UPDATE t SET a = $1 WHERE b = $2");
+    }
+
+    #[test]
+    fn the_commit_of_a_large_turn_may_take_longer() {
+        assert_eq!([0, LARGE_TURN_ROWS - 1].map(commit_within), [ANSWER_WITHIN; 2]);
+        assert_eq!(commit_within(1_200_000), Duration::from_secs(60));
     }
 
     #[test]

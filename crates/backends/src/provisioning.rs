@@ -12,6 +12,7 @@ mod documents;
 mod find;
 mod gathered;
 mod history;
+mod life;
 mod passkeys;
 mod people;
 mod read;
@@ -25,9 +26,9 @@ mod write;
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use futures::FutureExt as _;
 use infra::{
-    Answer, ChangeNote, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, NamedSnapshot, ObjectChange,
+    Answer, ChangeNote, EndedTenant, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, NamedSnapshot, ObjectChange,
     ObjectChanges, PartGiver, PartTaker, ProvisioningStore, Result, Revision, SnapshotHead, StoreError, TenantArchive,
-    VersionedObjects,
+    TenantOverview, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 
@@ -68,16 +69,43 @@ pub struct Tables<D>(pub(crate) D);
 /// Up to so many changed objects are read one by one; of more the whole tenant is read.
 const FOUND_EACH_MAX: usize = 256;
 
+impl<D: Dialect> Tables<D> {
+    /// Commits a turn that brings a tenant's history to a point. If no answer comes, the tables tell whether it is there: who looks takes
+    /// turns with the writer, so that no commit is on its way any more.
+    async fn commit_to(&self, turn: Box<dyn OpenTurn>, tenant: &TenantId, point: HistoryPoint) -> Result<()> {
+        let done = turn.commit().await;
+        if !matches!(done, Err(StoreError::Unavailable { .. })) {
+            return done;
+        }
+        let looked = async {
+            let mut turn = self.0.writes(tenant).await?;
+            revisions::has(&mut *turn, tenant, point).await
+        };
+        match looked.await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => done,
+        }
+    }
+}
+
 // === impl ProvisioningStore ===
 
 impl<D: Dialect> ProvisioningStore for Tables<D> {
     fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
         async move {
             let mut turn = self.0.reads().await?;
-            let rows = turn.rows(query("SELECT id, revision FROM tenant ORDER BY id")).await?;
+            let rows = turn.rows(query("SELECT id, revision FROM tenant WHERE ended_ms IS NULL ORDER BY id")).await?;
             rows.iter().map(|row| Ok((tenant_id(&row.text("id")?)?, revision_of(row.get("revision")?)))).collect()
         }
         .boxed()
+    }
+
+    fn overviews(&self) -> Answer<'_, Vec<TenantOverview>> {
+        async move { life::overviews(&mut *self.0.reads().await?).await }.boxed()
+    }
+
+    fn hosts(&self) -> Answer<'_, Vec<(String, TenantId)>> {
+        async move { sign_in::hosts(&mut *self.0.reads().await?).await }.boxed()
     }
 
     fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {
@@ -107,6 +135,9 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     fn find<'a>(&'a self, tenant: &'a TenantId, key: &'a ObjectKey) -> Answer<'a, Option<Object>> {
         async move {
             let mut turn = self.0.reads().await?;
+            if life::is_leaving(&mut *turn, tenant).await? {
+                return Ok(None);
+            }
             find::find(&mut *turn, tenant, key).await
         }
         .boxed()
@@ -132,6 +163,9 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     ) -> Answer<'a, Option<(Revision, Object)>> {
         async move {
             let mut turn = self.0.reads().await?;
+            if life::is_leaving(&mut *turn, tenant).await? {
+                return Ok(None);
+            }
             let Some(object) = find::find(&mut *turn, tenant, key).await? else { return Ok(None) };
             let revision = revisions::of_object(&mut *turn, tenant, &object.key()).await?;
             Ok(Some((revision, object)))
@@ -180,15 +214,22 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
                 let key = format!("configuration of {tenant}");
                 return Err(StoreError::Conflict { key, expected: expected.0, actual: actual.0 });
             }
+            let is_new = actual == Revision(0);
+            if is_new {
+                life::expect_gone(&mut *turn, tenant).await?;
+            }
             let revision = Revision(actual.0 + 1);
             let happened = history::of(&mut *turn, tenant, actual, &changes).await?;
             let clients = api_keys::clients_deleted(&changes);
             let new = history::new_objects(&happened);
             write::changes(&mut *turn, tenant, revision, changes, &|key| new.contains(key)).await?;
+            if is_new {
+                life::begin(&mut *turn, tenant).await?;
+            }
             api_keys::revoke_of_clients(&mut *turn, tenant, clients, note).await?;
             history::write(&mut *turn, tenant, revision, note, happened).await?;
-            revisions::stamp(&mut *turn, tenant, revision).await?;
-            turn.commit().await?;
+            let point = revisions::stamp(&mut *turn, tenant, revision).await?;
+            self.commit_to(turn, tenant, point).await?;
             Ok(revision)
         }
         .boxed()
@@ -264,6 +305,45 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         .boxed()
     }
 
+    fn end_tenant<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        expected: Revision,
+        note: &'a ChangeNote,
+    ) -> Answer<'a, Option<EndedTenant>> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            let ended = life::end(&mut *turn, tenant, expected, note).await?;
+            turn.commit().await?;
+            Ok(ended)
+        }
+        .boxed()
+    }
+
+    fn remove_ended<'a>(&'a self, tenant: &'a TenantId, at_most: u32) -> Answer<'a, u64> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            let count = life::remove(&mut *turn, tenant, at_most).await?;
+            turn.commit().await?;
+            Ok(count)
+        }
+        .boxed()
+    }
+
+    fn ended_tenants(&self, since: Timestamp) -> Answer<'_, Vec<EndedTenant>> {
+        async move { life::ended(&mut *self.0.reads().await?, since).await }.boxed()
+    }
+
+    fn forget_ended(&self, before: Timestamp) -> Answer<'_, u64> {
+        async move {
+            let mut turn = self.0.appends().await?;
+            let count = life::forget(&mut *turn, before).await?;
+            turn.commit().await?;
+            Ok(count)
+        }
+        .boxed()
+    }
+
     fn changes<'a>(&'a self, tenant: &'a TenantId, since: HistoryPoint) -> Answer<'a, ObjectChanges> {
         async move {
             let mut turn = self.0.reads().await?;
@@ -304,12 +384,17 @@ impl<D: Dialect> TenantArchive for Tables<D> {
         .boxed()
     }
 
-    fn restore_archive<'a>(&'a self, tenant: &'a TenantId, give: &'a mut PartGiver<'_>) -> Answer<'a, Revision> {
+    fn restore_archive<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        give: &'a mut PartGiver<'_>,
+        note: &'a ChangeNote,
+    ) -> Answer<'a, Revision> {
         async move {
             let mut turn = self.0.writes(tenant).await?;
-            let revision = archive::write(&mut *turn, tenant, give).await?;
-            turn.commit().await?;
-            Ok(revision)
+            let point = archive::write(&mut *turn, tenant, give, note).await?;
+            self.commit_to(turn, tenant, point).await?;
+            Ok(point.revision)
         }
         .boxed()
     }
@@ -383,8 +468,16 @@ pub(crate) fn refused(error: &sqlx::Error) -> StoreError {
         .filter(|e| e.is_unique_violation() || e.is_foreign_key_violation() || e.is_check_violation());
     match broken {
         Some(broken) => StoreError::Invalid(broken.message().to_owned()),
+        None if is_one_row_twice(error) => {
+            StoreError::Invalid("two of the objects have names that are one name in this database".to_owned())
+        }
         None => failed(error),
     }
+}
+
+/// PostgreSQL's cardinality_violation: rows that were inserted together have the same key.
+fn is_one_row_twice(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "21000")
 }
 
 /// SQLITE_FULL (13); PostgreSQL's disk_full (53100).

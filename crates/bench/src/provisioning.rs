@@ -71,8 +71,12 @@ struct ProvisioningWay {
     memory_max_mb: &'static [f64],
 }
 
-const EMBEDDED: ProvisioningWay =
-    ProvisioningWay { name: "SQLite", stores: &[], groups: &[&["tenant", "config"], &["sip-proxy"]], memory_max_mb: &[2_000.0, 300.0] };
+const EMBEDDED: ProvisioningWay = ProvisioningWay {
+    name: "SQLite",
+    stores: &[],
+    groups: &[&["tenant", "config"], &["sip-proxy"]],
+    memory_max_mb: &[2_000.0, 300.0],
+};
 const SERVERS: ProvisioningWay = ProvisioningWay {
     name: "PostgreSQL and Redis",
     stores: &["--set", "stores.mode=real"],

@@ -58,7 +58,7 @@ pub use headers::{HeaderRule, HeaderRuleAction, HeaderRuleOn};
 pub use ivr_profiles::{IvrPolicies, IvrProfile, IvrServiceType};
 pub use kinds::{Object, ObjectKey, ObjectKind};
 pub use location::Location;
-pub use lookup::{AttributeValue, BusinessAttribute, LookupList};
+pub use lookup::{ATTACHED_DEFAULTS_MAX, AttributeValue, BusinessAttribute, LookupList};
 pub use names::{AM, BySpelling, folded_name};
 pub use outgoing::TRUNK_TRY_S;
 pub use permissions::{AccessGroup, Folder, FolderPermission, FolderRight, PrivilegeRole};

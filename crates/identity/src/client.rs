@@ -46,6 +46,12 @@ impl GrantType {
         }
     }
 
+    /// Whether a program signs people in by it without our page, as programs of the published API do. A tenant may refuse that to all of its
+    /// clients.
+    pub const fn is_without_page(self) -> bool {
+        matches!(self, Self::Password | Self::JwtBearer)
+    }
+
     /// The grant of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|grant| grant.as_str() == name)

@@ -12,8 +12,8 @@ use crate::{
     AuditEntry, Audited, AuditedChange, AuditedDocument, AuditedSignIn, LogRecord, Refused, Result, Stores, bounds,
 };
 
-/// Rows per turn: with documents of the largest size they have some 20 MB.
-const BATCH: u32 = 50;
+/// Rows per turn. The store gives fewer of those that have long documents.
+const BATCH: u32 = 500;
 /// The job that one node has at a time, and for how long without renewing it.
 const JOB: &str = "export-audit";
 const JOB_FOR: Duration = Duration::from_secs(5);
@@ -31,30 +31,52 @@ pub enum AuditExported {
         records: usize,
         /// Records that the log will never accept; they were skipped.
         refused: Vec<Refused>,
-        /// Whether there may be more.
+        /// Whether there may be more: nothing is waited for.
         more: bool,
     },
 }
 
-/// Exports the first rows that wait, if no other node does.
-///
-/// The job is renewed for as long as the log takes. A node that has lost it stops at once: what it was about to write may still arrive, and
-/// repeats what its successor writes.
-///
-/// # Errors
-/// Those of the stores. The next turn begins with the same rows, so a record may be exported twice.
-pub async fn export_audit_turn(stores: &Stores, by: &Owner) -> Result<AuditExported> {
-    let Some(token) = stores.leases.take_job(JOB, by, JOB_FOR).await? else { return Ok(AuditExported::Elsewhere) };
-    let entries = stores.audit_outbox.waiting(BATCH).await?;
-    if entries.is_empty() {
-        return Ok(AuditExported::Here { records: 0, refused: Vec::new(), more: false });
+/// One node's export.
+#[derive(Debug, Default)]
+pub struct AuditExporter {
+    /// Places of rows that the log has got, and of which the tables do not know that yet.
+    appended: Vec<u64>,
+}
+
+impl AuditExporter {
+    /// Exports the first rows that wait, if no other node does.
+    ///
+    /// The job is renewed for as long as the log takes. A node that has lost it stops at once: what it was about to write may still
+    /// arrive, and repeats what its successor writes.
+    ///
+    /// # Errors
+    /// Those of the stores. The next turn begins with the same rows, so a record may be exported twice. What the log has got is not
+    /// appended again: nothing is, while the tables cannot be told of it.
+    pub async fn turn(&mut self, stores: &Stores, by: &Owner) -> Result<AuditExported> {
+        self.tell_sent(stores).await?;
+        let Some(token) = stores.leases.take_job(JOB, by, JOB_FOR).await? else { return Ok(AuditExported::Elsewhere) };
+        let entries = stores.audit_outbox.waiting(BATCH).await?;
+        if entries.is_empty() {
+            return Ok(AuditExported::Here { records: 0, refused: Vec::new(), more: false });
+        }
+        let places: Vec<u64> = entries.iter().map(|entry| entry.place).collect();
+        let records = entries.into_iter().map(log_record).collect();
+        let Some(refused) = append(stores, by, token, records).await? else { return Ok(AuditExported::Elsewhere) };
+        let records = places.len().saturating_sub(refused.len());
+        self.appended = places;
+        if let Err(error) = self.tell_sent(stores).await {
+            tracing::debug!(%error, "the tables are told later what the reporting log has got");
+        }
+        Ok(AuditExported::Here { records, refused, more: true })
     }
-    let places: Vec<u64> = entries.iter().map(|entry| entry.place).collect();
-    let more = u32::try_from(places.len()).unwrap_or(u32::MAX) >= BATCH;
-    let records = entries.into_iter().map(log_record).collect();
-    let Some(refused) = append(stores, by, token, records).await? else { return Ok(AuditExported::Elsewhere) };
-    stores.audit_outbox.sent(&places).await?;
-    Ok(AuditExported::Here { records: places.len().saturating_sub(refused.len()), refused, more })
+
+    async fn tell_sent(&mut self, stores: &Stores) -> Result<()> {
+        if !self.appended.is_empty() {
+            stores.audit_outbox.sent(&self.appended).await?;
+            self.appended.clear();
+        }
+        Ok(())
+    }
 }
 
 /// Appends, and keeps the job during that time; none if it was lost.

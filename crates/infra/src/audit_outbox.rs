@@ -90,8 +90,12 @@ pub struct AuditedSignIn {
 
 /// The tables of the audit as an outbox. A row that goes for its age goes from here too.
 pub trait AuditOutbox: Send + Sync {
-    /// The first rows that wait, and at most so many.
+    /// Rows that wait, in the order of their places: at most so many, and not many more than have 1 MiB. Up to half of them are what has
+    /// happened at signing in, the first of it, and the others are the first changes; rows of other kinds are left for whoever knows them.
     fn waiting(&self, at_most: u32) -> Answer<'_, Vec<AuditEntry>>;
+
+    /// When the first of those that wait has happened; none if none waits.
+    fn waits_since(&self) -> Answer<'_, Option<Timestamp>>;
 
     /// These places wait no more.
     fn sent<'a>(&'a self, places: &'a [u64]) -> Answer<'a, ()>;

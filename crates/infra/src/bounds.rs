@@ -105,6 +105,9 @@ pub const API_KEYS_ENDED_MAX: usize = 400;
 /// How long an API key is shown after its end: as long as somebody may ask what has become of it.
 pub const API_KEY_KEPT: Duration = Duration::from_secs(30 * 86_400);
 
+/// Tenants that have ended and that are told of, the latest: more than an installation ends while their sign-ins could go on.
+pub const ENDED_TENANTS_MAX: usize = 10_000;
+
 /// The longest id of a record of signing in, and of its owner, in bytes.
 pub const SIGN_IN_ID_MAX: usize = 200;
 

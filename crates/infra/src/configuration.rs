@@ -1,8 +1,8 @@
 //! The cache of configuration: the tenant role writes it (tenant-21), config reads it (voice-17).
 //!
 //! Keys `cfg:{tenant}:documents` (hash), `cfg:{tenant}:changes` (sorted set of what has changed since the last whole state, by revision),
-//! `cfg:{tenant}:state` (generation and revision), `cfg:{tenant}:staged:<generation>:<number>` (hash of a whole state that is being
-//! published).
+//! `cfg:{tenant}:state` (generation and revision, or that it is withdrawn), `cfg:{tenant}:staged:<generation>:<number>` (hash of a whole
+//! state that is being published).
 
 use std::time::Duration;
 
@@ -116,9 +116,13 @@ pub trait ConfigCache: Send + Sync {
     /// another version than the base: then the whole state is to be published. [`StoreError::Invalid`] as [`Publication::check`] says.
     fn publish(&self, publication: Publication) -> Answer<'_, ()>;
 
-    /// Takes away what is published of a tenant, so that it is not among [`Self::tenants`] until it is published again. One of which
-    /// nothing is published is so already.
+    /// Takes away what is published of a tenant, so that it is not among [`Self::tenants`] until it is published again, and notes that it
+    /// is withdrawn; the same for one of which nothing is published.
     fn withdraw<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, ()>;
+
+    /// Whether the tenant was withdrawn and not published since. One that the cache merely lacks was not: the cache may have lost it, or
+    /// nobody can publish it now.
+    fn is_withdrawn<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, bool>;
 
     /// Notes that every tenant is published.
     fn complete(&self) -> Answer<'_, ()>;

@@ -19,6 +19,7 @@ pub mod reporting;
 pub mod sign_in_audit;
 mod sign_ins;
 mod streams;
+pub mod tenant_life;
 mod threads;
 
 use std::sync::Arc;

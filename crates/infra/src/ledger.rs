@@ -399,7 +399,13 @@ pub trait QueueLedger: Send + Sync {
         seen: Option<Token>,
     ) -> Answer<'a, std::result::Result<QueueRecord, Holder>>;
 
-    /// Reads a tenant's queues.
+    /// Who owns a tenant's queues; none before the first claim. It costs the same however much they have.
+    fn holder<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Holder>>;
+
+    /// A tenant's waiting requests, by id, without the rows of its agents, which may be many more.
+    fn requests<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<(String, Bytes)>>;
+
+    /// Reads a tenant's queues with all that they have.
     fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<QueueRecord>>;
 }
 

@@ -205,6 +205,40 @@ pub struct HistoryEntry {
     pub secrets_changed: bool,
 }
 
+/// A tenant at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantOverview {
+    /// Its id.
+    pub tenant: TenantId,
+    /// The name shown to people.
+    pub name: String,
+    /// Its revision.
+    pub revision: Revision,
+    /// The number of its people.
+    pub people: u64,
+    /// The number of its DNs.
+    pub dns: u64,
+}
+
+/// A tenant that has ended: what is kept of it beside its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedTenant {
+    /// Its place among those that have ended: a later one has a higher one.
+    pub number: u64,
+    /// Its id. There may be another tenant with it by now.
+    pub tenant: TenantId,
+    /// The name shown to people.
+    pub name: String,
+    /// The revision to which its end has led.
+    pub revision: Revision,
+    /// When it has ended.
+    pub at: Timestamp,
+    /// Who has ended it.
+    pub by: String,
+    /// Whether all of its objects are gone from the tables, too.
+    pub is_removed: bool,
+}
+
 /// A page of the history, the latest change first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistoryPage {
@@ -222,6 +256,25 @@ pub struct HistoryPage {
 pub trait ProvisioningStore: Send + Sync {
     /// The tenants and their revisions.
     fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>>;
+
+    /// The tenants at a glance, in the order of their ids.
+    fn overviews(&self) -> Answer<'_, Vec<TenantOverview>> {
+        Box::pin(async move {
+            let mut all = Vec::new();
+            for (tenant, _) in self.tenants().await? {
+                if let Some((revision, objects)) = self.load(&tenant).await? {
+                    let (people, dns) = (objects.people.len() as u64, objects.dns.len() as u64);
+                    all.push(TenantOverview { tenant, name: objects.tenant.name, revision, people, dns });
+                }
+            }
+            Ok(all)
+        })
+    }
+
+    /// The host names at which tenants are meant, each with its tenant.
+    fn hosts(&self) -> Answer<'_, Vec<(String, TenantId)>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 
     /// A tenant's revision; none if it does not exist.
     fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {
@@ -296,7 +349,7 @@ pub trait ProvisioningStore: Send + Sync {
         note: &'a ChangeNote,
     ) -> Answer<'a, Revision>;
 
-    /// What happened to the tenant's objects.
+    /// What happened to the tenant's objects; of a tenant that is not there, what is kept of those that had its id.
     fn history<'a>(&'a self, tenant: &'a TenantId, page: &'a HistoryPage) -> Answer<'a, Vec<HistoryEntry>>;
 
     /// The entry that says how an object stood at a revision: the last one up to it; else the first one after it, whose `before` says so.
@@ -337,6 +390,40 @@ pub trait ProvisioningStore: Send + Sync {
 
     /// The highest generation that was given; 0 if none was.
     fn generation<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, u64>;
+
+    /// Ends a tenant that is at that revision, and notes who has done it: from then on nobody finds it, its API keys are revoked, and an entry
+    /// of its history says so. The history and what is noted of signing in stay for their time, and a later tenant of that id has nothing of
+    /// them. None if there is no such tenant. What is left of it goes by [`Self::remove_ended`]; before that no tenant of its id can be made.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Conflict`] when the tenant is at another revision.
+    fn end_tenant<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        expected: Revision,
+        note: &'a ChangeNote,
+    ) -> Answer<'a, Option<EndedTenant>> {
+        let _ = (tenant, expected, note);
+        Box::pin(async { Err(crate::StoreError::Invalid("this store ends no tenant".to_owned())) })
+    }
+
+    /// Removes rows of a tenant that has ended, about so many, and says how many; 0 if none is left. Snapshots go with them, passkeys too.
+    fn remove_ended<'a>(&'a self, tenant: &'a TenantId, at_most: u32) -> Answer<'a, u64> {
+        let _ = (tenant, at_most);
+        Box::pin(async { Ok(0) })
+    }
+
+    /// The tenants that have ended at that time and later, the latest first; at most [`crate::bounds::ENDED_TENANTS_MAX`].
+    fn ended_tenants(&self, since: Timestamp) -> Answer<'_, Vec<EndedTenant>> {
+        let _ = since;
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Forgets the tenants that ended before that time, if neither objects nor history of them are left; says how many.
+    fn forget_ended(&self, before: Timestamp) -> Answer<'_, u64> {
+        let _ = before;
+        Box::pin(async { Ok(0) })
+    }
 
     /// The changes after `since`; all objects if the tenant's history has no such point, or does not know it any more. A point without a
     /// known stamp counts as one of this history.

@@ -3,7 +3,7 @@
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey};
 use model::{TenantId, Timestamp};
 
-use crate::{Answer, HistoryEntry, ProvisioningStore, Result, Revision};
+use crate::{Answer, ChangeNote, HistoryEntry, ProvisioningStore, Result, Revision};
 
 /// The most snapshots of a tenant.
 pub const SNAPSHOTS_MAX: usize = 100;
@@ -80,11 +80,17 @@ pub trait TenantArchive: ProvisioningStore {
     fn archive<'a>(&'a self, tenant: &'a TenantId, take: &'a mut PartTaker<'_>) -> Answer<'a, bool>;
 
     /// Makes a tenant of its archive, with the same revisions: all or nothing. The entries of the history get numbers of this store, in
-    /// the same order.
+    /// the same order, and one follows under `note`, of the tenant itself as it is, at its revision: it says who has brought the tenant
+    /// back. Of all these entries that one alone is new to the audit.
     ///
     /// # Errors
     /// [`crate::StoreError::Conflict`] when there is the tenant already; [`crate::StoreError::Invalid`] when the parts are no tenant.
-    fn restore_archive<'a>(&'a self, tenant: &'a TenantId, give: &'a mut PartGiver<'_>) -> Answer<'a, Revision>;
+    fn restore_archive<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        give: &'a mut PartGiver<'_>,
+        note: &'a ChangeNote,
+    ) -> Answer<'a, Revision>;
 
     /// Keeps a snapshot; `false` if there is one of its name.
     ///

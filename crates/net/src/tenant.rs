@@ -6,5 +6,5 @@ mod list;
 mod objects;
 
 pub use changes::{ChangeParts, FollowedChange, changes_after};
-pub use list::{Metrics, TenantList, follow_list};
+pub use list::{Metrics, TenantHosts, TenantList, follow_list, follow_list_with_hosts};
 pub use objects::{ObjectReader, ReadError};

@@ -2,6 +2,7 @@
 
 pub mod alpn_challenges;
 pub mod authorities;
+pub mod certificate_request;
 mod clients;
 mod domains;
 pub mod expiry;

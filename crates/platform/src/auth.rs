@@ -2,8 +2,8 @@
 //! HTTP 8080 (80 in the table: the gateway's port is moved, as ingress's is), paths under `/auth/v3`.
 //!
 //! Which requests are right is decided by crate `identity`; people and clients come from tenant (tenant-11), what is signed in is kept in
-//! Redis (own-09), and what happens at signing in is noted in the database (own-08), which has the API keys too. Ingress is its door
-//! (own-11), and tells it of uses of API keys.
+//! Redis (own-09), and what happens at signing in is noted in the database (own-08), which has the API keys too, and knows which tenants
+//! have ended. Ingress is its door (own-11), and tells it of uses of API keys.
 
 mod answers;
 mod api_keys;
@@ -41,6 +41,7 @@ mod passkeys;
 mod people;
 mod people_by_email;
 mod person_login;
+mod published_pages;
 mod records;
 mod resource;
 mod revoke;
@@ -55,6 +56,8 @@ mod signed_token;
 mod source;
 mod store;
 mod tenancy;
+mod tenant_ends;
+mod tenant_host;
 mod token;
 mod upstream;
 mod userinfo;
@@ -120,6 +123,7 @@ runtime::settings! {
 const ENDS_BEFORE: Duration = Duration::from_secs(2);
 /// The largest body of a request, in bytes: a form with a code or a token.
 const BODY_BYTES_MAX: usize = 16 << 10;
+const _: () = assert!(crate::key_uses::BYTES_MAX <= BODY_BYTES_MAX, "what the web edge tells is refused");
 
 /// What every endpoint needs.
 struct Auth {
@@ -212,6 +216,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     });
     ctx.spawn("keys of tokens", key_rotation::run(auth.clone()));
     ctx.spawn("API keys", api_keys::run(auth.clone()));
+    ctx.spawn("tenants that have ended", tenant_ends::run(auth.clone()));
     ctx.spawn("sign-in audit", audit::run(auth.clone(), noticed));
     ctx.spawn("back-channel logouts", backchannel::run(auth.clone(), ended));
     let limits = Limits {

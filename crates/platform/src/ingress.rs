@@ -26,7 +26,7 @@ mod telemetry;
 mod webhooks;
 mod workforce;
 
-pub use acme::OrderedCertificate;
+pub use acme::{OrderTurn, OrderedCertificate};
 pub use certificates::OWN_FILE;
 pub use openapi::{events_openapi, openapi};
 
@@ -37,6 +37,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use axum::Router;
 use identity::grant::SIGN_IN_LIFE;
+use model::Timestamp;
 use net::http::{Client, HttpsHandshakes, Limits, Method, TrustedProxies};
 use net::tls::identity::IdentityFiles;
 use runtime::installation_key::InstallationKey;
@@ -251,8 +252,26 @@ pub fn certificate_files(values: &Values) -> Option<Vec<IdentityFiles>> {
 }
 
 /// What is known of the certificate that an ACME server issues; `None` if none is ordered, or the settings are faulty.
-pub fn ordered_certificate(values: &Values, data_dir: &Path, key: &InstallationKey) -> Option<OrderedCertificate> {
-    acme::ordered(&values.read::<Settings>(SPEC.name).ok()?, data_dir, key)
+pub fn ordered_certificate(
+    values: &Values,
+    data_dir: &Path,
+    key: &InstallationKey,
+    now: Timestamp,
+) -> Option<OrderedCertificate> {
+    acme::ordered(&values.read::<Settings>(SPEC.name).ok()?, data_dir, key, now)
+}
+
+/// Has the certificate ordered as soon as the ACME server allows, whatever has failed before; `None` if none is ordered.
+///
+/// # Errors
+/// If the settings are faulty, or files of the data directory cannot be read or written.
+pub fn order_certificate_at_once(
+    values: &Values,
+    data_dir: &Path,
+    key: &InstallationKey,
+    now: Timestamp,
+) -> Result<Option<OrderTurn>> {
+    acme::order_at_once(&values.read::<Settings>(SPEC.name)?, data_dir, key, now)
 }
 
 /// Whether an ACME server issues the certificate.

@@ -11,6 +11,8 @@ pub(crate) const PATH: &str = "/auth/v3/api-keys/uses";
 pub(crate) const KEYS_MAX: usize = 64;
 /// The most addresses of one key that are told at a time.
 pub(crate) const ADDRESSES_MAX: usize = 8;
+/// The longest body of a request, in bytes: auth takes longer ones.
+pub(crate) const BYTES_MAX: usize = 12 << 10;
 
 /// A request.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -30,7 +32,7 @@ pub(crate) struct UsedKey {
 }
 
 /// Uses of a key from one address.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct UseFrom {
     pub address: IpAddr,
     /// What the latest of them calls itself.

@@ -126,7 +126,7 @@ impl Caller {
 
     /// Whether the caller has that scope: by its token or, if it is a role, by the connection by which it has come.
     pub fn has_scope(&self, scope: &str) -> bool {
-        let is_given = |id: &&'static str| role_scopes::given_by(id).iter().any(|given| *given == scope);
+        let is_given = |id: &&'static str| role_scopes::given_by(id).contains(&scope);
         self.scopes.iter().any(|own| own == scope) || self.connections.iter().any(is_given)
     }
 

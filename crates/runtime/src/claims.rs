@@ -54,4 +54,7 @@ pub struct Claims {
     /// The client that it was issued to (RFC 9068 section 2.2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
+    /// Whether it is for fewer APIs than its sign-in: its bearer may be one of those alone, and has no say over the sign-in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub narrowed: bool,
 }

@@ -174,25 +174,26 @@ impl NotLetIn {
         }
     }
 
-    /// The refusal, in the caller's own protocol. What is wrong with a token is in its extensions, for whoever has shown it on behalf of
-    /// another.
+    /// The refusal, in the caller's own protocol.
     fn answer(self, is_grpc: bool) -> Response {
         match self {
             Self::Without(what) => refuse(Problem::unauthorized(what), is_grpc),
             Self::Unconnected(what) if is_grpc => tonic::Status::permission_denied(what).into_http(),
             Self::Unconnected(what) => Problem::forbidden(what).into_response(),
-            Self::With(error) => {
-                let mut response = refuse(Problem::unauthorized(error.to_string()), is_grpc);
-                if !is_grpc {
-                    // RFC 6750 section 3.1: who has shown no token is told of no error.
-                    let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-                    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-                }
-                response.extensions_mut().insert(error);
-                response
-            }
+            Self::With(error) if is_grpc => refuse(Problem::unauthorized(error.to_string()), is_grpc),
+            Self::With(error) => refuse_token(error),
         }
     }
+}
+
+/// 401 for a token that is not good where it was shown (RFC 6750 section 3.1): also by interfaces that are open at the gate and ask for
+/// tokens themselves. What is wrong with it is in the extensions, for whoever has shown it on behalf of another.
+pub fn refuse_token(error: TokenError) -> Response {
+    let mut response = Problem::unauthorized(error.to_string()).into_response();
+    // Who has shown no token is told of no error.
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
+    response.extensions_mut().insert(error);
+    response
 }
 
 fn verified(gate: &Gate, request: &Request) -> Result<Caller, NotLetIn> {

@@ -15,6 +15,9 @@ pub const METADATA: [&str; 3] = [
     "/.well-known/oauth-authorization-server",
     "/.well-known/oauth-authorization-server/auth/v3",
 ];
+/// What pages of the published API ask auth for beside its paths.
+pub const PUBLISHED_PAGES: [&str; 5] =
+    ["/auth/sign-in.html", "/auth/profile.js", "/auth/telemetry.js", "/auth/host-mapping", "/ui/wwe/profile.js"];
 /// The port of the edge's HTTPS listener.
 const EDGE_PORT: u16 = 8443;
 

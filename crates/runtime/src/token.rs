@@ -17,7 +17,7 @@ pub use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE, SERVICE};
 pub use issuer::TokenIssuer;
 pub use key::PublicJwk;
 pub use key_set::{KeyOwner, KeySet};
-pub use revoked::{Revocation, RevokedSet};
+pub use revoked::{Revocation, RevokedSet, WHOLE_TENANT};
 pub use ring::KeyRing;
 pub use service::ServiceIssuer;
 pub use signing_key::SigningKey;

@@ -86,7 +86,8 @@ impl Category {
         )
     }
 
-    const fn needs_range(self) -> bool {
+    /// Whether it counts durations within a range; others have no use for one.
+    pub const fn needs_range(self) -> bool {
         matches!(
             self,
             Self::TotalNumberInTimeRange
@@ -94,6 +95,11 @@ impl Category {
                 | Self::ServiceFactor1
                 | Self::CurrentNumberInTimeRange
         )
+    }
+
+    /// Whether a relative mask means something to it: those that need one, and `AverageTime`, which divides by it.
+    pub const fn uses_relative(self) -> bool {
+        self.needs_relative() || matches!(self, Self::AverageTime)
     }
 
     const fn needs_relative(self) -> bool {

@@ -46,6 +46,8 @@ pub struct BackupSummary {
     pub left_out: Vec<LeftOutTenant>,
     /// Whether the installation's keys are in it.
     pub has_keys: bool,
+    /// The SHA-256 of its lines, as its last line says it.
+    pub sha256: String,
 }
 
 /// What a backup holds of a tenant.

@@ -45,6 +45,7 @@ pub use crate::broken_rule::BrokenRule;
 pub(crate) use access::{is_meant_as_hash, keep_second_factors};
 pub use declaration::json_schema;
 pub(crate) use gather::{gathered, into_single, push};
+pub(crate) use generated::new_password;
 pub use generated::{GENERATED, fill};
 pub use object_faults::{ObjectFault, object_faults};
 pub(crate) use object_faults::{counted, counted_max};

@@ -6,6 +6,7 @@ mod broken_rule;
 pub mod file;
 pub mod import;
 pub mod import_from;
+pub mod life;
 mod names;
 pub mod objects;
 pub mod people;

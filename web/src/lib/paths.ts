@@ -11,6 +11,8 @@ export const apiPaths = {
   session: (): string => '/session',
   /** `to` is a path of these pages. */
   signIn: (to: string): string => `/session/sign-in?to=${part(to)}`,
+  /** Asks for the tenant, also whoever has signed in: the session of before lasts until another one has begun. */
+  signInElsewhere: (to: string): string => `/session/sign-in?to=${part(to)}&tenant=`,
   signOut: (): string => '/session/sign-out',
   trace: (tenant: string, call: string): string => `/api/operations/v1/${part(tenant)}/traces/${part(call)}`,
 }

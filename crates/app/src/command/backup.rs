@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use infra::{ChangeWay, TenantArchive};
+use infra::{ChangeNote, ChangeWay, TenantArchive};
 use model::TenantId;
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
@@ -101,37 +101,46 @@ pub(super) fn backup(options: &InstallationOptions, arguments: &BackupArguments)
         anyhow::Ok(SealedKeys::seal(&files, &passphrase, &mut entropy)?)
     });
     let keys = keys.transpose()?;
-    let beside = beside(&arguments.file);
-    let done = executor()?.block_on(async {
-        let store = open(options).await?;
-        let tenants: Vec<TenantId> = match wanted.as_slice() {
-            [] => store.tenants().await?.into_iter().map(|(tenant, _)| tenant).collect(),
-            wanted => wanted.to_vec(),
-        };
-        let cannot = || format!("cannot write {}", beside.display());
-        let out = BufWriter::new(File::create(&beside).with_context(cannot)?);
-        let made = crate::author::note(ChangeWay::Backup).at;
-        let (summary, out) = backup::write(&*store, &tenants, keys.as_ref(), made, out).await.map_err(refused)?;
-        let file = out.into_inner().map_err(|error| error.into_error()).with_context(cannot)?;
-        file.sync_all().with_context(cannot)?;
-        // As a restore reads it: what it would refuse gets no name.
-        let read = backup::examine(reader(&beside)?).map_err(refused)?;
-        anyhow::ensure!(read == summary, "{} does not have what was written", beside.display());
-        std::fs::rename(&beside, &arguments.file)
-            .with_context(|| format!("cannot write {}", arguments.file.display()))?;
-        anyhow::Ok(summary)
-    });
-    if done.is_err() {
-        // What was written so far is no backup.
-        let _ = std::fs::remove_file(&beside);
-    }
-    let summary = done?;
+    let summary = write_file(options, &arguments.file, &wanted, keys.as_ref())?;
     say(&summary);
     if summary.left_out.is_empty() {
         return Ok(Exit::Done);
     }
     let message = format!("{} is whole but for {}", arguments.file.display(), names_of(&summary.left_out));
     Err(ExitError::new(Exit::CheckFailed, message).into())
+}
+
+/// Writes the tenants into a file, all of them if none is wanted, and reads it as a restore does.
+pub(super) fn write_file(
+    options: &InstallationOptions,
+    file: &Path,
+    wanted: &[TenantId],
+    keys: Option<&SealedKeys>,
+) -> anyhow::Result<BackupSummary> {
+    let beside = beside(file);
+    let done = executor()?.block_on(async {
+        let store = open(options).await?;
+        let tenants: Vec<TenantId> = match wanted {
+            [] => store.tenants().await?.into_iter().map(|(tenant, _)| tenant).collect(),
+            wanted => wanted.to_vec(),
+        };
+        let cannot = || format!("cannot write {}", beside.display());
+        let out = BufWriter::new(File::create(&beside).with_context(cannot)?);
+        let made = crate::author::note(ChangeWay::Backup).at;
+        let (summary, out) = backup::write(&*store, &tenants, keys, made, out).await.map_err(refused)?;
+        let written = out.into_inner().map_err(|error| error.into_error()).with_context(cannot)?;
+        written.sync_all().with_context(cannot)?;
+        // As a restore reads it: what it would refuse gets no name.
+        let read = backup::examine(reader(&beside)?).map_err(refused)?;
+        anyhow::ensure!(read == summary, "{} does not have what was written", beside.display());
+        std::fs::rename(&beside, file).with_context(|| format!("cannot write {}", file.display()))?;
+        anyhow::Ok(summary)
+    });
+    if done.is_err() {
+        // What was written so far is no backup.
+        let _ = std::fs::remove_file(&beside);
+    }
+    done
 }
 
 /// Tenants that are left out, with what is wrong with them.
@@ -196,7 +205,9 @@ pub(super) fn restore(options: &InstallationOptions, arguments: &RestoreArgument
         if !arguments.replace {
             expect_absent(&*store, &summary, is_wanted).await?;
         }
-        let note = crate::author::note(ChangeWay::Backup);
+        // The history and the audit say of which file.
+        let request = Some(format!("sha256:{}", summary.sha256));
+        let note = ChangeNote { request, ..crate::author::note(ChangeWay::Backup) };
         let reader = reader(&arguments.file)?;
         backup::restore(&*store, reader, is_wanted, arguments.replace, &note).await.map_err(refused)
     })?;

@@ -1,13 +1,16 @@
 //! `trunkline tenant`: transfers between a tenant's file and the stored configuration, and its single objects.
 
 mod api_key;
+mod create;
 mod edit;
+mod end;
 mod import_from;
 mod look;
 mod people;
 mod plan;
 mod sign_ins;
 mod snapshot;
+mod tenants;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,12 +24,16 @@ use runtime::data_dir;
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
 use tenant::file::{Companions, Examined, Exported, Fault, Faults};
+use tenant::import::ImportError;
 use tenant::objects::ChangeRefusal;
 
 use super::{InstallationOptions, executor};
 
 #[derive(Subcommand)]
 pub enum Arguments {
+    /// Makes a tenant: the least that one has, with a first administrator, or from a file
+    #[command(after_help = create::EXAMPLES)]
+    Create(create::CreateArguments),
     /// Replaces the stored tenant by a file; objects that the file does not name are deleted
     #[command(
         after_help = "Examples:\n  trunkline tenant import acme.yaml\n  trunkline tenant import acme.yaml --instance 2"
@@ -56,7 +63,7 @@ pub enum Arguments {
     /// Shows what an import of a file changes, and imports it
     #[command(after_help = "Examples:\n  trunkline tenant apply acme.yaml\n  trunkline tenant apply acme.yaml --json")]
     Apply(plan::Arguments),
-    /// Lists objects, a line each
+    /// Lists the tenants, or the objects of one, a line each
     #[command(after_help = look::LIST_EXAMPLES)]
     List(look::ListArguments),
     /// One object as JSON, without its secrets
@@ -80,9 +87,8 @@ pub enum Arguments {
     /// Puts an object back as it was at a revision; its secrets stay those of today
     #[command(after_help = "Examples:\n  trunkline tenant restore acme person ann 7")]
     Restore(edit::RestoreArguments),
-    /// Deletes an object that nothing refers to
-    #[command(after_help = "Examples:\n  trunkline tenant delete acme skill French\n  \
-                            trunkline tenant delete acme person ann --expect 7")]
+    /// Deletes an object that nothing refers to, or a whole tenant
+    #[command(after_help = edit::DELETE_EXAMPLES)]
     Delete(edit::DeleteArguments),
     /// The whole tenant as it is now, kept under a name; and back again
     #[command(subcommand, after_help = snapshot::EXAMPLES)]
@@ -159,6 +165,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
             let imported = import(options, &read(options, file)?, ChangeWay::Import)?;
             say_line!("{imported}");
         }
+        Arguments::Create(arguments) => create::create(options, arguments)?,
         Arguments::Export { tenant, folder } => export(options, tenant, folder)?,
         Arguments::Plan(arguments) => return plan::plan(options, arguments),
         Arguments::Apply(arguments) => return plan::apply(options, arguments),
@@ -186,19 +193,28 @@ fn import(options: &InstallationOptions, objects: &TenantObjects, way: ChangeWay
         let imported = tenant::import::import(&*store, objects, &note).await?;
         anyhow::Ok((imported, tenant::import::shared_sources(&*store, objects).await))
     })?;
+    warn_of_shared(shared);
+    warn_without_installation(had_none, &data_dir);
+    let (tenant, revision) = (imported.tenant.as_str(), imported.revision.0);
+    Ok(json!({ "tenant": tenant, "revision": revision, "put": imported.put, "deleted": imported.deleted }))
+}
+
+/// Tells what trunks share with those of other tenants.
+fn warn_of_shared(shared: Result<Vec<String>, ImportError>) {
     match shared {
         Ok(shared) => shared.iter().for_each(|line| eprintln!("warning: {line}")),
         // The import is done; what other tenants have is no part of it.
         Err(error) => eprintln!("warning: the trunks of other tenants cannot be compared: {error}"),
     }
-    if had_none && data_dir.exists() && !data_dir::has_installation(&data_dir) {
+}
+
+fn warn_without_installation(had_none: bool, data_dir: &Path) {
+    if had_none && data_dir.exists() && !data_dir::has_installation(data_dir) {
         eprintln!(
             "warning: no installation has begun in {}: the tenant waits there for one; say --data-dir or --instance if you meant another",
             data_dir.display()
         );
     }
-    let (tenant, revision) = (imported.tenant.as_str(), imported.revision.0);
-    Ok(json!({ "tenant": tenant, "revision": revision, "put": imported.put, "deleted": imported.deleted }))
 }
 
 fn export(options: &InstallationOptions, tenant: &str, folder: &Path) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use infra::{
 };
 use model::{TenantId, Timestamp};
 
-use super::{Dialect, Row, Statement, Tables, Turn, find, number, query, sign_in_audit, tenant_id};
+use super::{Dialect, Row, Statement, Tables, Turn, find, life, number, query, sign_in_audit, tenant_id};
 
 /// Statements name their columns, here too. From where a key was used last is in what is noted of it, and is found by an index.
 macro_rules! columns {
@@ -30,6 +30,7 @@ impl<D: Dialect> ApiKeys for Tables<D> {
         async move {
             // Writers of the tenant take turns: none of them keeps one more than there may be.
             let mut turn = self.0.writes(tenant).await?;
+            life::expect_gone(&mut *turn, tenant).await?;
             if let Some(made) = made_before(&mut *turn, tenant, key).await? {
                 return Ok(Some(made));
             }
@@ -49,7 +50,8 @@ impl<D: Dialect> ApiKeys for Tables<D> {
 
     fn api_keys<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<ApiKey>> {
         async move {
-            let asked = query(columns!("tenant = ? ORDER BY made_ms DESC, id")).bind(tenant.as_str());
+            let asked =
+                query(columns!("tenant = ? AND tenant_ended IS NULL ORDER BY made_ms DESC, id")).bind(tenant.as_str());
             self.0.reads().await?.rows(asked).await?.iter().map(key_of).collect()
         }
         .boxed()
@@ -92,8 +94,8 @@ impl<D: Dialect> ApiKeys for Tables<D> {
                 turn.commit().await?;
                 return Ok(true);
             }
-            let there = query("SELECT id FROM api_keys WHERE tenant = ? AND id = ?").bind(tenant.as_str()).bind(id);
-            Ok(!turn.rows(there).await?.is_empty())
+            let there = query("SELECT id FROM api_keys WHERE tenant = ? AND id = ? AND tenant_ended IS NULL");
+            Ok(!turn.rows(there.bind(tenant.as_str()).bind(id)).await?.is_empty())
         }
         .boxed()
     }
@@ -155,6 +157,22 @@ pub(super) async fn revoke_of_clients(
     Ok(())
 }
 
+/// Revokes all keys of a tenant in the turn that ends it: a later one of its id has none of them.
+pub(super) async fn revoke_all(turn: &mut dyn Turn, tenant: &TenantId, note: &ChangeNote) -> Result<()> {
+    let sql = "SELECT id FROM api_keys WHERE tenant = ? AND revoked_ms IS NULL";
+    for row in turn.rows(query(sql).bind(tenant.as_str())).await? {
+        revoke(turn, tenant, &row.text("id")?, note).await?;
+    }
+    leave_behind(turn, tenant).await
+}
+
+/// The keys that there are of a tenant's id are those of one that has ended. Those that nobody has revoked were never good.
+pub(super) async fn leave_behind(turn: &mut dyn Turn, tenant: &TenantId) -> Result<()> {
+    let sql = "UPDATE api_keys SET tenant_ended = 1, revoked_ms = coalesce(revoked_ms, made_ms)
+         WHERE tenant = ? AND tenant_ended IS NULL";
+    turn.run(query(sql).bind(tenant.as_str())).await.map(drop)
+}
+
 /// Revokes a key that is not, and notes it.
 async fn revoke(turn: &mut dyn Turn, tenant: &TenantId, id: &str, by: &ChangeNote) -> Result<bool> {
     let sql = "UPDATE api_keys SET revoked_ms = ? WHERE tenant = ? AND id = ? AND revoked_ms IS NULL";
@@ -170,7 +188,10 @@ async fn revoke(turn: &mut dyn Turn, tenant: &TenantId, id: &str, by: &ChangeNot
 /// What the same request of the same maker has made before.
 async fn made_before(turn: &mut dyn Turn, tenant: &TenantId, key: &NewApiKey) -> Result<Option<ApiKey>> {
     let Some(request) = &key.request else { return Ok(None) };
-    let asked = query(columns!("tenant = ? AND made_by = ? AND request = ? AND made_ms >= ? ORDER BY made_ms DESC"))
+    let sql = columns!(
+        "tenant = ? AND tenant_ended IS NULL AND made_by = ? AND request = ? AND made_ms >= ? ORDER BY made_ms DESC"
+    );
+    let asked = query(sql)
         .bind(tenant.as_str())
         .bind(&key.key.made_by)
         .bind(request)

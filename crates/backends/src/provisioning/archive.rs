@@ -2,12 +2,15 @@
 
 use std::collections::HashSet;
 
-use contracts::provisioning::{Object, ObjectAnnex, ObjectKey};
-use infra::{ArchiveBegin, ArchivedPart, ObjectChange, PartGiver, PartTaker, Result, Revision, StoreError};
+use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind};
+use infra::{
+    ArchiveBegin, ArchivedPart, ChangeNote, HistoryEntry, HistoryPoint, ObjectChange, PartGiver, PartTaker, Result,
+    Revision, StoreError,
+};
 use model::TenantId;
 
 use super::gathered::GatheredRows;
-use super::{Turn, audit_outbox, history, number, read, revisions, snapshots, write as objects};
+use super::{Turn, audit_outbox, history, life, number, read, revisions, snapshots, write as objects};
 
 /// Entries of the history that are read at once.
 const AT_ONCE: u32 = 500;
@@ -32,7 +35,8 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, take: &mut PartTa
     for (key, revision) in gone {
         take(ArchivedPart::Gone(key, revision))?;
     }
-    let mut last = Some(0);
+    let begin = life::log_begin(db, tenant).await?.unwrap_or_default();
+    let mut last = Some(u64::try_from(begin).unwrap_or_default());
     while let Some(after) = last {
         let (entries, end) = history::after(db, tenant, after, AT_ONCE).await?;
         for entry in entries {
@@ -48,25 +52,32 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, take: &mut PartTa
     Ok(true)
 }
 
-/// Makes a tenant of the parts. It must not exist.
-pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartGiver<'_>) -> Result<Revision> {
+/// Makes a tenant of the parts, and notes that. It must not exist.
+pub(super) async fn write(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    give: &mut PartGiver<'_>,
+    note: &ChangeNote,
+) -> Result<HistoryPoint> {
     if let Some(present) = revisions::of_tenant(db, tenant).await? {
         let key = format!("configuration of {tenant}");
         return Err(StoreError::Conflict { key, expected: 0, actual: present.0 });
     }
+    life::expect_gone(db, tenant).await?;
     let wrong = |what: &str| StoreError::Invalid(format!("the archive of tenant {tenant}: {what}"));
     let Some(ArchivedPart::Begin(begin)) = give()? else { return Err(wrong("it does not begin with a revision")) };
     let ArchiveBegin { revision, pruned } = begin;
+    let behind = audit_outbox::last_change(db).await?;
     let mut rows = GatheredRows::of(db);
     let mut held = HeldObjects::default();
-    let mut is_written = false;
+    let mut own: Option<String> = None;
     while let Some(part) = give()? {
         match part {
-            ArchivedPart::Object(object, of_object) if !is_written => {
+            ArchivedPart::Object(object, of_object) if own.is_none() => {
                 held.objects.push((object, of_object));
                 continue;
             }
-            ArchivedPart::Annex(key, annex) if !is_written => {
+            ArchivedPart::Annex(key, annex) if own.is_none() => {
                 held.annexes.push((key, annex));
                 continue;
             }
@@ -76,9 +87,8 @@ pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartG
             ArchivedPart::Begin(_) => return Err(wrong("it begins twice")),
             _ => {}
         }
-        if !is_written {
-            write_objects(&mut rows, tenant, revision, std::mem::take(&mut held)).await?;
-            is_written = true;
+        if own.is_none() {
+            own = Some(write_objects(&mut rows, tenant, revision, std::mem::take(&mut held)).await?);
         }
         match part {
             ArchivedPart::Gone(key, revision) => objects::note(&mut rows, tenant, key, number(revision.0)).await?,
@@ -87,15 +97,19 @@ pub(super) async fn write(db: &mut dyn Turn, tenant: &TenantId, give: &mut PartG
             ArchivedPart::Begin(_) | ArchivedPart::Object(..) | ArchivedPart::Annex(..) => {}
         }
     }
-    if !is_written {
-        write_objects(&mut rows, tenant, revision, held).await?;
-    }
+    let own = match own {
+        Some(own) => own,
+        None => write_objects(&mut rows, tenant, revision, held).await?,
+    };
     rows.flush().await?;
-    audit_outbox::pass_over_history(db, tenant).await?;
+    audit_outbox::pass_over_changes(db, tenant, behind).await?;
+    let key = ObjectKey { kind: ObjectKind::Tenant, id: String::new() };
+    let (before, after) = (Some(own.clone()), Some(own));
+    let entry = HistoryEntry { number: 0, revision, note: note.clone(), key, before, after, secrets_changed: false };
+    history::put(db, tenant, entry).await?;
     history::pruned_to(db, tenant, number(pruned.0)).await?;
     // Its history goes on from here, whatever came after this revision in the one that was archived.
-    revisions::stamp(db, tenant, revision).await?;
-    Ok(revision)
+    revisions::stamp(db, tenant, revision).await
 }
 
 /// Objects, and what they have besides the fields of their kinds.
@@ -105,14 +119,18 @@ struct HeldObjects {
     annexes: Vec<(ObjectKey, ObjectAnnex)>,
 }
 
-/// The objects at once, since the tables check references between them; then the revision of each.
-async fn write_objects(db: &mut dyn Turn, tenant: &TenantId, revision: Revision, held: HeldObjects) -> Result<()> {
+/// The objects at once, since the tables check references between them; then the revision of each. The tenant itself, as the history shows
+/// it.
+async fn write_objects(db: &mut dyn Turn, tenant: &TenantId, revision: Revision, held: HeldObjects) -> Result<String> {
     let HeldObjects { objects: held, annexes } = held;
-    if !matches!(held.first(), Some((Object::Tenant(_), _))) {
+    let Some((own @ Object::Tenant(_), _)) = held.first() else {
         return Err(StoreError::Invalid(format!(
             "the archive of tenant {tenant} does not begin with the tenant itself"
         )));
-    }
+    };
+    let own_key = own.key();
+    let annex = annexes.iter().find(|(key, _)| *key == own_key).map(|(_, annex)| annex);
+    let own = history::shown(own, annex);
     let revisions: Vec<_> = held.iter().map(|(object, revision)| (object.key(), *revision)).collect();
     let is_held: HashSet<&ObjectKey> = revisions.iter().map(|(key, _)| key).collect();
     if let Some((key, _)) = annexes.iter().find(|(key, _)| !is_held.contains(key)) {
@@ -124,9 +142,11 @@ async fn write_objects(db: &mut dyn Turn, tenant: &TenantId, revision: Revision,
     let annexes = annexes.into_iter().map(|(key, annex)| ObjectChange::Annex(key, annex));
     let puts = held.into_iter().map(|(object, _)| ObjectChange::Put(object)).chain(annexes).collect();
     objects::changes(db, tenant, revision, puts, &|_| true).await?;
+    life::begin(db, tenant).await?;
     let mut rows = GatheredRows::of(db);
     for (key, of_object) in revisions.into_iter().filter(|(_, of_object)| *of_object != revision) {
         objects::note(&mut rows, tenant, key, number(of_object.0)).await?;
     }
-    rows.flush().await
+    rows.flush().await?;
+    Ok(own)
 }

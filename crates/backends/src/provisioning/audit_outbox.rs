@@ -1,5 +1,7 @@
 //! What of the audit is not in the reporting log yet: triggers of the tables note it with each row.
 
+use std::borrow::Cow;
+
 use futures::FutureExt as _;
 use infra::{
     AUDIT_DOCUMENT_MAX, Answer, AuditEntry, AuditOutbox, Audited, AuditedChange, AuditedDocument, AuditedSignIn,
@@ -7,18 +9,32 @@ use infra::{
 };
 use model::{TenantId, Timestamp};
 
-use super::{Dialect, Row, Tables, Turn, number, query};
+use super::{Dialect, Field, Row, Statement, Tables, Turn, number, query};
+
+/// Changes that are read at once: with documents of the largest size they have some 20 MB.
+const PAGE: u32 = 50;
+/// A batch ends with the page that has brought it to so many bytes.
+const BATCH_BYTES: usize = 1 << 20;
+/// Rows that one statement names when they are sent.
+const SENT_AT_ONCE: usize = 500;
+/// Rows that are passed over at once: no statement may take seconds.
+const PASSED_AT_ONCE: u32 = 20_000;
 
 impl<D: Dialect> AuditOutbox for Tables<D> {
     fn waiting(&self, at_most: u32) -> Answer<'_, Vec<AuditEntry>> {
         async move { read(&mut *self.0.reads().await?, at_most).await }.boxed()
     }
 
+    fn waits_since(&self) -> Answer<'_, Option<Timestamp>> {
+        async move { oldest(&mut *self.0.reads().await?).await }.boxed()
+    }
+
     fn sent<'a>(&'a self, places: &'a [u64]) -> Answer<'a, ()> {
         async move {
             let mut turn = self.0.appends().await?;
-            for place in places {
-                turn.run(query("DELETE FROM audit_outbox WHERE number = ?").bind(number(*place))).await?;
+            for places in places.chunks(SENT_AT_ONCE) {
+                turn.run(of_places("UPDATE audit_outbox SET sent = 1 WHERE number IN ", places)).await?;
+                turn.run(of_places("DELETE FROM audit_outbox WHERE number IN ", places)).await?;
             }
             turn.commit().await
         }
@@ -26,42 +42,93 @@ impl<D: Dialect> AuditOutbox for Tables<D> {
     }
 }
 
-/// Takes the history of a tenant that has just come back out: what a backup has is nothing that happens now.
-pub(super) async fn pass_over_history(db: &mut dyn Turn, tenant: &TenantId) -> Result<()> {
-    let passed = query("DELETE FROM audit_outbox WHERE tenant = ? AND what = 'change'").bind(tenant.as_str());
-    db.run(passed).await.map(drop)
+/// The statement with the places at its end.
+fn of_places(sql: &str, places: &[u64]) -> Statement {
+    let placeholders = vec!["?"; places.len()].join(", ");
+    let fields = places.iter().map(|place| Field::from(number(*place))).collect();
+    Statement { sql: Cow::Owned(format!("{sql}({placeholders})")), fields }
 }
 
-/// A batch by its places, not by its tenants: whoever was first is first.
+/// The number of the last change that any tenant has; 0 if there is none.
+pub(super) async fn last_change(db: &mut dyn Turn) -> Result<i64> {
+    let rows = db.rows(query("SELECT coalesce(max(number), 0) AS last FROM change_log")).await?;
+    rows.first().map_or(Ok(0), |row| row.get("last"))
+}
+
+/// Takes the changes behind a number out, of a tenant that has just come back: what a backup has is nothing that happens now.
+pub(super) async fn pass_over_changes(db: &mut dyn Turn, tenant: &TenantId, behind: i64) -> Result<()> {
+    const NEXT: &str = "SELECT max(record) AS last FROM
+         (SELECT record FROM audit_outbox WHERE what = 'change' AND record > ? ORDER BY record LIMIT ?) AS next";
+    const MARK: &str =
+        "UPDATE audit_outbox SET sent = 1 WHERE what = 'change' AND record > ? AND record <= ? AND tenant = ?";
+    const REMOVE: &str = "DELETE FROM audit_outbox WHERE what = 'change' AND record > ? AND record <= ? AND tenant = ?";
+    let mut behind = behind;
+    loop {
+        let rows = db.rows(query(NEXT).bind(behind).bind(i64::from(PASSED_AT_ONCE))).await?;
+        let Some(last) = rows.first().map(|row| row.get::<Option<i64>>("last")).transpose()?.flatten() else {
+            return Ok(());
+        };
+        for sql in [MARK, REMOVE] {
+            db.run(query(sql).bind(behind).bind(last).bind(tenant.as_str())).await?;
+        }
+        behind = last;
+    }
+}
+
+/// A batch. Half of it is for what has happened at signing in, so that this does not wait for the import of a large tenant. What a later
+/// release may note besides is left for it.
 async fn read(db: &mut dyn Turn, at_most: u32) -> Result<Vec<AuditEntry>> {
-    let sql = "SELECT number FROM audit_outbox ORDER BY number LIMIT ?";
-    let places = db.rows(query(sql).bind(i64::from(at_most))).await?;
-    let Some(last) = places.last() else { return Ok(Vec::new()) };
-    let last: i64 = last.get("number")?;
+    let of_sign_ins = query(SIGN_INS).bind(i64::from(at_most.div_ceil(2)));
+    let mut entries = db.rows(of_sign_ins).await?.iter().map(sign_in).collect::<Result<Vec<_>>>()?;
     let longest = i64::try_from(AUDIT_DOCUMENT_MAX).unwrap_or(i64::MAX);
-    let changes = query(CHANGES).bind(longest).bind(longest).bind(last);
-    let mut entries = db.rows(changes).await?.iter().map(change).collect::<Result<Vec<_>>>()?;
-    for row in &db.rows(query(SIGN_INS).bind(last)).await? {
-        entries.push(sign_in(row)?);
+    let (mut behind, mut bytes) = (0_i64, 0);
+    loop {
+        let room = at_most.saturating_sub(u32::try_from(entries.len()).unwrap_or(u32::MAX)).min(PAGE);
+        let changes = query(CHANGES).bind(longest).bind(longest).bind(behind).bind(i64::from(room));
+        let rows = db.rows(changes).await?;
+        for row in &rows {
+            entries.push(change(row)?);
+            bytes += row.size();
+        }
+        match rows.last() {
+            Some(last) if bytes < BATCH_BYTES => behind = last.get("number")?,
+            _ => break,
+        }
     }
     entries.sort_by_key(|entry| entry.place);
     Ok(entries)
 }
 
-/// A document that is too long is not read at all.
-const CHANGES: &str = "SELECT audit_outbox.number AS place, audit_outbox.tenant AS tenant, change_log.number AS number,
-         revision, changed_ms AS at_ms, changed_by, way, client, session, source, request, kind, id, secrets,
+/// When the first of those that wait has happened, of each kind the one that was noted first.
+async fn oldest(db: &mut dyn Turn) -> Result<Option<Timestamp>> {
+    let sql = "SELECT changed_ms AS at_ms FROM change_log
+             WHERE number = (SELECT min(record) FROM audit_outbox WHERE what = 'change')
+         UNION ALL SELECT at_ms FROM sign_in_audit
+             WHERE number = (SELECT min(record) FROM audit_outbox WHERE what = 'sign_in')";
+    let rows = db.rows(query(sql)).await?;
+    let times = rows.iter().map(|row| unsigned(row, "at_ms")).collect::<Result<Vec<_>>>()?;
+    Ok(times.into_iter().min().map(Timestamp::from_millis))
+}
+
+/// A page of the changes that wait, by their numbers: whoever was first is first. A document that is too long is not read at all. The page
+/// is taken before the log is looked into: what the database believes of the size of either table leads to no other plan.
+const CHANGES: &str =
+    "SELECT place, waiting.tenant AS tenant, number, revision, changed_ms AS at_ms, changed_by, way, client, session,
+         source, request, kind, id, secrets,
          CASE WHEN length(document_before) > ? THEN NULL ELSE document_before END AS document_before,
          CASE WHEN length(document_after) > ? THEN NULL ELSE document_after END AS document_after,
          CAST(CASE WHEN document_before IS NULL THEN 0 ELSE 1 END AS BIGINT) AS has_before,
          CAST(CASE WHEN document_after IS NULL THEN 0 ELSE 1 END AS BIGINT) AS has_after
-     FROM audit_outbox JOIN change_log ON change_log.number = audit_outbox.record
-     WHERE what = 'change' AND audit_outbox.number <= ? ORDER BY audit_outbox.number";
+     FROM (SELECT number AS place, tenant, record FROM audit_outbox
+             WHERE what = 'change' AND record > ? ORDER BY record LIMIT ?) AS waiting
+         JOIN change_log ON change_log.number = waiting.record
+     ORDER BY number";
 
-const SIGN_INS: &str = "SELECT audit_outbox.number AS place, audit_outbox.tenant AS tenant,
-         sign_in_audit.number AS number, at_ms, event, way, subject, done_by, client, session, source, user_agent, times
-     FROM audit_outbox JOIN sign_in_audit ON sign_in_audit.number = audit_outbox.record
-     WHERE what = 'sign_in' AND audit_outbox.number <= ? ORDER BY audit_outbox.number";
+const SIGN_INS: &str = "SELECT place, waiting.tenant AS tenant, number, at_ms, event, way, subject, done_by, client, session, source,
+         user_agent, times
+     FROM (SELECT number AS place, tenant, record FROM audit_outbox WHERE what = 'sign_in' ORDER BY record LIMIT ?) AS waiting
+         JOIN sign_in_audit ON sign_in_audit.number = waiting.record
+     ORDER BY number";
 
 fn change(row: &Row) -> Result<AuditEntry> {
     let what = Audited::Change(AuditedChange {
@@ -148,6 +215,7 @@ mod tests {
             "UPDATE change_log SET changed_by = 'nobody'",
             "UPDATE sign_in_audit SET subject = NULL",
             "DELETE FROM sign_in_audit",
+            "DELETE FROM audit_outbox",
         ] {
             assert!(ran(&store, refused).await.is_err(), "{refused}");
         }
@@ -180,5 +248,55 @@ mod tests {
         };
         assert!(matches!(documents(first), (AuditedDocument::None, AuditedDocument::Json(_))), "{first:?}");
         assert_eq!(documents(second), (AuditedDocument::None, AuditedDocument::TooLong));
+    }
+
+    /// That many skills of a tenant, each noted with a document of so many characters, one millisecond after the other.
+    async fn noted(store: &SqliteProvisioning, count: u32, characters: u32) {
+        let sql = "INSERT INTO change_log (tenant, revision, changed_ms, changed_by, way, kind, id, document_after, secrets)
+             WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < ?)
+             SELECT 'acme', 1, 5000 + n, 'somebody', 'import', 'skill', n, replace(hex(zeroblob(?)), '00', 'x'), 0 FROM counted";
+        let mut turn = store.0.appends().await.unwrap();
+        turn.run(query(sql).bind(count).bind(characters)).await.unwrap();
+        turn.commit().await.unwrap();
+    }
+
+    async fn with_a_tenant(folder: &tempfile::TempDir) -> SqliteProvisioning {
+        let store = SqliteProvisioning::open(&folder.path().join("configuration.sqlite")).await.unwrap();
+        let own = ObjectChange::Put(contracts::provisioning::Object::Tenant(Box::new(objects("acme").tenant)));
+        store.update(&TenantId::parse("acme").unwrap(), Revision(0), vec![own], note()).await.unwrap();
+        let places: Vec<u64> = store.waiting(10).await.unwrap().iter().map(|entry| entry.place).collect();
+        store.sent(&places).await.unwrap();
+        store
+    }
+
+    #[tokio::test]
+    async fn what_happens_at_signing_in_does_not_wait_for_an_import_nor_anything_for_what_is_not_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = with_a_tenant(&folder).await;
+        assert_eq!(store.waits_since().await.unwrap(), None);
+        ran(&store, "INSERT INTO audit_outbox (tenant, what, record) VALUES ('acme', 'telepathy', 1)").await.unwrap();
+        assert_eq!((store.waiting(10).await.unwrap(), store.waits_since().await.unwrap()), (Vec::new(), None));
+        noted(&store, 600, 10).await;
+        let sign_ins = "INSERT INTO sign_in_audit (tenant, at_ms, event, source, user_agent, times)
+             VALUES ('bolt', 4000, 'refused', '', '', 1), ('bolt', 4001, 'refused', '', '', 1)";
+        ran(&store, sign_ins).await.unwrap();
+        assert_eq!(store.waits_since().await.unwrap(), Some(Timestamp::from_millis(4_000)));
+        let told: Vec<(String, u64)> =
+            store.waiting(4).await.unwrap().iter().map(|entry| (entry.tenant.clone(), entry.at.as_millis())).collect();
+        let expected = [("acme", 5_001), ("acme", 5_002), ("bolt", 4_000), ("bolt", 4_001)];
+        assert_eq!(told, expected.map(|(tenant, at)| (tenant.to_owned(), at)));
+        let all = store.waiting(500).await.unwrap();
+        assert_eq!(all.len(), 500);
+        store.sent(&all.iter().map(|entry| entry.place).collect::<Vec<_>>()).await.unwrap();
+        assert_eq!(store.waits_since().await.unwrap(), Some(Timestamp::from_millis(5_499)));
+        assert_eq!(store.waiting(500).await.unwrap().len(), 102);
+    }
+
+    #[tokio::test]
+    async fn a_batch_of_long_documents_has_fewer_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = with_a_tenant(&folder).await;
+        noted(&store, 120, 30_000).await;
+        assert_eq!(store.waiting(500).await.unwrap().len(), 50);
     }
 }

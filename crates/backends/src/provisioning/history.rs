@@ -7,7 +7,7 @@ use infra::{ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, HistoryPage, Obje
 use model::{TenantId, Timestamp};
 
 use super::gathered::GatheredRows;
-use super::{FOUND_EACH_MAX, Row, Statement, Turn, annexes, find, key_of, number, query, read, revision_of};
+use super::{FOUND_EACH_MAX, Row, Statement, Turn, annexes, find, key_of, life, number, query, read, revision_of};
 
 /// What happens to one object.
 pub(super) struct ChangedObject {
@@ -88,15 +88,17 @@ fn one(key: ObjectKey, before: Option<StoredSide<'_>>, after: Option<StoredSide<
         let secrets = side.map(|side| side.object.secrets()).unwrap_or_default();
         secrets.into_iter().map(|(field, secret)| (field, secret.clone())).collect::<Vec<_>>()
     };
-    let shown = |side: StoredSide<'_>| {
-        String::from_utf8(side.object.clone().without_secrets().to_json_with(side.annex)).unwrap_or_default()
-    };
     ChangedObject {
         key,
         secrets_changed: secrets(before) != secrets(after),
-        before: before.map(shown),
-        after: after.map(shown),
+        before: before.map(|side| shown(side.object, side.annex)),
+        after: after.map(|side| shown(side.object, side.annex)),
     }
+}
+
+/// As the history shows it.
+pub(super) fn shown(object: &Object, annex: Option<&ObjectAnnex>) -> String {
+    String::from_utf8(object.clone().without_secrets().to_json_with(annex)).unwrap_or_default()
 }
 
 /// The objects that the changes are about. Of a few objects those alone are read: other writers wait meanwhile. Of more the whole tenant
@@ -179,14 +181,16 @@ macro_rules! entries {
     };
 }
 
-/// A page, the latest entry first. Entries of kinds that a later release has are passed over: it is full all the same.
+/// A page, the latest entry first. Entries of kinds that a later release has are passed over: it is full all the same. Of a tenant that is
+/// not there, what is kept of those with its id.
 pub(super) async fn page(db: &mut dyn Turn, tenant: &TenantId, page: &HistoryPage) -> Result<Vec<HistoryEntry>> {
+    let begin = life::log_begin(db, tenant).await?.unwrap_or_default();
     let mut below = page.below.map_or(i64::MAX, number);
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let mut entries = Vec::new();
     loop {
         let wanted = limit - entries.len();
-        let asked = below_number(tenant, page).bind(below).bind(i64::try_from(wanted).unwrap_or(i64::MAX));
+        let asked = below_number(tenant, page).bind(begin).bind(below).bind(i64::try_from(wanted).unwrap_or(i64::MAX));
         let rows = db.rows(asked).await?;
         for row in &rows {
             entries.extend(entry(row)?);
@@ -198,23 +202,23 @@ pub(super) async fn page(db: &mut dyn Turn, tenant: &TenantId, page: &HistoryPag
     }
 }
 
-/// The statement of a page, but for the number below which it is and the most entries.
+/// The statement of a page, but for the numbers between which it is and the most entries.
 fn below_number(tenant: &TenantId, page: &HistoryPage) -> Statement {
     // Each is answered from an index in its order: a page costs what it has, however long the log is. Only an id without a kind is looked
     // for among the tenant's entries.
     match (page.kind, &page.id) {
         (Some(kind), Some(id)) => {
-            let sql = entries!("kind = ? AND id = ? AND number < ? ORDER BY number DESC LIMIT ?");
+            let sql = entries!("kind = ? AND id = ? AND number > ? AND number < ? ORDER BY number DESC LIMIT ?");
             query(sql).bind(tenant.as_str()).bind(kind.as_str()).bind(id)
         }
         (Some(kind), None) => {
-            let sql = entries!("kind = ? AND number < ? ORDER BY number DESC LIMIT ?");
+            let sql = entries!("kind = ? AND number > ? AND number < ? ORDER BY number DESC LIMIT ?");
             query(sql).bind(tenant.as_str()).bind(kind.as_str())
         }
-        (None, Some(id)) => {
-            query(entries!("id = ? AND number < ? ORDER BY number DESC LIMIT ?")).bind(tenant.as_str()).bind(id)
-        }
-        (None, None) => query(entries!("number < ? ORDER BY number DESC LIMIT ?")).bind(tenant.as_str()),
+        (None, Some(id)) => query(entries!("id = ? AND number > ? AND number < ? ORDER BY number DESC LIMIT ?"))
+            .bind(tenant.as_str())
+            .bind(id),
+        (None, None) => query(entries!("number > ? AND number < ? ORDER BY number DESC LIMIT ?")).bind(tenant.as_str()),
     }
 }
 
@@ -241,11 +245,13 @@ pub(super) async fn entry_at(
     key: &ObjectKey,
     at: Revision,
 ) -> Result<Option<HistoryEntry>> {
-    let up_to = entries!("kind = ? AND id = ? AND revision <= ? ORDER BY revision DESC, number DESC LIMIT 1");
-    let after = entries!("kind = ? AND id = ? AND revision > ? ORDER BY revision, number LIMIT 1");
+    let Some(begin) = life::log_begin(db, tenant).await? else { return Ok(None) };
+    let up_to =
+        entries!("kind = ? AND id = ? AND revision <= ? AND number > ? ORDER BY revision DESC, number DESC LIMIT 1");
+    let after = entries!("kind = ? AND id = ? AND revision > ? AND number > ? ORDER BY revision, number LIMIT 1");
     for sql in [up_to, after] {
         let asked = query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(&key.id).bind(number(at.0));
-        if let Some(row) = db.rows(asked).await?.first() {
+        if let Some(row) = db.rows(asked.bind(begin)).await?.first() {
             return entry(row);
         }
     }
@@ -272,12 +278,15 @@ pub(super) async fn old(
     Ok(last)
 }
 
-/// Removes them, and notes up to which revision the history has lost entries.
+/// Removes them, and notes up to which revision the history has lost entries. Those of a tenant before this one with its id go as well, and
+/// are no loss of this one.
 pub(super) async fn prune(db: &mut dyn Turn, tenant: &TenantId, before: Timestamp, at_most: u32) -> Result<u64> {
     let Some((last, revision)) = old(db, tenant, before, at_most).await? else { return Ok(0) };
     let removed = query("DELETE FROM change_log WHERE tenant = ? AND number <= ?").bind(tenant.as_str()).bind(last);
     let count = db.run(removed).await?;
-    pruned_to(db, tenant, revision).await?;
+    if life::log_begin(db, tenant).await?.is_some_and(|begin| last > begin) {
+        pruned_to(db, tenant, revision).await?;
+    }
     Ok(count)
 }
 
@@ -302,10 +311,11 @@ pub(super) async fn request(
     (by, request): (&str, &str),
     since: Timestamp,
 ) -> Result<Vec<HistoryEntry>> {
-    let sql = entries!("changed_by = ? AND request = ? AND changed_ms >= ? ORDER BY number");
+    let Some(begin) = life::log_begin(db, tenant).await? else { return Ok(Vec::new()) };
+    let sql = entries!("changed_by = ? AND request = ? AND changed_ms >= ? AND number > ? ORDER BY number");
     let asked = query(sql).bind(tenant.as_str()).bind(by).bind(request).bind(number(since.as_millis()));
     let mut entries = Vec::new();
-    for row in &db.rows(asked).await? {
+    for row in &db.rows(asked.bind(begin)).await? {
         entries.extend(entry(row)?);
     }
     Ok(entries)

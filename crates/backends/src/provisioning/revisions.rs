@@ -15,7 +15,8 @@ const STAMPS_KEPT: u64 = 1_000;
 
 /// The tenant's revision; none when it does not exist.
 pub(super) async fn of_tenant(db: &mut dyn Turn, tenant: &TenantId) -> Result<Option<Revision>> {
-    let rows = db.rows(query("SELECT revision FROM tenant WHERE id = ?").bind(tenant.as_str())).await?;
+    let rows =
+        db.rows(query("SELECT revision FROM tenant WHERE id = ? AND ended_ms IS NULL").bind(tenant.as_str())).await?;
     rows.first().map(|row| Ok(revision_of(row.get("revision")?))).transpose()
 }
 
@@ -32,13 +33,13 @@ macro_rules! points {
 
 /// The points of all tenants, in the order of their ids.
 pub(super) async fn points(db: &mut dyn Turn) -> Result<Vec<(TenantId, HistoryPoint)>> {
-    let rows = db.rows(query(points!("ORDER BY tenant.id"))).await?;
+    let rows = db.rows(query(points!("WHERE tenant.ended_ms IS NULL ORDER BY tenant.id"))).await?;
     rows.iter().map(|row| Ok((tenant_id(&row.text("id")?)?, point_of(row)?))).collect()
 }
 
 /// The tenant's point; none when it does not exist.
 pub(super) async fn point(db: &mut dyn Turn, tenant: &TenantId) -> Result<Option<HistoryPoint>> {
-    let rows = db.rows(query(points!("WHERE tenant.id = ?")).bind(tenant.as_str())).await?;
+    let rows = db.rows(query(points!("WHERE tenant.id = ? AND tenant.ended_ms IS NULL")).bind(tenant.as_str())).await?;
     rows.first().map(point_of).transpose()
 }
 
@@ -66,14 +67,11 @@ pub(super) async fn has_passed(
     if point.revision >= present.revision {
         return Ok(false);
     }
-    let sql = "SELECT stamp FROM revision_stamp WHERE tenant = ? AND revision = ?";
-    let rows = db.rows(query(sql).bind(tenant.as_str()).bind(number(point.revision.0))).await?;
-    let stamp = rows.first().map(stamp_of).transpose()?;
-    Ok(stamp == Some(point.stamp))
+    has(db, tenant, point).await
 }
 
-/// Gives a revision a stamp, and lets the stamp of one go that is long past.
-pub(super) async fn stamp(db: &mut dyn Turn, tenant: &TenantId, revision: Revision) -> Result<()> {
+/// Gives a revision a stamp, and lets the stamp of one go that is long past. The point that the history has come to.
+pub(super) async fn stamp(db: &mut dyn Turn, tenant: &TenantId, revision: Revision) -> Result<HistoryPoint> {
     // The standard library has its keys of hashes from the system's source of randomness, and no two of them are the same. The tables have
     // numbers of 63 bits.
     let stamp = (RandomState::new().build_hasher().finish() >> 1).max(1);
@@ -82,7 +80,15 @@ pub(super) async fn stamp(db: &mut dyn Turn, tenant: &TenantId, revision: Revisi
     db.run(query(put).bind(tenant.as_str()).bind(number(revision.0)).bind(number(stamp))).await?;
     let clear = "DELETE FROM revision_stamp WHERE tenant = ? AND revision <= ?";
     let last = revision.0.saturating_sub(STAMPS_KEPT);
-    db.run(query(clear).bind(tenant.as_str()).bind(number(last))).await.map(drop)
+    db.run(query(clear).bind(tenant.as_str()).bind(number(last))).await?;
+    Ok(HistoryPoint { revision, stamp: HistoryStamp(stamp) })
+}
+
+/// Whether the tenant's history has that point: no other one has its stamp.
+pub(super) async fn has(db: &mut dyn Turn, tenant: &TenantId, point: HistoryPoint) -> Result<bool> {
+    let sql = "SELECT stamp FROM revision_stamp WHERE tenant = ? AND revision = ?";
+    let rows = db.rows(query(sql).bind(tenant.as_str()).bind(number(point.revision.0))).await?;
+    Ok(rows.first().map(stamp_of).transpose()? == Some(point.stamp))
 }
 
 /// The changes after a revision, in the order of kinds.

@@ -119,6 +119,25 @@ pub(super) fn rules_text(rules: &SignInRules) -> Option<String> {
     (*rules != SignInRules::default()).then(|| serde_json::to_string(rules).ok()).flatten()
 }
 
+/// Stores the host names of a tenant. One that another tenant has is refused; whose it is, is not said.
+pub(super) async fn put_hosts(db: &mut dyn Turn, tenant: &str, hosts: &[String]) -> Result<()> {
+    run(db, query("DELETE FROM tenant_host WHERE tenant = ?").bind(tenant)).await?;
+    for host in hosts {
+        let of_others = query("SELECT tenant FROM tenant_host WHERE host = ?").bind(host);
+        if !db.rows(of_others).await?.is_empty() {
+            return Err(StoreError::Invalid(format!("sign_in.hosts: {host} is a host name of another tenant")));
+        }
+        run(db, query("INSERT INTO tenant_host (host, tenant) VALUES (?, ?)").bind(host).bind(tenant)).await?;
+    }
+    Ok(())
+}
+
+/// The host names of all tenants, each with its tenant.
+pub(super) async fn hosts(db: &mut dyn Turn) -> Result<Vec<(String, TenantId)>> {
+    let rows = db.rows(query("SELECT host, tenant FROM tenant_host ORDER BY host")).await?;
+    rows.iter().map(|row| Ok((row.text("host")?, super::tenant_id(&row.text("tenant")?)?))).collect()
+}
+
 fn unknown(what: &str, name: &str) -> StoreError {
     StoreError::Corrupt { what: what.to_owned(), reason: format!("{name} is unknown to this release") }
 }

@@ -5,7 +5,7 @@ use futures::FutureExt as _;
 use infra::{Answer, AuditPage, AuditPart, Result, SignInAudit, SignInPlace};
 use model::{TenantId, Timestamp};
 
-use super::{Dialect, Row, Statement, Tables, Turn, number, query};
+use super::{Dialect, Row, Statement, Tables, Turn, life, number, query};
 
 impl<D: Dialect> SignInAudit for Tables<D> {
     fn note<'a>(&'a self, records: &'a [(TenantId, SignInRecord)]) -> Answer<'a, ()> {
@@ -62,7 +62,7 @@ macro_rules! noted {
             "SELECT number, at_ms, event, way, subject, done_by, client, session, source, user_agent, times
              FROM sign_in_audit WHERE tenant = ? AND ",
             $filter,
-            "at_ms >= ? AND (at_ms, number) < (?, ?) ORDER BY at_ms DESC, number DESC LIMIT ?"
+            "at_ms >= ? AND (at_ms, number) < (?, ?) AND number > ? ORDER BY at_ms DESC, number DESC LIMIT ?"
         )
     };
 }
@@ -81,10 +81,13 @@ async fn read(db: &mut dyn Turn, tenant: &TenantId, page: &AuditPage) -> Result<
     let end = SignInPlace { at_ms: u64::MAX, number: u64::MAX };
     let behind = [page.behind, of_time].into_iter().flatten().min().unwrap_or(end);
     let since = page.since.unwrap_or(Timestamp::ZERO);
+    // A tenant is not told of one before it with its id.
+    let begin = life::sign_in_begin(db, tenant).await?;
     let asked = asked
         .bind(number(since.as_millis()))
         .bind(number(behind.at_ms))
         .bind(number(behind.number))
+        .bind(begin)
         .bind(i64::from(page.limit));
     let rows = db.rows(asked).await?;
     let mut part = AuditPart::default();

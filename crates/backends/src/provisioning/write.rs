@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::dialling::{put_dial_rule, put_schedule};
 use super::gathered::GatheredRows;
 use super::people::{people_put, put_person, respell};
-use super::sign_in::{later_names, privilege_names, put_client};
+use super::sign_in::{later_names, privilege_names, put_client, put_hosts};
 use super::{Statement, Turn, annexes, documents, query};
 use contracts::provisioning::{
     Dn, DnKind, DtmfForm, FeatureCode, Location, Object, ObjectKey, ObjectKind, Place, Secret, Tenant, Trunk,
@@ -220,7 +220,7 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
         let sql = "INSERT INTO tenant_codec (tenant, place, codec) VALUES (?, ?, ?)";
         run(db, query(sql).bind(&o.id).bind(place).bind(codec)).await?;
     }
-    Ok(())
+    put_hosts(db, &o.id, &o.sign_in.hosts).await
 }
 
 async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn, is_new: bool) -> Result<()> {

@@ -7,7 +7,7 @@ mod postgres;
 use std::path::PathBuf;
 
 use backends::sqlite::SqliteProvisioning;
-use infra::conformance::{api_keys, audit_outbox, passkeys, provisioning, sign_in_audit};
+use infra::conformance::{api_keys, audit_outbox, passkeys, provisioning, sign_in_audit, tenant_life};
 use infra::{ObjectChange, ProvisioningStore as _, Revision};
 use model::TenantId;
 
@@ -38,6 +38,7 @@ async fn sqlite_does_what_every_database_does() {
     audit_outbox::run(&store).await;
     api_keys::run(&store).await;
     passkeys::run(&store).await;
+    tenant_life::run(&store).await;
 }
 
 #[tokio::test]

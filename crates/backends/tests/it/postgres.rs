@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use backends::postgres::{self, PostgresProvisioning, PostgresSettings};
 use backends::redis::Unusable;
-use contracts::provisioning::{Application, Object, TenantObjects};
-use infra::conformance::{api_keys, audit_outbox, passkeys, provisioning, sign_in_audit};
+use contracts::provisioning::{Application, Object, Skill, TenantObjects};
+use infra::conformance::{api_keys, audit_outbox, passkeys, provisioning, sign_in_audit, tenant_life};
 use infra::{Client, ObjectChange, ProvisioningStore as _, Revision, StoreError};
 use model::TenantId;
 use server::Server;
@@ -84,11 +84,23 @@ async fn postgresql_does_what_every_database_does_and_psql_reads_it() {
     audit_outbox::run(&store).await;
     api_keys::run(&store).await;
     passkeys::run(&store).await;
+    tenant_life::run(&store).await;
     assert_eq!(server.psql("select name from skill where tenant = 'case' order by dbid"), "SALES\nEnglish");
     assert_eq!(server.psql("select revision from tenant where id = 'changes'"), "2");
     let shown =
         server.psql("select distinct application_name from pg_stat_activity where application_name like 'trunkline/%'");
     assert_eq!(shown, NAME, "connections carry their client's name");
+}
+
+#[tokio::test]
+async fn two_objects_that_are_one_row_are_refused_with_the_reason() {
+    let server = Server::start(14);
+    let (_, store) = brought(&server).await;
+    let skill = || ObjectChange::Put(Object::Skill(Skill { name: "Twice".to_owned() }));
+    let changes = puts("acme").into_iter().chain([skill(), skill()]).collect();
+    let refused = store.update(&tenant("acme"), Revision(0), changes, provisioning::note()).await;
+    assert!(matches!(&refused, Err(StoreError::Invalid(why)) if why.contains("one name")), "{refused:?}");
+    assert_eq!(store.load(&tenant("acme")).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -144,7 +144,7 @@ async fn queues_of_very_many_agents_come_back_whole_and_with_nothing_that_was_re
         number: 0,
     };
     let write = async |turn: QueueBatch| {
-        for part in turn.in_parts() {
+        for part in turn.in_parts(|_| None) {
             let written = stores.queues.commit(part).await.unwrap();
             assert!(matches!(written, Written::Done { .. }), "{written:?}");
         }

@@ -13,6 +13,7 @@ mod refusals;
 mod sentinel;
 mod server;
 mod sign_ins;
+mod takeovers;
 mod tls;
 
 use std::collections::BTreeSet;

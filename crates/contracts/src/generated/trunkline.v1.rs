@@ -3579,12 +3579,27 @@ pub struct ReplaceSecondFactorResponse {
     pub replaced: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct FollowTenantsRequest {}
+pub struct FollowTenantsRequest {
+    /// Whether the host names at which tenants are meant are told, too.
+    #[prost(bool, tag = "1")]
+    pub hosts: bool,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FollowTenantsResponse {
     /// All of them; comes at least every 5 s.
     #[prost(string, repeated, tag = "1")]
     pub tenants: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The host names at which these tenants are meant, where they were asked for.
+    #[prost(message, repeated, tag = "2")]
+    pub hosts: ::prost::alloc::vec::Vec<TenantHost>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TenantHost {
+    /// The name, in lower case.
+    #[prost(string, tag = "1")]
+    pub host: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub tenant: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReadObjectsRequest {

@@ -29,6 +29,9 @@ pub(super) fn bytes_of_sections(sections: &BTreeMap<String, BTreeMap<String, Str
     sections.iter().map(of_section).sum()
 }
 
+/// The most business attributes of a tenant with whose defaults calls begin.
+pub const ATTACHED_DEFAULTS_MAX: usize = 32;
+
 /// Something that a tenant tells calls and customers apart by, as a language, with the values that it may have.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BusinessAttribute {

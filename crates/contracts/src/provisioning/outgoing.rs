@@ -187,7 +187,7 @@ fn is_contact(text: &str) -> bool {
 }
 
 /// RFC 1123 section 2.1. What ends in digits alone is a mistyped address.
-fn is_host_name(text: &str) -> bool {
+pub(super) fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

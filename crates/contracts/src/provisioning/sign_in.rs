@@ -1,11 +1,13 @@
-//! How people of a tenant sign in besides by their passwords: with the company's own OpenID Provider, and with passkeys.
+//! How people of a tenant sign in besides by their passwords: with the company's own OpenID Provider, and with passkeys; what programs may
+//! do for them, and at which host names the tenant is meant.
 
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
+use super::outgoing::is_host_name;
 
 /// How people sign in.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignInRules {
     /// The company's OpenID Provider; none: people sign in by their passwords alone.
     #[serde(default)]
@@ -13,6 +15,31 @@ pub struct SignInRules {
     /// Whether a passkey signs nobody in alone: it stands behind the password or the provider, as an app's code does.
     #[serde(default)]
     pub passkeys_need_password: bool,
+    /// Whether clients may use the grants `password` and `jwt_bearer`, by which programs of the published API sign people in without the
+    /// page. False refuses both, whatever the clients list.
+    #[serde(default = "published_grants")]
+    pub published_grants: bool,
+    /// The host names at which this tenant is meant, in lower case. No other tenant of the installation has one of them.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+}
+
+const fn published_grants() -> bool {
+    true
+}
+
+impl Default for SignInRules {
+    fn default() -> Self {
+        Self { upstream: None, passkeys_need_password: false, published_grants: published_grants(), hosts: Vec::new() }
+    }
+}
+
+impl SignInRules {
+    /// Those of its hosts that are no host names, or are not in lower case.
+    pub fn wrong_hosts(&self) -> impl Iterator<Item = &str> {
+        let is_lower = |host: &str| !host.bytes().any(|byte| byte.is_ascii_uppercase());
+        self.hosts.iter().map(String::as_str).filter(move |host| !(is_host_name(host) && is_lower(host)))
+    }
 }
 
 /// An OpenID Provider that says who somebody is.
@@ -104,5 +131,21 @@ mod tests {
         assert_eq!(provider.naming_claim(), "preferred_username");
         (provider.claim, provider.scopes) = (Some("upn".to_owned()), vec!["openid".to_owned()]);
         assert_eq!((provider.naming_claim(), provider.asked_scopes().as_str()), ("upn", "openid"));
+    }
+
+    #[test]
+    fn rules_of_before_let_programs_do_what_they_did() {
+        let rules: SignInRules = serde_json::from_str(r#"{"upstream":null,"passkeys_need_password":false}"#).unwrap();
+        assert_eq!(rules, SignInRules::default());
+        assert!(rules.published_grants && rules.hosts.is_empty());
+        let rules: SignInRules = serde_json::from_str(r#"{"published_grants":false}"#).unwrap();
+        assert!(!rules.published_grants);
+    }
+
+    #[test]
+    fn a_host_is_a_name_in_lower_case() {
+        let hosts = ["acme.example", "localhost", "Acme.example", "acme.example:8443", "192.0.2.1", "*.acme.example"];
+        let rules = SignInRules { hosts: hosts.map(str::to_owned).into(), ..SignInRules::default() };
+        assert_eq!(rules.wrong_hosts().collect::<Vec<_>>(), &hosts[2..]);
     }
 }

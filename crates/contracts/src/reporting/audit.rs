@@ -6,7 +6,7 @@ const DATA: &[Attribute] = &[
     attribute(
         "Action",
         "string",
-        "of an object `created`, `changed`, `deleted`, or `restored` with a whole tenant; at signing in an event of [that table](sign-in-audit.md#what-a-record-has), as `signed_in`, `refused`, `locked_out`",
+        "of an object `created`, `changed`, `deleted`, or `restored` with a whole tenant (of one that was not there: the tenant itself, once); at signing in an event of [that table](sign-in-audit.md#what-a-record-has), as `signed_in`, `refused`, `locked_out`",
     ),
     attribute(
         "Actor",
@@ -45,7 +45,11 @@ const DATA: &[Attribute] = &[
         "whether a document is left out because it has more than 200,000 characters, or the record more than 900,000 bytes: the [history](provisioning.md#what-is-kept-of-changes) has it",
     ),
     attribute("SecretsChanged", "boolean", "whether secrets of the object have changed, which no document shows"),
-    attribute("RequestID", "string or null", "of a change: the `request_id` of its batch"),
+    attribute(
+        "RequestID",
+        "string or null",
+        "of a change: the `request_id` of its batch; of a restore `sha256:` and the digest of [its file](backup.md#a-restore)",
+    ),
     attribute("Times", "number", "how often, within a minute; of a change 1"),
 ];
 

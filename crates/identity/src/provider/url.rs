@@ -17,6 +17,19 @@ pub fn fault(url: &str) -> Option<&'static str> {
         (None, Some(rest)) if is_this_machine(host(rest)) => rest,
         _ => return Some(SCHEME),
     };
+    fault_behind_scheme(url, rest)
+}
+
+/// Why it is no address of a page on some web server, if it is none: https or http, since it may be one of an internal network.
+pub fn page_fault(url: &str) -> Option<&'static str> {
+    if url.len() > BYTES_MAX {
+        return Some("it is too long");
+    }
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    rest.map_or(Some("it must begin with https:// or http://"), |rest| fault_behind_scheme(url, rest))
+}
+
+fn fault_behind_scheme(url: &str, rest: &str) -> Option<&'static str> {
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     if url.bytes().any(|b| !b.is_ascii_graphic() || b"\"<>\\^`{|}#".contains(&b)) {
         return Some("it has a character that no such address has");
@@ -80,6 +93,19 @@ mod tests {
             assert!(fault(bad).is_some(), "{bad}");
         }
         assert!(fault(&format!("https://id.acme.example/{}", "x".repeat(BYTES_MAX))).is_some());
+    }
+
+    #[test]
+    fn a_page_is_at_any_host_by_https_or_http() {
+        for good in ["https://ivr.example", "http://ivr.internal:8080/start.vxml?x=1", "http://10.0.0.7/"] {
+            assert_eq!(page_fault(good), None, "{good}");
+        }
+        for bad in
+            ["", "ivr.example", "ftp://ivr.example", "http:///x", "http://user@ivr.example", "http://ivr.example/#x"]
+        {
+            assert!(page_fault(bad).is_some(), "{bad}");
+        }
+        assert!(page_fault(&format!("http://ivr.example/{}", "x".repeat(BYTES_MAX))).is_some());
     }
 
     #[test]

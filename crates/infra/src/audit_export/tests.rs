@@ -12,9 +12,9 @@ use crate::{Answer, AuditOutbox, ChangeOrigin, ReportingLog, StoreError};
 
 const AT: Timestamp = Timestamp::from_millis(1_795_169_819_344);
 
-/// Rows that wait.
+/// Rows that wait, and how often they cannot be taken away.
 #[derive(Default)]
-struct WaitingRows(Mutex<Vec<AuditEntry>>);
+struct WaitingRows(Mutex<Vec<AuditEntry>>, Mutex<u32>);
 
 impl AuditOutbox for WaitingRows {
     fn waiting(&self, at_most: u32) -> Answer<'_, Vec<AuditEntry>> {
@@ -22,7 +22,17 @@ impl AuditOutbox for WaitingRows {
         Box::pin(async { Ok(first) })
     }
 
+    fn waits_since(&self) -> Answer<'_, Option<Timestamp>> {
+        let first = self.0.lock().unwrap().first().map(|entry| entry.at);
+        Box::pin(async move { Ok(first) })
+    }
+
     fn sent<'a>(&'a self, places: &'a [u64]) -> Answer<'a, ()> {
+        let mut failures = self.1.lock().unwrap();
+        if *failures > 0 {
+            *failures -= 1;
+            return Box::pin(async { Err(StoreError::Unavailable { reason: "database is locked".to_owned() }) });
+        }
         self.0.lock().unwrap().retain(|entry| !places.contains(&entry.place));
         Box::pin(async { Ok(()) })
     }
@@ -162,9 +172,10 @@ async fn a_log_that_fails_gets_every_record_and_the_first_ones_are_in_order() {
     rows.0.lock().unwrap().extend((0..count).map(|place| entry(place, Audited::Change(change()))));
     *log.failures.lock().unwrap() = 3;
     let me: Owner = "tenant-1.1".parse().unwrap();
+    let mut exporter = AuditExporter::default();
     let (mut failed, mut exported) = (0, 0);
     loop {
-        match export_audit_turn(&stores, &me).await {
+        match exporter.turn(&stores, &me).await {
             Ok(AuditExported::Here { records, more, .. }) => {
                 exported += records as u64;
                 if !more {
@@ -194,9 +205,28 @@ async fn one_node_exports_at_a_time() {
     rows.0.lock().unwrap().push(entry(1, Audited::SignIn(sign_in("refused", None, None))));
     let (me, other): (Owner, Owner) = ("tenant-1.1".parse().unwrap(), "tenant-2.1".parse().unwrap());
     assert!(stores.leases.take_job(JOB, &other, JOB_FOR).await.unwrap().is_some());
-    assert_eq!(export_audit_turn(&stores, &me).await.unwrap(), AuditExported::Elsewhere);
+    assert_eq!(AuditExporter::default().turn(&stores, &me).await.unwrap(), AuditExported::Elsewhere);
     assert_eq!((rows.0.lock().unwrap().len(), log.lines.lock().unwrap().len()), (1, 0));
-    let exported = export_audit_turn(&stores, &other).await.unwrap();
-    assert_eq!(exported, AuditExported::Here { records: 1, refused: Vec::new(), more: false });
+    let exported = AuditExporter::default().turn(&stores, &other).await.unwrap();
+    assert_eq!(exported, AuditExported::Here { records: 1, refused: Vec::new(), more: true });
     assert!(TenantId::parse(&log.lines.lock().unwrap()[0].key).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_log_has_got_is_not_appended_again_while_the_tables_cannot_be_told() {
+    let (rows, log) = (Arc::new(WaitingRows::default()), Arc::new(FailingLog::default()));
+    let stores = stores(&rows, &log);
+    rows.0.lock().unwrap().push(entry(1, Audited::Change(change())));
+    *rows.1.lock().unwrap() = 3;
+    let me: Owner = "tenant-1.1".parse().unwrap();
+    let mut exporter = AuditExporter::default();
+    assert!(matches!(exporter.turn(&stores, &me).await, Ok(AuditExported::Here { records: 1, more: true, .. })));
+    for _ in 0..2 {
+        assert!(matches!(exporter.turn(&stores, &me).await, Err(StoreError::Unavailable { .. })));
+    }
+    rows.0.lock().unwrap().push(entry(2, Audited::Change(change())));
+    assert!(matches!(exporter.turn(&stores, &me).await, Ok(AuditExported::Here { records: 1, more: true, .. })));
+    let ids: Vec<String> = log.lines.lock().unwrap().iter().map(|record| record.id.clone()).collect();
+    assert_eq!(ids, ["change:4001:1795169819344", "change:4002:1795169819344"]);
+    assert_eq!(rows.0.lock().unwrap().len(), 0);
 }

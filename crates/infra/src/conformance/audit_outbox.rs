@@ -24,7 +24,7 @@ pub async fn run<S: TenantArchive + SignInAudit + AuditOutbox>(store: &S) {
     }
     what_is_written_waits_in_order_until_it_is_sent(store).await;
     what_is_refused_does_not_wait(store).await;
-    what_a_backup_brings_back_is_nothing_new(store).await;
+    of_what_a_backup_brings_back_it_is_told_that_it_is_back_and_by_whom(store).await;
 }
 
 fn places(entries: &[AuditEntry]) -> Vec<u64> {
@@ -78,13 +78,15 @@ where
     let Audited::Change(first) = &waiting[0].what else { panic!("{:?}", waiting[0]) };
     assert_eq!((first.kind.as_str(), first.id.as_str(), &first.before), ("tenant", "", &AuditedDocument::None));
 
-    assert_eq!(store.waiting(3).await.unwrap(), waiting[..3]);
+    assert_eq!(store.waits_since().await.unwrap(), Some(AT));
+    let first = [waiting[0].clone(), waiting[1].clone(), waiting[count].clone()];
+    assert_eq!(store.waiting(3).await.unwrap(), first, "what has happened at signing in does not wait for all changes");
     // A hole stays a hole: what is sent is told by its place.
     store.sent(&[waiting[1].place, waiting[0].place]).await.unwrap();
     assert_eq!(store.waiting(1_000).await.unwrap(), waiting[2..]);
     store.sent(&places(&waiting)).await.unwrap();
     store.sent(&[]).await.unwrap();
-    assert_eq!(store.waiting(1_000).await.unwrap(), []);
+    assert_eq!((store.waiting(1_000).await.unwrap(), store.waits_since().await.unwrap()), (Vec::new(), None));
 }
 
 async fn what_is_refused_does_not_wait<S: ProvisioningStore + AuditOutbox>(store: &S) {
@@ -96,7 +98,9 @@ async fn what_is_refused_does_not_wait<S: ProvisioningStore + AuditOutbox>(store
     assert_eq!(store.waiting(10).await.unwrap(), [], "nothing has changed");
 }
 
-async fn what_a_backup_brings_back_is_nothing_new<S: TenantArchive + AuditOutbox>(store: &S) {
+async fn of_what_a_backup_brings_back_it_is_told_that_it_is_back_and_by_whom<S: TenantArchive + AuditOutbox>(
+    store: &S,
+) {
     let (acme, copy) = (TenantId::parse("outbox").unwrap(), TenantId::parse("outbox-back").unwrap());
     let mut parts = Vec::new();
     let mut take = |part| {
@@ -113,6 +117,12 @@ async fn what_a_backup_brings_back_is_nothing_new<S: TenantArchive + AuditOutbox
     };
     let mut parts = parts.into_iter().map(renamed);
     let mut give = || Ok(parts.next());
-    store.restore_archive(&copy, &mut give).await.unwrap();
-    assert_eq!(store.waiting(10).await.unwrap(), [], "its history has happened before");
+    let note = ChangeNote { way: ChangeWay::Backup, ..note("sha256:00") };
+    store.restore_archive(&copy, &mut give, &note).await.unwrap();
+    let waiting = store.waiting(10).await.unwrap();
+    let [entry] = waiting.as_slice() else { panic!("its history has happened before: {waiting:?}") };
+    let Audited::Change(change) = &entry.what else { panic!("{entry:?}") };
+    assert_eq!((entry.tenant.as_str(), change.kind.as_str(), change.id.as_str()), ("outbox-back", "tenant", ""));
+    let told = (change.by.as_str(), change.way.as_str(), change.revision, change.request.as_deref());
+    assert_eq!(told, ("person/boss", "backup", 2, Some("sha256:00")));
 }

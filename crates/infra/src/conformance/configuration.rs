@@ -245,13 +245,21 @@ pub(super) async fn many_changes_are_read_as_changes(stores: &Stores) {
 pub(super) async fn a_tenant_that_is_withdrawn_is_there_when_it_is_published_again(stores: &Stores) {
     let (acme, globex) = (tenant("acme"), tenant("globex"));
     let cache = &stores.configuration;
+    let withdrawn = async || {
+        let [acme, globex] = [&acme, &globex].map(|tenant| cache.is_withdrawn(tenant));
+        (acme.await.unwrap(), globex.await.unwrap())
+    };
+    assert_eq!(withdrawn().await, (false, false), "nobody knows them yet");
     cache.withdraw(&acme).await.unwrap();
+    assert_eq!(withdrawn().await, (true, false));
     for tenant in [&acme, &globex] {
         cache.publish(state(tenant, at(5, 3), 2)).await.unwrap();
     }
+    assert_eq!(withdrawn().await, (false, false));
     cache.publish(changes(&acme, at(5, 3), 4, vec![document("Sales", 4, Some("{}"))])).await.unwrap();
     cache.withdraw(&acme).await.unwrap();
     cache.withdraw(&acme).await.unwrap();
+    assert_eq!(withdrawn().await, (true, false));
     assert_eq!(cache.tenants().await.unwrap(), [(globex.clone(), at(5, 3))], "the others stay");
     let read = cache.read(&acme, None, Duration::ZERO).await;
     assert!(matches!(read, Err(StoreError::Missing { .. })), "{read:?}");
@@ -261,6 +269,7 @@ pub(super) async fn a_tenant_that_is_withdrawn_is_there_when_it_is_published_aga
     let again = state(&acme, at(2, 1), 1);
     cache.publish(again.clone()).await.unwrap();
     assert_is_one_of(&self::read(stores, &acme, None).await, &[again]);
+    assert_eq!(withdrawn().await, (false, false));
     assert_eq!(cache.tenants().await.unwrap().len(), 2);
     assert_eq!(self::read(stores, &globex, None).await.documents.len(), 2);
 }

@@ -293,9 +293,14 @@ pub(super) async fn a_tenants_queues_have_one_writer(stores: &Stores) {
         number: 0,
     };
     assert_eq!(stores.queues.commit(batch(&first, 1, None)).await.unwrap(), Written::Unknown);
+    assert_eq!(stores.queues.holder(&acme).await.unwrap(), None);
+    assert_eq!(stores.queues.requests(&acme).await.unwrap(), []);
     let record = stores.queues.claim(&first, &acme, None).await.unwrap().unwrap();
     let [one, two, three] = [0, 1, 2].map(|more| record.token.0 + more);
+    let holder = stores.queues.holder(&acme).await.unwrap().unwrap();
+    assert_eq!((holder.owner, holder.token), (first.clone(), Token(one)));
     assert!(matches!(stores.queues.commit(batch(&first, one, Some(b"waits"))).await.unwrap(), Written::Done { .. }));
+    assert_eq!(stores.queues.requests(&acme).await.unwrap(), [("r1".to_owned(), Bytes::from_static(b"waits"))]);
     let successor = stores.queues.claim(&second, &acme, Some(Token(one))).await.unwrap().unwrap();
     assert_eq!(
         (successor.token, &successor.requests[..]),

@@ -88,6 +88,10 @@ impl AuditOutbox for NoProvisioning {
         refused()
     }
 
+    fn waits_since(&self) -> Answer<'_, Option<Timestamp>> {
+        refused()
+    }
+
     fn sent<'a>(&'a self, _: &'a [u64]) -> Answer<'a, ()> {
         refused()
     }

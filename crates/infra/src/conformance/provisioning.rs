@@ -4,6 +4,7 @@ mod archive;
 mod folders;
 mod further;
 mod history;
+mod hosts;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -97,6 +98,8 @@ pub fn objects(tenant: &str) -> TenantObjects {
                 trusted_factor: true,
             }),
             passkeys_need_password: true,
+            published_grants: false,
+            hosts: vec![format!("{tenant}.example")],
         },
         agents: AgentRules {
             no_answer_action: NoAnswerAction::Logout,
@@ -320,6 +323,7 @@ pub async fn run(store: &dyn ProvisioningStore) {
     of_many_writers_at_the_same_revision_one_wins(store).await;
     no_generation_is_given_twice(store).await;
     history::run(store).await;
+    hosts::run(store).await;
 }
 
 async fn no_generation_is_given_twice(store: &dyn ProvisioningStore) {

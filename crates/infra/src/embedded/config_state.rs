@@ -21,6 +21,8 @@ pub(super) struct ConfigState {
     whole_at: u64,
     /// Documents by the later revisions that wrote them.
     changed: BTreeSet<(u64, DocumentKey)>,
+    /// Whether it was withdrawn.
+    is_withdrawn: bool,
 }
 
 impl ConfigState {
@@ -30,6 +32,11 @@ impl ConfigState {
             *self = Self { whole_at: version.revision, ..Self::default() };
         }
         self.version = version;
+        self.is_withdrawn = version.generation == 0;
+    }
+
+    pub(super) const fn is_withdrawn(&self) -> bool {
+        self.is_withdrawn
     }
 
     /// Writes a document, or notes that it is deleted.

@@ -45,14 +45,19 @@ impl ConfigCache for Embedded {
 
     fn withdraw<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, ()> {
         self.write(move |inner| {
-            if !inner.state.find(tenant).is_some_and(is_published) {
+            if inner.state.find(tenant).is_some_and(|state| state.configuration.is_withdrawn()) {
                 return Ok(());
             }
-            // Generation 0 is that of a tenant of which nothing is published.
+            // No publication has generation 0.
             let head = v1::ConfigHead { tenant: tenant.to_string(), generation: 0, revision: 0, whole: true };
             inner.commit(vec![Effect::ConfigHead(head)])
         })
         .boxed()
+    }
+
+    fn is_withdrawn<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, bool> {
+        async move { Ok(self.lock().state.find(tenant).is_some_and(|state| state.configuration.is_withdrawn())) }
+            .boxed()
     }
 
     fn complete(&self) -> Answer<'_, ()> {

@@ -79,6 +79,25 @@ impl QueueLedger for Embedded {
         .boxed()
     }
 
+    fn holder<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Holder>> {
+        async move {
+            let inner = self.lock();
+            let queues = inner.state.find(tenant).and_then(|state| state.queues.as_ref());
+            Ok(queues.map(|queues| Holder { owner: queues.owner.clone(), token: queues.token }))
+        }
+        .boxed()
+    }
+
+    fn requests<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<(String, Bytes)>> {
+        async move {
+            let inner = self.lock();
+            let queues = inner.state.find(tenant).and_then(|state| state.queues.as_ref());
+            let requests = queues.into_iter().flat_map(|queues| &queues.requests);
+            Ok(requests.map(|(id, body)| (id.clone(), body.clone())).collect())
+        }
+        .boxed()
+    }
+
     fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<QueueRecord>> {
         async move { Ok(self.lock().state.find(tenant).and_then(|state| record(tenant, state))) }.boxed()
     }

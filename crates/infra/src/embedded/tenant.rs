@@ -232,7 +232,9 @@ impl TenantState {
         effects.extend(self.threads.iter().flat_map(|threads| threads.dump(tenant)));
         effects.extend(self.registrations.iter().map(|(dn, r)| registration_put(tenant, dn, r.clone())));
         let ConfigVersion { generation, revision } = self.configuration.version;
-        effects.push(Effect::ConfigHead(v1::ConfigHead { tenant: name(), generation, revision, whole: true }));
+        if generation > 0 || self.configuration.is_withdrawn() {
+            effects.push(Effect::ConfigHead(v1::ConfigHead { tenant: name(), generation, revision, whole: true }));
+        }
         effects.extend(self.views.iter().map(|(view, kept)| super::views::view_put(tenant, view, kept)));
         effects.extend(self.configuration.documents().map(|((kind, id), (revision, body))| {
             let (kind, id, body) = (kind.clone(), id.clone(), body.clone());

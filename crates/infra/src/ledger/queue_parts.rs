@@ -1,6 +1,8 @@
 //! A turn of the queues in writes of a bounded size: a tenant may get 100,000 agents at once, and one write holds up all others of the
 //! store.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use model::Stamped;
 
@@ -15,9 +17,11 @@ const PAIR_BYTES: usize = 16;
 impl QueueBatch {
     /// Splits the turn into writes to be done in this order; one of usual size is one. An agent's row is for itself: no fact of the turn
     /// tells of it, and a successor folds again what came after the position that it finds. Requests, facts and the position belong
-    /// together and come last, in one write as long as they are not larger than that may be. Else no fact comes before its row, so that
-    /// whoever reads the rows behind a position of the stream has all that was told up to there.
-    pub fn in_parts(self) -> Vec<Self> {
+    /// together and come last, in one write as long as they are not larger than that may be. Else whole requests go, each row in one write
+    /// with all facts that tell of it: neither is lost without the other, and whoever reads the rows behind a position of the stream has all
+    /// that was told up to there. Facts keep their order. `request_of` names the request that a fact tells of. Only where facts of requests
+    /// that are larger than a write lie across each other do rows come before facts.
+    pub fn in_parts(self, request_of: fn(&Stamped) -> Option<&str>) -> Vec<Self> {
         if self.bytes() <= bounds::QUEUE_PART_BYTES {
             return vec![self];
         }
@@ -40,13 +44,8 @@ impl QueueBatch {
         if rest.bytes() <= bounds::QUEUE_WHOLE_BYTES {
             parts.done.push(rest);
         } else {
-            let (put, ended): (Vec<_>, Vec<_>) = rest.requests.into_iter().partition(|(_, body)| body.is_some());
-            for row in ended.into_iter().chain(put) {
-                parts.add(item_bytes(row.1.as_ref()), |part| part.requests.push(row));
-            }
-            parts.close();
-            for fact in rest.events {
-                parts.add(fact_bytes(&fact), |part| part.events.push(fact));
+            for whole in whole_requests(rest.requests, rest.events, &none, request_of) {
+                parts.add_whole(whole);
             }
             parts.close();
             parts.done.push(Self { state: rest.state, consumed: rest.consumed, ..none });
@@ -83,6 +82,43 @@ fn fact_bytes(fact: &Stamped) -> usize {
     ITEM_BYTES + of_lists
 }
 
+/// The smallest batches that have each row with all facts that tell of it, with the facts in their order. First the rows of which no fact
+/// tells, removals before others: they make room.
+fn whole_requests(
+    requests: Vec<(String, Option<Bytes>)>,
+    events: Vec<Stamped>,
+    none: &QueueBatch,
+    request_of: fn(&Stamped) -> Option<&str>,
+) -> Vec<QueueBatch> {
+    // The last fact of each request.
+    let mut last = HashMap::new();
+    for (at, fact) in events.iter().enumerate() {
+        if let Some(id) = request_of(fact) {
+            last.insert(id.to_owned(), at);
+        }
+    }
+    let (told, untold): (Vec<_>, Vec<_>) = requests.into_iter().partition(|(id, _)| last.contains_key(id));
+    let (put, ended): (Vec<_>, Vec<_>) = untold.into_iter().partition(|(_, body)| body.is_some());
+    let row_alone = |row| QueueBatch { requests: vec![row], ..none.clone() };
+    let mut whole: Vec<QueueBatch> = ended.into_iter().chain(put).map(row_alone).collect();
+    let mut rows: HashMap<String, Option<Bytes>> = told.into_iter().collect();
+    let (mut open, mut until) = (none.clone(), 0);
+    for (at, fact) in events.into_iter().enumerate() {
+        if let Some(id) = request_of(&fact) {
+            let end = last.get(id).copied().unwrap_or(at);
+            until = until.max(end);
+            if end == at {
+                open.requests.extend(rows.remove_entry(id));
+            }
+        }
+        open.events.push(fact);
+        if until <= at {
+            whole.push(std::mem::replace(&mut open, none.clone()));
+        }
+    }
+    whole
+}
+
 /// The part to which rows or facts are added.
 struct OpenPart {
     done: Vec<QueueBatch>,
@@ -102,6 +138,26 @@ impl OpenPart {
         }
         put(&mut self.open);
         self.bytes += bytes;
+    }
+
+    fn add_whole(&mut self, whole: QueueBatch) {
+        let bytes = whole.bytes();
+        if bytes <= bounds::QUEUE_WHOLE_BYTES {
+            self.add(bytes, |part| {
+                part.requests.extend(whole.requests);
+                part.events.extend(whole.events);
+            });
+            return;
+        }
+        let (put, ended): (Vec<_>, Vec<_>) = whole.requests.into_iter().partition(|(_, body)| body.is_some());
+        for row in ended.into_iter().chain(put) {
+            self.add(item_bytes(row.1.as_ref()), |part| part.requests.push(row));
+        }
+        self.close();
+        for fact in whole.events {
+            self.add(fact_bytes(&fact), |part| part.events.push(fact));
+        }
+        self.close();
     }
 
     fn close(&mut self) {
@@ -144,11 +200,20 @@ mod tests {
     }
 
     fn fact(seq: u64, bytes: usize) -> Stamped {
+        fact_of(usize::try_from(seq).unwrap(), seq, bytes)
+    }
+
+    fn fact_of(request: usize, seq: u64, bytes: usize) -> Stamped {
         let mut event = Event::new(EventName::Queued);
+        event.extensions.push("Request", format!("r-{request}"));
         event.user_data.push("Long", "x".repeat(bytes));
         let subject = Subject::Queue(QueueName::parse("sales").unwrap());
         let id = EventId { subject, token: Token(1), seq: Seq(seq) };
         Stamped { id, tenant: TenantId::parse("acme").unwrap(), at: Timestamp::ZERO, trace: None, event }
+    }
+
+    fn request_of(fact: &Stamped) -> Option<&str> {
+        fact.event.extensions.text("Request")
     }
 
     /// Checks that the numbers of all writes come in order, and that a part can be split once more between its number and the next one.
@@ -164,7 +229,7 @@ mod tests {
     fn a_turn_of_usual_size_is_one_write() {
         let (requests, events) = ((0..256).map(|n| request(n, 1_000)).collect(), (0..256).map(|n| fact(n, 1_000)));
         let usual = QueueBatch { requests, events: events.collect(), reservations: vec![agent(1, 300)], ..turn() };
-        assert_eq!(usual.clone().in_parts(), [usual]);
+        assert_eq!(usual.clone().in_parts(request_of), [usual]);
     }
 
     #[test]
@@ -176,7 +241,7 @@ mod tests {
             events: (0..500).map(|n| fact(n, 1_000)).collect(),
             ..turn()
         };
-        let parts = large.clone().in_parts();
+        let parts = large.clone().in_parts(request_of);
         assert_numbers_increase(&parts, &large);
         let (last, ahead) = parts.split_last().unwrap();
         assert!(ahead.len() > 5 && ahead.iter().all(|part| part.bytes() <= bounds::QUEUE_PART_BYTES));
@@ -193,18 +258,42 @@ mod tests {
         let large = QueueBatch { reservations: (1..9_000).map(|n| agent(n, 500)).collect(), ..turn() };
         let refused = large.check(std::iter::empty());
         assert!(matches!(refused, Err(crate::Refusal::TooLarge { .. })), "{refused:?}");
-        assert!(large.in_parts().iter().all(|part| part.check(std::iter::empty()).is_ok()));
+        assert!(large.in_parts(request_of).iter().all(|part| part.check(std::iter::empty()).is_ok()));
     }
 
     #[test]
-    fn what_is_larger_than_a_write_goes_with_each_row_before_each_fact() {
-        let ended = request(0, 0);
+    fn what_is_larger_than_a_write_goes_by_whole_requests() {
+        // Every third request ends, and every second one has a row of which no fact tells.
+        let rows = (0..120_usize).map(|n| request(n, if n.is_multiple_of(3) { 0 } else { 30_000 }));
+        let facts = (0..120_u64).filter_map(|n| {
+            let of = usize::try_from(n).unwrap();
+            n.is_multiple_of(2).then(|| [fact_of(of, 2 * n, 20_000), fact_of(of, 2 * n + 1, 20_000)])
+        });
+        let large = QueueBatch { requests: rows.collect(), events: facts.flatten().collect(), ..turn() };
+        let parts = large.clone().in_parts(request_of);
+        assert_numbers_increase(&parts, &large);
+        assert!(parts.len() > 4 && parts.iter().all(|part| part.bytes() <= bounds::QUEUE_PART_BYTES));
+        assert_eq!(parts.iter().flat_map(|part| part.events.clone()).collect::<Vec<_>>(), large.events);
+        assert_eq!(parts.iter().map(|part| part.requests.len()).sum::<usize>(), large.requests.len());
+        for part in &parts {
+            let ids: Vec<&str> = part.requests.iter().map(|(id, _)| id.as_str()).collect();
+            assert!(part.events.iter().all(|fact| ids.contains(&request_of(fact).unwrap())), "{ids:?}");
+        }
+        let with_position = parts.iter().filter(|part| part.consumed.is_some() || part.state.is_some());
+        assert_eq!((with_position.count(), &parts.last().unwrap().consumed), (1, &large.consumed));
+    }
+
+    #[test]
+    fn requests_that_cannot_be_told_apart_go_with_each_row_before_each_fact() {
+        let ended = request(49, 0);
+        // The second fact of each comes behind the first ones of all others.
+        let facts = (0..50).map(|seq| fact_of(usize::try_from(seq).unwrap() % 25, seq, 60_000));
         let large = QueueBatch {
-            requests: (1..50).map(|n| request(n, 50_000)).chain([ended.clone()]).collect(),
-            events: (0..50).map(|n| fact(n, 60_000)).collect(),
+            requests: (0..49).map(|n| request(n, 50_000)).chain([ended.clone()]).collect(),
+            events: facts.collect(),
             ..turn()
         };
-        let parts = large.clone().in_parts();
+        let parts = large.clone().in_parts(request_of);
         assert_numbers_increase(&parts, &large);
         assert!(parts.iter().all(|part| part.bytes() <= bounds::QUEUE_PART_BYTES));
         let rows_until = parts.iter().rposition(|part| !part.requests.is_empty()).unwrap();
@@ -213,7 +302,5 @@ mod tests {
         let rows: Vec<_> = parts.iter().flat_map(|part| part.requests.clone()).collect();
         assert_eq!((rows.len(), &rows[0]), (50, &ended));
         assert_eq!(parts.iter().flat_map(|part| part.events.clone()).collect::<Vec<_>>(), large.events);
-        let with_position = parts.iter().filter(|part| part.consumed.is_some() || part.state.is_some());
-        assert_eq!((with_position.count(), &parts.last().unwrap().consumed), (1, &large.consumed));
     }
 }

@@ -1,6 +1,6 @@
 //! Follows which tenants there are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +29,9 @@ const CONDITION: &str = "tenants";
 /// The tenants of the installation.
 pub type TenantList = Arc<BTreeSet<TenantId>>;
 
+/// The host names at which tenants are meant, in lower case, each with its tenant.
+pub type TenantHosts = Arc<BTreeMap<String, TenantId>>;
+
 runtime::metrics! {
     /// Counters of following the list of tenants.
     #[derive(Clone)]
@@ -42,11 +45,30 @@ runtime::metrics! {
 /// The receiver is notified of the first list, even if nobody is on it, and of each other one. While no stream is open the last list holds;
 /// a tenant leaves it once the lists have lacked it for some seconds.
 pub fn follow_list(ctx: &RoleContext, id: &'static str) -> watch::Receiver<TenantList> {
+    follow(ctx, id, None)
+}
+
+/// The same with the host names of the tenants, which are told within some seconds after a change. While no stream is open, and of a tenant
+/// that is not there, those of before hold.
+pub fn follow_list_with_hosts(
+    ctx: &RoleContext,
+    id: &'static str,
+) -> (watch::Receiver<TenantList>, watch::Receiver<TenantHosts>) {
+    let (publish, hosts) = watch::channel(TenantHosts::default());
+    (follow(ctx, id, Some(publish)), hosts)
+}
+
+fn follow(
+    ctx: &RoleContext,
+    id: &'static str,
+    hosts: Option<watch::Sender<TenantHosts>>,
+) -> watch::Receiver<TenantList> {
     ctx.ready.require(CONDITION);
     let (publish, listed) = watch::channel(TenantList::default());
     let follower = ListFollower {
         kept: KeptList::default(),
         publish,
+        hosts,
         was_told: false,
         ready: ctx.ready.clone(),
         metrics: Metrics::register(&ctx.metrics),
@@ -58,6 +80,8 @@ pub fn follow_list(ctx: &RoleContext, id: &'static str) -> watch::Receiver<Tenan
 struct ListFollower {
     kept: KeptList,
     publish: watch::Sender<TenantList>,
+    /// Who wants the host names, too.
+    hosts: Option<watch::Sender<TenantHosts>>,
     /// Whether there has been a list.
     was_told: bool,
     ready: Readiness,
@@ -85,7 +109,8 @@ impl ListFollower {
     /// Opens a stream to a replica that is there now.
     async fn follow_once(&mut self, ctx: &RoleContext, id: &'static str) -> anyhow::Result<()> {
         let mut client = ConfigurationClient::new(crate::grpc::channel(ctx, id, PORT)?);
-        let answers = client.follow_tenants(v1::FollowTenantsRequest {}).await?.into_inner();
+        let answers =
+            client.follow_tenants(v1::FollowTenantsRequest { hosts: self.hosts.is_some() }).await?.into_inner();
         self.take_in(answers).await
     }
 
@@ -97,14 +122,28 @@ impl ListFollower {
         self.kept.stream_begins();
         loop {
             let answer = tokio::time::timeout(SILENCE_MAX, answers.next()).await.context("silence")?;
-            let told = answer.context("the stream has ended")??.tenants;
-            let told = told.iter().filter_map(|id| TenantId::parse(id).ok()).collect();
+            let v1::FollowTenantsResponse { tenants, hosts } = answer.context("the stream has ended")??;
+            self.tell_hosts(hosts);
+            let told = tenants.iter().filter_map(|id| TenantId::parse(id).ok()).collect();
             let is_first = !std::mem::replace(&mut self.was_told, true);
             if self.kept.told(&told, Instant::now()) || is_first {
                 self.publish.send_replace(Arc::new(self.kept.tenants().clone()));
             }
             self.ready.holds(CONDITION);
         }
+    }
+
+    fn tell_hosts(&self, told: Vec<v1::TenantHost>) {
+        let Some(publish) = &self.hosts else { return };
+        let read = |v1::TenantHost { host, tenant }| Some((host, TenantId::parse(&tenant).ok()?));
+        let hosts: BTreeMap<String, TenantId> = told.into_iter().filter_map(read).collect();
+        publish.send_if_modified(|held| {
+            let is_other = **held != hosts;
+            if is_other {
+                *held = Arc::new(hosts);
+            }
+            is_other
+        });
     }
 }
 
@@ -116,11 +155,11 @@ mod tests {
         let (publish, listed) = watch::channel(TenantList::default());
         let (ready, metrics) = (Readiness::default(), Metrics::register(&runtime::Metrics::default()));
         ready.require(CONDITION);
-        (ListFollower { kept: KeptList::default(), publish, was_told: false, ready, metrics }, listed)
+        (ListFollower { kept: KeptList::default(), publish, hosts: None, was_told: false, ready, metrics }, listed)
     }
 
     fn list(names: &[&str]) -> Result<v1::FollowTenantsResponse, Status> {
-        Ok(v1::FollowTenantsResponse { tenants: names.iter().map(ToString::to_string).collect() })
+        Ok(v1::FollowTenantsResponse { tenants: names.iter().map(ToString::to_string).collect(), hosts: Vec::new() })
     }
 
     fn names(listed: &watch::Receiver<TenantList>) -> Vec<String> {
@@ -160,6 +199,25 @@ mod tests {
         follower.take_in(Box::pin(told_again)).await.unwrap_err();
         assert_eq!(names(&listed), ["acme"]);
         assert!(is_ready(&follower));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hosts_come_with_the_tenants_and_stay_while_a_stream_is_broken() {
+        let (mut follower, _listed) = follower();
+        let (publish, hosts) = watch::channel(TenantHosts::default());
+        follower.hosts = Some(publish);
+        let told = v1::FollowTenantsResponse {
+            tenants: vec!["acme".to_owned()],
+            hosts: [("acme.example", "acme"), ("x.example", "")]
+                .map(|(host, tenant)| v1::TenantHost { host: host.to_owned(), tenant: tenant.to_owned() })
+                .into(),
+        };
+        let broken = Err(Status::unavailable("a test"));
+        follower.take_in(futures::stream::iter([Ok(told), broken])).await.unwrap_err();
+        let named: Vec<String> = hosts.borrow().iter().map(|(host, of)| format!("{host} {of}")).collect();
+        assert_eq!(named, ["acme.example acme"], "what is no tenant's name names none");
+        follower.take_in(futures::stream::iter([list(&["acme"])])).await.unwrap_err();
+        assert!(hosts.borrow().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -58,6 +58,13 @@ pub enum IdentityFault {
     },
 }
 
+impl IdentityFault {
+    /// Whether a file could not be read, so that it is not known what is in it: a later look may find it sound.
+    pub const fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Unreadable { .. })
+    }
+}
+
 /// The files of an identity.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct IdentityFiles {

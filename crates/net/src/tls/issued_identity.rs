@@ -21,6 +21,20 @@ pub struct IssuedCertificate {
     pub directory: String,
     /// PEM: the certificate, those of its authorities, and its private key.
     pub pem: String,
+    /// When it is to be renewed, in milliseconds of Unix time; 0 if nobody has said.
+    #[serde(default)]
+    pub renew_at_ms: u64,
+}
+
+/// The present one as TLS uses it, with what is kept beside it.
+#[derive(Debug)]
+pub struct PresentIdentity {
+    /// The URL of the directory of who has issued it.
+    pub directory: String,
+    /// When it is to be renewed, in milliseconds of Unix time; 0 if nobody has said.
+    pub renew_at_ms: u64,
+    /// Certificate and key.
+    pub identity: Identity,
 }
 
 /// Where it is kept. Cheap to clone.
@@ -41,11 +55,12 @@ impl IssuedIdentity {
         &self.path
     }
 
-    /// The present one with the URL of the directory of who has issued it; `None` if none has been issued yet.
+    /// The present one; `None` if none has been issued yet.
     ///
     /// # Errors
-    /// If the file cannot be read, was sealed by another installation, or has no certificate that TLS can use.
-    pub fn read(&self) -> Result<Option<(String, Identity)>, IdentityFault> {
+    /// If the file cannot be read ([`IdentityFault::is_unreadable`]: there may be one), was sealed by another installation, or has no
+    /// certificate that TLS can use.
+    pub fn read(&self) -> Result<Option<PresentIdentity>, IdentityFault> {
         let sealed = match std::fs::read(&self.path) {
             Ok(sealed) => sealed,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -57,7 +72,7 @@ impl IssuedIdentity {
         let issued: Option<IssuedCertificate> = opened.and_then(|plain| serde_json::from_slice(&plain).ok());
         let issued = issued.ok_or_else(|| self.unusable("another installation has sealed it, or it was changed"))?;
         let identity = self.parsed(&issued)?;
-        Ok(Some((issued.directory, identity)))
+        Ok(Some(PresentIdentity { directory: issued.directory, renew_at_ms: issued.renew_at_ms, identity }))
     }
 
     /// Puts one in the place of the present one, if TLS can use it; and returns it as it will be used.
@@ -100,14 +115,26 @@ mod tests {
         assert!(issued.read().unwrap().is_none());
         let pem = self_signed::generate(&["edge.example".to_owned()], 1_800_000_000).unwrap();
         let directory = "https://ca.example/directory".to_owned();
-        issued.write(&IssuedCertificate { directory: directory.clone(), pem: pem.clone() }).unwrap();
-        let (by, identity) = issued.read().unwrap().unwrap();
-        assert_eq!((by, identity.names()), (directory.clone(), vec!["edge.example".to_owned()]));
+        let certificate = IssuedCertificate { directory: directory.clone(), pem: pem.clone(), renew_at_ms: 7 };
+        issued.write(&certificate).unwrap();
+        let present = issued.read().unwrap().unwrap();
+        assert_eq!((&present.directory, present.renew_at_ms), (&directory, 7));
+        assert_eq!(present.identity.names(), ["edge.example"]);
         let stored = std::fs::read(issued.path()).unwrap();
         assert!(!String::from_utf8_lossy(&stored).contains("BEGIN"), "it is sealed");
         let without_key = pem.split("-----BEGIN PRIVATE").next().unwrap().to_owned();
-        assert!(issued.write(&IssuedCertificate { directory, pem: without_key }).is_err());
+        assert!(issued.write(&IssuedCertificate { pem: without_key, ..certificate }).is_err());
         assert_eq!(std::fs::read(issued.path()).unwrap(), stored, "the one before stays");
-        assert!(of(2).read().unwrap_err().to_string().contains("another installation"));
+        let foreign = of(2).read().unwrap_err();
+        assert!(foreign.to_string().contains("another installation") && !foreign.is_unreadable());
+        std::fs::remove_file(issued.path()).unwrap();
+        std::fs::create_dir(issued.path()).unwrap();
+        assert!(issued.read().unwrap_err().is_unreadable(), "nobody knows what was in it");
+    }
+
+    #[test]
+    fn one_that_was_kept_without_the_time_of_its_renewal_is_read() {
+        let kept = r#"{"directory":"https://ca.example/directory","pem":""}"#;
+        assert_eq!(serde_json::from_str::<IssuedCertificate>(kept).unwrap().renew_at_ms, 0);
     }
 }

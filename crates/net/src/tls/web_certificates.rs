@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 use super::alpn_challenges::AlpnChallenges;
 use super::expiry::{Complaint, Expiry};
 use super::file_stamps::FileStamps;
-use super::identity::{Identity, IdentityFiles};
+use super::identity::{Identity, IdentityFault, IdentityFiles};
 use super::issued_identity::IssuedIdentity;
 use super::own_identity::OwnIdentity;
 use super::watched_files::{self, WatchedFiles};
@@ -34,10 +34,16 @@ pub struct CertificateGauges {
 /// Reads and watches the files.
 pub struct WebCertificates {
     set: Vec<IdentityFiles>,
+    /// What was last read of all of them; empty if that was never possible.
+    good: Vec<Arc<Identity>>,
     /// Stands in where there is no other.
     own: OwnIdentity,
     /// What an ACME server issues, and how its challenges are answered.
     ordered: Option<(IssuedIdentity, AlpnChallenges)>,
+    /// What was last read of that.
+    issued: Option<Arc<Identity>>,
+    /// Whether that could not be read for now: it is looked at again without a change.
+    is_unread: bool,
     seen: FileStamps,
     expiry: Expiry,
     gauges: CertificateGauges,
@@ -46,7 +52,17 @@ pub struct WebCertificates {
 impl WebCertificates {
     /// Those of the files; where none is set, `own`.
     pub fn new(set: Vec<IdentityFiles>, own: OwnIdentity, gauges: CertificateGauges) -> Self {
-        Self { set, own, ordered: None, seen: FileStamps::default(), expiry: Expiry::default(), gauges }
+        Self {
+            set,
+            good: Vec::new(),
+            own,
+            ordered: None,
+            issued: None,
+            is_unread: false,
+            seen: FileStamps::default(),
+            expiry: Expiry::default(),
+            gauges,
+        }
     }
 
     /// Also what an ACME server has issued, from then on, for who asks for a name in it; without set files it is the usual one. Handshakes
@@ -56,26 +72,35 @@ impl WebCertificates {
         Self { ordered: Some((issued, challenges)), ..self }
     }
 
+    /// Reads all again. Of set files that cannot be used the last good ones stay, and what was issued is read in any case: a broken file
+    /// keeps no renewal from being used.
     fn load(&mut self, now: i64) -> Result<Arc<ServerConfig>> {
-        let set: Result<Vec<Arc<Identity>>> =
-            self.set.iter().map(|files| Ok(Arc::new(Identity::read(files)?))).collect();
-        self.gauges.unusable.set(0);
-        let config = self.configured(set?, now)?;
+        let set: Result<Vec<Arc<Identity>>, IdentityFault> =
+            self.set.iter().map(|files| Identity::read(files).map(Arc::new)).collect();
+        self.gauges.unusable.set(i64::from(set.is_err()));
+        match set {
+            Ok(set) => self.good = set,
+            Err(fault) if self.good.is_empty() => {
+                error!("the web edge's certificates cannot be used, another one stands in for them: {fault}");
+            }
+            Err(fault) => error!("the web edge's changed certificates cannot be used, the old ones stay: {fault}"),
+        }
+        self.read_issued();
+        let config = self.configured(now)?;
         self.complain(now);
         Ok(config)
     }
 
-    /// Of these and what was issued; without either, one of our own making stands in.
-    fn configured(&mut self, set: Vec<Arc<Identity>>, now: i64) -> Result<Arc<ServerConfig>> {
-        let issued = self.issued();
-        let mut identities = set;
-        if identities.is_empty() && issued.is_none() {
+    /// Of what was read; without any, one of our own making stands in.
+    fn configured(&mut self, now: i64) -> Result<Arc<ServerConfig>> {
+        let mut identities = self.good.clone();
+        if identities.is_empty() && self.issued.is_none() {
             identities.push(self.own.read_or_make(now)?);
         }
         let mut expiry = Expiry::of(&identities);
-        if let Some(issued) = issued {
-            expiry = expiry.with_issued(&issued);
-            identities.push(issued);
+        if let Some(issued) = &self.issued {
+            expiry = expiry.with_issued(issued);
+            identities.push(issued.clone());
         }
         let config = super::web_server(identities, self.ordered.as_ref().map(|(_, challenges)| challenges))?;
         self.gauges.ends.set(expiry.ends());
@@ -83,17 +108,29 @@ impl WebCertificates {
         Ok(config)
     }
 
-    /// What an ACME server has issued, if it can be used: it is ordered again where it cannot.
-    fn issued(&self) -> Option<Arc<Identity>> {
-        let (issued, _) = self.ordered.as_ref()?;
-        match issued.read() {
-            Ok(issued) => issued.map(|(_, identity)| Arc::new(identity)),
+    /// Reads what an ACME server has issued. One that cannot be used is ordered again; while the disk does not say, the one before stays.
+    fn read_issued(&mut self) {
+        let Some((issued, _)) = &self.ordered else { return };
+        let read = issued.read();
+        self.is_unread = read.as_ref().is_err_and(IdentityFault::is_unreadable);
+        match read {
+            Ok(present) => self.issued = present.map(|present| Arc::new(present.identity)),
+            Err(fault) if self.is_unread => {
+                self.gauges.unusable.set(1);
+                error!("the web edge's certificate from ACME cannot be read for now, the one before stays: {fault}");
+            }
             Err(fault) => {
                 self.gauges.unusable.set(1);
+                self.issued = None;
                 error!("the web edge's certificate from ACME cannot be used, it is ordered again: {fault}");
-                None
             }
         }
+    }
+
+    /// Whether what could not be read can be read by now.
+    fn is_back(&self) -> bool {
+        let is_readable = |issued: &IssuedIdentity| !issued.read().as_ref().is_err_and(IdentityFault::is_unreadable);
+        self.is_unread && self.ordered.as_ref().is_some_and(|(issued, _)| is_readable(issued))
     }
 
     /// Complains once a day of a certificate that ends soon.
@@ -119,30 +156,25 @@ impl WatchedFiles for WebCertificates {
     /// What the edge begins with. Files that cannot be used are logged, and a certificate of our own making stands in for them.
     fn first(&mut self, now: i64) -> Result<Arc<ServerConfig>> {
         self.seen = self.stamps();
-        let first = match self.load(now) {
-            Err(fault) if !self.set.is_empty() => {
-                self.gauges.unusable.set(1);
-                error!("the web edge's certificates cannot be used, another one stands in for them: {fault:#}");
-                self.configured(Vec::new(), now)
-            }
-            loaded => loaded,
-        };
+        let first = self.load(now);
         self.seen.note(self.own.path());
         first
     }
 
-    /// A new configuration, if a file has changed and they can be used; else the old one stays.
+    /// A new configuration, if a file has changed; of files that cannot be used it has what they had before.
     fn renewed(&mut self, now: i64) -> Option<Arc<ServerConfig>> {
         let stamps = self.stamps();
-        let has_changed = stamps != self.seen;
-        let config = has_changed.then(|| self.load(now)).and_then(|loaded| match loaded {
+        let is_due = stamps != self.seen || self.is_back();
+        let config = is_due.then(|| self.load(now)).and_then(|loaded| match loaded {
             Ok(config) => {
-                info!("the web edge's certificates have been read again");
+                if self.gauges.unusable.get() == 0 {
+                    info!("the web edge's certificates have been read again");
+                }
                 Some(config)
             }
             Err(fault) => {
                 self.gauges.unusable.set(1);
-                error!("the web edge's changed certificates cannot be used, the old ones stay: {fault:#}");
+                error!("the web edge's certificates cannot be used, the old ones stay: {fault:#}");
                 None
             }
         });
@@ -197,9 +229,65 @@ mod tests {
         write(NOW + 2 * YEAR);
         assert!(certificates.renewed(NOW).is_some());
         assert!(gauges.ends.get() > ends);
+        let ends = gauges.ends.get();
         fs::write(&set, "half a certific").unwrap();
+        assert!(certificates.renewed(NOW).is_some());
+        assert_eq!((gauges.unusable.get(), gauges.ends.get()), (1, ends), "what was stays");
         assert!(certificates.renewed(NOW).is_none());
-        assert_eq!(gauges.unusable.get(), 1);
+    }
+
+    #[test]
+    fn a_broken_file_keeps_no_renewal_by_acme_from_being_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let set = folder.path().join("web.pem");
+        let pem = |at: i64| self_signed::generate(&["edge.example".to_owned()], at).unwrap();
+        fs::write(&set, pem(NOW)).unwrap();
+        let issued = IssuedIdentity::of_installation(folder.path(), InstallationKey::from_bytes([7; 32]));
+        let keep = |at: i64| {
+            issued.write(&IssuedCertificate { directory: String::new(), pem: pem(at), renew_at_ms: 0 }).unwrap();
+        };
+        keep(NOW - 2 * YEAR);
+        let gauges = CertificateGauges::default();
+        let files = IdentityFiles { chain: set.clone(), key: set.clone() };
+        let of_set = Identity::read(&files).unwrap().valid_to();
+        let own = OwnIdentity::new(folder.path().join("own.pem"), vec!["localhost".to_owned()]);
+        let certificates = WebCertificates::new(vec![files], own, gauges.clone());
+        let mut certificates = certificates.with_issued(issued.clone(), AlpnChallenges::default());
+        certificates.first(NOW).unwrap();
+        assert!(gauges.ends.get() < of_set, "the issued one ends first");
+        fs::write(&set, "half a certific").unwrap();
+        keep(NOW + 2 * YEAR);
+        assert!(certificates.renewed(NOW).is_some());
+        assert_eq!((gauges.ends.get(), gauges.unusable.get()), (of_set, 1), "the renewal, and the last good file");
+        keep(NOW - 2 * YEAR);
+        assert!(certificates.renewed(NOW).is_some(), "also while the file stays broken");
+        assert!(gauges.ends.get() < of_set && gauges.unusable.get() == 1);
+    }
+
+    #[test]
+    fn what_was_issued_stays_while_it_cannot_be_read_and_is_read_once_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let issued = IssuedIdentity::of_installation(folder.path(), InstallationKey::from_bytes([7; 32]));
+        let pem = self_signed::generate(&["edge.example".to_owned()], NOW + 2 * YEAR).unwrap();
+        issued.write(&IssuedCertificate { directory: String::new(), pem, renew_at_ms: 0 }).unwrap();
+        let gauges = CertificateGauges::default();
+        let own = OwnIdentity::new(folder.path().join("own.pem"), vec!["localhost".to_owned()]);
+        let certificates = WebCertificates::new(Vec::new(), own, gauges.clone());
+        let mut certificates = certificates.with_issued(issued.clone(), AlpnChallenges::default());
+        certificates.first(NOW).unwrap();
+        let ends = gauges.ends.get();
+        let aside = folder.path().join("aside");
+        fs::rename(issued.path(), &aside).unwrap();
+        fs::create_dir(issued.path()).unwrap();
+        certificates.renewed(NOW).unwrap();
+        assert_eq!((gauges.ends.get(), gauges.unusable.get()), (ends, 1), "our own does not stand in");
+        assert!(certificates.renewed(NOW).is_none(), "nothing has changed");
+        // The disk answers again, and no stamp tells that.
+        fs::remove_dir(issued.path()).unwrap();
+        fs::rename(&aside, issued.path()).unwrap();
+        certificates.seen = certificates.stamps();
+        certificates.renewed(NOW).unwrap();
+        assert_eq!((gauges.ends.get(), gauges.unusable.get()), (ends, 0));
     }
 
     #[test]
@@ -215,7 +303,7 @@ mod tests {
         assert_eq!(config.alpn_protocols.last().unwrap(), b"acme-tls/1");
         let ends = gauges.ends.get();
         let pem = self_signed::generate(&["edge.example".to_owned()], NOW + 2 * YEAR).unwrap();
-        issued.write(&IssuedCertificate { directory: String::new(), pem }).unwrap();
+        issued.write(&IssuedCertificate { directory: String::new(), pem, renew_at_ms: 0 }).unwrap();
         assert!(certificates.renewed(NOW).is_some());
         assert!(gauges.ends.get() > ends, "our own is not used any more");
         assert!(certificates.renewed(NOW).is_none());

@@ -167,13 +167,17 @@ mod tests {
     use infra::conformance::SetClock;
     use infra::{Answer, SignInKey, SignIns};
 
+    use runtime::key_files::Revoker;
+
     use super::super::backchannel::EndedSignIns;
     use super::*;
 
     /// A store that does not answer, and counts what it was to keep.
-    #[derive(Default)]
     struct AwayStore {
+        revoker: Revoker,
         puts: AtomicUsize,
+        /// Those of which the roles had not been told before.
+        puts_untold: AtomicUsize,
     }
 
     fn away<T: Send + 'static>() -> Answer<'static, T> {
@@ -190,7 +194,13 @@ mod tests {
             _: Timestamp,
         ) -> Answer<'a, ()> {
             self.puts.fetch_add(1, Ordering::Relaxed);
-            away()
+            Box::pin(async move {
+                // Nobody writes the file: it lacks what the roles were told.
+                if self.revoker.is_written(Duration::ZERO).await {
+                    self.puts_untold.fetch_add(1, Ordering::Relaxed);
+                }
+                away().await
+            })
         }
 
         fn claim<'a>(&'a self, _: &'a TenantId, _: &'a SignInKey, _: Bytes, _: Timestamp) -> Answer<'a, bool> {
@@ -225,15 +235,17 @@ mod tests {
     async fn while_the_store_is_away_every_revoked_key_is_told_and_all_of_them_again() {
         let now = Timestamp::from_millis(1_700_000_000_000);
         let folder = tempfile::tempdir().unwrap();
-        let (revoker, _) = runtime::key_files::revoker(folder.path(), SetClock::at(now)).unwrap();
-        let records = Arc::new(AwayStore::default());
+        let (revoker, _unused) = runtime::key_files::revoker(folder.path(), SetClock::at(now)).unwrap();
+        assert!(revoker.is_written(Duration::ZERO).await, "nothing is told yet");
+        let (puts, puts_untold) = (AtomicUsize::default(), AtomicUsize::default());
+        let records = Arc::new(AwayStore { revoker: revoker.clone(), puts, puts_untold });
         let store = SignInStore::new(records.clone(), revoker, EndedSignIns::untold());
         let revoked: Vec<_> = ["a", "b", "c"].map(|id| (TenantId::parse("acme").unwrap(), id.to_owned())).into();
         let mut told = HashSet::new();
         for passes in 1..=2 {
             assert!(tell_each(&store, &mut told, revoked.clone(), now).await.is_err());
-            // The roles are told before the store is asked.
             assert_eq!(records.puts.load(Ordering::Relaxed), passes * revoked.len());
+            assert_eq!(records.puts_untold.load(Ordering::Relaxed), 0, "the roles are told before the store is asked");
         }
         assert!(told.is_empty());
     }

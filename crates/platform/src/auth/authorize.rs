@@ -23,7 +23,7 @@ use super::answers::{self, Trouble};
 use super::parameters::Parameters;
 use super::session::SignedIn;
 use super::source::RequestSource;
-use super::{Auth, client_login, first_party, issue, page, resource, session};
+use super::{Auth, client_login, first_party, issue, page, resource, session, tenant_host};
 
 /// The longest query: it travels through the sign-in page and back. The longest `state` has room in it.
 const QUERY_BYTES_MAX: usize = 8_192;
@@ -61,7 +61,7 @@ pub(super) async fn authorize(
     uri: Uri,
 ) -> Response {
     let parameters = match query(&uri) {
-        Ok(parameters) => parameters,
+        Ok(parameters) => tenant_host::named(&auth, &source, parameters),
         Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
     };
     decide(&auth, &parameters, &headers, &source).await.unwrap_or_else(page::trouble)
@@ -76,7 +76,7 @@ pub(super) async fn authorize_by_form(
 ) -> Response {
     let parameters = match Parameters::of_form(&headers, &body) {
         Ok(_) if body.len() > QUERY_BYTES_MAX => return page::fault(StatusCode::BAD_REQUEST, "the form is too long"),
-        Ok(parameters) => parameters,
+        Ok(parameters) => tenant_host::named(&auth, &source, parameters),
         Err(fault) => return page::fault(StatusCode::BAD_REQUEST, fault),
     };
     decide(&auth, &parameters, &headers, &source).await.unwrap_or_else(page::trouble)

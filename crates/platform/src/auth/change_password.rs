@@ -20,7 +20,7 @@ use super::session::{self, Requester};
 use super::source::RequestSource;
 use super::store::{AskingSignIn, ShownProof};
 use super::tenancy::{self, Named};
-use super::{Auth, origin, people, second_factor};
+use super::{Auth, origin, people, second_factor, tenant_host};
 
 /// The longest `operationId` that is handed back.
 const OPERATION_ID_MAX: usize = 256;
@@ -71,9 +71,10 @@ async fn changed(
     }
     let requester = session::requester(auth, headers, source).await?;
     if requester.is_none() && session::bearer(headers).is_some() {
-        return Ok(answers::no_token("there is no valid token of a person"));
+        return Ok(answers::no_token("there is no valid token of a person, for all APIs of the sign-in"));
     }
-    let who = match named(auth, requester.as_ref(), asked.data.user_name.as_deref()) {
+    let at_host = tenant_host::of_source(auth, source);
+    let who = match named(auth, requester.as_ref(), asked.data.user_name.as_deref(), at_host.as_ref()) {
         Ok(who) => who,
         Err((status, fault)) => return Ok(answers::refused(status, fault)),
     };
@@ -120,12 +121,13 @@ fn named(
     auth: &Auth,
     requester: Option<&Requester>,
     user_name: Option<&str>,
+    at_host: Option<&TenantId>,
 ) -> Result<Named, (StatusCode, &'static str)> {
     let signed_in = requester.map(|one| (&one.tenant, one.person.user_name.as_str()));
     match (user_name, signed_in) {
         (None, None) => Err((StatusCode::UNAUTHORIZED, "nobody is signed in, and userName is missing")),
         (None, Some((tenant, user))) => Ok(Named { tenant: Some(tenant.clone()), name: user.to_owned() }),
-        (Some(typed), None) => Ok(tenancy::of_person(&auth.people.tenants(), typed, None)),
+        (Some(typed), None) => Ok(tenancy::of_person(&auth.people.tenants(), typed, at_host.map(TenantId::as_str))),
         (Some(typed), Some((tenant, user))) => {
             let field = if typed.contains('\\') { None } else { Some(tenant.as_str()) };
             let named = tenancy::of_person(&auth.people.tenants(), typed, field);

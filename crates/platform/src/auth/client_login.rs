@@ -22,6 +22,7 @@ use super::parameters::Parameters;
 use super::people::Tenants;
 use super::source::RequestSource;
 use super::tenancy::{self, Named};
+use super::tenant_host;
 
 /// The same whatever is wrong: nobody learns whether there is such a client, or how it proves itself.
 const REFUSED: &str = "the client is not known, or does not prove itself";
@@ -86,7 +87,7 @@ pub(super) async fn authenticate(
     let shown = credentials(headers, form)?;
     let refused = || OAuthError::new(ErrorCode::InvalidClient, REFUSED).of_basic(shown.is_basic);
     let tenants = auth.people.tenants();
-    let named = named(&tenants, &shown.id, form);
+    let named = named(&tenants, &shown.id, form, tenant_host::of_source(auth, source).as_ref());
     if named.is_undecided(&tenants) {
         return Err(Trouble::away("tenant", &"it has not named the tenants yet").into());
     }
@@ -179,11 +180,12 @@ fn of_client(event: SignInEvent, way: SignInWay, client: Option<&configured::OAu
     }
 }
 
-/// The tenant that a client names in its id or beside it; where it does not, `tenant\user` of the password grant names it, if there is that
-/// tenant. A client that has said its tenant learns nothing of others by it.
-fn named(tenants: &Tenants, id: &str, form: &Parameters) -> Named {
-    let named = tenancy::of_client(tenants, id, form.get("tenant"));
-    if named.tenant.is_some() || form.get("tenant").is_some() {
+/// The tenant that a client names beside its id, or else that of the host, with which its id must agree; where neither is, the id names it, or
+/// `tenant\user` of the password grant, if there is that tenant. A client that has said its tenant learns nothing of others by it.
+fn named(tenants: &Tenants, id: &str, form: &Parameters, of_host: Option<&TenantId>) -> Named {
+    let said = form.get("tenant").or(of_host.map(TenantId::as_str));
+    let named = tenancy::of_client(tenants, id, said);
+    if named.tenant.is_some() || said.is_some() {
         return named;
     }
     let of_user = form.get("username").and_then(|user| user.split_once('\\')).map(|(tenant, _)| tenant);
@@ -403,7 +405,7 @@ mod tests {
     fn a_user_names_the_tenant_of_a_client_that_does_not() {
         let tenants: Tenants = std::sync::Arc::new(["acme", "globex"].map(|id| TenantId::parse(id).unwrap()).into());
         let tenant_of = |id: &str, form: &str| {
-            let named = named(&tenants, id, &Parameters::read(form.as_bytes()).unwrap());
+            let named = named(&tenants, id, &Parameters::read(form.as_bytes()).unwrap(), None);
             named.tenant.map(|tenant| tenant.to_string())
         };
         assert_eq!(tenant_of("desk", "username=acme%5Cann").as_deref(), Some("acme"));
@@ -412,6 +414,22 @@ mod tests {
             assert_eq!(tenant_of("globex/desk", &format!("username={user}")).as_deref(), Some("globex"), "{user}");
             let beside = format!("tenant=globex&username={user}");
             assert_eq!(tenant_of("desk", &beside).as_deref(), Some("globex"), "{user}");
+        }
+    }
+
+    #[test]
+    fn the_host_names_the_tenant_of_a_client_that_does_not() {
+        let tenants: Tenants = std::sync::Arc::new(["acme", "globex"].map(|id| TenantId::parse(id).unwrap()).into());
+        let acme = TenantId::parse("acme").unwrap();
+        for (id, form, tenant) in [
+            ("desk", "", Some("acme")),
+            ("acme/desk", "", Some("acme")),
+            ("desk", "username=globex%5Cann", Some("acme")),
+            ("globex/desk", "", None),
+            ("desk", "tenant=globex", Some("globex")),
+        ] {
+            let named = named(&tenants, id, &Parameters::read(form.as_bytes()).unwrap(), Some(&acme));
+            assert_eq!(named.tenant.as_ref().map(TenantId::as_str), tenant, "{id} {form}");
         }
     }
 

@@ -10,14 +10,15 @@ use axum::response::{IntoResponse as _, Response};
 use identity::client::{ClientRules, GrantType};
 use identity::grant::device::{self, DeviceGrant};
 use identity::oauth_error::ErrorCode;
+use identity::scope;
 use identity::secret::Digest;
 use serde_json::json;
 
 use super::answers::{OAuthError, Trouble, not_stored};
 use super::client_login::{self, ClientLogin};
-use super::parameters::Parameters;
+use super::parameters::{Parameters, RESOURCE};
 use super::source::RequestSource;
-use super::{Auth, page};
+use super::{Auth, page, resource};
 
 /// The longest `scope`, in bytes.
 const SCOPE_BYTES_MAX: usize = 1_024;
@@ -39,7 +40,7 @@ async fn begun(auth: &Auth, source: &RequestSource, headers: &HeaderMap, body: &
     if !login.client.may_use(GrantType::DeviceCode) {
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "the client may not use device codes"));
     }
-    let scope = scope_of(&login.client, &form)?;
+    let scope = of_resource(auth.issuer(), &form, scope_of(&login.client, &form)?)?;
     if let Some(wait) = auth.guesses.count_device(source).await? {
         return Err(OAuthError::wait(ErrorCode::TemporarilyUnavailable, wait));
     }
@@ -73,6 +74,19 @@ fn scope_of(client: &ClientRules, form: &Parameters) -> Result<String, OAuthErro
     }
 }
 
+/// What of a scope is for the APIs that the device names: what is left out now, no token of its sign-in has later (RFC 8707 section 2.1).
+fn of_resource(issuer: &str, form: &Parameters, scope: String) -> Result<String, OAuthError> {
+    if form.all(RESOURCE).next().is_none() {
+        return Ok(scope);
+    }
+    let kept = resource::access(issuer, form, &scope)?.scope;
+    // Either would be all that whoever lets it in may.
+    if kept.trim().is_empty() || scope::contains(&kept, "*") {
+        return Err(OAuthError::new(ErrorCode::InvalidTarget, "a device that names a resource names its scopes too"));
+    }
+    Ok(kept)
+}
+
 /// A code that no other device of the tenant shows.
 async fn code_for(auth: &Auth, login: &ClientLogin, device: Digest, grant: &DeviceGrant) -> Result<String, OAuthError> {
     for _ in 0..TRIES_MAX {
@@ -87,6 +101,28 @@ async fn code_for(auth: &Auth, login: &ClientLogin, device: Digest, grant: &Devi
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_that_names_an_api_gets_what_of_its_scope_is_for_it_and_never_more() {
+        let of = |scope: &str, form: &str| {
+            let form = Parameters::read(form.as_bytes()).unwrap();
+            of_resource("https://centre.example/auth/v3", &form, scope.to_owned()).ok()
+        };
+        let both = "openid calls:read statistics:read";
+        assert_eq!(of(both, "").as_deref(), Some(both));
+        assert_eq!(of("*", "").as_deref(), Some("*"));
+        assert_eq!(of(both, "resource=statistics").as_deref(), Some("openid statistics:read"));
+        assert_eq!(of(both, "resource=https://centre.example/wfm&resource=voice").as_deref(), Some(both));
+        for (scope, form) in [
+            (both, "resource=nothing"),
+            (both, "resource=tenant"),
+            ("*", "resource=statistics"),
+            ("* statistics:read", "resource=statistics"),
+            ("calls:read", "resource=telemetry"),
+        ] {
+            assert_eq!(of(scope, form), None, "{scope} {form}");
+        }
+    }
 
     #[test]
     fn a_device_without_a_scope_gets_what_its_client_lists_or_is_refused() {

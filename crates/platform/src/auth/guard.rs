@@ -23,6 +23,13 @@ const OF_NAME_AT_ONCE: usize = 4;
 const OF_SOURCE_AT_ONCE: usize = 8;
 /// Further ones of a name or a source that wait for that.
 const WAITING_MAX: usize = 64;
+/// What is looked up before it is counted, of all sources at a time: whoever shows wrong API keys, from however many addresses, leaves the
+/// database time for others.
+const LOOK_UPS_AT_ONCE: usize = 32;
+/// Further ones that wait for that. A look-up is short, and each source has few of them.
+const LOOK_UPS_WAITING_MAX: usize = 1_024;
+/// The key of the turns of all.
+const OF_ALL: &str = "";
 
 /// How long a count of nothing stays. It is replaced and not removed, so that nobody's try that is counted meanwhile is lost; it does not stay
 /// for an hour, or tries that nobody has looked at would fill the store.
@@ -62,6 +69,7 @@ pub(super) struct Guesses {
     clock: Arc<dyn Clock>,
     of_names: GuessTurns,
     of_sources: GuessTurns,
+    look_ups: GuessTurns,
     /// Under this one is counted what is of no tenant: sources, and names in tenants that do not exist.
     nowhere: TenantId,
 }
@@ -81,6 +89,12 @@ pub(super) struct TakenGuess<'a> {
     is_known: bool,
     at: Timestamp,
     _turns: (Option<GuessTurn>, GuessTurn),
+}
+
+/// Somebody's turn to have something looked up; it ends when this is dropped.
+pub(super) struct LookUpTurn {
+    _of_source: GuessTurn,
+    _of_all: GuessTurn,
 }
 
 /// Where a try is counted.
@@ -127,7 +141,8 @@ impl Guesses {
     pub fn new(store: SignInStore, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let of_names = GuessTurns::new(OF_NAME_AT_ONCE, WAITING_MAX);
         let of_sources = GuessTurns::new(OF_SOURCE_AT_ONCE, WAITING_MAX);
-        Ok(Self { store, clock, of_names, of_sources, nowhere: TenantId::parse(ANY_TENANT)? })
+        let look_ups = GuessTurns::new(LOOK_UPS_AT_ONCE, LOOK_UPS_WAITING_MAX);
+        Ok(Self { store, clock, of_names, of_sources, look_ups, nowhere: TenantId::parse(ANY_TENANT)? })
     }
 
     /// What stands for a tenant that does not exist: in it, nobody is found.
@@ -177,9 +192,12 @@ impl Guesses {
         self.take(GuessKeys::of(GuessedKind::SecondFactor, tenant, user, source)).await
     }
 
-    /// A turn of somebody who shows what is looked up before it is counted: of one source so many at a time.
-    pub async fn turn_to_look_up(&self, source: &RequestSource) -> Result<GuessTurn, Trouble> {
-        self.of_sources.wait_for(&format!("look-up/{}", source.address)).await
+    /// A turn of somebody who shows what is looked up before it is counted: so many at a time of one source, and of all.
+    pub async fn turn_to_look_up(&self, source: &RequestSource) -> Result<LookUpTurn, Trouble> {
+        // First that of the source: who waits for it holds nobody else up.
+        let of_source = self.of_sources.wait_for(&format!("look-up/{}", source.address)).await?;
+        let of_all = self.look_ups.wait_for(OF_ALL).await?;
+        Ok(LookUpTurn { _of_source: of_source, _of_all: of_all })
     }
 
     /// Somebody has shown a wrong API key: it stays counted. Its id says nothing of its tenant.
@@ -297,6 +315,7 @@ impl TakenGuess<'_> {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
     use futures::future::join_all;
     use identity::lockout::{SOURCE_TRIES, TRIES_UNTIL_WAIT};
     use infra::conformance::SetClock;
@@ -314,7 +333,7 @@ mod tests {
     }
 
     fn source(address: &str) -> RequestSource {
-        RequestSource { address: address.to_owned(), is_secure: true, user_agent: String::new() }
+        RequestSource { address: address.to_owned(), is_secure: true, user_agent: String::new(), host: String::new() }
     }
 
     /// Tries that are wrong, all at a time: how many of them were looked at.
@@ -353,6 +372,22 @@ mod tests {
             "one count over all tenants"
         );
         assert_eq!(wrong(&guesses, &nowhere, &["another".to_owned()], "192.0.2.1").await, 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_looked_up_before_it_is_counted_is_bounded_for_a_source_and_for_all() {
+        let guesses = guesses();
+        let mut held = Vec::new();
+        for n in 0..LOOK_UPS_AT_ONCE {
+            let from = source(&format!("192.0.2.{}", n / OF_SOURCE_AT_ONCE));
+            held.push(guesses.turn_to_look_up(&from).await.ok().unwrap());
+        }
+        let (busy, other) = (source("192.0.2.0"), source("198.51.100.1"));
+        assert!(guesses.turn_to_look_up(&busy).now_or_never().is_none(), "its source has all its turns");
+        let mut waits = Box::pin(guesses.turn_to_look_up(&other));
+        assert!(waits.as_mut().now_or_never().is_none(), "all turns are taken");
+        drop(held.pop());
+        assert!(waits.await.is_ok(), "it has the next one");
     }
 
     #[tokio::test]

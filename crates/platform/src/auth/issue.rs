@@ -102,6 +102,8 @@ pub(super) struct TokenBearer<'a> {
     pub scope: &'a str,
     /// Of the access token.
     pub access: &'a TokenAccess,
+    /// All that the sign-in may have now, of which this request may ask less.
+    pub whole: &'a str,
     /// `sid`
     pub id: &'a str,
     pub authenticated_at: Timestamp,
@@ -281,6 +283,7 @@ fn access_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> 
     let tie = sign_in.rights.tie.as_ref();
     let claims = Claims {
         sid: Some(sign_in.id.to_owned()),
+        narrowed: sign_in.access.is_for_fewer_than(sign_in.whole),
         dn: tie.map(|tie| tie.dn.to_string()),
         agent: tie.and_then(|tie| Some(tie.agent.as_ref()?.to_string())),
         ..claims(auth, login, subject(sign_in.person), sign_in.access)

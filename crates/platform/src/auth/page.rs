@@ -33,6 +33,8 @@ pub(super) struct SignInForm<'a> {
     pub asks_tenant: bool,
     /// What was typed as the tenant.
     pub tenant: &'a str,
+    /// What the tenant is called, where the host names it.
+    pub tenant_name: Option<&'a str>,
     /// What was typed as the user name.
     pub user: &'a str,
     /// What is wrong with what was sent.
@@ -59,6 +61,9 @@ pub(super) struct ProviderLink<'a> {
 /// The form as a page.
 pub(super) fn sign_in(status: StatusCode, form: &SignInForm<'_>) -> Response {
     let mut body = String::from("<h1>Sign in</h1>\n");
+    if let Some(name) = form.tenant_name {
+        let _ = writeln!(body, "<p>{}</p>", escaped(name));
+    }
     body.push_str(&error_line(form.error));
     if let Some(provider) = form.provider {
         let (name, href) = (escaped(provider.name), escaped(provider.href));
@@ -270,6 +275,7 @@ mod tests {
             token: "t",
             asks_tenant: true,
             tenant: "",
+            tenant_name: None,
             user: "\"><script>alert(1)</script>",
             error: Some("User name or password is wrong."),
             leads_to: Some("https://app.example"),
@@ -311,6 +317,8 @@ mod tests {
         assert!(page.contains("role=\"alert\"") && page.contains("action=\"/auth/v3/sign-in?state=%22%3E&amp;x=1\""));
         let known = text(sign_in(StatusCode::OK, &SignInForm { asks_tenant: false, error: None, ..form() })).await;
         assert!(!known.contains("id=\"tenant\"") && !known.contains("role=\"alert\""));
+        let at_host = SignInForm { asks_tenant: false, tenant_name: Some("Acme & Co"), ..form() };
+        assert!(text(sign_in(StatusCode::OK, &at_host)).await.contains("<p>Acme &amp; Co</p>"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The parameters of a query or a form: each at most once (RFC 6749 section 3.1), but for `resource` (RFC 8707 section 2).
 
+use std::collections::BTreeMap;
+
 use axum::http::{HeaderMap, header};
 
 /// The parameter that may come several times.
@@ -41,6 +43,20 @@ impl Parameters {
         Self::read(body)
     }
 
+    /// Reads the members of a JSON object, each a text.
+    ///
+    /// # Errors
+    /// What is wrong, for the client's developer.
+    pub fn of_json(body: &[u8]) -> Result<Self, &'static str> {
+        let members: BTreeMap<String, String> = serde_json::from_slice(body).map_err(
+            |_| "the body must be a JSON object whose members are texts, or application/x-www-form-urlencoded",
+        )?;
+        if members.len() > PARAMETERS_MAX {
+            return Err("there are too many parameters");
+        }
+        Ok(Self(members.into_iter().collect()))
+    }
+
     /// Whether a request says that its body is a form.
     pub fn is_form(headers: &HeaderMap) -> bool {
         headers.get(header::CONTENT_TYPE).is_some_and(|value| {
@@ -57,6 +73,27 @@ impl Parameters {
     /// The values of one that may come several times.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(other, value)| other == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// The same with that parameter, where the request has none of that name, be it without a value.
+    #[must_use]
+    pub fn with_default(mut self, name: &str, value: &str) -> Self {
+        if self.0.iter().all(|(other, _)| other != name) {
+            self.0.push((name.to_owned(), value.to_owned()));
+        }
+        self
+    }
+
+    /// The same without that parameter.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.retain(|(other, _)| other != name);
+        self
+    }
+
+    /// Whether the request has that parameter, be it without a value.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(other, _)| other == name)
     }
 
     /// As a query, without some of them.
@@ -80,6 +117,26 @@ mod tests {
         let several = Parameters::read(b"resource=a&resource=&resource=b").unwrap();
         assert_eq!(several.all("resource").collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(several.query_without(&[]), "resource=a&resource=&resource=b");
+    }
+
+    #[test]
+    fn an_object_of_texts_is_read_as_a_form_is() {
+        let read = Parameters::of_json(br#"{"code":"a&b","redirect_uri":""}"#).unwrap();
+        assert_eq!((read.get("code"), read.get("redirect_uri")), (Some("a&b"), None));
+        for other in [&b"[]"[..], b"{\"code\":1}", b"code=1", b"", b"{\"resource\":[\"a\"]}"] {
+            assert!(Parameters::of_json(other).is_err(), "{other:?}");
+        }
+        let many: String = (0..=PARAMETERS_MAX).map(|n| format!(",\"{n}\":\"\"")).collect();
+        assert!(Parameters::of_json(format!("{{{}}}", &many[1..]).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn what_is_said_stays_also_if_it_says_nothing() {
+        let read = |text: &str| Parameters::read(text.as_bytes()).unwrap().with_default("tenant", "acme");
+        for (said, query) in [("a=1", "a=1&tenant=acme"), ("tenant=globex", "tenant=globex"), ("tenant=", "tenant=")] {
+            assert_eq!(read(said).query_without(&[]), query);
+        }
+        assert!(read("tenant=").has("tenant") && !Parameters::default().has("tenant"));
     }
 
     #[test]

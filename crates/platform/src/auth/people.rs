@@ -13,7 +13,7 @@ use infra::Clock;
 use model::{Dn, TenantId, Timestamp};
 use net::grpc::Channel;
 pub(super) use net::tenant::TenantList as Tenants;
-use net::tenant::{ObjectReader, ReadError, follow_list};
+use net::tenant::{ObjectReader, ReadError, TenantHosts, follow_list_with_hosts};
 use runtime::RoleContext;
 use tokio::sync::watch;
 
@@ -46,6 +46,7 @@ pub(super) struct People {
     client: ConfigurationClient<Channel>,
     objects: ObjectReader,
     tenants: watch::Receiver<Tenants>,
+    hosts: watch::Receiver<TenantHosts>,
     read: Mutex<HashMap<Key, (Option<Object>, Timestamp)>>,
     listed_uris: ListedUris,
     by_email: PeopleByEmail,
@@ -62,8 +63,10 @@ impl People {
     /// Begins to follow the tenants.
     pub fn start(ctx: &RoleContext) -> anyhow::Result<Self> {
         let client = ConfigurationClient::new(net::grpc::channel(ctx, CONNECTION, PORT)?);
+        let (tenants, hosts) = follow_list_with_hosts(ctx, CONNECTION);
         Ok(Self {
-            tenants: follow_list(ctx, CONNECTION),
+            tenants,
+            hosts,
             objects: ObjectReader::new(client.clone()),
             client,
             read: Mutex::default(),
@@ -77,6 +80,21 @@ impl People {
     /// The tenants that there are.
     pub fn tenants(&self) -> Tenants {
         self.tenants.borrow().clone()
+    }
+
+    /// The tenant that is meant at a host name in lower case.
+    pub fn tenant_at(&self, host: &str) -> Option<TenantId> {
+        self.hosts.borrow().get(host).cloned()
+    }
+
+    /// What a tenant is called; none if there is none of that id.
+    pub async fn tenant_name(&self, tenant: &TenantId) -> Result<Option<String>, Trouble> {
+        Ok(self.settings(tenant).await?.map(|settings| settings.name))
+    }
+
+    /// Whether programs may use the grants `password` and `jwt_bearer` in the tenant at all.
+    pub async fn takes_published_grants(&self, tenant: &TenantId) -> Result<bool, Trouble> {
+        Ok(self.settings(tenant).await?.is_none_or(|settings| settings.sign_in.published_grants))
     }
 
     /// A person, found without regard to case: by the folding by which wrong passwords are counted, whatever the store's is.

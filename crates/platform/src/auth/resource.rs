@@ -23,6 +23,13 @@ pub(super) struct TokenAccess {
     pub audience: Audience,
 }
 
+impl TokenAccess {
+    /// Whether it leaves out an API that this scope is for.
+    pub fn is_for_fewer_than(&self, scope: &str) -> bool {
+        scope::families(scope).any(|family| !self.audience.is_for("", &[family]))
+    }
+}
+
 /// The families that a request names; `None` if it names none, and wants all that its scope is for.
 ///
 /// # Errors
@@ -120,6 +127,21 @@ mod tests {
         }
         let two = "resource=statistics&resource=https://centre.example/agent-setup/api";
         assert_eq!(asks(two), Ok(Some(vec![ApiFamily::Statistics, ApiFamily::Tenant])));
+    }
+
+    #[test]
+    fn a_token_that_leaves_an_api_out_is_for_fewer() {
+        let whole = "openid calls:read statistics:read";
+        let access = |asked: Option<&[ApiFamily]>| narrowed(whole, asked).unwrap();
+        assert!(!access(None).is_for_fewer_than(whole));
+        assert!(!access(Some(&[ApiFamily::Voice, ApiFamily::Statistics])).is_for_fewer_than(whole));
+        assert!(
+            !access(Some(&[ApiFamily::Voice])).is_for_fewer_than("openid calls:read"),
+            "all that the sign-in is for"
+        );
+        for fewer in [ApiFamily::Voice, ApiFamily::Statistics, ApiFamily::Telemetry] {
+            assert!(access(Some(&[fewer])).is_for_fewer_than(whole), "{fewer:?}");
+        }
     }
 
     #[test]

@@ -120,7 +120,8 @@ fn sign_in(auth: &Auth, browser: RequestBrowser<'_>) -> Response {
 
 /// The page with recovery codes, which leads back here.
 fn shown_codes(new: &NewRecoveryCodes) -> Response {
-    pages::recovery_codes(&ShownCodes { codes: &new.codes, left_open: new.left_open, to: pages::PATH })
+    let NewRecoveryCodes { codes, left_open } = new;
+    pages::recovery_codes(&ShownCodes { codes, left_open: *left_open, to: pages::PATH, signs_in_again: false })
 }
 
 /// The form is the session's and that of what is in it: one of before it, or with another secret, is none of it.

@@ -10,18 +10,18 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use runtime::Directory;
-use runtime::issuer::{METADATA, PATH};
+use runtime::issuer::{METADATA, PATH, PUBLISHED_PAGES};
 use runtime::server::Accepted;
 
 use super::{
     Auth, api_keys, authorize, change_password, cors, device_authorization, device_page, discovery, introspect, page,
-    revoke, second_factor_page, sessions, sign_in, sign_out, token, upstream, userinfo,
+    published_pages, revoke, second_factor_page, sessions, sign_in, sign_out, token, upstream, userinfo,
 };
 use crate::key_uses;
 
 /// Callers without a token are served: it is here that they get one.
 pub(super) fn is_open(_: &Method, path: &str) -> bool {
-    path.starts_with("/auth/v3/") || METADATA.contains(&path)
+    path.starts_with("/auth/v3/") || METADATA.contains(&path) || PUBLISHED_PAGES.contains(&path)
 }
 
 pub(super) fn router(auth: Arc<Auth>) -> Router {
@@ -29,6 +29,7 @@ pub(super) fn router(auth: Arc<Auth>) -> Router {
     // What pages of clients ask for from the browser.
     let of_pages = Router::new()
         .route("/oauth/token", post(token::token))
+        .route("/token", post(token::by_json))
         .route("/oauth/revoke", post(revoke::revoke))
         .route("/userinfo", get(userinfo::record))
         .route("/openid/userinfo", get(userinfo::openid).post(userinfo::openid))
@@ -58,7 +59,7 @@ pub(super) fn router(auth: Arc<Auth>) -> Router {
         .route("/sign-out", get(sign_out::sign_out).post(sign_out::sign_out))
         .route("/ping", get(sign_out::ping));
     let trust = move |request: Request, next: Next| trusts_roles(directory.clone(), request, next);
-    let nested = Router::new().nest(PATH, routes);
+    let nested = Router::new().nest(PATH, routes).merge(published_pages::router());
     let described = METADATA.iter().fold(nested, |router, path| router.route(path, get(discovery::document)));
     described.layer(from_fn(trust)).with_state(auth)
 }

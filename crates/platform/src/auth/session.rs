@@ -64,14 +64,15 @@ pub(super) struct Requester {
     pub sign_in: Option<String>,
 }
 
-/// Who asks, by the token of the request, or by its cookie where there is no token.
+/// Who asks, by the token of the request, or by its cookie where there is no token. A token for fewer APIs than its sign-in is none here.
 pub(super) async fn requester(
     auth: &Auth,
     headers: &HeaderMap,
     source: &RequestSource,
 ) -> Result<Option<Requester>, Trouble> {
     if let Some(token) = bearer(headers) {
-        let found = of_token(auth, token).await?;
+        // Whoever has got it for one API has no say over the person's sign-ins.
+        let found = of_token(auth, token).await?.filter(|(_, claims, _)| !claims.narrowed);
         return Ok(found.map(|(tenant, claims, person)| Requester {
             tenant,
             person,

@@ -105,7 +105,7 @@ fn sign_in() -> Response {
 
 fn nobody(headers: &HeaderMap) -> Response {
     match session::bearer(headers) {
-        Some(_) => answers::no_token("there is no valid token of a person"),
+        Some(_) => answers::no_token("there is no valid token of a person, for all APIs of the sign-in"),
         None => answers::refused(StatusCode::UNAUTHORIZED, "nobody is signed in"),
     }
 }

@@ -28,7 +28,7 @@ use super::people::Tenants;
 use super::person_login::{self, PersonLogin};
 use super::records::BrowserSession;
 use super::source::RequestSource;
-use super::{Auth, authorize, client_login, issue, passkeys, people, session, tenancy, upstream};
+use super::{Auth, authorize, client_login, issue, passkeys, people, session, tenancy, tenant_host, upstream};
 
 use page_query::PageQuery;
 
@@ -64,6 +64,8 @@ struct Setting {
     query: String,
     /// The tenant, where it need not be typed: also one that there is not, so that nobody learns which there are.
     tenant: Option<String>,
+    /// What the tenant is called, where the host has named it: that there is the tenant is no secret then.
+    tenant_name: Option<String>,
     /// Where the sign-in ends, as a source of the page's policy.
     leads_to: Option<String>,
     /// Who is expected (`login_hint`): the user name, until another one is typed.
@@ -108,7 +110,7 @@ pub(super) async fn show(
 ) -> Response {
     let shown = async {
         let parameters = match authorize::query(&uri) {
-            Ok(parameters) => parameters,
+            Ok(parameters) => tenant_host::named(&auth, &source, parameters),
             Err(fault) => return Ok(page::fault(StatusCode::BAD_REQUEST, fault)),
         };
         // Who wants to sign in again, to change what is their own, does.
@@ -196,12 +198,16 @@ async fn begin(
     tracing::info!(%tenant, user = person.user_name, source = source.address, provider, by_two_factors, "somebody has signed in");
     let record = SignInRecord::of(SignInEvent::SignedIn).by_way(way).about_person(&person.user_name);
     auth.note(tenant, source, record.in_session(&session.id));
-    let to = match parameters.get("client_id") {
+    let cookies = [Cookie::Session.set(&SessionCookie::write(tenant, &secret), source), Cookie::Form.remove(source)];
+    Ok(BegunSession { to: way_on(parameters), cookies })
+}
+
+/// Where the browser goes on to after the sign-in. Who is not signed in is asked there to do it.
+fn way_on(parameters: &Parameters) -> String {
+    match parameters.get("client_id") {
         Some(_) => format!("/auth/v3/oauth/authorize?{}", parameters.query_without(&DONE_BY_SIGN_IN)),
         None => own_page(parameters).unwrap_or_else(|| page::SIGN_IN.to_owned()),
-    };
-    let cookies = [Cookie::Session.set(&SessionCookie::write(tenant, &secret), source), Cookie::Form.remove(source)];
-    Ok(BegunSession { to, cookies })
+    }
 }
 
 impl BegunSession {
@@ -234,11 +240,16 @@ async fn setting(auth: &Auth, parameters: &Parameters) -> Result<Setting, Troubl
     let tenant = named_tenant(&tenants, found.map(|(tenant, _)| tenant), parameters);
     let expected = parameters.get("login_hint").unwrap_or_default().to_owned();
     let (mut provider, mut takes_passkeys) = (None, passkeys::relying_party(auth).is_some());
+    let mut tenant_name = None;
     if let Some(tenant) = tenant.as_deref().and_then(|named| tenants.get(named).cloned()) {
+        if tenant_host::said(auth, parameters).as_ref() == Some(&tenant) {
+            tenant_name = auth.people.tenant_name(&tenant).await?;
+        }
         takes_passkeys = takes_passkeys && auth.people.takes_passkeys_alone(&tenant).await?;
         provider = auth.people.upstream(&tenant).await?.map(|rules| TenantProvider { tenant, rules });
     }
-    Ok(Setting { query: parameters.query_without(&[]), tenant, leads_to, expected, provider, takes_passkeys })
+    let query = parameters.query_without(&[]);
+    Ok(Setting { query, tenant, tenant_name, leads_to, expected, provider, takes_passkeys })
 }
 
 /// The tenant of the program, else the one that the request names, else the only one.
@@ -263,6 +274,7 @@ fn form(request: PageRequest<'_>, status: StatusCode, typed: &Parameters, error:
             token,
             asks_tenant: setting.tenant.is_none(),
             tenant: typed.get("tenant").unwrap_or_default(),
+            tenant_name: setting.tenant_name.as_deref(),
             user: typed.get("username").unwrap_or(&setting.expected),
             error,
             leads_to: setting.leads_to.as_deref(),

@@ -17,7 +17,7 @@ use super::page::signed_out::{self as signed_out_page, LogoutFrame};
 use super::parameters::Parameters;
 use super::people::Tenants;
 use super::source::RequestSource;
-use super::{Auth, client_login, frontchannel, session, tenancy};
+use super::{Auth, client_login, frontchannel, session, tenancy, tenant_host};
 
 /// `GET /ping`: 200 for somebody who is signed in, else 403.
 pub(super) async fn ping(State(auth): State<Arc<Auth>>, source: RequestSource, headers: HeaderMap) -> Response {
@@ -48,7 +48,7 @@ pub(super) async fn sign_out(
     let query = uri.query().unwrap_or_default().as_bytes();
     let told = if is_form { [query, body.as_ref()].join(&b'&') } else { query.to_vec() };
     let parameters = match Parameters::read(&told) {
-        Ok(parameters) => parameters,
+        Ok(parameters) => tenant_host::named(&auth, &source, parameters),
         Err(fault) => return answers::refused(StatusCode::BAD_REQUEST, fault),
     };
     let ended = ended(&auth, &headers, &source, &parameters, is_form || method == Method::GET).await;
@@ -68,7 +68,11 @@ async fn ended(
         let Some((of, claims)) = session::good_claims(auth, token).await? else {
             return Ok(answers::no_token("the token is not valid"));
         };
-        match (session::user_of(&claims), &claims.sid, &claims.jti) {
+        // One that is for fewer APIs than its sign-in ends alone, as that of an API key or a client: whoever has got it for one API ends
+        // nothing else of the person.
+        let user = session::user_of(&claims).filter(|_| !claims.narrowed);
+        let is_global = is_global && user.is_some();
+        match (user, &claims.sid, &claims.jti) {
             (Some(user), _, _) if is_global => auth.store.end_all(&of, user, now).await?,
             (Some(user), Some(sign_in), _) => auth.store.end_sign_in(&of, user, sign_in, now).await?,
             (_, _, Some(token)) => auth.store.revoke(&of, token, now).await?,
@@ -77,7 +81,7 @@ async fn ended(
         let record = SignInRecord { session: claims.sid.clone(), ..signed_out(is_global) };
         auth.note(&of, source, SignInRecord { client: claims.client_id.clone(), ..record }.about(&claims.sub));
         // That of an API key's token is the key itself, which its tokens do not end.
-        if let (Some(sign_in), Some(_), true) = (&claims.sid, session::user_of(&claims), is_global) {
+        if let (Some(sign_in), true) = (&claims.sid, is_global) {
             // Its client may have no refresh tokens, and so no family that is listed.
             auth.store.revoke(&of, sign_in, now).await?;
         }
@@ -100,6 +104,7 @@ async fn ended(
         tenant = tenant.or(Some(of));
     }
     let shown = ShownAnswer { may_redirect, is_page: wants_page(headers) && !frames.is_empty(), frames };
+    let tenant = tenant.or_else(|| tenant_host::of_source(auth, source));
     let mut response = answer(auth, parameters, tenant, &shown).await?;
     if let Some(cookie) = Cookie::Session.remove(source) {
         response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -1,4 +1,5 @@
-//! Where a request comes from: the browser's or program's own address and scheme, as ingress tells them, and nobody else.
+//! Where a request comes from: the browser's or program's own address and scheme, and the host that it has asked, as ingress tells them,
+//! and nobody else.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr};
@@ -7,7 +8,8 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
-use net::http::{FORWARDED_FOR, FORWARDED_PROTO};
+use net::http::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
+use runtime::listener::HostPort;
 use runtime::server::Accepted;
 
 use super::Auth;
@@ -16,6 +18,8 @@ use super::Auth;
 const INGRESS: &str = "ingress";
 /// The most characters of what a browser or program calls itself.
 const USER_AGENT_MAX: usize = 256;
+/// Any port: only the name of a host is looked at.
+const NO_PORT: u16 = 0;
 
 /// The other end of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub(super) struct RequestSource {
     pub is_secure: bool,
     /// What the browser or program calls itself; empty if it says nothing.
     pub user_agent: String,
+    /// The name of the host that was asked, in lower case and without a port; empty if it is not known.
+    pub host: String,
 }
 
 impl FromRequestParts<Arc<Auth>> for RequestSource {
@@ -41,7 +47,7 @@ impl FromRequestParts<Arc<Auth>> for RequestSource {
 impl RequestSource {
     /// That of a use of which ingress tells later.
     pub fn told(address: IpAddr, said: &str) -> Self {
-        Self { address: site(address), is_secure: false, user_agent: printed(said.as_bytes()) }
+        Self { address: site(address), is_secure: false, user_agent: printed(said.as_bytes()), host: String::new() }
     }
 
     fn of(peer: Option<IpAddr>, is_ingress: bool, headers: &HeaderMap) -> Self {
@@ -52,8 +58,15 @@ impl RequestSource {
         };
         let address = told(FORWARDED_FOR).and_then(|text| text.parse().ok()).or(peer);
         let is_secure = told(FORWARDED_PROTO).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
-        Self { address: address.map(site).unwrap_or_default(), is_secure, user_agent: user_agent(headers) }
+        let host = told(FORWARDED_HOST).map(host_name).unwrap_or_default();
+        Self { address: address.map(site).unwrap_or_default(), is_secure, user_agent: user_agent(headers), host }
     }
+}
+
+/// The name of a host as it is compared: in lower case, without its port and a dot at the end. Empty for what is none.
+pub(super) fn host_name(authority: &str) -> String {
+    let host = HostPort::parse(authority, NO_PORT).map(|at| at.host).unwrap_or_default();
+    host.trim_end_matches('.').to_ascii_lowercase()
 }
 
 fn user_agent(headers: &HeaderMap) -> String {
@@ -93,6 +106,20 @@ mod tests {
         assert_eq!(source("127.0.40.1", true, "198.51.100.1, 203.0.113.7"), ("203.0.113.7".to_owned(), true));
         assert_eq!(source("127.0.0.1", false, "203.0.113.7"), ("127.0.0.1".to_owned(), false));
         assert_eq!(source("127.0.40.1", true, "nonsense").0, "127.0.40.1");
+    }
+
+    #[test]
+    fn the_host_is_what_ingress_says_without_its_port() {
+        let host = |is_ingress, said: &'static str| {
+            let headers = HeaderMap::from_iter([(FORWARDED_HOST, said.parse().unwrap())]);
+            RequestSource::of("127.0.40.1".parse().ok(), is_ingress, &headers).host
+        };
+        assert_eq!(host(true, "Acme.Example:8443"), "acme.example");
+        assert_eq!(
+            (host(true, "acme.example."), host(false, "acme.example")),
+            ("acme.example".to_owned(), String::new())
+        );
+        assert_eq!((host(true, "[::1]:8443"), host(true, "")), ("::1".to_owned(), String::new()));
     }
 
     #[test]

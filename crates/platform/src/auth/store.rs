@@ -21,6 +21,7 @@ use runtime::key_files::Revoker;
 use super::backchannel::{EndedSignIn, EndedSignIns};
 use super::people;
 use super::records::{BrowserSession, Spent, StoredRecord};
+use super::tenant_ends::TenantEnds;
 
 pub(super) use devices::ReadDevice;
 pub(super) use open::{AskingSignIn, ShownProof};
@@ -44,6 +45,8 @@ pub(super) struct SignInStore {
     revoker: Revoker,
     /// Takes what programs are told of.
     ended: EndedSignIns,
+    /// What was signed in at a tenant before its end is not found.
+    ends: Arc<TenantEnds>,
 }
 
 /// A family as read, to be replaced.
@@ -69,7 +72,12 @@ fn parsed<R: StoredRecord>(value: &Bytes) -> Option<R> {
 
 impl SignInStore {
     pub fn new(records: Arc<dyn SignIns>, revoker: Revoker, ended: EndedSignIns) -> Self {
-        Self { records, revoker, ended }
+        Self { records, revoker, ended, ends: Arc::default() }
+    }
+
+    /// Which tenants have ended.
+    pub fn ends(&self) -> &TenantEnds {
+        &self.ends
     }
 
     /// A sign-in of that family has ended: its program is told.
@@ -138,7 +146,8 @@ impl SignInStore {
     /// The session of that cookie.
     pub async fn session(&self, tenant: &TenantId, cookie: Digest) -> Result<Option<BrowserSession>> {
         let key = SignInKey::new(SignInKind::Session, cookie.text());
-        Ok(self.read(tenant, &key).await?.map(|(session, _)| session))
+        let session = self.read::<BrowserSession>(tenant, &key).await?.map(|(session, _)| session);
+        Ok(session.filter(|session| !self.ends.are_after(tenant, session.authenticated_at)))
     }
 
     /// Ends the session of that cookie.
@@ -164,7 +173,8 @@ impl SignInStore {
     /// The code of that digest, spent or not.
     pub async fn code(&self, tenant: &TenantId, digest: Digest) -> Result<Option<Code>> {
         let key = SignInKey::new(SignInKind::Code, digest.text());
-        Ok(self.read(tenant, &key).await?.map(|(code, _)| code))
+        let code = self.read::<Code>(tenant, &key).await?.map(|(code, _)| code);
+        Ok(code.filter(|code| !self.ends.are_after(tenant, code.authenticated_at)))
     }
 
     /// Spends a code; `false` if it was spent before.
@@ -227,7 +237,8 @@ impl SignInStore {
     /// The family of that name.
     pub async fn family(&self, tenant: &TenantId, name: Digest) -> Result<Option<ReadFamily>> {
         let key = SignInKey::new(SignInKind::Refresh, name.text());
-        let read = self.read(tenant, &key).await?;
+        let read = self.read::<Family>(tenant, &key).await?;
+        let read = read.filter(|(family, _)| !self.ends.are_after(tenant, family.authenticated_at));
         Ok(read.map(|(family, seen)| ReadFamily { family, key, seen }))
     }
 
@@ -289,6 +300,11 @@ impl SignInStore {
         // The roles hear of it even where the store does not answer.
         self.revoker.revoke(tenant, id, until);
         self.records.put(tenant, &key, None, Bytes::from_static(b"1"), until).await
+    }
+
+    /// Revokes all tokens of a tenant that has ended at that time.
+    pub fn revoke_tenant(&self, tenant: &TenantId, ended: Timestamp, now: Timestamp) {
+        self.revoker.revoke_tenant(tenant, ended, now + ACCESS_LIFE + REVOKED_MARGIN);
     }
 
     /// Waits a moment until other roles can read all that was revoked here. Returns whether they can.

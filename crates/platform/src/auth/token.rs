@@ -1,4 +1,4 @@
-//! `POST /oauth/token`: a grant for tokens. A module for each grant.
+//! `POST /oauth/token`: a grant for tokens. A module for each grant. `POST /token` is the same with JSON, as published pages send a code.
 
 mod api_key;
 mod client_credentials;
@@ -33,16 +33,30 @@ pub(super) async fn token(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    granted(&auth, &source, &headers, &body).await.unwrap_or_else(OAuthError::into_response)
+    let form = Parameters::of_form(&headers, &body);
+    granted(&auth, &source, &headers, form).await.unwrap_or_else(OAuthError::into_response)
+}
+
+/// `POST /token`: the parameters of the form as the members of a JSON object. Without `grant_type` a code is redeemed. The client proves
+/// itself as ever: a code alone is worth nothing.
+pub(super) async fn by_json(
+    State(auth): State<Arc<Auth>>,
+    source: RequestSource,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let said = if Parameters::is_form(&headers) { Parameters::read(&body) } else { Parameters::of_json(&body) };
+    let form = said.map(|said| said.with_default("grant_type", GrantType::AuthorizationCode.as_str()));
+    granted(&auth, &source, &headers, form).await.unwrap_or_else(OAuthError::into_response)
 }
 
 async fn granted(
     auth: &Auth,
     source: &RequestSource,
     headers: &HeaderMap,
-    body: &[u8],
+    form: Result<Parameters, &'static str>,
 ) -> Result<Response, OAuthError> {
-    let form = Parameters::of_form(headers, body).map_err(|fault| OAuthError::new(ErrorCode::InvalidRequest, fault))?;
+    let form = form.map_err(|fault| OAuthError::new(ErrorCode::InvalidRequest, fault))?;
     let name = required(&form, "grant_type", "grant_type is missing")?;
     if GrantType::parse(name) == Some(GrantType::TokenExchange) {
         return api_key::exchange(auth, &form, source).await;
@@ -66,6 +80,9 @@ async fn answered(
     let grant = grant.ok_or(OAuthError::new(ErrorCode::UnsupportedGrantType, "that grant_type is not supported"))?;
     if !login.client.may_use(grant) {
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "the client may not use that grant_type"));
+    }
+    if grant.is_without_page() && !auth.people.takes_published_grants(&login.tenant).await? {
+        return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "the tenant lets no client use that grant_type"));
     }
     resource::check(auth.issuer(), form)?;
     match grant {

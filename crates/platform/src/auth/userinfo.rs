@@ -66,10 +66,10 @@ async fn bearer(auth: &Auth, headers: &HeaderMap) -> Result<Option<Bearer>, Trou
     Ok(found.map(|(tenant, claims, person)| Bearer { tenant, claims, person }))
 }
 
+/// The privileges of a person, each with the scopes that come with it.
 fn authorities(person: &Person) -> Value {
-    let names: Vec<&str> = issue::privileges(person).into_iter().map(name).collect();
-    let authorities: Vec<Value> = names.iter().map(|name| json!({ "name": name, "privileges": [] })).collect();
-    json!(authorities)
+    let authority = |privilege: Privilege| json!({ "name": name(privilege), "privileges": privilege.scopes() });
+    json!(issue::privileges(person).into_iter().map(authority).collect::<Vec<Value>>())
 }
 
 const fn name(privilege: Privilege) -> &'static str {
@@ -111,5 +111,39 @@ fn claims(bearer: &Bearer) -> Value {
     ] {
         claims[name] = value;
     }
+    // For whom the sign-in is, as in its ID token. An unsigned answer needs none (OpenID Connect Core section 5.3.2): published programs read it.
+    if let Some(client) = &bearer.claims.client_id {
+        claims["aud"] = json!(client);
+    }
     claims
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::provisioning;
+
+    use super::*;
+
+    fn bearer() -> Bearer {
+        let privileges = vec![provisioning::Privilege::Agent, provisioning::Privilege::Designer];
+        let person = Person { user_name: "ann".to_owned(), privileges, ..Person::default() };
+        let claims = Claims { sub: "person/ann".to_owned(), client_id: Some("desk".to_owned()), ..Claims::default() };
+        Bearer { tenant: TenantId::parse("acme").unwrap(), claims, person }
+    }
+
+    #[test]
+    fn each_authority_has_what_may_be_done_by_it() {
+        for said in [person(&bearer()), claims(&bearer())] {
+            assert_eq!(said["authorities"][0]["name"], "ROLE_AGENT");
+            assert_eq!(said["authorities"][1]["privileges"], json!(["config:read", "trace:read", "statistics:read"]));
+        }
+    }
+
+    #[test]
+    fn claims_say_for_which_client_they_are_where_there_is_one() {
+        let mut bearer = bearer();
+        assert_eq!(claims(&bearer)["aud"], "desk");
+        bearer.claims.client_id = None;
+        assert!(claims(&bearer).get("aud").is_none());
+    }
 }

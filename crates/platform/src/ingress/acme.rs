@@ -11,9 +11,12 @@ mod server_client;
 
 use std::path::Path;
 
+use anyhow::Result;
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::Uri;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use model::Timestamp;
 use net::tls::alpn_challenges::AlpnChallenges;
 use net::tls::identity::{Identity, IdentityFault};
 use net::tls::issued_identity::IssuedIdentity;
@@ -28,7 +31,7 @@ use certificate_orders::CertificateOrders;
 use kept::AcmeFiles;
 use order_fault::OrderOutcome;
 use renewals::Renewals;
-use schedule::CertificateWish;
+use schedule::{CertificateWish, RenewalStep};
 
 /// The longest URL of a directory, and of a contact, in bytes.
 const URL_BYTES_MAX: usize = 2_048;
@@ -48,7 +51,8 @@ runtime::metrics! {
     pub(super) struct Metrics {
         /// Orders of a certificate at the ACME server, by how they ended.
         orders: CounterBy<OrderOutcome> = "ingress_acme_orders";
-        /// 1 while the last order of a certificate has failed. It is tried again by itself; the log says why and what to do.
+        /// 1 while the last order of a certificate has failed, or none can begin. It is tried again by itself; the log says why and what to
+        /// do.
         failing: Gauge = "ingress_acme_failing";
         /// When the next certificate is to be ordered, in seconds of Unix time; no value where none is ordered.
         next: GaugeIfKnown = "ingress_acme_next_order_seconds";
@@ -100,8 +104,20 @@ fn wish(settings: &Settings) -> Option<CertificateWish> {
         directory: settings.acme_directory.clone(),
         domains: settings.acme_domains.clone(),
         external_account: settings.acme_external_account.clone(),
+        means: means(settings),
         first_wait: settings.acme_first_wait,
     })
+}
+
+/// A digest of what a certificate is ordered with beside its server, account and domains. The key is in it, and not to be had from it.
+fn means(settings: &Settings) -> String {
+    let authorities = settings.acme_authorities.as_ref().map(|file| file.to_string_lossy().into_owned());
+    let parts = [
+        settings.acme_contact.join(" "),
+        settings.acme_external_key.expose().to_owned(),
+        authorities.unwrap_or_default(),
+    ];
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, parts.join("\n").as_bytes()))
 }
 
 /// What is known of a certificate that is ordered, for whoever checks it.
@@ -115,14 +131,61 @@ pub struct OrderedCertificate {
 }
 
 /// Looks at it in the data directory; `None` if the settings name no server.
-pub(super) fn ordered(settings: &Settings, data_dir: &Path, key: &InstallationKey) -> Option<OrderedCertificate> {
+pub(super) fn ordered(
+    settings: &Settings,
+    data_dir: &Path,
+    key: &InstallationKey,
+    now: Timestamp,
+) -> Option<OrderedCertificate> {
     let wish = wish(settings)?;
     let history = AcmeFiles::of_installation(data_dir, key.clone()).history().unwrap_or_default();
     let read = IssuedIdentity::of_installation(data_dir, key.clone()).read();
-    let is_wanted = matches!(&read, Ok(Some((directory, identity)))
-        if certificate_orders::held(directory.clone(), identity).fits(&wish));
-    let failing = history.last_fault.map(|why| (why, history.failures));
-    Some(OrderedCertificate { issued: read.map(|read| read.map(|(_, identity)| identity)), is_wanted, failing })
+    let held = read.as_ref().ok().and_then(Option::as_ref).map(certificate_orders::present);
+    Some(OrderedCertificate {
+        is_wanted: held.as_ref().is_some_and(|held| held.fits(&wish)),
+        failing: history.failing(&wish, held.as_ref(), now),
+        issued: read.map(|present| present.map(|present| present.identity)),
+    })
+}
+
+/// When a certificate is ordered for which somebody does not want to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderTurn {
+    /// Within seconds, by a running ingress.
+    Now,
+    /// Not before that: the ACME server has asked for it.
+    AskedToWait(Timestamp),
+    /// At that time: the present one is what the settings want, and good until long after.
+    NotDue(Timestamp),
+}
+
+/// Ends the waits of ours before the next order, and none that the server has asked for; `None` if the settings name no server.
+///
+/// # Errors
+/// If the files cannot be read or written.
+pub(super) fn order_at_once(
+    settings: &Settings,
+    data_dir: &Path,
+    key: &InstallationKey,
+    now: Timestamp,
+) -> Result<Option<OrderTurn>> {
+    let Some(wish) = wish(settings) else { return Ok(None) };
+    let files = AcmeFiles::of_installation(data_dir, key.clone());
+    let held = match IssuedIdentity::of_installation(data_dir, key.clone()).read() {
+        Ok(present) => present.as_ref().map(certificate_orders::present),
+        Err(fault) if fault.is_unreadable() => return Err(fault.into()),
+        // It is ordered again.
+        Err(_) => None,
+    };
+    if let Some(held) = held.as_ref().filter(|held| held.suffices(&wish, now)) {
+        return Ok(Some(OrderTurn::NotDue(held.renewal())));
+    }
+    let history = files.history()?.at_once(&wish);
+    files.keep_history(&history)?;
+    Ok(Some(match schedule::next_step(&wish, held.as_ref(), &history, now) {
+        RenewalStep::Order(_) => OrderTurn::Now,
+        RenewalStep::Wait(until) => OrderTurn::AskedToWait(until),
+    }))
 }
 
 // === checks of the settings ===
@@ -250,6 +313,42 @@ mod tests {
         for wrong in ["c2hvcnQ", "not base64 at all"] {
             assert!(!check_external_key(&Secret::new(wrong)).unwrap_err().contains(wrong), "{wrong}");
         }
+    }
+
+    #[test]
+    fn with_another_contact_key_or_authority_it_is_another_try_and_the_key_is_not_told() {
+        let base = Settings { acme_external_key: Secret::new("c2VjcmV0IG9mIGEgdGVzdA"), ..Settings::default() };
+        let others = [
+            Settings { acme_contact: vec!["mailto:edge@acme.example".to_owned()], ..base.clone() },
+            Settings { acme_external_key: Secret::new("YW5vdGhlciBzZWNyZXQ"), ..base.clone() },
+            Settings { acme_authorities: Some("/etc/ca.pem".into()), ..base.clone() },
+        ];
+        assert_eq!(means(&base), means(&base.clone()));
+        assert!(others.iter().all(|other| means(other) != means(&base)));
+        assert!(!means(&base).contains("c2VjcmV0"));
+    }
+
+    #[test]
+    fn whoever_has_mended_the_cause_waits_for_the_server_alone() {
+        let (folder, key) = (tempfile::tempdir().unwrap(), InstallationKey::from_bytes([7; 32]));
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let hour = std::time::Duration::from_secs(3_600);
+        let settings = Settings { acme_directory: "https://ca.example/directory".to_owned(), ..Settings::default() };
+        let turn = |settings: &Settings| order_at_once(settings, folder.path(), &key, now).unwrap();
+        assert_eq!(turn(&Settings::default()), None, "none is ordered");
+        let files = AcmeFiles::of_installation(folder.path(), key.clone());
+        let fails = |retry_after| {
+            let failure = schedule::OrderFailure { is_unreached: false, retry_after, why: "away".to_owned() };
+            let entropy = &mut model::entropy::Seeded::new(1);
+            let failed = schedule::OrderHistory::default().failed(&wish(&settings).unwrap(), failure, now, entropy);
+            files.keep_history(&failed).unwrap();
+        };
+        fails(None);
+        assert_eq!(turn(&settings), Some(OrderTurn::Now));
+        fails(Some(hour));
+        assert_eq!(turn(&settings), Some(OrderTurn::AskedToWait(now + hour)));
+        let failing = ordered(&settings, folder.path(), &key, now).unwrap().failing;
+        assert_eq!(failing, Some(("away".to_owned(), 1)), "it has not succeeded yet");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! tells every role, and this one with them. Uses for which auth is not asked are told to it later.
 
 mod exchange;
+mod lookups;
 mod places;
 mod turns;
 mod uses;
@@ -27,9 +28,9 @@ use runtime::metrics::{CounterBy, Label};
 use runtime::token::TokenError;
 
 use super::routes;
-use exchange::{KeyBearer, TokenExchange, UNANSWERED_FOR};
-use places::{KeyAnswer, KeyPlaces, KeyRefusal};
-use turns::KeyTurns;
+use exchange::{KeyBearer, TokenExchange};
+use lookups::KeyLookups;
+use places::{KeyAnswer, KeyRefusal};
 use uses::KeyUses;
 
 runtime::metrics! {
@@ -38,7 +39,8 @@ runtime::metrics! {
     pub(super) struct Metrics {
         /// API keys that auth was asked about, by what it has said. A good one is exchanged once for ten minutes.
         exchanged: CounterBy<KeyOutcome> = "ingress_api_keys_exchanged";
-        /// API keys of whose uses, out of tokens that the edge had, auth could not be told: they are not noted.
+        /// Uses of API keys out of tokens that the edge had, of which auth could not be told before the end, or for which there was no
+        /// room: they are not noted. Those of one key before the end count as one.
         untold: Counter = "ingress_api_key_uses_untold";
     }
 }
@@ -84,8 +86,7 @@ impl KeyOutcome {
 /// Exchanges the keys of requests.
 pub(super) struct ApiKeysAtEdge {
     auth: TokenExchange,
-    places: KeyPlaces,
-    turns: KeyTurns,
+    lookups: KeyLookups,
     uses: Arc<KeyUses>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
@@ -109,8 +110,8 @@ impl ApiKeysAtEdge {
         let metrics = Metrics::register(&ctx.metrics);
         let told = uses::run(ctx.clone(), uses.clone(), auth.client(), metrics.untold.clone());
         ctx.spawn("uses of API keys", told);
-        let (places, turns, clock) = (KeyPlaces::default(), KeyTurns::default(), ctx.clock.clone());
-        Ok(Arc::new(Self { auth, places, turns, uses, clock, metrics }))
+        let (lookups, clock) = (KeyLookups::new(ctx.clock.clone()), ctx.clock.clone());
+        Ok(Arc::new(Self { auth, lookups, uses, clock, metrics }))
     }
 
     /// The router, asked with keys as with tokens.
@@ -124,27 +125,16 @@ impl ApiKeysAtEdge {
         self.clock.now()
     }
 
-    /// The token of a key. Of many requests with one key at a time, one asks auth.
+    /// The token of a key.
     async fn token_of(&self, key: &str, digest: Digest, bearer: &KeyBearer) -> Result<LentToken, Problem> {
-        let full = || Problem::unavailable("too many API keys are being looked up");
-        let place = self.places.of(digest, self.now()).ok_or_else(full)?;
-        let mut kept = place.kept().await;
-        if let Some(answer) = kept.at(self.now()) {
-            return Ok(LentToken { header: answer.told()?, is_new: false });
-        }
-        let turn = match kept.was_good() {
-            true => self.turns.of_good().await,
-            false => self.turns.of_new(bearer.address()).await,
+        let asked = async {
+            let (answer, lasting) = self.auth.exchanged(key, bearer).await;
+            self.metrics.exchanged.inc(KeyOutcome::of(&answer));
+            (answer, lasting)
         };
-        let Some(_turn) = turn else {
-            // Those who wait with this key do not wait for a turn each.
-            kept.keep(KeyAnswer::Refused(KeyRefusal::Away), self.now() + UNANSWERED_FOR);
-            return Err(full());
-        };
-        let (answer, lasting) = self.auth.exchanged(key, bearer).await;
-        self.metrics.exchanged.inc(KeyOutcome::of(&answer));
-        kept.keep(answer.clone(), self.now() + lasting);
-        Ok(LentToken { header: answer.told()?, is_new: true })
+        let found = self.lookups.find(digest, bearer.address(), asked).await;
+        let found = found.ok_or_else(|| Problem::unavailable("too many API keys are being looked up"))?;
+        Ok(LentToken { header: found.answer.told()?, is_new: found.is_new })
     }
 }
 
@@ -176,9 +166,9 @@ async fn lend_token(keys: Arc<ApiKeysAtEdge>, mut request: Request, next: Next) 
     // It was revoked alone, or with its key: the next request asks auth what is so now. One that is shown at another API stays as it is.
     let is_for_others = matches!(answer.extensions().get::<TokenError>(), Some(TokenError::Audience(_)));
     if answer.status() == StatusCode::UNAUTHORIZED && !is_for_others {
-        keys.places.forget(digest, &token).await;
-    } else if !is_new {
-        keys.uses.used(id, &bearer, keys.now());
+        keys.lookups.places.forget(digest, &token).await;
+    } else if !is_new && !keys.uses.used(id, &bearer, keys.now()) {
+        keys.metrics.untold.inc();
     }
     answer
 }

@@ -5,7 +5,9 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
 use axum::routing::any;
+use net::http::FORWARDED_HOST;
 use runtime::RoleContext;
+use runtime::issuer::{METADATA, PUBLISHED_PAGES};
 
 use super::hand_on::RoleBehind;
 use super::routes;
@@ -26,13 +28,15 @@ static PASSED_ON: [HeaderName; 9] = [
 pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
     let auth = RoleBehind::new(ctx, runtime::issuer::PATH, &PASSED_ON)?;
     let router = Router::new().route(&routes::all_below(runtime::issuer::PATH), any(to_auth));
-    let router = runtime::issuer::METADATA.iter().fold(router, |router, path| router.route(path, any(to_auth)));
+    let router = METADATA.iter().chain(&PUBLISHED_PAGES).fold(router, |router, path| router.route(path, any(to_auth)));
     Ok(router.with_state(auth))
 }
 
 async fn to_auth(State(auth): State<RoleBehind>, request: Request) -> Response {
     let cookies = cookies(request.headers()).map(|cookies| (header::COOKIE, cookies));
-    auth.hand_on(request, cookies).await
+    // A host may name the tenant.
+    let host = request.headers().get(header::HOST).cloned().map(|host| (FORWARDED_HOST, host));
+    auth.hand_on(request, cookies.into_iter().chain(host)).await
 }
 
 /// The cookies as one header: HTTP/2 may send one each (RFC 9113 section 8.2.3).

@@ -32,8 +32,9 @@ use infra::StoreError;
 use model::{Entropy, Timestamp};
 use net::http::{Problem, WebClient};
 use prometheus_client::metrics::counter::Counter;
-use runtime::RoleContext;
 use runtime::around::around;
+use runtime::token::{TokenError, TokenVerifier};
+use runtime::{ApiFamily, RoleContext};
 
 use super::routes;
 use crate::pages_client::CALLBACK;
@@ -181,8 +182,11 @@ impl PageSessions {
         let _place = place.ok_or_else(|| Problem::unavailable("too many sessions are being looked up"))?;
         let now = self.now();
         let read = self.store.read(cookie).await.map_err(|error| unread(&error))?;
-        let Some(read) = read.filter(|read| now < read.session.ends_at) else { return Ok(LookedUpSession::Nobody) };
+        let Some(mut read) = read.filter(|read| now < read.session.ends_at) else {
+            return Ok(LookedUpSession::Nobody);
+        };
         self.lookups.remember(cookie);
+        self.end_token_for_others(&mut read.session);
         if read.session.access_until > now + RENEWED_BEFORE {
             let session = self.moved(cookie, read, now).await;
             return Ok(LookedUpSession::Good(Box::new(session)));
@@ -194,6 +198,10 @@ impl PageSessions {
             return Ok(LookedUpSession::Good(Box::new(read.session)));
         }
         Ok(LookedUpSession::TurnOfOther)
+    }
+
+    fn end_token_for_others(&self, session: &mut PageSession) {
+        end_token_for_others(&self.ctx.tokens, self.ctx.spec.name, session);
     }
 
     /// A session that is used, with its end moved where that is due. One that others change at the same time, they have moved.
@@ -228,6 +236,7 @@ impl PageSessions {
     /// Renews a session, whose turn has been taken: one before may have done it meanwhile.
     async fn renewed(&self, cookie: &SessionCookie) -> Result<Option<PageSession>, Problem> {
         let Some(mut read) = self.store.read(cookie).await.map_err(|error| unread(&error))? else { return Ok(None) };
+        self.end_token_for_others(&mut read.session);
         let now = self.now();
         if read.session.access_until > now + RENEWED_BEFORE {
             return Ok(Some(read.session));
@@ -270,6 +279,15 @@ impl PageSessions {
         let Some(read) = read else { return Ok(()) };
         let revoked = self.tokens.revoke(&cookie.tenant, &read.session.refresh_token).await;
         revoked.map_err(|_| Problem::unavailable("the session has ended, but its sign-in could not be ended now"))
+    }
+}
+
+/// An access token that is for none of our APIs counts as over, so that it is renewed: that of a session which has begun under an earlier
+/// release was for everything, and no API takes it any more.
+fn end_token_for_others(tokens: &TokenVerifier, role: &str, session: &mut PageSession) {
+    let verified = tokens.verify(&session.access_token, role, &ApiFamily::ALL);
+    if matches!(verified, Err(TokenError::Audience(_))) {
+        session.access_until = Timestamp::ZERO;
     }
 }
 
@@ -330,8 +348,31 @@ async fn lend_token(pages: Arc<PageSessions>, mut request: Request, next: Next) 
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
+    use infra::SystemClock;
+    use runtime::token::{ACCESS_TOKEN, ISSUER, TokenIssuer};
+    use serde_json::{Value, json};
 
     use super::*;
+
+    #[test]
+    fn a_token_of_an_earlier_release_is_renewed_at_the_next_use_and_no_other_is() {
+        let issuer = TokenIssuer::of_new_key(Arc::new(SystemClock::start())).unwrap();
+        let tokens = TokenVerifier::of(&issuer, &[]);
+        let until = Timestamp::from_millis(4_000_000_000_000);
+        let ends = |aud: Value| {
+            let claims = json!({
+                "iss": ISSUER, "sub": "person/ann", "tenant": "acme", "scope": "config:read", "aud": aud,
+                "exp": 4_000_000_000_u64,
+            });
+            let access_token = issuer.sign(&claims, ACCESS_TOKEN).unwrap();
+            let mut session = PageSession { access_token, access_until: until, ..PageSession::of_test(until) };
+            end_token_for_others(&tokens, "ingress", &mut session);
+            session.access_until
+        };
+        assert_eq!(ends(json!("trunkline")), Timestamp::ZERO);
+        assert_eq!(ends(json!(["voice", "tenant"])), until);
+        assert_eq!(ends(json!("statistics")), until);
+    }
 
     fn is_asked_by_cookie(path: &str, said: &[(&str, &str)], is_secure: bool) -> bool {
         let mut request = Request::get(path);

@@ -113,7 +113,7 @@ fn table_of_people(method: &Method, path: &str) -> Option<WiderLimits> {
 }
 
 /// The table. Of several rows that are about a path, the one with the longest path counts.
-static TABLE: [EdgeRoute; 21] = [
+static TABLE: [EdgeRoute; 26] = [
     page("/", PathExtent::Alone),
     page("/index.html", PathExtent::Alone),
     page("/icon.svg", PathExtent::Alone),
@@ -134,6 +134,12 @@ static TABLE: [EdgeRoute; 21] = [
     with_own_proof(issuer::PATH, PathExtent::Below, Some(&AT_AUTH), RouteFamily::Auth),
     // `issuer::METADATA`.
     with_own_proof("/.well-known", PathExtent::Below, Some(&AT_AUTH), RouteFamily::Auth),
+    // `issuer::PUBLISHED_PAGES`.
+    with_own_proof("/auth/sign-in.html", PathExtent::Alone, Some(&AT_AUTH), RouteFamily::Auth),
+    with_own_proof("/auth/profile.js", PathExtent::Alone, Some(&AT_AUTH), RouteFamily::Auth),
+    with_own_proof("/auth/telemetry.js", PathExtent::Alone, Some(&AT_AUTH), RouteFamily::Auth),
+    with_own_proof("/auth/host-mapping", PathExtent::Alone, Some(&AT_AUTH), RouteFamily::Auth),
+    with_own_proof("/ui/wwe/profile.js", PathExtent::Alone, Some(&AT_AUTH), RouteFamily::Auth),
     with_own_proof(SESSION, PathExtent::Whole, None, RouteFamily::Auth),
     with_own_proof(PHONES, PathExtent::Alone, Some(&AT_SIP_PROXY), RouteFamily::Phones),
     probe("/live"),
@@ -309,6 +315,7 @@ mod tests {
         for open in ["/", "/trace/1", "/agent-setup/people/ann", "/auth/v3/oauth/token", "/session/sign-in", "/sip"]
             .iter()
             .chain(&issuer::METADATA)
+            .chain(&issuer::PUBLISHED_PAGES)
         {
             assert!(is_open(open) && !is_of_api(open), "{open}");
         }

@@ -18,7 +18,7 @@ use super::outage::Outage;
 use crate::data_dir::{SECRET_MODE, make_directory, unusable, write_whole};
 use crate::drain::Drain;
 use crate::exit::ExitError;
-use crate::token::{Revocation, RevokedSet};
+use crate::token::{Revocation, RevokedSet, WHOLE_TENANT};
 
 /// At most so often the file is written: what is revoked in between is written together.
 const WRITTEN_EACH: Duration = Duration::from_millis(250);
@@ -69,6 +69,17 @@ impl Revoker {
             tenant: tenant.to_string(),
             id: sub.to_owned(),
             issued_before: Some(self.clock.now().as_secs()),
+            until: until.as_secs(),
+        });
+    }
+
+    /// Revokes all tokens of a tenant that has ended, but none of a later tenant of its id; it is remembered until then.
+    pub fn revoke_tenant(&self, tenant: &TenantId, ended: Timestamp, until: Timestamp) {
+        self.add(Revocation {
+            tenant: tenant.to_string(),
+            id: WHOLE_TENANT.to_owned(),
+            // Times of tokens are whole seconds.
+            issued_before: Some(ended.as_secs() + 1),
             until: until.as_secs(),
         });
     }

@@ -12,14 +12,17 @@ const REVOKED_MAX: usize = 16_384;
 /// A tenant's share, as a multiple of the places left: it alone has three quarters, and whoever comes new finds some.
 const TENANTS_SHARE: usize = 3;
 
+/// The id under which all tokens of a tenant are revoked: no sign-in, token or subject has it.
+pub const WHOLE_TENANT: &str = "*";
+
 /// Something revoked, of one tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revocation {
     /// Whose it was.
     pub tenant: String,
-    /// A sign-in (`sid`), a token (`jti`) or a subject (`sub`).
+    /// A sign-in (`sid`), a token (`jti`), a subject (`sub`) or [`WHOLE_TENANT`].
     pub id: String,
-    /// Of a subject: only tokens issued before this second.
+    /// Of a subject, and of a tenant: only tokens issued before this second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_before: Option<u64>,
     /// Until this second; no token that it concerns lives longer.
@@ -117,7 +120,7 @@ impl RevokedSet {
     /// Whether a token with those claims was revoked.
     pub fn contains(&self, claims: &Claims) -> bool {
         let Some(of) = self.tenants.get(&claims.tenant) else { return false };
-        let ids = [claims.sid.as_deref(), claims.jti.as_deref(), Some(claims.sub.as_str())];
+        let ids = [claims.sid.as_deref(), claims.jti.as_deref(), Some(claims.sub.as_str()), Some(WHOLE_TENANT)];
         let issued = claims.iat.unwrap_or_default();
         let mut revoked = ids.into_iter().flatten().filter_map(|id| of.get(id));
         revoked.any(|revocation| revocation.issued_before.is_none_or(|before| issued < before))
@@ -159,6 +162,16 @@ mod tests {
         assert!(revoked.contains(&claims("acme", 99)), "as all that a person had");
         assert!(!revoked.contains(&claims("acme", 100)), "but not the next sign-in");
         assert!(!revoked.contains(&Claims { sub: "person/bob".to_owned(), ..claims("acme", 99) }));
+    }
+
+    #[test]
+    fn with_a_tenant_all_tokens_end_that_were_issued_before() {
+        let mut revoked = RevokedSet::default();
+        revoked.add(revocation(WHOLE_TENANT, Some(100), 900), at(100));
+        assert!(revoked.contains(&claims("acme", 99)) && !revoked.contains(&claims("bolt", 99)));
+        assert!(!revoked.contains(&claims("acme", 100)), "of a later tenant with its id");
+        let bare = Claims { tenant: "acme".to_owned(), sub: "tool/x".to_owned(), iat: None, ..Claims::default() };
+        assert!(revoked.contains(&bare), "who does not say when it was issued");
     }
 
     #[test]

@@ -32,6 +32,11 @@ impl<R: BufRead> BackupReader<R> {
         Self { input, digest, lines: 0, is_over: false, snapshot_bytes: None, ahead: None }
     }
 
+    /// The SHA-256 of the lines that were read.
+    fn sha256(&self) -> String {
+        digits(<[u8; 32]>::from(self.digest.clone().finalize()))
+    }
+
     /// A fault of the line that was read last.
     pub(super) fn fault(&self, reason: impl Into<String>) -> BackupFault {
         BackupFault { line: self.lines, reason: reason.into() }
@@ -84,7 +89,7 @@ impl<R: BufRead> BackupReader<R> {
             BackupLine::TrunklineBackup { .. } => return Err(self.fault("it is a second head")),
             BackupLine::End { lines, sha256 } => {
                 self.is_over = true;
-                if *lines != self.lines - 1 || *sha256 != digits(<[u8; 32]>::from(self.digest.clone().finalize())) {
+                if *lines != self.lines - 1 || *sha256 != self.sha256() {
                     return Err(self.fault("the backup is damaged: its lines have another SHA-256 than its end says"));
                 }
                 // The end of what is packed is read as well, with its own sum.
@@ -144,6 +149,7 @@ pub fn examine<R: BufRead>(mut reader: BackupReader<R>) -> Result<BackupSummary,
         tenants: Vec::new(),
         left_out: Vec::new(),
         has_keys: false,
+        sha256: String::new(),
     };
     // Whether parts may follow: behind a tenant's line, up to the next that is no part.
     let mut is_within = false;
@@ -180,6 +186,7 @@ pub fn examine<R: BufRead>(mut reader: BackupReader<R>) -> Result<BackupSummary,
         }
         is_within = is_tenant;
     }
+    summary.sha256 = reader.sha256();
     Ok(summary)
 }
 

@@ -35,8 +35,8 @@ pub struct ReplacedTenant {
 }
 
 /// Restores those tenants of a backup that `is_wanted` names; the backup was examined. A tenant that is not there comes back as it was,
-/// with its revisions and its history. Of one that is there the objects become those of the backup, as by an import under `note`, and its
-/// own history goes on; without `may_replace` that is refused.
+/// with its revisions and its history, which goes on with an entry under `note`. Of one that is there the objects become those of the
+/// backup, as by an import under `note`, and its own history goes on; without `may_replace` that is refused.
 ///
 /// # Errors
 /// Why a tenant was not restored. Those before it in the backup are.
@@ -69,7 +69,7 @@ pub async fn restore<R: BufRead + Send>(
         let done = if is_there {
             replace(store, &tenant, &mut group, note).await
         } else {
-            renew(store, &tenant, &mut group).await
+            renew(store, &tenant, &mut group, note).await
         };
         next = group.behind.take();
         restored.push(done?);
@@ -118,8 +118,9 @@ async fn renew<R: BufRead + Send>(
     store: &dyn TenantArchive,
     tenant: &TenantId,
     group: &mut TenantLines<'_, R>,
+    note: &ChangeNote,
 ) -> Result<RestoredTenant, BackupError> {
-    let written = store.restore_archive(tenant, &mut || group.part()).await;
+    let written = store.restore_archive(tenant, &mut || group.part(), note).await;
     let tenant = tenant.clone();
     match (written, group.fault.take()) {
         (_, Some(fault)) => Err(fault.into()),

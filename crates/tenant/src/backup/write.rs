@@ -35,6 +35,7 @@ pub async fn write<W: Write + Send>(
         tenants: Vec::new(),
         left_out: Vec::new(),
         has_keys: keys.is_some(),
+        sha256: String::new(),
     };
     let mut writer = BackupWriter::new(out);
     writer.put(&BackupLine::TrunklineBackup { version: VERSION, made_ms: made.as_millis(), program })?;
@@ -55,6 +56,7 @@ pub async fn write<W: Write + Send>(
     if let Some(keys) = keys {
         writer.put(&BackupLine::Keys { salt: digits(keys.salt), sealed: digits(keys.sealed.iter().copied()) })?;
     }
+    summary.sha256 = writer.sha256();
     let out = writer.finish().map_err(BackupError::Write)?;
     Ok((summary, out))
 }
@@ -179,8 +181,13 @@ impl<W: Write> BackupWriter<W> {
         self.out.write_all(&text).map_err(BackupError::Write)
     }
 
+    /// The SHA-256 of the lines that were written.
+    fn sha256(&self) -> String {
+        digits(<[u8; 32]>::from(self.digest.clone().finalize()))
+    }
+
     pub fn finish(mut self) -> io::Result<W> {
-        let sha256 = digits(<[u8; 32]>::from(self.digest.clone().finalize()));
+        let sha256 = self.sha256();
         let mut text = serde_json::to_vec(&BackupLine::End { lines: self.lines, sha256 })?;
         text.push(b'\n');
         self.out.write_all(&text)?;

@@ -27,8 +27,18 @@ static ATTRIBUTE_LIST: Shape = Shape::List {
         field("name", Required, &NAME, "Its name, as Language: a key of user data."),
         field("values", Required, &VALUES, "Its values, in the order in which people choose among them."),
         field("default", Optional, &NAME, "The value where nobody has said another one."),
-        field("enforced", Optional, &Shape::Flag, "Whether requests that attach another value to a call are refused."),
-        field("attach_default", Optional, &Shape::Flag, "Whether calls from outside begin with the default."),
+        field(
+            "enforced",
+            Optional,
+            &Shape::Flag,
+            "Whether requests that attach another value to a call are refused; it needs values.",
+        ),
+        field(
+            "attach_default",
+            Optional,
+            &Shape::Flag,
+            "Whether calls from outside begin with the default; 32 attributes of a tenant at most.",
+        ),
     ]),
     max: ATTRIBUTES_MAX,
 };
@@ -71,6 +81,8 @@ pub(super) fn business_attribute_line(attribute: &BusinessAttribute) -> String {
 
 #[cfg(test)]
 mod tests {
+    use contracts::provisioning::FaultCode;
+
     use crate::file::{Faults, read, write};
 
     const HEAD: &str = "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {m: m.wav}\n";
@@ -109,5 +121,22 @@ mod tests {
         let Faults(faults) = read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect_err("a fault");
         let (name, values) = &faults[0].rule.values[0];
         assert_eq!((*name, values.split(", ").count()), ("names", 20), "those that fit on a page");
+    }
+
+    #[test]
+    fn what_is_enforced_allows_something_and_calls_begin_with_a_bounded_number_of_defaults() {
+        let text = "business_attributes:\n  - {name: a, values: [], enforced: true}\n";
+        let Faults(faults) = read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect_err("a fault");
+        let told: Vec<_> = faults.iter().map(|fault| (&*fault.key, fault.rule.code)).collect();
+        assert_eq!(told, [("business_attributes.a.values", FaultCode::NeededWith)]);
+        let attached = |number: usize| {
+            format!("  - {{name: a{number}, values: [{{value: x}}], default: x, attach_default: true}}\n")
+        };
+        let text =
+            |count: usize| format!("business_attributes:\n{}", (0..count).map(attached).collect::<Vec<_>>().concat());
+        assert!(read(&format!("{HEAD}{}", text(32)), |_| Ok(String::new())).is_ok());
+        let Faults(faults) = read(&format!("{HEAD}{}", text(33)), |_| Ok(String::new())).expect_err("one too many");
+        let told: Vec<_> = faults.iter().map(|fault| (&*fault.key, fault.rule.code)).collect();
+        assert_eq!(told, [("business_attributes.a32.attach_default", FaultCode::TooMany)]);
     }
 }

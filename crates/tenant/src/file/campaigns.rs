@@ -62,8 +62,13 @@ static CALLING_LIST_LIST: Shape = Shape::List {
             &SOURCE,
             "Where its records are, in words for people and programs, as the name of a table. Everybody who reads objects reads it: no password.",
         ),
-        field("schedule", Optional, &NAME, "The schedule in whose hours its records are called; without it always."),
-        field("attempts_max", Optional, &ATTEMPTS, "How often a record is called at most; without it 3."),
+        field(
+            "schedule",
+            Optional,
+            &NAME,
+            "The schedule in whose hours the dialler is to call its records; without it always.",
+        ),
+        field("attempts_max", Optional, &ATTEMPTS, "How often the dialler is to call a record at most; without it 3."),
         field(
             "treatments",
             Optional,
@@ -78,7 +83,7 @@ pub(super) const CALLING_LISTS: Field = field(
     "calling_lists",
     Optional,
     &CALLING_LIST_LIST,
-    "Lists of people to be called: what their records are like, when they are called, what follows each result.",
+    "Lists of people to be called, for a dialler of your own: what their records are like, when it is to call them, what follows each result.",
 );
 
 static LISTS_OF_CAMPAIGN: Shape = Shape::List {
@@ -137,7 +142,7 @@ pub(super) const CAMPAIGN_GROUPS: Field = field(
     "campaign_groups",
     Optional,
     &CAMPAIGN_GROUP_LIST,
-    "Campaigns with the agents who work on them, and how calls are made.",
+    "Campaigns with the agents who work on them, and how a dialler of your own is to make calls.",
 );
 
 // === reading ===

@@ -30,7 +30,7 @@ static CAPACITY_RULE_LIST: Shape = Shape::List {
             "media",
             Required,
             &MEDIA,
-            "The most interactions of each medium at a time; of a medium that is left out there are none.",
+            "The most interactions of each medium at a time, for programs that keep to it; of a medium that is left out there are none.",
         ),
     ]),
     max: CAPACITY_RULES_MAX,
@@ -40,7 +40,7 @@ pub(super) const CAPACITY_RULES: Field = field(
     "capacity_rules",
     Optional,
     &CAPACITY_RULE_LIST,
-    "How many interactions of each medium an agent has at a time. People and places name one.",
+    "How many interactions of each medium an agent is to have at a time, for programs that read it: routing gives each agent one call at a time whatever it says. People and places name one.",
 );
 
 /// That of an agent.
@@ -48,14 +48,14 @@ pub(super) const AGENTS_RULE: Field = field(
     "capacity_rule",
     Optional,
     &NAME,
-    "How many interactions the agent has at a time; without it as the place says.",
+    "The capacity rule of the agent, for programs that read it; without it that of the place counts.",
 );
 /// That of a place.
 pub(super) const PLACES_RULE: Field = field(
     "capacity_rule",
     Optional,
     &NAME,
-    "How many interactions who sits there has at a time, if the agent has no rule.",
+    "The capacity rule of who sits there and has none, for programs that read it.",
 );
 
 // === reading ===

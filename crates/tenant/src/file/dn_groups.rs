@@ -39,8 +39,12 @@ static DN_GROUP_LIST: Shape = Shape::List {
     max: DN_GROUPS_MAX,
 };
 
-pub(super) const DN_GROUPS: Field =
-    field("dn_groups", Optional, &DN_GROUP_LIST, "DNs that are meant together, each with a weight.");
+pub(super) const DN_GROUPS: Field = field(
+    "dn_groups",
+    Optional,
+    &DN_GROUP_LIST,
+    "DNs that are meant together, each with a weight, for programs that read them: no call is distributed by it.",
+);
 
 // === reading ===
 
@@ -107,5 +111,18 @@ mod tests {
         );
         let of = faults.iter().find(|fault| fault.rule.code == FaultCode::DnType).expect("it is there");
         assert_eq!(of.rule.values, [("id", "9000".to_owned()), ("names", "extension".to_owned())]);
+    }
+
+    #[test]
+    fn the_numbers_of_the_members_of_a_group_fit_into_a_document() {
+        let member = |number: usize| format!("{{dn: \"{number:0250}\"}}");
+        let told = |count: usize| {
+            let members: Vec<String> = (0..count).map(member).collect();
+            let text = format!("dn_groups:\n  - {{name: a, type: network_ports, members: [{}]}}\n", members.join(", "));
+            let Faults(faults) =
+                read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect_err("there are no such DNs");
+            faults.iter().any(|fault| fault.rule.code == FaultCode::TooLarge)
+        };
+        assert_eq!((told(2_097), told(2_098)), (false, true));
     }
 }

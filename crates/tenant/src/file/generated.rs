@@ -67,7 +67,8 @@ pub fn fill(
     Ok(())
 }
 
-fn new_password(entropy: &mut dyn Entropy) -> Secret {
+/// A password that nobody guesses, to be typed once.
+pub(crate) fn new_password(entropy: &mut dyn Entropy) -> Secret {
     let character = |_| {
         let at = usize::try_from(entropy.below(ALPHABET.len() as u64)).unwrap_or_default();
         char::from(ALPHABET[at % ALPHABET.len()])

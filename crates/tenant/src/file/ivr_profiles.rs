@@ -19,15 +19,15 @@ static CALLS: Shape = Shape::Number { min: 1, max: 100_000 };
 static DURATION: Shape = Shape::Number { min: 1, max: 86_400 };
 
 static POLICIES: Shape = Shape::Record(&[
-    field("calls_max", Optional, &CALLS, "How many calls it takes at a time; without it as many as come."),
+    field("calls_max", Optional, &CALLS, "How many calls it is to take at a time; without it as many as come."),
     field(
         "duration_max_s",
         Optional,
         &DURATION,
-        "How long a call may be with it, in seconds; without it as long as it likes.",
+        "How long a call is to be with it at most, in seconds; without it as long as it likes.",
     ),
-    field("transfers", Optional, &Shape::Flag, "Whether it may transfer calls; without it true."),
-    field("outgoing_calls", Optional, &Shape::Flag, "Whether it may make calls; without it false."),
+    field("transfers", Optional, &Shape::Flag, "Whether it is to transfer calls; without it true."),
+    field("outgoing_calls", Optional, &Shape::Flag, "Whether it is to make calls; without it false."),
 ]);
 
 static IVR_PROFILE_LIST: Shape = Shape::List {
@@ -43,10 +43,15 @@ static IVR_PROFILE_LIST: Shape = Shape::List {
             "initial_page_url",
             Optional,
             &URL,
-            "For voicexml: the address of its first page, which begins with https://.",
+            "For voicexml: the address of its first page, which begins with https:// or http://.",
         ),
         field("application", Optional, &NAME, "For scxml: the application that it runs."),
-        field("policies", Optional, &POLICIES, "What it may."),
+        field(
+            "policies",
+            Optional,
+            &POLICIES,
+            "What it may, for the platform that runs it: Trunkline holds nobody to that.",
+        ),
     ]),
     max: IVR_PROFILES_MAX,
 };
@@ -55,7 +60,7 @@ pub(super) const IVR_PROFILES: Field = field(
     "ivr_profiles",
     Optional,
     &IVR_PROFILE_LIST,
-    "Services that talk with callers by themselves: what each runs, and what it may.",
+    "Services that talk with callers by themselves: what each is to run, and what it may. Platforms of your own read them.",
 );
 
 // === reading ===
@@ -112,7 +117,7 @@ mod tests {
 
     #[test]
     fn profiles_come_back_from_an_export() {
-        let text = "ivr_profiles:\n  - {name: Pages, service_type: voicexml, initial_page_url: \"https://ivr.example/start?x=1\"}\n  \
+        let text = "ivr_profiles:\n  - {name: Pages, service_type: voicexml, initial_page_url: \"http://ivr.internal/start?x=1\"}\n  \
                     - {name: Menu, service_type: scxml, application: menu, policies: {calls_max: 30, transfers: false}}\n";
         let objects = read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect("a tenant");
         let [pages, menu] = objects.ivr_profiles.as_slice() else { panic!("{:?}", objects.ivr_profiles) };
@@ -125,7 +130,7 @@ mod tests {
     fn a_profile_has_what_its_type_runs_and_nothing_else() {
         let text = "ivr_profiles:\n  - {name: a, service_type: voicexml, application: menu}\n  \
                     - {name: b, service_type: scxml, initial_page_url: \"https://ivr.example\"}\n  \
-                    - {name: c, service_type: voicexml, initial_page_url: \"http://ivr.example\"}\n  \
+                    - {name: c, service_type: voicexml, initial_page_url: \"ftp://ivr.example\"}\n  \
                     - {name: d, service_type: scxml, application: none}\n  \
                     - {name: e, service_type: scxml, application: menu, policies: {duration_max_s: 0}}\n";
         let Faults(faults) = read(&format!("{HEAD}{text}"), |_| Ok(String::new())).expect_err("faults");

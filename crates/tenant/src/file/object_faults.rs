@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use contracts::provisioning::{DnKind, FaultCode, Object, ObjectKey, ObjectKind, TenantObjects};
+use contracts::provisioning::{ATTACHED_DEFAULTS_MAX, DnKind, FaultCode, Object, ObjectKey, ObjectKind, TenantObjects};
 
 use super::gather::gathered;
 use super::groups::EXPRESSIONS_MAX;
@@ -130,16 +130,27 @@ impl Sections {
 /// What groups of agents with an expression count as besides their section.
 const EXPRESSIONS: &str = "agent_groups.expression";
 
-/// What an object counts as where a tenant has a bounded number: one of its section and, if it is a group of agents with an expression, one
-/// of these.
+/// What business attributes with whose defaults calls begin count as besides their section.
+const ATTACHED_DEFAULTS: &str = "business_attributes.attach_default";
+
+/// What an object counts as where a tenant has a bounded number: one of its section and, if it is a group of agents with an expression or
+/// an attribute with whose default calls begin, one of these.
 pub(crate) fn counted(object: &Object) -> impl Iterator<Item = &'static str> + use<> {
-    let has_expression = matches!(object, Object::AgentGroup(group) if group.expression.is_some());
-    section(object).into_iter().chain(has_expression.then_some(EXPRESSIONS))
+    let besides = match object {
+        Object::AgentGroup(group) if group.expression.is_some() => Some(EXPRESSIONS),
+        Object::BusinessAttribute(attribute) if attribute.attach_default => Some(ATTACHED_DEFAULTS),
+        _ => None,
+    };
+    section(object).into_iter().chain(besides)
 }
 
 /// The most objects of a tenant that may count as this.
 pub(crate) fn counted_max(counted: &str) -> Option<usize> {
-    if counted == EXPRESSIONS { Some(EXPRESSIONS_MAX) } else { shape::most(&declaration::TENANT, counted) }
+    match counted {
+        EXPRESSIONS => Some(EXPRESSIONS_MAX),
+        ATTACHED_DEFAULTS => Some(ATTACHED_DEFAULTS_MAX),
+        section => shape::most(&declaration::TENANT, section),
+    }
 }
 
 /// The section of a file in which an object stands.

@@ -1,4 +1,4 @@
-//! How people sign in besides by their passwords: `sign_in` of the tenant.
+//! How people sign in besides by their passwords, and what programs may do for them: `sign_in` of the tenant.
 
 use contracts::provisioning::{FaultCode, PersonField, Secret, SignInRules, UpstreamProvider};
 use identity::provider::url;
@@ -13,6 +13,9 @@ const URL: Shape = Shape::Text { max: url::BYTES_MAX };
 const SECRET: Shape = Shape::Text { max: 512 };
 /// The most scopes that a provider is asked for.
 static SCOPES: Shape = Shape::List { of: &NAME, max: 20 };
+/// The most host names of a tenant.
+const HOSTS_MAX: usize = 20;
+static HOSTS: Shape = Shape::Choice { of: &NAME, max: HOSTS_MAX };
 static PERSON: Shape = Shape::OneOf(&PersonField::NAMES);
 
 pub(super) const SIGN_IN: Field =
@@ -30,6 +33,18 @@ static RULES: Shape = Shape::Record(&[
         Optional,
         &Shape::Flag,
         "Whether a passkey signs nobody in alone: it is then a second factor alone, behind the password or the provider. Without it false.",
+    ),
+    field(
+        "published_grants",
+        Optional,
+        &Shape::Flag,
+        "Whether clients may use the grants password and jwt_bearer, by which programs of the published API sign people in without the page. False refuses both, whatever clients list. Without it true.",
+    ),
+    field(
+        "hosts",
+        Optional,
+        &HOSTS,
+        "The host names at which this tenant is meant, in lower case, as acme.example: nobody is asked for it there. No two tenants have the same one.",
     ),
 ]);
 
@@ -99,14 +114,18 @@ pub(super) fn read(root: &Node) -> SignInRules {
     SignInRules {
         upstream: rules.and_then(|rules| rules.get("upstream")).and_then(provider),
         passkeys_need_password: rules.and_then(|rules| flag(rules, "passkeys_need_password")).unwrap_or_default(),
+        published_grants: rules.and_then(|rules| flag(rules, "published_grants")).unwrap_or(true),
+        hosts: rules.map(|rules| texts(rules, "hosts")).unwrap_or_default(),
     }
 }
 
 /// The record on one line; nothing if nothing is set.
 pub(super) fn record(rules: &SignInRules) -> Option<String> {
     let upstream = rules.upstream.as_ref().map(|provider| format!("upstream: {}", upstream(provider)));
-    let flag = rules.passkeys_need_password.then(|| "passkeys_need_password: true".to_owned());
-    let keys: Vec<String> = upstream.into_iter().chain(flag).collect();
+    let passkeys = rules.passkeys_need_password.then(|| "passkeys_need_password: true".to_owned());
+    let grants = (!rules.published_grants).then(|| "published_grants: false".to_owned());
+    let hosts = (!rules.hosts.is_empty()).then(|| format!("hosts: {}", flow(rules.hosts.iter().map(String::as_str))));
+    let keys: Vec<String> = upstream.into_iter().chain(passkeys).chain(grants).chain(hosts).collect();
     (!keys.is_empty()).then(|| format!("{{{}}}", keys.join(", ")))
 }
 
@@ -135,8 +154,12 @@ fn upstream(provider: &UpstreamProvider) -> String {
 
 /// What is wrong with it: keys and the rules that they break.
 pub(super) fn faults(rules: &SignInRules) -> Vec<(&'static str, BrokenRule)> {
-    let Some(provider) = &rules.upstream else { return Vec::new() };
-    let mut faults = Vec::new();
+    let mut faults: Vec<(&'static str, BrokenRule)> = Vec::new();
+    for host in rules.wrong_hosts() {
+        let words = format!("{host} is not a host name in lower case, as acme.example");
+        faults.push(("sign_in.hosts", BrokenRule::new(FaultCode::HostName, words).naming("name", host)));
+    }
+    let Some(provider) = &rules.upstream else { return faults };
     if let Some(why) = url::issuer_fault(&provider.issuer) {
         faults.push(("sign_in.upstream.issuer", BrokenRule::new(FaultCode::Url, why).naming("why", why)));
     }
@@ -190,6 +213,28 @@ mod tests {
             assert!(objects.tenant.sign_in.passkeys_need_password);
             let written = file::write(&objects).yaml;
             assert_eq!(file::read(&written, |_| Ok(String::new())).unwrap(), objects, "{written}");
+        }
+    }
+
+    #[test]
+    fn grants_and_hosts_are_read_and_written() {
+        let read = |rules: &str| {
+            let text =
+                format!("tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\nsign_in: {rules}\n");
+            file::read(&text, |_| Ok(String::new()))
+        };
+        let objects = read("{published_grants: false, hosts: [acme.example, localhost]}").unwrap();
+        let rules = &objects.tenant.sign_in;
+        assert!(!rules.published_grants && rules.hosts == ["acme.example", "localhost"]);
+        let written = file::write(&objects).yaml;
+        assert_eq!(file::read(&written, |_| Ok(String::new())).unwrap(), objects, "{written}");
+        for (rules, fault) in [
+            ("{hosts: [Acme.example]}", "sign_in.hosts: Acme.example is not a host name in lower case"),
+            ("{hosts: [\"acme.example:8443\"]}", "sign_in.hosts: acme.example:8443 is not a host name"),
+            ("{hosts: [acme.example, acme.example]}", "sign_in.hosts"),
+        ] {
+            let faults = read(rules).unwrap_err().to_string();
+            assert!(faults.contains(fault), "{rules}: {faults}");
         }
     }
 

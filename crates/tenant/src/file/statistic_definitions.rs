@@ -27,12 +27,12 @@ static STATISTIC_DEFINITION_LIST: Shape = Shape::List {
         field("subject", Required, &NAME, "What is counted: DNAction, or AgentStatus for the status of an agent."),
         field("objects", Required, &OBJECTS, "The kinds of objects that may have it, as Agent and Queue."),
         field("main", Optional, &ACTIONS, "The actions that are counted, as CallInbound. CurrentState needs none."),
-        field("relative", Optional, &ACTIONS, "The actions to compare with, for ratios."),
+        field("relative", Optional, &ACTIONS, "The actions to compare with, for ratios and AverageTime alone."),
         field(
             "profile",
             Optional,
             &PROFILE,
-            "The time over which it counts. growing: since the last reset. sliding: the last window_s. since_login: since the agent's last login. Without it growing.",
+            "The time over which it counts, but for categories of the present moment. growing: since the last reset. sliding: the last window_s. since_login: since the agent's last login. Without it growing.",
         ),
         field(
             "resets",
@@ -60,7 +60,7 @@ pub(super) const STATISTIC_DEFINITIONS: Field = field(
     "statistic_definitions",
     Optional,
     &STATISTIC_DEFINITION_LIST,
-    "Statistics of the tenant: what is counted, of which objects, over which time.",
+    "Statistics of the tenant, for programs that report: what is counted, of which objects, over which time.",
 );
 
 // === reading ===
@@ -212,6 +212,29 @@ mod tests {
             let Faults(faults) = read(&text, |_| Ok(String::new())).expect_err(fields);
             let told: Vec<_> = faults.iter().map(|fault| (fault.key.clone(), fault.rule.code)).collect();
             assert_eq!(told, [(format!("statistic_definitions.s.{field}"), code)], "{fields}");
+        }
+    }
+
+    #[test]
+    fn what_means_nothing_beside_the_category_is_refused() {
+        let total = "category: TotalNumber, subject: DNAction, objects: [Agent], main: [CallInbound]";
+        let current = "category: CurrentNumber, subject: DNAction, objects: [Queue], main: [CallWait]";
+        for (fields, field) in [
+            (format!("{total}, relative: [CallAbandoned]"), "relative"),
+            (format!("{total}, range_to_s: 20"), "range_to_s"),
+            (format!("{total}, short_abandon_s: 5"), "short_abandon_s"),
+            (format!("{current}, profile: sliding, window_s: 0, step_s: 0"), "profile"),
+            (format!("{current}, resets: \"00:00\""), "resets"),
+        ] {
+            let text = format!("{HEAD}  - {{name: s, {fields}}}\n");
+            let Faults(faults) = read(&text, |_| Ok(String::new())).expect_err(&fields);
+            let told: Vec<_> = faults.iter().map(|fault| (fault.key.clone(), fault.rule.code)).collect();
+            assert_eq!(told, [(format!("statistic_definitions.s.{field}"), FaultCode::OnlyWith)], "{fields}");
+        }
+        let average =
+            "category: AverageTime, subject: DNAction, objects: [Agent], main: [CallInbound], relative: [CallInbound]";
+        for fields in [average, current] {
+            assert!(read(&format!("{HEAD}  - {{name: s, {fields}}}\n"), |_| Ok(String::new())).is_ok(), "{fields}");
         }
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use infra::Refused;
-use infra::audit_export::{AuditExported, export_audit_turn};
+use infra::audit_export::{AuditExported, AuditExporter};
 use model::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -29,15 +29,16 @@ runtime::metrics! {
         refused: Counter = "tenant_audit_refused";
         /// Attempts to write records of the audit that failed; they are repeated.
         failures: Counter = "tenant_audit_failures";
-        /// For how long the reporting log has lacked records of the audit.
+        /// Age of the oldest record of the audit that the reporting log lacks; 0 if it lacks none.
         lag: Gauge = "tenant_audit_lag_seconds";
     }
 }
 
 /// How far the export is.
 struct ExportState {
-    /// When nothing was seen to wait for this node.
-    out_at: Timestamp,
+    exporter: AuditExporter,
+    /// When the oldest of what waits has happened, as it was known last; else when nothing was seen to wait for this node.
+    waits_since: Timestamp,
     failures: u32,
     /// When a failure was last logged.
     said_at: Option<Timestamp>,
@@ -46,7 +47,8 @@ struct ExportState {
 /// Exports until the role has drained, and once more after that.
 pub(super) async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let metrics = Metrics::register(&ctx.metrics);
-    let mut state = ExportState { out_at: ctx.clock.now(), failures: 0, said_at: None };
+    let mut state =
+        ExportState { exporter: AuditExporter::default(), waits_since: ctx.clock.now(), failures: 0, said_at: None };
     loop {
         let turns = async {
             let pause = turn(&ctx, &metrics, &mut state).await;
@@ -67,8 +69,13 @@ pub(super) async fn run(ctx: RoleContext) -> anyhow::Result<()> {
 
 /// Exports a batch; the pause before the next.
 async fn turn(ctx: &RoleContext, metrics: &Metrics, state: &mut ExportState) -> Duration {
-    let exported = export_audit_turn(&ctx.stores, &ctx.owner()).await;
+    let exported = state.exporter.turn(&ctx.stores, &ctx.owner()).await;
     let now = ctx.clock.now();
+    state.waits_since = match exported {
+        Ok(AuditExported::Elsewhere | AuditExported::Here { more: false, .. }) => now,
+        // While the tables cannot be asked, what is known of them grows older.
+        _ => ctx.stores.audit_outbox.waits_since().await.map_or(state.waits_since, |since| since.unwrap_or(now)),
+    };
     let pause = match exported {
         Ok(AuditExported::Here { records, refused, more }) => {
             metrics.records.inc_by(u64::try_from(records).unwrap_or(u64::MAX));
@@ -80,15 +87,10 @@ async fn turn(ctx: &RoleContext, metrics: &Metrics, state: &mut ExportState) -> 
                 tracing::info!("records of the audit get into the reporting log again");
             }
             state.failures = 0;
-            if more {
-                Duration::ZERO
-            } else {
-                state.out_at = now;
-                LOOK
-            }
+            if more { Duration::ZERO } else { LOOK }
         }
         Ok(AuditExported::Elsewhere) => {
-            (state.failures, state.out_at) = (0, now);
+            state.failures = 0;
             LOOK
         }
         Err(error) => {
@@ -102,7 +104,7 @@ async fn turn(ctx: &RoleContext, metrics: &Metrics, state: &mut ExportState) -> 
             pause
         }
     };
-    metrics.lag.set(lag_s(now.since(state.out_at)));
+    metrics.lag.set(lag_s(now.since(state.waits_since)));
     pause
 }
 
@@ -111,7 +113,7 @@ fn pause_after(failures: u32) -> Duration {
     (LOOK * 2_u32.saturating_pow(failures.min(10))).min(PAUSE_MAX)
 }
 
-/// What was all there at the last look, a moment ago, lacks nothing that is known of.
+/// What has just happened is on its way.
 fn lag_s(behind: Duration) -> i64 {
     if behind > LOOK * 2 { i64::try_from(behind.as_secs()).unwrap_or(i64::MAX) } else { 0 }
 }

@@ -22,7 +22,7 @@ use super::caller_rights::{KeptRights, person_of};
 use super::own_secrets::{self, OwnSecret, SecretReplacement};
 use super::stored_tenants::StoredTenants;
 use crate::objects::{HeldTenants, IndexedTenant, SharedTenant};
-use following::{FollowFilter, ObjectFollower, tell_tenants};
+use following::{FollowFilter, ObjectFollower, ToldHosts, tell_tenants};
 use person_view::{PersonView, ToldToPerson};
 use roles::{with_roles, with_roles_of};
 
@@ -267,7 +267,8 @@ impl Configuration for Server {
         let permit = self.streams.open(only.as_ref(), caller.subject())?;
         let (answers, stream) = mpsc::channel(WAITING_MAX);
         let stream = until_token_expires(ReceiverStream::new(stream), caller, self.clock.clone());
-        tokio::spawn(tell_tenants(answers, self.stored.clone(), only));
+        let hosts = if request.get_ref().hosts { ToldHosts::of(self.store.clone()) } else { ToldHosts::default() };
+        tokio::spawn(tell_tenants(answers, self.stored.clone(), only, hosts));
         Ok(Response::new(permit.with(stream)))
     }
 

@@ -6,6 +6,7 @@ mod refusals;
 mod shares;
 mod sign_ins;
 mod token;
+mod whole_tenant;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -203,6 +204,9 @@ impl Provisioning for ObjectServer {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
         let note = self.note(&request, &request.get_ref().request_id)?;
         let person = person(&request)?;
+        if whole_tenant::is_deleted_by(&request)? {
+            return whole_tenant::delete(&self.store, &tenant, request.into_inner(), &note).await;
+        }
         let asked = request.into_inner();
         let count = asked.changes.len();
         if count == 0 || count > EDITS_MAX {

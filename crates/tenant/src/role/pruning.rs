@@ -1,12 +1,14 @@
 //! Removes what is too old of the tenants' histories: one node does it at a time, in small batches with pauses, so that nobody who
 //! changes a tenant waits for long. Only the log of changes goes. Snapshots have their own files, and followers begin with the objects
-//! themselves.
+//! themselves. The history of a tenant that has ended goes by the same rule, and then that there was one; what the command that has ended
+//! it could not remove is removed here, too.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use infra::{Clock, Leases, ProvisioningStore, StoreError};
-use model::{Owner, TenantId};
+use model::{Owner, TenantId, Timestamp};
 use prometheus_client::metrics::counter::Counter;
 use runtime::RoleContext;
 use tokio::time::MissedTickBehavior;
@@ -24,6 +26,8 @@ const JOB_FOR: Duration = Duration::from_secs(60);
 const FAILURES_MAX: u32 = 3;
 /// A day.
 const DAY: Duration = Duration::from_secs(86_400);
+/// For how long it is known at least that a tenant has ended: a sign-in there could go on for 30 days.
+const ENDS_KNOWN: Duration = Duration::from_secs(40 * 86_400);
 
 runtime::metrics! {
     /// The metrics of removing what is too old.
@@ -90,7 +94,15 @@ impl HistoryPruner {
     /// When the stores do not answer.
     async fn prune_all(&self) -> infra::Result<()> {
         let mut failures = 0;
-        for (tenant, _) in self.store.tenants().await? {
+        let mut tenants: BTreeSet<TenantId> =
+            self.store.tenants().await?.into_iter().map(|(tenant, _)| tenant).collect();
+        let ended = self.store.ended_tenants(Timestamp::ZERO).await?;
+        for left in ended.iter().filter(|one| !one.is_removed) {
+            // Whoever has ended it may still be at it, and then they take turns.
+            crate::life::remove_rest(&*self.store, &left.tenant).await?;
+        }
+        tenants.extend(ended.into_iter().map(|one| one.tenant));
+        for tenant in tenants {
             match self.prune(&tenant).await {
                 Ok(PrunedTenant::Done) => failures = 0,
                 Ok(PrunedTenant::Elsewhere) => return Ok(()),
@@ -104,7 +116,7 @@ impl HistoryPruner {
                 }
             }
         }
-        Ok(())
+        self.store.forget_ended(self.clock.now() - self.kept.max(ENDS_KNOWN)).await.map(drop)
     }
 
     async fn prune(&self, tenant: &TenantId) -> Result<PrunedTenant, StoreError> {

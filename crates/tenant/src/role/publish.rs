@@ -1,10 +1,10 @@
-//! Publishes the persistent configuration into the cache: at start what the cache has not, then changes. What the database has no more is
+//! Publishes the persistent configuration into the cache: at start what the cache has not, then changes. What was deleted is
 //! withdrawn.
 
 mod faulty;
 mod lacking;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use infra::{
     Clock, ConfigCache, ConfigVersion, Document, HistoryPoint, HistoryStamp, ObjectChange, ProvisioningStore,
     Publication, Revision, StoreError,
 };
-use model::TenantId;
+use model::{TenantId, Timestamp};
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::RoleContext;
 use tokio::sync::watch;
@@ -89,7 +89,7 @@ struct Publisher {
     published: BTreeMap<TenantId, PublishedVersion>,
     /// The tenants that cannot be published though the stores answer.
     faulty: FaultyTenants,
-    /// The tenants that are published and not in the database.
+    /// The tenants that are published, not in the database, and not deleted.
     lacking: LackingTenants,
     tell: watch::Sender<PublishedTenants>,
 }
@@ -104,7 +104,10 @@ impl Publisher {
         let cached: Cached = self.configuration.tenants().await?.into_iter().collect();
         let stored = self.provisioning.points().await?;
         self.faulty.keep_those_of(&stored);
-        for tenant in self.lacking.gone(&cached, &stored, self.clock.now()) {
+        let there: BTreeSet<TenantId> = stored.iter().map(|(tenant, _)| tenant.clone()).collect();
+        let lacked = lacking::lacked(&cached, &there);
+        let ended = if lacked.is_empty() { BTreeSet::new() } else { self.ended(&there).await? };
+        for tenant in self.lacking.deleted(lacked, &ended) {
             self.withdraw(&tenant).await;
         }
         for (tenant, point) in stored {
@@ -124,18 +127,28 @@ impl Publisher {
             return Ok(false);
         }
         if !self.configuration.is_complete().await? {
+            // A cache that was emptied does not know who was withdrawn from it, and config may not have seen that yet.
+            for tenant in self.ended(&there).await? {
+                self.configuration.withdraw(&tenant).await?;
+            }
             self.configuration.complete().await?;
         }
         Ok(true)
     }
 
-    /// Takes away what is published of a tenant that the database has no more. Calls that are up go on: they are not in the cache.
+    /// The tenants that were deleted, and of whose ids there are no others.
+    async fn ended(&self, there: &BTreeSet<TenantId>) -> infra::Result<BTreeSet<TenantId>> {
+        let ended = self.provisioning.ended_tenants(Timestamp::from_millis(0)).await?;
+        Ok(ended.into_iter().map(|ended| ended.tenant).filter(|tenant| !there.contains(tenant)).collect())
+    }
+
+    /// Takes away what is published of a tenant that was deleted. Calls that are up go on: they are not in the cache.
     async fn withdraw(&mut self, tenant: &TenantId) {
         if let Err(error) = self.configuration.withdraw(tenant).await {
             tracing::warn!(%tenant, %error, "the configuration of a deleted tenant cannot be withdrawn yet");
             return;
         }
-        tracing::info!(%tenant, "the database has the tenant no more: its configuration is withdrawn");
+        tracing::info!(%tenant, "the tenant was deleted: its configuration is withdrawn");
         self.published.remove(tenant);
         self.tell.send_modify(|held| drop(held.remove(tenant)));
     }

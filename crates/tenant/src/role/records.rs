@@ -126,8 +126,7 @@ fn calls_of_thread(key: &ConnId, thread: v1::CallRecord, read: &mut Reading) {
 
 /// Reads which calls wait in which virtual queues.
 async fn stays(from: &Sources, tenant: &TenantId, read: &mut Reading) -> Result<()> {
-    let rows = from.queues.load(tenant).await?.into_iter().flat_map(|record| record.requests);
-    for (id, row) in rows {
+    for (id, row) in from.queues.requests(tenant).await? {
         match open::<v1::RequestRecord>(QUEUE, &row) {
             Ok(Some(row)) if row.stage() == v1::RequestStage::Waiting => {
                 read.view.stay_stands(ConnId(row.conn_id), stay(row));

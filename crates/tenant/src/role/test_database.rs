@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use contracts::provisioning::{Object, ObjectKey, Skill, TenantObjects};
 use infra::{
-    Answer, ChangeNote, HistoryEntry, HistoryPage, HistoryPoint, HistoryStamp, ObjectChange, ObjectChanges,
-    ProvisioningStore, Revision, StoreError, VersionedObjects,
+    Answer, ChangeNote, EndedTenant, HistoryEntry, HistoryPage, HistoryPoint, HistoryStamp, ObjectChange,
+    ObjectChanges, ProvisioningStore, Revision, StoreError, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 
@@ -27,6 +27,8 @@ pub(super) struct TestDatabase {
     pub is_away: AtomicBool,
     /// Whether it has globex no more.
     pub lacks_globex: AtomicBool,
+    /// Whether somebody has deleted globex.
+    pub has_ended_globex: AtomicBool,
     /// What globex had at revision 1, 2 and so on.
     pub states: Mutex<Vec<TenantObjects>>,
     /// The highest generation that was given.
@@ -50,6 +52,7 @@ impl TestDatabase {
             asked_for_changes: AtomicU64::default(),
             is_away: AtomicBool::default(),
             lacks_globex: AtomicBool::default(),
+            has_ended_globex: AtomicBool::default(),
             states,
             generation: Mutex::default(),
             history: AtomicU64::default(),
@@ -120,6 +123,10 @@ impl ProvisioningStore for TestDatabase {
             let globex = (!self.lacks_globex.load(SeqCst)).then_some(globex);
             Ok(acme.into_iter().chain(globex).collect())
         })
+    }
+
+    fn hosts(&self) -> Answer<'_, Vec<(String, TenantId)>> {
+        Box::pin(async { Ok(Vec::from(["acme", "globex"].map(|of| (format!("{of}.example"), tenant(of))))) })
     }
 
     fn revision<'a>(&'a self, of: &'a TenantId) -> Answer<'a, Option<Revision>> {
@@ -206,6 +213,15 @@ impl ProvisioningStore for TestDatabase {
             let change = |key| now.remove(&key).map_or_else(|| ObjectChange::Delete(key), ObjectChange::Put);
             let changes = changed.into_iter().map(change).collect();
             Ok(ObjectChanges { point, is_whole, changes, annexes: Vec::new() })
+        })
+    }
+
+    fn ended_tenants(&self, since: Timestamp) -> Answer<'_, Vec<EndedTenant>> {
+        Box::pin(async move {
+            let (by, at) = ("ann".to_owned(), Timestamp::from_millis(1_000));
+            let (tenant, name, revision) = (tenant("globex"), "Globex".to_owned(), Revision(self.last() + 1));
+            let globex = EndedTenant { number: 1, tenant, name, revision, at, by, is_removed: true };
+            Ok((self.has_ended_globex.load(SeqCst) && since <= at).then_some(globex).into_iter().collect())
         })
     }
 

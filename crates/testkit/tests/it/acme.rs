@@ -27,6 +27,7 @@ const SHORT: Duration = Duration::from_secs(40);
 const LONG: Duration = Duration::from_secs(90 * 86_400);
 const DOMAIN: &str = "edge.example";
 const OTHER: &str = "desk.example";
+const THIRD: &str = "page.example";
 /// An account of the authority's own, and its key.
 const KID: &str = "kid-of-acme";
 const EXTERNAL_KEY: &[u8; 32] = b"32 bytes that nobody is to see..";
@@ -186,6 +187,88 @@ fn whose_domain_leads_elsewhere_gets_no_certificate() -> Result<()> {
     // One of its own making stands in.
     let shown = served(&edge(site.demo.instance, 1), DOMAIN, &server)?;
     ensure!(!shown.is_empty() && !is_believed(&edge(site.demo.instance, 1), DOMAIN, &server)?);
+    Ok(())
+}
+
+#[test]
+fn what_was_issued_and_could_not_be_fetched_is_fetched_later_and_not_ordered_again() -> Result<()> {
+    let server = AcmeServer::start(LONG)?;
+    server.process_for(2);
+    server.hang_up(true);
+    let site = site(&server, &[], 1)?;
+    let at = edge(site.demo.instance, 1);
+    wait::until(LATER, || Ok((server.hung_up() >= 2).then_some(()))).context("it does not try again")?;
+    let again = settings(&server, &[DOMAIN]);
+    let site = site.crash_and_restart_with(&words(&again))?;
+    let before = server.hung_up();
+    wait::until(LATER, || Ok((server.hung_up() > before).then_some(()))).context("a crash ends the tries")?;
+    server.hang_up(false);
+    serves_issue(std::slice::from_ref(&at), &server, 1)?;
+    ensure!(is_believed(&at, DOMAIN, &server)?);
+    ensure!((server.orders(), server.issued().len()) == (1, 1), "{} orders", server.orders());
+    let requested = site.data_dir().join("acme-requested.sealed");
+    wait::until(SOON, || Ok((!requested.exists()).then_some(()))).context("the key of the request lies about")?;
+    site.metric_becomes("ingress", "ingress_acme_failing", 0.0, SOON)
+}
+
+#[test]
+fn an_account_that_the_server_has_lost_or_ended_is_made_anew() -> Result<()> {
+    let server = AcmeServer::start(LONG)?;
+    let site = site(&server, &[], 1)?;
+    let at = edge(site.demo.instance, 1);
+    serves_issue(std::slice::from_ref(&at), &server, 1)?;
+    server.lose_accounts();
+    let more = settings(&server, &[DOMAIN, OTHER]);
+    let site = site.crash_and_restart_with(&words(&more))?;
+    serves_issue(std::slice::from_ref(&at), &server, 2)?;
+    ensure!(server.accounts() == 2, "{} accounts", server.accounts());
+    server.end_accounts();
+    let more = settings(&server, &[DOMAIN, OTHER, THIRD]);
+    let _site = site.crash_and_restart_with(&words(&more))?;
+    serves_issue(std::slice::from_ref(&at), &server, 3)?;
+    ensure!(server.accounts() == 3, "{} accounts", server.accounts());
+    is_believed(&at, THIRD, &server)?.then_some(()).context("the third name is missing")
+}
+
+/// What `trunkline certificates order` says.
+fn order_at_once(site: &Installation, settings: &[String]) -> Result<String> {
+    let output = Command::new(testkit::installation::binary()?)
+        .args(["certificates", "order", "--instance", &site.demo.instance.to_string(), "--data-dir"])
+        .arg(site.data_dir())
+        .args(site.stores())
+        .args(settings)
+        .output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[test]
+fn people_can_have_it_ordered_at_once_unless_the_server_has_asked_to_wait() -> Result<()> {
+    let server = AcmeServer::start(LONG)?;
+    server.refuse(true);
+    let long = ["--set", "ingress.acme_first_wait=1h"];
+    let site = site(&server, &long, 1)?;
+    let all: Vec<String> = settings(&server, &[DOMAIN]).into_iter().chain(long.map(str::to_owned)).collect();
+    wait::until(LATER, || Ok((server.refused() == 1).then_some(()))).context("it is not ordered")?;
+    site.metric_becomes("ingress", "ingress_acme_failing", 1.0, SOON)?;
+    // The answer to the first one has to be kept before it can be done away with.
+    let told = || site.log_lines().into_iter().find(|line| line.contains("no certificate was issued"));
+    wait::until(SOON, || Ok(told()))?;
+    server.ask_to_wait(7_200);
+    let asked = wait::until(LATER, || Ok(order_at_once(&site, &all)?.contains("asked to wait").then_some(())));
+    asked.context("a wait of ours does not end, or one of the server does")?;
+    let refused = server.refused();
+    ensure!(refused >= 2, "nothing was ordered at once");
+
+    // Nor does another contact end it.
+    server.refuse(false);
+    let contact = ["--set".to_owned(), "ingress.acme_contact=[\"mailto:other@acme.example\"]".to_owned()];
+    let all: Vec<String> = all.into_iter().chain(contact).collect();
+    let site = site.crash_and_restart_with(&words(&all))?;
+    let knows = || Ok(site.metric("ingress", "ingress_acme_next_order_seconds").ok().filter(|at| *at > 0.0));
+    wait::until(SOON, knows).context("it does not know when to order next")?;
+    ensure!(order_at_once(&site, &all)?.contains("asked to wait"), "another contact ends the wait");
+    ensure!((server.refused(), server.orders()) == (refused, 0), "{} orders", server.orders());
     Ok(())
 }
 

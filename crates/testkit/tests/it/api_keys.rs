@@ -73,6 +73,20 @@ fn asked(site: &Installation, path: &str, bearer: &str) -> Result<CurlAnswer> {
     Visitor::new(site)?.bearing(path, bearer)
 }
 
+/// Asks for the events of calls by WebSocket.
+fn asked_socket(site: &Installation, bearer: &str) -> Result<CurlAnswer> {
+    let authorization = format!("authorization: Bearer {bearer}");
+    let said = [
+        authorization.as_str(),
+        "connection: Upgrade",
+        "upgrade: websocket",
+        "sec-websocket-version: 13",
+        "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+    let headers: Vec<&str> = said.into_iter().flat_map(|header| ["--header", header]).collect();
+    Visitor::new(site)?.ask("/api/voice/v1/example/events/ws", &[&["--http1.1"], &headers[..]].concat())
+}
+
 /// Asks for a token for a key, with further fields.
 fn exchange(site: &Installation, key: &str, further: &[(&str, &str)]) -> Result<CurlAnswer> {
     let fields = [("grant_type", GRANT), ("subject_token", key), ("subject_token_type", KEY_TYPE)];
@@ -136,11 +150,22 @@ fn a_program_is_let_in_at_the_edge_by_its_key_for_its_tenant_and_scopes_alone() 
     let changes = json!({"edits": [{"kind": "skill", "id": "French", "action": "put", "object": {"name": "French"}}]});
     let change = send(&site, "POST", &format!("{API}/changes"), &key, &changes)?;
     ensure!(change.status == 403 && change.body.contains("config:write"), "{} {}", change.status, change.body);
-    // Another API does not take it, and that costs no further exchange.
+    // Another API does not take it, and that costs no further exchange; nor does a socket, which is open at the gate.
+    let exchanged = site.metric("ingress", "ingress_api_keys_exchanged_total")?;
     for _ in 0..3 {
         let refused = asked(&site, "/api/operations/v1/topology", &key)?;
         ensure!(refused.status == 401, "{} {}", refused.status, refused.body);
+        let refused = asked_socket(&site, &key)?;
+        ensure!(
+            refused.status == 401 && refused.body.contains("the token is for"),
+            "{} {}",
+            refused.status,
+            refused.body
+        );
+        ensure!(asked(&site, KEYS, &key)?.status == 200, "it is not let in any more");
     }
+    let since = site.metric("ingress", "ingress_api_keys_exchanged_total")? - exchanged;
+    ensure!(since.abs() < f64::EPSILON, "auth is asked again: {since}");
     for wrong in [forged(&key), format!("{key}x"), "tlk_".to_owned()] {
         let answer = asked(&site, KEYS, &wrong)?;
         ensure!(answer.status == 401, "{wrong}: {} {}", answer.status, answer.body);

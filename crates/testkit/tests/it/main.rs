@@ -82,6 +82,7 @@ mod stir;
 mod stuck;
 mod takeover;
 mod telemetry;
+mod tenant_life;
 mod topology;
 mod trace;
 mod transfer;

@@ -1,10 +1,13 @@
 //! People and programs sign in at the web edge: asked by curl with its cookies as a browser would have them, and by a client library of
 //! others.
 
+mod basic_profile;
 mod flow;
 pub(crate) mod forgeries;
 mod guesses;
+mod hosts;
 mod page;
+mod published;
 mod requests;
 mod revocation;
 mod tenants;

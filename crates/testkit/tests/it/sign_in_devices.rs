@@ -18,8 +18,12 @@ struct DeviceCodes {
 fn begins(device: &Visitor<'_>, site: &Installation) -> Result<DeviceCodes> {
     let client = site.demo.clients.first().context("the demo has no client")?;
     let login = format!("{}:{}", client.id, client.secret);
-    let scope = [("scope", "statistics:read")];
-    let answer = device.post("/auth/v3/oauth/device_authorization", &scope, &["--user", &login])?;
+    let scope = ("scope", "config:read statistics:read");
+    let asks = |resource| {
+        device.post("/auth/v3/oauth/device_authorization", &[scope, ("resource", resource)], &["--user", &login])
+    };
+    ensure!(asks("nothing")?.error() == "invalid_target", "any resource is one");
+    let answer = asks("statistics")?;
     let told = answer.json()?;
     ensure!(answer.status == 200 && told["interval"] == 5 && told["expires_in"] == 600, "{}", answer.body);
     ensure!(told["verification_uri"].as_str().is_some_and(|uri| uri.ends_with(PAGE)), "{}", answer.body);

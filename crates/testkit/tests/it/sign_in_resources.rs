@@ -158,7 +158,30 @@ fn a_sign_in_for_one_api_stays_one_and_a_refused_resource_spends_nothing() -> Re
     ensure!(given(&less)? == (json!("statistics:read"), json!("statistics")), "{}", less.body);
     let again = visitor.refresh(&less.token("refresh_token")?)?;
     ensure!(given(&again)?.1 == json!(["voice", "statistics"]), "{}", again.body);
+    ends_alone(&site, &less.token("access_token")?, &again.token("access_token")?)?;
+    visitor.refresh(&again.token("refresh_token")?)?.token("access_token")?;
     telemetry(&visitor, user)
+}
+
+/// Whoever has got a token for one API has no say over the person's sign-ins.
+fn ends_alone(site: &Installation, less: &str, whole: &str) -> Result<()> {
+    let (visitor, sessions) = (Visitor::new(site)?, "/auth/v3/sessions");
+    let asked = |method: &str, path: &str, token: &str| {
+        visitor.ask(path, &["--request", method, "--header", &format!("authorization: bearer {token}")])
+    };
+    let nothing = format!("{sessions}/nothing");
+    for (method, path, taken) in [("GET", sessions, 200), ("DELETE", nothing.as_str(), 404)] {
+        for (token, status) in [(less, 401), (whole, taken)] {
+            let answer = asked(method, path, token)?;
+            ensure!(answer.status == status, "{method} {path}: {} {}", answer.status, answer.body);
+        }
+    }
+    let signed_out = asked("POST", "/auth/v3/sign-out?global=true", less)?;
+    ensure!(signed_out.status == 200, "{} {}", signed_out.status, signed_out.body);
+    let userinfo = "/auth/v3/openid/userinfo";
+    ensure!(visitor.bearing(userinfo, less)?.status == 401, "it goes on");
+    ensure!(visitor.bearing(sessions, whole)?.status == 200, "it ends what it is not for");
+    Ok(())
 }
 
 /// Telemetry asks for no scope: a token may be for it alone.

@@ -89,6 +89,11 @@ fn pages_and_sign_in_come_by_https_in_both_versions_of_http() -> Result<()> {
     let own = format!("{}/session/sign-in?to=%2Ftrace&tenant=example", site.demo.webs);
     ensure!(alias.header("location") == Some(own.as_str()), "{}", alias.head);
     ensure!(alias.header("set-cookie").is_none(), "{}", alias.head);
+    // The name may say the tenant: where nothing else does, it goes along.
+    let unnamed = "https://localhost/session/sign-in?to=/trace";
+    let alias = curl(&["--insecure", "--connect-to", &format!("::{place}"), unnamed])?;
+    let carried = format!("{}/session/sign-in?to=%2Ftrace&host=localhost", site.demo.webs);
+    ensure!(alias.header("location") == Some(carried.as_str()), "{}", alias.head);
     let begun = curl(&["--cacert", &trusted, &own])?;
     ensure!(begun.header("set-cookie").is_some_and(|cookie| cookie.starts_with("__Host-")), "{}", begun.head);
 

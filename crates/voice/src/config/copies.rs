@@ -25,9 +25,6 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How often it is looked whether the tenants are published, which every role waits for.
 const FIRST_LOOK: Duration = Duration::from_millis(25);
 
-/// For how long a complete cache lacks a tenant before its copy goes. No single list takes one away.
-const UNLISTED_FOR: Duration = Duration::from_secs(4);
-
 /// Tenants that are in the cache, but could not be read yet, with their versions there.
 type Unread = BTreeMap<TenantId, ConfigVersion>;
 
@@ -150,7 +147,7 @@ impl Copies {
         }
         followed.reads.begin(due);
         self.note_unread(&listed, followed);
-        self.forget_gone(&listed, followed).await.map_err(told)
+        self.forget_withdrawn(&listed, &*followed.cache).await.map_err(told)
     }
 
     /// Takes over what has become of a reading.
@@ -172,7 +169,7 @@ impl Copies {
     /// Notes which tenants could not be read. Which there are is known once each of the first ones was read, or could not be.
     fn note_unread(&self, listed: &[(TenantId, ConfigVersion)], followed: &FollowedCache) {
         let mut known = self.unread.write().unwrap_or_else(PoisonError::into_inner);
-        if known.is_none() && !followed.reads.are_over() {
+        if known.is_none() && !followed.reads.first_are_over() {
             return;
         }
         let failed = self.failed();
@@ -184,31 +181,26 @@ impl Copies {
         }
     }
 
-    /// Forgets tenants that the cache lists no more: they were withdrawn. One that was emptied, and is being filled again, takes nothing
-    /// away.
-    async fn forget_gone(
+    /// Forgets tenants that were withdrawn. One that the cache merely lacks stays: it may be lost and published again, or be one that nobody
+    /// can publish now.
+    async fn forget_withdrawn(
         &self,
         listed: &[(TenantId, ConfigVersion)],
-        followed: &mut FollowedCache,
+        cache: &dyn ConfigCache,
     ) -> infra::Result<()> {
         let listed: BTreeSet<&TenantId> = listed.iter().map(|(tenant, _)| tenant).collect();
-        let lacked: BTreeSet<TenantId> = {
+        let lacked: Vec<TenantId> = {
             let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
             tenants.keys().filter(|tenant| !listed.contains(*tenant)).cloned().collect()
         };
-        followed.unlisted.retain(|tenant, _| lacked.contains(tenant));
-        if lacked.is_empty() {
-            return Ok(());
-        }
-        if !followed.cache.is_complete().await? {
-            followed.unlisted.clear();
+        // While the cache is being filled, all may be lacked: none is asked for by itself then.
+        if lacked.is_empty() || !cache.is_complete().await? {
             return Ok(());
         }
         for tenant in lacked {
-            if followed.unlisted.entry(tenant.clone()).or_insert_with(Instant::now).elapsed() < UNLISTED_FOR {
+            if !cache.is_withdrawn(&tenant).await? {
                 continue;
             }
-            followed.unlisted.remove(&tenant);
             let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
             tenants.remove(&tenant);
             self.metrics.tenants_held(tenants.len());
@@ -260,13 +252,11 @@ impl Copies {
 struct FollowedCache {
     cache: Arc<dyn ConfigCache>,
     reads: Reads,
-    /// Since when it has lacked tenants of which there are copies.
-    unlisted: BTreeMap<TenantId, Instant>,
 }
 
 impl FollowedCache {
     fn new(cache: Arc<dyn ConfigCache>) -> Self {
-        Self { reads: Reads::new(cache.clone()), cache, unlisted: BTreeMap::new() }
+        Self { reads: Reads::new(cache.clone()), cache }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The first moments after a takeover: requests that clients submit again are held until all clients had the time, then taken in the order of
 //! their age. So their `EventQueued` and their places have the same order, whichever client was first.
 
+use std::collections::VecDeque;
+
 use contracts::v1::queue_command::Command;
 use model::Timestamp;
 
@@ -36,14 +38,14 @@ impl<L> Gathering<L> {
 
     /// Everything that was held: first the agents that were given back, whom requests of the former owner are still reserved for; then
     /// the submissions by age; then the rest as it came.
-    pub fn end(mut self) -> Vec<(Command, L)> {
+    pub fn end(mut self) -> VecDeque<(Command, L)> {
         self.held.sort_by_key(|(command, _)| match command {
             Command::Return(_) => (0, 0),
             Command::Submit(submit) if submit.waiting_since_us > 0 => (1, submit.waiting_since_us),
             Command::Submit(_) => (2, 0),
             _ => (3, 0),
         });
-        self.held
+        self.held.into()
     }
 }
 

@@ -22,6 +22,7 @@ mod queue_events;
 
 use calls::Calls;
 use outcome::{explain_candidates, selected};
+pub(super) use queue_events::request_of;
 use queue_events::{OfCall, QueueEvents};
 
 /// The view's name in the ledger.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use contracts::v1;
 use contracts::wire::{call_ref_from_wire, call_ref_to_wire, uuid_from_wire, uuid_to_wire};
+use infra::bounds::STATE_MAX;
 use model::event::CallRef;
 use model::{AgentId, ConnId, Dn, QueueName, Timestamp};
 use prost::Message;
@@ -10,6 +11,11 @@ use routing::{AgentSnapshot, Declined, RequestId, RequestSnapshot, Session, Stag
 
 /// The version that is written.
 const VERSION: u32 = 1;
+
+/// Numbers of phones in the row of all of them, in bytes: what is around them fits beside.
+const PHONES_BYTES_MAX: usize = STATE_MAX - 1_024;
+/// What a number takes in it beside its text.
+const NUMBER_BYTES: usize = 4;
 
 /// A record that is unreadable.
 #[derive(Debug, thiserror::Error)]
@@ -161,13 +167,32 @@ pub(super) struct Phones {
     pub forwarded: Vec<Dn>,
 }
 
+/// Numbers for which a row has no room are left out, of those out of service first: no store takes a larger row, and a turn with one is
+/// written row by row. After a takeover those left out count as in service until something is told of them.
 pub(super) fn encode_phones(phones: &Phones) -> Bytes {
-    let texts = |dns: &[Dn]| dns.iter().map(Dn::to_string).collect();
-    seal(&v1::RoutingStateRecord {
-        out_of_service: texts(&phones.out_of_service),
-        do_not_disturb: texts(&phones.do_not_disturb),
-        forwarded: texts(&phones.forwarded),
-    })
+    let (mut room, mut left_out) = (PHONES_BYTES_MAX, 0_usize);
+    let mut texts = |dns: &[Dn]| -> Vec<String> {
+        let mut texts = Vec::with_capacity(dns.len());
+        for text in dns.iter().map(Dn::to_string) {
+            match room.checked_sub(text.len() + NUMBER_BYTES) {
+                Some(rest) => {
+                    room = rest;
+                    texts.push(text);
+                }
+                None => left_out += 1,
+            }
+        }
+        texts
+    };
+    let (do_not_disturb, forwarded) = (texts(&phones.do_not_disturb), texts(&phones.forwarded));
+    let record = v1::RoutingStateRecord { out_of_service: texts(&phones.out_of_service), do_not_disturb, forwarded };
+    if left_out > 0 {
+        tracing::warn!(
+            left_out,
+            "not all phones at which no agent takes calls fit into the row: a successor does not know these"
+        );
+    }
+    seal(&record)
 }
 
 pub(super) fn decode_phones(bytes: &[u8]) -> Result<Phones, RecordError> {

@@ -1,6 +1,6 @@
 //! One task per tenant owns its queues. It commits first, then answers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -177,6 +177,7 @@ async fn serve_once(
     let tenant_loop = TenantLoop {
         queues,
         gathering,
+        gathered: None,
         ctx: ctx.clone(),
         tenant: tenant.clone(),
         listeners: HashMap::new(),
@@ -211,18 +212,14 @@ async fn take_over(ctx: &RoleContext, tenant: &TenantId, asked: &mpsc::Receiver<
 
 async fn claim(ctx: &RoleContext, tenant: &TenantId, owner: &model::Owner) -> infra::Result<Option<QueueRecord>> {
     let stores = &ctx.stores;
-    let seen = match stores.queues.load(tenant).await? {
-        Some(record) if record.owner != *owner => {
-            let live = stores.leases.live("rq").await?;
-            if live.iter().any(|lease| lease.owner == record.owner) {
-                return Ok(None);
-            }
-            Some(record.token)
+    let holder = stores.queues.holder(tenant).await?;
+    if let Some(holder) = holder.as_ref().filter(|holder| holder.owner != *owner) {
+        let live = stores.leases.live("rq").await?;
+        if live.iter().any(|lease| lease.owner == holder.owner) {
+            return Ok(None);
         }
-        Some(record) => Some(record.token),
-        None => None,
-    };
-    Ok(stores.queues.claim(owner, tenant, seen).await?.ok())
+    }
+    Ok(stores.queues.claim(owner, tenant, holder.map(|holder| holder.token)).await?.ok())
 }
 
 /// Where the tenant's facts end now. Nobody waits for what cannot be known.
@@ -251,6 +248,8 @@ enum End {
 struct TenantLoop {
     queues: TenantQueues,
     gathering: Option<(Gathering<Unheard>, Missed)>,
+    /// What was held until the gathering ended, and is not carried out yet. Nobody is served before.
+    gathered: Option<VecDeque<(Command, Unheard)>>,
     ctx: RoleContext,
     tenant: TenantId,
     listeners: HashMap<RequestId, Listener>,
@@ -270,7 +269,7 @@ impl TenantLoop {
             let now = self.ctx.clock.now();
             let wait = self.next_timeout(now).map_or(READ_WAIT, |due| due.since(now));
             tokio::select! {
-                count = asked.recv_many(&mut batch, TURN_MAX) => if count == 0 { return Ok(End::Closed) },
+                count = asked.recv_many(&mut batch, TURN_MAX), if self.gathered.is_none() => if count == 0 { return Ok(End::Closed) },
                 entries = &mut reading => {
                     fact.fold(&mut self.queues, &entries?, self.ctx.clock.now());
                     reading = Box::pin(events::next(self.ctx.clone(), self.tenant.clone(), self.queues.position()));
@@ -285,6 +284,7 @@ impl TenantLoop {
             let now = self.ctx.clock.now();
             self.explained = 0;
             self.end_gathering(now);
+            self.carry_out_gathered(now);
             let answers: Vec<Answer> = batch.drain(..).filter_map(|ask| self.take(ask, now)).collect();
             let mut turn = self.queues.turn(now);
             fact.put_down();
@@ -303,6 +303,9 @@ impl TenantLoop {
     }
 
     fn next_timeout(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.gathered.is_some() {
+            return Some(now);
+        }
         let gathered = self.gathering.as_ref().map(|(gathering, _)| gathering.due().max(now + GATHERING_LOOK));
         self.queues.next_timeout().into_iter().chain(gathered).min()
     }
@@ -340,11 +343,14 @@ impl TenantLoop {
         match ask {
             Ask::Command(command, listener) => {
                 if self.gathering.as_ref().is_some_and(|(gathering, _)| gathering.is_full()) {
-                    self.serve(now);
+                    self.close_gathering();
                 }
-                match &mut self.gathering {
-                    Some((gathering, _)) => gathering.hold(command, listener),
-                    None => self.command((command, listener), now),
+                if let Some((gathering, _)) = &mut self.gathering {
+                    gathering.hold(command, listener);
+                } else if let Some(gathered) = &mut self.gathered {
+                    gathered.push_back((command, listener));
+                } else {
+                    self.command((command, listener), now);
                 }
                 None
             }
@@ -377,16 +383,25 @@ impl TenantLoop {
         let Some((gathering, missed)) = &self.gathering else { return };
         let is_known = self.queues.position() >= missed.facts || missed.at_most <= now;
         if is_known && gathering.due() <= now {
-            self.serve(now);
+            self.close_gathering();
         }
     }
 
-    /// Carries out what was held, then serves those who wait.
-    fn serve(&mut self, now: Timestamp) {
-        for due in self.gathering.take().into_iter().flat_map(|(gathering, _)| gathering.end()) {
-            self.command(due, now);
+    fn close_gathering(&mut self) {
+        self.gathered = self.gathering.take().map(|(gathering, _)| gathering.end());
+    }
+
+    /// Carries out what was held, in turns of the usual size; behind the last of it serves those who wait.
+    fn carry_out_gathered(&mut self, now: Timestamp) {
+        for _ in 0..TURN_MAX {
+            let Some(gathered) = &mut self.gathered else { return };
+            if let Some(held) = gathered.pop_front() {
+                self.command(held, now);
+            } else {
+                self.gathered = None;
+                self.queues.serve(now);
+            }
         }
-        self.queues.serve(now);
     }
 
     /// Commits the turn; returns `false` if another replica owns the queues. A request that the store refuses ends with the next turn, and

@@ -9,6 +9,8 @@ use model::{AgentId, Owner, Timestamp};
 use routing::RequestId;
 use tracing::{error, warn};
 
+use super::handler::request_of;
+
 /// Pause before an unavailable or full store is queried again.
 const AGAIN: Duration = Duration::from_millis(250);
 /// How long a store may be full before its refusal counts. Callers wait during this time, and no agent is chosen.
@@ -73,7 +75,7 @@ impl Writes {
     /// The queues' record is not as this replica left it: take the queues over again.
     pub async fn write(&mut self, turn: QueueBatch) -> Result<Wrote> {
         let mut refused = RefusedRows::default();
-        for part in turn.in_parts() {
+        for part in turn.in_parts(request_of) {
             match self.write_part(part).await? {
                 Wrote::Done(more) => refused.extend(more),
                 Wrote::Lost(owner) => return Ok(Wrote::Lost(owner)),

@@ -1,13 +1,11 @@
 //! What a tenant's business attributes say of the user data of calls, from config's copy. Until config has answered they say nothing.
 
-use contracts::provisioning::{BusinessAttribute, Object, ObjectKind};
+use contracts::provisioning::{ATTACHED_DEFAULTS_MAX, BusinessAttribute, Object, ObjectKind};
 use model::{RequestKind, UserData, Value};
 use net::configuration::{Configuration, TenantConfig};
 
 use super::node::calls::first_data::ReadDefaults;
 
-/// The most attributes whose defaults a call gets, the first ones by name.
-const DEFAULTS_MAX: usize = 32;
 /// The most values that a refusal names.
 const NAMED_MAX: usize = 20;
 /// The most characters of a refused value that are shown.
@@ -21,17 +19,23 @@ pub(super) fn defaults(configuration: Configuration) -> ReadDefaults {
 fn defaults_of(config: &TenantConfig) -> UserData {
     let attached = attributes_of(config).filter(|attribute| attribute.attach_default);
     let defaults = attached.filter_map(|attribute| Some((attribute.name.as_str(), attribute.default.as_deref()?)));
-    defaults.take(DEFAULTS_MAX).collect()
+    defaults.take(ATTACHED_DEFAULTS_MAX).collect()
 }
 
-/// Why a tenant does not let a request attach what it would: the first value that an attribute does not allow which is enforced.
-pub(super) fn refusal(config: &TenantConfig, request: &RequestKind) -> Option<String> {
+/// Why a tenant does not let a request attach what it would: the first value that an attribute does not allow which is enforced. A pair that
+/// the call has already may be passed on: `held` is what it has.
+pub(super) fn refusal(config: &TenantConfig, request: &RequestKind, held: &UserData) -> Option<String> {
     let data = attached_by(request).filter(|data| !data.is_empty())?;
     attributes_of(config).filter(|attribute| attribute.enforced).find_map(|attribute| {
         let mut pairs = data.iter().filter(|(key, _)| key.eq_ignore_ascii_case(&attribute.name));
-        let (key, value) = pairs.find(|(_, value)| !is_allowed(attribute, value))?;
+        let (key, value) =
+            pairs.find(|(_, value)| !is_allowed(attribute, value) && !has(held, &attribute.name, value))?;
         Some(in_words(attribute, key, value))
     })
+}
+
+fn has(data: &UserData, name: &str, value: &Value) -> bool {
+    data.iter().any(|(key, one)| key.eq_ignore_ascii_case(name) && one == value)
 }
 
 /// The pairs that a request attaches to a call.
@@ -113,7 +117,7 @@ mod tests {
             ("Segment", json!({ "values": values(&["gold"]) })),
             ("Tier", json!({ "values": values(&["1", "2"]), "enforced": true })),
         ]);
-        let told = |pairs| refusal(&config, &update(pairs));
+        let told = |pairs| refusal(&config, &update(pairs), &UserData::new());
         assert_eq!(told(vec![("Language", "de".into()), ("Segment", "lead".into()), ("Other", "x".into())]), None);
         assert_eq!(told(vec![("Tier", Value::Int(2))]), None);
         let expected = "UserData: language: \"nl\" is none of the values that it may have: en, de";
@@ -130,7 +134,7 @@ mod tests {
         }
         // Each value of a repeated key counts.
         let repeated: UserData = [("Language", "en"), ("LANGUAGE", "nl")].into_iter().collect();
-        assert!(refusal(&config, &RequestKind::UpdateUserData(ConnId(1), repeated)).is_some());
+        assert!(refusal(&config, &RequestKind::UpdateUserData(ConnId(1), repeated), &UserData::new()).is_some());
     }
 
     #[test]
@@ -147,8 +151,23 @@ mod tests {
             (RequestKind::DeletePair(ConnId(1), "Language".to_owned()), false),
             (RequestKind::MakeCall(dn(), UserData::new()), false),
         ] {
-            assert_eq!(refusal(&config, &request).is_some(), is_refused, "{request:?}");
+            assert_eq!(refusal(&config, &request, &UserData::new()).is_some(), is_refused, "{request:?}");
         }
+    }
+
+    #[test]
+    fn what_the_call_has_already_may_be_passed_on() {
+        let config = config(&[("Language", json!({ "values": values(&["en"]), "enforced": true }))]);
+        let transfer = |value: Value| {
+            let data = [("language", value)].into_iter().collect();
+            RequestKind::InitiateTransfer(ConnId(1), model::Dn::parse("7101").unwrap(), data)
+        };
+        let held = UserData::from_iter([("Language", "nl"), ("Other", "fr")]);
+        assert_eq!(refusal(&config, &transfer("nl".into()), &held), None);
+        for value in ["fr", "NL"] {
+            assert!(refusal(&config, &transfer(value.into()), &held).is_some(), "{value}");
+        }
+        assert!(refusal(&config, &transfer("nl".into()), &UserData::new()).is_some());
     }
 
     #[test]
@@ -156,7 +175,8 @@ mod tests {
         let many: Vec<String> = (0..1_000).map(|number| format!("v{number}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let config = config(&[("Language", json!({ "values": values(&many), "enforced": true }))]);
-        let told = refusal(&config, &update(vec![("Language", "x".repeat(10_000).into())])).unwrap_or_default();
+        let told = refusal(&config, &update(vec![("Language", "x".repeat(10_000).into())]), &UserData::new())
+            .unwrap_or_default();
         assert!(told.len() < 300 && told.ends_with("v18, v19 and 980 more"), "{told}");
     }
 
@@ -171,6 +191,9 @@ mod tests {
         let one = json!({ "values": values(&["x"]), "default": "x", "attach_default": true });
         let many: Vec<(&str, serde_json::Value)> = names.iter().map(|name| (name.as_str(), one.clone())).collect();
         let defaults = defaults_of(&config(&many));
-        assert_eq!((defaults.len(), defaults.text("a31"), defaults.text("a32")), (DEFAULTS_MAX, Some("x"), None));
+        assert_eq!(
+            (defaults.len(), defaults.text("a31"), defaults.text("a32")),
+            (ATTACHED_DEFAULTS_MAX, Some("x"), None)
+        );
     }
 }

@@ -170,6 +170,9 @@ impl EventLoop {
                 let outcome = self.node.request(*request, now);
                 told.requests.push((reply, conn_id, outcome));
             }
+            InboxMessage::UserData { tenant, conn_id, reply } => {
+                drop(reply.send(self.node.user_data(&tenant, conn_id)));
+            }
             InboxMessage::Lacks { request, reply } => drop(reply.send(self.node.lacks(&request, now))),
             InboxMessage::HandOver { conn_id, to, until } => self.node.hand_over_call(conn_id, to, until),
             InboxMessage::HandedOver { tenant, thread, is_given } => self.node.handed_over(&tenant, thread, is_given),

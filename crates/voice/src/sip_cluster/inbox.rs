@@ -6,7 +6,7 @@ use call::call::PinAnswer;
 use infra::{CallIndex, Record, Repair};
 use model::event::ErrorCode;
 use model::plan::{Destination, PlanAnswer};
-use model::{ConnId, Owner, Request, Timestamp};
+use model::{ConnId, Owner, Request, Timestamp, UserData};
 use sip::agent::IncomingId;
 use tokio::sync::{mpsc, oneshot};
 
@@ -57,6 +57,15 @@ pub enum InboxMessage {
         request: Box<Request>,
         /// Whether the call is here; sent after the commit.
         reply: oneshot::Sender<Result<(), ErrorCode>>,
+    },
+    /// Query the user data of a call.
+    UserData {
+        /// Its tenant.
+        tenant: model::TenantId,
+        /// The call.
+        conn_id: ConnId,
+        /// Its user data, if it is here.
+        reply: oneshot::Sender<Option<UserData>>,
     },
     /// Which call a request about two calls lacks.
     Lacks {
@@ -226,6 +235,13 @@ impl Inbox {
     /// The supervisors that monitor calls of a tenant's agents.
     pub async fn monitors(&self, tenant: model::TenantId, monitors: Vec<Monitor>) {
         let _ = self.0.send(InboxMessage::Monitors { tenant, monitors }).await;
+    }
+
+    /// The user data of a call; none if it is not here, the inbox is full or the loop has ended.
+    pub async fn user_data(&self, tenant: model::TenantId, conn_id: ConnId) -> Option<UserData> {
+        let (reply, answer) = oneshot::channel();
+        self.0.try_send(InboxMessage::UserData { tenant, conn_id, reply }).ok()?;
+        answer.await.ok()?
     }
 
     /// The other call of a request about two, if that one alone is not here.

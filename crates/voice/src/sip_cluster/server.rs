@@ -13,7 +13,7 @@ use http::StatusCode;
 use infra::{Posted, Recipient, RequestStream, StoreError, Stores};
 use model::event::ErrorCode;
 use model::request::Concern;
-use model::{NodeId, Owner, Request, TenantId};
+use model::{NodeId, Owner, Request, TenantId, UserData};
 use net::configuration::Configuration;
 use net::http::{Caller, Client, JsonBody, Problem};
 use runtime::spans::{Spans, TRACE_RESPONSE};
@@ -78,8 +78,7 @@ async fn request(
     let tenant = TenantId::parse(&forwarded.tenant).map_err(|error| Problem::unprocessable(error.to_string()))?;
     let read = read_request(&forwarded.frame, &tenant, &forwarded.requester)
         .map_err(|error| Problem::unprocessable(error.to_string()).code(u32::from(error.code.0)))?;
-    let config = ways.configuration.tenant(&tenant);
-    if let Some(why) = config.and_then(|config| attributes::refusal(&config, &read.request.kind)) {
+    if let Some(why) = ways.refusal(&read.request).await {
         return Err(Problem::unprocessable(why).code(u32::from(ErrorCode::INVALID_ATTRIBUTE.0)));
     }
     let Some(conn_id) = read.request.kind.conn_id() else {
@@ -122,6 +121,15 @@ async fn request(
 }
 
 impl RequestContext {
+    /// Why the tenant does not let a request attach what it would. What a call of this node has is asked for where that may count.
+    async fn refusal(&self, request: &Request) -> Option<String> {
+        let config = self.configuration.tenant(&request.tenant)?;
+        let why = attributes::refusal(&config, &request.kind, &UserData::new())?;
+        let Some(conn_id) = request.kind.conn_id() else { return Some(why) };
+        let Some(held) = self.inbox.user_data(request.tenant.clone(), conn_id).await else { return Some(why) };
+        attributes::refusal(&config, &request.kind, &held)
+    }
+
     /// Gives a request to the loop. The other call of one about two is brought here first; if that fails, the call itself refuses.
     async fn ask(&self, request: Request) -> Option<Result<(), ErrorCode>> {
         if let Some(other) = self.inbox.lacks(&request).await {

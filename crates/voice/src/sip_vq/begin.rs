@@ -20,9 +20,9 @@ const VERSION: u32 = 1;
 /// Those of the stores.
 pub async fn view(stores: &Stores, tenant: &TenantId) -> infra::Result<(QueueView, u64)> {
     let position = stores.events.end(tenant).await?;
-    let record = stores.queues.load(tenant).await?;
+    let rows = stores.queues.requests(tenant).await?;
     let (mut stays, mut skipped) = (Vec::new(), 0);
-    for (id, row) in record.into_iter().flat_map(|record| record.requests) {
+    for (id, row) in rows {
         match stay(&row) {
             Ok(Some(mut stay)) => {
                 stay.user_data = user_data(stores, tenant, stay.call.conn_id).await?;

@@ -8,6 +8,7 @@ import { endAccount, type AccountState } from '../../live/account'
 import { Button, buttonClass } from '../../ui/Button'
 import { Glyph } from '../../ui/state-glyphs'
 import { THEMES, useTheme, type Theme } from '../../ui/theme'
+import { TenantSwitch } from './TenantSwitch'
 import styles from './UserMenu.module.css'
 
 const AskSignOut = lazy(async () => ({ default: (await import('./AskSignOut')).AskSignOut }))
@@ -59,7 +60,10 @@ export function UserMenu({ account, onSheet }: UserMenuProps): ReactElement {
             {t('session.signIn')}
           </a>
         ) : (
-          <SignOut />
+          <>
+            <TenantSwitch />
+            <SignOut />
+          </>
         )}
       </div>
     </div>

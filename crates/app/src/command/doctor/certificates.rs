@@ -88,7 +88,7 @@ fn of_acme(situation: &Situation, now: i64, usable: &mut Vec<Identity>) -> Vec<F
     // The first start makes the key, and orders.
     let key = data_dir::has_installation(&situation.data_dir).then(|| data_dir::installation_key(&situation.data_dir));
     let Some(Ok(key)) = key else { return Vec::new() };
-    let ordered = ingress::ordered_certificate(&situation.values, &situation.data_dir, &key);
+    let ordered = ingress::ordered_certificate(&situation.values, &situation.data_dir, &key, situation.now);
     let Some(ordered) = ordered else { return Vec::new() };
     let place = "ingress.acme_directory";
     let remedy = "see the log of ingress for what to do; let port 443 of each name of ingress.acme_domains lead to its listener webs";
@@ -118,6 +118,7 @@ fn of_acme(situation: &Situation, now: i64, usable: &mut Vec<Identity>) -> Vec<F
     }
     if let Some((why, failures)) = ordered.failing {
         let what = format!("the last order has failed, {failures} in a row: {why}");
+        let remedy = format!("{remedy}; once the cause is mended, `trunkline certificates order` ends the wait");
         found.push(Finding::warning(place, what, remedy));
     }
     found

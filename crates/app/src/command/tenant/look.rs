@@ -8,33 +8,42 @@ use serde_json::{Value, json};
 use tenant::objects::{self, IndexedTenant, Listing};
 
 use super::plan::{Mark, field_lines, mark};
-use super::{InstallationOptions, NamedObject, executor, kind, object_id, open, refused, tenant_id};
+use super::{InstallationOptions, NamedObject, executor, kind, object_id, open, refused, tenant_id, tenants};
 
 pub(super) const LIST_EXAMPLES: &str = "\
 Examples:
+  trunkline tenant list
+  trunkline tenant list --json | jq -r .tenant
+  trunkline tenant list --ended
   trunkline tenant list acme
   trunkline tenant list acme --kind person --where skill=Sales --where disabled=false
   trunkline tenant list acme --kind person --where name=adler --field user_name --field agent.id --json
+
+Without an id it lists the tenants: id, name, revision, people, DNs. --ended lists those that were deleted and whose history
+is kept; `trunkline tenant history ID` shows it while no other tenant has that id.
 
 --where: `id` is what the id begins with, `name` is in one of the names, `skill` is a person's skill; any other is the path
 of a field, as agent.default_place, whose value, or one of whose values, is that. All must hold.";
 
 #[derive(Args)]
 pub struct ListArguments {
-    /// The tenant's id
-    tenant: String,
+    /// The tenant whose objects are listed, by its id; without it the tenants
+    tenant: Option<String>,
     /// Only objects of this kind; may be repeated
-    #[arg(long = "kind", value_name = "KIND", value_parser = kind)]
+    #[arg(long = "kind", value_name = "KIND", value_parser = kind, requires = "tenant")]
     kinds: Vec<ObjectKind>,
     /// Only objects of which this holds; may be repeated
-    #[arg(long = "where", value_name = "FIELD=VALUE")]
+    #[arg(long = "where", value_name = "FIELD=VALUE", requires = "tenant")]
     filter: Vec<String>,
     /// With --json: only these fields, as agent.skills; may be repeated
-    #[arg(long = "field", value_name = "FIELD")]
+    #[arg(long = "field", value_name = "FIELD", requires = "tenant")]
     fields: Vec<String>,
-    /// A JSON document a line: kind, id, revision and object
+    /// A JSON document a line: of objects kind, id, revision and object
     #[arg(long)]
     json: bool,
+    /// The tenants that were deleted
+    #[arg(long, conflicts_with = "tenant")]
+    ended: bool,
 }
 
 #[derive(Args)]
@@ -64,7 +73,11 @@ pub struct HistoryArguments {
 }
 
 pub(super) fn list(options: &InstallationOptions, arguments: &ListArguments) -> anyhow::Result<()> {
-    let tenant = tenant_id(&arguments.tenant)?;
+    let Some(tenant) = &arguments.tenant else {
+        let list = if arguments.ended { tenants::list_ended } else { tenants::list };
+        return list(options, arguments.json);
+    };
+    let tenant = tenant_id(tenant)?;
     let mut asked = Listing {
         kinds: arguments.kinds.clone(),
         filter: arguments.filter.iter().map(|text| condition(text)).collect::<Result<_, _>>()?,

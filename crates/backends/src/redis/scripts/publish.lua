@@ -1,6 +1,6 @@
 -- Publishes configuration. 'changes': what has changed since the version that the cache must have. A whole state goes in parts, beside the
 -- one that is read: 'begin' gives it a number of its own, 'stage' adds documents, 'flip' puts it in the place of the other. Each is refused
--- once this generation or a later one is there. What a publisher has staged and not flipped expires. 'withdraw' takes all of it away.
+-- once this generation or a later one is there. What a publisher has staged and not flipped expires. 'withdraw' takes all of it away, and says so.
 local what, generation, revision = arg(), tonumber(arg()), tonumber(arg())
 local state, documents, changes = key('cfg', 'state'), key('cfg', 'documents'), key('cfg', 'changes')
 local held = redis.call('HMGET', state, 'g', 'r')
@@ -16,6 +16,7 @@ if what == 'withdraw' then
   redis.call('UNLINK', documents, changes)
   -- The number of what is staged stays: none is given twice.
   redis.call('HDEL', state, 'g', 'r', 'w')
+  redis.call('HSET', state, 'x', '1')
   wake('cfg')
   return { 'done' }
 end
@@ -64,5 +65,6 @@ if count > 0 then
   redis.call('PERSIST', documents)
 end
 redis.call('HSET', state, 'g', int(generation), 'r', int(revision), 'w', int(generation) .. ':' .. int(revision))
+redis.call('HDEL', state, 'x')
 wake('cfg')
 return { 'done' }

@@ -69,6 +69,16 @@ impl ConfigCache for RedisStores {
         .boxed()
     }
 
+    fn is_withdrawn<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, bool> {
+        async move {
+            let key = format!("cfg:{}:state", tag(tenant));
+            let answer = self.connections.command(redis::cmd("HMGET").arg(key).arg(&["g", "x"])).await?;
+            let words = reply::list(&answer)?;
+            Ok(reply::text(words.first())?.is_empty() && reply::text(words.get(1))? == "1")
+        }
+        .boxed()
+    }
+
     fn complete(&self) -> Answer<'_, ()> {
         async move {
             self.connections.command(redis::cmd("SET").arg(COMPLETE).arg(1)).await?;

@@ -4,7 +4,9 @@ mod restore;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
-use infra::{Answer, Holder, Matter, Position, QueueBatch, QueueLedger, QueueRecord, Result, Written, bounds};
+use infra::{
+    Answer, Holder, Matter, Position, QueueBatch, QueueLedger, QueueRecord, Result, StoreError, Written, bounds,
+};
 use model::{AgentId, Owner, TenantId, Token};
 use redis::Value;
 
@@ -15,6 +17,14 @@ use super::{encoded, stream_bytes};
 use crate::redis::RedisStores;
 use crate::redis::connection::reply::{self, position};
 use crate::redis::scripts::Call;
+
+/// Rows that a claim reads at once: some milliseconds of Redis. More are read by pages.
+const CLAIM_ROWS: usize = 2_000;
+/// Rows of a page, about.
+const PAGE_ROWS: usize = 500;
+
+/// Rows by their ids.
+type Rows = Vec<(String, Bytes)>;
 
 impl RedisStores {
     /// Writes a turn with its encoded facts.
@@ -34,6 +44,55 @@ impl RedisStores {
         let answer = call.send(self).await;
         self.outage.note_answer(&answer);
         written(&answer?)
+    }
+
+    /// The queues that were just claimed, with their rows by pages. Nobody else writes those now, and the former owner's writes are fenced.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] also when another one has claimed them meanwhile, or not all rows were found: another master of Redis,
+    /// which does not know the cursor of the one before, has answered in between.
+    async fn claimed_in_pages(&self, tenant: &TenantId, words: &[Value]) -> Result<QueueRecord> {
+        let claimed = holder(words)?;
+        let requests = self.rows_in_pages(tenant, &claimed, "requests").await?;
+        let reservations = self.rows_in_pages(tenant, &claimed, "reservations").await?;
+        let counts = (reply::number(words.get(4))?, reply::number(words.get(5))?);
+        if (requests.len() as u64, reservations.len() as u64) != counts {
+            return Err(changed_meanwhile(tenant));
+        }
+        record(tenant, words, requests, reservations)
+    }
+
+    async fn rows_in_pages(&self, tenant: &TenantId, claimed: &Holder, name: &str) -> Result<Rows> {
+        let (mut all, mut cursor) = (Rows::new(), "0".to_owned());
+        loop {
+            let mut call = Call::on(&self.scripts.queues_page, tenant);
+            call.arg(claimed.owner.to_string()).arg(claimed.token.0).arg(name).arg(cursor.as_str()).arg(PAGE_ROWS);
+            let answer = call.send(self).await?;
+            let words = reply::list(&answer)?;
+            if reply::text(words.first())? != "page" {
+                return Err(changed_meanwhile(tenant));
+            }
+            all.extend(rows(words.get(2))?);
+            cursor = reply::text(words.get(1))?;
+            if cursor == "0" {
+                break;
+            }
+        }
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        // Redis may give a row twice while it makes the hash larger.
+        all.dedup_by(|(a, _), (b, _)| a == b);
+        Ok(all)
+    }
+
+    /// What a script reads of a tenant's queues; none before the first claim.
+    async fn read_queues(&self, tenant: &TenantId, what: &str) -> Result<Option<Value>> {
+        let mut call = Call::on(&self.scripts.queues_claim, tenant);
+        let answer = call.arg("").arg("").arg(what).send(self).await?;
+        if reply::text(reply::list(&answer)?.first())? == "unknown" {
+            self.nothing_is_lost().await?;
+            return Ok(None);
+        }
+        Ok(Some(answer))
     }
 }
 
@@ -68,32 +127,45 @@ impl QueueLedger for RedisStores {
         async move {
             if self.outage.owners_first() {
                 let reason = "Redis has just come back: owners renew before anybody claims".to_owned();
-                return Err(infra::StoreError::Unavailable { reason });
+                return Err(StoreError::Unavailable { reason });
             }
             let mut call = Call::on(&self.scripts.queues_claim, tenant);
-            call.arg(by.to_string()).arg(seen.map(|token| token.0.to_string()).unwrap_or_default()).arg(0);
+            call.arg(by.to_string()).arg(seen.map(|token| token.0.to_string()).unwrap_or_default()).arg("claim");
+            call.arg(CLAIM_ROWS);
             let answer = call.send(self).await?;
             let words = reply::list(&answer)?;
-            if reply::text(words.first())? == "raced" {
-                return Ok(Err(Holder { owner: owner(words)?, token: Token(reply::number(words.get(2))?) }));
-            }
-            let record = record(tenant, words)?;
+            let record = match reply::text(words.first())?.as_str() {
+                "raced" => return Ok(Err(holder(words)?)),
+                "paged" => self.claimed_in_pages(tenant, words).await?,
+                _ => record(tenant, words, rows(words.get(4))?, rows(words.get(5))?)?,
+            };
             self.outage.claimed_queues(&record);
             Ok(Ok(record))
         }
         .boxed()
     }
 
+    fn holder<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Holder>> {
+        async move {
+            let Some(answer) = self.read_queues(tenant, "head").await? else { return Ok(None) };
+            holder(reply::list(&answer)?).map(Some)
+        }
+        .boxed()
+    }
+
+    fn requests<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<(String, Bytes)>> {
+        async move {
+            let Some(answer) = self.read_queues(tenant, "requests").await? else { return Ok(Vec::new()) };
+            rows(reply::list(&answer)?.get(4))
+        }
+        .boxed()
+    }
+
     fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<QueueRecord>> {
         async move {
-            let mut call = Call::on(&self.scripts.queues_claim, tenant);
-            let answer = call.arg("").arg("").arg(1).send(self).await?;
+            let Some(answer) = self.read_queues(tenant, "whole").await? else { return Ok(None) };
             let words = reply::list(&answer)?;
-            if reply::text(words.first())? == "unknown" {
-                self.nothing_is_lost().await?;
-                return Ok(None);
-            }
-            record(tenant, words).map(Some)
+            record(tenant, words, rows(words.get(4))?, rows(words.get(5))?).map(Some)
         }
         .boxed()
     }
@@ -111,15 +183,24 @@ fn owner(words: &[Value]) -> Result<Owner> {
     reply::text(words.get(1))?.parse().map_err(|e| reply::corrupt("an owner", e))
 }
 
-fn record(tenant: &TenantId, words: &[Value]) -> Result<QueueRecord> {
-    let pairs = |value: Option<&Value>| {
-        let mut pairs = reply::list(value.unwrap_or(&Value::Nil))?
-            .chunks(2)
-            .map(|pair| Ok((reply::text(pair.first())?, reply::bytes(pair.get(1))?)))
-            .collect::<Result<Vec<_>>>()?;
-        pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Ok::<_, infra::StoreError>(pairs)
-    };
+fn holder(words: &[Value]) -> Result<Holder> {
+    Ok(Holder { owner: owner(words)?, token: Token(reply::number(words.get(2))?) })
+}
+
+/// Rows in the order of their ids.
+fn rows(value: Option<&Value>) -> Result<Rows> {
+    let pairs = reply::list(value.unwrap_or(&Value::Nil))?.chunks(2);
+    let mut rows =
+        pairs.map(|pair| Ok((reply::text(pair.first())?, reply::bytes(pair.get(1))?))).collect::<Result<Rows>>()?;
+    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(rows)
+}
+
+fn changed_meanwhile(tenant: &TenantId) -> StoreError {
+    StoreError::Unavailable { reason: format!("the queues of {tenant} have changed while they were read") }
+}
+
+fn record(tenant: &TenantId, words: &[Value], requests: Rows, reservations: Rows) -> Result<QueueRecord> {
     let agent = |(id, body): (String, Bytes)| match AgentId::parse(&id) {
         Ok(id) => Some((id, body)),
         Err(error) => {
@@ -132,8 +213,8 @@ fn record(tenant: &TenantId, words: &[Value]) -> Result<QueueRecord> {
         owner: owner(words)?,
         token: Token(reply::number(words.get(2))?),
         state: reply::bytes(words.get(3))?,
-        requests: pairs(words.get(4))?,
-        reservations: pairs(words.get(5))?.into_iter().filter_map(agent).collect(),
+        requests,
+        reservations: reservations.into_iter().filter_map(agent).collect(),
         consumed: position(&reply::text(words.get(6))?)?.unwrap_or(Position::START),
     })
 }

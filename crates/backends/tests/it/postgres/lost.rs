@@ -102,6 +102,33 @@ async fn connections_that_fall_silent_in_the_middle_of_an_update_are_given_up() 
     assert_eq!(store.update(&tenants[0], Revision(1), change, provisioning::note()).await.unwrap(), Revision(2));
 }
 
+#[tokio::test]
+async fn an_update_whose_commit_is_answered_too_late_is_said_to_be_done() {
+    let server = Server::start(13);
+    let (_, store) = brought(&server).await;
+    let acme = tenant("acme");
+    store.update(&acme, Revision(0), puts("acme"), provisioning::note()).await.unwrap();
+    // A commit that waits for a lock.
+    server.psql("create table gate (n int)");
+    server.psql(
+        "create function waits() returns trigger language plpgsql as 'begin perform n from gate; return null; end'",
+    );
+    server.psql(
+        "create constraint trigger waits after insert on change_log deferrable initially deferred
+             for each row execute function waits()",
+    );
+    let lock = Lock::on(&server, "lock table gate").await;
+    let update = store.update(&acme, Revision(1), vec![application("Later", "{}".to_owned())], provisioning::note());
+    let releases = async {
+        // The commit, and who looks what has become of it.
+        until(|| blocked(&server) == "2").await;
+        lock.release(&server);
+    };
+    let (updated, ()) = tokio::join!(update, releases);
+    assert_eq!(updated.unwrap(), Revision(2));
+    assert_eq!(server.psql("select name from application where name = 'Later'"), "Later");
+}
+
 /// Polls the call until it has waited this often, then drops it. Returns its answer, if it gave one.
 async fn given_up_after<T>(waits: usize, mut call: futures::future::BoxFuture<'_, T>) -> Option<T> {
     let mut left = waits;

@@ -5,8 +5,8 @@ use model::{TenantId, Timestamp};
 
 use super::{note, objects, put_all, tenant};
 use crate::{
-    ArchiveBegin, ArchivedPart, HistoryEntry, HistoryPage, NamedSnapshot, ObjectChange, Revision, SNAPSHOTS_MAX,
-    SnapshotHead, StoreError, TenantArchive, TenantFileText,
+    ArchiveBegin, ArchivedPart, ChangeNote, ChangeWay, HistoryEntry, HistoryPage, NamedSnapshot, ObjectChange,
+    Revision, SNAPSHOTS_MAX, SnapshotHead, StoreError, TenantArchive, TenantFileText,
 };
 
 fn snapshot(name: &str) -> NamedSnapshot {
@@ -32,10 +32,15 @@ async fn parts(store: &dyn TenantArchive, of: &TenantId) -> Option<Vec<ArchivedP
     is_there.then_some(parts)
 }
 
+/// Who restores.
+fn restorer() -> ChangeNote {
+    ChangeNote { by: "user/op".into(), way: ChangeWay::Backup, request: Some("sha256:00".into()), ..note().clone() }
+}
+
 async fn restored(store: &dyn TenantArchive, of: &TenantId, parts: Vec<ArchivedPart>) -> Result<Revision, StoreError> {
     let mut parts = parts.into_iter();
     let mut give = || Ok(parts.next());
-    store.restore_archive(of, &mut give).await
+    store.restore_archive(of, &mut give, &restorer()).await
 }
 
 /// A tenant whose every table has rows: three revisions, an object that is gone, a snapshot.
@@ -89,6 +94,8 @@ async fn a_restored_tenant_is_the_same_but_for_the_numbers_of_its_history(store:
     let renamed = |part: ArchivedPart| match part {
         ArchivedPart::Object(Object::Tenant(mut tenant), revision) => {
             tenant.id = "copied".into();
+            // No two tenants of an installation have the same one.
+            tenant.sign_in.hosts = vec!["copied.example".into()];
             ArchivedPart::Object(Object::Tenant(tenant), revision)
         }
         other => other,
@@ -102,7 +109,11 @@ async fn a_restored_tenant_is_the_same_but_for_the_numbers_of_its_history(store:
         ArchivedPart::Entry(entry) => ArchivedPart::Entry(HistoryEntry { number: 0, ..entry }),
         other => other,
     };
-    let read: Vec<ArchivedPart> = parts(store, &copy).await.unwrap().into_iter().map(unnumbered).collect();
+    let mut read: Vec<ArchivedPart> = parts(store, &copy).await.unwrap().into_iter().map(unnumbered).collect();
+    let last = read.iter().rposition(|part| matches!(part, ArchivedPart::Entry(_))).unwrap();
+    let ArchivedPart::Entry(told) = read.remove(last) else { panic!("it is an entry") };
+    assert_eq!((told.note, told.revision, told.key.kind), (restorer(), Revision(3), ObjectKind::Tenant));
+    assert!(told.before == told.after && told.after.is_some_and(|own| own.contains("copied")));
     assert_eq!(read, all.into_iter().map(unnumbered).collect::<Vec<_>>());
     let page = HistoryPage { kind: Some(ObjectKind::Skill), id: Some("German".into()), below: None, limit: 10 };
     assert_eq!(store.history(&copy, &page).await.unwrap().len(), 2);

@@ -136,6 +136,6 @@ async fn it_is_archived(store: &dyn TenantArchive) {
     };
     let mut parts = parts.into_iter().map(renamed);
     let mut give = || Ok(parts.next());
-    store.restore_archive(&tenant("annex-copy"), &mut give).await.unwrap();
+    store.restore_archive(&tenant("annex-copy"), &mut give, note()).await.unwrap();
     assert_eq!(annexes(store, "annex-copy").await, BTreeMap::from([(ann, of_ann)]));
 }

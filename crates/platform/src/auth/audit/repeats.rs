@@ -1,5 +1,5 @@
 //! What comes again and again is noted when it first comes, and then once a minute with how often it has come: clients that ask for a token
-//! all the time, API keys that are exchanged, and whoever guesses.
+//! all the time, and whoever guesses. An API key is noted so once an hour from each address: programs use theirs all day.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,10 +11,14 @@ use super::Noticed;
 
 /// How long what repeats is counted before it is noted again.
 const COUNTED_FOR: Duration = Duration::from_secs(60);
+/// The same of an API key from an address that is known.
+const KEY_USES_COUNTED_FOR: Duration = Duration::from_secs(3_600);
 /// The most kinds that are counted at a time. What comes besides is counted together: for each tenant and event as one.
 const COUNTED_MAX: usize = 4_096;
 /// Those of one tenant.
 const COUNTED_OF_TENANT_MAX: usize = COUNTED_MAX / 2;
+/// Of these, those of API keys and their addresses.
+const KEY_USES_COUNTED_OF_TENANT_MAX: usize = COUNTED_OF_TENANT_MAX / 2;
 
 /// What makes two records the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,7 +29,7 @@ struct RepeatKey {
     source: Option<String>,
 }
 
-/// What has come within the last minute.
+/// What has come within the time for which it is counted.
 #[derive(Debug)]
 struct RepeatCount {
     until: Timestamp,
@@ -53,10 +57,25 @@ impl RepeatKey {
         Some(Self { event: record.event, way: record.way, who: record.subject.clone(), source })
     }
 
+    /// How long it is counted before it is noted again. What is too much tells of nobody, and is noted soon.
+    const fn counted_for(&self) -> Duration {
+        match (self.event, &self.who) {
+            (SignInEvent::ApiKeyUsed, Some(_)) => KEY_USES_COUNTED_FOR,
+            _ => COUNTED_FOR,
+        }
+    }
+
     /// That of all that is too much.
     const fn of_rest(event: SignInEvent) -> Self {
         Self { event, way: None, who: None, source: None }
     }
+}
+
+/// Whether another kind of that event is counted beside those of its tenant. API keys, which stay for an hour, leave room for others.
+fn has_room(of_tenant: &TenantRepeats, event: SignInEvent) -> bool {
+    let of_event = || of_tenant.keys().filter(|key| key.event == event).count();
+    of_tenant.len() < COUNTED_OF_TENANT_MAX
+        && (event != SignInEvent::ApiKeyUsed || of_event() < KEY_USES_COUNTED_OF_TENANT_MAX)
 }
 
 impl RepeatCount {
@@ -77,28 +96,31 @@ impl Repeats {
             repeat.hold(noticed);
             return None;
         }
-        let fresh = RepeatCount { until: now + COUNTED_FOR, held: None };
-        if counted < COUNTED_MAX && of_tenant.len() < COUNTED_OF_TENANT_MAX {
-            of_tenant.insert(key, fresh);
+        let fresh = |key: &RepeatKey| RepeatCount { until: now + key.counted_for(), held: None };
+        if counted < COUNTED_MAX && has_room(of_tenant, key.event) {
+            let count = fresh(&key);
+            of_tenant.insert(key, count);
             return Some(noticed);
         }
-        let rest = of_tenant.entry(RepeatKey::of_rest(key.event)).or_insert(fresh);
+        let rest = RepeatKey::of_rest(key.event);
+        let count = fresh(&rest);
+        let rest = of_tenant.entry(rest).or_insert(count);
         let SignInRecord { at, event, times, .. } = noticed.record;
         rest.hold(Noticed { tenant: noticed.tenant, record: SignInRecord { at, times, ..SignInRecord::of(event) } });
         None
     }
 
-    /// What was counted for a minute.
+    /// What was counted for its time.
     pub fn due(&mut self, now: Timestamp) -> Vec<Noticed> {
         let mut due = Vec::new();
         self.0.retain(|_, of_tenant| {
-            of_tenant.retain(|_, repeat| {
+            of_tenant.retain(|key, repeat| {
                 if now < repeat.until {
                     return true;
                 }
-                // What has not come for a minute is new when it comes again.
+                // What has not come for that time is new when it comes again.
                 let Some(held) = repeat.held.take() else { return false };
-                repeat.until = now + COUNTED_FOR;
+                repeat.until = now + key.counted_for();
                 due.push(held);
                 true
             });
@@ -171,6 +193,37 @@ mod tests {
             assert!(repeats.take(used(source), at(0)).is_none(), "{source}");
         }
         assert_eq!(repeats.all().len(), 2);
+    }
+
+    #[test]
+    fn an_api_key_is_noted_once_an_hour_from_an_address_and_at_once_from_another_one() {
+        let mut repeats = Repeats::default();
+        let used = |source: &str, seconds| noticed(SignInEvent::ApiKeyUsed, "api-key/x", source, seconds);
+        let mut of_office = 0;
+        for minute in 0..=60 {
+            let (office, home) = (used("192.0.2.1", 60 * minute), used("192.0.2.2", 60 * minute));
+            for one in [office, home] {
+                of_office +=
+                    u32::from(repeats.take(one, at(60 * minute)).is_some_and(|one| one.record.source == "192.0.2.1"));
+            }
+            let due = repeats.due(at(60 * minute));
+            assert_eq!(due.len(), if minute == 60 { 2 } else { 0 }, "{minute}");
+            assert!(due.iter().all(|one| one.record.times == 60));
+        }
+        assert_eq!(of_office, 1);
+        assert!(repeats.take(used("198.51.100.7", 3_601), at(3_601)).is_some());
+    }
+
+    #[test]
+    fn api_keys_leave_room_for_others() {
+        let mut repeats = Repeats::default();
+        for n in 0..COUNTED_OF_TENANT_MAX {
+            let is_noted =
+                repeats.take(noticed(SignInEvent::ApiKeyUsed, "api-key/x", &n.to_string(), 0), at(0)).is_some();
+            assert_eq!(is_noted, n < KEY_USES_COUNTED_OF_TENANT_MAX, "{n}");
+        }
+        assert!(repeats.take(noticed(SignInEvent::Refused, "person/ann", "192.0.2.1", 0), at(0)).is_some());
+        assert_eq!(told(&repeats.due(at(60))), [(0, 1_024)], "what is too much is noted each minute still");
     }
 
     #[test]

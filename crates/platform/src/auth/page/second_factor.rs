@@ -114,6 +114,8 @@ pub(in crate::auth) struct ShownCodes<'a> {
     pub left_open: bool,
     /// The way on.
     pub to: &'a str,
+    /// Whether nobody is signed in by it: the second factor is there, and the sign-in has failed.
+    pub signs_in_again: bool,
 }
 
 /// Asks for the code, after the password.
@@ -288,9 +290,16 @@ pub(in crate::auth) fn recovery_codes(shown: &ShownCodes<'_>) -> Response {
         ),
         false => String::new(),
     };
+    let (failed, way_on) = match shown.signs_in_again {
+        true => (
+            "<p><strong>Your second factor is set up, but you could not be signed in now.</strong></p>\n",
+            "Sign in again",
+        ),
+        false => ("", "Go on"),
+    };
     let body = format!(
-        "<h1>Your recovery codes</h1>\n{left_open}<p>Each signs you in once when you do not have your app or passkey. Print them or \
-         write them down: they are not shown again.</p>\n<ul>\n{rows}</ul>\n<p><a href=\"{}\">Go on</a></p>\n",
+        "<h1>Your recovery codes</h1>\n{failed}{left_open}<p>Each signs you in once when you do not have your app or passkey. Print them \
+         or write them down: they are not shown again.</p>\n<ul>\n{rows}</ul>\n<p><a href=\"{}\">{way_on}</a></p>\n",
         escaped(shown.to)
     );
     html(StatusCode::OK, "Your recovery codes", &body, None)
@@ -453,7 +462,8 @@ mod tests {
     async fn recovery_codes_are_shown_and_what_is_still_open_is_said() {
         let codes = ["aaaa-bbbb".to_owned()];
         for left_open in [false, true] {
-            let page = text(recovery_codes(&ShownCodes { codes: &codes, left_open, to: "/on" })).await;
+            let shown = ShownCodes { codes: &codes, left_open, to: "/on", signs_in_again: false };
+            let page = text(recovery_codes(&shown)).await;
             assert!(page.contains("<code>aaaa-bbbb</code>") && page.contains("href=\"/on\""), "{page}");
             assert_eq!(page.contains("href=\"/auth/v3/sessions\""), left_open, "{page}");
         }

@@ -11,7 +11,7 @@ use super::super::answers::Trouble;
 use super::super::browser::RequestBrowser;
 use super::super::parameters::Parameters;
 use super::super::source::RequestSource;
-use super::super::{Auth, authorize, page};
+use super::super::{Auth, authorize, page, tenant_host};
 use super::{PageRequest, Setting, setting};
 
 /// What somebody asks for.
@@ -44,6 +44,7 @@ impl FromRequestParts<Arc<Auth>> for PageQuery {
     async fn from_request_parts(parts: &mut Parts, auth: &Arc<Auth>) -> Result<Self, PageQueryFault> {
         let Ok(source) = RequestSource::from_request_parts(parts, auth).await;
         let parameters = authorize::query(&parts.uri).map_err(PageQueryFault::Query)?;
+        let parameters = tenant_host::named(auth, &source, parameters);
         let setting = setting(auth, &parameters).await.map_err(PageQueryFault::Trouble)?;
         Ok(Self { source, headers: parts.headers.clone(), parameters, setting })
     }

@@ -21,7 +21,7 @@ use super::super::passkeys::{self, PasskeyFields, PasskeyLogin};
 use super::super::second_factor::{self, CodeLogin, Enrolment, NewRecoveryCodes};
 use super::super::store::AskingSignIn;
 use super::super::{issue, page};
-use super::{PageRequest, ShownSteps, begin, form};
+use super::{BegunSession, PageRequest, ShownSteps, begin, form, way_on};
 
 /// Whose second factor is set up at the sign-in has no session yet: it begins after this.
 const NOTHING_YET: AskingSignIn<'static> = AskingSignIn { session: None, sign_in: None };
@@ -212,13 +212,25 @@ async fn set_up(
 ) -> Result<Response, Trouble> {
     let set = SignInRecord::of(SignInEvent::SecondFactorSet).by_way(way);
     request.auth.note(&half.tenant, request.browser.source, set.about_person(&person.user_name));
-    let session = begin(request, &half.tenant, person, with_second(request, half, way)).await?;
-    Ok(match codes {
-        Some(NewRecoveryCodes { codes, left_open }) => {
-            let shown = pages::recovery_codes(&pages::ShownCodes { codes, left_open: *left_open, to: &session.to });
-            session.with(shown)
+    let begun = begin(request, &half.tenant, person, with_second(request, half, way)).await;
+    after_set_up(begun, codes, &way_on(request.parameters))
+}
+
+/// Goes on, or shows the codes first. They are good by now and are kept nowhere: they are shown also where no session could be begun.
+fn after_set_up(
+    begun: Result<BegunSession, Trouble>,
+    codes: Option<&NewRecoveryCodes>,
+    to: &str,
+) -> Result<Response, Trouble> {
+    let Some(NewRecoveryCodes { codes, left_open }) = codes else { return Ok(begun?.redirect()) };
+    let page =
+        |signs_in_again| pages::recovery_codes(&pages::ShownCodes { codes, left_open: *left_open, to, signs_in_again });
+    Ok(match begun {
+        Ok(session) => session.with(page(false)),
+        Err(_) => {
+            tracing::warn!("a second factor is set up, but its sign-in could not be completed");
+            page(true)
         }
-        None => session.redirect(),
     })
 }
 
@@ -280,4 +292,24 @@ fn step_form<'a>(
 ) -> pages::StepForm<'a> {
     let setting = request.setting;
     pages::StepForm { query: &setting.query, token, half, error, leads_to: setting.leads_to.as_deref() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn codes_of_a_second_factor_are_shown_also_when_the_sign_in_fails_behind_it() {
+        let codes = NewRecoveryCodes { codes: vec!["aaaa-bbbb".to_owned()], left_open: false };
+        let begun = || Ok(BegunSession { to: "/on".to_owned(), cookies: [None, None] });
+        for (begun, way_on) in [(begun(), ">Go on<"), (Err(Trouble::Away), ">Sign in again<")] {
+            let shown = after_set_up(begun, Some(&codes), "/on").ok().unwrap();
+            assert_eq!(shown.status(), StatusCode::OK);
+            let bytes = axum::body::to_bytes(shown.into_body(), 1 << 16).await.unwrap();
+            let page = String::from_utf8(bytes.to_vec()).unwrap();
+            assert!(page.contains("aaaa-bbbb") && page.contains(way_on) && page.contains("href=\"/on\""), "{page}");
+        }
+        assert_eq!(after_set_up(begun(), None, "/on").ok().unwrap().status(), StatusCode::SEE_OTHER);
+        assert!(after_set_up(Err(Trouble::Away), None, "/on").is_err());
+    }
 }

@@ -99,6 +99,8 @@ impl SignInStore {
                 None => {}
             }
         }
+        open.sessions.retain(|session| !self.ends.are_after(tenant, session.authenticated_at));
+        open.families.retain(|family| !self.ends.are_after(tenant, family.authenticated_at));
         Ok(open)
     }
 

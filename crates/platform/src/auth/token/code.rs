@@ -45,6 +45,7 @@ pub(super) async fn redeem(
         rights: &rights,
         scope: &scope,
         access: &access,
+        whole: &scope,
         id: &code.sign_in,
         authenticated_at: code.authenticated_at,
         by_two_factors: code.by_two_factors,

@@ -80,6 +80,7 @@ async fn tokens(
         rights: &rights,
         scope: &scope,
         access: &access,
+        whole: &scope,
         id: &allowance.sign_in,
         authenticated_at: allowance.authenticated_at,
         by_two_factors: allowance.by_two_factors,

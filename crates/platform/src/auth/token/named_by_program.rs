@@ -80,6 +80,7 @@ pub(super) async fn answer(
         rights: &rights,
         scope: &scope,
         access: &access,
+        whole: &scope,
         id: &id,
         authenticated_at: auth.now(),
         by_two_factors: false,

@@ -49,11 +49,12 @@ pub(super) async fn exchange(
         };
         let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
         let may = rights.scopes.iter().copied();
+        let whole = scope::narrowed(&exchanged.scope, may.clone(), None).unwrap_or_default();
         let scope = scope::narrowed(&exchanged.scope, may, form.get("scope"))
             .ok_or(OAuthError::new(ErrorCode::InvalidScope, "nothing of that scope was granted"))?;
         let access = issue::access(auth, login, form, &scope)?;
         if auth.store.replace_family(&login.tenant, &read, &exchanged).await? {
-            return answer(auth, login, &exchanged, (&person, &rights), (&scope, &access), next.text);
+            return answer(auth, login, &exchanged, (&person, &rights), (&whole, &scope, &access), next.text);
         }
     }
     Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, "others refresh the same sign-in all the time"))
@@ -64,7 +65,7 @@ fn answer(
     login: &ClientLogin,
     family: &Family,
     (person, rights): (&Person, &issue::Rights),
-    (scope, access): (&str, &TokenAccess),
+    (whole, scope, access): (&str, &str, &TokenAccess),
     refresh_token: String,
 ) -> Result<Response, OAuthError> {
     let sign_in = TokenBearer {
@@ -72,6 +73,7 @@ fn answer(
         rights,
         scope,
         access,
+        whole,
         id: &family.sign_in,
         authenticated_at: family.authenticated_at,
         by_two_factors: family.by_two_factors,

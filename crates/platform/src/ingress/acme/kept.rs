@@ -1,11 +1,11 @@
-//! What the processes of the installation share of their orders: account, history, and challenges that are to be answered. Each is a file
-//! of the data directory, sealed with the installation's key, as the keys that sign tokens are. The certificate itself is in
-//! [`net::tls::issued_identity`].
+//! What the processes of the installation share of their orders: account, history, a certificate that was requested and not fetched yet,
+//! and challenges that are to be answered. Each is a file of the data directory, sealed with the installation's key, as the keys that sign
+//! tokens are. The certificate itself is in [`net::tls::issued_identity`].
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use model::Timestamp;
 use net::tls::alpn_challenges::{AlpnChallenge, DIGEST_BYTES};
 use runtime::installation_key::InstallationKey;
@@ -18,6 +18,7 @@ use super::schedule::OrderHistory;
 
 const ACCOUNT: AcmeFile = AcmeFile { name: "acme-account.sealed", sealed_for: b"trunkline acme account" };
 const HISTORY: AcmeFile = AcmeFile { name: "acme-orders.sealed", sealed_for: b"trunkline acme orders" };
+const REQUESTED: AcmeFile = AcmeFile { name: "acme-requested.sealed", sealed_for: b"trunkline acme requested" };
 const CHALLENGES: AcmeFile = AcmeFile { name: "acme-challenges.sealed", sealed_for: b"trunkline acme challenges" };
 
 /// A file, and what it is sealed for.
@@ -37,6 +38,22 @@ pub(super) struct KeptAccount {
     pub contact: Vec<String>,
     /// URL and key of the account, as the client writes them.
     pub credentials: Value,
+}
+
+/// A certificate that the server has been asked to issue, or is about to be, and that was not fetched yet. It has no `Debug`: its private
+/// key is in it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RequestedCertificate {
+    /// The URL of our account at the server: nobody else may fetch it.
+    pub account: String,
+    /// The URL of the order.
+    pub url: String,
+    /// The domains that it is for.
+    pub domains: Vec<String>,
+    /// Its private key, as PEM.
+    pub key: String,
+    /// When it was requested, in milliseconds of Unix time.
+    pub at_ms: u64,
 }
 
 /// Challenges as they are kept.
@@ -61,7 +78,7 @@ impl AcmeFiles {
         Self { folder: data_dir.to_owned(), key }
     }
 
-    /// The account, if there is one that can be opened.
+    /// The account; none if there is none that can be opened.
     pub fn account(&self) -> Result<Option<KeptAccount>> {
         self.read(&ACCOUNT)
     }
@@ -73,10 +90,22 @@ impl AcmeFiles {
 
     /// Forgets the account.
     pub fn forget_account(&self) -> Result<()> {
-        match std::fs::remove_file(self.path(&ACCOUNT)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).context(ACCOUNT.name),
-            _ => Ok(()),
-        }
+        self.remove(&ACCOUNT)
+    }
+
+    /// The certificate that was requested and not fetched.
+    pub fn requested(&self) -> Result<Option<RequestedCertificate>> {
+        self.read(&REQUESTED)
+    }
+
+    /// Keeps what is requested, in place of what was before.
+    pub fn keep_requested(&self, requested: &RequestedCertificate) -> Result<()> {
+        self.write(&REQUESTED, requested)
+    }
+
+    /// Forgets what was requested.
+    pub fn forget_requested(&self) -> Result<()> {
+        self.remove(&REQUESTED)
     }
 
     /// The file of the history.
@@ -117,6 +146,7 @@ impl AcmeFiles {
         self.folder.join(file.name)
     }
 
+    /// What is in a file; nothing if there is none, or none that can be opened. A fault is one of the disk: nobody knows what is in it.
     fn read<T: DeserializeOwned>(&self, file: &AcmeFile) -> Result<Option<T>> {
         let sealed = match std::fs::read(self.path(file)) {
             Ok(sealed) => sealed,
@@ -125,8 +155,18 @@ impl AcmeFiles {
         };
         let opened = sealed::open(&self.key, file.sealed_for, &sealed);
         let read = opened.and_then(|plain| serde_json::from_slice(&plain).ok());
-        let foreign = || anyhow!("{}: another installation has sealed it, or it was changed", file.name);
-        read.map(Some).ok_or_else(foreign)
+        if read.is_none() {
+            let name = file.name;
+            tracing::warn!("{name}: another installation has sealed it, or it was changed; it counts for nothing");
+        }
+        Ok(read)
+    }
+
+    fn remove(&self, file: &AcmeFile) -> Result<()> {
+        match std::fs::remove_file(self.path(file)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).context(file.name),
+            _ => Ok(()),
+        }
     }
 
     fn write(&self, file: &AcmeFile, content: &impl Serialize) -> Result<()> {
@@ -159,14 +199,43 @@ mod tests {
         let stored = std::fs::read(folder.path().join(ACCOUNT.name)).unwrap();
         assert!(!String::from_utf8_lossy(&stored).contains("hush"), "it is sealed");
         assert_eq!(of(1).account().unwrap().unwrap().credentials, account.credentials);
-        assert!(theirs.account().is_err());
+        assert!(theirs.account().unwrap().is_none(), "it counts for nothing there");
         let challenges = [AlpnChallenge { domain: "edge.example".to_owned(), digest: [7; DIGEST_BYTES] }];
         ours.keep_challenges(&challenges, Timestamp::from_millis(7)).unwrap();
         assert_eq!(of(1).challenges().unwrap(), (challenges.to_vec(), Timestamp::from_millis(7)));
         std::fs::rename(ours.challenges_path(), ours.history_path()).unwrap();
-        assert!(ours.history().is_err(), "one is not taken for another");
+        assert_eq!(ours.history().unwrap(), OrderHistory::default(), "one is not taken for another");
         ours.forget_account().unwrap();
         ours.forget_account().unwrap();
-        assert!(theirs.account().unwrap().is_none());
+        assert!(ours.account().unwrap().is_none());
+    }
+
+    #[test]
+    fn what_was_requested_is_kept_with_its_key_until_it_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = AcmeFiles::of_installation(folder.path(), InstallationKey::from_bytes([1; 32]));
+        let requested = RequestedCertificate {
+            account: "https://ca.example/account/1".to_owned(),
+            url: "https://ca.example/order/7".to_owned(),
+            domains: vec!["edge.example".to_owned()],
+            key: "hush-hush".to_owned(),
+            at_ms: 7,
+        };
+        files.keep_requested(&requested).unwrap();
+        let stored = std::fs::read(folder.path().join(REQUESTED.name)).unwrap();
+        assert!(!String::from_utf8_lossy(&stored).contains("hush"), "it is sealed");
+        assert!(files.requested().unwrap() == Some(requested));
+        files.forget_requested().unwrap();
+        assert!(files.requested().unwrap().is_none());
+    }
+
+    #[test]
+    fn what_the_disk_does_not_tell_is_not_taken_for_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = AcmeFiles::of_installation(folder.path(), InstallationKey::from_bytes([1; 32]));
+        for file in [&ACCOUNT, &HISTORY, &REQUESTED] {
+            std::fs::create_dir(folder.path().join(file.name)).unwrap();
+        }
+        assert!(files.account().is_err() && files.history().is_err() && files.requested().is_err());
     }
 }

@@ -31,6 +31,10 @@ pub(super) struct Renewals {
     seen: FileStamps,
     held: Option<HeldCertificate>,
     history: OrderHistory,
+    /// Whether the files could not be read at the last look: what is known is of an earlier one.
+    is_blind: bool,
+    /// Whether it could not be known at the last try if another process orders.
+    is_without_lease: bool,
 }
 
 /// How an order was left that has come to no end of its own.
@@ -45,7 +49,7 @@ impl Renewals {
     /// Nothing is known yet.
     pub fn new(ctx: RoleContext, orders: CertificateOrders, metrics: Metrics) -> Self {
         let (seen, history) = (FileStamps::default(), OrderHistory::default());
-        Self { ctx, orders, metrics, seen, held: None, history }
+        Self { ctx, orders, metrics, seen, held: None, history, is_blind: false, is_without_lease: false }
     }
 
     /// Orders until the role drains.
@@ -55,11 +59,16 @@ impl Renewals {
                 () = self.ctx.drain.begun() => return Ok(()),
                 () = tokio::time::sleep(LOOK_EACH) => {}
             }
-            self.look().await;
-            match self.step() {
-                RenewalStep::Wait(until) => self.metrics.next.set(i64::try_from(until.as_secs()).ok()),
-                RenewalStep::Order(_) => self.order_in_turn().await,
+            if self.look().await {
+                match self.step() {
+                    RenewalStep::Wait(until) => {
+                        self.is_without_lease = false;
+                        self.metrics.next.set(i64::try_from(until.as_secs()).ok());
+                    }
+                    RenewalStep::Order(_) => self.order_in_turn().await,
+                }
             }
+            self.show_failing();
         }
     }
 
@@ -67,8 +76,16 @@ impl Renewals {
         next_step(&self.orders.wish, self.held.as_ref(), &self.history, self.ctx.clock.now())
     }
 
-    /// Reads what this and other processes have kept, if it has changed.
-    async fn look(&mut self) {
+    /// 1 while orders fail, or cannot even begin.
+    fn show_failing(&self) {
+        let failing = self.history.failing(&self.orders.wish, self.held.as_ref(), self.ctx.clock.now());
+        let is_failing = failing.is_some() || self.is_blind || self.is_without_lease;
+        self.metrics.failing.set(i64::from(is_failing));
+    }
+
+    /// Reads what this and other processes have kept, if it has changed; whether that could be done. While the disk does not tell what
+    /// there is, nothing is ordered: there may be a certificate, and a wait that the server has asked for.
+    async fn look(&mut self) -> bool {
         let (files, issued, seen) = (self.orders.files.clone(), self.orders.issued.clone(), self.seen.clone());
         let looked = blocking(move || {
             let paths = [files.history_path(), issued.path().to_owned()];
@@ -76,38 +93,52 @@ impl Renewals {
             if stamps == seen {
                 return Ok(None);
             }
-            // What cannot be used counts as none: it is ordered again. The watch of certificates says why.
-            let held = issued.read().ok().flatten();
-            let held = held.map(|(directory, identity)| certificate_orders::held(directory, &identity));
-            let history = files.history().unwrap_or_else(|fault| {
-                tracing::warn!("how orders of certificates went is not known any more: {fault:#}");
-                OrderHistory::default()
-            });
-            Ok(Some((stamps, held, history)))
+            let held = match issued.read() {
+                Ok(present) => present.as_ref().map(certificate_orders::present),
+                Err(fault) if fault.is_unreadable() => return Err(fault.into()),
+                // What cannot be used counts as none: it is ordered again. The watch of certificates says why.
+                Err(_) => None,
+            };
+            Ok(Some((stamps, held, files.history()?)))
         });
         match looked.await {
-            Ok(Some((stamps, held, history))) => {
-                (self.seen, self.held, self.history) = (stamps, held, history);
-                self.metrics.failing.set(i64::from(self.history.last_fault.is_some()));
+            Ok(looked) => {
+                self.is_blind = false;
+                if let Some((stamps, held, history)) = looked {
+                    (self.seen, self.held, self.history) = (stamps, held, history);
+                }
             }
-            Ok(None) => {}
-            Err(fault) => tracing::warn!(why = fault.why, "the files of ordered certificates cannot be looked at"),
+            Err(fault) => {
+                if !std::mem::replace(&mut self.is_blind, true) {
+                    let why = fault.why;
+                    tracing::warn!(why, "the files of ordered certificates cannot be read: none is ordered meanwhile");
+                }
+            }
         }
+        !self.is_blind
     }
 
     /// Orders, unless another process does.
     async fn order_in_turn(&mut self) {
         let owner = self.ctx.owner();
         let token = match self.ctx.stores.leases.take_job(JOB, &owner, JOB_FOR).await {
-            Ok(Some(token)) => token,
-            Ok(None) => return,
+            Ok(token) => token,
             Err(error) => {
-                tracing::debug!(%error, "it is not known whether another process orders a certificate");
+                if !std::mem::replace(&mut self.is_without_lease, true) {
+                    tracing::warn!(
+                        %error,
+                        "it is not known whether another process orders a certificate: none is ordered meanwhile"
+                    );
+                }
                 return;
             }
         };
+        self.is_without_lease = false;
+        let Some(token) = token else { return };
         // Who had the job before may have ordered since the last look.
-        self.look().await;
+        if !self.look().await {
+            return;
+        }
         if let RenewalStep::Order(reason) = self.step() {
             self.order(token, reason).await;
         }
@@ -118,23 +149,24 @@ impl Renewals {
         let wish = &self.orders.wish;
         tracing::info!(directory = wish.directory, domains = ?wish.domains, ?reason, "a certificate is ordered");
         self.keep(before.begun(&self.orders.wish, self.ctx.clock.now())).await;
+        let mut entropy = self.ctx.entropy();
         let ordered = tokio::select! {
-            ordered = self.orders.order() => Ok(ordered),
+            ordered = self.orders.order(&mut *entropy) => Ok(ordered),
             () = self.loses_job(token) => Err(LeftOrder::TakenOver),
             () = self.ctx.drain.begun() => Err(LeftOrder::Drained),
         };
         match ordered {
-            Ok(Ok(held)) => self.issued(&before, held).await,
+            Ok(Ok(held)) => self.issued(held).await,
             Ok(Err(fault)) => self.failed(&before, fault).await,
+            // Whoever goes on need not wait: what was requested is fetched, and not ordered again.
             Err(LeftOrder::Drained) => self.keep(before).await,
             // That one keeps what becomes of it.
             Err(LeftOrder::TakenOver) => tracing::warn!("another process goes on with the order of a certificate"),
         }
     }
 
-    async fn issued(&mut self, before: &OrderHistory, held: HeldCertificate) {
-        let now = self.ctx.clock.now();
-        let history = before.issued(&self.orders.wish, &held, now, &mut *self.ctx.entropy());
+    async fn issued(&mut self, held: HeldCertificate) {
+        let history = OrderHistory::issued(&self.orders.wish, self.ctx.clock.now());
         self.metrics.orders.inc(OrderOutcome::Issued);
         tracing::info!(names = ?held.names, valid_to_s = held.valid_to.as_secs(), "a certificate has been issued");
         self.held = Some(held);
@@ -161,8 +193,8 @@ impl Renewals {
 
     /// Keeps how the orders went, for this process also if the disk is full.
     async fn keep(&mut self, history: OrderHistory) {
-        self.metrics.failing.set(i64::from(history.last_fault.is_some()));
         self.history = history.clone();
+        self.show_failing();
         let files = self.orders.files.clone();
         if let Err(fault) = blocking(move || files.keep_history(&history)).await {
             tracing::error!(why = fault.why, remedy = fault.remedy, "how an order went cannot be kept");

@@ -31,6 +31,9 @@ pub(super) struct CertificateWish {
     pub domains: Vec<String>,
     /// The id of the account that the authority already knows us by (RFC 8555 section 7.3.4); empty if it needs none.
     pub external_account: String,
+    /// With what else it is ordered, as a digest: contact, key of the external account, authorities. With others, what has failed may
+    /// succeed at once.
+    pub means: String,
     /// The wait after the first failure.
     pub first_wait: Duration,
 }
@@ -44,6 +47,8 @@ pub(super) struct HeldCertificate {
     pub names: Vec<String>,
     pub valid_from: Timestamp,
     pub valid_to: Timestamp,
+    /// When it is renewed; zero if that was not kept.
+    pub renew_at: Timestamp,
 }
 
 /// How the orders of the installation went, as all its processes know it.
@@ -51,14 +56,18 @@ pub(super) struct HeldCertificate {
 pub(super) struct OrderHistory {
     /// What they were for. What is known of others counts for nothing.
     wish: String,
+    /// With what they were made: failures with others count for nothing, but for what the server has asked.
+    #[serde(default)]
+    means: String,
     /// Failures in a row.
     pub failures: u32,
     /// No order before that, in milliseconds of Unix time.
     not_before_ms: u64,
-    /// When the present certificate is renewed, likewise; 0 if that is not known.
-    renew_at_ms: u64,
+    /// Until when the server wants none, likewise: whatever people change, that counts.
+    #[serde(default)]
+    asked_until_ms: u64,
     /// Why the last one failed; none after a success.
-    pub last_fault: Option<String>,
+    last_fault: Option<String>,
 }
 
 /// What is to be done.
@@ -113,19 +122,57 @@ impl HeldCertificate {
     fn two_thirds(&self) -> Timestamp {
         self.valid_from + self.life() / 3 * 2
     }
+
+    /// When one like this is to be renewed: shortly before two thirds of its life, not all at the same time.
+    pub fn renewal_at_random(&self, entropy: &mut dyn Entropy) -> Timestamp {
+        self.two_thirds() - part_at_random(self.life(), JITTER_OF_LIFE, entropy)
+    }
+
+    /// When this one is renewed.
+    pub fn renewal(&self) -> Timestamp {
+        // A time outside of its life is none.
+        if (self.valid_from..self.valid_to).contains(&self.renew_at) { self.renew_at } else { self.two_thirds() }
+    }
+
+    /// Whether none is ordered in its place now.
+    pub fn suffices(&self, wish: &CertificateWish, now: Timestamp) -> bool {
+        self.fits(wish) && now < self.renewal()
+    }
 }
 
 impl OrderHistory {
     /// This history, if it is one of the wish; else that of nothing.
     fn of(&self, wish: &CertificateWish) -> Self {
-        if self.wish == wish.mark() { self.clone() } else { Self { wish: wish.mark(), ..Self::default() } }
+        let means = wish.means.clone();
+        if self.wish != wish.mark() {
+            return Self { wish: wish.mark(), means, ..Self::default() };
+        }
+        if self.means != wish.means {
+            let (wish, asked_until_ms) = (self.wish.clone(), self.asked_until_ms);
+            return Self { wish, means, asked_until_ms, not_before_ms: asked_until_ms, ..Self::default() };
+        }
+        self.clone()
     }
 
-    /// When that certificate is renewed.
-    fn renewal_of(&self, held: &HeldCertificate) -> Timestamp {
-        let at = Timestamp::from_millis(self.renew_at_ms);
-        // Another one's time is none of it.
-        if (held.valid_from..held.valid_to).contains(&at) { at } else { held.two_thirds() }
+    /// The same, where people want no wait of ours to be waited for: only what the server has asked counts.
+    pub fn at_once(&self, wish: &CertificateWish) -> Self {
+        let history = self.of(wish);
+        Self { not_before_ms: history.asked_until_ms, ..history }
+    }
+
+    /// Why the last order of that wish has failed, and how often one has in a row; none after a success, and none while the present
+    /// certificate suffices: then none was due, whatever is remembered.
+    pub fn failing(
+        &self,
+        wish: &CertificateWish,
+        held: Option<&HeldCertificate>,
+        now: Timestamp,
+    ) -> Option<(String, u32)> {
+        if held.is_some_and(|held| held.suffices(wish, now)) {
+            return None;
+        }
+        let history = self.of(wish);
+        history.last_fault.map(|why| (why, history.failures))
     }
 
     /// Before when no order may begin.
@@ -156,27 +203,20 @@ impl OrderHistory {
         let asked = failure.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
         let wait = backoff(first, failures).max(asked);
         let wait = wait + part_at_random(wait, JITTER_OF_WAIT, entropy);
-        Self { failures, not_before_ms: (now + wait).as_millis(), last_fault: Some(failure.why), ..history }
+        Self {
+            failures,
+            not_before_ms: (now + wait).as_millis(),
+            asked_until_ms: if asked.is_zero() { 0 } else { (now + asked).as_millis() },
+            last_fault: Some(failure.why),
+            ..history
+        }
     }
 
-    /// That certificate has been issued.
-    pub fn issued(
-        &self,
-        wish: &CertificateWish,
-        held: &HeldCertificate,
-        now: Timestamp,
-        entropy: &mut dyn Entropy,
-    ) -> Self {
-        let renew_at = held.two_thirds() - part_at_random(held.life(), JITTER_OF_LIFE, entropy);
+    /// A certificate has been issued.
+    pub fn issued(wish: &CertificateWish, now: Timestamp) -> Self {
         // What is over at once, by a wrong clock here or there, is not ordered all the time.
-        let not_before = now + wish.first_wait;
-        Self {
-            wish: wish.mark(),
-            failures: 0,
-            not_before_ms: not_before.as_millis(),
-            renew_at_ms: renew_at.as_millis(),
-            last_fault: None,
-        }
+        let not_before_ms = (now + wish.first_wait).as_millis();
+        Self { wish: wish.mark(), means: wish.means.clone(), not_before_ms, ..Self::default() }
     }
 }
 
@@ -191,7 +231,7 @@ pub(super) fn next_step(
     let (reason, due) = match held {
         None => (OrderReason::NoneYet, Timestamp::ZERO),
         Some(held) if !held.fits(wish) => (OrderReason::OtherWish, Timestamp::ZERO),
-        Some(held) => (OrderReason::Due, history.renewal_of(held)),
+        Some(held) => (OrderReason::Due, held.renewal()),
     };
     let at = due.max(history.not_before(now));
     if at <= now { RenewalStep::Order(reason) } else { RenewalStep::Wait(at) }
@@ -230,6 +270,7 @@ mod tests {
             directory: "https://ca.example/directory".to_owned(),
             domains: domains.iter().map(|&domain| domain.to_owned()).collect(),
             external_account: String::new(),
+            means: "a contact".to_owned(),
             first_wait: FIRST,
         }
     }
@@ -240,6 +281,7 @@ mod tests {
             names: vec!["edge.example".to_owned(), "Desk.example".to_owned()],
             valid_from: NOW,
             valid_to: NOW + life,
+            renew_at: Timestamp::ZERO,
         }
     }
 
@@ -273,6 +315,47 @@ mod tests {
         let history = OrderHistory::default().failed(&before, failure(false, Some(DAY)), NOW, &mut Seeded::new(1));
         assert!(wait_of(&history, &before, NOW) >= DAY);
         assert_eq!(wait_of(&history, &after, NOW), Duration::ZERO);
+    }
+
+    #[test]
+    fn failures_with_another_contact_or_key_hold_nothing_up_but_what_the_server_asks_for_does() {
+        let before = wish(&["edge.example"]);
+        let after = CertificateWish { means: "another contact".to_owned(), ..before.clone() };
+        let failed = |asked| OrderHistory::default().failed(&before, failure(false, asked), NOW, &mut Seeded::new(1));
+        let (ours, asked) = (failed(None), failed(Some(DAY)));
+        assert!(wait_of(&ours, &before, NOW) >= FIRST);
+        assert_eq!((wait_of(&ours, &after, NOW), wait_of(&asked, &after, NOW)), (Duration::ZERO, DAY));
+        assert_eq!(ours.failing(&after, None, NOW), None, "it has not been tried with that one");
+        let begun = asked.begun(&after, NOW + DAY);
+        assert_eq!(begun.failures, 0);
+    }
+
+    #[test]
+    fn people_wait_for_the_server_alone() {
+        let wanted = wish(&["edge.example"]);
+        let failed = |asked| OrderHistory::default().failed(&wanted, failure(false, asked), NOW, &mut Seeded::new(1));
+        let at_once = failed(None).at_once(&wanted);
+        assert_eq!((wait_of(&at_once, &wanted, NOW), at_once.failures), (Duration::ZERO, 1));
+        assert_eq!(wait_of(&failed(Some(DAY)).at_once(&wanted), &wanted, NOW), DAY);
+        assert_eq!(wait_of(&OrderHistory::default().at_once(&wanted), &wanted, NOW), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_failure_counts_for_its_wish_and_until_there_is_a_certificate() {
+        let (wanted, present) = (wish(&["edge.example"]), held(90 * DAY));
+        let failed = OrderHistory::default().failed(&wanted, failure(false, None), NOW, &mut Seeded::new(1));
+        let failing = |wish: &CertificateWish, held, now| failed.failing(wish, held, now);
+        assert_eq!(failing(&wanted, None, NOW), Some(("away".to_owned(), 1)));
+        assert_eq!(failing(&wish(&["new.example"]), None, NOW), None, "of other domains");
+        // The process ended after it had kept the certificate, and before it could keep that all is well.
+        assert_eq!(failing(&wanted, Some(&present), NOW), None);
+        assert_eq!(failing(&wanted, Some(&present), NOW + 61 * DAY), Some(("away".to_owned(), 1)));
+    }
+
+    #[test]
+    fn a_history_of_the_release_before_is_read() {
+        let kept = r#"{"wish":"w","failures":2,"not_before_ms":7,"renew_at_ms":9,"last_fault":"away"}"#;
+        assert_eq!(serde_json::from_str::<OrderHistory>(kept).unwrap().failures, 2);
     }
 
     #[test]
@@ -329,12 +412,14 @@ mod tests {
         ) {
             let (wanted, mut entropy) = (wish(&["edge.example"]), Seeded::new(seed));
             let life = Duration::from_secs(life_s);
-            let present = held(life);
+            let renew_at = held(life).renewal_at_random(&mut entropy);
+            let present = HeldCertificate { renew_at, ..held(life) };
             let mut history = OrderHistory::default();
             for _ in 0..failures {
                 history = history.failed(&wanted, failure(false, None), NOW, &mut entropy);
             }
-            history = history.issued(&wanted, &present, NOW, &mut entropy);
+            prop_assert_eq!(history.failures, failures);
+            history = OrderHistory::issued(&wanted, NOW);
             prop_assert_eq!((history.failures, history.last_fault.clone()), (0, None));
             let step = next_step(&wanted, Some(&present), &history, NOW);
             let RenewalStep::Wait(at) = step else { return Err(TestCaseError::fail(format!("{step:?}"))) };
@@ -347,7 +432,7 @@ mod tests {
         fn what_is_over_when_it_comes_is_not_ordered_all_the_time(life_s in 0_u64..300, late_s in 0_u64..1_000) {
             let (wanted, present) = (wish(&["edge.example"]), held(Duration::from_secs(life_s)));
             let now = NOW + Duration::from_secs(life_s + late_s);
-            let history = OrderHistory::default().issued(&wanted, &present, now, &mut Seeded::new(late_s));
+            let history = OrderHistory::issued(&wanted, now);
             prop_assert_eq!(next_step(&wanted, Some(&present), &history, now), RenewalStep::Wait(now + FIRST));
         }
     }

@@ -16,6 +16,7 @@ use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use net::guarded::Guarded;
 use net::lookups::Lookups;
 use net::public_address::Reach;
+use serde_json::Value;
 
 use crate::ingress::retry_after;
 
@@ -35,7 +36,14 @@ const LOOKUPS_MAX: usize = 2;
 pub(super) struct AcmeServerClient {
     client: legacy::Client<HttpsConnector<Guarded>, BodyWrapper<Bytes>>,
     clock: Arc<dyn Clock>,
-    asked_wait: Arc<Mutex<Option<Duration>>>,
+    last: Arc<Mutex<LastAnswer>>,
+}
+
+/// What the last answer has asked for.
+#[derive(Clone, Default)]
+struct LastAnswer {
+    wait: Option<Duration>,
+    address: Option<String>,
 }
 
 impl AcmeServerClient {
@@ -47,12 +55,25 @@ impl AcmeServerClient {
             .pool_idle_timeout(IDLE_WITHIN)
             .pool_max_idle_per_host(IDLE_MAX)
             .build(HttpsConnector::from((guarded, tls)));
-        Self { client, clock, asked_wait: Arc::default() }
+        Self { client, clock, last: Arc::default() }
     }
 
-    /// The wait that the last answer has asked for, if that was a refusal.
+    /// The wait that the last answer has asked for: a refusal, or what is not done yet.
     pub fn asked_wait(&self) -> Option<Duration> {
-        *self.asked_wait.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last().wait
+    }
+
+    /// The address where somebody has to do something first, if the last answer was a refusal that names one.
+    pub fn asked_address(&self) -> Option<String> {
+        self.last().address
+    }
+
+    fn last(&self) -> LastAnswer {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, last: LastAnswer) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
     }
 
     async fn exchange(self, request: Request<BodyWrapper<Bytes>>) -> Result<BytesResponse, Error> {
@@ -61,11 +82,13 @@ impl AcmeServerClient {
         }
         let answer = self.client.request(request).await.map_err(|error| Error::Other(Box::new(error)))?;
         let (parts, body) = answer.into_parts();
-        let is_refusal = parts.status.is_client_error() || parts.status.is_server_error();
-        let asked = if is_refusal { wait_of(&parts.headers, self.clock.now().as_secs()) } else { None };
-        *self.asked_wait.lock().unwrap_or_else(PoisonError::into_inner) = asked;
-        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(Error::Other)?;
-        Ok(BytesResponse { parts, body: Box::new(body.to_bytes()) })
+        let wait = wait_of(&parts.headers, self.clock.now().as_secs());
+        self.remember(LastAnswer { wait, address: None });
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(Error::Other)?.to_bytes();
+        if parts.status.is_client_error() {
+            self.remember(LastAnswer { wait, address: address_of(&body) });
+        }
+        Ok(BytesResponse { parts, body: Box::new(body) })
     }
 }
 
@@ -82,6 +105,14 @@ impl HttpClient for AcmeServerClient {
 
 fn wait_of(headers: &HeaderMap, now_s: u64) -> Option<Duration> {
     headers.get(header::RETRY_AFTER).and_then(|value| retry_after::wait(value.to_str().ok()?, now_s))
+}
+
+/// Where somebody has to do something: `instance` of a problem of the type `userActionRequired` (RFC 8555 section 7.3.3).
+fn address_of(body: &[u8]) -> Option<String> {
+    let problem: Value = serde_json::from_slice(body).ok()?;
+    let is_user_action = problem.get("type")?.as_str()?.ends_with(":userActionRequired");
+    let address = problem.get("instance")?.as_str()?;
+    (is_user_action && !address.chars().any(char::is_control)).then(|| address.to_owned())
 }
 
 #[cfg(test)]
@@ -109,6 +140,17 @@ mod tests {
     async fn a_server_that_is_not_there_is_a_fault_with_its_causes() {
         let request = Request::get("https://127.0.0.1:1/directory").body(BodyWrapper::default()).unwrap();
         assert!(matches!(client().request(request).await.map(drop), Err(Error::Other(_))));
+    }
+
+    #[test]
+    fn the_address_of_what_people_have_to_do_is_read() {
+        let address = |text: &str| address_of(text.as_bytes());
+        let of = |kind: &str| {
+            address(&format!(r#"{{"type":"urn:ietf:params:acme:error:{kind}","instance":"https://ca.example/agree"}}"#))
+        };
+        assert_eq!(of("userActionRequired").as_deref(), Some("https://ca.example/agree"));
+        assert_eq!(of("malformed"), None);
+        assert_eq!((address("<html>"), address("{}"), address("[]")), (None, None, None));
     }
 
     #[test]

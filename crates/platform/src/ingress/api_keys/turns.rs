@@ -15,6 +15,10 @@ const GOOD_AT_ONCE: usize = 256;
 const NEW_AT_ONCE: usize = 64;
 /// Of these, those of one source.
 const NEW_OF_SOURCE_AT_ONCE: usize = 8;
+/// Further ones of one source that wait for that. Who comes after them is refused at once.
+const NEW_OF_SOURCE_WAITING: usize = 256;
+/// So many sources stay, however few of them have turns still.
+const SOURCES_UNSWEPT: usize = 64;
 /// How long somebody waits for a turn: longer than auth takes for one, and shorter than programs wait for an answer.
 const WAITED_FOR: Duration = Duration::from_secs(1);
 
@@ -22,8 +26,15 @@ const WAITED_FOR: Duration = Duration::from_secs(1);
 pub(super) struct KeyTurns {
     good: Semaphore,
     new: Semaphore,
-    /// By address, or the network of a site (IPv6); only those at which somebody has a turn or waits for one.
-    of_sources: Mutex<HashMap<Option<IpAddr>, Arc<Semaphore>>>,
+    of_sources: Mutex<TurnsBySource>,
+}
+
+/// The turns of each source: an address, or the network of a site (IPv6).
+struct TurnsBySource {
+    by_source: HashMap<Option<IpAddr>, Arc<Semaphore>>,
+    /// When there are so many, those go at which nobody has a turn or waits for one: twice as many as were left the last time, so that
+    /// nobody pays for many.
+    swept_at: usize,
 }
 
 /// Somebody's turn; it ends when this is dropped.
@@ -35,7 +46,8 @@ pub(super) struct KeyTurn<'a> {
 impl Default for KeyTurns {
     fn default() -> Self {
         let [good, new] = [GOOD_AT_ONCE, NEW_AT_ONCE].map(Semaphore::new);
-        Self { good, new, of_sources: Mutex::default() }
+        let of_sources = Mutex::new(TurnsBySource { by_source: HashMap::new(), swept_at: SOURCES_UNSWEPT });
+        Self { good, new, of_sources }
     }
 }
 
@@ -48,7 +60,7 @@ impl KeyTurns {
 
     /// A turn for a key that was not, from that address; none if there is none soon.
     pub async fn of_new(&self, source: Option<IpAddr>) -> Option<KeyTurn<'_>> {
-        let of_source = self.of_source(source.map(site));
+        let of_source = self.of_source(source.map(site))?;
         let taken = async {
             // First that of the source: who waits for it holds nobody else up.
             let of_source = of_source.acquire_owned().await.ok()?;
@@ -58,11 +70,19 @@ impl KeyTurns {
         timeout(WAITED_FOR, taken).await.ok()?
     }
 
-    fn of_source(&self, source: Option<IpAddr>) -> Arc<Semaphore> {
+    /// None if too many of it wait.
+    fn of_source(&self, source: Option<IpAddr>) -> Option<Arc<Semaphore>> {
         let mut of_sources = self.of_sources.lock().unwrap_or_else(PoisonError::into_inner);
-        // Further ones are made under this lock alone; the edge answers so many requests at a time, and no more sources stay.
-        of_sources.retain(|_, turns| Arc::strong_count(turns) > 1);
-        of_sources.entry(source).or_insert_with(|| Arc::new(Semaphore::new(NEW_OF_SOURCE_AT_ONCE))).clone()
+        // Further ones are made under this lock alone; the edge answers so many requests at a time, and few more sources stay.
+        let TurnsBySource { by_source, swept_at } = &mut *of_sources;
+        if by_source.len() >= *swept_at {
+            by_source.retain(|_, turns| Arc::strong_count(turns) > 1);
+            *swept_at = (2 * by_source.len()).max(SOURCES_UNSWEPT);
+        }
+        let turns = by_source.entry(source).or_insert_with(|| Arc::new(Semaphore::new(NEW_OF_SOURCE_AT_ONCE)));
+        // Each of those who have a turn, or wait for one, has the turns too.
+        let entered = Arc::strong_count(turns) - 1;
+        (entered < NEW_OF_SOURCE_AT_ONCE + NEW_OF_SOURCE_WAITING).then(|| turns.clone())
     }
 }
 
@@ -100,7 +120,32 @@ mod tests {
         assert!(turns.of_good().await.is_some());
         held.clear();
         assert!(turns.of_new(source(1)).await.is_some());
-        assert_eq!(turns.of_sources.lock().unwrap().len(), 1, "of the others nothing stays");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_source_some_wait_and_the_others_are_refused_at_once() {
+        let turns = KeyTurns::default();
+        let mut entered = Vec::new();
+        for _ in 0..NEW_OF_SOURCE_AT_ONCE + NEW_OF_SOURCE_WAITING {
+            entered.push(turns.of_source(source(1)).expect("it may wait"));
+        }
+        assert!(turns.of_source(source(1)).is_none());
+        assert!(turns.of_new(source(2)).await.is_some(), "another source");
+        drop(entered.pop());
+        assert!(turns.of_source(source(1)).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_sources_that_have_gone_few_stay() {
+        let turns = KeyTurns::default();
+        let held = turns.of_new(source(0)).await.expect("a turn");
+        for number in 1..=250 {
+            assert!(turns.of_new(source(number)).await.is_some());
+        }
+        let of_sources = turns.of_sources.lock().unwrap();
+        assert!(of_sources.by_source.len() <= SOURCES_UNSWEPT, "{}", of_sources.by_source.len());
+        assert!(of_sources.by_source.contains_key(&source(0)), "it has a turn");
+        drop(held);
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,6 +14,8 @@ use futures::StreamExt as _;
 use model::TenantId;
 use net::http::{Caller, Place, Problem, Query, SocketPlace, Turn};
 use runtime::ApiFamily;
+use runtime::gate::refuse_token;
+use runtime::token::TokenError;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
@@ -65,7 +67,13 @@ pub(super) async fn events(
     let tenant = TenantId::parse(&tenant).map_err(|error| Problem::not_found(error.to_string()))?;
     let request = query::read(parameters)?;
     let begun = match bearer(&headers) {
-        Some(token) => Begun::Followed(follow(&served, &turn, token, tenant.clone(), request.clone()).await?),
+        Some(token) => match caller_of(&served, token) {
+            Ok(caller) => {
+                Begun::Followed(follow(&served, &turn, token, caller, tenant.clone(), request.clone()).await?)
+            }
+            // As at the gate: the edge itself may have lent the token, and goes on with one that is for other APIs.
+            Err(error) => return Ok(refuse_token(error)),
+        },
         None => Begun::Waiting(turn.waits()?),
     };
     let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX);
@@ -83,16 +91,20 @@ enum Begun {
 /// The frames of a caller, and the places of its socket.
 type Followed = (StreamFrames, SocketPlace);
 
+/// Whose token it is.
+fn caller_of(served: &EventRoutes, token: &str) -> Result<Caller, TokenError> {
+    served.tokens.verify(token, ROLE, ApiFamily::Voice.taken())
+}
+
 /// Opens the stream of a caller whose token is good for it. From here on the socket counts for this caller and its tenant.
 async fn follow(
     served: &EventRoutes,
     turn: &Turn,
     token: &str,
+    caller: Caller,
     tenant: TenantId,
     request: v1::SubscribeRequest,
 ) -> Result<Followed, Problem> {
-    let verified = served.tokens.verify(token, ROLE, ApiFamily::Voice.taken());
-    let caller: Caller = verified.map_err(|error| Problem::unauthorized(error.to_string()))?;
     caller.may_act_for(&tenant)?;
     caller.may_follow()?;
     let place = turn.socket_of(&caller)?;
@@ -160,7 +172,8 @@ async fn first(
     if let Some(after) = first.after {
         request.after = after;
     }
-    follow(served, turn, &first.token, tenant, request).await.map(Some)
+    let caller = caller_of(served, &first.token).map_err(|error| Problem::unauthorized(error.to_string()))?;
+    follow(served, turn, &first.token, caller, tenant, request).await.map(Some)
 }
 
 /// Tells the client what happens, until either side ends.

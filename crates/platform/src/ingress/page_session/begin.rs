@@ -32,8 +32,11 @@ const STALE: &str = "It was open for too long, or in another browser.";
 pub(super) struct SignInQuery {
     /// Where the person goes on to.
     to: Option<String>,
-    /// The tenant, where there are several; without it the person is asked.
+    /// The tenant, where there are several; without it that of the host or of who is signed in, else the person is asked. Without a value the
+    /// person is asked, also one who is signed in: to sign in for another tenant.
     tenant: Option<String>,
+    /// At which host the sign-in began, where it goes on at the base.
+    host: Option<String>,
 }
 
 /// What auth sends the browser back with.
@@ -84,11 +87,20 @@ fn query(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-/// The same sign-in at the base.
-fn at_base(base: &str, to: &str, tenant: Option<&str>) -> String {
+/// The same sign-in at the base. The host may name the tenant, which is known there.
+fn at_base(base: &str, to: &str, tenant: Option<&str>, host: Option<&str>) -> String {
     let mut pairs = vec![("to", to)];
     pairs.extend(tenant.map(|tenant| ("tenant", tenant)));
+    pairs.extend(host.map(|host| ("host", host)));
     format!("{base}{SIGN_IN}?{}", query(&pairs))
+}
+
+/// What auth is told of the tenant. One without a value has the person asked, whoever is signed in; the session of before lasts until another
+/// one has begun.
+fn about_tenant<'a>(tenant: Option<&'a str>, host: Option<&'a str>) -> Vec<(&'static str, &'a str)> {
+    let anew = tenant.is_some_and(str::is_empty).then_some(("prompt", "login"));
+    let tenant = tenant.map(|tenant| ("tenant", tenant));
+    tenant.into_iter().chain(host.map(|host| ("host", host))).chain(anew).collect()
 }
 
 /// Begins a sign-in.
@@ -105,7 +117,12 @@ pub(super) async fn begin(
     }
     let Some(redirect_uri) = callback(&pages.base, &headers, is_secure) else {
         return match pages.base.starts_with("https://") || is_secure {
-            true => redirect(&at_base(&pages.base, &to, asked.tenant.as_deref()), []),
+            true => {
+                // Who names a tenant means that one at any host.
+                let said = headers.get(header::HOST).filter(|_| asked.tenant.is_none());
+                let host = said.and_then(|host| host.to_str().ok());
+                redirect(&at_base(&pages.base, &to, asked.tenant.as_deref(), host), [])
+            }
             false => Err(Problem::forbidden("people sign in by HTTPS, or on this machine")),
         };
     };
@@ -129,7 +146,7 @@ pub(super) async fn begin(
         ("code_challenge", challenge.as_str()),
         ("code_challenge_method", "S256"),
     ];
-    fields.extend(asked.tenant.as_deref().map(|tenant| ("tenant", tenant)));
+    fields.extend(about_tenant(asked.tenant.as_deref(), asked.host.as_deref()));
     let sealed = pending.seal(&pages.ctx.installation_key).ok_or_else(Problem::internal)?;
     let life = format!("; Max-Age={}", pending::LIFE.as_secs());
     let cookie = session_cookie::set_cookie(pending_name(is_secure), &sealed, &life, is_secure);
@@ -229,10 +246,20 @@ mod tests {
 
     #[test]
     fn the_way_to_the_base_keeps_what_was_asked() {
-        let to = at_base("https://centre.example", "/trace?x=1", Some("acme"));
+        let to = at_base("https://centre.example", "/trace?x=1", Some("acme"), None);
         assert_eq!(to, "https://centre.example/session/sign-in?to=%2Ftrace%3Fx%3D1&tenant=acme");
+        let to = at_base("https://centre.example", "/", None, Some("acme.example:8443"));
+        assert_eq!(to, "https://centre.example/session/sign-in?to=%2F&host=acme.example%3A8443");
         assert!(is_at("https://[2001:db8::1]:8443", "[2001:db8::1]:8443"));
         assert!(!is_at("http://127.0.0.1:8080", "127.0.0.1:8080"), "it has no TLS");
+    }
+
+    #[test]
+    fn who_wants_another_tenant_is_asked_for_it() {
+        assert_eq!(about_tenant(Some("acme"), None), [("tenant", "acme")]);
+        assert_eq!(about_tenant(Some(""), None), [("tenant", ""), ("prompt", "login")]);
+        assert_eq!(about_tenant(None, Some("acme.example")), [("host", "acme.example")]);
+        assert!(about_tenant(None, None).is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use contracts::provisioning::{BusinessAttribute, FaultCode, ObjectKind};
+use contracts::provisioning::{ATTACHED_DEFAULTS_MAX, BusinessAttribute, FaultCode, ObjectKind};
 
 use super::{BrokenRule, Rules};
 
@@ -29,6 +29,16 @@ impl Rules<'_> {
                 let rule = BrokenRule::needed_with("attach_default", "without it there is nothing to attach");
                 self.attribute_fault(attribute, "default", rule);
             }
+            if attribute.enforced && attribute.values.is_empty() {
+                let rule = BrokenRule::needed_with("enforced", "without values every value would be refused");
+                self.attribute_fault(attribute, "values", rule);
+            }
+        }
+        let attached = objects.business_attributes.iter().filter(|attribute| attribute.attach_default);
+        for attribute in attached.skip(ATTACHED_DEFAULTS_MAX) {
+            let words = format!("calls begin with the defaults of at most {ATTACHED_DEFAULTS_MAX} attributes");
+            let rule = BrokenRule::new(FaultCode::TooMany, words).naming("most", ATTACHED_DEFAULTS_MAX.to_string());
+            self.attribute_fault(attribute, "attach_default", rule);
         }
     }
 

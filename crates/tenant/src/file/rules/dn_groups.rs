@@ -6,6 +6,10 @@ use contracts::provisioning::{DnGroup, FaultCode, ObjectKind, TenantObjects};
 
 use super::{BrokenRule, Rules};
 
+/// The most bytes of the numbers of a group's members: its document stays well below what an object's may have, whatever in them is escaped
+/// there.
+const DN_GROUP_BYTES_MAX: usize = 512 << 10;
+
 impl Rules<'_> {
     pub(super) fn dn_groups(&mut self) {
         let objects = self.objects;
@@ -14,6 +18,12 @@ impl Rules<'_> {
         }
         let types = types_of_dns(objects);
         for group in &objects.dn_groups {
+            let bytes: usize = group.members.iter().map(|member| member.dn.len()).sum();
+            if bytes > DN_GROUP_BYTES_MAX {
+                let words = format!("the numbers of its members have more than {DN_GROUP_BYTES_MAX} bytes");
+                let rule = BrokenRule::new(FaultCode::TooLarge, words);
+                self.dn_group_fault(group, rule.naming("most", DN_GROUP_BYTES_MAX.to_string()));
+            }
             let mut members = HashSet::new();
             for dn in group.members.iter().map(|member| member.dn.as_str()) {
                 if !members.insert(dn) {

@@ -15,7 +15,7 @@ impl Rules<'_> {
                 (profile.service_type == IvrServiceType::VoiceXml, profile.service_type == IvrServiceType::Scxml);
             self.goes_with_type(profile, "initial_page_url", page, is_pages);
             self.goes_with_type(profile, "application", application, is_application);
-            if let Some(why) = page.filter(|_| is_pages).and_then(url::fault) {
+            if let Some(why) = page.filter(|_| is_pages).and_then(url::page_fault) {
                 self.ivr_fault(profile, "initial_page_url", BrokenRule::new(FaultCode::Url, why).naming("why", why));
             }
             let unknown = application.filter(|name| is_application && !self.applications.contains(*name));

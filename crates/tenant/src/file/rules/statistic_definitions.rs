@@ -37,6 +37,7 @@ fn faults_of(statistic: &StatisticDefinition) -> Vec<FieldFault> {
     let relative = mask("relative", &statistic.relative, &mut faults);
     let profile = profile(statistic, &mut faults);
     let range = range(statistic, &mut faults);
+    faults.extend(category.into_iter().flat_map(|category| without_meaning(statistic, category)));
     let filter = statistic
         .filter
         .as_deref()
@@ -85,6 +86,24 @@ fn mask(key: &'static str, names: &[String], faults: &mut Vec<FieldFault>) -> Ma
         }
     }
     Mask::of(&actions)
+}
+
+/// What stands there and means nothing beside the category.
+fn without_meaning(statistic: &StatisticDefinition, category: Category) -> Vec<FieldFault> {
+    let StatisticDefinition { relative, profile, resets, range_to_s, short_abandon_s, .. } = statistic;
+    let is_current = category.is_current();
+    let standing = [
+        ("relative", !relative.is_empty() && !category.uses_relative()),
+        ("profile", *profile != StatisticProfile::Growing && is_current),
+        ("resets", resets.is_some() && is_current),
+        ("range_to_s", range_to_s.is_some() && !category.needs_range()),
+        ("short_abandon_s", short_abandon_s.is_some() && category != Category::ServiceFactor1),
+    ];
+    let rule = || {
+        let words = format!("it has no meaning beside category {category}");
+        BrokenRule::new(FaultCode::OnlyWith, words).naming("field", "category")
+    };
+    standing.into_iter().filter(|(_, is_there)| *is_there).map(|(key, _)| (key, rule())).collect()
 }
 
 /// The time over which it counts: the day where that cannot be read.

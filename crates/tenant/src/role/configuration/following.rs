@@ -28,12 +28,42 @@ const SILENCE_MAX: Duration = Duration::from_secs(5);
 /// Where the answers of a stream go.
 pub(super) type Teller<T> = mpsc::Sender<Result<T, Status>>;
 
+/// The host names at which tenants are meant, for followers who want them.
+#[derive(Default)]
+pub(super) struct ToldHosts {
+    /// Where they stand; none for who does not want them.
+    store: Option<Arc<dyn ProvisioningStore>>,
+    /// As they were last.
+    last: Vec<v1::TenantHost>,
+}
+
+impl ToldHosts {
+    /// Those of that database.
+    pub fn of(store: Arc<dyn ProvisioningStore>) -> Self {
+        Self { store: Some(store), last: Vec::new() }
+    }
+
+    /// Those of the tenants that are told, as they are now; while the database is away, as they were last.
+    async fn of_tenants(&mut self, tenants: &[String]) -> Vec<v1::TenantHost> {
+        let Some(store) = &self.store else { return Vec::new() };
+        match store.hosts().await {
+            Ok(hosts) => {
+                let told = hosts.into_iter().map(|(host, of)| v1::TenantHost { host, tenant: of.to_string() });
+                self.last = told.collect();
+            }
+            Err(error) => tracing::debug!(%error, "the database does not name the hosts: those known remain"),
+        }
+        self.last.iter().filter(|host| tenants.contains(&host.tenant)).cloned().collect()
+    }
+}
+
 /// Tells which tenants there are, or whether that one is there, until the follower or the role has ended. Nothing is told before they are
 /// known: a follower takes the first list for whole.
 pub(super) async fn tell_tenants(
     answers: Teller<v1::FollowTenantsResponse>,
     mut stored: watch::Receiver<StoredTenants>,
     only: Option<TenantId>,
+    mut hosts: ToldHosts,
 ) {
     let mut told: Option<Vec<String>> = None;
     loop {
@@ -53,9 +83,9 @@ pub(super) async fn tell_tenants(
             Err(_silence) if answers.is_closed() => return,
             Err(_silence) => {}
         }
-        if let Some(tenants) = told.clone()
-            && answers.send(Ok(v1::FollowTenantsResponse { tenants })).await.is_err()
-        {
+        let Some(tenants) = told.clone() else { continue };
+        let hosts = hosts.of_tenants(&tenants).await;
+        if answers.send(Ok(v1::FollowTenantsResponse { tenants, hosts })).await.is_err() {
             return;
         }
     }

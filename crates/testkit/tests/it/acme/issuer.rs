@@ -18,6 +18,10 @@ use super::jws::sha256;
 
 /// Before the digest in the certificate of an answer: a critical `acmeIdentifier` with an octet string of 32 bytes (RFC 8737 section 3).
 const ACME_IDENTIFIER: &[u8] = b"\x06\x08\x2b\x06\x01\x05\x05\x07\x01\x1f\x01\x01\xff\x04\x22\x04\x20";
+/// Certificates begin some time before they are issued, as those of authorities do, for clients whose clock is late: at most that, and no
+/// more than this part of their life.
+const BACKDATED: Duration = Duration::from_secs(3_600);
+const BACKDATED_PART: u32 = 4;
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
@@ -44,7 +48,8 @@ impl TestIssuer {
         self.folder.path().join("issuer.pem")
     }
 
-    /// Signs a request, if it is one for these domains and no others. The certificate is valid from now on for that time.
+    /// Signs a request, if it is one for these domains and no others. The certificate is valid for that time, of
+    /// which some is over.
     #[allow(clippy::disallowed_methods, reason = "tests of whole processes live in real time")]
     pub fn sign(&self, request: &[u8], domains: &[String], life: Duration) -> Result<String> {
         let mut request = CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(request))?;
@@ -58,7 +63,8 @@ impl TestIssuer {
         ordered.sort();
         ensure!(asked == ordered, "{asked:?} is requested, {ordered:?} was ordered");
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
-        request.params.not_before = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(now);
+        let backdated = BACKDATED.min(life / BACKDATED_PART);
+        request.params.not_before = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(now) - backdated;
         request.params.not_after = request.params.not_before + life;
         Ok(request.signed_by(&self.issuer)?.pem() + &self.issuer.pem())
     }

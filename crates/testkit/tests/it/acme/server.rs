@@ -42,6 +42,9 @@ struct ServerState {
     nonces: HashSet<String>,
     made: usize,
     accounts: BTreeMap<String, SignersKey>,
+    accounts_made: usize,
+    /// Accounts that it has ended (RFC 8555 section 7.3.6).
+    ended: HashSet<String>,
     orders: Vec<OrderAtTest>,
     issued: Vec<String>,
     /// Requests that were answered by the refusal.
@@ -52,6 +55,14 @@ struct ServerState {
     /// The id and key of the account that it asks for (RFC 8555 section 7.3.4).
     external: Option<(String, Vec<u8>)>,
     is_refusing: bool,
+    /// For how long whoever is refused has to wait, in seconds.
+    asked_wait: Option<u64>,
+    /// How often an order is asked for after its request until it is issued.
+    processing: usize,
+    /// Whether it hangs up on whoever fetches a certificate.
+    is_hanging_up: bool,
+    /// How often it has.
+    hung_up: usize,
 }
 
 struct OrderAtTest {
@@ -61,6 +72,8 @@ struct OrderAtTest {
     proved: HashSet<usize>,
     failed: Option<String>,
     certificate: Option<String>,
+    /// How often it is asked for until that is known.
+    processing: usize,
 }
 
 /// An answer: status, where something is that was made, body.
@@ -151,9 +164,45 @@ impl AcmeServer {
         self.state().issued.clone()
     }
 
-    /// How many accounts it has.
+    /// How many accounts it has made.
     pub fn accounts(&self) -> usize {
-        self.state().accounts.len()
+        self.state().accounts_made
+    }
+
+    /// Forgets all accounts.
+    pub fn lose_accounts(&self) {
+        self.state().accounts.clear();
+    }
+
+    /// Ends all accounts.
+    pub fn end_accounts(&self) {
+        let mut state = self.state();
+        state.ended = state.accounts.keys().cloned().collect();
+    }
+
+    /// Whoever is refused has to wait for so many seconds.
+    pub fn ask_to_wait(&self, seconds: u64) {
+        self.state().asked_wait = Some(seconds);
+    }
+
+    /// Whatever is ordered is issued only once it was asked for that often.
+    pub fn process_for(&self, polls: usize) {
+        self.state().processing = polls;
+    }
+
+    /// Whether it hangs up on whoever fetches a certificate.
+    pub fn hang_up(&self, is_hanging_up: bool) {
+        self.state().is_hanging_up = is_hanging_up;
+    }
+
+    /// How often it has hung up.
+    pub fn hung_up(&self) -> usize {
+        self.state().hung_up
+    }
+
+    /// How many orders it has.
+    pub fn orders(&self) -> usize {
+        self.state().orders.len()
     }
 }
 
@@ -181,6 +230,10 @@ fn serve(shared: &ServerShared, tls: Arc<ServerConfig>, stream: TcpStream) -> Re
     stream.read_exact(&mut body)?;
     let mut words = head.split_whitespace();
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    if path.starts_with("/certificate/") && shared.state().is_hanging_up {
+        shared.state().hung_up += 1;
+        return Ok(());
+    }
     let (status, location, body) = match shared.answer(method, path, &body) {
         Ok(answer) => (answer.status, answer.location, answer.body),
         Err(AcmeRefusal(status, kind, why)) => {
@@ -189,10 +242,12 @@ fn serve(shared: &ServerShared, tls: Arc<ServerConfig>, stream: TcpStream) -> Re
         }
     };
     let location = location.map(|location| format!("Location: {location}\r\n")).unwrap_or_default();
+    let wait = shared.state().asked_wait.filter(|_| status.starts_with("503"));
+    let wait = wait.map(|seconds| format!("Retry-After: {seconds}\r\n")).unwrap_or_default();
     let (nonce, length) = (shared.state().new_nonce(), body.len());
     let body = if method == "HEAD" { String::new() } else { body };
     let answer = format!(
-        "HTTP/1.1 {status}\r\n{location}Replay-Nonce: {nonce}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        "HTTP/1.1 {status}\r\n{location}{wait}Replay-Nonce: {nonce}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     );
     let stream = stream.get_mut();
     stream.write_all(answer.as_bytes())?;
@@ -271,7 +326,8 @@ impl ServerShared {
                 return Err(AcmeRefusal("403 Forbidden", "externalAccountRequired", why));
             }
         }
-        let account = format!("{}/account/{}", self.base, state.accounts.len());
+        let account = format!("{}/account/{}", self.base, state.accounts_made);
+        state.accounts_made += 1;
         state.accounts.insert(account.clone(), key);
         shown("201 Created", Some(account), &json!({ "status": "valid" }))
     }
@@ -285,6 +341,12 @@ impl ServerShared {
         };
         if !request.header["jwk"].is_null() || !request.is_of(&key) {
             return Err(unauthorized("its signature is not by the account's key"));
+        }
+        if self.state().ended.contains(&kid) {
+            return Err(unauthorized("the account is deactivated"));
+        }
+        if format!("{}{path}", self.base) == kid {
+            return shown("200 OK", None, &json!({ "status": "valid" }));
         }
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let number = |at: usize| parts.get(at).and_then(|part| part.parse::<usize>().ok()).unwrap_or(usize::MAX);
@@ -322,7 +384,8 @@ impl ServerShared {
             let why = "not today".to_owned();
             return Err(AcmeRefusal("503 Service Unavailable", "serverInternal", why));
         }
-        let order = OrderAtTest { account, domains, proved: HashSet::new(), failed: None, certificate: None };
+        let proved = HashSet::new();
+        let order = OrderAtTest { account, domains, proved, failed: None, certificate: None, processing: 0 };
         state.orders.push(order);
         let number = state.orders.len() - 1;
         drop(state);
@@ -330,9 +393,12 @@ impl ServerShared {
     }
 
     fn order(&self, number: usize, status: &'static str) -> Answered {
-        let (base, state) = (&self.base, self.state());
-        let order = &state.orders[number];
-        let standing = match order {
+        let (base, mut state) = (&self.base, self.state());
+        let order = &mut state.orders[number];
+        let is_processing = order.processing > 0;
+        order.processing = order.processing.saturating_sub(1);
+        let standing = match &*order {
+            _ if is_processing => "processing",
             OrderAtTest { certificate: Some(_), .. } => "valid",
             OrderAtTest { failed: Some(_), .. } => "invalid",
             order if order.proved.len() == order.domains.len() => "ready",
@@ -345,7 +411,7 @@ impl ServerShared {
             "identifiers": order.domains.iter().map(|domain| json!({ "type": "dns", "value": domain })).collect::<Vec<_>>(),
             "finalize": format!("{base}/order/{number}/finalize"),
         });
-        if order.certificate.is_some() {
+        if order.certificate.is_some() && !is_processing {
             body["certificate"] = json!(format!("{base}/certificate/{number}"));
         }
         shown(status, Some(format!("{base}/order/{number}")), &body)
@@ -402,14 +468,14 @@ impl ServerShared {
         let csr = csr["csr"].as_str().and_then(|csr| URL_SAFE_NO_PAD.decode(csr).ok());
         let csr = csr.ok_or_else(|| malformed("there is no csr"))?;
         let mut state = self.state();
-        let life = state.life;
+        let (life, processing) = (state.life, state.processing);
         let order = &mut state.orders[number];
         if order.proved.len() != order.domains.len() {
             return Err(AcmeRefusal("403 Forbidden", "orderNotReady", "not all is proved".to_owned()));
         }
         let signed = self.issuer.sign(&csr, &order.domains, life);
         let chain = signed.map_err(|why| AcmeRefusal("400 Bad Request", "badCSR", format!("{why:#}")))?;
-        order.certificate = Some(chain.clone());
+        (order.certificate, order.processing) = (Some(chain.clone()), processing);
         state.issued.push(chain);
         drop(state);
         self.order(number, "200 OK")

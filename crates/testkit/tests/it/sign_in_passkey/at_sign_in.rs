@@ -7,7 +7,7 @@ use testkit::visitor::{CurlAnswer, SESSION};
 use testkit::{Authenticator, Installation, Visitor, wait};
 
 use super::security_key::{AnswersAs, AskedByPage, SecurityKey};
-use super::{FORM, IN_BROWSER, SOON, TOUCHED, answers, half, is_signed_in, noted, recovery_codes, sends, site};
+use super::{IN_BROWSER, SOON, TOUCHED, answers, half, is_signed_in, noted, recovery_codes, sends, site};
 
 const TITLE: &str = "Set up a second factor";
 
@@ -57,7 +57,9 @@ fn who_must_have_a_second_factor_makes_a_passkey_at_the_sign_in() -> Result<()> 
     let refused = sends(&desk, &empty, "make", &filled)?;
     ensure!(refused.status == 400 && !is_signed_in(&desk)?, "another origin: {} {}", refused.status, refused.body);
 
-    let cookie = desk.cookie(FORM)?.context("no cookie")?;
+    // Shown before there is a passkey, in another browser: nobody has answered to it.
+    let (again, other) = (Visitor::new(&site)?, Visitor::new(&site)?);
+    let (unused, unused_app) = (half(&again, user)?, half(&other, user)?);
     let filled = key.makes(&AskedByPage::read(&refused, "make")?, TOUCHED)?;
     let stolen = sends(&Visitor::new(&site)?, &refused, "make", &filled)?;
     ensure!(stolen.status == 403, "another browser: {} {}", stolen.status, stolen.body);
@@ -68,15 +70,13 @@ fn who_must_have_a_second_factor_makes_a_passkey_at_the_sign_in() -> Result<()> 
     noted(&site, "signed_in", "passkey")?;
 
     // The form of before is none of somebody who has a second factor by now.
-    let again = Visitor::new(&site)?;
-    again.plant(FORM, &cookie)?;
     let mut second = SecurityKey::new()?;
-    let filled = second.makes(&AskedByPage::read(&refused, "make")?, TOUCHED)?;
-    let late = sends(&again, &refused, "make", &filled)?;
+    let filled = second.makes(&AskedByPage::read(&unused, "make")?, TOUCHED)?;
+    let late = sends(&again, &unused, "make", &filled)?;
     ensure!(late.status == 403 && !is_signed_in(&again)?, "{} {}", late.status, late.body);
-    let mut app = Authenticator::new(&app_of(&refused)?)?;
-    let by_app = again.send_form(&refused, "id=\"code\"", &[("code", &app.code()?)])?;
-    ensure!(by_app.status == 403 && !is_signed_in(&again)?, "{} {}", by_app.status, by_app.body);
+    let mut app = Authenticator::new(&app_of(&unused_app)?)?;
+    let by_app = other.send_form(&unused_app, "id=\"code\"", &[("code", &app.code()?)])?;
+    ensure!(by_app.status == 403 && !is_signed_in(&other)?, "{} {}", by_app.status, by_app.body);
 
     let home = Visitor::new(&site)?;
     let asked = half(&home, user)?;

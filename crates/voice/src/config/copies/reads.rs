@@ -63,9 +63,9 @@ impl Reads {
         self.tenants.contains_key(tenant)
     }
 
-    /// Whether none is being read, and none waits for that.
-    pub fn are_over(&self) -> bool {
-        self.tenants.is_empty() && self.waiting.is_empty() && self.waiting_again.is_empty()
+    /// Whether each has been attempted once: none is being read, or waits for that, but those among which an attempt has failed.
+    pub fn first_are_over(&self) -> bool {
+        self.waiting.is_empty() && self.tenants.values().all(|has_failed| *has_failed)
     }
 
     /// Reads these in turn, in place of those that wait. None of them is being read.

@@ -45,6 +45,9 @@ impl ConfigCache for Cache {
     fn withdraw<'a>(&'a self, _: &'a TenantId) -> Answer<'a, ()> {
         Box::pin(async { Ok(()) })
     }
+    fn is_withdrawn<'a>(&'a self, _: &'a TenantId) -> Answer<'a, bool> {
+        Box::pin(async { Ok(false) })
+    }
     fn complete(&self) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })
     }
@@ -98,6 +101,9 @@ impl ConfigCache for WithSlowTenant {
     fn withdraw<'a>(&'a self, _: &'a TenantId) -> Answer<'a, ()> {
         Box::pin(async { Ok(()) })
     }
+    fn is_withdrawn<'a>(&'a self, _: &'a TenantId) -> Answer<'a, bool> {
+        Box::pin(async { Ok(false) })
+    }
     fn complete(&self) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })
     }
@@ -147,6 +153,26 @@ async fn a_tenant_that_could_not_be_read_is_read_behind_the_others_and_ever_more
     assert_eq!(cache.reads_of_acme.load(SeqCst), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_tenants_are_known_after_the_first_attempt_at_each_though_one_is_being_read_again() {
+    let copies = copies();
+    let cache = Arc::new(WithSlowTenant::default());
+    let mut followed = FollowedCache::new(cache.clone());
+    copies.look(&mut followed).await.unwrap();
+    for _ in 0..2 {
+        let ended = followed.reads.next().await.unwrap();
+        copies.settle(ended);
+    }
+    assert_eq!(copies.versions(), None);
+    // The next attempt at acme begins before anybody has looked again, and does not end.
+    cache.is_slow.store(true, SeqCst);
+    tokio::time::advance(Duration::from_millis(250)).await;
+    copies.look(&mut followed).await.unwrap();
+    assert!(followed.reads.has(&tenant("acme")));
+    let known: Vec<_> = copies.versions().unwrap().into_keys().collect();
+    assert_eq!(known, [tenant("acme"), tenant("globex")]);
+}
+
 #[tokio::test]
 async fn a_tenant_that_takes_long_to_read_holds_up_no_later_change_of_another() {
     let copies = copies();
@@ -174,6 +200,9 @@ impl ConfigCache for SlowTenants {
     }
     fn withdraw<'a>(&'a self, _: &'a TenantId) -> Answer<'a, ()> {
         Box::pin(async { Ok(()) })
+    }
+    fn is_withdrawn<'a>(&'a self, _: &'a TenantId) -> Answer<'a, bool> {
+        Box::pin(async { Ok(false) })
     }
     fn complete(&self) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })
@@ -247,6 +276,9 @@ impl ConfigCache for Fixed {
     fn withdraw<'a>(&'a self, _: &'a TenantId) -> Answer<'a, ()> {
         Box::pin(async { Ok(()) })
     }
+    fn is_withdrawn<'a>(&'a self, _: &'a TenantId) -> Answer<'a, bool> {
+        Box::pin(async { Ok(false) })
+    }
     fn complete(&self) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })
     }
@@ -261,10 +293,11 @@ impl ConfigCache for Fixed {
     }
 }
 
-/// A cache from which globex is withdrawn, or lost while it is not complete.
+/// A cache that globex is withdrawn from, or lost by.
 struct Emptied {
     is_empty: AtomicBool,
     is_complete: AtomicBool,
+    is_withdrawn: AtomicBool,
 }
 
 impl ConfigCache for Emptied {
@@ -273,6 +306,9 @@ impl ConfigCache for Emptied {
     }
     fn withdraw<'a>(&'a self, _: &'a TenantId) -> Answer<'a, ()> {
         Box::pin(async { Ok(()) })
+    }
+    fn is_withdrawn<'a>(&'a self, of: &'a TenantId) -> Answer<'a, bool> {
+        Box::pin(async { Ok(*of == tenant("globex") && self.is_withdrawn.load(SeqCst)) })
     }
     fn complete(&self) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })
@@ -291,34 +327,33 @@ impl ConfigCache for Emptied {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_tenant_that_a_complete_cache_lacks_for_long_is_served_no_more() {
+#[tokio::test]
+async fn a_tenant_that_was_withdrawn_is_served_no_more_and_one_that_the_cache_merely_lacks_is() {
     let copies = copies();
-    let cache = Arc::new(Emptied { is_empty: AtomicBool::new(false), is_complete: AtomicBool::new(true) });
+    let is = AtomicBool::new;
+    let cache = Arc::new(Emptied { is_empty: is(false), is_complete: is(true), is_withdrawn: is(false) });
     let mut followed = FollowedCache::new(cache.clone());
     refresh_from(&copies, &mut followed).await.unwrap();
     let is_served = || copies.tenant(&tenant("globex")).is_ok();
 
-    // The cache was emptied: it is filled again, however long that takes.
+    // The cache was emptied, and is complete again without a tenant that nobody can publish now.
     cache.is_empty.store(true, SeqCst);
-    cache.is_complete.store(false, SeqCst);
-    for _ in 0..3 {
-        copies.look(&mut followed).await.unwrap();
-        tokio::time::advance(UNLISTED_FOR).await;
+    for is_complete in [false, true] {
+        cache.is_complete.store(is_complete, SeqCst);
+        for _ in 0..3 {
+            copies.look(&mut followed).await.unwrap();
+        }
+        assert!(is_served(), "complete: {is_complete}");
     }
-    assert!(is_served());
 
-    // It is withdrawn.
-    cache.is_complete.store(true, SeqCst);
-    copies.look(&mut followed).await.unwrap();
-    assert!(is_served(), "no single list takes it away");
-    tokio::time::advance(UNLISTED_FOR).await;
+    cache.is_withdrawn.store(true, SeqCst);
     let changes = copies.changes();
     copies.look(&mut followed).await.unwrap();
     assert_eq!(copies.tenant(&tenant("globex")).err(), Some(NoCopy::Unknown));
     assert!(copies.versions().unwrap().is_empty() && changes.has_changed().unwrap());
 
     // It comes back.
+    cache.is_withdrawn.store(false, SeqCst);
     cache.is_empty.store(false, SeqCst);
     refresh_from(&copies, &mut followed).await.unwrap();
     assert!(is_served());
@@ -368,6 +403,9 @@ impl ConfigCache for AtVersion {
     }
     fn withdraw<'a>(&'a self, _: &'a TenantId) -> Answer<'a, ()> {
         Box::pin(async { Ok(()) })
+    }
+    fn is_withdrawn<'a>(&'a self, _: &'a TenantId) -> Answer<'a, bool> {
+        Box::pin(async { Ok(false) })
     }
     fn complete(&self) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })

@@ -12,6 +12,11 @@ use routing::{Decision, EndReason, RequestId};
 /// The extension that names the stay of a call in a virtual queue: the request's id.
 const STAY: &str = "RVQID";
 
+/// The request that a fact of a virtual queue tells of.
+pub(in crate::rq) fn request_of(fact: &Stamped) -> Option<&str> {
+    fact.event.extensions.text(STAY)
+}
+
 /// What an event tells of: a request's call with its business data.
 pub(super) struct OfCall {
     pub request: RequestId,

@@ -64,6 +64,25 @@ fn an_agent_survives_its_record() {
 }
 
 #[test]
+fn phones_that_no_row_has_room_for_are_left_out_and_the_others_stay() {
+    let dns = |from: u32, count: u32| (from..from + count).map(|n| Dn::parse(&n.to_string()).unwrap()).collect();
+    let phones = |count| Phones {
+        out_of_service: dns(1_000_000_000, count),
+        do_not_disturb: dns(2_000_000_000, 10),
+        forwarded: dns(3_000_000_000, 10),
+    };
+    for count in [0, 10, 70_000] {
+        assert_eq!(decode_phones(&encode_phones(&phones(count))).unwrap(), phones(count), "{count}");
+    }
+    let many = phones(150_000);
+    let row = encode_phones(&many);
+    assert!(row.len() <= STATE_MAX);
+    let kept = decode_phones(&row).unwrap();
+    assert_eq!((&kept.do_not_disturb, &kept.forwarded), (&many.do_not_disturb, &many.forwarded));
+    assert!((70_000..150_000).contains(&kept.out_of_service.len()), "{}", kept.out_of_service.len());
+}
+
+#[test]
 fn a_record_of_a_later_version_is_refused() {
     let record = v1::StateRecord { kind: "queue".into(), version: VERSION + 1, body: Bytes::new() };
     let refused = decode_agent(&record.encode_to_vec()).unwrap_err();

@@ -40,6 +40,12 @@ impl QueueLedger for Refusing {
     ) -> StoreAnswer<'a, std::result::Result<QueueRecord, Holder>> {
         QueueLedger::claim(&*self.inner, by, tenant, seen)
     }
+    fn holder<'a>(&'a self, tenant: &'a TenantId) -> StoreAnswer<'a, Option<Holder>> {
+        QueueLedger::holder(&*self.inner, tenant)
+    }
+    fn requests<'a>(&'a self, tenant: &'a TenantId) -> StoreAnswer<'a, Vec<(String, Bytes)>> {
+        QueueLedger::requests(&*self.inner, tenant)
+    }
     fn load<'a>(&'a self, tenant: &'a TenantId) -> StoreAnswer<'a, Option<QueueRecord>> {
         QueueLedger::load(&*self.inner, tenant)
     }

@@ -74,6 +74,8 @@ export const TENANT: readonly Group[] = [
     fields: [
       { kind: 'many', path: 'require_second_factor', label: 'setup.tenant.secondFactor', hint: 'setup.tenant.secondFactorHint', options: PRIVILEGES },
       { kind: 'flag', path: 'sign_in.passkeys_need_password', label: 'setup.tenant.passkeys', hint: 'setup.tenant.passkeysHint' },
+      { kind: 'flag', path: 'sign_in.published_grants', label: 'setup.tenant.publishedGrants', hint: 'setup.tenant.publishedGrantsHint', initial: true },
+      { kind: 'lines', path: 'sign_in.hosts', label: 'setup.tenant.hosts', hint: 'setup.tenant.hostsHint' },
     ],
   },
   {

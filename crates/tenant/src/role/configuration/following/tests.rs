@@ -49,7 +49,7 @@ async fn tenants(told: &mut Told<v1::FollowTenantsResponse>) -> Vec<String> {
 async fn tenants_are_told_when_all_of_them_are_known_and_again_when_they_are_others() {
     let (tell, listed) = watch::channel(StoredTenants::default());
     let (answers, mut told) = mpsc::channel(2);
-    let telling = tokio::spawn(tell_tenants(answers, listed, None));
+    let telling = tokio::spawn(tell_tenants(answers, listed, None, ToldHosts::default()));
     let early = tokio::time::timeout(SILENCE_MAX * 3, told.recv()).await;
     assert!(early.is_err(), "a list before the database has answered: {early:?}");
     tell.send_replace(stored(1, 1));
@@ -69,10 +69,23 @@ async fn tenants_are_told_when_all_of_them_are_known_and_again_when_they_are_oth
 async fn who_may_know_one_tenant_is_told_of_that_one() {
     let (tell, listed) = watch::channel(stored(1, 1));
     let (answers, mut told) = mpsc::channel(2);
-    tokio::spawn(tell_tenants(answers, listed, Some(tenant("other"))));
+    tokio::spawn(tell_tenants(answers, listed, Some(tenant("other")), ToldHosts::default()));
     assert_eq!(tenants(&mut told).await, ["other"]);
     tell.send_replace(StoredTenants::known([(tenant("globex"), point(1, 0))]));
     assert_eq!(tenants(&mut told).await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hosts_are_told_to_who_asks_for_them_and_of_the_tenants_that_are_told() {
+    let (tell, listed) = watch::channel(stored(1, 1));
+    let (answers, mut told) = mpsc::channel(2);
+    let database = TestDatabase::new(None);
+    tokio::spawn(tell_tenants(answers, listed, Some(tenant("globex")), ToldHosts::of(database)));
+    let hosts = told.recv().await.unwrap().unwrap().hosts;
+    let hosts: Vec<_> = hosts.iter().map(|told| (told.host.as_str(), told.tenant.as_str())).collect();
+    assert_eq!(hosts, [("globex.example", "globex")]);
+    tell.send_replace(StoredTenants::known([(tenant("other"), point(1, 0))]));
+    assert!(told.recv().await.unwrap().unwrap().hosts.is_empty(), "of another tenant nothing is told");
 }
 
 /// Follows the skills of globex.

@@ -1,7 +1,7 @@
-//! The user data with which a call begins.
+//! The user data with which a call begins, and those that it has.
 
 use model::plan::Caller;
-use model::{TenantId, UserData};
+use model::{ConnId, TenantId, UserData};
 
 use super::verdict::CallerVerdict;
 use crate::sip_cluster::node::Node;
@@ -20,5 +20,12 @@ impl Node {
             data.update(&verdict.user_data());
         }
         data
+    }
+
+    /// The user data of a call; none if it is not here.
+    pub fn user_data(&self, tenant: &TenantId, conn_id: ConnId) -> Option<UserData> {
+        let thread = self.calls.thread_of(conn_id)?;
+        let entry = self.calls.get(&thread).filter(|entry| entry.tenant == *tenant)?;
+        entry.thread.call(conn_id).map(|call| call.user_data.clone())
     }
 }
