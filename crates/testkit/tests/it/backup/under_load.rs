@@ -1,4 +1,5 @@
-//! Backups that are written while an administrator edits the tenant and a call is up: each is the tenant of one revision, and costs no call.
+//! Backups that are written while an administrator edits the tenant and a call is up: each is the tenant of one revision, and costs no
+//! call.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -60,7 +60,7 @@ impl Operation {
     /// The media type and the schema of its body.
     pub fn body(&self) -> Option<(&str, &Value)> {
         let (media_type, content) = self.about["requestBody"]["content"].as_object()?.iter().next()?;
-        Some((media_type, &content["schema"]))
+        Some((media_type.as_str(), &content["schema"]))
     }
 
     /// What is wrong with an answer.

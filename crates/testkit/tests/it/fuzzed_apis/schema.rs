@@ -37,7 +37,7 @@ fn made(schema: &Value, schemas: &Value, depth: usize) -> Value {
     if let Some(given) = given.or_else(|| schema["enum"].get(0)) {
         return given.clone();
     }
-    let Some(schema) = alternatives(schema, schemas).first().map(|first| resolved(first, schemas)) else {
+    let Some(schema) = alternatives(schema, schemas).first().copied().map(|first| resolved(first, schemas)) else {
         return Value::Null;
     };
     if let Some(given) = schema.get("const").or_else(|| schema["enum"].get(0)) {
