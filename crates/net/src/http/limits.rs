@@ -51,6 +51,8 @@ pub struct WiderLimits {
 
 /// Requests with large bodies at once, of each listener: their bodies are held in memory.
 const WIDE: Capacity = Capacity { all: 8 };
+/// The longest words of the router about a request that it cannot read, in bytes.
+const WORDS_BYTES_MAX: usize = 4_096;
 
 impl Limits {
     fn widened(self, by: WiderLimits) -> Self {
@@ -248,11 +250,15 @@ async fn with_body(request: Request, limits: Limits) -> Result<Request, (Option<
     }
 }
 
-/// Adds a body to the router's own empty 404 and 405.
+/// Adds a body to the router's own empty 404 and 405, and words its own 400 as all refusals are worded.
 async fn explain(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let is_bare = response.body().size_hint().exact() == Some(0);
     match response.status() {
+        StatusCode::BAD_REQUEST if is_plain(&response) => {
+            let words = axum::body::to_bytes(response.into_body(), WORDS_BYTES_MAX).await.unwrap_or_default();
+            Problem::bad_request(String::from_utf8_lossy(&words)).into_response()
+        }
         StatusCode::NOT_FOUND if is_bare => Problem::not_found("no such path").into_response(),
         StatusCode::METHOD_NOT_ALLOWED if is_bare => {
             let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "The path does not know this method");
@@ -265,6 +271,12 @@ async fn explain(request: Request, next: Next) -> Response {
         }
         _ => response,
     }
+}
+
+/// Whether it is in plain words, as the router refuses a path that is not UTF-8.
+fn is_plain(response: &Response) -> bool {
+    let media_type = response.headers().get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    media_type.is_some_and(|media_type| media_type.starts_with("text/plain"))
 }
 
 #[cfg(test)]

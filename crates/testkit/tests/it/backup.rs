@@ -1,5 +1,7 @@
 //! Backups, restores and snapshots by the command line, beside a running installation; and tenants that come from elsewhere.
 
+mod under_load;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Output;

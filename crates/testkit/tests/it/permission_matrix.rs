@@ -1,7 +1,8 @@
 //! Who may do what: every path of the web edge and every gRPC method that is served, tried with every kind of bearer. What each must get
-//! stands in tables, and what is served without a row there is a fault.
+//! stands in tables, and what is served without a row there is a fault. Every listener of every role turns strangers away.
 
 mod bearers;
+mod listeners;
 mod rest;
 mod roles;
 mod services;
@@ -13,6 +14,7 @@ use testkit::{Installation, wait};
 
 use crate::conference::SOON;
 use bearers::Bearer;
+pub(crate) use rest::DOCUMENTS;
 
 /// A tenant that there is not; its name is as long as that of the example.
 const NOWHERE: &str = "nowhere";
@@ -33,6 +35,7 @@ enum Due {
 impl Due {
     fn of(bearer: &Bearer, api: &str, needs: &str, is_of_tenant: bool) -> Self {
         match bearer.tenant {
+            _ if needs == "open" => Self::Answer,
             None => Self::Stranger,
             Some(_) if !bearer.is_for(api) => Self::Stranger,
             Some(tenant) if is_of_tenant && tenant != "example" => Self::AsNowhere,
@@ -69,11 +72,12 @@ fn whatever_is_served_has_a_row_that_says_who_may() -> Result<()> {
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     // A scope that is misspelt in a row would let nobody in, and nobody would notice.
     let known: BTreeSet<String> = bearers::rows()?.iter().flat_map(|bearer| bearer.scopes.clone()).collect();
-    let needs =
-        rest::rows()?.into_iter().map(|row| row.needs).chain(services::rows()?.into_iter().map(|row| row.needs));
+    let paths = rest::rows()?.into_iter().chain(rest::inside()?);
+    let needs = paths.map(|row| row.needs).chain(services::rows()?.into_iter().map(|row| row.needs));
     let scopes: BTreeSet<&str> = needs.flat_map(|needs| needs.split(['|', '+'])).collect();
-    let unknown =
-        scopes.into_iter().filter(|scope| !["any", "never", "follow"].contains(scope) && !known.contains(*scope));
+    let unknown = scopes
+        .into_iter()
+        .filter(|scope| !["any", "never", "open", "follow"].contains(scope) && !known.contains(*scope));
     let unknown: Vec<&str> = unknown.collect();
     ensure!(unknown.is_empty(), "no bearer has {unknown:?}: who may is never tried");
     Ok(())
@@ -82,7 +86,8 @@ fn whatever_is_served_has_a_row_that_says_who_may() -> Result<()> {
 #[test]
 fn every_bearer_gets_everywhere_what_the_tables_say() -> Result<()> {
     let site = Installation::start()?;
-    let (paths, methods, bearers) = (rest::rows()?, services::rows()?, bearers::all(&site)?);
+    let (mut paths, methods, bearers) = (rest::rows()?, services::rows()?, bearers::all(&site)?);
+    paths.extend(rest::inside()?);
     let mut wrong = Vec::new();
     for bearer in &bearers {
         if bearer.name == "expired" {

@@ -129,6 +129,8 @@ fn responses() -> Json {
         "401": problem("no valid token"),
         "403": problem("another tenant, a missing scope, or a token that is tied to another DN"),
         "404": problem("no such call"),
+        "413": problem("the body is too large"),
+        "415": problem("the body is not JSON, or does not say so by Content-Type"),
         "422": problem("a field is absent or not valid: the detail names it"),
         "429": problem("this tenant or caller has used its share: repeat after Retry-After"),
         "503": problem("no node can be reached, or too many requests are in progress: repeat after Retry-After"),

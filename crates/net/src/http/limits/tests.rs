@@ -140,3 +140,19 @@ fn a_socket_counts_for_the_tenant_whose_token_came_within_it_and_not_for_its_add
         assert!(turn.socket_of(&caller("acme", "desk/1")).is_ok(), "its places are free again");
     }
 }
+
+#[tokio::test]
+async fn a_path_that_cannot_be_read_is_refused_as_a_problem() {
+    use axum::extract::Path;
+
+    let router = Router::new().route("/{id}", get(async |Path(id): Path<String>| id));
+    let router = around(router, explain);
+    let answer = router.clone().oneshot(request("GET", "/%ff", Body::empty())).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(answer.headers()[http::header::CONTENT_TYPE], "application/problem+json");
+    let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    let problem: Problem = serde_json::from_slice(&body).unwrap();
+    assert!(problem.status == 400 && problem.detail.is_some_and(|detail| detail.contains("UTF-8")));
+    let answer = router.oneshot(request("GET", "/good", Body::empty())).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+}

@@ -36,6 +36,9 @@ const SERVICE: &str = "dialplan";
 const CONFIG: u16 = 9_100;
 /// A scope of each family.
 const OF_ALL_APIS: [&str; 4] = ["calls:read", "config:read", "statistics:read", "operate"];
+/// Bearers whose token is for one role, and that role: it opens something there, and nothing anywhere else.
+const FOR_ONE_ROLE: [(&str, &str); 2] =
+    [("a service's token for another role", "config"), ("an operator's token for one role", "frontend")];
 /// The scopes of which a tied token keeps its part.
 const OF_ONE_DN: [&str; 4] = ["calls:control", "calls:monitor", "agents:control", "agents:supervise"];
 
@@ -54,6 +57,11 @@ impl Bearer {
     /// Whether its token is for that family of APIs.
     pub fn is_for(&self, api: &str) -> bool {
         api == "-" || self.apis.contains(api)
+    }
+
+    /// Whether its token is for that role alone.
+    pub fn is_for_role(&self, role: &str) -> bool {
+        FOR_ONE_ROLE.contains(&(self.name, role))
     }
 
     /// Whether its token has a scope; `follow` is what a tied one may of `calls:read` too.

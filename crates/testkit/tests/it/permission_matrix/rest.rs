@@ -1,4 +1,4 @@
-//! The paths of the web edge.
+//! The paths of the web edge, and those of listeners inside the installation.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -16,7 +16,7 @@ use super::{Due, NOWHERE};
 const PATIENCE: Duration = Duration::from_secs(45);
 const SOON: Duration = Duration::from_secs(45);
 /// The OpenAPI documents that the edge serves.
-const DOCUMENTS: [&str; 5] = [
+pub const DOCUMENTS: [&str; 5] = [
     "/agent-setup/api/v1/openapi.json",
     "/api/operations/v1/openapi.json",
     "/api/voice/v1/openapi-events.json",
@@ -26,6 +26,8 @@ const DOCUMENTS: [&str; 5] = [
 
 pub struct RestRow {
     is_documented: bool,
+    /// The role and the port; none for the web edge.
+    at: Option<&'static str>,
     method: &'static str,
     path: &'static str,
     api: &'static str,
@@ -38,9 +40,25 @@ pub struct RestRow {
 pub fn rows() -> Result<Vec<RestRow>> {
     let row = |[from, method, path, api, needs, asked, body, answer]: [&'static str; 8]| {
         let body = if body == "-" { "" } else { body };
-        RestRow { is_documented: from == "document", method, path, api, needs, asked, body, answer }
+        RestRow { is_documented: from == "document", at: None, method, path, api, needs, asked, body, answer }
     };
     Ok(super::rows(include_str!("rest.tsv"))?.into_iter().map(row).collect())
+}
+
+/// The rows of listeners inside the installation.
+pub fn inside() -> Result<Vec<RestRow>> {
+    let row = |[method, at, asked, api, needs, body, answer]: [&'static str; 7]| {
+        let body = if body == "-" { "" } else { body };
+        RestRow { is_documented: false, at: Some(at), method, path: asked, api, needs, asked, body, answer }
+    };
+    Ok(super::rows(include_str!("inside.tsv"))?.into_iter().map(row).collect())
+}
+
+/// Where a row is served.
+fn place(site: &Installation, at: Option<&str>) -> Result<SocketAddr> {
+    let Some(at) = at else { return Ok(site.demo.web.trim_start_matches("http://").parse()?) };
+    let (role, port) = at.split_once(':').with_context(|| format!("no port: {at}"))?;
+    Ok(SocketAddr::new(site.admin(role)?.ip(), port.parse()?))
 }
 
 /// The methods and paths of a document, with the scope that each says it needs.
@@ -58,7 +76,7 @@ fn described(document: &Value) -> Vec<(String, String, Option<String>)> {
 
 /// What is served and not declared, declared and not served, or declared otherwise than it is described.
 pub fn undeclared(site: &Installation) -> Result<Vec<String>> {
-    let web: SocketAddr = site.demo.web.trim_start_matches("http://").parse()?;
+    let web = place(site, None)?;
     let mut served = BTreeMap::new();
     for path in DOCUMENTS {
         let answer = site.http(web, "GET", path, "")?;
@@ -108,21 +126,93 @@ pub fn undeclared(site: &Installation) -> Result<Vec<String>> {
             }
         }
     }
+    wrong.extend(unrouted(&rows)?);
     Ok(wrong)
+}
+
+/// Routers without a document, each with what its paths begin with.
+const ROUTERS: [(&str, &str); 4] = [
+    ("agent_setup/scim.rs", ""),
+    ("wfm_adapter/server.rs", ""),
+    ("telemetry/server.rs", ""),
+    ("auth/server.rs", "/auth/v3"),
+];
+/// What answers by whose token or session it is told: the tests of signing in have them.
+const BY_SIGN_IN: [&str; 5] = ["/userinfo", "/openid/userinfo", "/jwt-userinfo", "/sessions/{id}", "/sign-out"];
+
+/// What a router of these has and no row.
+fn unrouted(rows: &[RestRow]) -> Result<Vec<String>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../platform/src");
+    let mut wrong = Vec::new();
+    for (file, begin) in ROUTERS {
+        let source = std::fs::read_to_string(folder.join(file))?;
+        let routed = routed(&source);
+        ensure!(!routed.is_empty(), "{file} has no route");
+        for (method, path) in routed.iter().filter(|(_, path)| begin.is_empty() || !BY_SIGN_IN.contains(path)) {
+            let path = format!("{begin}{path}");
+            let is_there = |row: &RestRow| row.path == path && (*method == "ANY" || row.method == *method);
+            if !rows.iter().any(is_there) {
+                wrong.push(format!(
+                    "{file} has {method} {path}, and nothing says who may: add a row to permission_matrix/rest.tsv"
+                ));
+            }
+        }
+    }
+    Ok(wrong)
+}
+
+/// The methods and paths that a router names in its source: those whose paths stand there as texts.
+fn routed(source: &str) -> Vec<(&'static str, &str)> {
+    const METHODS: [(&str, &str); 6] = [
+        ("get(", "GET"),
+        ("post(", "POST"),
+        ("put(", "PUT"),
+        ("patch(", "PATCH"),
+        ("delete(", "DELETE"),
+        ("any(", "ANY"),
+    ];
+    let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let mut found = Vec::new();
+    for line in source.lines() {
+        let Some((path, handlers)) = line.trim().strip_prefix(".route(\"").and_then(|rest| rest.split_once("\", "))
+        else {
+            continue;
+        };
+        // Several methods may have a name of their own.
+        let named = handlers.strip_suffix(')').map(|name| format!("let {name} = "));
+        let given = named.and_then(|named| source.lines().find_map(|line| line.trim().strip_prefix(named.as_str())));
+        let handlers = given.unwrap_or(handlers);
+        let begins = |word: &str| handlers.starts_with(word) || handlers.contains(&format!(".{word}"));
+        found.extend(METHODS.iter().filter(|(word, _)| begins(word)).map(|(_, method)| (*method, path)));
+    }
+    found
+}
+
+#[test]
+fn routes_are_read_in_their_source() {
+    let source = r#"
+        let one = get(show).put(change);
+        Router::new()
+            .route("/a/{id}", one)
+            .route("/b", post(make))
+            .route("/c", any(none));
+        #[cfg(test)]
+            .route("/d", get(x))
+    "#;
+    assert_eq!(routed(source), [("GET", "/a/{id}"), ("PUT", "/a/{id}"), ("POST", "/b"), ("ANY", "/c")]);
 }
 
 /// An answer: its status, and the body of a refusal.
 type EdgeAnswer = (u16, String);
 
 /// Asks once. What those get who may can have no end: its status says enough.
-fn ask(site: &Installation, (method, path, body): (&str, &str, &str), token: Option<&str>) -> Result<EdgeAnswer> {
-    let web: SocketAddr = site.demo.web.trim_start_matches("http://").parse()?;
-    let mut stream = TcpStream::connect(web)?;
+fn ask(at: SocketAddr, (method, path, body): (&str, &str, &str), token: Option<&str>) -> Result<EdgeAnswer> {
+    let mut stream = TcpStream::connect(at)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     let length = body.len();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {web}\r\n{authorization}Connection: close\r\nContent-Type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: {at}\r\n{authorization}Connection: close\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\n\r\n{body}"
     );
     // A refusal may come before everything is sent.
@@ -144,18 +234,19 @@ fn ask(site: &Installation, (method, path, body): (&str, &str, &str), token: Opt
 }
 
 /// Asks until what is not ready or busy for a moment has answered.
-fn settled(site: &Installation, asked: (&str, &str, &str), token: Option<&str>) -> Result<EdgeAnswer> {
+fn settled(at: SocketAddr, asked: (&str, &str, &str), token: Option<&str>) -> Result<EdgeAnswer> {
     let mut last = (0, String::new());
     let answered = wait::until(SOON, || {
-        last = ask(site, asked, token)?;
-        Ok((last.0 < 500 && last.0 != 429).then(|| last.clone()))
+        last = ask(at, asked, token)?;
+        // 501 is for good.
+        Ok(((last.0 < 500 || last.0 == 501) && last.0 != 429).then(|| last.clone()))
     });
     answered.with_context(|| format!("{asked:?}: {} {}", last.0, last.1))
 }
 
 /// The status of an answer to a question.
 pub fn status(site: &Installation, path: &str, bearer: &Bearer) -> Result<u16> {
-    Ok(ask(site, ("GET", path, ""), bearer.token.as_deref())?.0)
+    Ok(ask(place(site, None)?, ("GET", path, ""), bearer.token.as_deref())?.0)
 }
 
 /// The cells of a bearer that are not as they must be.
@@ -163,9 +254,13 @@ pub fn wrong(site: &Installation, rows: &[RestRow], bearer: &Bearer) -> Result<V
     let token = bearer.token.as_deref();
     let mut wrong = Vec::new();
     for row in rows {
+        if row.at.and_then(|at| at.split(':').next()).is_some_and(|role| bearer.is_for_role(role)) {
+            continue;
+        }
+        let at = place(site, row.at)?;
         let ask = |tenant: &str| {
             let path = row.asked.replace("{tenant}", tenant);
-            settled(site, (row.method, path.as_str(), row.body), token)
+            settled(at, (row.method, path.as_str(), row.body), token)
         };
         let (status, body) = ask("example")?;
         let due = Due::of(bearer, row.api, row.needs, row.asked.contains("{tenant}"));
@@ -180,8 +275,12 @@ pub fn wrong(site: &Installation, rows: &[RestRow], bearer: &Bearer) -> Result<V
         };
         if !is_right {
             wrong.push(format!(
-                "{}: {} {} needs {}, {due:?} is due: {status} {body}",
-                bearer.name, row.method, row.path, row.needs
+                "{}: {} {} {} needs {}, {due:?} is due: {status} {body}",
+                bearer.name,
+                row.method,
+                row.at.unwrap_or("the web edge"),
+                row.path,
+                row.needs
             ));
         }
     }

@@ -180,6 +180,13 @@ pub fn answer(site: &Installation, row: &MethodRow, token: &str) -> Result<Metho
         .with_context(|| format!("{}/{} at {}", row.service, row.method, row.at))
 }
 
+/// How a gRPC listener answers a method that there is not to whoever shows this token.
+pub fn answer_to_nothing(place: SocketAddr, token: Option<&str>) -> Result<MethodAnswer> {
+    let row = MethodRow { service: "Nothing", method: "Nothing", at: "", api: "-", needs: "any", is_of_tenant: false };
+    let runtime = runtime()?;
+    runtime.block_on(async { call(connect(place).await?, &row, Vec::new(), token, "example").await })
+}
+
 /// The cells of a bearer that are not as they must be.
 pub fn wrong(site: &Installation, rows: &[MethodRow], bearer: &Bearer) -> Result<Vec<String>> {
     let runtime = runtime()?;

@@ -1,0 +1,61 @@
+//! One exchange, byte by byte: a client library would not send what is wrong.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use testkit::Installation;
+
+use super::cases::Case;
+use super::operations::{EVENTS, Operation};
+
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// What came.
+pub struct ShownAnswer {
+    pub status: u16,
+    /// Without parameters; empty if there is none.
+    pub media_type: String,
+    /// Empty for a stream, which has no end.
+    pub body: String,
+}
+
+/// Sends a case with this token.
+pub fn ask(site: &Installation, operation: &Operation, case: &Case, token: &str) -> Result<ShownAnswer> {
+    let web: SocketAddr = site.demo.web.trim_start_matches("http://").parse()?;
+    let mut stream = TcpStream::connect(web)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let body = case.body.as_deref().unwrap_or_default();
+    let length = case.declared_length.unwrap_or(body.len());
+    let media_type = case.media_type.as_ref().map(|named| format!("Content-Type: {named}\r\n")).unwrap_or_default();
+    let head = format!(
+        "{} {} HTTP/1.1\r\nHost: {web}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n{media_type}\
+         Content-Length: {length}\r\n\r\n",
+        operation.method, case.path
+    );
+    // A refusal may come before everything is sent.
+    let sent = stream.write_all(&[head.as_bytes(), body].concat());
+    let mut reader = BufReader::new(stream);
+    let mut first = String::new();
+    reader.read_line(&mut first)?;
+    if first.is_empty() {
+        sent?;
+    }
+    let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = status.with_context(|| format!("no answer: {first:?}"))?;
+    let mut media_type = String::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let Some((name, value)) = line.trim().split_once(':') else { break };
+        if name.eq_ignore_ascii_case("content-type") {
+            value.split(';').next().unwrap_or_default().trim().clone_into(&mut media_type);
+        }
+    }
+    let mut body = Vec::new();
+    if media_type != EVENTS {
+        reader.read_to_end(&mut body)?;
+    }
+    Ok(ShownAnswer { status, media_type, body: String::from_utf8_lossy(&body).into_owned() })
+}
