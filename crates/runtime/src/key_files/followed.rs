@@ -291,14 +291,14 @@ mod tests {
     }
 
     /// A data directory, and a process that follows it.
-    struct Follower {
+    struct FollowingProcess {
         data_dir: tempfile::TempDir,
         clock: Arc<Hands>,
         believed: watch::Receiver<Believed>,
         followed: FollowedKeys,
     }
 
-    impl Follower {
+    impl FollowingProcess {
         fn begin() -> Self {
             let (data_dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(Hands::default()));
             fs::create_dir_all(data_dir.path().join("keys/public")).unwrap();
@@ -353,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_fault_of_the_keys_keeps_no_revocation_away_and_one_of_the_revocations_no_key() {
-        let mut process = Follower::begin();
+        let mut process = FollowingProcess::begin();
         process.write("ors.json", "{");
         process.write_revoked(&["ann"], 900);
         process.look(1);
@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn what_the_file_loses_stays_refused_until_it_is_over() {
-        let mut process = Follower::begin();
+        let mut process = FollowingProcess::begin();
         process.write_revoked(&["ann", "bob"], 900);
         process.look(1);
         // As from a copy of the disk of before.
@@ -397,7 +397,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_grows_old_and_is_new_again_when_it_can() {
-        let mut process = Follower::begin();
+        let mut process = FollowingProcess::begin();
         process.look(10);
         assert_eq!(process.ages(10), ["0", "0"]);
         assert_eq!(process.ages(50), ["40", "40"], "nobody has looked, as while a disk hangs");
