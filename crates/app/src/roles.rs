@@ -49,6 +49,14 @@ mod tests {
         assert_eq!(runtime::connections::role_scopes::faults(TABLE), Vec::<String>::new());
     }
 
+    /// Nothing proves auth to a process of another machine yet (docs/tokens.md): keys come by files alone.
+    #[test]
+    fn no_role_asks_for_keys_by_a_connection_yet() {
+        let row = connections::find("own-15").unwrap();
+        let far = connections::coverage::of(TABLE, row);
+        assert_eq!((far, row.note.contains("not yet")), (connections::coverage::Coverage::NotYet, true));
+    }
+
     /// The roles that a connection to the listener gives that scope.
     fn who_may(scope: &str, to: &str, listener: &str) -> Vec<&'static str> {
         let accepts =

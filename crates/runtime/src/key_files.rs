@@ -4,29 +4,29 @@
 //! role. `public` has the keys that verify, a file for each of them, and what was revoked; processes follow it. What proves a process is
 //! that it can read and write here.
 
+mod believed_age;
+mod followed;
 mod outage;
 mod revoked_file;
 mod ring_file;
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use infra::Clock;
 use model::Timestamp;
-use serde_json::{Value, json};
-use tokio::sync::watch;
+use serde_json::json;
 
-use self::outage::Outage;
+pub use self::believed_age::BelievedAge;
+pub use self::followed::{FollowedKeys, check_public};
 pub use self::revoked_file::{RevocationWriter, Revoker};
 use self::ring_file::RingFile;
 use crate::data_dir::{make_directory, no_installation, secret, unusable, write_whole};
 use crate::exit::ExitError;
 use crate::spec::RoleSpec;
-use crate::token::{Believed, KeyOwner, PublicJwk, ServiceIssuer, SigningKey, TokenIssuer, TokenVerifier};
+use crate::token::{PublicJwk, ServiceIssuer, SigningKey, TokenIssuer, TokenVerifier};
 
 /// The folder of all keys.
 const KEYS: &str = "keys";
@@ -40,14 +40,6 @@ const SET: &str = ".json";
 const ISSUER: &str = "issuer";
 /// The file of what was revoked. No role has this name either.
 const REVOKED: &str = "revoked";
-/// Maximum of files of public keys: no installation has as many roles.
-const FILES_MAX: usize = 256;
-/// The largest file of public keys, in bytes; a key has 250.
-const FILE_BYTES_MAX: u64 = 64 << 10;
-/// The largest file of what was revoked, in bytes: names of people may be long.
-const REVOKED_BYTES_MAX: u64 = 8 << 20;
-/// How often a process looks whether the files have changed.
-const READ_EVERY: Duration = Duration::from_secs(1);
 
 /// Who issues tokens for people and programs. Its first key is made if there is none.
 ///
@@ -170,130 +162,14 @@ pub fn verifier(
     table: &[&'static RoleSpec],
     clock: Arc<dyn Clock>,
 ) -> Result<(TokenVerifier, FollowedKeys), ExitError> {
-    let mut files = PublicFiles { folder: data_dir.join(KEYS).join(PUBLIC), seen: Vec::new() };
-    let believed = files.read().map_err(|error| unusable(&files.folder, &error))?.unwrap_or_default();
-    let (tell, believed) = watch::channel(believed);
-    Ok((TokenVerifier::new(believed, table, clock.clone()), FollowedKeys { files, tell, clock }))
-}
-
-/// The public keys of an installation, to be followed.
-pub struct FollowedKeys {
-    files: PublicFiles,
-    tell: watch::Sender<Believed>,
-    clock: Arc<dyn Clock>,
-}
-
-impl FollowedKeys {
-    /// Tells the verifier of every change. Whatever cannot be read leaves in force what was.
-    pub async fn follow(self) {
-        let Self { mut files, tell, clock } = self;
-        let mut outage = Outage::default();
-        loop {
-            tokio::time::sleep(READ_EVERY).await;
-            // A disk that hangs must not keep the executor.
-            let read = tokio::task::spawn_blocking(move || {
-                let read = files.read();
-                (files, read)
-            });
-            let Ok((kept, read)) = read.await else { return };
-            files = kept;
-            match read {
-                Ok(read) => {
-                    if outage.succeeded() {
-                        tracing::info!("the keys that verify tokens can be read again");
-                    }
-                    if let Some(believed) = read {
-                        tell.send_replace(believed);
-                    }
-                }
-                Err(error) if outage.failed(clock.now()) => {
-                    tracing::error!(%error, "the keys that verify tokens cannot be read: those of before stay in force");
-                }
-                Err(_) => {}
-            }
-        }
-    }
-}
-
-/// The files of public keys, and how they were when they were read.
-struct PublicFiles {
-    folder: PathBuf,
-    seen: Vec<SeenFile>,
-}
-
-/// A file: name, inode, time of change, and bytes. Each write makes a new inode.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct SeenFile {
-    name: String,
-    inode: u64,
-    changed: (i64, i64),
-    bytes: u64,
-}
-
-impl PublicFiles {
-    /// What they say; `None`: the same as before.
-    fn read(&mut self) -> io::Result<Option<Believed>> {
-        let now = self.look()?;
-        if now == self.seen {
-            return Ok(None);
-        }
-        let mut believed = Believed::default();
-        // The issuer's first: no role can claim one of them.
-        let of_issuer = |file: &&SeenFile| file.name == ISSUER;
-        for file in now.iter().filter(of_issuer).chain(now.iter().filter(|file| !of_issuer(file))) {
-            let owner = match file.name.as_str() {
-                REVOKED => {
-                    believed.revoked = revoked_file::read(&self.folder.join(format!("{REVOKED}{SET}")))?;
-                    continue;
-                }
-                ISSUER => KeyOwner::Issuer,
-                role => KeyOwner::Role(role.to_owned()),
-            };
-            for (jwk, until) in self.keys_of(&file.name)? {
-                believed.keys.add(&jwk, owner.clone(), until);
-            }
-        }
-        self.seen = now;
-        Ok(Some(believed))
-    }
-
-    /// The files that are there, in the order of their names.
-    fn look(&self) -> io::Result<Vec<SeenFile>> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            // Others are being written.
-            let Some(name) = name.to_str().and_then(|name| name.strip_suffix(SET)) else { continue };
-            // One that was replaced since is found again.
-            let Ok(about) = entry.metadata() else { continue };
-            let changed = (about.mtime(), about.mtime_nsec());
-            files.push(SeenFile { name: name.to_owned(), inode: about.ino(), changed, bytes: about.len() });
-            let bytes_max = if name == REVOKED { REVOKED_BYTES_MAX } else { FILE_BYTES_MAX };
-            if files.len() > FILES_MAX || about.len() > bytes_max {
-                let what = format!("{name}{SET}: more than {FILES_MAX} files, or more than {bytes_max} bytes in one");
-                return Err(io::Error::other(what));
-            }
-        }
-        files.sort();
-        Ok(files)
-    }
-
-    fn keys_of(&self, name: &str) -> io::Result<Vec<(PublicJwk, Option<Timestamp>)>> {
-        let file = format!("{name}{SET}");
-        let fault = || io::Error::other(format!("{file}: it is no set of keys on P-256"));
-        let set: Value = serde_json::from_slice(&fs::read(self.folder.join(&file))?).map_err(|_| fault())?;
-        let keys = set.get("keys").and_then(Value::as_array).ok_or_else(fault)?;
-        let read = |key: &Value| {
-            let until = key.get("exp").and_then(Value::as_u64);
-            Some((PublicJwk::read(key)?, until.map(|until| Timestamp::from_millis(until.saturating_mul(1_000)))))
-        };
-        keys.iter().map(|key| read(key).ok_or_else(fault)).collect()
-    }
+    let (believed, followed) = FollowedKeys::open(data_dir, clock.clone())?;
+    Ok((TokenVerifier::new(believed, table, clock), followed))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use infra::SystemClock;
     use prometheus_client::metrics::gauge::Gauge;
 
@@ -303,6 +179,8 @@ mod tests {
 
     /// What the interfaces of these tests take.
     const OPERATIONS: &[ApiFamily] = &[ApiFamily::Operations];
+    /// How long tokens of these tests live.
+    const LIFE: Duration = Duration::from_secs(60);
 
     static ORS: RoleSpec = RoleSpec { opens: &["voice-30"], ..RoleSpec::bare("ors", 12) };
     static TENANT: RoleSpec = RoleSpec { opens: &["voice-16"], ..RoleSpec::bare("tenant", 16) };
@@ -315,18 +193,17 @@ mod tests {
     fn a_process_verifies_what_others_issue_and_learns_of_further_keys() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
-        let token = issuer(path, clock()).unwrap().issue(None, "operator/ann", "operate", READ_EVERY).unwrap();
+        let token = issuer(path, clock()).unwrap().issue(None, "operator/ann", "operate", LIFE).unwrap();
         let ors = service_issuer(path, &ORS, clock()).unwrap();
         let (verifier, mut followed) = verifier(path, &[&ORS, &TENANT], clock()).unwrap();
         assert_eq!(verifier.verify(&token, "rq", OPERATIONS).unwrap().kind(), "operator");
         let verified =
             |token: &str| verifier.verify(token, "rq", OPERATIONS).map(|caller| caller.role().map(str::to_owned));
         assert_eq!(verified(&ors.token("ors-1", "rq").unwrap()), Ok(Some("ors".to_owned())));
-        assert!(followed.files.read().unwrap().is_none(), "nothing has changed");
 
         let tenant = service_issuer(path, &TENANT, clock()).unwrap().token("tenant-1", "rq").unwrap();
         assert_eq!(verified(&tenant), Err(TokenError::Signature), "not registered yet");
-        followed.tell.send_replace(followed.files.read().unwrap().unwrap());
+        followed.look();
         assert_eq!(verified(&tenant), Ok(Some("tenant".to_owned())));
     }
 
@@ -345,7 +222,7 @@ mod tests {
     #[test]
     fn a_role_cannot_claim_the_issuers_key() {
         let folder = tempfile::tempdir().unwrap();
-        let token = issuer(folder.path(), clock()).unwrap().issue(None, "a/b", "operate", READ_EVERY).unwrap();
+        let token = issuer(folder.path(), clock()).unwrap().issue(None, "a/b", "operate", LIFE).unwrap();
         let public = folder.path().join("keys/public");
         fs::copy(public.join("issuer.json"), public.join("a-role.json")).unwrap();
         let (verifier, _) = verifier(folder.path(), &[&ORS], clock()).unwrap();
@@ -382,7 +259,7 @@ mod tests {
         drain.begin(later.now());
         drain.end();
         writer.run(drain, Gauge::default()).await.unwrap();
-        followed.tell.send_replace(followed.files.read().unwrap().unwrap());
+        followed.look();
         assert_eq!(verifier.verify(&ann, "rq", OPERATIONS).unwrap_err(), TokenError::Revoked);
         assert!(verifier.verify(&bob, "rq", OPERATIONS).is_ok());
         let (again, _) = super::verifier(path, &[], clock()).unwrap();

@@ -26,7 +26,7 @@ use crate::drain::Drain;
 use crate::exit::{Exit, ExitError};
 use crate::installation_key::InstallationKey;
 use crate::issuer;
-use crate::key_files;
+use crate::key_files::{self, BelievedAge};
 use crate::log::LogLevel;
 use crate::role::Role;
 use crate::settings::Values;
@@ -141,9 +141,11 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
     }
     let services = service_issuers(&installation, &plan.replicas)?;
     let (verifier, keys) = key_files::verifier(data_dir.path(), plan.table, installation.clock.clone())?;
+    let believed_age = keys.age();
     tokio::spawn(keys.follow());
     let shared = Shared {
         verifier: verifier.of_issuer(&installation.public_issuer()),
+        believed_age,
         services,
         installation_key: data_dir::installation_key(data_dir.path())?,
         directory: sections::directory(plan.instance, plan.table, &installation.values)?,
@@ -219,6 +221,8 @@ struct Shared {
     installation: Installation,
     installation_key: InstallationKey,
     verifier: TokenVerifier,
+    /// How old what the verifier believes is.
+    believed_age: BelievedAge,
     services: HashMap<&'static str, ServiceIssuer>,
     directory: Directory,
     stores: Arc<dyn Composed>,

@@ -112,6 +112,7 @@ pub fn markdown() -> String {
     for scope in TABLE {
         let _ = writeln!(page, "| `{}` | `{}` | {} |", scope.name, scope.family.as_str(), scope.meaning());
     }
+    page.push_str(AFTER);
     page
 }
 
@@ -145,6 +146,21 @@ those of the roles that it runs, and that is what proves who it is. Every proces
 
 | scope | API | rights |
 |---|---|---|
+";
+
+/// The text after the table.
+const AFTER: &str = "
+## How a process knows
+
+Each process looks at `keys/public` in the data directory each second: the public keys by `kid`, and what was revoked, which auth writes within
+250 ms. So a new key is known an hour before it signs, and what is revoked is refused everywhere within two seconds; auth need not run for
+that. What happens [when the files cannot be read](sign-in.md#when-keys-cannot-be-read) stands with the keys.
+
+Files are the way because all processes of an installation run on one machine so far: what proves that auth has written them is who may write
+there. Over the network nothing would prove it. Roles have no certificates yet, so whoever answered at the address of auth could name keys of
+its own, and sign for anybody. So no role opens `own-15`, by which roles will ask auth for keys and revocations: it is counted as not yet, and
+comes with roles on several machines, which then have certificates. A copy of the directory on another machine is no way round: its processes
+take tokens that were revoked since, and refuse keys that were made since ([what is supported](production.md)).
 ";
 
 #[cfg(test)]

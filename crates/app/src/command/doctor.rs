@@ -9,6 +9,7 @@ mod ports;
 mod running;
 mod servers;
 mod situation;
+mod tokens;
 mod trunk;
 
 use clap::{Args, Subcommand};
@@ -103,6 +104,12 @@ const CHECKS: &[Check] = &[
         looks_at: "who may read the data directory and the keys in it",
         needs: Needs::Nothing,
         look: machine::secrets,
+    },
+    Check {
+        name: "tokens",
+        looks_at: "whether each process knows the keys that verify tokens, and what was revoked",
+        needs: Needs::DataDir,
+        look: tokens::tokens,
     },
     Check {
         name: "disk",

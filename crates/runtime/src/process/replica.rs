@@ -13,6 +13,7 @@ use crate::context::RoleContext;
 use crate::data_dir;
 use crate::drain::Drain;
 use crate::gate::Gate;
+use crate::key_files::BelievedAge;
 use crate::listener;
 use crate::meter::{Meters, Side};
 use crate::metrics::{Metrics, OfEveryRole};
@@ -29,6 +30,8 @@ pub(super) struct RoleReplica {
     pub(super) slot: AdminSlot,
     /// Common to all runs; each run gets a copy with its own parts.
     template: RoleContext,
+    /// Of the process, shown by each of its roles.
+    believed_age: BelievedAge,
     asks_for_epochs: bool,
 }
 
@@ -83,7 +86,7 @@ impl RoleReplica {
         };
         // A role that has no connection to Redis opens none for this.
         let asks_for_epochs = !shared.stores.held_by(Server::Redis) || !stores::rows(spec, Server::Redis).is_empty();
-        Ok(Self { role, node, slot, template, asks_for_epochs })
+        Ok(Self { role, node, slot, template, believed_age: shared.believed_age.clone(), asks_for_epochs })
     }
 
     pub(super) async fn serve_admin(&self, shared: &Shared, drain: &Drain) -> anyhow::Result<()> {
@@ -157,6 +160,7 @@ impl RoleReplica {
         context.metrics = Metrics::default();
         context.own.show(&context.metrics);
         context.metrics.collect(context.meters.clone());
+        context.metrics.collect(self.believed_age.clone());
         context.trace.register(&context.metrics);
         self.slot.begin_run(context.ready.clone(), context.metrics.clone(), context.clock.now());
         let asks = self.asks_for_epochs;

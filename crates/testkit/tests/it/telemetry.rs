@@ -370,7 +370,7 @@ fn boards_and_rules_are_right() -> Result<()> {
     let reference: Value = serde_json::from_slice(&printed.stdout)?;
     let board = std::fs::read_to_string(deploy.join("grafana/telemetry.json"))?;
     serde_json::from_str::<Value>(&board).context("the board is not JSON")?;
-    for (role, board) in [("telemetry", board.as_str()), ("bds", ""), ("ingress", ""), ("tenant", "")] {
+    for (role, board) in [("telemetry", board.as_str()), ("auth", ""), ("bds", ""), ("ingress", ""), ("tenant", "")] {
         let rules = deploy.join(format!("prometheus/{role}.rules.yaml"));
         for (action, file) in [("check", &rules), ("test", &rules.with_extension("test.yaml"))] {
             let output = Command::new("promtool")

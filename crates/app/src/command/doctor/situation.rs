@@ -101,13 +101,25 @@ impl Situation {
     /// The sum of a counter over the nodes of a role and its labels.
     pub fn metric(&self, role: &str, name: &str) -> f64 {
         let of_role = self.metrics.iter().filter(|(node, _)| node.rsplit_once('-').is_some_and(|(of, _)| of == role));
-        let values = of_role.flat_map(|(_, text)| text.lines()).filter_map(|line| {
-            let rest = line.strip_prefix(name)?;
-            let rest = rest.strip_prefix("_total").unwrap_or(rest);
-            if rest.starts_with([' ', '{']) { rest.rsplit(' ').next()?.parse::<f64>().ok() } else { None }
-        });
-        values.sum()
+        of_role.flat_map(|(_, text)| text.lines()).filter_map(|line| sample(line, name)).sum()
     }
+
+    /// The nodes at which a gauge is above that, with its value there.
+    pub fn nodes_above(&self, name: &str, limit: f64) -> Vec<(String, f64)> {
+        let mut above = Vec::new();
+        for (node, text) in &self.metrics {
+            let values = text.lines().filter_map(|line| sample(line, name)).filter(|value| *value > limit);
+            above.extend(values.map(|value| (node.clone(), value)));
+        }
+        above
+    }
+}
+
+/// The value of a line of metrics, if it is of that metric.
+fn sample(line: &str, name: &str) -> Option<f64> {
+    let rest = line.strip_prefix(name)?;
+    let rest = rest.strip_prefix("_total").unwrap_or(rest);
+    if rest.starts_with([' ', '{']) { rest.rsplit(' ').next()?.parse().ok() } else { None }
 }
 
 /// Gathers the situation. It changes and creates nothing.

@@ -185,6 +185,23 @@ fn counters_are_summed_over_labels_and_nodes() {
 }
 
 #[test]
+fn nodes_that_know_no_new_key_or_revocation_are_found() {
+    let found = |keys: u32, revocations: u32| -> Vec<String> {
+        let text = format!("token_keys_age_seconds {keys}\ntoken_revocations_age_seconds {revocations}\n");
+        let metrics = ["rq-1", "ors-1"].map(|node| (node.to_owned(), text.clone())).to_vec();
+        let found = tokens::tokens(&Situation { metrics, ..situation(&[]) });
+        found.into_iter().map(|one| format!("{}: {}", one.place, one.what)).collect()
+    };
+    assert_eq!(found(1, 1), Vec::<String>::new());
+    let old = found(1, 45);
+    assert!(
+        matches!(old.as_slice(), [one] if one.starts_with("rq-1, ors-1: for 45 s") && one.contains("revoked")),
+        "{old:?}"
+    );
+    assert_eq!(found(45, 45).len(), 2);
+}
+
+#[test]
 fn a_carrier_that_is_away_and_contested_calls_are_found() {
     let found = |text: &str| -> Vec<(Severity, String)> {
         let metrics = vec![("sip-proxy-1".to_owned(), text.to_owned())];

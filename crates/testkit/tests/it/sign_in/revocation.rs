@@ -5,6 +5,7 @@ use testkit::{Installation, Visitor, wait};
 
 use super::person;
 use crate::conference::SOON;
+use crate::doctor;
 
 /// What an administrator may read.
 const WALLBOARD: &str = "/pulse/api/v1/example/wallboard";
@@ -52,4 +53,33 @@ fn a_revocation_that_cannot_be_written_is_not_confirmed() -> Result<()> {
     site.metric_becomes("auth", "auth_revocations_unwritten", 0.0, SOON)?;
     let opens = || anyhow::Ok(visitor.bearing(WALLBOARD, &token)?.status);
     wait::until(SOON, || Ok((opens()? == 401).then_some(())))
+}
+
+/// Whatever becomes of the file, what was revoked stays so; the operator is told, and auth writes it anew.
+#[test]
+fn what_was_revoked_stays_so_when_the_file_is_damaged() -> Result<()> {
+    const AGE: &str = "token_revocations_age_seconds";
+    let site = Installation::start()?;
+    let visitor = Visitor::new(&site)?;
+    let user = person(&site, "administrator")?;
+    let signed_in = || visitor.by_password(&user.user, &user.password)?.token("access_token");
+    let (first, second) = (signed_in()?, signed_in()?);
+    let opens = |token: &str| anyhow::Ok(visitor.bearing(WALLBOARD, token)?.status);
+    ensure!(visitor.revoke(&first)?.status == 200, "it is not revoked");
+    wait::until(SOON, || Ok((opens(&first)? == 401).then_some(())))?;
+
+    std::fs::write(site.data_dir().join("keys/public/revoked.json"), "{")?;
+    wait::until(SOON, || Ok((site.metric("pulse", AGE)? >= 3.0).then_some(())))?;
+    ensure!(opens(&first)? == 401, "what was revoked is good again");
+    ensure!(opens(&second)? == 200, "what was not revoked is refused");
+    let visit = doctor::visit(&site, &[])?;
+    ensure!(visit.has("tokens", "revoked.json"), "{:?}", visit.of("tokens"));
+
+    ensure!(visitor.revoke(&second)?.status == 200, "nothing can be revoked any more");
+    wait::until(SOON, || Ok((opens(&second)? == 401).then_some(())))?;
+    ensure!(opens(&first)? == 401, "what was revoked before is lost");
+    wait::until(SOON, || Ok((site.metric("pulse", AGE)? < 3.0).then_some(())))?;
+    let visit = doctor::visit(&site, &[])?;
+    ensure!(visit.of("tokens").is_empty(), "{:?}", visit.of("tokens"));
+    Ok(())
 }
