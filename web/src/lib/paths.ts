@@ -12,6 +12,7 @@ export const apiPaths = {
   /** `to` is a path of these pages. */
   signIn: (to: string): string => `/session/sign-in?to=${part(to)}`,
   signOut: (): string => '/session/sign-out',
+  exchange: (): string => '/session/exchange',
   trace: (tenant: string, call: string): string => `/api/operations/v1/${part(tenant)}/traces/${part(call)}`,
 }
 
