@@ -97,11 +97,11 @@ pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 runtime::settings! {
     /// Settings of ingress.
     pub struct Settings {
-        /// Pages of other origins that may use the APIs of every tenant with a token, as `https://desk.example`. Pages of the edge itself and
-        /// programs always may.
+        /// Pages of other origins that may use the APIs of every tenant with a token, as `https://desk.example`. Pages of the edge itself
+        /// and programs always may.
         origins: Vec<String> = Vec::new(), |v| page_origins::check(v);
-        /// The same for single tenants, as JSON: tenant to `{"urls": [], "domains": []}`; by HTTPS, or on the browser's own machine. A page may
-        /// read what is answered to a token of that tenant.
+        /// The same for single tenants, as JSON: tenant to `{"urls": [], "domains": []}`; by HTTPS, or on the browser's own machine. A page
+        /// may read what is answered to a token of that tenant.
         cors: String = String::new(), |v| TenantOrigins::read(v).map(drop).map_err(|fault| fault.to_string());
         /// Certificates of HTTPS, each a PEM file with the certificate, those of its authorities and the private key, or two files as
         /// `chain.pem:key.pem`. The first is the usual one; another is used for who asks for a name in it. If there is none, and none by

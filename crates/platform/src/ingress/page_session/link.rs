@@ -1,7 +1,7 @@
 //! `POST /session/exchange`: a page that was opened by a link with a token gives the token up for a cookie, and forgets it. The cookie has
 //! the token sealed, so that no script reads it and nobody but this installation opens it; it is good for what the token is good for, as
-//! long as that is. The page names it by an id in `Trunkline-Link`, which only a page of ours can send: another origin would have to ask for
-//! it beforehand, and is told no.
+//! long as that is. The page names it by an id in `Trunkline-Link`, which only a page of ours can send: another origin would have to ask
+//! for it beforehand, and is told no.
 //!
 //! The token itself stays good: one link is opened on many screens, and again after each restart of a browser.
 
