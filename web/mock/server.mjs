@@ -13,6 +13,8 @@ import { Drawing } from './drawing.mjs'
 import { Setup } from './setup.mjs'
 
 export const TOKEN = 'mock-token'
+/** What stands for it once the page has given it up. */
+const LINK = 'mock-link'
 export const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 const DIST = fileURLToPath(new URL('../dist/', import.meta.url))
@@ -55,11 +57,17 @@ export async function startMock(options = {}) {
 async function answer({ request, response, centre, drawing, setup, mock }) {
   const url = new URL(request.url, 'http://localhost')
   if (url.pathname === '/telemetry/v1/traces') return response.writeHead(202, { 'content-type': 'application/json' }).end('{"accepted":0,"dropped":0}')
+  if (url.pathname === '/session/exchange') {
+    if (!mock.accepts || request.headers.authorization !== `Bearer ${TOKEN}`) return problem(response, 401, 'the token has expired')
+    return json(response, { link: LINK })
+  }
   if (await setup.answer(request, response, url)) return
   const isApi = url.pathname.startsWith('/pulse/') || url.pathname.startsWith('/api/')
   if (!isApi) return sendFile(response, url.pathname)
   mock.seen.push({ path: url.pathname, lastEventId: request.headers['last-event-id'] })
-  const isKnown = request.headers.authorization === undefined ? setup.accountOf(request) !== undefined : request.headers.authorization === `Bearer ${TOKEN}`
+  const { authorization, 'trunkline-link': link } = request.headers
+  const isShown = authorization === `Bearer ${TOKEN}` || (authorization === undefined && link === LINK)
+  const isKnown = authorization === undefined && link === undefined ? setup.accountOf(request) !== undefined : isShown
   if (!mock.accepts || !isKnown) return problem(response, 401, 'the token has expired')
   const parts = url.pathname.split('/').filter(Boolean).map(decodeURIComponent)
   if (url.pathname.endsWith('/wallboard/stream')) return stream(response, centre, mock)

@@ -1,5 +1,9 @@
 //! Passkeys (Web Authentication Level 3, W3C): keys in a person's device, of which we know the public half. What an authenticator and a browser
 //! say of one is judged here, when it is made and each time that it is shown. Attestation is not asked for: any authenticator will do.
+//!
+//! It is written by hand since `webauthn-rs`, the usual crate of relying parties, needs OpenSSL, which nothing else here is built with, and
+//! brings attestation and records of its own shape that nobody would use here. Signatures are verified by aws-lc-rs and CBOR is read by
+//! minicbor, so that what is ours are the checks of sections 7.1 and 7.2.
 
 pub mod assertion;
 mod authenticator_data;

@@ -16,6 +16,7 @@ mod forward;
 mod hand_on;
 mod openapi;
 mod operations;
+mod page_origins;
 mod page_session;
 mod pages;
 mod phones;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::telemetry::cors::TenantOrigins;
 use anyhow::{Result, anyhow};
 use axum::Router;
 use identity::grant::SIGN_IN_LIFE;
@@ -46,6 +48,7 @@ use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, Role
 
 use acme::AcmeAtEdge;
 use api_keys::ApiKeysAtEdge;
+use page_origins::PageOrigins;
 use page_session::PageSessions;
 
 /// Its declaration.
@@ -94,8 +97,12 @@ pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 runtime::settings! {
     /// Settings of ingress.
     pub struct Settings {
-        /// Pages of other origins that may follow events, as `https://desk.example`. Pages of the edge itself and programs always may.
-        origins: Vec<String> = Vec::new(), |v| events::check_origin(v);
+        /// Pages of other origins that may use the APIs of every tenant with a token, as `https://desk.example`. Pages of the edge itself
+        /// and programs always may.
+        origins: Vec<String> = Vec::new(), |v| page_origins::check(v);
+        /// The same for single tenants, as JSON: tenant to `{"urls": [], "domains": []}`; by HTTPS, or on the browser's own machine. A page
+        /// may read what is answered to a token of that tenant.
+        cors: String = String::new(), |v| TenantOrigins::read(v).map(drop).map_err(|fault| fault.to_string());
         /// Certificates of HTTPS, each a PEM file with the certificate, those of its authorities and the private key, or two files as
         /// `chain.pem:key.pem`. The first is the usual one; another is used for who asks for a name in it. If there is none, and none by
         /// ACME, ingress makes a self-signed one. Changed files are read without a restart.
@@ -144,12 +151,9 @@ runtime::settings! {
 }
 
 /// As the table of routes says. Of the APIs, the sockets of events ask for their tokens themselves, and a browser that asks what a page of
-/// another origin may do has none.
+/// another origin may do has none: telemetry answers it where the edge has not.
 fn is_open(method: &Method, path: &str) -> bool {
-    routes::is_open(path)
-        || events::is_socket(path)
-        || events::is_preflight(method, path)
-        || telemetry::is_preflight(method, path)
+    routes::is_open(path) || events::is_socket(path) || telemetry::is_preflight(method, path)
 }
 
 async fn run(ctx: RoleContext) -> Result<()> {
@@ -163,8 +167,9 @@ async fn run(ctx: RoleContext) -> Result<()> {
     };
     let webhooks = webhooks::Webhooks::start(&ctx, &configured)?;
     let sessions = page_session::PageSessions::new(&ctx, settings.page_session_life)?;
+    let origins = PageOrigins::new(&settings.origins, TenantOrigins::read(&settings.cors)?);
     let router = forward::router(frontend)
-        .merge(events::router(&ctx, &settings.origins)?)
+        .merge(events::router(&ctx, &origins)?)
         .merge(webhooks.router.clone())
         .merge(operations::router(operations))
         .merge(phones::router(&ctx)?)
@@ -177,30 +182,33 @@ async fn run(ctx: RoleContext) -> Result<()> {
         .merge(pages::router(&ctx)?)
         .merge(openapi::router());
     let router = router.merge(crate::trace::serve::router(crate::trace::serve::Traced::of_role(&ctx)?));
-    let lenders = TokenLenders { keys: ApiKeysAtEdge::new(&ctx)?, sessions };
-    listen(&ctx, &settings, &lenders, router).await?;
+    let proofs = WebProofs { keys: ApiKeysAtEdge::new(&ctx)?, sessions, origins };
+    listen(&ctx, &settings, &proofs, router).await?;
     ctx.ready.started();
     ctx.drain.begun().await;
     webhooks.end().await;
     Ok(())
 }
 
-/// Those who give requests tokens that bring none, before the gate looks for one.
-struct TokenLenders {
+/// What requests pass before the gate looks for their tokens: those who give tokens to requests that bring none, and what pages of other
+/// origins may read.
+struct WebProofs {
     /// For API keys.
     keys: Arc<ApiKeysAtEdge>,
     /// For the cookies of our own pages.
     sessions: Arc<PageSessions>,
+    /// For pages of other origins.
+    origins: Arc<PageOrigins>,
 }
 
-impl TokenLenders {
+impl WebProofs {
     fn around(&self, router: Router) -> Router {
-        self.keys.around(self.sessions.around(router))
+        self.origins.around(self.keys.around(self.sessions.around(router)))
     }
 }
 
 /// Serves the router by both listeners.
-async fn listen(ctx: &RoleContext, settings: &Settings, lenders: &TokenLenders, router: Router) -> Result<()> {
+async fn listen(ctx: &RoleContext, settings: &Settings, proofs: &WebProofs, router: Router) -> Result<()> {
     let fault = |key: &str, reason: String| anyhow!("{key}: {reason}");
     let trusted = TrustedProxies::parse(&settings.trusted_proxies).map_err(|why| fault("trusted_proxies", why))?;
     let plain = edge::PlainOffLoopback::parse(&settings.plain_off_loopback);
@@ -224,10 +232,11 @@ async fn listen(ctx: &RoleContext, settings: &Settings, lenders: &TokenLenders, 
     let set = certificates::files(&settings.certificates);
     let acme = AcmeAtEdge::of_role(ctx, settings);
     let config = certificates::watched(ctx, set, acme.as_ref(), edge.metrics.certificates())?;
+    let router = proofs.origins.within_gate(router);
     let limits = Limits { wider: routes::wider, ..Limits::default() };
     let by_tls = net::http::gated(ctx, "webs", router.clone(), limits, is_open)?;
     let plain = net::http::gated(ctx, "web", router, limits, is_open)?;
-    let (by_tls, plain) = (lenders.around(by_tls), lenders.around(plain));
+    let (by_tls, plain) = (proofs.around(by_tls), proofs.around(plain));
     let (by_tls, plain) = (pages::with_page_for_unlisted(by_tls), pages::with_page_for_unlisted(plain));
     let (by_tls, plain) = (scim::worded(by_tls), scim::worded(plain));
     let (by_tls, plain) = (edge.around(by_tls, webs.listen.ip()), edge.around(plain, web.listen.ip()));

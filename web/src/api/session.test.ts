@@ -1,11 +1,19 @@
 import { expect, test } from 'vitest'
-import { currentSession, givenIn, signOut, takeFromFragment, whyNoTenant, type Keep } from './session'
+import { currentSession, givenIn, givenInFragment, signIn, signOut, whyNoTenant, type Keep } from './session'
 
 function memory(): Keep {
   const kept = new Map<string, string>()
   return { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => void kept.set(key, value), removeItem: (key) => void kept.delete(key) }
 }
 const tokenOf = (claims: object): string => `h.${btoa(JSON.stringify(claims)).replaceAll('+', '-').replaceAll('/', '_')}.s`
+
+/** As the page begins, where the edge exchanges nothing. */
+function takeFromFragment(fragment: string, keep: Keep): 'taken' | 'none' {
+  const given = givenInFragment(fragment)
+  if (given === undefined) return 'none'
+  signIn(given.token, given.tenant, keep)
+  return 'taken'
+}
 
 test('a token in the fragment is taken, with the tenant that it is for', () => {
   const keep = memory()

@@ -1,4 +1,5 @@
-/** The token that the link carries, and what it says about itself. It is read, never verified: the server does that. */
+/** The token that the link carries, and what it says about itself. It is read, never verified: the server does that. Where the edge has
+ *  taken it in exchange for a cookie, the id of the link stands in its place. */
 
 import type { Failure } from './errors'
 
@@ -6,7 +7,7 @@ import type { Failure } from './errors'
 export type Given = { readonly token: string; readonly tenant: string }
 
 export type Session = {
-  /** Empty for somebody who has signed in: the cookie is enough. */
+  /** Empty for somebody who has signed in: the cookie is enough. `link:` and an id where the edge keeps the token of a link. */
   readonly token: string
   readonly tenant: string
 }
@@ -16,6 +17,7 @@ export type Keep = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
 
 const TOKEN = 'trunkline.token'
 const TENANT = 'trunkline.tenant'
+const LINK = 'link:'
 
 /** What people paste: a whole link, its fragment, or the token, each with or without `&tenant=`. */
 export function givenIn(text: string): Given | undefined {
@@ -27,13 +29,11 @@ export function givenIn(text: string): Given | undefined {
   return token === '' ? undefined : { token, tenant: read.get('tenant')?.trim() ?? '' }
 }
 
-/** Takes the token from a fragment such as `#token=...&tenant=example`, keeps it, and says whether there was one. */
-export function takeFromFragment(fragment: string, keep: Keep): 'taken' | 'none' {
+/** The token in a fragment such as `#token=...&tenant=example`. */
+export function givenInFragment(fragment: string): Given | undefined {
   const given = new URLSearchParams(fragment.replace(/^#/, ''))
   const token = given.get('token')?.trim() ?? ''
-  if (token === '') return 'none'
-  signIn(token, given.get('tenant'), keep)
-  return 'taken'
+  return token === '' ? undefined : { token, tenant: given.get('tenant') ?? '' }
 }
 
 /** Keeps a token. */
@@ -48,14 +48,25 @@ export function signOut(keep: Keep): void {
   keep.removeItem(TENANT)
 }
 
-/** The header that shows the token, where there is one. */
+/** What stands in the place of the token of a link that the edge keeps. */
+export function linkOf(id: string): string {
+  return `${LINK}${id}`
+}
+
+export function isLink(token: string): boolean {
+  return token.startsWith(LINK)
+}
+
+/** The header that shows the token or names the link, where there is one. */
 export function authorization(token: string): Readonly<Record<string, string>> {
+  if (isLink(token)) return { 'Trunkline-Link': token.slice(LINK.length) }
   return token === '' ? {} : { Authorization: `Bearer ${token}` }
 }
 
 /** Why the page of a tenant cannot be shown for a session that names none. */
 export function whyNoTenant(session: Session): Failure {
-  return { kind: tenantOf(session.token) === '*' ? 'no-tenant' : 'unreadable-token' }
+  // The edge takes no token that cannot be read.
+  return { kind: isLink(session.token) || tenantOf(session.token) === '*' ? 'no-tenant' : 'unreadable-token' }
 }
 
 /** The kept token with its tenant; a token for any tenant needs the tenant beside it. */
@@ -67,7 +78,8 @@ export function currentSession(keep: Keep): Session | undefined {
   return { token, tenant: tenant ?? '' }
 }
 
-function tenantOf(token: string): string | undefined {
+/** The tenant that a token names, `*` for every one; undefined if it cannot be read. */
+export function tenantOf(token: string): string | undefined {
   const payload = token.split('.')[1]
   if (payload === undefined) return undefined
   try {

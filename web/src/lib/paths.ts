@@ -14,6 +14,7 @@ export const apiPaths = {
   /** Asks for the tenant, also whoever has signed in: the session of before lasts until another one has begun. */
   signInElsewhere: (to: string): string => `/session/sign-in?to=${part(to)}&tenant=`,
   signOut: (): string => '/session/sign-out',
+  exchange: (): string => '/session/exchange',
   trace: (tenant: string, call: string): string => `/api/operations/v1/${part(tenant)}/traces/${part(call)}`,
 }
 

@@ -1,5 +1,10 @@
 //! The OpenID Providers of tenants, as far as they are asked from here: their descriptions and keys, and their codes, which are redeemed for
 //! ID tokens.
+//!
+//! It is written by hand since the crate `openidconnect` verifies by the `rsa` and elliptic curve crates of RustCrypto, beside aws-lc-rs
+//! that all else is verified by, and would leave to us what is the larger part here all the same: addresses that may not be asked, bounds
+//! of answers, descriptions and keys that are kept while a provider is away. ID tokens are read and verified by the code that judges the
+//! assertions of clients (`signed_token`), so that there is one such code and not two.
 
 mod description;
 mod keys;

@@ -3,7 +3,6 @@
 //! caller may see.
 
 pub(super) mod follow;
-mod origin;
 mod query;
 mod socket;
 mod sse;
@@ -12,17 +11,16 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::RoleContext;
 use runtime::token::TokenVerifier;
 
+use super::page_origins::PageOrigins;
 use follow::Upstream;
-use origin::Origins;
 pub(super) use socket::is_socket;
-pub(super) use sse::is_preflight;
+pub(super) use sse::bearer;
 
 runtime::metrics! {
     /// Metrics of the events at the web edge.
@@ -39,25 +37,18 @@ runtime::metrics! {
 #[derive(Clone)]
 struct EventRoutes {
     upstream: Upstream,
-    origins: Arc<Origins>,
+    origins: Arc<PageOrigins>,
     tokens: TokenVerifier,
     metrics: Metrics,
 }
 
-/// The routes of the events.
-pub(super) fn router(ctx: &RoleContext, origins: &[String]) -> Result<Router> {
+/// The routes of the events, for pages of these origins and programs.
+pub(super) fn router(ctx: &RoleContext, origins: &Arc<PageOrigins>) -> Result<Router> {
     let served = EventRoutes {
         upstream: Upstream::new(ctx)?,
-        origins: Arc::new(Origins::new(origins)),
+        origins: origins.clone(),
         tokens: ctx.tokens.clone(),
         metrics: Metrics::register(&ctx.metrics),
     };
-    let of_pages = from_fn_with_state(served.origins.clone(), origin::of_pages);
-    Ok(Router::new()
-        .route(sse::PATH, get(sse::events).layer(of_pages))
-        .route(socket::PATH, get(socket::events))
-        .with_state(served))
+    Ok(Router::new().route(sse::PATH, get(sse::events)).route(socket::PATH, get(socket::events)).with_state(served))
 }
-
-/// Checks the setting of origins.
-pub(super) use origin::check as check_origin;

@@ -1,4 +1,8 @@
 //! Hands a request on to the role that answers it, with the proofs that the caller brings and none of our own.
+//!
+//! No crate of reverse proxies is used: those bring an HTTP client of their own, while `net::http::Client`, by which all roles ask each
+//! other, finds the replicas, asks another one where that is safe, keeps the deadline and counts each connection on its row of the table.
+//! What is left beside that client is the list of headers that may pass, which is a matter of each API.
 
 use std::time::Duration;
 

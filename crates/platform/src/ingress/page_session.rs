@@ -6,10 +6,12 @@
 //! | `GET /session` | who is signed in |
 //! | `GET /session/sign-in?to=/path` | to the sign-in, and back to that path |
 //! | `GET /session/callback` | where auth sends the browser back to |
+//! | `POST /session/exchange` | a cookie for the token of a link, which the page then forgets |
 //! | `POST /session/sign-out` | ends the session and the sign-in |
 
 mod begin;
 mod endpoints;
+mod link;
 mod lookup_places;
 mod own_page;
 mod own_path;
@@ -139,6 +141,7 @@ impl PageSessions {
             .route(routes::SESSION, get(endpoints::show))
             .route(SIGN_IN, get(begin::begin))
             .route(CALLBACK, get(begin::come_back))
+            .route("/session/exchange", post(link::exchange))
             .route("/session/sign-out", post(endpoints::sign_out))
             .with_state(self.clone())
     }
@@ -322,6 +325,9 @@ fn asked_by_cookie(request: &Request, is_secure: bool) -> Option<SessionCookie> 
 /// Adds the token of the session to a request of a page of ours. The gate judges it as any other.
 async fn lend_token(pages: Arc<PageSessions>, mut request: Request, next: Next) -> Response {
     let is_secure = is_secure(request.extensions().get());
+    if link::is_named(&request) {
+        return link::lend_token(&pages, request, next, is_secure).await;
+    }
     let Some(cookie) = asked_by_cookie(&request, is_secure) else { return next.run(request).await };
     let headers = request.headers();
     let needs_own = own_page::needs_own_page(request.method(), request.uri().path(), headers);

@@ -1,11 +1,12 @@
-/** Starts the pages: asks who has signed in, takes the token out of the address or from another tab, shows the kept colours, draws, and tells of its errors. */
+/** Starts the pages: asks who has signed in, takes the token out of the address and has it exchanged, or what another tab has, shows the kept colours, draws, and tells of its errors. */
 
 import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { askOthers, CHANNEL, tellOthers } from '../../api/hand-over'
-import { currentSession, takeFromFragment, type Session } from '../../api/session'
+import { exchanged } from '../../api/link'
+import { currentSession, givenInFragment, signIn, type Session } from '../../api/session'
 import { tabName, Telemetry, watchPage } from '../../api/telemetry'
 import { keptLanguage, showLanguage } from '../../lib/i18n'
 import { accountNow, refreshAccount } from '../../live/account'
@@ -15,10 +16,13 @@ import '../../ui/tokens.css'
 import '../../ui/base.css'
 import { router } from './router'
 
-function takeToken(): 'taken' | 'none' {
-  if (takeFromFragment(location.hash, sessionStorage) === 'none') return 'none'
+async function takeToken(): Promise<'taken' | 'none'> {
+  const given = givenInFragment(location.hash)
+  if (given === undefined) return 'none'
   // The token must not stay where people see, copy and bookmark it.
   history.replaceState(history.state, '', location.pathname + location.search)
+  const { token, tenant } = await exchanged(given)
+  signIn(token, tenant, sessionStorage)
   return 'taken'
 }
 
@@ -40,11 +44,13 @@ void refreshAccount()
 // Whoever comes back may have signed in or out elsewhere.
 addEventListener('focus', () => void refreshAccount())
 await showLanguage(keptLanguage())
-takeToken()
+await takeToken()
 await shareToken()
 addEventListener('hashchange', () => {
   // Another link of ours in the same tab.
-  if (takeToken() === 'taken') location.reload()
+  void takeToken().then((taken) => {
+    if (taken === 'taken') location.reload()
+  })
 })
 
 function session(): Session | undefined {

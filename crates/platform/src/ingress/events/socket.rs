@@ -63,8 +63,8 @@ pub(super) async fn events(
     Query(parameters): Query<Parameters>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Problem> {
-    served.origins.check(&headers)?;
     let tenant = TenantId::parse(&tenant).map_err(|error| Problem::not_found(error.to_string()))?;
+    served.origins.check(&headers, &tenant)?;
     let request = query::read(parameters)?;
     let begun = match bearer(&headers) {
         Some(token) => match caller_of(&served, token) {

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::{Stream, StreamExt as _};
 use model::TenantId;
-use net::http::{Caller, Method, Place, Problem, Query, Turn};
+use net::http::{Caller, Place, Problem, Query, Turn};
 use runtime::server::Accepted;
 use tokio::task::AbortHandle;
 
@@ -21,7 +21,7 @@ use super::follow::{Beginning, FollowRequest, StreamFrame, StreamFrames};
 use super::query::{self, Parameters};
 use super::{EventRoutes, Metrics};
 
-/// The path. Pages of which origins may use it is decided in front of it.
+/// The path.
 pub(super) const PATH: &str = "/api/voice/v1/{tenant}/events";
 /// What a browser waits before it connects again, in milliseconds.
 const RETRY_MS: u64 = 2_000;
@@ -29,12 +29,6 @@ const RETRY_MS: u64 = 2_000;
 const STUCK_MAX: Duration = Duration::from_secs(60);
 /// The largest piece in which a frame is written: who reads a large snapshot slowly is not stuck.
 const PIECE_BYTES: usize = 64 << 10;
-
-/// Whether a browser asks what a page of another origin may do: it sends no token with that.
-pub(in crate::ingress) fn is_preflight(method: &Method, path: &str) -> bool {
-    let tenant = path.strip_prefix("/api/voice/v1/").and_then(|rest| rest.strip_suffix("/events"));
-    method == Method::OPTIONS && tenant.is_some_and(|tenant| !tenant.is_empty() && !tenant.contains('/'))
-}
 
 pub(super) async fn events(
     State(served): State<EventRoutes>,
@@ -46,6 +40,7 @@ pub(super) async fn events(
     Query(parameters): Query<Parameters>,
 ) -> Result<Response, Problem> {
     let tenant = TenantId::parse(&tenant).map_err(|error| Problem::not_found(error.to_string()))?;
+    served.origins.check(&headers, &tenant)?;
     caller.may_act_for(&tenant)?;
     caller.may_follow()?;
     let mut request = query::read(parameters)?;
@@ -67,7 +62,7 @@ pub(super) async fn events(
 }
 
 /// The token of a request.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(in crate::ingress) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -162,15 +157,6 @@ mod tests {
         assert!(pieces.len() == 5 && pieces.iter().all(|piece| piece.len() <= PIECE_BYTES));
         assert_eq!(pieces.concat(), whole);
         assert_eq!(super::pieces(Bytes::from_static(b"a")).collect::<Vec<_>>(), ["a"]);
-    }
-
-    #[test]
-    fn only_a_preflight_of_the_events_needs_no_token() {
-        assert!(is_preflight(&Method::OPTIONS, "/api/voice/v1/example/events"));
-        assert!(!is_preflight(&Method::GET, "/api/voice/v1/example/events"));
-        for other in ["/api/voice/v1/example/requests", "/api/voice/v1//events", "/api/voice/v1/a/b/events"] {
-            assert!(!is_preflight(&Method::OPTIONS, other), "{other}");
-        }
     }
 
     #[test]

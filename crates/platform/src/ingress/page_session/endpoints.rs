@@ -12,7 +12,7 @@ use runtime::ApiFamily;
 use runtime::token::TokenError;
 use serde_json::{Value, json};
 
-use super::{PageSessions, cookie_name, cookie_of, is_secure, own_page, unread};
+use super::{PageSessions, cookie_name, cookie_of, is_secure, link, own_page, unread};
 use crate::ingress::auth;
 use crate::session_cookie::{self, SessionCookie};
 
@@ -73,7 +73,8 @@ pub(super) async fn sign_out(
         Err(problem) => problem.into_response(),
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(cookie) = session_cookie::set_cookie(cookie_name(is_secure), "", "; Max-Age=0", is_secure) {
+    let session = session_cookie::set_cookie(cookie_name(is_secure), "", "; Max-Age=0", is_secure);
+    for cookie in session.into_iter().chain(link::all_forgotten(&headers, is_secure)) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)

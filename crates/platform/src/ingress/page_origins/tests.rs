@@ -1,0 +1,147 @@
+use axum::body::Body;
+use axum::routing::any;
+use tower::ServiceExt as _;
+
+use super::*;
+
+const VOICE: &str = "/api/voice/v1/acme/requests";
+const TELEMETRY: &str = "/telemetry/v1/traces";
+const DESK: &str = "https://desk.example";
+const CRM: &str = "https://crm.example";
+const EVIL: &str = "https://evil.example";
+
+/// Everybody's desk, and the CRM of acme.
+fn origins() -> Arc<PageOrigins> {
+    let of_tenants = r#"{"acme": {"urls": ["https://crm.example", "http://127.0.0.1:5173", "http://plain.example"]}}"#;
+    PageOrigins::new(&["https://Desk.example".to_owned()], TenantOrigins::read(of_tenants).unwrap())
+}
+
+fn tenant(id: &str) -> TenantId {
+    TenantId::parse(id).unwrap()
+}
+
+/// What a page of that origin is answered behind a gate that knows that tenant's token. The body is the origin that the API has seen.
+async fn ask(method: Method, path: &str, origin: Option<&str>, of_token: Option<&str>) -> Response {
+    let seen = async |headers: HeaderMap| {
+        let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+        origin.unwrap_or_default().to_owned()
+    };
+    let of_token = of_token.map(tenant);
+    let gate = move |request: Request, next: Next| {
+        let of_token = of_token.clone();
+        async move {
+            let mut response = next.run(request).await;
+            if let Some(tenant) = of_token {
+                response.extensions_mut().insert(TenantOfToken(tenant));
+            }
+            response
+        }
+    };
+    let router = Router::new().route("/{*path}", any(seen));
+    let router = origins().around(around(router, gate));
+    let mut request = Request::builder().method(&method).uri(path).header(header::HOST, "edge.example:8080");
+    if method == Method::OPTIONS {
+        request = request.header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST");
+    }
+    if let Some(origin) = origin {
+        request = request.header(header::ORIGIN, origin);
+    }
+    router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+fn said(response: &Response, name: header::HeaderName) -> Option<&str> {
+    response.headers().get(name).map(|value| value.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn an_answer_is_read_by_pages_that_the_tokens_tenant_lets_in() {
+    for (origin, of_token, may_read) in [
+        (DESK, Some("acme"), true),
+        (DESK, Some("other"), true),
+        (DESK, None, true),
+        (CRM, Some("acme"), true),
+        (CRM, Some("other"), false),
+        (CRM, None, false),
+        ("http://127.0.0.1:5173", Some("acme"), true),
+        ("http://plain.example", Some("acme"), false),
+        (EVIL, Some("acme"), false),
+        ("null", Some("acme"), false),
+        ("http://edge.example:8080", Some("acme"), false),
+    ] {
+        let answer = ask(Method::POST, VOICE, Some(origin), of_token).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        let told = said(&answer, header::ACCESS_CONTROL_ALLOW_ORIGIN);
+        assert_eq!(told, may_read.then_some(origin), "{origin} {of_token:?}");
+        assert_eq!(said(&answer, header::VARY), Some("origin"), "{origin}");
+        assert_eq!(said(&answer, header::ACCESS_CONTROL_ALLOW_CREDENTIALS), None, "no cookie counts");
+    }
+    let of_program = ask(Method::POST, VOICE, None, Some("acme")).await;
+    assert_eq!(said(&of_program, header::ACCESS_CONTROL_ALLOW_ORIGIN), None);
+    assert_eq!(said(&of_program, header::VARY), Some("origin"));
+}
+
+#[tokio::test]
+async fn a_browser_asks_beforehand_without_a_token_for_any_tenant() {
+    for path in
+        [VOICE, "/pulse/api/v1/acme/wallboard", "/agent-setup/api/v1/acme/changes", "/wfm/v1/acme/agents", TELEMETRY]
+    {
+        for origin in [DESK, CRM] {
+            let told = ask(Method::OPTIONS, path, Some(origin), None).await;
+            assert_eq!(told.status(), StatusCode::NO_CONTENT, "{path} {origin}");
+            assert_eq!(said(&told, header::ACCESS_CONTROL_ALLOW_ORIGIN), Some(origin));
+            let headers = said(&told, header::ACCESS_CONTROL_ALLOW_HEADERS).unwrap();
+            assert!(headers.starts_with("authorization, ") && !headers.contains("trunkline-link"), "{headers}");
+        }
+    }
+    assert_eq!(ask(Method::OPTIONS, VOICE, Some(EVIL), None).await.status(), StatusCode::FORBIDDEN);
+    let by_telemetry = ask(Method::OPTIONS, TELEMETRY, Some(EVIL), None).await;
+    assert_eq!(by_telemetry.status(), StatusCode::OK, "telemetry says it");
+}
+
+#[tokio::test]
+async fn what_is_no_api_is_left_alone() {
+    for path in ["/auth/v3/oauth/token", "/session", "/trace", "/assets/x.js"] {
+        let answer = ask(Method::OPTIONS, path, Some(DESK), None).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        assert_eq!(said(&answer, header::VARY), None, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn telemetry_looks_up_those_alone_whom_the_edge_does_not_let_in() {
+    let seen = any(async |headers: HeaderMap| headers.contains_key(header::ORIGIN).to_string());
+    let router = origins().within_gate(Router::new().route("/{*path}", seen));
+    for (path, origin, is_seen) in [(TELEMETRY, DESK, "false"), (TELEMETRY, EVIL, "true"), (VOICE, DESK, "true")] {
+        let request = Request::post(path).header(header::ORIGIN, origin).body(Body::empty()).unwrap();
+        let answer = router.clone().oneshot(request).await.unwrap();
+        let body = axum::body::to_bytes(answer.into_body(), 100).await.unwrap();
+        assert_eq!(body, is_seen.as_bytes(), "{path} {origin}");
+    }
+}
+
+#[test]
+fn a_stream_opens_for_pages_that_its_tenant_lets_in() {
+    let opens = |origin: Option<&'static str>, of: &str| {
+        let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("edge.example:8080"))]);
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+        }
+        origins().check(&headers, &tenant(of)).is_ok()
+    };
+    for own in [None, Some("http://edge.example:8080"), Some(DESK), Some(CRM)] {
+        assert!(opens(own, "acme"), "{own:?}");
+    }
+    assert!(opens(Some(DESK), "other") && !opens(Some(CRM), "other"));
+    for foreign in ["http://desk.example", "http://edge.example", "null", EVIL] {
+        assert!(!opens(Some(foreign), "acme"), "{foreign}");
+    }
+}
+
+#[test]
+fn an_origin_is_scheme_and_host() {
+    let check = |origin: &str| super::check(&[origin.to_owned()]).is_ok();
+    assert!(check("https://desk.example") && check("http://127.0.0.1:5173"));
+    for wrong in ["desk.example", "https://", "https://desk.example/", "*", "ws://desk.example"] {
+        assert!(!check(wrong), "{wrong}");
+    }
+}
