@@ -4,6 +4,7 @@
 import { openPage } from './browser.mjs'
 import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, menuOf, number, until } from './checks.mjs'
 
+export { firstTenant } from './guide.mjs'
 export { firstPasskey, passkey } from './passkeys.mjs'
 export { lastingPhone, phone } from './phones.mjs'
 export * from './setup-tasks.mjs'

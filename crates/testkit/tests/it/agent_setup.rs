@@ -1,11 +1,15 @@
 //! Agent Setup at the web edge, by curl with the cookies of a browser: somebody signs in at our pages and changes the configuration, and
-//! who may not is refused.
+//! who may not is refused. And in a browser, as our guide for administrators says.
+
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
+use testkit::browser::Browser;
+use testkit::caller::prompt;
 use testkit::installation::DemoUser;
 use testkit::visitor::{CurlAnswer, path_of};
-use testkit::{Installation, Visitor};
+use testkit::{Answer, Caller, Installation, Phone, Setup, Visitor};
 
 use crate::carried::carried;
 
@@ -15,6 +19,10 @@ const COOKIE: &str = "trunkline-page";
 /// More redirects than the way of a sign-in has.
 const REDIRECTS_MAX: usize = 8;
 const NEW: &str = "new.person";
+const SOON: Duration = Duration::from_secs(45);
+const LATER: Duration = Duration::from_secs(90);
+/// A browser takes some seconds to start, and fills in three forms.
+const IN_BROWSER: Duration = Duration::from_secs(180);
 
 fn person<'a>(site: &'a Installation, kind: &str) -> Result<&'a DemoUser> {
     site.demo.users.iter().find(|user| user.kind == kind).with_context(|| format!("no {kind} signs in"))
@@ -280,4 +288,35 @@ fn a_code_of_our_pages_is_worth_nothing_to_others() -> Result<()> {
     let foreign = visitor.ask(&format!("/session/callback?code={code}&state=x&tenant=example"), &[])?;
     ensure!(foreign.status == 400 && visitor.cookie(COOKIE)?.is_none(), "{}", foreign.head);
     Ok(())
+}
+
+/// `docs/your-first-tenant.md` from the sign-in to the call: the forms in a browser, the rest at the new phone.
+#[test]
+fn whoever_follows_the_guide_has_a_person_who_takes_a_call() -> Result<()> {
+    let (number, sip_password) = ("7301", "made-up-for-the-guide");
+    let site = Installation::start()?;
+    let boss = person(&site, "administrator")?;
+    let made = [boss.user.as_str(), boss.password.as_str(), number, sip_password, "grace.guide", "a password of hers"];
+    Browser::run("firstTenant", &site, "wallboard", &made.map(str::to_owned), IN_BROWSER)?;
+
+    let mut phone = Phone::register(&Setup {
+        address: site.peer_address(10),
+        registrar: &site.sip(),
+        user: number,
+        password: sip_password,
+        transport: "udp",
+        speech: &prompt("support-welcome"),
+        answer: Answer::Auto,
+    })?;
+    // Log in, then ready.
+    for code in ["*50", "*52"] {
+        phone.dial(code)?;
+        phone.wait_for("CALL_ESTABLISHED", SOON)?;
+        phone.wait_for("CALL_CLOSED", SOON)?;
+    }
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
+    phone.wait_for("CALL_ESTABLISHED", LATER).context("nobody else is there, and it does not ring")?;
+    caller.hang_up()?;
+    caller.finish(LATER)?.1.expect_success()?;
+    phone.wait_for("CALL_CLOSED", SOON).map(drop)
 }

@@ -7,6 +7,7 @@ mod announcements;
 mod api_keys;
 mod audit;
 mod backup;
+mod boards;
 mod browser;
 mod carried;
 mod carriers;

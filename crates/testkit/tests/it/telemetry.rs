@@ -1,6 +1,5 @@
 //! Clients tell of themselves at the web edge, by curl: lines, counts, limits, pages of other origins, the kill switch, OpenTelemetry.
 
-use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -19,12 +18,12 @@ const TRACES: &str = "/telemetry/v1/traces";
 const JSON: &str = "content-type: application/json";
 /// The last octet of the address of Prometheus.
 const PROMETHEUS: u8 = 9;
-const CONTRACTS: &str = r#"telemetry.contracts=[{"appName":"softphone","properties":["ThisDN","region"],
+pub(crate) const CONTRACTS: &str = r#"telemetry.contracts=[{"appName":"softphone","properties":["ThisDN","region"],
     "monitoredEvents":["error_.*"],"monitoredMetrics":[{"name":"jitter","value":30,"type":"gt"}],
     "apdex":{"metrics":{"mos":{"satisfiedTH":3.6,"toleratedTH":2}}}}]"#;
 
 /// An answer as curl shows it.
-struct TelemetryAnswer {
+pub(crate) struct TelemetryAnswer {
     status: u16,
     head: String,
     body: String,
@@ -71,7 +70,7 @@ fn is_carried(site: &Installation, is_it: impl Fn(&kernel::Socket) -> bool) -> R
 }
 
 /// A token for every tenant.
-fn token(site: &Installation, arguments: &[&str]) -> Result<String> {
+pub(crate) fn token(site: &Installation, arguments: &[&str]) -> Result<String> {
     let output = Command::new(testkit::installation::binary()?)
         .arg("token")
         .args(arguments)
@@ -82,11 +81,11 @@ fn token(site: &Installation, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn batch(app: &str, items: &Value) -> String {
+pub(crate) fn batch(app: &str, items: &Value) -> String {
     json!({ "app": { "name": app, "version": "1", "sessionId": "s1" }, "items": items }).to_string()
 }
 
-fn post(site: &Installation, body: &str, arguments: &[&str]) -> Result<TelemetryAnswer> {
+pub(crate) fn post(site: &Installation, body: &str, arguments: &[&str]) -> Result<TelemetryAnswer> {
     let authorization = authorization(site)?;
     let own = ["--header", &authorization, "--header", JSON, "--data-binary", body];
     curl(site, TRACES, &[&own[..], arguments].concat())
@@ -359,47 +358,5 @@ fn without_a_collector_opentelemetry_is_told_not_to_try_again() -> Result<()> {
     let site = Installation::start()?;
     let told = post(&site, r#"{"resourceSpans":[]}"#, &[])?.is(404)?.json()?;
     ensure!(told["type"] == "no-collector", "{told}");
-    Ok(())
-}
-
-/// Rules and boards of `deploy` name metrics that exist, and promtool finds no fault.
-#[test]
-fn boards_and_rules_are_right() -> Result<()> {
-    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
-    let printed = Command::new(testkit::installation::binary()?).args(["specs", "--metrics", "--json"]).output()?;
-    let reference: Value = serde_json::from_slice(&printed.stdout)?;
-    let board = std::fs::read_to_string(deploy.join("grafana/telemetry.json"))?;
-    serde_json::from_str::<Value>(&board).context("the board is not JSON")?;
-    for (role, board) in [("telemetry", board.as_str()), ("auth", ""), ("bds", ""), ("ingress", ""), ("tenant", "")] {
-        let rules = deploy.join(format!("prometheus/{role}.rules.yaml"));
-        for (action, file) in [("check", &rules), ("test", &rules.with_extension("test.yaml"))] {
-            let output = Command::new("promtool")
-                .args([action, "rules"])
-                .arg(file)
-                .output()
-                .context("promtool: script/bootstrap installs it")?;
-            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-            ensure!(output.status.success(), "{said}");
-        }
-        names_what_is_served(role, &reference, &std::fs::read_to_string(rules)?, board)?;
-    }
-    Ok(())
-}
-
-/// Rules and board of a role name its own metrics, and what the rules record.
-fn names_what_is_served(role: &str, reference: &Value, rules: &str, board: &str) -> Result<()> {
-    let metrics = reference[role].as_array().with_context(|| format!("{role} has no metrics"))?;
-    let known: BTreeSet<&str> = metrics.iter().filter_map(|metric| metric["name"].as_str()).collect();
-    let of_rules = |what: &str| -> BTreeSet<&str> {
-        rules.lines().filter_map(|line| line.trim().strip_prefix(what)).map(str::trim).collect()
-    };
-    let (groups, recorded) = (of_rules("- name: "), of_rules("- record: "));
-    for text in [rules, board] {
-        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
-        let begins = |word: &&str| [format!("{role}_"), format!("{role}:")].iter().any(|own| word.starts_with(own));
-        let is_unknown = |word: &&str| ![&known, &groups, &recorded].into_iter().any(|names| names.contains(word));
-        let unknown: BTreeSet<&str> = words.filter(begins).filter(is_unknown).collect();
-        ensure!(unknown.is_empty(), "metrics that nobody serves: {unknown:?}");
-    }
     Ok(())
 }
