@@ -6,15 +6,29 @@ mod real;
 
 pub use embedded::{Looked, look};
 
+use std::path::Path;
 use std::sync::Arc;
 
-use infra::{ApiKeys, ProvisioningStore, SignInAudit, TenantArchive};
+use infra::{ApiKeys, ProvisioningStore, SecretSeals, SignInAudit, TenantArchive};
 use runtime::RoleSpec;
+use runtime::data_dir;
 use runtime::process::Installation;
 use runtime::process::stores::{Composed, Mode, SECTION, StoresSettings};
+use runtime::sealed::TenantSecretCipher;
 use runtime::settings::Values;
 
 pub use real::{Servers, Troubles};
+
+/// What seals the secrets of the configuration: the installation's key. Nothing where no installation has begun: what is stored there
+/// before is sealed when it begins.
+pub fn seals(data_dir: &Path) -> anyhow::Result<SecretSeals> {
+    if !data_dir::has_installation(data_dir) {
+        return Ok(SecretSeals::default());
+    }
+    let cipher = TenantSecretCipher::of(&data_dir::installation_key(data_dir)?);
+    let cipher = cipher.ok_or_else(|| anyhow::anyhow!("the secrets of the configuration cannot be sealed here"))?;
+    Ok(SecretSeals::of(Arc::new(cipher)))
+}
 
 /// Opens every store of a process of those roles.
 pub async fn open(installation: &Installation, of: &[&RoleSpec]) -> anyhow::Result<Arc<dyn Composed>> {
@@ -81,6 +95,9 @@ async fn database(instance: u8, data_dir: &std::path::Path, values: &Values) -> 
             runtime::data_dir::prepare(data_dir)?;
             Arc::new(embedded::configuration(data_dir).await?)
         }
-        Mode::Real => Arc::new(Servers::of(instance, &settings)?.configuration().await?),
+        Mode::Real => {
+            let servers = Servers::of(instance, &settings)?.sealed_by(seals(data_dir)?);
+            Arc::new(servers.configuration().await?)
+        }
     })
 }

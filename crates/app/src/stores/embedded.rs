@@ -51,10 +51,17 @@ pub async fn look(data_dir: &Path) -> anyhow::Result<Option<Looked>> {
     if !file.exists() {
         return Ok(None);
     }
-    sqlite::look(&file).await.map(Some).with_context(|| file.display().to_string())
+    let looked = sqlite::look(&file).await.with_context(|| file.display().to_string())?;
+    Ok(Some(match looked {
+        Looked::Present(store) => Looked::Present(store.sealed_by(super::seals(data_dir)?)),
+        Looked::Earlier => Looked::Earlier,
+    }))
 }
 
-/// The persistent configuration: one file for all processes of the installation, with SQLite's locking between them.
+/// The persistent configuration: one file for all processes of the installation, with SQLite's locking between them. Its secrets are sealed.
 pub async fn configuration(data_dir: &Path) -> anyhow::Result<SqliteProvisioning> {
-    SqliteProvisioning::open(&data_dir.join("configuration.sqlite")).await.context("the configuration")
+    let opened = SqliteProvisioning::open(&data_dir.join("configuration.sqlite")).await.context("the configuration")?;
+    let store = opened.sealed_by(super::seals(data_dir)?);
+    store.seal_stored().await?;
+    Ok(store)
 }
