@@ -44,7 +44,7 @@ pub async fn open(installation: &Installation, of: &[&RoleSpec]) -> anyhow::Resu
 /// The persistent configuration alone, for a command that is not a process of the installation.
 pub async fn configuration(
     instance: u8,
-    data_dir: &std::path::Path,
+    data_dir: &Path,
     values: &Values,
 ) -> anyhow::Result<Arc<dyn ProvisioningStore>> {
     let store: Arc<dyn ProvisioningStore> = archive(instance, data_dir, values).await?;
@@ -52,21 +52,13 @@ pub async fn configuration(
 }
 
 /// The same with all that is kept of tenants.
-pub async fn archive(
-    instance: u8,
-    data_dir: &std::path::Path,
-    values: &Values,
-) -> anyhow::Result<Arc<dyn TenantArchive>> {
+pub async fn archive(instance: u8, data_dir: &Path, values: &Values) -> anyhow::Result<Arc<dyn TenantArchive>> {
     let database: Arc<dyn TenantArchive> = database(instance, data_dir, values).await?;
     Ok(database)
 }
 
 /// What is noted of signing in, for a command.
-pub async fn sign_in_audit(
-    instance: u8,
-    data_dir: &std::path::Path,
-    values: &Values,
-) -> anyhow::Result<Arc<dyn SignInAudit>> {
+pub async fn sign_in_audit(instance: u8, data_dir: &Path, values: &Values) -> anyhow::Result<Arc<dyn SignInAudit>> {
     let database: Arc<dyn SignInAudit> = database(instance, data_dir, values).await?;
     Ok(database)
 }
@@ -75,7 +67,7 @@ pub async fn sign_in_audit(
 pub type KeyStores = (Arc<dyn ProvisioningStore>, Arc<dyn ApiKeys>);
 
 /// The API keys of tenants, for a command.
-pub async fn api_keys(instance: u8, data_dir: &std::path::Path, values: &Values) -> anyhow::Result<KeyStores> {
+pub async fn api_keys(instance: u8, data_dir: &Path, values: &Values) -> anyhow::Result<KeyStores> {
     let database = database(instance, data_dir, values).await?;
     let store: Arc<dyn ProvisioningStore> = database.clone();
     let keys: Arc<dyn ApiKeys> = database;
@@ -87,7 +79,7 @@ trait Database: TenantArchive + SignInAudit + ApiKeys {}
 
 impl<T: TenantArchive + SignInAudit + ApiKeys> Database for T {}
 
-async fn database(instance: u8, data_dir: &std::path::Path, values: &Values) -> anyhow::Result<Arc<dyn Database>> {
+async fn database(instance: u8, data_dir: &Path, values: &Values) -> anyhow::Result<Arc<dyn Database>> {
     let settings: StoresSettings = values.read(SECTION)?;
     owner::expect(data_dir, settings.mode())?;
     Ok(match settings.mode() {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 pub use backends::sqlite::Looked;
 use backends::sqlite::{self, SqliteProvisioning};
-use infra::Stores;
 use infra::embedded::{Embedded, FileLog, JournalSettings};
+use infra::{SealedConfigCache, Stores};
 use runtime::process::Installation;
 use runtime::process::stores::{Clients, Composed, Server};
 
@@ -37,12 +37,11 @@ pub async fn open(installation: &Installation) -> anyhow::Result<InProcess> {
     let embedded = Embedded::open(&folder.join("stores"), JournalSettings::default(), clock.clone());
     let embedded = Arc::new(embedded.context("the journal")?);
     let reporting = FileLog::open(&folder.join("reporting"), clock.clone()).context("the reporting log")?;
-    Ok(InProcess(Stores::of(
-        embedded,
-        Arc::new(reporting),
-        Arc::new(configuration(&installation.data_dir).await?),
-        clock,
-    )))
+    let provisioning = Arc::new(configuration(&installation.data_dir).await?);
+    let stores = Stores::of(embedded, Arc::new(reporting), provisioning, clock);
+    let seals = super::seals(&installation.data_dir)?;
+    let configuration = Arc::new(SealedConfigCache::of(stores.configuration.clone(), seals));
+    Ok(InProcess(Stores { configuration, ..stores }))
 }
 
 /// The persistent configuration, read-only; none if there is no file.

@@ -10,7 +10,7 @@ use backends::kafka::{KafkaLog, KafkaSettings};
 use backends::postgres::{self, PostgresProvisioning, PostgresSettings};
 use backends::redis::{self, Examined, RedisSettings, RedisStores, Unusable};
 use futures::FutureExt as _;
-use infra::{Client, Clock, ReportingLog, SecretSeals, StoreError, Stores};
+use infra::{Client, Clock, ReportingLog, SealedConfigCache, SecretSeals, StoreError, Stores};
 use runtime::RoleSpec;
 use runtime::address;
 use runtime::exit::{Exit, ExitError};
@@ -259,7 +259,9 @@ impl InServers {
         let of_pulse = RedisStores::open(&servers.redis_of_pulse, clients.redis_of_pulse.clone(), clock.clone())?;
         let provisioning = servers.opened(&clients.postgresql)?;
         let reporting: Arc<dyn ReportingLog> = Arc::new(KafkaLog::open(&servers.kafka, clients.kafka.clone())?);
-        Ok(Stores { views: Arc::new(of_pulse), ..Stores::of(redis, reporting, Arc::new(provisioning), clock) })
+        let stores = Stores::of(redis, reporting, Arc::new(provisioning), clock);
+        let configuration = Arc::new(SealedConfigCache::of(stores.configuration.clone(), servers.seals.clone()));
+        Ok(Stores { views: Arc::new(of_pulse), configuration, ..stores })
     }
 }
 

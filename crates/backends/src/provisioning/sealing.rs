@@ -80,7 +80,8 @@ pub(super) fn opened_snapshot(
 // === what stands in clear ===
 
 /// What is said to who comes with another key.
-const OTHER_KEY: &str = "its secrets are sealed with another key than that of this data directory (keys/installation.key)";
+const OTHER_KEY: &str =
+    "its secrets are sealed with another key than that of this data directory (keys/installation.key)";
 
 /// A column of secrets, with the statements about it. `clear` and `sealed` return the tenant, the name of the row, and the secret.
 struct SecretColumn {
