@@ -129,15 +129,14 @@ impl SecretSeals {
     /// One secret, sealed; one that is sealed already must be so for its place.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] where it is sealed with another key or for another place.
+    /// [`StoreError::Invalid`] where it is sealed with another key or for another place, or there is no key.
     pub fn sealed(&self, place: &SecretPlace<'_>, secret: &Secret) -> Result<Secret> {
-        let Some(cipher) = &self.0 else { return Ok(secret.clone()) };
         if let Some(sealed) = secret.sealed() {
-            return match cipher.open(place, sealed) {
-                Some(_) => Ok(secret.clone()),
-                None => Err(StoreError::Invalid(cannot_be_opened(place))),
-            };
+            let opens = self.0.as_ref().is_some_and(|cipher| cipher.open(place, sealed).is_some());
+            let refused = || StoreError::Invalid(format!("{place}: {CANNOT_BE_OPENED}"));
+            return if opens { Ok(secret.clone()) } else { Err(refused()) };
         }
+        let Some(cipher) = &self.0 else { return Ok(secret.clone()) };
         let sealed = cipher.seal(place, secret.reveal());
         let sealed = sealed.ok_or_else(|| StoreError::Invalid(format!("{place} cannot be sealed")))?;
         Ok(Secret::of_sealed(&sealed))
@@ -156,10 +155,6 @@ impl SecretSeals {
 }
 
 const CANNOT_BE_OPENED: &str = "it is sealed with the key of another installation, or for another object";
-
-fn cannot_be_opened(place: &SecretPlace<'_>) -> String {
-    format!("{place}: {CANNOT_BE_OPENED}")
-}
 
 /// Goes through the objects of a tenant that may have secrets.
 fn each(
@@ -258,5 +253,6 @@ mod tests {
         seals().seal_all(&tenant, &mut objects).unwrap();
         let refused = none.open_all(&tenant, &mut objects).unwrap_err().to_string();
         assert!(refused.contains("acme") && refused.contains("another installation"), "{refused}");
+        assert!(matches!(none.seal_all(&tenant, &mut objects), Err(StoreError::Invalid(_))));
     }
 }
