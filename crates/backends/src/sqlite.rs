@@ -54,6 +54,8 @@ impl SqliteProvisioning {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What was replaced or deleted does not stay in the file: secrets in clear of a release before, for one.
+            .pragma("secure_delete", "ON")
             .busy_timeout(BUSY);
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await;
         let pool = pool.map_err(|e| failed(&e))?;

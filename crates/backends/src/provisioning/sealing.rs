@@ -7,7 +7,7 @@ use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret};
 use infra::{ArchivedPart, NamedSnapshot, ObjectChange, Result, SecretPlace, SecretSeals, StoreError, TenantFileText};
 use model::TenantId;
 
-use super::{Dialect, Row, Statement, Tables, Turn, query, sign_in, tenant_id};
+use super::{Dialect, Row, Statement, Tables, query, sign_in, tenant_id};
 
 /// Rows that are sealed in one transaction: other writers wait meanwhile.
 const ROWS_AT_ONCE: i64 = 500;

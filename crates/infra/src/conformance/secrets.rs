@@ -35,7 +35,7 @@ impl SecretCipher for LegibleCipher {
 /// Whoever asks the store has the secrets in clear; what leaves it as an archive has them sealed.
 pub async fn run(store: &dyn TenantArchive) {
     assert!(store.seals().are_there());
-    let (tenant, plain) = (TenantId::parse("acme").unwrap(), objects("acme"));
+    let (tenant, plain) = (TenantId::parse("sealed").unwrap(), objects("sealed"));
     let put = plain.objects().map(ObjectChange::Put).collect();
     store.update(&tenant, Revision(0), put, note()).await.unwrap();
     assert_eq!(store.load(&tenant).await.unwrap(), Some((Revision(1), plain.clone())));
@@ -63,7 +63,7 @@ fn trunk_with(object: Object, secret: &str) -> Object {
 
 async fn what_is_put_again_is_not_changed(store: &dyn TenantArchive, tenant: &TenantId) {
     let before = store.history(tenant, &HistoryPage { limit: 100, ..HistoryPage::default() }).await.unwrap().len();
-    let again = objects("acme").objects().map(ObjectChange::Put).collect();
+    let again = objects("sealed").objects().map(ObjectChange::Put).collect();
     store.update(tenant, Revision(1), again, note()).await.unwrap();
     let after = store.history(tenant, &HistoryPage { limit: 100, ..HistoryPage::default() }).await.unwrap().len();
     assert_eq!(after, before, "the same secrets are the same rows");
@@ -123,10 +123,10 @@ async fn archives_are_sealed(store: &dyn TenantArchive, tenant: &TenantId) {
     }
     assert!(sealed >= 5 && snapshots == 1, "{sealed} secrets, {snapshots} snapshots");
     // For another tenant it is worth nothing.
-    let other = TenantId::parse("globex").unwrap();
+    let other = TenantId::parse("sealed-not").unwrap();
     let renamed = |part: ArchivedPart| match part {
         ArchivedPart::Object(Object::Tenant(mut own), revision) => {
-            own.id = "globex".to_owned();
+            own.id = "sealed-not".to_owned();
             ArchivedPart::Object(Object::Tenant(own), revision)
         }
         part => part,
