@@ -199,7 +199,7 @@ impl<D: Dialect> Tables<D> {
         let mut turn = self.0.reads().await?;
         for column in &COLUMNS {
             let (mut seen, mut opens) = (false, false);
-            for row in turn.rows(query(column.sealed).bind(LOOKED_AT)).await? {
+            for row in turn.rows(query(column.sealed).bind(LOOKED_AT.min(column.at_once))).await? {
                 let (tenant, name, secret) = found(&row)?;
                 seen = true;
                 opens |= self.1.opened(&(column.place)(&tenant, &name), &secret).is_ok();

@@ -5,8 +5,8 @@ use model::{TenantId, Timestamp};
 
 use super::provisioning::{note, objects};
 use crate::{
-    ArchivedPart, HistoryPage, HistoryPoint, NamedSnapshot, ObjectChange, Revision, SecretCipher, SecretPlace,
-    SnapshotHead, StoreError, TenantArchive, TenantFileText,
+    ArchivedPart, ChangeNote, ChangeWay, HistoryPage, HistoryPoint, NamedSnapshot, ObjectChange, Revision,
+    SecretCipher, SecretPlace, SnapshotHead, StoreError, TenantArchive, TenantFileText,
 };
 
 /// A cipher for tests, which hides nothing: what it has sealed says for which place, and what.
@@ -53,6 +53,18 @@ pub async fn run(store: &dyn TenantArchive) {
     what_is_put_again_is_not_changed(store, &tenant).await;
     what_is_sealed_elsewhere_is_refused(store, &tenant).await;
     archives_are_sealed(store, &tenant).await;
+    who_shows_secrets_is_noted(store, &tenant).await;
+}
+
+async fn who_shows_secrets_is_noted(store: &dyn TenantArchive, tenant: &TenantId) {
+    let (point, by) = (store.point(tenant).await.unwrap(), ChangeNote { way: ChangeWay::Reveal, ..note().clone() });
+    store.note_reveal(tenant, &by).await.unwrap();
+    let latest = store.history(tenant, &HistoryPage { limit: 1, ..HistoryPage::default() }).await.unwrap().remove(0);
+    assert_eq!((latest.note, latest.key.kind, latest.secrets_changed), (by, ObjectKind::Tenant, false));
+    assert!(latest.before.is_some() && latest.before == latest.after, "nothing has changed");
+    assert_eq!(store.point(tenant).await.unwrap(), point, "nor has the revision");
+    let missing = store.note_reveal(&TenantId::parse("sealed-nowhere").unwrap(), note()).await;
+    assert!(matches!(missing, Err(StoreError::Missing { .. })), "{missing:?}");
 }
 
 fn trunk_with(object: Object, secret: &str) -> Object {
