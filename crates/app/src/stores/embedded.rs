@@ -57,7 +57,7 @@ pub async fn look(data_dir: &Path) -> anyhow::Result<Option<Looked>> {
     }))
 }
 
-/// The persistent configuration: one file for all processes of the installation, with SQLite's locking between them. Its secrets are sealed.
+/// The persistent configuration, its secrets sealed: one file for all processes of the installation, with SQLite's locking between them.
 pub async fn configuration(data_dir: &Path) -> anyhow::Result<SqliteProvisioning> {
     let opened = SqliteProvisioning::open(&data_dir.join("configuration.sqlite")).await.context("the configuration")?;
     let store = opened.sealed_by(super::seals(data_dir)?);
