@@ -26,9 +26,9 @@ mod write;
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use futures::FutureExt as _;
 use infra::{
-    Answer, ChangeNote, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, NamedSnapshot, ObjectChange,
-    ObjectChanges, PartGiver, PartTaker, ProvisioningStore, Result, Revision, SecretSeals, SnapshotHead, StoreError,
-    TenantArchive, VersionedObjects,
+    Answer, ArchivedPart, ChangeNote, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, NamedSnapshot,
+    ObjectChange, ObjectChanges, PartGiver, PartTaker, ProvisioningStore, Result, Revision, SecretSeals, SnapshotHead,
+    StoreError, TenantArchive, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 
@@ -329,7 +329,9 @@ impl<D: Dialect> TenantArchive for Tables<D> {
     fn restore_archive<'a>(&'a self, tenant: &'a TenantId, give: &'a mut PartGiver<'_>) -> Answer<'a, Revision> {
         async move {
             let mut turn = self.0.writes(tenant).await?;
-            let mut sealed = || give()?.map(|part| sealing::part(&self.1, tenant, part)).transpose();
+            let mut sealed = || -> Result<Option<ArchivedPart>> {
+                give()?.map(|part| sealing::part(&self.1, tenant, part)).transpose()
+            };
             let revision = archive::write(&mut *turn, tenant, &mut sealed).await?;
             turn.commit().await?;
             Ok(revision)

@@ -307,7 +307,7 @@ mod tests {
         assert_eq!(store.snapshot(&tenant, "before").await.unwrap(), Some(kept));
         assert_eq!(store.point(&tenant).await.unwrap(), before);
         let mut stored = Vec::new();
-        let mut take = |part| {
+        let mut take = |part: ArchivedPart| -> Result<()> {
             stored.push(part);
             Ok(())
         };

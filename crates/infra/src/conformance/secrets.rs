@@ -112,7 +112,7 @@ async fn archives_are_sealed(store: &dyn TenantArchive, tenant: &TenantId) {
     assert_eq!(store.snapshot(tenant, "before").await.unwrap(), Some(kept.clone()));
 
     let mut parts = Vec::new();
-    let mut take = |part| {
+    let mut take = |part: ArchivedPart| -> crate::Result<()> {
         parts.push(part);
         Ok(())
     };
