@@ -6,15 +6,29 @@ mod real;
 
 pub use embedded::{Looked, look};
 
+use std::path::Path;
 use std::sync::Arc;
 
-use infra::{ApiKeys, ProvisioningStore, SignInAudit, TenantArchive};
+use infra::{ApiKeys, ProvisioningStore, SecretSeals, SignInAudit, TenantArchive};
 use runtime::RoleSpec;
+use runtime::data_dir;
 use runtime::process::Installation;
 use runtime::process::stores::{Composed, Mode, SECTION, StoresSettings};
+use runtime::sealed::TenantSecretCipher;
 use runtime::settings::Values;
 
 pub use real::{Servers, Troubles};
+
+/// What seals the secrets of the configuration: the installation's key. Nothing where no installation has begun: what is stored there
+/// before is sealed when it begins.
+pub fn seals(data_dir: &Path) -> anyhow::Result<SecretSeals> {
+    if !data_dir::has_installation(data_dir) {
+        return Ok(SecretSeals::default());
+    }
+    let cipher = TenantSecretCipher::of(&data_dir::installation_key(data_dir)?);
+    let cipher = cipher.ok_or_else(|| anyhow::anyhow!("the secrets of the configuration cannot be sealed here"))?;
+    Ok(SecretSeals::of(Arc::new(cipher)))
+}
 
 /// Opens every store of a process of those roles.
 pub async fn open(installation: &Installation, of: &[&RoleSpec]) -> anyhow::Result<Arc<dyn Composed>> {
@@ -30,7 +44,7 @@ pub async fn open(installation: &Installation, of: &[&RoleSpec]) -> anyhow::Resu
 /// The persistent configuration alone, for a command that is not a process of the installation.
 pub async fn configuration(
     instance: u8,
-    data_dir: &std::path::Path,
+    data_dir: &Path,
     values: &Values,
 ) -> anyhow::Result<Arc<dyn ProvisioningStore>> {
     let store: Arc<dyn ProvisioningStore> = archive(instance, data_dir, values).await?;
@@ -38,21 +52,13 @@ pub async fn configuration(
 }
 
 /// The same with all that is kept of tenants.
-pub async fn archive(
-    instance: u8,
-    data_dir: &std::path::Path,
-    values: &Values,
-) -> anyhow::Result<Arc<dyn TenantArchive>> {
+pub async fn archive(instance: u8, data_dir: &Path, values: &Values) -> anyhow::Result<Arc<dyn TenantArchive>> {
     let database: Arc<dyn TenantArchive> = database(instance, data_dir, values).await?;
     Ok(database)
 }
 
 /// What is noted of signing in, for a command.
-pub async fn sign_in_audit(
-    instance: u8,
-    data_dir: &std::path::Path,
-    values: &Values,
-) -> anyhow::Result<Arc<dyn SignInAudit>> {
+pub async fn sign_in_audit(instance: u8, data_dir: &Path, values: &Values) -> anyhow::Result<Arc<dyn SignInAudit>> {
     let database: Arc<dyn SignInAudit> = database(instance, data_dir, values).await?;
     Ok(database)
 }
@@ -61,7 +67,7 @@ pub async fn sign_in_audit(
 pub type KeyStores = (Arc<dyn ProvisioningStore>, Arc<dyn ApiKeys>);
 
 /// The API keys of tenants, for a command.
-pub async fn api_keys(instance: u8, data_dir: &std::path::Path, values: &Values) -> anyhow::Result<KeyStores> {
+pub async fn api_keys(instance: u8, data_dir: &Path, values: &Values) -> anyhow::Result<KeyStores> {
     let database = database(instance, data_dir, values).await?;
     let store: Arc<dyn ProvisioningStore> = database.clone();
     let keys: Arc<dyn ApiKeys> = database;
@@ -73,7 +79,7 @@ trait Database: TenantArchive + SignInAudit + ApiKeys {}
 
 impl<T: TenantArchive + SignInAudit + ApiKeys> Database for T {}
 
-async fn database(instance: u8, data_dir: &std::path::Path, values: &Values) -> anyhow::Result<Arc<dyn Database>> {
+async fn database(instance: u8, data_dir: &Path, values: &Values) -> anyhow::Result<Arc<dyn Database>> {
     let settings: StoresSettings = values.read(SECTION)?;
     owner::expect(data_dir, settings.mode())?;
     Ok(match settings.mode() {
@@ -81,6 +87,9 @@ async fn database(instance: u8, data_dir: &std::path::Path, values: &Values) -> 
             runtime::data_dir::prepare(data_dir)?;
             Arc::new(embedded::configuration(data_dir).await?)
         }
-        Mode::Real => Arc::new(Servers::of(instance, &settings)?.configuration().await?),
+        Mode::Real => {
+            let servers = Servers::of(instance, &settings)?.sealed_by(seals(data_dir)?);
+            Arc::new(servers.configuration().await?)
+        }
     })
 }

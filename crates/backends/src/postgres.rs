@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use infra::{Answer, Client, Line, Matter, Result, StoreError, Watch};
+use infra::{Answer, Client, Line, Matter, Result, SecretSeals, StoreError, Watch};
 use model::TenantId;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
@@ -112,7 +112,7 @@ impl PostgresProvisioning {
             })
             .after_release(|connection, _| Box::pin(answers(connection)))
             .connect_lazy_with(settings.options(&client.name)?);
-        Ok(Self(Pg { pool, watch }))
+        Ok(Self(Pg { pool, watch }, SecretSeals::default()))
     }
 }
 

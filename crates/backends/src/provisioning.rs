@@ -17,6 +17,7 @@ mod passkeys;
 mod people;
 mod read;
 mod revisions;
+mod sealing;
 mod sign_in;
 mod sign_in_audit;
 mod snapshots;
@@ -26,9 +27,9 @@ mod write;
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use futures::FutureExt as _;
 use infra::{
-    Answer, ChangeNote, EndedTenant, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, NamedSnapshot, ObjectChange,
-    ObjectChanges, PartGiver, PartTaker, ProvisioningStore, Result, Revision, SnapshotHead, StoreError, TenantArchive,
-    TenantOverview, VersionedObjects,
+    Answer, ArchivedPart, ChangeNote, EndedTenant, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, NamedSnapshot,
+    ObjectChange, ObjectChanges, PartGiver, PartTaker, ProvisioningStore, Result, Revision, SecretSeals, SnapshotHead,
+    StoreError, TenantArchive, TenantOverview, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 
@@ -62,9 +63,9 @@ pub trait OpenTurn: Turn {
     fn commit(self: Box<Self>) -> Answer<'static, ()>;
 }
 
-/// The persistent configuration in the tables of a database.
+/// The persistent configuration in the tables of a database, and what seals the secrets in it.
 #[derive(Clone, Debug)]
-pub struct Tables<D>(pub(crate) D);
+pub struct Tables<D>(pub(crate) D, pub(crate) SecretSeals);
 
 /// Up to so many changed objects are read one by one; of more the whole tenant is read.
 const FOUND_EACH_MAX: usize = 256;
@@ -91,6 +92,10 @@ impl<D: Dialect> Tables<D> {
 // === impl ProvisioningStore ===
 
 impl<D: Dialect> ProvisioningStore for Tables<D> {
+    fn seals(&self) -> SecretSeals {
+        self.1.clone()
+    }
+
     fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>> {
         async move {
             let mut turn = self.0.reads().await?;
@@ -127,7 +132,9 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         async move {
             let mut turn = self.0.reads().await?;
             let Some(revision) = revisions::of_tenant(&mut *turn, tenant).await? else { return Ok(None) };
-            Ok(Some((revision, read::objects(&mut *turn, tenant).await?)))
+            let mut objects = read::objects(&mut *turn, tenant).await?;
+            self.1.open_all(tenant, &mut objects)?;
+            Ok(Some((revision, objects)))
         }
         .boxed()
     }
@@ -138,7 +145,8 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             if life::is_leaving(&mut *turn, tenant).await? {
                 return Ok(None);
             }
-            find::find(&mut *turn, tenant, key).await
+            let found = find::find(&mut *turn, tenant, key).await?;
+            found.map(|object| sealing::opened(&self.1, tenant, object)).transpose()
         }
         .boxed()
     }
@@ -147,7 +155,8 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         async move {
             let mut turn = self.0.reads().await?;
             let Some(point) = revisions::point(&mut *turn, tenant).await? else { return Ok(None) };
-            let objects = read::objects(&mut *turn, tenant).await?;
+            let mut objects = read::objects(&mut *turn, tenant).await?;
+            self.1.open_all(tenant, &mut objects)?;
             let mut revisions = revisions::of_objects(&mut *turn, tenant).await?;
             let present: std::collections::HashSet<ObjectKey> = objects.objects().map(|object| object.key()).collect();
             revisions.retain(|key, _| present.contains(key));
@@ -168,7 +177,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             }
             let Some(object) = find::find(&mut *turn, tenant, key).await? else { return Ok(None) };
             let revision = revisions::of_object(&mut *turn, tenant, &object.key()).await?;
-            Ok(Some((revision, object)))
+            Ok(Some((revision, sealing::opened(&self.1, tenant, object)?)))
         }
         .boxed()
     }
@@ -180,7 +189,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let key = object.key();
             let revision = revisions::of_object(&mut *turn, tenant, &key).await?;
             let annex = annexes::find(&mut *turn, tenant, &key).await?.unwrap_or_default();
-            Ok(Some(FoundObject { revision, object, annex }))
+            Ok(Some(FoundObject { revision, object: sealing::opened(&self.1, tenant, object)?, annex }))
         }
         .boxed()
     }
@@ -195,7 +204,8 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
                 return Ok(Vec::new());
             }
             let objects = read::objects(&mut *turn, tenant).await?;
-            Ok(objects.objects().filter(|object| object.key().kind == kind).collect())
+            let wanted = objects.objects().filter(|object| object.key().kind == kind);
+            wanted.map(|object| sealing::opened(&self.1, tenant, object)).collect()
         }
         .boxed()
     }
@@ -208,6 +218,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         note: &'a ChangeNote,
     ) -> Answer<'a, Revision> {
         async move {
+            let changes = sealing::changes(&self.1, tenant, changes)?;
             let mut turn = self.0.writes(tenant).await?;
             let actual = revisions::of_tenant(&mut *turn, tenant).await?.unwrap_or_default();
             if actual != expected {
@@ -231,6 +242,15 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let point = revisions::stamp(&mut *turn, tenant, revision).await?;
             self.commit_to(turn, tenant, point).await?;
             Ok(revision)
+        }
+        .boxed()
+    }
+
+    fn note_reveal<'a>(&'a self, tenant: &'a TenantId, note: &'a ChangeNote) -> Answer<'a, ()> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            history::note_reveal(&mut *turn, tenant, note).await?;
+            turn.commit().await
         }
         .boxed()
     }
@@ -351,13 +371,15 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let point = point.ok_or_else(|| StoreError::Missing { key: format!("tenant {tenant}") })?;
             if !revisions::has_passed(&mut *turn, tenant, since, point).await? {
                 let mut objects = read::objects(&mut *turn, tenant).await?;
+                self.1.open_all(tenant, &mut objects)?;
                 let annexes = std::mem::take(&mut objects.annexes).into_iter().collect();
                 let changes = objects.objects().map(ObjectChange::Put).collect();
                 return Ok(ObjectChanges { point, is_whole: true, changes, annexes });
             }
             let keys = revisions::changed_keys(&mut *turn, tenant, since.revision).await?;
             if keys.len() <= FOUND_EACH_MAX {
-                let changes = find::each(&mut *turn, tenant, keys).await?;
+                let mut changes = find::each(&mut *turn, tenant, keys).await?;
+                sealing::opened_changes(&self.1, tenant, &mut changes)?;
                 let annexes = annexes::of_put(&mut *turn, tenant, &changes).await?;
                 return Ok(ObjectChanges { point, is_whole: false, changes, annexes });
             }
@@ -365,7 +387,8 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let mut held: std::collections::HashMap<_, _> =
                 objects.objects().map(|object| (object.key(), object)).collect();
             let change = |key| held.remove(&key).map_or_else(|| ObjectChange::Delete(key), ObjectChange::Put);
-            let changes: Vec<ObjectChange> = keys.into_iter().map(change).collect();
+            let mut changes: Vec<ObjectChange> = keys.into_iter().map(change).collect();
+            sealing::opened_changes(&self.1, tenant, &mut changes)?;
             let annexes = annexes::of_put(&mut *turn, tenant, &changes).await?;
             Ok(ObjectChanges { point, is_whole: false, changes, annexes })
         }
@@ -392,7 +415,10 @@ impl<D: Dialect> TenantArchive for Tables<D> {
     ) -> Answer<'a, Revision> {
         async move {
             let mut turn = self.0.writes(tenant).await?;
-            let point = archive::write(&mut *turn, tenant, give, note).await?;
+            let mut sealed = || -> Result<Option<ArchivedPart>> {
+                give()?.map(|part| sealing::part(&self.1, tenant, part)).transpose()
+            };
+            let point = archive::write(&mut *turn, tenant, &mut sealed, note).await?;
             self.commit_to(turn, tenant, point).await?;
             Ok(point.revision)
         }
@@ -401,8 +427,9 @@ impl<D: Dialect> TenantArchive for Tables<D> {
 
     fn keep_snapshot<'a>(&'a self, tenant: &'a TenantId, snapshot: &'a NamedSnapshot) -> Answer<'a, bool> {
         async move {
+            let sealed = sealing::snapshot(&self.1, tenant, snapshot)?;
             let mut turn = self.0.writes(tenant).await?;
-            let is_kept = snapshots::keep(&mut *turn, tenant, snapshot).await?;
+            let is_kept = snapshots::keep(&mut *turn, tenant, &sealed).await?;
             turn.commit().await?;
             Ok(is_kept)
         }
@@ -414,7 +441,11 @@ impl<D: Dialect> TenantArchive for Tables<D> {
     }
 
     fn snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, Option<NamedSnapshot>> {
-        async move { snapshots::find(&mut *self.0.reads().await?, tenant, name).await }.boxed()
+        async move {
+            let found = snapshots::find(&mut *self.0.reads().await?, tenant, name).await?;
+            found.map(|snapshot| sealing::opened_snapshot(&self.1, tenant, snapshot)).transpose()
+        }
+        .boxed()
     }
 
     fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, bool> {

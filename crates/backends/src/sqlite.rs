@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::FutureExt;
-use infra::{Answer, Result, StoreError};
+use infra::{Answer, Result, SecretSeals, StoreError};
 use model::TenantId;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::query::Query;
@@ -54,12 +54,14 @@ impl SqliteProvisioning {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What was replaced or deleted does not stay in the file: secrets in clear of a release before, for one.
+            .pragma("secure_delete", "ON")
             .busy_timeout(BUSY);
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await;
         let pool = pool.map_err(|e| failed(&e))?;
         migrator().run(&pool).await.map_err(|e| StoreError::Unavailable { reason: format!("tables: {e}") })?;
         drop(turn);
-        Ok(Self(Sqlite { pool }))
+        Ok(Self(Sqlite { pool }, SecretSeals::default()))
     }
 }
 
@@ -92,7 +94,7 @@ pub async fn look(file: &Path) -> Result<Looked> {
     let known = migrator().iter().map(|step| step.version).max().unwrap_or_default();
     match done.cmp(&known) {
         Ordering::Less => Ok(Looked::Earlier),
-        Ordering::Equal => Ok(Looked::Present(Tables(Sqlite { pool }))),
+        Ordering::Equal => Ok(Looked::Present(Tables(Sqlite { pool }, SecretSeals::default()))),
         Ordering::Greater => {
             let reason = format!("its tables come from a later release (step {done}; this program knows {known})");
             Err(StoreError::Unavailable { reason })

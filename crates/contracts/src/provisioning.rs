@@ -62,6 +62,7 @@ pub use lookup::{ATTACHED_DEFAULTS_MAX, AttributeValue, BusinessAttribute, Looku
 pub use names::{AM, BySpelling, folded_name};
 pub use outgoing::TRUNK_TRY_S;
 pub use permissions::{AccessGroup, Folder, FolderPermission, FolderRight, PrivilegeRole};
+pub use secrets::ReadableSecrets;
 pub use sign_in::{PersonField, SignInRules, UpstreamProvider};
 pub use statistic_definitions::{StatisticDefinition, StatisticProfile};
 pub use stir::{Stir, StirSign, StirVerify};

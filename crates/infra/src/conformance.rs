@@ -16,6 +16,7 @@ pub mod passkeys;
 pub mod provisioning;
 mod quarantine;
 pub mod reporting;
+pub mod secrets;
 pub mod sign_in_audit;
 mod sign_ins;
 mod streams;

@@ -6,7 +6,7 @@ use std::fmt;
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind, TenantObjects};
 use model::{TenantId, Timestamp};
 
-use crate::Answer;
+use crate::{Answer, SecretSeals};
 
 /// The revision of a tenant's configuration: grows by one with each update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -109,14 +109,25 @@ pub enum ChangeWay {
     Snapshot,
     /// A whole tenant, put back from a backup.
     Backup,
+    /// Nothing was changed: the secrets of a whole tenant were shown in clear.
+    Reveal,
     /// A way that a later release has, by its name there.
     Other(String),
 }
 
 impl ChangeWay {
     /// Those by which this release changes objects.
-    pub const ALL: [Self; 8] =
-        [Self::Import, Self::Grpc, Self::Page, Self::Rest, Self::Scim, Self::CommandLine, Self::Snapshot, Self::Backup];
+    pub const ALL: [Self; 9] = [
+        Self::Import,
+        Self::Grpc,
+        Self::Page,
+        Self::Rest,
+        Self::Scim,
+        Self::CommandLine,
+        Self::Snapshot,
+        Self::Backup,
+        Self::Reveal,
+    ];
 
     /// Its name in tables and backups.
     pub fn as_str(&self) -> &str {
@@ -129,6 +140,7 @@ impl ChangeWay {
             Self::CommandLine => "command_line",
             Self::Snapshot => "snapshot",
             Self::Backup => "backup",
+            Self::Reveal => "reveal",
             Self::Other(name) => name,
         }
     }
@@ -139,7 +151,7 @@ impl ChangeWay {
     }
 }
 
-/// Its name in answers: one of nine.
+/// Its name in answers: one of ten.
 impl fmt::Display for ChangeWay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -254,6 +266,12 @@ pub struct HistoryPage {
 
 /// The persistent configuration of tenants.
 pub trait ProvisioningStore: Send + Sync {
+    /// What seals the secrets of its objects: whoever asks the store has them in clear, and whatever leaves the installation has them
+    /// sealed. By default nothing, for stores that keep secrets as they are.
+    fn seals(&self) -> SecretSeals {
+        SecretSeals::default()
+    }
+
     /// The tenants and their revisions.
     fn tenants(&self) -> Answer<'_, Vec<(TenantId, Revision)>>;
 
@@ -349,6 +367,16 @@ pub trait ProvisioningStore: Send + Sync {
         note: &'a ChangeNote,
     ) -> Answer<'a, Revision>;
 
+    /// Notes in the history that the secrets of the whole tenant were shown; it changes nothing. By default nowhere, for stores without a
+    /// history.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when there is no such tenant.
+    fn note_reveal<'a>(&'a self, tenant: &'a TenantId, note: &'a ChangeNote) -> Answer<'a, ()> {
+        let _ = (tenant, note);
+        Box::pin(async { Ok(()) })
+    }
+
     /// What happened to the tenant's objects; of a tenant that is not there, what is kept of those that had its id.
     fn history<'a>(&'a self, tenant: &'a TenantId, page: &'a HistoryPage) -> Answer<'a, Vec<HistoryEntry>>;
 
@@ -436,7 +464,7 @@ mod tests {
 
     #[test]
     fn the_names_of_ways_stay_and_one_of_a_later_release_is_kept() {
-        let names = ["import", "grpc", "page", "rest", "scim", "command_line", "snapshot", "backup"];
+        let names = ["import", "grpc", "page", "rest", "scim", "command_line", "snapshot", "backup", "reveal"];
         assert_eq!(ChangeWay::ALL.map(|way| way.to_string()), names);
         for name in names.into_iter().chain(["telepathy", "other"]) {
             let way = ChangeWay::named(name.to_owned());

@@ -40,6 +40,11 @@ pub enum ImportError {
     /// There is no such tenant.
     #[error("there is no tenant {0}")]
     Missing(TenantId),
+    /// Nothing seals the secrets that are to be written.
+    #[error(
+        "no installation has begun in this data directory, so that its key seals no secret: start it first, or say --reveal-secrets for a file with secrets in clear"
+    )]
+    NoKey,
     /// The store refused or failed.
     #[error("the configuration cannot be stored")]
     Store(#[from] StoreError),
@@ -126,6 +131,8 @@ pub async fn plan(store: &dyn ProvisioningStore, objects: &TenantObjects) -> Res
     let stored = store.load(&tenant).await?;
     let (at, held) = stored.map_or((Revision(0), None), |(revision, held)| (revision, Some(held)));
     let mut objects = objects.clone();
+    // An export and a backup have secrets sealed.
+    store.seals().open_all(&tenant, &mut objects)?;
     if let Some(held) = &held {
         file::keep_second_factors(&mut objects, held);
     }
@@ -200,13 +207,50 @@ fn in_common(trunk: &Trunk, (tenant, theirs): (&TenantId, &Trunk)) -> Vec<String
     shared
 }
 
+/// How secrets stand in files that are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WrittenSecrets {
+    /// Sealed: an import takes them back in an installation with the same key.
+    Sealed,
+    /// In clear, which the history notes.
+    Revealed(ChangeNote),
+}
+
 /// Reads a stored tenant as files.
 ///
 /// # Errors
-/// When there is no such tenant, or the store fails.
-pub async fn export(store: &dyn ProvisioningStore, tenant: &TenantId) -> Result<file::Exported, ImportError> {
+/// When there is no such tenant, nothing seals its secrets, or the store fails.
+pub async fn export(
+    store: &dyn ProvisioningStore,
+    tenant: &TenantId,
+    secrets: &WrittenSecrets,
+) -> Result<file::Exported, ImportError> {
     let stored = store.load(tenant).await?;
     let (_, objects) = stored.ok_or_else(|| ImportError::Missing(tenant.clone()))?;
+    written(store, tenant, objects, secrets).await
+}
+
+/// Objects of a tenant as files.
+///
+/// # Errors
+/// When nothing seals their secrets, or the store fails.
+pub async fn written(
+    store: &dyn ProvisioningStore,
+    tenant: &TenantId,
+    mut objects: TenantObjects,
+    secrets: &WrittenSecrets,
+) -> Result<file::Exported, ImportError> {
+    match secrets {
+        WrittenSecrets::Sealed => {
+            let seals = store.seals();
+            if !seals.are_there() {
+                return Err(ImportError::NoKey);
+            }
+            seals.seal_all(tenant, &mut objects)?;
+        }
+        // Before they are shown: what cannot be noted is not shown.
+        WrittenSecrets::Revealed(note) => store.note_reveal(tenant, note).await?,
+    }
     Ok(file::write(&objects))
 }
 

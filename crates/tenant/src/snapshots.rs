@@ -1,4 +1,4 @@
-//! Snapshots of a whole tenant under names: its files as an export has them, with their secrets.
+//! Snapshots of a whole tenant under names: its files as an export has them, with their secrets, which the store seals.
 
 use std::path::Path;
 

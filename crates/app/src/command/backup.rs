@@ -24,9 +24,9 @@ Examples:
   trunkline backup acme.trunkline --tenant acme
   trunkline backup all.trunkline --with-keys --passphrase-file /backup/passphrase
 
-The file has passwords of phones and carriers, and hashes, as `trunkline tenant export` has them: keep it like a password.
-It has no recordings, prompts, calls or settings. A tenant that is damaged in the tables is left out: the file has all others,
-and the command says which one is missing and ends with 6.";
+Passwords of phones and carriers are in the file sealed with the installation's key, and those of people as hashes: for a
+restore elsewhere the keys must come along. It has no recordings, prompts, calls or settings. A tenant that is damaged in the
+tables is left out: the file has all others, and the command says which one is missing and ends with 6.";
 
 pub const RESTORE_EXAMPLES: &str = "\
 Examples:

@@ -24,7 +24,7 @@ use runtime::data_dir;
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
 use tenant::file::{Companions, Examined, Exported, Fault, Faults};
-use tenant::import::ImportError;
+use tenant::import::{ImportError, WrittenSecrets};
 use tenant::objects::ChangeRefusal;
 
 use super::{InstallationOptions, executor};
@@ -42,13 +42,17 @@ pub enum Arguments {
         /// The tenant's file
         file: PathBuf,
     },
-    /// Writes a stored tenant as files
-    #[command(after_help = "Examples:\n  trunkline tenant export acme ./acme")]
+    /// Writes a stored tenant as files; its secrets are sealed with the installation's key
+    #[command(after_help = "Examples:\n  trunkline tenant export acme ./acme\n  \
+                            trunkline tenant export acme ./acme --reveal-secrets")]
     Export {
         /// The tenant's id
         tenant: String,
         /// The folder to write into
         folder: PathBuf,
+        /// With secrets in clear, for phones that are set up by hand or for another installation; the history notes it
+        #[arg(long)]
+        reveal_secrets: bool,
     },
     /// Checks a tenant's file and prints every fault
     #[command(after_help = "Examples:\n  trunkline tenant check acme.yaml")]
@@ -166,7 +170,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
             say_line!("{imported}");
         }
         Arguments::Create(arguments) => create::create(options, arguments)?,
-        Arguments::Export { tenant, folder } => export(options, tenant, folder)?,
+        Arguments::Export { tenant, folder, reveal_secrets } => export(options, tenant, folder, *reveal_secrets)?,
         Arguments::Plan(arguments) => return plan::plan(options, arguments),
         Arguments::Apply(arguments) => return plan::apply(options, arguments),
         Arguments::List(arguments) => look::list(options, arguments)?,
@@ -217,13 +221,18 @@ fn warn_without_installation(had_none: bool, data_dir: &Path) {
     }
 }
 
-fn export(options: &InstallationOptions, tenant: &str, folder: &Path) -> anyhow::Result<()> {
+fn export(options: &InstallationOptions, tenant: &str, folder: &Path, is_revealed: bool) -> anyhow::Result<()> {
     let id = tenant_id(tenant)?;
     let exported = executor()?.block_on(async {
         let store = open(options).await?;
-        anyhow::Ok(tenant::import::export(&*store, &id).await?)
+        anyhow::Ok(tenant::import::export(&*store, &id, &secrets_of(is_revealed)).await?)
     })?;
     write_files(folder, tenant, &exported)
+}
+
+/// How secrets stand in what is written.
+fn secrets_of(is_revealed: bool) -> WrittenSecrets {
+    if is_revealed { WrittenSecrets::Revealed(crate::author::note(ChangeWay::Reveal)) } else { WrittenSecrets::Sealed }
 }
 
 /// Writes a tenant's file and its applications.

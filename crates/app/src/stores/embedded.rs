@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 pub use backends::sqlite::Looked;
 use backends::sqlite::{self, SqliteProvisioning};
-use infra::Stores;
 use infra::embedded::{Embedded, FileLog, JournalSettings};
+use infra::{SealedConfigCache, Stores};
 use runtime::process::Installation;
 use runtime::process::stores::{Clients, Composed, Server};
 
@@ -37,12 +37,11 @@ pub async fn open(installation: &Installation) -> anyhow::Result<InProcess> {
     let embedded = Embedded::open(&folder.join("stores"), JournalSettings::default(), clock.clone());
     let embedded = Arc::new(embedded.context("the journal")?);
     let reporting = FileLog::open(&folder.join("reporting"), clock.clone()).context("the reporting log")?;
-    Ok(InProcess(Stores::of(
-        embedded,
-        Arc::new(reporting),
-        Arc::new(configuration(&installation.data_dir).await?),
-        clock,
-    )))
+    let provisioning = Arc::new(configuration(&installation.data_dir).await?);
+    let stores = Stores::of(embedded, Arc::new(reporting), provisioning, clock);
+    let seals = super::seals(&installation.data_dir)?;
+    let configuration = Arc::new(SealedConfigCache::of(stores.configuration.clone(), seals));
+    Ok(InProcess(Stores { configuration, ..stores }))
 }
 
 /// The persistent configuration, read-only; none if there is no file.
@@ -51,10 +50,17 @@ pub async fn look(data_dir: &Path) -> anyhow::Result<Option<Looked>> {
     if !file.exists() {
         return Ok(None);
     }
-    sqlite::look(&file).await.map(Some).with_context(|| file.display().to_string())
+    let looked = sqlite::look(&file).await.with_context(|| file.display().to_string())?;
+    Ok(Some(match looked {
+        Looked::Present(store) => Looked::Present(store.sealed_by(super::seals(data_dir)?)),
+        Looked::Earlier => Looked::Earlier,
+    }))
 }
 
-/// The persistent configuration: one file for all processes of the installation, with SQLite's locking between them.
+/// The persistent configuration, its secrets sealed: one file for all processes of the installation, with SQLite's locking between them.
 pub async fn configuration(data_dir: &Path) -> anyhow::Result<SqliteProvisioning> {
-    SqliteProvisioning::open(&data_dir.join("configuration.sqlite")).await.context("the configuration")
+    let opened = SqliteProvisioning::open(&data_dir.join("configuration.sqlite")).await.context("the configuration")?;
+    let store = opened.sealed_by(super::seals(data_dir)?);
+    store.seal_stored().await?;
+    Ok(store)
 }

@@ -10,7 +10,7 @@ use backends::kafka::{KafkaLog, KafkaSettings};
 use backends::postgres::{self, PostgresProvisioning, PostgresSettings};
 use backends::redis::{self, Examined, RedisSettings, RedisStores, Unusable};
 use futures::FutureExt as _;
-use infra::{Client, Clock, ReportingLog, StoreError, Stores};
+use infra::{Client, Clock, ReportingLog, SealedConfigCache, SecretSeals, StoreError, Stores};
 use runtime::RoleSpec;
 use runtime::address;
 use runtime::exit::{Exit, ExitError};
@@ -41,6 +41,8 @@ pub struct Servers {
     postgresql: PostgresSettings,
     kafka: KafkaSettings,
     start_within: Duration,
+    /// What seals the secrets in PostgreSQL.
+    seals: SecretSeals,
 }
 
 /// A server by its name and address, and why it cannot be used or what endangers its data.
@@ -76,7 +78,14 @@ impl Servers {
             },
             kafka: KafkaSettings { brokers, partitions: None },
             start_within: settings.start_within,
+            seals: SecretSeals::default(),
         })
+    }
+
+    /// The same with secrets that these seals seal and open.
+    #[must_use]
+    pub fn sealed_by(self, seals: SecretSeals) -> Self {
+        Self { seals, ..self }
     }
 
     /// Kafka's brokers, separated by commas.
@@ -100,12 +109,22 @@ impl Servers {
     /// Waits for PostgreSQL and brings its tables up to date.
     async fn bring_tables_up_to_date(&self, deadline: Instant) -> anyhow::Result<()> {
         let settled = || self.settled(Server::Postgresql, deadline).boxed();
-        done_when_settled(deadline, settled, || postgres::bring_up_to_date(&self.postgresql, PROCESS).boxed()).await
+        done_when_settled(deadline, settled, || self.brought_up_to_date().boxed()).await
+    }
+
+    /// One attempt. Secrets that a release before has left in clear are sealed.
+    async fn brought_up_to_date(&self) -> infra::Result<()> {
+        postgres::bring_up_to_date(&self.postgresql, PROCESS).await?;
+        self.opened(&Client::unwatched(PROCESS))?.seal_stored().await.map(drop)
+    }
+
+    fn opened(&self, client: &Client) -> infra::Result<PostgresProvisioning> {
+        Ok(PostgresProvisioning::open(&self.postgresql, client)?.sealed_by(self.seals.clone()))
     }
 
     /// The configuration as it is: without waiting and without changes.
     pub fn provisioning(&self) -> anyhow::Result<PostgresProvisioning> {
-        Ok(PostgresProvisioning::open(&self.postgresql, &Client::unwatched(PROCESS))?)
+        Ok(self.opened(&Client::unwatched(PROCESS))?)
     }
 
     fn place(&self, server: Server) -> String {
@@ -183,7 +202,8 @@ pub async fn open(
     of: &[&RoleSpec],
 ) -> anyhow::Result<InServers> {
     infra::embedded::forbid();
-    let servers = Servers::of(installation.instance, settings)?;
+    let seals = super::seals(&installation.data_dir)?;
+    let servers = Servers::of(installation.instance, settings)?.sealed_by(seals);
     let deadline = Instant::now() + servers.start_within;
     let is_needed = |server: &Server| of.iter().any(|spec| server.serves(spec));
     let needed = [Server::Redis, Server::RedisOfPulse, Server::Postgresql].into_iter().filter(is_needed);
@@ -237,9 +257,11 @@ impl InServers {
             None => redis,
         });
         let of_pulse = RedisStores::open(&servers.redis_of_pulse, clients.redis_of_pulse.clone(), clock.clone())?;
-        let provisioning = PostgresProvisioning::open(&servers.postgresql, &clients.postgresql)?;
+        let provisioning = servers.opened(&clients.postgresql)?;
         let reporting: Arc<dyn ReportingLog> = Arc::new(KafkaLog::open(&servers.kafka, clients.kafka.clone())?);
-        Ok(Stores { views: Arc::new(of_pulse), ..Stores::of(redis, reporting, Arc::new(provisioning), clock) })
+        let stores = Stores::of(redis, reporting, Arc::new(provisioning), clock);
+        let configuration = Arc::new(SealedConfigCache::of(stores.configuration.clone(), servers.seals.clone()));
+        Ok(Stores { views: Arc::new(of_pulse), configuration, ..stores })
     }
 }
 

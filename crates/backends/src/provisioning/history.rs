@@ -2,12 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use contracts::provisioning::{BySpelling, Object, ObjectAnnex, ObjectKey};
-use infra::{ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision};
+use contracts::provisioning::{BySpelling, Object, ObjectAnnex, ObjectKey, ObjectKind};
+use infra::{
+    ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, HistoryPage, ObjectChange, Result, Revision, StoreError,
+};
 use model::{TenantId, Timestamp};
 
 use super::gathered::GatheredRows;
-use super::{FOUND_EACH_MAX, Row, Statement, Turn, annexes, find, key_of, life, number, query, read, revision_of};
+use super::{
+    FOUND_EACH_MAX, Row, Statement, Turn, annexes, find, key_of, life, number, query, read, revision_of, revisions,
+};
 
 /// What happens to one object.
 pub(super) struct ChangedObject {
@@ -135,6 +139,19 @@ pub(super) async fn write(
         put(&mut rows, tenant, entry).await?;
     }
     rows.flush().await
+}
+
+/// Writes that the secrets of the tenant were shown. The tenant itself stands there before and after as it is: nothing has changed.
+pub(super) async fn note_reveal(db: &mut dyn Turn, tenant: &TenantId, note: &ChangeNote) -> Result<()> {
+    let missing = || StoreError::Missing { key: format!("tenant {tenant}") };
+    let revision = revisions::of_tenant(db, tenant).await?.ok_or_else(missing)?;
+    let key = ObjectKey { kind: ObjectKind::Tenant, id: String::new() };
+    let object = find::find(db, tenant, &key).await?.ok_or_else(missing)?;
+    let annex = annexes::find(db, tenant, &key).await?;
+    let shown = String::from_utf8(object.without_secrets().to_json_with(annex.as_ref())).unwrap_or_default();
+    let (before, after) = (Some(shown.clone()), Some(shown));
+    let entry = HistoryEntry { number: 0, revision, note: note.clone(), key, before, after, secrets_changed: false };
+    put(db, tenant, entry).await
 }
 
 /// The objects that there were not before, in any spelling of their names.

@@ -5,10 +5,11 @@
 mod postgres;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use backends::sqlite::SqliteProvisioning;
-use infra::conformance::{api_keys, audit_outbox, passkeys, provisioning, sign_in_audit, tenant_life};
-use infra::{ObjectChange, ProvisioningStore as _, Revision};
+use infra::conformance::{api_keys, audit_outbox, passkeys, provisioning, secrets, sign_in_audit, tenant_life};
+use infra::{ObjectChange, ProvisioningStore as _, Revision, SecretSeals};
 use model::TenantId;
 
 /// A file of a test's own, removed at its end.
@@ -39,6 +40,21 @@ async fn sqlite_does_what_every_database_does() {
     api_keys::run(&store).await;
     passkeys::run(&store).await;
     tenant_life::run(&store).await;
+}
+
+#[tokio::test]
+async fn sqlite_keeps_secrets_sealed() {
+    let file = File::new("sealed");
+    let store = SqliteProvisioning::open(&file.0).await.unwrap();
+    secrets::run(&store.sealed_by(SecretSeals::of(Arc::new(secrets::LegibleCipher)))).await;
+}
+
+/// What has no secrets of its own to look for is the same with a cipher.
+#[tokio::test]
+async fn sqlite_with_sealed_secrets_does_what_every_database_does() {
+    let file = File::new("sealed-suite");
+    let store = SqliteProvisioning::open(&file.0).await.unwrap();
+    provisioning::run(&store.sealed_by(SecretSeals::of(Arc::new(secrets::LegibleCipher)))).await;
 }
 
 #[tokio::test]

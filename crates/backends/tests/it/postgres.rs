@@ -4,13 +4,14 @@ mod disk;
 mod lost;
 mod server;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use backends::postgres::{self, PostgresProvisioning, PostgresSettings};
 use backends::redis::Unusable;
 use contracts::provisioning::{Application, Object, Skill, TenantObjects};
-use infra::conformance::{api_keys, audit_outbox, passkeys, provisioning, sign_in_audit, tenant_life};
-use infra::{Client, ObjectChange, ProvisioningStore as _, Revision, StoreError};
+use infra::conformance::{api_keys, audit_outbox, passkeys, provisioning, secrets, sign_in_audit, tenant_life};
+use infra::{Client, ObjectChange, ProvisioningStore as _, Revision, SecretSeals, StoreError};
 use model::TenantId;
 use server::Server;
 
@@ -90,6 +91,13 @@ async fn postgresql_does_what_every_database_does_and_psql_reads_it() {
     let shown =
         server.psql("select distinct application_name from pg_stat_activity where application_name like 'trunkline/%'");
     assert_eq!(shown, NAME, "connections carry their client's name");
+
+    let in_clear = "select count(*) from dn where password <> '' and password not like 'sealed:v1:%'";
+    assert_ne!(server.psql(in_clear), "0");
+    let store = store.sealed_by(SecretSeals::of(Arc::new(secrets::LegibleCipher)));
+    assert!(store.seal_stored().await.unwrap() > 0);
+    assert_eq!(server.psql(in_clear), "0");
+    secrets::run(&store).await;
 }
 
 #[tokio::test]

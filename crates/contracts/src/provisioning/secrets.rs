@@ -28,6 +28,81 @@ const FIELDS: [&str; 7] = [
     "sign_in.upstream.client_secret",
 ];
 
+/// What a secret begins with that is sealed with the installation's key, wherever it is kept.
+const SEALED: &str = "sealed:v1:";
+
+/// The secrets of one object that are kept as they are, not as hashes, each with its field: these are sealed where they are stored.
+pub type ReadableSecrets<'a> = Vec<(&'static str, &'a mut Secret)>;
+
+impl Secret {
+    /// A secret that was sealed: this text is its sealed bytes in base64url.
+    pub fn of_sealed(text: &str) -> Self {
+        Self(format!("{SEALED}{text}"))
+    }
+
+    /// The text that was given to [`Self::of_sealed`]; none of a secret in clear.
+    pub fn sealed(&self) -> Option<&str> {
+        self.0.strip_prefix(SEALED)
+    }
+
+    /// Whether it is sealed: then only who has the installation's key can read it.
+    pub fn is_sealed(&self) -> bool {
+        self.sealed().is_some()
+    }
+}
+
+impl Dn {
+    /// The password of a phone.
+    pub fn readable_secrets(&mut self) -> ReadableSecrets<'_> {
+        match &mut self.kind {
+            DnKind::Extension { password, .. } if !password.reveal().is_empty() => vec![("password", password)],
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Person {
+    /// The PIN of an agent.
+    pub fn readable_secrets(&mut self) -> ReadableSecrets<'_> {
+        let pin = self.agent.as_mut().and_then(|agent| agent.pin.as_mut());
+        pin.map(|pin| ("agent.pin", pin)).into_iter().collect()
+    }
+}
+
+impl Trunk {
+    /// The passwords of both directions, and the key that signs.
+    pub fn readable_secrets(&mut self) -> ReadableSecrets<'_> {
+        let key = self.stir.sign.as_mut().and_then(|sign| sign.private_key.as_mut());
+        let named = [
+            ("password", self.password.as_mut()),
+            ("inbound_password", self.inbound_password.as_mut()),
+            ("stir.sign.private_key", key),
+        ];
+        named.into_iter().filter_map(|(field, secret)| Some((field, secret?))).collect()
+    }
+}
+
+impl Tenant {
+    /// The secret that its OpenID Provider has given us.
+    pub fn readable_secrets(&mut self) -> ReadableSecrets<'_> {
+        let secret = self.sign_in.upstream.as_mut().and_then(|provider| provider.client_secret.as_mut());
+        secret.map(|secret| ("sign_in.upstream.client_secret", secret)).into_iter().collect()
+    }
+}
+
+impl Object {
+    /// Its secrets that are kept as they are: all but hashes, and but for second factors, which auth seals itself.
+    pub fn readable_secrets(&mut self) -> ReadableSecrets<'_> {
+        match self {
+            Self::Dn(dn) => dn.readable_secrets(),
+            Self::Person(person) => person.readable_secrets(),
+            Self::Trunk(trunk) => trunk.readable_secrets(),
+            Self::Tenant(tenant) => tenant.readable_secrets(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl Object {
     /// Its secrets that are set, each with its field.
     pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
@@ -154,6 +229,31 @@ mod tests {
     fn an_answer_with_a_new_api_key_does_not_show_it() {
         let answer = CreateApiKeyResponse { key: "tlk_1_2".to_owned(), ..CreateApiKeyResponse::default() };
         assert_eq!(format!("{answer:?}"), "CreateApiKeyResponse(None)");
+    }
+
+    #[test]
+    fn every_secret_is_either_readable_or_a_hash_or_sealed_by_auth() {
+        let text = || Some(Secret("x".to_owned()));
+        let sign = StirSign { certificate_url: String::new(), private_key: text(), certificate: None };
+        let trunk = Trunk {
+            password: text(),
+            inbound_password: text(),
+            stir: Stir { sign: Some(sign), ..Stir::default() },
+            ..Trunk::default()
+        };
+        let json = r#"{"id":"7001","login_code":"","pin":"1234","default_place":null,"wrap_up_s":null,"skills":[]}"#;
+        let agent = serde_json::from_str(json).unwrap();
+        let person = Person { password: text(), second_factor: text(), agent: Some(agent), ..Person::default() };
+        for (mut object, hashes) in [(Object::Trunk(Box::new(trunk)), 0), (Object::Person(Box::new(person)), 2)] {
+            let all = object.secrets().len();
+            let readable = object.readable_secrets();
+            assert_eq!(readable.len() + hashes, all);
+            for (_, secret) in readable {
+                *secret = Secret::of_sealed("AA");
+            }
+            let sealed = object.secrets().into_iter().filter(|(_, secret)| secret.sealed() == Some("AA")).count();
+            assert_eq!(sealed + hashes, all, "{object:?}");
+        }
     }
 
     #[test]

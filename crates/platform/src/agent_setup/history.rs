@@ -42,6 +42,8 @@ enum ShownWay {
     Snapshot,
     /// A whole tenant, put back from a backup.
     Backup,
+    /// Nothing was changed: the secrets of a whole tenant were shown in clear.
+    Reveal,
     /// A way that a later release has noted.
     Other,
 }

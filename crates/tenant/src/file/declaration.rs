@@ -31,7 +31,7 @@ use super::transactions::TRANSACTIONS;
 
 const NAMES: Shape = Shape::List { of: &NAME, max: 1_000 };
 const CERTIFICATE_NAMES: Shape = Shape::List { of: &NAME, max: CERTIFICATE_NAMES_MAX };
-const SECRET: Shape = Shape::Text { max: 128 };
+const SECRET: Shape = Shape::Secret { max: 128 };
 const PATH: Shape = Shape::Text { max: 1_024 };
 
 /// The most phones, DNs of another type, places and numbers: of each as many.
@@ -147,7 +147,7 @@ static PHONES: Shape = Shape::List {
             "password",
             Required,
             &SECRET,
-            "Its SIP password. `generated` makes one at the first import, which later imports keep and `trunkline tenant export` shows.",
+            "Its SIP password. `generated` makes one at the first import, which later imports keep and `trunkline tenant export --reveal-secrets` shows.",
         ),
         field("no_answer_s", Optional, &RING, "How long it rings; without it as the tenant says."),
         field(

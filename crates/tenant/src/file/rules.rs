@@ -198,7 +198,8 @@ impl<'a> Rules<'a> {
             |pin: &str| (1..=PIN_DIGITS_MAX).contains(&pin.len()) && pin.bytes().all(|b| b.is_ascii_digit());
         for person in objects.people.iter().filter(|_| asked) {
             let pin = person.agent.as_ref().and_then(|agent| agent.pin.as_ref());
-            if pin.is_some_and(|pin| !is_generated(pin) && !can_be_typed(pin.reveal())) {
+            // What is sealed was checked when it was stored.
+            if pin.is_some_and(|pin| !is_generated(pin) && !pin.is_sealed() && !can_be_typed(pin.reveal())) {
                 let key = format!("people.{}.agent.pin", person.user_name);
                 let words = format!("a PIN that is typed at a phone has 1 to {PIN_DIGITS_MAX} digits and nothing else");
                 let rule = BrokenRule::new(FaultCode::PinDigits, words).naming("most", PIN_DIGITS_MAX.to_string());

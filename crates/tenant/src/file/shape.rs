@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use contracts::provisioning::FaultCode;
+use contracts::provisioning::{FaultCode, Secret};
 use serde_json::{Map, Value as Json, json};
 
 use super::tree::{Node, Value};
@@ -12,7 +12,9 @@ use super::{BrokenRule, Fault};
 pub(super) enum Shape {
     /// Text of 1 to `max` bytes.
     Text { max: usize },
-    /// The same, of several lines.
+    /// The same of a secret, which may be sealed with the installation's key: then it is longer.
+    Secret { max: usize },
+    /// A text of several lines.
     Lines { max: usize },
     /// One of these texts.
     OneOf(&'static [&'static str]),
@@ -83,6 +85,10 @@ pub(super) const fn field(key: &'static str, need: Need, shape: &'static Shape, 
 pub(super) fn check(node: &Node, shape: &Shape, at: &str, faults: &mut Vec<Fault>) {
     match shape {
         Shape::Text { max } => check_text(node, *max, &[], at, faults),
+        Shape::Secret { max } => {
+            let is_sealed = node.text().is_some_and(|text| Secret(text.to_owned()).is_sealed());
+            check_text(node, if is_sealed { sealed_max(*max) } else { *max }, &[], at, faults);
+        }
         Shape::Lines { max } => check_text(node, *max, &['\r', '\n'], at, faults),
         Shape::OneOf(names) => {
             if !node.text().is_some_and(|text| names.contains(&text)) {
@@ -234,10 +240,16 @@ fn too_many(max: usize) -> BrokenRule {
     BrokenRule::new(FaultCode::TooMany, format!("it has more than {max} entries")).naming("most", max.to_string())
 }
 
+/// The longest text, in bytes, of a secret of so many bytes that is sealed: base64 of it, of its nonce and its tag, behind a name.
+const fn sealed_max(max: usize) -> usize {
+    max * 2 + 64
+}
+
 /// The JSON Schema (2020-12) of a shape.
 pub(super) fn schema(shape: &Shape) -> Json {
     match shape {
         Shape::Text { max } | Shape::Lines { max } => json!({ "type": "string", "minLength": 1, "maxLength": max }),
+        Shape::Secret { max } => json!({ "type": "string", "minLength": 1, "maxLength": sealed_max(*max) }),
         Shape::OneOf(names) => json!({ "enum": names }),
         Shape::Number { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Shape::Flag => json!({ "type": "boolean" }),

@@ -10,7 +10,7 @@ use super::shape::{Field, NAME, Shape, field};
 use super::tree::{Node, flag, text, texts};
 
 const URL: Shape = Shape::Text { max: url::BYTES_MAX };
-const SECRET: Shape = Shape::Text { max: 512 };
+const SECRET: Shape = Shape::Secret { max: 512 };
 /// The most scopes that a provider is asked for.
 static SCOPES: Shape = Shape::List { of: &NAME, max: 20 };
 /// The most host names of a tenant.

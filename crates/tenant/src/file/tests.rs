@@ -1,4 +1,4 @@
-use contracts::provisioning::{DnKind, DtmfForm, Encryption, NoAnswerAction};
+use contracts::provisioning::{DnKind, DtmfForm, Encryption, NoAnswerAction, Secret};
 
 use super::*;
 
@@ -21,6 +21,22 @@ fn the_example_has_no_fault_and_comes_back_from_its_export() {
         found.map(|(_, text)| text.clone()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
     });
     assert_eq!(again, Ok(objects));
+}
+
+#[test]
+fn sealed_secrets_come_back_from_an_export_though_they_are_longer_than_those_in_clear() {
+    let sealed = Secret::of_sealed(&"A".repeat(210));
+    let text = GOOD
+        .replacen("password: generated", &format!("password: \"{}\"", sealed.reveal()), 1)
+        .replacen("pin: generated", &format!("pin: \"{}\"", sealed.reveal()), 1)
+        .replacen("action: login}", "action: login, ask_pin: true}", 1);
+    let objects = read_with_documents(&text).expect("a tenant");
+    let pin = objects.people.iter().find_map(|person| person.agent.as_ref()?.pin.as_ref());
+    assert_eq!(pin, Some(&sealed));
+    let again = read_with_documents(&write(&objects).yaml).expect("what was exported");
+    assert_eq!((&again.people, &again.dns), (&objects.people, &objects.dns));
+    let faults = read_with_documents(&text.replace("sealed:v1:", "")).expect_err("too long in clear").0;
+    assert_eq!(faults.iter().filter(|fault| fault.rule.to_string().contains("128 bytes")).count(), 2, "{faults:?}");
 }
 
 #[test]

@@ -39,11 +39,11 @@ fn user(tag: &Tag, id: &str, centre: &mut Centre, remarks: &mut Remarks) {
                 &param.at,
                 key,
                 value,
-                "a password is generated: the value stands elsewhere; `trunkline tenant export` shows it after the import",
+                "a password is generated: the value stands elsewhere; `trunkline tenant export --reveal-secrets` shows it after the import",
             ),
             "password" => phone.password = Some(Secret(value.to_owned())),
             "a1-hash" => {
-                let done = "a password is generated: the hash is of no use; `trunkline tenant export` shows it after the import";
+                let done = "a password is generated: the hash is of no use; `trunkline tenant export --reveal-secrets` shows it after the import";
                 remarks.add(&param.at, key, "(a secret)", done);
             }
             secret if secret.contains("password") || secret.contains("hash") => {

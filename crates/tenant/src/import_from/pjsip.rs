@@ -157,7 +157,8 @@ fn encryption(endpoint: &IniSection, phone: &mut SourcePhone) {
 }
 
 fn password(parts: &EndpointParts<'_>, phone: &mut SourcePhone, remarks: &mut Remarks) {
-    const GENERATED: &str = "a password is generated; `trunkline tenant export` shows it after the import";
+    const GENERATED: &str =
+        "a password is generated; `trunkline tenant export --reveal-secrets` shows it after the import";
     let Some(auth) = parts.auth else {
         return remarks.add(&parts.endpoint.at, "auth", "", GENERATED);
     };

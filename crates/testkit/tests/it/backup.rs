@@ -55,6 +55,13 @@ impl StoresOfCommands {
         Ok((code, String::from_utf8(output.stderr)?))
     }
 
+    /// Writes the passphrase of backups with keys, and returns the arguments that name it.
+    fn with_keys(files: &Path) -> Result<[String; 3]> {
+        let file = files.join("passphrase");
+        std::fs::write(&file, "tall green kettle\n")?;
+        Ok(["--with-keys".to_owned(), "--passphrase-file".to_owned(), file.to_string_lossy().into_owned()])
+    }
+
     fn history(&self) -> Result<Vec<Value>> {
         let told = self.said(&["tenant", "history", TENANT, "--json", "--limit", "1000"])?;
         told.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
@@ -68,7 +75,9 @@ fn a_backup_beside_a_running_installation_brings_its_tenant_back() -> Result<()>
     let stores = StoresOfCommands::of(&site);
     let file = files.path().join("all.trunkline").to_string_lossy().into_owned();
     stores.said(&["tenant", "snapshot", "create", TENANT, "begin"])?;
-    let told: Value = serde_json::from_str(stores.said(&["backup", &file, "--tenant", TENANT])?.trim())?;
+    let [with_keys, named, passphrase] = &StoresOfCommands::with_keys(files.path())?;
+    let told = stores.said(&["backup", &file, "--tenant", TENANT, with_keys, named, passphrase])?;
+    let told: Value = serde_json::from_str(told.trim())?;
     assert_eq!((&told["tenant"], &told["snapshots"]), (&TENANT.into(), &1.into()));
     let all = stores.said(&["tenant", "list", TENANT, "--json"])?;
     let ada = stores.said(&["tenant", "show", TENANT, "person", "ada.adler"])?;
@@ -76,7 +85,9 @@ fn a_backup_beside_a_running_installation_brings_its_tenant_back() -> Result<()>
     // Where there is nothing it comes back with revisions, history and secrets.
     let elsewhere = StoresOfCommands::in_folder(&files.path().join("elsewhere"));
     assert_eq!(elsewhere.said(&["restore", &file, "--dry-run"])?.trim(), told.to_string());
-    elsewhere.said(&["restore", &file])?;
+    let (_, sealed) = elsewhere.refusal(&["restore", &file])?;
+    ensure!(sealed.contains("sealed with the key of another installation"), "{sealed}");
+    elsewhere.said(&["restore", &file, with_keys, named, passphrase])?;
     assert_eq!(elsewhere.said(&["tenant", "list", TENANT, "--json"])?, all);
     let (mut told, of_origin) = (elsewhere.history()?, stores.history()?);
     let restored = told.remove(0);
@@ -172,9 +183,10 @@ fn readers_show_a_tenant_that_was_restored_beside_them_though_they_know_its_revi
     };
 
     // The history of the backup goes on elsewhere, and comes to the revision at which the readers are.
-    stores.said(&["backup", &path("before")])?;
+    let [with_keys, named, passphrase] = &StoresOfCommands::with_keys(files.path())?;
+    stores.said(&["backup", &path("before"), with_keys, named, passphrase])?;
     let elsewhere = StoresOfCommands::in_folder(&files.path().join("elsewhere"));
-    elsewhere.said(&["restore", &path("before")])?;
+    elsewhere.said(&["restore", &path("before"), with_keys, named, passphrase])?;
     elsewhere.said(&["tenant", "delete", TENANT, "person", "ben.brook"])?;
     elsewhere.said(&["backup", &path("after")])?;
     stores.said(&["tenant", "delete", TENANT, "person", "ada.adler"])?;
@@ -196,7 +208,9 @@ fn a_damaged_tenant_does_not_keep_the_others_from_their_backup() -> Result<()> {
     let path = |name: &str| files.path().join(name).to_string_lossy().into_owned();
     let stores = StoresOfCommands::in_folder(&files.path().join("data"));
     stores.said(&["tenant", "import", concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/example-tenant.yaml")])?;
-    stores.said(&["tenant", "export", TENANT, &path("exported")])?;
+    let (_, refused) = stores.refusal(&["tenant", "export", TENANT, &path("exported")])?;
+    ensure!(refused.contains("no installation has begun"), "{refused}");
+    stores.said(&["tenant", "export", TENANT, &path("exported"), "--reveal-secrets"])?;
     let text = std::fs::read_to_string(path("exported/example.yaml"))?;
     let other = text.replacen("tenant: example\n", "tenant: other\n", 1);
     std::fs::write(path("exported/other.yaml"), other.replace("example.trunkline", "other.trunkline"))?;
@@ -260,7 +274,7 @@ fn a_snapshot_shows_what_it_changes_and_brings_the_tenant_back() -> Result<()> {
     stores.said(&["tenant", "snapshot", "restore", TENANT, "before-easter"])?;
     stores.said(&["tenant", "show", TENANT, "person", "ada.adler"])?;
     assert_eq!(stores.history()?[0]["way"], "snapshot");
-    let shown = stores.said(&["tenant", "snapshot", "show", TENANT, "before-easter"])?;
+    let shown = stores.said(&["tenant", "snapshot", "show", TENANT, "before-easter", "--reveal-secrets"])?;
     ensure!(shown.starts_with("tenant: example\n"), "{shown}");
     let listed: Value = serde_json::from_str(stores.said(&["tenant", "snapshot", "list", TENANT, "--json"])?.trim())?;
     assert_eq!((&listed["name"], &listed["made_by"]), (&"before-easter".into(), &"user/tester".into()));

@@ -67,6 +67,7 @@ mod ringing;
 mod routing;
 mod rows;
 mod scim;
+mod sealed_secrets;
 mod secrets;
 mod secure;
 mod secure_trunks;

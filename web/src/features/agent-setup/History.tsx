@@ -98,6 +98,7 @@ const WAYS: Readonly<Record<Way, PlainText>> = {
   command_line: 'setup.way.commandLine',
   snapshot: 'setup.way.snapshot',
   backup: 'setup.way.backup',
+  reveal: 'setup.way.reveal',
   other: 'setup.way.other',
 }
 

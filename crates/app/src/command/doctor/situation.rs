@@ -184,7 +184,8 @@ fn servers_of(situation: &mut Situation) -> Option<Servers> {
         return None;
     }
     let servers = match situation.values.read::<StoresSettings>(SECTION) {
-        Ok(settings) if settings.mode() == Mode::Real => Servers::of(situation.instance, &settings),
+        Ok(settings) if settings.mode() == Mode::Real => Servers::of(situation.instance, &settings)
+            .and_then(|servers| Ok(servers.sealed_by(crate::stores::seals(&situation.data_dir)?))),
         Ok(_) => return None,
         Err(faults) => Err(faults.into()),
     };

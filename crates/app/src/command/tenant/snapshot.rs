@@ -1,12 +1,13 @@
 //! `trunkline tenant snapshot`: a whole tenant under a name.
 
 use clap::{Args, Subcommand};
+use contracts::provisioning::TenantObjects;
 use infra::{ChangeWay, NamedSnapshot, SnapshotHead};
 use runtime::exit::{Exit, ExitError};
 use serde_json::{Value, json};
 use tenant::snapshots::{self, SnapshotRefusal};
 
-use super::{InstallationOptions, executor, import, open_archive, plan, tenant_id};
+use super::{InstallationOptions, executor, import, open_archive, plan, secrets_of, tenant_id};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -16,7 +17,7 @@ Examples:
   trunkline tenant snapshot restore acme before-easter
   trunkline tenant snapshot delete acme before-easter
 
-A snapshot has what `trunkline tenant export` writes, passwords of phones and hashes too. The history of the tenant goes on
+A snapshot has what `trunkline tenant export` writes, sealed with the installation's key. The history of the tenant goes on
 over a restore.";
 
 #[derive(Subcommand)]
@@ -34,9 +35,15 @@ pub enum Arguments {
         #[arg(long)]
         json: bool,
     },
-    /// Prints the tenant's file, with its secrets
+    /// Prints the tenant's file; its secrets are sealed with the installation's key
     #[command(after_help = "Examples:\n  trunkline tenant snapshot show acme before-easter > acme.yaml")]
-    Show(NamedArguments),
+    Show {
+        #[command(flatten)]
+        snapshot: NamedArguments,
+        /// With secrets in clear; the history notes it
+        #[arg(long)]
+        reveal_secrets: bool,
+    },
     /// Shows what a snapshot changes, and makes the tenant equal to it
     #[command(after_help = "Examples:\n  trunkline tenant snapshot restore acme before-easter --dry-run\n  \
                             trunkline tenant snapshot restore acme before-easter")]
@@ -72,7 +79,7 @@ pub(super) fn run(options: &InstallationOptions, arguments: &Arguments) -> anyho
             say_line!("{}", as_json(&head));
         }
         Arguments::List { tenant, json } => list(options, tenant, *json)?,
-        Arguments::Show(named) => say!("{}", find(options, named)?.file.0),
+        Arguments::Show { snapshot, reveal_secrets } => show(options, snapshot, *reveal_secrets)?,
         Arguments::Restore { snapshot, dry_run } => return restore(options, snapshot, *dry_run),
         Arguments::Delete(NamedArguments { tenant, name }) => {
             let tenant = tenant_id(tenant)?;
@@ -102,13 +109,20 @@ fn list(options: &InstallationOptions, tenant: &str, json: bool) -> anyhow::Resu
     Ok(())
 }
 
+fn show(options: &InstallationOptions, named: &NamedArguments, is_revealed: bool) -> anyhow::Result<()> {
+    let (tenant, snapshot) = (tenant_id(&named.tenant)?, find(options, named)?);
+    let objects = objects_of(&snapshot)?;
+    let shown = executor()?.block_on(async {
+        let store = open_archive(options).await?;
+        anyhow::Ok(tenant::import::written(&*store, &tenant, objects, &secrets_of(is_revealed)).await?)
+    })?;
+    say!("{}", shown.yaml);
+    Ok(())
+}
+
 /// The same change as an import of the snapshot's files; the history says that it was a snapshot.
 fn restore(options: &InstallationOptions, named: &NamedArguments, is_trial: bool) -> anyhow::Result<Exit> {
-    let snapshot = find(options, named)?;
-    let faulty = |faults: tenant::file::Faults| {
-        ExitError::new(Exit::CheckFailed, format!("snapshot {}: {faults}", snapshot.head.name))
-    };
-    let objects = snapshots::objects(&snapshot).map_err(faulty)?;
+    let objects = objects_of(&find(options, named)?)?;
     let (planned, _) = plan::planned(options, &objects)?;
     plan::print(&planned);
     if is_trial {
@@ -116,6 +130,13 @@ fn restore(options: &InstallationOptions, named: &NamedArguments, is_trial: bool
     }
     say_line!("{}", import(options, &objects, ChangeWay::Snapshot)?);
     Ok(Exit::Done)
+}
+
+fn objects_of(snapshot: &NamedSnapshot) -> Result<TenantObjects, ExitError> {
+    let faulty = |faults: tenant::file::Faults| {
+        ExitError::new(Exit::CheckFailed, format!("snapshot {}: {faults}", snapshot.head.name))
+    };
+    snapshots::objects(snapshot).map_err(faulty)
 }
 
 fn find(options: &InstallationOptions, named: &NamedArguments) -> anyhow::Result<NamedSnapshot> {

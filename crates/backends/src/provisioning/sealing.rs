@@ -1,0 +1,348 @@
+//! Secrets of objects in the tables: sealed on the way in, opened on the way out. The statements between know nothing of it, and since a
+//! secret is always sealed to the same text, they still see what has changed.
+//!
+//! Rows that an earlier release has left in clear are sealed when the store is opened.
+
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret};
+use infra::{ArchivedPart, NamedSnapshot, ObjectChange, Result, SecretPlace, SecretSeals, StoreError, TenantFileText};
+use model::TenantId;
+
+use super::{Dialect, Row, Statement, Tables, query, sign_in, tenant_id};
+
+/// Rows that are sealed in one transaction: other writers wait meanwhile.
+const ROWS_AT_ONCE: i64 = 500;
+/// Snapshots: each has a whole tenant.
+const SNAPSHOTS_AT_ONCE: i64 = 1;
+/// Sealed secrets of a column that are looked at to see whether the key is theirs; some may be damaged.
+const LOOKED_AT: i64 = 3;
+
+// === on the way ===
+
+/// The changes as they are stored.
+pub(super) fn changes(
+    seals: &SecretSeals,
+    tenant: &TenantId,
+    mut changes: Vec<ObjectChange>,
+) -> Result<Vec<ObjectChange>> {
+    for change in &mut changes {
+        if let ObjectChange::Put(object) = change {
+            seals.seal(tenant, object)?;
+        }
+    }
+    Ok(changes)
+}
+
+/// Stored changes as who asks for them gets them.
+pub(super) fn opened_changes(seals: &SecretSeals, tenant: &TenantId, changes: &mut [ObjectChange]) -> Result<()> {
+    changes.iter_mut().try_for_each(|change| match change {
+        ObjectChange::Put(object) => seals.open(tenant, object),
+        ObjectChange::Annex(..) | ObjectChange::Delete(_) => Ok(()),
+    })
+}
+
+/// A stored object as who asks for it gets it.
+pub(super) fn opened(seals: &SecretSeals, tenant: &TenantId, mut object: Object) -> Result<Object> {
+    seals.open(tenant, &mut object)?;
+    Ok(object)
+}
+
+/// A part of an archive as it is stored: that of a release before has secrets in clear.
+pub(super) fn part(seals: &SecretSeals, tenant: &TenantId, part: ArchivedPart) -> Result<ArchivedPart> {
+    Ok(match part {
+        ArchivedPart::Object(mut object, revision) => {
+            seals.seal(tenant, &mut object)?;
+            ArchivedPart::Object(object, revision)
+        }
+        ArchivedPart::Snapshot(kept) => ArchivedPart::Snapshot(snapshot(seals, tenant, &kept)?),
+        part => part,
+    })
+}
+
+/// A snapshot as it is stored.
+pub(super) fn snapshot(seals: &SecretSeals, tenant: &TenantId, kept: &NamedSnapshot) -> Result<NamedSnapshot> {
+    let place = SecretPlace::of_snapshot(tenant, &kept.head.name);
+    let file = TenantFileText(seals.sealed(&place, &Secret(kept.file.0.clone()))?.0);
+    Ok(NamedSnapshot { head: kept.head.clone(), file, documents: kept.documents.clone() })
+}
+
+/// A stored snapshot as who asks for it gets it.
+pub(super) fn opened_snapshot(
+    seals: &SecretSeals,
+    tenant: &TenantId,
+    mut snapshot: NamedSnapshot,
+) -> Result<NamedSnapshot> {
+    let place = SecretPlace::of_snapshot(tenant, &snapshot.head.name);
+    let file = seals.opened(&place, &Secret(std::mem::take(&mut snapshot.file.0)))?;
+    snapshot.file = TenantFileText(file.0);
+    Ok(snapshot)
+}
+
+// === what stands in clear ===
+
+/// What is said to who comes with another key.
+const OTHER_KEY: &str =
+    "its secrets are sealed with another key than that of this data directory (keys/installation.key)";
+
+/// A column of secrets, with the statements about it. `clear` and `sealed` return the tenant, the name of the row, and the secret.
+struct SecretColumn {
+    place: for<'a> fn(&'a TenantId, &str) -> SecretPlace<'a>,
+    at_once: i64,
+    clear: &'static str,
+    sealed: &'static str,
+    set: &'static str,
+}
+
+macro_rules! column {
+    ($table:literal, $name:literal, $column:literal, $at_once:expr, $place:expr) => {
+        SecretColumn {
+            place: $place,
+            at_once: $at_once,
+            clear: concat!(
+                "SELECT tenant, ",
+                $name,
+                " AS name, ",
+                $column,
+                " AS secret FROM ",
+                $table,
+                " WHERE ",
+                $column,
+                " <> '' AND substr(",
+                $column,
+                ", 1, 10) <> 'sealed:v1:' LIMIT ?"
+            ),
+            sealed: concat!(
+                "SELECT tenant, ",
+                $name,
+                " AS name, ",
+                $column,
+                " AS secret FROM ",
+                $table,
+                " WHERE substr(",
+                $column,
+                ", 1, 10) = 'sealed:v1:' LIMIT ?"
+            ),
+            set: concat!(
+                "UPDATE ",
+                $table,
+                " SET ",
+                $column,
+                " = ? WHERE tenant = ? AND ",
+                $name,
+                " = ? AND ",
+                $column,
+                " = ?"
+            ),
+        }
+    };
+}
+
+fn place<'a>(tenant: &'a TenantId, kind: ObjectKind, name: &str, field: &'a str) -> SecretPlace<'a> {
+    SecretPlace { tenant, key: ObjectKey { kind, id: name.to_owned() }.folded(), field }
+}
+
+fn place_of_snapshot<'a>(tenant: &'a TenantId, name: &str) -> SecretPlace<'a> {
+    SecretPlace::of_snapshot(tenant, name)
+}
+
+const COLUMNS: [SecretColumn; 6] = [
+    column!("dn", "number", "password", ROWS_AT_ONCE, |t, n| place(t, ObjectKind::Dn, n, "password")),
+    column!("person", "user_name", "pin", ROWS_AT_ONCE, |t, n| place(t, ObjectKind::Person, n, "agent.pin")),
+    column!("trunk", "name", "password", ROWS_AT_ONCE, |t, n| place(t, ObjectKind::Trunk, n, "password")),
+    column!("trunk", "name", "inbound_password", ROWS_AT_ONCE, |t, n| {
+        place(t, ObjectKind::Trunk, n, "inbound_password")
+    }),
+    column!("trunk", "name", "stir_private_key", ROWS_AT_ONCE, |t, n| {
+        place(t, ObjectKind::Trunk, n, "stir.sign.private_key")
+    }),
+    column!("tenant_snapshot", "name", "file", SNAPSHOTS_AT_ONCE, place_of_snapshot),
+];
+
+/// Tenants whose provider's secret stands in clear in the JSON of their rules.
+const CLEAR_RULES: &str = "SELECT id, sign_in FROM tenant WHERE sign_in LIKE '%\"client_secret\":\"%'
+    AND sign_in NOT LIKE '%\"client_secret\":\"sealed:v1:%' LIMIT ?";
+const SET_RULES: &str = "UPDATE tenant SET sign_in = ? WHERE id = ? AND sign_in = ?";
+
+impl<D: Dialect> Tables<D> {
+    /// The same tables, whose secrets are sealed and opened by these seals.
+    #[must_use]
+    pub fn sealed_by(self, seals: SecretSeals) -> Self {
+        Self(self.0, seals)
+    }
+
+    /// Seals the secrets that an earlier release has left in clear, and returns how many. Others may do that, and change objects, at the
+    /// same time. Neither objects nor revisions change by it.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when the secrets are sealed with a key that is not there, or not this one; else errors of the database.
+    pub async fn seal_stored(&self) -> Result<u64> {
+        self.expect_own_key().await?;
+        if !self.1.are_there() {
+            return Ok(0);
+        }
+        let mut count = 0;
+        for column in &COLUMNS {
+            while let Some(more) = self.seal_some(column).await? {
+                count += more;
+            }
+        }
+        while let Some(more) = self.seal_some_rules().await? {
+            count += more;
+        }
+        if count > 0 {
+            tracing::info!(count, "secrets of the configuration that stood in clear are sealed");
+        }
+        Ok(count)
+    }
+
+    /// Nothing is sealed with two keys: whoever comes with another data directory is refused before a secret is written.
+    async fn expect_own_key(&self) -> Result<()> {
+        let mut turn = self.0.reads().await?;
+        for column in &COLUMNS {
+            let (mut seen, mut opens) = (false, false);
+            for row in turn.rows(query(column.sealed).bind(LOOKED_AT.min(column.at_once))).await? {
+                let (tenant, name, secret) = found(&row)?;
+                seen = true;
+                opens |= self.1.opened(&(column.place)(&tenant, &name), &secret).is_ok();
+            }
+            if opens {
+                return Ok(());
+            }
+            if seen {
+                let what = "the configuration".to_owned();
+                return Err(StoreError::Corrupt { what, reason: OTHER_KEY.to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Seals some rows of a column; none if there are no more.
+    async fn seal_some(&self, column: &SecretColumn) -> Result<Option<u64>> {
+        if self.0.reads().await?.rows(query(column.clear).bind(1_i64)).await?.is_empty() {
+            return Ok(None);
+        }
+        let mut turn = self.0.appends().await?;
+        let rows = turn.rows(query(column.clear).bind(column.at_once)).await?;
+        let mut count = 0;
+        for row in &rows {
+            let (tenant, name, secret) = found(row)?;
+            let sealed = self.1.sealed(&(column.place)(&tenant, &name), &secret)?;
+            let set = query(column.set).bind(sealed.reveal()).bind(tenant.as_str()).bind(&name);
+            // Somebody may have changed it since.
+            count += turn.run(set.bind(secret.reveal())).await?;
+        }
+        turn.commit().await?;
+        // Rows that cannot be changed do not hold a start up for ever.
+        Ok(if count == 0 { None } else { Some(count) })
+    }
+
+    async fn seal_some_rules(&self) -> Result<Option<u64>> {
+        let asked = || -> Statement { query(CLEAR_RULES).bind(ROWS_AT_ONCE) };
+        if self.0.reads().await?.rows(asked()).await?.is_empty() {
+            return Ok(None);
+        }
+        let mut turn = self.0.appends().await?;
+        let rows = turn.rows(asked()).await?;
+        let mut count = 0;
+        for row in &rows {
+            let (tenant, stored) = (tenant_id(&row.text("id")?)?, row.text("sign_in")?);
+            let mut rules = sign_in::rules(Some(stored.clone()))?;
+            let Some(provider) = &mut rules.upstream else { continue };
+            if let Some(secret) = &mut provider.client_secret {
+                *secret =
+                    self.1.sealed(&place(&tenant, ObjectKind::Tenant, "", "sign_in.upstream.client_secret"), secret)?;
+            }
+            let text = sign_in::rules_text(&rules).unwrap_or_default();
+            count += turn.run(query(SET_RULES).bind(text).bind(tenant.as_str()).bind(stored)).await?;
+        }
+        turn.commit().await?;
+        Ok(if count == 0 { None } else { Some(count) })
+    }
+}
+
+fn found(row: &Row) -> Result<(TenantId, String, Secret)> {
+    Ok((tenant_id(&row.text("tenant")?)?, row.text("name")?, Secret(row.text("secret")?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use infra::conformance::provisioning::{note, objects};
+    use infra::conformance::secrets::LegibleCipher;
+    use infra::{ProvisioningStore as _, Revision, SnapshotHead, TenantArchive as _};
+    use model::Timestamp;
+
+    use super::*;
+    use crate::sqlite::SqliteProvisioning;
+
+    fn seals() -> SecretSeals {
+        SecretSeals::of(Arc::new(LegibleCipher))
+    }
+
+    async fn opened(folder: &tempfile::TempDir) -> SqliteProvisioning {
+        SqliteProvisioning::open(&folder.path().join("configuration.sqlite")).await.unwrap()
+    }
+
+    /// A tenant as a release before has stored it, with a snapshot.
+    async fn in_clear(store: &SqliteProvisioning, tenant: &TenantId) -> NamedSnapshot {
+        let put = objects("acme").objects().map(ObjectChange::Put).collect();
+        store.update(tenant, Revision(0), put, note()).await.unwrap();
+        let at = Timestamp::from_millis(1_700_000_000_000);
+        let head = SnapshotHead { name: "before".into(), at, by: "tester".into(), revision: Revision(1) };
+        let kept = NamedSnapshot { head, file: TenantFileText("password: hush".into()), documents: Vec::new() };
+        assert!(store.keep_snapshot(tenant, &kept).await.unwrap());
+        kept
+    }
+
+    #[tokio::test]
+    async fn what_a_release_before_has_left_in_clear_is_sealed_once_and_stays_what_it_was() {
+        let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
+        let store = opened(&folder).await;
+        let kept = in_clear(&store, &tenant).await;
+        let before = store.point(&tenant).await.unwrap();
+        let store = store.sealed_by(seals());
+        assert!(store.seal_stored().await.unwrap() >= 6);
+        assert_eq!(store.seal_stored().await.unwrap(), 0);
+        assert_eq!(store.load(&tenant).await.unwrap(), Some((Revision(1), objects("acme"))));
+        assert_eq!(store.snapshot(&tenant, "before").await.unwrap(), Some(kept));
+        assert_eq!(store.point(&tenant).await.unwrap(), before);
+        let mut stored = Vec::new();
+        let mut take = |part: ArchivedPart| -> Result<()> {
+            stored.push(part);
+            Ok(())
+        };
+        assert!(store.archive(&tenant, &mut take).await.unwrap());
+        for part in stored {
+            match part {
+                ArchivedPart::Object(mut object, _) => {
+                    assert!(object.readable_secrets().iter().all(|(_, secret)| secret.is_sealed()));
+                }
+                ArchivedPart::Snapshot(snapshot) => assert!(Secret(snapshot.file.0).is_sealed()),
+                _ => {}
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_has_another_key_or_none_is_refused_before_anything_is_written() {
+        #[derive(Debug)]
+        struct OtherKey;
+        impl infra::SecretCipher for OtherKey {
+            fn seal(&self, _: &SecretPlace<'_>, plain: &str) -> Option<String> {
+                Some(format!("other.{plain}"))
+            }
+            fn open(&self, _: &SecretPlace<'_>, sealed: &str) -> Option<String> {
+                sealed.strip_prefix("other.").map(str::to_owned)
+            }
+        }
+        let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
+        let store = opened(&folder).await;
+        in_clear(&store, &tenant).await;
+        store.sealed_by(seals()).seal_stored().await.unwrap();
+        for other in [SecretSeals::default(), SecretSeals::of(Arc::new(OtherKey))] {
+            let refused = opened(&folder).await.sealed_by(other).seal_stored().await.unwrap_err();
+            assert!(refused.to_string().contains("installation.key"), "{refused}");
+        }
+        assert_eq!(opened(&folder).await.sealed_by(seals()).seal_stored().await.unwrap(), 0);
+    }
+}

@@ -1,0 +1,258 @@
+//! Secrets of tenants' objects, sealed wherever they are stored or sent to be stored: who has a copy of a database, a cache or a backup
+//! reads none of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, ReadableSecrets, Secret, TenantObjects};
+use model::TenantId;
+
+use crate::{Result, StoreError};
+
+/// Where a secret stands. Sealed, it is good there alone: nobody moves it to an object of which they know more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretPlace<'a> {
+    /// The tenant.
+    pub tenant: &'a TenantId,
+    /// The object, with its name as names are compared: another spelling is the same object.
+    pub key: ObjectKey,
+    /// The field, as `agent.pin`.
+    pub field: &'a str,
+}
+
+/// The field of a snapshot that has the tenant's file.
+const SNAPSHOT: &str = "snapshot";
+
+impl<'a> SecretPlace<'a> {
+    fn of(tenant: &'a TenantId, key: &ObjectKey, field: &'a str) -> Self {
+        Self { tenant, key: key.folded(), field }
+    }
+
+    /// The file of a snapshot, which belongs to the tenant itself.
+    pub fn of_snapshot(tenant: &'a TenantId, name: &str) -> Self {
+        Self { tenant, key: ObjectKey { kind: ObjectKind::Tenant, id: name.to_owned() }, field: SNAPSHOT }
+    }
+
+    /// As bytes that no other place has.
+    pub fn bytes(&self) -> Vec<u8> {
+        let parts = [self.tenant.as_str(), self.key.kind.as_str(), &self.key.id, self.field];
+        let mut bytes = Vec::new();
+        for part in parts {
+            bytes.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        bytes
+    }
+}
+
+impl fmt::Display for SecretPlace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} {:?} of tenant {}", self.field, self.key.kind.as_str(), self.key.id, self.tenant)
+    }
+}
+
+/// Seals with a key that no store has.
+pub trait SecretCipher: fmt::Debug + Send + Sync {
+    /// The sealed text: the same one for the same secret at the same place, so that what does not change is not written again. None if it
+    /// cannot be sealed.
+    fn seal(&self, place: &SecretPlace<'_>, plain: &str) -> Option<String>;
+
+    /// What was sealed; none if that was with another key or for another place, or if it was changed.
+    fn open(&self, place: &SecretPlace<'_>, sealed: &str) -> Option<String>;
+}
+
+/// What seals and opens the secrets of an installation; without a cipher nothing is sealed, and nothing that is sealed is opened.
+#[derive(Clone, Debug, Default)]
+pub struct SecretSeals(Option<Arc<dyn SecretCipher>>);
+
+impl SecretSeals {
+    /// Those of a cipher.
+    pub fn of(cipher: Arc<dyn SecretCipher>) -> Self {
+        Self(Some(cipher))
+    }
+
+    /// Whether there is a cipher.
+    pub const fn are_there(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Seals the secrets of an object.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] where one is sealed already, with another key or for another place.
+    pub fn seal(&self, tenant: &TenantId, object: &mut Object) -> Result<()> {
+        let key = object.key();
+        self.seal_each(tenant, &key, object.readable_secrets())
+    }
+
+    /// Opens the secrets of an object; those in clear stay as they are.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where one cannot be opened.
+    pub fn open(&self, tenant: &TenantId, object: &mut Object) -> Result<()> {
+        let key = object.key();
+        self.open_each(tenant, &key, object.readable_secrets())
+    }
+
+    /// Seals all secrets of a tenant.
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    pub fn seal_all(&self, tenant: &TenantId, objects: &mut TenantObjects) -> Result<()> {
+        each(objects, |key, secrets| self.seal_each(tenant, key, secrets))
+    }
+
+    /// Opens all secrets of a tenant.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_all(&self, tenant: &TenantId, objects: &mut TenantObjects) -> Result<()> {
+        each(objects, |key, secrets| self.open_each(tenant, key, secrets))
+    }
+
+    fn seal_each(&self, tenant: &TenantId, key: &ObjectKey, secrets: ReadableSecrets<'_>) -> Result<()> {
+        for (field, secret) in secrets {
+            *secret = self.sealed(&SecretPlace::of(tenant, key, field), secret)?;
+        }
+        Ok(())
+    }
+
+    fn open_each(&self, tenant: &TenantId, key: &ObjectKey, secrets: ReadableSecrets<'_>) -> Result<()> {
+        for (field, secret) in secrets {
+            if secret.is_sealed() {
+                *secret = self.opened(&SecretPlace::of(tenant, key, field), secret)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One secret, sealed; one that is sealed already must be so for its place.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] where it is sealed with another key or for another place, or there is no key.
+    pub fn sealed(&self, place: &SecretPlace<'_>, secret: &Secret) -> Result<Secret> {
+        if let Some(sealed) = secret.sealed() {
+            let opens = self.0.as_ref().is_some_and(|cipher| cipher.open(place, sealed).is_some());
+            let refused = || StoreError::Invalid(format!("{place}: {CANNOT_BE_OPENED}"));
+            return if opens { Ok(secret.clone()) } else { Err(refused()) };
+        }
+        let Some(cipher) = &self.0 else { return Ok(secret.clone()) };
+        let sealed = cipher.seal(place, secret.reveal());
+        let sealed = sealed.ok_or_else(|| StoreError::Invalid(format!("{place} cannot be sealed")))?;
+        Ok(Secret::of_sealed(&sealed))
+    }
+
+    /// One secret in clear.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where it is sealed with another key or for another place, or there is no key.
+    pub fn opened(&self, place: &SecretPlace<'_>, secret: &Secret) -> Result<Secret> {
+        let Some(sealed) = secret.sealed() else { return Ok(secret.clone()) };
+        let plain = self.0.as_ref().and_then(|cipher| cipher.open(place, sealed));
+        let corrupt = || StoreError::Corrupt { what: place.to_string(), reason: CANNOT_BE_OPENED.to_owned() };
+        plain.map(Secret).ok_or_else(corrupt)
+    }
+}
+
+const CANNOT_BE_OPENED: &str = "it is sealed with the key of another installation, or for another object";
+
+/// Goes through the objects of a tenant that may have secrets.
+fn each(
+    objects: &mut TenantObjects,
+    mut change: impl FnMut(&ObjectKey, ReadableSecrets<'_>) -> Result<()>,
+) -> Result<()> {
+    let named = |kind, id: &str| ObjectKey { kind, id: id.to_owned() };
+    change(&named(ObjectKind::Tenant, ""), objects.tenant.readable_secrets())?;
+    for dn in &mut objects.dns {
+        change(&named(ObjectKind::Dn, &dn.number), dn.readable_secrets())?;
+    }
+    for person in &mut objects.people {
+        change(&named(ObjectKind::Person, &person.user_name), person.readable_secrets())?;
+    }
+    for trunk in &mut objects.trunks {
+        change(&named(ObjectKind::Trunk, &trunk.name), trunk.readable_secrets())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::provisioning;
+    use crate::conformance::secrets::LegibleCipher;
+
+    fn acme() -> TenantId {
+        TenantId::parse("acme").unwrap()
+    }
+
+    fn seals() -> SecretSeals {
+        SecretSeals::of(Arc::new(LegibleCipher))
+    }
+
+    fn readable(objects: &mut TenantObjects) -> Vec<Secret> {
+        let mut found = Vec::new();
+        each(objects, |_, secrets| {
+            found.extend(secrets.into_iter().map(|(_, secret)| secret.clone()));
+            Ok(())
+        })
+        .unwrap();
+        found
+    }
+
+    #[test]
+    fn a_tenant_that_is_sealed_and_opened_is_as_it_was() {
+        let (tenant, plain) = (acme(), provisioning::objects("acme"));
+        let mut objects = plain.clone();
+        seals().seal_all(&tenant, &mut objects).unwrap();
+        let sealed = readable(&mut objects);
+        assert!(sealed.len() >= 5 && sealed.iter().all(Secret::is_sealed), "{}", sealed.len());
+        // Object by object it is the same.
+        for mut object in plain.objects() {
+            seals().seal(&tenant, &mut object).unwrap();
+            assert!(objects.objects().any(|one| one == object));
+        }
+        let once = objects.clone();
+        seals().seal_all(&tenant, &mut objects).unwrap();
+        assert_eq!(objects, once, "what is sealed stays");
+        seals().open_all(&tenant, &mut objects).unwrap();
+        assert_eq!(objects, plain);
+    }
+
+    #[test]
+    fn a_secret_that_is_moved_to_another_object_field_or_tenant_does_not_open() {
+        let (acme, globex) = (acme(), TenantId::parse("globex").unwrap());
+        let key = |kind, id: &str| ObjectKey { kind, id: id.to_owned() };
+        let (dn, trunk) = (key(ObjectKind::Dn, "7101"), key(ObjectKind::Trunk, "7101"));
+        let here = SecretPlace::of(&acme, &dn, "password");
+        let sealed = seals().sealed(&here, &Secret("hush".to_owned())).unwrap();
+        assert_eq!(seals().opened(&here, &sealed).unwrap().reveal(), "hush");
+        let elsewhere = [
+            SecretPlace::of(&globex, &dn, "password"),
+            SecretPlace::of(&acme, &key(ObjectKind::Dn, "7102"), "password"),
+            SecretPlace::of(&acme, &trunk, "password"),
+            SecretPlace::of(&acme, &dn, "inbound_password"),
+            SecretPlace::of_snapshot(&acme, "7101"),
+        ];
+        for place in elsewhere {
+            assert!(matches!(seals().opened(&place, &sealed), Err(StoreError::Corrupt { .. })), "{place}");
+            assert!(matches!(seals().sealed(&place, &sealed), Err(StoreError::Invalid(_))), "{place}");
+        }
+        let spelled = |id: &str| key(ObjectKind::Person, id);
+        let (ann, upper) = (spelled("ann"), spelled("Ann"));
+        let pin = seals().sealed(&SecretPlace::of(&acme, &ann, "agent.pin"), &Secret("1".to_owned())).unwrap();
+        assert!(seals().opened(&SecretPlace::of(&acme, &upper, "agent.pin"), &pin).is_ok());
+    }
+
+    #[test]
+    fn without_a_key_nothing_is_sealed_and_nothing_sealed_is_taken_for_a_secret() {
+        let (tenant, none) = (acme(), SecretSeals::default());
+        let mut objects = provisioning::objects("acme");
+        none.seal_all(&tenant, &mut objects).unwrap();
+        assert_eq!(objects, provisioning::objects("acme"));
+        none.open_all(&tenant, &mut objects).unwrap();
+        seals().seal_all(&tenant, &mut objects).unwrap();
+        let refused = none.open_all(&tenant, &mut objects).unwrap_err().to_string();
+        assert!(refused.contains("acme") && refused.contains("another installation"), "{refused}");
+        assert!(matches!(none.seal_all(&tenant, &mut objects), Err(StoreError::Invalid(_))));
+    }
+}

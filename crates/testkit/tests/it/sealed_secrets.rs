@@ -1,0 +1,157 @@
+//! Secrets of a tenant stand in clear in no store and in nothing that is made of one; who needs them has them all the same.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use testkit::agents::baresip_phone;
+use testkit::{Answer, Installation, installation, wait};
+
+const TENANT: &str = "example";
+const SOON: Duration = Duration::from_secs(45);
+/// Long enough not to occur in a time or an address.
+const PIN: &str = "80917264";
+const OF_TRUNK: &str = "hush-hush-carrier-55";
+/// What a sealed secret begins with.
+const SEALED: &str = "sealed:v1:";
+/// What the demo keeps for whoever tries it out.
+const OF_DEMO: [&str; 2] = ["demo.json", "demo-passwords.json"];
+
+/// The example with [`PIN`] and [`OF_TRUNK`].
+fn site() -> Result<Installation> {
+    let site = Installation::start()?;
+    site.import_changed(|folder| {
+        let file = folder.join("example-tenant.yaml");
+        let text = fs::read_to_string(&file)?;
+        let (pin, trunk) = ("login_code: \"1001\", pin: generated", "{name: carrier, allow: [127.0.0.0/8]}");
+        ensure!(text.contains(pin) && text.contains(trunk), "the example has changed");
+        let inbound =
+            format!("{{name: carrier, allow: [127.0.0.0/8], inbound_user: acme, inbound_password: {OF_TRUNK}}}");
+        let text = text.replace(trunk, &inbound).replace(pin, &pin.replace("generated", &format!("\"{PIN}\"")));
+        Ok(fs::write(&file, text)?)
+    })?;
+    Ok(site)
+}
+
+fn said(site: &Installation, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(installation::binary()?)
+        .args(arguments)
+        .args(["--instance", &site.demo.instance.to_string(), "--data-dir"])
+        .arg(site.data_dir())
+        .args(site.stores())
+        .env("LOGNAME", "tester")
+        .output()?;
+    ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// The files below a folder with what they contain, but for those that the demo keeps.
+fn files(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files(&path, found)?;
+            continue;
+        }
+        if path.file_name().is_some_and(|name| OF_DEMO.iter().any(|kept| name == *kept)) {
+            continue;
+        }
+        match fs::read(&path) {
+            Ok(bytes) => found.push((path, bytes)),
+            // It has gone since, or is a socket of a server (ENXIO).
+            Err(error) if error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(6) => {}
+            Err(error) => return Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+    Ok(())
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|part| part == text.as_bytes())
+}
+
+/// The secrets that phones, carriers and agents are asked for.
+fn secrets(site: &Installation) -> Vec<String> {
+    let of_phones = site.demo.people.iter().map(|person| person.password.clone());
+    of_phones.chain([PIN.to_owned(), OF_TRUNK.to_owned()]).collect()
+}
+
+/// What the cache has of the tenant; nothing of an embedded one, whose file is looked through.
+fn cached(site: &mut Installation) -> Result<String> {
+    if !site.is_on_servers() {
+        return Ok(String::new());
+    }
+    let documents = format!("cfg:{{{TENANT}}}:documents");
+    wait::until(SOON, || {
+        let held = site.servers()?.redis_cli(6_379, &["HVALS", &documents])?;
+        Ok(held.contains(SEALED).then_some(held))
+    })
+}
+
+#[test]
+fn no_store_and_no_copy_of_one_has_a_secret_in_clear() -> Result<()> {
+    let mut site = site()?;
+    let made = tempfile::tempdir()?;
+    let path = |name: &str| made.path().join(name).to_string_lossy().into_owned();
+    said(&site, &["tenant", "snapshot", "create", TENANT, "begin"])?;
+    said(&site, &["tenant", "export", TENANT, &path("exported")])?;
+    said(&site, &["backup", &path("all.trunkline")])?;
+    // The file is packed.
+    let unpacked = Command::new("gzip").args(["-dc", &path("all.trunkline")]).output()?;
+    ensure!(unpacked.status.success(), "{}", String::from_utf8_lossy(&unpacked.stderr));
+    fs::write(made.path().join("unpacked"), &unpacked.stdout)?;
+    fs::write(made.path().join("shown"), said(&site, &["tenant", "snapshot", "show", TENANT, "begin"])?)?;
+    fs::write(made.path().join("cached"), cached(&mut site)?)?;
+
+    let secrets = secrets(&site);
+    ensure!(secrets.len() > 10 && secrets.iter().all(|secret| secret.len() >= 8), "{} secrets", secrets.len());
+    let folders: Vec<PathBuf> = site.stored_in().into_iter().chain([made.path().to_owned()]).collect();
+    let mut found = Vec::new();
+    folders.iter().try_for_each(|folder| files(folder, &mut found))?;
+    for (path, bytes) in &found {
+        let told = secrets.iter().find(|secret| contains(bytes, secret));
+        ensure!(told.is_none(), "a secret is in {}", path.display());
+    }
+    for name in ["exported/example.yaml", "unpacked", "shown"] {
+        let (_, bytes) = found.iter().find(|(path, _)| path.ends_with(name)).with_context(|| format!("no {name}"))?;
+        ensure!(contains(bytes, SEALED), "{name} has no secret, not even a sealed one");
+    }
+    Ok(())
+}
+
+#[test]
+fn phones_register_and_a_sealed_export_comes_back_and_who_shows_secrets_is_noted() -> Result<()> {
+    let site = site()?;
+    let made = tempfile::tempdir()?;
+    let file = |folder: &str| made.path().join(folder).join("example.yaml").to_string_lossy().into_owned();
+    // With the password that the demo has told.
+    drop(baresip_phone(&site, 10, "7101", Answer::Auto)?);
+
+    let folder = |name: &str| made.path().join(name).to_string_lossy().into_owned();
+    said(&site, &["tenant", "export", TENANT, &folder("sealed")])?;
+    assert_eq!(said(&site, &["tenant", "plan", &file("sealed")])?, "0 new, 0 changed, 0 deleted\n");
+    // A secret that is moved to another phone is none there.
+    let text = fs::read_to_string(file("sealed"))?;
+    let of = |number: &str| {
+        let line = text.lines().find(|line| line.contains(&format!("number: \"{number}\", password: ")))?;
+        line.split('"').find(|part| part.starts_with(SEALED))
+    };
+    let (one, other) = (of("7101").context("no 7101")?, of("7102").context("no 7102")?);
+    let moved = made.path().join("sealed/moved.yaml").to_string_lossy().into_owned();
+    fs::write(&moved, text.replace(one, other))?;
+    let refused = said(&site, &["tenant", "import", &moved]).err().context("it is imported")?;
+    ensure!(format!("{refused:#}").contains("for another object"), "{refused:#}");
+
+    said(&site, &["tenant", "export", TENANT, &folder("clear"), "--reveal-secrets"])?;
+    let shown = fs::read_to_string(file("clear"))?;
+    let lacking = secrets(&site).into_iter().filter(|secret| !shown.contains(secret.as_str())).count();
+    assert_eq!(lacking, 0, "all are shown");
+    let told = said(&site, &["tenant", "history", TENANT, "--json"])?;
+    let latest: Value = serde_json::from_str(told.lines().next().context("no history")?)?;
+    assert_eq!((&latest["way"], &latest["changed_by"]), (&"reveal".into(), &"user/tester".into()));
+    Ok(())
+}
