@@ -46,6 +46,10 @@ impl ConfigCache for SealedConfigCache {
         self.cache.withdraw(tenant)
     }
 
+    fn is_withdrawn<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, bool> {
+        self.cache.is_withdrawn(tenant)
+    }
+
     fn complete(&self) -> Answer<'_, ()> {
         self.cache.complete()
     }

@@ -144,6 +144,6 @@ async fn archives_are_sealed(store: &dyn TenantArchive, tenant: &TenantId) {
         part => part,
     };
     let mut given = parts.into_iter().map(renamed);
-    let stolen = store.restore_archive(&other, &mut || Ok(given.next())).await;
+    let stolen = store.restore_archive(&other, &mut || Ok(given.next()), note()).await;
     assert!(stolen.is_err_and(|error| error.to_string().contains("for another object")));
 }
