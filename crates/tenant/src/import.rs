@@ -124,8 +124,18 @@ pub struct ImportPlan {
 pub async fn plan(store: &dyn ProvisioningStore, objects: &TenantObjects) -> Result<ImportPlan, ImportError> {
     let tenant = TenantId::parse(&objects.tenant.id)?;
     let stored = store.load(&tenant).await?;
+    Ok(planned(stored, objects.clone())?)
+}
+
+/// What leads from a stored tenant, if there is one, to these objects. It hashes what is in clear.
+///
+/// # Errors
+/// When a password cannot be hashed.
+pub(crate) fn planned(
+    stored: Option<(Revision, TenantObjects)>,
+    mut objects: TenantObjects,
+) -> Result<ImportPlan, identity::password::HashError> {
     let (at, held) = stored.map_or((Revision(0), None), |(revision, held)| (revision, Some(held)));
-    let mut objects = objects.clone();
     if let Some(held) = &held {
         file::keep_second_factors(&mut objects, held);
     }
