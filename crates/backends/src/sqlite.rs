@@ -129,7 +129,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 41] = [
+    const STEPS: [(&str, &str); 42] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -171,6 +171,7 @@ fn migrator() -> Migrator {
         ("audit", include_str!("sqlite/audit.sql")),
         ("object annex", include_str!("sqlite/object_annex.sql")),
         ("tenant life", include_str!("sqlite/tenant_life.sql")),
+        ("person fields", include_str!("sqlite/person_fields.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

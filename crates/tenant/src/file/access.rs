@@ -55,6 +55,18 @@ pub(super) const PERSONS_PRIVILEGES: Field = field(
 );
 pub(super) const DISABLED: Field =
     field("disabled", Optional, &Shape::Flag, "Whether the person may not sign in; without it false.");
+pub(super) const EXTERNAL_ID: Field = field(
+    "external_id",
+    Optional,
+    &NAME,
+    "What another directory calls the person, as `externalId` of SCIM: nobody else of the tenant has the same.",
+);
+pub(super) const CHANGE_PASSWORD: Field = field(
+    "change_password",
+    Optional,
+    &Shape::Flag,
+    "Whether the person chooses another password at the next sign-in with this one; without it false.",
+);
 
 pub(super) static CLIENTS: Shape = Shape::List {
     of: &Shape::Object(&[
@@ -108,6 +120,8 @@ pub(super) fn read_person(item: &Node, person: &mut Person) {
     person.password = text(item, "password").map(Secret);
     person.second_factor = text(item, "second_factor").map(Secret);
     person.disabled = flag(item, "disabled").unwrap_or_default();
+    person.external_id = text(item, "external_id");
+    person.change_password = flag(item, "change_password").unwrap_or_default();
     person.privileges = read_privileges(item, "privileges");
     if person.privileges.is_empty() && person.agent.is_some() {
         person.privileges = vec![Privilege::Agent];
@@ -152,6 +166,10 @@ pub(super) fn person_line(person: &Person) -> String {
     }
     if person.disabled {
         line += ", disabled: true";
+    }
+    line += &optional("external_id", person.external_id.as_deref());
+    if person.change_password {
+        line += ", change_password: true";
     }
     line
 }
