@@ -410,6 +410,22 @@ mod tests {
     }
 
     #[test]
+    fn what_another_directory_calls_a_person_is_written_as_it_is_and_of_one_person_alone() {
+        let bob = |id: &str| {
+            read(&format!(
+                ", external_id: u1, change_password: true}}\n  - {{user: bob, first_name: Bob, last_name: Brown, external_id: {id}"
+            ))
+        };
+        let objects = bob("U1").unwrap();
+        let of = |person: &Person| (person.external_id.clone().unwrap_or_default(), person.change_password);
+        let held: Vec<_> = objects.people.iter().map(of).collect();
+        assert_eq!(held, [("u1".to_owned(), true), ("U1".to_owned(), false)], "case counts");
+        assert_eq!(file::read(&file::write(&objects).yaml, |_| Ok(String::new())).unwrap(), objects);
+        let faults = bob("u1").unwrap_err().to_string();
+        assert!(faults.contains("people.bob.external_id: ann has the external id u1 already"), "{faults}");
+    }
+
+    #[test]
     fn a_person_in_another_spelling_keeps_the_hash_and_the_second_factor() {
         let mut entropy = model::entropy::Seeded::new(7);
         let mut held = read(", password: slow brown teapot, second_factor: \"sealed:AAAA\"").unwrap();

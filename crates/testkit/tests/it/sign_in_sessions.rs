@@ -150,9 +150,16 @@ fn who_has_to_change_the_password_chooses_another_one_before_the_session_begins(
     let send = |page: &CurlAnswer, chosen: &str, again: &str| {
         visitor.send_form(page, "name=\"steps\"", &[("new_password", chosen), ("again", again)])
     };
-    for (chosen, again) in [(user.password.as_str(), user.password.as_str()), ("short", "short"), (ANOTHER, "thin blue spoon")] {
+    for (chosen, again) in
+        [(user.password.as_str(), user.password.as_str()), ("short", "short"), (ANOTHER, "thin blue spoon")]
+    {
         let refused = send(&page, chosen, again)?;
-        ensure!(refused.status == 400 && refused.body.contains("role=\"alert\""), "{chosen}: {} {}", refused.status, refused.body);
+        ensure!(
+            refused.status == 400 && refused.body.contains("role=\"alert\""),
+            "{chosen}: {} {}",
+            refused.status,
+            refused.body
+        );
     }
     // Of other steps the form is none of ours.
     let forged = page.body.replace("value=\"password.", "value=\"passkey.");

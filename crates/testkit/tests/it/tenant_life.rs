@@ -166,7 +166,10 @@ fn comes_back(site: &Installation, file: &str, password: &str, old_token: &str) 
     let keys: Vec<String> = said(site, &["tenant", "api-key", "list", "acme"])?.lines().map(str::to_owned).collect();
     ensure!(keys.is_empty(), "API keys are made anew: {keys:?}");
     let history = lines(&said(site, &["tenant", "history", "acme", "--json"])?)?;
-    ensure!(history.iter().all(|entry| entry["revision"].as_u64() <= Some(2)), "the end is none of its history: {history:?}");
+    ensure!(
+        history.iter().all(|entry| entry["revision"].as_u64() <= Some(2)),
+        "the end is none of its history: {history:?}"
+    );
     Ok(())
 }
 
@@ -181,7 +184,10 @@ fn begins_clean(site: &Installation, password: &str, before: &Visitor<'_>) -> Re
     stranger.sign_in(ADMINISTRATOR, password)?;
     ensure!(!is_signed_in(&stranger)? && is_signed_in(&visitor)?, "the password of before is good");
     let history = lines(&said(site, &["tenant", "history", "acme", "--json"])?)?;
-    ensure!(!history.is_empty() && history.iter().all(|entry| entry["before"].is_null() || entry["revision"] == 2), "{history:?}");
+    ensure!(
+        !history.is_empty() && history.iter().all(|entry| entry["before"].is_null() || entry["revision"] == 2),
+        "{history:?}"
+    );
     let noted = lines(&said(site, &["tenant", "sign-ins", "acme", "--format", "json"])?)?;
     ensure!(noted.iter().all(|record| record["event"] != "api_key_created"), "of the one before: {noted:?}");
     Ok(())

@@ -105,7 +105,7 @@ pub(super) async fn submitted(
         return Ok(from_the_start(StatusCode::CONFLICT));
     }
     let (tenant, user) = (&half.tenant, person.user_name.as_str());
-    let source = browser.source.address;
+    let source = browser.source.address.as_str();
     tracing::info!(%tenant, user, source, "somebody has chosen another password at the sign-in: all else has ended");
     auth.note(tenant, browser.source, SignInRecord::of(SignInEvent::PasswordChanged).about_person(user));
     // The session is bound to the password that the person has now.

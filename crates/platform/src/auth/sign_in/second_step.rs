@@ -21,8 +21,7 @@ use super::super::passkeys::{self, PasskeyFields, PasskeyLogin};
 use super::super::second_factor::{self, CodeLogin, Enrolment, NewRecoveryCodes};
 use super::super::store::AskingSignIn;
 use super::super::{issue, page};
-use super::new_password;
-use super::{BegunSession, PageRequest, ShownSteps, begin, form, way_on};
+use super::{BegunSession, PageRequest, ShownSteps, begin, form, new_password, way_on};
 
 /// Whose second factor is set up at the sign-in has no session yet: it begins after this.
 const NOTHING_YET: AskingSignIn<'static> = AskingSignIn { session: None, sign_in: None };
