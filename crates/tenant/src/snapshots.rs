@@ -10,7 +10,7 @@ use model::TenantId;
 use tokio::task::spawn_blocking;
 
 use crate::file::{self, Exported, Faults};
-pub use restore::{RESTORED_SHOWN_MAX, RestoreRefusal, RestoreTerms, RestoredTenant, restore};
+pub use restore::{RESTORED_SHOWN_MAX, RestoreRefusal, RestoreTerms, RestoredSnapshot, restore};
 
 /// The longest name of a snapshot, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;

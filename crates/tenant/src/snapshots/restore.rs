@@ -28,7 +28,7 @@ pub struct RestoreTerms {
 
 /// What a restore has led to, or would lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RestoredTenant {
+pub struct RestoredSnapshot {
     /// The revision of the tenant.
     pub revision: Revision,
     /// The number of objects that were not as they are now.
@@ -79,7 +79,7 @@ pub async fn restore(
     name: &str,
     terms: RestoreTerms,
     note: &ChangeNote,
-) -> Result<RestoredTenant, RestoreRefusal> {
+) -> Result<RestoredSnapshot, RestoreRefusal> {
     let snapshot = find(store, tenant, name).await?;
     for _ in 0..ATTEMPTS_MAX {
         let stored = store.load(tenant).await?.ok_or_else(|| SnapshotRefusal::NoTenant(tenant.clone()))?;
@@ -94,7 +94,7 @@ pub async fn restore(
             return Ok(outcome);
         }
         match store.update(tenant, at, changes, note).await {
-            Ok(revision) => return Ok(RestoredTenant { revision, ..outcome }),
+            Ok(revision) => return Ok(RestoredSnapshot { revision, ..outcome }),
             Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }
@@ -106,7 +106,7 @@ pub async fn restore(
 struct PlannedRestore {
     at: Revision,
     changes: Vec<ObjectChange>,
-    outcome: RestoredTenant,
+    outcome: RestoredSnapshot,
 }
 
 impl PlannedRestore {
@@ -114,7 +114,7 @@ impl PlannedRestore {
         let ImportPlan { at, held, changes } = planned(Some(stored), objects(snapshot)?)?;
         let changed = changes.iter().map(ObjectChange::key).collect::<HashSet<_>>().len();
         let documents = held.map(|held| documents(&held, &changes)).unwrap_or_default();
-        Ok(Self { at, changes, outcome: RestoredTenant { revision: at, changed, documents } })
+        Ok(Self { at, changes, outcome: RestoredSnapshot { revision: at, changed, documents } })
     }
 }
 
