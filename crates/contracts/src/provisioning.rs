@@ -176,6 +176,12 @@ pub struct Person {
     /// Whether the person may not sign in.
     #[serde(default)]
     pub disabled: bool,
+    /// What another directory calls the person; unique in the tenant, case counts.
+    #[serde(default)]
+    pub external_id: Option<String>,
+    /// Whether the person chooses another password at the next sign-in with the present one.
+    #[serde(default)]
+    pub change_password: bool,
 }
 
 /// A seat with its DNs; a DN is in at most one place.

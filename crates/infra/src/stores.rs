@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     AgentLedger, ApiKeys, AuditOutbox, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls,
     Outbox, Passkeys, ProvisioningStore, Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream,
-    SessionLedger, SignInAudit, SignIns, ThreadLedger, ViewStore,
+    SessionLedger, SignInAudit, SignIns, TenantArchive, ThreadLedger, ViewStore,
 };
 
 /// The stores. A role takes those that its connections allow it.
@@ -41,6 +41,8 @@ pub struct Stores {
     pub reporting: Arc<dyn ReportingLog>,
     /// Persistent configuration (voice-13).
     pub provisioning: Arc<dyn ProvisioningStore>,
+    /// The same with snapshots of whole tenants (voice-13).
+    pub archive: Arc<dyn TenantArchive>,
     /// What is noted of signing in (own-08).
     pub sign_in_audit: Arc<dyn SignInAudit>,
     /// What of the audit is not in the reporting log yet (voice-13).
@@ -72,7 +74,7 @@ impl Stores {
         S: CallLedger + AgentLedger + SessionLedger + QueueLedger + MediaLedger + Registrations + ConfigCache,
         S: EventStream + NewCalls + RequestStream + Leases + Outbox + Quarantine + ThreadLedger,
         S: ViewStore + SignIns + 'static,
-        D: ProvisioningStore + SignInAudit + AuditOutbox + ApiKeys + Passkeys + 'static,
+        D: TenantArchive + SignInAudit + AuditOutbox + ApiKeys + Passkeys + 'static,
     {
         Self {
             calls: store.clone(),
@@ -99,6 +101,7 @@ impl Stores {
             audit_outbox: database.clone(),
             api_keys: database.clone(),
             passkeys: database.clone(),
+            archive: database.clone(),
             provisioning: database,
             clock,
         }

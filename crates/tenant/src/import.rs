@@ -129,10 +129,21 @@ pub struct ImportPlan {
 pub async fn plan(store: &dyn ProvisioningStore, objects: &TenantObjects) -> Result<ImportPlan, ImportError> {
     let tenant = TenantId::parse(&objects.tenant.id)?;
     let stored = store.load(&tenant).await?;
-    let (at, held) = stored.map_or((Revision(0), None), |(revision, held)| (revision, Some(held)));
     let mut objects = objects.clone();
     // An export and a backup have secrets sealed.
     store.seals().open_all(&tenant, &mut objects)?;
+    Ok(planned(stored, objects)?)
+}
+
+/// What leads from a stored tenant, if there is one, to these objects. It hashes what is in clear.
+///
+/// # Errors
+/// When a password cannot be hashed.
+pub(crate) fn planned(
+    stored: Option<(Revision, TenantObjects)>,
+    mut objects: TenantObjects,
+) -> Result<ImportPlan, identity::password::HashError> {
+    let (at, held) = stored.map_or((Revision(0), None), |(revision, held)| (revision, Some(held)));
     if let Some(held) = &held {
         file::keep_second_factors(&mut objects, held);
     }

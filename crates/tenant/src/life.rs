@@ -108,6 +108,8 @@ pub fn minimal(wanted: &TenantWanted, entropy: &mut dyn Entropy) -> (TenantObjec
         first_name: "First".to_owned(),
         last_name: "Administrator".to_owned(),
         password: Some(password.clone()),
+        // Whoever has made the tenant knows it.
+        change_password: true,
         privileges: vec![Privilege::Administrator],
         ..Person::default()
     }];
@@ -189,6 +191,7 @@ mod tests {
         assert_eq!(objects.people[0].privileges, [Privilege::Administrator]);
         assert_eq!(objects.people[0].password.as_ref(), Some(&password));
         assert!(password.reveal().len() >= 16, "nobody guesses it");
+        assert!(objects.people[0].change_password, "it is good for one sign-in");
         let (_, other) = minimal(&wanted("acme", ADMINISTRATOR), &mut Seeded::new(8));
         assert!(password != other, "each tenant has one of its own");
         // What a file would say of it is the same.

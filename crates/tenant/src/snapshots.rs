@@ -1,12 +1,16 @@
 //! Snapshots of a whole tenant under names: its files as an export has them, with their secrets, which the store seals.
 
+mod restore;
+
 use std::path::Path;
 
 use contracts::provisioning::TenantObjects;
 use infra::{ChangeNote, NamedSnapshot, SnapshotHead, StoreError, TenantArchive, TenantFileText};
 use model::TenantId;
+use tokio::task::spawn_blocking;
 
 use crate::file::{self, Exported, Faults};
+pub use restore::{RESTORED_SHOWN_MAX, RestoreRefusal, RestoreTerms, RestoredSnapshot, restore};
 
 /// The longest name of a snapshot, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
@@ -54,7 +58,10 @@ pub async fn create(
     }
     let loaded = store.load(tenant).await?;
     let (revision, objects) = loaded.ok_or_else(|| SnapshotRefusal::NoTenant(tenant.clone()))?;
-    let Exported { yaml, documents } = file::write(&objects);
+    // Beside the executor: a large tenant takes a while. It fails when the process ends.
+    let written = spawn_blocking(move || file::write(&objects)).await;
+    let Exported { yaml, documents } =
+        written.map_err(|_| StoreError::Unavailable { reason: "the process ends".to_owned() })?;
     let text = |(path, document): (std::path::PathBuf, String)| (path.to_string_lossy().into_owned(), document);
     let snapshot = NamedSnapshot {
         head: SnapshotHead { name: name.to_owned(), at: note.at, by: note.by.clone(), revision },

@@ -41,15 +41,16 @@ pub(super) async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person, is_n
     let agent = o.agent.as_ref();
     let sql = "INSERT INTO person (tenant, user_name, first_name, last_name, agent_id, login_code, pin, default_place,
              wrap_up_s, legal_guard_s, no_answer_action, email, password, second_factor, privileges, disabled,
-             capacity_rule, later_privileges)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             capacity_rule, later_privileges, external_id, change_password)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, user_name) DO UPDATE SET user_name = excluded.user_name, first_name = excluded.first_name,
              last_name = excluded.last_name, agent_id = excluded.agent_id, login_code = excluded.login_code,
              pin = excluded.pin, default_place = excluded.default_place, wrap_up_s = excluded.wrap_up_s,
              legal_guard_s = excluded.legal_guard_s, no_answer_action = excluded.no_answer_action,
              email = excluded.email, password = excluded.password, second_factor = excluded.second_factor,
              privileges = excluded.privileges, disabled = excluded.disabled,
-             capacity_rule = excluded.capacity_rule, later_privileges = excluded.later_privileges";
+             capacity_rule = excluded.capacity_rule, later_privileges = excluded.later_privileges,
+             external_id = excluded.external_id, change_password = excluded.change_password";
     let put = query(sql)
         .bind(tenant)
         .bind(&o.user_name)
@@ -68,7 +69,9 @@ pub(super) async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person, is_n
         .bind(privilege_names(&o.privileges))
         .bind(u32::from(o.disabled))
         .bind(agent.and_then(|a| a.capacity_rule.as_deref()))
-        .bind(&later_names(&o.privileges));
+        .bind(&later_names(&o.privileges))
+        .bind(&o.external_id)
+        .bind(u32::from(o.change_password));
     if !is_new && o.second_factor.is_none() {
         remove_void_passkeys(db, tenant, &o.user_name).await?;
     }

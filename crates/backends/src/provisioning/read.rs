@@ -269,7 +269,8 @@ macro_rules! people {
     ($which:literal) => {
         concat!(
             "SELECT user_name, first_name, last_name, agent_id, login_code, pin, default_place, wrap_up_s, legal_guard_s,
-                no_answer_action, email, password, second_factor, privileges, disabled, capacity_rule, later_privileges
+                no_answer_action, email, password, second_factor, privileges, disabled, capacity_rule, later_privileges,
+                external_id, change_password
             FROM person WHERE tenant = ? ",
             $which
         )
@@ -305,6 +306,8 @@ pub(super) fn person(row: &Row, lists: &mut Lists) -> Result<Person> {
         second_factor: get::<Option<String>>(row, "second_factor")?.map(Secret),
         privileges: super::sign_in::privileges(get(row, "privileges")?, get(row, "later_privileges")?)?,
         disabled: is_set(row, "disabled")?,
+        external_id: get(row, "external_id")?,
+        change_password: is_set(row, "change_password")?,
     })
 }
 

@@ -6,8 +6,9 @@ use model::{TenantId, Timestamp};
 
 use crate::{
     Answer, ApiKey, ApiKeys, AuditEntry, AuditOutbox, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage,
-    HistoryPoint, KeptApiKey, NewApiKey, ObjectChange, ObjectChanges, PasskeyKept, PasskeyRemoved, Passkeys,
-    ProvisioningStore, Revision, SignInAudit, StoreError, StoredPasskey, VersionedObjects,
+    HistoryPoint, KeptApiKey, NamedSnapshot, NewApiKey, ObjectChange, ObjectChanges, PartGiver, PartTaker, PasskeyKept,
+    PasskeyRemoved, Passkeys, ProvisioningStore, Revision, SignInAudit, SnapshotHead, StoreError, StoredPasskey,
+    TenantArchive, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -65,6 +66,37 @@ impl ProvisioningStore for NoProvisioning {
     }
 
     fn changes<'a>(&'a self, _: &'a TenantId, _: HistoryPoint) -> Answer<'a, ObjectChanges> {
+        refused()
+    }
+}
+
+impl TenantArchive for NoProvisioning {
+    fn archive<'a>(&'a self, _: &'a TenantId, _: &'a mut PartTaker<'_>) -> Answer<'a, bool> {
+        refused()
+    }
+
+    fn restore_archive<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a mut PartGiver<'_>,
+        _: &'a ChangeNote,
+    ) -> Answer<'a, Revision> {
+        refused()
+    }
+
+    fn keep_snapshot<'a>(&'a self, _: &'a TenantId, _: &'a NamedSnapshot) -> Answer<'a, bool> {
+        refused()
+    }
+
+    fn snapshots<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Vec<SnapshotHead>> {
+        refused()
+    }
+
+    fn snapshot<'a>(&'a self, _: &'a TenantId, _: &'a str) -> Answer<'a, Option<NamedSnapshot>> {
+        refused()
+    }
+
+    fn remove_snapshot<'a>(&'a self, _: &'a TenantId, _: &'a str) -> Answer<'a, bool> {
         refused()
     }
 }

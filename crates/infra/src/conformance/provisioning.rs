@@ -168,6 +168,8 @@ pub fn objects(tenant: &str) -> TenantObjects {
         second_factor: Some(Secret("sealed:of-ann".into())),
         privileges: vec![Privilege::FolderAdministrator, Privilege::Agent, Privilege::Supervisor],
         disabled: true,
+        external_id: Some("00ujl29u".into()),
+        change_password: true,
     }];
     objects.clients = vec![OAuthClient {
         id: "Desk".into(),

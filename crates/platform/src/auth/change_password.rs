@@ -138,7 +138,7 @@ fn named(
 }
 
 /// Writes the new password, and ends what else is open; `false` if the password is another by now.
-async fn replaced(
+pub(super) async fn replaced(
     auth: &Auth,
     tenant: &TenantId,
     person: &Person,

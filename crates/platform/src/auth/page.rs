@@ -1,6 +1,7 @@
 //! The pages of auth: the form of the sign-in, and what else a person gets to see. Plain HTML; a script of ours is where passkeys are.
 
 pub(super) mod device;
+pub(super) mod new_password;
 pub(super) mod passkey;
 mod qr;
 pub(super) mod second_factor;

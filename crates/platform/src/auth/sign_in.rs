@@ -1,6 +1,7 @@
 //! `GET` and `POST /sign-in`: the page at which people show their passwords, and then the second factor where there is one.
 
 mod at_provider;
+mod new_password;
 mod page_query;
 mod second_step;
 mod with_passkey;
@@ -135,9 +136,10 @@ pub(super) async fn show(
 /// What is sent from it.
 pub(super) async fn submit(State(auth): State<Arc<Auth>>, query: PageQuery, sent: FormRequest) -> Response {
     let (request, typed) = (query.request(&auth), &sent.typed);
-    let submitted = match typed.get("half") {
-        Some(half) => second_step::submitted(request, half, typed).await,
-        None => password_submitted(request, typed).await,
+    let submitted = match (typed.get("half"), typed.get("steps")) {
+        (Some(half), Some(steps)) => new_password::submitted(request, half, steps, typed).await,
+        (Some(half), None) => second_step::submitted(request, half, typed).await,
+        (None, _) => password_submitted(request, typed).await,
     };
     submitted.unwrap_or_else(page::trouble)
 }

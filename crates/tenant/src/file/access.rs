@@ -55,6 +55,18 @@ pub(super) const PERSONS_PRIVILEGES: Field = field(
 );
 pub(super) const DISABLED: Field =
     field("disabled", Optional, &Shape::Flag, "Whether the person may not sign in; without it false.");
+pub(super) const EXTERNAL_ID: Field = field(
+    "external_id",
+    Optional,
+    &NAME,
+    "What another directory calls the person, as `externalId` of SCIM: nobody else of the tenant has the same.",
+);
+pub(super) const CHANGE_PASSWORD: Field = field(
+    "change_password",
+    Optional,
+    &Shape::Flag,
+    "Whether the person chooses another password at the next sign-in with this one; without it false.",
+);
 
 pub(super) static CLIENTS: Shape = Shape::List {
     of: &Shape::Object(&[
@@ -108,6 +120,8 @@ pub(super) fn read_person(item: &Node, person: &mut Person) {
     person.password = text(item, "password").map(Secret);
     person.second_factor = text(item, "second_factor").map(Secret);
     person.disabled = flag(item, "disabled").unwrap_or_default();
+    person.external_id = text(item, "external_id");
+    person.change_password = flag(item, "change_password").unwrap_or_default();
     person.privileges = read_privileges(item, "privileges");
     if person.privileges.is_empty() && person.agent.is_some() {
         person.privileges = vec![Privilege::Agent];
@@ -152,6 +166,10 @@ pub(super) fn person_line(person: &Person) -> String {
     }
     if person.disabled {
         line += ", disabled: true";
+    }
+    line += &optional("external_id", person.external_id.as_deref());
+    if person.change_password {
+        line += ", change_password: true";
     }
     line
 }
@@ -389,6 +407,22 @@ mod tests {
         }
         let faults = read(", second_factor: none").unwrap_err().to_string();
         assert!(faults.contains("people.ann.second_factor: it is neither \"reset\" nor what"), "{faults}");
+    }
+
+    #[test]
+    fn what_another_directory_calls_a_person_is_written_as_it_is_and_of_one_person_alone() {
+        let bob = |id: &str| {
+            read(&format!(
+                ", external_id: u1, change_password: true}}\n  - {{user: bob, first_name: Bob, last_name: Brown, external_id: {id}"
+            ))
+        };
+        let objects = bob("U1").unwrap();
+        let of = |person: &Person| (person.external_id.clone().unwrap_or_default(), person.change_password);
+        let held: Vec<_> = objects.people.iter().map(of).collect();
+        assert_eq!(held, [("u1".to_owned(), true), ("U1".to_owned(), false)], "case counts");
+        assert_eq!(file::read(&file::write(&objects).yaml, |_| Ok(String::new())).unwrap(), objects);
+        let faults = bob("u1").unwrap_err().to_string();
+        assert!(faults.contains("people.bob.external_id: ann has the external id u1 already"), "{faults}");
     }
 
     #[test]

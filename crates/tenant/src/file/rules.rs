@@ -305,7 +305,16 @@ impl<'a> Rules<'a> {
     fn people(&mut self) {
         let places: HashSet<&str> = self.objects.places.iter().map(|place| place.name.as_str()).collect();
         let (mut ids, mut codes, mut seats) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut externals = HashMap::new();
         for person in &self.objects.people {
+            let user = person.user_name.as_str();
+            if let Some(external) = person.external_id.as_deref()
+                && let Some(other) = externals.insert(external, user)
+            {
+                let words = format!("{other} has the external id {external} already");
+                let rule = BrokenRule::held(ObjectKind::Person, other, external, words);
+                self.fault(ObjectKind::Person, user, format!("people.{user}.external_id"), rule);
+            }
             let Some(agent) = &person.agent else { continue };
             let mut fault = |key: &str, rule: BrokenRule| {
                 let key = format!("people.{}.agent.{key}", person.user_name);
@@ -314,7 +323,6 @@ impl<'a> Rules<'a> {
             let held = |by: &str, value: &str, what: &str| {
                 BrokenRule::held(ObjectKind::Person, by, value, format!("{by} has the {what} {value} already"))
             };
-            let user = person.user_name.as_str();
             if let Some(other) = ids.insert(agent.id.as_str(), user) {
                 fault("id", held(other, &agent.id, "id"));
             }

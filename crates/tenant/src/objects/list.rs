@@ -166,6 +166,8 @@ impl<'a> ObjectFilter<'a> {
         self.paths.iter().all(|(path, value)| match (object, *path) {
             // Lists of one type are asked for often.
             (Object::Dn(dn), "type") => value.split(',').any(|one| dn.kind.as_str() == one),
+            // Provisioning programs look for one of all people.
+            (Object::Person(person), "external_id") => person.external_id.as_deref().unwrap_or_default() == *value,
             _ => true,
         }) && self.fits_document(found)
     }

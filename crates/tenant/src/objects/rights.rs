@@ -149,6 +149,13 @@ impl CallerRights {
         self.privileges.contains(&Privilege::Administrator)
     }
 
+    /// Whether the person may change what concerns the tenant as a whole, and every object of it: no folder refuses the person all access,
+    /// and where folders have entries it is an administrator.
+    pub fn is_unlimited(&self) -> bool {
+        let is_shut = |sum: &FolderSum| sum.own.is_shut || sum.within.is_shut;
+        self.is_everything() || (self.is_administrator() && !self.folders.values().any(is_shut))
+    }
+
     /// Whether no folder limits anything.
     pub fn is_everything(&self) -> bool {
         self.folders.is_empty() && self.is_of_whole_tenant()

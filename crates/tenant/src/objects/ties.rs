@@ -19,6 +19,8 @@ enum Tie {
     AgentId,
     /// It is the agent with that login code.
     LoginCode,
+    /// It is the person whom another directory calls so.
+    ExternalId,
     /// It is the trunk whose callers give that user name.
     InboundUser,
     /// It is the trunk that registers that account.
@@ -69,7 +71,13 @@ impl TieMark {
     /// Whether one object alone may have it.
     pub const fn is_for_one(&self) -> bool {
         match self.tie {
-            Tie::Seat | Tie::AgentId | Tie::LoginCode | Tie::InboundUser | Tie::Registration | Tie::ReasonWord => true,
+            Tie::Seat
+            | Tie::AgentId
+            | Tie::LoginCode
+            | Tie::ExternalId
+            | Tie::InboundUser
+            | Tie::Registration
+            | Tie::ReasonWord => true,
             Tie::RefersTo(_) | Tie::AsksPin | Tie::Emergency => false,
         }
     }
@@ -188,8 +196,10 @@ fn of_dn(dn: &Dn) -> Vec<TieMark> {
 }
 
 fn of_person(person: &Person) -> Vec<TieMark> {
-    let Some(agent) = &person.agent else { return Vec::new() };
-    let mut marks = vec![TieMark::new(Tie::AgentId, &agent.id), TieMark::new(Tie::LoginCode, &agent.login_code)];
+    let external = person.external_id.iter().map(|id| TieMark::new(Tie::ExternalId, id));
+    let mut marks: Vec<TieMark> = external.collect();
+    let Some(agent) = &person.agent else { return marks };
+    marks.extend([TieMark::new(Tie::AgentId, &agent.id), TieMark::new(Tie::LoginCode, &agent.login_code)]);
     marks.extend(
         agent
             .default_place

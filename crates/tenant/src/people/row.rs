@@ -43,7 +43,7 @@ const fn column(name: &'static str, field: &'static str, kind: CellKind) -> Colu
     Column { name, field, kind }
 }
 
-static COLUMNS: [Column; 13] = [
+static COLUMNS: [Column; 15] = [
     column("user_name", "user_name", CellKind::Text),
     column("first_name", "first_name", CellKind::Text),
     column("last_name", "last_name", CellKind::Text),
@@ -57,6 +57,8 @@ static COLUMNS: [Column; 13] = [
     column("place", "agent.default_place", CellKind::Text),
     column("wrap_up_s", "agent.wrap_up_s", CellKind::Number),
     column("skills", "agent.skills", CellKind::Levels),
+    column("external_id", "external_id", CellKind::Text),
+    column("change_password", "change_password", CellKind::Flag),
 ];
 
 /// A column and the rule that it, or its cell, breaks.
@@ -245,6 +247,8 @@ pub(super) fn exported(person: &Person) -> Vec<String> {
         "email" => text(person.email.as_ref()),
         "privileges" => person.privileges.iter().map(|one| one.as_str()).collect::<Vec<_>>().join("|"),
         "disabled" => person.disabled.to_string(),
+        "external_id" => text(person.external_id.as_ref()),
+        "change_password" => person.change_password.to_string(),
         "agent_id" => text(agent.map(|agent| &agent.id)),
         "login_code" => text(agent.map(|agent| &agent.login_code)),
         "place" => text(agent.and_then(|agent| agent.default_place.as_ref())),
@@ -320,6 +324,18 @@ mod tests {
         let EditAction::Merge { document, fields } = merged.action else { panic!("she is there") };
         assert_eq!(fields, ["user_name", "email", "agent"]);
         assert_eq!(document, r#"{"user_name":"ann"}"#);
+    }
+
+    #[test]
+    fn what_another_directory_calls_a_person_and_that_the_password_is_changed_go_in_and_out() {
+        let made = of("user_name,external_id,change_password", "ann,00u1,yes", None);
+        let EditAction::Put(document) = made.action else { panic!("she is new") };
+        assert_eq!(document, r#"{"user_name":"ann","external_id":"00u1","change_password":true}"#);
+        let person = Person { external_id: Some("00u1".to_owned()), change_password: true, ..ann(None) };
+        let (head, line) = (exported_columns(), exported(&person));
+        let cell =
+            |name: &str| head.iter().zip(&line).find(|(column, _)| *column == name).map(|(_, cell)| cell.as_str());
+        assert_eq!((cell("external_id"), cell("change_password")), (Some("00u1"), Some("true")));
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! gRPC 8888: single objects, to read, to list, to change, to put back.
 
+mod answers;
 mod api_keys;
 mod persons;
 mod refusals;
 mod shares;
 mod sign_ins;
+mod snapshots;
 mod token;
 mod whole_tenant;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contracts::provisioning::{FaultCode, Object, ObjectKey, ObjectKind};
@@ -16,8 +18,8 @@ use contracts::v1;
 use contracts::v1::change_object::Action;
 use contracts::v1::provisioning_server::Provisioning;
 use infra::{
-    ApiKeys, ChangeNote, ChangeOrigin, ChangeWay, Clock, HistoryEntry, HistoryPage, ProvisioningStore, Revision,
-    SignInAudit, Stores,
+    ApiKeys, ChangeNote, ChangeOrigin, ChangeWay, Clock, HistoryPage, ProvisioningStore, Revision, SignInAudit, Stores,
+    TenantArchive,
 };
 use model::TenantId;
 use net::grpc::RequestOrigin;
@@ -27,11 +29,12 @@ use tonic::{Request, Response, Status};
 use crate::api_keys::{ApiKeyMaker, make, mint, revoke};
 use crate::broken_rule::BrokenRule;
 use crate::objects::{
-    self, Batch, BatchOutcome, ChangedDocuments, EDITS_MAX, EditAction, HeldTenants, IndexedTenant, Listing,
-    ObjectEdit, PASSWORDS_MAX, REQUEST_BYTES_MAX, SharedTenant,
+    self, Batch, EDITS_MAX, EditAction, HeldTenants, IndexedTenant, Listing, ObjectEdit, PASSWORDS_MAX,
+    REQUEST_BYTES_MAX, SharedTenant,
 };
 use crate::people::{self, ImportTerms, TableOutcome, TableRefusal};
 use crate::role::caller_rights::KeptRights;
+use answers::{answer, history_entry};
 use persons::{no_object, person, stored_object};
 use refusals::{ends, no_tenant, of_request, refused, unread, wire_values};
 use shares::{SharedPlace, TenantShares};
@@ -44,8 +47,6 @@ const REQUESTS_OF_TENANT_MAX: usize = 16;
 const BATCHES_AT_ONCE: usize = 4;
 /// Of them, the most of one tenant: more would only make each other begin again.
 const BATCHES_OF_TENANT_AT_ONCE: usize = 1;
-/// The most bytes of documents in the answer to a batch: what a reader by gRPC accepts is 4 MiB.
-const DOCUMENTS_BYTES_MAX: usize = 1 << 20;
 /// The most uses of an object, and faults of a table, in an answer.
 const LINES_MAX: usize = 1_000;
 /// The longest id of an object, in bytes.
@@ -59,6 +60,8 @@ const BELIEVED: [&str; 1] = ["agent-setup"];
 /// The gRPC service.
 pub(super) struct ObjectServer {
     store: Arc<dyn ProvisioningStore>,
+    /// The same, for snapshots.
+    archive: Arc<dyn TenantArchive>,
     /// What auth has noted.
     sign_in_audit: Arc<dyn SignInAudit>,
     keys: Arc<dyn ApiKeys>,
@@ -84,6 +87,7 @@ impl ObjectServer {
         let batches = TenantShares::new(BATCHES_AT_ONCE, BATCHES_OF_TENANT_AT_ONCE);
         Self {
             store: stores.provisioning.clone(),
+            archive: stores.archive.clone(),
             sign_in_audit: stores.sign_in_audit.clone(),
             keys: stores.api_keys.clone(),
             clock,
@@ -362,7 +366,7 @@ impl Provisioning for ObjectServer {
                 answer.rows = u32::try_from(rows).unwrap_or(u32::MAX);
                 answer.changed = u32::try_from(changed).unwrap_or(u32::MAX);
                 answer.revision = revision;
-                answer.objects = self::answer(people::first_changed(batch)).objects;
+                answer.objects = answers::answer(people::first_changed(batch)).objects;
             }
             Err(TableRefusal::Faults { rows, faults }) => {
                 let wire = faults.into_iter().take(LINES_MAX).map(|fault| v1::PeopleTableFault {
@@ -387,6 +391,34 @@ impl Provisioning for ObjectServer {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
         let table = self.people_seen(&tenant, person(&request)?).await?;
         Ok(Response::new(v1::ExportPeopleResponse { table }))
+    }
+
+    async fn create_snapshot(
+        &self,
+        request: Request<v1::CreateSnapshotRequest>,
+    ) -> Result<Response<v1::SnapshotRecord>, Status> {
+        self.snapshot_made(request).await
+    }
+
+    async fn list_snapshots(
+        &self,
+        request: Request<v1::ListSnapshotsRequest>,
+    ) -> Result<Response<v1::ListSnapshotsResponse>, Status> {
+        self.snapshots_listed(request).await
+    }
+
+    async fn delete_snapshot(
+        &self,
+        request: Request<v1::DeleteSnapshotRequest>,
+    ) -> Result<Response<v1::DeleteSnapshotResponse>, Status> {
+        self.snapshot_deleted(request).await
+    }
+
+    async fn restore_snapshot(
+        &self,
+        request: Request<v1::RestoreSnapshotRequest>,
+    ) -> Result<Response<v1::RestoreSnapshotResponse>, Status> {
+        self.snapshot_restored(request).await
     }
 }
 
@@ -451,54 +483,6 @@ fn edit(index: usize, change: v1::ChangeObject) -> Result<ObjectEdit, Status> {
         None => return Err(Status::invalid_argument(format!("changes[{index}].action: neither put nor delete"))),
     };
     Ok(ObjectEdit { key, expected: change.expected_revision.map(Revision), action })
-}
-
-// === answers ===
-
-fn answer(outcome: BatchOutcome) -> v1::ChangeObjectsResponse {
-    let mut documents: HashMap<ObjectKey, ChangedDocuments> =
-        outcome.documents.into_iter().map(|documents| (documents.key.clone(), documents)).collect();
-    let mut bytes = 0;
-    let one = |(key, revision): (ObjectKey, Option<Revision>)| {
-        let documents = documents.remove(&key);
-        let changed = documents.is_some();
-        let (before, after) = documents.map_or((None, None), |documents| (documents.before, documents.after));
-        bytes += [&before, &after].into_iter().flatten().map(String::len).sum::<usize>();
-        let told = |document: Option<String>| document.filter(|_| bytes <= DOCUMENTS_BYTES_MAX).unwrap_or_default();
-        v1::ChangedObject {
-            kind: key.kind.as_str().to_owned(),
-            id: key.id,
-            revision: revision.unwrap_or_default().0,
-            before: told(before),
-            after: told(after),
-            changed,
-        }
-    };
-    v1::ChangeObjectsResponse {
-        revision: outcome.revision.0,
-        objects: outcome.objects.into_iter().map(one).collect(),
-        changed: u32::try_from(outcome.changed).unwrap_or(u32::MAX),
-        repeated_request: outcome.is_repeated,
-    }
-}
-
-fn history_entry(entry: HistoryEntry) -> v1::ObjectHistoryEntry {
-    v1::ObjectHistoryEntry {
-        kind: entry.key.kind.as_str().to_owned(),
-        id: entry.key.id,
-        revision: entry.revision.0,
-        changed_ms: entry.note.at.as_millis(),
-        changed_by: entry.note.by,
-        way: entry.note.way.to_string(),
-        before: entry.before.unwrap_or_default(),
-        after: entry.after.unwrap_or_default(),
-        secrets_changed: entry.secrets_changed,
-        request_id: entry.note.request.unwrap_or_default(),
-        number: entry.number,
-        client: entry.note.origin.client.unwrap_or_default(),
-        session: entry.note.origin.session.unwrap_or_default(),
-        source: entry.note.origin.source.unwrap_or_default(),
-    }
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ pub(super) async fn replace(
             _ => return Ok(false),
         }
         *held = next.map(|next| Secret(next.to_owned()));
+        // Who has chosen a password has done what was asked for.
+        person.change_password &= secret != OwnSecret::Password;
         match store.update(tenant, revision, vec![ObjectChange::Put(Object::Person(person))], &note).await {
             Err(StoreError::Conflict { .. }) => {}
             done => return done.map(|_| true),
@@ -88,7 +90,7 @@ mod tests {
 
     fn with(password: Option<&str>, conflicts: usize) -> OnePerson {
         let password = password.map(|hash| Secret(hash.to_owned()));
-        let person = Person { user_name: "ann".to_owned(), password, ..Person::default() };
+        let person = Person { user_name: "ann".to_owned(), password, change_password: true, ..Person::default() };
         OnePerson(Mutex::new((Revision(1), person, conflicts)))
     }
 
@@ -97,6 +99,10 @@ mod tests {
     }
 
     impl OnePerson {
+        fn must_change(&self) -> bool {
+            self.0.lock().unwrap().1.change_password
+        }
+
         fn password(&self) -> Option<String> {
             self.0.lock().unwrap().1.password.as_ref().map(|hash| hash.reveal().to_owned())
         }
@@ -193,6 +199,7 @@ mod tests {
         let store = with(Some("old"), 3);
         assert!(password(&store, "Ann", "old", "new").await.unwrap());
         assert_eq!(store.password().as_deref(), Some("new"));
+        assert!(!store.must_change(), "it is done");
         assert!(password(&store, "ann", "old", "new").await.unwrap(), "the answer was lost");
         assert!(!password(&store, "ann", "old", "another").await.unwrap());
         assert!(!password(&store, "bob", "new", "another").await.unwrap());
@@ -216,5 +223,6 @@ mod tests {
             assert_eq!(replaced, is_replaced, "{seen:?} {next:?}");
         }
         assert_eq!(store.password().as_deref(), Some("old"));
+        assert!(store.must_change(), "a second factor is no password");
     }
 }

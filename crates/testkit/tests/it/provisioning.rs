@@ -463,6 +463,81 @@ fn the_command_line_plans_applies_deletes_and_restores() -> Result<()> {
     Ok(())
 }
 
+async fn restore(
+    client: &mut Client,
+    token: &str,
+    asked: v1::RestoreSnapshotRequest,
+) -> Result<Result<v1::RestoreSnapshotResponse, Status>> {
+    Ok(client.restore_snapshot(bearing(asked, token)?).await.map(tonic::Response::into_inner))
+}
+
+#[test]
+fn a_tenant_is_kept_under_a_name_and_put_back_by_grpc() -> Result<()> {
+    let site = Installation::start()?;
+    let boss = token(&site, "person/boss", &["config:read", "config:write"])?;
+    let reader = token(&site, "person/eve", &["config:read"])?;
+    let key = token(&site, "api-key/x", &["config:write"])?;
+    runtime()?.block_on(async {
+        let mut client = Client::new(connect(tenant_role(&site, 8888)).await?);
+        let named = |name: &str| v1::CreateSnapshotRequest { name: name.to_owned() };
+        let made = client.create_snapshot(bearing(named("before"), &boss)?).await?.into_inner();
+        ensure!(made.name == "before" && made.made_by == "person/boss" && made.revision > 0, "{made:?}");
+        for (name, code) in [("before", Code::AlreadyExists), ("be fore", Code::InvalidArgument)] {
+            let refused = client.create_snapshot(bearing(named(name), &boss)?).await.err().context("refused")?;
+            ensure!(refused.code() == code, "{name}: {refused}");
+        }
+        let listed = client.list_snapshots(bearing(v1::ListSnapshotsRequest {}, &reader)?).await?.into_inner();
+        ensure!(listed.records == [made.clone()], "{listed:?}");
+
+        let skill = put("skill", "Patience", None, r#"{"name":"Patience"}"#, &[]);
+        let changed = change(&mut client, &boss, batch(vec![skill])).await??;
+        let trial = v1::RestoreSnapshotRequest {
+            name: "before".to_owned(),
+            validate_only: true,
+            with_documents: true,
+            ..v1::RestoreSnapshotRequest::default()
+        };
+        let would = restore(&mut client, &boss, trial.clone()).await??;
+        ensure!(would.changed == 1 && would.revision == changed.revision, "{would:?}");
+        let one = would.objects.first().context("the skill")?;
+        ensure!(one.id == "Patience" && !one.before.is_empty() && one.after.is_empty(), "{one:?}");
+        get(&mut client, &boss, "skill", "Patience").await.context("a trial changes nothing")?;
+
+        let wanted = v1::RestoreSnapshotRequest { validate_only: false, ..trial };
+        for (token, asked, code) in [
+            (&reader, wanted.clone(), Code::PermissionDenied),
+            (&key, wanted.clone(), Code::PermissionDenied),
+            (
+                &boss,
+                v1::RestoreSnapshotRequest { expected_revision: Some(made.revision), ..wanted.clone() },
+                Code::Aborted,
+            ),
+            (&boss, v1::RestoreSnapshotRequest { name: "nothing".to_owned(), ..wanted.clone() }, Code::NotFound),
+        ] {
+            let refused = restore(&mut client, token, asked).await?.err().context("it is refused")?;
+            ensure!(refused.code() == code, "{code:?}: {refused}");
+        }
+        let done = restore(&mut client, &boss, wanted.clone()).await??;
+        ensure!(done.changed == 1 && done.revision > changed.revision, "{done:?}");
+        ensure!(get(&mut client, &boss, "skill", "Patience").await.is_err(), "it is gone again");
+        ensure!(restore(&mut client, &boss, wanted).await??.changed == 0, "a second time there is nothing to change");
+        let history = v1::ObjectHistoryRequest {
+            kind: "skill".to_owned(),
+            id: "Patience".to_owned(),
+            ..v1::ObjectHistoryRequest::default()
+        };
+        let history = client.history(bearing(history, &boss)?).await?.into_inner();
+        let latest = history.entries.first().context("an entry")?;
+        ensure!(latest.way == "snapshot" && latest.changed_by == "person/boss", "{latest:?}");
+
+        let delete = || v1::DeleteSnapshotRequest { name: "before".to_owned() };
+        client.delete_snapshot(bearing(delete(), &boss)?).await?;
+        let gone = client.delete_snapshot(bearing(delete(), &boss)?).await.err().context("it is gone")?;
+        ensure!(gone.code() == Code::NotFound, "{gone}");
+        anyhow::Ok(())
+    })
+}
+
 #[test]
 fn a_table_of_people_is_imported_whole_or_every_faulty_line_is_named() -> Result<()> {
     let site = Installation::start()?;

@@ -183,13 +183,19 @@ fn entra_patches_by_paths_and_gives_privileges_by_groups() -> Result<()> {
             { "op": "Replace", "path": "active", "value": "False" },
             { "op": "Add", "path": "name.familyName", "value": "Adams" },
             { "op": "Replace", "path": "emails[type eq \"work\"].value", "value": "ann@centre.example" },
-            { "op": "Add", "path": "externalId", "value": "ann" },
+            { "op": "Add", "path": "externalId", "value": "annE" },
             { "op": "Add", "path": "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department", "value": "Sales" },
         ]),
     )?;
     let changed = is(&changed, 200)?;
     ensure!(changed["active"] == false && changed["name"]["familyName"] == "Adams", "{changed}");
     ensure!(changed["emails"][0]["value"] == "ann@centre.example", "{changed}");
+    ensure!(changed["externalId"] == "annE", "{changed}");
+    let found = entra.find("externalId eq \"annE\"")?;
+    ensure!(found["totalResults"] == 1 && found["Resources"][0]["id"] == ANN, "{found}");
+    ensure!(entra.find("externalId eq \"ANNE\"")?["totalResults"] == 0, "its case does not count");
+    let same = json!({ "userName": "eve@centre.example", "name": { "givenName": "Eve", "familyName": "Evans" }, "externalId": "annE" });
+    refuses(&entra.sends("POST", "/Users", Some(&same), &[])?, 409, "uniqueness")?;
 
     let groups = entra.get("/Groups?excludedAttributes=members&filter=displayName%20eq%20%22Supervisor%22")?;
     ensure!(groups["totalResults"] == 1 && groups["Resources"][0]["id"] == "supervisor", "{groups}");
@@ -229,7 +235,7 @@ fn lists_go_by_windows_and_faults_are_named() -> Result<()> {
     ensure!(names["Resources"][0].get("name").is_none() && names["Resources"][0]["userName"].is_string(), "{names}");
     ensure!(agent.get("/Users?count=0")?["Resources"] == json!([]), "a count of none has some");
 
-    for filter in ["userName%20ne%20%22x%22", "externalId%20eq%20%22x%22", "(", "active%20eq%20%22x"] {
+    for filter in ["userName%20ne%20%22x%22", "title%20eq%20%22x%22", "(", "active%20eq%20%22x"] {
         let answer = agent.sends("GET", &format!("/Users?filter={filter}"), None, &[])?;
         refuses(&answer, 400, "invalidFilter").with_context(|| filter.to_owned())?;
     }

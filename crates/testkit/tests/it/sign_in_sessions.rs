@@ -7,8 +7,11 @@ use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use testkit::facts::{connect, runtime, tenant_role};
 use testkit::visitor::{CurlAnswer, REDIRECT, VERIFIER, Visitor, attribute, changed};
 use testkit::{Installation, wait};
+
+use crate::provisioning;
 
 const SESSIONS: &str = "/auth/v3/sessions";
 const CHANGE: &str = "/auth/v3/change-password";
@@ -120,6 +123,54 @@ fn whoever_changes_the_password_stays_and_all_else_ends() -> Result<()> {
     for secret in [ANOTHER, "wide white saucer", "thin blue spoon"] {
         ensure!(!log.contains(secret), "a password is in the log");
     }
+    Ok(())
+}
+
+/// At the page nobody is signed in before; a program with name and password is told why it gets nothing.
+#[test]
+fn who_has_to_change_the_password_chooses_another_one_before_the_session_begins() -> Result<()> {
+    let site = Installation::start()?;
+    let user = &site.demo.users[0];
+    let token = provisioning::token(&site, "tool/hr", &["config:read", "config:write"])?;
+    runtime()?.block_on(async {
+        let mut client = provisioning::Client::new(connect(tenant_role(&site, 8888)).await?);
+        let json = r#"{"change_password":true}"#;
+        let edit = provisioning::put("person", &user.user, None, json, &["change_password"]);
+        provisioning::change(&mut client, &token, provisioning::batch(vec![edit])).await??;
+        anyhow::Ok(())
+    })?;
+    let visitor = Visitor::new(&site)?;
+    wait::until(SOON, || {
+        let refused = visitor.by_password(&user.user, &user.password)?;
+        Ok(refused.body.contains("choose another password first").then_some(()))
+    })?;
+    let page = visitor.sign_in(&user.user, &user.password)?;
+    ensure!(page.status == 200 && page.body.contains("Choose another password"), "{} {}", page.status, page.body);
+    ensure!(!is_signed_in(&visitor)?, "the session has begun already");
+    let send = |page: &CurlAnswer, chosen: &str, again: &str| {
+        visitor.send_form(page, "name=\"steps\"", &[("new_password", chosen), ("again", again)])
+    };
+    for (chosen, again) in
+        [(user.password.as_str(), user.password.as_str()), ("short", "short"), (ANOTHER, "thin blue spoon")]
+    {
+        let refused = send(&page, chosen, again)?;
+        ensure!(
+            refused.status == 400 && refused.body.contains("role=\"alert\""),
+            "{chosen}: {} {}",
+            refused.status,
+            refused.body
+        );
+    }
+    // Of other steps the form is none of ours.
+    let forged = page.body.replace("value=\"password.", "value=\"passkey.");
+    let forged = CurlAnswer { status: page.status, head: page.head.clone(), body: forged };
+    ensure!(send(&forged, ANOTHER, ANOTHER)?.status == 403 && !is_signed_in(&visitor)?, "somebody claims another step");
+
+    let done = send(&page, ANOTHER, ANOTHER)?;
+    ensure!(done.status == 303 && is_signed_in(&visitor)?, "{} {}", done.status, done.body);
+    let again = Visitor::new(&site)?;
+    ensure!(again.sign_in(&user.user, ANOTHER)?.status == 303 && is_signed_in(&again)?, "it is asked for again");
+    ensure!(again.by_password(&user.user, ANOTHER)?.status == 200, "the new password is not good");
     Ok(())
 }
 

@@ -17,7 +17,7 @@ import styles from './ImportPeople.module.css'
 
 export type ImportPeopleProps = { readonly tenant: string; readonly onDone: () => void }
 
-const COLUMNS = 'user_name,first_name,last_name,email,password,privileges,disabled,agent_id,login_code,pin,place,wrap_up_s,skills'
+const COLUMNS = 'user_name,first_name,last_name,email,password,privileges,disabled,agent_id,login_code,pin,place,wrap_up_s,skills,external_id,change_password'
 
 /** People from a table: every faulty line is named, and nothing is taken before there is none and the changes were shown. */
 export function ImportPeople({ tenant, onDone }: ImportPeopleProps): ReactElement {

@@ -21,7 +21,7 @@ Examples:
   trunkline tenant create acme --json | jq -r .password
 
 The password of the administrator is printed this once, and kept as a hash. Whoever gets it signs in at the pages, as
-acme\\administrator where there are several tenants, and chooses another one. A tenant that is there already is left as it is.";
+acme\\administrator where there are several tenants, and has to choose another one there. A tenant that is there already is left as it is.";
 
 #[derive(Args)]
 pub struct CreateArguments {
@@ -117,6 +117,6 @@ fn say(tenant: &TenantId, made: &MadeTenant, administrator: Option<&FirstAdminis
     if let Some(FirstAdministrator { user, password }) = administrator {
         say_line!("administrator: {user}");
         say_line!("password:      {}", password.reveal());
-        eprintln!("the password is shown this once: let whoever signs in with it choose another one");
+        eprintln!("the password is shown this once: whoever signs in with it is asked for another one");
     }
 }

@@ -4,6 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use contracts::provisioning::FaultCode;
 use serde_json::{Map, Value};
 use tonic::{Code, Status};
 
@@ -100,6 +101,7 @@ pub(super) fn refused(status: &Status) -> ScimError {
         Code::PermissionDenied => ScimError::new(StatusCode::FORBIDDEN, message),
         Code::Unauthenticated => ScimError::new(StatusCode::UNAUTHORIZED, message),
         Code::Aborted | Code::FailedPrecondition => ScimError::new(StatusCode::CONFLICT, message),
+        Code::InvalidArgument if is_taken(status) => ScimError::taken(faults_told(status).unwrap_or(message)),
         Code::InvalidArgument => ScimError::bad(ScimType::InvalidValue, faults_told(status).unwrap_or(message)),
         Code::ResourceExhausted => ScimError::new(StatusCode::SERVICE_UNAVAILABLE, message),
         Code::DataLoss => ScimError::new(StatusCode::INTERNAL_SERVER_ERROR, message),
@@ -112,6 +114,12 @@ pub(super) fn refused(status: &Status) -> ScimError {
             ScimError::new(StatusCode::BAD_GATEWAY, "the request was not carried out")
         }
     }
+}
+
+/// Whether somebody else has what nobody else may have.
+fn is_taken(status: &Status) -> bool {
+    let faults = net::grpc::object_faults(status).faults;
+    faults.iter().any(|fault| fault.field == "external_id" && fault.code == FaultCode::Held.as_str())
 }
 
 fn faults_told(status: &Status) -> Option<String> {
@@ -129,6 +137,7 @@ fn attribute(field: &str) -> &str {
         "email" => "emails.value",
         "disabled" => "active",
         "privileges" => "groups",
+        "external_id" => "externalId",
         other => other,
     }
 }
@@ -182,6 +191,21 @@ mod tests {
         let told = refused(&status).document();
         assert_eq!((&told["status"], &told["scimType"]), (&Value::from("400"), &Value::from("invalidValue")));
         assert_eq!(told["detail"], "password: it is too short; name.givenName: it is too short");
+    }
+
+    #[test]
+    fn an_external_id_of_somebody_else_is_a_conflict() {
+        let fault = v1::ObjectFault {
+            field: "external_id".to_owned(),
+            rule: "bob has the external id 7 already".to_owned(),
+            code: "held".to_owned(),
+            ..v1::ObjectFault::default()
+        };
+        let faults = v1::ObjectFaults { faults: vec![fault], more: 0 };
+        let status = net::grpc::with_object_faults(Status::new(Code::InvalidArgument, "x"), &faults);
+        let told = refused(&status).document();
+        assert_eq!((&told["status"], &told["scimType"]), (&Value::from("409"), &Value::from("uniqueness")));
+        assert_eq!(told["detail"], "externalId: bob has the external id 7 already");
     }
 
     #[test]

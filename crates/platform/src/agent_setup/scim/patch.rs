@@ -148,7 +148,8 @@ mod tests {
                 json!({ "password": "correct horse" }),
             ),
             // What has no counterpart.
-            (json!([{ "op": "Add", "path": "externalId", "value": "x" }]), json!({})),
+            (json!([{ "op": "Add", "path": "externalId", "value": "x" }]), json!({ "external_id": "x" })),
+            (json!([{ "op": "remove", "path": "externalId" }]), json!({})),
             (json!([{ "op": "Add", "path": "addresses[type eq \"work\"].locality", "value": "x" }]), json!({})),
             (json!([{ "op": "replace", "value": { "id": "other", "title": "x", "unknown": 1 } }]), json!({})),
             (

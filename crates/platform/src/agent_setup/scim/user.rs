@@ -10,11 +10,10 @@ use crate::scim_error::{ScimError, ScimType};
 /// The type of the one address for mail that a person has.
 const EMAIL_TYPE: &str = "work";
 /// The fields of a person's document that SCIM reads.
-pub(super) const FIELDS: [&str; 7] =
-    ["user_name", "first_name", "last_name", "email", "disabled", "privileges", "agent.id"];
+pub(super) const FIELDS: [&str; 8] =
+    ["user_name", "first_name", "last_name", "email", "disabled", "privileges", "external_id", "agent.id"];
 /// Attributes of RFC 7643 that have no counterpart, or follow from others.
-const WITHOUT_COUNTERPART: [&str; 17] = [
-    "externalid",
+const WITHOUT_COUNTERPART: [&str; 16] = [
     "displayname",
     "nickname",
     "profileurl",
@@ -47,6 +46,9 @@ pub(super) struct ScimPerson {
     pub disabled: bool,
     #[serde(default)]
     pub privileges: Vec<Privilege>,
+    /// What the provisioning program calls the person.
+    #[serde(default)]
+    pub external_id: Option<String>,
     /// Settings as an agent, if there are any.
     #[serde(default)]
     pub agent: Option<AgentSettings>,
@@ -106,6 +108,7 @@ pub(super) struct UserDraft {
     first_name: String,
     last_name: String,
     email: Option<String>,
+    external_id: Option<String>,
     disabled: bool,
     password: PasswordEdit,
 }
@@ -121,6 +124,7 @@ impl UserDraft {
             first_name: String::new(),
             last_name: String::new(),
             email: None,
+            external_id: None,
             disabled: false,
             password: PasswordEdit::Kept,
         };
@@ -135,6 +139,7 @@ impl UserDraft {
             first_name: person.first_name.clone(),
             last_name: person.last_name.clone(),
             email: person.email.clone(),
+            external_id: person.external_id.clone(),
             disabled: person.disabled,
             password: PasswordEdit::Kept,
         }
@@ -148,7 +153,7 @@ impl UserDraft {
     pub fn replaced(mut self, body: &Map<String, Value>) -> Result<Self, ScimError> {
         self.first_name.clear();
         self.last_name.clear();
-        self.email = None;
+        (self.email, self.external_id) = (None, None);
         self.set_all(body, Manner::Replace)?;
         self.complete()
     }
@@ -211,6 +216,10 @@ impl UserDraft {
                 }
                 Ok(())
             }
+            ("externalid", None) => {
+                self.external_id = Some(text("externalId", value)?).filter(|id| !id.is_empty());
+                Ok(())
+            }
             ("emails", None) => self.set_emails(value, manner),
             ("emails", Some("value")) => {
                 self.email = Some(text("emails.value", value)?).filter(|email| !email.is_empty());
@@ -249,6 +258,10 @@ impl UserDraft {
             }
             ("emails", None | Some("value")) => {
                 self.email = None;
+                Ok(())
+            }
+            ("externalid", None) => {
+                self.external_id = None;
                 Ok(())
             }
             ("password", None) => {
@@ -341,6 +354,7 @@ impl UserDraft {
             "last_name": self.last_name,
             "email": self.email,
             "disabled": self.disabled,
+            "external_id": self.external_id,
         });
         if let PasswordEdit::Set(password) = &self.password {
             document["password"] = json!(password.reveal());
@@ -363,6 +377,9 @@ impl UserDraft {
         }
         if self.disabled != person.disabled {
             note("disabled", json!(self.disabled));
+        }
+        if self.external_id != person.external_id {
+            note("external_id", json!(self.external_id));
         }
         match &self.password {
             PasswordEdit::Kept => {}
@@ -396,7 +413,7 @@ impl Address {
 
 /// Whether an attribute of a body counts.
 fn is_kept(at: &AttributePath) -> bool {
-    matches!(at.name.as_str(), "username" | "name" | "active" | "emails" | "password")
+    matches!(at.name.as_str(), "username" | "name" | "active" | "emails" | "externalid" | "password")
 }
 
 /// Whether a request may name an attribute that is set nowhere else: nothing comes of it.
@@ -445,6 +462,7 @@ pub(super) fn ann() -> ScimPerson {
         email: Some("ann@d.example".to_owned()),
         disabled: false,
         privileges: vec![Privilege::Agent],
+        external_id: None,
         agent: None,
     }
 }

@@ -28,6 +28,7 @@ enum Compared {
     /// One that brackets select.
     SelectedEmail(Vec<FilterComparison>),
     Active,
+    ExternalId,
 }
 
 impl UserFilter {
@@ -77,6 +78,7 @@ impl UserFilter {
                     Compared::UserName | Compared::DisplayName | Compared::GivenName | Compared::FamilyName,
                     Test::Text(_, part),
                 ) => ("name", part.clone()),
+                (Compared::ExternalId, Test::Text(Operator::Equal, id)) => ("external_id", id.clone()),
                 _ => continue,
             };
             if !value.is_empty() {
@@ -88,6 +90,17 @@ impl UserFilter {
 }
 
 impl Term {
+    /// Whether it holds for a text whose case counts.
+    fn holds_by_case(&self, text: Option<&str>) -> bool {
+        text.is_some_and(|text| match &self.test {
+            Test::Text(Operator::Equal, wanted) => text == wanted,
+            Test::Text(Operator::Contains, part) => text.contains(part.as_str()),
+            Test::Text(Operator::StartsWith, start) => text.starts_with(start.as_str()),
+            Test::Present => true,
+            Test::Flag(_) => false,
+        })
+    }
+
     fn takes(&self, person: &ScimPerson) -> bool {
         let display_name;
         let text = match &self.attribute {
@@ -98,16 +111,8 @@ impl Term {
                     Test::Text(..) => false,
                 };
             }
-            Compared::Id => {
-                // The only one whose case counts.
-                return match &self.test {
-                    Test::Text(Operator::Equal, id) => *id == person.user_name,
-                    Test::Text(Operator::Contains, part) => person.user_name.contains(part),
-                    Test::Text(Operator::StartsWith, start) => person.user_name.starts_with(start),
-                    Test::Present => true,
-                    Test::Flag(_) => false,
-                };
-            }
+            Compared::Id => return self.holds_by_case(Some(&person.user_name)),
+            Compared::ExternalId => return self.holds_by_case(person.external_id.as_deref()),
             Compared::UserName => Some(person.user_name.as_str()),
             Compared::DisplayName => {
                 display_name = person.display_name();
@@ -140,6 +145,7 @@ fn compared(path: AttributePath) -> Option<Compared> {
         ("name", Some("givenname")) => Compared::GivenName,
         ("name", Some("familyname")) => Compared::FamilyName,
         ("active", None) => Compared::Active,
+        ("externalid", None) => Compared::ExternalId,
         _ if is_email => Compared::Email,
         _ => return None,
     })
@@ -186,9 +192,20 @@ mod tests {
     }
 
     #[test]
+    fn the_case_of_an_external_id_counts_and_tenant_looks_for_it() {
+        let person = ScimPerson { external_id: Some("00uA".to_owned()), ..ann() };
+        let takes = |text: &str| UserFilter::parse(text).unwrap().takes(&person);
+        assert!(takes(r#"externalId eq "00uA""#) && takes("externalId pr") && takes(r#"externalId sw "00u""#));
+        assert!(!takes(r#"externalId eq "00ua""#) && !takes(r#"externalId co "ua""#));
+        assert!(!UserFilter::parse("externalId pr").unwrap().takes(&ann()));
+        let narrowed = UserFilter::parse(r#"externalId eq "00uA""#).unwrap().narrowed();
+        assert_eq!(narrowed.get("external_id").map(String::as_str), Some("00uA"));
+    }
+
+    #[test]
     fn what_cannot_be_compared_is_an_invalid_filter() {
         for faulty in [
-            r#"externalId eq "x""#,
+            "externalId eq true",
             r#"title eq "x""#,
             r#"active eq "true""#,
             "userName eq true",

@@ -53,6 +53,9 @@ fn resource(found: &FoundPerson, people: &ScimPeople) -> Value {
     if let Some(email) = &person.email {
         user["emails"] = emails(email);
     }
+    if let Some(id) = &person.external_id {
+        user["externalId"] = json!(id);
+    }
     user
 }
 

@@ -21,7 +21,7 @@ use super::super::passkeys::{self, PasskeyFields, PasskeyLogin};
 use super::super::second_factor::{self, CodeLogin, Enrolment, NewRecoveryCodes};
 use super::super::store::AskingSignIn;
 use super::super::{issue, page};
-use super::{BegunSession, PageRequest, ShownSteps, begin, form, way_on};
+use super::{BegunSession, PageRequest, ShownSteps, begin, form, new_password, way_on};
 
 /// Whose second factor is set up at the sign-in has no session yet: it begins after this.
 const NOTHING_YET: AskingSignIn<'static> = AskingSignIn { session: None, sign_in: None };
@@ -86,7 +86,7 @@ async fn after_first_step(
     }
     let way = if half.provider.is_some() { SignInWay::Provider } else { SignInWay::Password };
     let shown = ShownSteps { provider: half.provider, by_two_factors: false, by_passkey: false, way, authenticated_at };
-    Ok(begin(request, tenant, person, shown).await?.redirect())
+    new_password::after_steps(request, tenant, person, shown).await
 }
 
 /// What one of the forms here has sent.
@@ -134,7 +134,7 @@ async fn passkey_shown(
     match checked {
         PasskeyLogin::Right => {
             let shown = with_second(request, half, SignInWay::Passkey);
-            Ok(begin(request, &half.tenant, person, shown).await?.redirect())
+            new_password::after_steps(request, &half.tenant, person, shown).await
         }
         PasskeyLogin::Wrong => asks_code(request, half, person, StatusCode::UNAUTHORIZED, Some(WRONG_PASSKEY)).await,
         PasskeyLogin::Wait(wait) => waits(request, half, person, wait, "passkeys or codes").await,
@@ -164,7 +164,7 @@ async fn code_shown(
 ) -> Result<Response, Trouble> {
     match second_factor::check(request.auth, &half.tenant, person, code, request.browser.source).await? {
         CodeLogin::Right(way) => {
-            Ok(begin(request, &half.tenant, person, with_second(request, half, way)).await?.redirect())
+            new_password::after_steps(request, &half.tenant, person, with_second(request, half, way)).await
         }
         CodeLogin::Wrong => asks_code(request, half, person, StatusCode::UNAUTHORIZED, Some(WRONG_CODE)).await,
         CodeLogin::Wait(wait) => waits(request, half, person, wait, "codes").await,
@@ -212,8 +212,16 @@ async fn set_up(
 ) -> Result<Response, Trouble> {
     let set = SignInRecord::of(SignInEvent::SecondFactorSet).by_way(way);
     request.auth.note(&half.tenant, request.browser.source, set.about_person(&person.user_name));
-    let begun = begin(request, &half.tenant, person, with_second(request, half, way)).await;
-    after_set_up(begun, codes, &way_on(request.parameters))
+    let (shown, to) = (with_second(request, half, way), way_on(request.parameters));
+    if new_password::is_due(person, &shown) {
+        // Codes are shown this once. The way on from them is the sign-in, which then asks for the other password.
+        return match codes {
+            Some(_) => after_set_up(Ok(BegunSession { to: to.clone(), cookies: [None, None] }), codes, &to),
+            None => new_password::after_steps(request, &half.tenant, person, shown).await,
+        };
+    }
+    let begun = begin(request, &half.tenant, person, shown).await;
+    after_set_up(begun, codes, &to)
 }
 
 /// Goes on, or shows the codes first. They are good by now and are kept nowhere: they are shown also where no session could be begun.

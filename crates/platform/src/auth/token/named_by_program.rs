@@ -52,7 +52,7 @@ impl NamedBy {
 /// Answers with the person's tokens, with what of the rights that person and client have is asked for.
 ///
 /// # Errors
-/// `invalid_grant` for who needs a second factor: there is no page that could ask for it.
+/// `invalid_grant` for who needs a second factor, or has to choose another password: there is no page that could ask for it.
 pub(super) async fn answer(
     auth: &Auth,
     login: &ClientLogin,
@@ -70,6 +70,12 @@ pub(super) async fn answer(
         ));
     }
     let way = named_by.way();
+    if named_by == NamedBy::Password && person.change_password {
+        auth.note(tenant, source, noted(SignInEvent::Refused, way));
+        return Err(invalid_grant(
+            "this person has to choose another password first: at the page of the sign-in, or by POST /change-password",
+        ));
+    }
     tracing::info!(%tenant, user, client, way = way.as_str(), "a program has signed somebody in");
     let rights = issue::rights_at(auth, tenant, &login.client, person).await?;
     let scope = named_by.of_granted(issue::granted(&rights, form.get("scope"))?);

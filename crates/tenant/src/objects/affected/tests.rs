@@ -45,7 +45,7 @@ fn dn() -> impl Strategy<Value = Object> {
 
 fn person() -> impl Strategy<Value = Object> {
     let agent = (name(), name(), maybe(), names(), prop::option::of(prop::sample::select(vec!["12", "x"])), maybe());
-    (name(), prop::option::of(agent)).prop_map(|(user_name, agent)| {
+    (name(), prop::option::of(agent), maybe()).prop_map(|(user_name, agent, external_id)| {
         let agent = agent.map(|(id, login_code, default_place, skills, pin, capacity_rule)| Agent {
             id,
             login_code,
@@ -58,7 +58,7 @@ fn person() -> impl Strategy<Value = Object> {
             capacity_rule,
         });
         let (first_name, last_name) = (user_name.clone(), user_name.clone());
-        Object::Person(Box::new(Person { user_name, first_name, last_name, agent, ..Person::default() }))
+        Object::Person(Box::new(Person { user_name, first_name, last_name, agent, external_id, ..Person::default() }))
     })
 }
 

@@ -99,6 +99,10 @@ fn no_access_wins_over_every_right_and_limits_administrators() {
     all.folders.push(folder("Safe", vec![everybody]));
     let held = indexed(&all);
     let rights = |user: &str, path: &str| CallerRights::of(&held, user).in_folder(path);
+    let is_unlimited = |all: &TenantObjects, user: &str| CallerRights::of(&indexed(all), user).is_unlimited();
+    assert!(is_unlimited(&cities(), "root") && !is_unlimited(&cities(), "ann") && !is_unlimited(&cities(), "sue"));
+    assert!(!is_unlimited(&all, "root"), "the safe is shut");
+    assert!(is_unlimited(&example(), "nobody"), "scopes alone count");
     assert_eq!(rights("ann", "Berlin/Board/Desk"), RightSet::NONE);
     assert!(rights("ann", "Berlin/Sales").contains(FolderRight::Change));
     assert_eq!((rights("root", "Safe"), rights("root", "Berlin/Board")), (RightSet::NONE, RightSet::ALL));

@@ -59,6 +59,12 @@ pub(super) fn may_change(by: &str, mut kinds: impl Iterator<Item = ObjectKind>) 
     Ok(())
 }
 
+/// Whether that caller may put a whole tenant back: its clients are among what changes.
+#[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+pub(super) fn may_restore_all(by: &str) -> Result<(), Status> {
+    may_change(by, std::iter::once(ObjectKind::Client))
+}
+
 /// A refusal as gRPC says it.
 pub(super) fn refused(refusal: ApiKeyRefusal) -> Status {
     let message = refusal.to_string();
@@ -104,6 +110,7 @@ mod tests {
         let by_key = api_key::subject("x");
         assert_eq!(may_change(&by_key, kinds()).unwrap_err().code(), Code::PermissionDenied);
         assert!(may_change(&by_key, kinds().filter(|kind| *kind != ObjectKind::Client)).is_ok());
+        assert!(may_restore_all("person/ann").is_ok() && may_restore_all(&by_key).is_err());
     }
 
     #[test]

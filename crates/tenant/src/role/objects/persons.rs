@@ -65,6 +65,18 @@ impl ObjectServer {
         if is_refused { Err(of_whole_tenant(what)) } else { Ok(()) }
     }
 
+    /// Refuses a person who may not change every object of the tenant: what is meant has them all.
+    pub(super) async fn needs_unlimited(
+        &self,
+        tenant: &TenantId,
+        person: Option<String>,
+        what: &str,
+    ) -> Result<(), Status> {
+        let Some(user) = person else { return Ok(()) };
+        let is_unlimited = self.rights(tenant, user).await?.is_unlimited();
+        if is_unlimited { Ok(()) } else { Err(of_whole_tenant(what)) }
+    }
+
     /// An object by its name, if who asks sees it.
     pub(super) async fn object_seen(
         &self,

@@ -11,12 +11,14 @@ export const PERSON: readonly Group[] = [
       { kind: 'text', path: 'first_name', label: 'setup.person.firstName', required: true },
       { kind: 'text', path: 'last_name', label: 'setup.person.lastName', required: true },
       { kind: 'text', type: 'email', path: 'email', label: 'setup.person.email' },
+      { kind: 'text', path: 'external_id', label: 'setup.person.externalId', hint: 'setup.person.externalIdHint' },
     ],
   },
   {
     title: 'setup.person.signIn',
     fields: [
       { kind: 'secret', path: 'password', label: 'setup.person.password', hint: 'setup.person.passwordHint', minLength: PASSWORD_LEAST },
+      { kind: 'flag', path: 'change_password', label: 'setup.person.changePassword', hint: 'setup.person.changePasswordHint' },
       { kind: 'secret', path: 'second_factor', label: 'setup.person.secondFactor', hint: 'setup.person.secondFactorHint', isOnlyRemoved: true },
       { kind: 'many', path: 'privileges', label: 'setup.person.privileges', options: PRIVILEGES },
       { kind: 'flag', path: 'disabled', label: 'setup.person.disabled', hint: 'setup.person.disabledHint' },

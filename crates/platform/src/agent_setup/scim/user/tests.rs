@@ -29,7 +29,7 @@ fn a_new_user_of_okta_becomes_a_person() {
     assert_eq!(
         document,
         json!({ "user_name": "ann@d.example", "first_name": "Ann", "last_name": "Adams", "email": "ann@d.example",
-            "disabled": false, "password": "1mz050nq" })
+            "disabled": false, "external_id": "00ujl29u0le5T6Aj10h7", "password": "1mz050nq" })
     );
 }
 

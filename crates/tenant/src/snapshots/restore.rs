@@ -1,0 +1,204 @@
+//! A tenant that is made equal to a snapshot of it, in one change; or what that would change.
+
+use std::collections::{HashMap, HashSet};
+
+use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, TenantObjects};
+use infra::{ChangeNote, NamedSnapshot, ObjectChange, Revision, StoreError, TenantArchive};
+use model::TenantId;
+use tokio::task::spawn_blocking;
+
+use super::{SnapshotRefusal, find, objects};
+use crate::file::Faults;
+use crate::import::{ImportPlan, planned};
+use crate::objects::{ChangedDocuments, shown};
+
+/// How often a restore begins again because others have changed the tenant.
+const ATTEMPTS_MAX: usize = 5;
+/// The most objects of which a restore tells that they change.
+pub const RESTORED_SHOWN_MAX: usize = 1_000;
+
+/// How a snapshot is restored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RestoreTerms {
+    /// The revision of the tenant that it is meant for; none if that does not matter.
+    pub expected: Option<Revision>,
+    /// Whether it is checked alone, and nothing is stored.
+    pub is_trial: bool,
+}
+
+/// What a restore has led to, or would lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoredSnapshot {
+    /// The revision of the tenant.
+    pub revision: Revision,
+    /// The number of objects that were not as they are now.
+    pub changed: usize,
+    /// The first [`RESTORED_SHOWN_MAX`] of them, without secrets.
+    pub documents: Vec<ChangedDocuments>,
+}
+
+/// Why a snapshot was not restored. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreRefusal {
+    /// It was not found, or the store failed.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotRefusal),
+    /// The rules of this release refuse it.
+    #[error("the snapshot has {0}")]
+    Faults(#[from] Faults),
+    /// The tenant is at another revision.
+    #[error("the tenant is at revision {}, not {}", present.0, expected.0)]
+    Stale {
+        /// That for which the restore is meant.
+        expected: Revision,
+        /// That of the tenant.
+        present: Revision,
+    },
+    /// Others have changed the tenant again and again, or the process ends.
+    #[error("others change the tenant all the time, or the process ends: try again")]
+    NoTurn,
+    /// A password could not be hashed.
+    #[error("nothing is restored")]
+    Hash(#[from] identity::password::HashError),
+}
+
+impl From<StoreError> for RestoreRefusal {
+    fn from(error: StoreError) -> Self {
+        Self::Snapshot(error.into())
+    }
+}
+
+/// Makes the tenant equal to its snapshot of that name. A tenant that is equal does not change. Second factors that people have got since
+/// stay, as with an import.
+///
+/// # Errors
+/// Why nothing has happened; only an unavailable store leaves that open.
+pub async fn restore(
+    store: &dyn TenantArchive,
+    tenant: &TenantId,
+    name: &str,
+    terms: RestoreTerms,
+    note: &ChangeNote,
+) -> Result<RestoredSnapshot, RestoreRefusal> {
+    let snapshot = find(store, tenant, name).await?;
+    for _ in 0..ATTEMPTS_MAX {
+        let stored = store.load(tenant).await?.ok_or_else(|| SnapshotRefusal::NoTenant(tenant.clone()))?;
+        if let Some(expected) = terms.expected.filter(|expected| *expected != stored.0) {
+            return Err(RestoreRefusal::Stale { expected, present: stored.0 });
+        }
+        let snapshot = snapshot.clone();
+        // Beside the executor: the file of a large tenant takes a while.
+        let work = spawn_blocking(move || PlannedRestore::of(&snapshot, stored));
+        let PlannedRestore { at, changes, outcome } = work.await.map_err(|_| RestoreRefusal::NoTurn)??;
+        if changes.is_empty() || terms.is_trial {
+            return Ok(outcome);
+        }
+        match store.update(tenant, at, changes, note).await {
+            Ok(revision) => return Ok(RestoredSnapshot { revision, ..outcome }),
+            Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(RestoreRefusal::NoTurn)
+}
+
+/// What a restore does to a tenant at a revision.
+struct PlannedRestore {
+    at: Revision,
+    changes: Vec<ObjectChange>,
+    outcome: RestoredSnapshot,
+}
+
+impl PlannedRestore {
+    fn of(snapshot: &NamedSnapshot, stored: (Revision, TenantObjects)) -> Result<Self, RestoreRefusal> {
+        let ImportPlan { at, held, changes } = planned(Some(stored), objects(snapshot)?)?;
+        let changed = changes.iter().map(ObjectChange::key).collect::<HashSet<_>>().len();
+        let documents = held.map(|held| documents(&held, &changes)).unwrap_or_default();
+        Ok(Self { at, changes, outcome: RestoredSnapshot { revision: at, changed, documents } })
+    }
+}
+
+/// The first objects that change, as they were and as they will be.
+fn documents(held: &TenantObjects, changes: &[ObjectChange]) -> Vec<ChangedDocuments> {
+    let before: HashMap<ObjectKey, Object> = held.objects().map(|object| (object.key(), object)).collect();
+    let given: HashMap<&ObjectKey, &ObjectAnnex> = changes.iter().filter_map(given_annex).collect();
+    let mut told = HashSet::new();
+    // An object and its annex are told together: the object comes first.
+    let firsts = changes.iter().filter(|change| told.insert(change.key())).take(RESTORED_SHOWN_MAX);
+    let one = |change: &ObjectChange| {
+        let key = change.key();
+        let (present, annex) = (before.get(&key), held.annexes.get(&key));
+        let after = match change {
+            ObjectChange::Put(object) => Some(object),
+            ObjectChange::Annex(..) => present,
+            ObjectChange::Delete(_) => None,
+        };
+        let later = given.get(&key).copied().or(annex);
+        ChangedDocuments {
+            before: present.cloned().map(|object| shown(object, annex, &[])),
+            after: after.cloned().map(|object| shown(object, later, &[])),
+            key,
+        }
+    };
+    firsts.map(one).collect()
+}
+
+fn given_annex(change: &ObjectChange) -> Option<(&ObjectKey, &ObjectAnnex)> {
+    match change {
+        ObjectChange::Annex(key, annex) => Some((key, annex)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::provisioning::{ObjectKind, Skill};
+    use infra::{SnapshotHead, TenantFileText};
+    use model::Timestamp;
+
+    use super::*;
+
+    fn example() -> TenantObjects {
+        let text = include_str!("../../../../data/example-tenant.yaml");
+        crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example")
+    }
+
+    fn snapshot(of: &TenantObjects) -> NamedSnapshot {
+        let crate::file::Exported { yaml, documents } = crate::file::write(of);
+        let at = Timestamp::from_millis(1);
+        NamedSnapshot {
+            head: SnapshotHead { name: "before".to_owned(), at, by: "tester".to_owned(), revision: Revision(1) },
+            file: TenantFileText(yaml),
+            documents: documents.into_iter().map(|(path, text)| (path.to_string_lossy().into_owned(), text)).collect(),
+        }
+    }
+
+    #[test]
+    fn a_restore_tells_what_comes_what_goes_and_what_changes() {
+        let mut before = example();
+        // Generated secrets get values once.
+        crate::file::fill(&mut before, None, &mut runtime::entropy::Strong::seeded_by_system()).unwrap();
+        let kept = snapshot(&before);
+        let same = PlannedRestore::of(&kept, (Revision(7), before.clone())).unwrap();
+        assert_eq!((same.at, same.changes.len(), same.outcome.changed), (Revision(7), 0, 0));
+
+        let mut now = before;
+        now.skills.push(Skill { name: "Patience".to_owned() });
+        "Another".clone_into(&mut now.people[0].last_name);
+        let planned = PlannedRestore::of(&kept, (Revision(8), now)).unwrap();
+        assert_eq!((planned.outcome.changed, planned.outcome.documents.len()), (2, 2));
+        let of = |kind: ObjectKind| planned.outcome.documents.iter().find(|one| one.key.kind == kind).unwrap();
+        let (person, skill) = (of(ObjectKind::Person), of(ObjectKind::Skill));
+        assert!(person.before.as_ref().is_some_and(|text| text.contains("Another")), "{person:?}");
+        assert!(person.after.as_ref().is_some_and(|text| !text.contains("Another")), "{person:?}");
+        assert!(!person.after.as_ref().is_some_and(|text| text.contains("argon2")), "no secret");
+        assert!(skill.before.is_some() && skill.after.is_none(), "{skill:?}");
+    }
+
+    #[test]
+    fn a_snapshot_that_breaks_a_rule_of_this_release_is_refused() {
+        let mut broken = snapshot(&example());
+        broken.file.0.push_str("nothing_we_know: 1\n");
+        assert!(matches!(PlannedRestore::of(&broken, (Revision(1), example())), Err(RestoreRefusal::Faults(_))));
+    }
+}
