@@ -22,14 +22,14 @@ mod sign_in;
 mod sign_in_audit;
 mod snapshots;
 mod statement;
+mod tenant_standing;
 mod write;
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use futures::FutureExt as _;
 use infra::{
-    Answer, ArchivedPart, ChangeNote, EndedTenant, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, NamedSnapshot,
-    ObjectChange, ObjectChanges, PartGiver, PartTaker, ProvisioningStore, Result, Revision, SecretSeals, SnapshotHead,
-    StoreError, TenantArchive, TenantOverview, VersionedObjects,
+    Answer, ChangeNote, EndedTenant, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, ObjectChange, ObjectChanges,
+    ProvisioningStore, Result, Revision, SecretSeals, StoreError, TenantOverview, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 
@@ -142,7 +142,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     fn find<'a>(&'a self, tenant: &'a TenantId, key: &'a ObjectKey) -> Answer<'a, Option<Object>> {
         async move {
             let mut turn = self.0.reads().await?;
-            if life::is_leaving(&mut *turn, tenant).await? {
+            if tenant_standing::is_leaving(&mut *turn, tenant).await? {
                 return Ok(None);
             }
             let found = find::find(&mut *turn, tenant, key).await?;
@@ -172,7 +172,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     ) -> Answer<'a, Option<(Revision, Object)>> {
         async move {
             let mut turn = self.0.reads().await?;
-            if life::is_leaving(&mut *turn, tenant).await? {
+            if tenant_standing::is_leaving(&mut *turn, tenant).await? {
                 return Ok(None);
             }
             let Some(object) = find::find(&mut *turn, tenant, key).await? else { return Ok(None) };
@@ -227,7 +227,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             }
             let is_new = actual == Revision(0);
             if is_new {
-                life::expect_gone(&mut *turn, tenant).await?;
+                tenant_standing::expect_gone(&mut *turn, tenant).await?;
             }
             let revision = Revision(actual.0 + 1);
             let happened = history::of(&mut *turn, tenant, actual, &changes).await?;
@@ -391,69 +391,6 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             sealing::opened_changes(&self.1, tenant, &mut changes)?;
             let annexes = annexes::of_put(&mut *turn, tenant, &changes).await?;
             Ok(ObjectChanges { point, is_whole: false, changes, annexes })
-        }
-        .boxed()
-    }
-}
-
-// === impl TenantArchive ===
-
-impl<D: Dialect> TenantArchive for Tables<D> {
-    fn archive<'a>(&'a self, tenant: &'a TenantId, take: &'a mut PartTaker<'_>) -> Answer<'a, bool> {
-        async move {
-            let mut turn = self.0.reads().await?;
-            archive::read(&mut *turn, tenant, take).await
-        }
-        .boxed()
-    }
-
-    fn restore_archive<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        give: &'a mut PartGiver<'_>,
-        note: &'a ChangeNote,
-    ) -> Answer<'a, Revision> {
-        async move {
-            let mut turn = self.0.writes(tenant).await?;
-            let mut sealed = || -> Result<Option<ArchivedPart>> {
-                give()?.map(|part| sealing::part(&self.1, tenant, part)).transpose()
-            };
-            let point = archive::write(&mut *turn, tenant, &mut sealed, note).await?;
-            self.commit_to(turn, tenant, point).await?;
-            Ok(point.revision)
-        }
-        .boxed()
-    }
-
-    fn keep_snapshot<'a>(&'a self, tenant: &'a TenantId, snapshot: &'a NamedSnapshot) -> Answer<'a, bool> {
-        async move {
-            let sealed = sealing::snapshot(&self.1, tenant, snapshot)?;
-            let mut turn = self.0.writes(tenant).await?;
-            let is_kept = snapshots::keep(&mut *turn, tenant, &sealed).await?;
-            turn.commit().await?;
-            Ok(is_kept)
-        }
-        .boxed()
-    }
-
-    fn snapshots<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<SnapshotHead>> {
-        async move { snapshots::heads(&mut *self.0.reads().await?, tenant).await }.boxed()
-    }
-
-    fn snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, Option<NamedSnapshot>> {
-        async move {
-            let found = snapshots::find(&mut *self.0.reads().await?, tenant, name).await?;
-            found.map(|snapshot| sealing::opened_snapshot(&self.1, tenant, snapshot)).transpose()
-        }
-        .boxed()
-    }
-
-    fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, bool> {
-        async move {
-            let mut turn = self.0.writes(tenant).await?;
-            let is_removed = snapshots::remove(&mut *turn, tenant, name).await?;
-            turn.commit().await?;
-            Ok(is_removed)
         }
         .boxed()
     }

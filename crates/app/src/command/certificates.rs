@@ -15,18 +15,18 @@ use super::InstallationOptions;
 #[derive(Args)]
 pub struct Arguments {
     #[command(subcommand)]
-    what: What,
+    what: CertificateAction,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum CertificateAction {
     /// Ends the wait after failures: a running ingress orders within seconds, unless the ACME server has asked to wait
     Order,
 }
 
 /// Has a certificate ordered.
 pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Result<Exit> {
-    let What::Order = arguments.what;
+    let CertificateAction::Order = arguments.what;
     let (values, folder) = (options.values_of_running()?, options.data_dir());
     data_dir::expect(&folder)?;
     expect_own(&folder)?;

@@ -9,7 +9,7 @@ use infra::{
 };
 use model::{TenantId, Timestamp};
 
-use super::{Dialect, Row, Statement, Tables, Turn, find, life, number, query, sign_in_audit, tenant_id};
+use super::{Dialect, Row, Statement, Tables, Turn, find, number, query, sign_in_audit, tenant_id, tenant_standing};
 
 /// Statements name their columns, here too. From where a key was used last is in what is noted of it, and is found by an index.
 macro_rules! columns {
@@ -30,7 +30,7 @@ impl<D: Dialect> ApiKeys for Tables<D> {
         async move {
             // Writers of the tenant take turns: none of them keeps one more than there may be.
             let mut turn = self.0.writes(tenant).await?;
-            life::expect_gone(&mut *turn, tenant).await?;
+            tenant_standing::expect_gone(&mut *turn, tenant).await?;
             if let Some(made) = made_before(&mut *turn, tenant, key).await? {
                 return Ok(Some(made));
             }

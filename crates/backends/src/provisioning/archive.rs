@@ -3,17 +3,82 @@
 use std::collections::HashSet;
 
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind};
+use futures::FutureExt as _;
 use infra::{
-    ArchiveBegin, ArchivedPart, ChangeNote, HistoryEntry, HistoryPoint, ObjectChange, PartGiver, PartTaker, Result,
-    Revision, StoreError,
+    Answer, ArchiveBegin, ArchivedPart, ChangeNote, HistoryEntry, HistoryPoint, NamedSnapshot, ObjectChange, PartGiver,
+    PartTaker, Result, Revision, SnapshotHead, StoreError, TenantArchive,
 };
 use model::TenantId;
 
 use super::gathered::GatheredRows;
-use super::{Turn, audit_outbox, history, life, number, read, revisions, snapshots, write as objects};
+use super::{
+    Dialect, Tables, Turn, audit_outbox, history, life, number, read, revisions, sealing, snapshots, tenant_standing,
+    write as objects,
+};
 
 /// Entries of the history that are read at once.
 const AT_ONCE: u32 = 500;
+
+impl<D: Dialect> TenantArchive for Tables<D> {
+    fn archive<'a>(&'a self, tenant: &'a TenantId, take: &'a mut PartTaker<'_>) -> Answer<'a, bool> {
+        async move {
+            let mut turn = self.0.reads().await?;
+            read(&mut *turn, tenant, take).await
+        }
+        .boxed()
+    }
+
+    fn restore_archive<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        give: &'a mut PartGiver<'_>,
+        note: &'a ChangeNote,
+    ) -> Answer<'a, Revision> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            let mut sealed = || -> Result<Option<ArchivedPart>> {
+                give()?.map(|part| sealing::part(&self.1, tenant, part)).transpose()
+            };
+            let point = write(&mut *turn, tenant, &mut sealed, note).await?;
+            self.commit_to(turn, tenant, point).await?;
+            Ok(point.revision)
+        }
+        .boxed()
+    }
+
+    fn keep_snapshot<'a>(&'a self, tenant: &'a TenantId, snapshot: &'a NamedSnapshot) -> Answer<'a, bool> {
+        async move {
+            let sealed = sealing::snapshot(&self.1, tenant, snapshot)?;
+            let mut turn = self.0.writes(tenant).await?;
+            let is_kept = snapshots::keep(&mut *turn, tenant, &sealed).await?;
+            turn.commit().await?;
+            Ok(is_kept)
+        }
+        .boxed()
+    }
+
+    fn snapshots<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<SnapshotHead>> {
+        async move { snapshots::heads(&mut *self.0.reads().await?, tenant).await }.boxed()
+    }
+
+    fn snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, Option<NamedSnapshot>> {
+        async move {
+            let found = snapshots::find(&mut *self.0.reads().await?, tenant, name).await?;
+            found.map(|snapshot| sealing::opened_snapshot(&self.1, tenant, snapshot)).transpose()
+        }
+        .boxed()
+    }
+
+    fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, bool> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            let is_removed = snapshots::remove(&mut *turn, tenant, name).await?;
+            turn.commit().await?;
+            Ok(is_removed)
+        }
+        .boxed()
+    }
+}
 
 /// Gives every part to `take`, in the order of an archive; whether there is the tenant.
 pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, take: &mut PartTaker<'_>) -> Result<bool> {
@@ -35,7 +100,7 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, take: &mut PartTa
     for (key, revision) in gone {
         take(ArchivedPart::Gone(key, revision))?;
     }
-    let begin = life::log_begin(db, tenant).await?.unwrap_or_default();
+    let begin = tenant_standing::log_begin(db, tenant).await?.unwrap_or_default();
     let mut last = Some(u64::try_from(begin).unwrap_or_default());
     while let Some(after) = last {
         let (entries, end) = history::after(db, tenant, after, AT_ONCE).await?;
@@ -63,7 +128,7 @@ pub(super) async fn write(
         let key = format!("configuration of {tenant}");
         return Err(StoreError::Conflict { key, expected: 0, actual: present.0 });
     }
-    life::expect_gone(db, tenant).await?;
+    tenant_standing::expect_gone(db, tenant).await?;
     let wrong = |what: &str| StoreError::Invalid(format!("the archive of tenant {tenant}: {what}"));
     let Some(ArchivedPart::Begin(begin)) = give()? else { return Err(wrong("it does not begin with a revision")) };
     let ArchiveBegin { revision, pruned } = begin;

@@ -10,7 +10,8 @@ use model::{TenantId, Timestamp};
 
 use super::gathered::GatheredRows;
 use super::{
-    FOUND_EACH_MAX, Row, Statement, Turn, annexes, find, key_of, life, number, query, read, revision_of, revisions,
+    FOUND_EACH_MAX, Row, Statement, Turn, annexes, find, key_of, number, query, read, revision_of, revisions,
+    tenant_standing,
 };
 
 /// What happens to one object.
@@ -201,7 +202,7 @@ macro_rules! entries {
 /// A page, the latest entry first. Entries of kinds that a later release has are passed over: it is full all the same. Of a tenant that is
 /// not there, what is kept of those with its id.
 pub(super) async fn page(db: &mut dyn Turn, tenant: &TenantId, page: &HistoryPage) -> Result<Vec<HistoryEntry>> {
-    let begin = life::log_begin(db, tenant).await?.unwrap_or_default();
+    let begin = tenant_standing::log_begin(db, tenant).await?.unwrap_or_default();
     let mut below = page.below.map_or(i64::MAX, number);
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let mut entries = Vec::new();
@@ -262,7 +263,7 @@ pub(super) async fn entry_at(
     key: &ObjectKey,
     at: Revision,
 ) -> Result<Option<HistoryEntry>> {
-    let Some(begin) = life::log_begin(db, tenant).await? else { return Ok(None) };
+    let Some(begin) = tenant_standing::log_begin(db, tenant).await? else { return Ok(None) };
     let up_to =
         entries!("kind = ? AND id = ? AND revision <= ? AND number > ? ORDER BY revision DESC, number DESC LIMIT 1");
     let after = entries!("kind = ? AND id = ? AND revision > ? AND number > ? ORDER BY revision, number LIMIT 1");
@@ -301,7 +302,7 @@ pub(super) async fn prune(db: &mut dyn Turn, tenant: &TenantId, before: Timestam
     let Some((last, revision)) = old(db, tenant, before, at_most).await? else { return Ok(0) };
     let removed = query("DELETE FROM change_log WHERE tenant = ? AND number <= ?").bind(tenant.as_str()).bind(last);
     let count = db.run(removed).await?;
-    if life::log_begin(db, tenant).await?.is_some_and(|begin| last > begin) {
+    if tenant_standing::log_begin(db, tenant).await?.is_some_and(|begin| last > begin) {
         pruned_to(db, tenant, revision).await?;
     }
     Ok(count)
@@ -328,7 +329,7 @@ pub(super) async fn request(
     (by, request): (&str, &str),
     since: Timestamp,
 ) -> Result<Vec<HistoryEntry>> {
-    let Some(begin) = life::log_begin(db, tenant).await? else { return Ok(Vec::new()) };
+    let Some(begin) = tenant_standing::log_begin(db, tenant).await? else { return Ok(Vec::new()) };
     let sql = entries!("changed_by = ? AND request = ? AND changed_ms >= ? AND number > ? ORDER BY number");
     let asked = query(sql).bind(tenant.as_str()).bind(by).bind(request).bind(number(since.as_millis()));
     let mut entries = Vec::new();

@@ -8,7 +8,7 @@ use infra::bounds::ENDED_TENANTS_MAX;
 use infra::{ChangeNote, EndedTenant, HistoryEntry, Result, Revision, StoreError, TenantOverview};
 use model::{TenantId, Timestamp};
 
-use super::{Row, Turn, api_keys, find, history, number, query, revision_of, revisions, tenant_id};
+use super::{Row, Turn, api_keys, find, history, number, query, revision_of, revisions, tenant_id, tenant_standing};
 
 /// What is removed of a tenant that has ended, part by part: whatever names a row goes before it. Each has the tenant twice, and the most
 /// rows that go at once (of lists, those of so many objects).
@@ -80,20 +80,6 @@ pub(super) async fn overviews(db: &mut dyn Turn) -> Result<Vec<TenantOverview>> 
 
 // === its begin ===
 
-/// Behind which number of the log the history of a tenant begins; none if there is no such tenant.
-pub(super) async fn log_begin(db: &mut dyn Turn, tenant: &TenantId) -> Result<Option<i64>> {
-    let sql = "SELECT log_begin FROM tenant WHERE id = ? AND ended_ms IS NULL";
-    let rows = db.rows(query(sql).bind(tenant.as_str())).await?;
-    rows.first().map(|row| row.get("log_begin")).transpose()
-}
-
-/// Behind which number of what is noted of signing in a tenant begins. Of one that is not there all that is kept counts.
-pub(super) async fn sign_in_begin(db: &mut dyn Turn, tenant: &TenantId) -> Result<i64> {
-    let sql = "SELECT sign_in_begin FROM tenant WHERE id = ? AND ended_ms IS NULL";
-    let rows = db.rows(query(sql).bind(tenant.as_str())).await?;
-    rows.first().map_or(Ok(0), |row| row.get("sign_in_begin"))
-}
-
 /// A tenant is made: what is noted already under its id is of one before it, and so are the API keys.
 pub(super) async fn begin(db: &mut dyn Turn, tenant: &TenantId) -> Result<()> {
     let sql = "UPDATE tenant SET
@@ -105,22 +91,7 @@ pub(super) async fn begin(db: &mut dyn Turn, tenant: &TenantId) -> Result<()> {
     api_keys::leave_behind(db, tenant).await
 }
 
-/// Refuses to make a tenant while there are rows of one with its id.
-pub(super) async fn expect_gone(db: &mut dyn Turn, tenant: &TenantId) -> Result<()> {
-    if !is_leaving(db, tenant).await? {
-        return Ok(());
-    }
-    let what = format!("tenant {tenant} was deleted, and what is left of it still goes: delete it again, and wait");
-    Err(StoreError::Invalid(what))
-}
-
 // === its end ===
-
-/// Whether a tenant has ended and rows of it are left.
-pub(super) async fn is_leaving(db: &mut dyn Turn, tenant: &TenantId) -> Result<bool> {
-    let sql = "SELECT id FROM tenant WHERE id = ? AND ended_ms IS NOT NULL";
-    Ok(!db.rows(query(sql).bind(tenant.as_str())).await?.is_empty())
-}
 
 /// Ends a tenant, and notes who has done it. None if there is no such tenant.
 pub(super) async fn end(
@@ -173,7 +144,7 @@ async fn note_end(db: &mut dyn Turn, tenant: &TenantId, revision: Revision, note
 
 /// Removes some rows of a tenant that has ended, and says how many; none if none is left, or the tenant has not ended.
 pub(super) async fn remove(db: &mut dyn Turn, tenant: &TenantId, at_most: u32) -> Result<u64> {
-    if !is_leaving(db, tenant).await? {
+    if !tenant_standing::is_leaving(db, tenant).await? {
         return Ok(0);
     }
     for sql in PARTS {

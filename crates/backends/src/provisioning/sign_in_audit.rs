@@ -5,7 +5,7 @@ use futures::FutureExt as _;
 use infra::{Answer, AuditPage, AuditPart, Result, SignInAudit, SignInPlace};
 use model::{TenantId, Timestamp};
 
-use super::{Dialect, Row, Statement, Tables, Turn, life, number, query};
+use super::{Dialect, Row, Statement, Tables, Turn, number, query, tenant_standing};
 
 impl<D: Dialect> SignInAudit for Tables<D> {
     fn note<'a>(&'a self, records: &'a [(TenantId, SignInRecord)]) -> Answer<'a, ()> {
@@ -82,7 +82,7 @@ async fn read(db: &mut dyn Turn, tenant: &TenantId, page: &AuditPage) -> Result<
     let behind = [page.behind, of_time].into_iter().flatten().min().unwrap_or(end);
     let since = page.since.unwrap_or(Timestamp::ZERO);
     // A tenant is not told of one before it with its id.
-    let begin = life::sign_in_begin(db, tenant).await?;
+    let begin = tenant_standing::sign_in_begin(db, tenant).await?;
     let asked = asked
         .bind(number(since.as_millis()))
         .bind(number(behind.at_ms))
