@@ -1,7 +1,8 @@
 //! What a person may do with each object: by the permissions of the folder in which it is and of those around it.
 //!
 //! A right is what any entry gives to the person or to a group of the person; one entry that refuses all access wins over all that give. The
-//! nearest folder counts no more than the others. Administrators may do everything that no such entry refuses them.
+//! nearest folder counts no more than the others. Administrators may do everything that no such entry refuses them. Where no entry says
+//! anything, others read what their scopes open, and change nothing.
 
 mod edits;
 mod membership;
@@ -87,6 +88,8 @@ struct FolderSum {
 /// What a person may do with the objects of a tenant, at a revision of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerRights {
+    /// The user name, as it is written.
+    user: String,
     privileges: HashSet<Privilege>,
     /// What the person may do where no entry says anything to anybody.
     unlisted: RightSet,
@@ -111,7 +114,7 @@ impl CallerRights {
             folders.insert(folded_name(&folder.path), sum(folder, user, &groups));
         }
         let unlisted = unlisted(person, &privileges, folders.is_empty());
-        Self { privileges, unlisted, folders }
+        Self { user: user.to_owned(), privileges, unlisted, folders }
     }
 
     /// What the person may do with the objects of a folder.
@@ -131,7 +134,7 @@ impl CallerRights {
 
     /// Whether the person may do that with an object.
     pub fn may(&self, right: FolderRight, found: HeldObject<'_>) -> bool {
-        self.is_everything() || self.in_folder(found.folder()).contains(right)
+        (self.folders.is_empty() && self.unlisted.contains(right)) || self.in_folder(found.folder()).contains(right)
     }
 
     /// Whether the person may see an object.
@@ -142,16 +145,22 @@ impl CallerRights {
     /// Whether the person may change what concerns the tenant as a whole: its settings, who has permissions and privileges, and which
     /// programs act for it.
     pub fn is_of_whole_tenant(&self) -> bool {
-        self.is_administrator() || self.unlisted == RightSet::ALL
+        self.is_administrator()
+    }
+
+    /// Whether the person may read what concerns the tenant as a whole: administrators, and who reads by scopes that are not of folders.
+    pub fn reads_whole_tenant(&self) -> bool {
+        let is_by_folders = self.privileges.contains(&Privilege::FolderAdministrator);
+        self.is_administrator() || (self.unlisted.contains(FolderRight::Read) && !is_by_folders)
+    }
+
+    /// Whether the person sees every object: no folder limits anything.
+    pub fn sees_everything(&self) -> bool {
+        self.folders.is_empty() && self.unlisted.contains(FolderRight::Read)
     }
 
     fn is_administrator(&self) -> bool {
         self.privileges.contains(&Privilege::Administrator)
-    }
-
-    /// Whether no folder limits anything.
-    pub fn is_everything(&self) -> bool {
-        self.folders.is_empty() && self.is_of_whole_tenant()
     }
 }
 
@@ -161,17 +170,21 @@ pub fn privileges_of(held: &IndexedTenant, person: &Person) -> Vec<Privilege> {
     effective_privileges(person, of_kind(held, ObjectKind::Role, role), &groups)
 }
 
-/// What a person may do where no folder says anything: everything, since scopes say what the caller may. Who has the scopes of the
-/// configuration because of folders alone has no more than folders give; who is not in the tenant any more, where folders give rights, neither.
+/// What a person may do where no folder says anything. Administrators may do everything. Others read what their scopes open and change
+/// nothing: a token says for minutes what a person may, and privileges that have been taken away count no more at once. Who has the scopes of
+/// the configuration because of folders alone has no more than folders give; who is not in the tenant any more, where folders give rights,
+/// neither.
 fn unlisted(person: Option<&Person>, privileges: &HashSet<Privilege>, is_without_folders: bool) -> RightSet {
     let has = |privilege| privileges.contains(&privilege);
+    let reads = RightSet::of(&[FolderRight::Read]);
     match person {
-        None if is_without_folders => RightSet::ALL,
+        None if is_without_folders => reads,
         None => RightSet::NONE,
-        Some(_) if has(Privilege::Administrator) || !has(Privilege::FolderAdministrator) => RightSet::ALL,
+        Some(_) if has(Privilege::Administrator) => RightSet::ALL,
         // They read it all without that privilege, too.
-        Some(_) if has(Privilege::Designer) || has(Privilege::Integrator) => RightSet::of(&[FolderRight::Read]),
-        Some(_) => RightSet::NONE,
+        Some(_) if has(Privilege::Designer) || has(Privilege::Integrator) => reads,
+        Some(_) if has(Privilege::FolderAdministrator) => RightSet::NONE,
+        Some(_) => reads,
     }
 }
 

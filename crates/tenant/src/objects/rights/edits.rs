@@ -107,6 +107,9 @@ impl LookedChange<'_> {
                 BrokenRule::new(FaultCode::NotPermitted, words).naming("right", "").naming("folder", ""),
             )];
         }
+        if let Some(rule) = self.of_own_privileges(rights) {
+            return vec![("privileges", rule)];
+        }
         let mut denied = Vec::new();
         let mut need = |field: &'static str, right: FolderRight, folder: &str| {
             if !rights.in_folder(folder).contains(right) {
@@ -141,6 +144,22 @@ impl LookedChange<'_> {
         }
         denied.extend(self.beyond_own_privileges(rights));
         denied
+    }
+
+    /// Nobody but an administrator changes their own privileges, or removes themselves: without the privilege `folder_administrator` more may
+    /// be read, as scopes say, and the token still has the scopes.
+    fn of_own_privileges(&self, rights: &CallerRights) -> Option<BrokenRule> {
+        if rights.is_administrator() || self.key.kind != ObjectKind::Person || self.key.id != rights.user {
+            return None;
+        }
+        let privileges = |side: Option<(&Object, Option<&ObjectAnnex>)>| match side {
+            Some((Object::Person(person), _)) => Some(person.privileges.clone()),
+            _ => None,
+        };
+        let is_kept = self.before.is_none() || privileges(self.before) == privileges(self.after);
+        let words = "nobody but an administrator changes their own privileges, or removes themselves";
+        let rule = BrokenRule::new(FaultCode::NotPermitted, words);
+        (!is_kept).then(|| rule.naming("right", Privilege::Administrator.as_str()).naming("folder", ""))
     }
 
     /// Nobody hands out a privilege that they do not have, nor takes over somebody who has one: an agent's is everybody's to give.

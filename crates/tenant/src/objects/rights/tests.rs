@@ -84,10 +84,34 @@ fn each_sees_what_folders_say_and_administrators_everything() {
     // Folders with entries are for those whom they name, and the rest is as scopes say.
     assert_eq!(sees(&held, "sue"), ["ann", "root", "sue"]);
     assert_eq!(sees(&held, "nobody"), [""; 0]);
-    assert!(
-        CallerRights::of(&indexed(&example()), "nobody").is_of_whole_tenant(),
-        "without folders scopes alone count"
-    );
+    let alone = CallerRights::of(&indexed(&example()), "nobody");
+    assert!(alone.sees_everything() && alone.reads_whole_tenant(), "without folders scopes say what is read");
+    assert!(!alone.is_of_whole_tenant(), "and administrators alone change");
+}
+
+#[test]
+fn who_is_no_administrator_changes_by_folders_alone_and_nobody_their_own_privileges() {
+    let mut all = cities();
+    all.folders.push(folder("/", vec![entry("Berlin", &FolderRight::ALL)]));
+    let held = indexed(&all);
+    let own = |privileges: &str| merge(&format!(r#"{{"privileges":[{privileges}]}}"#), "privileges");
+    // Without the privilege ann would not be limited by folders: she neither lays it down nor removes herself.
+    let laid_down = denied(plan(&held, "ann", ObjectKind::Person, "ann", own("")));
+    assert_eq!((laid_down.0.as_str(), laid_down.1.contains("own privileges")), ("privileges", true));
+    assert!(denied(plan(&held, "ann", ObjectKind::Person, "ann", EditAction::Delete)).1.contains("own"));
+    let renamed = merge(r#"{"last_name":"New"}"#, "last_name");
+    assert!(plan(&held, "ann", ObjectKind::Person, "ann", renamed).is_ok());
+    // A token outlives privileges: what she had counts no more.
+    let mut all = cities();
+    all.people[0].privileges.clear();
+    let (held, without) = (indexed(&all), indexed(&TenantObjects { folders: Vec::new(), ..all.clone() }));
+    for held in [&held, &without] {
+        let admin = own(r#""administrator""#);
+        let refused = denied(plan(held, "ann", ObjectKind::Person, "ann", admin));
+        assert_eq!(refused.1, "it needs the right change in folder /");
+    }
+    let alone = indexed(&TenantObjects { folders: Vec::new(), ..cities() });
+    assert!(plan(&alone, "root", ObjectKind::Person, "root", own("")).is_ok(), "administrators may");
 }
 
 #[test]
@@ -254,8 +278,7 @@ fn naive(all: &TenantObjects, path: &str) -> BTreeSet<FolderRight> {
     match (entries.is_empty(), me.privileges.as_slice()) {
         (false, _) => of_me.iter().flat_map(|entry| entry.rights.iter().copied()).collect(),
         (true, [Privilege::FolderAdministrator]) => BTreeSet::new(),
-        (true, [Privilege::FolderAdministrator, ..]) => BTreeSet::from([FolderRight::Read]),
-        (true, _) => everything,
+        (true, _) => BTreeSet::from([FolderRight::Read]),
     }
 }
 
