@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use contracts::provisioning::{FaultCode, Folder, FolderRight, Object, ObjectAnnex, ObjectKey, ObjectKind, Privilege};
+use contracts::provisioning::{
+    FaultCode, Folder, FolderRight, Object, ObjectAnnex, ObjectKey, ObjectKind, Person, Privilege,
+};
 use infra::{ObjectChange, Revision};
 
 use super::{CallerRights, privileges_of};
 use crate::objects::indexed::IndexedTenant;
+use crate::objects::ties::TieMark;
 use crate::objects::{BrokenRule, ChangeRefusal, EditAction, ObjectEdit, ObjectFault, StaleObject};
 
 /// The kinds by which more than an object is changed: who may what, and which programs act for the tenant. No folder gives a right to change
@@ -142,7 +145,10 @@ impl LookedChange<'_> {
             }
             (_, None) => {}
         }
-        denied.extend(self.beyond_own_privileges(rights));
+        match self.beyond_own_privileges(rights) {
+            Some(beyond) => denied.push(beyond),
+            None => denied.extend(self.takes_over(rights)),
+        }
         denied
     }
 
@@ -179,6 +185,40 @@ impl LookedChange<'_> {
         let rule = BrokenRule::new(FaultCode::NotPermitted, words).naming("right", beyond.as_str());
         Some(("privileges", rule.naming("folder", "")))
     }
+
+    /// Nobody but an administrator changes by what somebody signs in who has more than an agent has: they could sign in as that person.
+    fn takes_over(&self, rights: &CallerRights) -> Option<(&'static str, BrokenRule)> {
+        let (Some((Object::Person(before), _)), Some((Object::Person(after), _))) = (self.before, self.after) else {
+            return None;
+        };
+        let field = changed_sign_in(before, after)?;
+        if rights.is_administrator() || !self.has_more_than_agents(before) {
+            return None;
+        }
+        let words = "the person has privileges, or is named in permissions: only an administrator may change that";
+        let rule = BrokenRule::new(FaultCode::NotPermitted, words);
+        Some((field, rule.naming("right", Privilege::Administrator.as_str()).naming("folder", "")))
+    }
+
+    /// Whether a person has another privilege than an agent's, or is named in permissions of a folder, an access group or a role.
+    fn has_more_than_agents(&self, person: &Person) -> bool {
+        let named = TieMark::refers_to(ObjectKind::Person, &person.user_name);
+        let gives = |object: &Object| matches!(object, Object::Folder(_) | Object::AccessGroup(_) | Object::Role(_));
+        privileges_of(self.held, person).iter().any(|one| *one != Privilege::Agent)
+            || self.held.holders(&named).filter_map(|slot| self.held.object(slot)).any(gives)
+    }
+}
+
+/// The field by which a person signs in that is another one, if one is.
+fn changed_sign_in(before: &Person, after: &Person) -> Option<&'static str> {
+    let pin = |person: &Person| person.agent.as_ref().and_then(|agent| agent.pin.clone());
+    let changed = [
+        ("password", before.password != after.password),
+        ("second_factor", before.second_factor != after.second_factor),
+        ("agent.pin", pin(before) != pin(after)),
+        ("email", before.email != after.email),
+    ];
+    changed.into_iter().find_map(|(field, is_other)| is_other.then_some(field))
 }
 
 fn fault(key: &ObjectKey, field: &str, rule: BrokenRule) -> ObjectFault {

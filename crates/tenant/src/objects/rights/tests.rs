@@ -214,6 +214,33 @@ fn nobody_gets_more_by_an_edit_than_they_have() {
     assert!(denied(plan(&held, "ann", ObjectKind::Client, "c", client)).1.contains("whole tenant"));
 }
 
+#[test]
+fn who_has_more_than_an_agent_is_taken_over_by_no_folder_administrator() {
+    let mut all = cities();
+    all.folders.push(folder("/", vec![entry("Berlin", &FolderRight::ALL)]));
+    all.people.push(person("amy", &[Privilege::FolderAdministrator]));
+    all.people.push(person("gus", &[Privilege::Agent]));
+    all.people.push(person("may", &[]));
+    all.access_groups.push(AccessGroup {
+        name: "Other".to_owned(),
+        people: vec!["gus".to_owned()],
+        groups: Vec::new(),
+    });
+    let of_may = FolderPermission { person: Some("may".to_owned()), group: None, ..entry("", &[FolderRight::Read]) };
+    all.folders.push(folder("Bonn", vec![of_may]));
+    let held = indexed(&all);
+    let password = || merge(r#"{"password":"slow brown teapot"}"#, "password");
+    let email = || merge(r#"{"email":"a@example.com"}"#, "email");
+    for user in ["amy", "gus", "may"] {
+        assert_eq!(denied(plan(&held, "ann", ObjectKind::Person, user, password())).0, "password", "{user}");
+        assert_eq!(denied(plan(&held, "ann", ObjectKind::Person, user, email())).0, "email", "{user}");
+        let renamed = merge(r#"{"last_name":"New"}"#, "last_name");
+        assert!(plan(&held, "ann", ObjectKind::Person, user, renamed).is_ok(), "{user}");
+        assert!(plan(&held, "root", ObjectKind::Person, user, password()).is_ok(), "{user}");
+    }
+    assert!(plan(&held, "ann", ObjectKind::Person, "hal", email()).is_ok(), "an agent");
+}
+
 // === effective rights and a naive reference ===
 
 const PATHS: [&str; 7] = ["/", "a", "a/b", "a/b/c", "a/d", "e", "e/b"];
