@@ -1,7 +1,7 @@
 //! What a person may do with each object: by the permissions of the folder in which it is and of those around it.
 //!
 //! A right is what any entry gives to the person or to a group of the person; one entry that refuses all access wins over all that give. The
-//! nearest folder counts no more than the others. Administrators may do everything that no such entry refuses them. Where no entry says
+//! nearest folder counts no more than the others. Administrators may do everything that no such entry refuses them, and change permissions even then. Where no entry says
 //! anything, others read what their scopes open, and change nothing.
 
 mod edits;
@@ -132,9 +132,18 @@ impl CallerRights {
         }
     }
 
+    /// Whether the person has that right to an object, which is a folder or not, whatever entries say: administrators read folders and change their
+    /// permissions, since entries that refuse them all access could be taken away by nobody otherwise.
+    fn keeps_permissions(&self, is_folder: bool, right: FolderRight) -> bool {
+        let is_kept = matches!(right, FolderRight::Read | FolderRight::Permissions);
+        self.is_administrator() && is_folder && is_kept
+    }
+
     /// Whether the person may do that with an object.
     pub fn may(&self, right: FolderRight, found: HeldObject<'_>) -> bool {
-        (self.folders.is_empty() && self.unlisted.contains(right)) || self.in_folder(found.folder()).contains(right)
+        (self.folders.is_empty() && self.unlisted.contains(right))
+            || self.in_folder(found.folder()).contains(right)
+            || self.keeps_permissions(matches!(found.object, Object::Folder(_)), right)
     }
 
     /// Whether the person may see an object.

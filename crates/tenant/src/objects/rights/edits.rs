@@ -12,10 +12,18 @@ use crate::objects::indexed::IndexedTenant;
 use crate::objects::ties::TieMark;
 use crate::objects::{BrokenRule, ChangeRefusal, EditAction, ObjectEdit, ObjectFault, StaleObject};
 
-/// The kinds by which more than an object is changed: who may what, and which programs act for the tenant. No folder gives a right to change
-/// them, since whoever may would have every right.
-const OF_WHOLE_TENANT: [ObjectKind; 4] =
-    [ObjectKind::Tenant, ObjectKind::Client, ObjectKind::AccessGroup, ObjectKind::Role];
+/// The kinds by which more than an object is changed: who may what, which programs act for the tenant, and where calls of the whole tenant
+/// come from and go to. No folder gives a right to change them, since whoever may would have every right, or every call.
+const OF_WHOLE_TENANT: [ObjectKind; 8] = [
+    ObjectKind::Tenant,
+    ObjectKind::Client,
+    ObjectKind::AccessGroup,
+    ObjectKind::Role,
+    ObjectKind::Trunk,
+    ObjectKind::DialRule,
+    ObjectKind::Number,
+    ObjectKind::FeatureCode,
+];
 
 /// Refuses edits of objects that the person does not see, as if there were none, and of those that the person sees and may not edit.
 pub(in crate::objects) fn concealed(
@@ -113,9 +121,10 @@ impl LookedChange<'_> {
         if let Some(rule) = self.of_own_privileges(rights) {
             return vec![("privileges", rule)];
         }
+        let is_folder = self.key.kind == ObjectKind::Folder;
         let mut denied = Vec::new();
         let mut need = |field: &'static str, right: FolderRight, folder: &str| {
-            if !rights.in_folder(folder).contains(right) {
+            if !rights.in_folder(folder).contains(right) && !rights.keeps_permissions(is_folder, right) {
                 denied.push((field, needs(right, folder)));
             }
         };
@@ -125,6 +134,8 @@ impl LookedChange<'_> {
                 need("", FolderRight::Create, parent);
                 if !new.permissions.is_empty() {
                     need("permissions", FolderRight::Permissions, parent);
+                    // The right around it may not hold for what is in it and in folders within already.
+                    need("permissions", FolderRight::Permissions, &new.path);
                 }
             }
             (Some((Object::Folder(before), annex_before)), Some((Object::Folder(after), annex_after))) => {
@@ -134,6 +145,10 @@ impl LookedChange<'_> {
                 if before.description != after.description || annex_before != annex_after {
                     need("", FolderRight::Change, &after.path);
                 }
+            }
+            // Without its entries more may be open to others.
+            (Some((Object::Folder(gone), _)), None) if !gone.permissions.is_empty() => {
+                need("permissions", FolderRight::Permissions, &gone.path);
             }
             (None, Some((object, annex))) => need("folder", FolderRight::Create, object.folder(annex)),
             (Some((before, annex_before)), Some((after, annex_after))) => {

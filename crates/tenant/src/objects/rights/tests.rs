@@ -241,6 +241,65 @@ fn who_has_more_than_an_agent_is_taken_over_by_no_folder_administrator() {
     assert!(plan(&held, "ann", ObjectKind::Person, "hal", email()).is_ok(), "an agent");
 }
 
+#[test]
+fn where_calls_go_is_of_the_whole_tenant() {
+    let mut all = cities();
+    all.folders.push(folder("/", vec![entry("Berlin", &FolderRight::ALL)]));
+    let held = indexed(&all);
+    let rights = CallerRights::of(&held, "ann");
+    for kind in [ObjectKind::Trunk, ObjectKind::Number, ObjectKind::FeatureCode] {
+        let found = held.behind(kind, None).next().expect("the example has one");
+        assert!(rights.may_see(found), "{kind:?}");
+        let id = found.object.key().id;
+        let words = denied(plan(&held, "ann", kind, &id, EditAction::Delete)).1;
+        assert!(words.contains("whole tenant"), "{kind:?}: {words}");
+    }
+}
+
+#[test]
+fn permissions_do_not_go_with_their_folder_nor_come_between_two() {
+    let mut all = cities();
+    let shut = vec![entry("Other", &[FolderRight::Read])];
+    let all_but_permissions = [FolderRight::Read, FolderRight::Create, FolderRight::Change, FolderRight::Delete];
+    let here = |rights: &[FolderRight]| FolderPermission { propagate: false, ..entry("Berlin", rights) };
+    all.folders = vec![
+        folder("Bonn", vec![entry("Berlin", &all_but_permissions)]),
+        folder("Bonn/Open", Vec::new()),
+        folder("Bonn/Shut", shut),
+        folder("Ulm", vec![here(&FolderRight::ALL)]),
+        folder("Ulm/Day/Desk", Vec::new()),
+    ];
+    all.annexes.clear();
+    let held = indexed(&all);
+    let delete = |path: &str| plan(&held, "ann", ObjectKind::Folder, path, EditAction::Delete);
+    assert_eq!(delete("Bonn/Open").unwrap(), 1);
+    let refused = denied(delete("Bonn/Shut"));
+    assert_eq!(
+        (refused.0.as_str(), refused.1.as_str()),
+        ("permissions", "it needs the right permissions in folder Bonn/Shut")
+    );
+    let between =
+        EditAction::Put(r#"{"path":"Ulm/Day","permissions":[{"person":"ann","rights":["read"]}]}"#.to_owned());
+    let refused = denied(plan(&held, "ann", ObjectKind::Folder, "Ulm/Day", between));
+    assert_eq!(refused.1, "it needs the right permissions in folder Ulm/Day");
+}
+
+#[test]
+fn administrators_take_away_entries_that_shut_them_out() {
+    let mut all = cities();
+    all.folders = vec![folder("/", vec![FolderPermission { no_access: true, ..entry("Everyone", &[]) }])];
+    all.annexes.clear();
+    let held = indexed(&all);
+    assert_eq!(sees(&held, "root"), [""; 0]);
+    let root = held.found(&ObjectKey { kind: ObjectKind::Folder, id: "/".to_owned() }).expect("it is there");
+    assert!(CallerRights::of(&held, "root").may_see(root) && !CallerRights::of(&held, "ann").may_see(root));
+    let opened = || merge(r#"{"permissions":[]}"#, "permissions");
+    assert_eq!(plan(&held, "root", ObjectKind::Folder, "/", opened()).unwrap(), 1);
+    assert!(plan(&held, "ann", ObjectKind::Folder, "/", opened()).is_err());
+    let described = merge(r#"{"description":"New"}"#, "description");
+    assert!(plan(&held, "root", ObjectKind::Folder, "/", described).is_err(), "that alone");
+}
+
 // === effective rights and a naive reference ===
 
 const PATHS: [&str; 7] = ["/", "a", "a/b", "a/b/c", "a/d", "e", "e/b"];
