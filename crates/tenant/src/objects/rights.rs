@@ -5,6 +5,7 @@
 //! anything, others read what their scopes open, and change nothing.
 
 mod edits;
+mod hidden;
 mod membership;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use contracts::provisioning::{
 
 use super::indexed::{HeldObject, IndexedTenant};
 pub(super) use edits::{concealed, permitted};
+pub(super) use hidden::{hidden_references, without_hidden};
 pub use membership::{effective_privileges, groups_of};
 
 /// Some of the rights that folders give.
@@ -119,8 +121,7 @@ impl CallerRights {
 
     /// What the person may do with the objects of a folder.
     pub fn in_folder(&self, path: &str) -> RightSet {
-        let of = |path: &str| self.folders.get(&folded_name(path)).copied().unwrap_or_default();
-        let sum = Folder::around(path).fold(of(path).own, |sum, around| sum.with(of(around).within));
+        let sum = self.sum_of(path);
         if sum.is_shut {
             RightSet::NONE
         } else if self.is_administrator() {
@@ -130,6 +131,12 @@ impl CallerRights {
         } else {
             self.unlisted
         }
+    }
+
+    /// What all entries together say of the objects of a folder.
+    fn sum_of(&self, path: &str) -> EntrySum {
+        let of = |path: &str| self.folders.get(&folded_name(path)).copied().unwrap_or_default();
+        Folder::around(path).fold(of(path).own, |sum, around| sum.with(of(around).within))
     }
 
     /// Whether the person has that right to an object, which is a folder or not, whatever entries say: administrators read folders and change their

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use contracts::provisioning::{ObjectAnnex, ObjectKey, Skill, TenantObjects};
+use contracts::provisioning::{Agent, ObjectAnnex, ObjectKey, PlaceGroup, Skill, TenantObjects};
 use infra::{HistoryPoint, Revision, VersionedObjects};
 use proptest::prelude::*;
 
@@ -298,6 +298,87 @@ fn administrators_take_away_entries_that_shut_them_out() {
     assert!(plan(&held, "ann", ObjectKind::Folder, "/", opened()).is_err());
     let described = merge(r#"{"description":"New"}"#, "description");
     assert!(plan(&held, "root", ObjectKind::Folder, "/", described).is_err(), "that alone");
+}
+
+/// The faults of a refused edit.
+fn faults(outcome: Result<usize, ChangeRefusal>) -> Vec<crate::objects::ObjectFault> {
+    match outcome {
+        Err(ChangeRefusal::Faults(faults) | ChangeRefusal::Referred(faults)) => faults,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Of the places the first is in Hamburg, the second in Berlin and in a group in Hamburg, the third in no folder; `Old` is a group in Berlin.
+fn cities_with_places() -> (TenantObjects, [String; 3]) {
+    let mut all = cities();
+    all.folders[0].permissions = vec![entry("Berlin", &FolderRight::ALL)];
+    all.place_groups.clear();
+    let [first, second, third] = [0, 1, 2].map(|number: usize| all.places[number].name.clone());
+    all.place_groups.push(PlaceGroup { name: "Secret".to_owned(), places: vec![second.clone()] });
+    all.place_groups.push(PlaceGroup { name: "Old".to_owned(), places: vec![first.clone()] });
+    let place = |name: &String| ObjectKey { kind: ObjectKind::Place, id: name.clone() };
+    let group = |name: &str| ObjectKey { kind: ObjectKind::PlaceGroup, id: name.to_owned() };
+    let placed = [(place(&first), "Hamburg"), (place(&second), "Berlin"), (group("Secret"), "Hamburg")];
+    for (key, folder) in placed.into_iter().chain([(group("Old"), "Berlin")]) {
+        all.annexes.insert(key, ObjectAnnex { folder: Some(folder.to_owned()), ..ObjectAnnex::default() });
+    }
+    (all, [first, second, third])
+}
+
+#[test]
+fn a_reference_to_what_is_hidden_is_one_to_nothing() {
+    let (all, [hidden, seen, of_no_folder]) = cities_with_places();
+    let held = indexed(&all);
+    let group = |name: &str, place: &str| {
+        let document = format!(r#"{{"name":"{name}","places":["{place}"],"folder":"Berlin"}}"#);
+        EditAction::Put(document)
+    };
+    let new = |user: &str, place: &str| plan(&held, user, ObjectKind::PlaceGroup, "New", group("New", place));
+    for place in [&seen, &of_no_folder] {
+        assert!(new("ann", place).is_ok(), "{place}");
+    }
+    assert!(new("root", &hidden).is_ok());
+    let (of_hidden, of_nothing) = (faults(new("ann", &hidden)), faults(new("ann", "nowhere")));
+    assert_eq!((of_hidden.len(), of_nothing.len()), (1, 1));
+    assert_eq!(of_hidden[0].rule.words.replace(&hidden, "nowhere"), of_nothing[0].rule.words);
+    assert_eq!((of_hidden[0].rule.code, &of_hidden[0].key), (of_nothing[0].rule.code, &of_nothing[0].key));
+    assert_eq!(of_hidden[0].field.replace(&hidden, "nowhere"), of_nothing[0].field);
+    // What refers to it already may go on to.
+    let old = format!(r#"{{"name":"Old","places":["{hidden}","{seen}"],"folder":"Berlin"}}"#);
+    assert!(plan(&held, "ann", ObjectKind::PlaceGroup, "Old", EditAction::Put(old)).is_ok());
+}
+
+#[test]
+fn refusals_name_nothing_that_is_hidden() {
+    let (mut all, [_, seen, _]) = cities_with_places();
+    for (user, id) in [("bob", "76"), ("hal", "77")] {
+        let agent = Agent {
+            id: id.to_owned(),
+            login_code: id.to_owned(),
+            pin: None,
+            default_place: None,
+            wrap_up_s: None,
+            legal_guard_s: None,
+            no_answer_action: None,
+            skills: Vec::new(),
+            capacity_rule: None,
+        };
+        let person = all.people.iter_mut().find(|person| person.user_name == user);
+        person.expect("it is there").agent = Some(agent);
+    }
+    let held = indexed(&all);
+    let delete = |user: &str| faults(plan(&held, user, ObjectKind::Place, &seen, EditAction::Delete));
+    let referred = delete("ann");
+    assert_eq!((referred.len(), &referred[0].key.id), (1, &seen));
+    assert!(!format!("{referred:?}").contains("Secret") && format!("{:?}", delete("root")).contains("Secret"));
+    let taken = |user: &str| {
+        let taken = merge(r#"{"agent":{"id":"77"}}"#, "agent.id");
+        faults(plan(&held, user, ObjectKind::Person, "bob", taken))
+    };
+    let told = taken("ann");
+    assert_eq!((told.len(), told[0].key.id.as_str(), told[0].field.as_str()), (1, "bob", "agent.id"));
+    assert_eq!(told[0].rule.words, "another object has 77 already");
+    assert!(format!("{:?}", taken("root")).contains("hal"));
 }
 
 // === effective rights and a naive reference ===
