@@ -37,9 +37,9 @@ impl TenantEnds {
         self.lock().at.get(tenant).is_some_and(|ended| signed_in <= *ended)
     }
 
-    /// Notes the ends, the latest of an id first, and returns them with the times that count: an end that was not there at the look before has
-    /// come since, however late the clock is of the machine from which the tenant was ended. Of those that are there at the first look that
-    /// clock alone tells.
+    /// Notes the ends, the latest of an id first, and returns them with the times that count: an end that was not there at the look before
+    /// has come since, however late the clock is of the machine from which the tenant was ended. Of those that are there at the first look
+    /// that clock alone tells.
     fn set(&self, mut ended: Vec<EndedTenant>, now: Timestamp) -> Vec<EndedTenant> {
         let mut ends = self.lock();
         for one in &mut ended {

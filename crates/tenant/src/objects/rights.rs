@@ -1,8 +1,8 @@
 //! What a person may do with each object: by the permissions of the folder in which it is and of those around it.
 //!
 //! A right is what any entry gives to the person or to a group of the person; one entry that refuses all access wins over all that give. The
-//! nearest folder counts no more than the others. Administrators may do everything that no such entry refuses them, and change permissions even then. Where no entry says
-//! anything, others read what their scopes open, and change nothing.
+//! nearest folder counts no more than the others. Administrators may do everything that no such entry refuses them, and
+//! change permissions even then. Where no entry says anything, others read what their scopes open, and change nothing.
 
 mod edits;
 mod hidden;
@@ -139,8 +139,8 @@ impl CallerRights {
         Folder::around(path).fold(of(path).own, |sum, around| sum.with(of(around).within))
     }
 
-    /// Whether the person has that right to an object, which is a folder or not, whatever entries say: administrators read folders and change their
-    /// permissions, since entries that refuse them all access could be taken away by nobody otherwise.
+    /// Whether the person has that right to an object, which is a folder or not, whatever entries say: administrators read
+    /// folders and change their permissions, since entries that refuse them all access could be taken away by nobody otherwise.
     fn keeps_permissions(&self, is_folder: bool, right: FolderRight) -> bool {
         let is_kept = matches!(right, FolderRight::Read | FolderRight::Permissions);
         self.is_administrator() && is_folder && is_kept
@@ -187,9 +187,9 @@ pub fn privileges_of(held: &IndexedTenant, person: &Person) -> Vec<Privilege> {
 }
 
 /// What a person may do where no folder says anything. Administrators may do everything. Others read what their scopes open and change
-/// nothing: a token says for minutes what a person may, and privileges that have been taken away count no more at once. Who has the scopes of
-/// the configuration because of folders alone has no more than folders give; who is not in the tenant any more, where folders give rights,
-/// neither.
+/// nothing: a token says for minutes what a person may, and privileges that have been taken away count no more at once. Who has the
+/// scopes of the configuration because of folders alone has no more than folders give; who is not in the tenant any more, where folders
+/// give rights, neither.
 fn unlisted(person: Option<&Person>, privileges: &HashSet<Privilege>, is_without_folders: bool) -> RightSet {
     let has = |privilege| privileges.contains(&privilege);
     let reads = RightSet::of(&[FolderRight::Read]);

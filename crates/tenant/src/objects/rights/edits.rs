@@ -167,8 +167,8 @@ impl LookedChange<'_> {
         denied
     }
 
-    /// Nobody but an administrator changes their own privileges, or removes themselves: without the privilege `folder_administrator` more may
-    /// be read, as scopes say, and the token still has the scopes.
+    /// Nobody but an administrator changes their own privileges, or removes themselves: without the privilege `folder_administrator` more
+    /// may be read, as scopes say, and the token still has the scopes.
     fn of_own_privileges(&self, rights: &CallerRights) -> Option<BrokenRule> {
         if rights.is_administrator() || self.key.kind != ObjectKind::Person || self.key.id != rights.user {
             return None;

@@ -11,8 +11,8 @@ use crate::objects::ties::{TieMark, marks};
 use crate::objects::{BrokenRule, ChangeRefusal, ObjectFault};
 
 impl CallerRights {
-    /// Whether the person may make objects refer to this one: unless entries of folders hide it. What no entry is about, as skills that are in
-    /// no folder, is there for all.
+    /// Whether the person may make objects refer to this one: unless entries of folders hide it. What no entry is about, as skills that
+    /// are in no folder, is there for all.
     fn may_refer_to(&self, found: HeldObject<'_>) -> bool {
         let sum = self.sum_of(found.folder());
         let is_given = !sum.is_listed || self.is_administrator() || sum.given.contains(FolderRight::Read);
@@ -78,7 +78,8 @@ impl RefusedChanges<'_> {
         match fault.rule.code {
             FaultCode::Held => {
                 let by = key_of(named("kind"), named("by"));
-                if !is_hidden && !by.as_ref().is_some_and(|by| self.is_hidden(by)) {
+                let is_by_hidden = by.as_ref().is_some_and(|by| self.is_hidden(by));
+                if !is_hidden && !is_by_hidden {
                     return fault;
                 }
                 let words = format!("another object has {} already", named("value").unwrap_or("it"));

@@ -308,7 +308,8 @@ fn faults(outcome: Result<usize, ChangeRefusal>) -> Vec<crate::objects::ObjectFa
     }
 }
 
-/// Of the places the first is in Hamburg, the second in Berlin and in a group in Hamburg, the third in no folder; `Old` is a group in Berlin.
+/// Of the places the first is in Hamburg, the second in Berlin and in a group in Hamburg, the third in no folder; `Old` is a group in
+/// Berlin.
 fn cities_with_places() -> (TenantObjects, [String; 3]) {
     let mut all = cities();
     all.folders[0].permissions = vec![entry("Berlin", &FolderRight::ALL)];
