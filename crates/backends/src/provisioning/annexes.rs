@@ -102,6 +102,23 @@ pub(super) async fn put(
     db.run(query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(&key.id).bind(document)).await.map(drop)
 }
 
+/// Removes what is left in the names of objects that come: the release before deletes objects and leaves that, and a new object does not
+/// have what another one of its name had. Most tenants have none of any object: then nothing else is asked.
+pub(super) async fn delete_left(db: &mut dyn Turn, tenant: &TenantId, new: &HashSet<ObjectKey>) -> Result<()> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT kind FROM object_annex WHERE tenant = ? LIMIT 1";
+    if db.rows(query(sql).bind(tenant.as_str())).await?.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<ObjectKey> = new.iter().cloned().collect();
+    for left in of(db, tenant, &keys).await?.into_keys().filter(|key| new.contains(key)) {
+        delete(db, tenant, &left).await?;
+    }
+    Ok(())
+}
+
 /// Removes that of an object.
 pub(super) async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<()> {
     let sql = "DELETE FROM object_annex WHERE tenant = ? AND kind = ? AND id = ?";
@@ -113,4 +130,46 @@ fn annex(key: &ObjectKey, row: &Row) -> Result<ObjectAnnex> {
         what: "table object_annex".to_owned(),
         reason: format!("that of {} {} is not one as JSON", key.kind.as_str(), key.id),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::provisioning::{Object, ObjectKind, Skill};
+    use infra::conformance::provisioning::{note, objects};
+    use infra::{ProvisioningStore as _, Revision};
+
+    use super::*;
+    use crate::provisioning::Dialect as _;
+    use crate::sqlite::SqliteProvisioning;
+
+    fn named(id: &str) -> ObjectKey {
+        ObjectKey { kind: ObjectKind::Skill, id: id.to_owned() }
+    }
+
+    fn skill(name: &str) -> ObjectChange {
+        ObjectChange::Put(Object::Skill(Skill { name: name.to_owned() }))
+    }
+
+    #[tokio::test]
+    async fn a_new_object_has_nothing_that_the_release_before_has_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteProvisioning::open(&folder.path().join("configuration.sqlite")).await.unwrap();
+        let acme = TenantId::parse("acme").unwrap();
+        let all = objects("acme").objects().map(ObjectChange::Put).collect();
+        store.update(&acme, Revision(0), all, note()).await.unwrap();
+        let berlin = ObjectAnnex { folder: Some("Berlin/Sales".to_owned()), ..ObjectAnnex::default() };
+        let kept = vec![ObjectChange::Annex(named("Sales"), berlin.clone())];
+        store.update(&acme, Revision(1), kept, note()).await.unwrap();
+        let many: Vec<String> = (0..=FOUND_EACH_MAX).map(|number| format!("many{number}")).collect();
+        let mut turn = store.0.writes(&acme).await.unwrap();
+        for left in ["one", "many7"] {
+            put(&mut *turn, &acme, &named(left), &berlin, true).await.unwrap();
+        }
+        turn.commit().await.unwrap();
+        store.update(&acme, Revision(2), vec![skill("one")], note()).await.unwrap();
+        let more = many.iter().map(|name| skill(name)).collect();
+        store.update(&acme, Revision(3), more, note()).await.unwrap();
+        let annexes = store.load(&acme).await.unwrap().unwrap().1.annexes;
+        assert_eq!(annexes, BTreeMap::from([(named("Sales"), berlin)]), "what an object has it keeps");
+    }
 }

@@ -41,6 +41,9 @@ pub(super) async fn changes(
             let_go(db, tenant, object).await?;
         }
     }
+    let coming = changes.iter().filter(|change| matches!(change, ObjectChange::Put(_))).map(ObjectChange::key);
+    let coming: HashSet<ObjectKey> = coming.filter(|key| is_new(key)).collect();
+    annexes::delete_left(db, tenant, &coming).await?;
     let is_new = |key: &ObjectKey| is_new(key) && !deleted.contains(&key.folded());
     let mut rows = GatheredRows::of(db);
     for change in changes {

@@ -22,21 +22,42 @@ const SAID_EACH: Duration = Duration::from_secs(60);
 
 /// When the last tenant of an id has ended, of those whose sign-ins could still go on.
 #[derive(Default)]
-pub(super) struct TenantEnds(Mutex<HashMap<TenantId, Timestamp>>);
+pub(super) struct TenantEnds(Mutex<SeenEnds>);
+
+#[derive(Default)]
+struct SeenEnds {
+    at: HashMap<TenantId, Timestamp>,
+    /// The times by the numbers of the ends; none before the first look.
+    by_number: Option<HashMap<u64, Timestamp>>,
+}
 
 impl TenantEnds {
     /// Whether a sign-in of that time was one at a tenant that has ended since.
     pub fn are_after(&self, tenant: &TenantId, signed_in: Timestamp) -> bool {
-        self.lock().get(tenant).is_some_and(|ended| signed_in <= *ended)
+        self.lock().at.get(tenant).is_some_and(|ended| signed_in <= *ended)
     }
 
-    fn set(&self, ended: &[EndedTenant]) {
+    /// Notes the ends, the latest of an id first, and returns them with the times that count: an end that was not there at the look before
+    /// has come since, however late the clock is of the machine from which the tenant was ended. Of those that are there at the first look
+    /// that clock alone tells.
+    fn set(&self, mut ended: Vec<EndedTenant>, now: Timestamp) -> Vec<EndedTenant> {
         let mut ends = self.lock();
-        // The latest of an id stands first.
-        *ends = ended.iter().rev().map(|one| (one.tenant.clone(), one.at)).collect();
+        for one in &mut ended {
+            one.at = match &ends.by_number {
+                Some(known) => known.get(&one.number).copied().unwrap_or_else(|| one.at.max(now)),
+                None => one.at,
+            };
+        }
+        ends.by_number = Some(ended.iter().map(|one| (one.number, one.at)).collect());
+        ends.at.clear();
+        for one in &ended {
+            let at = ends.at.entry(one.tenant.clone()).or_insert(one.at);
+            *at = one.at.max(*at);
+        }
+        ended
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, Timestamp>> {
+    fn lock(&self) -> MutexGuard<'_, SeenEnds> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -60,9 +81,10 @@ pub(super) async fn run(auth: Arc<Auth>) -> Result<()> {
 }
 
 async fn look(auth: &Auth, told: &mut HashSet<u64>) -> Result<(), StoreError> {
+    let ended = auth.ctx.stores.provisioning.ended_tenants(auth.now() - SIGN_IN_LIFE).await?;
+    // What is signed in while the database is asked is signed in before the end, too.
     let now = auth.now();
-    let ended = auth.ctx.stores.provisioning.ended_tenants(now - SIGN_IN_LIFE).await?;
-    auth.store.ends().set(&ended);
+    let ended = auth.store.ends().set(ended, now);
     for tenant in fresh(told, &ended, now) {
         tracing::info!(tenant = %tenant.tenant, by = tenant.by, "a tenant has ended: its tokens are refused");
         auth.store.revoke_tenant(&tenant.tenant, tenant.at, now);
@@ -103,13 +125,33 @@ mod tests {
     #[test]
     fn what_was_signed_in_before_the_last_end_is_over_and_nothing_else() {
         let ends = TenantEnds::default();
-        ends.set(&[ended(2, "acme", 200), ended(1, "acme", 100)]);
+        ends.set(vec![ended(2, "acme", 200), ended(1, "acme", 100)], at(1_000));
         let acme = TenantId::parse("acme").unwrap();
         assert!(ends.are_after(&acme, at(50)) && ends.are_after(&acme, at(200)));
         assert!(!ends.are_after(&acme, at(201)));
         assert!(!ends.are_after(&TenantId::parse("bolt").unwrap(), at(50)));
-        ends.set(&[]);
+        ends.set(Vec::new(), at(1_001));
         assert!(!ends.are_after(&acme, at(50)), "whatever was signed in then is over by itself");
+    }
+
+    #[test]
+    fn an_end_by_a_clock_that_is_late_counts_from_when_it_is_seen() {
+        let (ends, acme) = (TenantEnds::default(), TenantId::parse("acme").unwrap());
+        ends.set(Vec::new(), at(10_000));
+        let late = || vec![ended(1, "acme", 100)];
+        let seen = ends.set(late(), at(10_001));
+        assert_eq!(seen[0].at, at(10_001));
+        assert!(ends.are_after(&acme, at(10_000)) && !ends.are_after(&acme, at(10_002)));
+        assert_eq!(fresh(&mut HashSet::new(), &seen, at(10_001)).len(), 1, "the roles are told");
+        // It was seen once; who signs in at a later tenant of the id may stay.
+        ends.set(late(), at(10_500));
+        assert!(!ends.are_after(&acme, at(10_002)));
+        // A clock that is early is believed, and so are ends from before the process.
+        ends.set(vec![ended(2, "acme", 20_000), ended(1, "acme", 100)], at(10_600));
+        assert!(ends.are_after(&acme, at(20_000)));
+        let (begun, bolt) = (TenantEnds::default(), TenantId::parse("bolt").unwrap());
+        begun.set(vec![ended(1, "bolt", 100)], at(10_000));
+        assert!(begun.are_after(&bolt, at(100)) && !begun.are_after(&bolt, at(101)));
     }
 
     #[test]

@@ -196,6 +196,10 @@ async fn earlier(
     if !done.iter().all(|entry| named.contains(&entry.key.folded())) {
         return Err(ChangeRefusal::RequestReused);
     }
+    if hides_one(store, held, tenant, batch).await? {
+        // It is refused as it would be without its key.
+        return Ok(None);
+    }
     let changed: HashSet<ObjectKey> = done.iter().map(|entry| entry.key.folded()).collect();
     let others = batch.edits.iter().filter(|edit| !changed.contains(&edit.key.folded())).cloned().collect();
     if !leave_unchanged(store, held, tenant, others).await? {
@@ -207,6 +211,23 @@ async fn earlier(
     let told = done.into_iter().filter(|_| batch.with_documents);
     let documents = told.map(|HistoryEntry { key, before, after, .. }| ChangedDocuments { key, before, after });
     Ok(Some(BatchOutcome { revision, objects, changed, is_repeated: true, documents: documents.collect() }))
+}
+
+/// Whether a batch of a person names an object that the person does not see now: what is said of it would tell how that object is.
+async fn hides_one(
+    store: &dyn ProvisioningStore,
+    held: &HeldTenants,
+    tenant: &TenantId,
+    batch: &Batch,
+) -> Result<bool, ChangeRefusal> {
+    let Some(user) = batch.person.clone() else { return Ok(false) };
+    let keys: Vec<ObjectKey> = batch.edits.iter().map(|edit| edit.key.clone()).collect();
+    let shared = held.fresh(store, tenant).await?.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
+    let look = move |held: &IndexedTenant| {
+        let rights = CallerRights::of(held, &user);
+        keys.iter().filter_map(|key| held.found(key)).any(|found| !rights.may_see(found))
+    };
+    shared.look(look).await.ok_or(ChangeRefusal::NoTurn)
 }
 
 /// Whether edits leave their objects as they are: such ones are not in the history of their batch.
@@ -408,6 +429,47 @@ mod tests {
             .unwrap();
         let done = change_held(&store, &held, &store.id(), both, &note).await.unwrap();
         assert!(done.is_repeated);
+    }
+
+    #[tokio::test]
+    async fn a_person_who_repeats_a_request_learns_nothing_of_what_is_hidden() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let to = |kind: ObjectKind, id: &str, document: &str| ObjectEdit {
+            key: ObjectKey { kind, id: id.to_owned() },
+            expected: None,
+            action: EditAction::Put(document.to_owned()),
+        };
+        let admin = r#"{"user_name":"ann","first_name":"A","last_name":"A","privileges":["folder_administrator"]}"#;
+        let shut = r#"{"path":"/","permissions":[{"person":"ann","rights":["read"],"propagate":false}]}"#;
+        let setup = vec![
+            to(ObjectKind::Person, "ann", admin),
+            to(ObjectKind::Folder, "/", shut),
+            to(ObjectKind::Folder, "Shut", r#"{"path":"Shut"}"#),
+            to(ObjectKind::Skill, "Secret", r#"{"name":"Secret","folder":"Shut"}"#),
+        ];
+        change_held(&store, &held, &store.id(), batch(setup, false), &note()).await.unwrap();
+        let note = ChangeNote { request: Some("first".to_owned()), ..note() };
+        let own = put("new", "Own");
+        store.has_noted(HistoryEntry {
+            number: 1,
+            revision: Revision(3),
+            note: note.clone(),
+            key: own.key.clone(),
+            before: None,
+            after: Some("{}".to_owned()),
+            secrets_changed: false,
+        });
+        let of = |document: &str| {
+            let edits = vec![own.clone(), to(ObjectKind::Skill, "Secret", document)];
+            let person = Some("ann".to_owned());
+            Arc::new(Batch { edits, is_trial: false, passwords_max: 50, with_documents: false, person })
+        };
+        let same = of(r#"{"name":"Secret","folder":"Shut"}"#);
+        let other = of(r#"{"name":"Secret","folder":"Shut","user_properties":{"A":{"b":"c"}}}"#);
+        let same = change_held(&store, &held, &store.id(), same, &note).await.unwrap_err();
+        let other = change_held(&store, &held, &store.id(), other, &note).await.unwrap_err();
+        assert!(matches!(same, ChangeRefusal::NotPermitted(_)), "{same}");
+        assert_eq!(same.to_string(), other.to_string());
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use infra::ObjectChange;
 
 use super::affected::broken;
 use super::indexed::IndexedTenant;
-use super::rights::{CallerRights, concealed, permitted};
+use super::rights::{CallerRights, concealed, hidden_references, permitted, without_hidden};
 use super::{BrokenRule, ChangeRefusal, ObjectEdit, ObjectFault, StaleObject, document};
 use crate::file;
 use crate::names::name_fault;
@@ -40,8 +40,27 @@ pub(super) fn plan(
         permitted(rights, held, &changes)?;
     }
     bounded(held, &changes)?;
-    check(held, &changes)?;
+    match rights {
+        None => check(held, &changes)?,
+        Some(rights) => {
+            let checked = referring(rights, held, &changes).and_then(|()| check(held, &changes));
+            checked.map_err(|refusal| without_hidden(rights, held, &changes, refusal))?;
+        }
+    }
     Ok(changes)
+}
+
+/// Refuses new references to objects that are hidden from the person, in the words for those that do not exist.
+fn referring(rights: &CallerRights, held: &IndexedTenant, changes: &[ObjectChange]) -> Result<(), ChangeRefusal> {
+    let hidden = hidden_references(rights, held, changes);
+    if hidden.is_empty() {
+        return Ok(());
+    }
+    let put: HashSet<ObjectKey> = changes.iter().filter_map(put_key).collect();
+    let as_seen: Vec<ObjectChange> = changes.iter().cloned().chain(hidden).collect();
+    let mut faults = broken(held, &as_seen, &put, 0);
+    faults.retain(|fault| put.contains(&fault.key));
+    if faults.is_empty() { Ok(()) } else { Err(ChangeRefusal::Faults(faults)) }
 }
 
 /// Refuses edits that are meant for another revision of their objects.

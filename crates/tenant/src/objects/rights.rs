@@ -1,9 +1,11 @@
 //! What a person may do with each object: by the permissions of the folder in which it is and of those around it.
 //!
 //! A right is what any entry gives to the person or to a group of the person; one entry that refuses all access wins over all that give. The
-//! nearest folder counts no more than the others. Administrators may do everything that no such entry refuses them.
+//! nearest folder counts no more than the others. Administrators may do everything that no such entry refuses them, and
+//! change permissions even then. Where no entry says anything, others read what their scopes open, and change nothing.
 
 mod edits;
+mod hidden;
 mod membership;
 #[cfg(test)]
 mod tests;
@@ -17,6 +19,7 @@ use contracts::provisioning::{
 
 use super::indexed::{HeldObject, IndexedTenant};
 pub(super) use edits::{concealed, permitted};
+pub(super) use hidden::{hidden_references, without_hidden};
 pub use membership::{effective_privileges, groups_of};
 
 /// Some of the rights that folders give.
@@ -87,6 +90,8 @@ struct FolderSum {
 /// What a person may do with the objects of a tenant, at a revision of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerRights {
+    /// The user name, as it is written.
+    user: String,
     privileges: HashSet<Privilege>,
     /// What the person may do where no entry says anything to anybody.
     unlisted: RightSet,
@@ -111,13 +116,12 @@ impl CallerRights {
             folders.insert(folded_name(&folder.path), sum(folder, user, &groups));
         }
         let unlisted = unlisted(person, &privileges, folders.is_empty());
-        Self { privileges, unlisted, folders }
+        Self { user: user.to_owned(), privileges, unlisted, folders }
     }
 
     /// What the person may do with the objects of a folder.
     pub fn in_folder(&self, path: &str) -> RightSet {
-        let of = |path: &str| self.folders.get(&folded_name(path)).copied().unwrap_or_default();
-        let sum = Folder::around(path).fold(of(path).own, |sum, around| sum.with(of(around).within));
+        let sum = self.sum_of(path);
         if sum.is_shut {
             RightSet::NONE
         } else if self.is_administrator() {
@@ -129,9 +133,24 @@ impl CallerRights {
         }
     }
 
+    /// What all entries together say of the objects of a folder.
+    fn sum_of(&self, path: &str) -> EntrySum {
+        let of = |path: &str| self.folders.get(&folded_name(path)).copied().unwrap_or_default();
+        Folder::around(path).fold(of(path).own, |sum, around| sum.with(of(around).within))
+    }
+
+    /// Whether the person has that right to an object, which is a folder or not, whatever entries say: administrators read
+    /// folders and change their permissions, since entries that refuse them all access could be taken away by nobody otherwise.
+    fn keeps_permissions(&self, is_folder: bool, right: FolderRight) -> bool {
+        let is_kept = matches!(right, FolderRight::Read | FolderRight::Permissions);
+        self.is_administrator() && is_folder && is_kept
+    }
+
     /// Whether the person may do that with an object.
     pub fn may(&self, right: FolderRight, found: HeldObject<'_>) -> bool {
-        self.is_everything() || self.in_folder(found.folder()).contains(right)
+        (self.folders.is_empty() && self.unlisted.contains(right))
+            || self.in_folder(found.folder()).contains(right)
+            || self.keeps_permissions(matches!(found.object, Object::Folder(_)), right)
     }
 
     /// Whether the person may see an object.
@@ -142,23 +161,29 @@ impl CallerRights {
     /// Whether the person may change what concerns the tenant as a whole: its settings, who has permissions and privileges, and which
     /// programs act for it.
     pub fn is_of_whole_tenant(&self) -> bool {
-        self.is_administrator() || self.unlisted == RightSet::ALL
+        self.is_administrator()
+    }
+
+    /// Whether the person may read what concerns the tenant as a whole: administrators, and who reads by scopes that are not of folders.
+    pub fn reads_whole_tenant(&self) -> bool {
+        let is_by_folders = self.privileges.contains(&Privilege::FolderAdministrator);
+        self.is_administrator() || (self.unlisted.contains(FolderRight::Read) && !is_by_folders)
+    }
+
+    /// Whether the person sees every object: no folder limits anything.
+    pub fn sees_everything(&self) -> bool {
+        self.folders.is_empty() && self.unlisted.contains(FolderRight::Read)
     }
 
     fn is_administrator(&self) -> bool {
         self.privileges.contains(&Privilege::Administrator)
     }
 
-    /// Whether the person may change what concerns the tenant as a whole, and every object of it: no folder refuses the person all access,
-    /// and where folders have entries it is an administrator.
+    /// Whether the person may change what concerns the tenant as a whole, and every object of it: an administrator whom no folder refuses
+    /// all access.
     pub fn is_unlimited(&self) -> bool {
         let is_shut = |sum: &FolderSum| sum.own.is_shut || sum.within.is_shut;
-        self.is_everything() || (self.is_administrator() && !self.folders.values().any(is_shut))
-    }
-
-    /// Whether no folder limits anything.
-    pub fn is_everything(&self) -> bool {
-        self.folders.is_empty() && self.is_of_whole_tenant()
+        self.is_administrator() && !self.folders.values().any(is_shut)
     }
 }
 
@@ -168,17 +193,21 @@ pub fn privileges_of(held: &IndexedTenant, person: &Person) -> Vec<Privilege> {
     effective_privileges(person, of_kind(held, ObjectKind::Role, role), &groups)
 }
 
-/// What a person may do where no folder says anything: everything, since scopes say what the caller may. Who has the scopes of the
-/// configuration because of folders alone has no more than folders give; who is not in the tenant any more, where folders give rights, neither.
+/// What a person may do where no folder says anything. Administrators may do everything. Others read what their scopes open and change
+/// nothing: a token says for minutes what a person may, and privileges that have been taken away count no more at once. Who has the
+/// scopes of the configuration because of folders alone has no more than folders give; who is not in the tenant any more, where folders
+/// give rights, neither.
 fn unlisted(person: Option<&Person>, privileges: &HashSet<Privilege>, is_without_folders: bool) -> RightSet {
     let has = |privilege| privileges.contains(&privilege);
+    let reads = RightSet::of(&[FolderRight::Read]);
     match person {
-        None if is_without_folders => RightSet::ALL,
+        None if is_without_folders => reads,
         None => RightSet::NONE,
-        Some(_) if has(Privilege::Administrator) || !has(Privilege::FolderAdministrator) => RightSet::ALL,
+        Some(_) if has(Privilege::Administrator) => RightSet::ALL,
         // They read it all without that privilege, too.
-        Some(_) if has(Privilege::Designer) || has(Privilege::Integrator) => RightSet::of(&[FolderRight::Read]),
-        Some(_) => RightSet::NONE,
+        Some(_) if has(Privilege::Designer) || has(Privilege::Integrator) => reads,
+        Some(_) if has(Privilege::FolderAdministrator) => RightSet::NONE,
+        Some(_) => reads,
     }
 }
 

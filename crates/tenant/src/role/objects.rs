@@ -13,7 +13,7 @@ mod whole_tenant;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use contracts::provisioning::{FaultCode, Object, ObjectKey, ObjectKind};
+use contracts::provisioning::{FaultCode, FolderRight, Object, ObjectKey, ObjectKind};
 use contracts::v1;
 use contracts::v1::change_object::Action;
 use contracts::v1::provisioning_server::Provisioning;
@@ -263,7 +263,7 @@ impl Provisioning for ObjectServer {
         }
         match sign_ins::asked_person(&page) {
             Some(about) => self.needs_seen(&tenant, person, &about).await?,
-            None => self.needs_whole_tenant(&tenant, person, "sign-ins of everybody").await?,
+            None => self.needs_whole_tenant(&tenant, person, (FolderRight::Read, "sign-ins of everybody")).await?,
         }
         let part = self.sign_in_audit.noted(&tenant, &page).await.map_err(unread)?;
         Ok(Response::new(sign_ins::answer(part)))
@@ -275,7 +275,7 @@ impl Provisioning for ObjectServer {
     ) -> Result<Response<v1::CreateApiKeyResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
         let note = self.note(&request, &request.get_ref().request_id)?;
-        self.needs_whole_tenant(&tenant, person(&request)?, "API keys").await?;
+        self.needs_whole_tenant(&tenant, person(&request)?, (FolderRight::Change, "API keys")).await?;
         let caller = net::grpc::caller(&request)?.clone();
         let may = |scope: &str| caller.has_scope(scope);
         let wanted = api_keys::wanted(request.into_inner());
@@ -290,7 +290,7 @@ impl Provisioning for ObjectServer {
 
     async fn api_keys(&self, request: Request<v1::ApiKeysRequest>) -> Result<Response<v1::ApiKeysResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
-        self.needs_whole_tenant(&tenant, person(&request)?, "API keys").await?;
+        self.needs_whole_tenant(&tenant, person(&request)?, (FolderRight::Read, "API keys")).await?;
         let keys = self.keys.api_keys(&tenant).await.map_err(unread)?;
         Ok(Response::new(v1::ApiKeysResponse { records: keys.into_iter().map(api_keys::record).collect() }))
     }
@@ -301,7 +301,7 @@ impl Provisioning for ObjectServer {
     ) -> Result<Response<v1::RevokeApiKeyResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
         let note = self.note(&request, "")?;
-        self.needs_whole_tenant(&tenant, person(&request)?, "API keys").await?;
+        self.needs_whole_tenant(&tenant, person(&request)?, (FolderRight::Change, "API keys")).await?;
         let id = request.into_inner().id;
         revoke(&*self.keys, &tenant, &id, &note).await.map_err(api_keys::refused)?;
         tracing::info!(%tenant, by = note.by, id, "an API key was revoked");

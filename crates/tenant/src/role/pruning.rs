@@ -98,8 +98,12 @@ impl HistoryPruner {
             self.store.tenants().await?.into_iter().map(|(tenant, _)| tenant).collect();
         let ended = self.store.ended_tenants(Timestamp::ZERO).await?;
         for left in ended.iter().filter(|one| !one.is_removed) {
-            // Whoever has ended it may still be at it, and then they take turns.
-            crate::life::remove_rest(&*self.store, &left.tenant).await?;
+            // Whoever has ended it may still be at it, and then they take turns. One that cannot be removed holds up no other.
+            if let Err(error) = crate::life::remove_rest(&*self.store, &left.tenant).await {
+                let tenant = &left.tenant;
+                self.metrics.failures.inc();
+                tracing::warn!(%tenant, %error, "what is left of a tenant that has ended cannot be removed: tried again");
+            }
         }
         tenants.extend(ended.into_iter().map(|one| one.tenant));
         for tenant in tenants {
@@ -183,6 +187,17 @@ mod tests {
         let pruner = pruner(&database, &leases, "tenant-1.1");
         pruner.prune_all().await.unwrap();
         assert_eq!((database.old_entries.load(SeqCst), database.asked_to_prune.load(SeqCst)), (50, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_ended_tenant_that_cannot_be_removed_holds_up_no_other() {
+        let database = TestDatabase::new(None);
+        database.old_entries.store(50, SeqCst);
+        database.has_ended_globex.store(true, SeqCst);
+        database.keeps_globex.store(true, SeqCst);
+        let pruner = pruner(&database, &in_memory(), "tenant-1.1");
+        pruner.prune_all().await.unwrap();
+        assert_eq!((pruner.metrics.removed.get(), pruner.metrics.failures.get()), (50, 1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -29,6 +29,8 @@ pub(super) struct TestDatabase {
     pub lacks_globex: AtomicBool,
     /// Whether somebody has deleted globex.
     pub has_ended_globex: AtomicBool,
+    /// Whether what is left of globex, which has ended, cannot be removed.
+    pub keeps_globex: AtomicBool,
     /// What globex had at revision 1, 2 and so on.
     pub states: Mutex<Vec<TenantObjects>>,
     /// The highest generation that was given.
@@ -53,6 +55,7 @@ impl TestDatabase {
             is_away: AtomicBool::default(),
             lacks_globex: AtomicBool::default(),
             has_ended_globex: AtomicBool::default(),
+            keeps_globex: AtomicBool::default(),
             states,
             generation: Mutex::default(),
             history: AtomicU64::default(),
@@ -220,8 +223,16 @@ impl ProvisioningStore for TestDatabase {
         Box::pin(async move {
             let (by, at) = ("ann".to_owned(), Timestamp::from_millis(1_000));
             let (tenant, name, revision) = (tenant("globex"), "Globex".to_owned(), Revision(self.last() + 1));
-            let globex = EndedTenant { number: 1, tenant, name, revision, at, by, is_removed: true };
+            let is_removed = !self.keeps_globex.load(SeqCst);
+            let globex = EndedTenant { number: 1, tenant, name, revision, at, by, is_removed };
             Ok((self.has_ended_globex.load(SeqCst) && since <= at).then_some(globex).into_iter().collect())
+        })
+    }
+
+    fn remove_ended<'a>(&'a self, _: &'a TenantId, _: u32) -> Answer<'a, u64> {
+        Box::pin(async move {
+            let keeps = self.keeps_globex.load(SeqCst);
+            if keeps { Err(StoreError::Invalid("a test".to_owned())) } else { Ok(0) }
         })
     }
 

@@ -29,7 +29,7 @@ const FROM_MEMORY: [&str; 4] = [
 
 fn token(site: &Installation) -> Result<String> {
     let output = Command::new(testkit::installation::binary()?)
-        .args(["token", "--tenant", "example", "--sub", "person/boss"])
+        .args(["token", "--tenant", "example", "--sub", "tool/boss"])
         .args(["--scope", "config:read config:write statistics:read"])
         .args(["--instance", &site.demo.instance.to_string(), "--data-dir"])
         .arg(site.data_dir())

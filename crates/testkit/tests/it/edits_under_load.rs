@@ -199,7 +199,7 @@ fn edits_under_load_cost_no_call_and_every_reader_acts_by_them() -> Result<()> {
     let site = Installation::start()?;
     let watch = Watch::start(&site, "0-0")?;
     let (place, token) =
-        (tenant_role(&site, CONFIGURATION), token(&site, "person/boss", &["config:read", "config:write"])?);
+        (tenant_role(&site, CONFIGURATION), token(&site, "tool/boss", &["config:read", "config:write"])?);
     let audio = Endpoint::listen(site.peer_address(1).into())?;
     let callers = load(&site, &audio)?;
     let editor = Editor::start(place, token.clone());

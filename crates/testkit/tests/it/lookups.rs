@@ -55,7 +55,7 @@ fn changed(files: &Path, from: &str, to: &str) -> Result<()> {
 
 /// The list says that the phone of the branch is this one.
 fn set_phone(site: &Installation, dn: &str) -> Result<()> {
-    let boss = token(site, "person/boss", &["config:read", "config:write"])?;
+    let boss = token(site, "tool/boss", &["config:read", "config:write"])?;
     runtime()?.block_on(async {
         let mut client = Client::new(connect(tenant_role(site, 8888)).await?);
         let json = json!({ "sections": { "north": { "phone": dn } } }).to_string();

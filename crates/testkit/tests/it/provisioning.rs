@@ -110,8 +110,8 @@ async fn two_people(client: &mut Client, token: &str) -> Result<[v1::StoredObjec
 #[test]
 fn who_edits_one_object_is_in_nobodys_way_but_theirs_who_edit_the_same() -> Result<()> {
     let site = Installation::start()?;
-    let boss = token(&site, "person/boss", &["config:read", "config:write"])?;
-    let eve = token(&site, "person/eve", &["config:read", "config:write"])?;
+    let boss = token(&site, "tool/boss", &["config:read", "config:write"])?;
+    let eve = token(&site, "tool/eve", &["config:read", "config:write"])?;
     runtime()?.block_on(async {
         let channel = connect(tenant_role(&site, 8888)).await?;
         let (mut one, mut two) = (Client::new(channel.clone()), Client::new(channel));
@@ -150,8 +150,8 @@ fn who_edits_one_object_is_in_nobodys_way_but_theirs_who_edit_the_same() -> Resu
 #[test]
 fn a_batch_is_all_or_none_and_faults_name_object_field_and_rule() -> Result<()> {
     let site = Installation::start()?;
-    let boss = token(&site, "person/boss", &["config:read", "config:write"])?;
-    let reader = token(&site, "person/reader", &["config:read"])?;
+    let boss = token(&site, "tool/boss", &["config:read", "config:write"])?;
+    let reader = token(&site, "tool/reader", &["config:read"])?;
     runtime()?.block_on(async {
         let mut client = Client::new(connect(tenant_role(&site, 8888)).await?);
         let wrong = vec![
@@ -197,7 +197,7 @@ fn a_batch_is_all_or_none_and_faults_name_object_field_and_rule() -> Result<()> 
 #[test]
 fn groups_codes_lists_and_attributes_are_objects_as_all_others() -> Result<()> {
     let site = Installation::start()?;
-    let boss = token(&site, "person/boss", &["config:read", "config:write"])?;
+    let boss = token(&site, "tool/boss", &["config:read", "config:write"])?;
     runtime()?.block_on(async {
         let mut client = Client::new(connect(tenant_role(&site, 8888)).await?);
         let all = [
@@ -277,7 +277,7 @@ const FURTHER: [(&str, &str, &str); 8] = [
 #[test]
 fn objects_of_the_kinds_that_came_last_are_made_read_refused_and_deleted() -> Result<()> {
     let site = Installation::start()?;
-    let boss = token(&site, "person/boss", &["config:read", "config:write"])?;
+    let boss = token(&site, "tool/boss", &["config:read", "config:write"])?;
     runtime()?.block_on(async {
         let mut client = Client::new(connect(tenant_role(&site, 8888)).await?);
         let schedule = r#"{"name":"evenings","time_zone":null,"open":["Mon-Fri 17:00-20:00"],"exceptions":[]}"#;
@@ -370,7 +370,7 @@ async fn refuses_what_is_named_and_what_is_wrong(client: &mut Client, boss: &str
 #[test]
 fn history_says_who_did_what_and_no_secret_comes_out() -> Result<()> {
     let mut site = Installation::start_with(&["--set", "process.log=debug"])?;
-    let boss = token(&site, "person/boss", &["config:read", "config:write"])?;
+    let boss = token(&site, "tool/boss", &["config:read", "config:write"])?;
     let (answers, made) = runtime()?.block_on(async {
         let mut client = Client::new(connect(tenant_role(&site, 8888)).await?);
         let made =
@@ -385,7 +385,7 @@ fn history_says_who_did_what_and_no_secret_comes_out() -> Result<()> {
         let [second, first] = history.entries.as_slice() else { anyhow::bail!("{history:?}") };
         assert_eq!(
             (second.changed_by.as_str(), second.way.as_str(), second.secrets_changed),
-            ("person/boss", "grpc", false)
+            ("tool/boss", "grpc", false)
         );
         ensure!(first.before.is_empty() && first.secrets_changed && second.after.contains("Renamed"), "{history:?}");
         let shown = get(&mut client, &boss, "person", "new").await?;
@@ -403,7 +403,7 @@ fn history_says_who_did_what_and_no_secret_comes_out() -> Result<()> {
     })?;
     let table = "select changed_by || ' ' || way || ' ' || kind from change_log where id = 'new' order by number";
     let rows = if site.is_on_servers() { site.servers()?.psql(table)? } else { sqlite(&site, table)? };
-    assert_eq!(rows.lines().collect::<Vec<_>>(), ["person/boss grpc person"; 3]);
+    assert_eq!(rows.lines().collect::<Vec<_>>(), ["tool/boss grpc person"; 3]);
     // The password outlives the restore, and its hash is where it belongs, and nowhere else.
     let kept = "select count(*) from person where user_name = 'new' and password like '$argon2id$%'";
     let kept = if site.is_on_servers() { site.servers()?.psql(kept)? } else { sqlite(&site, kept)? };

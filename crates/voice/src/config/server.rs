@@ -43,6 +43,9 @@ const PAGE_BYTES: usize = 4 << 20;
 /// The most bytes of framing around an object in a list.
 const LISTED_BYTES: usize = 64;
 
+/// The kind of callers who are people.
+const PERSON: &str = "person";
+
 type Answer = Result<Response, Problem>;
 
 pub(super) fn router(copies: Copies, pins: Pins) -> Router {
@@ -71,11 +74,21 @@ pub(super) fn router(copies: Copies, pins: Pins) -> Router {
 
 // === permissions ===
 
+/// Refuses who may not read the configuration, and people: folders say what they see, of which nothing is known here.
+fn may_read(caller: &Caller) -> Result<(), Problem> {
+    caller.needs_scope(scope::CONFIG_READ)?;
+    if caller.role().is_none() && caller.kind() == PERSON {
+        let words = "people read the configuration in Agent Setup or at port 8888, as folders let them: here it is for roles and programs";
+        return Err(Problem::forbidden(words));
+    }
+    Ok(())
+}
+
 /// The copy of a tenant, if the caller may read it.
 fn copy_for(copies: &Copies, caller: &Caller, tenant: &str) -> Result<Arc<TenantCopy>, Problem> {
     let tenant = TenantId::parse(tenant).map_err(|e| Problem::bad_request(e.to_string()))?;
     caller.may_act_for(&tenant)?;
-    caller.needs_scope(scope::CONFIG_READ)?;
+    may_read(caller)?;
     copies.tenant(&tenant).map_err(|why| match why {
         NoCopy::Unknown => Problem::not_found(format!("there is no tenant {tenant}")),
         NoCopy::Unread => Problem::unavailable(format!("tenant {tenant} cannot be read yet")),
@@ -123,7 +136,7 @@ async fn versions(
     turn: Option<Extension<Turn>>,
     Query(query): Query<VersionsQuery>,
 ) -> Answer {
-    caller.needs_scope(scope::CONFIG_READ)?;
+    may_read(&caller)?;
     let wait = Duration::from_secs(query.wait_s.unwrap_or_default()).min(WAIT_MAX);
     let mut changes = copies.changes();
     let deadline = tokio::time::sleep(wait);
@@ -162,7 +175,7 @@ fn etag(versions: &BTreeMap<String, String>) -> String {
 }
 
 async fn tenants(State(copies): State<Copies>, caller: Caller) -> Answer {
-    caller.needs_scope(scope::CONFIG_READ)?;
+    may_read(&caller)?;
     let names: Vec<String> = versions_now(&copies, &caller)?.tenants.into_keys().collect();
     Ok(axum::Json(names).into_response())
 }
@@ -438,8 +451,12 @@ async fn trunk_credentials(
 ) -> Answer {
     let copy = copy_for(&copies, &caller, &tenant)?;
     caller.needs_scope(scope::CONFIG_SECRETS)?;
-    // Registrar speaks with carriers too, and signs nothing.
-    let signs = caller.role() != Some("registrar");
+    let signs = match caller.role() {
+        Some("sip-cluster") => true,
+        // It speaks with carriers too, and signs nothing.
+        Some("registrar") => false,
+        _ => return Err(Problem::forbidden("passwords of trunks are for sip-cluster and registrar alone")),
+    };
     versioned(&headers, copy.version, &secrets_of_trunks(&copy, signs))
 }
 

@@ -2,17 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use contracts::provisioning::{FaultCode, Folder, FolderRight, Object, ObjectAnnex, ObjectKey, ObjectKind, Privilege};
+use contracts::provisioning::{
+    FaultCode, Folder, FolderRight, Object, ObjectAnnex, ObjectKey, ObjectKind, Person, Privilege,
+};
 use infra::{ObjectChange, Revision};
 
 use super::{CallerRights, privileges_of};
 use crate::objects::indexed::IndexedTenant;
+use crate::objects::ties::TieMark;
 use crate::objects::{BrokenRule, ChangeRefusal, EditAction, ObjectEdit, ObjectFault, StaleObject};
 
-/// The kinds by which more than an object is changed: who may what, and which programs act for the tenant. No folder gives a right to change
-/// them, since whoever may would have every right.
-const OF_WHOLE_TENANT: [ObjectKind; 4] =
-    [ObjectKind::Tenant, ObjectKind::Client, ObjectKind::AccessGroup, ObjectKind::Role];
+/// The kinds by which more than an object is changed: who may what, which programs act for the tenant, and where calls of the whole tenant
+/// come from and go to. No folder gives a right to change them, since whoever may would have every right, or every call.
+const OF_WHOLE_TENANT: [ObjectKind; 8] = [
+    ObjectKind::Tenant,
+    ObjectKind::Client,
+    ObjectKind::AccessGroup,
+    ObjectKind::Role,
+    ObjectKind::Trunk,
+    ObjectKind::DialRule,
+    ObjectKind::Number,
+    ObjectKind::FeatureCode,
+];
 
 /// Refuses edits of objects that the person does not see, as if there were none, and of those that the person sees and may not edit.
 pub(in crate::objects) fn concealed(
@@ -107,9 +118,13 @@ impl LookedChange<'_> {
                 BrokenRule::new(FaultCode::NotPermitted, words).naming("right", "").naming("folder", ""),
             )];
         }
+        if let Some(rule) = self.of_own_privileges(rights) {
+            return vec![("privileges", rule)];
+        }
+        let is_folder = self.key.kind == ObjectKind::Folder;
         let mut denied = Vec::new();
         let mut need = |field: &'static str, right: FolderRight, folder: &str| {
-            if !rights.in_folder(folder).contains(right) {
+            if !rights.in_folder(folder).contains(right) && !rights.keeps_permissions(is_folder, right) {
                 denied.push((field, needs(right, folder)));
             }
         };
@@ -119,6 +134,8 @@ impl LookedChange<'_> {
                 need("", FolderRight::Create, parent);
                 if !new.permissions.is_empty() {
                     need("permissions", FolderRight::Permissions, parent);
+                    // The right around it may not hold for what is in it and in folders within already.
+                    need("permissions", FolderRight::Permissions, &new.path);
                 }
             }
             (Some((Object::Folder(before), annex_before)), Some((Object::Folder(after), annex_after))) => {
@@ -128,6 +145,10 @@ impl LookedChange<'_> {
                 if before.description != after.description || annex_before != annex_after {
                     need("", FolderRight::Change, &after.path);
                 }
+            }
+            // Without its entries more may be open to others.
+            (Some((Object::Folder(gone), _)), None) if !gone.permissions.is_empty() => {
+                need("permissions", FolderRight::Permissions, &gone.path);
             }
             (None, Some((object, annex))) => need("folder", FolderRight::Create, object.folder(annex)),
             (Some((before, annex_before)), Some((after, annex_after))) => {
@@ -139,8 +160,27 @@ impl LookedChange<'_> {
             }
             (_, None) => {}
         }
-        denied.extend(self.beyond_own_privileges(rights));
+        match self.beyond_own_privileges(rights) {
+            Some(beyond) => denied.push(beyond),
+            None => denied.extend(self.takes_over(rights)),
+        }
         denied
+    }
+
+    /// Nobody but an administrator changes their own privileges, or removes themselves: without the privilege `folder_administrator` more
+    /// may be read, as scopes say, and the token still has the scopes.
+    fn of_own_privileges(&self, rights: &CallerRights) -> Option<BrokenRule> {
+        if rights.is_administrator() || self.key.kind != ObjectKind::Person || self.key.id != rights.user {
+            return None;
+        }
+        let privileges = |side: Option<(&Object, Option<&ObjectAnnex>)>| match side {
+            Some((Object::Person(person), _)) => Some(person.privileges.clone()),
+            _ => None,
+        };
+        let is_kept = self.before.is_none() || privileges(self.before) == privileges(self.after);
+        let words = "nobody but an administrator changes their own privileges, or removes themselves";
+        let rule = BrokenRule::new(FaultCode::NotPermitted, words);
+        (!is_kept).then(|| rule.naming("right", Privilege::Administrator.as_str()).naming("folder", ""))
     }
 
     /// Nobody hands out a privilege that they do not have, nor takes over somebody who has one: an agent's is everybody's to give.
@@ -160,6 +200,41 @@ impl LookedChange<'_> {
         let rule = BrokenRule::new(FaultCode::NotPermitted, words).naming("right", beyond.as_str());
         Some(("privileges", rule.naming("folder", "")))
     }
+
+    /// Nobody but an administrator changes by what somebody signs in who has more than an agent has: they could sign in as that person.
+    fn takes_over(&self, rights: &CallerRights) -> Option<(&'static str, BrokenRule)> {
+        let (Some((Object::Person(before), _)), Some((Object::Person(after), _))) = (self.before, self.after) else {
+            return None;
+        };
+        let field = changed_sign_in(before, after)?;
+        if rights.is_administrator() || !self.has_more_than_agents(before) {
+            return None;
+        }
+        let words = "the person has privileges, or is named in permissions: only an administrator may change that";
+        let rule = BrokenRule::new(FaultCode::NotPermitted, words);
+        Some((field, rule.naming("right", Privilege::Administrator.as_str()).naming("folder", "")))
+    }
+
+    /// Whether a person has another privilege than an agent's, or is named in permissions of a folder, an access group or a role.
+    fn has_more_than_agents(&self, person: &Person) -> bool {
+        let named = TieMark::refers_to(ObjectKind::Person, &person.user_name);
+        let gives = |object: &Object| matches!(object, Object::Folder(_) | Object::AccessGroup(_) | Object::Role(_));
+        privileges_of(self.held, person).iter().any(|one| *one != Privilege::Agent)
+            || self.held.holders(&named).filter_map(|slot| self.held.object(slot)).any(gives)
+    }
+}
+
+/// The field by which a person signs in that is another one, if one is.
+fn changed_sign_in(before: &Person, after: &Person) -> Option<&'static str> {
+    let pin = |person: &Person| person.agent.as_ref().and_then(|agent| agent.pin.clone());
+    let changed = [
+        ("password", before.password != after.password),
+        ("second_factor", before.second_factor != after.second_factor),
+        ("agent.pin", pin(before) != pin(after)),
+        ("email", before.email != after.email),
+        ("external_id", before.external_id != after.external_id),
+    ];
+    changed.into_iter().find_map(|(field, is_other)| is_other.then_some(field))
 }
 
 fn fault(key: &ObjectKey, field: &str, rule: BrokenRule) -> ObjectFault {

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use contracts::provisioning::{ObjectAnnex, ObjectKey, Skill, TenantObjects};
+use contracts::provisioning::{Agent, ObjectAnnex, ObjectKey, PlaceGroup, Skill, TenantObjects};
 use infra::{HistoryPoint, Revision, VersionedObjects};
 use proptest::prelude::*;
 
@@ -84,10 +84,34 @@ fn each_sees_what_folders_say_and_administrators_everything() {
     // Folders with entries are for those whom they name, and the rest is as scopes say.
     assert_eq!(sees(&held, "sue"), ["ann", "root", "sue"]);
     assert_eq!(sees(&held, "nobody"), [""; 0]);
-    assert!(
-        CallerRights::of(&indexed(&example()), "nobody").is_of_whole_tenant(),
-        "without folders scopes alone count"
-    );
+    let alone = CallerRights::of(&indexed(&example()), "nobody");
+    assert!(alone.sees_everything() && alone.reads_whole_tenant(), "without folders scopes say what is read");
+    assert!(!alone.is_of_whole_tenant(), "and administrators alone change");
+}
+
+#[test]
+fn who_is_no_administrator_changes_by_folders_alone_and_nobody_their_own_privileges() {
+    let mut all = cities();
+    all.folders.push(folder("/", vec![entry("Berlin", &FolderRight::ALL)]));
+    let held = indexed(&all);
+    let own = |privileges: &str| merge(&format!(r#"{{"privileges":[{privileges}]}}"#), "privileges");
+    // Without the privilege ann would not be limited by folders: she neither lays it down nor removes herself.
+    let laid_down = denied(plan(&held, "ann", ObjectKind::Person, "ann", own("")));
+    assert_eq!((laid_down.0.as_str(), laid_down.1.contains("own privileges")), ("privileges", true));
+    assert!(denied(plan(&held, "ann", ObjectKind::Person, "ann", EditAction::Delete)).1.contains("own"));
+    let renamed = merge(r#"{"last_name":"New"}"#, "last_name");
+    assert!(plan(&held, "ann", ObjectKind::Person, "ann", renamed).is_ok());
+    // A token outlives privileges: what she had counts no more.
+    let mut all = cities();
+    all.people[0].privileges.clear();
+    let (held, without) = (indexed(&all), indexed(&TenantObjects { folders: Vec::new(), ..all.clone() }));
+    for held in [&held, &without] {
+        let admin = own(r#""administrator""#);
+        let refused = denied(plan(held, "ann", ObjectKind::Person, "ann", admin));
+        assert_eq!(refused.1, "it needs the right change in folder /");
+    }
+    let alone = indexed(&TenantObjects { folders: Vec::new(), ..cities() });
+    assert!(plan(&alone, "root", ObjectKind::Person, "root", own("")).is_ok(), "administrators may");
 }
 
 #[test]
@@ -102,7 +126,7 @@ fn no_access_wins_over_every_right_and_limits_administrators() {
     let is_unlimited = |all: &TenantObjects, user: &str| CallerRights::of(&indexed(all), user).is_unlimited();
     assert!(is_unlimited(&cities(), "root") && !is_unlimited(&cities(), "ann") && !is_unlimited(&cities(), "sue"));
     assert!(!is_unlimited(&all, "root"), "the safe is shut");
-    assert!(is_unlimited(&example(), "nobody"), "scopes alone count");
+    assert!(!is_unlimited(&example(), "nobody"), "a scope is no privilege");
     assert_eq!(rights("ann", "Berlin/Board/Desk"), RightSet::NONE);
     assert!(rights("ann", "Berlin/Sales").contains(FolderRight::Change));
     assert_eq!((rights("root", "Safe"), rights("root", "Berlin/Board")), (RightSet::NONE, RightSet::ALL));
@@ -194,6 +218,174 @@ fn nobody_gets_more_by_an_edit_than_they_have() {
     assert!(denied(plan(&held, "ann", ObjectKind::Client, "c", client)).1.contains("whole tenant"));
 }
 
+#[test]
+fn who_has_more_than_an_agent_is_taken_over_by_no_folder_administrator() {
+    let mut all = cities();
+    all.folders.push(folder("/", vec![entry("Berlin", &FolderRight::ALL)]));
+    all.people.push(person("amy", &[Privilege::FolderAdministrator]));
+    all.people.push(person("gus", &[Privilege::Agent]));
+    all.people.push(person("may", &[]));
+    all.access_groups.push(AccessGroup {
+        name: "Other".to_owned(),
+        people: vec!["gus".to_owned()],
+        groups: Vec::new(),
+    });
+    let of_may = FolderPermission { person: Some("may".to_owned()), group: None, ..entry("", &[FolderRight::Read]) };
+    all.folders.push(folder("Bonn", vec![of_may]));
+    let held = indexed(&all);
+    let password = || merge(r#"{"password":"slow brown teapot"}"#, "password");
+    let email = || merge(r#"{"email":"a@example.com"}"#, "email");
+    for user in ["amy", "gus", "may"] {
+        assert_eq!(denied(plan(&held, "ann", ObjectKind::Person, user, password())).0, "password", "{user}");
+        assert_eq!(denied(plan(&held, "ann", ObjectKind::Person, user, email())).0, "email", "{user}");
+        let renamed = merge(r#"{"last_name":"New"}"#, "last_name");
+        assert!(plan(&held, "ann", ObjectKind::Person, user, renamed).is_ok(), "{user}");
+        assert!(plan(&held, "root", ObjectKind::Person, user, password()).is_ok(), "{user}");
+    }
+    assert!(plan(&held, "ann", ObjectKind::Person, "hal", email()).is_ok(), "an agent");
+}
+
+#[test]
+fn where_calls_go_is_of_the_whole_tenant() {
+    let mut all = cities();
+    all.folders.push(folder("/", vec![entry("Berlin", &FolderRight::ALL)]));
+    let held = indexed(&all);
+    let rights = CallerRights::of(&held, "ann");
+    for kind in [ObjectKind::Trunk, ObjectKind::Number, ObjectKind::FeatureCode] {
+        let found = held.behind(kind, None).next().expect("the example has one");
+        assert!(rights.may_see(found), "{kind:?}");
+        let id = found.object.key().id;
+        let words = denied(plan(&held, "ann", kind, &id, EditAction::Delete)).1;
+        assert!(words.contains("whole tenant"), "{kind:?}: {words}");
+    }
+}
+
+#[test]
+fn permissions_do_not_go_with_their_folder_nor_come_between_two() {
+    let mut all = cities();
+    let shut = vec![entry("Other", &[FolderRight::Read])];
+    let all_but_permissions = [FolderRight::Read, FolderRight::Create, FolderRight::Change, FolderRight::Delete];
+    let here = |rights: &[FolderRight]| FolderPermission { propagate: false, ..entry("Berlin", rights) };
+    all.folders = vec![
+        folder("Bonn", vec![entry("Berlin", &all_but_permissions)]),
+        folder("Bonn/Open", Vec::new()),
+        folder("Bonn/Shut", shut),
+        folder("Ulm", vec![here(&FolderRight::ALL)]),
+        folder("Ulm/Day/Desk", Vec::new()),
+    ];
+    all.annexes.clear();
+    let held = indexed(&all);
+    let delete = |path: &str| plan(&held, "ann", ObjectKind::Folder, path, EditAction::Delete);
+    assert_eq!(delete("Bonn/Open").unwrap(), 1);
+    let refused = denied(delete("Bonn/Shut"));
+    assert_eq!(
+        (refused.0.as_str(), refused.1.as_str()),
+        ("permissions", "it needs the right permissions in folder Bonn/Shut")
+    );
+    let between =
+        EditAction::Put(r#"{"path":"Ulm/Day","permissions":[{"person":"ann","rights":["read"]}]}"#.to_owned());
+    let refused = denied(plan(&held, "ann", ObjectKind::Folder, "Ulm/Day", between));
+    assert_eq!(refused.1, "it needs the right permissions in folder Ulm/Day");
+}
+
+#[test]
+fn administrators_take_away_entries_that_shut_them_out() {
+    let mut all = cities();
+    all.folders = vec![folder("/", vec![FolderPermission { no_access: true, ..entry("Everyone", &[]) }])];
+    all.annexes.clear();
+    let held = indexed(&all);
+    assert_eq!(sees(&held, "root"), [""; 0]);
+    let root = held.found(&ObjectKey { kind: ObjectKind::Folder, id: "/".to_owned() }).expect("it is there");
+    assert!(CallerRights::of(&held, "root").may_see(root) && !CallerRights::of(&held, "ann").may_see(root));
+    let opened = || merge(r#"{"permissions":[]}"#, "permissions");
+    assert_eq!(plan(&held, "root", ObjectKind::Folder, "/", opened()).unwrap(), 1);
+    assert!(plan(&held, "ann", ObjectKind::Folder, "/", opened()).is_err());
+    let described = merge(r#"{"description":"New"}"#, "description");
+    assert!(plan(&held, "root", ObjectKind::Folder, "/", described).is_err(), "that alone");
+}
+
+/// The faults of a refused edit.
+fn faults(outcome: Result<usize, ChangeRefusal>) -> Vec<crate::objects::ObjectFault> {
+    match outcome {
+        Err(ChangeRefusal::Faults(faults) | ChangeRefusal::Referred(faults)) => faults,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Of the places the first is in Hamburg, the second in Berlin and in a group in Hamburg, the third in no folder; `Old` is a group in
+/// Berlin.
+fn cities_with_places() -> (TenantObjects, [String; 3]) {
+    let mut all = cities();
+    all.folders[0].permissions = vec![entry("Berlin", &FolderRight::ALL)];
+    all.place_groups.clear();
+    let [first, second, third] = [0, 1, 2].map(|number: usize| all.places[number].name.clone());
+    all.place_groups.push(PlaceGroup { name: "Secret".to_owned(), places: vec![second.clone()] });
+    all.place_groups.push(PlaceGroup { name: "Old".to_owned(), places: vec![first.clone()] });
+    let place = |name: &String| ObjectKey { kind: ObjectKind::Place, id: name.clone() };
+    let group = |name: &str| ObjectKey { kind: ObjectKind::PlaceGroup, id: name.to_owned() };
+    let placed = [(place(&first), "Hamburg"), (place(&second), "Berlin"), (group("Secret"), "Hamburg")];
+    for (key, folder) in placed.into_iter().chain([(group("Old"), "Berlin")]) {
+        all.annexes.insert(key, ObjectAnnex { folder: Some(folder.to_owned()), ..ObjectAnnex::default() });
+    }
+    (all, [first, second, third])
+}
+
+#[test]
+fn a_reference_to_what_is_hidden_is_one_to_nothing() {
+    let (all, [hidden, seen, of_no_folder]) = cities_with_places();
+    let held = indexed(&all);
+    let group = |name: &str, place: &str| {
+        let document = format!(r#"{{"name":"{name}","places":["{place}"],"folder":"Berlin"}}"#);
+        EditAction::Put(document)
+    };
+    let new = |user: &str, place: &str| plan(&held, user, ObjectKind::PlaceGroup, "New", group("New", place));
+    for place in [&seen, &of_no_folder] {
+        assert!(new("ann", place).is_ok(), "{place}");
+    }
+    assert!(new("root", &hidden).is_ok());
+    let (of_hidden, of_nothing) = (faults(new("ann", &hidden)), faults(new("ann", "nowhere")));
+    assert_eq!((of_hidden.len(), of_nothing.len()), (1, 1));
+    assert_eq!(of_hidden[0].rule.words.replace(&hidden, "nowhere"), of_nothing[0].rule.words);
+    assert_eq!((of_hidden[0].rule.code, &of_hidden[0].key), (of_nothing[0].rule.code, &of_nothing[0].key));
+    assert_eq!(of_hidden[0].field.replace(&hidden, "nowhere"), of_nothing[0].field);
+    // What refers to it already may go on to.
+    let old = format!(r#"{{"name":"Old","places":["{hidden}","{seen}"],"folder":"Berlin"}}"#);
+    assert!(plan(&held, "ann", ObjectKind::PlaceGroup, "Old", EditAction::Put(old)).is_ok());
+}
+
+#[test]
+fn refusals_name_nothing_that_is_hidden() {
+    let (mut all, [_, seen, _]) = cities_with_places();
+    for (user, id) in [("bob", "76"), ("hal", "77")] {
+        let agent = Agent {
+            id: id.to_owned(),
+            login_code: id.to_owned(),
+            pin: None,
+            default_place: None,
+            wrap_up_s: None,
+            legal_guard_s: None,
+            no_answer_action: None,
+            skills: Vec::new(),
+            capacity_rule: None,
+        };
+        let person = all.people.iter_mut().find(|person| person.user_name == user);
+        person.expect("it is there").agent = Some(agent);
+    }
+    let held = indexed(&all);
+    let delete = |user: &str| faults(plan(&held, user, ObjectKind::Place, &seen, EditAction::Delete));
+    let referred = delete("ann");
+    assert_eq!((referred.len(), &referred[0].key.id), (1, &seen));
+    assert!(!format!("{referred:?}").contains("Secret") && format!("{:?}", delete("root")).contains("Secret"));
+    let taken = |user: &str| {
+        let taken = merge(r#"{"agent":{"id":"77"}}"#, "agent.id");
+        faults(plan(&held, user, ObjectKind::Person, "bob", taken))
+    };
+    let told = taken("ann");
+    assert_eq!((told.len(), told[0].key.id.as_str(), told[0].field.as_str()), (1, "bob", "agent.id"));
+    assert_eq!(told[0].rule.words, "another object has 77 already");
+    assert!(format!("{:?}", taken("root")).contains("hal"));
+}
+
 // === effective rights and a naive reference ===
 
 const PATHS: [&str; 7] = ["/", "a", "a/b", "a/b/c", "a/d", "e", "e/b"];
@@ -258,8 +450,7 @@ fn naive(all: &TenantObjects, path: &str) -> BTreeSet<FolderRight> {
     match (entries.is_empty(), me.privileges.as_slice()) {
         (false, _) => of_me.iter().flat_map(|entry| entry.rights.iter().copied()).collect(),
         (true, [Privilege::FolderAdministrator]) => BTreeSet::new(),
-        (true, [Privilege::FolderAdministrator, ..]) => BTreeSet::from([FolderRight::Read]),
-        (true, _) => everything,
+        (true, _) => BTreeSet::from([FolderRight::Read]),
     }
 }
 

@@ -34,7 +34,7 @@ impl PersonView {
             let rights = kept.of(&of, held, &user);
             let named = kinds.iter().flat_map(|kind| held.of_kind(*kind));
             let wanted = named.filter(|(name, _)| id.is_empty() || *name == id.as_str());
-            let is_everything = rights.is_everything();
+            let is_everything = rights.sees_everything();
             let sees =
                 |object: &Object| is_everything || held.found(&object.key()).is_some_and(|found| rights.may_see(found));
             let seen = wanted.filter(|(_, object)| sees(object)).map(|(_, object)| object.clone());
@@ -75,7 +75,7 @@ impl ToldToPerson {
     ) -> Result<(FollowRights, bool), Status> {
         let Some(person) = person else { return Ok((FollowRights(None), false)) };
         let rights = person.rights(store, tenant).await?;
-        if rights.is_everything() {
+        if rights.sees_everything() {
             self.told.clear();
             return Ok((FollowRights(None), self.rights.take().is_some()));
         }

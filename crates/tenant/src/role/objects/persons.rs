@@ -51,18 +51,19 @@ impl ObjectServer {
         self.readable(tenant).await?.look(rights).await.ok_or_else(ends)
     }
 
-    /// Refuses a person who may not change what concerns the whole tenant.
+    /// Refuses a person who may not change what concerns the whole tenant, or may not read it if `right` is that to read.
     pub(super) async fn needs_whole_tenant(
         &self,
         tenant: &TenantId,
         person: Option<String>,
-        what: &str,
+        (right, what): (FolderRight, &str),
     ) -> Result<(), Status> {
         let Some(user) = person else { return Ok(()) };
         let rights = self.rights(tenant, user).await?;
+        let may = if right == FolderRight::Read { rights.reads_whole_tenant() } else { rights.is_of_whole_tenant() };
         // Who may do nothing in the root is refused there by name.
-        let is_refused = !rights.is_of_whole_tenant() || !rights.in_folder(Folder::ROOT).contains(FolderRight::Read);
-        if is_refused { Err(of_whole_tenant(what)) } else { Ok(()) }
+        let may = may && rights.in_folder(Folder::ROOT).contains(FolderRight::Read);
+        if may { Ok(()) } else { Err(of_whole_tenant(what)) }
     }
 
     /// Refuses a person who may not change every object of the tenant: what is meant has them all.
@@ -158,7 +159,7 @@ impl ObjectServer {
         let read =
             |page: HistoryPage| async move { objects::history(&*self.store, tenant, &page).await.map_err(unread) };
         let Some(user) = person else { return read(asked).await };
-        if self.rights(tenant, user.clone()).await?.is_everything() {
+        if self.rights(tenant, user.clone()).await?.sees_everything() {
             return read(asked).await;
         }
         let most = usize::try_from(asked.limit).ok().filter(|limit| *limit > 0).unwrap_or(PAGE_MAX).min(PAGE_MAX);
@@ -206,7 +207,7 @@ impl ObjectServer {
                 let key = ObjectKey { kind: ObjectKind::Person, id: user.to_owned() };
                 held.found(&key).is_some_and(|found| rights.may_see(found))
             };
-            let is_everything = rights.is_everything();
+            let is_everything = rights.sees_everything();
             crate::people::export(held.people().filter(|person| is_everything || sees(&person.user_name)))
         };
         self.look_as(tenant, user, seen).await

@@ -112,7 +112,7 @@ fn a_backup_under_load_is_the_tenant_of_one_revision_and_costs_no_call() -> Resu
     let files = tempfile::tempdir()?;
     let site = Installation::start()?;
     let stores = StoresOfCommands::of(&site);
-    let boss = token(&site, "person/boss", &["config:read", "config:write"])?;
+    let boss = token(&site, "tool/boss", &["config:read", "config:write"])?;
     let call = Caller::dial(&site, "caller-when-told.xml", 1, site.number("echo")?, &[])?;
     call.answered(SOON)?;
     let mut backups = Vec::new();

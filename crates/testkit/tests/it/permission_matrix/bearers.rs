@@ -187,7 +187,7 @@ fn issued(site: &Installation, subject: &str, scopes: &[&str], options: &[&str])
 }
 
 fn add_people(site: &Installation) -> Result<()> {
-    let token = issued(site, "person/boss", &["config:read", "config:write"], &[])?;
+    let token = issued(site, "tool/boss", &["config:read", "config:write"], &[])?;
     let change = |(user, privilege): (&str, &str)| {
         let document = json!({
             "user_name": user, "first_name": "New", "last_name": "Person", "password": PASSWORD, "privileges": [privilege],
