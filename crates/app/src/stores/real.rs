@@ -206,8 +206,8 @@ pub struct InServers {
     clock: Arc<dyn Clock>,
 }
 
-/// Waits for the servers that the roles have connections with, updates the tables and seals their secrets if one is PostgreSQL, and checks that
-/// every client can be created. It does not wait for Kafka: facts wait in their streams until Kafka is there.
+/// Waits for the servers that the roles have connections with, updates the tables and seals their secrets if one is PostgreSQL, and
+/// checks that every client can be created. It does not wait for Kafka: facts wait in their streams until Kafka is there.
 pub async fn open(
     installation: &Installation,
     settings: &StoresSettings,
