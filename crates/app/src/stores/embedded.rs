@@ -37,7 +37,7 @@ pub async fn open(installation: &Installation) -> anyhow::Result<InProcess> {
     let embedded = Embedded::open(&folder.join("stores"), JournalSettings::default(), clock.clone());
     let embedded = Arc::new(embedded.context("the journal")?);
     let reporting = FileLog::open(&folder.join("reporting"), clock.clone()).context("the reporting log")?;
-    let provisioning = Arc::new(configuration(&installation.data_dir).await?);
+    let provisioning = Arc::new(sealed_configuration(&installation.data_dir).await?);
     let stores = Stores::of(embedded, Arc::new(reporting), provisioning, clock);
     let seals = super::seals(&installation.data_dir)?;
     let configuration = Arc::new(SealedConfigCache::of(stores.configuration.clone(), seals));
@@ -57,10 +57,67 @@ pub async fn look(data_dir: &Path) -> anyhow::Result<Option<Looked>> {
     }))
 }
 
-/// The persistent configuration, its secrets sealed: one file for all processes of the installation, with SQLite's locking between them.
+/// The persistent configuration: one file for all processes of the installation, with SQLite's locking between them. Secrets are sealed on
+/// the way in; those that a release before has left in clear stay so.
 pub async fn configuration(data_dir: &Path) -> anyhow::Result<SqliteProvisioning> {
     let opened = SqliteProvisioning::open(&data_dir.join("configuration.sqlite")).await.context("the configuration")?;
     let store = opened.sealed_by(super::seals(data_dir)?);
+    store.expect_own_key().await?;
+    Ok(store)
+}
+
+/// The same for a process of the installation: nothing in it stands in clear any more.
+async fn sealed_configuration(data_dir: &Path) -> anyhow::Result<SqliteProvisioning> {
+    let store = configuration(data_dir).await?;
     store.seal_stored().await?;
     Ok(store)
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::conformance::provisioning::{note, objects};
+    use infra::{ArchivedPart, ObjectChange, ProvisioningStore as _, Revision, TenantArchive as _};
+    use model::TenantId;
+    use runtime::data_dir;
+
+    use super::*;
+
+    /// How many secrets of the tenant stand in the file, and how many of them are sealed.
+    async fn stored(store: &SqliteProvisioning, tenant: &TenantId) -> (usize, usize) {
+        let (mut all, mut sealed) = (0, 0);
+        let mut take = |part: ArchivedPart| -> infra::Result<()> {
+            if let ArchivedPart::Object(mut object, _) = part {
+                for (_, secret) in object.readable_secrets() {
+                    all += 1;
+                    sealed += usize::from(secret.is_sealed());
+                }
+            }
+            Ok(())
+        };
+        assert!(store.archive(tenant, &mut take).await.unwrap());
+        (all, sealed)
+    }
+
+    #[tokio::test]
+    async fn a_command_leaves_in_clear_what_the_release_before_still_reads_and_a_process_seals_it() {
+        let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
+        let path = folder.path().join("data");
+        data_dir::prepare(&path).unwrap();
+        data_dir::installation_key(&path).unwrap();
+        let before = SqliteProvisioning::open(&path.join("configuration.sqlite")).await.unwrap();
+        let put = objects("acme").objects().map(ObjectChange::Put).collect();
+        before.update(&tenant, Revision(0), put, note()).await.unwrap();
+
+        let command = configuration(&path).await.unwrap();
+        assert_eq!(command.load(&tenant).await.unwrap(), Some((Revision(1), objects("acme"))));
+        let (all, sealed) = stored(&before, &tenant).await;
+        assert!(all > 0 && sealed == 0, "{sealed} of {all} are sealed");
+
+        drop(sealed_configuration(&path).await.unwrap());
+        assert_eq!(stored(&before, &tenant).await, (all, all));
+        // A command that comes with another key reads nothing.
+        std::fs::remove_file(path.join(data_dir::INSTALLATION_KEY)).unwrap();
+        data_dir::installation_key(&path).unwrap();
+        assert!(configuration(&path).await.is_err_and(|refused| refused.to_string().contains("installation.key")));
+    }
 }

@@ -100,7 +100,8 @@ impl Servers {
         futures::future::join_all(asked).await
     }
 
-    /// The persistent configuration, its tables up to date.
+    /// The persistent configuration, its tables up to date. Secrets that a release before has left in clear stay so: its processes may
+    /// still serve.
     pub async fn configuration(&self) -> anyhow::Result<PostgresProvisioning> {
         self.bring_tables_up_to_date(Instant::now() + self.start_within).await?;
         self.provisioning()
@@ -112,9 +113,20 @@ impl Servers {
         done_when_settled(deadline, settled, || self.brought_up_to_date().boxed()).await
     }
 
-    /// One attempt. Secrets that a release before has left in clear are sealed.
+    /// One attempt.
     async fn brought_up_to_date(&self) -> infra::Result<()> {
         postgres::bring_up_to_date(&self.postgresql, PROCESS).await?;
+        self.opened(&Client::unwatched(PROCESS))?.expect_own_key().await
+    }
+
+    /// Seals the secrets that a release before has left in clear.
+    async fn seal_stored(&self, deadline: Instant) -> anyhow::Result<()> {
+        let settled = || self.settled(Server::Postgresql, deadline).boxed();
+        done_when_settled(deadline, settled, || self.sealed_stored().boxed()).await
+    }
+
+    /// One attempt.
+    async fn sealed_stored(&self) -> infra::Result<()> {
         self.opened(&Client::unwatched(PROCESS))?.seal_stored().await.map(drop)
     }
 
@@ -194,8 +206,8 @@ pub struct InServers {
     clock: Arc<dyn Clock>,
 }
 
-/// Waits for the servers that the roles have connections with, updates the tables if one is PostgreSQL, and checks that
-/// every client can be created. It does not wait for Kafka: facts wait in their streams until Kafka is there.
+/// Waits for the servers that the roles have connections with, updates the tables and seals their secrets if one is PostgreSQL, and
+/// checks that every client can be created. It does not wait for Kafka: facts wait in their streams until Kafka is there.
 pub async fn open(
     installation: &Installation,
     settings: &StoresSettings,
@@ -210,6 +222,7 @@ pub async fn open(
     futures::future::try_join_all(needed.map(|server| servers.settled(server, deadline).boxed())).await?;
     if is_needed(&Server::Postgresql) {
         servers.bring_tables_up_to_date(deadline).await?;
+        servers.seal_stored(deadline).await?;
     }
     let waiting = installation.data_dir.join("stores-waiting");
     let opened = InServers { servers, waiting, clock: installation.clock.clone() };

@@ -1,7 +1,7 @@
 //! Secrets of objects in the tables: sealed on the way in, opened on the way out. The statements between know nothing of it, and since a
 //! secret is always sealed to the same text, they still see what has changed.
 //!
-//! Rows that an earlier release has left in clear are sealed when the store is opened.
+//! Rows that an earlier release has left in clear are sealed when a process of the installation starts, and not by a command.
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret};
 use infra::{ArchivedPart, NamedSnapshot, ObjectChange, Result, SecretPlace, SecretSeals, StoreError, TenantFileText};
@@ -194,8 +194,12 @@ impl<D: Dialect> Tables<D> {
         Ok(count)
     }
 
-    /// Nothing is sealed with two keys: whoever comes with another data directory is refused before a secret is written.
-    async fn expect_own_key(&self) -> Result<()> {
+    /// Nothing is sealed with two keys: whoever comes with another data directory is refused before a secret is written. What stands in
+    /// clear stays so.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when the secrets are sealed with a key that is not there, or not this one; else errors of the database.
+    pub async fn expect_own_key(&self) -> Result<()> {
         let mut turn = self.0.reads().await?;
         for column in &COLUMNS {
             let (mut seen, mut opens) = (false, false);

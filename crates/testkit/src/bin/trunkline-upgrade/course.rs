@@ -10,6 +10,7 @@ use crate::calls::{AgentPhones, LastingCalls, ShortCalls};
 use crate::editors::EditLoad;
 use crate::judge::{self, Snapshots};
 use crate::large_tenant::{LAST_NAME, TENANT, user};
+use crate::later_objects;
 use crate::notes::LoadNotes;
 use crate::options::UpgradeOptions;
 use crate::report::UpgradeReport;
@@ -20,6 +21,8 @@ use crate::site::{Build, Changeover, TableSteps, UpgradeSite};
 const KNOWN_LAST_FOR: Micros = 10 * clock::SECOND;
 /// How long edits are made before a changeover that finds none under way.
 const EDITED_BEFORE: Duration = Duration::from_secs(2);
+/// What is judged of the time in which the tables change, also later, of what was still under way.
+const NO_LONG_WAIT: &str = "no edit, look-up, list or read of the history waits longer than 10 s";
 /// The first snapshot, which the old build makes before any edit.
 const FIRST_SNAPSHOT: &str = "before";
 
@@ -48,6 +51,8 @@ struct Course<'r> {
     snapshots: Snapshots,
     agents: Option<AgentPhones>,
     calls: Option<ShortCalls>,
+    /// When the first process of the new build opened the store.
+    tables_from: Micros,
 }
 
 /// Takes all steps.
@@ -65,6 +70,7 @@ pub fn run(options: &UpgradeOptions) -> UpgradeReport {
                 snapshots: Snapshots::default(),
                 agents: None,
                 calls: None,
+                tables_from: 0,
             };
             course.steps();
             course.end();
@@ -183,10 +189,22 @@ impl<'r> Course<'r> {
         // So long may look-ups show what was known last.
         clock::pass(Duration::from_micros(KNOWN_LAST_FOR))?;
         self.judge_load(TABLES, Some((from, until)));
+        self.tables_from = from;
+        self.report.judge(TABLES, NO_LONG_WAIT, judge::waits(&self.load.notes, from, until));
+        self.judge_secrets(TABLES, Build::Old)?;
         let ended = self.ended(&processes)?;
         self.report.judge(TABLES, "no process of the build before ends", ended);
         let took = Duration::from_micros(until.saturating_sub(from));
         Ok(format!("steps {} to {after} in {:.2} s", before + 1, took.as_secs_f64()))
+    }
+
+    fn judge_secrets(&mut self, step: &'static str, build: Build) -> Result<()> {
+        let rule = match build {
+            Build::Old => "secrets stand as the build before reads them",
+            Build::New => "no secret stands in clear",
+        };
+        self.report.judge(step, rule, judge::secrets(&self.site, build)?);
+        Ok(())
     }
 
     /// Processes that are not there any more, or are others.
@@ -202,6 +220,9 @@ impl<'r> Course<'r> {
         clock::pass(self.seconds)?;
         self.note_load("build before, new tables", from);
         self.judge_load(OLD_ON_NEW, None);
+        let slow = judge::waits(&self.load.notes, self.tables_from, clock::now());
+        self.report.judge(OLD_ON_NEW, NO_LONG_WAIT, slow);
+        self.judge_secrets(OLD_ON_NEW, Build::Old)?;
         let calls = self.end_calls(OLD_ON_NEW)?;
         let ended = self.ended(&processes)?;
         self.report.judge(OLD_ON_NEW, "no process of the build before ends", ended);
@@ -209,22 +230,36 @@ impl<'r> Course<'r> {
         Ok(format!("{calls} calls as they should be since the load began, {} edits", self.load.notes.count()))
     }
 
-    /// All at once, as docs/upgrading.md says. Edits are under way when the processes end; calls are up where they go on, says the page.
+    /// All at once, as docs/upgrading.md says. On the way forward edits and calls are under way when the processes end; on the way back
+    /// neither, since an import would undo edits that the export does not have, and calls of the new build are lost.
     fn change_over(&mut self, step: &'static str, to: Build) -> Result<String> {
         self.end_calls(step)?;
-        if !self.load.is_at_work() {
-            self.load.begin(&self.site.token(to.other())?)?;
-            clock::pass(EDITED_BEFORE)?;
-        }
-        let lasting = match to {
-            Build::New => Some(LastingCalls::begin(self.site.installation()?)?),
-            // Calls of the new build are lost there: one waits for their end.
-            Build::Old => None,
+        let (lasting, exported) = match to {
+            Build::New => {
+                if !self.load.is_at_work() {
+                    self.load.begin(&self.site.token(to.other())?)?;
+                    clock::pass(EDITED_BEFORE)?;
+                }
+                (Some(LastingCalls::begin(self.site.installation()?)?), None)
+            }
+            Build::Old => {
+                self.load.end()?;
+                later_objects::write(&self.site, &self.load)?;
+                (None, Some(self.site.export_in_clear()?))
+            }
         };
         self.load.notes.be_stopped();
-        let Changeover { exit_code, stop, start } = self.site.change_over(to)?;
+        let Changeover { exit_code, stop, start } = self.site.change_over(to, exported)?;
         self.load.join()?;
         self.judge_load(step, None);
+        match to {
+            Build::New => self.snapshots.be_sealed(),
+            Build::Old => {
+                self.load.notes.be_imported();
+                self.load.forget_revisions();
+            }
+        }
+        self.judge_secrets(step, to)?;
         let lasted = match lasting {
             Some(calls) => {
                 let lasted = calls.go_on_and_end();
@@ -281,6 +316,8 @@ impl<'r> Course<'r> {
     }
 
     fn first_snapshot_comes_back(&mut self) -> Result<String> {
+        let lost = later_objects::lost(&self.site, &self.load)?;
+        self.report.judge(END, "what the build before does not know is there again", lost);
         self.site.said(Build::New, &["tenant", "snapshot", "restore", TENANT, FIRST_SNAPSHOT])?;
         let mut client = self.load.client(&self.site.token(Build::New)?)?;
         let edited = user(0);

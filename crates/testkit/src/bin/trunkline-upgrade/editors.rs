@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::large_tenant::user;
 use crate::notes::{AcknowledgedEdit, LoadNotes};
 use crate::object_client::ObjectClient;
+use crate::person_document::{EDITED_FIELD, differences, named};
 
 /// Administrators at work, each with people that nobody else edits.
 const EDITORS: u32 = 3;
@@ -36,10 +37,11 @@ struct PendingEdit {
     request: String,
 }
 
-/// A person with the revision that the editor knows.
+/// A person with the revision that the editor knows, and the document that was seen first.
 struct EditedPerson {
     user: String,
     revision: Option<u64>,
+    document: Option<Value>,
 }
 
 /// An administrator.
@@ -54,7 +56,8 @@ struct Editor {
 impl Editor {
     fn new(number: u32) -> Self {
         let people = (0..PEOPLE_OF_EDITOR)
-            .map(|person| EditedPerson { user: user(number * PEOPLE_OF_EDITOR + person), revision: None });
+            .map(|person| user(number * PEOPLE_OF_EDITOR + person))
+            .map(|user| EditedPerson { user, revision: None, document: None });
         Self { number, people: people.collect(), made: 0, pending: None }
     }
 
@@ -68,7 +71,8 @@ impl Editor {
     /// An edit, and a look at what has become of it. False if it was broken off.
     async fn turn(&mut self, client: &mut ObjectClient, notes: &LoadNotes) -> Result<bool> {
         let Some(edit) = self.next(client, notes).await? else { return Ok(false) };
-        let user = self.people.get(edit.at).context("nobody is there")?.user.clone();
+        let person = self.people.get(edit.at).context("nobody is there")?;
+        let (user, first) = (person.user.clone(), person.document.clone().context("the person was never seen")?);
         let answer = client
             .rename((&user, edit.expected), (&edit.name, &edit.request), notes)
             .await
@@ -83,7 +87,8 @@ impl Editor {
             person.revision = Some(revision);
         }
         let PendingEdit { name, request, .. } = edit;
-        let acknowledged = AcknowledgedEdit { user, name, revision, request };
+        let document = named(first, &name);
+        let acknowledged = AcknowledgedEdit { user, name, revision, request, document, is_imported: false };
         notes.acknowledge(acknowledged.clone(), answer.repeated_request);
         let Some(seen) = client.person(&acknowledged.user, notes).await? else { return Ok(false) };
         compare(&acknowledged, &seen, notes)?;
@@ -106,6 +111,9 @@ impl Editor {
             Some(revision) => revision,
             None => {
                 let Some(seen) = client.person(&person.user, notes).await? else { return Ok(None) };
+                if person.document.is_none() {
+                    person.document = Some(serde_json::from_str(&seen.json).with_context(|| seen.json.clone())?);
+                }
                 *person.revision.insert(seen.revision)
             }
         };
@@ -124,9 +132,10 @@ fn compare(edit: &AcknowledgedEdit, seen: &v1::StoredObject, notes: &LoadNotes) 
         return Ok(());
     }
     let document: Value = serde_json::from_str(&seen.json).with_context(|| seen.json.clone())?;
+    let other = differences(&edit.document, &document);
     ensure!(
-        seen.revision == edit.revision && document["last_name"] == edit.name.as_str(),
-        "{edit:?} was acknowledged, and the person is {document} at revision {}",
+        seen.revision == edit.revision && other.is_empty(),
+        "{edit:?} was acknowledged, and the person is {document} at revision {}, otherwise in {other:?}",
         seen.revision
     );
     Ok(())
@@ -136,10 +145,16 @@ fn compare(edit: &AcknowledgedEdit, seen: &v1::StoredObject, notes: &LoadNotes) 
 fn is_told(edit: &AcknowledgedEdit, history: &v1::ObjectHistoryResponse) -> Result<()> {
     let entry = history.entries.first().with_context(|| format!("{} has no history", edit.user))?;
     ensure!(
-        entry.request_id == edit.request && entry.revision == edit.revision && entry.after.contains(&edit.name),
+        entry.request_id == edit.request && is_of(edit, entry),
         "{edit:?} was acknowledged, and the latest of the person's history is {entry:?}"
     );
     Ok(())
+}
+
+/// Whether an entry of the history tells the edit as it was acknowledged.
+pub fn is_of(edit: &AcknowledgedEdit, entry: &v1::ObjectHistoryEntry) -> bool {
+    let after: Value = serde_json::from_str(&entry.after).unwrap_or_default();
+    entry.id == edit.user && entry.revision == edit.revision && after[EDITED_FIELD] == edit.name.as_str()
 }
 
 /// A program that reads.
@@ -242,6 +257,11 @@ impl EditLoad {
         Ok(())
     }
 
+    /// An import has changed the revisions of people: editors ask for them before their next edits.
+    pub fn forget_revisions(&mut self) {
+        self.editors.iter_mut().flat_map(|editor| &mut editor.people).for_each(|person| person.revision = None);
+    }
+
     /// A further client.
     pub fn client(&self, token: &str) -> Result<ObjectClient> {
         self.runtime.block_on(ObjectClient::connect(self.place, token))
@@ -269,7 +289,14 @@ mod tests {
     use super::*;
 
     fn edit() -> AcknowledgedEdit {
-        AcknowledgedEdit { user: "ann".to_owned(), name: "Edit 0 1".to_owned(), revision: 7, request: "r".to_owned() }
+        AcknowledgedEdit {
+            user: "ann".to_owned(),
+            name: "Edit 0 1".to_owned(),
+            revision: 7,
+            request: "r".to_owned(),
+            document: serde_json::json!({ "user_name": "ann", "last_name": "Edit 0 1" }),
+            is_imported: false,
+        }
     }
 
     fn seen(revision: u64, name: &str) -> v1::StoredObject {
@@ -285,6 +312,19 @@ mod tests {
         assert_eq!(notes.take_stale().len(), 1);
         assert!(compare(&edit(), &seen(7, "Before"), &notes).is_err(), "the edit is lost");
         assert!(compare(&edit(), &seen(8, "Edit 0 1"), &notes).is_err(), "somebody else has edited the person");
+    }
+
+    #[test]
+    fn another_edit_whose_name_begins_alike_is_not_taken_for_it() {
+        let told = |name: &str| v1::ObjectHistoryEntry {
+            id: "ann".to_owned(),
+            revision: 7,
+            after: format!(r#"{{"last_name":"{name}"}}"#),
+            request_id: "r".to_owned(),
+            ..v1::ObjectHistoryEntry::default()
+        };
+        assert!(is_of(&edit(), &told("Edit 0 1")));
+        assert!(!is_of(&edit(), &told("Edit 0 10")));
     }
 
     #[test]

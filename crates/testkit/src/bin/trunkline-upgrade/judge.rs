@@ -5,15 +5,20 @@ use std::collections::HashMap;
 use anyhow::{Context, Result, ensure};
 use contracts::v1::ObjectHistoryEntry;
 use serde_json::Value;
+use testkit::clock::{Micros, SECOND};
 
-use crate::editors::EditLoad;
+use crate::editors::{EditLoad, is_of};
 use crate::large_tenant::TENANT;
-use crate::notes::AcknowledgedEdit;
+use crate::notes::{AcknowledgedEdit, LoadNotes, WORKS};
 use crate::object_client::ObjectClient;
+use crate::person_document::differences;
 use crate::site::{Build, EDITOR, UpgradeSite};
 
 /// More than any run makes.
 const PAGES_MAX: usize = 5_000;
+
+/// No operation waits longer while the tables change.
+const ANSWERED_WITHIN: Micros = 10 * SECOND;
 
 /// The entries of our edits in the history, by their keys.
 type EntriesByKey = HashMap<String, Vec<ObjectHistoryEntry>>;
@@ -28,8 +33,12 @@ pub fn edits(site: &UpgradeSite, build: Build, load: &EditLoad) -> Result<Vec<St
     for edit in last.into_values() {
         let seen = load.wait_for(client.person(&edit.user, &load.notes))?.context("nothing is stopped")?;
         let document: Value = serde_json::from_str(&seen.json)?;
-        if seen.revision != edit.revision || document["last_name"] != edit.name.as_str() {
-            broken.push(format!("{edit:?} is the last of the person, who is {document} at revision {}", seen.revision));
+        let other = differences(&edit.document, &document);
+        if !is_at_its_revision(edit, seen.revision) || !other.is_empty() {
+            broken.push(format!(
+                "{edit:?} is the last of the person, who is {document} at revision {}, otherwise in {other:?}",
+                seen.revision
+            ));
         }
     }
     // By another way than the product's own.
@@ -41,6 +50,30 @@ pub fn edits(site: &UpgradeSite, build: Build, load: &EditLoad) -> Result<Vec<St
         broken.push(format!("the table change_log has {counted} rows and keys of our edits, not {expected}"));
     }
     Ok(broken)
+}
+
+/// Whether the person is as the edit has left it, but for imports of what was exported after it.
+const fn is_at_its_revision(edit: &AcknowledgedEdit, seen: u64) -> bool {
+    seen == edit.revision || (edit.is_imported && seen > edit.revision)
+}
+
+/// What was under way between two times and has waited too long.
+pub fn waits(notes: &LoadNotes, from: Micros, until: Micros) -> Vec<String> {
+    let longest = WORKS.into_iter().map(|work| (work, notes.between(work, from, until).1));
+    let too_long = longest.filter(|(_, longest)| *longest > ANSWERED_WITHIN);
+    too_long.map(|(work, longest)| format!("{}: {} ms", work.name(), longest.div_ceil(1_000))).collect()
+}
+
+/// Secrets of phones and agents that stand otherwise in the tables than this build leaves them.
+pub fn secrets(site: &UpgradeSite, build: Build) -> Result<Vec<String>> {
+    let counted = site.psql(
+        "select count(*) filter (where secret like 'sealed:v1:%'), count(*) from
+         (select password as secret from dn where password <> '' union all select pin from person where pin <> '') as secrets",
+    )?;
+    let (sealed, all) = counted.split_once('|').with_context(|| counted.clone())?;
+    let expected = if build == Build::New { all } else { "0" };
+    let is_right = all != "0" && sealed == expected;
+    Ok((!is_right).then(|| format!("{sealed} of {all} are sealed, not {expected}")).into_iter().collect())
 }
 
 async fn history(client: &mut ObjectClient, load: &EditLoad) -> Result<EntriesByKey> {
@@ -65,8 +98,7 @@ fn in_history(acknowledged: &[AcknowledgedEdit], told: &EntriesByKey) -> Vec<Str
     for edit in acknowledged {
         match told.get(&edit.request).map(Vec::as_slice).unwrap_or_default() {
             [] => broken.push(format!("{edit:?} was acknowledged and is not in the history")),
-            [entry] if entry.id == edit.user && entry.revision == edit.revision && entry.after.contains(&edit.name) => {
-            }
+            [entry] if is_of(edit, entry) => {}
             [entry] => broken.push(format!("{edit:?} was acknowledged and stands in the history as {entry:?}")),
             more => broken.push(format!("{edit:?} is {} times in the history", more.len())),
         }
@@ -78,31 +110,44 @@ fn in_history(acknowledged: &[AcknowledgedEdit], told: &EntriesByKey) -> Vec<Str
     broken
 }
 
+/// A snapshot as it was made.
+struct KeptSnapshot {
+    name: String,
+    file: String,
+    /// Only the new build can read it.
+    is_sealed: bool,
+}
+
 /// The snapshots of the generated tenant, with what they have.
 #[derive(Default)]
 pub struct Snapshots {
-    kept: Vec<(String, String)>,
+    kept: Vec<KeptSnapshot>,
 }
 
 impl Snapshots {
     /// A build makes one.
     pub fn make(&mut self, site: &UpgradeSite, build: Build, name: &str) -> Result<()> {
         site.said(build, &["tenant", "snapshot", "create", TENANT, name])?;
-        let file = site.said(build, &["tenant", "snapshot", "show", TENANT, name])?;
+        let file = shown(site, build, name)?;
         ensure!(!file.is_empty(), "the snapshot {name} is empty");
-        self.kept.push((name.to_owned(), file));
+        self.kept.push(KeptSnapshot { name: name.to_owned(), file, is_sealed: build == Build::New });
         Ok(())
+    }
+
+    /// The new build has started.
+    pub fn be_sealed(&mut self) {
+        self.kept.iter_mut().for_each(|kept| kept.is_sealed = true);
     }
 
     /// Those that this build shows otherwise than they were made.
     pub fn lost(&self, site: &UpgradeSite, build: Build) -> Vec<String> {
-        let fault =
-            |(name, file): &(String, String)| match site.said(build, &["tenant", "snapshot", "show", TENANT, name]) {
-                Ok(shown) if shown == *file => None,
-                Ok(_) => Some(format!("the {build:?} build shows another snapshot {name} than was made")),
-                Err(error) => Some(format!("{error:#}")),
-            };
-        self.kept.iter().filter_map(fault).collect()
+        let is_readable = |kept: &&KeptSnapshot| build == Build::New || !kept.is_sealed;
+        let fault = |KeptSnapshot { name, file, .. }: &KeptSnapshot| match shown(site, build, name) {
+            Ok(shown) if shown == *file => None,
+            Ok(_) => Some(format!("the {build:?} build shows another snapshot {name} than was made")),
+            Err(error) => Some(format!("{error:#}")),
+        };
+        self.kept.iter().filter(is_readable).filter_map(fault).collect()
     }
 
     /// How many there are.
@@ -111,12 +156,29 @@ impl Snapshots {
     }
 }
 
+/// A snapshot with its secrets in clear, as the old build shows it anyway.
+fn shown(site: &UpgradeSite, build: Build, name: &str) -> Result<String> {
+    let show = ["tenant", "snapshot", "show", TENANT, name, "--reveal-secrets"];
+    let known = if build == Build::New { show.len() } else { show.len() - 1 };
+    site.said(build, show.get(..known).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
+    use testkit::clock;
+
     use super::*;
+    use crate::notes::LoadWork;
 
     fn edit(request: &str, revision: u64) -> AcknowledgedEdit {
-        AcknowledgedEdit { user: "ann".to_owned(), name: "Edit 1".to_owned(), revision, request: request.to_owned() }
+        AcknowledgedEdit {
+            user: "ann".to_owned(),
+            name: "Edit 1".to_owned(),
+            revision,
+            request: request.to_owned(),
+            document: Value::Null,
+            is_imported: false,
+        }
     }
 
     fn told(entries: &[(&str, u64)]) -> EntriesByKey {
@@ -143,5 +205,21 @@ mod tests {
         for entries in lost {
             assert_eq!(in_history(&edits, &told(entries)).len(), 1, "{entries:?}");
         }
+    }
+    #[test]
+    fn a_wait_of_more_than_ten_seconds_is_told_with_its_operation() {
+        let notes = LoadNotes::default();
+        notes.done(LoadWork::Look, clock::now());
+        assert!(waits(&notes, 0, Micros::MAX).is_empty());
+        notes.done(LoadWork::Edit, clock::now().saturating_sub(ANSWERED_WITHIN + SECOND));
+        let told = waits(&notes, 0, Micros::MAX);
+        assert!(matches!(told.as_slice(), [edit] if edit.starts_with("edit: 11")), "{told:?}");
+    }
+
+    #[test]
+    fn an_import_alone_moves_a_person_on() {
+        let exported = AcknowledgedEdit { is_imported: true, ..edit("a", 2) };
+        assert!(is_at_its_revision(&exported, 2) && is_at_its_revision(&exported, 9));
+        assert!(!is_at_its_revision(&exported, 1) && !is_at_its_revision(&edit("a", 2), 3));
     }
 }

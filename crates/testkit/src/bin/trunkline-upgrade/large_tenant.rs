@@ -8,6 +8,8 @@ pub const TENANT: &str = "large";
 pub const LAST_NAME: &str = "Before";
 /// A skill of every other person.
 pub const SKILL: &str = "Sales";
+/// A skill of the others.
+pub const OTHER_SKILL: &str = "Support";
 const PASSWORD: &str = "in-the-storm";
 const FIRST_NUMBER: u32 = 200_000;
 
@@ -15,7 +17,7 @@ const FIRST_NUMBER: u32 = 200_000;
 pub fn file(people: u32) -> String {
     let mut text = format!(
         "tenant: {TENANT}\nname: Large Company\nrealm: large.trunkline.invalid\nhold_music: music\n\
-         prompts: {{music: music.wav}}\nskills: [{SKILL}, Support]\nphones:\n"
+         prompts: {{music: music.wav}}\nskills: [{SKILL}, {OTHER_SKILL}]\nphones:\n"
     );
     let numbers = || (0..people).map(|person| (person, FIRST_NUMBER + person));
     // Writing into a String cannot fail.
@@ -28,7 +30,7 @@ pub fn file(people: u32) -> String {
     }
     text.push_str("people:\n");
     for (person, number) in numbers() {
-        let skill = if person % 2 == 0 { SKILL } else { "Support" };
+        let skill = if person % 2 == 0 { SKILL } else { OTHER_SKILL };
         let _ = writeln!(
             text,
             "  - {{user: {}, first_name: Pat, last_name: {LAST_NAME}, agent: {{id: \"{number}\", login_code: \"{number}\", \

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde_json::Value;
 use testkit::clock::{self, Micros};
 
 /// More than any run makes.
@@ -57,6 +58,10 @@ pub struct AcknowledgedEdit {
     pub revision: u64,
     /// Its `request_id`.
     pub request: String,
+    /// The person's document as it has to be since.
+    pub document: Value,
+    /// Whether the tenant was imported since, so that the person may be at a later revision.
+    pub is_imported: bool,
 }
 
 /// How often something happened that is allowed.
@@ -169,6 +174,11 @@ impl LoadNotes {
     /// Every acknowledged edit so far, in order.
     pub fn acknowledged(&self) -> Vec<AcknowledgedEdit> {
         self.noted().acknowledged.clone()
+    }
+
+    /// The tenant was imported as it was exported after the last edit.
+    pub fn be_imported(&self) {
+        self.noted().acknowledged.iter_mut().for_each(|edit| edit.is_imported = true);
     }
 
     /// How many edits are acknowledged.

@@ -47,25 +47,30 @@ impl ObjectClient {
         (name, request): (&str, &str),
         notes: &LoadNotes,
     ) -> Result<Option<v1::ChangeObjectsResponse>> {
-        let json = serde_json::json!({ "last_name": name }).to_string();
-        let put = v1::PutObject { json, fields: vec!["last_name".to_owned()] };
-        let change = v1::ChangeObject {
-            kind: PERSON.to_owned(),
-            id: user.to_owned(),
-            expected_revision: Some(expected),
-            action: Some(Action::Put(put)),
-        };
-        let asked = v1::ChangeObjectsRequest {
-            changes: vec![change],
-            request_id: request.to_owned(),
-            ..v1::ChangeObjectsRequest::default()
-        };
+        let change = put((PERSON, user), &serde_json::json!({ "last_name": name }), &["last_name"], Some(expected));
+        self.change(vec![change], request, notes).await
+    }
+
+    /// Makes changes under a key; none as above.
+    pub async fn change(
+        &mut self,
+        changes: Vec<v1::ChangeObject>,
+        request: &str,
+        notes: &LoadNotes,
+    ) -> Result<Option<v1::ChangeObjectsResponse>> {
+        let asked =
+            v1::ChangeObjectsRequest { changes, request_id: request.to_owned(), ..v1::ChangeObjectsRequest::default() };
         self.ask(LoadWork::Edit, asked, notes, |mut client, request| async move { client.change(request).await }).await
     }
 
     /// A person; none as above.
     pub async fn person(&mut self, user: &str, notes: &LoadNotes) -> Result<Option<v1::StoredObject>> {
-        let asked = v1::GetObjectRequest { kind: PERSON.to_owned(), id: user.to_owned(), fields: Vec::new() };
+        self.object((PERSON, user), notes).await
+    }
+
+    /// An object by kind and id; none as above.
+    pub async fn object(&mut self, (kind, id): (&str, &str), notes: &LoadNotes) -> Result<Option<v1::StoredObject>> {
+        let asked = v1::GetObjectRequest { kind: kind.to_owned(), id: id.to_owned(), fields: Vec::new() };
         self.ask(LoadWork::Look, asked, notes, |mut client, request| async move { client.get(request).await }).await
     }
 
@@ -148,6 +153,18 @@ impl ObjectClient {
             tokio::time::sleep(AGAIN).await;
         }
     }
+}
+
+/// A change that sets these fields of an object, all if none is named, at this revision if one is expected.
+pub fn put(
+    (kind, id): (&str, &str),
+    document: &serde_json::Value,
+    fields: &[&str],
+    expected_revision: Option<u64>,
+) -> v1::ChangeObject {
+    let fields = fields.iter().map(|&field| field.to_owned()).collect();
+    let action = Some(Action::Put(v1::PutObject { json: document.to_string(), fields }));
+    v1::ChangeObject { kind: kind.to_owned(), id: id.to_owned(), expected_revision, action }
 }
 
 /// How a request may end whose process ends: by a refusal, or by its connection.

@@ -7,12 +7,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
 use testkit::clock::{self, Micros};
 use testkit::facts::tenant_role;
 use testkit::installation::binary;
 use testkit::{Infra, Installation, kernel};
 
 use crate::large_tenant;
+use crate::later_objects;
 use crate::options::UpgradeOptions;
 
 /// Calls outlast it: what is tested is that they go on after the start.
@@ -52,7 +54,7 @@ pub struct Changeover {
     pub exit_code: i32,
     /// From the signal until all had ended.
     pub stop: Duration,
-    /// From then until all roles were ready.
+    /// From the start until all roles were ready.
     pub start: Duration,
 }
 
@@ -67,6 +69,12 @@ pub struct TableSteps {
     pub from: Micros,
     /// When the last one had ended.
     pub until: Micros,
+}
+
+/// Files of all tenants with secrets in clear, for the build before. They are gone when it is dropped.
+pub struct ClearExport {
+    _folder: TempDir,
+    files: Vec<PathBuf>,
 }
 
 /// The installation under upgrade.
@@ -113,17 +121,16 @@ impl UpgradeSite {
         }
     }
 
-    fn command(&self, build: Build, arguments: &[&str]) -> Result<Command> {
-        let installation = self.installation()?;
-        let mut command = Command::new(self.program(build));
-        command.args(arguments).args(["--instance", &self.instance.to_string(), "--data-dir"]);
-        command.arg(installation.data_dir()).args(installation.stores());
-        Ok(command)
-    }
-
     /// What a command of a build prints.
     pub fn said(&self, build: Build, arguments: &[&str]) -> Result<String> {
-        let output = self.command(build, arguments)?.output()?;
+        self.said_of(self.installation()?, build, arguments)
+    }
+
+    /// The same about an installation that may have ended.
+    fn said_of(&self, installation: &Installation, build: Build, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(self.program(build));
+        command.args(arguments).args(["--instance", &self.instance.to_string(), "--data-dir"]);
+        let output = command.arg(installation.data_dir()).args(installation.stores()).output()?;
         ensure!(
             output.status.success(),
             "{build:?} build, trunkline {}: {}: {}",
@@ -147,6 +154,22 @@ impl UpgradeSite {
         std::fs::write(&file, large_tenant::file(people))?;
         self.said(Build::Old, &["tenant", "import", &file.to_string_lossy()])?;
         Ok(())
+    }
+
+    /// All tenants as the new build exports them for the one before, without what that does not know.
+    pub fn export_in_clear(&self) -> Result<ClearExport> {
+        let folder = tempfile::tempdir()?;
+        let mut files = Vec::new();
+        for tenant in self.psql("select id from tenant order by id")?.lines() {
+            let of_tenant = folder.path().join(tenant);
+            self.said(Build::New, &["tenant", "export", tenant, &of_tenant.to_string_lossy(), "--reveal-secrets"])?;
+            let file = of_tenant.join(format!("{tenant}.yaml"));
+            let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+            std::fs::write(&file, later_objects::taken_out(&text))?;
+            files.push(file);
+        }
+        ensure!(!files.is_empty(), "there is no tenant to export");
+        Ok(ClearExport { _folder: folder, files })
     }
 
     /// Runs a statement on the database.
@@ -183,13 +206,17 @@ impl UpgradeSite {
         kernel::processes(self.installation()?.pid())
     }
 
-    /// Ends all processes, like an operator, and starts all with this build.
-    pub fn change_over(&mut self, build: Build) -> Result<Changeover> {
+    /// Ends all processes, like an operator, imports by this build what was exported for it, and starts all with it.
+    pub fn change_over(&mut self, build: Build, exported: Option<ClearExport>) -> Result<Changeover> {
         let (mut installation, from) = (self.take()?, clock::now());
         let exit_code = installation.stop().context("the processes do not end")?;
         let stopped = clock::now();
         self.keep_log(&installation)?;
         ensure!(ORDERLY.contains(&exit_code), "the supervisor has ended with {exit_code}");
+        for file in exported.iter().flat_map(|exported| &exported.files) {
+            self.said_of(&installation, build, &["tenant", "import", &file.to_string_lossy()])?;
+        }
+        let imported = clock::now();
         let program = self.program(build).clone();
         self.installation = Some(
             installation
@@ -197,7 +224,7 @@ impl UpgradeSite {
                 .with_context(|| format!("the start of the {build:?} build"))?,
         );
         let since = |from: Micros, until: Micros| Duration::from_micros(until.saturating_sub(from));
-        Ok(Changeover { exit_code, stop: since(from, stopped), start: since(stopped, clock::now()) })
+        Ok(Changeover { exit_code, stop: since(from, stopped), start: since(imported, clock::now()) })
     }
 
     /// Ends all processes for good; returns how the supervisor has ended.
