@@ -116,7 +116,7 @@ fn a_folder_administrator_sees_and_changes_the_people_of_a_folder_alone() -> Res
     // What is in no folder, in another one, or in one that is shut, is not there.
     let people = read(&visitor, "/objects/person")?;
     let ids: Vec<&Value> =
-        people["objects"].as_array().context("no list")?.iter().map(|object| &object["id"]).collect();
+        people["items"].as_array().context("no list")?.iter().map(|object| &object["id"]).collect();
     ensure!(ids == [&json!("bob.berlin")], "{people}");
     let bob = read(&visitor, "/objects/person/bob.berlin")?;
     ensure!(bob["object"]["folder"] == "Berlin", "{bob}");
@@ -124,7 +124,7 @@ fn a_folder_administrator_sees_and_changes_the_people_of_a_folder_alone() -> Res
     for hidden in ["hal.hamburg", "lea.board", USER, "nobody"] {
         ensure!(status(&visitor, &format!("/objects/person/{hidden}"))? == 404, "{hidden}");
         let history = read(&visitor, &format!("/history?kind=person&id={hidden}"))?;
-        ensure!(history["entries"].as_array().is_some_and(Vec::is_empty), "{hidden}: {history}");
+        ensure!(history["items"].as_array().is_some_and(Vec::is_empty), "{hidden}: {history}");
     }
 
     // Who is seen is changed, as far as the rights go.
@@ -137,7 +137,7 @@ fn a_folder_administrator_sees_and_changes_the_people_of_a_folder_alone() -> Res
     ensure!(bob["object"]["first_name"] == "Bob" && bob["object"]["folder"] == "Berlin", "{bob}");
     ensure!(bob["object"]["user_properties"]["TServer"]["wrap-up-time"] == "45", "{bob}");
     let told = read(&visitor, "/history?kind=person&id=bob.berlin")?;
-    ensure!(told["entries"].as_array().is_some_and(|entries| entries.len() == 3), "{told}");
+    ensure!(told["items"].as_array().is_some_and(|entries| entries.len() == 3), "{told}");
     for (what, refused) in [
         ("deletes", json!({ "kind": "person", "id": "bob.berlin", "action": "delete" })),
         ("takes out of the folder", merge("bob.berlin", "folder", &json!("Hamburg"))),

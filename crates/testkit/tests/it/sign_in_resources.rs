@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(45);
 const SOON: Duration = Duration::from_secs(60);
 const WALLBOARD: &str = "/pulse/api/v1/example/wallboard";
 const SKILLS: &str = "/agent-setup/api/v1/example/objects/skill";
-const TOPOLOGY: &str = "/api/operations/v1/topology";
+const TRACES: &str = "/api/operations/v1/example/traces?limit=1";
 const DOCUMENT: &str = "/api/voice/v1/openapi.json";
 const INVALID: &str = "Bearer error=\"invalid_token\"";
 
@@ -80,12 +80,12 @@ fn a_token_for_one_api_is_refused_by_every_role_of_another() -> Result<()> {
     let all = asked(&[])?;
     let (_, audience) = given(&all)?;
     ensure!(audience == json!(["voice", "tenant", "statistics", "operations"]), "{audience}");
-    opens(&visitor, &all.token("access_token")?, &[WALLBOARD, SKILLS, TOPOLOGY, DOCUMENT], &[])?;
+    opens(&visitor, &all.token("access_token")?, &[WALLBOARD, SKILLS, TRACES, DOCUMENT], &[])?;
 
     let one = asked(&[("resource", "statistics")])?;
     ensure!(given(&one)? == (json!("statistics:read"), json!("statistics")), "{}", one.body);
     let token = one.token("access_token")?;
-    opens(&visitor, &token, &[WALLBOARD], &[SKILLS, TOPOLOGY, DOCUMENT])?;
+    opens(&visitor, &token, &[WALLBOARD], &[SKILLS, TRACES, DOCUMENT])?;
     let told = visitor.introspect(&token)?.json()?;
     ensure!(told["active"] == true && told["aud"] == "statistics", "{told}");
     for (role, port, path) in
@@ -102,7 +102,7 @@ fn a_token_for_one_api_is_refused_by_every_role_of_another() -> Result<()> {
     let two = asked(&[("resource", "tenant"), ("resource", &board)])?;
     let wanted = (json!("config:read config:write statistics:read"), json!(["tenant", "statistics"]));
     ensure!(given(&two)? == wanted, "{}", two.body);
-    opens(&visitor, &two.token("access_token")?, &[WALLBOARD, SKILLS], &[TOPOLOGY, DOCUMENT])?;
+    opens(&visitor, &two.token("access_token")?, &[WALLBOARD, SKILLS], &[TRACES, DOCUMENT])?;
     unknown(&site, &visitor)
 }
 

@@ -223,7 +223,7 @@ fn pages_get_the_same(site: &Installation, whole: &Value) -> Result<()> {
     ensure!(body.contains(dialled), "an operator may see numbers: {body}");
     let (status, masked) = get(site, &path, site.demo.tokens.get("traces"))?;
     ensure!(status == 200 && !masked.contains(dialled), "{status} {masked}");
-    ensure!(get(site, &path, site.demo.tokens.get("wallboard"))?.0 == 401, "a token for other APIs");
+    ensure!(get(site, &path, site.demo.tokens.get("wallboard"))?.0 == 403, "a token without the scope");
     ensure!(get(site, &path, None)?.0 == 401);
     ensure!(get(site, "/api/operations/v1/nobody/traces", site.demo.tokens.get("operator"))?.0 == 403);
     let token = |name: &str| site.demo.tokens.get(name);
