@@ -115,8 +115,7 @@ fn a_folder_administrator_sees_and_changes_the_people_of_a_folder_alone() -> Res
 
     // What is in no folder, in another one, or in one that is shut, is not there.
     let people = read(&visitor, "/objects/person")?;
-    let ids: Vec<&Value> =
-        people["items"].as_array().context("no list")?.iter().map(|object| &object["id"]).collect();
+    let ids: Vec<&Value> = people["items"].as_array().context("no list")?.iter().map(|object| &object["id"]).collect();
     ensure!(ids == [&json!("bob.berlin")], "{people}");
     let bob = read(&visitor, "/objects/person/bob.berlin")?;
     ensure!(bob["object"]["folder"] == "Berlin", "{bob}");

@@ -1,6 +1,6 @@
 //! Snapshots of the whole tenant, for callers whom no folder limits.
 
-use contracts::provisioning::FaultCode;
+use contracts::provisioning::{FaultCode, FolderRight};
 use contracts::v1;
 use infra::{ChangeNote, ChangeWay, Revision, SnapshotHead, StoreError};
 use tonic::{Request, Response, Status};
@@ -37,7 +37,7 @@ impl ObjectServer {
         request: Request<v1::ListSnapshotsRequest>,
     ) -> Result<Response<v1::ListSnapshotsResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
-        self.needs_whole_tenant(&tenant, person(&request)?, WHAT).await?;
+        self.needs_whole_tenant(&tenant, person(&request)?, (FolderRight::Read, WHAT)).await?;
         let heads = self.archive.snapshots(&tenant).await.map_err(unread)?;
         Ok(Response::new(v1::ListSnapshotsResponse { records: heads.into_iter().map(record).collect() }))
     }
