@@ -3584,7 +3584,7 @@ pub struct FollowTenantsRequest {
     #[prost(bool, tag = "1")]
     pub hosts: bool,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FollowTenantsResponse {
     /// All of them; comes at least every 5 s.
     #[prost(string, repeated, tag = "1")]
@@ -6146,10 +6146,7 @@ pub mod provisioning_client {
         pub async fn create_snapshot(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateSnapshotRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::SnapshotRecord>,
-            tonic::Status,
-        > {
+        ) -> std::result::Result<tonic::Response<super::SnapshotRecord>, tonic::Status> {
             self.inner
                 .ready()
                 .await
@@ -6353,10 +6350,7 @@ pub mod provisioning_server {
         async fn create_snapshot(
             &self,
             request: tonic::Request<super::CreateSnapshotRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::SnapshotRecord>,
-            tonic::Status,
-        >;
+        ) -> std::result::Result<tonic::Response<super::SnapshotRecord>, tonic::Status>;
         /// The snapshots of the tenant without what is in them, the first one first. Needs `config:read`.
         async fn list_snapshots(
             &self,
