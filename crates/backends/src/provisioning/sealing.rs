@@ -7,7 +7,7 @@ use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret};
 use infra::{ArchivedPart, NamedSnapshot, ObjectChange, Result, SecretPlace, SecretSeals, StoreError, TenantFileText};
 use model::TenantId;
 
-use super::{Dialect, Row, Statement, Tables, query, sign_in, tenant_id};
+use super::{Dialect, Row, Statement, Tables, Turn, query, sign_in, tenant_id};
 
 /// Rows that are sealed in one transaction: other writers wait meanwhile.
 const ROWS_AT_ONCE: i64 = 500;
@@ -80,8 +80,8 @@ pub(super) fn opened_snapshot(
 // === what stands in clear ===
 
 /// What is said to who comes with another key.
-const OTHER_KEY: &str =
-    "its secrets are sealed with another key than that of this data directory (keys/installation.key)";
+const OTHER_KEY: &str = "its secrets are sealed with another key than that of this data directory (keys/installation.key): put a copy \
+     of that file back; if it is lost, docs/provisioning.md says in \"If the key is lost\" how to begin without these secrets";
 
 /// A column of secrets, with the statements about it. `clear` and `sealed` return the tenant, the name of the row, and the secret.
 struct SecretColumn {
@@ -140,6 +140,10 @@ fn place<'a>(tenant: &'a TenantId, kind: ObjectKind, name: &str, field: &'a str)
     SecretPlace { tenant, key: ObjectKey { kind, id: name.to_owned() }.folded(), field }
 }
 
+fn place_of_provider(tenant: &TenantId) -> SecretPlace<'_> {
+    place(tenant, ObjectKind::Tenant, "", "sign_in.upstream.client_secret")
+}
+
 fn place_of_snapshot<'a>(tenant: &'a TenantId, name: &str) -> SecretPlace<'a> {
     SecretPlace::of_snapshot(tenant, name)
 }
@@ -160,6 +164,8 @@ const COLUMNS: [SecretColumn; 6] = [
 /// Tenants whose provider's secret stands in clear in the JSON of their rules.
 const CLEAR_RULES: &str = "SELECT id, sign_in FROM tenant WHERE sign_in LIKE '%\"client_secret\":\"%'
     AND sign_in NOT LIKE '%\"client_secret\":\"sealed:v1:%' LIMIT ?";
+const SEALED_RULES: &str =
+    "SELECT id, sign_in FROM tenant WHERE sign_in LIKE '%\"client_secret\":\"sealed:v1:%' LIMIT ?";
 const SET_RULES: &str = "UPDATE tenant SET sign_in = ? WHERE id = ? AND sign_in = ?";
 
 impl<D: Dialect> Tables<D> {
@@ -212,7 +218,24 @@ impl<D: Dialect> Tables<D> {
                 return Err(StoreError::Corrupt { what, reason: OTHER_KEY.to_owned() });
             }
         }
-        Ok(())
+        self.expect_own_key_of_rules(&mut *turn).await
+    }
+
+    /// The same by the secrets of providers, which stand in JSON: for a database that has no other secret.
+    async fn expect_own_key_of_rules(&self, turn: &mut dyn Turn) -> Result<()> {
+        let rows = turn.rows(query(SEALED_RULES).bind(LOOKED_AT)).await?;
+        for row in &rows {
+            let tenant = tenant_id(&row.text("id")?)?;
+            let provider = sign_in::rules(Some(row.text("sign_in")?))?.upstream;
+            let secret = provider.and_then(|provider| provider.client_secret);
+            if secret.is_some_and(|secret| self.1.opened(&place_of_provider(&tenant), &secret).is_ok()) {
+                return Ok(());
+            }
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt { what: "the configuration".to_owned(), reason: OTHER_KEY.to_owned() })
     }
 
     /// Seals some rows of a column; none if there are no more.
@@ -248,8 +271,7 @@ impl<D: Dialect> Tables<D> {
             let mut rules = sign_in::rules(Some(stored.clone()))?;
             let Some(provider) = &mut rules.upstream else { continue };
             if let Some(secret) = &mut provider.client_secret {
-                *secret =
-                    self.1.sealed(&place(&tenant, ObjectKind::Tenant, "", "sign_in.upstream.client_secret"), secret)?;
+                *secret = self.1.sealed(&place_of_provider(&tenant), secret)?;
             }
             let text = sign_in::rules_text(&rules).unwrap_or_default();
             count += turn.run(query(SET_RULES).bind(text).bind(tenant.as_str()).bind(stored)).await?;
@@ -344,5 +366,36 @@ mod tests {
             assert!(refused.to_string().contains("installation.key"), "{refused}");
         }
         assert_eq!(opened(&folder).await.sealed_by(seals()).seal_stored().await.unwrap(), 0);
+    }
+
+    /// As docs/provisioning.md has them, for SQLite.
+    const OF_A_LOST_KEY: [&str; 5] = [
+        "UPDATE dn SET password = NULL;",
+        "UPDATE person SET pin = NULL, second_factor = NULL;",
+        "UPDATE trunk SET password = NULL, inbound_password = NULL, stir_private_key = NULL;",
+        "DELETE FROM tenant_snapshot;",
+        "UPDATE tenant SET sign_in = json_remove(sign_in, '$.upstream.client_secret') WHERE sign_in IS NOT NULL;",
+    ];
+
+    #[tokio::test]
+    async fn after_a_lost_key_nothing_is_gone_but_what_it_has_sealed() {
+        let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
+        let store = opened(&folder).await;
+        in_clear(&store, &tenant).await;
+        store.clone().sealed_by(seals()).seal_stored().await.unwrap();
+        let page = include_str!("../../../../docs/provisioning.md");
+        let mut turn = store.0.appends().await.unwrap();
+        for statement in OF_A_LOST_KEY {
+            assert!(page.contains(statement), "{statement}");
+            turn.run(query(statement)).await.unwrap();
+        }
+        turn.commit().await.unwrap();
+        assert_eq!(store.seal_stored().await.unwrap(), 0, "nothing is sealed any more");
+        let (_, found) = store.load(&tenant).await.unwrap().unwrap();
+        let mut expected = objects("acme").tenant.sign_in;
+        let provider = expected.upstream.as_mut().unwrap();
+        assert!(provider.client_secret.take().is_some());
+        assert_eq!(found.tenant.sign_in, expected);
+        assert_eq!(found.people.len(), objects("acme").people.len());
     }
 }
