@@ -7,7 +7,7 @@ use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret};
 use infra::{ArchivedPart, NamedSnapshot, ObjectChange, Result, SecretPlace, SecretSeals, StoreError, TenantFileText};
 use model::TenantId;
 
-use super::{Dialect, Row, Statement, Tables, Turn, query, sign_in, tenant_id};
+use super::{Dialect, Row, Statement, Tables, Turn, find, query, sign_in, tenant_id};
 
 /// Rows that are sealed in one transaction: other writers wait meanwhile.
 const ROWS_AT_ONCE: i64 = 500;
@@ -18,32 +18,36 @@ const LOOKED_AT: i64 = 3;
 
 // === on the way ===
 
-/// The changes as they are stored.
-pub(super) fn changes(
+/// The changes as they are stored. A secret that could not be opened when it was read, and comes back, stays as it is.
+pub(super) async fn changes(
     seals: &SecretSeals,
+    db: &mut dyn Turn,
     tenant: &TenantId,
     mut changes: Vec<ObjectChange>,
 ) -> Result<Vec<ObjectChange>> {
     for change in &mut changes {
-        if let ObjectChange::Put(object) = change {
-            seals.seal(tenant, object)?;
+        let ObjectChange::Put(object) = change else { continue };
+        if let Err(refused) = seals.seal(tenant, object) {
+            let stored = find::find(db, tenant, &object.key()).await?.ok_or(refused)?;
+            seals.seal_kept(tenant, object, &stored)?;
         }
     }
     Ok(changes)
 }
 
 /// Stored changes as who asks for them gets them.
-pub(super) fn opened_changes(seals: &SecretSeals, tenant: &TenantId, changes: &mut [ObjectChange]) -> Result<()> {
-    changes.iter_mut().try_for_each(|change| match change {
-        ObjectChange::Put(object) => seals.open(tenant, object),
-        ObjectChange::Annex(..) | ObjectChange::Delete(_) => Ok(()),
-    })
+pub(super) fn opened_changes(seals: &SecretSeals, tenant: &TenantId, changes: &mut [ObjectChange]) {
+    for change in changes {
+        if let ObjectChange::Put(object) = change {
+            seals.open_stored(tenant, object);
+        }
+    }
 }
 
 /// A stored object as who asks for it gets it.
-pub(super) fn opened(seals: &SecretSeals, tenant: &TenantId, mut object: Object) -> Result<Object> {
-    seals.open(tenant, &mut object)?;
-    Ok(object)
+pub(super) fn opened(seals: &SecretSeals, tenant: &TenantId, mut object: Object) -> Object {
+    seals.open_stored(tenant, &mut object);
+    object
 }
 
 /// A part of an archive as it is stored: that of a release before has secrets in clear.
@@ -289,6 +293,7 @@ fn found(row: &Row) -> Result<(TenantId, String, Secret)> {
 mod tests {
     use std::sync::Arc;
 
+    use contracts::provisioning::Trunk;
     use infra::conformance::provisioning::{note, objects};
     use infra::conformance::secrets::LegibleCipher;
     use infra::{ProvisioningStore as _, Revision, SnapshotHead, TenantArchive as _};
@@ -397,5 +402,30 @@ mod tests {
         assert!(provider.client_secret.take().is_some());
         assert_eq!(found.tenant.sign_in, expected);
         assert_eq!(found.people.len(), objects("acme").people.len());
+    }
+
+    #[tokio::test]
+    async fn one_secret_that_cannot_be_opened_keeps_nobody_from_its_tenant_and_its_object_is_given_another() {
+        let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
+        let store = opened(&folder).await.sealed_by(seals());
+        in_clear(&store, &tenant).await;
+        let mut turn = store.0.appends().await.unwrap();
+        turn.run(query("UPDATE trunk SET inbound_password = 'sealed:v1:damaged'")).await.unwrap();
+        turn.commit().await.unwrap();
+        let (revision, held) = store.load(&tenant).await.unwrap().unwrap();
+        let mut trunk = held.trunks[0].clone();
+        assert_eq!(trunk.inbound_password, Some(Secret::of_sealed("damaged")));
+        let put = |trunk: &Trunk| vec![ObjectChange::Put(Object::Trunk(Box::new(trunk.clone())))];
+        // What an edit leaves as it is, stays.
+        trunk.priority = Some(7);
+        let revision = store.update(&tenant, revision, put(&trunk), note()).await.unwrap();
+        assert_eq!(store.load(&tenant).await.unwrap().unwrap().1.trunks, [trunk.clone()]);
+        // Another one that cannot be opened is refused, and one in clear is taken.
+        let stranger = Trunk { inbound_password: Some(Secret::of_sealed("moved")), ..trunk.clone() };
+        let refused = store.update(&tenant, revision, put(&stranger), note()).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Invalid(_)), "{refused}");
+        trunk.inbound_password = Some(Secret("hush".to_owned()));
+        store.update(&tenant, revision, put(&trunk), note()).await.unwrap();
+        assert_eq!(store.load(&tenant).await.unwrap().unwrap().1.trunks, [trunk]);
     }
 }
