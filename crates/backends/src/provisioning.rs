@@ -132,8 +132,8 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         async move {
             let mut turn = self.0.reads().await?;
             let Some(revision) = revisions::of_tenant(&mut *turn, tenant).await? else { return Ok(None) };
-            let mut objects = read::objects(&mut *turn, tenant).await?;
-            self.1.open_all_stored(tenant, &mut objects);
+            let objects = read::objects(&mut *turn, tenant).await?;
+            let objects = sealing::all_opened(&self.1, tenant, objects).await?;
             Ok(Some((revision, objects)))
         }
         .boxed()
@@ -155,8 +155,8 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         async move {
             let mut turn = self.0.reads().await?;
             let Some(point) = revisions::point(&mut *turn, tenant).await? else { return Ok(None) };
-            let mut objects = read::objects(&mut *turn, tenant).await?;
-            self.1.open_all_stored(tenant, &mut objects);
+            let objects = read::objects(&mut *turn, tenant).await?;
+            let objects = sealing::all_opened(&self.1, tenant, objects).await?;
             let mut revisions = revisions::of_objects(&mut *turn, tenant).await?;
             let present: std::collections::HashSet<ObjectKey> = objects.objects().map(|object| object.key()).collect();
             revisions.retain(|key, _| present.contains(key));
@@ -370,8 +370,8 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let point = revisions::point(&mut *turn, tenant).await?;
             let point = point.ok_or_else(|| StoreError::Missing { key: format!("tenant {tenant}") })?;
             if !revisions::has_passed(&mut *turn, tenant, since, point).await? {
-                let mut objects = read::objects(&mut *turn, tenant).await?;
-                self.1.open_all_stored(tenant, &mut objects);
+                let objects = read::objects(&mut *turn, tenant).await?;
+                let mut objects = sealing::all_opened(&self.1, tenant, objects).await?;
                 let annexes = std::mem::take(&mut objects.annexes).into_iter().collect();
                 let changes = objects.objects().map(ObjectChange::Put).collect();
                 return Ok(ObjectChanges { point, is_whole: true, changes, annexes });

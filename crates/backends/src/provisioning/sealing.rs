@@ -3,12 +3,16 @@
 //!
 //! Rows that an earlier release has left in clear are sealed when the store is opened.
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret, TenantObjects};
 use infra::{ArchivedPart, NamedSnapshot, ObjectChange, Result, SecretPlace, SecretSeals, StoreError, TenantFileText};
 use model::TenantId;
 
 use super::{Dialect, Row, Statement, Tables, Turn, find, query, sign_in, tenant_id};
 
+/// Objects that are sealed or opened without a thread of their own.
+const OBJECTS_AT_ONCE: usize = 256;
+/// After so many rows it is said how far the sealing of what stands in clear is.
+const SAID_AFTER: u64 = 10_000;
 /// Rows that are sealed in one transaction: other writers wait meanwhile.
 const ROWS_AT_ONCE: i64 = 500;
 /// Snapshots: each has a whole tenant.
@@ -25,14 +29,52 @@ pub(super) async fn changes(
     tenant: &TenantId,
     mut changes: Vec<ObjectChange>,
 ) -> Result<Vec<ObjectChange>> {
-    for change in &mut changes {
-        let ObjectChange::Put(object) = change else { continue };
-        if let Err(refused) = seals.seal(tenant, object) {
-            let stored = find::find(db, tenant, &object.key()).await?.ok_or(refused)?;
+    let (cipher, of) = (seals.clone(), tenant.clone());
+    let count = changes.len();
+    let all = move || {
+        let mut refused = Vec::new();
+        for (at, change) in changes.iter_mut().enumerate() {
+            if let ObjectChange::Put(object) = change
+                && let Err(error) = cipher.seal(&of, object)
+            {
+                refused.push((at, error));
+            }
+        }
+        (changes, refused)
+    };
+    let (mut changes, refused) = beside(count, all).await?;
+    for (at, error) in refused {
+        if let Some(ObjectChange::Put(object)) = changes.get_mut(at) {
+            let stored = find::find(db, tenant, &object.key()).await?.ok_or(error)?;
             seals.seal_kept(tenant, object, &stored)?;
         }
     }
     Ok(changes)
+}
+
+/// The objects of a stored tenant as who asks for them gets them.
+pub(super) async fn all_opened(
+    seals: &SecretSeals,
+    tenant: &TenantId,
+    mut objects: TenantObjects,
+) -> Result<TenantObjects> {
+    let (seals, tenant) = (seals.clone(), tenant.clone());
+    let count = objects.dns.len() + objects.people.len() + objects.trunks.len();
+    let all = move || {
+        seals.open_all_stored(&tenant, &mut objects);
+        objects
+    };
+    beside(count, all).await
+}
+
+/// Does the work on so many objects: of a large tenant in a thread of its own, so that no executor waits for it.
+async fn beside<T: Send + 'static>(count: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    if count <= OBJECTS_AT_ONCE {
+        return Ok(work());
+    }
+    // It fails when the process ends.
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| StoreError::Unavailable { reason: error.to_string() })
 }
 
 /// Stored changes as who asks for them gets them.
@@ -87,7 +129,8 @@ pub(super) fn opened_snapshot(
 const OTHER_KEY: &str = "its secrets are sealed with another key than that of this data directory (keys/installation.key): put a copy \
      of that file back; if it is lost, docs/provisioning.md says in \"If the key is lost\" how to begin without these secrets";
 
-/// A column of secrets, with the statements about it. `clear` and `sealed` return the tenant, the name of the row, and the secret.
+/// A column of secrets, with the statements about it. `clear` and `sealed` return the tenant, the name of the row, and the
+/// secret; `clear` of rows behind one, so that nothing that is done is looked through again.
 struct SecretColumn {
     place: for<'a> fn(&'a TenantId, &str) -> SecretPlace<'a>,
     at_once: i64,
@@ -102,17 +145,17 @@ macro_rules! column {
             place: $place,
             at_once: $at_once,
             clear: concat!(
-                "SELECT tenant, ",
+                "SELECT dbid, tenant, ",
                 $name,
                 " AS name, ",
                 $column,
                 " AS secret FROM ",
                 $table,
-                " WHERE ",
+                " WHERE dbid > ? AND ",
                 $column,
                 " <> '' AND substr(",
                 $column,
-                ", 1, 10) <> 'sealed:v1:' LIMIT ?"
+                ", 1, 10) <> 'sealed:v1:' ORDER BY dbid LIMIT ?"
             ),
             sealed: concat!(
                 "SELECT tenant, ",
@@ -191,8 +234,12 @@ impl<D: Dialect> Tables<D> {
         }
         let mut count = 0;
         for column in &COLUMNS {
-            while let Some(more) = self.seal_some(column).await? {
-                count += more;
+            let mut after = 0;
+            while let Some((last, more)) = self.seal_some(column, after).await? {
+                (after, count) = (last, count + more);
+                if count / SAID_AFTER > (count - more) / SAID_AFTER {
+                    tracing::info!(count, "secrets of the configuration that stood in clear are being sealed");
+                }
             }
         }
         while let Some(more) = self.seal_some_rules().await? {
@@ -242,24 +289,24 @@ impl<D: Dialect> Tables<D> {
         Err(StoreError::Corrupt { what: "the configuration".to_owned(), reason: OTHER_KEY.to_owned() })
     }
 
-    /// Seals some rows of a column; none if there are no more.
-    async fn seal_some(&self, column: &SecretColumn) -> Result<Option<u64>> {
-        if self.0.reads().await?.rows(query(column.clear).bind(1_i64)).await?.is_empty() {
+    /// Seals some rows of a column that stand behind one. The last of them, and how many were sealed; none if there are no more.
+    async fn seal_some(&self, column: &SecretColumn, after: i64) -> Result<Option<(i64, u64)>> {
+        if self.0.reads().await?.rows(query(column.clear).bind(after).bind(1_i64)).await?.is_empty() {
             return Ok(None);
         }
         let mut turn = self.0.appends().await?;
-        let rows = turn.rows(query(column.clear).bind(column.at_once)).await?;
-        let mut count = 0;
+        let rows = turn.rows(query(column.clear).bind(after).bind(column.at_once)).await?;
+        let (mut last, mut count) = (None, 0);
         for row in &rows {
             let (tenant, name, secret) = found(row)?;
             let sealed = self.1.sealed(&(column.place)(&tenant, &name), &secret)?;
             let set = query(column.set).bind(sealed.reveal()).bind(tenant.as_str()).bind(&name);
             // Somebody may have changed it since.
             count += turn.run(set.bind(secret.reveal())).await?;
+            last = Some(row.get("dbid")?);
         }
         turn.commit().await?;
-        // Rows that cannot be changed do not hold a start up for ever.
-        Ok(if count == 0 { None } else { Some(count) })
+        Ok(last.map(|last| (last, count)))
     }
 
     async fn seal_some_rules(&self) -> Result<Option<u64>> {
