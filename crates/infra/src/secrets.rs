@@ -117,6 +117,18 @@ impl SecretSeals {
         Ok(())
     }
 
+    /// Opens the secrets of an object; those in clear stay as they are.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where one cannot be opened.
+    pub fn open(&self, tenant: &TenantId, object: &mut Object) -> Result<()> {
+        let key = object.key();
+        for (field, secret) in object.readable_secrets() {
+            *secret = self.opened(&SecretPlace::of(tenant, &key, field), secret)?;
+        }
+        Ok(())
+    }
+
     /// Opens the secrets of a stored object; those in clear stay as they are. One that cannot be opened stays sealed, and is logged: the
     /// object can be read, and given another one.
     pub fn open_stored(&self, tenant: &TenantId, object: &mut Object) {
