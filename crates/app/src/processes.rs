@@ -76,6 +76,7 @@ pub async fn run(plan: Plan, example: &Example) -> anyhow::Result<Exit> {
     let clock = Arc::new(SystemClock::start());
     let data_dir = DataDir::open(&plan.data_dir, Sharing::Shared)?;
     let file = SupervisorFile::write(&plan.data_dir, &plan.replicas)?;
+    stores::expect_key(plan.instance, &plan.data_dir, &plan.values, roles::TABLE).await?;
     let installation = Installation::of(plan.instance, &data_dir, plan.values, clock)?;
     key_files::register_services(&plan.data_dir, roles::TABLE, &installation.clock)?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

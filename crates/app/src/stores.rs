@@ -13,7 +13,7 @@ use infra::{ApiKeys, ProvisioningStore, SecretSeals, SignInAudit, TenantArchive}
 use runtime::RoleSpec;
 use runtime::data_dir;
 use runtime::process::Installation;
-use runtime::process::stores::{Composed, Mode, SECTION, StoresSettings};
+use runtime::process::stores::{Composed, Mode, SECTION, Server, StoresSettings};
 use runtime::sealed::TenantSecretCipher;
 use runtime::settings::Values;
 
@@ -28,6 +28,23 @@ pub fn seals(data_dir: &Path) -> anyhow::Result<SecretSeals> {
     let cipher = TenantSecretCipher::of(&data_dir::installation_key(data_dir)?);
     let cipher = cipher.ok_or_else(|| anyhow::anyhow!("the secrets of the configuration cannot be sealed here"))?;
     Ok(SecretSeals::of(Arc::new(cipher)))
+}
+
+/// Refuses to begin an installation with a new key where the secrets of the configuration are sealed with one that is gone. For a process
+/// of those roles, before anything makes its key.
+pub async fn expect_key(instance: u8, data_dir: &Path, values: &Values, of: &[&RoleSpec]) -> anyhow::Result<()> {
+    let is_kept = of.iter().any(|spec| Server::Postgresql.serves(spec));
+    if data_dir::has_installation(data_dir) || !is_kept {
+        return Ok(());
+    }
+    let settings: StoresSettings = values.read(SECTION)?;
+    match settings.mode() {
+        Mode::Embedded if data_dir.join(embedded::CONFIGURATION).exists() => {
+            embedded::configuration(data_dir).await.map(drop)
+        }
+        Mode::Embedded => Ok(()),
+        Mode::Real => Servers::of(instance, &settings)?.configuration().await.map(drop),
+    }
 }
 
 /// Opens every store of a process of those roles.
@@ -92,4 +109,30 @@ async fn database(instance: u8, data_dir: &Path, values: &Values) -> anyhow::Res
             Arc::new(servers.configuration().await?)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::ChangeWay;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_key_is_made_where_secrets_are_sealed_with_one_that_is_gone() {
+        let (folder, values) = (tempfile::tempdir().unwrap(), Values::default());
+        let begin = || expect_key(1, folder.path(), &values, crate::roles::TABLE);
+        begin().await.expect("nothing is stored yet");
+        data_dir::installation_key(folder.path()).unwrap();
+        let text = "tenant: acme\nname: Acme\nrealm: acme.invalid\nhold_music: m\nprompts: {m: m.wav}\n";
+        let text = format!("{text}dns: [{{number: \"7101\", password: hush-hush-7101}}]\n");
+        let objects = tenant::file::read(&text, |_| Ok(String::new())).unwrap();
+        let store = embedded::configuration(folder.path()).await.unwrap();
+        tenant::import::import(&store, &objects, &crate::author::note(ChangeWay::Import)).await.unwrap();
+        drop(store);
+        begin().await.expect("the key is there");
+        std::fs::remove_file(folder.path().join(data_dir::INSTALLATION_KEY)).unwrap();
+        let refused = format!("{:#}", begin().await.unwrap_err());
+        assert!(refused.contains("put a copy of that file back"), "{refused}");
+        assert!(!data_dir::has_installation(folder.path()), "a key was made");
+    }
 }

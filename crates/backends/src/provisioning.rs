@@ -132,8 +132,8 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         async move {
             let mut turn = self.0.reads().await?;
             let Some(revision) = revisions::of_tenant(&mut *turn, tenant).await? else { return Ok(None) };
-            let mut objects = read::objects(&mut *turn, tenant).await?;
-            self.1.open_all(tenant, &mut objects)?;
+            let objects = read::objects(&mut *turn, tenant).await?;
+            let objects = sealing::all_opened(&self.1, tenant, objects).await?;
             Ok(Some((revision, objects)))
         }
         .boxed()
@@ -146,7 +146,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
                 return Ok(None);
             }
             let found = find::find(&mut *turn, tenant, key).await?;
-            found.map(|object| sealing::opened(&self.1, tenant, object)).transpose()
+            Ok(found.map(|object| sealing::opened(&self.1, tenant, object)))
         }
         .boxed()
     }
@@ -155,8 +155,8 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         async move {
             let mut turn = self.0.reads().await?;
             let Some(point) = revisions::point(&mut *turn, tenant).await? else { return Ok(None) };
-            let mut objects = read::objects(&mut *turn, tenant).await?;
-            self.1.open_all(tenant, &mut objects)?;
+            let objects = read::objects(&mut *turn, tenant).await?;
+            let objects = sealing::all_opened(&self.1, tenant, objects).await?;
             let mut revisions = revisions::of_objects(&mut *turn, tenant).await?;
             let present: std::collections::HashSet<ObjectKey> = objects.objects().map(|object| object.key()).collect();
             revisions.retain(|key, _| present.contains(key));
@@ -177,7 +177,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             }
             let Some(object) = find::find(&mut *turn, tenant, key).await? else { return Ok(None) };
             let revision = revisions::of_object(&mut *turn, tenant, &object.key()).await?;
-            Ok(Some((revision, sealing::opened(&self.1, tenant, object)?)))
+            Ok(Some((revision, sealing::opened(&self.1, tenant, object))))
         }
         .boxed()
     }
@@ -189,7 +189,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let key = object.key();
             let revision = revisions::of_object(&mut *turn, tenant, &key).await?;
             let annex = annexes::find(&mut *turn, tenant, &key).await?.unwrap_or_default();
-            Ok(Some(FoundObject { revision, object: sealing::opened(&self.1, tenant, object)?, annex }))
+            Ok(Some(FoundObject { revision, object: sealing::opened(&self.1, tenant, object), annex }))
         }
         .boxed()
     }
@@ -205,7 +205,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             }
             let objects = read::objects(&mut *turn, tenant).await?;
             let wanted = objects.objects().filter(|object| object.key().kind == kind);
-            wanted.map(|object| sealing::opened(&self.1, tenant, object)).collect()
+            Ok(wanted.map(|object| sealing::opened(&self.1, tenant, object)).collect())
         }
         .boxed()
     }
@@ -218,13 +218,13 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         note: &'a ChangeNote,
     ) -> Answer<'a, Revision> {
         async move {
-            let changes = sealing::changes(&self.1, tenant, changes)?;
             let mut turn = self.0.writes(tenant).await?;
             let actual = revisions::of_tenant(&mut *turn, tenant).await?.unwrap_or_default();
             if actual != expected {
                 let key = format!("configuration of {tenant}");
                 return Err(StoreError::Conflict { key, expected: expected.0, actual: actual.0 });
             }
+            let changes = sealing::changes(&self.1, &mut *turn, tenant, changes).await?;
             let is_new = actual == Revision(0);
             if is_new {
                 tenant_standing::expect_gone(&mut *turn, tenant).await?;
@@ -370,8 +370,8 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let point = revisions::point(&mut *turn, tenant).await?;
             let point = point.ok_or_else(|| StoreError::Missing { key: format!("tenant {tenant}") })?;
             if !revisions::has_passed(&mut *turn, tenant, since, point).await? {
-                let mut objects = read::objects(&mut *turn, tenant).await?;
-                self.1.open_all(tenant, &mut objects)?;
+                let objects = read::objects(&mut *turn, tenant).await?;
+                let mut objects = sealing::all_opened(&self.1, tenant, objects).await?;
                 let annexes = std::mem::take(&mut objects.annexes).into_iter().collect();
                 let changes = objects.objects().map(ObjectChange::Put).collect();
                 return Ok(ObjectChanges { point, is_whole: true, changes, annexes });
@@ -379,7 +379,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let keys = revisions::changed_keys(&mut *turn, tenant, since.revision).await?;
             if keys.len() <= FOUND_EACH_MAX {
                 let mut changes = find::each(&mut *turn, tenant, keys).await?;
-                sealing::opened_changes(&self.1, tenant, &mut changes)?;
+                sealing::opened_changes(&self.1, tenant, &mut changes);
                 let annexes = annexes::of_put(&mut *turn, tenant, &changes).await?;
                 return Ok(ObjectChanges { point, is_whole: false, changes, annexes });
             }
@@ -388,7 +388,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
                 objects.objects().map(|object| (object.key(), object)).collect();
             let change = |key| held.remove(&key).map_or_else(|| ObjectChange::Delete(key), ObjectChange::Put);
             let mut changes: Vec<ObjectChange> = keys.into_iter().map(change).collect();
-            sealing::opened_changes(&self.1, tenant, &mut changes)?;
+            sealing::opened_changes(&self.1, tenant, &mut changes);
             let annexes = annexes::of_put(&mut *turn, tenant, &changes).await?;
             Ok(ObjectChanges { point, is_whole: false, changes, annexes })
         }

@@ -99,7 +99,9 @@ fn with_secrets(document: &Document) -> Option<Object> {
 }
 
 fn sealed(seals: &SecretSeals, tenant: &TenantId, document: Document) -> Result<Document> {
-    let Some(mut object) = with_secrets(&document) else { return Ok(document) };
+    let Some(object) = with_secrets(&document) else { return Ok(document) };
+    // The database has said which cannot be opened: nobody uses them.
+    let mut object = object.without_sealed();
     seals.seal(tenant, &mut object)?;
     Ok(Document { body: Some(object.to_json().into()), ..document })
 }
@@ -111,6 +113,7 @@ fn opened(seals: &SecretSeals, tenant: &TenantId, document: Document) -> Result<
         let what = format!("{} {} of {tenant} in the cache", document.kind, document.id);
         return Err(StoreError::Corrupt { what, reason: "its secrets stand there in clear".to_owned() });
     }
+    // What the database has and nobody can open is not published: this is the key of another installation.
     seals.open(tenant, &mut object)?;
     Ok(Document { body: Some(object.to_json().into()), ..document })
 }
@@ -174,5 +177,20 @@ mod tests {
         assert!(matches!(read(&sealing, &acme).await, Err(StoreError::Corrupt { .. })));
         sealing.publish(published(&acme, 2)).await.unwrap();
         assert!(read(&sealing, &acme).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_nobody_can_open_is_not_published_and_keeps_no_reader_from_its_tenant() {
+        let (acme, cache) =
+            (TenantId::parse("acme").unwrap(), Arc::new(Embedded::in_memory(Arc::new(SystemClock::start()))));
+        let sealing = SealedConfigCache::of(cache.clone(), SecretSeals::of(Arc::new(LegibleCipher)));
+        let mut trunk = provisioning::objects("acme").trunks.remove(0);
+        trunk.password = Some(contracts::provisioning::Secret::of_sealed("damaged"));
+        let damaged = Object::Trunk(Box::new(trunk.clone()));
+        let publication = Publication { documents: vec![document(&damaged)], ..published(&acme, 1) };
+        sealing.publish(publication).await.unwrap();
+        trunk.password = None;
+        let without = Object::Trunk(Box::new(trunk));
+        assert_eq!(read(&sealing, &acme).await.unwrap().documents, [document(&without)]);
     }
 }

@@ -1,8 +1,9 @@
 //! Secrets of tenants' objects, sealed wherever they are stored or sent to be stored: who has a copy of a database, a cache or a backup
 //! reads none of them.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, ReadableSecrets, Secret, TenantObjects};
 use model::TenantId;
@@ -63,12 +64,28 @@ pub trait SecretCipher: fmt::Debug + Send + Sync {
 
 /// What seals and opens the secrets of an installation; without a cipher nothing is sealed, and nothing that is sealed is opened.
 #[derive(Clone, Debug, Default)]
-pub struct SecretSeals(Option<Arc<dyn SecretCipher>>);
+pub struct SecretSeals(Option<Arc<dyn SecretCipher>>, Arc<UnreadableSecrets>);
+
+/// The places of secrets that cannot be opened, each told once.
+#[derive(Debug, Default)]
+struct UnreadableSecrets(Mutex<BTreeSet<String>>);
+
+/// The most of them that are told.
+const TOLD_MAX: usize = 1_000;
+
+impl UnreadableSecrets {
+    fn tell(&self, place: &SecretPlace<'_>) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < TOLD_MAX && told.insert(place.to_string()) {
+            tracing::error!(%place, "a secret cannot be opened and counts as none, until it is given anew: {CANNOT_BE_OPENED}");
+        }
+    }
+}
 
 impl SecretSeals {
     /// Those of a cipher.
     pub fn of(cipher: Arc<dyn SecretCipher>) -> Self {
-        Self(Some(cipher))
+        Self(Some(cipher), Arc::default())
     }
 
     /// Whether there is a cipher.
@@ -85,29 +102,86 @@ impl SecretSeals {
         self.seal_each(tenant, &key, object.readable_secrets())
     }
 
+    /// The same of an object that is stored already: a sealed secret that is stored so stays, even if it cannot be opened.
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    pub fn seal_kept(&self, tenant: &TenantId, object: &mut Object, stored: &Object) -> Result<()> {
+        let key = object.key();
+        for (field, secret) in object.readable_secrets() {
+            let is_kept = secret.is_sealed() && stored.secrets().contains(&(field, &*secret));
+            if !is_kept {
+                *secret = self.sealed(&SecretPlace::of(tenant, &key, field), secret)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Opens the secrets of an object; those in clear stay as they are.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] where one cannot be opened.
     pub fn open(&self, tenant: &TenantId, object: &mut Object) -> Result<()> {
         let key = object.key();
-        self.open_each(tenant, &key, object.readable_secrets())
+        for (field, secret) in object.readable_secrets() {
+            *secret = self.opened(&SecretPlace::of(tenant, &key, field), secret)?;
+        }
+        Ok(())
     }
 
-    /// Seals all secrets of a tenant.
+    /// Opens the secrets of a stored object; those in clear stay as they are. One that cannot be opened stays sealed, and is logged: the
+    /// object can be read, and given another one.
+    pub fn open_stored(&self, tenant: &TenantId, object: &mut Object) {
+        let key = object.key();
+        self.open_each(tenant, &key, object.readable_secrets());
+    }
+
+    /// Seals all secrets of a tenant, for a file. Those that could not be opened are sealed already, and stay.
     ///
     /// # Errors
-    /// As [`Self::seal`].
+    /// [`StoreError::Invalid`] where one cannot be sealed.
     pub fn seal_all(&self, tenant: &TenantId, objects: &mut TenantObjects) -> Result<()> {
-        each(objects, |key, secrets| self.seal_each(tenant, key, secrets))
+        each(objects, |key, secrets| {
+            let clear = secrets.into_iter().filter(|(_, secret)| !secret.is_sealed()).collect();
+            self.seal_each(tenant, key, clear)
+        })
     }
 
-    /// Opens all secrets of a tenant.
+    /// Opens all secrets of a stored tenant, as [`Self::open_stored`].
+    pub fn open_all_stored(&self, tenant: &TenantId, objects: &mut TenantObjects) {
+        each(objects, |key, secrets| {
+            self.open_each(tenant, key, secrets);
+            Ok(())
+        })
+        .unwrap_or_default();
+    }
+
+    /// Opens all secrets of a tenant that somebody gives. One that is held so, since it could not be opened, stays.
     ///
     /// # Errors
-    /// As [`Self::open`].
-    pub fn open_all(&self, tenant: &TenantId, objects: &mut TenantObjects) -> Result<()> {
-        each(objects, |key, secrets| self.open_each(tenant, key, secrets))
+    /// [`StoreError::Corrupt`] where another one cannot be opened.
+    pub fn open_given(
+        &self,
+        tenant: &TenantId,
+        objects: &mut TenantObjects,
+        held: Option<&TenantObjects>,
+    ) -> Result<()> {
+        let mut kept: HashMap<(ObjectKey, &'static str), Secret> = HashMap::new();
+        if let Some(held) = held {
+            each(&mut held.clone(), |key, secrets| {
+                let sealed = secrets.into_iter().filter(|(_, secret)| secret.is_sealed());
+                kept.extend(sealed.map(|(field, secret)| ((key.folded(), field), secret.clone())));
+                Ok(())
+            })?;
+        }
+        each(objects, |key, secrets| {
+            for (field, secret) in secrets {
+                if kept.get(&(key.folded(), field)) != Some(&*secret) {
+                    *secret = self.opened(&SecretPlace::of(tenant, key, field), secret)?;
+                }
+            }
+            Ok(())
+        })
     }
 
     fn seal_each(&self, tenant: &TenantId, key: &ObjectKey, secrets: ReadableSecrets<'_>) -> Result<()> {
@@ -117,13 +191,14 @@ impl SecretSeals {
         Ok(())
     }
 
-    fn open_each(&self, tenant: &TenantId, key: &ObjectKey, secrets: ReadableSecrets<'_>) -> Result<()> {
+    fn open_each(&self, tenant: &TenantId, key: &ObjectKey, secrets: ReadableSecrets<'_>) {
         for (field, secret) in secrets {
-            if secret.is_sealed() {
-                *secret = self.opened(&SecretPlace::of(tenant, key, field), secret)?;
+            let place = SecretPlace::of(tenant, key, field);
+            match self.opened(&place, secret) {
+                Ok(plain) => *secret = plain,
+                Err(_) => self.1.tell(&place),
             }
         }
-        Ok(())
     }
 
     /// One secret, sealed; one that is sealed already must be so for its place.
@@ -214,7 +289,7 @@ mod tests {
         let once = objects.clone();
         seals().seal_all(&tenant, &mut objects).unwrap();
         assert_eq!(objects, once, "what is sealed stays");
-        seals().open_all(&tenant, &mut objects).unwrap();
+        seals().open_given(&tenant, &mut objects, None).unwrap();
         assert_eq!(objects, plain);
     }
 
@@ -249,10 +324,33 @@ mod tests {
         let mut objects = provisioning::objects("acme");
         none.seal_all(&tenant, &mut objects).unwrap();
         assert_eq!(objects, provisioning::objects("acme"));
-        none.open_all(&tenant, &mut objects).unwrap();
+        none.open_given(&tenant, &mut objects, None).unwrap();
         seals().seal_all(&tenant, &mut objects).unwrap();
-        let refused = none.open_all(&tenant, &mut objects).unwrap_err().to_string();
+        let refused = none.open_given(&tenant, &mut objects, None).unwrap_err().to_string();
         assert!(refused.contains("acme") && refused.contains("another installation"), "{refused}");
-        assert!(matches!(none.seal_all(&tenant, &mut objects), Err(StoreError::Invalid(_))));
+        let mut trunk = Object::Trunk(Box::new(objects.trunks[0].clone()));
+        assert!(matches!(none.seal(&tenant, &mut trunk), Err(StoreError::Invalid(_))));
+    }
+
+    #[test]
+    fn a_secret_that_cannot_be_opened_stays_sealed_and_is_kept_where_it_is_stored() {
+        let (tenant, mut objects) = (acme(), provisioning::objects("acme"));
+        seals().seal_all(&tenant, &mut objects).unwrap();
+        let damaged = Secret::of_sealed("damaged");
+        objects.trunks[0].password = Some(damaged.clone());
+        let stored = objects.clone();
+        seals().open_all_stored(&tenant, &mut objects);
+        let still: Vec<Secret> = readable(&mut objects).into_iter().filter(Secret::is_sealed).collect();
+        assert_eq!(still, [damaged.clone()], "all others are open");
+        let held = objects.clone();
+        assert!(seals().open_given(&tenant, &mut objects.clone(), None).is_err(), "a stranger's is refused");
+        seals().open_given(&tenant, &mut objects, Some(&held)).unwrap();
+        assert_eq!(objects, held);
+
+        let [stored, mut put] = [stored, held].map(|of| Object::Trunk(Box::new(of.trunks[0].clone())));
+        assert!(seals().seal(&tenant, &mut put.clone()).is_err());
+        seals().seal_kept(&tenant, &mut put, &stored).unwrap();
+        assert_eq!(put, stored);
+        assert!(put.without_sealed().readable_secrets().is_empty(), "who uses it has none");
     }
 }

@@ -35,6 +35,7 @@ mod made_passkey;
 mod metrics;
 mod origin;
 mod outside;
+mod own_hosts;
 mod page;
 mod parameters;
 mod passkeys;

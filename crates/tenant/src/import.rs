@@ -131,7 +131,7 @@ pub async fn plan(store: &dyn ProvisioningStore, objects: &TenantObjects) -> Res
     let stored = store.load(&tenant).await?;
     let mut objects = objects.clone();
     // An export and a backup have secrets sealed.
-    store.seals().open_all(&tenant, &mut objects)?;
+    store.seals().open_given(&tenant, &mut objects, stored.as_ref().map(|(_, held)| held))?;
     Ok(planned(stored, objects)?)
 }
 

@@ -167,7 +167,12 @@ fn start(
         })
     });
     let executor = executor()?;
-    let ended = executor.block_on(async { example.ended(process::run(plan, open, when_ready).await).await });
+    let run = async {
+        let specs: Vec<&RoleSpec> = plan.replicas.iter().map(|replica| replica.role.spec).collect();
+        stores::expect_key(plan.instance, &plan.data_dir, &plan.values, &specs).await?;
+        process::run(plan, open, when_ready).await
+    };
+    let ended = executor.block_on(async { example.ended(run.await).await });
     // A blocking call (a disk that hangs) must not keep the process.
     executor.shutdown_background();
     ended

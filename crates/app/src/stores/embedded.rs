@@ -11,6 +11,9 @@ use infra::{SealedConfigCache, Stores};
 use runtime::process::Installation;
 use runtime::process::stores::{Clients, Composed, Server};
 
+/// The file of the persistent configuration, below the data directory.
+pub const CONFIGURATION: &str = "configuration.sqlite";
+
 /// One set of stores for all replicas of the process.
 pub struct InProcess(Stores);
 
@@ -46,7 +49,7 @@ pub async fn open(installation: &Installation) -> anyhow::Result<InProcess> {
 
 /// The persistent configuration, read-only; none if there is no file.
 pub async fn look(data_dir: &Path) -> anyhow::Result<Option<Looked>> {
-    let file = data_dir.join("configuration.sqlite");
+    let file = data_dir.join(CONFIGURATION);
     if !file.exists() {
         return Ok(None);
     }
@@ -60,7 +63,7 @@ pub async fn look(data_dir: &Path) -> anyhow::Result<Option<Looked>> {
 /// The persistent configuration: one file for all processes of the installation, with SQLite's locking between them. Secrets are sealed on
 /// the way in; those that a release before has left in clear stay so.
 pub async fn configuration(data_dir: &Path) -> anyhow::Result<SqliteProvisioning> {
-    let opened = SqliteProvisioning::open(&data_dir.join("configuration.sqlite")).await.context("the configuration")?;
+    let opened = SqliteProvisioning::open(&data_dir.join(CONFIGURATION)).await.context("the configuration")?;
     let store = opened.sealed_by(super::seals(data_dir)?);
     store.expect_own_key().await?;
     Ok(store)

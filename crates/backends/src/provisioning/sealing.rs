@@ -3,12 +3,16 @@
 //!
 //! Rows that an earlier release has left in clear are sealed when a process of the installation starts, and not by a command.
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret, TenantObjects};
 use infra::{ArchivedPart, NamedSnapshot, ObjectChange, Result, SecretPlace, SecretSeals, StoreError, TenantFileText};
 use model::TenantId;
 
-use super::{Dialect, Row, Statement, Tables, query, sign_in, tenant_id};
+use super::{Dialect, Row, Statement, Tables, Turn, find, query, sign_in, tenant_id};
 
+/// Objects that are sealed or opened without a thread of their own.
+const OBJECTS_AT_ONCE: usize = 256;
+/// After so many rows it is said how far the sealing of what stands in clear is.
+const SAID_AFTER: u64 = 10_000;
 /// Rows that are sealed in one transaction: other writers wait meanwhile.
 const ROWS_AT_ONCE: i64 = 500;
 /// Snapshots: each has a whole tenant.
@@ -18,32 +22,74 @@ const LOOKED_AT: i64 = 3;
 
 // === on the way ===
 
-/// The changes as they are stored.
-pub(super) fn changes(
+/// The changes as they are stored. A secret that could not be opened when it was read, and comes back, stays as it is.
+pub(super) async fn changes(
     seals: &SecretSeals,
+    db: &mut dyn Turn,
     tenant: &TenantId,
     mut changes: Vec<ObjectChange>,
 ) -> Result<Vec<ObjectChange>> {
-    for change in &mut changes {
-        if let ObjectChange::Put(object) = change {
-            seals.seal(tenant, object)?;
+    let (cipher, of) = (seals.clone(), tenant.clone());
+    let count = changes.len();
+    let all = move || {
+        let mut refused = Vec::new();
+        for (at, change) in changes.iter_mut().enumerate() {
+            if let ObjectChange::Put(object) = change
+                && let Err(error) = cipher.seal(&of, object)
+            {
+                refused.push((at, error));
+            }
+        }
+        (changes, refused)
+    };
+    let (mut changes, refused) = beside(count, all).await?;
+    for (at, error) in refused {
+        if let Some(ObjectChange::Put(object)) = changes.get_mut(at) {
+            let stored = find::find(db, tenant, &object.key()).await?.ok_or(error)?;
+            seals.seal_kept(tenant, object, &stored)?;
         }
     }
     Ok(changes)
 }
 
+/// The objects of a stored tenant as who asks for them gets them.
+pub(super) async fn all_opened(
+    seals: &SecretSeals,
+    tenant: &TenantId,
+    mut objects: TenantObjects,
+) -> Result<TenantObjects> {
+    let (seals, tenant) = (seals.clone(), tenant.clone());
+    let count = objects.dns.len() + objects.people.len() + objects.trunks.len();
+    let all = move || {
+        seals.open_all_stored(&tenant, &mut objects);
+        objects
+    };
+    beside(count, all).await
+}
+
+/// Does the work on so many objects: of a large tenant in a thread of its own, so that no executor waits for it.
+async fn beside<T: Send + 'static>(count: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    if count <= OBJECTS_AT_ONCE {
+        return Ok(work());
+    }
+    // It fails when the process ends.
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| StoreError::Unavailable { reason: error.to_string() })
+}
+
 /// Stored changes as who asks for them gets them.
-pub(super) fn opened_changes(seals: &SecretSeals, tenant: &TenantId, changes: &mut [ObjectChange]) -> Result<()> {
-    changes.iter_mut().try_for_each(|change| match change {
-        ObjectChange::Put(object) => seals.open(tenant, object),
-        ObjectChange::Annex(..) | ObjectChange::Delete(_) => Ok(()),
-    })
+pub(super) fn opened_changes(seals: &SecretSeals, tenant: &TenantId, changes: &mut [ObjectChange]) {
+    for change in changes {
+        if let ObjectChange::Put(object) = change {
+            seals.open_stored(tenant, object);
+        }
+    }
 }
 
 /// A stored object as who asks for it gets it.
-pub(super) fn opened(seals: &SecretSeals, tenant: &TenantId, mut object: Object) -> Result<Object> {
-    seals.open(tenant, &mut object)?;
-    Ok(object)
+pub(super) fn opened(seals: &SecretSeals, tenant: &TenantId, mut object: Object) -> Object {
+    seals.open_stored(tenant, &mut object);
+    object
 }
 
 /// A part of an archive as it is stored: that of a release before has secrets in clear.
@@ -80,10 +126,11 @@ pub(super) fn opened_snapshot(
 // === what stands in clear ===
 
 /// What is said to who comes with another key.
-const OTHER_KEY: &str =
-    "its secrets are sealed with another key than that of this data directory (keys/installation.key)";
+const OTHER_KEY: &str = "its secrets are sealed with another key than that of this data directory (keys/installation.key): put a copy \
+     of that file back; if it is lost, docs/provisioning.md says in \"If the key is lost\" how to begin without these secrets";
 
-/// A column of secrets, with the statements about it. `clear` and `sealed` return the tenant, the name of the row, and the secret.
+/// A column of secrets, with the statements about it. `clear` and `sealed` return the tenant, the name of the row, and the
+/// secret; `clear` of rows behind one, so that nothing that is done is looked through again.
 struct SecretColumn {
     place: for<'a> fn(&'a TenantId, &str) -> SecretPlace<'a>,
     at_once: i64,
@@ -98,17 +145,17 @@ macro_rules! column {
             place: $place,
             at_once: $at_once,
             clear: concat!(
-                "SELECT tenant, ",
+                "SELECT dbid, tenant, ",
                 $name,
                 " AS name, ",
                 $column,
                 " AS secret FROM ",
                 $table,
-                " WHERE ",
+                " WHERE dbid > ? AND ",
                 $column,
                 " <> '' AND substr(",
                 $column,
-                ", 1, 10) <> 'sealed:v1:' LIMIT ?"
+                ", 1, 10) <> 'sealed:v1:' ORDER BY dbid LIMIT ?"
             ),
             sealed: concat!(
                 "SELECT tenant, ",
@@ -140,6 +187,10 @@ fn place<'a>(tenant: &'a TenantId, kind: ObjectKind, name: &str, field: &'a str)
     SecretPlace { tenant, key: ObjectKey { kind, id: name.to_owned() }.folded(), field }
 }
 
+fn place_of_provider(tenant: &TenantId) -> SecretPlace<'_> {
+    place(tenant, ObjectKind::Tenant, "", "sign_in.upstream.client_secret")
+}
+
 fn place_of_snapshot<'a>(tenant: &'a TenantId, name: &str) -> SecretPlace<'a> {
     SecretPlace::of_snapshot(tenant, name)
 }
@@ -160,6 +211,8 @@ const COLUMNS: [SecretColumn; 6] = [
 /// Tenants whose provider's secret stands in clear in the JSON of their rules.
 const CLEAR_RULES: &str = "SELECT id, sign_in FROM tenant WHERE sign_in LIKE '%\"client_secret\":\"%'
     AND sign_in NOT LIKE '%\"client_secret\":\"sealed:v1:%' LIMIT ?";
+const SEALED_RULES: &str =
+    "SELECT id, sign_in FROM tenant WHERE sign_in LIKE '%\"client_secret\":\"sealed:v1:%' LIMIT ?";
 const SET_RULES: &str = "UPDATE tenant SET sign_in = ? WHERE id = ? AND sign_in = ?";
 
 impl<D: Dialect> Tables<D> {
@@ -181,8 +234,12 @@ impl<D: Dialect> Tables<D> {
         }
         let mut count = 0;
         for column in &COLUMNS {
-            while let Some(more) = self.seal_some(column).await? {
-                count += more;
+            let mut after = 0;
+            while let Some((last, more)) = self.seal_some(column, after).await? {
+                (after, count) = (last, count + more);
+                if count / SAID_AFTER > (count - more) / SAID_AFTER {
+                    tracing::info!(count, "secrets of the configuration that stood in clear are being sealed");
+                }
             }
         }
         while let Some(more) = self.seal_some_rules().await? {
@@ -216,27 +273,44 @@ impl<D: Dialect> Tables<D> {
                 return Err(StoreError::Corrupt { what, reason: OTHER_KEY.to_owned() });
             }
         }
-        Ok(())
+        self.expect_own_key_of_rules(&mut *turn).await
     }
 
-    /// Seals some rows of a column; none if there are no more.
-    async fn seal_some(&self, column: &SecretColumn) -> Result<Option<u64>> {
-        if self.0.reads().await?.rows(query(column.clear).bind(1_i64)).await?.is_empty() {
+    /// The same by the secrets of providers, which stand in JSON: for a database that has no other secret.
+    async fn expect_own_key_of_rules(&self, turn: &mut dyn Turn) -> Result<()> {
+        let rows = turn.rows(query(SEALED_RULES).bind(LOOKED_AT)).await?;
+        for row in &rows {
+            let tenant = tenant_id(&row.text("id")?)?;
+            let provider = sign_in::rules(Some(row.text("sign_in")?))?.upstream;
+            let secret = provider.and_then(|provider| provider.client_secret);
+            if secret.is_some_and(|secret| self.1.opened(&place_of_provider(&tenant), &secret).is_ok()) {
+                return Ok(());
+            }
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt { what: "the configuration".to_owned(), reason: OTHER_KEY.to_owned() })
+    }
+
+    /// Seals some rows of a column that stand behind one. The last of them, and how many were sealed; none if there are no more.
+    async fn seal_some(&self, column: &SecretColumn, after: i64) -> Result<Option<(i64, u64)>> {
+        if self.0.reads().await?.rows(query(column.clear).bind(after).bind(1_i64)).await?.is_empty() {
             return Ok(None);
         }
         let mut turn = self.0.appends().await?;
-        let rows = turn.rows(query(column.clear).bind(column.at_once)).await?;
-        let mut count = 0;
+        let rows = turn.rows(query(column.clear).bind(after).bind(column.at_once)).await?;
+        let (mut last, mut count) = (None, 0);
         for row in &rows {
             let (tenant, name, secret) = found(row)?;
             let sealed = self.1.sealed(&(column.place)(&tenant, &name), &secret)?;
             let set = query(column.set).bind(sealed.reveal()).bind(tenant.as_str()).bind(&name);
             // Somebody may have changed it since.
             count += turn.run(set.bind(secret.reveal())).await?;
+            last = Some(row.get("dbid")?);
         }
         turn.commit().await?;
-        // Rows that cannot be changed do not hold a start up for ever.
-        Ok(if count == 0 { None } else { Some(count) })
+        Ok(last.map(|last| (last, count)))
     }
 
     async fn seal_some_rules(&self) -> Result<Option<u64>> {
@@ -252,8 +326,7 @@ impl<D: Dialect> Tables<D> {
             let mut rules = sign_in::rules(Some(stored.clone()))?;
             let Some(provider) = &mut rules.upstream else { continue };
             if let Some(secret) = &mut provider.client_secret {
-                *secret =
-                    self.1.sealed(&place(&tenant, ObjectKind::Tenant, "", "sign_in.upstream.client_secret"), secret)?;
+                *secret = self.1.sealed(&place_of_provider(&tenant), secret)?;
             }
             let text = sign_in::rules_text(&rules).unwrap_or_default();
             count += turn.run(query(SET_RULES).bind(text).bind(tenant.as_str()).bind(stored)).await?;
@@ -271,6 +344,7 @@ fn found(row: &Row) -> Result<(TenantId, String, Secret)> {
 mod tests {
     use std::sync::Arc;
 
+    use contracts::provisioning::Trunk;
     use infra::conformance::provisioning::{note, objects};
     use infra::conformance::secrets::LegibleCipher;
     use infra::{ProvisioningStore as _, Revision, SnapshotHead, TenantArchive as _};
@@ -348,5 +422,61 @@ mod tests {
             assert!(refused.to_string().contains("installation.key"), "{refused}");
         }
         assert_eq!(opened(&folder).await.sealed_by(seals()).seal_stored().await.unwrap(), 0);
+    }
+
+    /// As docs/provisioning.md has them, for SQLite.
+    const OF_A_LOST_KEY: [&str; 5] = [
+        "UPDATE dn SET password = NULL;",
+        "UPDATE person SET pin = NULL, second_factor = NULL;",
+        "UPDATE trunk SET password = NULL, inbound_password = NULL, stir_private_key = NULL;",
+        "DELETE FROM tenant_snapshot;",
+        "UPDATE tenant SET sign_in = json_remove(sign_in, '$.upstream.client_secret') WHERE sign_in IS NOT NULL;",
+    ];
+
+    #[tokio::test]
+    async fn after_a_lost_key_nothing_is_gone_but_what_it_has_sealed() {
+        let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
+        let store = opened(&folder).await;
+        in_clear(&store, &tenant).await;
+        store.clone().sealed_by(seals()).seal_stored().await.unwrap();
+        let page = include_str!("../../../../docs/provisioning.md");
+        let mut turn = store.0.appends().await.unwrap();
+        for statement in OF_A_LOST_KEY {
+            assert!(page.contains(statement), "{statement}");
+            turn.run(query(statement)).await.unwrap();
+        }
+        turn.commit().await.unwrap();
+        assert_eq!(store.seal_stored().await.unwrap(), 0, "nothing is sealed any more");
+        let (_, found) = store.load(&tenant).await.unwrap().unwrap();
+        let mut expected = objects("acme").tenant.sign_in;
+        let provider = expected.upstream.as_mut().unwrap();
+        assert!(provider.client_secret.take().is_some());
+        assert_eq!(found.tenant.sign_in, expected);
+        assert_eq!(found.people.len(), objects("acme").people.len());
+    }
+
+    #[tokio::test]
+    async fn one_secret_that_cannot_be_opened_keeps_nobody_from_its_tenant_and_its_object_is_given_another() {
+        let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
+        let store = opened(&folder).await.sealed_by(seals());
+        in_clear(&store, &tenant).await;
+        let mut turn = store.0.appends().await.unwrap();
+        turn.run(query("UPDATE trunk SET inbound_password = 'sealed:v1:damaged'")).await.unwrap();
+        turn.commit().await.unwrap();
+        let (revision, held) = store.load(&tenant).await.unwrap().unwrap();
+        let mut trunk = held.trunks[0].clone();
+        assert_eq!(trunk.inbound_password, Some(Secret::of_sealed("damaged")));
+        let put = |trunk: &Trunk| vec![ObjectChange::Put(Object::Trunk(Box::new(trunk.clone())))];
+        // What an edit leaves as it is, stays.
+        trunk.priority = Some(7);
+        let revision = store.update(&tenant, revision, put(&trunk), note()).await.unwrap();
+        assert_eq!(store.load(&tenant).await.unwrap().unwrap().1.trunks, [trunk.clone()]);
+        // Another one that cannot be opened is refused, and one in clear is taken.
+        let stranger = Trunk { inbound_password: Some(Secret::of_sealed("moved")), ..trunk.clone() };
+        let refused = store.update(&tenant, revision, put(&stranger), note()).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Invalid(_)), "{refused}");
+        trunk.inbound_password = Some(Secret("hush".to_owned()));
+        store.update(&tenant, revision, put(&trunk), note()).await.unwrap();
+        assert_eq!(store.load(&tenant).await.unwrap().unwrap().1.trunks, [trunk]);
     }
 }

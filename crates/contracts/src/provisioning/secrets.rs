@@ -109,6 +109,45 @@ impl Object {
         FIELDS.into_iter().filter_map(|field| Some((field, self.secret(field)?))).collect()
     }
 
+    /// The object without its sealed secrets, as who uses secrets gets it: one that could not be opened is none.
+    #[must_use]
+    pub fn without_sealed(mut self) -> Self {
+        let sealed = self.readable_secrets().into_iter().filter(|(_, secret)| secret.is_sealed());
+        let sealed: Vec<&'static str> = sealed.map(|(field, _)| field).collect();
+        for field in sealed {
+            self.remove_readable(field);
+        }
+        self
+    }
+
+    fn remove_readable(&mut self, field: &str) {
+        match self {
+            Self::Dn(dn) => {
+                if let DnKind::Extension { password, .. } = &mut dn.kind {
+                    *password = Secret::default();
+                }
+            }
+            Self::Person(person) => {
+                if let Some(agent) = &mut person.agent {
+                    agent.pin = None;
+                }
+            }
+            Self::Trunk(trunk) if field == "password" => trunk.password = None,
+            Self::Trunk(trunk) if field == "inbound_password" => trunk.inbound_password = None,
+            Self::Trunk(trunk) => {
+                if let Some(sign) = &mut trunk.stir.sign {
+                    sign.private_key = None;
+                }
+            }
+            Self::Tenant(tenant) => {
+                if let Some(provider) = &mut tenant.sign_in.upstream {
+                    provider.client_secret = None;
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Takes from `held` each secret that this object lacks, but for those that `is_removed` says are to go.
     pub fn keep_secrets(&mut self, held: &Self, is_removed: impl Fn(&str) -> bool) {
         for (field, secret) in held.secrets() {

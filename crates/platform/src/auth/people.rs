@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use super::answers::Trouble;
 use super::first_party;
 use super::listed_uris::ListedUris;
+use super::own_hosts::OwnHosts;
 use super::people_by_email::{self, PeopleByEmail};
 
 /// The connection to tenant, and its port.
@@ -51,6 +52,7 @@ pub(super) struct People {
     listed_uris: ListedUris,
     by_email: PeopleByEmail,
     issuer: String,
+    own_hosts: OwnHosts,
     clock: Arc<dyn Clock>,
 }
 
@@ -73,6 +75,7 @@ impl People {
             listed_uris: ListedUris::default(),
             by_email: PeopleByEmail::default(),
             issuer: ctx.tokens.issuer().to_owned(),
+            own_hosts: OwnHosts::of(ctx.tokens.issuer()),
             clock: ctx.clock.clone(),
         })
     }
@@ -82,9 +85,10 @@ impl People {
         self.tenants.borrow().clone()
     }
 
-    /// The tenant that is meant at a host name in lower case.
+    /// The tenant that is meant at a host name in lower case: none where everybody comes, whichever tenant has claimed it.
     pub fn tenant_at(&self, host: &str) -> Option<TenantId> {
-        self.hosts.borrow().get(host).cloned()
+        let tenant = self.hosts.borrow().get(host).cloned()?;
+        (!self.own_hosts.refuse(host, &tenant)).then_some(tenant)
     }
 
     /// What a tenant is called; none if there is none of that id.

@@ -34,7 +34,8 @@ pub fn fill(
     let (mut passwords, mut pins, mut of_trunks) = (HashMap::new(), HashMap::new(), HashMap::new());
     if let Some(held) = held {
         passwords.extend(held.dns.iter().filter_map(|dn| match &dn.kind {
-            DnKind::Extension { password, .. } => Some((dn.number.as_str(), password)),
+            // One whose password was taken out of the database gets another.
+            DnKind::Extension { password, .. } if !password.reveal().is_empty() => Some((dn.number.as_str(), password)),
             _ => None,
         }));
         pins.extend(held.people.iter().filter_map(|person| {

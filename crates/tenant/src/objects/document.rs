@@ -37,8 +37,25 @@ pub(super) fn edited(
         let rule = BrokenRule::new(FaultCode::NotRenamed, words).naming("id", key.id.as_str());
         return Err(vec![named((id_field(key.kind).to_owned(), rule))]);
     }
+    let sealed = sealed_fields(&mut object, held);
+    if !sealed.is_empty() {
+        return Err(sealed.into_iter().map(|field| named((field.to_owned(), no_sealed_secret()))).collect());
+    }
     complete(&mut object);
     Ok(Some((object, annex)))
+}
+
+/// The fields whose secrets are given sealed. Whoever may not read a secret could have it sent elsewhere with its sealed text, as the
+/// provider's to another issuer: such texts are taken of the files of whoever has the installation's own.
+fn sealed_fields(object: &mut Object, held: Option<&Object>) -> Vec<&'static str> {
+    let kept = held.map(Object::secrets).unwrap_or_default();
+    let is_kept = |field: &str, secret: &Secret| kept.iter().any(|(of, held)| *of == field && **held == *secret);
+    let given = object.readable_secrets().into_iter();
+    given.filter(|(field, secret)| secret.is_sealed() && !is_kept(field, secret)).map(|(field, _)| field).collect()
+}
+
+fn no_sealed_secret() -> BrokenRule {
+    BrokenRule::other("a sealed secret is taken in the file of an import alone: leave it out to keep what is stored")
 }
 
 /// What becomes of fields that the object does not have.
@@ -388,6 +405,25 @@ mod tests {
         ] {
             assert_eq!(codes(document, field), [(code, values)], "{document}");
         }
+    }
+
+    #[test]
+    fn a_sealed_secret_is_taken_of_no_edit_and_one_that_is_stored_so_is_kept() {
+        let phone = |password: &str| {
+            let document = r#"{"number":"7101","type":"extension","no_answer_s":20,"password":PASSWORD}"#;
+            document.replace("PASSWORD", password)
+        };
+        let (key, sealed) = (key(ObjectKind::Dn, "7101"), r#""sealed:v1:AAAA""#);
+        let stored = Object::from_json(ObjectKind::Dn, phone(sealed).as_bytes()).unwrap();
+        let put = |password: &str| EditAction::Put(phone(password));
+        for present in [None, Some((&stored, None))] {
+            let refused = edited(&key, &put(r#""sealed:v1:BBBB""#), present).unwrap_err();
+            assert_eq!(refused[0].field, "password");
+            assert!(!refused[0].rule.words.contains("BBBB"), "{}", refused[0].rule.words);
+            assert!(edited(&key, &put(r#""hush-hush-7101""#), present).is_ok());
+        }
+        let (kept, _) = edited(&key, &put("null"), Some((&stored, None))).unwrap().unwrap();
+        assert!(kept.secrets() == stored.secrets(), "it is kept");
     }
 
     fn merge(document: &str, fields: &[&str]) -> EditAction {

@@ -123,6 +123,35 @@ fn a_backup_beside_a_running_installation_brings_its_tenant_back() -> Result<()>
     Ok(())
 }
 
+/// The lines of `docs/backup.md` that try a restore out, in a shell.
+#[test]
+fn the_drill_of_the_documentation_restores_a_tenant_beside_its_installation() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let site = Installation::start()?;
+    let path = |name: &str| files.path().join(name).to_string_lossy().into_owned();
+    StoresOfCommands::of(&site).said(&["backup", &path("all.trunkline")])?;
+    let page = include_str!("../../../../docs/backup.md");
+    let (_, drill) = page.split_once("## A drill\n").context("no drill")?;
+    let block = drill.lines().skip_while(|line| !line.starts_with("    ")).take_while(|line| line.starts_with("    "));
+    let program = testkit::installation::binary()?.to_string_lossy().into_owned();
+    let mut listed = String::new();
+    for line in block.map(str::trim) {
+        let named = match line.strip_prefix("trunkline ") {
+            Some(rest) => format!("{program} {}", rest.replace(" acme ", &format!(" {TENANT} "))),
+            None => line.to_owned(),
+        };
+        let named =
+            named.replace("/tmp/drill", &path("drill")).replace("/backup/tenants.trunkline", &path("all.trunkline"));
+        let named = named.replace("/var/lib/trunkline", &site.data_dir().to_string_lossy());
+        let done = std::process::Command::new("sh").args(["-c", &named]).env("LOGNAME", "tester").output()?;
+        ensure!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
+        listed += &String::from_utf8(done.stdout)?;
+    }
+    ensure!(listed.contains("ada.adler"), "{listed}");
+    ensure!(!files.path().join("drill").exists(), "keys are left behind");
+    Ok(())
+}
+
 /// Gives a running installation an empty database in the place of its own, as somebody does who restores a dump or a backup: the rows of
 /// the audit let nobody empty the one that is there.
 fn empty_database(site: &mut Installation) -> Result<()> {

@@ -437,8 +437,10 @@ fn credentials_of(copy: &TenantCopy, realm: &str, number: &str) -> Result<Creden
     let DnKind::Extension { password, .. } = &dn.kind else {
         return Err(Problem::not_found(format!("{number} is not a phone")));
     };
-    let hash = |algorithm| ha1(algorithm, number, realm, password.reveal());
-    let (md5, sha256) = (hash(Algorithm::Md5), hash(Algorithm::Sha256));
+    // Else anybody would register with an empty one.
+    let password = Some(password.reveal()).filter(|password| !password.is_empty());
+    let password = password.ok_or_else(|| Problem::not_found(format!("{number} has no password")))?;
+    let [md5, sha256] = [Algorithm::Md5, Algorithm::Sha256].map(|algorithm| ha1(algorithm, number, realm, password));
     Ok(Credentials { dn: number.to_owned(), md5, sha256, realm: realm.to_owned() })
 }
 

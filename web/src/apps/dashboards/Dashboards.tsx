@@ -1,7 +1,6 @@
 import { Outlet } from '@tanstack/react-router'
 import { useCallback, useMemo, useState, type ReactElement } from 'react'
 import type { Failure } from '../../api/errors'
-import { exchanged } from '../../api/link'
 import { currentSession, signIn, type Given } from '../../api/session'
 import { SignIn } from '../../features/sign-in/SignIn'
 import { t } from '../../lib/i18n'
@@ -17,10 +16,13 @@ export function Dashboards(): ReactElement {
   // A link's token shows what its link is about, whoever has signed in.
   const session = useMemo(() => given ?? (person === undefined ? undefined : { token: '', tenant: person.tenant }), [given, person])
   const onToken = useCallback((typed: Given): void => {
-    void exchanged(typed).then(({ token, tenant }) => {
-      signIn(token, tenant, sessionStorage)
-      setGiven(currentSession(sessionStorage))
-    })
+    // Few have a token to type.
+    void import('../../api/link')
+      .then(({ exchanged }) => exchanged(typed))
+      .then(({ token, tenant }) => {
+        signIn(token, tenant, sessionStorage)
+        setGiven(currentSession(sessionStorage))
+      })
   }, [])
   const onRefused = useCallback(
     (failure: Failure): ReactElement => <SignIn key={failure.kind} failure={failure} token={failure.kind === 'no-tenant' ? session?.token : undefined} onToken={onToken} />,

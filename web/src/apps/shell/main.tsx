@@ -5,7 +5,6 @@ import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { askOthers, CHANNEL, tellOthers } from '../../api/hand-over'
-import { exchanged } from '../../api/link'
 import { currentSession, givenInFragment, signIn, type Session } from '../../api/session'
 import { tabName, Telemetry, watchPage } from '../../api/telemetry'
 import { keptLanguage, showLanguage } from '../../lib/i18n'
@@ -21,6 +20,7 @@ async function takeToken(): Promise<'taken' | 'none'> {
   if (given === undefined) return 'none'
   // The token must not stay where people see, copy and bookmark it.
   history.replaceState(history.state, '', location.pathname + location.search)
+  const { exchanged } = await import('../../api/link')
   const { token, tenant } = await exchanged(given)
   signIn(token, tenant, sessionStorage)
   return 'taken'

@@ -16,7 +16,7 @@ name: Globex & Sons
 realm: globex.invalid
 hold_music: music
 prompts: {music: music.wav}
-sign_in: {hosts: [globex.example]}
+sign_in: {hosts: [globex.example, localhost]}
 people:
   - user: ada.other
     first_name: Ada
@@ -57,6 +57,9 @@ fn at_the_host_of_a_tenant_nobody_is_asked_for_it() -> Result<()> {
     ensure!(!asks_for_the_tenant(&shown.context("the host is not known")?), "the tenant is asked for");
     let elsewhere = visitor.ask(SIGN_IN, &["--header", "Host: example.globex.example"])?;
     ensure!(asks_for_the_tenant(&elsewhere) && !elsewhere.body.contains("Globex"), "{}", elsewhere.body);
+    // Where everybody comes no tenant keeps the others out.
+    let claimed = visitor.ask(SIGN_IN, &["--header", "Host: localhost"])?;
+    ensure!(asks_for_the_tenant(&claimed) && !claimed.body.contains("Globex"), "{}", claimed.body);
     let own = visitor.ask(SIGN_IN, &[])?;
     ensure!(asks_for_the_tenant(&own), "two tenants, and nobody is asked: {}", own.body);
     // Who has begun at that host goes on at the issuer's, which hears of it by the request.

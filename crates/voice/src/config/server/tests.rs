@@ -133,3 +133,15 @@ fn who_needs_no_documents_gets_none() {
     assert_eq!(page.objects.iter().map(|listed| listed.id.as_str()).collect::<Vec<_>>(), ["sales"]);
     assert_eq!(page.next, None);
 }
+
+#[test]
+fn a_phone_without_a_password_has_no_credentials() {
+    let phone = |password: &str| {
+        let json = format!(r#"{{"number":"7101","type":"extension","no_answer_s":20,"password":"{password}"}}"#);
+        let object = Object::from_json(ObjectKind::Dn, json.as_bytes()).unwrap();
+        let version = ConfigVersion { generation: 1, revision: 1 };
+        TenantCopy::of(version, [(1, object)], [])
+    };
+    assert!(credentials_of(&phone("hush"), "acme.example", "7101").is_ok());
+    assert!(credentials_of(&phone(""), "acme.example", "7101").is_err(), "anybody registers with an empty one");
+}
