@@ -341,7 +341,7 @@ mod tests {
         let stored = objects.clone();
         seals().open_all_stored(&tenant, &mut objects);
         let still: Vec<Secret> = readable(&mut objects).into_iter().filter(Secret::is_sealed).collect();
-        assert_eq!(still, [damaged.clone()], "all others are open");
+        assert_eq!(still, std::slice::from_ref(&damaged), "all others are open");
         let held = objects.clone();
         assert!(seals().open_given(&tenant, &mut objects.clone(), None).is_err(), "a stranger's is refused");
         seals().open_given(&tenant, &mut objects, Some(&held)).unwrap();

@@ -1,11 +1,13 @@
 import { Outlet } from '@tanstack/react-router'
-import { useCallback, useMemo, useState, type ReactElement } from 'react'
+import { lazy, Suspense, useCallback, useMemo, useState, type ReactElement } from 'react'
 import type { Failure } from '../../api/errors'
 import { currentSession, signIn, type Given } from '../../api/session'
-import { SignIn } from '../../features/sign-in/SignIn'
 import { t } from '../../lib/i18n'
 import { useAccount } from '../../live/account'
 import { SignedInContext } from './signed-in'
+
+/** Whoever has signed in, or has a link, does not load it. */
+const SignIn = lazy(async () => ({ default: (await import('../../features/sign-in/SignIn')).SignIn }))
 
 /** The dashboards, for who has a token in this tab or has signed in. */
 export function Dashboards(): ReactElement {
@@ -25,7 +27,11 @@ export function Dashboards(): ReactElement {
       })
   }, [])
   const onRefused = useCallback(
-    (failure: Failure): ReactElement => <SignIn key={failure.kind} failure={failure} token={failure.kind === 'no-tenant' ? session?.token : undefined} onToken={onToken} />,
+    (failure: Failure): ReactElement => (
+      <Suspense fallback={<p>{t('loading')}</p>}>
+        <SignIn key={failure.kind} failure={failure} token={failure.kind === 'no-tenant' ? session?.token : undefined} onToken={onToken} />
+      </Suspense>
+    ),
     [session, onToken],
   )
   const signedIn = useMemo(() => (session === undefined ? undefined : { session, onRefused }), [session, onRefused])
