@@ -49,7 +49,7 @@ describe('the texts of Agent Setup', () => {
   test('forms and what only they say are not loaded with the lists', () => {
     const first = [...modulesOf(join(ROOT, 'apps/agent-setup/pages.tsx'))].map((path) => path.slice(ROOT.length + 1))
     expect(first).toContain('features/agent-setup/sections.ts')
-    expect(first.filter((path) => /agent-setup\/(forms|rules|faults|DialRules|SignIns|ApiKey|api-keys|kinds\/(?!options))/.test(path))).toEqual([])
+    expect(first.filter((path) => /agent-setup\/(forms|rules|faults|DialRules|SignIns|ApiKey|api-keys|kinds\/(?!options|further-names))/.test(path))).toEqual([])
   })
 })
 

@@ -124,7 +124,7 @@ mod tests {
         begin().await.expect("nothing is stored yet");
         data_dir::installation_key(folder.path()).unwrap();
         let text = "tenant: acme\nname: Acme\nrealm: acme.invalid\nhold_music: m\nprompts: {m: m.wav}\n";
-        let text = format!("{text}dns: [{{number: \"7101\", password: hush-hush-7101}}]\n");
+        let text = format!("{text}phones: [{{number: \"7101\", password: hush-hush-7101}}]\n");
         let objects = tenant::file::read(&text, |_| Ok(String::new())).unwrap();
         let store = embedded::configuration(folder.path()).await.unwrap();
         tenant::import::import(&store, &objects, &crate::author::note(ChangeWay::Import)).await.unwrap();

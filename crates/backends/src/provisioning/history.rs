@@ -223,17 +223,17 @@ pub(super) async fn page(db: &mut dyn Turn, tenant: &TenantId, page: &HistoryPag
 /// The statement of a page, but for the numbers between which it is and the most entries.
 fn below_number(tenant: &TenantId, page: &HistoryPage) -> Statement {
     // Each is answered from an index in its order: a page costs what it has, however long the log is. Only an id without a kind is looked
-    // for among the tenant's entries.
+    // for among the tenant's entries. The `+` keeps SQLite from the index by number, which has entries of every kind.
     match (page.kind, &page.id) {
         (Some(kind), Some(id)) => {
-            let sql = entries!("kind = ? AND id = ? AND number > ? AND number < ? ORDER BY number DESC LIMIT ?");
+            let sql = entries!("kind = ? AND id = ? AND +number > ? AND number < ? ORDER BY number DESC LIMIT ?");
             query(sql).bind(tenant.as_str()).bind(kind.as_str()).bind(id)
         }
         (Some(kind), None) => {
-            let sql = entries!("kind = ? AND number > ? AND number < ? ORDER BY number DESC LIMIT ?");
+            let sql = entries!("kind = ? AND +number > ? AND number < ? ORDER BY number DESC LIMIT ?");
             query(sql).bind(tenant.as_str()).bind(kind.as_str())
         }
-        (None, Some(id)) => query(entries!("id = ? AND number > ? AND number < ? ORDER BY number DESC LIMIT ?"))
+        (None, Some(id)) => query(entries!("id = ? AND +number > ? AND number < ? ORDER BY number DESC LIMIT ?"))
             .bind(tenant.as_str())
             .bind(id),
         (None, None) => query(entries!("number > ? AND number < ? ORDER BY number DESC LIMIT ?")).bind(tenant.as_str()),
@@ -265,8 +265,8 @@ pub(super) async fn entry_at(
 ) -> Result<Option<HistoryEntry>> {
     let Some(begin) = tenant_standing::log_begin(db, tenant).await? else { return Ok(None) };
     let up_to =
-        entries!("kind = ? AND id = ? AND revision <= ? AND number > ? ORDER BY revision DESC, number DESC LIMIT 1");
-    let after = entries!("kind = ? AND id = ? AND revision > ? AND number > ? ORDER BY revision, number LIMIT 1");
+        entries!("kind = ? AND id = ? AND revision <= ? AND +number > ? ORDER BY revision DESC, number DESC LIMIT 1");
+    let after = entries!("kind = ? AND id = ? AND revision > ? AND +number > ? ORDER BY revision, number LIMIT 1");
     for sql in [up_to, after] {
         let asked = query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(&key.id).bind(number(at.0));
         if let Some(row) = db.rows(asked.bind(begin)).await?.first() {
@@ -330,7 +330,7 @@ pub(super) async fn request(
     since: Timestamp,
 ) -> Result<Vec<HistoryEntry>> {
     let Some(begin) = tenant_standing::log_begin(db, tenant).await? else { return Ok(Vec::new()) };
-    let sql = entries!("changed_by = ? AND request = ? AND changed_ms >= ? AND number > ? ORDER BY number");
+    let sql = entries!("changed_by = ? AND request = ? AND changed_ms >= ? AND +number > ? ORDER BY number");
     let asked = query(sql).bind(tenant.as_str()).bind(by).bind(request).bind(number(since.as_millis()));
     let mut entries = Vec::new();
     for row in &db.rows(asked.bind(begin)).await? {

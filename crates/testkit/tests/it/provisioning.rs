@@ -474,14 +474,14 @@ async fn restore(
 #[test]
 fn a_tenant_is_kept_under_a_name_and_put_back_by_grpc() -> Result<()> {
     let site = Installation::start()?;
-    let boss = token(&site, "person/boss", &["config:read", "config:write"])?;
-    let reader = token(&site, "person/eve", &["config:read"])?;
+    let boss = token(&site, "tool/boss", &["config:read", "config:write"])?;
+    let reader = token(&site, "tool/eve", &["config:read"])?;
     let key = token(&site, "api-key/x", &["config:write"])?;
     runtime()?.block_on(async {
         let mut client = Client::new(connect(tenant_role(&site, 8888)).await?);
         let named = |name: &str| v1::CreateSnapshotRequest { name: name.to_owned() };
         let made = client.create_snapshot(bearing(named("before"), &boss)?).await?.into_inner();
-        ensure!(made.name == "before" && made.made_by == "person/boss" && made.revision > 0, "{made:?}");
+        ensure!(made.name == "before" && made.made_by == "tool/boss" && made.revision > 0, "{made:?}");
         for (name, code) in [("before", Code::AlreadyExists), ("be fore", Code::InvalidArgument)] {
             let refused = client.create_snapshot(bearing(named(name), &boss)?).await.err().context("refused")?;
             ensure!(refused.code() == code, "{name}: {refused}");
@@ -528,7 +528,7 @@ fn a_tenant_is_kept_under_a_name_and_put_back_by_grpc() -> Result<()> {
         };
         let history = client.history(bearing(history, &boss)?).await?.into_inner();
         let latest = history.entries.first().context("an entry")?;
-        ensure!(latest.way == "snapshot" && latest.changed_by == "person/boss", "{latest:?}");
+        ensure!(latest.way == "snapshot" && latest.changed_by == "tool/boss", "{latest:?}");
 
         let delete = || v1::DeleteSnapshotRequest { name: "before".to_owned() };
         client.delete_snapshot(bearing(delete(), &boss)?).await?;

@@ -53,7 +53,7 @@ describe('forms', () => {
     expect(object).toMatchObject({ unknown: { kept: 1 }, agent: { wrap_up_s: 20, skills: [{ skill: 'Sales', level: 7 }] } })
   })
   test('a new person has every field, and no secret that was not typed', () => {
-    expect(toObject(PERSON, nobody, null)).toEqual({ user_name: 'new.one', first_name: 'New', last_name: 'One', email: null, privileges: [], disabled: false })
+    expect(toObject(PERSON, nobody, null)).toEqual({ user_name: 'new.one', first_name: 'New', last_name: 'One', email: null, external_id: null, privileges: [], disabled: false, change_password: false })
     const withAgent = { ...nobody, [switchOf('agent')]: true, 'agent.id': 'n1', password: 'long enough' }
     expect(toObject(PERSON, withAgent, null)).toMatchObject({ password: 'long enough', agent: { id: 'n1', login_code: 'n1', default_place: null, skills: [] } })
   })

@@ -16,7 +16,7 @@ const namesIn = (description: string): readonly string[] => [...description.matc
 /** Values that are names of the server, said by words of our own. */
 const TRANSLATED = new Set(['wanted', 'kind', 'field', 'grant'])
 /** Codes whose words say no value, or whose descriptions name something else between backticks. */
-const PLAIN = new Set<Fault['code']>(['wrong_type', 'stale', 'name_taken', 'no_way_out', 'contact_scheme', 'second_factor', 'pattern'])
+const PLAIN = new Set<Fault['code']>(['wrong_type', 'stale', 'name_taken', 'no_way_out', 'contact_scheme', 'second_factor', 'pattern', 'folder_path'])
 
 async function show(language: (typeof LANGUAGES)[number]): Promise<void> {
   // Without a page.

@@ -130,6 +130,7 @@ async fn it_is_archived(store: &dyn TenantArchive) {
     let renamed = |part: ArchivedPart| match part {
         ArchivedPart::Object(Object::Tenant(mut own), revision) => {
             own.id = "annex-copy".into();
+            own.sign_in.hosts.clear();
             ArchivedPart::Object(Object::Tenant(own), revision)
         }
         other => other,

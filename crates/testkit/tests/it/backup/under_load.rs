@@ -115,13 +115,15 @@ fn a_backup_under_load_is_the_tenant_of_one_revision_and_costs_no_call() -> Resu
     let boss = token(&site, "tool/boss", &["config:read", "config:write"])?;
     let call = Caller::dial(&site, "caller-when-told.xml", 1, site.number("echo")?, &[])?;
     call.answered(SOON)?;
+    let [with_keys, named, passphrase] = &StoresOfCommands::with_keys(files.path())?;
     let mut backups = Vec::new();
     for round in 0..ROUNDS {
         let place = tenant_role(&site, CONFIGURATION);
         let edits = Round::begin(place, boss.clone(), round * EDITS_MAX);
         edits.is_under_way()?;
         let file = files.path().join(format!("{round}.trunkline")).to_string_lossy().into_owned();
-        let told: Value = serde_json::from_str(stores.said(&["backup", &file, "--tenant", TENANT])?.trim())?;
+        let backup = ["backup", &file, "--tenant", TENANT, with_keys, named, passphrase];
+        let told: Value = serde_json::from_str(stores.said(&backup)?.trim())?;
         edits.end()?;
         let last = revision(stores.history()?.first().context("no history")?)?;
         backups.push((file, revision(&told)?, last));
@@ -133,7 +135,7 @@ fn a_backup_under_load_is_the_tenant_of_one_revision_and_costs_no_call() -> Resu
     let (now, history) = (documents(&stores)?, stores.history()?);
     for (number, (file, taken, _)) in backups.iter().enumerate() {
         let elsewhere = StoresOfCommands::in_folder(&files.path().join(format!("elsewhere-{number}")));
-        elsewhere.said(&["restore", file])?;
+        elsewhere.said(&["restore", file, with_keys, named, passphrase])?;
         let restored = documents(&elsewhere)?;
         let of_history = at_revision(&now, &history, *taken)?;
         let other = restored.iter().find(|(key, document)| of_history.get(*key) != Some(*document));
@@ -143,7 +145,10 @@ fn a_backup_under_load_is_the_tenant_of_one_revision_and_costs_no_call() -> Resu
         ensure!(names[0] == names[1], "half of a batch is in the backup: {names:?}");
         let is_within = |entry: &&Value| revision(entry).is_ok_and(|revision| revision <= *taken);
         let older: Vec<Value> = history.iter().filter(is_within).cloned().collect();
-        ensure!(elsewhere.history()? == older, "the history of revision {taken} is another one");
+        let history = elsewhere.history()?;
+        let (restore, before) = history.split_first().context("no history")?;
+        ensure!(restore["way"] == "backup", "who has restored it is not noted: {restore}");
+        ensure!(before == older, "the history of revision {taken} is another one");
     }
     Ok(())
 }

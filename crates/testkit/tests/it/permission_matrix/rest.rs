@@ -138,7 +138,8 @@ const ROUTERS: [(&str, &str); 4] = [
     ("auth/server.rs", "/auth/v3"),
 ];
 /// What answers by whose token or session it is told: the tests of signing in have them.
-const BY_SIGN_IN: [&str; 5] = ["/userinfo", "/openid/userinfo", "/jwt-userinfo", "/sessions/{id}", "/sign-out"];
+const BY_SIGN_IN: [&str; 6] =
+    ["/ping", "/userinfo", "/openid/userinfo", "/jwt-userinfo", "/sessions/{id}", "/sign-out"];
 
 /// What a router of these has and no row.
 fn unrouted(rows: &[RestRow]) -> Result<Vec<String>> {
