@@ -139,6 +139,7 @@ async fn archives_are_sealed(store: &dyn TenantArchive, tenant: &TenantId) {
     let renamed = |part: ArchivedPart| match part {
         ArchivedPart::Object(Object::Tenant(mut own), revision) => {
             own.id = "sealed-not".to_owned();
+            own.sign_in.hosts.clear();
             ArchivedPart::Object(Object::Tenant(own), revision)
         }
         part => part,
