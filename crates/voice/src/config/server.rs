@@ -78,8 +78,7 @@ pub(super) fn router(copies: Copies, pins: Pins) -> Router {
 fn may_read(caller: &Caller) -> Result<(), Problem> {
     caller.needs_scope(scope::CONFIG_READ)?;
     if caller.role().is_none() && caller.kind() == PERSON {
-        let words = "people read the configuration in Agent Setup or at port 8888, as folders let them: here it is for roles and programs";
-        return Err(Problem::forbidden(words));
+        return Err(Problem::forbidden("people read this in Agent Setup or at port 8888, as folders let them"));
     }
     Ok(())
 }
@@ -98,10 +97,9 @@ fn copy_for(copies: &Copies, caller: &Caller, tenant: &str) -> Result<Arc<Tenant
 /// The answer with its version, or 304 if the caller has that version.
 fn versioned(headers: &HeaderMap, version: ConfigVersion, body: &impl serde::Serialize) -> Answer {
     let etag = format!("\"{}\"", tag(version));
-    let response = if net::http::has_already(headers, &etag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        axum::Json(body).into_response()
+    let response = match net::http::has_already(headers, &etag) {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => axum::Json(body).into_response(),
     };
     Ok(with_version(response, version))
 }
