@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(
             told("user_name,emial\n"),
             [
-                "line 1, column emial: there is no such column; there are user_name, first_name, last_name, email, password, privileges, disabled, agent_id, login_code, pin, place, wrap_up_s, skills"
+                "line 1, column emial: there is no such column; there are user_name, first_name, last_name, email, password, privileges, disabled, agent_id, login_code, pin, place, wrap_up_s, skills, external_id, change_password"
             ]
         );
         assert_eq!(told("email\n"), ["line 1, column user_name: it is needed"]);
@@ -290,7 +290,7 @@ mod tests {
         assert!(
             table.starts_with("user_name,first_name,last_name,email,privileges,disabled,agent_id,login_code,place,")
         );
-        assert!(table.contains("\nada.adler,Ada,Adler,,agent,false,1001,1001,P7101,1,Sales=5\n"), "{table}");
+        assert!(table.contains("\nada.adler,Ada,Adler,,agent,false,1001,1001,P7101,1,Sales=5,,false\n"), "{table}");
         assert!(!table.contains("generated"), "{table}");
         let read = read(&table);
         assert_eq!((read.edits.len(), read.faults), (example().people.len(), Vec::new()));

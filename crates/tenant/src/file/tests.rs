@@ -56,7 +56,7 @@ fn what_holds_for_agents_comes_back_from_an_export() {
         .replace("legal_guard_s: 0", "legal_guard_s: 5")
         .replace("auto_logout_min: 0", "auto_logout_min: 30")
         .replace("timed_acw_in_idle: true", "timed_acw_in_idle: false")
-        .replace("short_abandon_s: 5}", "short_abandon_s: 5, wrap_up_s: 12}")
+        .replacen("short_abandon_s: 5}", "short_abandon_s: 5, wrap_up_s: 12}", 1)
         .replacen("wrap_up_s: 1, skills", "wrap_up_s: 1, legal_guard_s: 2, no_answer_action: none, skills", 1);
     let objects = read_with_documents(&text).expect("a tenant");
     assert_eq!((objects.tenant.agents.legal_guard_s, objects.tenant.agents.auto_logout_min), (5, 30));
