@@ -134,7 +134,7 @@ fn row_bytes(batch: &QueueBatch) -> usize {
 async fn a_turn_of_very_many_agents_is_written_in_parts_and_its_position_with_the_last() {
     let (ledger, mut writes) = refusing(|| Ok(Written::Unknown)).await;
     let agent = |number| (AgentId::parse(&format!("a-{number}")).unwrap(), Some(Bytes::from_static(&[7; 1_000])));
-    let consumed = Some(infra::Consumed { view: "rq", position: infra::Position { major: 7, minor: 0 } });
+    let consumed = Some(infra::Consumed { view: "rq", position: infra::Position { major: 0, minor: 7 } });
     let many = QueueBatch {
         reservations: (0..10_000).map(agent).collect(),
         consumed: consumed.clone(),
@@ -148,7 +148,7 @@ async fn a_turn_of_very_many_agents_is_written_in_parts_and_its_position_with_th
     assert!(ahead.iter().all(|part| part.consumed.is_none() && part.requests.is_empty()));
     assert_eq!((&last.consumed, last.requests.len()), (&consumed, 1));
     let record = QueueLedger::load(&*ledger, &tenant()).await.unwrap().unwrap();
-    assert_eq!((record.reservations.len(), record.requests.len(), record.consumed.major), (10_000, 1, 7));
+    assert_eq!((record.reservations.len(), record.requests.len(), record.consumed.minor), (10_000, 1, 7));
 }
 
 #[tokio::test(start_paused = true)]
