@@ -33,7 +33,8 @@ export async function setupGroups({ browser, link, mock }) {
   for (const words of ['Night team', 'cleo.adler', 'ada.adler']) assert(shown.includes(words), `${words} is not in ${shown}`)
   await save(page).click()
   await page.getByText('Night team is created.').waitFor()
-  assertEqual(mock.setup.get('agent_group', 'Night team').object, { name: 'Night team', managers: ['ada.adler'], agents: ['cleo.adler'], expression: null }, 'what is stored')
+  const stored = { name: 'Night team', managers: ['ada.adler'], agents: ['cleo.adler'], expression: null, folder: null, user_properties: {} }
+  assertEqual(mock.setup.get('agent_group', 'Night team').object, stored, 'what is stored')
   await go(page, '/agent-setup/people/cleo.adler')
   await page.getByText('What uses this?').click()
   await page.getByRole('complementary').getByRole('link', { name: 'Agent group Night team' }).waitFor()
@@ -72,7 +73,7 @@ export async function setupReasons({ browser, link, mock }) {
   await review(page).click()
   await save(page).click()
   await page.getByText('3 is created.').waitFor()
-  assertEqual(mock.setup.get('action_code', '3').object, { code: '3', name: 'Meeting', order: 3 }, 'what is stored')
+  assertEqual(mock.setup.get('action_code', '3').object, { code: '3', name: 'Meeting', order: 3, folder: null, user_properties: {} }, 'what is stored')
   await go(page, '/agent-setup/tenant')
   await page.locator('summary').filter({ hasText: 'All agents' }).click()
   await page.getByLabel(/^A reason for being not ready/).check()
