@@ -117,7 +117,7 @@ export function exampleTenant(people) {
     ...of('dn_group', [{ name: 'Entries', type: 'routing_points', members: [{ dn: '9000', weight: 2 }, { dn: '9001', weight: 1 }] }]),
     ...of('calling_list', [{ name: 'Spring offers', fields: [{ name: 'mobile', type: 'phone' }], source: null, schedule: 'office', attempts_max: 3, treatments: [{ result: 'busy', action: 'retry', after_min: 10 }] }]),
     ...of('campaign', [{ name: 'Spring', calling_lists: [{ calling_list: 'Spring offers', weight: 1 }] }]),
-    ...of('campaign_group', [{ name: 'Spring by day', campaign: 'Spring', agent_group: 'Day team', mode: 'predictive', pacing: 'abandon_percent', target: 3, route_point: '9000' }]),
+    ...of('campaign_group', [{ name: 'Spring by day', campaign: 'Spring', agent_group: 'Seniors', mode: 'predictive', pacing: 'abandon_percent', target: 3, route_point: '9000' }]),
     ...of('ivr_profile', [{ name: 'Support menu', service_type: 'scxml', initial_page_url: null, application: 'support', policies: { calls_max: null, duration_max_s: 600, transfers: true, outgoing_calls: false } }]),
     ...of('statistic_definition', [{ name: 'Answered', category: 'TotalNumber', subject: 'DNAction', objects: ['RoutePoint'], main: ['CallAnswered'], relative: [], profile: 'growing', resets: null, window_s: null, step_s: null, range_from_s: null, range_to_s: null, short_abandon_s: null, filter: null, description: null }]),
     ...of('capacity_rule', [{ name: 'One call', media: { voice: 1, chat: null, email: null, sms: null, video: null, work_item: null } }]),
