@@ -140,7 +140,7 @@ those of the roles that it runs, and that is what proves who it is. Every proces
   and those for user data). `--agent` also names the only agent who may be logged in there. Such a token has only the scopes `calls:read`, `calls:control`,
   `calls:monitor`, `agents:control` and `agents:supervise`; with `calls:read` it follows the events of that DN and that agent alone.
 - `--life` is at most 31 days. Such tokens cannot be revoked: keep lifetimes short and scopes few. Those of people who sign in can ([signing in](sign-in.md)).
-- A program of others shows an [API key](sign-in.md#api-keys) in the place of a token: the web edge exchanges it.
+- A program of others shows an [API key](api-keys.md) in the place of a token: the web edge exchanges it.
 - 401: there is no valid token, or it is for other APIs; where a token was shown, `WWW-Authenticate` has `error=\"invalid_token\"`. 403: it is for another
   tenant, is tied to another DN, or lacks the scope that the answer names.
 
@@ -154,7 +154,7 @@ const AFTER: &str = "
 
 Each process looks at `keys/public` in the data directory each second: the public keys by `kid`, and what was revoked, which auth writes within
 250 ms. So a new key is known an hour before it signs, and what is revoked is refused everywhere within two seconds; auth need not run for
-that. What happens [when the files cannot be read](sign-in.md#when-keys-cannot-be-read) stands with the keys.
+that. What happens [when the files cannot be read](sign-in-keys.md#when-keys-cannot-be-read) stands with the keys.
 
 Files are the way because all processes of an installation run on one machine so far: what proves that auth has written them is who may write
 there. Over the network nothing would prove it. Roles have no certificates yet, so whoever answered at the address of auth could name keys of
