@@ -387,7 +387,7 @@ export async function setupOutage({ browser, link, mock }) {
 
 /** Who is no administrator is told so, and finds the way to what they may use. */
 export async function setupNotAllowed({ browser, link, mock }) {
-  mock.setup.account = { ...mock.setup.account, user: 'sue', name: 'Sue Page', privileges: ['supervisor'] }
+  mock.setup.account = { ...mock.setup.account, user: 'sue', name: 'Sue Page', privileges: ['supervisor', 'view_dashboard'] }
   const opened = await openPage(browser, { width: 1280, height: 720 })
   const { page } = opened
   await page.goto(new URL('/agent-setup/', link).href.split('#')[0])

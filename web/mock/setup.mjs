@@ -13,7 +13,7 @@ const PAGE_MOST = 500
 const SECRETS = ['password', 'pin', 'secret', 'inbound_password', 'private_key', 'client_secret', 'second_factor']
 
 /** The account that the sign-in of the mock gives. */
-export const ADMINISTRATOR = { tenant: 'example', user: 'grace.hopper', name: 'Grace Hopper', privileges: ['administrator', 'supervisor'], scopes: ['openid', 'config:read', 'config:write', 'statistics:read', 'trace:read', 'webhooks', 'calls:read'] }
+export const ADMINISTRATOR = { tenant: 'example', user: 'grace.hopper', name: 'Grace Hopper', privileges: ['administrator', 'supervisor', 'view_dashboard'], scopes: ['openid', 'config:read', 'config:write', 'statistics:read', 'trace:read', 'webhooks', 'calls:read'] }
 
 export class Setup {
   constructor({ people = 60 } = {}) {

@@ -25,6 +25,7 @@ mod names;
 pub mod networks;
 mod outgoing;
 mod permissions;
+mod privilege;
 mod secrets;
 mod sign_in;
 mod statistic_definitions;
@@ -37,7 +38,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use access::{ClientKey, ClientKeySet, Grant, OAuthClient, Privilege};
+pub use access::{ClientKey, ClientKeySet, Grant, OAuthClient};
 pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
 pub use annex::ObjectAnnex;
 pub use campaigns::{
@@ -62,6 +63,7 @@ pub use lookup::{ATTACHED_DEFAULTS_MAX, AttributeValue, BusinessAttribute, Looku
 pub use names::{AM, BySpelling, folded_name};
 pub use outgoing::TRUNK_TRY_S;
 pub use permissions::{AccessGroup, Folder, FolderPermission, FolderRight, PrivilegeRole};
+pub use privilege::Privilege;
 pub use secrets::ReadableSecrets;
 pub use sign_in::{PersonField, SignInRules, UpstreamProvider};
 pub use statistic_definitions::{StatisticDefinition, StatisticProfile};

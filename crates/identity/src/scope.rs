@@ -26,18 +26,70 @@ pub enum Privilege {
     Integrator,
     /// Changes the configuration as far as the permissions of folders go.
     FolderAdministrator,
+    /// Sees dashboards.
+    ViewDashboard,
+    /// Sees dashboards, in a session that is not kept by leaving them open.
+    ViewDashboardRestricted,
+    /// Opens and arranges dashboards.
+    ManageTabs,
+    /// Changes how widgets look.
+    EditWidgetDisplay,
+    /// Makes and removes widgets.
+    ManageWidgets,
+    /// Shares dashboards.
+    ManageSharedDashboards,
+    /// Makes templates of widgets.
+    ManageTemplates,
+    /// Has no limit of dashboards.
+    AddDashboardsWithoutLimit,
+    /// Has no limit of widgets.
+    AddWidgetsWithoutLimit,
+    /// Looks after the dashboards of others.
+    ManageUsers,
 }
 
 impl Privilege {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 16] = [
         Self::Agent,
         Self::Supervisor,
         Self::Administrator,
         Self::Designer,
         Self::Integrator,
         Self::FolderAdministrator,
+        Self::ViewDashboard,
+        Self::ViewDashboardRestricted,
+        Self::ManageTabs,
+        Self::EditWidgetDisplay,
+        Self::ManageWidgets,
+        Self::ManageSharedDashboards,
+        Self::ManageTemplates,
+        Self::AddDashboardsWithoutLimit,
+        Self::AddWidgetsWithoutLimit,
+        Self::ManageUsers,
     ];
+
+    /// Whether it is about dashboards alone: no scope of it has to do with calls, agents or the configuration.
+    pub const fn is_of_dashboards(self) -> bool {
+        match self {
+            Self::Agent
+            | Self::Supervisor
+            | Self::Administrator
+            | Self::Designer
+            | Self::Integrator
+            | Self::FolderAdministrator => false,
+            Self::ViewDashboard
+            | Self::ViewDashboardRestricted
+            | Self::ManageTabs
+            | Self::EditWidgetDisplay
+            | Self::ManageWidgets
+            | Self::ManageSharedDashboards
+            | Self::ManageTemplates
+            | Self::AddDashboardsWithoutLimit
+            | Self::AddWidgetsWithoutLimit
+            | Self::ManageUsers => true,
+        }
+    }
 
     /// The scopes that come with it.
     pub const fn scopes(self) -> &'static [&'static str] {
@@ -57,21 +109,33 @@ impl Privilege {
             Self::Integrator => &["config:read", "webhooks", "statistics:read"],
             // What of the configuration that is, tenant decides for each object.
             Self::FolderAdministrator => &["config:read", "config:write"],
+            Self::ViewDashboard | Self::ViewDashboardRestricted => &["statistics:read"],
+            // Nothing that is there yet asks for them.
+            Self::ManageTabs
+            | Self::EditWidgetDisplay
+            | Self::ManageWidgets
+            | Self::ManageSharedDashboards
+            | Self::ManageTemplates
+            | Self::AddDashboardsWithoutLimit
+            | Self::AddWidgetsWithoutLimit
+            | Self::ManageUsers => &[],
         }
     }
 }
 
-/// Whether the tokens of such a person are tied to one DN: those of an agent who is nothing else.
+/// Whether the tokens of such a person are tied to one DN: those of an agent who is nothing else, whatever the agent may do with
+/// dashboards. Whoever is let see these gets no say over the calls of others by it.
 pub fn is_tied(privileges: &[Privilege]) -> bool {
-    !privileges.is_empty() && privileges.iter().all(|privilege| *privilege == Privilege::Agent)
+    let is_agents = |privilege: &Privilege| *privilege == Privilege::Agent || privilege.is_of_dashboards();
+    privileges.contains(&Privilege::Agent) && privileges.iter().all(is_agents)
 }
 
-/// The scopes of a person, sorted. An agent who is nothing else and has no DN has none: without a tie they would be valid for every DN.
+/// The scopes of a person, sorted. An agent who is nothing else and has no DN has none of an agent: without a tie they would be valid for
+/// every DN.
 pub fn of_person(privileges: &[Privilege], has_dn: bool) -> BTreeSet<&'static str> {
-    if is_tied(privileges) && !has_dn {
-        return BTreeSet::new();
-    }
-    privileges.iter().flat_map(|privilege| privilege.scopes()).copied().collect()
+    let lacks_tie = is_tied(privileges) && !has_dn;
+    let counting = privileges.iter().filter(|privilege| !lacks_tie || **privilege != Privilege::Agent);
+    counting.flat_map(|privilege| privilege.scopes()).copied().collect()
 }
 
 /// Whether a program of a tenant may have that scope: some person of a tenant may have it. Others are for who runs the installation, so
@@ -125,6 +189,21 @@ mod tests {
         assert!(of_person(&agent, false).is_empty());
         let both = of_person(&[Privilege::Agent, Privilege::Administrator], false);
         assert!(both.contains("webhooks") && both.contains("calls:control"));
+    }
+
+    #[test]
+    fn an_agent_who_sees_dashboards_is_tied_still() {
+        for view in [Privilege::ViewDashboard, Privilege::ViewDashboardRestricted] {
+            let both = [Privilege::Agent, view, Privilege::ManageTabs];
+            assert!(is_tied(&both) && !is_tied(&[view]) && !is_tied(&[Privilege::Agent, view, Privilege::Designer]));
+            let scopes = |has_dn| of_person(&both, has_dn).into_iter().collect::<Vec<_>>();
+            assert_eq!(scopes(true), ["agents:control", "calls:control", "calls:read", "statistics:read"]);
+            assert_eq!(scopes(false), ["statistics:read"]);
+            assert_eq!(of_person(&[view], false).into_iter().collect::<Vec<_>>(), ["statistics:read"]);
+        }
+        for privilege in Privilege::ALL.into_iter().filter(|privilege| privilege.is_of_dashboards()) {
+            assert!(privilege.scopes().iter().all(|scope| *scope == "statistics:read"), "{privilege:?}");
+        }
     }
 
     #[test]

@@ -54,8 +54,10 @@ impl Caller {
             None => None,
         };
         let follows_own = tie.is_some() && claims.scope.split_whitespace().any(|scope| scope == scope::CALLS_READ);
-        // The other scopes that apply to one DN are those of requests: a tied token has no further one, whatever it claims.
-        let opens = |scope: &&str| tie.is_none() || scope::REQUESTS.contains(scope);
+        // The other scopes that apply to one DN are those of requests: a tied token has no further one, whatever it claims, but for what is
+        // about no DN.
+        let opens =
+            |scope: &&str| tie.is_none() || scope::REQUESTS.contains(scope) || scope::BESIDE_TIE.contains(scope);
         let scopes = claims.scope.split_whitespace().filter(opens).map(str::to_owned).collect();
         let believed_until = crate::claims::believed_until(claims.exp);
         // Within the installation a role is named as in logs and facts.

@@ -447,6 +447,9 @@ mod tests {
             assert!(may("7101", whole).unwrap_err().contains("whole call"));
         }
         assert!(desk.needs_scope("calls:read").is_err(), "what is not for one DN is not for it");
+        let viewer = tied(&guarded, None, "calls:control statistics:read config:read");
+        assert!(viewer.needs_scope("statistics:read").is_ok(), "an agent may see dashboards, too");
+        assert!(viewer.needs_scope("config:read").is_err());
         let sees = desk.may_follow().map(|tie| tie.map(|tie| tie.dn.as_str()));
         assert_eq!(sees, Ok(Some("7101")), "it follows its own DN");
         assert_eq!(tied(&guarded, None, "calls:control").may_follow().unwrap_err().status, 403);

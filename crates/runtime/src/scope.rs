@@ -80,6 +80,9 @@ pub const fn of_request(kind: &RequestKind) -> &'static str {
 /// The scopes of requests: a caller without any of them may make none.
 pub const REQUESTS: [&str; 4] = [CALLS_CONTROL, CALLS_MONITOR, AGENTS_CONTROL, AGENTS_SUPERVISE];
 
+/// The scopes that are about no DN, which the tied token of an agent may have besides: they open there what they open without a tie.
+pub const BESIDE_TIE: [&str; 1] = [STATISTICS_READ];
+
 /// The scopes that a token may have that is tied to one DN.
 pub const OF_ONE_DN: [&str; 5] = [CALLS_READ, CALLS_CONTROL, CALLS_MONITOR, AGENTS_CONTROL, AGENTS_SUPERVISE];
 
@@ -138,7 +141,8 @@ those of the roles that it runs, and that is what proves who it is. Every proces
   `--aud` names fewer families, and all scopes must be of them, or a role, as `--aud frontend`; it may be repeated.
 - `--dn` ties the token to one DN of the tenant: it is valid for requests of that DN alone, and for none about a call as a whole (`TClearCall`, `TQueryCall`
   and those for user data). `--agent` also names the only agent who may be logged in there. Such a token has only the scopes `calls:read`, `calls:control`,
-  `calls:monitor`, `agents:control` and `agents:supervise`; with `calls:read` it follows the events of that DN and that agent alone.
+  `calls:monitor`, `agents:control` and `agents:supervise`; with `calls:read` it follows the events of that DN and that agent alone. That of an agent who
+  has signed in and may see dashboards has `statistics:read` besides, as it is.
 - `--life` is at most 31 days. Such tokens cannot be revoked: keep lifetimes short and scopes few. Those of people who sign in can ([signing in](sign-in.md)).
 - A program of others shows an [API key](api-keys.md) in the place of a token: the web edge exchanges it.
 - 401: there is no valid token, or it is for other APIs; where a token was shown, `WWW-Authenticate` has `error=\"invalid_token\"`. 403: it is for another

@@ -87,7 +87,7 @@ pub(super) fn privileges(known: Option<String>, all: Option<String>) -> Result<V
 
 /// Whether the release before knows it: it reads nothing of a tenant with another one.
 fn is_known_before(privilege: Privilege) -> bool {
-    privilege != Privilege::FolderAdministrator
+    privilege != Privilege::FolderAdministrator && !Privilege::OF_DASHBOARDS.contains(&privilege)
 }
 
 /// Those of them that the release before knows, as [`privileges`] reads them.

@@ -1,65 +1,8 @@
-//! Who may sign in: what people may do, and the programs that ask in their names or in their own.
+//! Who may sign in beside people: the programs that ask in their names or in their own.
 
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
-
-/// What a person may do, by the part that the person plays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Privilege {
-    /// Takes calls, at the person's own place.
-    Agent,
-    /// Watches agents and queues, listens to calls, sets the states of agents.
-    Supervisor,
-    /// Reads and changes the configuration, and watches the installation's work for the tenant.
-    Administrator,
-    /// Makes routing applications.
-    Designer,
-    /// Connects other programs.
-    Integrator,
-    /// Reads and changes the objects of folders whose permissions say so, and no others.
-    FolderAdministrator,
-}
-
-impl Privilege {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Agent,
-        Self::Supervisor,
-        Self::Administrator,
-        Self::Designer,
-        Self::Integrator,
-        Self::FolderAdministrator,
-    ];
-
-    /// Their names in the tenant's file and in the store.
-    pub const NAMES: [&'static str; 6] = [
-        Self::Agent.as_str(),
-        Self::Supervisor.as_str(),
-        Self::Administrator.as_str(),
-        Self::Designer.as_str(),
-        Self::Integrator.as_str(),
-        Self::FolderAdministrator.as_str(),
-    ];
-
-    /// Its name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Agent => "agent",
-            Self::Supervisor => "supervisor",
-            Self::Administrator => "administrator",
-            Self::Designer => "designer",
-            Self::Integrator => "integrator",
-            Self::FolderAdministrator => "folder_administrator",
-        }
-    }
-
-    /// Finds it by its name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.as_str() == name)
-    }
-}
 
 /// A way by which a client gets tokens (RFC 6749).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

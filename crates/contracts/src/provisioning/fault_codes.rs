@@ -181,13 +181,15 @@ pub enum FaultCode {
     BuiltIn,
     /// Access groups lead in a circle: `way`.
     GroupCircle,
+    /// A privilege needs another one beside it: `privilege`, and `needs`, of which one will do, with commas between them.
+    PrivilegeNeeds,
     /// A rule without a code of its own, or of a later release: `rule` alone says it.
     Other,
 }
 
 impl FaultCode {
     /// All of them, with their names on the wire.
-    pub const NAMED: [(Self, &'static str); 88] = [
+    pub const NAMED: [(Self, &'static str); 89] = [
         (Self::Needed, "needed"),
         (Self::NeededWith, "needed_with"),
         (Self::NeededOr, "needed_or"),
@@ -275,6 +277,7 @@ impl FaultCode {
         (Self::FolderPath, "folder_path"),
         (Self::BuiltIn, "built_in"),
         (Self::GroupCircle, "group_circle"),
+        (Self::PrivilegeNeeds, "privilege_needs"),
         (Self::Other, "other"),
     ];
 

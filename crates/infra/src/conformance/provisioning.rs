@@ -84,7 +84,12 @@ pub fn objects(tenant: &str) -> TenantObjects {
         international_prefix: None,
         time_zone: Some("Europe/Berlin".to_owned()),
         outgoing_max: Some(5),
-        require_second_factor: vec![Privilege::Administrator, Privilege::FolderAdministrator, Privilege::Supervisor],
+        require_second_factor: vec![
+            Privilege::Administrator,
+            Privilege::FolderAdministrator,
+            Privilege::ViewDashboard,
+            Privilege::Supervisor,
+        ],
         sign_in: SignInRules {
             upstream: Some(UpstreamProvider {
                 name: "Acme ID".into(),
@@ -166,7 +171,12 @@ pub fn objects(tenant: &str) -> TenantObjects {
         email: Some("ann@d.example".into()),
         password: Some(Secret("$argon2id$of-ann".into())),
         second_factor: Some(Secret("sealed:of-ann".into())),
-        privileges: vec![Privilege::FolderAdministrator, Privilege::Agent, Privilege::Supervisor],
+        privileges: vec![
+            Privilege::FolderAdministrator,
+            Privilege::Agent,
+            Privilege::ManageUsers,
+            Privilege::Supervisor,
+        ],
         disabled: true,
         external_id: Some("00ujl29u".into()),
         change_password: true,

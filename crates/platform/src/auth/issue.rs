@@ -140,7 +140,7 @@ pub(super) fn profile(person: &Person, scope: &str) -> PersonClaims {
     profile
 }
 
-/// The privileges of a person.
+/// The privileges of a person, with those that come with them.
 pub(super) fn privileges(person: &Person) -> Vec<Privilege> {
     let of = |privilege: &configured::Privilege| match privilege {
         configured::Privilege::Agent => Privilege::Agent,
@@ -149,8 +149,23 @@ pub(super) fn privileges(person: &Person) -> Vec<Privilege> {
         configured::Privilege::Designer => Privilege::Designer,
         configured::Privilege::Integrator => Privilege::Integrator,
         configured::Privilege::FolderAdministrator => Privilege::FolderAdministrator,
+        configured::Privilege::ViewDashboard => Privilege::ViewDashboard,
+        configured::Privilege::ViewDashboardRestricted => Privilege::ViewDashboardRestricted,
+        configured::Privilege::ManageTabs => Privilege::ManageTabs,
+        configured::Privilege::EditWidgetDisplay => Privilege::EditWidgetDisplay,
+        configured::Privilege::ManageWidgets => Privilege::ManageWidgets,
+        configured::Privilege::ManageSharedDashboards => Privilege::ManageSharedDashboards,
+        configured::Privilege::ManageTemplates => Privilege::ManageTemplates,
+        configured::Privilege::AddDashboardsWithoutLimit => Privilege::AddDashboardsWithoutLimit,
+        configured::Privilege::AddWidgetsWithoutLimit => Privilege::AddWidgetsWithoutLimit,
+        configured::Privilege::ManageUsers => Privilege::ManageUsers,
     };
-    person.privileges.iter().map(of).collect()
+    configured::Privilege::with_implied(&person.privileges).iter().map(of).collect()
+}
+
+/// Their names.
+fn privilege_names(person: &Person) -> Vec<&'static str> {
+    configured::Privilege::with_implied(&person.privileges).into_iter().map(configured::Privilege::as_str).collect()
 }
 
 /// What a person may do now.
@@ -309,8 +324,7 @@ fn id_token(auth: &Auth, login: &ClientLogin, sign_in: &TokenBearer<'_>) -> Resu
         sid: sign_in.id,
         tenant: login.tenant.as_str(),
         nonce: sign_in.nonce,
-        privileges: first_party::is_meant(&login.client.id)
-            .then(|| sign_in.person.privileges.iter().map(|privilege| privilege.as_str()).collect()),
+        privileges: first_party::is_meant(&login.client.id).then(|| privilege_names(sign_in.person)),
         profile: profile(sign_in.person, sign_in.scope),
     };
     auth.token_issuer.sign(&claims, ID_TOKEN)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use contracts::provisioning::{DnKind, Object, ObjectKind, Person, PersonField, Tenant, UpstreamProvider};
+use contracts::provisioning::{DnKind, Object, ObjectKind, Person, PersonField, Privilege, Tenant, UpstreamProvider};
 use contracts::v1;
 use contracts::v1::configuration_client::ConfigurationClient;
 use identity::login_name;
@@ -190,11 +190,13 @@ impl People {
         }
     }
 
-    /// Whether the tenant wants a second factor of the person: it names the privileges whose people need one.
+    /// Whether the tenant wants a second factor of the person: it names the privileges whose people need one, by
+    /// whichever other privilege they have them.
     pub async fn requires_second_factor(&self, tenant: &TenantId, person: &Person) -> Result<bool, Trouble> {
         let settings = self.settings(tenant).await?;
         let needs_it = |settings: &Tenant| {
-            person.privileges.iter().any(|privilege| settings.require_second_factor.contains(privilege))
+            let privileges = Privilege::with_implied(&person.privileges);
+            privileges.iter().any(|privilege| settings.require_second_factor.contains(privilege))
         };
         Ok(settings.is_some_and(|settings| needs_it(&settings)))
     }

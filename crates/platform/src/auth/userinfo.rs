@@ -80,6 +80,16 @@ const fn name(privilege: Privilege) -> &'static str {
         Privilege::Designer => "ROLE_DESIGNER",
         Privilege::Integrator => "ROLE_INTEGRATOR",
         Privilege::FolderAdministrator => "ROLE_FOLDER_ADMIN",
+        Privilege::ViewDashboard => "ROLE_VIEW_DASHBOARD",
+        Privilege::ViewDashboardRestricted => "ROLE_VIEW_DASHBOARD_RESTRICTED",
+        Privilege::ManageTabs => "ROLE_MANAGE_TABS",
+        Privilege::EditWidgetDisplay => "ROLE_EDIT_WIDGET_DISPLAY",
+        Privilege::ManageWidgets => "ROLE_MANAGE_WIDGETS",
+        Privilege::ManageSharedDashboards => "ROLE_MANAGE_SHARED_DASHBOARDS",
+        Privilege::ManageTemplates => "ROLE_MANAGE_TEMPLATES",
+        Privilege::AddDashboardsWithoutLimit => "ROLE_ADD_DASHBOARDS_WITHOUT_LIMIT",
+        Privilege::AddWidgetsWithoutLimit => "ROLE_ADD_WIDGETS_WITHOUT_LIMIT",
+        Privilege::ManageUsers => "ROLE_MANAGE_USERS",
     }
 }
 
@@ -137,6 +147,20 @@ mod tests {
             assert_eq!(said["authorities"][0]["name"], "ROLE_AGENT");
             assert_eq!(said["authorities"][1]["privileges"], json!(["config:read", "trace:read", "statistics:read"]));
         }
+    }
+
+    #[test]
+    fn what_comes_with_a_privilege_is_among_the_authorities() {
+        let mut bearer = bearer();
+        bearer.person.privileges = vec![provisioning::Privilege::Supervisor];
+        let said = claims(&bearer);
+        let names: Vec<&str> =
+            said["authorities"].as_array().unwrap().iter().filter_map(|one| one["name"].as_str()).collect();
+        let of_dashboards =
+            ["ROLE_VIEW_DASHBOARD", "ROLE_MANAGE_TABS", "ROLE_EDIT_WIDGET_DISPLAY", "ROLE_MANAGE_WIDGETS"];
+        assert_eq!(names, [&["ROLE_SUPERVISOR"][..], &of_dashboards].concat());
+        assert_eq!(said["authorities"][1]["privileges"], json!(["statistics:read"]));
+        assert_eq!(said["authorities"][2]["privileges"], json!([]), "nothing asks for it yet");
     }
 
     #[test]

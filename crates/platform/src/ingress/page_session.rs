@@ -38,11 +38,11 @@ use runtime::around::around;
 use runtime::token::{TokenError, TokenVerifier};
 use runtime::{ApiFamily, RoleContext};
 
-use super::routes;
+use super::routes::{self, RouteFamily};
 use crate::pages_client::CALLBACK;
 use crate::session_cookie::{self, SessionCookie};
 use lookup_places::LookupPlaces;
-use record::PageSession;
+use record::{PageSession, SessionUse};
 use store::{PageSessionStore, ReadPageSession};
 use tokens::{PageTokens, TokenRefusal, TokenSource};
 
@@ -165,14 +165,18 @@ impl PageSessions {
         identity::secret::text(&bytes)
     }
 
-    /// The session of a cookie, with an access token that is good now; none if there is none any more.
-    async fn current(self: &Arc<Self>, cookie: &SessionCookie) -> Result<Option<PageSession>, Problem> {
+    /// The session of a cookie, which is used so, with an access token that is good now; none if there is none any more.
+    async fn current(
+        self: &Arc<Self>,
+        cookie: &SessionCookie,
+        used: SessionUse,
+    ) -> Result<Option<PageSession>, Problem> {
         for _ in 0..LOOKS_MAX {
             // While it waits, or auth is asked, it has no place among the lookups.
-            match self.looked_up(cookie).await? {
+            match self.looked_up(cookie, used).await? {
                 LookedUpSession::Good(session) => return Ok(Some(*session)),
                 LookedUpSession::Nobody => return Ok(None),
-                LookedUpSession::OwnTurn => return self.renewed_apart(cookie).await,
+                LookedUpSession::OwnTurn => return self.renewed_apart(cookie, used).await,
                 LookedUpSession::TurnOfOther => tokio::time::sleep(LOOK_AGAIN).await,
             }
         }
@@ -180,7 +184,7 @@ impl PageSessions {
     }
 
     /// Reads the session of a cookie.
-    async fn looked_up(&self, cookie: &SessionCookie) -> Result<LookedUpSession, Problem> {
+    async fn looked_up(&self, cookie: &SessionCookie, used: SessionUse) -> Result<LookedUpSession, Problem> {
         let place = self.lookups.take(cookie);
         let _place = place.ok_or_else(|| Problem::unavailable("too many sessions are being looked up"))?;
         let now = self.now();
@@ -191,7 +195,7 @@ impl PageSessions {
         self.lookups.remember(cookie);
         self.end_token_for_others(&mut read.session);
         if read.session.access_until > now + RENEWED_BEFORE {
-            let session = self.moved(cookie, read, now).await;
+            let session = self.moved(cookie, read, used, now).await;
             return Ok(LookedUpSession::Good(Box::new(session)));
         }
         if self.store.takes_turn(cookie, now + TURN).await.map_err(|error| unread(&error))? {
@@ -208,11 +212,17 @@ impl PageSessions {
     }
 
     /// A session that is used, with its end moved where that is due. One that others change at the same time, they have moved.
-    async fn moved(&self, cookie: &SessionCookie, read: ReadPageSession, now: Timestamp) -> PageSession {
-        if !read.session.is_to_be_moved(now, self.life) {
+    async fn moved(
+        &self,
+        cookie: &SessionCookie,
+        read: ReadPageSession,
+        used: SessionUse,
+        now: Timestamp,
+    ) -> PageSession {
+        if !read.session.is_to_be_moved(used, now, self.life) {
             return read.session;
         }
-        let next = read.session.clone().lasting_until(now + self.life);
+        let next = read.session.clone().lasting_until(read.session.end_after(used, now, self.life));
         match self.store.replace(cookie, &read, &next).await {
             Ok(true) => next,
             Ok(false) => read.session,
@@ -224,10 +234,14 @@ impl PageSessions {
     }
 
     /// Renews a session, also when who has asked goes away: the refresh token that is shown is over then, and the next one has to be kept.
-    async fn renewed_apart(self: &Arc<Self>, cookie: &SessionCookie) -> Result<Option<PageSession>, Problem> {
+    async fn renewed_apart(
+        self: &Arc<Self>,
+        cookie: &SessionCookie,
+        used: SessionUse,
+    ) -> Result<Option<PageSession>, Problem> {
         let (pages, cookie) = (self.clone(), cookie.clone());
         let renewing = tokio::spawn(async move {
-            let renewed = pages.renewed(&cookie).await;
+            let renewed = pages.renewed(&cookie, used).await;
             if let Err(error) = pages.store.ends_turn(&cookie).await {
                 tracing::debug!(%error, "the turn to renew a session ends by itself");
             }
@@ -237,7 +251,7 @@ impl PageSessions {
     }
 
     /// Renews a session, whose turn has been taken: one before may have done it meanwhile.
-    async fn renewed(&self, cookie: &SessionCookie) -> Result<Option<PageSession>, Problem> {
+    async fn renewed(&self, cookie: &SessionCookie, used: SessionUse) -> Result<Option<PageSession>, Problem> {
         let Some(mut read) = self.store.read(cookie).await.map_err(|error| unread(&error))? else { return Ok(None) };
         self.end_token_for_others(&mut read.session);
         let now = self.now();
@@ -256,8 +270,12 @@ impl PageSessions {
             }
             Err(TokenRefusal::Away) => return Err(Problem::unavailable("the session cannot be renewed now")),
         };
-        let next = session_of(tokens, now, read.session.ends_at).lasting_until(now + self.life);
+        let renewed = session_of(tokens, now, read.session.ends_at);
         for _ in 0..REPLACES_MAX {
+            // What the person may now decides whether the use moves the end.
+            let next = renewed.clone().lasting_until(read.session.until);
+            let end = next.end_after(used, now, self.life);
+            let next = next.lasting_until(end);
             if self.store.replace(cookie, &read, &next).await.map_err(|error| unread(&error))? {
                 self.metrics.renewed.inc();
                 return Ok(Some(next));
@@ -269,7 +287,7 @@ impl PageSessions {
             }
         }
         // Somebody has signed out meanwhile: nothing of it goes on.
-        if self.tokens.revoke(&cookie.tenant, &next.refresh_token).await.is_err() {
+        if self.tokens.revoke(&cookie.tenant, &renewed.refresh_token).await.is_err() {
             tracing::warn!(tenant = %cookie.tenant, "tokens of a session that has ended could not be revoked: they run out");
         }
         Ok(None)
@@ -314,6 +332,22 @@ fn unread(error: &StoreError) -> Problem {
     Problem::unavailable("sessions cannot be read now")
 }
 
+/// What a request to that path says of the person: what pages show that changes by itself they ask for as long as they are open, and they
+/// tell of themselves.
+fn use_of(path: &str) -> SessionUse {
+    match RouteFamily::of(path) {
+        RouteFamily::Wallboard | RouteFamily::Operations | RouteFamily::Telemetry => SessionUse::ByOpenPage,
+        RouteFamily::Pages
+        | RouteFamily::Voice
+        | RouteFamily::Configuration
+        | RouteFamily::Workforce
+        | RouteFamily::Auth
+        | RouteFamily::Phones
+        | RouteFamily::Probes
+        | RouteFamily::Unknown => SessionUse::ByPerson,
+    }
+}
+
 /// The cookie of a request to an API that brings no token of its own.
 fn asked_by_cookie(request: &Request, is_secure: bool) -> Option<SessionCookie> {
     if !routes::is_of_api(request.uri().path()) || request.headers().contains_key(header::AUTHORIZATION) {
@@ -337,7 +371,8 @@ async fn lend_token(pages: Arc<PageSessions>, mut request: Request, next: Next) 
         pages.metrics.foreign.inc();
         return Problem::forbidden("a cookie is enough for pages of this host alone").into_response();
     }
-    match pages.current(&cookie).await {
+    let used = use_of(request.uri().path());
+    match pages.current(&cookie, used).await {
         Ok(Some(session)) => {
             if let Ok(mut token) = HeaderValue::try_from(format!("Bearer {}", session.access_token)) {
                 token.set_sensitive(true);
@@ -378,6 +413,16 @@ mod tests {
         assert_eq!(ends(json!("trunkline")), Timestamp::ZERO);
         assert_eq!(ends(json!(["voice", "tenant"])), until);
         assert_eq!(ends(json!("statistics")), until);
+    }
+
+    #[test]
+    fn what_an_open_page_asks_by_itself_is_no_use_by_the_person() {
+        for path in ["/pulse/api/v1/acme/wallboard/stream", "/api/operations/v1/topology", "/telemetry/v1/traces"] {
+            assert_eq!(use_of(path), SessionUse::ByOpenPage, "{path}");
+        }
+        for path in ["/agent-setup/api/v1/acme/changes", "/api/voice/v1/acme/requests", "/session"] {
+            assert_eq!(use_of(path), SessionUse::ByPerson, "{path}");
+        }
     }
 
     fn is_asked_by_cookie(path: &str, said: &[(&str, &str)], is_secure: bool) -> bool {

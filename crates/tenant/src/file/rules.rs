@@ -294,6 +294,10 @@ impl<'a> Rules<'a> {
                 let key = format!("people.{}.second_factor", person.user_name);
                 self.fault(ObjectKind::Person, &person.user_name, key, rule);
             }
+            for rule in permissions::privilege_faults(&person.privileges) {
+                let key = format!("people.{}.privileges", person.user_name);
+                self.fault(ObjectKind::Person, &person.user_name, key, rule);
+            }
         }
         for client in &self.objects.clients {
             for (key, rule) in access::client_faults(client) {

@@ -394,7 +394,7 @@ mod tests {
             faults.into_iter().map(|fault| (fault.rule.code, fault.rule.values)).collect::<Vec<_>>()
         };
         let wanted = |what: &str| vec![("wanted", what.to_owned())];
-        let names = "agent, supervisor, administrator, designer, integrator, folder_administrator".to_owned();
+        let names = Privilege::NAMES.join(", ");
         for (document, field, code, values) in [
             (r#"{"disabled":"x"}"#, "disabled", FaultCode::WrongType, wanted("flag")),
             (r#"{"email":1}"#, "email", FaultCode::WrongType, wanted("text")),

@@ -106,8 +106,8 @@ impl CallerRights {
         let user = person.map_or(user, |person| person.user_name.as_str());
         let mut groups = groups_of(user, of_kind(held, ObjectKind::AccessGroup, access_group));
         let roles = of_kind(held, ObjectKind::Role, role);
-        let privileges: HashSet<Privilege> =
-            person.map(|person| effective_privileges(person, roles, &groups)).unwrap_or_default().into_iter().collect();
+        let given = person.map(|person| effective_privileges(person, roles, &groups)).unwrap_or_default();
+        let privileges: HashSet<Privilege> = Privilege::with_implied(&given).into_iter().collect();
         if privileges.contains(&Privilege::Administrator) {
             groups.insert(folded_name(AccessGroup::ADMINISTRATORS));
         }

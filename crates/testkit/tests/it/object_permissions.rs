@@ -1,4 +1,7 @@
-//! Permissions of folders: somebody who looks after the objects of one folder signs in at our pages, sees these alone and changes them.
+//! Permissions of folders: somebody who looks after the objects of one folder signs in at our pages, sees these alone and changes them. And
+//! privileges about dashboards, of people and of roles.
+
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use contracts::v1;
@@ -7,9 +10,13 @@ use contracts::v1::provisioning_client::ProvisioningClient;
 use serde_json::{Value, json};
 use testkit::facts::{bearing, connect, runtime, tenant_role};
 use testkit::visitor::{CurlAnswer, path_of};
-use testkit::{Installation, Visitor};
+use testkit::{Installation, Visitor, wait};
 
+use crate::sign_in::forgeries::claims;
+
+const SOON: Duration = Duration::from_secs(45);
 const API: &str = "/agent-setup/api/v1/example";
+const WALLBOARD: &str = "/pulse/api/v1/example/wallboard";
 const PAGE: &str = "/agent-setup/";
 const PASSWORD: &str = "correct-horse-battery-staple";
 const USER: &str = "ann.berlin";
@@ -67,7 +74,7 @@ async fn change(site: &Installation, changes: Vec<v1::ChangeObject>) -> Result<(
 }
 
 /// The way of a browser from our page through the sign-in, and back.
-fn signs_in(visitor: &Visitor<'_>) -> Result<()> {
+fn signs_in(visitor: &Visitor<'_>, user: &str) -> Result<()> {
     let mut answer = visitor.ask(&format!("/session/sign-in?to={PAGE}"), &[])?;
     for _ in 0..REDIRECTS_MAX {
         let to = answer.location().with_context(|| format!("{} {} {}", answer.status, answer.head, answer.body))?;
@@ -76,7 +83,7 @@ fn signs_in(visitor: &Visitor<'_>) -> Result<()> {
             return Ok(());
         }
         answer = match answer.asks_for_a_password() {
-            true => visitor.fill_in(&to, USER, PASSWORD, &[])?,
+            true => visitor.fill_in(&to, user, PASSWORD, &[])?,
             false => visitor.ask(&to, &[])?,
         };
     }
@@ -111,7 +118,7 @@ fn a_folder_administrator_sees_and_changes_the_people_of_a_folder_alone() -> Res
     let site = Installation::start()?;
     runtime()?.block_on(change(&site, cities()))?;
     let visitor = Visitor::new(&site)?;
-    signs_in(&visitor)?;
+    signs_in(&visitor, USER)?;
 
     // What is in no folder, in another one, or in one that is shut, is not there.
     let people = read(&visitor, "/objects/person")?;
@@ -155,5 +162,86 @@ fn a_folder_administrator_sees_and_changes_the_people_of_a_folder_alone() -> Res
         ensure!(answer.status == unknown.status && answer.status != 200, "{hidden}: {} {}", answer.status, answer.body);
     }
     ensure!(status(&visitor, "/api-keys")? == 403, "keys of programs are of the whole tenant");
+    Ok(())
+}
+
+/// Somebody who sees dashboards by a privilege of their own, and one by a role, an agent whom a role lets see them, and one who may not.
+fn viewers(agent: &str) -> Vec<v1::ChangeObject> {
+    let who =
+        |user: &str, privileges: Value| person(user, None, &json!({ "password": PASSWORD, "privileges": privileges }));
+    let role = |name: &str, people: &[&str], privileges: Value| {
+        put("role", name, &json!({ "name": name, "people": people, "groups": [], "privileges": privileges }))
+    };
+    vec![
+        who("vera.view", json!(["view_dashboard", "manage_tabs"])),
+        who("rita.role", json!([])),
+        who("nora.none", json!(["add_widgets_without_limit"])),
+        role("Guests", &["rita.role"], json!(["view_dashboard_restricted"])),
+        role("Seniors", &[agent], json!(["view_dashboard"])),
+    ]
+}
+
+/// The names of the authorities that a token's bearer has.
+fn authorities(visitor: &Visitor<'_>, token: &str) -> Result<Vec<String>> {
+    let told = visitor.bearing("/auth/v3/openid/userinfo", token)?.json()?;
+    let all = told["authorities"].as_array().with_context(|| told.to_string())?;
+    Ok(all.iter().filter_map(|one| one["name"].as_str().map(str::to_owned)).collect())
+}
+
+/// The wallboard, once its numbers are there.
+fn wallboard(visitor: &Visitor<'_>, arguments: &[&str]) -> Result<CurlAnswer> {
+    wait::until(SOON, || {
+        let answer = visitor.ask(WALLBOARD, arguments)?;
+        Ok((answer.status != 503).then_some(answer))
+    })
+}
+
+/// pulse-20.
+#[test]
+fn dashboards_are_seen_by_who_has_the_privilege_and_it_is_given_by_its_rules() -> Result<()> {
+    let site = Installation::start()?;
+    let agent = site.demo.users.iter().find(|user| user.kind == "agent").context("the demo has no agent")?;
+    // What needs another privilege is not given without it, to a person as to a role: the refusal names object, field and rule.
+    let alone = json!({ "privileges": ["manage_widgets"] });
+    let role = json!({ "name": "Guests", "people": [], "groups": [], "privileges": ["manage_tabs"] });
+    for (refused, told) in [
+        (person("vera.view", None, &alone), "person vera.view privileges: manage_widgets needs edit_widget_display"),
+        (put("role", "Guests", &role), "role Guests privileges: manage_tabs needs view_dashboard or"),
+    ] {
+        let Err(error) = runtime()?.block_on(change(&site, vec![refused])) else { bail!("it is taken: {told}") };
+        ensure!(format!("{error:#}").contains(told), "{error:#}");
+    }
+    runtime()?.block_on(change(&site, viewers(&agent.user)))?;
+
+    // At our pages: what comes with a privilege is told, and who has neither right to see dashboards is refused.
+    for (user, privileges, status) in [
+        ("vera.view", json!(["view_dashboard", "manage_tabs"]), 200),
+        ("rita.role", json!(["view_dashboard_restricted"]), 200),
+        ("nora.none", json!(["add_widgets_without_limit"]), 403),
+    ] {
+        let visitor = Visitor::new(&site)?;
+        signs_in(&visitor, user)?;
+        let session = visitor.ask("/session", &[])?.json()?;
+        ensure!(session["privileges"] == privileges, "{session}");
+        let answer = wallboard(&visitor, &[])?;
+        ensure!(answer.status == status, "{user}: {} {}", answer.status, answer.body);
+        ensure!(visitor.ask(&format!("{API}/objects/skill"), &[])?.status == 403, "{user} reads the configuration");
+    }
+    // By tokens: an agent's stays tied to the DN, and sees dashboards besides.
+    let visitor = Visitor::new(&site)?;
+    let token = wait::until(SOON, || {
+        let token = visitor.by_password(&agent.user, &agent.password)?.token("access_token")?;
+        let is_seen = authorities(&visitor, &token)?.contains(&"ROLE_VIEW_DASHBOARD".to_owned());
+        Ok(is_seen.then_some(token))
+    })?;
+    let authorization = format!("authorization: bearer {token}");
+    ensure!(wallboard(&visitor, &["--header", &authorization])?.status == 200, "the agent does not see it");
+    let claims = claims(&token)?;
+    ensure!(claims["dn"].is_string(), "the token is tied to nothing: {claims}");
+    let supervisor = site.demo.users.iter().find(|user| user.kind == "supervisor").context("no supervisor")?;
+    let token = visitor.by_password(&supervisor.user, &supervisor.password)?.token("access_token")?;
+    let all = authorities(&visitor, &token)?;
+    ensure!(all.iter().any(|one| one == "ROLE_MANAGE_WIDGETS"), "{all:?}");
+    ensure!(!all.iter().any(|one| one == "ROLE_MANAGE_TEMPLATES"), "{all:?}");
     Ok(())
 }

@@ -12,7 +12,8 @@ test('an address belongs to an application', () => {
 test('who is shown the way to which application', () => {
   expect(names(person('administrator'), '/')).toEqual(['agent-setup'])
   expect(names(person('supervisor'), '/')).toEqual([])
-  expect(names(person('supervisor'), '/agent-setup')).toEqual(['dashboards'])
+  expect(names(person('supervisor', 'view_dashboard'), '/agent-setup')).toEqual(['dashboards'])
+  expect(names(person('agent', 'view_dashboard_restricted'), '/agent-setup')).toEqual(['dashboards'])
   expect(names(person('agent'), '/agent-setup')).toEqual([])
   expect(names({ kind: 'out' }, '/agent-setup', true)).toEqual(['dashboards'])
   expect(names({ kind: 'out' }, '/')).toEqual([])

@@ -11,7 +11,7 @@ export type Application = {
   readonly privileges: readonly string[]
 }
 
-const DASHBOARDS: Application = { name: 'dashboards', to: '/', text: 'apps.dashboards', privileges: ['supervisor', 'administrator', 'designer', 'integrator'] }
+const DASHBOARDS: Application = { name: 'dashboards', to: '/', text: 'apps.dashboards', privileges: ['view_dashboard', 'view_dashboard_restricted'] }
 const AGENT_SETUP: Application = { name: 'agent-setup', to: '/agent-setup', text: 'apps.agentSetup', privileges: ['administrator', 'folder_administrator'] }
 
 export const APPLICATIONS: readonly Application[] = [DASHBOARDS, AGENT_SETUP]

@@ -3,7 +3,8 @@
 import type { Fault } from '../../api/agent-setup'
 import { t, type PlainText } from '../../lib/i18n'
 import { nameOfField } from './field-names'
-import { GRANTS } from './kinds/options'
+import type { Options } from './fields'
+import { GRANTS, PRIVILEGES } from './kinds/options'
 import { nameOfObject } from './words'
 
 type Code = Fault['code']
@@ -27,8 +28,9 @@ const objectIn = ({ value }: Named): string => nameOfObject(value('kind'), value
 /** The other field that a rule names, as the form calls it. */
 const fieldIn = ({ value, kind }: Named): string => nameOfField(kind, value('field'))
 
-function wordsOfGrant(name: string): string {
-  const words = GRANTS.find(([grant]) => grant === name)?.[1]
+/** What people call one of the names that a field may hold. */
+function wordsOf(options: Options, name: string): string {
+  const words = options.find(([known]) => known === name)?.[1]
   return words === undefined ? name : t(words)
 }
 
@@ -109,8 +111,8 @@ const WORDS: Readonly<Record<Exclude<Code, 'other'>, Said>> = {
   same_password: plain('setup.rule.samePassword'),
   hash: plain('setup.rule.hash'),
   second_factor: plain('setup.rule.secondFactor'),
-  grant_needs_secret: ({ value }) => t('setup.rule.grantNeedsSecret', { grant: wordsOfGrant(value('grant')) }),
-  grant_needs_keys: ({ value }) => t('setup.rule.grantNeedsKeys', { grant: wordsOfGrant(value('grant')) }),
+  grant_needs_secret: ({ value }) => t('setup.rule.grantNeedsSecret', { grant: wordsOf(GRANTS, value('grant')) }),
+  grant_needs_keys: ({ value }) => t('setup.rule.grantNeedsKeys', { grant: wordsOf(GRANTS, value('grant')) }),
   client_key: ({ value }) => t('setup.rule.clientKey', { why: value('why') }),
   key_name: plain('setup.rule.keyName'),
   redirect_uri: ({ value }) => t('setup.rule.redirectUri', { uri: value('uri'), why: value('why') }),
@@ -139,6 +141,10 @@ const WORDS: Readonly<Record<Exclude<Code, 'other'>, Said>> = {
   folder_path: plain('setup.rule.folderPath'),
   built_in: ({ value }) => t('setup.rule.builtIn', { name: value('name') }),
   group_circle: ({ value }) => t('setup.rule.circle', { way: value('way') }),
+  privilege_needs: ({ value }) => {
+    const needs = value('needs').split(', ').map((name) => wordsOf(PRIVILEGES, name))
+    return t('setup.rule.privilegeNeeds', { privilege: wordsOf(PRIVILEGES, value('privilege')), needs: needs.join('; ') })
+  },
 }
 
 /** A rule in words; `kind` is that of the object that breaks it, by which its fields have their names. */

@@ -29,7 +29,7 @@ pub(super) fn add(objects: &mut TenantObjects) {
         name: "lead".into(),
         people: vec!["ann".into()],
         groups: vec!["Berlin".into()],
-        privileges: vec![Privilege::FolderAdministrator, Privilege::Supervisor],
+        privileges: vec![Privilege::FolderAdministrator, Privilege::Supervisor, Privilege::ManageTemplates],
     }];
     let permission = FolderPermission {
         group: Some("Germany".into()),

@@ -25,6 +25,16 @@ pub(super) const fn display_name(privilege: Privilege) -> &'static str {
         Privilege::Designer => "Designer",
         Privilege::Integrator => "Integrator",
         Privilege::FolderAdministrator => "Folder administrator",
+        Privilege::ViewDashboard => "View dashboard",
+        Privilege::ViewDashboardRestricted => "View dashboard restricted",
+        Privilege::ManageTabs => "Manage tabs",
+        Privilege::EditWidgetDisplay => "Edit widget display",
+        Privilege::ManageWidgets => "Manage widgets",
+        Privilege::ManageSharedDashboards => "Manage shared dashboards",
+        Privilege::ManageTemplates => "Manage templates",
+        Privilege::AddDashboardsWithoutLimit => "Add dashboards without limit",
+        Privilege::AddWidgetsWithoutLimit => "Add widgets without limit",
+        Privilege::ManageUsers => "Manage users",
     }
 }
 

@@ -12,6 +12,7 @@ use runtime::ApiFamily;
 use runtime::token::TokenError;
 use serde_json::{Value, json};
 
+use super::record::SessionUse;
 use super::{PageSessions, cookie_name, cookie_of, is_secure, link, own_page, unread};
 use crate::ingress::auth;
 use crate::session_cookie::{self, SessionCookie};
@@ -32,7 +33,8 @@ pub(super) async fn show(
 }
 
 async fn told(pages: &Arc<PageSessions>, cookie: &SessionCookie) -> Result<Option<Value>, Problem> {
-    let Some(session) = pages.current(cookie).await? else { return Ok(None) };
+    // Pages ask when they are opened, and when somebody comes back to them.
+    let Some(session) = pages.current(cookie, SessionUse::ByPerson).await? else { return Ok(None) };
     let role = pages.ctx.spec.name;
     if pages.ctx.tokens.verify(&session.access_token, role, &ApiFamily::ALL).err() == Some(TokenError::Revoked) {
         pages.store.end(cookie).await.map_err(|error| unread(&error))?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use contracts::provisioning::Privilege;
 use contracts::v1;
 use model::Timestamp;
 use prost::Message as _;
@@ -13,6 +14,15 @@ use runtime::sealed;
 const MOVED_EACH: u32 = 10;
 /// The form of the record that is written.
 const VERSION: u32 = 1;
+
+/// What a request says of whoever is signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SessionUse {
+    /// The person has done something.
+    ByPerson,
+    /// The page asks by itself, for as long as it is open.
+    ByOpenPage,
+}
 
 /// Somebody who is signed in at our pages, in one browser.
 #[derive(Clone)]
@@ -44,11 +54,24 @@ impl PageSession {
         Self { until: until.min(self.ends_at), ..self }
     }
 
-    /// Whether its end has to be moved, now that it is used, where it may lie unused for so long: once a tenth of that has passed, so that
-    /// not every request is a write.
-    pub fn is_to_be_moved(&self, now: Timestamp, life: Duration) -> bool {
-        let until = (now + life).min(self.ends_at);
-        until.since(self.until) > life / MOVED_EACH
+    /// Whether it ends though a page stays open: the person may see dashboards, and not by a privilege that keeps the session.
+    fn ends_while_staying(&self) -> bool {
+        let has = |privilege: Privilege| self.privileges.iter().any(|own| own == privilege.as_str());
+        has(Privilege::ViewDashboardRestricted) && !has(Privilege::ViewDashboard)
+    }
+
+    /// The end that it has after such a use, where it may lie unused for so long.
+    pub fn end_after(&self, used: SessionUse, now: Timestamp, life: Duration) -> Timestamp {
+        match used {
+            SessionUse::ByOpenPage if self.ends_while_staying() => self.until,
+            SessionUse::ByOpenPage | SessionUse::ByPerson => (now + life).min(self.ends_at),
+        }
+    }
+
+    /// Whether its end has to be moved, now that it is used so, where it may lie unused for so long: once a tenth of that has passed, so
+    /// that not every request is a write.
+    pub fn is_to_be_moved(&self, used: SessionUse, now: Timestamp, life: Duration) -> bool {
+        self.end_after(used, now, life).since(self.until) > life / MOVED_EACH
     }
 
     /// Sealed for the record of that name; `None` if the machine gives no randomness.
@@ -137,7 +160,7 @@ mod tests {
         for second in 1..3_600 {
             let now = begun + Duration::from_secs(second);
             assert!(now < session.until, "it ends after {second} s, while it is used");
-            if session.is_to_be_moved(now, life) {
+            if session.is_to_be_moved(SessionUse::ByOpenPage, now, life) {
                 session = session.lasting_until(now + life);
                 moves += 1;
             }
@@ -147,8 +170,29 @@ mod tests {
         let near = begun + day - Duration::from_secs(10);
         let session = session.lasting_until(near + life);
         assert_eq!(session.until, session.ends_at);
-        assert!(!session.is_to_be_moved(near + Duration::from_secs(9), life));
+        assert!(!session.is_to_be_moved(SessionUse::ByPerson, near + Duration::from_secs(9), life));
         let of_before = PageSession { until: Timestamp::ZERO, ..session };
-        assert!(of_before.is_to_be_moved(begun, life), "a record of an earlier build has no such end");
+        assert!(
+            of_before.is_to_be_moved(SessionUse::ByPerson, begun, life),
+            "a record of an earlier build has no such end"
+        );
+    }
+
+    #[test]
+    fn an_open_page_keeps_nobody_signed_in_who_sees_dashboards_by_the_restricted_privilege_alone() {
+        let (life, day) = (Duration::from_secs(300), Duration::from_secs(86_400));
+        let begun = Timestamp::from_millis(1_700_000_000_000);
+        let later = begun + Duration::from_secs(200);
+        let of = |privileges: &[&str]| PageSession {
+            privileges: privileges.iter().map(|one| (*one).to_owned()).collect(),
+            ..PageSession::of_test(begun + day).lasting_until(begun + life)
+        };
+        let restricted = of(&["agent", "view_dashboard_restricted"]);
+        assert!(!restricted.is_to_be_moved(SessionUse::ByOpenPage, later, life));
+        assert_eq!(restricted.end_after(SessionUse::ByOpenPage, later, life), begun + life);
+        assert!(restricted.is_to_be_moved(SessionUse::ByPerson, later, life), "who comes back to the page goes on");
+        for others in [&["view_dashboard"][..], &["view_dashboard_restricted", "view_dashboard"], &["agent"], &[]] {
+            assert!(of(others).is_to_be_moved(SessionUse::ByOpenPage, later, life), "{others:?}");
+        }
     }
 }

@@ -1,3 +1,5 @@
+use contracts::provisioning::FaultCode;
+
 use crate::file::{Faults, read, write};
 
 const HEAD: &str = "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {m: m.wav}\n\
@@ -58,4 +60,26 @@ fn every_fault_has_its_key_and_rule() {
         told.iter().any(|(key, words)| *key == "folders./a.path" && words.starts_with("it is no path")),
         "{told:?}"
     );
+}
+
+#[test]
+fn a_privilege_that_needs_another_one_is_not_given_without_it() {
+    let of = |person: &str, role: &str| {
+        let people = format!("people: [{{user: eve, first_name: E, last_name: E, privileges: [{person}]}}]\n");
+        let head = HEAD.split("people: ").next().expect("a head");
+        let text = format!("{head}{people}roles:\n  - {{name: r, people: [eve], privileges: [{role}]}}\n");
+        read(&text, |_| Ok(String::new()))
+    };
+    let objects = of("view_dashboard_restricted, manage_tabs", "supervisor, manage_templates").expect("a tenant");
+    assert_eq!(read(&write(&objects).yaml, |_| Ok(String::new())).expect("what was exported"), objects);
+    // What the one has does not count for the other: it may go by itself.
+    let Faults(faults) = of("view_dashboard, manage_widgets", "manage_tabs").expect_err("faults");
+    let told: Vec<(&str, &str)> = faults.iter().map(|fault| (&*fault.key, &*fault.rule.words)).collect();
+    let role = "manage_tabs needs view_dashboard or view_dashboard_restricted beside it";
+    let expected =
+        [("people.eve.privileges", "manage_widgets needs edit_widget_display beside it"), ("roles.r.privileges", role)];
+    assert_eq!(told, expected);
+    let values =
+        [("privilege", "manage_tabs".to_owned()), ("needs", "view_dashboard, view_dashboard_restricted".to_owned())];
+    assert_eq!((faults[1].rule.code, faults[1].rule.values.as_slice()), (FaultCode::PrivilegeNeeds, &values[..]));
 }

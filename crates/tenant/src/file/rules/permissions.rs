@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use contracts::provisioning::{AccessGroup, FaultCode, Folder, FolderPermission, ObjectKind};
+use contracts::provisioning::{AccessGroup, FaultCode, Folder, FolderPermission, ObjectKind, Privilege};
 
 use super::{BrokenRule, Rules};
 
@@ -41,6 +41,9 @@ impl Rules<'_> {
         for role in &objects.roles {
             let of = (ObjectKind::Role, role.name.as_str(), "roles");
             self.members_of(of, &members, (&role.people, &role.groups), &[AccessGroup::EVERYONE]);
+            for rule in privilege_faults(&role.privileges) {
+                self.permission_fault(of, "privileges", rule);
+            }
         }
     }
 
@@ -103,6 +106,18 @@ impl<'a> Rules<'a> {
             groups: objects.access_groups.iter().map(|group| group.name.as_str()).collect(),
         }
     }
+}
+
+/// Privileges that need another one, which is not given beside them. Each list, a person's or a role's, has to be whole by itself: so are
+/// then all of a person together, whoever leaves a role.
+pub(super) fn privilege_faults(given: &[Privilege]) -> Vec<BrokenRule> {
+    let fault = |one: Privilege| {
+        let needed: Vec<&str> = one.needs_one_of().iter().map(|needed| needed.as_str()).collect();
+        let words = format!("{} needs {} beside it", one.as_str(), needed.join(" or "));
+        let rule = BrokenRule::new(FaultCode::PrivilegeNeeds, words).naming("privilege", one.as_str());
+        rule.naming("needs", needed.join(", "))
+    };
+    Privilege::lacking(given).into_iter().map(fault).collect()
 }
 
 fn built_in(name: &str) -> BrokenRule {

@@ -246,6 +246,22 @@ fn who_has_more_than_an_agent_is_taken_over_by_no_folder_administrator() {
 }
 
 #[test]
+fn what_comes_with_a_privilege_may_be_handed_out_too() {
+    let mut all = cities();
+    all.folders.push(folder("/", vec![entry("Berlin", &FolderRight::ALL)]));
+    all.people[0].privileges.push(Privilege::Supervisor);
+    let held = indexed(&all);
+    let gives = |names: &str| {
+        let document = format!(r#"{{"privileges":["agent",{names}]}}"#);
+        plan(&held, "ann", ObjectKind::Person, "hal", merge(&document, "privileges"))
+    };
+    assert!(gives(r#""view_dashboard""#).is_ok());
+    for beyond in [r#""manage_users""#, r#""view_dashboard_restricted""#] {
+        assert_eq!(denied(gives(beyond)).0, "privileges", "{beyond}");
+    }
+}
+
+#[test]
 fn where_calls_go_is_of_the_whole_tenant() {
     let mut all = cities();
     all.folders.push(folder("/", vec![entry("Berlin", &FolderRight::ALL)]));

@@ -19,7 +19,12 @@ use crate::sign_in::forgeries::{CONFIGURATION, claims, forged};
 const SOON: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "correct-horse-battery-staple";
 /// People of the example who come for this test alone: the demo has none of their privileges.
-const NEW: [(&str, &str); 2] = [("dora.dean", "designer"), ("ian.ivy", "integrator")];
+const NEW: [(&str, &str); 4] = [
+    ("dora.dean", "designer"),
+    ("ian.ivy", "integrator"),
+    ("vera.view", "view_dashboard"),
+    ("rita.rest", "view_dashboard_restricted"),
+];
 /// A second tenant, with a program for its people.
 const GLOBEX: &str = r#"tenant: globex
 name: Globex
@@ -204,7 +209,7 @@ fn add_people(site: &Installation) -> Result<()> {
     runtime()?.block_on(async {
         let mut client = ProvisioningClient::new(connect(tenant_role(site, CONFIGURATION)).await?);
         let done = client.change(bearing(asked, &token)?).await?.into_inner();
-        ensure!(done.changed == 2, "{done:?}");
+        ensure!(done.changed == 4, "{done:?}");
         anyhow::Ok(())
     })
 }

@@ -9,6 +9,16 @@ export const PRIVILEGES: Options = [
   ['designer', 'setup.privilege.designer'],
   ['integrator', 'setup.privilege.integrator'],
   ['folder_administrator', 'setup.privilege.folderAdministrator'],
+  ['view_dashboard', 'setup.privilege.viewDashboard'],
+  ['view_dashboard_restricted', 'setup.privilege.viewDashboardRestricted'],
+  ['manage_tabs', 'setup.privilege.manageTabs'],
+  ['edit_widget_display', 'setup.privilege.editWidgetDisplay'],
+  ['manage_widgets', 'setup.privilege.manageWidgets'],
+  ['manage_shared_dashboards', 'setup.privilege.manageSharedDashboards'],
+  ['manage_templates', 'setup.privilege.manageTemplates'],
+  ['add_dashboards_without_limit', 'setup.privilege.addDashboards'],
+  ['add_widgets_without_limit', 'setup.privilege.addWidgets'],
+  ['manage_users', 'setup.privilege.manageUsers'],
 ]
 
 export const NO_ANSWER: Options = [
