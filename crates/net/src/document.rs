@@ -139,7 +139,7 @@ impl DocumentClient {
 }
 
 /// An error with its causes.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let mut text = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
     // TLS names all names of a certificate, and a stranger has written them.

@@ -4,12 +4,15 @@
 //! `/api/voice/v1/{tenant}/...` goes to frontend (own-16) with the caller's own token, so that frontend decides what
 //! the caller may do. `/api/voice/v1/{tenant}/events` comes from tenant (own-22). `/api/operations/v1/...` is answered here, from the roles' own reports (own-21). `/pulse/...` and
 //! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/agent-setup/api/...` and `/scim/v2/...` to agent-setup (own-27), `/wfm/...` to wfm-adapter (own-26). `/session` is that of our own pages, which hold no tokens. An API key, in the place of a token, is exchanged for one at auth. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
+//!
+//! Where a site has two edges in a row, the outer one passes all of this on to the inner one, its controller (telemetry-02).
 
 mod acme;
 mod agent_setup;
 mod api_keys;
 mod auth;
 mod certificates;
+mod controller;
 mod edge;
 mod events;
 mod forward;
@@ -70,6 +73,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         "own-26",
         "own-27",
         "pulse-20",
+        "telemetry-02",
         "telemetry-03",
     ],
     settings: Settings::TABLE,
@@ -134,6 +138,11 @@ runtime::settings! {
         /// Web servers in front of ingress, as `["192.0.2.80"]` or `["192.0.2.0/24"]`: from whom a request is and whether by TLS is read in
         /// their `X-Forwarded-For` and `X-Forwarded-Proto`. They must write both themselves, whatever a client has sent.
         trusted_proxies: Vec<String> = Vec::new(), |v| TrustedProxies::parse(v).map(drop);
+        /// Another ingress, as `https://inside.example:8443`, to which this one passes every request on. It answers nothing itself then but
+        /// `/live` and `/ready`; that one must name this one's address in its `trusted_proxies`. Empty: this one leads to the roles.
+        controller: String = String::new(), |v| controller::check(v);
+        /// File of certificates (PEM) of the authorities that vouch for `controller`, instead of those of this machine.
+        controller_authorities: Option<PathBuf> = None;
         /// Whether each request is a line of the log (target `access`): method, path without its query, status, bytes, time, source and
         /// request id. Off, since a line costs more than many a request.
         access_log: bool = false;
@@ -157,9 +166,15 @@ fn is_open(method: &Method, path: &str) -> bool {
 }
 
 async fn run(ctx: RoleContext) -> Result<()> {
+    let settings: Settings = ctx.settings()?;
+    if !settings.controller.is_empty() {
+        listen(&ctx, &settings, controller::routers(&ctx, &settings)?).await?;
+        ctx.ready.started();
+        ctx.drain.begun().await;
+        return Ok(());
+    }
     let frontend = Client::new(&ctx, routes::leads_to(routes::VOICE)?.connection)?;
     let operations = operations::Operations::new(&ctx)?;
-    let settings: Settings = ctx.settings()?;
     let configured = webhooks::Configured {
         private: settings.webhook_private,
         attempts: settings.webhook_attempts,
@@ -183,7 +198,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         .merge(openapi::router());
     let router = router.merge(crate::trace::serve::router(crate::trace::serve::Traced::of_role(&ctx)?));
     let proofs = WebProofs { keys: ApiKeysAtEdge::new(&ctx)?, sessions, origins };
-    listen(&ctx, &settings, &proofs, router).await?;
+    listen(&ctx, &settings, behind_gates(&ctx, &proofs, router)?).await?;
     ctx.ready.started();
     ctx.drain.begun().await;
     webhooks.end().await;
@@ -207,15 +222,24 @@ impl WebProofs {
     }
 }
 
-/// Serves the router by both listeners.
-async fn listen(ctx: &RoleContext, settings: &Settings, proofs: &WebProofs, router: Router) -> Result<()> {
+/// The routers of the listeners `webs` and `web`, behind their gates and what requests pass before those.
+fn behind_gates(ctx: &RoleContext, proofs: &WebProofs, router: Router) -> Result<[Router; 2]> {
+    let router = proofs.origins.within_gate(router);
+    let limits = Limits { wider: routes::wider, ..Limits::default() };
+    let by_tls = net::http::gated(ctx, "webs", router.clone(), limits, is_open)?;
+    let plain = net::http::gated(ctx, "web", router, limits, is_open)?;
+    Ok([by_tls, plain].map(|router| scim::worded(pages::with_page_for_unlisted(proofs.around(router)))))
+}
+
+/// Serves the routers of `webs` and `web` by those listeners.
+async fn listen(ctx: &RoleContext, settings: &Settings, [by_tls, plain]: [Router; 2]) -> Result<()> {
     let fault = |key: &str, reason: String| anyhow!("{key}: {reason}");
     let trusted = TrustedProxies::parse(&settings.trusted_proxies).map_err(|why| fault("trusted_proxies", why))?;
-    let plain = edge::PlainOffLoopback::parse(&settings.plain_off_loopback);
+    let plain_off_loopback = edge::PlainOffLoopback::parse(&settings.plain_off_loopback);
     let (web, webs) = (ctx.bound("web")?, ctx.bound("webs")?);
     let edge = edge::Edge {
         trusted: trusted.clone(),
-        plain: plain.map_err(|why| fault("plain_off_loopback", why))?,
+        plain: plain_off_loopback.map_err(|why| fault("plain_off_loopback", why))?,
         https_port: webs.advertise.port,
         is_logged: settings.access_log,
         ids: Arc::new(edge::RequestIds::new(&mut *ctx.entropy())),
@@ -232,13 +256,6 @@ async fn listen(ctx: &RoleContext, settings: &Settings, proofs: &WebProofs, rout
     let set = certificates::files(&settings.certificates);
     let acme = AcmeAtEdge::of_role(ctx, settings);
     let config = certificates::watched(ctx, set, acme.as_ref(), edge.metrics.certificates())?;
-    let router = proofs.origins.within_gate(router);
-    let limits = Limits { wider: routes::wider, ..Limits::default() };
-    let by_tls = net::http::gated(ctx, "webs", router.clone(), limits, is_open)?;
-    let plain = net::http::gated(ctx, "web", router, limits, is_open)?;
-    let (by_tls, plain) = (proofs.around(by_tls), proofs.around(plain));
-    let (by_tls, plain) = (pages::with_page_for_unlisted(by_tls), pages::with_page_for_unlisted(plain));
-    let (by_tls, plain) = (scim::worded(by_tls), scim::worded(plain));
     let (by_tls, plain) = (edge.around(by_tls, webs.listen.ip()), edge.around(plain, web.listen.ip()));
     net::http::bind_and_serve_https(ctx, "webs", by_tls, HttpsHandshakes::new(config, trusted)).await?;
     if let Some(acme) = acme {

@@ -142,7 +142,7 @@ impl SocketPass {
 }
 
 /// Passes every byte both ways until one side has ended; nothing of it lasts longer, whatever the other one does.
-async fn join(client: impl AsyncRead + AsyncWrite, role: impl AsyncRead + AsyncWrite) {
+pub(super) async fn join(client: impl AsyncRead + AsyncWrite, role: impl AsyncRead + AsyncWrite) {
     let ((from_client, to_client), (from_role, to_role)) = (split(client), split(role));
     let (mut in_, mut out) = (std::pin::pin!(pump(from_client, to_role)), std::pin::pin!(pump(from_role, to_client)));
     tokio::select! {

@@ -53,12 +53,17 @@ impl Program {
         Ok(Self { child, lines })
     }
 
-    fn lines(&self) -> Vec<String> {
+    /// The id of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits for the first result of `find` over the lines.
-    fn wait_for<T>(&self, what: &str, find: impl Fn(&[String]) -> Option<T>) -> Result<T> {
+    pub(crate) fn wait_for<T>(&self, what: &str, find: impl Fn(&[String]) -> Option<T>) -> Result<T> {
         let found = wait::until(SOON, || Ok(find(&self.lines())));
         found.with_context(|| format!("no {what} in {:#?}", self.lines()))
     }

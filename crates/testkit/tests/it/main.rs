@@ -32,6 +32,7 @@ mod fraud;
 mod fuzzed_apis;
 mod hearing;
 mod hostile;
+mod inbound_web;
 mod infra;
 mod joining;
 mod keys;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -22,7 +22,12 @@ const AGENTS: &str = "/wfm/v1/example/agents";
 
 /// The folder of the example tenant's only day.
 fn day_folder(site: &Installation) -> Result<Option<PathBuf>> {
-    let Ok(days) = std::fs::read_dir(site.data_dir().join("inventory/example")) else { return Ok(None) };
+    day_of(site, "example")
+}
+
+/// The folder of a tenant's only day, once it is whole.
+fn day_of(site: &Installation, tenant: &str) -> Result<Option<PathBuf>> {
+    let Ok(days) = std::fs::read_dir(site.data_dir().join("inventory").join(tenant)) else { return Ok(None) };
     let days = days.map(|day| Ok(day?.path())).collect::<Result<Vec<_>>>()?;
     Ok(days.into_iter().find(|day| day.join("manifest.json").exists()))
 }
@@ -34,7 +39,7 @@ fn sum_of(file: &Path) -> Result<String> {
     Ok(text.split_whitespace().next().context("no sum")?.to_owned())
 }
 
-/// voice-03, which is tenant-01 too.
+/// voice-03.
 #[test]
 fn a_tenants_inventory_is_written_once_a_day_and_without_secrets() -> Result<()> {
     let site = Installation::start()?;
@@ -87,6 +92,57 @@ fn a_tenants_inventory_is_written_once_a_day_and_without_secrets() -> Result<()>
     wait::until(LATER, || Ok((std::fs::read_dir(&gone)?.count() == 1).then_some(())))
         .context("old days of a tenant that is no more stay")?;
     ensure!(day.join("manifest.json").exists(), "the day of today is gone");
+    Ok(())
+}
+
+/// The manifest in the folder of a day.
+fn manifest_of(day: &Path) -> Result<Value> {
+    Ok(serde_json::from_slice(&std::fs::read(day.join("manifest.json"))?)?)
+}
+
+/// tenant-01: what bds writes is the configuration of that time, and it is told of what is provisioned while it runs.
+#[test]
+fn bds_reads_what_is_configured_and_what_is_provisioned_meanwhile() -> Result<()> {
+    let site = Installation::start()?;
+    let day = wait::until(LATER, || day_folder(&site)).context("no folder of a day")?;
+    let before = carried(&site, "bds", "tenant", CONFIGURATION)?;
+    ensure!(before.sent > 0 && before.received > 0, "{before:?}");
+    let made = Command::new(testkit::installation::binary()?)
+        .args([
+            "tenant",
+            "create",
+            "acme",
+            "--name",
+            "Acme",
+            "--instance",
+            &site.demo.instance.to_string(),
+            "--data-dir",
+        ])
+        .arg(site.data_dir())
+        .args(site.stores())
+        .env("LOGNAME", "tester")
+        .stdin(Stdio::null())
+        .output()?;
+    ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let of_acme = wait::until(LATER, || day_of(&site, "acme")).context("bds does not hear of a new tenant")?;
+    ensure!(manifest_of(&of_acme)?["tenant"] == "acme", "{}", of_acme.display());
+    let after = carried(&site, "bds", "tenant", CONFIGURATION)?;
+    ensure!(after.sent > before.sent && after.received > before.received, "{before:?}, then {after:?}");
+
+    let revision = |day: &Path| anyhow::Ok(manifest_of(day)?["revision"].as_u64());
+    let (first, people) = (revision(&day)?, std::fs::read_to_string(day.join("people.csv"))?);
+    ensure!(first.is_some() && people.contains("Ada,") && !people.contains("Adelheid"), "{first:?}: {people}");
+    site.import_changed(|folder| {
+        let file = folder.join("example-tenant.yaml");
+        let text = std::fs::read_to_string(&file)?;
+        Ok(std::fs::write(&file, text.replacen("first_name: Ada\n", "first_name: Adelheid\n", 1))?)
+    })?;
+    // What is there is not written again.
+    std::fs::remove_dir_all(&day)?;
+    let site = site.crash_and_restart()?;
+    let day = wait::until(LATER, || day_folder(&site)).context("the day that is gone is not written again")?;
+    let (second, people) = (revision(&day)?, std::fs::read_to_string(day.join("people.csv"))?);
+    ensure!(second > first && people.contains("Adelheid,"), "{first:?}, then {second:?}: {people}");
     Ok(())
 }
 

@@ -97,7 +97,7 @@ fn lines(site: &Installation) -> Vec<Value> {
     site.log().iter().filter_map(read).filter(|line| line["service"] == "telemetry").collect()
 }
 
-fn line(site: &Installation, name: &str) -> Result<Value> {
+pub(crate) fn line(site: &Installation, name: &str) -> Result<Value> {
     let found = || Ok(lines(site).into_iter().find(|line| line["msgId"] == name));
     wait::until(LATER, found).with_context(|| format!("no line {name}"))
 }

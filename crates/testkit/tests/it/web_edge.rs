@@ -21,11 +21,11 @@ const STUCK: usize = 100;
 const DISCOVERY: &str = "/auth/v3/.well-known/openid-configuration";
 
 /// An answer as curl shows it.
-struct WebAnswer {
+pub(crate) struct WebAnswer {
     /// `HTTP/2 200`, without what may follow.
-    status: String,
-    head: String,
-    body: String,
+    pub(crate) status: String,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl WebAnswer {
@@ -37,7 +37,7 @@ impl WebAnswer {
     }
 }
 
-fn curl(arguments: &[&str]) -> Result<WebAnswer> {
+pub(crate) fn curl(arguments: &[&str]) -> Result<WebAnswer> {
     let output = Command::new("curl")
         .args(["--silent", "--show-error", "--include", "--max-time", "30"])
         .args(arguments)
@@ -150,7 +150,7 @@ fn a_replaced_certificate_is_served_without_a_restart() -> Result<()> {
 }
 
 /// The line of the access log about a request.
-fn logged(site: &Installation, id: &str) -> Result<String> {
+pub(crate) fn logged(site: &Installation, id: &str) -> Result<String> {
     let found = || site.log().into_iter().find(|line| line.contains("\"access\"") && line.contains(id));
     wait::until(SOON, || Ok(found())).with_context(|| format!("no line about {id}"))
 }

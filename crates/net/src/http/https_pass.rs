@@ -1,0 +1,418 @@
+//! Passes whole requests on to one server by HTTPS, with whom they are from: what an edge does that stands before another one.
+//!
+//! The server's certificate is verified for the name by which it is reached. An answer goes back as it comes, so that a stream stays one.
+//! Of a WebSocket every byte after its opening is passed on.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::IntoResponse as _;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::unfold;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Body as _, Frame, Incoming};
+use hyper::upgrade::OnUpgrade;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use runtime::counted_connector::CountedConnector;
+use runtime::server::Accepted;
+use runtime::{Drain, PeerMeter, Problem, RoleContext};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::{BoxError, Service};
+
+use super::socket_pass::join;
+use super::trusted_proxies::WebClient;
+use crate::document::with_causes;
+use crate::forwarded_for::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
+
+/// Requests whose answers have not ended, and sockets, at once.
+const PASSED_ON_MAX: usize = 4_096;
+/// The longest that an answer may take to begin. The limits of the listener end most requests earlier.
+const HEAD_WITHIN: Duration = Duration::from_secs(150);
+/// An answer of which no more comes for this time is broken off: a stream of ours has something at least every 5 s.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How long a connection may take to be made, TLS included.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// The most idle connections to the server.
+const IDLE_MAX: usize = 128;
+/// How long an unused connection stays open.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Headers that concern one hop (RFC 9110 sections 7.6.1 and 10.1.1), and the length, which is written anew.
+const OF_THE_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    header::UPGRADE,
+    header::TRANSFER_ENCODING,
+    header::TE,
+    header::TRAILER,
+    header::EXPECT,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHORIZATION,
+];
+/// What a client may have written of whom a request is from: here it is known better.
+const OF_THE_CLIENT: [HeaderName; 5] =
+    [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, header::FORWARDED, header::CONTENT_LENGTH];
+/// The protocol of sockets (RFC 6455).
+const WEB_SOCKET: HeaderValue = HeaderValue::from_static("websocket");
+
+/// Passes requests on to one server, by one connection of the table.
+pub struct HttpsPass {
+    authority: Authority,
+    pool: legacy::Client<ShakenInTime, Full<Bytes>>,
+    meter: PeerMeter,
+    places: Arc<Semaphore>,
+    drain: Drain,
+    /// The log has said that the server cannot be reached.
+    is_away: AtomicBool,
+}
+
+/// Why a request was not passed on.
+#[derive(Debug, thiserror::Error)]
+enum RequestNotPassed {
+    #[error("too many answers are under way")]
+    Crowded,
+    #[error("the body broke off")]
+    Body,
+    #[error("its target is none that is passed on")]
+    Target,
+    #[error("no answer within {} s", HEAD_WITHIN.as_secs())]
+    Late,
+    #[error("{0}")]
+    Unreached(String),
+}
+
+impl HttpsPass {
+    /// For the connection `id`, which the role declares in `opens`, to the server of that name and port, whom `roots` vouch for.
+    ///
+    /// # Errors
+    /// If the role does not declare it, or TLS cannot be set up.
+    pub fn new(ctx: &RoleContext, id: &str, authority: Authority, roots: RootCertStore) -> anyhow::Result<Self> {
+        anyhow::ensure!(ctx.spec.opens.contains(&id), "{} does not declare that it opens {id}", ctx.spec.name);
+        let tls = ClientConfig::builder_with_provider(crate::tls::provider())
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let meter = ctx.meter(id).peer(authority.as_str());
+        let connector = CountedConnector { source: ctx.address, meter: meter.clone() };
+        let pool = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .build(ShakenInTime(HttpsConnector::from((connector, tls))));
+        let places = Arc::new(Semaphore::new(PASSED_ON_MAX));
+        Ok(Self { authority, pool, meter, places, drain: ctx.drain.clone(), is_away: AtomicBool::default() })
+    }
+
+    /// Passes a request on whose body has been read within its bounds, and returns the answer.
+    pub async fn pass(&self, request: Request<Body>) -> Response<Body> {
+        let refused = match self.try_pass(request).await {
+            Ok(answer) => {
+                if self.is_away.swap(false, Relaxed) {
+                    tracing::info!(server = %self.authority, "requests are passed on again");
+                }
+                return answer;
+            }
+            Err(refused) => refused,
+        };
+        let problem = match &refused {
+            RequestNotPassed::Crowded => Problem::unavailable(refused.to_string()),
+            RequestNotPassed::Body | RequestNotPassed::Target => Problem::bad_request(refused.to_string()),
+            RequestNotPassed::Late => self.away(&refused, StatusCode::GATEWAY_TIMEOUT, "does not answer"),
+            RequestNotPassed::Unreached(_) => self.away(&refused, StatusCode::BAD_GATEWAY, "cannot be reached"),
+        };
+        problem.into_response()
+    }
+
+    /// Clients learn that there is a server behind, and not which; the log says why, once.
+    fn away(&self, why: &RequestNotPassed, status: StatusCode, what: &str) -> Problem {
+        if !self.is_away.swap(true, Relaxed) {
+            tracing::warn!(server = %self.authority, %why, "requests cannot be passed on: look at that server");
+        }
+        Problem::new(status, "upstream-away", "The request was not passed on")
+            .detail(format!("the server behind {what}"))
+    }
+
+    async fn try_pass(&self, mut request: Request<Body>) -> Result<Response<Body>, RequestNotPassed> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| RequestNotPassed::Crowded)?;
+        let accepted = request.extensions().get::<Accepted>().cloned();
+        let of_client = is_opening(&request).then(|| hyper::upgrade::on(&mut request));
+        let onward = onward(request, &self.authority, of_client.is_some()).await?;
+        self.meter.request();
+        let answered = tokio::time::timeout(HEAD_WITHIN, self.pool.request(onward)).await;
+        let answered = match answered {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(RequestNotPassed::Unreached(with_causes(&error))),
+            Err(_) => Err(RequestNotPassed::Late),
+        };
+        let answer = answered.inspect_err(|_| self.meter.error())?;
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let unasked = || RequestNotPassed::Unreached("it opens a socket that nobody has asked for".to_owned());
+            let of_client = of_client.ok_or_else(unasked)?;
+            is_let_in(accepted.as_ref());
+            return Ok(opened(answer, of_client, place));
+        }
+        let (mut head, body) = answer.into_parts();
+        without_those(&mut head.headers);
+        let media_type = head.headers.get(header::CONTENT_TYPE);
+        let is_stream = media_type.is_some_and(|of| of.as_bytes().starts_with(b"text/event-stream"));
+        if is_stream {
+            is_let_in(accepted.as_ref());
+        }
+        let mut passed = Response::new(passed_back(body, place, is_stream.then(|| self.drain.clone())));
+        *passed.status_mut() = head.status;
+        *passed.headers_mut() = head.headers;
+        Ok(passed)
+    }
+}
+
+/// The server gives streams and sockets to those alone whom it knows: their connections may stay here too.
+fn is_let_in(accepted: Option<&Accepted>) {
+    accepted.into_iter().for_each(Accepted::mark_authenticated);
+}
+
+/// Whether it asks for a WebSocket (RFC 6455 section 4.1).
+fn is_opening(request: &Request<Body>) -> bool {
+    let upgrade = request.headers().get(header::UPGRADE).map(HeaderValue::as_bytes);
+    let is_socket = upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case(WEB_SOCKET.as_bytes()));
+    is_socket && request.method() == Method::GET && request.version() == Version::HTTP_11
+}
+
+/// The request as it goes on.
+async fn onward(
+    request: Request<Body>,
+    authority: &Authority,
+    is_opening: bool,
+) -> Result<Request<Full<Bytes>>, RequestNotPassed> {
+    let (head, body) = request.into_parts();
+    if head.method == Method::CONNECT {
+        return Err(RequestNotPassed::Target);
+    }
+    let path = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+    let uri = Uri::builder().scheme(Scheme::HTTPS).authority(authority.clone()).path_and_query(path).build();
+    let uri = uri.map_err(|_| RequestNotPassed::Target)?;
+    // The limits of the listener have read it whole.
+    let body = body.collect().await.map_err(|_| RequestNotPassed::Body)?.to_bytes();
+    let client = head.extensions.get::<WebClient>().copied();
+    let mut onward = Request::new(Full::new(body));
+    *onward.method_mut() = head.method;
+    *onward.uri_mut() = uri;
+    *onward.headers_mut() = told_onward(head.headers, client, is_opening);
+    Ok(onward)
+}
+
+/// The headers of a request on its way to the server: those of its client, `Host` included, without those of one hop, and whom it is from.
+fn told_onward(mut headers: HeaderMap, client: Option<WebClient>, is_opening: bool) -> HeaderMap {
+    without_those(&mut headers);
+    for name in &OF_THE_CLIENT {
+        headers.remove(name);
+    }
+    for (name, value) in client.iter().flat_map(WebClient::told) {
+        headers.insert(name, value);
+    }
+    in_one_cookie(&mut headers);
+    if is_opening {
+        of_socket(&mut headers);
+    }
+    headers
+}
+
+/// Takes out what concerns one hop: also what its sender says that it does. `Host` is never among that.
+fn without_those(headers: &mut HeaderMap) {
+    let said = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let said = said.flat_map(|names| names.split(',')).map(str::trim);
+    let said: Vec<HeaderName> = said.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
+    for name in said.iter().chain(&OF_THE_HOP).filter(|name| **name != header::HOST) {
+        headers.remove(name);
+    }
+}
+
+/// HTTP/2 may bring a cookie in crumbs, which HTTP/1.1 does not know (RFC 9113 section 8.2.3).
+fn in_one_cookie(headers: &mut HeaderMap) {
+    let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() < 2 {
+        return;
+    }
+    let whole = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]));
+    if let Ok(whole) = whole {
+        headers.insert(header::COOKIE, whole);
+    }
+}
+
+fn of_socket(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, WEB_SOCKET);
+}
+
+/// The answer that opens a socket; from then on either side talks with the other.
+fn opened(mut answer: Response<Incoming>, of_client: OnUpgrade, place: OwnedSemaphorePermit) -> Response<Body> {
+    let of_server = hyper::upgrade::on(&mut answer);
+    tokio::spawn(async move {
+        let _place = place;
+        // Either side may have left.
+        if let (Ok(client), Ok(server)) = (of_client.await, of_server.await) {
+            join(TokioIo::new(client), TokioIo::new(server)).await;
+        }
+    });
+    let mut headers = answer.headers().clone();
+    without_those(&mut headers);
+    of_socket(&mut headers);
+    let mut opened = Response::new(Body::empty());
+    *opened.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *opened.headers_mut() = headers;
+    opened
+}
+
+// === bodies of answers ===
+
+/// What is left of an answer, with its place until it has ended.
+struct AnswerLeft {
+    body: Incoming,
+    _place: OwnedSemaphorePermit,
+}
+
+/// The body of an answer as it comes. With a drain it ends when that begins: a stream would go on for ever.
+fn passed_back(body: Incoming, place: OwnedSemaphorePermit, drain: Option<Drain>) -> Body {
+    if body.is_end_stream() {
+        return Body::empty();
+    }
+    let parts = unfold(Some(AnswerLeft { body, _place: place }), next_part);
+    match drain {
+        Some(drain) => Body::new(StreamBody::new(parts.take_until(async move { drain.begun().await }))),
+        None => Body::new(StreamBody::new(parts)),
+    }
+}
+
+/// The next part. An answer that does not come to its end breaks off, so that it never looks whole.
+async fn next_part(left: Option<AnswerLeft>) -> Option<(io::Result<Frame<Bytes>>, Option<AnswerLeft>)> {
+    let mut left = left?;
+    match tokio::time::timeout(SILENCE_MAX, left.body.frame()).await {
+        Ok(Some(Ok(part))) => Some((Ok(part), Some(left))),
+        Ok(Some(Err(error))) => Some((Err(io::Error::other(error)), None)),
+        Ok(None) => None,
+        Err(_) => Some((Err(io::ErrorKind::TimedOut.into()), None)),
+    }
+}
+
+// === connections ===
+
+/// Connects within [`CONNECT_WITHIN`], TLS included: the pool lets a connection go on being made after its request has left it.
+#[derive(Clone)]
+struct ShakenInTime(HttpsConnector<CountedConnector>);
+
+impl Service<Uri> for ShakenInTime {
+    type Response = <HttpsConnector<CountedConnector> as Service<Uri>>::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, url: Uri) -> Self::Future {
+        let connecting = tokio::time::timeout(CONNECT_WITHIN, self.0.call(url));
+        Box::pin(async move { connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(of: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for &(name, value) in of {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn client() -> WebClient {
+        WebClient { address: "203.0.113.7".parse().unwrap(), is_secure: true, is_passed_on: false }
+    }
+
+    #[test]
+    fn whom_a_request_is_from_is_told_by_us_and_by_nobody_before_us() {
+        let sent = headers(&[
+            ("host", "centre.example"),
+            ("authorization", "Bearer t"),
+            ("x-request-id", "order-7"),
+            ("x-forwarded-for", "198.51.100.1"),
+            ("x-forwarded-for", "198.51.100.2"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-host", "evil.example"),
+            ("forwarded", "for=198.51.100.1"),
+            ("content-length", "9"),
+        ]);
+        let expected = [
+            ("host", "centre.example"),
+            ("authorization", "Bearer t"),
+            ("x-request-id", "order-7"),
+            ("x-forwarded-for", "203.0.113.7"),
+            ("x-forwarded-proto", "https"),
+        ];
+        assert_eq!(told_onward(sent.clone(), Some(client()), false), headers(&expected));
+        assert_eq!(told_onward(sent, None, false), headers(&expected[..3]), "where nobody knows, nothing is told");
+    }
+
+    #[test]
+    fn what_concerns_one_hop_stays_there_and_a_client_takes_nothing_else_with_it() {
+        let mut sent = headers(&[
+            ("connection", "keep-alive, X-Own, host"),
+            ("connection", "x-forwarded-for"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("x-own", "1"),
+            ("host", "centre.example"),
+            ("accept", "*/*"),
+        ]);
+        let onward = told_onward(sent.clone(), Some(client()), false);
+        let told = [("host", "centre.example"), ("accept", "*/*"), ("x-forwarded-for", "203.0.113.7")];
+        assert_eq!(onward, headers(&[&told[..], &[("x-forwarded-proto", "https")]].concat()));
+        without_those(&mut sent);
+        assert_eq!(sent, headers(&told[..2]));
+    }
+
+    #[test]
+    fn crumbs_of_a_cookie_become_one() {
+        let sent = headers(&[("cookie", "a=1"), ("cookie", "b=2; c=3")]);
+        assert_eq!(told_onward(sent, None, false), headers(&[("cookie", "a=1; b=2; c=3")]));
+        assert_eq!(told_onward(headers(&[("cookie", "a=1")]), None, false), headers(&[("cookie", "a=1")]));
+    }
+
+    #[test]
+    fn a_web_socket_alone_is_opened_further_inside() {
+        let asking = |method: Method, upgrade: &'static str| {
+            let request = Request::builder().method(method).uri("/sip").header("upgrade", upgrade);
+            is_opening(&request.body(Body::empty()).unwrap())
+        };
+        assert!(asking(Method::GET, "WebSocket"));
+        assert!(!asking(Method::POST, "websocket") && !asking(Method::GET, "h2c"));
+        let told = told_onward(headers(&[("connection", "Upgrade"), ("upgrade", "websocket")]), None, true);
+        assert_eq!(told, headers(&[("connection", "upgrade"), ("upgrade", "websocket")]));
+    }
+
+    #[tokio::test]
+    async fn a_request_goes_to_the_server_and_to_no_other_place() {
+        let authority = Authority::from_static("inside.example:8443");
+        let to = async |method: Method, target: &str| {
+            let request = Request::builder().method(method).uri(target).body(Body::from("x")).unwrap();
+            onward(request, &authority, false).await.map(|onward| onward.uri().to_string()).ok()
+        };
+        let at = |path: &str| Some(format!("https://inside.example:8443{path}"));
+        assert_eq!(to(Method::POST, "/telemetry/v1/traces?a=b").await, at("/telemetry/v1/traces?a=b"));
+        assert_eq!(to(Method::GET, "https://evil.example/x").await, at("/x"));
+        assert_eq!(to(Method::GET, "//evil.example/x").await, at("//evil.example/x"));
+        assert_eq!(to(Method::CONNECT, "evil.example:443").await, None);
+    }
+}

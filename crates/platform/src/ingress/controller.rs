@@ -1,0 +1,103 @@
+//! An ingress that stands before another one, its controller (telemetry-02): it ends the TLS of browsers and programs, and passes every
+//! request on by HTTPS. The controller asks for proofs and leads to the roles; here is no key, no session and nobody's data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::Uri;
+use axum::http::uri::Authority;
+use axum::response::Response;
+use net::http::{HttpsPass, Limits, Method, WiderLimits};
+use net::tls::authorities;
+use runtime::RoleContext;
+
+use super::Settings;
+use crate::people_table;
+
+/// The connection of the table.
+const CONNECTION: &str = "telemetry-02";
+/// Longer than the controller takes at most, so that it says what is late.
+const ANSWER_WITHIN: Duration = Duration::from_secs(35);
+/// By so many hops a table of people goes from here to tenant.
+const HOPS_TO_TENANT: u32 = 4;
+
+/// Checks the setting.
+pub(super) fn check(url: &str) -> Result<(), String> {
+    if url.is_empty() { Ok(()) } else { authority(url).map(drop) }
+}
+
+/// The name and port of `https://HOST:PORT`.
+fn authority(url: &str) -> Result<Authority, String> {
+    let uri: Uri = url.parse().map_err(|error| format!("it is no URL: {error}"))?;
+    let is_bare = uri.path() == "/" && uri.query().is_none() && !url.ends_with('/');
+    let is_right = is_bare && uri.scheme_str() == Some("https") && uri.port_u16().is_some();
+    let authority = uri.into_parts().authority.filter(|authority| is_right && !authority.as_str().contains('@'));
+    authority.ok_or_else(|| "it must be https://HOST:PORT, as https://inside.example:8443".to_owned())
+}
+
+/// The routers of the listeners `webs` and `web`, behind their limits: a token is asked for further inside.
+///
+/// # Errors
+/// If the authorities cannot be read.
+pub(super) fn routers(ctx: &RoleContext, settings: &Settings) -> Result<[Router; 2]> {
+    let to = authority(&settings.controller).map_err(|why| anyhow!("ingress.controller: {why}"))?;
+    let roots = match &settings.controller_authorities {
+        Some(file) => authorities::of_files(&[file]).context("ingress.controller_authorities")?,
+        // Without any, requests fail, each with its reason.
+        None => authorities::of_system().0,
+    };
+    let pass = Arc::new(HttpsPass::new(ctx, CONNECTION, to, roots)?);
+    let router = Router::new().fallback(to_controller).with_state(pass);
+    let limits = Limits { answer_within: ANSWER_WITHIN, wider, ..Limits::default() };
+    let limited = |listener: &str| net::http::gated(ctx, listener, router.clone(), limits, |_, _| true);
+    Ok([limited("webs")?, limited("web")?])
+}
+
+fn wider(method: &Method, path: &str) -> Option<WiderLimits> {
+    people_table::limits(method, path, HOPS_TO_TENANT)
+}
+
+async fn to_controller(State(pass): State<Arc<HttpsPass>>, request: Request) -> Response {
+    pass.pass(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingress::routes;
+
+    #[test]
+    fn a_controller_has_a_host_and_a_port_and_is_reached_by_https() {
+        assert_eq!(check(""), Ok(()));
+        for (url, to) in
+            [("https://127.0.0.1:8443", "127.0.0.1:8443"), ("https://[2001:db8::1]:443", "[2001:db8::1]:443")]
+        {
+            assert_eq!(authority(url).map(|authority| authority.to_string()).as_deref(), Ok(to));
+        }
+        for wrong in [
+            "http://inside.example:8443",
+            "https://inside.example",
+            "https://inside.example:8443/",
+            "https://inside.example:8443/x",
+            "https://inside.example:8443?x=1",
+            "https://ann@inside.example:8443",
+            "inside.example:8443",
+            "/",
+            "a b",
+        ] {
+            assert!(check(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_controller_says_first_what_is_late() {
+        assert!(Limits::default().answer_within < ANSWER_WITHIN);
+        let table = "/agent-setup/api/v1/acme/people.csv";
+        let [outer, inner] = [wider, routes::wider].map(|limits| limits(&Method::POST, table).unwrap());
+        assert!(inner.answer_within < outer.answer_within && inner.body_bytes_max == outer.body_bytes_max);
+        assert!(wider(&Method::GET, table).is_none());
+    }
+}
