@@ -6,62 +6,20 @@
 //! have ended. Ingress is its door (own-11), and tells it of uses of API keys.
 
 mod answers;
-mod api_keys;
 mod audit;
-mod authorize;
-mod backchannel;
-mod browser;
-mod change_password;
-mod client_assertion;
-mod client_login;
-mod cookies;
-mod cors;
-mod device_authorization;
-mod device_page;
-mod discovery;
-mod first_party;
-mod form_request;
-mod forms;
-mod frontchannel;
 mod guard;
-mod guess_turns;
-mod half_signed_in;
-mod hashing;
-mod introspect;
-mod issue;
-mod key_rotation;
-mod listed_uris;
-mod made_passkey;
 mod metrics;
-mod origin;
+mod oauth;
 mod outside;
-mod own_hosts;
 mod page;
-mod parameters;
-mod passkeys;
 mod people;
-mod people_by_email;
-mod person_login;
-mod published_pages;
+mod proofs;
 mod records;
-mod resource;
-mod revoke;
-mod second_factor;
-mod second_factor_page;
+mod request;
 mod server;
-mod session;
-mod sessions;
 mod sign_in;
 mod sign_out;
-mod signed_token;
-mod source;
 mod store;
-mod tenancy;
-mod tenant_ends;
-mod tenant_host;
-mod token;
-mod upstream;
-mod userinfo;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -74,6 +32,13 @@ use net::public_address::Reach;
 use runtime::key_files;
 use runtime::token::TokenIssuer;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
+
+use guard::hashing;
+use oauth::{api_keys, key_rotation};
+use page::forms;
+use proofs::client_assertion;
+use sign_in::upstream;
+use store::{backchannel, tenant_ends};
 
 /// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {

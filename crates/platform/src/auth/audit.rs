@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use self::repeats::Repeats;
 use super::Auth;
-use super::source::RequestSource;
+use super::request::source::RequestSource;
 
 /// The most records that wait to be written: some minutes of a large installation.
 const QUEUE_MAX: usize = 4_096;

@@ -1,5 +1,9 @@
 //! Keeps guessing slow: waits for one name from one source, and a limit for one source over many names, of whatever tenant. No hash is
-//! computed for a try that was not counted before, whether tenant and name exist or not.
+//! computed for a try that was not counted before, whether tenant and name exist or not. Few tries of a name or a source are
+//! looked at at a time (`guess_turns`), and few hashes are computed (`hashing`).
+
+mod guess_turns;
+pub(super) mod hashing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +16,9 @@ use model::{TenantId, Timestamp};
 use runtime::token::ANY_TENANT;
 
 use super::answers::Trouble;
-use super::guess_turns::{GuessTurn, GuessTurns};
-use super::source::RequestSource;
+use super::request::source::RequestSource;
 use super::store::SignInStore;
+use guess_turns::{GuessTurn, GuessTurns};
 
 /// Tries of one name from one source that are looked at at a time: fewer than cost a wait, so that a program whose requests come together
 /// is not taken for somebody who guesses.

@@ -1,8 +1,14 @@
 //! The pages of auth: the form of the sign-in, and what else a person gets to see. Plain HTML; a script of ours is where passkeys are.
+//! A module for each page; `forms` binds forms to the browser that they were sent to, `browser` sends them out, `form_request` takes what
+//! comes back; `published_pages` are what pages of the published API look for.
 
+pub(super) mod browser;
 pub(super) mod device;
+pub(super) mod form_request;
+pub(super) mod forms;
 pub(super) mod new_password;
 pub(super) mod passkey;
+pub(super) mod published_pages;
 mod qr;
 pub(super) mod second_factor;
 pub(super) mod sessions;
@@ -22,7 +28,7 @@ pub(super) const STYLE: &str = "/auth/v3/sign-in.css";
 /// A form that was not sent to this browser, or long ago, or that a page of another host has sent.
 pub(super) const STALE: &str = "This page was open for too long, or your browser keeps no cookies. Please try again.";
 /// The style: readable in light and in dark, at any size; colour is nowhere the only sign.
-const CSS: &str = include_str!("page.css");
+const CSS: &str = include_str!("page/page.css");
 
 /// The form of the sign-in.
 pub(super) struct SignInForm<'a> {

@@ -1,4 +1,13 @@
-//! People and clients, as tenant has them (tenant-11), and which tenants there are.
+//! People and clients, as tenant has them (tenant-11), and which tenants there are. Which of these is meant: `tenancy`, and by the host
+//! that was asked `tenant_host`, but for the installation's `own_hosts`. The client of our own pages is built in (`first_party`). What
+//! takes long to read is remembered: whose mail address is which (`people_by_email`), the redirect URIs of all clients (`listed_uris`).
+
+pub(super) mod first_party;
+mod listed_uris;
+mod own_hosts;
+mod people_by_email;
+pub(super) mod tenancy;
+pub(super) mod tenant_host;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +27,9 @@ use runtime::RoleContext;
 use tokio::sync::watch;
 
 use super::answers::Trouble;
-use super::first_party;
-use super::listed_uris::ListedUris;
-use super::own_hosts::OwnHosts;
-use super::people_by_email::{self, PeopleByEmail};
+use listed_uris::ListedUris;
+use own_hosts::OwnHosts;
+use people_by_email::PeopleByEmail;
 
 /// The connection to tenant, and its port.
 const CONNECTION: &str = "tenant-11";

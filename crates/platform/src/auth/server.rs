@@ -13,10 +13,14 @@ use runtime::Directory;
 use runtime::issuer::{METADATA, PATH, PUBLISHED_PAGES};
 use runtime::server::Accepted;
 
-use super::{
-    Auth, api_keys, authorize, change_password, cors, device_authorization, device_page, discovery, introspect, page,
-    published_pages, revoke, second_factor_page, sessions, sign_in, sign_out, token, upstream, userinfo,
+use super::Auth;
+use super::oauth::{
+    api_keys, authorize, device_authorization, device_page, discovery, introspect, revoke, token, userinfo,
 };
+use super::page::{self, published_pages};
+use super::request::cors;
+use super::sign_in::{self, change_password, second_factor_page, upstream};
+use super::sign_out::{self, sessions};
 use crate::key_uses;
 
 /// Callers without a token are served: it is here that they get one.

@@ -1,9 +1,17 @@
 //! `GET` and `POST /sign-in`: the page at which people show their passwords, and then the second factor where there is one.
+//! Other ways in: `at_provider`, which asks the tenant's OpenID Provider by `upstream`, and `with_passkey`. Between the first step and the
+//! session: `half_signed_in`, `second_step`, `made_passkey`, `new_password`. What people change themselves who have signed in:
+//! `change_password`, `second_factor_page`.
 
 mod at_provider;
+pub(super) mod change_password;
+mod half_signed_in;
+mod made_passkey;
 mod new_password;
 mod page_query;
+pub(super) mod second_factor_page;
 mod second_step;
+pub(super) mod upstream;
 mod with_passkey;
 
 use std::sync::Arc;
@@ -19,17 +27,20 @@ use identity::secret::Digest;
 use model::{TenantId, Timestamp};
 use serde_json::json;
 
+use super::Auth;
 use super::answers::{self, Trouble};
-use super::browser::RequestBrowser;
-use super::cookies::{Cookie, SessionCookie};
-use super::form_request::FormRequest;
+use super::oauth::{authorize, issue};
+use super::page::browser::RequestBrowser;
+use super::page::form_request::FormRequest;
 use super::page::{self, ProviderLink, SignInForm};
-use super::parameters::Parameters;
-use super::people::Tenants;
-use super::person_login::{self, PersonLogin};
+use super::people::{self, Tenants, tenancy, tenant_host};
+use super::proofs::person_login::{self, PersonLogin};
+use super::proofs::{client_login, passkeys};
 use super::records::BrowserSession;
-use super::source::RequestSource;
-use super::{Auth, authorize, client_login, issue, passkeys, people, session, tenancy, tenant_host, upstream};
+use super::request::cookies::{Cookie, SessionCookie};
+use super::request::parameters::Parameters;
+use super::request::session;
+use super::request::source::RequestSource;
 
 use page_query::PageQuery;
 

@@ -1,4 +1,8 @@
 //! `GET` and `POST /sign-out`, `GET /ping`: the end of a session, or of all that a person has; and whether there is one.
+//! What a person has open, to end it piece by piece: `sessions`. Pages of programs that end with the session: `frontchannel`.
+
+mod frontchannel;
+pub(super) mod sessions;
 
 use std::sync::Arc;
 
@@ -11,13 +15,15 @@ use identity::redirect_uri;
 use model::TenantId;
 use runtime::token::TokenVerifier;
 
+use super::Auth;
 use super::answers::{self, Trouble};
-use super::cookies::Cookie;
 use super::page::signed_out::{self as signed_out_page, LogoutFrame};
-use super::parameters::Parameters;
-use super::people::Tenants;
-use super::source::RequestSource;
-use super::{Auth, client_login, frontchannel, session, tenancy, tenant_host};
+use super::people::{Tenants, tenancy, tenant_host};
+use super::proofs::client_login;
+use super::request::cookies::Cookie;
+use super::request::parameters::Parameters;
+use super::request::session;
+use super::request::source::RequestSource;
 
 /// `GET /ping`: 200 for somebody who is signed in, else 403.
 pub(super) async fn ping(State(auth): State<Arc<Auth>>, source: RequestSource, headers: HeaderMap) -> Response {

@@ -1,7 +1,11 @@
 //! What auth keeps (own-09): sessions, codes, refresh families, attempts and what was revoked, each under the digest of its secret.
+//! What a person has open is in `open`, devices that wait for a person in `devices`. Of sign-ins that end here programs are told by
+//! `backchannel`; those of tenants that have ended are none any more (`tenant_ends`).
 
+pub(super) mod backchannel;
 mod devices;
 mod open;
+pub(super) mod tenant_ends;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +22,10 @@ use model::{TenantId, Timestamp};
 use prost::Message as _;
 use runtime::key_files::Revoker;
 
-use super::backchannel::{EndedSignIn, EndedSignIns};
 use super::people;
 use super::records::{BrowserSession, Spent, StoredRecord};
-use super::tenant_ends::TenantEnds;
+use backchannel::{EndedSignIn, EndedSignIns};
+use tenant_ends::TenantEnds;
 
 pub(super) use devices::ReadDevice;
 pub(super) use open::{AskingSignIn, ShownProof};

@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::super::parameters::Parameters;
+use super::super::request::parameters::Parameters;
 use super::passkey::{self, AskedOfBrowser, PasskeyToMake};
 use super::{SIGN_IN, error_line, escaped, form_begin, form_fields, html, html_with_script, qr, sessions, titled};
 

@@ -12,14 +12,15 @@ use identity::provider::answer::{AnswerFault, BegunAtProvider, ProviderAnswer};
 use serde_json::Value;
 
 use super::super::answers::{self, Trouble};
-use super::super::browser::RequestBrowser;
 use super::super::metrics::ProviderOutcome;
-use super::super::parameters::Parameters;
-use super::super::source::RequestSource;
-use super::super::upstream::pending::{self, PendingUpstream};
-use super::super::upstream::{ProviderFault, ProviderSaid, UpstreamRequest};
-use super::super::{Auth, authorize, page};
+use super::super::oauth::authorize;
+use super::super::page::browser::RequestBrowser;
+use super::super::request::parameters::Parameters;
+use super::super::request::source::RequestSource;
+use super::super::{Auth, page};
 use super::page_query::PageQuery;
+use super::upstream::pending::{self, PendingUpstream};
+use super::upstream::{ProviderFault, ProviderSaid, UpstreamRequest};
 use super::{PageRequest, Setting, TenantProvider, WRONG, form, second_step, setting};
 
 /// The tenant has no provider, or not any more.

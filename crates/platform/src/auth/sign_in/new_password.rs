@@ -10,11 +10,12 @@ use identity::secret::Digest;
 use model::{TenantId, Timestamp};
 
 use super::super::answers::Trouble;
-use super::super::half_signed_in::HalfSignedIn;
+use super::super::page;
 use super::super::page::new_password::{self as pages, NewPasswordForm};
-use super::super::parameters::Parameters;
-use super::super::{change_password, page, people};
-use super::{PageRequest, ShownSteps, begin, form};
+use super::super::people;
+use super::super::request::parameters::Parameters;
+use super::half_signed_in::HalfSignedIn;
+use super::{PageRequest, ShownSteps, begin, change_password, form};
 
 /// What its forms are called.
 const FORM: &str = "new password";

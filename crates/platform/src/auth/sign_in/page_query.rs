@@ -8,10 +8,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::super::answers::Trouble;
-use super::super::browser::RequestBrowser;
-use super::super::parameters::Parameters;
-use super::super::source::RequestSource;
-use super::super::{Auth, authorize, page, tenant_host};
+use super::super::oauth::authorize;
+use super::super::page::browser::RequestBrowser;
+use super::super::people::tenant_host;
+use super::super::request::parameters::Parameters;
+use super::super::request::source::RequestSource;
+use super::super::{Auth, page};
 use super::{PageRequest, Setting, setting};
 
 /// What somebody asks for.

@@ -12,15 +12,16 @@ use identity::totp::TotpSecret;
 use model::{TenantId, Timestamp};
 
 use super::super::answers::Trouble;
-use super::super::half_signed_in::HalfSignedIn;
-use super::super::made_passkey::{self, MakingFault};
+use super::super::oauth::issue;
+use super::super::page;
 use super::super::page::passkey::AskedOfBrowser;
 use super::super::page::second_factor::{self as pages, ShownTexts};
-use super::super::parameters::Parameters;
-use super::super::passkeys::{self, PasskeyFields, PasskeyLogin};
-use super::super::second_factor::{self, CodeLogin, Enrolment, NewRecoveryCodes};
+use super::super::proofs::passkeys::{self, PasskeyFields, PasskeyLogin};
+use super::super::proofs::second_factor::{self, CodeLogin, Enrolment, NewRecoveryCodes};
+use super::super::request::parameters::Parameters;
 use super::super::store::AskingSignIn;
-use super::super::{issue, page};
+use super::half_signed_in::HalfSignedIn;
+use super::made_passkey::{self, MakingFault};
 use super::{BegunSession, PageRequest, ShownSteps, begin, form, new_password, way_on};
 
 /// Whose second factor is set up at the sign-in has no session yet: it begins after this.

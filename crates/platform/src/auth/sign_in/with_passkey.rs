@@ -9,12 +9,13 @@ use axum::response::Response;
 use contracts::sign_in_audit::SignInWay;
 use identity::passkey::PasskeyChallenge;
 
+use super::super::Auth;
 use super::super::answers::Trouble;
-use super::super::form_request::FormRequest;
+use super::super::page;
+use super::super::page::form_request::FormRequest;
 use super::super::page::passkey::{self as pages, AskedOfBrowser, PasskeyPage};
-use super::super::parameters::Parameters;
-use super::super::passkeys::{self, PasskeyFields, PasskeySignIn};
-use super::super::{Auth, page};
+use super::super::proofs::passkeys::{self, PasskeyFields, PasskeySignIn};
+use super::super::request::parameters::Parameters;
 use super::page_query::PageQuery;
 use super::second_step::NO_PASSKEY;
 use super::{PageRequest, ShownSteps, begin, form};
