@@ -16,6 +16,8 @@ const SOON: Duration = Duration::from_secs(45);
 /// Long enough not to occur in a time or an address.
 const PIN: &str = "80917264";
 const OF_TRUNK: &str = "hush-hush-carrier-55";
+/// The key of a webhook's signatures: its bytes, as a record would have them, and as one gives them.
+const OF_WEBHOOK: (&str, &str) = ("hush-hush-webhook-7310", "whsec_aHVzaC1odXNoLXdlYmhvb2stNzMxMC1odXNoLWh1c2g=");
 /// What a sealed secret begins with.
 const SEALED: &str = "sealed:v1:";
 /// What the demo keeps for whoever tries it out.
@@ -80,6 +82,25 @@ fn secrets(site: &Installation) -> Vec<String> {
     of_phones.chain([PIN.to_owned(), OF_TRUNK.to_owned()]).collect()
 }
 
+/// Has a webhook made that signs with [`OF_WEBHOOK`], and asked for.
+fn make_webhook(site: &Installation) -> Result<()> {
+    let output = Command::new(installation::binary()?)
+        .args(["token", "--tenant", TENANT, "--sub", "test/webhooks", "--scope", "webhooks"])
+        .args(["--instance", &site.demo.instance.to_string(), "--data-dir"])
+        .arg(site.data_dir())
+        .output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let headers = format!("Authorization: Bearer {}\r\n", String::from_utf8(output.stdout)?.trim());
+    let (web, path) =
+        (site.demo.web.trim_start_matches("http://").parse()?, format!("/api/voice/v1/{TENANT}/webhooks"));
+    let body = format!(r#"{{"url": "https://crm.example/hook", "enabled": false, "secret": "{}"}}"#, OF_WEBHOOK.1);
+    let made = site.http_with(web, "POST", &path, &headers, &body)?;
+    ensure!(made.status == 201 && made.body.contains(OF_WEBHOOK.1), "{}: {}", made.status, made.body);
+    let listed = site.http_with(web, "GET", &path, &headers, "")?;
+    ensure!(listed.status == 200 && !listed.body.contains(OF_WEBHOOK.1), "{}: {}", listed.status, listed.body);
+    Ok(())
+}
+
 /// What the cache has of the tenant; nothing of an embedded one, whose file is looked through.
 fn cached(site: &mut Installation) -> Result<String> {
     if !site.is_on_servers() {
@@ -95,6 +116,7 @@ fn cached(site: &mut Installation) -> Result<String> {
 #[test]
 fn no_store_and_no_copy_of_one_has_a_secret_in_clear() -> Result<()> {
     let mut site = site()?;
+    make_webhook(&site)?;
     let made = tempfile::tempdir()?;
     let path = |name: &str| made.path().join(name).to_string_lossy().into_owned();
     said(&site, &["tenant", "snapshot", "create", TENANT, "begin"])?;
@@ -107,7 +129,8 @@ fn no_store_and_no_copy_of_one_has_a_secret_in_clear() -> Result<()> {
     fs::write(made.path().join("shown"), said(&site, &["tenant", "snapshot", "show", TENANT, "begin"])?)?;
     fs::write(made.path().join("cached"), cached(&mut site)?)?;
 
-    let secrets = secrets(&site);
+    let mut secrets = secrets(&site);
+    secrets.extend([OF_WEBHOOK.0.to_owned(), OF_WEBHOOK.1.to_owned()]);
     ensure!(secrets.len() > 10 && secrets.iter().all(|secret| secret.len() >= 8), "{} secrets", secrets.len());
     let folders: Vec<PathBuf> = site.stored_in().into_iter().chain([made.path().to_owned()]).collect();
     let mut found = Vec::new();
