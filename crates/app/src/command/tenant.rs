@@ -20,8 +20,8 @@ use clap::Subcommand;
 use contracts::provisioning::{ObjectKey, ObjectKind, TenantObjects};
 use infra::{ChangeWay, Clock, ProvisioningStore, SystemClock, TenantArchive};
 use model::TenantId;
-use runtime::data_dir;
 use runtime::exit::{Exit, ExitError};
+use runtime::{data_dir, issuer};
 use serde_json::json;
 use tenant::file::{Companions, Examined, Exported, Fault, Faults};
 use tenant::import::{ImportError, WrittenSecrets};
@@ -274,19 +274,26 @@ fn notice(notices: &[Fault]) {
 
 fn examine(options: &InstallationOptions, file: &Path) -> anyhow::Result<Examined> {
     let folder = file.parent().unwrap_or_else(|| Path::new(".")).to_owned();
-    let mut beside =
-        ReferencedFiles { folder, prompts: options.data_dir().join("prompts"), clock: Arc::new(SystemClock::start()) };
+    let mut beside = ReferencedFiles {
+        folder,
+        prompts: options.data_dir().join("prompts"),
+        clock: Arc::new(SystemClock::start()),
+        // A file can be checked where the settings are not; what is about the database needs them.
+        own_host: options.values().ok().map(|values| issuer::host(&issuer::of(&values, options.instance))),
+    };
     Ok(tenant::import::examine_file(file, &mut beside)
         .map_err(|error| ExitError::new(Exit::CheckFailed, format!("{:#}", anyhow::Error::new(error))))?)
 }
 
-/// The files that a tenant's file names, checked by the roles that will use them.
+/// What a tenant's file names, checked by the roles that will use it.
 struct ReferencedFiles {
     /// The folder of the tenant's file.
     folder: PathBuf,
     /// The installation's prompts.
     prompts: PathBuf,
     clock: Arc<dyn Clock>,
+    /// The host of the issuer, as the settings of this command say.
+    own_host: Option<String>,
 }
 
 impl Companions for ReferencedFiles {
@@ -305,6 +312,10 @@ impl Companions for ReferencedFiles {
     fn prompt(&mut self, tenant: &str, name: &str) -> Option<String> {
         // An invalid id is a fault of the file itself.
         voice::media_server::prompt_fault(&self.prompts, &TenantId::parse(tenant).ok()?, name)
+    }
+
+    fn own_host(&self) -> Option<String> {
+        self.own_host.clone()
     }
 }
 
