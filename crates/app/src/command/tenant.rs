@@ -4,6 +4,7 @@ mod api_key;
 mod create;
 mod edit;
 mod end;
+mod forget_secrets;
 mod import_from;
 mod look;
 mod people;
@@ -94,6 +95,9 @@ pub enum Arguments {
     /// Deletes an object that nothing refers to, or a whole tenant
     #[command(after_help = edit::DELETE_EXAMPLES)]
     Delete(edit::DeleteArguments),
+    /// Tells which secrets cannot be opened, since their key is lost, and empties them on demand
+    #[command(after_help = forget_secrets::EXAMPLES)]
+    ForgetSecrets(forget_secrets::ForgetArguments),
     /// The whole tenant as it is now, kept under a name; and back again
     #[command(subcommand, after_help = snapshot::EXAMPLES)]
     Snapshot(snapshot::Arguments),
@@ -180,6 +184,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
         Arguments::ApiKey(arguments) => api_key::run(options, arguments)?,
         Arguments::Restore(arguments) => edit::restore(options, arguments)?,
         Arguments::Delete(arguments) => edit::delete(options, arguments)?,
+        Arguments::ForgetSecrets(arguments) => return forget_secrets::run(options, arguments),
         Arguments::Snapshot(arguments) => return snapshot::run(options, arguments),
         Arguments::ImportFrom(arguments) => import_from::run(arguments)?,
         Arguments::People(arguments) => people::run(options, arguments)?,

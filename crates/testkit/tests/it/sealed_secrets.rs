@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -39,14 +39,14 @@ fn site() -> Result<Installation> {
     Ok(site)
 }
 
+fn ran(site: &Installation, arguments: &[&str]) -> Result<Output> {
+    let mut command = Command::new(installation::binary()?);
+    command.args(arguments).args(["--instance", &site.demo.instance.to_string(), "--data-dir"]);
+    Ok(command.arg(site.data_dir()).args(site.stores()).env("LOGNAME", "tester").output()?)
+}
+
 fn said(site: &Installation, arguments: &[&str]) -> Result<String> {
-    let output = Command::new(installation::binary()?)
-        .args(arguments)
-        .args(["--instance", &site.demo.instance.to_string(), "--data-dir"])
-        .arg(site.data_dir())
-        .args(site.stores())
-        .env("LOGNAME", "tester")
-        .output()?;
+    let output = ran(site, arguments)?;
     ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }
@@ -176,5 +176,32 @@ fn phones_register_and_a_sealed_export_comes_back_and_who_shows_secrets_is_noted
     let told = said(&site, &["tenant", "history", TENANT, "--json"])?;
     let latest: Value = serde_json::from_str(told.lines().next().context("no history")?)?;
     assert_eq!((&latest["way"], &latest["changed_by"]), (&"reveal".into(), &"user/tester".into()));
+    Ok(())
+}
+
+#[test]
+fn who_has_lost_the_key_is_told_which_secrets_are_gone_and_goes_on_without_them() -> Result<()> {
+    let mut site = site()?;
+    site.stop()?;
+    fs::remove_file(site.data_dir().join("keys/installation.key"))?;
+    let refused = said(&site, &["tenant", "list"]).err().context("a command goes on without the key")?;
+    ensure!(format!("{refused:#}").contains("trunkline tenant forget-secrets"), "{refused:#}");
+
+    let looked = ran(&site, &["tenant", "forget-secrets", TENANT, "--json"])?;
+    ensure!(looked.status.code() == Some(11), "{looked:?}");
+    let told: Value = serde_json::from_slice(&looked.stdout)?;
+    let all = told["secrets"].as_array().context("no secrets")?;
+    for (kind, field) in [("dn", "password"), ("person", "agent.pin"), ("trunk", "inbound_password")] {
+        ensure!(all.iter().any(|one| one["kind"] == kind && one["field"] == field), "no {field} of a {kind}: {told}");
+    }
+    ensure!(said(&site, &["tenant", "list"]).is_err(), "a look has emptied them");
+
+    let emptied: Value = serde_json::from_str(&said(&site, &["tenant", "forget-secrets", TENANT, "--json", "--yes"])?)?;
+    assert_eq!((&emptied["emptied"], &emptied["secrets"]), (&true.into(), &told["secrets"]));
+    let history = said(&site, &["tenant", "history", TENANT, "--json"])?;
+    let latest: Value = serde_json::from_str(history.lines().next().context("no history")?)?;
+    assert_eq!((&latest["way"], &latest["changed_by"]), (&"command_line".into(), &"user/tester".into()));
+    let looked = ran(&site, &["tenant", "forget-secrets"])?;
+    ensure!(looked.status.success() && looked.stdout.is_empty(), "{looked:?}");
     Ok(())
 }
