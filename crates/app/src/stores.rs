@@ -74,6 +74,27 @@ pub async fn archive(instance: u8, data_dir: &Path, values: &Values) -> anyhow::
     Ok(database)
 }
 
+/// All that is kept of tenants, whichever key has sealed their secrets: for the command that tells what a lost key has taken along. What
+/// cannot be opened stays sealed.
+pub async fn archive_of_any_key(
+    instance: u8,
+    data_dir: &Path,
+    values: &Values,
+) -> anyhow::Result<Arc<dyn TenantArchive>> {
+    let settings: StoresSettings = values.read(SECTION)?;
+    owner::expect(data_dir, settings.mode())?;
+    Ok(match settings.mode() {
+        Mode::Embedded => {
+            runtime::data_dir::prepare(data_dir)?;
+            Arc::new(embedded::configuration_of_any_key(data_dir).await?)
+        }
+        Mode::Real => {
+            let servers = Servers::of(instance, &settings)?.sealed_by(seals(data_dir)?);
+            Arc::new(servers.configuration_of_any_key().await?)
+        }
+    })
+}
+
 /// What is noted of signing in, for a command.
 pub async fn sign_in_audit(instance: u8, data_dir: &Path, values: &Values) -> anyhow::Result<Arc<dyn SignInAudit>> {
     let database: Arc<dyn SignInAudit> = database(instance, data_dir, values).await?;

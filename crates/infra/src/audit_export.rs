@@ -9,7 +9,8 @@ use model::{Owner, Timestamp, Token};
 use serde_json::{Value, json};
 
 use crate::{
-    AuditEntry, Audited, AuditedChange, AuditedDocument, AuditedSignIn, LogRecord, Refused, Result, Stores, bounds,
+    AuditBatch, AuditEntry, Audited, AuditedChange, AuditedDocument, AuditedSignIn, LogRecord, Refused, Result, Stores,
+    bounds,
 };
 
 /// Rows per turn. The store gives fewer of those that have long documents.
@@ -41,6 +42,8 @@ pub enum AuditExported {
 pub struct AuditExporter {
     /// Places of rows that the log has got, and of which the tables do not know that yet.
     appended: Vec<u64>,
+    /// The tenant whose changes the log has got last: those behind it are next.
+    after: String,
 }
 
 impl AuditExporter {
@@ -55,7 +58,7 @@ impl AuditExporter {
     pub async fn turn(&mut self, stores: &Stores, by: &Owner) -> Result<AuditExported> {
         self.tell_sent(stores).await?;
         let Some(token) = stores.leases.take_job(JOB, by, JOB_FOR).await? else { return Ok(AuditExported::Elsewhere) };
-        let entries = stores.audit_outbox.waiting(BATCH).await?;
+        let AuditBatch { entries, last } = stores.audit_outbox.waiting(BATCH, &self.after).await?;
         if entries.is_empty() {
             return Ok(AuditExported::Here { records: 0, refused: Vec::new(), more: false });
         }
@@ -64,6 +67,7 @@ impl AuditExporter {
         let Some(refused) = append(stores, by, token, records).await? else { return Ok(AuditExported::Elsewhere) };
         let records = places.len().saturating_sub(refused.len());
         self.appended = places;
+        self.after = last.unwrap_or_default();
         if let Err(error) = self.tell_sent(stores).await {
             tracing::debug!(%error, "the tables are told later what the reporting log has got");
         }

@@ -88,11 +88,21 @@ pub struct AuditedSignIn {
     pub times: u32,
 }
 
+/// Rows of the tables that get into the reporting log together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditBatch {
+    /// The rows, in the order of their places.
+    pub entries: Vec<AuditEntry>,
+    /// The tenant whose changes were read last; none if there are none.
+    pub last: Option<String>,
+}
+
 /// The tables of the audit as an outbox. A row that goes for its age goes from here too.
 pub trait AuditOutbox: Send + Sync {
-    /// Rows that wait, in the order of their places: at most so many, and not many more than have 1 MiB. Up to half of them are what has
-    /// happened at signing in, the first of it, and the others are the first changes; rows of other kinds are left for whoever knows them.
-    fn waiting(&self, at_most: u32) -> Answer<'_, Vec<AuditEntry>>;
+    /// Rows that wait: at most so many, and not many more than have 1 MiB. Up to half of them are what has happened at signing in, the
+    /// first of it; the others are changes, of each tenant the first. Tenants take turns, as [`crate::AuditTurns`] says, beginning with
+    /// the one behind `after`: the last of the batch before, or empty. Rows of other kinds are left for whoever knows them.
+    fn waiting<'a>(&'a self, at_most: u32, after: &'a str) -> Answer<'a, AuditBatch>;
 
     /// When the first of those that wait has happened; none if none waits.
     fn waits_since(&self) -> Answer<'_, Option<Timestamp>>;

@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod audit_export;
 pub mod audit_outbox;
+pub mod audit_turns;
 pub mod bounds;
 pub mod clock;
 pub mod configuration;
@@ -34,6 +35,7 @@ pub mod wire;
 
 pub use api_keys::*;
 pub use audit_outbox::*;
+pub use audit_turns::*;
 pub use clock::{Clock, SystemClock};
 pub use configuration::*;
 pub use error::*;

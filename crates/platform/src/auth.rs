@@ -32,6 +32,7 @@ use net::public_address::Reach;
 use runtime::key_files;
 use runtime::token::TokenIssuer;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
+pub use second_factor::opens_second_factor;
 
 use guard::hashing;
 use oauth::{api_keys, key_rotation};

@@ -34,6 +34,14 @@ pub fn of(values: &Values, instance: u8) -> String {
     format!("https://{}{PATH}", advertised.unwrap_or_else(|| at.into()))
 }
 
+/// The host of an issuer, as host names are compared: in lower case, without its port. Empty for what is no base URL.
+pub fn host(issuer: &str) -> String {
+    let (_, rest) = issuer.split_once("://").unwrap_or_default();
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = HostPort::parse(authority, EDGE_PORT).map(|at| at.host).unwrap_or_default();
+    host.trim_end_matches('.').to_ascii_lowercase()
+}
+
 /// Whether a host, perhaps with a port, is this machine.
 fn is_this_machine(authority: &str) -> bool {
     let host = match authority.strip_prefix('[') {
@@ -68,6 +76,19 @@ mod tests {
     #[test]
     fn the_default_follows_the_instance() {
         assert_eq!(of(&Values::default(), 3), "https://127.3.0.1:8443/auth/v3");
+    }
+
+    #[test]
+    fn the_host_of_an_issuer_is_a_name_or_an_address() {
+        for (issuer, name) in [
+            ("https://Centre.example:8443/auth/v3", "centre.example"),
+            ("https://centre.example./auth/v3", "centre.example"),
+            ("https://[2001:db8::1]:8443/auth/v3", "2001:db8::1"),
+            ("http://127.0.0.1:8080/auth/v3", "127.0.0.1"),
+            ("trunkline", ""),
+        ] {
+            assert_eq!(host(issuer), name, "{issuer}");
+        }
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub(crate) use generated::new_password;
 pub use generated::{GENERATED, fill};
 pub use object_faults::{ObjectFault, object_faults};
 pub(crate) use object_faults::{counted, counted_max};
+pub(crate) use sign_in::own_host_fault;
 pub use write::{Exported, write};
 
 /// The largest file accepted, in bytes: a tenant of 10,000 people has about 3 MB, and one of 150,000 with 400,000 phones and as many places
@@ -87,7 +88,7 @@ impl fmt::Display for Faults {
     }
 }
 
-/// Access to the files that a tenant's file refers to, with checks of their content.
+/// Access to what a tenant's file refers to, with checks of it: files, and the installation.
 pub trait Companions {
     /// The text of an application's file, by its path in the tenant's file.
     ///
@@ -110,6 +111,11 @@ pub trait Companions {
     /// Why a prompt cannot be played, and the places searched.
     fn prompt(&mut self, tenant: &str, name: &str) -> Option<String> {
         let _ = (tenant, name);
+        None
+    }
+
+    /// The host of the installation's issuer, in lower case and without a port, where it is known: no tenant has it.
+    fn own_host(&self) -> Option<String> {
         None
     }
 }
@@ -196,6 +202,9 @@ fn examined(text: &str, companions: &mut impl Companions, names: NameRule) -> Ex
     // It is larger than the objects.
     drop(root);
     rules::check(&read.objects, &read.lines, &mut faults);
+    if let Some(own) = companions.own_host() {
+        rules::own_host(&read.objects, &read.lines, &own, &mut faults);
+    }
     if names == NameRule::Applies {
         faults.extend(object_faults::name_faults(&read.objects, &read.lines));
     }

@@ -7,6 +7,7 @@ pub mod file;
 pub mod import;
 pub mod import_from;
 pub mod life;
+pub mod lost_secrets;
 mod names;
 pub mod objects;
 pub mod people;

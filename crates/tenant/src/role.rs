@@ -124,7 +124,8 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let rights = Arc::<caller_rights::KeptRights>::default();
     let configuration = configuration::Server::new(store, stored, held.clone(), rights.clone(), ctx.clock.clone());
     let directory = ctx.directory.clone();
-    let objects = objects::ObjectServer::new(&ctx.stores, held, rights, ctx.clock.clone(), directory);
+    let (stores, issuer) = (&ctx.stores, ctx.tokens.issuer());
+    let objects = objects::ObjectServer::new(stores, held, rights, ctx.clock.clone(), directory, issuer);
     let objects = ProvisioningServer::new(objects).max_decoding_message_size(REQUEST_BYTES_MAX);
     let routes = Routes::new(ConfigurationServer::new(configuration)).add_service(objects);
     net::grpc::serve(&ctx, "configuration", routes).await?;

@@ -4,6 +4,7 @@ mod api_key;
 mod create;
 mod edit;
 mod end;
+mod forget_secrets;
 mod import_from;
 mod look;
 mod people;
@@ -20,8 +21,8 @@ use clap::Subcommand;
 use contracts::provisioning::{ObjectKey, ObjectKind, TenantObjects};
 use infra::{ChangeWay, Clock, ProvisioningStore, SystemClock, TenantArchive};
 use model::TenantId;
-use runtime::data_dir;
 use runtime::exit::{Exit, ExitError};
+use runtime::{data_dir, issuer};
 use serde_json::json;
 use tenant::file::{Companions, Examined, Exported, Fault, Faults};
 use tenant::import::{ImportError, WrittenSecrets};
@@ -94,6 +95,9 @@ pub enum Arguments {
     /// Deletes an object that nothing refers to, or a whole tenant
     #[command(after_help = edit::DELETE_EXAMPLES)]
     Delete(edit::DeleteArguments),
+    /// Tells which secrets cannot be opened, since their key is lost, and empties them on demand
+    #[command(after_help = forget_secrets::EXAMPLES)]
+    ForgetSecrets(forget_secrets::ForgetArguments),
     /// The whole tenant as it is now, kept under a name; and back again
     #[command(subcommand, after_help = snapshot::EXAMPLES)]
     Snapshot(snapshot::Arguments),
@@ -180,6 +184,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
         Arguments::ApiKey(arguments) => api_key::run(options, arguments)?,
         Arguments::Restore(arguments) => edit::restore(options, arguments)?,
         Arguments::Delete(arguments) => edit::delete(options, arguments)?,
+        Arguments::ForgetSecrets(arguments) => return forget_secrets::run(options, arguments),
         Arguments::Snapshot(arguments) => return snapshot::run(options, arguments),
         Arguments::ImportFrom(arguments) => import_from::run(arguments)?,
         Arguments::People(arguments) => people::run(options, arguments)?,
@@ -274,19 +279,26 @@ fn notice(notices: &[Fault]) {
 
 fn examine(options: &InstallationOptions, file: &Path) -> anyhow::Result<Examined> {
     let folder = file.parent().unwrap_or_else(|| Path::new(".")).to_owned();
-    let mut beside =
-        ReferencedFiles { folder, prompts: options.data_dir().join("prompts"), clock: Arc::new(SystemClock::start()) };
+    let mut beside = ReferencedFiles {
+        folder,
+        prompts: options.data_dir().join("prompts"),
+        clock: Arc::new(SystemClock::start()),
+        // A file can be checked where the settings are not; what is about the database needs them.
+        own_host: options.values().ok().map(|values| issuer::host(&issuer::of(&values, options.instance))),
+    };
     Ok(tenant::import::examine_file(file, &mut beside)
         .map_err(|error| ExitError::new(Exit::CheckFailed, format!("{:#}", anyhow::Error::new(error))))?)
 }
 
-/// The files that a tenant's file names, checked by the roles that will use them.
+/// What a tenant's file names, checked by the roles that will use it.
 struct ReferencedFiles {
     /// The folder of the tenant's file.
     folder: PathBuf,
     /// The installation's prompts.
     prompts: PathBuf,
     clock: Arc<dyn Clock>,
+    /// The host of the issuer, as the settings of this command say.
+    own_host: Option<String>,
 }
 
 impl Companions for ReferencedFiles {
@@ -305,6 +317,10 @@ impl Companions for ReferencedFiles {
     fn prompt(&mut self, tenant: &str, name: &str) -> Option<String> {
         // An invalid id is a fault of the file itself.
         voice::media_server::prompt_fault(&self.prompts, &TenantId::parse(tenant).ok()?, name)
+    }
+
+    fn own_host(&self) -> Option<String> {
+        self.own_host.clone()
     }
 }
 

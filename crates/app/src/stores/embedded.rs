@@ -63,10 +63,15 @@ pub async fn look(data_dir: &Path) -> anyhow::Result<Option<Looked>> {
 /// The persistent configuration: one file for all processes of the installation, with SQLite's locking between them. Secrets are sealed on
 /// the way in; those that a release before has left in clear stay so.
 pub async fn configuration(data_dir: &Path) -> anyhow::Result<SqliteProvisioning> {
-    let opened = SqliteProvisioning::open(&data_dir.join(CONFIGURATION)).await.context("the configuration")?;
-    let store = opened.sealed_by(super::seals(data_dir)?);
+    let store = configuration_of_any_key(data_dir).await?;
     store.expect_own_key().await?;
     Ok(store)
+}
+
+/// The same, also where its secrets are sealed with another key than that of the data directory, or with one that is gone.
+pub async fn configuration_of_any_key(data_dir: &Path) -> anyhow::Result<SqliteProvisioning> {
+    let opened = SqliteProvisioning::open(&data_dir.join(CONFIGURATION)).await.context("the configuration")?;
+    Ok(opened.sealed_by(super::seals(data_dir)?))
 }
 
 /// The same for a process of the installation: nothing in it stands in clear any more.

@@ -107,6 +107,15 @@ impl Servers {
         self.provisioning()
     }
 
+    /// The same, also where its secrets are sealed with another key than that of the data directory, or with one that is gone.
+    pub async fn configuration_of_any_key(&self) -> anyhow::Result<PostgresProvisioning> {
+        let deadline = Instant::now() + self.start_within;
+        let settled = || self.settled(Server::Postgresql, deadline).boxed();
+        let work = || postgres::bring_up_to_date(&self.postgresql, PROCESS).boxed();
+        done_when_settled(deadline, settled, work).await?;
+        self.provisioning()
+    }
+
     /// Waits for PostgreSQL and brings its tables up to date.
     async fn bring_tables_up_to_date(&self, deadline: Instant) -> anyhow::Result<()> {
         let settled = || self.settled(Server::Postgresql, deadline).boxed();

@@ -4,25 +4,25 @@ use std::borrow::Cow;
 
 use futures::FutureExt as _;
 use infra::{
-    AUDIT_DOCUMENT_MAX, Answer, AuditEntry, AuditOutbox, Audited, AuditedChange, AuditedDocument, AuditedSignIn,
-    ChangeOrigin, Result,
+    AUDIT_DOCUMENT_MAX, Answer, AuditBatch, AuditEntry, AuditOutbox, AuditTurns, Audited, AuditedChange,
+    AuditedDocument, AuditedSignIn, ChangeOrigin, Result,
 };
 use model::{TenantId, Timestamp};
 
 use super::{Dialect, Field, Row, Statement, Tables, Turn, number, query};
 
-/// Changes that are read at once: with documents of the largest size they have some 20 MB.
-const PAGE: u32 = 50;
-/// A batch ends with the page that has brought it to so many bytes.
+/// A batch ends with the part of a tenant that has brought it to so many bytes: a part with documents of the largest size has some 20 MB.
 const BATCH_BYTES: usize = 1 << 20;
+/// The most tenants whose changes a batch has; the others are in the next ones.
+const TENANTS_AT_ONCE: usize = 50;
 /// Rows that one statement names when they are sent.
 const SENT_AT_ONCE: usize = 500;
 /// Rows that are passed over at once: no statement may take seconds.
 const PASSED_AT_ONCE: u32 = 20_000;
 
 impl<D: Dialect> AuditOutbox for Tables<D> {
-    fn waiting(&self, at_most: u32) -> Answer<'_, Vec<AuditEntry>> {
-        async move { read(&mut *self.0.reads().await?, at_most).await }.boxed()
+    fn waiting<'a>(&'a self, at_most: u32, after: &'a str) -> Answer<'a, AuditBatch> {
+        async move { read(&mut *self.0.reads().await?, at_most, after).await }.boxed()
     }
 
     fn waits_since(&self) -> Answer<'_, Option<Timestamp>> {
@@ -75,28 +75,42 @@ pub(super) async fn pass_over_changes(db: &mut dyn Turn, tenant: &TenantId, behi
     }
 }
 
-/// A batch. Half of it is for what has happened at signing in, so that this does not wait for the import of a large tenant. What a later
-/// release may note besides is left for it.
-async fn read(db: &mut dyn Turn, at_most: u32) -> Result<Vec<AuditEntry>> {
+/// A batch. Half of it is for what has happened at signing in; in the other, tenants take turns: neither waits for the import of a large
+/// tenant. What a later release may note besides is left for it.
+async fn read(db: &mut dyn Turn, at_most: u32, after: &str) -> Result<AuditBatch> {
     let of_sign_ins = query(SIGN_INS).bind(i64::from(at_most.div_ceil(2)));
     let mut entries = db.rows(of_sign_ins).await?.iter().map(sign_in).collect::<Result<Vec<_>>>()?;
     let longest = i64::try_from(AUDIT_DOCUMENT_MAX).unwrap_or(i64::MAX);
-    let (mut behind, mut bytes) = (0_i64, 0);
-    loop {
-        let room = at_most.saturating_sub(u32::try_from(entries.len()).unwrap_or(u32::MAX)).min(PAGE);
-        let changes = query(CHANGES).bind(longest).bind(longest).bind(behind).bind(i64::from(room));
-        let rows = db.rows(changes).await?;
+    let room = at_most.saturating_sub(u32::try_from(entries.len()).unwrap_or(u32::MAX));
+    let mut turns = AuditTurns::of(tenants(db, after).await?, room, BATCH_BYTES);
+    while let Some(turn) = turns.poll_turn() {
+        let of_tenant = query(CHANGES).bind(longest).bind(longest).bind(&turn.tenant);
+        let rows = db.rows(of_tenant.bind(number(turn.behind)).bind(i64::from(turn.at_most))).await?;
+        let (mut last, mut bytes) = (turn.behind, 0);
         for row in &rows {
             entries.push(change(row)?);
-            bytes += row.size();
+            (last, bytes) = (unsigned(row, "number")?, bytes + row.size());
         }
-        match rows.last() {
-            Some(last) if bytes < BATCH_BYTES => behind = last.get("number")?,
-            _ => break,
-        }
+        turns.gave(turn, u32::try_from(rows.len()).unwrap_or(u32::MAX), last, bytes);
     }
     entries.sort_by_key(|entry| entry.place);
-    Ok(entries)
+    Ok(AuditBatch { entries, last: turns.into_last() })
+}
+
+/// Tenants whose changes wait: those behind one first, and then from the first on.
+async fn tenants(db: &mut dyn Turn, after: &str) -> Result<Vec<String>> {
+    let mut found: Vec<String> = Vec::new();
+    let begins = if after.is_empty() { vec![""] } else { vec![after, ""] };
+    for begin in begins {
+        let most = i64::try_from(TENANTS_AT_ONCE).unwrap_or(i64::MAX);
+        for row in db.rows(query(TENANTS).bind(begin).bind(most)).await? {
+            let tenant = row.text("tenant")?;
+            if found.len() < TENANTS_AT_ONCE && !found.contains(&tenant) {
+                found.push(tenant);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// When the first of those that wait has happened, of each kind the one that was noted first.
@@ -110,8 +124,18 @@ async fn oldest(db: &mut dyn Turn) -> Result<Option<Timestamp>> {
     Ok(times.into_iter().min().map(Timestamp::from_millis))
 }
 
-/// A page of the changes that wait, by their numbers: whoever was first is first. A document that is too long is not read at all. The page
-/// is taken before the log is looked into: what the database believes of the size of either table leads to no other plan.
+/// The tenants behind one whose changes wait, each found by the one before it: however many changes of a tenant wait, they are passed over.
+const TENANTS: &str = "WITH RECURSIVE waiting(tenant, place) AS (
+         SELECT min(tenant), CAST(1 AS BIGINT) FROM audit_outbox WHERE what = 'change' AND tenant > ?
+         UNION ALL
+         SELECT (SELECT min(later.tenant) FROM audit_outbox AS later
+                 WHERE later.what = 'change' AND later.tenant > waiting.tenant), waiting.place + 1
+         FROM waiting WHERE waiting.tenant IS NOT NULL AND waiting.place < ?
+     )
+     SELECT tenant FROM waiting WHERE tenant IS NOT NULL ORDER BY place";
+
+/// The first changes of a tenant that wait behind a number, by their numbers. A document that is too long is not read at all. They are
+/// taken before the log is looked into: what the database believes of the size of either table leads to no other plan.
 const CHANGES: &str =
     "SELECT place, waiting.tenant AS tenant, number, revision, changed_ms AS at_ms, changed_by, way, client, session,
          source, request, kind, id, secrets,
@@ -120,7 +144,7 @@ const CHANGES: &str =
          CAST(CASE WHEN document_before IS NULL THEN 0 ELSE 1 END AS BIGINT) AS has_before,
          CAST(CASE WHEN document_after IS NULL THEN 0 ELSE 1 END AS BIGINT) AS has_after
      FROM (SELECT number AS place, tenant, record FROM audit_outbox
-             WHERE what = 'change' AND record > ? ORDER BY record LIMIT ?) AS waiting
+             WHERE what = 'change' AND tenant = ? AND record > ? ORDER BY record LIMIT ?) AS waiting
          JOIN change_log ON change_log.number = waiting.record
      ORDER BY number";
 
@@ -187,6 +211,8 @@ fn unsigned(row: &Row, column: &str) -> Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use infra::conformance::provisioning::{note, objects};
     use infra::{ObjectChange, ProvisioningStore as _, Revision, SignInAudit as _};
 
@@ -220,10 +246,10 @@ mod tests {
             assert!(ran(&store, refused).await.is_err(), "{refused}");
         }
         assert_eq!(store.forget_before(Timestamp::from_millis(1_800_000), 10).await.unwrap(), 0);
-        assert_eq!(store.waiting(1_000).await.unwrap().len(), count + 1);
+        assert_eq!(store.waiting(1_000, "").await.unwrap().entries.len(), count + 1);
         let after = Timestamp::from_millis(1_700_000_000_001);
         let removed = store.prune_history(&acme, after, 1_000).await.unwrap();
-        let left = store.waiting(1_000).await.unwrap();
+        let left = store.waiting(1_000, "").await.unwrap().entries;
         assert_eq!((removed, left.len()), (count as u64, 1));
         let Audited::SignIn(sign_in) = &left[0].what else { panic!("{left:?}") };
         assert_eq!(sign_in.event, "telepathy", "what a later release has noted is not passed over");
@@ -240,7 +266,7 @@ mod tests {
             "INSERT INTO change_log (tenant, revision, changed_ms, changed_by, way, kind, id, document_after, secrets)
              VALUES ('acme', 2, 1, 'somebody', 'grpc', 'application', 'x', hex(zeroblob(100001)), 0)";
         ran(&store, long).await.unwrap();
-        let left = store.waiting(10).await.unwrap();
+        let left = store.waiting(10, "").await.unwrap().entries;
         let [first, second] = left.as_slice() else { panic!("{left:?}") };
         let documents = |entry: &AuditEntry| match &entry.what {
             Audited::Change(change) => (change.before.clone(), change.after.clone()),
@@ -264,7 +290,7 @@ mod tests {
         let store = SqliteProvisioning::open(&folder.path().join("configuration.sqlite")).await.unwrap();
         let own = ObjectChange::Put(contracts::provisioning::Object::Tenant(Box::new(objects("acme").tenant)));
         store.update(&TenantId::parse("acme").unwrap(), Revision(0), vec![own], note()).await.unwrap();
-        let places: Vec<u64> = store.waiting(10).await.unwrap().iter().map(|entry| entry.place).collect();
+        let places: Vec<u64> = store.waiting(10, "").await.unwrap().entries.iter().map(|entry| entry.place).collect();
         store.sent(&places).await.unwrap();
         store
     }
@@ -275,21 +301,72 @@ mod tests {
         let store = with_a_tenant(&folder).await;
         assert_eq!(store.waits_since().await.unwrap(), None);
         ran(&store, "INSERT INTO audit_outbox (tenant, what, record) VALUES ('acme', 'telepathy', 1)").await.unwrap();
-        assert_eq!((store.waiting(10).await.unwrap(), store.waits_since().await.unwrap()), (Vec::new(), None));
+        assert_eq!(
+            (store.waiting(10, "").await.unwrap().entries, store.waits_since().await.unwrap()),
+            (Vec::new(), None)
+        );
         noted(&store, 600, 10).await;
         let sign_ins = "INSERT INTO sign_in_audit (tenant, at_ms, event, source, user_agent, times)
              VALUES ('bolt', 4000, 'refused', '', '', 1), ('bolt', 4001, 'refused', '', '', 1)";
         ran(&store, sign_ins).await.unwrap();
         assert_eq!(store.waits_since().await.unwrap(), Some(Timestamp::from_millis(4_000)));
-        let told: Vec<(String, u64)> =
-            store.waiting(4).await.unwrap().iter().map(|entry| (entry.tenant.clone(), entry.at.as_millis())).collect();
+        let first = store.waiting(4, "").await.unwrap().entries;
+        let told: Vec<(String, u64)> = first.iter().map(|entry| (entry.tenant.clone(), entry.at.as_millis())).collect();
         let expected = [("acme", 5_001), ("acme", 5_002), ("bolt", 4_000), ("bolt", 4_001)];
         assert_eq!(told, expected.map(|(tenant, at)| (tenant.to_owned(), at)));
-        let all = store.waiting(500).await.unwrap();
+        let all = store.waiting(500, "").await.unwrap().entries;
         assert_eq!(all.len(), 500);
         store.sent(&all.iter().map(|entry| entry.place).collect::<Vec<_>>()).await.unwrap();
         assert_eq!(store.waits_since().await.unwrap(), Some(Timestamp::from_millis(5_499)));
-        assert_eq!(store.waiting(500).await.unwrap().len(), 102);
+        assert_eq!(store.waiting(500, "").await.unwrap().entries.len(), 102);
+    }
+
+    /// The tenants of a batch, each with the number of its entries, in the order of their names; and the last one.
+    async fn batch(store: &SqliteProvisioning, at_most: u32, after: &str) -> (BTreeMap<String, usize>, String) {
+        let AuditBatch { entries, last } = store.waiting(at_most, after).await.unwrap();
+        let mut counts = BTreeMap::new();
+        for entry in &entries {
+            *counts.entry(entry.tenant.clone()).or_default() += 1;
+        }
+        (counts, last.unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn a_tenant_with_a_large_import_keeps_no_other_waiting_and_its_own_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = with_a_tenant(&folder).await;
+        noted(&store, 600, 10).await;
+        let late = "INSERT INTO change_log (tenant, revision, changed_ms, changed_by, way, kind, id, secrets)
+             VALUES ('bolt', 1, 9000, 'somebody', 'page', 'skill', 'x', 0), ('bolt', 2, 9001, 'somebody', 'page', 'skill', 'y', 0)";
+        ran(&store, late).await.unwrap();
+        let (counts, last) = batch(&store, 100, "").await;
+        assert_eq!(counts, BTreeMap::from([("acme".to_owned(), 98), ("bolt".to_owned(), 2)]));
+        assert_eq!(last, "acme");
+        let entries = store.waiting(100, "").await.unwrap().entries;
+        let of = |tenant: &str| -> Vec<u64> {
+            entries.iter().filter(|entry| entry.tenant == tenant).map(|entry| entry.at.as_millis()).collect()
+        };
+        assert_eq!(of("acme"), (5_001..5_099).collect::<Vec<u64>>(), "the first ones, in their order");
+        assert_eq!(of("bolt"), [9_000, 9_001]);
+        store.sent(&entries.iter().map(|entry| entry.place).collect::<Vec<_>>()).await.unwrap();
+        let next = store.waiting(100, &last).await.unwrap().entries;
+        assert_eq!((next.len(), next[0].at.as_millis()), (100, 5_099));
+    }
+
+    #[tokio::test]
+    async fn of_many_tenants_those_behind_the_last_ones_are_in_the_next_batch() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = with_a_tenant(&folder).await;
+        let many = "INSERT INTO change_log (tenant, revision, changed_ms, changed_by, way, kind, id, secrets)
+             WITH RECURSIVE counted(n) AS (SELECT 101 UNION ALL SELECT n + 1 FROM counted WHERE n < 160)
+             SELECT 'tenant-' || n, 1, n, 'somebody', 'page', 'skill', 'x', 0 FROM counted";
+        ran(&store, many).await.unwrap();
+        let (first, last) = batch(&store, 500, "").await;
+        assert_eq!((first.len(), last.as_str()), (TENANTS_AT_ONCE, "tenant-150"));
+        // Nothing of the first batch is sent.
+        let (second, last) = batch(&store, 500, &last).await;
+        assert!((151..=160).all(|n| second.contains_key(&format!("tenant-{n}"))), "{second:?}");
+        assert_eq!((second.len(), last.as_str()), (TENANTS_AT_ONCE, "tenant-140"), "then from the first on");
     }
 
     #[tokio::test]
@@ -297,6 +374,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = with_a_tenant(&folder).await;
         noted(&store, 120, 30_000).await;
-        assert_eq!(store.waiting(500).await.unwrap().len(), 50);
+        assert_eq!(store.waiting(500, "").await.unwrap().entries.len(), 50);
     }
 }

@@ -127,7 +127,8 @@ pub(super) fn opened_snapshot(
 
 /// What is said to who comes with another key.
 const OTHER_KEY: &str = "its secrets are sealed with another key than that of this data directory (keys/installation.key): put a copy \
-     of that file back; if it is lost, docs/provisioning.md says in \"If the key is lost\" how to begin without these secrets";
+     of that file back; if it is lost, `trunkline tenant forget-secrets` tells which secrets are gone and begins without them \
+     (docs/provisioning.md, \"If the key is lost\")";
 
 /// A column of secrets, with the statements about it. `clear` and `sealed` return the tenant, the name of the row, and the
 /// secret; `clear` of rows behind one, so that nothing that is done is looked through again.

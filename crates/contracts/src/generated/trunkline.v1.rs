@@ -9160,7 +9160,7 @@ pub struct WebhookRecord {
     pub place: u32,
     #[prost(string, tag = "3")]
     pub url: ::prost::alloc::string::String,
-    /// The key of the signatures.
+    /// The key of the signatures in clear, as earlier versions have written it; not written any more.
     #[prost(bytes = "bytes", tag = "4")]
     pub secret: ::prost::bytes::Bytes,
     #[prost(string, tag = "5")]
@@ -9189,6 +9189,9 @@ pub struct WebhookRecord {
     /// The position in the stream of events after which it begins; empty if that was not known when it was made, or by earlier versions.
     #[prost(string, tag = "15")]
     pub begins_after: ::prost::alloc::string::String,
+    /// The key of the signatures, sealed with the installation's key for this webhook of this tenant.
+    #[prost(bytes = "bytes", tag = "16")]
+    pub sealed_secret: ::prost::bytes::Bytes,
 }
 /// The wish to deliver dead letters again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -12,14 +12,16 @@ use crate::{Answer, AuditOutbox, ChangeOrigin, ReportingLog, StoreError};
 
 const AT: Timestamp = Timestamp::from_millis(1_795_169_819_344);
 
-/// Rows that wait, and how often they cannot be taken away.
+/// Rows that wait, how often they cannot be taken away, and behind which tenants they were asked for.
 #[derive(Default)]
-struct WaitingRows(Mutex<Vec<AuditEntry>>, Mutex<u32>);
+struct WaitingRows(Mutex<Vec<AuditEntry>>, Mutex<u32>, Mutex<Vec<String>>);
 
 impl AuditOutbox for WaitingRows {
-    fn waiting(&self, at_most: u32) -> Answer<'_, Vec<AuditEntry>> {
-        let first = self.0.lock().unwrap().iter().take(at_most as usize).cloned().collect();
-        Box::pin(async { Ok(first) })
+    fn waiting<'a>(&'a self, at_most: u32, after: &'a str) -> Answer<'a, AuditBatch> {
+        self.2.lock().unwrap().push(after.to_owned());
+        let entries: Vec<AuditEntry> = self.0.lock().unwrap().iter().take(at_most as usize).cloned().collect();
+        let last = entries.last().map(|entry| entry.tenant.clone());
+        Box::pin(async { Ok(AuditBatch { entries, last }) })
     }
 
     fn waits_since(&self) -> Answer<'_, Option<Timestamp>> {
@@ -196,6 +198,22 @@ async fn a_log_that_fails_gets_every_record_and_the_first_ones_are_in_order() {
     let expected: Vec<String> =
         (0..count).map(|place| format!("change:{}:{}", place + 4_000, AT.as_millis())).collect();
     assert_eq!(first, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_begins_behind_the_tenant_whose_changes_the_log_has_got_last() {
+    let (rows, log) = (Arc::new(WaitingRows::default()), Arc::new(FailingLog::default()));
+    let stores = stores(&rows, &log);
+    let of = |place, tenant: &str| AuditEntry { tenant: tenant.to_owned(), ..entry(place, Audited::Change(change())) };
+    rows.0.lock().unwrap().extend([of(1, "acme"), of(2, "bolt")]);
+    *log.failures.lock().unwrap() = 1;
+    let me: Owner = "tenant-1.1".parse().unwrap();
+    let mut exporter = AuditExporter::default();
+    assert!(exporter.turn(&stores, &me).await.is_err());
+    for _ in 0..2 {
+        exporter.turn(&stores, &me).await.unwrap();
+    }
+    assert_eq!(*rows.2.lock().unwrap(), ["", "", "bolt"], "after a failure the same rows are next");
 }
 
 #[tokio::test(start_paused = true)]

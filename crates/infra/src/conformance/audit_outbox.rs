@@ -16,7 +16,7 @@ const AT: Timestamp = Timestamp::from_millis(1_700_000_000_123);
 pub async fn run<S: TenantArchive + SignInAudit + AuditOutbox>(store: &S) {
     // What others have left.
     loop {
-        let left = store.waiting(500).await.unwrap();
+        let left = store.waiting(500, "").await.unwrap().entries;
         if left.is_empty() {
             break;
         }
@@ -57,7 +57,7 @@ where
     store.note(&[(acme.clone(), refused)]).await.unwrap();
     store.update(&acme, Revision(1), vec![ann("Anna", "hush hush")], &note("second")).await.unwrap();
 
-    let waiting = store.waiting(1_000).await.unwrap();
+    let waiting = store.waiting(1_000, "").await.unwrap().entries;
     assert_eq!(waiting.len(), count + 2);
     assert!(waiting.is_sorted_by(|one, other| one.place < other.place), "{waiting:?}");
     assert!(waiting.iter().all(|entry| entry.tenant == "outbox" && entry.at == AT));
@@ -80,13 +80,20 @@ where
 
     assert_eq!(store.waits_since().await.unwrap(), Some(AT));
     let first = [waiting[0].clone(), waiting[1].clone(), waiting[count].clone()];
-    assert_eq!(store.waiting(3).await.unwrap(), first, "what has happened at signing in does not wait for all changes");
+    assert_eq!(
+        store.waiting(3, "").await.unwrap().entries,
+        first,
+        "what has happened at signing in does not wait for all changes"
+    );
     // A hole stays a hole: what is sent is told by its place.
     store.sent(&[waiting[1].place, waiting[0].place]).await.unwrap();
-    assert_eq!(store.waiting(1_000).await.unwrap(), waiting[2..]);
+    assert_eq!(store.waiting(1_000, "").await.unwrap().entries, waiting[2..]);
     store.sent(&places(&waiting)).await.unwrap();
     store.sent(&[]).await.unwrap();
-    assert_eq!((store.waiting(1_000).await.unwrap(), store.waits_since().await.unwrap()), (Vec::new(), None));
+    assert_eq!(
+        (store.waiting(1_000, "").await.unwrap().entries, store.waits_since().await.unwrap()),
+        (Vec::new(), None)
+    );
 }
 
 async fn what_is_refused_does_not_wait<S: ProvisioningStore + AuditOutbox>(store: &S) {
@@ -95,7 +102,7 @@ async fn what_is_refused_does_not_wait<S: ProvisioningStore + AuditOutbox>(store
     assert!(stale.is_err(), "{stale:?}");
     let same = store.update(&acme, Revision(2), vec![ann("Anna", "hush hush")], &note("same")).await;
     assert!(same.is_ok(), "{same:?}");
-    assert_eq!(store.waiting(10).await.unwrap(), [], "nothing has changed");
+    assert_eq!(store.waiting(10, "").await.unwrap().entries, [], "nothing has changed");
 }
 
 async fn of_what_a_backup_brings_back_it_is_told_that_it_is_back_and_by_whom<S: TenantArchive + AuditOutbox>(
@@ -120,7 +127,7 @@ async fn of_what_a_backup_brings_back_it_is_told_that_it_is_back_and_by_whom<S: 
     let mut give = || Ok(parts.next());
     let note = ChangeNote { way: ChangeWay::Backup, ..note("sha256:00") };
     store.restore_archive(&copy, &mut give, &note).await.unwrap();
-    let waiting = store.waiting(10).await.unwrap();
+    let waiting = store.waiting(10, "").await.unwrap().entries;
     let [entry] = waiting.as_slice() else { panic!("its history has happened before: {waiting:?}") };
     let Audited::Change(change) = &entry.what else { panic!("{entry:?}") };
     assert_eq!((entry.tenant.as_str(), change.kind.as_str(), change.id.as_str()), ("outbox-back", "tenant", ""));

@@ -5,7 +5,7 @@ use contracts::sign_in_audit::SignInRecord;
 use model::{TenantId, Timestamp};
 
 use crate::{
-    Answer, ApiKey, ApiKeys, AuditEntry, AuditOutbox, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage,
+    Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage,
     HistoryPoint, KeptApiKey, NamedSnapshot, NewApiKey, ObjectChange, ObjectChanges, PartGiver, PartTaker, PasskeyKept,
     PasskeyRemoved, Passkeys, ProvisioningStore, Revision, SignInAudit, SnapshotHead, StoreError, StoredPasskey,
     TenantArchive, VersionedObjects,
@@ -116,7 +116,7 @@ impl SignInAudit for NoProvisioning {
 }
 
 impl AuditOutbox for NoProvisioning {
-    fn waiting(&self, _: u32) -> Answer<'_, Vec<AuditEntry>> {
+    fn waiting<'a>(&'a self, _: u32, _: &'a str) -> Answer<'a, AuditBatch> {
         refused()
     }
 

@@ -206,7 +206,7 @@ async fn that_a_tenant_has_ended_is_in_its_history_and_waits_for_the_audit<S: Li
     assert!(last.before.as_deref().is_some_and(|before| before.contains("acme.invalid")) && last.after.is_none());
     assert!(!last.before.as_deref().is_some_and(|before| before.contains("hush")), "without secrets");
     assert_eq!(entries.len(), objects("life-noted").objects().count() + 1);
-    let waiting = store.waiting(ALL).await.unwrap();
+    let waiting = store.waiting(ALL, "").await.unwrap().entries;
     let of_end = waiting.into_iter().rfind(|entry| entry.tenant == acme.as_str()).unwrap();
     let Audited::Change(change) = of_end.what else { panic!("no change") };
     assert_eq!((change.kind.as_str(), change.after), ("tenant", AuditedDocument::None));
@@ -251,7 +251,7 @@ async fn a_tenant_comes_back_from_its_archive<S: LifeStore>(store: &S) {
     assert_eq!(restore.len(), 1);
     assert_eq!(again, parts.into_iter().map(unnumbered).collect::<Vec<_>>(), "its history, and nothing of the end");
     // What is restored does not wait for the audit once more; the end still does, and so does the restore.
-    let waiting = store.waiting(ALL).await.unwrap();
+    let waiting = store.waiting(ALL, "").await.unwrap().entries;
     let of_acme = waiting.iter().filter(|entry| entry.tenant == acme.as_str()).count();
     assert_eq!(of_acme, objects("life-back").objects().count() + 2);
 }

@@ -123,21 +123,27 @@ impl ListFollower {
         loop {
             let answer = tokio::time::timeout(SILENCE_MAX, answers.next()).await.context("silence")?;
             let v1::FollowTenantsResponse { tenants, hosts } = answer.context("the stream has ended")??;
-            self.tell_hosts(hosts);
             let told = tenants.iter().filter_map(|id| TenantId::parse(id).ok()).collect();
             let is_first = !std::mem::replace(&mut self.was_told, true);
-            if self.kept.told(&told, Instant::now()) || is_first {
+            let is_other = self.kept.told(&told, Instant::now());
+            self.tell_hosts(hosts, &told);
+            if is_other || is_first {
                 self.publish.send_replace(Arc::new(self.kept.tenants().clone()));
             }
             self.ready.holds(CONDITION);
         }
     }
 
-    fn tell_hosts(&self, told: Vec<v1::TenantHost>) {
+    /// Tells the host names of a list. Those of a tenant that the list lacks, and that still counts as there, hold.
+    fn tell_hosts(&self, told: Vec<v1::TenantHost>, listed: &BTreeSet<TenantId>) {
         let Some(publish) = &self.hosts else { return };
         let read = |v1::TenantHost { host, tenant }| Some((host, TenantId::parse(&tenant).ok()?));
-        let hosts: BTreeMap<String, TenantId> = told.into_iter().filter_map(read).collect();
+        let named: BTreeMap<String, TenantId> = told.into_iter().filter_map(read).collect();
         publish.send_if_modified(|held| {
+            let is_lacked = |of: &TenantId| !listed.contains(of) && self.kept.tenants().contains(of);
+            let kept = held.iter().filter(|(_, of)| is_lacked(of)).map(|(host, of)| (host.clone(), of.clone()));
+            let mut hosts: BTreeMap<String, TenantId> = kept.collect();
+            hosts.extend(named);
             let is_other = **held != hosts;
             if is_other {
                 *held = Arc::new(hosts);
@@ -216,6 +222,25 @@ mod tests {
         follower.take_in(futures::stream::iter([Ok(told), broken])).await.unwrap_err();
         let named: Vec<String> = hosts.borrow().iter().map(|(host, of)| format!("{host} {of}")).collect();
         assert_eq!(named, ["acme.example acme"], "what is no tenant's name names none");
+        follower.take_in(futures::stream::iter([list(&[])])).await.unwrap_err();
+        assert_eq!(hosts.borrow().len(), 1, "one list that lacks a tenant ends nothing of it");
+        let lacking = futures::stream::iter([list(&[]), list(&[])]).then(|list| async move {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            list
+        });
+        follower.take_in(Box::pin(lacking)).await.unwrap_err();
+        assert!(hosts.borrow().is_empty(), "they go with the tenant");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_its_tenant_has_no_more_is_told_no_more() {
+        let (mut follower, _listed) = follower();
+        let (publish, hosts) = watch::channel(TenantHosts::default());
+        follower.hosts = Some(publish);
+        let host = v1::TenantHost { host: "acme.example".to_owned(), tenant: "acme".to_owned() };
+        let told = v1::FollowTenantsResponse { tenants: vec!["acme".to_owned()], hosts: vec![host] };
+        follower.take_in(futures::stream::iter([Ok(told)])).await.unwrap_err();
+        assert_eq!(hosts.borrow().len(), 1);
         follower.take_in(futures::stream::iter([list(&["acme"])])).await.unwrap_err();
         assert!(hosts.borrow().is_empty());
     }

@@ -5,6 +5,7 @@ mod api;
 mod dead_letters;
 mod definition;
 mod deliveries;
+mod kept_key;
 mod owner;
 mod runner;
 mod signature;
@@ -84,7 +85,7 @@ impl Webhooks {
     pub fn start(ctx: &RoleContext, configured: &Configured) -> Result<Self> {
         let reach = if configured.private { Reach::Everywhere } else { Reach::Public };
         let shared = Arc::new(WebhookShop {
-            store: WebhookStore::new(ctx.stores.webhooks.clone()),
+            store: WebhookStore::new(ctx.stores.webhooks.clone(), ctx.installation_key.clone()),
             outbox: ctx.stores.outbox.clone(),
             leases: ctx.stores.leases.clone(),
             owner: ctx.owner(),

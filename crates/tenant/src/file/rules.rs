@@ -64,6 +64,13 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.annexes();
 }
 
+/// Adds it where the tenant claims the host of the issuer.
+pub(super) fn own_host(objects: &TenantObjects, lines: &Lines, own: &str, faults: &mut Vec<Fault>) {
+    if let Some(rule) = sign_in::own_host_fault(&objects.tenant.sign_in.hosts, own) {
+        Rules::new(objects, lines, faults).fault(ObjectKind::Tenant, "", "sign_in.hosts".to_owned(), rule);
+    }
+}
+
 /// Adds the settings of the file that have no effect, or another one than is expected.
 pub(super) fn without_effect(objects: &TenantObjects, lines: &Lines, notices: &mut Vec<Fault>) {
     let mut rules = Rules::new(objects, lines, notices);

@@ -152,6 +152,14 @@ fn upstream(provider: &UpstreamProvider) -> String {
     format!("{{{keys}}}")
 }
 
+/// What is wrong with hosts of a tenant among which is the issuer's own, where all tenants sign in. An empty one is not known.
+pub(crate) fn own_host_fault(hosts: &[String], own: &str) -> Option<BrokenRule> {
+    let is_claimed = !own.is_empty() && hosts.iter().any(|host| host == own);
+    let words =
+        || format!("{own} is the host of the issuer (auth.issuer), where all tenants sign in: it means no tenant");
+    is_claimed.then(|| BrokenRule::other(words()))
+}
+
 /// What is wrong with it: keys and the rules that they break.
 pub(super) fn faults(rules: &SignInRules) -> Vec<(&'static str, BrokenRule)> {
     let mut faults: Vec<(&'static str, BrokenRule)> = Vec::new();
@@ -236,6 +244,30 @@ mod tests {
             let faults = read(rules).unwrap_err().to_string();
             assert!(faults.contains(fault), "{rules}: {faults}");
         }
+    }
+
+    /// An installation whose issuer is at a host.
+    struct At(&'static str);
+
+    impl file::Companions for At {
+        fn document(&mut self, _: &std::path::Path) -> std::io::Result<String> {
+            Ok(String::new())
+        }
+
+        fn own_host(&self) -> Option<String> {
+            Some(self.0.to_owned())
+        }
+    }
+
+    #[test]
+    fn the_host_of_the_issuer_is_refused_where_it_is_known() {
+        let text = "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {m: m.wav}\nsign_in: {hosts: [a.example, b.example]}\n";
+        let faults = file::examine(text, &mut At("b.example")).faults;
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("sign_in.hosts: b.example is the host of the issuer"), "{told:?}");
+        assert!(file::examine(text, &mut At("c.example")).faults.is_empty());
+        assert!(file::read(text, |_| Ok(String::new())).is_ok(), "nobody knows the issuer");
     }
 
     #[test]

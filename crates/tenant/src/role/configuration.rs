@@ -22,7 +22,7 @@ use super::caller_rights::{KeptRights, person_of};
 use super::own_secrets::{self, OwnSecret, SecretReplacement};
 use super::stored_tenants::StoredTenants;
 use crate::objects::{HeldTenants, IndexedTenant, SharedTenant};
-use following::{FollowFilter, ObjectFollower, ToldHosts, tell_tenants};
+use following::{FollowFilter, KnownHosts, ObjectFollower, ToldHosts, tell_tenants};
 use person_view::{PersonView, ToldToPerson};
 use roles::{with_roles, with_roles_of};
 
@@ -39,6 +39,7 @@ pub(super) struct Server {
     rights: Arc<KeptRights>,
     clock: Arc<dyn Clock>,
     streams: Streams,
+    hosts: KnownHosts,
 }
 
 /// The objects that a caller may see.
@@ -89,7 +90,7 @@ impl Server {
         rights: Arc<KeptRights>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { store, stored, held, rights, clock, streams: Streams::default() }
+        Self { store, stored, held, rights, clock, streams: Streams::default(), hosts: KnownHosts::default() }
     }
 
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
@@ -267,7 +268,10 @@ impl Configuration for Server {
         let permit = self.streams.open(only.as_ref(), caller.subject())?;
         let (answers, stream) = mpsc::channel(WAITING_MAX);
         let stream = until_token_expires(ReceiverStream::new(stream), caller, self.clock.clone());
-        let hosts = if request.get_ref().hosts { ToldHosts::of(self.store.clone()) } else { ToldHosts::default() };
+        let hosts = match request.get_ref().hosts {
+            true => ToldHosts::of(self.store.clone(), self.hosts.clone()),
+            false => ToldHosts::default(),
+        };
         tokio::spawn(tell_tenants(answers, self.stored.clone(), only, hosts));
         Ok(Response::new(permit.with(stream)))
     }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod api_keys;
+mod own_host;
 mod persons;
 mod refusals;
 mod shares;
@@ -68,6 +69,8 @@ pub(super) struct ObjectServer {
     clock: Arc<dyn Clock>,
     /// Tells by its address which role has sent a request.
     directory: Directory,
+    /// The host of the issuer.
+    own_host: String,
     requests: TenantShares,
     batches: TenantShares,
     held: Arc<HeldTenants>,
@@ -82,6 +85,7 @@ impl ObjectServer {
         rights: Arc<KeptRights>,
         clock: Arc<dyn Clock>,
         directory: Directory,
+        issuer: &str,
     ) -> Self {
         let requests = TenantShares::new(REQUESTS_MAX, REQUESTS_OF_TENANT_MAX);
         let batches = TenantShares::new(BATCHES_AT_ONCE, BATCHES_OF_TENANT_AT_ONCE);
@@ -92,6 +96,7 @@ impl ObjectServer {
             keys: stores.api_keys.clone(),
             clock,
             directory,
+            own_host: runtime::issuer::host(issuer),
             requests,
             batches,
             held,
@@ -156,6 +161,9 @@ impl ObjectServer {
         batch: Batch,
         note: &ChangeNote,
     ) -> Result<Response<v1::ChangeObjectsResponse>, Status> {
+        if let Some(refusal) = own_host::refusal(&batch.edits, &self.own_host) {
+            return Err(refused(refusal));
+        }
         let _turn = self.batches.take(tenant).await.ok_or_else(ends)?;
         let is_trial = batch.is_trial;
         let outcome = objects::change_held(&*self.store, &self.held, tenant, Arc::new(batch), note).await;

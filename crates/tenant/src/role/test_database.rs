@@ -129,7 +129,12 @@ impl ProvisioningStore for TestDatabase {
     }
 
     fn hosts(&self) -> Answer<'_, Vec<(String, TenantId)>> {
-        Box::pin(async { Ok(Vec::from(["acme", "globex"].map(|of| (format!("{of}.example"), tenant(of))))) })
+        Box::pin(async move {
+            if self.is_away.load(SeqCst) {
+                return Err(StoreError::Unavailable { reason: "a test".to_owned() });
+            }
+            Ok(Vec::from(["acme", "globex"].map(|of| (format!("{of}.example"), tenant(of)))))
+        })
     }
 
     fn revision<'a>(&'a self, of: &'a TenantId) -> Answer<'a, Option<Revision>> {

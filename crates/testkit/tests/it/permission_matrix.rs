@@ -30,15 +30,19 @@ enum Due {
     Refusal,
     /// It may.
     Answer,
+    /// It may, but for folders that limit it: what a table says of that.
+    Limited(&'static str),
 }
 
 impl Due {
-    fn of(bearer: &Bearer, api: &str, needs: &str, is_of_tenant: bool) -> Self {
+    /// What is due to a bearer from a row. `limited` is what it says of those whom folders limit.
+    fn of(bearer: &Bearer, api: &str, needs: &str, is_of_tenant: bool, limited: &'static str) -> Self {
         match bearer.tenant {
             _ if needs == "open" => Self::Answer,
             None => Self::Stranger,
             Some(_) if !bearer.is_for(api) => Self::Stranger,
             Some(tenant) if is_of_tenant && tenant != "example" => Self::AsNowhere,
+            Some(_) if suffices(bearer, needs) && bearer.is_limited && limited != "-" => Self::Limited(limited),
             Some(_) if suffices(bearer, needs) => Self::Answer,
             Some(_) => Self::Refusal,
         }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -16,6 +16,8 @@ const SOON: Duration = Duration::from_secs(45);
 /// Long enough not to occur in a time or an address.
 const PIN: &str = "80917264";
 const OF_TRUNK: &str = "hush-hush-carrier-55";
+/// The key of a webhook's signatures: its bytes, as a record would have them, and as one gives them.
+const OF_WEBHOOK: (&str, &str) = ("hush-hush-webhook-7310", "whsec_aHVzaC1odXNoLXdlYmhvb2stNzMxMC1odXNoLWh1c2g=");
 /// What a sealed secret begins with.
 const SEALED: &str = "sealed:v1:";
 /// What the demo keeps for whoever tries it out.
@@ -37,14 +39,14 @@ fn site() -> Result<Installation> {
     Ok(site)
 }
 
+fn ran(site: &Installation, arguments: &[&str]) -> Result<Output> {
+    let mut command = Command::new(installation::binary()?);
+    command.args(arguments).args(["--instance", &site.demo.instance.to_string(), "--data-dir"]);
+    Ok(command.arg(site.data_dir()).args(site.stores()).env("LOGNAME", "tester").output()?)
+}
+
 fn said(site: &Installation, arguments: &[&str]) -> Result<String> {
-    let output = Command::new(installation::binary()?)
-        .args(arguments)
-        .args(["--instance", &site.demo.instance.to_string(), "--data-dir"])
-        .arg(site.data_dir())
-        .args(site.stores())
-        .env("LOGNAME", "tester")
-        .output()?;
+    let output = ran(site, arguments)?;
     ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }
@@ -80,6 +82,25 @@ fn secrets(site: &Installation) -> Vec<String> {
     of_phones.chain([PIN.to_owned(), OF_TRUNK.to_owned()]).collect()
 }
 
+/// Has a webhook made that signs with [`OF_WEBHOOK`], and asked for.
+fn make_webhook(site: &Installation) -> Result<()> {
+    let output = Command::new(installation::binary()?)
+        .args(["token", "--tenant", TENANT, "--sub", "test/webhooks", "--scope", "webhooks"])
+        .args(["--instance", &site.demo.instance.to_string(), "--data-dir"])
+        .arg(site.data_dir())
+        .output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let headers = format!("Authorization: Bearer {}\r\n", String::from_utf8(output.stdout)?.trim());
+    let (web, path) =
+        (site.demo.web.trim_start_matches("http://").parse()?, format!("/api/voice/v1/{TENANT}/webhooks"));
+    let body = format!(r#"{{"url": "https://crm.example/hook", "enabled": false, "secret": "{}"}}"#, OF_WEBHOOK.1);
+    let made = site.http_with(web, "POST", &path, &headers, &body)?;
+    ensure!(made.status == 201 && made.body.contains(OF_WEBHOOK.1), "{}: {}", made.status, made.body);
+    let listed = site.http_with(web, "GET", &path, &headers, "")?;
+    ensure!(listed.status == 200 && !listed.body.contains(OF_WEBHOOK.1), "{}: {}", listed.status, listed.body);
+    Ok(())
+}
+
 /// What the cache has of the tenant; nothing of an embedded one, whose file is looked through.
 fn cached(site: &mut Installation) -> Result<String> {
     if !site.is_on_servers() {
@@ -95,6 +116,7 @@ fn cached(site: &mut Installation) -> Result<String> {
 #[test]
 fn no_store_and_no_copy_of_one_has_a_secret_in_clear() -> Result<()> {
     let mut site = site()?;
+    make_webhook(&site)?;
     let made = tempfile::tempdir()?;
     let path = |name: &str| made.path().join(name).to_string_lossy().into_owned();
     said(&site, &["tenant", "snapshot", "create", TENANT, "begin"])?;
@@ -107,7 +129,8 @@ fn no_store_and_no_copy_of_one_has_a_secret_in_clear() -> Result<()> {
     fs::write(made.path().join("shown"), said(&site, &["tenant", "snapshot", "show", TENANT, "begin"])?)?;
     fs::write(made.path().join("cached"), cached(&mut site)?)?;
 
-    let secrets = secrets(&site);
+    let mut secrets = secrets(&site);
+    secrets.extend([OF_WEBHOOK.0.to_owned(), OF_WEBHOOK.1.to_owned()]);
     ensure!(secrets.len() > 10 && secrets.iter().all(|secret| secret.len() >= 8), "{} secrets", secrets.len());
     let folders: Vec<PathBuf> = site.stored_in().into_iter().chain([made.path().to_owned()]).collect();
     let mut found = Vec::new();
@@ -153,5 +176,32 @@ fn phones_register_and_a_sealed_export_comes_back_and_who_shows_secrets_is_noted
     let told = said(&site, &["tenant", "history", TENANT, "--json"])?;
     let latest: Value = serde_json::from_str(told.lines().next().context("no history")?)?;
     assert_eq!((&latest["way"], &latest["changed_by"]), (&"reveal".into(), &"user/tester".into()));
+    Ok(())
+}
+
+#[test]
+fn who_has_lost_the_key_is_told_which_secrets_are_gone_and_goes_on_without_them() -> Result<()> {
+    let mut site = site()?;
+    site.stop()?;
+    fs::remove_file(site.data_dir().join("keys/installation.key"))?;
+    let refused = said(&site, &["tenant", "list"]).err().context("a command goes on without the key")?;
+    ensure!(format!("{refused:#}").contains("trunkline tenant forget-secrets"), "{refused:#}");
+
+    let looked = ran(&site, &["tenant", "forget-secrets", TENANT, "--json"])?;
+    ensure!(looked.status.code() == Some(11), "{looked:?}");
+    let told: Value = serde_json::from_slice(&looked.stdout)?;
+    let all = told["secrets"].as_array().context("no secrets")?;
+    for (kind, field) in [("dn", "password"), ("person", "agent.pin"), ("trunk", "inbound_password")] {
+        ensure!(all.iter().any(|one| one["kind"] == kind && one["field"] == field), "no {field} of a {kind}: {told}");
+    }
+    ensure!(said(&site, &["tenant", "list"]).is_err(), "a look has emptied them");
+
+    let emptied: Value = serde_json::from_str(&said(&site, &["tenant", "forget-secrets", TENANT, "--json", "--yes"])?)?;
+    assert_eq!((&emptied["emptied"], &emptied["secrets"]), (&true.into(), &told["secrets"]));
+    let history = said(&site, &["tenant", "history", TENANT, "--json"])?;
+    let latest: Value = serde_json::from_str(history.lines().next().context("no history")?)?;
+    assert_eq!((&latest["way"], &latest["changed_by"]), (&"command_line".into(), &"user/tester".into()));
+    let looked = ran(&site, &["tenant", "forget-secrets"])?;
+    ensure!(looked.status.success() && looked.stdout.is_empty(), "{looked:?}");
     Ok(())
 }

@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use std::sync::Once;
 
 use model::TenantId;
-
-use super::super::request::source::host_name;
+use runtime::issuer;
 
 /// This machine, by a name (RFC 6761 section 6.3).
 const LOCALHOST: &str = "localhost";
@@ -20,8 +19,7 @@ pub(super) struct OwnHosts {
 impl OwnHosts {
     /// Those of an installation with that issuer.
     pub fn of(issuer: &str) -> Self {
-        let (_, rest) = issuer.split_once("://").unwrap_or_default();
-        Self { issuer: host_name(rest.split('/').next().unwrap_or_default()), said: Once::new() }
+        Self { issuer: issuer::host(issuer), said: Once::new() }
     }
 
     /// Whether a host name in lower case is one of them; that a tenant has claimed one is logged once.

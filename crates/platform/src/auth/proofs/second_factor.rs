@@ -11,6 +11,7 @@ use identity::second_factor::{self, SecondFactor, ShownCode};
 use identity::secret::Digest;
 use identity::totp::TotpSecret;
 use model::TenantId;
+use runtime::installation_key::InstallationKey;
 use runtime::sealed;
 
 use super::super::answers::Trouble;
@@ -318,16 +319,24 @@ async fn replace(
 /// The person's second factor; `None` if there is none, or it was sealed elsewhere: then no code is right until it is reset.
 fn opened(auth: &Auth, tenant: &TenantId, person: &Person) -> Option<SecondFactor> {
     let user = person.user_name.as_str();
-    let stored = person.second_factor.as_ref().map(Secret::reveal)?;
-    let open = |sealed: Vec<u8>| {
-        let bytes = sealed::open(&auth.ctx.installation_key, &bound_to(tenant, user), &sealed)?;
-        SecondFactor::from_bytes(&bytes)
-    };
-    let factor = second_factor::sealed(stored).and_then(open);
+    let stored = person.second_factor.as_ref()?;
+    let factor = unsealed(&auth.ctx.installation_key, (tenant, user), stored);
     if factor.is_none() {
         tracing::warn!(%tenant, user, "a second factor cannot be opened: it was sealed by another installation, and has to be reset");
     }
     factor
+}
+
+/// A stored second factor of a person of a tenant; `None` if it was sealed elsewhere, or is damaged.
+fn unsealed(key: &InstallationKey, (tenant, user): (&TenantId, &str), stored: &Secret) -> Option<SecondFactor> {
+    let sealed = second_factor::sealed(stored.reveal())?;
+    SecondFactor::from_bytes(&sealed::open(key, &bound_to(tenant, user), &sealed)?)
+}
+
+/// Whether the second factor of a person of a tenant can be opened with that key; of somebody without one it cannot.
+pub fn opens_second_factor(key: &InstallationKey, tenant: &TenantId, person: &Person) -> bool {
+    let stored = person.second_factor.as_ref();
+    stored.is_some_and(|stored| unsealed(key, (tenant, &person.user_name), stored).is_some())
 }
 
 /// What a second factor is sealed for: that of one person is none of another. Neither id has a control character.

@@ -27,6 +27,7 @@ use tokio::sync::mpsc;
 use super::WebhookShop;
 use super::dead_letters::DEAD_MAX;
 use super::definition::{WEBHOOKS_MAX, Webhook, WebhookFilter, WebhookWanted};
+use super::kept_key::KeptSigningKey;
 use super::signature::{NEW_SECRET_BYTES, SigningKey};
 use super::store::RecordPart;
 
@@ -38,6 +39,8 @@ const AGAIN_MAX: usize = 32;
 const MESSAGE_ID_BYTES_MAX: usize = 256;
 /// Dead letters in one answer, unless it is asked for more.
 const LETTERS: usize = 100;
+/// What is said of a webhook whose deliveries cannot be signed.
+const UNSIGNED: &str = "secret: it cannot be opened, so nothing is delivered: set another one";
 
 const WEBHOOKS: Get = Get {
     path: "/api/voice/v1/{tenant}/webhooks",
@@ -221,7 +224,7 @@ impl Api {
     }
 
     async fn find(&self, tenant: &TenantId, id: &str) -> Result<Webhook, Problem> {
-        let webhooks = self.shared.store.webhooks(tenant).await.map_err(|error| away(&error))?.record;
+        let webhooks = self.shared.store.webhooks(tenant).await.map_err(|error| away(&error))?.webhooks;
         webhooks.into_iter().find(|each| each.id == id).ok_or_else(none)
     }
 
@@ -248,7 +251,7 @@ fn shown(webhook: &Webhook, with_secret: bool, state: Option<WebhookState>) -> W
     WebhookShown {
         id: webhook.id.clone(),
         url: webhook.url.clone(),
-        secret: with_secret.then(|| webhook.secret.shown()),
+        secret: webhook.secret.opened().filter(|_| with_secret).map(SigningKey::shown),
         description: webhook.description.clone(),
         enabled: webhook.enabled,
         filter: WebhookFilter::of(&webhook.filter),
@@ -266,7 +269,7 @@ fn random<const N: usize>() -> Result<[u8; N], Problem> {
 
 async fn list(State(api): State<Api>, Path(tenant): Path<String>, caller: Caller) -> Result<Json<List>, Problem> {
     let tenant = api.tenant(&tenant, &caller)?;
-    let webhooks = api.shared.store.webhooks(&tenant).await.map_err(|error| away(&error))?.record;
+    let webhooks = api.shared.store.webhooks(&tenant).await.map_err(|error| away(&error))?.webhooks;
     Ok(Json(List { webhooks: webhooks.iter().map(|each| shown(each, false, None)).collect() }))
 }
 
@@ -287,7 +290,7 @@ async fn make(
         id: format!("wh_{id}"),
         place: 0,
         url: wanted.url,
-        secret,
+        secret: KeptSigningKey::Opened(secret),
         description: wanted.description,
         enabled: wanted.enabled,
         filter,
@@ -331,7 +334,7 @@ async fn show(
         dead_letters: letters.messages.len(),
         dead_letters_dropped: letters.dropped,
         gaps: deliveries.gaps,
-        last_error: deliveries.last_error,
+        last_error: if webhook.secret.opened().is_none() { Some(UNSIGNED.to_owned()) } else { deliveries.last_error },
     };
     Ok(Json(shown(&webhook, false, Some(state))))
 }
@@ -352,7 +355,7 @@ async fn replace(
         webhook.enabled = wanted.enabled;
         webhook.filter = filter.clone();
         if let Some(secret) = &named {
-            webhook.secret = secret.clone();
+            webhook.secret = KeptSigningKey::Opened(secret.clone());
         }
         Ok(webhook.clone())
     });
@@ -420,6 +423,9 @@ async fn redeliver(
         webhook.again.retain(|wish| wish.number > done);
         if !webhook.enabled {
             return Err(ChangeRefusal(Problem::conflict("the webhook is off: nothing is delivered until it is on")));
+        }
+        if webhook.secret.opened().is_none() {
+            return Err(ChangeRefusal(Problem::conflict(UNSIGNED)));
         }
         let named = webhook.again.iter().map(|wish| wish.ids.len()).sum::<usize>();
         if webhook.again.len() >= AGAIN_MAX || named + again.ids.len() > DEAD_MAX {

@@ -1,12 +1,16 @@
 //! A webhook: where to, which events, and the key of its signatures; as JSON and as a record.
 
+use bytes::Bytes;
 use contracts::{v1, wire};
-use model::{ConnId, EventName, Timestamp};
+use infra::StoreError;
+use model::{ConnId, EventName, TenantId, Timestamp};
 use net::http::Problem;
 use net::public_address::Reach;
+use runtime::installation_key::InstallationKey;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::kept_key::KeptSigningKey;
 use super::signature::SigningKey;
 use super::target;
 
@@ -69,7 +73,7 @@ pub(super) struct Webhook {
     pub id: String,
     pub place: u32,
     pub url: String,
-    pub secret: SigningKey,
+    pub secret: KeptSigningKey,
     pub description: String,
     pub enabled: bool,
     pub filter: v1::SubscribeRequest,
@@ -79,6 +83,13 @@ pub(super) struct Webhook {
     pub again: Vec<v1::WebhookAgain>,
     /// The position of the stream after which it begins, if that was known when it was made.
     pub begins_after: String,
+}
+
+impl Webhook {
+    /// Whether deliveries are made: it is on, and they can be signed.
+    pub const fn is_delivered(&self) -> bool {
+        self.enabled && self.secret.opened().is_some()
+    }
 }
 
 impl WebhookWanted {
@@ -148,36 +159,52 @@ impl WebhookFilter {
 
 // === records ===
 
-/// Writes the webhooks of a tenant.
-pub(super) fn to_record(webhooks: &[Webhook]) -> v1::WebhooksRecord {
-    let webhook = |webhook: &Webhook| v1::WebhookRecord {
-        id: webhook.id.clone(),
-        place: webhook.place,
-        url: webhook.url.clone(),
-        secret: webhook.secret.bytes().to_vec().into(),
-        description: webhook.description.clone(),
-        enabled: webhook.enabled,
-        dns: webhook.filter.dns.clone(),
-        agents: webhook.filter.agents.clone(),
-        queues: webhook.filter.queues.clone(),
-        calls: webhook.filter.calls.clone(),
-        names: webhook.filter.names.clone(),
-        created_at_us: webhook.created_at.as_micros(),
-        created_by: webhook.created_by.clone(),
-        again: webhook.again.clone(),
-        begins_after: webhook.begins_after.clone(),
+/// Writes the webhooks of a tenant, each secret sealed with the installation's key.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] if one cannot be sealed.
+pub(super) fn to_record(
+    key: &InstallationKey,
+    tenant: &TenantId,
+    webhooks: &[Webhook],
+) -> Result<v1::WebhooksRecord, StoreError> {
+    let webhook = |webhook: &Webhook| -> Result<v1::WebhookRecord, StoreError> {
+        Ok(v1::WebhookRecord {
+            id: webhook.id.clone(),
+            place: webhook.place,
+            url: webhook.url.clone(),
+            secret: Bytes::new(),
+            description: webhook.description.clone(),
+            enabled: webhook.enabled,
+            dns: webhook.filter.dns.clone(),
+            agents: webhook.filter.agents.clone(),
+            queues: webhook.filter.queues.clone(),
+            calls: webhook.filter.calls.clone(),
+            names: webhook.filter.names.clone(),
+            created_at_us: webhook.created_at.as_micros(),
+            created_by: webhook.created_by.clone(),
+            again: webhook.again.clone(),
+            begins_after: webhook.begins_after.clone(),
+            sealed_secret: webhook.secret.sealed(key, tenant, &webhook.id)?,
+        })
     };
-    v1::WebhooksRecord { version: VERSION, webhooks: webhooks.iter().map(webhook).collect() }
+    let webhooks = webhooks.iter().map(webhook).collect::<Result<Vec<_>, StoreError>>()?;
+    Ok(v1::WebhooksRecord { version: VERSION, webhooks })
+}
+
+/// Whether a secret stands there in clear, as a release before has written it.
+pub(super) fn has_clear_secret(record: &v1::WebhooksRecord) -> bool {
+    record.webhooks.iter().any(|webhook| !webhook.secret.is_empty())
 }
 
 /// Reads the webhooks of a tenant; one with a secret that is none is left out.
-pub(super) fn from_record(record: v1::WebhooksRecord) -> Vec<Webhook> {
+pub(super) fn from_record(key: &InstallationKey, tenant: &TenantId, record: v1::WebhooksRecord) -> Vec<Webhook> {
     let webhook = |record: v1::WebhookRecord| {
         Some(Webhook {
+            secret: KeptSigningKey::of_record(key, tenant, &record)?,
             id: record.id,
             place: record.place,
             url: record.url,
-            secret: SigningKey::new(record.secret.to_vec())?,
             description: record.description,
             enabled: record.enabled,
             filter: v1::SubscribeRequest {
@@ -232,7 +259,7 @@ mod tests {
             id: "wh_1".to_owned(),
             place: 3,
             url: "https://a.example".to_owned(),
-            secret: SigningKey::new(vec![7; 32]).unwrap(),
+            secret: KeptSigningKey::Opened(SigningKey::new(vec![7; 32]).unwrap()),
             description: "crm".to_owned(),
             enabled: true,
             filter: filter.unwrap(),
@@ -241,7 +268,15 @@ mod tests {
             again: vec![v1::WebhookAgain { number: 2, ids: vec!["msg_1".to_owned()] }],
             begins_after: "0-7".to_owned(),
         };
-        assert_eq!(from_record(to_record(std::slice::from_ref(&webhook))), std::slice::from_ref(&webhook));
+        let (key, acme) = (InstallationKey::from_bytes([7; 32]), TenantId::parse("acme").unwrap());
+        let mut record = to_record(&key, &acme, std::slice::from_ref(&webhook)).unwrap();
+        assert!(!has_clear_secret(&record));
+        assert_eq!(from_record(&key, &acme, record.clone()), std::slice::from_ref(&webhook));
+        // As the release before has written it.
+        record.webhooks[0].secret = vec![7; 32].into();
+        record.webhooks[0].sealed_secret.clear();
+        assert!(has_clear_secret(&record));
+        assert_eq!(from_record(&key, &acme, record), std::slice::from_ref(&webhook));
         let shown = WebhookFilter::of(&webhook.filter);
         assert_eq!((shown.events[0].as_str(), shown.calls[0].as_str()), ("EventHeld", "00000000000000ff"));
         assert_eq!(shown.read().unwrap(), webhook.filter);

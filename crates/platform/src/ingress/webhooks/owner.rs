@@ -27,7 +27,21 @@ const END_WITHIN: Duration = Duration::from_secs(5);
 struct OwnedTenant {
     tell: watch::Sender<Arc<Vec<Webhook>>>,
     running: HashMap<String, CancellationToken>,
+    /// Those whose secrets cannot be opened, which is said once.
+    unreadable: HashSet<String>,
     sender: DeliveryClient,
+}
+
+impl OwnedTenant {
+    /// Says of each webhook that cannot sign that it delivers nothing.
+    fn tell_unreadable(&mut self, tenant: &TenantId, webhooks: &[Webhook]) {
+        let unreadable = webhooks.iter().filter(|each| each.secret.opened().is_none());
+        let unreadable: HashSet<String> = unreadable.map(|each| each.id.clone()).collect();
+        for webhook in unreadable.difference(&self.unreadable) {
+            tracing::error!(%tenant, webhook, "a webhook's secret cannot be opened: it delivers nothing until another one is set");
+        }
+        self.unreadable = unreadable;
+    }
 }
 
 /// Delivers until the role drains. `changed` names tenants whose webhooks were changed here.
@@ -70,7 +84,8 @@ async fn look(
     all: &mut HashMap<TenantId, OwnedTenant>,
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<()> {
-    let webhooks = Arc::new(shared.store.webhooks(tenant).await?.record);
+    let held = shared.store.webhooks(tenant).await?;
+    let webhooks = Arc::new(held.webhooks);
     if webhooks.is_empty() && !all.contains_key(tenant) {
         return Ok(());
     }
@@ -81,12 +96,21 @@ async fn look(
         }
         return Ok(());
     }
+    if held.is_in_clear {
+        match shared.store.seal(tenant).await {
+            Ok(()) => tracing::info!(%tenant, "secrets of webhooks that stood in clear are sealed"),
+            Err(error) => tracing::warn!(%tenant, %error, "secrets of webhooks that stand in clear are not sealed yet"),
+        }
+    }
     let owned = all.entry(tenant.clone()).or_insert_with(|| OwnedTenant {
         tell: watch::channel(Arc::default()).0,
         running: HashMap::new(),
+        unreadable: HashSet::new(),
         sender: shared.sender.of_tenant(),
     });
-    let wanted: HashSet<&str> = webhooks.iter().filter(|each| each.enabled).map(|each| each.id.as_str()).collect();
+    owned.tell_unreadable(tenant, &webhooks);
+    let delivered = || webhooks.iter().filter(|each| each.is_delivered());
+    let wanted: HashSet<&str> = delivered().map(|each| each.id.as_str()).collect();
     owned.running.retain(|id, stop| {
         let stays = wanted.contains(id.as_str()) && !stop.is_cancelled();
         if !stays {
@@ -99,7 +123,7 @@ async fn look(
         *present = webhooks.clone();
         differs
     });
-    for webhook in webhooks.iter().filter(|each| each.enabled) {
+    for webhook in delivered() {
         if owned.running.contains_key(&webhook.id) {
             continue;
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use axum::http::Uri;
 use contracts::json::snapshot::EventsGap;
 use contracts::{json, v1};
@@ -18,7 +19,7 @@ use super::WebhookShop;
 use super::dead_letters::DeadLetters;
 use super::definition::Webhook;
 use super::deliveries::{AttemptOutcome, Dead, Deliveries, WebhookMessage};
-use super::signature::message_id;
+use super::signature::{SigningKey, message_id};
 use super::store::RecordPart;
 use super::target::{self, DeliveryClient};
 use crate::ingress::events::follow::{Beginning, FollowRequest, StreamFrame};
@@ -47,6 +48,7 @@ pub(super) struct Runner {
     shared: Arc<WebhookShop>,
     tenant: TenantId,
     webhook: Webhook,
+    secret: SigningKey,
     url: Uri,
     sender: DeliveryClient,
     deliveries: Deliveries,
@@ -71,6 +73,7 @@ impl Runner {
         sender: DeliveryClient,
     ) -> anyhow::Result<Self> {
         let url = target::check(shared.reach, &webhook.url).map_err(anyhow::Error::msg)?;
+        let secret = webhook.secret.opened().cloned().context("its secret cannot be opened")?;
         let store = &shared.store;
         let held = store.read::<v1::WebhookDeliveriesRecord>(&tenant, RecordPart::Deliveries, webhook.place).await?;
         let held_dead =
@@ -93,6 +96,7 @@ impl Runner {
             shared,
             tenant,
             webhook,
+            secret,
             url,
             sender,
             deliveries,
@@ -155,7 +159,7 @@ impl Runner {
     }
 
     fn attempt(&self, number: u64, attempt: u32, message: WebhookMessage, now: Timestamp) -> Attempt {
-        let (shared, url, secret) = (self.shared.clone(), self.url.clone(), self.webhook.secret.clone());
+        let (shared, url, secret) = (self.shared.clone(), self.url.clone(), self.secret.clone());
         let (tenant, webhook, sender) = (self.tenant.clone(), self.webhook.id.clone(), self.sender.clone());
         Box::pin(async move {
             let outcome = sender.deliver(&url, &secret, &message, now.as_micros() / 1_000_000).await;
@@ -221,6 +225,10 @@ impl Runner {
         let reads_others = present.filter != self.webhook.filter;
         if let Ok(url) = target::check(self.shared.reach, &present.url) {
             self.url = url;
+        }
+        // Without one, its deliveries are being stopped.
+        if let Some(secret) = present.secret.opened() {
+            self.secret.clone_from(secret);
         }
         self.webhook = present;
         self.deliver_again();

@@ -6,8 +6,9 @@ use contracts::v1;
 use infra::{KeptView, StoreError, ViewStore};
 use model::TenantId;
 use prost::Message;
+use runtime::installation_key::InstallationKey;
 
-use super::definition::{Webhook, from_record, to_record};
+use super::definition::{Webhook, from_record, has_clear_secret, to_record};
 
 /// The webhooks of a tenant.
 const WEBHOOKS: &str = "webhooks";
@@ -20,10 +21,21 @@ pub(super) struct StoredRecord<T> {
     pub version: u64,
 }
 
+/// The webhooks of a tenant as they are kept.
+pub(super) struct KeptWebhooks {
+    pub webhooks: Vec<Webhook>,
+    /// Whether a secret stands in the store in clear, as a release before has left it. The next change seals all.
+    pub is_in_clear: bool,
+    /// How often they were written; 0 if they never were.
+    version: u64,
+}
+
 /// The kept webhooks. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct WebhookStore {
     views: Arc<dyn ViewStore>,
+    /// Seals secrets.
+    key: InstallationKey,
 }
 
 /// Which record of a webhook.
@@ -43,14 +55,15 @@ impl RecordPart {
 }
 
 impl WebhookStore {
-    pub fn new(views: Arc<dyn ViewStore>) -> Self {
-        Self { views }
+    pub fn new(views: Arc<dyn ViewStore>, key: InstallationKey) -> Self {
+        Self { views, key }
     }
 
     /// The webhooks of a tenant.
-    pub async fn webhooks(&self, tenant: &TenantId) -> Result<StoredRecord<Vec<Webhook>>, StoreError> {
+    pub async fn webhooks(&self, tenant: &TenantId) -> Result<KeptWebhooks, StoreError> {
         let held = self.load::<v1::WebhooksRecord>(tenant, WEBHOOKS).await?;
-        Ok(StoredRecord { record: from_record(held.record), version: held.version })
+        let is_in_clear = has_clear_secret(&held.record);
+        Ok(KeptWebhooks { webhooks: from_record(&self.key, tenant, held.record), is_in_clear, version: held.version })
     }
 
     /// Changes the webhooks of a tenant; `change` is called again when another writer was faster.
@@ -61,12 +74,18 @@ impl WebhookStore {
     ) -> Result<T, E> {
         for _ in 0..TRIES_MAX {
             let mut held = self.webhooks(tenant).await?;
-            let outcome = change(&mut held.record)?;
-            if self.replace(tenant, WEBHOOKS, held.version, &to_record(&held.record)).await? {
+            let outcome = change(&mut held.webhooks)?;
+            let record = to_record(&self.key, tenant, &held.webhooks)?;
+            if self.replace(tenant, WEBHOOKS, held.version, &record).await? {
                 return Ok(outcome);
             }
         }
         Err(StoreError::Unavailable { reason: "others change the webhooks all the time".to_owned() }.into())
+    }
+
+    /// Seals the secrets of a tenant's webhooks that a release before has left in clear.
+    pub async fn seal(&self, tenant: &TenantId) -> Result<(), StoreError> {
+        self.change(tenant, |_| Ok(())).await
     }
 
     /// A record of one webhook.
@@ -157,6 +176,7 @@ mod tests {
     use infra::{Answer, SystemClock};
     use model::Timestamp;
 
+    use super::super::kept_key::KeptSigningKey;
     use super::super::signature::SigningKey;
     use super::*;
 
@@ -202,7 +222,7 @@ mod tests {
             id: id.to_owned(),
             place: 1,
             url: "https://a.example".to_owned(),
-            secret: SigningKey::new(vec![7; 32]).unwrap(),
+            secret: KeptSigningKey::Opened(SigningKey::new(vec![7; 32]).unwrap()),
             description: String::new(),
             enabled: true,
             filter: v1::SubscribeRequest::default(),
@@ -213,11 +233,61 @@ mod tests {
         }
     }
 
+    fn key() -> InstallationKey {
+        InstallationKey::from_bytes([3; 32])
+    }
+
+    #[tokio::test]
+    async fn secrets_that_a_release_before_has_left_in_clear_are_read_and_sealed() {
+        let views = Arc::new(Embedded::in_memory(Arc::new(SystemClock::start())));
+        let (store, tenant) = (WebhookStore::new(views.clone(), key()), TenantId::parse("acme").unwrap());
+        let mut record = to_record(&key(), &tenant, &[webhook("wh_1")]).unwrap();
+        record.webhooks[0].sealed_secret.clear();
+        record.webhooks[0].secret = vec![7; 32].into();
+        assert!(store.replace(&tenant, WEBHOOKS, 0, &record).await.unwrap());
+        let held = store.webhooks(&tenant).await.unwrap();
+        assert!(held.is_in_clear && held.webhooks == [webhook("wh_1")]);
+        store.seal(&tenant).await.unwrap();
+        let held = store.webhooks(&tenant).await.unwrap();
+        assert!(!held.is_in_clear && held.webhooks == [webhook("wh_1")]);
+        let stored = views.load(&tenant, WEBHOOKS).await.unwrap().unwrap().state;
+        assert!(!stored.windows(8).any(|part| part == [7; 8]), "it stands there in clear");
+    }
+
+    #[tokio::test]
+    async fn a_webhook_whose_secret_nobody_can_open_stays_and_delivers_again_with_another_one() {
+        let views = Arc::new(Embedded::in_memory(Arc::new(SystemClock::start())));
+        let tenant = TenantId::parse("acme").unwrap();
+        let before = WebhookStore::new(views.clone(), InstallationKey::from_bytes([4; 32]));
+        let added = async |store: &WebhookStore, id: &str| {
+            let change = |webhooks: &mut Vec<Webhook>| {
+                webhooks.push(webhook(id));
+                Ok::<_, StoreError>(())
+            };
+            store.change(&tenant, change).await.unwrap();
+        };
+        added(&before, "wh_1").await;
+        let store = WebhookStore::new(views, key());
+        // Also after a change of something else.
+        added(&store, "wh_2").await;
+        let delivered = async |store: &WebhookStore| -> Vec<bool> {
+            store.webhooks(&tenant).await.unwrap().webhooks.iter().map(Webhook::is_delivered).collect()
+        };
+        assert_eq!(delivered(&store).await, [false, true]);
+        assert_eq!(delivered(&before).await, [true, false], "with the key of before it is there again");
+        let given = |webhooks: &mut Vec<Webhook>| {
+            webhooks[0].secret = webhook("wh_1").secret;
+            Ok::<_, StoreError>(())
+        };
+        store.change(&tenant, given).await.unwrap();
+        assert_eq!(delivered(&store).await, [true, true]);
+    }
+
     #[tokio::test]
     async fn what_waits_for_a_removed_webhook_goes_also_if_its_deliveries_are_written_meanwhile() {
         let inner = Embedded::in_memory(Arc::new(SystemClock::start()));
         let views = Arc::new(Overtaken { inner, times: AtomicUsize::new(0) });
-        let (store, tenant) = (WebhookStore::new(views.clone()), TenantId::parse("acme").unwrap());
+        let (store, tenant) = (WebhookStore::new(views.clone(), key()), TenantId::parse("acme").unwrap());
         let record = v1::WebhookDeliveriesRecord { webhook: "wh_1".to_owned(), delivered: 7, ..Default::default() };
         let part = RecordPart::Deliveries;
         assert_eq!(store.write(&tenant, part, 1, 0, &record).await.unwrap(), Some(1));

@@ -2,7 +2,7 @@
 //! has moved, and not otherwise.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use contracts::provisioning::{DnKind, Object, ObjectKey, folded_name};
@@ -24,46 +24,56 @@ const PART_BYTES: usize = 1 << 20;
 const ID_BYTES_MAX: usize = 255;
 /// The longest pause between answers.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
+/// Time for the database to name the hosts: a follower takes a stream that is silent for some seconds longer for broken.
+const HOSTS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Where the answers of a stream go.
 pub(super) type Teller<T> = mpsc::Sender<Result<T, Status>>;
+
+/// The host names as the database has named them last, for all followers: streams end and begin while it is away, too.
+#[derive(Clone, Default)]
+pub(super) struct KnownHosts(Arc<Mutex<Option<Vec<v1::TenantHost>>>>);
 
 /// The host names at which tenants are meant, for followers who want them.
 #[derive(Default)]
 pub(super) struct ToldHosts {
     /// Where they stand; none for who does not want them.
     store: Option<Arc<dyn ProvisioningStore>>,
-    /// As they were last.
-    last: Vec<v1::TenantHost>,
+    known: KnownHosts,
 }
 
 impl ToldHosts {
-    /// Those of that database.
-    pub fn of(store: Arc<dyn ProvisioningStore>) -> Self {
-        Self { store: Some(store), last: Vec::new() }
+    /// Those of that database, or, while it is away, those that are known.
+    pub fn of(store: Arc<dyn ProvisioningStore>, known: KnownHosts) -> Self {
+        Self { store: Some(store), known }
     }
 
-    /// Those of the tenants that are told, as they are now; while the database is away, as they were last.
-    async fn of_tenants(&mut self, tenants: &[String]) -> Vec<v1::TenantHost> {
-        let Some(store) = &self.store else { return Vec::new() };
-        match store.hosts().await {
-            Ok(hosts) => {
+    /// Those of the tenants that are told, as they are now; while the database is away, as they were last. None before it has named them.
+    async fn of_tenants(&self, tenants: &[String]) -> Option<Vec<v1::TenantHost>> {
+        let Some(store) = &self.store else { return Some(Vec::new()) };
+        let asked = tokio::time::timeout(HOSTS_WITHIN, store.hosts()).await;
+        let known = || self.known.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match asked {
+            Ok(Ok(hosts)) => {
                 let told = hosts.into_iter().map(|(host, of)| v1::TenantHost { host, tenant: of.to_string() });
-                self.last = told.collect();
+                *known() = Some(told.collect());
             }
-            Err(error) => tracing::debug!(%error, "the database does not name the hosts: those known remain"),
+            Ok(Err(error)) => tracing::debug!(%error, "the database does not name the hosts: those known remain"),
+            Err(late) => tracing::debug!(%late, "the database does not name the hosts: those known remain"),
         }
-        self.last.iter().filter(|host| tenants.contains(&host.tenant)).cloned().collect()
+        let of_tenants =
+            |all: &Vec<v1::TenantHost>| all.iter().filter(|host| tenants.contains(&host.tenant)).cloned().collect();
+        known().as_ref().map(of_tenants)
     }
 }
 
 /// Tells which tenants there are, or whether that one is there, until the follower or the role has ended. Nothing is told before they are
-/// known: a follower takes the first list for whole.
+/// known, hosts too if they are wanted: a follower takes what it is told for whole.
 pub(super) async fn tell_tenants(
     answers: Teller<v1::FollowTenantsResponse>,
     mut stored: watch::Receiver<StoredTenants>,
     only: Option<TenantId>,
-    mut hosts: ToldHosts,
+    hosts: ToldHosts,
 ) {
     let mut told: Option<Vec<String>> = None;
     loop {
@@ -84,7 +94,7 @@ pub(super) async fn tell_tenants(
             Err(_silence) => {}
         }
         let Some(tenants) = told.clone() else { continue };
-        let hosts = hosts.of_tenants(&tenants).await;
+        let Some(hosts) = hosts.of_tenants(&tenants).await else { continue };
         if answers.send(Ok(v1::FollowTenantsResponse { tenants, hosts })).await.is_err() {
             return;
         }

@@ -19,12 +19,16 @@ use crate::sign_in::forgeries::{CONFIGURATION, claims, forged};
 const SOON: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "correct-horse-battery-staple";
 /// People of the example who come for this test alone: the demo has none of their privileges.
-const NEW: [(&str, &str); 4] = [
+const NEW: [(&str, &str); 5] = [
     ("dora.dean", "designer"),
     ("ian.ivy", "integrator"),
     ("vera.view", "view_dashboard"),
     ("rita.rest", "view_dashboard_restricted"),
+    (LIMITED, "folder_administrator"),
 ];
+/// Who looks after a folder, and the folder, in which there is a skill of the same name.
+const LIMITED: &str = "fred.finch";
+const FOLDER: &str = "Walled";
 /// A second tenant, with a program for its people.
 const GLOBEX: &str = r#"tenant: globex
 name: Globex
@@ -55,6 +59,8 @@ pub struct Bearer {
     pub is_tied: bool,
     pub apis: BTreeSet<String>,
     pub scopes: BTreeSet<String>,
+    /// Whether folders say what the person sees and changes.
+    pub is_limited: bool,
     pub token: Option<String>,
 }
 
@@ -84,12 +90,13 @@ pub fn rows() -> Result<Vec<Bearer>> {
     let several = |cell: &'static str| -> BTreeSet<String> {
         given(cell).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
     };
-    let bearer = |[name, tenant, tied, apis, scopes]: [&'static str; 5]| Bearer {
+    let bearer = |[name, tenant, tied, apis, scopes, folders]: [&'static str; 6]| Bearer {
         name,
         tenant: given(tenant),
         is_tied: given(tied).is_some(),
         apis: several(apis),
         scopes: several(scopes),
+        is_limited: given(folders).is_some(),
         token: None,
     };
     Ok(super::rows(include_str!("bearers.tsv"))?.into_iter().map(bearer).collect())
@@ -191,25 +198,40 @@ fn issued(site: &Installation, subject: &str, scopes: &[&str], options: &[&str])
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
+/// An object that is not there yet.
+fn new(kind: &str, id: &str, document: &Value) -> v1::ChangeObject {
+    let put = v1::PutObject { json: document.to_string(), fields: Vec::new() };
+    v1::ChangeObject {
+        kind: kind.to_owned(),
+        id: id.to_owned(),
+        expected_revision: Some(0),
+        action: Some(Action::Put(put)),
+    }
+}
+
+/// The people of [`NEW`], and the folder that one of them looks after.
 fn add_people(site: &Installation) -> Result<()> {
     let token = issued(site, "tool/boss", &["config:read", "config:write"], &[])?;
-    let change = |(user, privilege): (&str, &str)| {
+    let person = |(user, privilege): (&str, &str)| {
         let document = json!({
             "user_name": user, "first_name": "New", "last_name": "Person", "password": PASSWORD, "privileges": [privilege],
         });
-        let put = v1::PutObject { json: document.to_string(), fields: Vec::new() };
-        v1::ChangeObject {
-            kind: "person".to_owned(),
-            id: user.to_owned(),
-            expected_revision: Some(0),
-            action: Some(Action::Put(put)),
-        }
+        new("person", user, &document)
     };
-    let asked = v1::ChangeObjectsRequest { changes: NEW.map(change).to_vec(), ..v1::ChangeObjectsRequest::default() };
+    // Others read what is in the folder as they read all else.
+    let permissions = json!([
+        { "group": "Everyone", "rights": ["read"] },
+        { "person": LIMITED, "rights": ["read", "create", "change", "delete"] },
+    ]);
+    let mut changes = NEW.map(person).to_vec();
+    changes.push(new("folder", FOLDER, &json!({ "path": FOLDER, "permissions": permissions })));
+    changes.push(new("skill", FOLDER, &json!({ "name": FOLDER, "folder": FOLDER })));
+    let count = changes.len();
+    let asked = v1::ChangeObjectsRequest { changes, ..v1::ChangeObjectsRequest::default() };
     runtime()?.block_on(async {
         let mut client = ProvisioningClient::new(connect(tenant_role(site, CONFIGURATION)).await?);
         let done = client.change(bearing(asked, &token)?).await?.into_inner();
-        ensure!(done.changed == 4, "{done:?}");
+        ensure!(usize::try_from(done.changed)? == count, "{done:?}");
         anyhow::Ok(())
     })
 }

@@ -35,21 +35,23 @@ pub struct RestRow {
     asked: &'static str,
     body: &'static str,
     answer: &'static str,
+    /// The status for whom folders limit.
+    limited: &'static str,
 }
 
 pub fn rows() -> Result<Vec<RestRow>> {
-    let row = |[from, method, path, api, needs, asked, body, answer]: [&'static str; 8]| {
+    let row = |[from, method, path, api, needs, asked, body, answer, limited]: [&'static str; 9]| {
         let body = if body == "-" { "" } else { body };
-        RestRow { is_documented: from == "document", at: None, method, path, api, needs, asked, body, answer }
+        RestRow { is_documented: from == "document", at: None, method, path, api, needs, asked, body, answer, limited }
     };
     Ok(super::rows(include_str!("rest.tsv"))?.into_iter().map(row).collect())
 }
 
 /// The rows of listeners inside the installation.
 pub fn inside() -> Result<Vec<RestRow>> {
-    let row = |[method, at, asked, api, needs, body, answer]: [&'static str; 7]| {
+    let row = |[method, at, asked, api, needs, body, answer, limited]: [&'static str; 8]| {
         let body = if body == "-" { "" } else { body };
-        RestRow { is_documented: false, at: Some(at), method, path: asked, api, needs, asked, body, answer }
+        RestRow { is_documented: false, at: Some(at), method, path: asked, api, needs, asked, body, answer, limited }
     };
     Ok(super::rows(include_str!("inside.tsv"))?.into_iter().map(row).collect())
 }
@@ -92,7 +94,9 @@ pub fn undeclared(site: &Installation) -> Result<Vec<String>> {
         match (needs, scope) {
             (None, scope) => {
                 let scope = scope.as_deref().unwrap_or("the scope that it needs");
-                let row = format!("document\t{method}\t{path}\tits API\t{scope}\twhat is asked\tits body\tits status");
+                let row = format!(
+                    "document\t{method}\t{path}\tits API\t{scope}\twhat is asked\tits body\tits status\tthat of a limited one"
+                );
                 wrong.push(format!(
                     "{method} {path} is served, and nothing says who may: add to permission_matrix/rest.tsv\n{row}"
                 ));
@@ -264,7 +268,7 @@ pub fn wrong(site: &Installation, rows: &[RestRow], bearer: &Bearer) -> Result<V
             settled(at, (row.method, path.as_str(), row.body), token)
         };
         let (status, body) = ask("example")?;
-        let due = Due::of(bearer, row.api, row.needs, row.asked.contains("{tenant}"));
+        let due = Due::of(bearer, row.api, row.needs, row.asked.contains("{tenant}"), row.limited);
         let is_right = match due {
             Due::Stranger => status == 401,
             Due::Refusal => status == 403,
@@ -273,6 +277,7 @@ pub fn wrong(site: &Installation, rows: &[RestRow], bearer: &Bearer) -> Result<V
             }
             Due::Answer if row.answer == "in" => status != 401 && status != 403,
             Due::Answer => row.answer == status.to_string(),
+            Due::Limited(due) => due == status.to_string(),
         };
         if !is_right {
             wrong.push(format!(
@@ -280,7 +285,7 @@ pub fn wrong(site: &Installation, rows: &[RestRow], bearer: &Bearer) -> Result<V
                 bearer.name,
                 row.method,
                 row.at.unwrap_or("the web edge"),
-                row.path,
+                row.asked,
                 row.needs
             ));
         }

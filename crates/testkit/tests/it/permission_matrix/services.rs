@@ -30,16 +30,19 @@ pub struct MethodRow {
     api: &'static str,
     pub needs: &'static str,
     is_of_tenant: bool,
+    /// The code for whom folders limit.
+    limited: &'static str,
 }
 
 pub fn rows() -> Result<Vec<MethodRow>> {
-    let row = |[service, method, at, api, needs, tenant]: [&'static str; 6]| MethodRow {
+    let row = |[service, method, at, api, needs, tenant, limited]: [&'static str; 7]| MethodRow {
         service,
         method,
         at,
         api,
         needs,
         is_of_tenant: tenant == "named",
+        limited,
     };
     Ok(super::rows(include_str!("grpc.tsv"))?.into_iter().map(row).collect())
 }
@@ -182,7 +185,8 @@ pub fn answer(site: &Installation, row: &MethodRow, token: &str) -> Result<Metho
 
 /// How a gRPC listener answers a method that there is not to whoever shows this token.
 pub fn answer_to_nothing(place: SocketAddr, token: Option<&str>) -> Result<MethodAnswer> {
-    let row = MethodRow { service: "Nothing", method: "Nothing", at: "", api: "-", needs: "any", is_of_tenant: false };
+    let (service, method, needs) = ("Nothing", "Nothing", "any");
+    let row = MethodRow { service, method, at: "", api: "-", needs, is_of_tenant: false, limited: "-" };
     let runtime = runtime()?;
     runtime.block_on(async { call(connect(place).await?, &row, Vec::new(), token, "example").await })
 }
@@ -198,7 +202,7 @@ pub fn wrong(site: &Installation, rows: &[MethodRow], bearer: &Bearer) -> Result
             answered.with_context(|| format!("{}/{} at {} by {}", row.service, row.method, row.at, bearer.name))
         };
         let (code, words) = settled("example")?;
-        let due = Due::of(bearer, row.api, row.needs, row.is_of_tenant);
+        let due = Due::of(bearer, row.api, row.needs, row.is_of_tenant, row.limited);
         let is_right = match due {
             Due::Stranger => code == Code::Unauthenticated,
             Due::Refusal => code == Code::PermissionDenied,
@@ -207,6 +211,7 @@ pub fn wrong(site: &Installation, rows: &[MethodRow], bearer: &Bearer) -> Result
                     && (code, words.replace("example", NOWHERE)) == settled(NOWHERE)?
             }
             Due::Answer => ![Code::Unauthenticated, Code::PermissionDenied, Code::Unimplemented].contains(&code),
+            Due::Limited(due) => due == format!("{code:?}"),
         };
         if !is_right {
             let of = format!("{}/{} at {}", row.service, row.method, row.at);

@@ -80,12 +80,33 @@ async fn hosts_are_told_to_who_asks_for_them_and_of_the_tenants_that_are_told() 
     let (tell, listed) = watch::channel(stored(1, 1));
     let (answers, mut told) = mpsc::channel(2);
     let database = TestDatabase::new(None);
-    tokio::spawn(tell_tenants(answers, listed, Some(tenant("globex")), ToldHosts::of(database)));
+    tokio::spawn(tell_tenants(answers, listed, Some(tenant("globex")), ToldHosts::of(database, KnownHosts::default())));
     let hosts = told.recv().await.unwrap().unwrap().hosts;
     let hosts: Vec<_> = hosts.iter().map(|told| (told.host.as_str(), told.tenant.as_str())).collect();
     assert_eq!(hosts, [("globex.example", "globex")]);
     tell.send_replace(StoredTenants::known([(tenant("other"), point(1, 0))]));
     assert!(told.recv().await.unwrap().unwrap().hosts.is_empty(), "of another tenant nothing is told");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_while_the_database_is_away_is_told_the_hosts_that_are_known_and_never_that_there_are_none() {
+    let (_tell, listed) = watch::channel(stored(1, 1));
+    let (database, known) = (TestDatabase::new(None), KnownHosts::default());
+    let follows = || {
+        let (answers, told) = mpsc::channel(2);
+        tokio::spawn(tell_tenants(answers, listed.clone(), None, ToldHosts::of(database.clone(), known.clone())));
+        told
+    };
+    database.is_away.store(true, SeqCst);
+    let mut early = follows();
+    let told = tokio::time::timeout(SILENCE_MAX * 3, early.recv()).await;
+    assert!(told.is_err(), "a list before the database has named the hosts: {told:?}");
+    database.is_away.store(false, SeqCst);
+    assert_eq!(early.recv().await.unwrap().unwrap().hosts.len(), 1, "of globex, since there is no acme");
+
+    database.is_away.store(true, SeqCst);
+    assert_eq!(follows().recv().await.unwrap().unwrap().hosts.len(), 1, "one that begins while it is away");
+    assert_eq!(early.recv().await.unwrap().unwrap().hosts.len(), 1, "one that has begun before");
 }
 
 /// Follows the skills of globex.
