@@ -2,6 +2,7 @@
 
 mod cast;
 mod own_certificates;
+mod pins;
 mod robot_load;
 mod show;
 mod users;
@@ -20,6 +21,7 @@ use runtime::process::Installation;
 use runtime::{RoleSpec, data_dir, edge};
 use serde_json::{Value, json};
 
+use pins::DemoPins;
 pub use robot_load::Load;
 pub use show::Show;
 
@@ -116,7 +118,12 @@ async fn bring(installation: &Installation, stores: &Stores, robots: Option<usiz
     }
     users::complete(&mut objects, &passwords(installation)?);
     let note = crate::author::note(infra::ChangeWay::Import);
-    tenant::import::import(&*stores.provisioning, &objects, &note).await?;
+    let mut made = pins::in_clear(&objects);
+    made.extend(tenant::import::import(&*stores.provisioning, &objects, &note).await?.pins);
+    if !made.is_empty() {
+        let (_, stored) = load(stores).await?;
+        DemoPins::of(&installation.data_dir)?.keep(&installation.data_dir, &made, &stored)?;
+    }
     Ok(())
 }
 
@@ -183,7 +190,9 @@ fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObje
     let issue = |sub: &str, scope: &str| issuer.issue(Some(tenant), sub, scope, TOKEN_LIFE);
     let numbers: serde_json::Map<String, Value> =
         objects.numbers.iter().map(|number| (number.name.clone(), json!(number.number))).collect();
-    let people: Vec<Value> = objects.people.iter().filter_map(|person| describe_person(person, objects)).collect();
+    let pins = DemoPins::of(&installation.data_dir)?;
+    let people = objects.people.iter().filter_map(|person| describe_person(person, objects, &pins));
+    let people: Vec<Value> = people.collect();
     let passwords = passwords(installation)?;
     Ok(json!({
         "instance": installation.instance,
@@ -207,7 +216,7 @@ fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObje
 }
 
 /// A person with a phone; `None` for people without one.
-fn describe_person(person: &Person, objects: &TenantObjects) -> Option<Value> {
+fn describe_person(person: &Person, objects: &TenantObjects, pins: &DemoPins) -> Option<Value> {
     let agent = person.agent.as_ref()?;
     let place = objects.places.iter().find(|place| Some(&place.name) == agent.default_place.as_ref())?;
     place.dns.iter().find_map(|number| {
@@ -219,7 +228,7 @@ fn describe_person(person: &Person, objects: &TenantObjects) -> Option<Value> {
                 "extension": number,
                 "password": password.reveal(),
                 "agent": agent.id,
-                "pin": agent.pin.as_ref().map(|pin| pin.reveal()),
+                "pin": pins.of_agent(agent),
             })
         })
     })

@@ -15,6 +15,7 @@ pub mod oauth_error;
 pub mod passkey;
 pub mod password;
 pub mod percent;
+pub mod pin;
 pub mod pkce;
 pub mod provider;
 pub mod public_key;

@@ -169,6 +169,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_pin_that_is_kept_as_a_hash_stands_in_the_cache_as_it_is() {
+        let (acme, cache) =
+            (TenantId::parse("acme").unwrap(), Arc::new(Embedded::in_memory(Arc::new(SystemClock::start()))));
+        let sealing = SealedConfigCache::of(cache.clone(), SecretSeals::of(Arc::new(LegibleCipher)));
+        let mut person = provisioning::objects("acme").people.remove(0);
+        let pin = person.agent.as_mut().and_then(|agent| agent.pin.as_mut()).unwrap();
+        *pin = contracts::provisioning::Secret("$argon2id$of-a-pin#4".to_owned());
+        let kept = document(&Object::Person(Box::new(person)));
+        let publication = Publication { documents: vec![kept.clone()], ..published(&acme, 1) };
+        sealing.publish(publication).await.unwrap();
+        for cache in [&sealing as &dyn ConfigCache, &*cache] {
+            assert_eq!(read(cache, &acme).await.unwrap().documents, [kept.clone()]);
+        }
+    }
+
+    #[tokio::test]
     async fn what_a_release_before_has_published_in_clear_is_published_again() {
         let (acme, cache) =
             (TenantId::parse("acme").unwrap(), Arc::new(Embedded::in_memory(Arc::new(SystemClock::start()))));

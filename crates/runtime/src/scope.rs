@@ -45,7 +45,7 @@ scopes! {
     AGENTS_SUPERVISE = "agents:supervise" of Voice;
     /// Read a tenant's configuration, without its secrets.
     CONFIG_READ = "config:read" of Tenant;
-    /// Read its secrets too: passwords of phones, PINs. For roles; rarely for other callers.
+    /// Read its secrets too: passwords of phones and trunks; have PINs checked. For roles; rarely for other callers.
     CONFIG_SECRETS = "config:secrets" of Tenant;
     /// Change a tenant's configuration: put, delete and restore its objects.
     CONFIG_WRITE = "config:write" of Tenant;

@@ -8,8 +8,9 @@ use contracts::provisioning::networks::contains;
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, TenantObjects, Trunk};
 use infra::{ChangeNote, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
+use runtime::entropy::Strong;
 
-use crate::file::{self, Companions, Examined, Faults};
+use crate::file::{self, Companions, Examined, Faults, MadePins};
 
 /// The most attempts of an import while others change the tenant, too, or the store does not answer.
 const ATTEMPTS_MAX: usize = 5;
@@ -61,6 +62,8 @@ pub struct Imported {
     pub put: usize,
     /// The number of deleted objects.
     pub deleted: usize,
+    /// The PINs that were made: shown this once, since they are kept as hashes.
+    pub pins: MadePins,
 }
 
 /// Reads a tenant's file; `companions` checks the files that it refers to.
@@ -74,7 +77,7 @@ pub fn examine_file(path: &Path, companions: &mut impl Companions) -> Result<Exa
 }
 
 /// Makes the stored tenant equal to the file and deletes objects that the file does not name. Equal states cause no change. Secrets with
-/// the value [`file::GENERATED`] keep the tenant's stored value, or get a new one. The note says who imports.
+/// the value [`file::GENERATED`] keep the tenant's stored value, or get a new one; new PINs are in the answer. The note says who imports.
 ///
 /// # Errors
 /// Errors of the store. After a concurrent change, and after a time without an answer, the tenant is read again.
@@ -83,18 +86,31 @@ pub async fn import(
     objects: &TenantObjects,
     note: &ChangeNote,
 ) -> Result<Imported, ImportError> {
-    let mut attempt = 1;
+    let (mut attempt, mut made) = (1, MadePins::new());
     loop {
-        match import_once(store, objects, note).await {
+        match import_once(store, objects, note, &mut made).await {
             Err(ImportError::Store(StoreError::Conflict { .. })) if attempt < ATTEMPTS_MAX => {}
             // It may have been stored all the same: then the next attempt finds nothing to change.
             Err(ImportError::Store(error)) if error.passes() && attempt < ATTEMPTS_MAX => {
                 tracing::warn!(%error, "the import is tried again");
                 tokio::time::sleep(AWAY_PAUSE).await;
             }
-            done => return done,
+            Ok(imported) => {
+                // What an attempt before has made may have been stored by it, or others by somebody else.
+                let pins = if attempt == 1 { made } else { pins_there(store, &imported.tenant, made).await };
+                return Ok(Imported { pins, ..imported });
+            }
+            refused => return refused,
         }
         attempt += 1;
+    }
+}
+
+/// Those of the PINs that the stored tenant has; all if that cannot be seen.
+async fn pins_there(store: &dyn ProvisioningStore, tenant: &TenantId, made: MadePins) -> MadePins {
+    match store.load(tenant).await {
+        Ok(Some((_, stored))) if !made.is_empty() => file::stored_pins(made, &stored),
+        _ => made,
     }
 }
 
@@ -102,13 +118,14 @@ async fn import_once(
     store: &dyn ProvisioningStore,
     objects: &TenantObjects,
     note: &ChangeNote,
+    made: &mut MadePins,
 ) -> Result<Imported, ImportError> {
     let tenant = TenantId::parse(&objects.tenant.id)?;
-    let ImportPlan { at, changes, .. } = plan(store, objects).await?;
+    let ImportPlan { at, changes, .. } = plan_with(store, objects, made).await?;
     let deleted = changes.iter().filter(|change| matches!(change, ObjectChange::Delete(_))).count();
     let put = changes.iter().map(ObjectChange::key).collect::<std::collections::HashSet<_>>().len() - deleted;
     let revision = if changes.is_empty() { at } else { store.update(&tenant, at, changes, note).await? };
-    Ok(Imported { tenant, revision, put, deleted })
+    Ok(Imported { tenant, revision, put, deleted, pins: MadePins::new() })
 }
 
 /// What an import would change.
@@ -127,11 +144,22 @@ pub struct ImportPlan {
 /// # Errors
 /// Errors of the store.
 pub async fn plan(store: &dyn ProvisioningStore, objects: &TenantObjects) -> Result<ImportPlan, ImportError> {
+    plan_with(store, objects, &mut MadePins::new()).await
+}
+
+/// The same; `made` has the PINs that are made for it.
+async fn plan_with(
+    store: &dyn ProvisioningStore,
+    objects: &TenantObjects,
+    made: &mut MadePins,
+) -> Result<ImportPlan, ImportError> {
     let tenant = TenantId::parse(&objects.tenant.id)?;
     let stored = store.load(&tenant).await?;
     let mut objects = objects.clone();
     // An export and a backup have secrets sealed.
-    store.seals().open_given(&tenant, &mut objects, stored.as_ref().map(|(_, held)| held))?;
+    let held = stored.as_ref().map(|(_, held)| held);
+    store.seals().open_given(&tenant, &mut objects, held)?;
+    file::make_pins(&mut objects, held, &mut Strong::seeded_by_system(), made);
     Ok(planned(stored, objects)?)
 }
 
@@ -147,7 +175,7 @@ pub(crate) fn planned(
     if let Some(held) = &held {
         file::keep_second_factors(&mut objects, held);
     }
-    file::fill(&mut objects, held.as_ref(), &mut runtime::entropy::Strong::seeded_by_system())?;
+    file::fill(&mut objects, held.as_ref(), &mut Strong::seeded_by_system())?;
     let changes = difference(held.as_ref(), &objects);
     Ok(ImportPlan { at, held, changes })
 }

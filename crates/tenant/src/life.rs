@@ -9,7 +9,7 @@ use contracts::provisioning::{
 use infra::{ChangeNote, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::{Entropy, TenantId};
 
-use crate::file::{self, ObjectFault, new_password};
+use crate::file::{self, MadePins, ObjectFault, new_password};
 use crate::names::name_fault;
 
 /// The name by which somebody signs in who administers a new tenant, where no other is wanted.
@@ -44,6 +44,8 @@ pub struct MadeTenant {
     pub revision: Revision,
     /// The number of its objects.
     pub objects: usize,
+    /// The PINs that were made: shown this once, since they are kept as hashes.
+    pub pins: MadePins,
 }
 
 /// Why a tenant was not made.
@@ -116,7 +118,7 @@ pub fn minimal(wanted: &TenantWanted, entropy: &mut dyn Entropy) -> (TenantObjec
     (objects, password)
 }
 
-/// Makes a tenant that is not there of its objects, with passwords in clear hashed and those that are to be generated made.
+/// Makes a tenant that is not there of its objects, with passwords and PINs in clear hashed and those that are to be generated made.
 ///
 /// # Errors
 /// Why it was not made. Only [`StoreError::Unavailable`] leaves that open.
@@ -139,11 +141,13 @@ pub async fn make(
     if !faults.is_empty() {
         return Err(NoTenantMade::Faults(faults));
     }
+    let mut pins = MadePins::new();
+    file::make_pins(&mut objects, None, entropy, &mut pins);
     file::fill(&mut objects, None, entropy)?;
     let puts: Vec<ObjectChange> = objects.objects().map(ObjectChange::Put).collect();
     let count = puts.len();
     match store.update(tenant, Revision(0), puts, note).await {
-        Ok(revision) => Ok(MadeTenant { revision, objects: count }),
+        Ok(revision) => Ok(MadeTenant { revision, objects: count, pins }),
         Err(StoreError::Conflict { .. }) => Err(NoTenantMade::Present(tenant.clone())),
         Err(error) => Err(error.into()),
     }

@@ -43,7 +43,8 @@ pub use crate::file::ObjectFault;
 
 /// The most edits in one batch of a caller by gRPC.
 pub const EDITS_MAX: usize = 500;
-/// The most passwords and secrets in clear in such a batch: each costs a part of a second to hash, and the caller waits at most 30 s.
+/// The most objects with passwords, PINs or secrets in clear in such a batch: each costs a part of a second to hash, and the caller waits
+/// at most 30 s.
 pub const PASSWORDS_MAX: usize = 50;
 /// The largest document of an object, in bytes: an application of 512 KiB, all of it escaped, is below it.
 pub const DOCUMENT_BYTES_MAX: usize = 2 << 20;
@@ -138,10 +139,12 @@ pub enum ChangeRefusal {
     /// Others have changed the tenant so often that the batch found no turn.
     #[error("others change the tenant at the same time: try again")]
     NoTurn,
-    /// The batch has more passwords in clear than are hashed while a caller waits.
-    #[error("password: {given} passwords in clear are in one request, at most {most} may be: send them in several")]
+    /// The batch has more passwords, PINs and secrets in clear than are hashed while a caller waits.
+    #[error(
+        "password: {given} passwords or PINs in clear are in one request, at most {most} may be: send them in several"
+    )]
     ManyPasswords {
-        /// The passwords in clear of the batch.
+        /// The objects of the batch with one in clear.
         given: usize,
         /// The most that it may have.
         most: usize,

@@ -101,7 +101,7 @@ impl ReadTable {
 pub struct ImportTerms {
     /// Whether it is checked alone, and nothing is stored.
     pub is_trial: bool,
-    /// The most passwords in clear.
+    /// The most people with passwords or PINs in clear.
     pub passwords_max: usize,
     /// Whether the outcome has the documents of the people who change.
     pub with_documents: bool,

@@ -24,7 +24,7 @@ use model::TenantId;
 use runtime::exit::{Exit, ExitError};
 use runtime::{data_dir, issuer};
 use serde_json::json;
-use tenant::file::{Companions, Examined, Exported, Fault, Faults};
+use tenant::file::{Companions, Examined, Exported, Fault, Faults, MadePins};
 use tenant::import::{ImportError, WrittenSecrets};
 use tenant::objects::ChangeRefusal;
 
@@ -205,7 +205,17 @@ fn import(options: &InstallationOptions, objects: &TenantObjects, way: ChangeWay
     warn_of_shared(shared);
     warn_without_installation(had_none, &data_dir);
     let (tenant, revision) = (imported.tenant.as_str(), imported.revision.0);
-    Ok(json!({ "tenant": tenant, "revision": revision, "put": imported.put, "deleted": imported.deleted }))
+    let mut told = json!({ "tenant": tenant, "revision": revision, "put": imported.put, "deleted": imported.deleted });
+    show_pins(&mut told, &imported.pins);
+    Ok(told)
+}
+
+/// Adds the PINs that were made to an answer, by the ids of their agents: nobody sees them again.
+fn show_pins(told: &mut serde_json::Value, pins: &MadePins) {
+    if !pins.is_empty() {
+        told["pins"] = pins.iter().map(|(agent, pin)| (agent.clone(), json!(pin.reveal()))).collect();
+        eprintln!("the PINs are shown this once: they are kept as hashes");
+    }
 }
 
 /// Tells what trunks share with those of other tenants.

@@ -142,6 +142,9 @@ struct SecretColumn {
 
 macro_rules! column {
     ($table:literal, $name:literal, $column:literal, $at_once:expr, $place:expr) => {
+        column!($table, $name, $column, $at_once, $place, "")
+    };
+    ($table:literal, $name:literal, $column:literal, $at_once:expr, $place:expr, $but:literal) => {
         SecretColumn {
             place: $place,
             at_once: $at_once,
@@ -156,7 +159,9 @@ macro_rules! column {
                 $column,
                 " <> '' AND substr(",
                 $column,
-                ", 1, 10) <> 'sealed:v1:' ORDER BY dbid LIMIT ?"
+                ", 1, 10) <> 'sealed:v1:'",
+                $but,
+                " ORDER BY dbid LIMIT ?"
             ),
             sealed: concat!(
                 "SELECT tenant, ",
@@ -198,7 +203,15 @@ fn place_of_snapshot<'a>(tenant: &'a TenantId, name: &str) -> SecretPlace<'a> {
 
 const COLUMNS: [SecretColumn; 6] = [
     column!("dn", "number", "password", ROWS_AT_ONCE, |t, n| place(t, ObjectKind::Dn, n, "password")),
-    column!("person", "user_name", "pin", ROWS_AT_ONCE, |t, n| place(t, ObjectKind::Person, n, "agent.pin")),
+    // One that is kept as a hash is not sealed.
+    column!(
+        "person",
+        "user_name",
+        "pin",
+        ROWS_AT_ONCE,
+        |t, n| place(t, ObjectKind::Person, n, "agent.pin"),
+        " AND substr(pin, 1, 7) <> '$argon2'"
+    ),
     column!("trunk", "name", "password", ROWS_AT_ONCE, |t, n| place(t, ObjectKind::Trunk, n, "password")),
     column!("trunk", "name", "inbound_password", ROWS_AT_ONCE, |t, n| {
         place(t, ObjectKind::Trunk, n, "inbound_password")
@@ -403,6 +416,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_pin_that_is_kept_as_a_hash_is_neither_sealed_nor_lost_with_the_key() {
+        let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
+        let store = opened(&folder).await.sealed_by(seals());
+        let mut given = objects("acme");
+        let pin = given.people[0].agent.as_mut().and_then(|agent| agent.pin.as_mut()).unwrap();
+        *pin = Secret("$argon2id$of-a-pin#4".to_owned());
+        let put = given.objects().map(ObjectChange::Put).collect();
+        store.update(&tenant, Revision(0), put, note()).await.unwrap();
+        assert_eq!(store.seal_stored().await.unwrap(), 0);
+        assert_eq!(store.load(&tenant).await.unwrap(), Some((Revision(1), given.clone())));
+        let (_, seen) = opened(&folder).await.load(&tenant).await.unwrap().unwrap();
+        assert_eq!(seen.people, given.people, "it needs no key");
+        // A process of the release before seals it, as what stands in clear.
+        let mut turn = store.0.appends().await.unwrap();
+        let ann = ObjectKey { kind: ObjectKind::Person, id: "ann".to_owned() };
+        let place = SecretPlace { tenant: &tenant, key: ann, field: "agent.pin" };
+        let sealed = seals().sealed(&place, &Secret("$argon2id$of-a-pin#4".to_owned())).unwrap();
+        turn.run(query("UPDATE person SET pin = ?").bind(sealed.reveal())).await.unwrap();
+        turn.commit().await.unwrap();
+        assert_eq!(store.load(&tenant).await.unwrap(), Some((Revision(1), given)));
+    }
+
+    #[tokio::test]
     async fn whoever_has_another_key_or_none_is_refused_before_anything_is_written() {
         #[derive(Debug)]
         struct OtherKey;
@@ -426,9 +462,10 @@ mod tests {
     }
 
     /// As docs/provisioning.md has them, for SQLite.
-    const OF_A_LOST_KEY: [&str; 5] = [
+    const OF_A_LOST_KEY: [&str; 6] = [
         "UPDATE dn SET password = NULL;",
-        "UPDATE person SET pin = NULL, second_factor = NULL;",
+        "UPDATE person SET pin = NULL WHERE pin LIKE 'sealed:%';",
+        "UPDATE person SET second_factor = NULL;",
         "UPDATE trunk SET password = NULL, inbound_password = NULL, stir_private_key = NULL;",
         "DELETE FROM tenant_snapshot;",
         "UPDATE tenant SET sign_in = json_remove(sign_in, '$.upstream.client_secret') WHERE sign_in IS NOT NULL;",

@@ -11,7 +11,8 @@ pub struct Agent {
     pub id: String,
     /// The login code on the switch.
     pub login_code: String,
-    /// The PIN that the agent enters to log in by phone.
+    /// The PIN that the agent enters to log in by phone: an Argon2id hash in PHC form with the number of its digits behind it, as
+    /// `$argon2id$...#6`. In what is given it may be in clear; releases before have stored it so, sealed.
     pub pin: Option<Secret>,
     /// The place whose phone logs this agent in.
     pub default_place: Option<String>,

@@ -79,7 +79,7 @@ pub enum FaultCode {
     SectionFull,
     /// The object is at another revision: `present`, not `expected`.
     Stale,
-    /// A request has `given` passwords in clear, and may have `most`.
+    /// A request has `given` passwords or PINs in clear, and may have `most`.
     ManyPasswords,
     /// There is no such time zone: `name`.
     TimeZone,
@@ -129,7 +129,7 @@ pub enum FaultCode {
     GuessedPassword,
     /// The password is that of before.
     SamePassword,
-    /// A hash of a password is none of Argon2id that we take.
+    /// A hash of a password or a PIN is none of Argon2id that we take.
     Hash,
     /// A second factor is neither `reset` nor what an export has written.
     SecondFactor,

@@ -31,6 +31,9 @@ const FIELDS: [&str; 7] = [
 /// What a secret begins with that is sealed with the installation's key, wherever it is kept.
 const SEALED: &str = "sealed:v1:";
 
+/// What each hash of a password, a PIN or a client's secret begins with.
+const HASH: &str = "$argon2";
+
 /// The secrets of one object that are kept as they are, not as hashes, each with its field: these are sealed where they are stored.
 pub type ReadableSecrets<'a> = Vec<(&'static str, &'a mut Secret)>;
 
@@ -49,6 +52,11 @@ impl Secret {
     pub fn is_sealed(&self) -> bool {
         self.sealed().is_some()
     }
+
+    /// Whether a password, a PIN or a client's secret is meant as its hash, which the rules of the tenant's file then judge.
+    pub fn is_meant_as_hash(&self) -> bool {
+        self.0.starts_with(HASH)
+    }
 }
 
 impl Dn {
@@ -62,9 +70,9 @@ impl Dn {
 }
 
 impl Person {
-    /// The PIN of an agent.
+    /// The PIN of an agent, where it is not kept as a hash: releases before have kept it so that it can be read.
     pub fn readable_secrets(&mut self) -> ReadableSecrets<'_> {
-        let pin = self.agent.as_mut().and_then(|agent| agent.pin.as_mut());
+        let pin = self.agent.as_mut().and_then(|agent| agent.pin.as_mut()).filter(|pin| !pin.is_meant_as_hash());
         pin.map(|pin| ("agent.pin", pin)).into_iter().collect()
     }
 }
@@ -116,6 +124,17 @@ impl Object {
         let sealed: Vec<&'static str> = sealed.map(|(field, _)| field).collect();
         for field in sealed {
             self.remove_readable(field);
+        }
+        self
+    }
+
+    /// The object without an agent's PIN, or its hash: only the role that compares PINs has it, and reads it from the cache.
+    #[must_use]
+    pub fn without_pin(mut self) -> Self {
+        if let Self::Person(person) = &mut self
+            && let Some(agent) = &mut person.agent
+        {
+            agent.pin = None;
         }
         self
     }
@@ -293,6 +312,24 @@ mod tests {
             let sealed = object.secrets().into_iter().filter(|(_, secret)| secret.sealed() == Some("AA")).count();
             assert_eq!(sealed + hashes, all, "{object:?}");
         }
+    }
+
+    #[test]
+    fn a_pin_that_is_kept_as_a_hash_cannot_be_read_and_is_not_sealed() {
+        let person = |pin: &str| {
+            let agent = format!(r#"{{"id":"1","login_code":"1","pin":"{pin}","default_place":null,"skills":[]}}"#);
+            let json = format!(r#"{{"user_name":"ann","first_name":"A","last_name":"B","agent":{agent}}}"#);
+            Object::from_json(ObjectKind::Person, json.as_bytes()).unwrap()
+        };
+        for (pin, readable) in [("4711", 1), ("sealed:v1:AA", 1), ("$argon2id$v=19$x#4", 0)] {
+            let mut object = person(pin);
+            assert_eq!(object.readable_secrets().len(), readable, "{pin}");
+            assert_eq!(object.secrets(), [("agent.pin", &Secret(pin.to_owned()))]);
+            assert!(object.clone().without_pin().secrets().is_empty());
+            assert!(object.without_secrets().secrets().is_empty());
+        }
+        let kept = person("$argon2id$v=19$x#4");
+        assert_eq!(kept.clone().without_sealed(), kept);
     }
 
     #[test]

@@ -198,11 +198,6 @@ pub(super) fn client_line(client: &OAuthClient) -> String {
 
 // === hashes ===
 
-/// Whether a text is meant as a hash, which its rule then judges.
-pub(crate) fn is_meant_as_hash(secret: &Secret) -> bool {
-    secret.reveal().starts_with("$argon2")
-}
-
 /// Replaces each clear text by its hash: by the stored one where it is of that text, so that the same file changes nothing. A second factor
 /// that is reset goes.
 ///
@@ -246,19 +241,24 @@ fn client_key(client: &OAuthClient) -> ObjectKey {
 }
 
 fn hash_secret(secret: &mut Secret, held: Option<&Secret>, entropy: &mut dyn Entropy) -> Result<(), HashError> {
-    if is_meant_as_hash(secret) {
+    if secret.is_meant_as_hash() {
         return Ok(());
     }
     if let Some(held) = held.filter(|held| password::verify(secret.reveal(), held.reveal())) {
         *secret = held.clone();
         return Ok(());
     }
+    *secret = Secret(password::hash(secret.reveal(), new_salt(entropy))?);
+    Ok(())
+}
+
+/// What no two hashes share.
+pub(super) fn new_salt(entropy: &mut dyn Entropy) -> [u8; password::SALT_BYTES] {
     let mut salt = [0; password::SALT_BYTES];
     for part in salt.chunks_mut(8) {
         part.copy_from_slice(&entropy.next_u64().to_be_bytes());
     }
-    *secret = Secret(password::hash(secret.reveal(), salt)?);
-    Ok(())
+    salt
 }
 
 // === second factors ===
@@ -287,7 +287,7 @@ pub(super) fn second_factor_fault(secret: &Secret) -> Option<BrokenRule> {
 
 /// What is wrong with a password, or with a hash.
 pub(super) fn password_fault(secret: &Secret, user_name: &str) -> Option<BrokenRule> {
-    if is_meant_as_hash(secret) {
+    if secret.is_meant_as_hash() {
         let words =
             "it begins as an Argon2 hash but is none of Argon2id in PHC form with at most 256 MiB and 16 passes";
         return (!password::is_hash(secret.reveal())).then(|| BrokenRule::new(FaultCode::Hash, words));

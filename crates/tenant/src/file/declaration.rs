@@ -245,7 +245,7 @@ static AGENT: Shape = Shape::Record(&[
         "pin",
         Optional,
         &SECRET,
-        "What the agent types to log in by phone. `generated` makes one of six digits, as for passwords.",
+        "What the agent types to log in by phone: the import keeps its Argon2id hash alone, with the number of digits behind it. A text that begins with $argon2id$ is such a hash. `generated` makes one of six digits, which the import that makes it shows, and nothing later.",
     ),
     field("place", Optional, &NAME, "The place whose phone logs this agent in."),
     field("wrap_up_s", Optional, &WRAP_UP, "After-call work in seconds; without it as the tenant says."),

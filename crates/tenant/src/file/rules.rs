@@ -23,7 +23,7 @@ use contracts::provisioning::{
 
 use super::generated::is_generated;
 use super::shape::join;
-use super::{BrokenRule, Fault, access, sign_in};
+use super::{BrokenRule, Fault, access, pins, sign_in};
 
 /// The lines of objects, by their keys: ids folded, but for those of DNs.
 pub(super) type Lines = HashMap<ObjectKey, usize>;
@@ -96,9 +96,6 @@ pub(super) fn without_effect(objects: &TenantObjects, lines: &Lines, notices: &m
         }
     }
 }
-
-/// The longest PIN that a phone may be asked for; media collects at most this number of digits at once.
-const PIN_DIGITS_MAX: usize = 16;
 
 pub(super) struct Rules<'a> {
     pub(super) objects: &'a TenantObjects,
@@ -201,15 +198,14 @@ impl<'a> Rules<'a> {
                 self.fault(ObjectKind::FeatureCode, &code.code, key, rule);
             }
         }
-        let can_be_typed =
-            |pin: &str| (1..=PIN_DIGITS_MAX).contains(&pin.len()) && pin.bytes().all(|b| b.is_ascii_digit());
         for person in objects.people.iter().filter(|_| asked) {
             let pin = person.agent.as_ref().and_then(|agent| agent.pin.as_ref());
             // What is sealed was checked when it was stored.
-            if pin.is_some_and(|pin| !is_generated(pin) && !pin.is_sealed() && !can_be_typed(pin.reveal())) {
+            if pin.is_some_and(|pin| !is_generated(pin) && !pin.is_sealed() && !pins::can_be_typed(pin)) {
                 let key = format!("people.{}.agent.pin", person.user_name);
-                let words = format!("a PIN that is typed at a phone has 1 to {PIN_DIGITS_MAX} digits and nothing else");
-                let rule = BrokenRule::new(FaultCode::PinDigits, words).naming("most", PIN_DIGITS_MAX.to_string());
+                let most = pins::DIGITS_MAX;
+                let words = format!("a PIN that is typed at a phone has 1 to {most} digits and nothing else");
+                let rule = BrokenRule::new(FaultCode::PinDigits, words).naming("most", most.to_string());
                 self.fault(ObjectKind::Person, &person.user_name, key, rule);
             }
         }
@@ -295,6 +291,11 @@ impl<'a> Rules<'a> {
             let fault = person.password.as_ref().and_then(|secret| access::password_fault(secret, &person.user_name));
             if let Some(rule) = fault {
                 let key = format!("people.{}.password", person.user_name);
+                self.fault(ObjectKind::Person, &person.user_name, key, rule);
+            }
+            let pin = person.agent.as_ref().and_then(|agent| agent.pin.as_ref());
+            if let Some(rule) = pin.and_then(pins::hash_fault) {
+                let key = format!("people.{}.agent.pin", person.user_name);
                 self.fault(ObjectKind::Person, &person.user_name, key, rule);
             }
             if let Some(rule) = person.second_factor.as_ref().and_then(access::second_factor_fault) {

@@ -13,7 +13,7 @@ use super::held::HeldTenants;
 use super::indexed::IndexedTenant;
 use super::plan::plan;
 use super::rights::CallerRights;
-use super::{ChangeRefusal, ObjectEdit};
+use super::{ChangeRefusal, ObjectEdit, PASSWORDS_MAX};
 use crate::file;
 
 /// How often a batch begins again because others have changed the tenant.
@@ -28,7 +28,7 @@ pub struct Batch {
     pub edits: Vec<ObjectEdit>,
     /// Whether the batch is checked alone, and nothing is stored.
     pub is_trial: bool,
-    /// The most passwords and secrets in clear.
+    /// The most objects with passwords, PINs or secrets in clear.
     pub passwords_max: usize,
     /// Whether the outcome has the documents of the objects that change.
     pub with_documents: bool,
@@ -138,7 +138,7 @@ impl Planned {
     fn of(held: &IndexedTenant, batch: &Batch) -> Result<Self, ChangeRefusal> {
         let rights = batch.person.as_ref().map(|user| CallerRights::of(held, user));
         let changes = plan(held, &batch.edits, rights.as_ref())?;
-        let given = changes.iter().filter(|change| has_password(change)).count();
+        let given = changes.iter().filter(|change| has_password(change, held.get(&change.key()))).count();
         if given > batch.passwords_max {
             return Err(ChangeRefusal::ManyPasswords { given, most: batch.passwords_max });
         }
@@ -284,14 +284,14 @@ fn is_with_secrets(object: &Object) -> bool {
     !matches!(object, Object::Tenant(_)) && !object.secrets().is_empty()
 }
 
-/// Whether a password, or the secret of a client, is there in clear.
-fn has_password(change: &ObjectChange) -> bool {
+/// Whether a password, a PIN or the secret of a client is given in clear. A PIN that a release before has stored so is not given.
+fn has_password(change: &ObjectChange, before: Option<&Object>) -> bool {
     match change {
         ObjectChange::Put(object @ (Object::Person(_) | Object::Client(_))) => {
-            // A PIN is kept as it is, and a second factor comes sealed.
-            let is_hashed = |field: &str| !matches!(field, "agent.pin" | "second_factor");
-            let is_clear = |(field, secret): (&str, &Secret)| is_hashed(field) && !file::is_meant_as_hash(secret);
-            object.secrets().into_iter().any(is_clear)
+            let kept = before.map(Object::secrets).unwrap_or_default();
+            // A second factor comes sealed.
+            let is_clear = |one: (&'static str, &Secret)| one.0 != "second_factor" && !one.1.is_meant_as_hash();
+            object.secrets().into_iter().any(|one| is_clear(one) && !kept.contains(&one))
         }
         _ => false,
     }
@@ -339,7 +339,7 @@ async fn with_secrets(
         }
         let mut put = file::gathered(before.tenant.clone(), planned.values().cloned());
         let mut entropy = runtime::entropy::Strong::seeded_by_system();
-        file::fill(&mut put, Some(&before), &mut entropy)?;
+        file::fill_within(&mut put, Some(&before), &mut entropy, PASSWORDS_MAX)?;
         for object in file::into_single(put).filter(|object| !matches!(object, Object::Tenant(_))) {
             let key = object.key();
             if let Some(planned) = planned.remove(&key) {
@@ -484,13 +484,57 @@ mod tests {
         let before = |object: Option<Object>| file::gathered(whole.tenant.clone(), object);
         let planned = || vec![ObjectChange::Put(person("New", "slow brown teapot"))];
         let (known, first) = with_secrets(FilledSecrets::default(), before(None), planned()).await.unwrap();
-        assert!(!has_password(&first[0]), "it is hashed");
+        assert!(!has_password(&first[0], None), "it is hashed");
         let (known, second) = with_secrets(known, before(None), planned()).await.unwrap();
         assert!(first == second, "a second hash has another salt");
         let old =
             Object::from_json(ObjectKind::Person, br#"{"user_name":"new","first_name":"Old","last_name":"Person"}"#);
         let (_, third) = with_secrets(known, before(old.ok()), planned()).await.unwrap();
         assert!(second != third, "somebody has changed the person");
+    }
+
+    fn with_pin(user: &str, first_name: &str, pin: &str) -> Object {
+        let agent =
+            format!(r#"{{"id":"{user}","login_code":"{user}","pin":"{pin}","default_place":null,"skills":[]}}"#);
+        let document =
+            format!(r#"{{"user_name":"{user}","first_name":"{first_name}","last_name":"Person","agent":{agent}}}"#);
+        Object::from_json(ObjectKind::Person, document.as_bytes()).unwrap()
+    }
+
+    fn pin_of(change: &ObjectChange) -> &str {
+        let ObjectChange::Put(Object::Person(person)) = change else { panic!("{change:?}") };
+        person.agent.as_ref().and_then(|agent| agent.pin.as_ref()).map(Secret::reveal).unwrap_or_default()
+    }
+
+    #[tokio::test]
+    async fn pins_are_hashed_and_those_that_a_release_before_has_stored_in_clear_too_if_they_are_few() {
+        let whole = OneTenant::example().load(&OneTenant::example().id()).await.unwrap().unwrap().1;
+        for (stored, is_hashed) in [(1, true), (PASSWORDS_MAX, true), (PASSWORDS_MAX + 1, false)] {
+            let people =
+                |first_name: &'static str| (0..stored).map(move |n| with_pin(&format!("u{n}"), first_name, "4711"));
+            let before = file::gathered(whole.tenant.clone(), people("Old"));
+            let changes: Vec<ObjectChange> = people("New").map(ObjectChange::Put).collect();
+            let first = before.objects().find(|object| matches!(object, Object::Person(_)));
+            assert!(!has_password(&changes[0], first.as_ref()), "it is not given");
+            assert!(has_password(&changes[0], None));
+            let (_, filled) = with_secrets(FilledSecrets::default(), before, changes).await.unwrap();
+            assert_eq!(filled.len(), stored);
+            let hashed = filled.iter().filter(|change| identity::pin::verify("4711", pin_of(change))).take(3).count();
+            assert_eq!(hashed > 0, is_hashed, "{stored}");
+            assert_eq!(filled.iter().any(|change| pin_of(change) == "4711"), !is_hashed, "{stored}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pin_that_is_given_again_is_the_same_hash() {
+        let whole = OneTenant::example().load(&OneTenant::example().id()).await.unwrap().unwrap().1;
+        let before = |object: Option<Object>| file::gathered(whole.tenant.clone(), object);
+        let given = || vec![ObjectChange::Put(with_pin("new", "New", "4711"))];
+        let (_, first) = with_secrets(FilledSecrets::default(), before(None), given()).await.unwrap();
+        assert!(pin_of(&first[0]).ends_with("#4") && !has_password(&first[0], None));
+        let ObjectChange::Put(stored) = first[0].clone() else { panic!("a person") };
+        let (_, again) = with_secrets(FilledSecrets::default(), before(Some(stored)), given()).await.unwrap();
+        assert!(again == first, "another hash would be a change");
     }
 
     #[tokio::test]

@@ -74,8 +74,8 @@ impl View {
         let key = object.key();
         let object = match self.secrets {
             Secrets::None => object.without_secrets(),
-            Secrets::OfLines => object.without_hashes().without_sealed(),
-            Secrets::All => object.without_sealed(),
+            Secrets::OfLines => object.without_hashes().without_pin().without_sealed(),
+            Secrets::All => object.without_pin().without_sealed(),
         };
         let json = String::from_utf8(object.to_json()).unwrap_or_default();
         v1::ConfigObject { kind: key.kind.as_str().to_owned(), id: key.id, json }

@@ -1,4 +1,5 @@
-//! Secrets of a tenant stand in clear in no store and in nothing that is made of one; who needs them has them all the same.
+//! Secrets of a tenant stand in clear in no store and in nothing that is made of one; who needs them has them all the same. PINs are there
+//! as hashes alone.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -21,7 +22,9 @@ const OF_WEBHOOK: (&str, &str) = ("hush-hush-webhook-7310", "whsec_aHVzaC1odXNoL
 /// What a sealed secret begins with.
 const SEALED: &str = "sealed:v1:";
 /// What the demo keeps for whoever tries it out.
-const OF_DEMO: [&str; 2] = ["demo.json", "demo-passwords.json"];
+const OF_DEMO: [&str; 3] = ["demo.json", "demo-passwords.json", "demo-pins.json"];
+/// What the hash of a PIN begins with.
+const HASH: &str = "$argon2id$";
 
 /// The example with [`PIN`] and [`OF_TRUNK`].
 fn site() -> Result<Installation> {
@@ -143,7 +146,76 @@ fn no_store_and_no_copy_of_one_has_a_secret_in_clear() -> Result<()> {
         let (_, bytes) = found.iter().find(|(path, _)| path.ends_with(name)).with_context(|| format!("no {name}"))?;
         ensure!(contains(bytes, SEALED), "{name} has no secret, not even a sealed one");
     }
+    let (_, exported) = found.iter().find(|(path, _)| path.ends_with("exported/example.yaml")).context("no export")?;
+    ensure!(contains(exported, &format!("pin: \"{HASH}")), "an export has no hash of a PIN");
     Ok(())
+}
+
+/// Rows of the database, by another way than the product's own.
+fn rows(site: &mut Installation, statement: &str) -> Result<String> {
+    if site.is_on_servers() {
+        return Ok(site.servers()?.psql(statement)?.trim().to_owned());
+    }
+    let file = site.data_dir().join("configuration.sqlite");
+    let output = Command::new("sqlite3").arg("-readonly").arg(file).arg(statement).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// A tenant's file in which agent 1001 has another PIN.
+fn with_pin(file: &str, pin: &str) -> Result<String> {
+    let agent = "agent: {id: \"1001\", login_code: \"1001\", pin: ";
+    let (before, behind) = file.split_once(agent).context("no agent 1001")?;
+    let (_, rest) = behind.split_once(", place").context("no place of agent 1001")?;
+    Ok(format!("{before}{agent}{pin}, place{rest}"))
+}
+
+#[test]
+fn pins_are_kept_as_hashes_and_the_same_file_changes_nothing_and_a_new_one_is_shown_once() -> Result<()> {
+    let mut site = site()?;
+    let of_agent = "select count(*) from person where agent_id = '1001' and pin like '$argon2id$%#8'";
+    assert_eq!(rows(&mut site, of_agent)?, "1", "a hash with the number of digits");
+    let others = "select count(*) from person where pin is not null and pin not like '$argon2id$%#%'";
+    assert_eq!(rows(&mut site, others)?, "0");
+    ensure!(!site.is_on_servers() || cached(&mut site)?.contains(HASH), "config has no PIN to compare with");
+
+    let made = tempfile::tempdir()?;
+    let folder = made.path().to_string_lossy().into_owned();
+    let file = made.path().join("example.yaml");
+    let path = file.to_string_lossy().into_owned();
+    said(&site, &["tenant", "export", TENANT, &folder])?;
+    let exported = fs::read_to_string(&file)?;
+    fs::write(&file, with_pin(&exported, &format!("\"{PIN}\""))?)?;
+    assert_eq!(said(&site, &["tenant", "plan", &path])?, "0 new, 0 changed, 0 deleted\n", "the PIN in clear");
+    fs::write(&file, with_pin(&exported, "\"80917265\"")?)?;
+    let planned = changed(&site, &path)?;
+    ensure!(planned.contains("agent.pin: changed, a secret") && !planned.contains("80917265"), "{planned}");
+
+    // One is made where there is none, and shown by that import alone.
+    fs::write(&file, with_pin(&exported, "generated")?)?;
+    let kept: Value = serde_json::from_str(&said(&site, &["tenant", "import", &path])?)?;
+    ensure!(kept["pins"].is_null() && kept["put"] == 0, "{kept}");
+    let agent = exported.replace("id: \"1001\", login_code: \"1001\"", "id: \"1991\", login_code: \"1001\"");
+    let (before, behind) = agent.split_once("id: \"1991\", login_code: \"1001\", pin: ").context("no agent 1991")?;
+    let (_, rest) = behind.split_once(", place").context("no place of agent 1991")?;
+    fs::write(&file, format!("{before}id: \"1991\", login_code: \"1001\", pin: generated, place{rest}"))?;
+    let told: Value = serde_json::from_str(&said(&site, &["tenant", "import", &path])?)?;
+    let pin = told["pins"]["1991"].as_str().context("no PIN is shown")?;
+    ensure!(pin.len() == 6 && pin.bytes().all(|byte| byte.is_ascii_digit()), "{told}");
+    let again: Value = serde_json::from_str(&said(&site, &["tenant", "import", &path])?)?;
+    ensure!(again["pins"].is_null() && again["put"] == 0, "{again}");
+    Ok(())
+}
+
+/// What a plan says that is not empty.
+fn changed(site: &Installation, path: &str) -> Result<String> {
+    let output = Command::new(installation::binary()?)
+        .args(["tenant", "plan", path, "--instance", &site.demo.instance.to_string(), "--data-dir"])
+        .arg(site.data_dir())
+        .args(site.stores())
+        .output()?;
+    ensure!(output.status.code() == Some(11), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 #[test]
@@ -171,8 +243,9 @@ fn phones_register_and_a_sealed_export_comes_back_and_who_shows_secrets_is_noted
 
     said(&site, &["tenant", "export", TENANT, &folder("clear"), "--reveal-secrets"])?;
     let shown = fs::read_to_string(file("clear"))?;
-    let lacking = secrets(&site).into_iter().filter(|secret| !shown.contains(secret.as_str())).count();
-    assert_eq!(lacking, 0, "all are shown");
+    let lacking: Vec<String> = secrets(&site).into_iter().filter(|secret| !shown.contains(secret.as_str())).collect();
+    assert_eq!(lacking, [PIN], "all are shown but a PIN, which nobody can read");
+    ensure!(shown.contains(HASH), "its hash is there");
     let told = said(&site, &["tenant", "history", TENANT, "--json"])?;
     let latest: Value = serde_json::from_str(told.lines().next().context("no history")?)?;
     assert_eq!((&latest["way"], &latest["changed_by"]), (&"reveal".into(), &"user/tester".into()));

@@ -1,15 +1,21 @@
-//! PINs that agents type at a phone, or that a program sends with a login. They are compared here, so that no PIN leaves this role. Wrong
-//! ones make the phone, or the agent's logins, wait.
+//! PINs that agents type at a phone, or that a program sends with a login. They are compared here, so that no PIN leaves this role: with
+//! hashes, a few at a time, beside the thread that answers phones. Wrong ones make the phone, or the agent's logins, wait.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use contracts::configuration::{LoginQuestion, PinAnswer};
 use contracts::provisioning::{Agent, Object, ObjectKind, Secret};
+use identity::pin;
 use infra::Clock;
 use model::{TenantId, Timestamp};
+use runtime::Problem;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 use super::copies::TenantCopy;
 use super::metrics::Metrics;
@@ -24,6 +30,9 @@ const WAIT_MAX: Duration = Duration::from_secs(3_600);
 const FORGET_AFTER: Duration = Duration::from_secs(3_600);
 /// The most phones and agents with wrong PINs in memory; PINs of further ones are not checked until some are forgotten.
 const GUESSERS_MAX: usize = 10_000;
+/// The most PINs that are compared or wait for it. Each takes some 30 ms, so that even on one processor the last of them is compared before
+/// whoever asks stops waiting.
+const COMPARED_MAX: usize = 32;
 
 /// Whose wrong PINs are counted together.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -41,58 +50,160 @@ struct Wrong {
     waits_until: Timestamp,
 }
 
+/// One of a tenant.
+type GuesserKey = (TenantId, Guesser);
+
+/// Turns to compare: on half of the processors, so that calls have the others. Those of one phone, or of one agent's logins, come one after
+/// the other, so that of many at a time no more are looked at than one by one.
+struct ComparingTurns {
+    admitted: Arc<Semaphore>,
+    lanes: Vec<tokio::sync::Mutex<()>>,
+    hasher: RandomState,
+}
+
+impl ComparingTurns {
+    fn new() -> Self {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let lanes = (0..(processors / 2).max(1)).map(|_| tokio::sync::Mutex::default()).collect();
+        Self { admitted: Arc::new(Semaphore::new(COMPARED_MAX)), lanes, hasher: RandomState::new() }
+    }
+
+    fn lane_of(&self, key: &GuesserKey) -> &tokio::sync::Mutex<()> {
+        let count = u64::try_from(self.lanes.len()).unwrap_or(1);
+        let at = usize::try_from(self.hasher.hash_one(key) % count).unwrap_or_default();
+        &self.lanes[at]
+    }
+}
+
 /// Compares PINs and counts the wrong ones of each phone and of each agent's logins.
 #[derive(Clone)]
 pub(super) struct Pins {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
-    guessers: Arc<Mutex<HashMap<(TenantId, Guesser), Wrong>>>,
+    guessers: Arc<Mutex<HashMap<GuesserKey, Wrong>>>,
+    turns: Arc<ComparingTurns>,
 }
 
 impl Pins {
     pub fn new(clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
-        Self { clock, metrics, guessers: Arc::default() }
+        Self { clock, metrics, guessers: Arc::default(), turns: Arc::new(ComparingTurns::new()) }
     }
 
     /// Checks whether `typed` is the PIN of the agent whose default place has the phone `dn`; without `typed` returns the PIN's length.
-    pub fn ask(&self, tenant: &TenantId, copy: &TenantCopy, dn: &str, typed: Option<&Secret>) -> PinAnswer {
-        self.compare((tenant.clone(), Guesser::Phone(dn.to_owned())), pin_of(agent_at(copy, dn)), typed)
+    ///
+    /// # Errors
+    /// 503 if too many are compared at a time.
+    pub async fn ask(
+        &self,
+        tenant: &TenantId,
+        copy: &TenantCopy,
+        dn: &str,
+        typed: Option<&Secret>,
+    ) -> Result<PinAnswer, Problem> {
+        self.compare((tenant.clone(), Guesser::Phone(dn.to_owned())), pin_of(agent_at(copy, dn)), typed).await
     }
 
     /// Checks whether the password of a login is the PIN of its agent.
-    pub fn ask_login(&self, tenant: &TenantId, copy: &TenantCopy, question: &LoginQuestion) -> PinAnswer {
+    ///
+    /// # Errors
+    /// 503 if too many are compared at a time.
+    pub async fn ask_login(
+        &self,
+        tenant: &TenantId,
+        copy: &TenantCopy,
+        question: &LoginQuestion,
+    ) -> Result<PinAnswer, Problem> {
         let agent = match &question.agent {
             Some(id) => agents(copy).find(|agent| agent.id == *id),
             None => agent_at(copy, &question.dn),
         };
-        let Some(agent) = agent else { return PinAnswer::None };
+        let Some(agent) = agent else { return Ok(PinAnswer::None) };
         let guesser = Guesser::LoginsOf(agent.id.clone());
-        self.compare((tenant.clone(), guesser), pin_of(Some(agent)), Some(&question.password))
+        self.compare((tenant.clone(), guesser), pin_of(Some(agent)), Some(&question.password)).await
     }
 
-    fn compare(&self, key: (TenantId, Guesser), pin: Option<&Secret>, typed: Option<&Secret>) -> PinAnswer {
+    async fn compare(
+        &self,
+        key: GuesserKey,
+        pin: Option<&Secret>,
+        typed: Option<&Secret>,
+    ) -> Result<PinAnswer, Problem> {
+        if self.must_wait(&self.guessers(), &key) {
+            return Ok(PinAnswer::Wait);
+        }
+        let Some(pin) = pin else { return Ok(PinAnswer::None) };
+        let Some(typed) = typed else {
+            return Ok(digits_of(pin).map_or(PinAnswer::None, |digits| PinAnswer::Digits { digits }));
+        };
+        let busy = |_| Problem::unavailable("too many PINs are compared at this moment");
+        let admitted = self.turns.admitted.clone().try_acquire_owned().map_err(busy)?;
+        let _turn = self.turns.lane_of(&key).lock().await;
+        if !self.count(&key) {
+            return Ok(PinAnswer::Wait);
+        }
+        let (pin, typed) = (pin.clone(), typed.clone());
+        let compared = spawn_blocking(move || {
+            // The place is given back when the work is done, also if nobody waits for it any more.
+            let _admitted = admitted;
+            is_right(&typed, &pin)
+        });
+        // It fails when the process ends.
+        if compared.await.map_err(|_| Problem::unavailable("PINs cannot be compared now"))? {
+            self.guessers().remove(&key);
+            return Ok(PinAnswer::Right);
+        }
+        self.metrics.pin_wrong();
+        Ok(PinAnswer::Wrong)
+    }
+
+    /// Counts a try as wrong, before it is looked at: whoever does not wait for the answer is counted too. `false` if it must not be
+    /// looked at.
+    fn count(&self, key: &GuesserKey) -> bool {
+        let mut guessers = self.guessers();
+        if self.must_wait(&guessers, key) {
+            return false;
+        }
+        let in_a_row = guessers.get(key).map_or(0, |wrong| wrong.in_a_row).saturating_add(1);
+        guessers.insert(key.clone(), Wrong { in_a_row, waits_until: self.clock.now() + wait_after(in_a_row) });
+        true
+    }
+
+    /// Whether no PIN is looked at now: after too many wrong ones, and of anybody new while too many others have sent wrong ones.
+    fn must_wait(&self, guessers: &HashMap<GuesserKey, Wrong>, key: &GuesserKey) -> bool {
+        let must_wait = match guessers.get(key) {
+            Some(wrong) => self.clock.now() < wrong.waits_until,
+            None => guessers.len() >= GUESSERS_MAX,
+        };
+        if must_wait {
+            self.metrics.pin_refused();
+        }
+        must_wait
+    }
+
+    /// Those who are not forgotten by now.
+    fn guessers(&self) -> MutexGuard<'_, HashMap<GuesserKey, Wrong>> {
         let now = self.clock.now();
         let mut guessers = self.guessers.lock().unwrap_or_else(PoisonError::into_inner);
         guessers.retain(|_, wrong| now < wrong.waits_until + FORGET_AFTER);
-        let known = guessers.get(&key).copied();
-        if known.is_some_and(|wrong| now < wrong.waits_until) || (known.is_none() && guessers.len() >= GUESSERS_MAX) {
-            self.metrics.pin_refused();
-            return PinAnswer::Wait;
-        }
-        let Some(pin) = pin else { return PinAnswer::None };
-        let Some(typed) = typed else {
-            return PinAnswer::Digits { digits: u8::try_from(pin.reveal().len()).unwrap_or(u8::MAX) };
-        };
-        // Compares digests, so that the time taken does not reveal where the PINs differ.
-        if Sha256::digest(typed.reveal()) == Sha256::digest(pin.reveal()) {
-            guessers.remove(&key);
-            return PinAnswer::Right;
-        }
-        self.metrics.pin_wrong();
-        let in_a_row = known.map_or(0, |wrong| wrong.in_a_row).saturating_add(1);
-        guessers.insert(key, Wrong { in_a_row, waits_until: now + wait_after(in_a_row) });
-        PinAnswer::Wrong
+        guessers
     }
+}
+
+/// The number of digits after which a phone has the whole PIN; none if it cannot be typed there.
+fn digits_of(pin: &Secret) -> Option<u8> {
+    if pin.is_meant_as_hash() {
+        return pin::digits(pin.reveal());
+    }
+    Some(u8::try_from(pin.reveal().len()).unwrap_or(u8::MAX))
+}
+
+/// Whether that is the PIN. One that a release before has stored is not hashed before the next import of its tenant.
+fn is_right(typed: &Secret, pin: &Secret) -> bool {
+    if pin.is_meant_as_hash() {
+        return pin::verify(typed.reveal(), pin.reveal());
+    }
+    // Compares digests, so that the time taken does not reveal where the PINs differ.
+    Sha256::digest(typed.reveal()) == Sha256::digest(pin.reveal())
 }
 
 fn wait_after(wrong: u32) -> Duration {

@@ -481,7 +481,7 @@ async fn pin(
     let copy = copy_for(&copies, &caller, &tenant)?;
     caller.needs_scope(scope::CONFIG_SECRETS)?;
     let tenant = TenantId::parse(&tenant).map_err(|e| Problem::bad_request(e.to_string()))?;
-    Ok(axum::Json(pins.ask(&tenant, &copy, &number, question.typed.as_ref())).into_response())
+    Ok(axum::Json(pins.ask(&tenant, &copy, &number, question.typed.as_ref()).await?).into_response())
 }
 
 async fn login(
@@ -493,7 +493,7 @@ async fn login(
     let copy = copy_for(&copies, &caller, &tenant)?;
     caller.needs_scope(scope::CONFIG_SECRETS)?;
     let tenant = TenantId::parse(&tenant).map_err(|e| Problem::bad_request(e.to_string()))?;
-    Ok(axum::Json(pins.ask_login(&tenant, &copy, &question)).into_response())
+    Ok(axum::Json(pins.ask_login(&tenant, &copy, &question).await?).into_response())
 }
 
 #[cfg(test)]

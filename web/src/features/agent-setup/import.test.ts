@@ -42,6 +42,7 @@ describe('what is told before a table is sent', () => {
     expect(passwordsIn('user_name,password\nann,secret1\nbob,\neve,"a,""b"\n')).toBe(2)
     expect(passwordsIn('\uFEFFuser_name;password;email\r\nann;secret1;\r\nbob;;b@c.d')).toBe(1)
     expect(passwordsIn('user_name,email\nann,a@b.c\n')).toBe(0)
+    expect(passwordsIn('user_name,pin,password\nann,4711,secret1\nbob,,\neve,4712,\n')).toBe(2)
     expect(passwordsIn('user_name,"password"\n"a\nb",x')).toBe(1)
   })
   test('too much is refused here', async () => {

@@ -4,17 +4,21 @@ import type { Unfit } from './table-flow'
 
 /** The largest table that the server takes. */
 export const TABLE_BYTES_MAX = 32 * 1024 * 1024
-/** The most passwords in clear: each costs the server some tenths of a second. */
+/** The most people with a password or a PIN in clear: each costs the server some tenths of a second. */
 export const PASSWORDS_MAX = 50
 
-/** How many people of a table (RFC 4180) have a password in it. */
+/** The columns of which the server keeps hashes. */
+const HASHED = ['password', 'pin']
+
+/** How many people of a table (RFC 4180) have a password or a PIN in it. */
 export function passwordsIn(text: string): number {
   const delimiter = /^[^\n,]*;/.test(text) ? ';' : ','
   const table = text.replace(/^\uFEFF/, '')
-  let [row, column, cell, isQuoted, at, count] = [0, 0, '', false, -1, 0]
+  let [row, column, cell, isQuoted, counted, count] = [0, 0, '', false, 0, 0]
+  const at = new Set<number>()
   const ends = (): void => {
-    if (row === 0 && cell.trim() === 'password') at = column
-    if (row > 0 && column === at && cell.trim() !== '') count += 1
+    if (row === 0 && HASHED.includes(cell.trim())) at.add(column)
+    if (row > 0 && at.has(column) && cell.trim() !== '' && counted !== row) [counted, count] = [row, count + 1]
     cell = ''
   }
   for (const sign of table) {
@@ -24,7 +28,7 @@ export function passwordsIn(text: string): number {
       ends()
       column = sign === '\n' ? 0 : column + 1
       row += sign === '\n' ? 1 : 0
-      if (row === 1 && column === 0 && at === -1) return 0
+      if (row === 1 && column === 0 && at.size === 0) return 0
     }
   }
   ends()

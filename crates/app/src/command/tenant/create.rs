@@ -11,7 +11,9 @@ use runtime::exit::{Exit, ExitError};
 use serde_json::json;
 use tenant::life::{self, ADMINISTRATOR, MadeTenant, NoTenantMade, TenantWanted};
 
-use super::{InstallationOptions, executor, open, read, tenant_id, warn_of_shared, warn_without_installation};
+use super::{
+    InstallationOptions, executor, open, read, show_pins, tenant_id, warn_of_shared, warn_without_installation,
+};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -110,10 +112,17 @@ fn say(tenant: &TenantId, made: &MadeTenant, administrator: Option<&FirstAdminis
             told["administrator"] = user.as_str().into();
             told["password"] = password.reveal().into();
         }
+        show_pins(&mut told, &made.pins);
         say_line!("{told}");
         return;
     }
     say_line!("tenant {tenant} is there, with {objects} objects");
+    for (agent, pin) in &made.pins {
+        say_line!("PIN of agent {agent}: {}", pin.reveal());
+    }
+    if !made.pins.is_empty() {
+        eprintln!("the PINs are shown this once: they are kept as hashes");
+    }
     if let Some(FirstAdministrator { user, password }) = administrator {
         say_line!("administrator: {user}");
         say_line!("password:      {}", password.reveal());

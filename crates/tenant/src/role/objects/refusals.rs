@@ -204,7 +204,7 @@ mod tests {
     fn a_limit_of_a_request_names_field_rule_and_limit() {
         let status = refused(ChangeRefusal::ManyPasswords { given: 51, most: 50 });
         assert_eq!(status.code(), Code::InvalidArgument);
-        assert!(status.message().starts_with("password: 51 passwords in clear are in one request"), "{status}");
+        assert!(status.message().starts_with("password: 51 passwords or PINs in clear are in one request"), "{status}");
         let told = object_faults(&status).faults.remove(0);
         assert_eq!((told.kind.as_str(), told.field.as_str(), told.code.as_str()), ("", "password", "many_passwords"));
         assert!(told.rule.starts_with("51 passwords") && told.rule.contains("at most 50"), "{}", told.rule);

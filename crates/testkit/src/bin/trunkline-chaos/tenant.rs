@@ -206,7 +206,7 @@ pub fn extend(folder: &Path, rate: f64, edge: &str) -> Result<()> {
                 writeln!(people, "  - user: {name}.{number}\n    first_name: {name}\n    last_name: N{number}")?;
                 writeln!(
                     people,
-                    "    agent: {{id: \"{number}\", login_code: \"{number}\", pin: \"{number}\", place: \"P{number}\", \
+                    "    agent: {{id: \"{number}\", login_code: \"{number}\", place: \"P{number}\", \
                      wrap_up_s: 0, skills: {{chaos_{name}: 5}}}}"
                 )?;
             }

@@ -1,3 +1,5 @@
+use futures::future::join_all;
+use identity::password::SALT_BYTES;
 use infra::ConfigVersion;
 use infra::conformance::SetClock;
 use serde_json::json;
@@ -5,6 +7,8 @@ use serde_json::json;
 use super::*;
 use crate::test_stores::set_clock;
 
+/// Agent `a` with a PIN as it is kept now, `b` without one, `c` with one as a release before has kept it, `d` with one that no phone can
+/// type.
 fn copy() -> TenantCopy {
     let person = |id: &str, pin: Option<&str>| {
         let agent =
@@ -14,13 +18,21 @@ fn copy() -> TenantCopy {
     let objects = [
         (ObjectKind::Place, json!({"name": "desk-a", "dns": ["7101", "7102"]})),
         (ObjectKind::Place, json!({"name": "desk-b", "dns": ["7103"]})),
-        (ObjectKind::Person, person("a", Some("123456"))),
+        (ObjectKind::Place, json!({"name": "desk-c", "dns": ["7104"]})),
+        (ObjectKind::Place, json!({"name": "desk-d", "dns": ["7105"]})),
+        (ObjectKind::Person, person("a", Some(&hashed("123456")))),
         (ObjectKind::Person, person("b", None)),
+        (ObjectKind::Person, person("c", Some("8150"))),
+        (ObjectKind::Person, person("d", Some(&hashed("no digits")))),
     ];
     let read = |(kind, json): (ObjectKind, serde_json::Value)| {
         (1, Object::from_json(kind, json.to_string().as_bytes()).unwrap())
     };
     TenantCopy::of(ConfigVersion { generation: 1, revision: 1 }, objects.into_iter().map(read), [])
+}
+
+fn hashed(pin: &str) -> String {
+    pin::hash(pin, [7; SALT_BYTES]).unwrap()
 }
 
 struct Bench {
@@ -36,39 +48,91 @@ impl Bench {
         Self { clock, pins, copy: copy() }
     }
 
-    fn ask(&self, dn: &str, typed: Option<&str>) -> PinAnswer {
+    async fn try_to_ask(&self, dn: &str, typed: Option<&str>) -> Result<PinAnswer, Problem> {
         let typed = typed.map(|typed| Secret(typed.to_owned()));
-        self.pins.ask(&TenantId::parse("t1").unwrap(), &self.copy, dn, typed.as_ref())
+        self.pins.ask(&TenantId::parse("t1").unwrap(), &self.copy, dn, typed.as_ref()).await
+    }
+
+    async fn ask(&self, dn: &str, typed: Option<&str>) -> PinAnswer {
+        self.try_to_ask(dn, typed).await.unwrap()
     }
 }
 
-#[test]
-fn the_pin_of_the_agent_at_the_phone_is_right_and_no_other() {
+#[tokio::test]
+async fn the_pin_of_the_agent_at_the_phone_is_right_and_no_other() {
     let bench = Bench::new();
-    assert_eq!(bench.ask("7102", None), PinAnswer::Digits { digits: 6 });
-    assert_eq!(bench.ask("7102", Some("123456")), PinAnswer::Right);
-    assert_eq!(bench.ask("7102", Some("12345")), PinAnswer::Wrong);
-    assert_eq!(bench.ask("7103", Some("123456")), PinAnswer::None, "an agent without a PIN");
-    assert_eq!(bench.ask("7199", None), PinAnswer::None, "no agent");
+    assert_eq!(bench.ask("7102", None).await, PinAnswer::Digits { digits: 6 });
+    assert_eq!(bench.ask("7102", Some("123456")).await, PinAnswer::Right);
+    assert_eq!(bench.ask("7102", Some("12345")).await, PinAnswer::Wrong);
+    assert_eq!(bench.ask("7103", Some("123456")).await, PinAnswer::None, "an agent without a PIN");
+    assert_eq!(bench.ask("7199", None).await, PinAnswer::None, "no agent");
+    assert_eq!(bench.ask("7105", None).await, PinAnswer::None, "none that a phone can type");
+    assert_eq!(bench.ask("7105", Some("no digits")).await, PinAnswer::Right);
 }
 
-#[test]
-fn a_phone_waits_longer_after_each_wrong_pin_and_no_other_phone_does() {
+#[tokio::test]
+async fn a_pin_that_a_release_before_has_stored_is_right_until_it_is_hashed() {
+    let bench = Bench::new();
+    assert_eq!(bench.ask("7104", None).await, PinAnswer::Digits { digits: 4 });
+    assert_eq!(bench.ask("7104", Some("8150")).await, PinAnswer::Right);
+    assert_eq!(bench.ask("7104", Some("8151")).await, PinAnswer::Wrong);
+}
+
+#[tokio::test]
+async fn the_hash_of_a_pin_is_no_pin() {
+    let bench = Bench::new();
+    let kept = hashed("123456");
+    assert_eq!(bench.ask("7101", Some(&kept)).await, PinAnswer::Wrong);
+    assert_eq!(bench.ask("7101", Some(kept.trim_end_matches("#6"))).await, PinAnswer::Wrong);
+}
+
+#[tokio::test]
+async fn of_many_wrong_pins_at_a_time_no_more_are_looked_at_than_one_after_the_other() {
+    let bench = Bench::new();
+    let answers = join_all((0..10).map(|_| bench.ask("7101", Some("000000")))).await;
+    let of = |wanted: PinAnswer| answers.iter().filter(|answer| **answer == wanted).count();
+    assert_eq!((of(PinAnswer::Wrong), of(PinAnswer::Wait)), (WRONG_FREE as usize, 10 - WRONG_FREE as usize));
+    assert_eq!(bench.ask("7102", Some("123456")).await, PinAnswer::Right, "another phone");
+}
+
+#[tokio::test]
+async fn right_pins_that_come_together_are_all_right() {
+    let bench = Bench::new();
+    let answers = join_all((0..10).map(|_| bench.ask("7101", Some("123456")))).await;
+    assert_eq!(answers, [PinAnswer::Right; 10]);
+}
+
+#[tokio::test]
+async fn too_many_at_a_time_are_refused_and_counted_for_nobody() {
+    let bench = Bench::new();
+    let all = u32::try_from(COMPARED_MAX).unwrap();
+    let taken = bench.pins.turns.admitted.clone().acquire_many_owned(all).await.unwrap();
+    for _ in 0..=WRONG_FREE {
+        let refused = bench.try_to_ask("7101", Some("000000")).await.unwrap_err();
+        assert_eq!(refused.status, 503, "{refused:?}");
+    }
+    assert_eq!(bench.ask("7101", None).await, PinAnswer::Digits { digits: 6 }, "nothing is compared for that");
+    drop(taken);
+    assert_eq!(bench.ask("7101", Some("123456")).await, PinAnswer::Right);
+}
+
+#[tokio::test]
+async fn a_phone_waits_longer_after_each_wrong_pin_and_no_other_phone_does() {
     let bench = Bench::new();
     for _ in 0..WRONG_FREE {
-        assert_eq!(bench.ask("7101", Some("000000")), PinAnswer::Wrong);
+        assert_eq!(bench.ask("7101", Some("000000")).await, PinAnswer::Wrong);
     }
-    assert_eq!(bench.ask("7101", Some("123456")), PinAnswer::Wait, "even the right one");
-    assert_eq!(bench.ask("7101", None), PinAnswer::Wait);
-    assert_eq!(bench.ask("7102", Some("123456")), PinAnswer::Right, "the other phone of the same place");
+    assert_eq!(bench.ask("7101", Some("123456")).await, PinAnswer::Wait, "even the right one");
+    assert_eq!(bench.ask("7101", None).await, PinAnswer::Wait);
+    assert_eq!(bench.ask("7102", Some("123456")).await, PinAnswer::Right, "the other phone of the same place");
     bench.clock.advance(WAIT_FIRST);
-    assert_eq!(bench.ask("7101", Some("000000")), PinAnswer::Wrong);
+    assert_eq!(bench.ask("7101", Some("000000")).await, PinAnswer::Wrong);
     bench.clock.advance(WAIT_FIRST);
-    assert_eq!(bench.ask("7101", Some("123456")), PinAnswer::Wait, "twice as long now");
+    assert_eq!(bench.ask("7101", Some("123456")).await, PinAnswer::Wait, "twice as long now");
     bench.clock.advance(WAIT_FIRST);
-    assert_eq!(bench.ask("7101", Some("123456")), PinAnswer::Right);
-    assert_eq!(bench.ask("7101", Some("000000")), PinAnswer::Wrong, "and it begins anew");
-    assert_eq!(bench.ask("7101", None), PinAnswer::Digits { digits: 6 });
+    assert_eq!(bench.ask("7101", Some("123456")).await, PinAnswer::Right);
+    assert_eq!(bench.ask("7101", Some("000000")).await, PinAnswer::Wrong, "and it begins anew");
+    assert_eq!(bench.ask("7101", None).await, PinAnswer::Digits { digits: 6 });
 }
 
 #[test]
@@ -77,23 +141,24 @@ fn the_wait_has_a_longest() {
     assert_eq!(wait_after(u32::MAX), WAIT_MAX);
 }
 
-#[test]
-fn a_login_is_checked_against_the_agent_that_it_names_and_guesses_are_counted_for_that_one() {
+#[tokio::test]
+async fn a_login_is_checked_against_the_agent_that_it_names_and_guesses_are_counted_for_that_one() {
     let bench = Bench::new();
+    let (pins, copy) = (&bench.pins, &bench.copy);
     let ask = |dn: &str, agent: Option<&str>, password: &str| {
         let (dn, agent) = (dn.to_owned(), agent.map(str::to_owned));
         let question = LoginQuestion { dn, agent, password: Secret(password.to_owned()) };
-        bench.pins.ask_login(&TenantId::parse("t1").unwrap(), &bench.copy, &question)
+        async move { pins.ask_login(&TenantId::parse("t1").unwrap(), copy, &question).await.unwrap() }
     };
-    assert_eq!(ask("7199", Some("a"), "123456"), PinAnswer::Right);
-    assert_eq!(ask("7102", None, "123456"), PinAnswer::Right, "the agent whose place has the phone");
-    assert_eq!(ask("7101", Some("b"), "123456"), PinAnswer::None, "an agent without a PIN");
-    assert_eq!(ask("7101", Some("c"), "123456"), PinAnswer::None, "no agent");
+    assert_eq!(ask("7199", Some("a"), "123456").await, PinAnswer::Right);
+    assert_eq!(ask("7102", None, "123456").await, PinAnswer::Right, "the agent whose place has the phone");
+    assert_eq!(ask("7101", Some("b"), "123456").await, PinAnswer::None, "an agent without a PIN");
+    assert_eq!(ask("7101", Some("x"), "123456").await, PinAnswer::None, "no agent");
     for dn in ["7101", "7102", "7103"] {
-        assert_eq!(ask(dn, Some("a"), "000000"), PinAnswer::Wrong);
+        assert_eq!(ask(dn, Some("a"), "000000").await, PinAnswer::Wrong);
     }
-    assert_eq!(ask("7101", None, "123456"), PinAnswer::Wait, "from whichever DN they came");
-    assert_eq!(bench.ask("7101", Some("123456")), PinAnswer::Right, "the phone itself has not guessed");
+    assert_eq!(ask("7101", None, "123456").await, PinAnswer::Wait, "from whichever DN they came");
+    assert_eq!(bench.ask("7101", Some("123456")).await, PinAnswer::Right, "the phone itself has not guessed");
     bench.clock.advance(WAIT_FIRST);
-    assert_eq!(ask("7101", None, "123456"), PinAnswer::Right);
+    assert_eq!(ask("7101", None, "123456").await, PinAnswer::Right);
 }

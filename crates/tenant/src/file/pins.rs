@@ -1,0 +1,203 @@
+//! PINs of agents: in a file in clear or as hashes, and kept as hashes alone.
+
+use std::collections::HashMap;
+use std::thread;
+
+use contracts::provisioning::{FaultCode, Secret, TenantObjects};
+use identity::password::{HashError, SALT_BYTES};
+use identity::pin;
+use model::Entropy;
+
+use super::BrokenRule;
+use super::access::new_salt;
+
+/// The longest PIN that a phone may be asked for; media collects at most this number of digits at once.
+pub(super) const DIGITS_MAX: u8 = 16;
+
+/// PINs of a stored tenant, by the ids of their agents.
+pub(super) type HeldPins<'a> = HashMap<&'a str, &'a Secret>;
+
+pub(super) fn held_pins(held: Option<&TenantObjects>) -> HeldPins<'_> {
+    let people = held.into_iter().flat_map(|held| &held.people);
+    let pins = people.filter_map(|person| {
+        let agent = person.agent.as_ref()?;
+        Some((agent.id.as_str(), agent.pin.as_ref()?))
+    });
+    pins.collect()
+}
+
+// === hashes ===
+
+/// A PIN in clear that is to be kept as a hash.
+struct ClearPin<'a> {
+    clear: &'a mut Secret,
+    held: Option<&'a Secret>,
+    salt: [u8; SALT_BYTES],
+}
+
+impl ClearPin<'_> {
+    /// Whether it is stored in clear itself, as releases before have done it, and stays the same.
+    fn is_kept(&self) -> bool {
+        self.held == Some(&*self.clear)
+    }
+
+    /// The stored hash where it is of that PIN, so that the same file changes nothing; else a new one.
+    fn hash(&mut self) -> Result<(), HashError> {
+        let same = self.held.filter(|held| pin::verify(self.clear.reveal(), held.reveal()));
+        let kept = match same {
+            Some(held) => held.clone(),
+            None => Secret(pin::hash(self.clear.reveal(), self.salt)?),
+        };
+        *self.clear = kept;
+        Ok(())
+    }
+}
+
+/// Replaces each PIN in clear by its hash. Those that a release before has stored in clear, and that stay the same, are left as they are if
+/// they are more than `kept_max`: whoever changes something else of many agents waits for no hash of each.
+///
+/// # Errors
+/// When there is no memory for a hash: then there is nothing to store.
+pub(super) fn hash_pins(
+    objects: &mut TenantObjects,
+    held: &HeldPins<'_>,
+    entropy: &mut dyn Entropy,
+    kept_max: usize,
+) -> Result<(), HashError> {
+    let mut clear: Vec<ClearPin<'_>> = Vec::new();
+    for agent in objects.people.iter_mut().filter_map(|person| person.agent.as_mut()) {
+        let held = held.get(agent.id.as_str()).copied();
+        if let Some(pin) = agent.pin.as_mut()
+            && is_clear(pin)
+        {
+            clear.push(ClearPin { clear: pin, held, salt: new_salt(entropy) });
+        }
+    }
+    if clear.iter().filter(|pin| pin.is_kept()).count() > kept_max {
+        clear.retain(|pin| !pin.is_kept());
+    }
+    hash_all(clear)
+}
+
+/// Whether it can be hashed: one that is sealed could not be opened, and stays as it is.
+fn is_clear(pin: &Secret) -> bool {
+    !pin.reveal().is_empty() && !pin.is_meant_as_hash() && !pin.is_sealed()
+}
+
+/// On all processors: each hash takes one for some 20 ms, and a tenant may have thousands of agents.
+fn hash_all(mut clear: Vec<ClearPin<'_>>) -> Result<(), HashError> {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let share = clear.len().div_ceil(processors).max(1);
+    thread::scope(|scope| {
+        let shares = clear.chunks_mut(share).map(|pins| {
+            let work = move || pins.iter_mut().try_for_each(ClearPin::hash);
+            thread::Builder::new().spawn_scoped(scope, work).map_err(|_| HashError)
+        });
+        let begun: Vec<_> = shares.collect();
+        begun.into_iter().try_for_each(|thread| thread?.join().unwrap_or(Err(HashError)))
+    })
+}
+
+// === rules ===
+
+/// What is wrong with a PIN that is given as a hash.
+pub(super) fn hash_fault(pin: &Secret) -> Option<BrokenRule> {
+    let words = "it begins as an Argon2 hash but is none of Argon2id in PHC form with at most 256 MiB and 16 passes, with # and the \
+                 number of digits behind it";
+    let is_wrong = pin.is_meant_as_hash() && !pin::is_hash(pin.reveal());
+    is_wrong.then(|| BrokenRule::new(FaultCode::Hash, words))
+}
+
+/// Whether an agent can type it when a phone asks for it.
+pub(super) fn can_be_typed(pin: &Secret) -> bool {
+    let digits = if pin.is_meant_as_hash() { pin::digits(pin.reveal()) } else { pin::typed_digits(pin.reveal()) };
+    digits.is_some_and(|digits| digits <= DIGITS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::entropy::Seeded;
+
+    use super::*;
+    use crate::file;
+
+    /// A tenant whose login asks for PINs, with these agents and their PINs.
+    fn read(pins: &[(&str, &str)]) -> Result<TenantObjects, file::Faults> {
+        let mut text = "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {m: m.wav}\nfeature_codes:\n  \
+                        - {code: \"*50\", action: login, ask_pin: true}\npeople:\n"
+            .to_owned();
+        for (id, pin) in pins {
+            text.push_str(&format!(
+                "  - {{user: u{id}, first_name: A, last_name: B, agent: {{id: \"{id}\", pin: \"{pin}\"}}}}\n"
+            ));
+        }
+        file::read(&text, |_| Ok(String::new()))
+    }
+
+    fn filled(pins: &[(&str, &str)], held: Option<&TenantObjects>, seed: u64) -> TenantObjects {
+        let mut objects = read(pins).unwrap();
+        file::fill(&mut objects, held, &mut Seeded::new(seed)).unwrap();
+        objects
+    }
+
+    fn kept<'a>(objects: &'a TenantObjects, agent: &str) -> &'a str {
+        held_pins(Some(objects)).get(agent).map(|pin| pin.reveal()).unwrap()
+    }
+
+    #[test]
+    fn a_pin_is_kept_as_a_hash_and_the_same_one_again_changes_nothing() {
+        let first = filled(&[("1", "4711"), ("2", "123456")], None, 7);
+        assert!(kept(&first, "1").starts_with("$argon2id$") && kept(&first, "2").ends_with("#6"));
+        let again = filled(&[("1", "4711"), ("2", "123456")], Some(&first), 8);
+        assert_eq!(again, first, "in clear");
+        let other = filled(&[("1", "4711"), ("2", "123457")], Some(&first), 9);
+        assert_eq!(kept(&other, "1"), kept(&first, "1"));
+        assert!(pin::verify("123457", kept(&other, "2")) && !pin::verify("123456", kept(&other, "2")));
+        // What was exported comes back, here and in another installation.
+        let written = file::write(&first).yaml;
+        let exported = file::read(&written, |_| Ok(String::new())).unwrap();
+        assert_eq!(exported, first);
+        for held in [Some(&first), None] {
+            let mut imported = exported.clone();
+            file::fill(&mut imported, held, &mut Seeded::new(10)).unwrap();
+            assert_eq!(imported, first);
+        }
+    }
+
+    #[test]
+    fn a_pin_that_a_release_before_has_stored_in_clear_is_hashed_by_the_next_import() {
+        let mut held = read(&[("1", "4711"), ("2", "815")]).unwrap();
+        for pins in [[("1", "4711"), ("2", "815")], [("1", "generated"), ("2", "generated")]] {
+            let after = filled(&pins, Some(&held), 7);
+            assert!(pin::verify("4711", kept(&after, "1")) && pin::verify("815", kept(&after, "2")), "{pins:?}");
+        }
+        // Who changes something else of many agents waits for no hash of each, but for those of new PINs.
+        let mut edited = read(&[("1", "4711"), ("2", "816")]).unwrap();
+        file::fill_within(&mut edited, Some(&held), &mut Seeded::new(7), 0).unwrap();
+        assert!(kept(&edited, "1") == "4711" && pin::verify("816", kept(&edited, "2")));
+        // One that cannot be opened stays.
+        let sealed = Secret::of_sealed("AAAA");
+        for objects in [&mut held, &mut edited] {
+            for agent in objects.people.iter_mut().filter_map(|person| person.agent.as_mut()) {
+                agent.pin = Some(sealed.clone());
+            }
+        }
+        file::fill(&mut edited, Some(&held), &mut Seeded::new(7)).unwrap();
+        assert_eq!(edited, held);
+    }
+
+    #[test]
+    fn a_hash_is_judged_and_one_that_no_phone_can_ask_for_is_refused_where_it_is_asked_for() {
+        let kept = |pin: &str| pin::hash(pin, [7; SALT_BYTES]).unwrap();
+        let told = |pin: &str| {
+            let faults = read(&[("1", pin)]).err().map(|faults| faults.0).unwrap_or_default();
+            faults.into_iter().map(|fault| (fault.key, fault.rule.code)).collect::<Vec<_>>()
+        };
+        let fault = |code: FaultCode| ("people.u1.agent.pin".to_owned(), code);
+        assert!(told(&kept("4711")).is_empty());
+        assert_eq!(told(&kept("47a1")), [fault(FaultCode::PinDigits)]);
+        assert_eq!(told(&kept("12345678901234567")), [fault(FaultCode::PinDigits)]);
+        let greedy = kept("4711").replace("m=19456", "m=4000000");
+        assert_eq!(told(&greedy), [fault(FaultCode::Hash)]);
+    }
+}
