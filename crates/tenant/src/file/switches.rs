@@ -116,8 +116,8 @@ mod tests {
             told,
             [
                 ("1.switch", FaultCode::Unknown),
-                ("switches.a.access_codes", FaultCode::Circle),
                 ("switches.a.access_codes", FaultCode::Unknown),
+                ("switches.a.access_codes", FaultCode::Circle),
                 ("switches.b.access_codes", FaultCode::Twice),
                 ("switches.b.default", FaultCode::Held),
                 ("switches.c.access_codes", FaultCode::Dialled),
