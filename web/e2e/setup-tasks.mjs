@@ -442,6 +442,8 @@ const PAGES = [
   '/agent-setup/statistic-definitions/Answered',
   '/agent-setup/capacity-rules/One%20call',
   '/agent-setup/transactions/Short',
+  '/agent-setup/switches/Berlin',
+  '/agent-setup/agent-logins/5001',
   '/agent-setup/access-groups/Berlin',
   '/agent-setup/roles/Leads',
   '/agent-setup/folders/Berlin',

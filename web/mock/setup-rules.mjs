@@ -17,7 +17,7 @@ export function references(kind, object) {
     case 'place':
       return [...(object.dns ?? []).flatMap((dn) => one('dn', dn, 'dns')), ...one('capacity_rule', object.capacity_rule, 'capacity_rule')]
     case 'dn':
-      return [...one('application', object.application, 'application'), ...one('dn', object.default_dn, 'default_dn'), ...(object.prompts ?? []).flatMap((prompt) => one('prompt', prompt, 'prompts'))]
+      return [...one('application', object.application, 'application'), ...one('dn', object.default_dn, 'default_dn'), ...(object.prompts ?? []).flatMap((prompt) => one('prompt', prompt, 'prompts')), ...one('switch', object.switch, 'switch')]
     case 'tenant':
       return ['hold_music', 'confirmation_prompt', 'refusal_prompt'].flatMap((field) => one('prompt', object[field], field))
     case 'dial_rule':
@@ -41,6 +41,10 @@ export function references(kind, object) {
       return [...one('campaign', object.campaign, 'campaign'), ...one('agent_group', object.agent_group, 'agent_group'), ...one('dn', object.route_point, 'route_point')]
     case 'ivr_profile':
       return one('application', object.application, 'application')
+    case 'switch':
+      return (object.access_codes ?? []).flatMap((to) => one('switch', to.switch, 'access_codes'))
+    case 'agent_login':
+      return one('person', object.person, 'person')
     case 'access_group':
     case 'role':
       return [...(object.people ?? []).flatMap((user) => one('person', user, 'people')), ...(object.groups ?? []).filter((group) => group !== 'Everyone').flatMap((group) => one('access_group', group, 'groups'))]

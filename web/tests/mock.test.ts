@@ -111,7 +111,7 @@ describe('the mock', () => {
   test('groups, reasons, lists and attributes', async () => {
     const { Setup } = await mock('setup')
     const setup = new Setup({ people: 3 })
-    for (const kind of ['agent_group', 'action_code', 'list', 'business_attribute', 'place_group', 'dn_group', 'calling_list', 'campaign', 'campaign_group', 'ivr_profile', 'statistic_definition', 'capacity_rule', 'transaction', 'access_group', 'role', 'folder']) expect(objectPage(setup.list(kind, new URLSearchParams()))?.items.length).toBeGreaterThan(0)
+    for (const kind of ['agent_group', 'action_code', 'list', 'business_attribute', 'place_group', 'dn_group', 'calling_list', 'campaign', 'campaign_group', 'ivr_profile', 'statistic_definition', 'capacity_rule', 'transaction', 'switch', 'agent_login', 'access_group', 'role', 'folder']) expect(objectPage(setup.list(kind, new URLSearchParams()))?.items.length).toBeGreaterThan(0)
     expect(uses({ items: setup.uses('person', 'ada.adler') })).toEqual([
       { kind: 'agent_group', id: 'Day team', field: 'agents' },
       { kind: 'agent_group', id: 'Day team', field: 'managers' },
@@ -136,6 +136,8 @@ describe('the mock', () => {
     expect(setup.get('list', 'Branches').object.sections.berlin).toEqual({ greeting: 'welcome-de' })
     expect(faults('place_group', 'x', { name: 'x', places: ['nowhere'] })).toEqual([['places', 'unknown']])
     expect(faults('campaign', 'x', { name: 'x', calling_lists: [{ calling_list: 'none', weight: 1 }] })).toEqual([['calling_lists', 'unknown']])
+    expect(uses({ items: setup.uses('person', 'ben.adler') })).toContainEqual({ kind: 'agent_login', id: '5001', field: 'person' })
+    expect(uses({ items: setup.uses('switch', 'Paris') })).toEqual([{ kind: 'switch', id: 'Berlin', field: 'access_codes' }])
     expect(uses({ items: setup.uses('campaign', 'Spring') })).toEqual([{ kind: 'campaign_group', id: 'Spring by day', field: 'campaign' }])
   })
 

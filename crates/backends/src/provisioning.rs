@@ -5,6 +5,7 @@
 
 mod annexes;
 mod api_keys;
+mod applications;
 mod archive;
 mod audit_outbox;
 mod dialling;

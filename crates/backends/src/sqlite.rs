@@ -131,7 +131,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 44] = [
+    const STEPS: [(&str, &str); 45] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -175,6 +175,7 @@ fn migrator() -> Migrator {
         ("tenant life", include_str!("sqlite/tenant_life.sql")),
         ("hosts", include_str!("sqlite/hosts.sql")),
         ("person fields", include_str!("sqlite/person_fields.sql")),
+        ("switches and options", include_str!("sqlite/switches_and_options.sql")),
         ("audit turns", include_str!("sqlite/audit_turns.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {

@@ -3,7 +3,8 @@
 //! The order in which a number is looked up:
 //!
 //! 1. emergency numbers, which nothing else of the plan can stop;
-//! 2. translated by the first rule that fits; what is an emergency number then is one; with the country's code from here on;
+//! 2. behind an access code of the caller's switch the DN of the other switch; else translated by the first rule that fits; what is an
+//!    emergency number then is one; with the country's code from here on;
 //! 3. feature codes;
 //! 4. the tenant's own numbers, phones and route points; a number with business hours leads elsewhere while it is closed;
 //! 5. outside: not blocked, and then by the trunks with the longest prefix.
@@ -20,6 +21,7 @@ mod outside;
 mod pattern;
 mod rules;
 mod schedule;
+mod switches;
 
 pub use day::Days;
 pub use forwarding::{AtPhone, FORWARDS_MAX, PhoneSettings, PhoneState, forwarded_by};
@@ -29,6 +31,7 @@ pub use rules::{
     Blocked, CallerIdRule, DialRules, EmergencyNumber, OfTrunk, RULES_MAX, Route, Spending, SpentBy, Translation,
 };
 pub use schedule::{LINES_MAX, OpeningHours, OpeningHoursError};
+pub use switches::{AccessCode, Switches};
 
 /// The longest dialled number that is looked up, in bytes; a longer one is unknown (E.164 has 15 digits).
 pub const DIALLED_MAX: usize = 64;
@@ -60,6 +63,8 @@ pub struct TenantPlan {
     pub rules: DialRules,
     /// When its days end.
     pub days: Days,
+    /// Parts of its DNs.
+    pub switches: Switches,
 }
 
 /// When a number is open, and where it leads else.
@@ -176,7 +181,13 @@ pub fn resolve(plan: &TenantPlan, question: &Question<'_>, entropy: &mut dyn Ent
         return answer;
     }
     let mut notes = Vec::new();
-    let number = translated(plan, typed, &mut notes);
+    let number = match switches::behind_access_code(plan, question.caller, &typed) {
+        Some((switch, dn)) => {
+            notes.push(format!("behind the access code of the switch {switch}"));
+            dn.to_owned()
+        }
+        None => translated(plan, typed, &mut notes),
+    };
     if let Some(answer) = emergency(plan, question, &number) {
         return answer;
     }

@@ -149,7 +149,7 @@ pub struct PinQuestion {
 pub struct LoginQuestion {
     /// The DN.
     pub dn: String,
-    /// The agent's id; without it the one whose default place has the DN is meant.
+    /// The agent's id, or one of the agent's login codes; without it the one whose default place has the DN is meant.
     pub agent: Option<String>,
     /// The password.
     pub password: Secret,

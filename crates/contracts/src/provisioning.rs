@@ -3,6 +3,7 @@
 //! Field names are the keys of the JSON documents; the name of a duration ends with its unit. Readers ignore unknown keys.
 
 mod access;
+mod agent_logins;
 mod agents;
 mod annex;
 mod campaigns;
@@ -30,15 +31,18 @@ mod secrets;
 mod sign_in;
 mod statistic_definitions;
 mod stir;
+mod switches;
 mod tenant_objects;
 mod transactions;
 mod wire_names;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub use access::{ClientKey, ClientKeySet, Grant, OAuthClient};
+pub use agent_logins::AgentLogin;
 pub use agents::{Agent, AgentRules, LoginPasswordRule, NoAnswerAction};
 pub use annex::ObjectAnnex;
 pub use campaigns::{
@@ -68,6 +72,7 @@ pub use secrets::ReadableSecrets;
 pub use sign_in::{PersonField, SignInRules, UpstreamProvider};
 pub use statistic_definitions::{StatisticDefinition, StatisticProfile};
 pub use stir::{Stir, StirSign, StirVerify};
+pub use switches::{Switch, SwitchAccessCode};
 pub use tenant_objects::TenantObjects;
 pub use transactions::{TransactionObject, TransactionType};
 
@@ -206,9 +211,19 @@ pub struct Place {
 pub struct Dn {
     /// The number (for a virtual queue: its name).
     pub number: String,
+    /// The name of its switch; none means the tenant's default one, if any.
+    #[serde(default)]
+    pub switch: Option<String>,
     /// The kind of the DN, with its settings.
     #[serde(flatten)]
     pub kind: DnKind,
+}
+
+impl Dn {
+    /// A DN that names no switch.
+    pub const fn new(number: String, kind: DnKind) -> Self {
+        Self { number, switch: None, kind }
+    }
 }
 
 /// The kind of a DN, with its settings.
@@ -405,7 +420,25 @@ pub struct Application {
     pub name: String,
     /// The SCXML document.
     pub document: String,
+    /// What the document looks up while it runs.
+    #[serde(default)]
+    pub options: ApplicationOptions,
 }
+
+impl Application {
+    /// An application without options.
+    pub const fn new(name: String, document: String) -> Self {
+        Self { name, document, options: BTreeMap::new() }
+    }
+
+    /// Bytes of the names of the sections of its options, of their keys and of their values.
+    pub fn option_bytes(&self) -> usize {
+        lookup::bytes_of_sections(&self.options)
+    }
+}
+
+/// Options of an application: values by section and key.
+pub type ApplicationOptions = BTreeMap<String, BTreeMap<String, String>>;
 
 /// A recorded prompt or music.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

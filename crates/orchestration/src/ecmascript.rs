@@ -19,6 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use contracts::provisioning::ApplicationOptions;
 use infra::Clock;
 use model::Timestamp;
 use rquickjs::context::intrinsic;
@@ -127,7 +128,8 @@ type Language = (
 );
 
 impl Ecmascript {
-    /// A data model with `start` as `_data`, and as `_genesys` `platform` with the functions that look up in `tenant`.
+    /// A data model with `start` as `_data`, and as `_genesys` `platform` with the functions that look up in `tenant` and in `options`,
+    /// those of the application.
     ///
     /// # Errors
     /// [`EvalError::Limit`] if the memory limit is too small for the language itself.
@@ -137,12 +139,13 @@ impl Ecmascript {
         start: Value,
         platform: Rc<RefCell<PlatformObjects>>,
         tenant: &ReadTenant,
+        options: &Arc<ApplicationOptions>,
     ) -> Result<Self, EvalError> {
         let (context, guard) = fenced(limits, clock)?;
         let prelude = context
             .with(|ctx| {
                 let prelude: Function<'_> = ctx.eval(PRELUDE)?;
-                let object: Object<'_> = prelude.call((lookups::functions(&ctx, tenant)?,))?;
+                let object: Object<'_> = prelude.call((lookups::functions(&ctx, tenant, options)?,))?;
                 Ok::<_, rquickjs::Error>(Persistent::save(&ctx, object))
             })
             .map_err(|_| EvalError::Limit(LimitKind::ScriptMemory))?;

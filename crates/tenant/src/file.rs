@@ -5,6 +5,7 @@
 
 mod access;
 mod action_codes;
+mod agent_logins;
 mod agents;
 mod annexes;
 mod attributes;
@@ -32,6 +33,7 @@ mod shape;
 mod sign_in;
 mod statistic_definitions;
 mod stir;
+mod switches;
 mod transactions;
 mod tree;
 mod write;

@@ -5,7 +5,7 @@
 //! | (none) | the tenant |
 //! | `/dns`, `/dns/{number}`, `/skills`, `/prompts`, `/places`, `/people`, `/people/{user}` | objects |
 //! | `/numbers`, `/trunks`, `/feature-codes`, `/schedules`, `/dial-rules`, `/applications/{name}` | objects |
-//! | `/agents/{id}`, `/agent-logins/{code}` | the person with that agent id or login code |
+//! | `/agents/{id}`, `/agent-logins/{code}` | the person with that agent id or login code; `/agent-logins` are the codes that are objects |
 //! | `/route-points/{dn}` | the route point with its application's document |
 //! | `/credentials/{dn}` | the data to check a phone's digest with (scope `config:secrets`) |
 //! | `POST /credentials` | the same for several phones at once |

@@ -36,6 +36,8 @@ export const KINDS = [
   'ivr_profile',
   'statistic_definition',
   'transaction',
+  'switch',
+  'agent_login',
   'access_group',
   'role',
   'folder',

@@ -52,7 +52,7 @@ pub fn complete_outside(objects: &mut TenantObjects, carrier: IpAddr) -> bool {
     let mut missing = false;
     for (number, encryption) in DESKS {
         if !objects.dns.iter().any(|dn| dn.number == number) {
-            objects.dns.push(Dn { number: number.to_owned(), kind: phone(&mut secrets, encryption) });
+            objects.dns.push(Dn::new(number.to_owned(), phone(&mut secrets, encryption)));
             missing = true;
         }
     }
@@ -95,7 +95,7 @@ pub fn complete(objects: &mut TenantObjects, count: usize) -> bool {
     for (at, (extension, agent)) in robots(count).enumerate() {
         if !objects.dns.iter().any(|dn| dn.number == extension) {
             let kind = phone(&mut secrets, Encryption::Off);
-            objects.dns.push(Dn { number: extension.clone(), kind });
+            objects.dns.push(Dn::new(extension.clone(), kind));
             missing = true;
         }
         let place = format!("P{extension}");

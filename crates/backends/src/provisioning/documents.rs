@@ -17,6 +17,8 @@ pub(super) const fn are(kind: ObjectKind) -> bool {
         | ObjectKind::BusinessAttribute
         | ObjectKind::PlaceGroup
         | ObjectKind::CapacityRule
+        | ObjectKind::Switch
+        | ObjectKind::AgentLogin
         | ObjectKind::DnGroup
         | ObjectKind::CallingList
         | ObjectKind::Campaign
@@ -55,6 +57,8 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, objects: &mut Ten
             Object::BusinessAttribute(o) => objects.business_attributes.push(o),
             Object::PlaceGroup(o) => objects.place_groups.push(o),
             Object::CapacityRule(o) => objects.capacity_rules.push(o),
+            Object::Switch(o) => objects.switches.push(o),
+            Object::AgentLogin(o) => objects.agent_logins.push(o),
             Object::DnGroup(o) => objects.dn_groups.push(o),
             Object::CallingList(o) => objects.calling_lists.push(*o),
             Object::Campaign(o) => objects.campaigns.push(o),

@@ -1,12 +1,12 @@
 //! Single objects: those that are read while somebody signs in, and those that have changed.
 
-use contracts::provisioning::{Application, BySpelling, Object, ObjectKey, ObjectKind, Place, Prompt, Skill};
+use contracts::provisioning::{BySpelling, Object, ObjectKey, ObjectKind, Place, Prompt, Skill};
 use infra::{ObjectChange, Result};
 use model::TenantId;
 
 use super::read::{self, Lists};
 use super::sign_in::{self, client};
-use super::{Row, Turn, documents, query, revisions};
+use super::{Row, Turn, applications, documents, query, revisions};
 
 /// The present state of each of these objects. What it costs does not depend on how many people and phones the tenant has.
 pub(super) async fn each(db: &mut dyn Turn, tenant: &TenantId, keys: Vec<ObjectKey>) -> Result<Vec<ObjectChange>> {
@@ -42,37 +42,18 @@ pub(super) async fn all(db: &mut dyn Turn, tenant: &TenantId, keys: &[ObjectKey]
 
 /// Whether an object of the kind is read without others.
 pub(super) const fn is_found_alone(kind: ObjectKind) -> bool {
-    match kind {
-        ObjectKind::Skill
-        | ObjectKind::Prompt
-        | ObjectKind::Application
-        | ObjectKind::Dn
-        | ObjectKind::Place
-        | ObjectKind::Person
-        | ObjectKind::Number
-        | ObjectKind::Client
-        | ObjectKind::AgentGroup
-        | ObjectKind::ActionCode
-        | ObjectKind::List
-        | ObjectKind::BusinessAttribute
-        | ObjectKind::PlaceGroup
-        | ObjectKind::CapacityRule
-        | ObjectKind::DnGroup
-        | ObjectKind::CallingList
-        | ObjectKind::Campaign
-        | ObjectKind::CampaignGroup
-        | ObjectKind::IvrProfile
-        | ObjectKind::StatisticDefinition
-        | ObjectKind::Transaction
-        | ObjectKind::AccessGroup
-        | ObjectKind::Role
-        | ObjectKind::Folder => true,
-        ObjectKind::Tenant
-        | ObjectKind::Trunk
-        | ObjectKind::FeatureCode
-        | ObjectKind::Schedule
-        | ObjectKind::DialRule => false,
-    }
+    documents::are(kind)
+        || matches!(
+            kind,
+            ObjectKind::Skill
+                | ObjectKind::Prompt
+                | ObjectKind::Application
+                | ObjectKind::Dn
+                | ObjectKind::Place
+                | ObjectKind::Person
+                | ObjectKind::Number
+                | ObjectKind::Client
+        )
 }
 
 /// Reads one object. It costs a few statements; of the kinds of which a tenant has few all are read.
@@ -117,10 +98,8 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
             rows.first().map(prompt).transpose()
         }
         ObjectKind::Application => {
-            let rows = db.rows(one("SELECT name, document FROM application WHERE tenant = ? AND name = ?")).await?;
-            let Some(row) = rows.first() else { return Ok(None) };
-            let application = Application { name: row.text("name")?, document: row.text("document")? };
-            Ok(Some(Object::Application(application)))
+            let rows = db.rows(one(applications::ONE)).await?;
+            rows.first().map(|row| applications::application(row).map(Object::Application)).transpose()
         }
         ObjectKind::Number => {
             let rows = db.rows(one(read::NUMBER)).await?;

@@ -6,22 +6,22 @@
 use std::collections::HashMap;
 
 use contracts::provisioning::{
-    Agent, AgentRules, Application, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption,
-    FeatureAction, FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule,
-    NoAnswerAction, Number, Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill,
-    SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk,
+    Agent, AgentRules, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction,
+    FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, NoAnswerAction, Number,
+    Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Spender, Stir,
+    StirSign, StirVerify, Tenant, TenantObjects, Trunk,
 };
 use infra::{Result, StoreError};
 use model::TenantId;
 
-use super::{FromField, Row, Turn, query};
+use super::{FromField, Row, Turn, applications, query};
 
 /// All objects of a tenant that exists.
 pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<TenantObjects> {
     let mut objects = settings(db, tenant).await?;
     let mut lists = Lists::of_phones_and_people(db, tenant).await?;
-    for row in rows(db, "SELECT name, document FROM application WHERE tenant = ? ORDER BY dbid", tenant).await? {
-        objects.applications.push(Application { name: text(&row, "name")?, document: text(&row, "document")? });
+    for row in rows(db, applications::ALL, tenant).await? {
+        objects.applications.push(applications::application(&row)?);
     }
     for row in rows(db, DNS, tenant).await? {
         objects.dns.push(dn(&row, &mut lists)?);
@@ -230,7 +230,7 @@ macro_rules! dns {
     ($which:literal) => {
         concat!(
             "SELECT number, type, password, no_answer_s, call_waiting, outgoing_max, direct_media, encryption,
-                location, application, default_dn, service_level_s, short_abandon_s, wrap_up_s
+                location, application, default_dn, service_level_s, short_abandon_s, wrap_up_s, switch
             FROM dn WHERE tenant = ? ",
             $which
         )
@@ -262,7 +262,7 @@ pub(super) fn dn(row: &Row, lists: &mut Lists) -> Result<Dn> {
         "echo" => DnKind::Echo,
         _ => DnKind::VirtualQueue,
     };
-    Ok(Dn { number, kind })
+    Ok(Dn { number, switch: get(row, "switch")?, kind })
 }
 
 macro_rules! people {

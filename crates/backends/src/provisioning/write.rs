@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::applications::put_application;
 use super::dialling::{put_dial_rule, put_schedule};
 use super::gathered::GatheredRows;
 use super::people::{people_put, put_person, respell};
@@ -127,11 +128,7 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
                  ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, file = excluded.file";
             run(db, query(sql).bind(t).bind(&o.name).bind(&o.file)).await?;
         }
-        Object::Application(o) => {
-            let sql = "INSERT INTO application (tenant, name, document) VALUES (?, ?, ?)
-                 ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, document = excluded.document";
-            run(db, query(sql).bind(t).bind(&o.name).bind(&o.document)).await?;
-        }
+        Object::Application(o) => put_application(db, t, o).await?,
         Object::Dn(o) => put_dn(db, t, o, is_new).await?,
         Object::Place(o) => put_place(db, t, o, is_new).await?,
         Object::Person(o) => put_person(db, t, o, is_new).await?,
@@ -153,6 +150,8 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
         | Object::BusinessAttribute(_)
         | Object::PlaceGroup(_)
         | Object::CapacityRule(_)
+        | Object::Switch(_)
+        | Object::AgentLogin(_)
         | Object::DnGroup(_)
         | Object::CallingList(_)
         | Object::Campaign(_)
@@ -251,14 +250,14 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn, is_new: bool) -> Result
         _ => (None, None, None, None),
     };
     let sql = "INSERT INTO dn (tenant, number, type, password, no_answer_s, application, default_dn, service_level_s,
-             short_abandon_s, wrap_up_s, call_waiting, outgoing_max, direct_media, encryption, location)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             short_abandon_s, wrap_up_s, call_waiting, outgoing_max, direct_media, encryption, location, switch)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, number) DO UPDATE SET type = excluded.type, password = excluded.password,
              no_answer_s = excluded.no_answer_s, application = excluded.application, default_dn = excluded.default_dn,
              service_level_s = excluded.service_level_s, short_abandon_s = excluded.short_abandon_s,
              wrap_up_s = excluded.wrap_up_s, call_waiting = excluded.call_waiting,
              outgoing_max = excluded.outgoing_max, direct_media = excluded.direct_media,
-             encryption = excluded.encryption, location = excluded.location";
+             encryption = excluded.encryption, location = excluded.location, switch = excluded.switch";
     let location = match &o.kind {
         DnKind::Extension { location, .. } => location.as_deref(),
         _ => None,
@@ -278,7 +277,8 @@ async fn put_dn(db: &mut dyn Turn, tenant: &str, o: &Dn, is_new: bool) -> Result
         .bind(outgoing_max)
         .bind(direct_media)
         .bind(encryption)
-        .bind(&json(location));
+        .bind(&json(location))
+        .bind(&o.switch);
     run(db, put).await?;
     if !is_new {
         run(db, query("DELETE FROM dn_prompt WHERE tenant = ? AND number = ?").bind(tenant).bind(&o.number)).await?;
@@ -422,6 +422,9 @@ async fn put_feature_code(db: &mut dyn Turn, tenant: &str, o: &FeatureCode) -> R
 }
 
 async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<()> {
+    if documents::are(key.kind) {
+        return documents::delete(db, tenant, key).await;
+    }
     let statements: &[&'static str] = match key.kind {
         ObjectKind::Tenant => {
             return Err(StoreError::Invalid("a tenant's own record is not deleted with its objects".to_owned()));
@@ -456,24 +459,8 @@ async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result
             "DELETE FROM client_redirect_uri WHERE tenant = ? AND id = ?",
             "DELETE FROM client WHERE tenant = ? AND id = ?",
         ],
-        ObjectKind::AgentGroup
-        | ObjectKind::ActionCode
-        | ObjectKind::List
-        | ObjectKind::BusinessAttribute
-        | ObjectKind::PlaceGroup
-        | ObjectKind::CapacityRule
-        | ObjectKind::DnGroup
-        | ObjectKind::CallingList
-        | ObjectKind::Campaign
-        | ObjectKind::CampaignGroup
-        | ObjectKind::IvrProfile
-        | ObjectKind::StatisticDefinition
-        | ObjectKind::Transaction
-        | ObjectKind::AccessGroup
-        | ObjectKind::Role
-        | ObjectKind::Folder => {
-            return documents::delete(db, tenant, key).await;
-        }
+        // Those that are documents are removed above.
+        kind => return Err(StoreError::Invalid(format!("there is no table of {}", kind.as_str()))),
     };
     for sql in statements {
         run(db, query(sql).bind(tenant.as_str()).bind(&key.id)).await?;

@@ -25,7 +25,7 @@ fn tenant(name: &str) -> TenantId {
 }
 
 fn application(name: &str, document: String) -> ObjectChange {
-    ObjectChange::Put(Object::Application(Application { name: name.to_owned(), document }))
+    ObjectChange::Put(Object::Application(Application::new(name.to_owned(), document)))
 }
 
 fn open(settings: &PostgresSettings) -> PostgresProvisioning {

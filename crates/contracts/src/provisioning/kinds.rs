@@ -18,12 +18,16 @@ pub enum ObjectKind {
     Application,
     /// Capacity rules.
     CapacityRule,
+    /// Parts of the DNs.
+    Switch,
     /// DNs.
     Dn,
     /// Places.
     Place,
     /// People.
     Person,
+    /// Further codes with which people log in as agents.
+    AgentLogin,
     /// Numbers.
     Number,
     /// Trunks.
@@ -70,15 +74,17 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// All kinds, ordered so that every object comes after those that it names.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::Tenant,
         Self::Skill,
         Self::Prompt,
         Self::Application,
         Self::CapacityRule,
+        Self::Switch,
         Self::Dn,
         Self::Place,
         Self::Person,
+        Self::AgentLogin,
         Self::Number,
         Self::Trunk,
         Self::FeatureCode,
@@ -109,9 +115,11 @@ impl ObjectKind {
             Self::Skill => "skill",
             Self::Prompt => "prompt",
             Self::Application => "application",
+            Self::Switch => "switch",
             Self::Dn => "dn",
             Self::Place => "place",
             Self::Person => "person",
+            Self::AgentLogin => "agent_login",
             Self::Number => "number",
             Self::Trunk => "trunk",
             Self::FeatureCode => "feature_code",
@@ -180,12 +188,16 @@ pub enum Object {
     Prompt(Prompt),
     /// An application.
     Application(Application),
+    /// A part of the DNs.
+    Switch(Switch),
     /// A DN.
     Dn(Dn),
     /// A place.
     Place(Box<Place>),
     /// A person.
     Person(Box<Person>),
+    /// A further code with which a person logs in as an agent.
+    AgentLogin(AgentLogin),
     /// A number.
     Number(Number),
     /// A trunk.
@@ -247,9 +259,11 @@ impl Object {
             Self::Skill(o) => (ObjectKind::Skill, o.name.as_str()),
             Self::Prompt(o) => (ObjectKind::Prompt, o.name.as_str()),
             Self::Application(o) => (ObjectKind::Application, o.name.as_str()),
+            Self::Switch(o) => (ObjectKind::Switch, o.name.as_str()),
             Self::Dn(o) => (ObjectKind::Dn, o.number.as_str()),
             Self::Place(o) => (ObjectKind::Place, o.name.as_str()),
             Self::Person(o) => (ObjectKind::Person, o.user_name.as_str()),
+            Self::AgentLogin(o) => (ObjectKind::AgentLogin, o.code.as_str()),
             Self::Number(o) => (ObjectKind::Number, o.number.as_str()),
             Self::Trunk(o) => (ObjectKind::Trunk, o.name.as_str()),
             Self::FeatureCode(o) => (ObjectKind::FeatureCode, o.code.as_str()),
@@ -301,7 +315,9 @@ impl Object {
             Self::Skill(_)
             | Self::Prompt(_)
             | Self::Application(_)
+            | Self::Switch(_)
             | Self::Place(_)
+            | Self::AgentLogin(_)
             | Self::Number(_)
             | Self::FeatureCode(_)
             | Self::Schedule(_)
@@ -345,9 +361,11 @@ impl Object {
             Self::Skill(o) => serde_json::to_vec(o),
             Self::Prompt(o) => serde_json::to_vec(o),
             Self::Application(o) => serde_json::to_vec(o),
+            Self::Switch(o) => serde_json::to_vec(o),
             Self::Dn(o) => serde_json::to_vec(o),
             Self::Place(o) => serde_json::to_vec(o),
             Self::Person(o) => serde_json::to_vec(o),
+            Self::AgentLogin(o) => serde_json::to_vec(o),
             Self::Number(o) => serde_json::to_vec(o),
             Self::Trunk(o) => serde_json::to_vec(o),
             Self::FeatureCode(o) => serde_json::to_vec(o),
@@ -385,9 +403,11 @@ impl Object {
             ObjectKind::Skill => Self::Skill(serde_json::from_slice(json)?),
             ObjectKind::Prompt => Self::Prompt(serde_json::from_slice(json)?),
             ObjectKind::Application => Self::Application(serde_json::from_slice(json)?),
+            ObjectKind::Switch => Self::Switch(serde_json::from_slice(json)?),
             ObjectKind::Dn => Self::Dn(serde_json::from_slice(json)?),
             ObjectKind::Place => Self::Place(serde_json::from_slice(json)?),
             ObjectKind::Person => Self::Person(serde_json::from_slice(json)?),
+            ObjectKind::AgentLogin => Self::AgentLogin(serde_json::from_slice(json)?),
             ObjectKind::Number => Self::Number(serde_json::from_slice(json)?),
             ObjectKind::Trunk => Self::Trunk(serde_json::from_slice(json)?),
             ObjectKind::FeatureCode => Self::FeatureCode(serde_json::from_slice(json)?),

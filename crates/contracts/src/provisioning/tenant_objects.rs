@@ -15,12 +15,16 @@ pub struct TenantObjects {
     pub prompts: Vec<Prompt>,
     /// Applications.
     pub applications: Vec<Application>,
+    /// Parts of the DNs.
+    pub switches: Vec<Switch>,
     /// DNs.
     pub dns: Vec<Dn>,
     /// Places.
     pub places: Vec<Place>,
     /// People.
     pub people: Vec<Person>,
+    /// Further codes with which people log in as agents.
+    pub agent_logins: Vec<AgentLogin>,
     /// Numbers.
     pub numbers: Vec<Number>,
     /// Trunks.
@@ -77,9 +81,11 @@ impl TenantObjects {
             skills: Vec::new(),
             prompts: Vec::new(),
             applications: Vec::new(),
+            switches: Vec::new(),
             dns: Vec::new(),
             places: Vec::new(),
             people: Vec::new(),
+            agent_logins: Vec::new(),
             numbers: Vec::new(),
             trunks: Vec::new(),
             feature_codes: Vec::new(),
@@ -113,9 +119,11 @@ impl TenantObjects {
             .chain(self.prompts.iter().cloned().map(Object::Prompt))
             .chain(self.applications.iter().cloned().map(Object::Application))
             .chain(self.capacity_rules.iter().cloned().map(Object::CapacityRule))
+            .chain(self.switches.iter().cloned().map(Object::Switch))
             .chain(self.dns.iter().cloned().map(Object::Dn))
             .chain(self.places.iter().cloned().map(Box::new).map(Object::Place))
             .chain(self.people.iter().cloned().map(Box::new).map(Object::Person))
+            .chain(self.agent_logins.iter().cloned().map(Object::AgentLogin))
             .chain(self.numbers.iter().cloned().map(Object::Number))
             .chain(self.trunks.iter().cloned().map(Box::new).map(Object::Trunk))
             .chain(self.feature_codes.iter().cloned().map(Object::FeatureCode))
@@ -152,9 +160,11 @@ impl TenantObjects {
             Object::Skill(o) => set(&mut self.skills, o, |a, b| a.name == b.name),
             Object::Prompt(o) => set(&mut self.prompts, o, |a, b| a.name == b.name),
             Object::Application(o) => set(&mut self.applications, o, |a, b| a.name == b.name),
+            Object::Switch(o) => set(&mut self.switches, o, |a, b| a.name == b.name),
             Object::Dn(o) => set(&mut self.dns, o, |a, b| a.number == b.number),
             Object::Place(o) => set(&mut self.places, *o, |a, b| a.name == b.name),
             Object::Person(o) => set(&mut self.people, *o, |a, b| a.user_name == b.user_name),
+            Object::AgentLogin(o) => set(&mut self.agent_logins, o, |a, b| a.code == b.code),
             Object::Number(o) => set(&mut self.numbers, o, |a, b| a.number == b.number),
             Object::Trunk(o) => set(&mut self.trunks, *o, |a, b| a.name == b.name),
             Object::FeatureCode(o) => set(&mut self.feature_codes, o, |a, b| a.code == b.code),
@@ -202,9 +212,11 @@ impl TenantObjects {
             ObjectKind::Skill => self.skills.retain(|o| o.name != key.id),
             ObjectKind::Prompt => self.prompts.retain(|o| o.name != key.id),
             ObjectKind::Application => self.applications.retain(|o| o.name != key.id),
+            ObjectKind::Switch => self.switches.retain(|o| o.name != key.id),
             ObjectKind::Dn => self.dns.retain(|o| o.number != key.id),
             ObjectKind::Place => self.places.retain(|o| o.name != key.id),
             ObjectKind::Person => self.people.retain(|o| o.user_name != key.id),
+            ObjectKind::AgentLogin => self.agent_logins.retain(|o| o.code != key.id),
             ObjectKind::Number => self.numbers.retain(|o| o.number != key.id),
             ObjectKind::Trunk => self.trunks.retain(|o| o.name != key.id),
             ObjectKind::FeatureCode => self.feature_codes.retain(|o| o.code != key.id),

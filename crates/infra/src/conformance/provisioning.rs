@@ -122,8 +122,9 @@ pub fn objects(tenant: &str) -> TenantObjects {
     });
     objects.skills = vec![Skill { name: "Sales".into() }, Skill { name: "English".into() }];
     objects.prompts = vec![Prompt { name: "music".into(), file: "music.wav".into() }];
-    let phone = |number: &str, call_waiting| Dn {
+    let phone = |number: &str, call_waiting: bool| Dn {
         number: number.into(),
+        switch: call_waiting.then(|| "Berlin".into()),
         kind: DnKind::Extension {
             password: Secret("secret".into()),
             no_answer_s: Some(20),
@@ -134,10 +135,11 @@ pub fn objects(tenant: &str) -> TenantObjects {
             location: call_waiting.then(|| Box::new(location("4.12"))),
         },
     };
-    let announcement = Dn { number: "a".into(), kind: DnKind::Announcement { prompts: vec!["music".into()] } };
-    let queue = Dn { number: "q".into(), kind: DnKind::VirtualQueue };
+    let announcement = Dn::new("a".into(), DnKind::Announcement { prompts: vec!["music".into()] });
+    let queue = Dn { switch: Some("Paris".into()), ..Dn::new("q".into(), DnKind::VirtualQueue) };
     let point = Dn {
         number: "9000".into(),
+        switch: None,
         kind: DnKind::RoutePoint {
             application: "sales".into(),
             default_dn: None,
@@ -146,7 +148,11 @@ pub fn objects(tenant: &str) -> TenantObjects {
             wrap_up_s: Some(12),
         },
     };
-    objects.applications = vec![Application { name: "sales".into(), document: "<scxml/>".into() }];
+    let value = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let values = BTreeMap::from([value("open", "09:00"), value("\"", "ß")]);
+    let sections = BTreeMap::from([("berlin".to_owned(), values)]);
+    objects.applications =
+        vec![Application { options: sections.clone(), ..Application::new("sales".into(), "<scxml/>".into()) }];
     objects.dns = vec![phone("7101", true), phone("7102", false), queue, announcement, point];
     let place = |name: &str, dn: &str, location: Option<Location>| {
         let capacity_rule = location.is_some().then(|| "one call".to_owned());
@@ -294,9 +300,6 @@ pub fn objects(tenant: &str) -> TenantObjects {
         ActionCode { code: "2".into(), name: "Lunch".into(), order: Some(1) },
         ActionCode { code: "1".into(), name: "Training".into(), order: None },
     ];
-    let value = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    let values = BTreeMap::from([value("open", "09:00"), value("\"", "ß")]);
-    let sections = BTreeMap::from([("berlin".to_owned(), values)]);
     objects.lists = vec![LookupList { name: "branches".into(), sections }];
     let language =
         |value: &str, name: Option<&str>| AttributeValue { value: value.into(), display_name: name.map(Into::into) };

@@ -1,9 +1,9 @@
-//! What applications look up in their tenant's configuration: lists, and the values of business attributes.
+//! What applications look up in their tenant's configuration: lists, the values of business attributes, and options of their own.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use contracts::provisioning::{BusinessAttribute, LookupList, Object as TenantObject, ObjectKind};
+use contracts::provisioning::{ApplicationOptions, BusinessAttribute, LookupList, Object as TenantObject, ObjectKind};
 use net::configuration::TenantConfig;
 use rquickjs::{Ctx, Function, Object, Value};
 use serde_json::json;
@@ -12,8 +12,13 @@ use serde_json::json;
 pub type ReadTenant = Rc<dyn Fn() -> Option<Arc<TenantConfig>>>;
 
 /// The functions by which the prelude looks up. They take texts, and give a text, or undefined for what is not there: `value` the value of
-/// a key, `section` a section of a list as JSON, `values` the values of a business attribute as JSON. None of them throws.
-pub(super) fn functions<'js>(ctx: &Ctx<'js>, read: &ReadTenant) -> rquickjs::Result<Object<'js>> {
+/// a key, `section` a section of a list as JSON, `values` the values of a business attribute as JSON, `option` an option of the
+/// application, `options` a section of these as JSON. None of them throws.
+pub(super) fn functions<'js>(
+    ctx: &Ctx<'js>,
+    read: &ReadTenant,
+    own: &Arc<ApplicationOptions>,
+) -> rquickjs::Result<Object<'js>> {
     let lookups = Object::new(ctx.clone())?;
     let tenant = Rc::clone(read);
     let value = move |list: Value<'js>, section: Value<'js>, key: Value<'js>| -> Option<String> {
@@ -35,6 +40,15 @@ pub(super) fn functions<'js>(ctx: &Ctx<'js>, read: &ReadTenant) -> rquickjs::Res
         Some(json!(values.collect::<Vec<_>>()).to_string())
     };
     lookups.set("values", Function::new(ctx.clone(), values)?)?;
+    let options = Arc::clone(own);
+    let option = move |section: Value<'js>, key: Value<'js>| -> Option<String> {
+        options.get(&text(&section)?)?.get(&text(&key)?).cloned()
+    };
+    lookups.set("option", Function::new(ctx.clone(), option)?)?;
+    let options = Arc::clone(own);
+    let section =
+        move |section: Value<'js>| -> Option<String> { serde_json::to_string(options.get(&text(&section)?)?).ok() };
+    lookups.set("options", Function::new(ctx.clone(), section)?)?;
     Ok(lookups)
 }
 

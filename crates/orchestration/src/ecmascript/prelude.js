@@ -182,9 +182,17 @@
       const name = nameOf(attribute);
       return name === undefined ? undefined : copyOf(lookups.values(name));
     },
+    option(section, ...keys) {
+      const part = nameOf(section);
+      if (part === undefined) return undefined;
+      if (keys.length === 0) return copyOf(lookups.options(part));
+      const key = nameOf(keys[0]);
+      return key === undefined ? undefined : lookups.option(part, key);
+    },
   });
   freeze(tenant.list);
   freeze(tenant.attribute_values);
+  freeze(tenant.option);
 
   let event;
   let active = [];
@@ -224,6 +232,7 @@
     platform(objects) {
       objects.list = tenant.list;
       objects.attribute_values = tenant.attribute_values;
+      objects.option = tenant.option;
       platform = deepFreeze(objects);
     },
     event(value) { event = freeze(value); },

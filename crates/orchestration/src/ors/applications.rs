@@ -4,7 +4,7 @@ mod kept;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use contracts::provisioning;
+use contracts::provisioning::{self, ApplicationOptions};
 use http::{HeaderValue, StatusCode, header};
 use infra::Clock;
 use model::TenantId;
@@ -21,6 +21,8 @@ pub(super) struct Application {
     pub document: Arc<Document>,
     /// A digest of its text.
     pub digest: u64,
+    /// Its options, which its sessions look up.
+    pub options: Arc<ApplicationOptions>,
     /// The version that config gave it.
     version: Option<HeaderValue>,
 }
@@ -82,22 +84,26 @@ impl Applications {
         };
         let version = answer.headers.get(header::ETAG).cloned();
         let object: provisioning::Application = serde_json::from_slice(&answer.body).map_err(LoadFailure::Shape)?;
+        let options = Arc::new(object.options);
         // The version covers the whole configuration: the document is often unchanged.
         let application = match known.filter(|known| known.digest == digest(&object.document)) {
-            Some(known) => Application { document: Arc::clone(&known.document), digest: known.digest, version },
-            None => self.check(object.document, version).await?,
+            Some(known) => {
+                Application { document: Arc::clone(&known.document), digest: known.digest, options, version }
+            }
+            None => Application { options, ..self.check(object.document, version).await? },
         };
         let application = Arc::new(application);
         self.lock().keep(key, Arc::clone(&application));
         Ok(application)
     }
 
-    /// Parsing and compiling take a while: not on a thread that serves calls.
+    /// An application without its options. Parsing and compiling take a while: not on a thread that serves calls.
     async fn check(&self, text: String, version: Option<HeaderValue>) -> Result<Application, LoadFailure> {
         let (clock, limits) = (Arc::clone(&self.clock), self.limits);
         let checked = tokio::task::spawn_blocking(move || {
             let document = load_document(&text, clock, limits)?;
-            Ok(Application { document: Arc::new(document), digest: digest(&text), version })
+            let (document, digest) = (Arc::new(document), digest(&text));
+            Ok(Application { document, digest, options: Arc::default(), version })
         });
         checked.await.map_err(|_| LoadFailure::Check)?
     }
@@ -112,7 +118,7 @@ impl Applications {
 impl Application {
     /// A document without a version of config.
     pub fn of(document: Document, digest: u64) -> Self {
-        Self { document: Arc::new(document), digest, version: None }
+        Self { document: Arc::new(document), digest, options: Arc::default(), version: None }
     }
 }
 

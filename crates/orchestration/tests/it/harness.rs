@@ -24,7 +24,9 @@ pub fn timed(limits: ScriptLimits, clock: Arc<dyn Clock>) -> Box<dyn Datamodel> 
     let platform = Rc::new(RefCell::new(PlatformObjects::default()));
     platform.borrow_mut().set(Value::Map(vec![("ixn".into(), [("count", 1.0)].into_iter().collect())]));
     let tenant: ReadTenant = Rc::new(|| None);
-    Box::new(Ecmascript::new(limits, clock, start, platform, &tenant).expect("the language fits the limit"))
+    Box::new(
+        Ecmascript::new(limits, clock, start, platform, &tenant, &Arc::default()).expect("the language fits the limit"),
+    )
 }
 
 pub fn document(text: &str) -> Arc<Document> {

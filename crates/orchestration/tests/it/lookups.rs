@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use contracts::configuration::{Changes, Listed};
-use contracts::provisioning::{AttributeValue, BusinessAttribute, LookupList, Object, ObjectKey};
+use contracts::provisioning::{ApplicationOptions, AttributeValue, BusinessAttribute, LookupList, Object, ObjectKey};
 use infra::SystemClock;
 use net::configuration::TenantConfig;
 use orchestration::ecmascript::{Ecmascript, PlatformObjects, ReadTenant, ScriptLimits};
@@ -19,13 +19,19 @@ struct Lookups {
 
 impl Lookups {
     fn with(limits: ScriptLimits) -> Self {
+        Self::of_application(limits, ApplicationOptions::new())
+    }
+
+    fn of_application(limits: ScriptLimits, options: ApplicationOptions) -> Self {
         let tenant: Rc<RefCell<Option<Arc<TenantConfig>>>> = Rc::default();
         let held = Rc::clone(&tenant);
         let read: ReadTenant = Rc::new(move || held.borrow().clone());
         let platform = Rc::new(RefCell::new(PlatformObjects::default()));
         platform.borrow_mut().set(Value::Map(Vec::new()));
         let clock = Arc::new(SystemClock::start());
-        let mut data = Ecmascript::new(limits, clock, Value::Null, platform, &read).expect("the language fits");
+        let options = Arc::new(options);
+        let data = Ecmascript::new(limits, clock, Value::Null, platform, &read, &options);
+        let mut data = data.expect("the language fits");
         data.begin_input();
         Self { tenant, data }
     }
@@ -120,6 +126,29 @@ fn the_values_of_an_attribute_come_in_their_order() {
     lookups.has(Object::BusinessAttribute(language));
     assert_eq!(lookups.text("_genesys.attribute_values('Language').join()"), "en,de,\"");
     assert_eq!(lookups.text("_genesys.attribute_values('Language').indexOf('de')"), "1");
+}
+
+#[test]
+fn an_application_reads_options_of_its_own() {
+    let values =
+        |all: &[(&str, &str)]| all.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let options = ApplicationOptions::from([
+        ("Limits".to_owned(), values(&[("tries", "3"), ("49", "nine"), ("__proto__", "own")])),
+        ("Empty".to_owned(), values(&[])),
+    ]);
+    let mut lookups = Lookups::of_application(ScriptLimits::default(), options);
+    assert_eq!(lookups.text("_genesys.option('Limits', 'tries')"), "3");
+    assert_eq!(lookups.text("Number(_genesys.option('Limits', 'tries')) + 1"), "4");
+    assert_eq!(lookups.text("_genesys.option('Limits', 49)"), "nine");
+    assert_eq!(lookups.text("Object.keys(_genesys.option('Limits')).join()"), "49,__proto__,tries");
+    assert_eq!(lookups.text("Object.keys(_genesys.option('Empty')).length"), "0");
+    for arguments in ["", "'limits', 'tries'", "'Limits', 'Tries'", "'Limits', undefined", "'None'", "{}", "'\\ud800'"]
+    {
+        assert_eq!(lookups.says(&format!("_genesys.option({arguments})")), Ok(Value::Undefined), "{arguments}");
+    }
+    let tries = "(function () { _genesys.option = 1; _genesys.option.kept = 1; \
+                 return typeof _genesys.option + _genesys.option.kept; })()";
+    assert_eq!(lookups.text(tries), "functionundefined");
 }
 
 #[test]

@@ -99,6 +99,8 @@ pub(super) fn rows(object: &Object) -> Vec<TableRow> {
         Object::Tenant(_)
         | Object::Prompt(_)
         | Object::Application(_)
+        | Object::Switch(_)
+        | Object::AgentLogin(_)
         | Object::Trunk(_)
         | Object::FeatureCode(_)
         | Object::Schedule(_)

@@ -8,14 +8,16 @@ use super::scalar::{optional, text as scalar};
 use super::tree::{Entry, Node, list, short, text};
 
 /// The sections of a file whose entries are a list: the kind of their objects, and the key of their ids.
-const LISTS: [(&str, ObjectKind, &str); 28] = [
+const LISTS: [(&str, ObjectKind, &str); 30] = [
     ("skills", ObjectKind::Skill, "name"),
+    ("switches", ObjectKind::Switch, "name"),
     ("phones", ObjectKind::Dn, "number"),
     ("route_points", ObjectKind::Dn, "number"),
     ("services", ObjectKind::Dn, "number"),
     ("queues", ObjectKind::Dn, "name"),
     ("places", ObjectKind::Place, "name"),
     ("people", ObjectKind::Person, "user"),
+    ("agent_logins", ObjectKind::AgentLogin, "code"),
     ("numbers", ObjectKind::Number, "number"),
     ("trunks", ObjectKind::Trunk, "name"),
     ("feature_codes", ObjectKind::FeatureCode, "code"),
@@ -121,11 +123,17 @@ pub(super) fn onto(objects: &TenantObjects, kind: ObjectKind, id: &str, mut line
     line
 }
 
-/// The entry of an object that is one value, or a record where it has an annex.
-pub(super) fn short_entry(objects: &TenantObjects, kind: ObjectKind, id: &str, (key, value): (&str, &str)) -> String {
+/// The entry of an object that is one value, or a record where there is `more` of it, as `, switch: Paris`, or it has an annex.
+pub(super) fn short_entry(
+    objects: &TenantObjects,
+    kind: ObjectKind,
+    id: &str,
+    (key, value): (&str, &str),
+    more: &str,
+) -> String {
     match keys(objects, kind, id) {
-        keys if keys.is_empty() => scalar(value),
-        keys => format!("{{{key}: {}{keys}}}", scalar(value)),
+        keys if keys.is_empty() && more.is_empty() => scalar(value),
+        keys => format!("{{{key}: {}{more}{keys}}}", scalar(value)),
     }
 }
 

@@ -10,6 +10,7 @@ use super::access::{
     PERSONS_SECOND_FACTOR, REQUIRE_SECOND_FACTOR,
 };
 use super::action_codes::ACTION_CODES;
+use super::agent_logins::AGENT_LOGINS;
 use super::agents::{AGENTS, NO_ANSWER_ACTION, THRESHOLD, WRAP_UP};
 use super::attributes::BUSINESS_ATTRIBUTES;
 use super::campaigns::{CALLING_LISTS, CAMPAIGN_GROUPS, CAMPAIGNS};
@@ -21,13 +22,14 @@ use super::groups::{AGENT_GROUPS, PLACE_GROUPS};
 use super::headers::HEADERS;
 use super::ivr_profiles::IVR_PROFILES;
 use super::location::LOCATION;
-use super::lookup::LISTS;
+use super::lookup::{LISTS, OPTIONS};
 use super::permissions::{ACCESS_GROUPS, FOLDERS, ROLES};
 use super::shape::Need::{Optional, Required};
 use super::shape::{NAME, Shape, USER_PROPERTIES, field, schema};
 use super::sign_in::SIGN_IN;
 use super::statistic_definitions::STATISTIC_DEFINITIONS;
 use super::stir::STIR;
+use super::switches::{DNS_SWITCH, SWITCHES};
 use super::transactions::TRANSACTIONS;
 
 const NAMES: Shape = Shape::List { of: &NAME, max: 1_000 };
@@ -93,12 +95,14 @@ pub(super) static TENANT: Shape = Shape::Record(&[
         "Prompts and music by name. The file is the name with .wav: in prompts/<tenant> or prompts of the data directory, else that of the program.",
     ),
     field("applications", Optional, &APPLICATIONS, "Applications by name: the SCXML file, relative to this file."),
+    SWITCHES,
     field("phones", Optional, &PHONES, "Phones that register."),
     field("route_points", Optional, &ROUTE_POINTS, "DNs at which calls wait while an application decides."),
     field("services", Optional, &SERVICES, "DNs that need no application."),
     field("queues", Optional, &QUEUES, "Virtual queues, in which waiting calls are counted."),
     field("places", Optional, &PLACES, "Seats with their DNs; a DN is in at most one."),
     field("people", Optional, &PEOPLE, "The people of the tenant."),
+    AGENT_LOGINS,
     field("numbers", Optional, &NUMBERS, "Numbers that the outside dials."),
     field("trunks", Optional, &TRUNKS, "Lines to carriers."),
     field("feature_codes", Optional, &FEATURE_CODES, "Codes that agents dial."),
@@ -130,16 +134,18 @@ pub(super) static TENANT: Shape = Shape::Record(&[
 ]);
 
 static SKILLS: Shape = Shape::List { of: &NAMED, max: SKILLS_MAX };
-static QUEUES: Shape = Shape::List { of: &NAMED, max: DNS_MAX };
-static NAMED: Shape = Shape::ShortObject { value: &NAME, key: "name", doc: "Its name." };
-static FILED: Shape = Shape::ShortObject { value: &PATH, key: "file", doc: "Its file." };
+static QUEUES: Shape = Shape::List { of: &QUEUE, max: DNS_MAX };
+static NAMED: Shape = Shape::ShortObject { value: &NAME, key: "name", doc: "Its name.", more: &[] };
+static QUEUE: Shape = Shape::ShortObject { value: &NAME, key: "name", doc: "Its name.", more: &[DNS_SWITCH] };
+static FILED: Shape = Shape::ShortObject { value: &PATH, key: "file", doc: "Its file.", more: &[] };
+static APPLICATION: Shape = Shape::ShortObject { value: &PATH, key: "file", doc: "Its file.", more: &[OPTIONS] };
 static CODEC: Shape = Shape::OneOf(&["PCMU", "PCMA", "G722", "opus"]);
 static CODECS: Shape = Shape::List { of: &CODEC, max: 4 };
 static TRUNK_CODECS: Shape = Shape::Choice { of: &CODEC, max: 4 };
 static RING: Shape = Shape::Number { min: 1, max: 600 };
 static ENCRYPTION: Shape = Shape::OneOf(&["off", "offered", "required", "dtls"]);
 static PROMPTS: Shape = Shape::Named { of: &FILED, max: 10_000 };
-static APPLICATIONS: Shape = Shape::Named { of: &FILED, max: 1_000 };
+static APPLICATIONS: Shape = Shape::Named { of: &APPLICATION, max: 1_000 };
 
 static PHONES: Shape = Shape::List {
     of: &Shape::Object(&[
@@ -176,6 +182,7 @@ static PHONES: Shape = Shape::List {
             "Whether its audio is encrypted (SRTP): offered, if the phone can; required, or the call is refused; dtls, the same with keys agreed by DTLS as browsers do it; without it off.",
         ),
         field("location", Optional, &LOCATION, "Where it is, for emergency calls; without it as its place says."),
+        DNS_SWITCH,
     ]),
     max: DNS_MAX,
 };
@@ -198,6 +205,7 @@ static ROUTE_POINTS: Shape = Shape::List {
             "A caller who gives up within so many seconds does not count for the service level; without it 5.",
         ),
         field("wrap_up_s", Optional, &WRAP_UP, "After-call work of its calls in seconds; without it as the agent has."),
+        DNS_SWITCH,
     ]),
     max: DNS_MAX,
 };
@@ -207,6 +215,7 @@ static SERVICES: Shape = Shape::List {
         field("number", Required, &NAME, "Its number."),
         field("type", Required, &Shape::OneOf(&["echo", "announcement"]), "What the caller hears."),
         field("prompts", Optional, &NAMES, "For an announcement: prompts one after the other."),
+        DNS_SWITCH,
     ]),
     max: DNS_MAX,
 };

@@ -16,9 +16,11 @@ pub(crate) fn push(all: &mut TenantObjects, object: Object) {
         Object::Skill(o) => all.skills.push(o),
         Object::Prompt(o) => all.prompts.push(o),
         Object::Application(o) => all.applications.push(o),
+        Object::Switch(o) => all.switches.push(o),
         Object::Dn(o) => all.dns.push(o),
         Object::Place(o) => all.places.push(*o),
         Object::Person(o) => all.people.push(*o),
+        Object::AgentLogin(o) => all.agent_logins.push(o),
         Object::Number(o) => all.numbers.push(o),
         Object::Trunk(o) => all.trunks.push(*o),
         Object::FeatureCode(o) => all.feature_codes.push(o),
@@ -51,9 +53,11 @@ pub(crate) fn into_single(all: TenantObjects) -> impl Iterator<Item = Object> {
         .chain(all.prompts.into_iter().map(Object::Prompt))
         .chain(all.applications.into_iter().map(Object::Application))
         .chain(all.capacity_rules.into_iter().map(Object::CapacityRule))
+        .chain(all.switches.into_iter().map(Object::Switch))
         .chain(all.dns.into_iter().map(Object::Dn))
         .chain(all.places.into_iter().map(Box::new).map(Object::Place))
         .chain(all.people.into_iter().map(Box::new).map(Object::Person))
+        .chain(all.agent_logins.into_iter().map(Object::AgentLogin))
         .chain(all.numbers.into_iter().map(Object::Number))
         .chain(all.trunks.into_iter().map(Box::new).map(Object::Trunk))
         .chain(all.feature_codes.into_iter().map(Object::FeatureCode))

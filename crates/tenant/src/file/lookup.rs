@@ -34,6 +34,14 @@ static LIST_OF_LISTS: Shape = Shape::List {
 pub(super) const LISTS: Field =
     field("lists", Optional, &LIST_OF_LISTS, "Lists in which programs look values up, by section and key.");
 
+/// Those of an application.
+pub(super) const OPTIONS: Field = field(
+    "options",
+    Optional,
+    &SECTIONS,
+    "What its document looks up by _genesys.option while it runs: values by section and key.",
+);
+
 // === reading ===
 
 pub(super) fn lookup_list(item: &Node) -> Option<LookupList> {
@@ -42,7 +50,12 @@ pub(super) fn lookup_list(item: &Node) -> Option<LookupList> {
 
 /// The values by section and key of an item.
 pub(super) fn sections(item: &Node) -> BTreeMap<String, BTreeMap<String, String>> {
-    let sections = item.get("sections").map(Node::entries).unwrap_or_default();
+    sections_at(item, "sections")
+}
+
+/// The values by section and key that stand under a key.
+pub(super) fn sections_at(item: &Node, key: &str) -> BTreeMap<String, BTreeMap<String, String>> {
+    let sections = item.get(key).map(Node::entries).unwrap_or_default();
     let sections = sections.iter().map(|section| {
         let values = section.node.entries().iter();
         let value = |entry: &Entry| Some((entry.key.clone(), entry.node.text()?.to_owned()));

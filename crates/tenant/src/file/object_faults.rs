@@ -160,6 +160,7 @@ fn section(object: &Object) -> Option<&'static str> {
         Object::Skill(_) => "skills",
         Object::Prompt(_) => "prompts",
         Object::Application(_) => "applications",
+        Object::Switch(_) => "switches",
         Object::Dn(dn) => match dn.kind {
             DnKind::Extension { .. } => "phones",
             DnKind::RoutePoint { .. } => "route_points",
@@ -168,6 +169,7 @@ fn section(object: &Object) -> Option<&'static str> {
         },
         Object::Place(_) => "places",
         Object::Person(_) => "people",
+        Object::AgentLogin(_) => "agent_logins",
         Object::Number(_) => "numbers",
         Object::Trunk(_) => "trunks",
         Object::FeatureCode(_) => "feature_codes",

@@ -10,6 +10,7 @@ use contracts::provisioning::{
 };
 
 use super::action_codes;
+use super::agent_logins;
 use super::annexes;
 use super::attributes;
 use super::campaigns;
@@ -26,6 +27,7 @@ use super::permissions;
 use super::sign_in;
 use super::statistic_definitions;
 use super::stir;
+use super::switches;
 use super::transactions;
 use super::tree::{Node, Value, flag, list, number, short, text, texts};
 use super::{BrokenRule, Fault, access};
@@ -155,7 +157,8 @@ impl Reader<'_> {
                 continue;
             }
             let document = documents(file, key, entry.node.line, self.faults);
-            self.objects.applications.push(Application { name: entry.key.clone(), document });
+            let options = lookup::sections_at(&entry.node, "options");
+            self.objects.applications.push(Application { name: entry.key.clone(), document, options });
         }
     }
 
@@ -195,7 +198,8 @@ impl Reader<'_> {
             if let Some(name) = short(item, "name")
                 && self.first(ObjectKind::Dn, name, item.line, format!("queues[{index}]"))
             {
-                self.objects.dns.push(Dn { number: name.to_owned(), kind: DnKind::VirtualQueue });
+                let (number, switch) = (name.to_owned(), text(item, "switch"));
+                self.objects.dns.push(Dn { number, switch, kind: DnKind::VirtualQueue });
             }
         }
     }
@@ -204,7 +208,7 @@ impl Reader<'_> {
         if let Some(number) = text(item, "number")
             && self.first(ObjectKind::Dn, &number, item.line, key)
         {
-            self.objects.dns.push(Dn { number, kind });
+            self.objects.dns.push(Dn { number, switch: text(item, "switch"), kind });
         }
     }
 
@@ -371,6 +375,8 @@ impl Reader<'_> {
 
 impl Reader<'_> {
     fn further(&mut self, root: &Node) {
+        self.section(root, "switches", switches::switch);
+        self.section(root, "agent_logins", agent_logins::agent_login);
         self.section(root, "dn_groups", dn_groups::dn_group);
         self.section(root, "calling_lists", campaigns::calling_list);
         self.section(root, "campaigns", campaigns::campaign);

@@ -1,6 +1,7 @@
 //! Checks between objects: every referenced name exists, and names that must be unique are unique.
 
 mod action_codes;
+mod agent_logins;
 mod annexes;
 mod attributes;
 mod campaigns;
@@ -12,6 +13,7 @@ mod ivr_profiles;
 mod lookup;
 mod permissions;
 mod statistic_definitions;
+mod switches;
 mod transactions;
 mod trunks;
 
@@ -38,6 +40,7 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.defaults();
     rules.places();
     rules.people();
+    rules.agent_logins();
     rules.access();
     rules.numbers();
     rules.trunks();
@@ -48,6 +51,8 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.agent_groups();
     rules.action_codes();
     rules.lists();
+    rules.application_options();
+    rules.switches();
     rules.business_attributes();
     rules.place_groups();
     rules.dn_groups();

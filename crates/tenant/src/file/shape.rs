@@ -32,8 +32,8 @@ pub(super) enum Shape {
     Record(&'static [Field]),
     /// An object: a map with these keys and those of [`ANNEX`].
     Object(&'static [Field]),
-    /// An object that is one value, or a map with that value under `key` and the keys of [`ANNEX`].
-    ShortObject { value: &'static Shape, key: &'static str, doc: &'static str },
+    /// An object that is one value, or a map with that value under `key`, with `more` keys and those of [`ANNEX`].
+    ShortObject { value: &'static Shape, key: &'static str, doc: &'static str, more: &'static [Field] },
 }
 
 /// The most sections of an object's own properties, and the most keys of one.
@@ -118,9 +118,9 @@ pub(super) fn check(node: &Node, shape: &Shape, at: &str, faults: &mut Vec<Fault
         Shape::Named { of, max } => check_named(node, of, *max, at, faults),
         Shape::Record(fields) => check_record(node, &[fields], at, faults),
         Shape::Object(fields) => check_record(node, &[fields, &ANNEX], at, faults),
-        &Shape::ShortObject { value, key, doc } => {
+        &Shape::ShortObject { value, key, doc, more } => {
             if matches!(node.value, Value::Map(_)) {
-                check_record(node, &[&[field(key, Need::Required, value, doc)], &ANNEX], at, faults);
+                check_record(node, &[&[field(key, Need::Required, value, doc)], more, &ANNEX], at, faults);
             } else {
                 check(node, value, at, faults);
             }
@@ -262,8 +262,8 @@ pub(super) fn schema(shape: &Shape) -> Json {
         }
         Shape::Record(fields) => record_schema(&[fields]),
         Shape::Object(fields) => record_schema(&[fields, &ANNEX]),
-        &Shape::ShortObject { value, key, doc } => {
-            let whole = record_schema(&[&[field(key, Need::Required, value, doc)], &ANNEX]);
+        &Shape::ShortObject { value, key, doc, more } => {
+            let whole = record_schema(&[&[field(key, Need::Required, value, doc)], more, &ANNEX]);
             json!({ "anyOf": [schema(value), whole] })
         }
     }

@@ -4,12 +4,13 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use contracts::provisioning::{
-    AgentRules, DiversionForm, DnKind, DtmfForm, Encryption, ObjectKey, ObjectKind, Person, Secret, Tenant,
-    TenantObjects, Trunk,
+    AgentRules, Application, DiversionForm, DnKind, DtmfForm, Encryption, ObjectKey, ObjectKind, Person, Secret,
+    Tenant, TenantObjects, Trunk,
 };
 
 use super::access;
 use super::action_codes;
+use super::agent_logins;
 use super::annexes::{self, onto, short_entry};
 use super::attributes;
 use super::campaigns;
@@ -26,6 +27,7 @@ use super::scalar::{flow, optional, text};
 use super::sign_in;
 use super::statistic_definitions;
 use super::stir;
+use super::switches;
 use super::transactions;
 
 /// A tenant as files.
@@ -42,17 +44,20 @@ pub fn write(objects: &TenantObjects) -> Exported {
     let mut yaml = String::new();
     head(&mut yaml, &objects.tenant);
     own_properties(&mut yaml, objects);
-    names(&mut yaml, "skills", objects.skills.iter().map(|skill| named(objects, ObjectKind::Skill, &skill.name)));
-    let filed = |kind: ObjectKind, name: &str, file: &str| {
-        format!("{}: {}", text(name), short_entry(objects, kind, name, ("file", file)))
+    names(&mut yaml, "skills", objects.skills.iter().map(|skill| named(objects, ObjectKind::Skill, &skill.name, "")));
+    let filed = |kind: ObjectKind, name: &str, file: &str, more: &str| {
+        format!("{}: {}", text(name), short_entry(objects, kind, name, ("file", file), more))
     };
-    section(&mut yaml, "prompts", objects.prompts.iter().map(|p| filed(ObjectKind::Prompt, &p.name, &p.file)));
+    section(&mut yaml, "prompts", objects.prompts.iter().map(|p| filed(ObjectKind::Prompt, &p.name, &p.file, "")));
     let path = |name: &str| format!("applications/{}.scxml", file_name(name));
     section(
         &mut yaml,
         "applications",
-        objects.applications.iter().map(|a| filed(ObjectKind::Application, &a.name, &path(&a.name))),
+        objects.applications.iter().map(|a| filed(ObjectKind::Application, &a.name, &path(&a.name), &options(a))),
     );
+    let switches = objects.switches.iter();
+    let switches = switches.map(|one| onto(objects, ObjectKind::Switch, &one.name, switches::switch_line(one)));
+    section(&mut yaml, "switches", switches);
     dns(&mut yaml, objects);
     section(
         &mut yaml,
@@ -67,6 +72,9 @@ pub fn write(objects: &TenantObjects) -> Exported {
     );
     let people = objects.people.iter().map(|one| onto(objects, ObjectKind::Person, &one.user_name, person(one)));
     section(&mut yaml, "people", people);
+    let login = agent_logins::agent_login_line;
+    let logins = objects.agent_logins.iter().map(|one| onto(objects, ObjectKind::AgentLogin, &one.code, login(one)));
+    section(&mut yaml, "agent_logins", logins);
     section(
         &mut yaml,
         "numbers",
@@ -162,9 +170,17 @@ fn own_properties(yaml: &mut String, objects: &TenantObjects) {
     }
 }
 
-/// An object that is its name alone.
-fn named(objects: &TenantObjects, kind: ObjectKind, name: &str) -> String {
-    short_entry(objects, kind, name, ("name", name))
+/// An object that is its name alone, or its name with `more` of it.
+fn named(objects: &TenantObjects, kind: ObjectKind, name: &str, more: &str) -> String {
+    short_entry(objects, kind, name, ("name", name), more)
+}
+
+/// What an application looks up while it runs.
+fn options(application: &Application) -> String {
+    match application.options.is_empty() {
+        true => String::new(),
+        false => format!(", options: {{{}}}", lookup::sections_record(&application.options)),
+    }
 }
 
 fn head(yaml: &mut String, tenant: &Tenant) {
@@ -224,7 +240,8 @@ fn dns(yaml: &mut String, objects: &TenantObjects) {
     let (mut phones, mut points, mut services, mut queues) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for dn in &objects.dns {
         let number = text(&dn.number);
-        let of = |line: String| onto(objects, ObjectKind::Dn, &dn.number, line);
+        let switch = optional("switch", dn.switch.as_deref());
+        let of = |line: String| onto(objects, ObjectKind::Dn, &dn.number, format!("{line}{switch}}}"));
         match &dn.kind {
             DnKind::Extension {
                 password,
@@ -240,20 +257,20 @@ fn dns(yaml: &mut String, objects: &TenantObjects) {
                 more.extend(direct_media.then_some(DIRECT));
                 more.push_str(&encryption(*secured));
                 more.push_str(&location::line(at.as_deref()));
-                phones.push(of(format!("- {{number: {number}, password: {}{more}}}", text(password.reveal()))));
+                phones.push(of(format!("- {{number: {number}, password: {}{more}", text(password.reveal()))));
             }
             DnKind::RoutePoint { application, default_dn, service_level_s, short_abandon_s, wrap_up_s } => {
                 let default = optional("default_dn", default_dn.as_deref());
                 let mut level = format!(", service_level_s: {service_level_s}, short_abandon_s: {short_abandon_s}");
                 level.extend(wrap_up_s.map(|s| format!(", wrap_up_s: {s}")));
-                points.push(of(format!("- {{number: {number}, application: {}{default}{level}}}", text(application))));
+                points.push(of(format!("- {{number: {number}, application: {}{default}{level}", text(application))));
             }
-            DnKind::Echo => services.push(of(format!("- {{number: {number}, type: echo}}"))),
+            DnKind::Echo => services.push(of(format!("- {{number: {number}, type: echo"))),
             DnKind::Announcement { prompts } => {
                 let prompts = flow(prompts.iter().map(String::as_str));
-                services.push(of(format!("- {{number: {number}, type: announcement, prompts: {prompts}}}")));
+                services.push(of(format!("- {{number: {number}, type: announcement, prompts: {prompts}")));
             }
-            DnKind::VirtualQueue => queues.push(named(objects, ObjectKind::Dn, &dn.number)),
+            DnKind::VirtualQueue => queues.push(named(objects, ObjectKind::Dn, &dn.number, &switch)),
         }
     }
     section(yaml, "phones", phones.into_iter());

@@ -168,18 +168,16 @@ fn place_of(number: &str) -> String {
 }
 
 fn dn(phone: SourcePhone) -> Dn {
-    Dn {
-        number: phone.number,
-        kind: DnKind::Extension {
-            password: phone.password.unwrap_or_else(|| Secret(GENERATED.to_owned())),
-            no_answer_s: phone.no_answer_s,
-            call_waiting: phone.call_waiting,
-            outgoing_max: None,
-            direct_media: phone.direct_media,
-            encryption: phone.encryption,
-            location: None,
-        },
-    }
+    let kind = DnKind::Extension {
+        password: phone.password.unwrap_or_else(|| Secret(GENERATED.to_owned())),
+        no_answer_s: phone.no_answer_s,
+        call_waiting: phone.call_waiting,
+        outgoing_max: None,
+        direct_media: phone.direct_media,
+        encryption: phone.encryption,
+        location: None,
+    };
+    Dn::new(phone.number, kind)
 }
 
 /// The queue's skill, whose name an expression can name.
@@ -233,18 +231,16 @@ fn add_queue(
         ),
     );
     let document = document(&counted, &skill, queue.most_wait_s);
-    objects.applications.push(Application { name: skill.clone(), document });
-    objects.dns.push(Dn { number: counted, kind: DnKind::VirtualQueue });
-    objects.dns.push(Dn {
-        number,
-        kind: DnKind::RoutePoint {
-            application: skill,
-            default_dn: None,
-            service_level_s: queue.service_level_s.unwrap_or(SERVICE_LEVEL_S),
-            short_abandon_s: SHORT_ABANDON_S,
-            wrap_up_s: queue.wrap_up_s,
-        },
-    });
+    objects.applications.push(Application::new(skill.clone(), document));
+    objects.dns.push(Dn::new(counted, DnKind::VirtualQueue));
+    let kind = DnKind::RoutePoint {
+        application: skill,
+        default_dn: None,
+        service_level_s: queue.service_level_s.unwrap_or(SERVICE_LEVEL_S),
+        short_abandon_s: SHORT_ABANDON_S,
+        wrap_up_s: queue.wrap_up_s,
+    };
+    objects.dns.push(Dn::new(number, kind));
 }
 
 fn person(

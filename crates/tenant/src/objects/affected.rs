@@ -141,11 +141,12 @@ impl<'a> ChangedTenant<'a> {
         [before, after].into_iter().flatten()
     }
 
-    /// These objects of a side. Rules do not read applications.
+    /// These objects of a side. Rules do not read the documents of applications.
     fn part(&self, slots: &BTreeSet<Slot>, side: ChangeSide) -> TenantObjects {
         let light = |object: &Object| match object {
             Object::Application(application) => {
-                Object::Application(Application { name: application.name.clone(), document: String::new() })
+                let (name, options) = (application.name.clone(), application.options.clone());
+                Object::Application(Application { name, document: String::new(), options })
             }
             other => other.clone(),
         };

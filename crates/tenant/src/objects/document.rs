@@ -253,8 +253,10 @@ const fn frame_keys(kind: ObjectKind) -> &'static [&'static str] {
         | ObjectKind::Skill
         | ObjectKind::Prompt
         | ObjectKind::Application
+        | ObjectKind::Switch
         | ObjectKind::Place
         | ObjectKind::Person
+        | ObjectKind::AgentLogin
         | ObjectKind::Number
         | ObjectKind::Trunk
         | ObjectKind::FeatureCode
@@ -353,11 +355,12 @@ pub(super) const fn id_field(kind: ObjectKind) -> &'static str {
         ObjectKind::Tenant | ObjectKind::Client => "id",
         ObjectKind::Dn | ObjectKind::Number => "number",
         ObjectKind::Person => "user_name",
-        ObjectKind::FeatureCode | ObjectKind::ActionCode => "code",
+        ObjectKind::FeatureCode | ObjectKind::ActionCode | ObjectKind::AgentLogin => "code",
         ObjectKind::Folder => "path",
         ObjectKind::Skill
         | ObjectKind::Prompt
         | ObjectKind::Application
+        | ObjectKind::Switch
         | ObjectKind::Place
         | ObjectKind::Trunk
         | ObjectKind::Schedule
@@ -536,10 +539,13 @@ mod tests {
             ),
             (
                 ObjectKind::Dn,
-                r#"{"number":"7101","type":"extension","password":"x","no_answer_s":20,"call_waiting":true}"#,
+                r#"{"number":"7101","type":"extension","password":"x","no_answer_s":20,"call_waiting":true,"switch":"s"}"#,
             ),
             (ObjectKind::Dn, r#"{"number":"7200","type":"announcement","prompts":["a"]}"#),
             (ObjectKind::DialRule, r#"{"remove":1,"add":"","name":"r","place":1,"pattern":"0.","action":"translate"}"#),
+            (ObjectKind::Application, r#"{"name":"a","document":"d","options":{"s":{"k":"v"}}}"#),
+            (ObjectKind::Switch, r#"{"name":"s","default":true,"access_codes":[{"switch":"t","code":"9"}]}"#),
+            (ObjectKind::AgentLogin, r#"{"code":"5001","person":"a","wrap_up_s":20,"disabled":true}"#),
             (ObjectKind::AgentGroup, r#"{"name":"g","agents":[],"expression":null,"managers":[]}"#),
             (ObjectKind::List, r#"{"name":"l","sections":{"s":{"k":"v"}}}"#),
             (

@@ -333,7 +333,11 @@ impl IndexedTenant {
 
 fn weight(object: &Object) -> usize {
     let more = match object {
-        Object::Application(application) => application.document.len(),
+        Object::Application(application) => {
+            let keys = application.options.values().map(|values| values.len() + 1).sum::<usize>();
+            application.document.len() + application.option_bytes() + keys * ENTRY_BYTES
+        }
+        Object::Switch(switch) => switch.access_codes.len() * ENTRY_BYTES,
         Object::Person(person) => person.agent.as_ref().map_or(0, |agent| agent.skills.len() * ENTRY_BYTES),
         Object::Place(place) => place.dns.len() * ENTRY_BYTES,
         Object::Schedule(schedule) => (schedule.open.len() + schedule.exceptions.len()) * ENTRY_BYTES,

@@ -196,6 +196,7 @@ fn names(object: &Object) -> Vec<String> {
         Object::Number(number) => vec![number.name.clone(), number.number.clone()],
         Object::Client(client) => vec![client.name.clone(), client.id.clone()],
         Object::ActionCode(reason) => vec![reason.name.clone(), reason.code.clone()],
+        Object::AgentLogin(login) => std::iter::once(login.code.clone()).chain(login.person.clone()).collect(),
         other => vec![other.key().id],
     }
 }

@@ -1,8 +1,8 @@
 //! What ties an object to others: the objects that it refers to, and what no other one may have.
 
 use contracts::provisioning::{
-    AccessGroup, AgentGroup, CampaignGroup, DialAction, DialRule, Dn, DnKind, Folder, Object, ObjectAnnex, ObjectKey,
-    ObjectKind, Person, Tenant, Trunk,
+    AccessGroup, AgentGroup, AgentLogin, CampaignGroup, DialAction, DialRule, Dn, DnKind, Folder, Object, ObjectAnnex,
+    ObjectKey, ObjectKind, Person, Switch, Tenant, Trunk,
 };
 use routing::SkillExpression;
 
@@ -19,6 +19,8 @@ enum Tie {
     AgentId,
     /// It is the agent with that login code.
     LoginCode,
+    /// It is the switch of the DNs that name none.
+    DefaultSwitch,
     /// It is the person whom another directory calls so.
     ExternalId,
     /// It is the trunk whose callers give that user name.
@@ -74,6 +76,7 @@ impl TieMark {
             Tie::Seat
             | Tie::AgentId
             | Tie::LoginCode
+            | Tie::DefaultSwitch
             | Tie::ExternalId
             | Tie::InboundUser
             | Tie::Registration
@@ -93,6 +96,8 @@ pub(super) fn marks(object: &Object) -> Vec<TieMark> {
             dns.chain(of_capacity_rule(place.capacity_rule.as_ref())).collect()
         }
         Object::Person(person) => of_person(person),
+        Object::AgentLogin(login) => of_agent_login(login),
+        Object::Switch(switch) => of_switch(switch),
         Object::Number(number) => {
             let dns = [Some(&number.dn), number.closed_dn.as_ref()].into_iter().flatten();
             let schedule = number.schedule.iter().map(|name| TieMark::refers_to(ObjectKind::Schedule, name));
@@ -182,8 +187,25 @@ fn of_tenant(tenant: &Tenant) -> Vec<TieMark> {
     prompts.into_iter().flatten().map(|prompt| TieMark::refers_to(ObjectKind::Prompt, prompt)).collect()
 }
 
+/// No person has its code, neither as id nor as login code.
+fn of_agent_login(login: &AgentLogin) -> Vec<TieMark> {
+    let codes = [TieMark::new(Tie::AgentId, &login.code), TieMark::new(Tie::LoginCode, &login.code)];
+    let person = login.person.iter().map(|person| TieMark::refers_to(ObjectKind::Person, person));
+    codes.into_iter().chain(person).collect()
+}
+
+fn of_switch(switch: &Switch) -> Vec<TieMark> {
+    let others = switch.access_codes.iter().map(|to| TieMark::refers_to(ObjectKind::Switch, &to.switch));
+    others.chain(switch.default.then(|| TieMark::new(Tie::DefaultSwitch, ""))).collect()
+}
+
 fn of_dn(dn: &Dn) -> Vec<TieMark> {
-    match &dn.kind {
+    let switch = dn.switch.iter().map(|name| TieMark::refers_to(ObjectKind::Switch, name));
+    switch.chain(of_dn_kind(&dn.kind)).collect()
+}
+
+fn of_dn_kind(kind: &DnKind) -> Vec<TieMark> {
+    match kind {
         DnKind::RoutePoint { application, default_dn, .. } => {
             let default = default_dn.iter().map(|default| TieMark::refers_to(ObjectKind::Dn, default));
             std::iter::once(TieMark::refers_to(ObjectKind::Application, application)).chain(default).collect()

@@ -8,8 +8,8 @@ use contracts::v1;
 use contracts::v1::change_object::Action;
 use contracts::v1::provisioning_client::ProvisioningClient;
 use prost::Message as _;
-use serde_json::Value;
-use testkit::facts::{bearing, connect, runtime, tenant_role};
+use serde_json::{Value, json};
+use testkit::facts::{Fact, Watch, bearing, connect, runtime, tenant_role};
 use testkit::{Installation, wait};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -247,7 +247,7 @@ fn groups_codes_lists_and_attributes_are_objects_as_all_others() -> Result<()> {
 }
 
 /// An object of each kind that came last, in an order in which each names what is there already.
-const FURTHER: [(&str, &str, &str); 8] = [
+const FURTHER: [(&str, &str, &str); 10] = [
     ("capacity_rule", "Blended", r#"{"name":"Blended","media":{"voice":1,"chat":3}}"#),
     ("dn_group", "Doors", r#"{"name":"Doors","type":"routing_points","members":[{"dn":"9000","weight":2}]}"#),
     (
@@ -272,6 +272,8 @@ const FURTHER: [(&str, &str, &str); 8] = [
         r#"{"name":"Calls","category":"TotalNumber","subject":"DNAction","objects":["Agent"],"main":["CallInbound"]}"#,
     ),
     ("transaction", "Soon", r#"{"name":"Soon","type":"time_range","sections":{"range":{"to":"20"}}}"#),
+    ("switch", "North", r#"{"name":"North","default":false,"access_codes":[{"switch":"Main","code":"8"}]}"#),
+    ("agent_login", "Night-1", r#"{"code":"Night-1","person":"ada.adler","wrap_up_s":20,"disabled":false}"#),
 ];
 
 #[test]
@@ -294,6 +296,7 @@ fn objects_of_the_kinds_that_came_last_are_made_read_refused_and_deleted() -> Re
             r#"{"agent":{"capacity_rule":"Blended"}}"#,
             &["agent.capacity_rule"],
         ));
+        puts.push(put("dn", "7101", None, r#"{"switch":"North"}"#, &["switch"]));
         let made = change(&mut client, &boss, batch(puts)).await??;
         for (kind, id, json) in FURTHER {
             let held: Value = serde_json::from_str(&get(&mut client, &boss, kind, id).await?.json)?;
@@ -315,7 +318,8 @@ fn objects_of_the_kinds_that_came_last_are_made_read_refused_and_deleted() -> Re
 
         let place = put("place", "P7101", None, r#"{"capacity_rule":null}"#, &["capacity_rule"]);
         let agent = put("person", "ada.adler", None, r#"{"agent":{"capacity_rule":null}}"#, &["agent.capacity_rule"]);
-        change(&mut client, &boss, batch(vec![place, agent])).await??;
+        let phone = put("dn", "7101", None, r#"{"switch":null}"#, &["switch"]);
+        change(&mut client, &boss, batch(vec![place, agent, phone])).await??;
         let gone: Vec<_> = FURTHER.iter().rev().map(|(kind, id, _)| delete(kind, id)).collect();
         change(&mut client, &boss, batch(gone)).await??;
         for (kind, id, _) in FURTHER {
@@ -341,6 +345,9 @@ async fn refuses_what_is_named_and_what_is_wrong(client: &mut Client, boss: &str
         ("campaign", "Fall", "Fall by day", "campaign"),
         ("agent_group", "Callers", "Fall by day", "agent_group"),
         ("application", "menu", "Menu", "application"),
+        ("switch", "North", "7101", "switch"),
+        ("switch", "Main", "North", "access_codes"),
+        ("person", "ada.adler", "Night-1", "person"),
     ] {
         let refused = change(client, boss, batch(vec![delete(kind, id)])).await?;
         let refused = refused.err().with_context(|| format!("{by} names {id}"))?;
@@ -357,6 +364,9 @@ async fn refuses_what_is_named_and_what_is_wrong(client: &mut Client, boss: &str
         ("ivr_profile", "Menu", r#"{"application":null}"#, "application", "needed_with"),
         ("statistic_definition", "Calls", r#"{"main":[]}"#, "main", "statistic"),
         ("transaction", "Soon", r#"{"type":"list"}"#, "type", "one_of"),
+        ("switch", "North", r#"{"access_codes":[{"switch":"x","code":"8"}]}"#, "access_codes", "unknown"),
+        ("switch", "North", r#"{"default":true}"#, "default", "held"),
+        ("agent_login", "Night-1", r#"{"person":"nobody"}"#, "person", "unknown"),
     ] {
         let changed = put(kind, id, None, json, &[field]);
         let refused = change(client, boss, batch(vec![changed])).await?;
@@ -365,6 +375,37 @@ async fn refuses_what_is_named_and_what_is_wrong(client: &mut Client, boss: &str
         ensure!(told.iter().any(|fault| fault.kind == kind && fault.id == id && fault.code == code), "{told:?}");
     }
     Ok(())
+}
+
+#[test]
+fn an_agent_logs_in_with_a_further_code_until_it_is_blocked() -> Result<()> {
+    let site = Installation::start()?;
+    let boss = token(&site, "tool/boss", &["config:read", "config:write"])?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut reference = 0;
+    let mut logs_in = || -> Result<Fact> {
+        reference += 1;
+        site.request(&json!({"req": "TAgentLogin", "ThisDN": "7101", "AgentID": "Night-1", "ReferenceID": reference}))?;
+        watch.answer_to(reference, SOON)
+    };
+    let puts = |json: &str, fields: &[&str]| {
+        runtime()?.block_on(async {
+            let mut client = Client::new(connect(tenant_role(&site, 8888)).await?);
+            change(&mut client, &boss, batch(vec![put("agent_login", "Night-1", None, json, fields)])).await??;
+            anyhow::Ok(())
+        })
+    };
+    assert_eq!(logs_in()?.name, "EventError");
+    puts(r#"{"code":"Night-1","person":"ada.adler"}"#, &[])?;
+    let come = wait::until(SOON, || {
+        let answer = logs_in()?;
+        Ok((answer.name == "EventAgentLogin").then_some(answer))
+    })?;
+    assert_eq!(come.frame["AgentID"], "1001", "the person is shown as with the id");
+    site.request(&json!({"req": "TAgentLogout", "ThisDN": "7101", "ReferenceID": 1_000}))?;
+    assert_eq!(watch.answer_to(1_000, SOON)?.brief(), "AgentLogout@7101");
+    puts(r#"{"disabled":true}"#, &["disabled"])?;
+    wait::until(SOON, || Ok((logs_in()?.name == "EventError").then_some(())))
 }
 
 #[test]

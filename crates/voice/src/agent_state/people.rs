@@ -2,6 +2,7 @@
 //! size of the tenant.
 
 mod index;
+mod login_codes;
 mod reasons;
 
 use std::collections::BTreeMap;
@@ -18,12 +19,14 @@ use net::configuration::{Objects, is_up_to};
 use net::http::CallError;
 
 use index::AgentIndex;
+use login_codes::LoginCodes;
 use reasons::NotReadyReasons;
 
 /// The kinds of objects that are read.
 pub(super) const KINDS: &[ObjectKind] = &[
     ObjectKind::Tenant,
     ObjectKind::Person,
+    ObjectKind::AgentLogin,
     ObjectKind::Place,
     ObjectKind::Dn,
     ObjectKind::DialRule,
@@ -71,6 +74,7 @@ pub(super) struct People {
     /// The rules that limit what agents spend on calls outside.
     agent_limits: SharedSet<String>,
     reasons: NotReadyReasons,
+    login_codes: LoginCodes,
     index: AgentIndex,
 }
 
@@ -127,6 +131,7 @@ impl People {
             }
             ObjectKind::DialRule => drop(self.agent_limits.remove(&gone.id)),
             ObjectKind::ActionCode => self.reasons.remove(&gone.id),
+            ObjectKind::AgentLogin => self.login_codes.remove(&gone.id),
             _ => {}
         }
     }
@@ -168,6 +173,7 @@ impl People {
                 }
             }
             Object::ActionCode(reason) => self.reasons.put(reason),
+            Object::AgentLogin(login) => self.login_codes.put(login),
             Object::Place(place) if self.places.len() < OBJECTS_MAX => {
                 self.places.insert(place.name, place.dns.into());
             }
@@ -268,9 +274,11 @@ impl People {
         self.addresses.len()
     }
 
-    /// Refuses a request that this tenant's agents do not get, and gives the reason of one that makes not ready in the tenant's words.
+    /// Refuses a request that this tenant's agents do not get, gives the reason of one that makes not ready in the tenant's words, and has
+    /// a login name its agent by the id.
     pub fn admit(&self, request: &mut Request) -> Result<(), (ErrorCode, &'static str)> {
         self.may_be_asked(request)?;
+        self.resolve_login(request)?;
         self.reasons.complete(request, self.rules.strict_action_codes)
     }
 

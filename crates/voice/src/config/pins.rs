@@ -114,7 +114,7 @@ impl Pins {
         question: &LoginQuestion,
     ) -> Result<PinAnswer, Problem> {
         let agent = match &question.agent {
-            Some(id) => agents(copy).find(|agent| agent.id == *id),
+            Some(named) => agent_named(copy, named),
             None => agent_at(copy, &question.dn),
         };
         let Some(agent) = agent else { return Ok(PinAnswer::None) };
@@ -224,6 +224,18 @@ fn agent_at<'a>(copy: &'a TenantCopy, dn: &str) -> Option<&'a Agent> {
         .collect();
     let at = agents(copy).filter(|agent| agent.default_place.as_deref().is_some_and(|place| here.contains(&place)));
     at.min_by(|one, other| one.id.cmp(&other.id))
+}
+
+/// The agent of an id or of a login code, as in agent-state: an id goes first.
+fn agent_named<'a>(copy: &'a TenantCopy, named: &str) -> Option<&'a Agent> {
+    let by_id = agents(copy).find(|agent| agent.id == named);
+    by_id.or_else(|| match copy.get(ObjectKind::AgentLogin, named) {
+        Some(Object::AgentLogin(login)) => match copy.get(ObjectKind::Person, login.person.as_deref()?)? {
+            Object::Person(person) if !login.disabled => person.agent.as_ref(),
+            _ => None,
+        },
+        _ => agents(copy).find(|agent| agent.login_code == named),
+    })
 }
 
 fn agents(copy: &TenantCopy) -> impl Iterator<Item = &Agent> {

@@ -1,5 +1,6 @@
 //! HTTP 9100.
 
+mod agents;
 mod trunk_secrets;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use contracts::configuration::{
     CREDENTIALS_MAX, Changes, Credentials, CredentialsQuestion, Listed, LoginQuestion, PinQuestion, RoutePoint,
     Versions,
 };
-use contracts::provisioning::{Agent, DnKind, Object, ObjectKey, ObjectKind, Person};
+use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind};
 use infra::ConfigVersion;
 use model::TenantId;
 use net::http::{JsonBody, Turn};
@@ -28,6 +29,7 @@ use sip::digest::{Algorithm, ha1};
 
 use super::copies::{Copies, NoCopy, TenantCopy};
 use super::pins::Pins;
+use agents::{agent, agent_login};
 use trunk_secrets::{digests_of_trunks, secrets_of_trunks};
 
 /// The longest wait for a change: the answer must begin before the listener's own limit of 30 s.
@@ -323,6 +325,8 @@ fn kind_of(segment: &str) -> Result<ObjectKind, Problem> {
         "campaigns" => Ok(ObjectKind::Campaign),
         "campaign-groups" => Ok(ObjectKind::CampaignGroup),
         "ivr-profiles" => Ok(ObjectKind::IvrProfile),
+        "switches" => Ok(ObjectKind::Switch),
+        "agent-logins" => Ok(ObjectKind::AgentLogin),
         "statistic-definitions" => Ok(ObjectKind::StatisticDefinition),
         "transactions" => Ok(ObjectKind::Transaction),
         "access-groups" => Ok(ObjectKind::AccessGroup),
@@ -338,33 +342,6 @@ fn json_of(object: &Object) -> Json {
 }
 
 // === views ===
-
-async fn agent(
-    State(copies): State<Copies>,
-    caller: Caller,
-    Path((tenant, id)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Answer {
-    let copy = copy_for(&copies, &caller, &tenant)?;
-    person_with(&copy, &headers, |agent| agent.id == id)
-}
-
-async fn agent_login(
-    State(copies): State<Copies>,
-    caller: Caller,
-    Path((tenant, code)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Answer {
-    let copy = copy_for(&copies, &caller, &tenant)?;
-    person_with(&copy, &headers, |agent| agent.login_code == code)
-}
-
-fn person_with(copy: &TenantCopy, headers: &HeaderMap, wanted: impl Fn(&Agent) -> bool) -> Answer {
-    let is_it = |person: &Person| person.agent.as_ref().is_some_and(&wanted);
-    let found = copy.of_kind(ObjectKind::Person).find(|object| matches!(object, Object::Person(p) if is_it(p)));
-    let found = found.ok_or_else(|| Problem::not_found("there is no such agent"))?;
-    versioned(headers, copy.version, &json_of(found))
-}
 
 async fn route_point(
     State(copies): State<Copies>,

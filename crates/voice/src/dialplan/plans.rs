@@ -5,9 +5,9 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use call::dial_plan::{
-    Blocked, BusinessHours, CallerIdRule, CodeAction, Days, DialRules, DialledCode, EmergencyNumber, Extension,
-    NumberTarget, OfTrunk, OpeningHours, OutsideTrunk, Pattern, Route, RoutePoint, Spending, SpentBy, TenantPlan,
-    Translation,
+    AccessCode, Blocked, BusinessHours, CallerIdRule, CodeAction, Days, DialRules, DialledCode, EmergencyNumber,
+    Extension, NumberTarget, OfTrunk, OpeningHours, OutsideTrunk, Pattern, Route, RoutePoint, Spending, SpentBy,
+    TenantPlan, Translation,
 };
 use contracts::provisioning::{
     DialAction, DialRule, Dn as DnObject, DnKind, FeatureAction, FeatureCode as FeatureCodeObject, Number, Object,
@@ -28,6 +28,7 @@ pub(super) const KINDS: &[ObjectKind] = &[
     ObjectKind::Trunk,
     ObjectKind::Schedule,
     ObjectKind::DialRule,
+    ObjectKind::Switch,
 ];
 
 /// A configuration and the plan built from it.
@@ -109,6 +110,9 @@ impl BuiltPlan {
         if has_other(ObjectKind::Trunk) {
             plan.trunks = trunks(config);
         }
+        if has_other(ObjectKind::Switch) {
+            renew_switches(&mut plan, config);
+        }
         if has_other(ObjectKind::FeatureCode) {
             plan.feature_codes = feature_codes(config);
         }
@@ -159,10 +163,12 @@ fn renew(plan: &mut TenantPlan, config: &TenantConfig, number: &str) {
     plan.route_points.remove(number);
     plan.numbers.remove(number);
     plan.hours.remove(number);
+    plan.switches.of_dns.remove(number);
     if let Some(Object::Dn(dn)) = config.get(ObjectKind::Dn, number) {
         let no_answer_s = config.tenant().map_or(15, |tenant| tenant.no_answer_s);
         let outgoing_max = config.tenant().and_then(|tenant| tenant.outgoing_max);
         add_dn(plan, dn, no_answer_s, outgoing_max);
+        plan.switches.of_dns.extend(dn.switch.iter().map(|switch| (number.to_owned(), switch.clone())));
     }
     if let Some(Object::Number(external)) = config.get(ObjectKind::Number, number) {
         // A number assigned to a service leads to the service; every other one leads to its DN.
@@ -173,6 +179,20 @@ fn renew(plan: &mut TenantPlan, config: &TenantConfig, number: &str) {
         let target = target.or_else(|| Dn::parse(&external.dn).ok().map(NumberTarget::Dn));
         plan.numbers.extend(target.map(|target| (number.to_owned(), target)));
         plan.hours.extend(business_hours(config, external).map(|hours| (number.to_owned(), hours)));
+    }
+}
+
+/// Which switch is the default one, and the access codes of all.
+fn renew_switches(plan: &mut TenantPlan, config: &TenantConfig) {
+    (plan.switches.default, plan.switches.access_codes) = (None, HashMap::new());
+    for object in config.of_kind(ObjectKind::Switch) {
+        let Object::Switch(switch) = object else { continue };
+        if switch.default {
+            plan.switches.default = Some(switch.name.clone());
+        }
+        let codes = switch.access_codes.iter();
+        let codes = codes.map(|to| AccessCode { code: to.code.clone(), switch: to.switch.clone() });
+        plan.switches.access_codes.insert(switch.name.clone(), codes.collect());
     }
 }
 

@@ -85,7 +85,7 @@ describe('forms', () => {
     const phone = { ...toDraft(groups, { type: 'extension' }), number: '7300' }
     expect(shownFields(groups, phone).map(({ path }) => path)).toContain('call_waiting')
     expect(toObject(groups, phone, null)).toMatchObject({ type: 'extension', number: '7300', call_waiting: true, encryption: 'off' })
-    expect(toObject(groups, { ...toDraft(groups, { type: 'virtual_queue' }), number: 'returns' }, null)).toEqual({ type: 'virtual_queue', number: 'returns' })
+    expect(toObject(groups, { ...toDraft(groups, { type: 'virtual_queue' }), number: 'returns' }, null)).toEqual({ type: 'virtual_queue', number: 'returns', switch: null })
   })
   test('lines are taken without empty ones', () => {
     const draft = { ...toDraft(SCHEDULE, {}), name: 'office', open: ' Mon-Fri 08:00-18:00 \n\nSat 10:00-14:00\n' }

@@ -10,6 +10,7 @@ import { ACTION_CODE, BUSINESS_ATTRIBUTE, LIST } from './kinds/lookup'
 import { APPLICATION, CLIENT, FEATURE_CODE, NUMBER, PLACE, PROMPT, SCHEDULE, SKILL } from './kinds/others'
 import { ACCESS_GROUP, ANNEX, FOLDER, OWN_PROPERTIES, ROLE } from './kinds/permissions'
 import { PERSON } from './kinds/person'
+import { AGENT_LOGIN, SWITCH } from './kinds/switches'
 import { TENANT } from './kinds/tenant'
 import { TRUNK } from './kinds/trunk'
 import { sectionOf, type Section } from './sections'
@@ -42,6 +43,8 @@ const FORMS: Readonly<Record<string, readonly Group[]>> = {
   'statistic-definitions': STATISTIC_DEFINITION,
   'capacity-rules': CAPACITY_RULE,
   transactions: TRANSACTION,
+  switches: SWITCH,
+  'agent-logins': AGENT_LOGIN,
   'access-groups': ACCESS_GROUP,
   roles: ROLE,
   folders: FOLDER,

@@ -35,6 +35,8 @@ const KINDS: Readonly<Record<string, string>> = {
   ivr_profiles: 'ivr_profile',
   statistic_definitions: 'statistic_definition',
   transactions: 'transaction',
+  switches: 'switch',
+  agent_logins: 'agent_login',
   access_groups: 'access_group',
   roles: 'role',
   folders: 'folder',

@@ -72,10 +72,12 @@ export const SECTIONS: readonly Section[] = [
     // Those who are named may be thousands.
     columns: [{ label: 'setup.agentGroup.expression', path: 'expression' }, { label: 'setup.agentGroup.managers', path: 'managers', isFurther: true }],
   },
+  { path: 'agent-logins', kind: 'agent_login', title: 'setup.agentLogins', one: 'setup.agentLogin', add: 'setup.agentLogins.add', id: 'code', idLabel: 'setup.agentLogin.code', key: '9', columns: [{ label: 'setup.person.who', path: 'person' }, { label: 'setup.agentLogin.disabled', path: 'disabled', isFurther: true }] },
   { path: 'skills', kind: 'skill', title: 'setup.skills', one: 'setup.skill', add: 'setup.skills.add', id: 'name', idLabel: 'setup.name', key: 's', columns: [] },
   { path: 'places', kind: 'place', title: 'setup.places', one: 'setup.place', add: 'setup.places.add', id: 'name', idLabel: 'setup.name', key: 'l', columns: [{ label: 'setup.place.dns', path: 'dns' }] },
   { path: 'place-groups', kind: 'place_group', title: 'setup.placeGroups', one: 'setup.placeGroup', add: 'setup.placeGroups.add', id: 'name', idLabel: 'setup.name', key: 'x', columns: [] },
   { path: 'dns', kind: 'dn', title: 'setup.dns', one: 'setup.dn', add: 'setup.dns.add', id: 'number', idLabel: 'setup.dn.number', key: 'n', columns: DN_COLUMNS },
+  { path: 'switches', kind: 'switch', title: 'setup.switches', one: 'setup.switch', add: 'setup.switches.add', id: 'name', idLabel: 'setup.name', key: '0', columns: [{ label: 'setup.switch.default', path: 'default' }] },
   {
     path: 'numbers',
     kind: 'number',

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use contracts::provisioning::{
-    CallingList, Campaign, CampaignCallingList, CampaignGroup, CapacityMedia, CapacityRule, DialingMode, DialingResult,
-    DnGroup, DnGroupMember, DnGroupType, IvrPolicies, IvrProfile, IvrServiceType, PacingMeasure, RecordField,
-    RecordFieldType, RecordTreatment, StatisticDefinition, StatisticProfile, TenantObjects, TransactionObject,
-    TransactionType, TreatmentAction,
+    AgentLogin, CallingList, Campaign, CampaignCallingList, CampaignGroup, CapacityMedia, CapacityRule, DialingMode,
+    DialingResult, DnGroup, DnGroupMember, DnGroupType, IvrPolicies, IvrProfile, IvrServiceType, PacingMeasure,
+    RecordField, RecordFieldType, RecordTreatment, StatisticDefinition, StatisticProfile, Switch, SwitchAccessCode,
+    TenantObjects, TransactionObject, TransactionType, TreatmentAction,
 };
 
 /// Adds them; what they name is there.
@@ -24,6 +24,15 @@ pub(super) fn add(objects: &mut TenantObjects) {
             members: vec![member("7102", 0), member("7101", 5)],
         },
         DnGroup { name: "empty".into(), group_type: DnGroupType::ServiceNumbers, members: Vec::new() },
+    ];
+    let to_paris = SwitchAccessCode { switch: "Paris".into(), code: "*33".into() };
+    objects.switches = vec![
+        Switch { name: "Berlin".into(), default: true, access_codes: vec![to_paris] },
+        Switch { name: "Paris".into(), ..Default::default() },
+    ];
+    objects.agent_logins = vec![
+        AgentLogin { code: "5001".into(), person: Some("ann".into()), wrap_up_s: Some(20), disabled: true },
+        AgentLogin { code: "5002".into(), ..Default::default() },
     ];
     add_campaigns(objects);
     let policies =

@@ -62,7 +62,7 @@ fn data(caller: &Caller) -> (Ecmascript, Rc<RefCell<PlatformObjects>>) {
     let platform = Rc::new(RefCell::new(PlatformObjects::default()));
     let tenant: ReadTenant = Rc::new(|| None);
     let (limits, parameters) = (ScriptLimits::default(), start_parameters(caller));
-    let data = Ecmascript::new(limits, clock(), parameters, Rc::clone(&platform), &tenant);
+    let data = Ecmascript::new(limits, clock(), parameters, Rc::clone(&platform), &tenant, &Arc::default());
     (data.expect("the language fits"), platform)
 }
 

@@ -72,7 +72,8 @@ impl Worker {
         let platform = Rc::new(RefCell::new(PlatformObjects::default()));
         let parameters = start_parameters(&start.caller);
         let (clock, tenant) = (Arc::clone(&self.clock), self.reader_of(&start.tenant));
-        let data = Ecmascript::new(self.limits, clock, parameters, Rc::clone(&platform), &tenant)?;
+        let options = &start.application.options;
+        let data = Ecmascript::new(self.limits, clock, parameters, Rc::clone(&platform), &tenant, options)?;
         let document = Arc::clone(&start.application.document);
         Ok(CallSession::start(document, data, platform, start.caller, &start.session.0, now))
     }
@@ -233,7 +234,8 @@ impl Worker {
         let platform = Rc::new(RefCell::new(PlatformObjects::default()));
         let (parameters, clock) = (start_parameters(&caller), Arc::clone(&self.clock));
         let tenant = self.reader_of(&restore.tenant);
-        let data = Ecmascript::new(self.limits, clock, parameters, Rc::clone(&platform), &tenant)
+        let options = &application.options;
+        let data = Ecmascript::new(self.limits, clock, parameters, Rc::clone(&platform), &tenant, options)
             .map_err(|e| by_application(&e))?;
         let snapshot = records::machine(&restore.record).map_err(|e| by_record(&e))?;
         // The states and data are those of a document that may have changed since.

@@ -255,11 +255,12 @@ fn fields_with_people(kind: &str) -> &'static [&'static str] {
         Some(ObjectKind::AgentGroup) => &["agents", "managers"],
         Some(ObjectKind::AccessGroup | ObjectKind::Role) => &["people"],
         Some(ObjectKind::Folder) => &["permissions"],
+        Some(ObjectKind::AgentLogin) => &["person"],
         _ => &[],
     }
 }
 
-/// Somebody leaves a group, a role or the permissions of a folder, as it was found.
+/// Somebody leaves a group, a role, the permissions of a folder or a login code, as it was found.
 fn leave(kind: &str, group: v1::StoredObject, user: &str) -> Result<v1::ChangeObject, ScimError> {
     let mut found: Map<String, Value> = serde_json::from_str(&group.json).map_err(|error| {
         tracing::warn!(id = group.id, %error, "agent-setup cannot read a group of tenant");
@@ -272,6 +273,8 @@ fn leave(kind: &str, group: v1::StoredObject, user: &str) -> Result<v1::ChangeOb
         let mut people = found.remove(*field).unwrap_or_default();
         if let Value::Array(people) = &mut people {
             people.retain(is_somebody_else);
+        } else if !is_somebody_else(&people) {
+            people = Value::Null;
         }
         changed.insert((*field).to_owned(), people);
     }
@@ -291,6 +294,16 @@ mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn a_login_code_whose_person_goes_is_nobodys() {
+        let json = r#"{"code":"5001","person":"ann","wrap_up_s":20,"disabled":false}"#.to_owned();
+        let login = v1::StoredObject { id: "5001".to_owned(), json, revision: 7, ..v1::StoredObject::default() };
+        let Some(Action::Put(put)) = leave("agent_login", login, "ann").unwrap().action else {
+            panic!("nothing is put")
+        };
+        assert_eq!((put.json.as_str(), put.fields), (r#"{"person":null}"#, vec!["person".to_owned()]));
+    }
 
     #[test]
     fn who_leaves_a_group_is_neither_its_agent_nor_its_manager() {

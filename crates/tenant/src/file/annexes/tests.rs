@@ -8,13 +8,15 @@ const EVERY_KIND: &str = r#"
 user_properties: {Own: {a: "1"}}
 skills: [Plain, {name: Sales, folder: Berlin}]
 prompts: {m: m.wav, n: {file: n.wav, folder: Berlin, user_properties: {s: {"k.e y": "v: \"w\""}}}}
-applications: {main: {file: main.scxml, folder: Berlin/Sales}}
+applications: {main: {file: main.scxml, options: {s: {"k": "v"}, "no": {}}, folder: Berlin/Sales}}
+switches: [{name: sw, default: true, folder: Berlin}]
 phones: [{number: "1", password: secret, folder: Berlin}]
 route_points: [{number: "2", application: main, folder: Berlin}]
 services: [{number: "3", type: echo, folder: Berlin}, {number: "4", type: announcement, prompts: [m], folder: Berlin}]
 queues: [q, {name: r, folder: Berlin, user_properties: {TServer: {a: "1", b: "2"}}}]
 places: [{name: P1, dns: ["1"], folder: Berlin}]
 people: [{user: ann, first_name: A, last_name: A, folder: Berlin/Sales, user_properties: {TServer: {wrap-up-time: "30"}}}]
+agent_logins: [{code: "5001", person: ann, folder: Berlin}]
 numbers: [{number: "+4930", name: a, dn: "2", folder: Berlin}]
 trunks: [{name: t, allow: [127.0.0.0/8], contact: 203.0.113.9, prefix: "+", folder: Berlin}]
 feature_codes: [{code: "*50", action: login, folder: Berlin}]

@@ -8,6 +8,8 @@ use super::{BrokenRule, Rules};
 
 /// The most bytes of the names, keys and values of a list: its document stays far below what an object's may have.
 const LIST_BYTES_MAX: usize = 256 << 10;
+/// The most bytes of the names, keys and values of an application's options: each session has them while it runs.
+const OPTION_BYTES_MAX: usize = 64 << 10;
 /// The longest name of a section, and the longest key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
 
@@ -17,6 +19,16 @@ impl Rules<'_> {
         for list in &objects.lists {
             for rule in sections_faults(&list.sections, list.bytes(), LIST_BYTES_MAX) {
                 self.fault(ObjectKind::List, &list.name, format!("lists.{}.sections", list.name), rule);
+            }
+        }
+    }
+
+    pub(super) fn application_options(&mut self) {
+        let objects = self.objects;
+        for application in objects.applications.iter().filter(|one| !one.options.is_empty()) {
+            for rule in sections_faults(&application.options, application.option_bytes(), OPTION_BYTES_MAX) {
+                let key = format!("applications.{}.options", application.name);
+                self.fault(ObjectKind::Application, &application.name, key, rule);
             }
         }
     }

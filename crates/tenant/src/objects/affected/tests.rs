@@ -40,7 +40,7 @@ fn dn() -> impl Strategy<Value = Object> {
     });
     let announcement = names().prop_map(|prompts| DnKind::Announcement { prompts });
     let kind = prop_oneof![3 => point, 1 => announcement, 1 => Just(DnKind::Echo)];
-    (number(), kind).prop_map(|(number, kind)| Object::Dn(Dn { number, kind }))
+    (number(), maybe(), kind).prop_map(|(number, switch, kind)| Object::Dn(Dn { number, switch, kind }))
 }
 
 fn person() -> impl Strategy<Value = Object> {
@@ -111,7 +111,7 @@ fn object() -> impl Strategy<Value = Object> {
     prop_oneof![
         2 => name().prop_map(|name| Object::Skill(Skill { name })),
         1 => name().prop_map(|name| Object::Prompt(Prompt { file: format!("{name}.wav"), name })),
-        1 => name().prop_map(|name| Object::Application(Application { name, document: "<scxml/>".to_owned() })),
+        1 => name().prop_map(|name| Object::Application(Application::new(name, "<scxml/>".to_owned()))),
         4 => dn(),
         2 => place,
         4 => person(),

@@ -14,7 +14,7 @@ use crate::objects::{BrokenRule, ChangeRefusal, EditAction, ObjectEdit, ObjectFa
 
 /// The kinds by which more than an object is changed: who may what, which programs act for the tenant, and where calls of the whole tenant
 /// come from and go to. No folder gives a right to change them, since whoever may would have every right, or every call.
-const OF_WHOLE_TENANT: [ObjectKind; 8] = [
+const OF_WHOLE_TENANT: [ObjectKind; 9] = [
     ObjectKind::Tenant,
     ObjectKind::Client,
     ObjectKind::AccessGroup,
@@ -23,6 +23,7 @@ const OF_WHOLE_TENANT: [ObjectKind; 8] = [
     ObjectKind::DialRule,
     ObjectKind::Number,
     ObjectKind::FeatureCode,
+    ObjectKind::Switch,
 ];
 
 /// Refuses edits of objects that the person does not see, as if there were none, and of those that the person sees and may not edit.

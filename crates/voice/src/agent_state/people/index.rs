@@ -22,12 +22,21 @@ pub(super) struct AgentIndex {
     by_dn: SharedSet<(Dn, Option<AgentId>)>,
     /// Default places, each with the login names of who belongs there.
     by_place: SharedSet<(String, String)>,
+    /// Login codes of agents' own settings, each with the login names of who has it.
+    by_code: SharedSet<(String, String)>,
 }
 
 impl AgentIndex {
     /// The login name of an agent.
     pub(super) fn person(&self, id: &AgentId) -> Option<&String> {
         self.by_id.get(id)
+    }
+
+    /// The login name of the agent who has that login code: with two always the same one, the first by its login name.
+    pub(super) fn person_with_code(&self, code: &str) -> Option<&String> {
+        let first = (code.to_owned(), String::new());
+        let ((of, person), ()) = self.by_code.range_from(Bound::Included(&first)).next()?;
+        (of == code).then_some(person)
     }
 
     /// The agent whose default place has the DN: with two at one place always the same one, the first by its id.
@@ -71,6 +80,7 @@ impl AgentIndex {
         for dn in dns(agent, places) {
             self.by_dn.insert((dn, Some(id.clone())), ());
         }
+        self.by_code.insert((agent.login_code.clone(), person.to_owned()), ());
         self.by_id.insert(id, person.to_owned());
     }
 
@@ -84,6 +94,7 @@ impl AgentIndex {
         for dn in dns(agent, places) {
             self.by_dn.remove(&(dn, Some(id.clone())));
         }
+        self.by_code.remove(&(agent.login_code.clone(), person.to_owned()));
         self.by_id.remove(&id);
     }
 }

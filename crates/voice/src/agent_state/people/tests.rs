@@ -175,3 +175,78 @@ fn an_answer_without_objects_is_no_change_once_config_has_answered() {
     assert!(!people.take(changes("1-2", false, Vec::new())));
     assert!(people.is_up_to("1-2") && !people.is_up_to("1-3"));
 }
+
+fn login(named: &str) -> Request {
+    Request {
+        tenant: TenantId::parse("t1").unwrap(),
+        requester: "desk".to_owned(),
+        reference: model::ReferenceId(1),
+        this_dn: Dn::parse("7101").unwrap(),
+        kind: RequestKind::AgentLogin(
+            Some(AgentId::parse(named).unwrap()),
+            model::WorkMode::ManualIn,
+            model::request::LoginPassword::Absent,
+        ),
+        reasons: model::UserData::new(),
+        extensions: model::UserData::new(),
+    }
+}
+
+/// Whom a login names once it is admitted, and the wrap-up time beside it.
+fn admitted(people: &People, mut request: Request) -> Result<(String, Option<i64>), ErrorCode> {
+    people.admit(&mut request).map_err(|(code, _)| code)?;
+    let RequestKind::AgentLogin(Some(agent), ..) = &request.kind else { panic!("{request:?}") };
+    let wrap_up = request.extensions.get(call::agent::WRAP_UP_TIME).map(|value| match value {
+        model::Value::Int(seconds) => *seconds,
+        other => panic!("{other:?}"),
+    });
+    Ok((agent.to_string(), wrap_up))
+}
+
+#[test]
+fn an_agent_logs_in_with_each_of_its_codes_and_is_named_by_its_id() {
+    let agent = |id: &str, code: &str| json!({"id": id, "login_code": code, "skills": []});
+    let person = |name: &str, agent: serde_json::Value| {
+        listed(
+            ObjectKind::Person,
+            name,
+            json!({"user_name": name, "first_name": "A", "last_name": "B", "agent": agent}),
+        )
+    };
+    let code = |code: &str, more: serde_json::Value| {
+        let mut object = json!({"code": code});
+        object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        listed(ObjectKind::AgentLogin, code, object)
+    };
+    let phone = json!({"number": "7101", "type": "extension", "password": "", "no_answer_s": null});
+    let mut people = People::default();
+    people.take(changes(
+        "1-1",
+        true,
+        vec![
+            listed(ObjectKind::Dn, "7101", phone),
+            person("anna", agent("a1", "77")),
+            person("bert", agent("a2", "a1")),
+            code("5001", json!({"person": "anna", "wrap_up_s": 20})),
+            code("5002", json!({"person": "anna", "disabled": true})),
+            code("5003", json!({})),
+            code("5004", json!({"person": "eve"})),
+        ],
+    ));
+    let told = |people: &People, named: &str| admitted(people, login(named));
+    assert_eq!(told(&people, "77"), Ok(("a1".to_owned(), None)));
+    assert_eq!(told(&people, "a1"), Ok(("a1".to_owned(), None)), "an id goes before a code");
+    assert_eq!(told(&people, "5001"), Ok(("a1".to_owned(), Some(20))));
+    let mut own = login("5001");
+    own.extensions.push(call::agent::WRAP_UP_TIME, 5_i64);
+    assert_eq!(admitted(&people, own), Ok(("a1".to_owned(), Some(5))), "what the login says itself counts");
+    assert_eq!(told(&people, "5002"), Err(ErrorCode::INVALID_ATTRIBUTE));
+    for nobody in ["5003", "5004", "x"] {
+        assert_eq!(told(&people, nobody), Ok((nobody.to_owned(), None)), "it is told as no agent's");
+    }
+    let moved = vec![code("5001", json!({"person": "bert"}))];
+    let gone = vec![listed(ObjectKind::AgentLogin, "5002", serde_json::Value::Null)];
+    people.take(Changes { gone, ..changes("1-2", false, moved) });
+    assert_eq!(told(&people, "5001"), Ok(("a2".to_owned(), None)));
+    assert_eq!(told(&people, "5002"), Ok(("5002".to_owned(), None)));
+}

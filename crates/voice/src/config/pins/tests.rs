@@ -24,6 +24,8 @@ fn copy() -> TenantCopy {
         (ObjectKind::Person, person("b", None)),
         (ObjectKind::Person, person("c", Some("8150"))),
         (ObjectKind::Person, person("d", Some(&hashed("no digits")))),
+        (ObjectKind::AgentLogin, json!({"code": "5001", "person": "a"})),
+        (ObjectKind::AgentLogin, json!({"code": "5002", "person": "a", "disabled": true})),
     ];
     let read = |(kind, json): (ObjectKind, serde_json::Value)| {
         (1, Object::from_json(kind, json.to_string().as_bytes()).unwrap())
@@ -154,6 +156,8 @@ async fn a_login_is_checked_against_the_agent_that_it_names_and_guesses_are_coun
     assert_eq!(ask("7102", None, "123456").await, PinAnswer::Right, "the agent whose place has the phone");
     assert_eq!(ask("7101", Some("b"), "123456").await, PinAnswer::None, "an agent without a PIN");
     assert_eq!(ask("7101", Some("x"), "123456").await, PinAnswer::None, "no agent");
+    assert_eq!(ask("7101", Some("5001"), "123456").await, PinAnswer::Right, "a login code of the agent");
+    assert_eq!(ask("7101", Some("5002"), "123456").await, PinAnswer::None, "one with which nobody logs in");
     for dn in ["7101", "7102", "7103"] {
         assert_eq!(ask(dn, Some("a"), "000000").await, PinAnswer::Wrong);
     }

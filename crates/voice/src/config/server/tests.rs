@@ -17,7 +17,7 @@ fn large(applications: u64) -> TenantCopy {
     let document = "<!-- \u{1} -->".repeat(15_000);
     let objects = (0..applications).map(|n| {
         let name = format!("application {n:03}/é");
-        (1 + n % 2, Object::Application(Application { name, document: document.clone() }))
+        (1 + n % 2, Object::Application(Application::new(name, document.clone())))
     });
     let skill = (1, Object::Skill(Skill { name: "sales".to_owned() }));
     let gone = [(2, ObjectKey { kind: ObjectKind::Prompt, id: "welcome".to_owned() })];

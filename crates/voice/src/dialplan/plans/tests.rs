@@ -1,5 +1,5 @@
 use contracts::configuration::{Changes, Listed};
-use contracts::provisioning::{Schedule, Secret, Trunk};
+use contracts::provisioning::{Schedule, Secret, Switch, SwitchAccessCode, Trunk};
 use proptest::prelude::*;
 
 use super::*;
@@ -34,7 +34,8 @@ fn dn(number: &str, form: u8) -> Object {
             location: None,
         },
     };
-    Object::Dn(DnObject { number: number.to_owned(), kind })
+    let switch = (form % 2 == 1).then(|| form.to_string());
+    Object::Dn(DnObject { number: number.to_owned(), switch, kind })
 }
 
 /// An object of the kind; numbers and DNs share their names.
@@ -61,6 +62,10 @@ fn object(kind: ObjectKind, name: u8, form: u8) -> Object {
             let open = vec![format!("Mon 08:00-{:02}:00", 10 + form)];
             Object::Schedule(Schedule { name: id, time_zone: None, open, exceptions: Vec::new() })
         }
+        ObjectKind::Switch => {
+            let to = SwitchAccessCode { switch: form.to_string(), code: "9".to_owned() };
+            Object::Switch(Switch { name: id, default: form > 3, access_codes: vec![to] })
+        }
         _ => {
             let action = match form {
                 0 => DialAction::Route { trunk: "1".to_owned(), cost: 1, schedule: Some("1".to_owned()) },
@@ -84,7 +89,8 @@ fn step() -> impl Strategy<Value = Step> {
             Just(ObjectKind::FeatureCode),
             Just(ObjectKind::Trunk),
             Just(ObjectKind::Schedule),
-            Just(ObjectKind::DialRule)
+            Just(ObjectKind::DialRule),
+            Just(ObjectKind::Switch)
         ];
         prop_oneof![4 => Just(ObjectKind::Dn), 4 => Just(ObjectKind::Number), 3 => few]
     };

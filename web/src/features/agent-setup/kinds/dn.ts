@@ -1,6 +1,7 @@
 import type { Group, Options } from '../fields'
 import { LOCATION } from './location'
 import { ENCRYPTION } from './options'
+import { DNS_SWITCH } from './switches'
 
 const EXTENSION = { path: 'type', is: ['extension'] }
 const ROUTE_POINT = { path: 'type', is: ['route_point'] }
@@ -14,6 +15,7 @@ export function dnGroups(types: Options): readonly Group[] {
       fields: [
         { kind: 'choice', path: 'type', label: 'setup.dn.type', options: types, initial: types[0]?.[0] ?? '', required: true, fixed: true },
         { kind: 'text', path: 'number', label: 'setup.dn.number', hint: 'setup.dn.numberHint', required: true, fixed: true },
+        DNS_SWITCH,
       ],
     },
     {

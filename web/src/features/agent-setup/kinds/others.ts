@@ -35,6 +35,7 @@ export const APPLICATION: readonly Group[] = [
     fields: [
       { kind: 'text', path: 'name', label: 'setup.name', required: true, fixed: true },
       { kind: 'document', code: true, path: 'document', label: 'setup.application.document', hint: 'setup.application.documentHint', required: true },
+      { kind: 'sections', path: 'options', label: 'setup.application.options', hint: 'setup.application.optionsHint' },
     ],
   },
 ]

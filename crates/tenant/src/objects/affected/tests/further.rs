@@ -1,10 +1,10 @@
 //! Random objects of the kinds that came last, good ones and broken ones.
 
 use contracts::provisioning::{
-    CallingList, Campaign, CampaignCallingList, CampaignGroup, CapacityMedia, CapacityRule, DEFAULT_ATTEMPTS,
-    DialingMode, DialingResult, DnGroup, DnGroupMember, DnGroupType, IvrPolicies, IvrProfile, IvrServiceType, Object,
-    PacingMeasure, RecordField, RecordFieldType, RecordTreatment, StatisticDefinition, TransactionObject,
-    TransactionType, TreatmentAction,
+    AgentLogin, CallingList, Campaign, CampaignCallingList, CampaignGroup, CapacityMedia, CapacityRule,
+    DEFAULT_ATTEMPTS, DialingMode, DialingResult, DnGroup, DnGroupMember, DnGroupType, IvrPolicies, IvrProfile,
+    IvrServiceType, Object, PacingMeasure, RecordField, RecordFieldType, RecordTreatment, StatisticDefinition, Switch,
+    SwitchAccessCode, TransactionObject, TransactionType, TreatmentAction,
 };
 use proptest::prelude::*;
 
@@ -80,6 +80,18 @@ fn statistic() -> impl Strategy<Value = Object> {
     })
 }
 
+fn agent_login() -> impl Strategy<Value = Object> {
+    (name(), maybe(), any::<bool>())
+        .prop_map(|(code, person, disabled)| Object::AgentLogin(AgentLogin { code, person, wrap_up_s: None, disabled }))
+}
+
+fn switch() -> impl Strategy<Value = Object> {
+    let code = (name(), prop::sample::select(vec!["1", "2", "x"]))
+        .prop_map(|(switch, code)| SwitchAccessCode { switch, code: code.to_owned() });
+    (name(), any::<bool>(), prop::collection::vec(code, 0..3))
+        .prop_map(|(name, default, access_codes)| Object::Switch(Switch { name, default, access_codes }))
+}
+
 /// Any of them. Capacity rules are mostly good: others name them.
 pub(super) fn object() -> impl Strategy<Value = Object> {
     let campaign = (name(), names()).prop_map(|(name, lists)| {
@@ -102,6 +114,8 @@ pub(super) fn object() -> impl Strategy<Value = Object> {
         1 => ivr_profile(),
         1 => statistic(),
         2 => capacity_rule,
+        2 => agent_login(),
+        3 => switch(),
         1 => transaction,
     ]
 }

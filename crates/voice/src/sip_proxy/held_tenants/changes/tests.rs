@@ -38,7 +38,7 @@ fn phone(number: &str, password: &str) -> Dn {
         encryption: contracts::provisioning::Encryption::Off,
         location: None,
     };
-    Dn { number: number.to_owned(), kind }
+    Dn::new(number.to_owned(), kind)
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn step() -> impl Strategy<Value = (bool, Step)> {
 fn put(kind: ObjectKind, name: u8, other: bool) -> Object {
     match kind {
         ObjectKind::Dn if other => Object::Dn(phone(&name.to_string(), "secret")),
-        ObjectKind::Dn => Object::Dn(Dn { number: name.to_string(), kind: DnKind::Echo }),
+        ObjectKind::Dn => Object::Dn(Dn::new(name.to_string(), DnKind::Echo)),
         ObjectKind::Number if other => Object::Number(number(&format!("+{name}"))),
         ObjectKind::Number => Object::Number(number(&name.to_string())),
         ObjectKind::Trunk => {
