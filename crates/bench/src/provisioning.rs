@@ -230,7 +230,7 @@ struct TenantReaders {
 async fn read(options: &Options, report: &mut Report, site: &Site, rows: &SizeRows<'_>) -> Result<()> {
     let scopes = format!("{} {}", scope::CONFIG_READ, scope::CONFIG_WRITE);
     let (tenant, issuer) = (TenantId::parse(TENANT)?, site.token_issuer()?);
-    let token = issuer.issue(Some(&tenant), "person/bench", &scopes, TOKEN_LIFE)?;
+    let token = issuer.issue(Some(&tenant), "client/bench", &scopes, TOKEN_LIFE)?;
     let channel = connect(site.role("tenant", TENANT_PORT)?).await?;
     let mut readers = TenantReaders {
         objects: ProvisioningClient::new(channel.clone()),

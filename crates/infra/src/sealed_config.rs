@@ -180,7 +180,7 @@ mod tests {
         let publication = Publication { documents: vec![kept.clone()], ..published(&acme, 1) };
         sealing.publish(publication).await.unwrap();
         for cache in [&sealing as &dyn ConfigCache, &*cache] {
-            assert_eq!(read(cache, &acme).await.unwrap().documents, [kept.clone()]);
+            assert_eq!(read(cache, &acme).await.unwrap().documents, std::slice::from_ref(&kept));
         }
     }
 

@@ -32,12 +32,12 @@ use net::public_address::Reach;
 use runtime::key_files;
 use runtime::token::TokenIssuer;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
-pub use second_factor::opens_second_factor;
 
 use guard::hashing;
 use oauth::{api_keys, key_rotation};
 use page::forms;
 use proofs::client_assertion;
+pub use proofs::second_factor::opens_second_factor;
 use sign_in::upstream;
 use store::{backchannel, tenant_ends};
 
