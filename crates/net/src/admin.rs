@@ -108,7 +108,7 @@ impl AdminClient {
             Sender::Operator(token) => ask_as_operator(listener.address, path, token).await,
             Sender::Role(clients) => {
                 let client = clients.get(listener.role).ok_or(NoAnswer::NotThere)?;
-                let call = client.get(path).at(listener.address).idempotent().deadline(ANSWER_WITHIN);
+                let call = client.get(path).at(listener.address).deadline(ANSWER_WITHIN);
                 call.send_any().await.map_err(|error| match error {
                     CallError::Connect(..) | CallError::Nowhere(_) => NoAnswer::NotThere,
                     CallError::Deadline(_) => NoAnswer::Silent,

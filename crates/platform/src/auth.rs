@@ -75,6 +75,8 @@ runtime::settings! {
     pub struct Settings {
         /// The issuer of tokens: the public base URL with `/auth/v3`, as `https://centre.example/auth/v3`. Every process must be told the same. Empty: from the address of ingress by HTTPS.
         issuer: String = String::new(), |v| runtime::issuer::check(v);
+        /// The host names that tenants may have by `sign_in.hosts`: names, and `*.` with a domain for all below it, as `["phone.acme.example", "*.centre.example"]`. At no other name a tenant is meant, so that none claims one by which all come.
+        tenant_hosts: Vec<String> = Vec::new(), |v| people::own_hosts::check(v);
         /// How long a browser stays signed in after the password.
         session_life: Duration = Duration::from_secs(12 * 3_600), |v| runtime::settings::declare::within(v, &LIFE_MIN, &SIGN_IN_LIFE);
         /// How long a refresh token may lie unused; whatever it does, a sign-in ends after 30 days.
@@ -169,8 +171,8 @@ async fn run(ctx: RoleContext) -> Result<()> {
         upstream: upstream::Upstream::new(outside.clone(), ctx.tokens.issuer(), ctx.clock.clone()),
         outside: outside.of_another_kind(),
         token_issuer: key_files::issuer(&ctx.data_dir, ctx.clock.clone())?,
+        people: people::People::start(&ctx, &settings.tenant_hosts)?,
         settings,
-        people: people::People::start(&ctx)?,
         guesses: guard::Guesses::new(store.clone(), ctx.clock.clone())?,
         assertion_rates: client_assertion::AssertionRates::default(),
         store,

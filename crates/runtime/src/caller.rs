@@ -18,6 +18,9 @@ use crate::scope;
 /// How often the expiry of a token is checked for an open connection or stream.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
+/// The kind of callers who are people of a tenant.
+const PERSON: &str = "person";
+
 /// A caller whose token was verified. It is in the request's extensions; handlers can extract it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -119,6 +122,11 @@ impl Caller {
     /// The caller's name within its kind: a node for roles.
     pub fn name(&self) -> &str {
         self.subject.split_once('/').map_or("", |(_, name)| name)
+    }
+
+    /// The user name, if the caller is a person of a tenant: what such a one sees of its objects, folders say.
+    pub fn person(&self) -> Option<&str> {
+        (self.role().is_none() && self.kind() == PERSON).then(|| self.name())
     }
 
     /// The role, if the caller is one of the installation's own.

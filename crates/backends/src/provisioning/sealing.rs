@@ -266,45 +266,36 @@ impl<D: Dialect> Tables<D> {
     }
 
     /// Nothing is sealed with two keys: whoever comes with another data directory is refused before a secret is written. What stands in
-    /// clear stays so.
+    /// clear stays so. One secret that opens shows the key, in whichever column: others may be damaged, and are told of where they are read.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when the secrets are sealed with a key that is not there, or not this one; else errors of the database.
     pub async fn expect_own_key(&self) -> Result<()> {
         let mut turn = self.0.reads().await?;
+        let mut has_sealed = false;
         for column in &COLUMNS {
-            let (mut seen, mut opens) = (false, false);
             for row in turn.rows(query(column.sealed).bind(LOOKED_AT.min(column.at_once))).await? {
                 let (tenant, name, secret) = found(&row)?;
-                seen = true;
-                opens |= self.1.opened(&(column.place)(&tenant, &name), &secret).is_ok();
-            }
-            if opens {
-                return Ok(());
-            }
-            if seen {
-                let what = "the configuration".to_owned();
-                return Err(StoreError::Corrupt { what, reason: OTHER_KEY.to_owned() });
+                if self.1.opened(&(column.place)(&tenant, &name), &secret).is_ok() {
+                    return Ok(());
+                }
+                has_sealed = true;
             }
         }
-        self.expect_own_key_of_rules(&mut *turn).await
-    }
-
-    /// The same by the secrets of providers, which stand in JSON: for a database that has no other secret.
-    async fn expect_own_key_of_rules(&self, turn: &mut dyn Turn) -> Result<()> {
-        let rows = turn.rows(query(SEALED_RULES).bind(LOOKED_AT)).await?;
-        for row in &rows {
+        // Those of providers stand in JSON.
+        for row in turn.rows(query(SEALED_RULES).bind(LOOKED_AT)).await? {
             let tenant = tenant_id(&row.text("id")?)?;
             let provider = sign_in::rules(Some(row.text("sign_in")?))?.upstream;
             let secret = provider.and_then(|provider| provider.client_secret);
             if secret.is_some_and(|secret| self.1.opened(&place_of_provider(&tenant), &secret).is_ok()) {
                 return Ok(());
             }
+            has_sealed = true;
         }
-        if rows.is_empty() {
-            return Ok(());
+        if has_sealed {
+            return Err(StoreError::Corrupt { what: "the configuration".to_owned(), reason: OTHER_KEY.to_owned() });
         }
-        Err(StoreError::Corrupt { what: "the configuration".to_owned(), reason: OTHER_KEY.to_owned() })
+        Ok(())
     }
 
     /// Seals some rows of a column that stand behind one. The last of them, and how many were sealed; none if there are no more.
@@ -459,6 +450,29 @@ mod tests {
             assert!(refused.to_string().contains("installation.key"), "{refused}");
         }
         assert_eq!(opened(&folder).await.sealed_by(seals()).seal_stored().await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn damaged_secrets_of_one_column_are_no_other_key_while_one_of_another_column_opens() {
+        let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
+        let store = opened(&folder).await;
+        in_clear(&store, &tenant).await;
+        let store = store.sealed_by(seals());
+        store.seal_stored().await.unwrap();
+        let mut turn = store.0.appends().await.unwrap();
+        let phones =
+            turn.run(query("UPDATE dn SET password = 'sealed:v1:damaged' WHERE password <> ''")).await.unwrap();
+        assert!(phones > 0, "no phone has a password");
+        turn.commit().await.unwrap();
+        assert_eq!(store.seal_stored().await.unwrap(), 0, "others open");
+
+        let mut turn = store.0.appends().await.unwrap();
+        for statement in OF_A_LOST_KEY.into_iter().filter(|statement| !statement.contains("UPDATE dn")) {
+            turn.run(query(statement)).await.unwrap();
+        }
+        turn.commit().await.unwrap();
+        let refused = store.seal_stored().await.unwrap_err();
+        assert!(refused.to_string().contains("installation.key"), "nothing opens: {refused}");
     }
 
     /// As docs/provisioning.md has them, for SQLite.

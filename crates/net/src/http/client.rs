@@ -29,7 +29,7 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 const IDLE_PER_PEER_MAX: usize = 128;
 /// How long an unused connection stays open.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Attempts of one request, the first included: each at another replica where there are several.
+/// Attempts of one request, the first included, each at another replica: the one that has refused would get more of what it cannot take.
 const ATTEMPTS_MAX: usize = 3;
 
 /// Sends requests over one connection of the table. Cheap to clone.
@@ -210,7 +210,8 @@ impl Call {
         self
     }
 
-    /// Marks the request as safe to repeat: a broken connection or a 503 is retried.
+    /// Marks the request as safe to repeat: after a broken connection or a 503 another replica is asked, where there is one. The same one is
+    /// not asked again.
     pub fn idempotent(mut self) -> Self {
         self.attempts = ATTEMPTS_MAX;
         self
@@ -319,7 +320,7 @@ struct ReplicaTurns {
     replicas: Vec<SocketAddr>,
     /// The index of the one that is asked first.
     first: usize,
-    /// How often it may be sent.
+    /// How often it may be sent, each time to another one.
     attempts: usize,
     silent_max: Option<Duration>,
     deadline: tokio::time::Instant,
@@ -336,23 +337,24 @@ impl ReplicaTurns {
         F: Future<Output = Result<T, CallError>>,
     {
         let count = self.replicas.len();
+        let attempts = self.attempts.min(count);
         // Without a connection nothing was sent: the next replica may be tried even if the request is not
         // idempotent.
-        let attempts_max = self.attempts.max(count.min(ATTEMPTS_MAX));
+        let attempts_max = count.min(ATTEMPTS_MAX);
         let mut made = 0;
         loop {
             let to = self.replicas[(self.first + made) % count];
             made += 1;
-            let is_another_left = count > 1 && made < self.attempts;
+            let is_another_left = made < attempts;
             let until = match self.silent_max {
                 Some(silent_max) if is_another_left => self.deadline.min(tokio::time::Instant::now() + silent_max),
                 _ => self.deadline,
             };
             let outcome = attempt(to, until).await;
             let again = match &outcome {
-                Ok(answer) => is_full(answer) && made < self.attempts,
+                Ok(answer) => is_full(answer) && made < attempts,
                 Err(CallError::Connect(..)) => made < attempts_max,
-                Err(CallError::Broken(..)) => made < self.attempts,
+                Err(CallError::Broken(..)) => made < attempts,
                 Err(CallError::Deadline(_)) => until < self.deadline,
                 Err(_) => false,
             };
@@ -466,5 +468,26 @@ mod tests {
         assert!(after >= u128::from(DEADLINE_MS), "it is the last one, and has all the time that is left: {after}");
         let (asked, answered, _) = sent_to(&[SILENT, ANSWERING], None).await;
         assert_eq!((asked, answered), (vec![SILENT], None), "as others are asked");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_repeated_goes_to_another_replica_and_never_to_the_same_one() {
+        let others = [SILENT, ANSWERING, SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 1, 9, 3)), 8800)];
+        for (attempts, replicas, times) in [(ATTEMPTS_MAX, 1, 1), (ATTEMPTS_MAX, 2, 2), (ATTEMPTS_MAX, 3, 3), (1, 3, 1)]
+        {
+            for is_broken in [false, true] {
+                let asked = Mutex::new(Vec::new());
+                let deadline = tokio::time::Instant::now() + Duration::from_millis(DEADLINE_MS);
+                let replicas = others[..replicas].to_vec();
+                let turns = ReplicaTurns { replicas, first: 0, attempts, silent_max: None, deadline };
+                let attempt = |to: SocketAddr, _: tokio::time::Instant| {
+                    asked.lock().unwrap().push(to);
+                    async move { if is_broken { Err(CallError::Broken(to, "it broke".into())) } else { Ok(()) } }
+                };
+                let answered = turns.take(|_: &()| true, attempt).await;
+                assert_eq!(answered.is_err(), is_broken, "the last one's answer is the answer");
+                assert_eq!(asked.into_inner().unwrap(), others[..times], "{attempts} attempts, broken: {is_broken}");
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 pub(super) mod first_party;
 mod listed_uris;
-mod own_hosts;
+pub(super) mod own_hosts;
 mod people_by_email;
 pub(super) mod tenancy;
 pub(super) mod tenant_host;
@@ -70,8 +70,8 @@ pub(super) fn subject_of(user: &str) -> String {
 }
 
 impl People {
-    /// Begins to follow the tenants.
-    pub fn start(ctx: &RoleContext) -> anyhow::Result<Self> {
+    /// Begins to follow the tenants, which may have host names of that list.
+    pub fn start(ctx: &RoleContext, hosts_of_tenants: &[String]) -> anyhow::Result<Self> {
         let client = ConfigurationClient::new(net::grpc::channel(ctx, CONNECTION, PORT)?);
         let (tenants, hosts) = follow_list_with_hosts(ctx, CONNECTION);
         Ok(Self {
@@ -83,7 +83,7 @@ impl People {
             listed_uris: ListedUris::default(),
             by_email: PeopleByEmail::default(),
             issuer: ctx.tokens.issuer().to_owned(),
-            own_hosts: OwnHosts::of(ctx.tokens.issuer()),
+            own_hosts: OwnHosts::of(ctx.tokens.issuer(), hosts_of_tenants),
             clock: ctx.clock.clone(),
         })
     }
@@ -93,7 +93,7 @@ impl People {
         self.tenants.borrow().clone()
     }
 
-    /// The tenant that is meant at a host name in lower case: none where everybody comes, whichever tenant has claimed it.
+    /// The tenant that is meant at a host name in lower case: none where everybody comes, or no tenant may, whichever has claimed it.
     pub fn tenant_at(&self, host: &str) -> Option<TenantId> {
         let tenant = self.hosts.borrow().get(host).cloned()?;
         (!self.own_hosts.refuse(host, &tenant)).then_some(tenant)

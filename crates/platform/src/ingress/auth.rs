@@ -26,7 +26,8 @@ static PASSED_ON: [HeaderName; 9] = [
 ];
 
 pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
-    let auth = RoleBehind::new(ctx, runtime::issuer::PATH, &PASSED_ON)?;
+    // Browsers come by GET with states, codes and ends of sign-ins, each of which is good once.
+    let auth = RoleBehind::new(ctx, runtime::issuer::PATH, &PASSED_ON)?.asked_once();
     let router = Router::new().route(&routes::all_below(runtime::issuer::PATH), any(to_auth));
     let router = METADATA.iter().chain(&PUBLISHED_PAGES).fold(router, |router, path| router.route(path, any(to_auth)));
     Ok(router.with_state(auth))

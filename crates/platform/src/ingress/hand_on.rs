@@ -27,6 +27,8 @@ pub(super) struct RoleBehind {
     passed_on: &'static [HeaderName],
     /// Time for an answer, where it is not the usual one.
     within: Option<Duration>,
+    /// Whether another replica may be asked the same again after a 503 or a broken connection.
+    repeats_safe: bool,
 }
 
 impl RoleBehind {
@@ -36,13 +38,25 @@ impl RoleBehind {
     /// If there is no such row, or ingress does not declare its connection.
     pub fn new(ctx: &RoleContext, path: &str, passed_on: &'static [HeaderName]) -> anyhow::Result<Self> {
         let at = routes::leads_to(path)?;
-        Ok(Self { client: Client::new(ctx, at.connection)?, role: at.role, passed_on, within: None })
+        Ok(Self {
+            client: Client::new(ctx, at.connection)?,
+            role: at.role,
+            passed_on,
+            within: None,
+            repeats_safe: true,
+        })
     }
 
     /// The same with another time for its answers.
     #[must_use]
     pub fn answering_within(self, within: Duration) -> Self {
         Self { within: Some(within), ..self }
+    }
+
+    /// The same for a role that is sent each request once, also those by methods that are safe, since they change something there.
+    #[must_use]
+    pub fn asked_once(self) -> Self {
+        Self { repeats_safe: false, ..self }
     }
 
     /// Hands a request on, with further headers of ours, and returns the answer.
@@ -57,9 +71,9 @@ impl RoleBehind {
             return Problem::bad_request("the body broke off").into_response();
         };
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        let is_safe = head.method.is_safe();
+        let may_be_repeated = self.repeats_safe && head.method.is_safe();
         let mut call = self.client.call(head.method, path).without_token().raw_body(body);
-        if is_safe {
+        if may_be_repeated {
             // RFC 9110 section 9.2.1: it changes nothing, so another replica may be asked.
             call = call.idempotent();
         }

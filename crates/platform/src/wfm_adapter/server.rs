@@ -148,6 +148,10 @@ async fn agents(
 ) -> Result<Response, Problem> {
     let shared = served.history(&tenant, &caller)?;
     caller.needs_scope(CONFIG_READ)?;
+    // Folders say what people see, of which nothing is known here.
+    if caller.person().is_some() {
+        return Err(Problem::forbidden("people read this in Agent Setup or at port 8888, as folders let them"));
+    }
     let after = pages::key_of(asked.page_token.as_deref())?;
     let history = shared.lock();
     let follows = |id: &str| after.as_deref().is_none_or(|after| id > after);

@@ -6,20 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use infra::HistoryPoint;
 use model::TenantId;
-use runtime::Caller;
 
 use crate::objects::{CallerRights, IndexedTenant};
 
 /// The most people whose rights are kept; then all are worked out again.
 const KEPT_MAX: usize = 4_096;
-/// The kind of callers who are people.
-const PERSON: &str = "person";
-
-/// The user name of a caller who is a person.
-pub(super) fn person_of(caller: &Caller) -> Option<&str> {
-    (caller.role().is_none() && caller.kind() == PERSON).then(|| caller.name())
-}
-
 type RightsByPerson = HashMap<(TenantId, String), (HistoryPoint, Arc<CallerRights>)>;
 
 /// Rights that were worked out, each with the point of the tenant's history of which they are.

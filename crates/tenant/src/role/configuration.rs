@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::caller_rights::{KeptRights, person_of};
+use super::caller_rights::KeptRights;
 use super::own_secrets::{self, OwnSecret, SecretReplacement};
 use super::stored_tenants::StoredTenants;
 use crate::objects::{HeldTenants, IndexedTenant, SharedTenant};
@@ -107,7 +107,7 @@ impl Server {
         if kinds.len() > KINDS_MAX {
             return Err(Status::invalid_argument(format!("kinds: there are more than {KINDS_MAX}")));
         }
-        let person = person_of(caller).map(|user| PersonView {
+        let person = caller.person().map(|user| PersonView {
             user: user.to_owned(),
             held: self.held.clone(),
             kept: self.rights.clone(),

@@ -165,6 +165,37 @@ fn a_folder_administrator_sees_and_changes_the_people_of_a_folder_alone() -> Res
     Ok(())
 }
 
+/// own-26.
+#[test]
+fn people_are_not_told_by_the_list_for_workforce_tools_whom_folders_hide() -> Result<()> {
+    const AGENTS: &str = "/wfm/v1/example/agents";
+    let site = Installation::start()?;
+    let both = json!({ "password": PASSWORD, "privileges": ["folder_administrator", "supervisor"] });
+    runtime()?.block_on(change(&site, vec![person("ann.both", None, &both)]))?;
+    let visitor = Visitor::new(&site)?;
+    let signed_in = wait::until(SOON, || {
+        let answer = visitor.by_password("ann.both", PASSWORD)?;
+        Ok((answer.status == 200).then_some(answer))
+    })?;
+    let token = signed_in.token("access_token")?;
+    let told = |path: &str, token: &str| {
+        wait::until(SOON, || {
+            let answer = visitor.bearing(path, token)?;
+            Ok((answer.status != 503).then_some(answer))
+        })
+    };
+    // Both scopes are there; which agents the person may see is not known there.
+    let scopes = claims(&token)?["scope"].as_str().unwrap_or_default().to_owned();
+    ensure!(["statistics:read", "config:read"].iter().all(|scope| scopes.contains(scope)), "{scopes}");
+    let refused = told(AGENTS, &token)?;
+    ensure!(refused.status == 403 && !refused.body.contains("user_name"), "{} {}", refused.status, refused.body);
+    ensure!(told("/wfm/v1/example/queues", &token)?.status == 200, "queues are of the whole tenant");
+    let program = site.demo.tokens.get("operator").context("no operator's token")?;
+    let answer = told(AGENTS, program)?;
+    ensure!(answer.status == 200 && answer.body.contains("user_name"), "{} {}", answer.status, answer.body);
+    Ok(())
+}
+
 /// Somebody who sees dashboards by a privilege of their own, and one by a role, an agent whom a role lets see them, and one who may not.
 fn viewers(agent: &str) -> Vec<v1::ChangeObject> {
     let who =

@@ -249,6 +249,23 @@ fn a_provider_that_is_away_leaves_the_password_unless_it_is_the_only_way() -> Re
 }
 
 #[test]
+fn a_provider_that_is_away_when_the_browser_comes_back_is_what_the_person_hears_of() -> Result<()> {
+    let site = site()?;
+    let provider = FakeProvider::start(site.peer_address(HOST))?;
+    with_provider(&site, &provider, "")?;
+    let visitor = Visitor::new(&site)?;
+    let sent = begins(&visitor, &provider, BEGIN)?;
+    provider.set_away(true);
+    // The state is good once: were the request repeated on its way, it would be of a sign-in that is over.
+    let away = comes_back(&visitor, sent.get("state")?, provider.issuer())?;
+    ensure!(away.status == 503 && away.body.contains("Acme ID does not answer now."), "{} {}", away.status, away.body);
+    provider.set_away(false);
+    let back = signs_in(&visitor, &provider, json!({ "email": EMAIL }), false)?;
+    ensure!(back.status == 303 && is_signed_in(&visitor)?, "{} {}", back.status, back.body);
+    Ok(())
+}
+
+#[test]
 fn a_second_factor_is_asked_for_unless_the_providers_is_trusted() -> Result<()> {
     let site = site()?;
     let user = &site.demo.users[0];

@@ -45,9 +45,6 @@ const PAGE_BYTES: usize = 4 << 20;
 /// The most bytes of framing around an object in a list.
 const LISTED_BYTES: usize = 64;
 
-/// The kind of callers who are people.
-const PERSON: &str = "person";
-
 type Answer = Result<Response, Problem>;
 
 pub(super) fn router(copies: Copies, pins: Pins) -> Router {
@@ -79,7 +76,7 @@ pub(super) fn router(copies: Copies, pins: Pins) -> Router {
 /// Refuses who may not read the configuration, and people: folders say what they see, of which nothing is known here.
 fn may_read(caller: &Caller) -> Result<(), Problem> {
     caller.needs_scope(scope::CONFIG_READ)?;
-    if caller.role().is_none() && caller.kind() == PERSON {
+    if caller.person().is_some() {
         return Err(Problem::forbidden("people read this in Agent Setup or at port 8888, as folders let them"));
     }
     Ok(())

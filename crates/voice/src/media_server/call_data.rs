@@ -42,7 +42,7 @@ impl Asker {
             let asking = async {
                 for replica in replicas {
                     // The session runs at one of them; the others answer 404.
-                    match client.get(&path).idempotent().at(replica).deadline(ASK_TIME).fetch::<Json>().await {
+                    match client.get(&path).at(replica).deadline(ASK_TIME).fetch::<Json>().await {
                         Ok(said) => return read(&said),
                         Err(error) => tracing::debug!(%conn_id, %replica, %error, "no call data"),
                     }

@@ -37,15 +37,16 @@ impl TenantEnds {
         self.lock().at.get(tenant).is_some_and(|ended| signed_in <= *ended)
     }
 
-    /// Notes the ends, the latest of an id first, and returns them with the times that count: an end that was not there at the look before
-    /// has come since, however late the clock is of the machine from which the tenant was ended. Of those that are there at the first look
-    /// that clock alone tells.
+    /// Notes the ends, the latest of an id first, and returns them with the times that count, by the clock that sign-ins have too: an end
+    /// that was not there at the look before has come since, however late or early the clock is of the machine from which the tenant was
+    /// ended. Of those that are there at the first look that clock alone tells, but none is to come: else nobody could sign in until then at
+    /// a tenant that is restored under the id.
     fn set(&self, mut ended: Vec<EndedTenant>, now: Timestamp) -> Vec<EndedTenant> {
         let mut ends = self.lock();
         for one in &mut ended {
             one.at = match &ends.by_number {
-                Some(known) => known.get(&one.number).copied().unwrap_or_else(|| one.at.max(now)),
-                None => one.at,
+                Some(known) => known.get(&one.number).copied().unwrap_or(now),
+                None => one.at.min(now),
             };
         }
         ends.by_number = Some(ended.iter().map(|one| (one.number, one.at)).collect());
@@ -146,12 +147,25 @@ mod tests {
         // It was seen once; who signs in at a later tenant of the id may stay.
         ends.set(late(), at(10_500));
         assert!(!ends.are_after(&acme, at(10_002)));
-        // A clock that is early is believed, and so are ends from before the process.
-        ends.set(vec![ended(2, "acme", 20_000), ended(1, "acme", 100)], at(10_600));
-        assert!(ends.are_after(&acme, at(20_000)));
+        // Of ends from before the process the clock by which they were written is believed.
         let (begun, bolt) = (TenantEnds::default(), TenantId::parse("bolt").unwrap());
         begun.set(vec![ended(1, "bolt", 100)], at(10_000));
         assert!(begun.are_after(&bolt, at(100)) && !begun.are_after(&bolt, at(101)));
+    }
+
+    #[test]
+    fn an_end_by_a_clock_that_is_early_keeps_nobody_out_of_a_tenant_that_is_restored_under_the_id() {
+        let (ends, acme) = (TenantEnds::default(), TenantId::parse("acme").unwrap());
+        ends.set(Vec::new(), at(10_000));
+        let early = || vec![ended(1, "acme", 20_000)];
+        assert_eq!(ends.set(early(), at(10_001))[0].at, at(10_001));
+        ends.set(early(), at(10_500));
+        assert!(ends.are_after(&acme, at(10_001)) && !ends.are_after(&acme, at(10_002)));
+        // Another process sees it first a while later: who has signed in since does so once more.
+        let begun = TenantEnds::default();
+        begun.set(early(), at(10_600));
+        begun.set(early(), at(10_700));
+        assert!(begun.are_after(&acme, at(10_600)) && !begun.are_after(&acme, at(10_601)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which edits of a batch a person may make.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use contracts::provisioning::{
     FaultCode, Folder, FolderRight, Object, ObjectAnnex, ObjectKey, ObjectKind, Person, Privilege,
@@ -90,14 +90,56 @@ pub(in crate::objects) fn permitted(
             }
         }
     }
+    let taken = taken_addresses(rights, held, &objects);
     let mut denied = Vec::new();
     for (key, after) in objects {
+        if given_address(held.get(&key), after).is_some_and(|address| taken.contains(&address)) {
+            denied.push(fault(&key, "email", address_taken()));
+        }
         let before = held.get(&key).map(|object| (object, held.annex(&key)));
         let annex = annexes.get(&key).copied().or_else(|| held.annex(&key));
         let looked = LookedChange { held, key: &key, before, after: after.map(|object| (object, annex)) };
         denied.extend(looked.denied(rights).into_iter().map(|(field, rule)| fault(&key, field, rule)));
     }
     if denied.is_empty() { Ok(()) } else { Err(ChangeRefusal::NotPermitted(denied)) }
+}
+
+/// The addresses that changes give to people though somebody has them whose address the person may not change, in lower case. A company's
+/// provider names people by them, and signs nobody in by one that two have.
+fn taken_addresses(
+    rights: &CallerRights,
+    held: &IndexedTenant,
+    objects: &BTreeMap<ObjectKey, Option<&Object>>,
+) -> HashSet<String> {
+    if rights.is_administrator() {
+        return HashSet::new();
+    }
+    let given = objects.iter().filter_map(|(key, after)| given_address(held.get(key), *after));
+    let given: HashSet<String> = given.collect();
+    if given.is_empty() {
+        return given;
+    }
+    let taken = held.behind(ObjectKind::Person, None).filter_map(|found| {
+        let (Object::Person(person), Some(address)) = (found.object, address_of(Some(found.object))) else {
+            return None;
+        };
+        let is_within_reach = || rights.may(FolderRight::Change, found) && !has_more_than_agents(held, person);
+        (given.contains(&address) && !is_within_reach()).then_some(address)
+    });
+    taken.collect()
+}
+
+/// The address that a person gets by a change, in lower case; none if it is the one of before.
+fn given_address(before: Option<&Object>, after: Option<&Object>) -> Option<String> {
+    address_of(after).filter(|given| address_of(before).as_ref() != Some(given))
+}
+
+/// The address for mail of a person, in lower case.
+fn address_of(object: Option<&Object>) -> Option<String> {
+    match object {
+        Some(Object::Person(person)) => person.email.as_deref().map(str::to_ascii_lowercase),
+        _ => None,
+    }
 }
 
 /// An object before and after; none where it is not there.
@@ -208,21 +250,21 @@ impl LookedChange<'_> {
             return None;
         };
         let field = changed_sign_in(before, after)?;
-        if rights.is_administrator() || !self.has_more_than_agents(before) {
+        if rights.is_administrator() || !has_more_than_agents(self.held, before) {
             return None;
         }
         let words = "the person has privileges, or is named in permissions: only an administrator may change that";
         let rule = BrokenRule::new(FaultCode::NotPermitted, words);
         Some((field, rule.naming("right", Privilege::Administrator.as_str()).naming("folder", "")))
     }
+}
 
-    /// Whether a person has another privilege than an agent's, or is named in permissions of a folder, an access group or a role.
-    fn has_more_than_agents(&self, person: &Person) -> bool {
-        let named = TieMark::refers_to(ObjectKind::Person, &person.user_name);
-        let gives = |object: &Object| matches!(object, Object::Folder(_) | Object::AccessGroup(_) | Object::Role(_));
-        privileges_of(self.held, person).iter().any(|one| *one != Privilege::Agent)
-            || self.held.holders(&named).filter_map(|slot| self.held.object(slot)).any(gives)
-    }
+/// Whether a person has another privilege than an agent's, or is named in permissions of a folder, an access group or a role.
+fn has_more_than_agents(held: &IndexedTenant, person: &Person) -> bool {
+    let named = TieMark::refers_to(ObjectKind::Person, &person.user_name);
+    let gives = |object: &Object| matches!(object, Object::Folder(_) | Object::AccessGroup(_) | Object::Role(_));
+    privileges_of(held, person).iter().any(|one| *one != Privilege::Agent)
+        || held.holders(&named).filter_map(|slot| held.object(slot)).any(gives)
 }
 
 /// The field by which a person signs in that is another one, if one is.
@@ -246,6 +288,14 @@ fn fault(key: &ObjectKey, field: &str, rule: BrokenRule) -> ObjectFault {
 fn needs(right: FolderRight, folder: &str) -> BrokenRule {
     let words = format!("it needs the right {} in folder {folder}", right.as_str());
     BrokenRule::new(FaultCode::NotPermitted, words).naming("right", right.as_str()).naming("folder", folder)
+}
+
+fn address_taken() -> BrokenRule {
+    let words = "another person has it, whose address only an administrator may change: by one that two have the company's provider signs \
+        neither in";
+    BrokenRule::new(FaultCode::NotPermitted, words)
+        .naming("right", Privilege::Administrator.as_str())
+        .naming("folder", "")
 }
 
 fn name_taken() -> BrokenRule {

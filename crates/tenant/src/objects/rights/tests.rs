@@ -1,3 +1,5 @@
+mod addresses;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::provisioning::{Agent, ObjectAnnex, ObjectKey, PlaceGroup, Skill, TenantObjects};

@@ -14,7 +14,6 @@ use crate::broken_rule::BrokenRule;
 use crate::objects::{
     self, CallerRights, HeldObject, HistoryPart, IndexedTenant, ListedPage, Listing, ObjectUse, PAGE_MAX,
 };
-use crate::role::caller_rights::person_of;
 
 /// How often a page of the history is read on because the person sees too little of what was read.
 const PAGES_READ_MAX: usize = 20;
@@ -22,7 +21,7 @@ const PAGES_READ_MAX: usize = 20;
 /// The user name of a caller who is a person.
 #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
 pub(super) fn person<T>(request: &Request<T>) -> Result<Option<String>, Status> {
-    Ok(person_of(net::grpc::caller(request)?).map(str::to_owned))
+    Ok(net::grpc::caller(request)?.person().map(str::to_owned))
 }
 
 /// The refusal to who may not change, or see, what concerns the whole tenant.
