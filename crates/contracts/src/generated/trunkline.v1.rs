@@ -6142,7 +6142,7 @@ pub mod provisioning_client {
                 .insert(GrpcMethod::new("trunkline.v1.Provisioning", "RevokeApiKey"));
             self.inner.unary(req, path, codec).await
         }
-        /// Keeps the whole tenant as it is now under a name, with its secrets. ALREADY_EXISTS if there is a snapshot of that name. Needs `config:write`, of people the privilege `administrator`.
+        /// Keeps the whole tenant as it is now under a name, with its secrets. ALREADY_EXISTS if there is a snapshot of that name. FAILED_PRECONDITION: the tenant breaks rules of this release, so that no restore would take it; the faults say which. Needs `config:write`, of people the privilege `administrator`.
         pub async fn create_snapshot(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateSnapshotRequest>,
@@ -6346,7 +6346,7 @@ pub mod provisioning_server {
             tonic::Response<super::RevokeApiKeyResponse>,
             tonic::Status,
         >;
-        /// Keeps the whole tenant as it is now under a name, with its secrets. ALREADY_EXISTS if there is a snapshot of that name. Needs `config:write`, of people the privilege `administrator`.
+        /// Keeps the whole tenant as it is now under a name, with its secrets. ALREADY_EXISTS if there is a snapshot of that name. FAILED_PRECONDITION: the tenant breaks rules of this release, so that no restore would take it; the faults say which. Needs `config:write`, of people the privilege `administrator`.
         async fn create_snapshot(
             &self,
             request: tonic::Request<super::CreateSnapshotRequest>,

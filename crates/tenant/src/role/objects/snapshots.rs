@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use super::answers::changed_objects;
 use super::persons::person;
-use super::refusals::{ends, no_tenant, of_request, unread};
+use super::refusals::{ends, no_tenant, of_request, of_stored, unread};
 use super::{ObjectServer, api_keys};
 use crate::broken_rule::BrokenRule;
 use crate::snapshots::{self, NAME_BYTES_MAX, RestoreRefusal, RestoreTerms, SnapshotRefusal};
@@ -102,6 +102,7 @@ fn refused(refusal: SnapshotRefusal) -> Status {
         SnapshotRefusal::Taken(_) => Status::already_exists(message),
         SnapshotRefusal::Missing { .. } => Status::not_found(message),
         SnapshotRefusal::NoTenant(tenant) => no_tenant(&tenant),
+        SnapshotRefusal::Faults(faults) => of_stored(faults),
         // It does not pass by itself: the rule is about what the tenant has.
         SnapshotRefusal::Store(StoreError::Full { bound, .. }) => {
             let words = format!("the tenant has {bound} snapshots: delete one first");
@@ -143,6 +144,7 @@ mod tests {
             (SnapshotRefusal::Taken(name.clone()), Code::AlreadyExists),
             (SnapshotRefusal::Missing { tenant: acme.clone(), name }, Code::NotFound),
             (SnapshotRefusal::NoTenant(acme), Code::NotFound),
+            (SnapshotRefusal::Faults(Vec::new()), Code::FailedPrecondition),
             (SnapshotRefusal::Store(StoreError::Full { what: "the list", bound: 3 }), Code::InvalidArgument),
             (SnapshotRefusal::Store(StoreError::Unavailable { reason: "x".to_owned() }), Code::Unavailable),
         ] {
