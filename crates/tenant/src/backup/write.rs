@@ -9,10 +9,22 @@ use model::{TenantId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::line::{BackupLine, EntryLine, digits};
+use super::unreadable::UnreadableParts;
 use super::{
     BackedUpTenant, BackupError, BackupSummary, LINE_BYTES_MAX, LeftOutTenant, SNAPSHOT_BYTES_MAX, SealedKeys,
-    TEXT_BYTES_MAX, VERSION,
+    TEXT_BYTES_MAX, UnreadablePart, VERSION,
 };
+
+/// A backup that was written.
+#[derive(Debug)]
+pub struct WrittenBackup<W> {
+    /// What it holds.
+    pub summary: BackupSummary,
+    /// What it holds in vain: it stands in the store so that nobody can open it.
+    pub unreadable: Vec<UnreadablePart>,
+    /// What it was written to.
+    pub out: W,
+}
 
 /// Writes a backup of the tenants to `out`. Each is read at one moment; the installation may run. A tenant that is damaged in the store is
 /// left out, and named in what is returned.
@@ -25,7 +37,7 @@ pub async fn write<W: Write + Send>(
     keys: Option<&SealedKeys>,
     made: Timestamp,
     out: W,
-) -> Result<(BackupSummary, W), BackupError> {
+) -> Result<WrittenBackup<W>, BackupError> {
     let program = format!("trunkline {}", env!("CARGO_PKG_VERSION"));
     // As the head says it.
     let made = Timestamp::from_millis(made.as_millis());
@@ -37,11 +49,14 @@ pub async fn write<W: Write + Send>(
         has_keys: keys.is_some(),
         sha256: String::new(),
     };
-    let mut writer = BackupWriter::new(out);
+    let (mut writer, mut unreadable) = (BackupWriter::new(out), Vec::new());
     writer.put(&BackupLine::TrunklineBackup { version: VERSION, made_ms: made.as_millis(), program })?;
     for tenant in tenants {
         match one(store, tenant, &mut writer).await {
-            Ok(counted) => summary.tenants.push(counted),
+            Ok((counted, named)) => {
+                summary.tenants.push(counted);
+                unreadable.extend(named.into_iter().map(|what| UnreadablePart { tenant: tenant.clone(), what }));
+            }
             Err(error) => {
                 let reason = fault_of_one(error)?;
                 writer.put(&BackupLine::LeftOut { id: tenant.to_string(), reason: reason.clone() })?;
@@ -58,7 +73,7 @@ pub async fn write<W: Write + Send>(
     }
     summary.sha256 = writer.sha256();
     let out = writer.finish().map_err(BackupError::Write)?;
-    Ok((summary, out))
+    Ok(WrittenBackup { summary, unreadable, out })
 }
 
 /// What is wrong with a tenant alone; an error that concerns all of them is given back.
@@ -76,12 +91,14 @@ async fn one<W: Write + Send>(
     store: &dyn TenantArchive,
     tenant: &TenantId,
     writer: &mut BackupWriter<W>,
-) -> Result<BackedUpTenant, BackupError> {
+) -> Result<(BackedUpTenant, Vec<String>), BackupError> {
     let mut counted =
         BackedUpTenant { tenant: tenant.clone(), revision: Default::default(), objects: 0, entries: 0, snapshots: 0 };
+    let (seals, mut unreadable) = (store.seals(), UnreadableParts::default());
     let mut failed: Option<BackupError> = None;
     let mut take = |part: ArchivedPart| {
         count(&mut counted, &part);
+        unreadable.note(&seals, tenant, &part);
         writer.put_part(tenant, part).map_err(|error| {
             failed = Some(error);
             StoreError::Invalid("the backup cannot be written".to_owned())
@@ -92,7 +109,7 @@ async fn one<W: Write + Send>(
         (_, Some(error)) => Err(error),
         (Err(source), None) => Err(BackupError::Store { tenant: tenant.clone(), source }),
         (Ok(false), None) => Err(BackupError::NoTenant(tenant.clone())),
-        (Ok(true), None) => Ok(counted),
+        (Ok(true), None) => Ok((counted, unreadable.take())),
     }
 }
 
