@@ -5,11 +5,14 @@ mod restore;
 use std::path::{Path, PathBuf};
 
 use contracts::provisioning::{ObjectKey, ObjectKind, TenantObjects};
-use infra::{ChangeNote, NamedSnapshot, SnapshotHead, StoreError, TenantArchive, TenantFileText};
+use infra::{
+    ChangeNote, HistoryEntry, NamedSnapshot, Revision, SnapshotHead, StoreError, TenantArchive, TenantFileText,
+};
 use model::TenantId;
 use tokio::task::spawn_blocking;
 
 use crate::file::{self, Examined, Exported, Faults, ObjectFault};
+use crate::objects::repeatable_since;
 pub use restore::{RESTORED_SHOWN_MAX, RestoreRefusal, RestoreTerms, RestoredSnapshot, restore};
 
 /// The longest name of a snapshot, in bytes.
@@ -42,6 +45,9 @@ pub enum SnapshotRefusal {
     /// The tenant was stored when other rules held: its snapshot could not be restored.
     #[error("no snapshot is made, since none of a tenant that breaks rules can be restored; correct first:{}", lines(.0))]
     Faults(Vec<ObjectFault>),
+    /// The key of the request was used for another one.
+    #[error("request_id: it was used for another request")]
+    RequestReused,
     /// The store refused or failed.
     #[error("the snapshots cannot be used")]
     Store(#[from] StoreError),
@@ -54,7 +60,7 @@ fn lines(faults: &[ObjectFault]) -> String {
     if more == 0 { said } else { format!("{said}\n  and {more} more") }
 }
 
-/// Keeps the tenant as it is now, if a restore would take it.
+/// Keeps the tenant as it is now, if a restore would take it. The same request sent again, by its key in the note, gets the first answer.
 ///
 /// # Errors
 /// When the name is taken or wrong, there is no such tenant, it breaks rules of this release, there are too many snapshots, or the store
@@ -69,17 +75,43 @@ pub async fn create(
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(is_letter) {
         return Err(SnapshotRefusal::Name(name.to_owned()));
     }
+    if let Some(entry) = earlier(store, tenant, name, note, true).await? {
+        return Ok(head_of(entry));
+    }
     let loaded = store.load(tenant).await?;
     let (revision, stored) = loaded.ok_or_else(|| SnapshotRefusal::NoTenant(tenant.clone()))?;
     let head = SnapshotHead { name: name.to_owned(), at: note.at, by: note.by.clone(), revision };
     // Beside the executor: a large tenant takes a while. It fails when the process ends.
     let made = spawn_blocking(move || snapshot_of(head, &stored)).await;
     let snapshot = made.map_err(|_| StoreError::Unavailable { reason: "the process ends".to_owned() })??;
-    if store.keep_snapshot(tenant, &snapshot).await? {
-        Ok(snapshot.head)
-    } else {
-        Err(SnapshotRefusal::Taken(name.to_owned()))
+    if store.keep_snapshot(tenant, &snapshot, note).await? {
+        return Ok(snapshot.head);
     }
+    // The same request may have been under way twice.
+    let done = earlier(store, tenant, name, note, true).await?;
+    done.map(head_of).ok_or_else(|| SnapshotRefusal::Taken(name.to_owned()))
+}
+
+/// What the same request has left in the history if it was sent before: that a snapshot of that name was made, or removed.
+async fn earlier(
+    store: &dyn TenantArchive,
+    tenant: &TenantId,
+    name: &str,
+    note: &ChangeNote,
+    is_made: bool,
+) -> Result<Option<HistoryEntry>, SnapshotRefusal> {
+    let Some(request) = &note.request else { return Ok(None) };
+    let mut done = store.request(tenant, &note.by, request, repeatable_since(note)).await?;
+    let Some(entry) = done.pop() else { return Ok(None) };
+    let is_about = entry.key.kind == ObjectKind::Tenant && entry.key.id == name;
+    if is_about && entry.after.is_some() == is_made { Ok(Some(entry)) } else { Err(SnapshotRefusal::RequestReused) }
+}
+
+/// The snapshot that an entry says was made.
+fn head_of(entry: HistoryEntry) -> SnapshotHead {
+    let told = entry.after.as_deref().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    let revision = told.and_then(|told| told.get("revision")?.as_u64()).map_or(entry.revision, Revision);
+    SnapshotHead { name: entry.key.id, at: entry.note.at, by: entry.note.by, revision }
 }
 
 /// The snapshot of a tenant, which is read as a restore reads it: what is stored was let in by the rules of its time.
@@ -114,15 +146,23 @@ pub async fn find(store: &dyn TenantArchive, tenant: &TenantId, name: &str) -> R
     store.snapshot(tenant, name).await?.ok_or_else(missing)
 }
 
-/// Removes the snapshot of that name.
+/// Removes the snapshot of that name. The same request sent again, by its key in the note, changes nothing.
 ///
 /// # Errors
 /// When there is none, or the store fails.
-pub async fn delete(store: &dyn TenantArchive, tenant: &TenantId, name: &str) -> Result<(), SnapshotRefusal> {
-    if store.remove_snapshot(tenant, name).await? {
+pub async fn delete(
+    store: &dyn TenantArchive,
+    tenant: &TenantId,
+    name: &str,
+    note: &ChangeNote,
+) -> Result<(), SnapshotRefusal> {
+    if earlier(store, tenant, name, note, false).await?.is_some() || store.remove_snapshot(tenant, name, note).await? {
         return Ok(());
     }
-    Err(SnapshotRefusal::Missing { tenant: tenant.clone(), name: name.to_owned() })
+    // The same request may have been under way twice.
+    let done = earlier(store, tenant, name, note, false).await?;
+    let missing = || SnapshotRefusal::Missing { tenant: tenant.clone(), name: name.to_owned() };
+    done.map(drop).ok_or_else(missing)
 }
 
 /// The tenant of a snapshot.
@@ -146,7 +186,6 @@ fn document(snapshot: &NamedSnapshot, path: &Path) -> std::io::Result<String> {
 #[cfg(test)]
 mod tests {
     use contracts::provisioning::Trunk;
-    use infra::Revision;
     use model::Timestamp;
 
     use super::*;

@@ -188,7 +188,7 @@ async fn two_tenants(folder: &tempfile::TempDir, ids: &[TenantId; 2]) -> SqliteP
             let head = SnapshotHead { name: name.to_owned(), at: note().at, by: note().by, revision: Revision(1) };
             let file = TenantFileText("tenant: x".to_owned());
             let kept = NamedSnapshot { head, file, documents: Vec::new() };
-            assert!(origin.keep_snapshot(tenant, &kept).await.unwrap());
+            assert!(origin.keep_snapshot(tenant, &kept, &note()).await.unwrap());
         }
     }
     origin

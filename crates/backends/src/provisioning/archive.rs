@@ -46,11 +46,16 @@ impl<D: Dialect> TenantArchive for Tables<D> {
         .boxed()
     }
 
-    fn keep_snapshot<'a>(&'a self, tenant: &'a TenantId, snapshot: &'a NamedSnapshot) -> Answer<'a, bool> {
+    fn keep_snapshot<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        snapshot: &'a NamedSnapshot,
+        note: &'a ChangeNote,
+    ) -> Answer<'a, bool> {
         async move {
             let sealed = sealing::snapshot(&self.1, tenant, snapshot)?;
             let mut turn = self.0.writes(tenant).await?;
-            let is_kept = snapshots::keep(&mut *turn, tenant, &sealed).await?;
+            let is_kept = snapshots::keep(&mut *turn, tenant, &sealed, note).await?;
             turn.commit().await?;
             Ok(is_kept)
         }
@@ -69,10 +74,10 @@ impl<D: Dialect> TenantArchive for Tables<D> {
         .boxed()
     }
 
-    fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, bool> {
+    fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str, note: &'a ChangeNote) -> Answer<'a, bool> {
         async move {
             let mut turn = self.0.writes(tenant).await?;
-            let is_removed = snapshots::remove(&mut *turn, tenant, name).await?;
+            let is_removed = snapshots::remove(&mut *turn, tenant, name, note).await?;
             turn.commit().await?;
             Ok(is_removed)
         }

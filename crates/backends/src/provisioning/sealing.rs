@@ -368,7 +368,7 @@ mod tests {
         let at = Timestamp::from_millis(1_700_000_000_000);
         let head = SnapshotHead { name: "before".into(), at, by: "tester".into(), revision: Revision(1) };
         let kept = NamedSnapshot { head, file: TenantFileText("password: hush".into()), documents: Vec::new() };
-        assert!(store.keep_snapshot(tenant, &kept).await.unwrap());
+        assert!(store.keep_snapshot(tenant, &kept, note()).await.unwrap());
         kept
     }
 

@@ -1,15 +1,23 @@
 //! A tenant's files under names.
 
-use infra::{NamedSnapshot, Result, SNAPSHOTS_MAX, SnapshotHead, StoreError, TenantFileText};
+use contracts::provisioning::{ObjectKey, ObjectKind};
+use infra::{
+    ChangeNote, HistoryEntry, NamedSnapshot, Result, Revision, SNAPSHOTS_MAX, SnapshotHead, StoreError, TenantFileText,
+};
 use model::{TenantId, Timestamp};
 
-use super::{Row, Turn, number, query, revision_of, revisions};
+use super::{Row, Turn, history, number, query, revision_of, revisions};
 
-/// Keeps one; `false` if there is one of its name.
-pub(super) async fn keep(db: &mut dyn Turn, tenant: &TenantId, snapshot: &NamedSnapshot) -> Result<bool> {
-    if revisions::of_tenant(db, tenant).await?.is_none() {
+/// Keeps one, and notes that; `false` if there is one of its name.
+pub(super) async fn keep(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    snapshot: &NamedSnapshot,
+    by: &ChangeNote,
+) -> Result<bool> {
+    let Some(at) = revisions::of_tenant(db, tenant).await? else {
         return Err(StoreError::Invalid(format!("tenant {tenant} does not exist")));
-    }
+    };
     let present = heads(db, tenant).await?;
     if present.iter().any(|head| head.name == snapshot.head.name) {
         return Ok(false);
@@ -18,6 +26,8 @@ pub(super) async fn keep(db: &mut dyn Turn, tenant: &TenantId, snapshot: &NamedS
         return Err(StoreError::Full { what: "the list of the tenant's snapshots", bound: SNAPSHOTS_MAX as u64 });
     }
     put(db, tenant, snapshot).await?;
+    let entry = HistoryEntry { after: Some(shown(&snapshot.head)), ..noted(at, by, &snapshot.head.name) };
+    history::put(db, tenant, entry).await?;
     Ok(true)
 }
 
@@ -53,10 +63,29 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, name: &str) -> Re
     rows.first().map(whole).transpose()
 }
 
-/// Removes one; `false` if there is none of that name.
-pub(super) async fn remove(db: &mut dyn Turn, tenant: &TenantId, name: &str) -> Result<bool> {
+/// Removes one, and notes that; `false` if there is none of that name.
+pub(super) async fn remove(db: &mut dyn Turn, tenant: &TenantId, name: &str, by: &ChangeNote) -> Result<bool> {
+    let Some(at) = revisions::of_tenant(db, tenant).await? else { return Ok(false) };
+    let present = heads(db, tenant).await?.into_iter().find(|head| head.name == name);
+    let Some(head) = present else { return Ok(false) };
     let sql = "DELETE FROM tenant_snapshot WHERE tenant = ? AND name = ?";
-    Ok(db.run(query(sql).bind(tenant.as_str()).bind(name)).await? > 0)
+    db.run(query(sql).bind(tenant.as_str()).bind(name)).await?;
+    let entry = HistoryEntry { before: Some(shown(&head)), ..noted(at, by, name) };
+    history::put(db, tenant, entry).await?;
+    Ok(true)
+}
+
+/// An entry of the history about a snapshot, which stands under its name: no object changes.
+fn noted(revision: Revision, note: &ChangeNote, name: &str) -> HistoryEntry {
+    let key = ObjectKey { kind: ObjectKind::Tenant, id: name.to_owned() };
+    let note = note.clone();
+    HistoryEntry { number: 0, revision, note, key, before: None, after: None, secrets_changed: false }
+}
+
+/// A snapshot without its files, as the history shows it.
+fn shown(head: &SnapshotHead) -> String {
+    let (name, at) = (&head.name, head.at.as_millis());
+    serde_json::json!({ "name": name, "made_ms": at, "made_by": head.by, "revision": head.revision.0 }).to_string()
 }
 
 fn head(row: &Row) -> Result<SnapshotHead> {

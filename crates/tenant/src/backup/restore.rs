@@ -232,7 +232,7 @@ async fn replace<R: BufRead + Send>(
         imported.map_err(|source| BackupError::Replace { tenant: tenant.clone(), source: Box::new(source) })?;
     let (mut snapshots, mut left_out) = (0, Vec::new());
     for snapshot in kept {
-        match store.keep_snapshot(&tenant, &snapshot).await {
+        match store.keep_snapshot(&tenant, &snapshot, note).await {
             Ok(is_kept) => snapshots += usize::from(is_kept),
             Err(error @ (StoreError::Full { .. } | StoreError::Invalid(_))) => {
                 left_out.push(format!("snapshot {}: {error}", snapshot.head.name));

@@ -87,7 +87,8 @@ pub(super) fn run(options: &InstallationOptions, arguments: &Arguments) -> anyho
             let tenant = tenant_id(tenant)?;
             executor()?.block_on(async {
                 let store = open_archive(options).await?;
-                snapshots::delete(&*store, &tenant, name).await.map_err(refused)
+                let note = crate::author::note(ChangeWay::Snapshot);
+                snapshots::delete(&*store, &tenant, name, &note).await.map_err(refused)
             })?;
         }
     }
@@ -178,7 +179,7 @@ fn refused(refusal: SnapshotRefusal) -> anyhow::Error {
         SnapshotRefusal::Name(_) => Exit::Usage,
         SnapshotRefusal::Taken(_) | SnapshotRefusal::Faults(_) => Exit::CheckFailed,
         SnapshotRefusal::Missing { .. } | SnapshotRefusal::NoTenant(_) => Exit::Unknown,
-        SnapshotRefusal::Store(_) => return refusal.into(),
+        SnapshotRefusal::RequestReused | SnapshotRefusal::Store(_) => return refusal.into(),
     };
     ExitError::new(exit, refusal.to_string()).into()
 }
