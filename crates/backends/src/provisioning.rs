@@ -12,6 +12,7 @@ mod documents;
 mod find;
 mod gathered;
 mod history;
+mod later_fields;
 mod life;
 mod passkeys;
 mod people;

@@ -328,7 +328,7 @@ impl<D: Dialect> Tables<D> {
             if let Some(secret) = &mut provider.client_secret {
                 *secret = self.1.sealed(&place_of_provider(&tenant), secret)?;
             }
-            let text = sign_in::rules_text(&rules).unwrap_or_default();
+            let text = sign_in::rules_text(&rules, Some(&stored)).unwrap_or_default();
             count += turn.run(query(SET_RULES).bind(text).bind(tenant.as_str()).bind(stored)).await?;
         }
         turn.commit().await?;
