@@ -64,16 +64,42 @@ pub fn waits(notes: &LoadNotes, from: Micros, until: Micros) -> Vec<String> {
     too_long.map(|(work, longest)| format!("{}: {} ms", work.name(), longest.div_ceil(1_000))).collect()
 }
 
-/// Secrets of phones and agents that stand otherwise in the tables than this build leaves them.
+/// Every column that has secrets of objects, with what they are when they are sealed.
+const SECRETS: [(&str, &str, &str); 6] = [
+    ("dn", "password", "sealed:v1:%"),
+    ("person", "pin", "sealed:v1:%"),
+    ("trunk", "password", "sealed:v1:%"),
+    ("trunk", "inbound_password", "sealed:v1:%"),
+    ("trunk", "stir_private_key", "sealed:v1:%"),
+    ("tenant", "sign_in", "%\"client_secret\":\"sealed:v1:%"),
+];
+/// Of those, the one that no tenant of the run has.
+const UNUSED: &str = "stir_private_key";
+
+/// Secrets that stand otherwise in the tables than this build leaves them. Snapshots that were sealed once stay so.
 pub fn secrets(site: &UpgradeSite, build: Build) -> Result<Vec<String>> {
-    let counted = site.psql(
-        "select count(*) filter (where secret like 'sealed:v1:%'), count(*) from
-         (select password as secret from dn where password <> '' union all select pin from person where pin <> '') as secrets",
-    )?;
-    let (sealed, all) = counted.split_once('|').with_context(|| counted.clone())?;
-    let expected = if build == Build::New { all } else { "0" };
-    let is_right = all != "0" && sealed == expected;
-    Ok((!is_right).then(|| format!("{sealed} of {all} are sealed, not {expected}")).into_iter().collect())
+    let mut wrong = Vec::new();
+    let count = |table: &str, column: &str, sealed: &str, of: &str| -> Result<(String, String)> {
+        let sql = format!("select count(*) filter (where {column} like '{sealed}'), count(*) from {table} where {of}");
+        let counted = site.psql(&sql)?;
+        let (sealed, all) = counted.split_once('|').with_context(|| counted.clone())?;
+        Ok((sealed.to_owned(), all.to_owned()))
+    };
+    for (table, column, is_sealed) in SECRETS {
+        let any = if table == "tenant" { "like '%\"client_secret\":\"%'" } else { "<> ''" };
+        let (sealed, all) = count(table, column, is_sealed, &format!("{column} {any}"))?;
+        let expected = if build == Build::New { all.as_str() } else { "0" };
+        if sealed != expected || (all == "0" && column != UNUSED) {
+            wrong.push(format!("{sealed} of {all} in {table}.{column} are sealed, not {expected}"));
+        }
+    }
+    if build == Build::New {
+        let (sealed, all) = count("tenant_snapshot", "file", "sealed:v1:%", "true")?;
+        if sealed != all || all == "0" {
+            wrong.push(format!("{sealed} of {all} snapshots are sealed"));
+        }
+    }
+    Ok(wrong)
 }
 
 async fn history(client: &mut ObjectClient, load: &EditLoad) -> Result<EntriesByKey> {
@@ -114,7 +140,7 @@ fn in_history(acknowledged: &[AcknowledgedEdit], told: &EntriesByKey) -> Vec<Str
 struct KeptSnapshot {
     name: String,
     file: String,
-    /// Only the new build can read it.
+    /// Only the new build can read it, as the table says.
     is_sealed: bool,
 }
 
@@ -130,13 +156,19 @@ impl Snapshots {
         site.said(build, &["tenant", "snapshot", "create", TENANT, name])?;
         let file = shown(site, build, name)?;
         ensure!(!file.is_empty(), "the snapshot {name} is empty");
-        self.kept.push(KeptSnapshot { name: name.to_owned(), file, is_sealed: build == Build::New });
-        Ok(())
+        self.kept.push(KeptSnapshot { name: name.to_owned(), file, is_sealed: false });
+        self.look_which_are_sealed(site)
     }
 
-    /// The new build has started.
-    pub fn be_sealed(&mut self) {
-        self.kept.iter_mut().for_each(|kept| kept.is_sealed = true);
+    /// A build may have sealed those that were in clear.
+    pub fn look_which_are_sealed(&mut self, site: &UpgradeSite) -> Result<()> {
+        let sql = format!(
+            "select name from tenant_snapshot where tenant = '{TENANT}' and file like 'sealed:v1:%' order by name"
+        );
+        let sealed = site.psql(&sql)?;
+        let is_sealed = |name: &str| sealed.lines().any(|line| line == name);
+        self.kept.iter_mut().for_each(|kept| kept.is_sealed = is_sealed(&kept.name));
+        Ok(())
     }
 
     /// Those that this build shows otherwise than they were made.
