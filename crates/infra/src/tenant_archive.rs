@@ -7,6 +7,8 @@ use crate::{Answer, ChangeNote, HistoryEntry, ProvisioningStore, Result, Revisio
 
 /// The most snapshots of a tenant.
 pub const SNAPSHOTS_MAX: usize = 100;
+/// The most bytes of all snapshots of a tenant, as they are stored.
+pub const SNAPSHOTS_BYTES_MAX: u64 = 2 << 30;
 
 /// What is told as the kind of a snapshot that was made or removed.
 pub const SNAPSHOT_KIND: &str = "snapshot";
@@ -104,7 +106,8 @@ pub trait TenantArchive: ProvisioningStore {
     /// Keeps a snapshot, and notes that in the history under its name, as [`kind_told`] says; `false` if there is one of its name.
     ///
     /// # Errors
-    /// [`crate::StoreError::Full`] when there are [`SNAPSHOTS_MAX`]; [`crate::StoreError::Invalid`] when there is no such tenant.
+    /// [`crate::StoreError::Full`] when there are [`SNAPSHOTS_MAX`], or they would have more than [`SNAPSHOTS_BYTES_MAX`];
+    /// [`crate::StoreError::Invalid`] when there is no such tenant.
     fn keep_snapshot<'a>(
         &'a self,
         tenant: &'a TenantId,

@@ -53,7 +53,7 @@ impl<D: Dialect> TenantArchive for Tables<D> {
         note: &'a ChangeNote,
     ) -> Answer<'a, bool> {
         async move {
-            let sealed = sealing::snapshot(&self.1, tenant, snapshot)?;
+            let sealed = sealing::snapshot(&self.1, tenant, snapshot).await?;
             let mut turn = self.0.writes(tenant).await?;
             let is_kept = snapshots::keep(&mut *turn, tenant, &sealed, note).await?;
             turn.commit().await?;
@@ -69,7 +69,10 @@ impl<D: Dialect> TenantArchive for Tables<D> {
     fn snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, Option<NamedSnapshot>> {
         async move {
             let found = snapshots::find(&mut *self.0.reads().await?, tenant, name).await?;
-            found.map(|snapshot| sealing::opened_snapshot(&self.1, tenant, snapshot)).transpose()
+            match found {
+                Some(stored) => sealing::opened_snapshot(&self.1, tenant, stored).await.map(Some),
+                None => Ok(None),
+            }
         }
         .boxed()
     }

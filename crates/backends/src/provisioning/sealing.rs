@@ -11,6 +11,8 @@ use super::{Dialect, Row, Statement, Tables, Turn, find, query, sign_in, tenant_
 
 /// Objects that are sealed or opened without a thread of their own.
 const OBJECTS_AT_ONCE: usize = 256;
+/// Bytes of a snapshot's file that are.
+const BYTES_AT_ONCE: usize = 1 << 20;
 /// After so many rows it is said how far the sealing of what stands in clear is.
 const SAID_AFTER: u64 = 10_000;
 /// Rows that are sealed in one transaction: other writers wait meanwhile.
@@ -42,7 +44,7 @@ pub(super) async fn changes(
         }
         (changes, refused)
     };
-    let (mut changes, refused) = beside(count, all).await?;
+    let (mut changes, refused) = beside(count > OBJECTS_AT_ONCE, all).await?;
     for (at, error) in refused {
         if let Some(ObjectChange::Put(object)) = changes.get_mut(at) {
             let stored = find::find(db, tenant, &object.key()).await?.ok_or(error)?;
@@ -64,12 +66,12 @@ pub(super) async fn all_opened(
         seals.open_all_stored(&tenant, &mut objects);
         objects
     };
-    beside(count, all).await
+    beside(count > OBJECTS_AT_ONCE, all).await
 }
 
-/// Does the work on so many objects: of a large tenant in a thread of its own, so that no executor waits for it.
-async fn beside<T: Send + 'static>(count: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    if count <= OBJECTS_AT_ONCE {
+/// Does work: such that takes a while in a thread of its own, so that no executor waits for it.
+async fn beside<T: Send + 'static>(is_large: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    if !is_large {
         return Ok(work());
     }
     // It fails when the process ends.
@@ -99,28 +101,37 @@ pub(super) fn part(seals: &SecretSeals, tenant: &TenantId, part: ArchivedPart) -
             seals.seal(tenant, &mut object)?;
             ArchivedPart::Object(object, revision)
         }
-        ArchivedPart::Snapshot(kept) => ArchivedPart::Snapshot(snapshot(seals, tenant, &kept)?),
+        ArchivedPart::Snapshot(kept) => ArchivedPart::Snapshot(sealed_snapshot(seals, tenant, kept)?),
         part => part,
     })
 }
 
 /// A snapshot as it is stored.
-pub(super) fn snapshot(seals: &SecretSeals, tenant: &TenantId, kept: &NamedSnapshot) -> Result<NamedSnapshot> {
-    let place = SecretPlace::of_snapshot(tenant, &kept.head.name);
-    let file = TenantFileText(seals.sealed(&place, &Secret(kept.file.0.clone()))?.0);
-    Ok(NamedSnapshot { head: kept.head.clone(), file, documents: kept.documents.clone() })
+pub(super) async fn snapshot(seals: &SecretSeals, tenant: &TenantId, kept: &NamedSnapshot) -> Result<NamedSnapshot> {
+    let (seals, tenant, kept) = (seals.clone(), tenant.clone(), kept.clone());
+    beside(kept.file.0.len() > BYTES_AT_ONCE, move || sealed_snapshot(&seals, &tenant, kept)).await?
+}
+
+fn sealed_snapshot(seals: &SecretSeals, tenant: &TenantId, kept: NamedSnapshot) -> Result<NamedSnapshot> {
+    let NamedSnapshot { head, file, documents } = kept;
+    let file = seals.sealed(&SecretPlace::of_snapshot(tenant, &head.name), &Secret(file.0))?;
+    Ok(NamedSnapshot { head, file: TenantFileText(file.0), documents })
 }
 
 /// A stored snapshot as who asks for it gets it.
-pub(super) fn opened_snapshot(
+pub(super) async fn opened_snapshot(
     seals: &SecretSeals,
     tenant: &TenantId,
-    mut snapshot: NamedSnapshot,
+    stored: NamedSnapshot,
 ) -> Result<NamedSnapshot> {
-    let place = SecretPlace::of_snapshot(tenant, &snapshot.head.name);
-    let file = seals.opened(&place, &Secret(std::mem::take(&mut snapshot.file.0)))?;
-    snapshot.file = TenantFileText(file.0);
-    Ok(snapshot)
+    let (seals, tenant) = (seals.clone(), tenant.clone());
+    let is_large = stored.file.0.len() > BYTES_AT_ONCE;
+    let opened = move || -> Result<NamedSnapshot> {
+        let NamedSnapshot { head, file, documents } = stored;
+        let file = seals.opened(&SecretPlace::of_snapshot(&tenant, &head.name), &Secret(file.0))?;
+        Ok(NamedSnapshot { head, file: TenantFileText(file.0), documents })
+    };
+    beside(is_large, opened).await?
 }
 
 // === what stands in clear ===

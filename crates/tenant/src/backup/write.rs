@@ -58,7 +58,9 @@ pub async fn write<W: Write + Send>(
                 unreadable.extend(named.into_iter().map(|what| UnreadablePart { tenant: tenant.clone(), what }));
             }
             Err(error) => {
-                let reason = fault_of_one(error)?;
+                // What is read too slowly, as a snapshot of a very large tenant, does not mean that the store is away.
+                let answers = store.revision(tenant).await.is_ok();
+                let reason = fault_of_one(error, answers)?;
                 writer.put(&BackupLine::LeftOut { id: tenant.to_string(), reason: reason.clone() })?;
                 summary.left_out.push(LeftOutTenant { tenant: tenant.clone(), reason });
             }
@@ -76,9 +78,10 @@ pub async fn write<W: Write + Send>(
     Ok(WrittenBackup { summary, unreadable, out })
 }
 
-/// What is wrong with a tenant alone; an error that concerns all of them is given back.
-fn fault_of_one(error: BackupError) -> Result<String, BackupError> {
+/// What is wrong with a tenant alone; an error that concerns all of them is given back. `answers`: whether the store answers all the same.
+fn fault_of_one(error: BackupError, answers: bool) -> Result<String, BackupError> {
     match error {
+        BackupError::Store { source: source @ StoreError::Unavailable { .. }, .. } if answers => Ok(source.to_string()),
         BackupError::Store { source: source @ (StoreError::Corrupt { .. } | StoreError::Invalid(_)), .. } => {
             Ok(source.to_string())
         }
@@ -226,4 +229,19 @@ fn pieces(text: &str) -> Vec<&str> {
     }
     pieces.push(rest);
     pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_that_is_read_too_slowly_is_left_out_unless_the_store_is_away() {
+        let late = || BackupError::Store {
+            tenant: TenantId::parse("acme").unwrap(),
+            source: StoreError::Unavailable { reason: "it has not answered in time".to_owned() },
+        };
+        assert!(fault_of_one(late(), true).is_ok_and(|reason| reason.contains("has not answered in time")));
+        assert!(matches!(fault_of_one(late(), false), Err(BackupError::Store { .. })));
+    }
 }

@@ -106,8 +106,8 @@ fn refused(refusal: SnapshotRefusal) -> Status {
         SnapshotRefusal::RequestReused => Status::invalid_argument(message),
         SnapshotRefusal::Faults(faults) => of_stored(faults),
         // It does not pass by itself: the rule is about what the tenant has.
-        SnapshotRefusal::Store(StoreError::Full { bound, .. }) => {
-            let words = format!("the tenant has {bound} snapshots: delete one first");
+        SnapshotRefusal::Store(StoreError::Full { what, bound }) => {
+            let words = format!("{what} is full: at most {bound}; delete a snapshot first");
             of_request("", BrokenRule::new(FaultCode::TooMany, words).naming("most", bound.to_string()))
         }
         SnapshotRefusal::Store(StoreError::Invalid(reason)) => Status::invalid_argument(reason),
