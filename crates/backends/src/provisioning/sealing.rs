@@ -3,7 +3,7 @@
 //!
 //! Rows that an earlier release has left in clear are sealed when a process of the installation starts, and not by a command.
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret, TenantObjects};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret, SignInRules, TenantObjects};
 use infra::{ArchivedPart, NamedSnapshot, ObjectChange, Result, SecretPlace, SecretSeals, StoreError, TenantFileText};
 use model::TenantId;
 
@@ -289,16 +289,17 @@ impl<D: Dialect> Tables<D> {
 
     /// The same by the secrets of providers, which stand in JSON: for a database that has no other secret.
     async fn expect_own_key_of_rules(&self, turn: &mut dyn Turn) -> Result<()> {
-        let rows = turn.rows(query(SEALED_RULES).bind(LOOKED_AT)).await?;
-        for row in &rows {
+        let mut seen = false;
+        for row in &turn.rows(query(SEALED_RULES).bind(LOOKED_AT)).await? {
             let tenant = tenant_id(&row.text("id")?)?;
-            let provider = sign_in::rules(Some(row.text("sign_in")?))?.upstream;
-            let secret = provider.and_then(|provider| provider.client_secret);
+            let Some(rules) = legible_rules(&tenant, row.text("sign_in")?) else { continue };
+            seen = true;
+            let secret = rules.upstream.and_then(|provider| provider.client_secret);
             if secret.is_some_and(|secret| self.1.opened(&place_of_provider(&tenant), &secret).is_ok()) {
                 return Ok(());
             }
         }
-        if rows.is_empty() {
+        if !seen {
             return Ok(());
         }
         Err(StoreError::Corrupt { what: "the configuration".to_owned(), reason: OTHER_KEY.to_owned() })
@@ -334,7 +335,7 @@ impl<D: Dialect> Tables<D> {
         let mut count = 0;
         for row in &rows {
             let (tenant, stored) = (tenant_id(&row.text("id")?)?, row.text("sign_in")?);
-            let mut rules = sign_in::rules(Some(stored.clone()))?;
+            let Some(mut rules) = legible_rules(&tenant, stored.clone()) else { continue };
             let Some(provider) = &mut rules.upstream else { continue };
             if let Some(secret) = &mut provider.client_secret {
                 *secret = self.1.sealed(&place_of_provider(&tenant), secret)?;
@@ -345,6 +346,13 @@ impl<D: Dialect> Tables<D> {
         turn.commit().await?;
         Ok(if count == 0 { None } else { Some(count) })
     }
+}
+
+/// How people of a tenant sign in. What is damaged there keeps that tenant alone from being served, and is left as it is; its secret may
+/// stand there in clear.
+fn legible_rules(tenant: &TenantId, stored: String) -> Option<SignInRules> {
+    let told = |error| tracing::error!(%tenant, %error, "a secret of the tenant is left as it stands");
+    sign_in::rules(Some(stored)).map_err(told).ok()
 }
 
 fn found(row: &Row) -> Result<(TenantId, String, Secret)> {
@@ -410,6 +418,27 @@ mod tests {
                 _ => {}
             }
         }
+    }
+
+    #[tokio::test]
+    async fn rules_that_cannot_be_read_keep_no_other_tenant_from_being_sealed() {
+        let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
+        let store = opened(&folder).await;
+        in_clear(&store, &tenant).await;
+        let other = TenantId::parse("other").unwrap();
+        let put = objects("other").objects().map(ObjectChange::Put).collect();
+        store.update(&other, Revision(0), put, note()).await.unwrap();
+        for damaged in ["{\"client_secret\":\"hush", "{\"client_secret\":\"sealed:v1:hush"] {
+            let mut turn = store.0.appends().await.unwrap();
+            turn.run(query("UPDATE tenant SET sign_in = ? WHERE id = 'acme'").bind(damaged)).await.unwrap();
+            turn.commit().await.unwrap();
+            let store = store.clone().sealed_by(seals());
+            store.seal_stored().await.unwrap();
+            assert!(matches!(store.load(&tenant).await, Err(StoreError::Corrupt { .. })));
+            assert_eq!(store.load(&other).await.unwrap().unwrap().1, objects("other"));
+        }
+        let rows = store.0.reads().await.unwrap().rows(query(SEALED_RULES).bind(10_i64)).await.unwrap();
+        assert!(rows.iter().any(|row| row.text("id").unwrap() == "other"), "its secret is sealed");
     }
 
     #[tokio::test]
