@@ -351,7 +351,7 @@ impl<D: Dialect> Tables<D> {
 /// How people of a tenant sign in. What is damaged there keeps that tenant alone from being served, and is left as it is; its secret may
 /// stand there in clear.
 fn legible_rules(tenant: &TenantId, stored: String) -> Option<SignInRules> {
-    let told = |error| tracing::error!(%tenant, %error, "a secret of the tenant is left as it stands");
+    let told = |error: StoreError| tracing::error!(%tenant, %error, "a secret of the tenant is left as it stands");
     sign_in::rules(Some(stored)).map_err(told).ok()
 }
 
