@@ -13,6 +13,7 @@ mod documents;
 mod find;
 mod gathered;
 mod history;
+mod later_fields;
 mod life;
 mod passkeys;
 mod people;
@@ -276,7 +277,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     fn prune_history<'a>(&'a self, tenant: &'a TenantId, before: Timestamp, at_most: u32) -> Answer<'a, u64> {
         async move {
             // Most tenants have nothing that old: no writer waits while that is found.
-            if history::old(&mut *self.0.reads().await?, tenant, before, 1).await?.is_none() {
+            if !history::has_old(&mut *self.0.reads().await?, tenant, before, at_most).await? {
                 return Ok(0);
             }
             let mut turn = self.0.writes(tenant).await?;

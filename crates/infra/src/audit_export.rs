@@ -9,8 +9,8 @@ use model::{Owner, Timestamp, Token};
 use serde_json::{Value, json};
 
 use crate::{
-    AuditBatch, AuditEntry, Audited, AuditedChange, AuditedDocument, AuditedSignIn, LogRecord, Refused, Result, Stores,
-    bounds,
+    AuditBatch, AuditEntry, Audited, AuditedChange, AuditedDocument, AuditedSignIn, LogRecord, Refused, Result,
+    SNAPSHOT_KIND, Stores, bounds, kind_told,
 };
 
 /// Rows per turn. The store gives fewer of those that have long documents.
@@ -123,7 +123,7 @@ fn log_record(entry: AuditEntry) -> LogRecord {
 
 fn subject_of(tenant: &str, change: &AuditedChange) -> String {
     let id = if change.id.is_empty() { tenant } else { &change.id };
-    format!("{}/{id}", change.kind)
+    format!("{}/{id}", kind_told(&change.kind, &change.id))
 }
 
 fn cloud_event(tenant: &str, id: &str, subject: &str, at: Timestamp, data: &Value) -> String {
@@ -142,8 +142,10 @@ fn cloud_event(tenant: &str, id: &str, subject: &str, at: Timestamp, data: &Valu
 
 fn of_change(change: AuditedChange) -> Value {
     let AuditedChange { revision, by, way, origin, request, kind, id, before, after, secrets_changed } = change;
+    let kind = kind_told(&kind, &id);
     let action = match (&before, &after, way.as_str()) {
         (_, AuditedDocument::None, _) => "deleted",
+        (_, _, "snapshot") if kind == SNAPSHOT_KIND => "created",
         (_, _, "snapshot" | "backup") => "restored",
         (AuditedDocument::None, ..) => "created",
         _ => "changed",

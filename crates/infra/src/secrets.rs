@@ -82,6 +82,15 @@ impl UnreadableSecrets {
     }
 }
 
+/// What became of the secrets of an object that were opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretsOpened {
+    /// The number of those that were sealed, and are in clear now.
+    pub opened: usize,
+    /// The fields of those that are still sealed, since they cannot be opened.
+    pub unreadable: Vec<&'static str>,
+}
+
 impl SecretSeals {
     /// Those of a cipher.
     pub fn of(cipher: Arc<dyn SecretCipher>) -> Self {
@@ -134,6 +143,21 @@ impl SecretSeals {
     pub fn open_stored(&self, tenant: &TenantId, object: &mut Object) {
         let key = object.key();
         self.open_each(tenant, &key, object.readable_secrets());
+    }
+
+    /// Opens those secrets of an object that can be opened, as of one out of a backup, of which some may be damaged. Nothing is logged.
+    pub fn open_some(&self, tenant: &TenantId, object: &mut Object) -> SecretsOpened {
+        let (key, mut done) = (object.key(), SecretsOpened::default());
+        for (field, secret) in object.readable_secrets().into_iter().filter(|(_, secret)| secret.is_sealed()) {
+            match self.opened(&SecretPlace::of(tenant, &key, field), secret) {
+                Ok(plain) => {
+                    *secret = plain;
+                    done.opened += 1;
+                }
+                Err(_) => done.unreadable.push(field),
+            }
+        }
+        done
     }
 
     /// Seals all secrets of a tenant, for a file. Those that could not be opened are sealed already, and stay.
@@ -229,7 +253,8 @@ impl SecretSeals {
     }
 }
 
-const CANNOT_BE_OPENED: &str = "it is sealed with the key of another installation, or for another object";
+/// Why a sealed secret is no good.
+pub const CANNOT_BE_OPENED: &str = "it is sealed with the key of another installation, or for another object";
 
 /// Goes through the objects of a tenant that may have secrets.
 fn each(
@@ -346,6 +371,10 @@ mod tests {
         assert!(seals().open_given(&tenant, &mut objects.clone(), None).is_err(), "a stranger's is refused");
         seals().open_given(&tenant, &mut objects, Some(&held)).unwrap();
         assert_eq!(objects, held);
+        let mut trunk = Object::Trunk(Box::new(stored.trunks[0].clone()));
+        let sealed = trunk.readable_secrets().len();
+        let done = seals().open_some(&tenant, &mut trunk);
+        assert_eq!((done.opened, done.unreadable), (sealed - 1, vec!["password"]));
 
         let [stored, mut put] = [stored, held].map(|of| Object::Trunk(Box::new(of.trunks[0].clone())));
         assert!(seals().seal(&tenant, &mut put.clone()).is_err());

@@ -1,12 +1,23 @@
 //! All that is kept of a tenant, as an archive has it: objects with their revisions, their history, snapshots under names.
 
-use contracts::provisioning::{Object, ObjectAnnex, ObjectKey};
+use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind};
 use model::{TenantId, Timestamp};
 
 use crate::{Answer, ChangeNote, HistoryEntry, ProvisioningStore, Result, Revision};
 
 /// The most snapshots of a tenant.
 pub const SNAPSHOTS_MAX: usize = 100;
+/// The most bytes of all snapshots of a tenant, as they are stored.
+pub const SNAPSHOTS_BYTES_MAX: u64 = 2 << 30;
+
+/// What is told as the kind of a snapshot that was made or removed.
+pub const SNAPSHOT_KIND: &str = "snapshot";
+
+/// The kind of what the history is about, as it is told. That a snapshot was made or removed stands there under the kind of the tenant, with
+/// the snapshot's name as id: the tenant itself has none.
+pub fn kind_told<'a>(kind: &'a str, id: &str) -> &'a str {
+    if kind == ObjectKind::Tenant.as_str() && !id.is_empty() { SNAPSHOT_KIND } else { kind }
+}
 
 /// A tenant's files as they were, under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,11 +103,17 @@ pub trait TenantArchive: ProvisioningStore {
         note: &'a ChangeNote,
     ) -> Answer<'a, Revision>;
 
-    /// Keeps a snapshot; `false` if there is one of its name.
+    /// Keeps a snapshot, and notes that in the history under its name, as [`kind_told`] says; `false` if there is one of its name.
     ///
     /// # Errors
-    /// [`crate::StoreError::Full`] when there are [`SNAPSHOTS_MAX`]; [`crate::StoreError::Invalid`] when there is no such tenant.
-    fn keep_snapshot<'a>(&'a self, tenant: &'a TenantId, snapshot: &'a NamedSnapshot) -> Answer<'a, bool>;
+    /// [`crate::StoreError::Full`] when there are [`SNAPSHOTS_MAX`], or they would have more than [`SNAPSHOTS_BYTES_MAX`];
+    /// [`crate::StoreError::Invalid`] when there is no such tenant.
+    fn keep_snapshot<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        snapshot: &'a NamedSnapshot,
+        note: &'a ChangeNote,
+    ) -> Answer<'a, bool>;
 
     /// The snapshots of a tenant, the first one first.
     fn snapshots<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<SnapshotHead>>;
@@ -104,6 +121,6 @@ pub trait TenantArchive: ProvisioningStore {
     /// One of them.
     fn snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, Option<NamedSnapshot>>;
 
-    /// Removes one; `false` if there is none of that name.
-    fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, bool>;
+    /// Removes one, and notes that as well; `false` if there is none of that name.
+    fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str, note: &'a ChangeNote) -> Answer<'a, bool>;
 }

@@ -10,6 +10,7 @@ mod keys;
 mod line;
 mod read;
 mod restore;
+mod unreadable;
 mod write;
 
 use std::io;
@@ -19,8 +20,8 @@ use model::{TenantId, Timestamp};
 
 pub use keys::{KeyFile, SealedKeys};
 pub use read::{BackupReader, examine, sealed_keys};
-pub use restore::{ReplacedTenant, RestoredTenant, restore};
-pub use write::write;
+pub use restore::{ReplacedTenant, RestoredBackup, RestoredTenant, restore};
+pub use write::{WrittenBackup, write};
 
 use crate::import::ImportError;
 
@@ -72,6 +73,16 @@ pub struct LeftOutTenant {
     pub tenant: TenantId,
     /// What is wrong with it, for a human reader.
     pub reason: String,
+}
+
+/// What a backup has of a tenant and the installation's key does not open: a restore leaves it out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("tenant {tenant}: {what} cannot be opened, and a restore leaves it out")]
+pub struct UnreadablePart {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Kind, id and field of a secret, as `trunk carrier password`, or a snapshot.
+    pub what: String,
 }
 
 /// A line of a backup that cannot be taken.

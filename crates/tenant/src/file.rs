@@ -151,11 +151,16 @@ pub struct Examined {
 /// # Errors
 /// Every fault found.
 pub fn read(text: &str, document: impl FnMut(&Path) -> std::io::Result<String>) -> Result<TenantObjects, Faults> {
-    let Examined { objects, faults, .. } = examined(text, &mut Documents(document), NameRule::Waived);
+    let Examined { objects, faults, .. } = look(text, document);
     match objects {
         Some(objects) if faults.is_empty() => Ok(objects),
         _ => Err(Faults(faults)),
     }
+}
+
+/// Reads a file as [`read`] does, and returns what could be read beside every fault.
+pub fn look(text: &str, document: impl FnMut(&Path) -> std::io::Result<String>) -> Examined {
+    examined(text, &mut Documents(document), NameRule::Waived)
 }
 
 /// Reads a tenant's file and checks the files that it refers to. The answer contains every fault, by line.

@@ -135,8 +135,8 @@ export function getHistory(tenant: string, kind: string, id: string, pageToken: 
 }
 
 /** Puts it back as it was at a revision, if it is still at the one that is expected. */
-export function restoreObject(tenant: string, kind: string, id: string, revision: number, expected: number): Promise<Outcome<Changed>> {
-  const body = { kind, id, revision, expected_revision: expected } satisfies Schemas['RestoreWanted']
+export function restoreObject(tenant: string, requestId: string, kind: string, id: string, revision: number, expected: number): Promise<Outcome<Changed>> {
+  const body = { kind, id, revision, expected_revision: expected, request_id: requestId } satisfies Schemas['RestoreWanted']
   return ask(setupPaths.restore(tenant), changed, { body })
 }
 

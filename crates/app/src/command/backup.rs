@@ -13,7 +13,8 @@ use model::TenantId;
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
 use tenant::backup::{
-    self, BackedUpTenant, BackupError, BackupReader, BackupSummary, LeftOutTenant, RestoredTenant, SealedKeys,
+    self, BackedUpTenant, BackupError, BackupReader, BackupSummary, LeftOutTenant, RestoredBackup, RestoredTenant,
+    SealedKeys, UnreadablePart, WrittenBackup,
 };
 
 use super::{InstallationOptions, executor};
@@ -26,7 +27,8 @@ Examples:
 
 Passwords of phones and carriers are in the file sealed with the installation's key, and those of people as hashes: for a
 restore elsewhere the keys must come along. It has no recordings, prompts, calls or settings. A tenant that is damaged in the
-tables is left out: the file has all others, and the command says which one is missing and ends with 6.";
+tables is left out: the file has all others, and the command says which one is missing and ends with 6. Of a secret that cannot
+be opened any more it warns, and ends with 11: a restore brings its tenant back without that secret.";
 
 pub const RESTORE_EXAMPLES: &str = "\
 Examples:
@@ -36,7 +38,8 @@ Examples:
   trunkline restore all.trunkline --with-keys --passphrase-file /backup/passphrase
 
 A tenant that is not there comes back as it was, with revisions, history and snapshots. With --replace the objects of one that
-is there become those of the backup, as by an import, and its own history goes on.";
+is there become those of the backup, as by an import, and its own history goes on. A tenant that cannot be restored keeps no
+other one from it: the command names it, and does not end with 0. Secrets that cannot be opened are left out and named (11).";
 
 #[derive(Args)]
 pub struct BackupArguments {
@@ -101,22 +104,29 @@ pub(super) fn backup(options: &InstallationOptions, arguments: &BackupArguments)
         anyhow::Ok(SealedKeys::seal(&files, &passphrase, &mut entropy)?)
     });
     let keys = keys.transpose()?;
-    let summary = write_file(options, &arguments.file, &wanted, keys.as_ref())?;
+    let (summary, unreadable) = write_file(options, &arguments.file, &wanted, keys.as_ref())?;
     say(&summary);
+    warn_of(&unreadable);
     if summary.left_out.is_empty() {
-        return Ok(Exit::Done);
+        return Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Warned });
     }
     let message = format!("{} is whole but for {}", arguments.file.display(), names_of(&summary.left_out));
     Err(ExitError::new(Exit::CheckFailed, message).into())
 }
 
-/// Writes the tenants into a file, all of them if none is wanted, and reads it as a restore does.
+/// Names what a restore of a backup will leave out.
+pub(super) fn warn_of(unreadable: &[UnreadablePart]) {
+    unreadable.iter().for_each(|part| eprintln!("warning: {part}"));
+}
+
+/// Writes the tenants into a file, all of them if none is wanted, and reads it as a restore does. What the file holds, and what it holds in
+/// vain.
 pub(super) fn write_file(
     options: &InstallationOptions,
     file: &Path,
     wanted: &[TenantId],
     keys: Option<&SealedKeys>,
-) -> anyhow::Result<BackupSummary> {
+) -> anyhow::Result<(BackupSummary, Vec<UnreadablePart>)> {
     let beside = beside(file);
     let done = executor()?.block_on(async {
         let store = open(options).await?;
@@ -127,14 +137,15 @@ pub(super) fn write_file(
         let cannot = || format!("cannot write {}", beside.display());
         let out = BufWriter::new(File::create(&beside).with_context(cannot)?);
         let made = crate::author::note(ChangeWay::Backup).at;
-        let (summary, out) = backup::write(&*store, &tenants, keys, made, out).await.map_err(refused)?;
+        let written = backup::write(&*store, &tenants, keys, made, out).await.map_err(refused)?;
+        let WrittenBackup { summary, unreadable, out } = written;
         let written = out.into_inner().map_err(|error| error.into_error()).with_context(cannot)?;
         written.sync_all().with_context(cannot)?;
         // As a restore reads it: what it would refuse gets no name.
         let read = backup::examine(reader(&beside)?).map_err(refused)?;
         anyhow::ensure!(read == summary, "{} does not have what was written", beside.display());
         std::fs::rename(&beside, file).with_context(|| format!("cannot write {}", file.display()))?;
-        anyhow::Ok(summary)
+        anyhow::Ok((summary, unreadable))
     });
     if done.is_err() {
         // What was written so far is no backup.
@@ -200,7 +211,7 @@ pub(super) fn restore(options: &InstallationOptions, arguments: &RestoreArgument
     if let Some(keys) = keys {
         key_files::write(&options.data_dir(), &keys)?;
     }
-    let restored = executor()?.block_on(async {
+    let RestoredBackup { restored, failed } = executor()?.block_on(async {
         let store = open(options).await?;
         if !arguments.replace {
             expect_absent(&*store, &summary, is_wanted).await?;
@@ -209,18 +220,34 @@ pub(super) fn restore(options: &InstallationOptions, arguments: &RestoreArgument
         let request = Some(format!("sha256:{}", summary.sha256));
         let note = ChangeNote { request, ..crate::author::note(ChangeWay::Backup) };
         let reader = reader(&arguments.file)?;
-        backup::restore(&*store, reader, is_wanted, arguments.replace, &note).await.map_err(refused)
+        anyhow::Ok(backup::restore(&*store, reader, is_wanted, arguments.replace, &note).await)
     })?;
-    for RestoredTenant { tenant, revision, replaced } in restored {
+    let has_all = restored.iter().all(|tenant| tenant.left_out.is_empty());
+    for RestoredTenant { tenant, revision, replaced, left_out } in restored {
+        for what in &left_out {
+            eprintln!("warning: tenant {tenant} is restored without what cannot be restored: {what}");
+        }
         let mut told = json!({ "tenant": tenant.as_str(), "revision": revision.0 });
         if let Some(replaced) = replaced {
             told["put"] = replaced.put.into();
             told["deleted"] = replaced.deleted.into();
             told["snapshots"] = replaced.snapshots.into();
         }
+        if !left_out.is_empty() {
+            told["left_out"] = left_out.into();
+        }
         say_line!("{told}");
     }
-    Ok(Exit::Done)
+    not_restored(failed)?;
+    Ok(if has_all { Exit::Done } else { Exit::Warned })
+}
+
+/// Names the tenants that were not restored; the last one is the error of the command.
+fn not_restored(failed: Vec<BackupError>) -> anyhow::Result<()> {
+    let mut failed: Vec<anyhow::Error> = failed.into_iter().map(refused).collect();
+    let Some(last) = failed.pop() else { return Ok(()) };
+    failed.iter().for_each(|error| eprintln!("not restored: {error:#}"));
+    Err(last)
 }
 
 /// Refuses before the first tenant is restored what would be refused at the last one.

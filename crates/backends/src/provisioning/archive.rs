@@ -46,11 +46,16 @@ impl<D: Dialect> TenantArchive for Tables<D> {
         .boxed()
     }
 
-    fn keep_snapshot<'a>(&'a self, tenant: &'a TenantId, snapshot: &'a NamedSnapshot) -> Answer<'a, bool> {
+    fn keep_snapshot<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        snapshot: &'a NamedSnapshot,
+        note: &'a ChangeNote,
+    ) -> Answer<'a, bool> {
         async move {
-            let sealed = sealing::snapshot(&self.1, tenant, snapshot)?;
+            let sealed = sealing::snapshot(&self.1, tenant, snapshot).await?;
             let mut turn = self.0.writes(tenant).await?;
-            let is_kept = snapshots::keep(&mut *turn, tenant, &sealed).await?;
+            let is_kept = snapshots::keep(&mut *turn, tenant, &sealed, note).await?;
             turn.commit().await?;
             Ok(is_kept)
         }
@@ -64,15 +69,18 @@ impl<D: Dialect> TenantArchive for Tables<D> {
     fn snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, Option<NamedSnapshot>> {
         async move {
             let found = snapshots::find(&mut *self.0.reads().await?, tenant, name).await?;
-            found.map(|snapshot| sealing::opened_snapshot(&self.1, tenant, snapshot)).transpose()
+            match found {
+                Some(stored) => sealing::opened_snapshot(&self.1, tenant, stored).await.map(Some),
+                None => Ok(None),
+            }
         }
         .boxed()
     }
 
-    fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, bool> {
+    fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str, note: &'a ChangeNote) -> Answer<'a, bool> {
         async move {
             let mut turn = self.0.writes(tenant).await?;
-            let is_removed = snapshots::remove(&mut *turn, tenant, name).await?;
+            let is_removed = snapshots::remove(&mut *turn, tenant, name, note).await?;
             turn.commit().await?;
             Ok(is_removed)
         }

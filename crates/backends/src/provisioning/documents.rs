@@ -6,7 +6,7 @@ use contracts::provisioning::{Object, ObjectKey, ObjectKind, TenantObjects};
 use infra::{Result, StoreError};
 use model::TenantId;
 
-use super::{Row, Turn, query};
+use super::{Row, Turn, later_fields, query};
 
 /// Whether objects of the kind are documents.
 pub(super) const fn are(kind: ObjectKind) -> bool {
@@ -90,12 +90,26 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) 
     db.rows(asked).await?.first().map(|row| object(key.kind, row)).transpose()
 }
 
-/// Writes one; an object of its kind and name is replaced.
-pub(super) async fn put(db: &mut dyn Turn, tenant: &str, object: &Object) -> Result<()> {
-    let (key, document) = (object.key(), String::from_utf8(object.to_json()).unwrap_or_default());
+/// Writes one; an object of its kind and name is replaced, but for what a later release has put into it.
+pub(super) async fn put(db: &mut dyn Turn, tenant: &str, object: &Object, is_new: bool) -> Result<()> {
+    let (key, mut document) = (object.key(), text(object));
+    if !is_new {
+        let sql = "SELECT document FROM object_document WHERE tenant = ? AND kind = ? AND name = ?";
+        let stored = db.rows(query(sql).bind(tenant).bind(key.kind.as_str()).bind(&key.id)).await?;
+        if let Some(stored) = stored.first().map(|row| row.text("document")).transpose()?
+            && let Ok(read) = Object::from_json(key.kind, stored.as_bytes())
+        {
+            let unknown = later_fields::unknown(&stored, &text(&read));
+            document = later_fields::with(Some(document), unknown).unwrap_or_default();
+        }
+    }
     let sql = "INSERT INTO object_document (tenant, kind, name, document) VALUES (?, ?, ?, ?)
          ON CONFLICT (tenant, kind, name) DO UPDATE SET name = excluded.name, document = excluded.document";
     db.run(query(sql).bind(tenant).bind(key.kind.as_str()).bind(key.id).bind(document)).await.map(drop)
+}
+
+fn text(object: &Object) -> String {
+    String::from_utf8(object.to_json()).unwrap_or_default()
 }
 
 /// Removes one.

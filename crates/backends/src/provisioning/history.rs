@@ -256,7 +256,8 @@ pub(super) async fn after(
     Ok((entries, end.map(|end| u64::try_from(end).unwrap_or_default())))
 }
 
-/// The last entry of an object up to a revision, else the first one after it.
+/// The last entry of an object up to a revision, else the first one after it. Where entries are gone, a later one may have stood behind one
+/// that is left from before: that says how the object stood at its own revision alone.
 pub(super) async fn entry_at(
     db: &mut dyn Turn,
     tenant: &TenantId,
@@ -264,12 +265,16 @@ pub(super) async fn entry_at(
     at: Revision,
 ) -> Result<Option<HistoryEntry>> {
     let Some(begin) = tenant_standing::log_begin(db, tenant).await? else { return Ok(None) };
+    let pruned = number(pruned(db, tenant).await?.0);
     let up_to =
         entries!("kind = ? AND id = ? AND revision <= ? AND +number > ? ORDER BY revision DESC, number DESC LIMIT 1");
     let after = entries!("kind = ? AND id = ? AND revision > ? AND +number > ? ORDER BY revision, number LIMIT 1");
     for sql in [up_to, after] {
         let asked = query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(&key.id).bind(number(at.0));
-        if let Some(row) = db.rows(asked.bind(begin)).await?.first() {
+        let rows = db.rows(asked.bind(begin)).await?;
+        let Some(row) = rows.first() else { continue };
+        let revision = row.get::<i64>("revision")?;
+        if revision >= pruned.min(number(at.0)) {
             return entry(row);
         }
     }
@@ -278,34 +283,97 @@ pub(super) async fn entry_at(
 
 // === removing ===
 
-/// The last of the first entries that are older than a time, of so many: its number and its revision.
-pub(super) async fn old(
+/// Pages of entries that are looked through at most for those that are too old.
+const PAGES_MAX: usize = 5;
+
+/// Entries that are too old, between two numbers; younger ones between them stay.
+#[derive(Clone, Copy)]
+struct OldEntries {
+    behind: i64,
+    last: i64,
+    count: u32,
+    /// The highest of their revisions.
+    revision: i64,
+}
+
+/// The first entries with numbers behind one and up to another that are older than a time, at most so many. They are looked for among the
+/// first ones, so that a long history costs no more than a short one; a few younger ones among these, as after a clock that was wrong for
+/// a while, hide nothing. Nor do those that seem to be younger than the last one of all, however many there are.
+async fn old(
     db: &mut dyn Turn,
     tenant: &TenantId,
+    (behind, up_to): (i64, i64),
     before: Timestamp,
     at_most: u32,
-) -> Result<Option<(i64, i64)>> {
-    let sql = "SELECT number, revision, changed_ms FROM change_log WHERE tenant = ? ORDER BY number LIMIT ?";
-    let mut last = None;
-    for row in &db.rows(query(sql).bind(tenant.as_str()).bind(i64::from(at_most))).await? {
-        if row.get::<i64>("changed_ms")? >= number(before.as_millis()) {
+) -> Result<Option<OldEntries>> {
+    let last = "SELECT changed_ms FROM change_log WHERE tenant = ? ORDER BY number DESC LIMIT 1";
+    let rows = db.rows(query(last).bind(tenant.as_str())).await?;
+    let Some(latest) = rows.first().map(|row| row.get::<i64>("changed_ms")).transpose()? else { return Ok(None) };
+    let sql = "SELECT number, revision, changed_ms FROM change_log
+         WHERE tenant = ? AND number > ? AND number <= ? AND changed_ms <= ? ORDER BY number LIMIT ?";
+    // What is too old is never passed over, whatever the last one says.
+    let latest = latest.max(number(before.as_millis()));
+    let page_rows = usize::try_from(at_most).unwrap_or(usize::MAX);
+    let mut found = OldEntries { behind, last: behind, count: 0, revision: 0 };
+    let mut after = behind;
+    for _ in 0..PAGES_MAX {
+        let page = query(sql).bind(tenant.as_str()).bind(after).bind(up_to).bind(latest).bind(i64::from(at_most));
+        let rows = db.rows(page).await?;
+        let count_before = found.count;
+        for row in &rows {
+            after = row.get("number")?;
+            if row.get::<i64>("changed_ms")? < number(before.as_millis()) && found.count < at_most {
+                found.count += 1;
+                found.last = after;
+                found.revision = found.revision.max(row.get("revision")?);
+            }
+        }
+        if found.count == count_before || found.count >= at_most || rows.len() < page_rows {
             break;
         }
-        last = Some((row.get::<i64>("number")?, row.get::<i64>("revision")?));
     }
-    Ok(last)
+    Ok(Some(found).filter(|found| found.count > 0))
+}
+
+/// Where entries are looked for: among those of tenants before this one with its id, and among its own.
+async fn parts(db: &mut dyn Turn, tenant: &TenantId) -> Result<[(i64, i64); 2]> {
+    let begin = tenant_standing::log_begin(db, tenant).await?.unwrap_or(i64::MAX);
+    Ok([(0, begin), (begin, i64::MAX)])
+}
+
+/// Whether there are entries that are older than a time, among so many.
+pub(super) async fn has_old(db: &mut dyn Turn, tenant: &TenantId, before: Timestamp, at_most: u32) -> Result<bool> {
+    for part in parts(db, tenant).await? {
+        if old(db, tenant, part, before, at_most).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Removes them, and notes up to which revision the history has lost entries. Those of a tenant before this one with its id go as well, and
 /// are no loss of this one.
 pub(super) async fn prune(db: &mut dyn Turn, tenant: &TenantId, before: Timestamp, at_most: u32) -> Result<u64> {
-    let Some((last, revision)) = old(db, tenant, before, at_most).await? else { return Ok(0) };
-    let removed = query("DELETE FROM change_log WHERE tenant = ? AND number <= ?").bind(tenant.as_str()).bind(last);
-    let count = db.run(removed).await?;
-    if tenant_standing::log_begin(db, tenant).await?.is_some_and(|begin| last > begin) {
-        pruned_to(db, tenant, revision).await?;
+    let [of_others, own] = parts(db, tenant).await?;
+    let mut left = at_most;
+    if let Some(found) = old(db, tenant, of_others, before, left).await? {
+        remove(db, tenant, found, before).await?;
+        left = left.saturating_sub(found.count);
     }
-    Ok(count)
+    if left > 0
+        && let Some(found) = old(db, tenant, own, before, left).await?
+    {
+        remove(db, tenant, found, before).await?;
+        left = left.saturating_sub(found.count);
+        pruned_to(db, tenant, found.revision).await?;
+    }
+    Ok(u64::from(at_most - left))
+}
+
+async fn remove(db: &mut dyn Turn, tenant: &TenantId, found: OldEntries, before: Timestamp) -> Result<()> {
+    let sql = "DELETE FROM change_log WHERE tenant = ? AND number > ? AND number <= ? AND changed_ms < ?";
+    let removed = query(sql).bind(tenant.as_str()).bind(found.behind).bind(found.last);
+    db.run(removed.bind(number(before.as_millis()))).await.map(drop)
 }
 
 /// Notes that entries up to a revision are gone.

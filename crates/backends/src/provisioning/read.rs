@@ -88,6 +88,8 @@ pub(super) struct Lists {
     sources: HashMap<String, Vec<String>>,
     certificate_names: HashMap<String, Vec<String>>,
     headers: HashMap<String, Vec<HeaderRule>>,
+    /// The host names of the tenant.
+    hosts: Vec<String>,
     /// The lines of schedules: of hours, and of exceptions.
     hours: HashMap<(String, bool), Vec<String>>,
 }
@@ -125,6 +127,9 @@ impl Lists {
         let codecs = rows(db, "SELECT codec FROM tenant_codec WHERE tenant = ? ORDER BY place", tenant).await?;
         let mut lists =
             Self { codecs: codecs.iter().map(|row| text(row, "codec")).collect::<Result<_>>()?, ..Self::default() };
+        for row in rows(db, "SELECT host FROM tenant_host WHERE tenant = ? ORDER BY host", tenant).await? {
+            lists.hosts.push(text(&row, "host")?);
+        }
         for row in rows(db, "SELECT name, source FROM trunk_source WHERE tenant = ? ORDER BY place", tenant).await? {
             lists.sources.entry(text(&row, "name")?).or_default().push(text(&row, "source")?);
         }
@@ -171,7 +176,7 @@ fn tenant_object(row: &Row, lists: &mut Lists) -> Result<Tenant> {
             get(row, "require_second_factor")?,
             get(row, "later_second_factor")?,
         )?,
-        sign_in: super::sign_in::rules(get(row, "sign_in")?)?,
+        sign_in: super::sign_in::rules_with_hosts(get(row, "sign_in")?, std::mem::take(&mut lists.hosts))?,
         agents: agent_rules(row)?,
         location: location(row, "table tenant")?,
     })

@@ -3,7 +3,7 @@
 //!
 //! Rows that an earlier release has left in clear are sealed when a process of the installation starts, and not by a command.
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret, TenantObjects};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret, SignInRules, TenantObjects};
 use infra::{ArchivedPart, NamedSnapshot, ObjectChange, Result, SecretPlace, SecretSeals, StoreError, TenantFileText};
 use model::TenantId;
 
@@ -11,6 +11,8 @@ use super::{Dialect, Row, Statement, Tables, Turn, find, query, sign_in, tenant_
 
 /// Objects that are sealed or opened without a thread of their own.
 const OBJECTS_AT_ONCE: usize = 256;
+/// Bytes of a snapshot's file that are.
+const BYTES_AT_ONCE: usize = 1 << 20;
 /// After so many rows it is said how far the sealing of what stands in clear is.
 const SAID_AFTER: u64 = 10_000;
 /// Rows that are sealed in one transaction: other writers wait meanwhile.
@@ -42,7 +44,7 @@ pub(super) async fn changes(
         }
         (changes, refused)
     };
-    let (mut changes, refused) = beside(count, all).await?;
+    let (mut changes, refused) = beside(count > OBJECTS_AT_ONCE, all).await?;
     for (at, error) in refused {
         if let Some(ObjectChange::Put(object)) = changes.get_mut(at) {
             let stored = find::find(db, tenant, &object.key()).await?.ok_or(error)?;
@@ -64,12 +66,12 @@ pub(super) async fn all_opened(
         seals.open_all_stored(&tenant, &mut objects);
         objects
     };
-    beside(count, all).await
+    beside(count > OBJECTS_AT_ONCE, all).await
 }
 
-/// Does the work on so many objects: of a large tenant in a thread of its own, so that no executor waits for it.
-async fn beside<T: Send + 'static>(count: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    if count <= OBJECTS_AT_ONCE {
+/// Does work: such that takes a while in a thread of its own, so that no executor waits for it.
+async fn beside<T: Send + 'static>(is_large: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    if !is_large {
         return Ok(work());
     }
     // It fails when the process ends.
@@ -99,28 +101,37 @@ pub(super) fn part(seals: &SecretSeals, tenant: &TenantId, part: ArchivedPart) -
             seals.seal(tenant, &mut object)?;
             ArchivedPart::Object(object, revision)
         }
-        ArchivedPart::Snapshot(kept) => ArchivedPart::Snapshot(snapshot(seals, tenant, &kept)?),
+        ArchivedPart::Snapshot(kept) => ArchivedPart::Snapshot(sealed_snapshot(seals, tenant, kept)?),
         part => part,
     })
 }
 
 /// A snapshot as it is stored.
-pub(super) fn snapshot(seals: &SecretSeals, tenant: &TenantId, kept: &NamedSnapshot) -> Result<NamedSnapshot> {
-    let place = SecretPlace::of_snapshot(tenant, &kept.head.name);
-    let file = TenantFileText(seals.sealed(&place, &Secret(kept.file.0.clone()))?.0);
-    Ok(NamedSnapshot { head: kept.head.clone(), file, documents: kept.documents.clone() })
+pub(super) async fn snapshot(seals: &SecretSeals, tenant: &TenantId, kept: &NamedSnapshot) -> Result<NamedSnapshot> {
+    let (seals, tenant, kept) = (seals.clone(), tenant.clone(), kept.clone());
+    beside(kept.file.0.len() > BYTES_AT_ONCE, move || sealed_snapshot(&seals, &tenant, kept)).await?
+}
+
+fn sealed_snapshot(seals: &SecretSeals, tenant: &TenantId, kept: NamedSnapshot) -> Result<NamedSnapshot> {
+    let NamedSnapshot { head, file, documents } = kept;
+    let file = seals.sealed(&SecretPlace::of_snapshot(tenant, &head.name), &Secret(file.0))?;
+    Ok(NamedSnapshot { head, file: TenantFileText(file.0), documents })
 }
 
 /// A stored snapshot as who asks for it gets it.
-pub(super) fn opened_snapshot(
+pub(super) async fn opened_snapshot(
     seals: &SecretSeals,
     tenant: &TenantId,
-    mut snapshot: NamedSnapshot,
+    stored: NamedSnapshot,
 ) -> Result<NamedSnapshot> {
-    let place = SecretPlace::of_snapshot(tenant, &snapshot.head.name);
-    let file = seals.opened(&place, &Secret(std::mem::take(&mut snapshot.file.0)))?;
-    snapshot.file = TenantFileText(file.0);
-    Ok(snapshot)
+    let (seals, tenant) = (seals.clone(), tenant.clone());
+    let is_large = stored.file.0.len() > BYTES_AT_ONCE;
+    let opened = move || -> Result<NamedSnapshot> {
+        let NamedSnapshot { head, file, documents } = stored;
+        let file = seals.opened(&SecretPlace::of_snapshot(&tenant, &head.name), &Secret(file.0))?;
+        Ok(NamedSnapshot { head, file: TenantFileText(file.0), documents })
+    };
+    beside(is_large, opened).await?
 }
 
 // === what stands in clear ===
@@ -285,8 +296,8 @@ impl<D: Dialect> Tables<D> {
         // Those of providers stand in JSON.
         for row in turn.rows(query(SEALED_RULES).bind(LOOKED_AT)).await? {
             let tenant = tenant_id(&row.text("id")?)?;
-            let provider = sign_in::rules(Some(row.text("sign_in")?))?.upstream;
-            let secret = provider.and_then(|provider| provider.client_secret);
+            let Some(rules) = legible_rules(&tenant, row.text("sign_in")?) else { continue };
+            let secret = rules.upstream.and_then(|provider| provider.client_secret);
             if secret.is_some_and(|secret| self.1.opened(&place_of_provider(&tenant), &secret).is_ok()) {
                 return Ok(());
             }
@@ -328,12 +339,12 @@ impl<D: Dialect> Tables<D> {
         let mut count = 0;
         for row in &rows {
             let (tenant, stored) = (tenant_id(&row.text("id")?)?, row.text("sign_in")?);
-            let mut rules = sign_in::rules(Some(stored.clone()))?;
+            let Some(mut rules) = legible_rules(&tenant, stored.clone()) else { continue };
             let Some(provider) = &mut rules.upstream else { continue };
             if let Some(secret) = &mut provider.client_secret {
                 *secret = self.1.sealed(&place_of_provider(&tenant), secret)?;
             }
-            let text = sign_in::rules_text(&rules).unwrap_or_default();
+            let text = sign_in::rules_text(&rules, Some(&stored)).unwrap_or_default();
             count += turn.run(query(SET_RULES).bind(text).bind(tenant.as_str()).bind(stored)).await?;
         }
         turn.commit().await?;
@@ -341,194 +352,16 @@ impl<D: Dialect> Tables<D> {
     }
 }
 
+/// How people of a tenant sign in. What is damaged there keeps that tenant alone from being served, and is left as it is; its secret may
+/// stand there in clear.
+fn legible_rules(tenant: &TenantId, stored: String) -> Option<SignInRules> {
+    let told = |error: StoreError| tracing::error!(%tenant, %error, "a secret of the tenant is left as it stands");
+    sign_in::rules(Some(stored)).map_err(told).ok()
+}
+
 fn found(row: &Row) -> Result<(TenantId, String, Secret)> {
     Ok((tenant_id(&row.text("tenant")?)?, row.text("name")?, Secret(row.text("secret")?)))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use contracts::provisioning::Trunk;
-    use infra::conformance::provisioning::{note, objects};
-    use infra::conformance::secrets::LegibleCipher;
-    use infra::{ProvisioningStore as _, Revision, SnapshotHead, TenantArchive as _};
-    use model::Timestamp;
-
-    use super::*;
-    use crate::sqlite::SqliteProvisioning;
-
-    fn seals() -> SecretSeals {
-        SecretSeals::of(Arc::new(LegibleCipher))
-    }
-
-    async fn opened(folder: &tempfile::TempDir) -> SqliteProvisioning {
-        SqliteProvisioning::open(&folder.path().join("configuration.sqlite")).await.unwrap()
-    }
-
-    /// A tenant as a release before has stored it, with a snapshot.
-    async fn in_clear(store: &SqliteProvisioning, tenant: &TenantId) -> NamedSnapshot {
-        let put = objects("acme").objects().map(ObjectChange::Put).collect();
-        store.update(tenant, Revision(0), put, note()).await.unwrap();
-        let at = Timestamp::from_millis(1_700_000_000_000);
-        let head = SnapshotHead { name: "before".into(), at, by: "tester".into(), revision: Revision(1) };
-        let kept = NamedSnapshot { head, file: TenantFileText("password: hush".into()), documents: Vec::new() };
-        assert!(store.keep_snapshot(tenant, &kept).await.unwrap());
-        kept
-    }
-
-    #[tokio::test]
-    async fn what_a_release_before_has_left_in_clear_is_sealed_once_and_stays_what_it_was() {
-        let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
-        let store = opened(&folder).await;
-        let kept = in_clear(&store, &tenant).await;
-        let before = store.point(&tenant).await.unwrap();
-        let store = store.sealed_by(seals());
-        assert!(store.seal_stored().await.unwrap() >= 6);
-        assert_eq!(store.seal_stored().await.unwrap(), 0);
-        assert_eq!(store.load(&tenant).await.unwrap(), Some((Revision(1), objects("acme"))));
-        assert_eq!(store.snapshot(&tenant, "before").await.unwrap(), Some(kept));
-        assert_eq!(store.point(&tenant).await.unwrap(), before);
-        let mut stored = Vec::new();
-        let mut take = |part: ArchivedPart| -> Result<()> {
-            stored.push(part);
-            Ok(())
-        };
-        assert!(store.archive(&tenant, &mut take).await.unwrap());
-        for part in stored {
-            match part {
-                ArchivedPart::Object(mut object, _) => {
-                    assert!(object.readable_secrets().iter().all(|(_, secret)| secret.is_sealed()));
-                }
-                ArchivedPart::Snapshot(snapshot) => assert!(Secret(snapshot.file.0).is_sealed()),
-                _ => {}
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_pin_that_is_kept_as_a_hash_is_neither_sealed_nor_lost_with_the_key() {
-        let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
-        let store = opened(&folder).await.sealed_by(seals());
-        let mut given = objects("acme");
-        let pin = given.people[0].agent.as_mut().and_then(|agent| agent.pin.as_mut()).unwrap();
-        *pin = Secret("$argon2id$of-a-pin#4".to_owned());
-        let put = given.objects().map(ObjectChange::Put).collect();
-        store.update(&tenant, Revision(0), put, note()).await.unwrap();
-        assert_eq!(store.seal_stored().await.unwrap(), 0);
-        assert_eq!(store.load(&tenant).await.unwrap(), Some((Revision(1), given.clone())));
-        let (_, seen) = opened(&folder).await.load(&tenant).await.unwrap().unwrap();
-        assert_eq!(seen.people, given.people, "it needs no key");
-        // A process of the release before seals it, as what stands in clear.
-        let mut turn = store.0.appends().await.unwrap();
-        let ann = ObjectKey { kind: ObjectKind::Person, id: "ann".to_owned() };
-        let place = SecretPlace { tenant: &tenant, key: ann, field: "agent.pin" };
-        let sealed = seals().sealed(&place, &Secret("$argon2id$of-a-pin#4".to_owned())).unwrap();
-        turn.run(query("UPDATE person SET pin = ?").bind(sealed.reveal())).await.unwrap();
-        turn.commit().await.unwrap();
-        assert_eq!(store.load(&tenant).await.unwrap(), Some((Revision(1), given)));
-    }
-
-    #[tokio::test]
-    async fn whoever_has_another_key_or_none_is_refused_before_anything_is_written() {
-        #[derive(Debug)]
-        struct OtherKey;
-        impl infra::SecretCipher for OtherKey {
-            fn seal(&self, _: &SecretPlace<'_>, plain: &str) -> Option<String> {
-                Some(format!("other.{plain}"))
-            }
-            fn open(&self, _: &SecretPlace<'_>, sealed: &str) -> Option<String> {
-                sealed.strip_prefix("other.").map(str::to_owned)
-            }
-        }
-        let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
-        let store = opened(&folder).await;
-        in_clear(&store, &tenant).await;
-        store.sealed_by(seals()).seal_stored().await.unwrap();
-        for other in [SecretSeals::default(), SecretSeals::of(Arc::new(OtherKey))] {
-            let refused = opened(&folder).await.sealed_by(other).seal_stored().await.unwrap_err();
-            assert!(refused.to_string().contains("installation.key"), "{refused}");
-        }
-        assert_eq!(opened(&folder).await.sealed_by(seals()).seal_stored().await.unwrap(), 0);
-    }
-
-    #[tokio::test]
-    async fn damaged_secrets_of_one_column_are_no_other_key_while_one_of_another_column_opens() {
-        let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
-        let store = opened(&folder).await;
-        in_clear(&store, &tenant).await;
-        let store = store.sealed_by(seals());
-        store.seal_stored().await.unwrap();
-        let mut turn = store.0.appends().await.unwrap();
-        let phones =
-            turn.run(query("UPDATE dn SET password = 'sealed:v1:damaged' WHERE password <> ''")).await.unwrap();
-        assert!(phones > 0, "no phone has a password");
-        turn.commit().await.unwrap();
-        assert_eq!(store.seal_stored().await.unwrap(), 0, "others open");
-
-        let mut turn = store.0.appends().await.unwrap();
-        for statement in OF_A_LOST_KEY.into_iter().filter(|statement| !statement.contains("UPDATE dn")) {
-            turn.run(query(statement)).await.unwrap();
-        }
-        turn.commit().await.unwrap();
-        let refused = store.seal_stored().await.unwrap_err();
-        assert!(refused.to_string().contains("installation.key"), "nothing opens: {refused}");
-    }
-
-    /// As docs/provisioning.md has them, for SQLite.
-    const OF_A_LOST_KEY: [&str; 6] = [
-        "UPDATE dn SET password = NULL;",
-        "UPDATE person SET pin = NULL WHERE pin LIKE 'sealed:%';",
-        "UPDATE person SET second_factor = NULL;",
-        "UPDATE trunk SET password = NULL, inbound_password = NULL, stir_private_key = NULL;",
-        "DELETE FROM tenant_snapshot;",
-        "UPDATE tenant SET sign_in = json_remove(sign_in, '$.upstream.client_secret') WHERE sign_in IS NOT NULL;",
-    ];
-
-    #[tokio::test]
-    async fn after_a_lost_key_nothing_is_gone_but_what_it_has_sealed() {
-        let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
-        let store = opened(&folder).await;
-        in_clear(&store, &tenant).await;
-        store.clone().sealed_by(seals()).seal_stored().await.unwrap();
-        let page = include_str!("../../../../docs/provisioning.md");
-        let mut turn = store.0.appends().await.unwrap();
-        for statement in OF_A_LOST_KEY {
-            assert!(page.contains(statement), "{statement}");
-            turn.run(query(statement)).await.unwrap();
-        }
-        turn.commit().await.unwrap();
-        assert_eq!(store.seal_stored().await.unwrap(), 0, "nothing is sealed any more");
-        let (_, found) = store.load(&tenant).await.unwrap().unwrap();
-        let mut expected = objects("acme").tenant.sign_in;
-        let provider = expected.upstream.as_mut().unwrap();
-        assert!(provider.client_secret.take().is_some());
-        assert_eq!(found.tenant.sign_in, expected);
-        assert_eq!(found.people.len(), objects("acme").people.len());
-    }
-
-    #[tokio::test]
-    async fn one_secret_that_cannot_be_opened_keeps_nobody_from_its_tenant_and_its_object_is_given_another() {
-        let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
-        let store = opened(&folder).await.sealed_by(seals());
-        in_clear(&store, &tenant).await;
-        let mut turn = store.0.appends().await.unwrap();
-        turn.run(query("UPDATE trunk SET inbound_password = 'sealed:v1:damaged'")).await.unwrap();
-        turn.commit().await.unwrap();
-        let (revision, held) = store.load(&tenant).await.unwrap().unwrap();
-        let mut trunk = held.trunks[0].clone();
-        assert_eq!(trunk.inbound_password, Some(Secret::of_sealed("damaged")));
-        let put = |trunk: &Trunk| vec![ObjectChange::Put(Object::Trunk(Box::new(trunk.clone())))];
-        // What an edit leaves as it is, stays.
-        trunk.priority = Some(7);
-        let revision = store.update(&tenant, revision, put(&trunk), note()).await.unwrap();
-        assert_eq!(store.load(&tenant).await.unwrap().unwrap().1.trunks, [trunk.clone()]);
-        // Another one that cannot be opened is refused, and one in clear is taken.
-        let stranger = Trunk { inbound_password: Some(Secret::of_sealed("moved")), ..trunk.clone() };
-        let refused = store.update(&tenant, revision, put(&stranger), note()).await.unwrap_err();
-        assert!(matches!(refused, StoreError::Invalid(_)), "{refused}");
-        trunk.inbound_password = Some(Secret("hush".to_owned()));
-        store.update(&tenant, revision, put(&trunk), note()).await.unwrap();
-        assert_eq!(store.load(&tenant).await.unwrap().unwrap().1.trunks, [trunk]);
-    }
-}
+mod tests;

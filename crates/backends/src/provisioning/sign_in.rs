@@ -5,7 +5,7 @@ use infra::{Result, StoreError};
 use model::TenantId;
 use serde::{Deserialize, Serialize};
 
-use super::{Row, Statement, Turn, query};
+use super::{Row, Statement, Turn, later_fields, query};
 
 /// What stands in one column of a client, as JSON: what few clients have.
 #[derive(Default, PartialEq, Serialize, Deserialize)]
@@ -113,10 +113,28 @@ pub(super) fn rules(json: Option<String>) -> Result<SignInRules> {
     serde_json::from_str(&json).map_err(corrupt)
 }
 
-/// As [`rules`] reads them; none if nothing is set.
-pub(super) fn rules_text(rules: &SignInRules) -> Option<String> {
+/// The same with the host names of the tenant's rows: where the JSON has none, a release that does not know them has written it since.
+pub(super) fn rules_with_hosts(json: Option<String>, hosts: Vec<String>) -> Result<SignInRules> {
+    let rules = rules(json)?;
+    Ok(if rules.hosts.is_empty() { SignInRules { hosts, ..rules } } else { rules })
+}
+
+/// As [`rules`] reads them; none if nothing is set. What a later release has put into the text that is stored stays in it.
+pub(super) fn rules_text(rules: &SignInRules, stored: Option<&str>) -> Option<String> {
     // Plain text: serialising it cannot fail.
-    (*rules != SignInRules::default()).then(|| serde_json::to_string(rules).ok()).flatten()
+    let text = |rules: &SignInRules| serde_json::to_string(rules).ok();
+    let written = Some(rules).filter(|rules| **rules != SignInRules::default()).and_then(text);
+    let read = stored.and_then(|stored| serde_json::from_str::<SignInRules>(stored).ok());
+    match (stored, read.as_ref().and_then(text)) {
+        (Some(stored), Some(again)) => later_fields::with(written, later_fields::unknown(stored, &again)),
+        _ => written,
+    }
+}
+
+/// The text of the rules that is stored of a tenant.
+pub(super) async fn stored_rules(db: &mut dyn Turn, tenant: &str) -> Result<Option<String>> {
+    let rows = db.rows(query("SELECT sign_in FROM tenant WHERE id = ?").bind(tenant)).await?;
+    rows.first().map_or(Ok(None), |row| row.get("sign_in"))
 }
 
 /// Stores the host names of a tenant. One that another tenant has is refused; whose it is, is not said.

@@ -1,15 +1,24 @@
 //! A tenant's files under names.
 
-use infra::{NamedSnapshot, Result, SNAPSHOTS_MAX, SnapshotHead, StoreError, TenantFileText};
+use contracts::provisioning::{ObjectKey, ObjectKind};
+use infra::{
+    ChangeNote, HistoryEntry, NamedSnapshot, Result, Revision, SNAPSHOTS_BYTES_MAX, SNAPSHOTS_MAX, SnapshotHead,
+    StoreError, TenantFileText,
+};
 use model::{TenantId, Timestamp};
 
-use super::{Row, Turn, number, query, revision_of, revisions};
+use super::{Row, Turn, history, number, query, revision_of, revisions};
 
-/// Keeps one; `false` if there is one of its name.
-pub(super) async fn keep(db: &mut dyn Turn, tenant: &TenantId, snapshot: &NamedSnapshot) -> Result<bool> {
-    if revisions::of_tenant(db, tenant).await?.is_none() {
+/// Keeps one, and notes that; `false` if there is one of its name.
+pub(super) async fn keep(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    snapshot: &NamedSnapshot,
+    by: &ChangeNote,
+) -> Result<bool> {
+    let Some(at) = revisions::of_tenant(db, tenant).await? else {
         return Err(StoreError::Invalid(format!("tenant {tenant} does not exist")));
-    }
+    };
     let present = heads(db, tenant).await?;
     if present.iter().any(|head| head.name == snapshot.head.name) {
         return Ok(false);
@@ -17,8 +26,31 @@ pub(super) async fn keep(db: &mut dyn Turn, tenant: &TenantId, snapshot: &NamedS
     if present.len() >= SNAPSHOTS_MAX {
         return Err(StoreError::Full { what: "the list of the tenant's snapshots", bound: SNAPSHOTS_MAX as u64 });
     }
+    let documents = snapshot.documents.iter().map(|(path, text)| path.len() + text.len()).sum::<usize>();
+    expect_room(bytes(db, tenant).await?, snapshot.file.0.len().saturating_add(documents))?;
     put(db, tenant, snapshot).await?;
+    let entry = HistoryEntry { after: Some(shown(&snapshot.head)), ..noted(at, by, &snapshot.head.name) };
+    history::put(db, tenant, entry).await?;
     Ok(true)
+}
+
+/// The bytes of those of a tenant. The databases know the size of a text without reading it.
+async fn bytes(db: &mut dyn Turn, tenant: &TenantId) -> Result<u64> {
+    let sql =
+        "SELECT CAST(coalesce(sum(CAST(octet_length(file) AS BIGINT) + octet_length(documents)), 0) AS BIGINT) AS bytes
+         FROM tenant_snapshot WHERE tenant = ?";
+    let rows = db.rows(query(sql).bind(tenant.as_str())).await?;
+    let bytes = rows.first().map(|row| row.get::<i64>("bytes")).transpose()?;
+    Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
+}
+
+/// Refuses a snapshot for which there is no room beside the others.
+fn expect_room(present: u64, more: usize) -> Result<()> {
+    if present.saturating_add(u64::try_from(more).unwrap_or(u64::MAX)) > SNAPSHOTS_BYTES_MAX {
+        let what = "the room for the tenant's snapshots, in bytes,";
+        return Err(StoreError::Full { what, bound: SNAPSHOTS_BYTES_MAX });
+    }
+    Ok(())
 }
 
 /// Writes one.
@@ -53,10 +85,29 @@ pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, name: &str) -> Re
     rows.first().map(whole).transpose()
 }
 
-/// Removes one; `false` if there is none of that name.
-pub(super) async fn remove(db: &mut dyn Turn, tenant: &TenantId, name: &str) -> Result<bool> {
+/// Removes one, and notes that; `false` if there is none of that name.
+pub(super) async fn remove(db: &mut dyn Turn, tenant: &TenantId, name: &str, by: &ChangeNote) -> Result<bool> {
+    let Some(at) = revisions::of_tenant(db, tenant).await? else { return Ok(false) };
+    let present = heads(db, tenant).await?.into_iter().find(|head| head.name == name);
+    let Some(head) = present else { return Ok(false) };
     let sql = "DELETE FROM tenant_snapshot WHERE tenant = ? AND name = ?";
-    Ok(db.run(query(sql).bind(tenant.as_str()).bind(name)).await? > 0)
+    db.run(query(sql).bind(tenant.as_str()).bind(name)).await?;
+    let entry = HistoryEntry { before: Some(shown(&head)), ..noted(at, by, name) };
+    history::put(db, tenant, entry).await?;
+    Ok(true)
+}
+
+/// An entry of the history about a snapshot, which stands under its name: no object changes.
+fn noted(revision: Revision, note: &ChangeNote, name: &str) -> HistoryEntry {
+    let key = ObjectKey { kind: ObjectKind::Tenant, id: name.to_owned() };
+    let note = note.clone();
+    HistoryEntry { number: 0, revision, note, key, before: None, after: None, secrets_changed: false }
+}
+
+/// A snapshot without its files, as the history shows it.
+fn shown(head: &SnapshotHead) -> String {
+    let (name, at) = (&head.name, head.at.as_millis());
+    serde_json::json!({ "name": name, "made_ms": at, "made_by": head.by, "revision": head.revision.0 }).to_string()
 }
 
 fn head(row: &Row) -> Result<SnapshotHead> {
@@ -74,4 +125,39 @@ fn whole(row: &Row) -> Result<NamedSnapshot> {
         reason: format!("documents: {error}"),
     })?;
     Ok(NamedSnapshot { head: head(row)?, file: TenantFileText(row.text("file")?), documents })
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::conformance::provisioning::{note, objects};
+    use infra::{ObjectChange, ProvisioningStore as _, TenantArchive as _};
+
+    use super::*;
+    use crate::provisioning::Dialect as _;
+    use crate::sqlite::SqliteProvisioning;
+
+    #[test]
+    fn all_snapshots_of_a_tenant_have_a_bound_in_bytes() {
+        assert!(expect_room(SNAPSHOTS_BYTES_MAX - 10, 10).is_ok());
+        let refused = expect_room(SNAPSHOTS_BYTES_MAX - 10, 11).unwrap_err().to_string();
+        assert!(refused.contains("in bytes, is full: at most 2147483648"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn the_bytes_of_texts_count_and_not_their_characters() {
+        let folder = tempfile::tempdir().unwrap();
+        let acme = TenantId::parse("acme").unwrap();
+        let store = SqliteProvisioning::open(&folder.path().join("configuration.sqlite")).await.unwrap();
+        let all = objects("acme").objects().map(ObjectChange::Put).collect();
+        store.update(&acme, Revision(0), all, note()).await.unwrap();
+        assert_eq!(bytes(&mut *store.0.reads().await.unwrap(), &acme).await.unwrap(), 0);
+        for name in ["one", "two"] {
+            let head =
+                SnapshotHead { name: name.to_owned(), at: note().at, by: note().by.clone(), revision: Revision(1) };
+            let kept = NamedSnapshot { head, file: TenantFileText("\u{e9}".repeat(10)), documents: Vec::new() };
+            assert!(store.keep_snapshot(&acme, &kept, note()).await.unwrap());
+        }
+        // Twice twenty bytes, and an empty list of documents each.
+        assert_eq!(bytes(&mut *store.0.reads().await.unwrap(), &acme).await.unwrap(), 2 * (20 + 2));
+    }
 }

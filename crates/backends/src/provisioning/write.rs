@@ -6,7 +6,7 @@ use super::applications::put_application;
 use super::dialling::{put_dial_rule, put_schedule};
 use super::gathered::GatheredRows;
 use super::people::{people_put, put_person, respell};
-use super::sign_in::{later_names, privilege_names, put_client, put_hosts};
+use super::sign_in::{later_names, privilege_names, put_client, put_hosts, rules_text, stored_rules};
 use super::{Statement, Turn, annexes, documents, query};
 use contracts::provisioning::{
     Dn, DnKind, DtmfForm, FeatureCode, Location, Object, ObjectKey, ObjectKind, Place, Secret, Tenant, Trunk,
@@ -161,7 +161,7 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
         | Object::Transaction(_)
         | Object::AccessGroup(_)
         | Object::Role(_)
-        | Object::Folder(_) => documents::put(db, t, object).await?,
+        | Object::Folder(_) => documents::put(db, t, object, is_new).await?,
     }
     Ok(())
 }
@@ -186,6 +186,7 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
              outgoing_max = excluded.outgoing_max, location = excluded.location,
              require_second_factor = excluded.require_second_factor, sign_in = excluded.sign_in,
              strict_action_codes = excluded.strict_action_codes, later_second_factor = excluded.later_second_factor";
+    let stored = stored_rules(db, &o.id).await?;
     let agents = &o.agents;
     let put = query(sql)
         .bind(&o.id)
@@ -213,7 +214,7 @@ async fn put_tenant(db: &mut dyn Turn, o: &Tenant, revision: i64) -> Result<()> 
         .bind(o.outgoing_max)
         .bind(&json(o.location.as_ref()))
         .bind(privilege_names(&o.require_second_factor))
-        .bind(&super::sign_in::rules_text(&o.sign_in))
+        .bind(&rules_text(&o.sign_in, stored.as_deref()))
         .bind(u32::from(agents.strict_action_codes))
         .bind(&later_names(&o.require_second_factor));
     run(db, put).await?;

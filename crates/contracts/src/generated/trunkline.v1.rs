@@ -5418,6 +5418,7 @@ pub struct ObjectHistoryResponse {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ObjectHistoryEntry {
+    /// As in ReadObjectsRequest; `snapshot` where a snapshot was made or removed, whose name is the id.
     #[prost(string, tag = "1")]
     pub kind: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
@@ -5474,6 +5475,9 @@ pub struct RestoreObjectRequest {
     /// As in ChangeObjectsRequest.
     #[prost(bool, tag = "5")]
     pub with_documents: bool,
+    /// As in ChangeObjectsRequest.
+    #[prost(string, tag = "6")]
+    pub request_id: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ObjectUsesRequest {
@@ -5704,6 +5708,9 @@ pub struct CreateSnapshotRequest {
     /// 1 to 64 letters, digits, dashes, underscores and dots.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
+    /// Names the request, in at most 128 characters: the same request sent again within a day changes nothing and gets the first result.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SnapshotRecord {
@@ -5731,6 +5738,9 @@ pub struct ListSnapshotsResponse {
 pub struct DeleteSnapshotRequest {
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
+    /// As in CreateSnapshotRequest.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteSnapshotResponse {}
@@ -5747,6 +5757,9 @@ pub struct RestoreSnapshotRequest {
     /// As in ChangeObjectsRequest.
     #[prost(bool, tag = "4")]
     pub with_documents: bool,
+    /// As in CreateSnapshotRequest; not of a look with `validate_only`.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RestoreSnapshotResponse {
@@ -5759,6 +5772,9 @@ pub struct RestoreSnapshotResponse {
     /// The number of objects that were not as they are now.
     #[prost(uint32, tag = "3")]
     pub changed: u32,
+    /// Whether this is the result of an earlier restore with the same `request_id`.
+    #[prost(bool, tag = "4")]
+    pub repeated_request: bool,
 }
 /// Generated client implementations.
 pub mod provisioning_client {
@@ -6142,7 +6158,7 @@ pub mod provisioning_client {
                 .insert(GrpcMethod::new("trunkline.v1.Provisioning", "RevokeApiKey"));
             self.inner.unary(req, path, codec).await
         }
-        /// Keeps the whole tenant as it is now under a name, with its secrets. ALREADY_EXISTS if there is a snapshot of that name. Needs `config:write`, of people the privilege `administrator`.
+        /// Keeps the whole tenant as it is now under a name, with its secrets. ALREADY_EXISTS if there is a snapshot of that name. FAILED_PRECONDITION: the tenant breaks rules of this release, so that no restore would take it; the faults say which. Needs `config:write`, of people the privilege `administrator`.
         pub async fn create_snapshot(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateSnapshotRequest>,
@@ -6346,7 +6362,7 @@ pub mod provisioning_server {
             tonic::Response<super::RevokeApiKeyResponse>,
             tonic::Status,
         >;
-        /// Keeps the whole tenant as it is now under a name, with its secrets. ALREADY_EXISTS if there is a snapshot of that name. Needs `config:write`, of people the privilege `administrator`.
+        /// Keeps the whole tenant as it is now under a name, with its secrets. ALREADY_EXISTS if there is a snapshot of that name. FAILED_PRECONDITION: the tenant breaks rules of this release, so that no restore would take it; the faults say which. Needs `config:write`, of people the privilege `administrator`.
         async fn create_snapshot(
             &self,
             request: tonic::Request<super::CreateSnapshotRequest>,

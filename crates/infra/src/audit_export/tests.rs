@@ -131,6 +131,14 @@ fn what_was_done_to_an_object_is_told_by_its_documents_and_the_way() {
         data(Audited::Change(change))["Action"].as_str().unwrap().to_owned()
     };
     assert_eq!(action(AuditedDocument::None, json(), "grpc"), "created");
+    let snapshot = |before, after| {
+        let (kind, id, way) = ("tenant".to_owned(), "before".to_owned(), "snapshot".to_owned());
+        let record = log_record(entry(1, Audited::Change(AuditedChange { before, after, way, kind, id, ..change() })));
+        let told: Value = serde_json::from_str(&record.json).unwrap();
+        [&told["subject"], &told["data"]["Action"], &told["data"]["Kind"]].map(|text| text.as_str().unwrap().to_owned())
+    };
+    assert_eq!(snapshot(AuditedDocument::None, json()), ["snapshot/before", "created", "snapshot"]);
+    assert_eq!(snapshot(json(), AuditedDocument::None), ["snapshot/before", "deleted", "snapshot"]);
     assert_eq!(action(json(), AuditedDocument::TooLong, "telepathy"), "changed");
     assert_eq!(action(AuditedDocument::TooLong, AuditedDocument::None, "snapshot"), "deleted");
     assert_eq!(action(json(), json(), "snapshot"), "restored");

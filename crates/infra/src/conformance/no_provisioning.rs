@@ -84,7 +84,7 @@ impl TenantArchive for NoProvisioning {
         refused()
     }
 
-    fn keep_snapshot<'a>(&'a self, _: &'a TenantId, _: &'a NamedSnapshot) -> Answer<'a, bool> {
+    fn keep_snapshot<'a>(&'a self, _: &'a TenantId, _: &'a NamedSnapshot, _: &'a ChangeNote) -> Answer<'a, bool> {
         refused()
     }
 
@@ -96,7 +96,7 @@ impl TenantArchive for NoProvisioning {
         refused()
     }
 
-    fn remove_snapshot<'a>(&'a self, _: &'a TenantId, _: &'a str) -> Answer<'a, bool> {
+    fn remove_snapshot<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a ChangeNote) -> Answer<'a, bool> {
         refused()
     }
 }

@@ -108,7 +108,7 @@ async fn archives_are_sealed(store: &dyn TenantArchive, tenant: &TenantId) {
     };
     let file = TenantFileText("password: very hush".to_owned());
     let kept = NamedSnapshot { head, file, documents: Vec::new() };
-    assert!(store.keep_snapshot(tenant, &kept).await.unwrap());
+    assert!(store.keep_snapshot(tenant, &kept, note()).await.unwrap());
     assert_eq!(store.snapshot(tenant, "before").await.unwrap(), Some(kept.clone()));
 
     let mut parts = Vec::new();

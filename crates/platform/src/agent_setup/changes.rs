@@ -68,6 +68,9 @@ pub(super) struct RestoreWanted {
     /// As in a change.
     #[serde(default)]
     expected_revision: Option<u64>,
+    /// As of a batch.
+    #[serde(default)]
+    request_id: String,
 }
 
 /// What a batch has led to, or would lead to.
@@ -158,6 +161,7 @@ pub(super) async fn restore(
         revision: wanted.revision,
         expected_revision: wanted.expected_revision,
         with_documents: true,
+        request_id: wanted.request_id,
     };
     let answer = provisioning.client().restore(asker.asks(asked)?).await?;
     Ok(Json(done(answer.into_inner())))

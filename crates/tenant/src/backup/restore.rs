@@ -1,16 +1,27 @@
 //! Restores tenants from a backup.
 
+use std::collections::HashMap;
 use std::io::BufRead;
 
-use contracts::provisioning::{Object, TenantObjects};
-use infra::{ArchiveBegin, ArchivedPart, ChangeNote, NamedSnapshot, Revision, StoreError, TenantArchive};
+use contracts::provisioning::{Object, ObjectKey, TenantObjects};
+use infra::{ArchiveBegin, ArchivedPart, ChangeNote, NamedSnapshot, Revision, SecretSeals, StoreError, TenantArchive};
 use model::TenantId;
 
 use super::line::BackupLine;
 use super::read::BackupReader;
+use super::unreadable::UnreadableParts;
 use super::{BackupError, BackupFault};
 use crate::file;
-use crate::import::{self, Imported};
+use crate::import::{self, ImportError, Imported};
+
+/// What has become of the tenants of a backup.
+#[derive(Debug, Default)]
+pub struct RestoredBackup {
+    /// Those that were restored.
+    pub restored: Vec<RestoredTenant>,
+    /// Why each of the others was not. Behind an error of the file, or of a store that is away, none was tried.
+    pub failed: Vec<BackupError>,
+}
 
 /// What has become of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +32,8 @@ pub struct RestoredTenant {
     pub revision: Revision,
     /// What was changed of the tenant that was there; none for one that was not there, which is as it was.
     pub replaced: Option<ReplacedTenant>,
+    /// What was left out: secrets and snapshots that cannot be opened, and snapshots for which there is no room. Each by its name.
+    pub left_out: Vec<String>,
 }
 
 /// What was changed of a tenant that was there.
@@ -36,18 +49,31 @@ pub struct ReplacedTenant {
 
 /// Restores those tenants of a backup that `is_wanted` names; the backup was examined. A tenant that is not there comes back as it was,
 /// with its revisions and its history, which goes on with an entry under `note`. Of one that is there the objects become those of the
-/// backup, as by an import under `note`, and its own history goes on; without `may_replace` that is refused.
-///
-/// # Errors
-/// Why a tenant was not restored. Those before it in the backup are.
+/// backup, as by an import under `note`, and its own history goes on; without `may_replace` that is refused. What keeps one tenant from
+/// coming back keeps no other one.
 pub async fn restore<R: BufRead + Send>(
+    store: &dyn TenantArchive,
+    reader: BackupReader<R>,
+    is_wanted: impl Fn(&TenantId) -> bool + Send,
+    may_replace: bool,
+    note: &ChangeNote,
+) -> RestoredBackup {
+    let mut outcome = RestoredBackup::default();
+    if let Err(error) = restore_each(store, reader, is_wanted, may_replace, note, &mut outcome).await {
+        outcome.failed.push(error);
+    }
+    outcome
+}
+
+async fn restore_each<R: BufRead + Send>(
     store: &dyn TenantArchive,
     mut reader: BackupReader<R>,
     is_wanted: impl Fn(&TenantId) -> bool + Send,
     may_replace: bool,
     note: &ChangeNote,
-) -> Result<Vec<RestoredTenant>, BackupError> {
-    let mut restored = Vec::new();
+    outcome: &mut RestoredBackup,
+) -> Result<(), BackupError> {
+    let (seals, mut unreadable) = (store.seals(), UnreadableParts::default());
     let mut next = reader.line()?;
     while let Some(line) = next {
         let BackupLine::Tenant { id, revision, pruned_revision } = line else {
@@ -59,22 +85,68 @@ pub async fn restore<R: BufRead + Send>(
             next = reader.line()?;
             continue;
         }
-        let failed = |source| BackupError::Store { tenant: tenant.clone(), source };
-        let is_there = store.load(&tenant).await.map_err(failed)?.is_some();
-        if is_there && !may_replace {
-            return Err(BackupError::Present(tenant));
-        }
         let begin = Some(ArchiveBegin { revision: Revision(revision), pruned: Revision(pruned_revision) });
-        let mut group = TenantLines { reader: &mut reader, tenant: &tenant, begin, behind: None, fault: None };
-        let done = if is_there {
-            replace(store, &tenant, &mut group, note).await
-        } else {
-            renew(store, &tenant, &mut group, note).await
+        let mut group = TenantLines {
+            reader: &mut reader,
+            tenant: &tenant,
+            begin,
+            behind: None,
+            fault: None,
+            seals: &seals,
+            held: HashMap::new(),
+            unreadable: &mut unreadable,
         };
-        next = group.behind.take();
-        restored.push(done?);
+        let done = one(store, &tenant, &mut group, may_replace, note).await;
+        let behind = group.behind.take();
+        let named = unreadable.take();
+        match done {
+            Ok(mut restored) => {
+                restored.left_out = [named, restored.left_out].concat();
+                outcome.restored.push(restored);
+            }
+            Err(error) if concerns_all(&error) => return Err(error),
+            Err(error) => outcome.failed.push(error),
+        }
+        // What was not read of a tenant that has failed is passed over.
+        next = match behind {
+            Some(line) => Some(line),
+            None => reader.line()?,
+        };
     }
-    Ok(restored)
+    Ok(())
+}
+
+/// Whether no later tenant could be restored either.
+fn concerns_all(error: &BackupError) -> bool {
+    let source = match error {
+        BackupError::Fault(_) => return true,
+        BackupError::Store { source, .. } => source,
+        BackupError::Replace { source, .. } => match &**source {
+            ImportError::Store(source) => source,
+            _ => return false,
+        },
+        _ => return false,
+    };
+    matches!(source, StoreError::Unavailable { .. })
+}
+
+async fn one<R: BufRead + Send>(
+    store: &dyn TenantArchive,
+    tenant: &TenantId,
+    group: &mut TenantLines<'_, R>,
+    may_replace: bool,
+    note: &ChangeNote,
+) -> Result<RestoredTenant, BackupError> {
+    let failed = |source| BackupError::Store { tenant: tenant.clone(), source };
+    match store.load(tenant).await.map_err(failed)? {
+        None => renew(store, tenant, group, note).await,
+        Some(_) if !may_replace => Err(BackupError::Present(tenant.clone())),
+        Some((_, present)) => {
+            let with_secrets = present.objects().filter(|object| !object.secrets().is_empty());
+            group.held = with_secrets.map(|object| (object.key(), object)).collect();
+            replace(store, tenant, group, note).await
+        }
+    }
 }
 
 /// The lines of one tenant, as its parts.
@@ -85,10 +157,27 @@ struct TenantLines<'a, R: BufRead> {
     /// The line that follows the tenant's.
     behind: Option<BackupLine>,
     fault: Option<BackupFault>,
+    seals: &'a SecretSeals,
+    /// Of the tenant that is there, the objects with secrets.
+    held: HashMap<ObjectKey, Object>,
+    unreadable: &'a mut UnreadableParts,
 }
 
 impl<R: BufRead> TenantLines<'_, R> {
+    /// The next part, without what cannot be opened of it.
     fn part(&mut self) -> infra::Result<Option<ArchivedPart>> {
+        while let Some(part) = self.read()? {
+            let readable = self.unreadable.readable(self.seals, self.tenant, part, &self.held);
+            if readable.is_some() {
+                return Ok(readable);
+            }
+        }
+        self.unreadable.expect_own_key()?;
+        Ok(None)
+    }
+
+    /// The next part as the backup has it.
+    fn read(&mut self) -> infra::Result<Option<ArchivedPart>> {
         if let Some(begin) = self.begin.take() {
             return Ok(Some(ArchivedPart::Begin(begin)));
         }
@@ -126,7 +215,7 @@ async fn renew<R: BufRead + Send>(
         (_, Some(fault)) => Err(fault.into()),
         (Err(StoreError::Conflict { .. }), None) => Err(BackupError::Present(tenant)),
         (Err(source), None) => Err(BackupError::Store { tenant, source }),
-        (Ok(revision), None) => Ok(RestoredTenant { tenant, revision, replaced: None }),
+        (Ok(revision), None) => Ok(RestoredTenant { tenant, revision, replaced: None, left_out: Vec::new() }),
     }
 }
 
@@ -141,15 +230,17 @@ async fn replace<R: BufRead + Send>(
     let imported = import::import(store, &objects, note).await;
     let Imported { revision, put, deleted, .. } =
         imported.map_err(|source| BackupError::Replace { tenant: tenant.clone(), source: Box::new(source) })?;
-    let mut snapshots = 0;
+    let (mut snapshots, mut left_out) = (0, Vec::new());
     for snapshot in kept {
-        match store.keep_snapshot(&tenant, &snapshot).await {
+        match store.keep_snapshot(&tenant, &snapshot, note).await {
             Ok(is_kept) => snapshots += usize::from(is_kept),
-            Err(StoreError::Full { .. }) => break,
+            Err(error @ (StoreError::Full { .. } | StoreError::Invalid(_))) => {
+                left_out.push(format!("snapshot {}: {error}", snapshot.head.name));
+            }
             Err(source) => return Err(BackupError::Store { tenant, source }),
         }
     }
-    Ok(RestoredTenant { tenant, revision, replaced: Some(ReplacedTenant { put, deleted, snapshots }) })
+    Ok(RestoredTenant { tenant, revision, replaced: Some(ReplacedTenant { put, deleted, snapshots }), left_out })
 }
 
 /// The objects and snapshots of the tenant; what is gone and its history are left out.

@@ -9,10 +9,22 @@ use model::{TenantId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::line::{BackupLine, EntryLine, digits};
+use super::unreadable::UnreadableParts;
 use super::{
     BackedUpTenant, BackupError, BackupSummary, LINE_BYTES_MAX, LeftOutTenant, SNAPSHOT_BYTES_MAX, SealedKeys,
-    TEXT_BYTES_MAX, VERSION,
+    TEXT_BYTES_MAX, UnreadablePart, VERSION,
 };
+
+/// A backup that was written.
+#[derive(Debug)]
+pub struct WrittenBackup<W> {
+    /// What it holds.
+    pub summary: BackupSummary,
+    /// What it holds in vain: it stands in the store so that nobody can open it.
+    pub unreadable: Vec<UnreadablePart>,
+    /// What it was written to.
+    pub out: W,
+}
 
 /// Writes a backup of the tenants to `out`. Each is read at one moment; the installation may run. A tenant that is damaged in the store is
 /// left out, and named in what is returned.
@@ -25,7 +37,7 @@ pub async fn write<W: Write + Send>(
     keys: Option<&SealedKeys>,
     made: Timestamp,
     out: W,
-) -> Result<(BackupSummary, W), BackupError> {
+) -> Result<WrittenBackup<W>, BackupError> {
     let program = format!("trunkline {}", env!("CARGO_PKG_VERSION"));
     // As the head says it.
     let made = Timestamp::from_millis(made.as_millis());
@@ -37,13 +49,18 @@ pub async fn write<W: Write + Send>(
         has_keys: keys.is_some(),
         sha256: String::new(),
     };
-    let mut writer = BackupWriter::new(out);
+    let (mut writer, mut unreadable) = (BackupWriter::new(out), Vec::new());
     writer.put(&BackupLine::TrunklineBackup { version: VERSION, made_ms: made.as_millis(), program })?;
     for tenant in tenants {
         match one(store, tenant, &mut writer).await {
-            Ok(counted) => summary.tenants.push(counted),
+            Ok((counted, named)) => {
+                summary.tenants.push(counted);
+                unreadable.extend(named.into_iter().map(|what| UnreadablePart { tenant: tenant.clone(), what }));
+            }
             Err(error) => {
-                let reason = fault_of_one(error)?;
+                // What is read too slowly, as a snapshot of a very large tenant, does not mean that the store is away.
+                let answers = store.revision(tenant).await.is_ok();
+                let reason = fault_of_one(error, answers)?;
                 writer.put(&BackupLine::LeftOut { id: tenant.to_string(), reason: reason.clone() })?;
                 summary.left_out.push(LeftOutTenant { tenant: tenant.clone(), reason });
             }
@@ -58,12 +75,13 @@ pub async fn write<W: Write + Send>(
     }
     summary.sha256 = writer.sha256();
     let out = writer.finish().map_err(BackupError::Write)?;
-    Ok((summary, out))
+    Ok(WrittenBackup { summary, unreadable, out })
 }
 
-/// What is wrong with a tenant alone; an error that concerns all of them is given back.
-fn fault_of_one(error: BackupError) -> Result<String, BackupError> {
+/// What is wrong with a tenant alone; an error that concerns all of them is given back. `answers`: whether the store answers all the same.
+fn fault_of_one(error: BackupError, answers: bool) -> Result<String, BackupError> {
     match error {
+        BackupError::Store { source: source @ StoreError::Unavailable { .. }, .. } if answers => Ok(source.to_string()),
         BackupError::Store { source: source @ (StoreError::Corrupt { .. } | StoreError::Invalid(_)), .. } => {
             Ok(source.to_string())
         }
@@ -76,12 +94,14 @@ async fn one<W: Write + Send>(
     store: &dyn TenantArchive,
     tenant: &TenantId,
     writer: &mut BackupWriter<W>,
-) -> Result<BackedUpTenant, BackupError> {
+) -> Result<(BackedUpTenant, Vec<String>), BackupError> {
     let mut counted =
         BackedUpTenant { tenant: tenant.clone(), revision: Default::default(), objects: 0, entries: 0, snapshots: 0 };
+    let (seals, mut unreadable) = (store.seals(), UnreadableParts::default());
     let mut failed: Option<BackupError> = None;
     let mut take = |part: ArchivedPart| {
         count(&mut counted, &part);
+        unreadable.note(&seals, tenant, &part);
         writer.put_part(tenant, part).map_err(|error| {
             failed = Some(error);
             StoreError::Invalid("the backup cannot be written".to_owned())
@@ -92,7 +112,7 @@ async fn one<W: Write + Send>(
         (_, Some(error)) => Err(error),
         (Err(source), None) => Err(BackupError::Store { tenant: tenant.clone(), source }),
         (Ok(false), None) => Err(BackupError::NoTenant(tenant.clone())),
-        (Ok(true), None) => Ok(counted),
+        (Ok(true), None) => Ok((counted, unreadable.take())),
     }
 }
 
@@ -209,4 +229,19 @@ fn pieces(text: &str) -> Vec<&str> {
     }
     pieces.push(rest);
     pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_that_is_read_too_slowly_is_left_out_unless_the_store_is_away() {
+        let late = || BackupError::Store {
+            tenant: TenantId::parse("acme").unwrap(),
+            source: StoreError::Unavailable { reason: "it has not answered in time".to_owned() },
+        };
+        assert!(fault_of_one(late(), true).is_ok_and(|reason| reason.contains("has not answered in time")));
+        assert!(matches!(fault_of_one(late(), false), Err(BackupError::Store { .. })));
+    }
 }

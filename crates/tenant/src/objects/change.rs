@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, Secret, TenantObjects};
 use infra::{ChangeNote, HistoryEntry, ObjectChange, ProvisioningStore, Revision, StoreError};
-use model::TenantId;
+use model::{TenantId, Timestamp};
 use tokio::task::spawn_blocking;
 
 use super::held::HeldTenants;
@@ -178,6 +178,12 @@ impl PlannedOutcome {
     }
 }
 
+/// Since when a request counts as the same one that is sent again.
+pub(crate) fn repeatable_since(note: &ChangeNote) -> Timestamp {
+    let before = u64::try_from(REPEATABLE.as_micros()).unwrap_or(u64::MAX);
+    Timestamp::from_micros(note.at.as_micros().saturating_sub(before))
+}
+
 /// The result of the same batch, if the caller has sent it before.
 async fn earlier(
     store: &dyn ProvisioningStore,
@@ -187,10 +193,7 @@ async fn earlier(
     note: &ChangeNote,
 ) -> Result<Option<BatchOutcome>, ChangeRefusal> {
     let Some(request) = &note.request else { return Ok(None) };
-    let since = model::Timestamp::from_micros(
-        note.at.as_micros().saturating_sub(u64::try_from(REPEATABLE.as_micros()).unwrap_or(u64::MAX)),
-    );
-    let done = store.request(tenant, &note.by, request, since).await?;
+    let done = store.request(tenant, &note.by, request, repeatable_since(note)).await?;
     let Some(revision) = done.last().map(|entry| entry.revision) else { return Ok(None) };
     let named: HashSet<ObjectKey> = batch.edits.iter().map(|edit| edit.key.folded()).collect();
     if !done.iter().all(|entry| named.contains(&entry.key.folded())) {
@@ -364,7 +367,7 @@ mod tests {
     use crate::objects::test_one_tenant::OneTenant;
 
     fn note() -> ChangeNote {
-        let at = model::Timestamp::from_millis(1_700_000_000_000);
+        let at = Timestamp::from_millis(1_700_000_000_000);
         let (by, origin) = ("user/test".to_owned(), ChangeOrigin::default());
         ChangeNote { by, way: ChangeWay::Grpc, origin, at, request: None }
     }

@@ -321,7 +321,7 @@ impl Provisioning for ObjectServer {
         request: Request<v1::RestoreObjectRequest>,
     ) -> Result<Response<v1::ChangeObjectsResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
-        let note = self.note(&request, "")?;
+        let note = self.note(&request, &request.get_ref().request_id)?;
         let person = person(&request)?;
         let asked = request.into_inner();
         let (key, expected) = (key(&asked.kind, &asked.id)?, asked.expected_revision.map(Revision));

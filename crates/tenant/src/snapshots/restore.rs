@@ -3,14 +3,17 @@
 use std::collections::{HashMap, HashSet};
 
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, TenantObjects};
-use infra::{ChangeNote, NamedSnapshot, ObjectChange, Revision, StoreError, TenantArchive};
+use infra::{
+    ChangeNote, ChangeWay, HistoryEntry, NamedSnapshot, ObjectChange, Revision, SNAPSHOT_KIND, StoreError,
+    TenantArchive, kind_told,
+};
 use model::TenantId;
 use tokio::task::spawn_blocking;
 
 use super::{SnapshotRefusal, find, objects};
 use crate::file::Faults;
 use crate::import::{ImportPlan, planned};
-use crate::objects::{ChangedDocuments, shown};
+use crate::objects::{ChangedDocuments, repeatable_since, shown};
 
 /// How often a restore begins again because others have changed the tenant.
 const ATTEMPTS_MAX: usize = 5;
@@ -35,6 +38,8 @@ pub struct RestoredSnapshot {
     pub changed: usize,
     /// The first [`RESTORED_SHOWN_MAX`] of them, without secrets.
     pub documents: Vec<ChangedDocuments>,
+    /// Whether it is the result of an earlier restore with the same key.
+    pub is_repeated: bool,
 }
 
 /// Why a snapshot was not restored. Nothing has changed.
@@ -69,7 +74,7 @@ impl From<StoreError> for RestoreRefusal {
 }
 
 /// Makes the tenant equal to its snapshot of that name. A tenant that is equal does not change. Second factors that people have got since
-/// stay, as with an import.
+/// stay, as with an import. The same request sent again within a day, by its key in the note, changes nothing more.
 ///
 /// # Errors
 /// Why nothing has happened; only an unavailable store leaves that open.
@@ -82,6 +87,11 @@ pub async fn restore(
 ) -> Result<RestoredSnapshot, RestoreRefusal> {
     let snapshot = find(store, tenant, name).await?;
     for _ in 0..ATTEMPTS_MAX {
+        if !terms.is_trial
+            && let Some(outcome) = earlier(store, tenant, note).await?
+        {
+            return Ok(outcome);
+        }
         let stored = store.load(tenant).await?.ok_or_else(|| SnapshotRefusal::NoTenant(tenant.clone()))?;
         if let Some(expected) = terms.expected.filter(|expected| *expected != stored.0) {
             return Err(RestoreRefusal::Stale { expected, present: stored.0 });
@@ -102,6 +112,29 @@ pub async fn restore(
     Err(RestoreRefusal::NoTurn)
 }
 
+/// The result of the same restore, if the caller has asked for it before.
+async fn earlier(
+    store: &dyn TenantArchive,
+    tenant: &TenantId,
+    note: &ChangeNote,
+) -> Result<Option<RestoredSnapshot>, RestoreRefusal> {
+    let Some(request) = &note.request else { return Ok(None) };
+    let done = store.request(tenant, &note.by, request, repeatable_since(note)).await?;
+    let Some(revision) = done.last().map(|entry| entry.revision) else { return Ok(None) };
+    let is_restored = |entry: &HistoryEntry| {
+        let is_object = kind_told(entry.key.kind.as_str(), &entry.key.id) != SNAPSHOT_KIND;
+        entry.note.way == ChangeWay::Snapshot && is_object
+    };
+    if !done.iter().all(is_restored) {
+        return Err(SnapshotRefusal::RequestReused.into());
+    }
+    let changed = done.len();
+    let told = done.into_iter().take(RESTORED_SHOWN_MAX);
+    let documents =
+        told.map(|HistoryEntry { key, before, after, .. }| ChangedDocuments { key, before, after }).collect();
+    Ok(Some(RestoredSnapshot { revision, changed, documents, is_repeated: true }))
+}
+
 /// What a restore does to a tenant at a revision.
 struct PlannedRestore {
     at: Revision,
@@ -114,7 +147,7 @@ impl PlannedRestore {
         let ImportPlan { at, held, changes } = planned(Some(stored), objects(snapshot)?)?;
         let changed = changes.iter().map(ObjectChange::key).collect::<HashSet<_>>().len();
         let documents = held.map(|held| documents(&held, &changes)).unwrap_or_default();
-        Ok(Self { at, changes, outcome: RestoredSnapshot { revision: at, changed, documents } })
+        Ok(Self { at, changes, outcome: RestoredSnapshot { revision: at, changed, documents, is_repeated: false } })
     }
 }
 

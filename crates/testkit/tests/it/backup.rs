@@ -314,6 +314,35 @@ fn a_snapshot_shows_what_it_changes_and_brings_the_tenant_back() -> Result<()> {
 }
 
 #[test]
+fn a_tenant_that_no_restore_would_take_gets_no_snapshot_and_one_that_is_kept_is_still_shown() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let folder = files.path().join("data");
+    let stores = StoresOfCommands::in_folder(&folder);
+    stores.said(&["tenant", "import", concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/example-tenant.yaml")])?;
+    stores.said(&["tenant", "snapshot", "create", TENANT, "good"])?;
+    let sqlite = |sql: &str| {
+        let done = std::process::Command::new("sqlite3").arg(folder.join("configuration.sqlite")).arg(sql).output();
+        ensure!(done.context("sqlite3 is not installed")?.status.success(), "{sql}");
+        anyhow::Ok(())
+    };
+    // As a release before has taken them.
+    sqlite(
+        "INSERT INTO trunk (tenant, name) VALUES ('example', 'Old');
+         INSERT INTO trunk_source (tenant, name, place, source) VALUES ('example', 'Old', 0, '0.0.0.0/0');",
+    )?;
+    let (code, refused) = stores.refusal(&["tenant", "snapshot", "create", TENANT, "later"])?;
+    ensure!(code == 6 && refused.contains("trunk Old allow: 0.0.0.0/0 is everybody"), "{code} {refused}");
+    assert_eq!(stores.said(&["tenant", "snapshot", "list", TENANT])?.lines().count(), 1);
+
+    sqlite("UPDATE tenant_snapshot SET file = file || 'nothing_we_know: 1' || char(10)")?;
+    let (code, refused) = stores.refusal(&["tenant", "snapshot", "restore", TENANT, "good"])?;
+    ensure!(code == 6 && refused.contains("nothing_we_know"), "{code} {refused}");
+    let shown = stores.said(&["tenant", "snapshot", "show", TENANT, "good", "--reveal-secrets"])?;
+    ensure!(shown.starts_with("tenant: example\n") && shown.contains("nothing_we_know: 1"), "{shown}");
+    Ok(())
+}
+
+#[test]
 fn what_comes_from_elsewhere_passes_the_check_and_is_imported() -> Result<()> {
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../tenant/src/import_from/fixtures");
     let files = tempfile::tempdir()?;

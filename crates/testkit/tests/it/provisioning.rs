@@ -436,8 +436,11 @@ fn history_says_who_did_what_and_no_secret_comes_out() -> Result<()> {
             revision: made.revision,
             expected_revision: Some(shown.revision),
             with_documents: false,
+            request_id: "back".to_owned(),
         };
-        client.restore(bearing(back, &boss)?).await?;
+        client.restore(bearing(back.clone(), &boss)?).await?;
+        let again = client.restore(bearing(back, &boss)?).await?.into_inner();
+        ensure!(again.repeated_request && again.changed == 1, "{again:?}");
         let restored = get(&mut client, &boss, "person", "new").await?;
         ensure!(restored.json.contains("Person") && !restored.json.contains("Renamed"), "{restored:?}");
         anyhow::Ok((format!("{history:?}{shown:?}{restored:?}{weak:?}"), made.revision))
@@ -512,6 +515,14 @@ async fn restore(
     Ok(client.restore_snapshot(bearing(asked, token)?).await.map(tonic::Response::into_inner))
 }
 
+/// What the history says of snapshots, the latest first: the name, the key of the request, and what was done.
+async fn noted_snapshots(client: &mut Client, token: &str) -> Result<Vec<String>> {
+    let all = client.history(bearing(v1::ObjectHistoryRequest::default(), token)?).await?.into_inner().entries;
+    let snapshots = all.iter().filter(|entry| entry.kind == "snapshot");
+    let done = |entry: &v1::ObjectHistoryEntry| if entry.after.is_empty() { "removed" } else { "made" };
+    Ok(snapshots.map(|entry| format!("{} {} {}", entry.id, entry.request_id, done(entry))).collect())
+}
+
 #[test]
 fn a_tenant_is_kept_under_a_name_and_put_back_by_grpc() -> Result<()> {
     let site = Installation::start()?;
@@ -520,8 +531,11 @@ fn a_tenant_is_kept_under_a_name_and_put_back_by_grpc() -> Result<()> {
     let key = token(&site, "api-key/x", &["config:write"])?;
     runtime()?.block_on(async {
         let mut client = Client::new(connect(tenant_role(&site, 8888)).await?);
-        let named = |name: &str| v1::CreateSnapshotRequest { name: name.to_owned() };
-        let made = client.create_snapshot(bearing(named("before"), &boss)?).await?.into_inner();
+        let named = |name: &str| v1::CreateSnapshotRequest { name: name.to_owned(), ..Default::default() };
+        let keyed = v1::CreateSnapshotRequest { request_id: "make".to_owned(), ..named("before") };
+        let made = client.create_snapshot(bearing(keyed.clone(), &boss)?).await?.into_inner();
+        let again = client.create_snapshot(bearing(keyed, &boss)?).await?.into_inner();
+        ensure!(again == made, "{again:?}");
         ensure!(made.name == "before" && made.made_by == "tool/boss" && made.revision > 0, "{made:?}");
         for (name, code) in [("before", Code::AlreadyExists), ("be fore", Code::InvalidArgument)] {
             let refused = client.create_snapshot(bearing(named(name), &boss)?).await.err().context("refused")?;
@@ -544,7 +558,7 @@ fn a_tenant_is_kept_under_a_name_and_put_back_by_grpc() -> Result<()> {
         ensure!(one.id == "Patience" && !one.before.is_empty() && one.after.is_empty(), "{one:?}");
         get(&mut client, &boss, "skill", "Patience").await.context("a trial changes nothing")?;
 
-        let wanted = v1::RestoreSnapshotRequest { validate_only: false, ..trial };
+        let wanted = v1::RestoreSnapshotRequest { validate_only: false, request_id: "back".to_owned(), ..trial };
         for (token, asked, code) in [
             (&reader, wanted.clone(), Code::PermissionDenied),
             (&key, wanted.clone(), Code::PermissionDenied),
@@ -561,7 +575,10 @@ fn a_tenant_is_kept_under_a_name_and_put_back_by_grpc() -> Result<()> {
         let done = restore(&mut client, &boss, wanted.clone()).await??;
         ensure!(done.changed == 1 && done.revision > changed.revision, "{done:?}");
         ensure!(get(&mut client, &boss, "skill", "Patience").await.is_err(), "it is gone again");
-        ensure!(restore(&mut client, &boss, wanted).await??.changed == 0, "a second time there is nothing to change");
+        let again = restore(&mut client, &boss, wanted.clone()).await??;
+        ensure!(again.repeated_request && again.revision == done.revision && again.changed == 1, "{again:?}");
+        let anew = v1::RestoreSnapshotRequest { request_id: String::new(), ..wanted };
+        ensure!(restore(&mut client, &boss, anew).await??.changed == 0, "a second time there is nothing to change");
         let history = v1::ObjectHistoryRequest {
             kind: "skill".to_owned(),
             id: "Patience".to_owned(),
@@ -571,10 +588,15 @@ fn a_tenant_is_kept_under_a_name_and_put_back_by_grpc() -> Result<()> {
         let latest = history.entries.first().context("an entry")?;
         ensure!(latest.way == "snapshot" && latest.changed_by == "tool/boss", "{latest:?}");
 
-        let delete = || v1::DeleteSnapshotRequest { name: "before".to_owned() };
-        client.delete_snapshot(bearing(delete(), &boss)?).await?;
+        let delete = || v1::DeleteSnapshotRequest { name: "before".to_owned(), ..Default::default() };
+        for _ in 0..2 {
+            let keyed = v1::DeleteSnapshotRequest { request_id: "away".to_owned(), ..delete() };
+            client.delete_snapshot(bearing(keyed, &boss)?).await?;
+        }
         let gone = client.delete_snapshot(bearing(delete(), &boss)?).await.err().context("it is gone")?;
         ensure!(gone.code() == Code::NotFound, "{gone}");
+        let noted = noted_snapshots(&mut client, &boss).await?;
+        ensure!(noted == ["before away removed", "before make made"], "{noted:?}");
         anyhow::Ok(())
     })
 }

@@ -115,6 +115,7 @@ function Restore({ tenant, entry, present, onClose, onRestored }: RestoreProps):
   const queries = useQueryClient()
   const [fault, setFault] = useState('')
   const [isUnderWay, setUnderWay] = useState(false)
+  const [requestId] = useState(() => crypto.randomUUID())
   const back = backTo(entry)
   const restore = async (): Promise<void> => {
     if (isUnderWay) return
@@ -122,7 +123,7 @@ function Restore({ tenant, entry, present, onClose, onRestored }: RestoreProps):
     setFault('')
     // Somebody else may have signed in meanwhile, in whose name nothing is to be put back.
     await refreshAccount()
-    const outcome = await restoreObject(tenant, entry.kind, entry.id, back.revision, present?.revision ?? 0)
+    const outcome = await restoreObject(tenant, requestId, entry.kind, entry.id, back.revision, present?.revision ?? 0)
     setUnderWay(false)
     if (outcome.kind === 'failed') {
       noteRefusal(outcome.failure)

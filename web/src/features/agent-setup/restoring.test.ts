@@ -15,6 +15,10 @@ test('of all objects those come back that were deleted and are gone still', () =
   expect(backTo(entry('a', 9, { x: 1 }, null))).toEqual({ revision: 8, object: { x: 1 } })
 })
 
+test('a snapshot that was removed does not come back', () => {
+  expect(canRestore([{ ...entry('before', 9, {}, null), kind: 'snapshot' }], 0, true)).toBe(false)
+})
+
 test('a secret is lost where the tenant comes back with another provider', () => {
   const tenant = (issuer: string) => ({ sign_in: { upstream: { issuer } } })
   const none = { sign_in: { upstream: null } }

@@ -11,7 +11,8 @@ type Entry = Pick<HistoryEntry, 'kind' | 'id' | 'revision' | 'before' | 'after'>
  */
 export function canRestore(entries: readonly Entry[], index: number, isOfAll: boolean): boolean {
   const entry = entries[index]
-  if (entry === undefined) return false
+  // That of a snapshot tells who has made or removed it, and no object.
+  if (entry === undefined || entry.kind === 'snapshot') return false
   if (!isOfAll) return index > 0 && entry.after !== null
   const isLatest = !entries.slice(0, index).some(({ kind, id }) => kind === entry.kind && id === entry.id)
   return isLatest && entry.after === null && entry.before !== null

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use contracts::provisioning::{ObjectKey, ObjectKind};
-use infra::{HistoryEntry, HistoryPage, Revision};
+use infra::{HistoryEntry, HistoryPage, Revision, kind_told};
 use runtime::exit::{Exit, ExitError};
 use serde_json::{Value, json};
 use tenant::objects::{self, IndexedTenant, Listing};
@@ -137,7 +137,7 @@ pub(super) fn show(options: &InstallationOptions, arguments: &ShowArguments) -> 
 }
 
 fn named(key: &ObjectKey) -> String {
-    format!("{} {}", key.kind.as_str(), key.id)
+    format!("{} {}", kind_told(key.kind.as_str(), &key.id), key.id)
 }
 
 pub(super) fn history(options: &InstallationOptions, arguments: &HistoryArguments) -> anyhow::Result<()> {
@@ -194,7 +194,7 @@ fn print(entry: &HistoryEntry) {
 fn as_json(entry: &HistoryEntry) -> anyhow::Result<Value> {
     let document = |text: &Option<String>| text.as_deref().map(serde_json::from_str::<Value>).transpose();
     Ok(json!({
-        "kind": entry.key.kind.as_str(),
+        "kind": kind_told(entry.key.kind.as_str(), &entry.key.id),
         "id": entry.key.id,
         "revision": entry.revision.0,
         "changed_ms": entry.note.at.as_millis(),

@@ -5,6 +5,8 @@ use contracts::provisioning::TenantObjects;
 use infra::{ChangeWay, NamedSnapshot, SnapshotHead};
 use runtime::exit::{Exit, ExitError};
 use serde_json::{Value, json};
+use tenant::file::{Examined, Faults};
+use tenant::import::WrittenSecrets;
 use tenant::snapshots::{self, SnapshotRefusal};
 
 use super::{InstallationOptions, executor, import, open_archive, plan, secrets_of, tenant_id};
@@ -35,12 +37,12 @@ pub enum Arguments {
         #[arg(long)]
         json: bool,
     },
-    /// Prints the tenant's file; its secrets are sealed with the installation's key
+    /// Prints the tenant's file, whatever the rules of this release say against it; secrets are sealed with the installation's key
     #[command(after_help = "Examples:\n  trunkline tenant snapshot show acme before-easter > acme.yaml")]
     Show {
         #[command(flatten)]
         snapshot: NamedArguments,
-        /// With secrets in clear; the history notes it
+        /// As it is kept, with secrets in clear; the history notes it
         #[arg(long)]
         reveal_secrets: bool,
     },
@@ -85,7 +87,8 @@ pub(super) fn run(options: &InstallationOptions, arguments: &Arguments) -> anyho
             let tenant = tenant_id(tenant)?;
             executor()?.block_on(async {
                 let store = open_archive(options).await?;
-                snapshots::delete(&*store, &tenant, name).await.map_err(refused)
+                let note = crate::author::note(ChangeWay::Snapshot);
+                snapshots::delete(&*store, &tenant, name, &note).await.map_err(refused)
             })?;
         }
     }
@@ -111,12 +114,28 @@ fn list(options: &InstallationOptions, tenant: &str, json: bool) -> anyhow::Resu
 
 fn show(options: &InstallationOptions, named: &NamedArguments, is_revealed: bool) -> anyhow::Result<()> {
     let (tenant, snapshot) = (tenant_id(&named.tenant)?, find(options, named)?);
-    let objects = objects_of(&snapshot)?;
+    let secrets = secrets_of(is_revealed);
     let shown = executor()?.block_on(async {
         let store = open_archive(options).await?;
-        anyhow::Ok(tenant::import::written(&*store, &tenant, objects, &secrets_of(is_revealed)).await?)
+        // Before they are shown: what cannot be noted is not shown.
+        if let WrittenSecrets::Revealed(note) = &secrets {
+            store.note_reveal(&tenant, note).await?;
+            return Ok(snapshot.file.0);
+        }
+        let Examined { objects, faults, .. } = snapshots::looked_at(&snapshot);
+        let faults = Faults(faults);
+        let Some(objects) = objects else {
+            let message =
+                format!("snapshot {}: {faults}\nwith --reveal-secrets it is printed as it is kept", named.name);
+            return Err(anyhow::Error::from(ExitError::new(Exit::CheckFailed, message)));
+        };
+        if !faults.0.is_empty() {
+            let unread = "what this release cannot read is left out; --reveal-secrets prints it as it is kept";
+            eprintln!("warning: no restore takes it ({unread}): {faults}");
+        }
+        anyhow::Ok(tenant::import::written(&*store, &tenant, objects, &secrets).await?.yaml)
     })?;
-    say!("{}", shown.yaml);
+    say!("{shown}");
     Ok(())
 }
 
@@ -133,9 +152,8 @@ fn restore(options: &InstallationOptions, named: &NamedArguments, is_trial: bool
 }
 
 fn objects_of(snapshot: &NamedSnapshot) -> Result<TenantObjects, ExitError> {
-    let faulty = |faults: tenant::file::Faults| {
-        ExitError::new(Exit::CheckFailed, format!("snapshot {}: {faults}", snapshot.head.name))
-    };
+    let faulty =
+        |faults: Faults| ExitError::new(Exit::CheckFailed, format!("snapshot {}: {faults}", snapshot.head.name));
     snapshots::objects(snapshot).map_err(faulty)
 }
 
@@ -159,9 +177,9 @@ fn as_json(head: &SnapshotHead) -> Value {
 fn refused(refusal: SnapshotRefusal) -> anyhow::Error {
     let exit = match &refusal {
         SnapshotRefusal::Name(_) => Exit::Usage,
-        SnapshotRefusal::Taken(_) => Exit::CheckFailed,
+        SnapshotRefusal::Taken(_) | SnapshotRefusal::Faults(_) => Exit::CheckFailed,
         SnapshotRefusal::Missing { .. } | SnapshotRefusal::NoTenant(_) => Exit::Unknown,
-        SnapshotRefusal::Store(_) => return refusal.into(),
+        SnapshotRefusal::RequestReused | SnapshotRefusal::Store(_) => return refusal.into(),
     };
     ExitError::new(exit, refusal.to_string()).into()
 }

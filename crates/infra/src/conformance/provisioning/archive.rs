@@ -51,7 +51,7 @@ async fn changed_often(store: &dyn TenantArchive, name: &str) -> TenantId {
     store.update(&acme, Revision(1), vec![german], note()).await.unwrap();
     let gone = ObjectChange::Delete(ObjectKey { kind: ObjectKind::Skill, id: "German".into() });
     store.update(&acme, Revision(2), vec![gone], note()).await.unwrap();
-    assert!(store.keep_snapshot(&acme, &snapshot("before")).await.unwrap());
+    assert!(store.keep_snapshot(&acme, &snapshot("before"), note()).await.unwrap());
     acme
 }
 
@@ -75,9 +75,11 @@ async fn an_archive_has_everything_in_its_order(store: &dyn TenantArchive) {
     assert_eq!(all[count + 1], ArchivedPart::Gone(german.clone(), Revision(3)));
     let entries: Vec<&HistoryEntry> =
         all.iter().filter_map(|part| if let ArchivedPart::Entry(entry) = part { Some(entry) } else { None }).collect();
-    assert_eq!(entries.len(), count + 2);
+    assert_eq!(entries.len(), count + 3);
     assert!(entries.is_sorted_by_key(|entry| entry.number));
-    assert_eq!(entries.last().map(|entry| (&entry.key, entry.revision)), Some((&german, Revision(3))));
+    let kept = ObjectKey { kind: ObjectKind::Tenant, id: "before".into() };
+    let last = entries.iter().rev().take(2).map(|entry| (&entry.key, entry.revision)).collect::<Vec<_>>();
+    assert_eq!(last, [(&kept, Revision(3)), (&german, Revision(3))]);
     assert_eq!(all.last(), Some(&ArchivedPart::Snapshot(snapshot("before"))));
 }
 
@@ -140,20 +142,28 @@ async fn what_is_no_archive_leaves_no_tenant(store: &dyn TenantArchive) {
 
 async fn snapshots_are_kept_under_names(store: &dyn TenantArchive) {
     let acme = changed_often(store, "snapshots").await;
-    assert!(!store.keep_snapshot(&acme, &snapshot("before")).await.unwrap(), "the name is taken");
-    assert!(store.keep_snapshot(&acme, &snapshot("after")).await.unwrap());
+    assert!(!store.keep_snapshot(&acme, &snapshot("before"), note()).await.unwrap(), "the name is taken");
+    assert!(store.keep_snapshot(&acme, &snapshot("after"), note()).await.unwrap());
     let heads = store.snapshots(&acme).await.unwrap();
     assert_eq!(heads, [snapshot("before").head, snapshot("after").head]);
     assert_eq!(store.snapshot(&acme, "after").await.unwrap(), Some(snapshot("after")));
     assert_eq!(store.snapshot(&acme, "none").await.unwrap(), None);
     assert_eq!(store.snapshots(&tenant("nobody")).await.unwrap(), []);
-    assert!(store.remove_snapshot(&acme, "after").await.unwrap());
-    assert!(!store.remove_snapshot(&acme, "after").await.unwrap());
-    let nobody = store.keep_snapshot(&tenant("nobody"), &snapshot("x")).await;
+    assert!(store.remove_snapshot(&acme, "after", note()).await.unwrap());
+    assert!(!store.remove_snapshot(&acme, "after", note()).await.unwrap());
+    let about = HistoryPage { kind: Some(ObjectKind::Tenant), id: Some("after".into()), below: None, limit: 10 };
+    let noted = store.history(&acme, &about).await.unwrap();
+    let [removed, made] = noted.as_slice() else { panic!("{noted:?}") };
+    assert_eq!((&removed.note, removed.before.is_some(), removed.after.is_some()), (note(), true, false));
+    assert_eq!((&made.before, &made.after, made.revision), (&None, &removed.before, Revision(3)));
+    assert_eq!(crate::kind_told(made.key.kind.as_str(), &made.key.id), crate::SNAPSHOT_KIND);
+    let own = HistoryPage { id: Some(String::new()), ..about };
+    assert_eq!(store.history(&acme, &own).await.unwrap().len(), 1, "nothing of it is about the tenant itself");
+    let nobody = store.keep_snapshot(&tenant("nobody"), &snapshot("x"), note()).await;
     assert!(matches!(nobody, Err(StoreError::Invalid(_))), "{nobody:?}");
     for number in 1..SNAPSHOTS_MAX {
-        assert!(store.keep_snapshot(&acme, &snapshot(&format!("s{number}"))).await.unwrap());
+        assert!(store.keep_snapshot(&acme, &snapshot(&format!("s{number}")), note()).await.unwrap());
     }
-    let full = store.keep_snapshot(&acme, &snapshot("one more")).await;
+    let full = store.keep_snapshot(&acme, &snapshot("one more"), note()).await;
     assert!(matches!(full, Err(StoreError::Full { .. })), "{full:?}");
 }

@@ -54,6 +54,7 @@ pub(super) async fn run(store: &dyn ProvisioningStore) {
     a_repeated_request_is_found_for_its_caller_alone(store).await;
     what_is_refused_leaves_no_entry(store).await;
     what_is_too_old_goes_from_the_first_entry_on(store).await;
+    what_is_too_old_goes_whatever_stands_before_it(store).await;
 }
 
 async fn each_object_has_the_revision_of_its_last_change(store: &dyn ProvisioningStore) {
@@ -186,12 +187,16 @@ async fn what_is_too_old_goes_from_the_first_entry_on(store: &dyn ProvisioningSt
     let first = |id: &str| Some(id.to_owned());
     assert_eq!(prune(10, 100).await, (0, first(""), 0));
     assert_eq!(prune(35, 1).await, (1, first("One"), 1), "a batch has a bound");
-    assert_eq!(prune(35, 100).await, (1, first("Two"), 2));
-    assert_eq!(prune(35, 100).await, (0, first("Two"), 2), "what is behind it waits for it");
+    assert_eq!(prune(35, 100).await, (2, first("Two"), 4), "what is behind a younger one goes, too");
+    assert_eq!(prune(35, 100).await, (0, first("Two"), 4));
     let two = key(ObjectKind::Skill, "Two");
     let found = store.entry_at(&acme, &two, Revision(2)).await.unwrap().unwrap();
     assert_eq!((found.revision, found.before), (Revision(3), None), "from there on it is known how things stood");
-    assert_eq!(prune(1_000, 100).await, (3, None, 5));
+    // What is left from before says how things stood then, and no more.
+    let at_its_own = store.entry_at(&acme, &two, Revision(3)).await.unwrap().unwrap();
+    assert!(at_its_own.revision == Revision(3) && at_its_own.after.is_some());
+    assert_eq!(store.entry_at(&acme, &two, Revision(4)).await.unwrap(), None);
+    assert_eq!(prune(1_000, 100).await, (2, None, 5));
     let kept = store.history(&other, &page).await.unwrap().len();
     assert_eq!((kept, store.pruned_revision(&other).await.unwrap()), (5, Revision(0)), "another tenant's stays");
     // Readers need none of it.
@@ -199,4 +204,24 @@ async fn what_is_too_old_goes_from_the_first_entry_on(store: &dyn ProvisioningSt
     let point = store.point(&acme).await.unwrap().unwrap();
     assert!(!store.changes(&acme, point).await.unwrap().is_whole);
     assert_eq!(store.pruned_revision(&tenant("nobody")).await.unwrap(), Revision(0));
+}
+
+/// Many entries in a row have the time of a clock that was years ahead.
+async fn what_is_too_old_goes_whatever_stands_before_it(store: &dyn ProvisioningStore) {
+    let acme = tenant("pruned-ahead");
+    let at = |ms| ChangeNote { at: Timestamp::from_millis(ms), ..note("a", None) };
+    let own = ObjectChange::Put(Object::Tenant(Box::new(objects("pruned-ahead").tenant)));
+    store.update(&acme, Revision(0), vec![own], &at(10)).await.unwrap();
+    let ahead: Vec<ObjectChange> = (0..30).map(|number| skill(&format!("ahead{number}"))).collect();
+    store.update(&acme, Revision(1), ahead, &at(4_000_000_000_000)).await.unwrap();
+    for (revision, ms) in [(2, 20), (3, 30), (4, 90)] {
+        store.update(&acme, Revision(revision), vec![skill(&format!("at{ms}"))], &at(ms)).await.unwrap();
+    }
+    let before = Timestamp::from_millis(50);
+    assert_eq!(store.prune_history(&acme, before, 2).await.unwrap(), 2);
+    assert_eq!(store.prune_history(&acme, before, 2).await.unwrap(), 1);
+    assert_eq!(store.prune_history(&acme, before, 2).await.unwrap(), 0);
+    let page = HistoryPage { limit: 100, ..HistoryPage::default() };
+    assert_eq!(store.history(&acme, &page).await.unwrap().len(), 31);
+    assert_eq!(store.pruned_revision(&acme).await.unwrap(), Revision(4));
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use contracts::provisioning::ObjectKey;
 use contracts::v1;
-use infra::{HistoryEntry, Revision};
+use infra::{HistoryEntry, Revision, kind_told};
 
 use crate::objects::{BatchOutcome, ChangedDocuments};
 
@@ -65,7 +65,7 @@ pub(super) fn changed_objects(
 /// An entry as it travels.
 pub(super) fn history_entry(entry: HistoryEntry) -> v1::ObjectHistoryEntry {
     v1::ObjectHistoryEntry {
-        kind: entry.key.kind.as_str().to_owned(),
+        kind: kind_told(entry.key.kind.as_str(), &entry.key.id).to_owned(),
         id: entry.key.id,
         revision: entry.revision.0,
         changed_ms: entry.note.at.as_millis(),

@@ -110,6 +110,11 @@ pub(super) fn of_request(field: &str, rule: BrokenRule) -> Status {
     with_faults(Code::InvalidArgument, std::iter::once((format!("{}: {}", fault.field, fault.rule), fault)))
 }
 
+/// Rules that stored objects break, which the caller has to correct first.
+pub(super) fn of_stored(faults: Vec<ObjectFault>) -> Status {
+    with_faults(Code::FailedPrecondition, faults.into_iter().map(told))
+}
+
 /// A right that the caller does not have.
 pub(super) fn denied(rule: BrokenRule) -> Status {
     let BrokenRule { words, code, values } = rule;

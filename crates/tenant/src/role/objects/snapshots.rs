@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use super::answers::changed_objects;
 use super::persons::person;
-use super::refusals::{ends, no_tenant, of_request, unread};
+use super::refusals::{ends, no_tenant, of_request, of_stored, unread};
 use super::{ObjectServer, api_keys};
 use crate::broken_rule::BrokenRule;
 use crate::snapshots::{self, NAME_BYTES_MAX, RestoreRefusal, RestoreTerms, SnapshotRefusal};
@@ -23,7 +23,7 @@ impl ObjectServer {
         request: Request<v1::CreateSnapshotRequest>,
     ) -> Result<Response<v1::SnapshotRecord>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
-        let note = self.snapshot_note(&request)?;
+        let note = self.snapshot_note(&request, &request.get_ref().request_id)?;
         self.needs_unlimited(&tenant, person(&request)?, WHAT).await?;
         let _turn = self.batches.take(&tenant).await.ok_or_else(ends)?;
         let name = request.into_inner().name;
@@ -47,10 +47,10 @@ impl ObjectServer {
         request: Request<v1::DeleteSnapshotRequest>,
     ) -> Result<Response<v1::DeleteSnapshotResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
-        let note = self.snapshot_note(&request)?;
+        let note = self.snapshot_note(&request, &request.get_ref().request_id)?;
         self.needs_unlimited(&tenant, person(&request)?, WHAT).await?;
         let name = request.into_inner().name;
-        snapshots::delete(&*self.archive, &tenant, &name).await.map_err(refused)?;
+        snapshots::delete(&*self.archive, &tenant, &name, &note).await.map_err(refused)?;
         tracing::info!(%tenant, by = note.by, name, "a snapshot was removed");
         Ok(Response::new(v1::DeleteSnapshotResponse {}))
     }
@@ -60,7 +60,7 @@ impl ObjectServer {
         request: Request<v1::RestoreSnapshotRequest>,
     ) -> Result<Response<v1::RestoreSnapshotResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
-        let note = self.snapshot_note(&request)?;
+        let note = self.snapshot_note(&request, &request.get_ref().request_id)?;
         api_keys::may_restore_all(&note.by)?;
         self.needs_unlimited(&tenant, person(&request)?, WHAT).await?;
         let asked = request.into_inner();
@@ -69,7 +69,7 @@ impl ObjectServer {
         let restored = snapshots::restore(&*self.archive, &tenant, &asked.name, terms, &note).await;
         let restored = restored.map_err(not_restored)?;
         let (revision, changed) = (restored.revision.0, restored.changed);
-        if !terms.is_trial {
+        if !terms.is_trial && !restored.is_repeated {
             tracing::info!(%tenant, by = note.by, name = asked.name, revision, changed, "a snapshot was restored");
         }
         let at = if terms.is_trial { 0 } else { revision };
@@ -77,13 +77,14 @@ impl ObjectServer {
             revision,
             objects: changed_objects(restored.documents, at, asked.with_documents),
             changed: u32::try_from(changed).unwrap_or(u32::MAX),
+            repeated_request: restored.is_repeated,
         }))
     }
 
     /// Who does it; the history calls the way `snapshot`, whatever the request came by.
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
-    fn snapshot_note<T>(&self, request: &Request<T>) -> Result<ChangeNote, Status> {
-        Ok(ChangeNote { way: ChangeWay::Snapshot, ..self.note(request, "")? })
+    fn snapshot_note<T>(&self, request: &Request<T>, request_id: &str) -> Result<ChangeNote, Status> {
+        Ok(ChangeNote { way: ChangeWay::Snapshot, ..self.note(request, request_id)? })
     }
 }
 
@@ -102,9 +103,11 @@ fn refused(refusal: SnapshotRefusal) -> Status {
         SnapshotRefusal::Taken(_) => Status::already_exists(message),
         SnapshotRefusal::Missing { .. } => Status::not_found(message),
         SnapshotRefusal::NoTenant(tenant) => no_tenant(&tenant),
+        SnapshotRefusal::RequestReused => Status::invalid_argument(message),
+        SnapshotRefusal::Faults(faults) => of_stored(faults),
         // It does not pass by itself: the rule is about what the tenant has.
-        SnapshotRefusal::Store(StoreError::Full { bound, .. }) => {
-            let words = format!("the tenant has {bound} snapshots: delete one first");
+        SnapshotRefusal::Store(StoreError::Full { what, bound }) => {
+            let words = format!("{what} is full: at most {bound}; delete a snapshot first");
             of_request("", BrokenRule::new(FaultCode::TooMany, words).naming("most", bound.to_string()))
         }
         SnapshotRefusal::Store(StoreError::Invalid(reason)) => Status::invalid_argument(reason),
@@ -143,6 +146,7 @@ mod tests {
             (SnapshotRefusal::Taken(name.clone()), Code::AlreadyExists),
             (SnapshotRefusal::Missing { tenant: acme.clone(), name }, Code::NotFound),
             (SnapshotRefusal::NoTenant(acme), Code::NotFound),
+            (SnapshotRefusal::Faults(Vec::new()), Code::FailedPrecondition),
             (SnapshotRefusal::Store(StoreError::Full { what: "the list", bound: 3 }), Code::InvalidArgument),
             (SnapshotRefusal::Store(StoreError::Unavailable { reason: "x".to_owned() }), Code::Unavailable),
         ] {

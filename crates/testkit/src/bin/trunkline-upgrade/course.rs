@@ -11,7 +11,7 @@ use crate::editors::EditLoad;
 use crate::judge::{self, Snapshots};
 use crate::large_tenant::{LAST_NAME, TENANT, user};
 use crate::later_objects;
-use crate::notes::LoadNotes;
+use crate::notes::{LoadNotes, LoadTally};
 use crate::options::UpgradeOptions;
 use crate::report::UpgradeReport;
 use crate::sign_ins::SignInTrace;
@@ -253,7 +253,7 @@ impl<'r> Course<'r> {
         self.load.join()?;
         self.judge_load(step, None);
         match to {
-            Build::New => self.snapshots.be_sealed(),
+            Build::New => self.snapshots.look_which_are_sealed(&self.site)?,
             Build::Old => {
                 self.load.notes.be_imported();
                 self.load.forget_revisions();
@@ -290,9 +290,19 @@ impl<'r> Course<'r> {
         let (answered, edits) = (agents.answered(), self.load.notes.count());
         self.begin_load(build)?;
         let from = clock::now();
-        clock::pass(self.seconds)?;
+        if step == NEW_LOAD {
+            clock::pass(self.seconds / 2)?;
+            self.load.notes.be_killed();
+            self.site.kill("tenant")?;
+            clock::pass(self.seconds / 2)?;
+        } else {
+            clock::pass(self.seconds)?;
+        }
         self.note_load(if build == Build::New { "new build" } else { "back: build before, new tables" }, from);
         self.load.end()?;
+        if build == Build::Old {
+            later_objects::edit_before(&self.site, &self.load)?;
+        }
         let calls = self.end_calls(step)?;
         self.judge_load(step, None);
         let answered = self.agents.as_ref().map_or(0, AgentPhones::answered).saturating_sub(answered);
@@ -316,6 +326,9 @@ impl<'r> Course<'r> {
     }
 
     fn first_snapshot_comes_back(&mut self) -> Result<String> {
+        let LoadTally { broken_off, known_already, .. } = self.load.notes.tally();
+        let none = (broken_off + known_already == 0).then(|| "none was under way at any of them".to_owned());
+        self.report.judge(END, "edits were under way when processes ended or were killed", none.into_iter().collect());
         let lost = later_objects::lost(&self.site, &self.load)?;
         self.report.judge(END, "what the build before does not know is there again", lost);
         self.site.said(Build::New, &["tenant", "snapshot", "restore", TENANT, FIRST_SNAPSHOT])?;

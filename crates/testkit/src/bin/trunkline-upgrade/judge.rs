@@ -64,18 +64,48 @@ pub fn waits(notes: &LoadNotes, from: Micros, until: Micros) -> Vec<String> {
     too_long.map(|(work, longest)| format!("{}: {} ms", work.name(), longest.div_ceil(1_000))).collect()
 }
 
-/// Secrets of phones and agents that stand otherwise in the tables than this build leaves them.
+/// What a sealed secret begins with, as a regular expression of PostgreSQL.
+const SEALED: &str = "^sealed:v1:";
+/// Every column that has secrets of objects, with what tells a sealed one.
+const SECRETS: [(&str, &str, &str); 6] = [
+    ("dn", "password", SEALED),
+    ("person", PIN, SEALED),
+    ("trunk", "password", SEALED),
+    ("trunk", "inbound_password", SEALED),
+    ("trunk", UNUSED, SEALED),
+    ("tenant", "sign_in", "\"client_secret\":\"sealed:v1:"),
+];
+/// Of those, the one that no tenant of the run has.
+const UNUSED: &str = "stir_private_key";
+/// Of those, the one that this build keeps as a hash from the next import on; until then it is sealed.
+const PIN: &str = "pin";
+const SEALED_OR_HASHED: &str = "^(sealed:v1:|[$]argon2id[$])";
+
+/// Secrets that stand otherwise in the tables than this build leaves them. Snapshots that were sealed once stay so.
 pub fn secrets(site: &UpgradeSite, build: Build) -> Result<Vec<String>> {
-    let counted = site.psql(
-        "select count(*) filter (where secret like 'sealed:v1:%'), count(*) filter (where secret like '$argon2id$%'), count(*) from
-         (select password as secret from dn where password <> '' union all select pin from person where pin <> '') as secrets",
-    )?;
-    let counts = counted.split('|').map(str::parse::<u64>).collect::<Result<Vec<_>, _>>();
-    let counts = counts.with_context(|| counted.clone())?;
-    let [sealed, hashed, all] = counts[..] else { anyhow::bail!("the tables say {counted}") };
-    // PINs that the build before has stored are sealed until an import hashes them. Back with that build they are what was exported.
-    let is_right = all > 0 && if build == Build::New { sealed + hashed == all } else { sealed == 0 };
-    Ok((!is_right).then(|| format!("{sealed} of {all} are sealed, {hashed} are hashes")).into_iter().collect())
+    let mut wrong = Vec::new();
+    let count = |table: &str, column: &str, is_closed: &str, of: &str| -> Result<(String, String)> {
+        let sql = format!("select count(*) filter (where {column} ~ '{is_closed}'), count(*) from {table} where {of}");
+        let counted = site.psql(&sql)?;
+        let (closed, all) = counted.split_once('|').with_context(|| counted.clone())?;
+        Ok((closed.to_owned(), all.to_owned()))
+    };
+    for (table, column, is_sealed) in SECRETS {
+        let any = if table == "tenant" { "like '%\"client_secret\":\"%'" } else { "<> ''" };
+        let is_closed = if column == PIN && build == Build::New { SEALED_OR_HASHED } else { is_sealed };
+        let (closed, all) = count(table, column, is_closed, &format!("{column} {any}"))?;
+        let expected = if build == Build::New { all.as_str() } else { "0" };
+        if closed != expected || (all == "0" && column != UNUSED) {
+            wrong.push(format!("{closed} of {all} in {table}.{column} are closed, not {expected}"));
+        }
+    }
+    if build == Build::New {
+        let (sealed, all) = count("tenant_snapshot", "file", SEALED, "true")?;
+        if sealed != all || all == "0" {
+            wrong.push(format!("{sealed} of {all} snapshots are sealed"));
+        }
+    }
+    Ok(wrong)
 }
 
 async fn history(client: &mut ObjectClient, load: &EditLoad) -> Result<EntriesByKey> {
@@ -116,7 +146,7 @@ fn in_history(acknowledged: &[AcknowledgedEdit], told: &EntriesByKey) -> Vec<Str
 struct KeptSnapshot {
     name: String,
     file: String,
-    /// Only the new build can read it.
+    /// Only the new build can read it, as the table says.
     is_sealed: bool,
 }
 
@@ -132,13 +162,19 @@ impl Snapshots {
         site.said(build, &["tenant", "snapshot", "create", TENANT, name])?;
         let file = shown(site, build, name)?;
         ensure!(!file.is_empty(), "the snapshot {name} is empty");
-        self.kept.push(KeptSnapshot { name: name.to_owned(), file, is_sealed: build == Build::New });
-        Ok(())
+        self.kept.push(KeptSnapshot { name: name.to_owned(), file, is_sealed: false });
+        self.look_which_are_sealed(site)
     }
 
-    /// The new build has started.
-    pub fn be_sealed(&mut self) {
-        self.kept.iter_mut().for_each(|kept| kept.is_sealed = true);
+    /// A build may have sealed those that were in clear.
+    pub fn look_which_are_sealed(&mut self, site: &UpgradeSite) -> Result<()> {
+        let sql = format!(
+            "select name from tenant_snapshot where tenant = '{TENANT}' and file like 'sealed:v1:%' order by name"
+        );
+        let sealed = site.psql(&sql)?;
+        let is_sealed = |name: &str| sealed.lines().any(|line| line == name);
+        self.kept.iter_mut().for_each(|kept| kept.is_sealed = is_sealed(&kept.name));
+        Ok(())
     }
 
     /// Those that this build shows otherwise than they were made.

@@ -13,11 +13,15 @@ pub const OTHER_SKILL: &str = "Support";
 const PASSWORD: &str = "in-the-storm";
 const FIRST_NUMBER: u32 = 200_000;
 
-/// Its file: so many people, each an agent with a place and a phone. None has a password for pages: hashes would be most of the import.
+/// Its file: so many people, each an agent with a place and a phone, and secrets of every kind but keys that sign. None has a password for
+/// pages: hashes would be most of the import.
 pub fn file(people: u32) -> String {
     let mut text = format!(
         "tenant: {TENANT}\nname: Large Company\nrealm: large.trunkline.invalid\nhold_music: music\n\
-         prompts: {{music: music.wav}}\nskills: [{SKILL}, {OTHER_SKILL}]\nphones:\n"
+         sign_in: {{upstream: {{name: Large, issuer: \"https://id.large.example\", client_id: pages, client_secret: {PASSWORD}}}}}\n\
+         prompts: {{music: music.wav}}\nskills: [{SKILL}, {OTHER_SKILL}]\n\
+         trunks: [{{name: carrier, allow: [192.0.2.1], contact: sip.carrier.example, user: we, password: {PASSWORD}, \
+         inbound_user: they, inbound_password: {PASSWORD}}}]\nphones:\n"
     );
     let numbers = || (0..people).map(|person| (person, FIRST_NUMBER + person));
     // Writing into a String cannot fail.
@@ -54,7 +58,7 @@ mod tests {
     fn each_person_has_a_line_a_place_and_a_phone() {
         let text = file(3);
         assert_eq!(text.matches("last_name: Before").count(), 3);
-        assert_eq!((text.matches("dns: [").count(), text.matches("password: ").count()), (3, 3));
+        assert_eq!((text.matches("dns: [").count(), text.matches("number: \"").count()), (3, 3));
         assert!(text.contains("{user: person000002, ") && text.contains("skills: {Sales: 5}}}\n"), "{text}");
     }
 }

@@ -90,6 +90,7 @@ pub struct LoadNotes {
     noted: Mutex<NotedLoad>,
     ends: AtomicBool,
     is_stopped: AtomicBool,
+    is_killed: AtomicBool,
 }
 
 impl LoadNotes {
@@ -97,6 +98,7 @@ impl LoadNotes {
     pub fn begin(&self) {
         self.ends.store(false, Relaxed);
         self.is_stopped.store(false, Relaxed);
+        self.is_killed.store(false, Relaxed);
     }
 
     /// Each task is to end when its present turn is over.
@@ -117,6 +119,16 @@ impl LoadNotes {
     /// Whether operations may be broken off.
     pub fn is_stopped(&self) -> bool {
         self.is_stopped.load(Relaxed)
+    }
+
+    /// The process that is asked is killed: from now on an operation may end as that leaves it, and is tried again.
+    pub fn be_killed(&self) {
+        self.is_killed.store(true, Relaxed);
+    }
+
+    /// Whether the process that is asked was killed.
+    pub fn is_killed(&self) -> bool {
+        self.is_killed.load(Relaxed)
     }
 
     /// An operation that began then is answered now.

@@ -146,8 +146,9 @@ impl ObjectClient {
                 notes.break_off();
                 return Ok(None);
             }
+            let is_of_a_kill = notes.is_killed() && is_of_a_stop(refused.code());
             let said = || format!("{} is refused with {:?}: {}", work.name(), refused.code(), refused.message());
-            ensure!(refused.code() == Code::Unavailable, "{}", said());
+            ensure!(refused.code() == Code::Unavailable || is_of_a_kill, "{}", said());
             ensure!(clock::now().saturating_sub(from) < REPEATED_FOR, "{}; so it was for 45 s", said());
             notes.repeat();
             tokio::time::sleep(AGAIN).await;
@@ -165,6 +166,12 @@ pub fn put(
     let fields = fields.iter().map(|&field| field.to_owned()).collect();
     let action = Some(Action::Put(v1::PutObject { json: document.to_string(), fields }));
     v1::ChangeObject { kind: kind.to_owned(), id: id.to_owned(), expected_revision, action }
+}
+
+/// A change that deletes an object.
+pub fn delete((kind, id): (&str, &str)) -> v1::ChangeObject {
+    let action = Some(Action::Delete(v1::DeleteObject {}));
+    v1::ChangeObject { kind: kind.to_owned(), id: id.to_owned(), expected_revision: None, action }
 }
 
 /// How a request may end whose process ends: by a refusal, or by its connection.

@@ -25,6 +25,11 @@ const OBJECTS: u16 = 8_888;
 const ORDERLY: [i32; 2] = [0, 7];
 /// Processes of the new build that open the store at the same time.
 const FIRST_PROCESSES: usize = 3;
+/// Somebody reads for long what the steps change, as for a dump: shorter than a step waits for its locks.
+const LONG_READ: &str = "begin isolation level repeatable read; select count(*) from person; select count(*) from change_log; \
+                         select pg_sleep(3); commit";
+/// So long before the steps it begins.
+const READ_BEFORE: Duration = Duration::from_millis(500);
 /// Who edits: the same subject for each build, so that an edit may be repeated under its key.
 pub const EDITOR: &str = "tool/upgrade";
 
@@ -182,18 +187,24 @@ impl UpgradeSite {
         count.parse().with_context(|| format!("steps of the tables: {count}"))
     }
 
-    /// The first processes of the new build open the store, several at a time: one of them brings the tables up to date.
+    /// The first processes of the new build open the store, several at a time, while a long read is open: one of them brings the tables up
+    /// to date.
     pub fn bring_tables_up_to_date(&self) -> Result<TableSteps> {
         let before = self.table_steps()?;
         let from = clock::now();
         let arguments = ["tenant", "list", large_tenant::TENANT, "--kind", "skill"];
-        let listed: Vec<Result<String>> = std::thread::scope(|scope| {
+        let (read, listed): (Result<()>, Vec<Result<String>>) = std::thread::scope(|scope| {
+            let reading = scope.spawn(|| self.psql(LONG_READ));
+            let began = clock::pass(READ_BEFORE);
             let list = || self.said(Build::New, &arguments);
             let running: Vec<_> = (0..FIRST_PROCESSES).map(|_| scope.spawn(list)).collect();
             let panicked = |_| Err(anyhow::anyhow!("the command has panicked"));
-            running.into_iter().map(|one| one.join().unwrap_or_else(panicked)).collect()
+            let listed = running.into_iter().map(|one| one.join().unwrap_or_else(panicked)).collect();
+            let read = reading.join().unwrap_or_else(panicked).map(drop);
+            (began.and(read), listed)
         });
         let until = clock::now();
+        read.context("the long read")?;
         for said in listed {
             let said = said?;
             ensure!(said.contains(large_tenant::SKILL), "the new build lists the skills as {said:?}");
@@ -204,6 +215,16 @@ impl UpgradeSite {
     /// The processes by their nodes.
     pub fn processes(&self) -> Result<BTreeMap<String, u32>> {
         kernel::processes(self.installation()?.pid())
+    }
+
+    /// Kills the process of a role, as a machine does that runs out of memory; the supervisor starts another one.
+    pub fn kill(&self, role: &str) -> Result<()> {
+        let processes = self.processes()?;
+        let found = processes.iter().find(|(node, _)| node.rsplit_once('-').is_some_and(|(name, _)| name == role));
+        let (_, pid) = found.with_context(|| format!("no process of {role}"))?;
+        let done = Command::new("kill").args(["-9", &pid.to_string()]).status()?;
+        ensure!(done.success(), "{role}, process {pid}, cannot be killed");
+        Ok(())
     }
 
     /// Ends all processes, like an operator, imports by this build what was exported for it, and starts all with it.
