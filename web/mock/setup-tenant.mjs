@@ -80,7 +80,7 @@ export function exampleTenant(people) {
   return [
     ...of('skill', ['English', 'French', 'Sales', 'Support'].map((name) => ({ name }))),
     ...of('prompt', ['music', 'sales-welcome', 'closed'].map((name) => ({ name, file: `${name}.wav` }))),
-    ...of('application', ['sales', 'support'].map((name) => ({ name, document: SCXML }))),
+    ...of('application', ['sales', 'support'].map((name) => ({ name, document: name === 'sales' ? SCXML.replace('/>\n', `><onentry><dialog:play prompts="['sales-welcome']"/></onentry></state>\n`) : SCXML }))),
     ...of('dn', [
       ...indexes.map((index) => ({ number: number(index), type: 'extension', password: 'secret', no_answer_s: null, call_waiting: true, outgoing_max: null, direct_media: false, encryption: 'off', location: null })),
       { number: '9000', type: 'route_point', application: 'sales', default_dn: null, service_level_s: 20, short_abandon_s: 5, wrap_up_s: null },

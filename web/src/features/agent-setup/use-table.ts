@@ -1,13 +1,13 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useReducer } from 'react'
-import { importPeople } from '../../api/agent-setup'
+import { checkPeople, importPeople } from '../../api/agent-setup'
 import { refreshAccount } from '../../live/account'
 import { noteRefusal } from './refusal'
 import { refusedHere } from './table-check'
 import { nextOfTable, NO_TABLE, type TableFlow } from './table-flow'
 import { forgetLists } from './use-change'
 
-export type TableControl = { readonly flow: TableFlow; readonly choose: (file: File) => void; readonly take: () => void }
+export type TableControl = { readonly flow: TableFlow; readonly choose: (file: File) => void; readonly take: () => void; readonly checkAnew: () => void }
 
 /** The one table that a page is about. */
 export function useTable(tenant: string): TableControl {
@@ -15,6 +15,7 @@ export function useTable(tenant: string): TableControl {
   const queries = useQueryClient()
   const table = flow.kind === 'checking' || flow.kind === 'taking' ? flow.table : undefined
   const isDry = flow.kind === 'checking'
+  const shown = flow.kind === 'taking' ? flow.found.checked : ''
   useEffect(() => {
     if (table === undefined) return
     const { file, requestId } = table
@@ -23,14 +24,13 @@ export function useTable(tenant: string): TableControl {
       if (why !== undefined) return step({ kind: 'unfit', requestId, why })
       // Somebody else may have signed in meanwhile, in whose name nothing of this is to be taken.
       if (!isDry) await refreshAccount()
-      // The check has a name of its own: with that of the import, the import would be a repetition.
-      const outcome = await importPeople(tenant, isDry ? crypto.randomUUID() : requestId, isDry, file)
+      const outcome = isDry ? await checkPeople(tenant, file) : await importPeople(tenant, requestId, shown, file)
       if (outcome.kind === 'failed') noteRefusal(outcome.failure)
       if (!isDry) await forgetLists(queries, tenant)
       step({ kind: 'answered', requestId, outcome })
     }
     void send()
-  }, [table, isDry, tenant, queries])
+  }, [table, isDry, shown, tenant, queries])
   const choose = useCallback((file: File) => step({ kind: 'choose', table: { file, requestId: crypto.randomUUID() } }), [])
-  return { flow, choose, take: useCallback(() => step({ kind: 'take' }), []) }
+  return { flow, choose, take: useCallback(() => step({ kind: 'take' }), []), checkAnew: useCallback(() => step({ kind: 'check-anew', requestId: crypto.randomUUID() }), []) }
 }
