@@ -41,6 +41,12 @@ export function isDeletion({ edits }: Proposal, { kind, id }: Pick<Change, 'kind
   return edits.some((edit) => edit.action === 'delete' && edit.kind === kind && edit.id === id)
 }
 
+/** The changes of a proposal that are deletions, of many. */
+export function deletedIn({ edits }: Proposal, changes: readonly Change[]): readonly Change[] {
+  const gone = new Set(edits.filter(({ action }) => action === 'delete').map(({ kind, id }) => `${kind} ${id}`))
+  return changes.filter(({ kind, id }) => gone.has(`${kind} ${id}`))
+}
+
 /** Whether a form may be sent: what is being checked or stands for a decision is neither sent again nor changed under it. */
 export function mayPropose({ kind }: Flow): boolean {
   return kind !== 'checking' && kind !== 'review' && kind !== 'applying' && kind !== 'conflict'

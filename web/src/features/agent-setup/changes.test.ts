@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Changed, Outcome, Stored } from '../../api/agent-setup'
-import { isAbout, isMeant, pressed } from '../../lib/shortcuts'
+import { isAbout, isMeant, onTop, pressed } from '../../lib/shortcuts'
 import { BATCH, inBatches } from './batches'
-import { IDLE, isDeletion, isTaken, mayPropose, next, type Flow, type Proposal } from './change-flow'
+import { deletedIn, IDLE, isDeletion, isTaken, mayPropose, next, type Flow, type Proposal } from './change-flow'
 import { bulk, clashes, creation, rebased, update } from './edits'
 
 const person = (id: string, skills: readonly { skill: string; level: number }[] | undefined, disabled = false): Stored => ({
@@ -102,7 +102,9 @@ describe('a change from its check to its end', () => {
   })
   test('what is deleted is said by the edit: a large document is not shown', () => {
     expect(isDeletion(proposal, { kind: 'skill', id: 'French' })).toBe(false)
-    expect(isDeletion({ ...proposal, edits: [{ kind: 'skill', id: 'French', action: 'delete' }] }, { kind: 'skill', id: 'French' })).toBe(true)
+    const deleting: Proposal = { ...proposal, edits: [{ kind: 'skill', id: 'French', action: 'delete' }, creation('skill', 'Sales', { name: 'Sales' })] }
+    expect(isDeletion(deleting, { kind: 'skill', id: 'French' })).toBe(true)
+    expect(deletedIn(deleting, ['Sales', 'French'].map((id) => ({ kind: 'skill', id, before: null, after: null }))).map(({ id }) => id)).toEqual(['French'])
   })
   test('faults and conflicts', () => {
     expect(answered(checking, { kind: 'faults', faults: [{ kind: 'skill', id: 'French', field: 'name', rule: 'odd', code: 'other', values: {} }] }).kind).toBe('faulty')
@@ -115,6 +117,13 @@ test('a key that is held or comes twice is no second press', () => {
   expect(isMeant(press)).toBe(true)
   expect(isMeant({ ...press, repeat: true })).toBe(false)
   expect([isAbout(1_000, 1_200), isAbout(1_000, 2_000), isAbout(Infinity, 2_000)]).toEqual([false, true, false])
+})
+
+test('a key is for the window on top, not for what lies beneath it', () => {
+  const run = (): void => undefined
+  const known = [{ keys: 'n', says: 'page', run }, { keys: 'Ctrl+Enter', says: 'review', run, window: 'r' }, { keys: 'Ctrl+Enter', says: 'form', run }]
+  const says = (open: readonly string[]) => onTop(known, open).map(({ says }) => says)
+  expect([says([]), says(['r']), says(['r', 'leave'])]).toEqual([['page', 'form'], ['review'], []])
 })
 
 test('shortcuts of one key and of two', () => {
