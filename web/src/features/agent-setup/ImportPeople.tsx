@@ -9,6 +9,7 @@ import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
 import { say } from '../../ui/toast'
 import { ChangeList } from './ChangeList'
+import { useUnderWay } from './leaving'
 import { wordsOfRule } from './rules'
 import { PASSWORDS_MAX, TABLE_BYTES_MAX } from './table-check'
 import { isOutdated, type TableFlow, type Unfit } from './table-flow'
@@ -22,6 +23,7 @@ const COLUMNS = 'user_name,first_name,last_name,email,password,privileges,disabl
 /** People from a table: every faulty line is named, and nothing is taken before there is none and the changes were shown. */
 export function ImportPeople({ tenant, onDone }: ImportPeopleProps): ReactElement {
   const { flow, choose, take, checkAnew } = useTable(tenant)
+  const leave = useUnderWay(flow.kind === 'taking')
   useEffect(() => {
     if (flow.kind !== 'done') return
     say(t('setup.import.done', { count: flow.found.changed }))
@@ -30,6 +32,7 @@ export function ImportPeople({ tenant, onDone }: ImportPeopleProps): ReactElemen
   return (
     <>
       <PageTitle title={t('setup.import.title')} of={t('setup.people')} />
+      {leave}
       <div className={styles['page']}>
         <p>{t('setup.import.how')}</p>
         <p>

@@ -70,6 +70,21 @@ describe('a change from its check to its end', () => {
     expect(next(applying, { kind: 'progress', requestId: 'r0', done: BATCH })).toBe(applying)
     expect(answered(far, { kind: 'conflict', conflict: { kind: 'skill', id: 'French', revision: 9 } })).toMatchObject({ kind: 'conflict', made: BATCH })
   })
+  test('a failure in the middle is not the end: what was made is told when it is given up, and counts once when it is tried again', () => {
+    const many: Proposal = { ...proposal, edits: Array.from({ length: 3 * BATCH }, (_, index) => creation('skill', String(index), { name: String(index) })) }
+    const shown = answered(next(IDLE, { kind: 'propose', proposal: many }), good)
+    const far = next(next(shown, { kind: 'confirm' }), { kind: 'progress', requestId: 'r1', done: 2 * BATCH })
+    const failed = answered(far, lost)
+    expect(failed).toMatchObject({ kind: 'review', made: 2 * BATCH, failure: { kind: 'unreachable' } })
+    expect(next(failed, { kind: 'cancel' })).toMatchObject({ kind: 'stopped', made: 2 * BATCH })
+    expect(mayPropose(next(failed, { kind: 'cancel' }))).toBe(true)
+    // The second try fails at once: what the first has made is made.
+    const again = answered(next(failed, { kind: 'confirm' }), lost)
+    expect(next(again, { kind: 'cancel' })).toMatchObject({ kind: 'stopped', made: 2 * BATCH })
+    // Before any of it was sent, and of one batch alone, there is nothing to be told.
+    expect(next(shown, { kind: 'cancel' })).toBe(IDLE)
+    expect(next(answered(applying, lost), { kind: 'cancel' })).toBe(IDLE)
+  })
   test('many edits go in batches, each under its own name, until one is refused', async () => {
     const edits = Array.from({ length: 2 * BATCH + 1 }, (_, index) => creation('skill', String(index), { name: String(index) }))
     const sent: [string, number][] = []

@@ -165,7 +165,7 @@ test('before several are deleted all of them are shown; what uses one is asked f
   const drawnFor = (ids: readonly string[]): string => {
     const edits = ids.map((id) => deletion('skill', stored(id)))
     const changes = ids.map((id) => ({ kind: 'skill', id, before: { name: id }, after: null }))
-    const flow = { kind: 'review', proposal: { edits, requestId: 'r1', secrets: [] }, changes, failure: undefined } as const
+    const flow = { kind: 'review', proposal: { edits, requestId: 'r1', secrets: [] }, changes, failure: undefined, made: 0 } as const
     return drawn(<Review tenant="example" flow={flow} onConfirm={nothing} onCancel={nothing} />, [[['agent-setup', 'example', 'uses', 'skill', 'French'], []]])
   }
   for (const words of ['This will be deleted', 'Skill French', 'Skill Sales']) expect(drawnFor(['French', 'Sales'])).toContain(words)
