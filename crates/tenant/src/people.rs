@@ -13,7 +13,9 @@ use infra::{ChangeNote, ProvisioningStore};
 use model::TenantId;
 
 use crate::broken_rule::BrokenRule;
-use crate::objects::{self, Batch, BatchOutcome, ChangeRefusal, HeldTenants, IndexedTenant, ObjectEdit, ObjectFault};
+use crate::objects::{
+    self, Batch, BatchOutcome, CallerRights, ChangeRefusal, HeldTenants, IndexedTenant, ObjectEdit, ObjectFault,
+};
 
 pub use check::CheckedTable;
 
@@ -132,10 +134,12 @@ pub async fn import(
     let shared = held.fresh(store, tenant).await.map_err(ChangeRefusal::from)?;
     let shared = shared.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
     let ImportTerms { passwords_max, with_documents, person, checked: expected, .. } = terms;
+    let user = person.clone();
     let look = move |held: &IndexedTenant| {
         let mut read = read(&table, |user| held.person(user));
-        let stale = expected.map(|checked| checked.bind(&mut read, held)).unwrap_or_default();
-        let checked = CheckedTable::of(&read.edits, held);
+        let rights = user.map(|user| CallerRights::of(held, &user));
+        let stale = expected.map(|checked| checked.bind(&mut read, held, rights.as_ref())).unwrap_or_default();
+        let checked = CheckedTable::of(&read.edits, held, rights.as_ref());
         (read, stale, checked)
     };
     let (read, mut stale, checked) = shared.look(look).await.ok_or(ChangeRefusal::NoTurn)?;

@@ -8,7 +8,7 @@ use infra::Revision;
 
 use super::{ReadTable, TableFault};
 use crate::broken_rule::BrokenRule;
-use crate::objects::{IndexedTenant, ObjectEdit, StaleObject};
+use crate::objects::{CallerRights, IndexedTenant, ObjectEdit, StaleObject};
 
 /// What the check of a table has looked at; callers send it back as they got it, as `17-120`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,17 +33,22 @@ impl CheckedTable {
     }
 
     /// What is looked at now.
-    pub(super) fn of(edits: &[ObjectEdit], held: &IndexedTenant) -> Self {
-        let present = edits.iter().filter(|edit| held.found(&edit.key).is_some()).count();
+    pub(super) fn of(edits: &[ObjectEdit], held: &IndexedTenant, rights: Option<&CallerRights>) -> Self {
+        let present = edits.iter().filter(|edit| seen(held, rights, &edit.key).is_some()).count();
         Self { revision: held.revision(), present }
     }
 
     /// Binds the edits of a table to the people as they were at its check. Those who are not as they were then are faults.
-    pub(super) fn bind(self, read: &mut ReadTable, held: &IndexedTenant) -> Vec<TableFault> {
+    pub(super) fn bind(
+        self,
+        read: &mut ReadTable,
+        held: &IndexedTenant,
+        rights: Option<&CallerRights>,
+    ) -> Vec<TableFault> {
         let ReadTable { edits, lines, .. } = read;
         let (mut faults, mut same) = (Vec::new(), 0);
         for edit in edits {
-            let Some(present) = held.found(&edit.key).map(|found| found.revision) else { continue };
+            let Some(present) = seen(held, rights, &edit.key) else { continue };
             if present > self.revision {
                 faults.push(changed_since(lines.get(&edit.key).copied(), self.revision, present));
             } else {
@@ -58,6 +63,12 @@ impl CheckedTable {
         }
         faults
     }
+}
+
+/// The revision of a person; none for who is not there, or hidden from the caller, to whom the rules say no more than that.
+fn seen(held: &IndexedTenant, rights: Option<&CallerRights>, key: &ObjectKey) -> Option<Revision> {
+    let found = held.found(key).filter(|found| rights.is_none_or(|rights| rights.may_see(*found)))?;
+    Some(found.revision)
 }
 
 /// Those who have changed between a look at the tenant and the import.
