@@ -56,6 +56,7 @@ for (const [name, task] of [
   ['a change taken back', tasks.setupHistory],
   ['what is used, and what is deleted', tasks.setupDelete],
   ['several people at once', tasks.setupBulk],
+  ['several people by keyboard alone', tasks.setupBulkByKeyboard],
   ['the tenant’s own settings', tasks.setupTenant],
   ['dial rules and their order', tasks.setupDialRules],
   ['groups, and several deleted at once', tasks.setupGroups],
@@ -70,6 +71,7 @@ for (const [name, task] of [
 ]) {
   await run(`agent setup: ${name}`, small, task)
 }
+await run('agent setup: the network away while hundreds are changed', { ...small, people: 450 }, tasks.setupBulkOutage)
 await run('a list that is old', small, ({ mock, ...rest }) => tasks.oldList({ ...rest, say: () => void mock.close() }))
 
 await run('a message of a running call stays open', small, async ({ mock, link }) => {

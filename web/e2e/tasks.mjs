@@ -8,6 +8,7 @@ export { firstTenant } from './guide.mjs'
 export { firstPasskey, passkey } from './passkeys.mjs'
 export { lastingPhone, phone } from './phones.mjs'
 export * from './setup-tasks.mjs'
+export * from './setup-bulk-tasks.mjs'
 export * from './setup-kinds-tasks.mjs'
 
 const THEMES = ['light', 'dark', 'contrast']

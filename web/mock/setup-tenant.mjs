@@ -82,7 +82,7 @@ export function exampleTenant(people) {
   return [
     ...of('skill', ['English', 'French', 'Sales', 'Support'].map((name) => ({ name }))),
     ...of('prompt', ['music', 'sales-welcome', 'closed'].map((name) => ({ name, file: `${name}.wav` }))),
-    ...of('application', ['sales', 'support'].map((name) => ({ name, document: SCXML, options: {} }))),
+    ...of('application', ['sales', 'support'].map((name) => ({ name, document: name === 'sales' ? SCXML.replace('/>\n', `><onentry><dialog:play prompts="['sales-welcome']"/></onentry></state>\n`) : SCXML, options: {} }))),
     ...of('dn', [
       ...indexes.map((index) => ({ number: number(index), switch: null, type: 'extension', password: 'secret', no_answer_s: null, call_waiting: true, outgoing_max: null, direct_media: false, encryption: 'off', location: null })),
       { number: '9000', switch: null, type: 'route_point', application: 'sales', default_dn: null, service_level_s: 20, short_abandon_s: 5, wrap_up_s: null },

@@ -126,11 +126,13 @@ export class Setup {
   }
 
   uses(kind, id) {
-    return [...this.objects.values()].flatMap((stored) =>
+    const referring = [...this.objects.values()].flatMap((stored) =>
       references(stored.kind, stored.object)
         .filter((reference) => reference.kind === kind && reference.id === id)
-        .map(({ field }) => ({ kind: stored.kind, id: stored.id, field })),
+        .map(({ field }) => ({ kind: stored.kind, id: stored.id, field, is_named: false })),
     )
+    const naming = kind === 'prompt' ? this.all('application').filter(({ document }) => document.includes(`'${id}'`)) : []
+    return [...referring, ...naming.map(({ name }) => ({ kind: 'application', id: name, field: 'dialog:play prompts', is_named: true }))]
   }
 
   #history(query) {
@@ -209,11 +211,19 @@ export class Setup {
   #importPeople(text, query, by) {
     const [isDry, name] = [query.get('dry_run') === 'true', query.get('request_id') ?? randomUUID()]
     const { rows, edits, faults, lines } = peopleFromCsv(text, (user) => this.get('person', user)?.object)
-    if (faults.length > 0) return { answer: { rows, changed: 0, faults, changes: [] } }
+    if (faults.length > 0) return { answer: { rows, changed: 0, faults, changes: [], checked: '' } }
+    const present = edits.filter(({ id }) => this.get('person', id) !== undefined)
+    const [at] = (query.get('checked') ?? '').split('-').map(Number)
+    const changed = this.once.has(name) || !at ? [] : present.filter(({ id }) => this.get('person', id).revision > at)
+    if (changed.length > 0) {
+      const stale = changed.map(({ id }) => ({ line: lines.get(id), column: '', rule: 'the person was changed since the table was checked', code: 'stale', values: { expected: String(at), present: String(this.get('person', id).revision) } }))
+      return { answer: { rows, changed: 0, faults: stale, changes: [], checked: '' } }
+    }
+    const checked = `${this.revision}-${present.length}`
     const { status, answer } = this.change({ request_id: name, dry_run: isDry, edits }, 'import', by)
-    if (status === 422) return { answer: { rows, changed: 0, faults: answer.faults.map(({ id, field, rule, code, values }) => ({ line: lines.get(id) ?? 0, column: field.replace('agent.', ''), rule, code, values })), changes: [] } }
+    if (status === 422) return { answer: { rows, changed: 0, faults: answer.faults.map(({ id, field, rule, code, values }) => ({ line: lines.get(id) ?? 0, column: field.replace('agent.', ''), rule, code, values })), changes: [], checked: '' } }
     const changes = answer.changes.filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after))
-    return { answer: { rows, changed: changes.length, faults: [], changes: changes.slice(0, 50) } }
+    return { answer: { rows, changed: changes.length, faults: [], changes: changes.slice(0, 1_000), checked } }
   }
 }
 

@@ -40,7 +40,7 @@ describe('the mock', () => {
     const queues = objectPage(setup.list('dn', new URLSearchParams({ type: 'route_point,virtual_queue', fields: 'type' })))
     expect([...new Set(queues?.items.map(({ object }) => Object.keys(object).join()))]).toEqual(['type'])
     expect(JSON.stringify(list)).not.toContain('secret')
-    expect(uses({ items: setup.uses('skill', 'Sales') })).toContainEqual({ kind: 'person', id: 'ada.adler', field: 'agent.skills' })
+    expect(uses({ items: setup.uses('skill', 'Sales') })).toContainEqual({ kind: 'person', id: 'ada.adler', field: 'agent.skills', is_named: false })
     const edits = [{ kind: 'skill', id: 'Patience', action: 'put', expected_revision: 0, object: { name: 'Patience' } }]
     const dry = setup.change({ request_id: 'a', dry_run: true, edits }, 'grpc', 'ann')
     expect(changed(dry.answer)?.changes).toMatchObject([{ kind: 'skill', id: 'Patience', before: null, after: { name: 'Patience' } }])
@@ -57,7 +57,7 @@ describe('the mock', () => {
     ])
     const { peopleFromCsv } = await mock('people-csv')
     const table = peopleFromCsv('user_name,disabled\neve,perhaps\n', () => undefined)
-    expect(imported({ rows: 1, changed: 0, faults: table.faults, changes: [] })?.faults).toMatchObject([{ line: 2, code: 'wrong_type' }])
+    expect(imported({ rows: 1, changed: 0, faults: table.faults, changes: [], checked: '' })?.faults).toMatchObject([{ line: 2, code: 'wrong_type' }])
     expect(historyPage({ items: [setup.entries.at(-1)], next_page_token: '' })?.items).toMatchObject([{ by: 'ann', way: 'grpc' }])
   })
 
@@ -113,11 +113,11 @@ describe('the mock', () => {
     const setup = new Setup({ people: 3 })
     for (const kind of ['agent_group', 'action_code', 'list', 'business_attribute', 'place_group', 'dn_group', 'calling_list', 'campaign', 'campaign_group', 'ivr_profile', 'statistic_definition', 'capacity_rule', 'transaction', 'switch', 'agent_login', 'access_group', 'role', 'folder']) expect(objectPage(setup.list(kind, new URLSearchParams()))?.items.length).toBeGreaterThan(0)
     expect(uses({ items: setup.uses('person', 'ada.adler') })).toEqual([
-      { kind: 'agent_group', id: 'Day team', field: 'agents' },
-      { kind: 'agent_group', id: 'Day team', field: 'managers' },
-      { kind: 'access_group', id: 'Berlin', field: 'people' },
+      { kind: 'agent_group', id: 'Day team', field: 'agents', is_named: false },
+      { kind: 'agent_group', id: 'Day team', field: 'managers', is_named: false },
+      { kind: 'access_group', id: 'Berlin', field: 'people', is_named: false },
     ])
-    expect(uses({ items: setup.uses('skill', 'Support') })).toContainEqual({ kind: 'agent_group', id: 'Seniors', field: 'expression' })
+    expect(uses({ items: setup.uses('skill', 'Support') })).toContainEqual({ kind: 'agent_group', id: 'Seniors', field: 'expression', is_named: false })
     const faults = (kind: string, id: string, object: object) => {
       const { status, answer } = setup.change({ request_id: id, dry_run: true, edits: [{ kind, id, action: 'put', object }] }, 'grpc', 'ann')
       return faultsIn({ type: 'mock', status, ...answer })?.faults.map(({ field, code }) => [field, code])
@@ -136,9 +136,9 @@ describe('the mock', () => {
     expect(setup.get('list', 'Branches').object.sections.berlin).toEqual({ greeting: 'welcome-de' })
     expect(faults('place_group', 'x', { name: 'x', places: ['nowhere'] })).toEqual([['places', 'unknown']])
     expect(faults('campaign', 'x', { name: 'x', calling_lists: [{ calling_list: 'none', weight: 1 }] })).toEqual([['calling_lists', 'unknown']])
-    expect(uses({ items: setup.uses('person', 'ben.adler') })).toContainEqual({ kind: 'agent_login', id: '5001', field: 'person' })
-    expect(uses({ items: setup.uses('switch', 'Paris') })).toEqual([{ kind: 'switch', id: 'Berlin', field: 'access_codes' }])
-    expect(uses({ items: setup.uses('campaign', 'Spring') })).toEqual([{ kind: 'campaign_group', id: 'Spring by day', field: 'campaign' }])
+    expect(uses({ items: setup.uses('person', 'ben.adler') })).toContainEqual({ kind: 'agent_login', id: '5001', field: 'person', is_named: false })
+    expect(uses({ items: setup.uses('switch', 'Paris') })).toEqual([{ kind: 'switch', id: 'Berlin', field: 'access_codes', is_named: false }])
+    expect(uses({ items: setup.uses('campaign', 'Spring') })).toEqual([{ kind: 'campaign_group', id: 'Spring by day', field: 'campaign', is_named: false }])
   })
 
   test('the wallboard', async () => {

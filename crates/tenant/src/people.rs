@@ -1,5 +1,6 @@
 //! People as a table: lists of a personnel department in, and out again. Every line that cannot be taken is named, and then nothing is.
 
+mod check;
 mod csv;
 mod row;
 
@@ -12,14 +13,18 @@ use infra::{ChangeNote, ProvisioningStore};
 use model::TenantId;
 
 use crate::broken_rule::BrokenRule;
-use crate::objects::{self, Batch, BatchOutcome, ChangeRefusal, HeldTenants, ObjectEdit, ObjectFault};
+use crate::objects::{
+    self, Batch, BatchOutcome, CallerRights, ChangeRefusal, HeldTenants, IndexedTenant, ObjectEdit, ObjectFault,
+};
+
+pub use check::CheckedTable;
 
 /// The largest table, in bytes.
 pub const TABLE_BYTES_MAX: usize = 96 << 20;
 /// The most people in a table: as many as a tenant's file may have.
 pub const ROWS_MAX: usize = model::plan::PEOPLE_MAX;
 /// The most people who change in the answer to a table.
-const CHANGED_MAX: usize = 50;
+const CHANGED_MAX: usize = 1_000;
 
 /// A fault of a table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +78,8 @@ pub struct TableOutcome {
     pub rows: usize,
     /// What they have changed.
     pub batch: BatchOutcome,
+    /// What was looked at: an import that names it takes what this outcome says, or nothing.
+    pub checked: CheckedTable,
 }
 
 /// What a table asks for.
@@ -107,6 +114,8 @@ pub struct ImportTerms {
     pub with_documents: bool,
     /// The user name of the person whose rights limit it; none for roles, programs and who runs the installation.
     pub person: Option<String>,
+    /// What the check of the same table has answered: nothing is taken if one of its people is not as at that time.
+    pub checked: Option<CheckedTable>,
 }
 
 /// Puts the people of a table; others stay as they are, and so do fields whose columns the table does not have. In a trial nothing is
@@ -124,21 +133,36 @@ pub async fn import(
 ) -> Result<TableOutcome, TableRefusal> {
     let shared = held.fresh(store, tenant).await.map_err(ChangeRefusal::from)?;
     let shared = shared.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
-    let read = shared.look(move |held| read(&table, |user| held.person(user))).await.ok_or(ChangeRefusal::NoTurn)?;
+    let ImportTerms { passwords_max, with_documents, person, checked: expected, .. } = terms;
+    let user = person.clone();
+    let look = move |held: &IndexedTenant| {
+        let mut read = read(&table, |user| held.person(user));
+        let rights = user.map(|user| CallerRights::of(held, &user));
+        let stale = expected.map(|checked| checked.bind(&mut read, held, rights.as_ref())).unwrap_or_default();
+        let checked = CheckedTable::of(&read.edits, held, rights.as_ref());
+        (read, stale, checked)
+    };
+    let (read, mut stale, checked) = shared.look(look).await.ok_or(ChangeRefusal::NoTurn)?;
     let ReadTable { rows, edits, lines, mut faults } = read;
     // With faults in some lines the others are checked all the same, so that all faults are told at once.
-    let is_trial = terms.is_trial || !faults.is_empty();
-    let ImportTerms { passwords_max, with_documents, person, .. } = terms;
+    let is_trial = terms.is_trial || !faults.is_empty() || !stale.is_empty();
     let batch = Batch { edits, is_trial, passwords_max, with_documents, person };
     let changed = objects::change_held(store, held, tenant, Arc::new(batch), note).await;
     match changed {
         Err(ChangeRefusal::Faults(broken) | ChangeRefusal::Referred(broken)) => {
             faults.extend(broken.into_iter().map(|fault| placed(fault, &lines)));
         }
+        Err(ChangeRefusal::Stale(objects)) if expected.is_some() => {
+            stale.extend(check::just_changed(&lines, objects));
+        }
         Err(other) => return Err(other.into()),
-        Ok(batch) if faults.is_empty() => return Ok(TableOutcome { rows, batch }),
+        // Who has changed them since may be the same import, which is repeated.
+        Ok(batch) if faults.is_empty() && (stale.is_empty() || batch.is_repeated) => {
+            return Ok(TableOutcome { rows, batch, checked });
+        }
         Ok(_) => {}
     }
+    faults.extend(stale);
     faults.sort();
     Err(TableRefusal::Faults { rows, faults })
 }
@@ -312,7 +336,7 @@ mod tests {
         let (by, origin) = ("user/test".to_owned(), infra::ChangeOrigin::default());
         let note = ChangeNote { by, way: infra::ChangeWay::Grpc, origin, at, request: None };
         let import = |table: &str, is_trial| {
-            let terms = ImportTerms { is_trial, passwords_max: 0, with_documents: false, person: None };
+            let terms = terms(is_trial, None);
             let (store, held, note, table) = (&store, &held, &note, table.to_owned());
             async move { super::import(store, held, &store.id(), table, note, terms).await }
         };
@@ -328,5 +352,51 @@ mod tests {
             assert_eq!((outcome.rows, outcome.batch.changed, outcome.batch.revision.0), (2, 1, revision));
         }
         assert_eq!(store.reads(), 1);
+    }
+
+    const fn terms(is_trial: bool, checked: Option<CheckedTable>) -> ImportTerms {
+        ImportTerms { is_trial, passwords_max: 0, with_documents: false, person: None, checked }
+    }
+
+    #[tokio::test]
+    async fn a_table_takes_what_its_check_has_shown_or_names_who_was_changed_since() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let at = model::Timestamp::from_millis(1_700_000_000_000);
+        let (by, origin) = ("user/test".to_owned(), infra::ChangeOrigin::default());
+        let note = ChangeNote { by, way: infra::ChangeWay::Grpc, origin, at, request: None };
+        let import = |table: &str, terms: ImportTerms| {
+            let (store, held, note, table) = (&store, &held, &note, table.to_owned());
+            async move { super::import(store, held, &store.id(), table, note, terms).await }
+        };
+        let table = "user_name,first_name,last_name\nnew1,New,One\nada.adler,Ada,Best\nben.brook,Ben,Brook\n";
+        let checked = import(table, terms(true, None)).await.unwrap().checked;
+        assert_eq!((checked.to_string().as_str(), CheckedTable::parse("1-2")), ("1-2", Some(checked)));
+        // Somebody who is not in the table says nothing of it.
+        import("user_name,first_name,last_name\nother,An,Other\n", terms(false, None)).await.unwrap();
+        import("user_name,first_name\nada.adler,Augusta\n", terms(false, None)).await.unwrap();
+        let faults = match import(table, terms(false, Some(checked))).await {
+            Err(TableRefusal::Faults { rows: 3, faults }) => faults,
+            other => panic!("{other:?}"),
+        };
+        let told: Vec<_> = faults.iter().map(|fault| (fault.line, fault.rule.code)).collect();
+        assert_eq!(told, [(Some(3), FaultCode::Stale)], "{faults:?}");
+        let again = import(table, terms(true, None)).await.unwrap().checked;
+        assert_eq!(import(table, terms(false, Some(again))).await.unwrap().batch.changed, 2);
+    }
+
+    #[tokio::test]
+    async fn a_table_is_not_taken_where_one_of_its_people_is_gone_since_its_check() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let at = model::Timestamp::from_millis(1_700_000_000_000);
+        let (by, origin) = ("user/test".to_owned(), infra::ChangeOrigin::default());
+        let note = ChangeNote { by, way: infra::ChangeWay::Grpc, origin, at, request: None };
+        let made = "user_name,first_name,last_name\nnew1,New,One\n".to_owned();
+        super::import(&store, &held, &store.id(), made.clone(), &note, terms(false, None)).await.unwrap();
+        let checked = super::import(&store, &held, &store.id(), made.clone(), &note, terms(true, None)).await.unwrap();
+        let key = ObjectKey { kind: contracts::provisioning::ObjectKind::Person, id: "new1".to_owned() };
+        store.change(vec![infra::ObjectChange::Delete(key)]);
+        let taken = super::import(&store, &held, &store.id(), made, &note, terms(false, Some(checked.checked))).await;
+        let Err(TableRefusal::Faults { faults, .. }) = taken else { panic!("{taken:?}") };
+        assert_eq!(faults[0].to_string(), "outside the table: 1 of its people were removed since it was checked");
     }
 }

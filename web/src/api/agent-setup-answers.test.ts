@@ -8,7 +8,7 @@ describe('answers of Agent Setup', () => {
     expect(objectPage({ items: [], next_page_token: '' })).toEqual({ items: [], next: '' })
     expect(objectPage({ items: [{}], next_page_token: '' })).toBeUndefined()
     expect(changed({ revision: 8, changes: [{ kind: 'skill', id: 'x', revision: 8, before: null, after: {} }] })?.changes).toHaveLength(1)
-    expect(imported({ rows: 2, changed: 1, faults: [{ line: 3, column: 'disabled', rule: 'it is true or false', code: 'wrong_type', values: { wanted: 'flag' } }], changes: [] })).toMatchObject({ rows: 2, faults: [{ line: 3 }] })
+    expect(imported({ rows: 2, changed: 1, faults: [{ line: 3, column: 'disabled', rule: 'it is true or false', code: 'wrong_type', values: { wanted: 'flag' } }], changes: [], checked: '' })).toMatchObject({ rows: 2, faults: [{ line: 3 }] })
   })
   test('the history says when and by which way', () => {
     const entry = { number: 1, revision: 7, by: 'ann', way: 'backup', client: '', session: '', source: '192.0.2.1', kind: 'skill', id: 'x', before: null, after: {}, secrets_changed: true }

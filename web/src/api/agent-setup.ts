@@ -90,8 +90,8 @@ export type HistoryEntry = Change & {
   readonly secretsChanged: boolean
 }
 export type LineFault = Schemas['ShownTableFault']
-/** `changes` are the first of `changed`. */
-export type Imported = { readonly rows: number; readonly changed: number; readonly faults: readonly LineFault[]; readonly changes: readonly Change[] }
+/** `changes` are the first of `changed`; `checked` names what was looked at. */
+export type Imported = { readonly rows: number; readonly changed: number; readonly faults: readonly LineFault[]; readonly changes: readonly Change[]; readonly checked: string }
 
 /** What an answer says: the value, what is wrong with what was sent, that somebody else was faster, or why there is none. */
 export type Outcome<T> =
@@ -144,9 +144,14 @@ export function getUses(tenant: string, kind: string, id: string, signal?: Abort
   return ask(setupPaths.uses(tenant, kind, id), uses, { signal })
 }
 
-/** Takes the people of a table, all or none; a dry run changes nothing and answers the same. The bytes go as they are: the server says where they are no text. */
-export function importPeople(tenant: string, requestId: string, isDry: boolean, table: Blob): Promise<Outcome<Imported>> {
-  return ask(setupPaths.peopleImport(tenant, isDry, requestId), imported, { table })
+/** Checks the people of a table. The bytes go as they are: the server says where they are no text. */
+export function checkPeople(tenant: string, table: Blob): Promise<Outcome<Imported>> {
+  return ask(setupPaths.peopleImport(tenant, true, '', ''), imported, { table })
+}
+
+/** Takes them, all or none, if they are as they were when that was `checked`. */
+export function importPeople(tenant: string, requestId: string, checked: string, table: Blob): Promise<Outcome<Imported>> {
+  return ask(setupPaths.peopleImport(tenant, false, requestId, checked), imported, { table })
 }
 
 const DEADLINE_MS = 30_000

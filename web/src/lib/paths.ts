@@ -36,5 +36,5 @@ export const setupPaths = {
   apiKeys: (tenant: string): string => `${setup(tenant)}/api-keys`,
   apiKey: (tenant: string, id: string): string => `${setup(tenant)}/api-keys/${part(id)}`,
   people: (tenant: string): string => `${setup(tenant)}/people.csv`,
-  peopleImport: (tenant: string, isDry: boolean, requestId: string): string => `${setup(tenant)}/people.csv${query({ dry_run: String(isDry), request_id: requestId })}`,
+  peopleImport: (tenant: string, isDry: boolean, requestId: string, checked: string): string => `${setup(tenant)}/people.csv${query({ dry_run: String(isDry), request_id: requestId, checked })}`,
 }

@@ -6,6 +6,8 @@ export type Shortcut = {
   /** What it does, in words. */
   readonly says: string
   readonly run: () => void
+  /** The window above the page to which it belongs; none for the page itself. */
+  readonly window?: string | undefined
 }
 
 /** What of a key press is needed. */
@@ -24,6 +26,19 @@ const all = new Set<Shortcut>()
 export function addShortcut(shortcut: Shortcut): () => void {
   all.add(shortcut)
   return () => all.delete(shortcut)
+}
+
+const windows: string[] = []
+
+/** A window above the page is open until the answer is called: as long, keys are for it, or for one that opens above it. */
+export function addWindow(name: string): () => void {
+  windows.push(name)
+  return () => void windows.splice(windows.lastIndexOf(name), 1)
+}
+
+/** Those of what is on top: what lies beneath a window is not meant by who presses a key. */
+export function onTop(known: readonly Shortcut[], open: readonly string[]): readonly Shortcut[] {
+  return known.filter(({ window }) => window === open.at(-1))
 }
 
 export function shortcuts(): readonly Shortcut[] {
@@ -73,7 +88,7 @@ export function listenToKeys(): () => void {
     const needsRoom = !name.startsWith('Ctrl+')
     if (!isMeant(event)) return
     if (needsRoom && (!lettersCount(localStorage) || isTyping(event.target) || document.querySelector('dialog[open]') !== null)) return
-    const found = pressed(shortcuts(), Date.now() - at < SECOND_WITHIN_MS ? waiting : '', name)
+    const found = pressed(onTop(shortcuts(), windows), Date.now() - at < SECOND_WITHIN_MS ? waiting : '', name)
     ;[waiting, at] = [found.waiting, Date.now()]
     if (found.does === undefined) return
     event.preventDefault()

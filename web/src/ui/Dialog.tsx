@@ -1,4 +1,6 @@
 import { useEffect, useId, useRef, type ReactElement, type ReactNode } from 'react'
+import { addWindow } from '../lib/shortcuts'
+import { WindowContext } from './use-shortcut'
 import styles from './Dialog.module.css'
 
 export type DialogProps = {
@@ -18,6 +20,7 @@ export function Dialog({ title, onClose, children, actions }: DialogProps): Reac
     opened?.showModal()
     return () => opened?.close()
   }, [])
+  useEffect(() => addWindow(heading), [heading])
   return (
     <dialog
       ref={dialog}
@@ -39,7 +42,9 @@ export function Dialog({ title, onClose, children, actions }: DialogProps): Reac
       <h2 id={heading} className={styles['title']} tabIndex={-1} autoFocus>
         {title}
       </h2>
-      <div className={styles['body']}>{children}</div>
+      <div className={styles['body']}>
+        <WindowContext value={heading}>{children}</WindowContext>
+      </div>
       {actions === undefined ? null : <div className={styles['actions']}>{actions}</div>}
     </dialog>
   )

@@ -19,8 +19,8 @@ export function Toast(): ReactElement {
   return (
     <div role="status" className={styles['place']}>
       {said === undefined ? null : (
-        <p key={said.number} className={styles['toast']}>
-          <Glyph name="good" className={styles['sign']} />
+        <p key={said.number} className={styles['toast']} data-tone={said.tone}>
+          <Glyph name={said.tone} className={styles[said.tone]} />
           <span>{said.text}</span>
           <Button onClick={unsay}>{t('close')}</Button>
         </p>

@@ -1,10 +1,12 @@
 /** Short news of what has been done: one place that says them, one that shows them. */
 
-let said: { readonly text: string; readonly number: number } | undefined
+export type Said = { readonly text: string; readonly number: number; readonly tone: 'good' | 'bad' }
+
+let said: Said | undefined
 const readers = new Set<() => void>()
 
-export function say(text: string): void {
-  said = { text, number: (said?.number ?? 0) + 1 }
+export function say(text: string, tone: Said['tone'] = 'good'): void {
+  said = { text, tone, number: (said?.number ?? 0) + 1 }
   for (const read of readers) read()
 }
 
@@ -14,7 +16,7 @@ export function unsay(): void {
   for (const read of readers) read()
 }
 
-export function whatWasSaid(): { readonly text: string; readonly number: number } | undefined {
+export function whatWasSaid(): Said | undefined {
   return said
 }
 

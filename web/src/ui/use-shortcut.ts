@@ -1,11 +1,15 @@
-import { useEffect, useRef } from 'react'
+import { createContext, useContext, useEffect, useRef } from 'react'
 import { addShortcut } from '../lib/shortcuts'
 
-/** A shortcut for as long as what has it is shown. */
+/** The window above the page in which something is drawn. */
+export const WindowContext = createContext<string | undefined>(undefined)
+
+/** A shortcut for as long as what has it is shown, and nothing lies above it. */
 export function useShortcut(keys: string, says: string, run: () => void): void {
+  const window = useContext(WindowContext)
   const latest = useRef(run)
   useEffect(() => {
     latest.current = run
   })
-  useEffect(() => addShortcut({ keys, says, run: () => latest.current() }), [keys, says])
+  useEffect(() => addShortcut({ keys, says, window, run: () => latest.current() }), [keys, says, window])
 }

@@ -5499,9 +5499,12 @@ pub struct ObjectUse {
     pub kind: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub id: ::prost::alloc::string::String,
-    /// The field of its document.
+    /// The field of its document; of a name in an application's document the element, as `dialog:play prompts`.
     #[prost(string, tag = "3")]
     pub field: ::prost::alloc::string::String,
+    /// No rule knows it: the document of an application names it. It refuses no deletion.
+    #[prost(bool, tag = "4")]
+    pub is_named: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ImportPeopleRequest {
@@ -5514,9 +5517,12 @@ pub struct ImportPeopleRequest {
     /// As in ChangeObjectsRequest.
     #[prost(string, tag = "3")]
     pub request_id: ::prost::alloc::string::String,
-    /// The answer has the documents of the first 50 people who change, as they were and as they are, or would be.
+    /// The answer has the documents of the first 1,000 people who change, as they were and as they are, or would be.
     #[prost(bool, tag = "4")]
     pub with_documents: bool,
+    /// `checked` of the answer to the same table with `validate_only`: the faults name who of the table was made, changed or removed since. Empty: whatever has happened.
+    #[prost(string, tag = "5")]
+    pub checked: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ImportPeopleResponse {
@@ -5535,6 +5541,9 @@ pub struct ImportPeopleResponse {
     /// With `with_documents`: the first of those who change.
     #[prost(message, repeated, tag = "5")]
     pub objects: ::prost::alloc::vec::Vec<ChangedObject>,
+    /// Names what was looked at; empty if there are faults.
+    #[prost(string, tag = "6")]
+    pub checked: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PeopleTableFault {
@@ -5983,7 +5992,7 @@ pub mod provisioning_client {
                 .insert(GrpcMethod::new("trunkline.v1.Provisioning", "Restore"));
             self.inner.unary(req, path, codec).await
         }
-        /// Which objects refer to an object: those that would break a rule without it.
+        /// Which objects refer to an object: those that would break a rule without it; then applications whose documents name it.
         pub async fn uses(
             &mut self,
             request: impl tonic::IntoRequest<super::ObjectUsesRequest>,
@@ -6309,7 +6318,7 @@ pub mod provisioning_server {
             tonic::Response<super::ChangeObjectsResponse>,
             tonic::Status,
         >;
-        /// Which objects refer to an object: those that would break a rule without it.
+        /// Which objects refer to an object: those that would break a rule without it; then applications whose documents name it.
         async fn uses(
             &self,
             request: tonic::Request<super::ObjectUsesRequest>,

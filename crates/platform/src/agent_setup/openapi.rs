@@ -119,6 +119,11 @@ const IMPORT: Get = Get {
     query: &[
         ("dry_run", "boolean", "the table is checked, and nothing is changed"),
         ("request_id", "string", "names the import: the same one sent again within a day changes nothing"),
+        (
+            "checked",
+            "string",
+            "checked of a dry run: faults name who of the table was changed since, and nothing is taken",
+        ),
     ],
     ..PEOPLE
 };

@@ -26,6 +26,9 @@ pub(super) struct ImportQuery {
     /// As in a batch of edits.
     #[serde(default)]
     request_id: String,
+    /// `checked` of the answer to a dry run of the same table.
+    #[serde(default)]
+    checked: String,
 }
 
 /// What came of a table. With a fault nothing has changed.
@@ -37,8 +40,10 @@ pub(super) struct TableTaken {
     changed: u32,
     /// At most 1,000.
     faults: Vec<ShownTableFault>,
-    /// The first 50 of the people who change.
+    /// The first 1,000 of the people who change.
     changes: Vec<ShownChange>,
+    /// Names what was looked at; empty with a fault.
+    checked: String,
 }
 
 /// A fault of a table.
@@ -65,11 +70,12 @@ pub(super) async fn import(
     let table = match text(&body) {
         Ok(table) => table,
         Err(fault) => {
-            return Ok(Json(TableTaken { rows: 0, changed: 0, faults: vec![fault], changes: Vec::new() }));
+            let (changes, checked) = (Vec::new(), String::new());
+            return Ok(Json(TableTaken { rows: 0, changed: 0, faults: vec![fault], changes, checked }));
         }
     };
-    let ImportQuery { dry_run: validate_only, request_id } = query;
-    let asked = v1::ImportPeopleRequest { table, validate_only, request_id, with_documents: true };
+    let ImportQuery { dry_run: validate_only, request_id, checked } = query;
+    let asked = v1::ImportPeopleRequest { table, validate_only, request_id, with_documents: true, checked };
     let answer = provisioning.tables().import_people(asker.asks(asked)?).await?.into_inner();
     let one = |fault: v1::PeopleTableFault| ShownTableFault {
         code: FaultCode::named(&fault.code),
@@ -80,7 +86,7 @@ pub(super) async fn import(
     };
     let faults = answer.faults.into_iter().map(one).collect();
     let changes = answer.objects.into_iter().map(ShownChange::of).collect();
-    Ok(Json(TableTaken { rows: answer.rows, changed: answer.changed, faults, changes }))
+    Ok(Json(TableTaken { rows: answer.rows, changed: answer.changed, faults, changes, checked: answer.checked }))
 }
 
 /// A table as text. Spreadsheets also save in the encoding of their machine, in which names would be read wrongly.

@@ -1,4 +1,4 @@
-//! `GET …/uses/{kind}/{id}`: what refers to an object.
+//! `GET …/uses/{kind}/{id}`: what refers to an object, and which applications name it.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -15,8 +15,10 @@ struct ShownUse {
     /// The object that refers.
     kind: String,
     id: String,
-    /// The field of its document, as `agent.skills.Sales`.
+    /// The field of its document, as `agent.skills.Sales`; of a name in an application's document the element, as `dialog:play prompts`.
     field: String,
+    /// No rule knows it: the document of an application names it. It refuses no deletion.
+    is_named: bool,
 }
 
 /// What refers to an object.
@@ -34,6 +36,11 @@ pub(super) async fn show(
     let id = id_of_path(&kind, id);
     let asked = v1::ObjectUsesRequest { kind, id };
     let answer = provisioning.client().uses(asker.asks(asked)?).await?.into_inner();
-    let one = |of: v1::ObjectUse| ShownUse { id: id_in_path(&of.kind, &of.id), kind: of.kind, field: of.field };
+    let one = |of: v1::ObjectUse| ShownUse {
+        id: id_in_path(&of.kind, &of.id),
+        kind: of.kind,
+        field: of.field,
+        is_named: of.is_named,
+    };
     Ok(Json(UsesShown { items: answer.uses.into_iter().map(one).collect() }))
 }

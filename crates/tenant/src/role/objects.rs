@@ -33,7 +33,7 @@ use crate::objects::{
     self, Batch, EDITS_MAX, EditAction, HeldTenants, IndexedTenant, Listing, ObjectEdit, PASSWORDS_MAX,
     REQUEST_BYTES_MAX, SharedTenant,
 };
-use crate::people::{self, ImportTerms, TableOutcome, TableRefusal};
+use crate::people::{self, CheckedTable, ImportTerms, TableOutcome, TableRefusal};
 use crate::role::caller_rights::KeptRights;
 use answers::{answer, history_entry};
 use persons::{no_object, person, stored_object};
@@ -344,6 +344,7 @@ impl Provisioning for ObjectServer {
             kind: one.key.kind.as_str().to_owned(),
             id: one.key.id,
             field: one.field,
+            is_named: one.is_named,
         });
         Ok(Response::new(v1::ObjectUsesResponse { uses: uses.collect() }))
     }
@@ -356,17 +357,21 @@ impl Provisioning for ObjectServer {
         let note = self.note(&request, &request.get_ref().request_id)?;
         let person = person(&request)?;
         let asked = request.into_inner();
+        let not_ours = || Status::invalid_argument("checked: it is none of ours");
+        let checked = Some(asked.checked.as_str()).filter(|checked| !checked.is_empty());
+        let checked = checked.map(|checked| CheckedTable::parse(checked).ok_or_else(not_ours)).transpose()?;
         let _turn = self.batches.take(&tenant).await.ok_or_else(ends)?;
         let terms = ImportTerms {
             is_trial: asked.validate_only,
             passwords_max: PASSWORDS_MAX,
             with_documents: asked.with_documents,
             person,
+            checked,
         };
         let is_trial = terms.is_trial;
         let mut answer = v1::ImportPeopleResponse::default();
         match people::import(&*self.store, &self.held, &tenant, asked.table, &note, terms).await {
-            Ok(TableOutcome { rows, batch }) => {
+            Ok(TableOutcome { rows, batch, checked }) => {
                 let (by, revision, changed) = (note.by.as_str(), batch.revision.0, batch.changed);
                 if !is_trial && !batch.is_repeated {
                     tracing::info!(%tenant, by, revision, changed, "a table of people was imported");
@@ -374,6 +379,7 @@ impl Provisioning for ObjectServer {
                 answer.rows = u32::try_from(rows).unwrap_or(u32::MAX);
                 answer.changed = u32::try_from(changed).unwrap_or(u32::MAX);
                 answer.revision = revision;
+                answer.checked = checked.to_string();
                 answer.objects = answers::answer(people::first_changed(batch)).objects;
             }
             Err(TableRefusal::Faults { rows, faults }) => {

@@ -2,8 +2,8 @@
 
 import { useCallback, useState, type ReactElement } from 'react'
 import { ApiKeys, type Held } from '../../features/agent-setup/ApiKeys'
+import { useLeaving, type LeaveWords } from '../../features/agent-setup/leaving'
 import { useAccount } from '../../live/account'
-import { useLeaving, type LeaveWords } from './leaving'
 import { useTenant } from './tenant'
 
 const WITHOUT_KEY: LeaveWords = { title: 'setup.apiKeys.leaveTitle', what: 'setup.apiKeys.leaveWhat', go: 'setup.apiKeys.leaveGo' }

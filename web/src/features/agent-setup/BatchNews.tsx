@@ -1,9 +1,11 @@
 import type { ReactElement } from 'react'
 import { t } from '../../lib/i18n'
+import { Button } from '../../ui/Button'
 import { BATCH } from './batches'
 import type { Flow } from './change-flow'
 import { wordsOf } from './failures'
 import { nameOfField } from './field-names'
+import { focusContent } from './neighbour'
 import { Review } from './Review'
 import { wordsOfRule } from './rules'
 import { nameOfObject } from './words'
@@ -33,6 +35,11 @@ export function BatchNews({ tenant, flow, nothing, made, note, onConfirm, onCanc
           {t('setup.bulk.conflict', { name: nameOfObject(flow.conflict.kind, flow.conflict.id) })} {made(flow.made)}
         </p>
       ) : null}
+      {flow.kind === 'stopped' ? (
+        <p role="alert">
+          {t('setup.bulk.madeSoFar', { made: flow.made, count: flow.proposal.edits.length })} {t('setup.bulk.stopped', { count: Math.min(BATCH, flow.proposal.edits.length - flow.made) })}
+        </p>
+      ) : null}
       {flow.kind === 'faulty' ? (
         <ul role="alert">
           <li>{made(flow.made)}</li>
@@ -53,7 +60,17 @@ function progressOf({ done, proposal }: Extract<Flow, { kind: 'checking' | 'appl
   return t('setup.bulk.progress', { done, count: proposal.edits.length })
 }
 
+/** Lets those go who are chosen; the bar in which it stands goes with them. */
+export function ClearButton({ onClear }: { readonly onClear: () => void }): ReactElement {
+  const clear = (): void => {
+    onClear()
+    focusContent()
+  }
+  return <Button onClick={clear}>{t('setup.bulk.clear')}</Button>
+}
+
 function noteOf(flow: Extract<Flow, { kind: 'review' | 'applying' }>, note: string | undefined): { readonly note?: string } {
   if (flow.kind === 'applying' && flow.proposal.edits.length > BATCH) return { note: progressOf(flow) }
+  if (flow.kind === 'review' && flow.made > 0) return { note: t('setup.bulk.madeSoFar', { made: flow.made, count: flow.proposal.edits.length }) }
   return note === undefined ? {} : { note }
 }

@@ -1,12 +1,15 @@
-import type { ReactElement } from 'react'
+import { useState, type ReactElement } from 'react'
 import type { Change } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
+import { Button } from '../../ui/Button'
 import { nameOfField, shownDifferences, wordsOfDifference } from './field-names'
 import { nameOfObject, NOTHING } from './words'
 import styles from './ChangeList.module.css'
 
-/** More than anybody reads one by one. */
+/** More than most read one by one. */
 const SHOWN = 50
+/** So many more at a press. */
+const FURTHER = 500
 
 export type ChangeListProps = {
   readonly changes: readonly Change[]
@@ -18,9 +21,10 @@ export type ChangeListProps = {
 
 /** What is different, object by object: field, before, after. */
 export function ChangeList({ changes, secrets = [], removed = [] }: ChangeListProps): ReactElement {
+  const [most, setMost] = useState(SHOWN)
   return (
     <>
-      {changes.slice(0, SHOWN).map((change) => (
+      {changes.slice(0, most).map((change) => (
         <section key={`${change.kind} ${change.id}`} className={styles['change']}>
           <h3>
             {nameOfObject(change.kind, change.id)} <span className={styles['what']}>{whatOf(change)}</span>
@@ -28,7 +32,11 @@ export function ChangeList({ changes, secrets = [], removed = [] }: ChangeListPr
           <Differences change={change} secrets={secrets} removed={removed} />
         </section>
       ))}
-      {changes.length > SHOWN ? <p>{t('setup.review.more', { count: changes.length - SHOWN })}</p> : null}
+      {changes.length > most ? (
+        <p>
+          {t('setup.review.more', { count: changes.length - most })} <Button onClick={() => setMost(most + FURTHER)}>{t('setup.more')}</Button>
+        </p>
+      ) : null}
     </>
   )
 }

@@ -2,10 +2,12 @@ import { useEffect, type ReactElement } from 'react'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { say } from '../../ui/toast'
-import { BatchNews } from './BatchNews'
+import { BatchNews, ClearButton } from './BatchNews'
 import type { BulkBarProps } from './BulkBar'
 import { mayPropose } from './change-flow'
 import { deletion } from './edits'
+import { useUnderWay } from './leaving'
+import { focusContent } from './neighbour'
 import { useChange } from './use-change'
 import { useReadAnew } from './use-read-anew'
 import styles from './List.module.css'
@@ -13,17 +15,17 @@ import styles from './List.module.css'
 /** Deletes all that are chosen, once it was shown which those are; refused where others refer to one of them. */
 export function DeleteBar({ tenant, section, chosen, onClear, onRead, onForget }: BulkBarProps): ReactElement {
   const { flow, propose, confirm, cancel } = useChange(tenant)
-  useReadAnew(tenant, flow, onRead, onForget)
+  const leave = useUnderWay(flow.kind === 'applying')
+  useReadAnew(tenant, section, flow, onRead, onForget)
   useEffect(() => {
     if (flow.kind !== 'done') return
     say(t('setup.chosen.deleted', { count: flow.proposal.edits.length }))
     cancel()
     onClear()
-    // The button that was pressed goes with the bar.
-    requestAnimationFrame(() => document.getElementById('content')?.focus())
+    focusContent()
   }, [flow, cancel, onClear])
   const begin = (): void => {
-    // After a conflict the one that has changed was read anew.
+    // After a conflict they were read anew.
     if (mayPropose(flow) || flow.kind === 'conflict') propose(chosen.map((stored) => deletion(section.kind, stored)))
   }
   return (
@@ -32,7 +34,7 @@ export function DeleteBar({ tenant, section, chosen, onClear, onRead, onForget }
       <Button tone="danger" onClick={begin}>
         {t('setup.form.delete')}
       </Button>
-      <Button onClick={onClear}>{t('setup.bulk.clear')}</Button>
+      <ClearButton onClear={onClear} />
       <BatchNews
         tenant={tenant}
         flow={flow}
@@ -41,6 +43,7 @@ export function DeleteBar({ tenant, section, chosen, onClear, onRead, onForget }
         onConfirm={confirm}
         onCancel={cancel}
       />
+      {leave}
     </section>
   )
 }

@@ -211,6 +211,7 @@ function Trouble({ flow }: { readonly flow: Flow }): ReactElement | null {
       </p>
     )
   }
+  if (flow.kind === 'stopped') return flow.made === 0 ? null : <p role="alert">{madeOf(flow)}</p>
   if (flow.kind !== 'faulty') return null
   return (
     <ul role="alert">
@@ -224,7 +225,7 @@ function Trouble({ flow }: { readonly flow: Flow }): ReactElement | null {
 }
 
 /** Of an order that goes in several batches: what of it was saved before the others were refused. */
-function madeOf({ made, proposal }: Extract<Flow, { kind: 'faulty' | 'conflict' }>): string {
+function madeOf({ made, proposal }: Extract<Flow, { kind: 'faulty' | 'conflict' | 'stopped' }>): string {
   return made === 0 ? '' : t('setup.dialRules.someMade', { count: made, all: proposal.edits.length })
 }
 

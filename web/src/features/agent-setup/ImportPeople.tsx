@@ -9,9 +9,10 @@ import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
 import { say } from '../../ui/toast'
 import { ChangeList } from './ChangeList'
+import { useUnderWay } from './leaving'
 import { wordsOfRule } from './rules'
 import { PASSWORDS_MAX, TABLE_BYTES_MAX } from './table-check'
-import type { TableFlow, Unfit } from './table-flow'
+import { isOutdated, type TableFlow, type Unfit } from './table-flow'
 import { useTable } from './use-table'
 import styles from './ImportPeople.module.css'
 
@@ -21,7 +22,8 @@ const COLUMNS = 'user_name,first_name,last_name,email,password,privileges,disabl
 
 /** People from a table: every faulty line is named, and nothing is taken before there is none and the changes were shown. */
 export function ImportPeople({ tenant, onDone }: ImportPeopleProps): ReactElement {
-  const { flow, choose, take } = useTable(tenant)
+  const { flow, choose, take, checkAnew } = useTable(tenant)
+  const leave = useUnderWay(flow.kind === 'taking')
   useEffect(() => {
     if (flow.kind !== 'done') return
     say(t('setup.import.done', { count: flow.found.changed }))
@@ -30,6 +32,7 @@ export function ImportPeople({ tenant, onDone }: ImportPeopleProps): ReactElemen
   return (
     <>
       <PageTitle title={t('setup.import.title')} of={t('setup.people')} />
+      {leave}
       <div className={styles['page']}>
         <p>{t('setup.import.how')}</p>
         <p>
@@ -65,7 +68,7 @@ export function ImportPeople({ tenant, onDone }: ImportPeopleProps): ReactElemen
           </Notice>
         ) : null}
         {flow.kind !== 'checked' && flow.kind !== 'taking' ? null : flow.found.faults.length > 0 ? (
-          <Faulty name={flow.table.file.name} faults={flow.found.faults} />
+          <Faulty name={flow.table.file.name} found={flow.found} onCheckAnew={checkAnew} />
         ) : (
           <Good found={flow.found} isTaking={flow.kind === 'taking'} onTake={take} />
         )}
@@ -115,33 +118,53 @@ function Good({ found: { changed, changes }, isTaking, onTake }: GoodProps): Rea
   )
 }
 
-function Faulty({ name, faults }: { readonly name: string; readonly faults: readonly LineFault[] }): ReactElement {
+type FaultyProps = { readonly name: string; readonly found: Imported; readonly onCheckAnew: () => void }
+
+function Faulty({ name, found, onCheckAnew }: FaultyProps): ReactElement {
+  const { faults } = found
   return (
     <>
-      <Notice tone="bad" title={t('setup.import.faulty', { name, count: faults.length })}>
-        <p>{t('setup.import.correct')}</p>
-      </Notice>
-      <table className={styles['faults']}>
-        <caption className="visually-hidden">{t('setup.import.faults')}</caption>
-        <thead>
-          <tr>
-            {[t('setup.import.line'), t('setup.import.column'), t('setup.import.rule')].map((word) => (
-              <th key={word} scope="col">
-                {word}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {faults.map((fault) => (
-            <tr key={`${fault.line} ${fault.column} ${fault.rule}`}>
-              <td>{fault.line === 0 ? '–' : fault.line}</td>
-              <td>{fault.column === '' ? '–' : fault.column}</td>
-              <td>{wordsOfRule(fault, 'person')}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      {isOutdated(found) ? (
+        <Notice tone="bad" title={t('setup.import.outdated')}>
+          <p>{t('setup.import.outdatedWhat')}</p>
+          <p>
+            <Button tone="main" onClick={onCheckAnew}>
+              {t('setup.import.checkAnew')}
+            </Button>
+          </p>
+        </Notice>
+      ) : (
+        <Notice tone="bad" title={t('setup.import.faulty', { name, count: faults.length })}>
+          <p>{t('setup.import.correct')}</p>
+        </Notice>
+      )}
+      <FaultTable faults={faults} />
     </>
+  )
+}
+
+function FaultTable({ faults }: { readonly faults: readonly LineFault[] }): ReactElement {
+  return (
+    <table className={styles['faults']}>
+      <caption className="visually-hidden">{t('setup.import.faults')}</caption>
+      <thead>
+        <tr>
+          {[t('setup.import.line'), t('setup.import.column'), t('setup.import.rule')].map((word) => (
+            <th key={word} scope="col">
+              {word}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {faults.map((fault) => (
+          <tr key={`${fault.line} ${fault.column} ${fault.rule}`}>
+            <td>{fault.line === 0 ? '–' : fault.line}</td>
+            <td>{fault.column === '' ? '–' : fault.column}</td>
+            <td>{wordsOfRule(fault, 'person')}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   )
 }

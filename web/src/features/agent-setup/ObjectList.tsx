@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router'
-import { lazy, Suspense, useCallback, useState, type ReactElement } from 'react'
+import { lazy, Suspense, useCallback, type ReactElement } from 'react'
 import type { Stored } from '../../api/agent-setup'
 import type { Failure } from '../../api/errors'
 import { adviceOf, wordsOf } from './failures'
@@ -10,6 +10,7 @@ import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
 import { useShortcut } from '../../ui/use-shortcut'
 import { ChooseAll } from './ChooseAll'
+import { useChosen } from './chosen'
 import { ListTable } from './ListTable'
 import { ListTools } from './ListTools'
 import { chosenToo, latest, NOBODY, together, without } from './paging'
@@ -38,14 +39,14 @@ const DeleteBar = lazy(async () => {
 /** The objects of a section: to be searched, opened, and several at once to be deleted or, of people, changed. */
 export function ObjectList({ tenant, section, filter, onFilter, onNew }: ObjectListProps): ReactElement {
   const { data, error, hasNextPage, isFetchingNextPage, isPlaceholderData, fetchNextPage, refetch } = useObjects(tenant, section, filter)
-  const [chosen, setChosen] = useState(NOBODY)
+  const [chosen, setChosen] = useChosen(tenant, section.path)
   useShortcut('n', t(section.add), onNew)
   const failure = failureIn(error)
   const items = together(data?.pages ?? [])
   const Bar = section.kind === 'person' ? BulkBar : DeleteBar
-  const onClear = useCallback(() => setChosen(NOBODY), [])
-  const onRead = useCallback((stored: readonly Stored[]) => setChosen((before) => chosenToo(before, stored)), [])
-  const onForget = useCallback((ids: readonly string[]) => setChosen((before) => without(before, ids)), [])
+  const onClear = useCallback(() => setChosen(() => NOBODY), [setChosen])
+  const onRead = useCallback((stored: readonly Stored[]) => setChosen((before) => chosenToo(before, stored)), [setChosen])
+  const onForget = useCallback((ids: readonly string[]) => setChosen((before) => without(before, ids)), [setChosen])
   return (
     <>
       <PageTitle title={t(section.title)} of={t('apps.agentSetup')} />

@@ -1,11 +1,11 @@
-import { useEffect, useRef, type ReactElement } from 'react'
+import { useEffect, useMemo, useRef, type ReactElement } from 'react'
 import { t } from '../../lib/i18n'
 import { isAbout } from '../../lib/shortcuts'
 import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
 import { useShortcut } from '../../ui/use-shortcut'
 import { ChangeList } from './ChangeList'
-import { isDeletion, type Flow } from './change-flow'
+import { deletedIn, type Flow } from './change-flow'
 import { wordsOf } from './failures'
 import { Uses } from './Uses'
 
@@ -20,15 +20,7 @@ export type ReviewProps = {
 
 /** What will change, before it does; nothing is made without a press here. */
 export function Review({ tenant, flow, note, onConfirm, onCancel }: ReviewProps): ReactElement {
-  const shownAt = useRef(Infinity)
-  useEffect(() => {
-    shownAt.current = performance.now()
-  }, [])
-  // The same key has asked for the review: pressed twice, it would save what nobody has read.
-  useShortcut('Ctrl+Enter', t('setup.review.confirm'), () => {
-    if (isAbout(shownAt.current, performance.now())) onConfirm()
-  })
-  const deleted = flow.changes.filter((change) => isDeletion(flow.proposal, change))
+  const deleted = useMemo(() => deletedIn(flow.proposal, flow.changes), [flow.proposal, flow.changes])
   const only = deleted.length === 1 ? deleted[0] : undefined
   const failure = flow.kind === 'review' ? flow.failure : undefined
   return (
@@ -44,6 +36,7 @@ export function Review({ tenant, flow, note, onConfirm, onCancel }: ReviewProps)
         </>
       }
     >
+      <ConfirmKey onConfirm={onConfirm} />
       {failure === undefined ? null : (
         <p role="alert">
           {wordsOf(failure)} {t('setup.review.again')}
@@ -54,4 +47,17 @@ export function Review({ tenant, flow, note, onConfirm, onCancel }: ReviewProps)
       <ChangeList changes={flow.changes} secrets={flow.proposal.secrets} removed={flow.proposal.removed} />
     </Dialog>
   )
+}
+
+/** Ctrl+Enter in the window, which is not beneath another one. */
+function ConfirmKey({ onConfirm }: { readonly onConfirm: () => void }): null {
+  const shownAt = useRef(Infinity)
+  useEffect(() => {
+    shownAt.current = performance.now()
+  }, [])
+  // The same key has asked for the review: pressed twice, it would save what nobody has read.
+  useShortcut('Ctrl+Enter', t('setup.review.confirm'), () => {
+    if (isAbout(shownAt.current, performance.now())) onConfirm()
+  })
+  return null
 }

@@ -2,6 +2,7 @@
 
 import type { Change, Changed, Conflict, Edit, Fault, Outcome } from '../../api/agent-setup'
 import type { Failure } from '../../api/errors'
+import { BATCH } from './batches'
 
 export type Proposal = {
   readonly edits: readonly Edit[]
@@ -17,8 +18,12 @@ export type Flow =
   | { readonly kind: 'idle' }
   /** `done` of its edits are answered. */
   | { readonly kind: 'checking'; readonly proposal: Proposal; readonly done: number }
-  | { readonly kind: 'review'; readonly proposal: Proposal; readonly changes: readonly Change[]; readonly failure: Failure | undefined }
-  | { readonly kind: 'applying'; readonly proposal: Proposal; readonly changes: readonly Change[]; readonly done: number }
+  /** `made` of its edits were made before the failure. */
+  | { readonly kind: 'review'; readonly proposal: Proposal; readonly changes: readonly Change[]; readonly failure: Failure | undefined; readonly made: number }
+  /** `made` of its edits were made by a try before, which is repeated from its beginning: what was made counts once. */
+  | { readonly kind: 'applying'; readonly proposal: Proposal; readonly changes: readonly Change[]; readonly done: number; readonly made: number }
+  /** Given up after a failure: `made` of its edits were made, and perhaps the batch behind them. */
+  | { readonly kind: 'stopped'; readonly proposal: Proposal; readonly made: number }
   /** `made` of its edits were made before: they went in several batches. `more` faults are not told. */
   | { readonly kind: 'faulty'; readonly proposal: Proposal; readonly faults: readonly Fault[]; readonly more: number; readonly made: number }
   | { readonly kind: 'conflict'; readonly proposal: Proposal; readonly conflict: Conflict; readonly made: number }
@@ -41,6 +46,12 @@ export function isDeletion({ edits }: Proposal, { kind, id }: Pick<Change, 'kind
   return edits.some((edit) => edit.action === 'delete' && edit.kind === kind && edit.id === id)
 }
 
+/** The changes of a proposal that are deletions, of many. */
+export function deletedIn({ edits }: Proposal, changes: readonly Change[]): readonly Change[] {
+  const gone = new Set(edits.filter(({ action }) => action === 'delete').map(({ kind, id }) => `${kind} ${id}`))
+  return changes.filter(({ kind, id }) => gone.has(`${kind} ${id}`))
+}
+
 /** Whether a form may be sent: what is being checked or stands for a decision is neither sent again nor changed under it. */
 export function mayPropose({ kind }: Flow): boolean {
   return kind !== 'checking' && kind !== 'review' && kind !== 'applying' && kind !== 'conflict'
@@ -61,9 +72,10 @@ export function next(flow: Flow, step: Step): Flow {
     case 'propose':
       return flow.kind === 'applying' || flow.kind === 'checking' ? flow : { kind: 'checking', proposal: step.proposal, done: 0 }
     case 'confirm':
-      return flow.kind === 'review' ? { kind: 'applying', proposal: flow.proposal, changes: flow.changes, done: 0 } : flow
+      return flow.kind === 'review' ? { kind: 'applying', proposal: flow.proposal, changes: flow.changes, done: 0, made: flow.made } : flow
     case 'cancel':
       // What is under way is not taken back by closing a window.
+      if (flow.kind === 'review' && flow.failure !== undefined && isMany(flow.proposal)) return { kind: 'stopped', proposal: flow.proposal, made: flow.made }
       return flow.kind === 'applying' ? flow : IDLE
     case 'progress':
       return isUnderWay(flow, step.requestId) ? { ...flow, done: step.done } : flow
@@ -72,23 +84,28 @@ export function next(flow: Flow, step: Step): Flow {
   }
 }
 
+/** Whether a part of it may have been made: it goes in several batches. */
+function isMany({ edits }: Proposal): boolean {
+  return edits.length > BATCH
+}
+
 function isUnderWay(flow: Flow, requestId: string): flow is UnderWay {
   return (flow.kind === 'checking' || flow.kind === 'applying') && flow.proposal.requestId === requestId
 }
 
 function after(flow: UnderWay, outcome: Outcome<Changed>): Flow {
   const { proposal } = flow
-  const made = flow.kind === 'applying' ? flow.done : 0
+  const made = flow.kind === 'applying' ? Math.max(flow.made, flow.done) : 0
   switch (outcome.kind) {
     case 'ok':
       if (flow.kind === 'checking' && outcome.value.changes.length === 0) return { kind: 'same' }
-      return flow.kind === 'checking' ? { kind: 'review', proposal, changes: outcome.value.changes, failure: undefined } : { kind: 'done', proposal, changed: outcome.value }
+      return flow.kind === 'checking' ? { kind: 'review', proposal, changes: outcome.value.changes, failure: undefined, made } : { kind: 'done', proposal, changed: outcome.value }
     case 'faults':
       return { kind: 'faulty', proposal, faults: outcome.faults, more: outcome.more ?? 0, made }
     case 'conflict':
       return { kind: 'conflict', proposal, conflict: outcome.conflict, made }
     case 'failed':
       // Whether it was made is not known; the same once more counts once.
-      return flow.kind === 'checking' ? { kind: 'failed', failure: outcome.failure } : { kind: 'review', proposal, changes: flow.changes, failure: outcome.failure }
+      return flow.kind === 'checking' ? { kind: 'failed', failure: outcome.failure } : { kind: 'review', proposal, changes: flow.changes, failure: outcome.failure, made }
   }
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Changed, Outcome, Stored } from '../../api/agent-setup'
-import { isAbout, isMeant, pressed } from '../../lib/shortcuts'
+import { isAbout, isMeant, onTop, pressed } from '../../lib/shortcuts'
 import { BATCH, inBatches } from './batches'
-import { IDLE, isDeletion, isTaken, mayPropose, next, type Flow, type Proposal } from './change-flow'
+import { deletedIn, IDLE, isDeletion, isTaken, mayPropose, next, type Flow, type Proposal } from './change-flow'
 import { bulk, clashes, creation, rebased, update } from './edits'
 
 const person = (id: string, skills: readonly { skill: string; level: number }[] | undefined, disabled = false): Stored => ({
@@ -70,6 +70,21 @@ describe('a change from its check to its end', () => {
     expect(next(applying, { kind: 'progress', requestId: 'r0', done: BATCH })).toBe(applying)
     expect(answered(far, { kind: 'conflict', conflict: { kind: 'skill', id: 'French', revision: 9 } })).toMatchObject({ kind: 'conflict', made: BATCH })
   })
+  test('a failure in the middle is not the end: what was made is told when it is given up, and counts once when it is tried again', () => {
+    const many: Proposal = { ...proposal, edits: Array.from({ length: 3 * BATCH }, (_, index) => creation('skill', String(index), { name: String(index) })) }
+    const shown = answered(next(IDLE, { kind: 'propose', proposal: many }), good)
+    const far = next(next(shown, { kind: 'confirm' }), { kind: 'progress', requestId: 'r1', done: 2 * BATCH })
+    const failed = answered(far, lost)
+    expect(failed).toMatchObject({ kind: 'review', made: 2 * BATCH, failure: { kind: 'unreachable' } })
+    expect(next(failed, { kind: 'cancel' })).toMatchObject({ kind: 'stopped', made: 2 * BATCH })
+    expect(mayPropose(next(failed, { kind: 'cancel' }))).toBe(true)
+    // The second try fails at once: what the first has made is made.
+    const again = answered(next(failed, { kind: 'confirm' }), lost)
+    expect(next(again, { kind: 'cancel' })).toMatchObject({ kind: 'stopped', made: 2 * BATCH })
+    // Before any of it was sent, and of one batch alone, there is nothing to be told.
+    expect(next(shown, { kind: 'cancel' })).toBe(IDLE)
+    expect(next(answered(applying, lost), { kind: 'cancel' })).toBe(IDLE)
+  })
   test('many edits go in batches, each under its own name, until one is refused', async () => {
     const edits = Array.from({ length: 2 * BATCH + 1 }, (_, index) => creation('skill', String(index), { name: String(index) }))
     const sent: [string, number][] = []
@@ -102,7 +117,9 @@ describe('a change from its check to its end', () => {
   })
   test('what is deleted is said by the edit: a large document is not shown', () => {
     expect(isDeletion(proposal, { kind: 'skill', id: 'French' })).toBe(false)
-    expect(isDeletion({ ...proposal, edits: [{ kind: 'skill', id: 'French', action: 'delete' }] }, { kind: 'skill', id: 'French' })).toBe(true)
+    const deleting: Proposal = { ...proposal, edits: [{ kind: 'skill', id: 'French', action: 'delete' }, creation('skill', 'Sales', { name: 'Sales' })] }
+    expect(isDeletion(deleting, { kind: 'skill', id: 'French' })).toBe(true)
+    expect(deletedIn(deleting, ['Sales', 'French'].map((id) => ({ kind: 'skill', id, before: null, after: null }))).map(({ id }) => id)).toEqual(['French'])
   })
   test('faults and conflicts', () => {
     expect(answered(checking, { kind: 'faults', faults: [{ kind: 'skill', id: 'French', field: 'name', rule: 'odd', code: 'other', values: {} }] }).kind).toBe('faulty')
@@ -115,6 +132,13 @@ test('a key that is held or comes twice is no second press', () => {
   expect(isMeant(press)).toBe(true)
   expect(isMeant({ ...press, repeat: true })).toBe(false)
   expect([isAbout(1_000, 1_200), isAbout(1_000, 2_000), isAbout(Infinity, 2_000)]).toEqual([false, true, false])
+})
+
+test('a key is for the window on top, not for what lies beneath it', () => {
+  const run = (): void => undefined
+  const known = [{ keys: 'n', says: 'page', run }, { keys: 'Ctrl+Enter', says: 'review', run, window: 'r' }, { keys: 'Ctrl+Enter', says: 'form', run }]
+  const says = (open: readonly string[]) => onTop(known, open).map(({ says }) => says)
+  expect([says([]), says(['r']), says(['r', 'leave'])]).toEqual([['page', 'form'], ['review'], []])
 })
 
 test('shortcuts of one key and of two', () => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { Imported, Outcome } from '../../api/agent-setup'
 import { passwordsIn, refusedHere, TABLE_BYTES_MAX } from './table-check'
-import { nextOfTable, NO_TABLE, type TableFlow } from './table-flow'
+import { isOutdated, nextOfTable, NO_TABLE, type TableFlow } from './table-flow'
 
 const table = (name: string) => ({ file: new File([name], `${name}.csv`), requestId: name })
-const found: Imported = { rows: 1, changed: 1, faults: [], changes: [{ kind: 'person', id: 'ann', before: null, after: {} }] }
+const found: Imported = { rows: 1, changed: 1, faults: [], changes: [{ kind: 'person', id: 'ann', before: null, after: {} }], checked: '7-0' }
 const good: Outcome<Imported> = { kind: 'ok', value: found }
 const lost: Outcome<Imported> = { kind: 'failed', failure: { kind: 'unreachable', detail: '' } }
 const answered = (flow: TableFlow, requestId: string, outcome: Outcome<Imported>): TableFlow => nextOfTable(flow, { kind: 'answered', requestId, outcome })
@@ -30,6 +30,14 @@ describe('a table from its choice to its end', () => {
   test('whose answer is lost is tried again under its name', () => {
     expect(answered(taking, 'a', lost)).toMatchObject({ kind: 'checked', table: { requestId: 'a' }, failure: { kind: 'unreachable' } })
     expect(answered(checking, 'a', lost)).toMatchObject({ kind: 'unfit' })
+  })
+  test('where its people were changed since the check it is checked anew, under another name', () => {
+    const stale = { line: 2, column: '', rule: 'changed', code: 'stale', values: {} } as const
+    const outdated = answered(taking, 'a', { kind: 'ok', value: { ...found, faults: [stale], changes: [], checked: '' } })
+    expect(outdated).toMatchObject({ kind: 'checked', found: { faults: [{ line: 2 }] } })
+    expect([nextOfTable(outdated, { kind: 'take' }), isOutdated(found), isOutdated({ ...found, faults: [stale] })]).toEqual([outdated, false, true])
+    expect(nextOfTable(outdated, { kind: 'check-anew', requestId: 'b' })).toMatchObject({ kind: 'checking', table: { requestId: 'b', file: { name: 'a.csv' } } })
+    expect(nextOfTable(taking, { kind: 'check-anew', requestId: 'b' })).toBe(taking)
   })
   test('with a faulty line it is not taken', () => {
     const faulty = answered(checking, 'a', { kind: 'ok', value: { ...found, faults: [{ line: 2, column: '', rule: 'odd', code: 'other', values: {} }] } })

@@ -18,6 +18,7 @@ import { NOBODY } from './paging'
 import { Review } from './Review'
 import { sectionAt, type Section } from './sections'
 import { SignIns } from './SignIns'
+import { Uses } from './Uses'
 
 await addTexts('agent-setup')
 await addTexts('agent-setup-forms')
@@ -164,10 +165,21 @@ test('before several are deleted all of them are shown; what uses one is asked f
   const drawnFor = (ids: readonly string[]): string => {
     const edits = ids.map((id) => deletion('skill', stored(id)))
     const changes = ids.map((id) => ({ kind: 'skill', id, before: { name: id }, after: null }))
-    const flow = { kind: 'review', proposal: { edits, requestId: 'r1', secrets: [] }, changes, failure: undefined } as const
+    const flow = { kind: 'review', proposal: { edits, requestId: 'r1', secrets: [] }, changes, failure: undefined, made: 0 } as const
     return drawn(<Review tenant="example" flow={flow} onConfirm={nothing} onCancel={nothing} />, [[['agent-setup', 'example', 'uses', 'skill', 'French'], []]])
   }
   for (const words of ['This will be deleted', 'Skill French', 'Skill Sales']) expect(drawnFor(['French', 'Sales'])).toContain(words)
   expect(drawnFor(['French', 'Sales'])).not.toContain('Nothing refers to it.')
   expect(drawnFor(['French'])).toContain('Nothing refers to it.')
+})
+
+test('what applications name is told apart from what refers, and a thousand uses are a thousand or more', () => {
+  const use = (id: string, is_named: boolean) => ({ kind: is_named ? 'application' : 'person', id, field: is_named ? 'dialog:play prompts' : 'agent.skills', is_named })
+  const drawnFor = (kind: string, uses: readonly object[]): string => drawn(<Uses tenant="example" kind={kind} id="x" />, [[['agent-setup', 'example', 'uses', kind, 'x'], uses]])
+  const prompt = drawnFor('prompt', [use('sales', true)])
+  for (const words of ['Nothing refers to it.', 'Named in applications, which hinders no deletion:', '/agent-setup/applications/sales', 'dialog:play prompts', 'are not found.']) expect(prompt).toContain(words)
+  expect(drawnFor('place', [])).not.toContain('are not found.')
+  const many = Array.from({ length: 1_000 }, (_, index) => use(`p${index}`, false))
+  expect(drawnFor('skill', many)).toContain('1,000 or more entries refer to it')
+  expect(drawnFor('skill', many.slice(1))).toContain('999 entries refer to it')
 })

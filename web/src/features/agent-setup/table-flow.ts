@@ -24,8 +24,15 @@ export type Unfit = { readonly kind: 'bytes' } | { readonly kind: 'passwords'; r
 export type TableStep =
   | { readonly kind: 'choose'; readonly table: Table }
   | { readonly kind: 'take' }
+  /** The same file once more: people have changed since it was checked. */
+  | { readonly kind: 'check-anew'; readonly requestId: string }
   | { readonly kind: 'unfit'; readonly requestId: string; readonly why: Unfit }
   | { readonly kind: 'answered'; readonly requestId: string; readonly outcome: Outcome<Imported> }
+
+/** Whether nothing is wrong with a table but that somebody else has changed its people since it was checked. */
+export function isOutdated({ faults }: Imported): boolean {
+  return faults.length > 0 && faults.every(({ code }) => code === 'stale')
+}
 
 export const NO_TABLE: TableFlow = { kind: 'idle' }
 
@@ -36,6 +43,8 @@ export function nextOfTable(flow: TableFlow, step: TableStep): TableFlow {
       return flow.kind === 'taking' ? flow : { kind: 'checking', table: step.table }
     case 'take':
       return flow.kind === 'checked' && flow.found.faults.length === 0 ? { kind: 'taking', table: flow.table, found: flow.found } : flow
+    case 'check-anew':
+      return flow.kind === 'checked' ? { kind: 'checking', table: { file: flow.table.file, requestId: step.requestId } } : flow
     case 'unfit':
       return isUnderWay(flow, step.requestId) ? { kind: 'unfit', table: flow.table, why: step.why } : flow
     case 'answered':

@@ -52,8 +52,13 @@ pub(super) fn run(options: &InstallationOptions, arguments: &Arguments) -> anyho
             let outcome = executor()?.block_on(async {
                 let store = open(options).await?;
                 let note = crate::author::note(ChangeWay::CommandLine);
-                let terms =
-                    ImportTerms { is_trial: *dry_run, passwords_max: usize::MAX, with_documents: false, person: None };
+                let terms = ImportTerms {
+                    is_trial: *dry_run,
+                    passwords_max: usize::MAX,
+                    with_documents: false,
+                    person: None,
+                    checked: None,
+                };
                 let imported = people::import(&*store, &HeldTenants::default(), &tenant, table, &note, terms).await;
                 imported.map_err(|refusal| match refusal {
                     TableRefusal::Faults { .. } => ExitError::new(Exit::CheckFailed, refusal.to_string()).into(),

@@ -143,7 +143,9 @@ impl ObjectServer {
             if !sees(&key) {
                 return Vec::new();
             }
-            objects::uses(held, &key, most).into_iter().filter(|one| sees(&one.key)).collect()
+            // What the person does not see is no part of so many.
+            let uses = objects::uses(held, &key, usize::MAX).into_iter();
+            uses.filter(|one| sees(&one.key)).take(most).collect()
         };
         self.look_as(tenant, user, seen).await
     }

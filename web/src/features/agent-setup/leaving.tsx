@@ -44,3 +44,12 @@ export function useLeaving(words = TYPED): { readonly onDirty: (isDirty: boolean
     ),
   }
 }
+
+const UNDER_WAY: LeaveWords = { title: 'setup.underWay.title', what: 'setup.underWay.what', go: 'setup.underWay.go' }
+
+/** Whoever leaves while something is being saved is asked first, also by the browser. */
+export function useUnderWay(isUnderWay: boolean): ReactElement | null {
+  const { onDirty, leave } = useLeaving(UNDER_WAY)
+  useEffect(() => onDirty(isUnderWay), [isUnderWay, onDirty])
+  return leave
+}
