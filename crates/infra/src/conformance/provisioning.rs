@@ -5,6 +5,7 @@ mod folders;
 mod further;
 mod history;
 mod hosts;
+mod kinds;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -339,6 +340,7 @@ pub async fn run(store: &dyn ProvisioningStore) {
     no_generation_is_given_twice(store).await;
     history::run(store).await;
     hosts::run(store).await;
+    kinds::run(store).await;
 }
 
 async fn no_generation_is_given_twice(store: &dyn ProvisioningStore) {
