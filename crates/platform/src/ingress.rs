@@ -22,6 +22,7 @@ mod operations;
 mod page_origins;
 mod page_session;
 mod pages;
+mod passed_headers;
 mod phones;
 mod retry_after;
 mod routes;
