@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use contracts::provisioning::{ObjectAnnex, ObjectKey};
-use infra::{HistoryPoint, ObjectChange, ProvisioningStore, Revision, StoreError};
+use infra::{HistoryPoint, ProvisioningStore, Revision, StoreError, ToldChange};
 use model::TenantId;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
@@ -78,7 +78,7 @@ impl SharedTenant {
 
     async fn apply(
         &self,
-        changes: Vec<(ObjectChange, Revision)>,
+        changes: Vec<(ToldChange, Revision)>,
         annexes: Vec<(ObjectKey, ObjectAnnex)>,
         at: HistoryPoint,
     ) -> bool {
@@ -288,6 +288,7 @@ fn busy() -> StoreError {
 #[cfg(test)]
 mod tests {
     use contracts::provisioning::{Object, ObjectKind, Skill};
+    use infra::ObjectChange;
 
     use super::*;
     use crate::objects::test_one_tenant::OneTenant;

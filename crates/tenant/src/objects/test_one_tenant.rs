@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use contracts::provisioning::{Object, ObjectKey, TenantObjects};
 use infra::{
     Answer, ChangeNote, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, HistoryStamp, ObjectChange,
-    ObjectChanges, ProvisioningStore, Revision, StoreError, VersionedObjects,
+    ObjectChanges, ProvisioningStore, Revision, StoreError, ToldChange, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 
@@ -233,7 +233,7 @@ impl ProvisioningStore for OneTenant {
                 let stored = self.stored();
                 let point = stored.point_at(stored.revision);
                 if since != stored.point_at(since.revision) || since.revision > stored.revision {
-                    let changes = stored.objects.objects().map(ObjectChange::Put).collect();
+                    let changes = stored.objects.objects().map(ToldChange::Put).collect();
                     let annexes = stored.objects.annexes.clone().into_iter().collect();
                     return Ok(ObjectChanges { point, is_whole: true, changes, annexes });
                 }
@@ -241,8 +241,8 @@ impl ProvisioningStore for OneTenant {
                 (point, changed.map(|(key, _)| key.clone()).collect())
             };
             let change = |key: ObjectKey| match self.found(&key) {
-                Some((_, object)) => ObjectChange::Put(object),
-                None => ObjectChange::Delete(key),
+                Some((_, object)) => ToldChange::Put(object),
+                None => ToldChange::Delete(key),
             };
             let annexes = self.stored().objects.annexes.clone();
             let annexes = annexes.into_iter().filter(|(key, _)| keys.contains(key)).collect();

@@ -3,7 +3,7 @@
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, TenantObjects};
 
 use super::{note, objects, put_all, tenant};
-use crate::{HistoryPoint, ObjectChange, ProvisioningStore, Revision};
+use crate::{HistoryPoint, ObjectChange, ProvisioningStore, Revision, ToldChange};
 
 pub(super) async fn run(store: &dyn ProvisioningStore) {
     every_kind_comes_and_goes(store).await;
@@ -33,7 +33,7 @@ async fn every_kind_comes_and_goes(store: &dyn ProvisioningStore) {
     let told = store.changes(&acme, HistoryPoint::unstamped(Revision(1))).await.unwrap();
     for key in others {
         assert_eq!(store.find(&acme, &key).await.unwrap(), None, "{key:?}");
-        assert!(told.changes.contains(&ObjectChange::Delete(key.clone())), "followers are not told of {key:?}");
+        assert!(told.changes.contains(&ToldChange::Delete(key.clone())), "followers are not told of {key:?}");
     }
 }
 

@@ -7,7 +7,7 @@ use contracts::provisioning::{
     FeatureCode, Folder, FolderPermission, FolderRight, LookupList, Number, Person, Place, PlaceGroup, PrivilegeRole,
     Prompt, Schedule, Secret, Skill, SkillLevel, Trunk,
 };
-use infra::{HistoryPoint, Revision, VersionedObjects};
+use infra::{HistoryPoint, Revision, ToldChange, VersionedObjects};
 use proptest::prelude::*;
 
 use super::*;
@@ -243,7 +243,7 @@ proptest! {
             let key = step.key();
             let annexes = held.annexes.get(&key).map(|annex| (key.clone(), annex.clone())).into_iter().collect();
             let now = held.objects().find(|object| object.key() == key);
-            let told = now.map_or(ObjectChange::Delete(key), ObjectChange::Put);
+            let told = now.map_or(ToldChange::Delete(key), ToldChange::Put);
             kept.apply(vec![(told, Revision(2))], annexes, HistoryPoint::unstamped(Revision(2)));
         }
         let changes = batch(&held, changes);
