@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
 use contracts::provisioning::{Object, ObjectKey, TenantObjects};
+use infra::conformance::tenant_objects;
 use infra::{
     Answer, ChangeNote, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, HistoryStamp, ObjectChange,
     ObjectChanges, ProvisioningStore, Revision, StoreError, ToldChange, VersionedObjects,
@@ -85,14 +86,14 @@ impl OneTenant {
             match change {
                 ObjectChange::Put(object) => {
                     stored.changed.insert(object.key(), revision);
-                    stored.objects.put(object);
+                    tenant_objects::put(&mut stored.objects, object);
                 }
                 ObjectChange::Annex(key, annex) => {
                     stored.changed.insert(key.clone(), revision);
                     stored.objects.put_annex(key, annex);
                 }
                 ObjectChange::Delete(key) => {
-                    stored.objects.remove(&key);
+                    tenant_objects::remove(&mut stored.objects, &key);
                     stored.changed.insert(key, revision);
                 }
             }

@@ -7,6 +7,7 @@ use contracts::provisioning::{
     FeatureCode, Folder, FolderPermission, FolderRight, LookupList, Number, Person, Place, PlaceGroup, PrivilegeRole,
     Prompt, Schedule, Secret, Skill, SkillLevel, Trunk,
 };
+use infra::conformance::tenant_objects;
 use infra::{HistoryPoint, Revision, ToldChange, VersionedObjects};
 use proptest::prelude::*;
 
@@ -164,7 +165,7 @@ fn tenant(objects: Vec<Object>) -> TenantObjects {
     let mut tenant = infra::conformance::provisioning::objects("acme").tenant;
     tenant.hold_music = "a".to_owned();
     let mut all = TenantObjects::new(tenant);
-    objects.into_iter().for_each(|object| all.put(object));
+    objects.into_iter().for_each(|object| tenant_objects::put(&mut all, object));
     all
 }
 
@@ -195,9 +196,9 @@ fn batch(objects: &TenantObjects, changes: Vec<ObjectChange>) -> Vec<ObjectChang
 
 fn carry_out(tenant: &mut TenantObjects, change: &ObjectChange) {
     match change {
-        ObjectChange::Put(object) => tenant.put(object.clone()),
+        ObjectChange::Put(object) => tenant_objects::put(tenant, object.clone()),
         ObjectChange::Annex(key, annex) => tenant.put_annex(key.clone(), annex.clone()),
-        ObjectChange::Delete(key) => tenant.remove(key),
+        ObjectChange::Delete(key) => tenant_objects::remove(tenant, key),
     }
 }
 
