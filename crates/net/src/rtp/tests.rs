@@ -173,7 +173,7 @@ fn a_leg_that_joins_a_conference_of_another_thread_goes_there_with_its_sockets()
 }
 
 /// A machine that has `::1` and cannot bind it has a fault; one without it is said to have none, past the harness.
-fn is_without_ipv6(error: &std::io::Error) {
+fn says_no_ipv6(error: &std::io::Error) {
     // The kernel writes `::1` so (proc(5)).
     let addresses = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
     assert!(!addresses.contains("00000000000000000000000000000001"), "the machine has ::1: {error}");
@@ -184,7 +184,7 @@ fn is_without_ipv6(error: &std::io::Error) {
 fn legs_of_both_families_are_relayed_and_a_leg_changes_its_family() {
     let mut six = match Phone::at("[::1]:0", 1) {
         Ok(six) => six,
-        Err(error) => return is_without_ipv6(&error),
+        Err(error) => return says_no_ipv6(&error),
     };
     let (mut four, mut bob) = (Phone::new(3), Phone::new(2));
     let (driver, _news, clock) = driver_at(vec![four.ip(), six.ip()], 22_500..=22_599);

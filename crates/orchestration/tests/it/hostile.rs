@@ -250,7 +250,7 @@ proptest! {
         let mut honest = Honest::new();
         match session(&script) {
             Some(mut session) => within_bounds(&mut session, &script),
-            None => prop_assert!(may_not_load(&script), "it does not load: {script}"),
+            None => prop_assert!(may_not_load(&script), "it does not load: {}", script),
         }
         honest.goes_on(&script);
     }
