@@ -31,7 +31,7 @@ use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use futures::FutureExt as _;
 use infra::{
     Answer, ChangeNote, EndedTenant, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, ObjectChange, ObjectChanges,
-    ProvisioningStore, Result, Revision, SecretSeals, StoreError, TenantOverview, VersionedObjects,
+    ProvisioningStore, Result, Revision, SecretSeals, StoreError, TenantOverview, ToldChange, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 
@@ -375,7 +375,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
                 let objects = read::objects(&mut *turn, tenant).await?;
                 let mut objects = sealing::all_opened(&self.1, tenant, objects).await?;
                 let annexes = std::mem::take(&mut objects.annexes).into_iter().collect();
-                let changes = objects.objects().map(ObjectChange::Put).collect();
+                let changes = objects.objects().map(ToldChange::Put).collect();
                 return Ok(ObjectChanges { point, is_whole: true, changes, annexes });
             }
             let keys = revisions::changed_keys(&mut *turn, tenant, since.revision).await?;
@@ -388,8 +388,8 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let objects = read::objects(&mut *turn, tenant).await?;
             let mut held: std::collections::HashMap<_, _> =
                 objects.objects().map(|object| (object.key(), object)).collect();
-            let change = |key| held.remove(&key).map_or_else(|| ObjectChange::Delete(key), ObjectChange::Put);
-            let mut changes: Vec<ObjectChange> = keys.into_iter().map(change).collect();
+            let change = |key| held.remove(&key).map_or_else(|| ToldChange::Delete(key), ToldChange::Put);
+            let mut changes: Vec<ToldChange> = keys.into_iter().map(change).collect();
             sealing::opened_changes(&self.1, tenant, &mut changes);
             let annexes = annexes::of_put(&mut *turn, tenant, &changes).await?;
             Ok(ObjectChanges { point, is_whole: false, changes, annexes })

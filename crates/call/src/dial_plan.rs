@@ -38,7 +38,8 @@ pub const DIALLED_MAX: usize = 64;
 /// What is dialled by who calls the emergency service and no number of it (RFC 5031); for a part of the service, too.
 pub const EMERGENCY_SERVICE: &str = "urn:service:sos";
 
-/// A tenant's numbers as the dial plan sees them. Keys are normalised by [`normalise`]. Copies share what is the same in them.
+/// A tenant's numbers as the dial plan sees them. Its keys are as [`resolve`] looks numbers up: without visual
+/// separators, and with `+` in the place of international and national prefixes. Copies share what is the same in them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TenantPlan {
     /// Numbers dialled from outside or inside, with the DN or service that answers each.
@@ -334,15 +335,8 @@ fn translated(plan: &TenantPlan, typed: String, notes: &mut Vec<String>) -> Stri
     }
 }
 
-/// Normalises a dialled text to the form of the plan's keys.
-///
-/// Removes `tel:` and `sip:` with everything from `@` or `;` on, and the visual separators of RFC 3966 section 5.1.1;
-/// turns international and national prefixes into `+`. Returns `None` when no diallable character is left.
-pub fn normalise(plan: &TenantPlan, dialled: &str) -> Option<String> {
-    Some(with_country(plan, typed(dialled)?))
-}
-
-/// The number that was typed, without what a phone or a person writes around it.
+/// The number that was typed, without what a phone or a person writes around it: `tel:` and `sip:`, everything from `@` or `;` on, and the
+/// visual separators of RFC 3966 section 5.1.1. None if no character is left that can be dialled.
 fn typed(dialled: &str) -> Option<String> {
     if dialled.len() > DIALLED_MAX {
         return None;
@@ -365,6 +359,7 @@ fn user_part(dialled: &str) -> &str {
     bare.split(['@', ';']).next().unwrap_or_default()
 }
 
+/// The number with `+` in the place of an international or national prefix.
 fn with_country(plan: &TenantPlan, number: String) -> String {
     // A number of the plan itself, as extension 0171, takes precedence over its reading as a national number.
     if number.starts_with('+') || is_own(plan, &number) {

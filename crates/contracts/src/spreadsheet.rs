@@ -10,6 +10,14 @@ pub fn cell(text: &str) -> Cow<'_, str> {
     if is_formula(text.trim_start_matches('\'')) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
+/// A text as a field of a line (RFC 4180), in quotes where it needs them. `delimiters` are those that its readers may take for one; blanks
+/// at the ends some of them take away.
+pub fn field<'a>(text: &'a str, delimiters: &[char]) -> Cow<'a, str> {
+    let cell = cell(text);
+    let needs_quotes = cell.contains(delimiters) || cell.contains(['"', '\n', '\r']) || cell.trim() != cell.as_ref();
+    if needs_quotes { Cow::Owned(format!("\"{}\"", cell.replace('"', "\"\""))) } else { cell }
+}
+
 /// The text of a cell.
 pub fn text(cell: &str) -> &str {
     match cell.strip_prefix('\'') {
@@ -39,5 +47,21 @@ mod tests {
         for plain in ["", "7101", "+4930123", "-5", "-", "Ada", "'tis", "a=b", "Lunch +1"] {
             assert_eq!((cell(plain).as_ref(), text(plain)), (plain, plain));
         }
+    }
+
+    #[test]
+    fn a_field_is_quoted_where_it_would_break_a_line() {
+        for (plain, quoted) in [
+            ("", ""),
+            ("Zoë", "Zoë"),
+            ("a,b", "\"a,b\""),
+            ("a;b", "\"a;b\""),
+            (" a", "\" a\""),
+            ("two\nlines", "\"two\nlines\""),
+            ("=\"x\"", "\"'=\"\"x\"\"\""),
+        ] {
+            assert_eq!(field(plain, &[',', ';']), quoted);
+        }
+        assert_eq!(field("a;b", &[',']), "a;b");
     }
 }

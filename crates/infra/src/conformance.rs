@@ -21,6 +21,7 @@ pub mod sign_in_audit;
 mod sign_ins;
 mod streams;
 pub mod tenant_life;
+pub mod tenant_objects;
 mod threads;
 
 use std::sync::Arc;

@@ -43,7 +43,7 @@ impl HistoryPoint {
     }
 }
 
-/// One object's change.
+/// One object's change, as it is asked for.
 #[allow(clippy::large_enum_variant, reason = "deletions are few; a box would cost each put an allocation")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum ObjectChange {
@@ -65,6 +65,26 @@ impl ObjectChange {
     }
 }
 
+/// What has become of an object, as those are told who follow a tenant. What it has besides the fields of its kind is told beside it.
+#[allow(clippy::large_enum_variant, reason = "deletions are few; a box would cost each put an allocation")]
+#[derive(Clone, Debug, PartialEq)]
+pub enum ToldChange {
+    /// It is there, so.
+    Put(Object),
+    /// It is not there.
+    Delete(ObjectKey),
+}
+
+impl ToldChange {
+    /// The object.
+    pub fn key(&self) -> ObjectKey {
+        match self {
+            Self::Put(object) => object.key(),
+            Self::Delete(key) => key.clone(),
+        }
+    }
+}
+
 /// The changes since a point of a history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObjectChanges {
@@ -72,8 +92,8 @@ pub struct ObjectChanges {
     pub point: HistoryPoint,
     /// Whether these are all objects of the tenant: whoever asks has another history, or nothing, and drops what is not among them.
     pub is_whole: bool,
-    /// The objects as they are now, each once: put, or deleted.
-    pub changes: Vec<ObjectChange>,
+    /// The objects as they are now, each once.
+    pub changes: Vec<ToldChange>,
     /// What those have besides the fields of their kinds that have something: the others have nothing.
     pub annexes: Vec<(ObjectKey, ObjectAnnex)>,
 }

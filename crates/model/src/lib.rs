@@ -11,6 +11,7 @@ pub mod entropy;
 pub mod event;
 pub mod id;
 pub mod owner;
+pub mod pause;
 pub mod plan;
 pub mod request;
 pub mod shared_map;
@@ -28,6 +29,7 @@ pub use id::{
     TenantId,
 };
 pub use owner::{Epoch, NodeId, Owner, Seq, Token};
+pub use pause::doubling_pause;
 pub use request::{Request, RequestKind};
 pub use shared_map::{SharedMap, SharedSet};
 pub use time::Timestamp;

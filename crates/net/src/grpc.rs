@@ -123,10 +123,6 @@ struct ChannelTerms {
 }
 
 /// A channel for the connection `id` to this replica of `role`.
-pub fn channel_at(ctx: &RoleContext, id: &str, role: &'static str, replica: SocketAddr) -> anyhow::Result<Channel> {
-    channel_with(ctx, id, role, replica, ChannelTerms { within: ANSWER_WITHIN, windows: None })
-}
-
 fn channel_with(
     ctx: &RoleContext,
     id: &str,

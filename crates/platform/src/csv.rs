@@ -8,14 +8,7 @@ pub(crate) fn append_line<'a>(line: &mut String, fields: impl IntoIterator<Item 
         if index > 0 {
             line.push(',');
         }
-        let field = spreadsheet::cell(field);
-        if field.contains([',', '"', '\r', '\n']) {
-            line.push('"');
-            line.push_str(&field.replace('"', "\"\""));
-            line.push('"');
-        } else {
-            line.push_str(&field);
-        }
+        line.push_str(&spreadsheet::field(field, &[',']));
     }
     line.push_str("\r\n");
 }

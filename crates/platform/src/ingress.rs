@@ -22,6 +22,7 @@ mod operations;
 mod page_origins;
 mod page_session;
 mod pages;
+mod passed_headers;
 mod phones;
 mod retry_after;
 mod routes;
@@ -146,7 +147,7 @@ runtime::settings! {
         /// Whether each request is a line of the log (target `access`): method, path without its query, status, bytes, time, source and
         /// request id. Off, since a line costs more than many a request.
         access_log: bool = false;
-        /// How long our own pages stay signed in without being used; each use begins it anew. 5 minutes to 30 days. Also `auth.refresh_life`, after which no sign-in goes on.
+        /// How long our own pages stay signed in without being used; each use begins it anew. 5 minutes to 30 days. Set `auth.refresh_life` too: no sign-in outlives it.
         page_session_life: Duration = Duration::from_secs(12 * 3_600),
             |v| runtime::settings::declare::within(v, &SESSION_LIFE_MIN, &SIGN_IN_LIFE);
         /// Whether webhooks may be sent to addresses that are not of the public Internet: this machine, its networks.

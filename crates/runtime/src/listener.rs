@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 
 use crate::exit::{Exit, ExitError};
 
@@ -62,11 +62,6 @@ pub struct Bound {
 /// Binds a TCP listener.
 pub async fn bind_tcp(address: SocketAddr) -> Result<TcpListener, ExitError> {
     TcpListener::bind(address).await.map_err(|error| in_words("tcp", address, &error))
-}
-
-/// Binds a UDP socket.
-pub async fn bind_udp(address: SocketAddr) -> Result<UdpSocket, ExitError> {
-    UdpSocket::bind(address).await.map_err(|error| in_words("udp", address, &error))
 }
 
 /// A readable error for a failed bind, with the process that holds the port if it is known.
@@ -170,7 +165,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_of_another_machine_is_said_in_words() {
-        let error = bind_udp("192.0.2.1:5060".parse().unwrap()).await.unwrap_err();
+        let error = bind_tcp("192.0.2.1:5060".parse().unwrap()).await.unwrap_err();
         assert_eq!(error.message, "this machine does not have the address 192.0.2.1");
     }
 

@@ -119,8 +119,7 @@ where
 
 /// The pause after that many consecutive failures.
 pub fn back_off(failures: u32) -> Duration {
-    let doublings = failures.saturating_sub(1).min(20);
-    BACK_OFF_FIRST.saturating_mul(1 << doublings).min(BACK_OFF_MAX)
+    model::doubling_pause(BACK_OFF_FIRST, BACK_OFF_MAX, failures)
 }
 
 async fn run_once<F, Fut>(drain: &Drain, run: &mut F) -> anyhow::Result<()>

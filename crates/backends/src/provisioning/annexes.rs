@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use contracts::provisioning::{ObjectAnnex, ObjectKey, TenantObjects};
-use infra::{ObjectChange, Result, StoreError};
+use infra::{ObjectChange, Result, StoreError, ToldChange};
 use model::TenantId;
 
 use super::{FOUND_EACH_MAX, Row, Turn, key_of, query};
@@ -63,10 +63,10 @@ pub(super) async fn of(
 pub(super) async fn of_put(
     db: &mut dyn Turn,
     tenant: &TenantId,
-    changes: &[ObjectChange],
+    changes: &[ToldChange],
 ) -> Result<Vec<(ObjectKey, ObjectAnnex)>> {
-    let put = changes.iter().filter(|change| matches!(change, ObjectChange::Put(_)));
-    let keys: Vec<ObjectKey> = put.map(ObjectChange::key).collect();
+    let put = changes.iter().filter(|change| matches!(change, ToldChange::Put(_)));
+    let keys: Vec<ObjectKey> = put.map(ToldChange::key).collect();
     let mut found = of(db, tenant, &keys).await?;
     Ok(keys.into_iter().filter_map(|key| found.remove_entry(&key)).collect())
 }

@@ -69,8 +69,20 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, objects: &mut Ten
             Object::AccessGroup(o) => objects.access_groups.push(*o),
             Object::Role(o) => objects.roles.push(*o),
             Object::Folder(o) => objects.folders.push(*o),
-            // The others have tables of their own.
-            _ => {}
+            // They have tables of their own.
+            Object::Tenant(_)
+            | Object::Skill(_)
+            | Object::Prompt(_)
+            | Object::Application(_)
+            | Object::Dn(_)
+            | Object::Place(_)
+            | Object::Person(_)
+            | Object::Number(_)
+            | Object::Trunk(_)
+            | Object::FeatureCode(_)
+            | Object::Schedule(_)
+            | Object::DialRule(_)
+            | Object::Client(_) => {}
         }
     }
     Ok(())

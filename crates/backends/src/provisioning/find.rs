@@ -1,7 +1,7 @@
 //! Single objects: those that are read while somebody signs in, and those that have changed.
 
 use contracts::provisioning::{BySpelling, Object, ObjectKey, ObjectKind, Place, Prompt, Skill};
-use infra::{ObjectChange, Result};
+use infra::{Result, ToldChange};
 use model::TenantId;
 
 use super::read::{self, Lists};
@@ -9,12 +9,12 @@ use super::sign_in::{self, client};
 use super::{Row, Turn, applications, documents, query, revisions};
 
 /// The present state of each of these objects. What it costs does not depend on how many people and phones the tenant has.
-pub(super) async fn each(db: &mut dyn Turn, tenant: &TenantId, keys: Vec<ObjectKey>) -> Result<Vec<ObjectChange>> {
+pub(super) async fn each(db: &mut dyn Turn, tenant: &TenantId, keys: Vec<ObjectKey>) -> Result<Vec<ToldChange>> {
     let found = all(db, tenant, &keys).await?;
     let changes = keys.into_iter().zip(found).map(|(key, found)| {
         // Some are found without regard to case: under another spelling it is another object.
         let found = found.filter(|object| object.key() == key);
-        found.map_or_else(|| ObjectChange::Delete(key), ObjectChange::Put)
+        found.map_or_else(|| ToldChange::Delete(key), ToldChange::Put)
     });
     Ok(changes.collect())
 }

@@ -4,7 +4,9 @@
 //! Rows that an earlier release has left in clear are sealed when a process of the installation starts, and not by a command.
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret, SignInRules, TenantObjects};
-use infra::{ArchivedPart, NamedSnapshot, ObjectChange, Result, SecretPlace, SecretSeals, StoreError, TenantFileText};
+use infra::{
+    ArchivedPart, NamedSnapshot, ObjectChange, Result, SecretPlace, SecretSeals, StoreError, TenantFileText, ToldChange,
+};
 use model::TenantId;
 
 use super::{Dialect, Row, Statement, Tables, Turn, find, query, sign_in, tenant_id};
@@ -80,9 +82,9 @@ async fn beside<T: Send + 'static>(is_large: bool, work: impl FnOnce() -> T + Se
 }
 
 /// Stored changes as who asks for them gets them.
-pub(super) fn opened_changes(seals: &SecretSeals, tenant: &TenantId, changes: &mut [ObjectChange]) {
+pub(super) fn opened_changes(seals: &SecretSeals, tenant: &TenantId, changes: &mut [ToldChange]) {
     for change in changes {
-        if let ObjectChange::Put(object) = change {
+        if let ToldChange::Put(object) = change {
             seals.open_stored(tenant, object);
         }
     }

@@ -147,98 +147,12 @@ impl TenantObjects {
             .chain(self.folders.iter().cloned().map(Box::new).map(Object::Folder))
     }
 
-    /// Adds an object or replaces the one of its key.
-    pub fn put(&mut self, object: Object) {
-        fn set<T>(list: &mut Vec<T>, object: T, same: impl Fn(&T, &T) -> bool) {
-            match list.iter_mut().find(|o| same(o, &object)) {
-                Some(at) => *at = object,
-                None => list.push(object),
-            }
-        }
-        match object {
-            Object::Tenant(o) => self.tenant = *o,
-            Object::Skill(o) => set(&mut self.skills, o, |a, b| a.name == b.name),
-            Object::Prompt(o) => set(&mut self.prompts, o, |a, b| a.name == b.name),
-            Object::Application(o) => set(&mut self.applications, o, |a, b| a.name == b.name),
-            Object::Switch(o) => set(&mut self.switches, o, |a, b| a.name == b.name),
-            Object::Dn(o) => set(&mut self.dns, o, |a, b| a.number == b.number),
-            Object::Place(o) => set(&mut self.places, *o, |a, b| a.name == b.name),
-            Object::Person(o) => set(&mut self.people, *o, |a, b| a.user_name == b.user_name),
-            Object::AgentLogin(o) => set(&mut self.agent_logins, o, |a, b| a.code == b.code),
-            Object::Number(o) => set(&mut self.numbers, o, |a, b| a.number == b.number),
-            Object::Trunk(o) => set(&mut self.trunks, *o, |a, b| a.name == b.name),
-            Object::FeatureCode(o) => set(&mut self.feature_codes, o, |a, b| a.code == b.code),
-            Object::Schedule(o) => set(&mut self.schedules, o, |a, b| a.name == b.name),
-            Object::DialRule(o) => {
-                set(&mut self.dial_rules, o, |a, b| a.name == b.name);
-                self.dial_rules.sort_by_key(|rule| rule.place);
-            }
-            Object::Client(o) => set(&mut self.clients, o, |a, b| a.id == b.id),
-            Object::AgentGroup(o) => set(&mut self.agent_groups, *o, |a, b| a.name == b.name),
-            Object::ActionCode(o) => set(&mut self.action_codes, o, |a, b| a.code == b.code),
-            Object::List(o) => set(&mut self.lists, *o, |a, b| a.name == b.name),
-            Object::BusinessAttribute(o) => set(&mut self.business_attributes, o, |a, b| a.name == b.name),
-            Object::PlaceGroup(o) => set(&mut self.place_groups, o, |a, b| a.name == b.name),
-            Object::CapacityRule(o) => set(&mut self.capacity_rules, o, |a, b| a.name == b.name),
-            Object::DnGroup(o) => set(&mut self.dn_groups, o, |a, b| a.name == b.name),
-            Object::CallingList(o) => set(&mut self.calling_lists, *o, |a, b| a.name == b.name),
-            Object::Campaign(o) => set(&mut self.campaigns, o, |a, b| a.name == b.name),
-            Object::CampaignGroup(o) => set(&mut self.campaign_groups, *o, |a, b| a.name == b.name),
-            Object::IvrProfile(o) => set(&mut self.ivr_profiles, *o, |a, b| a.name == b.name),
-            Object::StatisticDefinition(o) => set(&mut self.statistic_definitions, *o, |a, b| a.name == b.name),
-            Object::Transaction(o) => set(&mut self.transactions, *o, |a, b| a.name == b.name),
-            Object::AccessGroup(o) => set(&mut self.access_groups, *o, |a, b| a.name == b.name),
-            Object::Role(o) => set(&mut self.roles, *o, |a, b| a.name == b.name),
-            Object::Folder(o) => set(&mut self.folders, *o, |a, b| a.path == b.path),
-        }
-    }
-
     /// What an object has besides the fields of its kind becomes this.
     pub fn put_annex(&mut self, key: ObjectKey, annex: ObjectAnnex) {
         if annex.is_empty() {
             self.annexes.remove(&key);
         } else {
             self.annexes.insert(key, annex);
-        }
-    }
-
-    /// Removes an object with its annex; the tenant itself stays.
-    pub fn remove(&mut self, key: &ObjectKey) {
-        if key.kind != ObjectKind::Tenant {
-            self.annexes.remove(key);
-        }
-        match key.kind {
-            ObjectKind::Tenant => {}
-            ObjectKind::Skill => self.skills.retain(|o| o.name != key.id),
-            ObjectKind::Prompt => self.prompts.retain(|o| o.name != key.id),
-            ObjectKind::Application => self.applications.retain(|o| o.name != key.id),
-            ObjectKind::Switch => self.switches.retain(|o| o.name != key.id),
-            ObjectKind::Dn => self.dns.retain(|o| o.number != key.id),
-            ObjectKind::Place => self.places.retain(|o| o.name != key.id),
-            ObjectKind::Person => self.people.retain(|o| o.user_name != key.id),
-            ObjectKind::AgentLogin => self.agent_logins.retain(|o| o.code != key.id),
-            ObjectKind::Number => self.numbers.retain(|o| o.number != key.id),
-            ObjectKind::Trunk => self.trunks.retain(|o| o.name != key.id),
-            ObjectKind::FeatureCode => self.feature_codes.retain(|o| o.code != key.id),
-            ObjectKind::Schedule => self.schedules.retain(|o| o.name != key.id),
-            ObjectKind::DialRule => self.dial_rules.retain(|o| o.name != key.id),
-            ObjectKind::Client => self.clients.retain(|o| o.id != key.id),
-            ObjectKind::AgentGroup => self.agent_groups.retain(|o| o.name != key.id),
-            ObjectKind::ActionCode => self.action_codes.retain(|o| o.code != key.id),
-            ObjectKind::List => self.lists.retain(|o| o.name != key.id),
-            ObjectKind::BusinessAttribute => self.business_attributes.retain(|o| o.name != key.id),
-            ObjectKind::PlaceGroup => self.place_groups.retain(|o| o.name != key.id),
-            ObjectKind::CapacityRule => self.capacity_rules.retain(|o| o.name != key.id),
-            ObjectKind::DnGroup => self.dn_groups.retain(|o| o.name != key.id),
-            ObjectKind::CallingList => self.calling_lists.retain(|o| o.name != key.id),
-            ObjectKind::Campaign => self.campaigns.retain(|o| o.name != key.id),
-            ObjectKind::CampaignGroup => self.campaign_groups.retain(|o| o.name != key.id),
-            ObjectKind::IvrProfile => self.ivr_profiles.retain(|o| o.name != key.id),
-            ObjectKind::StatisticDefinition => self.statistic_definitions.retain(|o| o.name != key.id),
-            ObjectKind::Transaction => self.transactions.retain(|o| o.name != key.id),
-            ObjectKind::AccessGroup => self.access_groups.retain(|o| o.name != key.id),
-            ObjectKind::Role => self.roles.retain(|o| o.name != key.id),
-            ObjectKind::Folder => self.folders.retain(|o| o.path != key.id),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::fixtures::tenant;
 use super::provisioning::{note, objects};
 use crate::{
     HistoryPoint, ObjectChange, PasskeyKept, PasskeyRemoved, Passkeys, ProvisioningStore, Revision, StoreError,
-    StoredPasskey,
+    StoredPasskey, ToldChange,
 };
 
 const AT_MS: u64 = 1_700_000_000_123;
@@ -165,6 +165,6 @@ async fn a_name_in_another_spelling_keeps_its_passkeys<S: Passkeys + Provisionin
         assert!(people.iter().any(|person| person.user_name == to), "{people:?}");
         assert!(people.iter().all(|person| person.user_name != from), "{people:?}");
         let told = store.changes(&acme, HistoryPoint::unstamped(Revision(at))).await.unwrap();
-        assert!(told.changes.contains(&ObjectChange::Delete(gone)), "followers keep the old spelling: {told:?}");
+        assert!(told.changes.contains(&ToldChange::Delete(gone)), "followers keep the old spelling: {told:?}");
     }
 }

@@ -5,6 +5,7 @@ mod folders;
 mod further;
 mod history;
 mod hosts;
+mod kinds;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -20,7 +21,7 @@ use model::{TenantId, Timestamp};
 
 use crate::{
     ChangeNote, ChangeOrigin, ChangeWay, HistoryPoint, ObjectChange, ProvisioningStore, Revision, StoreError,
-    TenantArchive,
+    TenantArchive, ToldChange,
 };
 
 /// Who changes what no test asks about.
@@ -319,6 +320,10 @@ fn put_all(objects: &TenantObjects) -> Vec<ObjectChange> {
     objects.objects().map(ObjectChange::Put).collect()
 }
 
+fn told_all(objects: &TenantObjects) -> Vec<ToldChange> {
+    objects.objects().map(ToldChange::Put).collect()
+}
+
 fn tenant(name: &str) -> TenantId {
     TenantId::parse(name).unwrap()
 }
@@ -339,6 +344,7 @@ pub async fn run(store: &dyn ProvisioningStore) {
     no_generation_is_given_twice(store).await;
     history::run(store).await;
     hosts::run(store).await;
+    kinds::run(store).await;
 }
 
 async fn no_generation_is_given_twice(store: &dyn ProvisioningStore) {
@@ -436,12 +442,12 @@ async fn changes_are_read_since_a_revision(store: &dyn ProvisioningStore) {
     let unstamped = |revision| HistoryPoint::unstamped(Revision(revision));
     let read = store.changes(&acme, unstamped(1)).await.unwrap();
     assert_eq!((read.point.revision, read.is_whole), (Revision(2), false));
-    assert_eq!(read.changes, [ObjectChange::Delete(english), ObjectChange::Put(german)]);
+    assert_eq!(read.changes, [ToldChange::Delete(english), ToldChange::Put(german)]);
     assert_eq!(store.changes(&acme, unstamped(2)).await.unwrap().changes, []);
     let everything = store.changes(&acme, HistoryPoint::default()).await.unwrap();
     let (_, held) = store.load(&acme).await.unwrap().unwrap();
     assert!(everything.is_whole);
-    assert_eq!(everything.changes, put_all(&held));
+    assert_eq!(everything.changes, told_all(&held));
     let missing = store.changes(&tenant("nobody"), HistoryPoint::default()).await;
     assert!(matches!(missing, Err(StoreError::Missing { .. })), "{missing:?}");
 }
@@ -449,13 +455,13 @@ async fn changes_are_read_since_a_revision(store: &dyn ProvisioningStore) {
 /// Two tenants with the same revisions stand for one whose database was put back, and then changed anew.
 async fn a_point_of_another_history_gets_all_objects(store: &dyn ProvisioningStore) {
     let (acme, globex) = (tenant("history-one"), tenant("history-two"));
-    let skill = |name: &str| vec![ObjectChange::Put(Object::Skill(Skill { name: name.into() }))];
+    let german = || Object::Skill(Skill { name: "German".into() });
     let mut points = Vec::new();
     for of in [&acme, &globex] {
         assert_eq!(store.point(of).await.unwrap(), None);
         store.update(of, Revision(0), put_all(&objects(of.as_str())), note()).await.unwrap();
         let first = store.point(of).await.unwrap().unwrap();
-        store.update(of, Revision(1), skill("German"), note()).await.unwrap();
+        store.update(of, Revision(1), vec![ObjectChange::Put(german())], note()).await.unwrap();
         let second = store.point(of).await.unwrap().unwrap();
         assert!(first.stamp.is_known() && second.stamp.is_known() && first.stamp != second.stamp);
         assert_eq!((first.revision, second.revision), (Revision(1), Revision(2)));
@@ -465,7 +471,7 @@ async fn a_point_of_another_history_gets_all_objects(store: &dyn ProvisioningSto
     assert!(store.points().await.unwrap().contains(&(acme.clone(), second)));
     assert_eq!(store.versioned(&acme).await.unwrap().unwrap().point, second);
     let own = store.changes(&acme, first).await.unwrap();
-    assert_eq!((own.point, own.is_whole, own.changes), (second, false, skill("German")));
+    assert_eq!((own.point, own.is_whole, own.changes), (second, false, vec![ToldChange::Put(german())]));
     let own = store.changes(&acme, second).await.unwrap();
     assert_eq!((own.point, own.is_whole, own.changes), (second, false, Vec::new()));
     let (_, held) = store.load(&acme).await.unwrap().unwrap();
@@ -473,7 +479,7 @@ async fn a_point_of_another_history_gets_all_objects(store: &dyn ProvisioningSto
     for other in [other_first, other_second, later] {
         let all = store.changes(&acme, other).await.unwrap();
         assert_eq!((all.point, all.is_whole), (second, true), "{other:?}");
-        assert_eq!(all.changes, put_all(&held));
+        assert_eq!(all.changes, told_all(&held));
     }
 }
 

@@ -6,7 +6,7 @@ use model::{TenantId, Timestamp};
 use super::provisioning::{note, objects};
 use crate::{
     ArchivedPart, ChangeNote, ChangeWay, HistoryPage, HistoryPoint, NamedSnapshot, ObjectChange, Revision,
-    SecretCipher, SecretPlace, SnapshotHead, StoreError, TenantArchive, TenantFileText,
+    SecretCipher, SecretPlace, SnapshotHead, StoreError, TenantArchive, TenantFileText, ToldChange,
 };
 
 /// A cipher for tests, which hides nothing: what it has sealed says for which place, and what.
@@ -46,7 +46,7 @@ pub async fn run(store: &dyn TenantArchive) {
         assert_eq!(found, object);
     }
     let changes = store.changes(&tenant, HistoryPoint::default()).await.unwrap().changes;
-    assert!(plain.objects().all(|object| changes.contains(&ObjectChange::Put(object))));
+    assert!(plain.objects().all(|object| changes.contains(&ToldChange::Put(object))));
     let trunks = store.of_kind(&tenant, ObjectKind::Trunk).await.unwrap();
     assert_eq!(trunks, plain.trunks.iter().cloned().map(Box::new).map(Object::Trunk).collect::<Vec<_>>());
 

@@ -294,12 +294,7 @@ impl NodeLinks {
         }
     }
 
-    /// The connection to the proxy with that edge (`host:port`, as in `Trunkline-Edge`), if it is up.
-    pub fn by_edge(&self, edge: &str) -> Option<ConnectionId> {
-        self.writers.iter().find(|(_, up)| up.edge.eq_ignore_ascii_case(edge)).map(|(link, _)| *link)
-    }
-
-    /// All connections that are up, with the edges of their proxies.
+    /// All connections that are up, with the edges of their proxies (`host:port`, as in `Trunkline-Edge`).
     pub fn all(&self) -> impl Iterator<Item = (ConnectionId, SocketAddr, &str)> {
         self.writers.iter().map(|(link, up)| (*link, up.proxy, up.edge.as_str()))
     }

@@ -84,7 +84,6 @@ pub struct TcpTable {
     open: HashMap<ConnectionId, Open>,
     /// How many of these there are by each transport.
     counts: HashMap<Transport, usize>,
-    by_remote: HashMap<SocketAddr, ConnectionId>,
     /// The places of each listener; `None`: those of connections that we opened. A crowd on one listener must not keep
     /// others out.
     places: HashMap<Option<ListenerId>, PlaceTable>,
@@ -162,7 +161,6 @@ impl TcpTable {
             counters,
             open: HashMap::new(),
             counts: HashMap::new(),
-            by_remote: HashMap::new(),
             places: HashMap::from([(None, PlaceTable::new(&limits, Peers::Called))]),
             listeners: Vec::new(),
             last_id: 0,
@@ -282,11 +280,6 @@ impl TcpTable {
 
     fn next_ended(&mut self) -> Option<TcpEvent> {
         self.ended.pop_front().map(|(connection, why)| TcpEvent::Closed { connection, why })
-    }
-
-    /// The established connection to `remote`, whichever side opened it (RFC 5923).
-    pub fn connection_to(&self, remote: SocketAddr) -> Option<ConnectionId> {
-        self.by_remote.get(&remote).copied()
     }
 
     /// Opens a connection to `remote` from the local address. Messages sent before it is established wait in its queue.
@@ -460,7 +453,6 @@ impl TcpTable {
         if self.open.insert(id, Open { writer, remote, listener }).is_none() {
             *self.counts.entry(id.transport()).or_default() += 1;
         }
-        self.by_remote.insert(remote, id);
         true
     }
 
@@ -468,9 +460,6 @@ impl TcpTable {
         let Some(open) = self.open.remove(&connection) else { return };
         if let Some(count) = self.counts.get_mut(&connection.transport()) {
             *count = count.saturating_sub(1);
-        }
-        if self.by_remote.get(&open.remote) == Some(&connection) {
-            self.by_remote.remove(&open.remote);
         }
         if let Some(places) = self.places.get_mut(&open.listener) {
             places.leave(connection);

@@ -289,7 +289,7 @@ async fn give_back(bucket: &BucketDays, tenant: &TenantId, claim: &DayClaim) {
 
 /// The pause after a failure that followed so many others.
 fn pause_after(failures_before: u32) -> Duration {
-    PAUSE.saturating_mul(2_u32.saturating_pow(failures_before)).min(PAUSE_MAX)
+    model::doubling_pause(PAUSE, PAUSE_MAX, failures_before.saturating_add(1))
 }
 
 #[cfg(test)]

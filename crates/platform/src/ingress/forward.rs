@@ -3,23 +3,14 @@
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Extension, OriginalUri, State};
-use axum::http::{HeaderMap, HeaderName, Method, header};
+use axum::http::{HeaderMap, HeaderName, Method};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use net::http::{CallError, Client, Problem};
 use runtime::spans::TraceParent;
 
-/// Headers forwarded with a request; the others concern one hop, or only the edge.
-const PASSED_ON: [HeaderName; 5] = [
-    header::AUTHORIZATION,
-    header::CONTENT_TYPE,
-    header::ACCEPT,
-    HeaderName::from_static("idempotency-key"),
-    HeaderName::from_static("x-request-id"),
-];
-/// Headers returned with the answer.
-const PASSED_BACK: [HeaderName; 4] =
-    [header::CONTENT_TYPE, header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE];
+use super::passed_headers::{FROM_FRONTEND, TO_FRONTEND, passed};
+
 /// The header that names the enclosing span.
 const TRACE_PARENT: HeaderName = HeaderName::from_static(runtime::spans::TRACE_PARENT);
 
@@ -40,14 +31,13 @@ async fn to_frontend(
 ) -> Response {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let is_safe = method.is_safe();
-    let mut call = frontend.call(method, path).body("application/json", body);
+    // No token of ours, should there ever be no caller's: frontend decides what the caller may, not what ingress may.
+    let mut call = frontend.call(method, path).without_token().body("application/json", body);
     if is_safe {
         call = call.idempotent();
     }
-    for name in PASSED_ON {
-        if let Some(value) = headers.get(&name) {
-            call = call.header(name, value.clone());
-        }
+    for (name, value) in passed(&headers, &TO_FRONTEND) {
+        call = call.header(name, value);
     }
     // The child of our own span, if there is one; without a collector of ours, still the child of the client's span.
     call = match (served, headers.get(&TRACE_PARENT)) {
@@ -58,10 +48,8 @@ async fn to_frontend(
     match call.send_any().await {
         Ok(answer) => {
             let mut response = (answer.status, answer.body).into_response();
-            for name in PASSED_BACK {
-                if let Some(value) = answer.headers.get(&name) {
-                    response.headers_mut().insert(name, value.clone());
-                }
+            for (name, value) in passed(&answer.headers, &FROM_FRONTEND) {
+                response.headers_mut().insert(name, value);
             }
             response
         }

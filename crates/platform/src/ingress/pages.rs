@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{OriginalUri, Request, State};
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -23,6 +23,7 @@ use runtime::{Drain, RoleContext};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
+use super::passed_headers::{FROM_PULSE, TO_PULSE, passed};
 use super::routes;
 
 /// Maximum of concurrent streams.
@@ -31,28 +32,6 @@ const STREAMS_MAX: usize = 2_000;
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
 /// A stream without data for this time is closed: pulse sends something at least every 5 s.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
-
-/// Headers forwarded with a request.
-const ASKED: [HeaderName; 5] = [
-    header::AUTHORIZATION,
-    header::ACCEPT,
-    header::IF_NONE_MATCH,
-    HeaderName::from_static("last-event-id"),
-    HeaderName::from_static("x-request-id"),
-];
-/// Headers returned with the answer.
-const ANSWERED: [HeaderName; 10] = [
-    header::ALLOW,
-    header::CONTENT_TYPE,
-    header::CONTENT_LENGTH,
-    header::CACHE_CONTROL,
-    header::ETAG,
-    header::CONTENT_SECURITY_POLICY,
-    header::X_CONTENT_TYPE_OPTIONS,
-    header::REFERRER_POLICY,
-    header::WWW_AUTHENTICATE,
-    HeaderName::from_static("x-accel-buffering"),
-];
 
 runtime::metrics! {
     /// Metrics of streams.
@@ -129,10 +108,8 @@ async fn to_pulse(
     // No token of ours is added: pulse decides which pages are open, and reveals no other path to a caller without a
     // token.
     let mut call = pulse.client.call(method, path).without_token().deadline(HEAD_WITHIN);
-    for name in ASKED {
-        if let Some(value) = headers.get(&name) {
-            call = call.header(name, value.clone());
-        }
+    for (name, value) in passed(&headers, &TO_PULSE) {
+        call = call.header(name, value);
     }
     match call.stream().await {
         // Pulse refuses every path that is no page to a caller without a token; a browser that follows a link gets a
@@ -198,11 +175,7 @@ fn handed_on(pulse: &Pulse, answer: axum::http::Response<Body>) -> Response {
     };
     let mut response = Response::new(body);
     *response.status_mut() = head.status;
-    for name in ANSWERED {
-        if let Some(value) = head.headers.get(&name) {
-            response.headers_mut().insert(name, value.clone());
-        }
-    }
+    response.headers_mut().extend(passed(&head.headers, &FROM_PULSE));
     response
 }
 

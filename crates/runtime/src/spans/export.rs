@@ -116,7 +116,7 @@ impl Exporter {
             };
             self.missed(&error);
             if attempt < ATTEMPTS_MAX {
-                tokio::time::sleep(pause(self.failures)).await;
+                tokio::time::sleep(model::doubling_pause(PAUSE, PAUSE_MAX, self.failures)).await;
             }
         }
         for _ in &spans {
@@ -163,10 +163,6 @@ impl Exporter {
             instrumentation_scope: self.scope.clone(),
         }
     }
-}
-
-fn pause(failures: u32) -> Duration {
-    PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(PAUSE_MAX)
 }
 
 /// Attributes named by OpenTelemetry's conventions.

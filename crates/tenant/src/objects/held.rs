@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use contracts::provisioning::{ObjectAnnex, ObjectKey};
-use infra::{HistoryPoint, ObjectChange, ProvisioningStore, Revision, StoreError};
+use infra::{HistoryPoint, ProvisioningStore, Revision, StoreError, ToldChange};
 use model::TenantId;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
@@ -78,7 +78,7 @@ impl SharedTenant {
 
     async fn apply(
         &self,
-        changes: Vec<(ObjectChange, Revision)>,
+        changes: Vec<(ToldChange, Revision)>,
         annexes: Vec<(ObjectKey, ObjectAnnex)>,
         at: HistoryPoint,
     ) -> bool {
@@ -165,7 +165,7 @@ impl HeldTenants {
     ///
     /// # Errors
     /// Those of the store, if the tenant is not known.
-    pub async fn found<T: Send + 'static>(
+    pub async fn asked_or_known<T: Send + 'static>(
         &self,
         tenant: &TenantId,
         asked: impl Future<Output = Result<T, StoreError>>,
@@ -288,6 +288,7 @@ fn busy() -> StoreError {
 #[cfg(test)]
 mod tests {
     use contracts::provisioning::{Object, ObjectKind, Skill};
+    use infra::ObjectChange;
 
     use super::*;
     use crate::objects::test_one_tenant::OneTenant;
@@ -359,13 +360,13 @@ mod tests {
         let away = || async { Err::<Vec<String>, _>(ends()) };
         store.is_away(true);
         assert!(held.readable(&store, &id).await.is_err(), "nothing is known yet");
-        assert!(held.found(&id, away(), names).await.is_err());
+        assert!(held.asked_or_known(&id, away(), names).await.is_err());
         store.is_away(false);
         held.readable(&store, &id).await.unwrap().unwrap();
         store.is_away(true);
         let known = held.readable(&store, &id).await.unwrap().unwrap();
         assert_eq!(revision_of(&known, "Patience").await, None);
-        assert!(!held.found(&id, away(), names).await.unwrap().is_empty());
+        assert!(!held.asked_or_known(&id, away(), names).await.unwrap().is_empty());
         assert!(held.fresh(&store, &id).await.is_err(), "who changes something must know what is there");
         store.is_away(false);
         store.change(vec![skill("Patience")]);
@@ -373,7 +374,7 @@ mod tests {
         let again = held.readable(&store, &id).await.unwrap().unwrap();
         assert_eq!(revision_of(&again, "Patience").await, Some(Revision(2)), "what was written is read");
         let silent = std::future::pending::<Result<Vec<String>, StoreError>>();
-        assert!(!held.found(&id, silent, names).await.unwrap().is_empty(), "nobody waits for ever");
+        assert!(!held.asked_or_known(&id, silent, names).await.unwrap().is_empty(), "nobody waits for ever");
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind, Person, Tenant, folded_name};
-use infra::{HistoryPoint, ObjectChange, Revision, VersionedObjects};
+use infra::{HistoryPoint, Revision, ToldChange, VersionedObjects};
 
 use super::ties::{TieMark, annex_marks, marks};
 use crate::file;
@@ -202,15 +202,14 @@ impl IndexedTenant {
     /// among these if it has one.
     pub(super) fn apply(
         &mut self,
-        changes: Vec<(ObjectChange, Revision)>,
+        changes: Vec<(ToldChange, Revision)>,
         annexes: Vec<(ObjectKey, ObjectAnnex)>,
         at: HistoryPoint,
     ) {
         for (change, revision) in changes {
             match change {
-                ObjectChange::Put(object) => self.put(object, revision),
-                ObjectChange::Annex(key, annex) => self.put_annex(&key, annex),
-                ObjectChange::Delete(key) => {
+                ToldChange::Put(object) => self.put(object, revision),
+                ToldChange::Delete(key) => {
                     if let Some(slot) = self.by_name.remove(&NameOrder::of(&key)) {
                         self.let_go(slot);
                     }
@@ -404,13 +403,13 @@ mod tests {
         let mut tenant = IndexedTenant::of(example());
         let (bytes, ties) = (tenant.bytes(), tenant.holders.len());
         let person = tenant.person("ada.adler").cloned().expect("she is there");
-        let gone = ObjectChange::Delete(Object::Person(Box::new(person.clone())).key());
-        let new = ObjectChange::Put(skill("Patience"));
+        let gone = ToldChange::Delete(Object::Person(Box::new(person.clone())).key());
+        let new = ToldChange::Put(skill("Patience"));
         tenant.apply(vec![(gone, Revision(8)), (new, Revision(9))], Vec::new(), HistoryPoint::unstamped(Revision(9)));
         assert_eq!(tenant.revision(), Revision(9));
         assert!(tenant.person("ada.adler").is_none() && tenant.get(&skill("Patience").key()).is_some());
-        let back = ObjectChange::Put(Object::Person(Box::new(person.clone())));
-        let away = ObjectChange::Delete(skill("Patience").key());
+        let back = ToldChange::Put(Object::Person(Box::new(person.clone())));
+        let away = ToldChange::Delete(skill("Patience").key());
         tenant.apply(
             vec![(back, Revision(10)), (away, Revision(10))],
             Vec::new(),
@@ -426,7 +425,7 @@ mod tests {
         let (bytes, ties) = (tenant.bytes(), tenant.holders.len());
         let key = skill("Sales").key();
         let annex = ObjectAnnex { folder: Some("Berlin".to_owned()), ..ObjectAnnex::default() };
-        let put = || (ObjectChange::Put(skill("Sales")), Revision(8));
+        let put = || (ToldChange::Put(skill("Sales")), Revision(8));
         tenant.apply(vec![put()], vec![(key.clone(), annex.clone())], HistoryPoint::unstamped(Revision(8)));
         assert_eq!((tenant.annex(&key), tenant.found(&key).map(HeldObject::folder)), (Some(&annex), Some("Berlin")));
         assert_eq!(tenant.holders(&TieMark::refers_to(ObjectKind::Folder, "Berlin")).count(), 1);
@@ -434,11 +433,7 @@ mod tests {
         assert_eq!((tenant.annex(&key), tenant.found(&key).map(HeldObject::folder)), (None, Some("/")));
         assert_eq!((tenant.bytes(), tenant.holders.len()), (bytes, ties), "nothing is left behind");
         tenant.apply(vec![put()], vec![(key.clone(), annex)], HistoryPoint::unstamped(Revision(10)));
-        tenant.apply(
-            vec![(ObjectChange::Delete(key), Revision(11))],
-            Vec::new(),
-            HistoryPoint::unstamped(Revision(11)),
-        );
+        tenant.apply(vec![(ToldChange::Delete(key), Revision(11))], Vec::new(), HistoryPoint::unstamped(Revision(11)));
         assert!(tenant.annexes.is_empty() && tenant.bytes() < bytes);
     }
 }

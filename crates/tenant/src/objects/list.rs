@@ -197,7 +197,32 @@ fn names(object: &Object) -> Vec<String> {
         Object::Client(client) => vec![client.name.clone(), client.id.clone()],
         Object::ActionCode(reason) => vec![reason.name.clone(), reason.code.clone()],
         Object::AgentLogin(login) => std::iter::once(login.code.clone()).chain(login.person.clone()).collect(),
-        other => vec![other.key().id],
+        // One name each, which is the key. A kind that is added must be named, so that its other names are thought of.
+        Object::Skill(_)
+        | Object::Prompt(_)
+        | Object::Application(_)
+        | Object::CapacityRule(_)
+        | Object::Switch(_)
+        | Object::Dn(_)
+        | Object::Place(_)
+        | Object::Trunk(_)
+        | Object::FeatureCode(_)
+        | Object::Schedule(_)
+        | Object::DialRule(_)
+        | Object::AgentGroup(_)
+        | Object::List(_)
+        | Object::BusinessAttribute(_)
+        | Object::PlaceGroup(_)
+        | Object::DnGroup(_)
+        | Object::CallingList(_)
+        | Object::Campaign(_)
+        | Object::CampaignGroup(_)
+        | Object::IvrProfile(_)
+        | Object::StatisticDefinition(_)
+        | Object::Transaction(_)
+        | Object::AccessGroup(_)
+        | Object::Role(_)
+        | Object::Folder(_) => vec![object.key().id],
     }
 }
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
 use contracts::provisioning::{Object, ObjectKey, TenantObjects};
+use infra::conformance::tenant_objects;
 use infra::{
     Answer, ChangeNote, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, HistoryStamp, ObjectChange,
-    ObjectChanges, ProvisioningStore, Revision, StoreError, VersionedObjects,
+    ObjectChanges, ProvisioningStore, Revision, StoreError, ToldChange, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 
@@ -85,14 +86,14 @@ impl OneTenant {
             match change {
                 ObjectChange::Put(object) => {
                     stored.changed.insert(object.key(), revision);
-                    stored.objects.put(object);
+                    tenant_objects::put(&mut stored.objects, object);
                 }
                 ObjectChange::Annex(key, annex) => {
                     stored.changed.insert(key.clone(), revision);
                     stored.objects.put_annex(key, annex);
                 }
                 ObjectChange::Delete(key) => {
-                    stored.objects.remove(&key);
+                    tenant_objects::remove(&mut stored.objects, &key);
                     stored.changed.insert(key, revision);
                 }
             }
@@ -233,7 +234,7 @@ impl ProvisioningStore for OneTenant {
                 let stored = self.stored();
                 let point = stored.point_at(stored.revision);
                 if since != stored.point_at(since.revision) || since.revision > stored.revision {
-                    let changes = stored.objects.objects().map(ObjectChange::Put).collect();
+                    let changes = stored.objects.objects().map(ToldChange::Put).collect();
                     let annexes = stored.objects.annexes.clone().into_iter().collect();
                     return Ok(ObjectChanges { point, is_whole: true, changes, annexes });
                 }
@@ -241,8 +242,8 @@ impl ProvisioningStore for OneTenant {
                 (point, changed.map(|(key, _)| key.clone()).collect())
             };
             let change = |key: ObjectKey| match self.found(&key) {
-                Some((_, object)) => ObjectChange::Put(object),
-                None => ObjectChange::Delete(key),
+                Some((_, object)) => ToldChange::Put(object),
+                None => ToldChange::Delete(key),
             };
             let annexes = self.stored().objects.annexes.clone();
             let annexes = annexes.into_iter().filter(|(key, _)| keys.contains(key)).collect();

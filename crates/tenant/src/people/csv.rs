@@ -103,12 +103,8 @@ impl Rest<'_> {
 
 /// A record as a line. A cell that a spreadsheet would compute is made a text.
 pub(super) fn line(cells: &[String]) -> String {
-    let needs_quotes = |cell: &str| cell.contains([',', ';', '"', '\n', '\r']) || cell.trim() != cell;
-    let cell = |cell: &String| {
-        let cell = spreadsheet::cell(cell);
-        if needs_quotes(&cell) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.into_owned() }
-    };
-    cells.iter().map(cell).collect::<Vec<_>>().join(",") + "\n"
+    // Where a comma stands in numbers, spreadsheets read a semicolon as the delimiter.
+    cells.iter().map(|cell| spreadsheet::field(cell, &[',', ';'])).collect::<Vec<_>>().join(",") + "\n"
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ async fn turn(ctx: &RoleContext, metrics: &Metrics, state: &mut ExportState) -> 
 
 /// The pause after so many failures before the last one.
 fn pause_after(failures: u32) -> Duration {
-    (LOOK * 2_u32.saturating_pow(failures.min(10))).min(PAUSE_MAX)
+    model::doubling_pause(LOOK, PAUSE_MAX, failures.saturating_add(1))
 }
 
 /// What has just happened is on its way.

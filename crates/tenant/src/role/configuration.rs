@@ -141,7 +141,7 @@ impl Server {
                 let found = held.get(&named).cloned();
                 if is_for_auth { with_roles_of(held, found) } else { found }
             };
-            let found = self.held.found(&view.tenant, asked, known).await.map_err(status)?;
+            let found = self.held.asked_or_known(&view.tenant, asked, known).await.map_err(status)?;
             return Ok((point, found.into_iter().map(Arc::new).collect()));
         }
         let kinds: Vec<ObjectKind> = ObjectKind::ALL.into_iter().filter(|kind| view.shows(*kind)).collect();

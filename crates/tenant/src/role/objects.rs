@@ -262,16 +262,16 @@ impl Provisioning for ObjectServer {
         request: Request<v1::SignInAuditRequest>,
     ) -> Result<Response<v1::SignInAuditResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
-        let person = person(&request)?;
+        let caller = person(&request)?;
         let mut page = sign_ins::page(request.into_inner())?;
-        if let Some(person) = sign_ins::to_be_spelled(&page)
-            && let Some((_, person)) = self.spelled(&tenant, person).await?
+        if let Some(typed) = sign_ins::to_be_spelled(&page)
+            && let Some((_, spelled)) = self.spelled(&tenant, typed).await?
         {
-            page.subject = Some(sign_ins::about_person(&person.key().id));
+            page.subject = Some(sign_ins::about_person(&spelled.key().id));
         }
         match sign_ins::asked_person(&page) {
-            Some(about) => self.needs_seen(&tenant, person, &about).await?,
-            None => self.needs_whole_tenant(&tenant, person, (FolderRight::Read, "sign-ins of everybody")).await?,
+            Some(about) => self.needs_seen(&tenant, caller, &about).await?,
+            None => self.needs_whole_tenant(&tenant, caller, (FolderRight::Read, "sign-ins of everybody")).await?,
         }
         let part = self.sign_in_audit.noted(&tenant, &page).await.map_err(unread)?;
         Ok(Response::new(sign_ins::answer(part)))

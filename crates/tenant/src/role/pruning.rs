@@ -1,7 +1,7 @@
 //! Removes what is too old of the tenants' histories: one node does it at a time, in small batches with pauses, so that nobody who
 //! changes a tenant waits for long. Only the log of changes goes. Snapshots have their own files, and followers begin with the objects
-//! themselves. The history of a tenant that has ended goes by the same rule, and then that there was one; what the command that has ended
-//! it could not remove is removed here, too.
+//! themselves. The history of a tenant that has ended goes by the same rule, and after it the record that there was such a tenant. Rows
+//! that the command which ended it could not remove are removed here, too.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use infra::{
-    Clock, ConfigCache, ConfigVersion, Document, HistoryPoint, HistoryStamp, ObjectChange, ProvisioningStore,
-    Publication, Revision, StoreError,
+    Clock, ConfigCache, ConfigVersion, Document, HistoryPoint, HistoryStamp, ProvisioningStore, Publication, Revision,
+    StoreError, ToldChange,
 };
 use model::{TenantId, Timestamp};
 use prometheus_client::metrics::gauge::Gauge;
@@ -272,7 +272,7 @@ impl Publisher {
     ) -> infra::Result<Option<HashSet<DocumentName>>> {
         let since = HistoryPoint::unstamped(Revision(held.revision));
         let changes = self.provisioning.changes(tenant, since).await?;
-        let name = |change: ObjectChange| {
+        let name = |change: ToldChange| {
             let key = change.key();
             (key.kind.as_str().to_owned(), key.id)
         };
@@ -315,8 +315,8 @@ impl Publisher {
         let documents = changes.changes.into_iter().map(|change| {
             // What an object has besides the fields of its kind is not in the cache: no role asks for it.
             let (key, object) = match change {
-                ObjectChange::Put(object) => (object.key(), Some(object)),
-                ObjectChange::Annex(key, _) | ObjectChange::Delete(key) => (key, None),
+                ToldChange::Put(object) => (object.key(), Some(object)),
+                ToldChange::Delete(key) => (key, None),
             };
             objects.change(&key, object.as_ref());
             let body = object.map(|object| object.without_hashes().to_json().into());

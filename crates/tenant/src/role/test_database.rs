@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use contracts::provisioning::{Object, ObjectKey, Skill, TenantObjects};
 use infra::{
     Answer, ChangeNote, EndedTenant, HistoryEntry, HistoryPage, HistoryPoint, HistoryStamp, ObjectChange,
-    ObjectChanges, ProvisioningStore, Revision, StoreError, VersionedObjects,
+    ObjectChanges, ProvisioningStore, Revision, StoreError, ToldChange, VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 
@@ -212,13 +212,13 @@ impl ProvisioningStore for TestDatabase {
                 return Ok(ObjectChanges {
                     point,
                     is_whole,
-                    changes: now.into_values().map(ObjectChange::Put).collect(),
+                    changes: now.into_values().map(ToldChange::Put).collect(),
                     annexes: Vec::new(),
                 });
             }
             let changed: HashSet<ObjectKey> =
                 (since.revision.0..point.revision.0).flat_map(|revision| self.changed_behind(revision)).collect();
-            let change = |key| now.remove(&key).map_or_else(|| ObjectChange::Delete(key), ObjectChange::Put);
+            let change = |key| now.remove(&key).map_or_else(|| ToldChange::Delete(key), ToldChange::Put);
             let changes = changed.into_iter().map(change).collect();
             Ok(ObjectChanges { point, is_whole, changes, annexes: Vec::new() })
         })

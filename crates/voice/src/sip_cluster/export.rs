@@ -105,8 +105,8 @@ async fn export(ctx: &RoleContext, metrics: &Metrics, tenant: &TenantId, progres
             }
             Err(error) => {
                 metrics.failures.inc();
-                let pause = (EVERY * 2_u32.saturating_pow(progress.failures.min(10))).min(PAUSE_MAX);
                 progress.failures = progress.failures.saturating_add(1);
+                let pause = model::doubling_pause(EVERY, PAUSE_MAX, progress.failures);
                 progress.next = ctx.clock.now() + pause;
                 return tracing::warn!(%tenant, %error, ?pause, "facts do not get into the reporting log");
             }

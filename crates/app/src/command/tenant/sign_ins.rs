@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use contracts::json::{read_rfc3339, rfc3339};
 use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
+use contracts::spreadsheet;
 use infra::{AuditPage, Clock as _, SystemClock};
 use model::Timestamp;
 use runtime::exit::{Exit, ExitError};
@@ -173,13 +174,7 @@ fn fields(record: &SignInRecord) -> [String; 10] {
 
 /// A line of CSV. What comes from strangers is no formula in anybody's table.
 fn line_of_csv(fields: [&str; 10]) -> String {
-    let field = |text: &str| {
-        let is_formula = text.starts_with(['=', '+', '-', '@']);
-        let text = if is_formula { format!("'{text}") } else { text.to_owned() };
-        let is_quoted = text.contains([',', '"', '\r', '\n']);
-        if is_quoted { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-    };
-    format!("{}\r\n", fields.map(field).join(","))
+    format!("{}\r\n", fields.map(|text| spreadsheet::field(text, &[','])).join(","))
 }
 
 #[cfg(test)]

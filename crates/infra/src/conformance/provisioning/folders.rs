@@ -8,7 +8,9 @@ use contracts::provisioning::{
 };
 
 use super::{note, objects, put_all, tenant};
-use crate::{ArchivedPart, HistoryPage, HistoryPoint, ObjectChange, ProvisioningStore, Revision, TenantArchive};
+use crate::{
+    ArchivedPart, HistoryPage, HistoryPoint, ObjectChange, ProvisioningStore, Revision, TenantArchive, ToldChange,
+};
 
 /// Adds groups of every kind, roles and folders.
 pub(super) fn add(objects: &mut TenantObjects) {
@@ -110,7 +112,7 @@ async fn it_is_in_the_history_and_told_to_followers(store: &dyn ProvisioningStor
     let documents = (told[0].before.as_deref(), told[0].after.as_deref());
     assert_eq!(documents, (Some(r#"{"name":"Sales"}"#), Some(r#"{"name":"Sales","folder":"Berlin/Sales"}"#)));
     let changes = store.changes(&acme, HistoryPoint::unstamped(Revision(1))).await.unwrap();
-    assert_eq!(changes.changes, [ObjectChange::Put(Object::Skill(Skill { name: "Sales".into() }))]);
+    assert_eq!(changes.changes, [ToldChange::Put(Object::Skill(Skill { name: "Sales".into() }))]);
     assert_eq!(changes.annexes, [(sales.clone(), folder.clone())]);
     let whole = store.changes(&acme, HistoryPoint::default()).await.unwrap();
     assert_eq!((whole.is_whole, whole.annexes), (true, vec![(sales, folder)]));

@@ -143,7 +143,12 @@ pub(super) fn profile(person: &Person, scope: &str) -> PersonClaims {
 
 /// The privileges of a person, with those that come with them.
 pub(super) fn privileges(person: &Person) -> Vec<Privilege> {
-    let of = |privilege: &configured::Privilege| match privilege {
+    configured::Privilege::with_implied(&person.privileges).into_iter().map(in_identity).collect()
+}
+
+/// A privilege as `identity` knows it, which knows no wire.
+const fn in_identity(privilege: configured::Privilege) -> Privilege {
+    match privilege {
         configured::Privilege::Agent => Privilege::Agent,
         configured::Privilege::Supervisor => Privilege::Supervisor,
         configured::Privilege::Administrator => Privilege::Administrator,
@@ -160,8 +165,7 @@ pub(super) fn privileges(person: &Person) -> Vec<Privilege> {
         configured::Privilege::AddDashboardsWithoutLimit => Privilege::AddDashboardsWithoutLimit,
         configured::Privilege::AddWidgetsWithoutLimit => Privilege::AddWidgetsWithoutLimit,
         configured::Privilege::ManageUsers => Privilege::ManageUsers,
-    };
-    configured::Privilege::with_implied(&person.privileges).iter().map(of).collect()
+    }
 }
 
 /// Their names.
@@ -417,4 +421,16 @@ pub(super) fn access(
         return Ok(TokenAccess { scope: scope.to_owned(), audience: Audience::of_families(ApiFamily::ALL) });
     }
     resource::access(auth.issuer(), form, scope)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_privilege_is_the_one_of_the_same_name_and_none_is_left_out() {
+        let names = configured::Privilege::ALL.map(|one| format!("{one:?}"));
+        assert_eq!(configured::Privilege::ALL.map(in_identity).map(|one| format!("{one:?}")), names);
+        assert_eq!(Privilege::ALL.map(|one| format!("{one:?}")), names, "those of identity");
+    }
 }

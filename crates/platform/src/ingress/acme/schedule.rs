@@ -13,8 +13,6 @@ use serde::{Deserialize, Serialize};
 const WAIT_MAX: Duration = Duration::from_secs(6 * 3_600);
 /// The longest wait that a server may ask for: rate limits of public authorities are for a week.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(7 * 86_400);
-/// Failures beyond that make no wait longer.
-const DOUBLINGS_MAX: u32 = 16;
 /// Waits are longer by up to this part of them, so that installations that fail together do not come back together.
 const JITTER_OF_WAIT: u64 = 4;
 /// A certificate is renewed before two thirds of its life by up to this part of it.
@@ -239,8 +237,7 @@ pub(super) fn next_step(
 
 /// The wait after so many failures in a row, from 1.
 fn backoff(first: Duration, failures: u32) -> Duration {
-    let doublings = failures.saturating_sub(1).min(DOUBLINGS_MAX);
-    first.saturating_mul(1 << doublings).min(WAIT_MAX)
+    model::doubling_pause(first, WAIT_MAX, failures)
 }
 
 /// Up to a part of a time, at random.

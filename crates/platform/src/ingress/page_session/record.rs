@@ -60,7 +60,7 @@ impl PageSession {
         has(Privilege::ViewDashboardRestricted) && !has(Privilege::ViewDashboard)
     }
 
-    /// The end that it has after such a use, where it may lie unused for so long.
+    /// When it ends after such a use. `life` is for how long it may be unused.
     pub fn end_after(&self, used: SessionUse, now: Timestamp, life: Duration) -> Timestamp {
         match used {
             SessionUse::ByOpenPage if self.ends_while_staying() => self.until,
@@ -68,8 +68,7 @@ impl PageSession {
         }
     }
 
-    /// Whether its end has to be moved, now that it is used so, where it may lie unused for so long: once a tenth of that has passed, so
-    /// that not every request is a write.
+    /// Whether such a use moves its end far enough to be written: by more than a tenth of `life`, so that not every request is a write.
     pub fn is_to_be_moved(&self, used: SessionUse, now: Timestamp, life: Duration) -> bool {
         self.end_after(used, now, life).since(self.until) > life / MOVED_EACH
     }

@@ -7,7 +7,8 @@ use contracts::provisioning::{
     FeatureCode, Folder, FolderPermission, FolderRight, LookupList, Number, Person, Place, PlaceGroup, PrivilegeRole,
     Prompt, Schedule, Secret, Skill, SkillLevel, Trunk,
 };
-use infra::{HistoryPoint, Revision, VersionedObjects};
+use infra::conformance::tenant_objects;
+use infra::{HistoryPoint, Revision, ToldChange, VersionedObjects};
 use proptest::prelude::*;
 
 use super::*;
@@ -164,7 +165,7 @@ fn tenant(objects: Vec<Object>) -> TenantObjects {
     let mut tenant = infra::conformance::provisioning::objects("acme").tenant;
     tenant.hold_music = "a".to_owned();
     let mut all = TenantObjects::new(tenant);
-    objects.into_iter().for_each(|object| all.put(object));
+    objects.into_iter().for_each(|object| tenant_objects::put(&mut all, object));
     all
 }
 
@@ -195,9 +196,9 @@ fn batch(objects: &TenantObjects, changes: Vec<ObjectChange>) -> Vec<ObjectChang
 
 fn carry_out(tenant: &mut TenantObjects, change: &ObjectChange) {
     match change {
-        ObjectChange::Put(object) => tenant.put(object.clone()),
+        ObjectChange::Put(object) => tenant_objects::put(tenant, object.clone()),
         ObjectChange::Annex(key, annex) => tenant.put_annex(key.clone(), annex.clone()),
-        ObjectChange::Delete(key) => tenant.remove(key),
+        ObjectChange::Delete(key) => tenant_objects::remove(tenant, key),
     }
 }
 
@@ -243,7 +244,7 @@ proptest! {
             let key = step.key();
             let annexes = held.annexes.get(&key).map(|annex| (key.clone(), annex.clone())).into_iter().collect();
             let now = held.objects().find(|object| object.key() == key);
-            let told = now.map_or(ObjectChange::Delete(key), ObjectChange::Put);
+            let told = now.map_or(ToldChange::Delete(key), ToldChange::Put);
             kept.apply(vec![(told, Revision(2))], annexes, HistoryPoint::unstamped(Revision(2)));
         }
         let changes = batch(&held, changes);

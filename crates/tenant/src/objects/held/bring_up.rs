@@ -1,7 +1,7 @@
 //! Brings a tenant in memory up to date by what has changed since.
 
 use contracts::provisioning::ObjectKey;
-use infra::{HistoryPoint, ObjectChange, ObjectChanges, ProvisioningStore, Revision, StoreError};
+use infra::{HistoryPoint, ObjectChanges, ProvisioningStore, Revision, StoreError, ToldChange};
 use model::TenantId;
 
 use super::SharedTenant;
@@ -51,12 +51,12 @@ pub(super) async fn brought_up(
 async fn each_at(
     store: &dyn ProvisioningStore,
     tenant: &TenantId,
-    changes: Vec<ObjectChange>,
+    changes: Vec<ToldChange>,
     at: Revision,
-) -> Result<Option<Vec<(ObjectChange, Revision)>>, StoreError> {
+) -> Result<Option<Vec<(ToldChange, Revision)>>, StoreError> {
     let mut each = Vec::with_capacity(changes.len());
     for change in changes {
-        let ObjectChange::Put(object) = &change else {
+        let ToldChange::Put(object) = &change else {
             each.push((change, at));
             continue;
         };

@@ -12,19 +12,44 @@ use crate::objects::indexed::IndexedTenant;
 use crate::objects::ties::TieMark;
 use crate::objects::{BrokenRule, ChangeRefusal, EditAction, ObjectEdit, ObjectFault, StaleObject};
 
-/// The kinds by which more than an object is changed: who may what, which programs act for the tenant, and where calls of the whole tenant
-/// come from and go to. No folder gives a right to change them, since whoever may would have every right, or every call.
-const OF_WHOLE_TENANT: [ObjectKind; 9] = [
-    ObjectKind::Tenant,
-    ObjectKind::Client,
-    ObjectKind::AccessGroup,
-    ObjectKind::Role,
-    ObjectKind::Trunk,
-    ObjectKind::DialRule,
-    ObjectKind::Number,
-    ObjectKind::FeatureCode,
-    ObjectKind::Switch,
-];
+/// Whether more than an object is changed by objects of the kind: who may what, which programs act for the tenant, and where calls of the
+/// whole tenant come from and go to. No folder gives a right to change them, since whoever may would have every right, or every call. A
+/// kind that is added must be named, so that this is thought of.
+const fn is_of_whole_tenant(kind: ObjectKind) -> bool {
+    match kind {
+        ObjectKind::Tenant
+        | ObjectKind::Client
+        | ObjectKind::AccessGroup
+        | ObjectKind::Role
+        | ObjectKind::Trunk
+        | ObjectKind::DialRule
+        | ObjectKind::Number
+        | ObjectKind::FeatureCode
+        | ObjectKind::Switch => true,
+        ObjectKind::Skill
+        | ObjectKind::Prompt
+        | ObjectKind::Application
+        | ObjectKind::CapacityRule
+        | ObjectKind::Dn
+        | ObjectKind::Place
+        | ObjectKind::Person
+        | ObjectKind::AgentLogin
+        | ObjectKind::Schedule
+        | ObjectKind::AgentGroup
+        | ObjectKind::ActionCode
+        | ObjectKind::List
+        | ObjectKind::BusinessAttribute
+        | ObjectKind::PlaceGroup
+        | ObjectKind::DnGroup
+        | ObjectKind::CallingList
+        | ObjectKind::Campaign
+        | ObjectKind::CampaignGroup
+        | ObjectKind::IvrProfile
+        | ObjectKind::StatisticDefinition
+        | ObjectKind::Transaction
+        | ObjectKind::Folder => false,
+    }
+}
 
 /// Refuses edits of objects that the person does not see, as if there were none, and of those that the person sees and may not edit.
 pub(in crate::objects) fn concealed(
@@ -153,7 +178,7 @@ struct LookedChange<'a> {
 impl LookedChange<'_> {
     /// The fields and the rules by which the person may not do it.
     fn denied(&self, rights: &CallerRights) -> Vec<(&'static str, BrokenRule)> {
-        if OF_WHOLE_TENANT.contains(&self.key.kind) && !rights.is_of_whole_tenant() {
+        if is_of_whole_tenant(self.key.kind) && !rights.is_of_whole_tenant() {
             let words =
                 format!("a {} concerns the whole tenant: no folder gives a right to change it", self.key.kind.as_str());
             return vec![(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use contracts::provisioning::{DnKind, Object, ObjectKey, folded_name};
 use contracts::v1;
-use infra::{HistoryPoint, ObjectChange, ProvisioningStore, Revision};
+use infra::{HistoryPoint, ProvisioningStore, Revision, ToldChange};
 use model::TenantId;
 use prost::Message as _;
 use tokio::sync::{mpsc, watch};
@@ -193,13 +193,13 @@ impl ObjectFollower {
         let (annexes, told) = (HashMap::from_iter(changes.annexes), &mut self.told);
         let seen = changes.changes.into_iter().filter_map(|change| told.seen(&rights, change, &annexes));
         let told = seen.filter_map(|change| match change {
-            ObjectChange::Put(object) => match is_wanted(&object.key()) {
+            ToldChange::Put(object) => match is_wanted(&object.key()) {
                 true if filter.fits(&object) => Some(view.object(object)),
                 // It may have been of a wanted type before.
                 true if !is_whole => Some(gone(object.key())),
                 _ => None,
             },
-            ObjectChange::Annex(key, _) | ObjectChange::Delete(key) => is_wanted(&key).then(|| gone(key)),
+            ToldChange::Delete(key) => is_wanted(&key).then(|| gone(key)),
         });
         Ok(parts((before, self.after), is_whole, told))
     }

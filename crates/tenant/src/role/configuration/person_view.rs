@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind};
-use infra::{HistoryPoint, ObjectChange, ProvisioningStore, Revision};
+use infra::{HistoryPoint, ProvisioningStore, Revision, ToldChange};
 use model::TenantId;
 use tonic::Status;
 
@@ -91,23 +91,23 @@ impl ToldToPerson {
     pub fn seen(
         &mut self,
         rights: &FollowRights,
-        change: ObjectChange,
+        change: ToldChange,
         annexes: &HashMap<ObjectKey, ObjectAnnex>,
-    ) -> Option<ObjectChange> {
+    ) -> Option<ToldChange> {
         let Some(rights) = &rights.0 else { return Some(change) };
         let key = change.key();
         let is_seen = match &change {
-            ObjectChange::Put(object) => {
+            ToldChange::Put(object) => {
                 let (annex, revision) = (annexes.get(&key), Revision::default());
                 rights.may_see(HeldObject { object, annex, revision })
             }
-            ObjectChange::Annex(..) | ObjectChange::Delete(_) => false,
+            ToldChange::Delete(_) => false,
         };
         if is_seen {
             self.told.insert(key);
             return Some(change);
         }
-        self.told.remove(&key).then_some(ObjectChange::Delete(key))
+        self.told.remove(&key).then_some(ToldChange::Delete(key))
     }
 }
 
@@ -127,14 +127,14 @@ mod tests {
         let point = HistoryPoint::unstamped(Revision(1));
         let held = IndexedTenant::of(VersionedObjects { point, objects, revisions: HashMap::new() });
         let rights = FollowRights(Some(Arc::new(CallerRights::of(&held, "ann"))));
-        let skill = || ObjectChange::Put(Object::Skill(Skill { name: "Sales".to_owned() }));
+        let skill = || ToldChange::Put(Object::Skill(Skill { name: "Sales".to_owned() }));
         let (key, mut told) = (skill().key(), ToldToPerson::default());
         let berlin = ObjectAnnex { folder: Some("Berlin".to_owned()), ..ObjectAnnex::default() };
         let (in_none, in_berlin) = (HashMap::new(), HashMap::from([(key.clone(), berlin)]));
         assert_eq!(told.seen(&rights, skill(), &in_none), None);
         assert_eq!(told.seen(&rights, skill(), &in_berlin), Some(skill()));
-        assert_eq!(told.seen(&rights, skill(), &in_none), Some(ObjectChange::Delete(key.clone())));
-        assert_eq!(told.seen(&rights, ObjectChange::Delete(key), &in_none), None);
+        assert_eq!(told.seen(&rights, skill(), &in_none), Some(ToldChange::Delete(key.clone())));
+        assert_eq!(told.seen(&rights, ToldChange::Delete(key), &in_none), None);
         assert_eq!(told.seen(&FollowRights(None), skill(), &in_none), Some(skill()), "a role sees everything");
     }
 }

@@ -99,8 +99,7 @@ impl ObjectServer {
             let found = held.found(&named).filter(|found| found.object.key() == named)?;
             Some(as_found(found))
         };
-        let found = self.held.found(tenant, asked, known).await.map_err(unread)?;
-        match found {
+        match self.held.asked_or_known(tenant, asked, known).await.map_err(unread)? {
             // SQLite knows the case of ASCII alone.
             None if !key.id.is_ascii() => {
                 let spelled = move |held: &IndexedTenant| held.found(&key).map(as_found);

@@ -2,6 +2,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use contracts::configuration::{TrunkDigest, TrunkDigests};
 use contracts::provisioning::{DialAction, DialRule, Dn, Number, ObjectKey, Secret, TenantObjects};
+use infra::conformance::tenant_objects;
 use proptest::prelude::*;
 use sip::proxy::InboundPassword;
 
@@ -204,8 +205,8 @@ fn apply(step: Step, tenant: &mut Option<TenantObjects>, changes: &mut Vec<(Obje
             }
             for (key, object) in changes.iter().cloned() {
                 match object {
-                    Some(object) => objects.put(object),
-                    None => objects.remove(&key),
+                    Some(object) => tenant_objects::put(objects, object),
+                    None => tenant_objects::remove(objects, &key),
                 }
             }
         }
