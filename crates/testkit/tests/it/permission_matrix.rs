@@ -1,11 +1,13 @@
 //! Who may do what: every path of the web edge and every gRPC method that is served, tried with every kind of bearer. What each must get
-//! stands in tables, and what is served without a row there is a fault. Every listener of every role turns strangers away.
+//! stands in tables, and what is served without a row there is a fault. What somebody may in one tenant is refused in another one as in one
+//! that does not exist. Every listener of every role turns strangers away.
 
 mod bearers;
 mod listeners;
 mod rest;
 mod roles;
 mod services;
+mod sockets;
 
 use std::collections::BTreeSet;
 
@@ -18,6 +20,8 @@ pub(crate) use rest::DOCUMENTS;
 
 /// A tenant that there is not; its name is as long as that of the example.
 const NOWHERE: &str = "nowhere";
+/// Another tenant that there is.
+const OTHER: &str = "globex";
 
 /// What a bearer must get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
