@@ -6,6 +6,7 @@ mod bearers;
 mod listeners;
 mod rest;
 mod roles;
+mod routers;
 mod services;
 mod sockets;
 
@@ -28,6 +29,8 @@ const OTHER: &str = "globex";
 enum Due {
     /// Nobody of the installation, or nobody to that API: it is told so, and nothing else.
     Stranger,
+    /// No person, where people alone are told of themselves: 401, or 403 where that is the answer to a question.
+    Nobody,
     /// Of another tenant: the same as for one that does not exist.
     AsNowhere,
     /// It lacks a scope.
@@ -43,6 +46,8 @@ impl Due {
     fn of(bearer: &Bearer, api: &str, needs: &str, is_of_tenant: bool, limited: &'static str) -> Self {
         match bearer.tenant {
             _ if needs == "open" => Self::Answer,
+            _ if needs == "person" && bearer.is_person() => Self::Answer,
+            _ if needs == "person" => Self::Nobody,
             None => Self::Stranger,
             Some(_) if !bearer.is_for(api) => Self::Stranger,
             Some(tenant) if is_of_tenant && tenant != "example" => Self::AsNowhere,
@@ -85,7 +90,7 @@ fn whatever_is_served_has_a_row_that_says_who_may() -> Result<()> {
     let scopes: BTreeSet<&str> = needs.flat_map(|needs| needs.split(['|', '+'])).collect();
     let unknown = scopes
         .into_iter()
-        .filter(|scope| !["any", "never", "open", "follow"].contains(scope) && !known.contains(*scope));
+        .filter(|scope| !["any", "never", "open", "person", "follow"].contains(scope) && !known.contains(*scope));
     let unknown: Vec<&str> = unknown.collect();
     ensure!(unknown.is_empty(), "no bearer has {unknown:?}: who may is never tried");
     Ok(())

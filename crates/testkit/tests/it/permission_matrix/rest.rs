@@ -12,7 +12,7 @@ use testkit::{Installation, wait};
 
 use super::bearers::Bearer;
 use super::sockets::{self, TokenPlace};
-use super::{Due, NOWHERE, OTHER};
+use super::{Due, NOWHERE, OTHER, routers};
 
 /// How long an answer may take.
 pub const PATIENCE: Duration = Duration::from_secs(45);
@@ -31,12 +31,12 @@ pub struct RestRow {
     /// Whether it is a WebSocket, which takes the token in its first message too.
     is_socket: bool,
     /// The role and the port; none for the web edge.
-    at: Option<&'static str>,
-    method: &'static str,
-    path: &'static str,
+    pub at: Option<&'static str>,
+    pub method: &'static str,
+    pub path: &'static str,
     api: &'static str,
     pub needs: &'static str,
-    asked: &'static str,
+    pub asked: &'static str,
     body: &'static str,
     answer: &'static str,
     /// The status for whom folders limit.
@@ -136,81 +136,9 @@ pub fn undeclared(site: &Installation) -> Result<Vec<String>> {
             }
         }
     }
-    wrong.extend(unrouted(&rows)?);
+    let all: Vec<RestRow> = rows.into_iter().chain(inside()?).collect();
+    wrong.extend(routers::unrouted(&all)?);
     Ok(wrong)
-}
-
-/// Routers without a document, each with what its paths begin with.
-const ROUTERS: [(&str, &str); 4] = [
-    ("agent_setup/scim.rs", ""),
-    ("wfm_adapter/server.rs", ""),
-    ("telemetry/server.rs", ""),
-    ("auth/server.rs", "/auth/v3"),
-];
-/// What answers by whose token or session it is told: the tests of signing in have them.
-const BY_SIGN_IN: [&str; 6] =
-    ["/ping", "/userinfo", "/openid/userinfo", "/jwt-userinfo", "/sessions/{id}", "/sign-out"];
-
-/// What a router of these has and no row.
-fn unrouted(rows: &[RestRow]) -> Result<Vec<String>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../platform/src");
-    let mut wrong = Vec::new();
-    for (file, begin) in ROUTERS {
-        let source = std::fs::read_to_string(folder.join(file))?;
-        let routed = routed(&source);
-        ensure!(!routed.is_empty(), "{file} has no route");
-        for (method, path) in routed.iter().filter(|(_, path)| begin.is_empty() || !BY_SIGN_IN.contains(path)) {
-            let path = format!("{begin}{path}");
-            let is_there = |row: &RestRow| row.path == path && (*method == "ANY" || row.method == *method);
-            if !rows.iter().any(is_there) {
-                wrong.push(format!(
-                    "{file} has {method} {path}, and nothing says who may: add a row to permission_matrix/rest.tsv"
-                ));
-            }
-        }
-    }
-    Ok(wrong)
-}
-
-/// The methods and paths that a router names in its source: those whose paths stand there as texts.
-fn routed(source: &str) -> Vec<(&'static str, &str)> {
-    const METHODS: [(&str, &str); 6] = [
-        ("get(", "GET"),
-        ("post(", "POST"),
-        ("put(", "PUT"),
-        ("patch(", "PATCH"),
-        ("delete(", "DELETE"),
-        ("any(", "ANY"),
-    ];
-    let source = source.split("#[cfg(test)]").next().unwrap_or_default();
-    let mut found = Vec::new();
-    for line in source.lines() {
-        let Some((path, handlers)) = line.trim().strip_prefix(".route(\"").and_then(|rest| rest.split_once("\", "))
-        else {
-            continue;
-        };
-        // Several methods may have a name of their own.
-        let named = handlers.strip_suffix(')').map(|name| format!("let {name} = "));
-        let given = named.and_then(|named| source.lines().find_map(|line| line.trim().strip_prefix(named.as_str())));
-        let handlers = given.unwrap_or(handlers);
-        let begins = |word: &str| handlers.starts_with(word) || handlers.contains(&format!(".{word}"));
-        found.extend(METHODS.iter().filter(|(word, _)| begins(word)).map(|(_, method)| (*method, path)));
-    }
-    found
-}
-
-#[test]
-fn routes_are_read_in_their_source() {
-    let source = r#"
-        let one = get(show).put(change);
-        Router::new()
-            .route("/a/{id}", one)
-            .route("/b", post(make))
-            .route("/c", any(none));
-        #[cfg(test)]
-            .route("/d", get(x))
-    "#;
-    assert_eq!(routed(source), [("GET", "/a/{id}"), ("PUT", "/a/{id}"), ("POST", "/b"), ("ANY", "/c")]);
 }
 
 /// An answer: its status, and the body of a refusal.
@@ -301,6 +229,7 @@ impl RestRow {
         let due = Due::of(bearer, self.api, self.needs, is_of_tenant, self.limited);
         let is_right = match due {
             Due::Stranger => *status == 401,
+            Due::Nobody => [401, 403].contains(status),
             Due::Refusal => *status == 403,
             Due::AsNowhere => is_as_nowhere("example", &answer)?,
             Due::Answer if self.answer == "in" => *status != 401 && *status != 403,

@@ -210,7 +210,7 @@ pub fn wrong(site: &Installation, rows: &[MethodRow], bearer: &Bearer) -> Result
         let (code, words) = &answer;
         let due = Due::of(bearer, row.api, row.needs, row.is_of_tenant, row.limited);
         let is_right = match due {
-            Due::Stranger => *code == Code::Unauthenticated,
+            Due::Stranger | Due::Nobody => *code == Code::Unauthenticated,
             Due::Refusal => *code == Code::PermissionDenied,
             Due::AsNowhere => is_as_nowhere("example", &answer)?,
             Due::Answer => ![Code::Unauthenticated, Code::PermissionDenied, Code::Unimplemented].contains(code),
