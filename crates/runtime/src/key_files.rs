@@ -168,6 +168,8 @@ pub fn verifier(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::Ordering::Relaxed;
     use std::time::Duration;
 
     use infra::SystemClock;
@@ -297,6 +299,46 @@ mod tests {
         rotate(path, &issuer(path, at(days(91))).unwrap()).unwrap();
         let set = fs::read_to_string(keys.join("public/issuer.json")).unwrap();
         assert!(!set.contains(&kid) && set.contains("exp"), "{set}");
+    }
+
+    /// A clock that goes on when it is told to, by hours.
+    #[derive(Default)]
+    struct Hours(AtomicU64);
+    impl Clock for Hours {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_800_000_000_000) + Duration::from_secs(3_600 * self.0.load(Relaxed))
+        }
+    }
+
+    #[test]
+    fn a_key_changes_while_processes_run() {
+        const SIGNS_FOR: u64 = 30 * 24;
+        let folder = tempfile::tempdir().unwrap();
+        let (path, clock) = (folder.path(), Arc::new(Hours::default()));
+        let auth = issuer(path, clock.clone()).unwrap();
+        let mut roles = [(), ()].map(|()| verifier(path, &[], clock.clone()).unwrap());
+        let issued = || auth.issue(None, "operator/ann", "operate", Duration::from_secs(31 * 24 * 3_600)).unwrap();
+        let first = issued();
+        clock.0.store(SIGNS_FOR - 1, Relaxed);
+        assert!(rotate(path, &auth).unwrap(), "the next key is due");
+        assert!(!rotate(path, &auth).unwrap(), "and made once");
+        assert_eq!(auth.public_keys().len(), 2, "whoever asks for the keys gets both");
+        let last = issued();
+        clock.0.store(SIGNS_FOR, Relaxed);
+        let next = issued();
+        for (role, followed) in &mut roles {
+            let is_good = |token: &str| role.verify(token, "rq", OPERATIONS).is_ok();
+            assert!(is_good(&first) && is_good(&last) && !is_good(&next), "it has not looked since");
+            followed.look();
+            assert!(is_good(&first) && is_good(&last) && is_good(&next));
+        }
+        // Each until its end.
+        clock.0.store(32 * 24, Relaxed);
+        for (role, followed) in &mut roles {
+            followed.look();
+            assert_eq!(role.verify(&first, "rq", OPERATIONS).unwrap_err(), TokenError::Expired);
+            assert!([&last, &next].map(|token| role.verify(token, "rq", OPERATIONS).is_ok()) == [true; 2]);
+        }
     }
 
     #[test]

@@ -29,12 +29,12 @@ pub mod visitor;
 pub mod wait;
 pub mod wallboard;
 
+pub use self::infra::Infra;
 pub use authenticator::Authenticator;
 pub use authority::Authority;
 pub use baresip::{Answer, Encrypts, Phone, Setup};
 pub use caller::Caller;
 pub use facts::{Fact, Watch};
-pub use infra::Infra;
 pub use installation::Installation;
 pub use keep_alive::KeepAlive;
 pub use object_store::ObjectStore;

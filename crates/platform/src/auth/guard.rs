@@ -379,6 +379,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_uses_up_an_address_keeps_out_nobody_who_is_known_there() {
+        let (guesses, office) = (guesses(), source("192.0.2.1"));
+        let known = guesses.of_person(&acme(), "ann", &office).await.unwrap();
+        let Guess::Taken(known) = known else { panic!("nobody has guessed yet") };
+        known.right().await.unwrap();
+        for n in 0..SOURCE_TRIES {
+            assert_eq!(wrong(&guesses, &acme(), &[format!("name {n}")], "192.0.2.1").await, 1, "{n}");
+        }
+        let stranger = guesses.of_person(&acme(), "bob", &office).await.unwrap();
+        assert!(matches!(stranger, Guess::Wait(_)), "the tries are used up");
+        let known = guesses.of_person(&acme(), "Ann", &office).await.unwrap();
+        assert!(matches!(known, Guess::Taken(_)), "the office is locked out");
+    }
+
+    #[tokio::test]
     async fn what_is_looked_up_before_it_is_counted_is_bounded_for_a_source_and_for_all() {
         let guesses = guesses();
         let mut held = Vec::new();

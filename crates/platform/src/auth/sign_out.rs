@@ -21,6 +21,7 @@ use super::page::signed_out::{self as signed_out_page, LogoutFrame};
 use super::people::{Tenants, tenancy, tenant_host};
 use super::proofs::client_login;
 use super::request::cookies::Cookie;
+use super::request::origin;
 use super::request::parameters::Parameters;
 use super::request::session;
 use super::request::source::RequestSource;
@@ -95,8 +96,8 @@ async fn ended(
     }
     if let Some(signed_in) = session::of_browser(auth, headers, source).await? {
         let of = signed_in.cookie.tenant;
-        // A link of another site brings the cookie too: it may end this session, and no other.
-        let is_global = is_global && !is_of_another_site(headers);
+        // A link or a form of another page brings the cookie too: it may end this session, and no other.
+        let is_global = is_global && !origin::is_foreign(headers, auth.issuer());
         // Without them the sign-out goes on: programs are told in other ways too.
         frames = frontchannel::frames(auth, &of, &signed_in.session).await.unwrap_or_default();
         if is_global {
@@ -121,11 +122,6 @@ async fn ended(
 fn signed_out(is_global: bool) -> SignInRecord {
     let record = SignInRecord::of(SignInEvent::SignedOut);
     if is_global { record.by_way(SignInWay::Everywhere) } else { record }
-}
-
-/// Whether a browser says that another site has made it ask (Fetch Metadata); programs and old browsers say nothing.
-fn is_of_another_site(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
 }
 
 /// Whether a person reads the answer.

@@ -1,11 +1,15 @@
 //! Who may do what: every path of the web edge and every gRPC method that is served, tried with every kind of bearer. What each must get
-//! stands in tables, and what is served without a row there is a fault. Every listener of every role turns strangers away.
+//! stands in tables, and what is served without a row there is a fault. What somebody may in one tenant is refused in another one as in one
+//! that does not exist. Every listener of every role turns strangers away.
 
 mod bearers;
 mod listeners;
+mod next_key;
 mod rest;
 mod roles;
+mod routers;
 mod services;
+mod sockets;
 
 use std::collections::BTreeSet;
 
@@ -18,12 +22,16 @@ pub(crate) use rest::DOCUMENTS;
 
 /// A tenant that there is not; its name is as long as that of the example.
 const NOWHERE: &str = "nowhere";
+/// Another tenant that there is.
+const OTHER: &str = "globex";
 
 /// What a bearer must get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
     /// Nobody of the installation, or nobody to that API: it is told so, and nothing else.
     Stranger,
+    /// No person, where people alone are told of themselves: 401, or 403 where that is the answer to a question.
+    Nobody,
     /// Of another tenant: the same as for one that does not exist.
     AsNowhere,
     /// It lacks a scope.
@@ -39,6 +47,8 @@ impl Due {
     fn of(bearer: &Bearer, api: &str, needs: &str, is_of_tenant: bool, limited: &'static str) -> Self {
         match bearer.tenant {
             _ if needs == "open" => Self::Answer,
+            _ if needs == "person" && bearer.is_person() => Self::Answer,
+            _ if needs == "person" => Self::Nobody,
             None => Self::Stranger,
             Some(_) if !bearer.is_for(api) => Self::Stranger,
             Some(tenant) if is_of_tenant && tenant != "example" => Self::AsNowhere,
@@ -81,17 +91,20 @@ fn whatever_is_served_has_a_row_that_says_who_may() -> Result<()> {
     let scopes: BTreeSet<&str> = needs.flat_map(|needs| needs.split(['|', '+'])).collect();
     let unknown = scopes
         .into_iter()
-        .filter(|scope| !["any", "never", "open", "follow"].contains(scope) && !known.contains(*scope));
+        .filter(|scope| !["any", "never", "open", "person", "follow"].contains(scope) && !known.contains(*scope));
     let unknown: Vec<&str> = unknown.collect();
     ensure!(unknown.is_empty(), "no bearer has {unknown:?}: who may is never tried");
     Ok(())
 }
 
+/// Meanwhile the next key is made that signs tokens: those of the bearers are by the one of before.
 #[test]
 fn every_bearer_gets_everywhere_what_the_tables_say() -> Result<()> {
     let site = Installation::start()?;
     let (mut paths, methods, bearers) = (rest::rows()?, services::rows()?, bearers::all(&site)?);
     paths.extend(rest::inside()?);
+    let administrator = bearers.iter().find(|bearer| bearer.name == "administrator").context("no administrator")?;
+    let by_two_keys = next_key::made(&site, administrator.token.as_deref().unwrap_or_default())?;
     let mut wrong = Vec::new();
     for bearer in &bearers {
         if bearer.name == "expired" {
@@ -104,5 +117,5 @@ fn every_bearer_gets_everywhere_what_the_tables_say() -> Result<()> {
         wrong.extend(services::wrong(&site, &methods, bearer)?);
     }
     ensure!(wrong.is_empty(), "{} of the cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
-    Ok(())
+    next_key::are_good(&site, &by_two_keys)
 }

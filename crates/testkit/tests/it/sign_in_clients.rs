@@ -211,6 +211,7 @@ fn a_trusted_program_names_people_and_gets_what_both_may() -> Result<()> {
     }
     names_nobody(&site, &visitor, &key, &other)?;
     is_noted(&site, &visitor, supervisor)?;
+    is_switched(&site, &visitor, &key)?;
     loses_people(&site, &visitor, &key)
 }
 
@@ -270,6 +271,22 @@ fn is_noted(site: &Installation, visitor: &Visitor<'_>, user: &DemoUser) -> Resu
     };
     noted(&format!("person/{}", user.user), "signed_in")?;
     noted("", "refused")
+}
+
+/// A tenant lets no program name people, and lets them again.
+fn is_switched(site: &Installation, visitor: &Visitor<'_>, key: &ProgramKey) -> Result<()> {
+    let user = person(site, "supervisor")?.user.as_str();
+    let asked = || asks(site, visitor, key, &key.signs(&claims(ROBOT, user, &site.demo.issuer)?)?, &[]);
+    site.change_example(|file| file.replacen('\n', "\nsign_in: {published_grants: false}\n", 1))?;
+    let refused = wait::until(SOON, || Ok(Some(asked()?).filter(|answer| answer.error() == "unauthorized_client")));
+    let refused = refused.context("a program names people still")?;
+    ensure!(refused.status == 400, "{} {}", refused.status, refused.body);
+    // Whom it names is not looked at: it learns nothing of people.
+    let nobody = asks(site, visitor, key, "a.b.c", &[])?;
+    ensure!(nobody.body == refused.body, "{}", nobody.body);
+    site.change_example(|file| file.replacen("published_grants: false", "published_grants: true", 1))?;
+    let given = wait::until(SOON, || Ok(Some(asked()?).filter(|answer| answer.status == 200)));
+    given.map(drop).context("the tenant lets programs name people again, and they are refused")
 }
 
 /// People whom nobody may name any more.

@@ -17,6 +17,9 @@ const SESSIONS: &str = "/auth/v3/sessions";
 const CHANGE: &str = "/auth/v3/change-password";
 const ANOTHER: &str = "slow brown teapot";
 const SOON: Duration = Duration::from_secs(45);
+/// What browsers say of a page that is not of this host.
+const FOREIGN: [&str; 4] =
+    ["Origin: https://evil.example", "Origin: null", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site"];
 
 fn is_signed_in(visitor: &Visitor<'_>) -> Result<bool> {
     Ok(visitor.ask("/auth/v3/ping", &[])?.status == 200)
@@ -29,13 +32,16 @@ fn listed(answer: &CurlAnswer) -> Result<Vec<Value>> {
 }
 
 fn change(visitor: &Visitor<'_>, authorization: Option<&str>, data: &Value) -> Result<CurlAnswer> {
-    let body = json!({ "data": data, "operationId": "7" }).to_string();
     let authorization = authorization.map(|token| format!("Authorization: Bearer {token}"));
-    let mut arguments = vec!["--header", "Content-Type: application/json", "--data", &body];
-    if let Some(authorization) = &authorization {
-        arguments.extend(["--header", authorization.as_str()]);
-    }
-    visitor.ask(CHANGE, &arguments)
+    change_with(visitor, authorization.as_deref(), data)
+}
+
+/// The same with that header.
+fn change_with(visitor: &Visitor<'_>, header: Option<&str>, data: &Value) -> Result<CurlAnswer> {
+    let body = json!({ "data": data, "operationId": "7" }).to_string();
+    let said = ["--header", "Content-Type: application/json", "--data", &body];
+    let header: Vec<&str> = header.into_iter().flat_map(|header| ["--header", header]).collect();
+    visitor.ask(CHANGE, &[&said[..], &header[..]].concat())
 }
 
 #[test]
@@ -78,6 +84,28 @@ fn a_person_sees_what_is_open_and_ends_it() -> Result<()> {
     ensure!(desk.post(SESSIONS, &fields, &[])?.status == 303 && !is_signed_in(&desk)?, "it lives on");
     let refreshed = desk.refresh(&tokens.token("refresh_token")?)?;
     ensure!(refreshed.error() == "invalid_grant", "what came of it lives on: {}", refreshed.body);
+    foreign_pages_sign_nobody_out_elsewhere(&site)
+}
+
+/// A page of another host may have this browser signed out, as a link does, and ends nothing else that the person has.
+fn foreign_pages_sign_nobody_out_elsewhere(site: &Installation) -> Result<()> {
+    let user = &site.demo.users[0];
+    let everywhere = format!("{SIGN_OUT}?global=true");
+    let (desk, home) = (Visitor::new(site)?, Visitor::new(site)?);
+    home.sign_in(&user.user, &user.password)?;
+    let mut program = home.by_password(&user.user, &user.password)?.token("refresh_token")?;
+    // A link, and a form.
+    for (foreign, method) in FOREIGN.into_iter().zip(["GET", "POST", "GET", "POST"]) {
+        desk.sign_in(&user.user, &user.password)?;
+        let out = desk.ask(&everywhere, &["--request", method, "--header", foreign])?;
+        ensure!(out.status == 200 && !is_signed_in(&desk)?, "{foreign}: {} {}", out.status, out.body);
+        ensure!(is_signed_in(&home)?, "{foreign}: a page of another host ends all sessions");
+        program = home.refresh(&program)?.token("refresh_token").with_context(|| foreign.to_owned())?;
+    }
+    desk.sign_in(&user.user, &user.password)?;
+    desk.ask(&everywhere, &["--request", "POST", "--header", "Sec-Fetch-Site: same-origin"])?;
+    ensure!(!is_signed_in(&desk)? && !is_signed_in(&home)?, "the person's own page does not end them all");
+    ensure!(home.refresh(&program)?.error() == "invalid_grant", "a sign-in at a program lives on");
     Ok(())
 }
 
@@ -103,6 +131,11 @@ fn whoever_changes_the_password_stays_and_all_else_ends() -> Result<()> {
     let of_other = json!({ "userName": other.user, "oldPassword": other.password, "newPassword": ANOTHER });
     ensure!(change(&desk, None, &of_other)?.status == 403, "the password of somebody else is changed");
     ensure!(desk.ask(CHANGE, &["--data", "{}"])?.status == 400, "any body is one");
+    for foreign in FOREIGN {
+        let answer = change_with(&desk, Some(foreign), &asked(&user.password, ANOTHER))?;
+        ensure!(answer.status == 403 && answer.body.contains("another host"), "{foreign}: {}", answer.body);
+        ensure!(is_signed_in(&desk)? && is_signed_in(&home)?, "{foreign}: a session has ended");
+    }
 
     let done = change(&desk, None, &asked(&user.password, ANOTHER))?;
     ensure!(done.status == 200 && done.json()?["operationId"] == "7", "{} {}", done.status, done.body);

@@ -75,6 +75,12 @@ impl Bearer {
         FOR_ONE_ROLE.contains(&(self.name, role))
     }
 
+    /// Whether it is a person, of whatever tenant.
+    pub fn is_person(&self) -> bool {
+        let told = self.token.as_deref().filter(|_| self.tenant.is_some()).and_then(|token| claims(token).ok());
+        told.is_some_and(|told| told["sub"].as_str().is_some_and(|subject| subject.starts_with("person/")))
+    }
+
     /// Whether its token has a scope; `follow` is what a tied one may of `calls:read` too.
     pub fn has(&self, scope: &str) -> bool {
         match scope {

@@ -11,9 +11,11 @@ use serde_json::Value;
 use testkit::{Installation, wait};
 
 use super::bearers::Bearer;
-use super::{Due, NOWHERE};
+use super::sockets::{self, TokenPlace};
+use super::{Due, NOWHERE, OTHER, routers};
 
-const PATIENCE: Duration = Duration::from_secs(45);
+/// How long an answer may take.
+pub const PATIENCE: Duration = Duration::from_secs(45);
 const SOON: Duration = Duration::from_secs(45);
 /// The OpenAPI documents that the edge serves.
 pub const DOCUMENTS: [&str; 5] = [
@@ -26,13 +28,15 @@ pub const DOCUMENTS: [&str; 5] = [
 
 pub struct RestRow {
     is_documented: bool,
+    /// Whether it is a WebSocket, which takes the token in its first message too.
+    is_socket: bool,
     /// The role and the port; none for the web edge.
-    at: Option<&'static str>,
-    method: &'static str,
-    path: &'static str,
+    pub at: Option<&'static str>,
+    pub method: &'static str,
+    pub path: &'static str,
     api: &'static str,
     pub needs: &'static str,
-    asked: &'static str,
+    pub asked: &'static str,
     body: &'static str,
     answer: &'static str,
     /// The status for whom folders limit.
@@ -42,7 +46,8 @@ pub struct RestRow {
 pub fn rows() -> Result<Vec<RestRow>> {
     let row = |[from, method, path, api, needs, asked, body, answer, limited]: [&'static str; 9]| {
         let body = if body == "-" { "" } else { body };
-        RestRow { is_documented: from == "document", at: None, method, path, api, needs, asked, body, answer, limited }
+        let (is_documented, is_socket) = (from == "document", from == "socket");
+        RestRow { is_documented, is_socket, at: None, method, path, api, needs, asked, body, answer, limited }
     };
     Ok(super::rows(include_str!("rest.tsv"))?.into_iter().map(row).collect())
 }
@@ -51,7 +56,8 @@ pub fn rows() -> Result<Vec<RestRow>> {
 pub fn inside() -> Result<Vec<RestRow>> {
     let row = |[method, at, asked, api, needs, body, answer, limited]: [&'static str; 8]| {
         let body = if body == "-" { "" } else { body };
-        RestRow { is_documented: false, at: Some(at), method, path: asked, api, needs, asked, body, answer, limited }
+        let (is_documented, is_socket, path) = (false, false, asked);
+        RestRow { is_documented, is_socket, at: Some(at), method, path, api, needs, asked, body, answer, limited }
     };
     Ok(super::rows(include_str!("inside.tsv"))?.into_iter().map(row).collect())
 }
@@ -130,85 +136,13 @@ pub fn undeclared(site: &Installation) -> Result<Vec<String>> {
             }
         }
     }
-    wrong.extend(unrouted(&rows)?);
+    let all: Vec<RestRow> = rows.into_iter().chain(inside()?).collect();
+    wrong.extend(routers::unrouted(&all)?);
     Ok(wrong)
-}
-
-/// Routers without a document, each with what its paths begin with.
-const ROUTERS: [(&str, &str); 4] = [
-    ("agent_setup/scim.rs", ""),
-    ("wfm_adapter/server.rs", ""),
-    ("telemetry/server.rs", ""),
-    ("auth/server.rs", "/auth/v3"),
-];
-/// What answers by whose token or session it is told: the tests of signing in have them.
-const BY_SIGN_IN: [&str; 6] =
-    ["/ping", "/userinfo", "/openid/userinfo", "/jwt-userinfo", "/sessions/{id}", "/sign-out"];
-
-/// What a router of these has and no row.
-fn unrouted(rows: &[RestRow]) -> Result<Vec<String>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../platform/src");
-    let mut wrong = Vec::new();
-    for (file, begin) in ROUTERS {
-        let source = std::fs::read_to_string(folder.join(file))?;
-        let routed = routed(&source);
-        ensure!(!routed.is_empty(), "{file} has no route");
-        for (method, path) in routed.iter().filter(|(_, path)| begin.is_empty() || !BY_SIGN_IN.contains(path)) {
-            let path = format!("{begin}{path}");
-            let is_there = |row: &RestRow| row.path == path && (*method == "ANY" || row.method == *method);
-            if !rows.iter().any(is_there) {
-                wrong.push(format!(
-                    "{file} has {method} {path}, and nothing says who may: add a row to permission_matrix/rest.tsv"
-                ));
-            }
-        }
-    }
-    Ok(wrong)
-}
-
-/// The methods and paths that a router names in its source: those whose paths stand there as texts.
-fn routed(source: &str) -> Vec<(&'static str, &str)> {
-    const METHODS: [(&str, &str); 6] = [
-        ("get(", "GET"),
-        ("post(", "POST"),
-        ("put(", "PUT"),
-        ("patch(", "PATCH"),
-        ("delete(", "DELETE"),
-        ("any(", "ANY"),
-    ];
-    let source = source.split("#[cfg(test)]").next().unwrap_or_default();
-    let mut found = Vec::new();
-    for line in source.lines() {
-        let Some((path, handlers)) = line.trim().strip_prefix(".route(\"").and_then(|rest| rest.split_once("\", "))
-        else {
-            continue;
-        };
-        // Several methods may have a name of their own.
-        let named = handlers.strip_suffix(')').map(|name| format!("let {name} = "));
-        let given = named.and_then(|named| source.lines().find_map(|line| line.trim().strip_prefix(named.as_str())));
-        let handlers = given.unwrap_or(handlers);
-        let begins = |word: &str| handlers.starts_with(word) || handlers.contains(&format!(".{word}"));
-        found.extend(METHODS.iter().filter(|(word, _)| begins(word)).map(|(_, method)| (*method, path)));
-    }
-    found
-}
-
-#[test]
-fn routes_are_read_in_their_source() {
-    let source = r#"
-        let one = get(show).put(change);
-        Router::new()
-            .route("/a/{id}", one)
-            .route("/b", post(make))
-            .route("/c", any(none));
-        #[cfg(test)]
-            .route("/d", get(x))
-    "#;
-    assert_eq!(routed(source), [("GET", "/a/{id}"), ("PUT", "/a/{id}"), ("POST", "/b"), ("ANY", "/c")]);
 }
 
 /// An answer: its status, and the body of a refusal.
-type EdgeAnswer = (u16, String);
+pub type EdgeAnswer = (u16, String);
 
 /// Asks once. What those get who may can have no end: its status says enough.
 fn ask(at: SocketAddr, (method, path, body): (&str, &str, &str), token: Option<&str>) -> Result<EdgeAnswer> {
@@ -239,14 +173,14 @@ fn ask(at: SocketAddr, (method, path, body): (&str, &str, &str), token: Option<&
 }
 
 /// Asks until what is not ready or busy for a moment has answered.
-fn settled(at: SocketAddr, asked: (&str, &str, &str), token: Option<&str>) -> Result<EdgeAnswer> {
+fn settled(what: &str, ask: impl Fn() -> Result<EdgeAnswer>) -> Result<EdgeAnswer> {
     let mut last = (0, String::new());
     let answered = wait::until(SOON, || {
-        last = ask(at, asked, token)?;
+        last = ask()?;
         // 501 is for good.
         Ok(((last.0 < 500 || last.0 == 501) && last.0 != 429).then(|| last.clone()))
     });
-    answered.with_context(|| format!("{asked:?}: {} {}", last.0, last.1))
+    answered.with_context(|| format!("{what}: {} {}", last.0, last.1))
 }
 
 /// The status of an answer to a question.
@@ -254,40 +188,80 @@ pub fn status(site: &Installation, path: &str, bearer: &Bearer) -> Result<u16> {
     Ok(ask(place(site, None)?, ("GET", path, ""), bearer.token.as_deref())?.0)
 }
 
+/// How a bearer asks.
+#[derive(Clone, Copy, Debug)]
+enum AskedWay {
+    /// As anybody asks for a path.
+    Plain,
+    /// For a WebSocket, with the token there.
+    Socket(TokenPlace),
+}
+
+impl RestRow {
+    fn ways(&self, token: Option<&str>) -> &'static [AskedWay] {
+        match token {
+            _ if !self.is_socket => &[AskedWay::Plain],
+            // A request without a token is let in, and its first message is waited for.
+            None => &[AskedWay::Socket(TokenPlace::FirstMessage)],
+            Some(_) => &[AskedWay::Socket(TokenPlace::Request), AskedWay::Socket(TokenPlace::FirstMessage)],
+        }
+    }
+
+    /// What is wrong with the cell of a bearer who asks so.
+    fn faults(&self, at: SocketAddr, bearer: &Bearer, way: AskedWay) -> Result<Vec<String>> {
+        let token = bearer.token.as_deref();
+        let is_of_tenant = self.asked.contains("{tenant}");
+        let what = format!("{} {} {}", self.method, self.at.unwrap_or("the web edge"), self.asked);
+        let ask = |tenant: &str| {
+            let path = self.asked.replace("{tenant}", tenant);
+            settled(&format!("{}: {what}", bearer.name), || match way {
+                AskedWay::Plain => ask(at, (self.method, &path, self.body), token),
+                AskedWay::Socket(place) => sockets::ask(at, &path, token.unwrap_or_default(), place),
+            })
+        };
+        // As if there were no such tenant.
+        let is_as_nowhere = |tenant: &str, (status, body): &EdgeAnswer| {
+            let is_refused = [403, 404].contains(status);
+            anyhow::Ok(is_refused && (*status, body.replace(tenant, NOWHERE)) == ask(NOWHERE)?)
+        };
+        let answer = ask("example")?;
+        let (status, body) = &answer;
+        let due = Due::of(bearer, self.api, self.needs, is_of_tenant, self.limited);
+        let is_right = match due {
+            Due::Stranger => *status == 401,
+            Due::Nobody => [401, 403].contains(status),
+            Due::Refusal => *status == 403,
+            Due::AsNowhere => is_as_nowhere("example", &answer)?,
+            Due::Answer if self.answer == "in" => *status != 401 && *status != 403,
+            Due::Answer => self.answer == status.to_string(),
+            Due::Limited(due) => due == status.to_string(),
+        };
+        let mut faults = Vec::new();
+        if !is_right {
+            let needs = self.needs;
+            faults.push(format!("{}: {what} ({way:?}) needs {needs}, {due:?} is due: {status} {body}", bearer.name));
+        }
+        // What it may here it may nowhere else.
+        if due == Due::Answer && is_of_tenant && self.needs != "open" {
+            let elsewhere = ask(OTHER)?;
+            if !is_as_nowhere(OTHER, &elsewhere)? {
+                faults.push(format!("{}: {what} ({way:?}) of {OTHER}: {} {}", bearer.name, elsewhere.0, elsewhere.1));
+            }
+        }
+        Ok(faults)
+    }
+}
+
 /// The cells of a bearer that are not as they must be.
 pub fn wrong(site: &Installation, rows: &[RestRow], bearer: &Bearer) -> Result<Vec<String>> {
-    let token = bearer.token.as_deref();
     let mut wrong = Vec::new();
     for row in rows {
         if row.at.and_then(|at| at.split(':').next()).is_some_and(|role| bearer.is_for_role(role)) {
             continue;
         }
         let at = place(site, row.at)?;
-        let ask = |tenant: &str| {
-            let path = row.asked.replace("{tenant}", tenant);
-            settled(at, (row.method, path.as_str(), row.body), token)
-        };
-        let (status, body) = ask("example")?;
-        let due = Due::of(bearer, row.api, row.needs, row.asked.contains("{tenant}"), row.limited);
-        let is_right = match due {
-            Due::Stranger => status == 401,
-            Due::Refusal => status == 403,
-            Due::AsNowhere => {
-                [403, 404].contains(&status) && (status, body.replace("example", NOWHERE)) == ask(NOWHERE)?
-            }
-            Due::Answer if row.answer == "in" => status != 401 && status != 403,
-            Due::Answer => row.answer == status.to_string(),
-            Due::Limited(due) => due == status.to_string(),
-        };
-        if !is_right {
-            wrong.push(format!(
-                "{}: {} {} {} needs {}, {due:?} is due: {status} {body}",
-                bearer.name,
-                row.method,
-                row.at.unwrap_or("the web edge"),
-                row.asked,
-                row.needs
-            ));
+        for way in row.ways(bearer.token.as_deref()) {
+            wrong.extend(row.faults(at, bearer, *way)?);
         }
     }
     Ok(wrong)

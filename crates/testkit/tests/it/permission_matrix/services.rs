@@ -18,7 +18,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::bearers::Bearer;
-use super::{Due, NOWHERE};
+use super::{Due, NOWHERE, OTHER};
 
 const PATIENCE: Duration = Duration::from_secs(45);
 const SOON: Duration = Duration::from_secs(45);
@@ -201,21 +201,31 @@ pub fn wrong(site: &Installation, rows: &[MethodRow], bearer: &Bearer) -> Result
             let answered = settled(site, (&runtime, &channel), row, bearer.token.as_deref(), tenant);
             answered.with_context(|| format!("{}/{} at {} by {}", row.service, row.method, row.at, bearer.name))
         };
-        let (code, words) = settled("example")?;
+        // As if there were no such tenant.
+        let is_as_nowhere = |tenant: &str, (code, words): &MethodAnswer| {
+            let is_refused = [Code::PermissionDenied, Code::NotFound].contains(code);
+            anyhow::Ok(is_refused && (*code, words.replace(tenant, NOWHERE)) == settled(NOWHERE)?)
+        };
+        let answer = settled("example")?;
+        let (code, words) = &answer;
         let due = Due::of(bearer, row.api, row.needs, row.is_of_tenant, row.limited);
         let is_right = match due {
-            Due::Stranger => code == Code::Unauthenticated,
-            Due::Refusal => code == Code::PermissionDenied,
-            Due::AsNowhere => {
-                [Code::PermissionDenied, Code::NotFound].contains(&code)
-                    && (code, words.replace("example", NOWHERE)) == settled(NOWHERE)?
-            }
-            Due::Answer => ![Code::Unauthenticated, Code::PermissionDenied, Code::Unimplemented].contains(&code),
+            Due::Stranger | Due::Nobody => *code == Code::Unauthenticated,
+            Due::Refusal => *code == Code::PermissionDenied,
+            Due::AsNowhere => is_as_nowhere("example", &answer)?,
+            Due::Answer => ![Code::Unauthenticated, Code::PermissionDenied, Code::Unimplemented].contains(code),
             Due::Limited(due) => due == format!("{code:?}"),
         };
+        let of = format!("{}/{} at {}", row.service, row.method, row.at);
         if !is_right {
-            let of = format!("{}/{} at {}", row.service, row.method, row.at);
             wrong.push(format!("{}: {of} needs {}, {due:?} is due: {code:?} {words}", bearer.name, row.needs));
+        }
+        // What it may here it may nowhere else.
+        if due == Due::Answer && row.is_of_tenant {
+            let elsewhere = settled(OTHER)?;
+            if !is_as_nowhere(OTHER, &elsewhere)? {
+                wrong.push(format!("{}: {of} of {OTHER}: {elsewhere:?}", bearer.name));
+            }
         }
     }
     Ok(wrong)
