@@ -32,15 +32,14 @@ pub(super) fn take(
         drops(telemetry, DropReason::Off, batch.items.len());
         return Ok(answer(&json!({ "accepted": 0, "dropped": batch.items.len(), "off": true })));
     }
-    let (version, session) = (batch.version.clone(), batch.session.clone());
     let taken = intake::take(batch, contract, telemetry.now());
     let client_ip = telemetry.settings.client_ip.then(|| headers.get(FORWARDED_FOR)?.to_str().ok()).flatten();
     let head = LineHead {
         app: contract.app(),
-        version: &version,
+        version: &taken.version,
         tenant: &sender.tenant_name,
         user: &sender.user,
-        session: &session,
+        session: &taken.session,
         client_ip,
     };
     let fates = telemetry.lines.put(&sender.tenant, &head, &taken);
