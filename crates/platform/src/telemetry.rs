@@ -65,6 +65,9 @@ const OWN_PAGES: &str = r#"[{
     "apdex": {"metrics": {"page_shown_seconds": {"satisfiedTH": 1, "toleratedTH": 4}}}
 }]"#;
 
+/// For what an ending role waits at most until the collector has what is on its way, and what it leaves of its own time.
+const EMPTIED_WITHIN: Duration = Duration::from_secs(5);
+const LAST_SECOND: Duration = Duration::from_secs(1);
 /// How often clients that are gone are forgotten.
 const TICK: Duration = Duration::from_secs(10);
 /// Intervals at which clients may be told to send.
@@ -82,7 +85,7 @@ runtime::settings! {
         cors: String = String::new(), |v| TenantOrigins::read(v).map(drop).map_err(|fault| fault.to_string());
         /// Tenants whose clients may send, as JSON: id to the name in lines and metrics. Empty: every tenant, by its id. Also from TELEMETRY_CONFIG_TENANTS.
         tenants: String = String::new(), |v| read_tenants(v).map(drop);
-        /// Where batches of OpenTelemetry go, as `http://127.0.0.1:4318` (OTLP over HTTP). Empty: they are refused.
+        /// Where batches of OpenTelemetry go, as `http://127.0.0.1:4318` or `https://collector.example:4318` (OTLP over HTTP). Empty: they are refused.
         collector: String = String::new(), |v| collector::check(v);
         /// The part of its usual items that a client is told to send, from 0 to 1; errors are always sent.
         sampling: f64 = 1.0, |v| runtime::settings::declare::within(v, &0.0, &1.0);
@@ -177,11 +180,19 @@ async fn run(ctx: RoleContext) -> Result<()> {
             _ = tick.tick() => telemetry.on_tick().await,
         }
     }
-    telemetry.lines.written().await;
+    tokio::join!(telemetry.lines.written(), telemetry.emptied());
     Ok(())
 }
 
 impl Telemetry {
+    /// Waits until the collector has what is on its way, while the role may.
+    async fn emptied(&self) {
+        let Some(collector) = &self.collector else { return };
+        let deadline = self.ctx.drain.deadline().unwrap_or_else(|| self.now() + EMPTIED_WITHIN);
+        let left = deadline.since(self.now()).saturating_sub(LAST_SECOND);
+        collector.emptied(left.min(EMPTIED_WITHIN)).await;
+    }
+
     async fn on_tick(self: &Arc<Self>) {
         self.count_clients();
         let telemetry = self.clone();

@@ -84,7 +84,8 @@ fn no_contract(app: &str) -> BatchRefusal {
     BatchRefusal::new(Problem::unprocessable(fault.to_string()), BatchOutcome::NoContract)
 }
 
-fn drops(telemetry: &Telemetry, reason: DropReason, items: usize) {
+/// Counts items that are not kept.
+pub(super) fn drops(telemetry: &Telemetry, reason: DropReason, items: usize) {
     for _ in 0..items {
         telemetry.metrics.dropped.inc(reason);
     }
