@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ::telemetry::FieldFault;
 use ::telemetry::contract::{Contract, read_list};
 use ::telemetry::cors::TenantOrigins;
 use ::telemetry::rate::ClientRates;
@@ -73,6 +74,8 @@ const TICK: Duration = Duration::from_secs(10);
 /// Intervals at which clients may be told to send.
 const FLUSH_MIN: Duration = Duration::from_secs(1);
 const FLUSH_MAX: Duration = Duration::from_secs(600);
+/// The longest id of a tenant, in bytes.
+const TENANT_BYTES_MAX: usize = 63;
 /// How long auth may go unasked about a token.
 const CHECKED_MAX: Duration = Duration::from_secs(3_600);
 
@@ -96,7 +99,7 @@ runtime::settings! {
         /// For how long the answer of auth about a token is used again.
         checked_for: Duration = Duration::from_secs(120), |v| runtime::settings::declare::within(v, &Duration::from_secs(1), &CHECKED_MAX);
         /// Applications whose clients are told to send nothing, as from the start; `*` is every one.
-        off: Vec<String> = Vec::new();
+        off: Vec<String> = Vec::new() => |all| check_off(all);
         /// Whether lines have the address that a client comes from.
         client_ip: bool = false;
     }
@@ -109,7 +112,30 @@ fn read_tenants(json: &str) -> Result<TenantNames, String> {
     if json.trim().is_empty() {
         return Ok(TenantNames::new());
     }
-    serde_json::from_str(json).map_err(|error| format!("it is not a JSON object of names: {error}"))
+    let names: TenantNames =
+        serde_json::from_str(json).map_err(|error| format!("it is not a JSON object of names: {error}"))?;
+    // The rule for ids in files of tenants.
+    let is_plain = |id: &str| id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    match names.keys().find(|id| id.is_empty() || id.len() > TENANT_BYTES_MAX || !is_plain(id)) {
+        Some(id) => Err(format!("{id:?} is no id of a tenant: at most 63 lower-case letters, digits and dashes")),
+        None => Ok(names),
+    }
+}
+
+/// The contracts by which the role works.
+fn contracts(settings: &Settings) -> Result<Vec<Contract>, FieldFault> {
+    Ok(read_list(OWN_PAGES)?.into_iter().chain(read_list(&settings.contracts)?).collect())
+}
+
+/// Checks that what is off is known.
+fn check_off(settings: &Settings) -> Result<(), String> {
+    // What is wrong with the contracts is said of them.
+    let Ok(contracts) = contracts(settings) else { return Ok(()) };
+    let is_known = |app: &String| app == switch::ALL || contracts.iter().any(|contract| contract.app() == app);
+    match settings.off.iter().find(|app| !is_known(app)) {
+        Some(app) => Err(format!("{app:?} is neither * nor an application with a contract, see telemetry.contracts")),
+        None => Ok(()),
+    }
 }
 
 /// What every endpoint needs.
@@ -132,8 +158,7 @@ impl Telemetry {
         let settings: Settings = ctx.settings()?;
         let metrics = metrics::Metrics::register(&ctx.metrics);
         metrics.apdex_scores.follow(ctx.clock.clone());
-        let own = read_list(OWN_PAGES)?.into_iter();
-        let contracts = own.chain(read_list(&settings.contracts)?);
+        let contracts = contracts(&settings)?.into_iter();
         let collector = (!settings.collector.is_empty())
             .then(|| collector::CollectorQueue::start(ctx, &settings.collector, metrics.clone()))
             .transpose()?;
@@ -169,7 +194,8 @@ async fn run(ctx: RoleContext) -> Result<()> {
         requests: Capacity { all: 1_024 },
         ..Limits::default()
     };
-    net::http::serve_with(&ctx, "telemetry", server::router(telemetry.clone()), limits, is_open).await?;
+    let gated = net::http::gated(&ctx, "telemetry", server::router(telemetry.clone()), limits, is_open)?;
+    net::http::bind_and_serve(&ctx, "telemetry", cors::around_gate(gated, telemetry.origins.clone())).await?;
     let apps: Vec<&str> = telemetry.contracts.keys().map(String::as_str).collect();
     telemetry.lines.own(telemetry.now(), "started", &serde_json::json!({ "apps": apps }));
     ctx.ready.started();
@@ -223,5 +249,21 @@ mod tests {
         assert_eq!(read_tenants(r#"{"acme": "Acme"}"#).unwrap()["acme"], "Acme");
         assert!(read_tenants(" ").unwrap().is_empty());
         assert!(read_tenants("[1]").is_err());
+        for wrong in [r#"{"acme": "Acme", "Other": "x"}"#, r#"{"": "x"}"#] {
+            assert!(read_tenants(wrong).unwrap_err().contains("is no id of a tenant"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_applications_with_a_contract_can_be_off() {
+        let off = |app: &str| Settings {
+            contracts: r#"[{"appName": "softphone"}]"#.to_owned(),
+            off: vec![app.to_owned()],
+            ..Settings::default()
+        };
+        for known in ["*", "softphone", "trunkline_pages"] {
+            assert_eq!(check_off(&off(known)), Ok(()), "{known}");
+        }
+        assert!(check_off(&off("sofphone")).unwrap_err().starts_with("\"sofphone\" is neither * nor"));
     }
 }
