@@ -1,5 +1,5 @@
-//! Batches of OpenTelemetry's own SDK (OTLP/HTTP 1.x), protobuf or JSON: counted, their texts cleaned, and their tenant named; all else goes
-//! on as it came.
+//! Batches of OpenTelemetry's own SDK (OTLP/HTTP 1.x), protobuf or JSON: counted, their texts cleaned, their tenant named; all else goes on
+//! as it came.
 
 mod json;
 mod protobuf;

@@ -1,8 +1,8 @@
 //! Pages of other origins at the APIs (CORS, WHATWG Fetch section 3.3): whose answers they may read. One layer for all APIs of the edge.
 //!
 //! A page shows a token of its own, never a cookie: no answer allows credentials. Before a request a browser shows no token; then whoever
-//! any tenant lets in is let in. The answer itself may be read by a page that the token's tenant lets in, a refusal before it is known whose
-//! token it is by one that any tenant does. A program that is no browser sends no `Origin`.
+//! any tenant lets in is let in. The answer itself may be read by a page that the token's tenant lets in, a refusal before it is known
+//! whose token it is by one that any tenant does. A program that is no browser sends no `Origin`.
 
 use std::sync::Arc;
 

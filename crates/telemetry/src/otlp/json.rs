@@ -57,8 +57,8 @@ pub fn rejected_json(signal: OtlpSignal, items: usize, why: &str) -> Value {
     json!({ "partialSuccess": { key: items.to_string(), "errorMessage": why } })
 }
 
-/// Fields as the protocol spells them (`resourceSpans`): readers take those of its protobuf files too (`resource_spans`), which would not be
-/// cleaned.
+/// Fields as the protocol spells them (`resourceSpans`): readers take those of its protobuf files too (`resource_spans`), and those would
+/// not be cleaned.
 fn rename(value: &mut Value) -> Result<(), OtlpFault> {
     match value {
         Value::Object(members) => {

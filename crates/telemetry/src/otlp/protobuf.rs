@@ -90,7 +90,12 @@ fn message(of: &OtlpMessage, bytes: &[u8], depth: usize, cleaning: &mut Cleaning
                 if is_attribute && !cleaning.keeps(content)? {
                     continue;
                 }
-                has_resource |= of.part == OtlpPart::OfResource && number == RESOURCE_FIELD;
+                if of.part == OtlpPart::OfResource && number == RESOURCE_FIELD {
+                    if has_resource {
+                        return Err(OtlpFault::Malformed("it has a field twice"));
+                    }
+                    has_resource = true;
+                }
                 let content = match known {
                     OtlpField::Text => text(content)?,
                     OtlpField::Inner(inner) => message(inner, content, depth - 1, cleaning)?,
@@ -254,6 +259,8 @@ mod tests {
         let expected = resource(&[("service.name", "softphone"), ("x", "y"), ("trunkline.tenant", "acme")]);
         assert_eq!(cleaned, spans(&["x"], "", &expected));
         assert_eq!(content.services, BTreeSet::from(["softphone".to_owned()]));
+        let two = [of_acme(), of_acme()].concat();
+        assert_eq!(clean(OtlpSignal::Traces, &spans(&[], "", &two)), Err(OtlpFault::Malformed("it has a field twice")));
         // A reader takes the last of two keys.
         let twice = field(1, &field(1, &[field(1, b"x"), named("trunkline.tenant", "other")].concat()));
         let (cleaned, _) = clean(OtlpSignal::Traces, &spans(&[], "", &twice)).unwrap();
