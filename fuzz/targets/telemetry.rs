@@ -14,14 +14,14 @@ const CONTRACT: &str = r#"[{"appName": "a", "properties": ["p", "value__NUM"], "
 
 fuzz_target!(|data: &[u8]| {
     for signal in OtlpSignal::ALL {
-        if let Ok((cleaned, items)) = clean_protobuf(signal, data) {
+        if let Ok((cleaned, content)) = clean_protobuf(signal, data, "acme") {
             // What was read once is read again.
-            assert_eq!(clean_protobuf(signal, &cleaned).map(|(_, items)| items), Ok(items));
+            assert_eq!(clean_protobuf(signal, &cleaned, "acme").map(|(_, content)| content.items), Ok(content.items));
         }
     }
     let Ok(document) = serde_json::from_slice::<serde_json::Value>(data) else { return };
     for signal in OtlpSignal::ALL {
-        let _ = clean_json(signal, &mut document.clone());
+        let _ = clean_json(signal, &mut document.clone(), "acme");
     }
     let (Ok(batch), Ok(contracts)) = (Batch::read(&document), read_list(CONTRACT)) else { return };
     let taken = intake::take(batch, &contracts[0], Timestamp::from_millis(1_800_000_000_000));

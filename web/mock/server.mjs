@@ -56,7 +56,7 @@ export async function startMock(options = {}) {
 
 async function answer({ request, response, centre, drawing, setup, mock }) {
   const url = new URL(request.url, 'http://localhost')
-  if (url.pathname === '/telemetry/v1/traces') return response.writeHead(202, { 'content-type': 'application/json' }).end('{"accepted":0,"dropped":0}')
+  if (url.pathname.startsWith('/telemetry/v1/')) return response.writeHead(202, { 'content-type': 'application/json' }).end('{"accepted":0,"dropped":0}')
   if (url.pathname === '/session/exchange') {
     if (!mock.accepts || request.headers.authorization !== `Bearer ${TOKEN}`) return problem(response, 401, 'the token has expired')
     return json(response, { link: LINK })

@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ::telemetry::FieldFault;
 use ::telemetry::contract::{Contract, read_list};
 use ::telemetry::cors::TenantOrigins;
 use ::telemetry::rate::ClientRates;
@@ -65,11 +66,16 @@ const OWN_PAGES: &str = r#"[{
     "apdex": {"metrics": {"page_shown_seconds": {"satisfiedTH": 1, "toleratedTH": 4}}}
 }]"#;
 
+/// For what an ending role waits at most until the collector has what is on its way, and what it leaves of its own time.
+const EMPTIED_WITHIN: Duration = Duration::from_secs(5);
+const LAST_SECOND: Duration = Duration::from_secs(1);
 /// How often clients that are gone are forgotten.
 const TICK: Duration = Duration::from_secs(10);
 /// Intervals at which clients may be told to send.
 const FLUSH_MIN: Duration = Duration::from_secs(1);
 const FLUSH_MAX: Duration = Duration::from_secs(600);
+/// The longest id of a tenant, in bytes.
+const TENANT_BYTES_MAX: usize = 63;
 /// How long auth may go unasked about a token.
 const CHECKED_MAX: Duration = Duration::from_secs(3_600);
 
@@ -82,7 +88,7 @@ runtime::settings! {
         cors: String = String::new(), |v| TenantOrigins::read(v).map(drop).map_err(|fault| fault.to_string());
         /// Tenants whose clients may send, as JSON: id to the name in lines and metrics. Empty: every tenant, by its id. Also from TELEMETRY_CONFIG_TENANTS.
         tenants: String = String::new(), |v| read_tenants(v).map(drop);
-        /// Where batches of OpenTelemetry go, as `http://127.0.0.1:4318` (OTLP over HTTP). Empty: they are refused.
+        /// Where batches of OpenTelemetry go, as `http://127.0.0.1:4318` or `https://collector.example:4318` (OTLP over HTTP). Empty: they are refused.
         collector: String = String::new(), |v| collector::check(v);
         /// The part of its usual items that a client is told to send, from 0 to 1; errors are always sent.
         sampling: f64 = 1.0, |v| runtime::settings::declare::within(v, &0.0, &1.0);
@@ -93,7 +99,7 @@ runtime::settings! {
         /// For how long the answer of auth about a token is used again.
         checked_for: Duration = Duration::from_secs(120), |v| runtime::settings::declare::within(v, &Duration::from_secs(1), &CHECKED_MAX);
         /// Applications whose clients are told to send nothing, as from the start; `*` is every one.
-        off: Vec<String> = Vec::new();
+        off: Vec<String> = Vec::new() => |all| check_off(all);
         /// Whether lines have the address that a client comes from.
         client_ip: bool = false;
     }
@@ -106,7 +112,30 @@ fn read_tenants(json: &str) -> Result<TenantNames, String> {
     if json.trim().is_empty() {
         return Ok(TenantNames::new());
     }
-    serde_json::from_str(json).map_err(|error| format!("it is not a JSON object of names: {error}"))
+    let names: TenantNames =
+        serde_json::from_str(json).map_err(|error| format!("it is not a JSON object of names: {error}"))?;
+    // The rule for ids in files of tenants.
+    let is_plain = |id: &str| id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    match names.keys().find(|id| id.is_empty() || id.len() > TENANT_BYTES_MAX || !is_plain(id)) {
+        Some(id) => Err(format!("{id:?} is no id of a tenant: at most 63 lower-case letters, digits and dashes")),
+        None => Ok(names),
+    }
+}
+
+/// The contracts by which the role works.
+fn contracts(settings: &Settings) -> Result<Vec<Contract>, FieldFault> {
+    Ok(read_list(OWN_PAGES)?.into_iter().chain(read_list(&settings.contracts)?).collect())
+}
+
+/// Checks that what is off is known.
+fn check_off(settings: &Settings) -> Result<(), String> {
+    // What is wrong with the contracts is said of them.
+    let Ok(contracts) = contracts(settings) else { return Ok(()) };
+    let is_known = |app: &String| app == switch::ALL || contracts.iter().any(|contract| contract.app() == app);
+    match settings.off.iter().find(|app| !is_known(app)) {
+        Some(app) => Err(format!("{app:?} is neither * nor an application with a contract, see telemetry.contracts")),
+        None => Ok(()),
+    }
 }
 
 /// What every endpoint needs.
@@ -129,8 +158,7 @@ impl Telemetry {
         let settings: Settings = ctx.settings()?;
         let metrics = metrics::Metrics::register(&ctx.metrics);
         metrics.apdex_scores.follow(ctx.clock.clone());
-        let own = read_list(OWN_PAGES)?.into_iter();
-        let contracts = own.chain(read_list(&settings.contracts)?);
+        let contracts = contracts(&settings)?.into_iter();
         let collector = (!settings.collector.is_empty())
             .then(|| collector::CollectorQueue::start(ctx, &settings.collector, metrics.clone()))
             .transpose()?;
@@ -166,7 +194,8 @@ async fn run(ctx: RoleContext) -> Result<()> {
         requests: Capacity { all: 1_024 },
         ..Limits::default()
     };
-    net::http::serve_with(&ctx, "telemetry", server::router(telemetry.clone()), limits, is_open).await?;
+    let gated = net::http::gated(&ctx, "telemetry", server::router(telemetry.clone()), limits, is_open)?;
+    net::http::bind_and_serve(&ctx, "telemetry", cors::around_gate(gated, telemetry.origins.clone())).await?;
     let apps: Vec<&str> = telemetry.contracts.keys().map(String::as_str).collect();
     telemetry.lines.own(telemetry.now(), "started", &serde_json::json!({ "apps": apps }));
     ctx.ready.started();
@@ -177,11 +206,19 @@ async fn run(ctx: RoleContext) -> Result<()> {
             _ = tick.tick() => telemetry.on_tick().await,
         }
     }
-    telemetry.lines.written().await;
+    tokio::join!(telemetry.lines.written(), telemetry.emptied());
     Ok(())
 }
 
 impl Telemetry {
+    /// Waits until the collector has what is on its way, while the role may.
+    async fn emptied(&self) {
+        let Some(collector) = &self.collector else { return };
+        let deadline = self.ctx.drain.deadline().unwrap_or_else(|| self.now() + EMPTIED_WITHIN);
+        let left = deadline.since(self.now()).saturating_sub(LAST_SECOND);
+        collector.emptied(left.min(EMPTIED_WITHIN)).await;
+    }
+
     async fn on_tick(self: &Arc<Self>) {
         self.count_clients();
         let telemetry = self.clone();
@@ -212,5 +249,21 @@ mod tests {
         assert_eq!(read_tenants(r#"{"acme": "Acme"}"#).unwrap()["acme"], "Acme");
         assert!(read_tenants(" ").unwrap().is_empty());
         assert!(read_tenants("[1]").is_err());
+        for wrong in [r#"{"acme": "Acme", "Other": "x"}"#, r#"{"": "x"}"#] {
+            assert!(read_tenants(wrong).unwrap_err().contains("is no id of a tenant"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_applications_with_a_contract_can_be_off() {
+        let off = |app: &str| Settings {
+            contracts: r#"[{"appName": "softphone"}]"#.to_owned(),
+            off: vec![app.to_owned()],
+            ..Settings::default()
+        };
+        for known in ["*", "softphone", "trunkline_pages"] {
+            assert_eq!(check_off(&off(known)), Ok(()), "{known}");
+        }
+        assert!(check_off(&off("sofphone")).unwrap_err().starts_with("\"sofphone\" is neither * nor"));
     }
 }

@@ -12,6 +12,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// Whether lines go to stderr, since stdout has a command's answer.
 static IS_BESIDE_ANSWER: AtomicBool = AtomicBool::new(false);
 
+/// The most lines of a role's own form that are written at once, in bytes: whoever logs meanwhile waits for so many.
+const PIECE_BYTES_MAX: usize = 16 << 10;
+
 /// A number or name of a person: printed masked except for its ends.
 ///
 /// `info!(caller = %Pii(number), "call arrived")`
@@ -90,17 +93,42 @@ pub fn start_beside_answer(directives: &str) -> Result<LogLevel, String> {
     start_to(directives, std::io::stderr)
 }
 
-/// Writes whole lines of a role's own form where the log goes, whatever its level. It blocks as long as nobody reads them.
+/// Writes whole lines of a role's own form where the log goes, whatever its level. It blocks as long as nobody reads them. Lines of the log
+/// come between its pieces.
 ///
 /// # Errors
 /// If they cannot be written.
 pub fn write_lines(text: &str) -> io::Result<()> {
-    if IS_BESIDE_ANSWER.load(Relaxed) {
-        return io::stderr().lock().write_all(text.as_bytes());
+    for piece in pieces(text, PIECE_BYTES_MAX) {
+        if IS_BESIDE_ANSWER.load(Relaxed) {
+            io::stderr().lock().write_all(piece.as_bytes())?;
+        } else {
+            let mut out = io::stdout().lock();
+            out.write_all(piece.as_bytes())?;
+            out.flush()?;
+        }
+        // Who waits for the lock has it first: else this thread would take it again before another wakes.
+        std::thread::yield_now();
     }
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    Ok(())
+}
+
+/// A text in pieces of whole lines, each of at most so many bytes or of one line.
+fn pieces(text: &str, bytes_max: usize) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let within = rest.get(..rest.floor_char_boundary(bytes_max)).unwrap_or_default();
+        let end = match within.len() == rest.len() {
+            true => rest.len(),
+            false => within.rfind('\n').or_else(|| rest.find('\n')).map_or(rest.len(), |at| at + 1),
+        };
+        let (piece, left) = rest.split_at_checked(end)?;
+        rest = left;
+        Some(piece)
+    })
 }
 
 fn start_to<W: std::io::Write>(
@@ -123,6 +151,18 @@ mod tests {
         assert_eq!((check("info"), check("warn,voice=debug"), check("voice::rq=trace,OFF")), (Ok(()), Ok(()), Ok(())));
         assert!(check("loud").unwrap_err().starts_with("\"loud\" is no level"));
         assert!(check("info,voice").is_err() && check("voice=loud").is_err());
+    }
+
+    #[test]
+    fn lines_are_written_in_pieces_that_end_with_a_line() {
+        let line = |bytes: usize| format!("{}\n", "ä".repeat(bytes / 2));
+        let text: String = [3, 4, 40, 2, 2, 9].map(line).concat();
+        let split: Vec<&str> = pieces(&text, 10).collect();
+        assert_eq!(split.concat(), text);
+        assert!(split.iter().all(|piece| piece.ends_with('\n') && (piece.len() <= 10 || piece.lines().count() == 1)));
+        assert_eq!(split.len(), 4);
+        assert_eq!(pieces("", 10).count(), 0);
+        assert_eq!(pieces("no end", 2).collect::<Vec<_>>(), ["no end"]);
     }
 
     #[test]

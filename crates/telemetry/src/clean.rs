@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
+
 use crate::limits::TEXT_BYTES_MAX;
 
 /// Stands for a phone number, or another long number.
@@ -21,6 +23,12 @@ const DIGITS_MAX: usize = 32;
 const LOCAL_BYTES_MAX: usize = 64;
 /// The longest IPv4 address.
 const IPV4_BYTES_MAX: usize = 15;
+/// The longest IPv6 address, with an IPv4 address at its end.
+const IPV6_BYTES_MAX: usize = 45;
+/// How far a version is looked at before what follows it is known to be one.
+const VERSION_BYTES_MAX: usize = 32;
+/// How often a text is unescaped: an address within another's query is escaped twice.
+const ESCAPED_MAX: usize = 2;
 /// How far what is replaced as a whole is looked at. What begins a word and may turn out to be nothing is looked at no further than it could
 /// match, so that each byte of a text is looked at a few times at most.
 const RUN_BYTES_MAX: usize = 4_096;
@@ -41,8 +49,22 @@ fn truncated(text: &str) -> &str {
     text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default()
 }
 
-/// A text without personal data, of any length.
+/// A text without personal data, of any length. What is escaped as in an address (`%2B` for `+`, RFC 3986 section 2.1) is found too; then
+/// the text is shown without its escapes.
 pub fn masked(text: &str) -> Cow<'_, str> {
+    if text.contains('%') {
+        let mut unescaped = text.to_owned();
+        for _ in 0..ESCAPED_MAX {
+            unescaped = percent_decode_str(&unescaped).decode_utf8_lossy().into_owned();
+        }
+        if let Cow::Owned(found) = masked_as_written(&unescaped) {
+            return Cow::Owned(found);
+        }
+    }
+    masked_as_written(text)
+}
+
+fn masked_as_written(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     if !bytes.iter().any(|b| b.is_ascii_digit() || *b == b'@') && !text.contains("eyJ") {
         return Cow::Borrowed(text);
@@ -79,6 +101,7 @@ fn found_at(bytes: &[u8], at: usize) -> Option<(usize, &'static str)> {
         .map(|length| (length, ADDRESS))
         .or_else(|| token(bytes, at))
         .or_else(|| ip_address(bytes, at).map(|length| (length, ADDRESS)))
+        .or_else(|| ipv6_address(bytes, at).map(|length| (length, ADDRESS)))
         .or_else(|| date(bytes, at).map(|length| (length, "")))
         .or_else(|| number(bytes, at))
 }
@@ -134,6 +157,18 @@ fn ip_address(bytes: &[u8], at: usize) -> Option<usize> {
     (is_whole && !has_zero && text.parse::<std::net::Ipv4Addr>().is_ok()).then_some(text.len())
 }
 
+/// An IPv6 address; two words with `::` between them, as in the names of programs, are none without a digit.
+fn ipv6_address(bytes: &[u8], at: usize) -> Option<usize> {
+    let length = run(bytes, at, IPV6_BYTES_MAX + 1, |b| b.is_ascii_hexdigit() || b":.".contains(&b));
+    let text = std::str::from_utf8(bytes.get(at..at + length)?).ok()?.trim_end_matches('.');
+    // A colon behind it may end it.
+    let text = [text, text.strip_suffix(':').unwrap_or_default()]
+        .into_iter()
+        .find(|text| text.parse::<std::net::Ipv6Addr>().is_ok())?;
+    let is_whole = !is_word(byte(bytes, at + text.len()));
+    (is_whole && text.bytes().any(|b| b.is_ascii_digit())).then_some(text.len())
+}
+
 /// A date as 2026-11-30.
 fn date(bytes: &[u8], at: usize) -> Option<usize> {
     const LENGTH: usize = 10;
@@ -144,34 +179,38 @@ fn date(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// A number of at least [`DIGITS_MIN`] digits, also with `+` before it and separators within; a version stays.
 fn number(bytes: &[u8], at: usize) -> Option<(usize, &'static str)> {
-    let begin = at + usize::from(byte(bytes, at) == b'+');
+    let has_plus = byte(bytes, at) == b'+';
+    if !has_plus && is_version(bytes, at) {
+        // What comes behind the version is looked at by itself.
+        return Some((run(bytes, at, RUN_BYTES_MAX, |b| b.is_ascii_digit() || b == b'.'), ""));
+    }
+    let begin = at + usize::from(has_plus);
     let mut end = begin + usize::from(byte(bytes, begin) == b'(');
-    let (mut digits, mut group) = (0, 0);
-    let (mut is_dotted, mut has_short_group) = (false, false);
-    let mut last_digit = None;
+    // The digits up to the end of a group that no letter follows, and where that is.
+    let (mut digits, mut whole) = (0, (0, at));
     while digits < DIGITS_MAX {
         let b = byte(bytes, end);
+        let is_digit = b.is_ascii_digit();
         let is_separator = digits > 0 && b" -./()".contains(&b) && is_followed(bytes, end + 1);
-        if b.is_ascii_digit() {
-            (digits, group) = (digits + 1, group + 1);
-            last_digit = Some(end);
-        } else if is_separator {
-            is_dotted |= b == b'.';
-            has_short_group |= group == 1;
-            group = 0;
-        } else {
+        if !is_digit && (!is_separator || b != b'.' && is_version(bytes, end + 1)) {
             break;
         }
         end += 1;
+        digits += usize::from(is_digit);
+        if is_digit && (digits == DIGITS_MAX || !is_word(byte(bytes, end))) {
+            whole = (digits, end);
+        }
     }
-    let end = last_digit? + 1;
-    has_short_group |= group == 1;
-    if is_dotted && has_short_group {
-        // What comes behind the version is looked at by itself.
-        return Some((run(bytes, at, RUN_BYTES_MAX, |b| b.is_ascii_digit() || b == b'.').max(1), ""));
-    }
-    let is_whole = digits == DIGITS_MAX || !is_word(byte(bytes, end));
-    (digits >= DIGITS_MIN && is_whole).then_some((end - at, NUMBER))
+    let (digits, end) = whole;
+    (digits >= DIGITS_MIN).then_some((end - at, NUMBER))
+}
+
+/// Whether a version or a fraction begins there: numbers with dots between them, one of a single digit.
+fn is_version(bytes: &[u8], at: usize) -> bool {
+    let length = run(bytes, at, VERSION_BYTES_MAX, |b| b.is_ascii_digit() || b == b'.');
+    let text = bytes.get(at..at + length).unwrap_or_default();
+    let groups = || text.split(|b| *b == b'.').filter(|group| !group.is_empty());
+    byte(text, 0).is_ascii_digit() && groups().count() > 1 && groups().any(|group| group.len() == 1)
 }
 
 /// Whether a digit comes after a separator, perhaps behind a bracket or a blank.
@@ -202,6 +241,16 @@ mod tests {
             ("Bearer eyJhbGciOi.eyJzdWIi.c2ln-_x", "Bearer <token>"),
             ("a=1234567,b=7654321", "a=<number>,b=<number>"),
             ("took 3.5 4930123456", "took 3.5 <number>"),
+            ("call 4930123456 3.5 s ago", "call <number> 3.5 s ago"),
+            ("call 4930123456 2nd try", "call <number> 2nd try"),
+            ("+1.415.555.2671 rang", "<number> rang"),
+            ("numbers/%2B4930123456", "numbers/<number>"),
+            ("people/ann%40desk.example/phones", "people/<address>/phones"),
+            ("?to=%2B49%2030%20123456", "?to=<number>"),
+            ("?next=%2Fpeople%2Fann%2540desk.example", "?next=/people/<address>"),
+            ("from 2001:db8::17:4: refused", "from <address>: refused"),
+            ("at [fe80::1]:5060", "at [<address>]:5060"),
+            ("::ffff:192.168.17.4", "<address>"),
         ] {
             assert_eq!(masked(text), expected, "{text}");
         }
@@ -219,6 +268,9 @@ mod tests {
             "performance_worker_major",
             "s_1234567",
             "eyJ is no token",
+            "in dead::beef at 12:34:56",
+            "100%25 of 7",
+            "a%20b 50% of 3.5",
             "@",
             "",
         ] {
@@ -267,9 +319,22 @@ mod tests {
         }
 
         #[test]
-        fn a_phone_number_between_blanks_never_stays(before in "[a-z ]{0,9}", number in "\\+?[1-9][0-9]{6,14}", after in "[a-z ]{0,9}") {
-            let text = format!("{before} {number} {after}");
-            prop_assert!(!masked(&text).contains(&number));
+        fn a_phone_number_never_stays_whatever_stands_around_it(
+            before in "([a-z0-9.,:()% +-]{0,9}[ /=,;])?",
+            number in "\\+?[1-9][0-9]{6,14}",
+            after in "([ /=,;][a-z0-9.,:()% +-]{0,9})?",
+        ) {
+            let text = format!("{before}{number}{after}");
+            let shown = masked(&text);
+            prop_assert!(!shown.contains(number.trim_start_matches('+')), "{text:?} {shown:?}");
+        }
+
+        #[test]
+        fn what_is_escaped_is_found_as_well(page in "[a-z]{1,9}", local in "[a-z]{1,9}", number in "[1-9][0-9]{6,14}") {
+            prop_assert_eq!(masked(&format!("{page}/{local}%40desk.example")), format!("{page}/{ADDRESS}"));
+            prop_assert_eq!(masked(&format!("{page}/%2B{number}")), format!("{page}/{NUMBER}"));
+            let twice = format!("{page}%252F{local}%2540desk.example");
+            prop_assert_eq!(masked(&twice), format!("{page}/{ADDRESS}"));
         }
     }
 }

@@ -14,6 +14,10 @@ use crate::shed::Importance;
 /// What is kept of a batch.
 #[derive(Clone, Debug, Default)]
 pub struct KeptBatch {
+    /// The version of the application.
+    pub version: String,
+    /// The session of the browser or program.
+    pub session: String,
     /// What holds for every item.
     pub attributes: Map<String, Value>,
     /// The items.
@@ -68,7 +72,8 @@ impl KeptItem {
 pub fn take(batch: Batch, contract: &Contract, now: Timestamp) -> KeptBatch {
     let mut properties_dropped = 0;
     let attributes = kept(&batch.attributes, contract, &mut properties_dropped);
-    let mut taken = KeptBatch { attributes, properties_dropped, ..KeptBatch::default() };
+    let [version, session] = [&batch.version, &batch.session].map(|text| cleaned(text).into_owned());
+    let mut taken = KeptBatch { version, session, attributes, properties_dropped, ..KeptBatch::default() };
     for item in batch.items {
         match item {
             Ok(item) => {
@@ -143,13 +148,14 @@ mod tests {
     #[test]
     fn only_what_the_contract_names_is_kept_and_it_is_cleaned() {
         let taken = taken(json!({
-            "app": { "name": "softphone" },
+            "app": { "name": "softphone", "version": "9.0 of ann@desk.example", "sessionId": "+4930123456" },
             "attributes": { "region": "eu", "password": "secret" },
             "items": [{
                 "type": "log", "name": "call_start", "ts": 1,
                 "props": { "ThisDN": "to +4930123456", "value__3": 7, "region": ["a"], "other": 1 },
             }],
         }));
+        assert_eq!((taken.version.as_str(), taken.session.as_str()), ("9.0 of <address>", "<number>"));
         assert_eq!(taken.attributes, *json!({ "region": "eu" }).as_object().unwrap());
         let item = &taken.items[0];
         assert_eq!(item.properties, *json!({ "ThisDN": "to <number>", "value__3": 7 }).as_object().unwrap());

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// The most items of a batch, and the most spans, log records or metrics of one that came by OTLP.
 pub const ITEMS_MAX: usize = 1_000;
+/// The most resources of a batch that came by OTLP.
+pub const RESOURCES_MAX: usize = 1_000;
 /// The longest name of an application, a version, a session, an item or a property, in bytes.
 pub const NAME_BYTES_MAX: usize = 128;
 /// The longest text that is kept, in bytes; the rest is cut off.

@@ -1,11 +1,28 @@
-//! Batches of OpenTelemetry's own SDK (OTLP/HTTP 1.x), protobuf or JSON: counted, and their texts cleaned; all else goes on as it came.
+//! Batches of OpenTelemetry's own SDK (OTLP/HTTP 1.x), protobuf or JSON: counted, their texts cleaned, their tenant named; all else goes on
+//! as it came.
 
 mod json;
 mod protobuf;
 mod schema;
 
-pub use json::clean_json;
-pub use protobuf::clean_protobuf;
+use std::collections::BTreeSet;
+
+pub use json::{clean_json, rejected_json};
+pub use protobuf::{clean_protobuf, rejected_protobuf};
+
+/// The attribute of every resource that names the tenant. One that a client has set itself is dropped.
+pub const TENANT_ATTRIBUTE: &str = "trunkline.tenant";
+/// The attribute by which a resource names its program.
+const SERVICE_ATTRIBUTE: &str = "service.name";
+
+/// What is in a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OtlpContent {
+    /// How many spans, log records or metrics.
+    pub items: usize,
+    /// The programs that it comes from, as they name themselves.
+    pub services: BTreeSet<String>,
+}
 
 /// What a batch carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,4 +58,9 @@ pub enum OtlpFault {
     /// It has too many spans, log records or metrics.
     #[error("it has {0} items")]
     TooMany(usize),
+}
+
+impl OtlpFault {
+    /// It comes from too many programs: each resource gets the tenant's name.
+    const TOO_MANY_RESOURCES: Self = Self::Malformed("it has more than 1000 resources");
 }

@@ -1,5 +1,5 @@
 /** What the pages tell of themselves to the installation: events and errors, in batches, while somebody is signed in. Nothing
- *  waits for it, and what cannot be sent is dropped. */
+ *  waits for it. What cannot be sent now waits for another try, as much as there is place for. */
 
 import { apiPaths } from '../lib/paths'
 import { authorization, type Session } from './session'
@@ -10,8 +10,10 @@ const WAITING_MAX = 100
 /** Browsers let a page that closes send 64 KiB; a batch stays well below. */
 const BATCH_MAX = 50
 const FLUSH_MS = 10_000
-/** Silence after a refusal, and after an operator has switched it off. */
+/** Silence after a refusal for good, and after an operator has switched it off. */
 const PAUSE_MS = 600_000
+/** Until another try, where the answer names no time. */
+const RETRY_MS = 30_000
 const TEXT_MAX = 300
 
 type Plain = string | number | boolean
@@ -26,17 +28,23 @@ export type Item = {
 
 type Sent = Item & { readonly ts: number }
 
-/** Sends a body with a token; says whether more is wanted. A request of a page that closes goes on. */
-export type Send = (session: Session, body: string) => Promise<'taken' | 'unwanted'>
+/** What the installation wants: nothing, or the part of the usual items, each so many ms. */
+export type Told = { readonly off?: boolean; readonly samplingRate?: number; readonly flushIntervalMs?: number }
 
-const byFetch: Send = async ({ token }, body) => {
+/** Sends a body with a token, or asks without one what is wanted. A number is the time in ms until another try. A request of a page that closes goes on. */
+export type Ask = (session: Session, body?: string) => Promise<Told | number>
+
+const byFetch: Ask = async ({ token }, body) => {
   try {
     const headers = { ...authorization(token), 'Content-Type': 'application/json' }
-    const response = await fetch(apiPaths.telemetry(), { method: 'POST', headers, body, keepalive: true })
-    const told: unknown = response.status === 202 ? await response.json() : undefined
-    return typeof told !== 'object' || told === null || 'off' in told ? 'unwanted' : 'taken'
+    const path = body === undefined ? apiPaths.telemetryConfig(APP) : apiPaths.telemetry()
+    const response = await fetch(path, { method: body === undefined ? 'GET' : 'POST', headers, body: body ?? null, keepalive: true })
+    if (response.ok) return (await response.json()) as Told
+    // Another try of what breaks a rule would break it again.
+    if (response.status < 500 && ![401, 408, 429].includes(response.status)) return { off: true }
+    return Math.min(Number(response.headers.get('Retry-After')) * 1_000 || RETRY_MS, PAUSE_MS)
   } catch {
-    return 'unwanted'
+    return RETRY_MS
   }
 }
 
@@ -49,26 +57,57 @@ export function tabName(): string {
 export class Telemetry {
   private waiting: Sent[] = []
   private silentUntil = 0
+  private told: Told | undefined
 
   constructor(
     private readonly session: () => Session | undefined,
     private readonly browserSession: string,
     private readonly now: () => number = Date.now,
-    private readonly send: Send = byFetch,
+    private readonly ask: Ask = byFetch,
+    private readonly random: () => number = Math.random,
   ) {}
 
-  tell(item: Item): void {
-    if (this.waiting.length < WAITING_MAX) this.waiting.push({ ...item, ts: this.now() })
+  get flushMs(): number {
+    return this.told?.flushIntervalMs ?? FLUSH_MS
   }
 
-  /** Sends what waits. Without a session, or after a refusal, it is dropped. */
-  async flush(): Promise<void> {
-    const items = this.waiting.splice(0, BATCH_MAX)
+  tell(item: Item): void {
+    if (this.waiting.length < WAITING_MAX && this.wants(item)) this.waiting.push({ ...item, ts: this.now() })
+  }
+
+  /** Sends what waits, once it is known what is wanted; a page that closes cannot wait for that. Without a session it is dropped. */
+  async flush(isLast = false): Promise<void> {
     const session = this.session()
-    if (items.length === 0 || session === undefined || this.now() < this.silentUntil) return
+    if (session === undefined) this.waiting = []
+    if (session === undefined || this.waiting.length === 0 || this.now() < this.silentUntil) return
+    if (this.told === undefined && !isLast) {
+      const told = await this.ask(session)
+      if (!this.heeds(told)) return
+      this.told = told
+      this.waiting = this.waiting.filter((item) => this.wants(item))
+    }
+    const items = this.waiting.splice(0, BATCH_MAX)
+    if (items.length === 0) return
     const app = { name: APP, sessionId: this.browserSession }
-    const outcome = await this.send(session, JSON.stringify({ app, items }))
-    if (outcome === 'unwanted') this.silentUntil = this.now() + PAUSE_MS
+    const answer = await this.ask(session, JSON.stringify({ app, items }))
+    if (typeof answer === 'number') this.waiting = [...items, ...this.waiting].slice(0, WAITING_MAX)
+    this.heeds(answer)
+  }
+
+  /** Errors are always wanted. */
+  private wants(item: Item): boolean {
+    return item.level === 'error' || this.random() < (this.told?.samplingRate ?? 1)
+  }
+
+  /** Falls silent where the answer wants that. */
+  private heeds(answer: Told | number): answer is Told {
+    if (typeof answer !== 'number' && answer.off !== true) return true
+    if (typeof answer !== 'number') {
+      this.told = undefined
+      this.waiting = []
+    }
+    this.silentUntil = this.now() + (typeof answer === 'number' ? answer : PAUSE_MS)
+    return false
   }
 }
 
@@ -84,8 +123,11 @@ export function watchPage(telemetry: Telemetry, page: () => string): void {
   addEventListener('unhandledrejection', (event) => telemetry.tell(errorItem('error_promise', event.reason, page())))
   // The last chance of a page that closes.
   addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'hidden') void telemetry.flush()
+    if (document.visibilityState === 'hidden') void telemetry.flush(true)
   })
   telemetry.tell({ type: 'metric', name: 'page_shown_seconds', value: performance.now() / 1_000, props: { page: page() } })
-  setInterval(() => void telemetry.flush(), FLUSH_MS)
+  const later = (): void => {
+    setTimeout(() => void telemetry.flush().finally(later), telemetry.flushMs)
+  }
+  later()
 }

@@ -8,6 +8,7 @@ export const apiPaths = {
   topology: (): string => '/api/operations/v1/topology',
   traces: (tenant: string, limit: number): string => `/api/operations/v1/${part(tenant)}/traces?limit=${limit}`,
   telemetry: (): string => '/telemetry/v1/traces',
+  telemetryConfig: (app: string): string => `/telemetry/v1/config?app=${part(app)}`,
   session: (): string => '/session',
   /** `to` is a path of these pages. */
   signIn: (to: string): string => `/session/sign-in?to=${part(to)}`,

@@ -1,8 +1,8 @@
 //! Pages of other origins at the APIs (CORS, WHATWG Fetch section 3.3): whose answers they may read. One layer for all APIs of the edge.
 //!
 //! A page shows a token of its own, never a cookie: no answer allows credentials. Before a request a browser shows no token; then whoever
-//! any tenant lets in is let in. The answer itself may be read by a page that the token's tenant lets in. A program that is no browser
-//! sends no `Origin`.
+//! any tenant lets in is let in. The answer itself may be read by a page that the token's tenant lets in, a refusal before it is known
+//! whose token it is by one that any tenant does. A program that is no browser sends no `Origin`.
 
 use std::sync::Arc;
 
@@ -130,13 +130,23 @@ async fn share(origins: Arc<PageOrigins>, request: Request, next: Next) -> Respo
     }
     let mut response = next.run(request).await;
     let tenant = response.extensions_mut().remove::<TenantOfToken>();
+    let may_read = match &tenant {
+        Some(TenantOfToken(tenant)) => origins.lets_in(Some(tenant), &origin),
+        None if is_refused_at_door(response.status()) => origins.lets_in_for_any(&origin),
+        None => origins.lets_in(None, &origin),
+    };
     let head = response.headers_mut();
     vary(head);
-    if origins.lets_in(tenant.as_ref().map(|TenantOfToken(tenant)| tenant), &origin) {
+    if may_read {
         head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         head.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     }
     response
+}
+
+/// Whether nobody was asked for an answer: the token was refused, the body, or one more request. That says nothing of any tenant.
+fn is_refused_at_door(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 401 | 408 | 413 | 429)
 }
 
 /// The answer to a browser that asks what a page may do: what the page then asks for needs its token.

@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 
 use axum::http::HeaderMap;
+use model::TenantId;
 use net::http::{Caller, Problem};
 
 use super::answers::BatchRefusal;
@@ -11,8 +12,10 @@ use super::{Telemetry, standing};
 
 /// Somebody whose batches are taken.
 pub(super) struct BatchSender {
-    /// The tenant, by the name that it has in lines and metrics.
-    pub tenant: String,
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The name that it has in lines and metrics.
+    pub tenant_name: String,
     /// The person or program.
     pub user: String,
 }
@@ -43,5 +46,5 @@ pub(super) async fn admitted(
         let problem = Problem::unauthorized("the token is not good any more");
         return Err(BatchRefusal::new(problem, BatchOutcome::NotAllowed));
     }
-    Ok(BatchSender { tenant: name.to_owned(), user: caller.subject().to_owned() })
+    Ok(BatchSender { tenant: tenant.clone(), tenant_name: name.to_owned(), user: caller.subject().to_owned() })
 }

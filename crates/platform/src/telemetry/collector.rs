@@ -1,13 +1,15 @@
-//! The way to a collector of OpenTelemetry (own-25): OTLP over HTTP, with a bounded queue, a deadline and few attempts.
+//! The way to a collector of OpenTelemetry (own-25): OTLP over HTTP or HTTPS, with a bounded queue, a deadline and few attempts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use ::telemetry::otlp::OtlpSignal;
+use anyhow::Context as _;
 use axum::body::Bytes;
 use axum::http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use runtime::counted_connector::CountedConnector;
@@ -32,6 +34,8 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 const ATTEMPTS_MAX: u32 = 3;
 /// The pause after a failure, doubled with each further one.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often an ending role looks whether all is sent.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A batch on its way.
 #[derive(Clone, Debug)]
@@ -45,21 +49,54 @@ pub(super) struct OtlpBatch {
 /// The queue to the collector.
 pub(super) struct CollectorQueue {
     queue: mpsc::Sender<OtlpBatch>,
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<WaitingBatches>,
+    metrics: Metrics,
+}
+
+/// What waits, with what is being sent.
+#[derive(Debug, Default)]
+struct WaitingBatches {
+    bytes: AtomicUsize,
+    items: AtomicUsize,
+    /// The log has said that the collector cannot be reached.
+    is_away: AtomicBool,
+}
+
+impl WaitingBatches {
+    /// A batch is sent, or lost.
+    fn remove(&self, batch: &OtlpBatch) {
+        self.bytes.fetch_sub(batch.body.len(), Relaxed);
+        self.items.fetch_sub(batch.items, Relaxed);
+    }
 }
 
 /// The queue is full.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct QueueFull;
 
-/// Checks the setting: `http://HOST:PORT`, perhaps with a path.
+/// Checks the setting: `http://HOST:PORT` or `https://HOST:PORT`, perhaps with a path.
 pub(super) fn check(url: &str) -> Result<(), String> {
     if url.is_empty() {
         return Ok(());
     }
     let uri: axum::http::Uri = url.parse().map_err(|error| format!("it is no URL: {error}"))?;
-    let is_right = uri.scheme_str() == Some("http") && uri.port_u16().is_some() && uri.query().is_none();
-    if is_right { Ok(()) } else { Err("it must be http://HOST:PORT, as http://127.0.0.1:4318".to_owned()) }
+    let is_right =
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.port_u16().is_some() && uri.query().is_none();
+    if is_right {
+        return Ok(());
+    }
+    Err("it must be http://HOST:PORT or https://HOST:PORT, as http://127.0.0.1:4318".to_owned())
+}
+
+/// What verifies a collector with TLS: this machine's authorities.
+fn tls() -> anyhow::Result<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    // Without any, requests by https fail, each with its reason.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let tls = tls.context("TLS of requests to the collector")?;
+    Ok(tls.with_root_certificates(roots).with_no_client_auth())
 }
 
 impl CollectorQueue {
@@ -70,26 +107,25 @@ impl CollectorQueue {
     pub fn start(ctx: &RoleContext, url: &str, metrics: Metrics) -> anyhow::Result<Self> {
         anyhow::ensure!(ctx.spec.opens.contains(&CONNECTION), "{} does not open {CONNECTION}", ctx.spec.name);
         let (queue, batches) = mpsc::channel(WAITING_MAX);
-        let waiting = Arc::new(AtomicUsize::new(0));
+        let waiting = Arc::<WaitingBatches>::default();
         let meter = ctx.meter(CONNECTION).peer("collector");
         let connector = CountedConnector { source: ctx.address, meter: meter.clone() };
         let pool = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(SENT_AT_ONCE)
-            .build(connector);
+            .build(HttpsConnector::from((connector, tls()?)));
         let sender = Arc::new(Sending {
             pool,
             base: url.trim_end_matches('/').to_owned(),
             meter,
-            metrics,
+            metrics: metrics.clone(),
             waiting: waiting.clone(),
-            is_away: AtomicBool::new(false),
         });
         let batches = Arc::new(Mutex::new(batches));
         for _ in 0..SENT_AT_ONCE {
             ctx.spawn("OpenTelemetry to the collector", send_all(sender.clone(), batches.clone()));
         }
-        Ok(Self { queue, waiting })
+        Ok(Self { queue, waiting, metrics })
     }
 
     /// Queues a batch.
@@ -97,26 +133,46 @@ impl CollectorQueue {
     /// # Errors
     /// If too much waits.
     pub fn put(&self, batch: OtlpBatch) -> Result<(), QueueFull> {
-        let bytes = batch.body.len();
-        if self.waiting.fetch_add(bytes, Relaxed).saturating_add(bytes) > WAITING_BYTES_MAX {
-            self.waiting.fetch_sub(bytes, Relaxed);
-            return Err(QueueFull);
+        let (bytes, items) = (batch.body.len(), batch.items);
+        let before = self.waiting.bytes.fetch_add(bytes, Relaxed);
+        self.waiting.items.fetch_add(items, Relaxed);
+        if before.saturating_add(bytes) <= WAITING_BYTES_MAX && self.queue.try_send(batch).is_ok() {
+            return Ok(());
         }
-        self.queue.try_send(batch).map_err(|_| {
-            self.waiting.fetch_sub(bytes, Relaxed);
-            QueueFull
-        })
+        self.waiting.bytes.fetch_sub(bytes, Relaxed);
+        self.waiting.items.fetch_sub(items, Relaxed);
+        Err(QueueFull)
+    }
+
+    /// Waits until the collector has what waits, for so long at most, and not for one that is away. What it has not by then is counted as
+    /// lost.
+    pub async fn emptied(&self, within: Duration) {
+        let all = async {
+            while self.waiting.bytes.load(Relaxed) > 0 && !self.waiting.is_away.load(Relaxed) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        let _ = tokio::time::timeout(within, all).await;
+        let items = self.waiting.items.load(Relaxed);
+        if items > 0 {
+            count(&self.metrics, OtlpOutcome::Lost, items);
+            tracing::warn!(items, "OpenTelemetry of clients is lost: the role ends before the collector has it");
+        }
+    }
+}
+
+fn count(metrics: &Metrics, outcome: OtlpOutcome, items: usize) {
+    for _ in 0..items {
+        metrics.otlp_items.inc(outcome);
     }
 }
 
 struct Sending {
-    pool: legacy::Client<CountedConnector, Full<Bytes>>,
+    pool: legacy::Client<HttpsConnector<CountedConnector>, Full<Bytes>>,
     base: String,
     meter: PeerMeter,
     metrics: Metrics,
-    waiting: Arc<AtomicUsize>,
-    /// The log has said that the collector cannot be reached.
-    is_away: AtomicBool,
+    waiting: Arc<WaitingBatches>,
 }
 
 async fn send_all(sending: Arc<Sending>, batches: Arc<Mutex<mpsc::Receiver<OtlpBatch>>>) -> anyhow::Result<()> {
@@ -124,7 +180,7 @@ async fn send_all(sending: Arc<Sending>, batches: Arc<Mutex<mpsc::Receiver<OtlpB
         let next = batches.lock().await.recv().await;
         let Some(batch) = next else { return Ok(()) };
         sending.send(&batch).await;
-        sending.waiting.fetch_sub(batch.body.len(), Relaxed);
+        sending.waiting.remove(&batch);
     }
 }
 
@@ -143,10 +199,10 @@ impl Sending {
         for attempt in 1..=ATTEMPTS_MAX {
             match self.attempt(batch).await {
                 ForwardAttempt::Taken => {
-                    if self.is_away.swap(false, Relaxed) {
+                    if self.waiting.is_away.swap(false, Relaxed) {
                         tracing::info!(collector = self.base, "OpenTelemetry of clients reaches the collector again");
                     }
-                    return self.count(OtlpOutcome::Forwarded, batch.items);
+                    return count(&self.metrics, OtlpOutcome::Forwarded, batch.items);
                 }
                 ForwardAttempt::Refused(status) => {
                     tracing::debug!(collector = self.base, %status, "a batch was refused by the collector");
@@ -154,7 +210,7 @@ impl Sending {
                 }
                 ForwardAttempt::Later(error) => {
                     self.meter.error();
-                    if !self.is_away.swap(true, Relaxed) {
+                    if !self.waiting.is_away.swap(true, Relaxed) {
                         tracing::warn!(
                             collector = self.base,
                             error,
@@ -168,7 +224,7 @@ impl Sending {
                 }
             }
         }
-        self.count(OtlpOutcome::Lost, batch.items);
+        count(&self.metrics, OtlpOutcome::Lost, batch.items);
     }
 
     async fn attempt(&self, batch: &OtlpBatch) -> ForwardAttempt {
@@ -198,12 +254,6 @@ impl Sending {
             Err(_) => ForwardAttempt::Later(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
         }
     }
-
-    fn count(&self, outcome: OtlpOutcome, items: usize) {
-        for _ in 0..items {
-            self.metrics.otlp_items.inc(outcome);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -212,24 +262,55 @@ mod tests {
 
     #[test]
     fn a_collector_has_a_host_and_a_port() {
-        assert!(check("").is_ok() && check("http://127.0.0.1:4318").is_ok() && check("http://otel:4318/base").is_ok());
-        for wrong in ["127.0.0.1:4318", "http://otel", "https://otel:4318", "http://otel:4318/?x=1", "grpc"] {
+        for right in ["", "http://127.0.0.1:4318", "http://otel:4318/base", "https://otel.example:4318"] {
+            assert_eq!(check(right), Ok(()), "{right}");
+        }
+        for wrong in ["127.0.0.1:4318", "http://otel", "https://otel", "http://otel:4318/?x=1", "grpc://otel:4317"] {
             assert!(check(wrong).is_err(), "{wrong}");
         }
     }
 
+    /// A queue of so many places that nobody empties, with its other end.
+    fn stalled(places: usize) -> (CollectorQueue, mpsc::Receiver<OtlpBatch>) {
+        let (queue, batches) = mpsc::channel(places);
+        let metrics = Metrics::register(&runtime::Metrics::default());
+        (CollectorQueue { queue, waiting: Arc::default(), metrics }, batches)
+    }
+
+    fn batch(bytes: usize) -> OtlpBatch {
+        OtlpBatch { signal: OtlpSignal::Logs, media_type: "application/json", body: vec![b' '; bytes].into(), items: 3 }
+    }
+
     #[test]
     fn a_full_queue_takes_nothing() {
-        let (queue, _batches) = mpsc::channel(1);
-        let forwarding = CollectorQueue { queue, waiting: Arc::default() };
-        let batch = |bytes: usize| OtlpBatch {
-            signal: OtlpSignal::Logs,
-            media_type: "application/json",
-            body: vec![b' '; bytes].into(),
-            items: 1,
-        };
+        let (forwarding, _batches) = stalled(1);
         assert!(forwarding.put(batch(WAITING_BYTES_MAX + 1)).is_err());
         assert!(forwarding.put(batch(1)).is_ok() && forwarding.put(batch(1)).is_err());
-        assert_eq!(forwarding.waiting.load(Relaxed), 1);
+        let waiting = &forwarding.waiting;
+        assert_eq!((waiting.bytes.load(Relaxed), waiting.items.load(Relaxed)), (1, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_ending_role_waits_for_the_collector_and_counts_what_it_has_not() {
+        let (forwarding, mut batches) = stalled(4);
+        for _ in 0..2 {
+            forwarding.put(batch(1)).unwrap();
+        }
+        let waiting = forwarding.waiting.clone();
+        let taken = async {
+            tokio::time::sleep(PAUSE).await;
+            waiting.remove(&batches.recv().await.unwrap());
+            tokio::time::sleep(PAUSE).await;
+            waiting.remove(&batches.recv().await.unwrap());
+        };
+        tokio::join!(forwarding.emptied(ANSWER_WITHIN), taken);
+        assert_eq!(forwarding.metrics.otlp_items.get(OtlpOutcome::Lost), 0);
+        forwarding.put(batch(1)).unwrap();
+        forwarding.emptied(PAUSE).await;
+        assert_eq!(forwarding.metrics.otlp_items.get(OtlpOutcome::Lost), 3);
+        waiting.is_away.store(true, Relaxed);
+        let begun = tokio::time::Instant::now();
+        forwarding.emptied(ANSWER_WITHIN).await;
+        assert_eq!(begun.elapsed(), Duration::ZERO, "nobody waits for one that is away");
     }
 }

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use ::telemetry::cors::TenantOrigins;
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use model::TenantId;
 use net::http::{Caller, FORWARDED_HOST, Method, Problem, StatusCode};
+use runtime::around::around;
 
 use super::Telemetry;
 
@@ -36,15 +38,38 @@ pub(super) async fn of_pages(State(telemetry): State<Arc<Telemetry>>, request: R
         false => next.run(request).await,
     };
     let head = response.headers_mut();
-    head.append(header::VARY, HeaderValue::from_static("origin"));
-    head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    head.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    let_read(head, origin);
     if is_preflight {
         head.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
         head.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(HEADERS));
         head.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(KEPT_S));
     }
     response
+}
+
+/// The router with its gate. What the gate or its limits refuse says nothing of any tenant: pages of every origin that one lets in may read
+/// it.
+pub(super) fn around_gate(gated: Router, origins: TenantOrigins) -> Router {
+    let origins = Arc::new(origins);
+    around(gated, move |request: Request, next: Next| of_refusals(origins.clone(), request, next))
+}
+
+async fn of_refusals(origins: Arc<TenantOrigins>, request: Request, next: Next) -> Response {
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let origin = origin.filter(|origin| is_let_in(&origins, request.headers(), origin, None, true));
+    let mut response = next.run(request).await;
+    let is_decided = response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+    // 403 is what the tenant's own list says.
+    if let Some(origin) = origin.filter(|_| !is_decided && response.status() != StatusCode::FORBIDDEN) {
+        let_read(response.headers_mut(), origin);
+    }
+    response
+}
+
+fn let_read(head: &mut HeaderMap, origin: HeaderValue) {
+    head.append(header::VARY, HeaderValue::from_static("origin"));
+    head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    head.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
 }
 
 fn is_let_in(
@@ -70,7 +95,27 @@ fn is_let_in(
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use tower::ServiceExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_page_reads_why_the_gate_refuses_it() {
+        let origins = || TenantOrigins::read(r#"{"acme": {"urls": ["https://desk.example"]}}"#).unwrap();
+        for (origin, status, may_read) in [
+            ("https://desk.example", StatusCode::UNAUTHORIZED, true),
+            ("https://desk.example", StatusCode::PAYLOAD_TOO_LARGE, true),
+            ("https://desk.example", StatusCode::FORBIDDEN, false),
+            ("https://evil.example", StatusCode::UNAUTHORIZED, false),
+        ] {
+            let gated = Router::new().fallback(move || async move { status });
+            let request = Request::post("/telemetry/v1/traces").header(header::ORIGIN, origin);
+            let answer = around_gate(gated, origins()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            let told = answer.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+            assert_eq!(told.is_some_and(|told| told == origin), may_read, "{origin} {status}");
+        }
+    }
 
     #[test]
     fn a_page_is_let_in_by_its_tenant_or_comes_from_the_edge() {

@@ -1,16 +1,16 @@
 //! Structured lines on stdout (telemetry-06): one JSON object for each item. A thread of its own writes them, so that whoever reads them
 //! slowly delays nobody; what waits for it is bounded, and what matters least is not taken first.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::telemetry::intake::{KeptBatch, KeptItem};
 use ::telemetry::shed::{Importance, QueueFill};
 use anyhow::Context as _;
 use contracts::json::rfc3339;
-use model::Timestamp;
+use model::{TenantId, Timestamp};
 use runtime::{PeerMeter, RoleContext};
 use serde_json::{Map, Value, json};
 
@@ -18,6 +18,10 @@ use serde_json::{Map, Value, json};
 const WAITING_BYTES_MAX: usize = 8 << 20;
 /// The most batches that wait to be written.
 const WAITING_BATCHES_MAX: usize = 8_192;
+/// The longest lines of one batch, all together, in bytes: its attributes stand in each of them.
+pub(super) const BATCH_LINES_BYTES_MAX: usize = 2 << 20;
+/// The longest line, in bytes: others log nothing while it is written.
+pub(super) const LINE_BYTES_MAX: usize = 128 << 10;
 /// How long an ending role waits for its last lines.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 /// How often it looks.
@@ -33,17 +37,101 @@ pub(super) struct LineHead<'a> {
     pub client_ip: Option<&'a str>,
 }
 
+/// What became of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineFate {
+    /// Its line will be written.
+    Queued,
+    /// There is too little room for what matters so little, or for more of its tenant.
+    Shed,
+    /// Its line is too long, or those of its batch are.
+    TooLarge,
+}
+
 /// Lines that wait to be written.
 pub(super) struct LineQueue {
-    queue: SyncSender<String>,
-    waiting: Arc<AtomicUsize>,
+    queue: SyncSender<QueuedLines>,
+    waiting: Arc<Mutex<WaitingLines>>,
+}
+
+/// Lines of a batch, or one of the role itself.
+struct QueuedLines {
+    tenant: Option<TenantId>,
+    text: String,
+}
+
+/// What waits, of all and of each tenant of which something does.
+#[derive(Debug, Default)]
+struct WaitingLines {
+    all: LineTotal,
+    of_tenants: HashMap<TenantId, LineTotal>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct LineTotal {
+    bytes: usize,
+    batches: usize,
+}
+
+/// The room that a tenant finds.
+#[derive(Clone, Copy)]
+struct RoomOfTenant {
+    bytes: QueueFill,
+    batches: QueueFill,
+}
+
+impl RoomOfTenant {
+    /// Whether a batch of that size takes an item of that importance: by its bytes and as one more batch, whichever is scarcer.
+    fn takes(self, importance: Importance, bytes: usize) -> bool {
+        self.bytes.takes(importance, bytes) && self.batches.takes(importance, 1)
+    }
+}
+
+impl WaitingLines {
+    fn room_of(&self, tenant: &TenantId) -> RoomOfTenant {
+        let (own, all) = (self.of_tenants.get(tenant).copied().unwrap_or_default(), self.all);
+        RoomOfTenant {
+            bytes: QueueFill { own: own.bytes, waiting: all.bytes, room: WAITING_BYTES_MAX },
+            batches: QueueFill { own: own.batches, waiting: all.batches, room: WAITING_BATCHES_MAX },
+        }
+    }
+
+    fn add(&mut self, tenant: Option<&TenantId>, bytes: usize) {
+        self.all.add(bytes);
+        if let Some(tenant) = tenant {
+            self.of_tenants.entry(tenant.clone()).or_default().add(bytes);
+        }
+    }
+
+    fn remove(&mut self, tenant: Option<&TenantId>, bytes: usize) {
+        self.all.remove(bytes);
+        let Some(tenant) = tenant else { return };
+        if let Some(own) = self.of_tenants.get_mut(tenant) {
+            own.remove(bytes);
+            if own.batches == 0 {
+                self.of_tenants.remove(tenant);
+            }
+        }
+    }
+}
+
+impl LineTotal {
+    fn add(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        self.batches += 1;
+    }
+
+    fn remove(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.batches = self.batches.saturating_sub(1);
+    }
 }
 
 impl LineQueue {
     /// Starts the thread that writes.
     pub fn start(ctx: &RoleContext) -> anyhow::Result<Self> {
         let (queue, lines) = sync_channel(WAITING_BATCHES_MAX);
-        let waiting = Arc::new(AtomicUsize::new(0));
+        let waiting = Arc::<Mutex<WaitingLines>>::default();
         let (meter, left) = (ctx.meter("telemetry-06").peer("stdout"), waiting.clone());
         let name = format!("{} lines", ctx.node.as_str());
         let write = move || write_all(&lines, &left, &meter);
@@ -51,19 +139,34 @@ impl LineQueue {
         Ok(Self { queue, waiting })
     }
 
-    /// Queues the items of a batch for which there is room; returns whether each was taken.
-    pub fn put(&self, head: &LineHead<'_>, taken: &KeptBatch) -> Vec<bool> {
+    /// Queues the items of a batch for which there is room; returns what became of each.
+    pub fn put(&self, tenant: &TenantId, head: &LineHead<'_>, taken: &KeptBatch) -> Vec<LineFate> {
+        // What is written meanwhile makes more room only.
+        let room = lock(&self.waiting).room_of(tenant);
         let mut text = String::new();
+        // Lines that were made, those that are dropped too: a batch costs no more time than its longest lines.
+        let mut made = 0;
         let put = |item: &KeptItem| {
-            let line = line(head, &taken.attributes, item);
-            let is_taken = self.takes(item.importance(), text.len() + line.len());
-            if is_taken {
-                text.push_str(&line);
+            let importance = item.importance();
+            if made > BATCH_LINES_BYTES_MAX {
+                return LineFate::TooLarge;
             }
-            is_taken
+            if !room.takes(importance, text.len()) {
+                return LineFate::Shed;
+            }
+            let line = line(head, &taken.attributes, item);
+            made += line.len();
+            if made > BATCH_LINES_BYTES_MAX || line.len() > LINE_BYTES_MAX {
+                return LineFate::TooLarge;
+            }
+            if !room.takes(importance, text.len() + line.len()) {
+                return LineFate::Shed;
+            }
+            text.push_str(&line);
+            LineFate::Queued
         };
-        let are_taken: Vec<bool> = taken.items.iter().map(put).collect();
-        if self.send(text) { are_taken } else { vec![false; taken.items.len()] }
+        let fates: Vec<LineFate> = taken.items.iter().map(put).collect();
+        if self.send(Some(tenant), text) { fates } else { vec![LineFate::Shed; taken.items.len()] }
     }
 
     /// Queues a line of the role itself.
@@ -74,14 +177,14 @@ impl LineQueue {
         })
         .to_string();
         line.push('\n');
-        if !self.send(line) {
+        if !self.send(None, line) {
             tracing::warn!(what, "a line was not written: too many wait");
         }
     }
 
     /// Bytes that wait.
     pub fn waiting(&self) -> usize {
-        self.waiting.load(Relaxed)
+        lock(&self.waiting).all.bytes
     }
 
     /// Waits until all is written, for a while.
@@ -94,26 +197,26 @@ impl LineQueue {
         let _ = tokio::time::timeout(WRITTEN_WITHIN, all).await;
     }
 
-    fn takes(&self, importance: Importance, bytes: usize) -> bool {
-        QueueFill { waiting: self.waiting(), room: WAITING_BYTES_MAX }.takes(importance, bytes)
-    }
-
-    fn send(&self, text: String) -> bool {
+    fn send(&self, tenant: Option<&TenantId>, text: String) -> bool {
         let bytes = text.len();
         if bytes == 0 {
             return true;
         }
-        self.waiting.fetch_add(bytes, Relaxed);
-        let is_sent = self.queue.try_send(text).is_ok();
+        lock(&self.waiting).add(tenant, bytes);
+        let is_sent = self.queue.try_send(QueuedLines { tenant: tenant.cloned(), text }).is_ok();
         if !is_sent {
-            self.waiting.fetch_sub(bytes, Relaxed);
+            lock(&self.waiting).remove(tenant, bytes);
         }
         is_sent
     }
 }
 
-fn write_all(lines: &Receiver<String>, waiting: &AtomicUsize, meter: &PeerMeter) {
-    while let Ok(text) = lines.recv() {
+fn lock(waiting: &Mutex<WaitingLines>) -> MutexGuard<'_, WaitingLines> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_all(lines: &Receiver<QueuedLines>, waiting: &Mutex<WaitingLines>, meter: &PeerMeter) {
+    while let Ok(QueuedLines { tenant, text }) = lines.recv() {
         match runtime::log::write_lines(&text) {
             Ok(()) => {
                 meter.request();
@@ -121,7 +224,7 @@ fn write_all(lines: &Receiver<String>, waiting: &AtomicUsize, meter: &PeerMeter)
             }
             Err(_) => meter.error(),
         }
-        waiting.fetch_sub(text.len(), Relaxed);
+        lock(waiting).remove(tenant.as_ref(), text.len());
     }
 }
 
@@ -183,16 +286,77 @@ mod tests {
         assert_eq!(read["@timestamp"], json!(rfc3339(Timestamp::from_millis(1_800_000_000_000))));
     }
 
+    /// A queue that nobody empties, as where nobody reads stdout; with its other end.
+    fn stalled() -> (LineQueue, Receiver<QueuedLines>) {
+        let (queue, lines) = sync_channel(WAITING_BATCHES_MAX);
+        (LineQueue { queue, waiting: Arc::default() }, lines)
+    }
+
+    fn tenant(id: &str) -> TenantId {
+        TenantId::parse(id).unwrap()
+    }
+
+    fn batch(items: Vec<KeptItem>) -> KeptBatch {
+        KeptBatch { items, ..KeptBatch::default() }
+    }
+
+    /// An item of every importance, least first, one batch each.
+    fn each_alone(lines: &LineQueue, tenant: &TenantId) -> [LineFate; 4] {
+        let items = [
+            item(ItemKind::Span, ItemLevel::Info),
+            item(ItemKind::Log, ItemLevel::Info),
+            item(ItemKind::Log, ItemLevel::Warn),
+            item(ItemKind::Log, ItemLevel::Error),
+        ];
+        items.map(|item| lines.put(tenant, &HEAD, &batch(vec![item]))[0])
+    }
+
     #[test]
-    fn what_matters_least_is_shed_first() {
-        let (queue, _lines) = sync_channel(4);
-        let lines = LineQueue { queue, waiting: Arc::new(AtomicUsize::new(WAITING_BYTES_MAX * 6 / 10)) };
-        let items = vec![item(ItemKind::Span, ItemLevel::Info), item(ItemKind::Log, ItemLevel::Error)];
-        let taken = KeptBatch { items, ..KeptBatch::default() };
-        assert_eq!(lines.put(&HEAD, &taken), [false, true]);
-        for _ in 0..4 {
-            lines.put(&HEAD, &taken);
+    fn what_matters_least_is_shed_first_however_small_the_batches_are() {
+        let (lines, _unread) = stalled();
+        let acme = tenant("acme");
+        let refused_after = |item: &KeptItem| {
+            let one = batch(vec![item.clone()]);
+            while lines.put(&acme, &HEAD, &one) == [LineFate::Queued] {}
+            lock(&lines.waiting).all.batches
+        };
+        let usual = refused_after(&item(ItemKind::Log, ItemLevel::Info));
+        assert!(lines.waiting() < WAITING_BYTES_MAX / 2, "their number fills the queue");
+        assert_eq!(each_alone(&lines, &acme), [LineFate::Shed, LineFate::Shed, LineFate::Queued, LineFate::Queued]);
+        let grave = refused_after(&item(ItemKind::Log, ItemLevel::Error));
+        assert!(usual < grave && grave < WAITING_BATCHES_MAX, "{usual} {grave}");
+        assert_eq!(each_alone(&lines, &acme), [LineFate::Shed; 4]);
+        assert_eq!(each_alone(&lines, &tenant("other")), [LineFate::Queued; 4], "others have their share");
+    }
+
+    #[test]
+    fn the_lines_of_a_batch_are_bounded_however_long_its_attributes_are() {
+        let (lines, _unread) = stalled();
+        let long = |count: usize| {
+            let text = "\u{1}".repeat(::telemetry::limits::TEXT_BYTES_MAX);
+            (0..count).map(|at| (format!("p{at}"), Value::from(text.clone()))).collect::<Map<_, _>>()
+        };
+        let items = vec![item(ItemKind::Log, ItemLevel::Error); 1_000];
+        let fates = lines.put(&tenant("acme"), &HEAD, &KeptBatch { attributes: long(6), ..batch(items.clone()) });
+        let of = |fate: LineFate| fates.iter().filter(|other| **other == fate).count();
+        assert!(of(LineFate::Queued) > 10 && of(LineFate::TooLarge) > 900 && of(LineFate::Shed) == 0, "{fates:?}");
+        assert!(lines.waiting() <= BATCH_LINES_BYTES_MAX);
+        let fates = lines.put(&tenant("acme"), &HEAD, &KeptBatch { attributes: long(64), ..batch(items) });
+        assert_eq!(fates, [LineFate::TooLarge; 1_000], "each is too long");
+    }
+
+    #[test]
+    fn a_tenant_that_floods_the_queue_takes_no_room_from_others() {
+        let (lines, unread) = stalled();
+        let (greedy, other) = (tenant("greedy"), tenant("other"));
+        let many = batch(vec![item(ItemKind::Log, ItemLevel::Error); 1_000]);
+        while lines.put(&greedy, &HEAD, &many).contains(&LineFate::Queued) {}
+        assert!(lines.waiting() > WAITING_BYTES_MAX / 2);
+        assert_eq!(each_alone(&lines, &greedy), [LineFate::Shed; 4]);
+        assert_eq!(each_alone(&lines, &other), [LineFate::Queued; 4]);
+        for QueuedLines { tenant, text } in unread.try_iter() {
+            lock(&lines.waiting).remove(tenant.as_ref(), text.len());
         }
-        assert_eq!(lines.put(&HEAD, &taken), [false, false], "there is no place for one more batch");
+        assert!(lines.waiting() == 0 && lock(&lines.waiting).of_tenants.is_empty(), "nothing waits");
     }
 }

@@ -97,18 +97,21 @@ pub(super) enum DropReason {
     Faulty,
     /// There was too much, and it mattered least.
     Shed,
+    /// With the attributes of its batch its line is too long, or the lines of the batch are.
+    TooLarge,
     /// Its application is switched off.
     Off,
 }
 
 impl Label for DropReason {
     const NAME: &'static str = "reason";
-    const ALL: &'static [Self] = &[Self::Faulty, Self::Shed, Self::Off];
+    const ALL: &'static [Self] = &[Self::Faulty, Self::Shed, Self::TooLarge, Self::Off];
 
     fn text(self) -> &'static str {
         match self {
             Self::Faulty => "faulty",
             Self::Shed => "shed",
+            Self::TooLarge => "too_large",
             Self::Off => "off",
         }
     }

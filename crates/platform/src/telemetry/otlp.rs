@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use ::telemetry::otlp::{OtlpSignal, clean_json, clean_protobuf};
+use ::telemetry::otlp::{OtlpContent, OtlpSignal, clean_json, clean_protobuf, rejected_json, rejected_protobuf};
+use axum::Json;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
@@ -11,15 +12,21 @@ use net::http::{Problem, StatusCode};
 use serde_json::Value;
 
 use super::Telemetry;
+use super::admission::BatchSender;
 use super::answers::BatchRefusal;
 use super::collector::{CollectorQueue, OtlpBatch};
-use super::metrics::BatchOutcome;
+use super::metrics::{BatchOutcome, DropReason};
+use super::switch::ALL;
+use super::traces::drops;
 
 /// Media types of OTLP.
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 /// When it is worth another try after the queue to the collector was full.
 const FULL_WAIT: Duration = Duration::from_secs(5);
+
+/// What a client is told whose application an operator has switched off.
+const OFF: &str = "it is switched off";
 
 /// Whether a body is protobuf.
 pub(super) fn is_protobuf(headers: &HeaderMap) -> bool {
@@ -32,9 +39,19 @@ pub(super) fn is_protobuf(headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 /// Why it is not taken.
-pub(super) fn take_protobuf(telemetry: &Telemetry, signal: OtlpSignal, body: &[u8]) -> Result<Response, BatchRefusal> {
+pub(super) fn take_protobuf(
+    telemetry: &Telemetry,
+    sender: &BatchSender,
+    signal: OtlpSignal,
+    body: &[u8],
+) -> Result<Response, BatchRefusal> {
     let collector = collector(telemetry)?;
-    let (body, items) = clean_protobuf(signal, body)?;
+    let (body, content) = clean_protobuf(signal, body, &sender.tenant_name)?;
+    let items = content.items;
+    if is_off(telemetry, &content) {
+        drops(telemetry, DropReason::Off, items);
+        return Ok(([(header::CONTENT_TYPE, PROTOBUF)], rejected_protobuf(items, OFF)).into_response());
+    }
     forward(collector, OtlpBatch { signal, media_type: PROTOBUF, body: body.into(), items })?;
     // An empty message: everything was taken.
     Ok(([(header::CONTENT_TYPE, PROTOBUF)], Bytes::new()).into_response())
@@ -44,12 +61,27 @@ pub(super) fn take_protobuf(telemetry: &Telemetry, signal: OtlpSignal, body: &[u
 ///
 /// # Errors
 /// Why it is not taken.
-pub(super) fn take_json(telemetry: &Telemetry, signal: OtlpSignal, mut batch: Value) -> Result<Response, BatchRefusal> {
+pub(super) fn take_json(
+    telemetry: &Telemetry,
+    sender: &BatchSender,
+    signal: OtlpSignal,
+    mut batch: Value,
+) -> Result<Response, BatchRefusal> {
     let collector = collector(telemetry)?;
-    let items = clean_json(signal, &mut batch)?;
+    let content = clean_json(signal, &mut batch, &sender.tenant_name)?;
+    let items = content.items;
+    if is_off(telemetry, &content) {
+        drops(telemetry, DropReason::Off, items);
+        return Ok(Json(rejected_json(signal, items, OFF)).into_response());
+    }
     let body = batch.to_string().into();
     forward(collector, OtlpBatch { signal, media_type: JSON, body, items })?;
     Ok(([(header::CONTENT_TYPE, JSON)], "{}").into_response())
+}
+
+/// Whether an operator has switched off every application, or one that the batch comes from.
+fn is_off(telemetry: &Telemetry, content: &OtlpContent) -> bool {
+    telemetry.switch.is_off(ALL) || content.services.iter().any(|service| telemetry.switch.is_off(service))
 }
 
 fn collector(telemetry: &Telemetry) -> Result<&CollectorQueue, BatchRefusal> {

@@ -72,14 +72,14 @@ async fn take(
         let sender = admission::admitted(telemetry, caller, headers).await?;
         let body = gzip::unpacked(headers, body)?;
         if otlp::is_protobuf(headers) {
-            return otlp::take_protobuf(telemetry, signal, &body);
+            return otlp::take_protobuf(telemetry, &sender, signal, &body);
         }
         let document: Value = serde_json::from_slice(&body)
             .map_err(|error| BatchRefusal::unreadable(format!("the body is not JSON: {error}")))?;
         if signal == OtlpSignal::Traces && Batch::is_ours(&document) {
             return traces::take(telemetry, &sender, headers, &document);
         }
-        otlp::take_json(telemetry, signal, document)
+        otlp::take_json(telemetry, &sender, signal, document)
     };
     let (outcome, response) = match answered.await {
         Ok(response) => (BatchOutcome::Taken, response),

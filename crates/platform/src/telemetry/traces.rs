@@ -3,7 +3,7 @@
 use ::telemetry::FieldFault;
 use ::telemetry::batch::Batch;
 use ::telemetry::contract::Contract;
-use ::telemetry::intake::{self, KeptItem};
+use ::telemetry::intake::{self, KeptBatch, KeptItem};
 use axum::Json;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::Telemetry;
 use super::admission::BatchSender;
 use super::answers::BatchRefusal;
-use super::lines::LineHead;
+use super::lines::{BATCH_LINES_BYTES_MAX, LINE_BYTES_MAX, LineFate, LineHead};
 use super::metrics::{BatchOutcome, DropReason, zone};
 
 /// Takes a batch: its items become lines and counts.
@@ -32,35 +32,47 @@ pub(super) fn take(
         drops(telemetry, DropReason::Off, batch.items.len());
         return Ok(answer(&json!({ "accepted": 0, "dropped": batch.items.len(), "off": true })));
     }
-    let (version, session) = (batch.version.clone(), batch.session.clone());
     let taken = intake::take(batch, contract, telemetry.now());
     let client_ip = telemetry.settings.client_ip.then(|| headers.get(FORWARDED_FOR)?.to_str().ok()).flatten();
     let head = LineHead {
         app: contract.app(),
-        version: &version,
-        tenant: &sender.tenant,
+        version: &taken.version,
+        tenant: &sender.tenant_name,
         user: &sender.user,
-        session: &session,
+        session: &taken.session,
         client_ip,
     };
-    let are_taken = telemetry.lines.put(&head, &taken);
-    for (item, is_taken) in taken.items.iter().zip(&are_taken) {
-        if *is_taken {
-            telemetry.metrics.items.add(&[contract.app(), item.kind.as_str(), &sender.tenant], 1);
+    let fates = telemetry.lines.put(&sender.tenant, &head, &taken);
+    for (item, fate) in taken.items.iter().zip(&fates) {
+        if *fate == LineFate::Queued {
+            telemetry.metrics.items.add(&[contract.app(), item.kind.as_str(), &sender.tenant_name], 1);
         }
         // What a contract monitors is counted even where its line is shed.
         count(telemetry, contract, item);
     }
-    let accepted = are_taken.iter().filter(|is_taken| **is_taken).count();
-    drops(telemetry, DropReason::Shed, are_taken.len() - accepted);
     drops(telemetry, DropReason::Faulty, taken.faulty);
     telemetry.metrics.properties_dropped.inc_by(taken.properties_dropped as u64);
-    let dropped = are_taken.len() - accepted + taken.faulty;
-    let mut told = json!({ "accepted": accepted, "dropped": dropped });
-    if !taken.faults.is_empty() {
-        told["faults"] = taken.faults.iter().map(ToString::to_string).collect();
+    Ok(answer(&told(telemetry, &taken, &fates)))
+}
+
+/// What a client is told, which is counted too.
+fn told(telemetry: &Telemetry, taken: &KeptBatch, fates: &[LineFate]) -> Value {
+    let count = |of: LineFate| fates.iter().filter(|fate| **fate == of).count();
+    let (accepted, shed, too_large) = (count(LineFate::Queued), count(LineFate::Shed), count(LineFate::TooLarge));
+    drops(telemetry, DropReason::Shed, shed);
+    drops(telemetry, DropReason::TooLarge, too_large);
+    let mut faults: Vec<String> = taken.faults.iter().map(ToString::to_string).collect();
+    if too_large > 0 {
+        let rule = format!(
+            "{too_large} were dropped: with its attributes a line has {LINE_BYTES_MAX} bytes at most, and a batch {BATCH_LINES_BYTES_MAX}"
+        );
+        faults.push(FieldFault::new("items", rule).to_string());
     }
-    Ok(answer(&told))
+    let mut told = json!({ "accepted": accepted, "dropped": shed + too_large + taken.faulty });
+    if !faults.is_empty() {
+        told["faults"] = faults.into();
+    }
+    told
 }
 
 fn answer(told: &Value) -> Response {
@@ -72,7 +84,8 @@ fn no_contract(app: &str) -> BatchRefusal {
     BatchRefusal::new(Problem::unprocessable(fault.to_string()), BatchOutcome::NoContract)
 }
 
-fn drops(telemetry: &Telemetry, reason: DropReason, items: usize) {
+/// Counts items that are not kept.
+pub(super) fn drops(telemetry: &Telemetry, reason: DropReason, items: usize) {
     for _ in 0..items {
         telemetry.metrics.dropped.inc(reason);
     }

@@ -7,9 +7,33 @@ use super::OtlpSignal;
 pub(super) struct OtlpMessage {
     /// Each field's number and what it is.
     pub fields: &'static [(u32, OtlpField)],
-    /// Whether each of them is an item of the batch.
-    pub is_item: bool,
+    /// What it is of a batch.
+    pub part: OtlpPart,
 }
+
+/// What a message is of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OtlpPart {
+    /// A span, a log record or a metric.
+    Item,
+    /// A resource, in [`RESOURCE_FIELD`] of the next: what the items come from, with its attributes in [`ATTRIBUTES_FIELD`].
+    Resource,
+    /// The items of a resource.
+    OfResource,
+    /// Something else.
+    Plain,
+}
+
+/// Where messages have their resource.
+pub(super) const RESOURCE_FIELD: u32 = 1;
+/// Where a resource has its attributes.
+pub(super) const ATTRIBUTES_FIELD: u32 = 1;
+/// Where an attribute has its key.
+pub(super) const KEY_FIELD: u32 = 1;
+/// Where an attribute has its value.
+pub(super) const VALUE_FIELD: u32 = 2;
+/// Where a value has its text.
+pub(super) const TEXT_FIELD: u32 = 1;
 
 /// What a field is.
 #[derive(Clone, Copy, Debug)]
@@ -21,21 +45,22 @@ pub(super) enum OtlpField {
 }
 
 use OtlpField::{Inner, Text};
+use OtlpPart::{Item, OfResource, Plain, Resource};
 
 static ANY_VALUE: OtlpMessage =
-    OtlpMessage { is_item: false, fields: &[(1, Text), (5, Inner(&ARRAY)), (6, Inner(&KEY_VALUE_LIST))] };
-static ARRAY: OtlpMessage = OtlpMessage { is_item: false, fields: &[(1, Inner(&ANY_VALUE))] };
-static KEY_VALUE_LIST: OtlpMessage = OtlpMessage { is_item: false, fields: &[(1, Inner(&KEY_VALUE))] };
-static KEY_VALUE: OtlpMessage = OtlpMessage { is_item: false, fields: &[(2, Inner(&ANY_VALUE))] };
-static RESOURCE: OtlpMessage = OtlpMessage { is_item: false, fields: &[(1, Inner(&KEY_VALUE))] };
-static SCOPE: OtlpMessage = OtlpMessage { is_item: false, fields: &[(3, Inner(&KEY_VALUE))] };
+    OtlpMessage { part: Plain, fields: &[(1, Text), (5, Inner(&ARRAY)), (6, Inner(&KEY_VALUE_LIST))] };
+static ARRAY: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&ANY_VALUE))] };
+static KEY_VALUE_LIST: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&KEY_VALUE))] };
+static KEY_VALUE: OtlpMessage = OtlpMessage { part: Plain, fields: &[(2, Inner(&ANY_VALUE))] };
+static RESOURCE: OtlpMessage = OtlpMessage { part: Resource, fields: &[(1, Inner(&KEY_VALUE))] };
+static SCOPE: OtlpMessage = OtlpMessage { part: Plain, fields: &[(3, Inner(&KEY_VALUE))] };
 
-static TRACES: OtlpMessage = OtlpMessage { is_item: false, fields: &[(1, Inner(&RESOURCE_SPANS))] };
+static TRACES: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&RESOURCE_SPANS))] };
 static RESOURCE_SPANS: OtlpMessage =
-    OtlpMessage { is_item: false, fields: &[(1, Inner(&RESOURCE)), (2, Inner(&SCOPE_SPANS))] };
-static SCOPE_SPANS: OtlpMessage = OtlpMessage { is_item: false, fields: &[(1, Inner(&SCOPE)), (2, Inner(&SPAN))] };
+    OtlpMessage { part: OfResource, fields: &[(1, Inner(&RESOURCE)), (2, Inner(&SCOPE_SPANS))] };
+static SCOPE_SPANS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&SCOPE)), (2, Inner(&SPAN))] };
 static SPAN: OtlpMessage = OtlpMessage {
-    is_item: true,
+    part: Item,
     fields: &[
         (5, Text),
         (9, Inner(&KEY_VALUE)),
@@ -44,23 +69,22 @@ static SPAN: OtlpMessage = OtlpMessage {
         (15, Inner(&SPAN_STATUS)),
     ],
 };
-static SPAN_EVENT: OtlpMessage = OtlpMessage { is_item: false, fields: &[(2, Text), (3, Inner(&KEY_VALUE))] };
-static SPAN_LINK: OtlpMessage = OtlpMessage { is_item: false, fields: &[(4, Inner(&KEY_VALUE))] };
-static SPAN_STATUS: OtlpMessage = OtlpMessage { is_item: false, fields: &[(2, Text)] };
+static SPAN_EVENT: OtlpMessage = OtlpMessage { part: Plain, fields: &[(2, Text), (3, Inner(&KEY_VALUE))] };
+static SPAN_LINK: OtlpMessage = OtlpMessage { part: Plain, fields: &[(4, Inner(&KEY_VALUE))] };
+static SPAN_STATUS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(2, Text)] };
 
-static LOGS: OtlpMessage = OtlpMessage { is_item: false, fields: &[(1, Inner(&RESOURCE_LOGS))] };
+static LOGS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&RESOURCE_LOGS))] };
 static RESOURCE_LOGS: OtlpMessage =
-    OtlpMessage { is_item: false, fields: &[(1, Inner(&RESOURCE)), (2, Inner(&SCOPE_LOGS))] };
-static SCOPE_LOGS: OtlpMessage = OtlpMessage { is_item: false, fields: &[(1, Inner(&SCOPE)), (2, Inner(&LOG_RECORD))] };
-static LOG_RECORD: OtlpMessage =
-    OtlpMessage { is_item: true, fields: &[(5, Inner(&ANY_VALUE)), (6, Inner(&KEY_VALUE))] };
+    OtlpMessage { part: OfResource, fields: &[(1, Inner(&RESOURCE)), (2, Inner(&SCOPE_LOGS))] };
+static SCOPE_LOGS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&SCOPE)), (2, Inner(&LOG_RECORD))] };
+static LOG_RECORD: OtlpMessage = OtlpMessage { part: Item, fields: &[(5, Inner(&ANY_VALUE)), (6, Inner(&KEY_VALUE))] };
 
-static METRICS: OtlpMessage = OtlpMessage { is_item: false, fields: &[(1, Inner(&RESOURCE_METRICS))] };
+static METRICS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&RESOURCE_METRICS))] };
 static RESOURCE_METRICS: OtlpMessage =
-    OtlpMessage { is_item: false, fields: &[(1, Inner(&RESOURCE)), (2, Inner(&SCOPE_METRICS))] };
-static SCOPE_METRICS: OtlpMessage = OtlpMessage { is_item: false, fields: &[(1, Inner(&SCOPE)), (2, Inner(&METRIC))] };
+    OtlpMessage { part: OfResource, fields: &[(1, Inner(&RESOURCE)), (2, Inner(&SCOPE_METRICS))] };
+static SCOPE_METRICS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&SCOPE)), (2, Inner(&METRIC))] };
 static METRIC: OtlpMessage = OtlpMessage {
-    is_item: true,
+    part: Item,
     fields: &[
         (5, Inner(&NUMBERS)),
         (7, Inner(&NUMBERS)),
@@ -70,19 +94,19 @@ static METRIC: OtlpMessage = OtlpMessage {
         (12, Inner(&KEY_VALUE)),
     ],
 };
-static NUMBERS: OtlpMessage = OtlpMessage { is_item: false, fields: &[(1, Inner(&NUMBER_POINT))] };
+static NUMBERS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&NUMBER_POINT))] };
 static NUMBER_POINT: OtlpMessage =
-    OtlpMessage { is_item: false, fields: &[(5, Inner(&EXEMPLAR)), (7, Inner(&KEY_VALUE))] };
-static HISTOGRAM: OtlpMessage = OtlpMessage { is_item: false, fields: &[(1, Inner(&HISTOGRAM_POINT))] };
+    OtlpMessage { part: Plain, fields: &[(5, Inner(&EXEMPLAR)), (7, Inner(&KEY_VALUE))] };
+static HISTOGRAM: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&HISTOGRAM_POINT))] };
 static HISTOGRAM_POINT: OtlpMessage =
-    OtlpMessage { is_item: false, fields: &[(8, Inner(&EXEMPLAR)), (9, Inner(&KEY_VALUE))] };
+    OtlpMessage { part: Plain, fields: &[(8, Inner(&EXEMPLAR)), (9, Inner(&KEY_VALUE))] };
 static EXPONENTIAL_HISTOGRAM: OtlpMessage =
-    OtlpMessage { is_item: false, fields: &[(1, Inner(&EXPONENTIAL_HISTOGRAM_POINT))] };
+    OtlpMessage { part: Plain, fields: &[(1, Inner(&EXPONENTIAL_HISTOGRAM_POINT))] };
 static EXPONENTIAL_HISTOGRAM_POINT: OtlpMessage =
-    OtlpMessage { is_item: false, fields: &[(1, Inner(&KEY_VALUE)), (11, Inner(&EXEMPLAR))] };
-static SUMMARY: OtlpMessage = OtlpMessage { is_item: false, fields: &[(1, Inner(&SUMMARY_POINT))] };
-static SUMMARY_POINT: OtlpMessage = OtlpMessage { is_item: false, fields: &[(7, Inner(&KEY_VALUE))] };
-static EXEMPLAR: OtlpMessage = OtlpMessage { is_item: false, fields: &[(7, Inner(&KEY_VALUE))] };
+    OtlpMessage { part: Plain, fields: &[(1, Inner(&KEY_VALUE)), (11, Inner(&EXEMPLAR))] };
+static SUMMARY: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&SUMMARY_POINT))] };
+static SUMMARY_POINT: OtlpMessage = OtlpMessage { part: Plain, fields: &[(7, Inner(&KEY_VALUE))] };
+static EXEMPLAR: OtlpMessage = OtlpMessage { part: Plain, fields: &[(7, Inner(&KEY_VALUE))] };
 
 /// The request of a signal.
 pub(super) fn request(signal: OtlpSignal) -> &'static OtlpMessage {

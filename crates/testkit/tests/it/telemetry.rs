@@ -326,10 +326,15 @@ fn opentelemetry_goes_on_to_the_collector_without_personal_data() -> Result<()> 
     let set = |instance: u8| vec!["--set".to_owned(), format!("telemetry.collector=http://{}", place(instance))];
     let site = Installation::start_numbered(set)?;
     let collector = HttpCollector::start(place(site.demo.instance))?;
-    let spans = |name: &str| json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [{ "name": name }] }] }] });
-    ensure!(post(&site, &spans("to +4930123456").to_string(), &[])?.is(200)?.json()? == json!({}), "another answer");
+    let spans = |name: &str, tenant: &str| {
+        let attribute = json!({ "key": "trunkline.tenant", "value": { "stringValue": tenant } });
+        let scope = json!({ "spans": [{ "name": name }] });
+        json!({ "resourceSpans": [{ "resource": { "attributes": [attribute] }, "scopeSpans": [scope] }] })
+    };
+    let sent = spans("to +4930123456", "claimed").to_string();
+    ensure!(post(&site, &sent, &[])?.is(200)?.json()? == json!({}), "another answer");
     let got: Value = serde_json::from_slice(&collector.wait_for("/v1/traces", "application/json")?)?;
-    ensure!(got == spans("to <number>"), "{got}");
+    ensure!(got == spans("to <number>", "example"), "{got}");
 
     // A log record in protobuf whose body is that text.
     let field = |number: u8, content: &[u8]| {
@@ -337,20 +342,30 @@ fn opentelemetry_goes_on_to_the_collector_without_personal_data() -> Result<()> 
         bytes.extend_from_slice(content);
         bytes
     };
-    let record = |text: &str| field(1, &field(2, &field(2, &field(5, &field(1, text.as_bytes())))));
+    let record = |text: &str| field(2, &field(2, &field(5, &field(1, text.as_bytes()))));
+    let attribute = [field(1, b"trunkline.tenant"), field(2, &field(1, b"example"))].concat();
+    let resource = field(1, &field(1, &attribute));
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("logs");
-    std::fs::write(&file, record("ann@desk.example called"))?;
+    std::fs::write(&file, field(1, &record("ann@desk.example called")))?;
     let (authorization, body) = (authorization(&site)?, format!("@{}", file.display()));
     let media_type = "content-type: application/x-protobuf";
     let asked = ["--header", &authorization, "--header", media_type, "--data-binary", &body];
     curl(&site, "/telemetry/v1/logs", &asked)?.is(200)?;
     let got = collector.wait_for("/v1/logs", "application/x-protobuf")?;
-    ensure!(got == record("<address> called"), "{got:?}");
+    ensure!(got == field(1, &[record("<address> called"), resource].concat()), "{got:?}");
     // Counted when the collector's answer arrives, which is after it kept the batch.
     site.metric_becomes("telemetry", "telemetry_otlp_items_total", 2.0, LATER)?;
     let to = place(site.demo.instance);
-    is_carried(&site, |socket| socket.remote == to).context("own-25")
+    is_carried(&site, |socket| socket.remote == to).context("own-25")?;
+
+    let operator = format!("authorization: Bearer {}", token(&site, &["--scope", "operate"])?);
+    let off = r#"{"app":"*","off":true}"#;
+    let switch = ["--request", "PUT", "--header", &operator, "--header", JSON, "--data-binary", off];
+    curl(&site, "/telemetry/v1/switch", &switch)?.is(204)?;
+    let told = post(&site, &sent, &[])?.is(200)?.json()?;
+    ensure!(told["partialSuccess"]["rejectedSpans"] == "1", "it is not off: {told}");
+    site.metric_becomes("telemetry", "telemetry_dropped_total", 1.0, LATER)
 }
 
 #[test]

@@ -58,7 +58,17 @@ function session(): Session | undefined {
   return currentSession(sessionStorage) ?? (account.kind === 'in' ? { token: '', tenant: account.account.tenant } : undefined)
 }
 
-watchPage(new Telemetry(session, tabName()), () => location.pathname)
+/** The pattern of the page, without the ids in its address. */
+function page(): string {
+  try {
+    return (router.getMatchedRoutes(location.pathname)[0].at(-1)?.fullPath as string | undefined) ?? ''
+  } catch {
+    // An address whose escapes are wrong.
+    return ''
+  }
+}
+
+watchPage(new Telemetry(session, tabName()), page)
 
 const root = document.getElementById('root')
 if (root !== null) {

@@ -81,6 +81,23 @@ async fn an_answer_is_read_by_pages_that_the_tokens_tenant_lets_in() {
 }
 
 #[tokio::test]
+async fn a_refusal_at_the_door_is_read_by_pages_that_any_tenant_lets_in() {
+    for (origin, status, may_read) in [
+        (CRM, StatusCode::UNAUTHORIZED, true),
+        (CRM, StatusCode::PAYLOAD_TOO_LARGE, true),
+        (CRM, StatusCode::FORBIDDEN, false),
+        (CRM, StatusCode::NOT_FOUND, false),
+        (DESK, StatusCode::UNAUTHORIZED, true),
+        (EVIL, StatusCode::UNAUTHORIZED, false),
+    ] {
+        let router = origins().around(Router::new().fallback(move || async move { status }));
+        let request = Request::post(VOICE).header(header::HOST, "edge.example").header(header::ORIGIN, origin);
+        let answer = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(said(&answer, header::ACCESS_CONTROL_ALLOW_ORIGIN), may_read.then_some(origin), "{origin} {status}");
+    }
+}
+
+#[tokio::test]
 async fn a_browser_asks_beforehand_without_a_token_for_any_tenant() {
     for path in
         [VOICE, "/pulse/api/v1/acme/wallboard", "/agent-setup/api/v1/acme/changes", "/wfm/v1/acme/agents", TELEMETRY]
