@@ -96,7 +96,7 @@ pub async fn forget(
     let LostSecrets { revision, snapshots, changes, .. } = lost;
     let revision = if changes.is_empty() { revision } else { store.update(tenant, revision, changes, note).await? };
     for name in &snapshots {
-        store.remove_snapshot(tenant, name).await?;
+        store.remove_snapshot(tenant, name, note).await?;
     }
     Ok(revision)
 }

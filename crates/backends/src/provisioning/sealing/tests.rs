@@ -132,8 +132,7 @@ async fn damaged_secrets_of_one_column_are_no_other_key_while_one_of_another_col
     let store = store.sealed_by(seals());
     store.seal_stored().await.unwrap();
     let mut turn = store.0.appends().await.unwrap();
-    let phones =
-        turn.run(query("UPDATE dn SET password = 'sealed:v1:damaged' WHERE password <> ''")).await.unwrap();
+    let phones = turn.run(query("UPDATE dn SET password = 'sealed:v1:damaged' WHERE password <> ''")).await.unwrap();
     assert!(phones > 0, "no phone has a password");
     turn.commit().await.unwrap();
     assert_eq!(store.seal_stored().await.unwrap(), 0, "others open");
@@ -163,7 +162,7 @@ async fn after_a_lost_key_nothing_is_gone_but_what_it_has_sealed() {
     let store = opened(&folder).await;
     in_clear(&store, &tenant).await;
     store.clone().sealed_by(seals()).seal_stored().await.unwrap();
-    let page = include_str!("../../../../docs/provisioning.md");
+    let page = include_str!("../../../../../docs/provisioning.md");
     let mut turn = store.0.appends().await.unwrap();
     for statement in OF_A_LOST_KEY {
         assert!(page.contains(statement), "{statement}");

@@ -30,11 +30,7 @@ impl TcpTable {
         let is_believed = self.is_forwarder(open.listener, open.remote.ip());
         let source = forwarded_for.iter().find(|address| !(self.forwards)(None, **address));
         let Some(source) = source.filter(|_| is_believed) else { return };
-        let (peer, source, listener) = (open.remote, SocketAddr::new(*source, open.remote.port()), open.listener);
-        // Nobody else is reached by it.
-        if self.by_remote.get(&peer) == Some(&connection) {
-            self.by_remote.remove(&peer);
-        }
+        let (source, listener) = (SocketAddr::new(*source, open.remote.port()), open.listener);
         let Some(places) = self.places.get_mut(&listener) else { return };
         places.leave(connection);
         match places.take(connection, source.ip(), Instant::now()) {
