@@ -7,12 +7,14 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use contracts::provisioning::{FaultCode, ObjectKey, Person, folded_name};
+use contracts::provisioning::{FaultCode, ObjectKey, ObjectKind, Person, folded_name};
 use infra::{ChangeNote, ProvisioningStore};
 use model::TenantId;
 
 use crate::broken_rule::BrokenRule;
-use crate::objects::{self, Batch, BatchOutcome, ChangeRefusal, HeldTenants, ObjectEdit, ObjectFault};
+use crate::objects::{
+    self, Batch, BatchOutcome, CallerRights, ChangeRefusal, HeldTenants, IndexedTenant, ObjectEdit, ObjectFault,
+};
 
 /// The largest table, in bytes.
 pub const TABLE_BYTES_MAX: usize = 96 << 20;
@@ -124,7 +126,17 @@ pub async fn import(
 ) -> Result<TableOutcome, TableRefusal> {
     let shared = held.fresh(store, tenant).await.map_err(ChangeRefusal::from)?;
     let shared = shared.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
-    let read = shared.look(move |held| read(&table, |user| held.person(user))).await.ok_or(ChangeRefusal::NoTurn)?;
+    let asks = terms.person.clone();
+    let read = move |held: &IndexedTenant| {
+        let rights = asks.map(|user| CallerRights::of(held, &user));
+        // Whom the one who asks does not see is not there: what a line needs would tell what they are.
+        let is_seen = |user: &str| {
+            let found = held.found(&ObjectKey { kind: ObjectKind::Person, id: user.to_owned() });
+            rights.as_ref().is_none_or(|rights| found.is_none_or(|found| rights.may_see(found)))
+        };
+        read(&table, |user| held.person(user).filter(|_| is_seen(user)))
+    };
+    let read = shared.look(read).await.ok_or(ChangeRefusal::NoTurn)?;
     let ReadTable { rows, edits, lines, mut faults } = read;
     // With faults in some lines the others are checked all the same, so that all faults are told at once.
     let is_trial = terms.is_trial || !faults.is_empty();
@@ -228,7 +240,8 @@ pub fn export<'a>(people: impl IntoIterator<Item = &'a Person>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use contracts::provisioning::TenantObjects;
+    use contracts::provisioning::{Folder, FolderPermission, Object, ObjectAnnex, TenantObjects};
+    use infra::ObjectChange;
 
     use super::*;
     use crate::objects::test_one_tenant::OneTenant;
@@ -328,5 +341,35 @@ mod tests {
             assert_eq!((outcome.rows, outcome.batch.changed, outcome.batch.revision.0), (2, 1, revision));
         }
         assert_eq!(store.reads(), 1);
+    }
+
+    #[tokio::test]
+    async fn of_a_line_about_somebody_unseen_no_more_is_told_than_of_one_about_nobody() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let shut =
+            FolderPermission { person: Some("ben.brook".to_owned()), no_access: true, ..FolderPermission::default() };
+        let folder = Folder { path: "Away".to_owned(), description: None, permissions: vec![shut] };
+        let ada = ObjectKey { kind: ObjectKind::Person, id: "ada.adler".to_owned() };
+        let away = ObjectAnnex { folder: Some("Away".to_owned()), ..ObjectAnnex::default() };
+        store.change(vec![ObjectChange::Put(Object::Folder(Box::new(folder))), ObjectChange::Annex(ada, away)]);
+        let at = model::Timestamp::from_millis(1_700_000_000_000);
+        let (by, origin) = ("person/ben.brook".to_owned(), infra::ChangeOrigin::default());
+        let note = ChangeNote { by, way: infra::ChangeWay::Rest, origin, at, request: None };
+        let import = |user: &str, columns: &str| {
+            let person = Some("ben.brook".to_owned());
+            let terms = ImportTerms { is_trial: true, passwords_max: 0, with_documents: false, person };
+            let table = format!("user_name,first_name,last_name,{columns}\n{user},A,Person,1\n");
+            let (store, held, note) = (&store, &held, &note);
+            async move { super::import(store, held, &store.id(), table, note, terms).await.unwrap_err() }
+        };
+        // She is an agent, and has a wrap-up time: another one would do.
+        for columns in ["wrap_up_s", "login_code", "skills"] {
+            let (unseen, nobody) = (import("ada.adler", columns).await, import("nobody", columns).await);
+            assert!(matches!(&nobody, TableRefusal::Faults { .. }), "{columns}: {nobody}");
+            assert_eq!(unseen.to_string(), nobody.to_string(), "{columns}");
+        }
+        // That the name is taken is told to whoever would make somebody of it.
+        let taken = import("ada.adler", "external_id").await;
+        assert!(matches!(&taken, TableRefusal::Change(ChangeRefusal::NotPermitted(_))), "{taken}");
     }
 }
