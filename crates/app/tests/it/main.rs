@@ -9,3 +9,4 @@ mod empty;
 mod exit_codes;
 mod headers;
 mod object_histories;
+mod tenant_histories;
