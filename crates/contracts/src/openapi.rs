@@ -63,6 +63,15 @@ impl OpenApi {
         Self { refusals, ..self }
     }
 
+    /// Says with which further status an operation that is there may refuse, and what that means. The method is written small.
+    #[must_use]
+    pub fn refusal(mut self, (path, method): (&str, &str), status: &str, meaning: &str) -> Self {
+        if let Some(operation) = self.paths.get_mut(path).and_then(|methods| methods.get_mut(method)) {
+            operation["responses"][status] = problem(meaning);
+        }
+        self
+    }
+
     /// Adds a member that problems may have besides (RFC 9457 section 3.2).
     #[must_use]
     pub fn problem_member<T: JsonSchema>(mut self, name: &str, meaning: &str) -> Self {
@@ -297,5 +306,15 @@ mod tests {
         let problem = &document["components"]["schemas"]["Problem"];
         assert_eq!(problem["properties"]["revision"]["description"], "which it is");
         assert_eq!(problem["required"], json!(["type", "title", "status"]));
+    }
+
+    #[test]
+    fn an_operation_has_refusals_of_its_own() {
+        let rows = Get { path: "/rows", id: "rows", summary: "The rows", scope: "rows:read", query: &[] };
+        let other = Get { path: "/other", ..rows };
+        let api = OpenApi::new("Rows").document::<Row>(&rows).document::<Row>(&other);
+        let document = api.refusal((rows.path, "get"), "409", "there are too many").into_json();
+        assert_eq!(document["paths"]["/rows"]["get"]["responses"]["409"]["description"], "there are too many");
+        assert!(document["paths"]["/other"]["get"]["responses"].get("409").is_none());
     }
 }

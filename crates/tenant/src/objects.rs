@@ -35,7 +35,7 @@ pub use history::{HistoryPart, history};
 pub use indexed::{HeldObject, IndexedTenant};
 pub use list::{ListedObject, ListedPage, Listing, PAGE_MAX, PageEnd, list, list_seen};
 pub use projection::shown;
-pub use put_back::{document_at, put_back};
+pub use put_back::{document_at, never_known, put_back};
 pub use rights::{CallerRights, effective_privileges, groups_of, privileges_of};
 pub use uses::{ObjectUse, uses};
 

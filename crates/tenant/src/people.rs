@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use contracts::provisioning::{FaultCode, ObjectKey, Person, folded_name};
+use contracts::provisioning::{FaultCode, ObjectKey, ObjectKind, Person, folded_name};
 use infra::{ChangeNote, ProvisioningStore};
 use model::TenantId;
 
@@ -136,8 +136,13 @@ pub async fn import(
     let ImportTerms { passwords_max, with_documents, person, checked: expected, .. } = terms;
     let user = person.clone();
     let look = move |held: &IndexedTenant| {
-        let mut read = read(&table, |user| held.person(user));
         let rights = user.map(|user| CallerRights::of(held, &user));
+        // Whom the one who asks does not see is not there: what a line needs would tell what they are.
+        let is_seen = |user: &str| {
+            let found = held.found(&ObjectKey { kind: ObjectKind::Person, id: user.to_owned() });
+            rights.as_ref().is_none_or(|rights| found.is_none_or(|found| rights.may_see(found)))
+        };
+        let mut read = read(&table, |user| held.person(user).filter(|_| is_seen(user)));
         let stale = expected.map(|checked| checked.bind(&mut read, held, rights.as_ref())).unwrap_or_default();
         let checked = CheckedTable::of(&read.edits, held, rights.as_ref());
         (read, stale, checked)
@@ -252,7 +257,8 @@ pub fn export<'a>(people: impl IntoIterator<Item = &'a Person>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use contracts::provisioning::TenantObjects;
+    use contracts::provisioning::{Folder, FolderPermission, Object, ObjectAnnex, TenantObjects};
+    use infra::ObjectChange;
 
     use super::*;
     use crate::objects::test_one_tenant::OneTenant;
@@ -398,5 +404,35 @@ mod tests {
         let taken = super::import(&store, &held, &store.id(), made, &note, terms(false, Some(checked.checked))).await;
         let Err(TableRefusal::Faults { faults, .. }) = taken else { panic!("{taken:?}") };
         assert_eq!(faults[0].to_string(), "outside the table: 1 of its people were removed since it was checked");
+    }
+
+    #[tokio::test]
+    async fn of_a_line_about_somebody_unseen_no_more_is_told_than_of_one_about_nobody() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let shut =
+            FolderPermission { person: Some("ben.brook".to_owned()), no_access: true, ..FolderPermission::default() };
+        let folder = Folder { path: "Away".to_owned(), description: None, permissions: vec![shut] };
+        let ada = ObjectKey { kind: ObjectKind::Person, id: "ada.adler".to_owned() };
+        let away = ObjectAnnex { folder: Some("Away".to_owned()), ..ObjectAnnex::default() };
+        store.change(vec![ObjectChange::Put(Object::Folder(Box::new(folder))), ObjectChange::Annex(ada, away)]);
+        let at = model::Timestamp::from_millis(1_700_000_000_000);
+        let (by, origin) = ("person/ben.brook".to_owned(), infra::ChangeOrigin::default());
+        let note = ChangeNote { by, way: infra::ChangeWay::Rest, origin, at, request: None };
+        let import = |user: &str, columns: &str| {
+            let person = Some("ben.brook".to_owned());
+            let terms = ImportTerms { person, ..terms(true, None) };
+            let table = format!("user_name,first_name,last_name,{columns}\n{user},A,Person,1\n");
+            let (store, held, note) = (&store, &held, &note);
+            async move { super::import(store, held, &store.id(), table, note, terms).await.unwrap_err() }
+        };
+        // She is an agent, and has a wrap-up time: another one would do.
+        for columns in ["wrap_up_s", "login_code", "skills"] {
+            let (unseen, nobody) = (import("ada.adler", columns).await, import("nobody", columns).await);
+            assert!(matches!(&nobody, TableRefusal::Faults { .. }), "{columns}: {nobody}");
+            assert_eq!(unseen.to_string(), nobody.to_string(), "{columns}");
+        }
+        // That the name is taken is told to whoever would make somebody of it.
+        let taken = import("ada.adler", "external_id").await;
+        assert!(matches!(&taken, TableRefusal::Change(ChangeRefusal::NotPermitted(_))), "{taken}");
     }
 }

@@ -10,3 +10,4 @@ mod exit_codes;
 mod headers;
 mod object_histories;
 mod snapshots;
+mod tenant_histories;

@@ -69,7 +69,11 @@ pub fn events_openapi() -> Value {
         ("gap", |schemas| schemas.subschema_for::<EventsGap>()),
         ("end", |schemas| schemas.subschema_for::<StreamEnd>()),
     ];
-    super::webhooks::openapi(OpenApi::new("Trunkline: events and webhooks").stream(&EVENTS, &events)).into_json()
+    let followed = OpenApi::new("Trunkline: events and webhooks")
+        .stream(&EVENTS, &events)
+        .refusal((EVENTS.path, "get"), "422", "the snapshot is too large: ask for fewer DNs, agents, queues or calls")
+        .refusal((EVENTS.path, "get"), "504", "the events cannot be read now");
+    super::webhooks::openapi(followed).into_json()
 }
 
 /// The routes of the documents; any caller may read them.

@@ -23,12 +23,15 @@ pub(super) fn plan(
     if let Some(rights) = rights {
         concealed(rights, held, edits)?;
     }
-    stale(held, edits)?;
+    // What the person does not see is not there, in all that is said of edits.
+    let is_seen =
+        |key: &ObjectKey| rights.is_none_or(|rights| held.found(key).is_none_or(|found| rights.may_see(found)));
+    stale(held, edits, is_seen)?;
     let (mut changes, mut faults) = (Vec::with_capacity(edits.len()), Vec::new());
     let mut named = HashSet::new();
     for edit in edits {
         let is_first = named.insert(edit.key.folded());
-        match edited(held, edit, is_first) {
+        match edited(held, edit, is_first, is_seen(&edit.key)) {
             Ok(edited) => changes.extend(edited),
             Err(wrong) => faults.extend(wrong),
         }
@@ -64,10 +67,15 @@ fn referring(rights: &CallerRights, held: &IndexedTenant, changes: &[ObjectChang
 }
 
 /// Refuses edits that are meant for another revision of their objects.
-fn stale(held: &IndexedTenant, edits: &[ObjectEdit]) -> Result<(), ChangeRefusal> {
+fn stale(
+    held: &IndexedTenant,
+    edits: &[ObjectEdit],
+    is_seen: impl Fn(&ObjectKey) -> bool,
+) -> Result<(), ChangeRefusal> {
     let stale = edits.iter().filter_map(|edit| {
         let expected = edit.expected?;
-        let present = held.spelled(&edit.key).and_then(|object| held.revision_of(&object.key())).unwrap_or_default();
+        let present = held.spelled(&edit.key).filter(|_| is_seen(&edit.key));
+        let present = present.and_then(|object| held.revision_of(&object.key())).unwrap_or_default();
         (present != expected).then(|| StaleObject { key: edit.key.clone(), expected, present })
     });
     let stale: Vec<_> = stale.collect();
@@ -75,13 +83,18 @@ fn stale(held: &IndexedTenant, edits: &[ObjectEdit]) -> Result<(), ChangeRefusal
 }
 
 /// The changes that an edit is, of the object and of its annex; none if it leaves both as they are.
-fn edited(held: &IndexedTenant, edit: &ObjectEdit, is_first: bool) -> Result<Vec<ObjectChange>, Vec<ObjectFault>> {
+fn edited(
+    held: &IndexedTenant,
+    edit: &ObjectEdit,
+    is_first: bool,
+    is_seen: bool,
+) -> Result<Vec<ObjectChange>, Vec<ObjectFault>> {
     let fault =
         |field: &str, rule: BrokenRule| vec![ObjectFault { key: edit.key.clone(), field: field.to_owned(), rule }];
     if !is_first {
         return Err(fault("", BrokenRule::new(FaultCode::Twice, "it stands twice in the batch").naming("name", "")));
     }
-    let present = held.spelled(&edit.key);
+    let present = held.spelled(&edit.key).filter(|_| is_seen);
     if let Some(written) = present.map(Object::key).filter(|written| *written != edit.key) {
         let words = format!(
             "there is one whose name differs in upper and lower case, or forms of letters, alone: {}",

@@ -37,6 +37,21 @@ pub async fn document_at(
     document.ok_or(ChangeRefusal::NotThen { kind, id, at: at.0 })
 }
 
+/// Why an object is not put back of which the history has never known: what is said of it.
+pub async fn never_known(
+    store: &dyn ProvisioningStore,
+    tenant: &TenantId,
+    key: &ObjectKey,
+    at: Revision,
+) -> ChangeRefusal {
+    let (kind, id) = (key.kind.as_str(), key.id.clone());
+    match store.pruned_revision(tenant).await {
+        Ok(pruned) if at < pruned => ChangeRefusal::NotKept { kind, id, at: at.0, pruned: pruned.0 },
+        Ok(_) => ChangeRefusal::NotThen { kind, id, at: at.0 },
+        Err(error) => error.into(),
+    }
+}
+
 /// The edit that puts an object back as it was at a revision. Its secrets are those that it has now.
 ///
 /// # Errors

@@ -326,9 +326,8 @@ impl Provisioning for ObjectServer {
         let asked = request.into_inner();
         let (key, expected) = (key(&asked.kind, &asked.id)?, asked.expected_revision.map(Revision));
         api_keys::may_change(&note.by, std::iter::once(key.kind))?;
-        self.needs_seen(&tenant, person.clone(), &key).await?;
-        let edit = objects::put_back(&*self.store, &tenant, key, Revision(asked.revision), expected).await;
-        let edits = vec![edit.map_err(refused)?];
+        let back = (key, Revision(asked.revision), expected);
+        let edits = vec![self.put_back_seen(&tenant, person.clone(), back).await?];
         let with_documents = asked.with_documents;
         let batch = Batch { edits, is_trial: false, passwords_max: PASSWORDS_MAX, with_documents, person };
         self.carry_out(&tenant, batch, &note).await

@@ -1,5 +1,6 @@
-//! Administrators edit people, phones and business hours while calls run: no call fails, and each reader of the configuration acts by the
-//! new one: sip-proxy, dialplan, rq, agent-state and ors, shown by what they do.
+//! Administrators edit what calls use while these run: their number and its business hours, route point, application and queue, the agent
+//! and the agent's phone. No call fails, and each reader of the configuration acts by the new one: sip-proxy, dialplan, rq, agent-state and
+//! ors, shown by what they do.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,11 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
-use testkit::agents::baresip_agent;
+use testkit::agents::{baresip_agent, sipp_agent};
 use testkit::caller::sipp;
 use testkit::facts::{connect, runtime, tenant_role};
+use testkit::process::signal;
 use testkit::sipp::Running;
 use testkit::{Answer, Caller, Endpoint, Installation, Sipp, Watch, wait};
 
@@ -20,16 +22,21 @@ use crate::sign_in::forgeries::CONFIGURATION;
 
 const SOON: Duration = Duration::from_secs(45);
 const LATER: Duration = Duration::from_secs(120);
-/// Calls of the load, how many begin each second, and how many there are at a time.
-const CALLS: (u32, u32, u32) = (150, 5, 30);
-/// How long each talks, in ms.
-const TALK_MS: &str = "3000";
-/// More edits than the load takes.
-const EDITS_MAX: u64 = 10_000;
+/// More calls, and more turns of edits, than there is time for: both go on until the test has seen enough.
+const CALLS_MAX: u32 = 100_000;
+const TURNS_MAX: u64 = 10_000;
+/// Calls to the echo that begin each second, how many there are at a time, and how long each talks, in ms.
+const ECHO: (u32, u32, &str) = (5, 30, "3000");
+/// Those to an agent: as long as the welcome and some words with the agent.
+const SALES: (u32, u32, &str) = (1, 1, "6000");
+/// Calls that the agent has answered at least, and turns of edits beside calls: fewer are no load.
+const ANSWERED_MIN: usize = 2;
+const TURNS_MIN: u64 = 50;
+/// The agent of the load, at this phone, and the application by which the calls come there.
+const AGENT: (&str, &str) = ("ben.brook", "7102");
+const APPLICATION: &str = include_str!("../../../../data/applications/sales.scxml");
 /// Between two turns: the load is to be steady, not to be all that the machine can do.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Edits at least: fewer are no load.
-const EDITS_MIN: u64 = 50;
 /// A phone that is not in the example.
 const NEW_PHONE: &str = "7299";
 const PASSWORD: &str = "slow-brown-teapot";
@@ -43,34 +50,43 @@ struct Editor {
     thread: JoinHandle<Result<()>>,
 }
 
-/// The edits of a turn: a person, a phone and business hours, each with another value than before.
-fn turn(number: u64) -> Vec<contracts::v1::ChangeObject> {
-    let hours = json!({ "name": "Load", "open": [format!("Mon {:02}:00-23:00", number % 20)], "exceptions": [] });
+/// The edits of a turn, of all that the calls use, each with another value than before: the number of the echo, its hours, the route point
+/// of sales with its queue and its application, the agent and the agent's phone.
+fn turn(number: u64, echo: &str) -> Vec<contracts::v1::ChangeObject> {
+    let day = format!("2035-01-{:02} closed", 1 + number % 28);
+    let hours = json!({ "name": "Load", "open": ["Mon-Sun 00:00-24:00"], "exceptions": [day] });
+    let closed_dn = if number.is_multiple_of(2) { "9004" } else { "7204" };
+    let skills = json!([{ "skill": "Sales", "level": 5 + number % 2 }]);
+    let agent =
+        json!({ "last_name": format!("Edit {number}"), "agent": { "skills": skills, "wrap_up_s": number % 2 } });
+    let noted = json!({ "user_properties": { "Load": { "edit": number.to_string() } } });
+    let document = json!({ "document": format!("{APPLICATION}<!-- {number} -->") });
+    let (user, phone) = AGENT;
+    let merge =
+        |kind: &str, id: &str, document: &Value, fields: &[&str]| put(kind, id, None, &document.to_string(), fields);
     vec![
-        put(
-            "person",
-            "cleo.carter",
-            None,
-            &json!({ "last_name": format!("Edit {number}") }).to_string(),
-            &["last_name"],
-        ),
-        put("dn", "7205", None, &json!({ "no_answer_s": 10 + number % 20 }).to_string(), &["no_answer_s"]),
-        put("schedule", "Load", None, &hours.to_string(), &[]),
+        merge("schedule", "Load", &hours, &[]),
+        merge("number", echo, &json!({ "schedule": "Load", "closed_dn": closed_dn }), &["schedule", "closed_dn"]),
+        merge("dn", "9000", &json!({ "service_level_s": 20 + number % 20 }), &["service_level_s"]),
+        merge("dn", "sales", &noted, &["user_properties"]),
+        merge("application", "sales", &document, &["document"]),
+        merge("person", user, &agent, &["last_name", "agent.skills", "agent.wrap_up_s"]),
+        merge("dn", phone, &json!({ "no_answer_s": 10 + number % 20 }), &["no_answer_s"]),
     ]
 }
 
 impl Editor {
-    fn start(place: SocketAddr, token: String) -> Self {
+    fn start(place: SocketAddr, token: String, echo: String) -> Self {
         let (made, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let (counted, heard) = (made.clone(), is_over.clone());
         let edits = move || {
             runtime()?.block_on(async {
                 let mut client = Client::new(connect(place).await?);
-                for number in 0..EDITS_MAX {
+                for number in 0..TURNS_MAX {
                     if heard.load(Ordering::SeqCst) {
                         break;
                     }
-                    change(&mut client, &token, batch(turn(number))).await??;
+                    change(&mut client, &token, batch(turn(number, &echo))).await??;
                     counted.fetch_add(1, Ordering::SeqCst);
                     // Not a wait for a condition.
                     let _ = wait::until(PAUSE, || Ok(None::<()>));
@@ -79,6 +95,11 @@ impl Editor {
             })
         };
         Self { made, is_over, thread: std::thread::spawn(edits) }
+    }
+
+    /// How many turns there are by now.
+    fn made(&self) -> u64 {
+        self.made.load(Ordering::SeqCst)
     }
 
     /// How many turns there were.
@@ -188,10 +209,32 @@ fn skills_and_applications_count(site: &Installation, boss: &Administrator) -> R
     .context("ors does not know the other application")
 }
 
-fn load(site: &Installation, audio: &Endpoint) -> Result<Running> {
-    let (calls, rate, at_once) = CALLS;
-    let callers = sipp(site, "caller.xml", 1, audio).dial(site.number("echo")?);
-    callers.calls(calls, rate, at_once).with(&["-d", TALK_MS]).start()
+/// Calls to a number that go on until [`hang_up_all`].
+fn load(site: &Installation, host: u8, audio: &Endpoint, number: &str, how: (u32, u32, &str)) -> Result<Running> {
+    let (rate, at_once, talk_ms) = how;
+    let callers = sipp(site, "caller.xml", host, audio).dial(number);
+    callers.calls(CALLS_MAX, rate, at_once).with(&["-d", talk_ms]).start()
+}
+
+/// Nobody calls any more, and who does goes on to the end: every call was answered, lasted and ended as its caller wanted.
+fn hang_up_all(mut callers: Running, what: &str) -> Result<()> {
+    if !callers.has_ended()? {
+        signal(callers.pid(), "USR1")?;
+        return callers.finish(LATER)?.expect_success().with_context(|| format!("a call to {what}"));
+    }
+    callers.finish(LATER)?.expect_success()?;
+    bail!("the calls to {what} were over before the edits")
+}
+
+/// The agent of the load takes no more calls, once the last one is over.
+fn logs_out(site: &Installation, watch: &Watch) -> Result<()> {
+    let mut reference = 700;
+    wait::until(LATER, || {
+        reference += 1;
+        site.request(&json!({ "req": "TAgentLogout", "ThisDN": AGENT.1, "ReferenceID": reference }))?;
+        Ok((watch.answer_to(reference, SOON)?.name == "EventAgentLogout").then_some(()))
+    })
+    .context("the agent of the load does not log out")
 }
 
 #[test]
@@ -200,17 +243,28 @@ fn edits_under_load_cost_no_call_and_every_reader_acts_by_them() -> Result<()> {
     let watch = Watch::start(&site, "0-0")?;
     let (place, token) =
         (tenant_role(&site, CONFIGURATION), token(&site, "tool/boss", &["config:read", "config:write"])?);
-    let audio = Endpoint::listen(site.peer_address(1).into())?;
-    let callers = load(&site, &audio)?;
-    let editor = Editor::start(place, token.clone());
+    let audio = [1, 6, 11].map(|host| Endpoint::listen(site.peer_address(host).into()));
+    let [of_echo, of_sales, of_agent] = audio;
+    let (of_echo, of_sales, of_agent) = (of_echo?, of_sales?, of_agent?);
+    let agent = sipp_agent(&site, 11, AGENT.1, "agent.xml", &of_agent, &["-d", "100"])?;
+    let echo = load(&site, 1, &of_echo, site.number("echo")?, ECHO)?;
+    let sales = load(&site, 6, &of_sales, site.number("sales")?, SALES)?;
+    let editor = Editor::start(place, token.clone(), site.number("echo")?.to_owned());
     let boss = Administrator { place, token };
     a_new_phone_registers(&site, &boss)?;
     a_number_opens_and_closes(&site, &boss)?;
     a_new_agent_logs_in(&site, &boss, &watch)?;
+    // Both before and after edits of all that leads to the agent.
+    wait::until(LATER, || Ok((agent.acknowledged() >= ANSWERED_MIN && editor.made() > 1).then_some(())))
+        .context("the agent of the load gets no calls")?;
+    hang_up_all(sales, "sales")?;
+    logs_out(&site, &watch)?;
     skills_and_applications_count(&site, &boss)?;
-    // Of the load every call was answered, lasted and ended as its caller wanted.
-    callers.finish(LATER)?.expect_success().context("a call of the load")?;
+    let is_enough = || Ok((editor.made() >= TURNS_MIN || editor.thread.is_finished()).then_some(()));
+    wait::until(LATER, is_enough).context("the edits are slow")?;
+    // The last edit is made before the last call begins.
     let made = editor.end()?;
-    ensure!(made >= EDITS_MIN, "only {made} edits were made beside the calls");
+    hang_up_all(echo, "the echo")?;
+    ensure!(made >= TURNS_MIN, "only {made} turns of edits were made beside the calls");
     site.is_at_rest()
 }

@@ -20,6 +20,10 @@ const WALLBOARD: &str = "/pulse/api/v1/example/wallboard";
 const PAGE: &str = "/agent-setup/";
 const PASSWORD: &str = "correct-horse-battery-staple";
 const USER: &str = "ann.berlin";
+/// Where objects are changed, put back and given as a table, each with the media type of what is sent there.
+const CHANGES: (&str, &str) = ("/changes", "application/json");
+const RESTORE: (&str, &str) = ("/restore", "application/json");
+const TABLE: (&str, &str) = ("/people.csv?dry_run=true", "text/csv");
 /// More redirects than the way of a sign-in has.
 const REDIRECTS_MAX: usize = 8;
 
@@ -46,6 +50,7 @@ fn cities() -> Vec<v1::ChangeObject> {
     let rights = json!([{ "group": "Admins of Berlin", "rights": ["read", "change"] }]);
     let shut = json!([{ "person": USER, "no_access": true }]);
     let properties = json!({ "user_properties": { "TServer": { "wrap-up-time": "30" } } });
+    let agent = json!({ "agent": { "id": "9801", "login_code": "9801", "skills": [] } });
     vec![
         person(USER, None, &admin),
         put("access_group", "Admins of Berlin", &json!({ "name": "Admins of Berlin", "people": [USER] })),
@@ -54,7 +59,7 @@ fn cities() -> Vec<v1::ChangeObject> {
         put("folder", "Hamburg", &json!({ "path": "Hamburg" })),
         person("bob.berlin", Some("Berlin"), &properties),
         person("lea.board", Some("Berlin/Board"), &json!({})),
-        person("hal.hamburg", Some("Hamburg"), &json!({})),
+        person("hal.hamburg", Some("Hamburg"), &agent),
     ]
 }
 
@@ -100,12 +105,53 @@ fn status(visitor: &Visitor<'_>, path: &str) -> Result<u16> {
     Ok(visitor.ask(&format!("{API}{path}"), &[])?.status)
 }
 
+fn post(
+    site: &Installation,
+    visitor: &Visitor<'_>,
+    (path, media_type): (&str, &str),
+    body: &str,
+) -> Result<CurlAnswer> {
+    let (origin, media_type) = (format!("origin: {}", site.demo.web), format!("content-type: {media_type}"));
+    visitor.ask(&format!("{API}{path}"), &["--header", &origin, "--header", &media_type, "--data-binary", body])
+}
+
 /// Sends one edit.
 fn edit(site: &Installation, visitor: &Visitor<'_>, edit: &Value) -> Result<CurlAnswer> {
-    let origin = format!("origin: {}", site.demo.web);
-    let body = json!({ "edits": [edit] }).to_string();
-    let arguments = ["--header", &origin, "--header", "content-type: application/json", "--data-binary", &body];
-    visitor.ask(&format!("{API}/changes"), &arguments)
+    post(site, visitor, CHANGES, &json!({ "edits": [edit] }).to_string())
+}
+
+/// Puts somebody back as they were at a revision.
+fn restore(site: &Installation, visitor: &Visitor<'_>, user: &str, at: u64) -> Result<CurlAnswer> {
+    post(site, visitor, RESTORE, &json!({ "kind": "person", "id": user, "revision": at }).to_string())
+}
+
+/// What is said of somebody by each way in which they can be named: what is asked, the status, and the body, without the name.
+fn said_of(site: &Installation, visitor: &Visitor<'_>, user: &str, at: u64) -> Result<Vec<(String, u16, String)>> {
+    let rename = |user: &str| merge(user, "first_name", &json!("X"));
+    let delete = |user: &str| json!({ "kind": "person", "id": user, "action": "delete" });
+    let whole = json!({ "user_name": user, "first_name": "X", "last_name": "X", "folder": "Berlin" });
+    let meant = json!({ "kind": "person", "id": user, "action": "put", "object": whole, "expected_revision": at });
+    let mut said = Vec::new();
+    for path in ["/objects/person/", "/uses/person/", "/history?kind=person&id=", "/sign-ins?person="] {
+        said.push((path.to_owned(), visitor.ask(&format!("{API}{path}{user}"), &[])?));
+    }
+    // The edit of another one, who is seen, may be as it must and may be refused for itself.
+    for edits in [
+        json!([rename(user)]),
+        json!([delete(user)]),
+        json!([meant]),
+        json!([rename("bob.berlin"), rename(user)]),
+        json!([delete("bob.berlin"), rename(user)]),
+    ] {
+        let answer = post(site, visitor, CHANGES, &json!({ "edits": edits }).to_string())?;
+        said.push((edits.to_string(), answer));
+    }
+    said.push(("restore".to_owned(), restore(site, visitor, user, at)?));
+    // Nobody is no agent, and has no time after calls; hal is one.
+    let table = format!("user_name,first_name,last_name,wrap_up_s\n{user},X,X,5\n");
+    said.push((table.clone(), post(site, visitor, TABLE, &table)?));
+    let unnamed = |text: &str| text.replace(user, "<user>");
+    Ok(said.iter().map(|(asked, answer)| (unnamed(asked), answer.status, unnamed(&answer.body))).collect())
 }
 
 fn merge(user: &str, field: &str, value: &Value) -> Value {
@@ -127,6 +173,7 @@ fn a_folder_administrator_sees_and_changes_the_people_of_a_folder_alone() -> Res
     let bob = read(&visitor, "/objects/person/bob.berlin")?;
     ensure!(bob["object"]["folder"] == "Berlin", "{bob}");
     ensure!(bob["object"]["user_properties"]["TServer"]["wrap-up-time"] == "30", "{bob}");
+    let at_first = bob["revision"].as_u64().with_context(|| bob.to_string())?;
     for hidden in ["hal.hamburg", "lea.board", USER, "nobody"] {
         ensure!(status(&visitor, &format!("/objects/person/{hidden}"))? == 404, "{hidden}");
         let history = read(&visitor, &format!("/history?kind=person&id={hidden}"))?;
@@ -156,11 +203,23 @@ fn a_folder_administrator_sees_and_changes_the_people_of_a_folder_alone() -> Res
         let answer = edit(&site, &visitor, &refused)?;
         ensure!(answer.status == 403, "{what}: {} {}", answer.status, answer.body);
     }
+    let back = restore(&site, &visitor, "bob.berlin", at_first)?;
+    ensure!(back.status == 200, "{} {}", back.status, back.body);
+    // In whatever way somebody who is unseen is named, the answer is that for nobody; but that a name is taken is told to whoever wants it.
+    let of_nobody = said_of(&site, &visitor, "nobody", at_first)?;
     for hidden in ["hal.hamburg", "lea.board"] {
-        let answer = edit(&site, &visitor, &merge(hidden, "first_name", &json!("X")))?;
-        let unknown = edit(&site, &visitor, &merge("nobody", "first_name", &json!("X")))?;
-        ensure!(answer.status == unknown.status && answer.status != 200, "{hidden}: {} {}", answer.status, answer.body);
+        let said = said_of(&site, &visitor, hidden, at_first)?;
+        for (of_hidden, of_nobody) in said.iter().zip(&of_nobody) {
+            ensure!(of_hidden == of_nobody, "{hidden}: {of_hidden:?}, and of nobody {of_nobody:?}");
+        }
+        let whole = json!({ "user_name": hidden, "first_name": "X", "last_name": "X", "folder": "Berlin" });
+        let made = json!({ "kind": "person", "id": hidden, "action": "put", "object": whole });
+        let taken = edit(&site, &visitor, &made)?;
+        ensure!(taken.status == 403 && taken.body.contains("may not see"), "{} {}", taken.status, taken.body);
     }
+    let bob = read(&visitor, "/objects/person/bob.berlin")?;
+    ensure!(bob["object"]["first_name"] == "A", "a part of a batch was carried out, or nothing was restored: {bob}");
+    ensure!(bob["object"]["user_properties"]["TServer"]["wrap-up-time"] == "30", "{bob}");
     ensure!(status(&visitor, "/api-keys")? == 403, "keys of programs are of the whole tenant");
     Ok(())
 }

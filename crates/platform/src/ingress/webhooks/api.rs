@@ -178,6 +178,8 @@ pub(in crate::ingress) fn openapi(document: OpenApi) -> OpenApi {
         .removal(&Get { id: "removeWebhook", summary: "Remove a webhook, with what waits for it", ..WEBHOOK })
         .document::<Letters>(&DEAD_LETTERS)
         .body::<Again, Value>(Method::Post, &REDELIVER)
+        .refusal((WEBHOOKS.path, "post"), "409", "there are as many webhooks as there may be")
+        .refusal((REDELIVER.path, "post"), "409", "the webhook is off, or its secret cannot be opened")
 }
 
 pub(super) fn router(shared: Arc<WebhookShop>, changed: mpsc::Sender<TenantId>) -> Router {

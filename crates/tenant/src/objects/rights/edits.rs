@@ -10,7 +10,7 @@ use infra::{ObjectChange, Revision};
 use super::{CallerRights, privileges_of};
 use crate::objects::indexed::IndexedTenant;
 use crate::objects::ties::TieMark;
-use crate::objects::{BrokenRule, ChangeRefusal, EditAction, ObjectEdit, ObjectFault, StaleObject};
+use crate::objects::{BrokenRule, ChangeRefusal, EditAction, ObjectEdit, ObjectFault};
 
 /// Whether more than an object is changed by objects of the kind: who may what, which programs act for the tenant, and where calls of the
 /// whole tenant come from and go to. No folder gives a right to change them, since whoever may would have every right, or every call. A
@@ -51,27 +51,20 @@ const fn is_of_whole_tenant(kind: ObjectKind) -> bool {
     }
 }
 
-/// Refuses edits of objects that the person does not see, as if there were none, and of those that the person sees and may not edit.
+/// Refuses edits of objects that the person sees and may not edit, and new objects with the name of one that the person does not see.
+/// Other edits of such a one are refused as if it were not there, where all edits are looked at.
 pub(in crate::objects) fn concealed(
     rights: &CallerRights,
     held: &IndexedTenant,
     edits: &[ObjectEdit],
 ) -> Result<(), ChangeRefusal> {
-    let (mut stale, mut missing, mut denied) = (Vec::new(), Vec::new(), Vec::new());
+    let mut denied = Vec::new();
     for edit in edits {
         let Some(found) = held.found(&edit.key) else { continue };
         if !rights.may_see(found) {
-            match (edit.expected.filter(|expected| *expected != Revision(0)), &edit.action) {
-                (Some(expected), _) => {
-                    stale.push(StaleObject { key: edit.key.clone(), expected, present: Revision(0) });
-                }
-                (None, EditAction::Put(_) | EditAction::PutBack(_)) => {
-                    denied.push(fault(&edit.key, "", name_taken()));
-                }
-                (None, EditAction::Merge { .. } | EditAction::Delete) => {
-                    let rule = BrokenRule::new(FaultCode::NoObject, "there is no such object");
-                    missing.push(fault(&edit.key, "", rule));
-                }
+            let is_whole = matches!(edit.action, EditAction::Put(_) | EditAction::PutBack(_));
+            if is_whole && edit.expected.unwrap_or_default() == Revision(0) {
+                denied.push(fault(&edit.key, "", name_taken()));
             }
             continue;
         }
@@ -85,12 +78,7 @@ pub(in crate::objects) fn concealed(
             denied.push(fault(&edit.key, "", needs(right, found.folder())));
         }
     }
-    match (stale.is_empty(), missing.is_empty(), denied.is_empty()) {
-        (false, ..) => Err(ChangeRefusal::Stale(stale)),
-        (_, false, _) => Err(ChangeRefusal::Faults(missing)),
-        (.., false) => Err(ChangeRefusal::NotPermitted(denied)),
-        _ => Ok(()),
-    }
+    if denied.is_empty() { Ok(()) } else { Err(ChangeRefusal::NotPermitted(denied)) }
 }
 
 /// Refuses changes that the person may not make.

@@ -176,6 +176,48 @@ fn what_is_not_seen_is_not_there_and_what_is_seen_may_be_refused() {
     assert!(plan(&held, "root", ObjectKind::Person, "hal", renamed()).is_ok());
 }
 
+/// What is said of edits of an object, each at no revision and at one, alone and beside edits that are refused for reasons of their own.
+fn said_of(held: &IndexedTenant, id: &str) -> Vec<String> {
+    let rights = CallerRights::of(held, "ann");
+    let edit = |id: &str, expected: Option<u64>, action: EditAction| ObjectEdit {
+        key: ObjectKey { kind: ObjectKind::Person, id: id.to_owned() },
+        expected: expected.map(Revision),
+        action,
+    };
+    let renamed = || merge(r#"{"first_name":"New"}"#, "first_name");
+    let whole = EditAction::Put(format!(r#"{{"user_name":"{id}","first_name":"N","last_name":"N"}}"#));
+    let edits = [
+        edit(id, None, renamed()),
+        edit(id, Some(0), renamed()),
+        edit(id, Some(7), renamed()),
+        edit(id, None, EditAction::Delete),
+        edit(id, Some(7), EditAction::Delete),
+        edit(id, Some(7), whole),
+        edit(&id.to_uppercase(), None, renamed()),
+    ];
+    let beside = [
+        None,
+        Some(edit("bob", None, renamed())),
+        Some(edit("bob", Some(9), renamed())),
+        Some(edit("bob", None, EditAction::Delete)),
+        Some(edit("bob", None, merge(r#"{"nothing":1}"#, "nothing"))),
+    ];
+    let batches = edits.iter().flat_map(|edit| beside.iter().map(move |other| (edit, other)));
+    let said = batches.map(|(edit, other)| {
+        let batch: Vec<ObjectEdit> = std::iter::once(edit).chain(other).cloned().collect();
+        let refused = crate::objects::plan::plan(held, &batch, Some(&rights)).map(|changes| changes.len());
+        format!("{:?}", refused.unwrap_err()).to_lowercase()
+    });
+    said.collect()
+}
+
+#[test]
+fn nothing_that_is_said_of_an_edit_tells_an_unseen_object_from_none() {
+    let held = indexed(&cities());
+    let unseen: Vec<String> = said_of(&held, "hal").iter().map(|told| told.replace("hal", "nil")).collect();
+    assert_eq!(unseen, said_of(&held, "nil"));
+}
+
 #[test]
 fn new_objects_come_into_folders_that_say_so() {
     let held = indexed(&cities());

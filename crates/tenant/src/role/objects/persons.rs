@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use contracts::provisioning::{FaultCode, Folder, FolderRight, ObjectAnnex, ObjectKey, ObjectKind};
 use contracts::v1;
-use infra::{FoundObject, HistoryEntry, HistoryPage};
+use infra::{FoundObject, HistoryEntry, HistoryPage, Revision};
 use model::TenantId;
 use tonic::{Request, Status};
 
 use super::ObjectServer;
-use super::refusals::{denied, ends, unread};
+use super::refusals::{denied, ends, refused, unread};
 use crate::broken_rule::BrokenRule;
 use crate::objects::{
-    self, CallerRights, HeldObject, HistoryPart, IndexedTenant, ListedPage, Listing, ObjectUse, PAGE_MAX,
+    self, CallerRights, EditAction, HeldObject, HistoryPart, IndexedTenant, ListedPage, Listing, ObjectEdit, ObjectUse,
+    PAGE_MAX,
 };
 
 /// How often a page of the history is read on because the person sees too little of what was read.
@@ -181,7 +182,8 @@ impl ObjectServer {
         Ok(seen)
     }
 
-    /// Refuses a person who does not see an object as if it were not there.
+    /// Refuses a person who does not see an object as if it were not there. Of one that is not there, who reads the whole tenant may ask
+    /// alone: it may have been in any folder.
     pub(super) async fn needs_seen(
         &self,
         tenant: &TenantId,
@@ -190,10 +192,35 @@ impl ObjectServer {
     ) -> Result<(), Status> {
         let Some(user) = person else { return Ok(()) };
         let named = key.clone();
-        let is_hidden = move |held: &IndexedTenant, rights: &CallerRights| {
-            held.found(&named).is_some_and(|found| !rights.may_see(found))
+        let is_hidden = move |held: &IndexedTenant, rights: &CallerRights| match held.found(&named) {
+            Some(found) => !rights.may_see(found),
+            None => !rights.reads_whole_tenant(),
         };
         if self.look_as(tenant, user, is_hidden).await? { Err(no_object(key)) } else { Ok(()) }
+    }
+
+    /// The edit that puts an object back as it was at a revision. Of an object that the person does not see, or did not in the folder in
+    /// which it was, the same is said as of one that has never been there.
+    pub(super) async fn put_back_seen(
+        &self,
+        tenant: &TenantId,
+        person: Option<String>,
+        (key, at, expected): (ObjectKey, Revision, Option<Revision>),
+    ) -> Result<ObjectEdit, Status> {
+        let back = objects::put_back(&*self.store, tenant, key.clone(), at, expected).await;
+        let Some(user) = person else { return back.map_err(refused) };
+        let (named, then) = (key.clone(), back.as_ref().ok().and_then(folder_then));
+        let is_seen = move |held: &IndexedTenant, rights: &CallerRights| {
+            let now = held.found(&named);
+            // A folder that is there has not been elsewhere.
+            let stays = named.kind == ObjectKind::Folder && now.is_some();
+            let was_seen = |folder: &String| rights.in_folder(folder).contains(FolderRight::Read);
+            now.is_none_or(|found| rights.may_see(found)) && (stays || then.as_ref().is_none_or(was_seen))
+        };
+        if self.look_as(tenant, user, is_seen).await? {
+            return back.map_err(refused);
+        }
+        Err(refused(objects::never_known(&*self.store, tenant, &key, at).await))
     }
 
     /// The people of a tenant as a table, those whom who asks sees.
@@ -239,13 +266,23 @@ fn as_found(HeldObject { object, annex, revision }: HeldObject<'_>) -> FoundObje
 fn sees_entry(held: &IndexedTenant, rights: &CallerRights, entry: &HistoryEntry) -> bool {
     let is_hidden = held.found(&entry.key).is_some_and(|found| !rights.may_see(found));
     let documents = [&entry.before, &entry.after].into_iter().flatten();
-    let folder_of = |document: &String| match entry.key.kind {
-        ObjectKind::Folder => entry.key.id.clone(),
-        _ => {
-            let annex = ObjectAnnex::from_json(document.as_bytes()).unwrap_or_default();
-            annex.folder.unwrap_or_else(|| Folder::ROOT.to_owned())
-        }
-    };
-    let mut folders = documents.map(folder_of);
+    let mut folders = documents.map(|document| folder_in(&entry.key, document));
     !is_hidden && folders.all(|folder| rights.in_folder(&folder).contains(FolderRight::Read))
+}
+
+/// The folder in which an object was when its document was this.
+fn folder_in(key: &ObjectKey, document: &str) -> String {
+    if key.kind == ObjectKind::Folder {
+        return key.id.clone();
+    }
+    let annex = ObjectAnnex::from_json(document.as_bytes()).unwrap_or_default();
+    annex.folder.unwrap_or_else(|| Folder::ROOT.to_owned())
+}
+
+/// The folder in which an object was as an edit puts it back.
+fn folder_then(back: &ObjectEdit) -> Option<String> {
+    match &back.action {
+        EditAction::PutBack(document) => Some(folder_in(&back.key, document)),
+        _ => None,
+    }
 }

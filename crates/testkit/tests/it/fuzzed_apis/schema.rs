@@ -63,17 +63,25 @@ fn made(schema: &Value, schemas: &Value, depth: usize) -> Value {
     }
 }
 
-/// The first place at which a value does not fit.
+/// The first place at which a value does not fit. A member that is not described does not, unless others are allowed in so many words.
 pub fn differs(schema: &Value, schemas: &Value, value: &Value) -> Option<String> {
     let schema = resolved(schema, schemas);
+    let shown = || value.to_string().chars().take(80).collect::<String>();
+    if let Some(several) = ["oneOf", "anyOf"].iter().find_map(|key| schema[*key].as_array()) {
+        let fits = several.iter().any(|one| differs(one, schemas, value).is_none());
+        return (!fits).then(|| format!("{} fits none of the alternatives", shown()));
+    }
+    if schema.get("const").is_some_and(|known| known != value) {
+        return Some(format!("{} is not {}", shown(), schema["const"]));
+    }
     if let Some(known) = schema["enum"].as_array()
         && !known.contains(value)
     {
-        return Some(format!("{value} is none of {known:?}"));
+        return Some(format!("{} is none of {known:?}", shown()));
     }
     let types = types(schema);
     if !types.is_empty() && !types.iter().any(|name| is_of(name, value)) {
-        return Some(format!("{value} is none of {types:?}"));
+        return Some(format!("{} is none of {types:?}", shown()));
     }
     if let Some(members) = value.as_object() {
         let mut required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -81,8 +89,13 @@ pub fn differs(schema: &Value, schemas: &Value, value: &Value) -> Option<String>
             return Some(format!("{missing} is missing"));
         }
         return members.iter().find_map(|(name, member)| {
-            let schema = schema["properties"].get(name)?;
-            differs(schema, schemas, member).map(|how| format!("{name}: {how}"))
+            let how = match (schema["properties"].get(name), &schema["additionalProperties"]) {
+                (Some(described), _) => differs(described, schemas, member),
+                (None, Value::Bool(false)) => Some("it is not described".to_owned()),
+                (None, Value::Null) if schema["properties"].is_object() => Some("it is not described".to_owned()),
+                (None, others) => differs(others, schemas, member),
+            };
+            how.map(|how| format!("{name}: {how}"))
         });
     }
     value.as_array()?.iter().find_map(|item| differs(&schema["items"], schemas, item))
@@ -116,7 +129,29 @@ fn what_is_made_fits_and_what_is_wrong_does_not() {
         (json!({"status": 1}), "faults is missing"),
         (json!({"status": "1", "faults": []}), "status: "),
         (json!({"status": 1, "faults": [{}]}), "faults: id is missing"),
+        (json!({"status": 1, "faults": [], "more": 1}), "more: it is not described"),
     ] {
         assert!(differs(&schema, &schemas, &wrong).is_some_and(|told| told.starts_with(how)), "{wrong}");
+    }
+}
+
+#[test]
+fn alternatives_constants_and_further_members_are_looked_at() {
+    let schemas = json!({"Row": {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}});
+    let row = json!({"anyOf": [{"$ref": "#/components/schemas/Row"}, {"type": "null"}]});
+    let end = json!({"oneOf": [{"type": "string", "const": "slow"}, {"type": "string", "const": "token"}]});
+    let texts = json!({"type": "object", "additionalProperties": {"type": "string"}});
+    let open = json!({"type": "object", "properties": {}, "additionalProperties": true});
+    for (schema, fits) in [
+        (&row, json!({"id": "a"})),
+        (&row, Value::Null),
+        (&end, json!("token")),
+        (&texts, json!({"a": "b"})),
+        (&open, json!({"a": [{"b": 1}]})),
+    ] {
+        assert_eq!(differs(schema, &schemas, &fits), None);
+    }
+    for (schema, wrong) in [(&row, json!({})), (&end, json!("late")), (&texts, json!({"a": 1}))] {
+        assert!(differs(schema, &schemas, &wrong).is_some(), "{wrong}");
     }
 }

@@ -52,6 +52,12 @@ pub fn rows() -> Result<Vec<RestRow>> {
     Ok(super::rows(include_str!("rest.tsv"))?.into_iter().map(row).collect())
 }
 
+/// Those that no document has and that somebody may ask for: method, what is asked, its body, and the answer to who may.
+pub fn rows_without_document() -> Result<Vec<[&'static str; 4]>> {
+    let is_meant = |row: &RestRow| !row.is_documented && row.needs != "never";
+    Ok(rows()?.into_iter().filter(is_meant).map(|row| [row.method, row.asked, row.body, row.answer]).collect())
+}
+
 /// The rows of listeners inside the installation.
 pub fn inside() -> Result<Vec<RestRow>> {
     let row = |[method, at, asked, api, needs, body, answer, limited]: [&'static str; 8]| {
