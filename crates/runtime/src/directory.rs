@@ -1,8 +1,8 @@
-//! Maps a role's name to the addresses of its replicas.
+//! Maps a role's name to the addresses of its replicas, and an address to the role that has it.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
@@ -14,7 +14,26 @@ use crate::spec::RoleSpec;
 /// Static for one machine: the addresses follow from the instance and the replica counts of the settings.
 #[derive(Clone)]
 pub struct Directory {
-    roles: Arc<BTreeMap<String, watch::Sender<Vec<IpAddr>>>>,
+    /// By name.
+    roles: Arc<[RoleAddresses]>,
+    /// The index in `roles` of the role that has an address: each request asks for it.
+    by_address: Arc<RwLock<HashMap<IpAddr, usize>>>,
+}
+
+struct RoleAddresses {
+    role: String,
+    all: watch::Sender<Vec<IpAddr>>,
+}
+
+/// Which of the roles has an address; of several, the first.
+fn indexed(roles: &[RoleAddresses]) -> HashMap<IpAddr, usize> {
+    let mut by_address = HashMap::new();
+    for (index, role) in roles.iter().enumerate() {
+        for address in role.all.borrow().iter() {
+            by_address.entry(*address).or_insert(index);
+        }
+    }
+    by_address
 }
 
 impl Directory {
@@ -22,39 +41,49 @@ impl Directory {
     pub fn of_instance(instance: u8, table: &[&'static RoleSpec], replicas: impl Fn(&str) -> u8) -> Self {
         let roles = address::numbers(table).into_iter().map(|(name, number)| {
             let all = (1..=replicas(name)).map(|k| address::of_replica(instance, number, k)).collect();
-            (name.to_owned(), watch::Sender::new(all))
+            RoleAddresses { role: name.to_owned(), all: watch::Sender::new(all) }
         });
-        Self { roles: Arc::new(roles.collect()) }
+        let mut roles: Vec<RoleAddresses> = roles.collect();
+        roles.sort_by(|one, other| one.role.cmp(&other.role));
+        Self { by_address: Arc::new(RwLock::new(indexed(&roles))), roles: roles.into() }
     }
 
     /// The present addresses of the replicas of `role`, with `port`; empty for an unknown role.
     pub fn addresses(&self, role: &str, port: u16) -> Vec<SocketAddr> {
-        let Some(role) = self.roles.get(role) else { return Vec::new() };
-        role.borrow().iter().map(|ip| SocketAddr::new(*ip, port)).collect()
+        let Some(all) = self.all_of(role) else { return Vec::new() };
+        all.borrow().iter().map(|ip| SocketAddr::new(*ip, port)).collect()
     }
 
     /// Follows the addresses of `role`: the receiver has the present ones and is notified of changes.
     pub fn watch(&self, role: &str) -> watch::Receiver<Vec<IpAddr>> {
-        match self.roles.get(role) {
-            Some(role) => role.subscribe(),
+        match self.all_of(role) {
+            Some(all) => all.subscribe(),
             None => watch::Sender::new(Vec::new()).subscribe(),
         }
     }
 
     /// Replaces the addresses of `role`.
     pub fn replace(&self, role: &str, addresses: Vec<IpAddr>) {
-        if let Some(role) = self.roles.get(role) {
-            role.send_if_modified(|now| {
-                let differs = *now != addresses;
-                *now = addresses;
-                differs
-            });
-        }
+        let Some(all) = self.all_of(role) else { return };
+        // Held while both change, so that of two calls the same one is the later in both.
+        let mut by_address = self.by_address.write().unwrap_or_else(PoisonError::into_inner);
+        all.send_if_modified(|now| {
+            let differs = *now != addresses;
+            *now = addresses;
+            differs
+        });
+        *by_address = indexed(&self.roles);
     }
 
     /// The role whose replica has that address.
     pub fn role_at(&self, address: IpAddr) -> Option<&str> {
-        self.roles.iter().find(|(_, all)| all.borrow().contains(&address)).map(|(name, _)| name.as_str())
+        let index = *self.by_address.read().unwrap_or_else(PoisonError::into_inner).get(&address)?;
+        self.roles.get(index).map(|role| role.role.as_str())
+    }
+
+    fn all_of(&self, role: &str) -> Option<&watch::Sender<Vec<IpAddr>>> {
+        let index = self.roles.binary_search_by(|other| other.role.as_str().cmp(role)).ok()?;
+        self.roles.get(index).map(|role| &role.all)
     }
 
     /// The name of the node at that address, as `config-1`; the address itself if no node has it.
@@ -82,6 +111,21 @@ mod tests {
         assert_eq!(directory.role_at("127.2.6.1".parse().unwrap()), Some("config"));
         assert_eq!(directory.node_at("127.2.6.1".parse().unwrap()), "config-1");
         assert_eq!(directory.node_at("192.0.2.1".parse().unwrap()), "192.0.2.1");
+    }
+
+    #[test]
+    fn an_address_is_of_the_role_that_has_it_now() {
+        let directory = Directory::of_instance(0, &[&PROXY, &CONFIG], |_| 1);
+        let [first, second] = ["127.0.6.1", "127.0.6.2"].map(|address| address.parse::<IpAddr>().unwrap());
+        directory.replace("config", vec![second]);
+        assert_eq!((directory.role_at(first), directory.role_at(second)), (None, Some("config")));
+        assert_eq!(directory.node_at(second), "config-2");
+        directory.replace("sip-proxy", vec![second]);
+        assert_eq!(directory.role_at(second), Some("config"), "of two, the first by name");
+        directory.replace("config", vec![first]);
+        assert_eq!((directory.role_at(first), directory.role_at(second)), (Some("config"), Some("sip-proxy")));
+        directory.replace("nobody", vec![first]);
+        assert_eq!(directory.role_at(first), Some("config"));
     }
 
     #[tokio::test]

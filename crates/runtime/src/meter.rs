@@ -35,7 +35,7 @@ pub enum Side {
 #[derive(Clone)]
 pub struct Meters {
     clock: Arc<dyn Clock>,
-    all: Arc<Mutex<BTreeMap<(String, Side), Meter>>>,
+    all: Arc<Mutex<BTreeMap<String, BTreeMap<Side, Meter>>>>,
 }
 
 impl Meters {
@@ -52,14 +52,20 @@ impl Meters {
     /// The meter of a connection.
     pub fn meter(&self, id: &str, side: Side) -> Meter {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = || Meter { shared: Arc::new(Shared { clock: self.clock.clone(), ..Shared::new(&self.clock) }) };
-        all.entry((id.to_owned(), side)).or_insert_with(fresh).clone()
+        // It is there: each request asks for it.
+        if let Some(meter) = all.get(id).and_then(|sides| sides.get(&side)) {
+            return meter.clone();
+        }
+        let meter = Meter { shared: Arc::new(Shared::new(&self.clock)) };
+        all.entry(id.to_owned()).or_default().insert(side, meter.clone());
+        meter
     }
 
     /// The counts of all connections.
     pub fn report(&self) -> Vec<ConnectionReport> {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().map(|((id, side), meter)| meter.report(id, *side)).collect()
+        let sides = all.iter().flat_map(|(id, sides)| sides.iter().map(move |(side, meter)| (id, side, meter)));
+        sides.map(|(id, side, meter)| meter.report(id, *side)).collect()
     }
 }
 
@@ -129,7 +135,10 @@ impl Meter {
     /// The counters of a peer, as `config-1` or `127.0.6.1:9100`.
     pub fn peer(&self, name: &str) -> PeerMeter {
         let mut peers = self.shared.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = if peers.len() < PEERS_MAX || peers.contains_key(name) { name } else { OTHERS };
+        if let Some(peer) = peers.get(name) {
+            return peer.clone();
+        }
+        let name = if peers.len() < PEERS_MAX { name } else { OTHERS };
         let fresh = || PeerMeter { clock: self.shared.clock.clone(), counts: Arc::default() };
         peers.entry(name.to_owned()).or_insert_with(fresh).clone()
     }

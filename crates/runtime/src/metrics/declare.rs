@@ -168,9 +168,16 @@ pub trait Label: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     fn text(self) -> &'static str;
 }
 
+/// The place of a value among all of its label.
+fn place<L: Label>(label: L) -> Option<usize> {
+    L::ALL.iter().position(|one| *one == label)
+}
+
 /// Counters by one label. Every value exists from the start, with 0, so that a rate is right from the first event on.
 pub struct CounterBy<L> {
     family: Family<[(&'static str, &'static str); 1], Counter>,
+    /// Those of the family in the order of the values, so that nothing is looked up by its text to be counted.
+    counters: Arc<[Counter]>,
     of: std::marker::PhantomData<fn(L)>,
 }
 
@@ -178,7 +185,9 @@ impl<L: Label> CounterBy<L> {
     /// Counts one.
     pub fn inc(&self, label: L) {
         debug_assert!(L::ALL.contains(&label), "{label:?} is not among the declared values");
-        self.family.get_or_create(&[(L::NAME, label.text())]).inc();
+        if let Some(counter) = place(label).and_then(|place| self.counters.get(place)) {
+            counter.inc();
+        }
     }
 
     /// The count of one value.
@@ -189,17 +198,16 @@ impl<L: Label> CounterBy<L> {
 
 impl<L> Clone for CounterBy<L> {
     fn clone(&self) -> Self {
-        Self { family: self.family.clone(), of: std::marker::PhantomData }
+        Self { family: self.family.clone(), counters: self.counters.clone(), of: std::marker::PhantomData }
     }
 }
 
 impl<L: Label> Default for CounterBy<L> {
     fn default() -> Self {
-        let family = Family::default();
-        for label in L::ALL {
-            drop(family.get_or_create(&[(L::NAME, label.text())]));
-        }
-        Self { family, of: std::marker::PhantomData }
+        let family = Family::<[(&'static str, &'static str); 1], Counter>::default();
+        let counter = |label: &L| family.get_or_create_owned(&[(L::NAME, label.text())]);
+        let counters = L::ALL.iter().map(counter).collect();
+        Self { family, counters, of: std::marker::PhantomData }
     }
 }
 
@@ -224,6 +232,8 @@ impl<L: Label> Instrument for CounterBy<L> {
 /// Counters by two labels. Every pair exists from the start, with 0.
 pub struct CounterByTwo<L, M> {
     family: Family<[(&'static str, &'static str); 2], Counter>,
+    /// Those of the family, by the first value and then by the second one.
+    counters: Arc<[Counter]>,
     of: std::marker::PhantomData<fn(L, M)>,
 }
 
@@ -232,7 +242,10 @@ impl<L: Label, M: Label> CounterByTwo<L, M> {
     pub fn inc(&self, first: L, second: M) {
         debug_assert!(L::ALL.contains(&first), "{first:?} is not among the declared values");
         debug_assert!(M::ALL.contains(&second), "{second:?} is not among the declared values");
-        self.family.get_or_create(&[(L::NAME, first.text()), (M::NAME, second.text())]).inc();
+        let both = place(first).zip(place(second)).map(|(first, second)| first * M::ALL.len() + second);
+        if let Some(counter) = both.and_then(|place| self.counters.get(place)) {
+            counter.inc();
+        }
     }
 
     /// The count of one pair.
@@ -243,17 +256,19 @@ impl<L: Label, M: Label> CounterByTwo<L, M> {
 
 impl<L, M> Clone for CounterByTwo<L, M> {
     fn clone(&self) -> Self {
-        Self { family: self.family.clone(), of: std::marker::PhantomData }
+        Self { family: self.family.clone(), counters: self.counters.clone(), of: std::marker::PhantomData }
     }
 }
 
 impl<L: Label, M: Label> Default for CounterByTwo<L, M> {
     fn default() -> Self {
-        let family = Family::default();
-        for (first, second) in L::ALL.iter().flat_map(|first| M::ALL.iter().map(move |second| (first, second))) {
-            drop(family.get_or_create(&[(L::NAME, first.text()), (M::NAME, second.text())]));
-        }
-        Self { family, of: std::marker::PhantomData }
+        let family = Family::<[(&'static str, &'static str); 2], Counter>::default();
+        let pairs = L::ALL.iter().flat_map(|first| M::ALL.iter().map(move |second| (first, second)));
+        let counter = |(first, second): (&L, &M)| {
+            family.get_or_create_owned(&[(L::NAME, first.text()), (M::NAME, second.text())])
+        };
+        let counters = pairs.map(counter).collect();
+        Self { family, counters, of: std::marker::PhantomData }
     }
 }
 
@@ -338,7 +353,48 @@ macro_rules! metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Format;
+    use crate::metrics::{Format, Refusal};
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Colour {
+        Red,
+        Blue,
+    }
+
+    impl Label for Colour {
+        const NAME: &'static str = "colour";
+        const ALL: &'static [Self] = &[Self::Red, Self::Blue];
+
+        fn text(self) -> &'static str {
+            match self {
+                Self::Red => "red",
+                Self::Blue => "blue",
+            }
+        }
+    }
+
+    #[test]
+    fn each_value_is_counted_as_itself_and_shown() {
+        let (metrics, by_one) = (Metrics::default(), CounterBy::<Colour>::default());
+        let by_two = CounterByTwo::<Colour, Refusal>::default();
+        by_one.show(&metrics, "balls", "Balls");
+        by_one.clone().inc(Colour::Blue);
+        for _ in 0..3 {
+            by_two.inc(Colour::Blue, Refusal::Late);
+        }
+        by_two.inc(Colour::Red, Refusal::Token);
+        assert_eq!([Colour::Red, Colour::Blue].map(|colour| by_one.get(colour)), [0, 1]);
+        let shown = metrics.encode(Format::Text);
+        assert!(shown.contains("balls_total{colour=\"blue\"} 1\n"), "{shown}");
+        for (colour, reason, count) in [
+            (Colour::Blue, Refusal::Late, 3),
+            (Colour::Red, Refusal::Token, 1),
+            (Colour::Red, Refusal::Late, 0),
+            (Colour::Blue, Refusal::Token, 0),
+        ] {
+            assert_eq!(by_two.get(colour, reason), count, "{colour:?} {reason:?}");
+        }
+    }
 
     #[test]
     fn a_gauge_of_which_nothing_is_known_has_no_sample() {
