@@ -12,10 +12,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::extract::Request as HttpRequest;
-use axum::middleware::Next;
 use futures::{Stream, StreamExt as _};
 use infra::Clock;
-use runtime::around::around;
+use runtime::around::{Entrance, around};
 use runtime::{PeerMeter, RoleContext};
 use tonic::metadata::MetadataValue;
 use tonic::service::interceptor::InterceptedService;
@@ -48,7 +47,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 pub async fn serve(ctx: &RoleContext, name: &str, routes: Routes) -> anyhow::Result<()> {
     let gate = ctx.gate(ctx.listen(name)?, |_, _| false);
     let gate = std::sync::Arc::new(gate);
-    let ask = move |request: HttpRequest, next: Next| runtime::gate::ask(gate.clone(), request, next);
+    let ask = move |request: HttpRequest, behind: &Entrance| {
+        runtime::gate::ask(&gate, request, |request| behind.enter(request))
+    };
     crate::http::bind_and_serve(ctx, name, around(routes.into_axum_router(), ask)).await
 }
 

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::Router;
 use runtime::RoleContext;
+use runtime::around::Entrance;
 use tokio::net::TcpListener;
 
 pub use ::http::{Method, StatusCode};
@@ -50,40 +51,40 @@ pub async fn serve_with(
     let listen = ctx.listen(name)?;
     let gated = gated(ctx, name, router, limits, open)?;
     if listen.place == runtime::Place::Cluster && listen.port == ctx.spec.admin_port {
-        ctx.mount_on_admin(gated);
+        ctx.mount_on_admin(gated.into());
         return Ok(());
     }
     bind_and_serve(ctx, name, gated).await
 }
 
-/// `router` behind the caller-token gate and the limits of the declared listener `name`.
+/// A router, or what is around one, behind the caller-token gate and the limits of the declared listener `name`.
 ///
 /// # Errors
 /// If the role declares no such listener.
 pub fn gated(
     ctx: &RoleContext,
     name: &str,
-    router: Router,
+    behind: impl Into<Entrance>,
     limits: Limits,
     open: fn(&Method, &str) -> bool,
-) -> anyhow::Result<Router> {
-    Ok(limits::router(router, ctx, ctx.gate(ctx.listen(name)?, open), limits))
+) -> anyhow::Result<Entrance> {
+    Ok(limits::gated(behind, ctx, ctx.gate(ctx.listen(name)?, open), limits))
 }
 
-/// Binds the declared listener and serves by HTTPS a router that already has its gate.
+/// Binds the declared listener and serves by HTTPS what already has its gate.
 ///
 /// # Errors
 /// If it cannot be bound.
 pub async fn bind_and_serve_https(
     ctx: &RoleContext,
     name: &str,
-    router: Router,
+    gated: Entrance,
     handshakes: HttpsHandshakes,
 ) -> anyhow::Result<()> {
     let listener = bind(ctx, name).await?;
     let (drain, own) = (ctx.drain.clone(), ctx.own.clone());
     ctx.spawn("https listener", async move {
-        runtime::server::serve_secure(Arc::new(handshakes), listener, router, drain, own).await;
+        runtime::server::serve_secure(Arc::new(handshakes), listener, gated, drain, own).await;
         Ok(())
     });
     Ok(())
@@ -98,15 +99,15 @@ async fn bind(ctx: &RoleContext, name: &str) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Binds the declared listener and serves a router that already has its gate.
+/// Binds the declared listener and serves what already has its gate.
 ///
 /// # Errors
 /// If it cannot be bound.
-pub async fn bind_and_serve(ctx: &RoleContext, name: &str, router: Router) -> anyhow::Result<()> {
+pub async fn bind_and_serve(ctx: &RoleContext, name: &str, gated: Entrance) -> anyhow::Result<()> {
     let listener = bind(ctx, name).await?;
     let (drain, own) = (ctx.drain.clone(), ctx.own.clone());
     ctx.spawn("http listener", async move {
-        runtime::server::serve(listener, router, drain, own).await;
+        runtime::server::serve(listener, gated, drain, own).await;
         Ok(())
     });
     Ok(())

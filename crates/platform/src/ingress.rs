@@ -41,11 +41,11 @@ use std::time::Duration;
 
 use ::telemetry::cors::TenantOrigins;
 use anyhow::{Result, anyhow};
-use axum::Router;
 use identity::grant::SIGN_IN_LIFE;
 use model::Timestamp;
 use net::http::{Client, HttpsHandshakes, Limits, Method, TrustedProxies};
 use net::tls::identity::IdentityFiles;
+use runtime::around::Entrance;
 use runtime::installation_key::InstallationKey;
 use runtime::settings::{Secret, Values};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
@@ -218,22 +218,22 @@ struct WebProofs {
 }
 
 impl WebProofs {
-    fn around(&self, router: Router) -> Router {
-        self.origins.around(self.keys.around(self.sessions.around(router)))
+    fn around(&self, behind: Entrance) -> Entrance {
+        self.origins.around(self.keys.around(self.sessions.around(behind)))
     }
 }
 
-/// The routers of the listeners `webs` and `web`, behind their gates and what requests pass before those.
-fn behind_gates(ctx: &RoleContext, proofs: &WebProofs, router: Router) -> Result<[Router; 2]> {
-    let router = proofs.origins.within_gate(router);
+/// What the listeners `webs` and `web` serve: the routes behind their gates and what requests pass before those.
+fn behind_gates(ctx: &RoleContext, proofs: &WebProofs, router: impl Into<Entrance>) -> Result<[Entrance; 2]> {
+    let within = proofs.origins.within_gate(router);
     let limits = Limits { wider: routes::wider, ..Limits::default() };
-    let by_tls = net::http::gated(ctx, "webs", router.clone(), limits, is_open)?;
-    let plain = net::http::gated(ctx, "web", router, limits, is_open)?;
-    Ok([by_tls, plain].map(|router| scim::worded(pages::with_page_for_unlisted(proofs.around(router)))))
+    let by_tls = net::http::gated(ctx, "webs", within.clone(), limits, is_open)?;
+    let plain = net::http::gated(ctx, "web", within, limits, is_open)?;
+    Ok([by_tls, plain].map(|gated| scim::worded(pages::with_page_for_unlisted(proofs.around(gated)))))
 }
 
-/// Serves the routers of `webs` and `web` by those listeners.
-async fn listen(ctx: &RoleContext, settings: &Settings, [by_tls, plain]: [Router; 2]) -> Result<()> {
+/// Serves what `webs` and `web` serve by those listeners.
+async fn listen(ctx: &RoleContext, settings: &Settings, [by_tls, plain]: [Entrance; 2]) -> Result<()> {
     let fault = |key: &str, reason: String| anyhow!("{key}: {reason}");
     let trusted = TrustedProxies::parse(&settings.trusted_proxies).map_err(|why| fault("trusted_proxies", why))?;
     let plain_off_loopback = edge::PlainOffLoopback::parse(&settings.plain_off_loopback);

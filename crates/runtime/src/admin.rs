@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -147,7 +148,8 @@ pub fn router(admin: Admin, gate: Gate) -> Router {
         .with_state(remembered);
     let gated = gated.merge(traces);
     let gate = std::sync::Arc::new(gate);
-    let ask = move |request: Request, next: axum::middleware::Next| crate::gate::ask(gate.clone(), request, next);
+    let ask =
+        move |request: Request, next: Next| crate::gate::ask(&gate, request, |request| Box::pin(next.run(request)));
     let gated = gated.layer(axum::middleware::from_fn(ask.clone()));
     let probes = Router::new().route("/live", get(live)).route("/ready", get(ready));
     let probes = probes.layer(axum::middleware::from_fn(ask.clone()));

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::api_family::TakenFamilies;
+use crate::around::{Answering, answered};
 use crate::caller::Caller;
 use crate::connections::{from_caller, opened_by};
 use crate::directory::Directory;
@@ -78,38 +78,42 @@ fn count(gate: &Gate, request: &Request, caller: Option<&Caller>) -> Option<Peer
     Some(meter)
 }
 
-/// The middleware: 401 without a valid token (RFC 9457, or gRPC status 16), 403 (gRPC status 7) to a role that has no connection to this
-/// listener, else the [`Caller`] in the extensions. A role may here what its connection gives, and no more.
-pub async fn ask(gate: Arc<Gate>, mut request: Request, next: Next) -> Response {
+/// What requests pass at a listener: 401 without a valid token (RFC 9457, or gRPC status 16), 403 (gRPC status 7) to a role that has no
+/// connection to this listener, else the [`Caller`] in the extensions, and on with `enter`. A role may here what its connection gives, and
+/// no more.
+pub fn ask(gate: &Arc<Gate>, mut request: Request, enter: impl FnOnce(Request) -> Answering) -> Answering {
     if (gate.open)(request.method(), request.uri().path()) {
-        count(&gate, &request, None);
-        return next.run(request).await;
+        count(gate, &request, None);
+        return enter(request);
     }
     let is_grpc = is_grpc(request.headers());
-    let caller = match verified(&gate, &request) {
+    let caller = match verified(gate, &request) {
         Ok(caller) => caller,
         Err(refused) => {
-            count(&gate, &request, None);
+            count(gate, &request, None);
             gate.own.requests_refused.inc(refused.reason());
-            return refused.answer(is_grpc);
+            return answered(refused.answer(is_grpc));
         }
     };
-    let meter = count(&gate, &request, Some(&caller));
+    let meter = count(gate, &request, Some(&caller));
     if let Some(connection) = request.extensions().get::<crate::server::Accepted>() {
         connection.mark_authenticated();
     }
     request.extensions_mut().insert(caller);
-    let served = Served::begin(&gate, &mut request);
-    let response = next.run(request).await;
-    if let Some(served) = served {
-        served.end(&gate, response.status().as_u16(), response.status().is_server_error());
-    }
-    if let Some(meter) = meter
-        && response.status().is_server_error()
-    {
-        meter.error();
-    }
-    response
+    let served = Served::begin(gate, &mut request);
+    let (gate, answer) = (gate.clone(), enter(request));
+    Box::pin(async move {
+        let response = answer.await;
+        if let Some(served) = served {
+            served.end(&gate, response.status().as_u16(), response.status().is_server_error());
+        }
+        if let Some(meter) = meter
+            && response.status().is_server_error()
+        {
+            meter.error();
+        }
+        response
+    })
 }
 
 /// A request with a trace context (W3C Trace Context), while it is served.
@@ -248,16 +252,15 @@ mod tests {
 
     use axum::Router;
     use axum::body::Body;
-    use axum::middleware::from_fn;
     use axum::routing::get;
     use infra::SystemClock;
-    use tower::ServiceExt as _;
 
     use model::request::LoginPassword;
     use model::{AgentId, Dn, Request as Asked, RequestKind, TenantId};
 
     use super::*;
     use crate::api_family::ApiFamily;
+    use crate::around::{Entrance, around};
     use crate::caller::Tie;
     use crate::token::{Audience, Claims, ServiceIssuer, TokenIssuer};
 
@@ -302,17 +305,17 @@ mod tests {
 
     async fn send(gate: &Arc<Gate>, path: &str, token: Option<&str>, media_type: &str) -> Response {
         let who = get(|caller: Caller| async move { caller.subject().to_owned() });
-        let gated = gate.clone();
-        let ask = move |request: Request, next: Next| ask(gated.clone(), request, next);
+        let gate = gate.clone();
+        let ask = move |request: Request, behind: &Entrance| ask(&gate, request, |request| behind.enter(request));
         let reads = get(|caller: Caller| async move { caller.needs_scope("config:read") });
         let secrets = get(|caller: Caller| async move { caller.needs_scope("config:secrets") });
         let router = Router::new().route("/who", who).route("/open", get(|| async {}));
-        let router = router.route("/reads", reads).route("/secrets", secrets).layer(from_fn(ask));
+        let entrance = around(router.route("/reads", reads).route("/secrets", secrets), ask);
         let mut request = Request::get(path).header(header::CONTENT_TYPE, media_type);
         if let Some(token) = token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+        entrance.enter(request.body(Body::empty()).unwrap()).await
     }
 
     #[tokio::test]

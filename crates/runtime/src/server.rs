@@ -1,26 +1,29 @@
 //! The HTTP server of a process's listeners: HTTP/1.1 and HTTP/2, counted and bounded. TLS is done elsewhere ([`Handshake`]).
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::http::{Version, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::IntoResponse as _;
+use futures::StreamExt as _;
 use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
 
+use crate::around::{Answering, Entrance, answered, around};
 use crate::counted::{Counted, Tally};
 use crate::drain::Drain;
 use crate::meter::PeerMeter;
@@ -52,21 +55,21 @@ pub struct Accepted {
     pub peer: SocketAddr,
     /// Whether it is encrypted.
     pub is_secure: bool,
+    shared: Arc<AcceptedShared>,
+}
+
+/// What all requests of a connection share.
+#[derive(Default)]
+struct AcceptedShared {
     tally: Tally,
-    place: Arc<OnceLock<Box<dyn Any + Send + Sync>>>,
+    place: OnceLock<Box<dyn Any + Send + Sync>>,
     is_to_end: CancellationToken,
 }
 
 impl Accepted {
     /// A connection that `peer` has opened.
     pub fn new(peer: SocketAddr) -> Self {
-        Self {
-            peer,
-            is_secure: false,
-            tally: Tally::default(),
-            place: Arc::default(),
-            is_to_end: CancellationToken::new(),
-        }
+        Self { peer, is_secure: false, shared: Arc::default() }
     }
 
     /// The same over TLS.
@@ -77,27 +80,27 @@ impl Accepted {
 
     /// Sets the meter that the connection belongs to.
     pub fn assign_meter(&self, meter: &PeerMeter) {
-        self.tally.assign_meter(meter);
+        self.shared.tally.assign_meter(meter);
     }
 
     /// Records that the peer has shown a valid token on it.
     pub fn mark_authenticated(&self) {
-        self.tally.mark_authenticated();
+        self.shared.tally.mark_authenticated();
     }
 
     /// Whether it has a place in the limit of connections.
     pub fn has_place(&self) -> bool {
-        self.place.get().is_some()
+        self.shared.place.get().is_some()
     }
 
     /// Gives it a place, which is freed when the connection ends. Only the first call counts.
     pub fn takes(&self, place: impl Any + Send + Sync) {
-        let _ = self.place.set(Box::new(place));
+        let _ = self.shared.place.set(Box::new(place));
     }
 
     /// Ends it once its present requests are answered.
     pub fn ends(&self) {
-        self.is_to_end.cancel();
+        self.shared.is_to_end.cancel();
     }
 }
 
@@ -115,30 +118,30 @@ pub trait Handshake: Send + Sync {
     fn begin(&self, stream: Counted, peer: SocketAddr) -> HandshakeUnderWay;
 }
 
-/// Serves `router` until the role has ended, then lets requests in progress finish. `own` counts misbehaving peers.
-pub async fn serve(listener: TcpListener, router: Router, drain: Drain, own: OfEveryRole) {
-    serve_after(None, listener, router, drain, own).await;
+/// Serves what is behind `entrance` until the role has ended, then lets requests in progress finish. `own` counts misbehaving peers.
+pub async fn serve(listener: TcpListener, entrance: impl Into<Entrance>, drain: Drain, own: OfEveryRole) {
+    serve_after(None, listener, entrance.into(), drain, own).await;
 }
 
 /// [`serve`] for connections that begin with a handshake.
 pub async fn serve_secure(
     handshake: Arc<dyn Handshake>,
     listener: TcpListener,
-    router: Router,
+    entrance: impl Into<Entrance>,
     drain: Drain,
     own: OfEveryRole,
 ) {
-    serve_after(Some(handshake), listener, router, drain, own).await;
+    serve_after(Some(handshake), listener, entrance.into(), drain, own).await;
 }
 
 async fn serve_after(
     handshake: Option<Arc<dyn Handshake>>,
     listener: TcpListener,
-    router: Router,
+    entrance: Entrance,
     drain: Drain,
     own: OfEveryRole,
 ) {
-    let router = crate::around::around(router, names_its_host);
+    let entrance = around(entrance, names_its_host);
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = tokio::task::JoinSet::new();
     let mut sources = Sources::default();
@@ -152,13 +155,14 @@ async fn serve_after(
             Ok((stream, peer, permit)) => {
                 let accepted = Accepted::new(peer);
                 let accepted = if handshake.is_some() { accepted.over_tls() } else { accepted };
-                if !sources.admit(peer.ip(), &accepted.tally) {
+                if !sources.admit(peer.ip(), &accepted.shared.tally) {
                     own.connections_failed.inc(ConnectionFault::Crowded);
                     continue;
                 }
-                let (router, drain, own, handshake) = (router.clone(), drain.clone(), own.clone(), handshake.clone());
+                let (entrance, drain, own, handshake) =
+                    (entrance.clone(), drain.clone(), own.clone(), handshake.clone());
                 connections.spawn(async move {
-                    if let Err((fault, error)) = serve_connection(stream, accepted, router, drain, handshake).await {
+                    if let Err((fault, error)) = serve_connection(stream, accepted, entrance, drain, handshake).await {
                         own.connections_failed.inc(fault);
                         tracing::debug!(%peer, %error, ?fault, "a connection ended with an error");
                     }
@@ -188,14 +192,14 @@ async fn accept(
 async fn serve_connection(
     stream: TcpStream,
     accepted: Accepted,
-    router: Router,
+    entrance: Entrance,
     drain: Drain,
     handshake: Option<Arc<dyn Handshake>>,
 ) -> Result<(), (ConnectionFault, Failure)> {
-    let counted = Counted::new(stream, accepted.tally.clone());
-    let Some(handshake) = handshake else { return speak_http(counted, accepted, router, drain).await };
+    let counted = Counted::new(stream, accepted.shared.tally.clone());
+    let Some(handshake) = handshake else { return speak_http(counted, accepted, entrance, drain).await };
     match handshake.begin(counted, accepted.peer).await {
-        Ok(stream) => speak_http(stream, accepted, router, drain).await,
+        Ok(stream) => speak_http(stream, accepted, entrance, drain).await,
         Err((fault, error)) => Err((fault, Failure::from(error))),
     }
 }
@@ -204,15 +208,16 @@ async fn serve_connection(
 async fn speak_http<S: ByteStream + 'static>(
     stream: S,
     accepted: Accepted,
-    router: Router,
+    entrance: Entrance,
     drain: Drain,
 ) -> Result<(), (ConnectionFault, Failure)> {
-    let (tally, is_to_end) = (accepted.tally.clone(), accepted.is_to_end.clone());
-    let before_http = tally.unclaimed_bytes_in();
-    let io = TokioIo::new(stream);
-    let service = router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(accepted.clone());
-        request.map(axum::body::Body::new)
+    let before_http = accepted.shared.tally.unclaimed_bytes_in();
+    let ends = reason_to_end(accepted.clone(), before_http, drain);
+    // In there it is looked at when it is woken, and not with each request.
+    let mut ends: FuturesUnordered<_> = std::iter::once(ends).collect();
+    let service = service_fn(move |request: axum::http::Request<Incoming>| {
+        let answer = entrance.enter(received(request, &accepted));
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
@@ -222,32 +227,62 @@ async fn speak_http<S: ByteStream + 'static>(
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEAD_BYTES_MAX as u32)
         .keep_alive_interval(KEEP_ALIVE);
-    let connection = builder.serve_connection_with_upgrades(io, TowerToHyperService::new(service));
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
+        biased;
         ended = connection.as_mut() => ended,
-        () = silent(&tally, before_http) => return Err((ConnectionFault::Slow, "no request came".into())),
-        () = drain.ended() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-        () = async { tokio::select! { () = unauthenticated_too_long(&tally) => {}, () = is_to_end.cancelled() => {} } } => {
-            connection.as_mut().graceful_shutdown();
-            // A peer that does not read an answer would keep the connection for ever.
-            tokio::time::timeout(HEAD_TIMEOUT, connection).await.unwrap_or(Ok(()))
-        }
+        Some(reason) = ends.next() => match reason {
+            ReasonToEnd::Silent => return Err((ConnectionFault::Slow, "no request came".into())),
+            ReasonToEnd::Drained => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            ReasonToEnd::Unwanted => {
+                connection.as_mut().graceful_shutdown();
+                // A peer that does not read an answer would keep the connection for ever.
+                tokio::time::timeout(HEAD_TIMEOUT, connection).await.unwrap_or(Ok(()))
+            }
+        },
     };
     ended.map_err(|error| (fault_of(&*error), error))
 }
 
+/// A request as it is let in.
+fn received(request: axum::http::Request<Incoming>, accepted: &Accepted) -> Request {
+    let mut request = request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
+    request.extensions_mut().insert(accepted.clone());
+    request
+}
+
+/// Why a connection is ended that would go on.
+enum ReasonToEnd {
+    /// The peer says nothing.
+    Silent,
+    /// The role has ended.
+    Drained,
+    /// The peer is a stranger for too long, or its last request has said so.
+    Unwanted,
+}
+
+async fn reason_to_end(accepted: Accepted, before_http: u64, drain: Drain) -> ReasonToEnd {
+    let AcceptedShared { tally, is_to_end, .. } = &*accepted.shared;
+    tokio::select! {
+        () = silent(tally, before_http) => ReasonToEnd::Silent,
+        () = drain.ended() => ReasonToEnd::Drained,
+        () = unauthenticated_too_long(tally) => ReasonToEnd::Unwanted,
+        () = is_to_end.cancelled() => ReasonToEnd::Unwanted,
+    }
+}
+
 /// Refuses an HTTP/1.1 request without Host, or with several (RFC 9112 section 3.2).
-async fn names_its_host(request: Request, next: Next) -> Response {
+fn names_its_host(request: Request, behind: &Entrance) -> Answering {
     let hosts = request.headers().get_all(header::HOST).iter().count();
     if request.version() == Version::HTTP_11 && hosts != 1 {
         let fault = if hosts == 0 { "there is no Host header" } else { "there are several Host headers" };
-        return Problem::bad_request(fault).into_response();
+        return answered(Problem::bad_request(fault).into_response());
     }
-    next.run(request).await
+    behind.enter(request)
 }
 
 /// The error that ended a connection.
@@ -292,6 +327,7 @@ fn is_from_network(error: &hyper::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
     use axum::routing::get;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

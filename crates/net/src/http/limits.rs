@@ -3,14 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use runtime::around::{around, within_layer};
+use runtime::around::{Answering, Entrance, answered, around};
 use runtime::gate::Gate;
 use runtime::metrics::{OfEveryRole, Refusal};
 use runtime::server::{Accepted, CONNECTIONS_MAX};
@@ -142,36 +140,69 @@ struct LimitLayer {
     own: OfEveryRole,
 }
 
-/// The router behind gate and limits; `/live` and `/ready` in front of them.
-pub(super) fn router(router: Router, ctx: &RoleContext, gate: Gate, limits: Limits) -> Router {
+/// A router, or what is around one, behind gate and limits; `/live` and `/ready` in front of them.
+pub(super) fn gated(behind: impl Into<Entrance>, ctx: &RoleContext, gate: Gate, limits: Limits) -> Entrance {
     let ready = ctx.ready.clone();
     let gate = Arc::new(gate);
-    let ask = move |request: Request, next: Next| runtime::gate::ask(gate.clone(), request, next);
-    let probe = move |request: Request, next: Next| probe(ready.clone(), request, next);
-    around(around(around(limited(router, limits, ctx.own.clone()), ask), probe), explain)
+    let ask =
+        move |request: Request, behind: &Entrance| runtime::gate::ask(&gate, request, |request| behind.enter(request));
+    let probe = move |request: Request, behind: &Entrance| probe(&ready, request, behind);
+    around(around(around(limited(behind, limits, ctx.own.clone()), ask), probe), explain)
 }
 
-fn limited(router: Router, limits: Limits, own: OfEveryRole) -> Router {
+fn limited(behind: impl Into<Entrance>, limits: Limits, own: OfEveryRole) -> Entrance {
     let (requests, waits) = (Shares::new(limits.requests), Shares::new(limits.waits));
     let (connections, wide) = (Shares::new(limits.connections), Shares::new(WIDE));
     let door = Arc::new(LimitLayer { limits, requests, waits, connections, wide, own });
-    let limit = move |request: Request, next: Next| within(door.clone(), request, next);
-    // Bodies are bounded before handlers read them.
-    around(within_layer(router, &DefaultBodyLimit::disable()), limit)
+    around(behind, move |request: Request, behind: &Entrance| within(&door, request, behind))
 }
 
-async fn probe(ready: Readiness, request: Request, next: Next) -> Response {
+fn probe(ready: &Readiness, request: Request, behind: &Entrance) -> Answering {
     match request.uri().path() {
-        "/live" => StatusCode::OK.into_response(),
-        "/ready" if ready.is_ready() => StatusCode::OK.into_response(),
-        "/ready" => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        _ => next.run(request).await,
+        "/live" => answered(StatusCode::OK.into_response()),
+        "/ready" if ready.is_ready() => answered(StatusCode::OK.into_response()),
+        "/ready" => answered(StatusCode::SERVICE_UNAVAILABLE.into_response()),
+        _ => behind.enter(request),
     }
 }
 
-async fn within(door: Arc<LimitLayer>, request: Request, next: Next) -> Response {
-    let LimitLayer { requests, connections, wide, own, .. } = &*door;
-    let mut limits = door.limits;
+fn within(door: &Arc<LimitLayer>, mut request: Request, behind: &Entrance) -> Answering {
+    let admitted = match admitted(door, &request) {
+        Ok(admitted) => admitted,
+        Err(problem) => return answered(problem.into_response()),
+    };
+    if request.body().is_end_stream() {
+        request.extensions_mut().insert(admitted.turn.clone());
+        return Box::pin(in_time(admitted, behind.enter(request)));
+    }
+    let behind = behind.clone();
+    Box::pin(async move {
+        match with_body(request, admitted.limits).await {
+            Ok(mut request) => {
+                request.extensions_mut().insert(admitted.turn.clone());
+                // It is bounded already.
+                DefaultBodyLimit::disable().apply(&mut request);
+                in_time(admitted, behind.enter(request)).await
+            }
+            Err((refusal, problem)) => {
+                if let Some(refusal) = refusal {
+                    admitted.turn.door.own.requests_refused.inc(refusal);
+                }
+                problem.into_response()
+            }
+        }
+    })
+}
+
+/// A request that has its places, and the limits that it has.
+struct AdmittedRequest {
+    turn: Turn,
+    limits: Limits,
+    _wide: Option<Place>,
+}
+
+fn admitted(door: &Arc<LimitLayer>, request: &Request) -> Result<AdmittedRequest, Problem> {
+    let LimitLayer { limits, requests, connections, wide, own, .. } = &**door;
     let caller = request.extensions().get::<Caller>();
     let accepted = request.extensions().get::<Accepted>();
     // At a web edge behind a web server the peer is not who asks.
@@ -181,37 +212,27 @@ async fn within(door: Arc<LimitLayer>, request: Request, next: Next) -> Response
         && let Err(full) = has_its_place(accepted, connections, &taker)
     {
         accepted.ends();
-        return refused(own, full, "too many connections").into_response();
+        return Err(refused(own, full, "too many connections"));
     }
-    let place = match requests.take(taker.clone()) {
-        Ok(place) => place,
-        Err(full) => return refused(own, full, "too many requests at once").into_response(),
-    };
-    let _wide = match (limits.wider)(request.method(), request.uri().path()) {
-        None => None,
-        Some(wider) => match wide.take(taker.clone()) {
-            Ok(place) => {
-                limits = limits.widened(wider);
-                Some(place)
-            }
-            Err(full) => return refused(own, full, "too many large requests at once").into_response(),
-        },
-    };
-    let turn = Turn { place: Arc::new(Mutex::new(Some(place))), taker, door: door.clone() };
-    let mut request = match with_body(request, limits).await {
-        Ok(request) => request,
-        Err((refusal, problem)) => {
-            if let Some(refusal) = refusal {
-                own.requests_refused.inc(refusal);
-            }
-            return problem.into_response();
+    let place = requests.take(taker.clone()).map_err(|full| refused(own, full, "too many requests at once"))?;
+    let (limits, wide) = match (limits.wider)(request.method(), request.uri().path()) {
+        None => (*limits, None),
+        Some(wider) => {
+            let place = wide.take(taker.clone());
+            let place = place.map_err(|full| refused(own, full, "too many large requests at once"))?;
+            (limits.widened(wider), Some(place))
         }
     };
-    request.extensions_mut().insert(turn.clone());
-    let answer = tokio::time::timeout(limits.answer_within, next.run(request)).await;
-    turn.ends();
+    let turn = Turn { place: Arc::new(Mutex::new(Some(place))), taker, door: door.clone() };
+    Ok(AdmittedRequest { turn, limits, _wide: wide })
+}
+
+/// The answer, if it begins in time; then the request gives back its places.
+async fn in_time(admitted: AdmittedRequest, answer: Answering) -> Response {
+    let answer = tokio::time::timeout(admitted.limits.answer_within, answer).await;
+    admitted.turn.ends();
     answer.unwrap_or_else(|_| {
-        own.requests_refused.inc(Refusal::Late);
+        admitted.turn.door.own.requests_refused.inc(Refusal::Late);
         Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "No answer in time").into_response()
     })
 }
@@ -225,7 +246,7 @@ fn has_its_place(accepted: &Accepted, connections: &Shares, taker: &ShareHolder)
     Ok(())
 }
 
-/// The request with its whole body: one that never ends occupies its sender's place only for this time.
+/// A request with its whole body: one that never ends occupies its sender's place only for this time.
 async fn with_body(request: Request, limits: Limits) -> Result<Request, (Option<Refusal>, Problem)> {
     let too_large = || {
         let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large");
@@ -233,9 +254,6 @@ async fn with_body(request: Request, limits: Limits) -> Result<Request, (Option<
     };
     if request.body().size_hint().lower() > limits.body_bytes_max as u64 {
         return Err(too_large());
-    }
-    if request.body().is_end_stream() {
-        return Ok(request);
     }
     let (head, body) = request.into_parts();
     let body = Limited::new(body, limits.body_bytes_max).collect();
@@ -251,26 +269,34 @@ async fn with_body(request: Request, limits: Limits) -> Result<Request, (Option<
 }
 
 /// Adds a body to the router's own empty 404 and 405, and words its own 400 as all refusals are worded.
-async fn explain(request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
-    let is_bare = response.body().size_hint().exact() == Some(0);
-    match response.status() {
-        StatusCode::BAD_REQUEST if is_plain(&response) => {
-            let words = axum::body::to_bytes(response.into_body(), WORDS_BYTES_MAX).await.unwrap_or_default();
-            Problem::bad_request(String::from_utf8_lossy(&words)).into_response()
-        }
-        StatusCode::NOT_FOUND if is_bare => Problem::not_found("no such path").into_response(),
-        StatusCode::METHOD_NOT_ALLOWED if is_bare => {
-            let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "The path does not know this method");
-            let mut explained = problem.into_response();
-            // RFC 9110 section 15.5.6: 405 must list the methods.
-            if let Some(allow) = response.headers().get(http::header::ALLOW) {
-                explained.headers_mut().insert(http::header::ALLOW, allow.clone());
+fn explain(request: Request, behind: &Entrance) -> Answering {
+    let answer = behind.enter(request);
+    Box::pin(async move {
+        let response = answer.await;
+        match response.status() {
+            StatusCode::BAD_REQUEST if is_plain(&response) => {
+                let words = axum::body::to_bytes(response.into_body(), WORDS_BYTES_MAX).await.unwrap_or_default();
+                Problem::bad_request(String::from_utf8_lossy(&words)).into_response()
             }
-            explained
+            StatusCode::NOT_FOUND if is_bare(&response) => Problem::not_found("no such path").into_response(),
+            StatusCode::METHOD_NOT_ALLOWED if is_bare(&response) => without_method(&response),
+            _ => response,
         }
-        _ => response,
+    })
+}
+
+fn without_method(bare: &Response) -> Response {
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "The path does not know this method");
+    let mut explained = problem.into_response();
+    // RFC 9110 section 15.5.6: 405 must list the methods.
+    if let Some(allow) = bare.headers().get(http::header::ALLOW) {
+        explained.headers_mut().insert(http::header::ALLOW, allow.clone());
     }
+    explained
+}
+
+fn is_bare(response: &Response) -> bool {
+    response.body().size_hint().exact() == Some(0)
 }
 
 /// Whether it is in plain words, as the router refuses a path that is not UTF-8.

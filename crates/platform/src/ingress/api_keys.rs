@@ -11,10 +11,8 @@ mod uses;
 use std::sync::Arc;
 
 use anyhow::Result;
-use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use identity::api_key::{self, ShownApiKey};
 use identity::secret::Digest;
@@ -23,7 +21,7 @@ use model::Timestamp;
 use net::http::Problem;
 use prometheus_client::metrics::counter::Counter;
 use runtime::RoleContext;
-use runtime::around::around;
+use runtime::around::{Answering, Entrance, around};
 use runtime::metrics::{CounterBy, Label};
 use runtime::token::TokenError;
 
@@ -114,11 +112,15 @@ impl ApiKeysAtEdge {
         Ok(Arc::new(Self { auth, lookups, uses, clock, metrics }))
     }
 
-    /// The router, asked with keys as with tokens.
-    pub fn around(self: &Arc<Self>, router: Router) -> Router {
+    /// What requests pass, so that what is behind is asked with keys as with tokens.
+    pub fn around(self: &Arc<Self>, behind: impl Into<Entrance>) -> Entrance {
         let keys = self.clone();
-        let lend = move |request: Request, next: Next| lend_token(keys.clone(), request, next);
-        around(router, lend)
+        around(behind, move |request: Request, behind: &Entrance| -> Answering {
+            if shown_key(request.uri().path(), request.headers()).is_none() {
+                return behind.enter(request);
+            }
+            Box::pin(lend_token(keys.clone(), request, behind.clone()))
+        })
     }
 
     fn now(&self) -> Timestamp {
@@ -140,17 +142,15 @@ impl ApiKeysAtEdge {
 
 /// The key that a request to an API shows.
 fn shown_key<'r>(path: &str, headers: &'r HeaderMap) -> Option<&'r str> {
-    if !routes::is_of_api(path) {
-        return None;
-    }
     let (scheme, text) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let key = text.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && api_key::is_meant(key)).then_some(key)
+    let is_meant = scheme.eq_ignore_ascii_case("bearer") && api_key::is_meant(key);
+    (is_meant && routes::is_of_api(path)).then_some(key)
 }
 
 /// Puts the token into the place of the key.
-async fn lend_token(keys: Arc<ApiKeysAtEdge>, mut request: Request, next: Next) -> Response {
-    let Some(key) = shown_key(request.uri().path(), request.headers()) else { return next.run(request).await };
+async fn lend_token(keys: Arc<ApiKeysAtEdge>, mut request: Request, behind: Entrance) -> Response {
+    let Some(key) = shown_key(request.uri().path(), request.headers()) else { return behind.enter(request).await };
     // What cannot be a key is not asked about.
     let Some(shown) = ShownApiKey::read(key) else { return KeyRefusal::Unknown.problem().into_response() };
     let (id, digest, bearer) = (shown.id.to_owned(), shown.digest, KeyBearer::of(&request));
@@ -162,7 +162,7 @@ async fn lend_token(keys: Arc<ApiKeysAtEdge>, mut request: Request, next: Next) 
         keys.uses.exchanged(id.clone(), &bearer, keys.now());
     }
     request.headers_mut().insert(header::AUTHORIZATION, token.clone());
-    let answer = next.run(request).await;
+    let answer = behind.enter(request).await;
     // It was revoked alone, or with its key: the next request asks auth what is so now. One that is shown at another API stays as it is.
     let is_for_others = matches!(answer.extensions().get::<TokenError>(), Some(TokenError::Audience(_)));
     if answer.status() == StatusCode::UNAUTHORIZED && !is_for_others {

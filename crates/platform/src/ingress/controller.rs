@@ -13,6 +13,7 @@ use axum::response::Response;
 use net::http::{HttpsPass, Limits, Method, WiderLimits};
 use net::tls::authorities;
 use runtime::RoleContext;
+use runtime::around::Entrance;
 
 use super::Settings;
 use crate::people_table;
@@ -38,11 +39,11 @@ fn authority(url: &str) -> Result<Authority, String> {
     authority.ok_or_else(|| "it must be https://HOST:PORT, as https://inside.example:8443".to_owned())
 }
 
-/// The routers of the listeners `webs` and `web`, behind their limits: a token is asked for further inside.
+/// What the listeners `webs` and `web` serve, behind their limits: a token is asked for further inside.
 ///
 /// # Errors
 /// If the authorities cannot be read.
-pub(super) fn routers(ctx: &RoleContext, settings: &Settings) -> Result<[Router; 2]> {
+pub(super) fn routers(ctx: &RoleContext, settings: &Settings) -> Result<[Entrance; 2]> {
     let to = authority(&settings.controller).map_err(|why| anyhow!("ingress.controller: {why}"))?;
     let roots = match &settings.controller_authorities {
         Some(file) => authorities::of_files(&[file]).context("ingress.controller_authorities")?,

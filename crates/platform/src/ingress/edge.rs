@@ -10,13 +10,10 @@ mod request_id;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
-use axum::middleware::Next;
-use axum::response::Response;
 use net::http::{TrustedProxies, WebClient};
-use runtime::around::around;
+use runtime::around::{Answering, Entrance, answered, around};
 use runtime::server::Accepted;
 use tokio::time::Instant;
 
@@ -46,11 +43,10 @@ pub(super) struct Edge {
 }
 
 impl Edge {
-    /// The router behind all that, for the listener that is bound to this address.
-    pub fn around(&self, router: Router, bound: IpAddr) -> Router {
+    /// All that in front of a router, for the listener that is bound to this address.
+    pub fn around(&self, behind: impl Into<Entrance>, bound: IpAddr) -> Entrance {
         let edge = Arc::new(self.clone());
-        let pass = move |request: Request, next: Next| pass(edge.clone(), bound, request, next);
-        around(router, pass)
+        around(behind, move |request: Request, behind: &Entrance| pass(&edge, bound, request, behind))
     }
 
     fn client(&self, request: &Request) -> Option<WebClient> {
@@ -65,8 +61,7 @@ impl Edge {
     }
 }
 
-async fn pass(edge: Arc<Edge>, bound: IpAddr, mut request: Request, next: Next) -> Response {
-    let begun = Instant::now();
+fn pass(edge: &Arc<Edge>, bound: IpAddr, mut request: Request, behind: &Entrance) -> Answering {
     names_its_host(&mut request);
     let id = edge.ids.of(request.headers_mut());
     let client = edge.client(&request);
@@ -74,7 +69,7 @@ async fn pass(edge: Arc<Edge>, bound: IpAddr, mut request: Request, next: Next) 
         request.extensions_mut().insert(client);
     }
     let family = RouteFamily::of(request.uri().path());
-    let line = edge.is_logged.then(|| AccessLine::of(&request, client, &id, begun));
+    let line = edge.is_logged.then(|| AccessLine::of(&request, client, &id, Instant::now()));
     let peer = request.extensions().get::<Accepted>().map(|accepted| accepted.peer.ip());
     let is_secure = client.is_some_and(|client| client.is_secure);
     let goes_on = match (client, peer) {
@@ -82,14 +77,18 @@ async fn pass(edge: Arc<Edge>, bound: IpAddr, mut request: Request, next: Next) 
         // Without a connection there is nothing that could be listened to.
         _ => true,
     };
-    let mut response = if goes_on { next.run(request).await } else { plain::to_https(&request, edge.https_port) };
-    answer_headers::add(response.headers_mut(), is_secure);
-    response.headers_mut().insert(request_id::HEADER, id);
-    edge.metrics.requests.inc(family, StatusClass::of(response.status()));
-    match line {
-        Some(line) => line.until_the_end_of(response),
-        None => response,
-    }
+    let answer = if goes_on { behind.enter(request) } else { answered(plain::to_https(&request, edge.https_port)) };
+    let edge = edge.clone();
+    Box::pin(async move {
+        let mut response = answer.await;
+        answer_headers::add(response.headers_mut(), is_secure);
+        response.headers_mut().insert(request_id::HEADER, id);
+        edge.metrics.requests.inc(family, StatusClass::of(response.status()));
+        match line {
+            Some(line) => line.until_the_end_of(response),
+            None => response,
+        }
+    })
 }
 
 /// HTTP/2 names the host beside the headers (RFC 9113 section 8.3.1). Handlers find it in one place.

@@ -7,14 +7,12 @@
 use std::sync::Arc;
 
 use ::telemetry::cors::TenantOrigins;
-use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use model::TenantId;
 use net::http::{Caller, Method, Problem, StatusCode};
-use runtime::around::around;
+use runtime::around::{Answering, Entrance, answered, around};
 
 use super::routes::{self, RouteFamily};
 use crate::pages_client::is_this_machine;
@@ -48,16 +46,16 @@ impl PageOrigins {
         Arc::new(Self { for_all, of_tenants })
     }
 
-    /// The router as pages of other origins ask it, from outside its gate.
-    pub fn around(self: &Arc<Self>, router: Router) -> Router {
+    /// What pages of other origins pass, outside the gate.
+    pub fn around(self: &Arc<Self>, behind: impl Into<Entrance>) -> Entrance {
         let origins = self.clone();
-        around(router, move |request: Request, next: Next| share(origins.clone(), request, next))
+        around(behind, move |request: Request, behind: &Entrance| share(&origins, request, behind))
     }
 
-    /// The router within its gate, where it is known whose token was shown.
-    pub fn within_gate(self: &Arc<Self>, router: Router) -> Router {
+    /// What they pass within the gate, where it is known whose token was shown.
+    pub fn within_gate(self: &Arc<Self>, behind: impl Into<Entrance>) -> Entrance {
         let origins = self.clone();
-        around(router, move |request: Request, next: Next| tell_tenant(origins.clone(), request, next))
+        around(behind, move |request: Request, behind: &Entrance| tell_tenant(&origins, request, behind))
     }
 
     /// Refuses (403) a page of an origin that is not let in for that tenant.
@@ -110,38 +108,44 @@ fn vary(head: &mut HeaderMap) {
     head.append(header::VARY, HeaderValue::from_static("origin"));
 }
 
-async fn share(origins: Arc<PageOrigins>, request: Request, next: Next) -> Response {
+fn share(origins: &Arc<PageOrigins>, request: Request, behind: &Entrance) -> Answering {
     if !routes::is_of_api(request.uri().path()) {
-        return next.run(request).await;
+        return behind.enter(request);
     }
     let foreign = request.headers().get(header::ORIGIN).filter(|origin| !is_own(request.headers(), origin)).cloned();
     let Some(origin) = foreign else {
-        let mut response = next.run(request).await;
-        vary(response.headers_mut());
-        return response;
+        let answer = behind.enter(request);
+        return Box::pin(async move {
+            let mut response = answer.await;
+            vary(response.headers_mut());
+            response
+        });
     };
     if is_preflight(&request) {
         return match origins.lets_in_for_any(&origin) {
-            true => allowed_to_ask(origin),
+            true => answered(allowed_to_ask(origin)),
             // telemetry has a list of its own besides.
-            false if is_of_telemetry(&request) => next.run(request).await,
-            false => Problem::forbidden(NOT_LET_IN).into_response(),
+            false if is_of_telemetry(&request) => behind.enter(request),
+            false => answered(Problem::forbidden(NOT_LET_IN).into_response()),
         };
     }
-    let mut response = next.run(request).await;
-    let tenant = response.extensions_mut().remove::<TenantOfToken>();
-    let may_read = match &tenant {
-        Some(TenantOfToken(tenant)) => origins.lets_in(Some(tenant), &origin),
-        None if is_refused_at_door(response.status()) => origins.lets_in_for_any(&origin),
-        None => origins.lets_in(None, &origin),
-    };
-    let head = response.headers_mut();
-    vary(head);
-    if may_read {
-        head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        head.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
-    }
-    response
+    let (origins, answer) = (origins.clone(), behind.enter(request));
+    Box::pin(async move {
+        let mut response = answer.await;
+        let tenant = response.extensions_mut().remove::<TenantOfToken>();
+        let may_read = match &tenant {
+            Some(TenantOfToken(tenant)) => origins.lets_in(Some(tenant), &origin),
+            None if is_refused_at_door(response.status()) => origins.lets_in_for_any(&origin),
+            None => origins.lets_in(None, &origin),
+        };
+        let head = response.headers_mut();
+        vary(head);
+        if may_read {
+            head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            head.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        }
+        response
+    })
 }
 
 /// Whether nobody was asked for an answer: the token was refused, the body, or one more request. That says nothing of any tenant.
@@ -161,18 +165,20 @@ fn allowed_to_ask(origin: HeaderValue) -> Response {
     response
 }
 
-async fn tell_tenant(origins: Arc<PageOrigins>, mut request: Request, next: Next) -> Response {
+fn tell_tenant(origins: &PageOrigins, mut request: Request, behind: &Entrance) -> Answering {
     let tenant = request.extensions().get::<Caller>().and_then(Caller::tenant).cloned();
     let is_let_in = |origin: &HeaderValue| origins.lets_in(tenant.as_ref(), origin);
-    if is_of_telemetry(&request) && request.headers().get(header::ORIGIN).is_some_and(is_let_in) {
+    if request.headers().get(header::ORIGIN).is_some_and(is_let_in) && is_of_telemetry(&request) {
         // Whom the edge lets in telemetry need not look up in its own list.
         request.headers_mut().remove(header::ORIGIN);
     }
-    let mut response = next.run(request).await;
-    if let Some(tenant) = tenant {
+    let answer = behind.enter(request);
+    let Some(tenant) = tenant else { return answer };
+    Box::pin(async move {
+        let mut response = answer.await;
         response.extensions_mut().insert(TenantOfToken(tenant));
-    }
-    response
+        response
+    })
 }
 
 /// Checks origins of the settings: scheme and host, and a port if it is not the scheme's own.

@@ -27,14 +27,13 @@ use anyhow::Result;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use infra::StoreError;
 use model::{Entropy, Timestamp};
 use net::http::{Problem, WebClient};
 use prometheus_client::metrics::counter::Counter;
-use runtime::around::around;
+use runtime::around::{Answering, Entrance, around};
 use runtime::token::{TokenError, TokenVerifier};
 use runtime::{ApiFamily, RoleContext};
 
@@ -146,11 +145,16 @@ impl PageSessions {
             .with_state(self.clone())
     }
 
-    /// The router, asked by our pages as by whoever is signed in.
-    pub fn around(self: &Arc<Self>, router: Router) -> Router {
+    /// What requests pass, so that our pages ask what is behind as whoever is signed in.
+    pub fn around(self: &Arc<Self>, behind: impl Into<Entrance>) -> Entrance {
         let pages = self.clone();
-        let lend = move |request: Request, next: Next| lend_token(pages.clone(), request, next);
-        around(router, lend)
+        around(behind, move |request: Request, behind: &Entrance| -> Answering {
+            // A session has a cookie.
+            if !request.headers().contains_key(header::COOKIE) && !link::is_named(&request) {
+                return behind.enter(request);
+            }
+            Box::pin(lend_token(pages.clone(), request, behind.clone()))
+        })
     }
 
     fn now(&self) -> Timestamp {
@@ -357,12 +361,12 @@ fn asked_by_cookie(request: &Request, is_secure: bool) -> Option<SessionCookie> 
 }
 
 /// Adds the token of the session to a request of a page of ours. The gate judges it as any other.
-async fn lend_token(pages: Arc<PageSessions>, mut request: Request, next: Next) -> Response {
+async fn lend_token(pages: Arc<PageSessions>, mut request: Request, behind: Entrance) -> Response {
     let is_secure = is_secure(request.extensions().get());
     if link::is_named(&request) {
-        return link::lend_token(&pages, request, next, is_secure).await;
+        return link::lend_token(&pages, request, &behind, is_secure).await;
     }
-    let Some(cookie) = asked_by_cookie(&request, is_secure) else { return next.run(request).await };
+    let Some(cookie) = asked_by_cookie(&request, is_secure) else { return behind.enter(request).await };
     let headers = request.headers();
     let needs_own = own_page::needs_own_page(request.method(), request.uri().path(), headers);
     let is_foreign =
@@ -383,7 +387,7 @@ async fn lend_token(pages: Arc<PageSessions>, mut request: Request, next: Next) 
         Ok(None) => {}
         Err(problem) => return problem.into_response(),
     }
-    next.run(request).await
+    behind.enter(request).await
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{OriginalUri, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use futures::Stream;
@@ -19,6 +18,7 @@ use futures::stream::BoxStream;
 use net::http::{CallError, Client, Problem};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
+use runtime::around::{Answering, Entrance, answered, around};
 use runtime::{Drain, RoleContext};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
@@ -65,16 +65,16 @@ pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
     Ok(Router::new().route(&routes::all_below(routes::PULSE), get(to_pulse)).fallback(page).with_state(pulse))
 }
 
-/// The router, of which a browser that follows a link to a path without a row sees a page. Strangers learn nothing: whoever else asks for
-/// such a path is refused as at every one, and with a token it is not found.
-pub(super) fn with_page_for_unlisted(router: Router) -> Router {
-    router.layer(from_fn(page_for_unlisted))
+/// What requests pass, so that a browser that follows a link to a path without a row sees a page. Strangers learn nothing: whoever else asks
+/// for such a path is refused as at every one, and with a token it is not found.
+pub(super) fn with_page_for_unlisted(behind: impl Into<Entrance>) -> Entrance {
+    around(behind, page_for_unlisted)
 }
 
-async fn page_for_unlisted(request: Request, next: Next) -> Response {
+fn page_for_unlisted(request: Request, behind: &Entrance) -> Answering {
     match routes::of(request.uri().path()) {
-        None if wants_page(request.headers()) => no_page(),
-        _ => next.run(request).await,
+        None if wants_page(request.headers()) => answered(no_page()),
+        _ => behind.enter(request),
     }
 }
 

@@ -7,11 +7,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::any;
 use net::http::{FORWARDED_HOST, Problem};
 use runtime::RoleContext;
+use runtime::around::{Answering, Entrance, around};
 
 use super::hand_on::RoleBehind;
 use super::routes;
@@ -40,15 +40,21 @@ async fn to_agent_setup(State(role): State<RoleBehind>, request: Request) -> Res
     role.hand_on(request, host.map(|host| (FORWARDED_HOST, host))).await
 }
 
-/// The router with its problems below `/scim/v2` told as SCIM tells them: those of the gate and of the limits are among them.
-pub(super) fn worded(router: Router) -> Router {
-    router.layer(from_fn(told))
+/// What requests pass, so that problems below `/scim/v2` are told as SCIM tells them: those of the gate and of the limits are among them.
+pub(super) fn worded(behind: impl Into<Entrance>) -> Entrance {
+    around(behind, told)
 }
 
-async fn told(request: Request, next: Next) -> Response {
+fn told(request: Request, behind: &Entrance) -> Answering {
     let is_scim = request.uri().path().strip_prefix(routes::SCIM).is_some_and(|rest| rest.starts_with('/'));
-    let response = next.run(request).await;
-    if is_scim && is_problem(&response) { as_scim(response).await } else { response }
+    let answer = behind.enter(request);
+    if !is_scim {
+        return answer;
+    }
+    Box::pin(async move {
+        let response = answer.await;
+        if is_problem(&response) { as_scim(response).await } else { response }
+    })
 }
 
 fn is_problem(response: &Response) -> bool {

@@ -384,7 +384,7 @@ mod tests {
         }
         by_two.inc(Colour::Red, Refusal::Token);
         assert_eq!([Colour::Red, Colour::Blue].map(|colour| by_one.get(colour)), [0, 1]);
-        let shown = metrics.encode(Format::Text);
+        let shown = metrics.encode(Format::OpenMetrics);
         assert!(shown.contains("balls_total{colour=\"blue\"} 1\n"), "{shown}");
         for (colour, reason, count) in [
             (Colour::Blue, Refusal::Late, 3),

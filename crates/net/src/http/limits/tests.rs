@@ -1,5 +1,5 @@
-use axum::Extension;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use futures::FutureExt as _;
 use infra::SystemClock;
 use model::TenantId;
@@ -11,7 +11,7 @@ use super::*;
 
 const FEW: Capacity = Capacity { all: 2 };
 
-fn served(limits: Limits) -> Router {
+fn served(limits: Limits) -> Entrance {
     async fn waits(Extension(turn): Extension<Turn>) -> Response {
         match turn.waits() {
             Ok(_waits) => std::future::pending().await,

@@ -1,9 +1,9 @@
-use axum::Extension;
 use axum::body::Body;
 use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::get;
+use axum::{Extension, Router};
 use model::entropy::Seeded;
-use tower::ServiceExt as _;
 
 use super::*;
 
@@ -25,14 +25,14 @@ async fn ask(edge: &Edge, peer: &str, is_secure: bool, headers: &[(&str, &str)])
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
         format!("{} {} {host}", client.address, client.is_secure)
     });
-    let router = edge.around(Router::new().route("/", tells), peer.parse().unwrap());
+    let entrance = edge.around(Router::new().route("/", tells), peer.parse().unwrap());
     let accepted = Accepted::new(format!("{peer}:40000").parse().unwrap());
     let accepted = if is_secure { accepted.over_tls() } else { accepted };
     let mut request = Request::builder().uri("https://edge.example:8443/").extension(accepted);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let response = entrance.enter(request.body(Body::empty()).unwrap()).await;
     (response.status(), response)
 }
 

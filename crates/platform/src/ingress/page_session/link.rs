@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use base64::Engine as _;
@@ -17,6 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::secret::Digest;
 use net::http::{Problem, WebClient};
 use runtime::ApiFamily;
+use runtime::around::{Answering, Entrance, answered};
 use runtime::gate::refuse_token;
 use runtime::installation_key::InstallationKey;
 use runtime::sealed;
@@ -133,16 +133,16 @@ pub(super) fn is_named(request: &Request) -> bool {
 }
 
 /// Adds the token of the named link, whoever else has signed in in the browser. The gate judges it as any other, and refuses what has none.
-pub(super) async fn lend_token(pages: &PageSessions, mut request: Request, next: Next, is_secure: bool) -> Response {
+pub(super) fn lend_token(pages: &PageSessions, mut request: Request, behind: &Entrance, is_secure: bool) -> Answering {
     if own_page::is_of_other_origin(request.headers(), is_secure) {
         pages.metrics.foreign.inc();
-        return Problem::forbidden("a link is for pages of this host alone").into_response();
+        return answered(Problem::forbidden("a link is for pages of this host alone").into_response());
     }
     if let Some(mut token) = shown(request.headers(), &pages.ctx.installation_key, is_secure) {
         token.set_sensitive(true);
         request.headers_mut().insert(header::AUTHORIZATION, token);
     }
-    next.run(request).await
+    behind.enter(request)
 }
 
 /// The header with the token of the link that a request names, if the browser has its cookie.
