@@ -91,19 +91,25 @@ impl Taken {
 
     /// Counts one more of somebody without a token, if that is within the share.
     fn take_of_stranger(&mut self, block: IpAddr, left: usize) -> bool {
-        let network = network(block);
+        let network = network_beside(block);
         let of_block = self.of_blocks.get(&block).copied().unwrap_or_default();
-        let of_network = self.of_networks.get(&network).copied().unwrap_or_default();
-        // Of IPv4 block and network are the same.
-        let share = if block.is_ipv6() { left.div_ceil(2) } else { left };
+        let of_network = network.and_then(|network| self.of_networks.get(&network)).copied().unwrap_or_default();
+        let share = if network.is_some() { left.div_ceil(2) } else { left };
         if self.strangers >= TENANTS_SHARE * left || of_network >= left || of_block >= share {
             return false;
         }
         self.strangers += 1;
         self.of_blocks.insert(block, of_block + 1);
-        self.of_networks.insert(network, of_network + 1);
+        if let Some(network) = network {
+            self.of_networks.insert(network, of_network + 1);
+        }
         true
     }
+}
+
+/// The network of a block, where that is more than the block: of IPv4 both are the same.
+fn network_beside(block: IpAddr) -> Option<IpAddr> {
+    block.is_ipv6().then(|| network(block))
 }
 
 /// A place; dropping it frees it.
@@ -156,7 +162,9 @@ impl Drop for Place {
             ShareHolder::Stranger { block } => {
                 taken.strangers -= 1;
                 one_less(&mut taken.of_blocks, block);
-                one_less(&mut taken.of_networks, &network(*block));
+                if let Some(network) = network_beside(*block) {
+                    one_less(&mut taken.of_networks, &network);
+                }
             }
         }
     }
