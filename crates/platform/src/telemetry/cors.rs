@@ -4,14 +4,13 @@
 use std::sync::Arc;
 
 use ::telemetry::cors::TenantOrigins;
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use model::TenantId;
 use net::http::{Caller, FORWARDED_HOST, Method, Problem, StatusCode};
-use runtime::around::around;
+use runtime::around::{Answering, Entrance, around};
 
 use super::Telemetry;
 
@@ -47,23 +46,26 @@ pub(super) async fn of_pages(State(telemetry): State<Arc<Telemetry>>, request: R
     response
 }
 
-/// The router with its gate. What the gate or its limits refuse says nothing of any tenant: pages of every origin that one lets in may read
-/// it.
-pub(super) fn around_gate(gated: Router, origins: TenantOrigins) -> Router {
-    let origins = Arc::new(origins);
-    around(gated, move |request: Request, next: Next| of_refusals(origins.clone(), request, next))
+/// What is behind the gate, with the gate. What the gate or its limits refuse says nothing of any tenant: pages of every origin that one lets
+/// in may read it.
+pub(super) fn around_gate(gated: impl Into<Entrance>, origins: TenantOrigins) -> Entrance {
+    around(gated, move |request: Request, behind: &Entrance| of_refusals(&origins, request, behind))
 }
 
-async fn of_refusals(origins: Arc<TenantOrigins>, request: Request, next: Next) -> Response {
+fn of_refusals(origins: &TenantOrigins, request: Request, behind: &Entrance) -> Answering {
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let origin = origin.filter(|origin| is_let_in(&origins, request.headers(), origin, None, true));
-    let mut response = next.run(request).await;
-    let is_decided = response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN);
-    // 403 is what the tenant's own list says.
-    if let Some(origin) = origin.filter(|_| !is_decided && response.status() != StatusCode::FORBIDDEN) {
-        let_read(response.headers_mut(), origin);
-    }
-    response
+    let origin = origin.filter(|origin| is_let_in(origins, request.headers(), origin, None, true));
+    let answer = behind.enter(request);
+    let Some(origin) = origin else { return answer };
+    Box::pin(async move {
+        let mut response = answer.await;
+        let is_decided = response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+        // 403 is what the tenant's own list says.
+        if !is_decided && response.status() != StatusCode::FORBIDDEN {
+            let_read(response.headers_mut(), origin);
+        }
+        response
+    })
 }
 
 fn let_read(head: &mut HeaderMap, origin: HeaderValue) {
@@ -95,6 +97,7 @@ fn is_let_in(
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
     use axum::body::Body;
     use tower::ServiceExt as _;
 
