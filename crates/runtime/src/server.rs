@@ -30,8 +30,9 @@ use crate::sources::Sources;
 
 /// Maximum of connections of one listener; further ones wait in the kernel's backlog.
 pub const CONNECTIONS_MAX: usize = 4_096;
-/// How long a peer may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a peer may take to send the head of a request. A connection by HTTP/1.1 on which none comes is closed after that, so clients
+/// must not take it up again that late.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection without a valid token is closed after this time, with its requests: a page is loaded long before.
 const STRANGER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Length of the HTTP/2 preface (RFC 9113 section 3.4): a peer that has sent less within [`HEAD_TIMEOUT`] is silent.

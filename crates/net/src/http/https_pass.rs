@@ -31,6 +31,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{BoxError, Service};
 
+use super::client::IDLE_TIMEOUT;
 use super::socket_pass::join;
 use super::trusted_proxies::WebClient;
 use crate::document::with_causes;
@@ -46,8 +47,6 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// The most idle connections to the server.
 const IDLE_MAX: usize = 128;
-/// How long an unused connection stays open.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Headers that concern one hop (RFC 9110 sections 7.6.1 and 10.1.1), and the length, which is written anew.
 const OF_THE_HOP: [HeaderName; 9] = [
     header::CONNECTION,
@@ -90,6 +89,16 @@ enum RequestNotPassed {
     Late,
     #[error("{0}")]
     Unreached(String),
+    /// The server may have carried it out.
+    #[error("{0}")]
+    Unanswered(String),
+}
+
+impl RequestNotPassed {
+    fn of(error: &legacy::Error) -> Self {
+        let why = with_causes(error);
+        if error.is_connect() { Self::Unreached(why) } else { Self::Unanswered(why) }
+    }
 }
 
 impl HttpsPass {
@@ -109,6 +118,7 @@ impl HttpsPass {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_MAX)
+            .retry_canceled_requests(true)
             .build(ShakenInTime(HttpsConnector::from((connector, tls))));
         let places = Arc::new(Semaphore::new(PASSED_ON_MAX));
         Ok(Self { authority, pool, meter, places, drain: ctx.drain.clone(), is_away: AtomicBool::default() })
@@ -128,19 +138,21 @@ impl HttpsPass {
         let problem = match &refused {
             RequestNotPassed::Crowded => Problem::unavailable(refused.to_string()),
             RequestNotPassed::Body | RequestNotPassed::Target => Problem::bad_request(refused.to_string()),
-            RequestNotPassed::Late => self.away(&refused, StatusCode::GATEWAY_TIMEOUT, "does not answer"),
-            RequestNotPassed::Unreached(_) => self.away(&refused, StatusCode::BAD_GATEWAY, "cannot be reached"),
+            RequestNotPassed::Late => self.away(&refused, StatusCode::GATEWAY_TIMEOUT),
+            RequestNotPassed::Unreached(_) | RequestNotPassed::Unanswered(_) => {
+                self.away(&refused, StatusCode::BAD_GATEWAY)
+            }
         };
         problem.into_response()
     }
 
     /// Clients learn that there is a server behind, and not which; the log says why, once.
-    fn away(&self, why: &RequestNotPassed, status: StatusCode, what: &str) -> Problem {
+    fn away(&self, why: &RequestNotPassed, status: StatusCode) -> Problem {
         if !self.is_away.swap(true, Relaxed) {
             tracing::warn!(server = %self.authority, %why, "requests cannot be passed on: look at that server");
         }
-        Problem::new(status, "upstream-away", "The request was not passed on")
-            .detail(format!("the server behind {what}"))
+        let (title, detail) = told_of(why);
+        Problem::new(status, "upstream-away", title).detail(detail)
     }
 
     async fn try_pass(&self, mut request: Request<Body>) -> Result<Response<Body>, RequestNotPassed> {
@@ -152,7 +164,7 @@ impl HttpsPass {
         let answered = tokio::time::timeout(HEAD_WITHIN, self.pool.request(onward)).await;
         let answered = match answered {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(RequestNotPassed::Unreached(with_causes(&error))),
+            Ok(Err(error)) => Err(RequestNotPassed::of(&error)),
             Err(_) => Err(RequestNotPassed::Late),
         };
         let answer = answered.inspect_err(|_| self.meter.error())?;
@@ -173,6 +185,17 @@ impl HttpsPass {
         *passed.status_mut() = head.status;
         *passed.headers_mut() = head.headers;
         Ok(passed)
+    }
+}
+
+/// What a client is told while the server is away: above all whether it may have carried the request out.
+fn told_of(why: &RequestNotPassed) -> (&'static str, &'static str) {
+    match why {
+        RequestNotPassed::Unreached(_) => ("The request was not passed on", "the server behind cannot be reached"),
+        RequestNotPassed::Late => {
+            ("There is no answer", "the server behind does not answer; it may have carried the request out")
+        }
+        _ => ("There is no answer", "the server behind has broken off; it may have carried the request out"),
     }
 }
 
@@ -381,6 +404,13 @@ mod tests {
         assert_eq!(onward, headers(&[&told[..], &[("x-forwarded-proto", "https")]].concat()));
         without_those(&mut sent);
         assert_eq!(sent, headers(&told[..2]));
+    }
+
+    #[test]
+    fn who_has_no_answer_is_told_whether_the_request_may_have_been_carried_out() {
+        let told = |why: RequestNotPassed| told_of(&why).1.contains("may have carried the request out");
+        assert!(!told(RequestNotPassed::Unreached("refused".to_owned())));
+        assert!(told(RequestNotPassed::Unanswered("connection reset".to_owned())) && told(RequestNotPassed::Late));
     }
 
     #[test]
