@@ -23,7 +23,7 @@ pub use crate::forwarded_for::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
 pub use client::{Answer, Call, CallError, Client, get_once, send_once};
 pub use etag::has_already;
 pub use https::HttpsHandshakes;
-pub use https_pass::HttpsPass;
+pub use https_pass::{HttpsPass, ServerAnswers};
 pub use json::JsonBody;
 pub use limits::{Limits, SocketPlace, Turn, WiderLimits};
 pub use runtime::{Caller, Problem, Query};

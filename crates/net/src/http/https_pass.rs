@@ -39,8 +39,6 @@ use crate::forwarded_for::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
 
 /// Requests whose answers have not ended, and sockets, at once.
 const PASSED_ON_MAX: usize = 4_096;
-/// The longest that an answer may take to begin. The limits of the listener end most requests earlier.
-const HEAD_WITHIN: Duration = Duration::from_secs(150);
 /// An answer of which no more comes for this time is broken off: a stream of ours has something at least every 5 s.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// How long a connection may take to be made, TLS included.
@@ -65,11 +63,19 @@ const OF_THE_CLIENT: [HeaderName; 5] =
 /// The protocol of sockets (RFC 6455).
 const WEB_SOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
+/// What is known beforehand of the server's answers, by method and path of a request.
+#[derive(Clone, Copy)]
+pub struct ServerAnswers {
+    /// The longest that one may take to begin: less than the limits of the listener, which would end the request without a word of the server.
+    pub begin_within: fn(&Method, &str) -> Duration,
+}
+
 /// Passes requests on to one server, by one connection of the table.
 pub struct HttpsPass {
     authority: Authority,
     pool: legacy::Client<ShakenInTime, Full<Bytes>>,
     meter: PeerMeter,
+    answers: ServerAnswers,
     places: Arc<Semaphore>,
     drain: Drain,
     /// The log has said that the server cannot be reached.
@@ -85,8 +91,8 @@ enum RequestNotPassed {
     Body,
     #[error("its target is none that is passed on")]
     Target,
-    #[error("no answer within {} s", HEAD_WITHIN.as_secs())]
-    Late,
+    #[error("no answer within {} s", .0.as_secs())]
+    Late(Duration),
     #[error("{0}")]
     Unreached(String),
     /// The server may have carried it out.
@@ -106,7 +112,13 @@ impl HttpsPass {
     ///
     /// # Errors
     /// If the role does not declare it, or TLS cannot be set up.
-    pub fn new(ctx: &RoleContext, id: &str, authority: Authority, roots: RootCertStore) -> anyhow::Result<Self> {
+    pub fn new(
+        ctx: &RoleContext,
+        id: &str,
+        authority: Authority,
+        roots: RootCertStore,
+        answers: ServerAnswers,
+    ) -> anyhow::Result<Self> {
         anyhow::ensure!(ctx.spec.opens.contains(&id), "{} does not declare that it opens {id}", ctx.spec.name);
         let tls = ClientConfig::builder_with_provider(crate::tls::provider())
             .with_safe_default_protocol_versions()?
@@ -121,7 +133,7 @@ impl HttpsPass {
             .retry_canceled_requests(true)
             .build(ShakenInTime(HttpsConnector::from((connector, tls))));
         let places = Arc::new(Semaphore::new(PASSED_ON_MAX));
-        Ok(Self { authority, pool, meter, places, drain: ctx.drain.clone(), is_away: AtomicBool::default() })
+        Ok(Self { authority, pool, meter, answers, places, drain: ctx.drain.clone(), is_away: AtomicBool::default() })
     }
 
     /// Passes a request on whose body has been read within its bounds, and returns the answer.
@@ -138,7 +150,7 @@ impl HttpsPass {
         let problem = match &refused {
             RequestNotPassed::Crowded => Problem::unavailable(refused.to_string()),
             RequestNotPassed::Body | RequestNotPassed::Target => Problem::bad_request(refused.to_string()),
-            RequestNotPassed::Late => self.away(&refused, StatusCode::GATEWAY_TIMEOUT),
+            RequestNotPassed::Late(_) => self.away(&refused, StatusCode::GATEWAY_TIMEOUT),
             RequestNotPassed::Unreached(_) | RequestNotPassed::Unanswered(_) => {
                 self.away(&refused, StatusCode::BAD_GATEWAY)
             }
@@ -158,14 +170,15 @@ impl HttpsPass {
     async fn try_pass(&self, mut request: Request<Body>) -> Result<Response<Body>, RequestNotPassed> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| RequestNotPassed::Crowded)?;
         let accepted = request.extensions().get::<Accepted>().cloned();
+        let within = (self.answers.begin_within)(request.method(), request.uri().path());
         let of_client = is_opening(&request).then(|| hyper::upgrade::on(&mut request));
         let onward = onward(request, &self.authority, of_client.is_some()).await?;
         self.meter.request();
-        let answered = tokio::time::timeout(HEAD_WITHIN, self.pool.request(onward)).await;
+        let answered = tokio::time::timeout(within, self.pool.request(onward)).await;
         let answered = match answered {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(RequestNotPassed::of(&error)),
-            Err(_) => Err(RequestNotPassed::Late),
+            Err(_) => Err(RequestNotPassed::Late(within)),
         };
         let answer = answered.inspect_err(|_| self.meter.error())?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -192,7 +205,7 @@ impl HttpsPass {
 fn told_of(why: &RequestNotPassed) -> (&'static str, &'static str) {
     match why {
         RequestNotPassed::Unreached(_) => ("The request was not passed on", "the server behind cannot be reached"),
-        RequestNotPassed::Late => {
+        RequestNotPassed::Late(_) => {
             ("There is no answer", "the server behind does not answer; it may have carried the request out")
         }
         _ => ("There is no answer", "the server behind has broken off; it may have carried the request out"),
@@ -410,7 +423,8 @@ mod tests {
     fn who_has_no_answer_is_told_whether_the_request_may_have_been_carried_out() {
         let told = |why: RequestNotPassed| told_of(&why).1.contains("may have carried the request out");
         assert!(!told(RequestNotPassed::Unreached("refused".to_owned())));
-        assert!(told(RequestNotPassed::Unanswered("connection reset".to_owned())) && told(RequestNotPassed::Late));
+        assert!(told(RequestNotPassed::Unanswered("connection reset".to_owned())));
+        assert!(told(RequestNotPassed::Late(Duration::from_secs(33))));
     }
 
     #[test]

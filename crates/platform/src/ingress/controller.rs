@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::http::uri::Authority;
 use axum::response::Response;
-use net::http::{HttpsPass, Limits, Method, WiderLimits};
+use net::http::{HttpsPass, Limits, Method, ServerAnswers, WiderLimits};
 use net::tls::authorities;
 use runtime::RoleContext;
 
@@ -21,6 +21,8 @@ use crate::people_table;
 const CONNECTION: &str = "telemetry-02";
 /// Longer than the controller takes at most, so that it says what is late.
 const ANSWER_WITHIN: Duration = Duration::from_secs(35);
+/// So much earlier than the listener we ourselves give up, so that a controller that hangs is told, logged and counted.
+const GIVES_UP_BEFORE: Duration = Duration::from_secs(2);
 /// By so many hops a table of people goes from here to tenant.
 const HOPS_TO_TENANT: u32 = 4;
 
@@ -49,7 +51,7 @@ pub(super) fn routers(ctx: &RoleContext, settings: &Settings) -> Result<[Router;
         // Without any, requests fail, each with its reason.
         None => authorities::of_system().0,
     };
-    let pass = Arc::new(HttpsPass::new(ctx, CONNECTION, to, roots)?);
+    let pass = Arc::new(HttpsPass::new(ctx, CONNECTION, to, roots, ServerAnswers { begin_within })?);
     let router = Router::new().fallback(to_controller).with_state(pass);
     let limits = Limits { answer_within: ANSWER_WITHIN, wider, ..Limits::default() };
     let limited = |listener: &str| net::http::gated(ctx, listener, router.clone(), limits, |_, _| true);
@@ -58,6 +60,12 @@ pub(super) fn routers(ctx: &RoleContext, settings: &Settings) -> Result<[Router;
 
 fn wider(method: &Method, path: &str) -> Option<WiderLimits> {
     people_table::limits(method, path, HOPS_TO_TENANT)
+}
+
+/// How long the controller may take to begin its answer.
+fn begin_within(method: &Method, path: &str) -> Duration {
+    let by_listener = wider(method, path).map_or(ANSWER_WITHIN, |wider| wider.answer_within);
+    by_listener.saturating_sub(GIVES_UP_BEFORE)
 }
 
 async fn to_controller(State(pass): State<Arc<HttpsPass>>, request: Request) -> Response {
@@ -93,11 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn the_controller_says_first_what_is_late() {
-        assert!(Limits::default().answer_within < ANSWER_WITHIN);
+    fn the_controller_says_first_what_is_late_and_one_that_hangs_is_noticed_before_the_listener_ends_the_request() {
+        let usual = begin_within(&Method::GET, "/");
+        assert!(Limits::default().answer_within < usual && usual < ANSWER_WITHIN);
         let table = "/agent-setup/api/v1/acme/people.csv";
         let [outer, inner] = [wider, routes::wider].map(|limits| limits(&Method::POST, table).unwrap());
-        assert!(inner.answer_within < outer.answer_within && inner.body_bytes_max == outer.body_bytes_max);
+        let given_up = begin_within(&Method::POST, table);
+        assert!(inner.answer_within < given_up && given_up < outer.answer_within);
+        assert_eq!(inner.body_bytes_max, outer.body_bytes_max);
         assert!(wider(&Method::GET, table).is_none());
     }
 }
