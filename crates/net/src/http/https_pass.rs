@@ -66,7 +66,8 @@ const WEB_SOCKET: HeaderValue = HeaderValue::from_static("websocket");
 /// What is known beforehand of the server's answers, by method and path of a request.
 #[derive(Clone, Copy)]
 pub struct ServerAnswers {
-    /// The longest that one may take to begin: less than the limits of the listener, which would end the request without a word of the server.
+    /// The longest that one may take to begin: less than the limits of the listener, which would end the request without a word about the
+    /// server.
     pub begin_within: fn(&Method, &str) -> Duration,
 }
 
