@@ -25,13 +25,14 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use runtime::counted_connector::CountedConnector;
-use runtime::server::Accepted;
+use runtime::server::{Accepted, CONNECTIONS_MAX};
 use runtime::{Drain, PeerMeter, Problem, RoleContext};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{BoxError, Service};
 
 use super::client::IDLE_TIMEOUT;
+use super::shares::{Capacity, ShareHolder, Shares};
 use super::socket_pass::join;
 use super::trusted_proxies::WebClient;
 use crate::document::with_causes;
@@ -43,6 +44,9 @@ const PASSED_ON_MAX: usize = 4_096;
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// How long a connection may take to be made, TLS included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Connections of clients whom the server knows. All are of addresses, not of tokens, which have three quarters of them at most, and one of
+/// them half: so there is room for others.
+const KNOWN_MAX: Capacity = Capacity { all: CONNECTIONS_MAX };
 /// The most idle connections to the server.
 const IDLE_MAX: usize = 128;
 /// Headers that concern one hop (RFC 9110 sections 7.6.1 and 10.1.1), and the length, which is written anew.
@@ -69,6 +73,8 @@ pub struct ServerAnswers {
     /// The longest that one may take to begin: less than the limits of the listener, which would end the request without a word about the
     /// server.
     pub begin_within: fn(&Method, &str) -> Duration,
+    /// Whether a success is for those alone whose token, or session, the server knows.
+    pub are_for_known: fn(&Method, &str) -> bool,
 }
 
 /// Passes requests on to one server, by one connection of the table.
@@ -78,6 +84,8 @@ pub struct HttpsPass {
     meter: PeerMeter,
     answers: ServerAnswers,
     places: Arc<Semaphore>,
+    /// The connections of clients whom the server knows.
+    known: Shares,
     drain: Drain,
     /// The log has said that the server cannot be reached.
     is_away: AtomicBool,
@@ -134,7 +142,9 @@ impl HttpsPass {
             .retry_canceled_requests(true)
             .build(ShakenInTime(HttpsConnector::from((connector, tls))));
         let places = Arc::new(Semaphore::new(PASSED_ON_MAX));
-        Ok(Self { authority, pool, meter, answers, places, drain: ctx.drain.clone(), is_away: AtomicBool::default() })
+        let known = Shares::new(KNOWN_MAX);
+        let (drain, is_away) = (ctx.drain.clone(), AtomicBool::default());
+        Ok(Self { authority, pool, meter, answers, places, known, drain, is_away })
     }
 
     /// Passes a request on whose body has been read within its bounds, and returns the answer.
@@ -171,7 +181,11 @@ impl HttpsPass {
     async fn try_pass(&self, mut request: Request<Body>) -> Result<Response<Body>, RequestNotPassed> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| RequestNotPassed::Crowded)?;
         let accepted = request.extensions().get::<Accepted>().cloned();
-        let within = (self.answers.begin_within)(request.method(), request.uri().path());
+        let client = request.extensions().get::<WebClient>().map(|client| client.address);
+        let holder = ShareHolder::of(None, client.or_else(|| accepted.as_ref().map(|accepted| accepted.peer.ip())));
+        let (method, path) = (request.method(), request.uri().path());
+        let within = (self.answers.begin_within)(method, path);
+        let is_for_known = (self.answers.are_for_known)(method, path);
         let of_client = is_opening(&request).then(|| hyper::upgrade::on(&mut request));
         let onward = onward(request, &self.authority, of_client.is_some()).await?;
         self.meter.request();
@@ -185,16 +199,17 @@ impl HttpsPass {
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             let unasked = || RequestNotPassed::Unreached("it opens a socket that nobody has asked for".to_owned());
             let of_client = of_client.ok_or_else(unasked)?;
-            is_let_in(accepted.as_ref());
+            stays(&self.known, accepted.as_ref(), holder);
             return Ok(opened(answer, of_client, place));
+        }
+        let is_good = answer.status().is_success() || answer.status() == StatusCode::NOT_MODIFIED;
+        if is_for_known && is_good {
+            stays(&self.known, accepted.as_ref(), holder);
         }
         let (mut head, body) = answer.into_parts();
         without_those(&mut head.headers);
         let media_type = head.headers.get(header::CONTENT_TYPE);
         let is_stream = media_type.is_some_and(|of| of.as_bytes().starts_with(b"text/event-stream"));
-        if is_stream {
-            is_let_in(accepted.as_ref());
-        }
         let mut passed = Response::new(passed_back(body, place, is_stream.then(|| self.drain.clone())));
         *passed.status_mut() = head.status;
         *passed.headers_mut() = head.headers;
@@ -213,9 +228,15 @@ fn told_of(why: &RequestNotPassed) -> (&'static str, &'static str) {
     }
 }
 
-/// The server gives streams and sockets to those alone whom it knows: their connections may stay here too.
-fn is_let_in(accepted: Option<&Accepted>) {
-    accepted.into_iter().for_each(Accepted::mark_authenticated);
+/// The server knows who asks by this connection, which may stay, then, as a share of such connections allows: there is no token here whose
+/// share it could be, so it is that of its client's address.
+fn stays(known: &Shares, accepted: Option<&Accepted>, holder: ShareHolder) {
+    let Some(accepted) = accepted else { return };
+    if !accepted.has_place() {
+        let Ok(place) = known.take(holder) else { return };
+        accepted.takes(place);
+    }
+    accepted.mark_authenticated();
 }
 
 /// Whether it asks for a WebSocket (RFC 6455 section 4.1).
@@ -376,6 +397,23 @@ mod tests {
 
     fn client() -> WebClient {
         WebClient { address: "203.0.113.7".parse().unwrap(), is_secure: true, is_passed_on: false }
+    }
+
+    #[test]
+    fn a_connection_whose_client_the_server_knows_stays_within_the_share_of_its_address() {
+        let known = Shares::new(Capacity { all: 2 });
+        let accepted = || Accepted::new("192.0.2.1:1024".parse().unwrap());
+        let of = |address: &str| ShareHolder::of(None, Some(address.parse().unwrap()));
+        let (first, second, other) = (accepted(), accepted(), accepted());
+        for _ in 0..2 {
+            stays(&known, Some(&first), of("203.0.113.7"));
+        }
+        stays(&known, Some(&second), of("203.0.113.7"));
+        stays(&known, Some(&other), of("203.0.113.8"));
+        assert_eq!([&first, &second, &other].map(Accepted::has_place), [true, false, true]);
+        drop(first);
+        stays(&known, Some(&second), of("203.0.113.7"));
+        assert!(second.has_place(), "those that have ended count no more");
     }
 
     #[test]

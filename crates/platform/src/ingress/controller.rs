@@ -51,7 +51,8 @@ pub(super) fn routers(ctx: &RoleContext, settings: &Settings) -> Result<[Router;
         // Without any, requests fail, each with its reason.
         None => authorities::of_system().0,
     };
-    let pass = Arc::new(HttpsPass::new(ctx, CONNECTION, to, roots, ServerAnswers { begin_within })?);
+    let answers = ServerAnswers { begin_within, are_for_known };
+    let pass = Arc::new(HttpsPass::new(ctx, CONNECTION, to, roots, answers)?);
     let router = Router::new().fallback(to_controller).with_state(pass);
     let limits = Limits { answer_within: ANSWER_WITHIN, wider, ..Limits::default() };
     let limited = |listener: &str| net::http::gated(ctx, listener, router.clone(), limits, |_, _| true);
@@ -66,6 +67,12 @@ fn wider(method: &Method, path: &str) -> Option<WiderLimits> {
 fn begin_within(method: &Method, path: &str) -> Duration {
     let by_listener = wider(method, path).map_or(ANSWER_WITHIN, |wider| wider.answer_within);
     by_listener.saturating_sub(GIVES_UP_BEFORE)
+}
+
+/// Whether the controller answers with success those alone who show a token that it takes, or a session: here is no key to tell them by.
+fn are_for_known(method: &Method, path: &str) -> bool {
+    // It answers a browser's question beforehand, which brings no token, by origin.
+    *method != Method::OPTIONS && !super::is_open(method, path)
 }
 
 async fn to_controller(State(pass): State<Arc<HttpsPass>>, request: Request) -> Response {
@@ -98,6 +105,17 @@ mod tests {
         ] {
             assert!(check(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_everybody_is_answered_makes_nobody_known() {
+        for path in ["/", "/assets/x.js", "/auth/v3/oauth/token", "/session", "/sip", "/api/voice/v1/acme/events/ws"] {
+            assert!(!are_for_known(&Method::GET, path), "{path}");
+        }
+        for path in ["/api/voice/v1/acme/events", "/pulse/api/v1/acme/wallboard", "/agent-setup/api/v1/acme/people"] {
+            assert!(are_for_known(&Method::GET, path) && !are_for_known(&Method::OPTIONS, path), "{path}");
+        }
+        assert!(are_for_known(&Method::POST, "/telemetry/v1/traces"));
     }
 
     #[test]
