@@ -3,6 +3,8 @@
 //! The server's certificate is verified for the name by which it is reached. An answer goes back as it comes, so that a stream stays one.
 //! Of a WebSocket every byte after its opening is passed on.
 
+mod answer_body;
+
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -14,12 +16,10 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
-use futures::StreamExt as _;
-use futures::stream::unfold;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
-use http_body_util::{BodyExt as _, Full, StreamBody};
-use hyper::body::{Body as _, Frame, Incoming};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
@@ -28,20 +28,20 @@ use runtime::counted_connector::CountedConnector;
 use runtime::server::{Accepted, CONNECTIONS_MAX};
 use runtime::{Drain, PeerMeter, Problem, RoleContext};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{BoxError, Service};
 
+use answer_body::passed_back;
+
 use super::client::IDLE_TIMEOUT;
-use super::shares::{Capacity, ShareHolder, Shares};
+use super::shares::{Capacity, NoCapacity, Place, ShareHolder, Shares};
 use super::socket_pass::join;
 use super::trusted_proxies::WebClient;
 use crate::document::with_causes;
 use crate::forwarded_for::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
 
-/// Requests whose answers have not ended, and sockets, at once.
-const PASSED_ON_MAX: usize = 4_096;
-/// An answer of which no more comes for this time is broken off: a stream of ours has something at least every 5 s.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// Requests whose answers have not ended, and sockets, at once. All are of addresses, not of tokens, which have three quarters of them at
+/// most, and one of them half: so the server, of whose connections each may take one, has some left.
+const PASSED_ON_MAX: Capacity = Capacity { all: CONNECTIONS_MAX };
 /// How long a connection may take to be made, TLS included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// Connections of clients whom the server knows. All are of addresses, not of tokens, which have three quarters of them at most, and one of
@@ -83,7 +83,7 @@ pub struct HttpsPass {
     pool: legacy::Client<ShakenInTime, Full<Bytes>>,
     meter: PeerMeter,
     answers: ServerAnswers,
-    places: Arc<Semaphore>,
+    places: Shares,
     /// The connections of clients whom the server knows.
     known: Shares,
     drain: Drain,
@@ -95,7 +95,7 @@ pub struct HttpsPass {
 #[derive(Debug, thiserror::Error)]
 enum RequestNotPassed {
     #[error("too many answers are under way")]
-    Crowded,
+    Crowded(NoCapacity),
     #[error("the body broke off")]
     Body,
     #[error("its target is none that is passed on")]
@@ -141,8 +141,7 @@ impl HttpsPass {
             .pool_max_idle_per_host(IDLE_MAX)
             .retry_canceled_requests(true)
             .build(ShakenInTime(HttpsConnector::from((connector, tls))));
-        let places = Arc::new(Semaphore::new(PASSED_ON_MAX));
-        let known = Shares::new(KNOWN_MAX);
+        let (places, known) = (Shares::new(PASSED_ON_MAX), Shares::new(KNOWN_MAX));
         let (drain, is_away) = (ctx.drain.clone(), AtomicBool::default());
         Ok(Self { authority, pool, meter, answers, places, known, drain, is_away })
     }
@@ -159,7 +158,10 @@ impl HttpsPass {
             Err(refused) => refused,
         };
         let problem = match &refused {
-            RequestNotPassed::Crowded => Problem::unavailable(refused.to_string()),
+            RequestNotPassed::Crowded(NoCapacity::All) => Problem::unavailable(refused.to_string()),
+            RequestNotPassed::Crowded(NoCapacity::Share) => {
+                Problem::too_many(format!("{refused} at this address, while few places are left"))
+            }
             RequestNotPassed::Body | RequestNotPassed::Target => Problem::bad_request(refused.to_string()),
             RequestNotPassed::Late(_) => self.away(&refused, StatusCode::GATEWAY_TIMEOUT),
             RequestNotPassed::Unreached(_) | RequestNotPassed::Unanswered(_) => {
@@ -179,10 +181,10 @@ impl HttpsPass {
     }
 
     async fn try_pass(&self, mut request: Request<Body>) -> Result<Response<Body>, RequestNotPassed> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| RequestNotPassed::Crowded)?;
         let accepted = request.extensions().get::<Accepted>().cloned();
         let client = request.extensions().get::<WebClient>().map(|client| client.address);
         let holder = ShareHolder::of(None, client.or_else(|| accepted.as_ref().map(|accepted| accepted.peer.ip())));
+        let place = Arc::new(self.places.take(holder.clone()).map_err(RequestNotPassed::Crowded)?);
         let (method, path) = (request.method(), request.uri().path());
         let within = (self.answers.begin_within)(method, path);
         let is_for_known = (self.answers.are_for_known)(method, path);
@@ -197,7 +199,7 @@ impl HttpsPass {
         };
         let answer = answered.inspect_err(|_| self.meter.error())?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let unasked = || RequestNotPassed::Unreached("it opens a socket that nobody has asked for".to_owned());
+            let unasked = || RequestNotPassed::Unanswered("it opens a socket that nobody has asked for".to_owned());
             let of_client = of_client.ok_or_else(unasked)?;
             stays(&self.known, accepted.as_ref(), holder);
             return Ok(opened(answer, of_client, place));
@@ -313,7 +315,7 @@ fn of_socket(headers: &mut HeaderMap) {
 }
 
 /// The answer that opens a socket; from then on either side talks with the other.
-fn opened(mut answer: Response<Incoming>, of_client: OnUpgrade, place: OwnedSemaphorePermit) -> Response<Body> {
+fn opened(mut answer: Response<Incoming>, of_client: OnUpgrade, place: Arc<Place>) -> Response<Body> {
     let of_server = hyper::upgrade::on(&mut answer);
     tokio::spawn(async move {
         let _place = place;
@@ -329,37 +331,6 @@ fn opened(mut answer: Response<Incoming>, of_client: OnUpgrade, place: OwnedSema
     *opened.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *opened.headers_mut() = headers;
     opened
-}
-
-// === bodies of answers ===
-
-/// What is left of an answer, with its place until it has ended.
-struct AnswerLeft {
-    body: Incoming,
-    _place: OwnedSemaphorePermit,
-}
-
-/// The body of an answer as it comes. With a drain it ends when that begins: a stream would go on for ever.
-fn passed_back(body: Incoming, place: OwnedSemaphorePermit, drain: Option<Drain>) -> Body {
-    if body.is_end_stream() {
-        return Body::empty();
-    }
-    let parts = unfold(Some(AnswerLeft { body, _place: place }), next_part);
-    match drain {
-        Some(drain) => Body::new(StreamBody::new(parts.take_until(async move { drain.begun().await }))),
-        None => Body::new(StreamBody::new(parts)),
-    }
-}
-
-/// The next part. An answer that does not come to its end breaks off, so that it never looks whole.
-async fn next_part(left: Option<AnswerLeft>) -> Option<(io::Result<Frame<Bytes>>, Option<AnswerLeft>)> {
-    let mut left = left?;
-    match tokio::time::timeout(SILENCE_MAX, left.body.frame()).await {
-        Ok(Some(Ok(part))) => Some((Ok(part), Some(left))),
-        Ok(Some(Err(error))) => Some((Err(io::Error::other(error)), None)),
-        Ok(None) => None,
-        Err(_) => Some((Err(io::ErrorKind::TimedOut.into()), None)),
-    }
 }
 
 // === connections ===
@@ -397,6 +368,17 @@ mod tests {
 
     fn client() -> WebClient {
         WebClient { address: "203.0.113.7".parse().unwrap(), is_secure: true, is_passed_on: false }
+    }
+
+    #[test]
+    fn one_address_leaves_room_for_others_and_all_together_leave_connections_of_the_server() {
+        let places = Shares::new(PASSED_ON_MAX);
+        let of = |n: u32| places.take(ShareHolder::of(None, Some(std::net::Ipv4Addr::from_bits(n).into()))).ok();
+        let of_one: Vec<Place> = (0..).map_while(|_: u32| of(1)).collect();
+        assert_eq!(of_one.len(), PASSED_ON_MAX.all / 2);
+        let of_others: Vec<Place> = (2..).map_while(of).collect();
+        let all = of_one.len() + of_others.len();
+        assert!(!of_others.is_empty() && all + IDLE_MAX < CONNECTIONS_MAX, "{all}");
     }
 
     #[test]
