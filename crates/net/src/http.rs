@@ -6,6 +6,7 @@ mod https;
 mod https_pass;
 mod json;
 mod limits;
+mod request_body;
 mod shares;
 mod socket_pass;
 mod trusted_proxies;

@@ -15,11 +15,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::IntoResponse as _;
-use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
@@ -33,6 +32,7 @@ use tower::{BoxError, Service};
 use answer_body::passed_back;
 
 use super::client::IDLE_TIMEOUT;
+use super::request_body::BodyFault;
 use super::shares::{Capacity, NoCapacity, Place, ShareHolder, Shares};
 use super::socket_pass::join;
 use super::trusted_proxies::WebClient;
@@ -80,7 +80,7 @@ pub struct ServerAnswers {
 /// Passes requests on to one server, by one connection of the table.
 pub struct HttpsPass {
     authority: Authority,
-    pool: legacy::Client<ShakenInTime, Full<Bytes>>,
+    pool: legacy::Client<ShakenInTime, Body>,
     meter: PeerMeter,
     answers: ServerAnswers,
     places: Shares,
@@ -96,8 +96,8 @@ pub struct HttpsPass {
 enum RequestNotPassed {
     #[error("too many answers are under way")]
     Crowded(NoCapacity),
-    #[error("the body broke off")]
-    Body,
+    #[error(transparent)]
+    Body(BodyFault),
     #[error("its target is none that is passed on")]
     Target,
     #[error("no answer within {} s", .0.as_secs())]
@@ -111,6 +111,9 @@ enum RequestNotPassed {
 
 impl RequestNotPassed {
     fn of(error: &legacy::Error) -> Self {
+        if let Some(fault) = BodyFault::behind(error) {
+            return Self::Body(fault);
+        }
         let why = with_causes(error);
         if error.is_connect() { Self::Unreached(why) } else { Self::Unanswered(why) }
     }
@@ -146,7 +149,7 @@ impl HttpsPass {
         Ok(Self { authority, pool, meter, answers, places, known, drain, is_away })
     }
 
-    /// Passes a request on whose body has been read within its bounds, and returns the answer.
+    /// Passes a request on whose body is bounded by the limits of the listener, and returns the answer.
     pub async fn pass(&self, request: Request<Body>) -> Response<Body> {
         let refused = match self.try_pass(request).await {
             Ok(answer) => {
@@ -162,7 +165,8 @@ impl HttpsPass {
             RequestNotPassed::Crowded(NoCapacity::Share) => {
                 Problem::too_many(format!("{refused} at this address, while few places are left"))
             }
-            RequestNotPassed::Body | RequestNotPassed::Target => Problem::bad_request(refused.to_string()),
+            RequestNotPassed::Body(fault) => fault.problem(),
+            RequestNotPassed::Target => Problem::bad_request(refused.to_string()),
             RequestNotPassed::Late(_) => self.away(&refused, StatusCode::GATEWAY_TIMEOUT),
             RequestNotPassed::Unreached(_) | RequestNotPassed::Unanswered(_) => {
                 self.away(&refused, StatusCode::BAD_GATEWAY)
@@ -189,7 +193,8 @@ impl HttpsPass {
         let within = (self.answers.begin_within)(method, path);
         let is_for_known = (self.answers.are_for_known)(method, path);
         let of_client = is_opening(&request).then(|| hyper::upgrade::on(&mut request));
-        let onward = onward(request, &self.authority, of_client.is_some()).await?;
+        let onward = onward(request, &self.authority, of_client.is_some())?;
+        let onward = onward.map(|body| with_place(body, place.clone()));
         self.meter.request();
         let answered = tokio::time::timeout(within, self.pool.request(onward)).await;
         let answered = match answered {
@@ -197,7 +202,11 @@ impl HttpsPass {
             Ok(Err(error)) => Err(RequestNotPassed::of(&error)),
             Err(_) => Err(RequestNotPassed::Late(within)),
         };
-        let answer = answered.inspect_err(|_| self.meter.error())?;
+        let answer = answered.inspect_err(|refused| {
+            if !matches!(refused, RequestNotPassed::Body(_)) {
+                self.meter.error();
+            }
+        })?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             let unasked = || RequestNotPassed::Unanswered("it opens a socket that nobody has asked for".to_owned());
             let of_client = of_client.ok_or_else(unasked)?;
@@ -249,11 +258,7 @@ fn is_opening(request: &Request<Body>) -> bool {
 }
 
 /// The request as it goes on.
-async fn onward(
-    request: Request<Body>,
-    authority: &Authority,
-    is_opening: bool,
-) -> Result<Request<Full<Bytes>>, RequestNotPassed> {
+fn onward(request: Request<Body>, authority: &Authority, is_opening: bool) -> Result<Request<Body>, RequestNotPassed> {
     let (head, body) = request.into_parts();
     if head.method == Method::CONNECT {
         return Err(RequestNotPassed::Target);
@@ -261,14 +266,23 @@ async fn onward(
     let path = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
     let uri = Uri::builder().scheme(Scheme::HTTPS).authority(authority.clone()).path_and_query(path).build();
     let uri = uri.map_err(|_| RequestNotPassed::Target)?;
-    // The limits of the listener have read it whole.
-    let body = body.collect().await.map_err(|_| RequestNotPassed::Body)?.to_bytes();
     let client = head.extensions.get::<WebClient>().copied();
-    let mut onward = Request::new(Full::new(body));
+    let mut onward = Request::new(body);
     *onward.method_mut() = head.method;
     *onward.uri_mut() = uri;
     *onward.headers_mut() = told_onward(head.headers, client, is_opening);
     Ok(onward)
+}
+
+/// The body of a request with a place until it has been passed on: the server may have answered before it has come, and refused it.
+fn with_place(body: Body, place: Arc<Place>) -> Body {
+    if body.is_end_stream() {
+        return body;
+    }
+    Body::new(body.map_err(move |error| {
+        let _place = &place;
+        error
+    }))
 }
 
 /// The headers of a request on its way to the server: those of its client, `Host` included, without those of one hop, and whom it is from.
@@ -467,17 +481,17 @@ mod tests {
         assert_eq!(told, headers(&[("connection", "upgrade"), ("upgrade", "websocket")]));
     }
 
-    #[tokio::test]
-    async fn a_request_goes_to_the_server_and_to_no_other_place() {
+    #[test]
+    fn a_request_goes_to_the_server_and_to_no_other_place() {
         let authority = Authority::from_static("inside.example:8443");
-        let to = async |method: Method, target: &str| {
+        let to = |method: Method, target: &str| {
             let request = Request::builder().method(method).uri(target).body(Body::from("x")).unwrap();
-            onward(request, &authority, false).await.map(|onward| onward.uri().to_string()).ok()
+            onward(request, &authority, false).map(|onward| onward.uri().to_string()).ok()
         };
         let at = |path: &str| Some(format!("https://inside.example:8443{path}"));
-        assert_eq!(to(Method::POST, "/telemetry/v1/traces?a=b").await, at("/telemetry/v1/traces?a=b"));
-        assert_eq!(to(Method::GET, "https://evil.example/x").await, at("/x"));
-        assert_eq!(to(Method::GET, "//evil.example/x").await, at("//evil.example/x"));
-        assert_eq!(to(Method::CONNECT, "evil.example:443").await, None);
+        assert_eq!(to(Method::POST, "/telemetry/v1/traces?a=b"), at("/telemetry/v1/traces?a=b"));
+        assert_eq!(to(Method::GET, "https://evil.example/x"), at("/x"));
+        assert_eq!(to(Method::GET, "//evil.example/x"), at("//evil.example/x"));
+        assert_eq!(to(Method::CONNECT, "evil.example:443"), None);
     }
 }

@@ -4,18 +4,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, HttpBody as _};
+use axum::body::HttpBody as _;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{Method, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use runtime::around::{around, within_layer};
 use runtime::gate::Gate;
 use runtime::metrics::{OfEveryRole, Refusal};
 use runtime::server::{Accepted, CONNECTIONS_MAX};
 use runtime::{Caller, Problem, Readiness, RoleContext};
 
+use super::request_body;
 use super::shares::{Capacity, NoCapacity, Place, ShareHolder, Shares};
 use super::trusted_proxies::WebClient;
 
@@ -36,6 +36,9 @@ pub struct Limits {
     pub answer_within: Duration,
     /// Which requests have other limits: those with tables, say, of which a listener has few.
     pub wider: fn(&Method, &str) -> Option<WiderLimits>,
+    /// Whether the bodies of those are read whole before they are served, as others are, few at once. Else such a request is served while
+    /// its body comes, and has the time for both.
+    pub holds_wider: bool,
 }
 
 /// Limits of requests with large bodies.
@@ -73,6 +76,7 @@ impl Default for Limits {
             connections: Capacity { all: CONNECTIONS_MAX },
             answer_within: Duration::from_secs(30),
             wider: |_, _| None,
+            holds_wider: true,
         }
     }
 }
@@ -187,24 +191,33 @@ async fn within(door: Arc<LimitLayer>, request: Request, next: Next) -> Response
         Ok(place) => place,
         Err(full) => return refused(own, full, "too many requests at once").into_response(),
     };
-    let _wide = match (limits.wider)(request.method(), request.uri().path()) {
-        None => None,
-        Some(wider) => match wide.take(taker.clone()) {
-            Ok(place) => {
-                limits = limits.widened(wider);
-                Some(place)
+    let wider = (limits.wider)(request.method(), request.uri().path());
+    let is_held = wider.is_none() || limits.holds_wider;
+    let _wide = match wider {
+        Some(wider) => {
+            limits = limits.widened(wider);
+            match is_held.then(|| wide.take(taker.clone())).transpose() {
+                Ok(place) => place,
+                Err(full) => return refused(own, full, "too many large requests at once").into_response(),
             }
-            Err(full) => return refused(own, full, "too many large requests at once").into_response(),
-        },
+        }
+        None => None,
     };
     let turn = Turn { place: Arc::new(Mutex::new(Some(place))), taker, door: door.clone() };
-    let mut request = match with_body(request, limits).await {
+    let Limits { body_bytes_max, body_within, .. } = limits;
+    let taken = if is_held {
+        request_body::whole(request, body_bytes_max, body_within).await
+    } else {
+        limits.answer_within += body_within;
+        request_body::as_it_comes(request, body_bytes_max, body_within, own.clone())
+    };
+    let mut request = match taken {
         Ok(request) => request,
-        Err((refusal, problem)) => {
-            if let Some(refusal) = refusal {
+        Err(fault) => {
+            if let Some(refusal) = fault.refusal() {
                 own.requests_refused.inc(refusal);
             }
-            return problem.into_response();
+            return fault.problem().into_response();
         }
     };
     request.extensions_mut().insert(turn.clone());
@@ -223,31 +236,6 @@ fn has_its_place(accepted: &Accepted, connections: &Shares, taker: &ShareHolder)
         accepted.takes(connections.take(taker.clone())?);
     }
     Ok(())
-}
-
-/// The request with its whole body: one that never ends occupies its sender's place only for this time.
-async fn with_body(request: Request, limits: Limits) -> Result<Request, (Option<Refusal>, Problem)> {
-    let too_large = || {
-        let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large");
-        (Some(Refusal::BodyTooLarge), problem)
-    };
-    if request.body().size_hint().lower() > limits.body_bytes_max as u64 {
-        return Err(too_large());
-    }
-    if request.body().is_end_stream() {
-        return Ok(request);
-    }
-    let (head, body) = request.into_parts();
-    let body = Limited::new(body, limits.body_bytes_max).collect();
-    match tokio::time::timeout(limits.body_within, body).await {
-        Ok(Ok(body)) => Ok(Request::from_parts(head, Body::from(body.to_bytes()))),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err((None, Problem::bad_request(format!("the body broke off: {error}")))),
-        Err(_) => {
-            let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "slow", "The body did not come in time");
-            Err((Some(Refusal::SlowBody), problem))
-        }
-    }
 }
 
 /// Adds a body to the router's own empty 404 and 405, and words its own 400 as all refusals are worded.

@@ -1,7 +1,7 @@
 //! The body of an answer that is passed back: as it comes, as long as something of it moves.
 //!
-//! An HTTP server asks a body for more only while its client takes something. So a clock beside it, and not the one who asks, ends an answer
-//! of which nothing moves: neither the place that it has here nor its connection to the server is held by who does not read.
+//! An HTTP server asks a body for more only while its client takes something. So a clock beside it, and not the one who asks, ends an
+//! answer of which nothing moves: neither the place that it has here nor its connection to the server is held by who does not read.
 
 use std::io;
 use std::pin::Pin;
