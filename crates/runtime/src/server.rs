@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::around::{Answering, Entrance, answered, around};
 use crate::counted::{Counted, Tally};
@@ -33,10 +34,13 @@ use crate::sources::Sources;
 
 /// Maximum of connections of one listener; further ones wait in the kernel's backlog.
 pub const CONNECTIONS_MAX: usize = 4_096;
-/// How long a peer may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection without a valid token is closed after this time, with its requests: a page is loaded long before.
+/// How long a peer may take to send the head of a request. A connection by HTTP/1.1 on which none comes is closed after that, so clients
+/// must not take it up again that late.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection without a valid token is closed after this time, once its requests are answered: a page is loaded long before.
 const STRANGER_TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest that a request keeps such a connection open beyond that. The limits of each listener end it earlier.
+const REQUEST_WITHIN: Duration = Duration::from_secs(300);
 /// Length of the HTTP/2 preface (RFC 9113 section 3.4): a peer that has sent less within [`HEAD_TIMEOUT`] is silent.
 const PREFACE_BYTES: u64 = 24;
 /// The largest head of a request, in bytes.
@@ -215,9 +219,14 @@ async fn speak_http<S: ByteStream + 'static>(
     let ends = reason_to_end(accepted.clone(), before_http, drain);
     // In there it is looked at when it is woken, and not with each request.
     let mut ends: FuturesUnordered<_> = std::iter::once(ends).collect();
+    let under_way = TaskTracker::new();
+    let served = under_way.clone();
     let service = service_fn(move |request: axum::http::Request<Incoming>| {
-        let answer = entrance.enter(received(request, &accepted));
-        async move { Ok::<_, Infallible>(answer.await) }
+        let (until_answered, answer) = (served.token(), entrance.enter(received(request, &accepted)));
+        async move {
+            let _until_answered = until_answered;
+            Ok::<_, Infallible>(answer.await)
+        }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
@@ -240,8 +249,10 @@ async fn speak_http<S: ByteStream + 'static>(
             }
             ReasonToEnd::Unwanted => {
                 connection.as_mut().graceful_shutdown();
-                // A peer that does not read an answer would keep the connection for ever.
-                tokio::time::timeout(HEAD_TIMEOUT, connection).await.unwrap_or(Ok(()))
+                tokio::select! {
+                    ended = connection.as_mut() => ended,
+                    () = answered_and_read(&under_way) => Ok(()),
+                }
             }
         },
     };
@@ -306,6 +317,15 @@ async fn unauthenticated_too_long(tally: &Tally) {
     }
 }
 
+/// Ends once the requests under way are answered, and their answers have had [`HEAD_TIMEOUT`] to be read: a peer that does not read one
+/// would keep the connection for ever.
+async fn answered_and_read(under_way: &TaskTracker) {
+    under_way.close();
+    // Those that take longer have had their time.
+    let _ = tokio::time::timeout(REQUEST_WITHIN, under_way.wait()).await;
+    tokio::time::sleep(HEAD_TIMEOUT).await;
+}
+
 fn fault_of(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ConnectionFault {
     let Some(error) = error.downcast_ref::<hyper::Error>() else { return ConnectionFault::Broken };
     if error.is_parse_too_large() {
@@ -329,9 +349,47 @@ fn is_from_network(error: &hyper::Error) -> bool {
 mod tests {
     use axum::Router;
     use axum::routing::get;
+    use infra::SystemClock;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+    use crate::meter::{Meters, Side};
+
+    /// What somebody without a token reads on a connection of their own, who asks once for that path. Its clock is that of the test.
+    async fn read_by_stranger(path: &str, router: Router) -> String {
+        let (mut client, stream) = tokio::io::duplex(1 << 10);
+        let accepted = Accepted::new("192.0.2.1:1024".parse().unwrap());
+        // It has shown that it speaks HTTP.
+        let meters = Meters::new(Arc::new(SystemClock::start()));
+        accepted.assign_meter(&meters.meter("own-11", Side::Accepts).peer("stranger"));
+        let served = tokio::spawn(speak_http(stream, accepted, router.into(), Drain::new(Duration::ZERO)));
+        client.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+        let mut read = Vec::new();
+        let ends = tokio::time::timeout(REQUEST_WITHIN, client.read_to_end(&mut read));
+        ends.await.expect("the connection ends").unwrap();
+        assert!(served.await.unwrap().is_ok());
+        String::from_utf8(read).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_under_way_is_answered_though_nobody_knows_who_asks() {
+        let slow = get(async || {
+            tokio::time::sleep(STRANGER_TIMEOUT + 3 * HEAD_TIMEOUT).await;
+            "answered"
+        });
+        let read = read_by_stranger("/slow", Router::new().route("/slow", slow)).await;
+        assert!(read.ends_with("answered"), "{read}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_end_keeps_no_connection_of_a_stranger() {
+        let endless = get(async || {
+            let begun = futures::stream::iter([Ok::<_, io::Error>("begun")]);
+            Body::from_stream(futures::StreamExt::chain(begun, futures::stream::pending()))
+        });
+        let read = read_by_stranger("/endless", Router::new().route("/endless", endless)).await;
+        assert!(read.contains("begun"), "{read}");
+    }
 
     #[tokio::test]
     async fn a_connection_that_is_to_end_ends_when_its_request_is_answered() {

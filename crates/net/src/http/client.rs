@@ -27,8 +27,8 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// The most idle connections kept open to one peer.
 const IDLE_PER_PEER_MAX: usize = 128;
-/// How long an unused connection stays open.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long an unused connection stays open: less than at the server, or a request is written while that one closes it.
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(8);
 /// Attempts of one request, the first included, each at another replica: the one that has refused would get more of what it cannot take.
 const ATTEMPTS_MAX: usize = 3;
 
@@ -95,6 +95,8 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_PER_PEER_MAX)
+            // One of which nothing was written goes by another connection, to the same replica too.
+            .retry_canceled_requests(true)
             .build(connector.clone());
         let inner = Inner { ctx: ctx.clone(), connector, role, port, next: AtomicUsize::new(0), pool };
         Ok(Self { inner: Arc::new(inner) })
@@ -414,6 +416,12 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+
+    #[test]
+    fn no_request_is_written_while_the_server_closes_its_idle_connection() {
+        let margin = Duration::from_secs(2);
+        assert!(IDLE_TIMEOUT + margin <= runtime::server::HEAD_TIMEOUT);
+    }
 
     #[test]
     fn requests_of_one_key_go_to_one_replica_and_others_take_turns() {

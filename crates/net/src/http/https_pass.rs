@@ -3,6 +3,8 @@
 //! The server's certificate is verified for the name by which it is reached. An answer goes back as it comes, so that a stream stays one.
 //! Of a WebSocket every byte after its opening is passed on.
 
+mod answer_body;
+
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -13,41 +15,40 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::IntoResponse as _;
-use bytes::Bytes;
-use futures::StreamExt as _;
-use futures::stream::unfold;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
-use http_body_util::{BodyExt as _, Full, StreamBody};
-use hyper::body::{Body as _, Frame, Incoming};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use runtime::counted_connector::CountedConnector;
-use runtime::server::Accepted;
+use runtime::server::{Accepted, CONNECTIONS_MAX};
 use runtime::{Drain, PeerMeter, Problem, RoleContext};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{BoxError, Service};
 
+use answer_body::passed_back;
+
+use super::client::IDLE_TIMEOUT;
+use super::request_body::BodyFault;
+use super::shares::{Capacity, NoCapacity, Place, ShareHolder, Shares};
 use super::socket_pass::join;
 use super::trusted_proxies::WebClient;
 use crate::document::with_causes;
 use crate::forwarded_for::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
 
-/// Requests whose answers have not ended, and sockets, at once.
-const PASSED_ON_MAX: usize = 4_096;
-/// The longest that an answer may take to begin. The limits of the listener end most requests earlier.
-const HEAD_WITHIN: Duration = Duration::from_secs(150);
-/// An answer of which no more comes for this time is broken off: a stream of ours has something at least every 5 s.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// Requests whose answers have not ended, and sockets, at once. All are of addresses, not of tokens, which have three quarters of them at
+/// most, and one of them half: so the server, of whose connections each may take one, has some left.
+const PASSED_ON_MAX: Capacity = Capacity { all: CONNECTIONS_MAX };
 /// How long a connection may take to be made, TLS included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Connections of clients whom the server knows. All are of addresses, not of tokens, which have three quarters of them at most, and one of
+/// them half: so there is room for others.
+const KNOWN_MAX: Capacity = Capacity { all: CONNECTIONS_MAX };
 /// The most idle connections to the server.
 const IDLE_MAX: usize = 128;
-/// How long an unused connection stays open.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Headers that concern one hop (RFC 9110 sections 7.6.1 and 10.1.1), and the length, which is written anew.
 const OF_THE_HOP: [HeaderName; 9] = [
     header::CONNECTION,
@@ -66,12 +67,25 @@ const OF_THE_CLIENT: [HeaderName; 5] =
 /// The protocol of sockets (RFC 6455).
 const WEB_SOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
+/// What is known beforehand of the server's answers, by method and path of a request.
+#[derive(Clone, Copy)]
+pub struct ServerAnswers {
+    /// The longest that one may take to begin: less than the limits of the listener, which would end the request without a word about the
+    /// server.
+    pub begin_within: fn(&Method, &str) -> Duration,
+    /// Whether a success is for those alone whose token, or session, the server knows.
+    pub are_for_known: fn(&Method, &str) -> bool,
+}
+
 /// Passes requests on to one server, by one connection of the table.
 pub struct HttpsPass {
     authority: Authority,
-    pool: legacy::Client<ShakenInTime, Full<Bytes>>,
+    pool: legacy::Client<ShakenInTime, Body>,
     meter: PeerMeter,
-    places: Arc<Semaphore>,
+    answers: ServerAnswers,
+    places: Shares,
+    /// The connections of clients whom the server knows.
+    known: Shares,
     drain: Drain,
     /// The log has said that the server cannot be reached.
     is_away: AtomicBool,
@@ -81,15 +95,28 @@ pub struct HttpsPass {
 #[derive(Debug, thiserror::Error)]
 enum RequestNotPassed {
     #[error("too many answers are under way")]
-    Crowded,
-    #[error("the body broke off")]
-    Body,
+    Crowded(NoCapacity),
+    #[error(transparent)]
+    Body(BodyFault),
     #[error("its target is none that is passed on")]
     Target,
-    #[error("no answer within {} s", HEAD_WITHIN.as_secs())]
-    Late,
+    #[error("no answer within {} s", .0.as_secs())]
+    Late(Duration),
     #[error("{0}")]
     Unreached(String),
+    /// The server may have carried it out.
+    #[error("{0}")]
+    Unanswered(String),
+}
+
+impl RequestNotPassed {
+    fn of(error: &legacy::Error) -> Self {
+        if let Some(fault) = BodyFault::behind(error) {
+            return Self::Body(fault);
+        }
+        let why = with_causes(error);
+        if error.is_connect() { Self::Unreached(why) } else { Self::Unanswered(why) }
+    }
 }
 
 impl HttpsPass {
@@ -97,7 +124,13 @@ impl HttpsPass {
     ///
     /// # Errors
     /// If the role does not declare it, or TLS cannot be set up.
-    pub fn new(ctx: &RoleContext, id: &str, authority: Authority, roots: RootCertStore) -> anyhow::Result<Self> {
+    pub fn new(
+        ctx: &RoleContext,
+        id: &str,
+        authority: Authority,
+        roots: RootCertStore,
+        answers: ServerAnswers,
+    ) -> anyhow::Result<Self> {
         anyhow::ensure!(ctx.spec.opens.contains(&id), "{} does not declare that it opens {id}", ctx.spec.name);
         let tls = ClientConfig::builder_with_provider(crate::tls::provider())
             .with_safe_default_protocol_versions()?
@@ -109,12 +142,14 @@ impl HttpsPass {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_MAX)
+            .retry_canceled_requests(true)
             .build(ShakenInTime(HttpsConnector::from((connector, tls))));
-        let places = Arc::new(Semaphore::new(PASSED_ON_MAX));
-        Ok(Self { authority, pool, meter, places, drain: ctx.drain.clone(), is_away: AtomicBool::default() })
+        let (places, known) = (Shares::new(PASSED_ON_MAX), Shares::new(KNOWN_MAX));
+        let (drain, is_away) = (ctx.drain.clone(), AtomicBool::default());
+        Ok(Self { authority, pool, meter, answers, places, known, drain, is_away })
     }
 
-    /// Passes a request on whose body has been read within its bounds, and returns the answer.
+    /// Passes a request on whose body is bounded by the limits of the listener, and returns the answer.
     pub async fn pass(&self, request: Request<Body>) -> Response<Body> {
         let refused = match self.try_pass(request).await {
             Ok(answer) => {
@@ -126,49 +161,66 @@ impl HttpsPass {
             Err(refused) => refused,
         };
         let problem = match &refused {
-            RequestNotPassed::Crowded => Problem::unavailable(refused.to_string()),
-            RequestNotPassed::Body | RequestNotPassed::Target => Problem::bad_request(refused.to_string()),
-            RequestNotPassed::Late => self.away(&refused, StatusCode::GATEWAY_TIMEOUT, "does not answer"),
-            RequestNotPassed::Unreached(_) => self.away(&refused, StatusCode::BAD_GATEWAY, "cannot be reached"),
+            RequestNotPassed::Crowded(NoCapacity::All) => Problem::unavailable(refused.to_string()),
+            RequestNotPassed::Crowded(NoCapacity::Share) => {
+                Problem::too_many(format!("{refused} at this address, while few places are left"))
+            }
+            RequestNotPassed::Body(fault) => fault.problem(),
+            RequestNotPassed::Target => Problem::bad_request(refused.to_string()),
+            RequestNotPassed::Late(_) => self.away(&refused, StatusCode::GATEWAY_TIMEOUT),
+            RequestNotPassed::Unreached(_) | RequestNotPassed::Unanswered(_) => {
+                self.away(&refused, StatusCode::BAD_GATEWAY)
+            }
         };
         problem.into_response()
     }
 
     /// Clients learn that there is a server behind, and not which; the log says why, once.
-    fn away(&self, why: &RequestNotPassed, status: StatusCode, what: &str) -> Problem {
+    fn away(&self, why: &RequestNotPassed, status: StatusCode) -> Problem {
         if !self.is_away.swap(true, Relaxed) {
             tracing::warn!(server = %self.authority, %why, "requests cannot be passed on: look at that server");
         }
-        Problem::new(status, "upstream-away", "The request was not passed on")
-            .detail(format!("the server behind {what}"))
+        let (title, detail) = told_of(why);
+        Problem::new(status, "upstream-away", title).detail(detail)
     }
 
     async fn try_pass(&self, mut request: Request<Body>) -> Result<Response<Body>, RequestNotPassed> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| RequestNotPassed::Crowded)?;
         let accepted = request.extensions().get::<Accepted>().cloned();
+        let client = request.extensions().get::<WebClient>().map(|client| client.address);
+        let holder = ShareHolder::of(None, client.or_else(|| accepted.as_ref().map(|accepted| accepted.peer.ip())));
+        let place = Arc::new(self.places.take(holder.clone()).map_err(RequestNotPassed::Crowded)?);
+        let (method, path) = (request.method(), request.uri().path());
+        let within = (self.answers.begin_within)(method, path);
+        let is_for_known = (self.answers.are_for_known)(method, path);
         let of_client = is_opening(&request).then(|| hyper::upgrade::on(&mut request));
-        let onward = onward(request, &self.authority, of_client.is_some()).await?;
+        let onward = onward(request, &self.authority, of_client.is_some())?;
+        let onward = onward.map(|body| with_place(body, place.clone()));
         self.meter.request();
-        let answered = tokio::time::timeout(HEAD_WITHIN, self.pool.request(onward)).await;
+        let answered = tokio::time::timeout(within, self.pool.request(onward)).await;
         let answered = match answered {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(RequestNotPassed::Unreached(with_causes(&error))),
-            Err(_) => Err(RequestNotPassed::Late),
+            Ok(Err(error)) => Err(RequestNotPassed::of(&error)),
+            Err(_) => Err(RequestNotPassed::Late(within)),
         };
-        let answer = answered.inspect_err(|_| self.meter.error())?;
+        let answer = answered.inspect_err(|refused| {
+            if !matches!(refused, RequestNotPassed::Body(_)) {
+                self.meter.error();
+            }
+        })?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let unasked = || RequestNotPassed::Unreached("it opens a socket that nobody has asked for".to_owned());
+            let unasked = || RequestNotPassed::Unanswered("it opens a socket that nobody has asked for".to_owned());
             let of_client = of_client.ok_or_else(unasked)?;
-            is_let_in(accepted.as_ref());
+            stays(&self.known, accepted.as_ref(), holder);
             return Ok(opened(answer, of_client, place));
+        }
+        let is_good = answer.status().is_success() || answer.status() == StatusCode::NOT_MODIFIED;
+        if is_for_known && is_good {
+            stays(&self.known, accepted.as_ref(), holder);
         }
         let (mut head, body) = answer.into_parts();
         without_those(&mut head.headers);
         let media_type = head.headers.get(header::CONTENT_TYPE);
         let is_stream = media_type.is_some_and(|of| of.as_bytes().starts_with(b"text/event-stream"));
-        if is_stream {
-            is_let_in(accepted.as_ref());
-        }
         let mut passed = Response::new(passed_back(body, place, is_stream.then(|| self.drain.clone())));
         *passed.status_mut() = head.status;
         *passed.headers_mut() = head.headers;
@@ -176,9 +228,26 @@ impl HttpsPass {
     }
 }
 
-/// The server gives streams and sockets to those alone whom it knows: their connections may stay here too.
-fn is_let_in(accepted: Option<&Accepted>) {
-    accepted.into_iter().for_each(Accepted::mark_authenticated);
+/// What a client is told while the server is away: above all whether it may have carried the request out.
+fn told_of(why: &RequestNotPassed) -> (&'static str, &'static str) {
+    match why {
+        RequestNotPassed::Unreached(_) => ("The request was not passed on", "the server behind cannot be reached"),
+        RequestNotPassed::Late(_) => {
+            ("There is no answer", "the server behind does not answer; it may have carried the request out")
+        }
+        _ => ("There is no answer", "the server behind has broken off; it may have carried the request out"),
+    }
+}
+
+/// The server knows who asks by this connection, which may stay, then, as a share of such connections allows: there is no token here whose
+/// share it could be, so it is that of its client's address.
+fn stays(known: &Shares, accepted: Option<&Accepted>, holder: ShareHolder) {
+    let Some(accepted) = accepted else { return };
+    if !accepted.has_place() {
+        let Ok(place) = known.take(holder) else { return };
+        accepted.takes(place);
+    }
+    accepted.mark_authenticated();
 }
 
 /// Whether it asks for a WebSocket (RFC 6455 section 4.1).
@@ -189,11 +258,7 @@ fn is_opening(request: &Request<Body>) -> bool {
 }
 
 /// The request as it goes on.
-async fn onward(
-    request: Request<Body>,
-    authority: &Authority,
-    is_opening: bool,
-) -> Result<Request<Full<Bytes>>, RequestNotPassed> {
+fn onward(request: Request<Body>, authority: &Authority, is_opening: bool) -> Result<Request<Body>, RequestNotPassed> {
     let (head, body) = request.into_parts();
     if head.method == Method::CONNECT {
         return Err(RequestNotPassed::Target);
@@ -201,14 +266,23 @@ async fn onward(
     let path = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
     let uri = Uri::builder().scheme(Scheme::HTTPS).authority(authority.clone()).path_and_query(path).build();
     let uri = uri.map_err(|_| RequestNotPassed::Target)?;
-    // The limits of the listener have read it whole.
-    let body = body.collect().await.map_err(|_| RequestNotPassed::Body)?.to_bytes();
     let client = head.extensions.get::<WebClient>().copied();
-    let mut onward = Request::new(Full::new(body));
+    let mut onward = Request::new(body);
     *onward.method_mut() = head.method;
     *onward.uri_mut() = uri;
     *onward.headers_mut() = told_onward(head.headers, client, is_opening);
     Ok(onward)
+}
+
+/// The body of a request with a place until it has been passed on: the server may have answered before it has come, and refused it.
+fn with_place(body: Body, place: Arc<Place>) -> Body {
+    if body.is_end_stream() {
+        return body;
+    }
+    Body::new(body.map_err(move |error| {
+        let _place = &place;
+        error
+    }))
 }
 
 /// The headers of a request on its way to the server: those of its client, `Host` included, without those of one hop, and whom it is from.
@@ -255,7 +329,7 @@ fn of_socket(headers: &mut HeaderMap) {
 }
 
 /// The answer that opens a socket; from then on either side talks with the other.
-fn opened(mut answer: Response<Incoming>, of_client: OnUpgrade, place: OwnedSemaphorePermit) -> Response<Body> {
+fn opened(mut answer: Response<Incoming>, of_client: OnUpgrade, place: Arc<Place>) -> Response<Body> {
     let of_server = hyper::upgrade::on(&mut answer);
     tokio::spawn(async move {
         let _place = place;
@@ -271,37 +345,6 @@ fn opened(mut answer: Response<Incoming>, of_client: OnUpgrade, place: OwnedSema
     *opened.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *opened.headers_mut() = headers;
     opened
-}
-
-// === bodies of answers ===
-
-/// What is left of an answer, with its place until it has ended.
-struct AnswerLeft {
-    body: Incoming,
-    _place: OwnedSemaphorePermit,
-}
-
-/// The body of an answer as it comes. With a drain it ends when that begins: a stream would go on for ever.
-fn passed_back(body: Incoming, place: OwnedSemaphorePermit, drain: Option<Drain>) -> Body {
-    if body.is_end_stream() {
-        return Body::empty();
-    }
-    let parts = unfold(Some(AnswerLeft { body, _place: place }), next_part);
-    match drain {
-        Some(drain) => Body::new(StreamBody::new(parts.take_until(async move { drain.begun().await }))),
-        None => Body::new(StreamBody::new(parts)),
-    }
-}
-
-/// The next part. An answer that does not come to its end breaks off, so that it never looks whole.
-async fn next_part(left: Option<AnswerLeft>) -> Option<(io::Result<Frame<Bytes>>, Option<AnswerLeft>)> {
-    let mut left = left?;
-    match tokio::time::timeout(SILENCE_MAX, left.body.frame()).await {
-        Ok(Some(Ok(part))) => Some((Ok(part), Some(left))),
-        Ok(Some(Err(error))) => Some((Err(io::Error::other(error)), None)),
-        Ok(None) => None,
-        Err(_) => Some((Err(io::ErrorKind::TimedOut.into()), None)),
-    }
 }
 
 // === connections ===
@@ -339,6 +382,34 @@ mod tests {
 
     fn client() -> WebClient {
         WebClient { address: "203.0.113.7".parse().unwrap(), is_secure: true, is_passed_on: false }
+    }
+
+    #[test]
+    fn one_address_leaves_room_for_others_and_all_together_leave_connections_of_the_server() {
+        let places = Shares::new(PASSED_ON_MAX);
+        let of = |n: u32| places.take(ShareHolder::of(None, Some(std::net::Ipv4Addr::from_bits(n).into()))).ok();
+        let of_one: Vec<Place> = (0..).map_while(|_: u32| of(1)).collect();
+        assert_eq!(of_one.len(), PASSED_ON_MAX.all / 2);
+        let of_others: Vec<Place> = (2..).map_while(of).collect();
+        let all = of_one.len() + of_others.len();
+        assert!(!of_others.is_empty() && all + IDLE_MAX < CONNECTIONS_MAX, "{all}");
+    }
+
+    #[test]
+    fn a_connection_whose_client_the_server_knows_stays_within_the_share_of_its_address() {
+        let known = Shares::new(Capacity { all: 2 });
+        let accepted = || Accepted::new("192.0.2.1:1024".parse().unwrap());
+        let of = |address: &str| ShareHolder::of(None, Some(address.parse().unwrap()));
+        let (first, second, other) = (accepted(), accepted(), accepted());
+        for _ in 0..2 {
+            stays(&known, Some(&first), of("203.0.113.7"));
+        }
+        stays(&known, Some(&second), of("203.0.113.7"));
+        stays(&known, Some(&other), of("203.0.113.8"));
+        assert_eq!([&first, &second, &other].map(Accepted::has_place), [true, false, true]);
+        drop(first);
+        stays(&known, Some(&second), of("203.0.113.7"));
+        assert!(second.has_place(), "those that have ended count no more");
     }
 
     #[test]
@@ -384,6 +455,14 @@ mod tests {
     }
 
     #[test]
+    fn who_has_no_answer_is_told_whether_the_request_may_have_been_carried_out() {
+        let told = |why: RequestNotPassed| told_of(&why).1.contains("may have carried the request out");
+        assert!(!told(RequestNotPassed::Unreached("refused".to_owned())));
+        assert!(told(RequestNotPassed::Unanswered("connection reset".to_owned())));
+        assert!(told(RequestNotPassed::Late(Duration::from_secs(33))));
+    }
+
+    #[test]
     fn crumbs_of_a_cookie_become_one() {
         let sent = headers(&[("cookie", "a=1"), ("cookie", "b=2; c=3")]);
         assert_eq!(told_onward(sent, None, false), headers(&[("cookie", "a=1; b=2; c=3")]));
@@ -402,17 +481,17 @@ mod tests {
         assert_eq!(told, headers(&[("connection", "upgrade"), ("upgrade", "websocket")]));
     }
 
-    #[tokio::test]
-    async fn a_request_goes_to_the_server_and_to_no_other_place() {
+    #[test]
+    fn a_request_goes_to_the_server_and_to_no_other_place() {
         let authority = Authority::from_static("inside.example:8443");
-        let to = async |method: Method, target: &str| {
+        let to = |method: Method, target: &str| {
             let request = Request::builder().method(method).uri(target).body(Body::from("x")).unwrap();
-            onward(request, &authority, false).await.map(|onward| onward.uri().to_string()).ok()
+            onward(request, &authority, false).map(|onward| onward.uri().to_string()).ok()
         };
         let at = |path: &str| Some(format!("https://inside.example:8443{path}"));
-        assert_eq!(to(Method::POST, "/telemetry/v1/traces?a=b").await, at("/telemetry/v1/traces?a=b"));
-        assert_eq!(to(Method::GET, "https://evil.example/x").await, at("/x"));
-        assert_eq!(to(Method::GET, "//evil.example/x").await, at("//evil.example/x"));
-        assert_eq!(to(Method::CONNECT, "evil.example:443").await, None);
+        assert_eq!(to(Method::POST, "/telemetry/v1/traces?a=b"), at("/telemetry/v1/traces?a=b"));
+        assert_eq!(to(Method::GET, "https://evil.example/x"), at("/x"));
+        assert_eq!(to(Method::GET, "//evil.example/x"), at("//evil.example/x"));
+        assert_eq!(to(Method::CONNECT, "evil.example:443"), None);
     }
 }

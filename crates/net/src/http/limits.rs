@@ -3,17 +3,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::HttpBody as _;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::{IntoResponse as _, Response};
 use http::{Method, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use runtime::around::{Answering, Entrance, answered, around};
 use runtime::gate::Gate;
 use runtime::metrics::{OfEveryRole, Refusal};
 use runtime::server::{Accepted, CONNECTIONS_MAX};
 use runtime::{Caller, Problem, Readiness, RoleContext};
 
+use super::request_body;
 use super::shares::{Capacity, NoCapacity, Place, ShareHolder, Shares};
 use super::trusted_proxies::WebClient;
 
@@ -34,6 +34,9 @@ pub struct Limits {
     pub answer_within: Duration,
     /// Which requests have other limits: those with tables, say, of which a listener has few.
     pub wider: fn(&Method, &str) -> Option<WiderLimits>,
+    /// Whether the bodies of those are read whole before they are served, as others are, few at once. Else such a request is served while
+    /// its body comes, and has the time for both.
+    pub holds_wider: bool,
 }
 
 /// Limits of requests with large bodies.
@@ -71,6 +74,7 @@ impl Default for Limits {
             connections: Capacity { all: CONNECTIONS_MAX },
             answer_within: Duration::from_secs(30),
             wider: |_, _| None,
+            holds_wider: true,
         }
     }
 }
@@ -177,18 +181,24 @@ fn within(door: &Arc<LimitLayer>, mut request: Request, behind: &Entrance) -> An
     }
     let behind = behind.clone();
     Box::pin(async move {
-        match with_body(request, admitted.limits).await {
+        let Limits { body_bytes_max, body_within, .. } = admitted.limits;
+        let own = &admitted.turn.door.own;
+        let taken = match admitted.is_held {
+            true => request_body::whole(request, body_bytes_max, body_within).await,
+            false => request_body::as_it_comes(request, body_bytes_max, body_within, own.clone()),
+        };
+        match taken {
             Ok(mut request) => {
                 request.extensions_mut().insert(admitted.turn.clone());
                 // It is bounded already.
                 DefaultBodyLimit::disable().apply(&mut request);
                 in_time(admitted, behind.enter(request)).await
             }
-            Err((refusal, problem)) => {
-                if let Some(refusal) = refusal {
-                    admitted.turn.door.own.requests_refused.inc(refusal);
+            Err(fault) => {
+                if let Some(refusal) = fault.refusal() {
+                    own.requests_refused.inc(refusal);
                 }
-                problem.into_response()
+                fault.problem().into_response()
             }
         }
     })
@@ -198,6 +208,8 @@ fn within(door: &Arc<LimitLayer>, mut request: Request, behind: &Entrance) -> An
 struct AdmittedRequest {
     turn: Turn,
     limits: Limits,
+    /// Whether its body is read whole before it is served.
+    is_held: bool,
     _wide: Option<Place>,
 }
 
@@ -215,16 +227,21 @@ fn admitted(door: &Arc<LimitLayer>, request: &Request) -> Result<AdmittedRequest
         return Err(refused(own, full, "too many connections"));
     }
     let place = requests.take(taker.clone()).map_err(|full| refused(own, full, "too many requests at once"))?;
-    let (limits, wide) = match (limits.wider)(request.method(), request.uri().path()) {
+    let wider = (limits.wider)(request.method(), request.uri().path());
+    let is_held = wider.is_none() || limits.holds_wider;
+    let (mut limits, wide) = match wider {
         None => (*limits, None),
         Some(wider) => {
-            let place = wide.take(taker.clone());
+            let place = is_held.then(|| wide.take(taker.clone())).transpose();
             let place = place.map_err(|full| refused(own, full, "too many large requests at once"))?;
-            (limits.widened(wider), Some(place))
+            (limits.widened(wider), place)
         }
     };
+    if !is_held {
+        limits.answer_within += limits.body_within;
+    }
     let turn = Turn { place: Arc::new(Mutex::new(Some(place))), taker, door: door.clone() };
-    Ok(AdmittedRequest { turn, limits, _wide: wide })
+    Ok(AdmittedRequest { turn, limits, is_held, _wide: wide })
 }
 
 /// The answer, if it begins in time; then the request gives back its places.
@@ -244,28 +261,6 @@ fn has_its_place(accepted: &Accepted, connections: &Shares, taker: &ShareHolder)
         accepted.takes(connections.take(taker.clone())?);
     }
     Ok(())
-}
-
-/// A request with its whole body: one that never ends occupies its sender's place only for this time.
-async fn with_body(request: Request, limits: Limits) -> Result<Request, (Option<Refusal>, Problem)> {
-    let too_large = || {
-        let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large");
-        (Some(Refusal::BodyTooLarge), problem)
-    };
-    if request.body().size_hint().lower() > limits.body_bytes_max as u64 {
-        return Err(too_large());
-    }
-    let (head, body) = request.into_parts();
-    let body = Limited::new(body, limits.body_bytes_max).collect();
-    match tokio::time::timeout(limits.body_within, body).await {
-        Ok(Ok(body)) => Ok(Request::from_parts(head, Body::from(body.to_bytes()))),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err((None, Problem::bad_request(format!("the body broke off: {error}")))),
-        Err(_) => {
-            let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "slow", "The body did not come in time");
-            Err((Some(Refusal::SlowBody), problem))
-        }
-    }
 }
 
 /// Adds a body to the router's own empty 404 and 405, and words its own 400 as all refusals are worded.

@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::http::uri::Authority;
 use axum::response::Response;
-use net::http::{HttpsPass, Limits, Method, WiderLimits};
+use net::http::{HttpsPass, Limits, Method, ServerAnswers, WiderLimits};
 use net::tls::authorities;
 use runtime::RoleContext;
 use runtime::around::Entrance;
@@ -22,6 +22,8 @@ use crate::people_table;
 const CONNECTION: &str = "telemetry-02";
 /// Longer than the controller takes at most, so that it says what is late.
 const ANSWER_WITHIN: Duration = Duration::from_secs(35);
+/// So much earlier than the listener we ourselves give up, so that a controller that hangs is told, logged and counted.
+const GIVES_UP_BEFORE: Duration = Duration::from_secs(2);
 /// By so many hops a table of people goes from here to tenant.
 const HOPS_TO_TENANT: u32 = 4;
 
@@ -50,15 +52,29 @@ pub(super) fn routers(ctx: &RoleContext, settings: &Settings) -> Result<[Entranc
         // Without any, requests fail, each with its reason.
         None => authorities::of_system().0,
     };
-    let pass = Arc::new(HttpsPass::new(ctx, CONNECTION, to, roots)?);
+    let answers = ServerAnswers { begin_within, are_for_known };
+    let pass = Arc::new(HttpsPass::new(ctx, CONNECTION, to, roots, answers)?);
     let router = Router::new().fallback(to_controller).with_state(pass);
-    let limits = Limits { answer_within: ANSWER_WITHIN, wider, ..Limits::default() };
+    // The controller knows whose tables it takes: here they are nobody's yet, and are not held for strangers.
+    let limits = Limits { answer_within: ANSWER_WITHIN, wider, holds_wider: false, ..Limits::default() };
     let limited = |listener: &str| net::http::gated(ctx, listener, router.clone(), limits, |_, _| true);
     Ok([limited("webs")?, limited("web")?])
 }
 
 fn wider(method: &Method, path: &str) -> Option<WiderLimits> {
     people_table::limits(method, path, HOPS_TO_TENANT)
+}
+
+/// How long the controller may take to begin its answer.
+fn begin_within(method: &Method, path: &str) -> Duration {
+    let by_listener = wider(method, path).map_or(ANSWER_WITHIN, |wider| wider.body_within + wider.answer_within);
+    by_listener.saturating_sub(GIVES_UP_BEFORE)
+}
+
+/// Whether the controller answers with success those alone who show a token that it takes, or a session: here is no key to tell them by.
+fn are_for_known(method: &Method, path: &str) -> bool {
+    // It answers a browser's question beforehand, which brings no token, by origin.
+    *method != Method::OPTIONS && !super::is_open(method, path)
 }
 
 async fn to_controller(State(pass): State<Arc<HttpsPass>>, request: Request) -> Response {
@@ -94,11 +110,27 @@ mod tests {
     }
 
     #[test]
-    fn the_controller_says_first_what_is_late() {
-        assert!(Limits::default().answer_within < ANSWER_WITHIN);
+    fn what_everybody_is_answered_makes_nobody_known() {
+        for path in ["/", "/assets/x.js", "/auth/v3/oauth/token", "/session", "/sip", "/api/voice/v1/acme/events/ws"] {
+            assert!(!are_for_known(&Method::GET, path), "{path}");
+        }
+        for path in ["/api/voice/v1/acme/events", "/pulse/api/v1/acme/wallboard", "/agent-setup/api/v1/acme/people"] {
+            assert!(are_for_known(&Method::GET, path) && !are_for_known(&Method::OPTIONS, path), "{path}");
+        }
+        assert!(are_for_known(&Method::POST, "/telemetry/v1/traces"));
+    }
+
+    #[test]
+    fn the_controller_says_first_what_is_late_and_one_that_hangs_is_noticed_before_the_listener_ends_the_request() {
+        let usual = begin_within(&Method::GET, "/");
+        assert!(Limits::default().answer_within < usual && usual < ANSWER_WITHIN);
         let table = "/agent-setup/api/v1/acme/people.csv";
         let [outer, inner] = [wider, routes::wider].map(|limits| limits(&Method::POST, table).unwrap());
-        assert!(inner.answer_within < outer.answer_within && inner.body_bytes_max == outer.body_bytes_max);
+        let given_up = begin_within(&Method::POST, table);
+        // The body passes both as it comes.
+        let [by_inner, by_outer] = [inner, outer].map(|limits| limits.body_within + limits.answer_within);
+        assert!(by_inner < given_up && given_up < by_outer);
+        assert_eq!(inner.body_bytes_max, outer.body_bytes_max);
         assert!(wider(&Method::GET, table).is_none());
     }
 }

@@ -252,9 +252,15 @@ fn telemetry_comes_by_an_outer_edge_and_its_controller_by_tls_each() -> Result<(
     let answer = first_answer(place, &outside.certificate(), &["-verify_return_error"], &opening)?;
     ensure!(answer.as_deref() == Some("HTTP/1.1 101 Switching Protocols"), "{answer:?}");
 
+    // A table of people passes the outer edge as it comes, and the inner one refuses it to whoever shows no token.
+    let believed = outside.certificate().display().to_string();
+    let table = format!("{edge}/agent-setup/api/v1/example/people.csv");
+    let refused =
+        curl(&["--cacert", &believed, "--header", "content-type: text/csv", "--data-binary", "name\n", &table])?;
+    ensure!(refused.status == "HTTP/2 401", "{} {}", refused.head, refused.body);
+
     // A controller that does not prove its name gets nothing.
     let deceived = OuterEdge::start(Instance::without_servers()?, &outside, &site.demo.webs, &outside)?;
-    let believed = outside.certificate().display().to_string();
     let to = format!("{}{TRACES}", deceived.edge());
     let refused = curl(&["--cacert", &believed, "--header", "x-request-id: by-deceived", "--data-binary", "{}", &to])?;
     ensure!(

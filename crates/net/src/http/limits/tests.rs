@@ -1,3 +1,4 @@
+use axum::body::Body;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use futures::FutureExt as _;
@@ -80,6 +81,28 @@ async fn a_request_with_wider_limits_may_bring_more_and_there_are_few_of_them() 
         }
     }
     assert!(refused && held.len() < WIDE.all);
+}
+
+#[tokio::test(start_paused = true)]
+async fn wide_bodies_that_are_not_held_are_served_while_they_come_and_are_as_many_as_others() {
+    fn wider(_: &Method, _: &str) -> Option<WiderLimits> {
+        let minute = Duration::from_secs(60);
+        Some(WiderLimits { body_bytes_max: 16, body_within: minute, answer_within: minute })
+    }
+    let router = served(Limits { body_bytes_max: 8, wider, holds_wider: false, ..Limits::default() });
+    let mut slow: Vec<_> =
+        (0..=WIDE.all).map(|_| Box::pin(router.clone().oneshot(request("POST", "/take", endless())))).collect();
+    for slow in &mut slow {
+        assert!(futures::poll!(slow).is_pending());
+    }
+    let whole = router.clone().oneshot(request("POST", "/take", Body::from("twelve bytes"))).await.unwrap();
+    assert_eq!(whole.status(), StatusCode::OK);
+    let large = router.oneshot(request("POST", "/take", Body::from("seventeen bytes.."))).await.unwrap();
+    assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    for slow in slow {
+        // Whoever serves it learns that the body has broken off, long before its answer is late.
+        assert_eq!(slow.await.unwrap().status(), StatusCode::BAD_REQUEST);
+    }
 }
 
 #[test]
