@@ -102,8 +102,8 @@ fn hash_all(mut clear: Vec<ClearPin<'_>>) -> Result<(), HashError> {
 
 /// What is wrong with a PIN that is given as a hash.
 pub(super) fn hash_fault(pin: &Secret) -> Option<BrokenRule> {
-    let words = "it begins as an Argon2 hash but is none of Argon2id in PHC form with at most 256 MiB and 16 passes, with # and the \
-                 number of digits behind it";
+    let words = "it begins as an Argon2 hash but is none of a PIN as an export writes it: Argon2id in PHC form with v=19 and \
+                 m=19456,t=2,p=1, and # with the number of digits behind it";
     let is_wrong = pin.is_meant_as_hash() && !pin::is_hash(pin.reveal());
     is_wrong.then(|| BrokenRule::new(FaultCode::Hash, words))
 }
@@ -197,7 +197,8 @@ mod tests {
         assert!(told(&kept("4711")).is_empty());
         assert_eq!(told(&kept("47a1")), [fault(FaultCode::PinDigits)]);
         assert_eq!(told(&kept("12345678901234567")), [fault(FaultCode::PinDigits)]);
-        let greedy = kept("4711").replace("m=19456", "m=4000000");
-        assert_eq!(told(&greedy), [fault(FaultCode::Hash)]);
+        for (ours, theirs) in [("m=19456", "m=4000000"), ("m=19456", "m=262144"), ("t=2", "t=16")] {
+            assert_eq!(told(&kept("4711").replace(ours, theirs)), [fault(FaultCode::Hash)], "{theirs}");
+        }
     }
 }
