@@ -145,34 +145,24 @@ fn is_right(typed: &Secret, pin: &Secret) -> bool {
 
 /// The agent whose default place has the phone; of several the one with the first id, as in agent-state.
 fn agent_at<'a>(copy: &'a TenantCopy, dn: &str) -> Option<&'a Agent> {
-    let here: Vec<&str> = copy
-        .of_kind(ObjectKind::Place)
-        .filter_map(|object| match object {
-            Object::Place(place) if place.dns.iter().any(|at| at == dn) => Some(place.name.as_str()),
-            _ => None,
-        })
-        .collect();
-    let at = agents(copy).filter(|agent| agent.default_place.as_deref().is_some_and(|place| here.contains(&place)));
-    at.min_by(|one, other| one.id.cmp(&other.id))
+    copy.person_at(dn).and_then(agent_of)
 }
 
 /// The agent of an id or of a login code, as in agent-state: an id goes first.
 fn agent_named<'a>(copy: &'a TenantCopy, named: &str) -> Option<&'a Agent> {
-    let by_id = agents(copy).find(|agent| agent.id == named);
+    let by_id = copy.person_with_agent_id(named).and_then(agent_of);
     by_id.or_else(|| match copy.get(ObjectKind::AgentLogin, named) {
-        Some(Object::AgentLogin(login)) => match copy.get(ObjectKind::Person, login.person.as_deref()?)? {
-            Object::Person(person) if !login.disabled => person.agent.as_ref(),
-            _ => None,
-        },
-        _ => agents(copy).find(|agent| agent.login_code == named),
+        Some(Object::AgentLogin(login)) if login.disabled => None,
+        Some(Object::AgentLogin(login)) => copy.get(ObjectKind::Person, login.person.as_deref()?).and_then(agent_of),
+        _ => copy.person_with_login_code(named).and_then(agent_of),
     })
 }
 
-fn agents(copy: &TenantCopy) -> impl Iterator<Item = &Agent> {
-    copy.of_kind(ObjectKind::Person).filter_map(|object| match object {
+fn agent_of(object: &Object) -> Option<&Agent> {
+    match object {
         Object::Person(person) => person.agent.as_ref(),
         _ => None,
-    })
+    }
 }
 
 fn pin_of(agent: Option<&Agent>) -> Option<&Secret> {
