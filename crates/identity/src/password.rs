@@ -24,6 +24,9 @@ const MEMORY_KIB_MAX: u32 = 256 * 1_024;
 /// The most passes that a foreign hash may ask for.
 const PASSES_MAX: u32 = 16;
 
+/// What each hash of [`hash`] begins with: algorithm, version and cost.
+const OWN: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
+
 /// The hash of nobody's password, of the same cost as each of ours.
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -99,6 +102,11 @@ pub fn is_hash(text: &str) -> bool {
     Params::try_from(&hash).is_ok_and(|params| params.m_cost() <= MEMORY_KIB_MAX && params.t_cost() <= PASSES_MAX)
 }
 
+/// Whether a text is such a hash that costs what each of [`hash`] does.
+pub fn is_own_hash(text: &str) -> bool {
+    text.starts_with(OWN) && is_hash(text)
+}
+
 /// A password as it is compared with those that everybody tries: letters that look the same are the same (NFKC), and so is their case.
 fn folded(password: &str) -> String {
     password.nfkc().collect::<String>().to_lowercase()
@@ -139,7 +147,7 @@ mod tests {
     #[test]
     fn a_hash_is_of_its_password_alone_and_shows_its_cost() {
         let phc = hash("tall green kettle", [7; SALT_BYTES]).unwrap();
-        assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{phc}");
+        assert!(phc.starts_with(OWN) && is_own_hash(&phc), "{phc}");
         assert!(verify("tall green kettle", &phc) && !verify("tall green kettlf", &phc) && !verify("", &phc));
         assert_ne!(phc, hash("tall green kettle", [8; SALT_BYTES]).unwrap());
     }
@@ -154,6 +162,16 @@ mod tests {
         for phc in ["", "secret", cut, of_others, &greedy, &endless] {
             assert!(!is_hash(phc) && !verify("secret", phc), "{phc}");
         }
+    }
+
+    #[test]
+    fn a_hash_of_another_cost_is_none_of_ours() {
+        let others =
+            [("m=19456", "m=65536"), ("t=2", "t=3"), ("p=1", "p=2"), ("v=19", "v=16"), ("p=1", "p=1,data=AAAA")];
+        for (ours, theirs) in others {
+            assert!(!is_own_hash(&NOBODY.replace(ours, theirs)), "{theirs}");
+        }
+        assert!(is_own_hash(NOBODY) && !is_own_hash(OWN) && is_hash(&NOBODY.replace("m=19456", "m=65536")));
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! PINs of agents: kept as passwords are, with the number of their digits behind the hash, since a phone that is asked for one has to know
 //! which digit is the last: `$argon2id$v=19$...#6`. One with anything but digits in it cannot be typed at a phone, and has no number.
+//!
+//! No other program writes such hashes, so each costs what [`hash`] makes it cost: the PINs of all tenants are compared in one process, and a
+//! hash that took more would be taken from all of them.
 
 use crate::password::{self, HashError, SALT_BYTES};
 
@@ -20,12 +23,12 @@ pub fn hash(pin: &str, salt: [u8; SALT_BYTES]) -> Result<String, HashError> {
 
 /// Whether what is kept is of that PIN: not of a wrong one, and not where [`is_hash`] does not accept it.
 pub fn verify(pin: &str, kept: &str) -> bool {
-    parts(kept).is_some_and(|(hash, _)| password::verify(pin, hash))
+    is_hash(kept) && parts(kept).is_some_and(|(hash, _)| password::verify(pin, hash))
 }
 
-/// Whether a text is a PIN as it is kept, whose verification stays within bounds of memory and time.
+/// Whether a text is a PIN as it is kept: of the cost, too.
 pub fn is_hash(text: &str) -> bool {
-    parts(text).is_some_and(|(hash, _)| password::is_hash(hash))
+    parts(text).is_some_and(|(hash, _)| password::is_own_hash(hash))
 }
 
 /// The number of digits of a PIN that is kept; none if it cannot be typed at a phone.
@@ -84,6 +87,15 @@ mod tests {
         }
         for wrong in ["", "4711", "#4", "4711#4"] {
             assert!(!is_hash(wrong) && !verify("4711", wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_hash_that_costs_more_is_no_pin_and_is_not_computed() {
+        let kept = hash("4711", [7; SALT_BYTES]).unwrap();
+        for (ours, theirs) in [("m=19456", "m=262144"), ("m=19456", "m=19457"), ("t=2", "t=16"), ("p=1", "p=4")] {
+            let costly = kept.replace(ours, theirs);
+            assert!(!is_hash(&costly) && !verify("4711", &costly), "{theirs}");
         }
     }
 

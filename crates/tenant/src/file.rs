@@ -52,6 +52,7 @@ pub use generated::{GENERATED, MadePins, fill};
 pub(crate) use generated::{fill_within, make_pins, new_password, stored_pins};
 pub use object_faults::{ObjectFault, object_faults};
 pub(crate) use object_faults::{counted, counted_max};
+pub(crate) use pins::PinHashing;
 pub(crate) use sign_in::own_host_fault;
 pub use write::{Exported, write};
 

@@ -10,7 +10,7 @@ use infra::{ChangeNote, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 use runtime::entropy::Strong;
 
-use crate::file::{self, Companions, Examined, Faults, MadePins};
+use crate::file::{self, Companions, Examined, Faults, MadePins, PinHashing};
 
 /// The most attempts of an import while others change the tenant, too, or the store does not answer.
 const ATTEMPTS_MAX: usize = 5;
@@ -86,9 +86,9 @@ pub async fn import(
     objects: &TenantObjects,
     note: &ChangeNote,
 ) -> Result<Imported, ImportError> {
-    let (mut attempt, mut made) = (1, MadePins::new());
+    let (mut attempt, mut made, mut hashing) = (1, MadePins::new(), PinHashing::of_all());
     loop {
-        match import_once(store, objects, note, &mut made).await {
+        match import_once(store, objects, note, (&mut made, &mut hashing)).await {
             Err(ImportError::Store(StoreError::Conflict { .. })) if attempt < ATTEMPTS_MAX => {}
             // It may have been stored all the same: then the next attempt finds nothing to change.
             Err(ImportError::Store(error)) if error.passes() && attempt < ATTEMPTS_MAX => {
@@ -118,10 +118,10 @@ async fn import_once(
     store: &dyn ProvisioningStore,
     objects: &TenantObjects,
     note: &ChangeNote,
-    made: &mut MadePins,
+    pins: (&mut MadePins, &mut PinHashing),
 ) -> Result<Imported, ImportError> {
     let tenant = TenantId::parse(&objects.tenant.id)?;
-    let ImportPlan { at, changes, .. } = plan_with(store, objects, made).await?;
+    let ImportPlan { at, changes, .. } = plan_with(store, objects, pins).await?;
     let deleted = changes.iter().filter(|change| matches!(change, ObjectChange::Delete(_))).count();
     let put = changes.iter().map(ObjectChange::key).collect::<std::collections::HashSet<_>>().len() - deleted;
     let revision = if changes.is_empty() { at } else { store.update(&tenant, at, changes, note).await? };
@@ -144,14 +144,14 @@ pub struct ImportPlan {
 /// # Errors
 /// Errors of the store.
 pub async fn plan(store: &dyn ProvisioningStore, objects: &TenantObjects) -> Result<ImportPlan, ImportError> {
-    plan_with(store, objects, &mut MadePins::new()).await
+    plan_with(store, objects, (&mut MadePins::new(), &mut PinHashing::of_all())).await
 }
 
-/// The same; `made` has the PINs that are made for it.
+/// The same; with the PINs that are made for it, and how those in clear become hashes.
 async fn plan_with(
     store: &dyn ProvisioningStore,
     objects: &TenantObjects,
-    made: &mut MadePins,
+    (made, hashing): (&mut MadePins, &mut PinHashing),
 ) -> Result<ImportPlan, ImportError> {
     let tenant = TenantId::parse(&objects.tenant.id)?;
     let stored = store.load(&tenant).await?;
@@ -160,22 +160,23 @@ async fn plan_with(
     let held = stored.as_ref().map(|(_, held)| held);
     store.seals().open_given(&tenant, &mut objects, held)?;
     file::make_pins(&mut objects, held, &mut Strong::seeded_by_system(), made);
-    Ok(planned(stored, objects)?)
+    Ok(planned(stored, objects, hashing)?)
 }
 
-/// What leads from a stored tenant, if there is one, to these objects. It hashes what is in clear.
+/// What leads from a stored tenant, if there is one, to these objects. It hashes what is in clear, PINs as `hashing` says.
 ///
 /// # Errors
 /// When a password cannot be hashed.
 pub(crate) fn planned(
     stored: Option<(Revision, TenantObjects)>,
     mut objects: TenantObjects,
+    hashing: &mut PinHashing,
 ) -> Result<ImportPlan, identity::password::HashError> {
     let (at, held) = stored.map_or((Revision(0), None), |(revision, held)| (revision, Some(held)));
     if let Some(held) = &held {
         file::keep_second_factors(&mut objects, held);
     }
-    file::fill(&mut objects, held.as_ref(), &mut Strong::seeded_by_system())?;
+    file::fill_within(&mut objects, held.as_ref(), &mut Strong::seeded_by_system(), hashing)?;
     let changes = difference(held.as_ref(), &objects);
     Ok(ImportPlan { at, held, changes })
 }

@@ -7,7 +7,7 @@ use identity::password::HashError;
 use identity::pin;
 use model::Entropy;
 
-use super::pins::{hash_pins, held_pins};
+use super::pins::{PinHashing, hash_pins, held_pins};
 
 /// The value in a tenant's file for a secret that the first import generates and later imports keep.
 pub const GENERATED: &str = "generated";
@@ -60,11 +60,10 @@ pub fn fill(
     held: Option<&TenantObjects>,
     entropy: &mut dyn Entropy,
 ) -> Result<(), HashError> {
-    fill_within(objects, held, entropy, usize::MAX)
+    fill_within(objects, held, entropy, &mut PinHashing::of_all())
 }
 
-/// The same for somebody who waits: more PINs than `kept_max` that a release before has stored in clear, and that stay the same, are left
-/// so.
+/// The same; it says how PINs become hashes.
 ///
 /// # Errors
 /// As [`fill`].
@@ -72,7 +71,7 @@ pub(crate) fn fill_within(
     objects: &mut TenantObjects,
     held: Option<&TenantObjects>,
     entropy: &mut dyn Entropy,
-    kept_max: usize,
+    hashing: &mut PinHashing,
 ) -> Result<(), HashError> {
     super::access::hash_secrets(objects, held, entropy)?;
     let (mut passwords, mut of_trunks) = (HashMap::new(), HashMap::new());
@@ -106,7 +105,7 @@ pub(crate) fn fill_within(
             agent.pin = Some(held.unwrap_or_else(|| new_pin(entropy)));
         }
     }
-    hash_pins(objects, &pins, entropy, kept_max)
+    hash_pins(objects, &pins, entropy, hashing)
 }
 
 /// A password that nobody guesses, to be typed once.

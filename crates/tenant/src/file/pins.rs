@@ -28,9 +28,50 @@ pub(super) fn held_pins(held: Option<&TenantObjects>) -> HeldPins<'_> {
 
 // === hashes ===
 
+/// How PINs in clear become hashes, and which have become one: a change that begins again, because others have changed the tenant, hashes
+/// none of them anew.
+pub(crate) struct PinHashing {
+    kept_max: usize,
+    makes_hashes: bool,
+    known: HashMap<String, HashedPin>,
+}
+
+/// What a PIN in clear was replaced by.
+struct HashedPin {
+    clear: Secret,
+    held: Option<Secret>,
+    kept: Secret,
+}
+
+impl PinHashing {
+    /// Hashes each.
+    pub fn of_all() -> Self {
+        Self::but_for(usize::MAX)
+    }
+
+    /// Hashes each; but those that a release before has stored in clear, and that stay the same, are left as they are if they are more than
+    /// `kept_max`: whoever changes something else of many agents waits for no hash of each.
+    pub fn but_for(kept_max: usize) -> Self {
+        Self { kept_max, makes_hashes: true, known: HashMap::new() }
+    }
+
+    /// Makes no hash, for who asks what would change and stores nothing: a PIN that is another one stays in clear.
+    pub fn of_none() -> Self {
+        Self { makes_hashes: false, ..Self::but_for(0) }
+    }
+
+    /// What this PIN of an agent has become before, if nobody has changed the stored one meanwhile.
+    fn known(&self, agent: &str, clear: &Secret, held: Option<&Secret>) -> Option<&Secret> {
+        let known = self.known.get(agent)?;
+        (known.clear == *clear && known.held.as_ref() == held).then_some(&known.kept)
+    }
+}
+
 /// A PIN in clear that is to be kept as a hash.
 struct ClearPin<'a> {
-    clear: &'a mut Secret,
+    agent: &'a str,
+    given: Secret,
+    pin: &'a mut Secret,
     held: Option<&'a Secret>,
     salt: [u8; SALT_BYTES],
 }
@@ -38,23 +79,21 @@ struct ClearPin<'a> {
 impl ClearPin<'_> {
     /// Whether it is stored in clear itself, as releases before have done it, and stays the same.
     fn is_kept(&self) -> bool {
-        self.held == Some(&*self.clear)
+        self.held == Some(&self.given)
     }
 
-    /// The stored hash where it is of that PIN, so that the same file changes nothing; else a new one.
-    fn hash(&mut self) -> Result<(), HashError> {
-        let same = self.held.filter(|held| pin::verify(self.clear.reveal(), held.reveal()));
-        let kept = match same {
-            Some(held) => held.clone(),
-            None => Secret(pin::hash(self.clear.reveal(), self.salt)?),
-        };
-        *self.clear = kept;
+    /// The stored hash where it is of that PIN, so that the same file changes nothing; else a new one, where hashes are made.
+    fn hash(&mut self, makes_hashes: bool) -> Result<(), HashError> {
+        match self.held.filter(|held| pin::verify(self.given.reveal(), held.reveal())) {
+            Some(held) => *self.pin = held.clone(),
+            None if makes_hashes => *self.pin = Secret(pin::hash(self.given.reveal(), self.salt)?),
+            None => {}
+        }
         Ok(())
     }
 }
 
-/// Replaces each PIN in clear by its hash. Those that a release before has stored in clear, and that stay the same, are left as they are if
-/// they are more than `kept_max`: whoever changes something else of many agents waits for no hash of each.
+/// Replaces PINs in clear by their hashes.
 ///
 /// # Errors
 /// When there is no memory for a hash: then there is nothing to store.
@@ -62,21 +101,26 @@ pub(super) fn hash_pins(
     objects: &mut TenantObjects,
     held: &HeldPins<'_>,
     entropy: &mut dyn Entropy,
-    kept_max: usize,
+    hashing: &mut PinHashing,
 ) -> Result<(), HashError> {
     let mut clear: Vec<ClearPin<'_>> = Vec::new();
     for agent in objects.people.iter_mut().filter_map(|person| person.agent.as_mut()) {
         let held = held.get(agent.id.as_str()).copied();
-        if let Some(pin) = agent.pin.as_mut()
-            && is_clear(pin)
-        {
-            clear.push(ClearPin { clear: pin, held, salt: new_salt(entropy) });
+        let Some(pin) = agent.pin.as_mut().filter(|pin| is_clear(pin)) else { continue };
+        match hashing.known(&agent.id, pin, held) {
+            Some(kept) => *pin = kept.clone(),
+            None => clear.push(ClearPin { agent: &agent.id, given: pin.clone(), pin, held, salt: new_salt(entropy) }),
         }
     }
-    if clear.iter().filter(|pin| pin.is_kept()).count() > kept_max {
+    if clear.iter().filter(|pin| pin.is_kept()).count() > hashing.kept_max {
         clear.retain(|pin| !pin.is_kept());
     }
-    hash_all(clear)
+    hash_all(&mut clear, hashing.makes_hashes)?;
+    for ClearPin { agent, given, pin, held, .. } in clear {
+        let hashed = HashedPin { clear: given, held: held.cloned(), kept: pin.clone() };
+        hashing.known.insert(agent.to_owned(), hashed);
+    }
+    Ok(())
 }
 
 /// Whether it can be hashed: one that is sealed could not be opened, and stays as it is.
@@ -84,13 +128,13 @@ fn is_clear(pin: &Secret) -> bool {
     !pin.reveal().is_empty() && !pin.is_meant_as_hash() && !pin.is_sealed()
 }
 
-/// On all processors: each hash takes one for some 20 ms, and a tenant may have thousands of agents.
-fn hash_all(mut clear: Vec<ClearPin<'_>>) -> Result<(), HashError> {
+/// On half of the processors, so that calls have the others: each hash takes one for some 20 ms, and a tenant may have thousands of agents.
+fn hash_all(clear: &mut [ClearPin<'_>], makes_hashes: bool) -> Result<(), HashError> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
-    let share = clear.len().div_ceil(processors).max(1);
+    let share = clear.len().div_ceil((processors / 2).max(1)).max(1);
     thread::scope(|scope| {
         let shares = clear.chunks_mut(share).map(|pins| {
-            let work = move || pins.iter_mut().try_for_each(ClearPin::hash);
+            let work = move || pins.iter_mut().try_for_each(|pin| pin.hash(makes_hashes));
             thread::Builder::new().spawn_scoped(scope, work).map_err(|_| HashError)
         });
         let begun: Vec<_> = shares.collect();
@@ -102,8 +146,8 @@ fn hash_all(mut clear: Vec<ClearPin<'_>>) -> Result<(), HashError> {
 
 /// What is wrong with a PIN that is given as a hash.
 pub(super) fn hash_fault(pin: &Secret) -> Option<BrokenRule> {
-    let words = "it begins as an Argon2 hash but is none of Argon2id in PHC form with at most 256 MiB and 16 passes, with # and the \
-                 number of digits behind it";
+    let words = "it begins as an Argon2 hash but is none of a PIN as an export writes it: Argon2id in PHC form with v=19 and \
+                 m=19456,t=2,p=1, and # with the number of digits behind it";
     let is_wrong = pin.is_meant_as_hash() && !pin::is_hash(pin.reveal());
     is_wrong.then(|| BrokenRule::new(FaultCode::Hash, words))
 }
@@ -173,7 +217,7 @@ mod tests {
         }
         // Who changes something else of many agents waits for no hash of each, but for those of new PINs.
         let mut edited = read(&[("1", "4711"), ("2", "816")]).unwrap();
-        file::fill_within(&mut edited, Some(&held), &mut Seeded::new(7), 0).unwrap();
+        file::fill_within(&mut edited, Some(&held), &mut Seeded::new(7), &mut PinHashing::but_for(0)).unwrap();
         assert!(kept(&edited, "1") == "4711" && pin::verify("816", kept(&edited, "2")));
         // One that cannot be opened stays.
         let sealed = Secret::of_sealed("AAAA");
@@ -187,6 +231,37 @@ mod tests {
     }
 
     #[test]
+    fn what_begins_again_hashes_no_pin_twice_but_where_the_stored_one_has_changed() {
+        let mut hashing = PinHashing::of_all();
+        let mut attempt = |held: Option<&TenantObjects>, seed: u64| {
+            let mut objects = read(&[("1", "4711"), ("2", "815")]).unwrap();
+            file::fill_within(&mut objects, held, &mut Seeded::new(seed), &mut hashing).unwrap();
+            objects
+        };
+        let first = attempt(None, 7);
+        assert_eq!(attempt(None, 8), first, "a second hash has another salt");
+        let others = filled(&[("1", "1234")], None, 9);
+        let third = attempt(Some(&others), 10);
+        assert!(kept(&third, "1") != kept(&first, "1") && pin::verify("4711", kept(&third, "1")));
+        assert_eq!(kept(&third, "2"), kept(&first, "2"));
+    }
+
+    #[test]
+    fn who_stores_nothing_makes_no_hash_and_learns_which_pins_are_others() {
+        let tried = |held: &TenantObjects| {
+            let mut objects = read(&[("1", "4711"), ("2", "815")]).unwrap();
+            file::fill_within(&mut objects, Some(held), &mut Seeded::new(8), &mut PinHashing::of_none()).unwrap();
+            objects
+        };
+        let hashed = filled(&[("1", "4711"), ("2", "816")], None, 7);
+        let after = tried(&hashed);
+        assert_eq!(kept(&after, "1"), kept(&hashed, "1"));
+        assert_eq!(kept(&after, "2"), "815", "another one");
+        let in_clear = read(&[("1", "4711"), ("2", "815")]).unwrap();
+        assert_eq!(tried(&in_clear), in_clear);
+    }
+
+    #[test]
     fn a_hash_is_judged_and_one_that_no_phone_can_ask_for_is_refused_where_it_is_asked_for() {
         let kept = |pin: &str| pin::hash(pin, [7; SALT_BYTES]).unwrap();
         let told = |pin: &str| {
@@ -197,7 +272,8 @@ mod tests {
         assert!(told(&kept("4711")).is_empty());
         assert_eq!(told(&kept("47a1")), [fault(FaultCode::PinDigits)]);
         assert_eq!(told(&kept("12345678901234567")), [fault(FaultCode::PinDigits)]);
-        let greedy = kept("4711").replace("m=19456", "m=4000000");
-        assert_eq!(told(&greedy), [fault(FaultCode::Hash)]);
+        for (ours, theirs) in [("m=19456", "m=4000000"), ("m=19456", "m=262144"), ("t=2", "t=16")] {
+            assert_eq!(told(&kept("4711").replace(ours, theirs)), [fault(FaultCode::Hash)], "{theirs}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use super::indexed::IndexedTenant;
 use super::plan::plan;
 use super::rights::CallerRights;
 use super::{ChangeRefusal, ObjectEdit, PASSWORDS_MAX};
-use crate::file;
+use crate::file::{self, PinHashing};
 
 /// How often a batch begins again because others have changed the tenant.
 const ATTEMPTS_MAX: usize = 16;
@@ -342,7 +342,7 @@ async fn with_secrets(
         }
         let mut put = file::gathered(before.tenant.clone(), planned.values().cloned());
         let mut entropy = runtime::entropy::Strong::seeded_by_system();
-        file::fill_within(&mut put, Some(&before), &mut entropy, PASSWORDS_MAX)?;
+        file::fill_within(&mut put, Some(&before), &mut entropy, &mut PinHashing::but_for(PASSWORDS_MAX))?;
         for object in file::into_single(put).filter(|object| !matches!(object, Object::Tenant(_))) {
             let key = object.key();
             if let Some(planned) = planned.remove(&key) {

@@ -11,7 +11,7 @@ use model::TenantId;
 use tokio::task::spawn_blocking;
 
 use super::{SnapshotRefusal, find, objects};
-use crate::file::Faults;
+use crate::file::{Faults, PinHashing};
 use crate::import::{ImportPlan, planned};
 use crate::objects::{ChangedDocuments, repeatable_since, shown};
 
@@ -86,6 +86,8 @@ pub async fn restore(
     note: &ChangeNote,
 ) -> Result<RestoredSnapshot, RestoreRefusal> {
     let snapshot = find(store, tenant, name).await?;
+    // PINs of a snapshot of before hashes: what is the same stays as it is stored.
+    let mut hashing = if terms.is_trial { PinHashing::of_none() } else { PinHashing::but_for(0) };
     for _ in 0..ATTEMPTS_MAX {
         if !terms.is_trial
             && let Some(outcome) = earlier(store, tenant, note).await?
@@ -98,8 +100,13 @@ pub async fn restore(
         }
         let snapshot = snapshot.clone();
         // Beside the executor: the file of a large tenant takes a while.
-        let work = spawn_blocking(move || PlannedRestore::of(&snapshot, stored));
-        let PlannedRestore { at, changes, outcome } = work.await.map_err(|_| RestoreRefusal::NoTurn)??;
+        let work = spawn_blocking(move || {
+            let planned = PlannedRestore::of(&snapshot, stored, &mut hashing);
+            (hashing, planned)
+        });
+        let (hashed, planned) = work.await.map_err(|_| RestoreRefusal::NoTurn)?;
+        hashing = hashed;
+        let PlannedRestore { at, changes, outcome } = planned?;
         if changes.is_empty() || terms.is_trial {
             return Ok(outcome);
         }
@@ -143,8 +150,12 @@ struct PlannedRestore {
 }
 
 impl PlannedRestore {
-    fn of(snapshot: &NamedSnapshot, stored: (Revision, TenantObjects)) -> Result<Self, RestoreRefusal> {
-        let ImportPlan { at, held, changes } = planned(Some(stored), objects(snapshot)?)?;
+    fn of(
+        snapshot: &NamedSnapshot,
+        stored: (Revision, TenantObjects),
+        hashing: &mut PinHashing,
+    ) -> Result<Self, RestoreRefusal> {
+        let ImportPlan { at, held, changes } = planned(Some(stored), objects(snapshot)?, hashing)?;
         let changed = changes.iter().map(ObjectChange::key).collect::<HashSet<_>>().len();
         let documents = held.map(|held| documents(&held, &changes)).unwrap_or_default();
         Ok(Self { at, changes, outcome: RestoredSnapshot { revision: at, changed, documents, is_repeated: false } })
@@ -185,7 +196,7 @@ fn given_annex(change: &ObjectChange) -> Option<(&ObjectKey, &ObjectAnnex)> {
 
 #[cfg(test)]
 mod tests {
-    use contracts::provisioning::{ObjectKind, Skill};
+    use contracts::provisioning::{ObjectKind, Secret, Skill};
     use infra::{SnapshotHead, TenantFileText};
     use model::Timestamp;
 
@@ -206,19 +217,24 @@ mod tests {
         }
     }
 
+    /// What a restore of it does to a tenant at revision 7.
+    fn restored(snapshot: &NamedSnapshot, stored: TenantObjects) -> Result<PlannedRestore, RestoreRefusal> {
+        PlannedRestore::of(snapshot, (Revision(7), stored), &mut PinHashing::but_for(0))
+    }
+
     #[test]
     fn a_restore_tells_what_comes_what_goes_and_what_changes() {
         let mut before = example();
         // Generated secrets get values once.
         crate::file::fill(&mut before, None, &mut runtime::entropy::Strong::seeded_by_system()).unwrap();
         let kept = snapshot(&before);
-        let same = PlannedRestore::of(&kept, (Revision(7), before.clone())).unwrap();
+        let same = restored(&kept, before.clone()).unwrap();
         assert_eq!((same.at, same.changes.len(), same.outcome.changed), (Revision(7), 0, 0));
 
         let mut now = before;
         now.skills.push(Skill { name: "Patience".to_owned() });
         "Another".clone_into(&mut now.people[0].last_name);
-        let planned = PlannedRestore::of(&kept, (Revision(8), now)).unwrap();
+        let planned = restored(&kept, now).unwrap();
         assert_eq!((planned.outcome.changed, planned.outcome.documents.len()), (2, 2));
         let of = |kind: ObjectKind| planned.outcome.documents.iter().find(|one| one.key.kind == kind).unwrap();
         let (person, skill) = (of(ObjectKind::Person), of(ObjectKind::Skill));
@@ -228,10 +244,50 @@ mod tests {
         assert!(skill.before.is_some() && skill.after.is_none(), "{skill:?}");
     }
 
+    /// The tenant with that PIN of its first agents in clear, and none of others.
+    fn with_pins(tenant: &TenantObjects, pin: &str) -> TenantObjects {
+        let mut tenant = tenant.clone();
+        let agents = tenant.people.iter_mut().filter_map(|person| person.agent.as_mut());
+        for (at, agent) in agents.enumerate() {
+            agent.pin = (at < 2).then(|| Secret(pin.to_owned()));
+        }
+        tenant
+    }
+
+    #[test]
+    fn of_a_snapshot_of_before_hashes_only_other_pins_are_changes_and_a_trial_makes_no_hash() {
+        let mut hashed = with_pins(&example(), "4711");
+        crate::file::fill(&mut hashed, None, &mut runtime::entropy::Strong::seeded_by_system()).unwrap();
+        let in_clear = with_pins(&hashed, "4711");
+        let kept = snapshot(&in_clear);
+        let at = |stored: &TenantObjects| (Revision(7), stored.clone());
+        for stored in [&in_clear, &hashed] {
+            for mut hashing in [PinHashing::of_none(), PinHashing::but_for(0)] {
+                assert_eq!(PlannedRestore::of(&kept, at(stored), &mut hashing).unwrap().outcome.changed, 0);
+            }
+        }
+        let others = with_pins(&hashed, "8150");
+        let pins_put = |planned: &PlannedRestore| -> Vec<Secret> {
+            let pins = planned.changes.iter().filter_map(|change| match change {
+                ObjectChange::Put(Object::Person(person)) => person.agent.as_ref()?.pin.clone(),
+                _ => None,
+            });
+            pins.collect()
+        };
+        let tried = PlannedRestore::of(&kept, at(&others), &mut PinHashing::of_none()).unwrap();
+        assert_eq!((tried.outcome.changed, pins_put(&tried)), (2, vec![Secret("4711".to_owned()); 2]));
+        let mut hashing = PinHashing::but_for(0);
+        let first = PlannedRestore::of(&kept, at(&others), &mut hashing).unwrap();
+        let stored = pins_put(&first);
+        assert!(stored.len() == 2 && stored.iter().all(|pin| identity::pin::verify("4711", pin.reveal())));
+        let again = PlannedRestore::of(&kept, at(&others), &mut hashing).unwrap();
+        assert!(pins_put(&again) == stored, "a second hash has another salt");
+    }
+
     #[test]
     fn a_snapshot_that_breaks_a_rule_of_this_release_is_refused() {
         let mut broken = snapshot(&example());
         broken.file.0.push_str("nothing_we_know: 1\n");
-        assert!(matches!(PlannedRestore::of(&broken, (Revision(1), example())), Err(RestoreRefusal::Faults(_))));
+        assert!(matches!(restored(&broken, example()), Err(RestoreRefusal::Faults(_))));
     }
 }

@@ -20,6 +20,10 @@ runtime::metrics! {
         pins_wrong: Counter = "config_pins_wrong";
         /// PINs not checked because their phone has sent too many wrong ones.
         pins_refused: Counter = "config_pins_refused";
+        /// PINs not compared because too many others were, or because their turn has not come in time.
+        pins_unlooked: Counter = "config_pins_unlooked";
+        /// Phones and agents with wrong PINs that are not told apart any more because too many others of their tenant have sent some.
+        guessers_given_up: Counter = "config_pin_guessers_given_up";
     }
 }
 
@@ -42,6 +46,14 @@ impl Metrics {
 
     pub fn pin_refused(&self) {
         self.pins_refused.inc();
+    }
+
+    pub fn pin_unlooked(&self) {
+        self.pins_unlooked.inc();
+    }
+
+    pub fn guesser_given_up(&self) {
+        self.guessers_given_up.inc();
     }
 
     pub fn read_failed(&self) {

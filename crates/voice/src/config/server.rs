@@ -20,7 +20,7 @@ use contracts::configuration::{
 use contracts::provisioning::{DnKind, Object, ObjectKey, ObjectKind};
 use infra::ConfigVersion;
 use model::TenantId;
-use net::http::{JsonBody, Turn};
+use net::http::{JsonBody, Place, Turn};
 use runtime::{Caller, Problem, Query, scope};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -446,27 +446,36 @@ async fn trunk_digests(
     versioned(&headers, copy.version, &digests_of_trunks(&copy, realm_of(&copy)?))
 }
 
+/// The place of a question about a PIN, which may wait for its turn: a burst of logins must keep no phone's credentials from being served.
+fn waiting_for_turn(turn: Option<&Extension<Turn>>) -> Result<Option<Place>, Problem> {
+    turn.map(|turn| turn.waits()).transpose()
+}
+
 async fn pin(
     State((copies, pins)): State<(Copies, Pins)>,
     caller: Caller,
+    turn: Option<Extension<Turn>>,
     Path((tenant, number)): Path<(String, String)>,
     JsonBody(question): JsonBody<PinQuestion>,
 ) -> Answer {
     let copy = copy_for(&copies, &caller, &tenant)?;
     caller.needs_scope(scope::CONFIG_SECRETS)?;
     let tenant = TenantId::parse(&tenant).map_err(|e| Problem::bad_request(e.to_string()))?;
+    let _waits = waiting_for_turn(turn.as_ref())?;
     Ok(axum::Json(pins.ask(&tenant, &copy, &number, question.typed.as_ref()).await?).into_response())
 }
 
 async fn login(
     State((copies, pins)): State<(Copies, Pins)>,
     caller: Caller,
+    turn: Option<Extension<Turn>>,
     Path(tenant): Path<String>,
     JsonBody(question): JsonBody<LoginQuestion>,
 ) -> Answer {
     let copy = copy_for(&copies, &caller, &tenant)?;
     caller.needs_scope(scope::CONFIG_SECRETS)?;
     let tenant = TenantId::parse(&tenant).map_err(|e| Problem::bad_request(e.to_string()))?;
+    let _waits = waiting_for_turn(turn.as_ref())?;
     Ok(axum::Json(pins.ask_login(&tenant, &copy, &question).await?).into_response())
 }
 

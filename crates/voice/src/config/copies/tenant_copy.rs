@@ -1,12 +1,16 @@
 //! One tenant's configuration. Each change makes a new copy, which shares with the one before what is the same in them, and readers are told
 //! what has changed without a look at the rest.
 
+mod agents;
+
 use std::ops::Bound;
 use std::sync::Arc;
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use infra::{ConfigVersion, Extent, Reading};
 use model::{SharedMap, SharedSet};
+
+use agents::KeyedAgents;
 
 /// An object, and the revision that wrote it.
 type WrittenObject = (u64, Arc<Object>);
@@ -22,6 +26,7 @@ pub(in crate::config) struct TenantCopy {
     read_whole_at: u64,
     /// What has changed since, by the revision of its last change.
     changed: SharedSet<(u64, ObjectKey)>,
+    agents: KeyedAgents,
 }
 
 impl TenantCopy {
@@ -40,6 +45,21 @@ impl TenantCopy {
         let first = ObjectKey { kind, id: String::new() };
         let objects = self.objects.range_from(Bound::Included(&first));
         objects.take_while(move |(key, _)| key.kind == kind).map(|(_, (_, object))| &**object)
+    }
+
+    /// The person who is the agent of that id.
+    pub fn person_with_agent_id(&self, id: &str) -> Option<&Object> {
+        self.get(ObjectKind::Person, self.agents.with_id(id)?)
+    }
+
+    /// The person who has that login code in the own settings: of several the first by user name.
+    pub fn person_with_login_code(&self, code: &str) -> Option<&Object> {
+        self.get(ObjectKind::Person, self.agents.with_code(code)?)
+    }
+
+    /// The person whose default place as an agent has the DN: of several the one with the first id.
+    pub fn person_at(&self, dn: &str) -> Option<&Object> {
+        self.get(ObjectKind::Person, self.agents.at(dn)?)
     }
 
     /// The objects behind a key, in the order of their keys.
@@ -89,12 +109,18 @@ impl TenantCopy {
     fn put(&mut self, key: ObjectKey, written: WrittenObject) {
         self.note_change(&key, written.0);
         self.gone.remove(&key);
+        if let Some((_, before)) = self.objects.get(&key) {
+            self.agents.forget(&key.id, before);
+        }
+        self.agents.note(&key.id, &written.1);
         self.objects.insert(key, written);
     }
 
     fn remove(&mut self, key: ObjectKey, revision: u64) {
         self.note_change(&key, revision);
-        self.objects.remove(&key);
+        if let Some((_, before)) = self.objects.remove(&key) {
+            self.agents.forget(&key.id, &before);
+        }
         self.gone.insert(key, revision);
     }
 

@@ -1,20 +1,19 @@
+use std::sync::mpsc::sync_channel;
+
+use futures::FutureExt as _;
 use futures::future::join_all;
 use identity::password::SALT_BYTES;
 use infra::ConfigVersion;
 use infra::conformance::SetClock;
 use serde_json::json;
 
+use super::guessers::{WAIT_FIRST, WRONG_FREE};
 use super::*;
 use crate::test_stores::set_clock;
 
 /// Agent `a` with a PIN as it is kept now, `b` without one, `c` with one as a release before has kept it, `d` with one that no phone can
 /// type.
 fn copy() -> TenantCopy {
-    let person = |id: &str, pin: Option<&str>| {
-        let agent =
-            json!({"id": id, "login_code": id, "pin": pin, "default_place": format!("desk-{id}"), "skills": []});
-        json!({"user_name": id, "first_name": "A", "last_name": "B", "agent": agent})
-    };
     let objects = [
         (ObjectKind::Place, json!({"name": "desk-a", "dns": ["7101", "7102"]})),
         (ObjectKind::Place, json!({"name": "desk-b", "dns": ["7103"]})),
@@ -27,6 +26,15 @@ fn copy() -> TenantCopy {
         (ObjectKind::AgentLogin, json!({"code": "5001", "person": "a"})),
         (ObjectKind::AgentLogin, json!({"code": "5002", "person": "a", "disabled": true})),
     ];
+    copy_of(objects)
+}
+
+fn person(id: &str, pin: Option<&str>) -> serde_json::Value {
+    let agent = json!({"id": id, "login_code": id, "pin": pin, "default_place": format!("desk-{id}"), "skills": []});
+    json!({"user_name": id, "first_name": "A", "last_name": "B", "agent": agent})
+}
+
+fn copy_of(objects: impl IntoIterator<Item = (ObjectKind, serde_json::Value)>) -> TenantCopy {
     let read = |(kind, json): (ObjectKind, serde_json::Value)| {
         (1, Object::from_json(kind, json.to_string().as_bytes()).unwrap())
     };
@@ -88,7 +96,9 @@ async fn the_hash_of_a_pin_is_no_pin() {
     assert_eq!(bench.ask("7101", Some(kept.trim_end_matches("#6"))).await, PinAnswer::Wrong);
 }
 
-#[tokio::test]
+// The clock of these stands still while a PIN is compared: no turn is late because the machine is busy.
+
+#[tokio::test(start_paused = true)]
 async fn of_many_wrong_pins_at_a_time_no_more_are_looked_at_than_one_after_the_other() {
     let bench = Bench::new();
     let answers = join_all((0..10).map(|_| bench.ask("7101", Some("000000")))).await;
@@ -97,25 +107,66 @@ async fn of_many_wrong_pins_at_a_time_no_more_are_looked_at_than_one_after_the_o
     assert_eq!(bench.ask("7102", Some("123456")).await, PinAnswer::Right, "another phone");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn right_pins_that_come_together_are_all_right() {
     let bench = Bench::new();
     let answers = join_all((0..10).map(|_| bench.ask("7101", Some("123456")))).await;
     assert_eq!(answers, [PinAnswer::Right; 10]);
 }
 
-#[tokio::test]
-async fn too_many_at_a_time_are_refused_and_counted_for_nobody() {
+fn login(tenant: &str, agent: &str, password: &str) -> (TenantId, LoginQuestion) {
+    let (agent, password) = (Some(agent.to_owned()), Secret(password.to_owned()));
+    (TenantId::parse(tenant).unwrap(), LoginQuestion { dn: "7101".to_owned(), agent, password })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_logins_waits_for_its_turns_and_those_of_another_tenant_go_between() {
+    let bench = Bench {
+        copy: copy_of((0..300).map(|id| (ObjectKind::Person, person(&format!("p{id}"), Some("4711"))))),
+        ..Bench::new()
+    };
+    let asked: Vec<_> =
+        (0..300).map(|id| login("t1", &format!("p{id}"), "4711")).chain([login("t2", "p0", "4711")]).collect();
+    let answers = join_all(asked.iter().map(|(tenant, question)| bench.pins.ask_login(tenant, &bench.copy, question)));
+    let answers: Vec<_> = answers.await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(answers, [PinAnswer::Right; 301]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_finds_no_turn_in_time_is_refused_and_counted_for_nobody() {
     let bench = Bench::new();
-    let all = u32::try_from(COMPARED_MAX).unwrap();
-    let taken = bench.pins.turns.admitted.clone().acquire_many_owned(all).await.unwrap();
+    let busy = bench.pins.turns.all().await;
     for _ in 0..=WRONG_FREE {
         let refused = bench.try_to_ask("7101", Some("000000")).await.unwrap_err();
         assert_eq!(refused.status, 503, "{refused:?}");
     }
     assert_eq!(bench.ask("7101", None).await, PinAnswer::Digits { digits: 6 }, "nothing is compared for that");
-    drop(taken);
+    drop(busy);
     assert_eq!(bench.ask("7101", Some("123456")).await, PinAnswer::Right);
+}
+
+#[test]
+fn who_gives_up_keeps_the_turn_until_the_pin_is_compared_and_it_counts() {
+    // All that is compared comes after what the test has the one thread do.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let bench = Bench::new();
+        let key = (TenantId::parse("t1").unwrap(), Guesser::Phone("7101".to_owned()));
+        for _ in 0..WRONG_FREE {
+            let (go_on, told) = sync_channel::<()>(0);
+            let before = spawn_blocking(move || {
+                let _ = told.recv();
+            });
+            assert!(bench.ask("7101", Some("000000")).now_or_never().is_none(), "it gives up");
+            assert!(bench.pins.turns.take(&key).now_or_never().is_none(), "the turn is taken all the same");
+            drop(go_on);
+            before.await.unwrap();
+            drop(bench.pins.turns.all().await);
+        }
+        assert_eq!(bench.ask("7101", Some("123456")).await, PinAnswer::Wait, "they were wrong");
+        bench.clock.advance(WAIT_FIRST);
+        assert_eq!(bench.ask("7101", Some("123456")).await, PinAnswer::Right);
+    });
 }
 
 #[tokio::test]
@@ -135,12 +186,6 @@ async fn a_phone_waits_longer_after_each_wrong_pin_and_no_other_phone_does() {
     assert_eq!(bench.ask("7101", Some("123456")).await, PinAnswer::Right);
     assert_eq!(bench.ask("7101", Some("000000")).await, PinAnswer::Wrong, "and it begins anew");
     assert_eq!(bench.ask("7101", None).await, PinAnswer::Digits { digits: 6 });
-}
-
-#[test]
-fn the_wait_has_a_longest() {
-    assert_eq!(wait_after(WRONG_FREE - 1), Duration::ZERO);
-    assert_eq!(wait_after(u32::MAX), WAIT_MAX);
 }
 
 #[tokio::test]

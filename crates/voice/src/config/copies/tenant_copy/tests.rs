@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
+use contracts::provisioning::Agent;
 use infra::Document;
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 
@@ -56,6 +58,80 @@ proptest! {
             let mut there: Vec<_> = model.iter().filter(|(_, (_, is_there))| *is_there).map(|(o, _)| key(*o)).collect();
             there.sort();
             prop_assert!(copy.keys().eq(there.iter()));
+        }
+    }
+}
+
+/// An object as it becomes, by kind and name; none if it goes.
+type ChangedObject = (ObjectKind, String, Option<serde_json::Value>);
+
+/// A change of one of a few people and places. Ids, codes, places and DNs have the same few names.
+fn of_agents() -> impl Strategy<Value = ChangedObject> {
+    let agent = ("[0-2]", "[0-2]", prop::option::of("[0-2]")).prop_map(
+        |(id, code, place)| json!({"id": id, "login_code": code, "pin": null, "default_place": place, "skills": []}),
+    );
+    let person = ("[a-d]", prop::option::of(prop::option::of(agent))).prop_map(|(user, changed)| {
+        let person =
+            changed.map(|agent| json!({"user_name": user, "first_name": "A", "last_name": "B", "agent": agent}));
+        (ObjectKind::Person, user, person)
+    });
+    let dns = prop::collection::vec("[0-2]", 0..3);
+    let place = ("[0-2]", prop::option::of(dns)).prop_map(|(name, changed)| {
+        let place = changed.map(|dns| json!({"name": name, "dns": dns}));
+        (ObjectKind::Place, name, place)
+    });
+    prop_oneof![person, place]
+}
+
+/// The agents of a copy, with their user names.
+fn all_agents(copy: &TenantCopy) -> Vec<(&str, &Agent)> {
+    let people = copy.of_kind(ObjectKind::Person).filter_map(|object| match object {
+        Object::Person(person) => Some((person.user_name.as_str(), person.agent.as_ref()?)),
+        _ => None,
+    });
+    people.collect()
+}
+
+fn has_dn(copy: &TenantCopy, place: &str, dn: &str) -> bool {
+    matches!(copy.get(ObjectKind::Place, place), Some(Object::Place(place)) if place.dns.iter().any(|one| one == dn))
+}
+
+fn user_name(person: Option<&Object>) -> Option<&str> {
+    match person? {
+        Object::Person(person) => Some(&person.user_name),
+        _ => None,
+    }
+}
+
+proptest! {
+    #[test]
+    fn agents_are_found_as_a_look_at_all_of_them_finds_them(
+        history in prop::collection::vec(prop::collection::vec(of_agents(), 0..5), 1..20),
+    ) {
+        let mut before: Option<TenantCopy> = None;
+        for (revision, changes) in (1_u64..).zip(history) {
+            let version = ConfigVersion { generation: 1, revision };
+            let extent = if before.is_some() { Extent::Changes } else { Extent::Whole };
+            let document = |(kind, id, object): ChangedObject| {
+                let body = object.map(|object| object.to_string().into_bytes().into());
+                Document { kind: kind.as_str().to_owned(), id, revision, body }
+            };
+            let documents = changes.into_iter().map(document).collect();
+            let copy = TenantCopy::after(before.as_ref(), Reading { version, extent, documents });
+            let agents = all_agents(&copy);
+            let user = |found: Option<&(&str, &Agent)>| found.map(|(user, _)| (*user).to_owned());
+            for name in ["0", "1", "2"] {
+                let found = |person| user_name(person).map(ToOwned::to_owned);
+                let of_id = agents.iter().find(|(_, agent)| agent.id == name);
+                prop_assert_eq!(found(copy.person_with_agent_id(name)), user(of_id));
+                let with_code = agents.iter().find(|(_, agent)| agent.login_code == name);
+                prop_assert_eq!(found(copy.person_with_login_code(name)), user(with_code));
+                let belongs = |agent: &Agent| agent.default_place.as_ref().is_some_and(|place| has_dn(&copy, place, name));
+                let there = agents.iter().filter(|(_, agent)| belongs(agent));
+                let at = there.min_by(|one, other| (&one.1.id, one.0).cmp(&(&other.1.id, other.0)));
+                prop_assert_eq!(found(copy.person_at(name)), user(at));
+            }
+            before = Some(copy);
         }
     }
 }
