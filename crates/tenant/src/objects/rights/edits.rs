@@ -251,7 +251,9 @@ impl LookedChange<'_> {
         (!is_kept).then(|| rule.naming("right", Privilege::Administrator.as_str()).naming("folder", ""))
     }
 
-    /// Nobody hands out a privilege that they do not have, nor takes over somebody who has one: an agent's is everybody's to give.
+    /// Nobody hands out a privilege that they do not have, nor takes over somebody who has one. An agent's is everybody's to give: the
+    /// tokens of an agent are tied to one DN, and who hands out what unties them, a supervisor's privilege or an administrator's, has it
+    /// (`identity::scope::is_tied`).
     fn beyond_own_privileges(&self, rights: &CallerRights) -> Option<(&'static str, BrokenRule)> {
         if rights.is_of_whole_tenant() {
             return None;

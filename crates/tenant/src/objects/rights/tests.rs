@@ -1,4 +1,5 @@
 mod addresses;
+mod handed_out;
 
 use std::collections::{BTreeMap, BTreeSet};
 
