@@ -121,7 +121,16 @@ impl CallerRights {
 
     /// What the person may do with the objects of a folder.
     pub fn in_folder(&self, path: &str) -> RightSet {
-        let sum = self.sum_of(path);
+        self.by(self.sum_of(path))
+    }
+
+    /// What the person may do with the objects of all folders within a folder, as far as its own entries and those around it say.
+    fn within_folder(&self, path: &str) -> RightSet {
+        self.by(self.sum_around(path, self.entries_of(path).within))
+    }
+
+    /// What the person may do where entries say that.
+    fn by(&self, sum: EntrySum) -> RightSet {
         if sum.is_shut {
             RightSet::NONE
         } else if self.is_administrator() {
@@ -135,8 +144,16 @@ impl CallerRights {
 
     /// What all entries together say of the objects of a folder.
     fn sum_of(&self, path: &str) -> EntrySum {
-        let of = |path: &str| self.folders.get(&folded_name(path)).copied().unwrap_or_default();
-        Folder::around(path).fold(of(path).own, |sum, around| sum.with(of(around).within))
+        self.sum_around(path, self.entries_of(path).own)
+    }
+
+    /// The same of what its own entries say and those of the folders around it.
+    fn sum_around(&self, path: &str, own: EntrySum) -> EntrySum {
+        Folder::around(path).fold(own, |sum, around| sum.with(self.entries_of(around).within))
+    }
+
+    fn entries_of(&self, path: &str) -> FolderSum {
+        self.folders.get(&folded_name(path)).copied().unwrap_or_default()
     }
 
     /// Whether the person has that right to an object, which is a folder or not, whatever entries say: administrators read
