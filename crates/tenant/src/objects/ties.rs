@@ -31,6 +31,8 @@ enum Tie {
     AsksPin,
     /// It is a rule about emergency calls.
     Emergency,
+    /// It is a role of everyone.
+    OfEveryone,
     /// It is the reason that has that code, or that name.
     ReasonWord,
 }
@@ -62,6 +64,11 @@ impl TieMark {
         Self::new(Tie::Emergency, "")
     }
 
+    /// That of a role that everyone has.
+    pub fn of_everyone() -> Self {
+        Self::new(Tie::OfEveryone, "")
+    }
+
     /// The object that is referred to.
     pub fn named(&self) -> Option<ObjectKey> {
         match self.tie {
@@ -81,7 +88,7 @@ impl TieMark {
             | Tie::InboundUser
             | Tie::Registration
             | Tie::ReasonWord => true,
-            Tie::RefersTo(_) | Tie::AsksPin | Tie::Emergency => false,
+            Tie::RefersTo(_) | Tie::AsksPin | Tie::Emergency | Tie::OfEveryone => false,
         }
     }
 }
@@ -118,7 +125,10 @@ pub(super) fn marks(object: &Object) -> Vec<TieMark> {
             reason_words(reason).into_iter().map(|word| TieMark::new(Tie::ReasonWord, &word)).collect()
         }
         Object::AccessGroup(group) => members(&group.people, &group.groups).collect(),
-        Object::Role(role) => members(&role.people, &role.groups).collect(),
+        Object::Role(role) => {
+            let is_of_everyone = role.groups.iter().any(|group| group == AccessGroup::EVERYONE);
+            members(&role.people, &role.groups).chain(is_of_everyone.then(TieMark::of_everyone)).collect()
+        }
         Object::Folder(folder) => of_folder(folder),
         Object::DnGroup(group) => {
             group.members.iter().map(|member| TieMark::refers_to(ObjectKind::Dn, &member.dn)).collect()

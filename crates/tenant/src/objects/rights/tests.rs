@@ -1,5 +1,6 @@
 mod addresses;
 mod handed_out;
+mod members;
 mod propagating;
 
 use std::collections::{BTreeMap, BTreeSet};
