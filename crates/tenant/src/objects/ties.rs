@@ -33,6 +33,8 @@ enum Tie {
     Emergency,
     /// It is a role of everyone.
     OfEveryone,
+    /// It is a switch with access codes.
+    AccessCodes,
     /// It is the reason that has that code, or that name.
     ReasonWord,
 }
@@ -69,6 +71,11 @@ impl TieMark {
         Self::new(Tie::OfEveryone, "")
     }
 
+    /// That of a switch with access codes.
+    pub fn access_codes() -> Self {
+        Self::new(Tie::AccessCodes, "")
+    }
+
     /// The object that is referred to.
     pub fn named(&self) -> Option<ObjectKey> {
         match self.tie {
@@ -88,7 +95,7 @@ impl TieMark {
             | Tie::InboundUser
             | Tie::Registration
             | Tie::ReasonWord => true,
-            Tie::RefersTo(_) | Tie::AsksPin | Tie::Emergency | Tie::OfEveryone => false,
+            Tie::RefersTo(_) | Tie::AsksPin | Tie::Emergency | Tie::OfEveryone | Tie::AccessCodes => false,
         }
     }
 }
@@ -206,7 +213,8 @@ fn of_agent_login(login: &AgentLogin) -> Vec<TieMark> {
 
 fn of_switch(switch: &Switch) -> Vec<TieMark> {
     let others = switch.access_codes.iter().map(|to| TieMark::refers_to(ObjectKind::Switch, &to.switch));
-    others.chain(switch.default.then(|| TieMark::new(Tie::DefaultSwitch, ""))).collect()
+    let codes = (!switch.access_codes.is_empty()).then(TieMark::access_codes);
+    others.chain(switch.default.then(|| TieMark::new(Tie::DefaultSwitch, ""))).chain(codes).collect()
 }
 
 fn of_dn(dn: &Dn) -> Vec<TieMark> {
