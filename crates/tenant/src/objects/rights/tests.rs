@@ -1,5 +1,6 @@
 mod addresses;
 mod handed_out;
+mod login_codes;
 mod members;
 mod propagating;
 
