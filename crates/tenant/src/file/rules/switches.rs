@@ -13,7 +13,7 @@ struct CodesWithNumber<'a>(BTreeSet<&'a str>);
 impl<'a> CodesWithNumber<'a> {
     /// One with which an access code begins alike: what is dialled behind one of both could be meant for the other.
     fn alike(&self, access: &str) -> Option<&'a str> {
-        let behind = (Bound::Included(access), Bound::Unbounded);
+        let behind: (Bound<&str>, Bound<&str>) = (Bound::Included(access), Bound::Unbounded);
         let longer = self.0.range::<str, _>(behind).next().copied().filter(|code| code.starts_with(access));
         longer.or_else(|| (1..access.len()).find_map(|end| self.0.get(access.get(..end)?).copied()))
     }

@@ -1,5 +1,5 @@
-//! In which access groups a person is, and which privileges the person has by roles: among groups and roles that were read, or in a tenant in
-//! memory by what refers to the person, whatever else it has.
+//! In which access groups a person is, and which privileges the person has by roles: among groups and roles that were read, or in a tenant
+//! in memory by what refers to the person, whatever else it has.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
