@@ -212,6 +212,10 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         .boxed()
     }
 
+    fn document_bytes<'a>(&'a self, tenant: &'a TenantId, kind: ObjectKind) -> Answer<'a, u64> {
+        async move { documents::bytes(&mut *self.0.reads().await?, tenant, kind).await }.boxed()
+    }
+
     fn update<'a>(
         &'a self,
         tenant: &'a TenantId,

@@ -155,7 +155,28 @@ pub struct LoginQuestion {
     pub password: Secret,
 }
 
-/// The answer to a [`PinQuestion`] or a [`LoginQuestion`].
+/// The answer to a [`LoginQuestion`]: what is said of the password, and of whose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginAnswer {
+    /// Whether it is right.
+    #[serde(flatten)]
+    pub verdict: PinAnswer,
+    /// The id of the agent whose PIN it is, if it is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Then the wrap-up time in seconds of the code by which the agent was named, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrap_up_s: Option<u32>,
+}
+
+impl LoginAnswer {
+    /// A verdict that names nobody.
+    pub const fn of(verdict: PinAnswer) -> Self {
+        Self { verdict, agent: None, wrap_up_s: None }
+    }
+}
+
+/// The answer to a [`PinQuestion`], and the verdict of a [`LoginAnswer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum PinAnswer {
@@ -183,5 +204,24 @@ impl std::fmt::Debug for TrunkDigest {
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Credentials").field("dn", &self.dn).field("realm", &self.realm).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_about_a_login_has_the_verdict_and_the_agent_side_by_side() {
+        let right =
+            LoginAnswer { agent: Some("a1".to_owned()), wrap_up_s: Some(20), ..LoginAnswer::of(PinAnswer::Right) };
+        let json = serde_json::json!({"answer": "right", "agent": "a1", "wrap_up_s": 20});
+        assert_eq!(serde_json::to_value(&right).unwrap(), json);
+        assert_eq!(serde_json::from_value::<LoginAnswer>(json).unwrap(), right);
+        for verdict in [PinAnswer::Right, PinAnswer::Wrong, PinAnswer::None, PinAnswer::Wait] {
+            // As the release before answers.
+            let alone = serde_json::to_value(verdict).unwrap();
+            assert_eq!(serde_json::from_value::<LoginAnswer>(alone).unwrap(), LoginAnswer::of(verdict));
+        }
     }
 }

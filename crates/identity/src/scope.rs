@@ -69,16 +69,16 @@ impl Privilege {
         Self::ManageUsers,
     ];
 
-    /// Whether it is about dashboards alone: no scope of it has to do with calls, agents or the configuration.
-    pub const fn is_of_dashboards(self) -> bool {
+    /// Whether it gives a say over the calls and agents of the whole tenant: a tie to one DN would take that away. The scopes of all others
+    /// are about no DN, and an agent who has them too stays tied. A privilege that is added must be named, so that this is thought of.
+    pub const fn is_over_all_agents(self) -> bool {
         match self {
+            Self::Supervisor | Self::Administrator => true,
             Self::Agent
-            | Self::Supervisor
-            | Self::Administrator
             | Self::Designer
             | Self::Integrator
-            | Self::FolderAdministrator => false,
-            Self::ViewDashboard
+            | Self::FolderAdministrator
+            | Self::ViewDashboard
             | Self::ViewDashboardRestricted
             | Self::ManageTabs
             | Self::EditWidgetDisplay
@@ -87,7 +87,7 @@ impl Privilege {
             | Self::ManageTemplates
             | Self::AddDashboardsWithoutLimit
             | Self::AddWidgetsWithoutLimit
-            | Self::ManageUsers => true,
+            | Self::ManageUsers => false,
         }
     }
 
@@ -123,15 +123,15 @@ impl Privilege {
     }
 }
 
-/// Whether the tokens of such a person are tied to one DN: those of an agent who is nothing else, whatever the agent may do with
-/// dashboards. Whoever is let see these gets no say over the calls of others by it.
+/// Whether the tokens of such a person are tied to one DN: those of an agent who is neither supervisor nor administrator. Whoever may see
+/// dashboards, or the configuration, gets no say over the calls of others by it: a folder administrator may make agents, and folder
+/// administrators, and would have the calls of the whole tenant through somebody who is both.
 pub fn is_tied(privileges: &[Privilege]) -> bool {
-    let is_agents = |privilege: &Privilege| *privilege == Privilege::Agent || privilege.is_of_dashboards();
-    privileges.contains(&Privilege::Agent) && privileges.iter().all(is_agents)
+    privileges.contains(&Privilege::Agent) && !privileges.iter().any(|privilege| privilege.is_over_all_agents())
 }
 
-/// The scopes of a person, sorted. An agent who is nothing else and has no DN has none of an agent: without a tie they would be valid for
-/// every DN.
+/// The scopes of a person, sorted. An agent whose tokens are tied and who has no DN has none of an agent: without a tie they would be valid
+/// for every DN.
 pub fn of_person(privileges: &[Privilege], has_dn: bool) -> BTreeSet<&'static str> {
     let lacks_tie = is_tied(privileges) && !has_dn;
     let counting = privileges.iter().filter(|privilege| !lacks_tie || **privilege != Privilege::Agent);
@@ -195,15 +195,31 @@ mod tests {
     fn an_agent_who_sees_dashboards_is_tied_still() {
         for view in [Privilege::ViewDashboard, Privilege::ViewDashboardRestricted] {
             let both = [Privilege::Agent, view, Privilege::ManageTabs];
-            assert!(is_tied(&both) && !is_tied(&[view]) && !is_tied(&[Privilege::Agent, view, Privilege::Designer]));
+            assert!(is_tied(&both) && !is_tied(&[view]));
             let scopes = |has_dn| of_person(&both, has_dn).into_iter().collect::<Vec<_>>();
             assert_eq!(scopes(true), ["agents:control", "calls:control", "calls:read", "statistics:read"]);
             assert_eq!(scopes(false), ["statistics:read"]);
             assert_eq!(of_person(&[view], false).into_iter().collect::<Vec<_>>(), ["statistics:read"]);
         }
-        for privilege in Privilege::ALL.into_iter().filter(|privilege| privilege.is_of_dashboards()) {
-            assert!(privilege.scopes().iter().all(|scope| *scope == "statistics:read"), "{privilege:?}");
+    }
+
+    #[test]
+    fn an_agent_is_untied_by_supervisor_and_administrator_alone() {
+        let of_agent = Privilege::Agent.scopes();
+        for other in Privilege::ALL.into_iter().filter(|other| *other != Privilege::Agent) {
+            let is_over_all = matches!(other, Privilege::Supervisor | Privilege::Administrator);
+            let both = [Privilege::Agent, other];
+            assert_eq!(is_tied(&both), !is_over_all, "{other:?}");
+            if is_over_all {
+                continue;
+            }
+            assert!(other.scopes().iter().all(|scope| !of_agent.contains(scope)), "{other:?} has calls without a tie");
+            let own: BTreeSet<&str> = other.scopes().iter().copied().collect();
+            assert_eq!(of_person(&both, false), own, "{other:?}");
+            assert!(of_agent.iter().chain(&own).all(|scope| of_person(&both, true).contains(scope)), "{other:?}");
         }
+        let all = [Privilege::FolderAdministrator, Privilege::Designer, Privilege::Integrator, Privilege::Agent];
+        assert!(is_tied(&all) && !is_tied(&all[..3]));
     }
 
     #[test]

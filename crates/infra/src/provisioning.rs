@@ -373,6 +373,16 @@ pub trait ProvisioningStore: Send + Sync {
         })
     }
 
+    /// The bytes of a tenant's documents of a kind whose objects are kept as one document each, for whoever decides how to read them; 0 if
+    /// there are none.
+    fn document_bytes<'a>(&'a self, tenant: &'a TenantId, kind: ObjectKind) -> Answer<'a, u64> {
+        Box::pin(async move {
+            let objects = self.of_kind(tenant, kind).await?;
+            let bytes: usize = objects.iter().map(|object| object.to_json().len()).sum();
+            Ok(u64::try_from(bytes).unwrap_or(u64::MAX))
+        })
+    }
+
     /// Changes objects, all or none, and notes who has done it, in the same transaction. For a tenant that does not exist yet, `expected`
     /// is 0.
     ///

@@ -450,9 +450,13 @@ mod tests {
             assert!(may("7101", whole).unwrap_err().contains("whole call"));
         }
         assert!(desk.needs_scope("calls:read").is_err(), "what is not for one DN is not for it");
-        let viewer = tied(&guarded, None, "calls:control statistics:read config:read");
-        assert!(viewer.needs_scope("statistics:read").is_ok(), "an agent may see dashboards, too");
-        assert!(viewer.needs_scope("config:read").is_err());
+        let of_no_dn = "statistics:read config:read config:write trace:read webhooks";
+        let more = tied(&guarded, None, &format!("calls:control calls:read routing:read {of_no_dn}"));
+        for scope in of_no_dn.split_whitespace() {
+            assert!(more.needs_scope(scope).is_ok(), "an agent who is more than that has {scope}");
+        }
+        assert!(more.needs_scope("calls:read").is_err() && more.needs_scope("routing:read").is_err());
+        assert_eq!(more.may_ask(&asked("7102", RequestKind::HoldCall(call))).unwrap_err().status, 403);
         let sees = desk.may_follow().map(|tie| tie.map(|tie| tie.dn.as_str()));
         assert_eq!(sees, Ok(Some("7101")), "it follows its own DN");
         assert_eq!(tied(&guarded, None, "calls:control").may_follow().unwrap_err().status, 403);

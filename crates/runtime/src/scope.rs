@@ -80,8 +80,9 @@ pub const fn of_request(kind: &RequestKind) -> &'static str {
 /// The scopes of requests: a caller without any of them may make none.
 pub const REQUESTS: [&str; 4] = [CALLS_CONTROL, CALLS_MONITOR, AGENTS_CONTROL, AGENTS_SUPERVISE];
 
-/// The scopes that are about no DN, which the tied token of an agent may have besides: they open there what they open without a tie.
-pub const BESIDE_TIE: [&str; 1] = [STATISTICS_READ];
+/// The scopes that are about no DN, which the tied token of an agent may have besides, by other privileges: they open there what they open
+/// without a tie.
+pub const BESIDE_TIE: [&str; 5] = [STATISTICS_READ, CONFIG_READ, CONFIG_WRITE, TRACE_READ, WEBHOOKS];
 
 /// The scopes that a token may have that is tied to one DN.
 pub const OF_ONE_DN: [&str; 5] = [CALLS_READ, CALLS_CONTROL, CALLS_MONITOR, AGENTS_CONTROL, AGENTS_SUPERVISE];
@@ -142,7 +143,7 @@ those of the roles that it runs, and that is what proves who it is. Every proces
 - `--dn` ties the token to one DN of the tenant: it is valid for requests of that DN alone, and for none about a call as a whole (`TClearCall`, `TQueryCall`
   and those for user data). `--agent` also names the only agent who may be logged in there. Such a token has only the scopes `calls:read`, `calls:control`,
   `calls:monitor`, `agents:control` and `agents:supervise`; with `calls:read` it follows the events of that DN and that agent alone. That of an agent who
-  has signed in and may see dashboards has `statistics:read` besides, as it is.
+  has signed in and is more than an agent has besides what is about no DN, as it is: `statistics:read`, `config:read`, `config:write`, `trace:read`, `webhooks`.
 - `--life` is at most 31 days. Such tokens cannot be revoked: keep lifetimes short and scopes few. Those of people who sign in can ([signing in](sign-in.md)).
 - A program of others shows an [API key](api-keys.md) in the place of a token: the web edge exchanges it.
 - 401: there is no valid token, or it is for other APIs; where a token was shown, `WWW-Authenticate` has `error=\"invalid_token\"`. 403: it is for another

@@ -15,10 +15,10 @@ export type Account = {
 
 const DEADLINE_MS = 10_000
 
-/** The person who has signed in; undefined where nobody has. */
-export async function askAccount(): Promise<Answer<Account | undefined>> {
+/** The person who has signed in; undefined where nobody has. Asked by a person's doing, or by the page itself. */
+export async function askAccount(by: 'person' | 'page'): Promise<Answer<Account | undefined>> {
   try {
-    const response = await fetch(apiPaths.session(), { headers: { Accept: 'application/json' }, cache: 'no-store', signal: AbortSignal.timeout(DEADLINE_MS) })
+    const response = await fetch(apiPaths.session(by), { headers: { Accept: 'application/json' }, cache: 'no-store', signal: AbortSignal.timeout(DEADLINE_MS) })
     if (!response.ok) return { kind: 'failed', failure: await failureOf(response) }
     return accountIn(await response.json())
   } catch (error) {

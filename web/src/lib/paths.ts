@@ -9,7 +9,8 @@ export const apiPaths = {
   traces: (tenant: string, limit: number): string => `/api/operations/v1/${part(tenant)}/traces?limit=${limit}`,
   telemetry: (): string => '/telemetry/v1/traces',
   telemetryConfig: (app: string): string => `/telemetry/v1/config?app=${part(app)}`,
-  session: (): string => '/session',
+  /** A page that asks by itself keeps nobody signed in whose session ends though it stays open. */
+  session: (by: 'person' | 'page'): string => (by === 'page' ? '/session?by=page' : '/session'),
   /** `to` is a path of these pages. */
   signIn: (to: string): string => `/session/sign-in?to=${part(to)}`,
   /** Asks for the tenant, also whoever has signed in: the session of before lasts until another one has begun. */

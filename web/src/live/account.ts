@@ -40,9 +40,9 @@ function set(next: AccountState): void {
   for (const read of readers) read()
 }
 
-/** Asks the server. */
-export async function refreshAccount(): Promise<void> {
-  const answer = await askAccount()
+/** Asks the server: because of what a person does, or by the page itself, for as long as it is open. */
+export async function refreshAccount(by: 'person' | 'page' = 'person'): Promise<void> {
+  const answer = await askAccount(by)
   if (answer.kind === 'failed' && answer.failure.kind === 'unreachable') tellUnreachable()
   else tellReached()
   set(afterAnswer(state, answer))

@@ -95,6 +95,15 @@ pub(super) async fn of_kind(db: &mut dyn Turn, tenant: &TenantId, kind: ObjectKi
     rows.iter().map(|row| object(kind, row)).collect()
 }
 
+/// The bytes of those of a kind. The databases know the size of a text without reading it.
+pub(super) async fn bytes(db: &mut dyn Turn, tenant: &TenantId, kind: ObjectKind) -> Result<u64> {
+    let sql = "SELECT CAST(coalesce(sum(octet_length(document)), 0) AS BIGINT) AS bytes
+         FROM object_document WHERE tenant = ? AND kind = ?";
+    let rows = db.rows(query(sql).bind(tenant.as_str()).bind(kind.as_str())).await?;
+    let bytes = rows.first().map(|row| row.get::<i64>("bytes")).transpose()?;
+    Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
+}
+
 /// The one of that kind and name.
 pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<Option<Object>> {
     let sql = "SELECT name, document FROM object_document WHERE tenant = ? AND kind = ? AND name = ?";

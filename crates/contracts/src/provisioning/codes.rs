@@ -83,6 +83,25 @@ impl FeatureAction {
         Self::ALL.iter().find(|(action, _)| *action == self).map_or("", |(_, name)| name)
     }
 
+    /// Whether a number is dialled behind the code.
+    pub const fn takes_number(self) -> bool {
+        match self {
+            Self::ForwardAlways
+            | Self::ForwardBusy
+            | Self::ForwardNoAnswer
+            | Self::ForwardUnregistered
+            | Self::Pickup
+            | Self::Park => true,
+            Self::Login
+            | Self::Logout
+            | Self::Ready
+            | Self::NotReady
+            | Self::DndOn
+            | Self::DndOff
+            | Self::ForwardOff => false,
+        }
+    }
+
     /// Finds it by its name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, other)| *other == name).map(|(action, _)| *action)

@@ -124,4 +124,25 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn no_access_code_begins_as_a_feature_code_behind_which_a_number_is_dialled() {
+        let with = |access: &str, feature: &str, action: &str| {
+            let text = format!(
+                "switches: [{{name: a, access_codes: [{{switch: b, code: \"{access}\"}}]}}, {{name: b}}]\n\
+                 feature_codes: [{{code: \"{feature}\", action: {action}}}]\n"
+            );
+            let read = read(&format!("{HEAD}{text}"), |_| Ok(String::new()));
+            let Faults(faults) = read.err().unwrap_or(Faults(Vec::new()));
+            faults.into_iter().map(|fault| (fault.key, fault.rule.code)).collect::<Vec<_>>()
+        };
+        let refused = [("switches.a.access_codes".to_owned(), FaultCode::Held)];
+        for (access, feature) in [("*8", "*8"), ("*81", "*8"), ("*", "*8"), ("*8", "*89")] {
+            for action in ["pickup", "park", "forward_always"] {
+                assert_eq!(with(access, feature, action), refused, "{access} {feature} {action}");
+            }
+            assert!(with(access, feature, "login").is_empty(), "{access} {feature}");
+        }
+        assert!(with("*9", "*8", "pickup").is_empty() && with("8", "*8", "pickup").is_empty());
+    }
 }

@@ -176,6 +176,7 @@ impl ChangedTenant<'_> {
         }
         looked.extend(self.emergency_rules());
         looked.extend(self.people_with_pins());
+        looked.extend(self.switches_with_codes());
         looked.extend(self.around_circles());
         looked.extend(self.around_access_groups());
         let objects = looked.iter().flat_map(|slot| self.both(*slot));
@@ -234,6 +235,15 @@ impl ChangedTenant<'_> {
         self.held.names(ObjectKind::Person).map(|(_, slot)| slot).filter(has_pin).collect()
     }
 
+    /// The switches with access codes, where a feature code changes behind which a number is dialled: no two of both begin alike.
+    fn switches_with_codes(&self) -> Vec<Slot> {
+        let takes_number = |object: &Object| matches!(object, Object::FeatureCode(code) if code.action.takes_number());
+        if !self.changed.values().any(|sides| sides.both().any(takes_number)) {
+            return Vec::new();
+        }
+        self.held.holders(&TieMark::access_codes()).collect()
+    }
+
     fn asks_pin(&self, side: ChangeSide) -> bool {
         let asks = |object: &Object| matches!(object, Object::FeatureCode(code) if code.ask_pin);
         let mut held = self.held.holders(&TieMark::asks_pin());
@@ -257,7 +267,7 @@ impl ChangedTenant<'_> {
             }
         }
         let mut emergencies = Vec::new();
-        let (mut has_people, mut has_emergencies) = (false, false);
+        let (mut has_people, mut has_emergencies, mut has_access_codes) = (false, false, false);
         for object in looked.iter().flat_map(|slot| self.both(*slot)) {
             for named in marks(object).iter().filter_map(TieMark::named) {
                 beside.extend(self.held.slot(&named));
@@ -266,6 +276,10 @@ impl ChangedTenant<'_> {
             emergencies.extend(emergency_pattern(object));
             has_people |= matches!(object, Object::Person(_));
             has_emergencies |= is_emergency(object);
+            has_access_codes |= matches!(object, Object::Switch(switch) if !switch.access_codes.is_empty());
+        }
+        if has_access_codes {
+            beside.extend(self.held.names(ObjectKind::FeatureCode).map(|(_, slot)| slot));
         }
         if has_emergencies {
             beside.extend(self.held.names(ObjectKind::Trunk).map(|(_, slot)| slot));

@@ -20,7 +20,8 @@ use contracts::provisioning::{
 use super::indexed::{HeldObject, IndexedTenant};
 pub(super) use edits::{concealed, permitted};
 pub(super) use hidden::{hidden_references, without_hidden};
-pub use membership::{effective_privileges, groups_of};
+use membership::groups_in;
+pub use membership::{effective_privileges, groups_of, privileges_of};
 
 /// Some of the rights that folders give.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,15 +105,15 @@ impl CallerRights {
     pub fn of(held: &IndexedTenant, user: &str) -> Self {
         let person = held.person(user);
         let user = person.map_or(user, |person| person.user_name.as_str());
-        let mut groups = groups_of(user, of_kind(held, ObjectKind::AccessGroup, access_group));
-        let roles = of_kind(held, ObjectKind::Role, role);
-        let given = person.map(|person| effective_privileges(person, roles, &groups)).unwrap_or_default();
+        let mut groups = groups_in(held, user);
+        let given = person.map(|person| privileges_of(held, person)).unwrap_or_default();
         let privileges: HashSet<Privilege> = Privilege::with_implied(&given).into_iter().collect();
         if privileges.contains(&Privilege::Administrator) {
             groups.insert(folded_name(AccessGroup::ADMINISTRATORS));
         }
         let mut folders = HashMap::new();
-        for folder in of_kind(held, ObjectKind::Folder, folder).filter(|folder| !folder.permissions.is_empty()) {
+        let all = held.of_kind(ObjectKind::Folder).filter_map(|(_, object)| folder(object));
+        for folder in all.filter(|folder| !folder.permissions.is_empty()) {
             folders.insert(folded_name(&folder.path), sum(folder, user, &groups));
         }
         let unlisted = unlisted(person, &privileges, folders.is_empty());
@@ -121,7 +122,16 @@ impl CallerRights {
 
     /// What the person may do with the objects of a folder.
     pub fn in_folder(&self, path: &str) -> RightSet {
-        let sum = self.sum_of(path);
+        self.by(self.sum_of(path))
+    }
+
+    /// What the person may do with the objects of all folders within a folder, as far as its own entries and those around it say.
+    fn within_folder(&self, path: &str) -> RightSet {
+        self.by(self.sum_around(path, self.entries_of(path).within))
+    }
+
+    /// What the person may do where entries say that.
+    fn by(&self, sum: EntrySum) -> RightSet {
         if sum.is_shut {
             RightSet::NONE
         } else if self.is_administrator() {
@@ -135,8 +145,16 @@ impl CallerRights {
 
     /// What all entries together say of the objects of a folder.
     fn sum_of(&self, path: &str) -> EntrySum {
-        let of = |path: &str| self.folders.get(&folded_name(path)).copied().unwrap_or_default();
-        Folder::around(path).fold(of(path).own, |sum, around| sum.with(of(around).within))
+        self.sum_around(path, self.entries_of(path).own)
+    }
+
+    /// The same of what its own entries say and those of the folders around it.
+    fn sum_around(&self, path: &str, own: EntrySum) -> EntrySum {
+        Folder::around(path).fold(own, |sum, around| sum.with(self.entries_of(around).within))
+    }
+
+    fn entries_of(&self, path: &str) -> FolderSum {
+        self.folders.get(&folded_name(path)).copied().unwrap_or_default()
     }
 
     /// Whether the person has that right to an object, which is a folder or not, whatever entries say: administrators read
@@ -187,12 +205,6 @@ impl CallerRights {
     }
 }
 
-/// The privileges of a person of the tenant, those of roles too.
-pub fn privileges_of(held: &IndexedTenant, person: &Person) -> Vec<Privilege> {
-    let groups = groups_of(&person.user_name, of_kind(held, ObjectKind::AccessGroup, access_group));
-    effective_privileges(person, of_kind(held, ObjectKind::Role, role), &groups)
-}
-
 /// What a person may do where no folder says anything. Administrators may do everything. Others read what their scopes open and change
 /// nothing: a token says for minutes what a person may, and privileges that have been taken away count no more at once. Who has the
 /// scopes of the configuration because of folders alone has no more than folders give; who is not in the tenant any more, where folders
@@ -232,14 +244,6 @@ fn said(entry: &FolderPermission, user: &str, groups: &HashSet<String>) -> Entry
 }
 
 // === objects by kind ===
-
-fn of_kind<'a, T: 'a>(
-    held: &'a IndexedTenant,
-    kind: ObjectKind,
-    as_kind: impl Fn(&'a Object) -> Option<&'a T>,
-) -> impl Iterator<Item = &'a T> {
-    held.of_kind(kind).filter_map(move |(_, object)| as_kind(object))
-}
 
 fn access_group(object: &Object) -> Option<&AccessGroup> {
     match object {

@@ -31,6 +31,10 @@ enum Tie {
     AsksPin,
     /// It is a rule about emergency calls.
     Emergency,
+    /// It is a role of everyone.
+    OfEveryone,
+    /// It is a switch with access codes.
+    AccessCodes,
     /// It is the reason that has that code, or that name.
     ReasonWord,
 }
@@ -62,6 +66,16 @@ impl TieMark {
         Self::new(Tie::Emergency, "")
     }
 
+    /// That of a role that everyone has.
+    pub fn of_everyone() -> Self {
+        Self::new(Tie::OfEveryone, "")
+    }
+
+    /// That of a switch with access codes.
+    pub fn access_codes() -> Self {
+        Self::new(Tie::AccessCodes, "")
+    }
+
     /// The object that is referred to.
     pub fn named(&self) -> Option<ObjectKey> {
         match self.tie {
@@ -81,7 +95,7 @@ impl TieMark {
             | Tie::InboundUser
             | Tie::Registration
             | Tie::ReasonWord => true,
-            Tie::RefersTo(_) | Tie::AsksPin | Tie::Emergency => false,
+            Tie::RefersTo(_) | Tie::AsksPin | Tie::Emergency | Tie::OfEveryone | Tie::AccessCodes => false,
         }
     }
 }
@@ -118,7 +132,10 @@ pub(super) fn marks(object: &Object) -> Vec<TieMark> {
             reason_words(reason).into_iter().map(|word| TieMark::new(Tie::ReasonWord, &word)).collect()
         }
         Object::AccessGroup(group) => members(&group.people, &group.groups).collect(),
-        Object::Role(role) => members(&role.people, &role.groups).collect(),
+        Object::Role(role) => {
+            let is_of_everyone = role.groups.iter().any(|group| group == AccessGroup::EVERYONE);
+            members(&role.people, &role.groups).chain(is_of_everyone.then(TieMark::of_everyone)).collect()
+        }
         Object::Folder(folder) => of_folder(folder),
         Object::DnGroup(group) => {
             group.members.iter().map(|member| TieMark::refers_to(ObjectKind::Dn, &member.dn)).collect()
@@ -196,7 +213,8 @@ fn of_agent_login(login: &AgentLogin) -> Vec<TieMark> {
 
 fn of_switch(switch: &Switch) -> Vec<TieMark> {
     let others = switch.access_codes.iter().map(|to| TieMark::refers_to(ObjectKind::Switch, &to.switch));
-    others.chain(switch.default.then(|| TieMark::new(Tie::DefaultSwitch, ""))).collect()
+    let codes = (!switch.access_codes.is_empty()).then(TieMark::access_codes);
+    others.chain(switch.default.then(|| TieMark::new(Tie::DefaultSwitch, ""))).chain(codes).collect()
 }
 
 fn of_dn(dn: &Dn) -> Vec<TieMark> {

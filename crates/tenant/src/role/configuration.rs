@@ -135,7 +135,7 @@ impl Server {
             let asked = async {
                 let found = self.store.find(&view.tenant, &key).await?;
                 // Who signs a person in needs what the person may do by roles, too.
-                if is_for_auth { with_roles(&*self.store, &view.tenant, found).await } else { Ok(found) }
+                if is_for_auth { with_roles(&self.store, &self.held, &view.tenant, found).await } else { Ok(found) }
             };
             let known = move |held: &IndexedTenant| {
                 let found = held.get(&named).cloned();

@@ -6,7 +6,7 @@ mod turns;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use contracts::configuration::{LoginQuestion, PinAnswer};
+use contracts::configuration::{LoginAnswer, LoginQuestion, PinAnswer};
 use contracts::provisioning::{Agent, Object, ObjectKind, Secret};
 use identity::pin;
 use infra::Clock;
@@ -49,7 +49,8 @@ impl Pins {
         self.compare((tenant.clone(), Guesser::Phone(dn.to_owned())), pin_of(agent_at(copy, dn)), typed).await
     }
 
-    /// Checks whether the password of a login is the PIN of its agent.
+    /// Checks whether the password of a login is the PIN of its agent, and says who that is: other roles may have another version of the
+    /// configuration, in which a code is somebody else's.
     ///
     /// # Errors
     /// 503 if too many are compared or wait for it, or the turn does not come in time.
@@ -58,14 +59,18 @@ impl Pins {
         tenant: &TenantId,
         copy: &TenantCopy,
         question: &LoginQuestion,
-    ) -> Result<PinAnswer, Problem> {
-        let agent = match &question.agent {
+    ) -> Result<LoginAnswer, Problem> {
+        let named = match &question.agent {
             Some(named) => agent_named(copy, named),
-            None => agent_at(copy, &question.dn),
+            None => agent_at(copy, &question.dn).map(NamedAgent::of),
         };
-        let Some(agent) = agent else { return Ok(PinAnswer::None) };
+        let Some(NamedAgent { agent, wrap_up_s }) = named else { return Ok(LoginAnswer::of(PinAnswer::None)) };
         let guesser = Guesser::LoginsOf(agent.id.clone());
-        self.compare((tenant.clone(), guesser), pin_of(Some(agent)), Some(&question.password)).await
+        let verdict = self.compare((tenant.clone(), guesser), pin_of(Some(agent)), Some(&question.password)).await?;
+        Ok(match verdict {
+            PinAnswer::Right => LoginAnswer { verdict, agent: Some(agent.id.clone()), wrap_up_s },
+            _ => LoginAnswer::of(verdict),
+        })
     }
 
     async fn compare(
@@ -148,13 +153,29 @@ fn agent_at<'a>(copy: &'a TenantCopy, dn: &str) -> Option<&'a Agent> {
     copy.person_at(dn).and_then(agent_of)
 }
 
+/// Whom a login means.
+struct NamedAgent<'a> {
+    agent: &'a Agent,
+    /// The wrap-up time of the code that was named, in seconds, if it has one.
+    wrap_up_s: Option<u32>,
+}
+
+impl<'a> NamedAgent<'a> {
+    const fn of(agent: &'a Agent) -> Self {
+        Self { agent, wrap_up_s: None }
+    }
+}
+
 /// The agent of an id or of a login code, as in agent-state: an id goes first.
-fn agent_named<'a>(copy: &'a TenantCopy, named: &str) -> Option<&'a Agent> {
+fn agent_named<'a>(copy: &'a TenantCopy, named: &str) -> Option<NamedAgent<'a>> {
     let by_id = copy.person_with_agent_id(named).and_then(agent_of);
-    by_id.or_else(|| match copy.get(ObjectKind::AgentLogin, named) {
+    by_id.map(NamedAgent::of).or_else(|| match copy.get(ObjectKind::AgentLogin, named) {
         Some(Object::AgentLogin(login)) if login.disabled => None,
-        Some(Object::AgentLogin(login)) => copy.get(ObjectKind::Person, login.person.as_deref()?).and_then(agent_of),
-        _ => copy.person_with_login_code(named).and_then(agent_of),
+        Some(Object::AgentLogin(login)) => {
+            let agent = copy.get(ObjectKind::Person, login.person.as_deref()?).and_then(agent_of)?;
+            Some(NamedAgent { agent, wrap_up_s: login.wrap_up_s })
+        }
+        _ => copy.person_with_login_code(named).and_then(agent_of).map(NamedAgent::of),
     })
 }
 

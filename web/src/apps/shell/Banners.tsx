@@ -19,7 +19,7 @@ export function Banners({ account }: BannersProps): ReactElement | null {
   useEffect(() => {
     if (since === undefined) return
     // The server answers as soon as it says who has signed in, whatever it says; then all that has failed is asked again.
-    const tryAgain = (): void => void refreshAccount()
+    const tryAgain = (): void => void refreshAccount('page')
     const timer = setInterval(tryAgain, TRY_AGAIN_MS)
     addEventListener('online', tryAgain)
     return () => {

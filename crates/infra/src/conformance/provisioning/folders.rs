@@ -95,6 +95,7 @@ async fn what_objects_have_besides_comes_and_goes_with_them(store: &dyn Provisio
     let again = store.find_annexed(&acme, &german_key).await.unwrap().unwrap();
     assert_eq!(again.annex, ObjectAnnex::default(), "it is another object of that name");
     let roles = store.of_kind(&acme, ObjectKind::Role).await.unwrap();
+    assert_eq!(store.document_bytes(&acme, ObjectKind::Role).await.unwrap(), roles[0].to_json().len() as u64);
     assert_eq!(roles.into_iter().map(|role| role.key().id).collect::<Vec<_>>(), ["lead"]);
 }
 

@@ -428,6 +428,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_tied_token_keeps_every_scope_that_its_bearer_has() {
+        let of_tied = Privilege::ALL.into_iter().filter(|one| !one.is_over_all_agents());
+        let is_kept =
+            |name: &str| runtime::scope::OF_ONE_DN.contains(&name) || runtime::scope::BESIDE_TIE.contains(&name);
+        for privilege in of_tied {
+            let lost: Vec<&str> = privilege.scopes().iter().copied().filter(|name| !is_kept(name)).collect();
+            assert!(lost.is_empty(), "{privilege:?} beside an agent's: {lost:?}");
+        }
+    }
+
+    #[test]
     fn each_privilege_is_the_one_of_the_same_name_and_none_is_left_out() {
         let names = configured::Privilege::ALL.map(|one| format!("{one:?}"));
         assert_eq!(configured::Privilege::ALL.map(in_identity).map(|one| format!("{one:?}")), names);

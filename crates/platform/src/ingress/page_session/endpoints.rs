@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
@@ -17,24 +17,33 @@ use super::{PageSessions, cookie_name, cookie_of, is_secure, link, own_page, unr
 use crate::ingress::auth;
 use crate::session_cookie::{self, SessionCookie};
 
+/// What a page adds that asks by itself, as it does while the server is away.
+const BY_PAGE: &str = "by=page";
+
+/// Who asks: pages do when they are opened, when somebody comes back to them, and by themselves, which they say.
+fn use_of(query: Option<&str>) -> SessionUse {
+    let is_by_page = query.is_some_and(|query| query.split('&').any(|pair| pair == BY_PAGE));
+    if is_by_page { SessionUse::ByOpenPage } else { SessionUse::ByPerson }
+}
+
 /// Who is signed in.
 pub(super) async fn show(
     State(pages): State<Arc<PageSessions>>,
     client: Option<Extension<WebClient>>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let is_secure = is_secure(client.as_ref().map(|Extension(client)| client));
     let told = match cookie_of(&headers, is_secure) {
-        Some(cookie) => told(&pages, &cookie).await?,
+        Some(cookie) => told(&pages, &cookie, use_of(query.as_deref())).await?,
         None => None,
     };
     let told = told.unwrap_or_else(|| json!({ "signed_in": false }));
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response())
 }
 
-async fn told(pages: &Arc<PageSessions>, cookie: &SessionCookie) -> Result<Option<Value>, Problem> {
-    // Pages ask when they are opened, and when somebody comes back to them.
-    let Some(session) = pages.current(cookie, SessionUse::ByPerson).await? else { return Ok(None) };
+async fn told(pages: &Arc<PageSessions>, cookie: &SessionCookie, used: SessionUse) -> Result<Option<Value>, Problem> {
+    let Some(session) = pages.current(cookie, used).await? else { return Ok(None) };
     let role = pages.ctx.spec.name;
     if pages.ctx.tokens.verify(&session.access_token, role, &ApiFamily::ALL).err() == Some(TokenError::Revoked) {
         pages.store.end(cookie).await.map_err(|error| unread(&error))?;
@@ -95,4 +104,19 @@ async fn ended(
     let Some(cookies) = auth::cookies(headers) else { return Ok(Vec::new()) };
     let ended = pages.tokens.sign_out(cookies, client).await;
     ended.map_err(|_| Problem::unavailable("the session has ended, but the sign-in could not be ended now"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_asks_by_itself_who_is_signed_in_says_so() {
+        for by_page in ["by=page", "x=1&by=page"] {
+            assert_eq!(use_of(Some(by_page)), SessionUse::ByOpenPage, "{by_page}");
+        }
+        for by_person in [None, Some(""), Some("by=pages"), Some("by=person")] {
+            assert_eq!(use_of(by_person), SessionUse::ByPerson, "{by_person:?}");
+        }
+    }
 }

@@ -104,8 +104,9 @@ fn object() -> impl Strategy<Value = Object> {
         (number(), number(), maybe(), prop::option::of(number())).prop_map(|(number, dn, schedule, closed)| {
             Object::Number(Number { name: number.clone(), number, dn, schedule, closed_dn: closed })
         });
-    let code = (number(), any::<bool>())
-        .prop_map(|(code, ask_pin)| Object::FeatureCode(FeatureCode { code, action: FeatureAction::Login, ask_pin }));
+    let action = prop::sample::select(vec![FeatureAction::Login, FeatureAction::Pickup]);
+    let code = (number(), action, any::<bool>())
+        .prop_map(|(code, action, ask_pin)| Object::FeatureCode(FeatureCode { code, action, ask_pin }));
     let schedule = name().prop_map(|name| {
         Object::Schedule(Schedule { name, time_zone: None, open: Vec::new(), exceptions: Vec::new() })
     });
@@ -118,7 +119,7 @@ fn object() -> impl Strategy<Value = Object> {
         4 => person(),
         2 => dialled,
         2 => trunk(),
-        1 => code,
+        2 => code,
         1 => schedule,
         2 => dial_rule(),
         2 => agent_group(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use contracts::provisioning::{
-    FaultCode, Folder, FolderRight, Object, ObjectAnnex, ObjectKey, ObjectKind, Person, Privilege,
+    FaultCode, Folder, FolderPermission, FolderRight, Object, ObjectAnnex, ObjectKey, ObjectKind, Person, Privilege,
 };
 use infra::{ObjectChange, Revision};
 
@@ -216,11 +216,32 @@ impl LookedChange<'_> {
             }
             (_, None) => {}
         }
+        denied.extend(self.beyond_own_folder(rights));
         match self.beyond_own_privileges(rights) {
             Some(beyond) => denied.push(beyond),
             None => denied.extend(self.takes_over(rights)),
         }
         denied
+    }
+
+    /// An entry that propagates is about the folders within, too: nobody adds, changes or takes away one whose right to change permissions
+    /// ends with the folder itself. Of who has no such right there, that is told already.
+    fn beyond_own_folder(&self, rights: &CallerRights) -> Option<(&'static str, BrokenRule)> {
+        let Some((Object::Folder(before), _)) = self.before else { return None };
+        let after = match self.after {
+            Some((Object::Folder(after), _)) => after.permissions.as_slice(),
+            _ => &[],
+        };
+        let lacks = |one: &FolderPermission, others: &[FolderPermission]| one.propagate && !others.contains(one);
+        let is_within = before.permissions.iter().any(|one| lacks(one, after))
+            || after.iter().any(|one| lacks(one, &before.permissions));
+        let (right, path) = (FolderRight::Permissions, before.path.as_str());
+        let is_beyond = rights.in_folder(path).contains(right)
+            && !rights.within_folder(path).contains(right)
+            && !rights.keeps_permissions(true, right);
+        let words = format!("it needs the right {} in folder {path} and in the folders within it", right.as_str());
+        let rule = BrokenRule::new(FaultCode::NotPermitted, words);
+        (is_within && is_beyond).then(|| ("permissions", rule.naming("right", right.as_str()).naming("folder", path)))
     }
 
     /// Nobody but an administrator changes their own privileges, or removes themselves: without the privilege `folder_administrator` more
@@ -239,7 +260,9 @@ impl LookedChange<'_> {
         (!is_kept).then(|| rule.naming("right", Privilege::Administrator.as_str()).naming("folder", ""))
     }
 
-    /// Nobody hands out a privilege that they do not have, nor takes over somebody who has one: an agent's is everybody's to give.
+    /// Nobody hands out a privilege that they do not have, nor takes over somebody who has one. An agent's is everybody's to give: the
+    /// tokens of an agent are tied to one DN, and who hands out what unties them, a supervisor's privilege or an administrator's, has it
+    /// (`identity::scope::is_tied`).
     fn beyond_own_privileges(&self, rights: &CallerRights) -> Option<(&'static str, BrokenRule)> {
         if rights.is_of_whole_tenant() {
             return None;

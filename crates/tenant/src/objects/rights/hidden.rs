@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use contracts::provisioning::{FaultCode, FolderRight, ObjectKey, ObjectKind};
+use contracts::provisioning::{FaultCode, FolderRight, Object, ObjectKey, ObjectKind};
 use infra::ObjectChange;
 
 use super::CallerRights;
@@ -34,9 +34,12 @@ pub(in crate::objects) fn hidden_references(
         let before: HashSet<ObjectKey> =
             held.get(&after.key()).into_iter().flat_map(marks).filter_map(|mark| mark.named()).collect();
         let named = marks(after).into_iter().filter_map(|mark| TieMark::named(&mark));
+        // A code lets somebody log in: nobody gets one from who does not see them, whichever folders there are.
+        let is_code = matches!(after, Object::AgentLogin(_));
+        let is_reached = |found: HeldObject<'_>| rights.may_refer_to(found) && (!is_code || rights.may_see(found));
         let is_hidden = |key: &ObjectKey| {
             let is_there = held.get(key).is_some() && !changed.contains(key) && !before.contains(key);
-            is_there && held.found(key).is_some_and(|found| !rights.may_refer_to(found))
+            is_there && held.found(key).is_some_and(|found| !is_reached(found))
         };
         hidden.extend(named.filter(is_hidden));
     }

@@ -1,8 +1,13 @@
-//! In which access groups a person is, and which privileges the person has by roles.
+//! In which access groups a person is, and which privileges the person has by roles: among groups and roles that were read, or in a tenant
+//! in memory by what refers to the person, whatever else it has.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use contracts::provisioning::{AccessGroup, Person, Privilege, PrivilegeRole, folded_name};
+use contracts::provisioning::{AccessGroup, ObjectKind, Person, Privilege, PrivilegeRole, folded_name};
+
+use super::{access_group, role};
+use crate::objects::indexed::{IndexedTenant, Slot};
+use crate::objects::ties::TieMark;
 
 /// The folded names of the groups in which a person is: those that name the person, those in which these are, and that of everyone. The one
 /// of administrators depends on privileges, and is not among them.
@@ -33,17 +38,55 @@ pub fn effective_privileges<'a>(
     roles: impl IntoIterator<Item = &'a PrivilegeRole>,
     groups: &HashSet<String>,
 ) -> Vec<Privilege> {
+    let has = |role: &&PrivilegeRole| {
+        role.people.contains(&person.user_name) || role.groups.iter().any(|group| groups.contains(&folded_name(group)))
+    };
+    with_those_of(person, roles.into_iter().filter(has))
+}
+
+/// The privileges of a person with those of the person's roles.
+fn with_those_of<'a>(person: &Person, roles: impl IntoIterator<Item = &'a PrivilegeRole>) -> Vec<Privilege> {
     let mut privileges = person.privileges.clone();
-    for role in roles {
-        let has_role = role.people.contains(&person.user_name)
-            || role.groups.iter().any(|group| groups.contains(&folded_name(group)));
-        for privilege in role.privileges.iter().filter(|_| has_role) {
-            if !privileges.contains(privilege) {
-                privileges.push(*privilege);
-            }
+    for privilege in roles.into_iter().flat_map(|role| &role.privileges) {
+        if !privileges.contains(privilege) {
+            privileges.push(*privilege);
         }
     }
     privileges
+}
+
+// === in memory ===
+
+/// The same names as [`groups_of`] finds.
+pub(super) fn groups_in(held: &IndexedTenant, user: &str) -> HashSet<String> {
+    let named = groups_around(held, user).into_iter().map(|group| folded_name(&group.name));
+    named.chain([folded_name(AccessGroup::EVERYONE)]).collect()
+}
+
+/// The privileges of a person of the tenant, those of roles too.
+pub fn privileges_of(held: &IndexedTenant, person: &Person) -> Vec<Privilege> {
+    let groups = groups_around(held, &person.user_name).into_iter();
+    let by_groups = groups.map(|group| TieMark::refers_to(ObjectKind::AccessGroup, &group.name));
+    let others = [TieMark::refers_to(ObjectKind::Person, &person.user_name), TieMark::of_everyone()];
+    // Those who came first are first.
+    let slots: BTreeSet<Slot> = by_groups.chain(others).flat_map(|mark| held.holders(&mark)).collect();
+    with_those_of(person, slots.into_iter().filter_map(|slot| role(held.object(slot)?)))
+}
+
+/// The groups that name a person, and those in which these are.
+fn groups_around<'a>(held: &'a IndexedTenant, user: &str) -> Vec<&'a AccessGroup> {
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    let mut waiting = vec![TieMark::refers_to(ObjectKind::Person, user)];
+    while let Some(member) = waiting.pop() {
+        for slot in held.holders(&member).filter(|slot| !seen.contains(slot)).collect::<Vec<_>>() {
+            if let Some(group) = held.object(slot).and_then(access_group) {
+                seen.insert(slot);
+                found.push(group);
+                waiting.push(TieMark::refers_to(ObjectKind::AccessGroup, &group.name));
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -1,4 +1,8 @@
 mod addresses;
+mod handed_out;
+mod login_codes;
+mod members;
+mod propagating;
 
 use std::collections::{BTreeMap, BTreeSet};
 

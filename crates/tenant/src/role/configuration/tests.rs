@@ -1,5 +1,6 @@
 use std::sync::atomic::Ordering::SeqCst;
 
+use contracts::provisioning::{AccessGroup, Privilege};
 use infra::SystemClock;
 use tonic::Code;
 
@@ -51,4 +52,34 @@ async fn a_read_of_kinds_costs_one_reading_of_the_tenant_and_no_copy_of_an_objec
     let (revision, more) = read(&server, &["skill"], "").await;
     assert_eq!((revision, more.len()), (2, skills.len() + 1));
     assert_eq!(database.whole_reads.load(SeqCst), 1);
+}
+
+/// What somebody of globex may do, as auth reads it.
+async fn privileges(server: &Server, user: &str) -> Vec<Privilege> {
+    let kinds = vec!["person".to_owned()];
+    let view = View { tenant: tenant("globex"), kinds, secrets: Secrets::All, person: None };
+    let (_, found) = server.wanted(&view, user.to_owned()).await.unwrap();
+    match found.first().map(|object| &**object) {
+        Some(Object::Person(person)) => person.privileges.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn privileges_by_few_roles_are_read_and_those_by_many_names_are_found_in_memory() {
+    let database = TestDatabase::new(None);
+    let (_tell, stored) = watch::channel(StoredTenants::default());
+    let server = Server::new(database.clone(), stored, Arc::default(), Arc::default(), Arc::new(SystemClock::start()));
+    let by_roles = privileges(&server, "ann").await;
+    let own = infra::conformance::provisioning::objects("globex").people.remove(0).privileges;
+    assert!(by_roles.len() > own.len(), "she has a role: {by_roles:?}");
+    assert_eq!(database.whole_reads.load(SeqCst), 0);
+    let mut next = database.states.lock().unwrap().last().unwrap().clone();
+    let people = (0..40_000).map(|number| format!("person {number}")).collect();
+    next.access_groups.push(AccessGroup { name: "Large".to_owned(), people, groups: Vec::new() });
+    database.states.lock().unwrap().push(next);
+    for _ in 0..3 {
+        assert_eq!(privileges(&server, "ann").await, by_roles);
+    }
+    assert_eq!(database.whole_reads.load(SeqCst), 1, "whoever signs in next finds it");
 }

@@ -26,6 +26,10 @@ const NEW: [(&str, &str); 5] = [
     ("rita.rest", "view_dashboard_restricted"),
     (LIMITED, "folder_administrator"),
 ];
+/// An agent who is more than that, by privileges that leave the token tied, and the place of such a one.
+const BESIDE_TIE: (&str, [&str; 3], &str) = ("anna.arch", ["agent", "designer", "integrator"], "P7201");
+/// A phone of the example at which nobody is.
+const SPARE_PHONE: &str = "7201";
 /// Who looks after a folder, and the folder, in which there is a skill of the same name.
 const LIMITED: &str = "fred.finch";
 const FOLDER: &str = "Walled";
@@ -48,8 +52,8 @@ const OF_ALL_APIS: [&str; 4] = ["calls:read", "config:read", "statistics:read", 
 /// Bearers whose token is for one role, and that role: it opens something there, and nothing anywhere else.
 const FOR_ONE_ROLE: [(&str, &str); 2] =
     [("a service's token for another role", "config"), ("an operator's token for one role", "frontend")];
-/// The scopes of which a tied token keeps its part.
-const OF_ONE_DN: [&str; 4] = ["calls:control", "calls:monitor", "agents:control", "agents:supervise"];
+/// The scope by which a tied token opens nothing but its own part: what is followed there.
+const FOLLOWS: &str = "calls:read";
 
 /// Somebody who asks.
 pub struct Bearer {
@@ -84,8 +88,8 @@ impl Bearer {
     /// Whether its token has a scope; `follow` is what a tied one may of `calls:read` too.
     pub fn has(&self, scope: &str) -> bool {
         match scope {
-            "follow" => self.scopes.contains("calls:read"),
-            _ => self.scopes.contains(scope) && (!self.is_tied || OF_ONE_DN.contains(&scope)),
+            "follow" => self.scopes.contains(FOLLOWS),
+            _ => self.scopes.contains(scope) && (!self.is_tied || scope != FOLLOWS),
         }
     }
 }
@@ -139,6 +143,7 @@ pub fn all(site: &Installation) -> Result<Vec<Bearer>> {
     for (user, privilege) in NEW {
         tokens.insert(privilege, signed_in(|| visitor.by_password(user, PASSWORD))?);
     }
+    tokens.insert("agent who designs", signed_in(|| visitor.by_password(BESIDE_TIE.0, PASSWORD))?);
     // Last: as long as there is one tenant, nobody need name it.
     site.import_text(GLOBEX)?;
     let fields = [("grant_type", "password"), ("username", "gina.green"), ("password", "wide white saucer")];
@@ -215,7 +220,7 @@ fn new(kind: &str, id: &str, document: &Value) -> v1::ChangeObject {
     }
 }
 
-/// The people of [`NEW`], and the folder that one of them looks after.
+/// The people of [`NEW`] and [`BESIDE_TIE`], and the folder that one of them looks after.
 fn add_people(site: &Installation) -> Result<()> {
     let token = issued(site, "tool/boss", &["config:read", "config:write"], &[])?;
     let person = |(user, privilege): (&str, &str)| {
@@ -230,6 +235,14 @@ fn add_people(site: &Installation) -> Result<()> {
         { "person": LIMITED, "rights": ["read", "create", "change", "delete"] },
     ]);
     let mut changes = NEW.map(person).to_vec();
+    let (user, privileges, place) = BESIDE_TIE;
+    let agent = json!({ "id": "9901", "login_code": "9901", "default_place": place, "skills": [] });
+    let document = json!({
+        "user_name": user, "first_name": "New", "last_name": "Person", "password": PASSWORD, "privileges": privileges,
+        "agent": agent,
+    });
+    changes.push(new("place", place, &json!({ "name": place, "dns": [SPARE_PHONE] })));
+    changes.push(new("person", user, &document));
     changes.push(new("folder", FOLDER, &json!({ "path": FOLDER, "permissions": permissions })));
     changes.push(new("skill", FOLDER, &json!({ "name": FOLDER, "folder": FOLDER })));
     let count = changes.len();

@@ -23,7 +23,7 @@ fn copy() -> TenantCopy {
         (ObjectKind::Person, person("b", None)),
         (ObjectKind::Person, person("c", Some("8150"))),
         (ObjectKind::Person, person("d", Some(&hashed("no digits")))),
-        (ObjectKind::AgentLogin, json!({"code": "5001", "person": "a"})),
+        (ObjectKind::AgentLogin, json!({"code": "5001", "person": "a", "wrap_up_s": 20})),
         (ObjectKind::AgentLogin, json!({"code": "5002", "person": "a", "disabled": true})),
     ];
     copy_of(objects)
@@ -195,7 +195,7 @@ async fn a_login_is_checked_against_the_agent_that_it_names_and_guesses_are_coun
     let ask = |dn: &str, agent: Option<&str>, password: &str| {
         let (dn, agent) = (dn.to_owned(), agent.map(str::to_owned));
         let question = LoginQuestion { dn, agent, password: Secret(password.to_owned()) };
-        async move { pins.ask_login(&TenantId::parse("t1").unwrap(), copy, &question).await.unwrap() }
+        async move { pins.ask_login(&TenantId::parse("t1").unwrap(), copy, &question).await.unwrap().verdict }
     };
     assert_eq!(ask("7199", Some("a"), "123456").await, PinAnswer::Right);
     assert_eq!(ask("7102", None, "123456").await, PinAnswer::Right, "the agent whose place has the phone");
@@ -210,4 +210,24 @@ async fn a_login_is_checked_against_the_agent_that_it_names_and_guesses_are_coun
     assert_eq!(bench.ask("7101", Some("123456")).await, PinAnswer::Right, "the phone itself has not guessed");
     bench.clock.advance(WAIT_FIRST);
     assert_eq!(ask("7101", None, "123456").await, PinAnswer::Right);
+}
+
+#[tokio::test]
+async fn a_right_password_says_whose_it_is() {
+    let bench = Bench::new();
+    let (pins, copy) = (&bench.pins, &bench.copy);
+    let ask = |agent: Option<&str>, password: &str| {
+        let question = LoginQuestion {
+            dn: "7102".to_owned(),
+            agent: agent.map(str::to_owned),
+            password: Secret(password.to_owned()),
+        };
+        async move { pins.ask_login(&TenantId::parse("t1").unwrap(), copy, &question).await.unwrap() }
+    };
+    let right = |wrap_up_s| LoginAnswer { verdict: PinAnswer::Right, agent: Some("a".to_owned()), wrap_up_s };
+    assert_eq!(ask(Some("5001"), "123456").await, right(Some(20)), "by a code with a time of its own");
+    assert_eq!(ask(Some("a"), "123456").await, right(None));
+    assert_eq!(ask(None, "123456").await, right(None), "the agent whose place has the phone");
+    assert_eq!(ask(Some("5001"), "000000").await, LoginAnswer::of(PinAnswer::Wrong), "nobody guesses whose code it is");
+    assert_eq!(ask(Some("5002"), "123456").await, LoginAnswer::of(PinAnswer::None));
 }

@@ -86,7 +86,7 @@ fn agent_login() -> impl Strategy<Value = Object> {
 }
 
 fn switch() -> impl Strategy<Value = Object> {
-    let code = (name(), prop::sample::select(vec!["1", "2", "x"]))
+    let code = (name(), prop::sample::select(vec!["1", "12", "2", "x"]))
         .prop_map(|(switch, code)| SwitchAccessCode { switch, code: code.to_owned() });
     (name(), any::<bool>(), prop::collection::vec(code, 0..3))
         .prop_map(|(name, default, access_codes)| Object::Switch(Switch { name, default, access_codes }))
