@@ -26,8 +26,14 @@ pub(super) enum BodyFault {
 impl BodyFault {
     /// The one that has caused this error, if any has.
     pub fn behind(error: &(dyn Error + 'static)) -> Option<Self> {
-        let mut causes = std::iter::successors(Some(error), |error| error.source());
-        causes.find_map(|cause| cause.downcast_ref::<Self>()).cloned()
+        let mut next = Some(error);
+        while let Some(cause) = next {
+            if let Some(fault) = cause.downcast_ref::<Self>() {
+                return Some(fault.clone());
+            }
+            next = cause.source();
+        }
+        None
     }
 
     fn of(error: &(dyn Error + Send + Sync + 'static)) -> Self {

@@ -80,7 +80,7 @@ fn answers(web: SocketAddr, operation: &Operation, cases: &[Case], token: &str) 
     };
     let mut all = Vec::with_capacity(cases.len());
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(&share)).collect();
+        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(share)).collect();
         for thread in threads {
             all.extend(thread.join().map_err(|_| anyhow!("a share panicked"))??);
         }

@@ -90,9 +90,9 @@ async fn a_refusal_at_the_door_is_read_by_pages_that_any_tenant_lets_in() {
         (DESK, StatusCode::UNAUTHORIZED, true),
         (EVIL, StatusCode::UNAUTHORIZED, false),
     ] {
-        let router = origins().around(Router::new().fallback(move || async move { status }));
+        let entrance = origins().around(Router::new().fallback(move || async move { status }));
         let request = Request::post(VOICE).header(header::HOST, "edge.example").header(header::ORIGIN, origin);
-        let answer = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let answer = entrance.enter(request.body(Body::empty()).unwrap()).await;
         assert_eq!(said(&answer, header::ACCESS_CONTROL_ALLOW_ORIGIN), may_read.then_some(origin), "{origin} {status}");
     }
 }

@@ -234,7 +234,7 @@ impl RoutedPath {
         let Ok(shown) = serde_json::from_str::<Value>(body) else { return Some("the body is no JSON".to_owned()) };
         // A problem (RFC 9457), an error of SCIM (RFC 7644), of OAuth (RFC 6749), or of auth's own requests.
         let is_worded = shown["status"] == *status
-            || shown["status"] == status.to_string()
+            || shown["status"].as_str().is_some_and(|told| told.parse() == Ok(*status))
             || shown["status"]["code"] == *status
             || shown["error"].is_string();
         (*status >= 400 && !is_worded).then(|| "the refusal does not say which it is".to_owned())

@@ -128,7 +128,7 @@ async fn a_burst_of_logins_waits_for_its_turns_and_those_of_another_tenant_go_be
     let asked: Vec<_> =
         (0..300).map(|id| login("t1", &format!("p{id}"), "4711")).chain([login("t2", "p0", "4711")]).collect();
     let answers = join_all(asked.iter().map(|(tenant, question)| bench.pins.ask_login(tenant, &bench.copy, question)));
-    let answers: Vec<_> = answers.await.into_iter().map(Result::unwrap).collect();
+    let answers: Vec<_> = answers.await.into_iter().map(|answer| answer.unwrap().verdict).collect();
     assert_eq!(answers, [PinAnswer::Right; 301]);
 }
 
