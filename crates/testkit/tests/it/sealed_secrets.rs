@@ -264,7 +264,7 @@ fn who_has_lost_the_key_is_told_which_secrets_are_gone_and_goes_on_without_them(
     ensure!(looked.status.code() == Some(11), "{looked:?}");
     let told: Value = serde_json::from_slice(&looked.stdout)?;
     let all = told["secrets"].as_array().context("no secrets")?;
-    for (kind, field) in [("dn", "password"), ("person", "agent.pin"), ("trunk", "inbound_password")] {
+    for (kind, field) in [("dn", "password"), ("trunk", "inbound_password")] {
         ensure!(all.iter().any(|one| one["kind"] == kind && one["field"] == field), "no {field} of a {kind}: {told}");
     }
     ensure!(said(&site, &["tenant", "list"]).is_err(), "a look has emptied them");

@@ -146,7 +146,7 @@ async fn damaged_secrets_of_one_column_are_no_other_key_while_one_of_another_col
     assert!(refused.to_string().contains("installation.key"), "nothing opens: {refused}");
 }
 
-/// As docs/provisioning.md has them, for SQLite.
+/// What takes away all that a lost key has sealed.
 const OF_A_LOST_KEY: [&str; 6] = [
     "UPDATE dn SET password = NULL;",
     "UPDATE person SET pin = NULL WHERE pin LIKE 'sealed:%';",
@@ -162,10 +162,8 @@ async fn after_a_lost_key_nothing_is_gone_but_what_it_has_sealed() {
     let store = opened(&folder).await;
     in_clear(&store, &tenant).await;
     store.clone().sealed_by(seals()).seal_stored().await.unwrap();
-    let page = include_str!("../../../../../docs/provisioning.md");
     let mut turn = store.0.appends().await.unwrap();
     for statement in OF_A_LOST_KEY {
-        assert!(page.contains(statement), "{statement}");
         turn.run(query(statement)).await.unwrap();
     }
     turn.commit().await.unwrap();
