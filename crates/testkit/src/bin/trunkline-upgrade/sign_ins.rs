@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use testkit::installation::DemoUser;
-use testkit::{Visitor, wait};
+use testkit::visitor::CurlAnswer;
+use testkit::{Installation, Visitor, wait};
 
 use crate::site::{Build, UpgradeSite};
 
@@ -33,10 +34,10 @@ impl SignInTrace {
         let visitor = Visitor::new(installation)?;
         // Who mistypes more often has to wait.
         if self.noted.is_empty() {
-            let refused = visitor.by_password(user, WRONG)?;
-            ensure!(refused.status != 200, "{user} signs in with any password");
+            let refused = by_password(&visitor, installation, user, WRONG)?;
+            ensure!(refused.error() == "invalid_grant", "a wrong password of {user}: {} {}", refused.status, refused.body);
         }
-        let tokens = visitor.by_password(user, password)?;
+        let tokens = by_password(&visitor, installation, user, password)?;
         self.refresh_token = Some(tokens.token("refresh_token").context("the sign-in")?);
         let after = wait::until(NOTED_WITHIN, || Ok(Some(noted(site, build)?).filter(|now| signed_in(now) > before)));
         self.noted.extend(after.context("the sign-in is not noted")?);
@@ -46,7 +47,9 @@ impl SignInTrace {
     /// Whoever signed in last gets the next token.
     pub fn go_on(&mut self, site: &UpgradeSite) -> Result<()> {
         let Some(token) = self.refresh_token.take() else { return Ok(()) };
-        let next = Visitor::new(site.installation()?)?.refresh(&token)?;
+        let installation = site.installation()?;
+        let grant = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
+        let next = asked(&Visitor::new(installation)?, installation, &grant)?;
         self.refresh_token = Some(next.token("refresh_token").context("the next token of who signed in before")?);
         Ok(())
     }
@@ -61,6 +64,16 @@ impl SignInTrace {
     pub fn count(&self) -> usize {
         self.noted.len()
     }
+}
+
+fn by_password(visitor: &Visitor<'_>, site: &Installation, user: &str, password: &str) -> Result<CurlAnswer> {
+    asked(visitor, site, &[("grant_type", "password"), ("username", user), ("password", password)])
+}
+
+/// What the demo's client is answered. It names its tenant, since there is another one.
+fn asked(visitor: &Visitor<'_>, site: &Installation, grant: &[(&str, &str)]) -> Result<CurlAnswer> {
+    let client = site.demo.clients.first().context("the demo has no client")?;
+    visitor.token_as(&format!("example/{}", client.id), &client.secret, grant)
 }
 
 /// What a build tells, each as time, event and subject: a later build may tell more of it.
