@@ -277,7 +277,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     fn prune_history<'a>(&'a self, tenant: &'a TenantId, before: Timestamp, at_most: u32) -> Answer<'a, u64> {
         async move {
             // Most tenants have nothing that old: no writer waits while that is found.
-            if !history::has_old(&mut *self.0.reads().await?, tenant, before, at_most).await? {
+            if !history::has_old(&mut *self.0.reads().await?, tenant, before).await? {
                 return Ok(0);
             }
             let mut turn = self.0.writes(tenant).await?;
