@@ -143,7 +143,7 @@ mod tests {
         .await;
         let (revision, held) = store.load(&acme).await.unwrap().unwrap();
         let mut own = held.tenant;
-        own.sign_in.upstream.as_mut().unwrap().issuer = "https://another.example".to_owned();
+        "https://another.example".clone_into(&mut own.sign_in.upstream.as_mut().unwrap().issuer);
         store.update(&acme, revision, vec![ObjectChange::Put(Object::Tenant(Box::new(own)))], note()).await.unwrap();
         let both = "SELECT coalesce(json_extract(sign_in, '$.upstream.later'), 'none') || ' ' || json_extract(sign_in, '$.later')
             AS found FROM tenant";
