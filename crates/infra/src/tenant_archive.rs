@@ -3,17 +3,17 @@
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind};
 use model::{TenantId, Timestamp};
 
-use crate::{Answer, ChangeNote, HistoryEntry, ProvisioningStore, Result, Revision};
+use crate::{Answer, ChangeNote, HistoryEntry, ObjectChange, ProvisioningStore, Result, Revision};
 
 /// The most snapshots of a tenant.
 pub const SNAPSHOTS_MAX: usize = 100;
 /// The most bytes of all snapshots of a tenant, as they are stored.
 pub const SNAPSHOTS_BYTES_MAX: u64 = 2 << 30;
 
-/// What is told as the kind of a snapshot that was made or removed.
+/// What is told as the kind of a snapshot that was made, removed or restored.
 pub const SNAPSHOT_KIND: &str = "snapshot";
 
-/// The kind of what the history is about, as it is told. That a snapshot was made or removed stands there under the kind of the tenant, with
+/// The kind of what the history is about, as it is told. That a snapshot was made, removed or restored stands there under the kind of the tenant, with
 /// the snapshot's name as id: the tenant itself has none.
 pub fn kind_told<'a>(kind: &'a str, id: &str) -> &'a str {
     if kind == ObjectKind::Tenant.as_str() && !id.is_empty() { SNAPSHOT_KIND } else { kind }
@@ -120,6 +120,20 @@ pub trait TenantArchive: ProvisioningStore {
 
     /// One of them.
     fn snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, Option<NamedSnapshot>>;
+
+    /// Changes the tenant as [`ProvisioningStore::update`] does, to be as in one of them. The history notes that under its name as well, as
+    /// it was and with the revision of the tenant to which it was restored.
+    ///
+    /// # Errors
+    /// Those of [`ProvisioningStore::update`].
+    fn restore_snapshot<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        expected: Revision,
+        changes: Vec<ObjectChange>,
+        of: &'a SnapshotHead,
+        note: &'a ChangeNote,
+    ) -> Answer<'a, Revision>;
 
     /// Removes one, and notes that as well; `false` if there is none of that name.
     fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str, note: &'a ChangeNote) -> Answer<'a, bool>;

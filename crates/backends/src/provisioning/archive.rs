@@ -77,6 +77,17 @@ impl<D: Dialect> TenantArchive for Tables<D> {
         .boxed()
     }
 
+    fn restore_snapshot<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        expected: Revision,
+        changes: Vec<ObjectChange>,
+        of: &'a SnapshotHead,
+        note: &'a ChangeNote,
+    ) -> Answer<'a, Revision> {
+        self.changed(tenant, expected, changes, note, Some(of))
+    }
+
     fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str, note: &'a ChangeNote) -> Answer<'a, bool> {
         async move {
             let mut turn = self.0.writes(tenant).await?;

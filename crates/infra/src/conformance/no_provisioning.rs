@@ -96,6 +96,17 @@ impl TenantArchive for NoProvisioning {
         refused()
     }
 
+    fn restore_snapshot<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: Revision,
+        _: Vec<ObjectChange>,
+        _: &'a SnapshotHead,
+        _: &'a ChangeNote,
+    ) -> Answer<'a, Revision> {
+        refused()
+    }
+
     fn remove_snapshot<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a ChangeNote) -> Answer<'a, bool> {
         refused()
     }
