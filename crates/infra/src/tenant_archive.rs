@@ -53,6 +53,15 @@ pub struct SnapshotHead {
     pub revision: Revision,
 }
 
+/// A secret that cannot be opened, of a tenant whose objects cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnopenedSecret {
+    /// The object that has it, or a snapshot, as [`kind_told`] says.
+    pub key: ObjectKey,
+    /// The field, as `agent.pin`; of a snapshot `snapshot`.
+    pub field: String,
+}
+
 /// Where a tenant stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ArchiveBegin {
@@ -137,4 +146,13 @@ pub trait TenantArchive: ProvisioningStore {
 
     /// Removes one, and notes that as well; `false` if there is none of that name.
     fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str, note: &'a ChangeNote) -> Answer<'a, bool>;
+
+    /// What cannot be opened of a tenant, found without its objects: these may be damaged so that nobody reads them. With a note these
+    /// secrets are emptied and these snapshots removed, which the history says of the tenant itself; without one nothing changes. Of
+    /// what roles seal themselves, as second factors, nothing is known here.
+    fn unopened<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        forgotten: Option<&'a ChangeNote>,
+    ) -> Answer<'a, Vec<UnopenedSecret>>;
 }

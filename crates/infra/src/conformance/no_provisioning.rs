@@ -8,7 +8,7 @@ use crate::{
     Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage,
     HistoryPoint, KeptApiKey, NamedSnapshot, NewApiKey, ObjectChange, ObjectChanges, PartGiver, PartTaker, PasskeyKept,
     PasskeyRemoved, Passkeys, ProvisioningStore, Revision, SignInAudit, SnapshotHead, StoreError, StoredPasskey,
-    TenantArchive, VersionedObjects,
+    TenantArchive, UnopenedSecret, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -108,6 +108,10 @@ impl TenantArchive for NoProvisioning {
     }
 
     fn remove_snapshot<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a ChangeNote) -> Answer<'a, bool> {
+        refused()
+    }
+
+    fn unopened<'a>(&'a self, _: &'a TenantId, _: Option<&'a ChangeNote>) -> Answer<'a, Vec<UnopenedSecret>> {
         refused()
     }
 }
