@@ -31,7 +31,7 @@ use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use futures::FutureExt as _;
 use infra::{
     Answer, ChangeNote, EndedTenant, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, ObjectChange, ObjectChanges,
-    ProvisioningStore, Result, Revision, SecretSeals, SnapshotHead, StoreError, TenantOverview, ToldChange,
+    ProvisioningStore, Result, Revision, SecretSeals, SnapshotHead, StoreError, TenantLife, TenantOverview, ToldChange,
     VersionedObjects,
 };
 use model::{TenantId, Timestamp};
@@ -155,6 +155,10 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
 
     fn hosts(&self) -> Answer<'_, Vec<(String, TenantId)>> {
         async move { sign_in::hosts(&mut *self.0.reads().await?).await }.boxed()
+    }
+
+    fn life<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<TenantLife>> {
+        async move { tenant_standing::life(&mut *self.0.reads().await?, tenant).await }.boxed()
     }
 
     fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {

@@ -6,7 +6,7 @@ use std::fmt;
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind, TenantObjects};
 use model::{TenantId, Timestamp};
 
-use crate::{Answer, SecretSeals};
+use crate::{Answer, SecretSeals, TenantLife};
 
 /// The revision of a tenant's configuration: grows by one with each update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -312,6 +312,11 @@ pub trait ProvisioningStore: Send + Sync {
     /// The host names at which tenants are meant, each with its tenant.
     fn hosts(&self) -> Answer<'_, Vec<(String, TenantId)>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Which tenant of its id it is; none if it does not exist.
+    fn life<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<TenantLife>> {
+        Box::pin(async move { Ok(self.revision(tenant).await?.map(|_| TenantLife::default())) })
     }
 
     /// A tenant's revision; none if it does not exist.
