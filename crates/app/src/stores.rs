@@ -123,12 +123,14 @@ pub async fn expect_lost_key(instance: u8, data_dir: &Path, values: &Values, is_
         };
         if !is_lost && data_dir::has_installation(data_dir) {
             return Err(refused(
-                "its key opens none of these secrets, so it is that of another installation, or was made when the right one was lost:                  give the right --data-dir; if there is none any more, --data-directory-lost",
+                "its key opens none of these secrets, so it is that of another installation, or was made when the right one was \
+                 lost: give the right --data-dir; if there is none any more, --data-directory-lost",
             ));
         }
         if !is_lost && !owner::is_noted(data_dir)? {
             return Err(refused(
-                "no process has run with this data directory, so the key may be in another one: give that by --data-dir; if it is lost as                  a whole, --data-directory-lost",
+                "no process has run with this data directory, so the key may be in another one: give that by --data-dir; if it is \
+                 lost as a whole, --data-directory-lost",
             ));
         }
         let running = Servers::of(instance, &settings)?.running().await?;

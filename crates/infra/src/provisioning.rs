@@ -421,7 +421,7 @@ pub trait ProvisioningStore: Send + Sync {
         Box::pin(async { Ok(Revision::default()) })
     }
 
-    /// Removes entries of the tenant's history from before that time, the oldest ones first and at most so many; says how many. Younger ones
+    /// Removes entries of the tenant's history from before that time, the oldest first and at most so many; says how many. Younger ones
     /// stay wherever they stand, as of a clock that was wrong, and keep none from going.
     fn prune_history<'a>(&'a self, tenant: &'a TenantId, before: Timestamp, at_most: u32) -> Answer<'a, u64> {
         let _ = (tenant, before, at_most);

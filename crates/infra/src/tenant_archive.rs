@@ -13,8 +13,8 @@ pub const SNAPSHOTS_BYTES_MAX: u64 = 2 << 30;
 /// What is told as the kind of a snapshot that was made, removed or restored.
 pub const SNAPSHOT_KIND: &str = "snapshot";
 
-/// The kind of what the history is about, as it is told. That a snapshot was made, removed or restored stands there under the kind of the tenant, with
-/// the snapshot's name as id: the tenant itself has none.
+/// The kind of what the history is about, as it is told. That a snapshot was made, removed or restored stands there under the kind of the
+/// tenant, with the snapshot's name as id: the tenant itself has none.
 pub fn kind_told<'a>(kind: &'a str, id: &str) -> &'a str {
     if kind == ObjectKind::Tenant.as_str() && !id.is_empty() { SNAPSHOT_KIND } else { kind }
 }

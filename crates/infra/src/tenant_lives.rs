@@ -1,5 +1,5 @@
-//! Which tenant of its id a tenant is, for roles that keep something of it outside of the database: tenant notes it as it publishes, and who
-//! keeps something looks there before it is used. Key `view:{tenant}:life`.
+//! Which tenant of its id a tenant is, for roles that keep something of it outside of the database: tenant notes it as it publishes, and
+//! who keeps something looks there before it is used. Key `view:{tenant}:life`.
 
 use bytes::Bytes;
 use model::TenantId;

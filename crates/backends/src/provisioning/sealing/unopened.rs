@@ -1,5 +1,5 @@
-//! Secrets of a tenant whose objects cannot be read: row by row it is seen which cannot be opened, and these go, so that they keep no process
-//! from beginning.
+//! Secrets of a tenant whose objects cannot be read: row by row it is seen which cannot be opened, and these go, so that they keep no
+//! process from beginning.
 
 use contracts::provisioning::{ObjectKey, ObjectKind, Secret};
 use infra::{ChangeNote, HistoryEntry, Result, SecretPlace, SecretSeals, StoreError, UnopenedSecret};

@@ -81,8 +81,8 @@ impl WebhookStore {
         Ok(KeptWebhooks { webhooks, former, is_in_clear, version: held.version })
     }
 
-    /// Changes the webhooks of a tenant; `change` is called again when another writer was faster. Those of a tenant before it go, with their
-    /// messages.
+    /// Changes the webhooks of a tenant; `change` is called again when another writer was faster. Those of a tenant before it go, with
+    /// their messages.
     pub async fn change<T, E: From<StoreError>>(
         &self,
         tenant: &TenantId,
