@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use infra::{ApiKeys, ProvisioningStore, SecretSeals, SignInAudit, TenantArchive};
 use runtime::RoleSpec;
-use runtime::data_dir;
+use runtime::data_dir::{self, DataDir, Sharing};
+use runtime::exit::{Exit, ExitError};
 use runtime::process::Installation;
 use runtime::process::stores::{Composed, Mode, SECTION, Server, StoresSettings};
 use runtime::sealed::TenantSecretCipher;
@@ -93,6 +94,53 @@ pub async fn archive_of_any_key(
             Arc::new(servers.configuration_of_any_key().await?)
         }
     })
+}
+
+/// Whether the key of the data directory opens a secret of the configuration: then it is that of the installation.
+pub async fn key_opens_some(instance: u8, data_dir: &Path, values: &Values) -> anyhow::Result<bool> {
+    if !data_dir::has_installation(data_dir) {
+        return Ok(false);
+    }
+    let settings: StoresSettings = values.read(SECTION)?;
+    Ok(match settings.mode() {
+        Mode::Embedded => embedded::configuration_of_any_key(data_dir).await?.key_opens_some().await?,
+        Mode::Real => {
+            let servers = Servers::of(instance, &settings)?.sealed_by(seals(data_dir)?);
+            servers.configuration_of_any_key().await?.key_opens_some().await?
+        }
+    })
+}
+
+/// Refuses to give up secrets of which the data directory opens none, unless it is shown that they are lost: no process of the installation
+/// runs, which has them still, and this is the data directory of its processes, without its key. `is_lost` says in the place of the latter
+/// that the whole directory is lost. Nobody begins in the directory while the returned lock is held.
+pub async fn expect_lost_key(instance: u8, data_dir: &Path, values: &Values, is_lost: bool) -> anyhow::Result<DataDir> {
+    let settings: StoresSettings = values.read(SECTION)?;
+    if settings.mode() == Mode::Real {
+        let refused = |reason: &str| {
+            let message = format!("{}: {reason}. Nothing is emptied", data_dir.display());
+            anyhow::Error::from(ExitError::new(Exit::DataDirectory, message))
+        };
+        if !is_lost && data_dir::has_installation(data_dir) {
+            return Err(refused(
+                "its key opens none of these secrets, so it is that of another installation, or was made when the right one was \
+                 lost: give the right --data-dir; if there is none any more, --data-directory-lost",
+            ));
+        }
+        if !is_lost && !owner::is_noted(data_dir)? {
+            return Err(refused(
+                "no process has run with this data directory, so the key may be in another one: give that by --data-dir; if it is \
+                 lost as a whole, --data-directory-lost",
+            ));
+        }
+        let running = Servers::of(instance, &settings)?.running().await?;
+        if !running.is_empty() {
+            let running = running.join(", ");
+            let reason = format!("{running} run with these stores, and have the key of these secrets: stop them first");
+            return Err(refused(&reason));
+        }
+    }
+    Ok(DataDir::open(data_dir, Sharing::Alone)?)
 }
 
 /// What is noted of signing in, for a command.

@@ -287,7 +287,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 45] = [
+const STEPS: [(&str, &str); 46] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -333,6 +333,7 @@ const STEPS: [(&str, &str); 45] = [
     ("person fields", include_str!("postgres/person_fields.sql")),
     ("switches and options", include_str!("postgres/switches_and_options.sql")),
     ("audit turns", include_str!("postgres/audit_turns.sql")),
+    ("tenant lives", include_str!("postgres/tenant_lives.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

@@ -31,7 +31,8 @@ use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use futures::FutureExt as _;
 use infra::{
     Answer, ChangeNote, EndedTenant, FoundObject, HistoryEntry, HistoryPage, HistoryPoint, ObjectChange, ObjectChanges,
-    ProvisioningStore, Result, Revision, SecretSeals, StoreError, TenantOverview, ToldChange, VersionedObjects,
+    ProvisioningStore, Result, Revision, SecretSeals, SnapshotHead, StoreError, TenantLife, TenantOverview, ToldChange,
+    VersionedObjects,
 };
 use model::{TenantId, Timestamp};
 
@@ -73,6 +74,47 @@ pub struct Tables<D>(pub(crate) D, pub(crate) SecretSeals);
 const FOUND_EACH_MAX: usize = 256;
 
 impl<D: Dialect> Tables<D> {
+    /// Changes a tenant, and notes that, with the snapshot of which it comes, if it does.
+    fn changed<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        expected: Revision,
+        changes: Vec<ObjectChange>,
+        note: &'a ChangeNote,
+        restored: Option<&'a SnapshotHead>,
+    ) -> Answer<'a, Revision> {
+        async move {
+            let mut turn = self.0.writes(tenant).await?;
+            let actual = revisions::of_tenant(&mut *turn, tenant).await?.unwrap_or_default();
+            if actual != expected {
+                let key = format!("configuration of {tenant}");
+                return Err(StoreError::Conflict { key, expected: expected.0, actual: actual.0 });
+            }
+            let changes = sealing::changes(&self.1, &mut *turn, tenant, changes).await?;
+            let is_new = actual == Revision(0);
+            if is_new {
+                tenant_standing::expect_gone(&mut *turn, tenant).await?;
+            }
+            let revision = Revision(actual.0 + 1);
+            let happened = history::of(&mut *turn, tenant, actual, &changes).await?;
+            let clients = api_keys::clients_deleted(&changes);
+            let new = history::new_objects(&happened);
+            write::changes(&mut *turn, tenant, revision, changes, &|key| new.contains(key)).await?;
+            if is_new {
+                life::begin(&mut *turn, tenant).await?;
+            }
+            api_keys::revoke_of_clients(&mut *turn, tenant, clients, note).await?;
+            history::write(&mut *turn, tenant, revision, note, happened).await?;
+            if let Some(head) = restored {
+                snapshots::note_restored(&mut *turn, tenant, revision, head, note).await?;
+            }
+            let point = revisions::stamp(&mut *turn, tenant, revision).await?;
+            self.commit_to(turn, tenant, point).await?;
+            Ok(revision)
+        }
+        .boxed()
+    }
+
     /// Commits a turn that brings a tenant's history to a point. If no answer comes, the tables tell whether it is there: who looks takes
     /// turns with the writer, so that no commit is on its way any more.
     async fn commit_to(&self, turn: Box<dyn OpenTurn>, tenant: &TenantId, point: HistoryPoint) -> Result<()> {
@@ -113,6 +155,10 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
 
     fn hosts(&self) -> Answer<'_, Vec<(String, TenantId)>> {
         async move { sign_in::hosts(&mut *self.0.reads().await?).await }.boxed()
+    }
+
+    fn life<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<TenantLife>> {
+        async move { tenant_standing::life(&mut *self.0.reads().await?, tenant).await }.boxed()
     }
 
     fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {
@@ -223,33 +269,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         changes: Vec<ObjectChange>,
         note: &'a ChangeNote,
     ) -> Answer<'a, Revision> {
-        async move {
-            let mut turn = self.0.writes(tenant).await?;
-            let actual = revisions::of_tenant(&mut *turn, tenant).await?.unwrap_or_default();
-            if actual != expected {
-                let key = format!("configuration of {tenant}");
-                return Err(StoreError::Conflict { key, expected: expected.0, actual: actual.0 });
-            }
-            let changes = sealing::changes(&self.1, &mut *turn, tenant, changes).await?;
-            let is_new = actual == Revision(0);
-            if is_new {
-                tenant_standing::expect_gone(&mut *turn, tenant).await?;
-            }
-            let revision = Revision(actual.0 + 1);
-            let happened = history::of(&mut *turn, tenant, actual, &changes).await?;
-            let clients = api_keys::clients_deleted(&changes);
-            let new = history::new_objects(&happened);
-            write::changes(&mut *turn, tenant, revision, changes, &|key| new.contains(key)).await?;
-            if is_new {
-                life::begin(&mut *turn, tenant).await?;
-            }
-            api_keys::revoke_of_clients(&mut *turn, tenant, clients, note).await?;
-            history::write(&mut *turn, tenant, revision, note, happened).await?;
-            let point = revisions::stamp(&mut *turn, tenant, revision).await?;
-            self.commit_to(turn, tenant, point).await?;
-            Ok(revision)
-        }
-        .boxed()
+        self.changed(tenant, expected, changes, note, None)
     }
 
     fn note_reveal<'a>(&'a self, tenant: &'a TenantId, note: &'a ChangeNote) -> Answer<'a, ()> {
@@ -281,7 +301,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
     fn prune_history<'a>(&'a self, tenant: &'a TenantId, before: Timestamp, at_most: u32) -> Answer<'a, u64> {
         async move {
             // Most tenants have nothing that old: no writer waits while that is found.
-            if !history::has_old(&mut *self.0.reads().await?, tenant, before, at_most).await? {
+            if !history::has_old(&mut *self.0.reads().await?, tenant, before).await? {
                 return Ok(0);
             }
             let mut turn = self.0.writes(tenant).await?;

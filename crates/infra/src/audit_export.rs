@@ -145,7 +145,7 @@ fn of_change(change: AuditedChange) -> Value {
     let kind = kind_told(&kind, &id);
     let action = match (&before, &after, way.as_str()) {
         (_, AuditedDocument::None, _) => "deleted",
-        (_, _, "snapshot") if kind == SNAPSHOT_KIND => "created",
+        (AuditedDocument::None, _, "snapshot") if kind == SNAPSHOT_KIND => "created",
         (_, _, "snapshot" | "backup") => "restored",
         (AuditedDocument::None, ..) => "created",
         _ => "changed",

@@ -6,7 +6,7 @@ use std::fmt;
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind, TenantObjects};
 use model::{TenantId, Timestamp};
 
-use crate::{Answer, SecretSeals};
+use crate::{Answer, SecretSeals, TenantLife};
 
 /// The revision of a tenant's configuration: grows by one with each update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -314,6 +314,11 @@ pub trait ProvisioningStore: Send + Sync {
         Box::pin(async { Ok(Vec::new()) })
     }
 
+    /// Which tenant of its id it is; none if it does not exist.
+    fn life<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<TenantLife>> {
+        Box::pin(async move { Ok(self.revision(tenant).await?.map(|_| TenantLife::default())) })
+    }
+
     /// A tenant's revision; none if it does not exist.
     fn revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Option<Revision>> {
         Box::pin(async move {
@@ -426,8 +431,8 @@ pub trait ProvisioningStore: Send + Sync {
         Box::pin(async { Ok(Revision::default()) })
     }
 
-    /// Removes entries of the tenant's history from before that time, the first ones first and at most so many; says how many. Younger ones
-    /// among them stay, as of a clock that was wrong; where there are very many of these in a row, what is behind them waits.
+    /// Removes entries of the tenant's history from before that time, the oldest first and at most so many; says how many. Younger ones
+    /// stay wherever they stand, as of a clock that was wrong, and keep none from going.
     fn prune_history<'a>(&'a self, tenant: &'a TenantId, before: Timestamp, at_most: u32) -> Answer<'a, u64> {
         let _ = (tenant, before, at_most);
         Box::pin(async { Ok(0) })

@@ -57,6 +57,8 @@ pub struct Stores {
     pub views: Arc<dyn ViewStore>,
     /// Webhooks: what is asked for, what waits (own-23).
     pub webhooks: Arc<dyn ViewStore>,
+    /// Which tenant of its id each tenant is (tenant-21, own-23).
+    pub tenant_lives: Arc<dyn ViewStore>,
     /// What is spent in a day on calls outside (voice-41).
     pub spendings: Arc<dyn ViewStore>,
     /// The ways by which carriers that we register with want calls to go (voice-36, voice-12).
@@ -93,6 +95,7 @@ impl Stores {
             quarantine: store.clone(),
             views: store.clone(),
             webhooks: store.clone(),
+            tenant_lives: store.clone(),
             spendings: store.clone(),
             service_routes: store.clone(),
             sign_ins: store,

@@ -3,18 +3,18 @@
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind};
 use model::{TenantId, Timestamp};
 
-use crate::{Answer, ChangeNote, HistoryEntry, ProvisioningStore, Result, Revision};
+use crate::{Answer, ChangeNote, HistoryEntry, ObjectChange, ProvisioningStore, Result, Revision};
 
 /// The most snapshots of a tenant.
 pub const SNAPSHOTS_MAX: usize = 100;
 /// The most bytes of all snapshots of a tenant, as they are stored.
 pub const SNAPSHOTS_BYTES_MAX: u64 = 2 << 30;
 
-/// What is told as the kind of a snapshot that was made or removed.
+/// What is told as the kind of a snapshot that was made, removed or restored.
 pub const SNAPSHOT_KIND: &str = "snapshot";
 
-/// The kind of what the history is about, as it is told. That a snapshot was made or removed stands there under the kind of the tenant, with
-/// the snapshot's name as id: the tenant itself has none.
+/// The kind of what the history is about, as it is told. That a snapshot was made, removed or restored stands there under the kind of the
+/// tenant, with the snapshot's name as id: the tenant itself has none.
 pub fn kind_told<'a>(kind: &'a str, id: &str) -> &'a str {
     if kind == ObjectKind::Tenant.as_str() && !id.is_empty() { SNAPSHOT_KIND } else { kind }
 }
@@ -51,6 +51,15 @@ pub struct SnapshotHead {
     pub by: String,
     /// The revision of the tenant at which it was made.
     pub revision: Revision,
+}
+
+/// A secret that cannot be opened, of a tenant whose objects cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnopenedSecret {
+    /// The object that has it, or a snapshot, as [`kind_told`] says.
+    pub key: ObjectKey,
+    /// The field, as `agent.pin`; of a snapshot `snapshot`.
+    pub field: String,
 }
 
 /// Where a tenant stands.
@@ -121,6 +130,29 @@ pub trait TenantArchive: ProvisioningStore {
     /// One of them.
     fn snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str) -> Answer<'a, Option<NamedSnapshot>>;
 
+    /// Changes the tenant as [`ProvisioningStore::update`] does, to be as in one of them. The history notes that under its name as well, as
+    /// it was and with the revision of the tenant to which it was restored.
+    ///
+    /// # Errors
+    /// Those of [`ProvisioningStore::update`].
+    fn restore_snapshot<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        expected: Revision,
+        changes: Vec<ObjectChange>,
+        of: &'a SnapshotHead,
+        note: &'a ChangeNote,
+    ) -> Answer<'a, Revision>;
+
     /// Removes one, and notes that as well; `false` if there is none of that name.
     fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str, note: &'a ChangeNote) -> Answer<'a, bool>;
+
+    /// What cannot be opened of a tenant, found without its objects: these may be damaged so that nobody reads them. With a note these
+    /// secrets are emptied and these snapshots removed, which the history says of the tenant itself; without one nothing changes. Of
+    /// what roles seal themselves, as second factors, nothing is known here.
+    fn unopened<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        forgotten: Option<&'a ChangeNote>,
+    ) -> Answer<'a, Vec<UnopenedSecret>>;
 }

@@ -104,7 +104,9 @@ async fn earlier(
     let mut done = store.request(tenant, &note.by, request, repeatable_since(note)).await?;
     let Some(entry) = done.pop() else { return Ok(None) };
     let is_about = entry.key.kind == ObjectKind::Tenant && entry.key.id == name;
-    if is_about && entry.after.is_some() == is_made { Ok(Some(entry)) } else { Err(SnapshotRefusal::RequestReused) }
+    // Of one that was restored both are there.
+    let is_that = (entry.before.is_some(), entry.after.is_some()) == (!is_made, is_made);
+    if is_about && is_that { Ok(Some(entry)) } else { Err(SnapshotRefusal::RequestReused) }
 }
 
 /// The snapshot that an entry says was made.

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use infra::{ChangeNote, ChangeWay, TenantArchive};
-use model::TenantId;
+use infra::{ChangeNote, ChangeWay, EndedTenant, TenantArchive};
+use model::{TenantId, Timestamp};
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
 use tenant::backup::{
@@ -27,8 +27,9 @@ Examples:
 
 Passwords of phones and carriers are in the file sealed with the installation's key, and those of people as hashes: for a
 restore elsewhere the keys must come along. It has no recordings, prompts, calls or settings. A tenant that is damaged in the
-tables is left out: the file has all others, and the command says which one is missing and ends with 6. Of a secret that cannot
-be opened any more it warns, and ends with 11: a restore brings its tenant back without that secret.";
+tables is left out: the file has all others, and the command says which one is missing and ends with 6. A file that has a tenant
+which the new one lacks, and which nobody has deleted, stays: the new one is named FILE.incomplete then. Of a secret that cannot be
+opened any more it warns, and ends with 11: a restore brings its tenant back without that secret.";
 
 pub const RESTORE_EXAMPLES: &str = "\
 Examples:
@@ -104,14 +105,35 @@ pub(super) fn backup(options: &InstallationOptions, arguments: &BackupArguments)
         anyhow::Ok(SealedKeys::seal(&files, &passphrase, &mut entropy)?)
     });
     let keys = keys.transpose()?;
-    let (summary, unreadable) = write_file(options, &arguments.file, &wanted, keys.as_ref())?;
+    let BackupOnDisk { file, summary, unreadable, kept_for } =
+        write_file(options, &arguments.file, &wanted, keys.as_ref())?;
     say(&summary);
     warn_of(&unreadable);
-    if summary.left_out.is_empty() {
+    let mut wrong = Vec::new();
+    if !summary.left_out.is_empty() {
+        wrong.push(format!("{} is whole but for {}", file.display(), names_of(&summary.left_out)));
+    }
+    if !kept_for.is_empty() {
+        let kept_for: Vec<&str> = kept_for.iter().map(TenantId::as_str).collect();
+        let (present, tenants) = (arguments.file.display(), kept_for.join(", "));
+        wrong.push(format!("{present} stays as it was, since it has what the new file lacks: tenant {tenants}"));
+    }
+    if wrong.is_empty() {
         return Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Warned });
     }
-    let message = format!("{} is whole but for {}", arguments.file.display(), names_of(&summary.left_out));
-    Err(ExitError::new(Exit::CheckFailed, message).into())
+    Err(ExitError::new(Exit::CheckFailed, wrong.join("; ")).into())
+}
+
+/// A backup that was written into a file.
+pub(super) struct BackupOnDisk {
+    /// The file.
+    file: PathBuf,
+    /// What it holds.
+    pub summary: BackupSummary,
+    /// What it holds in vain.
+    pub unreadable: Vec<UnreadablePart>,
+    /// The tenants for which a file of the wanted name stays: this one lacks them.
+    kept_for: Vec<TenantId>,
 }
 
 /// Names what a restore of a backup will leave out.
@@ -119,14 +141,14 @@ pub(super) fn warn_of(unreadable: &[UnreadablePart]) {
     unreadable.iter().for_each(|part| eprintln!("warning: {part}"));
 }
 
-/// Writes the tenants into a file, all of them if none is wanted, and reads it as a restore does. What the file holds, and what it holds in
-/// vain.
+/// Writes the tenants into a file, all of them if none is wanted, and reads it as a restore does. A file of that name goes, unless it has a
+/// tenant that the new one lacks.
 pub(super) fn write_file(
     options: &InstallationOptions,
     file: &Path,
     wanted: &[TenantId],
     keys: Option<&SealedKeys>,
-) -> anyhow::Result<(BackupSummary, Vec<UnreadablePart>)> {
+) -> anyhow::Result<BackupOnDisk> {
     let beside = beside(file);
     let done = executor()?.block_on(async {
         let store = open(options).await?;
@@ -144,14 +166,36 @@ pub(super) fn write_file(
         // As a restore reads it: what it would refuse gets no name.
         let read = backup::examine(reader(&beside)?).map_err(refused)?;
         anyhow::ensure!(read == summary, "{} does not have what was written", beside.display());
-        std::fs::rename(&beside, file).with_context(|| format!("cannot write {}", file.display()))?;
-        anyhow::Ok((summary, unreadable))
+        let kept_for = match reader(file).map(backup::examine) {
+            Ok(Ok(present)) => lacked(&present, &summary, &store.ended_tenants(Timestamp::ZERO).await?),
+            // There is none, or nothing can be restored from it.
+            _ => Vec::new(),
+        };
+        let file = if kept_for.is_empty() { file.to_owned() } else { incomplete(file) };
+        std::fs::rename(&beside, &file).with_context(|| format!("cannot write {}", file.display()))?;
+        anyhow::Ok(BackupOnDisk { file, summary, unreadable, kept_for })
     });
     if done.is_err() {
         // What was written so far is no backup.
         let _ = std::fs::remove_file(&beside);
     }
     done
+}
+
+/// The tenants of a backup that another one lacks, but for those that somebody has deleted.
+fn lacked(of: &BackupSummary, by: &BackupSummary, ended: &[EndedTenant]) -> Vec<TenantId> {
+    let is_left_out = |tenant: &TenantId| by.left_out.iter().any(|one| one.tenant == *tenant);
+    let is_ended = |tenant: &TenantId| !is_left_out(tenant) && ended.iter().any(|one| one.tenant == *tenant);
+    let has = |tenant: &TenantId| by.tenants.iter().any(|held| held.tenant == *tenant);
+    let tenants = of.tenants.iter().map(|held| &held.tenant);
+    tenants.filter(|tenant| !has(tenant) && !is_ended(tenant)).cloned().collect()
+}
+
+/// Where a backup goes that lacks what the file has.
+fn incomplete(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".incomplete");
+    PathBuf::from(name)
 }
 
 /// Tenants that are left out, with what is wrong with them.
@@ -301,4 +345,54 @@ fn refused(error: BackupError) -> anyhow::Error {
         _ => return error.into(),
     };
     ExitError::new(exit, error.to_string()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::Revision;
+
+    use super::*;
+
+    fn id(tenant: &str) -> TenantId {
+        TenantId::parse(tenant).unwrap()
+    }
+
+    fn summary(tenants: &[&str], left_out: &[&str]) -> BackupSummary {
+        let held = |tenant: &&str| BackedUpTenant {
+            tenant: id(tenant),
+            revision: Revision(1),
+            objects: 1,
+            entries: 1,
+            snapshots: 0,
+        };
+        BackupSummary {
+            made: Timestamp::ZERO,
+            program: String::new(),
+            tenants: tenants.iter().map(held).collect(),
+            left_out: left_out.iter().map(|one| LeftOutTenant { tenant: id(one), reason: String::new() }).collect(),
+            has_keys: false,
+            sha256: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_file_stays_for_a_tenant_that_only_it_has_unless_somebody_has_deleted_that() {
+        let ended = |tenant: &str| EndedTenant {
+            number: 1,
+            tenant: id(tenant),
+            name: String::new(),
+            revision: Revision(2),
+            at: Timestamp::ZERO,
+            by: "user/ann".to_owned(),
+            is_removed: true,
+        };
+        let present = summary(&["acme", "bolt", "coil"], &["dash"]);
+        let kept_for = |new: &BackupSummary, ended: &[EndedTenant]| lacked(&present, new, ended);
+        assert!(kept_for(&summary(&["acme", "bolt", "coil"], &[]), &[]).is_empty());
+        assert_eq!(kept_for(&summary(&["acme", "coil"], &["bolt"]), &[]), [id("bolt")]);
+        assert_eq!(kept_for(&summary(&["acme"], &[]), &[ended("bolt")]), [id("coil")]);
+        assert!(kept_for(&summary(&["acme"], &[]), &[ended("bolt"), ended("coil")]).is_empty());
+        // It was made anew since, and is there.
+        assert_eq!(kept_for(&summary(&["acme", "coil"], &["bolt"]), &[ended("bolt")]), [id("bolt")]);
+    }
 }

@@ -48,6 +48,14 @@ pub fn expect(data_dir: &Path, mode: Mode) -> Result<(), ExitError> {
     }
 }
 
+/// Whether processes of an installation have opened stores with this data directory.
+///
+/// # Errors
+/// If the note cannot be read.
+pub fn is_noted(data_dir: &Path) -> Result<bool, ExitError> {
+    Ok(read(data_dir)?.is_some())
+}
+
 fn read(data_dir: &Path) -> Result<Option<String>, ExitError> {
     match std::fs::read_to_string(data_dir.join(FILE)) {
         Ok(text) => Ok(Some(text)),

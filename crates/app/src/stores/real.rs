@@ -10,7 +10,9 @@ use backends::kafka::{KafkaLog, KafkaSettings};
 use backends::postgres::{self, PostgresProvisioning, PostgresSettings};
 use backends::redis::{self, Examined, RedisSettings, RedisStores, Unusable};
 use futures::FutureExt as _;
-use infra::{Client, Clock, ReportingLog, SealedConfigCache, SecretSeals, StoreError, Stores};
+use infra::{
+    Client, Clock, Leases as _, ReportingLog, SealedConfigCache, SecretSeals, StoreError, Stores, SystemClock, bounds,
+};
 use runtime::RoleSpec;
 use runtime::address;
 use runtime::exit::{Exit, ExitError};
@@ -146,6 +148,25 @@ impl Servers {
     /// The configuration as it is: without waiting and without changes.
     pub fn provisioning(&self) -> anyhow::Result<PostgresProvisioning> {
         Ok(self.opened(&Client::unwatched(PROCESS))?)
+    }
+
+    /// The replicas of roles that run with these stores. Those that were killed a moment ago count until their leases are over.
+    ///
+    /// # Errors
+    /// If Redis cannot be asked.
+    pub async fn running(&self) -> infra::Result<Vec<String>> {
+        let redis = RedisStores::open(&self.redis, Client::unwatched(PROCESS), Arc::new(SystemClock::start()))?;
+        let deadline = Instant::now() + bounds::LEASE + bounds::LEASE_MARGIN + AGAIN_AFTER;
+        loop {
+            let mut running = Vec::new();
+            for spec in crate::roles::TABLE {
+                running.extend(redis.live(spec.name).await?.into_iter().map(|lease| lease.owner.node.to_string()));
+            }
+            if running.is_empty() || Instant::now() >= deadline {
+                return Ok(running);
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
     }
 
     fn place(&self, server: Server) -> String {

@@ -238,6 +238,29 @@ async fn a_secret_that_cannot_be_opened_keeps_no_tenant_from_coming_back_and_is_
 }
 
 #[tokio::test]
+async fn a_tenant_comes_back_without_a_host_name_that_another_one_has_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let tenants = ["acme", "other"].map(|name| TenantId::parse(name).unwrap());
+    let origin = two_tenants(&folder, &tenants).await;
+    let written = backup::write(&origin, &tenants, None, note().at, Vec::new()).await.unwrap();
+    let read = || BackupReader::new(written.out.as_slice());
+    let copy = opened(&folder, "copy.sqlite").await.sealed_by(seals(LegibleCipher));
+    let mut heir = provisioning::objects("heir").tenant;
+    heir.sign_in.hosts = provisioning::objects("acme").tenant.sign_in.hosts;
+    let (id, put) = (TenantId::parse("heir").unwrap(), ObjectChange::Put(Object::Tenant(Box::new(heir))));
+    copy.update(&id, Revision(0), vec![put], &note()).await.unwrap();
+    let taken = "sign_in.hosts: acme.example is a host name of another tenant";
+    // Where it is not there, and again where it is.
+    for may_replace in [false, true] {
+        let done = backup::restore(&copy, read(), |wanted| *wanted == tenants[0], may_replace, &note()).await;
+        assert!(done.failed.is_empty() && done.restored[0].left_out == [taken], "{done:?}");
+        assert!(copy.load(&tenants[0]).await.unwrap().unwrap().1.tenant.sign_in.hosts.is_empty());
+    }
+    let hosts = copy.hosts().await.unwrap();
+    assert_eq!(hosts, [("acme.example".to_owned(), id)]);
+}
+
+#[tokio::test]
 async fn a_tenant_that_cannot_come_back_keeps_no_later_one_from_it() {
     let folder = tempfile::tempdir().unwrap();
     let tenants = ["acme", "other"].map(|name| TenantId::parse(name).unwrap());
@@ -245,11 +268,10 @@ async fn a_tenant_that_cannot_come_back_keeps_no_later_one_from_it() {
     let written = backup::write(&origin, &tenants, None, note().at, Vec::new()).await.unwrap();
     let read = || BackupReader::new(written.out.as_slice());
     let copy = opened(&folder, "copy.sqlite").await.sealed_by(seals(LegibleCipher));
-    // The host names are those of another tenant.
-    let mut thief = provisioning::objects("thief").tenant;
-    thief.sign_in.hosts = provisioning::objects("acme").tenant.sign_in.hosts;
-    let (id, put) = (TenantId::parse("thief").unwrap(), ObjectChange::Put(Object::Tenant(Box::new(thief))));
-    copy.update(&id, Revision(0), vec![put], &note()).await.unwrap();
+    // One with its id was deleted, and goes still.
+    let own = ObjectChange::Put(Object::Tenant(Box::new(provisioning::objects("acme").tenant)));
+    copy.update(&tenants[0], Revision(0), vec![own], &note()).await.unwrap();
+    copy.end_tenant(&tenants[0], Revision(1), &note()).await.unwrap().unwrap();
     let done = backup::restore(&copy, read(), |_| true, false, &note()).await;
     assert!(matches!(done.failed.as_slice(), [BackupError::Store { tenant, .. }] if *tenant == tenants[0]), "{done:?}");
     assert_eq!(done.restored.iter().map(|tenant| &tenant.tenant).collect::<Vec<_>>(), [&tenants[1]]);

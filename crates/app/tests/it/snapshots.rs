@@ -74,8 +74,31 @@ async fn a_restore_that_is_asked_for_again_undoes_nothing_that_has_followed() {
     let told = |documents: &[ChangedDocuments]| documents.iter().map(|one| one.key.clone()).collect::<Vec<_>>();
     assert_eq!(told(&again.documents), told(&first.documents));
     assert_eq!(store.revision(&of).await.unwrap(), Some(Revision(4)), "Tact is there");
+    let restored = about(&store, &of, "before").await.remove(0);
+    assert!(restored.before.is_some() && restored.after.is_some_and(|text| text.contains("\"restored_revision\":3")));
     snapshots::create(&store, &of, "later", &sent("two")).await.unwrap();
     let terms = RestoreTerms::default();
     let reused = snapshots::restore(&store, &of, "before", terms, &sent("two")).await.unwrap_err();
     assert!(matches!(reused, RestoreRefusal::Snapshot(SnapshotRefusal::RequestReused)), "{reused}");
+    // The key is that of the one snapshot, of its restore alone.
+    let reused = snapshots::restore(&store, &of, "later", terms, &sent("one")).await.unwrap_err();
+    assert!(matches!(reused, RestoreRefusal::Snapshot(SnapshotRefusal::RequestReused)), "{reused}");
+    let reused = snapshots::create(&store, &of, "before", &sent("one")).await.unwrap_err();
+    assert!(matches!(reused, SnapshotRefusal::RequestReused), "{reused}");
+}
+
+#[tokio::test]
+async fn a_restore_that_is_asked_for_again_is_done_also_if_its_snapshot_has_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, of) = stored(&folder).await;
+    snapshots::create(&store, &of, "before", &sent("")).await.unwrap();
+    let patience = ObjectChange::Put(Object::Skill(Skill { name: "Patience".to_owned() }));
+    store.update(&of, Revision(1), vec![patience], &sent("")).await.unwrap();
+    let terms = RestoreTerms::default();
+    let first = snapshots::restore(&store, &of, "before", terms, &sent("one")).await.unwrap();
+    snapshots::delete(&store, &of, "before", &sent("")).await.unwrap();
+    let again = snapshots::restore(&store, &of, "before", terms, &sent("one")).await.unwrap();
+    assert_eq!((again.revision, again.changed, again.is_repeated), (first.revision, 1, true));
+    let gone = snapshots::restore(&store, &of, "before", terms, &sent("two")).await.unwrap_err();
+    assert!(matches!(gone, RestoreRefusal::Snapshot(SnapshotRefusal::Missing { .. })), "{gone}");
 }

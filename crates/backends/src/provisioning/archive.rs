@@ -6,7 +6,7 @@ use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind};
 use futures::FutureExt as _;
 use infra::{
     Answer, ArchiveBegin, ArchivedPart, ChangeNote, HistoryEntry, HistoryPoint, NamedSnapshot, ObjectChange, PartGiver,
-    PartTaker, Result, Revision, SnapshotHead, StoreError, TenantArchive,
+    PartTaker, Result, Revision, SnapshotHead, StoreError, TenantArchive, UnopenedSecret,
 };
 use model::TenantId;
 
@@ -77,12 +77,40 @@ impl<D: Dialect> TenantArchive for Tables<D> {
         .boxed()
     }
 
+    fn restore_snapshot<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        expected: Revision,
+        changes: Vec<ObjectChange>,
+        of: &'a SnapshotHead,
+        note: &'a ChangeNote,
+    ) -> Answer<'a, Revision> {
+        self.changed(tenant, expected, changes, note, Some(of))
+    }
+
     fn remove_snapshot<'a>(&'a self, tenant: &'a TenantId, name: &'a str, note: &'a ChangeNote) -> Answer<'a, bool> {
         async move {
             let mut turn = self.0.writes(tenant).await?;
             let is_removed = snapshots::remove(&mut *turn, tenant, name, note).await?;
             turn.commit().await?;
             Ok(is_removed)
+        }
+        .boxed()
+    }
+
+    fn unopened<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        forgotten: Option<&'a ChangeNote>,
+    ) -> Answer<'a, Vec<UnopenedSecret>> {
+        async move {
+            let Some(note) = forgotten else {
+                return sealing::unopened(&self.1, &mut *self.0.reads().await?, tenant, None).await;
+            };
+            let mut turn = self.0.writes(tenant).await?;
+            let found = sealing::unopened(&self.1, &mut *turn, tenant, Some(note)).await?;
+            turn.commit().await?;
+            Ok(found)
         }
         .boxed()
     }

@@ -120,8 +120,7 @@ pub(super) async fn put(db: &mut dyn Turn, tenant: &str, object: &Object, is_new
         if let Some(stored) = stored.first().map(|row| row.text("document")).transpose()?
             && let Ok(read) = Object::from_json(key.kind, stored.as_bytes())
         {
-            let unknown = later_fields::unknown(&stored, &text(&read));
-            document = later_fields::with(Some(document), unknown).unwrap_or_default();
+            document = later_fields::kept(Some(document), &stored, &text(&read)).unwrap_or_default();
         }
     }
     let sql = "INSERT INTO object_document (tenant, kind, name, document) VALUES (?, ?, ?, ?)

@@ -283,56 +283,29 @@ pub(super) async fn entry_at(
 
 // === removing ===
 
-/// Pages of entries that are looked through at most for those that are too old.
-const PAGES_MAX: usize = 5;
-
-/// Entries that are too old, between two numbers; younger ones between them stay.
-#[derive(Clone, Copy)]
-struct OldEntries {
-    behind: i64,
-    last: i64,
-    count: u32,
-    /// The highest of their revisions.
-    revision: i64,
+/// Entries that are older than a time, the oldest ones first, at most so many: an index by time finds them, whatever stands before, between
+/// and behind them. The values are those of [`too_old`].
+macro_rules! old_entries {
+    ($columns:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM change_log WHERE tenant = ? AND changed_ms < ? AND +number > ? AND +number <= ?
+             ORDER BY changed_ms, number LIMIT ?"
+        )
+    };
 }
 
-/// The first entries with numbers behind one and up to another that are older than a time, at most so many. They are looked for among the
-/// first ones, so that a long history costs no more than a short one; a few younger ones among these, as after a clock that was wrong for
-/// a while, hide nothing. Nor do those that seem to be younger than the last one of all, however many there are.
-async fn old(
-    db: &mut dyn Turn,
+/// A statement about the entries of a tenant with numbers behind one and up to another that are older than a time.
+fn too_old(
+    sql: &'static str,
     tenant: &TenantId,
     (behind, up_to): (i64, i64),
     before: Timestamp,
     at_most: u32,
-) -> Result<Option<OldEntries>> {
-    let last = "SELECT changed_ms FROM change_log WHERE tenant = ? ORDER BY number DESC LIMIT 1";
-    let rows = db.rows(query(last).bind(tenant.as_str())).await?;
-    let Some(latest) = rows.first().map(|row| row.get::<i64>("changed_ms")).transpose()? else { return Ok(None) };
-    let sql = "SELECT number, revision, changed_ms FROM change_log
-         WHERE tenant = ? AND number > ? AND number <= ? AND changed_ms <= ? ORDER BY number LIMIT ?";
-    // What is too old is never passed over, whatever the last one says.
-    let latest = latest.max(number(before.as_millis()));
-    let page_rows = usize::try_from(at_most).unwrap_or(usize::MAX);
-    let mut found = OldEntries { behind, last: behind, count: 0, revision: 0 };
-    let mut after = behind;
-    for _ in 0..PAGES_MAX {
-        let page = query(sql).bind(tenant.as_str()).bind(after).bind(up_to).bind(latest).bind(i64::from(at_most));
-        let rows = db.rows(page).await?;
-        let count_before = found.count;
-        for row in &rows {
-            after = row.get("number")?;
-            if row.get::<i64>("changed_ms")? < number(before.as_millis()) && found.count < at_most {
-                found.count += 1;
-                found.last = after;
-                found.revision = found.revision.max(row.get("revision")?);
-            }
-        }
-        if found.count == count_before || found.count >= at_most || rows.len() < page_rows {
-            break;
-        }
-    }
-    Ok(Some(found).filter(|found| found.count > 0))
+) -> Statement {
+    let asked = query(sql).bind(tenant.as_str()).bind(number(before.as_millis()));
+    asked.bind(behind).bind(up_to).bind(i64::from(at_most))
 }
 
 /// Where entries are looked for: among those of tenants before this one with its id, and among its own.
@@ -341,10 +314,10 @@ async fn parts(db: &mut dyn Turn, tenant: &TenantId) -> Result<[(i64, i64); 2]> 
     Ok([(0, begin), (begin, i64::MAX)])
 }
 
-/// Whether there are entries that are older than a time, among so many.
-pub(super) async fn has_old(db: &mut dyn Turn, tenant: &TenantId, before: Timestamp, at_most: u32) -> Result<bool> {
+/// Whether there are entries that are older than a time.
+pub(super) async fn has_old(db: &mut dyn Turn, tenant: &TenantId, before: Timestamp) -> Result<bool> {
     for part in parts(db, tenant).await? {
-        if old(db, tenant, part, before, at_most).await?.is_some() {
+        if !db.rows(too_old(old_entries!("number"), tenant, part, before, 1)).await?.is_empty() {
             return Ok(true);
         }
     }
@@ -355,25 +328,28 @@ pub(super) async fn has_old(db: &mut dyn Turn, tenant: &TenantId, before: Timest
 /// are no loss of this one.
 pub(super) async fn prune(db: &mut dyn Turn, tenant: &TenantId, before: Timestamp, at_most: u32) -> Result<u64> {
     let [of_others, own] = parts(db, tenant).await?;
-    let mut left = at_most;
-    if let Some(found) = old(db, tenant, of_others, before, left).await? {
-        remove(db, tenant, found, before).await?;
-        left = left.saturating_sub(found.count);
+    let removed = remove(db, tenant, of_others, before, at_most).await?;
+    let left = at_most.saturating_sub(u32::try_from(removed).unwrap_or(u32::MAX));
+    if left == 0 {
+        return Ok(removed);
     }
-    if left > 0
-        && let Some(found) = old(db, tenant, own, before, left).await?
-    {
-        remove(db, tenant, found, before).await?;
-        left = left.saturating_sub(found.count);
-        pruned_to(db, tenant, found.revision).await?;
-    }
-    Ok(u64::from(at_most - left))
+    let sql = concat!("SELECT max(revision) AS revision FROM (", old_entries!("revision"), ") AS old");
+    let rows = db.rows(too_old(sql, tenant, own, before, left)).await?;
+    let revision = rows.first().map_or(Ok(None), |row| row.get::<Option<i64>>("revision"))?;
+    let Some(revision) = revision else { return Ok(removed) };
+    pruned_to(db, tenant, revision).await?;
+    Ok(removed + remove(db, tenant, own, before, left).await?)
 }
 
-async fn remove(db: &mut dyn Turn, tenant: &TenantId, found: OldEntries, before: Timestamp) -> Result<()> {
-    let sql = "DELETE FROM change_log WHERE tenant = ? AND number > ? AND number <= ? AND changed_ms < ?";
-    let removed = query(sql).bind(tenant.as_str()).bind(found.behind).bind(found.last);
-    db.run(removed.bind(number(before.as_millis()))).await.map(drop)
+async fn remove(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    part: (i64, i64),
+    before: Timestamp,
+    at_most: u32,
+) -> Result<u64> {
+    let sql = concat!("DELETE FROM change_log WHERE number IN (", old_entries!("number"), ")");
+    db.run(too_old(sql, tenant, part, before, at_most)).await
 }
 
 /// Notes that entries up to a revision are gone.
@@ -398,7 +374,8 @@ pub(super) async fn request(
     since: Timestamp,
 ) -> Result<Vec<HistoryEntry>> {
     let Some(begin) = tenant_standing::log_begin(db, tenant).await? else { return Ok(Vec::new()) };
-    let sql = entries!("changed_by = ? AND request = ? AND changed_ms >= ? AND +number > ? ORDER BY number");
+    // The first `+` keeps SQLite from the index by time, which has the requests of everybody.
+    let sql = entries!("changed_by = ? AND request = ? AND +changed_ms >= ? AND +number > ? ORDER BY number");
     let asked = query(sql).bind(tenant.as_str()).bind(by).bind(request).bind(number(since.as_millis()));
     let mut entries = Vec::new();
     for row in &db.rows(asked.bind(begin)).await? {

@@ -1,28 +1,56 @@
 //! What a later release has stored in JSON and this one does not know: who goes back to this one and forward again has it still.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
-/// The fields of a stored text that are not among those which this release has read of it, written again.
-pub(super) fn unknown(stored: &str, read_again: &str) -> Map<String, Value> {
+/// The text that is to be stored, with the fields of the stored one that are not among those which this release has read of it, written
+/// again. Fields within fields count, too, and those of list elements that stay as they are. A known field that was not written again says
+/// what its absence says. Without any such field the text stays as it is.
+pub(super) fn kept(text: Option<String>, stored: &str, read_again: &str) -> Option<String> {
     let fields = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
-    let known = fields(read_again);
-    let mut stored = fields(stored);
-    // A known one that was not written again says what its absence says.
-    stored.retain(|name, _| !known.contains_key(name));
-    stored
+    let before = text.as_deref().map(fields).unwrap_or_default();
+    let mut all = before.clone();
+    keep_fields(&mut all, fields(stored), &fields(read_again));
+    if all == before { text } else { Some(Value::Object(all).to_string()) }
 }
 
-/// The text with these fields as well; without any it stays as it is.
-pub(super) fn with(text: Option<String>, unknown: Map<String, Value>) -> Option<String> {
-    if unknown.is_empty() {
-        return text;
+fn keep_fields(new: &mut Map<String, Value>, stored: Map<String, Value>, read_again: &Map<String, Value>) {
+    for (name, value) in stored {
+        match (read_again.get(&name), value) {
+            (None, value) => {
+                new.entry(name).or_insert(value);
+            }
+            (Some(Value::Object(read_again)), Value::Object(stored)) => {
+                if let Some(Value::Object(new)) = new.get_mut(&name) {
+                    keep_fields(new, stored, read_again);
+                }
+            }
+            (Some(Value::Array(read_again)), Value::Array(stored)) => {
+                if let Some(Value::Array(new)) = new.get_mut(&name) {
+                    keep_elements(new, stored, read_again);
+                }
+            }
+            _ => {}
+        }
     }
-    let mut fields: Map<String, Value> =
-        text.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    for (name, value) in unknown {
-        fields.entry(name).or_insert(value);
+}
+
+/// Nothing but its fields tells an element: one with other known fields is another one.
+fn keep_elements(new: &mut [Value], stored: Vec<Value>, read_again: &[Value]) {
+    if stored.len() != read_again.len() {
+        return;
     }
-    Some(Value::Object(fields).to_string())
+    let with_more = read_again.iter().zip(stored).filter(|(read, stored)| *read != stored);
+    let with_more: HashMap<String, Value> = with_more.map(|(read, stored)| (read.to_string(), stored)).collect();
+    if with_more.is_empty() {
+        return;
+    }
+    for element in new {
+        if let Some(stored) = with_more.get(&element.to_string()) {
+            element.clone_from(stored);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -86,6 +114,11 @@ mod tests {
         renamed(&store, &acme).await;
         assert_eq!(read(&store, "SELECT json_extract(sign_in, '$.later') AS found FROM tenant").await, r#"{"a":1}"#);
 
+        ran(&store, "UPDATE tenant SET sign_in = json_set(sign_in, '$.upstream.later', 'kept')").await;
+        renamed(&store, &acme).await;
+        let within = "SELECT json_extract(sign_in, '$.upstream.later') AS found FROM tenant";
+        assert_eq!(read(&store, within).await, "kept");
+
         let held = store.load(&acme).await.unwrap().unwrap();
         let mut attribute = held.1.business_attributes[0].clone();
         ran(&store, "UPDATE object_document SET document = json_set(document, '$.later', 'kept')").await;
@@ -99,13 +132,65 @@ mod tests {
         assert_eq!(read(&store, later).await, "kept");
     }
 
+    #[tokio::test]
+    async fn what_a_later_release_has_stored_of_a_provider_is_not_said_of_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, acme) = made(&folder).await;
+        ran(
+            &store,
+            "UPDATE tenant SET sign_in = json_set(sign_in, '$.upstream.later', 'of the one', '$.later', 'kept')",
+        )
+        .await;
+        let (revision, held) = store.load(&acme).await.unwrap().unwrap();
+        let mut own = held.tenant;
+        "https://another.example".clone_into(&mut own.sign_in.upstream.as_mut().unwrap().issuer);
+        store.update(&acme, revision, vec![ObjectChange::Put(Object::Tenant(Box::new(own)))], note()).await.unwrap();
+        let both = "SELECT coalesce(json_extract(sign_in, '$.upstream.later'), 'none') || ' ' || json_extract(sign_in, '$.later')
+            AS found FROM tenant";
+        assert_eq!(read(&store, both).await, "none kept");
+    }
+
+    #[tokio::test]
+    async fn what_a_later_release_has_stored_of_a_client_stays_over_an_edit_by_this_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, acme) = made(&folder).await;
+        let (revision, held) = store.load(&acme).await.unwrap().unwrap();
+        ran(&store, "UPDATE client SET extras = json_set(coalesce(extras, '{}'), '$.later', 'kept')").await;
+        let mut client = held.clients[0].clone();
+        "Renamed".clone_into(&mut client.name);
+        let put = Object::Client(client);
+        store.update(&acme, revision, vec![ObjectChange::Put(put.clone())], note()).await.unwrap();
+        assert_eq!(store.find(&acme, &put.key()).await.unwrap(), Some(put.clone()));
+        let Object::Client(client) = put else { unreachable!() };
+        let mut turn = store.0.reads().await.unwrap();
+        let sql = "SELECT json_extract(extras, '$.later') AS found FROM client WHERE id = ?";
+        let rows = turn.rows(query(sql).bind(&client.id)).await.unwrap();
+        assert_eq!(rows[0].text("found").unwrap(), "kept");
+    }
+
     #[test]
     fn a_field_that_this_release_knows_is_never_brought_back() {
-        let unknown =
-            unknown(r#"{"name":"x","order":null,"enforced":true,"later":1}"#, r#"{"name":"x","enforced":true}"#);
-        let text = with(Some(r#"{"enforced":false}"#.to_owned()), unknown).unwrap();
+        let stored = r#"{"name":"x","order":null,"enforced":true,"later":1}"#;
+        let again = r#"{"name":"x","enforced":true}"#;
+        let text = kept(Some(r#"{"enforced":false}"#.to_owned()), stored, again).unwrap();
         let fields: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(fields, serde_json::json!({"enforced": false, "order": null, "later": 1}));
-        assert_eq!(with(Some("{}".to_owned()), Map::new()).as_deref(), Some("{}"));
+        assert_eq!(kept(Some("{ }".to_owned()), again, again).as_deref(), Some("{ }"));
+        assert_eq!(kept(None, again, again), None);
+    }
+
+    #[test]
+    fn later_fields_within_fields_and_within_elements_that_stay_are_kept() {
+        let stored =
+            r#"{"a":{"b":{"c":1,"later":2},"later":3},"list":[{"n":1,"later":4},{"n":2,"later":5}],"plain":[1]}"#;
+        let again = r#"{"a":{"b":{"c":1}},"list":[{"n":1},{"n":2}],"plain":[1]}"#;
+        let edited = r#"{"a":{"b":{"c":9}},"list":[{"n":2},{"n":3}],"plain":[1,2]}"#;
+        let text = kept(Some(edited.to_owned()), stored, again).unwrap();
+        let fields: Value = serde_json::from_str(&text).unwrap();
+        let whole = r#"{"a":{"b":{"c":9,"later":2},"later":3},"list":[{"n":2,"later":5},{"n":3}],"plain":[1,2]}"#;
+        assert_eq!(fields, serde_json::from_str::<Value>(whole).unwrap());
+        // What is gone takes along what was in it: half of it would be no such field.
+        let gone = r#"{"a":null,"list":[]}"#;
+        assert_eq!(kept(Some(gone.to_owned()), stored, again).as_deref(), Some(gone));
     }
 }

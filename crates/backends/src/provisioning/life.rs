@@ -80,14 +80,16 @@ pub(super) async fn overviews(db: &mut dyn Turn) -> Result<Vec<TenantOverview>> 
 
 // === its begin ===
 
-/// A tenant is made: what is noted already under its id is of one before it, and so are the API keys.
+/// A tenant is made: what is noted already under its id is of one before it, and so are the API keys. So is what others keep of it by its
+/// id: they tell it by its life.
 pub(super) async fn begin(db: &mut dyn Turn, tenant: &TenantId) -> Result<()> {
     let sql = "UPDATE tenant SET
              log_begin = (SELECT coalesce(max(number), 0) FROM change_log WHERE change_log.tenant = ?),
-             sign_in_begin = (SELECT coalesce(max(number), 0) FROM sign_in_audit WHERE sign_in_audit.tenant = ?)
+             sign_in_begin = (SELECT coalesce(max(number), 0) FROM sign_in_audit WHERE sign_in_audit.tenant = ?),
+             life = ?
          WHERE id = ?";
-    let noted = query(sql).bind(tenant.as_str()).bind(tenant.as_str()).bind(tenant.as_str());
-    db.run(noted).await?;
+    let noted = query(sql).bind(tenant.as_str()).bind(tenant.as_str()).bind(number(revisions::random()));
+    db.run(noted.bind(tenant.as_str())).await?;
     api_keys::leave_behind(db, tenant).await
 }
 

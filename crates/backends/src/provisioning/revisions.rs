@@ -70,11 +70,16 @@ pub(super) async fn has_passed(
     has(db, tenant, point).await
 }
 
-/// Gives a revision a stamp, and lets the stamp of one go that is long past. The point that the history has come to.
-pub(super) async fn stamp(db: &mut dyn Turn, tenant: &TenantId, revision: Revision) -> Result<HistoryPoint> {
+/// A number that no other one is, above 0.
+pub(super) fn random() -> u64 {
     // The standard library has its keys of hashes from the system's source of randomness, and no two of them are the same. The tables have
     // numbers of 63 bits.
-    let stamp = (RandomState::new().build_hasher().finish() >> 1).max(1);
+    (RandomState::new().build_hasher().finish() >> 1).max(1)
+}
+
+/// Gives a revision a stamp, and lets the stamp of one go that is long past. The point that the history has come to.
+pub(super) async fn stamp(db: &mut dyn Turn, tenant: &TenantId, revision: Revision) -> Result<HistoryPoint> {
+    let stamp = random();
     let put = "INSERT INTO revision_stamp (tenant, revision, stamp) VALUES (?, ?, ?)
          ON CONFLICT (tenant, revision) DO UPDATE SET stamp = excluded.stamp";
     db.run(query(put).bind(tenant.as_str()).bind(number(revision.0)).bind(number(stamp))).await?;

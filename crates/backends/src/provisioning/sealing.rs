@@ -3,6 +3,8 @@
 //!
 //! Rows that an earlier release has left in clear are sealed when a process of the installation starts, and not by a command.
 
+mod unopened;
+
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret, SignInRules, TenantObjects};
 use infra::{
     ArchivedPart, NamedSnapshot, ObjectChange, Result, SecretPlace, SecretSeals, StoreError, TenantFileText, ToldChange,
@@ -10,6 +12,7 @@ use infra::{
 use model::TenantId;
 
 use super::{Dialect, Row, Statement, Tables, Turn, find, query, sign_in, tenant_id};
+pub(super) use unopened::unopened;
 
 /// Objects that are sealed or opened without a thread of their own.
 const OBJECTS_AT_ONCE: usize = 256;
@@ -143,13 +146,14 @@ const OTHER_KEY: &str = "its secrets are sealed with another key than that of th
      of that file back; if it is lost, `trunkline tenant forget-secrets` tells which secrets are gone and begins without them \
      (docs/provisioning.md, \"If the key is lost\")";
 
-/// A column of secrets, with the statements about it. `clear` and `sealed` return the tenant, the name of the row, and the
+/// A column of secrets, with the statements about it. `clear`, `sealed` and `of_tenant` return the tenant, the name of the row, and the
 /// secret; `clear` of rows behind one, so that nothing that is done is looked through again.
 struct SecretColumn {
     place: for<'a> fn(&'a TenantId, &str) -> SecretPlace<'a>,
     at_once: i64,
     clear: &'static str,
     sealed: &'static str,
+    of_tenant: &'static str,
     set: &'static str,
 }
 
@@ -186,6 +190,17 @@ macro_rules! column {
                 " WHERE substr(",
                 $column,
                 ", 1, 10) = 'sealed:v1:' LIMIT ?"
+            ),
+            of_tenant: concat!(
+                "SELECT tenant, ",
+                $name,
+                " AS name, ",
+                $column,
+                " AS secret FROM ",
+                $table,
+                " WHERE tenant = ? AND substr(",
+                $column,
+                ", 1, 10) = 'sealed:v1:'"
             ),
             set: concat!(
                 "UPDATE ",
@@ -242,6 +257,17 @@ const SEALED_RULES: &str =
     "SELECT id, sign_in FROM tenant WHERE sign_in LIKE '%\"client_secret\":\"sealed:v1:%' LIMIT ?";
 const SET_RULES: &str = "UPDATE tenant SET sign_in = ? WHERE id = ? AND sign_in = ?";
 
+/// What the key does with the sealed secrets that are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeyFit {
+    /// It opens one.
+    Opens,
+    /// It opens none: they are sealed with another one, or there is none.
+    OpensNothing,
+    /// There are none.
+    NothingSealed,
+}
+
 impl<D: Dialect> Tables<D> {
     /// The same tables, whose secrets are sealed and opened by these seals.
     #[must_use]
@@ -284,13 +310,30 @@ impl<D: Dialect> Tables<D> {
     /// # Errors
     /// [`StoreError::Corrupt`] when the secrets are sealed with a key that is not there, or not this one; else errors of the database.
     pub async fn expect_own_key(&self) -> Result<()> {
+        match self.key_fit().await? {
+            KeyFit::Opens | KeyFit::NothingSealed => Ok(()),
+            KeyFit::OpensNothing => {
+                Err(StoreError::Corrupt { what: "the configuration".to_owned(), reason: OTHER_KEY.to_owned() })
+            }
+        }
+    }
+
+    /// Whether the key opens a secret of those that are looked at: then it is that of these tables.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub async fn key_opens_some(&self) -> Result<bool> {
+        Ok(self.key_fit().await? == KeyFit::Opens)
+    }
+
+    async fn key_fit(&self) -> Result<KeyFit> {
         let mut turn = self.0.reads().await?;
         let mut has_sealed = false;
         for column in &COLUMNS {
             for row in turn.rows(query(column.sealed).bind(LOOKED_AT.min(column.at_once))).await? {
                 let (tenant, name, secret) = found(&row)?;
                 if self.1.opened(&(column.place)(&tenant, &name), &secret).is_ok() {
-                    return Ok(());
+                    return Ok(KeyFit::Opens);
                 }
                 has_sealed = true;
             }
@@ -301,14 +344,11 @@ impl<D: Dialect> Tables<D> {
             let Some(rules) = legible_rules(&tenant, row.text("sign_in")?) else { continue };
             let secret = rules.upstream.and_then(|provider| provider.client_secret);
             if secret.is_some_and(|secret| self.1.opened(&place_of_provider(&tenant), &secret).is_ok()) {
-                return Ok(());
+                return Ok(KeyFit::Opens);
             }
             has_sealed = true;
         }
-        if has_sealed {
-            return Err(StoreError::Corrupt { what: "the configuration".to_owned(), reason: OTHER_KEY.to_owned() });
-        }
-        Ok(())
+        Ok(if has_sealed { KeyFit::OpensNothing } else { KeyFit::NothingSealed })
     }
 
     /// Seals some rows of a column that stand behind one. The last of them, and how many were sealed; none if there are no more.

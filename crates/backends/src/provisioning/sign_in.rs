@@ -119,14 +119,22 @@ pub(super) fn rules_with_hosts(json: Option<String>, hosts: Vec<String>) -> Resu
     Ok(if rules.hosts.is_empty() { SignInRules { hosts, ..rules } } else { rules })
 }
 
-/// As [`rules`] reads them; none if nothing is set. What a later release has put into the text that is stored stays in it.
+/// As [`rules`] reads them; none if nothing is set. What a later release has put into the text that is stored stays in it, but for what it
+/// says of a provider that is another one now.
 pub(super) fn rules_text(rules: &SignInRules, stored: Option<&str>) -> Option<String> {
     // Plain text: serialising it cannot fail.
     let text = |rules: &SignInRules| serde_json::to_string(rules).ok();
+    let issuer = |rules: &SignInRules| rules.upstream.as_ref().map(|provider| provider.issuer.clone());
     let written = Some(rules).filter(|rules| **rules != SignInRules::default()).and_then(text);
-    let read = stored.and_then(|stored| serde_json::from_str::<SignInRules>(stored).ok());
+    let mut read = stored.and_then(|stored| serde_json::from_str::<SignInRules>(stored).ok());
+    if let Some(read) = &mut read
+        && issuer(read) != issuer(rules)
+    {
+        // Nothing within that field is taken over then.
+        read.upstream = None;
+    }
     match (stored, read.as_ref().and_then(text)) {
-        (Some(stored), Some(again)) => later_fields::with(written, later_fields::unknown(stored, &again)),
+        (Some(stored), Some(again)) => later_fields::kept(written, stored, &again),
         _ => written,
     }
 }
@@ -160,13 +168,27 @@ fn unknown(what: &str, name: &str) -> StoreError {
     StoreError::Corrupt { what: what.to_owned(), reason: format!("{name} is unknown to this release") }
 }
 
-/// Stores a client.
-pub(super) async fn put_client(db: &mut dyn Turn, tenant: &str, o: &OAuthClient) -> Result<()> {
+/// What is stored of a client as its extras.
+async fn stored_extras(db: &mut dyn Turn, tenant: &str, id: &str) -> Result<Option<String>> {
+    let asked = query("SELECT extras FROM client WHERE tenant = ? AND id = ?").bind(tenant).bind(id);
+    db.rows(asked).await?.first().map_or(Ok(None), |row| row.get("extras"))
+}
+
+/// Stores a client. What a later release has put into its extras stays there.
+pub(super) async fn put_client(db: &mut dyn Turn, tenant: &str, o: &OAuthClient, is_new: bool) -> Result<()> {
     let grants: Vec<_> = o.grants.iter().map(|grant| grant.as_str()).collect();
     let extras = ClientExtras {
         jwks: o.jwks.clone(),
         frontchannel_logout_uri: o.frontchannel_logout_uri.clone(),
         frontchannel_logout_session_required: o.frontchannel_logout_session_required,
+    };
+    let stored = if is_new { None } else { stored_extras(db, tenant, &o.id).await? };
+    let again = stored.clone().map(|stored| ClientExtras::read(Some(stored)));
+    let text = match (stored, again) {
+        (Some(stored), Some(Ok(again))) => {
+            later_fields::kept(extras.text(), &stored, &again.text().unwrap_or_default())
+        }
+        _ => extras.text(),
     };
     let sql = "INSERT INTO client (tenant, id, name, secret, grants, scopes, backchannel_logout_uri, extras)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -181,7 +203,7 @@ pub(super) async fn put_client(db: &mut dyn Turn, tenant: &str, o: &OAuthClient)
         .bind(grants.join(" "))
         .bind(o.scopes.join(" "))
         .bind(&o.backchannel_logout_uri)
-        .bind(&extras.text());
+        .bind(&text);
     run(db, put).await?;
     let clear = "DELETE FROM client_redirect_uri WHERE tenant = ? AND id = ?";
     run(db, query(clear).bind(tenant).bind(&o.id)).await?;

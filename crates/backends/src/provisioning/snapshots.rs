@@ -97,6 +97,20 @@ pub(super) async fn remove(db: &mut dyn Turn, tenant: &TenantId, name: &str, by:
     Ok(true)
 }
 
+/// Notes that the tenant has come to a revision by one.
+pub(super) async fn note_restored(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    revision: Revision,
+    head: &SnapshotHead,
+    by: &ChangeNote,
+) -> Result<()> {
+    let mut after = described(head);
+    after["restored_revision"] = revision.0.into();
+    let (before, after) = (Some(shown(head)), Some(after.to_string()));
+    history::put(db, tenant, HistoryEntry { before, after, ..noted(revision, by, &head.name) }).await
+}
+
 /// An entry of the history about a snapshot, which stands under its name: no object changes.
 fn noted(revision: Revision, note: &ChangeNote, name: &str) -> HistoryEntry {
     let key = ObjectKey { kind: ObjectKind::Tenant, id: name.to_owned() };
@@ -106,8 +120,12 @@ fn noted(revision: Revision, note: &ChangeNote, name: &str) -> HistoryEntry {
 
 /// A snapshot without its files, as the history shows it.
 fn shown(head: &SnapshotHead) -> String {
+    described(head).to_string()
+}
+
+fn described(head: &SnapshotHead) -> serde_json::Value {
     let (name, at) = (&head.name, head.at.as_millis());
-    serde_json::json!({ "name": name, "made_ms": at, "made_by": head.by, "revision": head.revision.0 }).to_string()
+    serde_json::json!({ "name": name, "made_ms": at, "made_by": head.by, "revision": head.revision.0 })
 }
 
 fn head(row: &Row) -> Result<SnapshotHead> {

@@ -1,6 +1,6 @@
 //! How a tenant stands beside others that had its id: whether it still leaves, and where what is noted begins to be its own.
 
-use infra::{Result, StoreError};
+use infra::{Result, StoreError, TenantLife};
 use model::TenantId;
 
 use super::{Turn, query};
@@ -18,6 +18,14 @@ pub(super) async fn expect_gone(db: &mut dyn Turn, tenant: &TenantId) -> Result<
     }
     let what = format!("tenant {tenant} was deleted, and what is left of it still goes: delete it again, and wait");
     Err(StoreError::Invalid(what))
+}
+
+/// Which tenant of its id it is; none if there is no such tenant.
+pub(super) async fn life(db: &mut dyn Turn, tenant: &TenantId) -> Result<Option<TenantLife>> {
+    let sql = "SELECT life FROM tenant WHERE id = ? AND ended_ms IS NULL";
+    let rows = db.rows(query(sql).bind(tenant.as_str())).await?;
+    let life = rows.first().map(|row| row.get::<i64>("life")).transpose()?;
+    Ok(life.map(|life| TenantLife(u64::try_from(life).unwrap_or_default())))
 }
 
 /// Behind which number of the log the history of a tenant begins; none if there is no such tenant.

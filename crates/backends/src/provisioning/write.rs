@@ -143,7 +143,7 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
         Object::FeatureCode(o) => put_feature_code(db, t, o).await?,
         Object::Schedule(o) => put_schedule(db, t, o).await?,
         Object::DialRule(o) => put_dial_rule(db, t, o).await?,
-        Object::Client(o) => put_client(db, t, o).await?,
+        Object::Client(o) => put_client(db, t, o, is_new).await?,
         Object::AgentGroup(_)
         | Object::ActionCode(_)
         | Object::List(_)

@@ -9217,6 +9217,9 @@ pub struct WebhookRecord {
     /// The key of the signatures, sealed with the installation's key for this webhook of this tenant.
     #[prost(bytes = "bytes", tag = "16")]
     pub sealed_secret: ::prost::bytes::Bytes,
+    /// Which tenant of its id it is of; 0 of one that was there before lives were noted, and by earlier versions.
+    #[prost(uint64, tag = "17")]
+    pub life: u64,
 }
 /// The wish to deliver dead letters again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -139,6 +139,7 @@ fn what_was_done_to_an_object_is_told_by_its_documents_and_the_way() {
     };
     assert_eq!(snapshot(AuditedDocument::None, json()), ["snapshot/before", "created", "snapshot"]);
     assert_eq!(snapshot(json(), AuditedDocument::None), ["snapshot/before", "deleted", "snapshot"]);
+    assert_eq!(snapshot(json(), json()), ["snapshot/before", "restored", "snapshot"]);
     assert_eq!(action(json(), AuditedDocument::TooLong, "telepathy"), "changed");
     assert_eq!(action(AuditedDocument::TooLong, AuditedDocument::None, "snapshot"), "deleted");
     assert_eq!(action(json(), json(), "snapshot"), "restored");

@@ -8,7 +8,7 @@ use crate::{
     Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage,
     HistoryPoint, KeptApiKey, NamedSnapshot, NewApiKey, ObjectChange, ObjectChanges, PartGiver, PartTaker, PasskeyKept,
     PasskeyRemoved, Passkeys, ProvisioningStore, Revision, SignInAudit, SnapshotHead, StoreError, StoredPasskey,
-    TenantArchive, VersionedObjects,
+    TenantArchive, UnopenedSecret, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -96,7 +96,22 @@ impl TenantArchive for NoProvisioning {
         refused()
     }
 
+    fn restore_snapshot<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: Revision,
+        _: Vec<ObjectChange>,
+        _: &'a SnapshotHead,
+        _: &'a ChangeNote,
+    ) -> Answer<'a, Revision> {
+        refused()
+    }
+
     fn remove_snapshot<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a ChangeNote) -> Answer<'a, bool> {
+        refused()
+    }
+
+    fn unopened<'a>(&'a self, _: &'a TenantId, _: Option<&'a ChangeNote>) -> Answer<'a, Vec<UnopenedSecret>> {
         refused()
     }
 }

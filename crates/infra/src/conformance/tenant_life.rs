@@ -1,6 +1,6 @@
 //! The life of a whole tenant: it ends, and another one gets its id. `store` has none of these tenants.
 
-use contracts::provisioning::{ObjectKey, ObjectKind, TenantObjects};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, TenantObjects};
 use contracts::sign_in_audit::{SignInEvent, SignInRecord};
 use model::{TenantId, Timestamp};
 
@@ -9,7 +9,7 @@ use super::provisioning::{note, objects};
 use crate::{
     ApiKey, ApiKeys, ArchivedPart, AuditOutbox, AuditPage, Audited, AuditedDocument, ChangeNote, ChangeOrigin,
     EndedTenant, HistoryEntry, HistoryPage, HistoryPoint, NewApiKey, ObjectChange, PasskeyKept, Passkeys, Revision,
-    SignInAudit, StoreError, StoredPasskey, TenantArchive, TenantOverview,
+    SignInAudit, StoreError, StoredPasskey, TenantArchive, TenantLife, TenantOverview,
 };
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_123);
@@ -28,6 +28,7 @@ impl<S: ApiKeys + AuditOutbox + Passkeys + SignInAudit + TenantArchive> LifeStor
 pub async fn run<S: LifeStore>(store: &S) {
     a_tenant_that_has_ended_is_as_if_it_were_not_there(store).await;
     a_later_tenant_of_the_id_has_nothing_of_the_one_before(store).await;
+    each_tenant_of_an_id_has_a_life_of_its_own(store).await;
     that_a_tenant_has_ended_is_in_its_history_and_waits_for_the_audit(store).await;
     the_history_goes_for_its_age_and_is_no_loss_of_a_later_tenant(store).await;
     a_tenant_comes_back_from_its_archive(store).await;
@@ -144,6 +145,24 @@ fn api_key(id: &str) -> NewApiKey {
         request_since: AT,
         origin: ChangeOrigin::default(),
     }
+}
+
+async fn each_tenant_of_an_id_has_a_life_of_its_own<S: LifeStore>(store: &S) {
+    let acme = made(store, "life-number").await;
+    let first = store.life(&acme).await.unwrap().unwrap();
+    assert_ne!(first, TenantLife(0));
+    let own = ObjectChange::Put(Object::Tenant(Box::new(objects("life-number").tenant)));
+    store.update(&acme, Revision(1), vec![own], note()).await.unwrap();
+    assert_eq!(store.life(&acme).await.unwrap(), Some(first), "an edit changes nothing of it");
+    let parts = archived(store, &acme).await.unwrap();
+    ended(store, &acme, ALL).await;
+    assert_eq!(store.life(&acme).await.unwrap(), None);
+    restored(store, &acme, parts).await.unwrap();
+    let second = store.life(&acme).await.unwrap().unwrap();
+    ended(store, &acme, ALL).await;
+    made(store, "life-number").await;
+    let third = store.life(&acme).await.unwrap().unwrap();
+    assert!(first != second && second != third && third != first);
 }
 
 async fn a_later_tenant_of_the_id_has_nothing_of_the_one_before<S: LifeStore>(store: &S) {

@@ -85,7 +85,11 @@ impl Webhooks {
     pub fn start(ctx: &RoleContext, configured: &Configured) -> Result<Self> {
         let reach = if configured.private { Reach::Everywhere } else { Reach::Public };
         let shared = Arc::new(WebhookShop {
-            store: WebhookStore::new(ctx.stores.webhooks.clone(), ctx.installation_key.clone()),
+            store: WebhookStore::new(
+                ctx.stores.webhooks.clone(),
+                ctx.stores.tenant_lives.clone(),
+                ctx.installation_key.clone(),
+            ),
             outbox: ctx.stores.outbox.clone(),
             leases: ctx.stores.leases.clone(),
             owner: ctx.owner(),

@@ -1,6 +1,6 @@
 //! Restores tenants from a backup.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
 
 use contracts::provisioning::{Object, ObjectKey, TenantObjects};
@@ -32,7 +32,8 @@ pub struct RestoredTenant {
     pub revision: Revision,
     /// What was changed of the tenant that was there; none for one that was not there, which is as it was.
     pub replaced: Option<ReplacedTenant>,
-    /// What was left out: secrets and snapshots that cannot be opened, and snapshots for which there is no room. Each by its name.
+    /// What was left out: secrets and snapshots that cannot be opened, snapshots for which there is no room, and host names that are those
+    /// of another tenant by now. Each by its name.
     pub left_out: Vec<String>,
 }
 
@@ -95,13 +96,15 @@ async fn restore_each<R: BufRead + Send>(
             seals: &seals,
             held: HashMap::new(),
             unreadable: &mut unreadable,
+            hosts_of_others: HashSet::new(),
+            hosts_left_out: Vec::new(),
         };
         let done = one(store, &tenant, &mut group, may_replace, note).await;
-        let behind = group.behind.take();
+        let (behind, hosts) = (group.behind.take(), std::mem::take(&mut group.hosts_left_out));
         let named = unreadable.take();
         match done {
             Ok(mut restored) => {
-                restored.left_out = [named, restored.left_out].concat();
+                restored.left_out = [named, hosts, restored.left_out].concat();
                 outcome.restored.push(restored);
             }
             Err(error) if concerns_all(&error) => return Err(error),
@@ -138,6 +141,8 @@ async fn one<R: BufRead + Send>(
     note: &ChangeNote,
 ) -> Result<RestoredTenant, BackupError> {
     let failed = |source| BackupError::Store { tenant: tenant.clone(), source };
+    let hosts = store.hosts().await.map_err(failed)?;
+    group.hosts_of_others = hosts.into_iter().filter(|(_, of)| of != tenant).map(|(host, _)| host).collect();
     match store.load(tenant).await.map_err(failed)? {
         None => renew(store, tenant, group, note).await,
         Some(_) if !may_replace => Err(BackupError::Present(tenant.clone())),
@@ -161,19 +166,34 @@ struct TenantLines<'a, R: BufRead> {
     /// Of the tenant that is there, the objects with secrets.
     held: HashMap<ObjectKey, Object>,
     unreadable: &'a mut UnreadableParts,
+    /// The host names of other tenants, which no second one may have.
+    hosts_of_others: HashSet<String>,
+    hosts_left_out: Vec<String>,
 }
 
 impl<R: BufRead> TenantLines<'_, R> {
-    /// The next part, without what cannot be opened of it.
+    /// The next part, without what cannot be opened of it, and without what another tenant has by now.
     fn part(&mut self) -> infra::Result<Option<ArchivedPart>> {
         while let Some(part) = self.read()? {
             let readable = self.unreadable.readable(self.seals, self.tenant, part, &self.held);
-            if readable.is_some() {
-                return Ok(readable);
+            if let Some(mut part) = readable {
+                self.leave_hosts_out(&mut part);
+                return Ok(Some(part));
             }
         }
         self.unreadable.expect_own_key()?;
         Ok(None)
+    }
+
+    fn leave_hosts_out(&mut self, part: &mut ArchivedPart) {
+        let ArchivedPart::Object(Object::Tenant(own), _) = part else { return };
+        own.sign_in.hosts.retain(|host| {
+            let is_free = !self.hosts_of_others.contains(host);
+            if !is_free {
+                self.hosts_left_out.push(format!("sign_in.hosts: {host} is a host name of another tenant"));
+            }
+            is_free
+        });
     }
 
     /// The next part as the backup has it.

@@ -1,6 +1,7 @@
 //! Writes a backup.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -14,6 +15,12 @@ use super::{
     BackedUpTenant, BackupError, BackupSummary, LINE_BYTES_MAX, LeftOutTenant, SNAPSHOT_BYTES_MAX, SealedKeys,
     TEXT_BYTES_MAX, UnreadablePart, VERSION,
 };
+
+/// How often a tenant is read that the store does not give, and the pause before it is read again.
+const ATTEMPTS_MAX: u32 = 3;
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// The most bytes of a tenant's lines that wait until it is whole: of a larger one what is read stands in the file, and it is read once.
+const WAITING_BYTES_MAX: usize = 32 << 20;
 
 /// A backup that was written.
 #[derive(Debug)]
@@ -52,7 +59,8 @@ pub async fn write<W: Write + Send>(
     let (mut writer, mut unreadable) = (BackupWriter::new(out), Vec::new());
     writer.put(&BackupLine::TrunklineBackup { version: VERSION, made_ms: made.as_millis(), program })?;
     for tenant in tenants {
-        match one(store, tenant, &mut writer).await {
+        let read = async |writer: &mut BackupWriter<W>| one(store, tenant, writer).await;
+        match repeated(&mut writer, read).await {
             Ok((counted, named)) => {
                 summary.tenants.push(counted);
                 unreadable.extend(named.into_iter().map(|what| UnreadablePart { tenant: tenant.clone(), what }));
@@ -76,6 +84,32 @@ pub async fn write<W: Write + Send>(
     summary.sha256 = writer.sha256();
     let out = writer.finish().map_err(BackupError::Write)?;
     Ok(WrittenBackup { summary, unreadable, out })
+}
+
+/// Writes a tenant; again from its begin where the store did not give it for a moment.
+async fn repeated<W: Write, T>(
+    writer: &mut BackupWriter<W>,
+    mut read: impl AsyncFnMut(&mut BackupWriter<W>) -> Result<T, BackupError>,
+) -> Result<T, BackupError> {
+    let mut attempts = 1;
+    loop {
+        writer.wait();
+        let error = match read(writer).await {
+            Ok(done) => {
+                writer.write_waiting()?;
+                return Ok(done);
+            }
+            Err(error) => error,
+        };
+        let may_pass = matches!(&error, BackupError::Store { source: StoreError::Unavailable { .. }, .. });
+        let is_clean = writer.forget_waiting();
+        if !may_pass || !is_clean || attempts >= ATTEMPTS_MAX {
+            return Err(error);
+        }
+        attempts += 1;
+        tracing::warn!(%error, attempts, "a tenant cannot be read for the backup: it is read again");
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
 }
 
 /// What is wrong with a tenant alone; an error that concerns all of them is given back. `answers`: whether the store answers all the same.
@@ -132,11 +166,37 @@ pub(super) struct BackupWriter<W: Write> {
     out: GzEncoder<W>,
     digest: Sha256,
     lines: u64,
+    /// Those of a tenant that is not whole yet; none where lines are written at once.
+    waiting: Option<WaitingLines>,
+}
+
+/// Lines that are not written yet.
+#[derive(Default)]
+struct WaitingLines {
+    text: Vec<u8>,
+    lines: u64,
 }
 
 impl<W: Write> BackupWriter<W> {
     pub fn new(out: W) -> Self {
-        Self { out: GzEncoder::new(out, Compression::default()), digest: Sha256::new(), lines: 0 }
+        let out = GzEncoder::new(out, Compression::default());
+        Self { out, digest: Sha256::new(), lines: 0, waiting: None }
+    }
+
+    /// From here on lines wait, as long as there is room.
+    fn wait(&mut self) {
+        self.waiting = Some(WaitingLines::default());
+    }
+
+    /// Writes what waits; from here on lines are written at once.
+    fn write_waiting(&mut self) -> Result<(), BackupError> {
+        let Some(WaitingLines { text, lines }) = self.waiting.take() else { return Ok(()) };
+        self.write(&text, lines)
+    }
+
+    /// Drops what waits; whether nothing was written since lines wait.
+    fn forget_waiting(&mut self) -> bool {
+        self.waiting.take().is_some()
     }
 
     /// Writes the lines of a tenant's part.
@@ -196,9 +256,23 @@ impl<W: Write> BackupWriter<W> {
         if text.len() > LINE_BYTES_MAX {
             return Err(BackupError::TooLarge { what: line.what(), bytes: text.len(), most: LINE_BYTES_MAX });
         }
-        self.digest.update(&text);
-        self.lines += 1;
-        self.out.write_all(&text).map_err(BackupError::Write)
+        match &mut self.waiting {
+            Some(waiting) if waiting.text.len() + text.len() <= WAITING_BYTES_MAX => {
+                waiting.text.append(&mut text);
+                waiting.lines += 1;
+                Ok(())
+            }
+            _ => {
+                self.write_waiting()?;
+                self.write(&text, 1)
+            }
+        }
+    }
+
+    fn write(&mut self, text: &[u8], lines: u64) -> Result<(), BackupError> {
+        self.digest.update(text);
+        self.lines += lines;
+        self.out.write_all(text).map_err(BackupError::Write)
     }
 
     /// The SHA-256 of the lines that were written.
@@ -235,12 +309,60 @@ fn pieces(text: &str) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_tenant_that_is_read_too_slowly_is_left_out_unless_the_store_is_away() {
-        let late = || BackupError::Store {
+    fn late() -> BackupError {
+        BackupError::Store {
             tenant: TenantId::parse("acme").unwrap(),
             source: StoreError::Unavailable { reason: "it has not answered in time".to_owned() },
+        }
+    }
+
+    fn line() -> BackupLine {
+        BackupLine::Tenant { id: "acme".to_owned(), revision: 1, pruned_revision: 0 }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tenant_that_the_store_does_not_give_for_a_moment_is_read_again_from_its_begin() {
+        let (mut writer, mut attempts) = (BackupWriter::new(Vec::new()), 0);
+        let read = async |writer: &mut BackupWriter<Vec<u8>>| -> Result<(), BackupError> {
+            attempts += 1;
+            writer.put(&line())?;
+            if attempts < ATTEMPTS_MAX { Err(late()) } else { Ok(()) }
         };
+        repeated(&mut writer, read).await.unwrap();
+        assert_eq!((attempts, writer.lines), (ATTEMPTS_MAX, 1), "what was read before has left nothing");
+        let (mut writer, mut attempts) = (BackupWriter::new(Vec::new()), 0);
+        let never = async |_: &mut BackupWriter<Vec<u8>>| -> Result<(), BackupError> {
+            attempts += 1;
+            Err(late())
+        };
+        assert!(matches!(repeated(&mut writer, never).await, Err(BackupError::Store { .. })));
+        assert_eq!((attempts, writer.lines), (ATTEMPTS_MAX, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tenant_that_is_damaged_or_of_which_much_is_written_is_read_once() {
+        let damaged = || StoreError::Corrupt { what: "table dn".to_owned(), reason: "it is wrong".to_owned() };
+        let (mut writer, mut attempts) = (BackupWriter::new(Vec::new()), 0);
+        let read = async |_: &mut BackupWriter<Vec<u8>>| -> Result<(), BackupError> {
+            attempts += 1;
+            Err(BackupError::Store { tenant: TenantId::parse("acme").unwrap(), source: damaged() })
+        };
+        assert!(repeated(&mut writer, read).await.is_err());
+        assert_eq!(attempts, 1);
+        let mut attempts = 0;
+        let long = BackupLine::SnapshotText { text: "x".repeat(WAITING_BYTES_MAX) };
+        let read = async |writer: &mut BackupWriter<Vec<u8>>| -> Result<(), BackupError> {
+            attempts += 1;
+            writer.put(&line())?;
+            writer.put(&long)?;
+            Err(late())
+        };
+        assert!(repeated(&mut writer, read).await.is_err());
+        assert_eq!((attempts, writer.lines), (1, 2));
+    }
+
+    #[test]
+    fn a_tenant_that_is_read_too_slowly_is_left_out_unless_the_store_is_away() {
         assert!(fault_of_one(late(), true).is_ok_and(|reason| reason.contains("has not answered in time")));
         assert!(matches!(fault_of_one(late(), false), Err(BackupError::Store { .. })));
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use infra::{
     Clock, ConfigCache, ConfigVersion, Document, HistoryPoint, HistoryStamp, ProvisioningStore, Publication, Revision,
-    StoreError, ToldChange,
+    StoreError, ToldChange, ViewStore, note_life,
 };
 use model::{TenantId, Timestamp};
 use prometheus_client::metrics::gauge::Gauge;
@@ -40,6 +40,7 @@ pub(super) async fn run(ctx: RoleContext, tell: watch::Sender<PublishedTenants>)
     let mut publisher = Publisher {
         provisioning: ctx.stores.provisioning.clone(),
         configuration: ctx.stores.configuration.clone(),
+        lives: ctx.stores.tenant_lives.clone(),
         clock: ctx.clock.clone(),
         published: BTreeMap::new(),
         faulty: FaultyTenants::default(),
@@ -84,6 +85,8 @@ impl PublishedVersion {
 struct Publisher {
     provisioning: Arc<dyn ProvisioningStore>,
     configuration: Arc<dyn ConfigCache>,
+    /// Which tenant of its id each is, for roles that keep something of it.
+    lives: Arc<dyn ViewStore>,
     clock: Arc<dyn Clock>,
     /// The versions that this run of the role has published.
     published: BTreeMap<TenantId, PublishedVersion>,
@@ -144,7 +147,11 @@ impl Publisher {
 
     /// Takes away what is published of a tenant that was deleted. Calls that are up go on: they are not in the cache.
     async fn withdraw(&mut self, tenant: &TenantId) {
-        if let Err(error) = self.configuration.withdraw(tenant).await {
+        let withdrawn = async {
+            note_life(&*self.lives, tenant, None).await?;
+            self.configuration.withdraw(tenant).await
+        };
+        if let Err(error) = withdrawn.await {
             tracing::warn!(%tenant, %error, "the configuration of a deleted tenant cannot be withdrawn yet");
             return;
         }
@@ -190,7 +197,10 @@ impl Publisher {
     async fn publish_whole(&mut self, tenant: &TenantId, cached: &Cached) -> infra::Result<()> {
         // First the point: if the tenant changes before it is read, the next turn finds another one.
         let Some(point) = self.provisioning.point(tenant).await? else { return Ok(()) };
+        let Some(life) = self.provisioning.life(tenant).await? else { return Ok(()) };
         let Some((revision, objects)) = self.provisioning.load(tenant).await? else { return Ok(()) };
+        // Before it is served: what is kept of one before it with its id is not this one's.
+        note_life(&*self.lives, tenant, Some(life)).await?;
         let stamp = if point.revision == revision { point.stamp } else { HistoryStamp::UNKNOWN };
         let documents = objects.objects().map(|object| {
             let key = object.key();

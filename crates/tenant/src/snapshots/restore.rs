@@ -85,15 +85,17 @@ pub async fn restore(
     terms: RestoreTerms,
     note: &ChangeNote,
 ) -> Result<RestoredSnapshot, RestoreRefusal> {
+    // First: of a restore that is done the snapshot may be gone.
+    if !terms.is_trial
+        && let Some(outcome) = earlier(store, tenant, name, note).await?
+    {
+        return Ok(outcome);
+    }
     let snapshot = find(store, tenant, name).await?;
     // PINs of a snapshot of before hashes: what is the same stays as it is stored.
     let mut hashing = if terms.is_trial { PinHashing::of_none() } else { PinHashing::but_for(0) };
+    let head = snapshot.head.clone();
     for _ in 0..ATTEMPTS_MAX {
-        if !terms.is_trial
-            && let Some(outcome) = earlier(store, tenant, note).await?
-        {
-            return Ok(outcome);
-        }
         let stored = store.load(tenant).await?.ok_or_else(|| SnapshotRefusal::NoTenant(tenant.clone()))?;
         if let Some(expected) = terms.expected.filter(|expected| *expected != stored.0) {
             return Err(RestoreRefusal::Stale { expected, present: stored.0 });
@@ -110,10 +112,14 @@ pub async fn restore(
         if changes.is_empty() || terms.is_trial {
             return Ok(outcome);
         }
-        match store.update(tenant, at, changes, note).await {
+        match store.restore_snapshot(tenant, at, changes, &head, note).await {
             Ok(revision) => return Ok(RestoredSnapshot { revision, ..outcome }),
             Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
+        }
+        // The same request may have been under way twice.
+        if let Some(outcome) = earlier(store, tenant, name, note).await? {
+            return Ok(outcome);
         }
     }
     Err(RestoreRefusal::NoTurn)
@@ -123,16 +129,17 @@ pub async fn restore(
 async fn earlier(
     store: &dyn TenantArchive,
     tenant: &TenantId,
+    name: &str,
     note: &ChangeNote,
 ) -> Result<Option<RestoredSnapshot>, RestoreRefusal> {
     let Some(request) = &note.request else { return Ok(None) };
     let done = store.request(tenant, &note.by, request, repeatable_since(note)).await?;
     let Some(revision) = done.last().map(|entry| entry.revision) else { return Ok(None) };
-    let is_restored = |entry: &HistoryEntry| {
-        let is_object = kind_told(entry.key.kind.as_str(), &entry.key.id) != SNAPSHOT_KIND;
-        entry.note.way == ChangeWay::Snapshot && is_object
-    };
-    if !done.iter().all(is_restored) {
+    let is_of_snapshot = |entry: &HistoryEntry| kind_told(entry.key.kind.as_str(), &entry.key.id) == SNAPSHOT_KIND;
+    // A release before has noted no name with a restore.
+    let (named, done): (Vec<HistoryEntry>, Vec<HistoryEntry>) = done.into_iter().partition(is_of_snapshot);
+    let is_that = |entry: &HistoryEntry| entry.key.id == name && entry.before.is_some() && entry.after.is_some();
+    if !named.iter().all(is_that) || done.iter().any(|entry| entry.note.way != ChangeWay::Snapshot) {
         return Err(SnapshotRefusal::RequestReused.into());
     }
     let changed = done.len();

@@ -244,16 +244,21 @@ fn a_damaged_tenant_does_not_keep_the_others_from_their_backup() -> Result<()> {
     let other = text.replacen("tenant: example\n", "tenant: other\n", 1);
     std::fs::write(path("exported/other.yaml"), other.replace("example.trunkline", "other.trunkline"))?;
     stores.said(&["tenant", "import", &path("exported/other.yaml")])?;
+    stores.said(&["backup", &path("all")])?;
     let damage = "UPDATE tenant SET login_password = 'hologram' WHERE id = 'example'";
     let done = std::process::Command::new("sqlite3").arg(path("data/configuration.sqlite")).arg(damage).output();
     ensure!(done.context("sqlite3 is not installed")?.status.success(), "the table cannot be changed");
 
     let (code, told) = stores.refusal(&["backup", &path("all")])?;
-    ensure!(code == 6 && told.contains("is whole but for tenant example (table tenant is damaged"), "{code} {told}");
+    let whole = "all.incomplete is whole but for tenant example (table tenant is damaged";
+    ensure!(code == 6 && told.contains(whole), "{code} {told}");
+    ensure!(told.contains("all stays as it was, since it has what the new file lacks: tenant example"), "{told}");
+    let before = stores.said(&["restore", &path("all"), "--dry-run"])?;
+    ensure!(before.contains("\"tenant\":\"example\""), "{before}");
     let elsewhere = StoresOfCommands::in_folder(&files.path().join("elsewhere"));
-    let (code, told) = elsewhere.refusal(&["restore", &path("all"), "--tenant", TENANT])?;
+    let (code, told) = elsewhere.refusal(&["restore", &path("all.incomplete"), "--tenant", TENANT])?;
     ensure!(code == 10 && told.contains("it was left out"), "{code} {told}");
-    elsewhere.said(&["restore", &path("all")])?;
+    elsewhere.said(&["restore", &path("all.incomplete")])?;
     let listed = |stores: &StoresOfCommands| stores.said(&["tenant", "list", "other", "--json"]);
     assert_eq!(listed(&elsewhere)?, listed(&stores)?);
 

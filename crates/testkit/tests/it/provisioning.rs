@@ -519,7 +519,11 @@ async fn restore(
 async fn noted_snapshots(client: &mut Client, token: &str) -> Result<Vec<String>> {
     let all = client.history(bearing(v1::ObjectHistoryRequest::default(), token)?).await?.into_inner().entries;
     let snapshots = all.iter().filter(|entry| entry.kind == "snapshot");
-    let done = |entry: &v1::ObjectHistoryEntry| if entry.after.is_empty() { "removed" } else { "made" };
+    let done = |entry: &v1::ObjectHistoryEntry| match (entry.before.is_empty(), entry.after.is_empty()) {
+        (_, true) => "removed",
+        (true, false) => "made",
+        (false, false) => "restored",
+    };
     Ok(snapshots.map(|entry| format!("{} {} {}", entry.id, entry.request_id, done(entry))).collect())
 }
 
@@ -577,7 +581,10 @@ fn a_tenant_is_kept_under_a_name_and_put_back_by_grpc() -> Result<()> {
         ensure!(get(&mut client, &boss, "skill", "Patience").await.is_err(), "it is gone again");
         let again = restore(&mut client, &boss, wanted.clone()).await??;
         ensure!(again.repeated_request && again.revision == done.revision && again.changed == 1, "{again:?}");
-        let anew = v1::RestoreSnapshotRequest { request_id: String::new(), ..wanted };
+        let other = v1::RestoreSnapshotRequest { name: "another".to_owned(), ..wanted.clone() };
+        let refused = restore(&mut client, &boss, other).await?.err().context("the key is that of another restore")?;
+        ensure!(refused.code() == Code::InvalidArgument, "{refused}");
+        let anew = v1::RestoreSnapshotRequest { request_id: String::new(), ..wanted.clone() };
         ensure!(restore(&mut client, &boss, anew).await??.changed == 0, "a second time there is nothing to change");
         let history = v1::ObjectHistoryRequest {
             kind: "skill".to_owned(),
@@ -595,8 +602,10 @@ fn a_tenant_is_kept_under_a_name_and_put_back_by_grpc() -> Result<()> {
         }
         let gone = client.delete_snapshot(bearing(delete(), &boss)?).await.err().context("it is gone")?;
         ensure!(gone.code() == Code::NotFound, "{gone}");
+        let again = restore(&mut client, &boss, wanted).await??;
+        ensure!(again.repeated_request && again.revision == done.revision, "{again:?}");
         let noted = noted_snapshots(&mut client, &boss).await?;
-        ensure!(noted == ["before away removed", "before make made"], "{noted:?}");
+        ensure!(noted == ["before away removed", "before back restored", "before make made"], "{noted:?}");
         anyhow::Ok(())
     })
 }

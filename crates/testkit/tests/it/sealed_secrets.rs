@@ -255,8 +255,18 @@ fn phones_register_and_a_sealed_export_comes_back_and_who_shows_secrets_is_noted
 #[test]
 fn who_has_lost_the_key_is_told_which_secrets_are_gone_and_goes_on_without_them() -> Result<()> {
     let mut site = site()?;
+    let file = site.data_dir().join("acme.yaml");
+    fs::write(&file, ACME)?;
+    said(&site, &["tenant", "import", &file.to_string_lossy()])?;
+    let (key, aside) = (site.data_dir().join("keys/installation.key"), site.data_dir().join("aside.key"));
+    fs::rename(&key, &aside)?;
+    let live = ran(&site, &["tenant", "forget-secrets", "--yes"])?;
+    ensure!(live.status.code() == Some(5), "secrets of running processes are emptied: {live:?}");
+    fs::rename(&aside, &key)?;
     site.stop()?;
-    fs::remove_file(site.data_dir().join("keys/installation.key"))?;
+    fs::remove_file(&key)?;
+    // Nobody can read acme any more.
+    by_hand(&site, "UPDATE tenant SET login_password = 'hologram' WHERE id = 'acme'")?;
     let refused = said(&site, &["tenant", "list"]).err().context("a command goes on without the key")?;
     ensure!(format!("{refused:#}").contains("trunkline tenant forget-secrets"), "{refused:#}");
 
@@ -274,7 +284,29 @@ fn who_has_lost_the_key_is_told_which_secrets_are_gone_and_goes_on_without_them(
     let history = said(&site, &["tenant", "history", TENANT, "--json"])?;
     let latest: Value = serde_json::from_str(history.lines().next().context("no history")?)?;
     assert_eq!((&latest["way"], &latest["changed_by"]), (&"command_line".into(), &"user/tester".into()));
+    let damaged = ran(&site, &["tenant", "forget-secrets", "--json"])?;
+    let told: Value = serde_json::from_slice(damaged.stdout.split(|byte| *byte == b'\n').next().context("a line")?)?;
+    let of_phone = serde_json::json!([{ "kind": "dn", "id": "7101", "field": "password" }]);
+    ensure!(told["tenant"] == "acme" && told["secrets"] == of_phone && told["damaged"].is_string(), "{told}");
+    ensure!(damaged.status.code() == Some(11) && said(&site, &["tenant", "list"]).is_err(), "{damaged:?}");
+    said(&site, &["tenant", "forget-secrets", "--yes"])?;
     let looked = ran(&site, &["tenant", "forget-secrets"])?;
     ensure!(looked.status.success() && looked.stdout.is_empty(), "{looked:?}");
+    said(&site, &["tenant", "list"]).context("what a damaged tenant had keeps nobody from beginning")?;
+    Ok(())
+}
+
+/// A tenant with one secret that can be sealed.
+const ACME: &str = "tenant: acme\nname: Acme\nrealm: acme.invalid\nhold_music: music\nprompts: {music: music.wav}\n\
+    phones: [{number: \"7101\", password: hush-hush-7101}]\n";
+
+/// Changes the tables past all rules.
+fn by_hand(site: &Installation, sql: &str) -> Result<()> {
+    if site.is_on_servers() {
+        return site.servers()?.psql(sql).map(drop);
+    }
+    let file = site.data_dir().join("configuration.sqlite");
+    let done = Command::new("sqlite3").arg(file).arg(sql).output().context("sqlite3 is not installed")?;
+    ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     Ok(())
 }

@@ -11,6 +11,7 @@ use testkit::{Installation, Visitor, wait};
 const SOON: Duration = Duration::from_secs(45);
 const LATER: Duration = Duration::from_secs(90);
 const KEYS: &str = "/agent-setup/api/v1/acme/api-keys";
+const HOOKS: &str = "/api/voice/v1/acme/webhooks";
 const ADMINISTRATOR: &str = "acme\\administrator";
 /// What the form for another password has.
 const NEW_PASSWORD: &str = "name=\"steps\"";
@@ -94,6 +95,29 @@ fn token(site: &Installation) -> Result<String> {
     said(site, &["token", "--tenant", "acme", "--sub", "tool/boss", "--scope", "config:read"])
 }
 
+/// Asks about the webhooks of acme.
+fn webhooks(site: &Installation, method: &str, body: &str) -> Result<(u16, Value)> {
+    let token = said(site, &["token", "--tenant", "acme", "--sub", "tool/hooks", "--scope", "webhooks"])?;
+    let web = site.demo.web.trim_start_matches("http://").parse()?;
+    let answer = site.http_with(web, method, HOOKS, &format!("Authorization: Bearer {token}\r\n"), body)?;
+    Ok((answer.status, serde_json::from_str(&answer.body)?))
+}
+
+/// Has a webhook made.
+fn make_webhook(site: &Installation) -> Result<()> {
+    let (status, made) = webhooks(site, "POST", r#"{"url": "https://crm.example/hook", "enabled": false}"#)?;
+    ensure!(status == 201, "{status} {made}");
+    ensure!(listed_webhooks(site)? == 1, "it is not listed");
+    Ok(())
+}
+
+/// How many webhooks acme has.
+fn listed_webhooks(site: &Installation) -> Result<usize> {
+    let (status, told) = webhooks(site, "GET", "")?;
+    ensure!(status == 200, "{status} {told}");
+    Ok(told["webhooks"].as_array().context("no list")?.len())
+}
+
 /// Waits until who shows that is let in to the tenant, or is not any more.
 fn is_let_in(site: &Installation, shows: impl Fn() -> Result<String>, wanted: bool) -> Result<()> {
     wait::until(SOON, || {
@@ -119,6 +143,7 @@ fn a_tenant_is_made_deleted_beside_a_call_of_another_restored_and_made_anew() ->
     let key = said(&site, &["tenant", "api-key", "create", "acme", "--name", "board", "--scope", "config:read"])?;
     let (key, old_token) = (|| Ok(key.clone()), token(&site)?);
     is_let_in(&site, key, true)?;
+    make_webhook(&site)?;
 
     let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("echo")?, &[])?;
     caller.answered(SOON)?;
@@ -169,6 +194,8 @@ fn comes_back(site: &Installation, file: &str, password: &str, old_token: &str) 
     ensure!(shown["people"] == 1 && shown["revision"] == 2, "{shown}");
     signed_in(site, password)?;
     is_let_in(site, || Ok(old_token.to_owned()), false)?;
+    ensure!(listed_webhooks(site)? == 0, "a webhook of before is there");
+    make_webhook(site)?;
     let keys: Vec<String> = said(site, &["tenant", "api-key", "list", "acme"])?.lines().map(str::to_owned).collect();
     ensure!(keys.is_empty(), "API keys are made anew: {keys:?}");
     let history = lines(&said(site, &["tenant", "history", "acme", "--json"])?)?;
@@ -185,6 +212,10 @@ fn begins_clean(site: &Installation, password: &str, before: &Visitor<'_>) -> Re
     let new = create(site)?;
     ensure!(new != password, "it is the password of before");
     let visitor = signed_in(site, &new)?;
+    ensure!(
+        listed_webhooks(site)? == 0,
+        "a webhook of before is there, though nobody may have seen that there was no acme"
+    );
     ensure!(!is_signed_in(before)?, "a session of before goes on");
     let stranger = Visitor::new(site)?;
     stranger.sign_in(ADMINISTRATOR, password)?;

@@ -106,9 +106,9 @@ fn backed_up(options: &InstallationOptions, tenant: &TenantId, file: &Path) -> a
         let message = format!("{} is there already: nothing is deleted", file.display());
         return Err(ExitError::new(Exit::Usage, message).into());
     }
-    let (summary, unreadable) = backup::write_file(options, file, std::slice::from_ref(tenant), None)?;
-    backup::warn_of(&unreadable);
-    let held = summary.tenants.iter().find(|held| held.tenant == *tenant);
+    let written = backup::write_file(options, file, std::slice::from_ref(tenant), None)?;
+    backup::warn_of(&written.unreadable);
+    let held = written.summary.tenants.iter().find(|held| held.tenant == *tenant);
     // A tenant that cannot be read whole leaves no file.
     held.map(|held| held.revision).with_context(|| format!("{} does not have tenant {tenant}", file.display()))
 }

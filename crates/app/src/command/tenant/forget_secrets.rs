@@ -1,10 +1,11 @@
 //! `trunkline tenant forget-secrets`: which secrets cannot be opened, and how tenants go on without them.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use clap::Args;
-use contracts::provisioning::Person;
-use infra::{ChangeWay, StoreError, TenantArchive};
+use contracts::provisioning::{ObjectKey, Person};
+use infra::{ChangeWay, SNAPSHOT_KIND, StoreError, TenantArchive, UnopenedSecret, kind_told};
 use model::{TenantId, Timestamp};
 use runtime::data_dir;
 use runtime::exit::{Exit, ExitError};
@@ -25,7 +26,9 @@ Examples:
 Secrets are sealed with keys/installation.key of the data directory. Look for a copy of that file first: with it in its place
 nothing is lost. Without --yes the command only tells what cannot be opened, and exits 0 if that is nothing, 11 if something.
 With --yes it empties these secrets, resets these second factors and removes these snapshots; nothing else changes, and the
-history notes it. Whoever had a second factor then signs in by the password alone.";
+history notes it. Whoever had a second factor then signs in by the password alone. Where the data directory opens nothing at all,
+--yes is refused while processes of the installation run, and for a data directory that is not shown to be that of the
+installation: --data-directory-lost says that it is lost, and that every secret of every tenant is to go.";
 
 #[derive(Args)]
 pub struct ForgetArguments {
@@ -34,6 +37,9 @@ pub struct ForgetArguments {
     /// Empty what cannot be opened, so that it can be set anew
     #[arg(long)]
     yes: bool,
+    /// The data directory of the installation is lost as a whole: empty all its secrets, although this one opens none of them
+    #[arg(long, requires = "yes")]
+    data_directory_lost: bool,
     /// A JSON document a line, one for each tenant
     #[arg(long)]
     json: bool,
@@ -44,24 +50,79 @@ pub(super) fn run(options: &InstallationOptions, arguments: &ForgetArguments) ->
     let data_dir = options.data_dir();
     let key = data_dir::has_installation(&data_dir).then(|| data_dir::installation_key(&data_dir)).transpose()?;
     executor()?.block_on(async {
-        let store = crate::stores::archive_of_any_key(options.instance, &data_dir, &options.values()?).await?;
-        if wanted.is_none() && arguments.yes {
-            remove_ended(&store).await?;
-        }
-        let tenants = match wanted {
+        let values = options.values()?;
+        let store = crate::stores::archive_of_any_key(options.instance, &data_dir, &values).await?;
+        let tenants = match wanted.clone() {
             Some(tenant) => vec![tenant],
             None => store.tenants().await?.into_iter().map(|(tenant, _)| tenant).collect(),
         };
+        let looked_for = LookedFor { store, key };
+        let is_guarded = arguments.yes
+            && !crate::stores::key_opens_some(options.instance, &data_dir, &values).await?
+            && looked_for.is_all_lost(&tenants).await?;
+        // Held until the end.
+        let _held = if is_guarded {
+            let is_lost = arguments.data_directory_lost;
+            Some(crate::stores::expect_lost_key(options.instance, &data_dir, &values, is_lost).await?)
+        } else {
+            None
+        };
+        if wanted.is_none() && arguments.yes {
+            remove_ended(&looked_for.store).await?;
+        }
         let mut is_some_lost = false;
         for tenant in &tenants {
-            let opens = |person: &Person| is_opened(key.as_ref(), tenant, person);
-            let lost = lost_secrets::find(&*store, tenant, &opens).await?;
-            let lost = lost.ok_or_else(|| ExitError::new(Exit::Unknown, format!("there is no tenant {tenant}")))?;
-            is_some_lost |= !lost.is_empty();
-            treat(&store, tenant, lost, arguments).await?;
+            is_some_lost |= match looked_for.found(tenant).await? {
+                TenantFinding::Lost(lost) => treat(&looked_for.store, tenant, lost, arguments).await?,
+                TenantFinding::Damaged(error) => treat_damaged(&looked_for.store, tenant, &error, arguments).await?,
+            };
         }
         Ok(concluded(is_some_lost, arguments.yes))
     })
+}
+
+/// Where lost secrets are looked for, and with which key.
+struct LookedFor {
+    store: Arc<dyn TenantArchive>,
+    key: Option<InstallationKey>,
+}
+
+/// What is found of a tenant.
+enum TenantFinding {
+    /// What is lost.
+    Lost(LostSecrets),
+    /// Nobody can read it, for this reason.
+    Damaged(StoreError),
+}
+
+impl LookedFor {
+    async fn found(&self, tenant: &TenantId) -> anyhow::Result<TenantFinding> {
+        let opens = |person: &Person| is_opened(self.key.as_ref(), tenant, person);
+        match lost_secrets::find(&*self.store, tenant, &opens).await {
+            Ok(Some(lost)) => Ok(TenantFinding::Lost(lost)),
+            Ok(None) => Err(ExitError::new(Exit::Unknown, format!("there is no tenant {tenant}")).into()),
+            Err(error @ StoreError::Corrupt { .. }) => Ok(TenantFinding::Damaged(error)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether something is lost, and of what these tenants have nothing is opened; second factors, too.
+    async fn is_all_lost(&self, tenants: &[TenantId]) -> anyhow::Result<bool> {
+        let (is_some_opened, mut is_some_lost) = (Cell::new(false), false);
+        for tenant in tenants {
+            let opens = |person: &Person| {
+                let is_opened = is_opened(self.key.as_ref(), tenant, person);
+                is_some_opened.set(is_some_opened.get() || is_opened);
+                is_opened
+            };
+            is_some_lost |= match lost_secrets::find(&*self.store, tenant, &opens).await {
+                Ok(lost) => lost.is_some_and(|lost| !lost.is_empty()),
+                Err(StoreError::Corrupt { .. }) => !self.store.unopened(tenant, None).await?.is_empty(),
+                Err(error) => return Err(error.into()),
+            };
+        }
+        Ok(is_some_lost && !is_some_opened.get())
+    }
 }
 
 /// What is left of tenants that have ended has secrets too: while the key is lost, no process removes it.
@@ -78,13 +139,13 @@ fn is_opened(key: Option<&InstallationKey>, tenant: &TenantId, person: &Person) 
     key.is_some_and(|key| platform::auth::opens_second_factor(key, tenant, person))
 }
 
-/// Tells what is lost of a tenant, and empties it if that is wanted.
+/// Tells what is lost of a tenant, and empties it if that is wanted; whether something is.
 async fn treat(
     store: &Arc<dyn TenantArchive>,
     tenant: &TenantId,
     lost: LostSecrets,
     arguments: &ForgetArguments,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let (mut told, lines, is_empty) = (as_json(tenant, &lost), lines(tenant, &lost), lost.is_empty());
     if arguments.yes && !is_empty {
         let note = crate::author::note(ChangeWay::CommandLine);
@@ -99,12 +160,42 @@ async fn treat(
         told["revision"] = revision.0.into();
         told["emptied"] = true.into();
     }
+    say(&told, &lines, arguments);
+    Ok(!is_empty)
+}
+
+/// The same of a tenant that nobody can read: what of it keeps processes from beginning.
+async fn treat_damaged(
+    store: &Arc<dyn TenantArchive>,
+    tenant: &TenantId,
+    error: &StoreError,
+    arguments: &ForgetArguments,
+) -> anyhow::Result<bool> {
+    eprintln!("warning: tenant {tenant} cannot be read ({error}): of its second factors nothing is known");
+    let note = arguments.yes.then(|| crate::author::note(ChangeWay::CommandLine));
+    let unopened = store.unopened(tenant, note.as_ref()).await?;
+    let (snapshots, secrets): (Vec<&UnopenedSecret>, Vec<&UnopenedSecret>) =
+        unopened.iter().partition(|one| kind_told(one.key.kind.as_str(), &one.key.id) == SNAPSHOT_KIND);
+    let one = |one: &&UnopenedSecret| json!({ "kind": one.key.kind.as_str(), "id": one.key.id, "field": one.field });
+    let told = json!({
+        "tenant": tenant.as_str(),
+        "damaged": error.to_string(),
+        "secrets": secrets.iter().map(one).collect::<Vec<Value>>(),
+        "snapshots": snapshots.iter().map(|one| one.key.id.as_str()).collect::<Vec<&str>>(),
+        "emptied": arguments.yes && !unopened.is_empty(),
+    });
+    let mut lines: Vec<String> = secrets.iter().map(|one| of_object(tenant, &one.key, &one.field)).collect();
+    lines.extend(snapshots.iter().map(|one| of_snapshot(tenant, &one.key.id)));
+    say(&told, &lines, arguments);
+    Ok(!unopened.is_empty())
+}
+
+fn say(told: &Value, lines: &[String], arguments: &ForgetArguments) {
     if arguments.json {
         say_line!("{told}");
     } else {
         lines.iter().for_each(|line| say_line!("{line}"));
     }
-    Ok(())
 }
 
 fn as_json(tenant: &TenantId, lost: &LostSecrets) -> Value {
@@ -121,12 +212,17 @@ fn as_json(tenant: &TenantId, lost: &LostSecrets) -> Value {
 
 /// A line for each secret, and for each snapshot.
 fn lines(tenant: &TenantId, lost: &LostSecrets) -> Vec<String> {
-    let of_object = |LostSecret { key, field }: &LostSecret| {
-        let id = if key.id.is_empty() { "-" } else { key.id.as_str() };
-        format!("{tenant}  {} {id}: {field}", key.kind.as_str())
-    };
-    let of_snapshot = |name: &String| format!("{tenant}  snapshot {name}");
-    lost.secrets.iter().map(of_object).chain(lost.snapshots.iter().map(of_snapshot)).collect()
+    let secrets = lost.secrets.iter().map(|LostSecret { key, field }| of_object(tenant, key, field));
+    secrets.chain(lost.snapshots.iter().map(|name| of_snapshot(tenant, name))).collect()
+}
+
+fn of_object(tenant: &TenantId, key: &ObjectKey, field: &str) -> String {
+    let id = if key.id.is_empty() { "-" } else { key.id.as_str() };
+    format!("{tenant}  {} {id}: {field}", key.kind.as_str())
+}
+
+fn of_snapshot(tenant: &TenantId, name: &str) -> String {
+    format!("{tenant}  snapshot {name}")
 }
 
 /// Says how it goes on.
@@ -147,6 +243,7 @@ mod tests {
     use std::path::Path;
 
     use infra::HistoryPage;
+    use runtime::data_dir::{DataDir, Sharing};
     use runtime::settings::Values;
     use tenant::snapshots;
 
@@ -163,7 +260,8 @@ mod tests {
             files: Vec::new(),
             set: vec!["stores.mode=embedded".to_owned()],
         };
-        run(&options, &ForgetArguments { tenant: tenant.map(str::to_owned), yes, json: false })
+        let tenant = tenant.map(str::to_owned);
+        run(&options, &ForgetArguments { tenant, yes, data_directory_lost: false, json: false })
     }
 
     async fn opened(folder: &Path) -> anyhow::Result<Arc<dyn TenantArchive>> {
@@ -214,6 +312,37 @@ mod tests {
             emptied.sort_unstable();
             assert_eq!(emptied, ["7101", "7102", "carrier"]);
         });
+    }
+
+    #[test]
+    fn nothing_is_emptied_while_a_process_has_the_data_directory() {
+        let folder = without_its_key();
+        let held = DataDir::open(folder.path(), Sharing::Shared).unwrap();
+        assert_eq!(forget(folder.path(), None, false).unwrap(), Exit::Warned, "a look is let");
+        let refused = forget(folder.path(), None, true).unwrap_err().to_string();
+        assert!(refused.contains("is in use by"), "{refused}");
+        assert_eq!(forget(folder.path(), None, false).unwrap(), Exit::Warned, "nothing has gone");
+        drop(held);
+        assert_eq!(forget(folder.path(), None, true).unwrap(), Exit::Done);
+    }
+
+    #[test]
+    fn a_data_directory_that_is_not_shown_to_be_that_of_the_installation_empties_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = InstallationOptions {
+            instance: 1,
+            data_dir: Some(folder.path().to_owned()),
+            files: Vec::new(),
+            set: vec!["stores.mode=real".to_owned()],
+        };
+        let values = options.values().unwrap();
+        let refused = || {
+            let guard = crate::stores::expect_lost_key(1, folder.path(), &values, false);
+            format!("{:#}", executor().unwrap().block_on(guard).unwrap_err())
+        };
+        assert!(refused().contains("no process has run with this data directory"), "{}", refused());
+        data_dir::installation_key(folder.path()).unwrap();
+        assert!(refused().contains("its key opens none of these secrets"), "{}", refused());
     }
 
     #[test]

@@ -125,6 +125,22 @@ async fn a_page_of_the_history_of_a_kind_does_not_read_the_whole_log() {
 }
 
 #[tokio::test]
+async fn what_is_too_old_is_found_by_its_time_and_not_among_the_first_entries() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, acme) = made(&folder).await;
+    let mut turn = store.0.reads().await.unwrap();
+    let asked = too_old(old_entries!("number"), &acme, (0, i64::MAX), Timestamp::from_millis(1), 10);
+    let plan = plan_of(&mut *turn, asked).await;
+    assert!(plan.contains("change_log_of_time") && !plan.contains("TEMP B-TREE"), "{plan}");
+    // That index leads nobody astray who asks for something else.
+    let mut turn = Noted { turn, read: Vec::new() };
+    assert!(request(&mut turn, &acme, ("somebody", "once"), Timestamp::ZERO).await.unwrap().is_empty());
+    let read = turn.read.pop().unwrap();
+    let plan = plan_of(&mut turn, read).await;
+    assert!(plan.contains("change_log_of_request"), "{plan}");
+}
+
+#[tokio::test]
 async fn what_a_later_release_has_noted_hides_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let (store, acme) = made(&folder).await;

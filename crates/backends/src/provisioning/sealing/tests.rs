@@ -200,3 +200,35 @@ async fn one_secret_that_cannot_be_opened_keeps_nobody_from_its_tenant_and_its_o
     store.update(&tenant, revision, put(&trunk), note()).await.unwrap();
     assert_eq!(store.load(&tenant).await.unwrap().unwrap().1.trunks, [trunk]);
 }
+
+#[tokio::test]
+async fn what_a_lost_key_has_sealed_of_a_tenant_that_nobody_can_read_is_told_and_goes() {
+    let (folder, tenant) = (tempfile::tempdir().unwrap(), TenantId::parse("acme").unwrap());
+    let store = opened(&folder).await;
+    in_clear(&store, &tenant).await;
+    let with_key = store.clone().sealed_by(seals());
+    with_key.seal_stored().await.unwrap();
+    let mut turn = store.0.appends().await.unwrap();
+    turn.run(query("UPDATE tenant SET login_password = 'hologram'")).await.unwrap();
+    turn.commit().await.unwrap();
+    assert!(matches!(store.load(&tenant).await, Err(StoreError::Corrupt { .. })));
+    assert_eq!(with_key.unopened(&tenant, Some(note())).await.unwrap(), [], "what the key opens stays");
+    assert!(with_key.key_opens_some().await.unwrap());
+
+    assert!(store.expect_own_key().await.is_err() && !store.key_opens_some().await.unwrap());
+    let told = store.unopened(&tenant, None).await.unwrap();
+    let fields: std::collections::HashSet<&str> = told.iter().map(|one| one.field.as_str()).collect();
+    for field in ["password", "agent.pin", "inbound_password", "sign_in.upstream.client_secret", "snapshot"] {
+        assert!(fields.contains(field), "{field} is not told: {told:?}");
+    }
+    assert!(store.expect_own_key().await.is_err(), "a look changes nothing");
+    assert_eq!(store.unopened(&tenant, Some(note())).await.unwrap(), told);
+    assert_eq!(store.unopened(&tenant, None).await.unwrap(), []);
+    store.expect_own_key().await.unwrap();
+    let page = infra::HistoryPage { limit: 2, ..infra::HistoryPage::default() };
+    let noted = store.history(&tenant, &page).await.unwrap();
+    assert!(
+        noted[0].secrets_changed && noted[1].after.is_none(),
+        "the secrets, and before them the snapshot: {noted:?}"
+    );
+}

@@ -53,8 +53,9 @@ pub(super) async fn run(store: &dyn ProvisioningStore) {
     how_an_object_stood_is_found_by_revision(store).await;
     a_repeated_request_is_found_for_its_caller_alone(store).await;
     what_is_refused_leaves_no_entry(store).await;
-    what_is_too_old_goes_from_the_first_entry_on(store).await;
+    what_is_too_old_goes_the_oldest_first(store).await;
     what_is_too_old_goes_whatever_stands_before_it(store).await;
+    what_is_too_old_goes_from_between_stamps_that_time_has_passed(store).await;
 }
 
 async fn each_object_has_the_revision_of_its_last_change(store: &dyn ProvisioningStore) {
@@ -166,7 +167,7 @@ async fn what_is_refused_leaves_no_entry(store: &dyn ProvisioningStore) {
     assert_eq!(of_object(store, &acme, &sales).await.len(), 1);
 }
 
-async fn what_is_too_old_goes_from_the_first_entry_on(store: &dyn ProvisioningStore) {
+async fn what_is_too_old_goes_the_oldest_first(store: &dyn ProvisioningStore) {
     let (acme, other) = (tenant("pruned"), tenant("pruned-not"));
     let at = |ms| ChangeNote { at: Timestamp::from_millis(ms), ..note("a", None) };
     for of in [&acme, &other] {
@@ -224,4 +225,27 @@ async fn what_is_too_old_goes_whatever_stands_before_it(store: &dyn Provisioning
     let page = HistoryPage { limit: 100, ..HistoryPage::default() };
     assert_eq!(store.history(&acme, &page).await.unwrap().len(), 31);
     assert_eq!(store.pruned_revision(&acme).await.unwrap(), Revision(4));
+}
+
+/// Time has passed the stamps of a clock that was ahead for a while, and these are not due yet. Each is behind one that is.
+async fn what_is_too_old_goes_from_between_stamps_that_time_has_passed(store: &dyn ProvisioningStore) {
+    let acme = tenant("pruned-between");
+    let at = |ms| ChangeNote { at: Timestamp::from_millis(ms), ..note("a", None) };
+    let own = ObjectChange::Put(Object::Tenant(Box::new(objects("pruned-between").tenant)));
+    store.update(&acme, Revision(0), vec![own], &at(60)).await.unwrap();
+    let ahead: Vec<ObjectChange> = (0..30).map(|number| skill(&format!("ahead{number}"))).collect();
+    store.update(&acme, Revision(1), ahead, &at(70)).await.unwrap();
+    for (revision, ms) in [(2, 20), (3, 70), (4, 30), (5, 70), (6, 40), (7, 90)] {
+        store.update(&acme, Revision(revision), vec![skill(&format!("{revision}"))], &at(ms)).await.unwrap();
+    }
+    let before = Timestamp::from_millis(50);
+    assert_eq!(store.prune_history(&acme, before, 2).await.unwrap(), 2);
+    assert_eq!(store.pruned_revision(&acme).await.unwrap(), Revision(5));
+    assert_eq!(store.prune_history(&acme, before, 2).await.unwrap(), 1);
+    assert_eq!(store.prune_history(&acme, before, 2).await.unwrap(), 0);
+    let page = HistoryPage { limit: 100, ..HistoryPage::default() };
+    let left = store.history(&acme, &page).await.unwrap();
+    assert_eq!(left.len(), 34);
+    assert!(left.iter().all(|entry| entry.note.at >= before), "{left:?}");
+    assert_eq!(store.pruned_revision(&acme).await.unwrap(), Revision(7));
 }

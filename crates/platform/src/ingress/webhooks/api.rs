@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use contracts::openapi::{Get, Method, OpenApi};
 use contracts::v1;
-use infra::StoreError;
+use infra::{KnownLife, StoreError, TenantLife};
 use model::TenantId;
 use net::http::{Caller, JsonBody, Problem, Query};
 use runtime::scope;
@@ -230,6 +230,15 @@ impl Api {
         webhooks.into_iter().find(|each| each.id == id).ok_or_else(none)
     }
 
+    /// Which tenant of its id it is.
+    async fn life(&self, tenant: &TenantId) -> Result<TenantLife, Problem> {
+        match self.shared.store.life(tenant).await.map_err(|error| away(&error))? {
+            KnownLife::Present(life) => Ok(life),
+            KnownLife::Over => Err(Problem::not_found("there is no such tenant")),
+            KnownLife::Unknown => Err(Problem::unavailable("the tenant is not known yet: try again")),
+        }
+    }
+
     async fn deliveries(&self, tenant: &TenantId, of: &Webhook) -> Result<v1::WebhookDeliveriesRecord, Problem> {
         let held =
             self.shared.store.read::<v1::WebhookDeliveriesRecord>(tenant, RecordPart::Deliveries, of.place).await;
@@ -300,6 +309,7 @@ async fn make(
         created_by: caller.subject().to_owned(),
         again: Vec::new(),
         begins_after: begins_after(&api, &tenant).await,
+        life: api.life(&tenant).await?,
     };
     let made = api.change(&tenant, |webhooks| {
         let places = 1..=u32::try_from(WEBHOOKS_MAX).unwrap_or(u32::MAX);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use contracts::{v1, wire};
-use infra::StoreError;
+use infra::{StoreError, TenantLife};
 use model::{ConnId, EventName, TenantId, Timestamp};
 use net::http::Problem;
 use net::public_address::Reach;
@@ -83,6 +83,8 @@ pub(super) struct Webhook {
     pub again: Vec<v1::WebhookAgain>,
     /// The position of the stream after which it begins, if that was known when it was made.
     pub begins_after: String,
+    /// Which tenant of its id it is of.
+    pub life: TenantLife,
 }
 
 impl Webhook {
@@ -186,6 +188,7 @@ pub(super) fn to_record(
             again: webhook.again.clone(),
             begins_after: webhook.begins_after.clone(),
             sealed_secret: webhook.secret.sealed(key, tenant, &webhook.id)?,
+            life: webhook.life.0,
         })
     };
     let webhooks = webhooks.iter().map(webhook).collect::<Result<Vec<_>, StoreError>>()?;
@@ -220,6 +223,7 @@ pub(super) fn from_record(key: &InstallationKey, tenant: &TenantId, record: v1::
             created_by: record.created_by,
             again: record.again,
             begins_after: record.begins_after,
+            life: TenantLife(record.life),
         })
     };
     record.webhooks.into_iter().filter_map(webhook).collect()
@@ -267,6 +271,7 @@ mod tests {
             created_by: "operator/ann".to_owned(),
             again: vec![v1::WebhookAgain { number: 2, ids: vec!["msg_1".to_owned()] }],
             begins_after: "0-7".to_owned(),
+            life: TenantLife(u64::MAX),
         };
         let (key, acme) = (InstallationKey::from_bytes([7; 32]), TenantId::parse("acme").unwrap());
         let mut record = to_record(&key, &acme, std::slice::from_ref(&webhook)).unwrap();

@@ -86,7 +86,7 @@ async fn look(
 ) -> anyhow::Result<()> {
     let held = shared.store.webhooks(tenant).await?;
     let webhooks = Arc::new(held.webhooks);
-    if webhooks.is_empty() && !all.contains_key(tenant) {
+    if webhooks.is_empty() && held.former.is_empty() && !all.contains_key(tenant) {
         return Ok(());
     }
     let job = format!("webhooks:{tenant}");
@@ -96,10 +96,14 @@ async fn look(
         }
         return Ok(());
     }
-    if held.is_in_clear {
-        match shared.store.seal(tenant).await {
-            Ok(()) => tracing::info!(%tenant, "secrets of webhooks that stood in clear are sealed"),
-            Err(error) => tracing::warn!(%tenant, %error, "secrets of webhooks that stand in clear are not sealed yet"),
+    if held.is_in_clear || !held.former.is_empty() {
+        let (is_in_clear, former) = (held.is_in_clear, held.former.len());
+        match shared.store.tidy(tenant).await {
+            Ok(()) => {
+                tracing::info!(%tenant, is_in_clear, former, "webhooks are sealed, and those of a tenant before it are gone")
+            }
+            Err(error) => tracing::warn!(%tenant, is_in_clear, former, %error,
+                "webhooks stand in clear, or are of a tenant before it, until the next look"),
         }
     }
     let owned = all.entry(tenant.clone()).or_insert_with(|| OwnedTenant {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use contracts::v1;
-use infra::{KeptView, StoreError, ViewStore};
+use infra::{KeptView, KnownLife, StoreError, ViewStore, known_life};
 use model::TenantId;
 use prost::Message;
 use runtime::installation_key::InstallationKey;
@@ -24,6 +24,8 @@ pub(super) struct StoredRecord<T> {
 /// The webhooks of a tenant as they are kept.
 pub(super) struct KeptWebhooks {
     pub webhooks: Vec<Webhook>,
+    /// Those of a tenant before it with its id: they serve nobody, and go with the next change.
+    pub former: Vec<Webhook>,
     /// Whether a secret stands in the store in clear, as a release before has left it. The next change seals all.
     pub is_in_clear: bool,
     /// How often they were written; 0 if they never were.
@@ -34,6 +36,8 @@ pub(super) struct KeptWebhooks {
 #[derive(Clone)]
 pub(super) struct WebhookStore {
     views: Arc<dyn ViewStore>,
+    /// Which tenant of its id each is.
+    lives: Arc<dyn ViewStore>,
     /// Seals secrets.
     key: InstallationKey,
 }
@@ -55,18 +59,30 @@ impl RecordPart {
 }
 
 impl WebhookStore {
-    pub fn new(views: Arc<dyn ViewStore>, key: InstallationKey) -> Self {
-        Self { views, key }
+    pub fn new(views: Arc<dyn ViewStore>, lives: Arc<dyn ViewStore>, key: InstallationKey) -> Self {
+        Self { views, lives, key }
+    }
+
+    /// Which tenant of its id a tenant is.
+    pub async fn life(&self, tenant: &TenantId) -> Result<KnownLife, StoreError> {
+        known_life(&*self.lives, tenant).await
     }
 
     /// The webhooks of a tenant.
     pub async fn webhooks(&self, tenant: &TenantId) -> Result<KeptWebhooks, StoreError> {
         let held = self.load::<v1::WebhooksRecord>(tenant, WEBHOOKS).await?;
         let is_in_clear = has_clear_secret(&held.record);
-        Ok(KeptWebhooks { webhooks: from_record(&self.key, tenant, held.record), is_in_clear, version: held.version })
+        let mut webhooks = from_record(&self.key, tenant, held.record);
+        let mut former = Vec::new();
+        if !webhooks.is_empty() {
+            let life = self.life(tenant).await?;
+            (former, webhooks) = webhooks.into_iter().partition(|webhook| life.has_passed(webhook.life));
+        }
+        Ok(KeptWebhooks { webhooks, former, is_in_clear, version: held.version })
     }
 
-    /// Changes the webhooks of a tenant; `change` is called again when another writer was faster.
+    /// Changes the webhooks of a tenant; `change` is called again when another writer was faster. Those of a tenant before it go, with
+    /// their messages.
     pub async fn change<T, E: From<StoreError>>(
         &self,
         tenant: &TenantId,
@@ -74,6 +90,10 @@ impl WebhookStore {
     ) -> Result<T, E> {
         for _ in 0..TRIES_MAX {
             let mut held = self.webhooks(tenant).await?;
+            // First: as long as the list has them, the next look finds them again.
+            for former in &held.former {
+                self.wipe(tenant, former).await?;
+            }
             let outcome = change(&mut held.webhooks)?;
             let record = to_record(&self.key, tenant, &held.webhooks)?;
             if self.replace(tenant, WEBHOOKS, held.version, &record).await? {
@@ -83,8 +103,8 @@ impl WebhookStore {
         Err(StoreError::Unavailable { reason: "others change the webhooks all the time".to_owned() }.into())
     }
 
-    /// Seals the secrets of a tenant's webhooks that a release before has left in clear.
-    pub async fn seal(&self, tenant: &TenantId) -> Result<(), StoreError> {
+    /// Seals the secrets of a tenant's webhooks that a release before has left in clear, and removes the webhooks of a tenant before it.
+    pub async fn tidy(&self, tenant: &TenantId) -> Result<(), StoreError> {
         self.change(tenant, |_| Ok(())).await
     }
 
@@ -173,7 +193,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use infra::embedded::Embedded;
-    use infra::{Answer, SystemClock};
+    use infra::{Answer, SystemClock, TenantLife, note_life};
     use model::Timestamp;
 
     use super::super::kept_key::KeptSigningKey;
@@ -230,7 +250,13 @@ mod tests {
             created_by: "operator/ann".to_owned(),
             again: Vec::new(),
             begins_after: String::new(),
+            life: TenantLife(0),
         }
+    }
+
+    /// Webhooks in a store that knows lives, too.
+    fn kept_in(views: &Arc<Embedded>, key: InstallationKey) -> WebhookStore {
+        WebhookStore::new(views.clone(), views.clone(), key)
     }
 
     fn key() -> InstallationKey {
@@ -240,14 +266,14 @@ mod tests {
     #[tokio::test]
     async fn secrets_that_a_release_before_has_left_in_clear_are_read_and_sealed() {
         let views = Arc::new(Embedded::in_memory(Arc::new(SystemClock::start())));
-        let (store, tenant) = (WebhookStore::new(views.clone(), key()), TenantId::parse("acme").unwrap());
+        let (store, tenant) = (kept_in(&views, key()), TenantId::parse("acme").unwrap());
         let mut record = to_record(&key(), &tenant, &[webhook("wh_1")]).unwrap();
         record.webhooks[0].sealed_secret.clear();
         record.webhooks[0].secret = vec![7; 32].into();
         assert!(store.replace(&tenant, WEBHOOKS, 0, &record).await.unwrap());
         let held = store.webhooks(&tenant).await.unwrap();
         assert!(held.is_in_clear && held.webhooks == [webhook("wh_1")]);
-        store.seal(&tenant).await.unwrap();
+        store.tidy(&tenant).await.unwrap();
         let held = store.webhooks(&tenant).await.unwrap();
         assert!(!held.is_in_clear && held.webhooks == [webhook("wh_1")]);
         let stored = views.load(&tenant, WEBHOOKS).await.unwrap().unwrap().state;
@@ -255,10 +281,42 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn webhooks_of_a_tenant_before_serve_no_later_one_of_its_id_and_go_with_their_messages() {
+        let views = Arc::new(Embedded::in_memory(Arc::new(SystemClock::start())));
+        let (store, tenant) = (kept_in(&views, key()), TenantId::parse("acme").unwrap());
+        let added = async |of: Webhook| {
+            let change = |webhooks: &mut Vec<Webhook>| {
+                webhooks.push(of.clone());
+                Ok::<_, StoreError>(())
+            };
+            store.change(&tenant, change).await.unwrap();
+        };
+        let ids = |webhooks: Vec<Webhook>| webhooks.into_iter().map(|webhook| webhook.id).collect::<Vec<_>>();
+        added(webhook("wh_1")).await;
+        let letters = v1::WebhookDeadLettersRecord { webhook: "wh_1".to_owned(), dropped: 7, ..Default::default() };
+        let part = RecordPart::DeadLetters;
+        assert_eq!(store.write(&tenant, part, 1, 0, &letters).await.unwrap(), Some(1));
+        assert_eq!(ids(store.webhooks(&tenant).await.unwrap().webhooks), ["wh_1"], "nothing is known of its life");
+        note_life(&*views, &tenant, Some(TenantLife(0))).await.unwrap();
+        assert_eq!(ids(store.webhooks(&tenant).await.unwrap().webhooks), ["wh_1"]);
+        // Also where nobody has seen that there was none in between.
+        for life in [None, Some(TenantLife(5))] {
+            note_life(&*views, &tenant, life).await.unwrap();
+            let held = store.webhooks(&tenant).await.unwrap();
+            assert_eq!((held.webhooks.len(), ids(held.former)), (0, vec!["wh_1".to_owned()]), "{life:?}");
+        }
+        added(Webhook { life: TenantLife(5), ..webhook("wh_2") }).await;
+        let held = store.webhooks(&tenant).await.unwrap();
+        assert_eq!((ids(held.webhooks), held.former.len()), (vec!["wh_2".to_owned()], 0));
+        let left = store.read::<v1::WebhookDeadLettersRecord>(&tenant, part, 1).await.unwrap().record;
+        assert_eq!(left, v1::WebhookDeadLettersRecord::default());
+    }
+
+    #[tokio::test]
     async fn a_webhook_whose_secret_nobody_can_open_stays_and_delivers_again_with_another_one() {
         let views = Arc::new(Embedded::in_memory(Arc::new(SystemClock::start())));
         let tenant = TenantId::parse("acme").unwrap();
-        let before = WebhookStore::new(views.clone(), InstallationKey::from_bytes([4; 32]));
+        let before = kept_in(&views, InstallationKey::from_bytes([4; 32]));
         let added = async |store: &WebhookStore, id: &str| {
             let change = |webhooks: &mut Vec<Webhook>| {
                 webhooks.push(webhook(id));
@@ -267,7 +325,7 @@ mod tests {
             store.change(&tenant, change).await.unwrap();
         };
         added(&before, "wh_1").await;
-        let store = WebhookStore::new(views, key());
+        let store = kept_in(&views, key());
         // Also after a change of something else.
         added(&store, "wh_2").await;
         let delivered = async |store: &WebhookStore| -> Vec<bool> {
@@ -287,7 +345,8 @@ mod tests {
     async fn what_waits_for_a_removed_webhook_goes_also_if_its_deliveries_are_written_meanwhile() {
         let inner = Embedded::in_memory(Arc::new(SystemClock::start()));
         let views = Arc::new(Overtaken { inner, times: AtomicUsize::new(0) });
-        let (store, tenant) = (WebhookStore::new(views.clone(), key()), TenantId::parse("acme").unwrap());
+        let store = WebhookStore::new(views.clone(), views.clone(), key());
+        let tenant = TenantId::parse("acme").unwrap();
         let record = v1::WebhookDeliveriesRecord { webhook: "wh_1".to_owned(), delivered: 7, ..Default::default() };
         let part = RecordPart::Deliveries;
         assert_eq!(store.write(&tenant, part, 1, 0, &record).await.unwrap(), Some(1));

@@ -3,7 +3,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use contracts::provisioning::Skill;
 use infra::embedded::Embedded;
-use infra::{Answer, Extent, Reading, SystemClock, bounds};
+use infra::{Answer, Extent, KnownLife, Reading, SystemClock, TenantLife, bounds};
 
 use super::*;
 use crate::role::test_database::{TestDatabase, tenant};
@@ -25,6 +25,7 @@ fn publisher(provisioning: &Arc<TestDatabase>, configuration: &Arc<Embedded>) ->
     Publisher {
         provisioning: provisioning.clone(),
         configuration: configuration.clone(),
+        lives: configuration.clone(),
         clock: Arc::new(SystemClock::start()),
         published: BTreeMap::new(),
         faulty: FaultyTenants::default(),
@@ -184,10 +185,17 @@ async fn a_tenant_that_was_deleted_is_withdrawn_and_published_again_when_there_i
     assert!(published(&mut publisher, &cache).await.2.is_empty());
     assert!(!publisher.tell.borrow().contains_key(&tenant("globex")));
     assert!(cache.is_withdrawn(&tenant("globex")).await.unwrap());
+    assert_eq!(infra::known_life(&*cache, &tenant("globex")).await.unwrap(), KnownLife::Over);
     database.lacks_globex.store(false, SeqCst);
     for _ in 0..2 {
         assert_eq!(published(&mut publisher, &cache).await.2, [tenant("globex")]);
     }
+    let present = KnownLife::Present(TenantLife::default());
+    assert_eq!(
+        infra::known_life(&*cache, &tenant("globex")).await.unwrap(),
+        present,
+        "others know it before it is served"
+    );
     assert!(whole(&cache).await.version.generation > first.generation, "nobody goes on with what was before");
 }
 
