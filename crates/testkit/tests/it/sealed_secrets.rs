@@ -266,7 +266,7 @@ fn who_has_lost_the_key_is_told_which_secrets_are_gone_and_goes_on_without_them(
     site.stop()?;
     fs::remove_file(&key)?;
     // Nobody can read acme any more.
-    by_hand(&site, "UPDATE tenant SET login_password = 'hologram' WHERE id = 'acme'")?;
+    by_hand(&mut site, "UPDATE tenant SET login_password = 'hologram' WHERE id = 'acme'")?;
     let refused = said(&site, &["tenant", "list"]).err().context("a command goes on without the key")?;
     ensure!(format!("{refused:#}").contains("trunkline tenant forget-secrets"), "{refused:#}");
 
@@ -301,7 +301,7 @@ const ACME: &str = "tenant: acme\nname: Acme\nrealm: acme.invalid\nhold_music: m
     phones: [{number: \"7101\", password: hush-hush-7101}]\n";
 
 /// Changes the tables past all rules.
-fn by_hand(site: &Installation, sql: &str) -> Result<()> {
+fn by_hand(site: &mut Installation, sql: &str) -> Result<()> {
     if site.is_on_servers() {
         return site.servers()?.psql(sql).map(drop);
     }

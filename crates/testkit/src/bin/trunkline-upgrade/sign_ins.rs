@@ -35,7 +35,12 @@ impl SignInTrace {
         // Who mistypes more often has to wait.
         if self.noted.is_empty() {
             let refused = by_password(&visitor, installation, user, WRONG)?;
-            ensure!(refused.error() == "invalid_grant", "a wrong password of {user}: {} {}", refused.status, refused.body);
+            ensure!(
+                refused.error() == "invalid_grant",
+                "a wrong password of {user}: {} {}",
+                refused.status,
+                refused.body
+            );
         }
         let tokens = by_password(&visitor, installation, user, password)?;
         self.refresh_token = Some(tokens.token("refresh_token").context("the sign-in")?);
