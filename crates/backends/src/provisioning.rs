@@ -101,7 +101,7 @@ impl<D: Dialect> Tables<D> {
             let new = history::new_objects(&happened);
             write::changes(&mut *turn, tenant, revision, changes, &|key| new.contains(key)).await?;
             if is_new {
-                life::begin(&mut *turn, tenant).await?;
+                life::begin(&mut *turn, tenant, None).await?;
             }
             api_keys::revoke_of_clients(&mut *turn, tenant, clients, note).await?;
             history::write(&mut *turn, tenant, revision, note, happened).await?;

@@ -3,7 +3,7 @@
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind};
 use model::{TenantId, Timestamp};
 
-use crate::{Answer, ChangeNote, HistoryEntry, ObjectChange, ProvisioningStore, Result, Revision};
+use crate::{Answer, ChangeNote, HistoryEntry, ObjectChange, ProvisioningStore, Result, Revision, TenantLife};
 
 /// The most snapshots of a tenant.
 pub const SNAPSHOTS_MAX: usize = 100;
@@ -69,6 +69,8 @@ pub struct ArchiveBegin {
     pub revision: Revision,
     /// The highest revision of which entries of the history were removed; 0 if none were.
     pub pruned: Revision,
+    /// Which tenant of its id it is. An archive of before lives were noted has 0, as such a tenant itself.
+    pub life: TenantLife,
 }
 
 /// A part of what is kept of a tenant. They come in this order.
@@ -101,7 +103,8 @@ pub trait TenantArchive: ProvisioningStore {
 
     /// Makes a tenant of its archive, with the same revisions: all or nothing. The entries of the history get numbers of this store, in
     /// the same order, and one follows under `note`, of the tenant itself as it is, at its revision: it says who has brought the tenant
-    /// back. Of all these entries that one alone is new to the audit.
+    /// back. Of all these entries that one alone is new to the audit. It has the life of its archive, unless a tenant of its id has ended
+    /// here: then it is another one, with a life of its own.
     ///
     /// # Errors
     /// [`crate::StoreError::Conflict`] when there is the tenant already; [`crate::StoreError::Invalid`] when the parts are no tenant.

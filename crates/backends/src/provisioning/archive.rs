@@ -119,7 +119,9 @@ impl<D: Dialect> TenantArchive for Tables<D> {
 /// Gives every part to `take`, in the order of an archive; whether there is the tenant.
 pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, take: &mut PartTaker<'_>) -> Result<bool> {
     let Some(revision) = revisions::of_tenant(db, tenant).await? else { return Ok(false) };
-    take(ArchivedPart::Begin(ArchiveBegin { revision, pruned: history::pruned(db, tenant).await? }))?;
+    let pruned = history::pruned(db, tenant).await?;
+    let life = tenant_standing::life(db, tenant).await?.unwrap_or_default();
+    take(ArchivedPart::Begin(ArchiveBegin { revision, pruned, life }))?;
     let mut revisions = revisions::of_objects(db, tenant).await?;
     let mut objects = read::objects(db, tenant).await?;
     let annexes = std::mem::take(&mut objects.annexes);
@@ -167,7 +169,7 @@ pub(super) async fn write(
     tenant_standing::expect_gone(db, tenant).await?;
     let wrong = |what: &str| StoreError::Invalid(format!("the archive of tenant {tenant}: {what}"));
     let Some(ArchivedPart::Begin(begin)) = give()? else { return Err(wrong("it does not begin with a revision")) };
-    let ArchiveBegin { revision, pruned } = begin;
+    let ArchiveBegin { revision, pruned, .. } = begin;
     let behind = audit_outbox::last_change(db).await?;
     let mut rows = GatheredRows::of(db);
     let mut held = HeldObjects::default();
@@ -189,7 +191,7 @@ pub(super) async fn write(
             _ => {}
         }
         if own.is_none() {
-            own = Some(write_objects(&mut rows, tenant, revision, std::mem::take(&mut held)).await?);
+            own = Some(write_objects(&mut rows, tenant, begin, std::mem::take(&mut held)).await?);
         }
         match part {
             ArchivedPart::Gone(key, revision) => objects::note(&mut rows, tenant, key, number(revision.0)).await?,
@@ -200,7 +202,7 @@ pub(super) async fn write(
     }
     let own = match own {
         Some(own) => own,
-        None => write_objects(&mut rows, tenant, revision, held).await?,
+        None => write_objects(&mut rows, tenant, begin, held).await?,
     };
     rows.flush().await?;
     audit_outbox::pass_over_changes(db, tenant, behind).await?;
@@ -222,7 +224,8 @@ struct HeldObjects {
 
 /// The objects at once, since the tables check references between them; then the revision of each. The tenant itself, as the history shows
 /// it.
-async fn write_objects(db: &mut dyn Turn, tenant: &TenantId, revision: Revision, held: HeldObjects) -> Result<String> {
+async fn write_objects(db: &mut dyn Turn, tenant: &TenantId, begin: ArchiveBegin, held: HeldObjects) -> Result<String> {
+    let ArchiveBegin { revision, life, .. } = begin;
     let HeldObjects { objects: held, annexes } = held;
     let Some((own @ Object::Tenant(_), _)) = held.first() else {
         return Err(StoreError::Invalid(format!(
@@ -243,7 +246,9 @@ async fn write_objects(db: &mut dyn Turn, tenant: &TenantId, revision: Revision,
     let annexes = annexes.into_iter().map(|(key, annex)| ObjectChange::Annex(key, annex));
     let puts = held.into_iter().map(|(object, _)| ObjectChange::Put(object)).chain(annexes).collect();
     objects::changes(db, tenant, revision, puts, &|_| true).await?;
-    life::begin(db, tenant).await?;
+    // Without an end of it here the tables were lost, and not the tenant: what others keep of it is still its own.
+    let life = (!life::has_ended_before(db, tenant).await?).then_some(life);
+    life::begin(db, tenant, life).await?;
     let mut rows = GatheredRows::of(db);
     for (key, of_object) in revisions.into_iter().filter(|(_, of_object)| *of_object != revision) {
         objects::note(&mut rows, tenant, key, number(of_object.0)).await?;

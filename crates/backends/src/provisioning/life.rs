@@ -5,7 +5,7 @@
 
 use contracts::provisioning::{ObjectKey, ObjectKind};
 use infra::bounds::ENDED_TENANTS_MAX;
-use infra::{ChangeNote, EndedTenant, HistoryEntry, Result, Revision, StoreError, TenantOverview};
+use infra::{ChangeNote, EndedTenant, HistoryEntry, Result, Revision, StoreError, TenantLife, TenantOverview};
 use model::{TenantId, Timestamp};
 
 use super::{Row, Turn, api_keys, find, history, number, query, revision_of, revisions, tenant_id, tenant_standing};
@@ -81,16 +81,23 @@ pub(super) async fn overviews(db: &mut dyn Turn) -> Result<Vec<TenantOverview>> 
 // === its begin ===
 
 /// A tenant is made: what is noted already under its id is of one before it, and so are the API keys. So is what others keep of it by its
-/// id: they tell it by its life.
-pub(super) async fn begin(db: &mut dyn Turn, tenant: &TenantId) -> Result<()> {
+/// id: they tell it by its life. That is a new one, but for a tenant that was lost with its tables and comes back.
+pub(super) async fn begin(db: &mut dyn Turn, tenant: &TenantId, life: Option<TenantLife>) -> Result<()> {
+    let TenantLife(life) = life.unwrap_or_else(|| TenantLife(revisions::random()));
     let sql = "UPDATE tenant SET
              log_begin = (SELECT coalesce(max(number), 0) FROM change_log WHERE change_log.tenant = ?),
              sign_in_begin = (SELECT coalesce(max(number), 0) FROM sign_in_audit WHERE sign_in_audit.tenant = ?),
              life = ?
          WHERE id = ?";
-    let noted = query(sql).bind(tenant.as_str()).bind(tenant.as_str()).bind(number(revisions::random()));
+    let noted = query(sql).bind(tenant.as_str()).bind(tenant.as_str()).bind(number(life));
     db.run(noted.bind(tenant.as_str())).await?;
     api_keys::leave_behind(db, tenant).await
+}
+
+/// Whether a tenant of that id has ended here, as far as that is still noted.
+pub(super) async fn has_ended_before(db: &mut dyn Turn, tenant: &TenantId) -> Result<bool> {
+    let sql = "SELECT number FROM ended_tenant WHERE tenant = ? LIMIT 1";
+    Ok(!db.rows(query(sql).bind(tenant.as_str())).await?.is_empty())
 }
 
 // === its end ===

@@ -7,9 +7,9 @@ use model::{TenantId, Timestamp};
 use super::fixtures::tenant;
 use super::provisioning::{note, objects};
 use crate::{
-    ApiKey, ApiKeys, ArchivedPart, AuditOutbox, AuditPage, Audited, AuditedDocument, ChangeNote, ChangeOrigin,
-    EndedTenant, HistoryEntry, HistoryPage, HistoryPoint, NewApiKey, ObjectChange, PasskeyKept, Passkeys, Revision,
-    SignInAudit, StoreError, StoredPasskey, TenantArchive, TenantLife, TenantOverview,
+    ApiKey, ApiKeys, ArchiveBegin, ArchivedPart, AuditOutbox, AuditPage, Audited, AuditedDocument, ChangeNote,
+    ChangeOrigin, EndedTenant, HistoryEntry, HistoryPage, HistoryPoint, NewApiKey, ObjectChange, PasskeyKept, Passkeys,
+    Revision, SignInAudit, StoreError, StoredPasskey, TenantArchive, TenantLife, TenantOverview,
 };
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_123);
@@ -261,6 +261,7 @@ async fn a_tenant_comes_back_from_its_archive<S: LifeStore>(store: &S) {
     assert_eq!(store.load(&acme).await.unwrap(), Some((Revision(1), objects("life-back"))));
     assert_ne!(store.point(&acme).await.unwrap().unwrap().stamp, stamp);
     let unnumbered = |part: ArchivedPart| match part {
+        ArchivedPart::Begin(begin) => ArchivedPart::Begin(ArchiveBegin { life: TenantLife(0), ..begin }),
         ArchivedPart::Entry(entry) => ArchivedPart::Entry(HistoryEntry { number: 0, ..entry }),
         other => other,
     };

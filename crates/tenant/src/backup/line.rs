@@ -26,6 +26,9 @@ pub(super) enum BackupLine {
         /// The highest revision of which entries of the history were removed; left out if none were.
         #[serde(default, skip_serializing_if = "is_zero")]
         pruned_revision: u64,
+        /// Which tenant of its id it is; left out of one that was there before that was noted, as in backups of then.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        life: u64,
     },
     Object {
         kind: ObjectKind,

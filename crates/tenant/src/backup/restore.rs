@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
 
 use contracts::provisioning::{Object, ObjectKey, TenantObjects};
-use infra::{ArchiveBegin, ArchivedPart, ChangeNote, NamedSnapshot, Revision, SecretSeals, StoreError, TenantArchive};
+use infra::{
+    ArchiveBegin, ArchivedPart, ChangeNote, NamedSnapshot, Revision, SecretSeals, StoreError, TenantArchive, TenantLife,
+};
 use model::TenantId;
 
 use super::line::BackupLine;
@@ -77,7 +79,7 @@ async fn restore_each<R: BufRead + Send>(
     let (seals, mut unreadable) = (store.seals(), UnreadableParts::default());
     let mut next = reader.line()?;
     while let Some(line) = next {
-        let BackupLine::Tenant { id, revision, pruned_revision } = line else {
+        let BackupLine::Tenant { id, revision, pruned_revision, life } = line else {
             next = reader.line()?;
             continue;
         };
@@ -86,7 +88,8 @@ async fn restore_each<R: BufRead + Send>(
             next = reader.line()?;
             continue;
         }
-        let begin = Some(ArchiveBegin { revision: Revision(revision), pruned: Revision(pruned_revision) });
+        let (revision, pruned) = (Revision(revision), Revision(pruned_revision));
+        let begin = Some(ArchiveBegin { revision, pruned, life: TenantLife(life) });
         let mut group = TenantLines {
             reader: &mut reader,
             tenant: &tenant,

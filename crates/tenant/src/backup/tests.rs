@@ -3,7 +3,7 @@
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, Skill};
 use infra::{
     ArchiveBegin, ArchivedPart, ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, NamedSnapshot, SnapshotHead,
-    TenantFileText,
+    TenantFileText, TenantLife,
 };
 use model::entropy::Seeded;
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ fn packed(parts: &[ArchivedPart]) -> Vec<u8> {
 }
 
 fn begin(pruned: u64) -> ArchivedPart {
-    ArchivedPart::Begin(ArchiveBegin { revision: Revision(9), pruned: Revision(pruned) })
+    ArchivedPart::Begin(ArchiveBegin { revision: Revision(9), pruned: Revision(pruned), life: TenantLife(pruned) })
 }
 
 /// The parts of the only tenant.
@@ -39,9 +39,9 @@ fn unpacked(file: &[u8]) -> Vec<ArchivedPart> {
     let mut parts = Vec::new();
     while let Some(line) = reader.line().unwrap() {
         match line {
-            BackupLine::Tenant { revision, pruned_revision, .. } => {
-                let pruned = Revision(pruned_revision);
-                parts.push(ArchivedPart::Begin(ArchiveBegin { revision: Revision(revision), pruned }));
+            BackupLine::Tenant { revision, pruned_revision, life, .. } => {
+                let (revision, pruned) = (Revision(revision), Revision(pruned_revision));
+                parts.push(ArchivedPart::Begin(ArchiveBegin { revision, pruned, life: TenantLife(life) }));
             }
             line if line.is_part() => parts.push(line.part().unwrap()),
             _ => {}
@@ -139,7 +139,7 @@ fn a_snapshot_comes_back_however_large_its_texts_are() {
 fn a_snapshot_of_version_1_is_one_line() {
     let mut writer = BackupWriter::new(Vec::new());
     writer.put(&BackupLine::TrunklineBackup { version: 1, made_ms: 1, program: "x".into() }).unwrap();
-    writer.put(&BackupLine::Tenant { id: "acme".into(), revision: 9, pruned_revision: 0 }).unwrap();
+    writer.put(&BackupLine::Tenant { id: "acme".into(), revision: 9, pruned_revision: 0, life: 0 }).unwrap();
     let documents = vec![("a".to_owned(), "b".to_owned())];
     let (name, made_by, file) = ("easter".into(), "user/x".into(), "tenant: acme".to_owned());
     let line = BackupLine::Snapshot {
@@ -168,7 +168,7 @@ fn what_no_reader_takes_is_not_written() {
 
 #[test]
 fn what_stands_of_a_tenant_that_is_left_out_counts_for_nothing() {
-    let tenant = |id: &str| BackupLine::Tenant { id: id.into(), revision: 1, pruned_revision: 0 };
+    let tenant = |id: &str| BackupLine::Tenant { id: id.into(), revision: 1, pruned_revision: 0, life: 0 };
     let part = || BackupLine::Gone { kind: ObjectKind::Skill, id: "x".into(), revision: 1 };
     let left_out = |id: &str| BackupLine::LeftOut { id: id.into(), reason: "it is damaged".into() };
     let examined = |lines: &[BackupLine]| {
@@ -206,7 +206,7 @@ fn what_is_no_backup_is_told_with_its_line() {
         examine(BackupReader::new(writer.finish().unwrap().as_slice())).unwrap_err().to_string()
     };
     let later = BackupLine::TrunklineBackup { version: VERSION + 1, made_ms: 1, program: "x".into() };
-    let tenant = || BackupLine::Tenant { id: "acme".into(), revision: 1, pruned_revision: 0 };
+    let tenant = || BackupLine::Tenant { id: "acme".into(), revision: 1, pruned_revision: 0, life: 0 };
     let part = || BackupLine::Gone { kind: ObjectKind::Skill, id: "x".into(), revision: 1 };
     assert!(refused(&[later]).starts_with("line 1 of the backup: it is of a later release"));
     assert_eq!(refused(&[tenant()]), "line 1 of the backup: it is not the head of a backup");

@@ -202,9 +202,12 @@ impl<W: Write> BackupWriter<W> {
     /// Writes the lines of a tenant's part.
     pub fn put_part(&mut self, tenant: &TenantId, part: ArchivedPart) -> Result<(), BackupError> {
         let line = match part {
-            ArchivedPart::Begin(ArchiveBegin { revision, pruned }) => {
-                BackupLine::Tenant { id: tenant.to_string(), revision: revision.0, pruned_revision: pruned.0 }
-            }
+            ArchivedPart::Begin(ArchiveBegin { revision, pruned, life }) => BackupLine::Tenant {
+                id: tenant.to_string(),
+                revision: revision.0,
+                pruned_revision: pruned.0,
+                life: life.0,
+            },
             ArchivedPart::Object(object, revision) => BackupLine::Object {
                 kind: object.key().kind,
                 revision: revision.0,
@@ -317,7 +320,7 @@ mod tests {
     }
 
     fn line() -> BackupLine {
-        BackupLine::Tenant { id: "acme".to_owned(), revision: 1, pruned_revision: 0 }
+        BackupLine::Tenant { id: "acme".to_owned(), revision: 1, pruned_revision: 0, life: 0 }
     }
 
     #[tokio::test(start_paused = true)]

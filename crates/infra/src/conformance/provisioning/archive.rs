@@ -66,7 +66,8 @@ async fn an_archive_has_everything_in_its_order(store: &dyn TenantArchive) {
     assert_eq!(parts(store, &tenant("nobody")).await, None);
     let acme = changed_often(store, "archive").await;
     let all = parts(store, &acme).await.unwrap();
-    assert_eq!(all[0], ArchivedPart::Begin(ArchiveBegin { revision: Revision(3), pruned: Revision(0) }));
+    let life = store.life(&acme).await.unwrap().unwrap();
+    assert_eq!(all[0], ArchivedPart::Begin(ArchiveBegin { revision: Revision(3), pruned: Revision(0), life }));
     let count = objects("archive").objects().count();
     let of_objects: Vec<ArchivedPart> =
         objects("archive").objects().map(|object| ArchivedPart::Object(object, Revision(1))).collect();
@@ -87,7 +88,8 @@ async fn a_restored_tenant_is_the_same_but_for_the_numbers_of_its_history(store:
     let acme = changed_often(store, "origin").await;
     assert_eq!(store.prune_history(&acme, Timestamp::from_millis(1_700_000_000_001), 3).await.unwrap(), 3);
     let all = parts(store, &acme).await.unwrap();
-    assert_eq!(all[0], ArchivedPart::Begin(ArchiveBegin { revision: Revision(3), pruned: Revision(1) }));
+    let life = store.life(&acme).await.unwrap().unwrap();
+    assert_eq!(all[0], ArchivedPart::Begin(ArchiveBegin { revision: Revision(3), pruned: Revision(1), life }));
     let there = restored(store, &acme, all.clone()).await;
     assert!(matches!(there, Err(StoreError::Conflict { actual: 3, .. })), "{there:?}");
 
@@ -107,6 +109,8 @@ async fn a_restored_tenant_is_the_same_but_for_the_numbers_of_its_history(store:
     let (point, origin) = (store.point(&copy).await.unwrap().unwrap(), store.point(&acme).await.unwrap().unwrap());
     assert_eq!(point.revision, origin.revision);
     assert!(point.stamp.is_known() && point.stamp != origin.stamp, "its history is another one from here on");
+    let again = store.life(&copy).await.unwrap();
+    assert_eq!(again, Some(life), "nobody has deleted it here: what others keep of it is its own");
     let unnumbered = |part: ArchivedPart| match part {
         ArchivedPart::Entry(entry) => ArchivedPart::Entry(HistoryEntry { number: 0, ..entry }),
         other => other,
