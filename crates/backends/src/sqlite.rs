@@ -131,7 +131,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 46] = [
+    const STEPS: [(&str, &str); 47] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -177,6 +177,7 @@ fn migrator() -> Migrator {
         ("person fields", include_str!("sqlite/person_fields.sql")),
         ("switches and options", include_str!("sqlite/switches_and_options.sql")),
         ("audit turns", include_str!("sqlite/audit_turns.sql")),
+        ("change log of time", include_str!("sqlite/change_log_of_time.sql")),
         ("tenant lives", include_str!("sqlite/tenant_lives.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
