@@ -27,9 +27,10 @@ Examples:
 
 Passwords of phones and carriers are in the file sealed with the installation's key, and those of people as hashes: for a
 restore elsewhere the keys must come along. It has no recordings, prompts, calls or settings. A tenant that is damaged in the
-tables is left out: the file has all others, and the command says which one is missing and ends with 6. A file that has a tenant
-which the new one lacks, and which nobody has deleted, stays: the new one is named FILE.incomplete then. Of a secret that cannot be
-opened any more it warns, and ends with 11: a restore brings its tenant back without that secret.";
+tables is left out: the file has all others, and the command says which one is missing and ends with 6. A file that has keys or a
+tenant which the new one lacks, and which nobody has deleted, stays, and so does one that cannot be read: the new one is named
+FILE.incomplete or FILE.new then (6). Of a secret that cannot be opened any more it warns, and ends with 11: a restore brings its
+tenant back without that secret.";
 
 pub const RESTORE_EXAMPLES: &str = "\
 Examples:
@@ -105,7 +106,7 @@ pub(super) fn backup(options: &InstallationOptions, arguments: &BackupArguments)
         anyhow::Ok(SealedKeys::seal(&files, &passphrase, &mut entropy)?)
     });
     let keys = keys.transpose()?;
-    let BackupOnDisk { file, summary, unreadable, kept_for } =
+    let BackupOnDisk { file, summary, unreadable, stays } =
         write_file(options, &arguments.file, &wanted, keys.as_ref())?;
     say(&summary);
     warn_of(&unreadable);
@@ -113,10 +114,9 @@ pub(super) fn backup(options: &InstallationOptions, arguments: &BackupArguments)
     if !summary.left_out.is_empty() {
         wrong.push(format!("{} is whole but for {}", file.display(), names_of(&summary.left_out)));
     }
-    if !kept_for.is_empty() {
-        let kept_for: Vec<&str> = kept_for.iter().map(TenantId::as_str).collect();
-        let (present, tenants) = (arguments.file.display(), kept_for.join(", "));
-        wrong.push(format!("{present} stays as it was, since it has what the new file lacks: tenant {tenants}"));
+    if let Some(why) = stays {
+        let (present, new) = (arguments.file.display(), file.display());
+        wrong.push(format!("{present} stays as it was, since {why}; the new file is {new}"));
     }
     if wrong.is_empty() {
         return Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Warned });
@@ -132,8 +132,26 @@ pub(super) struct BackupOnDisk {
     pub summary: BackupSummary,
     /// What it holds in vain.
     pub unreadable: Vec<UnreadablePart>,
-    /// The tenants for which a file of the wanted name stays: this one lacks them.
-    kept_for: Vec<TenantId>,
+    /// Why a file of the wanted name stays, if it does.
+    stays: Option<StayingFile>,
+}
+
+/// Why a file stays in the place of a new backup.
+#[derive(Debug, PartialEq, Eq)]
+enum StayingFile {
+    /// The new one lacks what it has.
+    HasMore(String),
+    /// Nobody knows what it has: it cannot be read now, is damaged, or of a later release.
+    Unread(String),
+}
+
+impl std::fmt::Display for StayingFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::HasMore(what) => write!(f, "it has what the new file lacks: {what}"),
+            Self::Unread(why) => write!(f, "it is no backup that can be read: {why}"),
+        }
+    }
 }
 
 /// Names what a restore of a backup will leave out.
@@ -141,8 +159,8 @@ pub(super) fn warn_of(unreadable: &[UnreadablePart]) {
     unreadable.iter().for_each(|part| eprintln!("warning: {part}"));
 }
 
-/// Writes the tenants into a file, all of them if none is wanted, and reads it as a restore does. A file of that name goes, unless it has a
-/// tenant that the new one lacks.
+/// Writes the tenants into a file, all of them if none is wanted, and reads it as a restore does. A file of that name goes, unless it has
+/// what the new one lacks or cannot be read.
 pub(super) fn write_file(
     options: &InstallationOptions,
     file: &Path,
@@ -166,14 +184,14 @@ pub(super) fn write_file(
         // As a restore reads it: what it would refuse gets no name.
         let read = backup::examine(reader(&beside)?).map_err(refused)?;
         anyhow::ensure!(read == summary, "{} does not have what was written", beside.display());
-        let kept_for = match reader(file).map(backup::examine) {
-            Ok(Ok(present)) => lacked(&present, &summary, &store.ended_tenants(Timestamp::ZERO).await?),
-            // There is none, or nothing can be restored from it.
-            _ => Vec::new(),
+        let ended = store.ended_tenants(Timestamp::ZERO).await?;
+        let stays = staying(file, &summary, &ended);
+        let file = match &stays {
+            None => file.to_owned(),
+            Some(why) => free_name(file, why, |name| staying(name, &summary, &ended).is_none())?,
         };
-        let file = if kept_for.is_empty() { file.to_owned() } else { incomplete(file) };
         std::fs::rename(&beside, &file).with_context(|| format!("cannot write {}", file.display()))?;
-        anyhow::Ok(BackupOnDisk { file, summary, unreadable, kept_for })
+        anyhow::Ok(BackupOnDisk { file, summary, unreadable, stays })
     });
     if done.is_err() {
         // What was written so far is no backup.
@@ -182,20 +200,53 @@ pub(super) fn write_file(
     done
 }
 
-/// The tenants of a backup that another one lacks, but for those that somebody has deleted.
-fn lacked(of: &BackupSummary, by: &BackupSummary, ended: &[EndedTenant]) -> Vec<TenantId> {
+/// Why the file of a name stays in the place of a new backup; none if there is none, or it has nothing that the new one lacks.
+fn staying(file: &Path, new: &BackupSummary, ended: &[EndedTenant]) -> Option<StayingFile> {
+    let opened = match File::open(file) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) => return Some(StayingFile::Unread(error.to_string())),
+    };
+    // Such a file was made for its name alone.
+    if opened.metadata().is_ok_and(|about| about.is_file() && about.len() == 0) {
+        return None;
+    }
+    match backup::examine(BackupReader::new(BufReader::new(opened))) {
+        Ok(present) => {
+            let lacked = lacked(&present, new, ended);
+            (!lacked.is_empty()).then(|| StayingFile::HasMore(lacked.join(", ")))
+        }
+        Err(error) => Some(StayingFile::Unread(error.to_string())),
+    }
+}
+
+/// What a backup has and another one lacks, but for tenants that somebody has deleted.
+fn lacked(of: &BackupSummary, by: &BackupSummary, ended: &[EndedTenant]) -> Vec<String> {
     let is_left_out = |tenant: &TenantId| by.left_out.iter().any(|one| one.tenant == *tenant);
     let is_ended = |tenant: &TenantId| !is_left_out(tenant) && ended.iter().any(|one| one.tenant == *tenant);
     let has = |tenant: &TenantId| by.tenants.iter().any(|held| held.tenant == *tenant);
     let tenants = of.tenants.iter().map(|held| &held.tenant);
-    tenants.filter(|tenant| !has(tenant) && !is_ended(tenant)).cloned().collect()
+    let lacked = tenants.filter(|tenant| !has(tenant) && !is_ended(tenant)).map(|tenant| format!("tenant {tenant}"));
+    lacked.chain((of.has_keys && !by.has_keys).then(|| "the keys".to_owned())).collect()
 }
 
-/// Where a backup goes that lacks what the file has.
-fn incomplete(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".incomplete");
-    PathBuf::from(name)
+/// Where a backup goes while the file of its name stays: the first name that `is_free`.
+fn free_name(file: &Path, why: &StayingFile, is_free: impl Fn(&Path) -> bool) -> anyhow::Result<PathBuf> {
+    const NAMES_MAX: usize = 9;
+    let ending = match why {
+        StayingFile::HasMore(_) => "incomplete",
+        StayingFile::Unread(_) => "new",
+    };
+    let named = |number: usize| {
+        let mut name = file.as_os_str().to_owned();
+        name.push(if number == 1 { format!(".{ending}") } else { format!(".{ending}-{number}") });
+        PathBuf::from(name)
+    };
+    (1..=NAMES_MAX).map(named).find(|name| is_free(name)).ok_or_else(|| {
+        let (file, last) = (file.display(), named(NAMES_MAX));
+        let message = format!("{file} stays, since {why}, and so do all up to {}: move them away", last.display());
+        ExitError::new(Exit::CheckFailed, message).into()
+    })
 }
 
 /// Tenants that are left out, with what is wrong with them.
@@ -376,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_stays_for_a_tenant_that_only_it_has_unless_somebody_has_deleted_that() {
+    fn a_file_stays_for_keys_or_a_tenant_that_only_it_has_unless_somebody_has_deleted_that() {
         let ended = |tenant: &str| EndedTenant {
             number: 1,
             tenant: id(tenant),
@@ -389,10 +440,36 @@ mod tests {
         let present = summary(&["acme", "bolt", "coil"], &["dash"]);
         let kept_for = |new: &BackupSummary, ended: &[EndedTenant]| lacked(&present, new, ended);
         assert!(kept_for(&summary(&["acme", "bolt", "coil"], &[]), &[]).is_empty());
-        assert_eq!(kept_for(&summary(&["acme", "coil"], &["bolt"]), &[]), [id("bolt")]);
-        assert_eq!(kept_for(&summary(&["acme"], &[]), &[ended("bolt")]), [id("coil")]);
+        assert_eq!(kept_for(&summary(&["acme", "coil"], &["bolt"]), &[]), ["tenant bolt"]);
+        assert_eq!(kept_for(&summary(&["acme"], &[]), &[ended("bolt")]), ["tenant coil"]);
         assert!(kept_for(&summary(&["acme"], &[]), &[ended("bolt"), ended("coil")]).is_empty());
         // It was made anew since, and is there.
-        assert_eq!(kept_for(&summary(&["acme", "coil"], &["bolt"]), &[ended("bolt")]), [id("bolt")]);
+        assert_eq!(kept_for(&summary(&["acme", "coil"], &["bolt"]), &[ended("bolt")]), ["tenant bolt"]);
+        let with_keys = BackupSummary { has_keys: true, ..summary(&["acme"], &[]) };
+        assert_eq!(lacked(&with_keys, &summary(&["acme"], &[]), &[]), ["the keys"]);
+        assert!(lacked(&with_keys, &with_keys, &[]).is_empty());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_stays_and_so_does_what_is_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, new) = (folder.path().join("all"), summary(&["acme"], &[]));
+        let stays = |name: &Path| staying(name, &new, &[]);
+        assert_eq!(stays(&file), None);
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(stays(&file), None, "it has nothing");
+        std::fs::write(&file, "of a later release").unwrap();
+        let why = stays(&file).unwrap();
+        assert!(matches!(why, StayingFile::Unread(_)), "{why}");
+        let free = || free_name(&file, &why, |name| stays(name).is_none());
+        for number in 1..=9 {
+            let ending = if number == 1 { "all.new".to_owned() } else { format!("all.new-{number}") };
+            let name = free().unwrap();
+            assert_eq!(name, folder.path().join(ending));
+            std::fs::write(&name, "of a later release").unwrap();
+        }
+        assert!(free().unwrap_err().to_string().contains("move them away"));
+        let more = StayingFile::HasMore("the keys".to_owned());
+        assert_eq!(free_name(&file, &more, |_| true).unwrap(), folder.path().join("all.incomplete"));
     }
 }
