@@ -1,6 +1,6 @@
 //! What a later release has stored in JSON and this one does not know: who goes back to this one and forward again has it still.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use serde_json::{Map, Value};
 
@@ -36,19 +36,22 @@ fn keep_fields(new: &mut Map<String, Value>, stored: Map<String, Value>, read_ag
     }
 }
 
-/// Nothing but its fields tells an element: one with other known fields is another one.
+/// Nothing but its fields tells an element: one with other known fields is another one. Of elements that are equal each has what is its
+/// own, in their order.
 fn keep_elements(new: &mut [Value], stored: Vec<Value>, read_again: &[Value]) {
     if stored.len() != read_again.len() {
         return;
     }
-    let with_more = read_again.iter().zip(stored).filter(|(read, stored)| *read != stored);
-    let with_more: HashMap<String, Value> = with_more.map(|(read, stored)| (read.to_string(), stored)).collect();
-    if with_more.is_empty() {
+    if read_again == stored {
         return;
     }
+    let mut by_known = HashMap::<String, VecDeque<Value>>::new();
+    for (read, stored) in read_again.iter().zip(stored) {
+        by_known.entry(read.to_string()).or_default().push_back(stored);
+    }
     for element in new {
-        if let Some(stored) = with_more.get(&element.to_string()) {
-            element.clone_from(stored);
+        if let Some(stored) = by_known.get_mut(&element.to_string()).and_then(VecDeque::pop_front) {
+            *element = stored;
         }
     }
 }
@@ -177,6 +180,17 @@ mod tests {
         assert_eq!(fields, serde_json::json!({"enforced": false, "order": null, "later": 1}));
         assert_eq!(kept(Some("{ }".to_owned()), again, again).as_deref(), Some("{ }"));
         assert_eq!(kept(None, again, again), None);
+    }
+
+    #[test]
+    fn elements_that_are_equal_keep_what_is_their_own() {
+        let stored = r#"{"list":[{"n":1,"later":4},{"n":1},{"n":1,"later":5}]}"#;
+        let again = r#"{"list":[{"n":1},{"n":1},{"n":1}]}"#;
+        let edited = r#"{"list":[{"n":1},{"n":2},{"n":1},{"n":1},{"n":1}]}"#;
+        let text = kept(Some(edited.to_owned()), stored, again).unwrap();
+        let fields: Value = serde_json::from_str(&text).unwrap();
+        let whole = r#"{"list":[{"n":1,"later":4},{"n":2},{"n":1},{"n":1,"later":5},{"n":1}]}"#;
+        assert_eq!(fields, serde_json::from_str::<Value>(whole).unwrap());
     }
 
     #[test]
