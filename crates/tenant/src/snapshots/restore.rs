@@ -74,7 +74,8 @@ impl From<StoreError> for RestoreRefusal {
 }
 
 /// Makes the tenant equal to its snapshot of that name. A tenant that is equal does not change. Second factors that people have got since
-/// stay, as with an import. The same request sent again within a day, by its key in the note, changes nothing more.
+/// stay, as with an import. The same request sent again within a day, by its key in the note, changes nothing more; a
+/// restore that has changed nothing is not remembered, since the history has no entry of it.
 ///
 /// # Errors
 /// Why nothing has happened; only an unavailable store leaves that open.
