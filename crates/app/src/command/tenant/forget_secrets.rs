@@ -28,7 +28,8 @@ nothing is lost. Without --yes the command only tells what cannot be opened, and
 With --yes it empties these secrets, resets these second factors and removes these snapshots; nothing else changes, and the
 history notes it. Whoever had a second factor then signs in by the password alone. Where the data directory opens nothing at all,
 --yes is refused while processes of the installation run, and for a data directory that is not shown to be that of the
-installation: --data-directory-lost says that it is lost, and that every secret of every tenant is to go.";
+installation: --data-directory-lost says that it is lost, and that every secret of every tenant, or of the named one, is to go:
+passwords of phones, carriers and providers, keys that sign calls, sealed PINs of agents, second factors, and all snapshots.";
 
 #[derive(Args)]
 pub struct ForgetArguments {
@@ -37,7 +38,8 @@ pub struct ForgetArguments {
     /// Empty what cannot be opened, so that it can be set anew
     #[arg(long)]
     yes: bool,
-    /// The data directory of the installation is lost as a whole: empty all its secrets, although this one opens none of them
+    /// The data directory is lost as a whole: empty all sealed passwords, keys and PINs and second factors, and remove all snapshots,
+    /// although this one opens none of them
     #[arg(long, requires = "yes")]
     data_directory_lost: bool,
     /// A JSON document a line, one for each tenant

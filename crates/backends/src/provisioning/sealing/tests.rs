@@ -146,6 +146,28 @@ async fn damaged_secrets_of_one_column_are_no_other_key_while_one_of_another_col
     assert!(refused.to_string().contains("installation.key"), "nothing opens: {refused}");
 }
 
+#[tokio::test]
+async fn a_key_is_known_by_one_secret_behind_many_of_a_key_of_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = opened(&folder).await.sealed_by(seals());
+    for name in ["a1", "a2", "a3", "a4", "later"] {
+        let put = objects(name).objects().map(ObjectChange::Put).collect();
+        store.update(&TenantId::parse(name).unwrap(), Revision(0), put, note()).await.unwrap();
+    }
+    let mut turn = store.0.appends().await.unwrap();
+    for statement in OF_A_LOST_KEY.into_iter().filter(|statement| !statement.contains("UPDATE dn")) {
+        turn.run(query(statement)).await.unwrap();
+    }
+    let of_before = "UPDATE dn SET password = 'sealed:v1:before' WHERE password <> '' AND tenant <> 'later'";
+    assert!(turn.run(query(of_before)).await.unwrap() > 3);
+    turn.commit().await.unwrap();
+    assert!(store.key_opens_some().await.unwrap());
+    let mut turn = store.0.appends().await.unwrap();
+    turn.run(query("UPDATE dn SET password = 'sealed:v1:before' WHERE password <> ''")).await.unwrap();
+    turn.commit().await.unwrap();
+    assert!(!store.key_opens_some().await.unwrap());
+}
+
 /// What takes away all that a lost key has sealed.
 const OF_A_LOST_KEY: [&str; 6] = [
     "UPDATE dn SET password = NULL;",
