@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
-use axum::http::{Version, header};
-use axum::response::IntoResponse as _;
+use axum::http::{Method, Version, header};
+use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -145,7 +145,7 @@ async fn serve_after(
     drain: Drain,
     own: OfEveryRole,
 ) {
-    let entrance = around(entrance, names_its_host);
+    let entrance = around(around(entrance, names_its_host), without_body_for_head);
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = tokio::task::JoinSet::new();
     let mut sources = Sources::default();
@@ -222,10 +222,12 @@ async fn speak_http<S: ByteStream + 'static>(
     let under_way = TaskTracker::new();
     let served = under_way.clone();
     let service = service_fn(move |request: axum::http::Request<Incoming>| {
-        let (until_answered, answer) = (served.token(), entrance.enter(received(request, &accepted)));
+        let until_answered = served.token();
+        let (entrance, request) = (entrance.clone(), received(request, &accepted));
+        // It enters in the task of its own that a request of HTTP/2 has: a panic there costs this request alone.
         async move {
             let _until_answered = until_answered;
-            Ok::<_, Infallible>(answer.await)
+            Ok::<_, Infallible>(entrance.enter(request).await)
         }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -294,6 +296,22 @@ fn names_its_host(request: Request, behind: &Entrance) -> Answering {
         return answered(Problem::bad_request(fault).into_response());
     }
     behind.enter(request)
+}
+
+/// An answer to HEAD has the head of that to GET and no body (RFC 9110 section 9.3.2): by HTTP/2 one would be sent all the same.
+fn without_body_for_head(request: Request, behind: &Entrance) -> Answering {
+    let is_head = request.method() == Method::HEAD;
+    let answer = behind.enter(request);
+    if !is_head {
+        return answer;
+    }
+    Box::pin(async move {
+        let (mut head, body) = answer.await.into_parts();
+        if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+            head.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
+        }
+        Response::from_parts(head, Body::empty())
+    })
 }
 
 /// The error that ended a connection.
@@ -389,6 +407,23 @@ mod tests {
         });
         let read = read_by_stranger("/endless", Router::new().route("/endless", endless)).await;
         assert!(read.contains("begun"), "{read}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_to_head_has_no_body_whoever_gives_it() {
+        let refuse = |_: Request, _: &Entrance| answered(Problem::not_found("no such path").into_response());
+        let entrance = around(around(Router::new(), refuse), without_body_for_head);
+        let mut lengths = Vec::new();
+        for (method, is_empty) in [(Method::GET, false), (Method::HEAD, true)] {
+            let answer = entrance.enter(Request::builder().method(method).body(Body::empty()).unwrap()).await;
+            lengths.push(answer.headers().get(header::CONTENT_LENGTH).cloned());
+            let body = axum::body::to_bytes(answer.into_body(), 1 << 10).await.unwrap();
+            assert_eq!(body.is_empty(), is_empty);
+            if !is_empty {
+                lengths.push(Some(body.len().into()));
+            }
+        }
+        assert_eq!(lengths.last(), lengths.get(1), "HEAD tells the length of the body that GET has: {lengths:?}");
     }
 
     #[tokio::test]

@@ -85,6 +85,8 @@ pub struct Turn {
     place: Arc<Mutex<Option<Place>>>,
     taker: ShareHolder,
     door: Arc<LimitLayer>,
+    /// Its connection.
+    accepted: Option<Accepted>,
 }
 
 /// The places of a socket, as long as it lives: the server counts its connection no longer.
@@ -115,6 +117,8 @@ impl Turn {
         let take =
             |of: &Shares| of.take(taker.clone()).map_err(|full| refused(&self.door.own, full, "too many sockets"));
         let place = SocketPlace { _waits: take(&self.door.waits)?, _connection: take(&self.door.connections)? };
+        // The gate has asked for no token.
+        self.accepted.iter().for_each(Accepted::mark_authenticated);
         self.ends();
         Ok(place)
     }
@@ -240,7 +244,8 @@ fn admitted(door: &Arc<LimitLayer>, request: &Request) -> Result<AdmittedRequest
     if !is_held {
         limits.answer_within += limits.body_within;
     }
-    let turn = Turn { place: Arc::new(Mutex::new(Some(place))), taker, door: door.clone() };
+    let (place, accepted) = (Arc::new(Mutex::new(Some(place))), accepted.cloned());
+    let turn = Turn { place, taker, door: door.clone(), accepted };
     Ok(AdmittedRequest { turn, limits, is_held, _wide: wide })
 }
 

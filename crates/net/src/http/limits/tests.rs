@@ -152,6 +152,7 @@ fn a_socket_counts_for_the_tenant_whose_token_came_within_it_and_not_for_its_add
             wide: of(8),
             own: OfEveryRole::default(),
         }),
+        accepted: None,
     };
     for (connections, share) in [(of(100), 6), (of(4), 3)] {
         let turn = turn(&connections);
