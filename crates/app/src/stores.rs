@@ -144,10 +144,15 @@ pub async fn expect_lost_key(instance: u8, data_dir: &Path, values: &Values, is_
 }
 
 /// What is noted of signing in, for a command.
-pub async fn sign_in_audit(instance: u8, data_dir: &Path, values: &Values) -> anyhow::Result<Arc<dyn SignInAudit>> {
-    let database: Arc<dyn SignInAudit> = database(instance, data_dir, values).await?;
-    Ok(database)
+pub async fn sign_in_audit(instance: u8, data_dir: &Path, values: &Values) -> anyhow::Result<AuditStores> {
+    let database = database(instance, data_dir, values).await?;
+    let store: Arc<dyn ProvisioningStore> = database.clone();
+    let audit: Arc<dyn SignInAudit> = database;
+    Ok((store, audit))
 }
+
+/// The configuration, which knows tenants, and what is noted of signing in.
+pub type AuditStores = (Arc<dyn ProvisioningStore>, Arc<dyn SignInAudit>);
 
 /// The configuration, which knows tenants and clients, and the API keys of tenants.
 pub type KeyStores = (Arc<dyn ProvisioningStore>, Arc<dyn ApiKeys>);

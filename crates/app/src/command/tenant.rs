@@ -20,7 +20,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use contracts::provisioning::{ObjectKey, ObjectKind, TenantObjects};
 use infra::{ChangeWay, Clock, ProvisioningStore, SystemClock, TenantArchive};
-use model::TenantId;
+use model::{TenantId, Timestamp};
 use runtime::exit::{Exit, ExitError};
 use runtime::{data_dir, issuer};
 use serde_json::json;
@@ -150,6 +150,20 @@ fn tenant_id(text: &str) -> Result<TenantId, ExitError> {
     TenantId::parse(text).map_err(|error| ExitError::new(Exit::Usage, error.to_string()))
 }
 
+/// The error of a command about a tenant that is not there.
+fn no_tenant(tenant: &TenantId) -> ExitError {
+    ExitError::new(Exit::Unknown, format!("there is no tenant {tenant}"))
+}
+
+/// Whether there is such a tenant, or was one whose history is kept.
+async fn is_known(store: &dyn ProvisioningStore, tenant: &TenantId) -> infra::Result<bool> {
+    if store.revision(tenant).await?.is_some() {
+        return Ok(true);
+    }
+    let ended = store.ended_tenants(Timestamp::ZERO).await?;
+    Ok(ended.iter().any(|ended| ended.tenant == *tenant))
+}
+
 /// The error of a command whose change was refused.
 fn refused(refusal: ChangeRefusal) -> anyhow::Error {
     let exit = match &refusal {
@@ -240,7 +254,11 @@ fn export(options: &InstallationOptions, tenant: &str, folder: &Path, is_reveale
     let id = tenant_id(tenant)?;
     let exported = executor()?.block_on(async {
         let store = open(options).await?;
-        anyhow::Ok(tenant::import::export(&*store, &id, &secrets_of(is_revealed)).await?)
+        let exported = tenant::import::export(&*store, &id, &secrets_of(is_revealed)).await;
+        exported.map_err(|error| match error {
+            ImportError::Missing(tenant) => anyhow::Error::from(no_tenant(&tenant)),
+            other => anyhow::Error::from(other),
+        })
     })?;
     write_files(folder, tenant, &exported)
 }

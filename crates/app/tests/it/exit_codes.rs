@@ -91,6 +91,38 @@ fn an_import_where_no_installation_has_begun_says_so() {
 }
 
 #[test]
+fn a_tenant_that_is_not_there_is_10_whatever_is_asked_about_it() {
+    let (site, file) = (Site::new(), concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/example-tenant.yaml"));
+    let (code, _, said) = site.run(&["tenant", "import", file]);
+    assert_eq!(code, 0, "{said}");
+    for arguments in [
+        &["list", "nosuch"][..],
+        &["show", "nosuch", "dn", "1"],
+        &["show", "nosuch", "dn", "1", "--revision", "1"],
+        &["history", "nosuch"],
+        &["history", "nosuch", "dn", "1", "--json"],
+        &["restore", "nosuch", "dn", "1", "1"],
+        &["delete", "nosuch", "dn", "1"],
+        &["sign-ins", "nosuch", "--format", "csv"],
+        &["snapshot", "list", "nosuch"],
+        &["api-key", "list", "nosuch"],
+        &["people", "export", "nosuch"],
+        &["export", "nosuch", "nowhere", "--reveal-secrets"],
+    ] {
+        let (code, told, said) = site.run(&[&["tenant"], arguments].concat());
+        assert_eq!((code, told.as_str()), (10, ""), "{arguments:?}: {said}");
+        assert!(said.contains("there is no tenant nosuch"), "{arguments:?}: {said}");
+    }
+    // Of one that is there, nothing may be told, and the installation is no tenant.
+    for arguments in [&["sign-ins", "example"][..], &["sign-ins", "*"], &["snapshot", "list", "example"]] {
+        let (code, told, said) = site.run(&[&["tenant"], arguments].concat());
+        assert_eq!((code, told.as_str()), (0, ""), "{arguments:?}: {said}");
+    }
+    let (code, _, said) = site.run(&["tenant", "show", "example", "dn", "1"]);
+    assert!(code == 10 && said.contains("there is no dn 1"), "{said}");
+}
+
+#[test]
 fn a_data_directory_in_use_is_5() {
     let site = Site::new();
     std::fs::create_dir_all(&site.data_dir).unwrap();

@@ -98,8 +98,11 @@ fn create(options: &InstallationOptions, tenant: &str, wanted: ApiKeyWanted) -> 
 fn list(options: &InstallationOptions, tenant: &str, is_json: bool, now: Timestamp) -> anyhow::Result<()> {
     let tenant = tenant_id(tenant)?;
     let keys = executor()?.block_on(async {
-        let (_, keys) = stores(options).await?;
-        anyhow::Ok(keys.api_keys(&tenant).await?)
+        let (store, keys) = stores(options).await?;
+        if store.revision(&tenant).await?.is_none() {
+            return Err(refused(ApiKeyRefusal::NoTenant(tenant.clone())));
+        }
+        Ok(keys.api_keys(&tenant).await?)
     })?;
     for key in &keys {
         match is_json {

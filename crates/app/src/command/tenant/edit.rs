@@ -8,7 +8,7 @@ use serde_json::json;
 use tenant::objects::{self, Batch, BatchOutcome, EditAction, ObjectEdit};
 
 use super::end::{self, EndOptions};
-use super::{InstallationOptions, NamedObject, executor, kind, open, refused, tenant_id};
+use super::{InstallationOptions, NamedObject, executor, is_known, kind, no_tenant, open, refused, tenant_id};
 
 pub(super) const DELETE_EXAMPLES: &str = "\
 Examples:
@@ -54,6 +54,9 @@ pub(super) fn restore(options: &InstallationOptions, arguments: &RestoreArgument
     let (at, expected) = (Revision(arguments.revision), arguments.expect.map(Revision));
     let outcome = executor()?.block_on(async {
         let store = open(options).await?;
+        if !is_known(&*store, &tenant).await? {
+            return Err(anyhow::Error::from(no_tenant(&tenant)));
+        }
         let edit = objects::put_back(&*store, &tenant, key, at, expected).await.map_err(refused)?;
         let note = crate::author::note(ChangeWay::CommandLine);
         let batch = Batch {

@@ -12,7 +12,7 @@ use serde_json::json;
 use tenant::life;
 
 use super::super::backup;
-use super::{InstallationOptions, executor, open};
+use super::{InstallationOptions, executor, no_tenant, open};
 
 /// The longest line that is read as the tenant's id, in bytes.
 const TYPED_MAX: u64 = 1_024;
@@ -46,7 +46,7 @@ pub(super) fn end(options: &InstallationOptions, tenant: &TenantId, wanted: &End
     executor()?.block_on(async {
         let store = open(options).await?;
         let ended = match store.end_tenant(tenant, expected.unwrap_or(present), &note).await {
-            Ok(ended) => ended.ok_or_else(|| unknown(tenant))?,
+            Ok(ended) => ended.ok_or_else(|| no_tenant(tenant))?,
             Err(StoreError::Conflict { .. }) => {
                 let message = format!("tenant {tenant} has changed meanwhile, and is left as it is: try again");
                 return Err(anyhow::Error::from(ExitError::new(Exit::CheckFailed, message)));
@@ -66,10 +66,6 @@ pub(super) fn end(options: &InstallationOptions, tenant: &TenantId, wanted: &End
     })
 }
 
-fn unknown(tenant: &TenantId) -> ExitError {
-    ExitError::new(Exit::Unknown, format!("there is no tenant {tenant}"))
-}
-
 /// Removes what an end that was broken off has left.
 fn remove_rest(options: &InstallationOptions, tenant: &TenantId) -> anyhow::Result<()> {
     let rows = executor()?.block_on(async {
@@ -77,7 +73,7 @@ fn remove_rest(options: &InstallationOptions, tenant: &TenantId) -> anyhow::Resu
         anyhow::Ok(life::remove_rest(&*store, tenant).await?)
     })?;
     if rows == 0 {
-        return Err(unknown(tenant).into());
+        return Err(no_tenant(tenant).into());
     }
     say_line!("{}", json!({ "tenant": tenant.as_str(), "rows": rows }));
     Ok(())

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use tenant::objects::{self, IndexedTenant, Listing};
 
 use super::plan::{Mark, field_lines, mark};
-use super::{InstallationOptions, NamedObject, executor, kind, object_id, open, refused, tenant_id, tenants};
+use super::{
+    InstallationOptions, NamedObject, executor, is_known, kind, no_tenant, object_id, open, refused, tenant_id, tenants,
+};
 
 pub(super) const LIST_EXAMPLES: &str = "\
 Examples:
@@ -88,14 +90,14 @@ pub(super) fn list(options: &InstallationOptions, arguments: &ListArguments) -> 
         let store = open(options).await?;
         anyhow::Ok(store.versioned(&tenant).await?)
     })?;
-    let held = held.ok_or_else(|| unknown(format!("there is no tenant {tenant}")))?;
+    let held = held.ok_or_else(|| no_tenant(&tenant))?;
     let held = IndexedTenant::of(held);
     loop {
         let page = objects::list(&held, &asked);
         for object in page.objects {
             let (kind, id, revision) = (object.key.kind.as_str(), &object.key.id, object.revision.0);
             if arguments.json {
-                let document: Value = serde_json::from_str(&object.json)?;
+                let document = document(object.key.kind, &object.json)?;
                 say_line!("{}", json!({ "kind": kind, "id": id, "revision": revision, "object": document }));
             } else {
                 say_line!("{kind:<12} {id:<40} {revision:>8}");
@@ -115,24 +117,35 @@ fn condition(text: &str) -> Result<(String, String), ExitError> {
     Ok((field.to_owned(), value.to_owned()))
 }
 
-fn unknown(message: String) -> ExitError {
-    ExitError::new(Exit::Unknown, message)
+/// The document of an object. The password of a phone is null, as those of people are: an empty text would say that it has none.
+fn document(kind: ObjectKind, text: &str) -> serde_json::Result<Value> {
+    let mut document: Value = serde_json::from_str(text)?;
+    if let Some(password) = document.get_mut("password")
+        && kind == ObjectKind::Dn
+        && password.as_str() == Some("")
+    {
+        *password = Value::Null;
+    }
+    Ok(document)
 }
 
 pub(super) fn show(options: &InstallationOptions, arguments: &ShowArguments) -> anyhow::Result<()> {
     let (tenant, key) = (arguments.object.tenant()?, arguments.object.key()?);
-    let document = executor()?.block_on(async {
+    let shown = executor()?.block_on(async {
         let store = open(options).await?;
+        if !is_known(&*store, &tenant).await? {
+            return Err(anyhow::Error::from(no_tenant(&tenant)));
+        }
         match arguments.revision {
             Some(at) => objects::document_at(&*store, &tenant, &key, Revision(at)).await.map_err(refused),
             None => {
-                let found = store.find_annexed(&tenant, &key).await?;
-                let found = found.ok_or_else(|| unknown(format!("there is no {}", named(&key))))?;
+                let missing = || ExitError::new(Exit::Unknown, format!("there is no {}", named(&key)));
+                let found = store.find_annexed(&tenant, &key).await?.ok_or_else(missing)?;
                 Ok(objects::shown(found.object, Some(&found.annex), &[]))
             }
         }
     })?;
-    say_line!("{}", serde_json::to_string_pretty(&serde_json::from_str::<Value>(&document)?)?);
+    say_line!("{}", serde_json::to_string_pretty(&document(key.kind, &shown)?)?);
     Ok(())
 }
 
@@ -150,6 +163,9 @@ pub(super) fn history(options: &InstallationOptions, arguments: &HistoryArgument
     };
     executor()?.block_on(async {
         let store = open(options).await?;
+        if !is_known(&*store, &tenant).await? {
+            return Err(anyhow::Error::from(no_tenant(&tenant)));
+        }
         while page.limit > 0 {
             let part = objects::history(&*store, &tenant, &page).await?;
             page.limit = page.limit.saturating_sub(u32::try_from(part.entries.len()).unwrap_or(u32::MAX));
@@ -192,7 +208,7 @@ fn print(entry: &HistoryEntry) {
 }
 
 fn as_json(entry: &HistoryEntry) -> anyhow::Result<Value> {
-    let document = |text: &Option<String>| text.as_deref().map(serde_json::from_str::<Value>).transpose();
+    let document = |text: &Option<String>| text.as_deref().map(|text| document(entry.key.kind, text)).transpose();
     Ok(json!({
         "kind": kind_told(entry.key.kind.as_str(), &entry.key.id),
         "id": entry.key.id,
@@ -208,4 +224,17 @@ fn as_json(entry: &HistoryEntry) -> anyhow::Result<Value> {
         "after": document(&entry.after)?,
         "secrets_changed": entry.secrets_changed,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_is_shown_with_its_password_hidden_and_not_empty() {
+        let phone = r#"{"number":"7301","type":"extension","password":"","no_answer_s":null}"#;
+        assert_eq!(document(ObjectKind::Dn, phone).unwrap()["password"], Value::Null);
+        let echo = document(ObjectKind::Dn, r#"{"number":"7302","type":"echo"}"#).unwrap();
+        assert_eq!(echo.get("password"), None);
+    }
 }

@@ -9,7 +9,7 @@ use tenant::objects::HeldTenants;
 use tenant::people::{self, ImportTerms, TableRefusal};
 
 use super::edit::say;
-use super::{InstallationOptions, executor, open, refused, tenant_id};
+use super::{InstallationOptions, executor, no_tenant, open, refused, tenant_id};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -73,8 +73,7 @@ pub(super) fn run(options: &InstallationOptions, arguments: &Arguments) -> anyho
                 let store = open(options).await?;
                 anyhow::Ok(store.load(&tenant).await?)
             })?;
-            let unknown = || ExitError::new(Exit::Unknown, format!("there is no tenant {tenant}"));
-            let (_, objects) = held.ok_or_else(unknown)?;
+            let (_, objects) = held.ok_or_else(|| no_tenant(&tenant))?;
             say!("{}", people::export(&objects.people));
         }
     }

@@ -11,7 +11,7 @@ use model::Timestamp;
 use runtime::exit::{Exit, ExitError};
 use serde_json::json;
 
-use super::{InstallationOptions, executor, tenant_id};
+use super::{InstallationOptions, executor, is_known, no_tenant, tenant_id};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -25,6 +25,8 @@ second_factor_set, second_factor_removed, password_changed, session_ended, token
 signed_out, api_key_created, api_key_used (from an address), api_key_revoked and passkey_copied. With * as tenant it is
 what is of the installation: key_rotated, and refused and locked_out at sign-ins for no tenant.";
 
+/// In the place of a tenant: what is of the installation.
+const INSTALLATION: &str = "*";
 /// Records that are read at once.
 const AT_ONCE: u32 = 500;
 
@@ -75,11 +77,19 @@ pub(super) fn run(options: &InstallationOptions, arguments: &Arguments) -> anyho
         since,
         ..AuditPage::default()
     };
-    if matches!(arguments.format, AuditFormat::Csv) {
-        say!("{}", line_of_csv(HEAD));
-    }
     executor()?.block_on(async {
-        let store = crate::stores::sign_in_audit(options.instance, &options.data_dir(), &options.values()?).await?;
+        let stores = crate::stores::sign_in_audit(options.instance, &options.data_dir(), &options.values()?).await?;
+        let (configuration, store) = stores;
+        if arguments.tenant != INSTALLATION && !is_known(&*configuration, &tenant).await? {
+            // What is noted of signing in may stay longer than the history.
+            let any = AuditPage { limit: 1, ..AuditPage::default() };
+            if store.noted(&tenant, &any).await?.records.is_empty() {
+                return Err(anyhow::Error::from(no_tenant(&tenant)));
+            }
+        }
+        if matches!(arguments.format, AuditFormat::Csv) {
+            say!("{}", line_of_csv(HEAD));
+        }
         while left > 0 {
             page.limit = left.min(AT_ONCE);
             let part = store.noted(&tenant, &page).await?;

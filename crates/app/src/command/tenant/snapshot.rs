@@ -9,7 +9,7 @@ use tenant::file::{Examined, Faults};
 use tenant::import::WrittenSecrets;
 use tenant::snapshots::{self, SnapshotRefusal};
 
-use super::{InstallationOptions, executor, import, open_archive, plan, secrets_of, tenant_id};
+use super::{InstallationOptions, executor, import, no_tenant, open_archive, plan, secrets_of, tenant_id};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -99,7 +99,10 @@ fn list(options: &InstallationOptions, tenant: &str, json: bool) -> anyhow::Resu
     let tenant = tenant_id(tenant)?;
     let heads = executor()?.block_on(async {
         let store = open_archive(options).await?;
-        anyhow::Ok(store.snapshots(&tenant).await?)
+        if store.revision(&tenant).await?.is_none() {
+            return Err(anyhow::Error::from(no_tenant(&tenant)));
+        }
+        Ok(store.snapshots(&tenant).await?)
     })?;
     for head in heads {
         if json {
