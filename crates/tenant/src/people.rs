@@ -300,6 +300,19 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_told_with_all_that_is_wrong_in_it() {
+        let table = "user_name,first_name,last_name,agent_id,skills\nann,Ann,,1,Sales=high\n,Bob,,2,Sales\n";
+        let expected = [
+            "line 2, column skills: Sales=high is not as Sales=5, with | between several",
+            "line 2, column last_name: it is needed",
+            "line 3, column skills: Sales is not as Sales=5, with | between several",
+            "line 3, column user_name: it is needed",
+            "line 3, column last_name: it is needed",
+        ];
+        assert_eq!(told(table), expected);
+    }
+
+    #[test]
     fn a_wrong_head_is_told() {
         assert_eq!(
             told("user_name,emial\n"),

@@ -61,6 +61,9 @@ static COLUMNS: [Column; 15] = [
     column("change_password", "change_password", CellKind::Flag),
 ];
 
+/// Those that every person has.
+const NEEDED: [&str; 3] = ["user_name", "first_name", "last_name"];
+
 /// A column and the rule that it, or its cell, breaks.
 type CellFault = (String, BrokenRule);
 
@@ -110,10 +113,7 @@ pub(super) fn edit<'a>(
         let of = columns.iter().zip(&cells).find(|(column, _)| column.name == name);
         of.map(|(_, cell)| *cell).filter(|cell| !cell.is_empty())
     };
-    let Some(user_name) = cell("user_name") else {
-        return Err(vec![("user_name".to_owned(), BrokenRule::needed())]);
-    };
-    let present = present(user_name);
+    let present = cell("user_name").and_then(present);
     let held = present.and_then(|person| person.agent.as_ref());
     let names_agents = columns.iter().any(|column| column.name == "agent_id");
     let is_agent = if names_agents { cell("agent_id").is_some() } else { held.is_some() };
@@ -127,7 +127,12 @@ pub(super) fn edit<'a>(
     if is_agent {
         row.complete_agent(cell("agent_id"), held);
     }
-    if !row.faults.is_empty() {
+    let user_name = cell("user_name").unwrap_or_default();
+    if !row.faults.is_empty() || user_name.is_empty() {
+        // Nobody looks at the person as a whole, who would find this, too.
+        let is_lacking = |name: &&str| columns.iter().any(|column| column.name == *name) && cell(name).is_none();
+        let lacking = NEEDED.into_iter().filter(is_lacking);
+        row.faults.extend(lacking.map(|name| (name.to_owned(), BrokenRule::needed())));
         return Err(row.faults);
     }
     let document = Json::Object(row.document).to_string();
