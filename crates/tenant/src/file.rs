@@ -48,7 +48,7 @@ pub use crate::broken_rule::BrokenRule;
 pub(crate) use access::keep_second_factors;
 pub use declaration::json_schema;
 pub(crate) use gather::{gathered, into_single, push};
-pub use generated::{GENERATED, MadePins, fill};
+pub use generated::{GENERATED, MadePins, PHONE_PASSWORD_LEAST, fill, short_passwords};
 pub(crate) use generated::{fill_within, make_pins, new_password, stored_pins};
 pub use object_faults::{ObjectFault, object_faults};
 pub(crate) use object_faults::{counted, counted_max};

@@ -137,7 +137,7 @@ const CHECKS: &[Check] = &[
     },
     Check {
         name: "tenants",
-        looks_at: "whether there is a tenant, and whether its objects name objects that exist",
+        looks_at: "whether there is a tenant, whether its objects name objects that exist, and passwords that are soon guessed",
         needs: Needs::DataDir,
         look: configuration::tenants,
     },

@@ -19,6 +19,18 @@ const PASSWORD_CHARACTERS: usize = 16;
 /// Digits of a PIN: it is typed at a phone, and wrong ones are counted.
 const PIN_DIGITS: u32 = 6;
 
+/// A phone's password with fewer characters is soon guessed.
+pub const PHONE_PASSWORD_LEAST: usize = 8;
+
+/// The numbers of phones whose passwords are that short. One that is left out, or sealed, is not.
+pub fn short_passwords(objects: &TenantObjects) -> impl Iterator<Item = &str> {
+    objects.dns.iter().filter_map(|dn| {
+        let DnKind::Extension { password, .. } = &dn.kind else { return None };
+        let length = password.reveal().chars().count();
+        (length > 0 && length < PHONE_PASSWORD_LEAST).then_some(dn.number.as_str())
+    })
+}
+
 /// Whether a secret is to be generated.
 pub(super) fn is_generated(secret: &Secret) -> bool {
     secret.reveal() == GENERATED

@@ -23,7 +23,7 @@ use contracts::provisioning::{
     Dn, DnKind, FaultCode, FeatureAction, FeatureCode, Location, ObjectKey, ObjectKind, TenantObjects, UnfittingNumber,
 };
 
-use super::generated::is_generated;
+use super::generated::{PHONE_PASSWORD_LEAST, is_generated, short_passwords};
 use super::shape::join;
 use super::{BrokenRule, Fault, access, pins, sign_in};
 
@@ -76,7 +76,7 @@ pub(super) fn own_host(objects: &TenantObjects, lines: &Lines, own: &str, faults
     }
 }
 
-/// Adds the settings of the file that have no effect, or another one than is expected.
+/// Adds the settings of the file that have no effect, or another one than is expected, and passwords that are soon guessed.
 pub(super) fn without_effect(objects: &TenantObjects, lines: &Lines, notices: &mut Vec<Fault>) {
     let mut rules = Rules::new(objects, lines, notices);
     for trunk in &objects.trunks {
@@ -92,6 +92,10 @@ pub(super) fn without_effect(objects: &TenantObjects, lines: &Lines, notices: &m
             let rule = BrokenRule::other(words);
             rules.fault(ObjectKind::Trunk, &trunk.name, format!("trunks.{}.allow", trunk.name), rule);
         }
+    }
+    for number in short_passwords(objects) {
+        let words = format!("its password has fewer than {PHONE_PASSWORD_LEAST} characters, and is soon guessed");
+        rules.fault(ObjectKind::Dn, number, format!("{number}.password"), BrokenRule::other(words));
     }
     for UnfittingNumber { trunk, key, why } in objects.unfitting_numbers() {
         let rule = BrokenRule::other(why);

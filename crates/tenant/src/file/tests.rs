@@ -382,6 +382,16 @@ fn a_group_that_an_application_names_and_nobody_has_made_is_told_and_hinders_no_
 }
 
 #[test]
+fn a_password_of_a_phone_that_is_soon_guessed_is_told_and_hinders_no_import() {
+    let text = "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {m: m.wav}\nphones:\n  - {number: \"7101\", password: abc}\n  \
+                - {number: \"7102\", password: abcdefgh}\n  - {number: \"7103\", password: generated}\n";
+    let examined = examine(text, &mut Documents(|_: &Path| Ok(String::new())));
+    assert!(examined.faults.is_empty() && examined.warnings.is_empty(), "{examined:?}");
+    let said: Vec<String> = examined.notices.iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["line 7: 7101.password: its password has fewer than 8 characters, and is soon guessed"]);
+}
+
+#[test]
 fn a_trunk_has_a_user_with_a_password_or_neither() {
     for (keys, fault) in [
         ("user: acme", "trunks.T.password: a trunk with `user` needs it"),

@@ -321,6 +321,22 @@ fn a_network_that_trunks_of_two_tenants_name_is_found_however_it_is_written() {
 }
 
 #[test]
+fn phones_whose_passwords_are_soon_guessed_are_found() {
+    let found = |password: &str| -> Vec<String> {
+        let mut objects = TenantObjects::new(record());
+        let phone = json!({ "number": "7101", "type": "extension", "password": password, "no_answer_s": null });
+        objects.dns.push(serde_json::from_value(phone).unwrap());
+        let tenant = TenantId::parse("acme").unwrap();
+        let one = TenantSituation { tenant, objects, snapshot: None, quarantine: Vec::new(), carriers: None };
+        let found = configuration::tenants(&Situation { tenants: Ok(vec![one]), ..situation(&[]) });
+        found.into_iter().map(|one| one.what).collect()
+    };
+    let what = "passwords of phones have fewer than 8 characters, and are soon guessed: 7101";
+    assert_eq!(found("abc"), [what]);
+    assert_eq!(found("abcdefgh"), Vec::<String>::new());
+}
+
+#[test]
 fn a_registration_says_what_is_under_way_and_why_the_carrier_was_not_reached() {
     let found = |changes: serde_json::Value| -> Vec<(Severity, String)> {
         let mut row = json!({

@@ -1,13 +1,15 @@
-//! Whether there is a tenant, and whether the objects exist that its objects name.
+//! Whether there is a tenant, whether the objects exist that its objects name, and passwords of phones that are soon guessed.
 
 use std::collections::HashSet;
 
 use contracts::provisioning::{DnKind, TenantObjects};
 
-use crate::command::doctor::finding::Finding;
-use crate::command::doctor::situation::Situation;
+use tenant::file::{PHONE_PASSWORD_LEAST, short_passwords};
 
-/// Checks that there is a tenant, and that the objects that its objects name exist.
+use crate::command::doctor::finding::{Finding, some_of};
+use crate::command::doctor::situation::{Situation, TenantSituation};
+
+/// Checks that there is a tenant, that the objects that its objects name exist, and that passwords of phones are not short.
 pub fn tenants(situation: &Situation) -> Vec<Finding> {
     let stored = match &situation.tenants {
         Ok(stored) => stored,
@@ -33,7 +35,25 @@ pub fn tenants(situation: &Situation) -> Vec<Finding> {
         let remedy = "`trunkline tenant import FILE`, or start with `trunkline up --example`";
         return vec![Finding::warning(situation.data_dir.display().to_string(), what, remedy)];
     }
-    stored.iter().flat_map(|one| dangling(one.tenant.as_str(), &one.objects)).collect()
+    let of_one = |one: &TenantSituation| {
+        let tenant = one.tenant.as_str();
+        dangling(tenant, &one.objects).into_iter().chain(soon_guessed(tenant, &one.objects)).collect::<Vec<_>>()
+    };
+    stored.iter().flat_map(of_one).collect()
+}
+
+/// Phones whose passwords are short.
+fn soon_guessed(tenant: &str, objects: &TenantObjects) -> Option<Finding> {
+    let phones: Vec<String> = short_passwords(objects).map(str::to_owned).collect();
+    if phones.is_empty() {
+        return None;
+    }
+    let what = format!(
+        "passwords of phones have fewer than {PHONE_PASSWORD_LEAST} characters, and are soon guessed: {}",
+        some_of(&phones)
+    );
+    let remedy = "give them longer ones in Agent Setup or the tenant's file, and in the phones";
+    Some(Finding::warning(format!("tenant {tenant}"), what, remedy))
 }
 
 /// References to missing objects.
