@@ -32,11 +32,13 @@ pub(super) struct ComparingTurns {
 }
 
 /// A turn; dropping it gives it back. It belongs to the work, which goes on where nobody waits for it any more.
+///
+/// The processor is given back last: who gets it finds all else free.
 pub(super) struct ComparingTurn {
-    _processor: OwnedSemaphorePermit,
-    _of_tenant: OwnedSemaphorePermit,
     _of_guesser: OwnedSemaphorePermit,
+    _of_tenant: OwnedSemaphorePermit,
     _place: WaitingPlace,
+    _processor: OwnedSemaphorePermit,
 }
 
 impl ComparingTurns {
@@ -53,6 +55,13 @@ impl ComparingTurns {
             of_tenants: Mutex::default(),
             of_guessers: Mutex::default(),
         }
+    }
+
+    /// Waits until nothing is compared, and keeps it so.
+    #[cfg(test)]
+    pub(super) async fn all(&self) -> Option<OwnedSemaphorePermit> {
+        let all = u32::try_from(self.of_tenant_max).ok()?;
+        self.processors.clone().acquire_many_owned(all).await.ok()
     }
 
     /// Waits for a turn; none if too many wait, or if none comes in time.
@@ -116,15 +125,6 @@ impl Drop for WaitingPlace {
         } else {
             waiting.of_tenants.remove(&self.tenant);
         }
-    }
-}
-
-#[cfg(test)]
-impl ComparingTurns {
-    /// Waits until nothing is compared, and keeps it so.
-    pub async fn all(&self) -> OwnedSemaphorePermit {
-        let all = u32::try_from(self.of_tenant_max).unwrap();
-        self.processors.clone().acquire_many_owned(all).await.unwrap()
     }
 }
 
