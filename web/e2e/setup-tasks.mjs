@@ -30,8 +30,9 @@ export async function setupByKeyboard({ browser, link }) {
   await until('the list of keys is closed', async () => (await page.getByRole('dialog').count()) === 0)
   await page.keyboard.press('n')
   await page.getByRole('heading', { name: 'New person' }).waitFor()
-  await until('the focus is at the content', () => page.evaluate(() => document.activeElement?.id === 'content'))
-  for (const [label, words] of [['User name', 'nora.new'], ['First name', 'Nora'], ['Last name', 'New'], ['E-mail', 'nora@centre.example'], ['New password', 'a long password']]) {
+  await until('the focus is at the first field', async () => (await focused()).startsWith('User name'))
+  await page.keyboard.type('nora.new')
+  for (const [label, words] of [['First name', 'Nora'], ['Last name', 'New'], ['E-mail', 'nora@centre.example'], ['New password', 'a long password']]) {
     await tabTo(label)
     await page.keyboard.type(words)
   }
@@ -388,9 +389,9 @@ export async function setupOutage({ browser, link, mock }) {
   const [other] = await Promise.all([page.context().waitForEvent('page'), ended.getByRole('link', { name: 'Sign in again' }).click()])
   await other.getByRole('link', { name: 'ada.adler', exact: true }).waitFor()
   await other.close()
-  await page.evaluate(() => window.dispatchEvent(new Event('focus')))
-  await until('the banner goes', async () => (await ended.count()) === 0)
+  // At once, also before the page has asked who has signed in.
   await review(page).click()
+  await until('the banner goes', async () => (await ended.count()) === 0)
   await save(page).click()
   await page.getByText('ada.adler is saved.').waitFor()
   await menuOf(page).click()

@@ -92,10 +92,12 @@ fn password_form(form: &SignInForm<'_>) -> String {
     let mut body = form_begin(&action, form.token);
     let described = if form.error.is_some() { " aria-describedby=\"error\"" } else { "" };
     if form.asks_tenant {
+        // Not `required`: who types `tenant\user` leaves it empty.
         let _ = writeln!(
             body,
             "<label for=\"tenant\">Tenant</label>\n<input id=\"tenant\" name=\"tenant\" value=\"{}\" autocomplete=\"organization\" \
-             autocapitalize=\"none\" spellcheck=\"false\" required>",
+             autocapitalize=\"none\" spellcheck=\"false\" aria-describedby=\"tenant-hint\">\n\
+             <div id=\"tenant-hint\">Not needed with a user name such as tenant\\user.</div>",
             escaped(form.tenant)
         );
     }
@@ -326,6 +328,17 @@ mod tests {
         assert!(!known.contains("id=\"tenant\"") && !known.contains("role=\"alert\""));
         let at_host = SignInForm { asks_tenant: false, tenant_name: Some("Acme & Co"), ..form() };
         assert!(text(sign_in(StatusCode::OK, &at_host)).await.contains("<p>Acme &amp; Co</p>"));
+    }
+
+    #[tokio::test]
+    async fn the_tenant_may_stand_before_the_user_name_in_place_of_its_field() {
+        let page = text(sign_in(StatusCode::OK, &form())).await;
+        let tag = |id: &str| {
+            let (_, rest) = page.split_once(&format!("<input id=\"{id}\"")).unwrap();
+            rest.split_once('>').unwrap().0.to_owned()
+        };
+        assert!(!tag("tenant").contains("required") && page.contains("such as tenant\\user."), "{page}");
+        assert!(tag("username").contains(" required") && tag("password").contains(" required"), "{page}");
     }
 
     #[test]

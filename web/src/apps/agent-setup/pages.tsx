@@ -4,7 +4,7 @@ import { getRouteApi, Navigate, Outlet, useLocation } from '@tanstack/react-rout
 import type { ReactElement } from 'react'
 import { wordsOf, type Failure } from '../../api/errors'
 import { ObjectList } from '../../features/agent-setup/ObjectList'
-import { SectionNav } from '../../features/agent-setup/SectionNav'
+import { BESIDE, SectionNav } from '../../features/agent-setup/SectionNav'
 import { sectionAt } from '../../features/agent-setup/sections'
 import { t } from '../../lib/i18n'
 import { apiPaths } from '../../lib/paths'
@@ -38,7 +38,7 @@ export function AgentSetup(): ReactElement {
     <TenantContext value={tenant}>
       <div className={styles['frame']}>
         <SectionNav />
-        <div className={styles['page']}>
+        <div id={BESIDE} tabIndex={-1} className={styles['page']}>
           <Outlet />
         </div>
       </div>

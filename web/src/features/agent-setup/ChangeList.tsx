@@ -74,7 +74,7 @@ export function Differences({ change, secrets, removed = [] }: DifferencesProps)
         {hidden.map(([name, after]) => (
           <tr key={name}>
             <th scope="row">{name}</th>
-            <td className={styles['before']}>{t('setup.review.secret')}</td>
+            {change.before === null ? <td>{NOTHING}</td> : <td className={styles['before']}>{t('setup.review.secret')}</td>}
             <td className={styles['after']}>{after}</td>
           </tr>
         ))}

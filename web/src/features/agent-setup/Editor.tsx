@@ -42,17 +42,25 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
   const [own, setOwn] = useState(NO_FAULTS)
   const [isUnchanged, setUnchanged] = useState(false)
   const { flow, propose, confirm, cancel } = useChange(tenant)
+  const isChecking = flow.kind === 'checking'
+  const form = useKeptFocus(isChecking)
   const isNew = base === null
   const id = base?.id ?? textIn(draft, section.id).trim()
   const isDirty = useMemo(() => !isSame(draft, toDraft(formOf(section), base?.object ?? begin)), [draft, base, begin, section])
   useEffect(() => onDirty(isDirty), [isDirty, onDirty])
+  useEffect(() => {
+    if (stored !== null) return
+    // After the frame, which puts whoever comes to the content; who is elsewhere by then stays there.
+    const frame = requestAnimationFrame(() => {
+      if (document.activeElement?.contains(form.current) === true) form.current?.querySelector<HTMLElement>(':is(input, select, textarea)')?.focus({ preventScroll: true })
+    })
+    return () => cancelAnimationFrame(frame)
+  }, [])
   const isThere = isTaken(flow)
   const faults = useMemo(() => {
     if (isThere) return { [section.id]: [t('setup.fault.taken')] }
     return flow.kind === 'faulty' ? serverFaults(formOf(section), draft, id, flow.faults) : own
   }, [flow, isThere, own, section])
-  const isChecking = flow.kind === 'checking'
-  const form = useKeptFocus(isChecking)
 
   const submit = (from: Stored | null, of: Draft): void => {
     const found = ownFaults(formOf(section), of, from === null)

@@ -51,11 +51,13 @@ export function ImportPeople({ tenant, onDone }: ImportPeopleProps): ReactElemen
               accept=".csv,text/csv"
               className={styles['file']}
               disabled={flow.kind === 'taking'}
+              onClick={(event) => {
+                // The same file, corrected, is a change again. Until then its name is shown.
+                event.currentTarget.value = ''
+              }}
               onChange={(event) => {
                 const [file] = event.target.files ?? []
                 if (file !== undefined) choose(file)
-                // The same file, corrected, is a change again.
-                event.target.value = ''
               }}
             />
           )}

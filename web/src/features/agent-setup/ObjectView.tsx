@@ -9,7 +9,7 @@ import { PageTitle } from '../../ui/PageTitle'
 import { Editor, type Saved } from './Editor'
 import { adviceOf, wordsOf } from './failures'
 import { History } from './History'
-import { failureIn, useStored } from './queries'
+import { failureIn, useHistory, useStored } from './queries'
 import { titleOf, type Section } from './sections'
 import { Uses } from './Uses'
 import panels from './Panels.module.css'
@@ -57,7 +57,7 @@ export function ObjectView({ tenant, section, id, onSaved, onDirty }: ObjectView
       <PageTitle title={titleOf(section, id)} of={section.only === undefined ? t(section.title) : t('apps.agentSetup')} />
       {stored === undefined && failure !== undefined ? (
         <Notice tone="bad" title={failure.kind === 'not-found' ? t('setup.gone.title', { id }) : wordsOf(failure)}>
-          <p>{failure.kind === 'not-found' ? t('setup.gone.what') : adviceOf(failure)}</p>
+          {failure.kind === 'not-found' ? <Gone tenant={tenant} kind={section.kind} id={id} /> : <p>{adviceOf(failure)}</p>}
           {failure.kind === 'not-found' ? null : <Button onClick={() => void refetch()}>{t('connection.retry')}</Button>}
         </Notice>
       ) : null}
@@ -101,6 +101,18 @@ export function ObjectView({ tenant, section, id, onSaved, onDirty }: ObjectView
         />
       ) : null}
     </>
+  )
+}
+
+type GoneProps = { readonly tenant: string; readonly kind: string; readonly id: string }
+
+/** What is said of an object that is not there; of a way back only where something is noted of it. */
+export function Gone({ tenant, kind, id }: GoneProps): ReactElement {
+  const isNoted = useHistory(tenant, kind, id).data?.pages.some(({ items }) => items.length > 0) === true
+  return (
+    <p>
+      {t('setup.gone.what')} {isNoted ? t('setup.gone.noted') : null}
+    </p>
   )
 }
 

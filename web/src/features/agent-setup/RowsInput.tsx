@@ -4,6 +4,7 @@ import { Button } from '../../ui/Button'
 import { FaultsOf } from '../../ui/Field'
 import { describedBy, HintOf } from './Hint'
 import type { ColumnField, Field, Row } from './fields'
+import { namesOfCell } from './form'
 import { focusNeighbour } from './neighbour'
 import { movedTo } from './order'
 import { ReferenceInput } from './ReferenceInput'
@@ -97,6 +98,20 @@ type CellProps = { readonly tenant: string; readonly column: ColumnField; readon
 function Cell({ tenant, column, value, number, onChange }: CellProps): ReactElement {
   const label = t('setup.cell', { column: t(column.label), number })
   const attributes = { 'aria-label': label }
+  if (column.kind === 'many') {
+    const chosen = namesOfCell(value)
+    return (
+      <div role="group" {...attributes} className={styles['ticks']}>
+        <span aria-hidden="true">{t(column.label)}</span>
+        {column.options.map(([name, words]) => (
+          <label key={name} className={styles['check']}>
+            <input type="checkbox" checked={chosen.includes(name)} onChange={(event) => onChange((event.target.checked ? [...chosen, name] : chosen.filter((one) => one !== name)).join(','))} />
+            {t(words)}
+          </label>
+        ))}
+      </div>
+    )
+  }
   return (
     <label className={styles['cell']}>
       <span aria-hidden="true">{t(column.label)}</span>

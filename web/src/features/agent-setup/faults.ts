@@ -114,7 +114,10 @@ export function serverFaults(groups: readonly Group[], draft: Draft, of: string,
     const words = path !== '' || (field === '' && !isOther) ? rule : [...(isOther ? [nameOfObject(kind, id)] : []), ...(field === '' ? [] : [nameOfField(kind, field)]), rule].join(': ')
     found[path] = [...(found[path] ?? []), words]
   }
-  return found
+  // What was left empty is as another field: a fault that stands there is not told twice.
+  const isTold = (field: Field): boolean => field.kind === 'text' && field.orAs !== undefined && textIn(draft, field.path).trim() === '' && (found[field.path] ?? []).every((words) => found[field.orAs ?? '']?.includes(words) === true)
+  const twice = fields.filter(isTold).map(({ path }) => path)
+  return Object.fromEntries(Object.entries(found).filter(([path]) => !twice.includes(path)))
 }
 
 /** Where in a field something is wrong: `Level, row 3` for `[1].level`, if the second row is empty and was not sent. */

@@ -19,8 +19,9 @@ type Common = {
 export type Options = readonly (readonly [string, PlainText])[]
 
 export type ColumnField =
-  /** `isList`: names with commas between them. */
-  | { readonly kind: 'text'; readonly name: string; readonly label: PlainText; readonly required?: boolean; readonly isList?: boolean }
+  | { readonly kind: 'text'; readonly name: string; readonly label: PlainText; readonly required?: boolean }
+  /** Its row holds the names with commas between them. */
+  | { readonly kind: 'many'; readonly name: string; readonly label: PlainText; readonly options: Options }
   | { readonly kind: 'whole'; readonly name: string; readonly label: PlainText; readonly min: number; readonly max: number; readonly initial: string; /** It may be left empty. */ readonly isOptional?: boolean }
   | { readonly kind: 'reference'; readonly name: string; readonly label: PlainText; readonly of: Kind; readonly isOptional?: boolean }
   /** `isFlag`: its names are `true` and `false`. */

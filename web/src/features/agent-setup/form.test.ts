@@ -146,4 +146,12 @@ describe('faults', () => {
       '': ['nowhere: odd', 'whole', 'Person bob: Agent id: taken'],
     })
   })
+  test('what was left empty is not told of a second time', () => {
+    const draft = { ...nobody, [switchOf('agent')]: true, 'agent.id': '1001', 'agent.login_code': '' }
+    const fault = (field: string, rule: string) => ({ kind: 'person', id: '', field, rule, code: 'other', values: {} }) as const
+    const [id, code] = [fault('agent.id', 'taken'), fault('agent.login_code', 'taken')]
+    expect(serverFaults(PERSON, draft, 'new.one', [id, code])).toEqual({ 'agent.id': ['taken'] })
+    expect(serverFaults(PERSON, draft, 'new.one', [code])).toEqual({ 'agent.login_code': ['taken'] })
+    expect(Object.keys(serverFaults(PERSON, { ...draft, 'agent.login_code': '1001' }, 'new.one', [id, code]))).toEqual(['agent.id', 'agent.login_code'])
+  })
 })

@@ -139,9 +139,14 @@ function sectionsOf(sections: readonly SectionDraft[], before: Json | undefined)
   )
 }
 
+/** Of several names, as a row holds them. */
+export function namesOfCell(value: string): readonly string[] {
+  return value.split(',').filter((one) => one !== '')
+}
+
 function cell(column: ColumnField, value: string): Json {
   if (column.kind === 'whole') return wholeOf(value) ?? null
   if (column.kind === 'choice' && column.isFlag === true) return value === 'true'
-  if (column.kind === 'text' && column.isList === true) return value.split(',').map((one) => one.trim()).filter((one) => one !== '')
+  if (column.kind === 'many') return namesOfCell(value)
   return value.trim() === '' ? null : value.trim()
 }

@@ -8,6 +8,7 @@ import { addTexts } from '../../lib/i18n'
 import { ApiKeyForm } from './ApiKeyForm'
 import { ApiKeys } from './ApiKeys'
 import { DialRules } from './DialRules'
+import { Differences } from './ChangeList'
 import { deletion } from './edits'
 import { toDraft } from './form'
 import { formOf } from './forms'
@@ -15,8 +16,10 @@ import { ListTable } from './ListTable'
 import { MadeKey } from './MadeKey'
 import { ObjectForm } from './ObjectForm'
 import { NOBODY } from './paging'
+import { Gone } from './ObjectView'
 import { Review } from './Review'
 import { sectionAt, type Section } from './sections'
+import { SectionNav } from './SectionNav'
 import { SignIns } from './SignIns'
 import { Uses } from './Uses'
 
@@ -182,4 +185,39 @@ test('what applications name is told apart from what refers, and a thousand uses
   const many = Array.from({ length: 1_000 }, (_, index) => use(`p${index}`, false))
   expect(drawnFor('skill', many)).toContain('1,000 or more entries refer to it')
   expect(drawnFor('skill', many.slice(1))).toContain('999 entries refer to it')
+})
+
+describe('what a review and a history say', () => {
+  const rows = (before: Stored['object'] | null): string => drawn(<Differences change={{ kind: 'person', id: 'ann', before, after: { user_name: 'ann' } }} secrets={['New password']} />)
+  test('a new object had no secret', () => {
+    expect(rows(null)).toMatch(/New password<\/th><td>–<\/td>/)
+    expect(rows({ user_name: 'bob' })).toMatch(/New password<\/th><td class="[^"]*before[^"]*">\(secret\)/)
+  })
+  test('of an object that never was there is no way back', () => {
+    const gone = (items: readonly object[]): string => drawn(<Gone tenant="example" kind="skill" id="Nix" />, [[['agent-setup', 'example', 'history', 'skill', 'Nix'], { pages: [{ items, next: '' }], pageParams: [''] }]])
+    expect(gone([])).not.toContain('can be restored')
+    expect(gone([{}])).toContain('can be restored')
+  })
+})
+
+test('the rights of a folder are ticked, and nothing is said of the folder that a folder is in', () => {
+  const groups = formOf(section('folders'))
+  const html = drawn(<ObjectForm tenant="example" groups={groups} draft={toDraft(groups, { path: 'Berlin', permissions: [{ group: 'Everyone', rights: ['read', 'change'] }] })} isNew={false} isFrozen={false} faults={{}} wayOut={null} onChange={nothing} />)
+  const ticks = html.match(/role="group" aria-label="Rights, row 1".*?<\/div>/)?.[0] ?? ''
+  expect([...ticks.matchAll(/<input type="checkbox"( checked="")?\/>([A-Za-z]+)/g)].filter(([, checked]) => checked !== undefined).map(([, , words]) => words)).toEqual(['Read', 'Change'])
+  expect(html).toContain('<summary>Properties</summary>')
+})
+
+test('the section of a new object and of a table of people is marked', () => {
+  const marked = (path: string): readonly (string | undefined)[] => {
+    const router = createRouter({ routeTree: createRootRoute(), history: createMemoryHistory({ initialEntries: [path] }) })
+    const html = renderToStaticMarkup(
+      <RouterContextProvider router={router as never}>
+        <SectionNav />
+      </RouterContextProvider>,
+    )
+    return [...html.matchAll(/<a [^>]*aria-current="[^>]*>([^<]*)</g)].map(([, words]) => words)
+  }
+  expect(marked('/agent-setup/new/skills')).toEqual(['Skills'])
+  expect(marked('/agent-setup/import')).toEqual(['People'])
 })

@@ -57,7 +57,7 @@ describe('rules', () => {
   beforeAll(() => show('en'))
   test('name objects and fields as the pages do', () => {
     expect(wordsOfRule(broken('unknown', { kind: 'skill', id: 'Patience' }))).toBe('Skill Patience does not exist.')
-    expect(wordsOfRule(broken('privilege_needs', { privilege: 'manage_tabs', needs: 'view_dashboard, view_dashboard_restricted' }))).toBe('Dashboards: manage tabs needs one of these beside it: Dashboards: view; Dashboards: view, the session ends.')
+    expect(wordsOfRule(broken('privilege_needs', { privilege: 'manage_tabs', needs: 'view_dashboard, view_dashboard_restricted' }))).toBe('Dashboards: manage tabs needs one of these beside it: Dashboards: view dashboard; Dashboards: view dashboard restricted.')
     expect(wordsOfRule(broken('held', { kind: 'person', by: 'ada', value: 'a1' }))).toBe('Person ada has a1 already.')
     expect(wordsOfRule(broken('needed_with', { field: 'inbound_user' }), 'trunk')).toBe('It is needed with “User name that the carrier gives”.')
     expect(wordsOfRule(broken('grant_needs_secret', { grant: 'password' }), 'client')).toBe('“It knows people’s passwords” needs a secret.')

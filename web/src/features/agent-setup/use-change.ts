@@ -2,7 +2,7 @@ import { useQueryClient, type QueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useReducer } from 'react'
 import { changeObjects, type Changed, type Edit, type Outcome } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
-import { refreshAccount } from '../../live/account'
+import { accountNow, refreshAccount } from '../../live/account'
 import { say } from '../../ui/toast'
 import { inBatches } from './batches'
 import { IDLE, next, type Flow, type Proposal } from './change-flow'
@@ -39,7 +39,8 @@ export function useChange(tenant: string): ChangeControl {
     // The dry run has a name of its own: with that of the change, the change would be a repetition.
     const send = async (name: string, batch: readonly Edit[]): Promise<Outcome<Changed>> => {
       // Somebody else may have signed in meanwhile, in whose name nothing of this is to be saved.
-      if (!isDry) await refreshAccount()
+      // Who was signed out may have signed in again, which the page has not asked for yet.
+      if (!isDry || accountNow().kind !== 'in') await refreshAccount()
       return changeObjects(tenant, name, isDry, batch)
     }
     const onDone = (done: number): void => {

@@ -2,7 +2,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useReducer } from 'react'
 import { checkPeople, importPeople, type Imported, type Outcome } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
-import { refreshAccount } from '../../live/account'
+import { accountNow, refreshAccount } from '../../live/account'
 import { say } from '../../ui/toast'
 import { noteRefusal } from './refusal'
 import { refusedHere } from './table-check'
@@ -32,7 +32,8 @@ export function useTable(tenant: string): TableControl {
       const why = isDry ? await refusedHere(file) : undefined
       if (why !== undefined) return step({ kind: 'unfit', requestId, why })
       // Somebody else may have signed in meanwhile, in whose name nothing of this is to be taken.
-      if (!isDry) await refreshAccount()
+      // Who was signed out may have signed in again, which the page has not asked for yet.
+      if (!isDry || accountNow().kind !== 'in') await refreshAccount()
       const outcome = isDry ? await checkPeople(tenant, file) : await importPeople(tenant, requestId, shown, file)
       if (outcome.kind === 'failed') noteRefusal(outcome.failure)
       if (!isDry) await forgetLists(queries, tenant)

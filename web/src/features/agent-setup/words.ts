@@ -21,8 +21,8 @@ export function wordsOfValue(value: Json | undefined, options?: Options): string
 
 /** Rows with the words of their columns: `Sales 5`, or with the names of the columns where any of them may be empty, so that it is told which. */
 export function wordsOfRows(rows: readonly JsonObject[], columns: readonly ColumnField[]): string {
-  const isShort = columns.every(({ kind }) => kind !== 'text')
-  const cell = (column: ColumnField, row: JsonObject): string => wordsOfValue(row[column.name], column.kind === 'choice' ? column.options : undefined)
+  const isShort = columns.every(({ kind }) => kind !== 'text' && kind !== 'many')
+  const cell = (column: ColumnField, row: JsonObject): string => wordsOfValue(row[column.name], column.kind === 'choice' || column.kind === 'many' ? column.options : undefined)
   const unnamed = (row: JsonObject): readonly string[] => Object.keys(row).filter((name) => !isNothing(row[name]) && columns.every((column) => column.name !== name))
   const words = (row: JsonObject): string => {
     const named = columns.map((column) => (isShort ? cell(column, row) : `${t(column.label)}: ${cell(column, row)}`)).join(isShort ? ' ' : ', ')

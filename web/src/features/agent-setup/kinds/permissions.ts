@@ -12,6 +12,14 @@ const NO_YES: Options = [
   ['true', 'setup.folder.yes'],
 ]
 
+const RIGHTS: Options = [
+  ['read', 'setup.right.read'],
+  ['create', 'setup.right.create'],
+  ['change', 'setup.right.change'],
+  ['delete', 'setup.right.delete'],
+  ['permissions', 'setup.right.permissions'],
+]
+
 const PROPERTIES: Field = { kind: 'sections', path: 'user_properties', label: 'setup.annex.properties', hint: 'setup.annex.propertiesHint' }
 
 /** What an object of any kind may have besides. */
@@ -22,7 +30,7 @@ export const ANNEX: Group = {
 }
 
 /** The same of what is in no folder of its own. */
-export const OWN_PROPERTIES: Group = { title: 'setup.annex', isFurther: true, fields: [PROPERTIES] }
+export const OWN_PROPERTIES: Group = { title: 'setup.annex.properties', isFurther: true, fields: [PROPERTIES] }
 
 export const ACCESS_GROUP: readonly Group[] = [
   {
@@ -62,7 +70,7 @@ export const FOLDER: readonly Group[] = [
         columns: [
           { kind: 'reference', name: 'group', label: 'setup.accessGroup', of: 'access_group', isOptional: true },
           { kind: 'reference', name: 'person', label: 'setup.folder.person', of: 'person', isOptional: true },
-          { kind: 'text', name: 'rights', label: 'setup.folder.rights', isList: true },
+          { kind: 'many', name: 'rights', label: 'setup.folder.rights', options: RIGHTS },
           { kind: 'choice', name: 'no_access', label: 'setup.folder.noAccess', options: NO_YES, isFlag: true },
           { kind: 'choice', name: 'propagate', label: 'setup.folder.propagate', options: YES_NO, isFlag: true },
         ],

@@ -20,7 +20,7 @@ export const PERSON: readonly Group[] = [
       { kind: 'secret', path: 'password', label: 'setup.person.password', hint: 'setup.person.passwordHint', minLength: PASSWORD_LEAST },
       { kind: 'flag', path: 'change_password', label: 'setup.person.changePassword', hint: 'setup.person.changePasswordHint' },
       { kind: 'secret', path: 'second_factor', label: 'setup.person.secondFactor', hint: 'setup.person.secondFactorHint', isOnlyRemoved: true },
-      { kind: 'many', path: 'privileges', label: 'setup.person.privileges', options: PRIVILEGES },
+      { kind: 'many', path: 'privileges', label: 'setup.person.privileges', hint: 'setup.person.privilegesHint', options: PRIVILEGES },
       { kind: 'flag', path: 'disabled', label: 'setup.person.disabled', hint: 'setup.person.disabledHint' },
     ],
   },
