@@ -52,9 +52,12 @@ pub fn rows() -> Result<Vec<RestRow>> {
     Ok(super::rows(include_str!("rest.tsv"))?.into_iter().map(row).collect())
 }
 
-/// Those that no document has and that somebody may ask for: method, what is asked, its body, and the answer to who may.
+/// Those that no document has and that somebody of a tenant may ask for: method, what is asked, its body, and the answer to who may. Sockets
+/// are asked for otherwise.
 pub fn rows_without_document() -> Result<Vec<[&'static str; 4]>> {
-    let is_meant = |row: &RestRow| !row.is_documented && row.needs != "never";
+    let is_for_people = |needs: &str| needs != "never" && !needs.split('+').any(|scope| scope == "operate");
+    let is_socket = |row: &RestRow| row.is_socket || row.answer == "426";
+    let is_meant = |row: &RestRow| !row.is_documented && !is_socket(row) && is_for_people(row.needs);
     Ok(rows()?.into_iter().filter(is_meant).map(|row| [row.method, row.asked, row.body, row.answer]).collect())
 }
 
