@@ -19,6 +19,7 @@ use tonic::{Code, Status};
 
 use super::bearers::Bearer;
 use super::{Due, NOWHERE, OTHER};
+use crate::sign_in::forgeries::claims;
 
 const PATIENCE: Duration = Duration::from_secs(45);
 const SOON: Duration = Duration::from_secs(45);
@@ -149,11 +150,13 @@ fn place(site: &Installation, row: &MethodRow) -> Result<SocketAddr> {
 }
 
 /// What is sent: a request of the agent's own DN where it decides who may, else an empty message.
-fn message(site: &Installation, row: &MethodRow) -> Vec<u8> {
+fn message(site: &Installation, row: &MethodRow, token: Option<&str>) -> Vec<u8> {
     if row.method != "Ask" {
         return Vec::new();
     }
-    let this_dn = site.demo.users.iter().find_map(|user| user.dn.clone()).unwrap_or_default();
+    let tied = token.and_then(|token| Some(claims(token).ok()?["dn"].as_str()?.to_owned()));
+    let of_demo = || site.demo.users.iter().find_map(|user| user.dn.clone());
+    let this_dn = tied.or_else(of_demo).unwrap_or_default();
     let kind = Some(v1::request::Kind::AgentLogout(v1::Nothing {}));
     let request = v1::Request { this_dn, reference: 7, kind, ..v1::Request::default() };
     v1::AskRequest { request: Some(request) }.encode_to_vec()
@@ -168,7 +171,7 @@ fn settled(
     tenant: &str,
 ) -> Result<MethodAnswer> {
     wait::until(SOON, || {
-        let asked = call(channel.clone(), row, message(site, row), token, tenant);
+        let asked = call(channel.clone(), row, message(site, row, token), token, tenant);
         let answer = runtime.block_on(asked)?;
         let is_busy = matches!(answer.0, Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded);
         Ok((!is_busy).then_some(answer))
