@@ -45,14 +45,16 @@ export function DialRules({ tenant, section, onDirty }: DialRulesProps): ReactEl
   const [told, setTold] = useState('')
   const { flow, propose, confirm, cancel } = useChange(tenant)
   const list = useRef<HTMLDivElement>(null)
-  /** The buttons below the list go when nothing is left to be saved, and the focus with them. */
-  const focusList = (): void => {
-    requestAnimationFrame(() => (document.activeElement === document.body ? list.current?.focus() : undefined))
-  }
   const rules = data === undefined ? NONE : names === undefined ? data : ordered(data, names)
   const edits = names === undefined ? [] : placed(rules)
   const isDirty = edits.length > 0
   useEffect(() => onDirty(isDirty), [isDirty, onDirty])
+  // The buttons below the list go when nothing is left to be saved, and the focus with them.
+  const wasDirty = useRef(false)
+  useEffect(() => {
+    if (wasDirty.current && !isDirty && document.activeElement === document.body) list.current?.focus()
+    wasDirty.current = isDirty
+  }, [isDirty])
   const add = { section: section.path }
   // As long as the rules are not there nobody knows which place is behind them: then the form asks for it.
   const place = data === undefined ? {} : { place: String(nextPlace(rules)) }
@@ -65,7 +67,6 @@ export function DialRules({ tenant, section, onDirty }: DialRulesProps): ReactEl
       setNames(undefined)
       setTold('')
       say(t('setup.dialRules.saved'))
-      focusList()
     })
   }, [flow, cancel, queries, tenant, onDirty])
   const review = (): void => {
@@ -108,7 +109,6 @@ export function DialRules({ tenant, section, onDirty }: DialRulesProps): ReactEl
               cancel()
               setNames(undefined)
               setTold('')
-              focusList()
             }}
           >
             {t('setup.dialRules.reset')}
