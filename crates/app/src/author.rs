@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_user_without_a_login_has_the_name_of_the_account() {
-        let accounts = "root:x:0:0:root:/root:/bin/sh\n:x:7::\n+::::\nann:x:1000:1000::/home/ann:/bin/sh\n";
+        let accounts = "root:x:0:0:root:/:/bin/sh\n:x:7::\n+::::\nann:x:1000:1000::/:/bin/sh\n";
         let name = |uid| name_of(uid, accounts);
         assert_eq!((name(0).as_deref(), name(1_000).as_deref()), (Some("root"), Some("ann")));
         assert_eq!((name(7), name(8)), (None, None));
