@@ -95,12 +95,16 @@ fn token(site: &Installation) -> Result<String> {
     said(site, &["token", "--tenant", "acme", "--sub", "tool/boss", "--scope", "config:read"])
 }
 
-/// Asks about the webhooks of acme.
+/// Asks about the webhooks of acme, which is there.
 fn webhooks(site: &Installation, method: &str, body: &str) -> Result<(u16, Value)> {
     let token = said(site, &["token", "--tenant", "acme", "--sub", "tool/hooks", "--scope", "webhooks"])?;
     let web = site.demo.web.trim_start_matches("http://").parse()?;
-    let answer = site.http_with(web, method, HOOKS, &format!("Authorization: Bearer {token}\r\n"), body)?;
-    Ok((answer.status, serde_json::from_str(&answer.body)?))
+    // The edge hears of a new tenant a moment later than others.
+    wait::until(SOON, || {
+        let answer = site.http_with(web, method, HOOKS, &format!("Authorization: Bearer {token}\r\n"), body)?;
+        let is_known = !matches!(answer.status, 404 | 503);
+        Ok(is_known.then(|| serde_json::from_str(&answer.body).map(|told| (answer.status, told))).transpose()?)
+    })
 }
 
 /// Has a webhook made.
