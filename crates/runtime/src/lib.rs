@@ -54,6 +54,7 @@ pub mod topology;
 pub mod trace;
 pub mod trace_data;
 pub mod trace_parent;
+mod unread_body;
 
 pub use api_family::ApiFamily;
 pub use caller::Caller;

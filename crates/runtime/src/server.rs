@@ -31,6 +31,7 @@ use crate::meter::PeerMeter;
 use crate::metrics::{ConnectionFault, OfEveryRole};
 use crate::problem::Problem;
 use crate::sources::Sources;
+use crate::unread_body::read_out;
 
 /// Maximum of connections of one listener; further ones wait in the kernel's backlog.
 pub const CONNECTIONS_MAX: usize = 4_096;
@@ -263,7 +264,12 @@ async fn speak_http<S: ByteStream + 'static>(
 
 /// A request as it is let in.
 fn received(request: axum::http::Request<Incoming>, accepted: &Accepted) -> Request {
-    let mut request = request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
+    let is_stream = request.version() == Version::HTTP_2;
+    let mut request = request.map(|body| match body.is_end_stream() {
+        true => Body::empty(),
+        false if is_stream => read_out(Body::new(body)),
+        false => Body::new(body),
+    });
     request.extensions_mut().insert(accepted.clone());
     request
 }
