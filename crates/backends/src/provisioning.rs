@@ -443,13 +443,19 @@ fn key_of(row: &Row) -> Result<Option<ObjectKey>> {
 
 // === errors ===
 
+/// PostgreSQL's character_not_in_repertoire. Texts of Rust are UTF-8, as its own are: the character 0 is all that it can mean.
+const NUL_IN_TEXT: &str = "22021";
+
 /// An error of a read, or of the store as a whole.
 pub(crate) fn failed(error: &sqlx::Error) -> StoreError {
     if is_full(error) {
         return StoreError::DiskFull { what: "the configuration".to_owned() };
     }
+    if is_coded(error, NUL_IN_TEXT) {
+        return StoreError::NulInText;
+    }
     // PostgreSQL's undefined_table: no process was ever started with this database.
-    if error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "42P01") {
+    if is_coded(error, "42P01") {
         return StoreError::Missing { key: "the tables of the configuration".to_owned() };
     }
     StoreError::Unavailable { reason: error.to_string() }
@@ -471,10 +477,14 @@ pub(crate) fn refused(error: &sqlx::Error) -> StoreError {
 
 /// PostgreSQL's cardinality_violation: rows that were inserted together have the same key.
 fn is_one_row_twice(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "21000")
+    is_coded(error, "21000")
 }
 
 /// SQLITE_FULL (13); PostgreSQL's disk_full (53100).
 fn is_full(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "13" || code == "53100")
+    is_coded(error, "13") || is_coded(error, "53100")
+}
+
+fn is_coded(error: &sqlx::Error, wanted: &str) -> bool {
+    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == wanted)
 }

@@ -64,6 +64,10 @@ pub enum StoreError {
     /// The caller broke the contract of the call.
     #[error("not a valid write: {0}")]
     Invalid(String),
+    /// A text has the character 0, and the store has no such text: nothing of the write remains, and what was looked for is not there. The
+    /// store answers all the same.
+    #[error("a text has the character 0, which the store has in none")]
+    NulInText,
     /// The store does not answer; the write may or may not have happened.
     #[error("the store is away: {reason}")]
     Unavailable {

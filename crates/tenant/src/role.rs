@@ -15,6 +15,7 @@ mod own_secrets;
 mod pruning;
 mod publish;
 mod records;
+mod request_texts;
 mod served;
 mod stored_tenants;
 mod subscription;

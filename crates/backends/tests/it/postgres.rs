@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use backends::postgres::{self, PostgresProvisioning, PostgresSettings};
 use backends::redis::Unusable;
-use contracts::provisioning::{Application, Object, Skill, TenantObjects};
+use contracts::provisioning::{Application, Object, ObjectKey, ObjectKind, Skill, TenantObjects};
 use infra::conformance::{api_keys, audit_outbox, passkeys, provisioning, secrets, sign_in_audit, tenant_life};
 use infra::{Client, ObjectChange, ProvisioningStore as _, Revision, SecretSeals, StoreError};
 use model::TenantId;
@@ -109,6 +109,21 @@ async fn two_objects_that_are_one_row_are_refused_with_the_reason() {
     let refused = store.update(&tenant("acme"), Revision(0), changes, provisioning::note()).await;
     assert!(matches!(&refused, Err(StoreError::Invalid(why)) if why.contains("one name")), "{refused:?}");
     assert_eq!(store.load(&tenant("acme")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_text_with_the_character_0_is_told_from_a_database_that_is_away() {
+    let server = Server::start(15);
+    let (_, store) = brought(&server).await;
+    let acme = tenant("acme");
+    store.update(&acme, Revision(0), puts("acme"), provisioning::note()).await.unwrap();
+    let key = ObjectKey { kind: ObjectKind::Person, id: "a\0b".to_owned() };
+    let read = store.find(&acme, &key).await;
+    assert!(matches!(read, Err(StoreError::NulInText)), "{read:?}");
+    let skill = ObjectChange::Put(Object::Skill(Skill { name: "Fren\0ch".to_owned() }));
+    let written = store.update(&acme, Revision(1), vec![skill], provisioning::note()).await;
+    assert!(matches!(written, Err(StoreError::NulInText)), "{written:?}");
+    assert_eq!(store.revision(&acme).await.unwrap(), Some(Revision(1)));
 }
 
 #[tokio::test]

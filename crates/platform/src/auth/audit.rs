@@ -260,7 +260,7 @@ const UNWRITTEN: &str = "what happens at signing in cannot be noted now";
 
 /// Whether the database will never take it.
 const fn is_refused(error: &StoreError) -> bool {
-    matches!(error, StoreError::Invalid(_) | StoreError::Corrupt { .. })
+    matches!(error, StoreError::Invalid(_) | StoreError::Corrupt { .. } | StoreError::NulInText)
 }
 
 /// Writes records one by one, and leaves out what the database refuses while it does other things: nothing after it would be noted. Says

@@ -257,7 +257,7 @@ async fn replace<R: BufRead + Send>(
     for snapshot in kept {
         match store.keep_snapshot(&tenant, &snapshot, note).await {
             Ok(is_kept) => snapshots += usize::from(is_kept),
-            Err(error @ (StoreError::Full { .. } | StoreError::Invalid(_))) => {
+            Err(error @ (StoreError::Full { .. } | StoreError::Invalid(_) | StoreError::NulInText)) => {
                 left_out.push(format!("snapshot {}: {error}", snapshot.head.name));
             }
             Err(source) => return Err(BackupError::Store { tenant, source }),

@@ -187,6 +187,11 @@ fn check_named(node: &Node, of: &Shape, max: usize, at: &str, faults: &mut Vec<F
             let words = format!("a key here is text, this is {noun}: put it in quotes");
             fault(faults, entry.line, &join(at, &entry.key), BrokenRule::wrong_type("text", words));
         }
+        // PostgreSQL has no text with it.
+        if entry.key.contains('\0') {
+            let rule = BrokenRule::new(FaultCode::ControlCharacter, "a key here has the character 0");
+            fault(faults, entry.line, at, rule);
+        }
         check(&entry.node, of, &join(at, &entry.key), faults);
     }
 }

@@ -626,6 +626,16 @@ fn names_of_a_file_are_such_as_new_objects_may_have() {
 }
 
 #[test]
+fn no_key_of_a_file_has_the_character_0() {
+    let text = "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {m: m.wav}\napplications: {\"a\\0\": a.scxml}\n";
+    let faults = read(text, |_| Ok(String::new())).expect_err("a fault").0;
+    assert!(
+        faults.iter().any(|fault| fault.key == "applications" && fault.rule.words.contains("character 0")),
+        "{faults:?}"
+    );
+}
+
+#[test]
 fn the_key_that_signs_calls_is_read_written_and_checked() {
     let key = rcgen::KeyPair::generate().expect("a key");
     let certificate = rcgen::CertificateParams::default().self_signed(&key).expect("a certificate").pem();

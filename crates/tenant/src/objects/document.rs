@@ -183,12 +183,42 @@ fn parsed(document: &str) -> Result<Map<String, Json>, Vec<FieldFault>> {
             let words = format!("its document has more than {KEYS_MAX} fields: no object has as many");
             Err(whole(too_many(words, KEYS_MAX)))
         }
-        Ok(Json::Object(map)) => Ok(map),
+        Ok(Json::Object(map)) => match nul_in(document, &map) {
+            Some(field) => Err(vec![(field, BrokenRule::new(FaultCode::ControlCharacter, "it has the character 0"))]),
+            None => Ok(map),
+        },
         Ok(_) => Err(not_json("its document is not a JSON object".to_owned())),
         Err(error) => {
             let (line, column) = (error.line(), error.column());
             Err(not_json(format!("its document is not JSON: line {line}, column {column}")))
         }
+    }
+}
+
+/// The field with the first text or name that has the character 0: PostgreSQL has no such text, whatever the field is.
+fn nul_in(document: &str, map: &Map<String, Json>) -> Option<String> {
+    // JSON has it as an escape alone (RFC 8259 section 7): most documents need no look at each of their texts.
+    if document.contains("\\u0000") { nul_in_map("", map) } else { None }
+}
+
+fn nul_in_map(at: &str, map: &Map<String, Json>) -> Option<String> {
+    map.iter().find_map(|(key, value)| {
+        if key.contains('\0') {
+            return Some(at.to_owned());
+        }
+        nul_in_value(if at.is_empty() { key.clone() } else { format!("{at}.{key}") }, value)
+    })
+}
+
+fn nul_in_value(at: String, value: &Json) -> Option<String> {
+    match value {
+        Json::String(text) => text.contains('\0').then_some(at),
+        Json::Array(items) => {
+            let mut each = items.iter().enumerate();
+            each.find_map(|(index, item)| nul_in_value(format!("{at}[{index}]"), item))
+        }
+        Json::Object(map) => nul_in_map(&at, map),
+        Json::Null | Json::Bool(_) | Json::Number(_) => None,
     }
 }
 
@@ -527,6 +557,22 @@ mod tests {
         let said = faults(merge(nested, &["agent"]));
         let fields: Vec<&str> = said.iter().map(|(field, _)| field.as_str()).collect();
         assert_eq!(fields, ["agent.skills[0].lvl", "agent.x"]);
+    }
+
+    #[test]
+    fn no_text_and_no_name_in_a_document_has_the_character_0() {
+        for (document, field) in [
+            (ANN.replace("\"Ann\"", r#""A\u0000""#), "first_name"),
+            (ANN.replace('}', r#","agent":{"skills":[{"skill":"a"},{"skill":"\u0000"}]}}"#), "agent.skills[1].skill"),
+            (ANN.replace('}', r#","user_properties":{"a":{"b\u0000":"c"}}}"#), "user_properties.a"),
+            (ANN.replace('}', r#","\u0000":1}"#), ""),
+        ] {
+            let said = faults(EditAction::Put(document.clone()));
+            assert_eq!(said, [(field.to_owned(), "it has the character 0".to_owned())], "{document}");
+        }
+        // It is a backslash, and what follows it.
+        let escaped = ANN.replace("\"Ann\"", r#""\\u0000""#);
+        assert_eq!(person(&EditAction::Put(escaped)).first_name, "\\u0000");
     }
 
     #[test]

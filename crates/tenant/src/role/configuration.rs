@@ -20,6 +20,7 @@ use tonic::{Request, Response, Status};
 
 use super::caller_rights::KeptRights;
 use super::own_secrets::{self, OwnSecret, SecretReplacement};
+use super::request_texts::{RequestTexts, expect_texts};
 use super::stored_tenants::StoredTenants;
 use crate::objects::{HeldTenants, IndexedTenant, SharedTenant};
 use following::{FollowFilter, KnownHosts, ObjectFollower, ToldHosts, tell_tenants};
@@ -94,7 +95,7 @@ impl Server {
     }
 
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
-    fn view<T>(&self, request: &Request<T>, kinds: Vec<String>) -> Result<View, Status> {
+    fn view<T: RequestTexts>(&self, request: &Request<T>, kinds: Vec<String>) -> Result<View, Status> {
         let caller = net::grpc::caller(request)?;
         caller
             .needs_scope(runtime::scope::CONFIG_READ)
@@ -104,6 +105,7 @@ impl Server {
             true => Secrets::OfLines,
             false => Secrets::None,
         };
+        expect_texts(request.get_ref())?;
         if kinds.len() > KINDS_MAX {
             return Err(Status::invalid_argument(format!("kinds: there are more than {KINDS_MAX}")));
         }
@@ -182,10 +184,11 @@ impl Server {
 
 /// The tenant that the role auth means: it alone replaces what people sign in with.
 #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
-fn tenant_of_auth<T>(request: &Request<T>) -> Result<TenantId, Status> {
+fn tenant_of_auth<T: RequestTexts>(request: &Request<T>) -> Result<TenantId, Status> {
     if net::grpc::caller(request)?.role() != Some(AUTH) {
         return Err(Status::permission_denied("auth alone replaces what people sign in with"));
     }
+    expect_texts(request.get_ref())?;
     net::grpc::tenant(request)
 }
 
@@ -200,6 +203,7 @@ fn unread() -> Status {
 fn status(error: StoreError) -> Status {
     match error {
         StoreError::Missing { .. } => Status::not_found(error.to_string()),
+        StoreError::NulInText => Status::invalid_argument(error.to_string()),
         _ => Status::unavailable(error.to_string()),
     }
 }

@@ -35,6 +35,7 @@ use crate::objects::{
 };
 use crate::people::{self, CheckedTable, ImportTerms, TableOutcome, TableRefusal};
 use crate::role::caller_rights::KeptRights;
+use crate::role::request_texts::{RequestTexts, expect_texts};
 use answers::{answer, history_entry};
 use persons::{no_object, person, stored_object};
 use refusals::{ends, no_tenant, of_request, refused, unread, wire_values};
@@ -104,12 +105,13 @@ impl ObjectServer {
         }
     }
 
-    /// The tenant of a caller with that scope, and the right to an answer.
+    /// The tenant of a caller with that scope, and the right to an answer. Nothing behind it sees a text that a store may not have.
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
-    fn admit<T>(&self, request: &Request<T>, scope: &str) -> Result<(TenantId, SharedPlace<'_>), Status> {
+    fn admit<T: RequestTexts>(&self, request: &Request<T>, scope: &str) -> Result<(TenantId, SharedPlace<'_>), Status> {
         let caller = net::grpc::caller(request)?;
         caller.needs_scope(scope).map_err(|problem| Status::permission_denied(problem.to_string()))?;
         let tenant = net::grpc::tenant(request)?;
+        expect_texts(request.get_ref())?;
         let place = self.requests.take_now(&tenant).ok_or_else(|| {
             let text = "requests are being answered already";
             Status::resource_exhausted(format!("{REQUESTS_MAX} {text}, or {REQUESTS_OF_TENANT_MAX} of the tenant"))
@@ -246,7 +248,7 @@ impl Provisioning for ObjectServer {
         let page = HistoryPage {
             kind,
             id: is_id_meant.then_some(asked.id),
-            below: token::number(&asked.page_token).map_err(wrong_token)?,
+            below: token::number(&asked.page_token).map_err(token::wrong)?,
             limit: asked.page_size,
         };
         let part = self.history_seen(&tenant, person, page).await?;
@@ -477,12 +479,8 @@ fn listing(asked: v1::ListObjectsRequest) -> Result<Listing, Status> {
         filter: filter.into_iter().collect(),
         fields: asked.fields,
         size: usize::try_from(asked.page_size).unwrap_or_default(),
-        after: token::end(&asked.page_token).map_err(wrong_token)?,
+        after: token::end(&asked.page_token).map_err(token::wrong)?,
     })
-}
-
-fn wrong_token(_: token::NotOurs) -> Status {
-    Status::invalid_argument("page_token: it is none of ours")
 }
 
 #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]

@@ -4,6 +4,7 @@
 
 mod cases;
 mod exchange;
+mod nul;
 mod operations;
 mod schema;
 
@@ -134,6 +135,15 @@ fn whatever_is_sent_is_answered_as_the_documents_say() -> Result<()> {
             tried(web, operation, seed, &administrator).with_context(|| format!("seed {seed}: {}", operation.path))?;
         faults.extend(wrong);
         sent += count;
+    }
+    for (method, case) in nul::asked_of_auth() {
+        let answer = exchange::ask(web, method, &case, "")?;
+        // There is no such client, and nobody of that name.
+        if answer.status >= 500 {
+            let Case { path, body, .. } = &case;
+            faults.push(format!("the fault is ours: {method} {path} {body:?}\n    {} {}", answer.status, answer.body));
+        }
+        sent += 1;
     }
     let shown = faults.iter().take(TOLD_MAX).cloned().collect::<Vec<_>>().join("\n");
     ensure!(faults.is_empty(), "seed {seed}: {} of {sent} answers are faulty:\n{shown}", faults.len());

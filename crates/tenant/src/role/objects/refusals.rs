@@ -31,6 +31,8 @@ pub(super) fn no_tenant(tenant: &TenantId) -> Status {
 pub(super) fn unread(error: StoreError) -> Status {
     match error {
         StoreError::Missing { .. } => Status::not_found(error.to_string()),
+        // No repetition makes another text of it.
+        StoreError::NulInText => Status::invalid_argument(error.to_string()),
         // No repetition mends it, so the caller is not told to try again.
         StoreError::Corrupt { .. } => {
             tracing::error!(%error, "the configuration of a tenant is damaged");
@@ -192,6 +194,7 @@ mod tests {
             assert!(status.message().ends_with(": table person is damaged: no such privilege"), "{status}");
         }
         assert_eq!(unread(StoreError::Unavailable { reason: "x".to_owned() }).code(), Code::Unavailable);
+        assert_eq!(unread(StoreError::NulInText).code(), Code::InvalidArgument);
     }
 
     #[test]

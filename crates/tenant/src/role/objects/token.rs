@@ -3,12 +3,18 @@
 use std::fmt::Write as _;
 
 use contracts::provisioning::{ObjectKey, ObjectKind};
+use tonic::Status;
 
 use crate::objects::PageEnd;
 
 /// A token that none of our answers has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NotOurs;
+
+/// The refusal of such a token.
+pub(super) fn wrong(_: NotOurs) -> Status {
+    Status::invalid_argument("page_token: it is none of ours")
+}
 
 /// What follows the kind of an object none of whose names begins with what is looked for.
 const BEHIND_NAMES: &str = "+";

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
+use super::nul;
 use super::operations::Operation;
 use super::schema::{alternatives, fitting};
 
@@ -142,7 +143,7 @@ fn parameter<'o>(operation: &'o Operation, name: &str) -> &'o str {
 }
 
 /// The path with one parameter otherwise.
-fn path(operation: &Operation, changed: Option<(&str, &str)>) -> String {
+pub fn path(operation: &Operation, changed: Option<(&str, &str)>) -> String {
     let mut parts = operation.path.split('{');
     let mut path = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -155,7 +156,7 @@ fn path(operation: &Operation, changed: Option<(&str, &str)>) -> String {
 }
 
 /// The names in braces.
-fn parameters(operation: &Operation) -> Vec<&str> {
+pub fn parameters(operation: &Operation) -> Vec<&str> {
     operation.path.split('{').skip(1).filter_map(|part| part.split('}').next()).collect()
 }
 
@@ -210,7 +211,8 @@ fn plain(operation: &Operation, right: Option<&Value>) -> Case {
     Case { media_type: media_type.map(str::to_owned), body, ..Case::right(path(operation, None)) }
 }
 
-/// Those that are right first, then some that are wrong; where there are more of them, the seed says which are left out.
+/// Those that are right first, then some that are wrong; where there are more of them, the seed says which are left out. Those with the
+/// character 0 come behind, all of them.
 pub fn of(operation: &Operation, seed: u64) -> Result<Vec<Case>> {
     let bodies = right_bodies(operation)?;
     let base = plain(operation, bodies.first());
@@ -246,6 +248,7 @@ pub fn of(operation: &Operation, seed: u64) -> Result<Vec<Case>> {
         let at = right + draws.below(cases.len() - right);
         cases.swap_remove(at);
     }
+    cases.extend(nul::of(operation, &base, &bodies)?);
     Ok(cases)
 }
 
@@ -315,7 +318,7 @@ fn wrong_values() -> Vec<Value> {
 }
 
 /// The places of all members and items, as JSON pointers (RFC 6901).
-fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
+pub fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     let members: Vec<(String, &Value)> = match value {
         Value::Object(members) => members.iter().map(|(name, member)| (name.clone(), member)).collect(),
         Value::Array(items) => items.iter().enumerate().map(|(number, item)| (number.to_string(), item)).collect(),

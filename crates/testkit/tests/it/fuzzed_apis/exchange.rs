@@ -25,7 +25,7 @@ pub struct ShownAnswer {
     pub body: String,
 }
 
-/// Sends a case with this token, and again while something is missing for a moment.
+/// Sends a case with this token, or with none if it is empty, and again while something is missing for a moment.
 pub fn ask(web: SocketAddr, method: &str, case: &Case, token: &str) -> Result<ShownAnswer> {
     let mut last = ask_once(web, method, case, token)?;
     // What comes in the end is judged.
@@ -44,9 +44,10 @@ fn ask_once(web: SocketAddr, method: &str, case: &Case, token: &str) -> Result<S
     let body = case.body.as_deref().unwrap_or_default();
     let length = case.declared_length.unwrap_or(body.len());
     let media_type = case.media_type.as_ref().map(|named| format!("Content-Type: {named}\r\n")).unwrap_or_default();
+    let bearer = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
     let header = case.header.as_ref().map(|header| format!("{header}\r\n")).unwrap_or_default();
     let head = format!(
-        "{method} {} HTTP/1.1\r\nHost: {web}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n{media_type}{header}\
+        "{method} {} HTTP/1.1\r\nHost: {web}\r\n{bearer}Connection: close\r\n{media_type}{header}\
          Content-Length: {length}\r\n\r\n",
         case.path
     );
