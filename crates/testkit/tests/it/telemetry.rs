@@ -210,6 +210,11 @@ fn pages_of_other_origins_need_their_tenant() -> Result<()> {
         let may_read = told.is(status)?.has(&format!("access-control-allow-origin: {origin}"));
         ensure!(may_read == (status == 202), "{origin}: {}", told.head);
     }
+    // The edge itself refuses whoever shows no token: it does not know the list of telemetry.
+    let told =
+        curl(&site, TRACES, &["--header", "origin: https://desk.example", "--header", JSON, "--data-binary", "{}"])?;
+    ensure!(told.is(401)?.has("access-control-allow-origin: https://desk.example"), "{}", told.head);
+    ensure!(!told.has("access-control-allow-credentials"), "{}", told.head);
     Ok(())
 }
 
