@@ -93,6 +93,11 @@ impl Accepted {
         self.shared.tally.mark_authenticated();
     }
 
+    /// Whether the peer has shown a valid token on it: else it is a stranger's.
+    pub fn is_authenticated(&self) -> bool {
+        self.shared.tally.is_trusted()
+    }
+
     /// Whether it has a place in the limit of connections.
     pub fn has_place(&self) -> bool {
         self.shared.place.get().is_some()
@@ -289,7 +294,7 @@ async fn reason_to_end(accepted: Accepted, before_http: u64, drain: Drain) -> Re
     tokio::select! {
         () = silent(tally, before_http) => ReasonToEnd::Silent,
         () = drain.ended() => ReasonToEnd::Drained,
-        () = unauthenticated_too_long(tally) => ReasonToEnd::Unwanted,
+        () = unauthenticated_too_long(&accepted) => ReasonToEnd::Unwanted,
         () = is_to_end.cancelled() => ReasonToEnd::Unwanted,
     }
 }
@@ -334,9 +339,9 @@ async fn silent(tally: &Tally, before_http: u64) {
 
 /// Ends if no token was shown within [`STRANGER_TIMEOUT`]: a peer that answers pings and sends no request would keep
 /// the connection for ever.
-async fn unauthenticated_too_long(tally: &Tally) {
+async fn unauthenticated_too_long(accepted: &Accepted) {
     tokio::time::sleep(STRANGER_TIMEOUT).await;
-    if tally.is_trusted() {
+    if accepted.is_authenticated() {
         std::future::pending::<()>().await;
     }
 }

@@ -1,6 +1,7 @@
-//! Batches of OpenTelemetry's own SDK (OTLP/HTTP 1.x), protobuf or JSON: counted, their texts cleaned, their tenant named; all else goes on
-//! as it came.
+//! Batches of OpenTelemetry's own SDK (OTLP/HTTP 1.x), protobuf or JSON: counted, their texts cleaned, their tenant named, and what the
+//! contract of their program does not know left out; all else goes on as it came.
 
+mod attributes;
 mod json;
 mod protobuf;
 mod schema;
@@ -22,6 +23,8 @@ pub struct OtlpContent {
     pub items: usize,
     /// The programs that it comes from, as they name themselves.
     pub services: BTreeSet<String>,
+    /// How many attributes were left out that the contract of their program does not know.
+    pub attributes_dropped: usize,
 }
 
 /// What a batch carries.

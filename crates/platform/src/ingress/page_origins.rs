@@ -2,7 +2,8 @@
 //!
 //! A page shows a token of its own, never a cookie: no answer allows credentials. Before a request a browser shows no token; then whoever
 //! any tenant lets in is let in. The answer itself may be read by a page that the token's tenant lets in, a refusal before it is known
-//! whose token it is by one that any tenant does. A program that is no browser sends no `Origin`.
+//! whose token it is by one that any tenant does; on the paths of telemetry, which knows further origins, by every page. A program that is
+//! no browser sends no `Origin`.
 
 use std::sync::Arc;
 
@@ -129,13 +130,15 @@ fn share(origins: &Arc<PageOrigins>, request: Request, behind: &Entrance) -> Ans
             false => answered(Problem::forbidden(NOT_LET_IN).into_response()),
         };
     }
+    let is_of_telemetry = is_of_telemetry(&request);
     let (origins, answer) = (origins.clone(), behind.enter(request));
     Box::pin(async move {
         let mut response = answer.await;
         let tenant = response.extensions_mut().remove::<TenantOfToken>();
         let may_read = match &tenant {
             Some(TenantOfToken(tenant)) => origins.lets_in(Some(tenant), &origin),
-            None if is_refused_at_door(response.status()) => origins.lets_in_for_any(&origin),
+            // Whose pages telemetry lets in besides, it alone knows. A page that shows a token has asked it beforehand.
+            None if is_refused_at_door(response.status()) => is_of_telemetry || origins.lets_in_for_any(&origin),
             None => origins.lets_in(None, &origin),
         };
         let head = response.headers_mut();

@@ -16,7 +16,7 @@ runtime::metrics! {
         pub(super) items: Series<OfItems> = "telemetry_client_items";
         /// Items that were not kept, by reason.
         pub(super) dropped: CounterBy<DropReason> = "telemetry_dropped";
-        /// Properties that a contract does not name or that are no plain values.
+        /// Properties that a contract does not name or that are no plain values, and attributes of OpenTelemetry that it does not know.
         pub(super) properties_dropped: Counter = "telemetry_properties_dropped";
         /// Batches by what came of them, those of OpenTelemetry too.
         pub(super) batches: CounterBy<BatchOutcome> = "telemetry_batches";

@@ -1,5 +1,5 @@
-//! Batches of OpenTelemetry's SDK (OTLP/HTTP): `POST /telemetry/v1/{traces,logs,metrics}`, protobuf or JSON. They are cleaned and go on to
-//! the collector that is set.
+//! Batches of OpenTelemetry's SDK (OTLP/HTTP): `POST /telemetry/v1/{traces,logs,metrics}`, protobuf or JSON. They are cleaned, lose what
+//! contracts do not know, and go on to the collector that is set.
 
 use std::time::Duration;
 
@@ -46,13 +46,14 @@ pub(super) fn take_protobuf(
     body: &[u8],
 ) -> Result<Response, BatchRefusal> {
     let collector = collector(telemetry)?;
-    let (body, content) = clean_protobuf(signal, body, &sender.tenant_name)?;
+    let (body, content) = clean_protobuf(signal, body, &sender.tenant_name, &telemetry.contracts)?;
     let items = content.items;
     if is_off(telemetry, &content) {
         drops(telemetry, DropReason::Off, items);
         return Ok(([(header::CONTENT_TYPE, PROTOBUF)], rejected_protobuf(items, OFF)).into_response());
     }
     forward(collector, OtlpBatch { signal, media_type: PROTOBUF, body: body.into(), items })?;
+    telemetry.metrics.properties_dropped.inc_by(content.attributes_dropped as u64);
     // An empty message: everything was taken.
     Ok(([(header::CONTENT_TYPE, PROTOBUF)], Bytes::new()).into_response())
 }
@@ -68,7 +69,7 @@ pub(super) fn take_json(
     mut batch: Value,
 ) -> Result<Response, BatchRefusal> {
     let collector = collector(telemetry)?;
-    let content = clean_json(signal, &mut batch, &sender.tenant_name)?;
+    let content = clean_json(signal, &mut batch, &sender.tenant_name, &telemetry.contracts)?;
     let items = content.items;
     if is_off(telemetry, &content) {
         drops(telemetry, DropReason::Off, items);
@@ -76,6 +77,7 @@ pub(super) fn take_json(
     }
     let body = batch.to_string().into();
     forward(collector, OtlpBatch { signal, media_type: JSON, body, items })?;
+    telemetry.metrics.properties_dropped.inc_by(content.attributes_dropped as u64);
     Ok(([(header::CONTENT_TYPE, JSON)], "{}").into_response())
 }
 

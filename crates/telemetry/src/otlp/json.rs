@@ -1,18 +1,29 @@
 //! Cleans a batch in JSON.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::attributes::{contract_of, goes_on};
 use super::{OtlpContent, OtlpFault, OtlpSignal, SERVICE_ATTRIBUTE, TENANT_ATTRIBUTE};
 use crate::clean::masked;
+use crate::contract::Contract;
 use crate::limits::{ITEMS_MAX, RESOURCES_MAX};
 
-/// Cleans the texts of a batch and names the tenant in each of its resources; returns what is in it.
+/// Members that are lists of attributes: of resources, scopes, items and points; of exemplars; of metrics.
+const ATTRIBUTE_LISTS: [&str; 3] = ["attributes", "filteredAttributes", "metadata"];
+
+/// Cleans the texts of a batch, leaves out the attributes that the contract of their program (`contracts`, by its name) does not know, and
+/// names the tenant in each of its resources; returns what is in it.
 ///
 /// # Errors
 /// Why it is refused.
-pub fn clean_json(signal: OtlpSignal, batch: &mut Value, tenant: &str) -> Result<OtlpContent, OtlpFault> {
+pub fn clean_json(
+    signal: OtlpSignal,
+    batch: &mut Value,
+    tenant: &str,
+    contracts: &BTreeMap<String, Contract>,
+) -> Result<OtlpContent, OtlpFault> {
     rename(batch)?;
     let (of_resources, of_scopes, of_items) = match signal {
         OtlpSignal::Traces => ("resourceSpans", "scopeSpans", "spans"),
@@ -27,12 +38,12 @@ pub fn clean_json(signal: OtlpSignal, batch: &mut Value, tenant: &str) -> Result
     if resources.len() > RESOURCES_MAX {
         return Err(OtlpFault::TOO_MANY_RESOURCES);
     }
-    let (mut items, mut services) = (0, BTreeSet::new());
+    let mut content = OtlpContent::default();
     for resource in resources {
-        name_tenant(resource, tenant, &mut services)?;
+        take_resource(resource, tenant, contracts, &mut content)?;
         for scope in list(resource, of_scopes) {
             for item in list(scope, of_items) {
-                items += 1;
+                content.items += 1;
                 // Names of metrics and units are not texts about people, and stay.
                 if signal == OtlpSignal::Traces {
                     span(item);
@@ -40,10 +51,10 @@ pub fn clean_json(signal: OtlpSignal, batch: &mut Value, tenant: &str) -> Result
             }
         }
     }
-    if items > ITEMS_MAX {
-        return Err(OtlpFault::TooMany(items));
+    if content.items > ITEMS_MAX {
+        return Err(OtlpFault::TooMany(content.items));
     }
-    Ok(OtlpContent { items, services })
+    Ok(content)
 }
 
 /// The answer that so many items were not taken and are not to be sent again.
@@ -89,16 +100,52 @@ fn camel_case(name: &str) -> String {
     renamed
 }
 
-/// Names the tenant among the attributes of a resource, where no client names another; notes what the program calls itself.
-fn name_tenant(of_resource: &mut Value, tenant: &str, services: &mut BTreeSet<String>) -> Result<(), OtlpFault> {
-    const FAULT: OtlpFault = OtlpFault::Malformed("a resource is no object with a list of attributes");
-    let resource = member(of_resource, "resource", json!({})).ok_or(FAULT)?;
-    let attributes = member(resource, "attributes", json!([])).and_then(Value::as_array_mut).ok_or(FAULT)?;
+/// Names the tenant among the attributes of a resource, where no client names another, notes what the program calls itself, and leaves out
+/// what its contract does not know.
+fn take_resource(
+    of_resource: &mut Value,
+    tenant: &str,
+    contracts: &BTreeMap<String, Contract>,
+    content: &mut OtlpContent,
+) -> Result<(), OtlpFault> {
+    let attributes = resource_attributes(of_resource)?;
     attributes.retain(|attribute| attribute["key"] != TENANT_ATTRIBUTE);
     let of_service = attributes.iter().filter(|attribute| attribute["key"] == SERVICE_ATTRIBUTE);
-    services.extend(of_service.filter_map(|attribute| attribute["value"]["stringValue"].as_str()).map(str::to_owned));
-    attributes.push(json!({ "key": TENANT_ATTRIBUTE, "value": { "stringValue": tenant } }));
+    let services = of_service.filter_map(|attribute| attribute["value"]["stringValue"].as_str()).map(str::to_owned);
+    let services: Vec<String> = services.collect();
+    if let Some(contract) = contract_of(&services, contracts) {
+        content.attributes_dropped += leave_out(of_resource, contract);
+    }
+    content.services.extend(services);
+    let named = json!({ "key": TENANT_ATTRIBUTE, "value": { "stringValue": tenant } });
+    resource_attributes(of_resource)?.push(named);
     Ok(())
+}
+
+fn resource_attributes(of_resource: &mut Value) -> Result<&mut Vec<Value>, OtlpFault> {
+    const FAULT: OtlpFault = OtlpFault::Malformed("a resource is no object with a list of attributes");
+    let resource = member(of_resource, "resource", json!({})).ok_or(FAULT)?;
+    member(resource, "attributes", json!([])).and_then(Value::as_array_mut).ok_or(FAULT)
+}
+
+/// Leaves out what the contract does not know, wherever attributes are, and returns how many. The name of an attribute decides about all
+/// that is within it.
+fn leave_out(value: &mut Value, contract: &Contract) -> usize {
+    match value {
+        Value::Object(members) => {
+            let of_members = members.iter_mut().map(|(name, member)| match member {
+                Value::Array(attributes) if ATTRIBUTE_LISTS.contains(&name.as_str()) => {
+                    let before = attributes.len();
+                    attributes.retain(|attribute| goes_on(attribute["key"].as_str().unwrap_or_default(), contract));
+                    before - attributes.len()
+                }
+                other => leave_out(other, contract),
+            });
+            of_members.sum()
+        }
+        Value::Array(items) => items.iter_mut().map(|item| leave_out(item, contract)).sum(),
+        _ => 0,
+    }
 }
 
 /// A member of an object; one that is absent, or null, which means the same, is made.
@@ -144,9 +191,17 @@ fn values(value: &mut Value) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::*;
+    use crate::contract::read_list;
+
+    /// Cleans a batch of programs without contracts.
+    fn clean(signal: OtlpSignal, batch: &mut Value) -> Result<OtlpContent, OtlpFault> {
+        clean_json(signal, batch, "acme", &BTreeMap::new())
+    }
 
     #[test]
     fn texts_are_cleaned_and_all_else_stays() {
@@ -164,10 +219,10 @@ mod tests {
             }] })
         };
         let mut cleaned = batch("call +4930123456", "ann@desk.example");
-        let content = clean_json(OtlpSignal::Traces, &mut cleaned, "acme").unwrap();
+        let content = clean(OtlpSignal::Traces, &mut cleaned).unwrap();
         assert_eq!((content.items, content.services), (1, BTreeSet::from(["softphone".to_owned()])));
         assert_eq!(cleaned, batch("call <number>", "<address>"));
-        assert!(clean_json(OtlpSignal::Logs, &mut cleaned, "acme").is_err());
+        assert!(clean(OtlpSignal::Logs, &mut cleaned).is_err());
     }
 
     #[test]
@@ -175,13 +230,13 @@ mod tests {
         let mut batch = json!({ "resource_logs": [{ "scope_logs": [{ "log_records": [
             { "time_unix_nano": "1", "body": { "string_value": "ann@desk.example" } },
         ] }] }] });
-        assert_eq!(clean_json(OtlpSignal::Logs, &mut batch, "acme").map(|content| content.items), Ok(1));
+        assert_eq!(clean(OtlpSignal::Logs, &mut batch).map(|content| content.items), Ok(1));
         let resource = json!({ "attributes": [{ "key": "trunkline.tenant", "value": { "stringValue": "acme" } }] });
         let record = json!({ "timeUnixNano": "1", "body": { "stringValue": "<address>" } });
         let expected = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [record] }], "resource": resource }] });
         assert_eq!(batch, expected);
         let mut twice = json!({ "resourceLogs": [], "resource_logs": [{}] });
-        assert_eq!(clean_json(OtlpSignal::Logs, &mut twice, "acme"), Err(OtlpFault::Malformed("it has a field twice")));
+        assert_eq!(clean(OtlpSignal::Logs, &mut twice), Err(OtlpFault::Malformed("it has a field twice")));
     }
 
     #[test]
@@ -189,22 +244,55 @@ mod tests {
         let claimed = json!({ "key": "trunkline.tenant", "value": { "stringValue": "other" } });
         for resource in [json!({ "attributes": [claimed] }), json!({ "attributes": null }), json!({}), Value::Null] {
             let mut batch = json!({ "resourceMetrics": [{ "resource": resource }] });
-            clean_json(OtlpSignal::Metrics, &mut batch, "acme").unwrap();
+            clean(OtlpSignal::Metrics, &mut batch).unwrap();
             let attributes = &batch["resourceMetrics"][0]["resource"]["attributes"];
             assert_eq!(*attributes, json!([{ "key": "trunkline.tenant", "value": { "stringValue": "acme" } }]));
         }
         for wrong in [json!(1), json!({ "resource": [] }), json!({ "resource": { "attributes": {} } })] {
             let mut batch = json!({ "resourceMetrics": [wrong] });
-            assert!(clean_json(OtlpSignal::Metrics, &mut batch, "acme").is_err(), "{batch}");
+            assert!(clean(OtlpSignal::Metrics, &mut batch).is_err(), "{batch}");
+        }
+    }
+
+    #[test]
+    fn a_program_with_a_contract_sends_what_that_names_and_what_its_sdk_sets_by_itself() {
+        let contract = read_list(r#"[{"appName": "softphone", "properties": ["region"]}]"#).unwrap().remove(0);
+        let contracts = BTreeMap::from([("softphone".to_owned(), contract)]);
+        let text = |key: &str| json!({ "key": key, "value": { "stringValue": "x" } });
+        let service = |name: &str| json!({ "key": "service.name", "value": { "stringValue": name } });
+        let map = json!({ "key": "browser.frame", "value": { "kvlistValue": { "values": [text("customer")] } } });
+        let batch = |name: &str, further: &[Value]| {
+            let with = |known: Value| [&[known][..], further].concat();
+            json!({ "resourceMetrics": [{
+                "resource": { "attributes": with(service(name)) },
+                "scopeMetrics": [{
+                    "scope": { "name": "s", "attributes": with(text("region")) },
+                    "metrics": [{ "name": "m", "metadata": with(text("region")), "sum": { "dataPoints": [{
+                        "attributes": with(map.clone()),
+                        "exemplars": [{ "filteredAttributes": with(text("url.full")) }],
+                    }] } }],
+                }],
+            }] })
+        };
+        let unknown = [text("customer"), json!({ "value": { "stringValue": "without a name" } }), json!(null)];
+        for (name, left) in [("softphone", &[][..]), ("other", &unknown[..])] {
+            let mut cleaned = batch(name, &unknown);
+            let content = clean_json(OtlpSignal::Metrics, &mut cleaned, "acme", &contracts).unwrap();
+            let mut expected = batch(name, left);
+            resource_attributes(&mut expected["resourceMetrics"][0]).unwrap().push(json!({
+                "key": "trunkline.tenant", "value": { "stringValue": "acme" },
+            }));
+            assert_eq!(cleaned, expected, "{name}");
+            assert_eq!(content.attributes_dropped, if left.is_empty() { 5 * unknown.len() } else { 0 });
         }
     }
 
     #[test]
     fn too_many_items_are_refused() {
         let mut many = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": vec![json!({}); ITEMS_MAX + 1] }] }] });
-        assert_eq!(clean_json(OtlpSignal::Logs, &mut many, "acme"), Err(OtlpFault::TooMany(ITEMS_MAX + 1)));
+        assert_eq!(clean(OtlpSignal::Logs, &mut many), Err(OtlpFault::TooMany(ITEMS_MAX + 1)));
         let mut many = json!({ "resourceLogs": vec![json!({}); RESOURCES_MAX + 1] });
-        assert_eq!(clean_json(OtlpSignal::Logs, &mut many, "acme"), Err(OtlpFault::TOO_MANY_RESOURCES));
+        assert_eq!(clean(OtlpSignal::Logs, &mut many), Err(OtlpFault::TOO_MANY_RESOURCES));
     }
 
     #[test]

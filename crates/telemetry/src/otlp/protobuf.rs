@@ -1,10 +1,14 @@
 //! Cleans a batch in protobuf: fields that are not looked at are copied byte by byte, those of newer versions too.
 
+use std::collections::BTreeMap;
+
+use super::attributes::goes_on;
 use super::schema::{
     ATTRIBUTES_FIELD, KEY_FIELD, OtlpField, OtlpMessage, OtlpPart, RESOURCE_FIELD, TEXT_FIELD, VALUE_FIELD, request,
 };
 use super::{OtlpContent, OtlpFault, OtlpSignal, SERVICE_ATTRIBUTE, TENANT_ATTRIBUTE};
 use crate::clean::masked;
+use crate::contract::Contract;
 use crate::limits::{ITEMS_MAX, RESOURCES_MAX};
 
 /// The deepest nesting of messages, with values within values.
@@ -12,11 +16,17 @@ const DEPTH_MAX: usize = 32;
 
 const CUT_OFF: OtlpFault = OtlpFault::Malformed("a field is cut off");
 
-/// The batch with its texts cleaned and the tenant in each of its resources, and what is in it.
+/// The batch with its texts cleaned, without the attributes that the contract of their program (`contracts`, by its name) does not know,
+/// and with the tenant in each of its resources; and what is in it.
 ///
 /// # Errors
 /// Why it is refused.
-pub fn clean_protobuf(signal: OtlpSignal, batch: &[u8], tenant: &str) -> Result<(Vec<u8>, OtlpContent), OtlpFault> {
+pub fn clean_protobuf(
+    signal: OtlpSignal,
+    batch: &[u8],
+    tenant: &str,
+    contracts: &BTreeMap<String, Contract>,
+) -> Result<(Vec<u8>, OtlpContent), OtlpFault> {
     let mut value = Vec::new();
     push_field(&mut value, TEXT_FIELD, tenant.as_bytes());
     let mut attribute = Vec::new();
@@ -24,7 +34,8 @@ pub fn clean_protobuf(signal: OtlpSignal, batch: &[u8], tenant: &str) -> Result<
     push_field(&mut attribute, VALUE_FIELD, &value);
     let mut of_tenant = Vec::new();
     push_field(&mut of_tenant, ATTRIBUTES_FIELD, &attribute);
-    let mut cleaning = Cleaning { of_tenant, resources: 0, content: OtlpContent::default() };
+    let content = OtlpContent::default();
+    let mut cleaning = Cleaning { of_tenant, contracts, contract: None, resources: 0, content };
     let cleaned = message(request(signal), batch, DEPTH_MAX, &mut cleaning)?;
     Ok((cleaned, cleaning.content))
 }
@@ -41,14 +52,17 @@ pub fn rejected_protobuf(items: usize, why: &str) -> Vec<u8> {
 }
 
 /// What is known of a batch while it is cleaned.
-struct Cleaning {
+struct Cleaning<'a> {
     /// A resource with the attribute of the tenant alone.
     of_tenant: Vec<u8>,
+    contracts: &'a BTreeMap<String, Contract>,
+    /// That of the program whose items are being cleaned.
+    contract: Option<&'a Contract>,
     resources: usize,
     content: OtlpContent,
 }
 
-impl Cleaning {
+impl Cleaning<'_> {
     fn count(&mut self, part: OtlpPart) -> Result<(), OtlpFault> {
         self.content.items += usize::from(part == OtlpPart::Item);
         self.resources += usize::from(part == OtlpPart::OfResource);
@@ -58,23 +72,46 @@ impl Cleaning {
         if self.resources > RESOURCES_MAX { Err(OtlpFault::TOO_MANY_RESOURCES) } else { Ok(()) }
     }
 
-    /// Whether an attribute of a resource stays; what the program calls itself is noted.
-    fn keeps(&mut self, attribute: &[u8]) -> Result<bool, OtlpFault> {
-        let key = last(attribute, KEY_FIELD)?.unwrap_or_default();
-        if key == SERVICE_ATTRIBUTE.as_bytes() {
-            let value = last(attribute, VALUE_FIELD)?.unwrap_or_default();
-            let name = last(value, TEXT_FIELD)?.unwrap_or_default();
-            self.content.services.insert(String::from_utf8_lossy(name).into_owned());
+    /// Looks for the contract of the program whose items these are; what it calls itself is noted. Its resource may come behind them.
+    fn enter(&mut self, of_resource: &[u8]) -> Result<(), OtlpFault> {
+        let resource = last(of_resource, RESOURCE_FIELD)?.unwrap_or_default();
+        let contracts = self.contracts;
+        self.contract = None;
+        each(resource, ATTRIBUTES_FIELD, |attribute| {
+            if last(attribute, KEY_FIELD)? == Some(SERVICE_ATTRIBUTE.as_bytes()) {
+                let value = last(attribute, VALUE_FIELD)?.unwrap_or_default();
+                let name = String::from_utf8_lossy(last(value, TEXT_FIELD)?.unwrap_or_default()).into_owned();
+                self.contract = self.contract.or_else(|| contracts.get(&name));
+                self.content.services.insert(name);
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether an attribute goes on: no client names the tenant in a resource, and the contract of the program knows the others.
+    fn keeps(&mut self, attribute: &[u8], is_of_resource: bool) -> Result<bool, OtlpFault> {
+        if !is_of_resource && self.contract.is_none() {
+            return Ok(true);
         }
-        Ok(key != TENANT_ATTRIBUTE.as_bytes())
+        let key = last(attribute, KEY_FIELD)?.unwrap_or_default();
+        if is_of_resource && key == TENANT_ATTRIBUTE.as_bytes() {
+            return Ok(false);
+        }
+        let Some(contract) = self.contract else { return Ok(true) };
+        let is_known = std::str::from_utf8(key).is_ok_and(|key| goes_on(key, contract));
+        self.content.attributes_dropped += usize::from(!is_known);
+        Ok(is_known)
     }
 }
 
-fn message(of: &OtlpMessage, bytes: &[u8], depth: usize, cleaning: &mut Cleaning) -> Result<Vec<u8>, OtlpFault> {
+fn message(of: &OtlpMessage, bytes: &[u8], depth: usize, cleaning: &mut Cleaning<'_>) -> Result<Vec<u8>, OtlpFault> {
     if depth == 0 {
         return Err(OtlpFault::Malformed("it is nested too deeply"));
     }
     cleaning.count(of.part)?;
+    if of.part == OtlpPart::OfResource {
+        cleaning.enter(bytes)?;
+    }
     let mut has_resource = false;
     let mut cleaned = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -86,8 +123,8 @@ fn message(of: &OtlpMessage, bytes: &[u8], depth: usize, cleaning: &mut Cleaning
         match (key & 7, known) {
             (2, Some(known)) => {
                 let content = taken(&mut rest)?;
-                let is_attribute = of.part == OtlpPart::Resource && number == ATTRIBUTES_FIELD;
-                if is_attribute && !cleaning.keeps(content)? {
+                let is_attribute = matches!(known, OtlpField::Inner(inner) if inner.part == OtlpPart::Attribute);
+                if is_attribute && !cleaning.keeps(content, of.part == OtlpPart::Resource)? {
                     continue;
                 }
                 if of.part == OtlpPart::OfResource && number == RESOURCE_FIELD {
@@ -120,16 +157,30 @@ fn message(of: &OtlpMessage, bytes: &[u8], depth: usize, cleaning: &mut Cleaning
 
 /// The last field of that number: the one that readers of protobuf take.
 fn last(bytes: &[u8], number: u32) -> Result<Option<&[u8]>, OtlpFault> {
-    let (mut rest, mut found) = (bytes, None);
+    let mut found = None;
+    each(bytes, number, |content| {
+        found = Some(content);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Sees each field of that number that has a length.
+fn each<'a>(
+    bytes: &'a [u8],
+    number: u32,
+    mut see: impl FnMut(&'a [u8]) -> Result<(), OtlpFault>,
+) -> Result<(), OtlpFault> {
+    let mut rest = bytes;
     while !rest.is_empty() {
         let key = varint(&mut rest)?;
         if key == u64::from(number) << 3 | 2 {
-            found = Some(taken(&mut rest)?);
+            see(taken(&mut rest)?)?;
         } else {
             skip(key & 7, &mut rest)?;
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 fn text(content: &[u8]) -> Result<Vec<u8>, OtlpFault> {
@@ -195,6 +246,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::contract::read_list;
 
     /// A field that holds bytes.
     fn field(number: u32, content: &[u8]) -> Vec<u8> {
@@ -222,7 +274,7 @@ mod tests {
     }
 
     fn clean(signal: OtlpSignal, batch: &[u8]) -> Result<(Vec<u8>, usize), OtlpFault> {
-        clean_protobuf(signal, batch, "acme").map(|(cleaned, content)| (cleaned, content.items))
+        clean_protobuf(signal, batch, "acme", &BTreeMap::new()).map(|(cleaned, content)| (cleaned, content.items))
     }
 
     fn spans(names: &[&str], attribute_text: &str, resource: &[u8]) -> Vec<u8> {
@@ -255,7 +307,8 @@ mod tests {
     #[test]
     fn a_resource_names_the_tenant_of_the_token_and_no_other() {
         let claimed = resource(&[("trunkline.tenant", "other"), ("service.name", "softphone"), ("x", "y")]);
-        let (cleaned, content) = clean_protobuf(OtlpSignal::Traces, &spans(&["x"], "", &claimed), "acme").unwrap();
+        let batch = spans(&["x"], "", &claimed);
+        let (cleaned, content) = clean_protobuf(OtlpSignal::Traces, &batch, "acme", &BTreeMap::new()).unwrap();
         let expected = resource(&[("service.name", "softphone"), ("x", "y"), ("trunkline.tenant", "acme")]);
         assert_eq!(cleaned, spans(&["x"], "", &expected));
         assert_eq!(content.services, BTreeSet::from(["softphone".to_owned()]));
@@ -265,6 +318,46 @@ mod tests {
         let twice = field(1, &field(1, &[field(1, b"x"), named("trunkline.tenant", "other")].concat()));
         let (cleaned, _) = clean(OtlpSignal::Traces, &spans(&[], "", &twice)).unwrap();
         assert_eq!(cleaned, spans(&[], "", &of_acme()));
+    }
+
+    #[test]
+    fn a_program_with_a_contract_sends_what_that_names_and_what_its_sdk_sets_by_itself() {
+        let contract = read_list(r#"[{"appName": "softphone", "properties": ["key"]}]"#).unwrap().remove(0);
+        let contracts = BTreeMap::from([("softphone".to_owned(), contract)]);
+        let clean = |batch: &[u8]| clean_protobuf(OtlpSignal::Traces, batch, "acme", &contracts).unwrap();
+        let dropped = |cleaned: &(Vec<u8>, OtlpContent)| cleaned.1.attributes_dropped;
+        // A map within an attribute that is kept.
+        let map = [field(1, b"browser.frame"), field(2, &field(6, &field(1, &named("customer", "Ann"))))].concat();
+        // A span, an event of it, a link and a scope have one attribute each that is known and these.
+        let batch = |further: &[u8], resource: &[u8]| {
+            let with = |number: u32, known: &[u8]| {
+                let unknown = if further.is_empty() { Vec::new() } else { field(number, further) };
+                [field(number, known), unknown].concat()
+            };
+            let event = field(11, &with(3, &attribute("x")));
+            let link = field(13, &with(4, &named("url.full", "x")));
+            let span = field(2, &[with(9, &map), event, link].concat());
+            let scope = field(1, &with(3, &attribute("x")));
+            // The resource comes behind its spans.
+            field(1, &[field(2, &[scope, span].concat()), resource.to_vec()].concat())
+        };
+        let customer = named("customer", "Ann");
+        let sent = batch(&customer, &resource(&[("service.name", "softphone"), ("customer", "Ann")]));
+        let kept = resource(&[("service.name", "softphone"), ("trunkline.tenant", "acme")]);
+        let cleaned = clean(&sent);
+        assert_eq!((dropped(&cleaned), cleaned.0), (5, batch(&[], &kept)));
+        // Without a name, or one that is no text.
+        for nameless in [field(2, &field(1, b"Ann")), [field(1, b"\xff"), field(2, &field(1, b"Ann"))].concat()] {
+            let cleaned = clean(&batch(&nameless, &resource(&[("service.name", "softphone")])));
+            assert_eq!((dropped(&cleaned), cleaned.0), (4, batch(&[], &kept)));
+        }
+        // One program's contract says nothing of the next.
+        let of_other = |further: &[(&str, &str)]| {
+            batch(&customer, &resource(&[&[("service.name", "other"), ("customer", "Ann")][..], further].concat()))
+        };
+        let cleaned = clean(&[sent, of_other(&[])].concat());
+        let expected = [batch(&[], &kept), of_other(&[("trunkline.tenant", "acme")])].concat();
+        assert_eq!((dropped(&cleaned), cleaned.0), (5, expected));
     }
 
     #[test]

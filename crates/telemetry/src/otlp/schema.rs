@@ -20,6 +20,8 @@ pub(super) enum OtlpPart {
     Resource,
     /// The items of a resource.
     OfResource,
+    /// An attribute of any of them, with its key in [`KEY_FIELD`] and its value in [`VALUE_FIELD`].
+    Attribute,
     /// Something else.
     Plain,
 }
@@ -45,15 +47,17 @@ pub(super) enum OtlpField {
 }
 
 use OtlpField::{Inner, Text};
-use OtlpPart::{Item, OfResource, Plain, Resource};
+use OtlpPart::{Attribute, Item, OfResource, Plain, Resource};
 
 static ANY_VALUE: OtlpMessage =
     OtlpMessage { part: Plain, fields: &[(1, Text), (5, Inner(&ARRAY)), (6, Inner(&KEY_VALUE_LIST))] };
 static ARRAY: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&ANY_VALUE))] };
 static KEY_VALUE_LIST: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&KEY_VALUE))] };
+/// Within a value that is a map.
 static KEY_VALUE: OtlpMessage = OtlpMessage { part: Plain, fields: &[(2, Inner(&ANY_VALUE))] };
-static RESOURCE: OtlpMessage = OtlpMessage { part: Resource, fields: &[(1, Inner(&KEY_VALUE))] };
-static SCOPE: OtlpMessage = OtlpMessage { part: Plain, fields: &[(3, Inner(&KEY_VALUE))] };
+static ATTRIBUTE: OtlpMessage = OtlpMessage { part: Attribute, fields: &[(2, Inner(&ANY_VALUE))] };
+static RESOURCE: OtlpMessage = OtlpMessage { part: Resource, fields: &[(1, Inner(&ATTRIBUTE))] };
+static SCOPE: OtlpMessage = OtlpMessage { part: Plain, fields: &[(3, Inner(&ATTRIBUTE))] };
 
 static TRACES: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&RESOURCE_SPANS))] };
 static RESOURCE_SPANS: OtlpMessage =
@@ -63,21 +67,21 @@ static SPAN: OtlpMessage = OtlpMessage {
     part: Item,
     fields: &[
         (5, Text),
-        (9, Inner(&KEY_VALUE)),
+        (9, Inner(&ATTRIBUTE)),
         (11, Inner(&SPAN_EVENT)),
         (13, Inner(&SPAN_LINK)),
         (15, Inner(&SPAN_STATUS)),
     ],
 };
-static SPAN_EVENT: OtlpMessage = OtlpMessage { part: Plain, fields: &[(2, Text), (3, Inner(&KEY_VALUE))] };
-static SPAN_LINK: OtlpMessage = OtlpMessage { part: Plain, fields: &[(4, Inner(&KEY_VALUE))] };
+static SPAN_EVENT: OtlpMessage = OtlpMessage { part: Plain, fields: &[(2, Text), (3, Inner(&ATTRIBUTE))] };
+static SPAN_LINK: OtlpMessage = OtlpMessage { part: Plain, fields: &[(4, Inner(&ATTRIBUTE))] };
 static SPAN_STATUS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(2, Text)] };
 
 static LOGS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&RESOURCE_LOGS))] };
 static RESOURCE_LOGS: OtlpMessage =
     OtlpMessage { part: OfResource, fields: &[(1, Inner(&RESOURCE)), (2, Inner(&SCOPE_LOGS))] };
 static SCOPE_LOGS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&SCOPE)), (2, Inner(&LOG_RECORD))] };
-static LOG_RECORD: OtlpMessage = OtlpMessage { part: Item, fields: &[(5, Inner(&ANY_VALUE)), (6, Inner(&KEY_VALUE))] };
+static LOG_RECORD: OtlpMessage = OtlpMessage { part: Item, fields: &[(5, Inner(&ANY_VALUE)), (6, Inner(&ATTRIBUTE))] };
 
 static METRICS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&RESOURCE_METRICS))] };
 static RESOURCE_METRICS: OtlpMessage =
@@ -91,22 +95,22 @@ static METRIC: OtlpMessage = OtlpMessage {
         (9, Inner(&HISTOGRAM)),
         (10, Inner(&EXPONENTIAL_HISTOGRAM)),
         (11, Inner(&SUMMARY)),
-        (12, Inner(&KEY_VALUE)),
+        (12, Inner(&ATTRIBUTE)),
     ],
 };
 static NUMBERS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&NUMBER_POINT))] };
 static NUMBER_POINT: OtlpMessage =
-    OtlpMessage { part: Plain, fields: &[(5, Inner(&EXEMPLAR)), (7, Inner(&KEY_VALUE))] };
+    OtlpMessage { part: Plain, fields: &[(5, Inner(&EXEMPLAR)), (7, Inner(&ATTRIBUTE))] };
 static HISTOGRAM: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&HISTOGRAM_POINT))] };
 static HISTOGRAM_POINT: OtlpMessage =
-    OtlpMessage { part: Plain, fields: &[(8, Inner(&EXEMPLAR)), (9, Inner(&KEY_VALUE))] };
+    OtlpMessage { part: Plain, fields: &[(8, Inner(&EXEMPLAR)), (9, Inner(&ATTRIBUTE))] };
 static EXPONENTIAL_HISTOGRAM: OtlpMessage =
     OtlpMessage { part: Plain, fields: &[(1, Inner(&EXPONENTIAL_HISTOGRAM_POINT))] };
 static EXPONENTIAL_HISTOGRAM_POINT: OtlpMessage =
-    OtlpMessage { part: Plain, fields: &[(1, Inner(&KEY_VALUE)), (11, Inner(&EXEMPLAR))] };
+    OtlpMessage { part: Plain, fields: &[(1, Inner(&ATTRIBUTE)), (11, Inner(&EXEMPLAR))] };
 static SUMMARY: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&SUMMARY_POINT))] };
-static SUMMARY_POINT: OtlpMessage = OtlpMessage { part: Plain, fields: &[(7, Inner(&KEY_VALUE))] };
-static EXEMPLAR: OtlpMessage = OtlpMessage { part: Plain, fields: &[(7, Inner(&KEY_VALUE))] };
+static SUMMARY_POINT: OtlpMessage = OtlpMessage { part: Plain, fields: &[(7, Inner(&ATTRIBUTE))] };
+static EXEMPLAR: OtlpMessage = OtlpMessage { part: Plain, fields: &[(7, Inner(&ATTRIBUTE))] };
 
 /// The request of a signal.
 pub(super) fn request(signal: OtlpSignal) -> &'static OtlpMessage {

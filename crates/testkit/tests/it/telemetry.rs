@@ -210,6 +210,11 @@ fn pages_of_other_origins_need_their_tenant() -> Result<()> {
         let may_read = told.is(status)?.has(&format!("access-control-allow-origin: {origin}"));
         ensure!(may_read == (status == 202), "{origin}: {}", told.head);
     }
+    // The edge itself refuses whoever shows no token: it does not know the list of telemetry.
+    let told =
+        curl(&site, TRACES, &["--header", "origin: https://desk.example", "--header", JSON, "--data-binary", "{}"])?;
+    ensure!(told.is(401)?.has("access-control-allow-origin: https://desk.example"), "{}", told.head);
+    ensure!(!told.has("access-control-allow-credentials"), "{}", told.head);
     Ok(())
 }
 
@@ -323,18 +328,26 @@ fn take_request(mut stream: &TcpStream) -> Option<(String, String, Vec<u8>)> {
 #[test]
 fn opentelemetry_goes_on_to_the_collector_without_personal_data() -> Result<()> {
     let place = |instance: u8| SocketAddr::from((Ipv4Addr::new(127, instance, 250, 31), 4_318));
-    let set = |instance: u8| vec!["--set".to_owned(), format!("telemetry.collector=http://{}", place(instance))];
+    let set = |instance: u8| {
+        let collector = format!("telemetry.collector=http://{}", place(instance));
+        ["--set", &collector, "--set", CONTRACTS].map(str::to_owned).to_vec()
+    };
     let site = Installation::start_numbered(set)?;
     let collector = HttpCollector::start(place(site.demo.instance))?;
-    let spans = |name: &str, tenant: &str| {
-        let attribute = json!({ "key": "trunkline.tenant", "value": { "stringValue": tenant } });
+    let attribute = |key: &str, text: &str| json!({ "key": key, "value": { "stringValue": text } });
+    let spans = |name: &str, attributes: &[Value]| {
         let scope = json!({ "spans": [{ "name": name }] });
-        json!({ "resourceSpans": [{ "resource": { "attributes": [attribute] }, "scopeSpans": [scope] }] })
+        json!({ "resourceSpans": [{ "resource": { "attributes": attributes }, "scopeSpans": [scope] }] })
     };
-    let sent = spans("to +4930123456", "claimed").to_string();
+    // Its contract names the region, and no customer.
+    let known = [attribute("service.name", "softphone"), attribute("region", "eu")];
+    let further = [attribute("customer", "Ann"), attribute("trunkline.tenant", "claimed")];
+    let sent = spans("to +4930123456", &[&known[..], &further].concat()).to_string();
     ensure!(post(&site, &sent, &[])?.is(200)?.json()? == json!({}), "another answer");
     let got: Value = serde_json::from_slice(&collector.wait_for("/v1/traces", "application/json")?)?;
-    ensure!(got == spans("to <number>", "example"), "{got}");
+    let of_example = [attribute("trunkline.tenant", "example")];
+    ensure!(got == spans("to <number>", &[&known[..], &of_example].concat()), "{got}");
+    site.metric_becomes("telemetry", "telemetry_properties_dropped_total", 1.0, LATER)?;
 
     // A log record in protobuf whose body is that text.
     let field = |number: u8, content: &[u8]| {

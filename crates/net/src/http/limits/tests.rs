@@ -131,27 +131,33 @@ async fn who_waits_for_a_change_takes_no_place_of_those_who_ask() {
     assert!(waiting.now_or_never().is_none());
 }
 
-#[test]
-fn a_socket_counts_for_the_tenant_whose_token_came_within_it_and_not_for_its_address() {
+/// The verified callers of a test: each by its tenant and name.
+fn callers() -> impl Fn(&str, &str) -> Caller {
     let issuer = TokenIssuer::of_new_key(Arc::new(SystemClock::start())).unwrap();
     let verifier = TokenVerifier::of(&issuer, &[]);
-    let caller = |tenant: &str, name: &str| {
+    move |tenant, name| {
         let tenant = TenantId::parse(tenant).unwrap();
         let token = issuer.issue(Some(&tenant), name, "calls:read", Duration::from_secs(9)).unwrap();
         verifier.verify(&token, "ingress", &[ApiFamily::Voice]).unwrap()
-    };
-    let of = |all| Shares::new(Capacity { all });
+    }
+}
+
+fn of(all: usize) -> Shares {
+    Shares::new(Capacity { all })
+}
+
+fn door(waits: Shares, connections: Shares) -> Arc<LimitLayer> {
+    let (limits, own) = (Limits::default(), OfEveryRole::default());
+    Arc::new(LimitLayer { limits, requests: of(8), waits, connections, wide: of(8), own })
+}
+
+#[test]
+fn a_socket_counts_for_the_tenant_whose_token_came_within_it_and_not_for_its_address() {
+    let caller = callers();
     let turn = |connections: &Shares| Turn {
         place: Arc::default(),
         taker: ShareHolder::of(None, Some([192, 0, 2, 1].into())),
-        door: Arc::new(LimitLayer {
-            limits: Limits::default(),
-            requests: of(8),
-            waits: of(8),
-            connections: connections.clone(),
-            wide: of(8),
-            own: OfEveryRole::default(),
-        }),
+        door: door(of(8), connections.clone()),
         accepted: None,
     };
     for (connections, share) in [(of(100), 6), (of(4), 3)] {
@@ -162,6 +168,21 @@ fn a_socket_counts_for_the_tenant_whose_token_came_within_it_and_not_for_its_add
         assert!(turn.socket_of(&caller("globex", "desk/1")).is_ok());
         drop(of_acme);
         assert!(turn.socket_of(&caller("acme", "desk/1")).is_ok(), "its places are free again");
+    }
+}
+
+#[test]
+fn the_connection_of_a_socket_is_a_strangers_until_the_token_within_it_has_places() {
+    let desk = callers()("acme", "desk/1");
+    for (waits, has_room) in [(of(0), false), (of(8), true)] {
+        let accepted = Accepted::new("192.0.2.1:1024".parse().unwrap());
+        // The head of the request brings no token.
+        let mut opened = request("GET", "/events", Body::empty());
+        opened.extensions_mut().insert(accepted.clone());
+        let turn = admitted(&door(waits, of(8)), &opened).unwrap().turn;
+        assert!(!accepted.is_authenticated(), "nobody has shown a token yet");
+        assert_eq!(turn.socket_of(&desk).is_ok(), has_room);
+        assert_eq!(accepted.is_authenticated(), has_room);
     }
 }
 

@@ -90,10 +90,36 @@ async fn a_refusal_at_the_door_is_read_by_pages_that_any_tenant_lets_in() {
         (DESK, StatusCode::UNAUTHORIZED, true),
         (EVIL, StatusCode::UNAUTHORIZED, false),
     ] {
-        let entrance = origins().around(Router::new().fallback(move || async move { status }));
-        let request = Request::post(VOICE).header(header::HOST, "edge.example").header(header::ORIGIN, origin);
-        let answer = entrance.enter(request.body(Body::empty()).unwrap()).await;
+        let answer = refused(VOICE, origin, status).await;
         assert_eq!(said(&answer, header::ACCESS_CONTROL_ALLOW_ORIGIN), may_read.then_some(origin), "{origin} {status}");
+    }
+}
+
+/// What a page of that origin is answered where whoever is behind refuses it so, before it is known whose token it shows.
+async fn refused(path: &str, origin: &str, status: StatusCode) -> Response {
+    let entrance = origins().around(Router::new().fallback(move || async move { status }));
+    let request = Request::post(path).header(header::HOST, "edge.example").header(header::ORIGIN, origin);
+    entrance.enter(request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_refusal_at_the_door_to_telemetry_is_read_by_every_page_and_nothing_else_is() {
+    const OF_TELEMETRY_ALONE: &str = "https://page.example";
+    for (status, may_read) in [
+        (StatusCode::UNAUTHORIZED, true),
+        (StatusCode::REQUEST_TIMEOUT, true),
+        (StatusCode::PAYLOAD_TOO_LARGE, true),
+        (StatusCode::TOO_MANY_REQUESTS, true),
+        (StatusCode::FORBIDDEN, false),
+        (StatusCode::NOT_FOUND, false),
+        (StatusCode::OK, false),
+    ] {
+        let answer = refused(TELEMETRY, OF_TELEMETRY_ALONE, status).await;
+        let told = said(&answer, header::ACCESS_CONTROL_ALLOW_ORIGIN);
+        assert_eq!(told, may_read.then_some(OF_TELEMETRY_ALONE), "{status}");
+        let exposed = said(&answer, header::ACCESS_CONTROL_EXPOSE_HEADERS).unwrap_or_default();
+        assert_eq!(exposed.contains("retry-after"), may_read, "{status}");
+        assert_eq!(said(&answer, header::ACCESS_CONTROL_ALLOW_CREDENTIALS), None, "no cookie counts");
     }
 }
 
