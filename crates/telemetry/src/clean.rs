@@ -154,7 +154,7 @@ fn token(bytes: &[u8], at: usize) -> Option<usize> {
     (length >= TOKEN_BYTES_MIN || has_parts()).then_some(length)
 }
 
-/// An address with `@`, of mail or SIP. `local_end` is where the last run of what may stand before `@` ends: it has many begins and one end.
+/// An address with `@`, of mail or SIP. `local_end` is where the last run of what may stand before `@` ends, wherever in it is begun.
 fn address(bytes: &[u8], at: usize, local_end: &mut usize) -> Option<usize> {
     if at >= *local_end {
         *local_end = at + run(bytes, at, usize::MAX, |b| is_word(b) || b"+-.%~*#'!".contains(&b));
@@ -228,8 +228,7 @@ fn shaped(bytes: &[u8], at: usize, shape: &[u8]) -> Option<usize> {
     (fits && !byte(bytes, at + shape.len()).is_ascii_digit()).then_some(shape.len())
 }
 
-/// A number of at least [`DIGITS_MIN`] digits, also with `+` before it and separators within, of which forms write a blank as `+`; a version
-/// stays.
+/// A number of at least [`DIGITS_MIN`] digits, also with `+` before it and separators within; forms write a blank as `+`. A version stays.
 fn number(bytes: &[u8], at: usize) -> Option<(usize, &'static str)> {
     let has_plus = byte(bytes, at) == b'+';
     if !has_plus && is_version(bytes, at) {
