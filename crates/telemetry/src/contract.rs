@@ -9,11 +9,15 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::apdex::ApdexRule;
+use crate::clean::DIGITS_MIN;
+use crate::limits::NAME_BYTES_MAX;
 
 pub use read::read_list;
 
 /// A property whose name ends so stands for that name with any number in its place.
 const NUMBERED: &str = "__NUM";
+/// The most digits of that number: with more the name would be personal data, as a phone number is in a text.
+const NUMBER_DIGITS_MAX: usize = DIGITS_MIN - 1;
 
 /// What one application may send.
 #[derive(Clone, Debug)]
@@ -85,7 +89,8 @@ impl Contract {
             return true;
         }
         let before = property.trim_end_matches(|c: char| c.is_ascii_digit());
-        before.len() < property.len() && self.numbered.contains(before)
+        let digits = property.len() - before.len();
+        (1..=NUMBER_DIGITS_MAX).contains(&digits) && property.len() <= NAME_BYTES_MAX && self.numbered.contains(before)
     }
 
     /// The monitored metrics.

@@ -98,6 +98,17 @@ test('a loop of errors fills no memory, whatever becomes of them', async () => {
   expect(bodies[0]?.length).toBeLessThan(60_000)
 })
 
+test('half a character, cut off or thrown, refuses no batch', async () => {
+  const { bodies, telemetry } = recorded(() => SESSION)
+  telemetry.tell(errorItem('error_script', `${'x'.repeat(299)}📞`, '/'))
+  telemetry.tell(errorItem('error_script', 'whole 📞 half \udcde', '/'))
+  await telemetry.flush()
+  expect(bodies).toHaveLength(1)
+  expect(bodies[0]).not.toMatch(/\\ud[89a-f]/i)
+  expect(bodies[0]).toContain('xxx\ufffd"')
+  expect(bodies[0]).toContain('"whole 📞 half \ufffd"')
+})
+
 test('each tab has a name of its own', () => {
   expect(tabName()).toMatch(/^[0-9a-f]{32}$/)
   expect(tabName()).not.toBe(tabName())

@@ -89,7 +89,7 @@ export class Telemetry {
     const items = this.waiting.splice(0, BATCH_MAX)
     if (items.length === 0) return
     const app = { name: APP, sessionId: this.browserSession }
-    const answer = await this.ask(session, JSON.stringify({ app, items }))
+    const answer = await this.ask(session, JSON.stringify({ app, items }, wellFormed))
     if (typeof answer === 'number') this.waiting = [...items, ...this.waiting].slice(0, WAITING_MAX)
     this.heeds(answer)
   }
@@ -109,6 +109,11 @@ export class Telemetry {
     this.silentUntil = this.now() + (typeof answer === 'number' ? answer : PAUSE_MS)
     return false
   }
+}
+
+/** Half a character, as a cut leaves it, is no text for the installation: it would refuse the batch. */
+function wellFormed(_key: string, value: unknown): unknown {
+  return typeof value === 'string' ? value.replace(/\p{Surrogate}/gu, '\ufffd') : value
 }
 
 /** An error as an item: the text alone, without what somebody has typed or the token of an address. */

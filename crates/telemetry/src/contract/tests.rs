@@ -17,10 +17,10 @@ fn a_contract_says_what_is_kept_and_what_is_counted() {
     let contracts = read_list(WORKSPACE).unwrap();
     let contract = &contracts[0];
     assert_eq!(contract.app(), "wwe_ui");
-    for allowed in ["connId", "value__1", "value__42"] {
+    for allowed in ["connId", "value__1", "value__123456"] {
         assert!(contract.allows(allowed), "{allowed}");
     }
-    for other in ["connid", "value__", "value__x", "value__NUM", "1", "password"] {
+    for other in ["connid", "value__", "value__x", "value__NUM", "1", "password", "value__4930123"] {
         assert!(!contract.allows(other), "{other}");
     }
     assert_eq!(contract.event("error_js").map(|event| event.pattern.as_str()), Some("error_.*"));
@@ -31,6 +31,15 @@ fn a_contract_says_what_is_kept_and_what_is_counted() {
     assert!(metric.is_crossed_by(2.1) && !metric.is_crossed_by(2.0));
     assert_eq!(contract.apdex("sip_call_mos"), Some(&ApdexRule { satisfied: 3.6, tolerated: 2.0 }));
     assert_eq!(contract.document()["appName"], "wwe_ui");
+}
+
+#[test]
+fn the_name_of_a_property_is_bounded_with_its_number() {
+    let longest = format!("{}__NUM", "v".repeat(NAME_BYTES_MAX - 5));
+    let contracts = read_list(&format!(r#"[{{"appName": "a", "properties": ["{longest}"]}}]"#)).unwrap();
+    let numbered = |number: &str| longest.replace("NUM", number);
+    assert!(contracts[0].allows(&numbered("123")));
+    assert!(!contracts[0].allows(&numbered("1234")));
 }
 
 #[test]

@@ -45,8 +45,10 @@ pub fn clean_json(
             for item in list(scope, of_items) {
                 content.items += 1;
                 // Names of metrics and units are not texts about people, and stay.
-                if signal == OtlpSignal::Traces {
-                    span(item);
+                match signal {
+                    OtlpSignal::Traces => span(item),
+                    OtlpSignal::Logs => ["severityText", "eventName"].into_iter().for_each(|key| text(item, key)),
+                    OtlpSignal::Metrics => {}
                 }
             }
         }
@@ -163,6 +165,10 @@ fn list<'a>(value: &'a mut Value, key: &str) -> &'a mut [Value] {
 
 fn span(span: &mut Value) {
     text(span, "name");
+    text(span, "traceState");
+    for link in list(span, "links") {
+        text(link, "traceState");
+    }
     for event in list(span, "events") {
         text(event, "name");
     }
@@ -177,13 +183,17 @@ fn text(object: &mut Value, key: &str) {
     }
 }
 
-/// Every value that is a text, wherever it is. The reader of JSON bounds the depth.
+/// Every value that is a text, and every key of an attribute, wherever it is; bytes, which may be anything, are left out. The reader of
+/// JSON bounds the depth.
 fn values(value: &mut Value) {
     match value {
-        Value::Object(members) => members.iter_mut().for_each(|(key, value)| match value {
-            Value::String(text) if key == "stringValue" => *text = masked(text).into_owned(),
-            other => values(other),
-        }),
+        Value::Object(members) => {
+            members.remove("bytesValue");
+            members.iter_mut().for_each(|(key, value)| match value {
+                Value::String(text) if key == "stringValue" || key == "key" => *text = masked(text).into_owned(),
+                other => values(other),
+            });
+        }
         Value::Array(items) => items.iter_mut().for_each(values),
         _ => {}
     }
@@ -223,6 +233,26 @@ mod tests {
         assert_eq!((content.items, content.services), (1, BTreeSet::from(["softphone".to_owned()])));
         assert_eq!(cleaned, batch("call <number>", "<address>"));
         assert!(clean(OtlpSignal::Logs, &mut cleaned).is_err());
+    }
+
+    #[test]
+    fn keys_states_of_traces_and_what_a_log_record_is_are_cleaned_and_bytes_left_out() {
+        let resource = json!({ "attributes": [{ "key": "trunkline.tenant", "value": { "stringValue": "acme" } }] });
+        let log = |key: &str, who: &str, value: Value| {
+            let attribute = json!({ "key": key, "value": value });
+            let record = json!({ "severityText": who, "eventName": who, "attributes": [attribute] });
+            json!({ "resourceLogs": [{ "resource": resource, "scopeLogs": [{ "logRecords": [record] }] }] })
+        };
+        let mut batch = log("to +4930123456", "ann@desk.example", json!({ "bytes_value": "YW5uQGRlc2suZXhhbXBsZQ==" }));
+        clean_json(OtlpSignal::Logs, &mut batch, "acme").unwrap();
+        assert_eq!(batch, log("to <number>", "<address>", json!({})));
+        let span = |state: &str| {
+            let span = json!({ "traceState": state, "links": [{ "traceState": state }] });
+            json!({ "resourceSpans": [{ "resource": resource, "scopeSpans": [{ "spans": [span] }] }] })
+        };
+        let mut batch = span("of=4930123456");
+        clean_json(OtlpSignal::Traces, &mut batch, "acme").unwrap();
+        assert_eq!(batch, span("of=<number>"));
     }
 
     #[test]

@@ -135,6 +135,7 @@ fn message(of: &OtlpMessage, bytes: &[u8], depth: usize, cleaning: &mut Cleaning
                 }
                 let content = match known {
                     OtlpField::Text => text(content)?,
+                    OtlpField::Bytes => continue,
                     OtlpField::Inner(inner) => message(inner, content, depth - 1, cleaning)?,
                 };
                 push_field(&mut cleaned, number, &content);
@@ -302,6 +303,28 @@ mod tests {
         let (cleaned, items) = clean(OtlpSignal::Metrics, &field(1, &metric(&point))).unwrap();
         let point = field(1, &field(7, &attribute("<address>")));
         assert_eq!((items, cleaned), (1, field(1, &[metric(&point), of_acme()].concat())));
+    }
+
+    #[test]
+    fn keys_states_of_traces_and_what_a_log_record_is_are_cleaned_and_bytes_left_out() {
+        let value = |text: &str| field(1, text.as_bytes());
+        let bytes = field(7, b"ann@desk.example");
+        let log = |key: &str, who: &str, bytes: &[u8]| {
+            let attribute = field(6, &[field(1, key.as_bytes()), field(2, bytes)].concat());
+            field(2, &field(2, &[field(3, who.as_bytes()), attribute, field(12, who.as_bytes())].concat()))
+        };
+        let (cleaned, _) =
+            clean(OtlpSignal::Logs, &field(1, &log("to +4930123456", "ann@desk.example", &bytes))).unwrap();
+        assert_eq!(cleaned, field(1, &[log("to <number>", "<address>", &[]), of_acme()].concat()));
+        let span = |state: &str, value: &[u8]| {
+            let link = field(13, &field(3, state.as_bytes()));
+            let list = field(9, &[field(1, b"key"), field(2, &field(6, &field(1, value)))].concat());
+            field(2, &field(2, &[field(3, state.as_bytes()), list, link].concat()))
+        };
+        let named = |key: &str| [field(1, key.as_bytes()), field(2, &value("x"))].concat();
+        let batch = field(1, &span("of=4930123456", &named("ann@desk.example")));
+        let (cleaned, _) = clean(OtlpSignal::Traces, &batch).unwrap();
+        assert_eq!(cleaned, field(1, &[span("of=<number>", &named("<address>")), of_acme()].concat()));
     }
 
     #[test]

@@ -42,20 +42,22 @@ pub(super) const TEXT_FIELD: u32 = 1;
 pub(super) enum OtlpField {
     /// A text of the client.
     Text,
+    /// Bytes of the client, which may be anything: they are left out.
+    Bytes,
     /// Another message.
     Inner(&'static OtlpMessage),
 }
 
-use OtlpField::{Inner, Text};
+use OtlpField::{Bytes, Inner, Text};
 use OtlpPart::{Attribute, Item, OfResource, Plain, Resource};
 
 static ANY_VALUE: OtlpMessage =
-    OtlpMessage { part: Plain, fields: &[(1, Text), (5, Inner(&ARRAY)), (6, Inner(&KEY_VALUE_LIST))] };
+    OtlpMessage { part: Plain, fields: &[(1, Text), (5, Inner(&ARRAY)), (6, Inner(&KEY_VALUE_LIST)), (7, Bytes)] };
 static ARRAY: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&ANY_VALUE))] };
 static KEY_VALUE_LIST: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&KEY_VALUE))] };
 /// Within a value that is a map.
-static KEY_VALUE: OtlpMessage = OtlpMessage { part: Plain, fields: &[(2, Inner(&ANY_VALUE))] };
-static ATTRIBUTE: OtlpMessage = OtlpMessage { part: Attribute, fields: &[(2, Inner(&ANY_VALUE))] };
+static KEY_VALUE: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Text), (2, Inner(&ANY_VALUE))] };
+static ATTRIBUTE: OtlpMessage = OtlpMessage { part: Attribute, fields: &[(1, Text), (2, Inner(&ANY_VALUE))] };
 static RESOURCE: OtlpMessage = OtlpMessage { part: Resource, fields: &[(1, Inner(&ATTRIBUTE))] };
 static SCOPE: OtlpMessage = OtlpMessage { part: Plain, fields: &[(3, Inner(&ATTRIBUTE))] };
 
@@ -66,6 +68,7 @@ static SCOPE_SPANS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner
 static SPAN: OtlpMessage = OtlpMessage {
     part: Item,
     fields: &[
+        (3, Text),
         (5, Text),
         (9, Inner(&ATTRIBUTE)),
         (11, Inner(&SPAN_EVENT)),
@@ -74,14 +77,15 @@ static SPAN: OtlpMessage = OtlpMessage {
     ],
 };
 static SPAN_EVENT: OtlpMessage = OtlpMessage { part: Plain, fields: &[(2, Text), (3, Inner(&ATTRIBUTE))] };
-static SPAN_LINK: OtlpMessage = OtlpMessage { part: Plain, fields: &[(4, Inner(&ATTRIBUTE))] };
+static SPAN_LINK: OtlpMessage = OtlpMessage { part: Plain, fields: &[(3, Text), (4, Inner(&ATTRIBUTE))] };
 static SPAN_STATUS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(2, Text)] };
 
 static LOGS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&RESOURCE_LOGS))] };
 static RESOURCE_LOGS: OtlpMessage =
     OtlpMessage { part: OfResource, fields: &[(1, Inner(&RESOURCE)), (2, Inner(&SCOPE_LOGS))] };
 static SCOPE_LOGS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&SCOPE)), (2, Inner(&LOG_RECORD))] };
-static LOG_RECORD: OtlpMessage = OtlpMessage { part: Item, fields: &[(5, Inner(&ANY_VALUE)), (6, Inner(&ATTRIBUTE))] };
+static LOG_RECORD: OtlpMessage =
+    OtlpMessage { part: Item, fields: &[(3, Text), (5, Inner(&ANY_VALUE)), (6, Inner(&ATTRIBUTE)), (12, Text)] };
 
 static METRICS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&RESOURCE_METRICS))] };
 static RESOURCE_METRICS: OtlpMessage =
