@@ -88,9 +88,14 @@ impl Accepted {
         self.shared.tally.assign_meter(meter);
     }
 
-    /// Records that the peer has shown a valid token on it.
+    /// Records that it is known who the peer is: by a valid token on it, or by its address.
     pub fn mark_authenticated(&self) {
         self.shared.tally.mark_authenticated();
+    }
+
+    /// Whether it is known who the peer is.
+    pub fn is_authenticated(&self) -> bool {
+        self.shared.tally.is_trusted()
     }
 
     /// Whether it has a place in the limit of connections.
