@@ -48,6 +48,8 @@ const PREFACE_BYTES: u64 = 24;
 const HEAD_BYTES_MAX: usize = 32 * 1_024;
 /// Maximum of concurrent requests on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 512;
+/// What of an answer by HTTP/2 waits for its reader, in bytes: the limits of a listener count what has not got that far.
+const STREAM_BYTES_MAX: usize = 64 << 10;
 /// Silence on an HTTP/2 connection after which it is pinged.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Pause after a failed accept (out of descriptors), so that the loop does not spin.
@@ -242,6 +244,7 @@ async fn speak_http<S: ByteStream + 'static>(
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
+        .max_send_buf_size(STREAM_BYTES_MAX)
         .max_header_list_size(HEAD_BYTES_MAX as u32)
         .keep_alive_interval(KEEP_ALIVE);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
