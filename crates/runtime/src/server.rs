@@ -38,7 +38,8 @@ pub const CONNECTIONS_MAX: usize = 4_096;
 /// How long a peer may take to send the head of a request. A connection by HTTP/1.1 on which none comes is closed after that, so clients
 /// must not take it up again that late.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection without a valid token is closed after this time, once its requests are answered: a page is loaded long before.
+/// A connection without a valid token, and from no role of ours, is closed after this time, once its requests are answered: a page is loaded
+/// long before.
 const STRANGER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest that a request keeps such a connection open beyond that. The limits of each listener end it earlier.
 const REQUEST_WITHIN: Duration = Duration::from_secs(300);
