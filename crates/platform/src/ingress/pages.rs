@@ -151,8 +151,8 @@ fn no_page() -> Response {
     (StatusCode::NOT_FOUND, head, PAGE).into_response()
 }
 
-/// The answer of pulse. Nobody holds a connection to pulse by not reading it: a small one is read here, and any other takes a place of those
-/// that wait, of which its caller and its tenant have a share, until it has ended or nothing of it moves.
+/// The answer of pulse. Nobody holds a connection to pulse by not reading it: a small one is read here, and any other takes a place of
+/// those that wait, of which its caller and its tenant have a share, until it has ended or nothing of it moves.
 async fn handed_on(pulse: &Pulse, turn: &Turn, answer: axum::http::Response<Body>) -> Result<Response, Problem> {
     let (head, body) = answer.into_parts();
     let body = if is_small(&body) {
