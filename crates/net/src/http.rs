@@ -1,5 +1,6 @@
 //! HTTP between roles: listeners that demand a token of every caller, and clients that send one.
 
+mod answer_body;
 mod client;
 mod etag;
 mod https;
@@ -22,6 +23,7 @@ use tokio::net::TcpListener;
 pub use ::http::{Method, StatusCode};
 
 pub use crate::forwarded_for::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
+pub use answer_body::{SMALL_BYTES_MAX, is_small, passed_back};
 pub use client::{Answer, Call, CallError, Client, get_once, send_once};
 pub use etag::has_already;
 pub use https::HttpsHandshakes;

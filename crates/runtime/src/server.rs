@@ -38,7 +38,8 @@ pub const CONNECTIONS_MAX: usize = 4_096;
 /// How long a peer may take to send the head of a request. A connection by HTTP/1.1 on which none comes is closed after that, so clients
 /// must not take it up again that late.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection without a valid token is closed after this time, once its requests are answered: a page is loaded long before.
+/// A connection without a valid token, and from no role of ours, is closed after this time, once its requests are answered: a page is loaded
+/// long before.
 const STRANGER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest that a request keeps such a connection open beyond that. The limits of each listener end it earlier.
 const REQUEST_WITHIN: Duration = Duration::from_secs(300);
@@ -48,6 +49,8 @@ const PREFACE_BYTES: u64 = 24;
 const HEAD_BYTES_MAX: usize = 32 * 1_024;
 /// Maximum of concurrent requests on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 512;
+/// What of an answer by HTTP/2 waits for its reader, in bytes: the limits of a listener count what has not got that far.
+const STREAM_BYTES_MAX: usize = 64 << 10;
 /// Silence on an HTTP/2 connection after which it is pinged.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Pause after a failed accept (out of descriptors), so that the loop does not spin.
@@ -88,12 +91,12 @@ impl Accepted {
         self.shared.tally.assign_meter(meter);
     }
 
-    /// Records that the peer has shown a valid token on it.
+    /// Records that it is known who the peer is: by a valid token on it, or by its address.
     pub fn mark_authenticated(&self) {
         self.shared.tally.mark_authenticated();
     }
 
-    /// Whether the peer has shown a valid token on it: else it is a stranger's.
+    /// Whether it is known who the peer is: else it is a stranger's.
     pub fn is_authenticated(&self) -> bool {
         self.shared.tally.is_trusted()
     }
@@ -242,6 +245,7 @@ async fn speak_http<S: ByteStream + 'static>(
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
+        .max_send_buf_size(STREAM_BYTES_MAX)
         .max_header_list_size(HEAD_BYTES_MAX as u32)
         .keep_alive_interval(KEEP_ALIVE);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);

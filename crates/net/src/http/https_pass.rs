@@ -3,8 +3,6 @@
 //! The server's certificate is verified for the name by which it is reached. An answer goes back as it comes, so that a stream stays one.
 //! Of a WebSocket every byte after its opening is passed on.
 
-mod answer_body;
-
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -29,9 +27,9 @@ use runtime::{Drain, PeerMeter, Problem, RoleContext};
 use rustls::{ClientConfig, RootCertStore};
 use tower::{BoxError, Service};
 
-use answer_body::passed_back;
-
+use super::answer_body::passed_back;
 use super::client::IDLE_TIMEOUT;
+use super::limits::Turn;
 use super::request_body::BodyFault;
 use super::shares::{Capacity, NoCapacity, Place, ShareHolder, Shares};
 use super::socket_pass::join;
@@ -189,6 +187,7 @@ impl HttpsPass {
         let client = request.extensions().get::<WebClient>().map(|client| client.address);
         let holder = ShareHolder::of(None, client.or_else(|| accepted.as_ref().map(|accepted| accepted.peer.ip())));
         let place = Arc::new(self.places.take(holder.clone()).map_err(RequestNotPassed::Crowded)?);
+        let turn = request.extensions().get::<Turn>().cloned();
         let (method, path) = (request.method(), request.uri().path());
         let within = (self.answers.begin_within)(method, path);
         let is_for_known = (self.answers.are_for_known)(method, path);
@@ -217,6 +216,8 @@ impl HttpsPass {
         if is_for_known && is_good {
             stays(&self.known, accepted.as_ref(), holder);
         }
+        // What follows has that place, not the one of the request: there may be many streams.
+        turn.iter().for_each(Turn::ends);
         let (mut head, body) = answer.into_parts();
         without_those(&mut head.headers);
         let media_type = head.headers.get(header::CONTENT_TYPE);

@@ -13,6 +13,7 @@ use runtime::metrics::{OfEveryRole, Refusal};
 use runtime::server::{Accepted, CONNECTIONS_MAX};
 use runtime::{Caller, Problem, Readiness, RoleContext};
 
+use super::answer_body::{is_small, passed_back};
 use super::request_body;
 use super::shares::{Capacity, NoCapacity, Place, ShareHolder, Shares};
 use super::trusted_proxies::WebClient;
@@ -24,7 +25,8 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// The time within which the body of a request must arrive.
     pub body_within: Duration,
-    /// Requests whose answer has not begun. One more is answered 503, or 429 if its caller has used up its share.
+    /// Requests whose answer has not begun, or is large and has not been taken. One more is answered 503, or 429 if its caller has used up
+    /// its share.
     pub requests: Capacity,
     /// Requests that wait for a change, counted apart from the others.
     pub waits: Capacity,
@@ -123,8 +125,14 @@ impl Turn {
         Ok(place)
     }
 
-    fn ends(&self) {
-        drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
+    /// Frees its place, if it has that still.
+    pub(super) fn ends(&self) {
+        drop(self.place());
+    }
+
+    /// Its place, which is free when that is dropped; none if it is free already.
+    fn place(&self) -> Option<Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -249,14 +257,18 @@ fn admitted(door: &Arc<LimitLayer>, request: &Request) -> Result<AdmittedRequest
     Ok(AdmittedRequest { turn, limits, is_held, _wide: wide })
 }
 
-/// The answer, if it begins in time; then the request gives back its places.
+/// The answer, if it begins in time; then the request gives back its places, but one whose answer is large: that is in memory until it is
+/// taken. An answer that takes a place of its own, as a stream does, has freed the request's.
 async fn in_time(admitted: AdmittedRequest, answer: Answering) -> Response {
-    let answer = tokio::time::timeout(admitted.limits.answer_within, answer).await;
-    admitted.turn.ends();
-    answer.unwrap_or_else(|_| {
+    let Ok(answer) = tokio::time::timeout(admitted.limits.answer_within, answer).await else {
+        admitted.turn.ends();
         admitted.turn.door.own.requests_refused.inc(Refusal::Late);
-        Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "No answer in time").into_response()
-    })
+        return Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "No answer in time").into_response();
+    };
+    match admitted.turn.place() {
+        Some(place) if !is_small(answer.body()) => answer.map(|body| passed_back(body, Arc::new(place), None)),
+        _ => answer,
+    }
 }
 
 /// Counts a connection for the first caller that shows a token on it, since waiting, streaming or idle connections hold no

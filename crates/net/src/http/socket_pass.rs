@@ -155,7 +155,11 @@ pub(super) async fn join(client: impl AsyncRead + AsyncWrite, role: impl AsyncRe
 async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
     let mut buffer = vec![0; BUFFER_BYTES];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        let written = to.write_all(buffer.get(..length).unwrap_or_default());
+        let written = async {
+            to.write_all(buffer.get(..length).unwrap_or_default()).await?;
+            // TLS may hold some of it back until the socket takes more: nothing else may follow that would push it on.
+            to.flush().await
+        };
         if !matches!(tokio::time::timeout(TAKES_WITHIN, written).await, Ok(Ok(()))) {
             return;
         }
@@ -223,6 +227,20 @@ mod tests {
         role.shutdown().await.unwrap();
         assert_eq!(client.read(&mut said).await.unwrap(), 0, "the client is told");
         tokio::time::timeout(LAST_WORDS * 2, joined).await.expect("it ends").unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_side_says_arrives_before_it_says_more() {
+        // It holds back what was written until it is flushed.
+        let holding = tokio::io::BufStream::new;
+        let ((mut client, of_client), (mut role, of_role)) = (tokio::io::duplex(64), tokio::io::duplex(64));
+        let joined = tokio::spawn(join(holding(of_client), holding(of_role)));
+        client.write_all(b"asks").await.unwrap();
+        let mut asked = [0; 4];
+        let read = tokio::time::timeout(TAKES_WITHIN, role.read_exact(&mut asked)).await;
+        assert!(read.is_ok() && &asked == b"asks", "it is held back");
+        drop((client, role));
+        joined.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

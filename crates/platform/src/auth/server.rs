@@ -1,17 +1,12 @@
 //! The routes of auth. All are open: each asks for its own proof, a cookie, a secret or a token.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
 use axum::http::Method;
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::middleware::from_fn;
 use axum::routing::{delete, get, post};
-use runtime::Directory;
 use runtime::issuer::{METADATA, PATH, PUBLISHED_PAGES};
-use runtime::server::Accepted;
 
 use super::Auth;
 use super::oauth::{
@@ -29,7 +24,6 @@ pub(super) fn is_open(_: &Method, path: &str) -> bool {
 }
 
 pub(super) fn router(auth: Arc<Auth>) -> Router {
-    let directory = auth.ctx.directory.clone();
     // What pages of clients ask for from the browser.
     let of_pages = Router::new()
         .route("/oauth/token", post(token::token))
@@ -62,22 +56,6 @@ pub(super) fn router(auth: Arc<Auth>) -> Router {
         .route(page::passkey::SCRIPT_BELOW_ISSUER, get(async || page::passkey::script()))
         .route("/sign-out", get(sign_out::sign_out).post(sign_out::sign_out))
         .route("/ping", get(sign_out::ping));
-    let trust = move |request: Request, next: Next| trusts_roles(directory.clone(), request, next);
     let nested = Router::new().nest(PATH, routes).merge(published_pages::router());
-    let described = METADATA.iter().fold(nested, |router, path| router.route(path, get(discovery::document)));
-    described.layer(from_fn(trust)).with_state(auth)
-}
-
-/// Ingress passes on the proofs of others and has none of its own: its connections are known by their address, and stay.
-async fn trusts_roles(directory: Directory, request: Request, next: Next) -> Response {
-    if let Some(accepted) = request.extensions().get::<Accepted>()
-        && is_role(&directory, accepted.peer)
-    {
-        accepted.mark_authenticated();
-    }
-    next.run(request).await
-}
-
-fn is_role(directory: &Directory, peer: SocketAddr) -> bool {
-    directory.role_at(peer.ip()).is_some()
+    METADATA.iter().fold(nested, |router, path| router.route(path, get(discovery::document))).with_state(auth)
 }

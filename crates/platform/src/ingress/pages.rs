@@ -6,30 +6,29 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{OriginalUri, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use futures::Stream;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use net::http::{CallError, Client, Problem};
+use net::http::{CallError, Client, Problem, SMALL_BYTES_MAX, Turn, is_small, passed_back};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::around::{Answering, Entrance, answered, around};
 use runtime::{Drain, RoleContext};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
 use super::passed_headers::{FROM_PULSE, TO_PULSE, passed};
 use super::routes;
 
-/// Maximum of concurrent streams.
-const STREAMS_MAX: usize = 2_000;
 /// Timeout for the head of an answer: pulse waits for its numbers to be up to date.
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
+/// Timeout for the rest of a small one.
+const SMALL_WITHIN: Duration = Duration::from_secs(5);
 /// A stream without data for this time is closed: pulse sends something at least every 5 s.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 
@@ -49,7 +48,6 @@ runtime::metrics! {
 #[derive(Clone)]
 struct Pulse {
     client: Client,
-    permits: Arc<Semaphore>,
     drain: Drain,
     metrics: Metrics,
 }
@@ -58,7 +56,6 @@ struct Pulse {
 pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
     let pulse = Pulse {
         client: Client::new(ctx, routes::leads_to(routes::PULSE)?.connection)?,
-        permits: Arc::new(Semaphore::new(STREAMS_MAX)),
         drain: ctx.drain.clone(),
         metrics: Metrics::register(&ctx.metrics),
     };
@@ -83,6 +80,7 @@ async fn page(
     State(pulse): State<Pulse>,
     method: Method,
     OriginalUri(uri): OriginalUri,
+    turn: Extension<Turn>,
     headers: HeaderMap,
 ) -> Response {
     if !routes::is_page(uri.path()) {
@@ -91,7 +89,7 @@ async fn page(
     if !matches!(method, Method::GET | Method::HEAD) {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET,HEAD")]).into_response();
     }
-    to_pulse(State(pulse), method, OriginalUri(uri), headers).await
+    to_pulse(State(pulse), method, OriginalUri(uri), turn, headers).await
 }
 
 fn no_such_path() -> Response {
@@ -102,12 +100,13 @@ async fn to_pulse(
     State(pulse): State<Pulse>,
     method: Method,
     OriginalUri(uri): OriginalUri,
+    turn: Extension<Turn>,
     headers: HeaderMap,
 ) -> Response {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     // No token of ours is added: pulse decides which pages are open, and reveals no other path to a caller without a
-    // token.
-    let mut call = pulse.client.call(method, path).without_token().deadline(HEAD_WITHIN);
+    // token. Only GET and HEAD get here, which may be asked again.
+    let mut call = pulse.client.call(method, path).without_token().idempotent().deadline(HEAD_WITHIN);
     for (name, value) in passed(&headers, &TO_PULSE) {
         call = call.header(name, value);
     }
@@ -115,7 +114,7 @@ async fn to_pulse(
         // Pulse refuses every path that is no page to a caller without a token; a browser that follows a link gets a
         // page instead.
         Ok(answer) if is_refusal(answer.status()) && routes::is_page(uri.path()) && wants_page(&headers) => no_page(),
-        Ok(answer) => handed_on(&pulse, answer),
+        Ok(answer) => handed_on(&pulse, &turn, answer).await.unwrap_or_else(Problem::into_response),
         Err(CallError::Deadline(_)) => away(StatusCode::GATEWAY_TIMEOUT, "pulse does not answer"),
         Err(error) => {
             tracing::warn!(%error, "pulse cannot be reached");
@@ -152,31 +151,29 @@ fn no_page() -> Response {
     (StatusCode::NOT_FOUND, head, PAGE).into_response()
 }
 
-fn handed_on(pulse: &Pulse, answer: axum::http::Response<Body>) -> Response {
+/// The answer of pulse. Nobody holds a connection to pulse by not reading it: a small one is read here, and any other takes a place of
+/// those that wait, of which its caller and its tenant have a share, until it has ended or nothing of it moves.
+async fn handed_on(pulse: &Pulse, turn: &Turn, answer: axum::http::Response<Body>) -> Result<Response, Problem> {
     let (head, body) = answer.into_parts();
-    let is_stream =
-        head.headers.get(header::CONTENT_TYPE).is_some_and(|of| of.as_bytes().starts_with(b"text/event-stream"));
-    let body = if is_stream {
-        let Ok(permit) = pulse.permits.clone().try_acquire_owned() else {
-            pulse.metrics.streams_refused.inc();
-            return Problem::unavailable("too many streams").into_response();
+    let body = if is_small(&body) {
+        let whole = tokio::time::timeout(SMALL_WITHIN, axum::body::to_bytes(body, SMALL_BYTES_MAX)).await;
+        let Ok(Ok(whole)) = whole else {
+            return Ok(away(StatusCode::BAD_GATEWAY, "pulse has broken off"));
         };
-        pulse.metrics.streams.inc();
-        let drain = pulse.drain.clone();
-        let until = Box::pin(async move { drain.begun().await });
-        Body::from_stream(HandedOn {
-            upstream: body.into_data_stream().take_until(until).boxed(),
-            silence: Box::pin(tokio::time::sleep(SILENCE_MAX)),
-            metrics: pulse.metrics.clone(),
-            _permit: permit,
-        })
+        Body::from(whole)
     } else {
-        body
+        let place = turn.waits().inspect_err(|_| {
+            pulse.metrics.streams_refused.inc();
+        })?;
+        let media_type = head.headers.get(header::CONTENT_TYPE);
+        let is_stream = media_type.is_some_and(|of| of.as_bytes().starts_with(b"text/event-stream"));
+        let body = if is_stream { Body::from_stream(HandedOn::new(pulse, body)) } else { body };
+        passed_back(body, Arc::new(place), None)
     };
     let mut response = Response::new(body);
     *response.status_mut() = head.status;
     response.headers_mut().extend(passed(&head.headers, &FROM_PULSE));
-    response
+    Ok(response)
 }
 
 fn away(status: StatusCode, detail: &str) -> Response {
@@ -184,12 +181,24 @@ fn away(status: StatusCode, detail: &str) -> Response {
 }
 
 /// A forwarded stream. It ends when either side ends, when the role drains, or when no more data comes. When the
-/// client's connection closes, it is dropped and closes the connection to pulse.
+/// client's connection closes, or takes nothing more, it is dropped and closes the connection to pulse.
 struct HandedOn {
     upstream: BoxStream<'static, Result<Bytes, axum::Error>>,
     silence: Pin<Box<Sleep>>,
     metrics: Metrics,
-    _permit: OwnedSemaphorePermit,
+}
+
+impl HandedOn {
+    fn new(pulse: &Pulse, body: Body) -> Self {
+        pulse.metrics.streams.inc();
+        let drain = pulse.drain.clone();
+        let until = Box::pin(async move { drain.begun().await });
+        Self {
+            upstream: body.into_data_stream().take_until(until).boxed(),
+            silence: Box::pin(tokio::time::sleep(SILENCE_MAX)),
+            metrics: pulse.metrics.clone(),
+        }
+    }
 }
 
 impl Stream for HandedOn {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use model::TenantId;
+use net::grpc::{Permit, Streams};
 use runtime::Problem;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
@@ -41,6 +42,8 @@ pub(super) struct Board {
     shown: Arc<Mutex<Shown>>,
     messages: broadcast::Sender<Message>,
     permits: Arc<Semaphore>,
+    /// By the subjects of their tokens, each of which may have as many as streams of events.
+    of_callers: Streams,
     /// Whether it has ever reached the present.
     present: Arc<watch::Sender<bool>>,
     metrics: Metrics,
@@ -61,8 +64,14 @@ pub(super) struct Subscription {
     /// The first messages.
     pub(super) first: Vec<Message>,
     pub(super) messages: broadcast::Receiver<Message>,
-    /// A permit of the tenant and one of all tenants.
-    pub(super) permits: [OwnedSemaphorePermit; 2],
+    pub(super) permits: SubscriberPermits,
+}
+
+/// The permits of a listener; dropping them returns them.
+pub(super) struct SubscriberPermits {
+    _of_caller: Permit,
+    /// One of the tenant and one of all tenants.
+    _of_all: [OwnedSemaphorePermit; 2],
 }
 
 impl Boards {
@@ -77,6 +86,7 @@ impl Boards {
             shown: Arc::new(Mutex::new(Shown { tenant: tenant.to_string(), ..Shown::default() })),
             messages: broadcast::channel(BEHIND_MAX).0,
             permits: Arc::new(Semaphore::new(SUBSCRIBERS_OF_TENANT_MAX)),
+            of_callers: Streams::with_max(SUBSCRIBERS_OF_TENANT_MAX),
             present: Arc::new(watch::Sender::new(false)),
             metrics: self.metrics.clone(),
         };
@@ -93,15 +103,21 @@ impl Boards {
         self.boards.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant);
     }
 
-    /// Subscribes to a board, from the message after the id `last` if that is still kept.
-    pub(super) fn listen(&self, board: &Board, last: Option<&str>) -> Result<Subscription, Problem> {
+    /// Subscribes a caller to a board, by the subject of its token, from the message after the id `last` if that is still kept.
+    pub(super) fn listen(&self, board: &Board, subject: &str, last: Option<&str>) -> Result<Subscription, Problem> {
         let permit = |of: &Arc<Semaphore>, max: usize| {
             of.clone().try_acquire_owned().map_err(|_| {
                 self.metrics.subscriber_refused();
                 Problem::unavailable(format!("{max} wallboards listen already"))
             })
         };
-        let permits = [permit(&board.permits, SUBSCRIBERS_OF_TENANT_MAX)?, permit(&self.permits, SUBSCRIBERS_MAX)?];
+        let of_all = [permit(&board.permits, SUBSCRIBERS_OF_TENANT_MAX)?, permit(&self.permits, SUBSCRIBERS_MAX)?];
+        // Those of the tenant are not used up: what is refused here is too much of the caller.
+        let of_caller = board.of_callers.open(None, subject).map_err(|full| {
+            self.metrics.subscriber_refused();
+            Problem::too_many(full.message())
+        })?;
+        let permits = SubscriberPermits { _of_caller: of_caller, _of_all: of_all };
         // Under the lock, so that no change is lost between the state and the first message.
         let shown = board.shown();
         let messages = board.messages.subscribe();
@@ -213,6 +229,8 @@ fn message(event: &str, id: Option<&str>, data: &impl Serialize) -> Message {
 
 #[cfg(test)]
 mod tests {
+    use net::grpc::STREAMS_OF_CALLER_MAX;
+
     use super::*;
 
     #[test]
@@ -220,12 +238,25 @@ mod tests {
         let boards = Boards::new(Metrics::register(&runtime::Metrics::default()));
         let board = |tenant: &str| boards.of(&TenantId::parse(tenant).unwrap());
         let (greedy, honest) = (board("greedy"), board("honest"));
-        let listen = |board: &Board| boards.listen(board, None);
-        let held: Vec<_> = (0..SUBSCRIBERS_OF_TENANT_MAX).map(|_| listen(&greedy).map_err(|p| p.to_string())).collect();
+        let listen = |board: &Board| boards.listen(board, "person/ann", None);
+        let of_others = |n: usize| boards.listen(&greedy, &format!("person/{n}"), None).map_err(|p| p.to_string());
+        let held: Vec<_> = (0..SUBSCRIBERS_OF_TENANT_MAX).map(of_others).collect();
         assert!(held.iter().all(Result::is_ok));
-        assert!(listen(&greedy).is_err());
+        assert_eq!(listen(&greedy).err().map(|refused| refused.status), Some(503));
         assert!(listen(&honest).is_ok());
         drop(held);
         assert!(listen(&greedy).is_ok());
+    }
+
+    #[test]
+    fn the_wallboards_of_one_caller_take_none_from_another() {
+        let boards = Boards::new(Metrics::register(&runtime::Metrics::default()));
+        let board = boards.of(&TenantId::parse("acme").unwrap());
+        let listen = |subject: &str| boards.listen(&board, subject, None).map_err(|refused| refused.status);
+        let mut held: Vec<_> = (0..STREAMS_OF_CALLER_MAX).map(|_| listen("wallboard/hall").unwrap()).collect();
+        assert_eq!(listen("wallboard/hall").err(), Some(429));
+        assert!(listen("person/ann").is_ok());
+        held.pop();
+        assert!(listen("wallboard/hall").is_ok());
     }
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -15,14 +15,13 @@ use contracts::openapi::{EventSchema, Get, OpenApi};
 use futures::{Stream, StreamExt as _};
 use infra::Clock;
 use model::TenantId;
-use net::http::{Caller, Problem};
+use net::http::{Caller, Place, Problem, Turn};
 use runtime::Drain;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_stream::wrappers::BroadcastStream;
 
 use super::metrics::Metrics;
 use super::pages;
-use super::publish::{Board, Boards, Message};
+use super::publish::{Board, Boards, Message, SubscriberPermits};
 use super::rows::{Change, Reached, Snapshot};
 
 /// The scope for reading the numbers.
@@ -92,16 +91,22 @@ async fn stream(
     State(Served { boards, drain, clock }): State<Served>,
     Path(tenant): Path<String>,
     caller: Caller,
+    Extension(turn): Extension<Turn>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let board = board(&boards, &tenant, &caller).await?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let subscription = boards.listen(&board, last)?;
+    let subscription = boards.listen(&board, caller.subject(), last)?;
+    let place = turn.waits()?;
     boards.metrics.subscribers.inc();
     let first = futures::stream::iter(subscription.first.into_iter().map(Ok));
     let messages = first.chain(BroadcastStream::new(subscription.messages)).take_until(over(drain, clock, &caller));
-    let listening =
-        Listening { messages: Box::pin(messages), metrics: boards.metrics.clone(), _permits: subscription.permits };
+    let listening = Listening {
+        messages: Box::pin(messages),
+        metrics: boards.metrics.clone(),
+        _permits: subscription.permits,
+        _place: place,
+    };
     let mut response = Body::from_stream(listening).into_response();
     let head = response.headers_mut();
     head.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -143,7 +148,8 @@ type Messages =
 struct Listening {
     messages: Messages,
     metrics: Metrics,
-    _permits: [OwnedSemaphorePermit; 2],
+    _permits: SubscriberPermits,
+    _place: Place,
 }
 
 impl Stream for Listening {

@@ -91,6 +91,7 @@ mod tenant_life;
 mod topology;
 mod trace;
 mod transfer;
+mod unread;
 mod wallboard;
 mod web_edge;
 mod web_phones;

@@ -9,6 +9,7 @@ use runtime::token::{TokenIssuer, TokenVerifier};
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::http::answer_body::SMALL_BYTES_MAX;
 
 const FEW: Capacity = Capacity { all: 2 };
 
@@ -103,6 +104,24 @@ async fn wide_bodies_that_are_not_held_are_served_while_they_come_and_are_as_man
         // Whoever serves it learns that the body has broken off, long before its answer is late.
         assert_eq!(slow.await.unwrap().status(), StatusCode::BAD_REQUEST);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_answer_has_the_place_of_its_request_until_it_is_taken_or_left_unread() {
+    let router = served(Limits { requests: FEW, ..Limits::default() });
+    let take = |bytes: usize| router.clone().oneshot(request("POST", "/take", Body::from("x".repeat(bytes))));
+    let small = take(SMALL_BYTES_MAX).await.unwrap();
+    let large = take(SMALL_BYTES_MAX + 1).await.unwrap();
+    assert_eq!((small.status(), large.status()), (StatusCode::OK, StatusCode::OK));
+    assert_eq!(take(1).await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS, "it is not taken");
+    let read = axum::body::to_bytes(large.into_body(), usize::MAX).await.unwrap();
+    assert_eq!(read.len(), SMALL_BYTES_MAX + 1);
+    let unread = take(SMALL_BYTES_MAX + 1).await.unwrap();
+    assert_eq!(unread.status(), StatusCode::OK, "its place is free again");
+    assert_eq!(take(1).await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(take(1).await.unwrap().status(), StatusCode::OK, "nobody reads the other one");
+    drop((small, unread));
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! The body of an answer that is passed back: as it comes, as long as something of it moves.
+//! The body of an answer that is large, or is passed back: as its reader takes it, as long as something of it moves.
 //!
 //! An HTTP server asks a body for more only while its client takes something. So a clock beside it, and not the one who asks, ends an
-//! answer of which nothing moves: neither the place that it has here nor its connection to the server is held by who does not read.
+//! answer of which nothing moves: neither the place that it has here, nor its memory, nor its connection to another server is held by who
+//! does not read.
 
 use std::io;
 use std::pin::Pin;
@@ -12,23 +13,31 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::stream::poll_fn;
-use http_body_util::StreamBody;
-use hyper::body::{Body as HttpBody, Frame};
+use http_body_util::{BodyStream, StreamBody};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use runtime::Drain;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 use tower::BoxError;
 
-use crate::http::shares::Place;
+use super::shares::Place;
 
 /// An answer is broken off of which no more comes, or no more is taken, for this time: a stream of ours has something at least every 5 s.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// The longest body, in bytes, that counts as taken when its answer begins; of a longer one the server gets so much at once.
+pub const SMALL_BYTES_MAX: usize = 64 << 10;
+
+/// Whether a body is known to be so small that it costs nobody anything, whenever it is read.
+pub fn is_small(body: &Body) -> bool {
+    body.size_hint().exact().is_some_and(|bytes| bytes <= SMALL_BYTES_MAX as u64)
+}
 
 /// What is left of an answer.
 struct AnswerLeft<B> {
     /// With its place, until it has ended or is broken off.
     rest: Option<(B, Arc<Place>)>,
+    /// What has come of it at once and is not passed on yet.
+    cut: Bytes,
     is_broken_off: bool,
     /// When something of it was last passed on.
     moved: Instant,
@@ -43,26 +52,58 @@ impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin> AnswerLeft<B> {
             let broken_off = std::mem::take(&mut self.is_broken_off);
             return Poll::Ready(broken_off.then(|| Err(io::ErrorKind::TimedOut.into())));
         };
-        let Poll::Ready(part) = Pin::new(&mut *body).poll_frame(context) else {
-            self.reader = Some(context.waker().clone());
-            return Poll::Pending;
+        let part = if self.cut.is_empty() {
+            let Poll::Ready(part) = Pin::new(&mut *body).poll_frame(context) else {
+                self.reader = Some(context.waker().clone());
+                return Poll::Pending;
+            };
+            part.map(|part| part.map(|part| first_piece(part, &mut self.cut)).map_err(io::Error::other))
+        } else {
+            Some(Ok(Frame::data(piece(&mut self.cut))))
         };
-        let has_ended = !matches!(part, Some(Ok(_))) || body.is_end_stream();
+        let has_ended = !matches!(part, Some(Ok(_))) || self.cut.is_empty() && body.is_end_stream();
         self.moved = Instant::now();
         if has_ended {
             self.rest = None;
         }
-        Poll::Ready(part.map(|part| part.map_err(io::Error::other)))
+        Poll::Ready(part)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.rest {
+            Some((body, _)) => body.size_hint() + SizeHint::with_exact(self.cut.len() as u64),
+            None if self.is_broken_off => SizeHint::default(),
+            None => SizeHint::with_exact(0),
+        }
     }
 }
 
 impl<B> AnswerLeft<B> {
     fn break_off(&mut self) {
         self.is_broken_off = self.rest.take().is_some();
+        self.cut = Bytes::new();
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
     }
+}
+
+/// What of a part is passed on at once; the rest is `cut`.
+fn first_piece(part: Frame<Bytes>, cut: &mut Bytes) -> Frame<Bytes> {
+    match part.into_data() {
+        Ok(data) if data.len() > SMALL_BYTES_MAX => {
+            *cut = data;
+            Frame::data(piece(cut))
+        }
+        Ok(data) => Frame::data(data),
+        Err(trailers) => trailers,
+    }
+}
+
+/// The next piece, a copy: the last one, which may wait long for its reader, does not keep all of them in memory.
+fn piece(cut: &mut Bytes) -> Bytes {
+    let piece = cut.split_to(cut.len().min(SMALL_BYTES_MAX));
+    Bytes::copy_from_slice(&piece)
 }
 
 fn held<B>(left: &Mutex<AnswerLeft<B>>) -> MutexGuard<'_, AnswerLeft<B>> {
@@ -85,8 +126,34 @@ async fn watch<B>(left: Arc<Mutex<AnswerLeft<B>>>) {
     }
 }
 
-/// The body of an answer as it comes. With a drain it ends when that begins: a stream would go on for ever.
-pub(super) fn passed_back<B>(body: B, place: Arc<Place>, drain: Option<Drain>) -> Body
+/// An answer on its way to its reader.
+struct PassedBack<B> {
+    left: Arc<Mutex<AnswerLeft<B>>>,
+    /// As long as there is somebody who may read it.
+    _watched: AbortOnDropHandle<()>,
+}
+
+impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin> HttpBody for PassedBack<B> {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        held(&self.left).poll_part(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let left = held(&self.left);
+        left.rest.is_none() && !left.is_broken_off
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        held(&self.left).size_hint()
+    }
+}
+
+/// The body of an answer as it comes, which has its place until it has ended or nothing of it has moved for 30 s. With a drain it ends when
+/// that begins: a stream would go on for ever.
+pub fn passed_back<B>(body: B, place: Arc<Place>, drain: Option<Drain>) -> Body
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
@@ -94,23 +161,23 @@ where
         return Body::empty();
     }
     let rest = Some((body, place));
-    let left = Arc::new(Mutex::new(AnswerLeft { rest, is_broken_off: false, moved: Instant::now(), reader: None }));
+    let (cut, moved) = (Bytes::new(), Instant::now());
+    let left = Arc::new(Mutex::new(AnswerLeft { rest, cut, is_broken_off: false, moved, reader: None }));
     let watched = AbortOnDropHandle::new(tokio::spawn(watch(left.clone())));
-    let parts = poll_fn(move |context| {
-        // As long as there is somebody who may read it.
-        let _watched = &watched;
-        held(&left).poll_part(context)
-    });
+    let passed = PassedBack { left, _watched: watched };
     match drain {
-        Some(drain) => Body::new(StreamBody::new(parts.take_until(async move { drain.begun().await }))),
-        None => Body::new(StreamBody::new(parts)),
+        Some(drain) => {
+            let parts = BodyStream::new(passed).take_until(async move { drain.begun().await });
+            Body::new(StreamBody::new(parts))
+        }
+        None => Body::new(passed),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use futures::stream::{self, Stream};
-    use http_body_util::BodyExt as _;
+    use http_body_util::{BodyExt as _, Full};
 
     use super::*;
     use crate::http::shares::{Capacity, ShareHolder, Shares};
@@ -178,5 +245,33 @@ mod tests {
         while !is_free() {
             tokio::task::yield_now().await;
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_there_already_goes_in_pieces_and_has_its_place_until_the_last_one_is_taken() {
+        let (place, is_free) = place();
+        let whole: Bytes = (0..2 * SMALL_BYTES_MAX + 1).map(|n| (n % 251) as u8).collect();
+        let mut answer = passed_back(Full::new(whole.clone()), place, None);
+        assert!(!is_small(&answer) && answer.size_hint().exact() == Some(whole.len() as u64));
+        let mut read = Vec::new();
+        for left in [SMALL_BYTES_MAX + 1, 1, 0] {
+            assert!(!is_free() && !answer.is_end_stream());
+            let piece = answer.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert_eq!(answer.size_hint().exact(), Some(left as u64));
+            read.extend(piece);
+        }
+        assert!(read == whole && is_free() && answer.is_end_stream());
+        assert!(answer.frame().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_to_follow_of_an_answer_is_dropped_when_nobody_takes_it() {
+        let (place, is_free) = place();
+        let whole = Bytes::from(vec![7; 2 * SMALL_BYTES_MAX]);
+        let mut answer = passed_back(Full::new(whole.clone()), place, None);
+        assert!(answer.frame().await.unwrap().is_ok());
+        tokio::time::sleep(SILENCE_MAX * 2).await;
+        assert!(is_free() && whole.is_unique(), "nothing of it is held any more");
+        assert!(answer.frame().await.unwrap().is_err() && answer.frame().await.is_none());
     }
 }
