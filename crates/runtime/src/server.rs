@@ -180,6 +180,8 @@ async fn serve_after(
             }
         }
     }
+    // Whoever comes now is refused, and asks another replica at once: the kernel would take the connection and a request, and reset both.
+    drop(listener);
     while connections.join_next().await.is_some() {}
 }
 
@@ -375,6 +377,7 @@ mod tests {
     use axum::routing::get;
     use infra::SystemClock;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::Notify;
 
     use super::*;
     use crate::meter::{Meters, Side};
@@ -451,6 +454,37 @@ mod tests {
         client.read_to_string(&mut answers).await.unwrap();
         assert_eq!(answers.matches("200 OK").count(), 2, "{answers}");
         assert!(answers.ends_with("ends"), "{answers}");
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn who_comes_after_the_end_is_refused_while_earlier_requests_are_still_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let begun = Arc::new(Notify::new());
+        let begins = begun.clone();
+        let slow = get(move || {
+            begins.notify_one();
+            std::future::pending::<()>()
+        });
+        let drain = Drain::new(Duration::ZERO);
+        let router = Router::new().route("/slow", slow);
+        let server = tokio::spawn(serve(listener, router, drain.clone(), OfEveryRole::default()));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        begun.notified().await;
+        drain.end();
+        let mut refused = None;
+        for _ in 0..100 {
+            if let Err(error) = TcpStream::connect(address).await {
+                refused = Some(error.kind());
+                break;
+            }
+            // The server takes its turn.
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(refused, Some(io::ErrorKind::ConnectionRefused));
+        assert!(!server.is_finished(), "the earlier request is under way");
         server.abort();
     }
 }
