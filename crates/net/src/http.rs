@@ -6,6 +6,7 @@ mod etag;
 mod https;
 mod https_pass;
 mod json;
+mod large_answers;
 mod limits;
 mod request_body;
 mod shares;
@@ -18,6 +19,7 @@ use anyhow::Context as _;
 use axum::Router;
 use runtime::RoleContext;
 use runtime::around::Entrance;
+use runtime::server::BoundListener;
 use tokio::net::TcpListener;
 
 pub use ::http::{Method, StatusCode};
@@ -29,6 +31,7 @@ pub use etag::has_already;
 pub use https::HttpsHandshakes;
 pub use https_pass::{HttpsPass, ServerAnswers};
 pub use json::JsonBody;
+pub use large_answers::AnswerPlaces;
 pub use limits::{Limits, SocketPlace, Turn, WiderLimits};
 pub use runtime::{Caller, Problem, Query};
 pub use shares::{Capacity, Place};
@@ -84,7 +87,7 @@ pub async fn bind_and_serve_https(
     gated: Entrance,
     handshakes: HttpsHandshakes,
 ) -> anyhow::Result<()> {
-    let listener = bind(ctx, name).await?;
+    let listener = behind(bind(ctx, name).await?, handshakes.trusted().clone());
     let (drain, own) = (ctx.drain.clone(), ctx.own.clone());
     ctx.spawn("https listener", async move {
         runtime::server::serve_secure(Arc::new(handshakes), listener, gated, drain, own).await;
@@ -102,12 +105,30 @@ async fn bind(ctx: &RoleContext, name: &str) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
+/// A listener behind web servers: as many connections as they open are taken, also before each has brought a request.
+fn behind(listener: TcpListener, trusted: TrustedProxies) -> BoundListener {
+    BoundListener::from(listener).without_limit_for(move |peer| trusted.contains(peer))
+}
+
 /// Binds the declared listener and serves what already has its gate.
 ///
 /// # Errors
 /// If it cannot be bound.
 pub async fn bind_and_serve(ctx: &RoleContext, name: &str, gated: Entrance) -> anyhow::Result<()> {
-    let listener = bind(ctx, name).await?;
+    bind_and_serve_behind(ctx, name, gated, TrustedProxies::default()).await
+}
+
+/// [`bind_and_serve`] behind these web servers.
+///
+/// # Errors
+/// If it cannot be bound.
+pub async fn bind_and_serve_behind(
+    ctx: &RoleContext,
+    name: &str,
+    gated: Entrance,
+    trusted: TrustedProxies,
+) -> anyhow::Result<()> {
+    let listener = behind(bind(ctx, name).await?, trusted);
     let (drain, own) = (ctx.drain.clone(), ctx.own.clone());
     ctx.spawn("http listener", async move {
         runtime::server::serve(listener, gated, drain, own).await;

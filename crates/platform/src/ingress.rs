@@ -258,11 +258,11 @@ async fn listen(ctx: &RoleContext, settings: &Settings, [by_tls, plain]: [Entran
     let acme = AcmeAtEdge::of_role(ctx, settings);
     let config = certificates::watched(ctx, set, acme.as_ref(), edge.metrics.certificates())?;
     let (by_tls, plain) = (edge.around(by_tls, webs.listen.ip()), edge.around(plain, web.listen.ip()));
-    net::http::bind_and_serve_https(ctx, "webs", by_tls, HttpsHandshakes::new(config, trusted)).await?;
+    net::http::bind_and_serve_https(ctx, "webs", by_tls, HttpsHandshakes::new(config, trusted.clone())).await?;
     if let Some(acme) = acme {
         acme.begin(ctx);
     }
-    net::http::bind_and_serve(ctx, "web", plain).await
+    net::http::bind_and_serve_behind(ctx, "web", plain, trusted).await
 }
 
 /// Whether requests without TLS from other machines are sent to HTTPS, and no web server is named that passes them on.

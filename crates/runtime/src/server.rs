@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ use crate::drain::Drain;
 use crate::meter::PeerMeter;
 use crate::metrics::{ConnectionFault, OfEveryRole};
 use crate::problem::Problem;
-use crate::sources::Sources;
+use crate::sources::{CarriesMany, Sources};
 use crate::unread_body::read_out;
 
 /// Maximum of connections of one listener; further ones wait in the kernel's backlog.
@@ -131,25 +131,45 @@ pub trait Handshake: Send + Sync {
     fn begin(&self, stream: Counted, peer: SocketAddr) -> HandshakeUnderWay;
 }
 
+/// A listener, and from where it takes any number of connections.
+pub struct BoundListener {
+    tcp: TcpListener,
+    carries_many: Option<CarriesMany>,
+}
+
+impl From<TcpListener> for BoundListener {
+    fn from(tcp: TcpListener) -> Self {
+        Self { tcp, carries_many: None }
+    }
+}
+
+impl BoundListener {
+    /// The same, which takes any number of connections of these addresses: they are web servers, whose connections carry requests of many.
+    #[must_use]
+    pub fn without_limit_for(self, carries_many: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+        Self { carries_many: Some(Arc::new(carries_many)), ..self }
+    }
+}
+
 /// Serves what is behind `entrance` until the role has ended, then lets requests in progress finish. `own` counts misbehaving peers.
-pub async fn serve(listener: TcpListener, entrance: impl Into<Entrance>, drain: Drain, own: OfEveryRole) {
-    serve_after(None, listener, entrance.into(), drain, own).await;
+pub async fn serve(listener: impl Into<BoundListener>, entrance: impl Into<Entrance>, drain: Drain, own: OfEveryRole) {
+    serve_after(None, listener.into(), entrance.into(), drain, own).await;
 }
 
 /// [`serve`] for connections that begin with a handshake.
 pub async fn serve_secure(
     handshake: Arc<dyn Handshake>,
-    listener: TcpListener,
+    listener: impl Into<BoundListener>,
     entrance: impl Into<Entrance>,
     drain: Drain,
     own: OfEveryRole,
 ) {
-    serve_after(Some(handshake), listener, entrance.into(), drain, own).await;
+    serve_after(Some(handshake), listener.into(), entrance.into(), drain, own).await;
 }
 
 async fn serve_after(
     handshake: Option<Arc<dyn Handshake>>,
-    listener: TcpListener,
+    listener: BoundListener,
     entrance: Entrance,
     drain: Drain,
     own: OfEveryRole,
@@ -157,7 +177,8 @@ async fn serve_after(
     let entrance = around(around(entrance, names_its_host), without_body_for_head);
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = tokio::task::JoinSet::new();
-    let mut sources = Sources::default();
+    let BoundListener { tcp: listener, carries_many } = listener;
+    let mut sources = Sources::without_limit_for(carries_many);
     loop {
         let accepted = tokio::select! {
             () = drain.ended() => break,
@@ -188,6 +209,8 @@ async fn serve_after(
             }
         }
     }
+    // Whoever comes now is refused, and asks another replica at once: the kernel would take the connection and a request, and reset both.
+    drop(listener);
     while connections.join_next().await.is_some() {}
 }
 
@@ -384,6 +407,7 @@ mod tests {
     use axum::routing::get;
     use infra::SystemClock;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::Notify;
 
     use super::*;
     use crate::meter::{Meters, Side};
@@ -460,6 +484,37 @@ mod tests {
         client.read_to_string(&mut answers).await.unwrap();
         assert_eq!(answers.matches("200 OK").count(), 2, "{answers}");
         assert!(answers.ends_with("ends"), "{answers}");
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn who_comes_after_the_end_is_refused_while_earlier_requests_are_still_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let begun = Arc::new(Notify::new());
+        let begins = begun.clone();
+        let slow = get(move || {
+            begins.notify_one();
+            std::future::pending::<()>()
+        });
+        let drain = Drain::new(Duration::ZERO);
+        let router = Router::new().route("/slow", slow);
+        let server = tokio::spawn(serve(listener, router, drain.clone(), OfEveryRole::default()));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        begun.notified().await;
+        drain.end();
+        let mut refused = None;
+        for _ in 0..100 {
+            if let Err(error) = TcpStream::connect(address).await {
+                refused = Some(error.kind());
+                break;
+            }
+            // The server takes its turn.
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(refused, Some(io::ErrorKind::ConnectionRefused));
+        assert!(!server.is_finished(), "the earlier request is under way");
         server.abort();
     }
 }

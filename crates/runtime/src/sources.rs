@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use crate::counted::{Tally, Watched};
 
@@ -14,16 +15,29 @@ const STRANGERS_OF_NETWORK_MAX: usize = 1_024;
 /// Number of addresses from which on those without connections are removed.
 const SOURCES_MAX: usize = 8_192;
 
+/// Whether the connections of an address are those of many.
+pub(crate) type CarriesMany = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
+
 /// The connections of one listener.
 #[derive(Default)]
 pub(crate) struct Sources {
     of: SourceStrangers,
     of_networks: SourceStrangers,
+    /// Addresses without a limit; none if there are no such.
+    carries_many: Option<CarriesMany>,
 }
 
 impl Sources {
+    /// With no limit for these addresses.
+    pub fn without_limit_for(carries_many: Option<CarriesMany>) -> Self {
+        Self { carries_many, ..Self::default() }
+    }
+
     /// Admits a connection; false if its address, or its network, has too many without a token.
     pub fn admit(&mut self, from: IpAddr, connection: &Tally) -> bool {
+        if self.carries_many.as_ref().is_some_and(|carries_many| carries_many(from)) {
+            return true;
+        }
         let (of, of_network) = (source(from), network(from));
         let has_room = self.of.has_room(of, STRANGERS_OF_SOURCE_MAX)
             && of_network.is_none_or(|network| self.of_networks.has_room(network, STRANGERS_OF_NETWORK_MAX));
@@ -99,6 +113,16 @@ mod tests {
         assert!(!sources.admit(one, &more[1]));
         drop(held);
         assert!(sources.admit(one, &more[1]), "those that have ended count no more");
+    }
+
+    #[test]
+    fn a_web_server_that_passes_on_requests_of_many_has_no_share_of_a_source() {
+        let (proxy, other) = (IpAddr::from([192, 0, 2, 80]), IpAddr::from([192, 0, 2, 1]));
+        let mut sources = Sources::without_limit_for(Some(Arc::new(move |from: IpAddr| from == proxy)));
+        let held = connections(STRANGERS_OF_SOURCE_MAX + 1);
+        for (from, admitted) in [(proxy, STRANGERS_OF_SOURCE_MAX + 1), (other, STRANGERS_OF_SOURCE_MAX)] {
+            assert_eq!(held.iter().filter(|connection| sources.admit(from, connection)).count(), admitted, "{from}");
+        }
     }
 
     #[test]

@@ -44,6 +44,11 @@ impl HttpsHandshakes {
         Self { config, trusted, rates: Mutex::new(HandshakeRates::new(BURST, PER_SECOND)), under_way }
     }
 
+    /// Whose connections are those of many.
+    pub(super) const fn trusted(&self) -> &TrustedProxies {
+        &self.trusted
+    }
+
     /// A place for a handshake of this peer.
     fn place(&self, peer: IpAddr, now: Instant) -> Result<Place, (ConnectionFault, io::Error)> {
         let refused = |what: &str| (ConnectionFault::Crowded, io::Error::other(what.to_owned()));

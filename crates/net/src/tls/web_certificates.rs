@@ -27,15 +27,38 @@ const LOOK_EACH: Duration = Duration::from_secs(5);
 pub struct CertificateGauges {
     /// The end of the one that ends first, in seconds of Unix time.
     pub ends: Gauge,
-    /// 1 while the set files, or the one of what an ACME server has issued, cannot be used.
+    /// 1 while one of the set files, or the one of what an ACME server has issued, cannot be used.
     pub unusable: Gauge,
+}
+
+/// A certificate that is set. It stands for itself: a broken file takes nothing from the others.
+struct SetCertificate {
+    files: IdentityFiles,
+    /// What was last read of it; none if that was never possible.
+    good: Option<Arc<Identity>>,
+    /// Why its files cannot be used now.
+    fault: Option<IdentityFault>,
+}
+
+impl SetCertificate {
+    /// Reads it again; of files that cannot be used what was read before stays. Returns why they cannot be, where that is new.
+    fn read(&mut self) -> Option<&IdentityFault> {
+        let fault = match Identity::read(&self.files) {
+            Ok(identity) => {
+                self.good = Some(Arc::new(identity));
+                None
+            }
+            Err(fault) => Some(fault),
+        };
+        let is_new = fault != self.fault;
+        self.fault = fault;
+        self.fault.as_ref().filter(|_| is_new)
+    }
 }
 
 /// Reads and watches the files.
 pub struct WebCertificates {
-    set: Vec<IdentityFiles>,
-    /// What was last read of all of them; empty if that was never possible.
-    good: Vec<Arc<Identity>>,
+    set: Vec<SetCertificate>,
     /// Stands in where there is no other.
     own: OwnIdentity,
     /// What an ACME server issues, and how its challenges are answered.
@@ -52,9 +75,9 @@ pub struct WebCertificates {
 impl WebCertificates {
     /// Those of the files; where none is set, `own`.
     pub fn new(set: Vec<IdentityFiles>, own: OwnIdentity, gauges: CertificateGauges) -> Self {
+        let set = set.into_iter().map(|files| SetCertificate { files, good: None, fault: None });
         Self {
-            set,
-            good: Vec::new(),
+            set: set.collect(),
             own,
             ordered: None,
             issued: None,
@@ -72,19 +95,20 @@ impl WebCertificates {
         Self { ordered: Some((issued, challenges)), ..self }
     }
 
-    /// Reads all again. Of set files that cannot be used the last good ones stay, and what was issued is read in any case: a broken file
-    /// keeps no renewal from being used.
+    /// Reads all again, each by itself: a broken file keeps neither another certificate nor a renewal from being used.
     fn load(&mut self, now: i64) -> Result<Arc<ServerConfig>> {
-        let set: Result<Vec<Arc<Identity>>, IdentityFault> =
-            self.set.iter().map(|files| Identity::read(files).map(Arc::new)).collect();
-        self.gauges.unusable.set(i64::from(set.is_err()));
-        match set {
-            Ok(set) => self.good = set,
-            Err(fault) if self.good.is_empty() => {
-                error!("the web edge's certificates cannot be used, another one stands in for them: {fault}");
+        for one in &mut self.set {
+            let what_stays = match one.good {
+                Some(_) => "the one before stays",
+                None => "others are shown in its place, or one of our own making",
+            };
+            if let Some(fault) = one.read() {
+                error!(
+                    "a certificate of the web edge cannot be used, {what_stays}: {fault}; put the file right, it is read without a restart"
+                );
             }
-            Err(fault) => error!("the web edge's changed certificates cannot be used, the old ones stay: {fault}"),
         }
+        self.gauges.unusable.set(i64::from(self.set.iter().any(|one| one.fault.is_some())));
         self.read_issued();
         let config = self.configured(now)?;
         self.complain(now);
@@ -93,7 +117,7 @@ impl WebCertificates {
 
     /// Of what was read; without any, one of our own making stands in.
     fn configured(&mut self, now: i64) -> Result<Arc<ServerConfig>> {
-        let mut identities = self.good.clone();
+        let mut identities: Vec<Arc<Identity>> = self.set.iter().filter_map(|one| one.good.clone()).collect();
         if identities.is_empty() && self.issued.is_none() {
             identities.push(self.own.read_or_make(now)?);
         }
@@ -143,7 +167,7 @@ impl WebCertificates {
     }
 
     fn stamps(&self) -> FileStamps {
-        let set = self.set.iter().flat_map(|files| [files.chain.as_path(), files.key.as_path()]);
+        let set = self.set.iter().flat_map(|one| [one.files.chain.as_path(), one.files.key.as_path()]);
         let own: Option<&Path> = self.set.is_empty().then(|| self.own.path());
         let issued = self.ordered.as_ref().map(|(issued, _)| issued.path());
         FileStamps::of(set.chain(own).chain(issued))
@@ -234,6 +258,40 @@ mod tests {
         assert!(certificates.renewed(NOW).is_some());
         assert_eq!((gauges.unusable.get(), gauges.ends.get()), (1, ends), "what was stays");
         assert!(certificates.renewed(NOW).is_none());
+    }
+
+    #[test]
+    fn a_broken_file_takes_nothing_from_the_other_certificates() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second, own] = ["first.pem", "second.pem", "own.pem"].map(|name| folder.path().join(name));
+        let write = |to: &Path, at: i64| {
+            let beside = folder.path().join("new");
+            fs::write(&beside, self_signed::generate(&["edge.example".to_owned()], at).unwrap()).unwrap();
+            fs::rename(beside, to).unwrap();
+        };
+        write(&first, NOW);
+        fs::write(&second, "half a certific").unwrap();
+        let files = [&first, &second].map(|file| IdentityFiles { chain: file.clone(), key: file.clone() });
+        let of_first = Identity::read(&files[0]).unwrap().valid_to();
+        let gauges = CertificateGauges::default();
+        let ours = OwnIdentity::new(own.clone(), vec!["localhost".to_owned()]);
+        let mut certificates = WebCertificates::new(files.to_vec(), ours, gauges.clone());
+        certificates.first(NOW).unwrap();
+        assert!(!own.exists(), "the good one is used, and none of our own stands in");
+        assert_eq!((gauges.ends.get(), gauges.unusable.get()), (of_first, 1));
+        write(&first, NOW + 2 * YEAR);
+        assert!(certificates.renewed(NOW).is_some());
+        let ends = gauges.ends.get();
+        assert!(ends > of_first && gauges.unusable.get() == 1, "a renewal of the good one is used");
+        assert!(certificates.set[1].read().is_none(), "what is wrong with the other one was said already");
+        write(&second, NOW);
+        assert!(certificates.renewed(NOW).is_some());
+        assert!(gauges.ends.get() < ends && gauges.unusable.get() == 0, "both are used");
+        fs::write(&first, "half a certific").unwrap();
+        write(&second, NOW + YEAR);
+        assert!(certificates.renewed(NOW).is_some());
+        assert!((of_first..ends).contains(&gauges.ends.get()) && gauges.unusable.get() == 1);
+        assert!(gauges.ends.get() > of_first, "the second one's renewal is used beside the first as it was");
     }
 
     #[test]

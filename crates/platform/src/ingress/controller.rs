@@ -24,7 +24,7 @@ const CONNECTION: &str = "telemetry-02";
 const ANSWER_WITHIN: Duration = Duration::from_secs(35);
 /// So much earlier than the listener we ourselves give up, so that a controller that hangs is told, logged and counted.
 const GIVES_UP_BEFORE: Duration = Duration::from_secs(2);
-/// By so many hops a table of people goes from here to tenant.
+/// By so many hops a table of people goes from here to tenant, or comes from there.
 const HOPS_TO_TENANT: u32 = 4;
 
 /// Checks the setting.
@@ -125,12 +125,14 @@ mod tests {
         let usual = begin_within(&Method::GET, "/");
         assert!(Limits::default().answer_within < usual && usual < ANSWER_WITHIN);
         let table = "/agent-setup/api/v1/acme/people.csv";
-        let [outer, inner] = [wider, routes::wider].map(|limits| limits(&Method::POST, table).unwrap());
-        let given_up = begin_within(&Method::POST, table);
-        // The body passes both as it comes.
-        let [by_inner, by_outer] = [inner, outer].map(|limits| limits.body_within + limits.answer_within);
-        assert!(by_inner < given_up && given_up < by_outer);
-        assert_eq!(inner.body_bytes_max, outer.body_bytes_max);
-        assert!(wider(&Method::GET, table).is_none());
+        for method in [Method::POST, Method::GET] {
+            let [outer, inner] = [wider, routes::wider].map(|limits| limits(&method, table).unwrap());
+            let given_up = begin_within(&method, table);
+            // The body passes both as it comes.
+            let [by_inner, by_outer] = [inner, outer].map(|limits| limits.body_within + limits.answer_within);
+            assert!(by_inner < given_up && given_up < by_outer, "{method}");
+            assert_eq!(inner.body_bytes_max, outer.body_bytes_max, "{method}");
+        }
+        assert!(wider(&Method::DELETE, table).is_none());
     }
 }

@@ -420,6 +420,12 @@ mod tests {
     }
 
     #[test]
+    fn both_attempts_to_renew_fit_into_a_turn_and_into_the_grace_of_a_token() {
+        let both = 2 * tokens::REFRESH_WITHIN;
+        assert!(both < TURN && both < identity::grant::refresh::GRACE);
+    }
+
+    #[test]
     fn what_an_open_page_asks_by_itself_is_no_use_by_the_person() {
         for path in ["/pulse/api/v1/acme/wallboard/stream", "/api/operations/v1/topology", "/telemetry/v1/traces"] {
             assert_eq!(use_of(path), SessionUse::ByOpenPage, "{path}");

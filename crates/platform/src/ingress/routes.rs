@@ -107,7 +107,7 @@ fn no_wider(_: &Method, _: &str) -> Option<WiderLimits> {
     None
 }
 
-/// A table of people, at the listeners of ingress.
+/// A table of people on its way in or out, at the listeners of ingress.
 fn table_of_people(method: &Method, path: &str) -> Option<WiderLimits> {
     people_table::limits(method, path, 3)
 }
@@ -342,12 +342,15 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_people_alone_may_bring_more() {
+    fn a_table_of_people_alone_may_bring_more_and_may_take_longer() {
         let table = "/agent-setup/api/v1/acme/people.csv";
-        let limits = wider(&Method::POST, table).unwrap();
-        assert!(limits.body_bytes_max > net::http::Limits::default().body_bytes_max);
+        let [comes, goes] = [Method::POST, Method::GET].map(|method| wider(&method, table).unwrap());
+        let usual = net::http::Limits::default();
+        assert!(comes.body_bytes_max > usual.body_bytes_max && goes.body_bytes_max < usual.body_bytes_max);
+        assert!(comes.answer_within > usual.answer_within && goes.answer_within > usual.answer_within);
         for (method, path) in [
-            (Method::GET, table),
+            (Method::DELETE, table),
+            (Method::GET, "/agent-setup/api/v1/acme/history"),
             (Method::POST, "/agent-setup/api/v1/acme/changes"),
             (Method::POST, "/api/voice/v1/acme/people.csv"),
             (Method::POST, "/nothing/people.csv"),

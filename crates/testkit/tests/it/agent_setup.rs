@@ -222,6 +222,32 @@ fn tables_of_people_are_checked_taken_and_given() -> Result<()> {
     Ok(())
 }
 
+/// More than a role behind the edge answers otherwise: 16 MiB.
+const LARGE_TABLE_BYTES: usize = 17 << 20;
+
+#[test]
+fn a_table_of_people_that_is_larger_than_any_other_answer_goes_out_whole() -> Result<()> {
+    let site = Installation::start()?;
+    let page = Page::open(&site, "administrator")?;
+    let long = "x".repeat(240);
+    let people = LARGE_TABLE_BYTES / (4 * long.len());
+    let lines: String = (0..people).map(|n| format!("many.{n},{long},{long},{long},{n}-{long}\n")).collect();
+    let file = site.data_dir().join("many.csv");
+    std::fs::write(&file, format!("user_name,first_name,last_name,email,external_id\n{lines}"))?;
+    let sent = format!("@{}", file.display());
+    let (path, in_time) = (format!("{API}/people.csv"), ["--max-time", "150"]);
+    let brought = ["--header", &page.origin, "--header", "content-type: text/csv", "--data-binary", &sent];
+    let taken = is(page.visitor.ask(&path, &[&in_time[..], &brought[..]].concat())?, 200)?;
+    ensure!(taken["changed"] == people && taken["faults"] == json!([]), "{} {}", taken["changed"], taken["faults"]);
+    let table = page.visitor.ask(&path, &in_time)?;
+    ensure!(table.status == 200 && table.body.len() > LARGE_TABLE_BYTES, "{} {}", table.head, table.body.len());
+    let length: Option<usize> = table.header("content-length").and_then(|length| length.parse().ok());
+    ensure!(length == Some(table.body.len()), "{} {}", table.head, table.body.len());
+    let told = table.body.lines().filter(|line| line.starts_with("many.") && line.contains(&long)).count();
+    ensure!(told == people, "{told} of {people}");
+    Ok(())
+}
+
 /// Whoever was changed between the check of a table and the import is named with the line, and nothing is taken.
 fn takes_what_was_shown(page: &Page<'_>) -> Result<()> {
     let import = |query: &str, table: &str| is(page.post(&format!("/people.csv{query}"), "text/csv", table)?, 200);

@@ -176,15 +176,19 @@ fn nobody_is_let_in_by_an_answer_that_is_wrong() -> Result<()> {
     ensure!(refused.status == 400, "the place of another tenant: {} {}", refused.status, refused.body);
     ensure!(mixed_up.cookie(SESSION)?.is_none() && !is_signed_in(&mixed_up)?, "the place of another tenant");
     let sent = begins(&visitor, &provider, BEGIN)?;
-    ensure!(comes_back(&visitor, state, provider.issuer())?.status == 400, "the state of another sign-in");
-    let no = visitor
-        .query(CALLBACK, &[("error", "access_denied"), ("state", sent.get("state")?), ("iss", provider.issuer())])?;
-    // The cookie went with the answer before.
-    ensure!(no.status == 400, "{} {}", no.status, no.body);
-    ensure!(
-        signs_in(&visitor, &provider, good(), false)?.status == 303 && is_signed_in(&visitor)?,
-        "a good one is refused"
-    );
+    let no = [("error", "access_denied"), ("state", sent.get("state")?), ("iss", provider.issuer())];
+    let no = visitor.query(CALLBACK, &no)?;
+    ensure!(no.status == 403, "{} {}", no.status, no.body);
+    let again = comes_back(&visitor, sent.get("state")?, provider.issuer())?;
+    ensure!(again.status == 400 && !is_signed_in(&visitor)?, "the cookie went with its answer: {}", again.status);
+    let later = begins(&visitor, &provider, BEGIN)?;
+    provider.says(later.says(good(), false)?);
+    for earlier in [state, sent.get("state")?] {
+        let refused = comes_back(&visitor, earlier, provider.issuer())?;
+        ensure!(refused.status == 400 && !is_signed_in(&visitor)?, "the state of another tab: {}", refused.status);
+    }
+    let back = comes_back(&visitor, later.get("state")?, provider.issuer())?;
+    ensure!(back.status == 303 && is_signed_in(&visitor)?, "another tab has ended it: {} {}", back.status, back.body);
 
     let user = &site.demo.users[0].user;
     site.change_example(|file| {

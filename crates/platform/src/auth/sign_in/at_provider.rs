@@ -77,7 +77,12 @@ pub(in crate::auth) async fn come_back(
 ) -> Response {
     let browser = RequestBrowser { headers: &headers, source: &source };
     let done = ended(&auth, browser, &tenant, &uri).await.unwrap_or_else(page::trouble);
-    with_cookie(done, pending::remove(&source))
+    let said = authorize::query(&uri).ok();
+    let state = said.as_ref().and_then(|said| said.get("state"));
+    let is_over = |sealed: &str| PendingUpstream::is_over(&auth.ctx.installation_key, sealed, state, auth.now());
+    let removed =
+        pending::of(&headers, &source).filter(|sealed| is_over(sealed)).and_then(|_| pending::remove(&source));
+    with_cookie(done, removed)
 }
 
 async fn ended(auth: &Auth, browser: RequestBrowser<'_>, tenant: &str, uri: &Uri) -> Result<Response, Trouble> {

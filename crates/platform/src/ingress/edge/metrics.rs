@@ -15,7 +15,7 @@ runtime::metrics! {
         pub(super) requests: CounterByTwo<RouteFamily, StatusClass> = "ingress_requests";
         /// The end of the web edge's certificate that ends first, in seconds of Unix time.
         certificate_ends: Gauge = "ingress_certificate_ends_seconds";
-        /// 1 while the certificates that the settings name cannot be used, and earlier ones or one of our own are used instead.
+        /// 1 while a certificate that the settings name cannot be used, and an earlier one, another or one of our own is used instead.
         certificates_unusable: Gauge = "ingress_certificates_unusable";
     }
 }

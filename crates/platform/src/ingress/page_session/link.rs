@@ -70,9 +70,8 @@ fn open(key: &InstallationKey, id: &str, value: &str) -> Option<String> {
 
 /// The ids of the links that the browser has.
 fn ids(headers: &HeaderMap, is_secure: bool) -> Vec<&str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let names = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    names.filter_map(|(name, _)| name.strip_prefix(prefix(is_secure))).filter(|id| is_id(id)).collect()
+    let names = session_cookie::all(headers).map(|(name, _)| name);
+    names.filter_map(|name| name.strip_prefix(prefix(is_secure))).filter(|id| is_id(id)).collect()
 }
 
 fn forgotten(id: &str, is_secure: bool) -> Option<HeaderValue> {

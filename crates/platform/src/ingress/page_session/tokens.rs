@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::TenantId;
-use net::http::{Answer, CallError, Client, WebClient};
+use net::http::{Answer, Call, CallError, Client, WebClient};
 use runtime::RoleContext;
 use serde::Deserialize;
 
@@ -18,6 +18,9 @@ const TOKEN: &str = "/auth/v3/oauth/token";
 const REVOKE: &str = "/auth/v3/oauth/revoke";
 const SIGN_OUT: &str = "/auth/v3/sign-out";
 const FORM: &str = "application/x-www-form-urlencoded";
+/// How long auth may take to renew tokens. It is asked twice within the turn of whoever renews them, and both times within its grace for a
+/// token that is shown again.
+pub(super) const REFRESH_WITHIN: Duration = Duration::from_secs(4);
 
 /// Asks auth. Cheap to clone.
 #[derive(Clone)]
@@ -92,26 +95,28 @@ impl TokenSource {
         verifier: &str,
         redirect_uri: &str,
     ) -> Result<PageTokens, TokenRefusal> {
-        self.tokens(&[
+        let fields = [
             ("grant_type", "authorization_code"),
             ("client_id", CLIENT),
             ("tenant", tenant),
             ("code", code),
             ("code_verifier", verifier),
             ("redirect_uri", redirect_uri),
-        ])
-        .await
+        ];
+        tokens(&self.sent(TOKEN, &fields).await?)
     }
 
-    /// The next tokens.
+    /// The next tokens. If an answer is lost, auth is asked again at once: the token may be exchanged, and shown again later it would end
+    /// the sign-in.
     pub async fn refresh(&self, tenant: &TenantId, refresh_token: &str) -> Result<PageTokens, TokenRefusal> {
-        self.tokens(&[
+        let fields = [
             ("grant_type", "refresh_token"),
             ("client_id", CLIENT),
             ("tenant", tenant.as_str()),
             ("refresh_token", refresh_token),
-        ])
-        .await
+        ];
+        let ask = || self.form(TOKEN, &fields).deadline(REFRESH_WITHIN).send_any();
+        tokens(&once_more_if_lost(ask).await.map_err(|error| away(&error))?)
     }
 
     /// Ends all that has come of a sign-in.
@@ -139,26 +144,41 @@ impl TokenSource {
         }
     }
 
-    async fn sent(&self, path: &str, fields: &[(&str, &str)]) -> Result<Answer, TokenRefusal> {
+    fn form(&self, path: &str, fields: &[(&str, &str)]) -> Call {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.0.post(path).body(FORM, form).send_any().await.map_err(|error| away(&error))
+        self.0.post(path).body(FORM, form)
     }
 
-    async fn tokens(&self, fields: &[(&str, &str)]) -> Result<PageTokens, TokenRefusal> {
-        let answer = self.sent(TOKEN, fields).await?;
-        if answer.status == StatusCode::OK {
-            return read(&answer.body).ok_or_else(|| {
-                tracing::warn!("auth has answered with tokens that cannot be read");
-                TokenRefusal::Away
-            });
-        }
-        let said = serde_json::from_slice::<AnsweredError>(&answer.body).map(|said| said.error).unwrap_or_default();
-        if said == "invalid_grant" || said == "invalid_scope" {
-            return Err(TokenRefusal::Over);
-        }
-        tracing::warn!(status = answer.status.as_u16(), said, "auth gives our pages no tokens");
-        Err(TokenRefusal::Away)
+    async fn sent(&self, path: &str, fields: &[(&str, &str)]) -> Result<Answer, TokenRefusal> {
+        self.form(path, fields).send_any().await.map_err(|error| away(&error))
     }
+}
+
+/// What auth has answered; if it may have done what it was asked for and its answer is lost, what it answers to a second attempt.
+async fn once_more_if_lost<T, F>(ask: impl Fn() -> F) -> Result<T, CallError>
+where
+    F: Future<Output = Result<T, CallError>>,
+{
+    match ask().await {
+        Err(CallError::Broken(..) | CallError::Deadline(_)) => ask().await,
+        answered => answered,
+    }
+}
+
+/// The tokens of an answer.
+fn tokens(answer: &Answer) -> Result<PageTokens, TokenRefusal> {
+    if answer.status == StatusCode::OK {
+        return read(&answer.body).ok_or_else(|| {
+            tracing::warn!("auth has answered with tokens that cannot be read");
+            TokenRefusal::Away
+        });
+    }
+    let said = serde_json::from_slice::<AnsweredError>(&answer.body).map(|said| said.error).unwrap_or_default();
+    if said == "invalid_grant" || said == "invalid_scope" {
+        return Err(TokenRefusal::Over);
+    }
+    tracing::warn!(status = answer.status.as_u16(), said, "auth gives our pages no tokens");
+    Err(TokenRefusal::Away)
 }
 
 fn away(error: &CallError) -> TokenRefusal {
@@ -185,9 +205,28 @@ fn read(body: &[u8]) -> Option<PageTokens> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::net::SocketAddr;
+
     use serde_json::json;
 
     use super::*;
+
+    /// What comes of these answers, the last one first, and how many of them are not asked for.
+    async fn outcome(answers: Vec<Result<u32, CallError>>) -> (Option<u32>, usize) {
+        let left = RefCell::new(answers);
+        let answer = once_more_if_lost(|| std::future::ready(left.borrow_mut().pop().unwrap())).await;
+        (answer.ok(), left.into_inner().len())
+    }
+
+    #[tokio::test]
+    async fn auth_is_asked_once_more_where_its_answer_is_lost_and_nowhere_else() {
+        let lost = || Err(CallError::Deadline(SocketAddr::from(([127, 0, 11, 1], 8_080))));
+        assert_eq!(outcome(vec![Ok(2), lost()]).await, (Some(2), 0));
+        assert_eq!(outcome(vec![Ok(3), lost(), lost()]).await, (None, 1));
+        assert_eq!(outcome(vec![Ok(2), Ok(1)]).await, (Some(1), 1));
+        assert_eq!(outcome(vec![Ok(2), Err(CallError::Nowhere("auth"))]).await, (None, 1));
+    }
 
     #[test]
     fn tokens_say_who_is_signed_in() {

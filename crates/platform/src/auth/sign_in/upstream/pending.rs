@@ -51,11 +51,20 @@ impl PendingUpstream {
         sealed::seal(key, BOUND_TO, plain).map(|sealed| URL_SAFE_NO_PAD.encode(sealed))
     }
 
+    fn unsealed(key: &InstallationKey, value: &str) -> Option<Self> {
+        let sealed = URL_SAFE_NO_PAD.decode(value).ok()?;
+        serde_json::from_slice(&sealed::open(key, BOUND_TO, &sealed)?).ok()
+    }
+
     /// From a cookie's value; none if it is not ours, is too old, or the browser has not come back to the place of its tenant.
     pub fn open(key: &InstallationKey, value: &str, tenant: &str, now: Timestamp) -> Option<Self> {
-        let sealed = URL_SAFE_NO_PAD.decode(value).ok()?;
-        let pending: Self = serde_json::from_slice(&sealed::open(key, BOUND_TO, &sealed)?).ok()?;
-        (now < pending.until() && pending.tenant == tenant).then_some(pending)
+        Self::unsealed(key, value).filter(|pending| now < pending.until() && pending.tenant == tenant)
+    }
+
+    /// Whether a browser that has come back with this state needs the cookie of that value no more: it was for this answer, whatever has
+    /// come of it, is too old, or is not ours. Else it belongs to a sign-in that another tab has begun.
+    pub fn is_over(key: &InstallationKey, value: &str, state: Option<&str>, now: Timestamp) -> bool {
+        Self::unsealed(key, value).is_none_or(|pending| now >= pending.until() || state == Some(pending.state.as_str()))
     }
 
     /// Until when the browser may come back.
@@ -137,6 +146,11 @@ mod tests {
         assert!(open(&value, 9) == Some(pending));
         let elsewhere = PendingUpstream::open(&key, &value, "acme", Timestamp::from_micros(9));
         assert!(elsewhere.is_none(), "it came back to the place of another tenant");
+        let is_over =
+            |value: &str, state, now| PendingUpstream::is_over(&key, value, state, Timestamp::from_micros(now));
+        let own = "s".repeat(43);
+        assert!(is_over(&value, Some(&own), 9) && is_over(&value, None, 10) && is_over("x", None, 9));
+        assert!(!is_over(&value, Some("another tab's"), 9) && !is_over(&value, None, 9));
         for (other, now) in [(value.as_str(), 10), ("x", 0), (&value[1..], 0)] {
             assert!(open(other, now).is_none(), "{other} {now}");
         }
