@@ -22,7 +22,7 @@ use sqlx::{
     SqlSafeStr as _, Transaction, TypeInfo as _,
 };
 
-use crate::provisioning::{Dialect, Field, OpenTurn, Row, Statement, Tables, Turn, failed, refused};
+use crate::provisioning::{Dialect, Field, OpenTurn, Row, Statement, Tables, Turn, converted, failed, refused};
 use crate::redis::{Examined, Unusable};
 
 /// How long a statement may take, and how long a turn waits for a connection.
@@ -241,7 +241,10 @@ impl Turn for PgTurn {
             let sent = statement.size();
             let running = tokio::time::timeout(ANSWER_WITHIN, prepared(statement).fetch_all(&mut *self.turn));
             let read = running.await.map_err(|_| late())?;
-            let rows = read.and_then(|rows| rows.iter().map(row_of).collect::<std::result::Result<Vec<_>, _>>());
+            let rows = match read {
+                Ok(rows) => converted(rows, row_of).await?,
+                Err(error) => Err(error),
+            };
             let received = rows.as_ref().map_or(0, |rows| rows.iter().map(Row::size).sum());
             self.pg.settled(sent, &rows, received);
             if rows.as_ref().is_err_and(is_outdated) {

@@ -17,7 +17,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Column as _, Row as _, SqlSafeStr, SqlitePool, Transaction, TypeInfo as _, ValueRef as _};
 
-use crate::provisioning::{Dialect, Field, OpenTurn, Row, Statement, Tables, Turn, failed, refused};
+use crate::provisioning::{Dialect, Field, OpenTurn, Row, Statement, Tables, Turn, converted, failed, refused};
 
 /// How long a statement waits for another process that writes (an import beside a running installation).
 const BUSY: Duration = Duration::from_secs(5);
@@ -238,7 +238,7 @@ impl Turn for SqliteTurn {
     fn rows(&mut self, statement: Statement) -> Answer<'_, Vec<Row>> {
         async move {
             let rows = prepared(statement).fetch_all(&mut *self.0).await.map_err(|e| failed(&e))?;
-            rows.iter().map(|row| row_of(row).map_err(|e| failed(&e))).collect()
+            converted(rows, row_of).await?.map_err(|e| failed(&e))
         }
         .boxed()
     }
