@@ -22,7 +22,7 @@ use sqlx::{
     SqlSafeStr as _, Transaction, TypeInfo as _,
 };
 
-use crate::provisioning::{Dialect, Field, OpenTurn, Row, Statement, Tables, Turn, failed, refused};
+use crate::provisioning::{Dialect, Field, OpenTurn, Row, Statement, Tables, Turn, converted, failed, refused};
 use crate::redis::{Examined, Unusable};
 
 /// How long a statement may take, and how long a turn waits for a connection.
@@ -241,7 +241,10 @@ impl Turn for PgTurn {
             let sent = statement.size();
             let running = tokio::time::timeout(ANSWER_WITHIN, prepared(statement).fetch_all(&mut *self.turn));
             let read = running.await.map_err(|_| late())?;
-            let rows = read.and_then(|rows| rows.iter().map(row_of).collect::<std::result::Result<Vec<_>, _>>());
+            let rows = match read {
+                Ok(rows) => converted(rows, row_of).await?,
+                Err(error) => Err(error),
+            };
             let received = rows.as_ref().map_or(0, |rows| rows.iter().map(Row::size).sum());
             self.pg.settled(sent, &rows, received);
             if rows.as_ref().is_err_and(is_outdated) {
@@ -287,7 +290,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 47] = [
+const STEPS: [(&str, &str); 52] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -335,6 +338,11 @@ const STEPS: [(&str, &str); 47] = [
     ("audit turns", include_str!("postgres/audit_turns.sql")),
     ("change log of time", include_str!("postgres/change_log_of_time.sql")),
     ("tenant lives", include_str!("postgres/tenant_lives.sql")),
+    ("person of default place", include_str!("postgres/person_of_default_place.sql")),
+    ("number of dn", include_str!("postgres/number_of_dn.sql")),
+    ("dn of application", include_str!("postgres/dn_of_application.sql")),
+    ("person skill of skill", include_str!("postgres/person_skill_of_skill.sql")),
+    ("dn prompt of prompt", include_str!("postgres/dn_prompt_of_prompt.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

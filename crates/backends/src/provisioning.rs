@@ -8,6 +8,7 @@ mod api_keys;
 mod applications;
 mod archive;
 mod audit_outbox;
+mod by_names;
 mod dialling;
 mod documents;
 mod find;
@@ -36,6 +37,7 @@ use infra::{
 };
 use model::{TenantId, Timestamp};
 
+pub(crate) use statement::converted;
 pub use statement::{Field, Row, Statement};
 use statement::{FromField, query};
 
@@ -70,8 +72,9 @@ pub trait OpenTurn: Turn {
 #[derive(Clone, Debug)]
 pub struct Tables<D>(pub(crate) D, pub(crate) SecretSeals);
 
-/// Up to so many changed objects are read one by one; of more the whole tenant is read.
-const FOUND_EACH_MAX: usize = 256;
+/// Up to so many changed objects are found by their names; of more the whole tenant is read. A request changes 500 at most, each of which
+/// may have an annex that changes, too.
+const FOUND_EACH_MAX: usize = 1_024;
 
 impl<D: Dialect> Tables<D> {
     /// Changes a tenant, and notes that, with the snapshot of which it comes, if it does.
@@ -404,8 +407,8 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             }
             let keys = revisions::changed_keys(&mut *turn, tenant, since.revision).await?;
             if keys.len() <= FOUND_EACH_MAX {
-                let mut changes = find::each(&mut *turn, tenant, keys).await?;
-                sealing::opened_changes(&self.1, tenant, &mut changes);
+                let changes = find::each(&mut *turn, tenant, keys).await?;
+                let changes = sealing::opened_changes(&self.1, tenant, changes).await?;
                 let annexes = annexes::of_put(&mut *turn, tenant, &changes).await?;
                 return Ok(ObjectChanges { point, is_whole: false, changes, annexes });
             }
@@ -413,8 +416,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let mut held: std::collections::HashMap<_, _> =
                 objects.objects().map(|object| (object.key(), object)).collect();
             let change = |key| held.remove(&key).map_or_else(|| ToldChange::Delete(key), ToldChange::Put);
-            let mut changes: Vec<ToldChange> = keys.into_iter().map(change).collect();
-            sealing::opened_changes(&self.1, tenant, &mut changes);
+            let changes = sealing::opened_changes(&self.1, tenant, keys.into_iter().map(change).collect()).await?;
             let annexes = annexes::of_put(&mut *turn, tenant, &changes).await?;
             Ok(ObjectChanges { point, is_whole: false, changes, annexes })
         }

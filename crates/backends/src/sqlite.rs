@@ -17,7 +17,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Column as _, Row as _, SqlSafeStr, SqlitePool, Transaction, TypeInfo as _, ValueRef as _};
 
-use crate::provisioning::{Dialect, Field, OpenTurn, Row, Statement, Tables, Turn, failed, refused};
+use crate::provisioning::{Dialect, Field, OpenTurn, Row, Statement, Tables, Turn, converted, failed, refused};
 
 /// How long a statement waits for another process that writes (an import beside a running installation).
 const BUSY: Duration = Duration::from_secs(5);
@@ -131,7 +131,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 47] = [
+    const STEPS: [(&str, &str); 52] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -179,6 +179,11 @@ fn migrator() -> Migrator {
         ("audit turns", include_str!("sqlite/audit_turns.sql")),
         ("change log of time", include_str!("sqlite/change_log_of_time.sql")),
         ("tenant lives", include_str!("sqlite/tenant_lives.sql")),
+        ("person of default place", include_str!("sqlite/person_of_default_place.sql")),
+        ("number of dn", include_str!("sqlite/number_of_dn.sql")),
+        ("dn of application", include_str!("sqlite/dn_of_application.sql")),
+        ("person skill of skill", include_str!("sqlite/person_skill_of_skill.sql")),
+        ("dn prompt of prompt", include_str!("sqlite/dn_prompt_of_prompt.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();
@@ -238,7 +243,7 @@ impl Turn for SqliteTurn {
     fn rows(&mut self, statement: Statement) -> Answer<'_, Vec<Row>> {
         async move {
             let rows = prepared(statement).fetch_all(&mut *self.0).await.map_err(|e| failed(&e))?;
-            rows.iter().map(|row| row_of(row).map_err(|e| failed(&e))).collect()
+            converted(rows, row_of).await?.map_err(|e| failed(&e))
         }
         .boxed()
     }
@@ -293,6 +298,43 @@ mod tests {
         let opened = futures::future::join_all((0..8).map(|_| SqliteProvisioning::open(&file))).await;
         for one in opened {
             assert!(one.unwrap().tenants().await.unwrap().is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn who_names_an_object_that_goes_is_found_by_an_index() {
+        // A tenant has few rules about dialled numbers.
+        const FEW: &str = "dial_rule";
+        let folder = tempfile::tempdir().unwrap();
+        let open = SqliteProvisioning::open(&folder.path().join("configuration.sqlite")).await.unwrap();
+        let mut turn = open.0.reads().await.unwrap();
+        // Columns with the collations by which they are compared: those of what a key names.
+        let keys = "SELECT of_table, group_concat(part, ', ') AS columns FROM (
+                 SELECT m.name AS of_table, f.id AS id, f.\"from\" || ' ' || (
+                     SELECT x.coll FROM pragma_index_list(f.\"table\") AS i JOIN pragma_index_xinfo(i.name) AS x
+                     WHERE x.name = f.\"to\" LIMIT 1) AS part
+                 FROM sqlite_master AS m JOIN pragma_foreign_key_list(m.name) AS f WHERE m.type = 'table'
+                 ORDER BY m.name, f.id, f.seq) GROUP BY of_table, id";
+        let indexes = "SELECT of_table, group_concat(part, ', ') AS columns FROM (
+                 SELECT m.name AS of_table, i.name AS name, x.name || ' ' || x.coll AS part
+                 FROM sqlite_master AS m JOIN pragma_index_list(m.name) AS i JOIN pragma_index_xinfo(i.name) AS x
+                 WHERE m.type = 'table' AND x.key = 1 ORDER BY m.name, i.name, x.seqno) GROUP BY of_table, name";
+        let mut told = Vec::new();
+        for sql in [keys, indexes] {
+            let rows = turn.rows(Statement { sql: sql.into(), fields: Vec::new() }).await.unwrap();
+            let columns = |row: &Row| match row.0.as_slice() {
+                [(_, Field::Text(Some(table))), (_, Field::Text(Some(columns)))] => {
+                    (table.clone(), format!("{columns}, "))
+                }
+                other => panic!("{other:?}"),
+            };
+            told.push(rows.iter().map(columns).collect::<Vec<_>>());
+        }
+        let [keys, indexes] = &told[..] else { panic!("two lists") };
+        assert!(keys.len() > 30, "{keys:?}");
+        for (table, columns) in keys.iter().filter(|(table, _)| table != FEW) {
+            let is_indexed = indexes.iter().any(|(of, index)| of == table && index.starts_with(columns.as_str()));
+            assert!(is_indexed, "{table}: {columns}");
         }
     }
 

@@ -6,7 +6,7 @@ use contracts::provisioning::{ObjectAnnex, ObjectKey, TenantObjects};
 use infra::{ObjectChange, Result, StoreError, ToldChange};
 use model::TenantId;
 
-use super::{FOUND_EACH_MAX, Row, Turn, key_of, query};
+use super::{FOUND_EACH_MAX, Row, Turn, by_names, key_of, query};
 
 /// Those of all objects of a tenant. Those of kinds that a later release has are passed over.
 pub(super) async fn all(db: &mut dyn Turn, tenant: &TenantId) -> Result<BTreeMap<ObjectKey, ObjectAnnex>> {
@@ -36,12 +36,10 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, objects: &mut Ten
 
 /// That of an object, by exactly its key.
 pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<Option<ObjectAnnex>> {
-    let sql = "SELECT document FROM object_annex WHERE tenant = ? AND kind = ? AND id = ?";
-    let asked = query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(&key.id);
-    db.rows(asked).await?.first().map(|row| annex(key, row)).transpose()
+    Ok(of(db, tenant, std::slice::from_ref(key)).await?.remove(key))
 }
 
-/// Those of some objects: of a few, each is looked up; of more, all of the tenant are read.
+/// Those of some objects, which are found by their names; of many, all of the tenant are read.
 pub(super) async fn of(
     db: &mut dyn Turn,
     tenant: &TenantId,
@@ -51,9 +49,13 @@ pub(super) async fn of(
         return Ok(all(db, tenant).await?.into_iter().collect());
     }
     let mut found = HashMap::new();
-    for key in keys {
-        if let Some(annex) = find(db, tenant, key).await? {
-            found.insert(key.clone(), annex);
+    let sql = "SELECT document FROM object_annex WHERE tenant = ? AND kind = ? AND id = ?";
+    for (kind, names) in by_names::by_kind(keys.iter()) {
+        let one = query(sql).bind(tenant.as_str()).bind(kind.as_str());
+        for (id, row) in by_names::rows(db, one, &names).await? {
+            let key = ObjectKey { kind, id };
+            let annex = annex(&key, &row)?;
+            found.insert(key, annex);
         }
     }
     Ok(found)

@@ -6,7 +6,7 @@ use contracts::provisioning::{Object, ObjectKey, ObjectKind, TenantObjects};
 use infra::{Result, StoreError};
 use model::TenantId;
 
-use super::{Row, Turn, later_fields, query};
+use super::{Row, Turn, by_names, later_fields, query};
 
 /// Whether objects of the kind are documents.
 pub(super) const fn are(kind: ObjectKind) -> bool {
@@ -104,11 +104,16 @@ pub(super) async fn bytes(db: &mut dyn Turn, tenant: &TenantId, kind: ObjectKind
     Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
 }
 
-/// The one of that kind and name.
-pub(super) async fn find(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<Option<Object>> {
+/// Those of a kind of these names, each with the name by which it was found.
+pub(super) async fn named(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    kind: ObjectKind,
+    names: &[&str],
+) -> Result<Vec<(String, Object)>> {
     let sql = "SELECT name, document FROM object_document WHERE tenant = ? AND kind = ? AND name = ?";
-    let asked = query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(&key.id);
-    db.rows(asked).await?.first().map(|row| object(key.kind, row)).transpose()
+    let rows = by_names::rows(db, query(sql).bind(tenant.as_str()).bind(kind.as_str()), names).await?;
+    rows.into_iter().map(|(name, row)| Ok((name, object(kind, &row)?))).collect()
 }
 
 /// Writes one; an object of its kind and name is replaced, but for what a later release has put into it.

@@ -106,8 +106,7 @@ pub(super) fn shown(object: &Object, annex: Option<&ObjectAnnex>) -> String {
     String::from_utf8(object.clone().without_secrets().to_json_with(annex)).unwrap_or_default()
 }
 
-/// The objects that the changes are about. Of a few objects those alone are read: other writers wait meanwhile. Of more the whole tenant
-/// is.
+/// The objects that the changes are about. Those alone are read, other writers wait meanwhile; but of very many the whole tenant is.
 async fn present(db: &mut dyn Turn, tenant: &TenantId, changes: &[ObjectChange]) -> Result<BySpelling<Object>> {
     if changes.len() > FOUND_EACH_MAX {
         return Ok(read::objects(db, tenant).await?.objects().map(|object| (object.key(), object)).collect());

@@ -75,7 +75,7 @@ pub(super) async fn all_opened(
 }
 
 /// Does work: such that takes a while in a thread of its own, so that no executor waits for it.
-async fn beside<T: Send + 'static>(is_large: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+pub(super) async fn beside<T: Send + 'static>(is_large: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     if !is_large {
         return Ok(work());
     }
@@ -85,12 +85,22 @@ async fn beside<T: Send + 'static>(is_large: bool, work: impl FnOnce() -> T + Se
 }
 
 /// Stored changes as who asks for them gets them.
-pub(super) fn opened_changes(seals: &SecretSeals, tenant: &TenantId, changes: &mut [ToldChange]) {
-    for change in changes {
-        if let ToldChange::Put(object) = change {
-            seals.open_stored(tenant, object);
+pub(super) async fn opened_changes(
+    seals: &SecretSeals,
+    tenant: &TenantId,
+    mut changes: Vec<ToldChange>,
+) -> Result<Vec<ToldChange>> {
+    let (seals, tenant) = (seals.clone(), tenant.clone());
+    let count = changes.len();
+    let all = move || {
+        for change in &mut changes {
+            if let ToldChange::Put(object) = change {
+                seals.open_stored(&tenant, object);
+            }
         }
-    }
+        changes
+    };
+    beside(count > OBJECTS_AT_ONCE, all).await
 }
 
 /// A stored object as who asks for it gets it.

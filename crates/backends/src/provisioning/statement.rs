@@ -4,6 +4,11 @@ use std::borrow::Cow;
 
 use infra::{Result, StoreError};
 
+use super::sealing::beside;
+
+/// Rows that are converted without a thread of their own.
+const ROWS_AT_ONCE: usize = 1_000;
+
 /// A value in a statement or a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Field {
@@ -130,6 +135,18 @@ impl Row {
     pub(crate) fn size(&self) -> usize {
         self.0.iter().map(|(_, field)| field.size()).sum()
     }
+}
+
+/// The rows that a database has returned: of a large tenant they take a while, and no executor waits for it.
+///
+/// # Errors
+/// When the process ends.
+pub(crate) async fn converted<R: Send + 'static>(
+    rows: Vec<R>,
+    row_of: fn(&R) -> std::result::Result<Row, sqlx::Error>,
+) -> Result<std::result::Result<Vec<Row>, sqlx::Error>> {
+    let is_large = rows.len() > ROWS_AT_ONCE;
+    beside(is_large, move || rows.iter().map(row_of).collect()).await
 }
 
 /// A type that a column can have.

@@ -63,6 +63,11 @@ fn cities() -> Vec<v1::ChangeObject> {
     ]
 }
 
+fn delete(kind: &str, id: &str) -> v1::ChangeObject {
+    let action = Some(Action::Delete(v1::DeleteObject {}));
+    v1::ChangeObject { kind: kind.to_owned(), id: id.to_owned(), expected_revision: None, action }
+}
+
 async fn change(site: &Installation, changes: Vec<v1::ChangeObject>) -> Result<()> {
     let output = std::process::Command::new(testkit::installation::binary()?)
         .args(["token", "--tenant", "example", "--sub", "tool/hr", "--scope", "config:write"])
@@ -221,6 +226,13 @@ fn a_folder_administrator_sees_and_changes_the_people_of_a_folder_alone() -> Res
     ensure!(bob["object"]["first_name"] == "A", "a part of a batch was carried out, or nothing was restored: {bob}");
     ensure!(bob["object"]["user_properties"]["TServer"]["wrap-up-time"] == "30", "{bob}");
     ensure!(status(&visitor, "/api-keys")? == 403, "keys of programs are of the whole tenant");
+
+    // What was hidden stays so when it goes, and the folder that hid it.
+    runtime()?.block_on(change(&site, vec![delete("person", "lea.board"), delete("folder", "Berlin/Board")]))?;
+    for gone in ["kind=person&id=lea.board", "kind=folder&id=Berlin%2FBoard"] {
+        let history = read(&visitor, &format!("/history?{gone}"))?;
+        ensure!(history["items"].as_array().is_some_and(Vec::is_empty), "{gone}: {history}");
+    }
     Ok(())
 }
 

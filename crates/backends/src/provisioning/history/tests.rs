@@ -59,6 +59,23 @@ async fn a_batch_reads_the_objects_that_it_changes_and_no_others() {
 }
 
 #[tokio::test]
+async fn the_largest_batch_of_a_request_does_not_read_the_whole_tenant() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, acme) = made(&folder).await;
+    let mut turn = Noted { turn: store.0.writes(&acme).await.unwrap(), read: Vec::new() };
+    let annex = ObjectAnnex { folder: Some("Berlin".to_owned()), ..ObjectAnnex::default() };
+    let both = |number: usize| {
+        let skill = Object::Skill(contracts::provisioning::Skill { name: format!("s{number}") });
+        let key = skill.key();
+        [ObjectChange::Put(skill), ObjectChange::Annex(key, annex.clone())]
+    };
+    let changes: Vec<ObjectChange> = (0..500).flat_map(both).collect();
+    assert_eq!(of(&mut turn, &acme, Revision(1), &changes).await.unwrap().len(), 500);
+    let is_of_skills = |read: &Statement| read.sql.contains(" JOIN skill ");
+    assert!(turn.read.len() < 20 && turn.read.iter().all(is_of_skills), "{} statements", turn.read.len());
+}
+
+#[tokio::test]
 async fn of_two_spellings_that_are_both_there_each_has_its_own_history() {
     let folder = tempfile::tempdir().unwrap();
     let (store, acme) = made(&folder).await;

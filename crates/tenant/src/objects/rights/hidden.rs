@@ -53,7 +53,9 @@ pub(in crate::objects) fn without_hidden(
     changes: &[ObjectChange],
     refusal: ChangeRefusal,
 ) -> ChangeRefusal {
-    let told = RefusedChanges { rights, held, changes };
+    let changed = changes.iter().map(ObjectChange::key).collect();
+    let is_all_seen = rights.sees_everything() || rights.is_unlimited();
+    let told = RefusedChanges { rights, held, changes, changed, is_all_seen };
     match refusal {
         ChangeRefusal::Faults(faults) => ChangeRefusal::Faults(told.all(faults)),
         ChangeRefusal::Referred(faults) => ChangeRefusal::Referred(told.all(faults)),
@@ -65,6 +67,10 @@ struct RefusedChanges<'a> {
     rights: &'a CallerRights,
     held: &'a IndexedTenant,
     changes: &'a [ObjectChange],
+    /// The objects of the changes: each of many faults asks for some.
+    changed: HashSet<ObjectKey>,
+    /// Whether nothing is hidden from the person.
+    is_all_seen: bool,
 }
 
 impl RefusedChanges<'_> {
@@ -93,7 +99,7 @@ impl RefusedChanges<'_> {
             _ if is_hidden => {
                 // Who refers to an object that would be gone names it.
                 let gone = key_of(named("kind"), named("id"));
-                let key = gone.filter(|key| self.is_changed(key)).unwrap_or_else(|| self.first(&fault));
+                let key = gone.filter(|key| self.changed.contains(key)).unwrap_or_else(|| self.first(&fault));
                 let words = "an object that you may not see refers to it, or would break a rule by this";
                 ObjectFault { key, field: String::new(), rule: BrokenRule::other(words) }
             }
@@ -106,11 +112,9 @@ impl RefusedChanges<'_> {
 
     /// An object that changes is seen: others were refused before.
     fn is_hidden(&self, key: &ObjectKey) -> bool {
-        !self.is_changed(key) && self.held.found(key).is_some_and(|found| !self.rights.may_see(found))
-    }
-
-    fn is_changed(&self, key: &ObjectKey) -> bool {
-        self.changes.iter().any(|change| change.key() == *key)
+        !self.is_all_seen
+            && !self.changed.contains(key)
+            && self.held.found(key).is_some_and(|found| !self.rights.may_see(found))
     }
 
     /// The object that stands for one that may not be named.

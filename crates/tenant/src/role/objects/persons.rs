@@ -160,7 +160,8 @@ impl ObjectServer {
         let read =
             |page: HistoryPage| async move { objects::history(&*self.store, tenant, &page).await.map_err(unread) };
         let Some(user) = person else { return read(asked).await };
-        if self.rights(tenant, user.clone()).await?.sees_everything() {
+        // Who sees all that is there may not have seen what was in folders that are gone.
+        if self.rights(tenant, user.clone()).await?.is_unlimited() {
             return read(asked).await;
         }
         let most = usize::try_from(asked.limit).ok().filter(|limit| *limit > 0).unwrap_or(PAGE_MAX).min(PAGE_MAX);
@@ -209,12 +210,12 @@ impl ObjectServer {
     ) -> Result<ObjectEdit, Status> {
         let back = objects::put_back(&*self.store, tenant, key.clone(), at, expected).await;
         let Some(user) = person else { return back.map_err(refused) };
-        let (named, then) = (key.clone(), back.as_ref().ok().and_then(folder_then));
+        let (named, then) = (key.clone(), back.as_ref().ok().and_then(document_then));
         let is_seen = move |held: &IndexedTenant, rights: &CallerRights| {
             let now = held.found(&named);
             // A folder that is there has not been elsewhere.
             let stays = named.kind == ObjectKind::Folder && now.is_some();
-            let was_seen = |folder: &String| rights.in_folder(folder).contains(FolderRight::Read);
+            let was_seen = |document: &String| sees_folder_of(held, rights, &named, document);
             now.is_none_or(|found| rights.may_see(found)) && (stays || then.as_ref().is_none_or(was_seen))
         };
         if self.look_as(tenant, user, is_seen).await? {
@@ -265,9 +266,19 @@ fn as_found(HeldObject { object, annex, revision }: HeldObject<'_>) -> FoundObje
 /// Whether a person sees what happened to an object: the object, if it is there, and the folders in which it was before and after.
 fn sees_entry(held: &IndexedTenant, rights: &CallerRights, entry: &HistoryEntry) -> bool {
     let is_hidden = held.found(&entry.key).is_some_and(|found| !rights.may_see(found));
-    let documents = [&entry.before, &entry.after].into_iter().flatten();
-    let mut folders = documents.map(|document| folder_in(&entry.key, document));
-    !is_hidden && folders.all(|folder| rights.in_folder(&folder).contains(FolderRight::Read))
+    let mut documents = [&entry.before, &entry.after].into_iter().flatten();
+    !is_hidden && documents.all(|document| sees_folder_of(held, rights, &entry.key, document))
+}
+
+/// Whether a person sees what is in the folder in which an object was when its document was this. Whom a folder that is gone has shut out,
+/// nobody knows any more: administrators alone see what was in it.
+fn sees_folder_of(held: &IndexedTenant, rights: &CallerRights, key: &ObjectKey, document: &str) -> bool {
+    let path = folder_in(key, document);
+    // What is in no folder is in the root, whether that has permissions of its own or not.
+    let is_in_none = key.kind != ObjectKind::Folder && path == Folder::ROOT;
+    let folder = ObjectKey { kind: ObjectKind::Folder, id: path };
+    let is_known = is_in_none || held.found(&folder).is_some() || rights.is_of_whole_tenant();
+    is_known && rights.in_folder(&folder.id).contains(FolderRight::Read)
 }
 
 /// The folder in which an object was when its document was this.
@@ -279,10 +290,79 @@ fn folder_in(key: &ObjectKey, document: &str) -> String {
     annex.folder.unwrap_or_else(|| Folder::ROOT.to_owned())
 }
 
-/// The folder in which an object was as an edit puts it back.
-fn folder_then(back: &ObjectEdit) -> Option<String> {
+/// The document with which an edit puts an object back.
+fn document_then(back: &ObjectEdit) -> Option<String> {
     match &back.action {
-        EditAction::PutBack(document) => Some(folder_in(&back.key, document)),
+        EditAction::PutBack(document) => Some(document.clone()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use contracts::provisioning::{FolderPermission, Person, Privilege};
+    use infra::{ChangeNote, ChangeOrigin, ChangeWay, HistoryPoint, VersionedObjects};
+    use model::Timestamp;
+
+    use super::*;
+
+    fn held(folders: &[&Folder]) -> IndexedTenant {
+        let mut objects = infra::conformance::provisioning::objects("acme");
+        objects.annexes.clear();
+        objects.access_groups.clear();
+        objects.roles.clear();
+        let person = |user: &str, privilege: Privilege| Person {
+            user_name: user.to_owned(),
+            first_name: user.to_owned(),
+            last_name: user.to_owned(),
+            privileges: vec![privilege],
+            ..Person::default()
+        };
+        objects.people = vec![person("dora", Privilege::Designer), person("root", Privilege::Administrator)];
+        objects.folders = folders.iter().copied().cloned().collect();
+        let point = HistoryPoint::unstamped(Revision(3));
+        IndexedTenant::of(VersionedObjects { point, objects, revisions: HashMap::new() })
+    }
+
+    fn folder(path: &str, permissions: Vec<FolderPermission>) -> Folder {
+        Folder { path: path.to_owned(), description: None, permissions }
+    }
+
+    /// What happened when an object was deleted.
+    fn deleted(kind: ObjectKind, id: &str, document: &str) -> HistoryEntry {
+        let (by, origin, at) = ("person/root".to_owned(), ChangeOrigin::default(), Timestamp::from_micros(1));
+        let note = ChangeNote { by, way: ChangeWay::Grpc, origin, at, request: None };
+        let key = ObjectKey { kind, id: id.to_owned() };
+        let (before, revision) = (Some(document.to_owned()), Revision(2));
+        HistoryEntry { number: 1, revision, note, key, before, after: None, secrets_changed: false }
+    }
+
+    #[test]
+    fn what_was_in_a_folder_that_is_gone_is_seen_by_administrators_alone() {
+        let shut = FolderPermission {
+            person: Some("dora".to_owned()),
+            group: None,
+            rights: Vec::new(),
+            no_access: true,
+            propagate: true,
+        };
+        let (board, open) = (folder("Board", vec![shut]), folder("Open", Vec::new()));
+        let hidden = [
+            deleted(ObjectKind::Person, "lea", r#"{"user_name":"lea","folder":"Board"}"#),
+            deleted(ObjectKind::Folder, "Board", r#"{"path":"Board","permissions":[{"person":"dora"}]}"#),
+        ];
+        let seen = [
+            deleted(ObjectKind::Person, "bob", r#"{"user_name":"bob","folder":"open"}"#),
+            deleted(ObjectKind::Skill, "Old", r#"{"name":"Old"}"#),
+        ];
+        for folders in [&[&board, &open][..], &[&open][..]] {
+            let held = held(folders);
+            let sees = |user: &str, entry: &HistoryEntry| sees_entry(&held, &CallerRights::of(&held, user), entry);
+            assert!(hidden.iter().all(|entry| !sees("dora", entry)), "{} folders", folders.len());
+            assert!(seen.iter().all(|entry| sees("dora", entry)), "{} folders", folders.len());
+            assert!(hidden.iter().chain(&seen).all(|entry| sees("root", entry)), "{} folders", folders.len());
+        }
     }
 }
