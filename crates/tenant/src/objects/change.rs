@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, Secret, TenantObjects};
-use infra::{ChangeNote, HistoryEntry, ObjectChange, ProvisioningStore, Revision, StoreError};
+use infra::{ChangeNote, ChangeWay, HistoryEntry, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::{TenantId, Timestamp};
 use tokio::task::spawn_blocking;
 
 use super::held::HeldTenants;
 use super::indexed::IndexedTenant;
 use super::plan::plan;
-use super::rights::CallerRights;
+use super::rights::{CallerRights, keeps_administrator};
 use super::{ChangeRefusal, ObjectEdit, PASSWORDS_MAX};
 use crate::file::{self, PinHashing};
 
@@ -92,9 +92,10 @@ pub async fn change_held(
             return Ok(outcome);
         }
         let shared = held.fresh(store, tenant).await?.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
-        let asked = batch.clone();
+        let (asked, is_served) = (batch.clone(), is_served(&note.way));
         // It fails when the process ends: then nobody waits for the answer.
-        let planned = shared.look(move |held| Planned::of(held, &asked)).await.ok_or(ChangeRefusal::NoTurn)??;
+        let planned =
+            shared.look(move |held| Planned::of(held, &asked, is_served)).await.ok_or(ChangeRefusal::NoTurn)??;
         let Planned { at, changes, with_secrets_before, outcome } = planned;
         if changes.is_empty() || batch.is_trial {
             return Ok(outcome.at(at));
@@ -108,6 +109,11 @@ pub async fn change_held(
         }
     }
     Err(ChangeRefusal::NoTurn)
+}
+
+/// Whether people or programs of the tenant ask, who cannot let an administrator in again as who runs the installation can.
+const fn is_served(way: &ChangeWay) -> bool {
+    matches!(way, ChangeWay::Page | ChangeWay::Rest | ChangeWay::Scim | ChangeWay::Grpc)
 }
 
 /// What a batch does to a tenant at a revision.
@@ -135,9 +141,12 @@ enum PlannedRevision {
 }
 
 impl Planned {
-    fn of(held: &IndexedTenant, batch: &Batch) -> Result<Self, ChangeRefusal> {
+    fn of(held: &IndexedTenant, batch: &Batch, is_served: bool) -> Result<Self, ChangeRefusal> {
         let rights = batch.person.as_ref().map(|user| CallerRights::of(held, user));
         let changes = plan(held, &batch.edits, rights.as_ref())?;
+        if is_served {
+            keeps_administrator(held, &changes)?;
+        }
         let given = changes.iter().filter(|change| has_password(change, held.get(&change.key()))).count();
         if given > batch.passwords_max {
             return Err(ChangeRefusal::ManyPasswords { given, most: batch.passwords_max });
@@ -404,6 +413,25 @@ mod tests {
         assert!(done.objects.iter().all(|(_, revision)| *revision == Some(Revision(2))));
         let again = change_held(&store, &held, &store.id(), batch(edits, false), &note()).await.unwrap();
         assert_eq!((again.changed, again.revision, store.reads()), (0, Revision(2), 1));
+    }
+
+    #[tokio::test]
+    async fn who_runs_the_installation_alone_leaves_a_tenant_without_an_administrator() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let of = |privileges: &str| {
+            let document =
+                format!(r#"{{"user_name":"boss","first_name":"B","last_name":"B","privileges":[{privileges}]}}"#);
+            batch(vec![ObjectEdit { action: EditAction::Put(document), ..put("boss", "") }], false)
+        };
+        let by = |way: ChangeWay| ChangeNote { way, ..note() };
+        let made = of(r#""administrator""#);
+        change_held(&store, &held, &store.id(), made.clone(), &note()).await.unwrap();
+        for way in [ChangeWay::Page, ChangeWay::Rest, ChangeWay::Scim, ChangeWay::Grpc] {
+            let refused = change_held(&store, &held, &store.id(), of(""), &by(way)).await.unwrap_err();
+            assert!(refused.to_string().starts_with("person boss privileges: nobody who may sign in"), "{refused}");
+        }
+        let noted = by(ChangeWay::CommandLine);
+        assert_eq!(change_held(&store, &held, &store.id(), of(""), &noted).await.unwrap().changed, 1);
     }
 
     #[tokio::test]
