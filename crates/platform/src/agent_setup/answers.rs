@@ -153,6 +153,11 @@ pub(super) fn id_of_path(kind: &str, id: String) -> String {
     if is_tenant(kind) && id == ITSELF { String::new() } else { id }
 }
 
+/// Whether a value says nothing, and may be left out of an answer.
+pub(super) fn is_nothing<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// The document of an object; none if it does not exist.
 pub(super) fn document(json: &str) -> Option<Value> {
     if json.is_empty() { None } else { serde_json::from_str(json).ok() }
