@@ -15,6 +15,10 @@ use tonic::{Code, Status};
 /// The id of the tenant itself, which has none: in a path something has to stand.
 const ITSELF: &str = "-";
 
+/// What is said where nobody knows what has become of a request.
+pub(super) const UNKNOWN_OUTCOME: &str =
+    "tenant has not answered: whether a change was made is not known; the same request_id sent again counts once";
+
 /// A rule that an object would break.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ShownFault {
@@ -67,6 +71,11 @@ impl From<Status> for SetupRefusal {
     fn from(status: Status) -> Self {
         let message = status.message().to_owned();
         let v1::ObjectFaults { faults, more } = net::grpc::object_faults(&status);
+        if net::grpc::is_answer_lost(&status) {
+            tracing::warn!(%status, "tenant has not answered agent-setup");
+            let problem = Problem::new(StatusCode::GATEWAY_TIMEOUT, "no-answer", "No answer came in time");
+            return problem.detail(UNKNOWN_OUTCOME).into();
+        }
         match status.code() {
             Code::NotFound => Problem::not_found(message).into(),
             Code::PermissionDenied => Problem::forbidden(message).into(),
@@ -84,7 +93,7 @@ impl From<Status> for SetupRefusal {
                 let title = "The tenant's configuration is damaged";
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged", title).detail(message).into()
             }
-            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
+            Code::Unavailable => {
                 tracing::warn!(%status, "tenant does not answer agent-setup");
                 Problem::unavailable("tenant does not answer now").into()
             }
@@ -231,6 +240,8 @@ mod tests {
             (Code::InvalidArgument, 400),
             (Code::ResourceExhausted, 503),
             (Code::Unavailable, 503),
+            (Code::Cancelled, 504),
+            (Code::DeadlineExceeded, 504),
             (Code::DataLoss, 500),
             (Code::Internal, 502),
         ] {

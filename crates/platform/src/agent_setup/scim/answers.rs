@@ -96,6 +96,11 @@ impl IfMatch {
 /// A refusal of tenant, with its faults by the names of SCIM.
 pub(super) fn refused(status: &Status) -> ScimError {
     let message = status.message().to_owned();
+    if net::grpc::is_answer_lost(status) {
+        tracing::warn!(%status, "tenant has not answered agent-setup");
+        let detail = "tenant has not answered: whether a change was made is not known";
+        return ScimError::new(StatusCode::GATEWAY_TIMEOUT, detail);
+    }
     match status.code() {
         Code::NotFound => ScimError::not_found(message),
         Code::PermissionDenied => ScimError::new(StatusCode::FORBIDDEN, message),
@@ -105,7 +110,7 @@ pub(super) fn refused(status: &Status) -> ScimError {
         Code::InvalidArgument => ScimError::bad(ScimType::InvalidValue, faults_told(status).unwrap_or(message)),
         Code::ResourceExhausted => ScimError::new(StatusCode::SERVICE_UNAVAILABLE, message),
         Code::DataLoss => ScimError::new(StatusCode::INTERNAL_SERVER_ERROR, message),
-        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
+        Code::Unavailable => {
             tracing::warn!(%status, "tenant does not answer agent-setup");
             ScimError::new(StatusCode::SERVICE_UNAVAILABLE, "tenant does not answer now")
         }
@@ -217,6 +222,8 @@ mod tests {
             (Code::FailedPrecondition, "409"),
             (Code::ResourceExhausted, "503"),
             (Code::Unavailable, "503"),
+            (Code::Cancelled, "504"),
+            (Code::DeadlineExceeded, "504"),
             (Code::DataLoss, "500"),
             (Code::Internal, "502"),
         ] {
