@@ -78,15 +78,12 @@ impl From<Status> for SetupRefusal {
         }
         match status.code() {
             Code::NotFound => Problem::not_found(message).into(),
-            Code::PermissionDenied => Problem::forbidden(message).into(),
+            Code::PermissionDenied => Self::with(Problem::forbidden(message), named(&faults, more)),
             Code::Unauthenticated => Problem::unauthorized(message).into(),
             Code::Aborted => stale(message, &faults),
             Code::InvalidArgument if faults.is_empty() => Problem::bad_request(message).into(),
             Code::InvalidArgument | Code::FailedPrecondition => {
-                let faults: Vec<ShownFault> = faults.iter().map(told).collect();
-                let members =
-                    if more == 0 { json!({ "faults": faults }) } else { json!({ "faults": faults, "more": more }) };
-                Self::with(Problem::unprocessable(message), members)
+                Self::with(Problem::unprocessable(message), named(&faults, more))
             }
             Code::ResourceExhausted => Problem::unavailable(message).into(),
             Code::DataLoss => {
@@ -130,6 +127,16 @@ fn stale(message: String, faults: &[v1::ObjectFault]) -> SetupRefusal {
         json!({ "kind": first.kind, "id": id_in_path(&first.kind, &first.id), "revision": revision })
     });
     SetupRefusal::with(Problem::conflict(message), members)
+}
+
+/// The members that name faults, and how many others there are; none without a fault.
+fn named(faults: &[v1::ObjectFault], more: u32) -> Value {
+    let faults: Vec<ShownFault> = faults.iter().map(told).collect();
+    match (faults.is_empty(), more) {
+        (true, _) => Value::Null,
+        (false, 0) => json!({ "faults": faults }),
+        (false, more) => json!({ "faults": faults, "more": more }),
+    }
 }
 
 fn told(fault: &v1::ObjectFault) -> ShownFault {
@@ -210,6 +217,9 @@ mod tests {
         });
         assert_eq!((&problem["faults"], &problem["more"]), (&json!([fault]), &json!(2)));
         assert_eq!(answered(status(Code::FailedPrecondition, None)).await.0, 422);
+        let (code, problem) = answered(status(Code::PermissionDenied, None)).await;
+        assert_eq!((code, &problem["type"]), (403, &json!("forbidden")));
+        assert_eq!((&problem["faults"][0]["field"], &problem["more"]), (&json!("agent.skills"), &json!(2)));
     }
 
     #[test]
@@ -245,7 +255,8 @@ mod tests {
             (Code::DataLoss, 500),
             (Code::Internal, 502),
         ] {
-            assert_eq!(answered(Status::new(code, "x")).await.0, status, "{code:?}");
+            let (answered, problem) = answered(Status::new(code, "x")).await;
+            assert_eq!((answered, problem.get("faults")), (status, None), "{code:?}");
         }
     }
 
