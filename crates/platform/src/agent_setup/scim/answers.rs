@@ -90,6 +90,19 @@ impl IfMatch {
         let detail = format!("the user is at version {}", version(revision));
         Err(ScimError::new(StatusCode::PRECONDITION_FAILED, detail))
     }
+
+    /// Refuses with 412 what is meant for some version of a resource that has none (RFC 9110 section 13.1.1).
+    ///
+    /// # Errors
+    /// If the request names a version.
+    pub fn holds_without_version(&self) -> Result<(), ScimError> {
+        match &self.0 {
+            Some(tags) if !tags.iter().any(|tag| tag == "*") => {
+                Err(ScimError::new(StatusCode::PRECONDITION_FAILED, "groups have no versions: leave If-Match out"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 // === refusals of tenant ===
@@ -179,6 +192,14 @@ mod tests {
             let told = if_match(other).holds(7).unwrap_err().document();
             assert_eq!(told["status"], "412", "{other}");
         }
+    }
+
+    #[test]
+    fn what_has_no_version_is_at_none_that_is_named() {
+        assert!(IfMatch::of(&HeaderMap::new()).holds_without_version().is_ok());
+        assert!(if_match("*").holds_without_version().is_ok());
+        let told = if_match("W/\"7\"").holds_without_version().unwrap_err().document();
+        assert_eq!(told["status"], "412");
     }
 
     #[test]
