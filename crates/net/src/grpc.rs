@@ -190,7 +190,7 @@ pub fn trimmed_to(status: &tonic::Status) -> Option<&str> {
 pub fn is_answer_lost(status: &tonic::Status) -> bool {
     let first = std::error::Error::source(status);
     let was_connected =
-        || !std::iter::successors(first, |error| error.source()).any(|error| error.is::<tonic::ConnectError>());
+        || !std::iter::successors(first, |error| (**error).source()).any(|error| error.is::<tonic::ConnectError>());
     match status.code() {
         tonic::Code::DeadlineExceeded | tonic::Code::Cancelled => true,
         // Those of the peer have no cause here.

@@ -1,5 +1,5 @@
-//! The last administrator: nobody makes a change after which nobody of the tenant gets into Agent Setup any more, by mistake or with intent.
-//! Who runs the installation may, and can give the privilege to somebody again.
+//! The last administrator: nobody makes a change after which nobody of the tenant gets into Agent Setup any more, by mistake or not. Who
+//! runs the installation may, and can give the privilege to somebody again.
 
 use std::collections::{HashMap, HashSet};
 
