@@ -72,6 +72,25 @@ impl OpenApi {
         self
     }
 
+    /// Says that the answers of a GET that is there have a version, and that a request which names it spares one (RFC 9110 section 13.1.2).
+    #[must_use]
+    pub fn versioned(mut self, get: &Get) -> Self {
+        let Some(operation) = self.paths.get_mut(get.path).and_then(|methods| methods.get_mut("get")) else {
+            return self;
+        };
+        let text = json!({"type": "string"});
+        let headers = json!({"ETag": {"description": "the version", "schema": text}});
+        if let Some(parameters) = operation["parameters"].as_array_mut() {
+            let meaning = "versions that the caller has already: 304 if the present one is among them";
+            parameters.push(json!({
+                "name": "If-None-Match", "in": "header", "required": false, "description": meaning, "schema": text,
+            }));
+        }
+        operation["responses"]["200"]["headers"] = headers.clone();
+        operation["responses"]["304"] = json!({"description": "the caller has it already", "headers": headers});
+        self
+    }
+
     /// Adds a member that problems may have besides (RFC 9457 section 3.2).
     #[must_use]
     pub fn problem_member<T: JsonSchema>(mut self, name: &str, meaning: &str) -> Self {
@@ -306,6 +325,22 @@ mod tests {
         let problem = &document["components"]["schemas"]["Problem"];
         assert_eq!(problem["properties"]["revision"]["description"], "which it is");
         assert_eq!(problem["required"], json!(["type", "title", "status"]));
+    }
+
+    #[test]
+    fn an_answer_with_a_version_is_told_with_what_spares_it() {
+        let rows = Get { path: "/rows", id: "rows", summary: "The rows", scope: "rows:read", query: &[] };
+        let other = Get { path: "/other", ..rows };
+        let api = OpenApi::new("Rows").document::<Row>(&rows).document::<Row>(&other);
+        let document = api.versioned(&rows).into_json();
+        let operation = &document["paths"]["/rows"]["get"];
+        assert_eq!(
+            (&operation["parameters"][0]["name"], &operation["parameters"][0]["in"]),
+            (&json!("If-None-Match"), &json!("header"))
+        );
+        let responses = &operation["responses"];
+        assert!(responses["200"]["headers"]["ETag"].is_object() && responses["304"].get("content").is_none());
+        assert!(document["paths"]["/other"]["get"]["responses"].get("304").is_none());
     }
 
     #[test]

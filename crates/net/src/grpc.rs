@@ -185,6 +185,20 @@ pub fn trimmed_to(status: &tonic::Status) -> Option<&str> {
     status.metadata().get(TRIMMED_METADATA)?.to_str().ok()
 }
 
+/// Whether a request may have been carried out though no answer has come: it was in the peer's hands by then, or on its way there. It was
+/// not if nobody was reached; of what the peer itself refuses, the refusal says it.
+pub fn is_answer_lost(status: &tonic::Status) -> bool {
+    let first = std::error::Error::source(status);
+    let was_connected =
+        || !std::iter::successors(first, |error| (**error).source()).any(|error| error.is::<tonic::ConnectError>());
+    match status.code() {
+        tonic::Code::DeadlineExceeded | tonic::Code::Cancelled => true,
+        // Those of the peer have no cause here.
+        tonic::Code::Unavailable | tonic::Code::Unknown => first.is_some() && was_connected(),
+        _ => false,
+    }
+}
+
 /// Metadata that names the tenant of a role's request, whose token is valid for any tenant.
 pub const TENANT_METADATA: &str = "trunkline-tenant";
 

@@ -154,7 +154,7 @@ pub async fn import(
     let batch = Batch { edits, is_trial, passwords_max, with_documents, person };
     let changed = objects::change_held(store, held, tenant, Arc::new(batch), note).await;
     match changed {
-        Err(ChangeRefusal::Faults(broken) | ChangeRefusal::Referred(broken)) => {
+        Err(ChangeRefusal::Faults(broken) | ChangeRefusal::Referred(broken) | ChangeRefusal::NotPermitted(broken)) => {
             faults.extend(broken.into_iter().map(|fault| placed(fault, &lines)));
         }
         Err(ChangeRefusal::Stale(objects)) if expected.is_some() => {
@@ -446,6 +446,7 @@ mod tests {
         }
         // That the name is taken is told to whoever would make somebody of it.
         let taken = import("ada.adler", "external_id").await;
-        assert!(matches!(&taken, TableRefusal::Change(ChangeRefusal::NotPermitted(_))), "{taken}");
+        let TableRefusal::Faults { faults, .. } = &taken else { panic!("{taken}") };
+        assert_eq!((faults[0].line, faults[0].rule.code), (Some(2), FaultCode::NotPermitted), "{taken}");
     }
 }

@@ -193,7 +193,9 @@ async function outcomeOf<T>(response: Response, read: Read<T>): Promise<Outcome<
     return found === undefined ? { kind: 'failed', failure: { kind: 'not-understood', detail: new URL(response.url).pathname } } : { kind: 'ok', value: found }
   }
   const refused = faultsIn(value)
-  if (refused !== undefined) return { kind: 'faults', ...refused }
+  // A missing right that is about no object is no fault of what was sent.
+  const isOfCaller = response.status === 403 && refused?.faults.every(({ kind }) => kind === '') === true
+  if (refused !== undefined && !isOfCaller) return { kind: 'faults', ...refused }
   const conflict = response.status === 409 ? conflictIn(value) : undefined
   if (conflict !== undefined) return { kind: 'conflict', conflict }
   return { kind: 'failed', failure: await failureOf(copy) }

@@ -25,6 +25,8 @@ export async function failureOf(response: Response): Promise<Failure> {
   const detail = await detailOf(response)
   switch (response.status) {
     case 401:
+    // The page is not of the person who is signed in by now: the pages ask who that is.
+    case 412:
       return { kind: 'refused-token', detail }
     case 403:
       return { kind: 'not-allowed', detail }

@@ -29,3 +29,9 @@ test('nothing is written in the name of somebody who has signed in elsewhere; it
   expect(asked).not.toHaveBeenCalled()
   expect((await getObject('example', 'skill', 'French')).kind).toBe('ok')
 })
+
+test('what the server refuses since somebody else is signed in by now makes the page ask who that is', async () => {
+  vi.stubGlobal('fetch', async () => Response.json({ type: 'another-person', title: 'Somebody else is signed in now', status: 412 }, { status: 412 }))
+  writeAs('ann', true)
+  expect(await changeObjects('example', 'r1', false, [])).toMatchObject({ kind: 'failed', failure: { kind: 'refused-token' } })
+})

@@ -5544,6 +5544,12 @@ pub struct ImportPeopleResponse {
     /// Names what was looked at; empty if there are faults.
     #[prost(string, tag = "6")]
     pub checked: ::prost::alloc::string::String,
+    /// Whether it is the result of an earlier import with the same `request_id`.
+    #[prost(bool, tag = "7")]
+    pub repeated_request: bool,
+    /// The number of faults behind the first 1,000.
+    #[prost(uint32, tag = "8")]
+    pub more_faults: u32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PeopleTableFault {

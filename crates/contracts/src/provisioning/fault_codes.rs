@@ -183,13 +183,15 @@ pub enum FaultCode {
     GroupCircle,
     /// A privilege needs another one beside it: `privilege`, and `needs`, of which one will do, with commas between them.
     PrivilegeNeeds,
+    /// Nobody of the tenant who may sign in would be an administrator any more.
+    LastAdministrator,
     /// A rule without a code of its own, or of a later release: `rule` alone says it.
     Other,
 }
 
 impl FaultCode {
     /// All of them, with their names on the wire.
-    pub const NAMED: [(Self, &'static str); 89] = [
+    pub const NAMED: [(Self, &'static str); 90] = [
         (Self::Needed, "needed"),
         (Self::NeededWith, "needed_with"),
         (Self::NeededOr, "needed_or"),
@@ -278,6 +280,7 @@ impl FaultCode {
         (Self::BuiltIn, "built_in"),
         (Self::GroupCircle, "group_circle"),
         (Self::PrivilegeNeeds, "privilege_needs"),
+        (Self::LastAdministrator, "last_administrator"),
         (Self::Other, "other"),
     ];
 

@@ -37,3 +37,20 @@ impl Clock for Late {
         self.0
     }
 }
+
+#[test]
+fn an_answer_is_lost_once_the_peer_was_reached() {
+    let refused = || std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+    let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    for (status, is_lost) in [
+        (tonic::Status::from_error(Box::new(tonic::TimeoutExpired(()))), true),
+        (tonic::Status::deadline_exceeded("x"), true),
+        (tonic::Status::from_error(Box::new(broken)), true),
+        (tonic::Status::from_error(Box::new(tonic::ConnectError(Box::new(refused())))), false),
+        (tonic::Status::unavailable("the role ends"), false),
+        (tonic::Status::unknown("x"), false),
+        (tonic::Status::invalid_argument("x"), false),
+    ] {
+        assert_eq!(is_answer_lost(&status), is_lost, "{status:?}");
+    }
+}

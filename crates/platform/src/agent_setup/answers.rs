@@ -15,6 +15,10 @@ use tonic::{Code, Status};
 /// The id of the tenant itself, which has none: in a path something has to stand.
 const ITSELF: &str = "-";
 
+/// What is said where nobody knows what has become of a request.
+pub(super) const UNKNOWN_OUTCOME: &str =
+    "tenant has not answered: whether a change was made is not known; the same request_id sent again counts once";
+
 /// A rule that an object would break.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ShownFault {
@@ -67,24 +71,26 @@ impl From<Status> for SetupRefusal {
     fn from(status: Status) -> Self {
         let message = status.message().to_owned();
         let v1::ObjectFaults { faults, more } = net::grpc::object_faults(&status);
+        if net::grpc::is_answer_lost(&status) {
+            tracing::warn!(%status, "tenant has not answered agent-setup");
+            let problem = Problem::new(StatusCode::GATEWAY_TIMEOUT, "no-answer", "No answer came in time");
+            return problem.detail(UNKNOWN_OUTCOME).into();
+        }
         match status.code() {
             Code::NotFound => Problem::not_found(message).into(),
-            Code::PermissionDenied => Problem::forbidden(message).into(),
+            Code::PermissionDenied => Self::with(Problem::forbidden(message), named(&faults, more)),
             Code::Unauthenticated => Problem::unauthorized(message).into(),
             Code::Aborted => stale(message, &faults),
             Code::InvalidArgument if faults.is_empty() => Problem::bad_request(message).into(),
             Code::InvalidArgument | Code::FailedPrecondition => {
-                let faults: Vec<ShownFault> = faults.iter().map(told).collect();
-                let members =
-                    if more == 0 { json!({ "faults": faults }) } else { json!({ "faults": faults, "more": more }) };
-                Self::with(Problem::unprocessable(message), members)
+                Self::with(Problem::unprocessable(message), named(&faults, more))
             }
             Code::ResourceExhausted => Problem::unavailable(message).into(),
             Code::DataLoss => {
                 let title = "The tenant's configuration is damaged";
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged", title).detail(message).into()
             }
-            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
+            Code::Unavailable => {
                 tracing::warn!(%status, "tenant does not answer agent-setup");
                 Problem::unavailable("tenant does not answer now").into()
             }
@@ -123,6 +129,16 @@ fn stale(message: String, faults: &[v1::ObjectFault]) -> SetupRefusal {
     SetupRefusal::with(Problem::conflict(message), members)
 }
 
+/// The members that name faults, and how many others there are; none without a fault.
+fn named(faults: &[v1::ObjectFault], more: u32) -> Value {
+    let faults: Vec<ShownFault> = faults.iter().map(told).collect();
+    match (faults.is_empty(), more) {
+        (true, _) => Value::Null,
+        (false, 0) => json!({ "faults": faults }),
+        (false, more) => json!({ "faults": faults, "more": more }),
+    }
+}
+
 fn told(fault: &v1::ObjectFault) -> ShownFault {
     ShownFault {
         id: id_in_path(&fault.kind, &fault.id),
@@ -151,6 +167,11 @@ pub(super) fn id_in_path(kind: &str, id: &str) -> String {
 /// The id of an object as tenant takes it.
 pub(super) fn id_of_path(kind: &str, id: String) -> String {
     if is_tenant(kind) && id == ITSELF { String::new() } else { id }
+}
+
+/// Whether a value says nothing, and may be left out of an answer.
+pub(super) fn is_nothing<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// The document of an object; none if it does not exist.
@@ -196,6 +217,9 @@ mod tests {
         });
         assert_eq!((&problem["faults"], &problem["more"]), (&json!([fault]), &json!(2)));
         assert_eq!(answered(status(Code::FailedPrecondition, None)).await.0, 422);
+        let (code, problem) = answered(status(Code::PermissionDenied, None)).await;
+        assert_eq!((code, &problem["type"]), (403, &json!("forbidden")));
+        assert_eq!((&problem["faults"][0]["field"], &problem["more"]), (&json!("agent.skills"), &json!(2)));
     }
 
     #[test]
@@ -226,10 +250,13 @@ mod tests {
             (Code::InvalidArgument, 400),
             (Code::ResourceExhausted, 503),
             (Code::Unavailable, 503),
+            (Code::Cancelled, 504),
+            (Code::DeadlineExceeded, 504),
             (Code::DataLoss, 500),
             (Code::Internal, 502),
         ] {
-            assert_eq!(answered(Status::new(code, "x")).await.0, status, "{code:?}");
+            let (answered, problem) = answered(Status::new(code, "x")).await;
+            assert_eq!((answered, problem.get("faults")), (status, None), "{code:?}");
         }
     }
 

@@ -9,14 +9,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::answers::{SetupRefusal, document, id_in_path, id_of_path};
+use super::answers::{SetupRefusal, document, id_in_path, id_of_path, is_nothing};
 use super::provisioning::{Provisioning, SetupCaller};
 
 /// A batch of edits.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangesWanted {
-    /// Names the batch: the same one sent again within a day changes nothing and gets the first answer.
+    /// Names the batch: sent again within a day it changes nothing and gets the first answer; another batch of that name is refused.
     #[serde(default)]
     request_id: String,
     /// The batch is checked, and nothing is changed.
@@ -80,6 +80,9 @@ pub(super) struct ChangesDone {
     revision: u64,
     /// The objects that change.
     changes: Vec<ShownChange>,
+    /// Whether nothing was done: it is the answer to an earlier batch of the same `request_id`. Left out if it is not.
+    #[serde(skip_serializing_if = "is_nothing")]
+    repeated: bool,
 }
 
 /// An object that changes. Documents have no secrets; behind the first MiB of them both are null.
@@ -111,7 +114,7 @@ impl ShownChange {
 
 fn done(answer: v1::ChangeObjectsResponse) -> ChangesDone {
     let changed = answer.objects.into_iter().filter(|object| object.changed).map(ShownChange::of);
-    ChangesDone { revision: answer.revision, changes: changed.collect() }
+    ChangesDone { revision: answer.revision, changes: changed.collect(), repeated: answer.repeated_request }
 }
 
 fn change(edit: EditWanted) -> Result<v1::ChangeObject, SetupRefusal> {

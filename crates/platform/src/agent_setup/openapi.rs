@@ -152,6 +152,7 @@ pub fn openapi() -> Value {
         .problem_member::<u64>("revision", "of a conflict: the revision at which the object is; 0 if it does not exist")
         .document::<ObjectPage>(&OBJECTS)
         .document::<ShownObject>(&OBJECT)
+        .versioned(&OBJECT)
         .body::<ChangesWanted, ChangesDone>(Method::Post, &CHANGES)
         .document::<HistoryShown>(&HISTORY)
         .document::<SignInsShown>(&SIGN_INS)

@@ -13,7 +13,7 @@ use net::http::Query;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::answers::{SetupRefusal, told_values};
+use super::answers::{SetupRefusal, is_nothing, told_values};
 use super::changes::ShownChange;
 use super::provisioning::{Provisioning, SetupCaller};
 
@@ -32,7 +32,7 @@ pub(super) struct ImportQuery {
 }
 
 /// What came of a table. With a fault nothing has changed.
-#[derive(Serialize, JsonSchema)]
+#[derive(Default, Serialize, JsonSchema)]
 pub(super) struct TableTaken {
     /// The number of people in it.
     rows: u32,
@@ -40,10 +40,16 @@ pub(super) struct TableTaken {
     changed: u32,
     /// At most 1,000.
     faults: Vec<ShownTableFault>,
+    /// The number of further faults. Left out if there are none.
+    #[serde(skip_serializing_if = "is_nothing")]
+    more_faults: u32,
     /// The first 1,000 of the people who change.
     changes: Vec<ShownChange>,
     /// Names what was looked at; empty with a fault.
     checked: String,
+    /// Whether nothing was done: it is the answer to an earlier import of the same `request_id`. Left out if it is not.
+    #[serde(skip_serializing_if = "is_nothing")]
+    repeated: bool,
 }
 
 /// A fault of a table.
@@ -70,8 +76,7 @@ pub(super) async fn import(
     let table = match text(&body) {
         Ok(table) => table,
         Err(fault) => {
-            let (changes, checked) = (Vec::new(), String::new());
-            return Ok(Json(TableTaken { rows: 0, changed: 0, faults: vec![fault], changes, checked }));
+            return Ok(Json(TableTaken { faults: vec![fault], ..TableTaken::default() }));
         }
     };
     let ImportQuery { dry_run: validate_only, request_id, checked } = query;
@@ -84,9 +89,15 @@ pub(super) async fn import(
         column: fault.column,
         rule: fault.rule,
     };
-    let faults = answer.faults.into_iter().map(one).collect();
-    let changes = answer.objects.into_iter().map(ShownChange::of).collect();
-    Ok(Json(TableTaken { rows: answer.rows, changed: answer.changed, faults, changes, checked: answer.checked }))
+    Ok(Json(TableTaken {
+        rows: answer.rows,
+        changed: answer.changed,
+        faults: answer.faults.into_iter().map(one).collect(),
+        more_faults: answer.more_faults,
+        changes: answer.objects.into_iter().map(ShownChange::of).collect(),
+        checked: answer.checked,
+        repeated: answer.repeated_request,
+    }))
 }
 
 /// A table as text. Spreadsheets also save in the encoding of their machine, in which names would be read wrongly.

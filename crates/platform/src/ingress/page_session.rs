@@ -13,6 +13,7 @@ mod begin;
 mod endpoints;
 mod link;
 mod lookup_places;
+mod meant_person;
 mod own_page;
 mod own_path;
 mod pending;
@@ -378,6 +379,9 @@ async fn lend_token(pages: Arc<PageSessions>, mut request: Request, behind: Entr
     let used = use_of(request.uri().path());
     match pages.current(&cookie, used).await {
         Ok(Some(session)) => {
+            if let Err(problem) = meant_person::check(request.method(), request.headers(), &session.user) {
+                return problem.into_response();
+            }
             if let Ok(mut token) = HeaderValue::try_from(format!("Bearer {}", session.access_token)) {
                 token.set_sensitive(true);
                 request.headers_mut().insert(header::AUTHORIZATION, token);

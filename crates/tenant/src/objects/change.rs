@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, Secret, TenantObjects};
-use infra::{ChangeNote, HistoryEntry, ObjectChange, ProvisioningStore, Revision, StoreError};
+use infra::{ChangeNote, ChangeWay, HistoryEntry, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::{TenantId, Timestamp};
 use tokio::task::spawn_blocking;
 
 use super::held::HeldTenants;
 use super::indexed::IndexedTenant;
 use super::plan::plan;
-use super::rights::CallerRights;
-use super::{ChangeRefusal, ObjectEdit, PASSWORDS_MAX};
+use super::rights::{CallerRights, keeps_administrator};
+use super::{ChangeRefusal, EditAction, ObjectEdit, PASSWORDS_MAX, document};
 use crate::file::{self, PinHashing};
 
 /// How often a batch begins again because others have changed the tenant.
@@ -92,9 +92,10 @@ pub async fn change_held(
             return Ok(outcome);
         }
         let shared = held.fresh(store, tenant).await?.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
-        let asked = batch.clone();
+        let (asked, is_served) = (batch.clone(), is_served(&note.way));
         // It fails when the process ends: then nobody waits for the answer.
-        let planned = shared.look(move |held| Planned::of(held, &asked)).await.ok_or(ChangeRefusal::NoTurn)??;
+        let planned =
+            shared.look(move |held| Planned::of(held, &asked, is_served)).await.ok_or(ChangeRefusal::NoTurn)??;
         let Planned { at, changes, with_secrets_before, outcome } = planned;
         if changes.is_empty() || batch.is_trial {
             return Ok(outcome.at(at));
@@ -108,6 +109,11 @@ pub async fn change_held(
         }
     }
     Err(ChangeRefusal::NoTurn)
+}
+
+/// Whether people or programs of the tenant ask, who cannot let an administrator in again as who runs the installation can.
+const fn is_served(way: &ChangeWay) -> bool {
+    matches!(way, ChangeWay::Page | ChangeWay::Rest | ChangeWay::Scim | ChangeWay::Grpc)
 }
 
 /// What a batch does to a tenant at a revision.
@@ -135,9 +141,12 @@ enum PlannedRevision {
 }
 
 impl Planned {
-    fn of(held: &IndexedTenant, batch: &Batch) -> Result<Self, ChangeRefusal> {
+    fn of(held: &IndexedTenant, batch: &Batch, is_served: bool) -> Result<Self, ChangeRefusal> {
         let rights = batch.person.as_ref().map(|user| CallerRights::of(held, user));
         let changes = plan(held, &batch.edits, rights.as_ref())?;
+        if is_served {
+            keeps_administrator(held, &changes)?;
+        }
         let given = changes.iter().filter(|change| has_password(change, held.get(&change.key()))).count();
         if given > batch.passwords_max {
             return Err(ChangeRefusal::ManyPasswords { given, most: batch.passwords_max });
@@ -189,7 +198,7 @@ async fn earlier(
     store: &dyn ProvisioningStore,
     held: &HeldTenants,
     tenant: &TenantId,
-    batch: &Batch,
+    batch: &Arc<Batch>,
     note: &ChangeNote,
 ) -> Result<Option<BatchOutcome>, ChangeRefusal> {
     let Some(request) = &note.request else { return Ok(None) };
@@ -203,6 +212,13 @@ async fn earlier(
         // It is refused as it would be without its key.
         return Ok(None);
     }
+    let asked = batch.clone();
+    let compared = spawn_blocking(move || (ask_for_the_same(&asked.edits, &done), done));
+    // It fails when the process ends: then nobody waits for the answer.
+    let (is_same, done) = compared.await.map_err(|_| ChangeRefusal::NoTurn)?;
+    if !is_same {
+        return Err(ChangeRefusal::RequestReused);
+    }
     let changed: HashSet<ObjectKey> = done.iter().map(|entry| entry.key.folded()).collect();
     let others = batch.edits.iter().filter(|edit| !changed.contains(&edit.key.folded())).cloned().collect();
     if !leave_unchanged(store, held, tenant, others).await? {
@@ -214,6 +230,25 @@ async fn earlier(
     let told = done.into_iter().filter(|_| batch.with_documents);
     let documents = told.map(|HistoryEntry { key, before, after, .. }| ChangedDocuments { key, before, after });
     Ok(Some(BatchOutcome { revision, objects, changed, is_repeated: true, documents: documents.collect() }))
+}
+
+/// Whether edits want the objects of an earlier batch as that one has made them. What they say of secrets is not looked at: no history has
+/// those.
+fn ask_for_the_same(edits: &[ObjectEdit], done: &[HistoryEntry]) -> bool {
+    let edits: HashMap<ObjectKey, &ObjectEdit> = edits.iter().map(|edit| (edit.key.folded(), edit)).collect();
+    done.iter().all(|entry| edits.get(&entry.key.folded()).is_some_and(|edit| leads_to(edit, entry)))
+}
+
+/// Whether an edit leaves an object as it is after an entry of the history.
+fn leads_to(edit: &ObjectEdit, entry: &HistoryEntry) -> bool {
+    let Some(after) = &entry.after else { return edit.action == EditAction::Delete };
+    let noted = document::edited(&entry.key, &EditAction::PutBack(after.clone()), None);
+    // What this release does not read says nothing against it.
+    let Ok(Some((object, annex))) = noted else { return true };
+    match document::edited(&entry.key, &edit.action, Some((&object, Some(&annex)))) {
+        Ok(Some((wanted, besides))) => besides == annex && wanted.without_secrets() == object.without_secrets(),
+        Ok(None) | Err(_) => false,
+    }
 }
 
 /// Whether a batch of a person names an object that the person does not see now: what is said of it would tell how that object is.
@@ -363,7 +398,6 @@ mod tests {
     use infra::{ChangeOrigin, ChangeWay};
 
     use super::*;
-    use crate::objects::EditAction;
     use crate::objects::test_one_tenant::OneTenant;
 
     fn note() -> ChangeNote {
@@ -407,6 +441,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_runs_the_installation_alone_leaves_a_tenant_without_an_administrator() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let of = |privileges: &str| {
+            let document =
+                format!(r#"{{"user_name":"boss","first_name":"B","last_name":"B","privileges":[{privileges}]}}"#);
+            batch(vec![ObjectEdit { action: EditAction::Put(document), ..put("boss", "") }], false)
+        };
+        let by = |way: ChangeWay| ChangeNote { way, ..note() };
+        let made = of(r#""administrator""#);
+        change_held(&store, &held, &store.id(), made.clone(), &note()).await.unwrap();
+        for way in [ChangeWay::Page, ChangeWay::Rest, ChangeWay::Scim, ChangeWay::Grpc] {
+            let refused = change_held(&store, &held, &store.id(), of(""), &by(way)).await.unwrap_err();
+            assert!(refused.to_string().starts_with("person boss privileges: nobody who may sign in"), "{refused}");
+        }
+        let noted = by(ChangeWay::CommandLine);
+        assert_eq!(change_held(&store, &held, &store.id(), of(""), &noted).await.unwrap().changed, 1);
+    }
+
+    #[tokio::test]
     async fn a_request_that_is_repeated_with_another_object_is_not_taken_for_done() {
         let (store, held) = (OneTenant::example(), HeldTenants::default());
         let note = ChangeNote { request: Some("first".to_owned()), ..note() };
@@ -432,6 +485,39 @@ mod tests {
             .unwrap();
         let done = change_held(&store, &held, &store.id(), both, &note).await.unwrap();
         assert!(done.is_repeated);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_repeated_with_another_wish_for_the_same_object_is_not_taken_for_done() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let note = ChangeNote { request: Some("first".to_owned()), ..note() };
+        let ann = put("new-ann", "Ann");
+        let of = |action: EditAction| batch(vec![ObjectEdit { action, ..put("new-ann", "") }], false);
+        let merge = |document: &str, field: &str| {
+            of(EditAction::Merge { document: document.to_owned(), fields: vec![field.to_owned()] })
+        };
+        let first = Batch { with_documents: true, ..(*batch(vec![ann.clone()], false)).clone() };
+        let mut done = change_held(&store, &held, &store.id(), Arc::new(first), &note).await.unwrap();
+        store.has_noted(HistoryEntry {
+            number: 1,
+            revision: Revision(2),
+            note: note.clone(),
+            key: ann.key.clone(),
+            before: None,
+            after: done.documents.remove(0).after,
+            secrets_changed: false,
+        });
+        // A table puts who is not there, and changes fields of who is.
+        for same in [batch(vec![ann], false), merge(r#"{"first_name":"Ann"}"#, "first_name")] {
+            let again = change_held(&store, &held, &store.id(), same, &note).await.unwrap();
+            assert!(again.is_repeated && again.revision == Revision(2));
+        }
+        let other = batch(vec![put("new-ann", "Anna")], false);
+        let moved = merge(r#"{"user_properties":{"A":{"b":"c"}}}"#, "user_properties");
+        for other in [other, merge(r#"{"last_name":"Other"}"#, "last_name"), moved, of(EditAction::Delete)] {
+            let refused = change_held(&store, &held, &store.id(), other, &note).await.unwrap_err();
+            assert!(matches!(refused, ChangeRefusal::RequestReused), "{refused}");
+        }
     }
 
     #[tokio::test]

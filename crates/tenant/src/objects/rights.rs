@@ -4,6 +4,7 @@
 //! nearest folder counts no more than the others. Administrators may do everything that no such entry refuses them, and
 //! change permissions even then. Where no entry says anything, others read what their scopes open, and change nothing.
 
+mod administrators;
 mod edits;
 mod hidden;
 mod membership;
@@ -18,6 +19,7 @@ use contracts::provisioning::{
 };
 
 use super::indexed::{HeldObject, IndexedTenant};
+pub(super) use administrators::keeps_administrator;
 pub(super) use edits::{concealed, permitted};
 pub(super) use hidden::{hidden_references, without_hidden};
 use membership::groups_in;

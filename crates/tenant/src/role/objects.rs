@@ -8,6 +8,7 @@ mod refusals;
 mod shares;
 mod sign_ins;
 mod snapshots;
+mod tables;
 mod token;
 mod whole_tenant;
 
@@ -33,12 +34,12 @@ use crate::objects::{
     self, Batch, EDITS_MAX, EditAction, HeldTenants, IndexedTenant, Listing, ObjectEdit, PASSWORDS_MAX,
     REQUEST_BYTES_MAX, SharedTenant,
 };
-use crate::people::{self, CheckedTable, ImportTerms, TableOutcome, TableRefusal};
+use crate::people::{self, CheckedTable, ImportTerms, TableOutcome};
 use crate::role::caller_rights::KeptRights;
 use crate::role::request_texts::{RequestTexts, expect_texts};
 use answers::{answer, history_entry};
 use persons::{no_object, person, stored_object};
-use refusals::{ends, no_tenant, of_request, refused, unread, wire_values};
+use refusals::{ends, no_tenant, of_request, refused, unread};
 use shares::{SharedPlace, TenantShares};
 
 /// The most requests that are answered or wait at once: each may hold a whole tenant.
@@ -370,33 +371,15 @@ impl Provisioning for ObjectServer {
             checked,
         };
         let is_trial = terms.is_trial;
-        let mut answer = v1::ImportPeopleResponse::default();
-        match people::import(&*self.store, &self.held, &tenant, asked.table, &note, terms).await {
-            Ok(TableOutcome { rows, batch, checked }) => {
-                let (by, revision, changed) = (note.by.as_str(), batch.revision.0, batch.changed);
-                if !is_trial && !batch.is_repeated {
-                    tracing::info!(%tenant, by, revision, changed, "a table of people was imported");
-                }
-                answer.rows = u32::try_from(rows).unwrap_or(u32::MAX);
-                answer.changed = u32::try_from(changed).unwrap_or(u32::MAX);
-                answer.revision = revision;
-                answer.checked = checked.to_string();
-                answer.objects = answers::answer(people::first_changed(batch)).objects;
-            }
-            Err(TableRefusal::Faults { rows, faults }) => {
-                let wire = faults.into_iter().take(LINES_MAX).map(|fault| v1::PeopleTableFault {
-                    line: fault.line.and_then(|line| u32::try_from(line).ok()).unwrap_or_default(),
-                    column: fault.column,
-                    code: fault.rule.code.as_str().to_owned(),
-                    values: wire_values(fault.rule.values),
-                    rule: fault.rule.words,
-                });
-                answer.rows = u32::try_from(rows).unwrap_or(u32::MAX);
-                answer.faults = wire.collect();
-            }
-            Err(TableRefusal::Change(refusal)) => return Err(refused(refusal)),
+        let taken = people::import(&*self.store, &self.held, &tenant, asked.table, &note, terms).await;
+        if let Ok(TableOutcome { batch, .. }) = &taken
+            && !is_trial
+            && !batch.is_repeated
+        {
+            let (by, revision, changed) = (note.by.as_str(), batch.revision.0, batch.changed);
+            tracing::info!(%tenant, by, revision, changed, "a table of people was imported");
         }
-        Ok(Response::new(answer))
+        Ok(Response::new(tables::answer(taken)?))
     }
 
     async fn export_people(

@@ -128,6 +128,17 @@ fn an_administrator_signs_in_at_our_pages_and_changes_people() -> Result<()> {
     let found = page.read(&format!("/objects/person?q={NEW}&page_size=5"))?;
     ensure!(found["items"][0]["id"] == NEW && found["next_page_token"] == "", "{found}");
 
+    // A form of somebody else, who was signed in before in the same browser, is not saved.
+    let edit = json!({ "edits": [merge(&json!({ "last_name": "Other" }), first)] }).to_string();
+    for (named, status) in [("somebody.else", 412), (boss.user.as_str(), 200)] {
+        let named = format!("x-trunkline-subject: {named}");
+        let json = "content-type: application/json";
+        let arguments = ["--header", &page.origin, "--header", json, "--header", &named, "--data-binary", &edit];
+        let answer = page.visitor.ask(&format!("{API}/changes"), &arguments)?;
+        ensure!(answer.status == status, "{named}: {} {}", answer.status, answer.body);
+    }
+    let first = page.read(&object)?["revision"].as_u64().context("no revision")?;
+
     // Whoever edits what others have changed meanwhile is told, and a rule is named with its field.
     let renamed = is(page.change(&merge(&json!({ "last_name": "Renamed" }), first), false)?, 200)?;
     let stale = is(page.change(&merge(&json!({ "last_name": "Late" }), first), false)?, 409)?;
@@ -148,11 +159,11 @@ fn an_administrator_signs_in_at_our_pages_and_changes_people() -> Result<()> {
     let has = |field: &str| latest[field].as_str().is_some_and(|value| !value.is_empty());
     ensure!(has("session") && latest["client"] == "trunkline-pages", "{latest}");
     ensure!(latest["source"].as_str().is_some_and(|source| source.starts_with("127.")), "{latest}");
-    ensure!(latest["before"]["last_name"] == "Person" && latest["after"]["last_name"] == "Renamed", "{latest}");
+    ensure!(latest["before"]["last_name"] == "Other" && latest["after"]["last_name"] == "Renamed", "{latest}");
     ensure!(latest["number"].as_u64() > history["items"][1]["number"].as_u64(), "{history}");
     let back = json!({ "kind": "person", "id": NEW, "revision": first }).to_string();
     let restored = is(page.post("/restore", "application/json", &back)?, 200)?;
-    ensure!(restored["changes"][0]["after"]["last_name"] == "Person", "{restored}");
+    ensure!(restored["changes"][0]["after"]["last_name"] == "Other", "{restored}");
 
     // What refers to an object, and the tenant itself.
     let uses = page.read("/uses/skill/Sales")?;

@@ -105,7 +105,9 @@ impl AnsweredChange {
         let Self { name, status, body } = self;
         let problem: Value = serde_json::from_str(body).with_context(|| format!("{name}: {status} {body}"))?;
         let is_worded = problem["detail"].as_str().is_some_and(|words| !words.is_empty());
-        ensure!(*status == 503 && problem["status"] == 503 && is_worded, "{name}: {status} {body}");
+        // 504: tenant has not answered within its time, and nobody knows what comes of it.
+        let is_refusal = [503, 504].contains(status) && problem["status"] == *status;
+        ensure!(is_refusal && is_worded, "{name}: {status} {body}");
         ensure!(!body.contains("postgres") && !body.contains("sqlx"), "{name}: {body}");
         Ok(())
     }

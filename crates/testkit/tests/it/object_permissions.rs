@@ -207,7 +207,15 @@ fn a_folder_administrator_sees_and_changes_the_people_of_a_folder_alone() -> Res
     ] {
         let answer = edit(&site, &visitor, &refused)?;
         ensure!(answer.status == 403, "{what}: {} {}", answer.status, answer.body);
+        let fault = &answer.json()?["faults"][0];
+        ensure!(fault["code"] == "not_permitted" && fault["id"] == refused["id"], "{what}: {}", answer.body);
     }
+    // A line of a table for which a right is missing is named, and nothing of the table is taken.
+    let table = "user_name,first_name,last_name,privileges\nbob.berlin,Bob,Changed,administrator\n";
+    let answer = post(&site, &visitor, TABLE, table)?;
+    let fault = &answer.json()?["faults"][0];
+    let is_named = fault["line"] == 2 && fault["column"] == "privileges" && fault["code"] == "not_permitted";
+    ensure!(answer.status == 200 && is_named, "{} {}", answer.status, answer.body);
     let back = restore(&site, &visitor, "bob.berlin", at_first)?;
     ensure!(back.status == 200, "{} {}", back.status, back.body);
     // In whatever way somebody who is unseen is named, the answer is that for nobody; but that a name is taken is told to whoever wants it.

@@ -145,6 +145,7 @@ const WORDS: Readonly<Record<Exclude<Code, 'other'>, Said>> = {
     const needs = value('needs').split(', ').map((name) => wordsOf(PRIVILEGES, name))
     return t('setup.rule.privilegeNeeds', { privilege: wordsOf(PRIVILEGES, value('privilege')), needs: needs.join('; ') })
   },
+  last_administrator: plain('setup.rule.lastAdministrator'),
 }
 
 /** A rule in words; `kind` is that of the object that breaks it, by which its fields have their names. */

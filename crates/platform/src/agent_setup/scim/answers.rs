@@ -5,6 +5,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use contracts::provisioning::FaultCode;
+use contracts::v1;
 use serde_json::{Map, Value};
 use tonic::{Code, Status};
 
@@ -89,6 +90,19 @@ impl IfMatch {
         let detail = format!("the user is at version {}", version(revision));
         Err(ScimError::new(StatusCode::PRECONDITION_FAILED, detail))
     }
+
+    /// Refuses with 412 what is meant for some version of a resource that has none (RFC 9110 section 13.1.1).
+    ///
+    /// # Errors
+    /// If the request names a version.
+    pub fn holds_without_version(&self) -> Result<(), ScimError> {
+        match &self.0 {
+            Some(tags) if !tags.iter().any(|tag| tag == "*") => {
+                Err(ScimError::new(StatusCode::PRECONDITION_FAILED, "groups have no versions: leave If-Match out"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 // === refusals of tenant ===
@@ -96,6 +110,11 @@ impl IfMatch {
 /// A refusal of tenant, with its faults by the names of SCIM.
 pub(super) fn refused(status: &Status) -> ScimError {
     let message = status.message().to_owned();
+    if net::grpc::is_answer_lost(status) {
+        tracing::warn!(%status, "tenant has not answered agent-setup");
+        let detail = "tenant has not answered: whether a change was made is not known";
+        return ScimError::new(StatusCode::GATEWAY_TIMEOUT, detail);
+    }
     match status.code() {
         Code::NotFound => ScimError::not_found(message),
         Code::PermissionDenied => ScimError::new(StatusCode::FORBIDDEN, message),
@@ -105,7 +124,7 @@ pub(super) fn refused(status: &Status) -> ScimError {
         Code::InvalidArgument => ScimError::bad(ScimType::InvalidValue, faults_told(status).unwrap_or(message)),
         Code::ResourceExhausted => ScimError::new(StatusCode::SERVICE_UNAVAILABLE, message),
         Code::DataLoss => ScimError::new(StatusCode::INTERNAL_SERVER_ERROR, message),
-        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
+        Code::Unavailable => {
             tracing::warn!(%status, "tenant does not answer agent-setup");
             ScimError::new(StatusCode::SERVICE_UNAVAILABLE, "tenant does not answer now")
         }
@@ -116,16 +135,29 @@ pub(super) fn refused(status: &Status) -> ScimError {
     }
 }
 
-/// Whether somebody else has what nobody else may have.
+/// Whether all that is wrong is that somebody else has what nobody else may have.
 fn is_taken(status: &Status) -> bool {
     let faults = net::grpc::object_faults(status).faults;
-    faults.iter().any(|fault| fault.field == "external_id" && fault.code == FaultCode::Held.as_str())
+    let is_taken = |fault: &v1::ObjectFault| fault.field == "external_id" && fault.code == FaultCode::Held.as_str();
+    !faults.is_empty() && faults.iter().all(is_taken)
 }
 
+/// Each fault by its attribute, and of whom it is: a group changes many.
 fn faults_told(status: &Status) -> Option<String> {
-    let faults = net::grpc::object_faults(status).faults;
-    let told: Vec<String> = faults.iter().map(|fault| format!("{}: {}", attribute(&fault.field), fault.rule)).collect();
-    (!told.is_empty()).then(|| told.join("; "))
+    let v1::ObjectFaults { faults, more } = net::grpc::object_faults(status);
+    let one = |fault: &v1::ObjectFault| {
+        let told = format!("{}: {}", attribute(&fault.field), fault.rule);
+        match fault.kind.as_str() {
+            "" => told,
+            "person" => format!("{told} (user {})", fault.id),
+            kind => format!("{told} ({kind} {})", fault.id),
+        }
+    };
+    let mut told: Vec<String> = faults.iter().map(one).collect();
+    if more > 0 {
+        told.push(format!("and {more} more"));
+    }
+    (!faults.is_empty()).then(|| told.join("; "))
 }
 
 /// The attribute for a field of a person's document.
@@ -144,8 +176,6 @@ fn attribute(field: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use contracts::v1;
-
     use super::*;
 
     fn if_match(value: &'static str) -> IfMatch {
@@ -165,6 +195,14 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_version_is_at_none_that_is_named() {
+        assert!(IfMatch::of(&HeaderMap::new()).holds_without_version().is_ok());
+        assert!(if_match("*").holds_without_version().is_ok());
+        let told = if_match("W/\"7\"").holds_without_version().unwrap_err().document();
+        assert_eq!(told["status"], "412");
+    }
+
+    #[test]
     fn bodies_are_of_scim_or_json() {
         for (kind, is) in [
             ("application/scim+json", true),
@@ -181,16 +219,21 @@ mod tests {
     #[test]
     fn faults_of_tenant_name_attributes_of_scim() {
         let fault = v1::ObjectFault {
+            kind: "person".to_owned(),
+            id: "ann".to_owned(),
             field: "password".to_owned(),
             rule: "it is too short".to_owned(),
             ..v1::ObjectFault::default()
         };
-        let other = v1::ObjectFault { field: "first_name".to_owned(), ..fault.clone() };
-        let faults = v1::ObjectFaults { faults: vec![fault, other], more: 0 };
+        let of_bob = v1::ObjectFault { id: "bob".to_owned(), field: "privileges".to_owned(), ..fault.clone() };
+        let of_request = v1::ObjectFault { kind: String::new(), field: "first_name".to_owned(), ..fault.clone() };
+        let faults = v1::ObjectFaults { faults: vec![fault, of_bob, of_request], more: 2 };
         let status = net::grpc::with_object_faults(Status::new(Code::InvalidArgument, "x"), &faults);
         let told = refused(&status).document();
         assert_eq!((&told["status"], &told["scimType"]), (&Value::from("400"), &Value::from("invalidValue")));
-        assert_eq!(told["detail"], "password: it is too short; name.givenName: it is too short");
+        let expected = "password: it is too short (user ann); groups: it is too short (user bob); \
+                        name.givenName: it is too short; and 2 more";
+        assert_eq!(told["detail"], expected);
     }
 
     #[test]
@@ -201,11 +244,16 @@ mod tests {
             code: "held".to_owned(),
             ..v1::ObjectFault::default()
         };
-        let faults = v1::ObjectFaults { faults: vec![fault], more: 0 };
-        let status = net::grpc::with_object_faults(Status::new(Code::InvalidArgument, "x"), &faults);
-        let told = refused(&status).document();
-        assert_eq!((&told["status"], &told["scimType"]), (&Value::from("409"), &Value::from("uniqueness")));
-        assert_eq!(told["detail"], "externalId: bob has the external id 7 already");
+        let told = |faults: Vec<v1::ObjectFault>| {
+            let faults = v1::ObjectFaults { faults, more: 0 };
+            refused(&net::grpc::with_object_faults(Status::new(Code::InvalidArgument, "x"), &faults)).document()
+        };
+        let taken = told(vec![fault.clone()]);
+        assert_eq!((&taken["status"], &taken["scimType"]), (&Value::from("409"), &Value::from("uniqueness")));
+        assert_eq!(taken["detail"], "externalId: bob has the external id 7 already");
+        // Another name alone does not mend this one.
+        let weak = v1::ObjectFault { field: "password".to_owned(), code: "too_short".to_owned(), ..fault.clone() };
+        assert_eq!(told(vec![fault, weak])["scimType"], "invalidValue");
     }
 
     #[test]
@@ -217,6 +265,8 @@ mod tests {
             (Code::FailedPrecondition, "409"),
             (Code::ResourceExhausted, "503"),
             (Code::Unavailable, "503"),
+            (Code::Cancelled, "504"),
+            (Code::DeadlineExceeded, "504"),
             (Code::DataLoss, "500"),
             (Code::Internal, "502"),
         ] {

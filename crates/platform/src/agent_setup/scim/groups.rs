@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use axum::extract::{Path, RawQuery};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use contracts::provisioning::Privilege;
 use contracts::v1;
 use serde_json::{Map, Value, json};
 
-use super::answers::{ScimBody, document};
+use super::answers::{IfMatch, ScimBody, document};
 use super::group::{CHANGES_MAX, GroupFilter, Membership, display_name, member, privileges_after, too_many};
 use super::listing::{ListAsked, ListWindow};
 use super::patch::operations;
@@ -120,10 +120,12 @@ pub(super) async fn put(
     people: ScimPeople,
     Path((_, id)): Path<(String, String)>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
     ScimBody(body): ScimBody,
 ) -> Result<Response, ScimError> {
     let asked = ListAsked::read(query.as_deref())?;
     let of = privilege(&id)?;
+    IfMatch::of(&headers).holds_without_version()?;
     change(&people, of, &Membership::put(&body, of)?).await?;
     Ok(document(StatusCode::OK, &resource(of, &people, &asked).await?))
 }
@@ -131,9 +133,11 @@ pub(super) async fn put(
 pub(super) async fn patch(
     people: ScimPeople,
     Path((_, id)): Path<(String, String)>,
+    headers: HeaderMap,
     ScimBody(body): ScimBody,
 ) -> Result<StatusCode, ScimError> {
     let of = privilege(&id)?;
+    IfMatch::of(&headers).holds_without_version()?;
     change(&people, of, &Membership::patched(&operations(&body)?, of)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

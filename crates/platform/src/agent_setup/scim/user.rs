@@ -226,9 +226,7 @@ impl UserDraft {
                 Ok(())
             }
             ("password", None) => {
-                let password = text("password", value)?;
-                self.password =
-                    if password.is_empty() { PasswordEdit::Removed } else { PasswordEdit::Set(Secret(password)) };
+                self.password = password(value)?;
                 Ok(())
             }
             _ => changeable(at),
@@ -439,6 +437,20 @@ fn text(attribute: &str, value: &Value) -> Result<String, ScimError> {
         Value::String(text) => Ok(text.clone()),
         Value::Null => Ok(String::new()),
         _ => Err(ScimError::value(attribute, "a text is needed")),
+    }
+}
+
+/// What a value makes of a password: null unassigns it (RFC 7643 section 2.5). A program that has none to give often sends an empty text:
+/// nobody loses a password by that.
+fn password(value: &Value) -> Result<PasswordEdit, ScimError> {
+    match value {
+        Value::Null => Ok(PasswordEdit::Removed),
+        value => match text("password", value)? {
+            empty if empty.is_empty() => {
+                Err(ScimError::value("password", "it is empty; null takes it away, and what is left out is kept"))
+            }
+            given => Ok(PasswordEdit::Set(Secret(given))),
+        },
     }
 }
 

@@ -1,5 +1,6 @@
 mod addresses;
 mod handed_out;
+mod last_administrator;
 mod login_codes;
 mod members;
 mod propagating;
@@ -117,7 +118,7 @@ fn who_is_no_administrator_changes_by_folders_alone_and_nobody_their_own_privile
         assert_eq!(refused.1, "it needs the right change in folder /");
     }
     let alone = indexed(&TenantObjects { folders: Vec::new(), ..cities() });
-    assert!(plan(&alone, "root", ObjectKind::Person, "root", own("")).is_ok(), "administrators may");
+    assert!(plan(&alone, "root", ObjectKind::Person, "root", own("")).is_ok(), "lea is one, too");
 }
 
 #[test]

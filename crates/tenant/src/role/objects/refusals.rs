@@ -62,7 +62,10 @@ pub(super) fn refused(refusal: ChangeRefusal) -> Status {
         ChangeRefusal::Faults(faults) => with_faults(Code::InvalidArgument, faults.into_iter().map(told)),
         ChangeRefusal::NotPermitted(faults) => with_faults(Code::PermissionDenied, faults.into_iter().map(told)),
         ChangeRefusal::Referred(faults) => with_faults(Code::FailedPrecondition, faults.into_iter().map(told)),
-        ChangeRefusal::RequestReused => Status::invalid_argument(message),
+        ChangeRefusal::RequestReused => {
+            let words = message.split_once(": ").map_or(message.as_str(), |(_, rule)| rule);
+            of_request("request_id", BrokenRule::other(words))
+        }
         ChangeRefusal::ManyPasswords { given, most } => {
             let words = message.split_once(": ").map_or(message.as_str(), |(_, rule)| rule);
             let rule = BrokenRule::new(FaultCode::ManyPasswords, words).naming("given", given.to_string());
@@ -215,6 +218,10 @@ mod tests {
         assert!(status.message().starts_with("password: 51 passwords or PINs in clear are in one request"), "{status}");
         let told = object_faults(&status).faults.remove(0);
         assert_eq!((told.kind.as_str(), told.field.as_str(), told.code.as_str()), ("", "password", "many_passwords"));
+        let reused = refused(ChangeRefusal::RequestReused);
+        assert!(reused.message().starts_with("request_id: it was used for another batch"), "{reused}");
+        let reused = object_faults(&reused).faults.remove(0);
+        assert_eq!((reused.field.as_str(), reused.code.as_str()), ("request_id", "other"));
         assert!(told.rule.starts_with("51 passwords") && told.rule.contains("at most 50"), "{}", told.rule);
     }
 }

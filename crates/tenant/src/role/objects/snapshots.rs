@@ -103,7 +103,10 @@ fn refused(refusal: SnapshotRefusal) -> Status {
         SnapshotRefusal::Taken(_) => Status::already_exists(message),
         SnapshotRefusal::Missing { .. } => Status::not_found(message),
         SnapshotRefusal::NoTenant(tenant) => no_tenant(&tenant),
-        SnapshotRefusal::RequestReused => Status::invalid_argument(message),
+        SnapshotRefusal::RequestReused => {
+            let words = message.split_once(": ").map_or(message.as_str(), |(_, rule)| rule);
+            of_request("request_id", BrokenRule::other(words))
+        }
         SnapshotRefusal::Faults(faults) => of_stored(faults),
         // It does not pass by itself: the rule is about what the tenant has.
         SnapshotRefusal::Store(StoreError::Full { what, bound }) => {

@@ -121,6 +121,22 @@ fn an_added_address_of_another_type_does_not_take_the_place_of_the_one_for_work(
 }
 
 #[test]
+fn a_put_takes_a_password_away_by_null_alone() {
+    let put = |password: Option<Value>| {
+        let mut given =
+            body(json!({ "userName": ann().user_name, "name": { "givenName": "Ann", "familyName": "Adams" } }));
+        given.extend(password.map(|password| ("password".to_owned(), password)));
+        UserDraft::of(&ann()).replaced(&given).map(|draft| draft.changes_of(&ann()))
+    };
+    assert_eq!(put(None).unwrap().get("password"), None);
+    assert_eq!(put(Some(Value::Null)).unwrap().get("password"), Some(&Value::Null));
+    let empty = put(Some(json!(""))).unwrap_err();
+    assert!(told(&empty).1.starts_with("password: it is empty"), "{empty:?}");
+    let mut draft = UserDraft::of(&ann());
+    assert!(draft.set(&path("password").unwrap(), &json!(""), Manner::Replace).is_err());
+}
+
+#[test]
 fn a_password_is_in_no_debug_output() {
     let mut draft = UserDraft::of(&ann());
     draft.set(&path("password").unwrap(), &json!("correct horse"), Manner::Replace).unwrap();
