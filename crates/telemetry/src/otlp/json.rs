@@ -244,14 +244,14 @@ mod tests {
             json!({ "resourceLogs": [{ "resource": resource, "scopeLogs": [{ "logRecords": [record] }] }] })
         };
         let mut batch = log("to +4930123456", "ann@desk.example", json!({ "bytes_value": "YW5uQGRlc2suZXhhbXBsZQ==" }));
-        clean_json(OtlpSignal::Logs, &mut batch, "acme").unwrap();
+        clean_json(OtlpSignal::Logs, &mut batch, "acme", &BTreeMap::new()).unwrap();
         assert_eq!(batch, log("to <number>", "<address>", json!({})));
         let span = |state: &str| {
             let span = json!({ "traceState": state, "links": [{ "traceState": state }] });
             json!({ "resourceSpans": [{ "resource": resource, "scopeSpans": [{ "spans": [span] }] }] })
         };
         let mut batch = span("of=4930123456");
-        clean_json(OtlpSignal::Traces, &mut batch, "acme").unwrap();
+        clean_json(OtlpSignal::Traces, &mut batch, "acme", &BTreeMap::new()).unwrap();
         assert_eq!(batch, span("of=<number>"));
     }
 
