@@ -22,7 +22,7 @@ mod switch;
 mod traces;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::telemetry::FieldFault;
@@ -180,6 +180,10 @@ impl Telemetry {
     fn now(&self) -> Timestamp {
         self.ctx.clock.now()
     }
+
+    fn rates(&self) -> MutexGuard<'_, ClientRates> {
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A browser asks before a page of another origin sends something, and has no token then.
@@ -227,8 +231,7 @@ impl Telemetry {
     }
 
     fn count_clients(&self) {
-        let mut rates = self.rates.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let clients = rates.forget_silent(self.now());
+        let clients = self.rates().forget_silent(self.now());
         self.metrics.active_clients.set(i64::try_from(clients).unwrap_or(i64::MAX));
         self.metrics.lines_waiting.set(i64::try_from(self.lines.waiting()).unwrap_or(i64::MAX));
     }

@@ -128,8 +128,10 @@ pub(super) enum BatchOutcome {
     NoContract,
     /// It is too large, or has too many items.
     TooLarge,
-    /// Its client sends too often, or nothing more can wait.
+    /// Its client sends too often.
     TooOften,
+    /// There are more clients than are told apart, of all tenants or of its own.
+    TooManyClients,
     /// Its token is of no tenant that may send, or revoked.
     NotAllowed,
     /// It is OpenTelemetry's, and no collector is set.
@@ -144,6 +146,7 @@ impl Label for BatchOutcome {
         Self::NoContract,
         Self::TooLarge,
         Self::TooOften,
+        Self::TooManyClients,
         Self::NotAllowed,
         Self::NoCollector,
     ];
@@ -155,6 +158,7 @@ impl Label for BatchOutcome {
             Self::NoContract => "no_contract",
             Self::TooLarge => "too_large",
             Self::TooOften => "too_often",
+            Self::TooManyClients => "too_many_clients",
             Self::NotAllowed => "not_allowed",
             Self::NoCollector => "no_collector",
         }

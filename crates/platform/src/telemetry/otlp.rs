@@ -94,5 +94,7 @@ fn collector(telemetry: &Telemetry) -> Result<&CollectorQueue, BatchRefusal> {
 }
 
 fn forward(collector: &CollectorQueue, batch: OtlpBatch) -> Result<(), BatchRefusal> {
-    collector.put(batch).map_err(|_| BatchRefusal::wait("too much waits for the collector", FULL_WAIT))
+    collector
+        .put(batch)
+        .map_err(|_| BatchRefusal::wait("too much waits for the collector", BatchOutcome::TooOften, FULL_WAIT))
 }

@@ -110,30 +110,9 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     Some(token.trim())
 }
 
-/// A client, for its rate: whoever shows this token.
-pub(super) fn client_of(headers: &HeaderMap) -> u64 {
-    let digest = token_digest(bearer(headers).unwrap_or_default());
-    digest.iter().take(8).fold(0, |client, byte| client << 8 | u64::from(*byte))
-}
-
 fn token_digest(token: &str) -> TokenDigest {
     let digest = digest(&SHA256, token.as_bytes());
     let whole: &[u8] = digest.as_ref();
     // SHA-256 has that length.
     whole.try_into().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clients_are_told_apart_by_their_tokens() {
-        let of = |value: &'static str| {
-            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
-            client_of(&headers)
-        };
-        assert_eq!(of("Bearer a.b.c"), of("bearer  a.b.c "));
-        assert_ne!(of("Bearer a.b.c"), of("Bearer a.b.d"));
-    }
 }

@@ -178,6 +178,26 @@ fn what_breaks_a_rule_is_refused_with_the_field() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn another_token_of_a_client_is_no_further_allowance() -> Result<()> {
+    let site = Installation::start_with(&["--set", CONTRACTS, "--set", "telemetry.batches_per_minute=1"])?;
+    let of = |subject: &str, life: &str| {
+        let of_tenant = ["--tenant", "example", "--scope", "calls:read", "--sub", subject, "--life", life];
+        Ok::<_, anyhow::Error>(format!("authorization: Bearer {}", token(&site, &of_tenant)?))
+    };
+    let (first, second, other) = (of("tool/loop", "1h")?, of("tool/loop", "2h")?, of("tool/calm", "1h")?);
+    ensure!(first != second, "it is the same token");
+    let body = batch("softphone", &json!([{ "type": "log", "name": "x" }]));
+    let send = |authorization: &str| {
+        curl(&site, TRACES, &["--header", authorization, "--header", JSON, "--data-binary", &body])
+    };
+    let refused = (0..12).map(|_| Ok(send(&first)?.status)).collect::<Result<Vec<_>>>()?;
+    ensure!(refused.contains(&202) && refused.ends_with(&[429]), "{refused:?}");
+    send(&second)?.is(429)?;
+    send(&other)?.is(202)?;
+    Ok(())
+}
+
 fn gzip(path: &Path, text: &str) -> Result<()> {
     let out = std::fs::File::create(path)?;
     let mut gzip = Command::new("gzip").stdin(Stdio::piped()).stdout(out).spawn().context("gzip")?;
