@@ -169,7 +169,7 @@ impl Telemetry {
             switch: switch::KillSwitch::open(settings.off.iter().cloned(), &ctx.data_dir),
             standing: standing::TokenStanding::new(ctx, settings.checked_for, metrics.clone())?,
             rates: Mutex::new(ClientRates::per_minute(settings.batches_per_minute)),
-            lines: lines::LineQueue::start(ctx)?,
+            lines: lines::LineQueue::start(ctx, metrics.clone())?,
             collector,
             metrics,
             settings,

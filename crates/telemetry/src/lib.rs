@@ -8,6 +8,7 @@ pub mod cors;
 pub mod field_fault;
 pub mod intake;
 pub mod limits;
+pub mod line_budget;
 pub mod otlp;
 pub mod rate;
 pub mod shed;

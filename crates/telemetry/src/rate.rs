@@ -1,5 +1,5 @@
-//! How often a client may send: a few batches at once, then so many a minute. Clients are told apart up to a bound, in which each tenant
-//! has its share.
+//! How often a client may send: a few batches at once, then so many a minute; and how many bytes of lines come of them. Clients are told
+//! apart up to a bound, in which each tenant has its share.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use model::{TenantId, Timestamp};
 
 use crate::limits::{BATCHES_AT_ONCE, CLIENT_SILENCE_MAX, CLIENTS_MAX};
+use crate::line_budget::{LineBudget, LineDebt, LineRoom};
 use crate::shed::{Importance, QueueFill};
 
 /// The wait that a client is told for whom there is no place.
@@ -36,6 +37,7 @@ pub struct ClientRates {
 #[derive(Debug, Default)]
 struct TenantClients {
     clients: HashMap<String, ClientAllowance>,
+    lines: LineDebt,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +45,7 @@ struct ClientAllowance {
     /// When a client that sent nothing more would have its whole allowance again.
     full_at: Timestamp,
     seen: Timestamp,
+    lines: LineDebt,
 }
 
 /// Why a batch is not taken now.
@@ -76,7 +79,7 @@ impl ClientRates {
             self.clients += 1;
         }
         let clients = &mut self.tenants.entry(client.tenant.clone()).or_default().clients;
-        let fresh = ClientAllowance { full_at: now, seen: now };
+        let fresh = ClientAllowance { full_at: now, seen: now, lines: LineDebt::default() };
         let allowance = clients.entry(client.subject.to_owned()).or_insert(fresh);
         allowance.seen = now;
         let full_at = allowance.full_at.max(now) + self.each;
@@ -89,12 +92,28 @@ impl ClientRates {
         Ok(())
     }
 
+    /// What of lines a client may cause now.
+    pub fn line_room(&self, client: ClientName<'_>, now: Timestamp) -> LineRoom {
+        let tenant = self.tenants.get(client.tenant);
+        let own = tenant.and_then(|tenant| tenant.clients.get(client.subject)).map(|client| client.lines);
+        LineRoom::of(own.unwrap_or_default(), tenant.map(|tenant| tenant.lines).unwrap_or_default(), now)
+    }
+
+    /// A batch of a client has become lines of so many bytes.
+    pub fn charge_lines(&mut self, client: ClientName<'_>, bytes: usize, now: Timestamp) {
+        let Some(tenant) = self.tenants.get_mut(client.tenant) else { return };
+        LineBudget::OF_TENANT.charge(&mut tenant.lines, bytes, now);
+        if let Some(own) = tenant.clients.get_mut(client.subject) {
+            LineBudget::OF_CLIENT.charge(&mut own.lines, bytes, now);
+        }
+    }
+
     /// Forgets the clients that are gone; returns how many there are.
     pub fn forget_silent(&mut self, now: Timestamp) -> usize {
         for tenant in self.tenants.values_mut() {
             tenant.clients.retain(|_, client| client.is_there(now));
         }
-        self.tenants.retain(|_, tenant| !tenant.clients.is_empty());
+        self.tenants.retain(|_, tenant| !tenant.clients.is_empty() || !tenant.lines.is_paid(now));
         self.clients = self.tenants.values().map(|tenant| tenant.clients.len()).sum();
         self.clients
     }
@@ -113,7 +132,7 @@ impl ClientRates {
 impl ClientAllowance {
     /// Whether it must be remembered: its client was here a moment ago, or has not its whole allowance yet.
     fn is_there(&self, now: Timestamp) -> bool {
-        now.since(self.seen) < CLIENT_SILENCE_MAX || self.full_at > now
+        now.since(self.seen) < CLIENT_SILENCE_MAX || self.full_at > now || !self.lines.is_paid(now)
     }
 }
 
@@ -122,6 +141,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::limits::{CLIENT_LINES_ROOM, TENANT_LINES_ROOM};
 
     fn at(millis: u64) -> Timestamp {
         Timestamp::from_millis(1_000_000_000_000 + millis)
@@ -177,6 +197,38 @@ mod tests {
         let other = tenant("other");
         for subject in ["a", "b", "c"] {
             assert_eq!(rates.take(ClientName { tenant: &other, subject }, at(0)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn the_lines_of_a_client_are_its_own_and_its_tenants() {
+        let (mut rates, acme) = rates_of_one(60);
+        let (ann, bob) =
+            (ClientName { tenant: &acme, subject: "person/ann" }, ClientName { tenant: &acme, subject: "person/bob" });
+        assert_eq!((rates.take(ann, at(0)), rates.take(bob, at(0))), (Ok(()), Ok(())));
+        let takes = |rates: &ClientRates, client: ClientName<'_>, millis| {
+            rates.line_room(client, at(millis)).takes(Importance::Grave, 1 << 20)
+        };
+        rates.charge_lines(ann, CLIENT_LINES_ROOM, at(0));
+        assert!(!takes(&rates, ann, 0) && takes(&rates, bob, 0));
+        assert_eq!(rates.forget_silent(at(61_000)), 1, "who owes is not forgotten");
+        assert!(takes(&rates, bob, 61_000));
+        rates.charge_lines(ann, TENANT_LINES_ROOM, at(61_000));
+        assert!(!takes(&rates, bob, 61_000), "the tenant owes too much");
+    }
+
+    #[test]
+    fn ten_thousand_clients_of_a_tenant_that_send_each_ten_seconds_meet_no_budget() {
+        const BATCH_LINES_BYTES: usize = 10 * 1_024;
+        let (mut rates, acme) = rates_of_one(60);
+        let subjects: Vec<String> = (0..10_000_u32).map(|number| format!("desk/{number}")).collect();
+        for round in 0..3_u64 {
+            for (subject, place) in subjects.iter().zip(0_u64..) {
+                let (client, now) = (ClientName { tenant: &acme, subject }, at(round * 10_000 + place));
+                assert_eq!(rates.take(client, now), Ok(()));
+                assert!(rates.line_room(client, now).takes(Importance::Detail, BATCH_LINES_BYTES), "{round} {place}");
+                rates.charge_lines(client, BATCH_LINES_BYTES, now);
+            }
         }
     }
 

@@ -12,8 +12,10 @@ runtime::metrics! {
     /// The metrics of telemetry.
     #[derive(Clone)]
     pub(super) struct Metrics {
-        /// Items of clients that became lines, by application, type and tenant.
+        /// Items of clients whose lines were written, by application, type and tenant.
         pub(super) items: Series<OfItems> = "telemetry_client_items";
+        /// Lines of clients that were written, by tenant.
+        pub(super) line_bytes: Series<OfLines> = "telemetry_line_bytes";
         /// Items that were not kept, by reason.
         pub(super) dropped: CounterBy<DropReason> = "telemetry_dropped";
         /// Properties that a contract does not name or that are no plain values.
@@ -43,6 +45,15 @@ runtime::metrics! {
     }
 }
 
+impl Metrics {
+    /// Counts items that are not kept.
+    pub(super) fn drops(&self, reason: DropReason, items: u64) {
+        for _ in 0..items {
+            self.dropped.inc(reason);
+        }
+    }
+}
+
 /// Labels of items.
 pub(super) struct OfItems;
 
@@ -52,6 +63,13 @@ impl SeriesLabels for OfItems {
         ("type", "`log`, `event`, `metric`, `span`"),
         ("tenant", "a tenant of the installation"),
     ];
+}
+
+/// Labels of lines.
+pub(super) struct OfLines;
+
+impl SeriesLabels for OfLines {
+    const LABELS: &'static [(&'static str, &'static str)] = &[("tenant", "a tenant of the installation")];
 }
 
 /// Labels of monitored events.
@@ -97,6 +115,10 @@ pub(super) enum DropReason {
     Faulty,
     /// There was too much, and it mattered least.
     Shed,
+    /// Its client, or all of its tenant, had caused too many lines.
+    OverBudget,
+    /// Its line could not be written.
+    NotWritten,
     /// With the attributes of its batch its line is too long, or the lines of the batch are.
     TooLarge,
     /// Its application is switched off.
@@ -105,12 +127,15 @@ pub(super) enum DropReason {
 
 impl Label for DropReason {
     const NAME: &'static str = "reason";
-    const ALL: &'static [Self] = &[Self::Faulty, Self::Shed, Self::TooLarge, Self::Off];
+    const ALL: &'static [Self] =
+        &[Self::Faulty, Self::Shed, Self::OverBudget, Self::NotWritten, Self::TooLarge, Self::Off];
 
     fn text(self) -> &'static str {
         match self {
             Self::Faulty => "faulty",
             Self::Shed => "shed",
+            Self::OverBudget => "over_budget",
+            Self::NotWritten => "not_written",
             Self::TooLarge => "too_large",
             Self::Off => "off",
         }
