@@ -5,6 +5,7 @@ pub mod batch;
 pub mod clean;
 pub mod contract;
 pub mod cors;
+pub mod fair_queue;
 pub mod field_fault;
 pub mod intake;
 pub mod limits;
@@ -12,5 +13,6 @@ pub mod line_budget;
 pub mod otlp;
 pub mod rate;
 pub mod shed;
+pub mod tenant_loads;
 
 pub use field_fault::FieldFault;

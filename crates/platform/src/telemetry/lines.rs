@@ -1,7 +1,6 @@
 //! Structured lines on stdout (telemetry-06): one JSON object for each item. A thread of its own writes them, so that whoever reads them
 //! slowly delays nobody; what waits for it is bounded, and what matters least is not taken first.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +9,7 @@ use std::time::Duration;
 use ::telemetry::batch::ItemKind;
 use ::telemetry::intake::{KeptBatch, KeptItem};
 use ::telemetry::line_budget::LineRoom;
-use ::telemetry::shed::{Importance, QueueFill};
+use ::telemetry::tenant_loads::{QueueLoad, TenantLoads};
 use anyhow::Context as _;
 use contracts::json::rfc3339;
 use model::{TenantId, Timestamp};
@@ -23,6 +22,7 @@ use super::metrics::{DropReason, Metrics};
 const WAITING_BYTES_MAX: usize = 8 << 20;
 /// The most batches that wait to be written.
 const WAITING_BATCHES_MAX: usize = 8_192;
+const ROOM: QueueLoad = QueueLoad { bytes: WAITING_BYTES_MAX, batches: WAITING_BATCHES_MAX };
 /// The longest lines of one batch, all together, in bytes: its attributes stand in each of them.
 pub(super) const BATCH_LINES_BYTES_MAX: usize = 2 << 20;
 /// The longest line, in bytes: others log nothing while it is written.
@@ -66,7 +66,7 @@ pub(super) struct PutLines {
 /// Lines that wait to be written.
 pub(super) struct LineQueue {
     queue: SyncSender<QueuedLines>,
-    waiting: Arc<Mutex<WaitingLines>>,
+    waiting: Arc<Mutex<TenantLoads>>,
 }
 
 /// Lines of a batch, or one of the role itself.
@@ -108,78 +108,11 @@ impl ClientLines {
     }
 }
 
-/// What waits, of all and of each tenant of which something does.
-#[derive(Debug, Default)]
-struct WaitingLines {
-    all: LineTotal,
-    of_tenants: HashMap<TenantId, LineTotal>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct LineTotal {
-    bytes: usize,
-    batches: usize,
-}
-
-/// The room that a tenant finds.
-#[derive(Clone, Copy)]
-struct RoomOfTenant {
-    bytes: QueueFill,
-    batches: QueueFill,
-}
-
-impl RoomOfTenant {
-    /// Whether a batch of that size takes an item of that importance: by its bytes and as one more batch, whichever is scarcer.
-    fn takes(self, importance: Importance, bytes: usize) -> bool {
-        self.bytes.takes(importance, bytes) && self.batches.takes(importance, 1)
-    }
-}
-
-impl WaitingLines {
-    fn room_of(&self, tenant: &TenantId) -> RoomOfTenant {
-        let (own, all) = (self.of_tenants.get(tenant).copied().unwrap_or_default(), self.all);
-        RoomOfTenant {
-            bytes: QueueFill { own: own.bytes, waiting: all.bytes, room: WAITING_BYTES_MAX },
-            batches: QueueFill { own: own.batches, waiting: all.batches, room: WAITING_BATCHES_MAX },
-        }
-    }
-
-    fn add(&mut self, tenant: Option<&TenantId>, bytes: usize) {
-        self.all.add(bytes);
-        if let Some(tenant) = tenant {
-            self.of_tenants.entry(tenant.clone()).or_default().add(bytes);
-        }
-    }
-
-    fn remove(&mut self, tenant: Option<&TenantId>, bytes: usize) {
-        self.all.remove(bytes);
-        let Some(tenant) = tenant else { return };
-        if let Some(own) = self.of_tenants.get_mut(tenant) {
-            own.remove(bytes);
-            if own.batches == 0 {
-                self.of_tenants.remove(tenant);
-            }
-        }
-    }
-}
-
-impl LineTotal {
-    fn add(&mut self, bytes: usize) {
-        self.bytes += bytes;
-        self.batches += 1;
-    }
-
-    fn remove(&mut self, bytes: usize) {
-        self.bytes = self.bytes.saturating_sub(bytes);
-        self.batches = self.batches.saturating_sub(1);
-    }
-}
-
 impl LineQueue {
     /// Starts the thread that writes.
     pub fn start(ctx: &RoleContext, metrics: Metrics) -> anyhow::Result<Self> {
         let (queue, lines) = sync_channel(WAITING_BATCHES_MAX);
-        let waiting = Arc::<Mutex<WaitingLines>>::default();
+        let waiting = Arc::new(Mutex::new(TenantLoads::within(ROOM)));
         let (meter, left) = (ctx.meter("telemetry-06").peer("stdout"), waiting.clone());
         let name = format!("{} lines", ctx.node.as_str());
         let write = move || write_all(&lines, &left, |text| written(text, &meter), &metrics);
@@ -244,7 +177,7 @@ impl LineQueue {
 
     /// Bytes that wait.
     pub fn waiting(&self) -> usize {
-        lock(&self.waiting).all.bytes
+        lock(&self.waiting).all().bytes
     }
 
     /// Waits until all is written, for a while.
@@ -272,7 +205,7 @@ impl LineQueue {
     }
 }
 
-fn lock(waiting: &Mutex<WaitingLines>) -> MutexGuard<'_, WaitingLines> {
+fn lock(waiting: &Mutex<TenantLoads>) -> MutexGuard<'_, TenantLoads> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -292,7 +225,7 @@ fn written(text: &str, meter: &PeerMeter) -> io::Result<()> {
 /// Writes lines as they come. Items count as kept once they are written: where nobody can read the log, the metrics alone tell of it.
 fn write_all(
     lines: &Receiver<QueuedLines>,
-    waiting: &Mutex<WaitingLines>,
+    waiting: &Mutex<TenantLoads>,
     write: impl Fn(&str) -> io::Result<()>,
     metrics: &Metrics,
 ) {
@@ -370,7 +303,7 @@ mod tests {
     /// A queue that nobody empties, as where nobody reads stdout; with its other end.
     fn stalled() -> (LineQueue, Receiver<QueuedLines>) {
         let (queue, lines) = sync_channel(WAITING_BATCHES_MAX);
-        (LineQueue { queue, waiting: Arc::default() }, lines)
+        (LineQueue { queue, waiting: Arc::new(Mutex::new(TenantLoads::within(ROOM))) }, lines)
     }
 
     fn tenant(id: &str) -> TenantId {
@@ -406,7 +339,7 @@ mod tests {
         let refused_after = |item: &KeptItem| {
             let one = batch(vec![item.clone()]);
             while put(&lines, &acme, &one) == [LineFate::Queued] {}
-            lock(&lines.waiting).all.batches
+            lock(&lines.waiting).all().batches
         };
         let usual = refused_after(&item(ItemKind::Log, ItemLevel::Info));
         assert!(lines.waiting() < WAITING_BYTES_MAX / 2, "their number fills the queue");
@@ -445,7 +378,7 @@ mod tests {
         for QueuedLines { of, text } in unread.try_iter() {
             lock(&lines.waiting).remove(of.map(|of| of.tenant).as_ref(), text.len());
         }
-        assert!(lines.waiting() == 0 && lock(&lines.waiting).of_tenants.is_empty(), "nothing waits");
+        assert_eq!(lock(&lines.waiting).all(), QueueLoad::default(), "nothing waits");
     }
 
     #[test]
@@ -488,7 +421,7 @@ mod tests {
             let LineQueue { queue, waiting } = lines;
             drop(queue);
             write_all(&unread, &waiting, write, &metrics);
-            assert_eq!(lock(&waiting).all.bytes, 0);
+            assert_eq!(lock(&waiting).all(), QueueLoad::default());
             (metrics.dropped.get(DropReason::NotWritten), registry.encode(Format::Text))
         };
         let (lost, page) = shown(|_| Ok(()));

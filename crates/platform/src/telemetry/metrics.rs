@@ -157,6 +157,8 @@ pub(super) enum BatchOutcome {
     TooOften,
     /// There are more clients than are told apart, of all tenants or of its own.
     TooManyClients,
+    /// It is OpenTelemetry's, and too much waits for the collector, of all tenants or of its own.
+    CollectorQueueFull,
     /// Its token is of no tenant that may send, or revoked.
     NotAllowed,
     /// It is OpenTelemetry's, and no collector is set.
@@ -172,6 +174,7 @@ impl Label for BatchOutcome {
         Self::TooLarge,
         Self::TooOften,
         Self::TooManyClients,
+        Self::CollectorQueueFull,
         Self::NotAllowed,
         Self::NoCollector,
     ];
@@ -184,6 +187,7 @@ impl Label for BatchOutcome {
             Self::TooLarge => "too_large",
             Self::TooOften => "too_often",
             Self::TooManyClients => "too_many_clients",
+            Self::CollectorQueueFull => "collector_queue_full",
             Self::NotAllowed => "not_allowed",
             Self::NoCollector => "no_collector",
         }
