@@ -69,6 +69,8 @@ struct WaitingBatches {
     items: AtomicUsize,
     /// The log has said that the collector cannot be reached.
     is_away: AtomicBool,
+    /// The log has said that the collector takes nothing of a signal, in the order of [`OtlpSignal::ALL`].
+    is_refused: [AtomicBool; OtlpSignal::ALL.len()],
 }
 
 impl WaitingBatches {
@@ -79,6 +81,7 @@ impl WaitingBatches {
             is_closed: AtomicBool::new(false),
             items: AtomicUsize::new(0),
             is_away: AtomicBool::new(false),
+            is_refused: [const { AtomicBool::new(false) }; OtlpSignal::ALL.len()],
         }
     }
 
@@ -118,6 +121,12 @@ impl WaitingBatches {
     fn done(&self, batch: &FairBatch<OtlpBatch>) {
         self.queue().done(&batch.tenant, batch.bytes);
         self.items.fetch_sub(batch.batch.items, Relaxed);
+    }
+
+    /// Notes whether the collector takes anything of a signal; returns what was known.
+    fn note_refused(&self, signal: OtlpSignal, is_refused: bool) -> bool {
+        let known = OtlpSignal::ALL.iter().zip(&self.is_refused).find(|(of, _)| **of == signal);
+        known.is_some_and(|(_, known)| known.swap(is_refused, Relaxed))
     }
 
     fn close(&self) {
@@ -232,12 +241,29 @@ async fn send_all(sending: Arc<Sending>) -> anyhow::Result<()> {
 }
 
 /// What came of an attempt.
+#[derive(Debug, PartialEq, Eq)]
 enum ForwardAttempt {
     Taken,
     /// It is worth another try.
     Later(String),
-    /// It is not.
+    /// It is not: the collector finds that batch wrong, as its client made it.
+    Faulty(StatusCode),
+    /// It is not, and no other is: the collector is another one than the settings mean, or asks for what it is not given.
     Refused(StatusCode),
+}
+
+impl ForwardAttempt {
+    /// By the status of an answer.
+    fn answered(status: StatusCode) -> Self {
+        match status.as_u16() {
+            200..300 => Self::Taken,
+            // OTLP/HTTP: these alone are tried again.
+            429 | 502 | 503 | 504 => Self::Later(format!("answered {status}")),
+            // What is in the batch, its size and its media type are its client's.
+            400 | 413 | 415 | 422 => Self::Faulty(status),
+            _ => Self::Refused(status),
+        }
+    }
 }
 
 impl Sending {
@@ -246,13 +272,31 @@ impl Sending {
         for attempt in 1..=ATTEMPTS_MAX {
             match self.attempt(batch).await {
                 ForwardAttempt::Taken => {
-                    if self.waiting.is_away.swap(false, Relaxed) {
-                        tracing::info!(collector = self.base, "OpenTelemetry of clients reaches the collector again");
+                    self.is_reached();
+                    if self.waiting.note_refused(batch.signal, false) {
+                        let signal = batch.signal.as_str();
+                        tracing::info!(
+                            collector = self.base,
+                            signal,
+                            "the collector takes OpenTelemetry of clients again"
+                        );
                     }
                     return count(&self.metrics, OtlpOutcome::Forwarded, batch.items);
                 }
+                ForwardAttempt::Faulty(status) => {
+                    self.is_reached();
+                    tracing::debug!(collector = self.base, %status, "the collector finds a batch of a client wrong");
+                    return count(&self.metrics, OtlpOutcome::Faulty, batch.items);
+                }
                 ForwardAttempt::Refused(status) => {
-                    tracing::debug!(collector = self.base, %status, "a batch was refused by the collector");
+                    if !self.waiting.note_refused(batch.signal, true) {
+                        tracing::warn!(
+                            collector = self.base,
+                            signal = batch.signal.as_str(),
+                            %status,
+                            "the collector takes no OpenTelemetry of clients: see the setting telemetry.collector"
+                        );
+                    }
                     break;
                 }
                 ForwardAttempt::Later(error) => {
@@ -274,6 +318,13 @@ impl Sending {
         count(&self.metrics, OtlpOutcome::Lost, batch.items);
     }
 
+    /// The collector has answered.
+    fn is_reached(&self) {
+        if self.waiting.is_away.swap(false, Relaxed) {
+            tracing::info!(collector = self.base, "OpenTelemetry of clients reaches the collector again");
+        }
+    }
+
     async fn attempt(&self, batch: &OtlpBatch) -> ForwardAttempt {
         let request = Request::post(format!("{}/v1/{}", self.base, batch.signal.as_str()))
             .header(header::CONTENT_TYPE, batch.media_type)
@@ -291,12 +342,7 @@ impl Sending {
             Ok::<_, legacy::Error>(status)
         });
         match answered.await {
-            Ok(Ok(status)) if status.is_success() => ForwardAttempt::Taken,
-            // OTLP/HTTP: these alone are tried again.
-            Ok(Ok(status)) if matches!(status.as_u16(), 429 | 502 | 503 | 504) => {
-                ForwardAttempt::Later(format!("answered {status}"))
-            }
-            Ok(Ok(status)) => ForwardAttempt::Refused(status),
+            Ok(Ok(status)) => ForwardAttempt::answered(status),
             Ok(Err(error)) => ForwardAttempt::Later(error.to_string()),
             Err(_) => ForwardAttempt::Later(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
         }
@@ -315,6 +361,30 @@ mod tests {
         for wrong in ["127.0.0.1:4318", "http://otel", "https://otel", "http://otel:4318/?x=1", "grpc://otel:4317"] {
             assert!(check(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_a_client_got_wrong_is_told_from_a_collector_that_takes_nothing() {
+        let answered = |status| ForwardAttempt::answered(StatusCode::from_u16(status).unwrap());
+        assert_eq!([200, 202].map(answered), [ForwardAttempt::Taken, ForwardAttempt::Taken]);
+        for of_batch in [400, 413, 415, 422] {
+            assert!(matches!(answered(of_batch), ForwardAttempt::Faulty(_)), "{of_batch}");
+        }
+        for of_all in [301, 401, 403, 404, 405, 500] {
+            assert!(matches!(answered(of_all), ForwardAttempt::Refused(_)), "{of_all}");
+        }
+        for later in [429, 502, 503, 504] {
+            assert!(matches!(answered(later), ForwardAttempt::Later(_)), "{later}");
+        }
+    }
+
+    #[test]
+    fn a_signal_that_is_refused_is_noted_once_and_alone() {
+        let waiting = WaitingBatches::new();
+        let noted = |signal, is_refused| waiting.note_refused(signal, is_refused);
+        assert_eq!([true, true].map(|is| noted(OtlpSignal::Logs, is)), [false, true]);
+        assert!(!noted(OtlpSignal::Traces, false) && !noted(OtlpSignal::Metrics, true));
+        assert!(noted(OtlpSignal::Logs, false) && !noted(OtlpSignal::Logs, false));
     }
 
     /// A queue that nobody empties.

@@ -26,6 +26,8 @@ runtime::metrics! {
         pub(super) batch_time: AddedSeconds = "telemetry_batch_seconds";
         /// Events that a contract monitors, by application and pattern.
         pub(super) monitored_events: Series<OfEvents> = "telemetry_monitored_event";
+        /// Batches with events that a contract monitors, by application and pattern.
+        pub(super) monitored_batches: Series<OfEvents> = "telemetry_monitored_batches";
         /// Values beyond a threshold that a contract monitors, by application and metric.
         pub(super) monitored_metrics: Series<OfMetrics> = "telemetry_monitored_metric";
         /// Values of metrics with an Apdex, by what they mean for their users.
@@ -223,17 +225,20 @@ impl Label for AuthOutcome {
 pub(super) enum OtlpOutcome {
     /// The collector has it.
     Forwarded,
-    /// The collector did not take it.
+    /// The collector finds it wrong, or what came with it.
+    Faulty,
+    /// The collector cannot be reached, or takes nothing.
     Lost,
 }
 
 impl Label for OtlpOutcome {
     const NAME: &'static str = "outcome";
-    const ALL: &'static [Self] = &[Self::Forwarded, Self::Lost];
+    const ALL: &'static [Self] = &[Self::Forwarded, Self::Faulty, Self::Lost];
 
     fn text(self) -> &'static str {
         match self {
             Self::Forwarded => "forwarded",
+            Self::Faulty => "faulty",
             Self::Lost => "lost",
         }
     }

@@ -52,6 +52,9 @@ pub(super) fn take(
         // What a contract monitors is counted even where its line is shed.
         count(telemetry, contract, item);
     }
+    for event in taken.monitored_events() {
+        telemetry.metrics.monitored_batches.add(&[contract.app(), event], 1);
+    }
     drops(telemetry, DropReason::Faulty, taken.faulty);
     telemetry.metrics.properties_dropped.inc_by(taken.properties_dropped as u64);
     Ok(answer(&told(telemetry, &taken, &put.fates)))
