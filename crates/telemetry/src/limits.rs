@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The largest batch, in bytes, as sent and after it is unpacked.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
-/// The most items of a batch, and the most spans, log records or metrics of one that came by OTLP.
+/// The most items of a batch, and the most spans, log records or data points of metrics of one that came by OTLP.
 pub const ITEMS_MAX: usize = 1_000;
 /// The most resources of a batch that came by OTLP.
 pub const RESOURCES_MAX: usize = 1_000;

@@ -42,7 +42,7 @@ runtime::metrics! {
         pub(super) auth_calls: CounterBy<AuthOutcome> = "telemetry_auth_calls";
         /// Time that auth's answers took, all together.
         pub(super) auth_time: AddedSeconds = "telemetry_auth_call_seconds";
-        /// Spans, log records and metrics of OpenTelemetry, by what came of them.
+        /// Spans, log records and data points of OpenTelemetry, by what came of them.
         pub(super) otlp_items: CounterBy<OtlpOutcome> = "telemetry_otlp_items";
     }
 }
