@@ -22,7 +22,7 @@ mod switch;
 mod traces;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::telemetry::FieldFault;
@@ -169,7 +169,7 @@ impl Telemetry {
             switch: switch::KillSwitch::open(settings.off.iter().cloned(), &ctx.data_dir),
             standing: standing::TokenStanding::new(ctx, settings.checked_for, metrics.clone())?,
             rates: Mutex::new(ClientRates::per_minute(settings.batches_per_minute)),
-            lines: lines::LineQueue::start(ctx)?,
+            lines: lines::LineQueue::start(ctx, metrics.clone())?,
             collector,
             metrics,
             settings,
@@ -179,6 +179,10 @@ impl Telemetry {
 
     fn now(&self) -> Timestamp {
         self.ctx.clock.now()
+    }
+
+    fn rates(&self) -> MutexGuard<'_, ClientRates> {
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -227,8 +231,7 @@ impl Telemetry {
     }
 
     fn count_clients(&self) {
-        let mut rates = self.rates.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let clients = rates.forget_silent(self.now());
+        let clients = self.rates().forget_silent(self.now());
         self.metrics.active_clients.set(i64::try_from(clients).unwrap_or(i64::MAX));
         self.metrics.lines_waiting.set(i64::try_from(self.lines.waiting()).unwrap_or(i64::MAX));
     }

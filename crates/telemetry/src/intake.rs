@@ -1,5 +1,7 @@
 //! What of a batch is kept: its contract decides which properties, its items are cleaned and counted.
 
+use std::collections::BTreeSet;
+
 use model::Timestamp;
 use serde_json::{Map, Value};
 
@@ -58,6 +60,13 @@ pub struct ContractCounts {
     pub is_crossing: bool,
     /// What it means for its user's satisfaction.
     pub zone: Option<ApdexZone>,
+}
+
+impl KeptBatch {
+    /// The patterns of monitored events that its items are, each once.
+    pub fn monitored_events(&self) -> BTreeSet<&str> {
+        self.items.iter().filter_map(|item| item.counted.event.as_deref()).collect()
+    }
 }
 
 impl KeptItem {
@@ -180,5 +189,14 @@ mod tests {
         assert_eq!(counted[3].zone, Some(ApdexZone::Tolerating));
         assert_eq!(taken.items[0].importance(), Importance::Grave);
         assert_eq!((taken.faulty, taken.faults[0].field.as_str()), (1, "items[5].value"));
+    }
+
+    #[test]
+    fn what_a_client_repeats_in_a_batch_is_one_batch_with_it() {
+        let event = json!({ "type": "event", "name": "error_js" });
+        let other = json!({ "type": "log", "name": "call_start" });
+        let looping = taken(json!({ "app": { "name": "softphone" }, "items": [event, event, other] }));
+        assert_eq!(looping.monitored_events(), BTreeSet::from(["error_.*"]));
+        assert!(taken(json!({ "app": { "name": "softphone" }, "items": [other] })).monitored_events().is_empty());
     }
 }

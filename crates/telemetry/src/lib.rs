@@ -5,11 +5,14 @@ pub mod batch;
 pub mod clean;
 pub mod contract;
 pub mod cors;
+pub mod fair_queue;
 pub mod field_fault;
 pub mod intake;
 pub mod limits;
+pub mod line_budget;
 pub mod otlp;
 pub mod rate;
 pub mod shed;
+pub mod tenant_loads;
 
 pub use field_fault::FieldFault;

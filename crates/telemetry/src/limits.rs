@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The largest batch, in bytes, as sent and after it is unpacked.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
-/// The most items of a batch, and the most spans, log records or metrics of one that came by OTLP.
+/// The most items of a batch, and the most spans, log records or data points of metrics of one that came by OTLP.
 pub const ITEMS_MAX: usize = 1_000;
 /// The most resources of a batch that came by OTLP.
 pub const RESOURCES_MAX: usize = 1_000;
@@ -36,6 +36,16 @@ pub const CLIENTS_MAX: usize = 32_768;
 pub const CLIENT_SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Batches that a client may send at once after a pause.
 pub const BATCHES_AT_ONCE: u32 = 10;
+
+/// Lines that a client may cause in a second, in bytes.
+pub const CLIENT_LINES_PER_S: u64 = 64 << 10;
+/// Lines that a client may be ahead of that, in bytes: the longest lines of one batch fit in, however little they matter.
+pub const CLIENT_LINES_ROOM: usize = 6 << 20;
+/// Lines that all clients of a tenant may cause in a second, in bytes: ten thousand that send ten items each ten seconds, in lines of
+/// 1.6 KiB.
+pub const TENANT_LINES_PER_S: u64 = 16 << 20;
+/// Lines that a tenant may be ahead of that, in bytes.
+pub const TENANT_LINES_ROOM: usize = 128 << 20;
 
 /// The most tenants with origins of their own, and the most origins of one.
 pub const ORIGINS_MAX: usize = 1_024;

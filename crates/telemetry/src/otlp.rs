@@ -19,7 +19,7 @@ const SERVICE_ATTRIBUTE: &str = "service.name";
 /// What is in a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OtlpContent {
-    /// How many spans, log records or metrics.
+    /// How many spans, log records or data points of metrics.
     pub items: usize,
     /// The programs that it comes from, as they name themselves.
     pub services: BTreeSet<String>,
@@ -58,7 +58,7 @@ pub enum OtlpFault {
     /// It is not what the protocol says.
     #[error("it is no batch of OTLP: {0}")]
     Malformed(&'static str),
-    /// It has too many spans, log records or metrics.
+    /// It has too many spans, log records or data points of metrics.
     #[error("it has {0} items")]
     TooMany(usize),
 }

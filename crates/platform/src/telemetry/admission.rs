@@ -1,14 +1,13 @@
 //! Who may send: clients of a tenant that may, not too often, with a token that is still good.
 
-use std::sync::PoisonError;
-
+use ::telemetry::rate::ClientName;
 use axum::http::HeaderMap;
 use model::TenantId;
 use net::http::{Caller, Problem};
 
+use super::Telemetry;
 use super::answers::BatchRefusal;
 use super::metrics::BatchOutcome;
-use super::{Telemetry, standing};
 
 /// Somebody whose batches are taken.
 pub(super) struct BatchSender {
@@ -36,12 +35,8 @@ pub(super) async fn admitted(
         None if telemetry.tenants.is_empty() => tenant.as_str(),
         None => return Err(refused("tenant: its clients may not send, see the setting telemetry.tenants")),
     };
-    let client = standing::client_of(headers);
-    let taken = {
-        let mut rates = telemetry.rates.lock().unwrap_or_else(PoisonError::into_inner);
-        rates.take(client, telemetry.now())
-    };
-    taken.map_err(|refusal| BatchRefusal::wait("batches: more than telemetry.batches_per_minute", refusal.wait()))?;
+    let client = ClientName { tenant, subject: caller.subject() };
+    telemetry.rates().take(client, telemetry.now())?;
     if !telemetry.standing.is_good(headers, &telemetry.ctx).await {
         let problem = Problem::unauthorized("the token is not good any more");
         return Err(BatchRefusal::new(problem, BatchOutcome::NotAllowed));

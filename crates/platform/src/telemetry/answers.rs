@@ -6,6 +6,7 @@ use ::telemetry::FieldFault;
 use ::telemetry::batch::BatchFault;
 use ::telemetry::limits::ITEMS_MAX;
 use ::telemetry::otlp::OtlpFault;
+use ::telemetry::rate::RateRefusal;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use net::http::{Problem, StatusCode};
@@ -27,9 +28,9 @@ impl BatchRefusal {
     }
 
     /// 429: too often, or there is no room.
-    pub fn wait(detail: &str, wait: Duration) -> Self {
+    pub fn wait(detail: &str, outcome: BatchOutcome, wait: Duration) -> Self {
         let retry_after = Some(wait);
-        Self { retry_after, ..Self::new(Problem::too_many(detail), BatchOutcome::TooOften) }
+        Self { retry_after, ..Self::new(Problem::too_many(detail), outcome) }
     }
 
     /// 413.
@@ -41,6 +42,19 @@ impl BatchRefusal {
     /// 400: it cannot be read.
     pub fn unreadable(detail: impl Into<String>) -> Self {
         Self::new(Problem::bad_request(detail), BatchOutcome::Faulty)
+    }
+}
+
+impl From<RateRefusal> for BatchRefusal {
+    fn from(refusal: RateRefusal) -> Self {
+        match refusal {
+            RateRefusal::TooOften(wait) => {
+                Self::wait("batches: more than telemetry.batches_per_minute", BatchOutcome::TooOften, wait)
+            }
+            RateRefusal::TooManyClients(wait) => {
+                Self::wait("clients: more than are told apart", BatchOutcome::TooManyClients, wait)
+            }
+        }
     }
 }
 
@@ -93,11 +107,19 @@ mod tests {
     #[test]
     fn a_wait_is_told_in_whole_seconds() {
         let told = |millis| {
-            let response = BatchRefusal::wait("too often", Duration::from_millis(millis)).into_response();
+            let refusal = BatchRefusal::from(RateRefusal::TooOften(Duration::from_millis(millis)));
+            let response = refusal.into_response();
             (response.status().as_u16(), response.headers()[header::RETRY_AFTER].to_str().unwrap().to_owned())
         };
         assert_eq!(told(0), (429, "1".to_owned()));
         assert_eq!(told(1_001), (429, "2".to_owned()));
         assert_eq!(BatchRefusal::from(OtlpFault::TooMany(2_000)).into_response().status(), 413);
+    }
+
+    #[test]
+    fn a_client_without_a_place_is_not_counted_as_one_that_sends_too_often() {
+        let outcome = |refusal: RateRefusal| BatchRefusal::from(refusal).outcome;
+        assert_eq!(outcome(RateRefusal::TooManyClients(Duration::ZERO)), BatchOutcome::TooManyClients);
+        assert_eq!(outcome(RateRefusal::TooOften(Duration::ZERO)), BatchOutcome::TooOften);
     }
 }

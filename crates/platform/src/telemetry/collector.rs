@@ -1,10 +1,12 @@
 //! The way to a collector of OpenTelemetry (own-25): OTLP over HTTP or HTTPS, with a bounded queue, a deadline and few attempts.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ::telemetry::fair_queue::{FairBatch, FairQueue, QueueFull};
 use ::telemetry::otlp::OtlpSignal;
+use ::telemetry::tenant_loads::QueueLoad;
 use anyhow::Context as _;
 use axum::body::Bytes;
 use axum::http::{Request, StatusCode, header};
@@ -12,9 +14,10 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use model::TenantId;
 use runtime::counted_connector::CountedConnector;
 use runtime::{PeerMeter, RoleContext};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::Notify;
 
 use super::metrics::{Metrics, OtlpOutcome};
 
@@ -24,8 +27,11 @@ const CONNECTION: &str = "own-25";
 const WAITING_MAX: usize = 512;
 /// Bytes that wait for the collector.
 const WAITING_BYTES_MAX: usize = 32 << 20;
+const ROOM: QueueLoad = QueueLoad { bytes: WAITING_BYTES_MAX, batches: WAITING_MAX };
 /// Batches that are sent at a time.
-const SENT_AT_ONCE: usize = 4;
+const SENT_AT_ONCE: usize = 8;
+/// Those of one tenant: one whose batches the collector does not take keeps the others waiting for no attempts and pauses.
+const SENT_OF_TENANT: usize = 4;
 /// Time for an answer, connecting included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// The most that is read of an answer, in bytes.
@@ -48,31 +54,86 @@ pub(super) struct OtlpBatch {
 
 /// The queue to the collector.
 pub(super) struct CollectorQueue {
-    queue: mpsc::Sender<OtlpBatch>,
     waiting: Arc<WaitingBatches>,
     metrics: Metrics,
 }
 
 /// What waits, with what is being sent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct WaitingBatches {
-    bytes: AtomicUsize,
+    queue: Mutex<FairQueue<OtlpBatch>>,
+    /// Something was put, or nothing will be any more.
+    changed: Notify,
+    /// Nothing will be put any more.
+    is_closed: AtomicBool,
     items: AtomicUsize,
     /// The log has said that the collector cannot be reached.
     is_away: AtomicBool,
+    /// The log has said that the collector takes nothing of a signal, in the order of [`OtlpSignal::ALL`].
+    is_refused: [AtomicBool; OtlpSignal::ALL.len()],
 }
 
 impl WaitingBatches {
+    fn new() -> Self {
+        Self {
+            queue: Mutex::new(FairQueue::new(ROOM, SENT_OF_TENANT)),
+            changed: Notify::new(),
+            is_closed: AtomicBool::new(false),
+            items: AtomicUsize::new(0),
+            is_away: AtomicBool::new(false),
+            is_refused: [const { AtomicBool::new(false) }; OtlpSignal::ALL.len()],
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, FairQueue<OtlpBatch>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, batch: FairBatch<OtlpBatch>) -> Result<(), QueueFull> {
+        let items = batch.batch.items;
+        let mut queue = self.queue();
+        queue.put(batch)?;
+        // Before anybody can take it.
+        self.items.fetch_add(items, Relaxed);
+        drop(queue);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// The next batch to be sent, as soon as there is one; none when nothing will come any more.
+    async fn next(&self) -> Option<FairBatch<OtlpBatch>> {
+        loop {
+            // Made before it is looked, so that nothing that is put meanwhile is missed.
+            let changed = self.changed.notified();
+            if let Some(batch) = self.queue().take_next() {
+                // Of two changes in a row one alone may have been told.
+                self.changed.notify_one();
+                return Some(batch);
+            }
+            if self.is_closed.load(Relaxed) {
+                return None;
+            }
+            changed.await;
+        }
+    }
+
     /// A batch is sent, or lost.
-    fn remove(&self, batch: &OtlpBatch) {
-        self.bytes.fetch_sub(batch.body.len(), Relaxed);
-        self.items.fetch_sub(batch.items, Relaxed);
+    fn done(&self, batch: &FairBatch<OtlpBatch>) {
+        self.queue().done(&batch.tenant, batch.bytes);
+        self.items.fetch_sub(batch.batch.items, Relaxed);
+    }
+
+    /// Notes whether the collector takes anything of a signal; returns what was known.
+    fn note_refused(&self, signal: OtlpSignal, is_refused: bool) -> bool {
+        let known = OtlpSignal::ALL.iter().zip(&self.is_refused).find(|(of, _)| **of == signal);
+        known.is_some_and(|(_, known)| known.swap(is_refused, Relaxed))
+    }
+
+    fn close(&self) {
+        self.is_closed.store(true, Relaxed);
+        self.changed.notify_waiters();
     }
 }
-
-/// The queue is full.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct QueueFull;
 
 /// Checks the setting: `http://HOST:PORT` or `https://HOST:PORT`, perhaps with a path.
 pub(super) fn check(url: &str) -> Result<(), String> {
@@ -106,8 +167,7 @@ impl CollectorQueue {
     /// If the role does not declare the connection.
     pub fn start(ctx: &RoleContext, url: &str, metrics: Metrics) -> anyhow::Result<Self> {
         anyhow::ensure!(ctx.spec.opens.contains(&CONNECTION), "{} does not open {CONNECTION}", ctx.spec.name);
-        let (queue, batches) = mpsc::channel(WAITING_MAX);
-        let waiting = Arc::<WaitingBatches>::default();
+        let waiting = Arc::new(WaitingBatches::new());
         let meter = ctx.meter(CONNECTION).peer("collector");
         let connector = CountedConnector { source: ctx.address, meter: meter.clone() };
         let pool = legacy::Client::builder(TokioExecutor::new())
@@ -121,34 +181,25 @@ impl CollectorQueue {
             metrics: metrics.clone(),
             waiting: waiting.clone(),
         });
-        let batches = Arc::new(Mutex::new(batches));
         for _ in 0..SENT_AT_ONCE {
-            ctx.spawn("OpenTelemetry to the collector", send_all(sender.clone(), batches.clone()));
+            ctx.spawn("OpenTelemetry to the collector", send_all(sender.clone()));
         }
-        Ok(Self { queue, waiting, metrics })
+        Ok(Self { waiting, metrics })
     }
 
-    /// Queues a batch.
+    /// Queues a batch of a tenant.
     ///
     /// # Errors
-    /// If too much waits.
-    pub fn put(&self, batch: OtlpBatch) -> Result<(), QueueFull> {
-        let (bytes, items) = (batch.body.len(), batch.items);
-        let before = self.waiting.bytes.fetch_add(bytes, Relaxed);
-        self.waiting.items.fetch_add(items, Relaxed);
-        if before.saturating_add(bytes) <= WAITING_BYTES_MAX && self.queue.try_send(batch).is_ok() {
-            return Ok(());
-        }
-        self.waiting.bytes.fetch_sub(bytes, Relaxed);
-        self.waiting.items.fetch_sub(items, Relaxed);
-        Err(QueueFull)
+    /// If too much waits, or too much of that tenant.
+    pub fn put(&self, tenant: &TenantId, batch: OtlpBatch) -> Result<(), QueueFull> {
+        self.waiting.put(FairBatch { tenant: tenant.clone(), bytes: batch.body.len(), batch })
     }
 
     /// Waits until the collector has what waits, for so long at most, and not for one that is away. What it has not by then is counted as
     /// lost.
     pub async fn emptied(&self, within: Duration) {
         let all = async {
-            while self.waiting.bytes.load(Relaxed) > 0 && !self.waiting.is_away.load(Relaxed) {
+            while self.waiting.queue().load().batches > 0 && !self.waiting.is_away.load(Relaxed) {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
@@ -158,6 +209,12 @@ impl CollectorQueue {
             count(&self.metrics, OtlpOutcome::Lost, items);
             tracing::warn!(items, "OpenTelemetry of clients is lost: the role ends before the collector has it");
         }
+    }
+}
+
+impl Drop for CollectorQueue {
+    fn drop(&mut self) {
+        self.waiting.close();
     }
 }
 
@@ -175,22 +232,38 @@ struct Sending {
     waiting: Arc<WaitingBatches>,
 }
 
-async fn send_all(sending: Arc<Sending>, batches: Arc<Mutex<mpsc::Receiver<OtlpBatch>>>) -> anyhow::Result<()> {
-    loop {
-        let next = batches.lock().await.recv().await;
-        let Some(batch) = next else { return Ok(()) };
-        sending.send(&batch).await;
-        sending.waiting.remove(&batch);
+async fn send_all(sending: Arc<Sending>) -> anyhow::Result<()> {
+    while let Some(next) = sending.waiting.next().await {
+        sending.send(&next.batch).await;
+        sending.waiting.done(&next);
     }
+    Ok(())
 }
 
 /// What came of an attempt.
+#[derive(Debug, PartialEq, Eq)]
 enum ForwardAttempt {
     Taken,
     /// It is worth another try.
     Later(String),
-    /// It is not.
+    /// It is not: the collector finds that batch wrong, as its client made it.
+    Faulty(StatusCode),
+    /// It is not, and no other is: the collector is another one than the settings mean, or asks for what it is not given.
     Refused(StatusCode),
+}
+
+impl ForwardAttempt {
+    /// By the status of an answer.
+    fn answered(status: StatusCode) -> Self {
+        match status.as_u16() {
+            200..300 => Self::Taken,
+            // OTLP/HTTP: these alone are tried again.
+            429 | 502 | 503 | 504 => Self::Later(format!("answered {status}")),
+            // What is in the batch, its size and its media type are its client's.
+            400 | 413 | 415 | 422 => Self::Faulty(status),
+            _ => Self::Refused(status),
+        }
+    }
 }
 
 impl Sending {
@@ -199,13 +272,31 @@ impl Sending {
         for attempt in 1..=ATTEMPTS_MAX {
             match self.attempt(batch).await {
                 ForwardAttempt::Taken => {
-                    if self.waiting.is_away.swap(false, Relaxed) {
-                        tracing::info!(collector = self.base, "OpenTelemetry of clients reaches the collector again");
+                    self.is_reached();
+                    if self.waiting.note_refused(batch.signal, false) {
+                        let signal = batch.signal.as_str();
+                        tracing::info!(
+                            collector = self.base,
+                            signal,
+                            "the collector takes OpenTelemetry of clients again"
+                        );
                     }
                     return count(&self.metrics, OtlpOutcome::Forwarded, batch.items);
                 }
+                ForwardAttempt::Faulty(status) => {
+                    self.is_reached();
+                    tracing::debug!(collector = self.base, %status, "the collector finds a batch of a client wrong");
+                    return count(&self.metrics, OtlpOutcome::Faulty, batch.items);
+                }
                 ForwardAttempt::Refused(status) => {
-                    tracing::debug!(collector = self.base, %status, "a batch was refused by the collector");
+                    if !self.waiting.note_refused(batch.signal, true) {
+                        tracing::warn!(
+                            collector = self.base,
+                            signal = batch.signal.as_str(),
+                            %status,
+                            "the collector takes no OpenTelemetry of clients: see the setting telemetry.collector"
+                        );
+                    }
                     break;
                 }
                 ForwardAttempt::Later(error) => {
@@ -227,6 +318,13 @@ impl Sending {
         count(&self.metrics, OtlpOutcome::Lost, batch.items);
     }
 
+    /// The collector has answered.
+    fn is_reached(&self) {
+        if self.waiting.is_away.swap(false, Relaxed) {
+            tracing::info!(collector = self.base, "OpenTelemetry of clients reaches the collector again");
+        }
+    }
+
     async fn attempt(&self, batch: &OtlpBatch) -> ForwardAttempt {
         let request = Request::post(format!("{}/v1/{}", self.base, batch.signal.as_str()))
             .header(header::CONTENT_TYPE, batch.media_type)
@@ -244,12 +342,7 @@ impl Sending {
             Ok::<_, legacy::Error>(status)
         });
         match answered.await {
-            Ok(Ok(status)) if status.is_success() => ForwardAttempt::Taken,
-            // OTLP/HTTP: these alone are tried again.
-            Ok(Ok(status)) if matches!(status.as_u16(), 429 | 502 | 503 | 504) => {
-                ForwardAttempt::Later(format!("answered {status}"))
-            }
-            Ok(Ok(status)) => ForwardAttempt::Refused(status),
+            Ok(Ok(status)) => ForwardAttempt::answered(status),
             Ok(Err(error)) => ForwardAttempt::Later(error.to_string()),
             Err(_) => ForwardAttempt::Later(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
         }
@@ -270,11 +363,38 @@ mod tests {
         }
     }
 
-    /// A queue of so many places that nobody empties, with its other end.
-    fn stalled(places: usize) -> (CollectorQueue, mpsc::Receiver<OtlpBatch>) {
-        let (queue, batches) = mpsc::channel(places);
+    #[test]
+    fn what_a_client_got_wrong_is_told_from_a_collector_that_takes_nothing() {
+        let answered = |status| ForwardAttempt::answered(StatusCode::from_u16(status).unwrap());
+        assert_eq!([200, 202].map(answered), [ForwardAttempt::Taken, ForwardAttempt::Taken]);
+        for of_batch in [400, 413, 415, 422] {
+            assert!(matches!(answered(of_batch), ForwardAttempt::Faulty(_)), "{of_batch}");
+        }
+        for of_all in [301, 401, 403, 404, 405, 500] {
+            assert!(matches!(answered(of_all), ForwardAttempt::Refused(_)), "{of_all}");
+        }
+        for later in [429, 502, 503, 504] {
+            assert!(matches!(answered(later), ForwardAttempt::Later(_)), "{later}");
+        }
+    }
+
+    #[test]
+    fn a_signal_that_is_refused_is_noted_once_and_alone() {
+        let waiting = WaitingBatches::new();
+        let noted = |signal, is_refused| waiting.note_refused(signal, is_refused);
+        assert_eq!([true, true].map(|is| noted(OtlpSignal::Logs, is)), [false, true]);
+        assert!(!noted(OtlpSignal::Traces, false) && !noted(OtlpSignal::Metrics, true));
+        assert!(noted(OtlpSignal::Logs, false) && !noted(OtlpSignal::Logs, false));
+    }
+
+    /// A queue that nobody empties.
+    fn stalled() -> CollectorQueue {
         let metrics = Metrics::register(&runtime::Metrics::default());
-        (CollectorQueue { queue, waiting: Arc::default(), metrics }, batches)
+        CollectorQueue { waiting: Arc::new(WaitingBatches::new()), metrics }
+    }
+
+    fn tenant(id: &str) -> TenantId {
+        TenantId::parse(id).unwrap()
     }
 
     fn batch(bytes: usize) -> OtlpBatch {
@@ -282,30 +402,79 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_takes_nothing() {
-        let (forwarding, _batches) = stalled(1);
-        assert!(forwarding.put(batch(WAITING_BYTES_MAX + 1)).is_err());
-        assert!(forwarding.put(batch(1)).is_ok() && forwarding.put(batch(1)).is_err());
+    fn a_tenant_that_fills_the_queue_leaves_room_to_others() {
+        let forwarding = stalled();
+        let (greedy, other) = (tenant("greedy"), tenant("other"));
+        assert!(forwarding.put(&greedy, batch(WAITING_BYTES_MAX + 1)).is_err());
+        let taken = (0..2 * WAITING_MAX).filter(|_| forwarding.put(&greedy, batch(1)).is_ok()).count();
+        assert!(WAITING_MAX / 2 < taken && taken < WAITING_MAX, "{taken}");
+        assert!(forwarding.put(&greedy, batch(1)).is_err() && forwarding.put(&other, batch(1)).is_ok());
         let waiting = &forwarding.waiting;
-        assert_eq!((waiting.bytes.load(Relaxed), waiting.items.load(Relaxed)), (1, 3));
+        assert_eq!(waiting.queue().load(), QueueLoad { bytes: taken + 1, batches: taken + 1 });
+        assert_eq!(waiting.items.load(Relaxed), 3 * (taken + 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tenant_whose_batches_are_never_taken_keeps_no_other_waiting() {
+        let forwarding = stalled();
+        let (slow, other) = (tenant("slow"), tenant("other"));
+        let (sent, waiting) = (Arc::new(AtomicUsize::new(0)), &forwarding.waiting);
+        for _ in 0..SENT_AT_ONCE {
+            let (waiting, sent, slow) = (waiting.clone(), sent.clone(), slow.clone());
+            tokio::spawn(async move {
+                while let Some(next) = waiting.next().await {
+                    if next.tenant == slow {
+                        std::future::pending::<()>().await;
+                    }
+                    sent.fetch_add(1, Relaxed);
+                    waiting.done(&next);
+                }
+            });
+        }
+        for _ in 0..2 * SENT_AT_ONCE {
+            forwarding.put(&slow, batch(1)).unwrap();
+        }
+        tokio::time::sleep(PAUSE).await;
+        for _ in 0..2 * SENT_AT_ONCE {
+            forwarding.put(&other, batch(1)).unwrap();
+        }
+        tokio::time::sleep(PAUSE).await;
+        assert_eq!(sent.load(Relaxed), 2 * SENT_AT_ONCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_ends_when_all_is_sent_and_nothing_more_can_come() {
+        let forwarding = stalled();
+        forwarding.put(&tenant("acme"), batch(1)).unwrap();
+        let waiting = forwarding.waiting.clone();
+        let sends = tokio::spawn(async move {
+            while let Some(next) = waiting.next().await {
+                waiting.done(&next);
+            }
+        });
+        tokio::time::sleep(PAUSE).await;
+        assert!(!sends.is_finished());
+        drop(forwarding);
+        tokio::time::timeout(PAUSE, sends).await.unwrap().unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_ending_role_waits_for_the_collector_and_counts_what_it_has_not() {
-        let (forwarding, mut batches) = stalled(4);
+        let forwarding = stalled();
+        let acme = tenant("acme");
         for _ in 0..2 {
-            forwarding.put(batch(1)).unwrap();
+            forwarding.put(&acme, batch(1)).unwrap();
         }
         let waiting = forwarding.waiting.clone();
         let taken = async {
-            tokio::time::sleep(PAUSE).await;
-            waiting.remove(&batches.recv().await.unwrap());
-            tokio::time::sleep(PAUSE).await;
-            waiting.remove(&batches.recv().await.unwrap());
+            for _ in 0..2 {
+                tokio::time::sleep(PAUSE).await;
+                waiting.done(&waiting.next().await.unwrap());
+            }
         };
         tokio::join!(forwarding.emptied(ANSWER_WITHIN), taken);
         assert_eq!(forwarding.metrics.otlp_items.get(OtlpOutcome::Lost), 0);
-        forwarding.put(batch(1)).unwrap();
+        forwarding.put(&acme, batch(1)).unwrap();
         forwarding.emptied(PAUSE).await;
         assert_eq!(forwarding.metrics.otlp_items.get(OtlpOutcome::Lost), 3);
         waiting.is_away.store(true, Relaxed);

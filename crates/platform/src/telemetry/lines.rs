@@ -1,23 +1,28 @@
 //! Structured lines on stdout (telemetry-06): one JSON object for each item. A thread of its own writes them, so that whoever reads them
 //! slowly delays nobody; what waits for it is bounded, and what matters least is not taken first.
 
-use std::collections::HashMap;
+use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ::telemetry::batch::ItemKind;
 use ::telemetry::intake::{KeptBatch, KeptItem};
-use ::telemetry::shed::{Importance, QueueFill};
+use ::telemetry::line_budget::LineRoom;
+use ::telemetry::tenant_loads::{QueueLoad, TenantLoads};
 use anyhow::Context as _;
 use contracts::json::rfc3339;
 use model::{TenantId, Timestamp};
 use runtime::{PeerMeter, RoleContext};
 use serde_json::{Map, Value, json};
 
+use super::metrics::{DropReason, Metrics};
+
 /// The most that waits to be written, in bytes.
 const WAITING_BYTES_MAX: usize = 8 << 20;
 /// The most batches that wait to be written.
 const WAITING_BATCHES_MAX: usize = 8_192;
+const ROOM: QueueLoad = QueueLoad { bytes: WAITING_BYTES_MAX, batches: WAITING_BATCHES_MAX };
 /// The longest lines of one batch, all together, in bytes: its attributes stand in each of them.
 pub(super) const BATCH_LINES_BYTES_MAX: usize = 2 << 20;
 /// The longest line, in bytes: others log nothing while it is written.
@@ -44,105 +49,86 @@ pub(super) enum LineFate {
     Queued,
     /// There is too little room for what matters so little, or for more of its tenant.
     Shed,
+    /// Its client, or all of its tenant, have caused too many lines by now for what matters so little.
+    OverBudget,
     /// Its line is too long, or those of its batch are.
     TooLarge,
+}
+
+/// What became of a batch.
+pub(super) struct PutLines {
+    /// Of each item.
+    pub fates: Vec<LineFate>,
+    /// The lines that will be written, in bytes.
+    pub bytes: usize,
 }
 
 /// Lines that wait to be written.
 pub(super) struct LineQueue {
     queue: SyncSender<QueuedLines>,
-    waiting: Arc<Mutex<WaitingLines>>,
+    waiting: Arc<Mutex<TenantLoads>>,
 }
 
 /// Lines of a batch, or one of the role itself.
 struct QueuedLines {
-    tenant: Option<TenantId>,
+    of: Option<ClientLines>,
     text: String,
 }
 
-/// What waits, of all and of each tenant of which something does.
-#[derive(Debug, Default)]
-struct WaitingLines {
-    all: LineTotal,
-    of_tenants: HashMap<TenantId, LineTotal>,
+/// Whose lines of a batch are, and what is counted of them once they are written.
+struct ClientLines {
+    tenant: TenantId,
+    tenant_name: String,
+    app: String,
+    /// How many items of each kind, in the order of [`ItemKind::ALL`].
+    items: [u64; ItemKind::ALL.len()],
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct LineTotal {
-    bytes: usize,
-    batches: usize,
-}
-
-/// The room that a tenant finds.
-#[derive(Clone, Copy)]
-struct RoomOfTenant {
-    bytes: QueueFill,
-    batches: QueueFill,
-}
-
-impl RoomOfTenant {
-    /// Whether a batch of that size takes an item of that importance: by its bytes and as one more batch, whichever is scarcer.
-    fn takes(self, importance: Importance, bytes: usize) -> bool {
-        self.bytes.takes(importance, bytes) && self.batches.takes(importance, 1)
-    }
-}
-
-impl WaitingLines {
-    fn room_of(&self, tenant: &TenantId) -> RoomOfTenant {
-        let (own, all) = (self.of_tenants.get(tenant).copied().unwrap_or_default(), self.all);
-        RoomOfTenant {
-            bytes: QueueFill { own: own.bytes, waiting: all.bytes, room: WAITING_BYTES_MAX },
-            batches: QueueFill { own: own.batches, waiting: all.batches, room: WAITING_BATCHES_MAX },
+impl ClientLines {
+    /// What counts of a batch: those of its items that are queued.
+    fn of(tenant: &TenantId, head: &LineHead<'_>, queued: &[&KeptItem]) -> Self {
+        let of_kind = |kind: ItemKind| queued.iter().filter(|item| item.kind == kind).count() as u64;
+        Self {
+            tenant: tenant.clone(),
+            tenant_name: head.tenant.to_owned(),
+            app: head.app.to_owned(),
+            items: ItemKind::ALL.map(of_kind),
         }
     }
 
-    fn add(&mut self, tenant: Option<&TenantId>, bytes: usize) {
-        self.all.add(bytes);
-        if let Some(tenant) = tenant {
-            self.of_tenants.entry(tenant.clone()).or_default().add(bytes);
+    fn are_written(&self, metrics: &Metrics, bytes: usize) {
+        metrics.line_bytes.add(&[self.tenant_name.as_str()], bytes as u64);
+        for (kind, count) in ItemKind::ALL.into_iter().zip(self.items).filter(|(_, count)| *count > 0) {
+            metrics.items.add(&[self.app.as_str(), kind.as_str(), self.tenant_name.as_str()], count);
         }
     }
 
-    fn remove(&mut self, tenant: Option<&TenantId>, bytes: usize) {
-        self.all.remove(bytes);
-        let Some(tenant) = tenant else { return };
-        if let Some(own) = self.of_tenants.get_mut(tenant) {
-            own.remove(bytes);
-            if own.batches == 0 {
-                self.of_tenants.remove(tenant);
-            }
-        }
-    }
-}
-
-impl LineTotal {
-    fn add(&mut self, bytes: usize) {
-        self.bytes += bytes;
-        self.batches += 1;
-    }
-
-    fn remove(&mut self, bytes: usize) {
-        self.bytes = self.bytes.saturating_sub(bytes);
-        self.batches = self.batches.saturating_sub(1);
+    fn are_lost(&self, metrics: &Metrics) {
+        metrics.drops(DropReason::NotWritten, self.items.iter().sum());
     }
 }
 
 impl LineQueue {
     /// Starts the thread that writes.
-    pub fn start(ctx: &RoleContext) -> anyhow::Result<Self> {
+    pub fn start(ctx: &RoleContext, metrics: Metrics) -> anyhow::Result<Self> {
         let (queue, lines) = sync_channel(WAITING_BATCHES_MAX);
-        let waiting = Arc::<Mutex<WaitingLines>>::default();
+        let waiting = Arc::new(Mutex::new(TenantLoads::within(ROOM)));
         let (meter, left) = (ctx.meter("telemetry-06").peer("stdout"), waiting.clone());
         let name = format!("{} lines", ctx.node.as_str());
-        let write = move || write_all(&lines, &left, &meter);
+        let write = move || write_all(&lines, &left, |text| written(text, &meter), &metrics);
         std::thread::Builder::new().name(name).spawn(write).context("the thread that writes lines")?;
         Ok(Self { queue, waiting })
     }
 
-    /// Queues the items of a batch for which there is room; returns what became of each.
-    pub fn put(&self, tenant: &TenantId, head: &LineHead<'_>, taken: &KeptBatch) -> Vec<LineFate> {
+    /// Queues the items of a batch for which there is room, within what its client may cause.
+    pub fn put(&self, tenant: &TenantId, head: &LineHead<'_>, taken: &KeptBatch, budget: LineRoom) -> PutLines {
         // What is written meanwhile makes more room only.
         let room = lock(&self.waiting).room_of(tenant);
+        let refusal = |importance, bytes| match (budget.takes(importance, bytes), room.takes(importance, bytes)) {
+            (false, _) => Some(LineFate::OverBudget),
+            (true, false) => Some(LineFate::Shed),
+            (true, true) => None,
+        };
         let mut text = String::new();
         // Lines that were made, those that are dropped too: a batch costs no more time than its longest lines.
         let mut made = 0;
@@ -151,22 +137,29 @@ impl LineQueue {
             if made > BATCH_LINES_BYTES_MAX {
                 return LineFate::TooLarge;
             }
-            if !room.takes(importance, text.len()) {
-                return LineFate::Shed;
+            if let Some(refused) = refusal(importance, text.len()) {
+                return refused;
             }
             let line = line(head, &taken.attributes, item);
             made += line.len();
             if made > BATCH_LINES_BYTES_MAX || line.len() > LINE_BYTES_MAX {
                 return LineFate::TooLarge;
             }
-            if !room.takes(importance, text.len() + line.len()) {
-                return LineFate::Shed;
+            if let Some(refused) = refusal(importance, text.len() + line.len()) {
+                return refused;
             }
             text.push_str(&line);
             LineFate::Queued
         };
         let fates: Vec<LineFate> = taken.items.iter().map(put).collect();
-        if self.send(Some(tenant), text) { fates } else { vec![LineFate::Shed; taken.items.len()] }
+        let queued = taken.items.iter().zip(&fates).filter(|(_, fate)| **fate == LineFate::Queued);
+        let queued: Vec<&KeptItem> = queued.map(|(item, _)| item).collect();
+        let bytes = text.len();
+        if self.send(Some(ClientLines::of(tenant, head, &queued)), text) {
+            PutLines { fates, bytes }
+        } else {
+            PutLines { fates: vec![LineFate::Shed; taken.items.len()], bytes: 0 }
+        }
     }
 
     /// Queues a line of the role itself.
@@ -184,7 +177,7 @@ impl LineQueue {
 
     /// Bytes that wait.
     pub fn waiting(&self) -> usize {
-        lock(&self.waiting).all.bytes
+        lock(&self.waiting).all().bytes
     }
 
     /// Waits until all is written, for a while.
@@ -197,34 +190,53 @@ impl LineQueue {
         let _ = tokio::time::timeout(WRITTEN_WITHIN, all).await;
     }
 
-    fn send(&self, tenant: Option<&TenantId>, text: String) -> bool {
+    fn send(&self, of: Option<ClientLines>, text: String) -> bool {
         let bytes = text.len();
         if bytes == 0 {
             return true;
         }
-        lock(&self.waiting).add(tenant, bytes);
-        let is_sent = self.queue.try_send(QueuedLines { tenant: tenant.cloned(), text }).is_ok();
+        let tenant = of.as_ref().map(|of| of.tenant.clone());
+        lock(&self.waiting).add(tenant.as_ref(), bytes);
+        let is_sent = self.queue.try_send(QueuedLines { of, text }).is_ok();
         if !is_sent {
-            lock(&self.waiting).remove(tenant, bytes);
+            lock(&self.waiting).remove(tenant.as_ref(), bytes);
         }
         is_sent
     }
 }
 
-fn lock(waiting: &Mutex<WaitingLines>) -> MutexGuard<'_, WaitingLines> {
+fn lock(waiting: &Mutex<TenantLoads>) -> MutexGuard<'_, TenantLoads> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write_all(lines: &Receiver<QueuedLines>, waiting: &Mutex<WaitingLines>, meter: &PeerMeter) {
-    while let Ok(QueuedLines { tenant, text }) = lines.recv() {
-        match runtime::log::write_lines(&text) {
-            Ok(()) => {
-                meter.request();
-                meter.bytes_out(text.len());
-            }
-            Err(_) => meter.error(),
+/// Writes lines where the log goes.
+fn written(text: &str, meter: &PeerMeter) -> io::Result<()> {
+    let written = runtime::log::write_lines(text);
+    match &written {
+        Ok(()) => {
+            meter.request();
+            meter.bytes_out(text.len());
         }
-        lock(waiting).remove(tenant.as_ref(), text.len());
+        Err(_) => meter.error(),
+    }
+    written
+}
+
+/// Writes lines as they come. Items count as kept once they are written: where nobody can read the log, the metrics alone tell of it.
+fn write_all(
+    lines: &Receiver<QueuedLines>,
+    waiting: &Mutex<TenantLoads>,
+    write: impl Fn(&str) -> io::Result<()>,
+    metrics: &Metrics,
+) {
+    while let Ok(QueuedLines { of, text }) = lines.recv() {
+        let is_written = write(&text).is_ok();
+        match &of {
+            Some(of) if is_written => of.are_written(metrics, text.len()),
+            Some(of) => of.are_lost(metrics),
+            None => {}
+        }
+        lock(waiting).remove(of.as_ref().map(|of| &of.tenant), text.len());
     }
 }
 
@@ -258,7 +270,9 @@ fn line(head: &LineHead<'_>, attributes: &Map<String, Value>, item: &KeptItem) -
 
 #[cfg(test)]
 mod tests {
-    use ::telemetry::batch::{ItemKind, ItemLevel};
+    use ::telemetry::batch::ItemLevel;
+    use ::telemetry::rate::{ClientName, ClientRates};
+    use runtime::metrics::Format;
 
     use super::*;
 
@@ -289,7 +303,7 @@ mod tests {
     /// A queue that nobody empties, as where nobody reads stdout; with its other end.
     fn stalled() -> (LineQueue, Receiver<QueuedLines>) {
         let (queue, lines) = sync_channel(WAITING_BATCHES_MAX);
-        (LineQueue { queue, waiting: Arc::default() }, lines)
+        (LineQueue { queue, waiting: Arc::new(Mutex::new(TenantLoads::within(ROOM))) }, lines)
     }
 
     fn tenant(id: &str) -> TenantId {
@@ -300,6 +314,13 @@ mod tests {
         KeptBatch { items, ..KeptBatch::default() }
     }
 
+    /// Puts a batch of a client that has caused nothing yet.
+    fn put(lines: &LineQueue, tenant: &TenantId, batch: &KeptBatch) -> Vec<LineFate> {
+        let client = ClientName { tenant, subject: HEAD.user };
+        let unused = ClientRates::per_minute(60).line_room(client, Timestamp::ZERO);
+        lines.put(tenant, &HEAD, batch, unused).fates
+    }
+
     /// An item of every importance, least first, one batch each.
     fn each_alone(lines: &LineQueue, tenant: &TenantId) -> [LineFate; 4] {
         let items = [
@@ -308,7 +329,7 @@ mod tests {
             item(ItemKind::Log, ItemLevel::Warn),
             item(ItemKind::Log, ItemLevel::Error),
         ];
-        items.map(|item| lines.put(tenant, &HEAD, &batch(vec![item]))[0])
+        items.map(|item| put(lines, tenant, &batch(vec![item]))[0])
     }
 
     #[test]
@@ -317,8 +338,8 @@ mod tests {
         let acme = tenant("acme");
         let refused_after = |item: &KeptItem| {
             let one = batch(vec![item.clone()]);
-            while lines.put(&acme, &HEAD, &one) == [LineFate::Queued] {}
-            lock(&lines.waiting).all.batches
+            while put(&lines, &acme, &one) == [LineFate::Queued] {}
+            lock(&lines.waiting).all().batches
         };
         let usual = refused_after(&item(ItemKind::Log, ItemLevel::Info));
         assert!(lines.waiting() < WAITING_BYTES_MAX / 2, "their number fills the queue");
@@ -337,11 +358,11 @@ mod tests {
             (0..count).map(|at| (format!("p{at}"), Value::from(text.clone()))).collect::<Map<_, _>>()
         };
         let items = vec![item(ItemKind::Log, ItemLevel::Error); 1_000];
-        let fates = lines.put(&tenant("acme"), &HEAD, &KeptBatch { attributes: long(6), ..batch(items.clone()) });
+        let fates = put(&lines, &tenant("acme"), &KeptBatch { attributes: long(6), ..batch(items.clone()) });
         let of = |fate: LineFate| fates.iter().filter(|other| **other == fate).count();
         assert!(of(LineFate::Queued) > 10 && of(LineFate::TooLarge) > 900 && of(LineFate::Shed) == 0, "{fates:?}");
         assert!(lines.waiting() <= BATCH_LINES_BYTES_MAX);
-        let fates = lines.put(&tenant("acme"), &HEAD, &KeptBatch { attributes: long(64), ..batch(items) });
+        let fates = put(&lines, &tenant("acme"), &KeptBatch { attributes: long(64), ..batch(items) });
         assert_eq!(fates, [LineFate::TooLarge; 1_000], "each is too long");
     }
 
@@ -350,13 +371,68 @@ mod tests {
         let (lines, unread) = stalled();
         let (greedy, other) = (tenant("greedy"), tenant("other"));
         let many = batch(vec![item(ItemKind::Log, ItemLevel::Error); 1_000]);
-        while lines.put(&greedy, &HEAD, &many).contains(&LineFate::Queued) {}
+        while put(&lines, &greedy, &many).contains(&LineFate::Queued) {}
         assert!(lines.waiting() > WAITING_BYTES_MAX / 2);
         assert_eq!(each_alone(&lines, &greedy), [LineFate::Shed; 4]);
         assert_eq!(each_alone(&lines, &other), [LineFate::Queued; 4]);
-        for QueuedLines { tenant, text } in unread.try_iter() {
-            lock(&lines.waiting).remove(tenant.as_ref(), text.len());
+        for QueuedLines { of, text } in unread.try_iter() {
+            lock(&lines.waiting).remove(of.map(|of| of.tenant).as_ref(), text.len());
         }
-        assert!(lines.waiting() == 0 && lock(&lines.waiting).of_tenants.is_empty(), "nothing waits");
+        assert_eq!(lock(&lines.waiting).all(), QueueLoad::default(), "nothing waits");
+    }
+
+    #[test]
+    fn a_client_that_repeats_long_attributes_causes_no_endless_lines() {
+        let (lines, unread) = stalled();
+        let (acme, other) = (tenant("acme"), tenant("other"));
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let (ann, bob) =
+            (ClientName { tenant: &acme, subject: "person/ann" }, ClientName { tenant: &other, subject: "person/bob" });
+        let mut rates = ClientRates::per_minute(60);
+        assert_eq!((rates.take(ann, now), rates.take(bob, now)), (Ok(()), Ok(())));
+        let attributes = Map::from_iter([("page".to_owned(), Value::from("x".repeat(1_024)))]);
+        let small = KeptBatch { attributes, ..batch(vec![item(ItemKind::Log, ItemLevel::Info); 1_000]) };
+        let mut send = |client: ClientName<'_>| {
+            let put = lines.put(client.tenant, &HEAD, &small, rates.line_room(client, now));
+            rates.charge_lines(client, put.bytes, now);
+            // The queue is empty again: it is read fast enough.
+            for QueuedLines { of, text } in unread.try_iter() {
+                lock(&lines.waiting).remove(of.map(|of| of.tenant).as_ref(), text.len());
+            }
+            (put.fates.contains(&LineFate::Queued), put.fates.contains(&LineFate::OverBudget), put.bytes)
+        };
+        let first = send(ann);
+        assert!(first.0 && !first.1, "{first:?}");
+        let caused: usize = (0..60).map(|_| send(ann).2).sum();
+        assert!(caused <= ::telemetry::limits::CLIENT_LINES_ROOM / 2, "{caused}");
+        assert_eq!(send(ann), (false, true, 0));
+        assert!(send(bob).0, "others are not touched");
+    }
+
+    #[test]
+    fn items_count_as_kept_once_they_are_written() {
+        let shown = |write: fn(&str) -> io::Result<()>| {
+            let registry = runtime::Metrics::default();
+            let metrics = Metrics::register(&registry);
+            let (lines, unread) = stalled();
+            let three = [ItemKind::Log, ItemKind::Log, ItemKind::Event].map(|kind| item(kind, ItemLevel::Info));
+            put(&lines, &tenant("acme"), &batch(three.to_vec()));
+            lines.own(Timestamp::ZERO, "started", &json!({}));
+            let LineQueue { queue, waiting } = lines;
+            drop(queue);
+            write_all(&unread, &waiting, write, &metrics);
+            assert_eq!(lock(&waiting).all(), QueueLoad::default());
+            (metrics.dropped.get(DropReason::NotWritten), registry.encode(Format::Text))
+        };
+        let (lost, page) = shown(|_| Ok(()));
+        assert_eq!(lost, 0);
+        assert!(page.contains("telemetry_client_items_total{app=\"wwe_ui\",type=\"log\",tenant=\"acme\"} 2"), "{page}");
+        assert!(page.contains("telemetry_line_bytes_total{tenant=\"acme\"} "), "{page}");
+        let (lost, page) = shown(|_| Err(io::ErrorKind::BrokenPipe.into()));
+        assert_eq!(lost, 3);
+        assert!(
+            !page.contains("telemetry_client_items_total{") && !page.contains("telemetry_line_bytes_total{"),
+            "{page}"
+        );
     }
 }

@@ -12,8 +12,10 @@ runtime::metrics! {
     /// The metrics of telemetry.
     #[derive(Clone)]
     pub(super) struct Metrics {
-        /// Items of clients that became lines, by application, type and tenant.
+        /// Items of clients whose lines were written, by application, type and tenant.
         pub(super) items: Series<OfItems> = "telemetry_client_items";
+        /// Lines of clients that were written, by tenant.
+        pub(super) line_bytes: Series<OfLines> = "telemetry_line_bytes";
         /// Items that were not kept, by reason.
         pub(super) dropped: CounterBy<DropReason> = "telemetry_dropped";
         /// Properties that a contract does not name or that are no plain values, and attributes of OpenTelemetry that it does not know.
@@ -24,6 +26,8 @@ runtime::metrics! {
         pub(super) batch_time: AddedSeconds = "telemetry_batch_seconds";
         /// Events that a contract monitors, by application and pattern.
         pub(super) monitored_events: Series<OfEvents> = "telemetry_monitored_event";
+        /// Batches with events that a contract monitors, by application and pattern.
+        pub(super) monitored_batches: Series<OfEvents> = "telemetry_monitored_batches";
         /// Values beyond a threshold that a contract monitors, by application and metric.
         pub(super) monitored_metrics: Series<OfMetrics> = "telemetry_monitored_metric";
         /// Values of metrics with an Apdex, by what they mean for their users.
@@ -38,8 +42,17 @@ runtime::metrics! {
         pub(super) auth_calls: CounterBy<AuthOutcome> = "telemetry_auth_calls";
         /// Time that auth's answers took, all together.
         pub(super) auth_time: AddedSeconds = "telemetry_auth_call_seconds";
-        /// Spans, log records and metrics of OpenTelemetry, by what came of them.
+        /// Spans, log records and data points of OpenTelemetry, by what came of them.
         pub(super) otlp_items: CounterBy<OtlpOutcome> = "telemetry_otlp_items";
+    }
+}
+
+impl Metrics {
+    /// Counts items that are not kept.
+    pub(super) fn drops(&self, reason: DropReason, items: u64) {
+        for _ in 0..items {
+            self.dropped.inc(reason);
+        }
     }
 }
 
@@ -52,6 +65,13 @@ impl SeriesLabels for OfItems {
         ("type", "`log`, `event`, `metric`, `span`"),
         ("tenant", "a tenant of the installation"),
     ];
+}
+
+/// Labels of lines.
+pub(super) struct OfLines;
+
+impl SeriesLabels for OfLines {
+    const LABELS: &'static [(&'static str, &'static str)] = &[("tenant", "a tenant of the installation")];
 }
 
 /// Labels of monitored events.
@@ -97,6 +117,10 @@ pub(super) enum DropReason {
     Faulty,
     /// There was too much, and it mattered least.
     Shed,
+    /// Its client, or all of its tenant, had caused too many lines.
+    OverBudget,
+    /// Its line could not be written.
+    NotWritten,
     /// With the attributes of its batch its line is too long, or the lines of the batch are.
     TooLarge,
     /// Its application is switched off.
@@ -105,12 +129,15 @@ pub(super) enum DropReason {
 
 impl Label for DropReason {
     const NAME: &'static str = "reason";
-    const ALL: &'static [Self] = &[Self::Faulty, Self::Shed, Self::TooLarge, Self::Off];
+    const ALL: &'static [Self] =
+        &[Self::Faulty, Self::Shed, Self::OverBudget, Self::NotWritten, Self::TooLarge, Self::Off];
 
     fn text(self) -> &'static str {
         match self {
             Self::Faulty => "faulty",
             Self::Shed => "shed",
+            Self::OverBudget => "over_budget",
+            Self::NotWritten => "not_written",
             Self::TooLarge => "too_large",
             Self::Off => "off",
         }
@@ -128,8 +155,12 @@ pub(super) enum BatchOutcome {
     NoContract,
     /// It is too large, or has too many items.
     TooLarge,
-    /// Its client sends too often, or nothing more can wait.
+    /// Its client sends too often.
     TooOften,
+    /// There are more clients than are told apart, of all tenants or of its own.
+    TooManyClients,
+    /// It is OpenTelemetry's, and too much waits for the collector, of all tenants or of its own.
+    CollectorQueueFull,
     /// Its token is of no tenant that may send, or revoked.
     NotAllowed,
     /// It is OpenTelemetry's, and no collector is set.
@@ -144,6 +175,8 @@ impl Label for BatchOutcome {
         Self::NoContract,
         Self::TooLarge,
         Self::TooOften,
+        Self::TooManyClients,
+        Self::CollectorQueueFull,
         Self::NotAllowed,
         Self::NoCollector,
     ];
@@ -155,6 +188,8 @@ impl Label for BatchOutcome {
             Self::NoContract => "no_contract",
             Self::TooLarge => "too_large",
             Self::TooOften => "too_often",
+            Self::TooManyClients => "too_many_clients",
+            Self::CollectorQueueFull => "collector_queue_full",
             Self::NotAllowed => "not_allowed",
             Self::NoCollector => "no_collector",
         }
@@ -190,17 +225,20 @@ impl Label for AuthOutcome {
 pub(super) enum OtlpOutcome {
     /// The collector has it.
     Forwarded,
-    /// The collector did not take it.
+    /// The collector finds it wrong, or what came with it.
+    Faulty,
+    /// The collector cannot be reached, or takes nothing.
     Lost,
 }
 
 impl Label for OtlpOutcome {
     const NAME: &'static str = "outcome";
-    const ALL: &'static [Self] = &[Self::Forwarded, Self::Lost];
+    const ALL: &'static [Self] = &[Self::Forwarded, Self::Faulty, Self::Lost];
 
     fn text(self) -> &'static str {
         match self {
             Self::Forwarded => "forwarded",
+            Self::Faulty => "faulty",
             Self::Lost => "lost",
         }
     }

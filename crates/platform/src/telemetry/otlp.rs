@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use ::telemetry::fair_queue::QueueFull;
 use ::telemetry::otlp::{OtlpContent, OtlpSignal, clean_json, clean_protobuf, rejected_json, rejected_protobuf};
 use axum::Json;
 use axum::body::Bytes;
@@ -52,7 +53,7 @@ pub(super) fn take_protobuf(
         drops(telemetry, DropReason::Off, items);
         return Ok(([(header::CONTENT_TYPE, PROTOBUF)], rejected_protobuf(items, OFF)).into_response());
     }
-    forward(collector, OtlpBatch { signal, media_type: PROTOBUF, body: body.into(), items })?;
+    forward(collector, sender, OtlpBatch { signal, media_type: PROTOBUF, body: body.into(), items })?;
     telemetry.metrics.properties_dropped.inc_by(content.attributes_dropped as u64);
     // An empty message: everything was taken.
     Ok(([(header::CONTENT_TYPE, PROTOBUF)], Bytes::new()).into_response())
@@ -76,7 +77,7 @@ pub(super) fn take_json(
         return Ok(Json(rejected_json(signal, items, OFF)).into_response());
     }
     let body = batch.to_string().into();
-    forward(collector, OtlpBatch { signal, media_type: JSON, body, items })?;
+    forward(collector, sender, OtlpBatch { signal, media_type: JSON, body, items })?;
     telemetry.metrics.properties_dropped.inc_by(content.attributes_dropped as u64);
     Ok(([(header::CONTENT_TYPE, JSON)], "{}").into_response())
 }
@@ -95,6 +96,9 @@ fn collector(telemetry: &Telemetry) -> Result<&CollectorQueue, BatchRefusal> {
     })
 }
 
-fn forward(collector: &CollectorQueue, batch: OtlpBatch) -> Result<(), BatchRefusal> {
-    collector.put(batch).map_err(|_| BatchRefusal::wait("too much waits for the collector", FULL_WAIT))
+fn forward(collector: &CollectorQueue, sender: &BatchSender, batch: OtlpBatch) -> Result<(), BatchRefusal> {
+    let queued = collector.put(&sender.tenant, batch);
+    queued.map_err(|QueueFull| {
+        BatchRefusal::wait("too much waits for the collector", BatchOutcome::CollectorQueueFull, FULL_WAIT)
+    })
 }

@@ -1,8 +1,8 @@
 //! Whether a token is still good: auth is asked (telemetry-04), and its answer used again for a while. Our own verification, at the gate,
 //! has seen the signature and the time of each token; that somebody was signed out, auth alone knows.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -17,8 +17,8 @@ use super::metrics::{AuthOutcome, Metrics};
 
 /// Where auth is asked.
 const PATH: &str = "/auth/v3/oauth/introspect";
-/// The most tokens that are remembered; then all are forgotten.
-const REMEMBERED_MAX: usize = 16_384;
+/// The most tokens that are remembered, in about ten mebibytes: two of each client that is told apart. The oldest answer is forgotten first.
+const REMEMBERED_MAX: usize = 65_536;
 /// The most questions at a time; for further tokens their signature and time suffice until there is room.
 const ASKED_AT_ONCE_MAX: usize = 64;
 /// Time for an answer.
@@ -30,16 +30,44 @@ type TokenDigest = [u8; 32];
 /// Asks auth, and remembers its answers.
 pub(super) struct TokenStanding {
     auth: Client,
-    remembered: Mutex<HashMap<TokenDigest, Remembered>>,
+    remembered: Mutex<RememberedTokens>,
     asking: Semaphore,
     good_for: Duration,
     metrics: Metrics,
+}
+
+/// The last answers of auth.
+#[derive(Default)]
+struct RememberedTokens {
+    of_tokens: HashMap<TokenDigest, Remembered>,
+    /// When each answer is over, the oldest first.
+    ends: VecDeque<(TokenDigest, Timestamp)>,
 }
 
 #[derive(Clone, Copy)]
 struct Remembered {
     is_good: bool,
     until: Timestamp,
+}
+
+impl RememberedTokens {
+    /// What auth has said, if that is not over.
+    fn get(&self, token: &TokenDigest, now: Timestamp) -> Option<bool> {
+        self.of_tokens.get(token).filter(|known| now < known.until).map(|known| known.is_good)
+    }
+
+    /// Remembers an answer, and forgets those that are over, or the oldest where there are too many.
+    fn insert(&mut self, token: TokenDigest, answer: Remembered, now: Timestamp) {
+        while self.ends.front().is_some_and(|(_, until)| *until <= now) || self.ends.len() >= REMEMBERED_MAX {
+            let Some((oldest, until)) = self.ends.pop_front() else { break };
+            // A later answer about the same token stays.
+            if self.of_tokens.get(&oldest).is_some_and(|known| known.until == until) {
+                self.of_tokens.remove(&oldest);
+            }
+        }
+        self.ends.push_back((token, answer.until));
+        self.of_tokens.insert(token, answer);
+    }
 }
 
 impl TokenStanding {
@@ -61,9 +89,9 @@ impl TokenStanding {
     pub async fn is_good(&self, headers: &HeaderMap, ctx: &RoleContext) -> bool {
         let Some(token) = bearer(headers) else { return false };
         let key = token_digest(token);
-        let known = self.lock().get(&key).copied();
-        if let Some(known) = known.filter(|known| ctx.clock.now() < known.until) {
-            return known.is_good;
+        let known = self.lock().get(&key, ctx.clock.now());
+        if let Some(is_good) = known {
+            return is_good;
         }
         let Ok(_asking) = self.asking.try_acquire() else {
             self.metrics.auth_calls.inc(AuthOutcome::Unanswered);
@@ -78,11 +106,7 @@ impl TokenStanding {
             return true;
         };
         self.metrics.auth_calls.inc(if is_good { AuthOutcome::Good } else { AuthOutcome::Revoked });
-        let mut remembered = self.lock();
-        if remembered.len() >= REMEMBERED_MAX {
-            remembered.clear();
-        }
-        remembered.insert(key, Remembered { is_good, until: now + self.good_for });
+        self.lock().insert(key, Remembered { is_good, until: now + self.good_for }, now);
         is_good
     }
 
@@ -99,7 +123,7 @@ impl TokenStanding {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TokenDigest, Remembered>> {
+    fn lock(&self) -> MutexGuard<'_, RememberedTokens> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -108,12 +132,6 @@ impl TokenStanding {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (_, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     Some(token.trim())
-}
-
-/// A client, for its rate: whoever shows this token.
-pub(super) fn client_of(headers: &HeaderMap) -> u64 {
-    let digest = token_digest(bearer(headers).unwrap_or_default());
-    digest.iter().take(8).fold(0, |client, byte| client << 8 | u64::from(*byte))
 }
 
 fn token_digest(token: &str) -> TokenDigest {
@@ -127,13 +145,52 @@ fn token_digest(token: &str) -> TokenDigest {
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+    const GOOD_FOR: Duration = Duration::from_secs(120);
+
+    fn digest_of(number: usize) -> TokenDigest {
+        token_digest(&number.to_string())
+    }
+
+    fn insert(remembered: &mut RememberedTokens, number: usize, is_good: bool, now: Timestamp) {
+        remembered.insert(digest_of(number), Remembered { is_good, until: now + GOOD_FOR }, now);
+    }
+
     #[test]
-    fn clients_are_told_apart_by_their_tokens() {
+    fn the_token_of_a_request_is_found_however_it_is_written() {
         let of = |value: &'static str| {
             let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
-            client_of(&headers)
+            bearer(&headers).map(token_digest)
         };
         assert_eq!(of("Bearer a.b.c"), of("bearer  a.b.c "));
         assert_ne!(of("Bearer a.b.c"), of("Bearer a.b.d"));
+    }
+
+    #[test]
+    fn with_more_tokens_than_are_remembered_the_oldest_answer_alone_is_forgotten() {
+        let mut remembered = RememberedTokens::default();
+        for number in 0..=REMEMBERED_MAX {
+            insert(&mut remembered, number, true, NOW);
+        }
+        assert_eq!(remembered.of_tokens.len(), REMEMBERED_MAX);
+        assert_eq!(
+            [0, 1, REMEMBERED_MAX].map(|number| remembered.get(&digest_of(number), NOW)),
+            [None, Some(true), Some(true)]
+        );
+    }
+
+    #[test]
+    fn answers_that_are_over_are_forgotten_and_later_ones_stay() {
+        let mut remembered = RememberedTokens::default();
+        insert(&mut remembered, 1, true, NOW);
+        insert(&mut remembered, 2, true, NOW);
+        let later = NOW + Duration::from_secs(60);
+        insert(&mut remembered, 1, false, later);
+        assert_eq!(remembered.get(&digest_of(1), later), Some(false));
+        let over = NOW + GOOD_FOR;
+        assert_eq!(remembered.get(&digest_of(2), over), None);
+        insert(&mut remembered, 3, true, over);
+        assert_eq!((remembered.of_tokens.len(), remembered.ends.len()), (2, 2));
+        assert_eq!(remembered.get(&digest_of(1), over), Some(false));
     }
 }

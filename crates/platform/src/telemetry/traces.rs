@@ -4,6 +4,8 @@ use ::telemetry::FieldFault;
 use ::telemetry::batch::Batch;
 use ::telemetry::contract::Contract;
 use ::telemetry::intake::{self, KeptBatch, KeptItem};
+use ::telemetry::limits::{CLIENT_LINES_PER_S, TENANT_LINES_PER_S};
+use ::telemetry::rate::ClientName;
 use axum::Json;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
@@ -42,37 +44,57 @@ pub(super) fn take(
         session: &taken.session,
         client_ip,
     };
-    let fates = telemetry.lines.put(&sender.tenant, &head, &taken);
-    for (item, fate) in taken.items.iter().zip(&fates) {
-        if *fate == LineFate::Queued {
-            telemetry.metrics.items.add(&[contract.app(), item.kind.as_str(), &sender.tenant_name], 1);
-        }
+    let (client, now) = (ClientName { tenant: &sender.tenant, subject: &sender.user }, telemetry.now());
+    let budget = telemetry.rates().line_room(client, now);
+    let put = telemetry.lines.put(&sender.tenant, &head, &taken, budget);
+    telemetry.rates().charge_lines(client, put.bytes, now);
+    for item in &taken.items {
         // What a contract monitors is counted even where its line is shed.
         count(telemetry, contract, item);
     }
+    for event in taken.monitored_events() {
+        telemetry.metrics.monitored_batches.add(&[contract.app(), event], 1);
+    }
     drops(telemetry, DropReason::Faulty, taken.faulty);
     telemetry.metrics.properties_dropped.inc_by(taken.properties_dropped as u64);
-    Ok(answer(&told(telemetry, &taken, &fates)))
+    Ok(answer(&told(telemetry, &taken, &put.fates)))
 }
 
 /// What a client is told, which is counted too.
 fn told(telemetry: &Telemetry, taken: &KeptBatch, fates: &[LineFate]) -> Value {
     let count = |of: LineFate| fates.iter().filter(|fate| **fate == of).count();
-    let (accepted, shed, too_large) = (count(LineFate::Queued), count(LineFate::Shed), count(LineFate::TooLarge));
-    drops(telemetry, DropReason::Shed, shed);
-    drops(telemetry, DropReason::TooLarge, too_large);
-    let mut faults: Vec<String> = taken.faults.iter().map(ToString::to_string).collect();
-    if too_large > 0 {
-        let rule = format!(
-            "{too_large} were dropped: with its attributes a line has {LINE_BYTES_MAX} bytes at most, and a batch {BATCH_LINES_BYTES_MAX}"
-        );
-        faults.push(FieldFault::new("items", rule).to_string());
+    let refused = [
+        (LineFate::Shed, DropReason::Shed),
+        (LineFate::OverBudget, DropReason::OverBudget),
+        (LineFate::TooLarge, DropReason::TooLarge),
+    ];
+    let (mut dropped, mut faults) = (taken.faulty, Vec::from_iter(taken.faults.iter().map(ToString::to_string)));
+    for (fate, reason) in refused {
+        let items = count(fate);
+        drops(telemetry, reason, items);
+        dropped += items;
+        if let Some(rule) = rule(fate).filter(|_| items > 0) {
+            faults.push(FieldFault::new("items", format!("{items} were dropped: {rule}")).to_string());
+        }
     }
-    let mut told = json!({ "accepted": accepted, "dropped": shed + too_large + taken.faulty });
+    let mut told = json!({ "accepted": count(LineFate::Queued), "dropped": dropped });
     if !faults.is_empty() {
         told["faults"] = faults.into();
     }
     told
+}
+
+/// The rule that items break which come to that, where they break one.
+fn rule(fate: LineFate) -> Option<String> {
+    match fate {
+        LineFate::Queued | LineFate::Shed => None,
+        LineFate::OverBudget => Some(format!(
+            "they make too many lines: {CLIENT_LINES_PER_S} bytes a second of a client, {TENANT_LINES_PER_S} of a tenant"
+        )),
+        LineFate::TooLarge => Some(format!(
+            "with its attributes a line has {LINE_BYTES_MAX} bytes at most, and a batch {BATCH_LINES_BYTES_MAX}"
+        )),
+    }
 }
 
 fn answer(told: &Value) -> Response {
@@ -86,9 +108,7 @@ fn no_contract(app: &str) -> BatchRefusal {
 
 /// Counts items that are not kept.
 pub(super) fn drops(telemetry: &Telemetry, reason: DropReason, items: usize) {
-    for _ in 0..items {
-        telemetry.metrics.dropped.inc(reason);
-    }
+    telemetry.metrics.drops(reason, items as u64);
 }
 
 fn count(telemetry: &Telemetry, contract: &Contract, item: &KeptItem) {

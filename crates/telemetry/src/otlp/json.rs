@@ -43,7 +43,7 @@ pub fn clean_json(
         take_resource(resource, tenant, contracts, &mut content)?;
         for scope in list(resource, of_scopes) {
             for item in list(scope, of_items) {
-                content.items += 1;
+                content.items += if signal == OtlpSignal::Metrics { data_points(item) } else { 1 };
                 // Names of metrics and units are not texts about people, and stay.
                 match signal {
                     OtlpSignal::Traces => span(item),
@@ -161,6 +161,13 @@ fn member<'a>(object: &'a mut Value, name: &str, absent: Value) -> Option<&'a mu
 
 fn list<'a>(value: &'a mut Value, key: &str) -> &'a mut [Value] {
     value.get_mut(key).and_then(Value::as_array_mut).map(Vec::as_mut_slice).unwrap_or_default()
+}
+
+/// How many data points a metric has, of whatever kind it is.
+fn data_points(metric: &Value) -> usize {
+    const KINDS: [&str; 5] = ["gauge", "sum", "histogram", "exponentialHistogram", "summary"];
+    let points = KINDS.iter().filter_map(|kind| metric[*kind]["dataPoints"].as_array());
+    points.map(Vec::len).sum()
 }
 
 fn span(span: &mut Value) {
@@ -321,6 +328,14 @@ mod tests {
     fn too_many_items_are_refused() {
         let mut many = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": vec![json!({}); ITEMS_MAX + 1] }] }] });
         assert_eq!(clean(OtlpSignal::Logs, &mut many), Err(OtlpFault::TooMany(ITEMS_MAX + 1)));
+        let metrics = |points: usize| {
+            let of_each = json!({ "gauge": { "dataPoints": vec![json!({}); points] } });
+            let named = json!({ "exponential_histogram": { "data_points": [{}] } });
+            json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": [of_each, named] }] }] })
+        };
+        let cleaned = |mut batch| clean(OtlpSignal::Metrics, &mut batch).map(|content| content.items);
+        assert_eq!(cleaned(metrics(ITEMS_MAX - 1)), Ok(ITEMS_MAX));
+        assert_eq!(cleaned(metrics(ITEMS_MAX)), Err(OtlpFault::TooMany(ITEMS_MAX + 1)), "data points are counted");
         let mut many = json!({ "resourceLogs": vec![json!({}); RESOURCES_MAX + 1] });
         assert_eq!(clean(OtlpSignal::Logs, &mut many), Err(OtlpFault::TOO_MANY_RESOURCES));
     }

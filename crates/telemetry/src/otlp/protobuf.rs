@@ -392,6 +392,12 @@ mod tests {
     fn what_is_too_much_or_too_deep_is_refused() {
         let many = spans(&vec!["x"; ITEMS_MAX + 1], "", &[]);
         assert_eq!(clean(OtlpSignal::Traces, &many), Err(OtlpFault::TooMany(ITEMS_MAX + 1)));
+        // One metric with many points, of each kind.
+        for kind in [5, 7, 9, 10, 11] {
+            let metric = |points: usize| field(1, &field(2, &field(2, &field(kind, &field(1, &[]).repeat(points)))));
+            assert_eq!(clean(OtlpSignal::Metrics, &metric(ITEMS_MAX)).map(|(_, items)| items), Ok(ITEMS_MAX));
+            assert_eq!(clean(OtlpSignal::Metrics, &metric(ITEMS_MAX + 1)), Err(OtlpFault::TooMany(ITEMS_MAX + 1)));
+        }
         let many = field(1, &[]).repeat(RESOURCES_MAX + 1);
         assert_eq!(clean(OtlpSignal::Traces, &many), Err(OtlpFault::TOO_MANY_RESOURCES));
         let mut value = field(1, b"x");

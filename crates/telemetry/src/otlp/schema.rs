@@ -14,7 +14,7 @@ pub(super) struct OtlpMessage {
 /// What a message is of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OtlpPart {
-    /// A span, a log record or a metric.
+    /// A span, a log record or a data point of a metric.
     Item,
     /// A resource, in [`RESOURCE_FIELD`] of the next: what the items come from, with its attributes in [`ATTRIBUTES_FIELD`].
     Resource,
@@ -92,7 +92,7 @@ static RESOURCE_METRICS: OtlpMessage =
     OtlpMessage { part: OfResource, fields: &[(1, Inner(&RESOURCE)), (2, Inner(&SCOPE_METRICS))] };
 static SCOPE_METRICS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&SCOPE)), (2, Inner(&METRIC))] };
 static METRIC: OtlpMessage = OtlpMessage {
-    part: Item,
+    part: Plain,
     fields: &[
         (5, Inner(&NUMBERS)),
         (7, Inner(&NUMBERS)),
@@ -103,17 +103,16 @@ static METRIC: OtlpMessage = OtlpMessage {
     ],
 };
 static NUMBERS: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&NUMBER_POINT))] };
-static NUMBER_POINT: OtlpMessage =
-    OtlpMessage { part: Plain, fields: &[(5, Inner(&EXEMPLAR)), (7, Inner(&ATTRIBUTE))] };
+static NUMBER_POINT: OtlpMessage = OtlpMessage { part: Item, fields: &[(5, Inner(&EXEMPLAR)), (7, Inner(&ATTRIBUTE))] };
 static HISTOGRAM: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&HISTOGRAM_POINT))] };
 static HISTOGRAM_POINT: OtlpMessage =
-    OtlpMessage { part: Plain, fields: &[(8, Inner(&EXEMPLAR)), (9, Inner(&ATTRIBUTE))] };
+    OtlpMessage { part: Item, fields: &[(8, Inner(&EXEMPLAR)), (9, Inner(&ATTRIBUTE))] };
 static EXPONENTIAL_HISTOGRAM: OtlpMessage =
     OtlpMessage { part: Plain, fields: &[(1, Inner(&EXPONENTIAL_HISTOGRAM_POINT))] };
 static EXPONENTIAL_HISTOGRAM_POINT: OtlpMessage =
-    OtlpMessage { part: Plain, fields: &[(1, Inner(&ATTRIBUTE)), (11, Inner(&EXEMPLAR))] };
+    OtlpMessage { part: Item, fields: &[(1, Inner(&ATTRIBUTE)), (11, Inner(&EXEMPLAR))] };
 static SUMMARY: OtlpMessage = OtlpMessage { part: Plain, fields: &[(1, Inner(&SUMMARY_POINT))] };
-static SUMMARY_POINT: OtlpMessage = OtlpMessage { part: Plain, fields: &[(7, Inner(&ATTRIBUTE))] };
+static SUMMARY_POINT: OtlpMessage = OtlpMessage { part: Item, fields: &[(7, Inner(&ATTRIBUTE))] };
 static EXEMPLAR: OtlpMessage = OtlpMessage { part: Plain, fields: &[(7, Inner(&ATTRIBUTE))] };
 
 /// The request of a signal.
