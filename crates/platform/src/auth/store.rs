@@ -251,6 +251,11 @@ impl SignInStore {
         self.records.replace(tenant, &read.key, &read.seen, bytes(next), next.until).await
     }
 
+    /// Forgets a family whose tokens nobody has got.
+    pub async fn forget_family(&self, tenant: &TenantId, name: Digest) -> Result<()> {
+        self.records.remove(tenant, &SignInKey::new(SignInKind::Refresh, name.text())).await
+    }
+
     // === ends ===
 
     /// Ends one sign-in: its family, and its access tokens as far as they are asked about here.
