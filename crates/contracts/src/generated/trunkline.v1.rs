@@ -8568,6 +8568,9 @@ pub struct SignInSessionRecord {
     /// Whether a passkey was shown, alone or as the second factor.
     #[prost(bool, tag = "9")]
     pub passkey: bool,
+    /// When it began here; 0 in records of before. A provider may have asked its person long before.
+    #[prost(uint64, tag = "10")]
+    pub begun_at_us: u64,
 }
 /// An authorization code. Its key is the digest of what was handed out.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -75,6 +75,11 @@ pub enum CodeFault {
 }
 
 impl Code {
+    /// When it was handed out: its person may have been authenticated long before.
+    pub fn begun_at(&self) -> Timestamp {
+        self.until - LIFE
+    }
+
     /// Checks a redemption. That it is the first one is checked by whoever keeps the code.
     ///
     /// # Errors

@@ -100,6 +100,11 @@ impl DeviceGrant {
         }
     }
 
+    /// When the device has begun to ask.
+    pub fn begun_at(&self) -> Timestamp {
+        self.until - LIFE
+    }
+
     /// The device asks.
     pub fn ask(&self, client: &str, now: Timestamp) -> DeviceAnswer {
         if self.client != client {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::Timestamp;
 
+use super::SIGN_IN_LIFE;
 use crate::secret::Digest;
 
 /// How long a token may be shown again after it was exchanged: its answer may have been lost, or two tabs have shown it at a time.
@@ -36,7 +37,7 @@ pub struct Family {
     pub by_provider_or_passkey: bool,
     /// How the client calls itself: `aud` of what it is told; empty in records of before.
     pub audience: String,
-    /// The end of the family, however often its tokens are exchanged.
+    /// The end of the family, however often its tokens are exchanged: [`SIGN_IN_LIFE`] after it began.
     pub ends_at: Timestamp,
     /// The token that is good now.
     pub current: Digest,
@@ -70,6 +71,11 @@ pub enum RefreshOutcome {
 }
 
 impl Family {
+    /// When the sign-in at the client began: its person may have been authenticated long before.
+    pub fn begun_at(&self) -> Timestamp {
+        self.ends_at - SIGN_IN_LIFE
+    }
+
     /// Exchanges a token for the next, which is good for `life`.
     pub fn exchange(
         &self,

@@ -80,6 +80,11 @@ impl OAuthError {
         Self { status, retry_after_s: Some(RETRY_AFTER_S), ..Self::new(ErrorCode::TemporarilyUnavailable, description) }
     }
 
+    /// Whether nothing was decided, and the client is to try the same again.
+    pub fn is_temporary(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
     /// Says by which scheme the client authenticates (RFC 6749 section 5.2: where it has tried that).
     pub const fn of_basic(self, is_basic: bool) -> Self {
         Self { is_basic, ..self }

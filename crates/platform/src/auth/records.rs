@@ -23,8 +23,10 @@ pub(super) struct BrowserSession {
     pub user: String,
     /// The digest of the hash of the person's password then: with another one, it ends.
     pub credential: Digest,
-    /// When the password was shown.
+    /// When the password was shown, or as the provider says it.
     pub authenticated_at: Timestamp,
+    /// When it began here: at a provider the person may have signed in long before.
+    pub begun_at: Timestamp,
     /// Whether a second factor was shown too.
     pub by_two_factors: bool,
     /// What the provider is called that has said who it is; none if the password or a passkey was shown.
@@ -88,16 +90,20 @@ impl StoredRecord for BrowserSession {
             second_factor: self.by_two_factors,
             provider: self.provider.clone(),
             passkey: self.by_passkey,
+            begun_at_us: self.begun_at.as_micros(),
         }
     }
 
     fn from_message(message: Self::Message) -> Option<Self> {
         let credential = Digest::from_bytes(&message.credential)?;
+        // Records of before do not say when they began.
+        let begun_at = if message.begun_at_us == 0 { message.authenticated_at_us } else { message.begun_at_us };
         (message.version == VERSION).then_some(Self {
             id: message.id,
             user: message.user,
             credential,
             authenticated_at: at(message.authenticated_at_us),
+            begun_at: at(begun_at),
             by_two_factors: message.second_factor,
             provider: message.provider,
             by_passkey: message.passkey,
@@ -343,18 +349,29 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_kept_comes_back() {
-        comes_back(BrowserSession {
+    fn session() -> BrowserSession {
+        BrowserSession {
             id: "s".into(),
             user: "ann".into(),
             credential: Digest::of("hash"),
             authenticated_at: at(3),
+            begun_at: at(5),
             by_two_factors: true,
             provider: Some("Acme ID".into()),
             by_passkey: true,
-            until: at(4),
-        });
+            until: at(6),
+        }
+    }
+
+    #[test]
+    fn a_session_of_before_began_when_its_person_was_authenticated() {
+        let before = v1::SignInSessionRecord { begun_at_us: 0, ..session().to_message() };
+        assert_eq!(BrowserSession::from_message(before), Some(BrowserSession { begun_at: at(3), ..session() }));
+    }
+
+    #[test]
+    fn what_is_kept_comes_back() {
+        comes_back(session());
         comes_back(Spent { user: "ann".into(), sign_in: "i".into() });
         comes_back(code());
         comes_back(Code { challenge: None, nonce: None, ..code() });

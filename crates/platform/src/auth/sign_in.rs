@@ -201,6 +201,7 @@ async fn begin(
         user: person.user_name.clone(),
         credential: people::credential(person),
         authenticated_at,
+        begun_at: now,
         by_two_factors,
         provider,
         by_passkey,

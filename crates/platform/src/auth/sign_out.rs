@@ -94,25 +94,26 @@ async fn ended(
         }
         tenant = Some(of);
     }
-    if let Some(signed_in) = session::of_browser(auth, headers, source).await? {
-        let of = signed_in.cookie.tenant;
+    // Whoever may not go on signs out, too; and so does everybody while nobody can say who may.
+    if let Some((cookie, session)) = session::of_cookie(auth, headers, source).await? {
+        let of = cookie.tenant;
         // A link or a form of another page brings the cookie too: it may end this session, and no other.
         let is_global = is_global && !origin::is_foreign(headers, auth.issuer());
         // Without them the sign-out goes on: programs are told in other ways too.
-        frames = frontchannel::frames(auth, &of, &signed_in.session).await.unwrap_or_default();
+        frames = frontchannel::frames(auth, &of, &session).await.unwrap_or_default();
         if is_global {
-            auth.store.end_all(&of, &signed_in.session.user, now).await?;
+            auth.store.end_all(&of, &session.user, now).await?;
         } else {
-            auth.store.end_sign_ins_of(&of, &signed_in.session, now).await?;
+            auth.store.end_sign_ins_of(&of, &session, now).await?;
         }
-        auth.store.end_session(&of, signed_in.cookie.digest).await?;
-        let record = signed_out(is_global).about_person(&signed_in.session.user);
-        auth.note(&of, source, record.in_session(&signed_in.session.id));
+        auth.store.end_session(&of, cookie.digest).await?;
+        let record = signed_out(is_global).about_person(&session.user);
+        auth.note(&of, source, record.in_session(&session.id));
         tenant = tenant.or(Some(of));
     }
     let shown = ShownAnswer { may_redirect, is_page: wants_page(headers) && !frames.is_empty(), frames };
     let tenant = tenant.or_else(|| tenant_host::of_source(auth, source));
-    let mut response = answer(auth, parameters, tenant, &shown).await?;
+    let mut response = shown.or_own_page(answer(auth, parameters, tenant, &shown).await);
     if let Some(cookie) = Cookie::Session.remove(source) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -138,6 +139,13 @@ struct ShownAnswer {
     is_page: bool,
     /// The pages of programs that are to be loaded.
     frames: Vec<LogoutFrame>,
+}
+
+impl ShownAnswer {
+    /// That answer. Where it cannot be said whether the browser may be sent on, it stays at our own page: the person is signed out.
+    fn or_own_page(&self, answer: Result<Response, Trouble>) -> Response {
+        answer.unwrap_or_else(|_| signed_out_page::page(&self.frames, None))
+    }
 }
 
 async fn answer(
@@ -196,6 +204,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    #[test]
+    fn nobody_is_told_to_sign_out_again_since_nobody_can_say_where_to_go_on() {
+        let shown = ShownAnswer { may_redirect: true, is_page: false, frames: Vec::new() };
+        let stays = shown.or_own_page(Err(Trouble::Away));
+        assert!(stays.status() == StatusCode::OK && !stays.headers().contains_key(header::LOCATION));
+        let goes_on = shown.or_own_page(Ok(answers::redirect("https://desk.example/")));
+        assert_eq!(goes_on.status(), StatusCode::SEE_OTHER);
+    }
 
     #[test]
     fn an_id_token_of_ours_names_the_tenant_if_there_is_that_one() {

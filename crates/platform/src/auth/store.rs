@@ -14,6 +14,7 @@ use bytes::Bytes;
 use identity::grant::ACCESS_LIFE;
 use identity::grant::code::{self, Code};
 use identity::grant::refresh::Family;
+use identity::login_name;
 use identity::passkey::PasskeyChallenge;
 use identity::secret::Digest;
 use identity::totp::{self, TotpSecret};
@@ -60,9 +61,14 @@ pub(super) struct ReadFamily {
     seen: Bytes,
 }
 
-/// Names whose records are listed together: user names may be longer than an owner.
+/// Names whose records are listed together, however the name is spelled.
 fn owner(user: &str) -> String {
-    format!("person/{}", Digest::of(user).text())
+    owner_by(&login_name::folded(user))
+}
+
+/// User names may be longer than an owner.
+fn owner_by(name: &str) -> String {
+    format!("person/{}", Digest::of(name).text())
 }
 
 fn bytes<R: StoredRecord>(record: &R) -> Bytes {
@@ -120,6 +126,7 @@ impl SignInStore {
 
     /// Ends what of a person would end first.
     async fn end_first(&self, tenant: &TenantId, user: &str, now: Timestamp) -> Result<()> {
+        // Those of the owner that is full, without records of before.
         let owned = self.records.owned(tenant, &owner(user)).await?;
         let Some((key, value)) = owned.first() else { return Ok(()) };
         tracing::info!(%tenant, user, kind = %key.kind, "somebody has as many sign-ins as there may be: the first of them has ended");
@@ -151,7 +158,7 @@ impl SignInStore {
     pub async fn session(&self, tenant: &TenantId, cookie: Digest) -> Result<Option<BrowserSession>> {
         let key = SignInKey::new(SignInKind::Session, cookie.text());
         let session = self.read::<BrowserSession>(tenant, &key).await?.map(|(session, _)| session);
-        Ok(session.filter(|session| !self.ends.are_after(tenant, session.authenticated_at)))
+        Ok(session.filter(|session| !self.ends.are_after(tenant, session.begun_at)))
     }
 
     /// Ends the session of that cookie.
@@ -161,7 +168,7 @@ impl SignInStore {
 
     /// Whether a session of that person is still there.
     pub async fn is_session_open(&self, tenant: &TenantId, user: &str, id: &str) -> Result<bool> {
-        let owned = self.records.owned(tenant, &owner(user)).await?;
+        let owned = self.owned(tenant, user).await?;
         let mut sessions = owned.iter().filter(|(key, _)| key.kind == SignInKind::Session);
         Ok(sessions.any(|(_, value)| parsed::<BrowserSession>(value).is_some_and(|session| session.id == id)))
     }
@@ -178,7 +185,7 @@ impl SignInStore {
     pub async fn code(&self, tenant: &TenantId, digest: Digest) -> Result<Option<Code>> {
         let key = SignInKey::new(SignInKind::Code, digest.text());
         let code = self.read::<Code>(tenant, &key).await?.map(|(code, _)| code);
-        Ok(code.filter(|code| !self.ends.are_after(tenant, code.authenticated_at)))
+        Ok(code.filter(|code| !self.ends.are_after(tenant, code.begun_at())))
     }
 
     /// Spends a code; `false` if it was spent before.
@@ -242,13 +249,18 @@ impl SignInStore {
     pub async fn family(&self, tenant: &TenantId, name: Digest) -> Result<Option<ReadFamily>> {
         let key = SignInKey::new(SignInKind::Refresh, name.text());
         let read = self.read::<Family>(tenant, &key).await?;
-        let read = read.filter(|(family, _)| !self.ends.are_after(tenant, family.authenticated_at));
+        let read = read.filter(|(family, _)| !self.ends.are_after(tenant, family.begun_at()));
         Ok(read.map(|(family, seen)| ReadFamily { family, key, seen }))
     }
 
     /// Replaces a family as it was read; `false` if another request was faster.
     pub async fn replace_family(&self, tenant: &TenantId, read: &ReadFamily, next: &Family) -> Result<bool> {
         self.records.replace(tenant, &read.key, &read.seen, bytes(next), next.until).await
+    }
+
+    /// Forgets a family whose tokens nobody has got.
+    pub async fn forget_family(&self, tenant: &TenantId, name: Digest) -> Result<()> {
+        self.records.remove(tenant, &SignInKey::new(SignInKind::Refresh, name.text())).await
     }
 
     // === ends ===
@@ -270,7 +282,7 @@ impl SignInStore {
         // Sign-ins of clients without refresh tokens are listed nowhere.
         self.revoker.revoke_subject(tenant, &people::subject_of(user), now + ACCESS_LIFE + REVOKED_MARGIN);
         self.end_where(tenant, user, now, |_| true).await?;
-        for (key, _) in self.records.owned(tenant, &owner(user)).await? {
+        for (key, _) in self.owned(tenant, user).await? {
             if key.kind == SignInKind::Session {
                 self.records.remove(tenant, &key).await?;
             }
@@ -285,7 +297,7 @@ impl SignInStore {
         now: Timestamp,
         is_meant: impl Fn(&Family) -> bool + Send,
     ) -> Result<()> {
-        for (key, value) in self.records.owned(tenant, &owner(user)).await? {
+        for (key, value) in self.owned(tenant, user).await? {
             let family = (key.kind == SignInKind::Refresh).then(|| parsed::<Family>(&value)).flatten();
             if let Some(family) = family.filter(&is_meant) {
                 // First what is asked about, so that a store that goes away in between leaves no token that is believed.
@@ -468,6 +480,7 @@ mod tests {
             user: "ann".to_owned(),
             credential: Digest::of("hash"),
             authenticated_at: now,
+            begun_at: now,
             by_two_factors: false,
             provider: None,
             by_passkey: false,

@@ -397,6 +397,14 @@ pub(super) async fn begin_family(
     Ok(Some(token.text))
 }
 
+/// Forgets the refresh tokens that begin with that one, which nobody has got. What the store does not forget lies unused until its end.
+pub(super) async fn forget_family(auth: &Auth, login: &ClientLogin, refresh_token: Option<&str>) {
+    let Some(token) = refresh_token.and_then(RefreshToken::read) else { return };
+    if let Err(error) = auth.store.forget_family(&login.tenant, token.family).await {
+        tracing::debug!(tenant = %login.tenant, %error, "refresh tokens that nobody has got are still there");
+    }
+}
+
 /// The scope of a person's first tokens.
 ///
 /// # Errors

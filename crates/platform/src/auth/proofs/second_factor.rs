@@ -139,7 +139,10 @@ pub(in crate::auth) async fn check(
     if is_recovery {
         tracing::warn!(%tenant, user, source = source.address, "a recovery code was used");
     }
-    guess.right().await?;
+    // The code is spent: who is told to try again would have to show another one. What was mistyped stays counted then.
+    if guess.right().await.is_err() {
+        tracing::debug!(%tenant, user, "a code was right, which could not be counted");
+    }
     Ok(CodeLogin::Right(if is_recovery { SignInWay::RecoveryCode } else { SignInWay::SecondFactor }))
 }
 

@@ -23,6 +23,17 @@ pub(in crate::auth) struct SignedIn {
     pub person: Person,
 }
 
+/// The session of this browser's cookie, whether its person may go on with it or not: the role tenant is not asked.
+pub(in crate::auth) async fn of_cookie(
+    auth: &Auth,
+    headers: &HeaderMap,
+    source: &RequestSource,
+) -> Result<Option<(SessionCookie, BrowserSession)>, Trouble> {
+    let Some(cookie) = Cookie::Session.of(headers, source).and_then(SessionCookie::read) else { return Ok(None) };
+    let session = auth.store.session(&cookie.tenant, cookie.digest).await?;
+    Ok(session.filter(|session| auth.now() < session.until).map(|session| (cookie, session)))
+}
+
 /// Who is signed in at this browser. The session of a person who is gone, disabled, has another password, or needs a second factor that it
 /// was begun without, ends.
 pub(in crate::auth) async fn of_browser(
@@ -30,11 +41,7 @@ pub(in crate::auth) async fn of_browser(
     headers: &HeaderMap,
     source: &RequestSource,
 ) -> Result<Option<SignedIn>, Trouble> {
-    let Some(cookie) = Cookie::Session.of(headers, source).and_then(SessionCookie::read) else { return Ok(None) };
-    let Some(session) = auth.store.session(&cookie.tenant, cookie.digest).await? else { return Ok(None) };
-    if auth.now() >= session.until {
-        return Ok(None);
-    }
+    let Some((cookie, session)) = of_cookie(auth, headers, source).await? else { return Ok(None) };
     let (tenant, now) = (&cookie.tenant, auth.now());
     let (user, by_two_factors) = (&session.user, session.by_two_factors);
     let person = auth.people.who_may_go_on(tenant, user, session.credential, by_two_factors).await?;

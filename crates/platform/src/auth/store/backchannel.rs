@@ -12,7 +12,7 @@ use model::{TenantId, Timestamp};
 use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::super::metrics::LogoutOutcome;
@@ -22,7 +22,9 @@ use super::super::{Auth, answers, people};
 /// Ends that wait to be looked at.
 const WAITING_MAX: usize = 2_048;
 /// Ends that programs are being told of, or will be told of again.
-const IN_HAND_MAX: usize = 2_048;
+const IN_HAND_MAX: usize = 8_192;
+/// Those of one tenant, so that programs of it that do not answer keep no other tenant's from being told.
+const IN_HAND_OF_TENANT_MAX: usize = IN_HAND_MAX / 4;
 /// Programs of one tenant that are told at a time.
 const OF_TENANT_AT_ONCE: usize = 4;
 /// How long a program may take to answer.
@@ -116,6 +118,33 @@ impl<'a> LogoutClaims<'a> {
     }
 }
 
+/// The places of ends in hand: of all tenants together, and of each.
+struct EndPlaces {
+    of_all: Arc<Semaphore>,
+    of_tenants: HashMap<TenantId, Arc<Semaphore>>,
+}
+
+/// The place of one end; it is free again when this is dropped.
+struct EndPlace {
+    _of_tenant: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
+}
+
+impl EndPlaces {
+    fn new() -> Self {
+        Self { of_all: Arc::new(Semaphore::new(IN_HAND_MAX)), of_tenants: HashMap::new() }
+    }
+
+    /// A place for an end of that tenant; `None` if too many are in hand.
+    fn take(&mut self, tenant: &TenantId) -> Option<EndPlace> {
+        let of_tenant =
+            self.of_tenants.entry(tenant.clone()).or_insert_with(|| Arc::new(Semaphore::new(IN_HAND_OF_TENANT_MAX)));
+        let of_tenant = of_tenant.clone().try_acquire_owned().ok()?;
+        let of_all = self.of_all.clone().try_acquire_owned().ok()?;
+        Some(EndPlace { _of_tenant: of_tenant, _of_all: of_all })
+    }
+}
+
 /// The programs of a tenant.
 #[derive(Clone)]
 struct TenantPrograms {
@@ -126,35 +155,36 @@ struct TenantPrograms {
 /// Tells programs until the role ends.
 pub(in crate::auth) async fn run(auth: Arc<Auth>, mut ended: mpsc::Receiver<EndedSignIn>) -> Result<()> {
     let mut programs: HashMap<TenantId, TenantPrograms> = HashMap::new();
+    let mut places = EndPlaces::new();
     let mut told = JoinSet::new();
     loop {
         tokio::select! {
             () = auth.ctx.drain.ended() => return Ok(()),
             Some(_) = told.join_next(), if !told.is_empty() => {}
             Some(ended) = ended.recv() => {
-                if told.len() >= IN_HAND_MAX {
+                let Some(place) = places.take(&ended.tenant) else {
                     auth.metrics.logouts_dropped.inc();
                     continue;
-                }
+                };
                 let of_tenant = programs.entry(ended.tenant.clone()).or_insert_with(|| TenantPrograms {
                     client: auth.outside.of_tenant(),
                     places: Arc::new(Semaphore::new(OF_TENANT_AT_ONCE)),
                 });
-                told.spawn(tell(auth.clone(), of_tenant.clone(), ended));
+                told.spawn(tell(auth.clone(), of_tenant.clone(), ended, place));
             }
         }
     }
 }
 
 /// Tells a program of one end, if it wants to know.
-async fn tell(auth: Arc<Auth>, programs: TenantPrograms, ended: EndedSignIn) {
+async fn tell(auth: Arc<Auth>, programs: TenantPrograms, ended: EndedSignIn, _place: EndPlace) {
     let (tenant, client) = (&ended.tenant, ended.client.as_str());
     for wait in WAITS {
         tokio::time::sleep(wait).await;
         // Looked up each time: it may be elsewhere by now.
         let Ok(found) = auth.people.client(tenant, client).await else { continue };
         let Some(uri) = found.and_then(|found| found.backchannel_logout_uri) else { return };
-        let Ok(_place) = programs.places.acquire().await else { return };
+        let Ok(_turn) = programs.places.acquire().await else { return };
         match attempt(&auth, &programs.client, &uri, &ended).await {
             Attempted::Done(outcome) => return auth.metrics.logouts_told.inc(outcome),
             Attempted::Again(why) => {
@@ -248,6 +278,16 @@ mod tests {
             let outcome = outcome(StatusCode::from_u16(status).unwrap());
             assert_eq!(matches!(outcome, Attempted::Again(_)), is_again, "{status}");
         }
+    }
+
+    #[test]
+    fn a_tenant_whose_programs_do_not_answer_leaves_places_for_others() {
+        let (mut places, [acme, bolt]) = (EndPlaces::new(), ["acme", "bolt"].map(|id| TenantId::parse(id).unwrap()));
+        let mut of_acme: Vec<EndPlace> = std::iter::from_fn(|| places.take(&acme)).collect();
+        assert_eq!(of_acme.len(), IN_HAND_OF_TENANT_MAX);
+        assert!(places.take(&bolt).is_some(), "one tenant has all places");
+        of_acme.truncate(1);
+        assert!(places.take(&acme).is_some(), "a place stays taken");
     }
 
     #[test]

@@ -44,7 +44,8 @@ impl SignInStore {
     /// The device of that code of its own.
     pub async fn device(&self, tenant: &TenantId, device: Digest) -> Result<Option<ReadDevice>> {
         let key = of_device(device);
-        let read = self.read(tenant, &key).await?;
+        let read = self.read::<DeviceGrant>(tenant, &key).await?;
+        let read = read.filter(|(grant, _)| !self.ends.are_after(tenant, grant.begun_at()));
         Ok(read.map(|(grant, seen)| ReadDevice { grant, key, seen }))
     }
 

@@ -7,7 +7,7 @@ use infra::{SignInKey, SignInKind};
 use model::{TenantId, Timestamp};
 
 use super::super::records::BrowserSession;
-use super::{Result, SignInStore, TRIES_MAX, bytes, owner, parsed};
+use super::{Result, SignInStore, TRIES_MAX, bytes, owner, owner_by, parsed};
 
 /// A record of a person.
 enum OpenRecord {
@@ -89,24 +89,36 @@ impl OpenRecord {
 }
 
 impl SignInStore {
+    /// What a person has, those first that end first.
+    pub(super) async fn owned(&self, tenant: &TenantId, user: &str) -> Result<Vec<(SignInKey, Bytes)>> {
+        let (own, before) = (owner(user), owner_by(user));
+        if own == before {
+            return self.records.owned(tenant, &own).await;
+        }
+        // Records of before are listed by the name as it was spelled. They begin no more, and so end first.
+        let mut owned = self.records.owned(tenant, &before).await?;
+        owned.extend(self.records.owned(tenant, &own).await?);
+        Ok(owned)
+    }
+
     /// What a person has open.
     pub async fn open_of(&self, tenant: &TenantId, user: &str) -> Result<OpenSignIns> {
         let mut open = OpenSignIns::default();
-        for (key, value) in self.records.owned(tenant, &owner(user)).await? {
+        for (key, value) in self.owned(tenant, user).await? {
             match OpenRecord::read(&key, &value) {
                 Some(OpenRecord::Session(session)) => open.sessions.push(session),
                 Some(OpenRecord::Family(family)) => open.families.push(family),
                 None => {}
             }
         }
-        open.sessions.retain(|session| !self.ends.are_after(tenant, session.authenticated_at));
-        open.families.retain(|family| !self.ends.are_after(tenant, family.authenticated_at));
+        open.sessions.retain(|session| !self.ends.are_after(tenant, session.begun_at));
+        open.families.retain(|family| !self.ends.are_after(tenant, family.begun_at()));
         Ok(open)
     }
 
     /// Ends a session, with the sign-ins that came of it, or a sign-in; `false` if the person has none of that id.
     pub async fn end_of(&self, tenant: &TenantId, user: &str, id: &str, now: Timestamp) -> Result<bool> {
-        for (key, value) in self.records.owned(tenant, &owner(user)).await? {
+        for (key, value) in self.owned(tenant, user).await? {
             let Some(record) = OpenRecord::read(&key, &value).filter(|record| record.id() == id) else { continue };
             self.end_record(tenant, &key, &record, now).await?;
             return Ok(true);
@@ -123,7 +135,7 @@ impl SignInStore {
         shown: ShownProof,
         now: Timestamp,
     ) -> Result<()> {
-        for (key, value) in self.records.owned(tenant, &owner(user)).await? {
+        for (key, value) in self.owned(tenant, user).await? {
             match OpenRecord::read(&key, &value) {
                 Some(record) if record.is_of(asking) => self.bind(tenant, &key, value, shown).await?,
                 Some(record) => self.end_record(tenant, &key, &record, now).await?,
@@ -166,51 +178,61 @@ impl SignInStore {
 mod tests {
     use std::time::Duration;
 
+    use identity::grant::SIGN_IN_LIFE;
     use infra::Clock as _;
     use infra::conformance::SetClock;
 
     use super::*;
 
+    const HOUR: Duration = Duration::from_secs(3_600);
+
     fn digest(n: &str) -> Digest {
         Digest::of(n)
+    }
+
+    fn session(user: &str, id: &str, now: Timestamp) -> BrowserSession {
+        BrowserSession {
+            id: id.to_owned(),
+            user: user.to_owned(),
+            credential: digest("old"),
+            authenticated_at: now,
+            begun_at: now,
+            by_two_factors: false,
+            provider: None,
+            by_passkey: false,
+            until: now + HOUR,
+        }
+    }
+
+    fn family(sign_in: &str, now: Timestamp) -> Family {
+        Family {
+            client: "app".to_owned(),
+            user: "ann".to_owned(),
+            credential: digest("old"),
+            scope: String::new(),
+            sign_in: sign_in.to_owned(),
+            session: None,
+            authenticated_at: now,
+            by_two_factors: false,
+            by_provider_or_passkey: false,
+            audience: "app".to_owned(),
+            ends_at: now + SIGN_IN_LIFE,
+            current: digest("token"),
+            until: now + HOUR,
+            superseded: Vec::new(),
+        }
     }
 
     async fn with_two_browsers() -> (SignInStore, TenantId, Timestamp) {
         let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
         let store = SignInStore::in_memory(clock.clone());
         let (acme, now) = (TenantId::parse("acme").unwrap(), clock.now());
-        let until = now + Duration::from_secs(3_600);
         for id in ["this", "other"] {
-            let (user, credential) = ("ann".to_owned(), digest("old"));
-            let session = BrowserSession {
-                id: id.to_owned(),
-                user,
-                credential,
-                authenticated_at: now,
-                by_two_factors: false,
-                provider: None,
-                by_passkey: false,
-                until,
-            };
-            store.begin_session(&acme, digest(id), &session, now).await.unwrap();
+            store.begin_session(&acme, digest(id), &session("ann", id, now), now).await.unwrap();
         }
         for (sign_in, session) in [("of this", Some("this")), ("of other", Some("other")), ("program", None)] {
-            let family = Family {
-                client: "app".to_owned(),
-                user: "ann".to_owned(),
-                credential: digest("old"),
-                scope: String::new(),
-                sign_in: sign_in.to_owned(),
-                session: session.map(str::to_owned),
-                authenticated_at: now,
-                by_two_factors: false,
-                by_provider_or_passkey: false,
-                audience: "app".to_owned(),
-                ends_at: until,
-                current: digest("token"),
-                until,
-                superseded: Vec::new(),
-            };
+            let session = session.map(str::to_owned);
+            let family = Family { session, ..family(sign_in, now) };
             store.begin_family(&acme, digest(sign_in), &family, now).await.unwrap();
         }
         (store, acme, now)
@@ -268,5 +290,38 @@ mod tests {
         assert!(!store.end_of(&acme, "ann", "other", now).await.unwrap());
         assert!(!store.end_of(&acme, "bob", "this", now).await.unwrap(), "it is somebody else's");
         assert_eq!(open(&store, &acme).await, [("of this".to_owned(), false), ("this".to_owned(), false)]);
+    }
+
+    #[tokio::test]
+    async fn what_is_open_stays_the_persons_however_the_name_is_spelled() {
+        let (store, acme, now) = with_two_browsers().await;
+        assert!(store.is_session_open(&acme, "Ann", "this").await.unwrap(), "the tenant's file spells it so by now");
+        assert!(!store.is_session_open(&acme, "bob", "this").await.unwrap());
+        store.end_all(&acme, "ANN", now).await.unwrap();
+        assert!(open(&store, &acme).await.is_empty());
+
+        // Records of before are listed by the name as it was spelled.
+        let key = SignInKey::new(SignInKind::Session, digest("before").text());
+        let before = session("Bob", "before", now);
+        store.records.put(&acme, &key, Some(&owner_by("Bob")), bytes(&before), before.until).await.unwrap();
+        store.begin_session(&acme, digest("after"), &session("Bob", "after", now), now).await.unwrap();
+        assert_eq!(store.open_of(&acme, "Bob").await.unwrap().sessions.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn who_was_at_a_provider_before_the_tenant_ended_signs_in_at_the_restored_one() {
+        let (store, acme, ended) = with_two_browsers().await;
+        store.ends.are_seen(&acme, ended);
+        assert!(open(&store, &acme).await.is_empty());
+        let now = ended + HOUR / 2;
+        let by_provider = BrowserSession { authenticated_at: ended - HOUR, ..session("ann", "new", now) };
+        store.begin_session(&acme, digest("new"), &by_provider, now).await.unwrap();
+        let of_provider = Family { authenticated_at: ended - HOUR, ..family("of new", now) };
+        store.begin_family(&acme, digest("of new"), &of_provider, now).await.unwrap();
+        for (is_there, cookie, name) in [(false, "this", "of this"), (true, "new", "of new")] {
+            assert_eq!(store.session(&acme, digest(cookie)).await.unwrap().is_some(), is_there, "{cookie}");
+            assert_eq!(store.family(&acme, digest(name)).await.unwrap().is_some(), is_there, "{name}");
+        }
+        assert_eq!(open(&store, &acme).await, [("new".to_owned(), false), ("of new".to_owned(), false)]);
     }
 }

@@ -32,9 +32,15 @@ struct SeenEnds {
 }
 
 impl TenantEnds {
-    /// Whether a sign-in of that time was one at a tenant that has ended since.
-    pub fn are_after(&self, tenant: &TenantId, signed_in: Timestamp) -> bool {
-        self.lock().at.get(tenant).is_some_and(|ended| signed_in <= *ended)
+    /// Whether what began here at that time began at a tenant that has ended since.
+    pub fn are_after(&self, tenant: &TenantId, begun: Timestamp) -> bool {
+        self.lock().at.get(tenant).is_some_and(|ended| begun <= *ended)
+    }
+
+    /// That tenant has ended then.
+    #[cfg(test)]
+    pub fn are_seen(&self, tenant: &TenantId, ended: Timestamp) {
+        self.lock().at.insert(tenant.clone(), ended);
     }
 
     /// Notes the ends, the latest of an id first, and returns them with the times that count, by the clock that sign-ins have too: an end

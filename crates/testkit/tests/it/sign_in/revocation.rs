@@ -31,6 +31,24 @@ fn a_revoked_token_is_refused_by_every_role() -> Result<()> {
     Ok(())
 }
 
+/// A tab signs out with a refresh token that another tab has exchanged meanwhile: the sign-in ends all the same.
+#[test]
+fn an_exchanged_refresh_token_that_is_given_back_ends_its_sign_in() -> Result<()> {
+    let site = Installation::start()?;
+    let visitor = Visitor::new(&site)?;
+    let user = person(&site, "agent")?;
+    let first = visitor.by_password(&user.user, &user.password)?.token("refresh_token")?;
+    let exchanged = visitor.refresh(&first)?;
+    let (access, next) = (exchanged.token("access_token")?, exchanged.token("refresh_token")?);
+    ensure!(visitor.revoke("no.token")?.status == 200, "a token that is not known is refused");
+    ensure!(visitor.bearing("/auth/v3/ping", &access)?.status == 200, "it has ended already");
+    let answer = visitor.revoke(&first)?;
+    ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
+    ensure!(visitor.refresh(&next)?.error() == "invalid_grant", "its refresh token lives on");
+    ensure!(visitor.bearing("/auth/v3/ping", &access)?.status != 200, "its access token lives on");
+    Ok(())
+}
+
 /// While the other roles cannot be told, nobody is told that a token is revoked; once they can, it is.
 #[test]
 fn a_revocation_that_cannot_be_written_is_not_confirmed() -> Result<()> {

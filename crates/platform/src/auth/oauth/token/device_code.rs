@@ -15,6 +15,7 @@ use crate::auth::answers::OAuthError;
 use crate::auth::proofs::client_login::ClientLogin;
 use crate::auth::request::parameters::Parameters;
 use crate::auth::request::source::RequestSource;
+use crate::auth::store::ReadDevice;
 
 /// How often it is tried when others change the same device at a time.
 const TRIES_MAX: usize = 8;
@@ -37,9 +38,9 @@ pub(super) async fn ask(
             DeviceAnswer::SlowDown(next) => {
                 (next, OAuthError::new(ErrorCode::SlowDown, "the device asks too often: wait 5 s longer each time"))
             }
-            DeviceAnswer::Allowed(allowance) => match store.spend_device(tenant, &read, auth.now()).await? {
-                true => return tokens(auth, login, form, &allowance, source).await,
-                false => continue,
+            DeviceAnswer::Allowed(allowance) => match tokens(auth, login, form, (&read, &allowance), source).await? {
+                Some(answer) => return Ok(answer),
+                None => continue,
             },
             DeviceAnswer::Denied => {
                 return Err(OAuthError::new(ErrorCode::AccessDenied, "the person has refused the device"));
@@ -62,14 +63,17 @@ fn pending() -> OAuthError {
     OAuthError::new(ErrorCode::AuthorizationPending, "nobody has entered the code yet")
 }
 
+/// The tokens of a device that may; `None` if another request was faster. What may be away is asked before its approval is spent: a device
+/// that is told to try again still has it.
 async fn tokens(
     auth: &Auth,
     login: &ClientLogin,
     form: &Parameters,
-    allowance: &Allowance,
+    (read, allowance): (&ReadDevice, &Allowance),
     source: &RequestSource,
-) -> Result<Response, OAuthError> {
+) -> Result<Option<Response>, OAuthError> {
     let Some(person) = person_of(auth, &login.tenant, &allowance.user, allowance.credential).await? else {
+        auth.store.spend_device(&login.tenant, read, auth.now()).await?;
         return Err(invalid_grant("whoever has let the device in may not sign in any more"));
     };
     let rights = issue::rights_at(auth, &login.tenant, &login.client, &person).await?;
@@ -89,7 +93,13 @@ async fn tokens(
     };
     // Of no browser's session: the device stays signed in when the browser that has let it in no longer is.
     let refresh_token = issue::begin_family(auth, login, &sign_in, None).await?;
+    let spent = auth.store.spend_device(&login.tenant, read, auth.now()).await;
+    if !matches!(spent, Ok(true)) {
+        issue::forget_family(auth, login, refresh_token.as_deref()).await;
+        spent?;
+        return Ok(None);
+    }
     let record = SignInRecord::of(SignInEvent::SignedIn).by_way(SignInWay::DeviceCode).about_person(&person.user_name);
     auth.note(&login.tenant, source, record.at_client(&login.client.id).in_session(&allowance.sign_in));
-    issue::answer(auth, login, &sign_in, refresh_token, GrantType::DeviceCode)
+    issue::answer(auth, login, &sign_in, refresh_token, GrantType::DeviceCode).map(Some)
 }
