@@ -101,6 +101,11 @@ export async function setupFaults({ browser, link }) {
   await page.getByRole('button', { name: 'Remove Patience' }).click()
   await review(page).click()
   await dialog(page, 'This will change').getByRole('button', { name: 'Back' }).click()
+  await until('the focus is back at the button', () => review(page).evaluate((button) => button === document.activeElement))
+  // Also in a field, which was frozen meanwhile.
+  await page.getByLabel('Last name').press('Control+Enter')
+  await dialog(page, 'This will change').getByRole('button', { name: 'Back' }).click()
+  await until('the focus is back in the field', () => page.getByLabel('Last name').evaluate((input) => input === document.activeElement))
   // Whoever leaves is asked.
   await page.getByRole('link', { name: 'Skills' }).click()
   await dialog(page, 'Leave without saving?').getByRole('button', { name: 'Stay here' }).click()
