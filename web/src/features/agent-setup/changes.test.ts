@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Changed, Outcome, Stored } from '../../api/agent-setup'
-import { isAbout, isMeant, onTop, pressed } from '../../lib/shortcuts'
+import { isAbout, isMeant, onTop, pressed, takesLetters } from '../../lib/shortcuts'
 import { BATCH, inBatches } from './batches'
 import { deletedIn, IDLE, isDeletion, isTaken, mayPropose, next, type Flow, type Proposal } from './change-flow'
 import { bulk, clashes, creation, rebased, update } from './edits'
@@ -139,6 +139,13 @@ test('a key is for the window on top, not for what lies beneath it', () => {
   const known = [{ keys: 'n', says: 'page', run }, { keys: 'Ctrl+Enter', says: 'review', run, window: 'r' }, { keys: 'Ctrl+Enter', says: 'form', run }]
   const says = (open: readonly string[]) => onTop(known, open).map(({ says }) => says)
   expect([says([]), says(['r']), says(['r', 'leave'])]).toEqual([['page', 'form'], ['review'], []])
+})
+
+test('letters are keys where nothing is typed, as at what is ticked', () => {
+  const takes = (tagName: string, type?: string, isContentEditable = false) => takesLetters({ tagName, isContentEditable, ...(type === undefined ? {} : { type }) })
+  expect(['checkbox', 'radio', 'button', 'submit', 'file'].map((type) => takes('INPUT', type))).toEqual([false, false, false, false, false])
+  expect(['text', 'search', 'password', 'email', 'datetime-local'].map((type) => takes('INPUT', type))).toEqual([true, true, true, true, true])
+  expect([takes('TEXTAREA', 'textarea'), takes('SELECT', 'select-one'), takes('DIV', undefined, true), takes('BUTTON', 'submit'), takes('A', '')]).toEqual([true, true, true, false, false])
 })
 
 test('shortcuts of one key and of two', () => {
