@@ -1,12 +1,14 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState, type ReactElement } from 'react'
 import { restoreObject, type Change, type HistoryEntry, type Stored, type Way } from '../../api/agent-setup'
+import type { Failure } from '../../api/errors'
 import { refreshAccount } from '../../live/account'
-import { wordsOf } from './failures'
+import { adviceOf, wordsOf } from './failures'
 import { dateAndTime } from '../../lib/durations'
 import { t, type PlainText } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
+import { Notice } from '../../ui/Notice'
 import { say } from '../../ui/toast'
 import { nameOfField } from './field-names'
 import { ChangeList, Differences } from './ChangeList'
@@ -31,15 +33,18 @@ export type HistoryProps = {
 
 /** Who has changed what, the latest first, with a way back. */
 export function History({ tenant, kind, id, present, onRestored }: HistoryProps): ReactElement {
-  const { data, error, hasNextPage, fetchNextPage } = useHistory(tenant, kind, id)
+  const { data, error, hasNextPage, isFetchNextPageError, isFetchingNextPage, fetchNextPage, refetch } = useHistory(tenant, kind, id)
   const [wanted, setWanted] = useState<HistoryEntry>()
   const failure = failureIn(error)
   const entries = data?.pages.flatMap(({ items }) => items) ?? []
-  if (failure !== undefined) return <p>{wordsOf(failure)}</p>
-  if (data === undefined) return <p>{t('loading')}</p>
-  if (entries.length === 0) return <p className={styles['quiet']}>{t('setup.history.none')}</p>
+  // Further ones are asked for again by the button that has asked for them.
+  const trouble = failure === undefined ? null : <Trouble failure={failure} onRetry={isFetchNextPageError ? undefined : () => void refetch()} />
+  if (data === undefined) return trouble ?? <p>{t('loading')}</p>
+  if (entries.length === 0) return trouble ?? <p className={styles['quiet']}>{t('setup.history.none')}</p>
+  // What is there stays; what has failed is said where it was to come.
   return (
     <>
+      {isFetchNextPageError ? null : trouble}
       <ol className={styles['history']}>
         {entries.map((entry, index) => (
           <li key={`${entry.number} ${entry.kind} ${entry.id}`}>
@@ -61,7 +66,8 @@ export function History({ tenant, kind, id, present, onRestored }: HistoryProps)
           </li>
         ))}
       </ol>
-      {hasNextPage ? <Button onClick={() => void fetchNextPage()}>{t('setup.more')}</Button> : null}
+      {isFetchNextPageError ? trouble : null}
+      {hasNextPage ? <Button onClick={() => void fetchNextPage()}>{isFetchingNextPage ? t('loading') : t('setup.more')}</Button> : null}
       {wanted === undefined ? null : (
         <Restore
           tenant={tenant}
@@ -75,6 +81,15 @@ export function History({ tenant, kind, id, present, onRestored }: HistoryProps)
         />
       )}
     </>
+  )
+}
+
+function Trouble({ failure, onRetry }: { readonly failure: Failure; readonly onRetry: (() => void) | undefined }): ReactElement {
+  return (
+    <Notice tone="bad" title={wordsOf(failure)}>
+      <p>{adviceOf(failure)}</p>
+      {onRetry === undefined ? null : <Button onClick={onRetry}>{t('connection.retry')}</Button>}
+    </Notice>
   )
 }
 

@@ -1,4 +1,4 @@
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { QueryClient, QueryClientProvider, type QueryState } from '@tanstack/react-query'
 import { createMemoryHistory, createRootRoute, createRouter, RouterContextProvider, stringifySearchWith } from '@tanstack/react-router'
 import type { ReactElement } from 'react'
 import { renderToStaticMarkup } from 'react-dom/server'
@@ -12,6 +12,7 @@ import { Differences } from './ChangeList'
 import { deletion } from './edits'
 import { toDraft } from './form'
 import { formOf } from './forms'
+import { History } from './History'
 import { ListTable } from './ListTable'
 import { MadeKey } from './MadeKey'
 import { ObjectForm } from './ObjectForm'
@@ -35,9 +36,12 @@ const section = (path: string): Section => {
 }
 
 /** A page as it is drawn with what the server has answered before. */
-function drawn(page: ReactElement, answers: readonly (readonly [readonly unknown[], unknown])[] = []): string {
+function drawn(page: ReactElement, answers: readonly (readonly [readonly unknown[], unknown])[] = [], failed: Partial<QueryState> = {}): string {
   const queries = new QueryClient()
-  for (const [key, value] of answers) queries.setQueryData(key, value)
+  for (const [key, value] of answers) {
+    queries.setQueryData(key, value)
+    queries.getQueryCache().find({ queryKey: key })?.setState(failed)
+  }
   const router = createRouter({ routeTree: createRootRoute(), history: createMemoryHistory(), stringifySearch: stringifySearchWith(String) })
   return renderToStaticMarkup(
     <QueryClientProvider client={queries}>
@@ -197,6 +201,24 @@ describe('what a review and a history say', () => {
     const gone = (items: readonly object[]): string => drawn(<Gone tenant="example" kind="skill" id="Nix" />, [[['agent-setup', 'example', 'history', 'skill', 'Nix'], { pages: [{ items, next: '' }], pageParams: [''] }]])
     expect(gone([])).not.toContain('can be restored')
     expect(gone([{}])).toContain('can be restored')
+  })
+})
+
+describe('a history that could not be read on', () => {
+  const entry = { kind: 'skill', id: 'French', before: null, after: { name: 'French' }, number: 1, revision: 7, at: 0, by: 'grace', way: 'page', source: '', secretsChanged: false }
+  const failed = (pages: readonly object[], direction?: 'forward'): string =>
+    drawn(<History tenant="example" kind="skill" id="French" />, [[['agent-setup', 'example', 'history', 'skill', 'French'], { pages, pageParams: [''] }]], {
+      status: 'error',
+      error: new Error('lost'),
+      fetchMeta: direction === undefined ? null : { fetchMore: { direction } },
+    })
+  test('keeps what is there, says so at its end, and its button asks again', () => {
+    const html = failed([{ items: [entry], next: '20' }], 'forward')
+    expect(html).toMatch(/grace.*role="alert".*lost.*<\/section><button/)
+    expect(html).not.toContain('Try now')
+  })
+  test('after a change says at its begin that it is not read anew, with a way to try again', () => {
+    expect(failed([{ items: [entry], next: '' }])).toMatch(/role="alert".*lost.*Try now.*grace/)
   })
 })
 
