@@ -117,7 +117,7 @@ export function listObjects(tenant: string, kind: Kind, { q = '', idPrefix = '',
   return ask(setupPaths.objects(tenant, kind, asked), objectPage, { signal })
 }
 
-export function getObject(tenant: string, kind: Kind, id: string, signal?: AbortSignal): Promise<Outcome<Stored>> {
+export function getObject(tenant: string, kind: string, id: string, signal?: AbortSignal): Promise<Outcome<Stored>> {
   return ask(setupPaths.object(tenant, kind, id), stored, { signal })
 }
 

@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState, type ReactElement } from 'react'
-import { restoreObject, type Change, type HistoryEntry, type Stored, type Way } from '../../api/agent-setup'
+import { getObject, restoreObject, type Change, type HistoryEntry, type Stored, type Way } from '../../api/agent-setup'
 import type { Failure } from '../../api/errors'
 import { refreshAccount } from '../../live/account'
 import { adviceOf, wordsOf } from './failures'
@@ -29,10 +29,12 @@ export type HistoryProps = {
   /** The object as it is now; undefined where the history is about several. */
   readonly present?: Stored | undefined
   readonly onRestored?: (stored: Stored) => void
+  /** It was read anew, for somebody else has changed it. */
+  readonly onRead?: (stored: Stored) => void
 }
 
 /** Who has changed what, the latest first, with a way back. */
-export function History({ tenant, kind, id, present, onRestored }: HistoryProps): ReactElement {
+export function History({ tenant, kind, id, present, onRestored, onRead }: HistoryProps): ReactElement {
   const { data, error, hasNextPage, isFetchNextPageError, isFetchingNextPage, fetchNextPage, refetch } = useHistory(tenant, kind, id)
   const [wanted, setWanted] = useState<HistoryEntry>()
   const failure = failureIn(error)
@@ -74,6 +76,7 @@ export function History({ tenant, kind, id, present, onRestored }: HistoryProps)
           entry={wanted}
           present={present}
           onClose={() => setWanted(undefined)}
+          onRead={onRead}
           onRestored={(stored) => {
             setWanted(undefined)
             onRestored?.(stored)
@@ -122,29 +125,44 @@ type RestoreProps = {
   readonly entry: HistoryEntry
   readonly present: Stored | undefined
   readonly onClose: () => void
+  readonly onRead: ((stored: Stored) => void) | undefined
   readonly onRestored: (stored: Stored) => void
 }
 
 /** What comes back, and what goes for it, before it does. */
-function Restore({ tenant, entry, present, onClose, onRestored }: RestoreProps): ReactElement {
+function Restore({ tenant, entry, present, onClose, onRead, onRestored }: RestoreProps): ReactElement {
   const queries = useQueryClient()
   const [fault, setFault] = useState('')
   const [isUnderWay, setUnderWay] = useState(false)
-  const [requestId] = useState(() => crypto.randomUUID())
+  const [requestId, setRequestId] = useState(() => crypto.randomUUID())
+  /** What goes for it. */
+  const [now, setNow] = useState(present)
   const back = backTo(entry)
+  /** Reads what somebody else has made of it, so that it is seen before the next press takes that back, too. */
+  const readAgain = async (): Promise<void> => {
+    void forgetLists(queries, tenant)
+    const read = await getObject(tenant, entry.kind, entry.id)
+    if (read.kind === 'failed' && read.failure.kind !== 'not-found') return setFault(wordsOf(read.failure))
+    const found = read.kind === 'ok' ? read.value : undefined
+    setNow(found)
+    setRequestId(crypto.randomUUID())
+    if (found !== undefined) onRead?.(found)
+    setFault(t('setup.history.conflict'))
+  }
   const restore = async (): Promise<void> => {
     if (isUnderWay) return
     setUnderWay(true)
     setFault('')
     // Somebody else may have signed in meanwhile, in whose name nothing is to be put back.
     await refreshAccount()
-    const outcome = await restoreObject(tenant, requestId, entry.kind, entry.id, back.revision, present?.revision ?? 0)
+    const outcome = await restoreObject(tenant, requestId, entry.kind, entry.id, back.revision, now?.revision ?? 0)
+    if (outcome.kind === 'conflict') await readAgain()
     setUnderWay(false)
     if (outcome.kind === 'failed') {
       noteRefusal(outcome.failure)
       return setFault(wordsOf(outcome.failure))
     }
-    if (outcome.kind === 'conflict') return setFault(t('setup.history.conflict'))
+    if (outcome.kind === 'conflict') return
     if (outcome.kind === 'faults') return setFault(outcome.faults.map((fault) => `${nameOfField(fault.kind, fault.field)}: ${wordsOfRule(fault, fault.kind)}`).join(' '))
     say(t('setup.history.restored'))
     const change = outcome.value.changes.find(({ kind, id }) => kind === entry.kind && id === entry.id)
@@ -166,8 +184,8 @@ function Restore({ tenant, entry, present, onClose, onRestored }: RestoreProps):
     >
       {fault === '' ? null : <p role="alert">{fault}</p>}
       <p>{t('setup.history.secretsStay')}</p>
-      {losesSecret(present?.object ?? null, back.object) ? <p>{t('setup.history.secretOfIssuer')}</p> : null}
-      <ChangeList changes={[{ kind: entry.kind, id: entry.id, before: present?.object ?? null, after: back.object }]} />
+      {losesSecret(now?.object ?? null, back.object) ? <p>{t('setup.history.secretOfIssuer')}</p> : null}
+      <ChangeList changes={[{ kind: entry.kind, id: entry.id, before: now?.object ?? null, after: back.object }]} />
     </Dialog>
   )
 }
