@@ -90,8 +90,8 @@ export type HistoryEntry = Change & {
   readonly secretsChanged: boolean
 }
 export type LineFault = Schemas['ShownTableFault']
-/** `changes` are the first of `changed`; `checked` names what was looked at. */
-export type Imported = { readonly rows: number; readonly changed: number; readonly faults: readonly LineFault[]; readonly changes: readonly Change[]; readonly checked: string }
+/** `changes` are the first of `changed`; `more_faults` are left out; `checked` names what was looked at. */
+export type Imported = { readonly rows: number; readonly changed: number; readonly faults: readonly LineFault[]; readonly more_faults?: number; readonly changes: readonly Change[]; readonly checked: string }
 
 /** What an answer says: the value, what is wrong with what was sent, that somebody else was faster, or why there is none. */
 export type Outcome<T> =

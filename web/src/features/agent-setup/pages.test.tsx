@@ -13,6 +13,7 @@ import { deletion } from './edits'
 import { toDraft } from './form'
 import { formOf } from './forms'
 import { History } from './History'
+import { Faulty } from './ImportPeople'
 import { ListTable } from './ListTable'
 import { MadeKey } from './MadeKey'
 import { ObjectForm } from './ObjectForm'
@@ -220,6 +221,14 @@ describe('a history that could not be read on', () => {
   test('after a change says at its begin that it is not read anew, with a way to try again', () => {
     expect(failed([{ items: [entry], next: '' }])).toMatch(/role="alert".*lost.*Try now.*grace/)
   })
+})
+
+test('a table of more faults than are shown says how many there are', () => {
+  const faults = Array.from({ length: 3 }, (_, index) => ({ line: index + 2, column: 'skills', rule: 'odd', code: 'other', values: {} }) as const)
+  const found = { rows: 9, changed: 0, faults, changes: [], checked: '' }
+  const html = (more?: number): string => drawn(<Faulty name="people.csv" found={more === undefined ? found : { ...found, more_faults: more }} onCheckAnew={nothing} />)
+  for (const words of ['people.csv has 3,417 faults', 'The first 3 of 3,417 faults:']) expect(html(3_414)).toContain(words)
+  for (const all of [html(), html(0)]) expect([all.includes('people.csv has 3 faults'), all.includes('The first')]).toEqual([true, false])
 })
 
 test('the rights of a folder are ticked, and nothing is said of the folder that a folder is in', () => {
