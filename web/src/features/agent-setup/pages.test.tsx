@@ -1,6 +1,4 @@
-import { QueryClient, QueryClientProvider, type QueryState } from '@tanstack/react-query'
-import { createMemoryHistory, createRootRoute, createRouter, RouterContextProvider, stringifySearchWith } from '@tanstack/react-router'
-import type { ReactElement } from 'react'
+import { createMemoryHistory, createRootRoute, createRouter, RouterContextProvider } from '@tanstack/react-router'
 import { renderToStaticMarkup } from 'react-dom/server'
 import { describe, expect, test } from 'vitest'
 import type { Stored } from '../../api/agent-setup'
@@ -9,18 +7,16 @@ import { ApiKeyForm } from './ApiKeyForm'
 import { ApiKeys } from './ApiKeys'
 import { DialRules } from './DialRules'
 import { Differences } from './ChangeList'
+import { drawn, nothing, section } from './drawn-for-tests'
 import { deletion } from './edits'
 import { toDraft } from './form'
 import { formOf } from './forms'
-import { History } from './History'
-import { Faulty } from './ImportPeople'
 import { ListTable } from './ListTable'
 import { MadeKey } from './MadeKey'
 import { ObjectForm } from './ObjectForm'
 import { NOBODY } from './paging'
 import { Gone } from './ObjectView'
 import { Review } from './Review'
-import { sectionAt, type Section } from './sections'
 import { SectionNav } from './SectionNav'
 import { SignIns } from './SignIns'
 import { Uses } from './Uses'
@@ -29,29 +25,6 @@ await addTexts('agent-setup')
 await addTexts('agent-setup-forms')
 await addTexts('sign-ins')
 await addTexts('api-keys')
-
-const section = (path: string): Section => {
-  const found = sectionAt(path)
-  if (found === undefined) throw new Error(`no section ${path}`)
-  return found
-}
-
-/** A page as it is drawn with what the server has answered before. */
-function drawn(page: ReactElement, answers: readonly (readonly [readonly unknown[], unknown])[] = [], failed: Partial<QueryState> = {}): string {
-  const queries = new QueryClient()
-  for (const [key, value] of answers) {
-    queries.setQueryData(key, value)
-    queries.getQueryCache().find({ queryKey: key })?.setState(failed)
-  }
-  const router = createRouter({ routeTree: createRootRoute(), history: createMemoryHistory(), stringifySearch: stringifySearchWith(String) })
-  return renderToStaticMarkup(
-    <QueryClientProvider client={queries}>
-      <RouterContextProvider router={router as never}>{page}</RouterContextProvider>
-    </QueryClientProvider>,
-  )
-}
-
-const nothing = (): void => undefined
 
 describe('the form of the tenant', () => {
   const groups = formOf(section('tenant'))
@@ -203,32 +176,6 @@ describe('what a review and a history say', () => {
     expect(gone([])).not.toContain('can be restored')
     expect(gone([{}])).toContain('can be restored')
   })
-})
-
-describe('a history that could not be read on', () => {
-  const entry = { kind: 'skill', id: 'French', before: null, after: { name: 'French' }, number: 1, revision: 7, at: 0, by: 'grace', way: 'page', source: '', secretsChanged: false }
-  const failed = (pages: readonly object[], direction?: 'forward'): string =>
-    drawn(<History tenant="example" kind="skill" id="French" />, [[['agent-setup', 'example', 'history', 'skill', 'French'], { pages, pageParams: [''] }]], {
-      status: 'error',
-      error: new Error('lost'),
-      fetchMeta: direction === undefined ? null : { fetchMore: { direction } },
-    })
-  test('keeps what is there, says so at its end, and its button asks again', () => {
-    const html = failed([{ items: [entry], next: '20' }], 'forward')
-    expect(html).toMatch(/grace.*role="alert".*lost.*<\/section><button/)
-    expect(html).not.toContain('Try now')
-  })
-  test('after a change says at its begin that it is not read anew, with a way to try again', () => {
-    expect(failed([{ items: [entry], next: '' }])).toMatch(/role="alert".*lost.*Try now.*grace/)
-  })
-})
-
-test('a table of more faults than are shown says how many there are', () => {
-  const faults = Array.from({ length: 3 }, (_, index) => ({ line: index + 2, column: 'skills', rule: 'odd', code: 'other', values: {} }) as const)
-  const found = { rows: 9, changed: 0, faults, changes: [], checked: '' }
-  const html = (more?: number): string => drawn(<Faulty name="people.csv" found={more === undefined ? found : { ...found, more_faults: more }} onCheckAnew={nothing} />)
-  for (const words of ['people.csv has 3,417 faults', 'The first 3 of 3,417 faults:']) expect(html(3_414)).toContain(words)
-  for (const all of [html(), html(0)]) expect([all.includes('people.csv has 3 faults'), all.includes('The first')]).toEqual([true, false])
 })
 
 test('the rights of a folder are ticked, and nothing is said of the folder that a folder is in', () => {
