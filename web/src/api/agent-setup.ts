@@ -182,17 +182,18 @@ export async function ask<T>(path: string, read: Read<T>, { signal, body, table,
     return { kind: 'failed', failure: { kind: 'unreachable', detail: String(error) } }
   }
   tellReached()
-  return outcomeOf(response, read)
+  return outcomeOf(response, read, isWrite)
 }
 
-async function outcomeOf<T>(response: Response, read: Read<T>): Promise<Outcome<T>> {
+async function outcomeOf<T>(response: Response, read: Read<T>, isWrite: boolean): Promise<Outcome<T>> {
   const copy = response.clone()
   const value: unknown = await response.json().catch(() => undefined)
   if (response.ok) {
     const found = read(value)
     return found === undefined ? { kind: 'failed', failure: { kind: 'not-understood', detail: new URL(response.url).pathname } } : { kind: 'ok', value: found }
   }
-  const refused = faultsIn(value)
+  // Who may not read has sent nothing that could be faulty.
+  const refused = isWrite || response.status !== 403 ? faultsIn(value) : undefined
   if (refused !== undefined) return { kind: 'faults', ...refused }
   const conflict = response.status === 409 ? conflictIn(value) : undefined
   if (conflict !== undefined) return { kind: 'conflict', conflict }

@@ -19,7 +19,7 @@ import { DIAL_RULE } from './kinds/dial-rule'
 import { inOrder, moved, nextPlace, ordered, placed } from './order'
 import { allObjects, failureIn, valueOf } from './queries'
 import { Review } from './Review'
-import { wordsOfRule } from './rules'
+import { wordsOfFault } from './rules'
 import type { Section } from './sections'
 import { forgetLists, useChange } from './use-change'
 import { nameOfObject, NOTHING } from './words'
@@ -217,7 +217,7 @@ function Trouble({ flow }: { readonly flow: Flow }): ReactElement | null {
     <ul role="alert">
       {flow.made === 0 ? null : <li>{madeOf(flow)}</li>}
       {flow.faults.map((fault) => (
-        <li key={`${fault.id} ${fault.field} ${fault.rule}`}>{[nameOfObject(fault.kind, fault.id), nameOfField(fault.kind, fault.field), wordsOfRule(fault, fault.kind)].filter((part) => part !== '').join(': ')}</li>
+        <li key={`${fault.id} ${fault.field} ${fault.rule}`}>{wordsOfFault(fault)}</li>
       ))}
       {flow.more === 0 ? null : <li>{t('setup.review.more', { count: flow.more })}</li>}
     </ul>

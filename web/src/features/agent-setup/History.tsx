@@ -16,7 +16,7 @@ import { differences } from './document'
 import { failureIn, useHistory } from './queries'
 import { noteRefusal } from './refusal'
 import { backTo, canRestore, losesSecret } from './restoring'
-import { wordsOfRule } from './rules'
+import { wordsOfFault } from './rules'
 import { forgetLists } from './use-change'
 import { nameOfObject } from './words'
 import styles from './Panels.module.css'
@@ -163,7 +163,7 @@ function Restore({ tenant, entry, present, onClose, onRead, onRestored }: Restor
       return setFault(wordsOf(outcome.failure))
     }
     if (outcome.kind === 'conflict') return
-    if (outcome.kind === 'faults') return setFault(outcome.faults.map((fault) => `${nameOfField(fault.kind, fault.field)}: ${wordsOfRule(fault, fault.kind)}`).join(' '))
+    if (outcome.kind === 'faults') return setFault(outcome.faults.map((fault) => wordsOfFault(fault)).join(' '))
     say(t('setup.history.restored'))
     const change = outcome.value.changes.find(({ kind, id }) => kind === entry.kind && id === entry.id)
     onRestored({ id: entry.id, revision: change?.revision ?? outcome.value.revision, object: change?.after ?? back.object ?? {} })

@@ -10,7 +10,7 @@ import { PageTitle } from '../../ui/PageTitle'
 import { say } from '../../ui/toast'
 import { ChangeList } from './ChangeList'
 import { useUnderWay } from './leaving'
-import { wordsOfRule } from './rules'
+import { wordsOfFault, wordsOfRule } from './rules'
 import { PASSWORDS_MAX, TABLE_BYTES_MAX } from './table-check'
 import { isOutdated, type TableFlow, type Unfit } from './table-flow'
 import { useTable } from './use-table'
@@ -96,7 +96,7 @@ function whyOf(why: Unfit): string {
     case 'conflict':
       return t('setup.import.conflict')
     case 'refused':
-      return [...why.rules.map((rule) => wordsOfRule(rule, 'person')), ...(why.more === 0 ? [] : [t('setup.review.more', { count: why.more })])].join(' ')
+      return [...why.faults.map(wordsOfFault), ...(why.more === 0 ? [] : [t('setup.review.more', { count: why.more })])].join(' ')
     case 'failed':
       return wordsOf(why.failure)
   }

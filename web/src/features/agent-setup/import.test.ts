@@ -41,7 +41,7 @@ describe('a table from its choice to its end', () => {
   })
   test('what a table as a whole breaks is told, and how much of it is not', () => {
     const rule = { kind: 'person', id: '', field: '', rule: 'odd', code: 'other', values: {} } as const
-    expect(answered(checking, 'a', { kind: 'faults', faults: [rule], more: 7 })).toMatchObject({ kind: 'unfit', why: { kind: 'refused', rules: [{ rule: 'odd' }], more: 7 } })
+    expect(answered(checking, 'a', { kind: 'faults', faults: [rule], more: 7 })).toMatchObject({ kind: 'unfit', why: { kind: 'refused', faults: [{ rule: 'odd' }], more: 7 } })
     expect(answered(checking, 'a', { kind: 'faults', faults: [rule] })).toMatchObject({ why: { more: 0 } })
   })
   test('with a faulty line it is not taken', () => {
