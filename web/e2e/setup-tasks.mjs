@@ -372,6 +372,26 @@ export async function setupNotAllowed({ browser, link, mock }) {
   await finish(opened)
 }
 
+/** Who looks after folders alone is offered what folders give, and nothing of what concerns the whole tenant. */
+export async function setupOfFolders({ browser, link, mock }) {
+  mock.setup.account = { ...mock.setup.account, user: 'fay', name: 'Fay Folder', privileges: ['folder_administrator'] }
+  const opened = await openSetup(browser, link)
+  const { page } = opened
+  assertEqual(await page.getByRole('link', { name: 'New person' }).count(), 1, 'ways to make a person')
+  for (const [path, title, what] of [['trunks', 'Trunks', 'New trunk'], ['roles', 'Roles', 'New role'], ['dial-rules', 'Dial rules', 'New dial rule'], ['api-keys', 'API keys', 'New API key']]) {
+    await go(page, `/agent-setup/${path}`)
+    await page.getByRole('heading', { name: title, level: 1 }).waitFor()
+    await page.keyboard.press('n')
+    await page.keyboard.press('?')
+    const keys = dialog(page, 'Keyboard shortcuts')
+    await keys.waitFor()
+    assertEqual(await page.getByText(what, { exact: true }).count(), 0, `ways to what is refused at ${path}`)
+    await page.keyboard.press('Escape')
+    await until('the list of keys is closed', async () => (await keys.count()) === 0)
+  }
+  await finish(opened)
+}
+
 const PAGES = [
   '/agent-setup/people',
   '/agent-setup/people/ben.adler',

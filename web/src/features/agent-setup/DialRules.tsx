@@ -16,6 +16,7 @@ import { nameOfField, wordsOfField } from './field-names'
 import { shownFields } from './fields'
 import { toDraft } from './form'
 import { DIAL_RULE } from './kinds/dial-rule'
+import { mayMake } from './may-make'
 import { inOrder, moved, nextPlace, ordered, placed } from './order'
 import { allObjects, failureIn, valueOf } from './queries'
 import { Review } from './Review'
@@ -58,7 +59,8 @@ export function DialRules({ tenant, section, onDirty }: DialRulesProps): ReactEl
   const add = { section: section.path }
   // As long as the rules are not there nobody knows which place is behind them: then the form asks for it.
   const place = data === undefined ? {} : { place: String(nextPlace(rules)) }
-  useShortcut('n', t(section.add), () => void navigate({ to: '/agent-setup/new/$section', params: add, search: place }))
+  const mayAdd = mayMake(section.kind)
+  useShortcut(mayAdd ? 'n' : '', t(section.add), () => void navigate({ to: '/agent-setup/new/$section', params: add, search: place }))
   useEffect(() => {
     if (flow.kind !== 'done') return
     onDirty(false)
@@ -87,9 +89,11 @@ export function DialRules({ tenant, section, onDirty }: DialRulesProps): ReactEl
       <PageTitle title={t(section.title)} of={t('apps.agentSetup')} />
       <div className={styles['tools']}>
         <p>{t('setup.dialRules.about')}</p>
-        <Link to="/agent-setup/new/$section" params={add} search={place} className={buttonClass('main')}>
-          {t(section.add)}
-        </Link>
+        {mayAdd ? (
+          <Link to="/agent-setup/new/$section" params={add} search={place} className={buttonClass('main')}>
+            {t(section.add)}
+          </Link>
+        ) : null}
       </div>
       {failure === undefined ? null : (
         <Notice tone="bad" title={wordsOf(failure)}>
