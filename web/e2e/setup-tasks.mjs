@@ -209,6 +209,7 @@ export async function setupDelete({ browser, link, mock }) {
 
 /** Several people get a skill at once; those who are no agents are left out, in words. */
 export async function setupBulk({ browser, link, mock }) {
+  mock.setup.account = { ...mock.setup.account, user: 'ada.adler' }
   const opened = await openSetup(browser, link)
   const { page } = opened
   await page.getByLabel('Select ada.adler').check()
@@ -225,6 +226,7 @@ export async function setupBulk({ browser, link, mock }) {
   assertEqual(mock.setup.get('person', 'ben.adler').object.agent.skills.at(-1), { skill: 'French', level: 3 }, 'what is stored')
   await page.getByLabel('Select ada.adler').check()
   await bar.getByRole('button', { name: 'Disable' }).click()
+  await page.getByRole('dialog').getByText('Your own account is among this').waitFor()
   await save(page).click()
   await page.getByText('1 person changed.').waitFor()
   await page.getByLabel('Who').selectOption('true')

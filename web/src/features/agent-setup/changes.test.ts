@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Changed, Outcome, Stored } from '../../api/agent-setup'
 import { isAbout, isMeant, onTop, pressed, takesLetters } from '../../lib/shortcuts'
 import { BATCH, inBatches } from './batches'
-import { deletedIn, IDLE, isDeletion, isTaken, mayPropose, next, type Flow, type Proposal } from './change-flow'
+import { deletedIn, IDLE, isDeletion, isTaken, mayPropose, next, shutsOut, type Flow, type Proposal } from './change-flow'
 import { bulk, clashes, creation, rebased, update } from './edits'
 
 const person = (id: string, skills: readonly { skill: string; level: number }[] | undefined, disabled = false): Stored => ({
@@ -120,6 +120,15 @@ describe('a change from its check to its end', () => {
     const deleting: Proposal = { ...proposal, edits: [{ kind: 'skill', id: 'French', action: 'delete' }, creation('skill', 'Sales', { name: 'Sales' })] }
     expect(isDeletion(deleting, { kind: 'skill', id: 'French' })).toBe(true)
     expect(deletedIn(deleting, ['Sales', 'French'].map((id) => ({ kind: 'skill', id, before: null, after: null }))).map(({ id }) => id)).toEqual(['French'])
+  })
+  test('who would disable or delete themselves is told so', () => {
+    const people = ['ann', 'bob'].map((id) => person(id, []))
+    const disabling: Proposal = { ...proposal, edits: bulk(people, { kind: 'disable' }).edits }
+    const changes = (was: boolean, is: boolean) => people.map(({ id, object }) => ({ kind: 'person', id, before: { ...object, disabled: was }, after: { ...object, disabled: is } }))
+    expect(['ann', 'eve'].map((user) => shutsOut(user, disabling, changes(false, true)))).toEqual([true, false])
+    expect([changes(true, false), changes(true, true), changes(false, false)].map((made) => shutsOut('ann', disabling, made))).toEqual([false, false, false])
+    const deleting: Proposal = { ...proposal, edits: [{ kind: 'person', id: 'bob', action: 'delete' }] }
+    expect(['ann', 'bob'].map((user) => shutsOut(user, deleting, [{ kind: 'person', id: 'bob', before: {}, after: null }]))).toEqual([false, true])
   })
   test('faults and conflicts', () => {
     expect(answered(checking, { kind: 'faults', faults: [{ kind: 'skill', id: 'French', field: 'name', rule: 'odd', code: 'other', values: {} }] }).kind).toBe('faulty')
