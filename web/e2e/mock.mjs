@@ -67,6 +67,7 @@ for (const [name, task] of [
   ['who has signed in', tasks.setupSignIns],
   ['the server away, the session over', tasks.setupOutage],
   ['who may not', tasks.setupNotAllowed],
+  ['who looks after folders alone', tasks.setupOfFolders],
   ['every page accessible', tasks.setupAccessible],
 ]) {
   await run(`agent setup: ${name}`, small, task)

@@ -96,11 +96,21 @@ export async function setupFaults({ browser, link }) {
   await summary.getByText('ada.adler has a7101 already').waitFor()
   const texts = await summary.innerText()
   assert(texts.includes('Skills: Skill Patience does not exist.'), texts)
+  const skill = page.getByLabel('Skill, row 1')
+  assertEqual(await skill.getAttribute('aria-invalid'), 'true', 'the cell of the row that is at fault')
+  await summary.getByRole('link', { name: 'Skills' }).click()
+  assert(await skill.evaluate((input) => input === document.activeElement), 'the summary does not lead to the cell')
+  assertEqual(await axeFinds(page), [], 'axe, with a faulty cell')
   assertEqual(await page.getByLabel('New password').inputValue(), 'a long password', 'what was typed')
   await page.getByLabel('Agent id').fill('n1')
   await page.getByRole('button', { name: 'Remove Patience' }).click()
   await review(page).click()
   await dialog(page, 'This will change').getByRole('button', { name: 'Back' }).click()
+  await until('the focus is back at the button', () => review(page).evaluate((button) => button === document.activeElement))
+  // Also in a field, which was frozen meanwhile.
+  await page.getByLabel('Last name').press('Control+Enter')
+  await dialog(page, 'This will change').getByRole('button', { name: 'Back' }).click()
+  await until('the focus is back in the field', () => page.getByLabel('Last name').evaluate((input) => input === document.activeElement))
   // Whoever leaves is asked.
   await page.getByRole('link', { name: 'Skills' }).click()
   await dialog(page, 'Leave without saving?').getByRole('button', { name: 'Stay here' }).click()
@@ -173,28 +183,6 @@ export async function setupTable({ browser, link, mock }) {
   await finish(opened, isMeant)
 }
 
-/** A change is found in the history and taken back, after it was shown what that changes. */
-export async function setupHistory({ browser, link, mock }) {
-  const opened = await openSetup(browser, link)
-  const { page } = opened
-  await page.getByRole('link', { name: 'ada.adler', exact: true }).click()
-  await page.getByLabel('Last name').fill('Wrong')
-  await review(page).click()
-  await save(page).click()
-  const history = page.getByRole('complementary')
-  await history.getByText('grace.hopper').waitFor()
-  await history.getByRole('button', { name: /^Restore as of/ }).first().click()
-  const shown = await dialog(page, /^Back to/).innerText()
-  assert(shown.includes('Wrong') && shown.includes('Adler'), shown)
-  assertEqual(await axeFinds(page), [], 'axe, before a restore')
-  await page.getByRole('dialog').getByRole('button', { name: 'Restore', exact: true }).click()
-  await until('the form has the old name', async () => (await page.getByLabel('Last name').inputValue()) === 'Adler')
-  assertEqual(mock.setup.get('person', 'ada.adler').object.last_name, 'Adler', 'what is stored')
-  await go(page, '/agent-setup/history')
-  await page.getByText('Person ada.adler').first().waitFor()
-  await finish(opened)
-}
-
 /** What is used cannot be deleted, and it is said by whom; what is not goes after a look. */
 export async function setupDelete({ browser, link, mock }) {
   const opened = await openSetup(browser, link)
@@ -221,6 +209,7 @@ export async function setupDelete({ browser, link, mock }) {
 
 /** Several people get a skill at once; those who are no agents are left out, in words. */
 export async function setupBulk({ browser, link, mock }) {
+  mock.setup.account = { ...mock.setup.account, user: 'ada.adler' }
   const opened = await openSetup(browser, link)
   const { page } = opened
   await page.getByLabel('Select ada.adler').check()
@@ -237,6 +226,7 @@ export async function setupBulk({ browser, link, mock }) {
   assertEqual(mock.setup.get('person', 'ben.adler').object.agent.skills.at(-1), { skill: 'French', level: 3 }, 'what is stored')
   await page.getByLabel('Select ada.adler').check()
   await bar.getByRole('button', { name: 'Disable' }).click()
+  await page.getByRole('dialog').getByText('Your own account is among this').waitFor()
   await save(page).click()
   await page.getByText('1 person changed.').waitFor()
   await page.getByLabel('Who').selectOption('true')
@@ -336,38 +326,6 @@ export async function setupDialRules({ browser, link, mock }) {
   await finish(opened, isMeant)
 }
 
-/** Who has signed in: by person and time, in pages, in words; and from a person to their sign-ins. */
-export async function setupSignIns({ browser, link, mock }) {
-  const opened = await openSetup(browser, link)
-  const { page } = opened
-  await page.getByRole('navigation', { name: 'Sections' }).getByRole('link', { name: 'Sign-ins' }).click()
-  await page.getByText('Refused, by password, 3 times within a minute').waitFor()
-  const rows = page.locator('[data-event]')
-  assertEqual(await rows.count(), 50, 'the first page')
-  await page.getByRole('button', { name: 'Show more' }).click()
-  await until('the second page', async () => (await rows.count()) === 100)
-  await page.getByLabel('Person (user name)').fill('ada.adler')
-  await page.getByLabel(/^What/).selectOption('refused')
-  await page.getByRole('button', { name: 'Show', exact: true }).click()
-  await until('hers alone', async () => (await rows.count()) === 1)
-  assert(page.url().includes('person=ada.adler'), 'the filter is not in the address')
-  // The same filter once more asks once more.
-  mock.setup.signIns.unshift({ ...mock.setup.signIns.find(({ event, subject }) => event === 'refused' && subject !== ''), source: '192.0.2.99' })
-  await page.getByRole('button', { name: 'Show', exact: true }).click()
-  await page.getByText('192.0.2.99').waitFor()
-  assertEqual(await axeFinds(page), [], 'axe, sign-ins')
-  await page.goBack()
-  await until('all again', async () => (await rows.count()) > 1)
-  assertEqual(await page.getByLabel('Person (user name)').inputValue(), '', 'the filter after the way back')
-  await page.getByLabel('Until').fill('2000-01-01T00:00')
-  await page.getByRole('button', { name: 'Show', exact: true }).click()
-  await page.getByText('Nothing is noted for this.').waitFor()
-  await go(page, '/agent-setup/people/ben.adler')
-  await page.getByRole('link', { name: 'Sign-ins of this person' }).click()
-  await until('his alone', async () => (await rows.count()) === 50 && (await page.getByLabel('Person (user name)').inputValue()) === 'ben.adler')
-  await finish(opened)
-}
-
 /** The server is away, and comes back; the session ends, and another tab signs in: what was typed stays. */
 export async function setupOutage({ browser, link, mock }) {
   const opened = await openSetup(browser, link)
@@ -413,6 +371,26 @@ export async function setupNotAllowed({ browser, link, mock }) {
   // No token: the cookie is enough.
   await page.getByText('Live', { exact: true }).waitFor()
   assertEqual(await page.getByRole('link', { name: 'Agent Setup' }).count(), 0, 'ways to where one may not go')
+  await finish(opened)
+}
+
+/** Who looks after folders alone is offered what folders give, and nothing of what concerns the whole tenant. */
+export async function setupOfFolders({ browser, link, mock }) {
+  mock.setup.account = { ...mock.setup.account, user: 'fay', name: 'Fay Folder', privileges: ['folder_administrator'] }
+  const opened = await openSetup(browser, link)
+  const { page } = opened
+  assertEqual(await page.getByRole('link', { name: 'New person' }).count(), 1, 'ways to make a person')
+  for (const [path, title, what] of [['trunks', 'Trunks', 'New trunk'], ['roles', 'Roles', 'New role'], ['dial-rules', 'Dial rules', 'New dial rule'], ['api-keys', 'API keys', 'New API key']]) {
+    await go(page, `/agent-setup/${path}`)
+    await page.getByRole('heading', { name: title, level: 1 }).waitFor()
+    await page.keyboard.press('n')
+    await page.keyboard.press('?')
+    const keys = dialog(page, 'Keyboard shortcuts')
+    await keys.waitFor()
+    assertEqual(await page.getByText(what, { exact: true }).count(), 0, `ways to what is refused at ${path}`)
+    await page.keyboard.press('Escape')
+    await until('the list of keys is closed', async () => (await keys.count()) === 0)
+  }
   await finish(opened)
 }
 

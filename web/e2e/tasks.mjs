@@ -10,6 +10,7 @@ export { lastingPhone, phone } from './phones.mjs'
 export * from './setup-tasks.mjs'
 export * from './setup-bulk-tasks.mjs'
 export * from './setup-kinds-tasks.mjs'
+export * from './setup-past-tasks.mjs'
 
 const THEMES = ['light', 'dark', 'contrast']
 

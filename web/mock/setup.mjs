@@ -68,7 +68,7 @@ export class Setup {
     const account = this.accountOf(request)
     if (account === undefined) return problem(response, 401, { title: 'sign in first' })
     const [, , , , tenant, what, kind, id] = url.pathname.split('/').map(decodeURIComponent)
-    if (tenant !== account.tenant || !account.privileges.includes('administrator')) return problem(response, 403, { title: 'not allowed' })
+    if (tenant !== account.tenant || !account.privileges.some((one) => one === 'administrator' || one === 'folder_administrator')) return problem(response, 403, { title: 'not allowed' })
     const body = request.method === 'POST' ? await textOf(request) : ''
     const { status = 200, type, answer, isLost = false } = this.#asked({ what, kind, id, query: url.searchParams, body, account, method: request.method })
     if (isLost) return response.destroy(), true

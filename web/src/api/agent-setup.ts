@@ -90,8 +90,8 @@ export type HistoryEntry = Change & {
   readonly secretsChanged: boolean
 }
 export type LineFault = Schemas['ShownTableFault']
-/** `changes` are the first of `changed`; `checked` names what was looked at. */
-export type Imported = { readonly rows: number; readonly changed: number; readonly faults: readonly LineFault[]; readonly changes: readonly Change[]; readonly checked: string }
+/** `changes` are the first of `changed`; `more_faults` are left out; `checked` names what was looked at. */
+export type Imported = { readonly rows: number; readonly changed: number; readonly faults: readonly LineFault[]; readonly more_faults?: number; readonly changes: readonly Change[]; readonly checked: string }
 
 /** What an answer says: the value, what is wrong with what was sent, that somebody else was faster, or why there is none. */
 export type Outcome<T> =
@@ -117,7 +117,7 @@ export function listObjects(tenant: string, kind: Kind, { q = '', idPrefix = '',
   return ask(setupPaths.objects(tenant, kind, asked), objectPage, { signal })
 }
 
-export function getObject(tenant: string, kind: Kind, id: string, signal?: AbortSignal): Promise<Outcome<Stored>> {
+export function getObject(tenant: string, kind: string, id: string, signal?: AbortSignal): Promise<Outcome<Stored>> {
   return ask(setupPaths.object(tenant, kind, id), stored, { signal })
 }
 
@@ -182,10 +182,10 @@ export async function ask<T>(path: string, read: Read<T>, { signal, body, table,
     return { kind: 'failed', failure: { kind: 'unreachable', detail: String(error) } }
   }
   tellReached()
-  return outcomeOf(response, read)
+  return outcomeOf(response, read, isWrite)
 }
 
-async function outcomeOf<T>(response: Response, read: Read<T>): Promise<Outcome<T>> {
+async function outcomeOf<T>(response: Response, read: Read<T>, isWrite: boolean): Promise<Outcome<T>> {
   const copy = response.clone()
   const value: unknown = await response.json().catch(() => undefined)
   if (response.ok) {
@@ -193,8 +193,8 @@ async function outcomeOf<T>(response: Response, read: Read<T>): Promise<Outcome<
     return found === undefined ? { kind: 'failed', failure: { kind: 'not-understood', detail: new URL(response.url).pathname } } : { kind: 'ok', value: found }
   }
   const refused = faultsIn(value)
-  // A missing right that is about no object is no fault of what was sent.
-  const isOfCaller = response.status === 403 && refused?.faults.every(({ kind }) => kind === '') === true
+  // A missing right is a fault of what was sent if something was, and if it is about an object of that.
+  const isOfCaller = response.status === 403 && (!isWrite || refused?.faults.every(({ kind }) => kind === '') === true)
   if (refused !== undefined && !isOfCaller) return { kind: 'faults', ...refused }
   const conflict = response.status === 409 ? conflictIn(value) : undefined
   if (conflict !== undefined) return { kind: 'conflict', conflict }

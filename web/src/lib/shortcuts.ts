@@ -99,5 +99,10 @@ export function listenToKeys(): () => void {
 }
 
 function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && (target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName))
+  return target instanceof HTMLElement && takesLetters(target)
+}
+
+/** Whether letters are for an element itself: what is ticked, pressed or picked takes none. */
+export function takesLetters({ isContentEditable, tagName, type = '' }: Pick<HTMLElement, 'isContentEditable' | 'tagName'> & { readonly type?: string }): boolean {
+  return isContentEditable || ['TEXTAREA', 'SELECT'].includes(tagName) || (tagName === 'INPUT' && !/^(checkbox|radio|button|submit|reset|file)$/.test(type))
 }

@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, type ReactElement, type ReactNode } from 'react'
+import { useEffect, useId, useLayoutEffect, useRef, type ReactElement, type ReactNode } from 'react'
 import { addWindow } from '../lib/shortcuts'
 import { WindowContext } from './use-shortcut'
 import styles from './Dialog.module.css'
@@ -15,9 +15,11 @@ export type DialogProps = {
 export function Dialog({ title, onClose, children, actions }: DialogProps): ReactElement {
   const dialog = useRef<HTMLDialogElement>(null)
   const heading = useId()
-  useEffect(() => {
+  // After what gives the focus back to a form as this opens: it returns to where it is then.
+  useEffect(() => dialog.current?.showModal(), [])
+  // While it is still in the page: the browser gives the focus back from nothing that is removed.
+  useLayoutEffect(() => {
     const opened = dialog.current
-    opened?.showModal()
     return () => opened?.close()
   }, [])
   useEffect(() => addWindow(heading), [heading])

@@ -12,6 +12,7 @@ import { ApiKeyForm } from './ApiKeyForm'
 import { isGood, stateOf, STATES, wordsOfScope } from './api-keys'
 import { adviceOf, wordsOf } from './failures'
 import { MadeKey } from './MadeKey'
+import { mayMake } from './may-make'
 import { failureIn, valueOf } from './queries'
 import { RevokeKey } from './RevokeKey'
 import { whomOf } from './whom'
@@ -44,7 +45,8 @@ export function ApiKeys({ tenant, scopes, onHeld }: ApiKeysProps): ReactElement 
     // A key that nobody has kept yet is not put aside by the next one.
     if (made === undefined) setMaking(true)
   }
-  useShortcut('n', t('setup.apiKeys.add'), begin)
+  const mayAdd = mayMake('api_key')
+  useShortcut(mayAdd ? 'n' : '', t('setup.apiKeys.add'), begin)
   const onDirty = useCallback((isDirty: boolean) => onHeld(isDirty ? 'typed' : 'nothing'), [onHeld])
   const end = (): void => {
     setMaking(false)
@@ -71,7 +73,7 @@ export function ApiKeys({ tenant, scopes, onHeld }: ApiKeysProps): ReactElement 
             again()
           }}
         />
-      ) : (
+      ) : !mayAdd ? null : (
         <div id={ADD}>
           <Button tone="main" onClick={begin}>
             {t('setup.apiKeys.add')}

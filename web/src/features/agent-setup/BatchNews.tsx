@@ -4,10 +4,9 @@ import { Button } from '../../ui/Button'
 import { BATCH } from './batches'
 import type { Flow } from './change-flow'
 import { wordsOf } from './failures'
-import { nameOfField } from './field-names'
 import { focusContent } from './neighbour'
 import { Review } from './Review'
-import { wordsOfRule } from './rules'
+import { wordsOfFault } from './rules'
 import { nameOfObject } from './words'
 
 export type BatchNewsProps = {
@@ -44,9 +43,7 @@ export function BatchNews({ tenant, flow, nothing, made, note, onConfirm, onCanc
         <ul role="alert">
           <li>{made(flow.made)}</li>
           {flow.faults.map((fault) => (
-            <li key={`${fault.kind} ${fault.id} ${fault.field} ${fault.rule}`}>
-              {[nameOfObject(fault.kind, fault.id), nameOfField(fault.kind, fault.field), wordsOfRule(fault, fault.kind)].filter((part) => part !== '').join(': ')}
-            </li>
+            <li key={`${fault.kind} ${fault.id} ${fault.field} ${fault.rule}`}>{wordsOfFault(fault)}</li>
           ))}
           {flow.more === 0 ? null : <li>{t('setup.review.more', { count: flow.more })}</li>}
         </ul>

@@ -16,10 +16,11 @@ import { nameOfField, wordsOfField } from './field-names'
 import { shownFields } from './fields'
 import { toDraft } from './form'
 import { DIAL_RULE } from './kinds/dial-rule'
+import { mayMake } from './may-make'
 import { inOrder, moved, nextPlace, ordered, placed } from './order'
 import { allObjects, failureIn, valueOf } from './queries'
 import { Review } from './Review'
-import { wordsOfRule } from './rules'
+import { wordsOfFault } from './rules'
 import type { Section } from './sections'
 import { forgetLists, useChange } from './use-change'
 import { nameOfObject, NOTHING } from './words'
@@ -58,7 +59,8 @@ export function DialRules({ tenant, section, onDirty }: DialRulesProps): ReactEl
   const add = { section: section.path }
   // As long as the rules are not there nobody knows which place is behind them: then the form asks for it.
   const place = data === undefined ? {} : { place: String(nextPlace(rules)) }
-  useShortcut('n', t(section.add), () => void navigate({ to: '/agent-setup/new/$section', params: add, search: place }))
+  const mayAdd = mayMake(section.kind)
+  useShortcut(mayAdd ? 'n' : '', t(section.add), () => void navigate({ to: '/agent-setup/new/$section', params: add, search: place }))
   useEffect(() => {
     if (flow.kind !== 'done') return
     onDirty(false)
@@ -87,9 +89,11 @@ export function DialRules({ tenant, section, onDirty }: DialRulesProps): ReactEl
       <PageTitle title={t(section.title)} of={t('apps.agentSetup')} />
       <div className={styles['tools']}>
         <p>{t('setup.dialRules.about')}</p>
-        <Link to="/agent-setup/new/$section" params={add} search={place} className={buttonClass('main')}>
-          {t(section.add)}
-        </Link>
+        {mayAdd ? (
+          <Link to="/agent-setup/new/$section" params={add} search={place} className={buttonClass('main')}>
+            {t(section.add)}
+          </Link>
+        ) : null}
       </div>
       {failure === undefined ? null : (
         <Notice tone="bad" title={wordsOf(failure)}>
@@ -217,7 +221,7 @@ function Trouble({ flow }: { readonly flow: Flow }): ReactElement | null {
     <ul role="alert">
       {flow.made === 0 ? null : <li>{madeOf(flow)}</li>}
       {flow.faults.map((fault) => (
-        <li key={`${fault.id} ${fault.field} ${fault.rule}`}>{[nameOfObject(fault.kind, fault.id), nameOfField(fault.kind, fault.field), wordsOfRule(fault, fault.kind)].filter((part) => part !== '').join(': ')}</li>
+        <li key={`${fault.id} ${fault.field} ${fault.rule}`}>{wordsOfFault(fault)}</li>
       ))}
       {flow.more === 0 ? null : <li>{t('setup.review.more', { count: flow.more })}</li>}
     </ul>

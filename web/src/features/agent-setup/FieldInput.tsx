@@ -18,6 +18,8 @@ export type FieldInputProps = {
   readonly draft: Draft
   readonly isNew: boolean
   readonly faults: readonly string[]
+  /** Of rows: the cells at fault. */
+  readonly faultyCells: readonly string[]
   readonly onChange: (path: string, value: DraftValue) => void
 }
 
@@ -25,12 +27,12 @@ export type FieldInputProps = {
 export const inputId = (path: string): string => `field-${path.replaceAll('.', '-')}`
 
 /** A field of a form, by its description. */
-export function FieldInput({ tenant, field, draft, isNew, faults, onChange }: FieldInputProps): ReactElement | null {
+export function FieldInput({ tenant, field, draft, isNew, faults, faultyCells, onChange }: FieldInputProps): ReactElement | null {
   const id = inputId(field.path)
   const change = (value: DraftValue): void => onChange(field.path, value)
   if (field.kind === 'flag') return <Flag id={id} field={field} isOn={flagIn(draft, field.path)} faults={faults} onChange={change} />
   if (field.kind === 'many') return <Many id={id} field={field} chosen={textsIn(draft, field.path)} faults={faults} onChange={change} />
-  if (field.kind === 'rows') return <RowsInput id={id} tenant={tenant} field={field} rows={rowsIn(draft, field.path)} faults={faults} onChange={change} />
+  if (field.kind === 'rows') return <RowsInput id={id} tenant={tenant} field={field} rows={rowsIn(draft, field.path)} faults={faults} faulty={faultyCells} onChange={change} />
   if (field.kind === 'sections') return <SectionsInput id={id} tenant={tenant} field={field} sections={sectionsIn(draft, field.path)} faults={faults} onChange={change} />
   if (field.kind === 'references') {
     const typed = typedOf(field.path)

@@ -1,12 +1,14 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState, type ReactElement } from 'react'
-import { restoreObject, type Change, type HistoryEntry, type Stored, type Way } from '../../api/agent-setup'
+import { getObject, restoreObject, type Change, type HistoryEntry, type Stored, type Way } from '../../api/agent-setup'
+import type { Failure } from '../../api/errors'
 import { refreshAccount } from '../../live/account'
-import { wordsOf } from './failures'
+import { adviceOf, wordsOf } from './failures'
 import { dateAndTime } from '../../lib/durations'
 import { t, type PlainText } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
+import { Notice } from '../../ui/Notice'
 import { say } from '../../ui/toast'
 import { nameOfField } from './field-names'
 import { ChangeList, Differences } from './ChangeList'
@@ -14,7 +16,7 @@ import { differences } from './document'
 import { failureIn, useHistory } from './queries'
 import { noteRefusal } from './refusal'
 import { backTo, canRestore, losesSecret } from './restoring'
-import { wordsOfRule } from './rules'
+import { wordsOfFault } from './rules'
 import { forgetLists } from './use-change'
 import { nameOfObject } from './words'
 import styles from './Panels.module.css'
@@ -27,19 +29,24 @@ export type HistoryProps = {
   /** The object as it is now; undefined where the history is about several. */
   readonly present?: Stored | undefined
   readonly onRestored?: (stored: Stored) => void
+  /** It was read anew, for somebody else has changed it. */
+  readonly onRead?: (stored: Stored) => void
 }
 
 /** Who has changed what, the latest first, with a way back. */
-export function History({ tenant, kind, id, present, onRestored }: HistoryProps): ReactElement {
-  const { data, error, hasNextPage, fetchNextPage } = useHistory(tenant, kind, id)
+export function History({ tenant, kind, id, present, onRestored, onRead }: HistoryProps): ReactElement {
+  const { data, error, hasNextPage, isFetchNextPageError, isFetchingNextPage, fetchNextPage, refetch } = useHistory(tenant, kind, id)
   const [wanted, setWanted] = useState<HistoryEntry>()
   const failure = failureIn(error)
   const entries = data?.pages.flatMap(({ items }) => items) ?? []
-  if (failure !== undefined) return <p>{wordsOf(failure)}</p>
-  if (data === undefined) return <p>{t('loading')}</p>
-  if (entries.length === 0) return <p className={styles['quiet']}>{t('setup.history.none')}</p>
+  // Further ones are asked for again by the button that has asked for them.
+  const trouble = failure === undefined ? null : <Trouble failure={failure} onRetry={isFetchNextPageError ? undefined : () => void refetch()} />
+  if (data === undefined) return trouble ?? <p>{t('loading')}</p>
+  if (entries.length === 0) return trouble ?? <p className={styles['quiet']}>{t('setup.history.none')}</p>
+  // What is there stays; what has failed is said where it was to come.
   return (
     <>
+      {isFetchNextPageError ? null : trouble}
       <ol className={styles['history']}>
         {entries.map((entry, index) => (
           <li key={`${entry.number} ${entry.kind} ${entry.id}`}>
@@ -61,13 +68,15 @@ export function History({ tenant, kind, id, present, onRestored }: HistoryProps)
           </li>
         ))}
       </ol>
-      {hasNextPage ? <Button onClick={() => void fetchNextPage()}>{t('setup.more')}</Button> : null}
+      {isFetchNextPageError ? trouble : null}
+      {hasNextPage ? <Button onClick={() => void fetchNextPage()}>{isFetchingNextPage ? t('loading') : t('setup.more')}</Button> : null}
       {wanted === undefined ? null : (
         <Restore
           tenant={tenant}
           entry={wanted}
           present={present}
           onClose={() => setWanted(undefined)}
+          onRead={onRead}
           onRestored={(stored) => {
             setWanted(undefined)
             onRestored?.(stored)
@@ -75,6 +84,15 @@ export function History({ tenant, kind, id, present, onRestored }: HistoryProps)
         />
       )}
     </>
+  )
+}
+
+function Trouble({ failure, onRetry }: { readonly failure: Failure; readonly onRetry: (() => void) | undefined }): ReactElement {
+  return (
+    <Notice tone="bad" title={wordsOf(failure)}>
+      <p>{adviceOf(failure)}</p>
+      {onRetry === undefined ? null : <Button onClick={onRetry}>{t('connection.retry')}</Button>}
+    </Notice>
   )
 }
 
@@ -107,30 +125,45 @@ type RestoreProps = {
   readonly entry: HistoryEntry
   readonly present: Stored | undefined
   readonly onClose: () => void
+  readonly onRead: ((stored: Stored) => void) | undefined
   readonly onRestored: (stored: Stored) => void
 }
 
 /** What comes back, and what goes for it, before it does. */
-function Restore({ tenant, entry, present, onClose, onRestored }: RestoreProps): ReactElement {
+function Restore({ tenant, entry, present, onClose, onRead, onRestored }: RestoreProps): ReactElement {
   const queries = useQueryClient()
   const [fault, setFault] = useState('')
   const [isUnderWay, setUnderWay] = useState(false)
-  const [requestId] = useState(() => crypto.randomUUID())
+  const [requestId, setRequestId] = useState(() => crypto.randomUUID())
+  /** What goes for it. */
+  const [now, setNow] = useState(present)
   const back = backTo(entry)
+  /** Reads what somebody else has made of it, so that it is seen before the next press takes that back, too. */
+  const readAgain = async (): Promise<void> => {
+    void forgetLists(queries, tenant)
+    const read = await getObject(tenant, entry.kind, entry.id)
+    if (read.kind === 'failed' && read.failure.kind !== 'not-found') return setFault(wordsOf(read.failure))
+    const found = read.kind === 'ok' ? read.value : undefined
+    setNow(found)
+    setRequestId(crypto.randomUUID())
+    if (found !== undefined) onRead?.(found)
+    setFault(t('setup.history.conflict'))
+  }
   const restore = async (): Promise<void> => {
     if (isUnderWay) return
     setUnderWay(true)
     setFault('')
     // Somebody else may have signed in meanwhile, in whose name nothing is to be put back.
     await refreshAccount()
-    const outcome = await restoreObject(tenant, requestId, entry.kind, entry.id, back.revision, present?.revision ?? 0)
+    const outcome = await restoreObject(tenant, requestId, entry.kind, entry.id, back.revision, now?.revision ?? 0)
+    if (outcome.kind === 'conflict') await readAgain()
     setUnderWay(false)
     if (outcome.kind === 'failed') {
       noteRefusal(outcome.failure)
       return setFault(wordsOf(outcome.failure))
     }
-    if (outcome.kind === 'conflict') return setFault(t('setup.history.conflict'))
-    if (outcome.kind === 'faults') return setFault(outcome.faults.map((fault) => `${nameOfField(fault.kind, fault.field)}: ${wordsOfRule(fault, fault.kind)}`).join(' '))
+    if (outcome.kind === 'conflict') return
+    if (outcome.kind === 'faults') return setFault(outcome.faults.map((fault) => wordsOfFault(fault)).join(' '))
     say(t('setup.history.restored'))
     const change = outcome.value.changes.find(({ kind, id }) => kind === entry.kind && id === entry.id)
     onRestored({ id: entry.id, revision: change?.revision ?? outcome.value.revision, object: change?.after ?? back.object ?? {} })
@@ -151,8 +184,8 @@ function Restore({ tenant, entry, present, onClose, onRestored }: RestoreProps):
     >
       {fault === '' ? null : <p role="alert">{fault}</p>}
       <p>{t('setup.history.secretsStay')}</p>
-      {losesSecret(present?.object ?? null, back.object) ? <p>{t('setup.history.secretOfIssuer')}</p> : null}
-      <ChangeList changes={[{ kind: entry.kind, id: entry.id, before: present?.object ?? null, after: back.object }]} />
+      {losesSecret(now?.object ?? null, back.object) ? <p>{t('setup.history.secretOfIssuer')}</p> : null}
+      <ChangeList changes={[{ kind: entry.kind, id: entry.id, before: now?.object ?? null, after: back.object }]} />
     </Dialog>
   )
 }

@@ -10,7 +10,7 @@ import { PageTitle } from '../../ui/PageTitle'
 import { say } from '../../ui/toast'
 import { ChangeList } from './ChangeList'
 import { useUnderWay } from './leaving'
-import { wordsOfRule } from './rules'
+import { wordsOfFault, wordsOfRule } from './rules'
 import { PASSWORDS_MAX, TABLE_BYTES_MAX } from './table-check'
 import { isOutdated, type TableFlow, type Unfit } from './table-flow'
 import { useTable } from './use-table'
@@ -96,7 +96,7 @@ function whyOf(why: Unfit): string {
     case 'conflict':
       return t('setup.import.conflict')
     case 'refused':
-      return why.rules.map((rule) => wordsOfRule(rule, 'person')).join(' ')
+      return [...why.faults.map(wordsOfFault), ...(why.more === 0 ? [] : [t('setup.review.more', { count: why.more })])].join(' ')
     case 'failed':
       return wordsOf(why.failure)
   }
@@ -122,8 +122,10 @@ function Good({ found: { changed, changes }, isTaking, onTake }: GoodProps): Rea
 
 type FaultyProps = { readonly name: string; readonly found: Imported; readonly onCheckAnew: () => void }
 
-function Faulty({ name, found, onCheckAnew }: FaultyProps): ReactElement {
-  const { faults } = found
+/** What is wrong with a table, line by line. */
+export function Faulty({ name, found, onCheckAnew }: FaultyProps): ReactElement {
+  const { faults, more_faults: more = 0 } = found
+  const count = faults.length + more
   return (
     <>
       {isOutdated(found) ? (
@@ -136,10 +138,11 @@ function Faulty({ name, found, onCheckAnew }: FaultyProps): ReactElement {
           </p>
         </Notice>
       ) : (
-        <Notice tone="bad" title={t('setup.import.faulty', { name, count: faults.length })}>
+        <Notice tone="bad" title={t('setup.import.faulty', { name, count })}>
           <p>{t('setup.import.correct')}</p>
         </Notice>
       )}
+      {more === 0 ? null : <p>{t('setup.import.faultsOf', { shown: faults.length, count })}</p>}
       <FaultTable faults={faults} />
     </>
   )

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState, type ReactElement, type ReactNode } from 'react'
 import { t } from '../../lib/i18n'
 import { FieldInput, inputId } from './FieldInput'
-import { isEmpty, type FieldFaults } from './faults'
+import { faultyCells, isEmpty, type FieldFaults } from './faults'
 import { flagIn, isOn, isShown, shownFields, switchOf, type Draft, type DraftValue, type Group } from './fields'
 import styles from './Form.module.css'
 
@@ -26,7 +26,7 @@ export function ObjectForm({ tenant, groups, draft, isNew, isFrozen, faults, way
       {isOn(group, draft)
         ? group.fields
             .filter((field) => isShown(field, draft))
-            .map((field) => <FieldInput key={field.path} tenant={tenant} field={field} draft={draft} isNew={isNew} faults={faults[field.path] ?? []} onChange={onChange} />)
+            .map((field) => <FieldInput key={field.path} tenant={tenant} field={field} draft={draft} isNew={isNew} faults={faults[field.path] ?? []} faultyCells={faultyCells(faults, field.path)} onChange={onChange} />)
         : null}
     </div>
   )
@@ -93,6 +93,8 @@ function Summary({ groups, draft, faults, wayOut }: SummaryProps): ReactElement 
   }, [isFaulty, faults])
   if (!isFaulty) return null
   const fields = shownFields(groups, draft)
+  // Of rows to the first cell at fault; what is about none of them to what adds a row.
+  const placeOf = (path: string): string => inputId(`${path}${faultyCells(faults, path)[0] ?? ''}`)
   return (
     <div ref={box} tabIndex={-1} role="alert" className={styles['summary']}>
       <h2>{t('setup.faults.title')}</h2>
@@ -105,10 +107,10 @@ function Summary({ groups, draft, faults, wayOut }: SummaryProps): ReactElement 
           .map(({ path, label }) => (
             <li key={path}>
               <a
-                href={`#${inputId(path)}`}
+                href={`#${placeOf(path)}`}
                 onClick={(event) => {
                   event.preventDefault()
-                  document.getElementById(inputId(path))?.focus()
+                  document.getElementById(placeOf(path))?.focus()
                 }}
               >
                 {t(label)}

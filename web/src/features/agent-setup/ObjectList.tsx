@@ -13,6 +13,7 @@ import { ChooseAll } from './ChooseAll'
 import { useChosen } from './chosen'
 import { ListTable } from './ListTable'
 import { ListTools } from './ListTools'
+import { mayMake } from './may-make'
 import { chosenToo, latest, NOBODY, together, without } from './paging'
 import { failureIn, useObjects, type ListFilter } from './queries'
 import type { Section } from './sections'
@@ -40,7 +41,7 @@ const DeleteBar = lazy(async () => {
 export function ObjectList({ tenant, section, filter, onFilter, onNew }: ObjectListProps): ReactElement {
   const { data, error, hasNextPage, isFetchingNextPage, isPlaceholderData, fetchNextPage, refetch } = useObjects(tenant, section, filter)
   const [chosen, setChosen] = useChosen(tenant, section.path)
-  useShortcut('n', t(section.add), onNew)
+  useShortcut(mayMake(section.kind) ? 'n' : '', t(section.add), onNew)
   const failure = failureIn(error)
   const items = together(data?.pages ?? [])
   const Bar = section.kind === 'person' ? BulkBar : DeleteBar
@@ -79,9 +80,11 @@ function Head({ tenant, section, filter, onFilter }: HeadProps): ReactElement {
     <div className={styles['tools']}>
       <ListTools tenant={tenant} isPeople={isPeople} filter={filter} onFilter={onFilter} />
       <div className={styles['actions']}>
-        <Link to="/agent-setup/new/$section" params={{ section: section.path }} className={buttonClass('main')}>
-          {t(section.add)}
-        </Link>
+        {mayMake(section.kind) ? (
+          <Link to="/agent-setup/new/$section" params={{ section: section.path }} className={buttonClass('main')}>
+            {t(section.add)}
+          </Link>
+        ) : null}
         {isPeople ? (
           <>
             <Link to="/agent-setup/import" className={buttonClass()}>

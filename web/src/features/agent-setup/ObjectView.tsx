@@ -29,7 +29,8 @@ export function ObjectView({ tenant, section, id, onSaved, onDirty }: ObjectView
   /** What the form began anew with. */
   const [shown, setShown] = useState<Stored>()
   const [restored, setRestored] = useState<Stored>()
-  const [saved, setSaved] = useState<Stored>()
+  /** As it was saved here, or read again. */
+  const [seen, setSeen] = useState<Stored>()
   const [isAsking, setAsking] = useState(false)
   const isDirty = useRef(false)
   const noteDirty = useCallback(
@@ -49,7 +50,7 @@ export function ObjectView({ tenant, section, id, onSaved, onDirty }: ObjectView
   const history = (
     <section className={panels['panel']}>
       <h2>{t('setup.history.title')}</h2>
-      <History tenant={tenant} kind={section.kind} id={id} present={latestOf([data, restored, saved])} onRestored={onRestored} />
+      <History tenant={tenant} kind={section.kind} id={id} present={latestOf([data, restored, seen])} onRestored={onRestored} onRead={setSeen} />
     </section>
   )
   return (
@@ -72,7 +73,7 @@ export function ObjectView({ tenant, section, id, onSaved, onDirty }: ObjectView
             stored={stored}
             onDirty={noteDirty}
             onSaved={(done) => {
-              setSaved(done.stored)
+              setSeen(done.stored)
               onSaved(done)
             }}
           />

@@ -1,11 +1,12 @@
 import { useEffect, useMemo, useRef, type ReactElement } from 'react'
 import { t } from '../../lib/i18n'
 import { isAbout } from '../../lib/shortcuts'
+import { accountNow } from '../../live/account'
 import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
 import { useShortcut } from '../../ui/use-shortcut'
 import { ChangeList } from './ChangeList'
-import { deletedIn, type Flow } from './change-flow'
+import { deletedIn, shutsOut, type Flow } from './change-flow'
 import { wordsOf } from './failures'
 import { Uses } from './Uses'
 
@@ -21,6 +22,8 @@ export type ReviewProps = {
 /** What will change, before it does; nothing is made without a press here. */
 export function Review({ tenant, flow, note, onConfirm, onCancel }: ReviewProps): ReactElement {
   const deleted = useMemo(() => deletedIn(flow.proposal, flow.changes), [flow.proposal, flow.changes])
+  const account = accountNow()
+  const isOwn = 'account' in account && shutsOut(account.account.user, flow.proposal, flow.changes)
   const only = deleted.length === 1 ? deleted[0] : undefined
   const failure = flow.kind === 'review' ? flow.failure : undefined
   return (
@@ -43,6 +46,11 @@ export function Review({ tenant, flow, note, onConfirm, onCancel }: ReviewProps)
         </p>
       )}
       {note === undefined ? null : <p>{note}</p>}
+      {isOwn ? (
+        <p>
+          <strong>{t('setup.review.own')}</strong>
+        </p>
+      ) : null}
       {only === undefined ? null : <Uses tenant={tenant} kind={only.kind} id={only.id} />}
       <ChangeList changes={flow.changes} secrets={flow.proposal.secrets} removed={flow.proposal.removed} />
     </Dialog>

@@ -6,6 +6,7 @@ import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
 import { say } from '../../ui/toast'
 import { wordsOf } from './failures'
+import { wordsOfRule } from './rules'
 import { noteRefusal } from './refusal'
 
 export type RevokeKeyProps = { readonly tenant: string; readonly apiKey: ApiKey; readonly onClose: () => void; readonly onRevoked: () => void }
@@ -26,7 +27,8 @@ export function RevokeKey({ tenant, apiKey: { id, name, usedAt }, onClose, onRev
       say(t('setup.apiKeys.isRevoked', { name }))
       return onRevoked()
     }
-    if (outcome.kind !== 'failed') return setFault(t('setup.rule.stale'))
+    if (outcome.kind === 'faults') return setFault(outcome.faults.map((one) => wordsOfRule(one)).join(' '))
+    if (outcome.kind === 'conflict') return setFault(t('setup.rule.stale'))
     noteRefusal(outcome.failure)
     setFault(wordsOf(outcome.failure))
   }

@@ -19,11 +19,21 @@ export type RowsInputProps = {
   /** Said of the table in the place of the field's label. */
   readonly legend?: string
   readonly faults: readonly string[]
+  /** The cells at fault, as `[2].level`. */
+  readonly faulty?: readonly string[]
   readonly onChange: (value: readonly Row[]) => void
 }
 
+const NONE: readonly string[] = []
+
+/** The attributes by which a cell is found, and told to be faulty. */
+function marked(id: string, place: string, faulty: readonly string[]): CellMarks {
+  const own = { id: `${id}${place.replace('.', '-')}` }
+  return faulty.includes(place) ? { ...own, 'aria-invalid': true, 'aria-describedby': `${id}-fault` } : own
+}
+
 /** A table that grows: skills with their levels, rules. */
-export function RowsInput({ id, tenant, field, rows, legend = t(field.label), faults, onChange }: RowsInputProps): ReactElement {
+export function RowsInput({ id, tenant, field, rows, legend = t(field.label), faults, faulty = NONE, onChange }: RowsInputProps): ReactElement {
   const table = useRef<HTMLFieldSetElement>(null)
   const [told, setTold] = useState('')
   const add = (): void => {
@@ -50,7 +60,7 @@ export function RowsInput({ id, tenant, field, rows, legend = t(field.label), fa
       {rows.map((row, index) => (
         <div key={index} data-row data-one className={styles['row']}>
           {field.columns.map((column) => (
-            <Cell key={column.name} tenant={tenant} column={column} value={row[column.name] ?? ''} number={index + 1} onChange={(value) => change(index, column.name, value)} />
+            <Cell key={column.name} tenant={tenant} column={column} value={row[column.name] ?? ''} number={index + 1} marks={marked(id, `[${index}].${column.name}`, faulty)} onChange={(value) => change(index, column.name, value)} />
           ))}
           {field.isOrdered === true ? (
             <>
@@ -93,19 +103,20 @@ function nameOf(columns: readonly ColumnField[], row: Row, index: number): strin
   return row[first?.name ?? ''] || String(index + 1)
 }
 
-type CellProps = { readonly tenant: string; readonly column: ColumnField; readonly value: string; readonly number: number; readonly onChange: (value: string) => void }
+type CellMarks = { readonly id: string; readonly 'aria-invalid'?: boolean; readonly 'aria-describedby'?: string }
+type CellProps = { readonly tenant: string; readonly column: ColumnField; readonly value: string; readonly number: number; readonly marks: CellMarks; readonly onChange: (value: string) => void }
 
-function Cell({ tenant, column, value, number, onChange }: CellProps): ReactElement {
+function Cell({ tenant, column, value, number, marks, onChange }: CellProps): ReactElement {
   const label = t('setup.cell', { column: t(column.label), number })
-  const attributes = { 'aria-label': label }
+  const attributes = { ...marks, 'aria-label': label }
   if (column.kind === 'many') {
     const chosen = namesOfCell(value)
     return (
-      <div role="group" {...attributes} className={styles['ticks']}>
+      <div role="group" aria-label={label} id={marks.id} tabIndex={-1} aria-describedby={marks['aria-describedby']} className={styles['ticks']}>
         <span aria-hidden="true">{t(column.label)}</span>
         {column.options.map(([name, words]) => (
           <label key={name} className={styles['check']}>
-            <input type="checkbox" checked={chosen.includes(name)} onChange={(event) => onChange((event.target.checked ? [...chosen, name] : chosen.filter((one) => one !== name)).join(','))} />
+            <input type="checkbox" checked={chosen.includes(name)} aria-invalid={marks['aria-invalid']} onChange={(event) => onChange((event.target.checked ? [...chosen, name] : chosen.filter((one) => one !== name)).join(','))} />
             {t(words)}
           </label>
         ))}

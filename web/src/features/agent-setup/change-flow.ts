@@ -52,6 +52,12 @@ export function deletedIn({ edits }: Proposal, changes: readonly Change[]): read
   return changes.filter(({ kind, id }) => gone.has(`${kind} ${id}`))
 }
 
+/** Whether somebody could not sign in any more: the person of that user name is disabled or deleted. */
+export function shutsOut(user: string, proposal: Proposal, changes: readonly Change[]): boolean {
+  const own = changes.find(({ kind, id }) => kind === 'person' && id === user)
+  return own !== undefined && (isDeletion(proposal, own) || (own.after?.['disabled'] === true && own.before?.['disabled'] !== true))
+}
+
 /** Whether a form may be sent: what is being checked or stands for a decision is neither sent again nor changed under it. */
 export function mayPropose({ kind }: Flow): boolean {
   return kind !== 'checking' && kind !== 'review' && kind !== 'applying' && kind !== 'conflict'

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Changed, Outcome, Stored } from '../../api/agent-setup'
-import { isAbout, isMeant, onTop, pressed } from '../../lib/shortcuts'
+import { isAbout, isMeant, onTop, pressed, takesLetters } from '../../lib/shortcuts'
 import { BATCH, inBatches } from './batches'
-import { deletedIn, IDLE, isDeletion, isTaken, mayPropose, next, type Flow, type Proposal } from './change-flow'
+import { deletedIn, IDLE, isDeletion, isTaken, mayPropose, next, shutsOut, type Flow, type Proposal } from './change-flow'
 import { bulk, clashes, creation, rebased, update } from './edits'
 
 const person = (id: string, skills: readonly { skill: string; level: number }[] | undefined, disabled = false): Stored => ({
@@ -121,6 +121,15 @@ describe('a change from its check to its end', () => {
     expect(isDeletion(deleting, { kind: 'skill', id: 'French' })).toBe(true)
     expect(deletedIn(deleting, ['Sales', 'French'].map((id) => ({ kind: 'skill', id, before: null, after: null }))).map(({ id }) => id)).toEqual(['French'])
   })
+  test('who would disable or delete themselves is told so', () => {
+    const people = ['ann', 'bob'].map((id) => person(id, []))
+    const disabling: Proposal = { ...proposal, edits: bulk(people, { kind: 'disable' }).edits }
+    const changes = (was: boolean, is: boolean) => people.map(({ id, object }) => ({ kind: 'person', id, before: { ...object, disabled: was }, after: { ...object, disabled: is } }))
+    expect(['ann', 'eve'].map((user) => shutsOut(user, disabling, changes(false, true)))).toEqual([true, false])
+    expect([changes(true, false), changes(true, true), changes(false, false)].map((made) => shutsOut('ann', disabling, made))).toEqual([false, false, false])
+    const deleting: Proposal = { ...proposal, edits: [{ kind: 'person', id: 'bob', action: 'delete' }] }
+    expect(['ann', 'bob'].map((user) => shutsOut(user, deleting, [{ kind: 'person', id: 'bob', before: {}, after: null }]))).toEqual([false, true])
+  })
   test('faults and conflicts', () => {
     expect(answered(checking, { kind: 'faults', faults: [{ kind: 'skill', id: 'French', field: 'name', rule: 'odd', code: 'other', values: {} }] }).kind).toBe('faulty')
     expect(answered(applying, { kind: 'conflict', conflict: { kind: 'skill', id: 'French', revision: 9 } })).toMatchObject({ kind: 'conflict', conflict: { revision: 9 } })
@@ -139,6 +148,13 @@ test('a key is for the window on top, not for what lies beneath it', () => {
   const known = [{ keys: 'n', says: 'page', run }, { keys: 'Ctrl+Enter', says: 'review', run, window: 'r' }, { keys: 'Ctrl+Enter', says: 'form', run }]
   const says = (open: readonly string[]) => onTop(known, open).map(({ says }) => says)
   expect([says([]), says(['r']), says(['r', 'leave'])]).toEqual([['page', 'form'], ['review'], []])
+})
+
+test('letters are keys where nothing is typed, as at what is ticked', () => {
+  const takes = (tagName: string, type?: string, isContentEditable = false) => takesLetters({ tagName, isContentEditable, ...(type === undefined ? {} : { type }) })
+  expect(['checkbox', 'radio', 'button', 'submit', 'file'].map((type) => takes('INPUT', type))).toEqual([false, false, false, false, false])
+  expect(['text', 'search', 'password', 'email', 'datetime-local'].map((type) => takes('INPUT', type))).toEqual([true, true, true, true, true])
+  expect([takes('TEXTAREA', 'textarea'), takes('SELECT', 'select-one'), takes('DIV', undefined, true), takes('BUTTON', 'submit'), takes('A', '')]).toEqual([true, true, true, false, false])
 })
 
 test('shortcuts of one key and of two', () => {

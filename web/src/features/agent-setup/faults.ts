@@ -4,13 +4,16 @@ import type { Fault } from '../../api/agent-setup'
 import { t } from '../../lib/i18n'
 import { nameOfField } from './field-names'
 import { filledSections, isFilled, wholeOf } from './form'
-import { namesIn, rowsIn, sectionsIn, shownFields, textIn, textsIn, type Draft, type Field, type Group, type Row, type SectionDraft } from './fields'
+import { namesIn, rowsIn, sectionsIn, shownFields, textIn, textsIn, type ColumnField, type Draft, type Field, type Group, type Row, type SectionDraft } from './fields'
 import { hasPrivateKey, keySetOf } from './key-set'
 import { wordsOfRule } from './rules'
 import { nameOfObject } from './words'
 
-/** What is wrong by the path of the field; empty for the object as a whole. */
+/** What is wrong by the path of the field; empty for the object as a whole. Of rows also by the cell, counted as the form shows them:
+ *  `agent.skills[2].level`. */
 export type FieldFaults = Readonly<Record<string, readonly string[]>>
+
+type Rows = Extract<Field, { kind: 'rows' }>
 
 export function isEmpty(faults: FieldFaults): boolean {
   return Object.keys(faults).length === 0
@@ -20,13 +23,20 @@ export function isEmpty(faults: FieldFaults): boolean {
 export function ownFaults(groups: readonly Group[], draft: Draft, isNew: boolean): FieldFaults {
   return Object.fromEntries(
     shownFields(groups, draft).flatMap((field) => {
+      if (field.kind === 'rows') return faultsInRows(field, rowsIn(draft, field.path))
       const found = faultOf(field, draft, isNew)
       return found === undefined ? [] : [[field.path, [found]]]
     }),
   )
 }
 
-function faultOf(field: Field, draft: Draft, isNew: boolean): string | undefined {
+/** The cells of a field's rows that are faulty, as `[2].level`, the first row first. */
+export function faultyCells(faults: FieldFaults, path: string): readonly string[] {
+  const cells = Object.keys(faults).filter((place) => place.startsWith(`${path}[`)).map((place) => place.slice(path.length))
+  return cells.sort((one, other) => Number.parseInt(one.slice(1), 10) - Number.parseInt(other.slice(1), 10))
+}
+
+function faultOf(field: Exclude<Field, Rows>, draft: Draft, isNew: boolean): string | undefined {
   const text = textIn(draft, field.path)
   switch (field.kind) {
     case 'whole':
@@ -34,8 +44,6 @@ function faultOf(field: Field, draft: Draft, isNew: boolean): string | undefined
     case 'secret':
       if (text === '') return field.required === true && isNew ? t('setup.fault.needed') : undefined
       return text.length < (field.minLength ?? 0) ? t('setup.rule.tooShort', { least: field.minLength ?? 0 }) : undefined
-    case 'rows':
-      return rowsIn(draft, field.path).map((row, index) => (isFilled(row) ? rowFault(field.columns, row, index + 1) : undefined)).find((found) => found !== undefined)
     case 'one-of-rows':
       return text === '' || rowsIn(draft, field.rows).some((row) => row[field.column]?.trim() === text) ? undefined : t('setup.fault.noneOfThem')
     case 'sections':
@@ -59,17 +67,23 @@ function keysFault(text: string): string | undefined {
   return hasPrivateKey(set) ? t('setup.fault.privateKey') : undefined
 }
 
-/** The first fault of a row; they are counted as the form shows them. */
-function rowFault(columns: Extract<Field, { kind: 'rows' }>['columns'], row: Row, number: number): string | undefined {
-  for (const column of columns) {
-    const value = row[column.name] ?? ''
-    if (column.kind === 'whole') {
-      const found = wholeFault(value, column.min, column.max, column.isOptional !== true)
-      if (found !== undefined) return `${t('setup.cell', { column: t(column.label), number })}: ${found}`
+/** The first fault of the rows, at the field and at its cell. */
+function faultsInRows({ path, columns }: Rows, rows: readonly Row[]): readonly (readonly [string, readonly string[]])[] {
+  for (const [index, row] of rows.entries()) {
+    for (const column of isFilled(row) ? columns : []) {
+      const found = cellFault(column, row[column.name] ?? '')
+      if (found === undefined) continue
+      const words = [`${t('setup.cell', { column: t(column.label), number: index + 1 })}: ${found}`]
+      return [[path, words], [`${path}[${index}].${column.name}`, words]]
     }
-    if (((column.kind === 'reference' && column.isOptional !== true) || (column.kind === 'text' && column.required === true)) && value.trim() === '') return `${t('setup.cell', { column: t(column.label), number })}: ${t('setup.fault.needed')}`
   }
-  return undefined
+  return []
+}
+
+function cellFault(column: ColumnField, value: string): string | undefined {
+  if (column.kind === 'whole') return wholeFault(value, column.min, column.max, column.isOptional !== true)
+  const isNeeded = (column.kind === 'reference' && column.isOptional !== true) || (column.kind === 'text' && column.required === true)
+  return isNeeded && value.trim() === '' ? t('setup.fault.needed') : undefined
 }
 
 function sectionsFault(sections: readonly SectionDraft[]): string | undefined {
@@ -108,11 +122,12 @@ export function serverFaults(groups: readonly Group[], draft: Draft, of: string,
     const said = wordsOfRule(fault, kind)
     const isOther = id !== '' && id !== of
     const path = isOther ? '' : fieldOf(paths, field)
-    const place = placeIn(fields.find((one) => one.path === path), draft, field.slice(path.length))
+    const [described, rest] = [fields.find((one) => one.path === path), field.slice(path.length)]
+    const place = placeIn(described, draft, rest)
     const rule = place === '' ? said : `${place}: ${said}`
     // A fault that has no place of its own says of what it is.
     const words = path !== '' || (field === '' && !isOther) ? rule : [...(isOther ? [nameOfObject(kind, id)] : []), ...(field === '' ? [] : [nameOfField(kind, field)]), rule].join(': ')
-    found[path] = [...(found[path] ?? []), words]
+    for (const at of [path, ...cellsOf(described, draft, rest, fault.values).map((cell) => `${path}${cell}`)]) found[at] = [...(found[at] ?? []), words]
   }
   // What was left empty is as another field: a fault that stands there is not told twice.
   const isTold = (field: Field): boolean => field.kind === 'text' && field.orAs !== undefined && textIn(draft, field.path).trim() === '' && (found[field.path] ?? []).every((words) => found[field.orAs ?? '']?.includes(words) === true)
@@ -125,11 +140,28 @@ function placeIn(field: Field | undefined, draft: Draft, rest: string): string {
   if (field?.kind === 'keys') return rest.replace('.', '')
   // Of hundreds of values: which.
   if (field?.kind === 'sections') return rest.slice(1)
+  if (field?.kind !== 'rows') return ''
+  const [at, column] = cellIn(field, draft, rest)
+  if (at === undefined) return ''
+  return column === undefined ? t('setup.row', { number: at + 1 }) : t('setup.cell', { column: t(column.label), number: at + 1 })
+}
+
+/** The row of `[1].level` as the form shows it, from 0, and its column, where one is named. */
+function cellIn(field: Rows, draft: Draft, rest: string): readonly [number | undefined, ColumnField | undefined] {
   const [, index, name] = /^\[([0-9]+)\](?:\.(.+))?$/.exec(rest) ?? []
-  if (field?.kind !== 'rows' || index === undefined) return ''
-  const number = 1 + (rowsIn(draft, field.path).flatMap((row, shown) => (isFilled(row) ? [shown] : []))[Number(index)] ?? Number(index))
-  const column = field.columns.find((one) => one.name === name)
-  return column === undefined ? t('setup.row', { number }) : t('setup.cell', { column: t(column.label), number })
+  if (index === undefined) return [undefined, undefined]
+  const filled = rowsIn(draft, field.path).flatMap((row, shown) => (isFilled(row) ? [shown] : []))
+  return [filled[Number(index)] ?? Number(index), field.columns.find((one) => one.name === name)]
+}
+
+/** The cells that a fault of rows is about, as `[2].level`: of a row as a whole all of them, else those with the name that the fault says. */
+function cellsOf(field: Field | undefined, draft: Draft, rest: string, values: Fault['values']): readonly string[] {
+  if (field?.kind !== 'rows') return []
+  const [at, column] = cellIn(field, draft, rest)
+  if (at !== undefined) return (column === undefined ? field.columns : [column]).map(({ name }) => `[${at}].${name}`)
+  const names = [rest.slice(1), values['id'], values['name']].filter((name) => name !== undefined && name !== '')
+  const named = field.columns.filter(({ kind }) => kind === 'reference' || kind === 'text')
+  return rowsIn(draft, field.path).flatMap((row, index) => named.filter(({ name }) => names.includes(row[name]?.trim() ?? '')).map(({ name }) => `[${index}].${name}`))
 }
 
 /** `agent.skills` for `agent.skills[2].level` and for `agent.skills.Sales`; the longest of several. */

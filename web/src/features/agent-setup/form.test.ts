@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { addTexts } from '../../lib/i18n'
 import { changedPaths, differences, isSame, merged, withAt } from './document'
-import { ownFaults, serverFaults } from './faults'
+import { faultyCells, ownFaults, serverFaults } from './faults'
 import { shownFields, switchOf, typedOf } from './fields'
 import { shownDifferences, wordsOfDifference, wordsOfField } from './field-names'
 import { toDraft, toObject, wholeOf } from './form'
@@ -123,26 +123,45 @@ describe('faults', () => {
       password: ['It has at least 8 characters.'],
       'agent.wrap_up_s': ['It is a whole number from 0 to 3600.'],
       'agent.skills': ['Level, row 1: It is a whole number from 1 to 1000.'],
+      'agent.skills[0].level': ['Level, row 1: It is a whole number from 1 to 1000.'],
     })
     expect(ownFaults(PERSON, { ...draft, ...nobody, [switchOf('agent')]: false, password: '' }, true)).toEqual({})
   })
   test.each(['1.000', '1,000', '1 000', '1e3', '0x10', '1.0', '+5', '١'])('%s is no whole number', (text) => {
     const draft = { ...nobody, [switchOf('agent')]: true, 'agent.id': 'n1', 'agent.wrap_up_s': text, 'agent.skills': [{ skill: 'Sales', level: text }] }
-    expect(ownFaults(PERSON, draft, true)).toEqual({ 'agent.wrap_up_s': ['It is a whole number from 0 to 3600, in digits alone, as 1000.'], 'agent.skills': ['Level, row 1: It is a whole number from 1 to 1000, in digits alone, as 1000.'] })
+    expect(ownFaults(PERSON, draft, true)).toMatchObject({ 'agent.wrap_up_s': ['It is a whole number from 0 to 3600, in digits alone, as 1000.'], 'agent.skills': ['Level, row 1: It is a whole number from 1 to 1000, in digits alone, as 1000.'] })
     expect(wholeOf(text)).toBeUndefined()
   })
   test('a row is counted as it is shown, with those before it that are empty', () => {
     const [sales, none] = [{ skill: 'Sales', level: '5' }, { skill: '', level: '' }]
     const draft = { ...nobody, [switchOf('agent')]: true, 'agent.id': 'n1', 'agent.skills': [sales, none, { skill: '', level: '3' }] }
-    expect(ownFaults(PERSON, draft, true)).toEqual({ 'agent.skills': ['Skill, row 3: It is needed.'] })
+    expect(ownFaults(PERSON, draft, true)).toEqual({ 'agent.skills': ['Skill, row 3: It is needed.'], 'agent.skills[2].skill': ['Skill, row 3: It is needed.'] })
     const fault = (field: string) => ({ kind: 'person', id: '', field, rule: 'odd', code: 'other', values: {} }) as const
-    expect(serverFaults(PERSON, draft, 'n1', [fault('agent.skills[1].skill'), fault('agent.skills[0]')])).toEqual({ 'agent.skills': ['Skill, row 3: odd', 'Row 1: odd'] })
+    expect(serverFaults(PERSON, draft, 'n1', [fault('agent.skills[1].skill'), fault('agent.skills[0]')])).toEqual({
+      'agent.skills': ['Skill, row 3: odd', 'Row 1: odd'],
+      'agent.skills[2].skill': ['Skill, row 3: odd'],
+      'agent.skills[0].skill': ['Row 1: odd'],
+      'agent.skills[0].level': ['Row 1: odd'],
+    })
+  })
+  test('cells are told by their row, or by what a rule names; the first row comes first', () => {
+    const draft = { ...nobody, [switchOf('agent')]: true, 'agent.skills': ['Sales', '', 'French', 'Sales'].map((skill) => ({ skill, level: skill === '' ? '' : '5' })) }
+    const cells = (field: string, values = {}) => faultyCells(serverFaults(PERSON, draft, '', [{ kind: 'person', id: '', field, rule: 'odd', code: 'other', values }]), 'agent.skills')
+    expect(cells('agent.skills[1].level')).toEqual(['[2].level'])
+    expect(cells('agent.skills.French')).toEqual(['[2].skill'])
+    expect(cells('agent.skills', { kind: 'skill', id: 'French' })).toEqual(['[2].skill'])
+    expect(cells('agent.skills', { name: 'Sales' })).toEqual(['[0].skill', '[3].skill'])
+    // What is about the rows as a whole is about none of them.
+    expect([cells('agent.skills', { most: '5' }), cells('agent.id')]).toEqual([[], []])
+    const [late, early] = ['agent.skills[2]', 'agent.skills[0].level'].map((field) => ({ kind: 'person', id: '', field, rule: 'odd', code: 'other', values: {} }) as const)
+    expect(late === undefined || early === undefined ? [] : faultyCells(serverFaults(PERSON, draft, '', [late, early]), 'agent.skills')).toEqual(['[0].level', '[3].skill', '[3].level'])
   })
   test('what the server says stands at its field, or says of what it is', () => {
     const fault = (field: string, rule: string, id = 'ann') => ({ kind: 'person', id, field, rule, code: 'other', values: {} }) as const
     const draft = toDraft(PERSON, ann)
     expect(serverFaults(PERSON, draft, 'ann', [fault('agent.skills[2].level', 'too high'), fault('agent.skills.Patience', 'unknown'), fault('nowhere', 'odd'), fault('', 'whole'), fault('agent.id', 'taken', 'bob')])).toEqual({
       'agent.skills': ['Level, row 3: too high', 'unknown'],
+      'agent.skills[2].level': ['Level, row 3: too high'],
       '': ['nowhere: odd', 'whole', 'Person bob: Agent id: taken'],
     })
   })

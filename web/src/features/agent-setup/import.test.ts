@@ -39,6 +39,11 @@ describe('a table from its choice to its end', () => {
     expect(nextOfTable(outdated, { kind: 'check-anew', requestId: 'b' })).toMatchObject({ kind: 'checking', table: { requestId: 'b', file: { name: 'a.csv' } } })
     expect(nextOfTable(taking, { kind: 'check-anew', requestId: 'b' })).toBe(taking)
   })
+  test('what a table as a whole breaks is told, and how much of it is not', () => {
+    const rule = { kind: 'person', id: '', field: '', rule: 'odd', code: 'other', values: {} } as const
+    expect(answered(checking, 'a', { kind: 'faults', faults: [rule], more: 7 })).toMatchObject({ kind: 'unfit', why: { kind: 'refused', faults: [{ rule: 'odd' }], more: 7 } })
+    expect(answered(checking, 'a', { kind: 'faults', faults: [rule] })).toMatchObject({ why: { more: 0 } })
+  })
   test('with a faulty line it is not taken', () => {
     const faulty = answered(checking, 'a', { kind: 'ok', value: { ...found, faults: [{ line: 2, column: '', rule: 'odd', code: 'other', values: {} }] } })
     expect(nextOfTable(faulty, { kind: 'take' })).toBe(faulty)

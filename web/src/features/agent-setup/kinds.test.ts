@@ -115,7 +115,7 @@ describe('what came last', () => {
     expect(ownFaults(CALLING_LIST, draft, false)).toEqual({})
     expect(toObject(CALLING_LIST, draft, null)).toEqual(list)
     const group = { ...toDraft(DN_GROUP, {}), name: 'Entries', members: [{ dn: '9000', weight: '' }] }
-    expect(ownFaults(DN_GROUP, group, true)).toEqual({ members: ['Weight, row 1: It is needed.'] })
+    expect(ownFaults(DN_GROUP, group, true)).toEqual({ members: ['Weight, row 1: It is needed.'], 'members[0].weight': ['Weight, row 1: It is needed.'] })
   })
   test('a medium that is left empty is none', () => {
     expect(toObject(CAPACITY_RULE, { ...toDraft(CAPACITY_RULE, {}), name: 'Blended', 'media.voice': '1' }, null)).toEqual({ name: 'Blended', media: { voice: 1, chat: null, email: null, sms: null, video: null, work_item: null } })
@@ -139,6 +139,6 @@ describe('business attributes', () => {
   test('have a default that is one of them, and no value without a name', () => {
     expect(ownFaults(BUSINESS_ATTRIBUTE, draft, false)).toEqual({})
     expect(ownFaults(BUSINESS_ATTRIBUTE, { ...draft, default: 'fr' }, false)).toEqual({ default: ['It is none of the values above.'] })
-    expect(ownFaults(BUSINESS_ATTRIBUTE, { ...draft, default: '', values: [{ value: '', display_name: 'Nothing' }] }, false)).toEqual({ values: ['Value, row 1: It is needed.'] })
+    expect(ownFaults(BUSINESS_ATTRIBUTE, { ...draft, default: '', values: [{ value: '', display_name: 'Nothing' }] }, false)).toEqual({ values: ['Value, row 1: It is needed.'], 'values[0].value': ['Value, row 1: It is needed.'] })
   })
 })

@@ -1,6 +1,4 @@
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
-import { createMemoryHistory, createRootRoute, createRouter, RouterContextProvider, stringifySearchWith } from '@tanstack/react-router'
-import type { ReactElement } from 'react'
+import { createMemoryHistory, createRootRoute, createRouter, RouterContextProvider } from '@tanstack/react-router'
 import { renderToStaticMarkup } from 'react-dom/server'
 import { describe, expect, test } from 'vitest'
 import type { Stored } from '../../api/agent-setup'
@@ -9,6 +7,7 @@ import { ApiKeyForm } from './ApiKeyForm'
 import { ApiKeys } from './ApiKeys'
 import { DialRules } from './DialRules'
 import { Differences } from './ChangeList'
+import { drawn, nothing, section } from './drawn-for-tests'
 import { deletion } from './edits'
 import { toDraft } from './form'
 import { formOf } from './forms'
@@ -18,7 +17,6 @@ import { ObjectForm } from './ObjectForm'
 import { NOBODY } from './paging'
 import { Gone } from './ObjectView'
 import { Review } from './Review'
-import { sectionAt, type Section } from './sections'
 import { SectionNav } from './SectionNav'
 import { SignIns } from './SignIns'
 import { Uses } from './Uses'
@@ -27,26 +25,6 @@ await addTexts('agent-setup')
 await addTexts('agent-setup-forms')
 await addTexts('sign-ins')
 await addTexts('api-keys')
-
-const section = (path: string): Section => {
-  const found = sectionAt(path)
-  if (found === undefined) throw new Error(`no section ${path}`)
-  return found
-}
-
-/** A page as it is drawn with what the server has answered before. */
-function drawn(page: ReactElement, answers: readonly (readonly [readonly unknown[], unknown])[] = []): string {
-  const queries = new QueryClient()
-  for (const [key, value] of answers) queries.setQueryData(key, value)
-  const router = createRouter({ routeTree: createRootRoute(), history: createMemoryHistory(), stringifySearch: stringifySearchWith(String) })
-  return renderToStaticMarkup(
-    <QueryClientProvider client={queries}>
-      <RouterContextProvider router={router as never}>{page}</RouterContextProvider>
-    </QueryClientProvider>,
-  )
-}
-
-const nothing = (): void => undefined
 
 describe('the form of the tenant', () => {
   const groups = formOf(section('tenant'))

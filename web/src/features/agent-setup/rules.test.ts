@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Fault } from '../../api/agent-setup'
 import { addTexts, LANGUAGES, showLanguage } from '../../lib/i18n'
-import { wordsOfRule } from './rules'
+import { wordsOfFault, wordsOfRule } from './rules'
 
 const document = JSON.parse(readFileSync(fileURLToPath(new URL('../../../../docs/openapi/agent-setup.json', import.meta.url)), 'utf8')) as {
   readonly components: { readonly schemas: { readonly FaultCode: { readonly oneOf: readonly { readonly const: Fault['code']; readonly description: string }[] } } }
@@ -62,6 +62,16 @@ describe('rules', () => {
     expect(wordsOfRule(broken('needed_with', { field: 'inbound_user' }), 'trunk')).toBe('It is needed with “User name that the carrier gives”.')
     expect(wordsOfRule(broken('grant_needs_secret', { grant: 'password' }), 'client')).toBe('“It knows people’s passwords” needs a secret.')
     expect(wordsOfRule(broken('wrong_type', { wanted: 'number' }))).toBe('A whole number is needed here.')
+  })
+  test('what somebody may not do is said by what they lack', () => {
+    const lacks = (right: string, folder = '') => wordsOfRule(broken('not_permitted', { right, folder }))
+    expect(lacks('change', 'Berlin')).toBe('It needs the right Change in the folder Berlin.')
+    expect(lacks('folder_administrator')).toBe('Only somebody with the privilege Folder administrator may do that.')
+    expect(lacks('')).toBe('It concerns the whole tenant: administrators alone may change it.')
+    expect(lacks('read')).toBe('The name is that of an entry that you may not see.')
+    expect(lacks('of_a_later_release')).toBe('You may not do that.')
+    expect(wordsOfFault({ ...broken('not_permitted', { right: 'administrator', folder: '' }), kind: 'person', id: 'ann', field: 'privileges' })).toBe('Person ann: Privileges: Only somebody with the privilege Administrator may do that.')
+    expect(wordsOfFault({ ...broken('not_permitted', { right: 'delete', folder: '/' }), kind: 'skill', id: '', field: '' })).toBe('Skill: It needs the right Delete in the folder /.')
   })
   test('are said as the server says them where their codes are not known', () => {
     expect(wordsOfRule(broken('other'))).toBe('as the server says it')

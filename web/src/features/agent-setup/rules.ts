@@ -5,6 +5,7 @@ import { t, type PlainText } from '../../lib/i18n'
 import { nameOfField } from './field-names'
 import type { Options } from './fields'
 import { GRANTS, PRIVILEGES } from './kinds/options'
+import { RIGHTS } from './kinds/permissions'
 import { nameOfObject } from './words'
 
 type Code = Fault['code']
@@ -32,6 +33,15 @@ const fieldIn = ({ value, kind }: Named): string => nameOfField(kind, value('fie
 function wordsOf(options: Options, name: string): string {
   const words = options.find(([known]) => known === name)?.[1]
   return words === undefined ? name : t(words)
+}
+
+/** Whose it is to do that: of a folder, of somebody with a privilege, or of who administers the whole tenant. */
+function permissionIn({ value }: Named): string {
+  const [right, folder] = [value('right'), value('folder')]
+  if (folder !== '') return t('setup.rule.notPermittedIn', { right: wordsOf(RIGHTS, right), folder })
+  if (right === '') return t('setup.rule.notPermittedTenant')
+  if (PRIVILEGES.some(([name]) => name === right)) return t('setup.rule.notPermittedBut', { privilege: wordsOf(PRIVILEGES, right) })
+  return t(right === 'read' ? 'setup.rule.notPermittedName' : 'setup.rule.notPermitted')
 }
 
 const WORDS: Readonly<Record<Exclude<Code, 'other'>, Said>> = {
@@ -137,7 +147,7 @@ const WORDS: Readonly<Record<Exclude<Code, 'other'>, Said>> = {
   quote: plain('setup.rule.quote'),
 
   // Folders, access groups, rights.
-  not_permitted: ({ value }) => (value('folder') === '' ? t('setup.rule.notPermitted') : t('setup.rule.notPermittedIn', { right: value('right'), folder: value('folder') })),
+  not_permitted: permissionIn,
   folder_path: plain('setup.rule.folderPath'),
   built_in: ({ value }) => t('setup.rule.builtIn', { name: value('name') }),
   group_circle: ({ value }) => t('setup.rule.circle', { way: value('way') }),
@@ -146,6 +156,12 @@ const WORDS: Readonly<Record<Exclude<Code, 'other'>, Said>> = {
     return t('setup.rule.privilegeNeeds', { privilege: wordsOf(PRIVILEGES, value('privilege')), needs: needs.join('; ') })
   },
   last_administrator: plain('setup.rule.lastAdministrator'),
+}
+
+/** A fault with the object and the field that it is about. */
+export function wordsOfFault(fault: Fault): string {
+  const { kind, id, field } = fault
+  return [nameOfObject(kind, id), nameOfField(kind, field), wordsOfRule(fault, kind)].filter((part) => part !== '').join(': ')
 }
 
 /** A rule in words; `kind` is that of the object that breaks it, by which its fields have their names. */

@@ -1,8 +1,7 @@
 /** A table of people from its choice to its end, as a state machine: what is taken was shown before, and counts once. */
 
-import type { Imported, Outcome } from '../../api/agent-setup'
+import type { Fault, Imported, Outcome } from '../../api/agent-setup'
 import type { Failure } from '../../api/errors'
-import type { BrokenRule } from './rules'
 
 export type Table = {
   readonly file: File
@@ -19,7 +18,7 @@ export type TableFlow =
   | { readonly kind: 'done'; readonly found: Imported }
 
 /** Why there is nothing to be taken. */
-export type Unfit = { readonly kind: 'bytes' } | { readonly kind: 'passwords'; readonly count: number } | { readonly kind: 'conflict' } | { readonly kind: 'refused'; readonly rules: readonly BrokenRule[] } | { readonly kind: 'failed'; readonly failure: Failure }
+export type Unfit = { readonly kind: 'bytes' } | { readonly kind: 'passwords'; readonly count: number } | { readonly kind: 'conflict' } | { readonly kind: 'refused'; readonly faults: readonly Fault[]; /** So many are not told. */ readonly more: number } | { readonly kind: 'failed'; readonly failure: Failure }
 
 export type TableStep =
   | { readonly kind: 'choose'; readonly table: Table }
@@ -66,7 +65,7 @@ function after(flow: UnderWay, outcome: Outcome<Imported>): TableFlow {
       if (flow.kind === 'taking' && outcome.value.faults.length === 0) return { kind: 'done', found: outcome.value }
       return { kind: 'checked', table, found: outcome.value, failure: undefined }
     case 'faults':
-      return { kind: 'unfit', table, why: { kind: 'refused', rules: outcome.faults } }
+      return { kind: 'unfit', table, why: { kind: 'refused', faults: outcome.faults, more: outcome.more ?? 0 } }
     case 'conflict':
       return { kind: 'unfit', table, why: { kind: 'conflict' } }
     case 'failed':

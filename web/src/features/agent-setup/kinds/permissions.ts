@@ -12,7 +12,7 @@ const NO_YES: Options = [
   ['true', 'setup.folder.yes'],
 ]
 
-const RIGHTS: Options = [
+export const RIGHTS: Options = [
   ['read', 'setup.right.read'],
   ['create', 'setup.right.create'],
   ['change', 'setup.right.change'],
