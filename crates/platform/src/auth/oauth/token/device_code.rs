@@ -62,6 +62,12 @@ fn pending() -> OAuthError {
     OAuthError::new(ErrorCode::AuthorizationPending, "nobody has entered the code yet")
 }
 
+/// Whether the session by which the device was let in has ended before the device has asked.
+async fn is_over(auth: &Auth, login: &ClientLogin, allowance: &Allowance) -> Result<bool, OAuthError> {
+    let Some(session) = &allowance.session else { return Ok(false) };
+    Ok(!auth.store.is_session_open(&login.tenant, &allowance.user, session).await?)
+}
+
 async fn tokens(
     auth: &Auth,
     login: &ClientLogin,
@@ -89,6 +95,11 @@ async fn tokens(
     };
     // Of no browser's session: the device stays signed in when the browser that has let it in no longer is.
     let refresh_token = issue::begin_family(auth, login, &sign_in, None).await?;
+    // Looked at once the family is there: whoever ends all that the person has from now on finds it.
+    if is_over(auth, login, allowance).await? {
+        auth.store.end_sign_in(&login.tenant, &allowance.user, &allowance.sign_in, auth.now()).await?;
+        return Err(invalid_grant("the session by which the device was let in has ended"));
+    }
     let record = SignInRecord::of(SignInEvent::SignedIn).by_way(SignInWay::DeviceCode).about_person(&person.user_name);
     auth.note(&login.tenant, source, record.at_client(&login.client.id).in_session(&allowance.sign_in));
     issue::answer(auth, login, &sign_in, refresh_token, GrantType::DeviceCode)
