@@ -110,6 +110,26 @@ fn foreign_pages_sign_nobody_out_elsewhere(site: &Installation) -> Result<()> {
 }
 
 #[test]
+fn whoever_was_disabled_has_nothing_open_once_enabled_again() -> Result<()> {
+    let site = Installation::start()?;
+    let (user, other) = (&site.demo.users[0], &site.demo.users[1]);
+    let (asleep, stranger) = (Visitor::new(&site)?, Visitor::new(&site)?);
+    let tokens = asleep.redeem(&asleep.code(&user.user, &user.password)?, VERIFIER)?;
+    stranger.sign_in(&other.user, &other.password)?;
+    let named = format!("user: {},", user.user);
+    site.change_example(|file| file.replacen(&named, &format!("{named} disabled: true,"), 1))?;
+    site.change_example(|file| file.replacen(", disabled: true", "", 1))?;
+    // Nothing of it was shown meanwhile, so that nobody was refused.
+    wait::until(SOON, || Ok((!is_signed_in(&asleep)?).then_some(()))).context("the session goes on")?;
+    let refreshed = asleep.refresh(&tokens.token("refresh_token")?)?;
+    ensure!(refreshed.error() == "invalid_grant", "a sign-in at a program goes on: {}", refreshed.body);
+    ensure!(is_signed_in(&stranger)?, "somebody else is signed out");
+    // The person signs in anew, and stays so.
+    ensure!(asleep.sign_in(&user.user, &user.password)?.status == 303 && is_signed_in(&asleep)?, "nobody gets in");
+    Ok(())
+}
+
+#[test]
 fn whoever_changes_the_password_stays_and_all_else_ends() -> Result<()> {
     let site = Installation::start()?;
     let (user, other) = (&site.demo.users[0], &site.demo.users[1]);
