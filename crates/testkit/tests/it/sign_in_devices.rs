@@ -101,9 +101,9 @@ fn a_person_lets_a_device_in_by_the_code_that_it_shows() -> Result<()> {
 #[test]
 fn whoever_signs_out_everywhere_takes_back_what_no_device_has_asked_for_yet() -> Result<()> {
     let site = Installation::start()?;
-    let (device, person) = (Visitor::new(&site)?, Visitor::new(&site)?);
-    let user = administrator(&site)?;
+    let (device, user) = (Visitor::new(&site)?, administrator(&site)?);
     for everywhere in [true, false] {
+        let person = Visitor::new(&site)?;
         ensure!(person.sign_in(&user.user, &user.password)?.status == 303, "no sign-in");
         let codes = begins(&device, &site)?;
         ensure!(enters(&person, &codes.shown, "allow")?.status == 200, "it is not let in");
