@@ -1,6 +1,6 @@
 //! Slow hashes: as many at a time as there are processors, few that wait, the others are refused; strangers first, so that those who have
-//! signed in from where they are can do so while strangers guess. The fewer places are left, the fewer one tenant may take, and tenants take
-//! turns, so that none keeps others from signing in, however costly the hashes are that it has brought.
+//! signed in from where they are can do so while strangers guess. The fewer places are left, the fewer one tenant may take, and tenants
+//! take turns, so that none keeps others from signing in, however costly the hashes are that it has brought.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
