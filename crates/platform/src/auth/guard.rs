@@ -150,6 +150,11 @@ impl Guesses {
         Ok(Self { store, clock, of_names, sources, look_ups, nowhere })
     }
 
+    /// Where browsers come back from that a provider has sent.
+    pub const fn sources(&self) -> &GuessSources {
+        &self.sources
+    }
+
     /// What stands for a tenant that does not exist: in it, nobody is found.
     pub const fn nowhere(&self) -> &TenantId {
         &self.nowhere

@@ -47,8 +47,15 @@ pub(super) struct SourceTurn {
     _of_source: GuessTurn,
 }
 
+/// A browser that has come back from a provider: it counts as wrong, and stays so unless it is given back.
+pub(in crate::auth) struct CountedReturn {
+    keys: SourceKeys,
+    at: Timestamp,
+    _turn: SourceTurn,
+}
+
 /// All sources.
-pub(super) struct GuessSources {
+pub(in crate::auth) struct GuessSources {
     store: SignInStore,
     clock: Arc<dyn Clock>,
     /// Under this one is counted what is of no tenant.
@@ -76,6 +83,24 @@ impl GuessSources {
             None => None,
         };
         Ok(SourceTurn { _of_network: of_network, _of_source: of_source })
+    }
+
+    /// Counts a browser that has come back from a provider with a code, or says how long none is taken from there.
+    pub async fn count_return(&self, source: &RequestSource) -> Result<Result<CountedReturn, Duration>, Trouble> {
+        let keys = SourceKeys::of("provider", source);
+        let turn = self.wait_for(&keys).await?;
+        let at = self.clock.now();
+        Ok(match self.count(&keys, at).await? {
+            Some(wait) => Err(wait),
+            None => Ok(CountedReturn { keys, at, _turn: turn }),
+        })
+    }
+
+    /// The provider has said who it is, or has not answered. If the store does not answer the return counts as wrong.
+    pub async fn give_back_return(&self, counted: CountedReturn) {
+        if let Err(error) = self.give_back(&counted.keys, counted.at).await {
+            tracing::debug!(%error, "a return from a provider that was not wrong counts as wrong");
+        }
     }
 
     /// How long nothing of strangers is taken from there; none if it is taken now.
@@ -159,6 +184,22 @@ mod tests {
         assert!(!store.is_marked(&nowhere, &SourceKeys::of("source", &fresh).own).await.unwrap(), "it leaves a count");
         assert!(is_taken(&guesses, "ann", &home).await, "who is known there is kept out");
         assert!(is_taken(&guesses, "another", &source("2001:db8:2::")).await, "another customer is kept out");
+    }
+
+    #[tokio::test]
+    async fn returns_from_providers_are_counted_apart_and_those_that_were_not_wrong_not_at_all() {
+        let (guesses, _, _) = guesses();
+        let from = source("192.0.2.1");
+        for n in 0..2 * SOURCE_TRIES {
+            let Ok(counted) = guesses.sources().count_return(&from).await.unwrap() else { panic!("{n}") };
+            guesses.sources().give_back_return(counted).await;
+        }
+        for n in 0..SOURCE_TRIES {
+            assert!(guesses.sources().count_return(&from).await.unwrap().is_ok(), "{n}");
+        }
+        assert!(guesses.sources().count_return(&from).await.unwrap().is_err());
+        assert!(guesses.sources().count_return(&source("192.0.2.2")).await.unwrap().is_ok(), "another source");
+        assert!(is_taken(&guesses, "ann", &from).await, "passwords are counted apart");
     }
 
     #[tokio::test]
