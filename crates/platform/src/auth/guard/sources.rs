@@ -75,7 +75,7 @@ impl GuessSources {
     ///
     /// # Errors
     /// [`Trouble::Busy`] if too many wait already.
-    pub async fn wait_for(&self, keys: &SourceKeys) -> Result<SourceTurn, Trouble> {
+    pub(super) async fn wait_for(&self, keys: &SourceKeys) -> Result<SourceTurn, Trouble> {
         // First that of the source: who waits for it holds nobody else up.
         let of_source = self.of_sources.wait_for(&keys.own).await?;
         let of_network = match &keys.network {
@@ -104,7 +104,7 @@ impl GuessSources {
     }
 
     /// How long nothing of strangers is taken from there; none if it is taken now.
-    pub async fn wait(&self, keys: &SourceKeys, at: Timestamp) -> Result<Option<Duration>, StoreError> {
+    pub(super) async fn wait(&self, keys: &SourceKeys, at: Timestamp) -> Result<Option<Duration>, StoreError> {
         for (key, tries) in keys.counts() {
             let attempts: SourceAttempts = self.store.attempts(&self.nowhere, key).await?;
             if let Some(wait) = attempts.wait(tries, at) {
@@ -115,7 +115,7 @@ impl GuessSources {
     }
 
     /// Counts a try, and says how long none is taken from there; none if this one is.
-    pub async fn count(&self, keys: &SourceKeys, at: Timestamp) -> Result<Option<Duration>, StoreError> {
+    pub(super) async fn count(&self, keys: &SourceKeys, at: Timestamp) -> Result<Option<Duration>, StoreError> {
         for (key, tries) in keys.counts() {
             let change = move |attempts: SourceAttempts| match attempts.wait(tries, at) {
                 Some(wait) => Err(wait),
@@ -132,7 +132,7 @@ impl GuessSources {
     }
 
     /// A try that was counted then was right, or was not looked at.
-    pub async fn give_back(&self, keys: &SourceKeys, at: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn give_back(&self, keys: &SourceKeys, at: Timestamp) -> Result<(), StoreError> {
         for (key, _) in keys.counts() {
             let change = |attempts: SourceAttempts| {
                 let next = attempts.given_back(at);
