@@ -27,6 +27,8 @@ const FAILURES_MAX: u32 = TRIES_UNTIL_WAIT + 9;
 /// Wrong passwords from one source, over all persons, within [`SOURCE_WINDOW`]; after these, only persons who have signed in from there
 /// lately may.
 pub const SOURCE_TRIES: u32 = 100;
+/// The same from a network of many sources, as one customer has it (IPv6: a /48, RFC 6177).
+pub const NETWORK_TRIES: u32 = 4 * SOURCE_TRIES;
 /// The time in which they are counted.
 pub const SOURCE_WINDOW: Duration = Duration::from_secs(600);
 /// How long it is known that a person has signed in from a source.
@@ -71,7 +73,7 @@ impl Attempts {
     }
 }
 
-/// The tries of one source over all persons.
+/// The tries of one source, or of one network, over all persons.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SourceAttempts {
     /// How many that were not right, or are being looked at, since `since`.
@@ -97,10 +99,10 @@ impl SourceAttempts {
         if at < self.since { self } else { Self { failures: self.failures.saturating_sub(1), ..self } }
     }
 
-    /// How long only known persons may sign in from there; none if all may.
-    pub fn wait(self, now: Timestamp) -> Option<Duration> {
+    /// How long only known persons may sign in from there, which has that many tries; none if all may.
+    pub fn wait(self, tries: u32, now: Timestamp) -> Option<Duration> {
         let left = (self.since + SOURCE_WINDOW).since(now);
-        (self.failures >= SOURCE_TRIES && !left.is_zero()).then_some(left)
+        (self.failures >= tries && !left.is_zero()).then_some(left)
     }
 
     /// When it is forgotten.
@@ -143,10 +145,11 @@ mod tests {
         for _ in 0..SOURCE_TRIES - 1 {
             source = source.tried(at(10));
         }
-        assert_eq!(source.wait(at(10)), None);
+        assert_eq!(source.wait(SOURCE_TRIES, at(10)), None);
         source = source.tried(at(20));
-        assert_eq!(source.wait(at(20)), Some(SOURCE_WINDOW - Duration::from_secs(10)));
-        assert_eq!(source.wait(at(610)), None);
+        assert_eq!(source.wait(SOURCE_TRIES, at(20)), Some(SOURCE_WINDOW - Duration::from_secs(10)));
+        assert_eq!(source.wait(NETWORK_TRIES, at(20)), None);
+        assert_eq!(source.wait(SOURCE_TRIES, at(610)), None);
         assert_eq!(source.tried(at(610)), SourceAttempts { failures: 1, since: at(610) });
     }
 

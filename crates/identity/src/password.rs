@@ -19,10 +19,14 @@ const KEY_PASSES: u32 = 3;
 pub const BYTES_MAX: usize = 256;
 /// The shortest password that may be chosen, in characters.
 pub const CHARACTERS_MIN: usize = 8;
-/// The most memory that a foreign hash may ask for, in KiB: one from elsewhere must not be able to exhaust the machine.
-const MEMORY_KIB_MAX: u32 = 256 * 1_024;
+/// The most memory that a foreign hash may ask for, in KiB: as many are computed at a time as there are processors. Other programs ask for
+/// 100 MiB at most, where nobody has told them otherwise.
+const MEMORY_KIB_MAX: u32 = 100 << 10;
 /// The most passes that a foreign hash may ask for.
 const PASSES_MAX: u32 = 16;
+/// The most memory that a foreign hash may go over in all its passes, in KiB: some seven times what ours do, so that whoever brings such
+/// hashes takes little of the time of others.
+const WORK_KIB_MAX: u32 = 256 << 10;
 
 /// What each hash of [`hash`] begins with: algorithm, version and cost.
 const OWN: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
@@ -99,7 +103,10 @@ pub fn is_hash(text: &str) -> bool {
     if hash.algorithm.as_str() != "argon2id" || hash.salt.is_none() || hash.hash.is_none() {
         return false;
     }
-    Params::try_from(&hash).is_ok_and(|params| params.m_cost() <= MEMORY_KIB_MAX && params.t_cost() <= PASSES_MAX)
+    Params::try_from(&hash).is_ok_and(|params| {
+        let (memory_kib, passes) = (params.m_cost(), params.t_cost());
+        memory_kib <= MEMORY_KIB_MAX && passes <= PASSES_MAX && memory_kib.saturating_mul(passes) <= WORK_KIB_MAX
+    })
 }
 
 /// Whether a text is such a hash that costs what each of [`hash`] does.
@@ -172,6 +179,27 @@ mod tests {
             assert!(!is_own_hash(&NOBODY.replace(ours, theirs)), "{theirs}");
         }
         assert!(is_own_hash(NOBODY) && !is_own_hash(OWN) && is_hash(&NOBODY.replace("m=19456", "m=65536")));
+    }
+
+    #[test]
+    fn hashes_as_other_programs_make_them_are_taken_and_none_that_costs_much_more_than_ours() {
+        let costing = |cost: &str| NOBODY.replace("m=19456,t=2,p=1", cost);
+        let usual = [
+            "m=65536,t=3,p=4",
+            "m=65536,t=4,p=1",
+            "m=102400,t=2,p=8",
+            "m=65536,t=2,p=1",
+            "m=47104,t=1,p=1",
+            "m=16384,t=2,p=1",
+            "m=12288,t=3,p=1",
+            "m=7168,t=5,p=1",
+        ];
+        for cost in usual {
+            assert!(is_hash(&costing(cost)), "{cost}");
+        }
+        for cost in ["m=262144,t=1,p=1", "m=102401,t=1,p=1", "m=102400,t=3,p=1", "m=65536,t=5,p=4", "m=1024,t=17,p=1"] {
+            assert!(!is_hash(&costing(cost)) && !verify("secret", &costing(cost)), "{cost}");
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ use page::forms;
 use proofs::client_assertion;
 pub use proofs::second_factor::opens_second_factor;
 use sign_in::upstream;
-use store::{backchannel, tenant_ends};
+use store::{backchannel, people_ends, tenant_ends};
 
 /// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -186,6 +186,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     ctx.spawn("keys of tokens", key_rotation::run(auth.clone()));
     ctx.spawn("API keys", api_keys::run(auth.clone()));
     ctx.spawn("tenants that have ended", tenant_ends::run(auth.clone()));
+    ctx.spawn("people who may not sign in any more", people_ends::run(auth.clone()));
     ctx.spawn("sign-in audit", audit::run(auth.clone(), noticed));
     ctx.spawn("back-channel logouts", backchannel::run(auth.clone(), ended));
     let limits = Limits {

@@ -8718,6 +8718,9 @@ pub struct SignInAllowanceRecord {
     /// As in the code.
     #[prost(bool, tag = "7")]
     pub by_provider: bool,
+    /// The session by which it was said: once that is over, the device gets nothing. Empty in records of an earlier build.
+    #[prost(string, tag = "8")]
+    pub session: ::prost::alloc::string::String,
 }
 /// Which device shows a code for people to enter. Its key is the digest of that code.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -66,6 +66,8 @@ pub struct Allowance {
     pub by_two_factors: bool,
     /// Whether a provider or a passkey has said who the person is, in the place of the password.
     pub by_provider_or_passkey: bool,
+    /// The browser's session by which it was said; none is known of what a build before has kept.
+    pub session: Option<String>,
     /// The id of the sign-in: `sid` of all tokens that come of it.
     pub sign_in: String,
 }
@@ -174,6 +176,7 @@ mod tests {
             authenticated_at: at(0),
             by_two_factors: false,
             by_provider_or_passkey: false,
+            session: Some("s".to_owned()),
             sign_in: "i".to_owned(),
         }
     }

@@ -140,6 +140,12 @@ impl Auth {
         self.hand_over(Noticed { tenant: tenant.clone(), record });
     }
 
+    /// Notes what has happened in a tenant by itself: no request has brought it.
+    pub(super) fn note_of_tenant(&self, tenant: &TenantId, record: SignInRecord) {
+        let record = SignInRecord { at: self.now(), ..record };
+        self.hand_over(Noticed { tenant: tenant.clone(), record });
+    }
+
     /// Notes what has happened to the installation.
     pub(super) fn note_of_installation(&self, record: SignInRecord) {
         let record = SignInRecord { at: self.now(), ..record };

@@ -1,14 +1,15 @@
-//! Keeps guessing slow: waits for one name from one source, and a limit for one source over many names, of whatever tenant. No hash is
-//! computed for a try that was not counted before, whether tenant and name exist or not. Few tries of a name or a source are
+//! Keeps guessing slow: waits for one name from one source, and a limit for one source over many names, of whatever tenant (`sources`). No
+//! hash is computed for a try that was not counted before, whether tenant and name exist or not. Few tries of a name or a source are
 //! looked at at a time (`guess_turns`), and few hashes are computed (`hashing`).
 
 mod guess_turns;
 pub(super) mod hashing;
+mod sources;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use identity::lockout::{Attempts, KNOWN_FOR, SourceAttempts};
+use identity::lockout::{Attempts, KNOWN_FOR};
 use identity::login_name;
 use identity::secret::Digest;
 use infra::{Clock, StoreError};
@@ -19,12 +20,11 @@ use super::answers::Trouble;
 use super::request::source::RequestSource;
 use super::store::SignInStore;
 use guess_turns::{GuessTurn, GuessTurns};
+use sources::{GuessSources, SourceKeys, SourceTurn};
 
 /// Tries of one name from one source that are looked at at a time: fewer than cost a wait, so that a program whose requests come together
 /// is not taken for somebody who guesses.
 const OF_NAME_AT_ONCE: usize = 4;
-/// Tries of strangers from one source that are looked at at a time: one source alone does not fill the queue of hashes.
-const OF_SOURCE_AT_ONCE: usize = 8;
 /// Further ones of a name or a source that wait for that.
 const WAITING_MAX: usize = 64;
 /// What is looked up before it is counted, of all sources at a time: whoever shows wrong API keys, from however many addresses, leaves the
@@ -72,7 +72,7 @@ pub(super) struct Guesses {
     store: SignInStore,
     clock: Arc<dyn Clock>,
     of_names: GuessTurns,
-    of_sources: GuessTurns,
+    sources: GuessSources,
     look_ups: GuessTurns,
     /// Under this one is counted what is of no tenant: sources, and names in tenants that do not exist.
     nowhere: TenantId,
@@ -92,12 +92,12 @@ pub(super) struct TakenGuess<'a> {
     counted: Box<GuessKeys>,
     is_known: bool,
     at: Timestamp,
-    _turns: (Option<GuessTurn>, GuessTurn),
+    _turns: (Option<SourceTurn>, GuessTurn),
 }
 
 /// Somebody's turn to have something looked up; it ends when this is dropped.
 pub(super) struct LookUpTurn {
-    _of_source: GuessTurn,
+    _of_source: SourceTurn,
     _of_all: GuessTurn,
 }
 
@@ -109,7 +109,7 @@ struct GuessKeys {
     name_if_known: String,
     /// For all others.
     name_of_strangers: String,
-    source: String,
+    source: SourceKeys,
     known: String,
 }
 
@@ -127,7 +127,7 @@ impl GuessKeys {
             tenant: tenant.clone(),
             name_if_known: format!("name/{here}"),
             name_of_strangers: format!("name/{strangers}"),
-            source: format!("source/{}", source.address),
+            source: SourceKeys::of("source", source),
             known: format!("known/{here}"),
         }
     }
@@ -144,9 +144,15 @@ impl Guesses {
     /// Never: the name that stands for no tenant is a valid one.
     pub fn new(store: SignInStore, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let of_names = GuessTurns::new(OF_NAME_AT_ONCE, WAITING_MAX);
-        let of_sources = GuessTurns::new(OF_SOURCE_AT_ONCE, WAITING_MAX);
         let look_ups = GuessTurns::new(LOOK_UPS_AT_ONCE, LOOK_UPS_WAITING_MAX);
-        Ok(Self { store, clock, of_names, of_sources, look_ups, nowhere: TenantId::parse(ANY_TENANT)? })
+        let nowhere = TenantId::parse(ANY_TENANT)?;
+        let sources = GuessSources::new(store.clone(), clock.clone(), nowhere.clone());
+        Ok(Self { store, clock, of_names, sources, look_ups, nowhere })
+    }
+
+    /// Where browsers come back from that a provider has sent.
+    pub const fn sources(&self) -> &GuessSources {
+        &self.sources
     }
 
     /// What stands for a tenant that does not exist: in it, nobody is found.
@@ -166,9 +172,9 @@ impl Guesses {
 
     /// Counts a device that wants to show a code, and says how long none may from there; none if this one may.
     pub async fn count_device(&self, source: &RequestSource) -> Result<Option<Duration>, Trouble> {
-        let key = format!("device/{}", source.address);
-        let _turn = self.of_sources.wait_for(&key).await?;
-        Ok(self.count_source(&key, self.clock.now()).await?)
+        let keys = SourceKeys::of("device", source);
+        let _turn = self.sources.wait_for(&keys).await?;
+        Ok(self.sources.count(&keys, self.clock.now()).await?)
     }
 
     /// Somebody who is signed in wants to enter a code that a device shows.
@@ -199,7 +205,7 @@ impl Guesses {
     /// A turn of somebody who shows what is looked up before it is counted: so many at a time of one source, and of all.
     pub async fn turn_to_look_up(&self, source: &RequestSource) -> Result<LookUpTurn, Trouble> {
         // First that of the source: who waits for it holds nobody else up.
-        let of_source = self.of_sources.wait_for(&format!("look-up/{}", source.address)).await?;
+        let of_source = self.sources.wait_for(&SourceKeys::of("look-up", source)).await?;
         let of_all = self.look_ups.wait_for(OF_ALL).await?;
         Ok(LookUpTurn { _of_source: of_source, _of_all: of_all })
     }
@@ -211,19 +217,21 @@ impl Guesses {
 
     async fn take(&self, counted: GuessKeys) -> Result<Guess<'_>, Trouble> {
         let is_known = self.store.is_marked(&counted.tenant, &counted.known).await?;
-        let of_source = if is_known { None } else { Some(self.of_sources.wait_for(&counted.source).await?) };
+        let of_source = if is_known { None } else { Some(self.sources.wait_for(&counted.source).await?) };
         // The digest in it is of the tenant too.
         let turns = (of_source, self.of_names.wait_for(counted.name(is_known)).await?);
         let at = self.clock.now();
-        if !is_known {
-            let of_source: SourceAttempts = self.store.attempts(&self.nowhere, &counted.source).await?;
-            if let Some(wait) = of_source.wait(at) {
-                return Ok(Guess::Wait(wait));
-            }
+        if !is_known && let Some(wait) = self.sources.wait(&counted.source, at).await? {
+            return Ok(Guess::Wait(wait));
         }
         let mut wait = self.count_name(&counted, is_known, at).await?;
         if wait.is_none() && !is_known {
-            wait = self.count_source(&counted.source, at).await?;
+            let of_source = self.sources.count(&counted.source, at).await;
+            if !matches!(of_source, Ok(None)) {
+                // It is not looked at. Where the store is full of counts of others, it takes the change of one that is there all the same.
+                self.give_back_to_name(&counted, is_known).await?;
+            }
+            wait = of_source?;
         }
         Ok(match wait {
             Some(wait) => Guess::Wait(wait),
@@ -254,30 +262,19 @@ impl Guesses {
         }
     }
 
-    async fn count_source(&self, key: &str, at: Timestamp) -> Result<Option<Duration>, StoreError> {
-        let change = |attempts: SourceAttempts| match attempts.wait(at) {
-            Some(wait) => Err(wait),
-            None => {
-                let next = attempts.tried(at);
-                Ok((next, next.forgotten_at()))
-            }
+    async fn give_back_to_name(&self, counted: &GuessKeys, is_known: bool) -> Result<(), StoreError> {
+        let change = |attempts: Attempts| {
+            let next = attempts.given_back();
+            Ok((next, kept_until(self.clock.now(), next.failures, next.forgotten_at())))
         };
-        self.store.change_attempts(&self.nowhere, key, change).await
+        self.store.change_attempts(&counted.tenant, counted.name(is_known), change).await.map(drop)
     }
+}
 
-    async fn give_back_to_source(&self, counted: &GuessKeys, at: Timestamp) -> Result<(), StoreError> {
-        let change = |attempts: SourceAttempts| {
-            let next = attempts.given_back(at);
-            Ok((next, self.kept_until(next.failures, next.forgotten_at())))
-        };
-        self.store.change_attempts(&self.nowhere, &counted.source, change).await.map(drop)
-    }
-
-    /// Until when a count stays of which one was given back.
-    fn kept_until(&self, failures: u32, forgotten_at: Timestamp) -> Timestamp {
-        let soon = self.clock.now() + NOTHING_KEPT;
-        if failures == 0 { soon } else { forgotten_at.max(soon) }
-    }
+/// Until when a count stays of which one was given back.
+fn kept_until(now: Timestamp, failures: u32, forgotten_at: Timestamp) -> Timestamp {
+    let soon = now + NOTHING_KEPT;
+    if failures == 0 { soon } else { forgotten_at.max(soon) }
 }
 
 impl TakenGuess<'_> {
@@ -291,7 +288,7 @@ impl TakenGuess<'_> {
         let (store, counted) = (&self.guesses.store, &self.counted);
         store.forget_attempts(&counted.tenant, counted.name(self.is_known)).await?;
         if !self.is_known {
-            self.guesses.give_back_to_source(counted, self.at).await?;
+            self.guesses.sources.give_back(&counted.source, self.at).await?;
         }
         // Programs show their secret with each request: what is known of them is not written again each time.
         if counted.kind != GuessedKind::Client || !self.is_known {
@@ -302,14 +299,10 @@ impl TakenGuess<'_> {
 
     /// It was not looked at. If the store does not answer it counts as wrong.
     pub async fn undone(self) {
-        let change = |attempts: Attempts| {
-            let next = attempts.given_back();
-            Ok((next, self.guesses.kept_until(next.failures, next.forgotten_at())))
-        };
-        let (store, counted) = (&self.guesses.store, &self.counted);
+        let (guesses, counted) = (self.guesses, &self.counted);
         let given_back = async {
-            store.change_attempts(&counted.tenant, counted.name(self.is_known), change).await?;
-            if self.is_known { Ok(()) } else { self.guesses.give_back_to_source(counted, self.at).await }
+            guesses.give_back_to_name(counted, self.is_known).await?;
+            if self.is_known { Ok(()) } else { guesses.sources.give_back(&counted.source, self.at).await }
         };
         if let Err(error) = given_back.await {
             tracing::debug!(%error, "a try that was not looked at counts as wrong");
@@ -324,6 +317,7 @@ mod tests {
     use identity::lockout::{SOURCE_TRIES, TRIES_UNTIL_WAIT};
     use infra::conformance::SetClock;
 
+    use super::sources::OF_SOURCE_AT_ONCE;
     use super::*;
 
     fn guesses() -> Guesses {
@@ -450,7 +444,7 @@ mod tests {
         second.undone().await;
         clock.advance(Duration::from_secs(2));
         assert!(!store.is_marked(&acme, keys.name(false)).await.unwrap());
-        assert!(!store.is_marked(guesses.nowhere(), &keys.source).await.unwrap());
+        assert!(!store.is_marked(guesses.nowhere(), &keys.source.own).await.unwrap());
     }
 
     #[tokio::test]

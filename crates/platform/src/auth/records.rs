@@ -243,6 +243,7 @@ impl StoredRecord for DeviceGrant {
                 sign_in: allowance.sign_in.clone(),
                 second_factor: allowance.by_two_factors,
                 by_provider: allowance.by_provider_or_passkey,
+                session: allowance.session.clone().unwrap_or_default(),
             }),
             DeviceDecision::Pending | DeviceDecision::Denied => None,
         };
@@ -267,6 +268,7 @@ impl StoredRecord for DeviceGrant {
                 authenticated_at: at(allowance.authenticated_at_us),
                 by_two_factors: allowance.second_factor,
                 by_provider_or_passkey: allowance.by_provider,
+                session: Some(allowance.session).filter(|session| !session.is_empty()),
                 sign_in: allowance.sign_in,
             }),
             None if !message.denied => DeviceDecision::Pending,
@@ -383,9 +385,12 @@ mod tests {
             authenticated_at: at(1),
             by_two_factors: true,
             by_provider_or_passkey: true,
+            session: Some("s".into()),
             sign_in: "i".into(),
         };
-        for decision in [DeviceDecision::Pending, DeviceDecision::Denied, DeviceDecision::Allowed(allowance)] {
+        let by_a_build_before = Allowance { session: None, ..allowance.clone() };
+        let allowed = [allowance, by_a_build_before].map(DeviceDecision::Allowed);
+        for decision in [DeviceDecision::Pending, DeviceDecision::Denied].into_iter().chain(allowed) {
             comes_back(DeviceGrant { decision, asked_at: Some(at(7)), ..DeviceGrant::new("board", Some("x"), at(6)) });
         }
         comes_back(Attempts { failures: 7, last: at(8) });

@@ -183,7 +183,8 @@ async fn password_submitted(request: PageRequest<'_>, typed: &Parameters) -> Res
     }
 }
 
-/// Begins a session under a new name, and ends the one that the browser had.
+/// Begins a session under a new secret, and ends the one that the browser had. Whoever signs in again goes on in the same session: what has
+/// come of it before ends with it, too.
 async fn begin(
     request: PageRequest<'_>,
     tenant: &TenantId,
@@ -191,15 +192,19 @@ async fn begin(
     shown: ShownSteps,
 ) -> Result<BegunSession, Trouble> {
     let PageRequest { auth, browser: RequestBrowser { headers, source }, parameters, .. } = request;
-    if let Some(before) = Cookie::Session.of(headers, source).and_then(SessionCookie::read) {
-        auth.store.end_session(&before.tenant, before.digest).await?;
-    }
+    let (cookie, credential) = (Cookie::Session.of(headers, source), people::credential(person));
+    let cookie = cookie.and_then(SessionCookie::read);
+    let before = match &cookie {
+        Some(cookie) if cookie.tenant == *tenant => auth.store.session(tenant, cookie.digest).await?,
+        _ => None,
+    };
+    let goes_on = before.filter(|before| before.user == person.user_name && before.credential == credential);
     let (secret, now, ShownSteps { provider, by_two_factors, by_passkey, way, authenticated_at }) =
         (auth.secret(), auth.now(), shown);
     let session = BrowserSession {
-        id: auth.id(),
+        id: goes_on.map_or_else(|| auth.id(), |before| before.id),
         user: person.user_name.clone(),
-        credential: people::credential(person),
+        credential,
         authenticated_at,
         begun_at: now,
         by_two_factors,
@@ -208,6 +213,10 @@ async fn begin(
         until: now + auth.settings.session_life,
     };
     auth.store.begin_session(tenant, Digest::of(&secret), &session, now).await?;
+    // Only now, so that a session that goes on is there all the time.
+    if let Some(cookie) = cookie {
+        auth.store.end_session(&cookie.tenant, cookie.digest).await?;
+    }
     let provider = session.provider.as_deref();
     tracing::info!(%tenant, user = person.user_name, source = source.address, provider, by_two_factors, "somebody has signed in");
     let record = SignInRecord::of(SignInEvent::SignedIn).by_way(way).about_person(&person.user_name);

@@ -1,10 +1,12 @@
 //! What auth keeps (own-09): sessions, codes, refresh families, attempts and what was revoked, each under the digest of its secret.
 //! What a person has open is in `open`, devices that wait for a person in `devices`. Of sign-ins that end here programs are told by
-//! `backchannel`; those of tenants that have ended are none any more (`tenant_ends`).
+//! `backchannel`; those of tenants that have ended are none any more (`tenant_ends`), and those of people who are deleted or disabled end
+//! (`people_ends`).
 
 pub(super) mod backchannel;
 mod devices;
 mod open;
+pub(super) mod people_ends;
 pub(super) mod tenant_ends;
 
 use std::sync::Arc;

@@ -288,8 +288,8 @@ pub(super) fn second_factor_fault(secret: &Secret) -> Option<BrokenRule> {
 /// What is wrong with a password, or with a hash.
 pub(super) fn password_fault(secret: &Secret, user_name: &str) -> Option<BrokenRule> {
     if secret.is_meant_as_hash() {
-        let words =
-            "it begins as an Argon2 hash but is none of Argon2id in PHC form with at most 256 MiB and 16 passes";
+        let words = "it begins as an Argon2 hash but is none of Argon2id in PHC form with at most 100 MiB, 16 passes, and 256 MiB over \
+                     all passes";
         return (!password::is_hash(secret.reveal())).then(|| BrokenRule::new(FaultCode::Hash, words));
     }
     let weak = password::check_choice(secret.reveal(), user_name).err()?;

@@ -99,6 +99,25 @@ fn a_person_lets_a_device_in_by_the_code_that_it_shows() -> Result<()> {
 }
 
 #[test]
+fn whoever_signs_out_everywhere_takes_back_what_no_device_has_asked_for_yet() -> Result<()> {
+    let site = Installation::start()?;
+    let (device, user) = (Visitor::new(&site)?, administrator(&site)?);
+    for everywhere in [true, false] {
+        let person = Visitor::new(&site)?;
+        ensure!(person.sign_in(&user.user, &user.password)?.status == 303, "no sign-in");
+        let codes = begins(&device, &site)?;
+        ensure!(enters(&person, &codes.shown, "allow")?.status == 200, "it is not let in");
+        let sign_out = if everywhere { "/auth/v3/sign-out?global=true" } else { "/auth/v3/sign-out" };
+        ensure!(person.ask(sign_out, &["--request", "POST"])?.status == 200, "no sign-out");
+        // The person comes back: what was said before stays over.
+        ensure!(person.sign_in(&user.user, &user.password)?.status == 303, "no sign-in");
+        let tokens = polls(&device, &codes)?;
+        ensure!(tokens.error() == "invalid_grant", "{everywhere}: {} {}", tokens.status, tokens.body);
+    }
+    Ok(())
+}
+
+#[test]
 fn a_device_that_is_refused_hears_so_and_codes_are_not_to_be_guessed() -> Result<()> {
     let site = Installation::start()?;
     let (device, person) = (Visitor::new(&site)?, Visitor::new(&site)?);

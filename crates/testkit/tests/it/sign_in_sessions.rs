@@ -110,6 +110,51 @@ fn foreign_pages_sign_nobody_out_elsewhere(site: &Installation) -> Result<()> {
 }
 
 #[test]
+fn whoever_signs_in_again_signs_out_of_what_came_before_too() -> Result<()> {
+    let site = Installation::start()?;
+    let user = &site.demo.users[0];
+    let desk = Visitor::new(&site)?;
+    let before = desk.redeem(&desk.code(&user.user, &user.password)?, VERIFIER)?.token("refresh_token")?;
+    let id = |desk: &Visitor<'_>| {
+        let rows = listed(&desk.ask(SESSIONS, &[])?)?;
+        let ids: Vec<_> = rows.iter().filter(|row| row["kind"] == "browser").map(|row| row["id"].clone()).collect();
+        ensure!(ids.len() == 1, "{rows:?}");
+        anyhow::Ok(ids)
+    };
+    let session = id(&desk)?;
+    let again = desk.code_for(&[("prompt", "login")], &user.user, &user.password)?;
+    let after = desk.redeem(&again, VERIFIER)?.token("refresh_token")?;
+    ensure!(id(&desk)? == session, "it is another session");
+    let refreshed = desk.refresh(&before)?;
+    ensure!(refreshed.status == 200, "signing in again ends a program: {}", refreshed.body);
+    ensure!(desk.ask(SIGN_OUT, &["--request", "POST"])?.status == 200, "no sign-out");
+    for (token, what) in [(refreshed.token("refresh_token")?, "before"), (after, "after")] {
+        ensure!(desk.refresh(&token)?.error() == "invalid_grant", "what came {what} signing in again goes on");
+    }
+    Ok(())
+}
+
+#[test]
+fn whoever_was_disabled_has_nothing_open_once_enabled_again() -> Result<()> {
+    let site = Installation::start()?;
+    let (user, other) = (&site.demo.users[0], &site.demo.users[1]);
+    let (asleep, stranger) = (Visitor::new(&site)?, Visitor::new(&site)?);
+    let tokens = asleep.redeem(&asleep.code(&user.user, &user.password)?, VERIFIER)?;
+    stranger.sign_in(&other.user, &other.password)?;
+    let named = format!("user: {},", user.user);
+    site.change_example(|file| file.replacen(&named, &format!("{named} disabled: true,"), 1))?;
+    site.change_example(|file| file.replacen(", disabled: true", "", 1))?;
+    // Nothing of it was shown meanwhile, so that nobody was refused.
+    wait::until(SOON, || Ok((!is_signed_in(&asleep)?).then_some(()))).context("the session goes on")?;
+    let refreshed = asleep.refresh(&tokens.token("refresh_token")?)?;
+    ensure!(refreshed.error() == "invalid_grant", "a sign-in at a program goes on: {}", refreshed.body);
+    ensure!(is_signed_in(&stranger)?, "somebody else is signed out");
+    // The person signs in anew, and stays so.
+    ensure!(asleep.sign_in(&user.user, &user.password)?.status == 303 && is_signed_in(&asleep)?, "nobody gets in");
+    Ok(())
+}
+
+#[test]
 fn whoever_changes_the_password_stays_and_all_else_ends() -> Result<()> {
     let site = Installation::start()?;
     let (user, other) = (&site.demo.users[0], &site.demo.users[1]);

@@ -202,6 +202,29 @@ fn nobody_is_let_in_by_an_answer_that_is_wrong() -> Result<()> {
 }
 
 #[test]
+fn whoever_comes_back_with_what_the_provider_refuses_waits_at_last() -> Result<()> {
+    let site = site()?;
+    let provider = FakeProvider::start(site.peer_address(HOST))?;
+    with_provider(&site, &provider, "")?;
+    let returns = |claims| signs_in(&Visitor::new(&site)?, &provider, claims, false);
+    let (good, bad) = (json!({ "email": EMAIL }), json!({ "email": EMAIL, "nonce": "x" }));
+    ensure!(returns(good.clone())?.status == 303, "a good one is refused");
+    for wrong in 0..=100 {
+        let refused = returns(bad.clone())?;
+        match refused.status {
+            403 if wrong < 100 => {}
+            429 if wrong == 100 && refused.header("retry-after").is_some() => {}
+            other => anyhow::bail!("{other} after {wrong}: {}", refused.body),
+        }
+    }
+    // Whose it is, the provider alone could tell. Passwords are counted apart.
+    ensure!(returns(good)?.status == 429, "the provider is asked on");
+    let user = &site.demo.users[0];
+    ensure!(Visitor::new(&site)?.sign_in(&user.user, &user.password)?.status == 303, "the password is refused");
+    Ok(())
+}
+
+#[test]
 #[allow(clippy::disallowed_methods, reason = "tests of whole processes live in real time")]
 fn a_program_that_asks_for_a_recent_sign_in_gets_one_of_the_provider() -> Result<()> {
     let site = site()?;

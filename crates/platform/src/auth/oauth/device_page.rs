@@ -97,6 +97,7 @@ async fn submitted(auth: &Auth, browser: RequestBrowser<'_>, typed: &Parameters)
             authenticated_at: signed_in.session.authenticated_at,
             by_two_factors: signed_in.session.by_two_factors,
             by_provider_or_passkey: signed_in.session.is_by_provider_or_passkey(),
+            session: Some(signed_in.session.id.clone()),
             sign_in: auth.id(),
         }),
         Some("deny") => DeviceDecision::Denied,

@@ -1,5 +1,7 @@
 //! The pages of the second factor: the code or the passkey after the password, an app that is taken over, passkeys that are made, recovery
-//! codes.
+//! codes. What is gone: `given_up`.
+
+mod given_up;
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -7,6 +9,8 @@ use axum::response::Response;
 use super::super::request::parameters::Parameters;
 use super::passkey::{self, AskedOfBrowser, PasskeyToMake};
 use super::{SIGN_IN, error_line, escaped, form_begin, form_fields, html, html_with_script, qr, sessions, titled};
+
+pub(in crate::auth) use given_up::{passkey_removed_alone, removed};
 
 /// The path of the page of who is signed in, below the issuer and below the host.
 pub(in crate::auth) const BELOW_ISSUER: &str = "/second-factor";
@@ -283,13 +287,7 @@ fn passkeys_part(page: &OwnSecondFactor<'_>, passkeys: &OwnPasskeys<'_>) -> Stri
 /// Recovery codes and the way on.
 pub(in crate::auth) fn recovery_codes(shown: &ShownCodes<'_>) -> Response {
     let rows: String = shown.codes.iter().map(|code| format!("<li><code>{}</code></li>\n", escaped(code))).collect();
-    let left_open = match shown.left_open {
-        true => format!(
-            "<p><strong>What else you have open could not be ended.</strong> <a href=\"{}\">End it yourself</a></p>\n",
-            sessions::PATH
-        ),
-        false => String::new(),
-    };
+    let left_open = still_open(shown.left_open);
     let (failed, way_on) = match shown.signs_in_again {
         true => (
             "<p><strong>Your second factor is set up, but you could not be signed in now.</strong></p>\n",
@@ -305,12 +303,15 @@ pub(in crate::auth) fn recovery_codes(shown: &ShownCodes<'_>) -> Response {
     html(StatusCode::OK, "Your recovery codes", &body, None)
 }
 
-/// The second factor is gone.
-pub(in crate::auth) fn removed() -> Response {
-    let body = format!(
-        "<h1>You have no second factor now</h1>\n<p>You sign in with your password alone. <a href=\"{PATH}\">Set one up</a></p>\n"
-    );
-    html(StatusCode::OK, "You have no second factor now", &body, None)
+/// What is said of what was to end, and has not.
+fn still_open(left_open: bool) -> String {
+    match left_open {
+        true => format!(
+            "<p><strong>What else you have open could not be ended.</strong> <a href=\"{}\">End it yourself</a></p>\n",
+            sessions::PATH
+        ),
+        false => String::new(),
+    }
 }
 
 fn step_action(form: &StepForm<'_>) -> String {

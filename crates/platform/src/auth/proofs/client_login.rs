@@ -16,6 +16,7 @@ use model::TenantId;
 use super::super::Auth;
 use super::super::answers::{OAuthError, Trouble};
 use super::super::guard::Guess;
+use super::super::guard::hashing::HashAsker;
 use super::super::people::tenancy::{self, Named};
 use super::super::people::{Tenants, first_party, tenant_host};
 use super::super::request::parameters::Parameters;
@@ -132,7 +133,8 @@ async fn has_secret(
         Guess::Taken(guess) => guess,
     };
     let hash = found.and_then(|client| client.secret.as_ref()).map(configured::Secret::reveal);
-    let is_right = match auth.hashing.verify(secret, hash, guess.is_known()).await {
+    let of = HashAsker { tenant, is_known: guess.is_known() };
+    let is_right = match auth.hashing.verify(secret, hash, of).await {
         Ok(is_right) => is_right,
         Err(trouble) => {
             guess.undone().await;

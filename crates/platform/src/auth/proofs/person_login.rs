@@ -9,6 +9,7 @@ use model::TenantId;
 use super::super::Auth;
 use super::super::answers::Trouble;
 use super::super::guard::Guess;
+use super::super::guard::hashing::HashAsker;
 use super::super::metrics::SignInOutcome;
 use super::super::people::tenancy::Named;
 use super::super::request::source::RequestSource;
@@ -93,6 +94,6 @@ async fn look_up(
 ) -> Result<(Option<Person>, bool), Trouble> {
     let person = auth.people.person(tenant, user).await?;
     let hash = person.as_ref().and_then(|person| person.password.as_ref()).map(|hash| hash.reveal());
-    let is_right = auth.hashing.verify(password, hash, is_known).await?;
+    let is_right = auth.hashing.verify(password, hash, HashAsker { tenant, is_known }).await?;
     Ok((person, is_right))
 }

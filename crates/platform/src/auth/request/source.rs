@@ -18,6 +18,8 @@ use super::super::Auth;
 const INGRESS: &str = "ingress";
 /// The most characters of what a browser or program calls itself.
 const USER_AGENT_MAX: usize = 256;
+/// What is of the customer in an address of IPv6: the first 48 bits (RFC 6177).
+const CUSTOMER: u128 = !0 << 80;
 /// Any port: only the name of a host is looked at.
 const NO_PORT: u16 = 0;
 
@@ -48,6 +50,14 @@ impl RequestSource {
     /// That of a use of which ingress tells later.
     pub fn told(address: IpAddr, said: &str) -> Self {
         Self { address: site(address), is_secure: false, user_agent: printed(said.as_bytes()), host: String::new() }
+    }
+
+    /// The network that one customer may have, of which the address is a part; none where that is the address alone (IPv4), or not known.
+    pub fn network(&self) -> Option<String> {
+        match self.address.parse() {
+            Ok(IpAddr::V6(v6)) => Some(format!("{}/48", Ipv6Addr::from_bits(v6.to_bits() & CUSTOMER))),
+            _ => None,
+        }
     }
 
     fn of(peer: Option<IpAddr>, is_ingress: bool, headers: &HeaderMap) -> Self {
@@ -138,5 +148,9 @@ mod tests {
     fn the_addresses_of_a_site_are_one_source() {
         assert_eq!(source("127.0.40.1", true, "2001:db8:1:2:3:4:5:6").0, "2001:db8:1:2::");
         assert_eq!(source("127.0.40.1", true, "::ffff:192.0.2.1").0, "192.0.2.1");
+        let network = |address: &str| RequestSource::told(address.parse().unwrap(), "").network();
+        assert_eq!(network("2001:db8:1:2::3").as_deref(), Some("2001:db8:1::/48"));
+        assert_eq!(network("2001:db8:1:2::3"), network("2001:db8:1:ffff::"));
+        assert_eq!(network("::ffff:192.0.2.1"), None);
     }
 }

@@ -2,6 +2,7 @@
 //! the tenant's own OpenID Provider (OpenID Connect Core section 3.1).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -119,14 +120,35 @@ async fn ended(auth: &Auth, browser: RequestBrowser<'_>, tenant: &str, uri: &Uri
             return Ok(stale(request));
         }
     };
+    // Anybody can begin, and come back with any code, of which the provider is asked: it counts as wrong until that has answered.
+    let counted = match auth.guesses.sources().count_return(browser.source).await? {
+        Ok(counted) => counted,
+        Err(wait) => return Ok(waits(request, at, wait)),
+    };
     // The cookie is taken away, but whoever has kept it could come back with it.
     if !auth.store.spend_state(&at.tenant, &pending.state, pending.until()).await? {
         return Ok(stale(request));
     }
-    match auth.upstream.redeem(&at.tenant, &at.rules, pending, code).await {
+    let said = auth.upstream.redeem(&at.tenant, &at.rules, pending, code).await;
+    if !matches!(said, Err(ProviderFault::Refused(_))) {
+        auth.guesses.sources().give_back_return(counted).await;
+    }
+    match said {
         Ok(said) => signed_in(request, at, &said).await,
         Err(fault) => Ok(fails(request, at, &fault)),
     }
+}
+
+/// The provider is not asked: too many have come back from there with what it has refused.
+fn waits(request: PageRequest<'_>, at: &TenantProvider, wait: Duration) -> Response {
+    let (auth, source, seconds) = (request.auth, request.browser.source, wait.as_secs() + 1);
+    auth.metrics.provider_sign_ins.inc(ProviderOutcome::Refused);
+    tracing::info!(tenant = %at.tenant, source = source.address, wait_s = seconds, "a sign-in at a provider was refused: too many wrong ones");
+    auth.note(&at.tenant, source, SignInRecord::of(SignInEvent::LockedOut).by_way(SignInWay::Provider));
+    let why = format!("There were too many wrong sign-ins from here. Please try again in {seconds} seconds.");
+    let mut response = again(request, StatusCode::TOO_MANY_REQUESTS, &why);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
 }
 
 /// The provider has said who it is.

@@ -148,7 +148,7 @@ pub(super) async fn replaced(
     chosen: &str,
     requester: Option<&Requester>,
 ) -> Result<bool, Trouble> {
-    let hash = auth.hashing.hash(chosen, auth.bytes()).await?;
+    let hash = auth.hashing.hash(chosen, auth.bytes(), tenant).await?;
     let seen = person.password.as_ref().map_or("", Secret::reveal);
     let user = person.user_name.as_str();
     if !auth.people.replace_password(tenant, user, seen, hash.clone()).await? {

@@ -10,6 +10,7 @@ use identity::secret::Digest;
 use model::{TenantId, Timestamp};
 
 use super::super::answers::Trouble;
+use super::super::guard::hashing::HashAsker;
 use super::super::page;
 use super::super::page::new_password::{self as pages, NewPasswordForm};
 use super::super::people;
@@ -99,7 +100,8 @@ pub(super) async fn submitted(
         return Ok(not_taken(weak));
     }
     let present = person.password.as_ref().map(|hash| hash.reveal());
-    if auth.hashing.verify(chosen, present, true).await? {
+    let of = HashAsker { tenant: &half.tenant, is_known: true };
+    if auth.hashing.verify(chosen, present, of).await? {
         return Ok(not_taken(Weak::Same));
     }
     if !change_password::replaced(auth, &half.tenant, &person, chosen, None).await? {

@@ -59,13 +59,19 @@ impl OwnRequest<'_> {
         self.auth.note(&cookie.tenant, self.browser.source, record);
     }
 
-    /// Ends what else the person has open: what is taken away may have opened it.
-    async fn end_all_else(self) -> Result<(), Trouble> {
+    /// Ends what else the person has open: what was taken away may have opened it. Whether it has ended: that it could not be ended is said
+    /// of what is done by then, which no second try would do again.
+    async fn ends_all_else(self) -> bool {
         let Self { auth, signed_in: SignedIn { cookie, session, person }, .. } = self;
         let asking = AskingSignIn { session: Some(session.id.as_str()), sign_in: None };
         // Besides what it has shown before, this browser shows nothing.
         let proof = ShownProof { credential: session.credential, by_two_factors: false, by_passkey: false };
-        Ok(auth.store.keep_only(&cookie.tenant, &person.user_name, asking, proof, auth.now()).await?)
+        let (tenant, user) = (&cookie.tenant, person.user_name.as_str());
+        let ended = auth.store.keep_only(tenant, user, asking, proof, auth.now()).await;
+        if let Err(error) = &ended {
+            tracing::warn!(%tenant, user, %error, "somebody has given a passkey or the second factor up, and what else is open could not be ended");
+        }
+        ended.is_ok()
     }
 }
 
@@ -217,11 +223,11 @@ async fn removed(request: OwnRequest<'_>, typed: &Parameters) -> Result<Result<R
         Err(refusal) => return Ok(Err(refusal)),
     };
     let is_done = second_factor::remove(auth, tenant, &person).await?;
-    if is_done {
-        request.note(SignInRecord::of(SignInEvent::SecondFactorRemoved));
-        request.end_all_else().await?;
+    if !is_done {
+        return Ok(Err(PageRefusal::of(StatusCode::CONFLICT, CHANGED)));
     }
-    Ok(if is_done { Ok(pages::removed()) } else { Err(PageRefusal::of(StatusCode::CONFLICT, CHANGED)) })
+    request.note(SignInRecord::of(SignInEvent::SecondFactorRemoved));
+    Ok(Ok(pages::removed(!request.ends_all_else().await)))
 }
 
 /// The person, after a code of the second factor that there is; one without any shows none, and neither does one who has shown a passkey

@@ -118,12 +118,14 @@ impl SignInStore {
 
     /// Ends a session, with the sign-ins that came of it, or a sign-in; `false` if the person has none of that id.
     pub async fn end_of(&self, tenant: &TenantId, user: &str, id: &str, now: Timestamp) -> Result<bool> {
+        let mut is_there = false;
+        // A session that somebody signs in to again is there twice for a moment.
         for (key, value) in self.owned(tenant, user).await? {
             let Some(record) = OpenRecord::read(&key, &value).filter(|record| record.id() == id) else { continue };
             self.end_record(tenant, &key, &record, now).await?;
-            return Ok(true);
+            is_there = true;
         }
-        Ok(false)
+        Ok(is_there)
     }
 
     /// The person has another password or second factor: what asks goes on with it, and all else that was open ends.

@@ -63,6 +63,24 @@ fn pending() -> OAuthError {
     OAuthError::new(ErrorCode::AuthorizationPending, "nobody has entered the code yet")
 }
 
+/// Whether the session by which the device was let in has ended before the device has asked.
+async fn is_over(auth: &Auth, login: &ClientLogin, allowance: &Allowance) -> Result<bool, OAuthError> {
+    let Some(session) = &allowance.session else { return Ok(false) };
+    Ok(!auth.store.is_session_open(&login.tenant, &allowance.user, session).await?)
+}
+
+/// Spends an approval whose family is there; `false` if another request was faster. The session is looked at after the family has begun:
+/// whoever ends all that the person has from then on finds it.
+async fn spent(
+    auth: &Auth,
+    login: &ClientLogin,
+    (read, allowance): (&ReadDevice, &Allowance),
+) -> Result<bool, OAuthError> {
+    let is_over = is_over(auth, login, allowance).await?;
+    let spent = auth.store.spend_device(&login.tenant, read, auth.now()).await?;
+    if is_over { Err(invalid_grant("the session by which the device was let in has ended")) } else { Ok(spent) }
+}
+
 /// The tokens of a device that may; `None` if another request was faster. What may be away is asked before its approval is spent: a device
 /// that is told to try again still has it.
 async fn tokens(
@@ -93,7 +111,7 @@ async fn tokens(
     };
     // Of no browser's session: the device stays signed in when the browser that has let it in no longer is.
     let refresh_token = issue::begin_family(auth, login, &sign_in, None).await?;
-    let spent = auth.store.spend_device(&login.tenant, read, auth.now()).await;
+    let spent = spent(auth, login, (read, allowance)).await;
     if !matches!(spent, Ok(true)) {
         issue::forget_family(auth, login, refresh_token.as_deref()).await;
         spent?;

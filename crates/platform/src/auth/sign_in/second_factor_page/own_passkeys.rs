@@ -106,6 +106,10 @@ pub(super) async fn removed(
         }
     }
     request.note(SignInRecord::of(SignInEvent::SecondFactorRemoved).by_way(SignInWay::Passkey));
-    request.end_all_else().await?;
-    Ok(Ok(if outcome == PasskeyRemoved::Last { pages::removed() } else { answers::redirect(pages::PATH) }))
+    let left_open = !request.ends_all_else().await;
+    Ok(Ok(match outcome {
+        PasskeyRemoved::Last => pages::removed(left_open),
+        _ if left_open => pages::passkey_removed_alone(),
+        _ => answers::redirect(pages::PATH),
+    }))
 }

@@ -1,0 +1,221 @@
+//! Where tries come from. Those of strangers are counted over all names and tenants, by their source and by the network that one customer
+//! has (IPv6): there are no fresh tries in each part of it, nor does one customer fill the store with counts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use identity::lockout::{NETWORK_TRIES, SOURCE_TRIES, SourceAttempts};
+use infra::{Clock, StoreError};
+use model::{TenantId, Timestamp};
+
+use super::super::answers::Trouble;
+use super::super::request::source::RequestSource;
+use super::super::store::SignInStore;
+use super::guess_turns::{GuessTurn, GuessTurns};
+use super::{WAITING_MAX, kept_until};
+
+/// Tries of strangers from one source that are looked at at a time: one source alone does not fill the queue of hashes.
+pub(super) const OF_SOURCE_AT_ONCE: usize = 8;
+/// The same of a network of many sources.
+const OF_NETWORK_AT_ONCE: usize = 2 * OF_SOURCE_AT_ONCE;
+
+/// Where the tries of a source are counted.
+pub(super) struct SourceKeys {
+    /// Of the source itself.
+    pub own: String,
+    /// Of the network that has it, where that has others, too.
+    network: Option<String>,
+}
+
+impl SourceKeys {
+    /// Where those of that sort are counted.
+    pub fn of(sort: &str, source: &RequestSource) -> Self {
+        let network = source.network().map(|network| format!("{sort}/{network}"));
+        Self { own: format!("{sort}/{}", source.address), network }
+    }
+
+    /// The keys, each with the tries that it has. What the network has used up is not counted for the source.
+    fn counts(&self) -> impl Iterator<Item = (&str, u32)> {
+        let network = self.network.as_deref().map(|network| (network, NETWORK_TRIES));
+        network.into_iter().chain([(self.own.as_str(), SOURCE_TRIES)])
+    }
+}
+
+/// A stranger's turn; it ends when this is dropped.
+pub(super) struct SourceTurn {
+    _of_network: Option<GuessTurn>,
+    _of_source: GuessTurn,
+}
+
+/// A browser that has come back from a provider: it counts as wrong, and stays so unless it is given back.
+pub(in crate::auth) struct CountedReturn {
+    keys: SourceKeys,
+    at: Timestamp,
+    _turn: SourceTurn,
+}
+
+/// All sources.
+pub(in crate::auth) struct GuessSources {
+    store: SignInStore,
+    clock: Arc<dyn Clock>,
+    /// Under this one is counted what is of no tenant.
+    nowhere: TenantId,
+    of_sources: GuessTurns,
+    of_networks: GuessTurns,
+}
+
+impl GuessSources {
+    pub fn new(store: SignInStore, clock: Arc<dyn Clock>, nowhere: TenantId) -> Self {
+        let of_sources = GuessTurns::new(OF_SOURCE_AT_ONCE, WAITING_MAX);
+        let of_networks = GuessTurns::new(OF_NETWORK_AT_ONCE, WAITING_MAX);
+        Self { store, clock, nowhere, of_sources, of_networks }
+    }
+
+    /// Waits for a turn of that source, and of its network.
+    ///
+    /// # Errors
+    /// [`Trouble::Busy`] if too many wait already.
+    pub(super) async fn wait_for(&self, keys: &SourceKeys) -> Result<SourceTurn, Trouble> {
+        // First that of the source: who waits for it holds nobody else up.
+        let of_source = self.of_sources.wait_for(&keys.own).await?;
+        let of_network = match &keys.network {
+            Some(network) => Some(self.of_networks.wait_for(network).await?),
+            None => None,
+        };
+        Ok(SourceTurn { _of_network: of_network, _of_source: of_source })
+    }
+
+    /// Counts a browser that has come back from a provider with a code, or says how long none is taken from there.
+    pub async fn count_return(&self, source: &RequestSource) -> Result<Result<CountedReturn, Duration>, Trouble> {
+        let keys = SourceKeys::of("provider", source);
+        let turn = self.wait_for(&keys).await?;
+        let at = self.clock.now();
+        Ok(match self.count(&keys, at).await? {
+            Some(wait) => Err(wait),
+            None => Ok(CountedReturn { keys, at, _turn: turn }),
+        })
+    }
+
+    /// The provider has said who it is, or has not answered. If the store does not answer the return counts as wrong.
+    pub async fn give_back_return(&self, counted: CountedReturn) {
+        if let Err(error) = self.give_back(&counted.keys, counted.at).await {
+            tracing::debug!(%error, "a return from a provider that was not wrong counts as wrong");
+        }
+    }
+
+    /// How long nothing of strangers is taken from there; none if it is taken now.
+    pub(super) async fn wait(&self, keys: &SourceKeys, at: Timestamp) -> Result<Option<Duration>, StoreError> {
+        for (key, tries) in keys.counts() {
+            let attempts: SourceAttempts = self.store.attempts(&self.nowhere, key).await?;
+            if let Some(wait) = attempts.wait(tries, at) {
+                return Ok(Some(wait));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Counts a try, and says how long none is taken from there; none if this one is.
+    pub(super) async fn count(&self, keys: &SourceKeys, at: Timestamp) -> Result<Option<Duration>, StoreError> {
+        for (key, tries) in keys.counts() {
+            let change = move |attempts: SourceAttempts| match attempts.wait(tries, at) {
+                Some(wait) => Err(wait),
+                None => {
+                    let next = attempts.tried(at);
+                    Ok((next, next.forgotten_at()))
+                }
+            };
+            if let Some(wait) = self.store.change_attempts(&self.nowhere, key, change).await? {
+                return Ok(Some(wait));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A try that was counted then was right, or was not looked at.
+    pub(super) async fn give_back(&self, keys: &SourceKeys, at: Timestamp) -> Result<(), StoreError> {
+        for (key, _) in keys.counts() {
+            let change = |attempts: SourceAttempts| {
+                let next = attempts.given_back(at);
+                Ok((next, kept_until(self.clock.now(), next.failures, next.forgotten_at())))
+            };
+            self.store.change_attempts(&self.nowhere, key, change).await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::bounds;
+    use infra::conformance::SetClock;
+
+    use super::super::{Guess, Guesses};
+    use super::*;
+
+    fn guesses() -> (Guesses, SignInStore, Arc<SetClock>) {
+        let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
+        let store = SignInStore::in_memory(clock.clone());
+        (Guesses::new(store.clone(), clock.clone()).unwrap(), store, clock)
+    }
+
+    fn source(address: &str) -> RequestSource {
+        RequestSource { address: address.to_owned(), is_secure: true, user_agent: String::new(), host: String::new() }
+    }
+
+    async fn is_taken(guesses: &Guesses, name: &str, from: &RequestSource) -> bool {
+        let acme = TenantId::parse("acme").unwrap();
+        matches!(guesses.of_person(&acme, name, from).await.unwrap(), Guess::Taken(_))
+    }
+
+    #[tokio::test]
+    async fn a_network_has_no_fresh_tries_in_each_part_of_it() {
+        let (guesses, store, _) = guesses();
+        let (home, nowhere) = (source("2001:db8:1:7::"), guesses.nowhere().clone());
+        let acme = TenantId::parse("acme").unwrap();
+        let Guess::Taken(right) = guesses.of_person(&acme, "ann", &home).await.unwrap() else { panic!() };
+        right.right().await.unwrap();
+        for n in 0..NETWORK_TRIES {
+            let part = source(&format!("2001:db8:1:{:x}::", n % 50));
+            assert!(is_taken(&guesses, &format!("name {n}"), &part).await, "{n}");
+        }
+        let fresh = source("2001:db8:1:ff::");
+        assert!(!is_taken(&guesses, "another", &fresh).await, "the network has used up its tries");
+        assert!(guesses.count_device(&fresh).await.unwrap().is_none(), "devices are counted apart");
+        assert!(!store.is_marked(&nowhere, &SourceKeys::of("source", &fresh).own).await.unwrap(), "it leaves a count");
+        assert!(is_taken(&guesses, "ann", &home).await, "who is known there is kept out");
+        assert!(is_taken(&guesses, "another", &source("2001:db8:2::")).await, "another customer is kept out");
+    }
+
+    #[tokio::test]
+    async fn returns_from_providers_are_counted_apart_and_those_that_were_not_wrong_not_at_all() {
+        let (guesses, _, _) = guesses();
+        let from = source("192.0.2.1");
+        for n in 0..2 * SOURCE_TRIES {
+            let Ok(counted) = guesses.sources().count_return(&from).await.unwrap() else { panic!("{n}") };
+            guesses.sources().give_back_return(counted).await;
+        }
+        for n in 0..SOURCE_TRIES {
+            assert!(guesses.sources().count_return(&from).await.unwrap().is_ok(), "{n}");
+        }
+        assert!(guesses.sources().count_return(&from).await.unwrap().is_err());
+        assert!(guesses.sources().count_return(&source("192.0.2.2")).await.unwrap().is_ok(), "another source");
+        assert!(is_taken(&guesses, "ann", &from).await, "passwords are counted apart");
+    }
+
+    #[tokio::test]
+    async fn a_try_whose_source_cannot_be_counted_is_none_of_its_name() {
+        let (guesses, store, clock) = guesses();
+        let (acme, from, nowhere) = (TenantId::parse("acme").unwrap(), source("192.0.2.1"), guesses.nowhere().clone());
+        let until = clock.now() + Duration::from_secs(600);
+        for n in 0..bounds::SIGN_INS_MAX {
+            store.mark(&nowhere, &n.to_string(), until).await.unwrap();
+        }
+        for _ in 0..10 {
+            assert!(guesses.of_person(&acme, "ann", &from).await.is_err(), "the store is full");
+        }
+        clock.advance(Duration::from_secs(601));
+        for _ in 0..5 {
+            assert!(is_taken(&guesses, "ann", &from).await, "what was not looked at costs a wait");
+        }
+    }
+}

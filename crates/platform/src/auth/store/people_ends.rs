@@ -1,0 +1,271 @@
+//! People who are deleted or disabled: what they have open ends soon, also what nobody shows meanwhile. So nothing of it goes on once
+//! somebody is enabled again, nor for a later person of the same name. A person without a password has nothing else by which this could be
+//! told.
+//!
+//! It follows the history of the tenants (own-08), which knows of changes by whatever way. How far it has come is kept beside the sign-ins:
+//! where those are lost, that is.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use bytes::Bytes;
+use contracts::provisioning::ObjectKind;
+use contracts::sign_in_audit::{SignInEvent, SignInRecord};
+use infra::{HistoryEntry, HistoryPage, Revision, SignInKey, SignInKind, StoreError};
+use model::{TenantId, Timestamp};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::super::Auth;
+use super::super::records::BrowserSession;
+use super::{SignInStore, owner, parsed};
+
+/// How often it is looked which tenants have changed.
+const LOOKED_EACH: Duration = Duration::from_secs(1);
+/// How often it is logged that a store does not answer.
+const SAID_EACH: Duration = Duration::from_secs(60);
+/// Entries of a history that are read at once.
+const ENTRIES_AT_ONCE: u32 = 500;
+/// How long it is kept how far a history was followed: longer than any sign-in that could go on.
+const KEPT: Duration = Duration::from_secs(390 * 86_400);
+/// Under which name. Those of sign-ins and tokens, which are revoked under theirs, are longer.
+const FOLLOWED: &str = "people";
+
+/// How far the history of a tenant was followed by this process.
+#[derive(Clone, Copy)]
+struct FollowedHistory {
+    revision: Revision,
+    number: u64,
+}
+
+/// A person as an entry of the history shows it, as far as this is about it.
+#[derive(Deserialize)]
+struct NotedPerson {
+    user_name: String,
+    #[serde(default)]
+    disabled: bool,
+}
+
+impl NotedPerson {
+    fn read(document: &str) -> Option<Self> {
+        serde_json::from_str(document).ok()
+    }
+}
+
+/// Who may not go on after a change: a person who is gone, or is disabled and was not before.
+fn ended(entry: &HistoryEntry) -> Option<String> {
+    let before = NotedPerson::read(entry.before.as_deref()?)?;
+    let after = entry.after.as_deref().and_then(NotedPerson::read);
+    after.is_none_or(|after| after.disabled && !before.disabled).then_some(before.user_name)
+}
+
+/// Ends what people have open who are deleted or disabled, until the role ends.
+pub(in crate::auth) async fn run(auth: Arc<Auth>) -> Result<()> {
+    let mut followed = HashMap::new();
+    let mut said_at: Option<Instant> = None;
+    loop {
+        if let Err(error) = look(&auth, &mut followed).await
+            && said_at.is_none_or(|at| at.elapsed() >= SAID_EACH)
+        {
+            said_at = Some(Instant::now());
+            tracing::warn!(%error, "it cannot be seen now who was deleted or disabled: what such people have open ends later");
+        }
+        tokio::select! {
+            () = auth.ctx.drain.ended() => return Ok(()),
+            () = tokio::time::sleep(LOOKED_EACH) => {}
+        }
+    }
+}
+
+/// Looks at the tenants that have changed. Whichever cannot be looked at now is looked at again, and keeps none of the others waiting.
+async fn look(auth: &Auth, followed: &mut HashMap<TenantId, FollowedHistory>) -> Result<(), StoreError> {
+    let tenants = auth.ctx.stores.provisioning.tenants().await?;
+    let there: HashSet<&TenantId> = tenants.iter().map(|(tenant, _)| tenant).collect();
+    followed.retain(|tenant, _| there.contains(tenant));
+    let mut looked = Ok(());
+    for (tenant, revision) in &tenants {
+        let known = followed.get(tenant).copied();
+        if known.is_some_and(|known| known.revision == *revision) {
+            continue;
+        }
+        match follow(auth, tenant, known).await {
+            Ok(number) => {
+                followed.insert(tenant.clone(), FollowedHistory { revision: *revision, number });
+            }
+            Err(error) => looked = Err(error),
+        }
+    }
+    looked
+}
+
+/// Ends what has to end by a tenant's changes since then; without a beginning, as of a tenant that is new here, there are none. Returns how
+/// far its history has come.
+async fn follow(auth: &Auth, tenant: &TenantId, known: Option<FollowedHistory>) -> Result<u64, StoreError> {
+    // What is signed in while the database is asked is signed in before the change, too.
+    let now = auth.now();
+    let since = match known {
+        Some(known) => Some(known.number),
+        None => auth.store.followed_people(tenant).await?,
+    };
+    let (number, changed) = changed_since(auth, tenant, since).await?;
+    for (user, at) in changed {
+        // As of tenants that have ended: by the clock that sign-ins have too, whatever that of the change says; of what has come while this
+        // process was not there, that is believed.
+        let until = if known.is_some() { now } else { at.min(now) };
+        end_person(auth, tenant, &user, until).await?;
+    }
+    if since != Some(number) || known.is_none() {
+        auth.store.note_followed_people(tenant, number, now).await?;
+    }
+    Ok(number)
+}
+
+/// The number of the latest entry about people, and who may not go on by those since that number, each with the latest time.
+async fn changed_since(
+    auth: &Auth,
+    tenant: &TenantId,
+    since: Option<u64>,
+) -> Result<(u64, HashMap<String, Timestamp>), StoreError> {
+    let limit = if since.is_some() { ENTRIES_AT_ONCE } else { 1 };
+    let mut page = HistoryPage { kind: Some(ObjectKind::Person), id: None, below: None, limit };
+    let (mut latest, mut changed) = (None, HashMap::new());
+    loop {
+        let entries = auth.ctx.stores.provisioning.history(tenant, &page).await?;
+        latest = latest.or_else(|| entries.first().map(|entry| entry.number));
+        let Some(since) = since else { break };
+        for entry in entries.iter().take_while(|entry| entry.number > since) {
+            if let Some(user) = ended(entry) {
+                changed.entry(user).or_insert(entry.note.at);
+            }
+        }
+        match entries.last() {
+            Some(last) if last.number > since && entries.len() == ENTRIES_AT_ONCE as usize => {
+                page.below = Some(last.number);
+            }
+            _ => break,
+        }
+    }
+    Ok((latest.unwrap_or_default(), changed))
+}
+
+async fn end_person(auth: &Auth, tenant: &TenantId, user: &str, until: Timestamp) -> Result<(), StoreError> {
+    let open = auth.store.open_of(tenant, user).await?;
+    let record = || SignInRecord::of(SignInEvent::SessionEnded).about_person(user);
+    let sessions = open.sessions.iter().filter(|session| session.authenticated_at <= until);
+    let families = open.families.iter().filter(|family| family.authenticated_at <= until);
+    let noted: Vec<SignInRecord> = sessions
+        .map(|session| record().in_session(&session.id))
+        .chain(families.map(|family| record().at_client(&family.client).in_session(&family.sign_in)))
+        .collect();
+    if noted.is_empty() {
+        return Ok(());
+    }
+    auth.store.end_until(tenant, user, until, auth.now()).await?;
+    tracing::info!(%tenant, user, sign_ins = noted.len(), "somebody was deleted or disabled: what was open has ended");
+    for record in noted {
+        auth.note_of_tenant(tenant, record);
+    }
+    Ok(())
+}
+
+impl SignInStore {
+    /// Ends what a person has open that was signed in until then.
+    async fn end_until(
+        &self,
+        tenant: &TenantId,
+        user: &str,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.end_where(tenant, user, now, |family| family.authenticated_at <= until).await?;
+        for (key, value) in self.records.owned(tenant, &owner(user)).await? {
+            let session = (key.kind == SignInKind::Session).then(|| parsed::<BrowserSession>(&value)).flatten();
+            if session.is_some_and(|session| session.authenticated_at <= until) {
+                self.records.remove(tenant, &key).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How far the history of a tenant's people was followed, by whichever process; none if that is not known.
+    async fn followed_people(&self, tenant: &TenantId) -> Result<Option<u64>, StoreError> {
+        let value = self.records.read(tenant, &SignInKey::new(SignInKind::Revoked, FOLLOWED)).await?;
+        Ok(value.and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok()))
+    }
+
+    async fn note_followed_people(&self, tenant: &TenantId, number: u64, now: Timestamp) -> Result<(), StoreError> {
+        let key = SignInKey::new(SignInKind::Revoked, FOLLOWED);
+        self.records.put(tenant, &key, None, Bytes::from(number.to_string()), now + KEPT).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use identity::secret::Digest;
+    use infra::conformance::SetClock;
+    use infra::{ChangeNote, ChangeOrigin, ChangeWay, Clock as _};
+
+    use super::*;
+
+    fn ended_by(before: Option<&str>, after: Option<&str>) -> Option<String> {
+        let note = ChangeNote {
+            by: "user/root".to_owned(),
+            way: ChangeWay::Import,
+            origin: ChangeOrigin::default(),
+            at: Timestamp::from_millis(1),
+            request: None,
+        };
+        let key = contracts::provisioning::ObjectKey { kind: ObjectKind::Person, id: "ANN".to_owned() };
+        let [before, after] = [before, after].map(|document| document.map(str::to_owned));
+        ended(&HistoryEntry { number: 1, revision: Revision(1), note, key, before, after, secrets_changed: false })
+    }
+
+    #[test]
+    fn who_is_gone_or_newly_disabled_may_not_go_on_and_nobody_else() {
+        let enabled = r#"{"user_name":"Ann","first_name":"Ann","disabled":false}"#;
+        let (short, disabled) = (r#"{"user_name":"Ann"}"#, r#"{"user_name":"Ann","disabled":true}"#);
+        for (before, after) in [(enabled, None), (enabled, Some(disabled)), (short, Some(disabled)), (disabled, None)] {
+            assert_eq!(ended_by(Some(before), after).as_deref(), Some("Ann"), "{before} {after:?}");
+        }
+        for (before, after) in [(None, enabled), (None, disabled), (Some(short), enabled), (Some(disabled), enabled)] {
+            assert_eq!(ended_by(before, Some(after)), None, "{before:?} {after}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_signed_in_until_then_ends_and_nothing_later() {
+        let clock = SetClock::at(Timestamp::from_millis(1_700_000_000_000));
+        let store = SignInStore::in_memory(clock.clone());
+        let (acme, start) = (TenantId::parse("acme").unwrap(), clock.now());
+        for (id, later) in [("first", 0), ("second", 10)] {
+            let at = start + Duration::from_secs(later);
+            let session = BrowserSession {
+                id: id.to_owned(),
+                user: "ann".to_owned(),
+                credential: Digest::of(""),
+                authenticated_at: at,
+                by_two_factors: false,
+                provider: Some("Acme ID".to_owned()),
+                by_passkey: false,
+                until: at + Duration::from_secs(3_600),
+            };
+            store.begin_session(&acme, Digest::of(id), &session, start).await.unwrap();
+        }
+        store.end_until(&acme, "ann", start, start).await.unwrap();
+        let left = store.open_of(&acme, "ann").await.unwrap().sessions;
+        assert_eq!(left.iter().map(|session| session.id.as_str()).collect::<Vec<_>>(), ["second"]);
+    }
+
+    #[tokio::test]
+    async fn another_process_goes_on_where_the_one_before_has_come_to() {
+        let start = Timestamp::from_millis(1_700_000_000_000);
+        let (store, acme) = (SignInStore::in_memory(SetClock::at(start)), TenantId::parse("acme").unwrap());
+        assert_eq!(store.followed_people(&acme).await.unwrap(), None);
+        for number in [7, 12] {
+            store.note_followed_people(&acme, number, start).await.unwrap();
+            assert_eq!(store.followed_people(&acme).await.unwrap(), Some(number));
+        }
+    }
+}
