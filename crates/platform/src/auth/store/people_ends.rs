@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::super::Auth;
 use super::super::records::BrowserSession;
-use super::{SignInStore, owner, parsed};
+use super::{SignInStore, parsed};
 
 /// How often it is looked which tenants have changed.
 const LOOKED_EACH: Duration = Duration::from_secs(1);
@@ -153,8 +153,8 @@ async fn changed_since(
 async fn end_person(auth: &Auth, tenant: &TenantId, user: &str, until: Timestamp) -> Result<(), StoreError> {
     let open = auth.store.open_of(tenant, user).await?;
     let record = || SignInRecord::of(SignInEvent::SessionEnded).about_person(user);
-    let sessions = open.sessions.iter().filter(|session| session.authenticated_at <= until);
-    let families = open.families.iter().filter(|family| family.authenticated_at <= until);
+    let sessions = open.sessions.iter().filter(|session| session.begun_at <= until);
+    let families = open.families.iter().filter(|family| family.begun_at() <= until);
     let noted: Vec<SignInRecord> = sessions
         .map(|session| record().in_session(&session.id))
         .chain(families.map(|family| record().at_client(&family.client).in_session(&family.sign_in)))
@@ -179,10 +179,10 @@ impl SignInStore {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.end_where(tenant, user, now, |family| family.authenticated_at <= until).await?;
-        for (key, value) in self.records.owned(tenant, &owner(user)).await? {
+        self.end_where(tenant, user, now, |family| family.begun_at() <= until).await?;
+        for (key, value) in self.owned(tenant, user).await? {
             let session = (key.kind == SignInKind::Session).then(|| parsed::<BrowserSession>(&value)).flatten();
-            if session.is_some_and(|session| session.authenticated_at <= until) {
+            if session.is_some_and(|session| session.begun_at <= until) {
                 self.records.remove(tenant, &key).await?;
             }
         }
@@ -245,7 +245,9 @@ mod tests {
                 id: id.to_owned(),
                 user: "ann".to_owned(),
                 credential: Digest::of(""),
-                authenticated_at: at,
+                // The provider knows them since long before.
+                authenticated_at: start - Duration::from_secs(3_600),
+                begun_at: at,
                 by_two_factors: false,
                 provider: Some("Acme ID".to_owned()),
                 by_passkey: false,
