@@ -1,5 +1,7 @@
 //! The HTTP server of a process's listeners: HTTP/1.1 and HTTP/2, counted and bounded. TLS is done elsewhere ([`Handshake`]).
 
+mod gathered;
+
 use std::any::Any;
 use std::convert::Infallible;
 use std::io;
@@ -32,6 +34,7 @@ use crate::metrics::{ConnectionFault, OfEveryRole};
 use crate::problem::Problem;
 use crate::sources::{CarriesMany, Sources};
 use crate::unread_body::read_out;
+use gathered::GatheredStream;
 
 /// Maximum of connections of one listener; further ones wait in the kernel's backlog.
 pub const CONNECTIONS_MAX: usize = 4_096;
@@ -235,7 +238,11 @@ async fn serve_connection(
     let counted = Counted::new(stream, accepted.shared.tally.clone());
     let Some(handshake) = handshake else { return speak_http(counted, accepted, entrance, drain).await };
     match handshake.begin(counted, accepted.peer).await {
-        Ok(stream) => speak_http(stream, accepted, entrance, drain).await,
+        Ok(stream) => {
+            let stream = GatheredStream::new(stream);
+            let connection = speak_http(stream.clone(), accepted, entrance, drain);
+            stream.sending_after_each_turn(connection).await
+        }
         Err((fault, error)) => Err((fault, Failure::from(error))),
     }
 }
