@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -93,11 +94,11 @@ impl RoleBehind {
         }
         match call.send_any().await {
             Ok(answer) => {
-                let mut response = (answer.status, answer.body).into_response();
-                response.headers_mut().remove(header::CONTENT_TYPE);
-                for (name, value) in answer.headers.iter().filter(|(name, _)| !OF_THE_HOP.contains(name)) {
-                    // There may be several cookies.
-                    response.headers_mut().append(name.clone(), value.clone());
+                let mut response = Response::new(Body::from(answer.body));
+                *response.status_mut() = answer.status;
+                *response.headers_mut() = answer.headers;
+                for name in &OF_THE_HOP {
+                    response.headers_mut().remove(name);
                 }
                 response
             }
