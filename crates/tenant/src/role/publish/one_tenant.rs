@@ -217,7 +217,7 @@ impl TenantPublisher {
         let (mut agents, changed) = (std::mem::take(&mut self.agents), changes.changes);
         // Beside the executor: an import may have changed most of a large tenant.
         let listed = spawn_blocking(move || {
-            let document = |change| {
+            let document = |change: ToldChange| {
                 // What an object has besides the fields of its kind is not in the cache: no role asks for it.
                 let (key, object) = match change {
                     ToldChange::Put(object) => (object.key(), Some(object)),
