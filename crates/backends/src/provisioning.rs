@@ -9,6 +9,7 @@ mod applications;
 mod archive;
 mod audit_outbox;
 mod by_names;
+mod cleared;
 mod dialling;
 mod documents;
 mod find;

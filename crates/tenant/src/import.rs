@@ -1,19 +1,25 @@
 //! `trunkline tenant import|export|check`: transfers between a tenant's file and the persistent configuration.
 
+mod catching_up;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contracts::provisioning::networks::contains;
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, TenantObjects, Trunk};
-use infra::{ChangeNote, ObjectChange, ProvisioningStore, Revision, StoreError};
+use infra::{ChangeNote, HistoryPoint, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::TenantId;
 use runtime::entropy::Strong;
 
+pub(crate) use catching_up::changes_since;
+
 use crate::file::{self, Companions, Examined, Faults, MadePins, PinHashing};
 
-/// The most attempts of an import while others change the tenant, too, or the store does not answer.
+/// The most attempts of an import while the store does not answer.
 const ATTEMPTS_MAX: usize = 5;
+/// How often it begins again because others have changed the tenant: all but the first time it reads what they have changed alone.
+pub(crate) const CHANGED_MAX: usize = 16;
 /// Pause before the store is asked again.
 const AWAY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -80,52 +86,95 @@ pub fn examine_file(path: &Path, companions: &mut impl Companions) -> Result<Exa
 /// the value [`file::GENERATED`] keep the tenant's stored value, or get a new one; new PINs are in the answer. The note says who imports.
 ///
 /// # Errors
-/// Errors of the store. After a concurrent change, and after a time without an answer, the tenant is read again.
+/// Errors of the store. After a concurrent change what has changed is read, and after a time without an answer the whole tenant again.
 pub async fn import(
     store: &dyn ProvisioningStore,
     objects: &TenantObjects,
     note: &ChangeNote,
 ) -> Result<Imported, ImportError> {
-    let (mut attempt, mut made, mut hashing) = (1, MadePins::new(), PinHashing::of_all());
+    let (mut changed, mut unanswered, mut stale) = (0, 1, None);
+    let (mut made, mut hashing) = (MadePins::new(), PinHashing::of_all());
     loop {
-        match import_once(store, objects, note, (&mut made, &mut hashing)).await {
-            Err(ImportError::Store(StoreError::Conflict { .. })) if attempt < ATTEMPTS_MAX => {}
+        match import_once(store, objects, note, &mut stale, (&mut made, &mut hashing)).await {
+            Err(ImportError::Store(StoreError::Conflict { .. })) if changed < CHANGED_MAX => changed += 1,
             // It may have been stored all the same: then the next attempt finds nothing to change.
-            Err(ImportError::Store(error)) if error.passes() && attempt < ATTEMPTS_MAX => {
+            Err(ImportError::Store(error)) if error.passes() && unanswered < ATTEMPTS_MAX => {
                 tracing::warn!(%error, "the import is tried again");
                 tokio::time::sleep(AWAY_PAUSE).await;
+                unanswered += 1;
             }
             Ok(imported) => {
                 // What an attempt before has made may have been stored by it, or others by somebody else.
-                let pins = if attempt == 1 { made } else { pins_there(store, &imported.tenant, made).await };
+                let is_first = (changed, unanswered) == (0, 1);
+                let pins = if is_first { made } else { pins_there(store, &imported.tenant, made).await };
                 return Ok(Imported { pins, ..imported });
             }
             refused => return refused,
         }
-        attempt += 1;
     }
 }
 
 /// Those of the PINs that the stored tenant has; all if that cannot be seen.
 async fn pins_there(store: &dyn ProvisioningStore, tenant: &TenantId, made: MadePins) -> MadePins {
+    if made.is_empty() {
+        return made;
+    }
     match store.load(tenant).await {
-        Ok(Some((_, stored))) if !made.is_empty() => file::stored_pins(made, &stored),
+        Ok(Some((_, stored))) => file::stored_pins(made, &stored),
         _ => made,
     }
 }
 
+/// One attempt. `stale` is the plan of one before, when others have changed the tenant before it was carried out, and the point of the
+/// history for which it was made.
 async fn import_once(
     store: &dyn ProvisioningStore,
     objects: &TenantObjects,
     note: &ChangeNote,
-    pins: (&mut MadePins, &mut PinHashing),
+    stale: &mut Option<(ImportPlan, HistoryPoint)>,
+    (made, hashing): (&mut MadePins, &mut PinHashing),
 ) -> Result<Imported, ImportError> {
     let tenant = TenantId::parse(&objects.tenant.id)?;
-    let ImportPlan { at, changes, .. } = plan_with(store, objects, pins).await?;
-    let deleted = changes.iter().filter(|change| matches!(change, ObjectChange::Delete(_))).count();
-    let put = changes.iter().map(ObjectChange::key).collect::<std::collections::HashSet<_>>().len() - deleted;
-    let revision = if changes.is_empty() { at } else { store.update(&tenant, at, changes, note).await? };
-    Ok(Imported { tenant, revision, put, deleted, pins: MadePins::new() })
+    let mut planned = None;
+    if let Some((before, since)) = stale.take()
+        && let Some(told) = changes_since(store, &tenant, since).await?
+    {
+        let (point, seals) = (told.point, store.seals());
+        let fill = |given: &mut TenantObjects, held: &TenantObjects| -> Result<(), ImportError> {
+            seals.open_given(&tenant, given, Some(held))?;
+            file::make_pins(given, Some(held), &mut Strong::seeded_by_system(), made);
+            Ok(filled(given, Some(held), hashing)?)
+        };
+        planned = before.caught_up(told, objects, fill)?.map(|plan| (plan, point));
+    }
+    let (mut plan, point) = match planned {
+        Some(planned) => planned,
+        None => {
+            // First the point: it is that of the plan if nobody has changed the tenant since.
+            let point = store.point(&tenant).await?;
+            let plan = plan_with(store, objects, (made, hashing)).await?;
+            let point = point.filter(|point| point.revision == plan.at);
+            let point = point.unwrap_or_else(|| HistoryPoint::unstamped(plan.at));
+            (plan, point)
+        }
+    };
+    let deleted = plan.changes.iter().filter(|change| matches!(change, ObjectChange::Delete(_))).count();
+    let put = plan.changes.iter().map(ObjectChange::key).collect::<std::collections::HashSet<_>>().len() - deleted;
+    let imported = |revision| Imported { tenant: tenant.clone(), revision, put, deleted, pins: MadePins::new() };
+    if plan.changes.is_empty() {
+        return Ok(imported(plan.at));
+    }
+    // Of a new tenant nothing can be caught up with.
+    let changes = if plan.held.is_some() { plan.changes.clone() } else { std::mem::take(&mut plan.changes) };
+    match store.update(&tenant, plan.at, changes, note).await {
+        Ok(revision) => Ok(imported(revision)),
+        Err(error) => {
+            if matches!(error, StoreError::Conflict { .. }) && plan.held.is_some() {
+                *stale = Some((plan, point));
+            }
+            Err(error.into())
+        }
+    }
 }
 
 /// What an import would change.
@@ -173,12 +222,24 @@ pub(crate) fn planned(
     hashing: &mut PinHashing,
 ) -> Result<ImportPlan, identity::password::HashError> {
     let (at, held) = stored.map_or((Revision(0), None), |(revision, held)| (revision, Some(held)));
-    if let Some(held) = &held {
-        file::keep_second_factors(&mut objects, held);
-    }
-    file::fill_within(&mut objects, held.as_ref(), &mut Strong::seeded_by_system(), hashing)?;
+    filled(&mut objects, held.as_ref(), hashing)?;
     let changes = difference(held.as_ref(), &objects);
     Ok(ImportPlan { at, held, changes })
+}
+
+/// Gives objects the secrets that stay as they are stored, and hashes of those in clear.
+///
+/// # Errors
+/// When a password cannot be hashed.
+pub(crate) fn filled(
+    objects: &mut TenantObjects,
+    held: Option<&TenantObjects>,
+    hashing: &mut PinHashing,
+) -> Result<(), identity::password::HashError> {
+    if let Some(held) = held {
+        file::keep_second_factors(objects, held);
+    }
+    file::fill_within(objects, held, &mut Strong::seeded_by_system(), hashing)
 }
 
 /// What trunks of `objects` share with those of other stored tenants, a line each. Of trunks that name the same network, or the same name in

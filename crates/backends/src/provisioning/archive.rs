@@ -16,7 +16,7 @@ use super::{
     write as objects,
 };
 
-/// Entries of the history that are read at once.
+/// Entries of the history that are read at once at most.
 const AT_ONCE: u32 = 500;
 
 impl<D: Dialect> TenantArchive for Tables<D> {

@@ -9,7 +9,7 @@ use infra::Result;
 use super::{Field, Row, Statement, Turn};
 
 /// Names that one statement asks for at most: so few that PostgreSQL finds each by its index rather than read the table.
-const NAMES_MAX: usize = 100;
+pub(super) const NAMES_MAX: usize = 100;
 
 /// What a statement finds of many names, each row with the name by which the database has found it: whether two names are one, its columns
 /// say. The statement is bound but for its last value, the name.

@@ -239,6 +239,10 @@ fn below_number(tenant: &TenantId, page: &HistoryPage) -> Statement {
     }
 }
 
+/// Bytes of documents that are read at once, or one larger entry: each may have a megabyte before and another one after, and a statement
+/// has seconds.
+const BYTES_AT_ONCE: i64 = 4 << 20;
+
 /// So many entries after a number at most, the first one first, and the number to go on after; none if there are no more. Entries of kinds
 /// that a later release has are passed over.
 pub(super) async fn after(
@@ -247,12 +251,28 @@ pub(super) async fn after(
     last: u64,
     limit: u32,
 ) -> Result<(Vec<HistoryEntry>, Option<u64>)> {
-    let sql = entries!("number > ? ORDER BY number LIMIT ?");
-    let asked = query(sql).bind(tenant.as_str()).bind(number(last)).bind(i64::from(limit));
-    let rows = db.rows(asked).await?;
-    let end = rows.last().map(|row| row.get::<i64>("number")).transpose()?;
+    let Some(end) = end_of_part(db, tenant, last, limit).await? else { return Ok((Vec::new(), None)) };
+    let asked = query(entries!("number > ? AND number <= ? ORDER BY number"));
+    let rows = db.rows(asked.bind(tenant.as_str()).bind(number(last)).bind(end)).await?;
     let entries = rows.iter().filter_map(|row| entry(row).transpose()).collect::<Result<Vec<_>>>()?;
-    Ok((entries, end.map(|end| u64::try_from(end).unwrap_or_default())))
+    Ok((entries, Some(u64::try_from(end).unwrap_or_default())))
+}
+
+/// The number of the last one of them. The databases know the size of a text without reading it.
+async fn end_of_part(db: &mut dyn Turn, tenant: &TenantId, last: u64, limit: u32) -> Result<Option<i64>> {
+    let sql = "SELECT number, CAST(coalesce(octet_length(document_before), 0) AS BIGINT)
+             + coalesce(octet_length(document_after), 0) AS bytes
+         FROM change_log WHERE tenant = ? AND number > ? ORDER BY number LIMIT ?";
+    let asked = query(sql).bind(tenant.as_str()).bind(number(last)).bind(i64::from(limit));
+    let (mut end, mut bytes) = (None, 0_i64);
+    for row in db.rows(asked).await? {
+        bytes = bytes.saturating_add(row.get("bytes")?);
+        if bytes > BYTES_AT_ONCE && end.is_some() {
+            break;
+        }
+        end = Some(row.get("number")?);
+    }
+    Ok(end)
 }
 
 /// The last entry of an object up to a revision, else the first one after it. Where entries are gone, a later one may have stood behind one

@@ -36,7 +36,7 @@ pub(super) async fn respell(db: &mut dyn Turn, tenant: &TenantId, from: &str, to
     Ok(true)
 }
 
-/// Writes a person. Of one that is new there are no rows that would have to go first.
+/// Writes a person. Of one that is new, or was cleared away, there are no rows that would have to go first.
 pub(super) async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person, is_new: bool) -> Result<()> {
     let agent = o.agent.as_ref();
     let sql = "INSERT INTO person (tenant, user_name, first_name, last_name, agent_id, login_code, pin, default_place,
@@ -73,7 +73,7 @@ pub(super) async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person, is_n
         .bind(&o.external_id)
         .bind(u32::from(o.change_password));
     if !is_new && o.second_factor.is_none() {
-        remove_void_passkeys(db, tenant, &o.user_name).await?;
+        db.run(query(REMOVE_VOID_PASSKEYS).bind(tenant).bind(&o.user_name)).await?;
     }
     db.run(put).await?;
     if !is_new {
@@ -90,8 +90,6 @@ pub(super) async fn put_person(db: &mut dyn Turn, tenant: &str, o: &Person, is_n
 
 /// The passkeys of a person go with the second factor that is taken away: one of before that comes back, by an import or a snapshot, makes
 /// none of them good again. Those of somebody who has none yet stay: the first passkey is kept before the second factor names it.
-async fn remove_void_passkeys(db: &mut dyn Turn, tenant: &str, user: &str) -> Result<()> {
-    let sql = "DELETE FROM passkey WHERE tenant = ? AND user_name = ? AND EXISTS (SELECT 1 FROM person
-         WHERE person.tenant = passkey.tenant AND person.user_name = passkey.user_name AND person.second_factor IS NOT NULL)";
-    db.run(query(sql).bind(tenant).bind(user)).await.map(drop)
-}
+pub(super) const REMOVE_VOID_PASSKEYS: &str = "DELETE FROM passkey WHERE tenant = ? AND EXISTS (SELECT 1 FROM person
+     WHERE person.tenant = passkey.tenant AND person.user_name = passkey.user_name AND person.second_factor IS NOT NULL)
+     AND user_name = ?";

@@ -7,7 +7,7 @@ use super::dialling::{put_dial_rule, put_schedule};
 use super::gathered::GatheredRows;
 use super::people::{people_put, put_person, respell};
 use super::sign_in::{later_names, privilege_names, put_client, put_hosts, rules_text, stored_rules};
-use super::{Statement, Turn, annexes, documents, query};
+use super::{Statement, Turn, annexes, cleared, documents, query};
 use contracts::provisioning::{
     Dn, DnKind, DtmfForm, FeatureCode, Location, Object, ObjectKey, ObjectKind, Place, Secret, Tenant, Trunk,
 };
@@ -35,13 +35,7 @@ pub(super) async fn changes(
     changes.sort_by_key(rank);
     let people = people_put(&changes);
     let deleted: HashSet<ObjectKey> = changes.iter().filter_map(deleted_name).collect();
-    for change in &changes {
-        if let ObjectChange::Put(object) = change
-            && !is_new(&object.key())
-        {
-            let_go(db, tenant, object).await?;
-        }
-    }
+    let cleared = cleared::before_puts(db, tenant, &changes, is_new).await?;
     let coming = changes.iter().filter(|change| matches!(change, ObjectChange::Put(_))).map(ObjectChange::key);
     let coming: HashSet<ObjectKey> = coming.filter(|key| is_new(key)).collect();
     annexes::delete_left(db, tenant, &coming).await?;
@@ -51,11 +45,11 @@ pub(super) async fn changes(
         let key = match change {
             ObjectChange::Put(object) => {
                 let key = object.key();
-                let is_new = is_new(&key);
-                if !is_new {
+                let is_alone = is_new(&key) || cleared.contains(&key.folded());
+                if !is_alone {
                     rows.flush().await?;
                 }
-                put(&mut rows, tenant, number, &object, is_new).await?;
+                put(&mut rows, tenant, number, &object, is_alone).await?;
                 key
             }
             ObjectChange::Delete(key) => {
@@ -100,18 +94,7 @@ pub(super) async fn note(db: &mut dyn Turn, tenant: &TenantId, key: ObjectKey, r
     run(db, query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(key.id).bind(revision)).await.map(drop)
 }
 
-async fn let_go(db: &mut dyn Turn, tenant: &TenantId, object: &Object) -> Result<()> {
-    let (sql, id) = match object {
-        Object::Place(o) => ("DELETE FROM place_dn WHERE tenant = ? AND name = ?", &o.name),
-        Object::Person(o) => {
-            ("UPDATE person SET agent_id = NULL, login_code = NULL WHERE tenant = ? AND user_name = ?", &o.user_name)
-        }
-        _ => return Ok(()),
-    };
-    run(db, query(sql).bind(tenant.as_str()).bind(id)).await.map(drop)
-}
-
-/// Writes an object. Of one that is new there are no rows that would have to go first.
+/// Writes an object. Of one that is new, or was cleared away, there are no rows that would have to go first.
 async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Object, is_new: bool) -> Result<()> {
     let t = tenant.as_str();
     match object {

@@ -5242,7 +5242,7 @@ pub struct ListObjectsRequest {
     /// Empty means all.
     #[prost(string, repeated, tag = "1")]
     pub kinds: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// All of them must hold: `id` is what the id begins with, `name` is in one of the names, `skill` is a person's skill, all without regard to case; any other key is the path of a field, as
+    /// All of them must hold: `id` is what the id begins with, `name` is in one of the names, `skill` is a person's skill, `email` a person's address, all without regard to case; any other key is the path of a field, as
     /// `disabled`, `agent.default_place` or `type` of a DN, whose value, or one of whose values, is that; of `type` there may be several, with commas between them. With `name`, those of a kind come first of which a name begins with it.
     #[prost(map = "string, string", tag = "2")]
     pub filter: ::std::collections::HashMap<

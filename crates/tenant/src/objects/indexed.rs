@@ -184,17 +184,21 @@ impl IndexedTenant {
         self.held.get(&self.slot(key)?).map(|held| held.revision)
     }
 
-    /// The objects of a kind in the order of lists, those behind `after`.
+    /// The objects of a kind in the order of lists, those behind `after`; of them those whose folded names begin so.
     pub(super) fn behind<'a>(
         &'a self,
         kind: ObjectKind,
         after: Option<&ObjectKey>,
+        beginning: &str,
     ) -> impl Iterator<Item = HeldObject<'a>> + use<'a> {
-        let begin = match after {
-            Some(after) if after.kind == kind => Bound::Excluded(NameOrder::of(after)),
-            _ => Bound::Included(NameOrder::begin(kind)),
+        let beginning = beginning.to_owned();
+        let first = NameOrder { folded: beginning.clone(), ..NameOrder::begin(kind) };
+        let begin = match after.filter(|after| after.kind == kind).map(NameOrder::of) {
+            Some(after) if after >= first => Bound::Excluded(after),
+            _ => Bound::Included(first),
         };
-        let names = self.by_name.range((begin, Bound::Unbounded)).take_while(move |(name, _)| name.kind == kind);
+        let names = self.by_name.range((begin, Bound::Unbounded));
+        let names = names.take_while(move |(name, _)| name.kind == kind && name.folded.starts_with(&beginning));
         names.filter_map(move |(_, slot)| self.held_at(*slot))
     }
 

@@ -19,8 +19,9 @@ pub struct Listing {
     /// The kinds; none means all.
     pub kinds: Vec<ObjectKind>,
     /// What must hold for each object: a field and its value. `id` is what the id begins with, `name` is in one of its names, `skill` is
-    /// one of a person's skills, all without regard to case; any other is a path as `agent.default_place` or, of a DN, `type`, whose
-    /// value, or one of whose values, is that; of `type` there may be several, with commas between them. With `name`, those of a kind come first of which a name begins with it.
+    /// one of a person's skills, `email` is that of a person, all without regard to case; any other is a path as `agent.default_place` or,
+    /// of a DN, `type`, whose value, or one of whose values, is that; of `type` there may be several, with commas between them. With
+    /// `name`, those of a kind come first of which a name begins with it.
     pub filter: Vec<(String, String)>,
     /// The fields to show; none means all.
     pub fields: Vec<String>,
@@ -73,7 +74,7 @@ pub fn list_seen(held: &IndexedTenant, asked: &Listing, may_see: impl Fn(HeldObj
     let mut page = ListedPage { objects: Vec::new(), last: None, revision: held.revision() };
     let (mut bytes, mut end) = (0, None);
     for part in parts(asked, &filter) {
-        for found in held.behind(part.kind, part.after.as_ref()) {
+        for found in held.behind(part.kind, part.after.as_ref(), filter.id.as_deref().unwrap_or_default()) {
             let HeldObject { object, annex, revision } = found;
             if !may_see(found) || !filter.takes(found, part.is_behind_names) {
                 continue;
@@ -146,13 +147,10 @@ impl<'a> ObjectFilter<'a> {
         filter
     }
 
-    /// Whether an object is in the part of those of which a name begins with the name that is looked for, or in the one behind it. The
-    /// document is read last: it costs the most.
+    /// Whether an object whose name begins as it must is in the part of those of which a name begins with the name that is looked for, or
+    /// in the one behind it. The document is read last: it costs the most.
     fn takes(&self, found: HeldObject<'_>, is_behind_names: bool) -> bool {
         let object = found.object;
-        if self.id.as_ref().is_some_and(|id| !folded_name(&object.key().id).starts_with(id)) {
-            return false;
-        }
         if self.skill.as_ref().is_some_and(|wanted| !skills(object).any(|skill| folded_name(skill) == *wanted)) {
             return false;
         }
@@ -168,12 +166,14 @@ impl<'a> ObjectFilter<'a> {
             (Object::Dn(dn), "type") => value.split(',').any(|one| dn.kind.as_str() == one),
             // Provisioning programs look for one of all people.
             (Object::Person(person), "external_id") => person.external_id.as_deref().unwrap_or_default() == *value,
+            (Object::Person(person), "email") => is_email(person.email.as_deref(), value),
             _ => true,
         }) && self.fits_document(found)
     }
 
     fn fits_document(&self, HeldObject { object, annex, .. }: HeldObject<'_>) -> bool {
-        let mut paths = self.paths.iter().filter(|(path, _)| !(matches!(object, Object::Dn(_)) && *path == "type"));
+        let is_compared = |path: &str| matches!((object, path), (Object::Dn(_), "type") | (Object::Person(_), "email"));
+        let mut paths = self.paths.iter().filter(|(path, _)| !is_compared(path));
         let Some(first) = paths.next() else { return true };
         let document: Json =
             serde_json::from_slice(&object.clone().without_secrets().to_json_with(annex)).unwrap_or_default();
@@ -182,6 +182,12 @@ impl<'a> ObjectFilter<'a> {
             found.is_some_and(|found| is_value(found, value))
         })
     }
+}
+
+/// Whether it is somebody's address, as it is compared at a sign-in; an empty text is that of nobody.
+fn is_email(email: Option<&str>, wanted: &str) -> bool {
+    let email = email.unwrap_or_default();
+    email == wanted || email.to_lowercase() == wanted.to_lowercase()
 }
 
 /// The names by which people look for an object.
@@ -281,6 +287,55 @@ mod tests {
     }
 
     #[test]
+    fn people_are_found_by_their_address_in_any_case() {
+        let text = include_str!("../../../../data/example-tenant.yaml");
+        let mut objects = crate::file::read(text, |_| Ok("<scxml/>".to_owned())).expect("the example");
+        objects.people[0].email = Some("Zoë@d.example".to_owned());
+        objects.people[1].email = Some("z@d.example".to_owned());
+        let (first, count) = (objects.people[0].user_name.clone(), objects.people.len());
+        let revisions = std::collections::HashMap::new();
+        let held =
+            IndexedTenant::of(VersionedObjects { point: HistoryPoint::unstamped(Revision(7)), objects, revisions });
+        let found = |kind: ObjectKind, address: &str| -> Vec<String> {
+            let filter = vec![("email".to_owned(), address.to_owned())];
+            let page = list(&held, &Listing { kinds: vec![kind], filter, ..Listing::default() });
+            page.objects.into_iter().map(|object| object.key.id).collect()
+        };
+        for wanted in ["Zoë@d.example", "ZOË@D.EXAMPLE", "zoë@d.example"] {
+            assert_eq!(found(ObjectKind::Person, wanted), [first.clone()], "{wanted}");
+        }
+        assert_eq!(found(ObjectKind::Person, "zo@d.example"), [""; 0]);
+        assert_eq!(found(ObjectKind::Person, "").len(), count - 2);
+        assert_eq!(found(ObjectKind::Place, "z@d.example"), [""; 0], "others have none");
+    }
+
+    #[test]
+    fn an_id_that_begins_so_is_found_on_every_page() {
+        let held = held();
+        let of = |person: &contracts::provisioning::Person| person.user_name.to_lowercase().starts_with('a');
+        let mut wanted: Vec<String> =
+            held.people().filter(|person| of(person)).map(|person| person.user_name.clone()).collect();
+        wanted.sort();
+        let filter = vec![("id".to_owned(), "A".to_owned())];
+        let asked = Listing { kinds: vec![ObjectKind::Person], filter, size: 1, ..Listing::default() };
+        let key = |id: &str| ObjectKey { kind: ObjectKind::Person, id: id.to_owned() };
+        // One that stands before all of them is no hindrance.
+        for begin in [None, Some(PageEnd { key: key("0"), is_behind_names: false })] {
+            let (mut read, mut after) = (Vec::new(), begin);
+            loop {
+                let page = list(&held, &Listing { after, ..asked.clone() });
+                read.extend(page.objects.into_iter().map(|object| object.key.id));
+                after = page.last;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(read, wanted);
+        }
+        assert!(!wanted.is_empty() && wanted.len() < held.people().count());
+    }
+
+    #[test]
     fn pages_together_are_the_whole_in_one_order() {
         let held = held();
         let whole = list(&held, &Listing::default());
@@ -302,7 +357,7 @@ mod tests {
 
     #[test]
     fn types_of_dns_are_those_of_their_documents() {
-        for HeldObject { object, .. } in held().behind(ObjectKind::Dn, None) {
+        for HeldObject { object, .. } in held().behind(ObjectKind::Dn, None, "") {
             let document: Json = serde_json::from_slice(&object.to_json()).unwrap();
             let Object::Dn(dn) = object else { panic!("{object:?}") };
             assert_eq!(document["type"], dn.kind.as_str());

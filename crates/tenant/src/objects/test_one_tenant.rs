@@ -1,6 +1,6 @@
 //! For tests: a store with one tenant in memory and its history, which counts how often it was read as a whole.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 
 use contracts::provisioning::{Object, ObjectKey, TenantObjects};
@@ -24,6 +24,8 @@ struct StoredTenant {
     points_asked: usize,
     noted: Vec<HistoryEntry>,
     history: Vec<HistoryEntry>,
+    /// What others change before each of the next updates.
+    others: VecDeque<Vec<ObjectChange>>,
 }
 
 impl StoredTenant {
@@ -50,6 +52,7 @@ impl OneTenant {
             points_asked: 0,
             noted: Vec::new(),
             history: Vec::new(),
+            others: VecDeque::new(),
         };
         Self(Mutex::new(stored))
     }
@@ -71,6 +74,11 @@ impl OneTenant {
     /// Whether the database is away from now on, as far as a point of its history is asked for.
     pub fn is_away(&self, is_away: bool) {
         self.stored().is_away = is_away;
+    }
+
+    /// Others change this before the next updates, one before each.
+    pub fn others_change_before_updates(&self, changes: Vec<Vec<ObjectChange>>) {
+        self.stored().others.extend(changes);
     }
 
     /// Such an entry is found for every repeatable batch.
@@ -219,6 +227,10 @@ impl ProvisioningStore for OneTenant {
         note: &'a ChangeNote,
     ) -> Answer<'a, Revision> {
         Box::pin(async move {
+            let others = self.stored().others.pop_front();
+            if let Some(others) = others {
+                self.change(others);
+            }
             let actual = self.stored().revision;
             if actual != at {
                 return Err(StoreError::Conflict { key: tenant.to_string(), expected: at.0, actual: actual.0 });

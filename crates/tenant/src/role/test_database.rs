@@ -19,6 +19,8 @@ pub(super) struct TestDatabase {
     pub acme_at: AtomicU64,
     /// How often acme was read.
     pub loads_of_acme: AtomicU64,
+    /// Whether a read of acme has no end.
+    pub acme_takes_long: AtomicBool,
     /// How often globex was read with the revisions of its objects.
     pub whole_reads: AtomicU64,
     /// How often somebody has asked what has changed.
@@ -50,6 +52,7 @@ impl TestDatabase {
             why,
             acme_at: AtomicU64::new(1),
             loads_of_acme: AtomicU64::default(),
+            acme_takes_long: AtomicBool::default(),
             whole_reads: AtomicU64::default(),
             asked_for_changes: AtomicU64::default(),
             is_away: AtomicBool::default(),
@@ -169,6 +172,9 @@ impl ProvisioningStore for TestDatabase {
             match self.why {
                 Some(why) if of.as_str() == "acme" => {
                     self.loads_of_acme.fetch_add(1, SeqCst);
+                    if self.acme_takes_long.load(SeqCst) {
+                        std::future::pending::<()>().await;
+                    }
                     Err(why())
                 }
                 _ => {

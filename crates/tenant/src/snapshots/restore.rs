@@ -4,19 +4,17 @@ use std::collections::{HashMap, HashSet};
 
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, TenantObjects};
 use infra::{
-    ChangeNote, ChangeWay, HistoryEntry, NamedSnapshot, ObjectChange, Revision, SNAPSHOT_KIND, StoreError,
-    TenantArchive, kind_told,
+    ChangeNote, ChangeWay, HistoryEntry, HistoryPoint, NamedSnapshot, ObjectChange, ObjectChanges, Revision,
+    SNAPSHOT_KIND, StoreError, TenantArchive, kind_told,
 };
 use model::TenantId;
 use tokio::task::spawn_blocking;
 
 use super::{SnapshotRefusal, find, objects};
 use crate::file::{Faults, PinHashing};
-use crate::import::{ImportPlan, planned};
+use crate::import::{CHANGED_MAX, ImportPlan, changes_since, filled, planned};
 use crate::objects::{ChangedDocuments, repeatable_since, shown};
 
-/// How often a restore begins again because others have changed the tenant.
-const ATTEMPTS_MAX: usize = 5;
 /// The most objects of which a restore tells that they change.
 pub const RESTORED_SHOWN_MAX: usize = 1_000;
 
@@ -96,26 +94,28 @@ pub async fn restore(
     // PINs of a snapshot of before hashes: what is the same stays as it is stored.
     let mut hashing = if terms.is_trial { PinHashing::of_none() } else { PinHashing::but_for(0) };
     let head = snapshot.head.clone();
-    for _ in 0..ATTEMPTS_MAX {
-        let stored = store.load(tenant).await?.ok_or_else(|| SnapshotRefusal::NoTenant(tenant.clone()))?;
-        if let Some(expected) = terms.expected.filter(|expected| *expected != stored.0) {
-            return Err(RestoreRefusal::Stale { expected, present: stored.0 });
+    let mut stale = None;
+    for _ in 0..=CHANGED_MAX {
+        let read = PresentTenant::read(store, tenant, stale.take()).await?;
+        if let Some(expected) = terms.expected.filter(|expected| *expected != read.revision()) {
+            return Err(RestoreRefusal::Stale { expected, present: read.revision() });
         }
+        let point = read.point();
         let snapshot = snapshot.clone();
         // Beside the executor: the file of a large tenant takes a while.
         let work = spawn_blocking(move || {
-            let planned = PlannedRestore::of(&snapshot, stored, &mut hashing);
+            let planned = PlannedRestore::to(&snapshot, read, &mut hashing);
             (hashing, planned)
         });
         let (hashed, planned) = work.await.map_err(|_| RestoreRefusal::NoTurn)?;
         hashing = hashed;
-        let PlannedRestore { at, changes, outcome } = planned?;
-        if changes.is_empty() || terms.is_trial {
-            return Ok(outcome);
+        let Some(planned) = planned? else { continue };
+        if planned.plan.changes.is_empty() || terms.is_trial {
+            return Ok(planned.outcome);
         }
-        match store.restore_snapshot(tenant, at, changes, &head, note).await {
-            Ok(revision) => return Ok(RestoredSnapshot { revision, ..outcome }),
-            Err(StoreError::Conflict { .. }) => {}
+        match store.restore_snapshot(tenant, planned.plan.at, planned.plan.changes.clone(), &head, note).await {
+            Ok(revision) => return Ok(RestoredSnapshot { revision, ..planned.outcome }),
+            Err(StoreError::Conflict { .. }) => stale = Some((Box::new(planned), point)),
             Err(error) => return Err(error.into()),
         }
         // The same request may have been under way twice.
@@ -124,6 +124,48 @@ pub async fn restore(
         }
     }
     Err(RestoreRefusal::NoTurn)
+}
+
+/// How a tenant is now.
+enum PresentTenant {
+    Whole {
+        revision: Revision,
+        objects: TenantObjects,
+        point: HistoryPoint,
+    },
+    /// What others have changed since that was planned, which was not carried out.
+    Since(Box<PlannedRestore>, ObjectChanges),
+}
+
+impl PresentTenant {
+    async fn read(
+        store: &dyn TenantArchive,
+        tenant: &TenantId,
+        stale: Option<(Box<PlannedRestore>, HistoryPoint)>,
+    ) -> Result<Self, RestoreRefusal> {
+        if let Some((planned, since)) = stale
+            && let Some(told) = changes_since(store, tenant, since).await?
+        {
+            return Ok(Self::Since(planned, told));
+        }
+        // First the point: it is that of the objects if nobody has changed the tenant since.
+        let point = store.point(tenant).await?;
+        let (revision, objects) = store.load(tenant).await?.ok_or_else(|| SnapshotRefusal::NoTenant(tenant.clone()))?;
+        let point = point.filter(|point| point.revision == revision);
+        let point = point.unwrap_or_else(|| HistoryPoint::unstamped(revision));
+        Ok(Self::Whole { revision, objects: Box::new(objects), point })
+    }
+
+    const fn revision(&self) -> Revision {
+        self.point().revision
+    }
+
+    const fn point(&self) -> HistoryPoint {
+        match self {
+            Self::Whole { point, .. } => *point,
+            Self::Since(_, told) => told.point,
+        }
+    }
 }
 
 /// The result of the same restore, if the caller has asked for it before.
@@ -152,21 +194,47 @@ async fn earlier(
 
 /// What a restore does to a tenant at a revision.
 struct PlannedRestore {
-    at: Revision,
-    changes: Vec<ObjectChange>,
+    plan: ImportPlan,
+    /// The objects of the snapshot.
+    target: TenantObjects,
     outcome: RestoredSnapshot,
 }
 
 impl PlannedRestore {
+    /// None if the tenant is to be read as a whole.
+    fn to(
+        snapshot: &NamedSnapshot,
+        present: PresentTenant,
+        hashing: &mut PinHashing,
+    ) -> Result<Option<Self>, RestoreRefusal> {
+        match present {
+            PresentTenant::Whole { revision, objects, .. } => {
+                Self::of(snapshot, (revision, *objects), hashing).map(Some)
+            }
+            PresentTenant::Since(before, told) => {
+                let Self { plan, target, .. } = *before;
+                let fill = |given: &mut TenantObjects, held: &TenantObjects| filled(given, Some(held), hashing);
+                Ok(plan.caught_up(told, &target, fill)?.map(|plan| Self::told(plan, target)))
+            }
+        }
+    }
+
     fn of(
         snapshot: &NamedSnapshot,
         stored: (Revision, TenantObjects),
         hashing: &mut PinHashing,
     ) -> Result<Self, RestoreRefusal> {
-        let ImportPlan { at, held, changes } = planned(Some(stored), objects(snapshot)?, hashing)?;
+        let target = objects(snapshot)?;
+        let plan = planned(Some(stored), target.clone(), hashing)?;
+        Ok(Self::told(plan, target))
+    }
+
+    fn told(plan: ImportPlan, target: TenantObjects) -> Self {
+        let ImportPlan { at, held, changes } = &plan;
         let changed = changes.iter().map(ObjectChange::key).collect::<HashSet<_>>().len();
-        let documents = held.map(|held| documents(&held, &changes)).unwrap_or_default();
-        Ok(Self { at, changes, outcome: RestoredSnapshot { revision: at, changed, documents, is_repeated: false } })
+        let documents = held.as_ref().map(|held| documents(held, changes)).unwrap_or_default();
+        let outcome = RestoredSnapshot { revision: *at, changed, documents, is_repeated: false };
+        Self { plan, target, outcome }
     }
 }
 
@@ -205,7 +273,7 @@ fn given_annex(change: &ObjectChange) -> Option<(&ObjectKey, &ObjectAnnex)> {
 #[cfg(test)]
 mod tests {
     use contracts::provisioning::{ObjectKind, Secret, Skill};
-    use infra::{SnapshotHead, TenantFileText};
+    use infra::{SnapshotHead, TenantFileText, ToldChange};
     use model::Timestamp;
 
     use super::*;
@@ -237,7 +305,7 @@ mod tests {
         crate::file::fill(&mut before, None, &mut runtime::entropy::Strong::seeded_by_system()).unwrap();
         let kept = snapshot(&before);
         let same = restored(&kept, before.clone()).unwrap();
-        assert_eq!((same.at, same.changes.len(), same.outcome.changed), (Revision(7), 0, 0));
+        assert_eq!((same.plan.at, same.plan.changes.len(), same.outcome.changed), (Revision(7), 0, 0));
 
         let mut now = before;
         now.skills.push(Skill { name: "Patience".to_owned() });
@@ -250,6 +318,32 @@ mod tests {
         assert!(person.after.as_ref().is_some_and(|text| !text.contains("Another")), "{person:?}");
         assert!(!person.after.as_ref().is_some_and(|text| text.contains("argon2")), "no secret");
         assert!(skill.before.is_some() && skill.after.is_none(), "{skill:?}");
+    }
+
+    #[test]
+    fn what_others_change_before_it_is_carried_out_is_restored_too() {
+        let mut before = example();
+        crate::file::fill(&mut before, None, &mut runtime::entropy::Strong::seeded_by_system()).unwrap();
+        let kept = snapshot(&before);
+        let mut now = before.clone();
+        now.skills.push(Skill { name: "Patience".to_owned() });
+        let planned = restored(&kept, now).unwrap();
+        let mut other = before.people[0].clone();
+        "Another".clone_into(&mut other.last_name);
+        let told = ObjectChanges {
+            point: HistoryPoint::unstamped(Revision(8)),
+            is_whole: false,
+            changes: vec![ToldChange::Put(Object::Person(Box::new(other)))],
+            annexes: Vec::new(),
+        };
+        let present = PresentTenant::Since(Box::new(planned), told);
+        let again = PlannedRestore::to(&kept, present, &mut PinHashing::but_for(0)).unwrap().unwrap();
+        assert_eq!((again.outcome.changed, again.outcome.revision), (2, Revision(8)));
+        let mut kinds: Vec<ObjectKind> = again.outcome.documents.iter().map(|one| one.key.kind).collect();
+        kinds.sort();
+        assert_eq!(kinds, [ObjectKind::Skill, ObjectKind::Person]);
+        let person = ObjectChange::Put(Object::Person(Box::new(before.people[0].clone())));
+        assert!(again.plan.changes.contains(&person));
     }
 
     /// The tenant with that PIN of its first agents in clear, and none of others.
@@ -276,7 +370,7 @@ mod tests {
         }
         let others = with_pins(&hashed, "8150");
         let pins_put = |planned: &PlannedRestore| -> Vec<Secret> {
-            let pins = planned.changes.iter().filter_map(|change| match change {
+            let pins = planned.plan.changes.iter().filter_map(|change| match change {
                 ObjectChange::Put(Object::Person(person)) => person.agent.as_ref()?.pin.clone(),
                 _ => None,
             });

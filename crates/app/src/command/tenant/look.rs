@@ -24,8 +24,8 @@ Examples:
 Without an id it lists the tenants: id, name, revision, people, DNs. --ended lists those that were deleted and whose history
 is kept; `trunkline tenant history ID` shows it while no other tenant has that id.
 
---where: `id` is what the id begins with, `name` is in one of the names, `skill` is a person's skill; any other is the path
-of a field, as agent.default_place, whose value, or one of whose values, is that. All must hold.";
+--where: `id` is what the id begins with, `name` is in one of the names, `skill` is a person's skill, `email` a person's
+address; any other is the path of a field, as agent.default_place, whose value, or one of whose values, is that. All must hold.";
 
 #[derive(Args)]
 pub struct ListArguments {

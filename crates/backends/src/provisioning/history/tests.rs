@@ -198,3 +198,35 @@ async fn what_a_later_release_has_noted_hides_nothing_else() {
     }
     assert_eq!(ways.iter().filter(|way| *way == "telepathy").count(), 2, "{ways:?}");
 }
+
+#[tokio::test]
+async fn entries_with_large_documents_are_read_in_parts_of_some_megabytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, acme) = made(&folder).await;
+    let mut turn = store.0.writes(&acme).await.unwrap();
+    let key = ObjectKey { kind: ObjectKind::Application, id: "sales".to_owned() };
+    for megabytes in [1, 3, 1, 9, 1] {
+        let document = Some("x".repeat(megabytes << 20));
+        let (note, key) = (note().clone(), key.clone());
+        let entry = HistoryEntry {
+            number: 0,
+            revision: Revision(2),
+            note,
+            key,
+            before: None,
+            after: document,
+            secrets_changed: false,
+        };
+        put(&mut *turn, &acme, entry).await.unwrap();
+    }
+    let (mut parts, mut last) = (Vec::new(), Some(0));
+    while let Some(behind) = last {
+        let (entries, end) = after(&mut *turn, &acme, behind, 500).await.unwrap();
+        let large = entries.iter().filter(|entry| entry.revision == Revision(2));
+        let megabytes: Vec<usize> = large.map(|entry| entry.after.as_ref().map_or(0, String::len) >> 20).collect();
+        parts.push(megabytes);
+        last = end;
+    }
+    // Those of the tenant itself stand before the first one.
+    assert_eq!(parts, [vec![1], vec![3, 1], vec![9], vec![1], vec![]]);
+}

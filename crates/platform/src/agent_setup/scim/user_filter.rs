@@ -79,6 +79,9 @@ impl UserFilter {
                     Test::Text(_, part),
                 ) => ("name", part.clone()),
                 (Compared::ExternalId, Test::Text(Operator::Equal, id)) => ("external_id", id.clone()),
+                (Compared::Email | Compared::SelectedEmail(_), Test::Text(Operator::Equal, email)) => {
+                    ("email", email.clone())
+                }
                 _ => continue,
             };
             if !value.is_empty() {
@@ -233,6 +236,9 @@ mod tests {
             [pair("id", "a"), pair("name", "b")]
         );
         assert!(narrowed(r#"displayName co """#).is_empty());
+        for by_email in [r#"emails.value eq "a@D""#, r#"emails eq "a@D""#, r#"emails[type eq "work"].value eq "a@D""#] {
+            assert_eq!(narrowed(by_email), [pair("email", "a@D")], "{by_email}");
+        }
         let only = UserFilter::parse(r#"active eq true and userName eq "ann""#).unwrap();
         assert_eq!(only.only_one(), Some("ann"));
     }

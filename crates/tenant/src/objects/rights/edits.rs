@@ -132,7 +132,7 @@ fn taken_addresses(
     if given.is_empty() {
         return given;
     }
-    let taken = held.behind(ObjectKind::Person, None).filter_map(|found| {
+    let taken = held.behind(ObjectKind::Person, None, "").filter_map(|found| {
         let (Object::Person(person), Some(address)) = (found.object, address_of(Some(found.object))) else {
             return None;
         };

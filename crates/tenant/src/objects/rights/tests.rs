@@ -79,7 +79,7 @@ fn cities() -> TenantObjects {
 
 fn sees(held: &IndexedTenant, user: &str) -> Vec<String> {
     let rights = CallerRights::of(held, user);
-    let people = held.behind(ObjectKind::Person, None).filter(|found| rights.may_see(*found));
+    let people = held.behind(ObjectKind::Person, None, "").filter(|found| rights.may_see(*found));
     people.map(|found| found.object.key().id).collect()
 }
 
@@ -317,7 +317,7 @@ fn where_calls_go_is_of_the_whole_tenant() {
     let held = indexed(&all);
     let rights = CallerRights::of(&held, "ann");
     for kind in [ObjectKind::Trunk, ObjectKind::Number, ObjectKind::FeatureCode] {
-        let found = held.behind(kind, None).next().expect("the example has one");
+        let found = held.behind(kind, None, "").next().expect("the example has one");
         assert!(rights.may_see(found), "{kind:?}");
         let id = found.object.key().id;
         let words = denied(plan(&held, "ann", kind, &id, EditAction::Delete)).1;

@@ -3,7 +3,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use contracts::provisioning::Skill;
 use infra::embedded::Embedded;
-use infra::{Answer, Extent, KnownLife, Reading, SystemClock, TenantLife, bounds};
+use infra::{Answer, Extent, KnownLife, Publication, Reading, SystemClock, TenantLife, bounds};
 
 use super::*;
 use crate::role::test_database::{TestDatabase, tenant};
@@ -22,15 +22,24 @@ fn in_memory() -> Arc<Embedded> {
 }
 
 fn publisher(provisioning: &Arc<TestDatabase>, configuration: &Arc<Embedded>) -> Publisher {
-    Publisher {
-        provisioning: provisioning.clone(),
-        configuration: configuration.clone(),
-        lives: configuration.clone(),
-        clock: Arc::new(SystemClock::start()),
-        published: BTreeMap::new(),
-        faulty: FaultyTenants::default(),
-        lacking: LackingTenants::default(),
-        tell: watch::channel(PublishedTenants::default()).0,
+    let (clock, tell) = (Arc::new(SystemClock::start()), watch::channel(PublishedTenants::default()).0);
+    Publisher::of(provisioning.clone(), configuration.clone(), configuration.clone(), clock, tell)
+}
+
+impl Publisher {
+    /// Looks once, and waits until what was begun is over.
+    async fn turn(&mut self) -> infra::Result<bool> {
+        self.look().await?;
+        while !self.under_way.is_empty() {
+            self.settled().await?;
+        }
+        self.completed().await
+    }
+
+    /// Waits until one of what is under way is over.
+    async fn settled(&mut self) -> infra::Result<()> {
+        let finished = self.publications.join_next().await.unwrap().unwrap();
+        self.settle(finished).await
     }
 }
 
@@ -229,6 +238,38 @@ async fn a_cache_that_was_emptied_learns_again_who_was_deleted() {
     publisher.configuration = cache.clone();
     publisher.turn().await.unwrap();
     assert!(cache.is_withdrawn(&tenant("globex")).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_tenant_that_takes_long_delays_no_change_of_another() {
+    let (database, cache) = (TestDatabase::new(Some(damaged)), in_memory());
+    let mut publisher = publisher(&database, &cache);
+    publisher.turn().await.unwrap();
+    database.acme_takes_long.store(true, SeqCst);
+    database.acme_at.store(2, SeqCst);
+    for name in ["Patience", "Courage"] {
+        database.adds(name);
+        publisher.look().await.unwrap();
+        publisher.settled().await.unwrap();
+        let published = whole(&cache).await;
+        assert!(skills(&published).contains(&name), "{:?}", skills(&published));
+    }
+    assert_eq!(database.loads_of_acme.load(SeqCst), 2, "it is read once at a time");
+    assert_eq!(publisher.under_way, BTreeSet::from([tenant("acme")]));
+}
+
+#[tokio::test]
+async fn a_cache_that_lacks_a_tenant_whose_publication_is_under_way_is_not_complete() {
+    let (database, cache) = (TestDatabase::new(Some(damaged)), in_memory());
+    database.acme_takes_long.store(true, SeqCst);
+    let mut publisher = publisher(&database, &cache);
+    for _ in 0..2 {
+        publisher.look().await.unwrap();
+        if publisher.under_way.len() == 2 {
+            publisher.settled().await.unwrap();
+        }
+        assert!(!publisher.completed().await.unwrap() && !cache.is_complete().await.unwrap());
+    }
 }
 
 /// A cache after a failover: the former master has told once which versions it had.
