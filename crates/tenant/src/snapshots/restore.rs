@@ -130,7 +130,7 @@ pub async fn restore(
 enum PresentTenant {
     Whole {
         revision: Revision,
-        objects: TenantObjects,
+        objects: Box<TenantObjects>,
         point: HistoryPoint,
     },
     /// What others have changed since that was planned, which was not carried out.
