@@ -13,13 +13,16 @@ use crate::shed::{Importance, QueueFill};
 /// The wait that a client is told for whom there is no place.
 const NO_PLACE_WAIT: Duration = Duration::from_secs(10);
 
-/// A client: a person or program of a tenant, with whatever tokens and in however many sessions.
+/// The SHA-256 of a token: no token lies in memory longer than its request.
+pub type TokenDigest = [u8; 32];
+
+/// A client: whoever shows this token. One program may run at thousands of desks, each with a token of its own.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientName<'a> {
     /// Its tenant.
     pub tenant: &'a TenantId,
-    /// The subject of its tokens.
-    pub subject: &'a str,
+    /// Its token.
+    pub token: TokenDigest,
 }
 
 /// The allowance of every client.
@@ -33,10 +36,10 @@ pub struct ClientRates {
     clients_max: usize,
 }
 
-/// The clients of a tenant, by their subjects.
+/// The clients of a tenant, by their tokens.
 #[derive(Debug, Default)]
 struct TenantClients {
-    clients: HashMap<String, ClientAllowance>,
+    clients: HashMap<TokenDigest, ClientAllowance>,
     lines: LineDebt,
 }
 
@@ -80,7 +83,7 @@ impl ClientRates {
         }
         let clients = &mut self.tenants.entry(client.tenant.clone()).or_default().clients;
         let fresh = ClientAllowance { full_at: now, seen: now, lines: LineDebt::default() };
-        let allowance = clients.entry(client.subject.to_owned()).or_insert(fresh);
+        let allowance = clients.entry(client.token).or_insert(fresh);
         allowance.seen = now;
         let full_at = allowance.full_at.max(now) + self.each;
         let ahead = full_at.since(now);
@@ -95,7 +98,7 @@ impl ClientRates {
     /// What of lines a client may cause now.
     pub fn line_room(&self, client: ClientName<'_>, now: Timestamp) -> LineRoom {
         let tenant = self.tenants.get(client.tenant);
-        let own = tenant.and_then(|tenant| tenant.clients.get(client.subject)).map(|client| client.lines);
+        let own = tenant.and_then(|tenant| tenant.clients.get(&client.token)).map(|client| client.lines);
         LineRoom::of(own.unwrap_or_default(), tenant.map(|tenant| tenant.lines).unwrap_or_default(), now)
     }
 
@@ -103,7 +106,7 @@ impl ClientRates {
     pub fn charge_lines(&mut self, client: ClientName<'_>, bytes: usize, now: Timestamp) {
         let Some(tenant) = self.tenants.get_mut(client.tenant) else { return };
         LineBudget::OF_TENANT.charge(&mut tenant.lines, bytes, now);
-        if let Some(own) = tenant.clients.get_mut(client.subject) {
+        if let Some(own) = tenant.clients.get_mut(&client.token) {
             LineBudget::OF_CLIENT.charge(&mut own.lines, bytes, now);
         }
     }
@@ -119,7 +122,7 @@ impl ClientRates {
     }
 
     fn knows(&self, client: ClientName<'_>) -> bool {
-        self.tenants.get(client.tenant).is_some_and(|tenant| tenant.clients.contains_key(client.subject))
+        self.tenants.get(client.tenant).is_some_and(|tenant| tenant.clients.contains_key(&client.token))
     }
 
     /// Whether one more client of a tenant is told apart: a tenant has three quarters of the places that nobody else uses.
@@ -151,6 +154,13 @@ mod tests {
         TenantId::parse(id).unwrap()
     }
 
+    /// The digest of a token of that name.
+    fn token(name: &str) -> TokenDigest {
+        let mut digest = [0; 32];
+        digest[..name.len()].copy_from_slice(name.as_bytes());
+        digest
+    }
+
     /// Clients of one tenant.
     fn rates_of_one(batches: u32) -> (ClientRates, TenantId) {
         (ClientRates::per_minute(batches), tenant("acme"))
@@ -159,17 +169,17 @@ mod tests {
     #[test]
     fn a_client_sends_some_at_once_and_then_waits() {
         let (mut rates, acme) = rates_of_one(60);
-        let ann = ClientName { tenant: &acme, subject: "person/ann" };
+        let ann = ClientName { tenant: &acme, token: token("ann") };
         for _ in 0..BATCHES_AT_ONCE {
             assert_eq!(rates.take(ann, at(0)), Ok(()));
         }
         assert_eq!(rates.take(ann, at(400)), Err(RateRefusal::TooOften(Duration::from_millis(600))));
-        let (bob, other) = (ClientName { subject: "person/bob", ..ann }, tenant("other"));
+        let (bob, other) = (ClientName { token: token("bob"), ..ann }, tenant("other"));
         assert_eq!(rates.take(bob, at(400)), Ok(()), "others are not touched");
         assert_eq!(
             rates.take(ClientName { tenant: &other, ..ann }, at(400)),
             Ok(()),
-            "nor who has that name elsewhere"
+            "nor who has such a token elsewhere"
         );
         assert_eq!(rates.take(ann, at(1_000)), Ok(()));
     }
@@ -178,7 +188,7 @@ mod tests {
     fn a_client_more_than_there_is_place_for_waits_until_others_are_gone() {
         let (mut rates, acme) = rates_of_one(60);
         rates.clients_max = 4;
-        let mut take = |subject, millis| rates.take(ClientName { tenant: &acme, subject }, at(millis));
+        let mut take = |name, millis| rates.take(ClientName { tenant: &acme, token: token(name) }, at(millis));
         assert_eq!((take("a", 0), take("b", 50_000), take("c", 50_000)), (Ok(()), Ok(()), Ok(())));
         assert!(matches!(take("d", 59_000), Err(RateRefusal::TooManyClients(_))));
         assert_eq!(take("d", 61_000), Ok(()));
@@ -188,15 +198,15 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_with_ever_more_clients_takes_no_place_from_others() {
+    fn a_tenant_with_ever_new_tokens_takes_no_place_from_others() {
         let (mut rates, greedy) = rates_of_one(60);
         rates.clients_max = 100;
-        let taken = (0_u32..200)
-            .filter(|number| rates.take(ClientName { tenant: &greedy, subject: &number.to_string() }, at(0)).is_ok());
+        let mut take = |tenant: &TenantId, name: &str| rates.take(ClientName { tenant, token: token(name) }, at(0));
+        let taken = (0_u32..200).filter(|number| take(&greedy, &number.to_string()).is_ok());
         assert_eq!(taken.count(), 75);
         let other = tenant("other");
-        for subject in ["a", "b", "c"] {
-            assert_eq!(rates.take(ClientName { tenant: &other, subject }, at(0)), Ok(()));
+        for name in ["a", "b", "c"] {
+            assert_eq!(take(&other, name), Ok(()));
         }
     }
 
@@ -204,7 +214,7 @@ mod tests {
     fn the_lines_of_a_client_are_its_own_and_its_tenants() {
         let (mut rates, acme) = rates_of_one(60);
         let (ann, bob) =
-            (ClientName { tenant: &acme, subject: "person/ann" }, ClientName { tenant: &acme, subject: "person/bob" });
+            (ClientName { tenant: &acme, token: token("ann") }, ClientName { tenant: &acme, token: token("bob") });
         assert_eq!((rates.take(ann, at(0)), rates.take(bob, at(0))), (Ok(()), Ok(())));
         let takes = |rates: &ClientRates, client: ClientName<'_>, millis| {
             rates.line_room(client, at(millis)).takes(Importance::Grave, 1 << 20)
@@ -221,10 +231,10 @@ mod tests {
     fn ten_thousand_clients_of_a_tenant_that_send_each_ten_seconds_meet_no_budget() {
         const BATCH_LINES_BYTES: usize = 10 * 1_024;
         let (mut rates, acme) = rates_of_one(60);
-        let subjects: Vec<String> = (0..10_000_u32).map(|number| format!("desk/{number}")).collect();
+        let tokens: Vec<TokenDigest> = (0..10_000_u32).map(|number| token(&number.to_string())).collect();
         for round in 0..3_u64 {
-            for (subject, place) in subjects.iter().zip(0_u64..) {
-                let (client, now) = (ClientName { tenant: &acme, subject }, at(round * 10_000 + place));
+            for (token, place) in tokens.iter().zip(0_u64..) {
+                let (client, now) = (ClientName { tenant: &acme, token: *token }, at(round * 10_000 + place));
                 assert_eq!(rates.take(client, now), Ok(()));
                 assert!(rates.line_room(client, now).takes(Importance::Detail, BATCH_LINES_BYTES), "{round} {place}");
                 rates.charge_lines(client, BATCH_LINES_BYTES, now);
@@ -236,7 +246,7 @@ mod tests {
         #[test]
         fn no_client_sends_more_than_its_rate(gaps in proptest::collection::vec(0_u64..3_000, 1..300)) {
             let (mut rates, acme) = rates_of_one(60);
-            let ann = ClientName { tenant: &acme, subject: "person/ann" };
+            let ann = ClientName { tenant: &acme, token: token("ann") };
             let (mut now, mut taken) = (0, 0_u64);
             for gap in gaps {
                 now += gap;

@@ -1,6 +1,6 @@
 //! Who may send: clients of a tenant that may, not too often, with a token that is still good.
 
-use ::telemetry::rate::ClientName;
+use ::telemetry::rate::{ClientName, TokenDigest};
 use axum::http::HeaderMap;
 use model::TenantId;
 use net::http::{Caller, Problem};
@@ -8,6 +8,7 @@ use net::http::{Caller, Problem};
 use super::Telemetry;
 use super::answers::BatchRefusal;
 use super::metrics::BatchOutcome;
+use super::standing::digest_of_bearer;
 
 /// Somebody whose batches are taken.
 pub(super) struct BatchSender {
@@ -17,6 +18,8 @@ pub(super) struct BatchSender {
     pub tenant_name: String,
     /// The person or program.
     pub user: String,
+    /// Its token, by which its allowance is told from those of others.
+    pub token: TokenDigest,
 }
 
 /// Who sends, if that is somebody who may, and not too often.
@@ -35,11 +38,11 @@ pub(super) async fn admitted(
         None if telemetry.tenants.is_empty() => tenant.as_str(),
         None => return Err(refused("tenant: its clients may not send, see the setting telemetry.tenants")),
     };
-    let client = ClientName { tenant, subject: caller.subject() };
-    telemetry.rates().take(client, telemetry.now())?;
+    let token = digest_of_bearer(headers);
+    telemetry.rates().take(ClientName { tenant, token }, telemetry.now())?;
     if !telemetry.standing.is_good(headers, &telemetry.ctx).await {
         let problem = Problem::unauthorized("the token is not good any more");
         return Err(BatchRefusal::new(problem, BatchOutcome::NotAllowed));
     }
-    Ok(BatchSender { tenant: tenant.clone(), tenant_name: name.to_owned(), user: caller.subject().to_owned() })
+    Ok(BatchSender { tenant: tenant.clone(), tenant_name: name.to_owned(), user: caller.subject().to_owned(), token })
 }

@@ -316,7 +316,7 @@ mod tests {
 
     /// Puts a batch of a client that has caused nothing yet.
     fn put(lines: &LineQueue, tenant: &TenantId, batch: &KeptBatch) -> Vec<LineFate> {
-        let client = ClientName { tenant, subject: HEAD.user };
+        let client = ClientName { tenant, token: [0; 32] };
         let unused = ClientRates::per_minute(60).line_room(client, Timestamp::ZERO);
         lines.put(tenant, &HEAD, batch, unused).fates
     }
@@ -386,8 +386,7 @@ mod tests {
         let (lines, unread) = stalled();
         let (acme, other) = (tenant("acme"), tenant("other"));
         let now = Timestamp::from_millis(1_800_000_000_000);
-        let (ann, bob) =
-            (ClientName { tenant: &acme, subject: "person/ann" }, ClientName { tenant: &other, subject: "person/bob" });
+        let (ann, bob) = (ClientName { tenant: &acme, token: [1; 32] }, ClientName { tenant: &other, token: [2; 32] });
         let mut rates = ClientRates::per_minute(60);
         assert_eq!((rates.take(ann, now), rates.take(bob, now)), (Ok(()), Ok(())));
         let attributes = Map::from_iter([("page".to_owned(), Value::from("x".repeat(1_024)))]);

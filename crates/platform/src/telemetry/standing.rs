@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ::telemetry::rate::TokenDigest;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::{HeaderMap, header};
 use model::Timestamp;
@@ -17,15 +18,12 @@ use super::metrics::{AuthOutcome, Metrics};
 
 /// Where auth is asked.
 const PATH: &str = "/auth/v3/oauth/introspect";
-/// The most tokens that are remembered, in about ten mebibytes: two of each client that is told apart. The oldest answer is forgotten first.
+/// The most tokens that are remembered, in about ten mebibytes: twice as many as clients are told apart. The oldest answer is forgotten first.
 const REMEMBERED_MAX: usize = 65_536;
 /// The most questions at a time; for further tokens their signature and time suffice until there is room.
 const ASKED_AT_ONCE_MAX: usize = 64;
 /// Time for an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-
-/// A token is remembered by its digest: no token lies in memory longer than its request.
-type TokenDigest = [u8; 32];
 
 /// Asks auth, and remembers its answers.
 pub(super) struct TokenStanding {
@@ -134,6 +132,11 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     Some(token.trim())
 }
 
+/// The digest of a request's token.
+pub(super) fn digest_of_bearer(headers: &HeaderMap) -> TokenDigest {
+    token_digest(bearer(headers).unwrap_or_default())
+}
+
 fn token_digest(token: &str) -> TokenDigest {
     let digest = digest(&SHA256, token.as_bytes());
     let whole: &[u8] = digest.as_ref();
@@ -160,7 +163,7 @@ mod tests {
     fn the_token_of_a_request_is_found_however_it_is_written() {
         let of = |value: &'static str| {
             let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
-            bearer(&headers).map(token_digest)
+            digest_of_bearer(&headers)
         };
         assert_eq!(of("Bearer a.b.c"), of("bearer  a.b.c "));
         assert_ne!(of("Bearer a.b.c"), of("Bearer a.b.d"));

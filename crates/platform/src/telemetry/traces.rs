@@ -44,7 +44,7 @@ pub(super) fn take(
         session: &taken.session,
         client_ip,
     };
-    let (client, now) = (ClientName { tenant: &sender.tenant, subject: &sender.user }, telemetry.now());
+    let (client, now) = (ClientName { tenant: &sender.tenant, token: sender.token }, telemetry.now());
     let budget = telemetry.rates().line_room(client, now);
     let put = telemetry.lines.put(&sender.tenant, &head, &taken, budget);
     telemetry.rates().charge_lines(client, put.bytes, now);
