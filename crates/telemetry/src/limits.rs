@@ -41,11 +41,11 @@ pub const BATCHES_AT_ONCE: u32 = 10;
 pub const CLIENT_LINES_PER_S: u64 = 64 << 10;
 /// Lines that a client may be ahead of that, in bytes: the longest lines of one batch fit in, however little they matter.
 pub const CLIENT_LINES_ROOM: usize = 6 << 20;
-/// Lines that all clients of a tenant may cause in a second, in bytes: ten thousand that send ten items each ten seconds, in lines of
-/// 1.6 KiB.
-pub const TENANT_LINES_PER_S: u64 = 16 << 20;
+/// Lines that all clients of a tenant may cause in a second, in bytes: more than twice what ten thousand cause that send ten items each ten
+/// seconds, in lines of 2 KiB.
+pub const TENANT_LINES_PER_S: u64 = 48 << 20;
 /// Lines that a tenant may be ahead of that, in bytes.
-pub const TENANT_LINES_ROOM: usize = 128 << 20;
+pub const TENANT_LINES_ROOM: usize = 384 << 20;
 
 /// The most tenants with origins of their own, and the most origins of one.
 pub const ORIGINS_MAX: usize = 1_024;

@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn ten_thousand_clients_of_a_tenant_that_send_each_ten_seconds_meet_no_budget() {
-        const BATCH_LINES_BYTES: usize = 10 * 1_024;
+        const BATCH_LINES_BYTES: usize = 10 * 2_048;
         let (mut rates, acme) = rates_of_one(60);
         let tokens: Vec<TokenDigest> = (0..10_000_u32).map(|number| token(&number.to_string())).collect();
         for round in 0..3_u64 {
