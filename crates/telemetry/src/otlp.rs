@@ -1,5 +1,5 @@
 //! Batches of OpenTelemetry's own SDK (OTLP/HTTP 1.x), protobuf or JSON: counted, their texts cleaned, their tenant named, and what the
-//! contract of their program does not know left out; all else goes on as it came.
+//! contract of their program does not know left out of spans and log records; all else goes on as it came.
 
 mod attributes;
 mod json;

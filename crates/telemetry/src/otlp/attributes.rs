@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::OtlpSignal;
 use crate::contract::Contract;
 
 /// What stands before the first dot of the attributes that OpenTelemetry's SDK and instrumentations for browsers set by themselves
@@ -28,9 +29,13 @@ const UNDOTTED: [&str; 4] = ["component", "event_type", "target_element", "targe
 /// Headers of requests and answers: those alone are sent that an application asks for, and they may show who its user is.
 const OF_HEADERS: [&str; 2] = ["http.request.header.", "http.response.header."];
 
-/// The contract of the first of these programs that has one.
-pub(super) fn contract_of<'a>(services: &[String], contracts: &'a BTreeMap<String, Contract>) -> Option<&'a Contract> {
-    services.iter().find_map(|service| contracts.get(service))
+/// The contracts that say which attributes of a signal go on. Those of metrics all do: they alone tell points apart, and the programs that
+/// points come from, so that with fewer of them several would become one.
+pub(super) fn contracts_for(
+    signal: OtlpSignal,
+    contracts: &BTreeMap<String, Contract>,
+) -> Option<&BTreeMap<String, Contract>> {
+    (signal != OtlpSignal::Metrics).then_some(contracts)
 }
 
 /// Whether an attribute goes on: its contract names it, or the SDK sets it by itself.

@@ -4,17 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::attributes::{contract_of, goes_on};
+use super::attributes::{contracts_for, goes_on};
 use super::{OtlpContent, OtlpFault, OtlpSignal, SERVICE_ATTRIBUTE, TENANT_ATTRIBUTE};
 use crate::clean::masked;
 use crate::contract::Contract;
 use crate::limits::{ITEMS_MAX, RESOURCES_MAX};
 
-/// Members that are lists of attributes: of resources, scopes, items and points; of exemplars; of metrics.
-const ATTRIBUTE_LISTS: [&str; 3] = ["attributes", "filteredAttributes", "metadata"];
-
-/// Cleans the texts of a batch, leaves out the attributes that the contract of their program (`contracts`, by its name) does not know, and
-/// names the tenant in each of its resources; returns what is in it.
+/// Cleans the texts of a batch, leaves out the attributes that the contract of their program (`contracts`, by its name) does not know, but
+/// for those of metrics, and names the tenant in each of its resources; returns what is in it.
 ///
 /// # Errors
 /// Why it is refused.
@@ -38,6 +35,7 @@ pub fn clean_json(
     if resources.len() > RESOURCES_MAX {
         return Err(OtlpFault::TOO_MANY_RESOURCES);
     }
+    let contracts = contracts_for(signal, contracts);
     let mut content = OtlpContent::default();
     for resource in resources {
         take_resource(resource, tenant, contracts, &mut content)?;
@@ -107,7 +105,7 @@ fn camel_case(name: &str) -> String {
 fn take_resource(
     of_resource: &mut Value,
     tenant: &str,
-    contracts: &BTreeMap<String, Contract>,
+    contracts: Option<&BTreeMap<String, Contract>>,
     content: &mut OtlpContent,
 ) -> Result<(), OtlpFault> {
     let attributes = resource_attributes(of_resource)?;
@@ -115,7 +113,7 @@ fn take_resource(
     let of_service = attributes.iter().filter(|attribute| attribute["key"] == SERVICE_ATTRIBUTE);
     let services = of_service.filter_map(|attribute| attribute["value"]["stringValue"].as_str()).map(str::to_owned);
     let services: Vec<String> = services.collect();
-    if let Some(contract) = contract_of(&services, contracts) {
+    if let Some(contract) = services.iter().find_map(|service| contracts?.get(service)) {
         content.attributes_dropped += leave_out(of_resource, contract);
     }
     content.services.extend(services);
@@ -136,7 +134,7 @@ fn leave_out(value: &mut Value, contract: &Contract) -> usize {
     match value {
         Value::Object(members) => {
             let of_members = members.iter_mut().map(|(name, member)| match member {
-                Value::Array(attributes) if ATTRIBUTE_LISTS.contains(&name.as_str()) => {
+                Value::Array(attributes) if name == "attributes" => {
                     let before = attributes.len();
                     attributes.retain(|attribute| goes_on(attribute["key"].as_str().unwrap_or_default(), contract));
                     before - attributes.len()
@@ -291,37 +289,65 @@ mod tests {
         }
     }
 
+    /// The contract of the softphone, which names the region.
+    fn of_softphone() -> BTreeMap<String, Contract> {
+        let contract = read_list(r#"[{"appName": "softphone", "properties": ["region"]}]"#).unwrap().remove(0);
+        BTreeMap::from([("softphone".to_owned(), contract)])
+    }
+
+    fn attribute(key: &str, text: &str) -> Value {
+        json!({ "key": key, "value": { "stringValue": text } })
+    }
+
     #[test]
     fn a_program_with_a_contract_sends_what_that_names_and_what_its_sdk_sets_by_itself() {
-        let contract = read_list(r#"[{"appName": "softphone", "properties": ["region"]}]"#).unwrap().remove(0);
-        let contracts = BTreeMap::from([("softphone".to_owned(), contract)]);
-        let text = |key: &str| json!({ "key": key, "value": { "stringValue": "x" } });
-        let service = |name: &str| json!({ "key": "service.name", "value": { "stringValue": name } });
+        let text = |key: &str| attribute(key, "x");
         let map = json!({ "key": "browser.frame", "value": { "kvlistValue": { "values": [text("customer")] } } });
         let batch = |name: &str, further: &[Value]| {
             let with = |known: Value| [&[known][..], further].concat();
-            json!({ "resourceMetrics": [{
-                "resource": { "attributes": with(service(name)) },
-                "scopeMetrics": [{
+            json!({ "resourceSpans": [{
+                "resource": { "attributes": with(attribute("service.name", name)) },
+                "scopeSpans": [{
                     "scope": { "name": "s", "attributes": with(text("region")) },
-                    "metrics": [{ "name": "m", "metadata": with(text("region")), "sum": { "dataPoints": [{
+                    "spans": [{
+                        "name": "s",
                         "attributes": with(map.clone()),
-                        "exemplars": [{ "filteredAttributes": with(text("url.full")) }],
-                    }] } }],
+                        "events": [{ "name": "e", "attributes": with(text("region")) }],
+                        "links": [{ "attributes": with(text("url.full")) }],
+                    }],
                 }],
             }] })
         };
         let unknown = [text("customer"), json!({ "value": { "stringValue": "without a name" } }), json!(null)];
         for (name, left) in [("softphone", &[][..]), ("other", &unknown[..])] {
             let mut cleaned = batch(name, &unknown);
-            let content = clean_json(OtlpSignal::Metrics, &mut cleaned, "acme", &contracts).unwrap();
+            let content = clean_json(OtlpSignal::Traces, &mut cleaned, "acme", &of_softphone()).unwrap();
             let mut expected = batch(name, left);
-            resource_attributes(&mut expected["resourceMetrics"][0]).unwrap().push(json!({
-                "key": "trunkline.tenant", "value": { "stringValue": "acme" },
-            }));
+            let of_resource = resource_attributes(&mut expected["resourceSpans"][0]).unwrap();
+            of_resource.push(attribute("trunkline.tenant", "acme"));
             assert_eq!(cleaned, expected, "{name}");
             assert_eq!(content.attributes_dropped, if left.is_empty() { 5 * unknown.len() } else { 0 });
         }
+    }
+
+    #[test]
+    fn metrics_keep_the_attributes_by_which_points_and_programs_are_told_apart() {
+        let batch = |number: &str, tenant: &[Value]| {
+            let point = |desk: &str| json!({ "attributes": [attribute("desk", desk), attribute("to", number)] });
+            let exemplar = json!({ "filteredAttributes": [attribute("to", number)] });
+            let sum = json!({ "dataPoints": [point("7101"), point("7102"), { "exemplars": [exemplar] }] });
+            let of_program = [attribute("service.name", "softphone"), attribute("desk", "7101")];
+            let of_resource = [&of_program[..], tenant].concat();
+            json!({ "resourceMetrics": [{
+                "resource": { "attributes": of_resource },
+                "scopeMetrics": [{ "metrics": [{ "name": "m", "metadata": [attribute("to", number)], "sum": sum }] }],
+            }] })
+        };
+        let mut cleaned = batch("+4930123456", &[]);
+        let content = clean_json(OtlpSignal::Metrics, &mut cleaned, "acme", &of_softphone()).unwrap();
+        assert_eq!(cleaned, batch("<number>", &[attribute("trunkline.tenant", "acme")]));
+        assert_eq!((content.attributes_dropped, content.items), (0, 3));
+        assert!(content.services.contains("softphone"), "the kill switch holds");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::attributes::goes_on;
+use super::attributes::{contracts_for, goes_on};
 use super::schema::{
     ATTRIBUTES_FIELD, KEY_FIELD, OtlpField, OtlpMessage, OtlpPart, RESOURCE_FIELD, TEXT_FIELD, VALUE_FIELD, request,
 };
@@ -17,7 +17,7 @@ const DEPTH_MAX: usize = 32;
 const CUT_OFF: OtlpFault = OtlpFault::Malformed("a field is cut off");
 
 /// The batch with its texts cleaned, without the attributes that the contract of their program (`contracts`, by its name) does not know,
-/// and with the tenant in each of its resources; and what is in it.
+/// but for those of metrics, and with the tenant in each of its resources; and what is in it.
 ///
 /// # Errors
 /// Why it is refused.
@@ -34,7 +34,7 @@ pub fn clean_protobuf(
     push_field(&mut attribute, VALUE_FIELD, &value);
     let mut of_tenant = Vec::new();
     push_field(&mut of_tenant, ATTRIBUTES_FIELD, &attribute);
-    let content = OtlpContent::default();
+    let (contracts, content) = (contracts_for(signal, contracts), OtlpContent::default());
     let mut cleaning = Cleaning { of_tenant, contracts, contract: None, resources: 0, content };
     let cleaned = message(request(signal), batch, DEPTH_MAX, &mut cleaning)?;
     Ok((cleaned, cleaning.content))
@@ -55,7 +55,8 @@ pub fn rejected_protobuf(items: usize, why: &str) -> Vec<u8> {
 struct Cleaning<'a> {
     /// A resource with the attribute of the tenant alone.
     of_tenant: Vec<u8>,
-    contracts: &'a BTreeMap<String, Contract>,
+    /// Those that say which attributes go on.
+    contracts: Option<&'a BTreeMap<String, Contract>>,
     /// That of the program whose items are being cleaned.
     contract: Option<&'a Contract>,
     resources: usize,
@@ -81,7 +82,7 @@ impl Cleaning<'_> {
             if last(attribute, KEY_FIELD)? == Some(SERVICE_ATTRIBUTE.as_bytes()) {
                 let value = last(attribute, VALUE_FIELD)?.unwrap_or_default();
                 let name = String::from_utf8_lossy(last(value, TEXT_FIELD)?.unwrap_or_default()).into_owned();
-                self.contract = self.contract.or_else(|| contracts.get(&name));
+                self.contract = self.contract.or_else(|| contracts?.get(&name));
                 self.content.services.insert(name);
             }
             Ok(())
@@ -381,6 +382,24 @@ mod tests {
         let cleaned = clean(&[sent, of_other(&[])].concat());
         let expected = [batch(&[], &kept), of_other(&[("trunkline.tenant", "acme")])].concat();
         assert_eq!((dropped(&cleaned), cleaned.0), (5, expected));
+    }
+
+    #[test]
+    fn metrics_keep_the_attributes_by_which_points_and_programs_are_told_apart() {
+        let contract = read_list(r#"[{"appName": "softphone", "properties": ["key"]}]"#).unwrap().remove(0);
+        let contracts = BTreeMap::from([("softphone".to_owned(), contract)]);
+        let batch = |number: &str, resource: &[u8]| {
+            let point =
+                |desk: &str| field(1, &[field(7, &named("desk", desk)), field(7, &named("to", number))].concat());
+            let metric = field(2, &field(7, &[point("7101"), point("7102")].concat()));
+            field(1, &[resource, &field(2, &metric)[..]].concat())
+        };
+        let sent = batch("+4930123456", &resource(&[("service.name", "softphone"), ("desk", "7101")]));
+        let (cleaned, content) = clean_protobuf(OtlpSignal::Metrics, &sent, "acme", &contracts).unwrap();
+        let kept = resource(&[("service.name", "softphone"), ("desk", "7101"), ("trunkline.tenant", "acme")]);
+        assert_eq!(cleaned, batch("<number>", &kept));
+        assert_eq!((content.attributes_dropped, content.items), (0, 2));
+        assert!(content.services.contains("softphone"), "the kill switch holds");
     }
 
     #[test]
