@@ -40,6 +40,15 @@ pub fn cleaned(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A version of an application without personal data, not longer than the bound: one of letters, digits and what stands between them in
+/// versions stays, although 1.0.0.7 may be an address and 20261130 a number.
+pub fn cleaned_version(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-+_".contains(&b)) {
+        return Cow::Borrowed(truncated(text));
+    }
+    cleaned(text)
+}
+
 fn truncated(text: &str) -> &str {
     if text.len() <= TEXT_BYTES_MAX {
         return text;
@@ -353,6 +362,22 @@ mod tests {
         ] {
             assert_eq!(masked(text), text);
         }
+    }
+
+    #[test]
+    fn a_version_stays_and_what_is_none_is_cleaned() {
+        for version in ["1.0.0.7", "10.4.17.203-rc.1+build_7", "20261130.1", "20261130", "9", ""] {
+            assert_eq!(cleaned_version(version), version);
+        }
+        for (text, expected) in [
+            ("9.0 of ann@desk.example", "9.0 of <address>"),
+            ("9.0 at 192.168.17.4", "9.0 at <address>"),
+            ("9.0/+4930123456", "9.0/<number>"),
+            ("ann%40desk.example", ADDRESS),
+        ] {
+            assert_eq!(cleaned_version(text), expected);
+        }
+        assert_eq!(cleaned_version(&"1".repeat(2 * TEXT_BYTES_MAX)).len(), TEXT_BYTES_MAX);
     }
 
     #[test]

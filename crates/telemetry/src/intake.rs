@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::apdex::ApdexZone;
 use crate::batch::{Batch, ClientItem, ItemKind, ItemLevel, clamped};
-use crate::clean::cleaned;
+use crate::clean::{cleaned, cleaned_version};
 use crate::contract::Contract;
 use crate::field_fault::FieldFault;
 use crate::limits::{FAULTS_TOLD_MAX, PROPERTIES_MAX};
@@ -81,7 +81,7 @@ impl KeptItem {
 pub fn take(batch: Batch, contract: &Contract, now: Timestamp) -> KeptBatch {
     let mut properties_dropped = 0;
     let attributes = kept(&batch.attributes, contract, &mut properties_dropped);
-    let [version, session] = [&batch.version, &batch.session].map(|text| cleaned(text).into_owned());
+    let (version, session) = (cleaned_version(&batch.version).into_owned(), cleaned(&batch.session).into_owned());
     let mut taken = KeptBatch { version, session, attributes, properties_dropped, ..KeptBatch::default() };
     for item in batch.items {
         match item {
@@ -171,6 +171,13 @@ mod tests {
         assert_eq!(taken.properties_dropped, 3);
         assert_eq!(item.at, NOW - crate::limits::SKEW_MAX, "a clock that stands at 1970");
         assert_eq!(item.importance(), Importance::Usual);
+    }
+
+    #[test]
+    fn a_version_that_looks_like_an_address_stays() {
+        let app = json!({ "name": "softphone", "version": "1.0.0.7", "sessionId": "from 1.0.0.7" });
+        let taken = taken(json!({ "app": app, "items": [] }));
+        assert_eq!((taken.version.as_str(), taken.session.as_str()), ("1.0.0.7", "from <address>"));
     }
 
     #[test]
