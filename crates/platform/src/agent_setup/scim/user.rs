@@ -226,7 +226,9 @@ impl UserDraft {
                 Ok(())
             }
             ("password", None) => {
-                self.password = password(value)?;
+                if let Some(edit) = password(value)? {
+                    self.password = edit;
+                }
                 Ok(())
             }
             _ => changeable(at),
@@ -440,18 +442,14 @@ fn text(attribute: &str, value: &Value) -> Result<String, ScimError> {
     }
 }
 
-/// What a value makes of a password: null unassigns it (RFC 7643 section 2.5). A program that has none to give often sends an empty text:
-/// nobody loses a password by that.
-fn password(value: &Value) -> Result<PasswordEdit, ScimError> {
-    match value {
-        Value::Null => Ok(PasswordEdit::Removed),
-        value => match text("password", value)? {
-            empty if empty.is_empty() => {
-                Err(ScimError::value("password", "it is empty; null takes it away, and what is left out is kept"))
-            }
-            given => Ok(PasswordEdit::Set(Secret(given))),
-        },
+/// What a value makes of a password: null unassigns it (RFC 7643 section 2.5). A program that has none to give often sends an empty text,
+/// also for people who leave: that says nothing, so that nobody loses a password by it and the rest of the request holds.
+fn password(value: &Value) -> Result<Option<PasswordEdit>, ScimError> {
+    if value.is_null() {
+        return Ok(Some(PasswordEdit::Removed));
     }
+    let given = Some(text("password", value)?).filter(|password| !password.is_empty());
+    Ok(given.map(|password| PasswordEdit::Set(Secret(password))))
 }
 
 /// True or false, which some agents write as texts; `None` for null.

@@ -130,10 +130,26 @@ fn a_put_takes_a_password_away_by_null_alone() {
     };
     assert_eq!(put(None).unwrap().get("password"), None);
     assert_eq!(put(Some(Value::Null)).unwrap().get("password"), Some(&Value::Null));
-    let empty = put(Some(json!(""))).unwrap_err();
-    assert!(told(&empty).1.starts_with("password: it is empty"), "{empty:?}");
+    assert_eq!(put(Some(json!(""))).unwrap().get("password"), None);
+    assert!(put(Some(json!(7))).is_err());
+}
+
+#[test]
+fn an_empty_password_says_nothing_and_the_rest_of_the_request_holds() {
+    let leaver = body(json!({
+        "userName": "ann@d.example",
+        "name": { "givenName": "Ann", "familyName": "Adams" },
+        "emails": [{ "value": "ann@d.example" }],
+        "active": false,
+        "password": "",
+    }));
+    let put = UserDraft::of(&ann()).replaced(&leaver).unwrap();
+    assert_eq!(Value::Object(put.changes_of(&ann())), json!({ "disabled": true }));
+    let document = UserDraft::new(&leaver).unwrap().document();
+    assert_eq!((document.get("password"), &document["disabled"]), (None, &json!(true)));
     let mut draft = UserDraft::of(&ann());
-    assert!(draft.set(&path("password").unwrap(), &json!(""), Manner::Replace).is_err());
+    draft.set(&path("password").unwrap(), &json!(""), Manner::Replace).unwrap();
+    assert!(draft.changes_of(&ann()).is_empty());
 }
 
 #[test]
