@@ -18,7 +18,8 @@ use super::metrics::{AuthOutcome, Metrics};
 
 /// Where auth is asked.
 const PATH: &str = "/auth/v3/oauth/introspect";
-/// The most tokens that are remembered, in about ten mebibytes: twice as many as clients are told apart. The oldest answer is forgotten first.
+/// The most tokens that are remembered, in about ten mebibytes: two for each client that is told apart. The oldest answer is forgotten
+/// first.
 const REMEMBERED_MAX: usize = 65_536;
 /// The most questions at a time; for further tokens their signature and time suffice until there is room.
 const ASKED_AT_ONCE_MAX: usize = 64;
