@@ -13,6 +13,7 @@ use anyhow::Result;
 use bytes::Bytes;
 use contracts::provisioning::ObjectKind;
 use contracts::sign_in_audit::{SignInEvent, SignInRecord};
+use identity::login_name;
 use infra::{HistoryEntry, HistoryPage, Revision, SignInKey, SignInKind, StoreError};
 use model::{TenantId, Timestamp};
 use serde::Deserialize;
@@ -51,6 +52,38 @@ struct NotedPerson {
 impl NotedPerson {
     fn read(document: &str) -> Option<Self> {
         serde_json::from_str(document).ok()
+    }
+}
+
+/// Who may not go on by changes.
+#[derive(Default)]
+struct EndedPeople {
+    by_changes: Vec<(String, Revision, Timestamp)>,
+    /// Who was put, by revision and folded name: how each is spelled.
+    put: HashMap<(u64, String), String>,
+}
+
+impl EndedPeople {
+    /// Takes a change; later ones come first.
+    fn take(&mut self, entry: &HistoryEntry) {
+        if let Some(user) = ended(entry) {
+            self.by_changes.push((user, entry.revision, entry.note.at));
+        } else if let Some(put) = entry.after.as_deref().and_then(NotedPerson::read).filter(|put| !put.disabled) {
+            self.put.insert((entry.revision.0, login_name::folded(&put.user_name)), put.user_name);
+        }
+    }
+
+    /// Those who have to end, each with the latest time. A person whose name an import spells with other capitals is put and deleted at one
+    /// revision, and goes on.
+    fn all(self) -> HashMap<String, Timestamp> {
+        let mut all = HashMap::new();
+        for (user, revision, at) in self.by_changes {
+            let spelled = self.put.get(&(revision.0, login_name::folded(&user)));
+            if spelled.is_none_or(|spelled| *spelled == user) {
+                all.entry(user).or_insert(at);
+            }
+        }
+        all
     }
 }
 
@@ -110,7 +143,7 @@ async fn follow(auth: &Auth, tenant: &TenantId, known: Option<FollowedHistory>) 
         None => auth.store.followed_people(tenant).await?,
     };
     let (number, changed) = changed_since(auth, tenant, since).await?;
-    for (user, at) in changed {
+    for (user, at) in changed.all() {
         // As of tenants that have ended: by the clock that sign-ins have too, whatever that of the change says; of what has come while this
         // process was not there, that is believed.
         let until = if known.is_some() { now } else { at.min(now) };
@@ -122,23 +155,17 @@ async fn follow(auth: &Auth, tenant: &TenantId, known: Option<FollowedHistory>) 
     Ok(number)
 }
 
-/// The number of the latest entry about people, and who may not go on by those since that number, each with the latest time.
-async fn changed_since(
-    auth: &Auth,
-    tenant: &TenantId,
-    since: Option<u64>,
-) -> Result<(u64, HashMap<String, Timestamp>), StoreError> {
+/// The number of the latest entry about people, and who may not go on by those since that number.
+async fn changed_since(auth: &Auth, tenant: &TenantId, since: Option<u64>) -> Result<(u64, EndedPeople), StoreError> {
     let limit = if since.is_some() { ENTRIES_AT_ONCE } else { 1 };
     let mut page = HistoryPage { kind: Some(ObjectKind::Person), id: None, below: None, limit };
-    let (mut latest, mut changed) = (None, HashMap::new());
+    let (mut latest, mut changed) = (None, EndedPeople::default());
     loop {
         let entries = auth.ctx.stores.provisioning.history(tenant, &page).await?;
         latest = latest.or_else(|| entries.first().map(|entry| entry.number));
         let Some(since) = since else { break };
         for entry in entries.iter().take_while(|entry| entry.number > since) {
-            if let Some(user) = ended(entry) {
-                changed.entry(user).or_insert(entry.note.at);
-            }
+            changed.take(entry);
         }
         match entries.last() {
             Some(last) if last.number > since && entries.len() == ENTRIES_AT_ONCE as usize => {
@@ -209,7 +236,7 @@ mod tests {
 
     use super::*;
 
-    fn ended_by(before: Option<&str>, after: Option<&str>) -> Option<String> {
+    fn entry(revision: u64, before: Option<&str>, after: Option<&str>) -> HistoryEntry {
         let note = ChangeNote {
             by: "user/root".to_owned(),
             way: ChangeWay::Import,
@@ -219,7 +246,11 @@ mod tests {
         };
         let key = contracts::provisioning::ObjectKey { kind: ObjectKind::Person, id: "ANN".to_owned() };
         let [before, after] = [before, after].map(|document| document.map(str::to_owned));
-        ended(&HistoryEntry { number: 1, revision: Revision(1), note, key, before, after, secrets_changed: false })
+        HistoryEntry { number: 1, revision: Revision(revision), note, key, before, after, secrets_changed: false }
+    }
+
+    fn ended_by(before: Option<&str>, after: Option<&str>) -> Option<String> {
+        ended(&entry(1, before, after))
     }
 
     #[test]
@@ -231,6 +262,32 @@ mod tests {
         }
         for (before, after) in [(None, enabled), (None, disabled), (Some(short), enabled), (Some(disabled), enabled)] {
             assert_eq!(ended_by(before, Some(after)), None, "{before:?} {after}");
+        }
+    }
+
+    #[test]
+    fn who_is_spelled_with_other_capitals_goes_on() {
+        let (ann, other) = (r#"{"user_name":"ann"}"#, r#"{"user_name":"Ann"}"#);
+        let disabled = r#"{"user_name":"Ann","disabled":true}"#;
+        let [put, gone] = [entry(7, None, Some(other)), entry(7, Some(ann), None)];
+        for (changes, is_ended) in [
+            (vec![gone.clone(), put.clone()], false),
+            (vec![put, gone.clone()], false),
+            // Spelled anew and disabled at once.
+            (vec![gone.clone(), entry(7, None, Some(disabled))], true),
+            // Another person, who is made later, or in the place of the first one.
+            (vec![entry(8, None, Some(other)), gone.clone()], true),
+            (vec![entry(7, None, Some(ann)), gone.clone()], true),
+            // Gone later.
+            (vec![entry(8, Some(ann), None), entry(7, None, Some(other))], true),
+            (vec![gone], true),
+        ] {
+            let mut people = EndedPeople::default();
+            for change in &changes {
+                people.take(change);
+            }
+            let ended: Vec<String> = people.all().into_keys().collect();
+            assert_eq!(ended, if is_ended { vec!["ann"] } else { Vec::new() }, "{changes:?}");
         }
     }
 
