@@ -1,10 +1,12 @@
 //! Where tries come from. Those of strangers are counted over all names and tenants, by their source and by the network that one customer
-//! has (IPv6): there are no fresh tries in each part of it, nor does one customer fill the store with counts.
+//! has (IPv6): there are no fresh tries in each part of it, nor does one customer fill the store with counts. Returns from the provider of a
+//! tenant are counted for that tenant: what its provider refuses keeps nobody out of another one.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use identity::lockout::{NETWORK_TRIES, SOURCE_TRIES, SourceAttempts};
+use identity::secret::Digest;
 use infra::{Clock, StoreError};
 use model::{TenantId, Timestamp};
 
@@ -16,8 +18,13 @@ use super::{WAITING_MAX, kept_until};
 
 /// Tries of strangers from one source that are looked at at a time: one source alone does not fill the queue of hashes.
 pub(super) const OF_SOURCE_AT_ONCE: usize = 8;
-/// The same of a network of many sources.
-const OF_NETWORK_AT_ONCE: usize = 2 * OF_SOURCE_AT_ONCE;
+/// Browsers that come back from a tenant's provider to one source, of which the provider is asked at a time: a shift signs in at once from
+/// behind one address. Fewer than the tries, so that those that are asked about keep nobody out.
+const RETURNS_AT_ONCE: usize = 64;
+/// Further ones that wait for that.
+const RETURNS_WAITING_MAX: usize = 256;
+/// How many times more have a turn of a network of many sources.
+const OF_NETWORK: usize = 2;
 
 /// Where the tries of a source are counted.
 pub(super) struct SourceKeys {
@@ -47,8 +54,31 @@ pub(super) struct SourceTurn {
     _of_source: GuessTurn,
 }
 
-/// A browser that has come back from a provider: it counts as wrong, and stays so unless it is given back.
-pub(in crate::auth) struct CountedReturn {
+/// Turns of sources, and of their networks.
+struct SourceTurns {
+    of_sources: GuessTurns,
+    of_networks: GuessTurns,
+}
+
+impl SourceTurns {
+    fn new(at_once: usize, waiting_max: usize) -> Self {
+        let of_networks = GuessTurns::new(OF_NETWORK * at_once, waiting_max);
+        Self { of_sources: GuessTurns::new(at_once, waiting_max), of_networks }
+    }
+
+    async fn wait_for(&self, keys: &SourceKeys) -> Result<SourceTurn, Trouble> {
+        // First that of the source: who waits for it holds nobody else up.
+        let of_source = self.of_sources.wait_for(&keys.own).await?;
+        let of_network = match &keys.network {
+            Some(network) => Some(self.of_networks.wait_for(network).await?),
+            None => None,
+        };
+        Ok(SourceTurn { _of_network: of_network, _of_source: of_source })
+    }
+}
+
+/// A browser that has come back from a tenant's provider, and may go on now.
+pub(in crate::auth) struct ProviderReturn {
     keys: SourceKeys,
     at: Timestamp,
     _turn: SourceTurn,
@@ -60,15 +90,15 @@ pub(in crate::auth) struct GuessSources {
     clock: Arc<dyn Clock>,
     /// Under this one is counted what is of no tenant.
     nowhere: TenantId,
-    of_sources: GuessTurns,
-    of_networks: GuessTurns,
+    tries: SourceTurns,
+    returns: SourceTurns,
 }
 
 impl GuessSources {
     pub fn new(store: SignInStore, clock: Arc<dyn Clock>, nowhere: TenantId) -> Self {
-        let of_sources = GuessTurns::new(OF_SOURCE_AT_ONCE, WAITING_MAX);
-        let of_networks = GuessTurns::new(OF_NETWORK_AT_ONCE, WAITING_MAX);
-        Self { store, clock, nowhere, of_sources, of_networks }
+        let tries = SourceTurns::new(OF_SOURCE_AT_ONCE, WAITING_MAX);
+        let returns = SourceTurns::new(RETURNS_AT_ONCE, RETURNS_WAITING_MAX);
+        Self { store, clock, nowhere, tries, returns }
     }
 
     /// Waits for a turn of that source, and of its network.
@@ -76,29 +106,38 @@ impl GuessSources {
     /// # Errors
     /// [`Trouble::Busy`] if too many wait already.
     pub(super) async fn wait_for(&self, keys: &SourceKeys) -> Result<SourceTurn, Trouble> {
-        // First that of the source: who waits for it holds nobody else up.
-        let of_source = self.of_sources.wait_for(&keys.own).await?;
-        let of_network = match &keys.network {
-            Some(network) => Some(self.of_networks.wait_for(network).await?),
-            None => None,
-        };
-        Ok(SourceTurn { _of_network: of_network, _of_source: of_source })
+        self.tries.wait_for(keys).await
     }
 
-    /// Counts a browser that has come back from a provider with a code, or says how long none is taken from there.
-    pub async fn count_return(&self, source: &RequestSource) -> Result<Result<CountedReturn, Duration>, Trouble> {
-        let keys = SourceKeys::of("provider", source);
-        let turn = self.wait_for(&keys).await?;
+    /// Waits for the turn of a browser that has come back from the tenant's provider with a code, or says how long none is taken from there.
+    /// It is not counted yet.
+    ///
+    /// # Errors
+    /// [`Trouble::Busy`] if too many wait already.
+    pub async fn wait_for_return(
+        &self,
+        tenant: &TenantId,
+        source: &RequestSource,
+    ) -> Result<Result<ProviderReturn, Duration>, Trouble> {
+        // Keys are short, and names of tenants need not be.
+        let sort = format!("provider/{}", Digest::of(tenant.as_str()).text());
+        let keys = SourceKeys::of(&sort, source);
+        let turn = self.returns.wait_for(&keys).await?;
         let at = self.clock.now();
-        Ok(match self.count(&keys, at).await? {
+        Ok(match self.wait(&keys, at).await? {
             Some(wait) => Err(wait),
-            None => Ok(CountedReturn { keys, at, _turn: turn }),
+            None => Ok(ProviderReturn { keys, at, _turn: turn }),
         })
     }
 
-    /// The provider has said who it is, or has not answered. If the store does not answer the return counts as wrong.
-    pub async fn give_back_return(&self, counted: CountedReturn) {
-        if let Err(error) = self.give_back(&counted.keys, counted.at).await {
+    /// Counts it as wrong, which it stays unless it is given back; or says how long none is taken from there.
+    pub async fn count_return(&self, back: &ProviderReturn) -> Result<Option<Duration>, Trouble> {
+        Ok(self.count(&back.keys, back.at).await?)
+    }
+
+    /// The provider has not refused what it came with. If the store does not answer the return counts as wrong.
+    pub async fn give_back_return(&self, back: ProviderReturn) {
+        if let Err(error) = self.give_back(&back.keys, back.at).await {
             tracing::debug!(%error, "a return from a provider that was not wrong counts as wrong");
         }
     }
@@ -146,6 +185,7 @@ impl GuessSources {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
     use infra::bounds;
     use infra::conformance::SetClock;
 
@@ -186,20 +226,50 @@ mod tests {
         assert!(is_taken(&guesses, "another", &source("2001:db8:2::")).await, "another customer is kept out");
     }
 
+    /// A browser that has come back, and is counted.
+    async fn counted(guesses: &Guesses, tenant: &str, from: &RequestSource) -> Option<ProviderReturn> {
+        let tenant = TenantId::parse(tenant).unwrap();
+        let back = guesses.sources().wait_for_return(&tenant, from).await.unwrap().ok()?;
+        guesses.sources().count_return(&back).await.unwrap().is_none().then_some(back)
+    }
+
     #[tokio::test]
     async fn returns_from_providers_are_counted_apart_and_those_that_were_not_wrong_not_at_all() {
         let (guesses, _, _) = guesses();
         let from = source("192.0.2.1");
+        let acme = TenantId::parse("acme").unwrap();
         for n in 0..2 * SOURCE_TRIES {
-            let Ok(counted) = guesses.sources().count_return(&from).await.unwrap() else { panic!("{n}") };
-            guesses.sources().give_back_return(counted).await;
+            let Some(back) = counted(&guesses, "acme", &from).await else { panic!("{n}") };
+            guesses.sources().give_back_return(back).await;
+            assert!(guesses.sources().wait_for_return(&acme, &from).await.unwrap().is_ok(), "one that is not counted");
         }
         for n in 0..SOURCE_TRIES {
-            assert!(guesses.sources().count_return(&from).await.unwrap().is_ok(), "{n}");
+            assert!(counted(&guesses, "acme", &from).await.is_some(), "{n}");
         }
-        assert!(guesses.sources().count_return(&from).await.unwrap().is_err());
-        assert!(guesses.sources().count_return(&source("192.0.2.2")).await.unwrap().is_ok(), "another source");
+        assert!(guesses.sources().wait_for_return(&acme, &from).await.unwrap().is_err());
+        assert!(counted(&guesses, "acme", &source("192.0.2.2")).await.is_some(), "another source");
+        assert!(counted(&guesses, "globex", &from).await.is_some(), "another tenant");
+        assert!(counted(&guesses, &"t".repeat(255), &source("2001:db8:1:7::")).await.is_some(), "a long name");
         assert!(is_taken(&guesses, "ann", &from).await, "passwords are counted apart");
+    }
+
+    #[tokio::test]
+    async fn a_shift_that_comes_back_at_once_is_taken() {
+        let (guesses, _, _) = guesses();
+        let office = source("192.0.2.1");
+        let mut back = Vec::new();
+        for n in 0..RETURNS_AT_ONCE {
+            let Some(one) = counted(&guesses, "acme", &office).await else { panic!("{n}") };
+            back.push(one);
+        }
+        let acme = TenantId::parse("acme").unwrap();
+        let mut waits = Box::pin(guesses.sources().wait_for_return(&acme, &office));
+        assert!(waits.as_mut().now_or_never().is_none(), "all turns are taken");
+        assert!(counted(&guesses, "globex", &office).await.is_some(), "of another tenant too");
+        for one in back {
+            guesses.sources().give_back_return(one).await;
+        }
+        assert!(waits.await.unwrap().is_ok(), "it has the next one");
     }
 
     #[tokio::test]
