@@ -153,8 +153,9 @@ impl GuessSources {
         Ok(None)
     }
 
-    /// Counts a try, and says how long none is taken from there; none if this one is.
+    /// Counts a try, and says how long none is taken from there; none if this one is. One that is not taken counts nowhere.
     pub(super) async fn count(&self, keys: &SourceKeys, at: Timestamp) -> Result<Option<Duration>, StoreError> {
+        let mut counted = None;
         for (key, tries) in keys.counts() {
             let change = move |attempts: SourceAttempts| match attempts.wait(tries, at) {
                 Some(wait) => Err(wait),
@@ -163,9 +164,14 @@ impl GuessSources {
                     Ok((next, next.forgotten_at()))
                 }
             };
-            if let Some(wait) = self.store.change_attempts(&self.nowhere, key, change).await? {
-                return Ok(Some(wait));
+            let refused = self.store.change_attempts(&self.nowhere, key, change).await;
+            if !matches!(refused, Ok(None)) {
+                if let Some(counted) = counted {
+                    self.give_back_to(counted, at).await?;
+                }
+                return refused;
             }
+            counted = Some(key);
         }
         Ok(None)
     }
@@ -173,13 +179,17 @@ impl GuessSources {
     /// A try that was counted then was right, or was not looked at.
     pub(super) async fn give_back(&self, keys: &SourceKeys, at: Timestamp) -> Result<(), StoreError> {
         for (key, _) in keys.counts() {
-            let change = |attempts: SourceAttempts| {
-                let next = attempts.given_back(at);
-                Ok((next, kept_until(self.clock.now(), next.failures, next.forgotten_at())))
-            };
-            self.store.change_attempts(&self.nowhere, key, change).await?;
+            self.give_back_to(key, at).await?;
         }
         Ok(())
+    }
+
+    async fn give_back_to(&self, key: &str, at: Timestamp) -> Result<(), StoreError> {
+        let change = |attempts: SourceAttempts| {
+            let next = attempts.given_back(at);
+            Ok((next, kept_until(self.clock.now(), next.failures, next.forgotten_at())))
+        };
+        self.store.change_attempts(&self.nowhere, key, change).await.map(drop)
     }
 }
 
@@ -224,6 +234,23 @@ mod tests {
         assert!(!store.is_marked(&nowhere, &SourceKeys::of("source", &fresh).own).await.unwrap(), "it leaves a count");
         assert!(is_taken(&guesses, "ann", &home).await, "who is known there is kept out");
         assert!(is_taken(&guesses, "another", &source("2001:db8:2::")).await, "another customer is kept out");
+    }
+
+    #[tokio::test]
+    async fn one_part_of_a_network_that_goes_on_trying_does_not_use_up_the_rest() {
+        let (guesses, _, clock) = guesses();
+        let (loud, quiet) = (source("2001:db8:1:7::"), source("2001:db8:1:8::"));
+        for n in 0..2 * NETWORK_TRIES {
+            let wait = guesses.count_device(&loud).await.unwrap();
+            assert_eq!(wait.is_some(), n >= SOURCE_TRIES, "{n}");
+        }
+        assert!(guesses.count_device(&quiet).await.unwrap().is_none());
+        // Also of tries that come at once, and find each that there is one left.
+        let (keys, at) = (SourceKeys::of("device", &loud), clock.now());
+        for n in 0..2 * NETWORK_TRIES {
+            assert!(guesses.sources().count(&keys, at).await.unwrap().is_some(), "{n}");
+        }
+        assert!(guesses.count_device(&quiet).await.unwrap().is_none());
     }
 
     /// A browser that has come back, and is counted.
