@@ -104,7 +104,8 @@ async fn ended(
         if is_global {
             auth.store.end_all(&of, &session.user, now).await?;
         } else {
-            auth.store.end_sign_ins_of(&of, &session, now).await?;
+            // By its id: who has signed in again by two requests at once has it twice, under two cookies.
+            auth.store.end_of(&of, &session.user, &session.id, now).await?;
         }
         auth.store.end_session(&of, cookie.digest).await?;
         let record = signed_out(is_global).about_person(&session.user);
