@@ -27,18 +27,25 @@ use super::{SignInStore, parsed};
 const LOOKED_EACH: Duration = Duration::from_secs(1);
 /// How often it is logged that a store does not answer.
 const SAID_EACH: Duration = Duration::from_secs(60);
-/// Entries of a history that are read at once.
+/// Entries of a history that are read at first, and then.
+const FIRST_PAGES: [u32; 2] = [1, 20];
+/// Further ones that are read at once.
 const ENTRIES_AT_ONCE: u32 = 500;
+/// People of one tenant who end in one round: those of the others do not wait for long.
+const PEOPLE_AT_ONCE: usize = 200;
 /// How long it is kept how far a history was followed: longer than any sign-in that could go on.
 const KEPT: Duration = Duration::from_secs(390 * 86_400);
 /// Under which name. Those of sign-ins and tokens, which are revoked under theirs, are longer.
 const FOLLOWED: &str = "people";
 
 /// How far the history of a tenant was followed by this process.
-#[derive(Clone, Copy)]
 struct FollowedHistory {
     revision: Revision,
     number: u64,
+    /// Whether that number is kept in the store.
+    is_noted: bool,
+    /// Who has yet to end, each with what was signed in until then: at most those who were there.
+    left: Vec<(String, Timestamp)>,
 }
 
 /// A person as an entry of the history shows it, as far as this is about it.
@@ -119,48 +126,60 @@ async fn look(auth: &Auth, followed: &mut HashMap<TenantId, FollowedHistory>) ->
     followed.retain(|tenant, _| there.contains(tenant));
     let mut looked = Ok(());
     for (tenant, revision) in &tenants {
-        let known = followed.get(tenant).copied();
-        if known.is_some_and(|known| known.revision == *revision) {
-            continue;
-        }
-        match follow(auth, tenant, known).await {
-            Ok(number) => {
-                followed.insert(tenant.clone(), FollowedHistory { revision: *revision, number });
-            }
-            Err(error) => looked = Err(error),
+        if let Err(error) = follow(auth, tenant, *revision, followed).await {
+            looked = Err(error);
         }
     }
     looked
 }
 
-/// Ends what has to end by a tenant's changes since then; without a beginning, as of a tenant that is new here, there are none. Returns how
-/// far its history has come.
-async fn follow(auth: &Auth, tenant: &TenantId, known: Option<FollowedHistory>) -> Result<u64, StoreError> {
+/// Ends what has to end by a tenant's changes since it was looked at last; without a beginning, as of a tenant that is new here, there are
+/// none. Where many have to end, some do so now, and the others the next time.
+async fn follow(
+    auth: &Auth,
+    tenant: &TenantId,
+    revision: Revision,
+    followed: &mut HashMap<TenantId, FollowedHistory>,
+) -> Result<(), StoreError> {
     // What is signed in while the database is asked is signed in before the change, too.
     let now = auth.now();
-    let since = match known {
-        Some(known) => Some(known.number),
-        None => auth.store.followed_people(tenant).await?,
-    };
-    let (number, changed) = changed_since(auth, tenant, since).await?;
-    for (user, at) in changed.all() {
+    let known = followed.get(tenant).map(|known| (known.revision, known.number));
+    if known.is_none_or(|(read, _)| read != revision) {
+        let since = match known {
+            Some((_, number)) => Some(number),
+            None => auth.store.followed_people(tenant).await?,
+        };
+        let (number, changed) = changed_since(auth, tenant, since).await?;
         // As of tenants that have ended: by the clock that sign-ins have too, whatever that of the change says; of what has come while this
         // process was not there, that is believed.
-        let until = if known.is_some() { now } else { at.min(now) };
-        end_person(auth, tenant, &user, until).await?;
+        let until = |at: Timestamp| if known.is_some() { now } else { at.min(now) };
+        let none = FollowedHistory { revision, number, is_noted: false, left: Vec::new() };
+        let history = followed.entry(tenant.clone()).or_insert(none);
+        history.is_noted &= since == Some(number);
+        history.left.extend(changed.all().into_iter().map(|(user, at)| (user, until(at))));
+        (history.revision, history.number) = (revision, number);
     }
-    if since != Some(number) || known.is_none() {
-        auth.store.note_followed_people(tenant, number, now).await?;
+    let Some(history) = followed.get_mut(tenant) else { return Ok(()) };
+    for _ in 0..PEOPLE_AT_ONCE {
+        let Some((user, until)) = history.left.last() else { break };
+        end_person(auth, tenant, user, *until).await?;
+        history.left.pop();
     }
-    Ok(number)
+    // Only when all have ended: a process that is ended before begins them anew.
+    if history.left.is_empty() && !history.is_noted {
+        auth.store.note_followed_people(tenant, history.number, now).await?;
+        history.is_noted = true;
+    }
+    Ok(())
 }
 
 /// The number of the latest entry about people, and who may not go on by those since that number.
 async fn changed_since(auth: &Auth, tenant: &TenantId, since: Option<u64>) -> Result<(u64, EndedPeople), StoreError> {
-    let limit = if since.is_some() { ENTRIES_AT_ONCE } else { 1 };
-    let mut page = HistoryPage { kind: Some(ObjectKind::Person), id: None, below: None, limit };
+    let mut page = HistoryPage { kind: Some(ObjectKind::Person), id: None, below: None, limit: 0 };
     let (mut latest, mut changed) = (None, EndedPeople::default());
-    loop {
+    // Most changes are of something else, or of few people.
+    for limit in FIRST_PAGES.into_iter().chain(std::iter::repeat(ENTRIES_AT_ONCE)) {
+        page.limit = limit;
         let entries = auth.ctx.stores.provisioning.history(tenant, &page).await?;
         latest = latest.or_else(|| entries.first().map(|entry| entry.number));
         let Some(since) = since else { break };
@@ -168,9 +187,7 @@ async fn changed_since(auth: &Auth, tenant: &TenantId, since: Option<u64>) -> Re
             changed.take(entry);
         }
         match entries.last() {
-            Some(last) if last.number > since && entries.len() == ENTRIES_AT_ONCE as usize => {
-                page.below = Some(last.number);
-            }
+            Some(last) if last.number > since && entries.len() == limit as usize => page.below = Some(last.number),
             _ => break,
         }
     }
