@@ -1,6 +1,6 @@
 //! Where tries come from. Those of strangers are counted over all names and tenants, by their source and by the network that one customer
-//! has (IPv6): there are no fresh tries in each part of it, nor does one customer fill the store with counts. Returns from the provider of a
-//! tenant are counted for that tenant: what its provider refuses keeps nobody out of another one.
+//! has (IPv6): there are no fresh tries in each part of it, nor does one customer fill the store with counts. Returns from the provider of
+//! a tenant are counted for that tenant: what its provider refuses keeps nobody out of another one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,8 +109,8 @@ impl GuessSources {
         self.tries.wait_for(keys).await
     }
 
-    /// Waits for the turn of a browser that has come back from the tenant's provider with a code, or says how long none is taken from there.
-    /// It is not counted yet.
+    /// Waits for the turn of a browser that has come back from the tenant's provider with a code, or says how long none is taken from
+    /// there. It is not counted yet.
     ///
     /// # Errors
     /// [`Trouble::Busy`] if too many wait already.
