@@ -99,16 +99,18 @@ async fn ended(
         let of = cookie.tenant;
         // A link or a form of another page brings the cookie too: it may end this session, and no other.
         let is_global = is_global && !origin::is_foreign(headers, auth.issuer());
-        // Without them the sign-out goes on: programs are told in other ways too.
-        frames = frontchannel::frames(auth, &of, &session).await.unwrap_or_default();
+        let sign_ins = frontchannel::sign_ins(auth, &of, &session).await?;
+        // Before anything else is asked: who waits no longer is signed out all the same.
         if is_global {
             auth.store.end_all(&of, &session.user, now).await?;
         } else {
-            auth.store.end_sign_ins_of(&of, &session, now).await?;
+            // By its id: who has signed in again by two requests at once has it twice, under two cookies.
+            auth.store.end_of(&of, &session.user, &session.id, now).await?;
         }
         auth.store.end_session(&of, cookie.digest).await?;
         let record = signed_out(is_global).about_person(&session.user);
         auth.note(&of, source, record.in_session(&session.id));
+        frames = frontchannel::frames(auth, &of, &sign_ins).await;
         tenant = tenant.or(Some(of));
     }
     let shown = ShownAnswer { may_redirect, is_page: wants_page(headers) && !frames.is_empty(), frames };

@@ -2,7 +2,7 @@
 //! signed in from where they are can do so while strangers guess. The fewer places are left, the fewer one tenant may take, and tenants
 //! take turns, so that none keeps others from signing in, however costly the hashes are that it has brought.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use identity::password;
@@ -19,6 +19,8 @@ const WAITING_MAX: usize = 64;
 const STRANGERS_WAITING_MAX: usize = 32;
 /// The share of a tenant, as a multiple of the places that are left: three quarters of all, where it is the only one.
 const TENANTS_SHARE: usize = 3;
+/// Tenants of which the log says that a hash of theirs is not computed; of further ones it says nothing.
+const SAID_MAX: usize = 1_024;
 
 /// Computes hashes.
 pub(in crate::auth) struct Hashing {
@@ -27,6 +29,8 @@ pub(in crate::auth) struct Hashing {
     of_tenants: GuessTurns,
     admitted: HashingPlaces,
     strangers: HashingPlaces,
+    /// Of whom the log says already that a hash of theirs is not computed.
+    said: Mutex<HashSet<TenantId>>,
     metrics: Metrics,
 }
 
@@ -45,7 +49,8 @@ impl Hashing {
         let places = |waiting: usize| HashingPlaces::new(processors + waiting);
         let (admitted, strangers) = (places(WAITING_MAX), places(STRANGERS_WAITING_MAX));
         let of_tenants = GuessTurns::new(processors, WAITING_MAX);
-        Self { running: Arc::new(Semaphore::new(processors)), of_tenants, admitted, strangers, metrics }
+        let (running, said) = (Arc::new(Semaphore::new(processors)), Mutex::default());
+        Self { running, of_tenants, admitted, strangers, said, metrics }
     }
 
     /// Whether the password is that of the hash. Without a hash that may be computed it never is, which takes as long to find out.
@@ -53,13 +58,23 @@ impl Hashing {
     /// # Errors
     /// [`Trouble::Busy`] if too many wait, of all or of the tenant; of who is not known, sooner.
     pub async fn verify(&self, password: &str, hash: Option<&str>, of: HashAsker<'_>) -> Result<bool, Trouble> {
-        let hash = hash.filter(|hash| password::is_hash(hash)).map(str::to_owned);
+        let computed = hash.filter(|hash| password::is_hash(hash));
+        if hash.is_some() && computed.is_none() && self.is_news(of.tenant) {
+            tracing::warn!(tenant = %of.tenant, "a stored hash of a password or a secret is no Argon2id hash, or costs more than is allowed, and opens nothing: give such people and clients a new one; of this tenant that is said once");
+        }
+        let hash = computed.map(str::to_owned);
         let password = password.to_owned();
         let verified = move || match &hash {
             Some(hash) => password::verify(&password, hash),
             None => password::verify_nobody(&password),
         };
         self.compute(of, verified).await
+    }
+
+    /// Whether it was not said of that tenant before.
+    fn is_news(&self, tenant: &TenantId) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.len() < SAID_MAX && said.insert(tenant.clone())
     }
 
     /// The hash of a password that somebody of that tenant has chosen who has shown the one before.
@@ -198,6 +213,21 @@ mod tests {
         let _rest = all_of(&hashing.admitted, &acme);
         assert!(matches!(hashing.verify("open sesame", None, known).await, Err(Trouble::Busy)));
         assert_eq!(metrics.hashes_refused.get(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_costs_too_much_opens_nothing_and_is_told_of_once() {
+        let (hashing, _) = hashing();
+        let acme = tenant("acme");
+        let of = HashAsker { tenant: &acme, is_known: true };
+        assert_eq!(hashing.verify("open sesame", None, of).await.ok(), Some(false));
+        assert!(hashing.said.lock().unwrap().is_empty(), "somebody without a password has none that costs too much");
+        let costly =
+            "$argon2id$v=19$m=1048576,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        assert_eq!(hashing.verify("open sesame", Some(costly), of).await.ok(), Some(false));
+        assert!(hashing.said.lock().unwrap().contains(&acme));
+        assert!(!hashing.is_news(&acme));
+        assert!(hashing.is_news(&tenant("globex")));
     }
 
     #[tokio::test]

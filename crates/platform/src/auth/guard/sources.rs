@@ -1,10 +1,12 @@
 //! Where tries come from. Those of strangers are counted over all names and tenants, by their source and by the network that one customer
-//! has (IPv6): there are no fresh tries in each part of it, nor does one customer fill the store with counts.
+//! has (IPv6): there are no fresh tries in each part of it, nor does one customer fill the store with counts. Returns from the provider of
+//! a tenant are counted for that tenant: what its provider refuses keeps nobody out of another one.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use identity::lockout::{NETWORK_TRIES, SOURCE_TRIES, SourceAttempts};
+use identity::secret::Digest;
 use infra::{Clock, StoreError};
 use model::{TenantId, Timestamp};
 
@@ -16,8 +18,13 @@ use super::{WAITING_MAX, kept_until};
 
 /// Tries of strangers from one source that are looked at at a time: one source alone does not fill the queue of hashes.
 pub(super) const OF_SOURCE_AT_ONCE: usize = 8;
-/// The same of a network of many sources.
-const OF_NETWORK_AT_ONCE: usize = 2 * OF_SOURCE_AT_ONCE;
+/// Browsers that come back from a tenant's provider to one source, of which the provider is asked at a time: a shift signs in at once from
+/// behind one address. Fewer than the tries, so that those that are asked about keep nobody out.
+const RETURNS_AT_ONCE: usize = 64;
+/// Further ones that wait for that.
+const RETURNS_WAITING_MAX: usize = 256;
+/// How many times more have a turn of a network of many sources.
+const OF_NETWORK: usize = 2;
 
 /// Where the tries of a source are counted.
 pub(super) struct SourceKeys {
@@ -47,8 +54,31 @@ pub(super) struct SourceTurn {
     _of_source: GuessTurn,
 }
 
-/// A browser that has come back from a provider: it counts as wrong, and stays so unless it is given back.
-pub(in crate::auth) struct CountedReturn {
+/// Turns of sources, and of their networks.
+struct SourceTurns {
+    of_sources: GuessTurns,
+    of_networks: GuessTurns,
+}
+
+impl SourceTurns {
+    fn new(at_once: usize, waiting_max: usize) -> Self {
+        let of_networks = GuessTurns::new(OF_NETWORK * at_once, waiting_max);
+        Self { of_sources: GuessTurns::new(at_once, waiting_max), of_networks }
+    }
+
+    async fn wait_for(&self, keys: &SourceKeys) -> Result<SourceTurn, Trouble> {
+        // First that of the source: who waits for it holds nobody else up.
+        let of_source = self.of_sources.wait_for(&keys.own).await?;
+        let of_network = match &keys.network {
+            Some(network) => Some(self.of_networks.wait_for(network).await?),
+            None => None,
+        };
+        Ok(SourceTurn { _of_network: of_network, _of_source: of_source })
+    }
+}
+
+/// A browser that has come back from a tenant's provider, and may go on now.
+pub(in crate::auth) struct ProviderReturn {
     keys: SourceKeys,
     at: Timestamp,
     _turn: SourceTurn,
@@ -60,15 +90,15 @@ pub(in crate::auth) struct GuessSources {
     clock: Arc<dyn Clock>,
     /// Under this one is counted what is of no tenant.
     nowhere: TenantId,
-    of_sources: GuessTurns,
-    of_networks: GuessTurns,
+    tries: SourceTurns,
+    returns: SourceTurns,
 }
 
 impl GuessSources {
     pub fn new(store: SignInStore, clock: Arc<dyn Clock>, nowhere: TenantId) -> Self {
-        let of_sources = GuessTurns::new(OF_SOURCE_AT_ONCE, WAITING_MAX);
-        let of_networks = GuessTurns::new(OF_NETWORK_AT_ONCE, WAITING_MAX);
-        Self { store, clock, nowhere, of_sources, of_networks }
+        let tries = SourceTurns::new(OF_SOURCE_AT_ONCE, WAITING_MAX);
+        let returns = SourceTurns::new(RETURNS_AT_ONCE, RETURNS_WAITING_MAX);
+        Self { store, clock, nowhere, tries, returns }
     }
 
     /// Waits for a turn of that source, and of its network.
@@ -76,29 +106,38 @@ impl GuessSources {
     /// # Errors
     /// [`Trouble::Busy`] if too many wait already.
     pub(super) async fn wait_for(&self, keys: &SourceKeys) -> Result<SourceTurn, Trouble> {
-        // First that of the source: who waits for it holds nobody else up.
-        let of_source = self.of_sources.wait_for(&keys.own).await?;
-        let of_network = match &keys.network {
-            Some(network) => Some(self.of_networks.wait_for(network).await?),
-            None => None,
-        };
-        Ok(SourceTurn { _of_network: of_network, _of_source: of_source })
+        self.tries.wait_for(keys).await
     }
 
-    /// Counts a browser that has come back from a provider with a code, or says how long none is taken from there.
-    pub async fn count_return(&self, source: &RequestSource) -> Result<Result<CountedReturn, Duration>, Trouble> {
-        let keys = SourceKeys::of("provider", source);
-        let turn = self.wait_for(&keys).await?;
+    /// Waits for the turn of a browser that has come back from the tenant's provider with a code, or says how long none is taken from
+    /// there. It is not counted yet.
+    ///
+    /// # Errors
+    /// [`Trouble::Busy`] if too many wait already.
+    pub async fn wait_for_return(
+        &self,
+        tenant: &TenantId,
+        source: &RequestSource,
+    ) -> Result<Result<ProviderReturn, Duration>, Trouble> {
+        // Keys are short, and names of tenants need not be.
+        let sort = format!("provider/{}", Digest::of(tenant.as_str()).text());
+        let keys = SourceKeys::of(&sort, source);
+        let turn = self.returns.wait_for(&keys).await?;
         let at = self.clock.now();
-        Ok(match self.count(&keys, at).await? {
+        Ok(match self.wait(&keys, at).await? {
             Some(wait) => Err(wait),
-            None => Ok(CountedReturn { keys, at, _turn: turn }),
+            None => Ok(ProviderReturn { keys, at, _turn: turn }),
         })
     }
 
-    /// The provider has said who it is, or has not answered. If the store does not answer the return counts as wrong.
-    pub async fn give_back_return(&self, counted: CountedReturn) {
-        if let Err(error) = self.give_back(&counted.keys, counted.at).await {
+    /// Counts it as wrong, which it stays unless it is given back; or says how long none is taken from there.
+    pub async fn count_return(&self, back: &ProviderReturn) -> Result<Option<Duration>, Trouble> {
+        Ok(self.count(&back.keys, back.at).await?)
+    }
+
+    /// The provider has not refused what it came with. If the store does not answer the return counts as wrong.
+    pub async fn give_back_return(&self, back: ProviderReturn) {
+        if let Err(error) = self.give_back(&back.keys, back.at).await {
             tracing::debug!(%error, "a return from a provider that was not wrong counts as wrong");
         }
     }
@@ -114,8 +153,9 @@ impl GuessSources {
         Ok(None)
     }
 
-    /// Counts a try, and says how long none is taken from there; none if this one is.
+    /// Counts a try, and says how long none is taken from there; none if this one is. One that is not taken counts nowhere.
     pub(super) async fn count(&self, keys: &SourceKeys, at: Timestamp) -> Result<Option<Duration>, StoreError> {
+        let mut counted = None;
         for (key, tries) in keys.counts() {
             let change = move |attempts: SourceAttempts| match attempts.wait(tries, at) {
                 Some(wait) => Err(wait),
@@ -124,9 +164,14 @@ impl GuessSources {
                     Ok((next, next.forgotten_at()))
                 }
             };
-            if let Some(wait) = self.store.change_attempts(&self.nowhere, key, change).await? {
-                return Ok(Some(wait));
+            let refused = self.store.change_attempts(&self.nowhere, key, change).await;
+            if !matches!(refused, Ok(None)) {
+                if let Some(counted) = counted {
+                    self.give_back_to(counted, at).await?;
+                }
+                return refused;
             }
+            counted = Some(key);
         }
         Ok(None)
     }
@@ -134,18 +179,23 @@ impl GuessSources {
     /// A try that was counted then was right, or was not looked at.
     pub(super) async fn give_back(&self, keys: &SourceKeys, at: Timestamp) -> Result<(), StoreError> {
         for (key, _) in keys.counts() {
-            let change = |attempts: SourceAttempts| {
-                let next = attempts.given_back(at);
-                Ok((next, kept_until(self.clock.now(), next.failures, next.forgotten_at())))
-            };
-            self.store.change_attempts(&self.nowhere, key, change).await?;
+            self.give_back_to(key, at).await?;
         }
         Ok(())
+    }
+
+    async fn give_back_to(&self, key: &str, at: Timestamp) -> Result<(), StoreError> {
+        let change = |attempts: SourceAttempts| {
+            let next = attempts.given_back(at);
+            Ok((next, kept_until(self.clock.now(), next.failures, next.forgotten_at())))
+        };
+        self.store.change_attempts(&self.nowhere, key, change).await.map(drop)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
     use infra::bounds;
     use infra::conformance::SetClock;
 
@@ -187,19 +237,66 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_part_of_a_network_that_goes_on_trying_does_not_use_up_the_rest() {
+        let (guesses, _, clock) = guesses();
+        let (loud, quiet) = (source("2001:db8:1:7::"), source("2001:db8:1:8::"));
+        for n in 0..2 * NETWORK_TRIES {
+            let wait = guesses.count_device(&loud).await.unwrap();
+            assert_eq!(wait.is_some(), n >= SOURCE_TRIES, "{n}");
+        }
+        assert!(guesses.count_device(&quiet).await.unwrap().is_none());
+        // Also of tries that come at once, and find each that there is one left.
+        let (keys, at) = (SourceKeys::of("device", &loud), clock.now());
+        for n in 0..2 * NETWORK_TRIES {
+            assert!(guesses.sources().count(&keys, at).await.unwrap().is_some(), "{n}");
+        }
+        assert!(guesses.count_device(&quiet).await.unwrap().is_none());
+    }
+
+    /// A browser that has come back, and is counted.
+    async fn counted(guesses: &Guesses, tenant: &str, from: &RequestSource) -> Option<ProviderReturn> {
+        let tenant = TenantId::parse(tenant).unwrap();
+        let back = guesses.sources().wait_for_return(&tenant, from).await.unwrap().ok()?;
+        guesses.sources().count_return(&back).await.unwrap().is_none().then_some(back)
+    }
+
+    #[tokio::test]
     async fn returns_from_providers_are_counted_apart_and_those_that_were_not_wrong_not_at_all() {
         let (guesses, _, _) = guesses();
         let from = source("192.0.2.1");
+        let acme = TenantId::parse("acme").unwrap();
         for n in 0..2 * SOURCE_TRIES {
-            let Ok(counted) = guesses.sources().count_return(&from).await.unwrap() else { panic!("{n}") };
-            guesses.sources().give_back_return(counted).await;
+            let Some(back) = counted(&guesses, "acme", &from).await else { panic!("{n}") };
+            guesses.sources().give_back_return(back).await;
+            assert!(guesses.sources().wait_for_return(&acme, &from).await.unwrap().is_ok(), "one that is not counted");
         }
         for n in 0..SOURCE_TRIES {
-            assert!(guesses.sources().count_return(&from).await.unwrap().is_ok(), "{n}");
+            assert!(counted(&guesses, "acme", &from).await.is_some(), "{n}");
         }
-        assert!(guesses.sources().count_return(&from).await.unwrap().is_err());
-        assert!(guesses.sources().count_return(&source("192.0.2.2")).await.unwrap().is_ok(), "another source");
+        assert!(guesses.sources().wait_for_return(&acme, &from).await.unwrap().is_err());
+        assert!(counted(&guesses, "acme", &source("192.0.2.2")).await.is_some(), "another source");
+        assert!(counted(&guesses, "globex", &from).await.is_some(), "another tenant");
+        assert!(counted(&guesses, &"t".repeat(255), &source("2001:db8:1:7::")).await.is_some(), "a long name");
         assert!(is_taken(&guesses, "ann", &from).await, "passwords are counted apart");
+    }
+
+    #[tokio::test]
+    async fn a_shift_that_comes_back_at_once_is_taken() {
+        let (guesses, _, _) = guesses();
+        let office = source("192.0.2.1");
+        let mut back = Vec::new();
+        for n in 0..RETURNS_AT_ONCE {
+            let Some(one) = counted(&guesses, "acme", &office).await else { panic!("{n}") };
+            back.push(one);
+        }
+        let acme = TenantId::parse("acme").unwrap();
+        let mut waits = Box::pin(guesses.sources().wait_for_return(&acme, &office));
+        assert!(waits.as_mut().now_or_never().is_none(), "all turns are taken");
+        assert!(counted(&guesses, "globex", &office).await.is_some(), "of another tenant too");
+        for one in back {
+            guesses.sources().give_back_return(one).await;
+        }
+        assert!(waits.await.unwrap().is_ok(), "it has the next one");
     }
 
     #[tokio::test]

@@ -120,18 +120,22 @@ async fn ended(auth: &Auth, browser: RequestBrowser<'_>, tenant: &str, uri: &Uri
             return Ok(stale(request));
         }
     };
-    // Anybody can begin, and come back with any code, of which the provider is asked: it counts as wrong until that has answered.
-    let counted = match auth.guesses.sources().count_return(browser.source).await? {
-        Ok(counted) => counted,
+    let sources = auth.guesses.sources();
+    let back = match sources.wait_for_return(&at.tenant, browser.source).await? {
+        Ok(back) => back,
         Err(wait) => return Ok(waits(request, at, wait)),
     };
-    // The cookie is taken away, but whoever has kept it could come back with it.
+    // The cookie is taken away, but whoever has kept it could come back with it: that asks the provider nothing, and counts nothing.
     if !auth.store.spend_state(&at.tenant, &pending.state, pending.until()).await? {
         return Ok(stale(request));
     }
+    // Anybody can begin, and come back with any code, of which the provider is asked: it counts as wrong until that has answered.
+    if let Some(wait) = sources.count_return(&back).await? {
+        return Ok(waits(request, at, wait));
+    }
     let said = auth.upstream.redeem(&at.tenant, &at.rules, pending, code).await;
     if !matches!(said, Err(ProviderFault::Refused(_))) {
-        auth.guesses.sources().give_back_return(counted).await;
+        sources.give_back_return(back).await;
     }
     match said {
         Ok(said) => signed_in(request, at, &said).await,
@@ -207,7 +211,7 @@ fn fails(request: PageRequest<'_>, at: &TenantProvider, fault: &ProviderFault) -
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             response
         }
-        ProviderFault::Refused(_) => {
+        ProviderFault::Refused(_) | ProviderFault::RefusedUs(_) => {
             auth.metrics.provider_sign_ins.inc(ProviderOutcome::Refused);
             note_refused(request, at, None);
             again(request, StatusCode::FORBIDDEN, &format!("{name} has not signed you in. Please try again."))

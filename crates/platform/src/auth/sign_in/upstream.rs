@@ -46,13 +46,15 @@ const REASON_MAX: usize = 100;
 pub(in crate::auth) enum ProviderFault {
     /// It does not answer, or its description cannot be used.
     Away(String),
-    /// It has answered, and what it says signs nobody in.
+    /// It has answered, and what the browser has come back with signs nobody in.
     Refused(String),
+    /// It has answered, and would refuse whatever the browser came back with: our secret is wrong by now, or the client is not there.
+    RefusedUs(String),
 }
 
 impl fmt::Display for ProviderFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Away(why) | Self::Refused(why)) = self;
+        let (Self::Away(why) | Self::Refused(why) | Self::RefusedUs(why)) = self;
         f.write_str(why)
     }
 }
@@ -228,14 +230,9 @@ impl Upstream {
         let text = |name: &str| said.as_ref().and_then(|said| said.get(name)?.as_str().map(str::to_owned));
         match answer.status {
             StatusCode::OK => {
-                text("id_token").ok_or_else(|| ProviderFault::Refused("its answer has no ID token".to_owned()))
+                text("id_token").ok_or_else(|| ProviderFault::RefusedUs("its answer has no ID token".to_owned()))
             }
-            status if status.is_client_error() => {
-                let mut error = text("error").unwrap_or_default();
-                error.truncate(error.floor_char_boundary(REASON_MAX));
-                Err(ProviderFault::Refused(format!("it does not take the code: status {} {error:?}", status.as_u16())))
-            }
-            status => Err(ProviderFault::Away(format!("its token endpoint answers with status {}", status.as_u16()))),
+            status => Err(not_redeemed(status, text("error").unwrap_or_default())),
         }
     }
 
@@ -320,6 +317,17 @@ fn away() -> ProviderFault {
     ProviderFault::Away("it did not answer a moment ago".to_owned())
 }
 
+/// Why a token endpoint has given nothing, by its status and the error that it names (RFC 6749 section 5.2).
+fn not_redeemed(status: StatusCode, mut error: String) -> ProviderFault {
+    error.truncate(error.floor_char_boundary(REASON_MAX));
+    let is_of_code = error == "invalid_grant";
+    let why = format!("its token endpoint answers with status {} {error:?}", status.as_u16());
+    if !status.is_client_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        return ProviderFault::Away(why);
+    }
+    if is_of_code { ProviderFault::Refused(why) } else { ProviderFault::RefusedUs(why) }
+}
+
 /// Where providers send browsers back to, below the issuer and before the tenant.
 pub(in crate::auth) const CALLBACK: &str = "/sign-in/callback";
 /// Where a browser begins, below the issuer.
@@ -365,6 +373,22 @@ mod tests {
         let value = basic("a b", "x:ä").unwrap();
         assert_eq!(value.to_str().unwrap(), format!("Basic {}", STANDARD.encode("a+b:x%3A%C3%A4")));
         assert!(value.is_sensitive());
+    }
+
+    #[test]
+    fn a_code_that_is_refused_is_told_from_what_ails_us() {
+        let fault = |status: StatusCode, error: &str| not_redeemed(status, error.to_owned());
+        assert!(matches!(fault(StatusCode::BAD_REQUEST, "invalid_grant"), ProviderFault::Refused(_)));
+        for (status, error) in [
+            (StatusCode::UNAUTHORIZED, "invalid_client"),
+            (StatusCode::BAD_REQUEST, "unauthorized_client"),
+            (StatusCode::FORBIDDEN, ""),
+        ] {
+            assert!(matches!(fault(status, error), ProviderFault::RefusedUs(_)), "{status} {error}");
+        }
+        for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE, StatusCode::FOUND] {
+            assert!(matches!(fault(status, ""), ProviderFault::Away(_)), "{status}");
+        }
     }
 
     fn clock() -> Arc<infra::conformance::SetClock> {

@@ -1,8 +1,12 @@
 //! Pages of the programs at which somebody was signed in, for the page that is shown after signing out (OpenID Connect Front-Channel Logout
 //! 1.0): loaded there, they end what the programs keep in this browser.
 
+use std::time::Duration;
+
 use contracts::provisioning::OAuthClient;
 use identity::front_channel;
+use identity::grant::refresh::Family;
+use infra::StoreError;
 use model::TenantId;
 
 use super::super::Auth;
@@ -14,24 +18,44 @@ use super::super::records::BrowserSession;
 const FRAMES_MAX: usize = 20;
 /// The most sign-ins of a session that are looked at, the latest first.
 const SIGN_INS_MAX: usize = 100;
+/// Time for all questions about their programs: whoever signs out waits for the answer, and ingress does not wait for long.
+const FRAMES_WITHIN: Duration = Duration::from_secs(1);
 
-/// The pages of the programs whose sign-ins have come of that session. It is asked before they end.
-pub(super) async fn frames(
+/// The sign-ins at programs that have come of that session, the latest first. It is asked before they end.
+pub(super) async fn sign_ins(
     auth: &Auth,
     tenant: &TenantId,
     session: &BrowserSession,
-) -> Result<Vec<LogoutFrame>, Trouble> {
+) -> Result<Vec<Family>, StoreError> {
     let open = auth.store.open_of(tenant, &session.user).await?;
-    let of_session = open.families.iter().rev().filter(|family| family.session.as_ref() == Some(&session.id));
-    let mut frames: Vec<LogoutFrame> = Vec::new();
-    for family in of_session.take(SIGN_INS_MAX) {
+    let of_session = open.families.into_iter().rev().filter(|family| family.session.as_ref() == Some(&session.id));
+    Ok(of_session.take(SIGN_INS_MAX).collect())
+}
+
+/// The pages of the programs of those sign-ins, as far as they can be found now: programs are told in other ways too.
+pub(super) async fn frames(auth: &Auth, tenant: &TenantId, sign_ins: &[Family]) -> Vec<LogoutFrame> {
+    let mut frames = Vec::new();
+    let found = tokio::time::timeout(FRAMES_WITHIN, find_frames(auth, tenant, sign_ins, &mut frames)).await;
+    if !matches!(found, Ok(Ok(()))) {
+        tracing::info!(%tenant, "not all pages of programs are loaded that end with a session: tenant does not answer");
+    }
+    frames
+}
+
+async fn find_frames(
+    auth: &Auth,
+    tenant: &TenantId,
+    sign_ins: &[Family],
+    frames: &mut Vec<LogoutFrame>,
+) -> Result<(), Trouble> {
+    for family in sign_ins {
         let Some(client) = auth.people.client(tenant, &family.client).await? else { continue };
         let Some(frame) = frame(&client, auth.issuer(), &family.sign_in) else { continue };
         if frames.len() < FRAMES_MAX && !frames.contains(&frame) {
             frames.push(frame);
         }
     }
-    Ok(frames)
+    Ok(())
 }
 
 /// The page of a program for one sign-in, if it has one.

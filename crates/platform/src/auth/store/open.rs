@@ -295,6 +295,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_session_that_two_requests_have_begun_anew_ends_whole() {
+        let (store, acme, now) = with_two_browsers().await;
+        store.begin_session(&acme, digest("this again"), &session("ann", "this", now), now).await.unwrap();
+        assert!(store.end_of(&acme, "ann", "this", now).await.unwrap());
+        let left: Vec<String> = open(&store, &acme).await.into_iter().map(|(id, _)| id).collect();
+        assert_eq!(left, ["of other", "other", "program"]);
+    }
+
+    #[tokio::test]
     async fn what_is_open_stays_the_persons_however_the_name_is_spelled() {
         let (store, acme, now) = with_two_browsers().await;
         assert!(store.is_session_open(&acme, "Ann", "this").await.unwrap(), "the tenant's file spells it so by now");

@@ -13,6 +13,7 @@ use anyhow::Result;
 use bytes::Bytes;
 use contracts::provisioning::ObjectKind;
 use contracts::sign_in_audit::{SignInEvent, SignInRecord};
+use identity::login_name;
 use infra::{HistoryEntry, HistoryPage, Revision, SignInKey, SignInKind, StoreError};
 use model::{TenantId, Timestamp};
 use serde::Deserialize;
@@ -26,18 +27,25 @@ use super::{SignInStore, parsed};
 const LOOKED_EACH: Duration = Duration::from_secs(1);
 /// How often it is logged that a store does not answer.
 const SAID_EACH: Duration = Duration::from_secs(60);
-/// Entries of a history that are read at once.
+/// Entries of a history that are read at first, and then.
+const FIRST_PAGES: [u32; 2] = [1, 20];
+/// Further ones that are read at once.
 const ENTRIES_AT_ONCE: u32 = 500;
+/// People of one tenant who end in one round: those of the others do not wait for long.
+const PEOPLE_AT_ONCE: usize = 200;
 /// How long it is kept how far a history was followed: longer than any sign-in that could go on.
 const KEPT: Duration = Duration::from_secs(390 * 86_400);
 /// Under which name. Those of sign-ins and tokens, which are revoked under theirs, are longer.
 const FOLLOWED: &str = "people";
 
 /// How far the history of a tenant was followed by this process.
-#[derive(Clone, Copy)]
 struct FollowedHistory {
     revision: Revision,
     number: u64,
+    /// Whether that number is kept in the store.
+    is_noted: bool,
+    /// Who has yet to end, each with what was signed in until then: at most those who were there.
+    left: Vec<(String, Timestamp)>,
 }
 
 /// A person as an entry of the history shows it, as far as this is about it.
@@ -51,6 +59,38 @@ struct NotedPerson {
 impl NotedPerson {
     fn read(document: &str) -> Option<Self> {
         serde_json::from_str(document).ok()
+    }
+}
+
+/// Who may not go on by changes.
+#[derive(Default)]
+struct EndedPeople {
+    by_changes: Vec<(String, Revision, Timestamp)>,
+    /// Who was put, by revision and folded name: how each is spelled.
+    put: HashMap<(u64, String), String>,
+}
+
+impl EndedPeople {
+    /// Takes a change; later ones come first.
+    fn take(&mut self, entry: &HistoryEntry) {
+        if let Some(user) = ended(entry) {
+            self.by_changes.push((user, entry.revision, entry.note.at));
+        } else if let Some(put) = entry.after.as_deref().and_then(NotedPerson::read).filter(|put| !put.disabled) {
+            self.put.insert((entry.revision.0, login_name::folded(&put.user_name)), put.user_name);
+        }
+    }
+
+    /// Those who have to end, each with the latest time. A person whose name an import spells with other capitals is put and deleted at one
+    /// revision, and goes on.
+    fn all(self) -> HashMap<String, Timestamp> {
+        let mut all = HashMap::new();
+        for (user, revision, at) in self.by_changes {
+            let spelled = self.put.get(&(revision.0, login_name::folded(&user)));
+            if spelled.is_none_or(|spelled| *spelled == user) {
+                all.entry(user).or_insert(at);
+            }
+        }
+        all
     }
 }
 
@@ -86,64 +126,68 @@ async fn look(auth: &Auth, followed: &mut HashMap<TenantId, FollowedHistory>) ->
     followed.retain(|tenant, _| there.contains(tenant));
     let mut looked = Ok(());
     for (tenant, revision) in &tenants {
-        let known = followed.get(tenant).copied();
-        if known.is_some_and(|known| known.revision == *revision) {
-            continue;
-        }
-        match follow(auth, tenant, known).await {
-            Ok(number) => {
-                followed.insert(tenant.clone(), FollowedHistory { revision: *revision, number });
-            }
-            Err(error) => looked = Err(error),
+        if let Err(error) = follow(auth, tenant, *revision, followed).await {
+            looked = Err(error);
         }
     }
     looked
 }
 
-/// Ends what has to end by a tenant's changes since then; without a beginning, as of a tenant that is new here, there are none. Returns how
-/// far its history has come.
-async fn follow(auth: &Auth, tenant: &TenantId, known: Option<FollowedHistory>) -> Result<u64, StoreError> {
-    // What is signed in while the database is asked is signed in before the change, too.
-    let now = auth.now();
-    let since = match known {
-        Some(known) => Some(known.number),
-        None => auth.store.followed_people(tenant).await?,
-    };
-    let (number, changed) = changed_since(auth, tenant, since).await?;
-    for (user, at) in changed {
-        // As of tenants that have ended: by the clock that sign-ins have too, whatever that of the change says; of what has come while this
-        // process was not there, that is believed.
-        let until = if known.is_some() { now } else { at.min(now) };
-        end_person(auth, tenant, &user, until).await?;
-    }
-    if since != Some(number) || known.is_none() {
-        auth.store.note_followed_people(tenant, number, now).await?;
-    }
-    Ok(number)
-}
-
-/// The number of the latest entry about people, and who may not go on by those since that number, each with the latest time.
-async fn changed_since(
+/// Ends what has to end by a tenant's changes since it was looked at last; without a beginning, as of a tenant that is new here, there are
+/// none. Where many have to end, some do so now, and the others the next time.
+async fn follow(
     auth: &Auth,
     tenant: &TenantId,
-    since: Option<u64>,
-) -> Result<(u64, HashMap<String, Timestamp>), StoreError> {
-    let limit = if since.is_some() { ENTRIES_AT_ONCE } else { 1 };
-    let mut page = HistoryPage { kind: Some(ObjectKind::Person), id: None, below: None, limit };
-    let (mut latest, mut changed) = (None, HashMap::new());
-    loop {
+    revision: Revision,
+    followed: &mut HashMap<TenantId, FollowedHistory>,
+) -> Result<(), StoreError> {
+    // What is signed in while the database is asked is signed in before the change, too.
+    let now = auth.now();
+    let known = followed.get(tenant).map(|known| (known.revision, known.number));
+    if known.is_none_or(|(read, _)| read != revision) {
+        let since = match known {
+            Some((_, number)) => Some(number),
+            None => auth.store.followed_people(tenant).await?,
+        };
+        let (number, changed) = changed_since(auth, tenant, since).await?;
+        // As of tenants that have ended: by the clock that sign-ins have too, whatever that of the change says; of what has come while this
+        // process was not there, that is believed.
+        let until = |at: Timestamp| if known.is_some() { now } else { at.min(now) };
+        let none = FollowedHistory { revision, number, is_noted: false, left: Vec::new() };
+        let history = followed.entry(tenant.clone()).or_insert(none);
+        history.is_noted &= since == Some(number);
+        history.left.extend(changed.all().into_iter().map(|(user, at)| (user, until(at))));
+        (history.revision, history.number) = (revision, number);
+    }
+    let Some(history) = followed.get_mut(tenant) else { return Ok(()) };
+    for _ in 0..PEOPLE_AT_ONCE {
+        let Some((user, until)) = history.left.last() else { break };
+        end_person(auth, tenant, user, *until).await?;
+        history.left.pop();
+    }
+    // Only when all have ended: a process that is ended before begins them anew.
+    if history.left.is_empty() && !history.is_noted {
+        auth.store.note_followed_people(tenant, history.number, now).await?;
+        history.is_noted = true;
+    }
+    Ok(())
+}
+
+/// The number of the latest entry about people, and who may not go on by those since that number.
+async fn changed_since(auth: &Auth, tenant: &TenantId, since: Option<u64>) -> Result<(u64, EndedPeople), StoreError> {
+    let mut page = HistoryPage { kind: Some(ObjectKind::Person), id: None, below: None, limit: 0 };
+    let (mut latest, mut changed) = (None, EndedPeople::default());
+    // Most changes are of something else, or of few people.
+    for limit in FIRST_PAGES.into_iter().chain(std::iter::repeat(ENTRIES_AT_ONCE)) {
+        page.limit = limit;
         let entries = auth.ctx.stores.provisioning.history(tenant, &page).await?;
         latest = latest.or_else(|| entries.first().map(|entry| entry.number));
         let Some(since) = since else { break };
         for entry in entries.iter().take_while(|entry| entry.number > since) {
-            if let Some(user) = ended(entry) {
-                changed.entry(user).or_insert(entry.note.at);
-            }
+            changed.take(entry);
         }
         match entries.last() {
-            Some(last) if last.number > since && entries.len() == ENTRIES_AT_ONCE as usize => {
-                page.below = Some(last.number);
-            }
+            Some(last) if last.number > since && entries.len() == limit as usize => page.below = Some(last.number),
             _ => break,
         }
     }
@@ -209,7 +253,7 @@ mod tests {
 
     use super::*;
 
-    fn ended_by(before: Option<&str>, after: Option<&str>) -> Option<String> {
+    fn entry(revision: u64, before: Option<&str>, after: Option<&str>) -> HistoryEntry {
         let note = ChangeNote {
             by: "user/root".to_owned(),
             way: ChangeWay::Import,
@@ -219,7 +263,11 @@ mod tests {
         };
         let key = contracts::provisioning::ObjectKey { kind: ObjectKind::Person, id: "ANN".to_owned() };
         let [before, after] = [before, after].map(|document| document.map(str::to_owned));
-        ended(&HistoryEntry { number: 1, revision: Revision(1), note, key, before, after, secrets_changed: false })
+        HistoryEntry { number: 1, revision: Revision(revision), note, key, before, after, secrets_changed: false }
+    }
+
+    fn ended_by(before: Option<&str>, after: Option<&str>) -> Option<String> {
+        ended(&entry(1, before, after))
     }
 
     #[test]
@@ -231,6 +279,32 @@ mod tests {
         }
         for (before, after) in [(None, enabled), (None, disabled), (Some(short), enabled), (Some(disabled), enabled)] {
             assert_eq!(ended_by(before, Some(after)), None, "{before:?} {after}");
+        }
+    }
+
+    #[test]
+    fn who_is_spelled_with_other_capitals_goes_on() {
+        let (ann, other) = (r#"{"user_name":"ann"}"#, r#"{"user_name":"Ann"}"#);
+        let disabled = r#"{"user_name":"Ann","disabled":true}"#;
+        let [put, gone] = [entry(7, None, Some(other)), entry(7, Some(ann), None)];
+        for (changes, is_ended) in [
+            (vec![gone.clone(), put.clone()], false),
+            (vec![put, gone.clone()], false),
+            // Spelled anew and disabled at once.
+            (vec![gone.clone(), entry(7, None, Some(disabled))], true),
+            // Another person, who is made later, or in the place of the first one.
+            (vec![entry(8, None, Some(other)), gone.clone()], true),
+            (vec![entry(7, None, Some(ann)), gone.clone()], true),
+            // Gone later.
+            (vec![entry(8, Some(ann), None), entry(7, None, Some(other))], true),
+            (vec![gone], true),
+        ] {
+            let mut people = EndedPeople::default();
+            for change in &changes {
+                people.take(change);
+            }
+            let ended: Vec<String> = people.all().into_keys().collect();
+            assert_eq!(ended, if is_ended { vec!["ann"] } else { Vec::new() }, "{changes:?}");
         }
     }
 
