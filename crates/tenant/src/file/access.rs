@@ -291,8 +291,8 @@ fn no_hash() -> BrokenRule {
     BrokenRule::new(FaultCode::Hash, words)
 }
 
-/// The field with a hash of a password or a secret that is given anew and costs more than such ones may. The one that is held stays: earlier
-/// releases took it, and whoever has it is still edited and restored.
+/// The field with a hash of a password or a secret that is given anew and costs more than such ones may. The one that is held stays: an
+/// earlier release took it, and whoever has it is still edited and restored.
 pub(crate) fn costly_hash(object: &Object, held: Option<&Object>) -> Option<(&'static str, BrokenRule)> {
     if !matches!(object, Object::Person(_) | Object::Client(_)) {
         return None;
