@@ -27,6 +27,8 @@ const PASSES_MAX: u32 = 16;
 /// The most memory that a foreign hash may go over in all its passes, in KiB: some seven times what ours do, so that whoever brings such
 /// hashes takes little of the time of others.
 const WORK_KIB_MAX: u32 = 256 << 10;
+/// The most memory that a hash could ask for, in KiB, in each of its passes, when earlier releases took it: it may be stored.
+const STORED_MEMORY_KIB_MAX: u32 = 256 << 10;
 
 /// What each hash of [`hash`] begins with: algorithm, version and cost.
 const OWN: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
@@ -99,14 +101,25 @@ pub fn verify_nobody(password: &str) -> bool {
 
 /// Whether a text is an Argon2id hash in PHC form, whose verification stays within bounds of memory and time.
 pub fn is_hash(text: &str) -> bool {
-    let Ok(hash) = PasswordHash::new(text) else { return false };
-    if hash.algorithm.as_str() != "argon2id" || hash.salt.is_none() || hash.hash.is_none() {
-        return false;
-    }
-    Params::try_from(&hash).is_ok_and(|params| {
-        let (memory_kib, passes) = (params.m_cost(), params.t_cost());
+    cost(text).is_some_and(|(memory_kib, passes)| {
         memory_kib <= MEMORY_KIB_MAX && passes <= PASSES_MAX && memory_kib.saturating_mul(passes) <= WORK_KIB_MAX
     })
+}
+
+/// Whether a text is an Argon2id hash in PHC form that this release or an earlier one has taken. One that [`is_hash`] does not accept opens
+/// nothing, and stays where it is stored.
+pub fn is_stored_hash(text: &str) -> bool {
+    cost(text).is_some_and(|(memory_kib, passes)| memory_kib <= STORED_MEMORY_KIB_MAX && passes <= PASSES_MAX)
+}
+
+/// What an Argon2id hash in PHC form costs: memory in KiB, and passes. None for another text.
+fn cost(text: &str) -> Option<(u32, u32)> {
+    let hash = PasswordHash::new(text).ok()?;
+    if hash.algorithm.as_str() != "argon2id" || hash.salt.is_none() || hash.hash.is_none() {
+        return None;
+    }
+    let params = Params::try_from(&hash).ok()?;
+    Some((params.m_cost(), params.t_cost()))
 }
 
 /// Whether a text is such a hash that costs what each of [`hash`] does.
@@ -199,6 +212,10 @@ mod tests {
         }
         for cost in ["m=262144,t=1,p=1", "m=102401,t=1,p=1", "m=102400,t=3,p=1", "m=65536,t=5,p=4", "m=1024,t=17,p=1"] {
             assert!(!is_hash(&costing(cost)) && !verify("secret", &costing(cost)), "{cost}");
+        }
+        for (cost, is_stored) in [("m=262144,t=16,p=1", true), ("m=262145,t=1,p=1", false), ("m=1024,t=17,p=1", false)]
+        {
+            assert_eq!(is_stored_hash(&costing(cost)), is_stored, "{cost}");
         }
     }
 

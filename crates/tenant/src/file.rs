@@ -45,7 +45,7 @@ use std::path::{Component, Path};
 use contracts::provisioning::TenantObjects;
 
 pub use crate::broken_rule::BrokenRule;
-pub(crate) use access::keep_second_factors;
+pub(crate) use access::{costly_hash, keep_second_factors};
 pub use declaration::json_schema;
 pub(crate) use gather::{gathered, into_single, push};
 pub use generated::{GENERATED, MadePins, PHONE_PASSWORD_LEAST, fill, short_passwords};
@@ -147,7 +147,7 @@ pub struct Examined {
     pub notices: Vec<Fault>,
 }
 
-/// Reads a tenant's file, also one of an earlier release, which took names that no new object may have. `document` returns the text of an application's file by its path in the tenant's file.
+/// Reads a tenant's file, also one of an earlier release, which took names and hashes that no new object may have. `document` returns the text of an application's file by its path in the tenant's file.
 ///
 /// # Errors
 /// Every fault found.
@@ -161,22 +161,22 @@ pub fn read(text: &str, document: impl FnMut(&Path) -> std::io::Result<String>) 
 
 /// Reads a file as [`read`] does, and returns what could be read beside every fault.
 pub fn look(text: &str, document: impl FnMut(&Path) -> std::io::Result<String>) -> Examined {
-    examined(text, &mut Documents(document), NameRule::Waived)
+    examined(text, &mut Documents(document), GivenRule::Waived)
 }
 
 /// Reads a tenant's file and checks the files that it refers to. The answer contains every fault, by line.
 pub fn examine(text: &str, companions: &mut impl Companions) -> Examined {
-    examined(text, companions, NameRule::Applies)
+    examined(text, companions, GivenRule::Applies)
 }
 
-/// Whether names must be such as a new object may have.
+/// Whether names and hashes must be such as a new object may have.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum NameRule {
+enum GivenRule {
     Applies,
     Waived,
 }
 
-fn examined(text: &str, companions: &mut impl Companions, names: NameRule) -> Examined {
+fn examined(text: &str, companions: &mut impl Companions, names: GivenRule) -> Examined {
     let unreadable = |fault| Examined { objects: None, faults: vec![fault], warnings: Vec::new(), notices: Vec::new() };
     if text.len() > FILE_MAX {
         let rule = BrokenRule::other(format!("it has more than {FILE_MAX} bytes"));
@@ -214,8 +214,9 @@ fn examined(text: &str, companions: &mut impl Companions, names: NameRule) -> Ex
     if let Some(own) = companions.own_host() {
         rules::own_host(&read.objects, &read.lines, &own, &mut faults);
     }
-    if names == NameRule::Applies {
+    if names == GivenRule::Applies {
         faults.extend(object_faults::name_faults(&read.objects, &read.lines));
+        faults.extend(object_faults::hash_faults(&read.objects, &read.lines));
     }
     rules::without_effect(&read.objects, &read.lines, &mut notices);
     let groups: HashSet<&str> = read.objects.agent_groups.iter().map(|group| group.name.as_str()).collect();

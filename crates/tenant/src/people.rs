@@ -151,7 +151,7 @@ pub async fn import(
     let ReadTable { rows, edits, lines, mut faults } = read;
     // With faults in some lines the others are checked all the same, so that all faults are told at once.
     let is_trial = terms.is_trial || !faults.is_empty() || !stale.is_empty();
-    let batch = Batch { edits, is_trial, passwords_max, with_documents, person };
+    let batch = Batch { edits, is_trial, passwords_max, with_documents, person, is_table: true };
     let changed = objects::change_held(store, held, tenant, Arc::new(batch), note).await;
     match changed {
         Err(ChangeRefusal::Faults(broken) | ChangeRefusal::Referred(broken) | ChangeRefusal::NotPermitted(broken)) => {

@@ -143,8 +143,14 @@ async fn begin(store: &SqliteProvisioning) -> u64 {
 }
 
 async fn change(store: &SqliteProvisioning, edit: ObjectEdit) -> bool {
-    let batch =
-        Batch { edits: vec![edit], is_trial: false, passwords_max: usize::MAX, with_documents: false, person: None };
+    let batch = Batch {
+        edits: vec![edit],
+        is_trial: false,
+        passwords_max: usize::MAX,
+        with_documents: false,
+        person: None,
+        is_table: false,
+    };
     objects::change(store, &acme(), &batch, &note()).await.is_ok()
 }
 

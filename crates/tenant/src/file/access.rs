@@ -1,7 +1,7 @@
 //! Who may sign in: what `people` have for it, and `clients`.
 
 use contracts::provisioning::{
-    BySpelling, FaultCode, Grant, OAuthClient, ObjectKey, ObjectKind, Person, Privilege, Secret, TenantObjects,
+    BySpelling, FaultCode, Grant, OAuthClient, Object, ObjectKey, ObjectKind, Person, Privilege, Secret, TenantObjects,
 };
 use identity::password::{self, HashError, Weak};
 use identity::second_factor;
@@ -285,12 +285,30 @@ pub(super) fn second_factor_fault(secret: &Secret) -> Option<BrokenRule> {
     (!is_known).then(|| BrokenRule::new(FaultCode::SecondFactor, words))
 }
 
-/// What is wrong with a password, or with a hash.
+fn no_hash() -> BrokenRule {
+    let words = "it begins as an Argon2 hash but is none of Argon2id in PHC form with at most 100 MiB, 16 passes, and 256 MiB over all \
+                 passes";
+    BrokenRule::new(FaultCode::Hash, words)
+}
+
+/// The field with a hash of a password or a secret that is given anew and costs more than such ones may. The one that is held stays: an
+/// earlier release took it, and whoever has it is still edited and restored.
+pub(crate) fn costly_hash(object: &Object, held: Option<&Object>) -> Option<(&'static str, BrokenRule)> {
+    if !matches!(object, Object::Person(_) | Object::Client(_)) {
+        return None;
+    }
+    let kept = held.map(Object::secrets).unwrap_or_default();
+    let is_costly = |secret: &Secret| {
+        secret.is_meant_as_hash() && password::is_stored_hash(secret.reveal()) && !password::is_hash(secret.reveal())
+    };
+    let (field, _) = object.secrets().into_iter().find(|one| is_costly(one.1) && !kept.contains(one))?;
+    Some((field, no_hash()))
+}
+
+/// What is wrong with a password, or with a hash that is given or stored.
 pub(super) fn password_fault(secret: &Secret, user_name: &str) -> Option<BrokenRule> {
     if secret.is_meant_as_hash() {
-        let words = "it begins as an Argon2 hash but is none of Argon2id in PHC form with at most 100 MiB, 16 passes, and 256 MiB over \
-                     all passes";
-        return (!password::is_hash(secret.reveal())).then(|| BrokenRule::new(FaultCode::Hash, words));
+        return (!password::is_stored_hash(secret.reveal())).then(no_hash);
     }
     let weak = password::check_choice(secret.reveal(), user_name).err()?;
     let rule = |code: FaultCode| BrokenRule::new(code, weak.to_string());

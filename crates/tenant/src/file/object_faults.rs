@@ -8,7 +8,7 @@ use contracts::provisioning::{ATTACHED_DEFAULTS_MAX, DnKind, FaultCode, Object, 
 use super::gather::gathered;
 use super::groups::EXPRESSIONS_MAX;
 use super::rules::{self, Lines};
-use super::{BrokenRule, Fault, declaration, shape, tree, write};
+use super::{BrokenRule, Fault, access, declaration, shape, tree, write};
 use crate::names::name_fault;
 
 /// A rule that an object breaks.
@@ -67,6 +67,17 @@ pub(super) fn name_faults(objects: &TenantObjects, lines: &Lines) -> Vec<Fault> 
         let rule = name_fault(&key.id)?;
         let line = lines.get(&key.folded()).copied().unwrap_or(1);
         Some(Fault { line, key: shape::join(section, &key.id), rule })
+    });
+    faulty.collect()
+}
+
+/// The hashes of a file that cost more than those that are given anew may.
+pub(super) fn hash_faults(objects: &TenantObjects, lines: &Lines) -> Vec<Fault> {
+    let faulty = objects.objects().filter_map(|object| {
+        let (key, section) = (object.key(), section(&object)?);
+        let (field, rule) = access::costly_hash(&object, None)?;
+        let line = lines.get(&key.folded()).copied().unwrap_or(1);
+        Some(Fault { line, key: format!("{section}.{}.{field}", key.id), rule })
     });
     faulty.collect()
 }

@@ -626,6 +626,20 @@ fn names_of_a_file_are_such_as_new_objects_may_have() {
 }
 
 #[test]
+fn a_hash_that_an_earlier_release_took_is_read_of_snapshots_and_of_no_file() {
+    let hash = format!("$argon2id$v=19$m=262144,t=3,p=1$AAAAAAAAAAAAAAAAAAAAAA${}", "A".repeat(43));
+    let text = format!(
+        "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\npeople:\n  \
+         - {{user: ann, first_name: Ann, last_name: Adams, password: \"{hash}\"}}\nclients:\n  \
+         - {{id: app, name: App, secret: \"{hash}\", grants: [client_credentials]}}\n"
+    );
+    let faults = examine(&text, &mut Documents(|_: &Path| Ok(String::new()))).faults;
+    let told: Vec<(usize, &str)> = faults.iter().map(|fault| (fault.line, fault.key.as_str())).collect();
+    assert_eq!(told, [(7, "people.ann.password"), (9, "clients.app.secret")], "{faults:?}");
+    assert!(read(&text, |_| Ok(String::new())).is_ok());
+}
+
+#[test]
 fn no_key_of_a_file_has_the_character_0() {
     let text = "tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {m: m.wav}\napplications: {\"a\\0\": a.scxml}\n";
     let faults = read(text, |_| Ok(String::new())).expect_err("a fault").0;

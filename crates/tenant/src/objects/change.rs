@@ -34,6 +34,8 @@ pub struct Batch {
     pub with_documents: bool,
     /// The user name of the person whose rights limit the batch; none for roles, programs and who runs the installation.
     pub person: Option<String>,
+    /// Whether its edits are the lines of a table, which are made of how people are stored then: sent again, it is told by its people.
+    pub is_table: bool,
 }
 
 /// An object that a batch changes, as it was and as it is, or would be in a trial: documents without secrets, none where it does not exist.
@@ -213,7 +215,7 @@ async fn earlier(
         return Ok(None);
     }
     let asked = batch.clone();
-    let compared = spawn_blocking(move || (ask_for_the_same(&asked.edits, &done), done));
+    let compared = spawn_blocking(move || (asked.is_table || ask_for_the_same(&asked.edits, &done), done));
     // It fails when the process ends: then nobody waits for the answer.
     let (is_same, done) = compared.await.map_err(|_| ChangeRefusal::NoTurn)?;
     if !is_same {
@@ -413,7 +415,7 @@ mod tests {
     }
 
     fn batch(edits: Vec<ObjectEdit>, is_trial: bool) -> Arc<Batch> {
-        Arc::new(Batch { edits, is_trial, passwords_max: 50, with_documents: false, person: None })
+        Arc::new(Batch { edits, is_trial, passwords_max: 50, with_documents: false, person: None, is_table: false })
     }
 
     #[tokio::test]
@@ -518,6 +520,13 @@ mod tests {
             let refused = change_held(&store, &held, &store.id(), other, &note).await.unwrap_err();
             assert!(matches!(refused, ChangeRefusal::RequestReused), "{refused}");
         }
+        // The line of a table is another edit once somebody else has changed its person.
+        let table = Batch { is_table: true, ..(*batch(vec![put("new-ann", "Anna")], false)).clone() };
+        let again = change_held(&store, &held, &store.id(), Arc::new(table), &note).await.unwrap();
+        assert!(again.is_repeated && again.revision == Revision(2));
+        let table = Batch { is_table: true, ..(*batch(vec![put("new-bob", "Bob")], false)).clone() };
+        let refused = change_held(&store, &held, &store.id(), Arc::new(table), &note).await.unwrap_err();
+        assert!(matches!(refused, ChangeRefusal::RequestReused), "{refused}");
     }
 
     #[tokio::test]
@@ -551,7 +560,14 @@ mod tests {
         let of = |document: &str| {
             let edits = vec![own.clone(), to(ObjectKind::Skill, "Secret", document)];
             let person = Some("ann".to_owned());
-            Arc::new(Batch { edits, is_trial: false, passwords_max: 50, with_documents: false, person })
+            Arc::new(Batch {
+                edits,
+                is_trial: false,
+                passwords_max: 50,
+                with_documents: false,
+                person,
+                is_table: false,
+            })
         };
         let same = of(r#"{"name":"Secret","folder":"Shut"}"#);
         let other = of(r#"{"name":"Secret","folder":"Shut","user_properties":{"A":{"b":"c"}}}"#);

@@ -190,7 +190,7 @@ fn put_key(change: &ObjectChange) -> Option<ObjectKey> {
 
 #[cfg(test)]
 mod tests {
-    use contracts::provisioning::{AgentGroup, Skill};
+    use contracts::provisioning::{AgentGroup, Secret, Skill};
     use infra::{HistoryPoint, Revision, VersionedObjects};
 
     use super::*;
@@ -338,6 +338,25 @@ mod tests {
             panic!("the same name")
         };
         assert!(faults[0].rule.words.ends_with("alone: Οδός"), "{faults:?}");
+    }
+
+    #[test]
+    fn who_has_a_hash_that_an_earlier_release_took_is_edited_and_nobody_is_given_such_a_one() {
+        let costly = |bytes: &str| format!("$argon2id$v=19$m=262144,t=3,p=1$AAAAAAAAAAAAAAAAAAAAAA${bytes}");
+        let (stored, other) = (costly(&"A".repeat(43)), costly(&format!("{}B{}", "A".repeat(20), "A".repeat(22))));
+        let mut read = read();
+        let user = read.objects.people[0].user_name.clone();
+        read.objects.people[0].password = Some(Secret(stored.clone()));
+        let held = IndexedTenant::of(read);
+        let merge = |document: String, field: &str| {
+            edit(ObjectKind::Person, &user, None, EditAction::Merge { document, fields: vec![field.to_owned()] })
+        };
+        let disabled = merge(r#"{"disabled":true}"#.to_owned(), "disabled");
+        assert!(plan(&held, &[disabled], None).is_ok_and(|changes| changes.len() == 1));
+        let given = |hash: &str| merge(format!(r#"{{"password":"{hash}"}}"#), "password");
+        assert!(plan(&held, &[given(&stored)], None).is_ok_and(|changes| changes.is_empty()), "it has that one");
+        let Err(ChangeRefusal::Faults(faults)) = plan(&held, &[given(&other)], None) else { panic!("a new one") };
+        assert_eq!((faults.len(), faults[0].rule.code, faults[0].field.as_str()), (1, FaultCode::Hash, "password"));
     }
 
     #[test]

@@ -299,6 +299,7 @@ impl SideBySide {
             passwords_max: PASSWORDS_MAX,
             with_documents: false,
             person: None,
+            is_table: false,
         });
         let another = HeldTenants::default();
         let held = if by_another { &another } else { &self.held };
@@ -389,8 +390,14 @@ impl SideBySide {
         let (store, held) = (OneTenant::example(), HeldTenants::default());
         for edits in self.done.iter().take(at as usize - 1) {
             let edits = edits.iter().map(ModelEdit::edit).collect();
-            let batch =
-                Batch { edits, is_trial: false, passwords_max: PASSWORDS_MAX, with_documents: false, person: None };
+            let batch = Batch {
+                edits,
+                is_trial: false,
+                passwords_max: PASSWORDS_MAX,
+                with_documents: false,
+                person: None,
+                is_table: false,
+            };
             let done = change_held(&store, &held, &store.id(), Arc::new(batch), &note()).await;
             prop_assert!(done.is_ok(), "{done:?}");
         }

@@ -233,7 +233,7 @@ impl Provisioning for ObjectServer {
         let edits = edits.collect::<Result<Vec<ObjectEdit>, _>>()?;
         api_keys::may_change(&note.by, edits.iter().map(|edit| edit.key.kind))?;
         let (is_trial, with_documents) = (asked.validate_only, asked.with_documents);
-        let batch = Batch { edits, is_trial, passwords_max: PASSWORDS_MAX, with_documents, person };
+        let batch = Batch { edits, is_trial, passwords_max: PASSWORDS_MAX, with_documents, person, is_table: false };
         self.carry_out(&tenant, batch, &note).await
     }
 
@@ -332,7 +332,8 @@ impl Provisioning for ObjectServer {
         let back = (key, Revision(asked.revision), expected);
         let edits = vec![self.put_back_seen(&tenant, person.clone(), back).await?];
         let with_documents = asked.with_documents;
-        let batch = Batch { edits, is_trial: false, passwords_max: PASSWORDS_MAX, with_documents, person };
+        let batch =
+            Batch { edits, is_trial: false, passwords_max: PASSWORDS_MAX, with_documents, person, is_table: false };
         self.carry_out(&tenant, batch, &note).await
     }
 

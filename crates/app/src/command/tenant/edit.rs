@@ -65,6 +65,7 @@ pub(super) fn restore(options: &InstallationOptions, arguments: &RestoreArgument
             passwords_max: usize::MAX,
             with_documents: false,
             person: None,
+            is_table: false,
         };
         objects::change(&*store, &tenant, &batch, &note).await.map_err(refused)
     })?;
@@ -88,6 +89,7 @@ pub(super) fn delete(options: &InstallationOptions, arguments: &DeleteArguments)
             passwords_max: usize::MAX,
             with_documents: false,
             person: None,
+            is_table: false,
         };
         objects::change(&*store, &tenant, &batch, &note).await.map_err(refused)
     })?;

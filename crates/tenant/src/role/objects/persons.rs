@@ -1,5 +1,6 @@
 //! Callers who are people: what they see and may do, as folders say. Roles and programs see everything that their scopes open.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use contracts::provisioning::{FaultCode, Folder, FolderRight, ObjectAnnex, ObjectKey, ObjectKind};
@@ -18,6 +19,13 @@ use crate::objects::{
 
 /// How often a page of the history is read on because the person sees too little of what was read.
 const PAGES_READ_MAX: usize = 20;
+/// Of how many folders of such a part the history is read, to see since when they have been there.
+const FOLDERS_READ_MAX: usize = 50;
+/// How many of the last entries of a folder are read for that.
+const FOLDER_ENTRIES_MAX: u32 = 20;
+
+/// The first revision of folders that are there, by their paths as documents have them.
+type FoldersSince = HashMap<String, Revision>;
 
 /// The user name of a caller who is a person.
 #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
@@ -170,8 +178,9 @@ impl ObjectServer {
             page.limit = u32::try_from(most - seen.entries.len()).unwrap_or(u32::MAX);
             let part = read(page.clone()).await?;
             let entries = part.entries;
+            let since = self.folders_since(tenant, entries.iter().flat_map(folders_of).collect()).await?;
             let sees = move |held: &IndexedTenant, rights: &CallerRights| -> Vec<HistoryEntry> {
-                entries.into_iter().filter(|entry| sees_entry(held, rights, entry)).collect()
+                entries.into_iter().filter(|entry| sees_entry(held, rights, entry, &since)).collect()
             };
             seen.entries.extend(self.look_as(tenant, user.clone(), sees).await?);
             (seen.last, seen.pruned) = (part.last, part.pruned);
@@ -181,6 +190,18 @@ impl ObjectServer {
             page.below = part.last;
         }
         Ok(seen)
+    }
+
+    /// Since which revision folders have been there, as far as their history says so.
+    async fn folders_since(&self, tenant: &TenantId, paths: HashSet<String>) -> Result<FoldersSince, Status> {
+        let mut since = FoldersSince::new();
+        for path in paths.into_iter().take(FOLDERS_READ_MAX) {
+            let (kind, id) = (Some(ObjectKind::Folder), Some(path.clone()));
+            let page = HistoryPage { kind, id, below: None, limit: FOLDER_ENTRIES_MAX };
+            let entries = self.store.history(tenant, &page).await.map_err(unread)?;
+            since.extend(there_since(&entries).map(|revision| (path, revision)));
+        }
+        Ok(since)
     }
 
     /// Refuses a person who does not see an object as if it were not there. Of one that is not there, who reads the whole tenant may ask
@@ -211,12 +232,18 @@ impl ObjectServer {
         let back = objects::put_back(&*self.store, tenant, key.clone(), at, expected).await;
         let Some(user) = person else { return back.map_err(refused) };
         let (named, then) = (key.clone(), back.as_ref().ok().and_then(document_then));
+        let folders = then.iter().map(|document| folder_in(&key, document)).collect();
+        let since = self.folders_since(tenant, folders).await?;
         let is_seen = move |held: &IndexedTenant, rights: &CallerRights| {
             let now = held.found(&named);
-            // A folder that is there has not been elsewhere.
+            // A folder that is there has not been elsewhere, but it may be another one of its path.
             let stays = named.kind == ObjectKind::Folder && now.is_some();
-            let was_seen = |document: &String| sees_folder_of(held, rights, &named, document);
-            now.is_none_or(|found| rights.may_see(found)) && (stays || then.as_ref().is_none_or(was_seen))
+            let was_seen = |document: &String| {
+                let path = folder_in(&named, document);
+                let is_known = is_known(held, rights, (&named, &path), (at, &since));
+                is_known && (stays || rights.in_folder(&path).contains(FolderRight::Read))
+            };
+            now.is_none_or(|found| rights.may_see(found)) && then.as_ref().is_none_or(was_seen)
         };
         if self.look_as(tenant, user, is_seen).await? {
             return back.map_err(refused);
@@ -264,21 +291,46 @@ fn as_found(HeldObject { object, annex, revision }: HeldObject<'_>) -> FoundObje
 }
 
 /// Whether a person sees what happened to an object: the object, if it is there, and the folders in which it was before and after.
-fn sees_entry(held: &IndexedTenant, rights: &CallerRights, entry: &HistoryEntry) -> bool {
+fn sees_entry(held: &IndexedTenant, rights: &CallerRights, entry: &HistoryEntry, since: &FoldersSince) -> bool {
     let is_hidden = held.found(&entry.key).is_some_and(|found| !rights.may_see(found));
-    let mut documents = [&entry.before, &entry.after].into_iter().flatten();
-    !is_hidden && documents.all(|document| sees_folder_of(held, rights, &entry.key, document))
+    let is_seen = |path: String| {
+        let is_known = is_known(held, rights, (&entry.key, &path), (entry.revision, since));
+        is_known && rights.in_folder(&path).contains(FolderRight::Read)
+    };
+    !is_hidden && folders_of(entry).all(is_seen)
 }
 
-/// Whether a person sees what is in the folder in which an object was when its document was this. Whom a folder that is gone has shut out,
-/// nobody knows any more: administrators alone see what was in it.
-fn sees_folder_of(held: &IndexedTenant, rights: &CallerRights, key: &ObjectKey, document: &str) -> bool {
-    let path = folder_in(key, document);
+/// Whether the folder of that path, in which an object was at a revision, is the one that is there now, or who asks sees what was in those
+/// that are gone. Whom one that is gone has shut out, nobody knows any more: administrators alone see what was in it.
+fn is_known(
+    held: &IndexedTenant,
+    rights: &CallerRights,
+    (key, path): (&ObjectKey, &str),
+    (at, since): (Revision, &FoldersSince),
+) -> bool {
     // What is in no folder is in the root, whether that has permissions of its own or not.
-    let is_in_none = key.kind != ObjectKind::Folder && path == Folder::ROOT;
-    let folder = ObjectKey { kind: ObjectKind::Folder, id: path };
-    let is_known = is_in_none || held.found(&folder).is_some() || rights.is_of_whole_tenant();
-    is_known && rights.in_folder(&folder.id).contains(FolderRight::Read)
+    if rights.is_of_whole_tenant() || (key.kind != ObjectKind::Folder && path == Folder::ROOT) {
+        return true;
+    }
+    let folder = held.found(&ObjectKey { kind: ObjectKind::Folder, id: path.to_owned() });
+    // Where its history does not say more, it has been there since its last change at least.
+    folder.is_some_and(|found| since.get(path).copied().unwrap_or(found.revision) <= at)
+}
+
+/// Since when a folder has been there, by the last entries of its history, the latest first; none if they do not say so.
+fn there_since(entries: &[HistoryEntry]) -> Option<Revision> {
+    entries.first().filter(|last| last.after.is_some())?;
+    let made = entries.iter().find(|entry| entry.before.is_none()).map(|entry| entry.revision);
+    // Entries go from the first one on: of one that was made before them all, none of another is kept.
+    let is_all = u32::try_from(entries.len()).is_ok_and(|read| read < FOLDER_ENTRIES_MAX);
+    let oldest = entries.last().map(|entry| if is_all { Revision(0) } else { entry.revision });
+    made.or(oldest)
+}
+
+/// The folders in which an object was before and after what happened to it.
+fn folders_of(entry: &HistoryEntry) -> impl Iterator<Item = String> + use<'_> {
+    let documents = [&entry.before, &entry.after].into_iter().flatten();
+    documents.map(move |document| folder_in(&entry.key, document))
 }
 
 /// The folder in which an object was when its document was this.
@@ -300,8 +352,6 @@ fn document_then(back: &ObjectEdit) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use contracts::provisioning::{FolderPermission, Person, Privilege};
     use infra::{ChangeNote, ChangeOrigin, ChangeWay, HistoryPoint, VersionedObjects};
     use model::Timestamp;
@@ -359,10 +409,45 @@ mod tests {
         ];
         for folders in [&[&board, &open][..], &[&open][..]] {
             let held = held(folders);
-            let sees = |user: &str, entry: &HistoryEntry| sees_entry(&held, &CallerRights::of(&held, user), entry);
+            let since = FoldersSince::from([("Board".to_owned(), Revision(0)), ("open".to_owned(), Revision(0))]);
+            let sees =
+                |user: &str, entry: &HistoryEntry| sees_entry(&held, &CallerRights::of(&held, user), entry, &since);
             assert!(hidden.iter().all(|entry| !sees("dora", entry)), "{} folders", folders.len());
             assert!(seen.iter().all(|entry| sees("dora", entry)), "{} folders", folders.len());
             assert!(hidden.iter().chain(&seen).all(|entry| sees("root", entry)), "{} folders", folders.len());
         }
+    }
+
+    #[test]
+    fn a_folder_that_is_made_again_opens_nothing_of_the_one_that_is_gone() {
+        let board = folder("Board", Vec::new());
+        let held = held(&[&board]);
+        let gone = [
+            deleted(ObjectKind::Person, "lea", r#"{"user_name":"lea","folder":"Board"}"#),
+            deleted(ObjectKind::Folder, "Board", r#"{"path":"Board"}"#),
+        ];
+        let sees = |user: &str, since: &FoldersSince| {
+            let rights = CallerRights::of(&held, user);
+            gone.iter().all(|entry| sees_entry(&held, &rights, entry, since))
+        };
+        let since = |revision: u64| FoldersSince::from([("Board".to_owned(), Revision(revision))]);
+        assert!(sees("dora", &since(2)) && !sees("dora", &since(3)) && sees("root", &since(3)));
+        assert!(!sees("dora", &FoldersSince::new()), "its last change is all that is known of it");
+    }
+
+    #[test]
+    fn a_folder_is_there_since_it_was_made_last() {
+        let entry = |revision: u64, before: bool, after: bool| {
+            let document = |is_there: bool| is_there.then(|| r#"{"path":"Board"}"#.to_owned());
+            let of = deleted(ObjectKind::Folder, "Board", "");
+            HistoryEntry { revision: Revision(revision), before: document(before), after: document(after), ..of }
+        };
+        let (first, gone) = (entry(2, false, true), entry(4, true, false));
+        let (again, changed) = (entry(6, false, true), entry(8, true, true));
+        assert_eq!(there_since(&[changed.clone(), again, gone.clone(), first]), Some(Revision(6)));
+        assert_eq!(there_since(&[gone]), None);
+        assert_eq!(there_since(std::slice::from_ref(&changed)), Some(Revision(0)), "older ones are pruned");
+        let many: Vec<HistoryEntry> = std::iter::repeat_n(changed, FOLDER_ENTRIES_MAX as usize).collect();
+        assert_eq!(there_since(&many), Some(Revision(8)));
     }
 }
