@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 pub use ::http::{Method, StatusCode};
 
 pub use crate::forwarded_for::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
-pub use answer_body::{SMALL_BYTES_MAX, is_small, passed_back};
+pub use answer_body::{AnswerReader, SMALL_BYTES_MAX, is_small, passed_back};
 pub use client::{Answer, Call, CallError, Client, get_once, send_once};
 pub use etag::has_already;
 pub use https::HttpsHandshakes;

@@ -1,11 +1,13 @@
 //! The HTTP server of a process's listeners: HTTP/1.1 and HTTP/2, counted and bounded. TLS is done elsewhere ([`Handshake`]).
 
 mod gathered;
+mod slow_readers;
 
 use std::any::Any;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -74,6 +76,7 @@ pub struct Accepted {
 struct AcceptedShared {
     tally: Tally,
     place: OnceLock<Box<dyn Any + Send + Sync>>,
+    is_of_role: AtomicBool,
     is_to_end: CancellationToken,
 }
 
@@ -97,6 +100,17 @@ impl Accepted {
     /// Records that it is known who the peer is: by a valid token on it, or by its address.
     pub fn mark_authenticated(&self) {
         self.shared.tally.mark_authenticated();
+    }
+
+    /// Records that the peer has the address of a role that comes by a connection of the table: so it is known who it is.
+    pub fn mark_role(&self) {
+        self.shared.is_of_role.store(true, Relaxed);
+        self.mark_authenticated();
+    }
+
+    /// Whether the peer is a role, by its address.
+    pub fn is_of_role(&self) -> bool {
+        self.shared.is_of_role.load(Relaxed)
     }
 
     /// Whether it is known who the peer is: else it is a stranger's.
@@ -224,6 +238,7 @@ async fn accept(
     let permit = permits.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
+    slow_readers::show(&stream);
     Ok((stream, peer, permit))
 }
 

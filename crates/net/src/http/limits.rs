@@ -13,7 +13,7 @@ use runtime::metrics::{OfEveryRole, Refusal};
 use runtime::server::{Accepted, CONNECTIONS_MAX};
 use runtime::{Caller, Problem, Readiness, RoleContext};
 
-use super::answer_body::{is_small, passed_back};
+use super::answer_body::{AnswerReader, is_small, passed_back};
 use super::request_body;
 use super::shares::{Capacity, NoCapacity, Place, ShareHolder, Shares};
 use super::trusted_proxies::WebClient;
@@ -86,6 +86,7 @@ impl Default for Limits {
 pub struct Turn {
     place: Arc<Mutex<Option<Place>>>,
     taker: ShareHolder,
+    reader: AnswerReader,
     door: Arc<LimitLayer>,
     /// Its connection.
     accepted: Option<Accepted>,
@@ -123,6 +124,11 @@ impl Turn {
         self.accepted.iter().for_each(Accepted::mark_authenticated);
         self.ends();
         Ok(place)
+    }
+
+    /// Who reads an answer to it that is no stream.
+    pub const fn reader(&self) -> AnswerReader {
+        self.reader
     }
 
     /// Frees its place, if it has that still.
@@ -230,8 +236,13 @@ fn admitted(door: &Arc<LimitLayer>, request: &Request) -> Result<AdmittedRequest
     let caller = request.extensions().get::<Caller>();
     let accepted = request.extensions().get::<Accepted>();
     // At a web edge behind a web server the peer is not who asks.
-    let client = request.extensions().get::<WebClient>().map(|client| client.address);
-    let taker = ShareHolder::of(caller, client.or_else(|| accepted.map(|accepted| accepted.peer.ip())));
+    let client = request.extensions().get::<WebClient>();
+    let address = client.map(|client| client.address).or_else(|| accepted.map(|accepted| accepted.peer.ip()));
+    let taker = ShareHolder::of(caller, address);
+    // A role, or a web server in front, reads at the pace of whoever has asked there.
+    let is_passed_on = client.is_some_and(|client| client.is_passed_on) || accepted.is_some_and(Accepted::is_of_role);
+    let is_for_another = is_passed_on || taker == ShareHolder::Role;
+    let reader = if is_for_another { AnswerReader::ForAnother } else { AnswerReader::AtItsPace };
     if let (Some(_), Some(accepted)) = (caller, accepted)
         && let Err(full) = has_its_place(accepted, connections, &taker)
     {
@@ -253,7 +264,7 @@ fn admitted(door: &Arc<LimitLayer>, request: &Request) -> Result<AdmittedRequest
         limits.answer_within += limits.body_within;
     }
     let (place, accepted) = (Arc::new(Mutex::new(Some(place))), accepted.cloned());
-    let turn = Turn { place, taker, door: door.clone(), accepted };
+    let turn = Turn { place, taker, reader, door: door.clone(), accepted };
     Ok(AdmittedRequest { turn, limits, is_held, _wide: wide })
 }
 
@@ -266,7 +277,10 @@ async fn in_time(admitted: AdmittedRequest, answer: Answering) -> Response {
         return Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "No answer in time").into_response();
     };
     match admitted.turn.place() {
-        Some(place) if !is_small(answer.body()) => answer.map(|body| passed_back(body, Arc::new(place), None)),
+        Some(place) if !is_small(answer.body()) => {
+            let reader = admitted.turn.reader();
+            answer.map(|body| passed_back(body, Arc::new(place), reader, None))
+        }
         _ => answer,
     }
 }

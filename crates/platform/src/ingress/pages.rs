@@ -15,7 +15,7 @@ use axum::{Extension, Router};
 use futures::Stream;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use net::http::{CallError, Client, Problem, SMALL_BYTES_MAX, Turn, is_small, passed_back};
+use net::http::{AnswerReader, CallError, Client, Problem, SMALL_BYTES_MAX, Turn, is_small, passed_back};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::around::{Answering, Entrance, answered, around};
@@ -167,8 +167,11 @@ async fn handed_on(pulse: &Pulse, turn: &Turn, answer: axum::http::Response<Body
         })?;
         let media_type = head.headers.get(header::CONTENT_TYPE);
         let is_stream = media_type.is_some_and(|of| of.as_bytes().starts_with(b"text/event-stream"));
-        let body = if is_stream { Body::from_stream(HandedOn::new(pulse, body)) } else { body };
-        passed_back(body, Arc::new(place), None)
+        let (body, reader) = match is_stream {
+            true => (Body::from_stream(HandedOn::new(pulse, body)), AnswerReader::OfStream),
+            false => (body, turn.reader()),
+        };
+        passed_back(body, Arc::new(place), reader, None)
     };
     let mut response = Response::new(body);
     *response.status_mut() = head.status;

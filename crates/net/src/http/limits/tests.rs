@@ -119,9 +119,30 @@ async fn a_large_answer_has_the_place_of_its_request_until_it_is_taken_or_left_u
     let unread = take(SMALL_BYTES_MAX + 1).await.unwrap();
     assert_eq!(unread.status(), StatusCode::OK, "its place is free again");
     assert_eq!(take(1).await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS);
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_secs(180)).await;
     assert_eq!(take(1).await.unwrap().status(), StatusCode::OK, "nobody reads the other one");
     drop((small, unread));
+}
+
+#[test]
+fn who_passes_an_answer_on_reads_it_at_the_pace_of_another() {
+    let reader = |is_of_role: bool, is_passed_on: Option<bool>| {
+        let accepted = Accepted::new("192.0.2.80:1024".parse().unwrap());
+        if is_of_role {
+            accepted.mark_role();
+        }
+        let mut asked = request("GET", "/table", Body::empty());
+        asked.extensions_mut().insert(accepted);
+        if let Some(is_passed_on) = is_passed_on {
+            let address = [203, 0, 113, 7].into();
+            asked.extensions_mut().insert(WebClient { address, is_secure: true, is_passed_on });
+        }
+        admitted(&door(of(8), of(8)), &asked).unwrap().turn.reader()
+    };
+    assert_eq!(reader(true, None), AnswerReader::ForAnother);
+    assert_eq!(reader(false, Some(true)), AnswerReader::ForAnother);
+    assert_eq!(reader(false, Some(false)), AnswerReader::AtItsPace);
+    assert_eq!(reader(false, None), AnswerReader::AtItsPace);
 }
 
 #[test]
@@ -176,6 +197,7 @@ fn a_socket_counts_for_the_tenant_whose_token_came_within_it_and_not_for_its_add
     let turn = |connections: &Shares| Turn {
         place: Arc::default(),
         taker: ShareHolder::of(None, Some([192, 0, 2, 1].into())),
+        reader: AnswerReader::AtItsPace,
         door: door(of(8), connections.clone()),
         accepted: None,
     };
