@@ -148,7 +148,7 @@ pub trait Handshake: Send + Sync {
     fn begin(&self, stream: Counted, peer: SocketAddr) -> HandshakeUnderWay;
 }
 
-/// A listener, and from where it takes any number of connections.
+/// A listener, and from where it takes more connections than from elsewhere.
 pub struct BoundListener {
     tcp: TcpListener,
     carries_many: Option<CarriesMany>,
@@ -161,9 +161,10 @@ impl From<TcpListener> for BoundListener {
 }
 
 impl BoundListener {
-    /// The same, which takes any number of connections of these addresses: they are web servers, whose connections carry requests of many.
+    /// The same, which takes more connections of these addresses: they are web servers, whose connections carry requests of many. Those that
+    /// have brought one are not counted, see [`Accepted::mark_authenticated`].
     #[must_use]
-    pub fn without_limit_for(self, carries_many: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+    pub fn with_wider_limits_for(self, carries_many: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
         Self { carries_many: Some(Arc::new(carries_many)), ..self }
     }
 }
@@ -195,7 +196,7 @@ async fn serve_after(
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = tokio::task::JoinSet::new();
     let BoundListener { tcp: listener, carries_many } = listener;
-    let mut sources = Sources::without_limit_for(carries_many);
+    let mut sources = Sources::with_wider_limits_for(carries_many);
     loop {
         let accepted = tokio::select! {
             () = drain.ended() => break,
