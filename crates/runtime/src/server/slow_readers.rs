@@ -1,4 +1,7 @@
-//! What the kernel tells of a peer that reads slowly.
+//! What the kernel tells of a peer that reads slowly, or no more.
+
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 
@@ -7,12 +10,18 @@ use tokio::net::TcpStream;
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES_MAX: u32 = 128 << 10;
 
-/// Lets it be seen soon that a peer takes something.
+/// How long a peer's kernel may acknowledge nothing of what is sent, or take none of it, before the connection ends: as long as an answer may
+/// stand still, so that nobody is cut off sooner. A peer that is gone would count for a quarter of an hour.
+#[cfg(target_os = "linux")]
+const UNTAKEN_MAX: Duration = Duration::from_secs(120);
+
+/// Lets it be seen soon that a peer takes something, and some time that it is gone.
 #[cfg(target_os = "linux")]
 pub(super) fn show(stream: &TcpStream) {
     let socket = socket2::SockRef::from(stream);
-    // Without it, it is seen late.
+    // Without them, it is seen late.
     let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
+    let _ = socket.set_tcp_user_timeout(Some(UNTAKEN_MAX));
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -55,6 +64,7 @@ mod tests {
         let (client, accepted) = tokio::join!(socket.connect(place), listener.accept());
         let (mut client, stream) = (client.unwrap(), accepted.unwrap().0);
         show(&stream);
+        assert_eq!(socket2::SockRef::from(&stream).tcp_user_timeout().unwrap(), Some(UNTAKEN_MAX));
         stream.writable().await.unwrap();
         let held = fill(&stream);
         assert!(held < UNTAKEN_BYTES_MAX, "{held}");
