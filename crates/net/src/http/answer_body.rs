@@ -1,8 +1,9 @@
 //! The body of an answer that is large, or is passed back: as its reader takes it, as long as something of it moves.
 //!
 //! An HTTP server asks a body for more only while its client takes something. So a clock beside it, and not the one who asks, ends an
-//! answer of which nothing moves: neither the place that it has here, nor its memory, nor its connection to another server is held by who
-//! does not read.
+//! answer of which nothing moves: neither the place that it has here, nor its connection to another server, nor what was to follow of it is
+//! held by who does not read. By HTTP/2 the server has asked for one piece more than its client takes: that one, of 64 KiB at most, and the
+//! stream stay until the client acts, or its connection ends.
 
 use std::io;
 use std::pin::Pin;
