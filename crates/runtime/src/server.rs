@@ -1,6 +1,7 @@
 //! The HTTP server of a process's listeners: HTTP/1.1 and HTTP/2, counted and bounded. TLS is done elsewhere ([`Handshake`]).
 
 mod gathered;
+#[cfg(target_os = "linux")]
 mod slow_readers;
 
 use std::any::Any;
@@ -239,6 +240,7 @@ async fn accept(
     let permit = permits.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
     slow_readers::show(&stream);
     Ok((stream, peer, permit))
 }

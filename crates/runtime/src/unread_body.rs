@@ -14,8 +14,8 @@ use futures::StreamExt as _;
 use hyper::body::{Frame, SizeHint};
 use tokio::runtime::Handle;
 
-/// What is read of it at most, in bytes: as much as a client may send before the server takes any, which is the window of a stream that hyper
-/// gives (RFC 9113 section 6.9.2). Whoever has more to send is told by the reset to stop.
+/// What is read of it at most, in bytes: as much as a client may send before the server takes any, the window of a stream that hyper gives
+/// (RFC 9113 section 6.9.2). Whoever has more to send is told by the reset to stop.
 const LEFT_BYTES_MAX: usize = 1 << 20;
 /// How long.
 const LEFT_WITHIN: Duration = Duration::from_secs(2);

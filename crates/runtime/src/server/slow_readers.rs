@@ -1,22 +1,18 @@
 //! What the kernel tells of a peer that reads slowly, or no more.
 
-#[cfg(target_os = "linux")]
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-/// Bytes that wait in the kernel before they are sent, at most: there is room again as soon as half of them are on their way. Without this
+/// Bytes that wait in the kernel before they are sent, at most: there is room again when half of them are on their way. Without this
 /// there is room when a third of the whole buffer is free, of a few MB, and who takes 40 kB a second seems to stand still for half a minute.
-#[cfg(target_os = "linux")]
 const UNSENT_BYTES_MAX: u32 = 128 << 10;
 
-/// How long a peer's kernel may acknowledge nothing of what is sent, or take none of it, before the connection ends: as long as an answer may
+/// How long the kernel of a peer may acknowledge, or take, none of what is sent before the connection ends: as long as an answer may
 /// stand still, so that nobody is cut off sooner. A peer that is gone would count for a quarter of an hour.
-#[cfg(target_os = "linux")]
 const UNTAKEN_MAX: Duration = Duration::from_secs(120);
 
 /// Lets it be seen soon that a peer takes something, and some time that it is gone.
-#[cfg(target_os = "linux")]
 pub(super) fn show(stream: &TcpStream) {
     let socket = socket2::SockRef::from(stream);
     // Without them, it is seen late.
@@ -24,10 +20,7 @@ pub(super) fn show(stream: &TcpStream) {
     let _ = socket.set_tcp_user_timeout(Some(UNTAKEN_MAX));
 }
 
-#[cfg(not(target_os = "linux"))]
-pub(super) fn show(_: &TcpStream) {}
-
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use std::io;
     use std::net::SocketAddr;
