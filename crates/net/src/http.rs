@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 pub use ::http::{Method, StatusCode};
 
 pub use crate::forwarded_for::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
-pub use answer_body::{SMALL_BYTES_MAX, is_small, passed_back};
+pub use answer_body::{AnswerReader, SMALL_BYTES_MAX, is_small, passed_back};
 pub use client::{Answer, Call, CallError, Client, get_once, send_once};
 pub use etag::has_already;
 pub use https::HttpsHandshakes;
@@ -105,9 +105,9 @@ async fn bind(ctx: &RoleContext, name: &str) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-/// A listener behind web servers: as many connections as they open are taken, also before each has brought a request.
+/// A listener behind web servers: of them it takes more connections that have not brought a request yet than of others.
 fn behind(listener: TcpListener, trusted: TrustedProxies) -> BoundListener {
-    BoundListener::from(listener).without_limit_for(move |peer| trusted.contains(peer))
+    BoundListener::from(listener).with_wider_limits_for(move |peer| trusted.contains(peer))
 }
 
 /// Binds the declared listener and serves what already has its gate.

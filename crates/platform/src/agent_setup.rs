@@ -73,7 +73,7 @@ fn router(provisioning: Provisioning) -> Router {
         .route(openapi::API_KEY.path, delete(api_keys::revoke))
         .route(openapi::RESTORE.path, post(changes::restore))
         .route(openapi::USES.path, get(uses::show))
-        .route(openapi::PEOPLE.path, get(people::export).post(people::import))
+        .route(openapi::PEOPLE.path, get(people::export).head(people::no_head).post(people::import))
         .route("/agent-setup/api/v1/openapi.json", get(async |_: Caller| Json(openapi())))
         .with_state(provisioning)
         .merge(scim)

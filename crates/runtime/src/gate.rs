@@ -79,7 +79,7 @@ fn count(gate: &Gate, request: &Request, caller: Option<&Caller>) -> Option<Peer
     // A role that passes on what others ask, pages among it, has no token of its own for it: its connections are known by their address,
     // and stay.
     if let (Some(connection), Some(_)) = (connection, role) {
-        connection.mark_authenticated();
+        connection.mark_role();
     }
     let meter = gate.meter_of(role, caller)?;
     if let Some(connection) = connection {

@@ -1,11 +1,14 @@
 //! The HTTP server of a process's listeners: HTTP/1.1 and HTTP/2, counted and bounded. TLS is done elsewhere ([`Handshake`]).
 
 mod gathered;
+#[cfg(target_os = "linux")]
+mod slow_readers;
 
 use std::any::Any;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -74,6 +77,7 @@ pub struct Accepted {
 struct AcceptedShared {
     tally: Tally,
     place: OnceLock<Box<dyn Any + Send + Sync>>,
+    is_of_role: AtomicBool,
     is_to_end: CancellationToken,
 }
 
@@ -97,6 +101,17 @@ impl Accepted {
     /// Records that it is known who the peer is: by a valid token on it, or by its address.
     pub fn mark_authenticated(&self) {
         self.shared.tally.mark_authenticated();
+    }
+
+    /// Records that the peer has the address of a role that comes by a connection of the table: so it is known who it is.
+    pub fn mark_role(&self) {
+        self.shared.is_of_role.store(true, Relaxed);
+        self.mark_authenticated();
+    }
+
+    /// Whether the peer is a role, by its address.
+    pub fn is_of_role(&self) -> bool {
+        self.shared.is_of_role.load(Relaxed)
     }
 
     /// Whether it is known who the peer is: else it is a stranger's.
@@ -134,7 +149,7 @@ pub trait Handshake: Send + Sync {
     fn begin(&self, stream: Counted, peer: SocketAddr) -> HandshakeUnderWay;
 }
 
-/// A listener, and from where it takes any number of connections.
+/// A listener, and from where it takes more connections than from elsewhere.
 pub struct BoundListener {
     tcp: TcpListener,
     carries_many: Option<CarriesMany>,
@@ -147,9 +162,10 @@ impl From<TcpListener> for BoundListener {
 }
 
 impl BoundListener {
-    /// The same, which takes any number of connections of these addresses: they are web servers, whose connections carry requests of many.
+    /// The same, which takes more connections of these addresses: they are web servers, whose connections carry requests of many. Those that
+    /// have brought one are not counted, see [`Accepted::mark_authenticated`].
     #[must_use]
-    pub fn without_limit_for(self, carries_many: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+    pub fn with_wider_limits_for(self, carries_many: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
         Self { carries_many: Some(Arc::new(carries_many)), ..self }
     }
 }
@@ -181,7 +197,7 @@ async fn serve_after(
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = tokio::task::JoinSet::new();
     let BoundListener { tcp: listener, carries_many } = listener;
-    let mut sources = Sources::without_limit_for(carries_many);
+    let mut sources = Sources::with_wider_limits_for(carries_many);
     loop {
         let accepted = tokio::select! {
             () = drain.ended() => break,
@@ -224,6 +240,8 @@ async fn accept(
     let permit = permits.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    slow_readers::show(&stream);
     Ok((stream, peer, permit))
 }
 

@@ -2,16 +2,24 @@
 //! that a customer may have: it cannot use up the places of other addresses.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::counted::{Tally, Watched};
+use crate::server::CONNECTIONS_MAX;
 
 /// Maximum of connections of one address without a token: enough for the pages of an office behind one address; an
 /// eighth of a listener's maximum.
 const STRANGERS_OF_SOURCE_MAX: usize = 512;
 /// The same for one network of IPv6 that a customer may have.
 const STRANGERS_OF_NETWORK_MAX: usize = 1_024;
+/// Maximum of connections of a web server in front that have brought no request yet: whole networks may be trusted, with others in them than
+/// web servers.
+const OF_WEB_SERVER_MAX: usize = CONNECTIONS_MAX / 2;
+/// The same for all of them.
+const OF_WEB_SERVERS_MAX: usize = CONNECTIONS_MAX / 4 * 3;
+/// What stands for all of them.
+const WEB_SERVERS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// Number of addresses from which on those without connections are removed.
 const SOURCES_MAX: usize = 8_192;
 
@@ -23,28 +31,35 @@ pub(crate) type CarriesMany = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 pub(crate) struct Sources {
     of: SourceStrangers,
     of_networks: SourceStrangers,
-    /// Addresses without a limit; none if there are no such.
+    of_web_server: SourceStrangers,
+    of_web_servers: SourceStrangers,
+    /// Addresses with wider limits; none if there are no such.
     carries_many: Option<CarriesMany>,
 }
 
 impl Sources {
-    /// With no limit for these addresses.
-    pub fn without_limit_for(carries_many: Option<CarriesMany>) -> Self {
+    /// With wider limits for these addresses.
+    pub fn with_wider_limits_for(carries_many: Option<CarriesMany>) -> Self {
         Self { carries_many, ..Self::default() }
     }
 
     /// Admits a connection; false if its address, or its network, has too many without a token.
     pub fn admit(&mut self, from: IpAddr, connection: &Tally) -> bool {
-        if self.carries_many.as_ref().is_some_and(|carries_many| carries_many(from)) {
-            return true;
-        }
-        let (of, of_network) = (source(from), network(from));
-        let has_room = self.of.has_room(of, STRANGERS_OF_SOURCE_MAX)
-            && of_network.is_none_or(|network| self.of_networks.has_room(network, STRANGERS_OF_NETWORK_MAX));
+        let carries_many = self.carries_many.as_ref().is_some_and(|carries_many| carries_many(from));
+        let (of_source, of_group, source_max, group_max, group) = if carries_many {
+            let (of_source, of_group) = (&mut self.of_web_server, &mut self.of_web_servers);
+            (of_source, of_group, OF_WEB_SERVER_MAX, OF_WEB_SERVERS_MAX, Some(WEB_SERVERS))
+        } else {
+            let (of_source, of_group) = (&mut self.of, &mut self.of_networks);
+            (of_source, of_group, STRANGERS_OF_SOURCE_MAX, STRANGERS_OF_NETWORK_MAX, network(from))
+        };
+        let source = source(from);
+        let has_room =
+            of_source.has_room(source, source_max) && group.is_none_or(|group| of_group.has_room(group, group_max));
         if has_room {
-            self.of.add(of, connection);
-            if let Some(network) = of_network {
-                self.of_networks.add(network, connection);
+            of_source.add(source, connection);
+            if let Some(group) = group {
+                of_group.add(group, connection);
             }
         }
         has_room
@@ -116,13 +131,22 @@ mod tests {
     }
 
     #[test]
-    fn a_web_server_that_passes_on_requests_of_many_has_no_share_of_a_source() {
-        let (proxy, other) = (IpAddr::from([192, 0, 2, 80]), IpAddr::from([192, 0, 2, 1]));
-        let mut sources = Sources::without_limit_for(Some(Arc::new(move |from: IpAddr| from == proxy)));
-        let held = connections(STRANGERS_OF_SOURCE_MAX + 1);
-        for (from, admitted) in [(proxy, STRANGERS_OF_SOURCE_MAX + 1), (other, STRANGERS_OF_SOURCE_MAX)] {
+    fn a_web_server_that_passes_on_requests_of_many_has_more_and_leaves_places_to_others() {
+        let (proxy, neighbour, other) = ([192_u8, 0, 2, 80], [192, 0, 2, 81], [203, 0, 113, 1]);
+        let [proxy, neighbour, other] = [proxy, neighbour, other].map(IpAddr::from);
+        let mut sources = Sources::with_wider_limits_for(Some(Arc::new(move |from: IpAddr| from != other)));
+        let held = connections(CONNECTIONS_MAX);
+        for (from, admitted) in [
+            (proxy, OF_WEB_SERVER_MAX),
+            (neighbour, OF_WEB_SERVERS_MAX - OF_WEB_SERVER_MAX),
+            (other, STRANGERS_OF_SOURCE_MAX),
+        ] {
             assert_eq!(held.iter().filter(|connection| sources.admit(from, connection)).count(), admitted, "{from}");
         }
+        // Each has brought a request that the web server passes on.
+        held.iter().for_each(Tally::mark_authenticated);
+        let more = connections(CONNECTIONS_MAX);
+        assert_eq!(more.iter().filter(|connection| sources.admit(proxy, connection)).count(), OF_WEB_SERVER_MAX);
     }
 
     #[test]

@@ -14,9 +14,9 @@ use futures::StreamExt as _;
 use hyper::body::{Frame, SizeHint};
 use tokio::runtime::Handle;
 
-/// What is read of it at most, in bytes: as much as a client may send before the server takes any (RFC 9113 section 6.9.2). Whoever has more
-/// to send is told by the reset to stop.
-const LEFT_BYTES_MAX: usize = 64 << 10;
+/// What is read of it at most, in bytes: as much as a client may send before the server takes any, the window of a stream that hyper gives
+/// (RFC 9113 section 6.9.2). Whoever has more to send is told by the reset to stop.
+const LEFT_BYTES_MAX: usize = 1 << 20;
 /// How long.
 const LEFT_WITHIN: Duration = Duration::from_secs(2);
 
@@ -84,6 +84,11 @@ mod tests {
 
     use super::*;
 
+    /// What a client sends at once.
+    const PART_BYTES: usize = 16 << 10;
+    /// As many parts as are read.
+    const READ: usize = LEFT_BYTES_MAX / PART_BYTES;
+
     /// A client that is refused, and sends these parts of its body after that: how many of them it could send.
     async fn sent_after_its_answer(parts: usize) -> usize {
         let (near, far) = tokio::io::duplex(1 << 20);
@@ -104,7 +109,7 @@ mod tests {
         for sent in 0..parts {
             // All that is under way has come when the clock of the test moves on.
             tokio::time::sleep(Duration::from_millis(10)).await;
-            if body.send(Ok(Bytes::from_static(&[b'x'; 16 << 10]))).await.is_err() {
+            if body.send(Ok(Bytes::from_static(&[b'x'; PART_BYTES]))).await.is_err() {
                 return sent;
             }
         }
@@ -112,14 +117,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_refused_before_a_small_body_has_come_may_still_send_it() {
-        assert_eq!(sent_after_its_answer(3).await, 3);
+    async fn who_is_refused_before_a_body_has_come_may_still_send_as_much_as_its_window_lets_it() {
+        assert_eq!(sent_after_its_answer(READ).await, READ);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_sends_on_and_on_is_stopped() {
-        let sent = sent_after_its_answer(400).await;
-        assert!((4..100).contains(&sent), "{sent}");
+        let sent = sent_after_its_answer(8 * READ).await;
+        assert!((READ..2 * READ).contains(&sent), "{sent}");
     }
 
     #[tokio::test(start_paused = true)]

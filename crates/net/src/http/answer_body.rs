@@ -1,8 +1,9 @@
 //! The body of an answer that is large, or is passed back: as its reader takes it, as long as something of it moves.
 //!
 //! An HTTP server asks a body for more only while its client takes something. So a clock beside it, and not the one who asks, ends an
-//! answer of which nothing moves: neither the place that it has here, nor its memory, nor its connection to another server is held by who
-//! does not read.
+//! answer of which nothing moves: neither the place that it has here, nor its connection to another server, nor what was to follow of it is
+//! held by who does not read. By HTTP/2 the server has asked for one piece more than its client takes: that one, of 64 KiB at most, and the
+//! stream stay until the client acts, or its connection ends.
 
 use std::io;
 use std::pin::Pin;
@@ -22,10 +23,34 @@ use tower::BoxError;
 
 use super::shares::Place;
 
-/// An answer is broken off of which no more comes, or no more is taken, for this time: a stream of ours has something at least every 5 s.
+/// A stream is broken off of which no more comes, or no more is taken, for this time: one of ours has something at least every 5 s.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// The same of any other answer. Who reads one steadily, but slowly, takes it in pieces that the kernel, and the windows of HTTP/2, make
+/// large.
+const STANDSTILL_MAX: Duration = Duration::from_secs(120);
 /// The longest body, in bytes, that counts as taken when its answer begins; of a longer one the server gets so much at once.
 pub const SMALL_BYTES_MAX: usize = 64 << 10;
+
+/// Who reads an answer, and so for how long nothing of it may move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerReader {
+    /// Somebody who follows a stream.
+    OfStream,
+    /// Somebody who takes it as fast as the network, or whatever it is for, lets them.
+    AtItsPace,
+    /// Somebody who passes it on to another reader, and judges that one: what they take themselves may rest for longer.
+    ForAnother,
+}
+
+impl AnswerReader {
+    const fn standstill_max(self) -> Option<Duration> {
+        match self {
+            Self::OfStream => Some(SILENCE_MAX),
+            Self::AtItsPace => Some(STANDSTILL_MAX),
+            Self::ForAnother => None,
+        }
+    }
+}
 
 /// Whether a body is known to be so small that it costs nobody anything, whenever it is read.
 pub fn is_small(body: &Body) -> bool {
@@ -110,12 +135,12 @@ fn held<B>(left: &Mutex<AnswerLeft<B>>) -> MutexGuard<'_, AnswerLeft<B>> {
     left.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Breaks an answer off of which nothing moves for [`SILENCE_MAX`].
-async fn watch<B>(left: Arc<Mutex<AnswerLeft<B>>>) {
+/// Breaks an answer off of which nothing moves for that time.
+async fn watch<B>(left: Arc<Mutex<AnswerLeft<B>>>, standstill_max: Duration) {
     loop {
         let until = {
             let mut left = held(&left);
-            let until = left.moved + SILENCE_MAX;
+            let until = left.moved + standstill_max;
             if until <= Instant::now() {
                 left.break_off();
                 return;
@@ -130,7 +155,7 @@ async fn watch<B>(left: Arc<Mutex<AnswerLeft<B>>>) {
 struct PassedBack<B> {
     left: Arc<Mutex<AnswerLeft<B>>>,
     /// As long as there is somebody who may read it.
-    _watched: AbortOnDropHandle<()>,
+    _watched: Option<AbortOnDropHandle<()>>,
 }
 
 impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin> HttpBody for PassedBack<B> {
@@ -151,9 +176,9 @@ impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin> HttpBody for Pass
     }
 }
 
-/// The body of an answer as it comes, which has its place until it has ended or nothing of it has moved for 30 s. With a drain it ends when
-/// that begins: a stream would go on for ever.
-pub fn passed_back<B>(body: B, place: Arc<Place>, drain: Option<Drain>) -> Body
+/// The body of an answer as it comes, which has its place until it has ended, or nobody wants it any more, or nothing of it has moved for as
+/// long as its reader may rest. With a drain it ends when that begins: a stream would go on for ever.
+pub fn passed_back<B>(body: B, place: Arc<Place>, reader: AnswerReader, drain: Option<Drain>) -> Body
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
@@ -163,7 +188,7 @@ where
     let rest = Some((body, place));
     let (cut, moved) = (Bytes::new(), Instant::now());
     let left = Arc::new(Mutex::new(AnswerLeft { rest, cut, is_broken_off: false, moved, reader: None }));
-    let watched = AbortOnDropHandle::new(tokio::spawn(watch(left.clone())));
+    let watched = reader.standstill_max().map(|max| AbortOnDropHandle::new(tokio::spawn(watch(left.clone(), max))));
     let passed = PassedBack { left, _watched: watched };
     match drain {
         Some(drain) => {
@@ -196,7 +221,7 @@ mod tests {
     }
 
     fn passed(parts: impl Stream<Item = Part> + Send + 'static, place: Arc<Place>) -> Body {
-        passed_back(StreamBody::new(Box::pin(parts)), place, None)
+        passed_back(StreamBody::new(Box::pin(parts)), place, AnswerReader::OfStream, None)
     }
 
     #[tokio::test(start_paused = true)]
@@ -251,7 +276,7 @@ mod tests {
     async fn an_answer_that_is_there_already_goes_in_pieces_and_has_its_place_until_the_last_one_is_taken() {
         let (place, is_free) = place();
         let whole: Bytes = (0..2 * SMALL_BYTES_MAX + 1).map(|n| (n % 251) as u8).collect();
-        let mut answer = passed_back(Full::new(whole.clone()), place, None);
+        let mut answer = passed_back(Full::new(whole.clone()), place, AnswerReader::AtItsPace, None);
         assert!(!is_small(&answer) && answer.size_hint().exact() == Some(whole.len() as u64));
         let mut read = Vec::new();
         for left in [SMALL_BYTES_MAX + 1, 1, 0] {
@@ -268,10 +293,40 @@ mod tests {
     async fn what_was_to_follow_of_an_answer_is_dropped_when_nobody_takes_it() {
         let (place, is_free) = place();
         let whole = Bytes::from(vec![7; 2 * SMALL_BYTES_MAX]);
-        let mut answer = passed_back(Full::new(whole.clone()), place, None);
+        let mut answer = passed_back(Full::new(whole.clone()), place, AnswerReader::AtItsPace, None);
         assert!(answer.frame().await.unwrap().is_ok());
-        tokio::time::sleep(SILENCE_MAX * 2).await;
+        tokio::time::sleep(STANDSTILL_MAX * 2).await;
         assert!(is_free() && whole.is_unique(), "nothing of it is held any more");
         assert!(answer.frame().await.unwrap().is_err() && answer.frame().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_rests_as_long_as_it_is_bounded_and_one_for_another_as_long_as_that_one() {
+        let whole = Bytes::from(vec![7; 4 * SMALL_BYTES_MAX]);
+        let moment = Duration::from_millis(10);
+        for (reader, rests, goes_on) in [
+            (AnswerReader::OfStream, SILENCE_MAX - moment, true),
+            (AnswerReader::OfStream, SILENCE_MAX + moment, false),
+            (AnswerReader::AtItsPace, STANDSTILL_MAX - moment, true),
+            (AnswerReader::AtItsPace, STANDSTILL_MAX + moment, false),
+            (AnswerReader::ForAnother, STANDSTILL_MAX * 9, true),
+        ] {
+            let (place, is_free) = place();
+            let mut answer = passed_back(Full::new(whole.clone()), place, reader, None);
+            for _ in 0..2 {
+                assert!(answer.frame().await.unwrap().is_ok());
+                tokio::time::sleep(rests).await;
+                if !goes_on {
+                    break;
+                }
+            }
+            assert_eq!(answer.frame().await.unwrap().is_ok(), goes_on, "{reader:?} {rests:?}");
+            assert_eq!(is_free(), !goes_on, "{reader:?} {rests:?}");
+            drop(answer);
+            // The clock beside it, if there is one, ends in its own task.
+            while !is_free() {
+                tokio::task::yield_now().await;
+            }
+        }
     }
 }

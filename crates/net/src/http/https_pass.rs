@@ -27,7 +27,7 @@ use runtime::{Drain, PeerMeter, Problem, RoleContext};
 use rustls::{ClientConfig, RootCertStore};
 use tower::{BoxError, Service};
 
-use super::answer_body::passed_back;
+use super::answer_body::{AnswerReader, passed_back};
 use super::client::IDLE_TIMEOUT;
 use super::limits::Turn;
 use super::request_body::BodyFault;
@@ -222,7 +222,11 @@ impl HttpsPass {
         without_those(&mut head.headers);
         let media_type = head.headers.get(header::CONTENT_TYPE);
         let is_stream = media_type.is_some_and(|of| of.as_bytes().starts_with(b"text/event-stream"));
-        let mut passed = Response::new(passed_back(body, place, is_stream.then(|| self.drain.clone())));
+        let (reader, drain) = match is_stream {
+            true => (AnswerReader::OfStream, Some(self.drain.clone())),
+            false => (turn.as_ref().map_or(AnswerReader::AtItsPace, Turn::reader), None),
+        };
+        let mut passed = Response::new(passed_back(body, place, reader, drain));
         *passed.status_mut() = head.status;
         *passed.headers_mut() = head.headers;
         Ok(passed)

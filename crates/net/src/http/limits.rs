@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::body::HttpBody as _;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::{IntoResponse as _, Response};
@@ -13,7 +14,7 @@ use runtime::metrics::{OfEveryRole, Refusal};
 use runtime::server::{Accepted, CONNECTIONS_MAX};
 use runtime::{Caller, Problem, Readiness, RoleContext};
 
-use super::answer_body::{is_small, passed_back};
+use super::answer_body::{AnswerReader, is_small, passed_back};
 use super::request_body;
 use super::shares::{Capacity, NoCapacity, Place, ShareHolder, Shares};
 use super::trusted_proxies::WebClient;
@@ -54,6 +55,9 @@ pub struct WiderLimits {
 
 /// Requests with large bodies at once, of each listener: their bodies are held in memory.
 const WIDE: Capacity = Capacity { all: 8 };
+/// Large answers at once that are passed on from another role, or to one for somebody without a token, of each listener: they are not held
+/// in memory, but each has a connection of the role behind, which streams need too.
+const PASSED_ON: Capacity = Capacity { all: CONNECTIONS_MAX / 2 };
 /// The longest words of the router about a request that it cannot read, in bytes.
 const WORDS_BYTES_MAX: usize = 4_096;
 
@@ -86,6 +90,9 @@ impl Default for Limits {
 pub struct Turn {
     place: Arc<Mutex<Option<Place>>>,
     taker: ShareHolder,
+    /// A role asks for somebody who has shown no token.
+    is_of_role_for_stranger: bool,
+    reader: AnswerReader,
     door: Arc<LimitLayer>,
     /// Its connection.
     accepted: Option<Accepted>,
@@ -125,6 +132,23 @@ impl Turn {
         Ok(place)
     }
 
+    /// The body of an answer that another role gives, and that is no stream, as it is taken: the request frees its place, and has one among
+    /// such answers.
+    ///
+    /// # Errors
+    /// When there are too many of them, in all or of this caller.
+    pub fn passes_on(&self, body: Body) -> Result<Body, Problem> {
+        let place = self.door.passed_on.take(self.taker.clone());
+        let place = place.map_err(|full| refused(&self.door.own, full, "too many large answers are not taken yet"))?;
+        self.ends();
+        Ok(passed_back(body, Arc::new(place), self.reader, None))
+    }
+
+    /// Who reads an answer to it that is no stream.
+    pub(super) const fn reader(&self) -> AnswerReader {
+        self.reader
+    }
+
     /// Frees its place, if it has that still.
     pub(super) fn ends(&self) {
         drop(self.place());
@@ -153,6 +177,7 @@ struct LimitLayer {
     waits: Shares,
     connections: Shares,
     wide: Shares,
+    passed_on: Shares,
     own: OfEveryRole,
 }
 
@@ -169,7 +194,8 @@ pub(super) fn gated(behind: impl Into<Entrance>, ctx: &RoleContext, gate: Gate, 
 fn limited(behind: impl Into<Entrance>, limits: Limits, own: OfEveryRole) -> Entrance {
     let (requests, waits) = (Shares::new(limits.requests), Shares::new(limits.waits));
     let (connections, wide) = (Shares::new(limits.connections), Shares::new(WIDE));
-    let door = Arc::new(LimitLayer { limits, requests, waits, connections, wide, own });
+    let passed_on = Shares::new(PASSED_ON);
+    let door = Arc::new(LimitLayer { limits, requests, waits, connections, wide, passed_on, own });
     around(behind, move |request: Request, behind: &Entrance| within(&door, request, behind))
 }
 
@@ -230,8 +256,14 @@ fn admitted(door: &Arc<LimitLayer>, request: &Request) -> Result<AdmittedRequest
     let caller = request.extensions().get::<Caller>();
     let accepted = request.extensions().get::<Accepted>();
     // At a web edge behind a web server the peer is not who asks.
-    let client = request.extensions().get::<WebClient>().map(|client| client.address);
-    let taker = ShareHolder::of(caller, client.or_else(|| accepted.map(|accepted| accepted.peer.ip())));
+    let client = request.extensions().get::<WebClient>();
+    let address = client.map(|client| client.address).or_else(|| accepted.map(|accepted| accepted.peer.ip()));
+    let taker = ShareHolder::of(caller, address);
+    // A role, or a web server in front, reads at the pace of whoever has asked there.
+    let is_of_role = accepted.is_some_and(Accepted::is_of_role);
+    let is_passed_on = client.is_some_and(|client| client.is_passed_on) || is_of_role;
+    let is_for_another = is_passed_on || taker == ShareHolder::Role;
+    let reader = if is_for_another { AnswerReader::ForAnother } else { AnswerReader::AtItsPace };
     if let (Some(_), Some(accepted)) = (caller, accepted)
         && let Err(full) = has_its_place(accepted, connections, &taker)
     {
@@ -253,7 +285,8 @@ fn admitted(door: &Arc<LimitLayer>, request: &Request) -> Result<AdmittedRequest
         limits.answer_within += limits.body_within;
     }
     let (place, accepted) = (Arc::new(Mutex::new(Some(place))), accepted.cloned());
-    let turn = Turn { place, taker, door: door.clone(), accepted };
+    let is_of_role_for_stranger = is_of_role && caller.is_none();
+    let turn = Turn { place, taker, is_of_role_for_stranger, reader, door: door.clone(), accepted };
     Ok(AdmittedRequest { turn, limits, is_held, _wide: wide })
 }
 
@@ -266,7 +299,13 @@ async fn in_time(admitted: AdmittedRequest, answer: Answering) -> Response {
         return Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "No answer in time").into_response();
     };
     match admitted.turn.place() {
-        Some(place) if !is_small(answer.body()) => answer.map(|body| passed_back(body, Arc::new(place), None)),
+        Some(place) if !is_small(answer.body()) => {
+            let turn = &admitted.turn;
+            // Who asks at another role without a token, and takes nothing, leaves the places of requests here to others.
+            let apart = turn.is_of_role_for_stranger.then(|| turn.door.passed_on.take(ShareHolder::Role));
+            let place = apart.and_then(Result::ok).unwrap_or(place);
+            answer.map(|body| passed_back(body, Arc::new(place), turn.reader(), None))
+        }
         _ => answer,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use contracts::provisioning::FaultCode;
 use contracts::v1;
@@ -126,6 +126,11 @@ pub(super) async fn export(
         (header::CACHE_CONTROL, "no-store"),
     ];
     Ok((head, table).into_response())
+}
+
+/// A head alone costs as much as a table, and has none of the limits of one: whoever wants it asks for the table.
+pub(super) async fn no_head() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET,POST")]).into_response()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use axum::{Extension, Router};
 use futures::Stream;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use net::http::{CallError, Client, Problem, SMALL_BYTES_MAX, Turn, is_small, passed_back};
+use net::http::{AnswerReader, CallError, Client, Problem, SMALL_BYTES_MAX, Turn, is_small, passed_back};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::around::{Answering, Entrance, answered, around};
@@ -151,24 +151,26 @@ fn no_page() -> Response {
     (StatusCode::NOT_FOUND, head, PAGE).into_response()
 }
 
-/// The answer of pulse. Nobody holds a connection to pulse by not reading it: a small one is read here, and any other takes a place of
-/// those that wait, of which its caller and its tenant have a share, until it has ended or nothing of it moves.
+/// The answer of pulse. Nobody holds a connection to pulse by not reading it: a small one is read here. A stream takes a place of those that
+/// wait, and any other answer one of those that are passed on, of which its caller and its tenant have a share, until it has ended or
+/// nothing of it moves.
 async fn handed_on(pulse: &Pulse, turn: &Turn, answer: axum::http::Response<Body>) -> Result<Response, Problem> {
     let (head, body) = answer.into_parts();
+    let media_type = head.headers.get(header::CONTENT_TYPE);
+    let is_stream = media_type.is_some_and(|of| of.as_bytes().starts_with(b"text/event-stream"));
     let body = if is_small(&body) {
         let whole = tokio::time::timeout(SMALL_WITHIN, axum::body::to_bytes(body, SMALL_BYTES_MAX)).await;
         let Ok(Ok(whole)) = whole else {
             return Ok(away(StatusCode::BAD_GATEWAY, "pulse has broken off"));
         };
         Body::from(whole)
-    } else {
+    } else if is_stream {
         let place = turn.waits().inspect_err(|_| {
             pulse.metrics.streams_refused.inc();
         })?;
-        let media_type = head.headers.get(header::CONTENT_TYPE);
-        let is_stream = media_type.is_some_and(|of| of.as_bytes().starts_with(b"text/event-stream"));
-        let body = if is_stream { Body::from_stream(HandedOn::new(pulse, body)) } else { body };
-        passed_back(body, Arc::new(place), None)
+        passed_back(Body::from_stream(HandedOn::new(pulse, body)), Arc::new(place), AnswerReader::OfStream, None)
+    } else {
+        turn.passes_on(body)?
     };
     let mut response = Response::new(body);
     *response.status_mut() = head.status;

@@ -256,6 +256,8 @@ fn a_table_of_people_that_is_larger_than_any_other_answer_goes_out_whole() -> Re
     ensure!(length == Some(table.body.len()), "{} {}", table.head, table.body.len());
     let told = table.body.lines().filter(|line| line.starts_with("many.") && line.contains(&long)).count();
     ensure!(told == people, "{told} of {people}");
+    let head = page.visitor.ask(&path, &["--head"])?;
+    ensure!(head.status == 405, "it is made for its head alone: {}", head.head);
     Ok(())
 }
 

@@ -119,9 +119,58 @@ async fn a_large_answer_has_the_place_of_its_request_until_it_is_taken_or_left_u
     let unread = take(SMALL_BYTES_MAX + 1).await.unwrap();
     assert_eq!(unread.status(), StatusCode::OK, "its place is free again");
     assert_eq!(take(1).await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS);
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_secs(180)).await;
     assert_eq!(take(1).await.unwrap().status(), StatusCode::OK, "nobody reads the other one");
     drop((small, unread));
+}
+
+#[tokio::test]
+async fn answers_that_are_passed_on_and_not_taken_leave_their_places_to_those_who_wait() {
+    let door = door(of(1), of(8));
+    let asked = request("GET", "/page.js", Body::empty());
+    let turn = || admitted(&door, &asked).unwrap().turn;
+    let large = || Body::from(vec![b'x'; SMALL_BYTES_MAX + 1]);
+    let untaken: Vec<Body> = (0..100).map_while(|_| turn().passes_on(large()).ok()).collect();
+    assert_eq!(untaken.len(), 4, "a stranger has a share of them");
+    assert!(turn().waits().is_ok(), "a socket still begins");
+    drop(untaken);
+}
+
+#[tokio::test]
+async fn what_a_role_passes_on_to_strangers_and_they_do_not_take_keeps_no_others_from_asking() {
+    let router = served(Limits { requests: FEW, ..Limits::default() });
+    let accepted = Accepted::new("192.0.2.8:1024".parse().unwrap());
+    accepted.mark_role();
+    let mut untaken = Vec::new();
+    for _ in 0..8 {
+        let mut asked = request("POST", "/take", Body::from("x".repeat(SMALL_BYTES_MAX + 1)));
+        asked.extensions_mut().insert(accepted.clone());
+        let answer = router.clone().oneshot(asked).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        untaken.push(answer);
+    }
+    drop(untaken);
+}
+
+#[test]
+fn who_passes_an_answer_on_reads_it_at_the_pace_of_another() {
+    let reader = |is_of_role: bool, is_passed_on: Option<bool>| {
+        let accepted = Accepted::new("192.0.2.80:1024".parse().unwrap());
+        if is_of_role {
+            accepted.mark_role();
+        }
+        let mut asked = request("GET", "/table", Body::empty());
+        asked.extensions_mut().insert(accepted);
+        if let Some(is_passed_on) = is_passed_on {
+            let address = [203, 0, 113, 7].into();
+            asked.extensions_mut().insert(WebClient { address, is_secure: true, is_passed_on });
+        }
+        admitted(&door(of(8), of(8)), &asked).unwrap().turn.reader()
+    };
+    assert_eq!(reader(true, None), AnswerReader::ForAnother);
+    assert_eq!(reader(false, Some(true)), AnswerReader::ForAnother);
+    assert_eq!(reader(false, Some(false)), AnswerReader::AtItsPace);
+    assert_eq!(reader(false, None), AnswerReader::AtItsPace);
 }
 
 #[test]
@@ -167,7 +216,7 @@ fn of(all: usize) -> Shares {
 
 fn door(waits: Shares, connections: Shares) -> Arc<LimitLayer> {
     let (limits, own) = (Limits::default(), OfEveryRole::default());
-    Arc::new(LimitLayer { limits, requests: of(8), waits, connections, wide: of(8), own })
+    Arc::new(LimitLayer { limits, requests: of(8), waits, connections, wide: of(8), passed_on: of(8), own })
 }
 
 #[test]
@@ -176,6 +225,8 @@ fn a_socket_counts_for_the_tenant_whose_token_came_within_it_and_not_for_its_add
     let turn = |connections: &Shares| Turn {
         place: Arc::default(),
         taker: ShareHolder::of(None, Some([192, 0, 2, 1].into())),
+        is_of_role_for_stranger: false,
+        reader: AnswerReader::AtItsPace,
         door: door(of(8), connections.clone()),
         accepted: None,
     };
