@@ -16,8 +16,15 @@ export default defineConfig({
     // Libraries that also serve servers mark what is for the browser; here everything is.
     rolldownOptions: {
       onLog: (level, log, handler) => (log.code === 'MODULE_LEVEL_DIRECTIVE' ? undefined : handler(level, log)),
-      // What every page needs is packed together, which packs better than apart.
-      output: { codeSplitting: { groups: [{ name: 'libraries', test: /node_modules\/(react|react-dom|scheduler|@lingui|@tanstack\/(router-core|react-router|history|store|react-store|query-core))\// }] } },
+      // What every page needs is packed together, which packs better than apart: libraries, and what the shell shows and asks with.
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: 'libraries', test: /node_modules\/(react|react-dom|scheduler|@lingui|@tanstack\/(router-core|react-router|history|store|react-store|query-core))\// },
+            { name: 'shell', test: /\/src\/(api\/(session|errors)|lib\/(paths|unsaved)|live\/account|ui\/(Button|Notice|PageTitle|use-shortcut))\./ },
+          ],
+        },
+      },
     },
   },
   server: {
