@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::counted::{Tally, Watched};
-use crate::server::CONNECTIONS_MAX;
 
 /// Maximum of connections of one address without a token: enough for the pages of an office behind one address; an
 /// eighth of a listener's maximum.
@@ -14,10 +13,10 @@ const STRANGERS_OF_SOURCE_MAX: usize = 512;
 /// The same for one network of IPv6 that a customer may have.
 const STRANGERS_OF_NETWORK_MAX: usize = 1_024;
 /// Maximum of connections of a web server in front that have brought no request yet: whole networks may be trusted, with others in them than
-/// web servers.
-const OF_WEB_SERVER_MAX: usize = CONNECTIONS_MAX / 2;
-/// The same for all of them.
-const OF_WEB_SERVERS_MAX: usize = CONNECTIONS_MAX / 4 * 3;
+/// web servers. Half of a listener's maximum.
+const OF_WEB_SERVER_MAX: usize = 2_048;
+/// The same for all of them: three quarters.
+const OF_WEB_SERVERS_MAX: usize = 3_072;
 /// What stands for all of them.
 const WEB_SERVERS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// Number of addresses from which on those without connections are removed.
@@ -110,6 +109,7 @@ fn network(address: IpAddr) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::CONNECTIONS_MAX;
 
     fn connections(count: usize) -> Vec<Tally> {
         (0..count).map(|_| Tally::default()).collect()
