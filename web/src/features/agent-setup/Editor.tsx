@@ -166,15 +166,16 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
 /** Gives the focus back to where it was before the fields were frozen: what is disabled loses it. */
 function useKeptFocus(isFrozen: boolean): React.RefObject<HTMLFormElement | null> {
   const form = useRef<HTMLFormElement>(null)
-  const held = useRef<Element | null>(null)
+  const held = useRef<EventTarget | null>(null)
+  useEffect(() => {
+    const fields = form.current
+    // Noted as it comes: the browser may have taken it from a frozen field before an effect can see where it was.
+    const note = (event: FocusEvent): void => void (held.current = event.target)
+    fields?.addEventListener('focusin', note)
+    return () => fields?.removeEventListener('focusin', note)
+  }, [])
   useLayoutEffect(() => {
-    if (isFrozen) {
-      const focused = document.activeElement
-      held.current = focused !== null && form.current?.contains(focused) === true ? focused : held.current
-      return
-    }
-    if (document.activeElement === document.body && held.current instanceof HTMLElement) held.current.focus({ preventScroll: true })
-    held.current = null
+    if (!isFrozen && document.activeElement === document.body && held.current instanceof HTMLElement) held.current.focus({ preventScroll: true })
   }, [isFrozen])
   return form
 }
