@@ -1,5 +1,5 @@
 // Fails when what a browser loads first for one of the applications (the page, its scripts and styles, those of the application, without what its
-// pages load later) is too large. Takes the manifest of the build away: it is for this alone.
+// pages load later) is too large, or the softphone of Salesforce is. Takes the manifest of the build away: it is for this alone.
 
 import { readFileSync, rmSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
@@ -10,7 +10,10 @@ const ENTRY = 'index.html'
 const APPLICATIONS = {
   dashboards: ['src/apps/dashboards/Dashboards.tsx', 'src/apps/dashboards/pages.tsx'],
   'agent-setup': ['src/apps/agent-setup/pages.tsx', 'src/locales/generated/agent-setup/en.js'],
+  desktop: ['src/apps/desktop/pages.tsx', 'src/locales/generated/desktop/en.js'],
 }
+/** The page in the frame of a Salesforce org: one file alone, for whoever serves it has no others. */
+const SOFTPHONE = { entry: 'src/apps/salesforce/softphone.ts', budget: 6_000 }
 
 const folder = process.argv[2] ?? 'dist'
 const manifest = JSON.parse(readFileSync(`${folder}/.vite/manifest.json`, 'utf8'))
@@ -35,4 +38,9 @@ for (const [application, parts] of Object.entries(APPLICATIONS)) {
   console.log(bytes > BUDGET_BYTES ? `${words}: too large` : words)
   isTooLarge ||= bytes > BUDGET_BYTES
 }
+const softphone = [...filesOf(SOFTPHONE.entry)]
+if (softphone.length !== 1) throw new Error(`the softphone is not one file: ${softphone.join(', ')}`)
+const softphoneBytes = gzipSync(readFileSync(`${folder}/${softphone[0]}`)).length
+console.log(`the softphone of Salesforce ${(softphoneBytes / 1_000).toFixed(1)} kB gzip of ${SOFTPHONE.budget / 1_000} kB`)
+isTooLarge ||= softphoneBytes > SOFTPHONE.budget
 process.exit(isTooLarge ? 1 : 0)

@@ -15,9 +15,12 @@ export default defineConfig({
     manifest: true,
     // Libraries that also serve servers mark what is for the browser; here everything is.
     rolldownOptions: {
+      // The page that a Salesforce org frames is served by salesforce-adapter, which has its script by this name.
+      input: { index: 'index.html', softphone: 'src/apps/salesforce/softphone.ts' },
       onLog: (level, log, handler) => (log.code === 'MODULE_LEVEL_DIRECTIVE' ? undefined : handler(level, log)),
       // What every page needs is packed together, which packs better than apart: libraries, and what the shell shows and asks with.
       output: {
+        entryFileNames: ({ name }) => (name === 'softphone' ? 'salesforce/softphone.js' : 'assets/[name]-[hash].js'),
         codeSplitting: {
           groups: [
             { name: 'libraries', test: /node_modules\/(react|react-dom|scheduler|@lingui|@tanstack\/(router-core|react-router|history|store|react-store|query-core))\// },
@@ -28,7 +31,7 @@ export default defineConfig({
     },
   },
   server: {
-    proxy: { '/api': behind, '/pulse': behind, '/telemetry': behind, '/session': behind, '/agent-setup/api/': behind },
+    proxy: { '/api': behind, '/pulse': behind, '/telemetry': behind, '/session': behind, '/agent-setup/api/': behind, '/workspace': behind, '/salesforce': behind, '/webrtc': { target: behind, ws: true } },
     // node_modules may be a link into the cache.
     fs: { allow: ['.', realpathSync('node_modules')] },
   },

@@ -8,9 +8,17 @@ const PLACES = [process.env.TRUNKLINE_CHROMIUM, '/usr/bin/chromium', '/usr/bin/c
 /** How long the browser may take for a step: the tests share a machine. */
 const PATIENCE_MS = 90_000
 
-/** TRUNKLINE_MICROPHONE names a WAV that every page hears as its microphone. `localhost` leads to that address, where one is given. */
-export async function startBrowser(localhost) {
-  const microphone = process.env.TRUNKLINE_MICROPHONE
+/** Where `localhost` leads for a link: some things need a name, and an installation of the tests has none. */
+export function localhostOf(link) {
+  const { hostname } = new URL(link)
+  return /^127\./.test(hostname) ? hostname : undefined
+}
+
+/**
+ * `localhost` leads to that address, where one is given. `microphone` is a WAV that every page hears as its microphone: it is one for a whole
+ * browser. TRUNKLINE_MICROPHONE names the usual one.
+ */
+export async function startBrowser(localhost, microphone = process.env.TRUNKLINE_MICROPHONE) {
   const phone = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', `--use-file-for-fake-audio-capture=${microphone}`]
   // The other end of a test's call is on this machine.
   phone.push('--autoplay-policy=no-user-gesture-required', '--allow-loopback-in-peer-connection')

@@ -1,11 +1,23 @@
 // Every task against the mock server, and what only the mock can do at a certain moment.
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { startMock, TOKEN } from '../mock/server.mjs'
 import { openPage, startBrowser } from './browser.mjs'
 import { assert, until } from './checks.mjs'
+import * as deskPhones from './desk-phone-tasks.mjs'
+import * as desk from './desk-tasks.mjs'
+import * as deskTeam from './desk-team-tasks.mjs'
+import { wavOf } from './heard.mjs'
 import * as tasks from './tasks.mjs'
 import { callOfTheMock, refusedDialog, runningCall } from '../mock/traces.mjs'
 
+// Every page has a microphone, which says a tone.
+const folder = mkdtempSync(join(tmpdir(), 'trunkline-e2e-'))
+const microphone = join(folder, 'microphone.wav')
+writeFileSync(microphone, wavOf(Array.from({ length: 60 * 8_000 }, (_, n) => Math.sin((2 * Math.PI * deskPhones.TONE_HZ * n) / 8_000) * 6_000), 8_000))
+process.env.TRUNKLINE_MICROPHONE ??= microphone
 const browser = await startBrowser()
 let failed = 0
 
@@ -73,6 +85,34 @@ for (const [name, task] of [
   await run(`agent setup: ${name}`, small, task)
 }
 await run('agent setup: the network away while hundreds are changed', { ...small, people: 450 }, tasks.setupBulkOutage)
+for (const [name, task] of [
+  ['calls by keyboard alone', desk.deskByKeyboard],
+  ['several calls', desk.deskSeveralCalls],
+  ['data of a call', desk.deskData],
+  ['offline and back', desk.deskOffline],
+  ['a page loaded again, a session that is over', desk.deskGoesOn],
+  ['what does not work', desk.deskTroubles],
+  ['places, and who may not', desk.deskPlaces],
+  ['a colleague is found, with whether they can talk', deskTeam.deskDirectory],
+  ['favourites and recent calls', deskTeam.deskFavourites],
+  ['own numbers', deskTeam.deskNumbers],
+  ['a call is parked', deskTeam.deskPark],
+  ['what was before a call, and a conference', deskTeam.deskCourse],
+  ['the end of after-call work', deskTeam.deskWrapUp],
+  ['why a call has come, and the page about its caller', deskTeam.deskScreenPop],
+  ['links to numbers', deskTeam.deskDialLink],
+  ['inside the page of a CRM', deskTeam.deskInCrm],
+  ['what only stands beside calls is away', deskTeam.deskTeamAway],
+  ['who and what stands beside calls is accessible', deskTeam.deskTeamAccessible],
+  ['the page is the phone', deskPhones.deskPhone],
+  ['one tab is the phone, by the devices that were chosen', deskPhones.deskPhoneTabs],
+  ['no microphone', deskPhones.deskPhoneDenied],
+  ['a supervisor’s people', deskPhones.deskTeam],
+  ['every page accessible', desk.deskAccessible],
+]) {
+  await run(`desktop: ${name}`, small, task)
+}
+await run('desktop: a large team', { ...small, people: 450 }, deskPhones.deskLargeTeam)
 await run('a list that is old', small, ({ mock, ...rest }) => tasks.oldList({ ...rest, say: () => void mock.close() }))
 
 await run('a message of a running call stays open', small, async ({ mock, link }) => {
@@ -152,4 +192,5 @@ await run('1,000 agents and 50 changes a second stay smooth', { agents: 1_000, q
 })
 
 await browser.close()
+rmSync(folder, { recursive: true })
 process.exitCode = failed === 0 ? 0 : 1

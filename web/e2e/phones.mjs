@@ -3,6 +3,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { build } from 'vite'
 import { assert, until } from './checks.mjs'
+import { wavOf } from './heard.mjs'
 
 // A secure context that needs no server: a microphone is given to no other.
 const PAGE = 'https://phone.example/'
@@ -27,17 +28,22 @@ async function bundled(name) {
 }
 
 /** A page with a phone. What it has to say is in `window.phone`: `state`, `why`, and after `hear` the audio. */
-async function openPhone(browser, library, account) {
+export async function openPhone(browser, library, account) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, permissions: ['microphone'] })
   await context.route(PAGE, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>phone</title>' }))
   const page = await context.newPage()
   page.on('pageerror', (error) => console.error(`exception: ${error.message}`))
   page.on('console', (message) => console.error(`console: ${message.text()}`))
   await page.goto(PAGE)
+  await startPhone(page, library, account)
+  return { page, close: () => context.close() }
+}
+
+/** A phone on a page that has been loaded, or loaded again. */
+export async function startPhone(page, library, account) {
   await page.addScriptTag({ content: await bundled(library) })
   await page.evaluate(prepare, { rate: HEARD_RATE })
   await page.evaluate(library === 'jssip' ? startJsSip : startSipJs, account)
-  return { page, close: () => context.close() }
 }
 
 // The following run in the page.
@@ -101,22 +107,26 @@ function startJsSip({ url, user, password, domain }) {
   agent.start()
 }
 
-async function startSipJs({ url, user, password, domain }) {
+async function startSipJs({ url, user, password, domain, replaces }) {
   const { phone, library: SIP } = window
   const options = { sessionDescriptionHandlerOptions: { constraints: phone.media } }
   const follow = (session) => {
     phone.session = session
     session.stateChange.addListener((state) => {
       if (state === 'Established') Object.assign(phone, { connection: session.sessionDescriptionHandler.peerConnection, state: 'talks' })
-      if (state === 'Terminated') Object.assign(phone, { state: 'over' })
+      // One whose place another has taken is not the call any more.
+      if (state === 'Terminated' && phone.session === session) Object.assign(phone, { state: 'over' })
     })
   }
   const agent = new SIP.UserAgent({
     uri: SIP.UserAgent.makeURI(`sip:${user}@${domain}`),
     transportOptions: { server: url },
+    // A page that is loaded again goes on with its call: it does not hang up before.
+    gracefulShutdown: false,
     authorizationUsername: user,
     authorizationPassword: password,
     logLevel: 'error',
+    ...(replaces === true ? { sipExtensionReplaces: SIP.SIPExtension.Supported } : {}),
     delegate: {
       onInvite: (invitation) => {
         follow(invitation)
@@ -132,14 +142,25 @@ async function startSipJs({ url, user, password, domain }) {
     phone.session.sessionDescriptionHandlerOptionsReInvite = { hold }
     await new Promise((resolve, reject) => phone.session.invite({ requestDelegate: { onAccept: resolve, onReject: reject } }))
   }
-  phone.dial = async (number) => {
-    const inviter = new SIP.Inviter(agent, SIP.UserAgent.makeURI(`sip:${number}@${domain}`), options)
+  phone.dial = async (number, extraHeaders = []) => {
+    const inviter = new SIP.Inviter(agent, SIP.UserAgent.makeURI(`sip:${number}@${domain}`), { ...options, extraHeaders })
     follow(inviter)
     await inviter.invite({ requestDelegate: { onReject: ({ message }) => Object.assign(phone, { state: 'failed', why: message.statusCode }) } })
   }
   phone.hold = () => renegotiate(true)
   phone.unhold = () => renegotiate(false)
   phone.hangUp = () => phone.session.bye()
+  // What the call is known by (RFC 3891): the page that is loaded next takes it over.
+  phone.replaces = () => {
+    const { callId, localTag, remoteTag } = phone.session.dialog
+    return `Replaces: ${callId};to-tag=${remoteTag};from-tag=${localTag}`
+  }
+  phone.reconnect = async (server) => {
+    await agent.transport.disconnect()
+    agent.transport.configuration.server = server
+    await agent.transport.connect()
+    await registerer.register()
+  }
   phone.leave = () => registerer.unregister()
   await agent.start()
   await registerer.register()
@@ -147,25 +168,7 @@ async function startSipJs({ url, user, password, domain }) {
 
 // The tasks.
 
-function asWav(samples, rate) {
-  const data = Buffer.from(Int16Array.from(samples).buffer)
-  const head = Buffer.alloc(44)
-  head.write('RIFF')
-  head.writeUInt32LE(36 + data.length, 4)
-  head.write('WAVEfmt ', 8)
-  head.writeUInt32LE(16, 16)
-  head.writeUInt16LE(1, 20)
-  head.writeUInt16LE(1, 22)
-  head.writeUInt32LE(rate, 24)
-  head.writeUInt32LE(rate * 2, 28)
-  head.writeUInt16LE(2, 32)
-  head.writeUInt16LE(16, 34)
-  head.write('data', 36)
-  head.writeUInt32LE(data.length, 40)
-  return Buffer.concat([head, data])
-}
-
-async function becomes(page, state) {
+export async function becomes(page, state) {
   const found = await until(`the phone ${state}`, async () => {
     const { state: is, why } = await page.evaluate(() => ({ state: window.phone.state, why: window.phone.why }))
     return is === state || is === 'failed' ? { is, why } : null
@@ -173,8 +176,8 @@ async function becomes(page, state) {
   assert(found.is === state, `the phone has failed instead of ${state}: ${found.why}`)
 }
 
-async function hears(page, file) {
-  writeFileSync(file, asWav(await page.evaluate((seconds) => window.phone.hear(seconds), HEARD_SECONDS), HEARD_RATE))
+export async function hears(page, file) {
+  writeFileSync(file, wavOf(await page.evaluate((seconds) => window.phone.hear(seconds), HEARD_SECONDS), HEARD_RATE))
 }
 
 /** A phone that has registered and talks to a number, which it hears. */
@@ -189,7 +192,7 @@ async function calling(browser, say, [library, url, domain, user, password, numb
 }
 
 /** Holds the call, retrieves it and hears it again. */
-async function holds(page, say, folder) {
+export async function holds(page, say, folder) {
   await page.evaluate(() => window.phone.hold())
   say('holds')
   await page.evaluate(() => window.phone.unhold())
@@ -197,7 +200,7 @@ async function holds(page, say, folder) {
   say('heard retrieved')
 }
 
-async function hangsUp(page) {
+export async function hangsUp(page) {
   await page.evaluate(() => window.phone.hangUp())
   await becomes(page, 'over')
 }

@@ -2,7 +2,7 @@
 //
 // usage: node e2e/run.mjs TASK LINK [PATH ...]     LINK with the token, as `trunkline demo` prints it
 
-import { startBrowser } from './browser.mjs'
+import { localhostOf, startBrowser } from './browser.mjs'
 import * as tasks from './tasks.mjs'
 
 const [name, link, ...paths] = process.argv.slice(2)
@@ -11,8 +11,7 @@ if (task === undefined || link === undefined) {
   console.error(`usage: node e2e/run.mjs ${Object.keys(tasks).join('|')} LINK [PATH ...]`)
   process.exit(2)
 }
-// Some things need a name, and an installation of the tests has none.
-const browser = await startBrowser(/^127\./.test(new URL(link).hostname) ? new URL(link).hostname : undefined)
+const browser = await startBrowser(localhostOf(link))
 try {
   await task({ browser, link, paths: paths.length > 0 ? paths : ['/', '/topology', '/trace'], say: (words) => console.log(words) })
   console.log('done')

@@ -1,7 +1,7 @@
 // Answers the pages' APIs without an installation: for work on the pages and for tests that need a connection to break
 // at a certain moment. Serves web/dist too, with the content security policy that the pages must live with.
 //
-// usage: node mock/server.mjs [--port 4400] [--agents 40] [--queues 4] [--rate 1] [--talk-ms 30000] [--people 60]
+// usage: node mock/server.mjs [--port 4400] [--agents 40] [--queues 4] [--rate 1] [--talk-ms 30000] [--people 60] [--calls 1]
 
 import { createServer } from 'node:http'
 import { existsSync, readFileSync } from 'node:fs'
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { CallCentre } from './call-centre.mjs'
 import { traces, traceOf } from './traces.mjs'
 import { Drawing } from './drawing.mjs'
+import { Desks } from './desk.mjs'
 import { Setup } from './setup.mjs'
 
 export const TOKEN = 'mock-token'
@@ -27,8 +28,9 @@ export async function startMock(options = {}) {
   const centre = new CallCentre(options)
   const drawing = new Drawing()
   const setup = new Setup({ people: options.people })
+  const desks = new Desks(setup, { calls: options.calls === 1, wrapUpMs: options.wrapUpMs })
   const mock = { accepts: true, streams: new Set(), seen: [] }
-  const server = createServer((request, response) => void answer({ request, response, centre, drawing, setup, mock }))
+  const server = createServer((request, response) => void answer({ request, response, centre, drawing, setup, desks, mock }))
   let last = Date.now()
   const stepping = setInterval(() => {
     const now = Date.now()
@@ -37,24 +39,28 @@ export async function startMock(options = {}) {
     if (changed.queues.size + changed.agents.size > 0) send(mock.streams, 'change', centre.change(now, changed), centre.position)
   }, STEP_MS)
   const reaching = setInterval(() => send(mock.streams, 'reached', { at: Date.now() }), REACHED_MS)
+  server.on('upgrade', (request, socket) => desks.phones.upgrade(request, socket))
   await new Promise((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve))
+  desks.host = `127.0.0.1:${server.address().port}`
   return {
     url: `http://127.0.0.1:${server.address().port}`,
     centre,
     setup,
+    desks,
     seen: mock.seen,
     refuseTokens: () => (mock.accepts = false),
     cut: () => mock.streams.forEach((stream) => stream.destroy()),
     close: () => {
       clearInterval(stepping)
       clearInterval(reaching)
+      desks.close()
       server.closeAllConnections()
       return new Promise((resolve) => server.close(resolve))
     },
   }
 }
 
-async function answer({ request, response, centre, drawing, setup, mock }) {
+async function answer({ request, response, centre, drawing, setup, desks, mock }) {
   const url = new URL(request.url, 'http://localhost')
   if (url.pathname.startsWith('/telemetry/v1/')) return response.writeHead(202, { 'content-type': 'application/json' }).end('{"accepted":0,"dropped":0}')
   if (url.pathname === '/session/exchange') {
@@ -62,6 +68,7 @@ async function answer({ request, response, centre, drawing, setup, mock }) {
     return json(response, { link: LINK })
   }
   if (await setup.answer(request, response, url)) return
+  if (await desks.answer(request, response, url)) return
   const isApi = url.pathname.startsWith('/pulse/') || url.pathname.startsWith('/api/')
   if (!isApi) return sendFile(response, url.pathname)
   mock.seen.push({ path: url.pathname, lastEventId: request.headers['last-event-id'] })
@@ -125,6 +132,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     callsPerSecond: option('rate', 1),
     talkMs: option('talk-ms', 30_000),
     people: option('people', 60),
+    calls: option('calls', 1),
   })
   console.log(`${mock.url}/#token=${TOKEN}&tenant=example`)
 }

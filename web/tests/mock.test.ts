@@ -6,7 +6,12 @@ import { isTopology, isTrace, isTraces } from '../src/api/generated/operations-c
 import { isChange, isSnapshot } from '../src/api/generated/pulse-checks'
 import { changed, faultsIn, historyPage, imported, objectPage, uses } from '../src/api/agent-setup-answers'
 import { apiKeyMade, apiKeys } from '../src/api/api-keys'
+import { ticketIn } from '../src/api/browser-phone'
 import { signInPage } from '../src/api/sign-ins'
+import { messageIn, type DeskMessage } from '../src/api/workspace-messages'
+import { subscriptionIn } from '../src/api/workspace-reporting'
+import { recentsIn, targetsIn } from '../src/api/workspace-targets'
+import { groupsIn, membersIn, queuesIn } from '../src/api/workspace-team'
 import { update } from '../src/features/agent-setup/edits'
 import { toDraft, toObject } from '../src/features/agent-setup/form'
 import { TENANT } from '../src/features/agent-setup/kinds/tenant'
@@ -59,6 +64,73 @@ describe('the mock', () => {
     const table = peopleFromCsv('user_name,disabled\neve,perhaps\n', () => undefined)
     expect(imported({ rows: 1, changed: 0, faults: table.faults, changes: [], checked: '' })?.faults).toMatchObject([{ line: 2, code: 'wrong_type' }])
     expect(historyPage({ items: [setup.entries.at(-1)], next_page_token: '' })?.items).toMatchObject([{ by: 'ann', way: 'grpc' }])
+  })
+
+  test('the desktop: sessions, messages, and what each operation leads to', async () => {
+    const { Phone } = await mock('desk-calls')
+    const { Desks } = await mock('desk')
+    const { Setup } = await mock('setup')
+    const told: DeskMessage[] = []
+    const later: (() => void)[] = []
+    const tell = (data: unknown): void => {
+      const message = messageIn(JSON.parse(JSON.stringify(data)), Date.now())
+      if (message === undefined) throw new Error(`not understood: ${JSON.stringify(data)}`)
+      told.push(message)
+    }
+    const phone = new Phone({ dn: '7101', agent: 'a7101', tell, later: (run: () => void) => later.push(run), wrapUpMs: 1 })
+    const call = phone.ring()
+    for (const operation of ['answer', 'hold', 'retrieve']) expect(phone.operateCall(call, operation, {})).toBe(true)
+    phone.operateCall(call, 'initiate-transfer', { destination: '7102' }, 'op')
+    later.splice(0).forEach((run) => run())
+    phone.operateCall(phone.calls[1], 'complete-transfer', {}, 'op')
+    const said = told.map((message) => (message.kind === 'call' ? `${message.call.type} ${message.call.phase}` : message.kind === 'dn' ? `${message.dn.state} ${message.dn.workMode}` : message.kind))
+    expect(said).toEqual(['Inbound Ringing', 'Inbound Established', 'Inbound Held', 'Inbound Established', 'Inbound Held', 'Consult Dialing', 'Consult Established', 'Consult Released', 'Inbound Released', 'NotReady AfterCallWork'])
+    phone.operate('make-call', { destination: '00001' }, 'op')
+    expect(told.at(-1)).toEqual({ kind: 'error', code: 415, why: 'Invalid Destination', operation: 'op' })
+    expect(phone.operate('sing', {})).toBe(false)
+    new Desks(new Setup({ people: 1 })).close()
+  })
+
+  test('the desktop: whom a call can go to, what is kept, and numbers', async () => {
+    const { DeskTargets } = await mock('desk-targets')
+    const { Setup } = await mock('setup')
+    const told: unknown[] = []
+    const targets = new DeskTargets(new Setup({ people: 5 }))
+    const session = { user: { userName: 'ada' }, hub: { publish: (_: string, message: unknown) => told.push(message) } }
+    const asked = (path: string, data: object = {}, method = 'GET') => targets.asked(session, path.split('?')[0]?.split('/'), data, new URLSearchParams(path.split('?')[1]), method)
+    const found = targetsIn(asked('targets?searchTerm=adler&types=agent').data, Date.now())
+    expect(found.map(({ name, number, availability }) => [name, number, availability.kind])).toContainEqual(['Ben Adler', '7102', 'agent'])
+    expect(targetsIn(asked('targets?searchTerm=*&types=agent-group,acd-queue,route-point').data, 0).map(({ availability }) => availability.kind)).toEqual(['group', 'group', 'queue', 'queue', 'queue', 'queue'])
+    const [first] = found
+    expect(targetsIn(asked(`targets/agent/${first?.id}`).data, 0)).toMatchObject([{ name: first?.name }])
+    asked('targets/personal-favorites/save', { target: { type: 'agent', id: first?.id, firstName: 'Ada', lastName: 'Adler', numbers: ['7101'] } }, 'POST')
+    expect(targetsIn(asked('targets/personal-favorites').data, 0)).toMatchObject([{ id: first?.id, name: 'Ada Adler', number: '7101', availability: { kind: 'unknown' } }])
+    targets.note(session, '+331', true)
+    expect(recentsIn(asked('targets/recents').data, 0)).toMatchObject([{ target: { number: '+331', type: 'custom-contact' }, isMissed: true }])
+    const opened = subscriptionIn(asked('reporting/subscriptions', { statistics: [{ objectId: '1', objectType: 'Agent', name: 'CallsHandled' }] }, 'POST').data)
+    expect(opened.values).toEqual({ 'Agent 1 CallsHandled': 7 })
+    targets.tell()
+    expect(messageIn(told.at(-1), 0)).toEqual({ kind: 'numbers', values: opened.values })
+    expect(asked(`reporting/subscriptions/${opened.id}`, {}, 'DELETE').status).toBeUndefined()
+    expect(asked(`reporting/subscriptions/${opened.id}`).status).toBe(404)
+    targets.close()
+  })
+
+  test('a supervisor’s people, and what is set of them', async () => {
+    const { TeamOfMock } = await mock('team')
+    const { Setup } = await mock('setup')
+    const team = new TeamOfMock(new Setup({ people: 6 }))
+    const users = () => membersIn(team.asked(['users'], new URLSearchParams({ limit: '5' })).data, Date.now())
+    expect([new Set(users().members.map(({ state }) => state)), users().all]).toEqual([new Set(['ready', 'talking', 'notReady', 'afterCallWork', 'loggedOut']), 6])
+    expect(team.asked(['users', '1001', 'voice', 'not-ready'], new URLSearchParams())).toEqual({ code: 1 })
+    expect(users().members.find(({ id }) => id === '1001')?.state).toBe('notReady')
+    expect(queuesIn(team.asked(['targets'], new URLSearchParams()).data)).toMatchObject([{ name: 'support', waiting: 4 }, { name: 'sales', waiting: 3 }])
+    expect(groupsIn({ agentGroups: team.groups() }).length).toBeGreaterThan(0)
+  })
+
+  test('a ticket of the mock leads a page to its phone', async () => {
+    const { Phones } = await mock('phones')
+    expect(ticketIn(new Phones().ticket('127.0.0.1:4400', '7101'), { protocol: 'http:', host: '127.0.0.1:4400' })).toMatchObject({ url: expect.stringMatching(/^ws:\/\/127\.0\.0\.1:4400\/webrtc\?ticket=/), number: '7101' })
   })
 
   test('sign-ins', async () => {

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { wordsIn } from '../src/apps/salesforce/words'
 
 const ROOT = fileURLToPath(new URL('../src', import.meta.url))
 
@@ -57,6 +58,7 @@ test('one thing has one word in German', () => {
   const folder = join(ROOT, 'locales')
   const catalogues = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /(^|\/)de\.json$/.test(name))
   expect(catalogues.length).toBeGreaterThan(3)
-  // Nachbearbeitung, Skills.
-  for (const name of catalogues) expect(readFileSync(join(folder, name), 'utf8'), name).not.toMatch(/Nacharbeit|Fähigkeit/)
+  // Nachbearbeitung, Skills, Arbeitsplatz.
+  for (const name of catalogues) expect(readFileSync(join(folder, name), 'utf8'), name).not.toMatch(/Nacharbeit|Fähigkeit|": ".*Desktop/)
+  expect(Object.values(wordsIn('de')).join(' ')).not.toContain('Desktop')
 })

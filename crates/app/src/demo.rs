@@ -257,7 +257,7 @@ fn in_words(demo: &Value, path: &str, program: &str, robots: Option<&str>) -> St
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (sip, web) = (format!("{}:{}", text(&demo["sip"]["host"]), demo["sip"]["port"]), text(&demo["web"]));
     let mut words = format!(
-        "\nTrunkline is ready.\n\n  Setup      {web}/agent-setup/\n  Wallboard  {web}/#token={}\n  \
+        "\nTrunkline is ready.\n\n  Setup      {web}/agent-setup/\n  Desktop    {web}/desktop\n  Wallboard  {web}/#token={}\n  \
          Traces     {web}/trace#token={}\n  HTTPS      {}\n  SIP        {sip} (UDP and TCP)\n",
         text(&demo["tokens"]["wallboard"]),
         text(&demo["tokens"]["traces"]),
@@ -267,6 +267,9 @@ fn in_words(demo: &Value, path: &str, program: &str, robots: Option<&str>) -> St
         words.push_str(&format!("  Robots     {robots}\n"));
     }
     words.push_str(&sign_ins(demo));
+    words.push_str(
+        "\nTalk in the browser: open Desktop as the browser agent, Start work, and press R: the next caller rings, A answers.\n",
+    );
     words.push_str("\nYour own phone: register a softphone at that SIP address, for example with baresip\n");
     let people = demo["people"].as_array().map(Vec::as_slice).unwrap_or_default();
     for person in people.iter().take(PRINTED) {

@@ -17,12 +17,21 @@ pub const ROLES: &[Role] = &[
     voice::sip_vq::ROLE,
     orchestration::ors::ROLE,
     voice::frontend::ROLE,
+    voice::webrtc::ROLE,
     pulse::board::ROLE,
     platform::auth::ROLE,
     platform::telemetry::ROLE,
     platform::bds::ROLE,
     platform::wfm_adapter::ROLE,
     platform::agent_setup::ROLE,
+    platform::salesforce_adapter::ROLE,
+    gws::gws_configuration::ROLE,
+    gws::gws_voice::ROLE,
+    gws::gws_setting::ROLE,
+    gws::gws_statistics::ROLE,
+    gws::gws_workspace::ROLE,
+    gws::gws_provisioning::ROLE,
+    gws::gws_proxy::ROLE,
     platform::ingress::ROLE,
 ];
 
@@ -70,16 +79,23 @@ mod tests {
 
     #[test]
     fn what_would_do_the_most_harm_is_given_to_those_who_need_it_alone() {
-        let given: [(&str, &str, &str, &[&str]); 9] = [
+        let given: [(&str, &str, &str, &[&str]); 11] = [
             ("config:write", "tenant", "configuration", &[]),
             ("config:secrets", "tenant", "configuration", &["auth"]),
-            ("config:read", "tenant", "configuration", &["pulse", "auth", "bds", "wfm-adapter"]),
-            ("calls:control", "tenant", "events", &[]),
-            ("calls:read", "tenant", "events", &["pulse", "wfm-adapter", "ingress"]),
-            ("config:secrets", "config", "http", &["sip-proxy", "registrar", "sip-cluster"]),
+            (
+                "config:read",
+                "tenant",
+                "configuration",
+                &["pulse", "auth", "bds", "wfm-adapter", "salesforce-adapter", "gws-configuration", "gws-statistics"],
+            ),
+            ("calls:control", "tenant", "events", &["gws-voice"]),
+            ("calls:read", "tenant", "events", &["pulse", "wfm-adapter", "gws-voice", "ingress"]),
+            ("calls:read", "tenant", "statistics", &["gws-statistics"]),
+            ("config:secrets", "config", "http", &["sip-proxy", "registrar", "sip-cluster", "webrtc"]),
             ("calls:control", "frontend", "requests", &["tenant", "ors"]),
             ("agents:supervise", "frontend", "requests", &["tenant"]),
             ("routing", "rq", "routing", &["ors"]),
+            ("routing:read", "rq", "routing", &["tenant"]),
         ];
         for (scope, to, listener, who) in given {
             assert_eq!(who_may(scope, to, listener), who, "{scope} at {listener} of {to}");
@@ -87,10 +103,7 @@ mod tests {
         // These are for people and programs alone.
         let all = connections::all().iter().flat_map(|row| connections::role_scopes::given_by(row.id));
         for never in all {
-            assert!(
-                !["operate", "config:write", "webhooks", "statistics:read", "routing:read"].contains(never),
-                "{never}"
-            );
+            assert!(!["operate", "config:write", "webhooks", "statistics:read"].contains(never), "{never}");
         }
     }
 
@@ -125,6 +138,13 @@ mod tests {
             ("webrtc", 14),
             ("designer", 15),
             ("tenant", 16),
+            ("gws-proxy", 20),
+            ("gws-configuration", 21),
+            ("gws-voice", 24),
+            ("gws-statistics", 25),
+            ("gws-setting", 26),
+            ("gws-workspace", 27),
+            ("gws-provisioning", 28),
             ("pulse", 30),
             ("ingress", 40),
             ("auth", 41),
@@ -132,6 +152,7 @@ mod tests {
             ("bds", 43),
             ("wfm-adapter", 44),
             ("agent-setup", 45),
+            ("salesforce-adapter", 46),
         ];
         assert_eq!(runtime::address::numbers(TABLE), numbers);
     }
@@ -152,9 +173,16 @@ mod tests {
         asking.sort_unstable();
         told.sort_unstable();
         assert_eq!(told, asking, "see the table in crates/runtime/src/api_family.rs");
-        for (role, listener) in told {
+        let for_roles_alone = [
+            ("gws-configuration", "configuration"),
+            ("gws-voice", "voice"),
+            ("gws-setting", "setting"),
+            ("gws-statistics", "statistics"),
+        ];
+        for of in told {
             for path in ["/", "/api/nothing", "/wfm/v1/acme/agents"] {
-                assert!(!TakenFamilies::of_listener(role, listener).at(path).is_empty(), "{role} {listener} {path}");
+                let takes_none = TakenFamilies::of_listener(of.0, of.1).at(path).is_empty();
+                assert_eq!(takes_none, for_roles_alone.contains(&of), "{of:?} {path}");
             }
         }
     }
@@ -182,7 +210,16 @@ mod tests {
                 "replicas.sip_vq=2",
                 "replicas.dialplan=2",
                 "replicas.config=2",
-                "replicas.frontend=2"
+                "replicas.frontend=2",
+                "replicas.webrtc=2",
+                "replicas.gws_proxy=2",
+                "replicas.gws_configuration=2",
+                "replicas.gws_voice=2",
+                "replicas.gws_statistics=2",
+                "replicas.gws_setting=2",
+                "replicas.gws_workspace=2",
+                "replicas.gws_provisioning=2",
+                "replicas.salesforce_adapter=2"
             ]
         );
     }

@@ -290,7 +290,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 52] = [
+const STEPS: [(&str, &str); 57] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -343,6 +343,11 @@ const STEPS: [(&str, &str); 52] = [
     ("dn of application", include_str!("postgres/dn_of_application.sql")),
     ("person skill of skill", include_str!("postgres/person_skill_of_skill.sql")),
     ("dn prompt of prompt", include_str!("postgres/dn_prompt_of_prompt.sql")),
+    ("folders made", include_str!("postgres/folders_made.sql")),
+    ("personal records", include_str!("postgres/personal_records.sql")),
+    ("people import", include_str!("postgres/people_import.sql")),
+    ("people import of tenant", include_str!("postgres/people_import_of_tenant.sql")),
+    ("people import by age", include_str!("postgres/people_import_by_age.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

@@ -19,6 +19,8 @@ mod later_fields;
 mod life;
 mod passkeys;
 mod people;
+mod people_imports;
+mod personal_records;
 mod read;
 mod revisions;
 mod sealing;
@@ -28,6 +30,8 @@ mod snapshots;
 mod statement;
 mod tenant_standing;
 mod write;
+
+use std::collections::{HashMap, HashSet};
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind};
 use futures::FutureExt as _;
@@ -210,7 +214,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
             let objects = read::objects(&mut *turn, tenant).await?;
             let objects = sealing::all_opened(&self.1, tenant, objects).await?;
             let mut revisions = revisions::of_objects(&mut *turn, tenant).await?;
-            let present: std::collections::HashSet<ObjectKey> = objects.objects().map(|object| object.key()).collect();
+            let present: HashSet<ObjectKey> = objects.objects().map(|object| object.key()).collect();
             revisions.retain(|key, _| present.contains(key));
             Ok(Some(VersionedObjects { point, objects, revisions }))
         }
@@ -296,6 +300,10 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
         at: Revision,
     ) -> Answer<'a, Option<HistoryEntry>> {
         async move { history::entry_at(&mut *self.0.reads().await?, tenant, key, at).await }.boxed()
+    }
+
+    fn folders_since<'a>(&'a self, tenant: &'a TenantId, paths: &'a [String]) -> Answer<'a, HashMap<String, Revision>> {
+        async move { history::folders_since(&mut *self.0.reads().await?, tenant, paths).await }.boxed()
     }
 
     fn pruned_revision<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision> {
@@ -414,8 +422,7 @@ impl<D: Dialect> ProvisioningStore for Tables<D> {
                 return Ok(ObjectChanges { point, is_whole: false, changes, annexes });
             }
             let objects = read::objects(&mut *turn, tenant).await?;
-            let mut held: std::collections::HashMap<_, _> =
-                objects.objects().map(|object| (object.key(), object)).collect();
+            let mut held: HashMap<_, _> = objects.objects().map(|object| (object.key(), object)).collect();
             let change = |key| held.remove(&key).map_or_else(|| ToldChange::Delete(key), ToldChange::Put);
             let changes = sealing::opened_changes(&self.1, tenant, keys.into_iter().map(change).collect()).await?;
             let annexes = annexes::of_put(&mut *turn, tenant, &changes).await?;

@@ -131,7 +131,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 52] = [
+    const STEPS: [(&str, &str); 57] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -184,6 +184,11 @@ fn migrator() -> Migrator {
         ("dn of application", include_str!("sqlite/dn_of_application.sql")),
         ("person skill of skill", include_str!("sqlite/person_skill_of_skill.sql")),
         ("dn prompt of prompt", include_str!("sqlite/dn_prompt_of_prompt.sql")),
+        ("folders made", include_str!("sqlite/folders_made.sql")),
+        ("personal records", include_str!("sqlite/personal_records.sql")),
+        ("people import", include_str!("sqlite/people_import.sql")),
+        ("people import of tenant", include_str!("sqlite/people_import_of_tenant.sql")),
+        ("people import by age", include_str!("sqlite/people_import_by_age.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

@@ -62,14 +62,14 @@ fn transferred(
     // Established before the load: a watch begins with a snapshot.
     let watch = Watch::start(&cluster.site, "")?;
     watch.snapshot()?;
-    let mut desk = Desk { cluster, watch, read: 0, of_phone: HashMap::new(), completed: 0 };
+    let mut desk = TransferDesk { cluster, watch, read: 0, of_phone: HashMap::new(), completed: 0 };
     let limit = Duration::from_secs(u64::from(load.count / load.per_s)) + OVER_WITHIN;
     let cost = cluster.cost(load, idle, tail, || desk.work(kind, load.count, limit))?;
     Ok((cost, load.count - desk.completed))
 }
 
 /// Makes the requests of all phones, as facts come.
-struct Desk<'a> {
+struct TransferDesk<'a> {
     cluster: &'a Cluster,
     watch: Watch,
     /// Facts that were worked through.
@@ -79,7 +79,7 @@ struct Desk<'a> {
     completed: u32,
 }
 
-impl Desk<'_> {
+impl TransferDesk<'_> {
     fn work(&mut self, kind: TransferKind, wanted: u32, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
         while self.completed < wanted && Instant::now() < deadline {

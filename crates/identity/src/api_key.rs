@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::{Entropy, Timestamp};
 
-use crate::secret::{Digest, SECRET_BYTES};
+use crate::secret::{self, Digest};
 
 /// What every key begins with.
 pub const PREFIX: &str = "tlk_";
@@ -53,8 +53,7 @@ impl MintedApiKey {
     /// A new key.
     pub fn mint(entropy: &mut dyn Entropy) -> Self {
         let id: String = base62::<ID_CHARACTERS>(&entropy.next_u64().to_be_bytes());
-        let secret: Vec<u8> = (0..SECRET_BYTES / 8).flat_map(|_| entropy.next_u64().to_be_bytes()).collect();
-        let text = format!("{PREFIX}{id}_{}", base62::<SECRET_CHARACTERS>(&secret));
+        let text = format!("{PREFIX}{id}_{}", base62::<SECRET_CHARACTERS>(&secret::random(entropy)));
         Self { digest: Digest::of(&text), id, text }
     }
 }
@@ -120,6 +119,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::secret::SECRET_BYTES;
 
     #[test]
     fn a_key_has_the_form_that_scanners_look_for_and_is_read_back() {

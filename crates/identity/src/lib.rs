@@ -5,6 +5,8 @@
 pub mod api_key;
 pub mod authorization;
 mod base32;
+pub mod browser_phone_ticket;
+pub mod built_in_client;
 pub mod client;
 pub mod client_assertion;
 pub mod front_channel;
@@ -24,4 +26,5 @@ pub mod redirect_uri;
 pub mod scope;
 pub mod second_factor;
 pub mod secret;
+pub mod session_cookie;
 pub mod totp;

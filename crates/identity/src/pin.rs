@@ -31,6 +31,12 @@ pub fn is_hash(text: &str) -> bool {
     parts(text).is_some_and(|(hash, _)| password::is_own_hash(hash))
 }
 
+/// Whether a text is a PIN as it is kept, or as an earlier release took it at another cost. One that [`is_hash`] does not accept opens
+/// nothing, and stays where it is stored.
+pub fn is_stored_hash(text: &str) -> bool {
+    parts(text).is_some_and(|(hash, _)| password::is_stored_hash(hash))
+}
+
 /// The number of digits of a PIN that is kept; none if it cannot be typed at a phone.
 pub fn digits(kept: &str) -> Option<u8> {
     parts(kept)?.1
@@ -96,7 +102,10 @@ mod tests {
         for (ours, theirs) in [("m=19456", "m=262144"), ("m=19456", "m=19457"), ("t=2", "t=16"), ("p=1", "p=4")] {
             let costly = kept.replace(ours, theirs);
             assert!(!is_hash(&costly) && !verify("4711", &costly), "{theirs}");
+            assert!(is_stored_hash(&costly) && digits(&costly) == Some(4), "{theirs}");
         }
+        let costlier = kept.replace("m=19456", "m=262145");
+        assert!(is_stored_hash(&kept) && !is_stored_hash(&costlier) && !is_stored_hash("4711"));
     }
 
     proptest! {

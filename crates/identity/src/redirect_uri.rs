@@ -54,6 +54,12 @@ fn is_this_machine(host: &str) -> bool {
     ["[::1]", "localhost"].contains(&host) || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// Whether what is sent there goes to a program on the person's machine and to no server: to a loopback address, or by a scheme of the
+/// program's own. Another program there may take what comes in its place (RFC 8252 section 8.1). What cannot be registered does too.
+pub fn leads_to_program(uri: &str) -> bool {
+    fault(uri).is_some() || uri.split_once(':').is_none_or(|(scheme, _)| !scheme.eq_ignore_ascii_case("https"))
+}
+
 /// The host of what follows a scheme's colon; empty if there is none. A user before it would be taken for a part of it, and so for no host
 /// of this machine.
 fn host(rest: &str) -> &str {
@@ -199,6 +205,14 @@ mod tests {
             "https://a.example/\r\nx",
         ] {
             assert!(fault(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_what_goes_to_a_server_leads_to_no_program() {
+        assert!(!leads_to_program("https://app.example/cb") && !leads_to_program("HTTPS://app.example/cb"));
+        for program in ["http://127.0.0.1:9/cb", "http://localhost/cb", "com.example.app:/cb", "app.example/cb", ""] {
+            assert!(leads_to_program(program), "{program}");
         }
     }
 

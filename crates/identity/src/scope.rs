@@ -8,6 +8,8 @@ pub const OF_IDENTITY: [&str; 4] = ["openid", "profile", "email", "offline_acces
 pub const OPENID: &str = "openid";
 /// Asks for a refresh token.
 pub const OFFLINE_ACCESS: &str = "offline_access";
+/// Begins the session of a desktop.
+pub const WORKSPACE: &str = "workspace:use";
 /// Published programs ask for this alone: all that there is.
 const EVERYTHING: &str = "*";
 
@@ -94,7 +96,7 @@ impl Privilege {
     /// The scopes that come with it.
     pub const fn scopes(self) -> &'static [&'static str] {
         match self {
-            Self::Agent => &["calls:read", "calls:control", "agents:control"],
+            Self::Agent => &["calls:read", "calls:control", "agents:control", WORKSPACE],
             Self::Supervisor => &[
                 "calls:read",
                 "calls:control",
@@ -102,6 +104,7 @@ impl Privilege {
                 "agents:supervise",
                 "calls:monitor",
                 "statistics:read",
+                WORKSPACE,
             ],
             // Not `topology:read`: it shows what the roles of all tenants have in common.
             Self::Administrator => &["config:read", "config:write", "trace:read", "webhooks", "statistics:read"],
@@ -130,12 +133,13 @@ pub fn is_tied(privileges: &[Privilege]) -> bool {
     privileges.contains(&Privilege::Agent) && !privileges.iter().any(|privilege| privilege.is_over_all_agents())
 }
 
-/// The scopes of a person, sorted. An agent whose tokens are tied and who has no DN has none of an agent: without a tie they would be valid
-/// for every DN.
+/// The scopes of a person, sorted. An agent whose tokens are tied and who has no DN has none of an agent's that are about a DN: without a tie
+/// they would be valid for every one. A desktop such an agent may open, but take no DN there.
 pub fn of_person(privileges: &[Privilege], has_dn: bool) -> BTreeSet<&'static str> {
     let lacks_tie = is_tied(privileges) && !has_dn;
-    let counting = privileges.iter().filter(|privilege| !lacks_tie || **privilege != Privilege::Agent);
-    counting.flat_map(|privilege| privilege.scopes()).copied().collect()
+    let counts = |of: Privilege, scope: &str| !lacks_tie || of != Privilege::Agent || scope == WORKSPACE;
+    let scopes = privileges.iter().flat_map(|of| of.scopes().iter().map(move |scope| (*of, *scope)));
+    scopes.filter(|&(of, scope)| counts(of, scope)).map(|(_, scope)| scope).collect()
 }
 
 /// Whether a program of a tenant may have that scope: some person of a tenant may have it. Others are for who runs the installation, so
@@ -179,14 +183,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_agent_is_tied_and_has_nothing_without_a_dn() {
+    fn an_agent_is_tied_and_has_nothing_about_dns_without_one() {
         let agent = [Privilege::Agent];
         assert!(is_tied(&agent) && !is_tied(&[]) && !is_tied(&[Privilege::Agent, Privilege::Supervisor]));
         assert_eq!(
             of_person(&agent, true).into_iter().collect::<Vec<_>>(),
-            ["agents:control", "calls:control", "calls:read"]
+            ["agents:control", "calls:control", "calls:read", "workspace:use"]
         );
-        assert!(of_person(&agent, false).is_empty());
+        assert_eq!(of_person(&agent, false).into_iter().collect::<Vec<_>>(), ["workspace:use"]);
         let both = of_person(&[Privilege::Agent, Privilege::Administrator], false);
         assert!(both.contains("webhooks") && both.contains("calls:control"));
     }
@@ -197,8 +201,9 @@ mod tests {
             let both = [Privilege::Agent, view, Privilege::ManageTabs];
             assert!(is_tied(&both) && !is_tied(&[view]));
             let scopes = |has_dn| of_person(&both, has_dn).into_iter().collect::<Vec<_>>();
-            assert_eq!(scopes(true), ["agents:control", "calls:control", "calls:read", "statistics:read"]);
-            assert_eq!(scopes(false), ["statistics:read"]);
+            let of_agent = ["agents:control", "calls:control", "calls:read", "statistics:read", "workspace:use"];
+            assert_eq!(scopes(true), of_agent);
+            assert_eq!(scopes(false), ["statistics:read", "workspace:use"]);
             assert_eq!(of_person(&[view], false).into_iter().collect::<Vec<_>>(), ["statistics:read"]);
         }
     }
@@ -215,7 +220,8 @@ mod tests {
             }
             assert!(other.scopes().iter().all(|scope| !of_agent.contains(scope)), "{other:?} has calls without a tie");
             let own: BTreeSet<&str> = other.scopes().iter().copied().collect();
-            assert_eq!(of_person(&both, false), own, "{other:?}");
+            let without_dn: BTreeSet<&str> = own.iter().copied().chain([WORKSPACE]).collect();
+            assert_eq!(of_person(&both, false), without_dn, "{other:?}");
             assert!(of_agent.iter().chain(&own).all(|scope| of_person(&both, true).contains(scope)), "{other:?}");
         }
         let all = [Privilege::FolderAdministrator, Privilege::Designer, Privilege::Integrator, Privilege::Agent];
@@ -238,7 +244,7 @@ mod tests {
         ] {
             assert!(!is_of_tenant(scope), "{scope}");
         }
-        for scope in ["calls:read", "calls:monitor", "config:write", "webhooks", "trace:read"] {
+        for scope in ["calls:read", "calls:monitor", "config:write", "webhooks", "trace:read", "workspace:use"] {
             assert!(is_of_tenant(scope), "{scope}");
         }
     }

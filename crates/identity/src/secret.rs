@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use model::Entropy;
 use sha2::{Digest as _, Sha256};
 
 /// Random bytes of a secret: 256 bits cannot be guessed.
@@ -29,6 +30,11 @@ impl Digest {
         &self.0
     }
 
+    /// What [`Self::text`] has written.
+    pub fn read(text: &str) -> Option<Self> {
+        Self::from_bytes(&URL_SAFE_NO_PAD.decode(text).ok()?)
+    }
+
     /// As text without padding, to be a key.
     pub fn text(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
@@ -39,6 +45,16 @@ impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Digest(..)")
     }
+}
+
+/// A new secret, as text.
+pub fn drawn(entropy: &mut dyn Entropy) -> String {
+    text(&random(entropy))
+}
+
+/// The random bytes of a secret.
+pub(crate) fn random(entropy: &mut dyn Entropy) -> Vec<u8> {
+    (0..SECRET_BYTES / 8).flat_map(|_| entropy.next_u64().to_be_bytes()).collect()
 }
 
 /// Random bytes as text that fits URLs, forms and cookies.
@@ -55,6 +71,7 @@ mod tests {
         let digest = Digest::of(&text(&[7; SECRET_BYTES]));
         assert_eq!(Digest::from_bytes(digest.as_bytes()), Some(digest));
         assert_eq!(Digest::from_bytes(&[0; 31]), None);
+        assert_eq!((Digest::read(&digest.text()), Digest::read("x")), (Some(digest), None));
         assert_ne!(digest, Digest::of("another"));
         assert_eq!(format!("{digest:?}"), "Digest(..)");
         assert_eq!(digest.text().len(), 43);

@@ -13,8 +13,9 @@ use crate::{
     SNAPSHOT_KIND, Stores, bounds, kind_told,
 };
 
-/// Rows per turn. The store gives fewer of those that have long documents.
-const BATCH: u32 = 500;
+/// Rows per turn: so few that writing them as JSON keeps no request of the same thread waiting for long. The store gives fewer of those that
+/// have long documents.
+const BATCH: u32 = 100;
 /// The job that one node has at a time, and for how long without renewing it.
 const JOB: &str = "export-audit";
 const JOB_FOR: Duration = Duration::from_secs(5);

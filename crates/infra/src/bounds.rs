@@ -102,6 +102,24 @@ pub const API_KEYS_MAX: usize = 200;
 /// have to hear of each.
 pub const API_KEYS_ENDED_MAX: usize = 400;
 
+/// Favourites of a person: more nobody finds anybody among.
+pub const FAVOURITES_MAX: usize = 200;
+
+/// Recents of a person, the latest: about two days of an agent.
+pub const RECENTS_MAX: usize = 50;
+
+/// Settings of a person that a desktop has kept.
+pub const PERSONAL_SETTINGS_MAX: usize = 100;
+
+/// Bytes of the settings of a person, with their names.
+pub const PERSONAL_SETTINGS_BYTES: usize = 64 << 10;
+
+/// Bytes of what is known of a favourite or a recent.
+pub const TARGET_DOCUMENT_MAX: usize = 8 << 10;
+
+/// Tables of people whose import is noted of a tenant, the latest: several a day for as long as one is kept.
+pub const PEOPLE_IMPORTS_MAX: usize = 1_000;
+
 /// How long an API key is shown after its end: as long as somebody may ask what has become of it.
 pub const API_KEY_KEPT: Duration = Duration::from_secs(30 * 86_400);
 
@@ -111,8 +129,8 @@ pub const ENDED_TENANTS_MAX: usize = 10_000;
 /// The longest id of a record of signing in, and of its owner, in bytes.
 pub const SIGN_IN_ID_MAX: usize = 200;
 
-/// The largest value of a record of signing in, in bytes.
-pub const SIGN_IN_VALUE_MAX: usize = 4 << 10;
+/// The largest value of a record of signing in, in bytes: an agent's desktop, with what it knows of its calls.
+pub const SIGN_IN_VALUE_MAX: usize = 16 << 10;
 
 /// The longest time that a record of signing in is kept: more than a refresh token of a year.
 pub const SIGN_IN_KEPT_MAX: Duration = Duration::from_secs(400 * 86_400);

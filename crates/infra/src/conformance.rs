@@ -13,6 +13,8 @@ mod ledgers;
 mod no_provisioning;
 mod others;
 pub mod passkeys;
+pub mod people_imports;
+pub mod personal_records;
 pub mod provisioning;
 mod quarantine;
 pub mod reporting;

@@ -109,8 +109,7 @@ pub struct FoundObject {
     pub annex: ObjectAnnex,
 }
 
-/// By which way the configuration was changed. The names stay as they are: tables, backups and programs of others have them
-/// (docs/provisioning.md).
+/// By which way the configuration was changed. The names stay: tables, backups and programs of others have them (docs/provisioning.md).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ChangeWay {
     /// A whole tenant's file.
@@ -423,6 +422,12 @@ pub trait ProvisioningStore: Send + Sync {
         key: &'a ObjectKey,
         at: Revision,
     ) -> Answer<'a, Option<HistoryEntry>>;
+
+    /// The revision that has made each folder last, or [`Self::pruned_revision`] if higher: its entry may be gone. By default of none.
+    fn folders_since<'a>(&'a self, tenant: &'a TenantId, paths: &'a [String]) -> Answer<'a, HashMap<String, Revision>> {
+        let _ = (tenant, paths);
+        Box::pin(async { Ok(HashMap::new()) })
+    }
 
     /// The highest revision of which entries of the history were removed; 0 if none were. How an object stood at an earlier one is not
     /// known, unless it has not changed since.

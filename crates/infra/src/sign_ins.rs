@@ -29,12 +29,29 @@ pub enum SignInKind {
     Device,
     /// A browser in which our own pages act for somebody who is signed in.
     Page,
+    /// A desktop of an agent at the published Workspace API.
+    Workspace,
+    /// A client of the published Statistics API.
+    Statistics,
+    /// A program at the published Provisioning API.
+    Provisioning,
 }
 
 impl SignInKind {
     /// All kinds.
-    pub const ALL: [Self; 8] =
-        [Self::Session, Self::Code, Self::Refresh, Self::Attempts, Self::Revoked, Self::Used, Self::Device, Self::Page];
+    pub const ALL: [Self; 11] = [
+        Self::Session,
+        Self::Code,
+        Self::Refresh,
+        Self::Attempts,
+        Self::Revoked,
+        Self::Used,
+        Self::Device,
+        Self::Page,
+        Self::Workspace,
+        Self::Statistics,
+        Self::Provisioning,
+    ];
 
     /// Its name in keys.
     pub const fn as_str(self) -> &'static str {
@@ -47,6 +64,9 @@ impl SignInKind {
             Self::Used => "used",
             Self::Device => "device",
             Self::Page => "page",
+            Self::Workspace => "workspace",
+            Self::Statistics => "statistics",
+            Self::Provisioning => "provisioning",
         }
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     AgentLedger, ApiKeys, AuditOutbox, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls,
-    Outbox, Passkeys, ProvisioningStore, Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream,
-    SessionLedger, SignInAudit, SignIns, TenantArchive, ThreadLedger, ViewStore,
+    Outbox, Passkeys, PeopleImports, PersonalRecords, ProvisioningStore, Quarantine, QueueLedger, Registrations,
+    ReportingLog, RequestStream, SessionLedger, SignInAudit, SignIns, TenantArchive, ThreadLedger, ViewStore,
 };
 
 /// The stores. A role takes those that its connections allow it.
@@ -51,10 +51,18 @@ pub struct Stores {
     pub api_keys: Arc<dyn ApiKeys>,
     /// The passkeys of people (own-08).
     pub passkeys: Arc<dyn Passkeys>,
+    /// What people keep for themselves at their desktops (gws-09).
+    pub personal_records: Arc<dyn PersonalRecords>,
+    /// Which tables of people tenants have taken (gws-23).
+    pub people_imports: Arc<dyn PeopleImports>,
     /// Quarantined records of all ledgers.
     pub quarantine: Arc<dyn Quarantine>,
     /// States of views (pulse-22).
     pub views: Arc<dyn ViewStore>,
+    /// What is known of the DNs of tenants whose desktops are told of them (gws-25).
+    pub desktops: Arc<dyn ViewStore>,
+    /// What tenant has counted for port 2060 (tenant-21).
+    pub statistics: Arc<dyn ViewStore>,
     /// Webhooks: what is asked for, what waits (own-23).
     pub webhooks: Arc<dyn ViewStore>,
     /// Which tenant of its id each tenant is (tenant-21, own-23).
@@ -76,7 +84,7 @@ impl Stores {
         S: CallLedger + AgentLedger + SessionLedger + QueueLedger + MediaLedger + Registrations + ConfigCache,
         S: EventStream + NewCalls + RequestStream + Leases + Outbox + Quarantine + ThreadLedger,
         S: ViewStore + SignIns + 'static,
-        D: TenantArchive + SignInAudit + AuditOutbox + ApiKeys + Passkeys + 'static,
+        D: TenantArchive + SignInAudit + AuditOutbox + ApiKeys + Passkeys + PersonalRecords + PeopleImports + 'static,
     {
         Self {
             calls: store.clone(),
@@ -94,6 +102,8 @@ impl Stores {
             outbox: store.clone(),
             quarantine: store.clone(),
             views: store.clone(),
+            desktops: store.clone(),
+            statistics: store.clone(),
             webhooks: store.clone(),
             tenant_lives: store.clone(),
             spendings: store.clone(),
@@ -104,6 +114,8 @@ impl Stores {
             audit_outbox: database.clone(),
             api_keys: database.clone(),
             passkeys: database.clone(),
+            personal_records: database.clone(),
+            people_imports: database.clone(),
             archive: database.clone(),
             provisioning: database,
             clock,

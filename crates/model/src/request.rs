@@ -19,6 +19,10 @@ pub use login_password::LoginPassword;
 pub use monitor::{MonitorMode, MonitorType};
 pub use treatment::{DigitsWanted, Treatment};
 
+/// The extension by which gws-workspace marks what it notes of a released call for an agent, with the call's `ConnID`
+/// (`docs/workspace-api.md`, Data after a call). Nobody else may set it.
+pub const NOTE_OF_CALL: &str = "NoteOfCall";
+
 /// A request as it enters at the single entry point (`docs/requests.md`).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
@@ -36,6 +40,13 @@ pub struct Request {
     pub reasons: UserData,
     /// Technical data.
     pub extensions: UserData,
+}
+
+impl Request {
+    /// Whether it is marked as a note of a released call.
+    pub fn is_note_of_call(&self) -> bool {
+        self.extensions.get(NOTE_OF_CALL).is_some()
+    }
 }
 
 /// The destination of a waiting call.

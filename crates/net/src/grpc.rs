@@ -185,6 +185,20 @@ pub fn trimmed_to(status: &tonic::Status) -> Option<&str> {
     status.metadata().get(TRIMMED_METADATA)?.to_str().ok()
 }
 
+/// Metadata of a refusal of port 8000's `Ask`: the number that an `EventError` would carry.
+pub const ERROR_CODE_METADATA: &str = "trunkline-error-code";
+
+/// A refusal with its published error number.
+pub fn with_error_code(mut status: tonic::Status, code: u32) -> tonic::Status {
+    status.metadata_mut().insert(ERROR_CODE_METADATA, MetadataValue::from(code));
+    status
+}
+
+/// The published error number of a refusal, if it names one.
+pub fn error_code(status: &tonic::Status) -> Option<u32> {
+    status.metadata().get(ERROR_CODE_METADATA)?.to_str().ok()?.parse().ok()
+}
+
 /// Whether a request may have been carried out though no answer has come: it was in the peer's hands by then, or on its way there. It was
 /// not if nobody was reached; of what the peer itself refuses, the refusal says it.
 pub fn is_answer_lost(status: &tonic::Status) -> bool {

@@ -2,6 +2,7 @@
 
 mod answer_body;
 mod client;
+pub mod cookies;
 mod etag;
 mod https;
 mod https_pass;
@@ -12,6 +13,7 @@ mod request_body;
 mod shares;
 mod socket_pass;
 mod trusted_proxies;
+mod untaken_body;
 
 use std::sync::Arc;
 
@@ -32,11 +34,12 @@ pub use https::HttpsHandshakes;
 pub use https_pass::{HttpsPass, ServerAnswers};
 pub use json::JsonBody;
 pub use large_answers::AnswerPlaces;
-pub use limits::{Limits, SocketPlace, Turn, WiderLimits};
+pub use limits::{Limits, LongPolls, SocketPlace, Turn, WiderLimits};
 pub use runtime::{Caller, Problem, Query};
 pub use shares::{Capacity, Place};
-pub use socket_pass::SocketPass;
+pub use socket_pass::{PassedSocket, SocketPass, opens_socket};
 pub use trusted_proxies::{TrustedProxies, WebClient};
+pub use untaken_body::untaken_tells;
 
 /// Serves `router` on the declared listener `name`, behind the caller-token gate and the default [`Limits`].
 ///

@@ -1,5 +1,6 @@
 //! agent-setup: administrators' changes of people, phones and the rest of a tenant's configuration. HTTP 8080 (80 in the table), paths
-//! under `/agent-setup/api/v1` and, for provisioning agents, `/scim/v2`, through ingress (own-27).
+//! under `/agent-setup/api/v1` and, for provisioning agents, `/scim/v2`, through ingress (own-27). Its pages are at `/ui/provisioning`,
+//! too, through gws-proxy (gws-05).
 //!
 //! It holds nothing: each request becomes one to tenant (own-28) with the caller's own token, so that tenant decides what the caller may.
 
@@ -11,6 +12,7 @@ mod objects;
 mod openapi;
 mod people;
 mod provisioning;
+mod published_pages;
 mod scim;
 mod sign_ins;
 mod uses;
@@ -36,7 +38,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         protocol: Protocol::Http,
         port: 8080,
         place: Place::Cluster,
-        accepts: &["own-27"],
+        accepts: &["own-27", "gws-05"],
     }],
     opens: &["own-28"],
     settings: &[],
@@ -55,7 +57,8 @@ const BODY_BYTES_MAX: usize = 1_000_000;
 async fn run(ctx: RoleContext) -> Result<()> {
     let wider = |method: &Method, path: &str| people_table::limits(method, path, 1);
     let limits = Limits { body_bytes_max: BODY_BYTES_MAX, wider, ..Limits::default() };
-    net::http::serve_with(&ctx, "agent-setup", router(Provisioning::new(&ctx)?), limits, |_, _| false).await?;
+    let router = router(Provisioning::new(&ctx)?);
+    net::http::serve_with(&ctx, "agent-setup", router, limits, |_, path| published_pages::is_open(path)).await?;
     ctx.ready.started();
     ctx.drain.begun().await;
     Ok(())
@@ -77,4 +80,5 @@ fn router(provisioning: Provisioning) -> Router {
         .route("/agent-setup/api/v1/openapi.json", get(async |_: Caller| Json(openapi())))
         .with_state(provisioning)
         .merge(scim)
+        .fallback(published_pages::page)
 }

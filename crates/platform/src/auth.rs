@@ -51,7 +51,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         protocol: Protocol::Http,
         port: 8080,
         place: Place::Cluster,
-        accepts: &["own-11", "telemetry-04"],
+        accepts: &["own-11", "telemetry-04", "gws-11", "gws-14", "gws-20"],
     }],
     opens: &["tenant-11", "own-08", "own-09"],
     settings: Settings::TABLE,

@@ -3,7 +3,7 @@
 //!
 //! `/api/voice/v1/{tenant}/...` goes to frontend (own-16) with the caller's own token, so that frontend decides what
 //! the caller may do. `/api/voice/v1/{tenant}/events` comes from tenant (own-22). `/api/operations/v1/...` is answered here, from the roles' own reports (own-21). `/pulse/...` and
-//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/agent-setup/api/...` and `/scim/v2/...` to agent-setup (own-27), `/wfm/...` to wfm-adapter (own-26). `/session` is that of our own pages, which hold no tokens. An API key, in the place of a token, is exchanged for one at auth. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24).
+//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/agent-setup/api/...` and `/scim/v2/...` to agent-setup (own-27), `/wfm/...` to wfm-adapter (own-26). `/workspace/v3/...` and `/statistics/v3/...` go to gws-proxy (own-31): desktops and programs ask there by a session of their own. `/salesforce/...` goes there too, to salesforce-adapter behind it. `/session` is that of our own pages, which hold no tokens. An API key, in the place of a token, is exchanged for one at auth. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24); `/webrtc`, that of phones with a ticket of their desktop, to webrtc (own-33).
 //!
 //! Where a site has two edges in a row, the outer one passes all of this on to the inner one, its controller (telemetry-02).
 
@@ -13,6 +13,8 @@ mod api_keys;
 mod auth;
 mod certificates;
 mod controller;
+mod desktop;
+mod desktop_frames;
 mod edge;
 mod events;
 mod forward;
@@ -26,6 +28,7 @@ mod passed_headers;
 mod phones;
 mod retry_after;
 mod routes;
+mod salesforce;
 mod scim;
 mod telemetry;
 mod webhooks;
@@ -52,6 +55,7 @@ use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, Role
 
 use acme::AcmeAtEdge;
 use api_keys::ApiKeysAtEdge;
+use desktop_frames::DesktopFrames;
 use page_origins::PageOrigins;
 use page_session::PageSessions;
 
@@ -73,6 +77,8 @@ pub const SPEC: RoleSpec = RoleSpec {
         "own-24",
         "own-26",
         "own-27",
+        "own-31",
+        "own-33",
         "pulse-20",
         "telemetry-02",
         "telemetry-03",
@@ -85,6 +91,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         events::Metrics::declared,
         webhooks::Metrics::declared,
         page_session::Metrics::declared,
+        desktop::Metrics::declared,
         api_keys::Metrics::declared,
     ],
     admin_port: 9090,
@@ -108,6 +115,10 @@ runtime::settings! {
         /// The same for single tenants, as JSON: tenant to `{"urls": [], "domains": []}`; by HTTPS, or on the browser's own machine. A page
         /// may read what is answered to a token of that tenant.
         cors: String = String::new(), |v| TenantOrigins::read(v).map(drop).map_err(|fault| fault.to_string());
+        /// Origins of pages that may have the agents' desktop in a frame, as `https://crm.example`. Nothing else of the edge is shown in a
+        /// frame, but the softphone page for the Salesforce orgs that its tenant lets in. A browser sends the cookies of the edge to a frame
+        /// in a page of the same site alone.
+        desktop_frames: Vec<String> = Vec::new(), |v| desktop_frames::check(v);
         /// Certificates of HTTPS, each a PEM file with the certificate, those of its authorities and the private key, or two files as
         /// `chain.pem:key.pem`. The first is the usual one; another is used for who asks for a name in it. If there is none, and none by
         /// ACME, ingress makes a self-signed one. Changed files are read without a restart.
@@ -195,7 +206,9 @@ async fn run(ctx: RoleContext) -> Result<()> {
         .merge(scim::router(&ctx)?)
         .merge(telemetry::router(&ctx)?)
         .merge(workforce::router(&ctx)?)
-        .merge(pages::router(&ctx)?)
+        .merge(desktop::router(&ctx)?)
+        .merge(salesforce::router(&ctx)?)
+        .merge(pages::router(&ctx, DesktopFrames::new(&settings.desktop_frames))?)
         .merge(openapi::router());
     let router = router.merge(crate::trace::serve::router(crate::trace::serve::Traced::of_role(&ctx)?));
     let proofs = WebProofs { keys: ApiKeysAtEdge::new(&ctx)?, sessions, origins };
@@ -226,7 +239,7 @@ impl WebProofs {
 /// What the listeners `webs` and `web` serve: the routes behind their gates and what requests pass before those.
 fn behind_gates(ctx: &RoleContext, proofs: &WebProofs, router: impl Into<Entrance>) -> Result<[Entrance; 2]> {
     let within = proofs.origins.within_gate(router);
-    let limits = Limits { wider: routes::wider, ..Limits::default() };
+    let limits = Limits { wider: routes::wider, polls: desktop::POLLS, ..Limits::default() };
     let by_tls = net::http::gated(ctx, "webs", within.clone(), limits, is_open)?;
     let plain = net::http::gated(ctx, "web", within, limits, is_open)?;
     Ok([by_tls, plain].map(|gated| scim::worded(pages::with_page_for_unlisted(proofs.around(gated)))))

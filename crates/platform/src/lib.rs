@@ -1,5 +1,6 @@
-//! Roles around the voice system: agent-setup, auth, bds, ingress, telemetry, wfm-adapter.
+//! Roles around the voice system: agent-setup, auth, bds, ingress, salesforce-adapter, telemetry, wfm-adapter.
 pub mod agent_setup;
+mod asked_origin;
 pub mod auth;
 pub mod bds;
 mod csv;
@@ -7,8 +8,8 @@ pub mod ingress;
 mod key_uses;
 mod pages_client;
 mod people_table;
+pub mod salesforce_adapter;
 mod scim_error;
-mod session_cookie;
 pub mod telemetry;
 pub mod trace;
 pub mod wfm_adapter;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// The id of the client. It is built in: no tenant configures it.
-pub(crate) const CLIENT: &str = "trunkline-pages";
+pub(crate) const CLIENT: &str = identity::built_in_client::PAGES;
 /// Where at the web edge its codes go.
 pub(crate) const CALLBACK: &str = "/session/callback";
 /// The role that holds its tokens, and proves itself by its own key.

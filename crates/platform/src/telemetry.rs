@@ -58,12 +58,21 @@ pub const SPEC: RoleSpec = RoleSpec {
 /// The role.
 pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
-/// The contract of the pages of Trunkline itself.
+/// The contracts of the pages of Trunkline itself, and of the phone in them.
 const OWN_PAGES: &str = r#"[{
     "appName": "trunkline_pages",
     "properties": ["page", "browserSessionId", "message", "where", "status", "language"],
     "monitoredEvents": ["error_.*"],
     "apdex": {"metrics": {"page_shown_seconds": {"satisfiedTH": 1, "toleratedTH": 4}}}
+}, {
+    "appName": "softphone",
+    "properties": ["codec"],
+    "monitoredMetrics": [
+        {"name": "jitter", "value": 30, "type": "gt"},
+        {"name": "packet_loss", "value": 3, "type": "gt"},
+        {"name": "sip_call_mos", "value": 3.1, "type": "lt"}
+    ],
+    "apdex": {"metrics": {"sip_call_mos": {"satisfiedTH": 3.6, "toleratedTH": 3.1}}}
 }]"#;
 
 /// For what an ending role waits at most until the collector has what is on its way, and what it leaves of its own time.
@@ -82,7 +91,7 @@ const CHECKED_MAX: Duration = Duration::from_secs(3_600);
 runtime::settings! {
     /// Settings of telemetry.
     pub struct Settings {
-        /// Contracts of client applications, as a JSON list. Empty: that of Trunkline's own pages alone, which is always there. Also from TELEMETRY_CONFIG_CONTRACTS.
+        /// Contracts of client applications, as a JSON list. Empty: those of Trunkline's own pages alone, which are always there. Also from TELEMETRY_CONFIG_CONTRACTS.
         contracts: String = String::new(), |v| read_list(v).map(drop).map_err(|fault| fault.to_string());
         /// Pages of other origins that may send, as JSON: tenant to `{"urls": [], "domains": []}`. Empty: those of ingress alone. Also from TELEMETRY_CONFIG_CORS.
         cors: String = String::new(), |v| TenantOrigins::read(v).map(drop).map_err(|fault| fault.to_string());
@@ -242,9 +251,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_contract_of_our_own_pages_is_right() {
+    fn the_contracts_of_our_own_pages_are_right() {
         let contracts = read_list(OWN_PAGES).unwrap();
         assert!(contracts[0].allows("page") && contracts[0].event("error_script").is_some());
+        assert!(contracts[1].app() == "softphone" && contracts[1].allows("codec") && !contracts[1].allows("number"));
     }
 
     #[test]

@@ -8,7 +8,6 @@ mod agent_states;
 mod fault_memory;
 mod feed;
 mod history;
-mod joining;
 mod pages;
 mod queue_steps;
 mod refusals;

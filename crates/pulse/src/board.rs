@@ -7,13 +7,10 @@ mod numbers;
 mod pages;
 mod publish;
 mod reaching;
-mod records;
 mod rows;
 mod server;
-mod subscription;
 mod tenant_loop;
 mod tenants;
-mod zone;
 
 pub use server::openapi;
 

@@ -62,6 +62,26 @@ pub struct Candidate {
     pub passed_over: Option<PassedOver>,
 }
 
+/// What keeps the agents that fit from a request that waits.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct KeptFromRequest {
+    /// How many agents fit.
+    pub fitting: u64,
+    /// All of these, by reason.
+    pub by_reason: Vec<KeptAgents>,
+}
+
+/// Agents that the same reason keeps from a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptAgents {
+    /// The reason; `None` if nothing keeps them from it.
+    pub reason: Option<PassedOver>,
+    /// How many they are.
+    pub agents: u64,
+    /// Some of them.
+    pub named: Vec<AgentId>,
+}
+
 /// The choice of an agent for a request, with its reasons.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Decision {
@@ -75,7 +95,7 @@ pub struct Decision {
     pub candidates: Vec<Candidate>,
     /// The number of agents considered beyond those in `candidates`.
     pub more: u32,
-    /// The number of requests that waited for this agent when it was given this one.
+    /// The number of other calls that waited for this agent when it was given this one.
     pub waiting: u32,
 }
 

@@ -6,7 +6,7 @@ use crate::spec::RoleSpec;
 
 /// Numbers of roles of the drawing that this program does not have yet. Their addresses are kept free. A role that is added takes
 /// its row from here into its declaration.
-pub const RESERVED: &[(&str, u8)] = &[("voicemail", 12), ("webrtc", 14), ("designer", 15)];
+pub const RESERVED: &[(&str, u8)] = &[("voicemail", 12), ("designer", 15)];
 
 /// The third octet of an instance's edge addresses.
 pub const EDGE: u8 = 0;
@@ -45,7 +45,7 @@ mod tests {
         static AUTH: RoleSpec = RoleSpec::bare("auth", 41);
         static RQ: RoleSpec = RoleSpec::bare("rq", 10);
         let all = numbers(&[&AUTH, &RQ]);
-        assert_eq!(all, [("rq", 10), ("voicemail", 12), ("webrtc", 14), ("designer", 15), ("auth", 41)]);
+        assert_eq!(all, [("rq", 10), ("voicemail", 12), ("designer", 15), ("auth", 41)]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub enum ApiFamily {
     Tenant,
     /// The wallboard's numbers, and what workforce tools read.
     Statistics,
-    /// The published API for desktops of agents. No role answers it yet, and no scope is of it.
+    /// The published APIs for desktops of agents.
     Gws,
     /// The running installation: topology, traces, metrics, what operators do.
     Operations,
@@ -44,9 +44,9 @@ impl ApiFamily {
     pub const fn paths(self) -> &'static [&'static str] {
         match self {
             Self::Voice => &["/api/voice/v1"],
-            Self::Tenant => &["/agent-setup/api", "/scim/v2"],
+            Self::Tenant => &["/agent-setup/api", "/scim/v2", "/provisioning/v3", "/salesforce/v1"],
             Self::Statistics => &["/pulse", "/wfm"],
-            Self::Gws => &[],
+            Self::Gws => &["/workspace/v3", "/statistics/v3"],
             Self::Operations => &["/api/operations/v1"],
             Self::Telemetry => &["/telemetry"],
         }
@@ -84,11 +84,13 @@ pub enum TakenFamilies {
 impl TakenFamilies {
     /// Those of every role's admin HTTP.
     pub const OF_ADMIN: Self = Self::Of(ApiFamily::Operations.taken());
+    /// None: only roles have anything to do there.
+    pub const ROLES_ALONE: Self = Self::Of(&[]);
 
     /// Those of a role's listener. One that is not in the table takes tokens of roles alone.
     pub fn of_listener(role: &str, listener: &str) -> Self {
         let found = LISTENERS.iter().find(|(of, name, _)| (*of, *name) == (role, listener));
-        found.map_or(Self::Of(&[]), |(_, _, taken)| *taken)
+        found.map_or(Self::ROLES_ALONE, |(_, _, taken)| *taken)
     }
 
     /// Those at a path of the listener.
@@ -107,6 +109,8 @@ impl TakenFamilies {
 const LISTENERS: &[(&str, &str, TakenFamilies)] = &[
     ("tenant", "configuration", TakenFamilies::Of(ApiFamily::Tenant.taken())),
     ("tenant", "events", TakenFamilies::Of(ApiFamily::Voice.taken())),
+    // Of calls and agents, as the scope that it asks for.
+    ("tenant", "statistics", TakenFamilies::Of(ApiFamily::Voice.taken())),
     ("config", "http", TakenFamilies::Of(ApiFamily::Tenant.taken())),
     ("dialplan", "http", TakenFamilies::Of(ApiFamily::Voice.taken())),
     // Carriers' registrations.
@@ -119,9 +123,22 @@ const LISTENERS: &[(&str, &str, TakenFamilies)] = &[
     ("ors", "http", TakenFamilies::Of(ApiFamily::Voice.taken())),
     ("frontend", "requests", TakenFamilies::Of(ApiFamily::Voice.taken())),
     ("pulse", "web", TakenFamilies::Of(ApiFamily::Statistics.taken())),
+    // Both are open at the gate: a desktop has a session, and gws-workspace verifies the token that begins it.
+    ("gws-proxy", "web", TakenFamilies::Of(ApiFamily::Gws.taken())),
+    ("gws-workspace", "workspace", TakenFamilies::Of(ApiFamily::Gws.taken())),
+    // Open at the gate but for what is for roles: clients show a token that gws-statistics verifies.
+    ("gws-statistics", "statistics", TakenFamilies::ROLES_ALONE),
+    // It is open at the gate, too: a token begins a session there. What programs change is the configuration.
+    ("gws-provisioning", "provisioning", TakenFamilies::Of(ApiFamily::Tenant.taken())),
     ("wfm-adapter", "workforce", TakenFamilies::Of(ApiFamily::Statistics.taken())),
     ("agent-setup", "agent-setup", TakenFamilies::Of(ApiFamily::Tenant.taken())),
+    // The page is open at the gate: a frame of another site sends no cookie. What it says of a tenant's configuration asks for a token.
+    ("salesforce-adapter", "softphone", TakenFamilies::Of(ApiFamily::Tenant.taken())),
     ("telemetry", "telemetry", TakenFamilies::Of(ApiFamily::Telemetry.taken())),
+    // Desktops come by gws-workspace.
+    ("gws-configuration", "configuration", TakenFamilies::ROLES_ALONE),
+    ("gws-voice", "voice", TakenFamilies::ROLES_ALONE),
+    ("gws-setting", "setting", TakenFamilies::ROLES_ALONE),
     // Who has issued a token says whose it is, whatever it is for.
     ("auth", "auth", TakenFamilies::Of(&ApiFamily::ALL)),
     ("ingress", "web", TakenFamilies::ByPath),
@@ -160,6 +177,7 @@ mod tests {
         assert_eq!(at("tenant", "configuration", "/x"), [ApiFamily::Tenant]);
         assert_eq!(at("tenant", "events", "/x"), [ApiFamily::Voice]);
         assert!(at("tenant", "other", "/x").is_empty());
+        assert!(at("gws-voice", "voice", "/voice/v3/acme/requests").is_empty());
         assert_eq!(at("ingress", "webs", "/wfm/v1/acme/agents"), [ApiFamily::Statistics]);
         assert_eq!(at("ingress", "web", "/telemetry/v1/traces"), ApiFamily::ALL);
         assert_eq!(at("ingress", "web", "/api/nothing"), ApiFamily::ALL);

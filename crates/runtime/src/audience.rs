@@ -93,6 +93,7 @@ mod tests {
             ("config:read", "tenant"),
             ("calls:read agents:control webhooks routing dialplan", "voice"),
             ("statistics:read openid config:read", "tenant, statistics"),
+            ("calls:read workspace:use", "voice, gws"),
             ("operate trace:read", "operations"),
             ("openid profile", "telemetry"),
             ("", "telemetry"),

@@ -133,12 +133,18 @@ pub fn stands_for(party: &str, role: &str) -> bool {
     }
 }
 
-/// The connections that the shell opens for any role, by its settings: no role declares them.
-const OF_THE_SHELL: [&str; 1] = [crate::spans::CONNECTION];
+/// The connection to Consul of every role for which the drawing has none.
+const DISCOVERY: &str = "own-13";
 
-/// Whether the role opens the connection, or the shell for it.
+/// The connection by which a role registers in Consul and follows other roles there, where Consul is used: that of the drawing, or ours.
+pub fn of_discovery(role: &str) -> &'static str {
+    let is_drawn = |row: &&Connection| row.to == "consul" && !row.is_own() && stands_for(row.from, role);
+    all().iter().find(is_drawn).map_or(DISCOVERY, |row| row.id)
+}
+
+/// Whether the role opens the connection, or the shell for it. What the shell opens for any role, by its settings, no role declares.
 pub fn opens(spec: &RoleSpec, id: &str) -> bool {
-    spec.opens.contains(&id) || OF_THE_SHELL.contains(&id)
+    spec.opens.contains(&id) || id == crate::spans::CONNECTION || id == of_discovery(spec.name)
 }
 
 /// Whether a role declares a connection to the role `to`.
@@ -217,6 +223,15 @@ mod tests {
         let called = |spec| ["rq", "tenant", "frontend", "ingress"].map(|role| calls(spec, role));
         assert_eq!(called(&TENANT), [true, false, false, false], "what redis opens in the drawing is not to ourselves");
         assert_eq!(called(&INGRESS), [true; 4], "to every role");
+    }
+
+    #[test]
+    fn a_role_asks_consul_by_the_drawn_row_where_there_is_one() {
+        let rows =
+            ["gws-proxy", "gws-voice", "gws-statistics", "gws-workspace", "gws-provisioning", "rq"].map(of_discovery);
+        assert_eq!(rows, ["gws-03", "gws-08", "gws-08", "gws-19", "gws-22", "own-13"]);
+        let rq = RoleSpec::bare("rq", 10);
+        assert!(opens(&rq, "own-13") && opens(&rq, crate::spans::CONNECTION) && !opens(&rq, "gws-03"));
     }
 
     #[test]

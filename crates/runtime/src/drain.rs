@@ -48,6 +48,20 @@ impl Drain {
         self.ended.cancelled().await;
     }
 
+    /// What something comes to that may wait for long; nothing, and it is dropped, once draining has gone on for that time. What is ready
+    /// at that moment counts.
+    pub async fn unless_released<T>(&self, after: Duration, waits: impl Future<Output = T>) -> Option<T> {
+        let released = async {
+            self.begun().await;
+            tokio::time::sleep(after).await;
+        };
+        tokio::select! {
+            biased;
+            outcome = waits => Some(outcome),
+            () = released => None,
+        }
+    }
+
     /// Begins draining at `now`. Later calls change nothing.
     pub fn begin(&self, now: Timestamp) {
         self.begin_until(now + self.patience);
@@ -89,6 +103,17 @@ mod tests {
         drain.begin(Timestamp::from_millis(9_000));
         run.begun().await;
         assert_eq!(run.deadline(), Some(Timestamp::from_millis(6_000)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_released_and_what_is_ready_by_then_counts() {
+        let (drain, after) = (Drain::new(Duration::from_secs(5)), Duration::from_secs(1));
+        drain.begin(Timestamp::from_millis(1_000));
+        // Often: a choice by chance would not be seen at once.
+        for _ in 0..32 {
+            assert!(drain.unless_released(after, tokio::time::sleep(after)).await.is_some());
+        }
+        assert!(drain.unless_released(after, std::future::pending::<()>()).await.is_none());
     }
 
     #[test]

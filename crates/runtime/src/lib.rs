@@ -19,6 +19,7 @@ pub mod counted_connector;
 pub mod admin_listener;
 pub mod data_dir;
 pub mod directory;
+pub mod discovery;
 pub mod drain;
 pub mod edge;
 pub mod entropy;

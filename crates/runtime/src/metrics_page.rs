@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::key_files::BelievedAge;
 use crate::metrics::{Declared, LabelSet, LabelValues, OfEveryRole};
 use crate::spec::RoleSpec;
-use crate::{address, meter, spans, trace};
+use crate::{address, discovery, meter, spans, trace};
 
 /// Metrics that every role has besides its own.
 fn of_every_role() -> Vec<Declared> {
@@ -16,6 +16,7 @@ fn of_every_role() -> Vec<Declared> {
     all.extend(OfEveryRole::declared());
     all.extend(trace::Counts::declared());
     all.extend(spans::Counts::declared());
+    all.extend(discovery::Counts::declared());
     all.extend(BelievedAge::declared());
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all

@@ -8,20 +8,21 @@ pub mod stores;
 mod thread;
 mod wall_clock;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::future::BoxFuture;
 use infra::{Clock, Stores};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::AdminSlot;
 use crate::data_dir::{self, DataDir, Sharing};
 use crate::directory::Directory;
+use crate::discovery::DirectorySource;
 use crate::drain::Drain;
 use crate::exit::{Exit, ExitError};
 use crate::installation_key::InstallationKey;
@@ -72,6 +73,8 @@ pub struct Plan {
     pub log_level: LogLevel,
     /// The present time.
     pub clock: Arc<dyn Clock>,
+    /// Where the addresses of other replicas come from.
+    pub directory_source: Arc<dyn DirectorySource>,
 }
 
 /// Known once the data directory is open: for opening stores, and for the tasks that follow readiness.
@@ -149,6 +152,8 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
         services,
         installation_key: data_dir::installation_key(data_dir.path())?,
         directory: sections::directory(plan.instance, plan.table, &installation.values)?,
+        directory_source: plan.directory_source,
+        followed: Mutex::default(),
         stores: open_stores(installation.clone()).await.context("opening the stores")?,
         patience: settings.drain_deadline,
         table: plan.table,
@@ -225,6 +230,9 @@ struct Shared {
     believed_age: BelievedAge,
     services: HashMap<&'static str, ServiceIssuer>,
     directory: Directory,
+    directory_source: Arc<dyn DirectorySource>,
+    /// The roles that a replica of this process follows for all of them.
+    followed: Mutex<BTreeSet<&'static str>>,
     stores: Arc<dyn Composed>,
     patience: Duration,
     log_level: LogLevel,
@@ -239,6 +247,9 @@ struct Roles {
     ending: Ending,
     admin_drain: Drain,
     spans: Vec<Spans>,
+    /// What tells a source of addresses of the replicas and follows it; it ends when the process leaves.
+    joined: Vec<JoinHandle<()>>,
+    leaves: CancellationToken,
     /// Cancels the tasks that have not drained in time.
     cut: CancellationToken,
 }
@@ -254,6 +265,8 @@ impl Roles {
             ending: Ending::default(),
             admin_drain,
             spans: Vec::new(),
+            joined: Vec::new(),
+            leaves: CancellationToken::new(),
             cut,
         };
         let mut starts = Vec::new();
@@ -270,6 +283,7 @@ impl Roles {
             let (slot, spec) = (one.slot.clone(), one.role.spec);
             let name = spec.name;
             roles.ending.started(spec, one.drain());
+            roles.joined.extend(one.join(shared, &roles.leaves));
             let thread =
                 thread::start(&node, one, roles.cut.clone()).with_context(|| format!("the thread of {name}"))?;
             roles.running.spawn(async move { (name, thread.ended().await) });
@@ -329,7 +343,10 @@ impl Roles {
         self.cut.cancel();
         self.admin_drain.end();
         let _ = tokio::time::timeout(CUT, async { while self.running.join_next().await.is_some() {} }).await;
-        futures::future::join_all(self.spans.iter().map(Spans::flush)).await;
+        self.leaves.cancel();
+        let joined = futures::future::join_all(self.joined.drain(..));
+        let flushed = futures::future::join_all(self.spans.iter().map(Spans::flush));
+        futures::future::join(joined, flushed).await;
         tracing::info!(code = exit.code(), "stopped");
         exit
     }

@@ -43,6 +43,8 @@ scopes! {
     CALLS_MONITOR = "calls:monitor" of Voice;
     /// Set the state of other agents, as a supervisor: log them out, make them ready or not.
     AGENTS_SUPERVISE = "agents:supervise" of Voice;
+    /// Begin the session of a desktop for oneself. It gives no right over a DN: what the session may there, its other scopes say.
+    WORKSPACE_USE = "workspace:use" of Gws;
     /// Read a tenant's configuration, without its secrets.
     CONFIG_READ = "config:read" of Tenant;
     /// Read its secrets too: passwords of phones and trunks; have PINs checked. For roles; rarely for other callers.
@@ -80,9 +82,9 @@ pub const fn of_request(kind: &RequestKind) -> &'static str {
 /// The scopes of requests: a caller without any of them may make none.
 pub const REQUESTS: [&str; 4] = [CALLS_CONTROL, CALLS_MONITOR, AGENTS_CONTROL, AGENTS_SUPERVISE];
 
-/// The scopes that are about no DN, which the tied token of an agent may have besides, by other privileges: they open there what they open
-/// without a tie.
-pub const BESIDE_TIE: [&str; 5] = [STATISTICS_READ, CONFIG_READ, CONFIG_WRITE, TRACE_READ, WEBHOOKS];
+/// The scopes that are about no DN, which the tied token of an agent may have besides, most of them by other privileges: they open there what
+/// they open without a tie.
+pub const BESIDE_TIE: [&str; 6] = [STATISTICS_READ, CONFIG_READ, CONFIG_WRITE, TRACE_READ, WEBHOOKS, WORKSPACE_USE];
 
 /// The scopes that a token may have that is tied to one DN.
 pub const OF_ONE_DN: [&str; 5] = [CALLS_READ, CALLS_CONTROL, CALLS_MONITOR, AGENTS_CONTROL, AGENTS_SUPERVISE];
@@ -143,7 +145,8 @@ those of the roles that it runs, and that is what proves who it is. Every proces
 - `--dn` ties the token to one DN of the tenant: it is valid for requests of that DN alone, and for none about a call as a whole (`TClearCall`, `TQueryCall`
   and those for user data). `--agent` also names the only agent who may be logged in there. Such a token has only the scopes `calls:read`, `calls:control`,
   `calls:monitor`, `agents:control` and `agents:supervise`; with `calls:read` it follows the events of that DN and that agent alone. That of an agent who
-  has signed in and is more than an agent has besides what is about no DN, as it is: `statistics:read`, `config:read`, `config:write`, `trace:read`, `webhooks`.
+  has signed in has besides what is about no DN, as it is: `workspace:use`, and by other privileges `statistics:read`, `config:read`, `config:write`,
+  `trace:read` and `webhooks`.
 - `--life` is at most 31 days. Such tokens cannot be revoked: keep lifetimes short and scopes few. Those of people who sign in can ([signing in](sign-in.md)).
 - A program of others shows an [API key](api-keys.md) in the place of a token: the web edge exchanges it.
 - 401: there is no valid token, or it is for other APIs; where a token was shown, `WWW-Authenticate` has `error=\"invalid_token\"`. 403: it is for another

@@ -158,6 +158,19 @@ pub fn respond(
     cnonce: &str,
     nc: u32,
 ) -> Credentials<'static> {
+    respond_by(challenge, user, Secret::Password(password), method, uri, cnonce, nc)
+}
+
+/// As [`respond`], for whoever knows the password or only its hash, which is made with the hash of the challenge.
+pub fn respond_by(
+    challenge: &Challenge,
+    user: &str,
+    secret: Secret<'_>,
+    method: &str,
+    uri: &str,
+    cnonce: &str,
+    nc: u32,
+) -> Credentials<'static> {
     let with_qop = challenge.qop_auth;
     let mut credentials = Credentials {
         username: user.to_owned().into(),
@@ -170,8 +183,13 @@ pub fn respond(
         nc: with_qop.then_some(nc),
         opaque: challenge.opaque.clone().map(Into::into),
     };
-    let ha1 = ha1(challenge.algorithm, user, &challenge.realm, password);
-    credentials.response = response(&credentials, method, &ha1).as_str().to_owned().into();
+    let answer = match secret {
+        Secret::Password(password) => {
+            response(&credentials, method, &ha1(challenge.algorithm, user, &challenge.realm, password))
+        }
+        Secret::Ha1(ha1) => response(&credentials, method, ha1),
+    };
+    credentials.response = answer.as_str().to_owned().into();
     credentials
 }
 

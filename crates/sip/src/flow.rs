@@ -180,9 +180,17 @@ impl From<ConnectionId> for Flow {
 }
 
 impl Flow {
+    /// The number of the listener by which gateways send, which are ours and pass on what others send: no listener of the edge has it.
+    pub const GATEWAYS: u16 = u16::MAX;
+
     /// Whether the transport itself repeats lost data, so that transactions need not (RFC 3261 §17).
     pub const fn is_reliable(self) -> bool {
         self.transport().is_reliable()
+    }
+
+    /// Whether it leads to a gateway of ours, and so to many phones.
+    pub const fn is_of_gateway(self) -> bool {
+        matches!(self, Self::Udp { listener: Self::GATEWAYS, .. })
     }
 
     /// What it goes over.

@@ -38,6 +38,7 @@ mod emergency;
 mod exchange;
 mod flow_token;
 mod forward;
+mod gateways;
 mod generations;
 pub mod headers;
 mod hops;
@@ -59,7 +60,7 @@ mod response;
 mod return_path;
 pub mod settings;
 mod sips;
-mod sources;
+pub mod sources;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -84,6 +85,7 @@ use allowance::Allowance;
 use connections::{Certified, Peer, PeerKey};
 use exchange::{Exchange, Origin};
 use flow_token::PhoneMark;
+use gateways::HeardGateways;
 use generations::Generations;
 use hops::Shunned;
 use lockout::Lockout;
@@ -135,6 +137,7 @@ pub struct Proxy {
     proved_names: HashMap<ConnectionId, Box<str>>,
     nodes: Nodes,
     moved: ReportedOwners,
+    gateways: HeardGateways,
     /// The node that has the call in which a phone, by its flow and name, has last changed its session.
     near: Generations<u64, Option<ConnectionId>>,
     sources: Sources,
@@ -210,6 +213,7 @@ impl Proxy {
             proved_names: HashMap::new(),
             nodes: Nodes::default(),
             moved: ReportedOwners::default(),
+            gateways: HeardGateways::default(),
             near: Generations::new(settings::PHONES_MAX),
             sources,
             allowance: Allowance::new(),
@@ -346,6 +350,23 @@ impl Proxy {
         self.settle(now);
     }
 
+    /// Processes a datagram of a gateway of ours, which says whose message it passes on ([`headers::CLIENT`]): that one's rate, nonces and
+    /// wrong passwords count.
+    pub fn handle_passed_on(&mut self, gateway: SocketAddr, bytes: Bytes, now: Timestamp) {
+        self.gateways.note(gateway, now);
+        let flow = Flow::Udp { listener: Flow::GATEWAYS, remote: gateway };
+        match Message::parse(bytes) {
+            Ok(message) => {
+                let client = message.header(&headers::CLIENT).and_then(|address| address.parse().ok());
+                let client = SocketAddr::new(client.unwrap_or(gateway.ip()), gateway.port());
+                let admission = self.admit(flow, client.ip(), now);
+                self.arrive_within_rate(message, flow, client, admission, now);
+            }
+            Err(error) => self.malformed(&error, flow),
+        }
+        self.settle(now);
+    }
+
     /// Processes a message from a connection.
     pub fn handle_message(&mut self, connection: ConnectionId, message: Message, now: Timestamp) {
         let Some(peer) = self.connections.get(&connection).copied() else { return };
@@ -455,7 +476,7 @@ impl Proxy {
         match self.layer.receive_sound(message, flow, now) {
             Received::Absorbed => {}
             Received::Request(new) => self.request(new, side, now),
-            Received::Ack { message, flow } => self.ack(message, flow, side),
+            Received::Ack { message, flow } => self.ack(message, flow, side, now),
             Received::Response { client, owner, message, flow } => self.response(client, owner, message, flow, now),
             Received::Stray(message) => self.stray_response(message, flow, now),
         }

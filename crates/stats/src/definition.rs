@@ -240,6 +240,9 @@ pub enum Refused {
     /// The limit of statistics or objects is reached.
     #[error("there are {0} statistics or objects already")]
     Full(usize),
+    /// The limit of different time profiles is reached.
+    #[error("profile: the tenant's statistics have {0} different ones already")]
+    ManyProfiles(usize),
 }
 
 impl Request {

@@ -42,7 +42,8 @@ const AFTER_THE_END: Duration = Duration::from_secs(60);
 pub enum Output {
     /// An event has changed the value of a statistic by enough to notify its holder.
     Changed(StatisticId),
-    /// An interval has ended: values over a profile may have changed without an event.
+    /// An interval has ended. Statistics whose values may be others by that are told as changed; what else moves with time, as the buckets
+    /// of a sliding profile, has moved for all.
     Rolled,
 }
 
@@ -77,9 +78,9 @@ impl Engine {
         }
     }
 
-    /// Sets the tenant's time zone. A count restarts where its interval differs in the new zone.
+    /// Sets the tenant's time zone. A count restarts where its interval begins at no boundary of the new zone.
     pub fn set_zone(&mut self, zone: Zone) {
-        self.store.zone = zone;
+        self.store.set_zone(zone);
     }
 
     /// Sets the DNs that answer automatically: a call that was routed there and hung up was not abandoned.
@@ -96,6 +97,16 @@ impl Engine {
     pub fn open(&mut self, request: Request) -> Result<StatisticId, Refused> {
         request.check()?;
         self.store.open(request)
+    }
+
+    /// Whether no open statistic has its profile yet, and it counts over another time than the day.
+    pub fn needs_profile(&self, request: &Request) -> bool {
+        self.store.needs_profile(request)
+    }
+
+    /// Whether a statistic with this profile can be opened: there are only so many different ones.
+    pub fn has_room_for(&self, request: &Request) -> bool {
+        self.store.has_room_for(request)
     }
 
     /// Closes a statistic. It ends when its last holder closes it.
@@ -159,8 +170,14 @@ impl Engine {
 
     /// When [`Engine::handle_timeout`] must be called next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.next_expiry().into_iter().chain(self.store.next_roll()).min()
+    }
+
+    /// When a fact or a call has waited for long enough: then [`Engine::handle_timeout`] changes what a snapshot has. The end of an
+    /// interval changes nothing in it.
+    pub fn next_expiry(&self) -> Option<Timestamp> {
         let ending = self.ending.front().map(|(at, _)| *at + AFTER_THE_END);
-        [self.order.next_timeout(), ending, self.store.next_roll()].into_iter().flatten().min()
+        self.order.next_timeout().into_iter().chain(ending).min()
     }
 
     /// The next output.

@@ -123,6 +123,7 @@ impl Profile {
             Self::Growing { resets } if resets.iter().any(|s| *s >= 86_400) => {
                 Some("a reset is not within the day".to_owned())
             }
+            Self::Growing { resets } if !resets.is_sorted() => Some("the resets are not in order".to_owned()),
             Self::Sliding { window_s, step_s } => {
                 let fits = *step_s > 0 && window_s % step_s == 0 && *window_s > 0;
                 let buckets = u64::from(window_s / (*step_s).max(1));
@@ -134,22 +135,57 @@ impl Profile {
         }
     }
 
-    /// The start and end of the growing profile's interval that contains `at`.
+    /// The start and end of the growing profile's interval that contains `at`. Moments are in the order of their local times, so each day
+    /// is searched by halves: a profile with many resets costs little more than one with few.
     pub(crate) fn interval(resets: &[u32], zone: &Zone, at: Timestamp) -> (Timestamp, Timestamp) {
         let local = i64::try_from(at.as_micros()).unwrap_or(i64::MAX).saturating_add(zone.offset_us(at));
         let midnight = local.div_euclid(DAY_US) * DAY_US;
         let (mut begin, mut end) = (Timestamp::ZERO, Timestamp::MAX);
         for day in [-1, 0, 1, 2] {
-            for reset in resets {
-                let moment = zone.moment(midnight + day * DAY_US + i64::from(*reset) * 1_000_000);
-                if moment <= at {
-                    begin = begin.max(moment);
-                } else {
-                    end = end.min(moment);
-                }
+            let moment = |reset: &u32| zone.moment(midnight + day * DAY_US + i64::from(*reset) * 1_000_000);
+            let passed = resets.partition_point(|reset| moment(reset) <= at);
+            if let Some(last) = passed.checked_sub(1).and_then(|last| resets.get(last)) {
+                begin = moment(last);
+            }
+            if let Some(next) = resets.get(passed) {
+                end = moment(next);
+                break;
             }
         }
         (begin, end)
+    }
+
+    /// The number of the interval that contains `at`: of a growing profile its start in microseconds, of a sliding one the number of the
+    /// step. `login` is when the agent logged in, for a profile since then.
+    pub(crate) fn slot(&self, zone: &Zone, at: Timestamp, login: Option<Timestamp>) -> Option<u64> {
+        match self {
+            Self::Growing { resets } => Some(Self::interval(resets, zone, at).0.as_micros()),
+            Self::Sliding { step_s, .. } => Some(at.as_secs() / u64::from(*step_s).max(1)),
+            Self::SinceLogin => login.map(Timestamp::as_micros),
+            Self::Selection { .. } => None,
+        }
+    }
+
+    /// When the interval that contains `from` ends; none for a profile whose intervals end by events alone.
+    pub(crate) fn boundary(&self, zone: &Zone, from: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Growing { resets } => Some(Self::interval(resets, zone, from).1),
+            Self::Sliding { step_s, .. } => {
+                let step = u64::from(*step_s).max(1);
+                Some(Timestamp::from_millis((from.as_secs() / step + 1) * step * 1_000))
+            }
+            Self::SinceLogin | Self::Selection { .. } => None,
+        }
+    }
+
+    /// Whether the interval of this number is one by the clocks of that zone.
+    pub(crate) fn has_slot(&self, zone: &Zone, slot: u64) -> bool {
+        match self {
+            Self::Growing { resets } => {
+                Self::interval(resets, zone, Timestamp::from_micros(slot)).0.as_micros() == slot
+            }
+            _ => true,
+        }
     }
 }
 

@@ -37,10 +37,19 @@ pub const CLIENT_SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Batches that a client may send at once after a pause.
 pub const BATCHES_AT_ONCE: u32 = 10;
 
+/// Desks that a person has at most: all tokens of a person together send as many batches as so many clients, and cause as many lines.
+pub const PERSON_DESKS: u32 = 8;
+/// New tokens by which a person may send at once; then as many in the time after which a silent client counts as gone.
+pub const PERSON_TOKENS_AT_ONCE: u32 = 64;
+
 /// Lines that a client may cause in a second, in bytes.
 pub const CLIENT_LINES_PER_S: u64 = 64 << 10;
 /// Lines that a client may be ahead of that, in bytes: the longest lines of one batch fit in, however little they matter.
 pub const CLIENT_LINES_ROOM: usize = 6 << 20;
+/// Lines that a person may cause in a second with all tokens, in bytes.
+pub const PERSON_LINES_PER_S: u64 = PERSON_DESKS as u64 * CLIENT_LINES_PER_S;
+/// Lines that a person may be ahead of that, in bytes.
+pub const PERSON_LINES_ROOM: usize = PERSON_DESKS as usize * CLIENT_LINES_ROOM;
 /// Lines that all clients of a tenant may cause in a second, in bytes: more than twice what ten thousand cause that send ten items each ten
 /// seconds, in lines of 2 KiB.
 pub const TENANT_LINES_PER_S: u64 = 48 << 20;

@@ -1,4 +1,4 @@
-//! How many bytes of lines a client and its tenant may cause: so many at once, then so many a second.
+//! How many bytes of lines a client, its person and its tenant may cause: so many at once, then so many a second.
 //!
 //! What they have caused waits as in a queue that is emptied at that rate: what matters least is not taken first, as in the queue of lines.
 
@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use crate::limits::{CLIENT_LINES_PER_S, CLIENT_LINES_ROOM, TENANT_LINES_PER_S, TENANT_LINES_ROOM};
+use crate::limits::{
+    CLIENT_LINES_PER_S, CLIENT_LINES_ROOM, PERSON_LINES_PER_S, PERSON_LINES_ROOM, TENANT_LINES_PER_S, TENANT_LINES_ROOM,
+};
 use crate::shed::{Importance, QueueFill};
 
 const MICROS_PER_S: u64 = 1_000_000;
 
-/// The budget of a client, or of a tenant.
+/// The budget of a client, of a person, or of a tenant.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LineBudget {
     /// What is paid off in a second, in bytes.
@@ -20,7 +22,7 @@ pub(crate) struct LineBudget {
     room: usize,
 }
 
-/// What a client or a tenant owes of its budget.
+/// What a client, a person or a tenant owes of its budget.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LineDebt {
     /// When all is paid off.
@@ -31,23 +33,29 @@ pub(crate) struct LineDebt {
 #[derive(Clone, Copy, Debug)]
 pub struct LineRoom {
     client: QueueFill,
+    person: QueueFill,
     tenant: QueueFill,
 }
 
 impl LineRoom {
-    /// The room of a client that owes this, and whose tenant owes that.
-    pub(crate) fn of(client: LineDebt, tenant: LineDebt, now: Timestamp) -> Self {
-        Self { client: LineBudget::OF_CLIENT.fill(client, now), tenant: LineBudget::OF_TENANT.fill(tenant, now) }
+    /// The room of a client that owes this, and whose person and tenant owe that. A program's is nobody's, who owes nothing.
+    pub(crate) fn of(client: LineDebt, person: LineDebt, tenant: LineDebt, now: Timestamp) -> Self {
+        Self {
+            client: LineBudget::OF_CLIENT.fill(client, now),
+            person: LineBudget::OF_PERSON.fill(person, now),
+            tenant: LineBudget::OF_TENANT.fill(tenant, now),
+        }
     }
 
-    /// Whether lines of that importance, all together of that size in bytes, are within both budgets.
+    /// Whether lines of that importance, all together of that size in bytes, are within all these budgets.
     pub fn takes(self, importance: Importance, bytes: usize) -> bool {
-        self.client.takes(importance, bytes) && self.tenant.takes(importance, bytes)
+        [self.client, self.person, self.tenant].iter().all(|fill| fill.takes(importance, bytes))
     }
 }
 
 impl LineBudget {
     pub(crate) const OF_CLIENT: Self = Self { per_s: CLIENT_LINES_PER_S, room: CLIENT_LINES_ROOM };
+    pub(crate) const OF_PERSON: Self = Self { per_s: PERSON_LINES_PER_S, room: PERSON_LINES_ROOM };
     pub(crate) const OF_TENANT: Self = Self { per_s: TENANT_LINES_PER_S, room: TENANT_LINES_ROOM };
 
     fn fill(self, debt: LineDebt, now: Timestamp) -> QueueFill {
@@ -78,11 +86,16 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000_000_000);
 
+    /// The room of a client that owes this, and nobody else anything.
+    fn room_owing(client: LineDebt, now: Timestamp) -> LineRoom {
+        LineRoom::of(client, LineDebt::default(), LineDebt::default(), now)
+    }
+
     #[test]
     fn what_matters_more_is_taken_for_longer() {
         let mut debt = LineDebt::default();
         let mut caused = |importance| {
-            while LineRoom::of(debt, LineDebt::default(), NOW).takes(importance, 1_024) {
+            while room_owing(debt, NOW).takes(importance, 1_024) {
                 LineBudget::OF_CLIENT.charge(&mut debt, 1_024, NOW);
             }
             LineBudget::OF_CLIENT.fill(debt, NOW).own
@@ -90,17 +103,20 @@ mod tests {
         let [detail, grave] = [Importance::Detail, Importance::Grave].map(&mut caused);
         assert_eq!((detail, grave), (CLIENT_LINES_ROOM / 3, CLIENT_LINES_ROOM / 4 * 3));
         let later = NOW + Duration::from_secs(60);
-        assert!(LineRoom::of(debt, LineDebt::default(), later).takes(Importance::Usual, 1_024), "it is paid off");
+        assert!(room_owing(debt, later).takes(Importance::Usual, 1_024), "it is paid off");
         assert!(!debt.is_paid(later) && debt.is_paid(NOW + Duration::from_secs(120)));
     }
 
     #[test]
-    fn a_tenant_has_a_budget_too() {
-        let mut debt = LineDebt::default();
-        LineBudget::OF_TENANT.charge(&mut debt, TENANT_LINES_ROOM, NOW);
-        assert!(!LineRoom::of(LineDebt::default(), debt, NOW).takes(Importance::Grave, 1));
-        let later = NOW + Duration::from_secs(4);
-        assert!(LineRoom::of(LineDebt::default(), debt, later).takes(Importance::Grave, 1));
+    fn a_person_and_a_tenant_have_a_budget_too() {
+        let none = LineDebt::default();
+        let (mut of_person, mut of_tenant) = (none, none);
+        LineBudget::OF_PERSON.charge(&mut of_person, PERSON_LINES_ROOM, NOW);
+        LineBudget::OF_TENANT.charge(&mut of_tenant, TENANT_LINES_ROOM, NOW);
+        let takes = |person, tenant, now| LineRoom::of(none, person, tenant, now).takes(Importance::Grave, 1);
+        assert!(takes(none, none, NOW) && !takes(of_person, none, NOW) && !takes(none, of_tenant, NOW));
+        assert!(takes(none, of_tenant, NOW + Duration::from_secs(4)));
+        assert!(takes(of_person, none, NOW + Duration::from_secs(30)));
     }
 
     proptest! {
@@ -109,7 +125,7 @@ mod tests {
             let (mut debt, mut now, mut caused) = (LineDebt::default(), NOW, 0);
             for (millis, bytes) in steps {
                 now = now + Duration::from_millis(millis);
-                if LineRoom::of(debt, LineDebt::default(), now).takes(Importance::Grave, bytes) {
+                if room_owing(debt, now).takes(Importance::Grave, bytes) {
                     LineBudget::OF_CLIENT.charge(&mut debt, bytes, now);
                     caused += bytes as u64;
                 }

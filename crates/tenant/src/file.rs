@@ -28,6 +28,7 @@ mod permissions;
 mod pins;
 mod read;
 mod rules;
+mod salt;
 mod scalar;
 mod shape;
 mod sign_in;
@@ -45,7 +46,7 @@ use std::path::{Component, Path};
 use contracts::provisioning::TenantObjects;
 
 pub use crate::broken_rule::BrokenRule;
-pub(crate) use access::{costly_hash, keep_second_factors};
+pub(crate) use access::{costly_hashes, keep_second_factors};
 pub use declaration::json_schema;
 pub(crate) use gather::{gathered, into_single, push};
 pub use generated::{GENERATED, MadePins, PHONE_PASSWORD_LEAST, fill, short_passwords};

@@ -28,7 +28,7 @@ use infra::{Revision, StoreError};
 use model::TenantId;
 
 pub(crate) use change::repeatable_since;
-pub use change::{Batch, BatchOutcome, ChangedDocuments, change, change_held};
+pub use change::{Batch, BatchOutcome, ChangedDocuments, EditsOfPeople, change, change_held};
 pub use difference::{FieldDifference, differences, secret_differences};
 pub use held::{HeldTenants, SharedTenant};
 pub use history::{HistoryPart, history};

@@ -135,6 +135,9 @@ pub async fn import(
     let shared = shared.ok_or_else(|| ChangeRefusal::NoTenant(tenant.clone()))?;
     let ImportTerms { passwords_max, with_documents, person, checked: expected, .. } = terms;
     let user = person.clone();
+    let table = Arc::new(table);
+    let lines = table.clone();
+    let edits_of = move |people: &HashMap<String, Person>| read(&lines, |user| people.get(&folded_name(user))).edits;
     let look = move |held: &IndexedTenant| {
         let rights = user.map(|user| CallerRights::of(held, &user));
         // Whom the one who asks does not see is not there: what a line needs would tell what they are.
@@ -151,7 +154,7 @@ pub async fn import(
     let ReadTable { rows, edits, lines, mut faults } = read;
     // With faults in some lines the others are checked all the same, so that all faults are told at once.
     let is_trial = terms.is_trial || !faults.is_empty() || !stale.is_empty();
-    let batch = Batch { edits, is_trial, passwords_max, with_documents, person, is_table: true };
+    let batch = Batch { edits, is_trial, passwords_max, with_documents, person, table: Some(Arc::new(edits_of)) };
     let changed = objects::change_held(store, held, tenant, Arc::new(batch), note).await;
     match changed {
         Err(ChangeRefusal::Faults(broken) | ChangeRefusal::Referred(broken) | ChangeRefusal::NotPermitted(broken)) => {
@@ -375,6 +378,54 @@ mod tests {
 
     const fn terms(is_trial: bool, checked: Option<CheckedTable>) -> ImportTerms {
         ImportTerms { is_trial, passwords_max: 0, with_documents: false, person: None, checked }
+    }
+
+    #[tokio::test]
+    async fn a_table_that_is_sent_again_is_told_by_what_its_lines_ask_for() {
+        let (store, held) = (OneTenant::example(), HeldTenants::default());
+        let at = model::Timestamp::from_millis(1_700_000_000_000);
+        let (by, origin) = ("user/test".to_owned(), infra::ChangeOrigin::default());
+        let note = ChangeNote { by, way: infra::ChangeWay::Rest, origin, at, request: None };
+        let named = ChangeNote { request: Some("hr".to_owned()), ..note.clone() };
+        let import = |table: &str, note: &ChangeNote| {
+            let terms = ImportTerms { with_documents: true, ..terms(false, None) };
+            let (store, held, table, note) = (&store, &held, table.to_owned(), note.clone());
+            async move { super::import(store, held, &store.id(), table, &note, terms).await }
+        };
+        let before = "user_name,first_name,last_name,email,agent_id\nsoon,So,On,so@example.com,\nonce,On,Ce,,3102\n";
+        import(before, &note).await.unwrap();
+        // One is made, one becomes an agent, one ceases to be one, and one stays as he is.
+        let table = "user_name,first_name,last_name,disabled,agent_id\nnew,New,One,true,\nsoon,So,On,false,3101\n\
+                     once,On,Ce,false,\nben.brook,Ben,Brook,false,1002\n";
+        let done = import(table, &named).await.unwrap().batch;
+        assert_eq!((done.changed, done.is_repeated), (3, false));
+        for (number, changed) in (1..).zip(done.documents) {
+            let objects::ChangedDocuments { key, before, after } = changed;
+            let (revision, note, secrets_changed) = (done.revision, named.clone(), false);
+            store.has_noted(infra::HistoryEntry { number, revision, note, key, before, after, secrets_changed });
+        }
+        let corrected = [
+            table.replace("One,true", "One,false"),
+            table.replace("3101", "3103"),
+            table.replace("false,3101", "false,"),
+            table.replace("Ce,false,", "Ce,false,3102"),
+            table.replace("Ben,", "Benjamin,"),
+            table.replace("disabled", "change_password"),
+        ];
+        let is_told_by_lines = async || {
+            let again = import(table, &named).await.unwrap().batch;
+            assert_eq!((again.changed, again.is_repeated, again.revision), (3, true, done.revision));
+            for other in &corrected {
+                let refused = import(other, &named).await.unwrap_err();
+                assert!(matches!(refused, TableRefusal::Change(ChangeRefusal::RequestReused)), "{other}: {refused}");
+            }
+        };
+        is_told_by_lines().await;
+        // Whoever has changed them since says nothing of it.
+        import("user_name,first_name,agent_id\nnew,Newer,\nonce,On,3104\n", &note).await.unwrap();
+        let soon = ObjectKey { kind: ObjectKind::Person, id: "soon".to_owned() };
+        store.change(vec![ObjectChange::Delete(soon)]);
+        is_told_by_lines().await;
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
-//! tenant: the only writer of a tenant's objects. It publishes them into the cache (tenant-21), serves them on 8888 and the tenant's call
-//! events on 8000, sends rq its agents (voice-16), and checks that config serves the published state (voice-26). What it and auth note in
-//! the tables of the audit it carries into the reporting log (own-30).
+//! tenant: the only writer of a tenant's objects. It publishes them into the cache (tenant-21), serves them on 8888, the tenant's call
+//! events on 8000 and its statistics on 2060, sends rq its agents (voice-16), and checks that config serves the published state (voice-26).
+//! What it and auth note in the tables of the audit it carries into the reporting log (own-30).
 
 mod agents;
 mod audit_export;
@@ -17,18 +17,22 @@ mod publish;
 mod records;
 mod request_texts;
 mod served;
+mod statistics;
 mod stored_tenants;
 mod subscription;
 #[cfg(test)]
 mod test_database;
 mod view;
 mod views;
+mod waiting_calls;
 
 use std::sync::Arc;
 
 use contracts::v1::configuration_server::ConfigurationServer;
 use contracts::v1::events_server::EventsServer;
 use contracts::v1::provisioning_server::ProvisioningServer;
+use contracts::v1::statistics_server::StatisticsServer;
+use contracts::v1::waiting_calls_server::WaitingCallsServer;
 use infra::ConfigVersion;
 use model::{SharedMap, TenantId};
 use runtime::spec::{Listen, Place, Protocol};
@@ -64,6 +68,7 @@ pub const SPEC: RoleSpec = RoleSpec {
                 "tenant-11",
                 "tenant-12",
                 "own-28",
+                "own-35",
             ],
         },
         Listen {
@@ -72,6 +77,13 @@ pub const SPEC: RoleSpec = RoleSpec {
             port: 8000,
             place: Place::Cluster,
             accepts: &["voice-02", "voice-04", "tenant-03", "tenant-08", "tenant-13", "own-22"],
+        },
+        Listen {
+            name: "statistics",
+            protocol: Protocol::Grpc,
+            port: 2060,
+            place: Place::Cluster,
+            accepts: &["voice-04", "voice-05", "tenant-06", "tenant-09"],
         },
     ],
     opens: &["voice-13", "tenant-21", "voice-14", "voice-16", "voice-26", "voice-31", "own-30"],
@@ -82,6 +94,8 @@ pub const SPEC: RoleSpec = RoleSpec {
         pruning::Metrics::declared,
         publish::Metrics::declared,
         served::Metrics::declared,
+        statistics::Metrics::declared,
+        runtime::fact_in_hand::FactCounts::declared,
     ],
     admin_port: 15000,
     starts: Starts::First,
@@ -123,6 +137,9 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     ctx.spawn("audit", audit_export::run(ctx.clone()));
     ctx.spawn("old history", pruning::run(ctx.clone(), settings.history_days));
     let rights = Arc::<caller_rights::KeptRights>::default();
+    let view_metrics = metrics::Metrics::register(&ctx.metrics);
+    let views = views::Views::new(records::Sources::of(&ctx.stores), view_metrics.clone());
+    let statistics = statistics::begin(&ctx, views.clone(), stored.clone());
     let configuration = configuration::Server::new(store, stored, held.clone(), rights.clone(), ctx.clock.clone());
     let directory = ctx.directory.clone();
     let (stores, issuer) = (&ctx.stores, ctx.tokens.issuer());
@@ -130,8 +147,11 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let objects = ProvisioningServer::new(objects).max_decoding_message_size(REQUEST_BYTES_MAX);
     let routes = Routes::new(ConfigurationServer::new(configuration)).add_service(objects);
     net::grpc::serve(&ctx, "configuration", routes).await?;
-    let events = events::Server::new(&ctx)?;
-    net::grpc::serve(&ctx, "events", Routes::new(EventsServer::new(events))).await?;
+    let events = events::Server::new(&ctx, views, view_metrics)?;
+    let waiting_calls = WaitingCallsServer::new(waiting_calls::WaitingExplainer::new(&ctx)?);
+    let events = Routes::new(EventsServer::new(events)).add_service(waiting_calls);
+    net::grpc::serve(&ctx, "events", events).await?;
+    net::grpc::serve(&ctx, "statistics", Routes::new(StatisticsServer::new(statistics))).await?;
     ctx.ready.started();
     ctx.drain.begun().await;
     Ok(())

@@ -1,13 +1,16 @@
-//! The scripts of `web/e2e`, which report their progress and result: they drive Chromium as a browser for the pages, or sign in.
+//! The scripts of `web/e2e`, which report their progress and result: they drive Chromium as a browser for the pages, sign in, or work as an
+//! agent.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde_json::Value;
 
 use crate::{Installation, wait};
 
@@ -49,6 +52,18 @@ pub fn run_script(name: &str, environment: &[(&str, &str)], limit: Duration) -> 
     Ok(said.lines().map(str::to_owned).collect())
 }
 
+/// What a script prints, line by line, for as long as it is there.
+fn collected(output: ChildStdout) -> (Arc<Mutex<Vec<String>>>, JoinHandle<()>) {
+    let said = Arc::<Mutex<Vec<String>>>::default();
+    let notes = Arc::clone(&said);
+    let reader = std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            notes.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
+    });
+    (said, reader)
+}
+
 impl Browser {
     /// Starts a task of `web/e2e/tasks.mjs` at an installation, with one of its tokens; `paths` are the pages to open.
     pub fn start(task: &str, site: &Installation, token: &str, paths: &[String]) -> Result<Self> {
@@ -78,15 +93,7 @@ impl Browser {
             .stderr(File::create(errors.path())?)
             .spawn()
             .context("node is needed: script/bootstrap")?;
-        let said = Arc::<Mutex<Vec<String>>>::default();
-        if let Some(stdout) = child.stdout.take() {
-            let said = Arc::clone(&said);
-            std::thread::spawn(move || {
-                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                    said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-                }
-            });
-        }
+        let (said, _) = collected(child.stdout.take().context("no output")?);
         Ok(Self { child, said, errors })
     }
 
@@ -122,6 +129,92 @@ impl Browser {
 }
 
 impl Drop for Browser {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// A script that says its steps as lines of JSON, each with the member `step`, and goes on behind some of them once it is told to. It is
+/// concurrent with the test, and ended when dropped.
+pub struct SteppedScript {
+    child: Child,
+    orders: ChildStdin,
+    said: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
+    errors: tempfile::NamedTempFile,
+}
+
+impl SteppedScript {
+    /// Starts a script of `web/e2e`, told the rest by its environment.
+    pub fn start(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
+        let errors = tempfile::NamedTempFile::new()?;
+        let mut command = script(name)?;
+        command.args(arguments).envs(environment.iter().copied());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(errors.path())?);
+        let mut child = command.spawn().context("node is needed: script/bootstrap")?;
+        let orders = child.stdin.take().context("no input")?;
+        let (said, reader) = collected(child.stdout.take().context("no output")?);
+        Ok(Self { child, orders, said, reader: Some(reader), errors })
+    }
+
+    /// What it has said so far.
+    pub fn steps(&self) -> Result<Vec<Value>> {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.iter().map(|line| serde_json::from_str(line).with_context(|| line.clone())).collect()
+    }
+
+    /// Waits for the first result of `find` over what it has said.
+    pub fn says<T>(&mut self, what: &str, limit: Duration, mut find: impl FnMut(&[Value]) -> Option<T>) -> Result<T> {
+        let found = wait::until(limit, || {
+            if let Some(found) = find(&self.steps()?) {
+                return Ok(Some(found));
+            }
+            match self.child.try_wait()? {
+                // Its last words may come a moment later.
+                Some(_) if self.reader.as_ref().is_some_and(|reader| !reader.is_finished()) => Ok(None),
+                Some(status) => bail!("it ended with {status}"),
+                None => Ok(None),
+            }
+        });
+        found.with_context(|| self.state(&format!("{what} does not come")))
+    }
+
+    /// Waits until it has done that step; returns what it says of it.
+    pub fn comes_to(&mut self, step: &str, limit: Duration) -> Result<Value> {
+        self.says(step, limit, |steps| steps.iter().find(|said| said["step"] == step).cloned())
+    }
+
+    /// Tells it to go on.
+    pub fn go_on(&mut self) -> Result<()> {
+        self.orders
+            .write_all(b"go on\n")
+            .and_then(|()| self.orders.flush())
+            .with_context(|| self.state("it is not there"))
+    }
+
+    /// Waits for its end; returns what it has said. The error is what it says went wrong.
+    pub fn finish(mut self, limit: Duration) -> Result<Vec<Value>> {
+        let child = &mut self.child;
+        let ended = wait::until(limit, || Ok(child.try_wait()?));
+        let is_done = ended.as_ref().is_ok_and(ExitStatus::success);
+        ensure!(is_done, "{}", self.state(&format!("{ended:?}")));
+        if let Some(reader) = self.reader.take() {
+            reader.join().map_err(|_| anyhow!("nobody reads what it says"))?;
+        }
+        self.steps()
+    }
+
+    /// What is to be told of a failure.
+    fn state(&self, what: &str) -> String {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).join("\n");
+        format!("{what}\n{said}\n{}", std::fs::read_to_string(self.errors.path()).unwrap_or_default())
+    }
+}
+
+impl Drop for SteppedScript {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
             let _ = self.child.kill();

@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 pub use self::claim::Instance;
 use self::claim::{claim_instance, lock_file};
+use crate::consul::Consul;
 use crate::names;
 use crate::process::signal;
 use crate::servers::{self, Servers};
@@ -168,6 +169,17 @@ impl Installation {
         let (instance, lock) = claim_instance()?;
         let servers = Servers::start(instance)?;
         Self::launch(instance, lock, tempfile::tempdir()?, Some(servers), REAL, arguments)
+    }
+
+    /// Starts it on servers with further arguments, so that its replicas find one another by a Consul of its own.
+    pub fn start_with_consul(arguments: &[&str]) -> Result<(Self, Consul)> {
+        let (instance, lock) = claim_instance()?;
+        let consul = Consul::start(instance)?;
+        let servers = Servers::start(instance)?;
+        let settings = consul.settings();
+        let arguments: Vec<&str> = settings.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
+        let site = Self::launch(instance, lock, tempfile::tempdir()?, Some(servers), REAL, &arguments)?;
+        Ok((site, consul))
     }
 
     /// Starts it as this instance, with further arguments; nothing else may use the number. The caller starts its servers.

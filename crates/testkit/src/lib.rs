@@ -1,4 +1,5 @@
-//! Drives the built binary with independent programs: SIPp, baresip, curl, openid-client, grpc-js. Links no role.
+//! Drives the built binary with independent programs: SIPp, baresip, curl, openid-client, grpc-js,
+//! genesys-workspace-client-js. Links no role.
 
 pub mod agents;
 pub mod audio;
@@ -9,6 +10,7 @@ pub mod browser;
 pub mod caller;
 pub mod clock;
 pub mod collector;
+pub mod consul;
 pub mod facts;
 pub mod infra;
 pub mod installation;
@@ -34,6 +36,7 @@ pub use authenticator::Authenticator;
 pub use authority::Authority;
 pub use baresip::{Answer, Encrypts, Phone, Setup};
 pub use caller::Caller;
+pub use consul::Consul;
 pub use facts::{Fact, Watch};
 pub use installation::Installation;
 pub use keep_alive::KeepAlive;

@@ -37,7 +37,15 @@ fn admin_place(role: &str) -> Result<(u8, u16)> {
         "rq" => (10, 9_090),
         "ors" => (11, 11_200),
         "media" => (13, 9_090),
+        "webrtc" => (14, 9_090),
         "tenant" => (16, 15_000),
+        "gws-proxy" => (20, 9_090),
+        "gws-configuration" => (21, 9_090),
+        "gws-voice" => (24, 9_090),
+        "gws-setting" => (26, 9_090),
+        "gws-statistics" => (25, 9_090),
+        "gws-workspace" => (27, 9_090),
+        "gws-provisioning" => (28, 9_090),
         "pulse" => (30, 8_090),
         "ingress" => (40, 9_090),
         "auth" => (41, 9_090),
@@ -45,6 +53,7 @@ fn admin_place(role: &str) -> Result<(u8, u16)> {
         "bds" => (43, 9_090),
         "wfm-adapter" => (44, 9_090),
         "agent-setup" => (45, 9_090),
+        "salesforce-adapter" => (46, 9_090),
         _ => bail!("no role {role} is known here"),
     })
 }

@@ -10,6 +10,7 @@ pub mod frontend;
 pub mod media_server;
 mod monitors;
 mod node_events;
+mod path_segment;
 mod phone_settings;
 mod quarantine;
 mod record_cipher;
@@ -24,3 +25,4 @@ pub mod sip_vq;
 #[cfg(test)]
 mod test_stores;
 mod trunk_accounts;
+pub mod webrtc;

@@ -1,5 +1,5 @@
 //! sip-proxy, the edge of the SIP side: phones and carriers on 5060 and 5061, phones by WebSocket on 5066 and 7443, and through ingress on
-//! 5067, nodes on 5080.
+//! 5067, nodes on 5080; phones in browsers that webrtc passes on from our own address, port 5070.
 //!
 //! RFC 3261 §16 (stateful, record-routing), RFC 3327 (Path), RFC 3581 (rport), RFC 5626 (flows), RFC 5923 (connection reuse).
 //! [`sip::proxy::Proxy`] decides. This role adds sockets, time, tokens, the tenants' phones and trunks from config (voice-23),
@@ -10,6 +10,7 @@ mod certificates;
 mod clients;
 mod event_loop;
 mod faults;
+mod gateways;
 mod held_tenants;
 mod inbox;
 mod inputs;
@@ -42,6 +43,7 @@ use authority::TokenAuthority;
 use certificates::Certificates;
 use clients::Users;
 use event_loop::EventLoop;
+use gateways::Gateways;
 use listeners::{ListenAddresses, StreamListener, StreamListeners, UdpListeners};
 use names::Names;
 use settings::Settings;
@@ -84,7 +86,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         },
         Listen { name: "ingress", protocol: Protocol::SipWs, port: 5067, place: Place::Cluster, accepts: &["own-24"] },
     ],
-    opens: &["voice-23", "voice-59", "voice-60"],
+    opens: &["voice-23", "voice-57", "voice-59", "voice-60"],
     settings: Settings::TABLE,
     metrics: &[
         metrics::declared,
@@ -113,6 +115,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let counters = Arc::new(Counters::default());
     let limits = settings.socket_limits();
     let udp = UdpListeners::bind(&addresses.udp, &limits, &counters)?;
+    let gateways = Gateways::bind(&ctx, &limits, &counters)?;
     ctx.spawn("drops of the kernel", watch_drops(udp.local(), counters.clone(), ctx.drain.clone()));
     let meters = meters::Meters::new(&ctx);
     let mut tcp = TcpTable::new(limits, counters.clone(), meters.of_connections(&ctx, listeners.clone()));
@@ -123,7 +126,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         edge: addresses.udp.first.advertise.to_string(),
         other_edges: addresses.other_edges(),
         udp_listeners: addresses.udp.all().map(|at| at.listen).collect(),
-        aliases: addresses.aliases(),
+        aliases: [addresses.aliases(), vec![gateways.name()]].concat(),
         cluster: addresses.nodes.to_string(),
         static_route: settings.static_route()?,
         algorithms: settings.algorithms()?,
@@ -152,6 +155,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         ctx,
         proxy,
         udp,
+        gateways,
         inbox,
         tcp,
         certificates,

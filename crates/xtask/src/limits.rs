@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 const PAGE: &str = "docs/limits.md";
-const SOURCES: [&str; 2] = [".rs", ".js"];
+const SOURCES: [&str; 3] = [".rs", ".js", ".ts"];
 
 /// Rows that name no file, a missing one, or something that is in none of their files.
 pub fn faults(root: &Path) -> Result<Vec<String>> {
@@ -47,6 +47,7 @@ fn named<'a>(cell: &'a str, before: &[PathBuf]) -> (Vec<&'a str>, Vec<PathBuf>) 
         let words = part.split([' ', ',', ';']).filter(|word| SOURCES.iter().any(|end| word.ends_with(end)));
         for word in words {
             let file = match word.split_once('/') {
+                Some(("web", rest)) => Path::new("web").join(rest),
                 Some((package, rest)) => Path::new("crates").join(package).join("src").join(rest),
                 None => files.last().map(|file| file.with_file_name(word)).unwrap_or_default(),
             };

@@ -25,8 +25,11 @@ const PAGES: &[(&str, &[&str])] = &[
     ("docs/openapi/asyncapi.json", &["specs", "--asyncapi"]),
     ("docs/openapi/events.json", &["specs", "--openapi", "events"]),
     ("docs/openapi/operations.json", &["specs", "--openapi", "operations"]),
+    ("docs/openapi/provisioning.json", &["specs", "--openapi", "provisioning"]),
     ("docs/openapi/pulse.json", &["specs", "--openapi", "pulse"]),
+    ("docs/openapi/statistics.json", &["specs", "--openapi", "statistics"]),
     ("docs/openapi/voice.json", &["specs", "--openapi", "voice"]),
+    ("docs/openapi/workspace.json", &["specs", "--openapi", "workspace"]),
 ];
 
 /// Pages with one generated part, with the arguments that print the part.

@@ -34,10 +34,10 @@ export type Told = { readonly off?: boolean; readonly samplingRate?: number; rea
 /** Sends a body with a token, or asks without one what is wanted. A number is the time in ms until another try. A request of a page that closes goes on. */
 export type Ask = (session: Session, body?: string) => Promise<Told | number>
 
-const byFetch: Ask = async ({ token }, body) => {
+const byFetch = (app: string): Ask => async ({ token }, body) => {
   try {
     const headers = { ...authorization(token), 'Content-Type': 'application/json' }
-    const path = body === undefined ? apiPaths.telemetryConfig(APP) : apiPaths.telemetry()
+    const path = body === undefined ? apiPaths.telemetryConfig(app) : apiPaths.telemetry()
     const response = await fetch(path, { method: body === undefined ? 'GET' : 'POST', headers, body: body ?? null, keepalive: true })
     if (response.ok) return (await response.json()) as Told
     // Another try of what breaks a rule would break it again.
@@ -58,14 +58,19 @@ export class Telemetry {
   private waiting: Sent[] = []
   private silentUntil = 0
   private told: Told | undefined
+  private readonly ask: Ask
 
+  /** `app` is the application of whose contract the items are. */
   constructor(
     private readonly session: () => Session | undefined,
     private readonly browserSession: string,
     private readonly now: () => number = Date.now,
-    private readonly ask: Ask = byFetch,
+    ask: Ask | undefined = undefined,
     private readonly random: () => number = Math.random,
-  ) {}
+    private readonly app: string = APP,
+  ) {
+    this.ask = ask ?? byFetch(app)
+  }
 
   get flushMs(): number {
     return this.told?.flushIntervalMs ?? FLUSH_MS
@@ -88,7 +93,7 @@ export class Telemetry {
     }
     const items = this.waiting.splice(0, BATCH_MAX)
     if (items.length === 0) return
-    const app = { name: APP, sessionId: this.browserSession }
+    const app = { name: this.app, sessionId: this.browserSession }
     const answer = await this.ask(session, JSON.stringify({ app, items }, wellFormed))
     if (typeof answer === 'number') this.waiting = [...items, ...this.waiting].slice(0, WAITING_MAX)
     this.heeds(answer)

@@ -43,6 +43,26 @@ const FURTHER = {
     en: async () => (await import('../locales/generated/api-keys/en')).default,
     de: async () => (await import('../locales/generated/api-keys/de')).default,
   },
+  'desktop-work': {
+    en: async () => (await import('../locales/generated/desktop-work/en')).default,
+    de: async () => (await import('../locales/generated/desktop-work/de')).default,
+  },
+  course: {
+    en: async () => (await import('../locales/generated/course/en')).default,
+    de: async () => (await import('../locales/generated/course/de')).default,
+  },
+  desktop: {
+    en: async () => (await import('../locales/generated/desktop/en')).default,
+    de: async () => (await import('../locales/generated/desktop/de')).default,
+  },
+  softphone: {
+    en: async () => (await import('../locales/generated/softphone/en')).default,
+    de: async () => (await import('../locales/generated/softphone/de')).default,
+  },
+  team: {
+    en: async () => (await import('../locales/generated/team/en')).default,
+    de: async () => (await import('../locales/generated/team/de')).default,
+  },
 } as const satisfies Record<string, Readonly<Record<Language, () => Promise<Messages>>>>
 
 /** The texts that need nothing to be said. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { clockDuration, preciseDuration, roughDuration, shortDuration, timeOrDate } from './durations'
 import { bytes, count, percent } from './numbers'
 import { apiPaths } from './paths'
+import { isStillTyped, pressed, type Shortcut } from './shortcuts'
 
 test.each([[-5_000, '0:00'], [0, '0:00'], [999, '0:00'], [7_000, '0:07'], [761_000, '12:41'], [3_599_999, '59:59'], [3_729_000, '1:02:09'], [273_060_000, '3 d 03:51']])('%s ms is %s on a clock', (ms, text) => {
   expect(clockDuration(ms)).toBe(text)
@@ -29,4 +30,18 @@ describe('paths', () => {
   test('a name cannot leave its place in an API path', () => {
     expect(apiPaths.trace('../x', '/../../y')).toBe('/api/operations/v1/..%2Fx/traces/%2F..%2F..%2Fy')
   })
+})
+
+test('the second of two keys means what the first has begun, and nothing that has taken its place', () => {
+  const hangUp = (says: string): Shortcut => ({ keys: 'x x', says, run: () => undefined })
+  const [consultation, customer] = [hangUp('consultation'), hangUp('customer')]
+  expect(pressed([consultation], '', 'x')).toEqual({ does: undefined, waiting: 'x' })
+  expect(pressed([consultation], 'x', 'x', [consultation]).does).toBe(consultation)
+  expect(pressed([customer], 'x', 'x', [consultation])).toEqual({ does: undefined, waiting: 'x' })
+})
+
+test('letters go on being letters where their field went from under the hands', () => {
+  expect([isStillTyped(undefined, 100), isStillTyped({ into: { isConnected: true }, at: 0 }, 100)]).toEqual([false, false])
+  const gone = { into: { isConnected: false }, at: 0 }
+  expect([isStillTyped(gone, 400), isStillTyped(gone, 1_000)]).toEqual([true, false])
 })

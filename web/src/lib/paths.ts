@@ -40,3 +40,21 @@ export const setupPaths = {
   people: (tenant: string): string => `${setup(tenant)}/people.csv`,
   peopleImport: (tenant: string, isDry: boolean, requestId: string, checked: string): string => `${setup(tenant)}/people.csv${query({ dry_run: String(isDry), request_id: requestId, checked })}`,
 }
+
+const workspace = '/workspace/v3'
+
+/** Those of the agent's desktop: the published Workspace API. */
+export const workspacePaths = {
+  notifications: (): string => `${workspace}/notifications`,
+  begin: (): string => `${workspace}/initialize-workspace`,
+  session: (): string => `${workspace}/current-session`,
+  configuration: (): string => `${workspace}/configuration?types=actionCodes,agentGroups,businessAttributes,settings`,
+  place: (name: string): string => `${workspace}/configuration/places/${part(name)}/dns`,
+  activate: (): string => `${workspace}/activate-channels`,
+  end: (): string => `${workspace}/logout`,
+  voice: (operation: string): string => `${workspace}/voice/${part(operation)}`,
+  call: (call: string, operation: string): string => `${workspace}/voice/calls/${part(call)}/${part(operation)}`,
+}
+
+/** Those of the page as a phone. */
+export const phonePaths = { ticket: (): string => `${workspace}/browser-phone` }

@@ -17,6 +17,9 @@ const KEPT = 'trunkline.keys'
 /** The second key of two has to come within this time. */
 const SECOND_WITHIN_MS = 1_500
 
+/** Who types rests no longer than that between two letters. */
+const TYPED_WITHIN_MS = 1_000
+
 /** A second press within this time is the other half of a double one. */
 const LOOK_MS = 500
 
@@ -60,14 +63,25 @@ export function nameOf({ key, ctrlKey, metaKey, altKey }: Press): string {
   return `${held}${altKey ? 'Alt+' : ''}${key}`
 }
 
-/** What a press begins or does: the shortcut, what stands after it, and what waits for a second key. */
-export function pressed(known: readonly Shortcut[], waiting: string, name: string): { readonly does: Shortcut | undefined; readonly waiting: string } {
+/** What a press begins or does: the shortcut, what stands after it, and what waits for a second key. `begun` are those that were there at the first of two: a second press
+ *  means one of them, and not the same keys of something that has taken its place since. */
+export function pressed(known: readonly Shortcut[], waiting: string, name: string, begun: readonly Shortcut[] = known): { readonly does: Shortcut | undefined; readonly waiting: string } {
   const whole = waiting === '' ? name : `${waiting} ${name}`
   // The one that came last: that of the page rather than that of the frame.
   const latest = [...known].reverse()
-  const does = latest.find(({ keys }) => keys === whole) ?? latest.find(({ keys }) => keys === name)
-  if (does !== undefined) return { does, waiting: '' }
+  const does = latest.find(({ keys }) => keys === whole)
+  if (does !== undefined && (waiting === '' || begun.includes(does))) return { does, waiting: '' }
+  const alone = latest.find(({ keys }) => keys === name)
+  if (alone !== undefined) return { does: alone, waiting: '' }
   return { does: undefined, waiting: known.some(({ keys }) => keys.startsWith(`${name} `)) ? name : '' }
+}
+
+/** Where letters were typed last, and when. */
+export type Typed = { readonly into: Pick<Element, 'isConnected'>; readonly at: number }
+
+/** Whether a press goes on with what is being typed: its field is gone under the hands of who types, and the letters would be commands. Each press of that kind is typed, too. */
+export function isStillTyped(typed: Typed | undefined, now: number): boolean {
+  return typed !== undefined && !typed.into.isConnected && now - typed.at < TYPED_WITHIN_MS
 }
 
 /** Whether a press is about what is shown since `shownAt`, and not still about what was shown before. */
@@ -83,13 +97,19 @@ export function isMeant({ defaultPrevented, isComposing, repeat }: Pick<Keyboard
 /** Listens to the keys of the document. */
 export function listenToKeys(): () => void {
   let [waiting, at] = ['', 0]
+  let begun: readonly Shortcut[] = []
+  let typed: Typed | undefined
   const onKey = (event: KeyboardEvent): void => {
     const name = nameOf(event)
     const needsRoom = !name.startsWith('Ctrl+')
+    if (isStillTyped(typed, Date.now())) typed = typed === undefined || name.length > 1 ? undefined : { ...typed, at: Date.now() }
+    // Enter and Escape end what is typed.
+    else typed = name.length === 1 && event.target instanceof HTMLElement && isTyping(event.target) ? { into: event.target, at: Date.now() } : undefined
     if (!isMeant(event)) return
-    if (needsRoom && (!lettersCount(localStorage) || isTyping(event.target) || document.querySelector('dialog[open]') !== null)) return
-    const found = pressed(onTop(shortcuts(), windows), Date.now() - at < SECOND_WITHIN_MS ? waiting : '', name)
-    ;[waiting, at] = [found.waiting, Date.now()]
+    if (needsRoom && (!lettersCount(localStorage) || isStillTyped(typed, Date.now()) || isTyping(event.target) || document.querySelector('dialog[open]') !== null)) return
+    const known = onTop(shortcuts(), windows)
+    const found = pressed(known, Date.now() - at < SECOND_WITHIN_MS ? waiting : '', name, begun)
+    ;[waiting, at, begun] = [found.waiting, Date.now(), known]
     if (found.does === undefined) return
     event.preventDefault()
     found.does.run()

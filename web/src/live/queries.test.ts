@@ -30,13 +30,17 @@ test('Retry-After is seconds or a date', () => {
   expect([waitIn(null, 0), waitIn('soon', 0)]).toEqual([undefined, undefined])
 })
 
-test('all is asked anew when the server is reached again', () => {
+test('all is asked anew when the server is reached again, not by everybody in one moment', () => {
+  vi.useFakeTimers()
   const client = new QueryClient()
   const asked = vi.spyOn(client, 'invalidateQueries').mockResolvedValue()
   const stop = refetchWhenReached(client)
   tellUnreachable()
   expect(asked).not.toHaveBeenCalled()
   tellReached()
+  expect(asked).not.toHaveBeenCalled()
+  vi.advanceTimersByTime(2_000)
   expect(asked).toHaveBeenCalledOnce()
   stop()
+  vi.useRealTimers()
 })

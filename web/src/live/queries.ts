@@ -39,11 +39,20 @@ export const queries = new QueryClient({
   },
 })
 
-/** Asks again for what failed and for what may have changed, as soon as the server is reached again. */
+/** All pages notice in the same moment that a server is back. */
+const SPREAD_MS = 2_000
+
+/** Asks again for what failed and for what may have changed, soon after the server is reached again. */
 export function refetchWhenReached(client: QueryClient): () => void {
-  return onReached(() => {
-    if (unreachableSince() === undefined) void client.invalidateQueries()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const stop = onReached(() => {
+    clearTimeout(timer)
+    if (unreachableSince() === undefined) timer = setTimeout(() => void client.invalidateQueries(), Math.random() * SPREAD_MS)
   })
+  return () => {
+    clearTimeout(timer)
+    stop()
+  }
 }
 
 refetchWhenReached(queries)

@@ -208,6 +208,12 @@ const CHECKS: &[Check] = &[
         look: running::quarantine,
     },
     Check {
+        name: "statistics",
+        looks_at: "whether the statistics of port 2060 are whole, and are kept",
+        needs: Needs::Running,
+        look: running::statistics,
+    },
+    Check {
         name: "web pages",
         looks_at: "whether the pages for the browser are in the program",
         needs: Needs::Running,

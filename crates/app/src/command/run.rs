@@ -6,6 +6,7 @@ use std::sync::Arc;
 use infra::SystemClock;
 use runtime::RoleSpec;
 use runtime::data_dir::Sharing;
+use runtime::discovery::settings::SECTION as DISCOVERY;
 use runtime::exit::{Exit, ExitError};
 use runtime::process::stores::Server;
 use runtime::process::{self, Plan, ProcessSettings, Replica, sections};
@@ -129,6 +130,8 @@ fn start(
 ) -> anyhow::Result<Exit> {
     let settings: ProcessSettings = values.read(sections::PROCESS)?;
     let log_level = example.start_log(&settings.log).map_err(|reason| ExitError::new(Exit::Settings, reason))?;
+    let directory_source = net::consul::directory_source(values.read(DISCOVERY)?)
+        .map_err(|fault| ExitError::new(Exit::Settings, format!("discovery: {fault:#}")))?;
     let plan = Plan {
         instance: options.instance,
         table: roles::TABLE,
@@ -138,6 +141,7 @@ fn start(
         sharing,
         log_level,
         clock: Arc::new(SystemClock::start()),
+        directory_source,
     };
     let example = Arc::new(example);
     let (at_opening, at_ready) = (example.clone(), example.clone());

@@ -37,7 +37,8 @@ pub struct Arguments {
     /// What every request about an agent does in every state of one, a part of a page of the book
     #[arg(long, conflicts_with_all = ["check", "metrics", "scopes", "events", "facts", "requests", "json"])]
     agents: bool,
-    /// The OpenAPI document of an API: requests about calls and agents, events and webhooks, the wallboard, operations, or Agent Setup
+    /// The OpenAPI document of an API: requests about calls and agents, events and webhooks, the wallboard, operations, Agent Setup,
+    /// desktops, statistics for programs, or provisioning
     #[arg(
         long,
         value_name = "API",
@@ -56,6 +57,9 @@ enum Api {
     Pulse,
     Operations,
     AgentSetup,
+    Workspace,
+    Statistics,
+    Provisioning,
 }
 
 /// Prints or checks the specs.
@@ -87,6 +91,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             Api::Pulse => pulse::board::openapi(),
             Api::Operations => platform::ingress::openapi(),
             Api::AgentSetup => platform::agent_setup::openapi(),
+            Api::Workspace => gws::gws_workspace::openapi(),
+            Api::Statistics => gws::gws_statistics::openapi(),
+            Api::Provisioning => gws::gws_provisioning::openapi(),
         };
         say_line!("{}", serde_json::to_string_pretty(&document)?);
     } else if arguments.metrics && arguments.json {

@@ -14,12 +14,14 @@ use serde_json::{Value, json};
 const FILE: &str = "demo-passwords.json";
 /// Who is an agent of the example's file, and who is added to it.
 const AGENTS: [&str; 3] = ["ada.adler", "ben.brook", "cleo.carter"];
+/// An agent of the file whose phone is the page of the desktop, and what kind of user that is.
+const IN_BROWSER: (&str, &str) = ("bea.bloom", "browser agent");
 const OTHERS: [(&str, &str, &str, Privilege); 2] =
     [("sue.summer", "Sue", "Summer", Privilege::Supervisor), ("abe.abbot", "Abe", "Abbot", Privilege::Administrator)];
 /// The program, and where it has people sent back to: programs of a trial run on this machine. Its scopes bound those of its people.
 const CLIENT: &str = "demo";
 const REDIRECT_URIS: [&str; 2] = ["http://127.0.0.1/callback", "http://localhost/callback"];
-const CLIENT_SCOPES: [&str; 10] = [
+const CLIENT_SCOPES: [&str; 11] = [
     "agents:control",
     "agents:supervise",
     "calls:control",
@@ -30,6 +32,7 @@ const CLIENT_SCOPES: [&str; 10] = [
     "statistics:read",
     "trace:read",
     "webhooks",
+    "workspace:use",
 ];
 
 /// Passwords by user name, and secrets by client.
@@ -45,7 +48,8 @@ impl Passwords {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
         };
-        let names = AGENTS.into_iter().chain(OTHERS.map(|(user, ..)| user)).chain([CLIENT]);
+        let agents = AGENTS.into_iter().chain([IN_BROWSER.0]);
+        let names = agents.chain(OTHERS.map(|(user, ..)| user)).chain([CLIENT]);
         let before = held.len();
         for name in names {
             held.entry(name.to_owned()).or_insert_with(|| format!("{:016x}", entropy.next_u64()));
@@ -112,7 +116,8 @@ pub fn describe(objects: &TenantObjects, passwords: &Passwords) -> Vec<Value> {
         }))
     };
     let agents = AGENTS.iter().filter_map(|user| described(user, Privilege::Agent.as_str()));
-    agents.chain(OTHERS.iter().filter_map(|(user, _, _, kind)| described(user, kind.as_str()))).collect()
+    let others = OTHERS.iter().filter_map(|(user, _, _, kind)| described(user, kind.as_str()));
+    agents.chain(described(IN_BROWSER.0, IN_BROWSER.1)).chain(others).collect()
 }
 
 fn phone_at<'a>(objects: &'a TenantObjects, place: &str) -> Option<&'a str> {
@@ -154,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_has_three_agents_with_phones_and_one_of_each_other_kind() {
+    fn the_example_has_agents_with_phones_and_in_a_browser_and_one_of_each_other_kind() {
         let folder = tempfile::tempdir().unwrap();
         let mut entropy = runtime::entropy::Strong::seeded_by_system();
         let passwords = Passwords::of(folder.path(), &mut entropy).unwrap();
@@ -162,8 +167,8 @@ mod tests {
         complete(&mut objects, &passwords);
         let users = describe(&objects, &passwords);
         let kinds: Vec<_> = users.iter().filter_map(|user| user["kind"].as_str()).collect();
-        assert_eq!(kinds, ["agent", "agent", "agent", "supervisor", "administrator"]);
-        assert!(users.iter().take(3).all(|user| user["dn"].is_string() && user["agent"].is_string()));
+        assert_eq!(kinds, ["agent", "agent", "agent", "browser agent", "supervisor", "administrator"]);
+        assert!(users.iter().take(4).all(|user| user["dn"].is_string() && user["agent"].is_string()));
         let grants = describe_clients(&objects, &passwords)[0]["grants"].as_array().unwrap().len();
         assert_eq!(grants, Grant::ALL.len() - 1);
     }

@@ -149,7 +149,7 @@ async fn change(store: &SqliteProvisioning, edit: ObjectEdit) -> bool {
         passwords_max: usize::MAX,
         with_documents: false,
         person: None,
-        is_table: false,
+        table: None,
     };
     objects::change(store, &acme(), &batch, &note()).await.is_ok()
 }

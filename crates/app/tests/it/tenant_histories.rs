@@ -135,14 +135,8 @@ async fn change(
     held: &HeldTenants,
     edits: Vec<ObjectEdit>,
 ) -> Result<BatchOutcome, ChangeRefusal> {
-    let batch = Batch {
-        edits,
-        is_trial: false,
-        passwords_max: usize::MAX,
-        with_documents: false,
-        person: None,
-        is_table: false,
-    };
+    let batch =
+        Batch { edits, is_trial: false, passwords_max: usize::MAX, with_documents: false, person: None, table: None };
     objects::change_held(store, held, &acme(), Arc::new(batch), &note()).await
 }
 

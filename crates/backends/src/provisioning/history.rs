@@ -1,5 +1,6 @@
 //! What happened to objects: written with each change, read in pages.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use contracts::provisioning::{BySpelling, Object, ObjectAnnex, ObjectKey, ObjectKind};
@@ -10,7 +11,7 @@ use model::{TenantId, Timestamp};
 
 use super::gathered::GatheredRows;
 use super::{
-    FOUND_EACH_MAX, Row, Statement, Turn, annexes, find, key_of, number, query, read, revision_of, revisions,
+    FOUND_EACH_MAX, Field, Row, Statement, Turn, annexes, find, key_of, number, query, read, revision_of, revisions,
     tenant_standing,
 };
 
@@ -298,6 +299,39 @@ pub(super) async fn entry_at(
         }
     }
     Ok(None)
+}
+
+/// Since which revision folders that are there have been there, by their paths: that which has made each last. One whose entry is gone was
+/// made up to the highest revision of which entries are, so none is said to have been there before that.
+pub(super) async fn folders_since(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    paths: &[String],
+) -> Result<HashMap<String, Revision>> {
+    let Some(begin) = tenant_standing::log_begin(db, tenant).await?.filter(|_| !paths.is_empty()) else {
+        return Ok(HashMap::new());
+    };
+    let pruned = pruned(db, tenant).await?;
+    let mut since = HashMap::with_capacity(paths.len());
+    for row in db.rows(made_last(tenant, paths, begin)).await? {
+        let made: Option<i64> = row.get("revision")?;
+        since.insert(row.text("path")?, made.map_or(pruned, |made| revision_of(made).max(pruned)));
+    }
+    Ok(since)
+}
+
+/// The statement for the last revision that has made each. The index of such entries is found by the kind as it stands there.
+fn made_last(tenant: &TenantId, paths: &[String], begin: i64) -> Statement {
+    let values = vec!["(?)"; paths.len()].join(", ");
+    let sql = format!(
+        "WITH asked (path) AS (VALUES {values})
+         SELECT path, (SELECT max(revision) FROM change_log WHERE tenant = ? AND kind = 'folder' AND id = path
+             AND document_before IS NULL AND +number > ?) AS revision
+         FROM asked"
+    );
+    let mut fields: Vec<Field> = paths.iter().map(Field::from).collect();
+    fields.extend([Field::from(tenant.as_str()), Field::from(begin)]);
+    Statement { sql: Cow::Owned(sql), fields }
 }
 
 // === removing ===

@@ -1,4 +1,4 @@
-//! People to rows, with what goes with them: skills, and the passkeys of a second factor.
+//! People to rows, with what goes with them: skills, the passkeys of a second factor, and what they keep for themselves.
 
 use contracts::provisioning::{BySpelling, Object, ObjectKey, ObjectKind, Person, Secret};
 use infra::{ObjectChange, Result};
@@ -16,8 +16,8 @@ pub(super) fn people_put(changes: &[ObjectChange]) -> BySpelling<String> {
     put.map(|name| (ObjectKey { kind: ObjectKind::Person, id: name.clone() }, name)).collect()
 }
 
-/// Gives a person another spelling of the user name, which the changes put in its place: it stays the same person, with its passkeys.
-/// `false` if another one has that spelling already.
+/// Gives a person another spelling of the user name, which the changes put in its place: it stays the same person, with its passkeys
+/// and what it keeps for itself. `false` if another one has that spelling already.
 pub(super) async fn respell(db: &mut dyn Turn, tenant: &TenantId, from: &str, to: &str) -> Result<bool> {
     let named = query("SELECT user_name FROM person WHERE tenant = ? AND user_name = ?").bind(tenant.as_str()).bind(to);
     for row in db.rows(named).await? {
@@ -30,6 +30,9 @@ pub(super) async fn respell(db: &mut dyn Turn, tenant: &TenantId, from: &str, to
     for sql in [
         "UPDATE person SET user_name = ?, agent_id = NULL, login_code = NULL WHERE tenant = ? AND user_name = ?",
         "UPDATE passkey SET user_name = ? WHERE tenant = ? AND user_name = ?",
+        "UPDATE person_favourite SET user_name = ? WHERE tenant = ? AND user_name = ?",
+        "UPDATE person_recent SET user_name = ? WHERE tenant = ? AND user_name = ?",
+        "UPDATE person_setting SET user_name = ? WHERE tenant = ? AND user_name = ?",
     ] {
         db.run(query(sql).bind(to).bind(tenant.as_str()).bind(from)).await?;
     }

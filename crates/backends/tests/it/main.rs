@@ -8,7 +8,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use backends::sqlite::SqliteProvisioning;
-use infra::conformance::{api_keys, audit_outbox, passkeys, provisioning, secrets, sign_in_audit, tenant_life};
+use infra::conformance::{
+    api_keys, audit_outbox, passkeys, people_imports, personal_records, provisioning, secrets, sign_in_audit,
+    tenant_life,
+};
 use infra::{ObjectChange, ProvisioningStore as _, Revision, SecretSeals};
 use model::TenantId;
 
@@ -39,6 +42,8 @@ async fn sqlite_does_what_every_database_does() {
     audit_outbox::run(&store).await;
     api_keys::run(&store).await;
     passkeys::run(&store).await;
+    personal_records::run(&store).await;
+    people_imports::run(&store).await;
     tenant_life::run(&store).await;
 }
 

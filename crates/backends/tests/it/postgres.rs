@@ -10,7 +10,10 @@ use std::time::Duration;
 use backends::postgres::{self, PostgresProvisioning, PostgresSettings};
 use backends::redis::Unusable;
 use contracts::provisioning::{Application, Object, ObjectKey, ObjectKind, Skill, TenantObjects};
-use infra::conformance::{api_keys, audit_outbox, passkeys, provisioning, secrets, sign_in_audit, tenant_life};
+use infra::conformance::{
+    api_keys, audit_outbox, passkeys, people_imports, personal_records, provisioning, secrets, sign_in_audit,
+    tenant_life,
+};
 use infra::{Client, ObjectChange, ProvisioningStore as _, Revision, SecretSeals, StoreError};
 use model::TenantId;
 use server::Server;
@@ -85,6 +88,8 @@ async fn postgresql_does_what_every_database_does_and_psql_reads_it() {
     audit_outbox::run(&store).await;
     api_keys::run(&store).await;
     passkeys::run(&store).await;
+    personal_records::run(&store).await;
+    people_imports::run(&store).await;
     tenant_life::run(&store).await;
     assert_eq!(server.psql("select name from skill where tenant = 'case' order by dbid"), "SALES\nEnglish");
     assert_eq!(server.psql("select revision from tenant where id = 'changes'"), "2");

@@ -109,6 +109,9 @@ impl Call {
         asked: Asked,
         now: Timestamp,
     ) -> Result<(), (ErrorCode, &'static str)> {
+        if way == HoldWay::Retrieve && self.fetch_parked(&asked, now) {
+            return Ok(());
+        }
         let Some((leg, held)) = self.connected_at(&asked.this_dn).map(|party| (party.leg, party.held)) else {
             return Err((ErrorCode::INVALID_CALL_STATE, "this DN is not connected in the call"));
         };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use model::request::Treatment;
 use model::{CallState, Dn, DnRole, EventName, LegId, Timestamp};
 
+use super::asked::Asked;
 use super::ending::Ending;
 use super::party::{LegProgress, Party};
 use super::place::{Parked, Replaced, Replacement};
@@ -156,6 +157,18 @@ impl Call {
         self.s.stage = Stage::Parked(Parked { slot, by: Some(by), point });
         let music = Treatment::Music { resource: HOLD_MUSIC.to_owned(), duration_ms: None };
         self.play(self.front(), music, Purpose::HoldMusic, now);
+    }
+
+    /// Who has parked the call wants it back: it rings there at once. Returns whether it was that.
+    pub(super) fn fetch_parked(&mut self, asked: &Asked, now: Timestamp) -> bool {
+        let Stage::Parked(Parked { by: Some(by), .. }) = &self.s.stage else { return false };
+        let is_own = *by == asked.this_dn;
+        if is_own {
+            self.s.timers.disarm(Timer::NoAnswer);
+            self.acknowledge(asked, now);
+            self.parked_too_long(now);
+        }
+        is_own
     }
 
     /// Nobody has fetched it: it rings at who parked it.

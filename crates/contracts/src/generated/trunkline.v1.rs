@@ -282,7 +282,8 @@ pub mod value {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AskRequest {
-    /// Tenant and requester come from the caller's token and are ignored here.
+    /// Tenant and requester come from the caller's token and are ignored here; the role gws-voice names the requester in the metadata
+    /// `trunkline-requester`.
     #[prost(message, optional, tag = "1")]
     pub request: ::core::option::Option<Request>,
 }
@@ -4306,6 +4307,235 @@ pub mod configuration_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// A session of an agent's desktop at the Workspace API, which gws-workspace keeps. Its key is the digest of the cookie, which names the tenant
+/// too; the value is this message, sealed with the installation's key.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DeskRecord {
+    /// The form of the record; 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// Whose sign-in it goes by: the person's user name, and what the token opened.
+    #[prost(string, tag = "2")]
+    pub user: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "3")]
+    pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The only DN for which the token was, if it was tied to one.
+    #[prost(string, optional, tag = "4")]
+    pub tied_dn: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "5")]
+    pub sign_in: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "6")]
+    pub token_id: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint64, tag = "7")]
+    pub token_issued_at_s: u64,
+    /// The run of a replica that has the session, as `node.epoch`.
+    #[prost(string, tag = "8")]
+    pub holder: ::prost::alloc::string::String,
+    /// When it was seen last that the sign-in is not revoked, and when the desktop has asked for something last.
+    #[prost(uint64, tag = "9")]
+    pub checked_at_us: u64,
+    #[prost(uint64, tag = "10")]
+    pub used_at_us: u64,
+    #[prost(message, optional, tag = "11")]
+    pub hub: ::core::option::Option<BayeuxHubRecord>,
+    #[prost(message, repeated, tag = "12")]
+    pub listeners: ::prost::alloc::vec::Vec<DeskListenerRecord>,
+    #[prost(enumeration = "DeskInitialisation", tag = "13")]
+    pub initialisation: i32,
+    /// Why it has failed, if it has.
+    #[prost(string, tag = "14")]
+    pub failure: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "15")]
+    pub begun_at_us: u64,
+    /// The person's agent.
+    #[prost(string, optional, tag = "16")]
+    pub agent: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(message, optional, tag = "17")]
+    pub channel: ::core::option::Option<DeskChannelRecord>,
+    #[prost(message, repeated, tag = "18")]
+    pub operations: ::prost::alloc::vec::Vec<DeskOperationRecord>,
+    #[prost(uint64, tag = "19")]
+    pub last_reference: u64,
+    #[prost(uint64, tag = "20")]
+    pub last_cursor: u64,
+    /// Whether the desktop reads the configuration part by part.
+    #[prost(bool, tag = "21")]
+    pub optimised: bool,
+}
+/// The Bayeux clients of a session.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BayeuxHubRecord {
+    #[prost(message, repeated, tag = "1")]
+    pub clients: ::prost::alloc::vec::Vec<BayeuxClientRecord>,
+    /// Whether any client has ever connected; if not, what every client that comes shall have.
+    #[prost(bool, tag = "2")]
+    pub begun: bool,
+    #[prost(message, repeated, tag = "3")]
+    pub early: ::prost::alloc::vec::Vec<BayeuxMessageRecord>,
+    #[prost(uint64, tag = "4")]
+    pub confirmed: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BayeuxClientRecord {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "2")]
+    pub subscriptions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(bool, tag = "3")]
+    pub acknowledges: bool,
+    /// The number of the last answer with messages.
+    #[prost(uint64, tag = "4")]
+    pub batch: u64,
+    /// The greatest cursor up to which it has received what it has subscribed to.
+    #[prost(uint64, tag = "5")]
+    pub received: u64,
+    #[prost(message, repeated, tag = "6")]
+    pub held: ::prost::alloc::vec::Vec<BayeuxMessageRecord>,
+}
+/// A message that a client is owed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BayeuxMessageRecord {
+    #[prost(string, tag = "1")]
+    pub channel: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// The number of the answer that had it, if the client confirms by numbers.
+    #[prost(uint64, optional, tag = "3")]
+    pub batch: ::core::option::Option<u64>,
+}
+/// What a client knows.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeskListenerRecord {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub initialised: bool,
+    #[prost(bool, tag = "3")]
+    pub knows_voice: bool,
+}
+/// The voice channel as it is known to be told.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeskChannelRecord {
+    #[prost(string, tag = "1")]
+    pub dn: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "2")]
+    pub switch_name: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "3")]
+    pub work_mode: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(bool, tag = "4")]
+    pub auto_complete_call: bool,
+    /// Whether the agent was seen at the DN.
+    #[prost(bool, tag = "5")]
+    pub admitted: bool,
+    /// The reference of a login without outcome.
+    #[prost(uint64, optional, tag = "6")]
+    pub login: ::core::option::Option<u64>,
+    #[prost(bool, tag = "7")]
+    pub owns_login: bool,
+    #[prost(bool, tag = "8")]
+    pub leaving: bool,
+    #[prost(string, optional, tag = "9")]
+    pub monitored: ::core::option::Option<::prost::alloc::string::String>,
+    /// The DN and its calls, as JSON.
+    #[prost(string, optional, tag = "10")]
+    pub told_dn: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "11")]
+    pub told_calls: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether the calls are all there, with all that they have.
+    #[prost(bool, tag = "12")]
+    pub whole: bool,
+    /// How far the messages of the DN were told: the position of which nothing comes any more; the one behind it, and how many of its messages.
+    #[prost(string, optional, tag = "13")]
+    pub after: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "14")]
+    pub begun: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint32, tag = "15")]
+    pub begun_told: u32,
+}
+/// An operation that was answered, and may still have an outcome.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeskOperationRecord {
+    #[prost(uint64, repeated, tag = "1")]
+    pub references: ::prost::alloc::vec::Vec<u64>,
+    #[prost(string, tag = "2")]
+    pub operation_id: ::prost::alloc::string::String,
+    #[prost(enumeration = "DeskOperationEffect", tag = "3")]
+    pub effect: i32,
+    #[prost(uint64, tag = "4")]
+    pub since_us: u64,
+}
+/// How far a desktop is initialised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DeskInitialisation {
+    Unspecified = 0,
+    New = 1,
+    UnderWay = 2,
+    Done = 3,
+    Failed = 4,
+}
+impl DeskInitialisation {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DESK_INITIALISATION_UNSPECIFIED",
+            Self::New => "DESK_INITIALISATION_NEW",
+            Self::UnderWay => "DESK_INITIALISATION_UNDER_WAY",
+            Self::Done => "DESK_INITIALISATION_DONE",
+            Self::Failed => "DESK_INITIALISATION_FAILED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DESK_INITIALISATION_UNSPECIFIED" => Some(Self::Unspecified),
+            "DESK_INITIALISATION_NEW" => Some(Self::New),
+            "DESK_INITIALISATION_UNDER_WAY" => Some(Self::UnderWay),
+            "DESK_INITIALISATION_DONE" => Some(Self::Done),
+            "DESK_INITIALISATION_FAILED" => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DeskOperationEffect {
+    Unspecified = 0,
+    Plain = 1,
+    /// It logs the agent in, who was not logged in by the session before; who was.
+    Login = 2,
+    LoginAgain = 3,
+    Leave = 4,
+}
+impl DeskOperationEffect {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DESK_OPERATION_EFFECT_UNSPECIFIED",
+            Self::Plain => "DESK_OPERATION_EFFECT_PLAIN",
+            Self::Login => "DESK_OPERATION_EFFECT_LOGIN",
+            Self::LoginAgain => "DESK_OPERATION_EFFECT_LOGIN_AGAIN",
+            Self::Leave => "DESK_OPERATION_EFFECT_LEAVE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DESK_OPERATION_EFFECT_UNSPECIFIED" => Some(Self::Unspecified),
+            "DESK_OPERATION_EFFECT_PLAIN" => Some(Self::Plain),
+            "DESK_OPERATION_EFFECT_LOGIN" => Some(Self::Login),
+            "DESK_OPERATION_EFFECT_LOGIN_AGAIN" => Some(Self::LoginAgain),
+            "DESK_OPERATION_EFFECT_LEAVE" => Some(Self::Leave),
+            _ => None,
+        }
+    }
+}
 /// What is done together or not at all.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Turn {
@@ -7248,6 +7478,112 @@ pub mod provisioning_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// A session of a program at the Provisioning API, which gws-provisioning keeps. Its key is the digest of the cookie, which names the tenant
+/// too; the value is this message, sealed with the installation's key.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProvisioningSessionRecord {
+    /// The form of the record; 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// Whose sign-in it goes by: the person's user name, and what the token opened.
+    #[prost(string, tag = "2")]
+    pub user: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "3")]
+    pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "4")]
+    pub sign_in: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "5")]
+    pub token_id: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint64, tag = "6")]
+    pub token_issued_at_s: u64,
+    /// The run of a replica that has the session, as `node.epoch`.
+    #[prost(string, tag = "7")]
+    pub holder: ::prost::alloc::string::String,
+    /// When it was seen last that the sign-in is not revoked, and when the program has asked for something last.
+    #[prost(uint64, tag = "8")]
+    pub checked_at_us: u64,
+    #[prost(uint64, tag = "9")]
+    pub used_at_us: u64,
+    #[prost(message, optional, tag = "10")]
+    pub hub: ::core::option::Option<BayeuxHubRecord>,
+    /// The greatest number of an operation.
+    #[prost(uint64, tag = "11")]
+    pub last_number: u64,
+    /// Operations whose outcome some client may not have.
+    #[prost(message, repeated, tag = "12")]
+    pub operations: ::prost::alloc::vec::Vec<ProvisioningOperationRecord>,
+    #[prost(message, optional, tag = "13")]
+    pub watch: ::core::option::Option<ProvisioningWatchRecord>,
+    #[prost(message, repeated, tag = "14")]
+    pub exports: ::prost::alloc::vec::Vec<ProvisioningExportRecord>,
+    #[prost(message, optional, tag = "15")]
+    pub last_import: ::core::option::Option<ProvisioningImportRecord>,
+    /// The number of the last export.
+    #[prost(uint64, tag = "16")]
+    pub last_export: u64,
+    /// The client to which the token was issued by which it has begun.
+    #[prost(string, optional, tag = "17")]
+    pub client: ::core::option::Option<::prost::alloc::string::String>,
+    /// When that token was shown.
+    #[prost(uint64, tag = "18")]
+    pub begun_at_us: u64,
+}
+/// An operation that only reads, and is carried out again where its outcome may be lost.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProvisioningOperationRecord {
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// As the client calls it (`_aioId`).
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    /// The end of its path, as `get-users`.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    /// Its query, as pairs of names and values.
+    #[prost(string, repeated, tag = "4")]
+    pub query: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Changes of objects that are told to the clients.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProvisioningWatchRecord {
+    /// Kinds of objects; none means all.
+    #[prost(string, repeated, tag = "1")]
+    pub kinds: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The number of the last change that was told, or looked at.
+    #[prost(uint64, tag = "2")]
+    pub after: u64,
+    /// The revision of the tenant up to which all changes were.
+    #[prost(uint64, tag = "3")]
+    pub since: u64,
+}
+/// A table of people that can be fetched.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProvisioningExportRecord {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub file_name: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "3")]
+    pub fields: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Numbers of people; none means all.
+    #[prost(uint32, repeated, tag = "4")]
+    pub people: ::prost::alloc::vec::Vec<u32>,
+    /// Which people, as pairs of names and values of the query of a list.
+    #[prost(string, repeated, tag = "5")]
+    pub query: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// The last import of people.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProvisioningImportRecord {
+    #[prost(bool, tag = "1")]
+    pub under_way: bool,
+    #[prost(uint32, tag = "2")]
+    pub total: u32,
+    #[prost(uint32, tag = "3")]
+    pub succeeded: u32,
+    #[prost(string, repeated, tag = "4")]
+    pub failed: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 /// The outer form of a ledger's record: which core wrote it, in which form.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StateRecord {
@@ -7619,8 +7955,24 @@ pub struct Waiting {
     pub priority: i32,
     #[prost(uint64, tag = "5")]
     pub waiting_since_us: u64,
+    /// Agents who fit, those that are nearest to taking it first, 50 at most.
     #[prost(message, repeated, tag = "6")]
     pub candidates: ::prost::alloc::vec::Vec<Candidate>,
+    /// All who fit, counted by reason, in the same order.
+    #[prost(message, repeated, tag = "7")]
+    pub kept: ::prost::alloc::vec::Vec<KeptAgents>,
+    /// How many agents do not fit.
+    #[prost(uint64, tag = "8")]
+    pub without_skills: u64,
+}
+/// Agents who fit, and what keeps them from a request that waits.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KeptAgents {
+    /// As of a candidate; empty if nothing does.
+    #[prost(string, tag = "1")]
+    pub passed_over: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub agents: u64,
 }
 /// Generated client implementations.
 pub mod routing_client {
@@ -8154,6 +8506,295 @@ pub mod routing_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "trunkline.v1.Routing";
     impl<T> tonic::server::NamedService for RoutingServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated client implementations.
+pub mod waiting_calls_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Port 8000 of tenant: why calls wait, for who looks after agents (scope `agents:supervise`). tenant asks rq.
+    #[derive(Debug, Clone)]
+    pub struct WaitingCallsClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> WaitingCallsClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> WaitingCallsClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            WaitingCallsClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// What of a call waits and who could take it, with reasons.
+        pub async fn explain(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExplainRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.WaitingCalls/Explain",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("trunkline.v1.WaitingCalls", "Explain"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod waiting_calls_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with WaitingCallsServer.
+    #[async_trait]
+    pub trait WaitingCalls: std::marker::Send + std::marker::Sync + 'static {
+        /// What of a call waits and who could take it, with reasons.
+        async fn explain(
+            &self,
+            request: tonic::Request<super::ExplainRequest>,
+        ) -> std::result::Result<tonic::Response<super::ExplainResponse>, tonic::Status>;
+    }
+    /// Port 8000 of tenant: why calls wait, for who looks after agents (scope `agents:supervise`). tenant asks rq.
+    #[derive(Debug)]
+    pub struct WaitingCallsServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> WaitingCallsServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for WaitingCallsServer<T>
+    where
+        T: WaitingCalls,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/trunkline.v1.WaitingCalls/Explain" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExplainSvc<T: WaitingCalls>(pub Arc<T>);
+                    impl<
+                        T: WaitingCalls,
+                    > tonic::server::UnaryService<super::ExplainRequest>
+                    for ExplainSvc<T> {
+                        type Response = super::ExplainResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExplainRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WaitingCalls>::explain(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExplainSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for WaitingCallsServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "trunkline.v1.WaitingCalls";
+    impl<T> tonic::server::NamedService for WaitingCallsServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
@@ -8761,6 +9402,652 @@ pub struct PageSessionRecord {
     pub until_us: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FollowStatisticsRequest {
+    /// At most 500 in a message.
+    #[prost(message, repeated, tag = "1")]
+    pub open: ::prost::alloc::vec::Vec<OpenStatistic>,
+    /// References of statistics that were opened on this stream and are to close. Unknown ones are passed over.
+    #[prost(uint64, repeated, tag = "2")]
+    pub close: ::prost::alloc::vec::Vec<u64>,
+}
+/// A statistic to open. The reference is the client's, unique among those that it has open on the stream.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenStatistic {
+    #[prost(uint64, tag = "1")]
+    pub reference: u64,
+    #[prost(message, optional, tag = "2")]
+    pub request: ::core::option::Option<StatisticRequest>,
+}
+/// What to count: either the name of a statistic definition of the tenant, or one of the built-in names (`CurrentAgentState`,
+/// `TimeInCurrentState`), or a definition of its own.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StatisticRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub definition: ::core::option::Option<StatisticDefinition>,
+    /// The published name of the kind of object: `Agent`, `Queue`, `RoutePoint`, `GroupAgents`, `RegDN`.
+    #[prost(string, tag = "3")]
+    pub object_type: ::prost::alloc::string::String,
+    /// An agent's login id, a queue's or group's name, a DN's number.
+    #[prost(string, tag = "4")]
+    pub object_id: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "5")]
+    pub notification: ::core::option::Option<StatisticNotification>,
+}
+/// Names of categories, subjects, objects and actions are the published ones. As the objects `statistic` of the tenant.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StatisticDefinition {
+    #[prost(string, tag = "1")]
+    pub category: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub subject: ::prost::alloc::string::String,
+    /// Actions: `CallInbound`; `*` means all, a leading `~` takes one out.
+    #[prost(string, repeated, tag = "3")]
+    pub main_mask: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "4")]
+    pub relative_mask: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, optional, tag = "5")]
+    pub profile: ::core::option::Option<StatisticTimeProfile>,
+    /// Seconds, both ends included.
+    #[prost(message, optional, tag = "6")]
+    pub range: ::core::option::Option<StatisticTimeRange>,
+    #[prost(message, optional, tag = "7")]
+    pub second_range: ::core::option::Option<StatisticTimeRange>,
+    /// As `PairExists("Language","de")`; empty: none.
+    #[prost(string, tag = "8")]
+    pub filter: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StatisticTimeProfile {
+    #[prost(oneof = "statistic_time_profile::Kind", tags = "1, 2, 3")]
+    pub kind: ::core::option::Option<statistic_time_profile::Kind>,
+}
+/// Nested message and enum types in `StatisticTimeProfile`.
+pub mod statistic_time_profile {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Kind {
+        /// Times of day at which the count restarts, as `00:00` or `00:00+0:30`.
+        #[prost(string, tag = "1")]
+        Growing(::prost::alloc::string::String),
+        #[prost(message, tag = "2")]
+        Sliding(super::StatisticSlidingProfile),
+        #[prost(bool, tag = "3")]
+        SinceLogin(bool),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StatisticSlidingProfile {
+    #[prost(uint32, tag = "1")]
+    pub window_s: u32,
+    #[prost(uint32, tag = "2")]
+    pub step_s: u32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StatisticTimeRange {
+    #[prost(uint32, tag = "1")]
+    pub from_s: u32,
+    #[prost(uint32, tag = "2")]
+    pub to_s: u32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StatisticNotification {
+    #[prost(enumeration = "StatisticNotificationMode", tag = "1")]
+    pub mode: i32,
+    /// For CHANGE: the least change, in units of a count, seconds of a duration, or hundredths of a ratio.
+    #[prost(uint64, tag = "2")]
+    pub insensitivity: u64,
+    /// For PERIODICAL: seconds between two values, at least 1.
+    #[prost(uint32, tag = "3")]
+    pub every_s: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FollowStatisticsResponse {
+    /// Changes that belong together come in one message. Of several changes of a statistic within it the last one is told.
+    #[prost(message, repeated, tag = "1")]
+    pub values: ::prost::alloc::vec::Vec<StatisticTold>,
+    #[prost(message, repeated, tag = "2")]
+    pub refused: ::prost::alloc::vec::Vec<StatisticRefused>,
+    /// The position in the tenant's stream of facts up to which the values are true.
+    #[prost(string, tag = "3")]
+    pub position: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StatisticTold {
+    #[prost(uint64, tag = "1")]
+    pub reference: u64,
+    #[prost(message, optional, tag = "2")]
+    pub value: ::core::option::Option<StatisticReading>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StatisticReading {
+    /// When it was true, in microseconds since the epoch.
+    #[prost(uint64, tag = "1")]
+    pub at_us: u64,
+    /// Since when it counts: the begin of its interval, or when it was opened first, whichever is later. Absent for the present moment.
+    #[prost(uint64, optional, tag = "7")]
+    pub counts_since_us: ::core::option::Option<u64>,
+    #[prost(oneof = "statistic_reading::Value", tags = "2, 3, 4, 5, 6")]
+    pub value: ::core::option::Option<statistic_reading::Value>,
+}
+/// Nested message and enum types in `StatisticReading`.
+pub mod statistic_reading {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Value {
+        /// No value: the divisor is zero, or no action is in progress.
+        #[prost(bool, tag = "2")]
+        None(bool),
+        #[prost(uint64, tag = "3")]
+        Number(u64),
+        /// In microseconds.
+        #[prost(uint64, tag = "4")]
+        DurationUs(u64),
+        /// Percentages are out of 100.
+        #[prost(double, tag = "5")]
+        Ratio(f64),
+        #[prost(message, tag = "6")]
+        State(super::AgentStateReading),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AgentStateReading {
+    /// The highest action in progress, as `NotReadyForNextCall`.
+    #[prost(string, tag = "1")]
+    pub status: ::prost::alloc::string::String,
+    #[prost(uint64, optional, tag = "2")]
+    pub since_us: ::core::option::Option<u64>,
+    /// The reason code of a not-ready state.
+    #[prost(string, optional, tag = "3")]
+    pub reason: ::core::option::Option<::prost::alloc::string::String>,
+    /// The DN at which the agent is logged in.
+    #[prost(string, optional, tag = "4")]
+    pub dn: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StatisticRefused {
+    #[prost(uint64, tag = "1")]
+    pub reference: u64,
+    /// What is wrong, as `category EstimWaitTime is not implemented`.
+    #[prost(string, tag = "2")]
+    pub message: ::prost::alloc::string::String,
+    #[prost(enumeration = "StatisticRefusal", tag = "3")]
+    pub why: i32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PeekStatisticsRequest {
+    /// At most 500.
+    #[prost(message, repeated, tag = "1")]
+    pub statistics: ::prost::alloc::vec::Vec<OpenStatistic>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PeekStatisticsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub values: ::prost::alloc::vec::Vec<StatisticTold>,
+    #[prost(message, repeated, tag = "2")]
+    pub refused: ::prost::alloc::vec::Vec<StatisticRefused>,
+    #[prost(string, tag = "3")]
+    pub position: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum StatisticNotificationMode {
+    /// At each change.
+    Unspecified = 0,
+    Immediate = 1,
+    Change = 2,
+    Periodical = 3,
+    /// The value is told once, and again only when it is peeked at.
+    None = 4,
+}
+impl StatisticNotificationMode {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "STATISTIC_NOTIFICATION_MODE_UNSPECIFIED",
+            Self::Immediate => "STATISTIC_NOTIFICATION_MODE_IMMEDIATE",
+            Self::Change => "STATISTIC_NOTIFICATION_MODE_CHANGE",
+            Self::Periodical => "STATISTIC_NOTIFICATION_MODE_PERIODICAL",
+            Self::None => "STATISTIC_NOTIFICATION_MODE_NONE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "STATISTIC_NOTIFICATION_MODE_UNSPECIFIED" => Some(Self::Unspecified),
+            "STATISTIC_NOTIFICATION_MODE_IMMEDIATE" => Some(Self::Immediate),
+            "STATISTIC_NOTIFICATION_MODE_CHANGE" => Some(Self::Change),
+            "STATISTIC_NOTIFICATION_MODE_PERIODICAL" => Some(Self::Periodical),
+            "STATISTIC_NOTIFICATION_MODE_NONE" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum StatisticRefusal {
+    Unspecified = 0,
+    /// The definition contradicts itself, or names what there is not.
+    Faulty = 1,
+    /// There is such a thing, but this version does not count it.
+    NotImplemented = 2,
+    /// The tenant has no such object or no such statistic.
+    Unknown = 3,
+    /// The limit of statistics is reached.
+    Full = 4,
+}
+impl StatisticRefusal {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "STATISTIC_REFUSAL_UNSPECIFIED",
+            Self::Faulty => "STATISTIC_REFUSAL_FAULTY",
+            Self::NotImplemented => "STATISTIC_REFUSAL_NOT_IMPLEMENTED",
+            Self::Unknown => "STATISTIC_REFUSAL_UNKNOWN",
+            Self::Full => "STATISTIC_REFUSAL_FULL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "STATISTIC_REFUSAL_UNSPECIFIED" => Some(Self::Unspecified),
+            "STATISTIC_REFUSAL_FAULTY" => Some(Self::Faulty),
+            "STATISTIC_REFUSAL_NOT_IMPLEMENTED" => Some(Self::NotImplemented),
+            "STATISTIC_REFUSAL_UNKNOWN" => Some(Self::Unknown),
+            "STATISTIC_REFUSAL_FULL" => Some(Self::Full),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod statistics_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    #[derive(Debug, Clone)]
+    pub struct StatisticsClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> StatisticsClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> StatisticsClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            StatisticsClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Holds statistics open for as long as the stream lives. Each message of the client opens or closes some; the server tells each opened one's
+        /// value once, then its changes. At least every 5 s it says how far it has come.
+        pub async fn follow(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::FollowStatisticsRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::FollowStatisticsResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.Statistics/Follow",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("trunkline.v1.Statistics", "Follow"));
+            self.inner.streaming(req, path, codec).await
+        }
+        /// Values as they are now, without holding them open. Statistics that nobody else has open count from this moment, so values over a time
+        /// profile are those of a statistic that has just begun.
+        pub async fn peek(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PeekStatisticsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PeekStatisticsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.Statistics/Peek",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("trunkline.v1.Statistics", "Peek"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod statistics_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with StatisticsServer.
+    #[async_trait]
+    pub trait Statistics: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the Follow method.
+        type FollowStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    super::FollowStatisticsResponse,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Holds statistics open for as long as the stream lives. Each message of the client opens or closes some; the server tells each opened one's
+        /// value once, then its changes. At least every 5 s it says how far it has come.
+        async fn follow(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::FollowStatisticsRequest>>,
+        ) -> std::result::Result<tonic::Response<Self::FollowStream>, tonic::Status>;
+        /// Values as they are now, without holding them open. Statistics that nobody else has open count from this moment, so values over a time
+        /// profile are those of a statistic that has just begun.
+        async fn peek(
+            &self,
+            request: tonic::Request<super::PeekStatisticsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PeekStatisticsResponse>,
+            tonic::Status,
+        >;
+    }
+    #[derive(Debug)]
+    pub struct StatisticsServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> StatisticsServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for StatisticsServer<T>
+    where
+        T: Statistics,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/trunkline.v1.Statistics/Follow" => {
+                    #[allow(non_camel_case_types)]
+                    struct FollowSvc<T: Statistics>(pub Arc<T>);
+                    impl<
+                        T: Statistics,
+                    > tonic::server::StreamingService<super::FollowStatisticsRequest>
+                    for FollowSvc<T> {
+                        type Response = super::FollowStatisticsResponse;
+                        type ResponseStream = T::FollowStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::FollowStatisticsRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Statistics>::follow(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FollowSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/trunkline.v1.Statistics/Peek" => {
+                    #[allow(non_camel_case_types)]
+                    struct PeekSvc<T: Statistics>(pub Arc<T>);
+                    impl<
+                        T: Statistics,
+                    > tonic::server::UnaryService<super::PeekStatisticsRequest>
+                    for PeekSvc<T> {
+                        type Response = super::PeekStatisticsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PeekStatisticsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Statistics>::peek(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PeekSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for StatisticsServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "trunkline.v1.Statistics";
+    impl<T> tonic::server::NamedService for StatisticsServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StatisticsRecord {
     /// The form of the record; 1.
     #[prost(uint32, tag = "1")]
@@ -8921,6 +10208,33 @@ pub struct StatisticsValue {
     #[prost(uint64, repeated, tag = "3")]
     pub counts: ::prost::alloc::vec::Vec<u64>,
 }
+/// What tenant keeps of a tenant's statistics on port 2060.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TenantStatisticsRecord {
+    /// The form of the record; 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    #[prost(message, optional, tag = "2")]
+    pub engine: ::core::option::Option<StatisticsRecord>,
+    #[prost(message, repeated, tag = "3")]
+    pub held: ::prost::alloc::vec::Vec<HeldStatisticRecord>,
+    /// Which tenant of its id it is of, if that was known.
+    #[prost(uint64, optional, tag = "4")]
+    pub life: ::core::option::Option<u64>,
+}
+/// A statistic that somebody has open, or had within the last day.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HeldStatisticRecord {
+    /// As it is resolved again: the object by its own name, without notification.
+    #[prost(message, optional, tag = "1")]
+    pub request: ::core::option::Option<StatisticRequest>,
+    /// When it was opened first; 0: it counts from the first fact.
+    #[prost(uint64, tag = "2")]
+    pub opened_us: u64,
+    /// When the last one closed it; 0: somebody had it open.
+    #[prost(uint64, tag = "3")]
+    pub closed_us: u64,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum StatisticsVisitStage {
@@ -8952,6 +10266,53 @@ impl StatisticsVisitStage {
             _ => None,
         }
     }
+}
+/// A session of the Statistics API, which gws-statistics keeps. Its key is the digest of the cookie, which names the tenant too; the value
+/// is this message, sealed with the installation's key. Clients and values are not in it: clients are taken again under their ids, and every
+/// value is told anew.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StatisticsSessionRecord {
+    /// The form of the record; 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// The person or program, as the subject of its token.
+    #[prost(string, tag = "2")]
+    pub subject: ::prost::alloc::string::String,
+    /// The run of a replica that has the session, as `node.epoch`.
+    #[prost(string, tag = "3")]
+    pub holder: ::prost::alloc::string::String,
+    /// When it was used last.
+    #[prost(uint64, tag = "4")]
+    pub used_at_us: u64,
+    /// Texts that the statistics name by their places here, counted from 0: many have the same.
+    #[prost(string, repeated, tag = "5")]
+    pub texts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "6")]
+    pub subscriptions: ::prost::alloc::vec::Vec<StatisticsSubscriptionRecord>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StatisticsSubscriptionRecord {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub statistics: ::prost::alloc::vec::Vec<SubscribedStatisticRecord>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SubscribedStatisticRecord {
+    /// By which the client knows it.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Places in `texts`.
+    #[prost(uint32, tag = "2")]
+    pub name: u32,
+    #[prost(uint32, tag = "3")]
+    pub object_type: u32,
+    #[prost(uint32, tag = "4")]
+    pub object_id: u32,
+    #[prost(message, optional, tag = "5")]
+    pub definition: ::core::option::Option<StatisticDefinition>,
+    #[prost(message, optional, tag = "6")]
+    pub notification: ::core::option::Option<StatisticNotification>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ThreadRecord {
@@ -9178,6 +10539,217 @@ impl ThreadMove {
             _ => None,
         }
     }
+}
+/// What gws-voice knows of the DNs of a tenant at a position of its events, which it keeps for replicas that begin later: they go on from there,
+/// and so tell each event that came meanwhile. The value in the store is this message, sealed with the installation's key. Times are in
+/// microseconds since 1970.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct VoicePictureRecord {
+    /// The form of the record; 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// Which tenant of its id it is of; absent where that was not known.
+    #[prost(uint64, optional, tag = "2")]
+    pub life: ::core::option::Option<u64>,
+    #[prost(uint64, tag = "3")]
+    pub kept_at_us: u64,
+    #[prost(message, optional, tag = "4")]
+    pub position: ::core::option::Option<VoicePositionRecord>,
+    /// The position of the snapshot that it has begun with.
+    #[prost(message, optional, tag = "5")]
+    pub begun_at: ::core::option::Option<VoicePositionRecord>,
+    #[prost(message, repeated, tag = "6")]
+    pub dns: ::prost::alloc::vec::Vec<PicturedDnRecord>,
+    /// Where agents were told of last.
+    #[prost(message, repeated, tag = "7")]
+    pub agents: ::prost::alloc::vec::Vec<PicturedAgentPlaceRecord>,
+    #[prost(message, repeated, tag = "8")]
+    pub calls: ::prost::alloc::vec::Vec<PicturedCallRecord>,
+    /// From where it is known which message each DN was told last.
+    #[prost(message, optional, tag = "9")]
+    pub told_since: ::core::option::Option<VoicePositionRecord>,
+    #[prost(message, repeated, tag = "10")]
+    pub told: ::prost::alloc::vec::Vec<ToldDnRecord>,
+    #[prost(message, repeated, tag = "11")]
+    pub courses: ::prost::alloc::vec::Vec<CallCourseRecord>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct VoicePositionRecord {
+    #[prost(uint64, tag = "1")]
+    pub major: u64,
+    #[prost(uint64, tag = "2")]
+    pub minor: u64,
+}
+/// A DN without its calls.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PicturedDnRecord {
+    #[prost(string, tag = "1")]
+    pub dn: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub in_service: bool,
+    #[prost(message, optional, tag = "3")]
+    pub agent: ::core::option::Option<PicturedAgentRecord>,
+    #[prost(message, optional, tag = "4")]
+    pub reasons: ::core::option::Option<UserData>,
+    #[prost(bool, optional, tag = "5")]
+    pub dnd: ::core::option::Option<bool>,
+    /// The number for each mode of forwarding, in the order that gws-voice has; empty where there is none.
+    #[prost(string, repeated, tag = "6")]
+    pub forwards: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Where each part was told last; those of forwarding are in the same order.
+    #[prost(message, optional, tag = "7")]
+    pub in_service_told: ::core::option::Option<VoicePositionRecord>,
+    #[prost(message, optional, tag = "8")]
+    pub agent_told: ::core::option::Option<VoicePositionRecord>,
+    #[prost(message, optional, tag = "9")]
+    pub dnd_told: ::core::option::Option<VoicePositionRecord>,
+    #[prost(message, repeated, tag = "10")]
+    pub forwards_told: ::prost::alloc::vec::Vec<VoicePositionRecord>,
+    #[prost(uint64, optional, tag = "11")]
+    pub since_us: ::core::option::Option<u64>,
+    /// Whether its whole state was told.
+    #[prost(bool, tag = "12")]
+    pub registered: bool,
+    /// When after-call work ends by itself.
+    #[prost(uint64, optional, tag = "13")]
+    pub wraps_up_until_us: ::core::option::Option<u64>,
+}
+/// Who is logged in: ready, not ready, or neither just after the login.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PicturedAgentRecord {
+    #[prost(string, tag = "1")]
+    pub agent: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub ready: bool,
+    #[prost(bool, tag = "3")]
+    pub not_ready: bool,
+    #[prost(enumeration = "WorkMode", tag = "4")]
+    pub work_mode: i32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PicturedAgentPlaceRecord {
+    #[prost(string, tag = "1")]
+    pub agent: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub dn: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PicturedCallRecord {
+    #[prost(fixed64, tag = "1")]
+    pub conn_id: u64,
+    /// The last fact of the call that was told, if there is one.
+    #[prost(uint64, optional, tag = "2")]
+    pub token: ::core::option::Option<u64>,
+    #[prost(uint64, tag = "3")]
+    pub seq: u64,
+    #[prost(uint64, tag = "4")]
+    pub changed_us: u64,
+    /// Data that its parties know, and first what its last fact told.
+    #[prost(message, repeated, tag = "5")]
+    pub user_data: ::prost::alloc::vec::Vec<UserData>,
+    #[prost(message, repeated, tag = "6")]
+    pub parties: ::prost::alloc::vec::Vec<PicturedPartyRecord>,
+}
+/// A DN's part in a call.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PicturedPartyRecord {
+    #[prost(string, tag = "1")]
+    pub dn: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub call: ::core::option::Option<CallRef>,
+    /// The place of what it knows among the data of the call, from 0.
+    #[prost(uint32, tag = "3")]
+    pub user_data: u32,
+    #[prost(message, optional, tag = "4")]
+    pub extensions: ::core::option::Option<UserData>,
+    #[prost(enumeration = "PartyState", tag = "5")]
+    pub state: i32,
+    #[prost(enumeration = "DnRole", optional, tag = "6")]
+    pub role: ::core::option::Option<i32>,
+    #[prost(message, repeated, tag = "7")]
+    pub others: ::prost::alloc::vec::Vec<PicturedTalkerRecord>,
+    /// Whom it monitors, and how.
+    #[prost(string, optional, tag = "8")]
+    pub observed_dn: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(enumeration = "MonitorMode", tag = "9")]
+    pub observed_mode: i32,
+    /// The call in which it was before it came into this one.
+    #[prost(fixed64, optional, tag = "10")]
+    pub previous: ::core::option::Option<u64>,
+    #[prost(uint64, tag = "11")]
+    pub began_us: u64,
+    #[prost(uint64, tag = "12")]
+    pub told_us: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PicturedTalkerRecord {
+    #[prost(string, tag = "1")]
+    pub number: ::prost::alloc::string::String,
+    #[prost(enumeration = "DnRole", tag = "2")]
+    pub role: i32,
+}
+/// The last message that a DN was told: its position, and how many had that one.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ToldDnRecord {
+    #[prost(string, tag = "1")]
+    pub dn: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<VoicePositionRecord>,
+    #[prost(uint32, tag = "3")]
+    pub count: u32,
+}
+/// What a call has come through, and whether it waits.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CallCourseRecord {
+    #[prost(fixed64, tag = "1")]
+    pub conn_id: u64,
+    #[prost(string, optional, tag = "2")]
+    pub ani: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "3")]
+    pub dnis: ::core::option::Option<::prost::alloc::string::String>,
+    /// Its steps, as the JSON that desktops get.
+    #[prost(string, tag = "4")]
+    pub course: ::prost::alloc::string::String,
+    /// Since when it waits for somebody; absent while somebody talks with the caller.
+    #[prost(uint64, optional, tag = "5")]
+    pub waits_since_us: ::core::option::Option<u64>,
+    /// Whether it is at a route point.
+    #[prost(bool, tag = "6")]
+    pub at_point: bool,
+    /// The route point where it is, or was last.
+    #[prost(string, optional, tag = "7")]
+    pub route_point: ::core::option::Option<::prost::alloc::string::String>,
+    /// The virtual queues where it waits.
+    #[prost(message, repeated, tag = "8")]
+    pub queues: ::prost::alloc::vec::Vec<QueueStayRecord>,
+    /// The last fact of the call that was told, if there is one.
+    #[prost(uint64, optional, tag = "9")]
+    pub token: ::core::option::Option<u64>,
+    #[prost(uint64, tag = "10")]
+    pub seq: u64,
+    #[prost(uint64, tag = "11")]
+    pub changed_us: u64,
+    /// The caller's latest input, where it was a short one.
+    #[prost(message, optional, tag = "12")]
+    pub latest_input: ::core::option::Option<ShortInputRecord>,
+}
+/// An input of one or two keys: a choice of a menu, or a part of something secret, of which nothing is kept.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShortInputRecord {
+    /// The key; empty for a part of something secret.
+    #[prost(string, tag = "1")]
+    pub key: ::prost::alloc::string::String,
+    /// When the step of the choice began, in milliseconds since the Unix epoch.
+    #[prost(uint64, tag = "2")]
+    pub began_ms: u64,
+}
+/// A call in a virtual queue: the name of its stay, empty where a snapshot has told it, and the queue.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QueueStayRecord {
+    #[prost(string, tag = "1")]
+    pub stay: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub queue: ::prost::alloc::string::String,
 }
 /// The webhooks of a tenant. Its position in the store counts its changes.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -105,11 +105,16 @@ const EXTENSIONS: &[Attribute] = &[
     attribute("FailedDN", "string", "of an `EventRouteRequest` after a target that did not take the call: its DN"),
     attribute("FailedAgentID", "string", "its agent"),
     attribute("FailedCallState", "string", "why it did not"),
+    attribute(
+        "NoteOfCall",
+        "string",
+        "of an `EventUserEvent` that a desktop has noted of a released call: its `ConnID`; nobody else can set it",
+    ),
     attribute("RVQID", "string", "of the facts of a virtual queue: the call's stay there, the same until it has left"),
     attribute("Rule", "string", "of a virtual queue's `EventDiverted`: by which rule the agent was chosen"),
     attribute("Candidates", "object", "there: each agent that was looked at, with `chosen` or why it was passed over"),
     attribute("CandidatesMore", "number", "there: how many more were looked at"),
-    attribute("Waiting", "number", "there: how many calls waited"),
+    attribute("Waiting", "number", "there: how many other calls waited for the agent"),
     attribute(
         "Position",
         "string",

@@ -5,10 +5,11 @@ use contracts::sign_in_audit::SignInRecord;
 use model::{TenantId, Timestamp};
 
 use crate::{
-    Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, HistoryEntry, HistoryPage,
-    HistoryPoint, KeptApiKey, NamedSnapshot, NewApiKey, ObjectChange, ObjectChanges, PartGiver, PartTaker, PasskeyKept,
-    PasskeyRemoved, Passkeys, ProvisioningStore, Revision, SignInAudit, SnapshotHead, StoreError, StoredPasskey,
-    TenantArchive, UnopenedSecret, VersionedObjects,
+    Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, Favourite, FavouriteAgain,
+    FavouriteKept, HistoryEntry, HistoryPage, HistoryPoint, ImportEnd, ImportPage, KeptApiKey, NamedSnapshot,
+    NewApiKey, ObjectChange, ObjectChanges, PartGiver, PartTaker, PasskeyKept, PasskeyRemoved, Passkeys, PeopleImport,
+    PeopleImports, PersonalRecords, PersonalSetting, ProvisioningStore, RecentTarget, Revision, SettingKept,
+    SignInAudit, SnapshotHead, StoreError, StoredPasskey, TargetName, TenantArchive, UnopenedSecret, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -200,6 +201,68 @@ impl Passkeys for NoProvisioning {
     }
 
     fn remove_others<'a>(&'a self, _: &'a TenantId, _: &'a str, _: Option<&'a str>) -> Answer<'a, u64> {
+        refused()
+    }
+}
+
+impl PersonalRecords for NoProvisioning {
+    fn favourites<'a>(&'a self, _: &'a TenantId, _: &'a str) -> Answer<'a, Vec<Favourite>> {
+        refused()
+    }
+
+    fn keep_favourite<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a str,
+        _: &'a Favourite,
+        _: FavouriteAgain,
+    ) -> Answer<'a, FavouriteKept> {
+        refused()
+    }
+
+    fn remove_favourite<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a TargetName) -> Answer<'a, bool> {
+        refused()
+    }
+
+    fn recents<'a>(&'a self, _: &'a TenantId, _: &'a str) -> Answer<'a, Vec<RecentTarget>> {
+        refused()
+    }
+
+    fn note_recent<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a RecentTarget) -> Answer<'a, bool> {
+        refused()
+    }
+
+    fn acknowledge_missed<'a>(&'a self, _: &'a TenantId, _: &'a str, _: Timestamp) -> Answer<'a, u64> {
+        refused()
+    }
+
+    fn settings<'a>(&'a self, _: &'a TenantId, _: &'a str) -> Answer<'a, Vec<PersonalSetting>> {
+        refused()
+    }
+
+    fn keep_setting<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a PersonalSetting) -> Answer<'a, SettingKept> {
+        refused()
+    }
+
+    fn remove_setting<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a str) -> Answer<'a, bool> {
+        refused()
+    }
+}
+
+impl PeopleImports for NoProvisioning {
+    fn import_begins<'a>(&'a self, _: &'a TenantId, _: &'a PeopleImport) -> Answer<'a, ()> {
+        refused()
+    }
+
+    fn import_ends<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a ImportEnd) -> Answer<'a, bool> {
+        refused()
+    }
+
+    fn imports<'a>(&'a self, _: &'a TenantId, _: &'a ImportPage) -> Answer<'a, Vec<PeopleImport>> {
+        refused()
+    }
+
+    fn forget_imports_before(&self, _: Timestamp) -> Answer<'_, u64> {
         refused()
     }
 }

@@ -28,6 +28,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// The same of any other answer. Who reads one steadily, but slowly, takes it in pieces that the kernel, and the windows of HTTP/2, make
 /// large.
 const STANDSTILL_MAX: Duration = Duration::from_secs(120);
+/// The same of one that is passed on: whoever passes it on keeps some of it, which a slow reader takes in minutes.
+const PASSED_ON_STANDSTILL_MAX: Duration = Duration::from_secs(600);
 /// The longest body, in bytes, that counts as taken when its answer begins; of a longer one the server gets so much at once.
 pub const SMALL_BYTES_MAX: usize = 64 << 10;
 
@@ -43,11 +45,11 @@ pub enum AnswerReader {
 }
 
 impl AnswerReader {
-    const fn standstill_max(self) -> Option<Duration> {
+    const fn standstill_max(self) -> Duration {
         match self {
-            Self::OfStream => Some(SILENCE_MAX),
-            Self::AtItsPace => Some(STANDSTILL_MAX),
-            Self::ForAnother => None,
+            Self::OfStream => SILENCE_MAX,
+            Self::AtItsPace => STANDSTILL_MAX,
+            Self::ForAnother => PASSED_ON_STANDSTILL_MAX,
         }
     }
 }
@@ -155,7 +157,7 @@ async fn watch<B>(left: Arc<Mutex<AnswerLeft<B>>>, standstill_max: Duration) {
 struct PassedBack<B> {
     left: Arc<Mutex<AnswerLeft<B>>>,
     /// As long as there is somebody who may read it.
-    _watched: Option<AbortOnDropHandle<()>>,
+    _watched: AbortOnDropHandle<()>,
 }
 
 impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin> HttpBody for PassedBack<B> {
@@ -188,7 +190,7 @@ where
     let rest = Some((body, place));
     let (cut, moved) = (Bytes::new(), Instant::now());
     let left = Arc::new(Mutex::new(AnswerLeft { rest, cut, is_broken_off: false, moved, reader: None }));
-    let watched = reader.standstill_max().map(|max| AbortOnDropHandle::new(tokio::spawn(watch(left.clone(), max))));
+    let watched = AbortOnDropHandle::new(tokio::spawn(watch(left.clone(), reader.standstill_max())));
     let passed = PassedBack { left, _watched: watched };
     match drain {
         Some(drain) => {
@@ -301,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_reader_rests_as_long_as_it_is_bounded_and_one_for_another_as_long_as_that_one() {
+    async fn a_reader_rests_for_a_bounded_time_and_one_for_another_for_longer() {
         let whole = Bytes::from(vec![7; 4 * SMALL_BYTES_MAX]);
         let moment = Duration::from_millis(10);
         for (reader, rests, goes_on) in [
@@ -309,7 +311,8 @@ mod tests {
             (AnswerReader::OfStream, SILENCE_MAX + moment, false),
             (AnswerReader::AtItsPace, STANDSTILL_MAX - moment, true),
             (AnswerReader::AtItsPace, STANDSTILL_MAX + moment, false),
-            (AnswerReader::ForAnother, STANDSTILL_MAX * 9, true),
+            (AnswerReader::ForAnother, PASSED_ON_STANDSTILL_MAX - moment, true),
+            (AnswerReader::ForAnother, PASSED_ON_STANDSTILL_MAX + moment, false),
         ] {
             let (place, is_free) = place();
             let mut answer = passed_back(Full::new(whole.clone()), place, reader, None);
@@ -323,7 +326,7 @@ mod tests {
             assert_eq!(answer.frame().await.unwrap().is_ok(), goes_on, "{reader:?} {rests:?}");
             assert_eq!(is_free(), !goes_on, "{reader:?} {rests:?}");
             drop(answer);
-            // The clock beside it, if there is one, ends in its own task.
+            // The clock beside it ends in its own task.
             while !is_free() {
                 tokio::task::yield_now().await;
             }

@@ -102,6 +102,11 @@ impl Client {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// The replicas that there are now, for requests that go to one of them ([`Call::at`]).
+    pub fn replicas(&self) -> Vec<SocketAddr> {
+        self.inner.ctx.directory.addresses(self.inner.role, self.inner.port)
+    }
+
     /// A GET of a path with its query.
     pub fn get(&self, path: &str) -> Call {
         self.call(Method::GET, path)
@@ -140,6 +145,7 @@ impl Client {
 }
 
 /// A request that is being put together.
+#[derive(Clone)]
 #[must_use = "a request is sent by send()"]
 pub struct Call {
     client: Client,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::IntoResponse as _;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
@@ -32,7 +32,7 @@ use super::client::IDLE_TIMEOUT;
 use super::limits::Turn;
 use super::request_body::BodyFault;
 use super::shares::{Capacity, NoCapacity, Place, ShareHolder, Shares};
-use super::socket_pass::join;
+use super::socket_pass::{join, opens_socket};
 use super::trusted_proxies::WebClient;
 use crate::document::with_causes;
 use crate::forwarded_for::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
@@ -191,7 +191,7 @@ impl HttpsPass {
         let (method, path) = (request.method(), request.uri().path());
         let within = (self.answers.begin_within)(method, path);
         let is_for_known = (self.answers.are_for_known)(method, path);
-        let of_client = is_opening(&request).then(|| hyper::upgrade::on(&mut request));
+        let of_client = opens_socket(&request).then(|| hyper::upgrade::on(&mut request));
         let onward = onward(request, &self.authority, of_client.is_some())?;
         let onward = onward.map(|body| with_place(body, place.clone()));
         self.meter.request();
@@ -253,13 +253,6 @@ fn stays(known: &Shares, accepted: Option<&Accepted>, holder: ShareHolder) {
         accepted.takes(place);
     }
     accepted.mark_authenticated();
-}
-
-/// Whether it asks for a WebSocket (RFC 6455 section 4.1).
-fn is_opening(request: &Request<Body>) -> bool {
-    let upgrade = request.headers().get(header::UPGRADE).map(HeaderValue::as_bytes);
-    let is_socket = upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case(WEB_SOCKET.as_bytes()));
-    is_socket && request.method() == Method::GET && request.version() == Version::HTTP_11
 }
 
 /// The request as it goes on.
@@ -478,7 +471,7 @@ mod tests {
     fn a_web_socket_alone_is_opened_further_inside() {
         let asking = |method: Method, upgrade: &'static str| {
             let request = Request::builder().method(method).uri("/sip").header("upgrade", upgrade);
-            is_opening(&request.body(Body::empty()).unwrap())
+            opens_socket(&request.body(Body::empty()).unwrap())
         };
         assert!(asking(Method::GET, "WebSocket"));
         assert!(!asking(Method::POST, "websocket") && !asking(Method::GET, "h2c"));

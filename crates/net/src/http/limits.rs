@@ -31,6 +31,8 @@ pub struct Limits {
     pub requests: Capacity,
     /// Requests that wait for a change, counted apart from the others.
     pub waits: Capacity,
+    /// Requests that are answered once something happens, counted apart too.
+    pub polls: LongPolls,
     /// Connections, each counted for the first caller that shows a token on it. One more is answered 429 once, and closed.
     pub connections: Capacity,
     /// Time until an answer begins; a stream may go on after that.
@@ -40,6 +42,28 @@ pub struct Limits {
     /// Whether the bodies of those are read whole before they are served, as others are, few at once. Else such a request is served while
     /// its body comes, and has the time for both.
     pub holds_wider: bool,
+}
+
+/// Limits of requests whose answer begins once something happens, as the long polls of Bayeux: they have places of their own, so that those
+/// who wait take none from those who ask, and more time.
+#[derive(Clone, Copy, Debug)]
+pub struct LongPolls {
+    /// Which requests they are.
+    pub are: fn(&Method, &str) -> bool,
+    /// So many at once. One more is answered 503, or 429 if its caller has used up its share. A role that passes on those of others, whom
+    /// it has counted itself, has no share.
+    pub places: Capacity,
+    /// Time until an answer begins.
+    pub answer_within: Duration,
+}
+
+impl LongPolls {
+    /// Of a listener that has none.
+    pub const NONE: Self = Self { are: never, places: Capacity { all: 0 }, answer_within: Duration::ZERO };
+}
+
+fn never(_: &Method, _: &str) -> bool {
+    false
 }
 
 /// Limits of requests with large bodies.
@@ -77,6 +101,7 @@ impl Default for Limits {
             requests: Capacity { all: 512 },
             // They cost only memory: one place for each of a few thousand programs.
             waits: Capacity { all: 4_096 },
+            polls: LongPolls::NONE,
             connections: Capacity { all: CONNECTIONS_MAX },
             answer_within: Duration::from_secs(30),
             wider: |_, _| None,
@@ -122,12 +147,24 @@ impl Turn {
     /// # Errors
     /// When there are too many, in all or of this caller.
     pub fn socket_of(&self, caller: &Caller) -> Result<SocketPlace, Problem> {
-        let taker = ShareHolder::of(Some(caller), None);
+        let place = self.socket_for(&ShareHolder::of(Some(caller), None))?;
+        // The gate has asked for no token.
+        self.accepted.iter().for_each(Accepted::mark_authenticated);
+        Ok(place)
+    }
+
+    /// The same of whoever has sent it, who has shown something else than a token to the gate, or shows it to another role.
+    ///
+    /// # Errors
+    /// When there are too many, in all or of this caller or address.
+    pub fn socket(&self) -> Result<SocketPlace, Problem> {
+        self.socket_for(&self.taker)
+    }
+
+    fn socket_for(&self, taker: &ShareHolder) -> Result<SocketPlace, Problem> {
         let take =
             |of: &Shares| of.take(taker.clone()).map_err(|full| refused(&self.door.own, full, "too many sockets"));
         let place = SocketPlace { _waits: take(&self.door.waits)?, _connection: take(&self.door.connections)? };
-        // The gate has asked for no token.
-        self.accepted.iter().for_each(Accepted::mark_authenticated);
         self.ends();
         Ok(place)
     }
@@ -142,6 +179,15 @@ impl Turn {
         let place = place.map_err(|full| refused(&self.door.own, full, "too many large answers are not taken yet"))?;
         self.ends();
         Ok(passed_back(body, Arc::new(place), self.reader, None))
+    }
+
+    /// Another role has taken the proof that the request brings, as the cookie of a session of its own: the connection stays, as one on
+    /// which a token was shown, if there is room for one more of this caller.
+    pub fn proof_is_taken(&self) {
+        let Some(accepted) = &self.accepted else { return };
+        if has_its_place(accepted, &self.door.connections, &self.taker).is_ok() {
+            accepted.mark_authenticated();
+        }
     }
 
     /// Who reads an answer to it that is no stream.
@@ -175,6 +221,7 @@ struct LimitLayer {
     limits: Limits,
     requests: Shares,
     waits: Shares,
+    polls: Shares,
     connections: Shares,
     wide: Shares,
     passed_on: Shares,
@@ -193,9 +240,9 @@ pub(super) fn gated(behind: impl Into<Entrance>, ctx: &RoleContext, gate: Gate, 
 
 fn limited(behind: impl Into<Entrance>, limits: Limits, own: OfEveryRole) -> Entrance {
     let (requests, waits) = (Shares::new(limits.requests), Shares::new(limits.waits));
-    let (connections, wide) = (Shares::new(limits.connections), Shares::new(WIDE));
-    let passed_on = Shares::new(PASSED_ON);
-    let door = Arc::new(LimitLayer { limits, requests, waits, connections, wide, passed_on, own });
+    let (polls, connections) = (Shares::new(limits.polls.places), Shares::new(limits.connections));
+    let (wide, passed_on) = (Shares::new(WIDE), Shares::new(PASSED_ON));
+    let door = Arc::new(LimitLayer { limits, requests, waits, polls, connections, wide, passed_on, own });
     around(behind, move |request: Request, behind: &Entrance| within(&door, request, behind))
 }
 
@@ -252,7 +299,7 @@ struct AdmittedRequest {
 }
 
 fn admitted(door: &Arc<LimitLayer>, request: &Request) -> Result<AdmittedRequest, Problem> {
-    let LimitLayer { limits, requests, connections, wide, own, .. } = &**door;
+    let LimitLayer { limits, requests, polls, connections, wide, own, .. } = &**door;
     let caller = request.extensions().get::<Caller>();
     let accepted = request.extensions().get::<Accepted>();
     // At a web edge behind a web server the peer is not who asks.
@@ -270,10 +317,18 @@ fn admitted(door: &Arc<LimitLayer>, request: &Request) -> Result<AdmittedRequest
         accepted.ends();
         return Err(refused(own, full, "too many connections"));
     }
-    let place = requests.take(taker.clone()).map_err(|full| refused(own, full, "too many requests at once"))?;
-    let wider = (limits.wider)(request.method(), request.uri().path());
+    let (method, path) = (request.method(), request.uri().path());
+    let is_poll = (limits.polls.are)(method, path);
+    let (places, holder, what) = match (is_poll, is_of_role) {
+        (true, true) => (polls, ShareHolder::Role, "too many long polls at once"),
+        (true, false) => (polls, taker.clone(), "too many long polls at once"),
+        (false, _) => (requests, taker.clone(), "too many requests at once"),
+    };
+    let place = places.take(holder).map_err(|full| refused(own, full, what))?;
+    let wider = (limits.wider)(method, path);
     let is_held = wider.is_none() || limits.holds_wider;
     let (mut limits, wide) = match wider {
+        None if is_poll => (Limits { answer_within: limits.polls.answer_within, ..*limits }, None),
         None => (*limits, None),
         Some(wider) => {
             let place = is_held.then(|| wide.take(taker.clone())).transpose();

@@ -1,12 +1,18 @@
-//! Passes WebSockets on to another role: its opening, with the address it comes from, then every byte both ways.
+//! Passes WebSockets on to another role: their opening, with whom it comes from, then every byte both ways.
 
+use std::any::Any;
+use std::cmp::Reverse;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -29,25 +35,35 @@ const BUFFER_BYTES: usize = 4 << 10;
 const TAKES_WITHIN: Duration = Duration::from_secs(10);
 /// What one side still has to say once the other one has ended: the close of a WebSocket.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+/// The most replicas that are tried for one socket.
+const REPLICAS_TRIED_MAX: usize = 4;
+/// What names, in the query, which sockets belong to one replica: those with the same value come to the same one as long as it is there.
+const REPLICA_KEY: &str = "flow";
 /// What belongs to the opening.
-const PASSED_ON: [HeaderName; 7] = [
+const OF_OPENING: [HeaderName; 5] = [
     header::UPGRADE,
     header::CONNECTION,
     header::SEC_WEBSOCKET_KEY,
     header::SEC_WEBSOCKET_VERSION,
     header::SEC_WEBSOCKET_PROTOCOL,
-    header::ORIGIN,
-    HeaderName::from_static("x-request-id"),
 ];
+/// What is told beside it of a socket for whose client the address counts alone.
+static PASSED_ON: [HeaderName; 3] = [header::ORIGIN, HeaderName::from_static("x-request-id"), FORWARDED_FOR];
 /// What belongs to its answer.
-const PASSED_BACK: [HeaderName; 6] = [
+const PASSED_BACK: [HeaderName; 10] = [
     header::UPGRADE,
     header::CONNECTION,
     header::SEC_WEBSOCKET_ACCEPT,
     header::SEC_WEBSOCKET_PROTOCOL,
     header::SEC_WEBSOCKET_VERSION,
     header::CONTENT_TYPE,
+    header::CACHE_CONTROL,
+    header::RETRY_AFTER,
+    header::WWW_AUTHENTICATE,
+    header::SET_COOKIE,
 ];
+/// The protocol of sockets (RFC 6455).
+const WEB_SOCKET: &[u8] = b"websocket";
 
 /// Passes sockets on to one role, by one connection of the table.
 #[derive(Clone)]
@@ -58,6 +74,20 @@ pub struct SocketPass {
     port: u16,
     /// The log has said that the role cannot be reached.
     is_away: Arc<AtomicBool>,
+}
+
+/// A socket as it is passed on: to whom, and with what.
+pub struct PassedSocket {
+    /// The replicas that may take it, in the order in which they are asked.
+    pub replicas: Vec<SocketAddr>,
+    /// What they are told beside the opening.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// By which answers a replica says that the next one is to be asked: it has done nothing.
+    pub is_for_next: fn(StatusCode, &HeaderMap) -> bool,
+    /// What is kept for as long as the socket lives: its places.
+    pub keeps: Box<dyn Any + Send>,
+    /// When it is cut off, unless either side has ended it before.
+    pub until: BoxFuture<'static, ()>,
 }
 
 /// Why a socket was not passed on.
@@ -82,49 +112,70 @@ impl SocketPass {
     /// If the role does not declare it.
     pub fn new(ctx: &RoleContext, id: &str) -> anyhow::Result<Self> {
         let row = runtime::connections::find(id).ok_or_else(|| anyhow::anyhow!("no connection {id} in the table"))?;
-        let connector = Connector::new(ctx, id)?;
-        Ok(Self {
-            connector,
-            directory: ctx.directory.clone(),
-            role: row.to,
-            port: port_of(id)?,
-            is_away: Arc::default(),
-        })
+        Self::to(ctx, id, row.to)
+    }
+
+    /// The same to a role of the group that the table names.
+    ///
+    /// # Errors
+    /// If the role does not declare it.
+    pub fn to(ctx: &RoleContext, id: &str, role: &'static str) -> anyhow::Result<Self> {
+        let (connector, directory) = (Connector::new(ctx, id)?, ctx.directory.clone());
+        Ok(Self { connector, directory, role, port: port_of(id)?, is_away: Arc::default() })
     }
 
     /// Passes a request on, with its path, and returns the answer. Whoever is let in talks with the other role from then on.
     pub async fn pass(&self, request: Request<Body>) -> Response<Body> {
-        match self.try_pass(request).await {
+        let from = whom(&request);
+        let headers = PASSED_ON.iter().flat_map(|name| {
+            let values = request.headers().get_all(name).iter();
+            values.map(move |value| (name.clone(), value.clone()))
+        });
+        let own = from.and_then(|from| HeaderValue::from_str(&from.to_canonical().to_string()).ok());
+        let socket = PassedSocket {
+            replicas: self.replicas(&replica_key(request.uri().query(), from)),
+            headers: headers.chain(own.map(|own| (FORWARDED_FOR, own))).collect(),
+            // One that is draining refuses connections, or has closed what it took last.
+            is_for_next: |_, _| false,
+            keeps: Box::new(()),
+            until: Box::pin(std::future::pending()),
+        };
+        self.pass_to(request, socket).await.unwrap_or_else(axum::response::IntoResponse::into_response)
+    }
+
+    /// Passes a request on as it is said there, and returns the answer.
+    ///
+    /// # Errors
+    /// A 503 if no replica has answered.
+    pub async fn pass_to(&self, request: Request<Body>, socket: PassedSocket) -> Result<Response<Body>, Problem> {
+        match self.try_pass(request, socket).await {
             Ok(answer) => {
                 if self.is_away.swap(false, Relaxed) {
                     tracing::info!(role = self.role, "WebSockets are passed on again");
                 }
-                answer
+                Ok(answer)
             }
             Err(error) => {
                 // Strangers may ask often.
                 if !self.is_away.swap(true, Relaxed) {
                     tracing::warn!(role = self.role, %error, "WebSockets cannot be passed on: look at that role");
                 }
-                let text = format!("{} cannot be reached", self.role);
-                axum::response::IntoResponse::into_response(Problem::unavailable(text))
+                Err(Problem::unavailable(format!("{} cannot be reached", self.role)))
             }
         }
     }
 
-    async fn try_pass(&self, mut request: Request<Body>) -> Result<Response<Body>, NotPassed> {
-        let to = self.directory.addresses(self.role, self.port).into_iter().next();
-        let to = to.ok_or(NotPassed::Nowhere(self.role))?;
+    /// The replicas in the order in which they are asked for this key.
+    pub fn replicas(&self, key: &str) -> Vec<SocketAddr> {
+        in_order(self.directory.addresses(self.role, self.port), key)
+    }
+
+    async fn try_pass(&self, mut request: Request<Body>, socket: PassedSocket) -> Result<Response<Body>, NotPassed> {
         let accepted = request.extensions().get::<Accepted>().cloned();
-        let client = request.extensions().get::<WebClient>().map(|client| client.address);
-        let from = client.or_else(|| accepted.as_ref().map(|accepted| accepted.peer.ip()));
-        let opening = opening(&request, from, to)?;
         let of_client = hyper::upgrade::on(&mut request);
-        let stream = TokioIo::new(self.connector.connect(to).await?);
-        let (mut sender, connection) = http1::handshake(stream).await?;
-        tokio::spawn(connection.with_upgrades());
-        let answer = tokio::time::timeout(ANSWER_WITHIN, sender.send_request(opening)).await;
-        let mut answer = answer.map_err(|_| NotPassed::Late)??;
+        let (head, _body) = request.into_parts();
+        let PassedSocket { replicas, headers, is_for_next, keeps, until } = socket;
+        let mut answer = self.ask(&head, &replicas, &headers, is_for_next).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(refusal(answer).await);
         }
@@ -132,13 +183,78 @@ impl SocketPass {
         accepted.iter().for_each(Accepted::mark_authenticated);
         let of_role = hyper::upgrade::on(&mut answer);
         tokio::spawn(async move {
+            let _kept = keeps;
             // Either side may have left.
             if let (Ok(client), Ok(role)) = (of_client.await, of_role.await) {
-                join(TokioIo::new(client), TokioIo::new(role)).await;
+                tokio::select! {
+                    () = join(TokioIo::new(client), TokioIo::new(role)) => {}
+                    () = until => {}
+                }
             }
         });
         Ok(with_headers(answer.status(), answer.headers(), Body::empty()))
     }
+}
+
+impl SocketPass {
+    /// The answer of the first replica that takes the opening; of those that are for the next one, the last.
+    async fn ask(
+        &self,
+        head: &Parts,
+        replicas: &[SocketAddr],
+        headers: &[(HeaderName, HeaderValue)],
+        is_for_next: fn(StatusCode, &HeaderMap) -> bool,
+    ) -> Result<Response<Incoming>, NotPassed> {
+        let mut last = Err(NotPassed::Nowhere(self.role));
+        for to in replicas.iter().take(REPLICAS_TRIED_MAX) {
+            match self.ask_at(*to, opening(head, headers, *to)?).await {
+                Ok(answer) if is_for_next(answer.status(), answer.headers()) => last = Ok(answer),
+                Err(error @ (NotPassed::Connect(_) | NotPassed::Broken(_))) => last = Err(error),
+                answered => return answered,
+            }
+        }
+        last
+    }
+
+    async fn ask_at(&self, to: SocketAddr, opening: Request<Empty<Bytes>>) -> Result<Response<Incoming>, NotPassed> {
+        let stream = self.connector.connect(to).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection.with_upgrades());
+        let answer = tokio::time::timeout(ANSWER_WITHIN, sender.send_request(opening)).await;
+        let answer = answer.map_err(|_| NotPassed::Late)??;
+        Ok(answer)
+    }
+}
+
+/// Whether a request asks for a WebSocket (RFC 6455 section 4.1).
+pub fn opens_socket<B>(request: &Request<B>) -> bool {
+    let upgrade = request.headers().get(header::UPGRADE).map(HeaderValue::as_bytes);
+    let is_socket = upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case(WEB_SOCKET));
+    is_socket && request.method() == Method::GET && request.version() == Version::HTTP_11
+}
+
+/// The address that a request comes from.
+fn whom(request: &Request<Body>) -> Option<IpAddr> {
+    let client = request.extensions().get::<WebClient>().map(|client| client.address);
+    client.or_else(|| request.extensions().get::<Accepted>().map(|accepted| accepted.peer.ip()))
+}
+
+/// What stands for the sockets that belong to one replica: the value in the query, else the client.
+fn replica_key(query: Option<&str>, from: Option<IpAddr>) -> String {
+    let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let named = pairs.find(|(name, _)| *name == REPLICA_KEY).map(|(_, value)| value.to_owned());
+    named.or_else(|| from.map(|from| from.to_string())).unwrap_or_default()
+}
+
+/// The replicas in the order in which they are tried for this key (rendezvous): where one comes or goes, no other key moves.
+fn in_order(mut replicas: Vec<SocketAddr>, key: &str) -> Vec<SocketAddr> {
+    let weight = |replica: &SocketAddr| {
+        let mut hasher = DefaultHasher::new();
+        (key, replica).hash(&mut hasher);
+        Reverse(hasher.finish())
+    };
+    replicas.sort_by_cached_key(weight);
+    replicas
 }
 
 /// Passes every byte both ways until one side has ended; nothing of it lasts longer, whatever the other one does.
@@ -170,22 +286,19 @@ async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin)
 
 /// The request as it goes to the other role.
 fn opening(
-    request: &Request<Body>,
-    from: Option<IpAddr>,
+    head: &Parts,
+    headers: &[(HeaderName, HeaderValue)],
     to: SocketAddr,
-) -> Result<Request<Empty<bytes::Bytes>>, http::Error> {
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let mut opening = Request::builder().method(request.method()).uri(path).header(header::HOST, to.to_string());
-    for name in &PASSED_ON {
-        for value in request.headers().get_all(name) {
+) -> Result<Request<Empty<Bytes>>, http::Error> {
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut opening = Request::builder().method(&head.method).uri(path).header(header::HOST, to.to_string());
+    for name in &OF_OPENING {
+        for value in head.headers.get_all(name) {
             opening = opening.header(name, value.clone());
         }
     }
-    for value in request.headers().get_all(&FORWARDED_FOR) {
-        opening = opening.header(&FORWARDED_FOR, value.clone());
-    }
-    if let Some(from) = from {
-        opening = opening.header(&FORWARDED_FOR, from.to_canonical().to_string());
+    for (name, value) in headers {
+        opening = opening.header(name, value.clone());
     }
     opening.body(Empty::new())
 }
@@ -202,8 +315,8 @@ fn with_headers(status: StatusCode, headers: &HeaderMap<HeaderValue>, body: Body
     let mut response = Response::new(body);
     *response.status_mut() = status;
     for name in PASSED_BACK {
-        if let Some(value) = headers.get(&name) {
-            response.headers_mut().insert(name, value.clone());
+        for value in headers.get_all(&name) {
+            response.headers_mut().append(&name, value.clone());
         }
     }
     response
@@ -241,6 +354,54 @@ mod tests {
         assert!(read.is_ok() && &asked == b"asks", "it is held back");
         drop((client, role));
         joined.await.unwrap();
+    }
+
+    #[test]
+    fn sockets_of_one_flow_come_to_one_replica_and_the_others_are_next() {
+        let replicas: Vec<SocketAddr> = (1..=3).map(|n| SocketAddr::from(([127, 0, 14, n], 8080))).collect();
+        let of = |query, from| replica_key(Some(query), from);
+        let client = Some(IpAddr::from([192, 0, 2, 7]));
+        assert_eq!(of("ticket=abc&flow=7", client), "7");
+        assert_eq!((of("ticket=abc", client), of("", None)), ("192.0.2.7".to_owned(), String::new()));
+        let firsts: Vec<SocketAddr> = (0..50).map(|key| in_order(replicas.clone(), &key.to_string())[0]).collect();
+        assert!(replicas.iter().all(|replica| firsts.contains(replica)), "all of them are chosen");
+        for (key, first) in firsts.iter().enumerate() {
+            let mut reversed = replicas.clone();
+            reversed.reverse();
+            assert_eq!(in_order(reversed, &key.to_string())[0], *first);
+            let left = replicas.iter().copied().filter(|replica| replica != first).collect();
+            assert_eq!(in_order(left, &key.to_string())[0], in_order(replicas.clone(), &key.to_string())[1]);
+        }
+    }
+
+    #[test]
+    fn what_is_told_beside_an_opening_is_all_that_goes_on_with_it() {
+        let asked = Request::get("/notifications?x=1")
+            .header("upgrade", "websocket")
+            .header("connection", "Upgrade")
+            .header("sec-websocket-key", "a")
+            .header("cookie", "own=1; other=2")
+            .header("x-forwarded-for", "203.0.113.9");
+        let (head, ()) = asked.body(()).unwrap().into_parts();
+        let told = [(header::COOKIE, HeaderValue::from_static("own=1"))];
+        let opening = opening(&head, &told, "127.0.0.1:80".parse().unwrap()).unwrap();
+        assert_eq!(opening.uri(), "/notifications?x=1");
+        let mut names: Vec<&str> = opening.headers().keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["connection", "cookie", "host", "sec-websocket-key", "upgrade"]);
+        assert_eq!(opening.headers()[header::COOKIE], "own=1");
+    }
+
+    #[test]
+    fn each_cookie_of_an_answer_comes_back_and_nothing_of_its_hop() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-internal", "1"), ("retry-after", "1")] {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let passed = with_headers(StatusCode::SERVICE_UNAVAILABLE, &headers, Body::empty());
+        let cookies: Vec<&HeaderValue> = passed.headers().get_all(header::SET_COOKIE).iter().collect();
+        assert_eq!(cookies, ["a=1", "b=2"]);
+        assert!(passed.headers().contains_key(header::RETRY_AFTER) && !passed.headers().contains_key("x-internal"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,13 +20,13 @@ pub struct WebClient {
     pub address: IpAddr,
     /// Whether it has asked by TLS.
     pub is_secure: bool,
-    /// Whether a web server that is believed has passed the request on.
+    /// Whether a web server that is believed has passed the request on, and has said for whom.
     pub is_passed_on: bool,
 }
 
 impl WebClient {
     /// What a role behind the edge is told of it.
-    pub(super) fn told(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    pub fn told(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         let scheme = HeaderValue::from_static(if self.is_secure { "https" } else { "http" });
         let address = HeaderValue::from_str(&self.address.to_string()).ok();
         let address = address.map(|address| (FORWARDED_FOR, address));
@@ -65,7 +65,8 @@ impl TrustedProxies {
         WebClient {
             address: address.unwrap_or(peer),
             is_secure: scheme.map_or(accepted.is_secure, |scheme| scheme.eq_ignore_ascii_case("https")),
-            is_passed_on: true,
+            // Others in its network ask for themselves, as a probe of it does.
+            is_passed_on: headers.contains_key(FORWARDED_FOR),
         }
     }
 }
@@ -102,9 +103,12 @@ mod tests {
         let proto = |said: &'static str| client("192.0.2.80", true, &[("x-forwarded-proto", said)]).is_secure;
         assert!(proto("http, HTTPS") && !proto("https, http"));
         let silent = client("192.0.2.80", true, &[]);
-        assert_eq!((silent.address.to_string(), silent.is_secure), ("192.0.2.80".into(), true));
+        assert_eq!(
+            (silent.address.to_string(), silent.is_secure, silent.is_passed_on),
+            ("192.0.2.80".into(), true, false)
+        );
         let nonsense = client("192.0.2.80", false, &[("x-forwarded-for", "203.0.113.7, unknown")]);
-        assert_eq!(nonsense.address.to_string(), "192.0.2.80");
+        assert_eq!((nonsense.address.to_string(), nonsense.is_passed_on), ("192.0.2.80".into(), true));
     }
 
     #[test]

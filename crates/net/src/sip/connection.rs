@@ -214,6 +214,8 @@ pub(super) enum Happened {
     Opened {
         /// From whom the peer says that it has got the opening of its WebSocket, the nearest first.
         forwarded_for: Vec<IpAddr>,
+        /// The query of the opening of its WebSocket.
+        query: Box<str>,
         /// The peer's certificate.
         shown: ShownCertificate,
     },
@@ -379,7 +381,8 @@ async fn run<E>(
             return Closed::BadInput;
         }
         let _standing = counted.opened();
-        let opened = Happened::Opened { forwarded_for: incoming.take_forwarded_for(), shown: outlet.shown() };
+        let (forwarded_for, query) = (incoming.take_forwarded_for(), incoming.take_query());
+        let opened = Happened::Opened { forwarded_for, query, shown: outlet.shown() };
         if events.send(deliver(opened)).await.is_err() {
             return Closed::ByUs;
         }

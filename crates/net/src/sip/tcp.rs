@@ -38,6 +38,8 @@ pub enum TcpEvent {
         remote: SocketAddr,
         /// The listener that accepted it; `None` if we opened it.
         listener: Option<ListenerId>,
+        /// What stands behind the path in the opening of a WebSocket; empty without it. It may be a secret.
+        query: Box<str>,
         /// The certificate that a peer has shown who has connected; an empty one without.
         shown: ShownCertificate,
     },
@@ -218,6 +220,12 @@ impl TcpTable {
         Ok((id, local))
     }
 
+    /// Closes the listeners: whoever connects from now on is refused, and may try another replica. Connections stay.
+    pub fn stop_accepting(&self) {
+        // What the tasks own closes with them.
+        self.listeners.iter().for_each(|listener| listener.task.abort());
+    }
+
     /// The address of a listener.
     pub fn local(&self, listener: ListenerId) -> Option<SocketAddr> {
         self.listeners.get(listener.0).map(|l| l.local)
@@ -392,10 +400,11 @@ impl TcpTable {
                 None
             }
             Raw::From(connection, Happened::Pong) => Some(TcpEvent::Pong(connection)),
-            Raw::From(connection, Happened::Opened { forwarded_for, shown }) => {
+            Raw::From(connection, Happened::Opened { forwarded_for, query, shown }) => {
                 self.note_forwarded(connection, &forwarded_for);
                 let open = self.open.get(&connection)?;
-                Some(TcpEvent::Opened { connection, remote: open.remote, listener: open.listener, shown })
+                let (remote, listener) = (open.remote, open.listener);
+                Some(TcpEvent::Opened { connection, remote, listener, query, shown })
             }
             Raw::From(connection, Happened::Closed(why)) => {
                 self.forget(connection);

@@ -116,6 +116,29 @@ async fn connections_that_we_open_are_bounded_in_all_and_not_by_the_address_of_t
 }
 
 #[tokio::test]
+async fn a_table_that_stops_accepting_refuses_connections_and_keeps_those_that_it_has() {
+    let (mut server, at) = table(Limits::default());
+    let mut client = TcpStream::connect(at).await.unwrap();
+    let connection = opened(&mut server).await;
+    server.stop_accepting();
+    // The listener closes with its task, which the runtime ends when it comes to it.
+    soon(async {
+        while TcpStream::connect(at).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    client.write_all(OPTIONS.as_bytes()).await.unwrap();
+    let event = loop {
+        match soon(server.next()).await {
+            TcpEvent::Opened { .. } | TcpEvent::Closed { .. } => {}
+            other => break other,
+        }
+    };
+    assert!(matches!(event, TcpEvent::Message { connection: by, .. } if by == connection), "{event:?}");
+}
+
+#[tokio::test]
 async fn a_flood_of_pings_is_not_answered_by_a_flood_of_pongs() {
     const PINGS: usize = 1_000;
     let counters = Arc::new(Counters::default());

@@ -33,6 +33,8 @@ pub(super) struct WebSocketSession {
     output: Vec<u8>,
     /// From whom the peer says that it has got the opening, the nearest first.
     forwarded_for: Vec<IpAddr>,
+    /// What the opening has asked for, behind the path.
+    query: Box<str>,
 }
 
 enum State {
@@ -61,6 +63,7 @@ struct Opening {
     /// Of the request.
     length: usize,
     forwarded_for: Vec<IpAddr>,
+    query: Box<str>,
 }
 
 /// Why an opening is refused.
@@ -109,6 +112,7 @@ impl WebSocketSession {
             found: VecDeque::new(),
             output: Vec::new(),
             forwarded_for: Vec::new(),
+            query: Box::default(),
         }
     }
 
@@ -119,6 +123,11 @@ impl WebSocketSession {
     /// From whom the peer says that it has got the opening, the nearest first. Anybody can say so: it counts if the peer is believed.
     pub(super) fn take_forwarded_for(&mut self) -> Vec<IpAddr> {
         std::mem::take(&mut self.forwarded_for)
+    }
+
+    /// The query of the opening; empty without one. It may be a secret: it is written nowhere.
+    pub(super) fn take_query(&mut self) -> Box<str> {
+        std::mem::take(&mut self.query)
     }
 
     /// Whether the peer may send more.
@@ -162,8 +171,8 @@ impl WebSocketSession {
             return WholeInput::Nothing;
         }
         match Self::answer(&begun) {
-            Ok(Opening { response, length, forwarded_for }) => {
-                self.forwarded_for = forwarded_for;
+            Ok(Opening { response, length, forwarded_for, query }) => {
+                (self.forwarded_for, self.query) = (forwarded_for, query);
                 // Writing to memory does not fail.
                 let _ = write_response(&mut self.output, &response);
                 let config = WebSocketConfig::default()
@@ -192,8 +201,9 @@ impl WebSocketSession {
             return Err(NotOpened::NoSip);
         }
         response.headers_mut().insert(SUBPROTOCOLS, http::HeaderValue::from_static(SUBPROTOCOL));
-        let forwarded_for = forwarded_for(request.headers());
-        Ok(Opening { response, length, forwarded_for })
+        let (forwarded_for, query) =
+            (forwarded_for(request.headers()), request.uri().query().unwrap_or_default().into());
+        Ok(Opening { response, length, forwarded_for, query })
     }
 
     /// Whoever opens the port in a browser reads why.

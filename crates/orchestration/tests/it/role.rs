@@ -411,6 +411,7 @@ async fn installation() -> Stores {
         sharing: runtime::data_dir::Sharing::Alone,
         log_level: runtime::log::LogLevel::fixed(),
         clock: Arc::new(SystemClock::start()),
+        directory_source: Arc::new(runtime::discovery::StaticSource),
     };
     let (ready, is_ready) = tokio::sync::oneshot::channel();
     let ready = Mutex::new(Some(ready));

@@ -20,6 +20,7 @@ use super::answers::Trouble;
 use super::request::source::RequestSource;
 use super::store::SignInStore;
 use guess_turns::{GuessTurn, GuessTurns};
+pub(super) use sources::ProviderReturn;
 use sources::{GuessSources, SourceKeys, SourceTurn};
 
 /// Tries of one name from one source that are looked at at a time: fewer than cost a wait, so that a program whose requests come together

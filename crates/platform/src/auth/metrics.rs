@@ -33,6 +33,8 @@ runtime::metrics! {
         pub(super) key_failures: Counter = "auth_key_failures";
         /// Things that happened at signing in and were not noted: too many waited, or the database has refused them.
         pub(super) audit_unwritten: Counter = "auth_audit_unwritten";
+        /// People who were deleted or disabled, and whose sign-ins have yet to end: they are refused already.
+        pub(super) people_to_end: Gauge = "auth_people_to_end";
         /// Revocations that could not be written for the other roles yet: those go on believing the tokens.
         pub(super) revocations_unwritten: Gauge = "auth_revocations_unwritten";
     }

@@ -15,14 +15,14 @@ use identity::provider::url;
 use net::guarded::Guarded;
 use net::lookups::Lookups;
 use net::public_address::Reach;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The largest answer, in bytes: a provider's keys with their certificates have some tens of thousands.
 const ANSWER_BYTES_MAX: usize = 128 << 10;
 /// Exchanges at a time, of each kind: sign-ins, and ends of sign-ins.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 128;
 /// Those with servers of one tenant: its silent server keeps no other tenant's from being asked.
-const OF_TENANT_AT_ONCE: usize = 4;
+pub(super) const OF_TENANT_AT_ONCE: usize = 8;
 /// Lookups of hosts at a time: half of the role's 16 threads stay free for all else.
 const LOOKUPS_MAX: usize = 8;
 /// Those for one tenant.
@@ -45,6 +45,12 @@ impl fmt::Display for OutsideFault {
 pub(super) struct OutsideAnswer {
     pub status: StatusCode,
     pub body: Bytes,
+}
+
+/// The place of one exchange; it is free again when this is dropped.
+pub(super) struct OutsidePlace {
+    _of_tenant: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
 }
 
 /// The client. Cheap to clone.
@@ -93,14 +99,39 @@ impl OutsideClient {
         Self::by(self.reach, self.lookups.part(LOOKUPS_OF_TENANT_MAX), self.tls.clone(), self.places.clone())
     }
 
-    /// Gets a document of JSON.
-    pub async fn get(&self, url: &str, within: Duration) -> Result<OutsideAnswer, OutsideFault> {
-        self.exchange(Request::get(target(url)?), Bytes::new(), within).await
+    /// Waits for a place for an exchange, for that time at most.
+    pub async fn place(&self, within: Duration) -> Result<OutsidePlace, OutsideFault> {
+        let full = || OutsideFault("too many exchanges are under way".to_owned());
+        // First one of the tenant's own, which takes nothing from others while it is waited for.
+        let of_tenant = tokio::time::timeout(within, self.of_tenant.clone().acquire_owned()).await;
+        let of_tenant = of_tenant.ok().and_then(Result::ok).ok_or_else(full)?;
+        let of_all = self.places.clone().try_acquire_owned().map_err(|_| full())?;
+        Ok(OutsidePlace { _of_tenant: of_tenant, _of_all: of_all })
     }
 
-    /// Posts a form, perhaps with `Authorization`.
+    /// Gets a document of JSON: has that time for its place, and again for the answer.
+    pub async fn get(&self, url: &str, within: Duration) -> Result<OutsideAnswer, OutsideFault> {
+        let request = Request::get(target(url)?);
+        let place = self.place(within).await?;
+        exchange(&self.client, place, request, Bytes::new(), within).await
+    }
+
+    /// Posts a form, perhaps with `Authorization`: has that time for its place, and again for the answer.
     pub async fn post_form(
         &self,
+        url: &str,
+        form: String,
+        authorization: Option<HeaderValue>,
+        within: Duration,
+    ) -> Result<OutsideAnswer, OutsideFault> {
+        let place = self.place(within).await?;
+        self.post_form_at(place, url, form, authorization, within).await
+    }
+
+    /// The same at a place that it has already.
+    pub async fn post_form_at(
+        &self,
+        place: OutsidePlace,
         url: &str,
         form: String,
         authorization: Option<HeaderValue>,
@@ -111,35 +142,33 @@ impl OutsideClient {
         if let Some(authorization) = authorization {
             head = head.header(header::AUTHORIZATION, authorization);
         }
-        self.exchange(head, form.into(), within).await
+        exchange(&self.client, place, head, form.into(), within).await
     }
+}
 
-    async fn exchange(
-        &self,
-        head: axum::http::request::Builder,
-        body: Bytes,
-        within: Duration,
-    ) -> Result<OutsideAnswer, OutsideFault> {
-        let request = head
-            .header(header::ACCEPT, HeaderValue::from_static("application/json"))
-            .header(header::USER_AGENT, HeaderValue::from_static(concat!("trunkline/", env!("CARGO_PKG_VERSION"))))
-            .body(Full::new(body))
-            .map_err(|error| OutsideFault(error.to_string()))?;
-        let full = || OutsideFault("too many exchanges are under way".to_owned());
-        let exchanged = async {
-            // First one of the tenant's own, which takes nothing from others while it is waited for.
-            let _own = self.of_tenant.acquire().await.map_err(|_| full())?;
-            let _place = self.places.try_acquire().map_err(|_| full())?;
-            let answer = self.client.request(request).await.map_err(|error| OutsideFault(with_causes(&error)))?;
-            let status = answer.status();
-            let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|_| {
-                OutsideFault(format!("the answer has more than {ANSWER_BYTES_MAX} bytes, or did not come whole"))
-            })?;
-            Ok::<_, OutsideFault>(OutsideAnswer { status, body: body.to_bytes() })
-        };
-        let late = || Err(OutsideFault(format!("no answer within {} ms", within.as_millis())));
-        tokio::time::timeout(within, exchanged).await.unwrap_or_else(|_| late())
-    }
+/// One exchange. Its time begins when it has its place: a server is not held to be silent because others are asked.
+async fn exchange(
+    client: &legacy::Client<HttpsConnector<Guarded>, Full<Bytes>>,
+    _place: OutsidePlace,
+    head: axum::http::request::Builder,
+    body: Bytes,
+    within: Duration,
+) -> Result<OutsideAnswer, OutsideFault> {
+    let request = head
+        .header(header::ACCEPT, HeaderValue::from_static("application/json"))
+        .header(header::USER_AGENT, HeaderValue::from_static(concat!("trunkline/", env!("CARGO_PKG_VERSION"))))
+        .body(Full::new(body))
+        .map_err(|error| OutsideFault(error.to_string()))?;
+    let exchanged = async {
+        let answer = client.request(request).await.map_err(|error| OutsideFault(with_causes(&error)))?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|_| {
+            OutsideFault(format!("the answer has more than {ANSWER_BYTES_MAX} bytes, or did not come whole"))
+        })?;
+        Ok::<_, OutsideFault>(OutsideAnswer { status, body: body.to_bytes() })
+    };
+    let late = || Err(OutsideFault(format!("no answer within {} ms", within.as_millis())));
+    tokio::time::timeout(within, exchanged).await.unwrap_or_else(|_| late())
 }
 
 fn places() -> Arc<Semaphore> {
@@ -210,5 +239,21 @@ mod tests {
         assert_eq!(all.of_tenant().of_tenant.available_permits(), OF_TENANT_AT_ONCE, "those of another tenant");
         assert_eq!(other_kind.places.available_permits(), AT_ONCE);
         asking.shutdown().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_is_waited_for_and_not_for_ever() {
+        let tenant = OutsideClient::new(Reach::Inside).unwrap().of_tenant();
+        let mut taken = Vec::new();
+        for _ in 0..OF_TENANT_AT_ONCE {
+            taken.push(tenant.place(SOON).await.unwrap());
+        }
+        let fault = tenant.place(SOON).await.map(drop).unwrap_err();
+        assert_eq!(fault.to_string(), "too many exchanges are under way");
+        let soon = async {
+            tokio::time::sleep(SOON / 2).await;
+            taken.pop();
+        };
+        assert!(tokio::join!(tenant.place(SOON), soon).0.is_ok(), "it has the next one");
     }
 }

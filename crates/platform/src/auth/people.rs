@@ -1,6 +1,7 @@
 //! People and clients, as tenant has them (tenant-11), and which tenants there are. Which of these is meant: `tenancy`, and by the host
-//! that was asked `tenant_host`, but for the installation's `own_hosts`. The client of our own pages is built in (`first_party`). What
-//! takes long to read is remembered: whose mail address is which (`people_by_email`), the redirect URIs of all clients (`listed_uris`).
+//! that was asked `tenant_host`, but for the installation's `own_hosts`. The client of our own pages is built in (`first_party`), and so is
+//! that of the Workspace API (`workspace_client`). What takes long to read is remembered: whose mail address is which (`people_by_email`),
+//! the redirect URIs of all clients (`listed_uris`).
 
 pub(super) mod first_party;
 mod listed_uris;
@@ -8,6 +9,7 @@ pub(super) mod own_hosts;
 mod people_by_email;
 pub(super) mod tenancy;
 pub(super) mod tenant_host;
+pub(super) mod workspace_client;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +29,7 @@ use runtime::RoleContext;
 use tokio::sync::watch;
 
 use super::answers::Trouble;
-use listed_uris::ListedUris;
+use listed_uris::{ListedUri, ListedUris};
 use own_hosts::OwnHosts;
 use people_by_email::PeopleByEmail;
 
@@ -115,6 +117,13 @@ impl People {
             Some(Object::Person(person)) if login_name::is_same(&person.user_name, user) => Ok(Some(*person)),
             _ => Ok(None),
         }
+    }
+
+    /// Forgets what is remembered of a person, by whatever spelling it was read.
+    pub fn forget(&self, tenant: &TenantId, user: &str) {
+        let is_that =
+            |(of, kind, name): &Key| of == tenant && *kind == ObjectKind::Person && login_name::is_same(name, user);
+        self.lock().retain(|key, _| !is_that(key));
     }
 
     /// A person who may be signed in: there is one, and it is not disabled.
@@ -275,12 +284,7 @@ impl People {
         })
     }
 
-    /// Forgets what is remembered of a person.
-    pub fn forget(&self, tenant: &TenantId, user: &str) {
-        self.lock().remove(&(tenant.clone(), ObjectKind::Person, user.to_owned()));
-    }
-
-    /// A client, found as people are. That of our own pages is there in every tenant.
+    /// A client, found as people are. That of our own pages and that of the Workspace API are there in every tenant.
     pub async fn client(
         &self,
         tenant: &TenantId,
@@ -289,6 +293,10 @@ impl People {
         if first_party::is_meant(id) {
             return Ok(Some(first_party::client(&self.issuer)));
         }
+        if workspace_client::is_meant(id) {
+            let listed = self.redirect_uris(tenant).await?;
+            return Ok(Some(workspace_client::client(&listed, None)));
+        }
         match self.object(tenant, ObjectKind::Client, id).await? {
             Some(Object::Client(client)) if login_name::is_same(&client.id, id) => Ok(Some(client)),
             _ => Ok(None),
@@ -296,14 +304,14 @@ impl People {
     }
 
     /// Every redirect URI of a tenant's clients, as they were some seconds ago at most.
-    pub async fn redirect_uris(&self, tenant: &TenantId) -> Result<Arc<Vec<String>>, Trouble> {
+    pub async fn redirect_uris(&self, tenant: &TenantId) -> Result<Arc<Vec<ListedUri>>, Trouble> {
         let reading = async {
             let clients = self.ask(tenant, ObjectKind::Client, "").await?;
             let uris = clients.into_iter().filter_map(|object| match object {
-                Object::Client(client) => Some(client.redirect_uris),
+                Object::Client(client) => Some(ListedUri::of(client)),
                 _ => None,
             });
-            Ok::<Vec<String>, Trouble>(uris.flatten().collect())
+            Ok::<Vec<ListedUri>, Trouble>(uris.flatten().collect())
         };
         self.listed_uris.of(tenant, self.clock.now(), reading).await
     }

@@ -89,6 +89,7 @@ struct Setting {
 }
 
 /// A tenant that there is, and its OpenID Provider.
+#[derive(Clone)]
 struct TenantProvider {
     tenant: TenantId,
     rules: UpstreamProvider,

@@ -166,7 +166,10 @@ async fn answer(
         // Published programs do not say which one they are. Nobody may have been signed in any more.
         None => {
             match hinted_tenant(&auth.ctx.tokens, &tenants, parameters).or(tenant).or_else(|| tenancy::only(&tenants)) {
-                Some(tenant) => redirect_uri::find(&auth.people.redirect_uris(&tenant).await?, to).is_some(),
+                Some(tenant) => {
+                    let listed = auth.people.redirect_uris(&tenant).await?;
+                    listed.iter().any(|listed| redirect_uri::is_same(&listed.uri, to))
+                }
                 None => false,
             }
         }

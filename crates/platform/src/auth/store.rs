@@ -33,8 +33,8 @@ use tenant_ends::TenantEnds;
 pub(super) use devices::ReadDevice;
 pub(super) use open::{AskingSignIn, ShownProof};
 
-/// How often a change is tried when others write at the same time: more often than the guard lets others in.
-const TRIES_MAX: usize = 16;
+/// How often a change is tried when others write at the same time: as often as the guard lets in who count in one place.
+pub(super) const TRIES_MAX: usize = 16;
 /// Added to the time for which something revoked is remembered: clocks differ.
 const REVOKED_MARGIN: Duration = Duration::from_secs(60);
 /// Added to the time for which a spent challenge is remembered: its end is a whole second.

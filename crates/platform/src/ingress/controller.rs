@@ -10,18 +10,20 @@ use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::http::uri::Authority;
 use axum::response::Response;
-use net::http::{HttpsPass, Limits, Method, ServerAnswers, WiderLimits};
+use net::http::{HttpsPass, Limits, LongPolls, Method, ServerAnswers, WiderLimits};
 use net::tls::authorities;
 use runtime::RoleContext;
 use runtime::around::Entrance;
 
-use super::Settings;
+use super::{Settings, desktop};
 use crate::people_table;
 
 /// The connection of the table.
 const CONNECTION: &str = "telemetry-02";
 /// Longer than the controller takes at most, so that it says what is late.
 const ANSWER_WITHIN: Duration = Duration::from_secs(35);
+/// The same for long polls of desktops.
+const POLLS: LongPolls = LongPolls { answer_within: Duration::from_secs(85), ..desktop::POLLS };
 /// So much earlier than the listener we ourselves give up, so that a controller that hangs is told, logged and counted.
 const GIVES_UP_BEFORE: Duration = Duration::from_secs(2);
 /// By so many hops a table of people goes from here to tenant, or comes from there.
@@ -56,7 +58,7 @@ pub(super) fn routers(ctx: &RoleContext, settings: &Settings) -> Result<[Entranc
     let pass = Arc::new(HttpsPass::new(ctx, CONNECTION, to, roots, answers)?);
     let router = Router::new().fallback(to_controller).with_state(pass);
     // The controller knows whose tables it takes: here they are nobody's yet, and are not held for strangers.
-    let limits = Limits { answer_within: ANSWER_WITHIN, wider, holds_wider: false, ..Limits::default() };
+    let limits = Limits { answer_within: ANSWER_WITHIN, polls: POLLS, wider, holds_wider: false, ..Limits::default() };
     let limited = |listener: &str| net::http::gated(ctx, listener, router.clone(), limits, |_, _| true);
     Ok([limited("webs")?, limited("web")?])
 }
@@ -67,14 +69,16 @@ fn wider(method: &Method, path: &str) -> Option<WiderLimits> {
 
 /// How long the controller may take to begin its answer.
 fn begin_within(method: &Method, path: &str) -> Duration {
-    let by_listener = wider(method, path).map_or(ANSWER_WITHIN, |wider| wider.body_within + wider.answer_within);
+    let usual = if (POLLS.are)(method, path) { POLLS.answer_within } else { ANSWER_WITHIN };
+    let by_listener = wider(method, path).map_or(usual, |wider| wider.body_within + wider.answer_within);
     by_listener.saturating_sub(GIVES_UP_BEFORE)
 }
 
 /// Whether the controller answers with success those alone who show a token that it takes, or a session: here is no key to tell them by.
 fn are_for_known(method: &Method, path: &str) -> bool {
-    // It answers a browser's question beforehand, which brings no token, by origin.
-    *method != Method::OPTIONS && !super::is_open(method, path)
+    // It answers a browser's question beforehand, which brings no token, by origin. A desktop that polls has a session.
+    let asks_for_token = *method != Method::OPTIONS && !super::is_open(method, path);
+    asks_for_token || desktop::is_poll(method, path)
 }
 
 async fn to_controller(State(pass): State<Arc<HttpsPass>>, request: Request) -> Response {
@@ -118,12 +122,16 @@ mod tests {
             assert!(are_for_known(&Method::GET, path) && !are_for_known(&Method::OPTIONS, path), "{path}");
         }
         assert!(are_for_known(&Method::POST, "/telemetry/v1/traces"));
+        assert!(are_for_known(&Method::POST, "/workspace/v3/notifications/connect"));
+        assert!(!are_for_known(&Method::POST, "/workspace/v3/initialize-workspace"));
     }
 
     #[test]
     fn the_controller_says_first_what_is_late_and_one_that_hangs_is_noticed_before_the_listener_ends_the_request() {
         let usual = begin_within(&Method::GET, "/");
         assert!(Limits::default().answer_within < usual && usual < ANSWER_WITHIN);
+        let poll = begin_within(&Method::POST, "/workspace/v3/notifications/connect");
+        assert!(desktop::POLLS.answer_within < poll && poll < POLLS.answer_within);
         let table = "/agent-setup/api/v1/acme/people.csv";
         for method in [Method::POST, Method::GET] {
             let [outer, inner] = [wider, routes::wider].map(|limits| limits(&method, table).unwrap());

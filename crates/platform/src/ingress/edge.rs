@@ -73,7 +73,10 @@ fn pass(edge: &Arc<Edge>, bound: IpAddr, mut request: Request, behind: &Entrance
     let peer = request.extensions().get::<Accepted>().map(|accepted| accepted.peer.ip());
     let is_secure = client.is_some_and(|client| client.is_secure);
     let goes_on = match (client, peer) {
-        (Some(client), Some(peer)) => edge.plain.lets_in(client, &[bound, peer], family),
+        (Some(client), Some(peer)) => {
+            // Whom a web server that is believed lets in without TLS is its own matter.
+            edge.trusted.contains(peer.to_canonical()) || edge.plain.lets_in(client, &[bound, peer], family)
+        }
         // Without a connection there is nothing that could be listened to.
         _ => true,
     };

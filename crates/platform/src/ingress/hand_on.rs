@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use net::http::{CallError, Client, Problem, WebClient};
 use runtime::RoleContext;
@@ -28,8 +28,8 @@ pub(super) struct RoleBehind {
     passed_on: &'static [HeaderName],
     /// Time for an answer, where it is not the usual one.
     within: Option<Duration>,
-    /// Whether another replica may be asked the same again after a 503 or a broken connection.
-    repeats_safe: bool,
+    /// Of which requests another replica may be asked the same again after a 503 or a broken connection.
+    may_repeat: fn(&Method, &str) -> bool,
 }
 
 impl RoleBehind {
@@ -44,7 +44,8 @@ impl RoleBehind {
             role: at.role,
             passed_on,
             within: None,
-            repeats_safe: true,
+            // RFC 9110 section 9.2.1: they change nothing.
+            may_repeat: |method, _| method.is_safe(),
         })
     }
 
@@ -57,7 +58,13 @@ impl RoleBehind {
     /// The same for a role that is sent each request once, also those by methods that are safe, since they change something there.
     #[must_use]
     pub fn asked_once(self) -> Self {
-        Self { repeats_safe: false, ..self }
+        self.repeating(|_, _| false)
+    }
+
+    /// The same for a role of which those requests may be repeated, by method and path, and no others.
+    #[must_use]
+    pub fn repeating(self, may_repeat: fn(&Method, &str) -> bool) -> Self {
+        Self { may_repeat, ..self }
     }
 
     /// Hands a request on, with further headers of ours, and returns the answer.
@@ -72,10 +79,9 @@ impl RoleBehind {
             return Problem::bad_request("the body broke off").into_response();
         };
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        let may_be_repeated = self.repeats_safe && head.method.is_safe();
+        let may_be_repeated = (self.may_repeat)(&head.method, head.uri.path());
         let mut call = self.client.call(head.method, path).without_token().raw_body(body);
         if may_be_repeated {
-            // RFC 9110 section 9.2.1: it changes nothing, so another replica may be asked.
             call = call.idempotent();
         }
         if let Some(within) = self.within {

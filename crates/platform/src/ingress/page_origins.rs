@@ -1,9 +1,11 @@
 //! Pages of other origins at the APIs (CORS, WHATWG Fetch section 3.3): whose answers they may read. One layer for all APIs of the edge.
 //!
-//! A page shows a token of its own, never a cookie: no answer allows credentials. Before a request a browser shows no token; then whoever
-//! any tenant lets in is let in. The answer itself may be read by a page that the token's tenant lets in, a refusal before it is known
-//! whose token it is by one that any tenant does; on the paths of telemetry, which knows further origins, by every page. A program that is
-//! no browser sends no `Origin`.
+//! A page shows a token of its own, never a cookie: no answer allows credentials, but for the API of desktops, whose sessions are cookies
+//! (`desktops`). Before a request a browser shows no token; then whoever any tenant lets in is let in. The answer itself may be read by a
+//! page that the token's tenant lets in, a refusal before it is known whose token it is by one that any tenant does; on the paths of
+//! telemetry, which knows further origins, by every page. A program that is no browser sends no `Origin`.
+
+mod desktops;
 
 use std::sync::Arc;
 
@@ -100,6 +102,10 @@ fn is_preflight(request: &Request) -> bool {
     request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
+fn is_of_desktop(request: &Request) -> bool {
+    RouteFamily::of(request.uri().path()) == RouteFamily::Desktop
+}
+
 fn is_of_telemetry(request: &Request) -> bool {
     RouteFamily::of(request.uri().path()) == RouteFamily::Telemetry
 }
@@ -110,6 +116,9 @@ fn vary(head: &mut HeaderMap) {
 }
 
 fn share(origins: &Arc<PageOrigins>, request: Request, behind: &Entrance) -> Answering {
+    if is_of_desktop(&request) {
+        return desktops::share(origins, request, behind);
+    }
     if !routes::is_of_api(request.uri().path()) {
         return behind.enter(request);
     }
@@ -124,7 +133,7 @@ fn share(origins: &Arc<PageOrigins>, request: Request, behind: &Entrance) -> Ans
     };
     if is_preflight(&request) {
         return match origins.lets_in_for_any(&origin) {
-            true => answered(allowed_to_ask(origin)),
+            true => answered(allowed_to_ask(origin, HEADERS)),
             // telemetry has a list of its own besides.
             false if is_of_telemetry(&request) => behind.enter(request),
             false => answered(Problem::forbidden(NOT_LET_IN).into_response()),
@@ -156,13 +165,13 @@ fn is_refused_at_door(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 408 | 413 | 429)
 }
 
-/// The answer to a browser that asks what a page may do: what the page then asks for needs its token.
-fn allowed_to_ask(origin: HeaderValue) -> Response {
+/// The answer to a browser that asks what a page may do: what the page then asks for needs a proof.
+fn allowed_to_ask(origin: HeaderValue, headers: &'static str) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let head = response.headers_mut();
     head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     head.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
-    head.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(HEADERS));
+    head.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(headers));
     head.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(KEPT_S));
     vary(head);
     response

@@ -30,9 +30,10 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use identity::session_cookie::SessionCookie;
 use infra::StoreError;
 use model::{Entropy, Timestamp};
-use net::http::{Problem, WebClient};
+use net::http::{Problem, WebClient, cookies};
 use prometheus_client::metrics::counter::Counter;
 use runtime::around::{Answering, Entrance, around};
 use runtime::token::{TokenError, TokenVerifier};
@@ -40,7 +41,6 @@ use runtime::{ApiFamily, RoleContext};
 
 use super::routes::{self, RouteFamily};
 use crate::pages_client::CALLBACK;
-use crate::session_cookie::{self, SessionCookie};
 use lookup_places::LookupPlaces;
 use record::{PageSession, SessionUse};
 use store::{PageSessionStore, ReadPageSession};
@@ -113,7 +113,7 @@ const fn cookie_name(is_secure: bool) -> &'static str {
 
 /// The cookie of a request.
 fn cookie_of(headers: &HeaderMap, is_secure: bool) -> Option<SessionCookie> {
-    session_cookie::find(headers, cookie_name(is_secure), COOKIE_BYTES_MAX).and_then(SessionCookie::read)
+    cookies::find(headers, cookie_name(is_secure), COOKIE_BYTES_MAX).and_then(SessionCookie::read)
 }
 
 impl PageSessions {
@@ -165,9 +165,7 @@ impl PageSessions {
     /// A new secret, as text.
     fn secret(&self) -> String {
         let mut entropy = self.entropy.lock().unwrap_or_else(PoisonError::into_inner);
-        let words = identity::secret::SECRET_BYTES / 8;
-        let bytes: Vec<u8> = (0..words).flat_map(|_| entropy.next_u64().to_be_bytes()).collect();
-        identity::secret::text(&bytes)
+        identity::secret::drawn(&mut **entropy)
     }
 
     /// The session of a cookie, which is used so, with an access token that is good now; none if there is none any more.
@@ -346,6 +344,8 @@ fn use_of(path: &str) -> SessionUse {
         | RouteFamily::Voice
         | RouteFamily::Configuration
         | RouteFamily::Workforce
+        | RouteFamily::Desktop
+        | RouteFamily::Salesforce
         | RouteFamily::Auth
         | RouteFamily::Phones
         | RouteFamily::Probes
@@ -353,9 +353,9 @@ fn use_of(path: &str) -> SessionUse {
     }
 }
 
-/// The cookie of a request to an API that brings no token of its own.
+/// The cookie of a request that needs a token, and brings none of its own.
 fn asked_by_cookie(request: &Request, is_secure: bool) -> Option<SessionCookie> {
-    if !routes::is_of_api(request.uri().path()) || request.headers().contains_key(header::AUTHORIZATION) {
+    if !routes::takes_lent_token(request.uri().path()) || request.headers().contains_key(header::AUTHORIZATION) {
         return None;
     }
     cookie_of(request.headers(), is_secure)

@@ -22,6 +22,7 @@ use runtime::around::{Answering, Entrance, answered, around};
 use runtime::{Drain, RoleContext};
 use tokio::time::Sleep;
 
+use super::desktop_frames::DesktopFrames;
 use super::passed_headers::{FROM_PULSE, TO_PULSE, passed};
 use super::routes;
 
@@ -50,14 +51,16 @@ struct Pulse {
     client: Client,
     drain: Drain,
     metrics: Metrics,
+    frames: DesktopFrames,
 }
 
-/// The routes of pulse: its data, and the pages.
-pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
+/// The routes of pulse: its data, and the pages; the desktop stands in those frames alone.
+pub(super) fn router(ctx: &RoleContext, frames: DesktopFrames) -> anyhow::Result<Router> {
     let pulse = Pulse {
         client: Client::new(ctx, routes::leads_to(routes::PULSE)?.connection)?,
         drain: ctx.drain.clone(),
         metrics: Metrics::register(&ctx.metrics),
+        frames,
     };
     Ok(Router::new().route(&routes::all_below(routes::PULSE), get(to_pulse)).fallback(page).with_state(pulse))
 }
@@ -89,7 +92,10 @@ async fn page(
     if !matches!(method, Method::GET | Method::HEAD) {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET,HEAD")]).into_response();
     }
-    to_pulse(State(pulse), method, OriginalUri(uri), turn, headers).await
+    let (frames, path) = (pulse.frames.clone(), uri.path().to_owned());
+    let mut answer = to_pulse(State(pulse), method, OriginalUri(uri), turn, headers).await;
+    frames.let_in(&path, answer.headers_mut());
+    answer
 }
 
 fn no_such_path() -> Response {
@@ -140,7 +146,8 @@ fn no_page() -> Response {
     const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
         <meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
         <title>No such page · Trunkline</title>\n<h1>There is no such page</h1>\n\
-        <p><a href=\"/\">The wallboard</a>, <a href=\"/topology\">the topology</a>, <a href=\"/trace\">traces of calls</a>, <a href=\"/agent-setup/\">Agent Setup</a></p>\n</html>\n";
+        <p><a href=\"/\">The wallboard</a>, <a href=\"/topology\">the topology</a>, <a href=\"/trace\">traces of calls</a>, \
+        <a href=\"/desktop\">the desktop</a>, <a href=\"/agent-setup/\">Agent Setup</a></p>\n</html>\n";
     let head = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),

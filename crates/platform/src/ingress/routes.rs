@@ -21,10 +21,26 @@ pub(super) const SCIM: &str = "/scim/v2";
 pub(super) const TELEMETRY: &str = "/telemetry";
 /// Those of wfm-adapter.
 pub(super) const WORKFORCE: &str = "/wfm";
+/// The published one for desktops of agents.
+pub(super) const DESKTOP: &str = "/workspace/v3";
+/// The published one for statistics.
+pub(super) const DESKTOP_STATISTICS: &str = "/statistics/v3";
+/// The published one by which programs change the configuration.
+pub(super) const DESKTOP_PROVISIONING: &str = "/provisioning/v3";
+/// What of salesforce-adapter is of a tenant: the file with which an org learns of the softphone.
+pub(super) const SALESFORCE: &str = "/salesforce/v1";
+/// Its page in the frame of an org, and the files of that page.
+pub(super) const SALESFORCE_PAGE: &str = "/salesforce/softphone";
+/// The address that GWS has for the pages of Agent Setup.
+pub(super) const SETUP_PAGES: &str = "/ui/provisioning";
+/// Where a session of a desktop begins.
+const DESKTOP_BEGINS: &str = "/workspace/v3/initialize-workspace";
 /// The sessions of our own pages.
 pub(super) const SESSION: &str = "/session";
 /// The WebSocket of phones.
 pub(super) const PHONES: &str = "/sip";
+/// The WebSocket of phones that come by a ticket of their desktop, or are waited for.
+pub(super) const BROWSER_PHONES: &str = "/webrtc";
 
 /// A role behind the edge, and the connection that leads there.
 #[derive(Debug)]
@@ -40,8 +56,10 @@ const AT_FRONTEND: RoleAt = RoleAt { role: "frontend", connection: "own-16" };
 const AT_SIP_PROXY: RoleAt = RoleAt { role: "sip-proxy", connection: "own-24" };
 const AT_WFM_ADAPTER: RoleAt = RoleAt { role: "wfm-adapter", connection: "own-26" };
 const AT_AGENT_SETUP: RoleAt = RoleAt { role: "agent-setup", connection: "own-27" };
+const AT_GWS_PROXY: RoleAt = RoleAt { role: "gws-proxy", connection: "own-31" };
 const AT_PULSE: RoleAt = RoleAt { role: "pulse", connection: "pulse-20" };
 const AT_TELEMETRY: RoleAt = RoleAt { role: "telemetry", connection: "telemetry-03" };
+const AT_WEBRTC: RoleAt = RoleAt { role: "webrtc", connection: "own-33" };
 
 /// Which paths a row is about.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +77,7 @@ enum PathExtent {
 enum EdgeProof {
     /// Nothing: pages, and whether the role lives.
     Nothing,
-    /// What the one who answers asks for: a form, a cookie, the password of a phone.
+    /// What the one who answers asks for: a form, a cookie, a token that begins a session, the password of a phone.
     OfItsOwn,
     /// A token of the caller, which the gate verifies. A session of our own pages lends it.
     Token,
@@ -113,7 +131,7 @@ fn table_of_people(method: &Method, path: &str) -> Option<WiderLimits> {
 }
 
 /// The table. Of several rows that are about a path, the one with the longest path counts.
-static TABLE: [EdgeRoute; 26] = [
+static TABLE: [EdgeRoute; 34] = [
     page("/", PathExtent::Alone),
     page("/index.html", PathExtent::Alone),
     page("/icon.svg", PathExtent::Alone),
@@ -121,6 +139,8 @@ static TABLE: [EdgeRoute; 26] = [
     page("/topology", PathExtent::Alone),
     page("/trace", PathExtent::Whole),
     page("/agent-setup", PathExtent::Whole),
+    page("/desktop", PathExtent::Whole),
+    page(SETUP_PAGES, PathExtent::Whole).by(&AT_GWS_PROXY),
     // Every path below /api needs a token, whether there is something or not.
     api("/api", None, RouteFamily::Unknown),
     // Events and webhooks below it are answered by ingress.
@@ -131,6 +151,18 @@ static TABLE: [EdgeRoute; 26] = [
     api(SCIM, Some(&AT_AGENT_SETUP), RouteFamily::Configuration),
     api(TELEMETRY, Some(&AT_TELEMETRY), RouteFamily::Telemetry),
     api(WORKFORCE, Some(&AT_WFM_ADAPTER), RouteFamily::Workforce),
+    with_own_proof(DESKTOP, PathExtent::Below, Some(&AT_GWS_PROXY), RouteFamily::Desktop),
+    with_own_proof(DESKTOP_STATISTICS, PathExtent::Below, Some(&AT_GWS_PROXY), RouteFamily::Desktop),
+    with_own_proof(DESKTOP_PROVISIONING, PathExtent::Below, Some(&AT_GWS_PROXY), RouteFamily::Desktop),
+    api(SALESFORCE, Some(&AT_GWS_PROXY), RouteFamily::Salesforce),
+    EdgeRoute {
+        path: SALESFORCE_PAGE,
+        extent: PathExtent::Below,
+        behind: Some(&AT_GWS_PROXY),
+        proof: EdgeProof::Nothing,
+        family: RouteFamily::Salesforce,
+        wider: no_wider,
+    },
     with_own_proof(issuer::PATH, PathExtent::Below, Some(&AT_AUTH), RouteFamily::Auth),
     // `issuer::METADATA`.
     with_own_proof("/.well-known", PathExtent::Below, Some(&AT_AUTH), RouteFamily::Auth),
@@ -142,11 +174,16 @@ static TABLE: [EdgeRoute; 26] = [
     with_own_proof("/ui/wwe/profile.js", PathExtent::Alone, Some(&AT_AUTH), RouteFamily::Auth),
     with_own_proof(SESSION, PathExtent::Whole, None, RouteFamily::Auth),
     with_own_proof(PHONES, PathExtent::Alone, Some(&AT_SIP_PROXY), RouteFamily::Phones),
+    with_own_proof(BROWSER_PHONES, PathExtent::Alone, Some(&AT_WEBRTC), RouteFamily::Phones),
     probe("/live"),
     probe("/ready"),
 ];
 
 impl EdgeRoute {
+    const fn by(self, behind: &'static RoleAt) -> Self {
+        Self { behind: Some(behind), ..self }
+    }
+
     const fn with_wider(self, wider: WiderOf) -> Self {
         Self { wider, ..self }
     }
@@ -190,6 +227,18 @@ pub(super) fn is_of_api(path: &str) -> bool {
     of(path).is_some_and(|route| route.proof == EdgeProof::Token)
 }
 
+/// Whether a session of our own pages lends its token at that path: at every API, and where the session of a desktop begins, which has a
+/// cookie of its own from then on.
+pub(super) fn takes_lent_token(path: &str) -> bool {
+    is_of_api(path) || path.trim_end_matches('/') == DESKTOP_BEGINS
+}
+
+/// Whether pages of other origins that are let in use the sessions of that path: at the APIs of desktops, but not where the configuration
+/// is changed.
+pub(super) fn shares_sessions(path: &str) -> bool {
+    of(path).is_some_and(|route| route.family == RouteFamily::Desktop && route.path != DESKTOP_PROVISIONING)
+}
+
 /// Whether that path is of the pages.
 pub(super) fn is_page(path: &str) -> bool {
     of(path).is_some_and(|route| route.family == RouteFamily::Pages)
@@ -222,6 +271,10 @@ pub(super) enum RouteFamily {
     Telemetry,
     /// What workforce tools read.
     Workforce,
+    /// What desktops of agents ask, and their long polls.
+    Desktop,
+    /// The softphone page of Salesforce, and what an org learns of it by.
+    Salesforce,
     /// Signing in, and tokens.
     Auth,
     /// The WebSocket of phones.
@@ -249,6 +302,8 @@ impl Label for RouteFamily {
         Self::Configuration,
         Self::Telemetry,
         Self::Workforce,
+        Self::Desktop,
+        Self::Salesforce,
         Self::Auth,
         Self::Phones,
         Self::Probes,
@@ -264,6 +319,8 @@ impl Label for RouteFamily {
             Self::Configuration => "configuration",
             Self::Telemetry => "telemetry",
             Self::Workforce => "workforce",
+            Self::Desktop => "desktop",
+            Self::Salesforce => "salesforce",
             Self::Auth => "auth",
             Self::Phones => "phones",
             Self::Probes => "probes",
@@ -297,17 +354,30 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_lent_to_apis_and_where_a_session_of_a_desktop_begins() {
+        for lent in ["/agent-setup/api/v1/acme/objects", DESKTOP_BEGINS, "/workspace/v3/initialize-workspace/"] {
+            assert!(takes_lent_token(lent), "{lent}");
+        }
+        for not in ["/workspace/v3/voice/ready", "/workspace/v3/notifications/connect", "/auth/v3/oauth/token", "/"] {
+            assert!(!takes_lent_token(not), "{not}");
+        }
+    }
+
+    #[test]
     fn the_paths_of_an_api_are_of_the_family_whose_tokens_the_gate_takes_there() {
         for route in &TABLE {
-            let is_of_api = route.proof == EdgeProof::Token && route.path != "/api";
+            // At those of desktops the role behind verifies the token, for the same family.
+            let is_of_desktop = route.proof == EdgeProof::OfItsOwn && route.family == RouteFamily::Desktop;
+            let is_of_api = route.proof == EdgeProof::Token && route.path != "/api" || is_of_desktop;
             assert_eq!(ApiFamily::of_path(&format!("{}/x", route.path)).is_some(), is_of_api, "{}", route.path);
         }
         for path in ApiFamily::ALL.iter().flat_map(|family| family.paths()) {
             assert!(TABLE.iter().any(|route| route.path == *path), "{path}: the web edge does not answer it");
         }
-        // A role behind the edge takes there what the edge takes.
+        // A role behind the edge takes there what the edge takes. gws-proxy takes nothing itself: the role behind it does.
+        let asks = |behind: &&RoleAt| behind.role != AT_GWS_PROXY.role;
         for route in TABLE.iter().filter(|route| route.proof == EdgeProof::Token) {
-            let Some(behind) = route.behind else { continue };
+            let Some(behind) = route.behind.filter(asks) else { continue };
             let listens = api_family::guarded_listeners().find(|(role, _)| *role == behind.role);
             let (role, listener) = listens.unwrap();
             let at = |taken: TakenFamilies| taken.at(&format!("{}/v1/acme/x", route.path));
@@ -317,10 +387,13 @@ mod tests {
 
     #[test]
     fn what_asks_for_its_own_proof_and_pages_are_open_and_what_is_unknown_is_closed() {
-        for open in ["/", "/trace/1", "/agent-setup/people/ann", "/auth/v3/oauth/token", "/session/sign-in", "/sip"]
-            .iter()
-            .chain(&issuer::METADATA)
-            .chain(&issuer::PUBLISHED_PAGES)
+        let (page, api) = ("/desktop", "/workspace/v3/notifications/");
+        for open in
+            ["/", "/trace/1", "/agent-setup/people/ann", page, "/auth/v3/oauth/token", "/session/sign-in", "/sip", api]
+                .iter()
+                .chain(&["/salesforce/softphone/acme"])
+                .chain(&issuer::METADATA)
+                .chain(&issuer::PUBLISHED_PAGES)
         {
             assert!(is_open(open) && !is_of_api(open), "{open}");
         }
@@ -333,6 +406,11 @@ mod tests {
             "/auth",
             "/sessions",
             "/sip/x",
+            "/webrtc/x",
+            "/workspace/v3",
+            "/workspace/v30/x",
+            "/salesforce/softphone",
+            "/salesforce/x",
             "/wfm",
             "/tracery",
             "//",
@@ -369,10 +447,23 @@ mod tests {
     }
 
     #[test]
+    fn sessions_of_desktops_are_shared_with_other_pages_and_those_of_the_configuration_are_not() {
+        assert!(shares_sessions("/workspace/v3/voice/ready") && shares_sessions("/statistics/v3/subscriptions"));
+        for not in ["/provisioning/v3/users", "/agent-setup/api/v1/acme/history", "/nothing"] {
+            assert!(!shares_sessions(not), "{not}");
+        }
+    }
+
+    #[test]
     fn a_path_is_of_one_family() {
         for (path, family) in [
             ("/", RouteFamily::Pages),
             ("/agent-setup/people/ann", RouteFamily::Pages),
+            ("/desktop", RouteFamily::Pages),
+            ("/ui/provisioning/people", RouteFamily::Pages),
+            ("/ui/wwe/profile.js", RouteFamily::Auth),
+            ("/ui/other", RouteFamily::Unknown),
+            ("/desktops", RouteFamily::Unknown),
             ("/pulsed", RouteFamily::Unknown),
             ("/pulse/api/v1/example/wallboard", RouteFamily::Wallboard),
             ("/api/voice/v1/example/events", RouteFamily::Voice),
@@ -382,9 +473,15 @@ mod tests {
             ("/scim/v2/acme/Users", RouteFamily::Configuration),
             ("/telemetry/v1/traces", RouteFamily::Telemetry),
             ("/wfm/v1/example/agents", RouteFamily::Workforce),
+            ("/workspace/v3/voice/ready", RouteFamily::Desktop),
+            ("/statistics/v3/subscriptions", RouteFamily::Desktop),
+            ("/provisioning/v3/objects/users", RouteFamily::Desktop),
+            ("/salesforce/v1/acme/call-center.xml", RouteFamily::Salesforce),
+            ("/salesforce/softphone/acme", RouteFamily::Salesforce),
             ("/auth/v3/oauth/token", RouteFamily::Auth),
             ("/.well-known/openid-configuration", RouteFamily::Auth),
             ("/sip", RouteFamily::Phones),
+            ("/webrtc", RouteFamily::Phones),
             ("/live", RouteFamily::Probes),
         ] {
             assert_eq!(RouteFamily::of(path), family, "{path}");

@@ -19,7 +19,16 @@ pub(super) struct BatchSender {
     /// The person or program.
     pub user: String,
     /// Its token, by which its allowance is told from those of others.
-    pub token: TokenDigest,
+    token: TokenDigest,
+    /// The person, if it is one: all tokens of a person have an allowance together.
+    person: Option<String>,
+}
+
+impl BatchSender {
+    /// As it is told from others.
+    pub fn client(&self) -> ClientName<'_> {
+        ClientName { tenant: &self.tenant, token: self.token, person: self.person.as_deref() }
+    }
 }
 
 /// Who sends, if that is somebody who may, and not too often.
@@ -38,11 +47,17 @@ pub(super) async fn admitted(
         None if telemetry.tenants.is_empty() => tenant.as_str(),
         None => return Err(refused("tenant: its clients may not send, see the setting telemetry.tenants")),
     };
-    let token = digest_of_bearer(headers);
-    telemetry.rates().take(ClientName { tenant, token }, telemetry.now())?;
+    let sender = BatchSender {
+        tenant: tenant.clone(),
+        tenant_name: name.to_owned(),
+        user: caller.subject().to_owned(),
+        token: digest_of_bearer(headers),
+        person: caller.person().map(str::to_owned),
+    };
+    telemetry.rates().take(sender.client(), telemetry.now())?;
     if !telemetry.standing.is_good(headers, &telemetry.ctx).await {
         let problem = Problem::unauthorized("the token is not good any more");
         return Err(BatchRefusal::new(problem, BatchOutcome::NotAllowed));
     }
-    Ok(BatchSender { tenant: tenant.clone(), tenant_name: name.to_owned(), user: caller.subject().to_owned(), token })
+    Ok(sender)
 }

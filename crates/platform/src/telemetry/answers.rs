@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ::telemetry::FieldFault;
 use ::telemetry::batch::BatchFault;
-use ::telemetry::limits::ITEMS_MAX;
+use ::telemetry::limits::{ITEMS_MAX, PERSON_DESKS, PERSON_TOKENS_AT_ONCE};
 use ::telemetry::otlp::OtlpFault;
 use ::telemetry::rate::RateRefusal;
 use axum::http::header;
@@ -50,6 +50,13 @@ impl From<RateRefusal> for BatchRefusal {
         match refusal {
             RateRefusal::TooOften(wait) => {
                 Self::wait("batches: more than telemetry.batches_per_minute", BatchOutcome::TooOften, wait)
+            }
+            RateRefusal::PersonTooOften(wait) => {
+                let rule = format!(
+                    "person: all tokens send more than {PERSON_DESKS} times telemetry.batches_per_minute, \
+                     or more than {PERSON_TOKENS_AT_ONCE} are new"
+                );
+                Self::wait(&rule, BatchOutcome::TooOften, wait)
             }
             RateRefusal::TooManyClients(wait) => {
                 Self::wait("clients: more than are told apart", BatchOutcome::TooManyClients, wait)
@@ -121,5 +128,6 @@ mod tests {
         let outcome = |refusal: RateRefusal| BatchRefusal::from(refusal).outcome;
         assert_eq!(outcome(RateRefusal::TooManyClients(Duration::ZERO)), BatchOutcome::TooManyClients);
         assert_eq!(outcome(RateRefusal::TooOften(Duration::ZERO)), BatchOutcome::TooOften);
+        assert_eq!(outcome(RateRefusal::PersonTooOften(Duration::ZERO)), BatchOutcome::TooOften);
     }
 }

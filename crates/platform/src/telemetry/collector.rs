@@ -1,5 +1,7 @@
 //! The way to a collector of OpenTelemetry (own-25): OTLP over HTTP or HTTPS, with a bounded queue, a deadline and few attempts.
 
+mod standing;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +11,7 @@ use ::telemetry::otlp::OtlpSignal;
 use ::telemetry::tenant_loads::QueueLoad;
 use anyhow::Context as _;
 use axum::body::Bytes;
-use axum::http::{Request, StatusCode, header};
+use axum::http::{Request, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
@@ -20,6 +22,7 @@ use runtime::{PeerMeter, RoleContext};
 use tokio::sync::Notify;
 
 use super::metrics::{Metrics, OtlpOutcome};
+use standing::{CollectorStanding, ForwardAttempt};
 
 /// The connection of the table.
 const CONNECTION: &str = "own-25";
@@ -67,10 +70,7 @@ struct WaitingBatches {
     /// Nothing will be put any more.
     is_closed: AtomicBool,
     items: AtomicUsize,
-    /// The log has said that the collector cannot be reached.
-    is_away: AtomicBool,
-    /// The log has said that the collector takes nothing of a signal, in the order of [`OtlpSignal::ALL`].
-    is_refused: [AtomicBool; OtlpSignal::ALL.len()],
+    standing: CollectorStanding,
 }
 
 impl WaitingBatches {
@@ -80,8 +80,7 @@ impl WaitingBatches {
             changed: Notify::new(),
             is_closed: AtomicBool::new(false),
             items: AtomicUsize::new(0),
-            is_away: AtomicBool::new(false),
-            is_refused: [const { AtomicBool::new(false) }; OtlpSignal::ALL.len()],
+            standing: CollectorStanding::default(),
         }
     }
 
@@ -121,12 +120,6 @@ impl WaitingBatches {
     fn done(&self, batch: &FairBatch<OtlpBatch>) {
         self.queue().done(&batch.tenant, batch.bytes);
         self.items.fetch_sub(batch.batch.items, Relaxed);
-    }
-
-    /// Notes whether the collector takes anything of a signal; returns what was known.
-    fn note_refused(&self, signal: OtlpSignal, is_refused: bool) -> bool {
-        let known = OtlpSignal::ALL.iter().zip(&self.is_refused).find(|(of, _)| **of == signal);
-        known.is_some_and(|(_, known)| known.swap(is_refused, Relaxed))
     }
 
     fn close(&self) {
@@ -195,11 +188,11 @@ impl CollectorQueue {
         self.waiting.put(FairBatch { tenant: tenant.clone(), bytes: batch.body.len(), batch })
     }
 
-    /// Waits until the collector has what waits, for so long at most, and not for one that is away. What it has not by then is counted as
-    /// lost.
+    /// Waits until the collector has what waits, for so long at most, and not for one that answers nothing. What it has not by then is
+    /// counted as lost.
     pub async fn emptied(&self, within: Duration) {
         let all = async {
-            while self.waiting.queue().load().batches > 0 && !self.waiting.is_away.load(Relaxed) {
+            while self.waiting.queue().load().batches > 0 && !self.waiting.standing.is_away() {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
@@ -240,74 +233,18 @@ async fn send_all(sending: Arc<Sending>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What came of an attempt.
-#[derive(Debug, PartialEq, Eq)]
-enum ForwardAttempt {
-    Taken,
-    /// It is worth another try.
-    Later(String),
-    /// It is not: the collector finds that batch wrong, as its client made it.
-    Faulty(StatusCode),
-    /// It is not, and no other is: the collector is another one than the settings mean, or asks for what it is not given.
-    Refused(StatusCode),
-}
-
-impl ForwardAttempt {
-    /// By the status of an answer.
-    fn answered(status: StatusCode) -> Self {
-        match status.as_u16() {
-            200..300 => Self::Taken,
-            // OTLP/HTTP: these alone are tried again.
-            429 | 502 | 503 | 504 => Self::Later(format!("answered {status}")),
-            // What is in the batch, its size and its media type are its client's.
-            400 | 413 | 415 | 422 => Self::Faulty(status),
-            _ => Self::Refused(status),
-        }
-    }
-}
-
 impl Sending {
     async fn send(&self, batch: &OtlpBatch) {
         let mut pause = PAUSE;
         for attempt in 1..=ATTEMPTS_MAX {
-            match self.attempt(batch).await {
-                ForwardAttempt::Taken => {
-                    self.is_reached();
-                    if self.waiting.note_refused(batch.signal, false) {
-                        let signal = batch.signal.as_str();
-                        tracing::info!(
-                            collector = self.base,
-                            signal,
-                            "the collector takes OpenTelemetry of clients again"
-                        );
-                    }
-                    return count(&self.metrics, OtlpOutcome::Forwarded, batch.items);
-                }
-                ForwardAttempt::Faulty(status) => {
-                    self.is_reached();
-                    tracing::debug!(collector = self.base, %status, "the collector finds a batch of a client wrong");
-                    return count(&self.metrics, OtlpOutcome::Faulty, batch.items);
-                }
-                ForwardAttempt::Refused(status) => {
-                    if !self.waiting.note_refused(batch.signal, true) {
-                        tracing::warn!(
-                            collector = self.base,
-                            signal = batch.signal.as_str(),
-                            %status,
-                            "the collector takes no OpenTelemetry of clients: see the setting telemetry.collector"
-                        );
-                    }
-                    break;
-                }
-                ForwardAttempt::Later(error) => {
+            let came = self.attempt(batch).await;
+            self.waiting.standing.note(&self.base, batch.signal, &came);
+            match came {
+                ForwardAttempt::Taken => return count(&self.metrics, OtlpOutcome::Forwarded, batch.items),
+                ForwardAttempt::Faulty(_) => return count(&self.metrics, OtlpOutcome::Faulty, batch.items),
+                ForwardAttempt::Failed(_) | ForwardAttempt::Refused(_) => break,
+                ForwardAttempt::Unanswered(_) | ForwardAttempt::Busy(_) => {
                     self.meter.error();
-                    if !self.waiting.is_away.swap(true, Relaxed) {
-                        tracing::warn!(
-                            collector = self.base,
-                            error,
-                            "OpenTelemetry of clients does not reach the collector: see the setting telemetry.collector"
-                        );
-                    }
                     if attempt < ATTEMPTS_MAX {
                         tokio::time::sleep(pause).await;
                         pause *= 2;
@@ -318,20 +255,13 @@ impl Sending {
         count(&self.metrics, OtlpOutcome::Lost, batch.items);
     }
 
-    /// The collector has answered.
-    fn is_reached(&self) {
-        if self.waiting.is_away.swap(false, Relaxed) {
-            tracing::info!(collector = self.base, "OpenTelemetry of clients reaches the collector again");
-        }
-    }
-
     async fn attempt(&self, batch: &OtlpBatch) -> ForwardAttempt {
         let request = Request::post(format!("{}/v1/{}", self.base, batch.signal.as_str()))
             .header(header::CONTENT_TYPE, batch.media_type)
             .body(Full::new(batch.body.clone()));
         let request = match request {
             Ok(request) => request,
-            Err(error) => return ForwardAttempt::Later(error.to_string()),
+            Err(error) => return ForwardAttempt::Unanswered(error.to_string()),
         };
         self.meter.request();
         let answered = tokio::time::timeout(ANSWER_WITHIN, async {
@@ -343,14 +273,16 @@ impl Sending {
         });
         match answered.await {
             Ok(Ok(status)) => ForwardAttempt::answered(status),
-            Ok(Err(error)) => ForwardAttempt::Later(error.to_string()),
-            Err(_) => ForwardAttempt::Later(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
+            Ok(Err(error)) => ForwardAttempt::Unanswered(error.to_string()),
+            Err(_) => ForwardAttempt::Unanswered(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+
     use super::*;
 
     #[test]
@@ -361,30 +293,6 @@ mod tests {
         for wrong in ["127.0.0.1:4318", "http://otel", "https://otel", "http://otel:4318/?x=1", "grpc://otel:4317"] {
             assert!(check(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn what_a_client_got_wrong_is_told_from_a_collector_that_takes_nothing() {
-        let answered = |status| ForwardAttempt::answered(StatusCode::from_u16(status).unwrap());
-        assert_eq!([200, 202].map(answered), [ForwardAttempt::Taken, ForwardAttempt::Taken]);
-        for of_batch in [400, 413, 415, 422] {
-            assert!(matches!(answered(of_batch), ForwardAttempt::Faulty(_)), "{of_batch}");
-        }
-        for of_all in [301, 401, 403, 404, 405, 500] {
-            assert!(matches!(answered(of_all), ForwardAttempt::Refused(_)), "{of_all}");
-        }
-        for later in [429, 502, 503, 504] {
-            assert!(matches!(answered(later), ForwardAttempt::Later(_)), "{later}");
-        }
-    }
-
-    #[test]
-    fn a_signal_that_is_refused_is_noted_once_and_alone() {
-        let waiting = WaitingBatches::new();
-        let noted = |signal, is_refused| waiting.note_refused(signal, is_refused);
-        assert_eq!([true, true].map(|is| noted(OtlpSignal::Logs, is)), [false, true]);
-        assert!(!noted(OtlpSignal::Traces, false) && !noted(OtlpSignal::Metrics, true));
-        assert!(noted(OtlpSignal::Logs, false) && !noted(OtlpSignal::Logs, false));
     }
 
     /// A queue that nobody empties.
@@ -477,9 +385,17 @@ mod tests {
         forwarding.put(&acme, batch(1)).unwrap();
         forwarding.emptied(PAUSE).await;
         assert_eq!(forwarding.metrics.otlp_items.get(OtlpOutcome::Lost), 3);
-        waiting.is_away.store(true, Relaxed);
-        let begun = tokio::time::Instant::now();
-        forwarding.emptied(ANSWER_WITHIN).await;
-        assert_eq!(begun.elapsed(), Duration::ZERO, "nobody waits for one that is away");
+        let note = |came: ForwardAttempt| waiting.standing.note("http://otel:4318", OtlpSignal::Logs, &came);
+        for _ in 0..ATTEMPTS_MAX {
+            note(ForwardAttempt::Unanswered("refused".to_owned()));
+        }
+        let waited = async || {
+            let begun = tokio::time::Instant::now();
+            forwarding.emptied(ANSWER_WITHIN).await;
+            begun.elapsed()
+        };
+        assert_eq!(waited().await, Duration::ZERO, "nobody waits for one that is away");
+        note(ForwardAttempt::answered(StatusCode::TOO_MANY_REQUESTS));
+        assert!(waited().await >= ANSWER_WITHIN, "one that is busy has its time");
     }
 }

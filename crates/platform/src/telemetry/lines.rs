@@ -49,7 +49,7 @@ pub(super) enum LineFate {
     Queued,
     /// There is too little room for what matters so little, or for more of its tenant.
     Shed,
-    /// Its client, or all of its tenant, have caused too many lines by now for what matters so little.
+    /// Its client, or all of its person or tenant, have caused too many lines by now for what matters so little.
     OverBudget,
     /// Its line is too long, or those of its batch are.
     TooLarge,
@@ -316,7 +316,7 @@ mod tests {
 
     /// Puts a batch of a client that has caused nothing yet.
     fn put(lines: &LineQueue, tenant: &TenantId, batch: &KeptBatch) -> Vec<LineFate> {
-        let client = ClientName { tenant, token: [0; 32] };
+        let client = ClientName { tenant, token: [0; 32], person: None };
         let unused = ClientRates::per_minute(60).line_room(client, Timestamp::ZERO);
         lines.put(tenant, &HEAD, batch, unused).fates
     }
@@ -386,7 +386,8 @@ mod tests {
         let (lines, unread) = stalled();
         let (acme, other) = (tenant("acme"), tenant("other"));
         let now = Timestamp::from_millis(1_800_000_000_000);
-        let (ann, bob) = (ClientName { tenant: &acme, token: [1; 32] }, ClientName { tenant: &other, token: [2; 32] });
+        let of = |tenant, token| ClientName { tenant, token: [token; 32], person: None };
+        let (ann, bob) = (of(&acme, 1), of(&other, 2));
         let mut rates = ClientRates::per_minute(60);
         assert_eq!((rates.take(ann, now), rates.take(bob, now)), (Ok(()), Ok(())));
         let attributes = Map::from_iter([("page".to_owned(), Value::from("x".repeat(1_024)))]);

@@ -117,7 +117,7 @@ pub(super) enum DropReason {
     Faulty,
     /// There was too much, and it mattered least.
     Shed,
-    /// Its client, or all of its tenant, had caused too many lines.
+    /// Its client, or all of its person or tenant, had caused too many lines.
     OverBudget,
     /// Its line could not be written.
     NotWritten,
@@ -155,7 +155,7 @@ pub(super) enum BatchOutcome {
     NoContract,
     /// It is too large, or has too many items.
     TooLarge,
-    /// Its client sends too often.
+    /// Its client sends too often, or its person with all tokens, or by too many new ones.
     TooOften,
     /// There are more clients than are told apart, of all tenants or of its own.
     TooManyClients,

@@ -4,8 +4,7 @@ use ::telemetry::FieldFault;
 use ::telemetry::batch::Batch;
 use ::telemetry::contract::Contract;
 use ::telemetry::intake::{self, KeptBatch, KeptItem};
-use ::telemetry::limits::{CLIENT_LINES_PER_S, TENANT_LINES_PER_S};
-use ::telemetry::rate::ClientName;
+use ::telemetry::limits::{CLIENT_LINES_PER_S, PERSON_LINES_PER_S, TENANT_LINES_PER_S};
 use axum::Json;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
@@ -44,7 +43,7 @@ pub(super) fn take(
         session: &taken.session,
         client_ip,
     };
-    let (client, now) = (ClientName { tenant: &sender.tenant, token: sender.token }, telemetry.now());
+    let (client, now) = (sender.client(), telemetry.now());
     let budget = telemetry.rates().line_room(client, now);
     let put = telemetry.lines.put(&sender.tenant, &head, &taken, budget);
     telemetry.rates().charge_lines(client, put.bytes, now);
@@ -89,7 +88,8 @@ fn rule(fate: LineFate) -> Option<String> {
     match fate {
         LineFate::Queued | LineFate::Shed => None,
         LineFate::OverBudget => Some(format!(
-            "they make too many lines: {CLIENT_LINES_PER_S} bytes a second of a client, {TENANT_LINES_PER_S} of a tenant"
+            "they make too many lines: {CLIENT_LINES_PER_S} bytes a second of a client, {PERSON_LINES_PER_S} of a person, \
+             {TENANT_LINES_PER_S} of a tenant"
         )),
         LineFate::TooLarge => Some(format!(
             "with its attributes a line has {LINE_BYTES_MAX} bytes at most, and a batch {BATCH_LINES_BYTES_MAX}"

@@ -301,7 +301,7 @@ pub struct Decision {
     pub candidates: Vec<Candidate>,
     /// Number of further agents that were considered.
     pub more: u64,
-    /// Number of calls that waited for the chosen agent.
+    /// Number of other calls that waited for the chosen agent.
     pub waiting: u64,
 }
 

@@ -329,8 +329,9 @@ fn routing(out: &mut String, trace: &Trace) {
         if decision.more > 0 {
             let _ = writeln!(out, "{:TIME_WIDTH$}  and {} more", "", decision.more);
         }
-        if decision.step == "offered" && decision.waiting > 1 {
-            let _ = writeln!(out, "{:TIME_WIDTH$}  {} calls waited for this agent", "", decision.waiting);
+        if decision.step == "offered" && decision.waiting > 0 {
+            let calls = if decision.waiting == 1 { "call" } else { "calls" };
+            let _ = writeln!(out, "{:TIME_WIDTH$}  {} other {calls} waited for this agent", "", decision.waiting);
         }
     }
 }

@@ -14,7 +14,6 @@ use stats::{
 
 use super::Metrics;
 use super::agent_states::{AgentStates, KEPT_FOR};
-use super::joining::joined;
 use super::queue_steps::{QueueStatistics, QueueStep, STEP};
 use super::refusals::Refusals;
 use super::workforce::{Workforce, WorkforceQueue};
@@ -210,7 +209,7 @@ impl TenantHistory {
         let Some(ahead) = &self.ahead else { return };
         let agents = ahead.snapshot.agents.iter().filter(|agent| agent.since_us < first.as_micros());
         let earlier = v1::Snapshot { agents: agents.cloned().collect(), ..Default::default() };
-        self.engine.join(joined(earlier, &self.workforce), first);
+        self.engine.join(tally::joined(earlier, |dn| self.workforce.is_route_point(dn)), first);
         self.take_outputs(first, now);
     }
 
@@ -219,7 +218,7 @@ impl TenantHistory {
         if self.begin == HistoryBegin::NextFact {
             self.begin = HistoryBegin::At(now);
         }
-        self.engine.join(joined(snapshot, &self.workforce), now);
+        self.engine.join(tally::joined(snapshot, |dn| self.workforce.is_route_point(dn)), now);
         self.take_outputs(now, now);
         for agent in self.states.unknown() {
             let is_told = self

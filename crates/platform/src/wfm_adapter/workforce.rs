@@ -48,6 +48,11 @@ pub(super) struct Workforce {
 }
 
 impl Workforce {
+    /// Whether calls that wait there wait at a route point.
+    pub fn is_route_point(&self, number: &str) -> bool {
+        self.queues.get(number).is_some_and(|queue| queue.kind == ObjectType::RoutePoint)
+    }
+
     /// Takes over a whole change.
     pub fn change(&mut self, change: FollowedChange) {
         self.point = change.point;

@@ -56,6 +56,8 @@ struct Shown {
     head: Head,
     queues: BTreeMap<String, QueueRow>,
     agents: BTreeMap<String, AgentRow>,
+    /// The position of the first state. Listeners of an earlier run of the role may have the same, but not what this run has shown since.
+    first_position: Option<String>,
     kept: VecDeque<(String, Message)>,
 }
 
@@ -167,8 +169,8 @@ impl Board {
         if !(same_rows && same_head) {
             let change = Change { head: &head, queues: changed_queues, agents: changed_agents };
             let message = message("change", Some(&head.position), &change);
-            // The first change contains everything. A client with the same position from another run of the role has not seen it.
-            if *self.present.borrow() {
+            let first = shown.first_position.get_or_insert_with(|| head.position.clone());
+            if *first != head.position {
                 shown.kept.push_back((head.position.clone(), message.clone()));
             }
             if shown.kept.len() > KEPT_MAX {
@@ -232,6 +234,29 @@ mod tests {
     use net::grpc::STREAMS_OF_CALLER_MAX;
 
     use super::*;
+
+    #[test]
+    fn who_comes_from_an_earlier_run_with_the_first_position_gets_a_snapshot() {
+        let boards = Boards::new(Metrics::register(&runtime::Metrics::default()));
+        let board = boards.of(&TenantId::parse("acme").unwrap());
+        let show = |position: &str, at: u64| {
+            let head = Head { position: position.to_owned(), at, counts_since: at, ..Head::default() };
+            board.show("Acme", head, &BTreeMap::new(), &BTreeMap::new());
+        };
+        let first_of = |last: &str| {
+            let subscription = boards.listen(&board, "person/ann", Some(last)).unwrap();
+            subscription.first.iter().map(|m| String::from_utf8_lossy(&m.bytes).into_owned()).collect::<Vec<_>>()
+        };
+        show("7-0", 1);
+        // A timer changes the state, no fact does.
+        show("7-0", 2);
+        assert!(first_of("7-0")[0].contains("event: snapshot"), "{:?}", first_of("7-0"));
+        show("8-0", 3);
+        show("9-0", 4);
+        assert!(first_of("7-0")[0].contains("event: snapshot"));
+        let after = first_of("8-0");
+        assert!(after.len() == 1 && after[0].contains("id: 9-0\nevent: change"), "{after:?}");
+    }
 
     #[test]
     fn the_wallboards_of_one_tenant_take_none_from_another() {

@@ -15,6 +15,7 @@ use net::tenant::{ChangeParts, FollowedChange, changes_after};
 use runtime::RoleContext;
 use runtime::fact_in_hand::FactInHand;
 use stats::Engine;
+use tally::Kept;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::{Code, Streaming};
@@ -24,9 +25,6 @@ use super::metrics::Metrics;
 use super::numbers::Board as Numbers;
 use super::publish::Board;
 use super::reaching::Reaching;
-use super::records::{self, Kept};
-use super::subscription::joined;
-use super::zone;
 
 pub(super) const CONNECTION: &str = "voice-02";
 const CONFIGURATION_PORT: u16 = 8888;
@@ -103,7 +101,7 @@ impl TenantLoop {
     #[allow(clippy::disallowed_methods, reason = "paces a loop")]
     pub async fn begin(ctx: &RoleContext, tenant: &TenantId, board: Board, metrics: &Metrics) -> anyhow::Result<Self> {
         let kept = ctx.stores.views.load(tenant, VIEW).await?;
-        let read = kept.and_then(|kept| match records::read(&kept.state) {
+        let read = kept.and_then(|kept| match tally::read(&kept.state) {
             Ok(read) => Some((kept.position, read)),
             Err(error) => {
                 tracing::error!(%tenant, %error, "the stored statistics cannot be read: they restart from zero");
@@ -237,7 +235,7 @@ impl TenantLoop {
         let before = self.engine.statistics();
         let zone = self.configuration.time_zone().map(str::to_owned);
         if zone != self.zone || !self.is_configured {
-            self.engine.set_zone(zone::table(zone.as_deref(), self.ctx.clock.now()));
+            self.engine.set_zone(tally::table(zone.as_deref(), self.ctx.clock.now()));
             self.zone = zone;
         }
         if changed.contains(&ObjectKind::Dn) {
@@ -276,7 +274,9 @@ impl TenantLoop {
             }
             Some(What::Snapshot(snapshot)) => {
                 self.position = snapshot.position.clone();
-                self.engine.join(joined(snapshot, &self.configuration), self.ctx.clock.now());
+                let points = self.configuration.points();
+                let joined = tally::joined(snapshot, |dn| points.contains_key(dn));
+                self.engine.join(joined, self.ctx.clock.now());
                 self.is_kept = false;
                 self.is_present = true;
                 self.has_changed = true;
@@ -317,7 +317,7 @@ impl TenantLoop {
         tracing::warn!(tenant = %self.tenant, position = %self.position, why, "the numbers restart from zero");
         self.metrics.began_anew();
         let before = self.engine.statistics();
-        self.engine = Engine::new(zone::table(self.zone.as_deref(), self.ctx.clock.now()));
+        self.engine = Engine::new(tally::table(self.zone.as_deref(), self.ctx.clock.now()));
         self.engine.set_services(self.configuration.services());
         self.numbers = std::mem::take(&mut self.numbers).anew();
         self.numbers.configure(&mut self.engine, &self.configuration, &KINDS.iter().copied().collect());
@@ -391,7 +391,7 @@ impl TenantLoop {
         }
         let queues = self.numbers.told_queues.iter().cloned().collect();
         let kept = Kept { snapshot: self.engine.snapshot(), counts_since: self.counts_since, queues };
-        let state = records::write(&kept);
+        let state = tally::write(&kept);
         self.kept_bytes = state.len();
         self.metrics.marks_forgotten(self.engine.take_forgotten());
         let kept = KeptView { position: self.position.clone(), state: state.into() };

@@ -1,15 +1,19 @@
 //! Selection: the longest idle agent for a call, the first waiting call for an agent.
 
-use model::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{ConnId, Timestamp};
 use roaring::RoaringBitmap;
 
-use super::{OFFER_EXPIRY, Output, Router};
+use super::{OFFER_EXPIRY, Output, Router, Waiting};
 use crate::agents::Index;
-use crate::decision::{CANDIDATES_MAX, Candidate, Decision, PassedOver, Rule};
+use crate::decision::{CANDIDATES_MAX, Candidate, Decision, KeptAgents, KeptFromRequest, PassedOver, Rule};
 use crate::request::{RequestId, Stage};
 
 /// Up to this number of fitting agents are compared with each other; for more, the idle agents are walked in order.
 const SCAN_MAX: u64 = 64;
+/// Up to this number of waiting requests are looked at to count their calls.
+const WAITING_SCAN_MAX: usize = 64;
 
 impl Router {
     /// Offers a request to the fitting agent that has been idle for longest, if there is one.
@@ -18,11 +22,7 @@ impl Router {
             return;
         }
         let Some(waiting) = self.requests.get(id).filter(|waiting| waiting.stage == Stage::Waiting) else { return };
-        let fitting = waiting
-            .keys
-            .iter()
-            .filter_map(|key| self.pools.get(key))
-            .fold(RoaringBitmap::new(), |all, pool| all | pool.members());
+        let fitting = self.fitting(waiting);
         if let Some(index) = self.longest_idle(id, &fitting) {
             self.offer(id, index, &fitting, Rule::LongestIdleAgent, now);
         }
@@ -71,27 +71,67 @@ impl Router {
             rule,
             more: u32::try_from(considered.len().saturating_sub(candidates.len() as u64)).unwrap_or(u32::MAX),
             candidates,
-            waiting: u32::try_from(self.pools.waiting_for(index).map(|pool| pool.waiting().len()).sum::<usize>())
-                .unwrap_or(u32::MAX),
+            waiting: u32::try_from(self.others_waiting(id, index)).unwrap_or(u32::MAX),
         };
         self.set_stage(id, Stage::Offered { agent: agent.clone(), expires_at: now + OFFER_EXPIRY });
         self.agents.reserve(index);
         self.outputs.push_back(Output::Offered { request: id.clone(), call, queue, agent, dn, decision });
     }
 
-    /// Every agent of the tenant with the reason why it does not take this request, fitting agents first; at most [`CANDIDATES_MAX`].
-    pub fn candidates_of(&self, id: &RequestId) -> Vec<Candidate> {
-        self.everyone_for(id, CANDIDATES_MAX)
+    /// How many calls other than that of a request wait for an agent. Each counts once, however many requests it has; where many wait,
+    /// the requests are counted instead, one for each of the agent's targets.
+    fn others_waiting(&self, id: &RequestId, index: Index) -> usize {
+        let Some(own) = self.requests.get(id) else { return 0 };
+        let all: usize = self.pools.waiting_for(index).map(|pool| pool.waiting().len()).sum();
+        if all > WAITING_SCAN_MAX {
+            let rank = own.rank();
+            return all - self.pools.waiting_for(index).filter(|pool| pool.waiting().contains(&rank)).count();
+        }
+        let ranks = self.pools.waiting_for(index).flat_map(|pool| pool.waiting());
+        let requests = ranks.filter_map(|rank| self.requests.get(self.by_arrival.get(&rank.2)?));
+        let calls: BTreeSet<ConnId> = requests.map(|waiting| waiting.submission.call).collect();
+        calls.iter().filter(|call| **call != own.submission.call).count()
     }
 
-    /// As [`Self::candidates_of`], for at most `max` agents.
+    /// What keeps the agents that fit from a request, all of them, by reason: at most `named_max` of each are named.
+    pub fn kept_from(&self, id: &RequestId, named_max: usize) -> KeptFromRequest {
+        let Some(waiting) = self.requests.get(id) else { return KeptFromRequest::default() };
+        let fitting = self.fitting(waiting);
+        let mut by_reason: BTreeMap<Option<PassedOver>, (u64, Vec<Index>)> = BTreeMap::new();
+        let logged_in = &fitting & self.agents.logged_in();
+        for index in &logged_in {
+            let reason = self.agents.obstacle(index);
+            let reason = reason.or_else(|| self.excludes(id, index).then_some(PassedOver::Excluded));
+            let (agents, named) = by_reason.entry(reason).or_default();
+            *agents += 1;
+            if named.len() < named_max {
+                named.push(index);
+            }
+        }
+        let logged_out = &fitting - &logged_in;
+        if !logged_out.is_empty() {
+            let named = logged_out.iter().take(named_max).collect();
+            by_reason.insert(Some(PassedOver::LoggedOut), (logged_out.len(), named));
+        }
+        let name = |index| self.agents.row(index).map(|row| row.id.clone());
+        let kept = by_reason.into_iter().map(|(reason, (agents, named))| KeptAgents {
+            reason,
+            agents,
+            named: named.into_iter().filter_map(name).collect(),
+        });
+        KeptFromRequest { fitting: fitting.len(), by_reason: kept.collect() }
+    }
+
+    /// The agents that fit a request.
+    fn fitting(&self, waiting: &Waiting) -> RoaringBitmap {
+        let pools = waiting.keys.iter().filter_map(|key| self.pools.get(key));
+        pools.fold(RoaringBitmap::new(), |all, pool| all | pool.members())
+    }
+
+    /// Every agent of the tenant with the reason why it does not take this request, fitting agents first; at most `max`.
     pub fn everyone_for(&self, id: &RequestId, max: usize) -> Vec<Candidate> {
         let Some(waiting) = self.requests.get(id) else { return Vec::new() };
-        let fitting = waiting
-            .keys
-            .iter()
-            .filter_map(|key| self.pools.get(key))
-            .fold(RoaringBitmap::new(), |all, pool| all | pool.members());
+        let fitting = self.fitting(waiting);
         // Lazy: reads only the rows that are returned.
         let others = self.agents.rows().map(|(index, _)| index).filter(|&index| !fitting.contains(index));
         let named = fitting.iter().map(|index| (index, None));

@@ -140,6 +140,74 @@ fn a_decision_says_why_each_other_agent_was_passed_over() {
     );
 }
 
+/// The decisions of the offers that have come, each with the number of other calls that waited.
+fn waited(router: &mut Router) -> Vec<(u64, u32)> {
+    let offered = outputs(router).into_iter().filter_map(|output| match output {
+        Output::Offered { call, decision, .. } => Some((call.0, decision.waiting)),
+        _ => None,
+    });
+    offered.collect()
+}
+
+#[test]
+fn a_decision_counts_the_other_calls_that_waited_each_once() {
+    let mut router = three();
+    let of = |call: u64, number: u64, expressions: &[&str]| Submission {
+        id: RequestId(format!("r{call}-{number}")),
+        targets: expressions.iter().map(|of| Target::Skills(SkillExpression::parse(of).unwrap())).collect(),
+        ..submission(call, "Sales>0", 0, at(call))
+    };
+    // Call 1 waits twice, and its second request for two targets that the agent fits.
+    for asked in [of(1, 1, &["Sales>0"]), of(1, 2, &["Sales>1", "Spanish>0"]), of(2, 1, &["Sales>0", "Spanish>0"])] {
+        let now = asked.queued_at;
+        router.submit(asked, now).unwrap();
+    }
+    ready(&mut router, "X", at(10));
+    assert_eq!(waited(&mut router), [(1, 1)]);
+
+    let mut alone = three();
+    ready(&mut alone, "X", at(1));
+    alone.submit(of(1, 1, &["Sales>0", "Spanish>0"]), at(2)).unwrap();
+    assert_eq!(waited(&mut alone), [(1, 0)], "the call itself is none of the others");
+
+    let mut crowded = three();
+    for call in 1..=100 {
+        crowded.submit(of(call, 1, &["Sales>0"]), at(call)).unwrap();
+    }
+    ready(&mut crowded, "X", at(200));
+    assert_eq!(waited(&mut crowded), [(1, 99)]);
+}
+
+#[test]
+fn all_who_fit_a_waiting_request_are_counted_by_what_keeps_them_from_it() {
+    let mut router = three();
+    for number in 0..100 {
+        router.set_profile(&profile(&format!("out-{number}"), &[("Sales", 1)]), at(0));
+        router.set_profile(&profile(&format!("other-{number}"), &[("Spanish", 1)]), at(0));
+    }
+    ready(&mut router, "X", at(1));
+    router.observe(&call_event(EventName::Established, "X", 9, None), at(2), at(2));
+    let excluded = vec![agent("Y")];
+    router.submit(Submission { excluded, ..submission(1, "Sales>0", 0, at(3)) }, at(3)).unwrap();
+    ready(&mut router, "Y", at(4));
+    let kept = router.kept_from(&id(1), 2);
+    let told: Vec<_> = kept.by_reason.iter().map(|of| (of.reason, of.agents, of.named.len())).collect();
+    let wanted = [
+        (Some(PassedOver::LoggedOut), 100, 2),
+        (Some(PassedOver::NotReady), 1, 1),
+        (Some(PassedOver::OnCall), 1, 1),
+        (Some(PassedOver::Excluded), 1, 1),
+    ];
+    assert_eq!((told, kept.fitting), (wanted.to_vec(), 103));
+    // One who becomes free while nothing is offered yet, after a takeover.
+    let mut taken_over = Router::restore(router.snapshot());
+    taken_over.gather();
+    ready(&mut taken_over, "Z", at(5));
+    let free = taken_over.kept_from(&id(1), 2).by_reason.into_iter().find(|of| of.reason.is_none());
+    assert_eq!(free, Some(crate::KeptAgents { reason: None, agents: 1, named: vec![agent("Z")] }));
+    assert_eq!(taken_over.kept_from(&id(2), 2), crate::KeptFromRequest::default());
+}
+
 #[test]
 fn no_answer_returns_the_call_with_its_age_and_excludes_the_agent() {
     let mut router = three();

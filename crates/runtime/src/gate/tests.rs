@@ -200,7 +200,7 @@ fn a_tied_token_asks_for_its_own_dn_alone() {
         assert!(may("7101", whole).unwrap_err().contains("whole call"));
     }
     assert!(desk.needs_scope("calls:read").is_err(), "what is not for one DN is not for it");
-    let of_no_dn = "statistics:read config:read config:write trace:read webhooks";
+    let of_no_dn = "statistics:read config:read config:write trace:read webhooks workspace:use";
     let more = tied(&guarded, None, &format!("calls:control calls:read routing:read {of_no_dn}"));
     for scope in of_no_dn.split_whitespace() {
         assert!(more.needs_scope(scope).is_ok(), "an agent who is more than that has {scope}");

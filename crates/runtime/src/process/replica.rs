@@ -1,7 +1,12 @@
 //! One replica of a role: its admin HTTP, and its consecutive runs.
 
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError};
+
 use anyhow::Context as _;
 use model::NodeId;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::stores::{self, Clients, Server};
 use super::{Replica, Shared, sections};
@@ -10,7 +15,9 @@ use crate::admin::{self, Admin, AdminSlot};
 use crate::api_family::TakenFamilies;
 use crate::connections;
 use crate::context::RoleContext;
+use crate::counted_connector::CountedConnector;
 use crate::data_dir;
+use crate::discovery::{self, JoinParts, JoinReadiness, JoiningReplica, ReplicaHealth, SourceClient};
 use crate::drain::Drain;
 use crate::gate::Gate;
 use crate::key_files::BelievedAge;
@@ -20,6 +27,7 @@ use crate::metrics::{Metrics, OfEveryRole};
 use crate::readiness::Readiness;
 use crate::role::Role;
 use crate::spans::{self, Spans};
+use crate::spec::{Drains, Place, RoleSpec};
 use crate::supervisor::{Ended, Step, Tasks, supervise};
 use crate::trace::{Recorder, TraceSettings};
 
@@ -33,6 +41,42 @@ pub(super) struct RoleReplica {
     /// Of the process, shown by each of its roles.
     believed_age: BelievedAge,
     asks_for_epochs: bool,
+    joining: Joining,
+}
+
+/// How a replica joins the source of addresses.
+struct Joining {
+    /// None if nobody need be told.
+    client: Option<Arc<dyn SourceClient>>,
+    /// The roles that it follows for the whole process.
+    follows: Vec<&'static str>,
+    parts: JoinParts,
+}
+
+impl Joining {
+    fn new(shared: &Shared, spec: &'static RoleSpec, node: &NodeId, context: &RoleContext) -> anyhow::Result<Self> {
+        let listener = spec.listens.iter().find(|listen| listen.place == Place::Cluster && listen.port > 0);
+        let port = listener.map_or(spec.admin_port, |listen| listen.port);
+        let replica = JoiningReplica {
+            role: spec.name,
+            node: node.to_string(),
+            instance: context.instance,
+            address: SocketAddr::new(context.address, port),
+        };
+        let connector = || CountedConnector {
+            source: context.address,
+            meter: context.meters.meter(connections::of_discovery(spec.name), Side::Opens).peer(discovery::PEER),
+        };
+        let client = shared.directory_source.client(replica, &connector).context("discovery")?;
+        let mut joining = Self { client, follows: Vec::new(), parts: JoinParts::default() };
+        if joining.client.is_some() {
+            let mut followed = shared.followed.lock().unwrap_or_else(PoisonError::into_inner);
+            let concerned = shared.table.iter().filter(|other| discovery::concerns(spec, other));
+            joining.follows = concerned.map(|other| other.name).filter(|name| followed.insert(*name)).collect();
+            joining.parts.readiness = JoinReadiness::expecting(&joining.follows);
+        }
+        Ok(joining)
+    }
 }
 
 impl RoleReplica {
@@ -86,7 +130,8 @@ impl RoleReplica {
         };
         // A role that has no connection to Redis opens none for this.
         let asks_for_epochs = !shared.stores.held_by(Server::Redis) || !stores::rows(spec, Server::Redis).is_empty();
-        Ok(Self { role, node, slot, template, believed_age: shared.believed_age.clone(), asks_for_epochs })
+        let joining = Joining::new(shared, spec, &node, &template)?;
+        Ok(Self { role, node, slot, template, believed_age: shared.believed_age.clone(), asks_for_epochs, joining })
     }
 
     pub(super) async fn serve_admin(&self, shared: &Shared, drain: &Drain) -> anyhow::Result<()> {
@@ -117,6 +162,37 @@ impl RoleReplica {
         let own = self.template.own.clone();
         tokio::spawn(crate::server::serve(listener, admin::router(admin, gate), drain.clone(), own));
         Ok(())
+    }
+
+    /// Begins to tell the source of addresses of the replica, and to follow roles there; nothing where the addresses follow from the
+    /// settings. It ends when the process leaves. A replica to which new requests can go elsewhere withdraws as soon as it drains; those
+    /// that own or carry calls are looked for until their end.
+    pub(super) fn join(&self, shared: &Shared, leaves: &CancellationToken) -> Vec<JoinHandle<()>> {
+        let Joining { client: Some(client), follows, parts } = &self.joining else { return Vec::new() };
+        let (slot, drain, process_leaves) = (self.slot.clone(), self.drain(), leaves.clone());
+        let health = move || match slot.readiness().missing() {
+            missing if missing.is_empty() => ReplicaHealth::Ready,
+            missing => {
+                let missing: Vec<String> = missing.into_iter().map(|(name, why)| format!("{name}: {why}")).collect();
+                ReplicaHealth::Waiting(missing.join("; "))
+            }
+        };
+        let is_last = self.role.spec.drains == Drains::Last;
+        let replica_leaves = async move {
+            tokio::select! {
+                () = drain.begun(), if is_last => {}
+                () = process_leaves.cancelled() => {}
+            }
+        };
+        let mut tasks = vec![tokio::spawn(discovery::announce(client.clone(), health, replica_leaves, parts.clone()))];
+        for role in follows {
+            let follows = discovery::follow(client.clone(), role, shared.directory.clone(), parts.clone());
+            let leaves = leaves.clone();
+            tasks.push(tokio::spawn(async move {
+                let _ = leaves.run_until_cancelled(follows).await;
+            }));
+        }
+        tasks
     }
 
     /// The exporter of its spans.
@@ -162,6 +238,10 @@ impl RoleReplica {
         context.metrics.collect(context.meters.clone());
         context.metrics.collect(self.believed_age.clone());
         context.trace.register(&context.metrics);
+        self.joining.parts.counts.show(&context.metrics);
+        if self.joining.client.is_some() {
+            self.joining.parts.readiness.begin_run(context.ready.clone());
+        }
         self.slot.begin_run(context.ready.clone(), context.metrics.clone(), context.clock.now());
         let asks = self.asks_for_epochs;
         async move {

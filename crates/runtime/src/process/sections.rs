@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::stores::{self, StoresSettings};
 use crate::address;
 use crate::directory::Directory;
+use crate::discovery::DiscoverySettings;
+use crate::discovery::settings::SECTION as DISCOVERY;
 use crate::edge;
 use crate::settings::declare::SettingOwned;
 use crate::settings::{Faults, Section, SettingValue, Values};
@@ -61,12 +63,18 @@ pub fn all(table: &[&'static RoleSpec]) -> Vec<Section> {
         summary: "Where the installation keeps what it knows; every process of it must be told the same.".to_owned(),
         settings: StoresSettings::TABLE.iter().map(SettingOwned::from).collect(),
     };
+    let discovery = Section {
+        name: DISCOVERY.to_owned(),
+        summary: "From where the addresses of the replicas are known; every process of it must be told the same."
+            .to_owned(),
+        settings: DiscoverySettings::TABLE.iter().map(SettingOwned::from).collect(),
+    };
     let of_role = |spec: &&'static RoleSpec| Section {
         name: spec.name.to_owned(),
         summary: format!("{}.", spec.summary.trim_end_matches('.')),
         settings: edge::settings(spec).into_iter().chain(spec.settings.iter().map(SettingOwned::from)).collect(),
     };
-    [process, stores, trace, replicas].into_iter().chain(table.iter().map(of_role)).collect()
+    [process, stores, discovery, trace, replicas].into_iter().chain(table.iter().map(of_role)).collect()
 }
 
 /// The directory for the replica counts of the settings.

@@ -334,3 +334,21 @@ proptest! {
         prop_assert!(believed[0].is_some() == is_own && believed[1].is_none());
     }
 }
+
+#[test]
+fn what_a_token_that_is_over_has_begun_ends_with_its_sign_in() {
+    let clock = Arc::new(Turned(AtomicU64::new(1_000_000_000)));
+    let mut revoked = RevokedSet::default();
+    let id = "sign-in".to_owned();
+    revoked.add(Revocation { tenant: "acme".to_owned(), id, issued_before: None, until: 1_000_600 }, clock.now());
+    let (_sender, believed) = tokio::sync::watch::channel(Believed { revoked, ..Believed::default() });
+    let verifier = TokenVerifier::new(believed, &[], clock);
+    let begun_by = |sid: &str| Claims {
+        tenant: "acme".to_owned(),
+        sub: "person/ann".to_owned(),
+        sid: Some(sid.to_owned()),
+        exp: 1,
+        ..Claims::default()
+    };
+    assert!(verifier.is_revoked(&begun_by("sign-in")) && !verifier.is_revoked(&begun_by("another")));
+}

@@ -134,6 +134,12 @@ impl TokenVerifier {
         Ok(claims)
     }
 
+    /// Whether a token with these claims was revoked by now: it, its sign-in, all that its subject had, or its whole tenant. Of one that is over
+    /// too: what has begun by it may last longer. A revocation is known for as long as any token that it concerns lives, and no longer.
+    pub fn is_revoked(&self, claims: &Claims) -> bool {
+        self.inner.believed.borrow().revoked.contains(claims)
+    }
+
     /// The claims of an ID token that a client shows as a hint about who is meant. It may be over: what it hints at may be long past
     /// (OpenID Connect RP-Initiated Logout section 2). It gives no right.
     ///

@@ -275,7 +275,7 @@ pub struct Routing {
     /// Number of further agents that were considered.
     #[serde(default)]
     pub more: u64,
-    /// Number of calls that waited for the chosen agent.
+    /// Number of other calls that waited for the chosen agent.
     #[serde(default)]
     pub waiting: u64,
     /// The outcome, for `ended`.

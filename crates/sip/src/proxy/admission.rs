@@ -297,8 +297,11 @@ impl Proxy {
         flow: Flow,
         now: Timestamp,
     ) -> Proof {
-        let own_flow = is_senders(message, flow).then_some(flow);
-        let party = Party::new(&self.seal, claim.realm, &claim.counted_as(), claim.from, own_flow);
+        // That of a gateway is many senders', which it tells apart.
+        let behind = message.header(&headers::CLIENT_FLOW).filter(|_| flow.is_of_gateway());
+        let is_own = is_senders(message, flow) && (behind.is_some() || !flow.is_of_gateway());
+        let party = Party::new(&self.seal, claim.realm, &claim.counted_as(), claim.from, is_own.then_some(flow));
+        let party = behind.map_or(party, |name| party.behind(&self.seal, name));
         match self.lockout.look(&party, now) {
             Look::Now => {}
             Look::Again => return Proof::Stale,
@@ -396,6 +399,7 @@ impl Proxy {
         // The phone's credentials concern only this proxy.
         message.remove(&HeaderName::Authorization);
         message.remove(&HeaderName::ProxyAuthorization);
+        message.remove(&headers::CLIENT_FLOW);
         let (tenant, destination) = match source {
             Source::Phone { tenant, dn } if register => {
                 self.note_proof(origin.flow(), &tenant, &dn, now);
@@ -437,13 +441,22 @@ impl Proxy {
     fn add_path(&self, message: &mut Message, origin: Origin) {
         self.remove_own_paths(message);
         let outbound = if is_of_flow(message) { ";ob" } else { "" };
-        let family = match self.family_of(origin.flow()) {
+        // Audio goes to the client itself: the family of a gateway between says nothing of it.
+        let from = self.source_of(message, origin);
+        let family = match from.map_or(self.settings.family(), |from| AddressFamily::of(from.ip())) {
             AddressFamily::V4 => String::new(),
             AddressFamily::V6 => format!(";{OVER_IPV6}"),
         };
         let token = flow_token::seal(origin.flow(), self.stream_owner(origin.flow()), &self.seal);
         message
             .push_front(&HeaderName::Path, format_args!("<sip:{token}@{};lr{family}{outbound}>", self.settings.edge));
+    }
+
+    /// The address from which a request has come; of one that a gateway has passed on, that of its client.
+    pub(super) fn source_of(&self, message: &Message, origin: Origin) -> Option<SocketAddr> {
+        let remote = self.remote_of(origin)?;
+        let client = message.header(&headers::PARTY).filter(|_| origin.flow().is_of_gateway());
+        Some(client.and_then(|client| client.parse().ok()).map_or(remote, |ip| SocketAddr::new(ip, remote.port())))
     }
 
     pub(super) fn remote_of(&self, origin: Origin) -> Option<SocketAddr> {

@@ -161,8 +161,9 @@ impl Proxy {
             let per_s = if message.is_request() { per_s } else { self.answers_per_s(flow, source, now) };
             take(&mut self.allowance.sources.entry(block(source)).transactions_full, per_s, now)
         } else if message.is_request() {
-            self.allowance.of_flow(arrival::way_back(message, flow), per_s, now)
-                || (flow.is_reliable()
+            // On the flow of a gateway one phone's password says nothing of the others; but no source is forged there.
+            (!flow.is_of_gateway() && self.allowance.of_flow(arrival::way_back(message, flow), per_s, now))
+                || ((flow.is_reliable() || flow.is_of_gateway())
                     && take(&mut self.allowance.sources.entry(block(source)).connections_full, per_s, now))
                 || self.is_of_dialog(message, source, per_s, now)
         } else {

@@ -90,18 +90,27 @@ impl Proxy {
         admission: RateVerdict,
         now: Timestamp,
     ) {
+        let behind = message.header(&headers::CLIENT_FLOW).filter(|_| flow.is_of_gateway() && begins(&message));
+        let behind = behind.map(str::to_owned);
         // No peer at the edge may use our own headers.
         message.remove_where(headers::is_ours);
+        if let Some(name) = behind {
+            message.append(&headers::CLIENT_FLOW, name);
+        }
         if admission != RateVerdict::Refused && !message.leaves_room() {
             return self.too_large(&message, flow);
         }
         // Media must know which host the session described in the message belongs to.
-        if !message.body().is_empty() || (message.is_request() && message.method() == Method::Invite) {
+        if !message.body().is_empty()
+            || (message.is_request() && (message.method() == Method::Invite || flow.is_of_gateway()))
+        {
             message.append(&headers::PARTY, remote.ip());
         }
         if message.is_request() {
+            // A gateway answers for its own way: that of its client ends there.
+            let seen = if flow.is_of_gateway() { self.remote_at(flow).unwrap_or(remote) } else { remote };
             flow = way_back(&message, flow);
-            note_source(&mut message, remote);
+            note_source(&mut message, seen);
             if admission == RateVerdict::Refused {
                 self.counts.rate_refused += 1;
                 if message.method() != Method::Ack && message.fault().is_none() {

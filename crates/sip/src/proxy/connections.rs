@@ -209,14 +209,19 @@ impl Proxy {
         Some(StreamOwner { home, phone: peer.phone })
     }
 
-    pub(super) fn is_alive(&self, flow: Flow) -> bool {
+    pub(super) fn is_alive(&self, flow: Flow, now: Timestamp) -> bool {
         match flow {
-            Flow::Udp { listener, remote } => {
-                let listener = self.settings.udp_listeners.get(usize::from(listener));
-                listener.is_some_and(|listener| listener.is_ipv4() == remote.is_ipv4())
-            }
+            Flow::Udp { remote, .. } if flow.is_of_gateway() => !self.gateways.is_gone(remote, now),
+            Flow::Udp { .. } => self.has_listener_for(flow),
             Flow::Stream { connection } => self.connections.get(&connection).is_some_and(|p| p.side == Side::Edge),
         }
+    }
+
+    /// Whether the listener of a datagram's flow is one of ours, of the peer's family.
+    pub(super) fn has_listener_for(&self, flow: Flow) -> bool {
+        let Flow::Udp { listener, remote } = flow else { return false };
+        let own = self.settings.udp_listeners.get(usize::from(listener));
+        flow.is_of_gateway() || own.is_some_and(|own| own.is_ipv4() == remote.is_ipv4())
     }
 
     /// A connection has closed.

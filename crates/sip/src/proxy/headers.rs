@@ -36,6 +36,10 @@ pub const FLOW_CLOSED: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-F
 pub const TENANT: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Tenant"));
 /// Towards nodes: `phone;dn=<dn>` or `trunk;name=<trunk>`.
 pub const SOURCE: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Source"));
+/// From a gateway, which is ours: the address of whose message it passes on. It counts as the source of that one, as if it had come from there.
+pub const CLIENT: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Client"));
+/// From a gateway, with a request outside dialogs: its name for the way by which the client reaches it, which nobody else has.
+pub const CLIENT_FLOW: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Client-Flow"));
 /// Towards nodes, and from a call's owner to media: the source host of an edge message; its answers have shown that it exists.
 pub const PARTY: HeaderName = HeaderName::Other(Cow::Borrowed("Trunkline-Party"));
 /// From the call's owner, if spans are wanted: the call's own span, in the form of a `traceparent`.

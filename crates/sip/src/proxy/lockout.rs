@@ -72,6 +72,8 @@ pub(super) struct Party {
     source: IpAddr,
     /// None if the flow may be another peer's.
     flow: Option<Flow>,
+    /// Which phone it is of those that a gateway has on that flow.
+    behind: Option<Number>,
 }
 
 impl Party {
@@ -82,7 +84,17 @@ impl Party {
         // Occurs neither in a realm nor in a number.
         text.push(0);
         text.extend_from_slice(name.as_bytes());
-        Self { number: seal.sign(Purpose::Lockout, &text), source: block(source), flow }
+        Self { number: seal.sign(Purpose::Lockout, &text), source: block(source), flow, behind: None }
+    }
+
+    /// One whose flow is a gateway's, with the name that the gateway has for the phone's own way to it.
+    pub(super) fn behind(self, seal: &Seal, name: &str) -> Self {
+        Self { behind: Some(seal.sign(Purpose::Lockout, name.as_bytes())), ..self }
+    }
+
+    /// Whether it sends by the way on which it has authenticated.
+    fn is_on_way_of(&self, proved: &Proved) -> bool {
+        self.flow.is_some() && (self.flow, self.behind) == (proved.flow, proved.behind)
     }
 }
 
@@ -112,6 +124,7 @@ pub(super) struct Lockout {
 struct Proved {
     source: IpAddr,
     flow: Option<Flow>,
+    behind: Option<Number>,
     at: Timestamp,
     /// As [`Lockout::numbers`], for the guesses made from this source.
     guesses_full: Timestamp,
@@ -149,7 +162,7 @@ impl Lockout {
     /// Whether a password of `party` is checked.
     pub(super) fn look(&self, party: &Party, now: Timestamp) -> Look {
         if let Some(proved) = self.proved(party, now) {
-            let same_way = party.flow.is_some() && party.flow == proved.flow;
+            let same_way = party.is_on_way_of(proved);
             let many = !wait_for_one(GUESS_EVERY, GUESSES_BURST, proved.guesses_full, now).is_zero();
             return if many && !same_way { Look::Again } else { Look::Now };
         }
@@ -178,7 +191,8 @@ impl Lockout {
             // The first is the oldest.
             known.remove(0);
         }
-        known.push(Proved { source: party.source, flow: party.flow, at: now, guesses_full });
+        let Party { source, flow, behind, .. } = *party;
+        known.push(Proved { source, flow, behind, at: now, guesses_full });
     }
 
     /// The password of `party` was wrong.

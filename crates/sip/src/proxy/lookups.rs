@@ -44,7 +44,8 @@ impl Proxy {
         now: Timestamp,
     ) {
         let (user, host) = user_of(&message);
-        let stage = Stage::Lookup { message: Box::new(message), from: self.remote_of(origin), by_trunk };
+        let from = self.source_of(&message, origin);
+        let stage = Stage::Lookup { message: Box::new(message), from, by_trunk };
         let Some(lookup) = self.hold(server, invite, origin, stage, Bytes::new()) else { return };
         self.wake(lookup, now + LOOKUP_TIME);
         *self.waiting_for_credentials.of(by_trunk) += 1;

@@ -169,7 +169,8 @@ impl Proxy {
                 return self.answer_stranger(flow, &message, &Answer::new(StatusCode::FORBIDDEN));
             }
             let unknown = super::Credentials::Unknown { realm: None };
-            return self.admit_new(ServerId::NONE, message, (origin, self.remote_of(origin)), unknown, now);
+            let from = self.source_of(&message, origin);
+            return self.admit_new(ServerId::NONE, message, (origin, from), unknown, now);
         }
         if !self.may_look_up(false) || self.exchanges.is_full() {
             self.counts.overloads += 1;
@@ -181,7 +182,7 @@ impl Proxy {
 
     /// Requests the credentials of the user named in the request; [`Self::resume`] goes on.
     fn look_up(&mut self, server: ServerId, message: Message, origin: Origin, now: Timestamp) {
-        let remote = self.remote_of(origin);
+        let remote = self.source_of(&message, origin);
         if user_of(&message).0.is_empty() {
             let unknown = super::Credentials::Unknown { realm: None };
             return self.admit_new(server, message, (origin, remote), unknown, now);
@@ -206,7 +207,7 @@ impl Proxy {
             return;
         }
         let needs_tls = sips::needs_tls(&message);
-        let onward = self.destination_from_node(&mut message);
+        let onward = self.destination_from_node(&mut message, now);
         let onward = onward.and_then(|onward| match sips::refusal_onward(&message, needs_tls, &onward) {
             Some(answer) => Err(answer),
             None => Ok(onward),
@@ -319,7 +320,7 @@ impl Proxy {
     }
 
     /// An ACK to a 2xx follows its dialog's route and has no transaction.
-    pub(super) fn ack(&mut self, mut message: Message, flow: Flow, side: Side) {
+    pub(super) fn ack(&mut self, mut message: Message, flow: Flow, side: Side, now: Timestamp) {
         if too_far(&message).is_some() || has_too_many_routes(&message) {
             self.counts.acks_stray += 1;
             return;
@@ -334,7 +335,7 @@ impl Proxy {
                     self.counts.nodes_refused += 1;
                     return;
                 }
-                (Origin::Node(connection), self.known_destination(&mut message))
+                (Origin::Node(connection), self.known_destination(&mut message, now))
             }
             _ => {
                 self.undo_strict_routing(&mut message);

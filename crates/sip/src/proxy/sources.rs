@@ -10,7 +10,7 @@ use super::settings::Limits;
 
 /// The treatment of a request, by its source alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum RateVerdict {
+pub enum RateVerdict {
     /// It is processed.
     Admitted,
     /// The rate is exceeded: refused with 503.
@@ -21,15 +21,16 @@ pub(super) enum RateVerdict {
 
 /// The rate that applies to a source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Rate {
+pub enum Rate {
     /// Anybody's.
     Anybody,
     /// A trunk's.
     Trunk,
 }
 
+/// The rates of all sources; those silent longest are forgotten ([`Limits::sources`]).
 #[derive(Debug)]
-pub(super) struct Sources {
+pub struct Sources {
     limits: Limits,
     // Evicts without a search, so that a flood from very many addresses costs the same per packet.
     known: Generations<IpAddr, Source>,
@@ -48,12 +49,13 @@ const BURST: Duration = Duration::from_secs(1);
 const REFUSALS_PER_S: u32 = 10;
 
 impl Sources {
-    pub(super) fn new(limits: Limits) -> Self {
+    /// Without any source.
+    pub fn new(limits: Limits) -> Self {
         Self { limits, known: Generations::new(limits.sources) }
     }
 
     /// Counts a request.
-    pub(super) fn admit(&mut self, source: IpAddr, rate: Rate, now: Timestamp) -> RateVerdict {
+    pub fn admit(&mut self, source: IpAddr, rate: Rate, now: Timestamp) -> RateVerdict {
         let per_s = match rate {
             Rate::Anybody => self.limits.source_requests_per_s,
             Rate::Trunk => self.limits.trunk_requests_per_s,
@@ -84,7 +86,7 @@ pub(super) fn take(full: &mut Timestamp, per_s: u32, now: Timestamp) -> bool {
 
 /// The unit that counts as a source: an IPv6 peer has a /64 to itself. An IPv4 address is the same in either notation;
 /// otherwise all IPv4 peers of a dual-stack listener would be one source.
-pub(super) fn block(source: IpAddr) -> IpAddr {
+pub fn block(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V4(ip) => IpAddr::V4(ip),
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),

@@ -1,6 +1,6 @@
 //! Where a request goes: flows in Routes, owners in tags, nodes by domain, addresses (RFC 3261 §16.4, §16.5).
 
-use model::Owner;
+use model::{Owner, Timestamp};
 
 use super::answer::Answer;
 use super::exchange::Target;
@@ -91,9 +91,9 @@ impl Proxy {
     }
 
     /// Where a node's request goes.
-    pub(super) fn destination_from_node(&mut self, message: &mut Message) -> Result<Onward, Answer> {
+    pub(super) fn destination_from_node(&mut self, message: &mut Message, now: Timestamp) -> Result<Onward, Answer> {
         if let Some(route) = self.take_own_routes(message) {
-            return self.flow_destination(&route, message).map(Onward::To);
+            return self.flow_destination(&route, message, now).map(Onward::To);
         }
         if let Some(destination) = self.take_node_route(message) {
             return Ok(Onward::To(destination));
@@ -113,10 +113,10 @@ impl Proxy {
 
     /// The flow named by a Route of ours. If its connection has closed, another path to the same phone; 430 if there is
     /// none, or if the phone has registered this flow as one of several: the others are tried in their order (RFC 5626 §5.3).
-    fn flow_destination(&mut self, route: &OwnRoute, message: &Message) -> Result<Destination, Answer> {
+    fn flow_destination(&mut self, route: &OwnRoute, message: &Message, now: Timestamp) -> Result<Destination, Answer> {
         if let Some((flow, owner)) = flow_token::open_whole(&route.token, &self.seal) {
             let flow = self.by_listener_of_now(flow);
-            if self.is_alive(flow) {
+            if self.is_alive(flow, now) {
                 return Ok(Destination::edge(flow));
             }
             if let Some(flow) = owner.and_then(|owner| self.carrier_again(owner, flow, route.name.as_deref())) {
@@ -134,7 +134,7 @@ impl Proxy {
     /// A datagram's flow by the listener that its family has now: our previous run may have numbered them otherwise.
     fn by_listener_of_now(&self, flow: Flow) -> Flow {
         match flow {
-            Flow::Udp { remote, .. } if !self.is_alive(flow) => self.udp_to(remote).unwrap_or(flow),
+            Flow::Udp { remote, .. } if !self.has_listener_for(flow) => self.udp_to(remote).unwrap_or(flow),
             _ => flow,
         }
     }
@@ -163,8 +163,8 @@ impl Proxy {
     }
 
     /// The destination of an ACK: it follows its dialog's route, so it has nothing to find out.
-    pub(super) fn known_destination(&mut self, message: &mut Message) -> Result<Destination, Answer> {
-        let place = match self.destination_from_node(message)? {
+    pub(super) fn known_destination(&mut self, message: &mut Message, now: Timestamp) -> Result<Destination, Answer> {
+        let place = match self.destination_from_node(message, now)? {
             Onward::To(destination) => return Ok(destination),
             Onward::Out(place) => place,
         };

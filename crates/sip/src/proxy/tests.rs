@@ -21,6 +21,7 @@ mod edge;
 mod failover;
 mod floods;
 mod flows;
+mod gateways;
 mod hops;
 mod limits;
 mod moved;

@@ -103,12 +103,20 @@ impl Statistic {
         if self.request.definition.category.is_current() {
             return None;
         }
-        match &self.request.profile {
-            Profile::Growing { resets } => Some(Profile::interval(resets, zone, at).0.as_micros()),
-            Profile::Sliding { step_s, .. } => Some(at.as_secs() / u64::from(*step_s).max(1)),
-            Profile::SinceLogin => login.map(Timestamp::as_micros),
-            Profile::Selection { .. } => None,
-        }
+        self.request.profile.slot(zone, at, login)
+    }
+
+    /// Forgets counts of intervals that are none by the clocks of this zone. A later one of them would keep the present one from counting.
+    pub(super) fn keep_slots_of(&mut self, zone: &Zone) {
+        let profile = &self.request.profile;
+        self.buckets.retain(|bucket| profile.has_slot(zone, bucket.slot));
+    }
+
+    /// Whether the value may be another one when the interval of this number, or a later one, ends.
+    pub(super) fn rolls(&self, ended: u64) -> bool {
+        // Of what goes on, the part before the new interval counts no more.
+        let goes_on = self.request.definition.category == Category::TotalAdjustedTime;
+        goes_on || self.buckets.back().is_some_and(|newest| newest.slot + self.slots_kept() > ended)
     }
 
     fn slots_kept(&self) -> u64 {

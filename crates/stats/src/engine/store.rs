@@ -1,5 +1,7 @@
 //! The objects, their actions in progress, and the statistics on them.
 
+mod intervals;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
@@ -15,6 +17,8 @@ use crate::definition::{Category, Notification, ObjectId, ObjectType, Refused, R
 use crate::filter::Facts;
 use crate::profile::{Profile, Zone};
 use crate::value::{StateValue, Value};
+pub(super) use intervals::PROFILES_MAX;
+use intervals::RollingProfile;
 
 /// The most statistics of a tenant.
 const STATISTICS_MAX: usize = 1_000_000;
@@ -61,7 +65,8 @@ pub(super) struct Store {
     /// Statistics that have an output waiting.
     waiting: std::collections::HashSet<u32>,
     rolled_at: Option<Timestamp>,
-    resets: BTreeMap<Profile, usize>,
+    /// The profiles of the statistics that have intervals.
+    rolling: BTreeMap<Profile, RollingProfile>,
 }
 
 impl Store {
@@ -79,7 +84,7 @@ impl Store {
             logins: HashMap::new(),
             waiting: std::collections::HashSet::new(),
             rolled_at: None,
-            resets: BTreeMap::new(),
+            rolling: BTreeMap::new(),
         }
     }
 
@@ -116,6 +121,9 @@ impl Store {
         if self.open_count() >= STATISTICS_MAX {
             return Err(Refused::Full(STATISTICS_MAX));
         }
+        if !self.has_room_for(&request) {
+            return Err(Refused::ManyProfiles(PROFILES_MAX));
+        }
         let object = self.object(request.object.of, &request.object.name);
         if object == NOBODY {
             return Err(Refused::Full(OBJECTS_MAX));
@@ -124,6 +132,8 @@ impl Store {
         match self.unopened.remove(&key) {
             Some(snapshot) => {
                 statistic.buckets = Statistic::develop(&snapshot.buckets);
+                // The tenant's clocks may be others than when it was stored.
+                statistic.keep_slots_of(&self.zone);
                 statistic.level = snapshot.level;
             }
             None => statistic.level = self.level(&statistic),
@@ -142,9 +152,7 @@ impl Store {
 
     fn listen(&mut self, index: u32, statistic: &Statistic) {
         let d = &statistic.request.definition;
-        if !d.category.is_current() {
-            *self.resets.entry(statistic.request.profile.clone()).or_default() += 1;
-        }
+        self.begins_to_roll(index, &statistic.request);
         let Some(object) = self.objects.get_mut(statistic.object as usize) else { return };
         if d.category == Category::CurrentState {
             object.states.push(index);
@@ -169,14 +177,7 @@ impl Store {
             }
             object.listening.retain(|_, listening| !listening.is_empty());
         }
-        if !statistic.request.definition.category.is_current()
-            && let Some(count) = self.resets.get_mut(&statistic.request.profile)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.resets.remove(&statistic.request.profile);
-            }
-        }
+        self.rolls_no_more(id.0, &statistic.request);
         self.free.push(id.0);
     }
 
@@ -427,31 +428,17 @@ impl Store {
         }
     }
 
-    // === intervals ===
-
-    pub(super) fn next_roll(&self) -> Option<Timestamp> {
-        let from = self.rolled_at?;
-        self.resets.keys().filter_map(|profile| next_boundary(profile, &self.zone, from)).min()
-    }
-
-    pub(super) fn roll(&mut self, now: Timestamp) {
-        let due = self.next_roll().is_some_and(|next| next <= now);
-        if due {
-            self.outputs.push_back(Output::Rolled);
-        }
-        if due || self.rolled_at.is_none() {
-            self.rolled_at = Some(now);
-        }
-    }
-
     // === snapshot ===
 
     pub(super) fn snapshot(&self) -> Vec<StatisticSnapshot> {
-        let open = self.statistics.iter().flatten().filter(|s| !s.request.definition.category.is_current());
-        let open = open.map(|statistic| StatisticSnapshot {
-            key: statistic.request.key(),
-            buckets: statistic.snapshot(),
-            level: statistic.level,
+        let open = self.by_key.iter().filter_map(|(key, index)| {
+            let statistic = self.statistic(StatisticId(*index))?;
+            let is_current = statistic.request.definition.category.is_current();
+            (!is_current).then(|| StatisticSnapshot {
+                key: key.clone(),
+                buckets: statistic.snapshot(),
+                level: statistic.level,
+            })
         });
         let mut all: Vec<StatisticSnapshot> = open.chain(self.unopened.values().cloned()).collect();
         all.sort_by(|a, b| a.key.cmp(&b.key));
@@ -460,18 +447,6 @@ impl Store {
 
     pub(super) fn develop(&mut self, statistics: Vec<StatisticSnapshot>) {
         self.unopened = statistics.into_iter().map(|snapshot| (snapshot.key.clone(), snapshot)).collect();
-    }
-}
-
-/// When the interval that contains `from` ends.
-fn next_boundary(profile: &Profile, zone: &Zone, from: Timestamp) -> Option<Timestamp> {
-    match profile {
-        Profile::Growing { resets } => Some(Profile::interval(resets, zone, from).1),
-        Profile::Sliding { step_s, .. } => {
-            let step = u64::from(*step_s).max(1);
-            Some(Timestamp::from_millis((from.as_secs() / step + 1) * step * 1_000))
-        }
-        Profile::SinceLogin | Profile::Selection { .. } => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The meaning of the numbers: the worked example, returning calls, and laws checked against an oracle independent of the engine.
 
 mod example;
+mod intervals;
 mod joining;
 mod laws;
 mod limits;

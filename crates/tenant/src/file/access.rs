@@ -7,12 +7,13 @@ use identity::password::{self, HashError, Weak};
 use identity::second_factor;
 use model::Entropy;
 
-use super::BrokenRule;
 use super::client_keys::{self, JWKS};
+use super::salt::new_salt;
 use super::scalar::{flow, optional, text as scalar};
 use super::shape::Need::{Optional, Required};
 use super::shape::{Field, NAME, Shape, field};
 use super::tree::{Node, flag, text, texts};
+use super::{BrokenRule, pins};
 
 /// A password in clear, or its hash.
 const PASSWORD: Shape = Shape::Text { max: 512 };
@@ -252,15 +253,6 @@ fn hash_secret(secret: &mut Secret, held: Option<&Secret>, entropy: &mut dyn Ent
     Ok(())
 }
 
-/// What no two hashes share.
-pub(super) fn new_salt(entropy: &mut dyn Entropy) -> [u8; password::SALT_BYTES] {
-    let mut salt = [0; password::SALT_BYTES];
-    for part in salt.chunks_mut(8) {
-        part.copy_from_slice(&entropy.next_u64().to_be_bytes());
-    }
-    salt
-}
-
 // === second factors ===
 
 fn is_reset(second_factor: &Secret) -> bool {
@@ -291,18 +283,24 @@ fn no_hash() -> BrokenRule {
     BrokenRule::new(FaultCode::Hash, words)
 }
 
-/// The field with a hash of a password or a secret that is given anew and costs more than such ones may. The one that is held stays: an
-/// earlier release took it, and whoever has it is still edited and restored.
-pub(crate) fn costly_hash(object: &Object, held: Option<&Object>) -> Option<(&'static str, BrokenRule)> {
+/// The fields with hashes of passwords, secrets and PINs that are given anew and cost more than such ones may. Those that are held stay:
+/// earlier releases took them, and whoever has one is still edited and restored.
+pub(crate) fn costly_hashes(object: &Object, held: Option<&Object>) -> Vec<(&'static str, BrokenRule)> {
     if !matches!(object, Object::Person(_) | Object::Client(_)) {
-        return None;
+        return Vec::new();
     }
     let kept = held.map(Object::secrets).unwrap_or_default();
-    let is_costly = |secret: &Secret| {
-        secret.is_meant_as_hash() && password::is_stored_hash(secret.reveal()) && !password::is_hash(secret.reveal())
-    };
-    let (field, _) = object.secrets().into_iter().find(|one| is_costly(one.1) && !kept.contains(one))?;
-    Some((field, no_hash()))
+    let given = object.secrets().into_iter().filter(|one| one.1.is_meant_as_hash() && !kept.contains(one));
+    let costly = given.filter_map(|(field, secret)| {
+        let rule = if field == "agent.pin" { pins::costly_hash_fault(secret) } else { costly_hash_fault(secret) };
+        Some((field, rule?))
+    });
+    costly.collect()
+}
+
+fn costly_hash_fault(secret: &Secret) -> Option<BrokenRule> {
+    let is_costly = password::is_stored_hash(secret.reveal()) && !password::is_hash(secret.reveal());
+    is_costly.then(no_hash)
 }
 
 /// What is wrong with a password, or with a hash that is given or stored.

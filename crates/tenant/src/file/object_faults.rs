@@ -73,13 +73,15 @@ pub(super) fn name_faults(objects: &TenantObjects, lines: &Lines) -> Vec<Fault> 
 
 /// The hashes of a file that cost more than those that are given anew may.
 pub(super) fn hash_faults(objects: &TenantObjects, lines: &Lines) -> Vec<Fault> {
-    let faulty = objects.objects().filter_map(|object| {
-        let (key, section) = (object.key(), section(&object)?);
-        let (field, rule) = access::costly_hash(&object, None)?;
+    let mut faults = Vec::new();
+    for object in objects.objects() {
+        let (key, Some(section)) = (object.key(), section(&object)) else { continue };
         let line = lines.get(&key.folded()).copied().unwrap_or(1);
-        Some(Fault { line, key: format!("{section}.{}.{field}", key.id), rule })
-    });
-    faulty.collect()
+        let fault =
+            |(field, rule): (&str, BrokenRule)| Fault { line, key: format!("{section}.{}.{field}", key.id), rule };
+        faults.extend(access::costly_hashes(&object, None).into_iter().map(fault));
+    }
+    faults
 }
 
 // === rules about one object alone ===

@@ -14,7 +14,7 @@ fn read_with_documents(text: &str) -> Result<TenantObjects, Faults> {
 #[test]
 fn the_example_has_no_fault_and_comes_back_from_its_export() {
     let objects = read_with_documents(GOOD).expect("the example");
-    assert_eq!(objects.people.iter().filter(|p| p.agent.is_some()).count(), 50);
+    assert_eq!(objects.people.iter().filter(|p| p.agent.is_some()).count(), 51);
     let exported = write(&objects);
     let again = read(&exported.yaml, |path| {
         let found = exported.documents.iter().find(|(name, _)| name == path);

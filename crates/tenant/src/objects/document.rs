@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 
 use super::annex_document::{FieldFault, taken};
 use super::{BrokenRule, DOCUMENT_BYTES_MAX, EditAction, ObjectFault};
-use crate::file::{GENERATED, costly_hash};
+use crate::file::{GENERATED, costly_hashes};
 
 /// The most paths of fields in one edit.
 const FIELDS_MAX: usize = 64;
@@ -41,8 +41,9 @@ pub(super) fn edited(
     if !sealed.is_empty() {
         return Err(sealed.into_iter().map(|field| named((field.to_owned(), no_sealed_secret()))).collect());
     }
-    if let Some((field, rule)) = costly_hash(&object, held) {
-        return Err(vec![named((field.to_owned(), rule))]);
+    let costly = costly_hashes(&object, held);
+    if !costly.is_empty() {
+        return Err(costly.into_iter().map(|(field, rule)| named((field.to_owned(), rule))).collect());
     }
     if has_unseen_pin(&object, held) {
         let words =

@@ -347,6 +347,8 @@ mod tests {
         let mut read = read();
         let user = read.objects.people[0].user_name.clone();
         read.objects.people[0].password = Some(Secret(stored.clone()));
+        let stored_pin = format!("{stored}#4");
+        read.objects.people[0].agent.as_mut().unwrap().pin = Some(Secret(stored_pin.clone()));
         let held = IndexedTenant::of(read);
         let merge = |document: String, field: &str| {
             edit(ObjectKind::Person, &user, None, EditAction::Merge { document, fields: vec![field.to_owned()] })
@@ -357,6 +359,11 @@ mod tests {
         assert!(plan(&held, &[given(&stored)], None).is_ok_and(|changes| changes.is_empty()), "it has that one");
         let Err(ChangeRefusal::Faults(faults)) = plan(&held, &[given(&other)], None) else { panic!("a new one") };
         assert_eq!((faults.len(), faults[0].rule.code, faults[0].field.as_str()), (1, FaultCode::Hash, "password"));
+        let given = |pin: &str| merge(format!(r#"{{"agent":{{"pin":"{pin}"}}}}"#), "agent.pin");
+        assert!(plan(&held, &[given(&stored_pin)], None).is_ok_and(|changes| changes.is_empty()), "it has that one");
+        let other = given(&format!("{other}#4"));
+        let Err(ChangeRefusal::Faults(faults)) = plan(&held, &[other], None) else { panic!("a new one") };
+        assert_eq!((faults.len(), faults[0].rule.code, faults[0].field.as_str()), (1, FaultCode::Hash, "agent.pin"));
     }
 
     #[test]

@@ -299,7 +299,7 @@ impl SideBySide {
             passwords_max: PASSWORDS_MAX,
             with_documents: false,
             person: None,
-            is_table: false,
+            table: None,
         });
         let another = HeldTenants::default();
         let held = if by_another { &another } else { &self.held };
@@ -396,7 +396,7 @@ impl SideBySide {
                 passwords_max: PASSWORDS_MAX,
                 with_documents: false,
                 person: None,
-                is_table: false,
+                table: None,
             };
             let done = change_held(&store, &held, &store.id(), Arc::new(batch), &note()).await;
             prop_assert!(done.is_ok(), "{done:?}");

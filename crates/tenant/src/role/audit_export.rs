@@ -16,6 +16,9 @@ const LOOK: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// The least time between two lines of the log about failures.
 const SAID_EACH: Duration = Duration::from_secs(60);
+/// While more waits, it rests this many times as long as the last batch took, at most [`LOOK`]: after an import there are hundreds of
+/// thousands of records, for which nobody waits, while look-ups want the same thread, database and processors.
+const RESTS_FOR: u32 = 3;
 /// Deadline for the last turn of a node; another node exports the rest.
 const LAST_TURN: Duration = Duration::from_secs(3);
 
@@ -51,8 +54,9 @@ pub(super) async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         ExportState { exporter: AuditExporter::default(), waits_since: ctx.clock.now(), failures: 0, said_at: None };
     loop {
         let turns = async {
+            let begun = ctx.clock.now();
             let pause = turn(&ctx, &metrics, &mut state).await;
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(pause.unwrap_or_else(|| rest_after(ctx.clock.now().since(begun)))).await;
         };
         // What is broken off is repeated.
         tokio::select! {
@@ -67,8 +71,8 @@ pub(super) async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Exports a batch; the pause before the next.
-async fn turn(ctx: &RoleContext, metrics: &Metrics, state: &mut ExportState) -> Duration {
+/// Exports a batch; the pause before the next, none if more waits.
+async fn turn(ctx: &RoleContext, metrics: &Metrics, state: &mut ExportState) -> Option<Duration> {
     let exported = state.exporter.turn(&ctx.stores, &ctx.owner()).await;
     let now = ctx.clock.now();
     state.waits_since = match exported {
@@ -87,11 +91,11 @@ async fn turn(ctx: &RoleContext, metrics: &Metrics, state: &mut ExportState) -> 
                 tracing::info!("records of the audit get into the reporting log again");
             }
             state.failures = 0;
-            if more { Duration::ZERO } else { LOOK }
+            (!more).then_some(LOOK)
         }
         Ok(AuditExported::Elsewhere) => {
             state.failures = 0;
-            LOOK
+            Some(LOOK)
         }
         Err(error) => {
             metrics.failures.inc();
@@ -101,11 +105,16 @@ async fn turn(ctx: &RoleContext, metrics: &Metrics, state: &mut ExportState) -> 
                 state.said_at = Some(now);
                 tracing::warn!(%error, ?pause, "records of the audit do not get into the reporting log: they wait in the database");
             }
-            pause
+            Some(pause)
         }
     };
     metrics.lag.set(lag_s(now.since(state.waits_since)));
     pause
+}
+
+/// The rest after a batch that took so long, while more waits.
+fn rest_after(took: Duration) -> Duration {
+    (took * RESTS_FOR).min(LOOK)
 }
 
 /// The pause after so many failures before the last one.
@@ -124,6 +133,8 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_the_longest_and_a_look_ago_is_no_lag() {
+        let rests = [0, 20, 5_000].map(|took| rest_after(Duration::from_millis(took)).as_millis());
+        assert_eq!(rests, [0, 60, 1_000]);
         let pauses = [0, 1, 3, 4, u32::MAX].map(|failures| pause_after(failures).as_secs());
         assert_eq!(pauses, [1, 2, 8, 10, 10]);
         assert_eq!((lag_s(LOOK), lag_s(LOOK * 2), lag_s(Duration::from_secs(75))), (0, 0, 75));

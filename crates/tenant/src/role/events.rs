@@ -10,24 +10,25 @@ use contracts::v1::events_server::Events;
 use contracts::{json, wire};
 use http::{HeaderName, HeaderValue};
 use infra::{Clock, Position};
-use model::TenantId;
+use model::request::NOTE_OF_CALL;
 use net::grpc::Streams;
-use net::http::{CallError, Client};
-use runtime::RoleContext;
+use net::http::{CallError, Client, Problem};
+use net::requester;
+use runtime::{Caller, RoleContext};
 use tonic::{Request, Response, Status};
 
 use super::filter::SubscriptionFilter;
-use super::live::status;
 use super::metrics::Metrics;
-use super::records::Sources;
-use super::subscription::Subscription;
+use super::subscription::{SeenReferences, Subscription};
 use super::views::Views;
 
 /// The most subscriptions that are open at once: a desk for each of ten thousand agents, and programs beside them.
 const SUBSCRIPTIONS_MAX: usize = 12_000;
 
 /// Names the original requester to frontend, from the role that forwards the request.
-const REQUESTER: HeaderName = HeaderName::from_static("trunkline-requester");
+const REQUESTER: HeaderName = HeaderName::from_static(requester::REQUESTER);
+/// The role that asks for the people at desktops, and gives each of them the outcome of their own requests alone.
+const VOICE_OF_DESKTOPS: &str = "gws-voice";
 
 type Deliveries = net::grpc::Answers<v1::Delivery>;
 
@@ -41,64 +42,14 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub fn new(ctx: &RoleContext) -> anyhow::Result<Self> {
-        let metrics = Metrics::register(&ctx.metrics);
+    pub fn new(ctx: &RoleContext, views: Views, metrics: Metrics) -> anyhow::Result<Self> {
         Ok(Self {
-            views: Views::new(Sources::of(&ctx.stores), metrics.clone()),
+            views,
             metrics,
             streams: Streams::with_max(SUBSCRIPTIONS_MAX),
             frontend: Client::new(ctx, "voice-31")?,
             clock: ctx.clock.clone(),
         })
-    }
-
-    /// Begins with the present state.
-    async fn with_snapshot(
-        &self,
-        tenant: &TenantId,
-        filter: Arc<SubscriptionFilter>,
-    ) -> Result<(Subscription, v1::Snapshot), Status> {
-        let kept = self.views.kept(tenant).map_err(status)?;
-        let begun = self.views.at_end(&kept, tenant, |view, position, live| {
-            let subscription = Subscription::new(kept.clone(), filter.clone(), position);
-            // It is at the end already: nothing can be missing.
-            if let Some(id) = live.join(subscription.inlet(), position) {
-                subscription.joined(id);
-            }
-            (subscription, view.snapshot(position, &filter))
-        });
-        let begun = begun.await.map_err(status)?;
-        self.views.keeps_reading(&kept, tenant);
-        Ok(begun)
-    }
-
-    /// Continues after a position. The stream must have reached it: after a later one nothing would come for a long time, and then facts
-    /// would be missing.
-    async fn continued(
-        &self,
-        tenant: &TenantId,
-        filter: Arc<SubscriptionFilter>,
-        after: &str,
-    ) -> Result<Subscription, Status> {
-        let after: Position = after.parse().map_err(|_| Status::invalid_argument("after: it is not a position"))?;
-        let kept = self.views.kept(tenant).map_err(status)?;
-        let subscription = Subscription::new(kept.clone(), filter, after);
-        let joined = self.views.at_end(&kept, tenant, |_, end, live| match after > end {
-            true => Err(end),
-            false => Ok(live.join(subscription.inlet(), after)),
-        });
-        match joined.await.map_err(status)? {
-            Err(end) => {
-                let fault = format!("after: {after} is beyond the stream's end, {end}: begin again with a snapshot");
-                return Err(Status::out_of_range(fault));
-            }
-            Ok(Some(id)) => {
-                subscription.joined(id);
-                self.views.keeps_reading(&kept, tenant);
-            }
-            Ok(None) => subscription.catch_up(self.views.clone(), tenant.clone(), after),
-        }
-        Ok(subscription)
     }
 }
 
@@ -114,12 +65,13 @@ impl Events for Server {
         let permit = self.streams.open(Some(&tenant), caller.subject())?;
         let after = request.into_inner().after;
         let (subscription, snapshot) = if after.is_empty() {
-            let (subscription, snapshot) = self.with_snapshot(&tenant, filter).await?;
+            let (subscription, snapshot) = Subscription::with_snapshot(&self.views, &tenant, filter).await?;
             (subscription, Some(snapshot))
         } else {
-            (self.continued(&tenant, filter, &after).await?, None)
+            let after: Position = after.parse().map_err(|_| Status::invalid_argument("after: it is not a position"))?;
+            (Subscription::after(&self.views, &tenant, filter, after).await?, None)
         };
-        let deliveries = subscription.deliveries(snapshot, caller.subject().to_owned());
+        let deliveries = subscription.deliveries(snapshot, seen_references(&caller));
         let answers = net::grpc::until_token_expires(deliveries, &caller, self.clock.clone());
         Ok(Response::new(permit.with(self.metrics.subscriber(answers))))
     }
@@ -127,21 +79,62 @@ impl Events for Server {
     async fn ask(&self, request: Request<v1::AskRequest>) -> Result<Response<v1::AskResponse>, Status> {
         let caller = net::grpc::caller(&request)?.clone();
         let tenant = net::grpc::tenant(&request)?;
+        let requester = requester(&caller, &request)?;
+        // Our own token authorises the request. The answering events carry the name of our client.
+        let named = requester::encoded(&requester).and_then(|written| HeaderValue::try_from(written).ok());
+        let rule = || Status::invalid_argument(format!("the token's subject: {}", requester::rule()));
+        let named = named.ok_or_else(rule)?;
         let asked = request.into_inner().request.ok_or_else(|| Status::invalid_argument("request: it is absent"))?;
-        let asked = v1::Request { tenant: tenant.to_string(), requester: caller.subject().to_owned(), ..asked };
+        let asked = v1::Request { tenant: tenant.to_string(), requester, ..asked };
         let asked = wire::request_from_wire(asked).map_err(|e| Status::invalid_argument(e.to_string()))?;
         caller.may_ask(&asked).map_err(|problem| Status::permission_denied(problem.to_string()))?;
+        check_note(&caller, &asked)?;
         let frame = json::request_frame(&asked, None);
         let path = format!("/api/voice/v1/{tenant}/requests");
-        // Our own token authorises the request. The answering events carry the name of our client.
-        let requester = HeaderValue::try_from(caller.subject())
-            .map_err(|_| Status::invalid_argument("the token's subject does not fit a header"))?;
-        match self.frontend.post(&path).header(REQUESTER, requester).json(&frame).send().await {
+        match self.frontend.post(&path).header(REQUESTER, named).json(&frame).send().await {
             Ok(_) => Ok(Response::new(v1::AskResponse { reference: asked.reference.0 })),
-            Err(CallError::Refused(problem)) if problem.status < 500 => {
-                Err(Status::failed_precondition(problem.to_string()))
-            }
+            Err(CallError::Refused(problem)) if problem.status < 500 => Err(refused(&problem)),
             Err(error) => Err(Status::unavailable(error.to_string())),
         }
     }
 }
+
+/// A refusal of frontend, with the published number if it has one.
+fn refused(problem: &Problem) -> Status {
+    let status = Status::failed_precondition(problem.to_string());
+    match problem.code {
+        Some(code) => net::grpc::with_error_code(status, code),
+        None => status,
+    }
+}
+
+/// Who asks: the token's subject or, where the role gws-voice asks for somebody, whom it names. What any other caller says of that is
+/// ignored.
+#[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+fn requester<T>(caller: &Caller, request: &Request<T>) -> Result<String, Status> {
+    let is_for_others = caller.role() == Some(VOICE_OF_DESKTOPS);
+    let named = request.metadata().get(requester::REQUESTER).filter(|_| is_for_others);
+    let Some(named) = named else { return Ok(caller.subject().to_owned()) };
+    let rule = || Status::invalid_argument(format!("{}: {}", requester::REQUESTER, requester::rule()));
+    named.to_str().ok().and_then(requester::read).ok_or_else(rule)
+}
+
+/// Only from desktops comes what is marked as noted there of a released call: frontend takes our word for it.
+#[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
+fn check_note(caller: &Caller, asked: &model::Request) -> Result<(), Status> {
+    if asked.is_note_of_call() && caller.role() != Some(VOICE_OF_DESKTOPS) {
+        return Err(Status::permission_denied(format!("extensions: {NOTE_OF_CALL} is set by desktops alone")));
+    }
+    Ok(())
+}
+
+/// Of which requests a subscriber sees the references in their outcomes.
+fn seen_references(caller: &Caller) -> SeenReferences {
+    match caller.role() {
+        Some(VOICE_OF_DESKTOPS) => SeenReferences::OfAll,
+        _ => SeenReferences::Of(caller.subject().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

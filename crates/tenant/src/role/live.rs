@@ -62,6 +62,11 @@ impl ReaderQueue {
         self.bytes.fetch_sub(fact.bytes, Ordering::Relaxed);
     }
 
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) == 0
+    }
+
     /// Ends the subscription behind what waits for it already; the first reason counts.
     pub fn ends(&self, why: Status) {
         let _ = self.end.set(why);

@@ -5,6 +5,7 @@ mod api_keys;
 mod own_host;
 mod persons;
 mod refusals;
+mod requester;
 mod shares;
 mod sign_ins;
 mod snapshots;
@@ -36,11 +37,10 @@ use crate::objects::{
 };
 use crate::people::{self, CheckedTable, ImportTerms, TableOutcome};
 use crate::role::caller_rights::KeptRights;
-use crate::role::request_texts::{RequestTexts, expect_texts};
 use answers::{answer, history_entry};
 use persons::{no_object, person, stored_object};
 use refusals::{ends, no_tenant, of_request, refused, unread};
-use shares::{SharedPlace, TenantShares};
+use shares::TenantShares;
 
 /// The most requests that are answered or wait at once: each may hold a whole tenant.
 const REQUESTS_MAX: usize = 64;
@@ -58,7 +58,7 @@ const ID_BYTES_MAX: usize = 255;
 const ENTRIES_MAX: usize = 64;
 
 /// The roles that are believed where a request came from: they pass on what others ask them.
-const BELIEVED: [&str; 1] = ["agent-setup"];
+const BELIEVED: [&str; 2] = ["agent-setup", "gws-configuration"];
 
 /// The gRPC service.
 pub(super) struct ObjectServer {
@@ -106,20 +106,6 @@ impl ObjectServer {
         }
     }
 
-    /// The tenant of a caller with that scope, and the right to an answer. Nothing behind it sees a text that a store may not have.
-    #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
-    fn admit<T: RequestTexts>(&self, request: &Request<T>, scope: &str) -> Result<(TenantId, SharedPlace<'_>), Status> {
-        let caller = net::grpc::caller(request)?;
-        caller.needs_scope(scope).map_err(|problem| Status::permission_denied(problem.to_string()))?;
-        let tenant = net::grpc::tenant(request)?;
-        expect_texts(request.get_ref())?;
-        let place = self.requests.take_now(&tenant).ok_or_else(|| {
-            let text = "requests are being answered already";
-            Status::resource_exhausted(format!("{REQUESTS_MAX} {text}, or {REQUESTS_OF_TENANT_MAX} of the tenant"))
-        })?;
-        Ok((tenant, place))
-    }
-
     #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
     fn note<T>(&self, request: &Request<T>, request_id: &str) -> Result<ChangeNote, Status> {
         if request_id.len() > REQUEST_BYTES_MAX || request_id.chars().any(char::is_control) {
@@ -127,18 +113,14 @@ impl ObjectServer {
                 "request_id: it has more than {REQUEST_BYTES_MAX} bytes, or control characters"
             )));
         }
-        let caller = net::grpc::caller(request)?;
+        let (by, author) = requester::author(request)?;
         let RequestOrigin { source, way } = net::grpc::origin(request, &self.directory, &BELIEVED);
         let mut told = [ChangeWay::Page, ChangeWay::Rest, ChangeWay::Scim].into_iter();
         let way = told.find(|told| way.as_deref() == Some(told.as_str())).unwrap_or(ChangeWay::Grpc);
         Ok(ChangeNote {
-            by: caller.subject().to_owned(),
+            by,
             way,
-            origin: ChangeOrigin {
-                client: caller.client().map(str::to_owned),
-                session: caller.session().map(str::to_owned),
-                source: source.map(|source| source.to_string()),
-            },
+            origin: ChangeOrigin { source: source.map(|source| source.to_string()), ..author },
             at: self.clock.now(),
             request: Some(request_id.to_owned()).filter(|id| !id.is_empty()),
         })
@@ -182,7 +164,7 @@ impl ObjectServer {
 #[tonic::async_trait]
 impl Provisioning for ObjectServer {
     async fn get(&self, request: Request<v1::GetObjectRequest>) -> Result<Response<v1::StoredObject>, Status> {
-        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ).await?;
         let person = person(&request)?;
         let asked = request.into_inner();
         at_most("fields", asked.fields.len())?;
@@ -195,7 +177,7 @@ impl Provisioning for ObjectServer {
         &self,
         request: Request<v1::ListObjectsRequest>,
     ) -> Result<Response<v1::ListObjectsResponse>, Status> {
-        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ).await?;
         let person = person(&request)?;
         let asked = listing(request.into_inner())?;
         let page = self.page_seen(&tenant, person, asked).await?;
@@ -216,7 +198,7 @@ impl Provisioning for ObjectServer {
         &self,
         request: Request<v1::ChangeObjectsRequest>,
     ) -> Result<Response<v1::ChangeObjectsResponse>, Status> {
-        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE).await?;
         let note = self.note(&request, &request.get_ref().request_id)?;
         let person = person(&request)?;
         if whole_tenant::is_deleted_by(&request)? {
@@ -233,7 +215,7 @@ impl Provisioning for ObjectServer {
         let edits = edits.collect::<Result<Vec<ObjectEdit>, _>>()?;
         api_keys::may_change(&note.by, edits.iter().map(|edit| edit.key.kind))?;
         let (is_trial, with_documents) = (asked.validate_only, asked.with_documents);
-        let batch = Batch { edits, is_trial, passwords_max: PASSWORDS_MAX, with_documents, person, is_table: false };
+        let batch = Batch { edits, is_trial, passwords_max: PASSWORDS_MAX, with_documents, person, table: None };
         self.carry_out(&tenant, batch, &note).await
     }
 
@@ -241,7 +223,7 @@ impl Provisioning for ObjectServer {
         &self,
         request: Request<v1::ObjectHistoryRequest>,
     ) -> Result<Response<v1::ObjectHistoryResponse>, Status> {
-        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ).await?;
         let person = person(&request)?;
         let asked = request.into_inner();
         let kind = Some(asked.kind.as_str()).filter(|kind| !kind.is_empty()).map(kind_of).transpose()?;
@@ -264,7 +246,7 @@ impl Provisioning for ObjectServer {
         &self,
         request: Request<v1::SignInAuditRequest>,
     ) -> Result<Response<v1::SignInAuditResponse>, Status> {
-        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ).await?;
         let caller = person(&request)?;
         let mut page = sign_ins::page(request.into_inner())?;
         if let Some(typed) = sign_ins::to_be_spelled(&page)
@@ -284,7 +266,7 @@ impl Provisioning for ObjectServer {
         &self,
         request: Request<v1::CreateApiKeyRequest>,
     ) -> Result<Response<v1::CreateApiKeyResponse>, Status> {
-        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE).await?;
         let note = self.note(&request, &request.get_ref().request_id)?;
         self.needs_whole_tenant(&tenant, person(&request)?, (FolderRight::Change, "API keys")).await?;
         let caller = net::grpc::caller(&request)?.clone();
@@ -300,7 +282,7 @@ impl Provisioning for ObjectServer {
     }
 
     async fn api_keys(&self, request: Request<v1::ApiKeysRequest>) -> Result<Response<v1::ApiKeysResponse>, Status> {
-        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ).await?;
         self.needs_whole_tenant(&tenant, person(&request)?, (FolderRight::Read, "API keys")).await?;
         let keys = self.keys.api_keys(&tenant).await.map_err(unread)?;
         Ok(Response::new(v1::ApiKeysResponse { records: keys.into_iter().map(api_keys::record).collect() }))
@@ -310,7 +292,7 @@ impl Provisioning for ObjectServer {
         &self,
         request: Request<v1::RevokeApiKeyRequest>,
     ) -> Result<Response<v1::RevokeApiKeyResponse>, Status> {
-        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE).await?;
         let note = self.note(&request, "")?;
         self.needs_whole_tenant(&tenant, person(&request)?, (FolderRight::Change, "API keys")).await?;
         let id = request.into_inner().id;
@@ -323,7 +305,7 @@ impl Provisioning for ObjectServer {
         &self,
         request: Request<v1::RestoreObjectRequest>,
     ) -> Result<Response<v1::ChangeObjectsResponse>, Status> {
-        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE).await?;
         let note = self.note(&request, &request.get_ref().request_id)?;
         let person = person(&request)?;
         let asked = request.into_inner();
@@ -332,13 +314,12 @@ impl Provisioning for ObjectServer {
         let back = (key, Revision(asked.revision), expected);
         let edits = vec![self.put_back_seen(&tenant, person.clone(), back).await?];
         let with_documents = asked.with_documents;
-        let batch =
-            Batch { edits, is_trial: false, passwords_max: PASSWORDS_MAX, with_documents, person, is_table: false };
+        let batch = Batch { edits, is_trial: false, passwords_max: PASSWORDS_MAX, with_documents, person, table: None };
         self.carry_out(&tenant, batch, &note).await
     }
 
     async fn uses(&self, request: Request<v1::ObjectUsesRequest>) -> Result<Response<v1::ObjectUsesResponse>, Status> {
-        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ).await?;
         let person = person(&request)?;
         let asked = request.into_inner();
         let key = key(&asked.kind, &asked.id)?;
@@ -356,7 +337,7 @@ impl Provisioning for ObjectServer {
         &self,
         request: Request<v1::ImportPeopleRequest>,
     ) -> Result<Response<v1::ImportPeopleResponse>, Status> {
-        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE).await?;
         let note = self.note(&request, &request.get_ref().request_id)?;
         let person = person(&request)?;
         let asked = request.into_inner();
@@ -387,7 +368,7 @@ impl Provisioning for ObjectServer {
         &self,
         request: Request<v1::ExportPeopleRequest>,
     ) -> Result<Response<v1::ExportPeopleResponse>, Status> {
-        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ).await?;
         let table = self.people_seen(&tenant, person(&request)?).await?;
         Ok(Response::new(v1::ExportPeopleResponse { table }))
     }

@@ -47,6 +47,39 @@ enum HowFar {
     Left,
 }
 
+/// Tells how far a subscription is.
+#[derive(Clone)]
+pub(super) struct SubscriptionReach {
+    progress: Arc<SubscriptionProgress>,
+    waiting: Arc<ReaderQueue>,
+}
+
+impl SubscriptionReach {
+    /// Whether its reader has taken everything of before, so that only what comes is to follow.
+    pub fn is_at_present(&self) -> bool {
+        let reached = *self.progress.state.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(reached, HowFar::Live(_)) && self.waiting.is_empty()
+    }
+}
+
+/// Of which requests a subscriber sees the references in their outcomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SeenReferences {
+    /// Of those that this subject has made.
+    Of(String),
+    /// Of all: the subscriber shows each outcome to its own requester alone.
+    OfAll,
+}
+
+impl SeenReferences {
+    fn contains(&self, requester: Option<&str>) -> bool {
+        match self {
+            Self::Of(subject) => requester == Some(subject.as_str()),
+            Self::OfAll => true,
+        }
+    }
+}
+
 impl Subscription {
     pub fn new(kept: Arc<TenantView>, filter: Arc<SubscriptionFilter>, after: Position) -> Self {
         let (queue, outlet) = mpsc::channel(WAITING_MAX);
@@ -55,8 +88,61 @@ impl Subscription {
         Self { kept, inlet, outlet, progress: Arc::new(progress) }
     }
 
+    /// Begins with the present state.
+    pub async fn with_snapshot(
+        views: &Views,
+        tenant: &TenantId,
+        filter: Arc<SubscriptionFilter>,
+    ) -> Result<(Self, v1::Snapshot), Status> {
+        let kept = views.kept(tenant).map_err(status)?;
+        let begun = views.at_end(&kept, tenant, |view, position, live| {
+            let subscription = Self::new(kept.clone(), filter.clone(), position);
+            // It is at the end already: nothing can be missing.
+            if let Some(id) = live.join(subscription.inlet(), position) {
+                subscription.joined(id);
+            }
+            (subscription, view.snapshot(position, &filter))
+        });
+        let begun = begun.await.map_err(status)?;
+        views.keeps_reading(&kept, tenant);
+        Ok(begun)
+    }
+
+    /// Continues after a position. The stream must have reached it: after a later one nothing would come for a long time, and then facts
+    /// would be missing.
+    pub async fn after(
+        views: &Views,
+        tenant: &TenantId,
+        filter: Arc<SubscriptionFilter>,
+        after: Position,
+    ) -> Result<Self, Status> {
+        let kept = views.kept(tenant).map_err(status)?;
+        let subscription = Self::new(kept.clone(), filter, after);
+        let joined = views.at_end(&kept, tenant, |_, end, live| match after > end {
+            true => Err(end),
+            false => Ok(live.join(subscription.inlet(), after)),
+        });
+        match joined.await.map_err(status)? {
+            Err(end) => {
+                let fault = format!("after: {after} is beyond the stream's end, {end}: begin again with a snapshot");
+                return Err(Status::out_of_range(fault));
+            }
+            Ok(Some(id)) => {
+                subscription.joined(id);
+                views.keeps_reading(&kept, tenant);
+            }
+            Ok(None) => subscription.catch_up(views.clone(), tenant.clone(), after),
+        }
+        Ok(subscription)
+    }
+
     pub fn inlet(&self) -> &Inlet {
         &self.inlet
+    }
+
+    /// How far it is, also while somebody reads its deliveries.
+    pub fn reach(&self) -> SubscriptionReach {
+        SubscriptionReach { progress: self.progress.clone(), waiting: self.inlet.waiting.clone() }
     }
 
     /// It has joined the others.
@@ -76,18 +162,18 @@ impl Subscription {
         tokio::spawn(behind.run(after));
     }
 
-    /// What its reader gets: the snapshot if there is one, facts, and a sign of life in silence. `subject` is the reader's: references of
-    /// others' requests are hidden from it.
+    /// What its reader gets: the snapshot if there is one, facts, and a sign of life in silence. Other references than those that are
+    /// `seen` are hidden from it.
     pub fn deliveries(
         self,
         snapshot: Option<v1::Snapshot>,
-        subject: String,
+        seen: SeenReferences,
     ) -> impl Stream<Item = Result<v1::Delivery, Status>> + Send + 'static {
         let Self { inlet, outlet, progress, .. } = self;
         let waiting = inlet.waiting.clone();
         // From here on the queue ends when those who give have gone.
         drop(inlet);
-        let outlet = Outlet { facts: outlet, waiting, leaving: Leaving(progress), subject, snapshot, has_ended: false };
+        let outlet = Outlet { facts: outlet, waiting, leaving: Leaving(progress), seen, snapshot, has_ended: false };
         futures::stream::unfold(outlet, |mut outlet| async move {
             let next = outlet.next().await?;
             Some((next, outlet))
@@ -127,7 +213,7 @@ struct Outlet {
     facts: mpsc::Receiver<Arc<LiveFact>>,
     waiting: Arc<ReaderQueue>,
     leaving: Leaving,
-    subject: String,
+    seen: SeenReferences,
     snapshot: Option<v1::Snapshot>,
     has_ended: bool,
 }
@@ -166,7 +252,7 @@ impl Outlet {
         self.waiting.taken(fact);
         let mut envelope = fact.envelope.clone();
         if let Some(event) = &mut envelope.event
-            && event.requester.as_deref() != Some(&self.subject)
+            && !self.seen.contains(event.requester.as_deref())
         {
             event.reference = 0;
         }

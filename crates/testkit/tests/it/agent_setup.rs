@@ -9,12 +9,14 @@ use testkit::browser::Browser;
 use testkit::caller::prompt;
 use testkit::installation::DemoUser;
 use testkit::visitor::{CurlAnswer, path_of};
-use testkit::{Answer, Caller, Installation, Phone, Setup, Visitor};
+use testkit::{Answer, Caller, Installation, Phone, Setup, Visitor, wait};
 
 use crate::carried::carried;
 
 const API: &str = "/agent-setup/api/v1/example";
 const PAGE: &str = "/agent-setup/";
+/// The address that GWS has for the pages.
+const PUBLISHED: &str = "/ui/provisioning";
 const COOKIE: &str = "trunkline-page";
 /// More redirects than the way of a sign-in has.
 const REDIRECTS_MAX: usize = 8;
@@ -101,6 +103,55 @@ fn merge(object: &Value, expected: u64) -> Value {
 }
 
 /// own-27, own-28.
+/// The files that a page loads at first, by the paths that it has for them.
+fn loaded_by(page: &str) -> Vec<&str> {
+    let texts = page.split('"').skip(1).step_by(2);
+    texts.filter(|text| text.ends_with(".js") || text.ends_with(".css")).collect()
+}
+
+/// gws-05: the pages come whole from agent-setup by gws-proxy, for whoever asks, as those of our own address do. Nothing else is open
+/// there.
+#[test]
+fn the_pages_are_at_the_address_of_gws_too_for_whoever_asks() -> Result<()> {
+    let site = Installation::start()?;
+    let nobody = Visitor::new(&site)?;
+    let file = |path: &str| -> Result<CurlAnswer> {
+        let answer = nobody.ask(path, &[])?;
+        ensure!(answer.status == 200, "{path}: {} {}", answer.status, answer.body);
+        Ok(answer)
+    };
+    let (ours, theirs) = (file(PAGE)?, file(PUBLISHED)?);
+    for header in ["content-type", "content-security-policy", "x-content-type-options", "etag", "cache-control"] {
+        ensure!(theirs.header(header).is_some() && theirs.header(header) == ours.header(header), "{}", theirs.head);
+    }
+    let etag = format!("if-none-match: {}", theirs.header("etag").unwrap_or_default());
+    ensure!(nobody.ask(PUBLISHED, &["--header", &etag])?.status == 304, "it is sent again");
+    ensure!(file(&format!("{PUBLISHED}/people/ann"))?.body == theirs.body, "a page of it is another one");
+
+    let before = carried(&site, "gws-proxy", "agent-setup", 8_080)?;
+    let mut bytes = 0;
+    for (own, path) in loaded_by(&ours.body).into_iter().zip(loaded_by(&theirs.body)) {
+        ensure!(path == format!("{PUBLISHED}{own}"), "{path} is not below {PUBLISHED}");
+        let loaded = file(path)?;
+        ensure!(loaded.body == file(own)?.body, "{path} is another file than {own}");
+        bytes += u64::try_from(loaded.body.len())?;
+    }
+    ensure!(bytes > 0, "nothing is loaded: {}", theirs.body);
+    let mut now = before;
+    wait::until(SOON, || {
+        now = carried(&site, "gws-proxy", "agent-setup", 8_080)?;
+        Ok((now.sent > before.sent && now.received >= before.received + bytes).then_some(()))
+    })
+    .with_context(|| format!("gws-05: {before:?}, then {now:?}, {bytes} bytes are due"))?;
+
+    ensure!(nobody.ask(PUBLISHED, &["--request", "POST"])?.status == 405, "it takes what is sent");
+    for (path, due) in [("/ui/other", 401), ("/ui", 401), (&*format!("{API}/history"), 401)] {
+        ensure!(nobody.ask(path, &[])?.status == due, "{path} is open");
+    }
+    ensure!(nobody.ask(&format!("{PUBLISHED}/assets/nothing.js"), &[])?.status == 404, "a file is made up");
+    Ok(())
+}
+
 #[test]
 fn an_administrator_signs_in_at_our_pages_and_changes_people() -> Result<()> {
     let site = Installation::start()?;
@@ -202,6 +253,9 @@ fn tables_of_people_are_checked_taken_and_given() -> Result<()> {
         ensure!(page.get("/objects/person/eve")?.status == found, "{query}: what has changed is something else");
     }
     ensure!(import("?dry_run=true", good)?["changed"] == 0, "a repeated import is another one");
+    // Corrected, it is another one, and needs a name of its own.
+    let corrected = page.post("/people.csv?request_id=eve-1", "text/csv", &good.replace("Evans", "Best"))?;
+    ensure!(corrected.status == 422, "{} {}", corrected.status, corrected.body);
     let latin = std::env::temp_dir().join(format!("people-{}.csv", std::process::id()));
     std::fs::write(&latin, b"user_name,last_name\njoe,M\xfcller\n")?;
     let refused = import("?dry_run=true", &format!("@{}", latin.display()));
@@ -358,7 +412,7 @@ fn a_code_of_our_pages_is_worth_nothing_to_others() -> Result<()> {
 /// `docs/your-first-tenant.md` from the sign-in to the call: the forms in a browser, the rest at the new phone.
 #[test]
 fn whoever_follows_the_guide_has_a_person_who_takes_a_call() -> Result<()> {
-    let (number, sip_password) = ("7301", "made-up-for-the-guide");
+    let (number, sip_password) = ("7311", "made-up-for-the-guide");
     let site = Installation::start()?;
     let boss = person(&site, "administrator")?;
     let made = [boss.user.as_str(), boss.password.as_str(), number, sip_password, "grace.guide", "a password of hers"];

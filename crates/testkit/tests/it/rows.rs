@@ -2,7 +2,7 @@
 //! bytes, the server has the data, and Redis itself tells what the row's client has said. A connection may carry several rows, so
 //! bytes on its socket prove none of them.
 
-mod monitor;
+pub(crate) mod monitor;
 
 use std::collections::BTreeMap;
 use std::process::Command;

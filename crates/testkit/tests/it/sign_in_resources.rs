@@ -79,7 +79,7 @@ fn a_token_for_one_api_is_refused_by_every_role_of_another() -> Result<()> {
 
     let all = asked(&[])?;
     let (_, audience) = given(&all)?;
-    ensure!(audience == json!(["voice", "tenant", "statistics", "operations"]), "{audience}");
+    ensure!(audience == json!(["voice", "tenant", "statistics", "gws", "operations"]), "{audience}");
     opens(&visitor, &all.token("access_token")?, &[WALLBOARD, SKILLS, TRACES, DOCUMENT], &[])?;
 
     let one = asked(&[("resource", "statistics")])?;
@@ -153,11 +153,11 @@ fn a_sign_in_for_one_api_stays_one_and_a_refused_resource_spends_nothing() -> Re
 
     // A token of a whole sign-in may be for less, and the next one for all again.
     let whole = visitor.by_password(&user.user, &user.password)?;
-    ensure!(given(&whole)?.1 == json!(["voice", "statistics"]), "{}", whole.body);
+    ensure!(given(&whole)?.1 == json!(["voice", "statistics", "gws"]), "{}", whole.body);
     let less = refreshed(&whole.token("refresh_token")?, "statistics")?;
     ensure!(given(&less)? == (json!("statistics:read"), json!("statistics")), "{}", less.body);
     let again = visitor.refresh(&less.token("refresh_token")?)?;
-    ensure!(given(&again)?.1 == json!(["voice", "statistics"]), "{}", again.body);
+    ensure!(given(&again)?.1 == json!(["voice", "statistics", "gws"]), "{}", again.body);
     ends_alone(&site, &less.token("access_token")?, &again.token("access_token")?)?;
     visitor.refresh(&again.token("refresh_token")?)?.token("access_token")?;
     telemetry(&visitor, user)

@@ -203,6 +203,44 @@ fn each_token_of_a_program_has_an_allowance_of_its_own() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn all_tokens_of_a_person_have_the_allowance_of_a_few_desks() -> Result<()> {
+    let site = Installation::start_with(&["--set", CONTRACTS, "--set", "telemetry.batches_per_minute=1"])?;
+    let body = batch("softphone", &json!([{ "type": "log", "name": "x" }]));
+    let mut taken = 0;
+    // Ten at once by each of eight tokens, and eight more a minute.
+    for _ in 0..20 {
+        let authorization = format!("authorization: Bearer {}", person_token(&site)?);
+        for _ in 0..10 {
+            let told = curl(&site, TRACES, &["--header", &authorization, "--header", JSON, "--data-binary", &body])?;
+            if told.status == 202 {
+                taken += 1;
+                continue;
+            }
+            ensure!(taken >= 80, "{taken} are taken");
+            let refused = told.is(429)?.json()?;
+            ensure!(refused["detail"].as_str().is_some_and(|detail| detail.starts_with("person: ")), "{refused}");
+            post(&site, &body, &[])?.is(202).context("a program is refused too")?;
+            return Ok(());
+        }
+    }
+    anyhow::bail!("{taken} are taken")
+}
+
+/// The token of a person who signs in at a program.
+fn person_token(site: &Installation) -> Result<String> {
+    let (client, user) = (site.demo.clients.first().context("no client")?, &site.demo.users[0]);
+    let login = format!("{}:{}", client.id, client.secret);
+    let fields =
+        ["grant_type=password".to_owned(), format!("username={}", user.user), format!("password={}", user.password)];
+    let mut asked = vec!["--user", &login];
+    for field in &fields {
+        asked.extend(["--data-urlencode", field]);
+    }
+    let told = curl(site, "/auth/v3/oauth/token", &asked)?.is(200)?.json()?;
+    told["access_token"].as_str().map(str::to_owned).context("no token")
+}
+
 fn gzip(path: &Path, text: &str) -> Result<()> {
     let out = std::fs::File::create(path)?;
     let mut gzip = Command::new("gzip").stdin(Stdio::piped()).stdout(out).spawn().context("gzip")?;
@@ -274,16 +312,9 @@ fn an_operator_switches_an_application_off_and_its_clients_are_told() -> Result<
 #[test]
 fn a_token_that_auth_has_revoked_is_refused() -> Result<()> {
     let site = Installation::start_with(&["--set", CONTRACTS, "--set", "telemetry.checked_for=1s"])?;
-    let (client, user) = (site.demo.clients.first().context("no client")?, &site.demo.users[0]);
+    let client = site.demo.clients.first().context("no client")?;
     let login = format!("{}:{}", client.id, client.secret);
-    let fields =
-        ["grant_type=password".to_owned(), format!("username={}", user.user), format!("password={}", user.password)];
-    let mut asked = vec!["--user", &login];
-    for field in &fields {
-        asked.extend(["--data-urlencode", field]);
-    }
-    let told = curl(&site, "/auth/v3/oauth/token", &asked)?.is(200)?.json()?;
-    let token = told["access_token"].as_str().context("no token")?;
+    let token = person_token(&site)?;
     let authorization = format!("authorization: Bearer {token}");
     let body = batch("softphone", &json!([{ "type": "log", "name": "x" }]));
     let send = || curl(&site, TRACES, &["--header", &authorization, "--header", JSON, "--data-binary", &body]);

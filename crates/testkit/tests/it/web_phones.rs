@@ -28,12 +28,10 @@ pub(crate) fn site() -> Result<Installation> {
 }
 
 fn with_web_phone(site: Installation) -> Result<Installation> {
-    site.import_changed(|files| {
-        let file = files.join("example-tenant.yaml");
-        let text = fs::read_to_string(&file)?;
-        let phone = format!("- {{number: \"{WEB}\", ");
-        ensure!(text.contains(&phone), "the example has changed");
-        Ok(fs::write(&file, text.replacen(&phone, &format!("{phone}encryption: dtls, "), 1))?)
+    let phone = format!("- {{number: \"{WEB}\", ");
+    site.change_example(|text| {
+        assert!(text.contains(&phone), "the example has changed");
+        text.replacen(&phone, &format!("{phone}encryption: dtls, "), 1)
     })?;
     Ok(site)
 }
@@ -45,6 +43,8 @@ enum Way {
     Secure,
     /// That of the pages.
     Ingress,
+    /// That of the pages, and by webrtc.
+    Gateway,
 }
 
 /// What a task of the browser needs of its phone, which calls the other one.
@@ -63,11 +63,17 @@ fn calls_and_is_called(library: &str, way: Way) -> Result<()> {
     let (url, kind) = match way {
         Way::Secure => (format!("wss://{}/", site.secure_web_socket()), "wss"),
         Way::Ingress => (format!("{}/sip", site.demo.web.replacen("http", "ws", 1)), "ws"),
+        Way::Gateway => (format!("{}/webrtc", site.demo.web.replacen("http", "ws", 1)), "ws"),
     };
     let paths = phone_at(&site, library, &url, files.path())?;
     let mut web = Browser::start_with_microphone("phone", &site, &paths, &says)?;
     web.says("registered", IN_BROWSER)?;
-    site.metric_becomes("sip-proxy", &format!("sip_proxy_connections_{kind}"), 1.0, SOON)?;
+    match way {
+        Way::Gateway => site.metric_becomes("webrtc", "webrtc_flows", 1.0, SOON)?,
+        Way::Secure | Way::Ingress => {
+            site.metric_becomes("sip-proxy", &format!("sip_proxy_connections_{kind}"), 1.0, SOON)?;
+        }
+    }
     web.says("heard called", IN_BROWSER)?;
     let path = web.says("path", IN_BROWSER)?;
     ensure!(path.contains("connected"), "{path}");
@@ -101,6 +107,17 @@ fn a_page_and_its_phone_have_one_address() -> Result<()> {
 #[test]
 fn sip_js_in_a_browser_calls_and_is_called() -> Result<()> {
     calls_and_is_called("sip.js", Way::Secure)
+}
+
+/// voice-57: what the phone says and what it is told goes by webrtc alone.
+#[test]
+fn jssip_with_a_password_is_a_phone_by_webrtc_too() -> Result<()> {
+    calls_and_is_called("jssip", Way::Gateway)
+}
+
+#[test]
+fn sip_js_with_a_password_is_a_phone_by_webrtc_too() -> Result<()> {
+    calls_and_is_called("sip.js", Way::Gateway)
 }
 
 /// Opens a WebSocket for SIP, with this header, and sends a REGISTER by it; returns the connection and what the opening was answered.

@@ -6,19 +6,19 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use contracts::json::{RequestFrame, read_request, requests_openapi};
 use http::StatusCode;
-use model::TenantId;
+use model::request::NOTE_OF_CALL;
+use model::{Request, TenantId};
 use net::http::{Caller, JsonBody, Problem};
+use net::requester::{self, REQUESTER};
 use runtime::spans::TraceParent;
 use serde_json::{Value, json};
 
 use super::forwarder::{Incoming, RequestForwarder};
 
-/// The header in which a role names the original requester.
-const REQUESTER: &str = "trunkline-requester";
-/// The longest name of a requester, in bytes.
-const REQUESTER_BYTES_MAX: usize = 200;
 /// The longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 200;
+/// The role that passes on what desktops ask, and lets nobody else set what they alone may.
+const FOR_DESKTOPS: &str = "tenant";
 
 pub(super) fn router(forwarder: RequestForwarder) -> Router {
     Router::new()
@@ -58,7 +58,16 @@ fn let_in(caller: &Caller, frame: &Value, tenant: &TenantId, requester: &str) ->
     let read = read_request(frame, tenant, requester)
         .map_err(|error| Problem::unprocessable(error.to_string()).code(u32::from(error.code.0)))?;
     caller.may_ask(&read.request)?;
+    check_note(caller, &read.request)?;
     Ok(read)
+}
+
+/// Refuses what is marked as a note of a released call, except from the role that passes on what desktops ask.
+fn check_note(caller: &Caller, request: &Request) -> Result<(), Problem> {
+    if request.is_note_of_call() && caller.role() != Some(FOR_DESKTOPS) {
+        return Err(Problem::forbidden(format!("Extensions: {NOTE_OF_CALL} is set by desktops alone")));
+    }
+    Ok(())
 }
 
 /// The requester: the token's subject or, for a role that forwards a request, the name in its header.
@@ -66,9 +75,8 @@ fn requester(caller: &Caller, headers: &HeaderMap) -> Result<String, Problem> {
     match headers.get(REQUESTER).filter(|_| caller.role().is_some()) {
         None => Ok(caller.subject().to_owned()),
         Some(named) => {
-            let named = named.to_str().ok().filter(|named| (1..=REQUESTER_BYTES_MAX).contains(&named.len()));
-            let rule = || format!("{REQUESTER}: it must be text of 1 to {REQUESTER_BYTES_MAX} bytes");
-            named.map(str::to_owned).ok_or_else(|| Problem::bad_request(rule()))
+            let rule = || Problem::bad_request(format!("{REQUESTER}: {}", requester::rule()));
+            named.to_str().ok().and_then(requester::read).ok_or_else(rule)
         }
     }
 }

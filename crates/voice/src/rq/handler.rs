@@ -8,7 +8,7 @@ use infra::{Consumed, Numbers, Position, QueueBatch, QueueRecord};
 use model::event::CallRef;
 use model::plan::AgentProfile;
 use model::{AgentId, CallUuid, ConnId, Owner, QueueName, TenantId, Timestamp, Token};
-use routing::{EndReason, Output, RequestId, Router, RouterSnapshot, Submission, Target};
+use routing::{EndReason, Output, RequestId, Router, RouterSnapshot, Submission};
 
 use super::metrics::Metrics;
 use super::records;
@@ -21,7 +21,7 @@ mod outcome;
 mod queue_events;
 
 use calls::Calls;
-use outcome::{explain_candidates, selected};
+use outcome::selected;
 pub(super) use queue_events::request_of;
 use queue_events::{OfCall, QueueEvents};
 
@@ -292,23 +292,9 @@ impl TenantQueues {
     pub fn explain(&self, call: ConnId) -> v1::ExplainResponse {
         let waiting = self.router.of_call(call).filter_map(|id| self.router.request(id));
         let decisions = self.decisions.iter().filter(|(of, _)| *of == call);
+        let agents = self.router.profiles().count() as u64;
         v1::ExplainResponse {
-            waiting: waiting
-                .map(|request| v1::Waiting {
-                    request_id: request.submission.id.0.clone(),
-                    conn_id: request.submission.call.0,
-                    skill_expression: request
-                        .submission
-                        .targets
-                        .iter()
-                        .map(Target::key)
-                        .collect::<Vec<_>>()
-                        .join(" | "),
-                    priority: request.submission.priority,
-                    waiting_since_us: request.submission.queued_at.as_micros(),
-                    candidates: explain_candidates(&self.router.candidates_of(&request.submission.id)),
-                })
-                .collect(),
+            waiting: waiting.map(|request| self.explain_wait(&request.submission, agents)).collect(),
             decisions: decisions.map(|(_, decision)| outcome::decision(decision, decision.at)).collect(),
         }
     }

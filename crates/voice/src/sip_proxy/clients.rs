@@ -23,6 +23,7 @@ use tracing::{info, warn};
 use super::held_tenants::{HeldTenants, Outdated};
 use super::known_credentials::KnownCredentials;
 use super::trunk_digests::{self, DigestsByTenant};
+use crate::path_segment::segment;
 
 /// A result of the client for the loop.
 #[derive(Debug)]
@@ -364,19 +365,6 @@ async fn follow(
         }
         info!(tenants = held.len(), "phones and trunks read");
     }
-}
-
-/// Encodes a text as one segment of a path or value of a query.
-fn segment(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for b in text.bytes() {
-        if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) {
-            out.push(char::from(b));
-        } else {
-            out.push_str(&format!("%{b:02X}"));
-        }
-    }
-    out
 }
 
 #[cfg(test)]

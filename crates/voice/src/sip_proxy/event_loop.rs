@@ -1,5 +1,6 @@
 //! The loop: passes sockets, time and look-ups to the core, and the core's outputs to the sockets.
 
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use tracing::{info, warn};
 
 use super::clients::{Found, Users};
 use super::faults::{Doing, Faults};
+use super::gateways::Gateways;
 use super::inbox::Inbox;
 use super::inputs::{Rotation, TurnInput};
 use super::listeners::{ListenAddresses, StreamListener, StreamListeners, UdpListeners};
@@ -31,6 +33,8 @@ use super::reporting::Reports;
 
 /// Datagrams read from the socket in a turn: about a millisecond's work.
 const READS: usize = 512;
+/// Datagrams of gateways that are taken in a turn.
+const TAKEN_OF_GATEWAYS: usize = 64;
 /// How often the metrics are refreshed and draining is checked.
 const TICK: Duration = Duration::from_millis(500);
 /// Timers of the core that are due closer to each other than this are handled together. They run for tenths of seconds and more;
@@ -43,6 +47,7 @@ pub(super) struct EventLoop {
     pub ctx: RoleContext,
     pub proxy: Proxy,
     pub udp: UdpListeners,
+    pub gateways: Gateways,
     pub inbox: Inbox,
     pub tcp: TcpTable,
     pub certificates: watch::Receiver<Tls>,
@@ -91,10 +96,14 @@ impl EventLoop {
                 located = self.names.next() => self.take_located(located),
                 event = self.tcp.next() => self.take_event(event),
                 readable = self.udp.readable() => readable?,
+                readable = self.gateways.readable() => readable?,
                 () = std::future::ready(()), if more => {}
             }
             self.read_datagrams();
-            more = rotation.turn(|input| self.take_one(input)) || self.udp.may_have_more();
+            self.take_of_gateways();
+            more = rotation.turn(|input| self.take_one(input))
+                || self.udp.may_have_more()
+                || self.gateways.may_have_more();
             let now = self.ctx.clock.now();
             let turn = TurnLoad { left: self.inbox.len() + self.tcp.backlog(), ..std::mem::take(&mut self.load) };
             self.proxy.note_turn(turn, now);
@@ -183,6 +192,21 @@ impl EventLoop {
         true
     }
 
+    /// Takes what gateways have sent.
+    fn take_of_gateways(&mut self) {
+        for _ in 0..TAKEN_OF_GATEWAYS {
+            let Some(Datagram { remote, bytes }) = self.gateways.try_receive() else { return };
+            let now = self.ctx.clock.now();
+            self.note_taken(Duration::ZERO);
+            let doing = Doing::Message(bytes.clone(), Flow::Udp { listener: Flow::GATEWAYS, remote });
+            self.attempt(doing, now, |this| {
+                this.passages.datagram(remote, &bytes, now);
+                this.proxy.handle_passed_on(remote, bytes, now);
+                this.perform(now);
+            });
+        }
+    }
+
     /// Notes that something is taken that has waited for so long.
     fn note_taken(&mut self, waited: Duration) {
         self.load.waited = self.load.waited.max(waited);
@@ -247,7 +271,7 @@ impl EventLoop {
         let now = self.ctx.clock.now();
         self.note_taken(if let TcpEvent::Message { came, .. } = &event { came.elapsed() } else { Duration::ZERO });
         match event {
-            TcpEvent::Opened { connection, remote, listener, shown } => {
+            TcpEvent::Opened { connection, remote, listener, shown, .. } => {
                 let is_nodes = self.listeners.kind(listener) == Some(StreamListener::Nodes);
                 let side = if is_nodes { Side::Cluster } else { Side::Edge };
                 self.note_trunk(connection);
@@ -332,9 +356,8 @@ impl EventLoop {
         while let Some(output) = self.proxy.poll_output() {
             match output {
                 Output::Transmit(Transmit { flow: flow @ Flow::Udp { listener, remote }, bytes }) => {
-                    self.meters.sent(remote, &bytes);
                     self.passages.leaves(flow, &bytes, now);
-                    self.udp.send(listener, remote, &bytes);
+                    self.send_datagram(listener, remote, &bytes);
                 }
                 Output::Transmit(Transmit { flow: flow @ Flow::Stream { connection }, bytes }) => {
                     self.passages.leaves(flow, &bytes, now);
@@ -396,6 +419,14 @@ impl EventLoop {
                 }
             }
         }
+    }
+
+    fn send_datagram(&self, listener: u16, to: SocketAddr, bytes: &[u8]) {
+        if listener == Flow::GATEWAYS {
+            return self.gateways.send(to, bytes);
+        }
+        self.meters.sent(to, bytes);
+        self.udp.send(listener, to, bytes);
     }
 
     /// Forgets a connection, whichever side has closed it.

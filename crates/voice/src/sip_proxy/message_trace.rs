@@ -44,6 +44,10 @@ impl MessageTrace {
     }
 
     pub(super) fn leaves(&self, flow: Flow, bytes: &[u8], at: Timestamp) {
+        // A gateway asks each second whether we are there: that is no call.
+        if flow.is_of_gateway() && answers_options(bytes) {
+            return;
+        }
         let (peer, inside, udp) = match flow {
             Flow::Udp { remote, .. } => (remote, false, true),
             Flow::Stream { connection } => {
@@ -63,4 +67,29 @@ impl MessageTrace {
 fn tagged_leg(tag: &LocalTag) -> TaggedLeg {
     let is_with_node = tag.leg.0 & LocalTag::WITH_NODE != 0;
     TaggedLeg { conn_id: tag.call, leg: if is_with_node { 0 } else { tag.leg.0 } }
+}
+
+/// Whether it is an answer to OPTIONS, by its CSeq (RFC 3261 section 20.16).
+fn answers_options(bytes: &[u8]) -> bool {
+    let is_of_options = |line: &[u8]| {
+        let line = line.trim_ascii();
+        line.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"cseq:")) && line.ends_with(b" OPTIONS")
+    };
+    bytes.starts_with(b"SIP/2.0 ") && bytes.split(|byte| *byte == b'\n').any(is_of_options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_to_options_is_known_by_its_cseq() {
+        assert!(answers_options(b"SIP/2.0 200 OK\r\nCSeq: 7 OPTIONS\r\nCall-ID: a\r\n\r\n"));
+        for other in [
+            "SIP/2.0 200 OK\r\nCSeq: 7 INVITE\r\nAllow: INVITE, OPTIONS\r\n\r\n",
+            "OPTIONS sip:a SIP/2.0\r\nCSeq: 7 OPTIONS\r\n\r\n",
+        ] {
+            assert!(!answers_options(other.as_bytes()), "{other}");
+        }
+    }
 }

@@ -7,14 +7,15 @@ import { refreshAccount, type AccountState } from '../../live/account'
 import { buttonClass, Button } from '../../ui/Button'
 import { Glyph } from '../../ui/state-glyphs'
 import { WallClock } from '../../ui/WallClock'
+import type { Application } from './applications'
 import styles from './Banners.module.css'
 
 const TRY_AGAIN_MS = 5_000
 
-export type BannersProps = { readonly account: AccountState }
+export type BannersProps = { readonly account: AccountState; readonly application: Application }
 
 /** What hinders every page: the server does not answer, the session is over. What was typed stays where it is. */
-export function Banners({ account }: BannersProps): ReactElement | null {
+export function Banners({ account, application }: BannersProps): ReactElement | null {
   const since = useSyncExternalStore(onReached, unreachableSince)
   useEffect(() => {
     if (since === undefined) return
@@ -27,7 +28,8 @@ export function Banners({ account }: BannersProps): ReactElement | null {
       removeEventListener('online', tryAgain)
     }
   }, [since])
-  if (since !== undefined) {
+  // The desktop says itself what it does not hear, and what of it still holds.
+  if (since !== undefined && application.name !== 'desktop') {
     return (
       <section aria-label={t('banner.label')} className={styles['banner']} data-banner="unreachable">
         <Glyph name="warning" className={styles['sign']} />
@@ -41,13 +43,13 @@ export function Banners({ account }: BannersProps): ReactElement | null {
       </section>
     )
   }
-  if (account.kind === 'other') return <Other account={account} />
+  if (account.kind === 'other') return <Other account={account} to={application.to} />
   if (account.kind !== 'ended') return null
   return (
     <section aria-label={t('banner.label')} className={styles['banner']} data-banner="ended">
       <Glyph name="warning" className={styles['sign']} />
       <p role="alert">{t('banner.ended', { name: account.account.name })}</p>
-      <a className={buttonClass('main')} href={apiPaths.signIn('/agent-setup')} target="_blank" rel="noreferrer">
+      <a className={buttonClass('main')} href={apiPaths.signIn(application.to)} target="_blank" rel="noreferrer">
         {t('banner.signInAgain')}
       </a>
     </section>
@@ -55,13 +57,13 @@ export function Banners({ account }: BannersProps): ReactElement | null {
 }
 
 /** Another person has signed in in this browser: what was typed is not theirs, and is not saved in their name. */
-function Other({ account: { account, now } }: { readonly account: Extract<AccountState, { kind: 'other' }> }): ReactElement {
+function Other({ account: { account, now }, to }: { readonly account: Extract<AccountState, { kind: 'other' }>; readonly to: string }): ReactElement {
   return (
     <section aria-label={t('banner.label')} className={styles['banner']} data-banner="other">
       <Glyph name="warning" className={styles['sign']} />
       <p role="alert">{t('banner.other', { now: now.name, name: account.name })}</p>
       <Button onClick={() => location.reload()}>{t('banner.goOnAs', { name: now.name })}</Button>
-      <a className={buttonClass('main')} href={apiPaths.signIn('/agent-setup')} target="_blank" rel="noreferrer">
+      <a className={buttonClass('main')} href={apiPaths.signIn(to)} target="_blank" rel="noreferrer">
         {t('banner.signInAs', { name: account.name })}
       </a>
     </section>

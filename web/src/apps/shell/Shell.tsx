@@ -9,7 +9,7 @@ import { HEADING, PageTitle } from '../../ui/PageTitle'
 import { Toast } from '../../ui/Toast'
 import { unsay } from '../../ui/toast'
 import { useShortcut } from '../../ui/use-shortcut'
-import { APPLICATIONS, applicationAt, offersTopology, othersFor } from './applications'
+import { APPLICATIONS, applicationAt, offersTopology, othersFor, type Application } from './applications'
 import { Banners } from './Banners'
 import { Boundary } from './Boundary'
 import { Header } from './Header'
@@ -30,6 +30,7 @@ export function Shell(): ReactElement {
   useShortcut('?', t('shortcuts.sheet'), () => setSheetOpen(true))
   useGoTo(others.some(({ name }) => name === 'dashboards') || application.name === 'dashboards', 'dashboards', 'g d')
   useGoTo(others.some(({ name }) => name === 'agent-setup'), 'agent-setup', 'g a')
+  useGoTo(others.some(({ name }) => name === 'desktop'), 'desktop', 'g w')
   const main = useFocusOnNewPage(pathname)
   return (
     <div className={isWall ? styles['wall'] : styles['app']}>
@@ -37,7 +38,7 @@ export function Shell(): ReactElement {
         {t('skipToContent')}
       </a>
       <Header isWall={isWall} application={application} hasTopology={offersTopology(account, hasToken)} others={others} account={account} onSheet={() => setSheetOpen(true)} />
-      {application.name === 'dashboards' ? null : <Banners account={account} />}
+      {application.name === 'dashboards' ? null : <Banners account={account} application={application} />}
       <main ref={main} id="content" className={styles['content']} tabIndex={-1} aria-labelledby={HEADING}>
         <Boundary key={pathname}>
           <Suspense fallback={<p className={styles['loading']}>{t('loading')}</p>}>
@@ -68,7 +69,7 @@ function useFocusOnNewPage(pathname: string): React.RefObject<HTMLElement | null
   return main
 }
 
-function useGoTo(isThere: boolean, name: 'dashboards' | 'agent-setup', keys: string): void {
+function useGoTo(isThere: boolean, name: Application['name'], keys: string): void {
   const navigate = useNavigate()
   const application = APPLICATIONS.find((one) => one.name === name)
   useShortcut(isThere ? keys : '', t('shortcuts.goTo', { page: application === undefined ? '' : t(application.text) }), () => {

@@ -7,14 +7,14 @@ const person = (...privileges: string[]): AccountState => ({ kind: 'in', account
 const names = (state: AccountState, from: string, hasToken = false): readonly string[] => othersFor(state, applicationAt(from), hasToken).map(({ name }) => name)
 
 test('an address belongs to an application', () => {
-  expect(['/', '/trace/1', '/agent-setup', '/agent-setup/people', '/agent-setups'].map((path) => applicationAt(path).name)).toEqual(['dashboards', 'dashboards', 'agent-setup', 'agent-setup', 'dashboards'])
+  expect(['/', '/trace/1', '/agent-setup', '/agent-setup/people', '/agent-setups', '/desktop', '/desktops'].map((path) => applicationAt(path).name)).toEqual(['dashboards', 'dashboards', 'agent-setup', 'agent-setup', 'dashboards', 'desktop', 'dashboards'])
 })
 test('who is shown the way to which application', () => {
   expect(names(person('administrator'), '/')).toEqual(['agent-setup'])
-  expect(names(person('supervisor'), '/')).toEqual([])
-  expect(names(person('supervisor', 'view_dashboard'), '/agent-setup')).toEqual(['dashboards'])
-  expect(names(person('agent', 'view_dashboard_restricted'), '/agent-setup')).toEqual(['dashboards'])
-  expect(names(person('agent'), '/agent-setup')).toEqual([])
+  expect(names(person('supervisor'), '/')).toEqual(['desktop'])
+  expect(names(person('supervisor', 'view_dashboard'), '/agent-setup')).toEqual(['dashboards', 'desktop'])
+  expect(names(person('agent', 'view_dashboard_restricted'), '/desktop')).toEqual(['dashboards'])
+  expect(names(person('agent'), '/')).toEqual(['desktop'])
   expect(names({ kind: 'out' }, '/agent-setup', true)).toEqual(['dashboards'])
   expect(names({ kind: 'out' }, '/')).toEqual([])
 })

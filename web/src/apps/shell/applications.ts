@@ -4,8 +4,8 @@ import type { AccountState } from '../../live/account'
 import type { PlainText } from '../../lib/i18n'
 
 export type Application = {
-  readonly name: 'dashboards' | 'agent-setup'
-  readonly to: '/' | '/agent-setup'
+  readonly name: 'dashboards' | 'agent-setup' | 'desktop'
+  readonly to: '/' | '/agent-setup' | '/desktop'
   readonly text: PlainText
   /** Whoever has one of them may use it. */
   readonly privileges: readonly string[]
@@ -13,12 +13,13 @@ export type Application = {
 
 const DASHBOARDS: Application = { name: 'dashboards', to: '/', text: 'apps.dashboards', privileges: ['view_dashboard', 'view_dashboard_restricted'] }
 const AGENT_SETUP: Application = { name: 'agent-setup', to: '/agent-setup', text: 'apps.agentSetup', privileges: ['administrator', 'folder_administrator'] }
+export const DESKTOP: Application = { name: 'desktop', to: '/desktop', text: 'apps.desktop', privileges: ['agent', 'supervisor'] }
 
-export const APPLICATIONS: readonly Application[] = [DASHBOARDS, AGENT_SETUP]
+export const APPLICATIONS: readonly Application[] = [DASHBOARDS, DESKTOP, AGENT_SETUP]
 
 /** The one to which an address belongs. */
 export function applicationAt(pathname: string): Application {
-  return pathname === AGENT_SETUP.to || pathname.startsWith(`${AGENT_SETUP.to}/`) ? AGENT_SETUP : DASHBOARDS
+  return [AGENT_SETUP, DESKTOP].find(({ to }) => pathname === to || pathname.startsWith(`${to}/`)) ?? DASHBOARDS
 }
 
 /** Whether the page of the topology is offered: it is of all tenants together, and nobody who signs in to one of them may read it. */

@@ -1,14 +1,16 @@
 /** Starts the pages: asks who has signed in, takes the token out of the address and has it exchanged, or what another tab has, shows the kept colours, draws, and tells of its errors. */
 
+import './take-our-address'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { askOthers, CHANNEL, tellOthers } from '../../api/hand-over'
-import { currentSession, givenInFragment, signIn, type Session } from '../../api/session'
+import { currentSession, givenInFragment, signIn } from '../../api/session'
 import { tabName, Telemetry, watchPage } from '../../api/telemetry'
 import { keptLanguage, showLanguage } from '../../lib/i18n'
-import { accountNow, refreshAccount } from '../../live/account'
+import { refreshAccount } from '../../live/account'
+import { ownSession } from '../../live/own-session'
 import { queries } from '../../live/queries'
 import { applyTheme, keptTheme } from '../../ui/theme'
 import '../../ui/tokens.css'
@@ -53,11 +55,6 @@ addEventListener('hashchange', () => {
   })
 })
 
-function session(): Session | undefined {
-  const account = accountNow()
-  return currentSession(sessionStorage) ?? (account.kind === 'in' ? { token: '', tenant: account.account.tenant } : undefined)
-}
-
 /** The pattern of the page, without the ids in its address. */
 function page(): string {
   try {
@@ -68,7 +65,7 @@ function page(): string {
   }
 }
 
-watchPage(new Telemetry(session, tabName()), page)
+watchPage(new Telemetry(ownSession, tabName()), page)
 
 const root = document.getElementById('root')
 if (root !== null) {

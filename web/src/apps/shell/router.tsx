@@ -96,10 +96,20 @@ const setupApiKeys = createRoute({ getParentRoute: () => setup, path: '/api-keys
 
 const setupHistory = createRoute({ getParentRoute: () => setup, path: '/history', component: lazyRouteComponent(setupObjectPages, 'HistoryPage') })
 
+// === desktop ===
+
+const desktopPages = async () => {
+  const [pages] = await Promise.all([import('../desktop/pages'), addTexts('desktop')])
+  return pages
+}
+
+const desktop = createRoute({ getParentRoute: () => root, path: '/desktop', component: lazyRouteComponent(desktopPages, 'DesktopPage') })
+
 export const router = createRouter({
   routeTree: root.addChildren([
     dashboards.addChildren([wallboard, topology, traces, trace]),
     setup.addChildren([setupStart, setupList, setupObject, setupNew, setupImport, setupDialRules, setupTenant, setupSignIns, setupApiKeys, setupHistory]),
+    desktop,
   ]),
   scrollRestoration: true,
   // Values are words as they stand there: a search for 5060 is no number.

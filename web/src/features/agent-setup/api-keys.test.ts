@@ -28,7 +28,7 @@ describe('a new key', () => {
   test('every scope that some privilege has is said in words', () => {
     const page = readFileSync(fileURLToPath(new URL('../../../../docs/sign-in.md', import.meta.url)), 'utf8')
     const rows = page.slice(page.indexOf('| privilege | scopes |')).split('\n\n')[0] ?? ''
-    const scopes = [...new Set([...rows.matchAll(/(?:calls|agents|statistics|config|topology|trace):[a-z]+|webhooks/g)].map(([name]) => name))]
+    const scopes = [...new Set([...rows.matchAll(/(?:calls|agents|statistics|config|topology|trace|workspace):[a-z]+|webhooks/g)].map(([name]) => name))]
     expect(scopes.length).toBeGreaterThan(8)
     expect(scopes.filter((scope) => wordsOfScope(scope) === undefined)).toEqual([])
   })

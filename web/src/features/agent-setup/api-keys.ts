@@ -40,6 +40,7 @@ const SCOPES: Readonly<Record<string, PlainText>> = {
   'calls:monitor': 'setup.scope.callsMonitor',
   'agents:control': 'setup.scope.agentsControl',
   'agents:supervise': 'setup.scope.agentsSupervise',
+  'workspace:use': 'setup.scope.workspaceUse',
   'statistics:read': 'setup.scope.statisticsRead',
   webhooks: 'setup.scope.webhooks',
   'trace:read': 'setup.scope.traceRead',

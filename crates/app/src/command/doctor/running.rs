@@ -22,6 +22,8 @@ const WRAP_UP_LONG: Duration = Duration::from_secs(15 * 60);
 const NOT_READY_LONG: Duration = Duration::from_secs(12 * 3_600);
 /// The connections to carriers, which are no role.
 const TO_CARRIERS: &str = "voice-59";
+/// The party of the connections of discovery, which is no role.
+const CONSUL: &str = "consul";
 /// Longer than any phone rings.
 const ALERTING_LONG: Duration = Duration::from_secs(5 * 60);
 /// Longer than any caller waits.
@@ -75,6 +77,9 @@ pub fn connections(situation: &Situation) -> Vec<Finding> {
             TO_CARRIERS => {
                 "see to the trunks whose `contact` leads to TCP or TLS: `trunkline doctor trunk NAME` tries one"
                     .to_owned()
+            }
+            _ if row.to == CONSUL => {
+                "see to the Consul agent of `discovery.consul_url`: meanwhile the last addresses that it gave stay in force".to_owned()
             }
             _ => format!("see the log of {} and whether {} runs and is ready", row.from, row.to),
         };
@@ -297,6 +302,31 @@ pub fn quarantine(situation: &Situation) -> Vec<Finding> {
         let folder = situation.data_dir.join(runtime::fault::FOLDER);
         let remedy = format!("report them with the files in {}: they hold no numbers and no secrets", folder.display());
         found.push(Finding::warning("sip-cluster", what, remedy));
+    }
+    found
+}
+
+/// Reports statistics of port 2060 that began at zero, cannot be kept, or have faults.
+pub fn statistics(situation: &Situation) -> Vec<Finding> {
+    let count = |name: &str| situation.metric("tenant", name);
+    let mut found = Vec::new();
+    let begun_anew = count("tenant_statistics_begun_anew");
+    if begun_anew > 0.0 {
+        let what = format!("statistics of tenants began at zero {begun_anew} times since tenant was started");
+        let remedy = "the log names the tenants and why; `counts_since_us` of each value says since when it counts";
+        found.push(Finding::notice("tenant", what, remedy));
+    }
+    let faults = count("tenant_statistics_faults");
+    if faults > 0.0 {
+        let what = format!("{faults} faults inside ended the counting of a tenant's statistics, which began again");
+        let folder = situation.data_dir.join(runtime::fault::FOLDER);
+        found.push(Finding::warning("tenant", what, format!("report them with the files in {}", folder.display())));
+    }
+    let failed = count("tenant_statistics_writes_failed");
+    if failed > 0.0 {
+        let what = format!("statistics could not be kept {failed} times");
+        let remedy = "see whether Redis is there and has room: what is not kept is counted from the stream again";
+        found.push(Finding::notice("tenant", what, remedy));
     }
     found
 }

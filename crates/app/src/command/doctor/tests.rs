@@ -202,6 +202,19 @@ fn nodes_that_know_no_new_key_or_revocation_are_found() {
 }
 
 #[test]
+fn statistics_that_began_at_zero_or_are_not_kept_are_found() {
+    let found = |text: &str| -> Vec<Severity> {
+        let metrics = vec![("tenant-1".to_owned(), text.to_owned())];
+        let found = running::statistics(&Situation { metrics, ..situation(&[]) });
+        found.into_iter().map(|one| one.severity).collect()
+    };
+    assert_eq!(found("tenant_statistics_begun_anew_total 0\n"), []);
+    assert_eq!(found("tenant_statistics_begun_anew_total 2\n"), [Severity::Notice]);
+    let both = "tenant_statistics_faults_total 1\ntenant_statistics_writes_failed_total 3\n";
+    assert_eq!(found(both), [Severity::Warning, Severity::Notice]);
+}
+
+#[test]
 fn a_carrier_that_is_away_and_contested_calls_are_found() {
     let found = |text: &str| -> Vec<(Severity, String)> {
         let metrics = vec![("sip-proxy-1".to_owned(), text.to_owned())];

@@ -65,7 +65,7 @@ pub(super) fn restore(options: &InstallationOptions, arguments: &RestoreArgument
             passwords_max: usize::MAX,
             with_documents: false,
             person: None,
-            is_table: false,
+            table: None,
         };
         objects::change(&*store, &tenant, &batch, &note).await.map_err(refused)
     })?;
@@ -89,7 +89,7 @@ pub(super) fn delete(options: &InstallationOptions, arguments: &DeleteArguments)
             passwords_max: usize::MAX,
             with_documents: false,
             person: None,
-            is_table: false,
+            table: None,
         };
         objects::change(&*store, &tenant, &batch, &note).await.map_err(refused)
     })?;

@@ -142,6 +142,17 @@ async fn a_page_of_the_history_of_a_kind_does_not_read_the_whole_log() {
 }
 
 #[tokio::test]
+async fn what_made_a_folder_is_found_without_its_other_entries() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, acme) = made(&folder).await;
+    let mut turn = store.0.reads().await.unwrap();
+    let paths = ["Board", "Open"].map(str::to_owned);
+    let plan = plan_of(&mut *turn, made_last(&acme, &paths, 0)).await;
+    assert!(plan.contains("change_log_of_folders_made (tenant=? AND kind=? AND id=?)"), "{plan}");
+    assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+}
+
+#[tokio::test]
 async fn what_is_too_old_is_found_by_its_time_and_not_among_the_first_entries() {
     let folder = tempfile::tempdir().unwrap();
     let (store, acme) = made(&folder).await;

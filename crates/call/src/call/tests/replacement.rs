@@ -148,6 +148,28 @@ fn a_call_that_nobody_fetches_rings_at_who_parked_it() {
 }
 
 #[test]
+fn who_has_parked_a_call_takes_it_back_and_nobody_else_does() {
+    let mut bench = parked();
+    bench.take();
+    bench.news();
+    bench.ask(RequestKind::RetrieveCall(CONN), "5004");
+    assert_eq!(bench.last().name, EventName::Error, "5004 has not parked it");
+    assert!(matches!(bench.call.first().stage, Stage::Parked(_)));
+    bench.ask(RequestKind::RetrieveCall(CONN), "5001");
+    assert_eq!(bench.last().name, EventName::ACK);
+    assert!(
+        bench.take().iter().any(|output| matches!(output, Output::AskDialPlan { dialled, .. } if dialled == "5001"))
+    );
+    bench.plan(phone("5001", 1));
+    let leg = LegId(bench.call.first().numbers.leg - 1);
+    bench.give(Input::LegAnswered(leg));
+    assert_eq!(bench.fact(EventName::Ringing).extensions.text("RecalledFrom"), Some("*5901"));
+    assert_eq!(addresses(&bench), [ANI, "5001"]);
+    bench.ask(RequestKind::RetrieveCall(CONN), "5001");
+    assert_eq!(bench.last().name, EventName::Error, "it is not held");
+}
+
+#[test]
 fn who_is_parked_may_hang_up() {
     let mut bench = parked();
     bench.news();

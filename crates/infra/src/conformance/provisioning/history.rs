@@ -1,6 +1,8 @@
 //! What happened to objects, and the revision of each.
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind, Secret, Skill};
+use std::collections::HashMap;
+
+use contracts::provisioning::{Folder, Object, ObjectKey, ObjectKind, Secret, Skill};
 use model::{TenantId, Timestamp};
 
 use super::{objects, put_all, tenant};
@@ -56,6 +58,7 @@ pub(super) async fn run(store: &dyn ProvisioningStore) {
     what_is_too_old_goes_the_oldest_first(store).await;
     what_is_too_old_goes_whatever_stands_before_it(store).await;
     what_is_too_old_goes_from_between_stamps_that_time_has_passed(store).await;
+    folders_are_there_since_they_were_made_last(store).await;
 }
 
 async fn each_object_has_the_revision_of_its_last_change(store: &dyn ProvisioningStore) {
@@ -248,4 +251,39 @@ async fn what_is_too_old_goes_from_between_stamps_that_time_has_passed(store: &d
     assert_eq!(left.len(), 34);
     assert!(left.iter().all(|entry| entry.note.at >= before), "{left:?}");
     assert_eq!(store.pruned_revision(&acme).await.unwrap(), Revision(7));
+}
+
+async fn folders_are_there_since_they_were_made_last(store: &dyn ProvisioningStore) {
+    let (acme, other) = (tenant("folders-made"), tenant("folders-made-not"));
+    let folder = |path: &str, words: &str| {
+        let (path, description) = (path.to_owned(), Some(words.to_owned()));
+        ObjectChange::Put(Object::Folder(Box::new(Folder { path, description, permissions: Vec::new() })))
+    };
+    let board = key(ObjectKind::Folder, "Board");
+    for of in [&other, &acme] {
+        let at = |ms| ChangeNote { at: Timestamp::from_millis(ms), ..note("a", None) };
+        let own = ObjectChange::Put(Object::Tenant(Box::new(objects(of.as_str()).tenant)));
+        store.update(of, Revision(0), vec![own], &at(10)).await.unwrap();
+        let made =
+            [folder("Board", "1"), folder("Open", "1"), ObjectChange::Delete(board.clone()), folder("Board", "2")];
+        // A folder may change often.
+        let changed = (0..60).map(|number| folder("Board", &format!("more {number}")));
+        for (revision, change) in (1..).zip(made.into_iter().chain([folder("Open", "2")]).chain(changed)) {
+            store.update(of, Revision(revision), vec![change], &at(10 + revision)).await.unwrap();
+        }
+    }
+    let asked = ["Board", "Open", "board"].map(str::to_owned);
+    let since = async |of: &TenantId| {
+        let since = store.folders_since(of, &asked).await.unwrap();
+        ["Board", "Open", "board"].map(|path| since.get(path).map(|revision| revision.0))
+    };
+    assert_eq!(since(&acme).await, [Some(5), Some(3), Some(0)]);
+    // Of the revisions 1 to 4, then of that which has made the folder.
+    for (before_ms, expected) in [(14, [5, 4, 4]), (15, [5, 5, 5]), (30, [20, 20, 20])] {
+        store.prune_history(&acme, Timestamp::from_millis(before_ms), 100).await.unwrap();
+        assert_eq!(since(&acme).await, expected.map(Some), "before {before_ms}");
+    }
+    assert_eq!(since(&other).await, [Some(5), Some(3), Some(0)], "another tenant's");
+    assert_eq!(store.folders_since(&acme, &[]).await.unwrap(), HashMap::new());
+    assert_eq!(since(&tenant("nobody")).await, [None; 3]);
 }

@@ -199,6 +199,61 @@ async fn who_waits_for_a_change_takes_no_place_of_those_who_ask() {
     assert!(waiting.now_or_never().is_none());
 }
 
+/// Long polls at that path, which nothing ends.
+fn polled(places: Capacity) -> Entrance {
+    let polls = LongPolls { are: |_, path| path == "/poll", places, answer_within: Duration::from_secs(75) };
+    let router = Router::new()
+        .route("/poll", post(async || std::future::pending::<()>().await))
+        .route("/take", post(async |body: String| body));
+    limited(router, Limits { requests: FEW, polls, ..Limits::default() }, OfEveryRole::default())
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_polls_have_places_and_a_time_of_their_own() {
+    let router = polled(FEW);
+    let began = tokio::time::Instant::now();
+    let mut waiting = Box::pin(router.clone().oneshot(request("POST", "/poll", Body::from("[]"))));
+    assert!(futures::poll!(&mut waiting).is_pending());
+    let second = router.clone().oneshot(request("POST", "/poll", Body::from("[]"))).await.unwrap();
+    assert_eq!(second.status(), StatusCode::TOO_MANY_REQUESTS, "a stranger has a share of them");
+    let asked = router.clone().oneshot(request("POST", "/take", Body::from("a"))).await.unwrap();
+    assert_eq!(asked.status(), StatusCode::OK, "who asks is not kept from it by who waits");
+    assert_eq!(waiting.await.unwrap().status(), StatusCode::GATEWAY_TIMEOUT);
+    assert!(began.elapsed() >= Duration::from_secs(75), "longer than others have");
+    let mut next = Box::pin(router.oneshot(request("POST", "/poll", Body::from("[]"))));
+    assert!(futures::poll!(&mut next).is_pending(), "its place is free again");
+}
+
+#[tokio::test]
+async fn a_role_that_passes_on_the_long_polls_of_many_has_all_places() {
+    let router = polled(FEW);
+    let accepted = Accepted::new("192.0.2.8:1024".parse().unwrap());
+    accepted.mark_role();
+    let polling = || {
+        let mut asked = request("POST", "/poll", Body::empty());
+        asked.extensions_mut().insert(accepted.clone());
+        Box::pin(router.clone().oneshot(asked))
+    };
+    let (mut first, mut second) = (polling(), polling());
+    assert!(futures::poll!(&mut first).is_pending() && futures::poll!(&mut second).is_pending());
+    assert_eq!(polling().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[test]
+fn a_connection_stays_once_another_role_has_taken_a_proof_if_its_address_has_a_share_left() {
+    let door = door(of(8), of(2));
+    let accepted = || Accepted::new("192.0.2.1:1024".parse().unwrap());
+    let (first, second) = (accepted(), accepted());
+    for connection in [&first, &first, &second] {
+        let mut asked = request("POST", "/poll", Body::empty());
+        asked.extensions_mut().insert(connection.clone());
+        let turn = admitted(&door, &asked).unwrap().turn;
+        assert_eq!(connection.is_authenticated(), connection.has_place(), "a stranger's until then");
+        turn.proof_is_taken();
+    }
+    assert_eq!([&first, &second].map(Accepted::is_authenticated), [true, false]);
+}
+
 /// The verified callers of a test: each by its tenant and name.
 fn callers() -> impl Fn(&str, &str) -> Caller {
     let issuer = TokenIssuer::of_new_key(Arc::new(SystemClock::start())).unwrap();
@@ -216,7 +271,8 @@ fn of(all: usize) -> Shares {
 
 fn door(waits: Shares, connections: Shares) -> Arc<LimitLayer> {
     let (limits, own) = (Limits::default(), OfEveryRole::default());
-    Arc::new(LimitLayer { limits, requests: of(8), waits, connections, wide: of(8), passed_on: of(8), own })
+    let [requests, polls, wide, passed_on] = [8; 4].map(of);
+    Arc::new(LimitLayer { limits, requests, waits, polls, connections, wide, passed_on, own })
 }
 
 #[test]
@@ -254,6 +310,24 @@ fn the_connection_of_a_socket_is_a_strangers_until_the_token_within_it_has_place
         assert_eq!(turn.socket_of(&desk).is_ok(), has_room);
         assert_eq!(accepted.is_authenticated(), has_room);
     }
+}
+
+#[test]
+fn a_socket_without_a_token_counts_for_its_address_as_long_as_it_lives() {
+    let connections = of(8);
+    let turn = |host: u8| Turn {
+        place: Arc::default(),
+        taker: ShareHolder::of(None, Some([192, 0, 2, host].into())),
+        is_of_role_for_stranger: false,
+        reader: AnswerReader::AtItsPace,
+        door: door(of(100), connections.clone()),
+        accepted: None,
+    };
+    let of_one: Vec<SocketPlace> = (0..100).map_while(|_| turn(1).socket().ok()).collect();
+    assert_eq!(of_one.len(), 4, "as many as are left");
+    assert!(turn(2).socket().is_ok(), "another one finds some");
+    drop(of_one);
+    assert!(turn(1).socket().is_ok());
 }
 
 #[tokio::test]

@@ -117,6 +117,14 @@ impl ReadSide {
         }
     }
 
+    /// The query of the opening of its WebSocket; empty without one.
+    pub(super) fn take_query(&mut self) -> Box<str> {
+        match self {
+            Self::Stream { .. } => Box::default(),
+            Self::WebSocket { session, .. } => session.take_query(),
+        }
+    }
+
     /// What the input asks us to say at once.
     pub(super) fn take_output(&mut self) -> Option<Bytes> {
         match self {

@@ -131,6 +131,13 @@ fn who_was_forwarded_is_told_the_nearest_first() {
     assert_eq!(forwarded(&format!("X-Forwarded-For: {many}\r\n")).len(), FORWARDERS_MAX);
 }
 
+#[test]
+fn what_stands_behind_the_path_of_the_opening_is_told_once() {
+    let mut session = WebSocketSession::new();
+    session.receive(opening("sip").replacen("/sip", "/phone?ticket=abc&flow=1", 1).as_bytes());
+    assert_eq!((&*session.take_query(), &*session.take_query()), ("ticket=abc&flow=1", ""));
+}
+
 proptest! {
     #[test]
     fn input_means_the_same_however_it_is_cut(

@@ -3,18 +3,18 @@
 use std::collections::{BTreeSet, HashMap};
 
 use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode};
 use contracts::provisioning::ObjectKind;
 use contracts::v1;
 use contracts::v1::change_object::Action;
-use net::http::{FORWARDED_HOST, FORWARDED_PROTO};
 use serde_json::{Map, Value};
 use tonic::Code;
 
 use super::answers::refused;
 use super::user::{FIELDS, ScimPerson};
 use crate::agent_setup::provisioning::{Provisioning, SetupCaller};
+use crate::asked_origin::asked_origin;
 use crate::scim_error::ScimError;
 
 /// People of a page of tenant.
@@ -53,24 +53,14 @@ impl FromRequestParts<Provisioning> for ScimPeople {
             // A tenant for which the token is not is as one that does not exist.
             if problem.status_code() == StatusCode::FORBIDDEN { no_tenant() } else { ScimError::from(problem) }
         })?;
-        let base = format!("{}/scim/v2/{}", origin(&parts.headers), asker.tenant());
+        // Relative where ingress does not tell it.
+        let base = format!("{}/scim/v2/{}", asked_origin(&parts.headers).unwrap_or_default(), asker.tenant());
         Ok(Self { provisioning: provisioning.clone(), asker, base })
     }
 }
 
 fn no_tenant() -> ScimError {
     ScimError::not_found("there is no such tenant")
-}
-
-/// The origin that the client has asked, as ingress tells it; empty if it does not, so that locations are relative.
-fn origin(headers: &HeaderMap) -> String {
-    let told = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let is_host = |sign: char| sign.is_ascii_alphanumeric() || "-.:[]_".contains(sign);
-    match told(FORWARDED_HOST).filter(|host| !host.is_empty() && host.chars().all(is_host)) {
-        Some(host) if told(FORWARDED_PROTO) == Some("https") => format!("https://{host}"),
-        Some(host) => format!("http://{host}"),
-        None => String::new(),
-    }
 }
 
 impl ScimPeople {
@@ -291,8 +281,6 @@ fn change(id: &str, expected: u64, action: Action) -> v1::ChangeObject {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -335,19 +323,6 @@ mod tests {
         let long = "x".repeat(USER_NAME_BYTES_MAX + 1);
         assert!(may_be_name("ann@d.example") && may_be_name("Zoë") && may_be_name(&long[1..]));
         assert!(["", "\0", "ann\n", &long].iter().all(|name| !may_be_name(name)));
-    }
-
-    #[test]
-    fn locations_are_at_the_host_that_was_asked() {
-        let of = |host: &'static str, proto: &'static str| {
-            origin(&HeaderMap::from_iter([
-                (FORWARDED_HOST, HeaderValue::from_static(host)),
-                (FORWARDED_PROTO, HeaderValue::from_static(proto)),
-            ]))
-        };
-        assert_eq!(of("centre.example:8443", "https"), "https://centre.example:8443");
-        assert_eq!(of("[::1]:8080", "http"), "http://[::1]:8080");
-        assert_eq!((of("a/b", "https"), origin(&HeaderMap::new())), (String::new(), String::new()));
     }
 
     #[test]

@@ -11,20 +11,25 @@ use infra::{Clock, StoreError};
 use model::{TenantId, Timestamp};
 
 use super::super::answers::Trouble;
+use super::super::outside::OF_TENANT_AT_ONCE;
 use super::super::request::source::RequestSource;
-use super::super::store::SignInStore;
+use super::super::store::{SignInStore, TRIES_MAX};
 use super::guess_turns::{GuessTurn, GuessTurns};
 use super::{WAITING_MAX, kept_until};
 
 /// Tries of strangers from one source that are looked at at a time: one source alone does not fill the queue of hashes.
 pub(super) const OF_SOURCE_AT_ONCE: usize = 8;
-/// Browsers that come back from a tenant's provider to one source, of which the provider is asked at a time: a shift signs in at once from
-/// behind one address. Fewer than the tries, so that those that are asked about keep nobody out.
-const RETURNS_AT_ONCE: usize = 64;
-/// Further ones that wait for that.
+/// Browsers that come back from a tenant's provider to one source, of which the provider is asked at a time: as many as it is asked about
+/// for the tenant, so that a shift behind one address has all of them, and one that makes up codes is never far before others.
+const RETURNS_AT_ONCE: usize = OF_TENANT_AT_ONCE;
+/// Further ones that wait for that: a shift signs in at once.
 const RETURNS_WAITING_MAX: usize = 256;
 /// How many times more have a turn of a network of many sources.
 const OF_NETWORK: usize = 2;
+// Those that have a turn count in one place: of each round of these one is through.
+const _: () = assert!(OF_NETWORK * RETURNS_AT_ONCE <= TRIES_MAX && OF_NETWORK * OF_SOURCE_AT_ONCE <= TRIES_MAX);
+/// The pauses before it is tried again to give back what was counted: the store does not answer, or other replicas count all the time.
+const AGAIN_AFTER: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5)];
 
 /// Where the tries of a source are counted.
 pub(super) struct SourceKeys {
@@ -81,7 +86,7 @@ impl SourceTurns {
 pub(in crate::auth) struct ProviderReturn {
     keys: SourceKeys,
     at: Timestamp,
-    _turn: SourceTurn,
+    turn: SourceTurn,
 }
 
 /// All sources.
@@ -126,7 +131,7 @@ impl GuessSources {
         let at = self.clock.now();
         Ok(match self.wait(&keys, at).await? {
             Some(wait) => Err(wait),
-            None => Ok(ProviderReturn { keys, at, _turn: turn }),
+            None => Ok(ProviderReturn { keys, at, turn }),
         })
     }
 
@@ -135,11 +140,32 @@ impl GuessSources {
         Ok(self.count(&back.keys, back.at).await?)
     }
 
-    /// The provider has not refused what it came with. If the store does not answer the return counts as wrong.
+    /// The provider has not refused what it came with. If the store does not answer for some seconds the return counts as wrong.
     pub async fn give_back_return(&self, back: ProviderReturn) {
-        if let Err(error) = self.give_back(&back.keys, back.at).await {
-            tracing::debug!(%error, "a return from a provider that was not wrong counts as wrong");
+        let ProviderReturn { keys, at, turn } = back;
+        let mut turn = Some(turn);
+        for (key, _) in keys.counts() {
+            if let Err(error) = self.give_back_at_last(key, at, &mut turn).await {
+                tracing::warn!(%error, "a return from a provider that was not wrong counts as wrong");
+            }
         }
+    }
+
+    /// Gives it back, again after pauses, for which others do not wait.
+    async fn give_back_at_last(
+        &self,
+        key: &str,
+        at: Timestamp,
+        turn: &mut Option<SourceTurn>,
+    ) -> Result<(), StoreError> {
+        for pause in AGAIN_AFTER {
+            if self.give_back_to(key, at).await.is_ok() {
+                return Ok(());
+            }
+            *turn = None;
+            tokio::time::sleep(pause).await;
+        }
+        self.give_back_to(key, at).await
     }
 
     /// How long nothing of strangers is taken from there; none if it is taken now.
@@ -198,6 +224,8 @@ mod tests {
     use futures::FutureExt as _;
     use infra::bounds;
     use infra::conformance::SetClock;
+    use tokio::sync::Semaphore;
+    use tokio::task::JoinSet;
 
     use super::super::{Guess, Guesses};
     use super::*;
@@ -253,6 +281,13 @@ mod tests {
         assert!(guesses.count_device(&quiet).await.unwrap().is_none());
     }
 
+    /// How many returns to acme from there count as wrong.
+    async fn counted_wrong(guesses: &Guesses, from: &RequestSource) -> u32 {
+        let (sources, sort) = (guesses.sources(), format!("provider/{}", Digest::of("acme").text()));
+        let key = SourceKeys::of(&sort, from).own;
+        sources.store.attempts::<SourceAttempts>(&sources.nowhere, &key).await.unwrap().failures
+    }
+
     /// A browser that has come back, and is counted.
     async fn counted(guesses: &Guesses, tenant: &str, from: &RequestSource) -> Option<ProviderReturn> {
         let tenant = TenantId::parse(tenant).unwrap();
@@ -280,16 +315,38 @@ mod tests {
         assert!(is_taken(&guesses, "ann", &from).await, "passwords are counted apart");
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_shift_that_comes_back_at_once_is_taken() {
+        let guesses = Arc::new(guesses().0);
+        let asked = Arc::new(Semaphore::new(OF_TENANT_AT_ONCE));
+        let mut shift = JoinSet::new();
+        for n in 0..2 * SOURCE_TRIES {
+            let (guesses, asked) = (guesses.clone(), asked.clone());
+            shift.spawn(async move {
+                let office = source("192.0.2.1");
+                let Some(back) = counted(&guesses, "acme", &office).await else { panic!("{n}") };
+                let place = asked.try_acquire_owned();
+                assert!(place.is_ok(), "more have a turn than the provider is asked about");
+                tokio::task::yield_now().await;
+                drop(place);
+                guesses.sources().give_back_return(back).await;
+            });
+        }
+        while let Some(one) = shift.join_next().await {
+            one.unwrap();
+        }
+        assert_eq!(counted_wrong(&guesses, &source("192.0.2.1")).await, 0);
+    }
+
+    #[tokio::test]
+    async fn who_has_a_turn_keeps_those_of_another_tenant_from_nothing() {
         let (guesses, _, _) = guesses();
-        let office = source("192.0.2.1");
+        let (acme, office) = (TenantId::parse("acme").unwrap(), source("192.0.2.1"));
         let mut back = Vec::new();
         for n in 0..RETURNS_AT_ONCE {
             let Some(one) = counted(&guesses, "acme", &office).await else { panic!("{n}") };
             back.push(one);
         }
-        let acme = TenantId::parse("acme").unwrap();
         let mut waits = Box::pin(guesses.sources().wait_for_return(&acme, &office));
         assert!(waits.as_mut().now_or_never().is_none(), "all turns are taken");
         assert!(counted(&guesses, "globex", &office).await.is_some(), "of another tenant too");
@@ -297,6 +354,22 @@ mod tests {
             guesses.sources().give_back_return(one).await;
         }
         assert!(waits.await.unwrap().is_ok(), "it has the next one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_given_back_at_once_is_so_later() {
+        let (guesses, store, clock) = guesses();
+        let (acme, office, nowhere) = (TenantId::parse("acme").unwrap(), source("192.0.2.1"), guesses.nowhere());
+        let back = guesses.sources().wait_for_return(&acme, &office).await.unwrap().ok().unwrap();
+        let key = back.keys.own.clone();
+        for n in 0..bounds::SIGN_INS_MAX {
+            store.mark(nowhere, &n.to_string(), clock.now() + Duration::from_secs(600)).await.unwrap();
+        }
+        let mut given_back = Box::pin(guesses.sources().give_back_return(back));
+        assert!(given_back.as_mut().now_or_never().is_none(), "the store is full");
+        clock.advance(Duration::from_secs(601));
+        given_back.await;
+        assert!(store.is_marked(nowhere, &key).await.unwrap(), "it was tried once");
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ use runtime::ApiFamily;
 use serde_json::Value;
 
 use super::super::answers::{self, Trouble};
-use super::super::people::{first_party, tenant_host};
+use super::super::people::{first_party, tenant_host, workspace_client};
 use super::super::proofs::client_login;
 use super::super::request::parameters::Parameters;
 use super::super::request::session::{self, SignedIn};
@@ -190,7 +190,10 @@ async fn code_for(
         Ok(access) => access.scope,
         Err(description) => return Ok(invalid_target(auth, request, description)),
     };
-    let secret = auth.secret();
+    let secret = match workspace_client::is_meant(&client.id) {
+        true => workspace_client::code_of(tenant, &auth.secret()),
+        false => auth.secret(),
+    };
     let code = Code {
         client: client.id.clone(),
         redirect_uri: request.redirect_uri,

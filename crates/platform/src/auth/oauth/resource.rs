@@ -119,6 +119,7 @@ mod tests {
             ("https://centre.example/api/voice/v1/acme/events", ApiFamily::Voice),
             ("https://centre.example/scim/v2/acme", ApiFamily::Tenant),
             ("https://centre.example/wfm/", ApiFamily::Statistics),
+            ("https://centre.example/workspace/v3", ApiFamily::Gws),
         ] {
             assert_eq!(asks(&format!("resource={text}")), Ok(Some(vec![family])), "{text}");
         }

@@ -39,9 +39,14 @@ pub(in crate::auth) fn at_this_machine(mut rules: ClientRules, asked: Option<&st
 
 /// Whether the role that holds its tokens asks.
 pub(in crate::auth) fn has_proof(auth: &Auth, headers: &HeaderMap) -> bool {
+    is_role(auth, headers, HOLDER)
+}
+
+/// Whether that role asks, by its own key.
+pub(in crate::auth) fn is_role(auth: &Auth, headers: &HeaderMap, role: &str) -> bool {
     let token = session::bearer(headers);
     let caller = token.and_then(|token| auth.ctx.tokens.verify(token, auth.ctx.spec.name, &[]).ok());
-    caller.is_some_and(|caller| caller.role() == Some(HOLDER))
+    caller.is_some_and(|caller| caller.role() == Some(role))
 }
 
 #[cfg(test)]

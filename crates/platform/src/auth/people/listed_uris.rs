@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use contracts::provisioning::{Grant, OAuthClient};
 use model::{TenantId, Timestamp};
 use tokio::time::Instant;
 
@@ -20,7 +21,27 @@ const KEPT_FOR: Duration = Duration::from_secs(3_600);
 /// Time to wait for another request that reads them.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
-type Uris = Arc<Vec<String>>;
+/// A redirect URI, with what its client may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::auth) struct ListedUri {
+    /// The URI.
+    pub uri: String,
+    /// Whether the client has codes sent there.
+    pub takes_codes: bool,
+    /// The scopes that the client lists: without any, it bounds nobody's.
+    pub scopes: Arc<[String]>,
+}
+
+impl ListedUri {
+    /// Those of a client.
+    pub fn of(client: OAuthClient) -> impl Iterator<Item = Self> {
+        let takes_codes = client.grants.contains(&Grant::AuthorizationCode);
+        let scopes: Arc<[String]> = client.scopes.into();
+        client.redirect_uris.into_iter().map(move |uri| Self { uri, takes_codes, scopes: scopes.clone() })
+    }
+}
+
+type Uris = Arc<Vec<ListedUri>>;
 
 /// Who has it reads those of the tenant; the others wait for that.
 type Turn = Arc<tokio::sync::Mutex<LastReadings>>;
@@ -54,7 +75,7 @@ impl ListedUris {
         &self,
         tenant: &TenantId,
         now: Timestamp,
-        reading: impl Future<Output = Result<Vec<String>, Trouble>>,
+        reading: impl Future<Output = Result<Vec<ListedUri>, Trouble>>,
     ) -> Result<Uris, Trouble> {
         let turn = self.turn(tenant);
         let last = tokio::time::timeout(READ_WITHIN, turn.lock()).await;
@@ -93,6 +114,10 @@ mod tests {
 
     use super::*;
 
+    fn listed_uri(uri: String) -> ListedUri {
+        ListedUri { uri, takes_codes: true, scopes: Arc::default() }
+    }
+
     #[tokio::test]
     async fn many_who_look_make_one_reading() {
         let (listed, readings) = (ListedUris::default(), Cell::new(0));
@@ -100,10 +125,10 @@ mod tests {
         let look = async |tenant: &TenantId, second: u64| {
             let reading = async {
                 readings.set(readings.get() + 1);
-                Ok(vec![format!("https://{tenant}.example/")])
+                Ok(vec![listed_uri(format!("https://{tenant}.example/"))])
             };
             let now = Timestamp::ZERO + Duration::from_secs(second);
-            listed.of(tenant, now, reading).await.unwrap()[0].clone()
+            listed.of(tenant, now, reading).await.unwrap()[0].uri.clone()
         };
         for second in 100..110 {
             assert_eq!(look(&acme, second).await, "https://acme.example/");
@@ -119,7 +144,7 @@ mod tests {
     }
 
     /// A reading that fails after that time.
-    async fn failing(time: Duration) -> Result<Vec<String>, Trouble> {
+    async fn failing(time: Duration) -> Result<Vec<ListedUri>, Trouble> {
         if !time.is_zero() {
             tokio::time::sleep(time).await;
         }
@@ -141,7 +166,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn those_that_were_read_last_are_used_while_tenant_is_away_but_not_for_ever() {
         let (listed, acme) = (ListedUris::default(), TenantId::parse("acme").unwrap());
-        let uris = vec!["https://acme.example/".to_owned()];
+        let uris = vec![listed_uri("https://acme.example/".to_owned())];
         listed.of(&acme, Timestamp::ZERO, async { Ok(uris.clone()) }).await.unwrap();
         assert_eq!(*listed.of(&acme, after(FRESH_FOR), failing(READ_WITHIN)).await.unwrap(), uris);
         let paused = listed.of(&acme, after(FRESH_FOR + QUICK), async { panic!("it is not read") });

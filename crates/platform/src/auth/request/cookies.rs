@@ -2,10 +2,11 @@
 
 use axum::http::{HeaderMap, HeaderValue};
 
-pub(in crate::auth) use crate::session_cookie::SessionCookie;
+use net::http::cookies;
+
+pub(in crate::auth) use identity::session_cookie::SessionCookie;
 
 use super::source::RequestSource;
-use crate::session_cookie;
 
 /// The longest cookie that is looked at, in bytes.
 const COOKIE_BYTES_MAX: usize = 512;
@@ -32,7 +33,7 @@ impl Cookie {
 
     /// Its value in a request.
     pub fn of<'a>(self, headers: &'a HeaderMap, source: &RequestSource) -> Option<&'a str> {
-        session_cookie::find(headers, self.name(source.is_secure), COOKIE_BYTES_MAX)
+        cookies::find(headers, self.name(source.is_secure), COOKIE_BYTES_MAX)
     }
 
     /// The header that sets it for as long as the browser runs; the server ends it sooner.
@@ -46,7 +47,7 @@ impl Cookie {
     }
 
     fn header(self, value: &str, life: &str, source: &RequestSource) -> Option<HeaderValue> {
-        session_cookie::set_cookie(self.name(source.is_secure), value, life, source.is_secure)
+        cookies::set_cookie(self.name(source.is_secure), value, life, source.is_secure)
     }
 }
 

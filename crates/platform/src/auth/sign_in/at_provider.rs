@@ -10,9 +10,12 @@ use axum::response::Response;
 use contracts::provisioning::{Person, UpstreamProvider};
 use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::provider::answer::{AnswerFault, BegunAtProvider, ProviderAnswer};
+use model::TenantId;
 use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
 
 use super::super::answers::{self, Trouble};
+use super::super::guard::ProviderReturn;
 use super::super::metrics::ProviderOutcome;
 use super::super::oauth::authorize;
 use super::super::page::browser::RequestBrowser;
@@ -21,7 +24,7 @@ use super::super::request::source::RequestSource;
 use super::super::{Auth, page};
 use super::page_query::PageQuery;
 use super::upstream::pending::{self, PendingUpstream};
-use super::upstream::{ProviderFault, ProviderSaid, UpstreamRequest};
+use super::upstream::{ProviderFault, ProviderSaid, RedeemTurn, TURN_WITHIN, UpstreamRequest};
 use super::{PageRequest, Setting, TenantProvider, WRONG, form, second_step, setting};
 
 /// The tenant has no provider, or not any more.
@@ -77,7 +80,11 @@ pub(in crate::auth) async fn come_back(
     uri: Uri,
 ) -> Response {
     let browser = RequestBrowser { headers: &headers, source: &source };
-    let done = ended(&auth, browser, &tenant, &uri).await.unwrap_or_else(page::trouble);
+    let done = match ended(&auth, browser, &tenant, &uri).await {
+        Ok(done) => done,
+        // Nothing was decided: who loads the page again, whose state is not spent yet, comes back as now.
+        Err(trouble) => return page::trouble(trouble),
+    };
     let said = authorize::query(&uri).ok();
     let state = said.as_ref().and_then(|said| said.get("state"));
     let is_over = |sealed: &str| PendingUpstream::is_over(&auth.ctx.installation_key, sealed, state, auth.now());
@@ -86,7 +93,8 @@ pub(in crate::auth) async fn come_back(
     with_cookie(done, removed)
 }
 
-async fn ended(auth: &Auth, browser: RequestBrowser<'_>, tenant: &str, uri: &Uri) -> Result<Response, Trouble> {
+async fn ended(auth: &Arc<Auth>, browser: RequestBrowser<'_>, tenant: &str, uri: &Uri) -> Result<Response, Trouble> {
+    let came = Instant::now();
     let pending = pending::of(browser.headers, browser.source)
         .and_then(|sealed| PendingUpstream::open(&auth.ctx.installation_key, sealed, tenant, auth.now()));
     // Of a sign-in that is not known, neither is what it was for.
@@ -120,26 +128,63 @@ async fn ended(auth: &Auth, browser: RequestBrowser<'_>, tenant: &str, uri: &Uri
             return Ok(stale(request));
         }
     };
-    let sources = auth.guesses.sources();
-    let back = match sources.wait_for_return(&at.tenant, browser.source).await? {
+    let turn = auth.guesses.sources().wait_for_return(&at.tenant, browser.source);
+    let back = match timeout_at(came + TURN_WITHIN, turn).await.map_err(|_| Trouble::Busy)?? {
         Ok(back) => back,
         Err(wait) => return Ok(waits(request, at, wait)),
     };
-    // The cookie is taken away, but whoever has kept it could come back with it: that asks the provider nothing, and counts nothing.
-    if !auth.store.spend_state(&at.tenant, &pending.state, pending.until()).await? {
-        return Ok(stale(request));
+    let turn = auth.upstream.turn_to_redeem(&at.tenant, &at.rules, came).await?;
+    let TenantProvider { tenant, rules } = at.clone();
+    let asked =
+        AskedReturn { auth: auth.clone(), tenant, rules, pending: pending.clone(), code: code.to_owned(), back, turn };
+    // It goes on when the browser has gone: what comes of the code counts as it is.
+    let came_of = tokio::spawn(asked.ask()).await.map_err(|error| Trouble::away("task", &error))??;
+    match came_of {
+        ReturnOutcome::Spent => Ok(stale(request)),
+        ReturnOutcome::Wait(wait) => Ok(waits(request, at, wait)),
+        ReturnOutcome::Said(Ok(said)) => signed_in(request, at, &said).await,
+        ReturnOutcome::Said(Err(fault)) => Ok(fails(request, at, &fault)),
     }
-    // Anybody can begin, and come back with any code, of which the provider is asked: it counts as wrong until that has answered.
-    if let Some(wait) = sources.count_return(&back).await? {
-        return Ok(waits(request, at, wait));
-    }
-    let said = auth.upstream.redeem(&at.tenant, &at.rules, pending, code).await;
-    if !matches!(said, Err(ProviderFault::Refused(_))) {
-        sources.give_back_return(back).await;
-    }
-    match said {
-        Ok(said) => signed_in(request, at, &said).await,
-        Err(fault) => Ok(fails(request, at, &fault)),
+}
+
+/// A browser that has come back, whose turn it is.
+struct AskedReturn {
+    auth: Arc<Auth>,
+    tenant: TenantId,
+    rules: UpstreamProvider,
+    pending: PendingUpstream,
+    code: String,
+    back: ProviderReturn,
+    turn: RedeemTurn,
+}
+
+/// What has come of it.
+enum ReturnOutcome {
+    /// It has come back before.
+    Spent,
+    /// None is taken from there for so long.
+    Wait(Duration),
+    /// The provider has said this.
+    Said(Result<ProviderSaid, ProviderFault>),
+}
+
+impl AskedReturn {
+    async fn ask(self) -> Result<ReturnOutcome, Trouble> {
+        let Self { auth, tenant, rules, pending, code, back, turn } = self;
+        // The cookie is taken away, but whoever has kept it could come back with it: that asks the provider nothing, and counts nothing.
+        if !auth.store.spend_state(&tenant, &pending.state, pending.until()).await? {
+            return Ok(ReturnOutcome::Spent);
+        }
+        // Anybody can begin, and come back with any code, of which the provider is asked: it counts as wrong until that has answered.
+        if let Some(wait) = auth.guesses.sources().count_return(&back).await? {
+            return Ok(ReturnOutcome::Wait(wait));
+        }
+        let said = auth.upstream.redeem(&tenant, &rules, &pending, &code, turn).await;
+        if !matches!(said, Err(ProviderFault::Refused(_))) {
+            // The browser does not wait for that.
+            tokio::spawn(async move { auth.guesses.sources().give_back_return(back).await });
+        }
+        Ok(ReturnOutcome::Said(said))
     }
 }
 

@@ -27,9 +27,10 @@ use identity::provider::url;
 use infra::Clock;
 use model::{TenantId, Timestamp};
 use serde_json::Value;
+use tokio::time::Instant;
 
-use super::super::answers;
-use super::super::outside::{OutsideClient, OutsideFault};
+use super::super::answers::{self, Trouble};
+use super::super::outside::{OutsideClient, OutsideFault, OutsidePlace};
 use description::ProviderDescription;
 use keys::{ProviderKeys, TokenFault, checked_claims};
 use pending::PendingUpstream;
@@ -38,6 +39,11 @@ use pending::PendingUpstream;
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_500);
 /// Time for all that is asked of it for one request of a browser: ingress waits 5 s.
 const ALL_WITHIN: Duration = Duration::from_secs(4);
+/// Time from when a browser has come back until all that is asked of it for that is there: what comes then takes little of ingress's 5 s.
+const REDEEMED_WITHIN: Duration = Duration::from_millis(4_500);
+/// Time, from then too, until the code is on its way: so there is left what an answer may take.
+pub(in crate::auth) const TURN_WITHIN: Duration = Duration::from_secs(3);
+const _: () = assert!(TURN_WITHIN.as_millis() + ANSWER_WITHIN.as_millis() <= REDEEMED_WITHIN.as_millis());
 /// The longest reason of a provider that goes to the log, in bytes.
 const REASON_MAX: usize = 100;
 
@@ -106,6 +112,13 @@ pub(in crate::auth) struct UpstreamRequest<'a> {
     pub login_hint: Option<&'a str>,
 }
 
+/// A browser's turn to have its code redeemed.
+pub(in crate::auth) struct RedeemTurn {
+    place: OutsidePlace,
+    /// All that is asked is there until then.
+    until: Instant,
+}
+
 /// What an ID token of a provider has said.
 pub(in crate::auth) struct ProviderSaid {
     /// Its claims.
@@ -160,6 +173,26 @@ impl Upstream {
         Ok(in_time(self.told(tenant, provider, WantedKeys::Any)).await?.description.says_iss)
     }
 
+    /// Waits for the turn of a browser that came back at that time. The provider's description has been read before (`says_iss`): none is
+    /// fetched for which there is no place left.
+    ///
+    /// # Errors
+    /// [`Trouble::Busy`] if its turn does not come in time: nothing was asked then.
+    pub async fn turn_to_redeem(
+        &self,
+        tenant: &TenantId,
+        provider: &UpstreamProvider,
+        came: Instant,
+    ) -> Result<RedeemTurn, Trouble> {
+        let client = self.asked(tenant, provider).client.clone();
+        let place = client.place((came + TURN_WITHIN).saturating_duration_since(Instant::now())).await;
+        let place = place.map_err(|fault| {
+            tracing::info!(%tenant, %fault, "a sign-in at a provider was put off");
+            Trouble::Busy
+        })?;
+        Ok(RedeemTurn { place, until: came + REDEEMED_WITHIN })
+    }
+
     /// Redeems a code; what its ID token says, which is checked.
     pub async fn redeem(
         &self,
@@ -167,8 +200,11 @@ impl Upstream {
         provider: &UpstreamProvider,
         pending: &PendingUpstream,
         code: &str,
+        turn: RedeemTurn,
     ) -> Result<ProviderSaid, ProviderFault> {
-        in_time(self.redeem_now(tenant, provider, pending, code)).await
+        let late = || ProviderFault::Away("it did not answer in time".to_owned());
+        let asking = self.redeem_now(tenant, provider, pending, code, turn.place);
+        tokio::time::timeout_at(turn.until, asking).await.unwrap_or_else(|_| Err(late()))
     }
 
     async fn redeem_now(
@@ -177,9 +213,11 @@ impl Upstream {
         provider: &UpstreamProvider,
         pending: &PendingUpstream,
         code: &str,
+        place: OutsidePlace,
     ) -> Result<ProviderSaid, ProviderFault> {
         let told = self.told(tenant, provider, WantedKeys::Any).await?;
-        let token = self.id_token(tenant, provider, &told.description, pending, code).await?;
+        // The place is free again then: the keys may have to be fetched.
+        let token = self.id_token(tenant, provider, &told.description, pending, code, place).await?;
         let refused = |why: String| ProviderFault::Refused(why);
         let claims = match told.keys.claims(&token) {
             Ok(claims) => claims,
@@ -211,6 +249,7 @@ impl Upstream {
         description: &ProviderDescription,
         pending: &PendingUpstream,
         code: &str,
+        place: OutsidePlace,
     ) -> Result<String, ProviderFault> {
         let secret = provider.client_secret.as_ref().map(Secret::reveal);
         let redirect_uri = self.redirect_uri(tenant);
@@ -225,12 +264,13 @@ impl Upstream {
         ]);
         let authorization = by_basic.and_then(|secret| basic(&provider.client_id, secret));
         let client = self.asked(tenant, provider).client.clone();
-        let answer = client.post_form(&description.token_endpoint, form, authorization, ANSWER_WITHIN).await?;
+        let endpoint = &description.token_endpoint;
+        let answer = client.post_form_at(place, endpoint, form, authorization, ANSWER_WITHIN).await?;
         let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
         let text = |name: &str| said.as_ref().and_then(|said| said.get(name)?.as_str().map(str::to_owned));
         match answer.status {
             StatusCode::OK => {
-                text("id_token").ok_or_else(|| ProviderFault::RefusedUs("its answer has no ID token".to_owned()))
+                text("id_token").ok_or_else(|| ProviderFault::Refused("its answer has no ID token".to_owned()))
             }
             status => Err(not_redeemed(status, text("error").unwrap_or_default())),
         }
@@ -320,12 +360,14 @@ fn away() -> ProviderFault {
 /// Why a token endpoint has given nothing, by its status and the error that it names (RFC 6749 section 5.2).
 fn not_redeemed(status: StatusCode, mut error: String) -> ProviderFault {
     error.truncate(error.floor_char_boundary(REASON_MAX));
-    let is_of_code = error == "invalid_grant";
+    let is_of_client = status == StatusCode::UNAUTHORIZED && error != "invalid_grant";
+    let is_of_us = is_of_client || matches!(error.as_str(), "invalid_client" | "unauthorized_client");
     let why = format!("its token endpoint answers with status {} {error:?}", status.as_u16());
     if !status.is_client_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return ProviderFault::Away(why);
     }
-    if is_of_code { ProviderFault::Refused(why) } else { ProviderFault::RefusedUs(why) }
+    // Not every provider calls a code that it has not given `invalid_grant`: what is not known to be of us counts.
+    if is_of_us { ProviderFault::RefusedUs(why) } else { ProviderFault::Refused(why) }
 }
 
 /// Where providers send browsers back to, below the issuer and before the tenant.
@@ -365,76 +407,4 @@ fn basic(client: &str, secret: &str) -> Option<HeaderValue> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn our_secret_is_coded_as_in_a_form() {
-        let value = basic("a b", "x:ä").unwrap();
-        assert_eq!(value.to_str().unwrap(), format!("Basic {}", STANDARD.encode("a+b:x%3A%C3%A4")));
-        assert!(value.is_sensitive());
-    }
-
-    #[test]
-    fn a_code_that_is_refused_is_told_from_what_ails_us() {
-        let fault = |status: StatusCode, error: &str| not_redeemed(status, error.to_owned());
-        assert!(matches!(fault(StatusCode::BAD_REQUEST, "invalid_grant"), ProviderFault::Refused(_)));
-        for (status, error) in [
-            (StatusCode::UNAUTHORIZED, "invalid_client"),
-            (StatusCode::BAD_REQUEST, "unauthorized_client"),
-            (StatusCode::FORBIDDEN, ""),
-        ] {
-            assert!(matches!(fault(status, error), ProviderFault::RefusedUs(_)), "{status} {error}");
-        }
-        for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE, StatusCode::FOUND] {
-            assert!(matches!(fault(status, ""), ProviderFault::Away(_)), "{status}");
-        }
-    }
-
-    fn clock() -> Arc<infra::conformance::SetClock> {
-        infra::conformance::SetClock::at(Timestamp::from_millis(1_700_000_000_000))
-    }
-
-    fn provider(issuer: &str) -> UpstreamProvider {
-        UpstreamProvider {
-            name: "Acme ID".to_owned(),
-            issuer: issuer.to_owned(),
-            client_id: "trunkline".to_owned(),
-            client_secret: None,
-            scopes: Vec::new(),
-            claim: None,
-            person: contracts::provisioning::PersonField::Email,
-            only: false,
-            trusted_factor: false,
-        }
-    }
-
-    #[tokio::test]
-    async fn who_gives_up_leaves_the_provider_as_it_is() {
-        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let provider = provider(&format!("http://{}", silent.local_addr().unwrap()));
-        let client = OutsideClient::new(net::public_address::Reach::Inside).unwrap();
-        let upstream = Upstream::new(client, "https://centre.example/auth/v3", clock());
-        let acme = TenantId::parse("acme").unwrap();
-        tokio::select! {
-            _ = upstream.told(&acme, &provider, WantedKeys::Any) => panic!("it is silent"),
-            accepted = silent.accept() => drop(accepted.unwrap()),
-        }
-        let asked = upstream.asked(&acme, &provider);
-        assert_ne!(asked.step(WantedKeys::Any, upstream.clock.now()).0, FetchStep::Fail, "nobody knows yet");
-        assert!(asked.turn.try_lock().is_err(), "it is still being asked");
-    }
-
-    #[test]
-    fn another_issuer_is_another_provider() {
-        let client = OutsideClient::new(net::public_address::Reach::Public).unwrap();
-        let upstream = Upstream::new(client, "https://centre.example/auth/v3", clock());
-        let acme = TenantId::parse("acme").unwrap();
-        let first = upstream.asked(&acme, &provider("https://a.example"));
-        assert!(Arc::ptr_eq(&first, &upstream.asked(&acme, &provider("https://a.example"))));
-        assert!(!Arc::ptr_eq(&first, &upstream.asked(&acme, &provider("https://b.example"))));
-        assert_eq!(upstream.redirect_uri(&acme), "https://centre.example/auth/v3/sign-in/callback/acme");
-        let other = upstream.redirect_uri(&TenantId::parse("acme/x y").unwrap());
-        assert_eq!(other, "https://centre.example/auth/v3/sign-in/callback/acme%2Fx%20y");
-    }
-}
+mod tests;

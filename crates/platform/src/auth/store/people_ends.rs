@@ -103,7 +103,7 @@ fn ended(entry: &HistoryEntry) -> Option<String> {
 
 /// Ends what people have open who are deleted or disabled, until the role ends.
 pub(in crate::auth) async fn run(auth: Arc<Auth>) -> Result<()> {
-    let mut followed = HashMap::new();
+    let mut followed: HashMap<TenantId, FollowedHistory> = HashMap::new();
     let mut said_at: Option<Instant> = None;
     loop {
         if let Err(error) = look(&auth, &mut followed).await
@@ -112,6 +112,8 @@ pub(in crate::auth) async fn run(auth: Arc<Auth>) -> Result<()> {
             said_at = Some(Instant::now());
             tracing::warn!(%error, "it cannot be seen now who was deleted or disabled: what such people have open ends later");
         }
+        let left: usize = followed.values().map(|history| history.left.len()).sum();
+        auth.metrics.people_to_end.set(i64::try_from(left).unwrap_or(i64::MAX));
         tokio::select! {
             () = auth.ctx.drain.ended() => return Ok(()),
             () = tokio::time::sleep(LOOKED_EACH) => {}
@@ -195,6 +197,8 @@ async fn changed_since(auth: &Auth, tenant: &TenantId, since: Option<u64>) -> Re
 }
 
 async fn end_person(auth: &Auth, tenant: &TenantId, user: &str, until: Timestamp) -> Result<(), StoreError> {
+    // Before: who signs in by what was remembered would begin what is not ended here.
+    auth.people.forget(tenant, user);
     let open = auth.store.open_of(tenant, user).await?;
     let record = || SignInRecord::of(SignInEvent::SessionEnded).about_person(user);
     let sessions = open.sessions.iter().filter(|session| session.begun_at <= until);

@@ -11,8 +11,12 @@ const AS_IT_IS: HeaderValue = HeaderValue::from_static("nosniff");
 const TO_NOBODY: HeaderValue = HeaderValue::from_static("no-referrer");
 const IN_NO_FRAME: HeaderValue = HeaderValue::from_static("DENY");
 
+/// As many as are added to an answer, the id of the request included: room for all of them is made at once, or each may move the others.
+const ADDED: usize = 6;
+
 /// Adds them; a page that has a policy of its own says there who may frame it.
 pub(super) fn add(headers: &mut HeaderMap, is_secure: bool) {
+    headers.reserve(ADDED);
     let has_policy = headers.contains_key(header::CONTENT_SECURITY_POLICY);
     if !has_policy {
         headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);

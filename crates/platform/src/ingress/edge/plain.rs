@@ -29,12 +29,11 @@ impl PlainOffLoopback {
         }
     }
 
-    /// Whether a request of this client is served, whose connection has these ends. One that a trusted web server passes on is: whom it
-    /// lets in without TLS is its own matter. So are probes, which tell a load balancer a status and no more.
+    /// Whether a request of this client is served, whose connection has these ends. Probes are, which tell a load balancer a status and no
+    /// more.
     pub(super) fn lets_in(self, client: WebClient, ends: &[IpAddr], family: RouteFamily) -> bool {
         self == Self::Serve
             || client.is_secure
-            || client.is_passed_on
             || family == RouteFamily::Probes
             || ends.iter().all(|end| end.to_canonical().is_loopback())
     }
@@ -87,17 +86,16 @@ mod tests {
 
     #[test]
     fn only_what_leaves_this_machine_is_sent_on() {
-        let client =
-            |is_secure, is_passed_on| WebClient { address: IpAddr::from([203, 0, 113, 7]), is_secure, is_passed_on };
+        let address = IpAddr::from([203, 0, 113, 7]);
+        let client = |is_secure| WebClient { address, is_secure, is_passed_on: false };
         let (here, there) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([192, 0, 2, 1]));
         let goes_on = |client, ends: &[IpAddr]| PlainOffLoopback::Redirect.lets_in(client, ends, RouteFamily::Pages);
-        assert!(goes_on(client(false, false), &[here, here]));
+        assert!(goes_on(client(false), &[here, here]));
         for ends in [[here, there], [there, here], [there, there]] {
-            assert!(!goes_on(client(false, false), &ends));
-            assert!(goes_on(client(true, false), &ends));
-            assert!(goes_on(client(false, true), &ends));
-            assert!(PlainOffLoopback::Serve.lets_in(client(false, false), &ends, RouteFamily::Pages));
-            assert!(PlainOffLoopback::Redirect.lets_in(client(false, false), &ends, RouteFamily::Probes));
+            assert!(!goes_on(client(false), &ends));
+            assert!(goes_on(client(true), &ends));
+            assert!(PlainOffLoopback::Serve.lets_in(client(false), &ends, RouteFamily::Pages));
+            assert!(PlainOffLoopback::Redirect.lets_in(client(false), &ends, RouteFamily::Probes));
         }
     }
 }

@@ -69,3 +69,20 @@ async fn every_answer_has_its_id_and_its_headers_and_is_counted() {
     assert_eq!(edge.metrics.requests.get(RouteFamily::Pages, StatusClass::Success), 1);
     assert_eq!(edge.metrics.requests.get(RouteFamily::Pages, StatusClass::Redirection), 1);
 }
+
+#[tokio::test]
+async fn a_web_server_that_is_believed_has_a_connection_of_many_and_whom_it_lets_in_is_its_matter() {
+    let forwarded = [("x-forwarded-for", "203.0.113.7")];
+    for (headers, is_of_many) in [(&forwarded[..0], false), (&forwarded[..], true)] {
+        let edge = edge(false);
+        let (peer, accepted) = ("192.0.2.80", Accepted::new("192.0.2.80:40000".parse().unwrap()));
+        let mut request = Request::builder().uri("/").extension(accepted.clone());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let _ = edge.client(&request.body(Body::empty()).unwrap());
+        assert_eq!((accepted.is_authenticated(), accepted.has_place()), (is_of_many, is_of_many), "{headers:?}");
+        let (status, _) = ask(&edge, peer, false, headers).await;
+        assert_eq!(status, StatusCode::OK, "{headers:?}");
+    }
+}

@@ -9,7 +9,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use identity::grant::SIGN_IN_LIFE;
 use identity::secret::Digest;
-use net::http::{Problem, Query, WebClient};
+use identity::session_cookie::SessionCookie;
+use net::http::{Problem, Query, WebClient, cookies};
 use runtime::listener::HostPort;
 use serde::Deserialize;
 
@@ -17,7 +18,6 @@ use super::pending::{self, PendingSignIn};
 use super::tokens::{PageTokens, TokenRefusal};
 use super::{PageSessions, SIGN_IN, cookie_name, cookie_of, is_secure, own_path, session_of, unread};
 use crate::pages_client::{self, CALLBACK, CLIENT};
-use crate::session_cookie::{self, SessionCookie};
 
 const AUTHORIZE: &str = "/auth/v3/oauth/authorize";
 /// What our pages ask for: who it is, and all that the person may do.
@@ -149,7 +149,7 @@ pub(super) async fn begin(
     fields.extend(about_tenant(asked.tenant.as_deref(), asked.host.as_deref()));
     let sealed = pending.seal(&pages.ctx.installation_key).ok_or_else(Problem::internal)?;
     let life = format!("; Max-Age={}", pending::LIFE.as_secs());
-    let cookie = session_cookie::set_cookie(pending_name(is_secure), &sealed, &life, is_secure);
+    let cookie = cookies::set_cookie(pending_name(is_secure), &sealed, &life, is_secure);
     redirect(&format!("{AUTHORIZE}?{}", query(&fields)), cookie)
 }
 
@@ -161,7 +161,7 @@ pub(super) async fn come_back(
     Query(said): Query<CallbackQuery>,
 ) -> Result<Response, Problem> {
     let is_secure = is_secure(client.as_ref().map(|Extension(client)| client));
-    let sealed = session_cookie::find(&headers, pending_name(is_secure), COOKIE_BYTES_MAX);
+    let sealed = cookies::find(&headers, pending_name(is_secure), COOKIE_BYTES_MAX);
     let pending = sealed.and_then(|sealed| PendingSignIn::open(&pages.ctx.installation_key, sealed, pages.now()));
     let Some(pending) = pending.filter(|pending| is_answer(pending, &said, pages.ctx.tokens.issuer())) else {
         return Ok(fault(StatusCode::BAD_REQUEST, STALE));
@@ -184,8 +184,8 @@ pub(super) async fn come_back(
     }
     let value = kept(&pages, tokens).await?;
     let cookies = [
-        session_cookie::set_cookie(cookie_name(is_secure), &value, "", is_secure),
-        session_cookie::set_cookie(pending_name(is_secure), "", "; Max-Age=0", is_secure),
+        cookies::set_cookie(cookie_name(is_secure), &value, "", is_secure),
+        cookies::set_cookie(pending_name(is_secure), "", "; Max-Age=0", is_secure),
     ];
     redirect(&pending.to, cookies.into_iter().flatten())
 }

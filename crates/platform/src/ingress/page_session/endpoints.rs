@@ -7,7 +7,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use contracts::json::rfc3339;
-use net::http::{Problem, WebClient};
+use identity::session_cookie::SessionCookie;
+use net::http::{Problem, WebClient, cookies};
 use runtime::ApiFamily;
 use runtime::token::TokenError;
 use serde_json::{Value, json};
@@ -15,7 +16,6 @@ use serde_json::{Value, json};
 use super::record::SessionUse;
 use super::{PageSessions, cookie_name, cookie_of, is_secure, link, own_page, unread};
 use crate::ingress::auth;
-use crate::session_cookie::{self, SessionCookie};
 
 /// What a page adds that asks by itself, as it does while the server is away.
 const BY_PAGE: &str = "by=page";
@@ -84,7 +84,7 @@ pub(super) async fn sign_out(
         Err(problem) => problem.into_response(),
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let session = session_cookie::set_cookie(cookie_name(is_secure), "", "; Max-Age=0", is_secure);
+    let session = cookies::set_cookie(cookie_name(is_secure), "", "; Max-Age=0", is_secure);
     for cookie in session.into_iter().chain(link::all_forgotten(&headers, is_secure)) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

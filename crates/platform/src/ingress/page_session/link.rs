@@ -14,7 +14,7 @@ use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::secret::Digest;
-use net::http::{Problem, WebClient};
+use net::http::{Problem, WebClient, cookies};
 use runtime::ApiFamily;
 use runtime::around::{Answering, Entrance, answered};
 use runtime::gate::refuse_token;
@@ -24,7 +24,6 @@ use serde_json::json;
 
 use super::{PageSessions, is_secure, own_page};
 use crate::ingress::{events, routes};
-use crate::session_cookie;
 
 /// Names the link by whose token a page asks.
 const HEADER: HeaderName = HeaderName::from_static("trunkline-link");
@@ -70,12 +69,12 @@ fn open(key: &InstallationKey, id: &str, value: &str) -> Option<String> {
 
 /// The ids of the links that the browser has.
 fn ids(headers: &HeaderMap, is_secure: bool) -> Vec<&str> {
-    let names = session_cookie::all(headers).map(|(name, _)| name);
+    let names = cookies::all(headers).map(|(name, _)| name);
     names.filter_map(|name| name.strip_prefix(prefix(is_secure))).filter(|id| is_id(id)).collect()
 }
 
 fn forgotten(id: &str, is_secure: bool) -> Option<HeaderValue> {
-    session_cookie::set_cookie(&name_of(id, is_secure), "", "; Max-Age=0", is_secure)
+    cookies::set_cookie(&name_of(id, is_secure), "", "; Max-Age=0", is_secure)
 }
 
 /// The headers by which the browser forgets all its links.
@@ -88,7 +87,7 @@ fn kept(headers: &HeaderMap, id: &str, sealed: &str, is_secure: bool) -> Vec<Hea
     let others: Vec<&str> = ids(headers, is_secure).into_iter().filter(|other| *other != id).collect();
     // Browsers send what they have had for longest first (RFC 6265 section 5.4).
     let surplus = (others.len() + 1).saturating_sub(LINKS_MAX);
-    let own = session_cookie::set_cookie(&name_of(id, is_secure), sealed, "", is_secure);
+    let own = cookies::set_cookie(&name_of(id, is_secure), sealed, "", is_secure);
     others.into_iter().take(surplus).filter_map(|other| forgotten(other, is_secure)).chain(own).collect()
 }
 
@@ -147,7 +146,7 @@ pub(super) fn lend_token(pages: &PageSessions, mut request: Request, behind: &En
 /// The header with the token of the link that a request names, if the browser has its cookie.
 fn shown(headers: &HeaderMap, key: &InstallationKey, is_secure: bool) -> Option<HeaderValue> {
     let id = headers.get(HEADER)?.to_str().ok().filter(|id| is_id(id))?;
-    let value = session_cookie::find(headers, &name_of(id, is_secure), COOKIE_BYTES_MAX)?;
+    let value = cookies::find(headers, &name_of(id, is_secure), COOKIE_BYTES_MAX)?;
     HeaderValue::try_from(format!("Bearer {}", open(key, id, value)?)).ok()
 }
 

@@ -5,9 +5,8 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use identity::secret::Digest;
+use identity::session_cookie::SessionCookie;
 use tokio::sync::{Semaphore, SemaphorePermit};
-
-use crate::session_cookie::SessionCookie;
 
 /// Sessions of cookies that were good before that are read at a time; one more is answered 503.
 const GOOD_MAX: usize = 512;

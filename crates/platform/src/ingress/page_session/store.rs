@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use identity::secret::Digest;
+use identity::session_cookie::SessionCookie;
 use infra::{SignInKey, SignInKind, SignIns, StoreError};
 use model::Timestamp;
 use runtime::RoleContext;
 use runtime::installation_key::InstallationKey;
 
 use super::record::PageSession;
-use crate::session_cookie::SessionCookie;
 
 /// The most sessions of a person: in more browsers nobody is at work.
 pub(super) const OF_PERSON_MAX: usize = 100;

@@ -11,9 +11,9 @@ use crate::proxy::settings::Network;
 use crate::proxy::{InboundPassword, Trunk};
 
 /// Whether a request may come from a trunk. Carriers do not call by WebSocket; and any page that a browser
-/// in a trunk's network shows may open one, as may everybody behind a web server there that passes it on.
+/// in a trunk's network shows may open one, as may everybody behind a web server there that passes it on, or behind a gateway.
 pub(in crate::proxy) const fn may_be_trunks(flow: Flow) -> bool {
-    !flow.transport().is_web_socket()
+    !flow.transport().is_web_socket() && !flow.is_of_gateway()
 }
 
 /// Trunks by their networks and by the names in their certificates. The narrowest network that contains a source decides. A look-up

@@ -9,8 +9,8 @@ use infra::{FoundObject, HistoryEntry, HistoryPage, Revision};
 use model::TenantId;
 use tonic::{Request, Status};
 
-use super::ObjectServer;
 use super::refusals::{denied, ends, refused, unread};
+use super::{ObjectServer, requester};
 use crate::broken_rule::BrokenRule;
 use crate::objects::{
     self, CallerRights, EditAction, HeldObject, HistoryPart, IndexedTenant, ListedPage, Listing, ObjectEdit, ObjectUse,
@@ -19,18 +19,27 @@ use crate::objects::{
 
 /// How often a page of the history is read on because the person sees too little of what was read.
 const PAGES_READ_MAX: usize = 20;
-/// Of how many folders of such a part the history is read, to see since when they have been there.
-const FOLDERS_READ_MAX: usize = 50;
-/// How many of the last entries of a folder are read for that.
-const FOLDER_ENTRIES_MAX: u32 = 20;
 
-/// The first revision of folders that are there, by their paths as documents have them.
-type FoldersSince = HashMap<String, Revision>;
+/// What a person sees if the folders in which it was at a revision are those that are there now.
+struct InFolders<T> {
+    of: T,
+    at: Revision,
+    /// Their paths, as they have them.
+    folders: Vec<String>,
+}
 
-/// The user name of a caller who is a person.
+impl<T> InFolders<T> {
+    /// Whether folders that have been there since these revisions are the same ones.
+    fn are_same(&self, since: &HashMap<String, Revision>) -> bool {
+        self.folders.iter().all(|path| since.get(path).is_some_and(|made| *made <= self.at))
+    }
+}
+
+/// The user name of a caller who is a person, or of the person for whom a role asks.
 #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
 pub(super) fn person<T>(request: &Request<T>) -> Result<Option<String>, Status> {
-    Ok(net::grpc::caller(request)?.person().map(str::to_owned))
+    let named = requester::named(request)?.map(|named| named.user);
+    Ok(named.or(net::grpc::caller(request)?.person().map(str::to_owned)))
 }
 
 /// The refusal to who may not change, or see, what concerns the whole tenant.
@@ -178,11 +187,11 @@ impl ObjectServer {
             page.limit = u32::try_from(most - seen.entries.len()).unwrap_or(u32::MAX);
             let part = read(page.clone()).await?;
             let entries = part.entries;
-            let since = self.folders_since(tenant, entries.iter().flat_map(folders_of).collect()).await?;
-            let sees = move |held: &IndexedTenant, rights: &CallerRights| -> Vec<HistoryEntry> {
-                entries.into_iter().filter(|entry| sees_entry(held, rights, entry, &since)).collect()
+            let sees = move |held: &IndexedTenant, rights: &CallerRights| -> Vec<InFolders<HistoryEntry>> {
+                entries.into_iter().filter_map(|entry| entry_seen(held, rights, entry)).collect()
             };
-            seen.entries.extend(self.look_as(tenant, user.clone(), sees).await?);
+            let found = self.look_as(tenant, user.clone(), sees).await?;
+            seen.entries.extend(self.in_same_folders(tenant, found).await?);
             (seen.last, seen.pruned) = (part.last, part.pruned);
             if part.last.is_none() || seen.entries.len() >= most {
                 break;
@@ -192,16 +201,16 @@ impl ObjectServer {
         Ok(seen)
     }
 
-    /// Since which revision folders have been there, as far as their history says so.
-    async fn folders_since(&self, tenant: &TenantId, paths: HashSet<String>) -> Result<FoldersSince, Status> {
-        let mut since = FoldersSince::new();
-        for path in paths.into_iter().take(FOLDERS_READ_MAX) {
-            let (kind, id) = (Some(ObjectKind::Folder), Some(path.clone()));
-            let page = HistoryPage { kind, id, below: None, limit: FOLDER_ENTRIES_MAX };
-            let entries = self.store.history(tenant, &page).await.map_err(unread)?;
-            since.extend(there_since(&entries).map(|revision| (path, revision)));
+    /// What was in the folders that are there now, and not in others of their paths. The history is asked after the rights were looked at,
+    /// so that a folder that is made anew meanwhile is another one.
+    async fn in_same_folders<T>(&self, tenant: &TenantId, found: Vec<InFolders<T>>) -> Result<Vec<T>, Status> {
+        let paths: HashSet<&String> = found.iter().flat_map(|one| &one.folders).collect();
+        let paths: Vec<String> = paths.into_iter().cloned().collect();
+        let mut since = HashMap::new();
+        if !paths.is_empty() {
+            since = self.store.folders_since(tenant, &paths).await.map_err(unread)?;
         }
-        Ok(since)
+        Ok(found.into_iter().filter(|one| one.are_same(&since)).map(|one| one.of).collect())
     }
 
     /// Refuses a person who does not see an object as if it were not there. Of one that is not there, who reads the whole tenant may ask
@@ -232,20 +241,23 @@ impl ObjectServer {
         let back = objects::put_back(&*self.store, tenant, key.clone(), at, expected).await;
         let Some(user) = person else { return back.map_err(refused) };
         let (named, then) = (key.clone(), back.as_ref().ok().and_then(document_then));
-        let folders = then.iter().map(|document| folder_in(&key, document)).collect();
-        let since = self.folders_since(tenant, folders).await?;
-        let is_seen = move |held: &IndexedTenant, rights: &CallerRights| {
+        let seen = move |held: &IndexedTenant, rights: &CallerRights| {
             let now = held.found(&named);
+            if now.is_some_and(|found| !rights.may_see(found)) {
+                return None;
+            }
+            let path = then.map(|document| folder_in(&named, &document));
             // A folder that is there has not been elsewhere, but it may be another one of its path.
             let stays = named.kind == ObjectKind::Folder && now.is_some();
-            let was_seen = |document: &String| {
-                let path = folder_in(&named, document);
-                let is_known = is_known(held, rights, (&named, &path), (at, &since));
-                is_known && (stays || rights.in_folder(&path).contains(FolderRight::Read))
-            };
-            now.is_none_or(|found| rights.may_see(found)) && then.as_ref().is_none_or(was_seen)
+            let reads = |path: &String| stays || rights.in_folder(path).contains(FolderRight::Read);
+            if !path.iter().all(reads) {
+                return None;
+            }
+            let folders = known_folders(held, rights, &named, path.into_iter())?;
+            Some(InFolders { of: (), at, folders })
         };
-        if self.look_as(tenant, user, is_seen).await? {
+        let found = self.look_as(tenant, user, seen).await?;
+        if !self.in_same_folders(tenant, found.into_iter().collect()).await?.is_empty() {
             return back.map_err(refused);
         }
         Err(refused(objects::never_known(&*self.store, tenant, &key, at).await))
@@ -290,41 +302,32 @@ fn as_found(HeldObject { object, annex, revision }: HeldObject<'_>) -> FoundObje
     FoundObject { revision, object: object.clone(), annex: annex.cloned().unwrap_or_default() }
 }
 
-/// Whether a person sees what happened to an object: the object, if it is there, and the folders in which it was before and after.
-fn sees_entry(held: &IndexedTenant, rights: &CallerRights, entry: &HistoryEntry, since: &FoldersSince) -> bool {
+/// What happened to an object, if a person sees it: the object, if it is there, and the folders in which it was before and after.
+fn entry_seen(held: &IndexedTenant, rights: &CallerRights, entry: HistoryEntry) -> Option<InFolders<HistoryEntry>> {
     let is_hidden = held.found(&entry.key).is_some_and(|found| !rights.may_see(found));
-    let is_seen = |path: String| {
-        let is_known = is_known(held, rights, (&entry.key, &path), (entry.revision, since));
-        is_known && rights.in_folder(&path).contains(FolderRight::Read)
-    };
-    !is_hidden && folders_of(entry).all(is_seen)
+    let is_unread = |path: String| !rights.in_folder(&path).contains(FolderRight::Read);
+    if is_hidden || folders_of(&entry).any(is_unread) {
+        return None;
+    }
+    let folders = known_folders(held, rights, &entry.key, folders_of(&entry))?;
+    Some(InFolders { at: entry.revision, of: entry, folders })
 }
 
-/// Whether the folder of that path, in which an object was at a revision, is the one that is there now, or who asks sees what was in those
-/// that are gone. Whom one that is gone has shut out, nobody knows any more: administrators alone see what was in it.
-fn is_known(
+/// The folders that are there under the paths of those in which an object was, as far as it matters to who asks whether they are the same
+/// ones; none if one of them is gone. Whom one that is gone has shut out, nobody knows any more: administrators alone see what was in it.
+fn known_folders(
     held: &IndexedTenant,
     rights: &CallerRights,
-    (key, path): (&ObjectKey, &str),
-    (at, since): (Revision, &FoldersSince),
-) -> bool {
-    // What is in no folder is in the root, whether that has permissions of its own or not.
-    if rights.is_of_whole_tenant() || (key.kind != ObjectKind::Folder && path == Folder::ROOT) {
-        return true;
+    key: &ObjectKey,
+    paths: impl Iterator<Item = String>,
+) -> Option<Vec<String>> {
+    if rights.is_of_whole_tenant() {
+        return Some(Vec::new());
     }
-    let folder = held.found(&ObjectKey { kind: ObjectKind::Folder, id: path.to_owned() });
-    // Where its history does not say more, it has been there since its last change at least.
-    folder.is_some_and(|found| since.get(path).copied().unwrap_or(found.revision) <= at)
-}
-
-/// Since when a folder has been there, by the last entries of its history, the latest first; none if they do not say so.
-fn there_since(entries: &[HistoryEntry]) -> Option<Revision> {
-    entries.first().filter(|last| last.after.is_some())?;
-    let made = entries.iter().find(|entry| entry.before.is_none()).map(|entry| entry.revision);
-    // Entries go from the first one on: of one that was made before them all, none of another is kept.
-    let is_all = u32::try_from(entries.len()).is_ok_and(|read| read < FOLDER_ENTRIES_MAX);
-    let oldest = entries.last().map(|entry| if is_all { Revision(0) } else { entry.revision });
-    made.or(oldest)
+    // What is in no folder is in the root, whether that has permissions of its own or not.
+    let paths = paths.filter(|path| key.kind == ObjectKind::Folder || path != Folder::ROOT);
+    let folder = |id| held.found(&ObjectKey { kind: ObjectKind::Folder, id });
+    paths.map(|path| folder(path).map(|found| found.object.key().id)).collect()
 }
 
 /// The folders in which an object was before and after what happened to it.
@@ -389,6 +392,11 @@ mod tests {
         HistoryEntry { number: 1, revision, note, key, before, after: None, secrets_changed: false }
     }
 
+    fn sees(held: &IndexedTenant, user: &str, entry: &HistoryEntry, since: &HashMap<String, Revision>) -> bool {
+        let seen = entry_seen(held, &CallerRights::of(held, user), entry.clone());
+        seen.is_some_and(|seen| seen.are_same(since))
+    }
+
     #[test]
     fn what_was_in_a_folder_that_is_gone_is_seen_by_administrators_alone() {
         let shut = FolderPermission {
@@ -409,9 +417,8 @@ mod tests {
         ];
         for folders in [&[&board, &open][..], &[&open][..]] {
             let held = held(folders);
-            let since = FoldersSince::from([("Board".to_owned(), Revision(0)), ("open".to_owned(), Revision(0))]);
-            let sees =
-                |user: &str, entry: &HistoryEntry| sees_entry(&held, &CallerRights::of(&held, user), entry, &since);
+            let since = HashMap::from([("Board".to_owned(), Revision(0)), ("Open".to_owned(), Revision(0))]);
+            let sees = |user: &str, entry: &HistoryEntry| sees(&held, user, entry, &since);
             assert!(hidden.iter().all(|entry| !sees("dora", entry)), "{} folders", folders.len());
             assert!(seen.iter().all(|entry| sees("dora", entry)), "{} folders", folders.len());
             assert!(hidden.iter().chain(&seen).all(|entry| sees("root", entry)), "{} folders", folders.len());
@@ -426,28 +433,13 @@ mod tests {
             deleted(ObjectKind::Person, "lea", r#"{"user_name":"lea","folder":"Board"}"#),
             deleted(ObjectKind::Folder, "Board", r#"{"path":"Board"}"#),
         ];
-        let sees = |user: &str, since: &FoldersSince| {
-            let rights = CallerRights::of(&held, user);
-            gone.iter().all(|entry| sees_entry(&held, &rights, entry, since))
-        };
-        let since = |revision: u64| FoldersSince::from([("Board".to_owned(), Revision(revision))]);
+        let sees =
+            |user: &str, since: &HashMap<String, Revision>| gone.iter().all(|entry| sees(&held, user, entry, since));
+        let since = |revision: u64| HashMap::from([("Board".to_owned(), Revision(revision))]);
         assert!(sees("dora", &since(2)) && !sees("dora", &since(3)) && sees("root", &since(3)));
-        assert!(!sees("dora", &FoldersSince::new()), "its last change is all that is known of it");
-    }
-
-    #[test]
-    fn a_folder_is_there_since_it_was_made_last() {
-        let entry = |revision: u64, before: bool, after: bool| {
-            let document = |is_there: bool| is_there.then(|| r#"{"path":"Board"}"#.to_owned());
-            let of = deleted(ObjectKind::Folder, "Board", "");
-            HistoryEntry { revision: Revision(revision), before: document(before), after: document(after), ..of }
-        };
-        let (first, gone) = (entry(2, false, true), entry(4, true, false));
-        let (again, changed) = (entry(6, false, true), entry(8, true, true));
-        assert_eq!(there_since(&[changed.clone(), again, gone.clone(), first]), Some(Revision(6)));
-        assert_eq!(there_since(&[gone]), None);
-        assert_eq!(there_since(std::slice::from_ref(&changed)), Some(Revision(0)), "older ones are pruned");
-        let many: Vec<HistoryEntry> = std::iter::repeat_n(changed, FOLDER_ENTRIES_MAX as usize).collect();
-        assert_eq!(there_since(&many), Some(Revision(8)));
+        assert!(!sees("dora", &HashMap::new()), "nothing is known of it");
+        let root = CallerRights::of(&held, "root");
+        let of_root = gone.map(|entry| entry_seen(&held, &root, entry).map(|seen| seen.folders));
+        assert_eq!(of_root, [Some(Vec::new()), Some(Vec::new())], "an administrator asks for no folder");
     }
 }

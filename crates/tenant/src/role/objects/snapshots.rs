@@ -22,7 +22,7 @@ impl ObjectServer {
         &self,
         request: Request<v1::CreateSnapshotRequest>,
     ) -> Result<Response<v1::SnapshotRecord>, Status> {
-        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE).await?;
         let note = self.snapshot_note(&request, &request.get_ref().request_id)?;
         self.needs_unlimited(&tenant, person(&request)?, WHAT).await?;
         let _turn = self.batches.take(&tenant).await.ok_or_else(ends)?;
@@ -36,7 +36,7 @@ impl ObjectServer {
         &self,
         request: Request<v1::ListSnapshotsRequest>,
     ) -> Result<Response<v1::ListSnapshotsResponse>, Status> {
-        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ)?;
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ).await?;
         self.needs_whole_tenant(&tenant, person(&request)?, (FolderRight::Read, WHAT)).await?;
         let heads = self.archive.snapshots(&tenant).await.map_err(unread)?;
         Ok(Response::new(v1::ListSnapshotsResponse { records: heads.into_iter().map(record).collect() }))
@@ -46,7 +46,7 @@ impl ObjectServer {
         &self,
         request: Request<v1::DeleteSnapshotRequest>,
     ) -> Result<Response<v1::DeleteSnapshotResponse>, Status> {
-        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE).await?;
         let note = self.snapshot_note(&request, &request.get_ref().request_id)?;
         self.needs_unlimited(&tenant, person(&request)?, WHAT).await?;
         let name = request.into_inner().name;
@@ -59,7 +59,7 @@ impl ObjectServer {
         &self,
         request: Request<v1::RestoreSnapshotRequest>,
     ) -> Result<Response<v1::RestoreSnapshotResponse>, Status> {
-        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE)?;
+        let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE).await?;
         let note = self.snapshot_note(&request, &request.get_ref().request_id)?;
         api_keys::may_restore_all(&note.by)?;
         self.needs_unlimited(&tenant, person(&request)?, WHAT).await?;

@@ -66,10 +66,15 @@ impl Site {
 
     /// A phone rings for a new call.
     async fn rings(&self, dns: &[String]) {
-        let writes = dns.iter().map(|dn| {
+        let ringing = |dn: &String| Event { this_dn: Dn::parse(dn).ok(), ..Event::new(EventName::Ringing) };
+        self.tells(dns.iter().map(ringing)).await;
+    }
+
+    /// Each of these facts tells of a new call.
+    async fn tells(&self, events: impl Iterator<Item = Event>) {
+        let writes = events.map(|event| {
             let conn_id = ConnId(self.next.fetch_add(1, Ordering::Relaxed));
             let id = EventId { subject: Subject::Call(conn_id), token: Token(1), seq: Seq(1) };
-            let event = Event { this_dn: Dn::parse(dn).ok(), ..Event::new(EventName::Ringing) };
             let at = Timestamp::from_millis(1_700_000_000_000);
             CallWrite {
                 tenant: acme(),
@@ -124,8 +129,8 @@ async fn who_is_far_behind_reads_the_stream_and_then_joins_the_others() {
     // The view begins at the end, so that nothing earlier is in memory.
     let live = site.subscribe(Some("7001"), None).await;
     let behind = site.subscribe(Some("7001"), Some(Position::START)).await;
-    let mut behind = Box::pin(behind.deliveries(None, "desk/1".to_owned()));
-    let mut live = Box::pin(live.deliveries(None, "desk/2".to_owned()));
+    let mut behind = Box::pin(behind.deliveries(None, SeenReferences::Of("desk/1".to_owned())));
+    let mut live = Box::pin(live.deliveries(None, SeenReferences::Of("desk/2".to_owned())));
     for _ in 0..12 * 72 {
         assert_eq!(next_dn(&mut behind).await, "7001");
     }
@@ -142,7 +147,7 @@ async fn who_is_far_behind_and_takes_nothing_is_told_and_counted() {
     }
     let _live = site.subscribe(Some("7002"), None).await;
     let behind = site.subscribe(Some("7001"), Some(Position::START)).await;
-    let mut behind = Box::pin(behind.deliveries(None, "desk/1".to_owned()));
+    let mut behind = Box::pin(behind.deliveries(None, SeenReferences::Of("desk/1".to_owned())));
     tokio::time::sleep(STUCK_MAX * 2).await;
     let told = loop {
         match behind.next().await {
@@ -158,10 +163,33 @@ async fn who_is_far_behind_and_takes_nothing_is_told_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_behind_is_at_the_present_when_all_was_read_and_taken() {
+    let site = Site::new();
+    for _ in 0..12 {
+        site.rings(&vec!["7002".to_owned(); 500]).await;
+    }
+    let live = site.subscribe(Some("7001"), None).await;
+    let behind = site.subscribe(Some("7001"), Some(Position::START)).await;
+    let reach = behind.reach();
+    assert!(live.reach().is_at_present() && !reach.is_at_present());
+    let mut behind = Box::pin(behind.deliveries(None, SeenReferences::OfAll));
+    let sign = behind.next().await.unwrap().unwrap();
+    assert!(matches!(sign.what, Some(What::Reached(_))), "facts for others are passed over: {sign:?}");
+    assert!(reach.is_at_present());
+    site.rings(&["7001".to_owned()]).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!reach.is_at_present(), "it waits to be taken");
+    assert_eq!(next_dn(&mut behind).await, "7001");
+    assert!(reach.is_at_present(), "it has taken what came");
+    drop(behind);
+    assert!(!reach.is_at_present());
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_silence_a_sign_of_life_comes_with_the_position() {
     let site = Site::new();
     let silent = site.subscribe(Some("7001"), None).await;
-    let mut silent = Box::pin(silent.deliveries(None, "desk/1".to_owned()));
+    let mut silent = Box::pin(silent.deliveries(None, SeenReferences::Of("desk/1".to_owned())));
     site.rings(&["7002".to_owned()]).await;
     let end = site.store.end(&acme()).await.unwrap();
     let last = loop {
@@ -174,16 +202,40 @@ async fn in_silence_a_sign_of_life_comes_with_the_position() {
     // Who comes back after that position has missed nothing.
     drop(silent);
     let back = site.subscribe(Some("7001"), last.parse().ok()).await;
-    let mut back = Box::pin(back.deliveries(None, "desk/1".to_owned()));
+    let mut back = Box::pin(back.deliveries(None, SeenReferences::Of("desk/1".to_owned())));
     site.rings(&["7001".to_owned()]).await;
     assert_eq!(next_dn(&mut back).await, "7001");
+}
+
+#[tokio::test]
+async fn the_reference_of_a_request_is_shown_to_its_requester_and_to_who_sees_all() {
+    let site = Site::new();
+    let seen = [
+        (SeenReferences::Of("desk/1".to_owned()), 7),
+        (SeenReferences::Of("desk/2".to_owned()), 0),
+        (SeenReferences::OfAll, 7),
+    ];
+    let mut readers = Vec::new();
+    for (seen, reference) in seen {
+        let deliveries = site.subscribe(Some("7001"), None).await.deliveries(None, seen);
+        readers.push((Box::pin(deliveries), reference));
+    }
+    let mut answered = Event { this_dn: Dn::parse("7001").ok(), ..Event::new(EventName::Held) };
+    (answered.reference, answered.requester) = (model::ReferenceId(7), Some("desk/1".to_owned()));
+    site.tells(std::iter::once(answered)).await;
+    for (mut deliveries, reference) in readers {
+        match deliveries.next().await.unwrap().unwrap().what {
+            Some(What::Event(event)) => assert_eq!(event.envelope.unwrap().event.unwrap().reference, reference),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[tokio::test]
 async fn who_has_gone_is_forgotten() {
     let site = Site::new();
     let one = site.subscribe(None, None).await;
-    let deliveries = one.deliveries(None, "desk/1".to_owned());
+    let deliveries = one.deliveries(None, SeenReferences::Of("desk/1".to_owned()));
     assert!(!site.views.kept(&acme()).unwrap().live().is_empty());
     drop(deliveries);
     assert!(site.views.kept(&acme()).unwrap().live().is_empty());
@@ -195,7 +247,9 @@ async fn one_reader_reads_the_stream_for_all_subscriptions() {
     let dns = ["7001", "7002", "7001"];
     let mut all = Vec::new();
     for dn in dns {
-        all.push(Box::pin(site.subscribe(Some(dn), None).await.deliveries(None, "desk/1".to_owned())));
+        all.push(Box::pin(
+            site.subscribe(Some(dn), None).await.deliveries(None, SeenReferences::Of("desk/1".to_owned())),
+        ));
     }
     site.rings(&["7001".to_owned(), "7002".to_owned()]).await;
     for (deliveries, dn) in all.iter_mut().zip(dns) {
@@ -209,7 +263,7 @@ async fn one_reader_reads_the_stream_for_all_subscriptions() {
 async fn a_store_that_is_away_for_a_while_ends_no_subscription() {
     let site = Site::new();
     let one = site.subscribe(Some("7001"), None).await;
-    let mut one = Box::pin(one.deliveries(None, "desk/1".to_owned()));
+    let mut one = Box::pin(one.deliveries(None, SeenReferences::Of("desk/1".to_owned())));
     site.is_away.store(true, Ordering::SeqCst);
     // The reader's present read ends, and the next ones fail.
     site.rings(&["7001".to_owned()]).await;

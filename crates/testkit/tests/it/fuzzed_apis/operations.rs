@@ -232,8 +232,10 @@ impl RoutedPath {
             return (!is_page).then(|| "a refusal is neither JSON nor a page".to_owned());
         }
         let Ok(shown) = serde_json::from_str::<Value>(body) else { return Some("the body is no JSON".to_owned()) };
-        // A problem (RFC 9457), an error of SCIM (RFC 7644), of OAuth (RFC 6749), or of auth's own requests.
+        // A problem (RFC 9457), an error of SCIM (RFC 7644), of OAuth (RFC 6749), or of auth's own requests. The Workspace API has a number
+        // of its own for whoever has no session.
         let is_worded = shown["status"] == *status
+            || *status == 403 && shown["status"]["code"] == 603
             || shown["status"].as_str().is_some_and(|told| told.parse() == Ok(*status))
             || shown["status"]["code"] == *status
             || shown["error"].is_string();

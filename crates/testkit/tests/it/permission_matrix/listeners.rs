@@ -15,7 +15,8 @@ use crate::conference::SOON;
 /// One that admin ports have, and one that no listener has.
 const HTTP_PATHS: [&str; 2] = ["/metrics", "/tenants/example/nothing"];
 /// Listeners whose paths ask for a proof of their own; the table of the web edge has them.
-const OPEN: [&str; 2] = ["auth:auth", "ingress:web"];
+const OPEN: [&str; 5] =
+    ["auth:auth", "gws-provisioning:provisioning", "gws-proxy:web", "gws-workspace:workspace", "ingress:web"];
 
 /// A listener.
 struct DeclaredListener {

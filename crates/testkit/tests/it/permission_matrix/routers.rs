@@ -26,7 +26,14 @@ const fn inside(name: &'static str, at: &'static str) -> RouterFile {
 }
 
 /// All that serve something. Every role has the paths of admin HTTP.
-const FILES: [RouterFile; 22] = [
+const FILES: [RouterFile; 30] = [
+    inside("gws/src/gws_configuration/objects.rs", "gws-configuration:8080"),
+    inside("gws/src/gws_configuration/server.rs", "gws-configuration:8080"),
+    at_edge("gws/src/gws_provisioning/server.rs", "/provisioning/v3"),
+    inside("gws/src/gws_setting/server.rs", "gws-setting:8080"),
+    at_edge("gws/src/gws_statistics/server.rs", "/statistics/v3"),
+    inside("gws/src/gws_voice/server.rs", "gws-voice:8080"),
+    at_edge("gws/src/gws_workspace/server.rs", "/workspace/v3"),
     inside("orchestration/src/ors/server.rs", "ors:11200"),
     at_edge("platform/src/agent_setup.rs", ""),
     at_edge("platform/src/agent_setup/scim.rs", ""),
@@ -38,6 +45,7 @@ const FILES: [RouterFile; 22] = [
     at_edge("platform/src/ingress/page_session.rs", ""),
     at_edge("platform/src/ingress/phones.rs", ""),
     at_edge("platform/src/ingress/webhooks/api.rs", ""),
+    at_edge("platform/src/salesforce_adapter/server.rs", ""),
     at_edge("platform/src/telemetry/server.rs", ""),
     at_edge("platform/src/trace/serve.rs", ""),
     at_edge("platform/src/wfm_adapter/server.rs", ""),
@@ -51,19 +59,24 @@ const FILES: [RouterFile; 22] = [
     inside("voice/src/sip_cluster/server.rs", "sip-cluster:11300"),
 ];
 /// Files of the web edge that hand all below a path to another role, whose own routes have the rows.
-const HAND_ON: [&str; 7] = [
+const HAND_ON: [&str; 9] = [
     "platform/src/ingress/agent_setup.rs",
     "platform/src/ingress/auth.rs",
+    "platform/src/ingress/desktop.rs",
     "platform/src/ingress/forward.rs",
     "platform/src/ingress/pages.rs",
+    "platform/src/ingress/salesforce.rs",
     "platform/src/ingress/scim.rs",
     "platform/src/ingress/telemetry.rs",
     "platform/src/ingress/workforce.rs",
 ];
+/// Files whose routes stand in a table, as `("/path", get(show).post(change))`. Each path is served with a slash at its end too.
+const TABLED: [&str; 3] =
+    ["gws/src/gws_provisioning/server.rs", "gws/src/gws_statistics/server.rs", "gws/src/gws_workspace/server.rs"];
 /// Crates that are no part of a role.
 const DEVELOPMENT: [&str; 4] = ["bench", "simnet", "testkit", "xtask"];
 /// Whole paths that a file names by an expression, but for those of OpenAPI documents, which are found.
-const NAMED: [(&str, &str, &[&str]); 16] = [
+const NAMED: [(&str, &str, &[&str]); 17] = [
     (
         "platform/src/auth/page/published_pages.rs",
         "path",
@@ -96,15 +109,56 @@ const NAMED: [(&str, &str, &[&str]); 16] = [
     ("platform/src/ingress/page_session.rs", "SIGN_IN", &["/session/sign-in"]),
     ("platform/src/ingress/page_session.rs", "CALLBACK", &["/session/callback"]),
     ("platform/src/ingress/phones.rs", "routes::PHONES", &["/sip"]),
+    ("platform/src/ingress/phones.rs", "routes::BROWSER_PHONES", &["/webrtc"]),
 ];
 /// Methods and paths without a row, each with the reason.
-static WITHOUT_ROW: [(&str, &str, &str); 2] = [
+static WITHOUT_ROW: [(&str, &str, &str); 26] = [
     (
         "GET",
         "/auth/v3/sign-out",
         "it ends the sign-in of whoever asks: the tests of sessions, of resources and of API keys have it",
     ),
     ("POST", "/auth/v3/sign-out", "the same"),
+    (
+        "POST",
+        "/workspace/v3/initialize-workspace",
+        "it begins a session for whoever may: the tests of the workspace have it",
+    ),
+    ("GET", "/workspace/v3/info", "a session without a token is enough too: the tests of the workspace have it"),
+    ("GET", "/workspace/v3/version", "the same"),
+    ("GET", "/workspace/v3/doc", "the same"),
+    (
+        "POST",
+        "/statistics/v3/subscriptions",
+        "a token of either of two APIs opens it: the tests of the Statistics API have it",
+    ),
+    ("DELETE", "/statistics/v3/subscriptions/{id}", "the same"),
+    ("GET", "/statistics/v3/subscriptions/{id}/statistic-values", "the same"),
+    ("GET", "/statistics/v3/statistic-values/{name}", "the same"),
+    ("POST", "/statistics/v3/operations/get-statistic-ex", "the same"),
+    ("POST", "/statistics/v3/notifications", "the same"),
+    ("GET", "/statistics/v3/notifications", "the same"),
+    ("POST", "/statistics/v3/notifications/handshake", "the same"),
+    ("POST", "/statistics/v3/notifications/connect", "the same"),
+    ("POST", "/statistics/v3/notifications/disconnect", "the same"),
+    ("POST", "/statistics/v3/notifications/subscribe", "the same"),
+    ("POST", "/statistics/v3/notifications/unsubscribe", "the same"),
+    ("GET", "/statistics/v3/info", "the same"),
+    ("GET", "/statistics/v3/version", "the same"),
+    ("GET", "/statistics/v3/doc", "the same"),
+    (
+        "POST",
+        "/provisioning/v3/initialize-provisioning",
+        "it begins a session for whoever may: the tests of the Provisioning API have it",
+    ),
+    ("GET", "/provisioning/v3/initialize-provisioning", "the same"),
+    (
+        "GET",
+        "/provisioning/v3/info",
+        "a session without a token is enough too: the tests of the Provisioning API have it",
+    ),
+    ("GET", "/provisioning/v3/version", "the same"),
+    ("GET", "/provisioning/v3/doc", "the same"),
 ];
 
 /// A source without its tests.
@@ -155,6 +209,12 @@ struct NamedRoute<'s> {
 /// The routes in a source.
 fn routed(source: &str) -> Vec<NamedRoute<'_>> {
     source.split(".route(").skip(1).filter_map(|call| named_route(source, call)).collect()
+}
+
+/// The routes in the table of a source.
+fn tabled(source: &str) -> Vec<NamedRoute<'_>> {
+    let pairs = source.match_indices("(\"/").filter_map(|(at, _)| named_route(source, source.get(at + 1..)?));
+    pairs.filter(|route| !route.methods.is_empty()).collect()
 }
 
 /// The route of a call, whose opening bracket is before the text.
@@ -249,7 +309,8 @@ pub fn unrouted(rows: &[RestRow]) -> Result<Vec<String>> {
     let mut excused = Vec::new();
     for file in &FILES {
         let source = sources.iter().find(|source| source.name == file.name);
-        let routed = routed(&source.with_context(|| format!("{} is gone", file.name))?.text);
+        let text = &source.with_context(|| format!("{} is gone", file.name))?.text;
+        let routed = if TABLED.contains(&file.name) { tabled(text) } else { routed(text) };
         ensure!(!routed.is_empty(), "{} has no route", file.name);
         let mut served = Vec::new();
         for route in &routed {
@@ -305,6 +366,23 @@ fn routes_are_read_in_their_source() {
         route(&["GET", "DELETE"], "path"),
     ];
     assert_eq!(routed(source), expected);
+}
+
+#[test]
+fn routes_are_read_in_a_table() {
+    let source = r#"
+        const LATER: [(&str, &str); 1] = [("media", "later")];
+        vec![
+            ("/a", get(show).post(change)),
+            ("/b/{id}", post(add)),
+        ]
+        let rest = path.strip_prefix("/voice/");
+    "#;
+    let expected = [
+        NamedRoute { methods: vec!["GET", "POST"], path: r#""/a""# },
+        NamedRoute { methods: vec!["POST"], path: r#""/b/{id}""# },
+    ];
+    assert_eq!(tabled(source), expected);
 }
 
 #[test]

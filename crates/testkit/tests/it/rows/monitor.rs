@@ -18,7 +18,7 @@ struct Said {
 }
 
 /// Watches the Redis server of an installation until it is dropped.
-pub(super) struct Monitor {
+pub(crate) struct Monitor {
     watcher: Child,
     said: Arc<Mutex<Vec<Said>>>,
 }
@@ -85,7 +85,7 @@ fn read(line: &str, client: &mut String) -> Option<Said> {
 }
 
 /// The addresses of the clients whose name lists the row, such as `trunkline/ors-1/voice-45+voice-46`.
-pub(super) fn clients_of(site: &mut Installation, port: u16, row: &str) -> Result<Vec<String>> {
+pub(crate) fn clients_of(site: &mut Installation, port: u16, row: &str) -> Result<Vec<String>> {
     let list = site.servers()?.redis_cli(port, &["CLIENT", "LIST"])?;
     let of_line = |line: &str| {
         let field = |name: &str| line.split(' ').find_map(|word| word.strip_prefix(name));

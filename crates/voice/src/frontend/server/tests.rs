@@ -1,13 +1,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use infra::SystemClock;
 use model::{AgentId, Dn};
-use runtime::ApiFamily;
 use runtime::caller::Tie;
-use runtime::token::{TokenIssuer, TokenVerifier};
+use runtime::token::{ServiceIssuer, TokenIssuer, TokenVerifier};
+use runtime::{ApiFamily, RoleSpec};
 
 use super::*;
+
+static TENANT: RoleSpec = RoleSpec { opens: &["voice-31"], ..RoleSpec::bare("tenant", 16) };
 
 fn caller(scopes: &str, tie: Option<&Tie>) -> Caller {
     let issuer = TokenIssuer::of_new_key(Arc::new(SystemClock::start())).unwrap();
@@ -109,4 +112,40 @@ fn a_token_that_is_tied_to_a_desk_asks_for_nobody_else() {
         let (said, why) = answer(&desk, frame.clone());
         assert!(said == status && why.contains(words), "{frame}: {said} {why}");
     }
+}
+
+/// The role tenant.
+fn tenant() -> Caller {
+    let clock = Arc::new(SystemClock::start());
+    let (issuer, tenant) = (TokenIssuer::of_new_key(clock.clone()).unwrap(), ServiceIssuer::of_new_key(&TENANT, clock));
+    let tenant = tenant.unwrap();
+    let verifier = TokenVerifier::of(&issuer, &[&tenant]);
+    let token = tenant.token("tenant-1", "frontend").unwrap();
+    verifier.verify(&token, "frontend", &[ApiFamily::Voice]).unwrap()
+}
+
+#[test]
+fn what_is_marked_as_noted_at_a_desktop_comes_from_there_alone() {
+    for (mark, status) in [("NoteOfCall", 403), ("noteofcall", 403), ("Order", 202)] {
+        let pairs = json!({"ConnID": "00000000000000ff", "DispositionCode": "sold"});
+        let frame = json!({"req": "TSendUserEvent", "ThisDN": "7101", "UserData": pairs, "Extensions": {mark: "00000000000000ff"}});
+        assert_eq!(answer(&caller("agents:control", None), frame.clone()).0, status, "{mark}");
+        let read = read_request(&frame, &acme(), "person/ann").unwrap();
+        check_note(&tenant(), &read.request).unwrap();
+    }
+}
+
+#[test]
+fn a_role_names_for_whom_it_asks_in_any_script_and_nobody_else_does() {
+    let role = tenant();
+    let named = |value: &'static str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(REQUESTER, HeaderValue::from_static(value));
+        headers
+    };
+    assert_eq!(requester(&role, &named("person/%C3%A4nne")).unwrap(), "person/\u{e4}nne");
+    assert_eq!(requester(&role, &named("person/ann")).unwrap(), "person/ann");
+    assert_eq!(requester(&role, &HeaderMap::new()).unwrap(), "tenant/tenant-1");
+    assert_eq!(requester(&role, &named("person/%00")).unwrap_err().status, 400);
+    assert_eq!(requester(&caller("calls:control", None), &named("person/ann")).unwrap(), "desk/1");
 }

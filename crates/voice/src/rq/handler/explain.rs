@@ -1,7 +1,8 @@
 //! rq's decisions for the explanation of a call: the agents considered, and why the others were not chosen.
 
-use model::{ConnId, QueueName, Timestamp};
-use routing::{Candidate, Decision, EndReason, Output, RequestId, Stage};
+use contracts::v1;
+use model::{AgentId, ConnId, QueueName, Timestamp};
+use routing::{Candidate, Decision, EndReason, KeptAgents, Output, PassedOver, RequestId, Stage, Submission, Target};
 use runtime::trace::What;
 use runtime::trace::entry::{self, Routing};
 
@@ -12,10 +13,40 @@ use super::TenantQueues;
 const EVERYONE_MAX: usize = 300;
 /// The most candidates that a trace names; further ones are counted.
 const NAMED_MAX: usize = 60;
+/// The most agents that are named of a request that waits; all are counted.
+const WAITING_NAMED_MAX: usize = 50;
 /// The reason of an agent that is free and fits, but was idle for a shorter time than the chosen one.
 const FREE: &str = "idle-shorter";
 
 impl TenantQueues {
+    /// Why a request of a tenant with so many agents still waits.
+    pub(super) fn explain_wait(&self, submission: &Submission, agents: u64) -> v1::Waiting {
+        let kept = self.router.kept_from(&submission.id, WAITING_NAMED_MAX);
+        let mut by_reason: Vec<(&str, _)> =
+            kept.by_reason.iter().map(|of| (of.reason.map_or("", PassedOver::as_str), of)).collect();
+        by_reason.sort_by_key(|(reason, _)| interest(Some(*reason).filter(|reason| !reason.is_empty())));
+        let candidate = |agent: &AgentId, reason: &str| v1::Candidate {
+            agent: agent.to_string(),
+            passed_over: reason.to_owned(),
+            ready_for_ms: 0,
+        };
+        let named = by_reason.iter().flat_map(|(reason, of)| of.named.iter().map(|agent| candidate(agent, reason)));
+        let counted = |(reason, of): &(&str, &KeptAgents)| v1::KeptAgents {
+            passed_over: (*reason).to_owned(),
+            agents: of.agents,
+        };
+        v1::Waiting {
+            request_id: submission.id.0.clone(),
+            conn_id: submission.call.0,
+            skill_expression: submission.targets.iter().map(Target::key).collect::<Vec<_>>().join(" | "),
+            priority: submission.priority,
+            waiting_since_us: submission.queued_at.as_micros(),
+            candidates: named.take(WAITING_NAMED_MAX).collect(),
+            kept: by_reason.iter().map(counted).collect(),
+            without_skills: agents.saturating_sub(kept.fitting),
+        }
+    }
+
     pub(super) fn explain_output(&self, output: &Output, now: Timestamp) {
         if !self.trace.is_on() {
             return;

@@ -2,7 +2,7 @@
 
 use contracts::v1::{self, queue_outcome::Outcome};
 use model::{AgentId, Dn, QueueName, Timestamp};
-use routing::{Candidate, Decision};
+use routing::Decision;
 
 pub(super) fn refused(code: u32, message: &str, at: Option<u32>) -> v1::Refused {
     v1::Refused { code, message: message.to_owned(), at }
@@ -40,18 +40,6 @@ pub(super) fn decision(decision: &Decision, waiting_since: Timestamp) -> v1::Dec
             .collect(),
         agent: decision.chosen.to_string(),
     }
-}
-
-/// The agents of the tenant as candidates for a request that still waits.
-pub(super) fn explain_candidates(candidates: &[Candidate]) -> Vec<v1::Candidate> {
-    candidates
-        .iter()
-        .map(|candidate| v1::Candidate {
-            agent: candidate.agent.to_string(),
-            passed_over: candidate.passed_over.map(|reason| reason.as_str().to_owned()).unwrap_or_default(),
-            ready_for_ms: 0,
-        })
-        .collect()
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

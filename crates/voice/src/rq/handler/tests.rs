@@ -96,6 +96,34 @@ fn a_question_is_answered_for_its_own_call_alone() {
 }
 
 #[test]
+fn why_a_call_waits_counts_all_agents_and_names_those_nearest_to_taking_it() {
+    let now = Timestamp::from_millis(1_000);
+    let mut queues = queues();
+    let profile = |name: String, skill: &str| v1::AgentProfile {
+        agent: name,
+        skills: vec![v1::SkillLevel { skill: skill.to_owned(), level: 5 }],
+        ..v1::AgentProfile::default()
+    };
+    // Those who lack the skills, and those who are logged out, come first in the table.
+    let others = (0..100).map(|number| profile(format!("other-{number}"), "French"));
+    let out = (0..70).map(|number| profile(format!("out-{number}"), "Sales"));
+    let agents = others.chain(out).chain([profile("ann".to_owned(), "Sales")]).collect();
+    queues.take_agents(&v1::AgentsUpdate { agents, ..v1::AgentsUpdate::default() }, now);
+    let login = Event {
+        agent: AgentId::parse("ann").ok(),
+        this_dn: model::Dn::parse("7101").ok(),
+        ..Event::new(EventName::AgentLogin)
+    };
+    queues.router.observe(&login, now, now);
+    submit(&mut queues, "r1", 1, now);
+    let explained = queues.explain(ConnId(1)).waiting;
+    let [wait] = explained.as_slice() else { panic!("{explained:?}") };
+    let kept: Vec<_> = wait.kept.iter().map(|kept| (kept.passed_over.as_str(), kept.agents)).collect();
+    assert_eq!((kept, wait.without_skills), (vec![("not-ready", 1), ("logged-out", 70)], 100));
+    assert_eq!((wait.candidates.len(), wait.candidates[0].agent.as_str()), (50, "ann"));
+}
+
+#[test]
 fn a_request_that_cannot_be_stored_ends_and_its_asker_is_told_why() {
     let now = Timestamp::from_millis(1_000);
     let mut queues = queues();

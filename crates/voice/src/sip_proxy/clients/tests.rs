@@ -10,11 +10,6 @@ fn told(wanted: Wanted, credentials: Credentials) -> News {
     News::Phone { wanted, credentials, is_current: true }
 }
 
-#[test]
-fn numbers_with_signs_are_one_segment() {
-    assert_eq!(segment("+1 555/*50"), "%2B1%20555%2F%2A50");
-}
-
 /// Users before config's first answer, the phones that they request, and the sender of news.
 fn started() -> (Users, mpsc::Receiver<Wanted>, mpsc::Sender<News>) {
     let (answers, news) = mpsc::channel(8);

@@ -6,12 +6,12 @@ use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::Timestamp;
+use net::http::cookies;
 use runtime::installation_key::InstallationKey;
 use runtime::sealed;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::request::source::RequestSource;
-use crate::session_cookie;
 
 /// How long somebody may take at the provider.
 pub(in crate::auth) const LIFE: Duration = Duration::from_secs(600);
@@ -85,22 +85,17 @@ const fn name(is_secure: bool) -> &'static str {
 
 /// The cookie's value in a request.
 pub(in crate::auth) fn of<'a>(headers: &'a HeaderMap, source: &RequestSource) -> Option<&'a str> {
-    session_cookie::find(headers, name(source.is_secure), COOKIE_BYTES_MAX)
+    cookies::find(headers, name(source.is_secure), COOKIE_BYTES_MAX)
 }
 
 /// The header that sets the cookie.
 pub(in crate::auth) fn set(value: &str, source: &RequestSource) -> Option<HeaderValue> {
-    session_cookie::set_cookie(
-        name(source.is_secure),
-        value,
-        &format!("; Max-Age={}", LIFE.as_secs()),
-        source.is_secure,
-    )
+    cookies::set_cookie(name(source.is_secure), value, &format!("; Max-Age={}", LIFE.as_secs()), source.is_secure)
 }
 
 /// The header that removes it.
 pub(in crate::auth) fn remove(source: &RequestSource) -> Option<HeaderValue> {
-    session_cookie::set_cookie(name(source.is_secure), "", "; Max-Age=0", source.is_secure)
+    cookies::set_cookie(name(source.is_secure), "", "; Max-Age=0", source.is_secure)
 }
 
 #[cfg(test)]

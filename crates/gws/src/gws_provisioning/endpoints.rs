@@ -1,0 +1,11 @@
+//! What each path of the Provisioning API does, in the groups of its published description.
+
+pub(super) mod imports;
+pub(super) mod notifications;
+pub(super) mod objects;
+pub(super) mod operations;
+pub(super) mod rules;
+pub(super) mod session;
+pub(super) mod settings;
+pub(super) mod transfers;
+pub(super) mod users;

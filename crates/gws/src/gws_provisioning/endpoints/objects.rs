@@ -1,0 +1,180 @@
+//! Objects of any type, and who may do what with them.
+
+use std::collections::HashSet;
+
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::response::Response;
+use net::http::Query;
+use serde_json::{Map, Value, json};
+
+use super::super::configuration_client::all;
+use super::super::found_object::FoundObject;
+use super::super::people;
+use super::super::published::object;
+use super::super::published::object_query::ObjectQuery;
+use super::super::published::query::PublishedQuery;
+use super::super::request::ProvisioningRequest;
+use crate::sessions::answers::{self, ApiRefusal, read_body};
+
+/// The root of the folders.
+const ROOT: &str = "/";
+/// The most objects whose permissions are told at once.
+const PERMISSIONS_MAX: usize = 500;
+
+fn kind_of(published: &str) -> Result<&'static str, ApiRefusal> {
+    let known = if published == "users" { Some("person") } else { object::kind_of(published) };
+    known.ok_or_else(|| ApiRefusal::not_found(format!("there are no {published:.64}, but users, {}", object::types())))
+}
+
+/// `GET /objects/{object_type}`.
+pub(in crate::gws_provisioning) async fn list(
+    request: ProvisioningRequest,
+    Path(published): Path<String>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Response, ApiRefusal> {
+    let kind = kind_of(&published)?;
+    let query = ObjectQuery::read(&PublishedQuery::of(pairs)?, kind)?;
+    let (configuration, asker) = (request.configuration(), request.reads());
+    let mut objects = all(configuration, &asker, kind, "").await?;
+    if !query.dn_groups.is_empty() {
+        let groups = all(configuration, &asker, "dn_group", "").await?;
+        let members = members_of(&groups, &query.dn_groups);
+        objects.retain(|object| members.contains(object.id.as_str()));
+    }
+    if query.is_in_use && kind == "skill" {
+        let used = people::names_of_used_skills(configuration, &asker).await?;
+        objects.retain(|object| used.contains(&object.id.to_lowercase()));
+    }
+    let (chosen, total) = query.chosen(objects.iter().map(object::shown).collect());
+    let mut data = Map::new();
+    data.insert(published, chosen.into());
+    data.insert("totalCount".to_owned(), total.into());
+    Ok(answers::data(&data.into()))
+}
+
+/// The DNs of the groups of these names.
+fn members_of<'a>(groups: &'a [FoundObject], names: &[String]) -> HashSet<&'a str> {
+    let is_meant = |group: &&FoundObject| names.iter().any(|name| name.to_lowercase() == group.id.to_lowercase());
+    let members = groups.iter().filter(is_meant).filter_map(|group| group.document["members"].as_array());
+    members.flatten().filter_map(|member| member["dn"].as_str()).collect()
+}
+
+/// `GET /objects/{object_type}/permissions`: who may do what with objects, by their numbers.
+pub(in crate::gws_provisioning) async fn permissions(
+    request: ProvisioningRequest,
+    Path(published): Path<String>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Response, ApiRefusal> {
+    let query = PublishedQuery::of(pairs)?;
+    permissions_of(&request, &published, &query.names("dbids")).await
+}
+
+/// `POST /objects/{object_type}/permissions`: the same for many.
+pub(in crate::gws_provisioning) async fn permissions_of_many(
+    request: ProvisioningRequest,
+    Path(published): Path<String>,
+    body: Bytes,
+) -> Result<Response, ApiRefusal> {
+    let body = read_body(&body)?;
+    let objects = body["data"]["objectIds"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let id = |object: &Value| match &object["id"] {
+        Value::String(id) => Some(id.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => object["name"].as_str().map(str::to_owned),
+    };
+    let ids: Vec<String> = objects.iter().filter_map(id).collect();
+    permissions_of(&request, &published, &ids).await
+}
+
+/// `GET /objects/users/permissions`: the same for people.
+pub(in crate::gws_provisioning) async fn permissions_of_people(
+    request: ProvisioningRequest,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Response, ApiRefusal> {
+    let query = PublishedQuery::of(pairs)?;
+    permissions_of(&request, "users", &query.names("dbids")).await
+}
+
+async fn permissions_of(
+    request: &ProvisioningRequest,
+    published: &str,
+    ids: &[String],
+) -> Result<Response, ApiRefusal> {
+    let kind = kind_of(published)?;
+    if ids.is_empty() || ids.len() > PERMISSIONS_MAX {
+        let words = format!("dbids: {} objects are named, 1 to {PERMISSIONS_MAX} must be", ids.len());
+        return Err(ApiRefusal::bad_request(words));
+    }
+    let (configuration, asker) = (request.configuration(), request.reads());
+    let objects = all(configuration, &asker, kind, "").await?;
+    let folders = all(configuration, &asker, "folder", "").await?;
+    let is_meant = |object: &&FoundObject| ids.iter().any(|id| *id == object.number.to_string() || *id == object.id);
+    let lists: Vec<Value> = objects.iter().filter(is_meant).map(|object| permission_list(object, &folders)).collect();
+    Ok(answers::data(&json!({ "ACLs": lists })))
+}
+
+/// What the folder of an object says, or the nearest one around it that says something.
+fn permission_list(object: &FoundObject, folders: &[FoundObject]) -> Value {
+    let own = if object.kind == "folder" { object.id.as_str() } else { object.text("/folder").unwrap_or(ROOT) };
+    let mut path = own;
+    let permissions = loop {
+        let folder = folders.iter().find(|folder| folder.id.to_lowercase() == path.to_lowercase());
+        let said = folder.and_then(|folder| folder.document["permissions"].as_array());
+        if let Some(said) = said.filter(|said| !said.is_empty()) {
+            break said.clone();
+        }
+        if path == ROOT {
+            break Vec::new();
+        }
+        path = path.rsplit_once('/').map_or(ROOT, |(around, _)| around);
+    };
+    json!({"schema": {"DBID": object.number, "data": {"folder": own, "from": path, "permissions": permissions}}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(kind: &str, id: &str, document: Value) -> FoundObject {
+        FoundObject { kind: kind.to_owned(), id: id.to_owned(), document, ..FoundObject::default() }
+    }
+
+    #[test]
+    fn permissions_are_those_of_the_nearest_folder_that_says_something() {
+        let folders = [
+            object(
+                "folder",
+                "Berlin",
+                json!({"path": "Berlin", "permissions": [{"group": "Night", "rights": ["read"]}]}),
+            ),
+            object("folder", "Berlin/Sales", json!({"path": "Berlin/Sales", "permissions": []})),
+        ];
+        let ann = object("person", "ann", json!({"folder": "Berlin/Sales"}));
+        let list = permission_list(&ann, &folders);
+        assert_eq!(
+            (&list["schema"]["data"]["from"], &list["schema"]["data"]["folder"]),
+            (&json!("Berlin"), &json!("Berlin/Sales"))
+        );
+        assert_eq!(list["schema"]["data"]["permissions"][0]["group"], "Night");
+        let bob = permission_list(&object("person", "bob", json!({})), &folders);
+        assert_eq!(bob["schema"]["data"]["permissions"], json!([]));
+    }
+
+    #[test]
+    fn members_are_those_of_the_named_groups_alone() {
+        let groups = [
+            object("dn_group", "East", json!({"members": [{"dn": "7101"}, {"dn": "7102"}]})),
+            object("dn_group", "West", json!({"members": [{"dn": "7201"}]})),
+        ];
+        let members = members_of(&groups, &["EAST".to_owned()]);
+        assert!(members.contains("7101") && members.contains("7102") && !members.contains("7201"));
+    }
+
+    #[test]
+    fn a_type_that_is_not_known_is_named_with_those_that_are() {
+        assert_eq!((kind_of("users").unwrap(), kind_of("dns").unwrap()), ("person", "dn"));
+        let refused = kind_of("windmills").unwrap_err().body();
+        assert!(refused["status"]["message"].as_str().unwrap().contains("agent-groups"), "{refused}");
+    }
+}

@@ -1,0 +1,151 @@
+//! The OpenAPI document of the Provisioning API, as far as it is served.
+
+use serde_json::{Value, json};
+
+use super::PATH;
+use super::sign_in::{CHANGES, READS};
+use crate::bayeux_socket;
+use crate::session_cookie::PROVISIONING;
+use crate::sessions::openapi_frame::{self, ApiFrame};
+
+/// An operation: method, path, name, what it does.
+type ProvisioningOperation = (&'static str, &'static str, &'static str, &'static str);
+
+#[rustfmt::skip]
+const OPERATIONS: &[ProvisioningOperation] = &[
+    // === session ===
+    ("post", "/initialize-provisioning", "initializeProvisioning", "Begin a session by a token; sets the cookie PROVISIONING_SESSIONID"),
+    ("get", "/login", "getLogin", "To the sign-in of the authentication service"),
+    ("post", "/logout", "logout", "End the session"),
+    ("get", "/logout", "getLogout", "The same"),
+    // === notifications ===
+    ("post", "/notifications", "notifications", "Messages of Bayeux"),
+    ("get", "/notifications", bayeux_socket::OPERATION, "Open a WebSocket, each text of which is an array of messages of Bayeux"),
+    ("post", "/notifications/handshake", "postHandshake", "Messages of Bayeux"),
+    ("post", "/notifications/connect", "connect", "Messages of Bayeux; waits for notifications"),
+    ("post", "/notifications/disconnect", "disconnect", "Messages of Bayeux"),
+    ("post", "/notifications/subscribe", "subscribe", "Messages of Bayeux"),
+    ("post", "/notifications/unsubscribe", "unsubscribe", "Messages of Bayeux"),
+    // === people ===
+    ("get", "/objects/users", "getUserObjects", "People: by name, roles, skills, userEnabled; sortBy, order, limit, offset"),
+    ("post", "/objects/users", "addUserObject", "Make a person"),
+    ("get", "/objects/users/me", "getCurrentUserObject", "Whoever asks"),
+    ("get", "/objects/users/{dbid}", "getUserObject", "A person by number or user name"),
+    ("put", "/objects/users/{dbid}", "updateUserObject", "Change a person"),
+    ("delete", "/objects/users/{dbid}", "deleteUserObject", "Remove a person; with keep_places=false the place and its DNs, too"),
+    ("get", "/users", "getUsers", "As /objects/users"),
+    ("post", "/users", "addUser", "As /objects/users"),
+    ("get", "/users/me", "getCurrentUser", "As /objects/users/me"),
+    ("get", "/users/{dbid}", "getUser", "As /objects/users/{dbid}"),
+    ("put", "/users/{dbid}", "updateUser", "As /objects/users/{dbid}"),
+    ("delete", "/users/{dbid}", "deleteUser", "As /objects/users/{dbid}"),
+    // === objects ===
+    ("get", "/objects/{object_type}", "getObject", "Objects of a type, by search_term, dbids, dn_type, dn_groups, in_use"),
+    ("get", "/objects/{object_type}/permissions", "getPermissions", "What the folders of objects say (dbids)"),
+    ("post", "/objects/{object_type}/permissions", "getPermissionsPost", "The same for many (objectIds)"),
+    // === operations ===
+    ("post", "/operations/get-users", "getUsersAsync", "As GET /users, with the outcome as a notification for _aioId"),
+    ("post", "/operations/get-used-skills", "getUsedSkillsAsync", "Skills that somebody has, as a notification for _aioId"),
+    ("post", "/operations/delete-users/{dbid}", "deleteUsers", "As DELETE /objects/users/{dbid}"),
+    ("post", "/operations/watch-objects", "postWatchObjects", "Changes of objects of these types, or of all, as notifications"),
+    ("delete", "/operations/watch-objects", "deleteWatchObjects", "No such notifications any more"),
+    ("post", "/operations/inactivity", "checkInactivity", "Use the session"),
+    ("get", "/operations/stub", "getSub", "Use the session"),
+    // === options, rules ===
+    ("get", "/options", "optionsGet", "Options of the tenant, with those of a person (person_dbid) or a group (agent_group_dbid)"),
+    ("post", "/options", "optionsPost", "These options and no others"),
+    ("put", "/options", "optionsPut", "Add, change and delete options"),
+    ("get", "/capacity-rules", "capRulesGet", "Capacity rules"),
+    ("post", "/capacity-rules", "capRulesPost", "Make one"),
+    ("put", "/capacity-rules/{script_dbid}", "capRulesPut", "Change one"),
+    ("delete", "/capacity-rules/{script_dbid}", "capruleDelete", "Remove one"),
+    ("get", "/statistic-definitions", "getStatisticDefinitions", "Statistics that the tenant defines, by type of object and name"),
+    ("post", "/statistic-definitions", "postStatisticDefinitions", "Make and change some"),
+    ("delete", "/statistic-definitions/{type}/{object}", "deleteStatistic", "Objects of the type have it no longer"),
+    // === tables ===
+    ("post", "/export-users", "exportFile", "A table of people (CSV) that can be fetched"),
+    ("get", "/export-users", "getExportStatus", "How far it is; with download=true the table"),
+    ("post", "/import-users/csv", "importFile", "Take a table of people (part csvfile), all of it or nothing"),
+    ("delete", "/import-users/csv", "terminateImport", "Stop: a table that is being taken cannot be stopped"),
+    ("post", "/import-users/validate-csv", "validateImportFile", "Look at a table, and change nothing"),
+    ("get", "/import-users/check-status", "getImportStatus", "How far the last import is; with adminName that of somebody else"),
+    ("get", "/import-users/history", "getImportHistory", "Imports of 90 days, the latest first: adminName, limit, offset"),
+    // === documentation ===
+    ("get", "/doc", "swaggerDoc", "This document"),
+    ("get", "/info", "versionInfo", "Which build answers"),
+];
+
+/// The OpenAPI document of the Provisioning API.
+pub fn openapi() -> Value {
+    let frame = ApiFrame {
+        title: "Provisioning",
+        path: PATH,
+        cookie: PROVISIONING,
+        token: format!(
+            "an access token of a person with the scope {READS}, and {CHANGES} for changes; it begins a session"
+        ),
+        security: json!({"session": []}),
+        schemas: json!({"Answer": answer()}),
+    };
+    frame.document(OPERATIONS.iter().map(|operation| (operation.0, operation.1, described(operation))))
+}
+
+/// Every answer: what became of the request.
+fn answer() -> Value {
+    let meaning = "0: done; 1: taken, and a notification tells the outcome; else the HTTP status, or 603";
+    let status = json!({
+        "type": "object",
+        "required": ["code"],
+        "properties": {"code": {"type": "integer", "description": meaning}, "message": {"type": "string"}},
+    });
+    json!({
+        "type": "object",
+        "required": ["status"],
+        "properties": {"status": status, "data": {"type": "object"}},
+    })
+}
+
+fn described((method, path, id, summary): &ProvisioningOperation) -> Value {
+    let responses = [
+        ("200", "it is done, or taken"),
+        ("400", "the request cannot be read, or breaks a rule; the message names the field"),
+        ("403", "there is no session, or whoever asks may not"),
+        ("404", "there is no such object"),
+        ("409", "something was changed meanwhile, or is in use"),
+        ("503", "not now"),
+    ];
+    let mut operation = openapi_frame::operation(path, id, summary, &responses);
+    if *path == "/initialize-provisioning" {
+        operation["security"] = json!([{"callerToken": []}]);
+        operation["responses"]["401"] = openapi_frame::answered("the token is not good here");
+    }
+    let takes_body = matches!(*method, "post" | "put")
+        && !path.starts_with("/notifications")
+        && !path.starts_with("/operations/")
+        && !matches!(*path, "/initialize-provisioning" | "/logout");
+    if takes_body && path.starts_with("/import-users") {
+        let file = json!({"type": "object", "properties": {"csvfile": {"type": "string", "format": "binary"}}});
+        operation["requestBody"] = json!({"required": true, "content": {"multipart/form-data": {"schema": file}}});
+    } else if takes_body {
+        let body = json!({"type": "object", "properties": {"data": {"type": "object"}}});
+        operation["requestBody"] = json!({"required": true, "content": openapi_frame::content(&body)});
+    }
+    if *id == bayeux_socket::OPERATION {
+        bayeux_socket::describe_answers(&mut operation["responses"]);
+    }
+    operation
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_operations_are_given_once() {
+        assert!(openapi_frame::repeated(OPERATIONS.iter().map(|(_, _, id, _)| *id)).is_empty());
+        let document = openapi();
+        assert_eq!(document["paths"]["/provisioning/v3/options"].as_object().unwrap().len(), 3);
+        let import = &document["paths"]["/provisioning/v3/import-users/csv"]["post"]["requestBody"]["content"];
+        assert!(import.get("multipart/form-data").is_some());
+    }
+}

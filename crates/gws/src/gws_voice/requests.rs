@@ -1,0 +1,137 @@
+//! Requests of desktops: as gws-workspace sends them, as tenant takes them, and what a refusal says.
+
+use contracts::json::read_request;
+use contracts::{v1, wire};
+use model::TenantId;
+use model::event::ErrorCode;
+use net::grpc::{for_tenant, is_answer_lost};
+use net::http::{Problem, StatusCode};
+use net::requester::{self, REQUESTER};
+use serde::Deserialize;
+use serde_json::Value;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::{Code, Status};
+
+/// The body of a request.
+#[derive(Deserialize)]
+pub(super) struct VoiceRequest {
+    /// The subject of the person at the desktop, as `person/ann`.
+    requester: String,
+    /// The request as frontend takes it (docs/requests.md).
+    frame: Value,
+}
+
+impl VoiceRequest {
+    /// As tenant takes it.
+    ///
+    /// # Errors
+    /// Which field breaks which rule (422), with the published number where it is one of the frame.
+    pub fn read(&self, tenant: &TenantId) -> Result<tonic::Request<v1::AskRequest>, Problem> {
+        let requester = self.requester()?;
+        let read = read_request(&self.frame, tenant, &self.requester)
+            .map_err(|error| Problem::unprocessable(error.to_string()).code(u32::from(error.code.0)))?;
+        let asked = v1::AskRequest { request: Some(wire::request_to_wire(&read.request)) };
+        let mut asked = for_tenant(tonic::Request::new(asked), tenant);
+        asked.metadata_mut().insert(REQUESTER, requester);
+        Ok(asked)
+    }
+
+    fn requester(&self) -> Result<MetadataValue<Ascii>, Problem> {
+        let written = requester::encoded(&self.requester).and_then(|written| MetadataValue::try_from(written).ok());
+        written.ok_or_else(|| Problem::unprocessable(format!("requester: {}", requester::rule())))
+    }
+}
+
+/// Why a request was not taken, as it is told to gws-workspace.
+pub(super) fn problem_of(status: &Status) -> Problem {
+    let words = status.message();
+    if is_answer_lost(status) {
+        let late = Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "No answer in time");
+        return late.detail("the request may have been taken").code(u32::from(ErrorCode::TIMEOUT.0));
+    }
+    let code = net::grpc::error_code(status);
+    let problem = match status.code() {
+        Code::FailedPrecondition if code == Some(u32::from(ErrorCode::INVALID_CONN_ID.0)) => Problem::not_found(words),
+        Code::FailedPrecondition | Code::InvalidArgument => Problem::unprocessable(words),
+        Code::PermissionDenied => Problem::forbidden(words),
+        Code::ResourceExhausted => Problem::too_many(words),
+        _ => Problem::unavailable(words),
+    };
+    match code {
+        Some(code) => problem.code(code),
+        None => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn request(requester: &str, frame: Value) -> VoiceRequest {
+        serde_json::from_value(json!({"requester": requester, "frame": frame})).unwrap()
+    }
+
+    fn acme() -> TenantId {
+        TenantId::parse("acme").unwrap()
+    }
+
+    #[test]
+    fn a_request_keeps_its_frame_and_names_tenant_and_person() {
+        let frame = json!({"req": "THoldCall", "ThisDN": "7101", "ConnID": "00700392f1a4c001", "ReferenceID": 123});
+        let asked = request("person/ann", frame).read(&acme()).unwrap();
+        let named = |key: &str| asked.metadata().get(key).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        assert_eq!(named("trunkline-requester").as_deref(), Some("person/ann"));
+        assert_eq!(named("trunkline-tenant").as_deref(), Some("acme"));
+        let read = asked.get_ref().request.clone().unwrap();
+        assert_eq!((read.reference, read.this_dn.as_str()), (123, "7101"));
+        let held = v1::OfCall { conn_id: 0x0070_0392_f1a4_c001 };
+        assert_eq!(read.kind, Some(v1::request::Kind::HoldCall(held)));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_frame_has_its_published_number() {
+        let asked = request("person/ann", json!({"req": "TDance", "ThisDN": "7101"})).read(&acme());
+        let problem = asked.unwrap_err();
+        assert_eq!((problem.status, problem.code), (422, Some(51)), "{problem}");
+        let asked = request("person/ann", json!({"req": "THoldCall", "ThisDN": "7101", "ConnID": "?"})).read(&acme());
+        assert_eq!(asked.unwrap_err().code, Some(56));
+    }
+
+    #[test]
+    fn a_person_has_a_name_in_any_script() {
+        let frame = json!({"req": "TQueryAddress", "ThisDN": "7101"});
+        let asked = request("person/\u{e4}nne", frame).read(&acme()).unwrap();
+        assert_eq!(asked.metadata().get("trunkline-requester").unwrap().to_str().unwrap(), "person/%C3%A4nne");
+    }
+
+    #[test]
+    fn a_request_without_a_name_that_fits_is_refused() {
+        let frame = json!({"req": "TQueryAddress", "ThisDN": "7101"});
+        for wrong in ["", "person/a\nb", &"a".repeat(requester::REQUESTER_BYTES_MAX + 1)] {
+            let problem = request(wrong, frame.clone()).read(&acme()).unwrap_err();
+            let detail = problem.detail.unwrap_or_default();
+            assert!(problem.status == 422 && detail.starts_with("requester: "), "{detail}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_tenant_is_told_with_its_number() {
+        let numbered = |code| net::grpc::with_error_code(Status::failed_precondition("no"), code);
+        for (status, told, code) in [
+            (numbered(56), 404, Some(56)),
+            (numbered(59), 422, Some(59)),
+            (Status::failed_precondition("no"), 422, None),
+            (Status::invalid_argument("no"), 422, None),
+            (Status::permission_denied("no"), 403, None),
+            (Status::resource_exhausted("no"), 429, None),
+            (Status::unavailable("no"), 503, None),
+            (Status::internal("no"), 503, None),
+            (Status::deadline_exceeded("no"), 504, Some(57)),
+        ] {
+            let problem = problem_of(&status);
+            assert_eq!((problem.status, problem.code), (told, code), "{status}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A desk that goes on in another process.
+
+use super::*;
+
+const MAIN: &str = "00000000000000a1";
+const OTHER: &str = "00000000000000b2";
+
+/// The same session in another process, with the same client.
+fn moved(bench: &Bench) -> Bench {
+    let desk = Desk::restore(ann(&AGENT), settings(), bench.desk.snapshot(), bench.now);
+    let mut next = Bench::around(desk);
+    (next.client, next.positions, next.now) = (bench.client.clone(), bench.positions, bench.now);
+    next.replies_begun = bench.replies_begun;
+    next.exchanges = bench.exchanges;
+    next.carry();
+    next
+}
+
+fn followed(bench: &Bench) -> Option<Option<String>> {
+    bench.others.iter().find_map(|output| match output {
+        DeskOutput::Follow { after, .. } => Some(after.clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn it_wants_the_configuration_follows_its_dn_and_tells_nothing_twice() {
+    let mut bench = Bench::with_calls(&[call(MAIN, "Established")]);
+    bench.hears_at("5", 0, "", VoiceNews::Dn(dn(Some("1001"), "Ready")));
+    bench.settles();
+    let mut next = moved(&bench);
+    assert!(next.has(&DeskOutput::WantConfiguration));
+    assert_eq!(followed(&next), Some(Some("3".to_owned())), "what came at 5 may not be all of it");
+    next.is_configured();
+    next.hears_at("5", 0, "", VoiceNews::Dn(dn(Some("1001"), "Ready")));
+    assert_eq!(next.news(), Vec::<Value>::new());
+    next.hears_at("5", 0, "", VoiceNews::Dn(dn(Some("1001"), "NotReady")));
+    assert_eq!(shorts(&next.news()), ["dn NotReady"]);
+    assert_eq!(next.desk.current_session()["user"]["activeSession"]["calls"][0]["id"], MAIN);
+}
+
+#[test]
+fn what_the_client_may_not_have_is_told_again() {
+    let mut bench = Bench::with_calls(&[call(MAIN, "Established")]);
+    bench.hears_at("7", 0, "", VoiceNews::Call { call: call(MAIN, "Held"), notification: "StateChange" });
+    let mut next = moved(&bench);
+    assert_eq!(next.desk.calls()["calls"][0]["state"], "Established");
+    next.hears_at("7", 0, "", VoiceNews::Call { call: call(MAIN, "Held"), notification: "StateChange" });
+    assert_eq!(shorts(&next.news()), [format!("call {MAIN} Held StateChange")]);
+}
+
+#[test]
+fn after_a_gap_the_differences_are_told() {
+    let bench = Bench::with_calls(&[call(MAIN, "Established")]);
+    let mut next = moved(&bench);
+    next.is_configured();
+    let calls = vec![call(OTHER, "Ringing")];
+    next.hears(VoiceNews::Picture { dn: dn(Some("1001"), "Ready"), calls });
+    let wanted = [
+        "dn Ready".to_owned(),
+        format!("call {MAIN} Released StateChange"),
+        format!("call {OTHER} Ringing CallRecovered"),
+    ];
+    assert_eq!(shorts(&next.news()), wanted);
+}
+
+#[test]
+fn behind_a_logout_calls_of_others_stay_untold() {
+    let mut bench = Bench::with_calls(&[call(MAIN, "Established")]);
+    bench.hears(VoiceNews::Dn(dn(None, "LoggedOut")));
+    bench.hears_call(call(OTHER, "Ringing"));
+    bench.settles();
+    let mut next = moved(&bench);
+    assert_eq!(followed(&next), Some(None), "what was not told is known by the picture alone");
+    next.is_configured();
+    let calls = vec![call(MAIN, "Established"), call(OTHER, "Established")];
+    next.hears(VoiceNews::Picture { dn: dn(None, "LoggedOut"), calls });
+    assert_eq!(next.news(), Vec::<Value>::new());
+    next.hears(VoiceNews::Dn(dn(Some("1001"), "Ready")));
+    assert_eq!(shorts(&next.news()), ["dn Ready", &format!("call {OTHER} Established CallRecovered")]);
+}
+
+#[test]
+fn an_operation_keeps_its_id_and_an_end_logs_out() {
+    let mut bench = Bench::active();
+    bench.asks_for("ready", &json!({"operationId": "op"}));
+    let reference = bench.takes();
+    let mut next = moved(&bench);
+    next.is_configured();
+    next.hears_as(reference, ANN, VoiceNews::Dn(dn(Some("1001"), "Ready")));
+    assert_eq!(next.news()[0]["operationId"], "op");
+    next.asks_for("not-ready", &json!({}));
+    assert!(next.asks.last().unwrap().0 > reference);
+    next.desk.end(DeskEnd::Logout, NOW);
+    next.carry();
+    assert_eq!(next.frame()["req"], "TAgentLogout");
+}
+
+#[test]
+fn a_client_that_never_had_the_outcome_gets_it() {
+    let mut bench = Bench::new();
+    bench.desk.initialise(NOW);
+    bench.connects();
+    bench.subscribes("/workspace/v3/initialization");
+    bench.is_configured();
+    let mut next = moved(&bench);
+    next.is_configured();
+    assert_eq!(next.news().pop().unwrap()["state"], "Complete");
+
+    bench.settles();
+    let mut next = moved(&bench);
+    next.is_configured();
+    assert_eq!(next.news(), Vec::<Value>::new());
+}
+
+#[test]
+fn an_initialisation_that_is_not_done_is_begun_again() {
+    let mut bench = Bench::new();
+    bench.connects();
+    bench.subscribes("/workspace/v3/initialization");
+    for phase in [DeskPhase::New, DeskPhase::Initialising, DeskPhase::Failed("away".to_owned())] {
+        let snapshot = DeskSnapshot { phase, ..bench.desk.snapshot() };
+        let mut next = Bench::around(Desk::restore(ann(&["workspace:use"]), settings(), snapshot, NOW));
+        next.client = bench.client.clone();
+        next.carry();
+        assert!(next.has(&DeskOutput::WantConfiguration));
+        next.is_configured();
+        assert_eq!(next.news().pop().unwrap()["state"], "Complete");
+    }
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_then_is_asked_for_again() {
+    let mut next = moved(&Bench::active());
+    next.desk.configuration_failed("away".to_owned(), NOW);
+    next.others.clear();
+    next.waits(Duration::from_secs(5));
+    assert!(next.has(&DeskOutput::WantConfiguration));
+    assert_eq!(next.desk.current_session()["pending-login-async"]["state"], "Executing");
+}
+
+#[test]
+fn what_is_stored_is_stored_before_it_is_answered() {
+    let mut bench = Bench::new();
+    let handshake = json!([{
+        "id": "1", "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["long-polling"],
+    }]);
+    let batch = Batch::read(handshake.to_string().as_bytes()).unwrap();
+    bench.desk.bayeux(Exchange(1), batch, &mut bench.entropy, NOW);
+    assert_eq!(bench.desk.poll_output(), Some(DeskOutput::Store));
+    assert!(matches!(bench.desk.poll_output(), Some(DeskOutput::Answer { .. })));
+}
+
+#[test]
+fn calls_without_room_in_the_record_are_asked_for() {
+    let mut large = call(MAIN, "Established");
+    large["userData"] = json!([{"key": "a", "type": "str", "value": "x".repeat(20_000)}]);
+    let bench = Bench::with_calls(&[large.clone()]);
+    let mut next = moved(&bench);
+    assert_eq!(followed(&next), Some(None));
+    next.is_configured();
+    next.hears(VoiceNews::Picture { dn: dn(Some("1001"), "NotReady"), calls: vec![large] });
+    assert_eq!(shorts(&next.news()), [format!("call {MAIN} Established AttachedDataChanged")]);
+}

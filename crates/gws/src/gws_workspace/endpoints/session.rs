@@ -1,0 +1,233 @@
+//! The session: how it begins, what it shows, how it ends.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::Response;
+use identity::built_in_client;
+use identity::session_cookie::SessionCookie;
+use model::TenantId;
+use net::http::{Query, WebClient};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::behind::{CodeFault, ShownCode};
+use super::super::desk::{Desk, DeskEnd};
+use super::super::desk_sign_in::DeskSignIn;
+use super::super::request::{DeskRequest, KnownAsker, check_page};
+use super::super::{Workspace, openapi, page_origin};
+use crate::session_cookie::WORKSPACE;
+use crate::sessions::answers::{self, ApiRefusal};
+use crate::sessions::bearer::bearer;
+
+/// What a page is told that would begin a session by leading the browser here: any site can do that, with a code of its own.
+const STARTS: &str = "code: pages bring their code to initialize-workspace";
+/// The longest code and the longest address that are looked at, in bytes.
+const CODE_BYTES_MAX: usize = 1_024;
+const URI_BYTES_MAX: usize = 4_096;
+/// The longest verifier of a code, in bytes (RFC 7636 section 4.1).
+const VERIFIER_BYTES_MAX: usize = 128;
+
+/// By what a session begins.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(in crate::gws_workspace) struct SessionBegin {
+    code: Option<String>,
+    redirect_uri: Option<String>,
+    code_verifier: Option<String>,
+    optimize_config: Option<String>,
+}
+
+impl SessionBegin {
+    /// Whether the desktop reads the configuration part by part.
+    fn is_optimised(&self) -> bool {
+        self.optimize_config.as_deref().is_some_and(|wish| wish.eq_ignore_ascii_case("true"))
+    }
+}
+
+/// `POST /initialize-workspace`: begins a session by a token or a code, or goes on with the one of the cookie.
+pub(in crate::gws_workspace) async fn initialise(
+    State(workspace): State<Arc<Workspace>>,
+    client: Option<Extension<WebClient>>,
+    Query(begin): Query<SessionBegin>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiRefusal> {
+    let client = client.map(|Extension(client)| client);
+    check_page(&workspace, &Method::POST, &headers, client.as_ref())?;
+    let (sign_in, place) = match bearer(&headers) {
+        Some(token) => {
+            let sign_in = DeskSignIn::of_token(&workspace.tokens, workspace.sessions.role, token)?;
+            if !workspace.authority.is_good(token.to_owned()).await {
+                return Err(ApiRefusal::unauthorized("the token is not good any more"));
+            }
+            (sign_in, None)
+        }
+        None => {
+            let (tenant, shown) = shown_code(&begin, &body)?;
+            // A replica that cannot take the session leaves the code to the next one.
+            let place = workspace.sessions.place(&tenant)?;
+            (of_code(&workspace, tenant, shown).await?, Some(place))
+        }
+    };
+    let (session, value) = workspace.begun(sign_in, WORKSPACE.value_in(&headers), place).await?;
+    // A new one is initialised already.
+    session.initialise(begin.is_optimised());
+    let mut response = answers::begun();
+    // Also where there was one: clients want it each time.
+    let is_secure = client.is_some_and(|client| client.is_secure);
+    let cookie = WORKSPACE.set(&value, is_secure).ok_or_else(ApiRefusal::internal)?;
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// The code of a request, which names its tenant as a cookie does.
+fn shown_code(begin: &SessionBegin, body: &[u8]) -> Result<(TenantId, ShownCode), ApiRefusal> {
+    let code = begin.code.as_deref().filter(|code| !code.is_empty());
+    let code = code.ok_or_else(|| ApiRefusal::unauthorized("there is no token in Authorization, and no code"))?;
+    let uri = begin.redirect_uri.as_deref().unwrap_or_default();
+    if uri.is_empty() || uri.len() > URI_BYTES_MAX {
+        let rule = format!("redirect_uri: it is missing, or has more than {URI_BYTES_MAX} bytes");
+        return Err(ApiRefusal::bad_request(rule));
+    }
+    let named = Some(code).filter(|code| code.len() <= CODE_BYTES_MAX).and_then(SessionCookie::read);
+    let unknown = || ApiRefusal::bad_request(format!("code: it is none of the client {}", built_in_client::WORKSPACE));
+    let tenant = named.ok_or_else(unknown)?.tenant;
+    let verifier = begin.code_verifier.clone().or_else(|| verifier_in(body)).filter(|verifier| !verifier.is_empty());
+    if verifier.as_ref().is_some_and(|verifier| verifier.len() > VERIFIER_BYTES_MAX) {
+        let rule = format!("code_verifier: it has more than {VERIFIER_BYTES_MAX} bytes");
+        return Err(ApiRefusal::bad_request(rule));
+    }
+    Ok((tenant, ShownCode { code: code.to_owned(), redirect_uri: uri.to_owned(), verifier }))
+}
+
+/// The sign-in of a code. Auth takes it from this role alone, and once.
+async fn of_code(workspace: &Workspace, tenant: TenantId, shown: ShownCode) -> Result<DeskSignIn, ApiRefusal> {
+    let redeemed = workspace.authority.redeem(tenant, shown).await;
+    let token = redeemed.map_err(|fault| match fault {
+        CodeFault::Refused => ApiRefusal::unauthorized(fault.to_string()),
+        CodeFault::Away => ApiRefusal::unavailable(fault.to_string()),
+    })?;
+    DeskSignIn::of_token(&workspace.tokens, workspace.sessions.role, &token)
+}
+
+/// The verifier in a body, where no log has it. Clients send whatever body they like, which is passed over.
+fn verifier_in(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let verifier = body.pointer("/data/code_verifier").or_else(|| body.get("code_verifier"))?;
+    verifier.as_str().map(str::to_owned)
+}
+
+/// `GET /start`: as pages of the published desktop begin a session.
+pub(in crate::gws_workspace) async fn start() -> ApiRefusal {
+    ApiRefusal::bad_request(STARTS)
+}
+
+/// `GET /current-session`, `GET /userinfo`: what the desktop shows after it was loaded again.
+pub(in crate::gws_workspace) async fn current(request: DeskRequest) -> Response {
+    answers::data(&request.session.shown(Desk::current_session))
+}
+
+/// `GET /auth-keep-alive`: the session is used, and its sign-in is looked at.
+pub(in crate::gws_workspace) async fn keep_alive(
+    State(workspace): State<Arc<Workspace>>,
+    request: DeskRequest,
+    headers: HeaderMap,
+) -> Result<Response, ApiRefusal> {
+    let is_good = match bearer(&headers) {
+        Some(token) => {
+            let sign_in = DeskSignIn::of_token(&workspace.tokens, workspace.sessions.role, token)?;
+            if !sign_in.person.is_of_same_person(&request.session.sign_in().person) {
+                return Err(ApiRefusal::forbidden("the token is of another person than the session"));
+            }
+            workspace.authority.is_good(token.to_owned()).await
+        }
+        // The token that it has begun by is over long before: what was revoked is known without it.
+        None => !workspace.tokens.is_revoked(&request.session.sign_in().person.claims()),
+    };
+    if !is_good {
+        request.session.end(DeskEnd::SignedOut);
+        return Err(ApiRefusal::without_session());
+    }
+    Ok(answers::done())
+}
+
+/// `POST /logout`: the agent is logged out, and the session ends.
+pub(in crate::gws_workspace) async fn logout(
+    client: Option<Extension<WebClient>>,
+    request: DeskRequest,
+) -> Result<Response, ApiRefusal> {
+    request.session.end(DeskEnd::Logout);
+    let is_secure = client.is_some_and(|Extension(client)| client.is_secure);
+    without_cookie(answers::done(), is_secure)
+}
+
+fn without_cookie(mut response: Response, is_secure: bool) -> Result<Response, ApiRefusal> {
+    let cookie = WORKSPACE.removed(is_secure).ok_or_else(ApiRefusal::internal)?;
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// Where to go on.
+#[derive(Deserialize)]
+pub(in crate::gws_workspace) struct GoingOn {
+    redirect_uri: Option<String>,
+}
+
+/// `GET /logout`: the same for a page, which goes on to another one.
+pub(in crate::gws_workspace) async fn logout_and_go_on(
+    State(workspace): State<Arc<Workspace>>,
+    client: Option<Extension<WebClient>>,
+    headers: HeaderMap,
+    request: DeskRequest,
+    Query(query): Query<GoingOn>,
+) -> Result<Response, ApiRefusal> {
+    let client = client.map(|Extension(client)| client);
+    check_page(&workspace, &Method::POST, &headers, client.as_ref())?;
+    let is_secure = client.is_some_and(|client| client.is_secure);
+    let response = match query.redirect_uri.as_deref() {
+        Some(uri) if !page_origin::leads_to_own(uri, &headers, client.as_ref(), &workspace.base) => {
+            return Err(ApiRefusal::bad_request("redirect_uri: it does not lead to this host"));
+        }
+        Some(uri) => answers::found(uri)?,
+        None => answers::done(),
+    };
+    request.session.end(DeskEnd::Logout);
+    without_cookie(response, is_secure)
+}
+
+/// `GET /login`: to the sign-in of the authentication service, which knows the client and where it may be sent back to. Without a client
+/// it is our own, whose codes begin a session.
+pub(in crate::gws_workspace) async fn login(
+    State(workspace): State<Arc<Workspace>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiRefusal> {
+    let query = query.unwrap_or_default();
+    let pairs = || query.split('&').filter(|pair| !pair.is_empty());
+    let value = |name: &str| pairs().find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    if value("redirect_uri").is_none_or(str::is_empty) {
+        return Err(ApiRefusal::bad_request("redirect_uri: it is missing"));
+    }
+    let response_type = value("type").filter(|kind| !kind.is_empty()).unwrap_or("code");
+    let passed_on: Vec<&str> =
+        pairs().filter(|pair| !pair.starts_with("type=") && !pair.starts_with("response_type=")).collect();
+    let own = match value("client_id").filter(|client| !client.is_empty()) {
+        Some(_) => String::new(),
+        None => format!("&client_id={}", built_in_client::WORKSPACE),
+    };
+    let issuer = workspace.tokens.issuer();
+    answers::found(&format!("{issuer}/oauth/authorize?response_type={response_type}&{}{own}", passed_on.join("&")))
+}
+
+/// `GET /info`, `GET /version`: which build answers.
+pub(in crate::gws_workspace) async fn info(_: KnownAsker) -> Response {
+    answers::build()
+}
+
+/// `GET /doc`: the document of the API.
+pub(in crate::gws_workspace) async fn doc(_: KnownAsker) -> Response {
+    answers::answer(StatusCode::OK, &openapi::openapi())
+}

@@ -1,0 +1,208 @@
+//! The OpenAPI document of the Workspace API, as far as it is served.
+
+use serde_json::{Map, Value, json};
+
+use super::PATH;
+use super::desk_sign_in::SCOPE;
+use crate::bayeux_socket;
+use crate::session_cookie::WORKSPACE;
+use crate::sessions::openapi_frame::{self, ApiFrame};
+
+/// An operation: method, path, name, what it does, and the fields of `data` that it cannot do without.
+type DescribedOperation = (&'static str, &'static str, &'static str, &'static str, &'static [&'static str]);
+
+#[rustfmt::skip]
+const OPERATIONS: &[DescribedOperation] = &[
+    // === session ===
+    ("post", "/initialize-workspace", "initializeWorkspace", "Begin a session by a token, or by code, redirect_uri and perhaps code_verifier; sets the cookie WORKSPACE_SESSIONID", &[]),
+    ("post", "/activate-channels", "activateChannels", "Bind the agent to a DN (dn, dynamicPhoneNumber or placeName), and log it in there", &[]),
+    ("get", "/current-session", "getCurrentSession", "The person, the DN and its calls", &[]),
+    ("get", "/userinfo", "getUserInfo", "The same", &[]),
+    ("get", "/auth-keep-alive", "authKeepAlive", "Use the session, and have its sign-in looked at", &[]),
+    ("get", "/login", "login", "To the sign-in of the authentication service", &[]),
+    ("post", "/logout", "logout", "Log the agent out, and end the session", &[]),
+    ("get", "/logout", "logoutRedirect", "The same, and on to redirect_uri at this host", &[]),
+    ("post", "/browser-phone", "getBrowserPhoneTicket", "A ticket for the phone in this browser, for the DN of the session; device names the page", &[]),
+    // === configuration ===
+    ("get", "/configuration", "getConfiguration", "Action codes, groups, options and more; types names some of them", &[]),
+    ("get", "/configuration/{part}", "getConfigurationPart", "One part of it, as action-codes or monitorable-agent-groups", &[]),
+    ("get", "/configuration/business-attribute/{id}", "getBusinessAttributeHierarchy", "A business attribute with its values", &[]),
+    ("get", "/configuration/places/{placeName}/dns", "getDevicesForPlace", "The DNs of a place", &[]),
+    // === notifications ===
+    ("post", "/notifications", "notifications", "Messages of Bayeux", &[]),
+    ("get", "/notifications", bayeux_socket::OPERATION, "Open a WebSocket, each text of which is an array of messages of Bayeux", &[]),
+    ("post", "/notifications/handshake", "notificationsHandshake", "Messages of Bayeux", &[]),
+    ("post", "/notifications/connect", "notificationsConnect", "Messages of Bayeux; waits for events", &[]),
+    ("post", "/notifications/disconnect", "notificationsDisconnect", "Messages of Bayeux", &[]),
+    ("post", "/notifications/subscribe", "notificationsSubscribe", "Messages of Bayeux", &[]),
+    ("post", "/notifications/unsubscribe", "notificationsUnsubscribe", "Messages of Bayeux", &[]),
+    // === the agent ===
+    ("post", "/voice/activate", "activate", "Bind the agent to a DN (dn, or placeName), and log it in there", &[]),
+    ("post", "/voice/deactivate", "deactivate", "Log out, and leave the DN", &[]),
+    ("post", "/voice/login", "loginVoice", "Log in again on the DN of the session", &[]),
+    ("post", "/voice/logout", "logoutVoice", "Log out, and stay at the DN", &[]),
+    ("post", "/voice/ready", "setAgentStateReady", "Take calls", &[]),
+    ("post", "/voice/not-ready", "setAgentStateNotReady", "Take no calls", &[]),
+    ("post", "/voice/dnd-on", "setDNDOn", "Do-not-disturb on", &[]),
+    ("post", "/voice/dnd-off", "setDNDOff", "Do-not-disturb off", &[]),
+    ("post", "/voice/set-forward", "forward", "Forward all calls", &["forwardTo"]),
+    ("post", "/voice/cancel-forward", "cancelForward", "Forward no calls", &[]),
+    ("post", "/voice/send-user-event", "sendUserEvent", "Send pairs to those who follow the DN", &["userData"]),
+    ("post", "/voice/start-monitoring", "startMonitoring", "Monitor the calls of an agent", &["phoneNumberToMonitor"]),
+    ("post", "/voice/stop-monitoring", "stopMonitoring", "Monitor no further call of an agent", &["phoneNumber"]),
+    ("post", "/supervisor/voice/{operationName}", "supervisorRemoteOperation", "Log another agent out, make it ready or not: by dn, or userName", &[]),
+    ("get", "/supervisor/waiting-calls", "getWaitingCalls", "The calls that wait at route points, those first that have waited for longest", &[]),
+    ("get", "/supervisor/waiting-calls/{id}", "getWaitingCall", "What one of them has come through, what it waits for, and why no agent has it", &[]),
+    ("post", "/supervisor/waiting-calls/{id}/move", "moveWaitingCall", "Send one of them elsewhere", &["destination"]),
+    // === users ===
+    ("get", "/users", "getUsers", "The agents whom the person looks after: searchTerm, groupId, states, sort, limit, offset", &[]),
+    ("post", "/users/{user}/voice/{operationName}", "userRemoteOperation", "Log an agent out, make it ready or not", &[]),
+    // === targets ===
+    ("get", "/targets", "getTargets", "Whom and what a call can be given to, with its availability: searchTerm, types, limit, matchType, sort and more", &[]),
+    ("get", "/targets/{type}/{id}", "getTarget", "One of them, by its number or its name", &[]),
+    // === reporting ===
+    ("post", "/reporting/subscriptions", "subscribe", "Open statistics; changes come as messages on /workspace/v3/reporting", &["statistics"]),
+    ("get", "/reporting/subscriptions", "peekMultiple", "The values of subscriptions: those of ids, or all", &[]),
+    ("get", "/reporting/subscriptions/{id}", "peek", "The values of a subscription", &[]),
+    ("delete", "/reporting/subscriptions/{id}", "unsubscribe", "Close it", &[]),
+    // === calls ===
+    ("get", "/voice/calls", "getCalls", "The calls of the DN", &[]),
+    ("post", "/voice/make-call", "makeCall", "Dial", &["destination"]),
+    ("post", "/voice/fetch-parked", "fetchParkedCall", "Have a call that was parked from the DN ring there again", &["connId"]),
+    ("get", "/voice/calls/{id}/course", "getCallCourse", "What a call of the DN has come through", &[]),
+    ("post", "/voice/calls/{id}/answer", "answer", "Answer it", &[]),
+    ("post", "/voice/calls/{id}/release", "release", "Hang up", &[]),
+    ("post", "/voice/calls/{id}/clear", "clear", "End it for everybody", &[]),
+    ("post", "/voice/calls/{id}/hold", "hold", "Hold it", &[]),
+    ("post", "/voice/calls/{id}/retrieve", "retrieve", "Take it off hold", &[]),
+    ("post", "/voice/calls/{id}/redirect", "redirect", "Send it elsewhere while it rings", &["destination"]),
+    ("post", "/voice/calls/{id}/initiate-transfer", "initiateTransfer", "Hold it and consult, to transfer it", &["destination"]),
+    ("post", "/voice/calls/{id}/complete-transfer", "completeTransfer", "The consultation becomes a transfer", &[]),
+    ("post", "/voice/calls/{id}/initiate-conference", "initiateConference", "Hold it and consult, to make a conference", &["destination"]),
+    ("post", "/voice/calls/{id}/complete-conference", "completeConference", "The consultation becomes a conference", &[]),
+    ("post", "/voice/calls/{id}/single-step-transfer", "singleStepTransfer", "Hand it to another number", &["destination"]),
+    ("post", "/voice/calls/{id}/single-step-conference", "singleStepConference", "Bring another number into it", &["destination"]),
+    ("post", "/voice/calls/{id}/delete-from-conference", "deleteFromConference", "Remove a party", &["dnToDrop"]),
+    ("post", "/voice/calls/{id}/alternate", "alternate", "Hold it, and take another one back", &["heldConnId"]),
+    ("post", "/voice/calls/{id}/merge", "merge", "Join it with another one", &["otherConnId"]),
+    ("post", "/voice/calls/{id}/reconnect", "reconnect", "Leave it, and take another one back", &["heldConnId"]),
+    ("post", "/voice/calls/{id}/send-dtmf", "sendDTMF", "Send digits", &["dtmfDigits"]),
+    ("post", "/voice/calls/{id}/attach-user-data", "attachUserData", "Add pairs", &["userData"]),
+    ("post", "/voice/calls/{id}/update-user-data", "updateUserData", "Add or replace pairs", &["userData"]),
+    ("post", "/voice/calls/{id}/delete-user-data-pair", "deleteUserDataPair", "Remove a pair", &["key"]),
+    ("post", "/voice/calls/{id}/complete", "completeCall", "Be done with it after its release", &[]),
+    ("post", "/voice/calls/{id}/start-recording", "startRecording", "Record it", &[]),
+    ("post", "/voice/calls/{id}/stop-recording", "stopRecording", "End the recording", &[]),
+    ("post", "/voice/calls/{id}/pause-recording", "pauseRecording", "Keep out of the recording what follows", &[]),
+    ("post", "/voice/calls/{id}/resume-recording", "resumeRecording", "Go on with the recording", &[]),
+    ("post", "/voice/calls/{id}/switch-to-listen-in", "switchToListenIn", "Of a monitored call: listen alone", &[]),
+    ("post", "/voice/calls/{id}/switch-to-coaching", "switchToCoaching", "Of a monitored call: speak to the agent alone", &[]),
+    ("post", "/voice/calls/{id}/switch-to-barge-in", "switchToBargeIn", "Of a monitored call: speak to all", &[]),
+    // === what the person keeps ===
+    ("get", "/targets/personal-favorites", "getPersonalFavorites", "The favourites, the one that was saved last first", &[]),
+    ("post", "/targets/personal-favorites/save", "savePersonalFavorite", "Keep a favourite", &["target"]),
+    ("post", "/targets/personal-favorites/delete/{type}/{id}", "deletePersonalFavorite", "Remove a favourite", &[]),
+    ("get", "/targets/recents", "getRecentTargets", "With whom the person had to do, the latest first", &[]),
+    ("post", "/targets/recents/add", "addRecentTarget", "Add a recent", &["target"]),
+    ("post", "/targets/recents/ack-missed-calls", "ackRecentMissedCalls", "The person knows of the missed calls", &[]),
+    ("get", "/settings", "getPersonalSettings", "The settings of the person", &[]),
+    ("get", "/settings/{name}", "getPersonalSetting", "A setting", &[]),
+    ("post", "/settings/{name}", "savePersonalSetting", "Keep a setting", &["value"]),
+    ("delete", "/settings/{name}", "deletePersonalSetting", "Remove a setting", &[]),
+    // === documentation ===
+    ("get", "/doc", "swaggerDoc", "This document", &[]),
+    ("get", "/info", "versionInfo", "Which build answers", &[]),
+];
+
+/// The OpenAPI document of the Workspace API.
+pub fn openapi() -> Value {
+    let frame = ApiFrame {
+        title: "Workspace",
+        path: PATH,
+        cookie: WORKSPACE,
+        token: format!("an access token of a person with the scope {SCOPE}; it begins a session"),
+        security: json!({"session": []}),
+        schemas: json!({"Answer": answer()}),
+    };
+    frame.document(OPERATIONS.iter().map(|operation| (operation.0, operation.1, described(operation))))
+}
+
+/// Every answer: what became of the request.
+fn answer() -> Value {
+    let meaning = "0: done; 1: taken, and an event tells the outcome; else the HTTP status, or 603";
+    let code = json!({"type": "integer", "description": meaning});
+    json!({
+        "type": "object",
+        "required": ["status"],
+        "properties": {
+            "status": {
+                "type": "object",
+                "required": ["code"],
+                "properties": {"code": code, "message": {"type": "string"}},
+            },
+            "operationId": {"type": "string", "description": "that of the request, or a new one; the event of the outcome has it too"},
+            "data": {"type": "object"},
+        },
+    })
+}
+
+fn described((method, path, id, summary, required): &DescribedOperation) -> Value {
+    let responses = [
+        ("200", "it is done, or taken"),
+        ("400", "the request cannot be read; the message names the parameter"),
+        ("403", "there is no session, or whoever asks may not"),
+        ("503", "not now"),
+    ];
+    let mut operation = openapi_frame::operation(path, id, summary, &responses);
+    if *path == "/initialize-workspace" {
+        operation["security"] = json!([{"callerToken": []}]);
+        operation["responses"]["401"] = openapi_frame::answered("the token is not good here");
+    }
+    if *method == "post"
+        && !path.starts_with("/notifications")
+        && *path != "/initialize-workspace"
+        && *path != "/logout"
+    {
+        let properties: Map<String, Value> = required.iter().map(|name| ((*name).to_owned(), json!({}))).collect();
+        let data = json!({"type": "object", "required": required, "properties": properties});
+        let body = json!({"type": "object", "properties": {"operationId": {"type": "string"}, "data": data}});
+        operation["requestBody"] = json!({"required": !required.is_empty(), "content": openapi_frame::content(&body)});
+    }
+    if *id == bayeux_socket::OPERATION {
+        bayeux_socket::describe_answers(&mut operation["responses"]);
+    }
+    operation
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::desk::VoiceOperation;
+    use super::*;
+
+    #[test]
+    fn each_operation_of_the_document_is_there_with_the_fields_that_it_names() {
+        for (method, path, id, _, required) in OPERATIONS {
+            let Some(operation) = path.strip_prefix("/voice/").filter(|_| *method == "post") else { continue };
+            let path = operation.replace("{id}", "00ab");
+            let segments: Vec<&str> = path.split('/').collect();
+            let read = VoiceOperation::read(&segments, &json!({}));
+            match (read, required.first()) {
+                (Ok(_), None) => {}
+                (Err(refused), Some(field)) => {
+                    assert!(refused.message.starts_with(&format!("{field}: ")), "{id}: {}", refused.message);
+                }
+                // One of two fields is wanted there.
+                (Err(refused), None) => assert_eq!((*id, refused.status), ("activate", 400)),
+                (Ok(_), Some(field)) => panic!("{id} does without {field}"),
+            }
+        }
+    }
+
+    #[test]
+    fn names_of_operations_are_given_once() {
+        let ids = OPERATIONS.iter().map(|(_, _, id, ..)| *id);
+        assert!(openapi_frame::repeated(ids).is_empty());
+        let document = openapi();
+        assert_eq!(document["paths"]["/workspace/v3/logout"].as_object().unwrap().len(), 2);
+    }
+}

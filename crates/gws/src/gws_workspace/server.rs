@@ -1,0 +1,106 @@
+//! The routes of the Workspace API. All are open at the gate: each asks for its own proof, the cookie of a session or a token.
+
+use std::sync::Arc;
+
+use axum::http::{Method, Uri};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
+
+use super::endpoints::{
+    browser_phone, configuration, notifications, operations, personal, reporting, session, targets, users, waiting,
+};
+use super::request::DeskRequest;
+use super::{PATH, Workspace};
+use crate::bayeux_socket::SocketDoor;
+use crate::sessions::answers::ApiRefusal;
+
+/// Operations of the published API that come later, by the first part of their paths.
+const LATER: [(&str, &str); 10] = [
+    ("media", "digital channels come with the interaction services"),
+    ("media-management", "digital channels come with the interaction services"),
+    ("workbins", "workbins come with the interaction services"),
+    ("temporary-storage", "digital channels come with the interaction services"),
+    ("ucs", "contacts come with the contact service"),
+    ("contacts", "contacts come with the contact service"),
+    ("iwd", "work items come with the interaction services"),
+    ("voicemail", "voicemail comes with the voicemail service"),
+    ("feedback", "feedback comes with the desktop's own pages"),
+    ("security", "tokens of other services come with the desktop's own pages"),
+];
+
+/// Callers without a token of their own are served: gws-proxy passes on what desktops show.
+pub(super) fn is_open(_: &Method, path: &str) -> bool {
+    path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+type DeskRoute = MethodRouter<Arc<Workspace>>;
+
+/// The paths that are known, each with and without a slash at its end.
+fn routes() -> Vec<(&'static str, DeskRoute)> {
+    vec![
+        ("/initialize-workspace", post(session::initialise)),
+        ("/start", get(session::start)),
+        ("/current-session", get(session::current)),
+        ("/userinfo", get(session::current)),
+        ("/auth-keep-alive", get(session::keep_alive)),
+        ("/login", get(session::login)),
+        ("/logout", get(session::logout_and_go_on).post(session::logout)),
+        ("/info", get(session::info)),
+        ("/version", get(session::info)),
+        ("/doc", get(session::doc)),
+        ("/notifications", get(notifications::open).post(notifications::take)),
+        ("/notifications/handshake", post(notifications::take)),
+        ("/notifications/connect", post(notifications::take)),
+        ("/notifications/disconnect", post(notifications::take)),
+        ("/notifications/subscribe", post(notifications::take)),
+        ("/notifications/unsubscribe", post(notifications::take)),
+        ("/configuration", get(configuration::all)),
+        ("/configuration/{part}", get(configuration::part)),
+        ("/configuration/business-attribute/{id}", get(configuration::business_attribute)),
+        ("/configuration/places/{place}/dns", get(configuration::dns_of_place)),
+        ("/activate-channels", post(operations::activate_channels)),
+        ("/browser-phone", post(browser_phone::ticket)),
+        ("/voice/calls", get(operations::calls)),
+        ("/voice/calls/{id}/course", get(waiting::course)),
+        ("/voice/{operation}", post(operations::voice)),
+        ("/voice/calls/{id}/{operation}", post(operations::voice)),
+        ("/targets/personal-favorites", get(personal::favourites)),
+        ("/targets/personal-favorites/save", post(personal::save_favourite)),
+        ("/targets/personal-favorites/delete/{type}/{id}", post(personal::remove_favourite)),
+        ("/targets/recents", get(personal::recents)),
+        ("/targets/recents/add", post(personal::add_recent)),
+        ("/targets/recents/ack-missed-calls", post(personal::acknowledge)),
+        ("/settings", get(personal::settings)),
+        ("/settings/{name}", get(personal::setting).post(personal::save_setting).delete(personal::remove_setting)),
+        ("/supervisor/voice/{operation}", post(users::supervise)),
+        ("/supervisor/waiting-calls", get(waiting::list)),
+        ("/supervisor/waiting-calls/{id}", get(waiting::why)),
+        ("/supervisor/waiting-calls/{id}/move", post(waiting::move_call)),
+        ("/users", get(users::list)),
+        ("/users/{user}/voice/{operation}", post(users::operate)),
+        ("/targets", get(targets::search)),
+        ("/targets/{type}/{id}", get(targets::one)),
+        ("/reporting/subscriptions", get(reporting::peek_several).post(reporting::subscribe)),
+        ("/reporting/subscriptions/{id}", get(reporting::peek).delete(reporting::unsubscribe)),
+    ]
+}
+
+pub(super) fn router(workspace: Arc<Workspace>) -> Router {
+    let mut router = Router::new();
+    for (path, methods) in routes() {
+        router = router.route(&format!("{PATH}{path}"), methods.clone()).route(&format!("{PATH}{path}/"), methods);
+    }
+    let door = SocketDoor::new(workspace.parts.metrics.of_sockets(), workspace.sessions.drain.clone());
+    router.fallback(not_served).with_state(workspace).layer(Extension(door))
+}
+
+/// An operation that is not served, or that there is not. Only whoever has a session learns which of them it is.
+async fn not_served(_: DeskRequest, uri: Uri) -> Response {
+    let path = uri.path().strip_prefix(PATH).unwrap_or_default();
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    match LATER.iter().find(|(part, _)| *part == first) {
+        Some((_, when)) => ApiRefusal::unavailable(*when).into_response(),
+        None => ApiRefusal::unknown_operation().into_response(),
+    }
+}

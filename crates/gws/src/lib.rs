@@ -1,0 +1,23 @@
+//! The roles of Web Services and Applications (GWS): the published APIs for desktops of agents and for programs.
+
+mod bayeux_hub_record;
+mod bayeux_socket;
+mod course_api;
+pub mod gws_configuration;
+pub mod gws_provisioning;
+pub mod gws_proxy;
+pub mod gws_setting;
+pub mod gws_statistics;
+pub mod gws_voice;
+pub mod gws_workspace;
+mod kv;
+mod page_origin;
+mod replica_choice;
+mod session_cookie;
+mod sessions;
+mod setting_api;
+mod stable_hash;
+#[cfg(test)]
+mod test_records;
+mod voice_api;
+mod whose_numbers;

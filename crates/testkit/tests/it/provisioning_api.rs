@@ -1,0 +1,334 @@
+//! The published Provisioning API: somebody who looks after a tenant's people works by a client library of others, which knows nothing of
+//! us, and by plain HTTP.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use testkit::browser::SteppedScript;
+use testkit::installation::DemoUser;
+use testkit::observe::Answer;
+use testkit::process::signal;
+use testkit::{Installation, Visitor, kernel, wait};
+
+use crate::carried::{Bytes, carried};
+use crate::rows::monitor::{Monitor, clients_of};
+
+const SOON: Duration = Duration::from_secs(60);
+const LATER: Duration = Duration::from_secs(90);
+/// For all that an administrator does, each step of which has its own patience.
+const WALKED: Duration = Duration::from_secs(240);
+const COOKIE: &str = "PROVISIONING_SESSIONID";
+const HTTP: u16 = 8_080;
+const REDIS: u16 = 6_379;
+/// Everything that the script does as `administrator`, step by step.
+const ADMINISTRATOR: [&str; 13] = [
+    "token",
+    "initialize",
+    "get-users",
+    "get-users-async",
+    "add-user",
+    "update-user",
+    "objects",
+    "options",
+    "capacity-rules",
+    "export",
+    "import",
+    "delete-user",
+    "logout",
+];
+/// Two of each role that a program goes through; a killed one stays away long enough for the other one to be needed.
+const TWO: [&str; 7] = [
+    "--processes",
+    "--set",
+    "replicas.gws_provisioning=2",
+    "--set",
+    "replicas.gws_configuration=2",
+    "--set",
+    "process.restart_after=5s",
+];
+/// How often people are listed for a proof of a row, and bytes of each list at least.
+const LISTS: u64 = 5;
+const LIST_BYTES: u64 = 1_000;
+/// How often a session is begun for a proof of a row, and bytes of each question to auth and of each answer at least.
+const QUESTIONS: u64 = 10;
+const QUESTION_BYTES: u64 = 100;
+
+fn person<'a>(site: &'a Installation, kind: &str) -> Result<&'a DemoUser> {
+    site.demo.users.iter().find(|user| user.kind == kind).with_context(|| format!("no {kind} signs in"))
+}
+
+/// The script at work for the administrator of the demo.
+fn at_work(work: &str, site: &Installation, web: &str) -> Result<SteppedScript> {
+    let client = site.demo.clients.first().context("the demo has no client")?;
+    let user = person(site, "administrator")?;
+    let mut told = vec![
+        ("PROVISIONING_URL", web),
+        ("PROVISIONING_CLIENT", client.id.as_str()),
+        ("PROVISIONING_SECRET", client.secret.as_str()),
+        ("PROVISIONING_USER", user.user.as_str()),
+        ("PROVISIONING_PASSWORD", user.password.as_str()),
+    ];
+    // By HTTPS with a certificate of its own making, the installation says what to trust.
+    let authority = site.demo.webs_ca.as_deref().and_then(Path::to_str);
+    told.extend(authority.map(|authority| ("NODE_EXTRA_CA_CERTS", authority)));
+    SteppedScript::start("provisioning-api.mjs", &[work], &told)
+}
+
+/// Asks below `/provisioning/v3` with these headers, each ended by CR LF.
+fn asked(site: &Installation, headers: &str, method: &str, path: &str, body: &Value) -> Result<(u16, Value)> {
+    let web: SocketAddr = site.demo.web.trim_start_matches("http://").parse()?;
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let Answer { status, body } = site.http_with(web, method, &format!("/provisioning/v3/{path}"), headers, &body)?;
+    let read = serde_json::from_str(&body).with_context(|| format!("{method} {path}: {status} {body}"))?;
+    Ok((status, read))
+}
+
+fn token(site: &Installation, user: &DemoUser) -> Result<String> {
+    Visitor::new(site)?.by_password(&user.user, &user.password)?.token("access_token")
+}
+
+/// The header with the cookie of a session that somebody begins.
+fn session(site: &Installation, user: &DemoUser) -> Result<String> {
+    let bearer = format!("Authorization: Bearer {}\r\n", token(site, user)?);
+    let (status, begun) = asked(site, &bearer, "POST", "initialize-provisioning", &Value::Null)?;
+    ensure!(status == 200, "{status} {begun}");
+    let id = begun["data"]["sessionId"].as_str().with_context(|| begun.to_string())?;
+    Ok(format!("Cookie: {COOKIE}={id}; Path=/; HttpOnly\r\n"))
+}
+
+/// genesys-provisioning-client-js, as it is published.
+#[test]
+fn a_client_library_of_others_does_all_that_an_administrator_does() -> Result<()> {
+    let site = Installation::start()?;
+    let script = at_work("administrator", &site, &site.demo.webs)?;
+    let said = script.finish(WALKED)?;
+    let steps: Vec<&str> = said.iter().filter_map(|step| step["step"].as_str()).collect();
+    assert_eq!(steps, ADMINISTRATOR);
+    let log = site.log_lines().join("\n");
+    let passwords = site.demo.users.iter().map(|user| &user.password);
+    for secret in site.demo.clients.iter().map(|client| &client.secret).chain(passwords) {
+        ensure!(!log.contains(secret.as_str()), "a secret is in what was said");
+    }
+    ensure!(!log.contains("a long word for eve"), "a password is in what was said");
+    Ok(())
+}
+
+#[test]
+fn a_client_library_goes_on_at_other_replicas_and_does_not_go_deaf() -> Result<()> {
+    let site = Installation::start_on_servers(&TWO)?;
+    let mut script = at_work("failover", &site, &site.demo.web)?;
+    // One of the two has the session.
+    for (replica, step) in [(1, "first"), (2, "second")] {
+        script.comes_to(&format!("{step}-before"), WALKED)?;
+        kill(&site, replica)?;
+        script.go_on()?;
+        script.comes_to(step, WALKED).with_context(|| format!("behind the kill of replica {replica}"))?;
+        comes_back(&site, replica)?;
+    }
+    script.comes_to("third-before", WALKED)?;
+    script.go_on()?;
+    script.finish(WALKED)?;
+    Ok(())
+}
+
+fn kill(site: &Installation, replica: u8) -> Result<()> {
+    let name = format!("gws-provisioning-{replica}");
+    let pid = kernel::processes(site.pid())?.get(&name).copied().with_context(|| format!("no process {name}"))?;
+    signal(pid, "KILL")
+}
+
+/// Waits until a killed replica is there again, so that the other one can be killed.
+fn comes_back(site: &Installation, replica: u8) -> Result<()> {
+    let name = format!("gws-provisioning-{replica}");
+    let back = wait::until(LATER, || {
+        if !kernel::processes(site.pid())?.contains_key(&name) {
+            return Ok(None);
+        }
+        let ready = site.http(site.admin_of("gws-provisioning", replica)?, "GET", "/ready", "");
+        Ok(ready.is_ok_and(|answer| answer.status == 200).then_some(()))
+    });
+    back.with_context(|| format!("{name} does not come back"))
+}
+
+/// Who asks has own rights, and stands in the history: the roles in between may nothing.
+#[test]
+fn a_change_is_made_with_the_rights_of_who_asks_and_the_history_names_that_person() -> Result<()> {
+    let site = Installation::start()?;
+    let administrator = person(&site, "administrator")?;
+    let cookie = session(&site, administrator)?;
+    let eve = json!({"data": {"userName": "eve.evans", "firstName": "Eve", "lastName": "Evans"}});
+    let (status, made) = asked(&site, &cookie, "POST", "users", &eve)?;
+    ensure!(status == 200 && made["data"]["person"]["userName"] == "eve.evans", "{status} {made}");
+    let token = token(&site, administrator)?;
+    let history = site.http_with(
+        site.demo.web.trim_start_matches("http://").parse()?,
+        "GET",
+        "/agent-setup/api/v1/example/history?kind=person&id=eve.evans",
+        &format!("Authorization: Bearer {token}\r\n"),
+        "",
+    )?;
+    let by = format!("person/{}", administrator.user);
+    ensure!(history.status == 200 && history.body.contains(&by), "{} {}", history.status, history.body);
+    ensure!(!history.body.contains("gws-configuration/"), "a role stands in the history: {}", history.body);
+    let client = site.demo.clients.first().context("the demo has no client")?;
+    let told: Value = serde_json::from_str(&history.body)?;
+    ensure!(told["items"][0]["client"] == client.id, "{told}");
+
+    // An agent does not read the configuration, and so begins no session; nobody without a session learns anything.
+    let agent = person(&site, "agent")?;
+    let bearer = format!("Authorization: Bearer {}\r\n", self::token(&site, agent)?);
+    let (status, refused) = asked(&site, &bearer, "POST", "initialize-provisioning", &Value::Null)?;
+    ensure!(status == 401, "{status} {refused}");
+    for path in ["users", "objects/skills", "options", "nothing", "settings/templates"] {
+        let (status, refused) = asked(&site, "", "GET", path, &Value::Null)?;
+        ensure!(status == 403 && refused["status"]["code"] == 603, "{path}: {status} {refused}");
+    }
+    for (path, due) in [("nothing", 501), ("settings/templates", 503), ("objects/windmills", 404)] {
+        let (status, refused) = asked(&site, &cookie, "GET", path, &Value::Null)?;
+        ensure!(status == due && refused["status"]["message"].is_string(), "{path}: {status} {refused}");
+    }
+
+    let (status, ended) = asked(&site, &cookie, "POST", "logout", &Value::Null)?;
+    ensure!(status == 200, "{status} {ended}");
+    let (status, refused) = asked(&site, &cookie, "GET", "users", &Value::Null)?;
+    ensure!(status == 403 && refused["status"]["code"] == 603, "{status} {refused}");
+    Ok(())
+}
+
+/// Waits until the row has sent and received so many bytes more than before.
+fn has_grown(site: &Installation, (from, to): (&str, &str), before: Bytes, [sent, received]: [u64; 2]) -> Result<()> {
+    let mut now = before;
+    wait::until(SOON, || {
+        now = carried(site, from, to, HTTP)?;
+        let is_grown = now.sent >= before.sent + sent && now.received >= before.received + received;
+        Ok(is_grown.then_some(()))
+    })
+    .with_context(|| format!("{from} to {to}: {before:?}, then {now:?}"))
+}
+
+/// gws-07 and gws-21: people who are listed come from gws-configuration to gws-provisioning, and from there to gws-proxy. gws-20: auth is
+/// asked whether the token is still good.
+#[test]
+fn what_a_program_reads_goes_by_every_role_and_its_token_is_asked_about() -> Result<()> {
+    const PROXIED: (&str, &str) = ("gws-proxy", "gws-provisioning");
+    const READ: (&str, &str) = ("gws-provisioning", "gws-configuration");
+    const ASKED: (&str, &str) = ("gws-provisioning", "auth");
+    let site = Installation::start()?;
+    let administrator = person(&site, "administrator")?;
+    let cookie = session(&site, administrator)?;
+    let before = [PROXIED, READ].map(|(from, to)| carried(&site, from, to, HTTP));
+    for _ in 0..LISTS {
+        let (status, told) = asked(&site, &cookie, "GET", "users", &Value::Null)?;
+        let users = told["data"]["users"].as_array().with_context(|| told.to_string())?;
+        ensure!(status == 200 && users.iter().any(|user| user["userName"] == administrator.user), "{status} {told}");
+    }
+    for (row, before) in [PROXIED, READ].into_iter().zip(before) {
+        has_grown(&site, row, before?, [LISTS, LISTS * LIST_BYTES])?;
+    }
+
+    let before = carried(&site, ASKED.0, ASKED.1, HTTP)?;
+    let bearer = format!("{cookie}Authorization: Bearer {}\r\n", token(&site, administrator)?);
+    for _ in 0..QUESTIONS {
+        let (status, begun) = asked(&site, &bearer, "POST", "initialize-provisioning", &Value::Null)?;
+        ensure!(status == 200, "{status} {begun}");
+    }
+    let bytes = QUESTIONS * QUESTION_BYTES;
+    has_grown(&site, ASKED, before, [bytes, bytes])
+}
+
+/// own-34: the session is in Redis, sealed, and another process finds it there.
+#[test]
+fn a_session_is_in_redis_and_whoever_comes_after_a_crash_reads_it_there() -> Result<()> {
+    const KEYS: &str = "auth:{example}:provisioning:*";
+    let mut site = Installation::start_on_servers(&[])?;
+    let heard = Monitor::start(&site, REDIS)?;
+    let administrator = person(&site, "administrator")?.clone();
+    ensure!(site.servers()?.redis_cli(REDIS, &["KEYS", KEYS])?.is_empty(), "there is a session already");
+    let cookie = session(&site, &administrator)?;
+    let key = wait::until(SOON, || {
+        let keys = site.servers()?.redis_cli(REDIS, &["KEYS", KEYS])?;
+        Ok((!keys.is_empty()).then_some(keys))
+    });
+    let key = key.context("no session is in Redis")?;
+    let clients = clients_of(&mut site, REDIS, "own-34")?;
+    let said = format!("\"{key}\"");
+    wait::until(SOON, || Ok(heard.has_said(0, &clients, &[&said]).then_some(())))
+        .with_context(|| format!("none of {clients:?} has said {said}"))?;
+    let value = site.servers()?.redis_cli(REDIS, &["HGET", &key, "v"])?;
+    ensure!(!value.is_empty() && !value.contains(&administrator.user), "it is not sealed");
+
+    let site = site.crash_and_restart()?;
+    let (status, me) = asked(&site, &cookie, "GET", "users/me", &Value::Null)?;
+    ensure!(status == 200 && me["data"]["user"]["userName"] == json!(administrator.user), "{status} {me}");
+    Ok(())
+}
+
+/// Sends a table of people as a file, and waits until it is told how it came out.
+fn imported(site: &Installation, cookie: &str, file: &str, table: &str) -> Result<Value> {
+    let kind = "content-type: multipart/form-data; boundary=x";
+    let part = format!("content-disposition: form-data; name=\"csvfile\"; filename=\"{file}\"");
+    let form = format!("--x\r\n{part}\r\n\r\n{table}\r\n--x--\r\n");
+    let arguments = ["--header", cookie.trim(), "--header", kind, "--data-binary", &form];
+    let answer = Visitor::new(site)?.ask("/provisioning/v3/import-users/csv", &arguments)?;
+    ensure!(answer.status == 200, "{} {}", answer.head, answer.body);
+    wait::until(SOON, || {
+        let status = import_status(site, cookie)?;
+        Ok((status["stopped"] == true).then_some(status))
+    })
+    .context("it goes on and on")
+}
+
+fn import_status(site: &Installation, cookie: &str) -> Result<Value> {
+    let (status, mut told) = asked(site, cookie, "GET", "import-users/check-status", &Value::Null)?;
+    ensure!(status == 200, "{status} {told}");
+    Ok(told["data"].take())
+}
+
+/// The imports of the tenant, the latest first.
+fn past_imports(site: &Installation, cookie: &str, query: &str) -> Result<Vec<Value>> {
+    let (status, told) = asked(site, cookie, "GET", &format!("import-users/history{query}"), &Value::Null)?;
+    ensure!(status == 200, "{status} {told}");
+    told["data"]["imports"].as_array().cloned().with_context(|| told.to_string())
+}
+
+/// gws-23: who has sent which table and how it came out is in PostgreSQL, where gws-provisioning has written it by the client that the
+/// server names; and it is told there where the store of sessions knows nothing of it any more.
+#[test]
+fn what_became_of_tables_outlives_the_sessions_by_which_they_came() -> Result<()> {
+    const KEPT: &str =
+        "SELECT user_name, file_name, lines, taken FROM people_import WHERE tenant = 'example' ORDER BY begun_ms";
+    const CLIENTS: &str =
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name LIKE 'trunkline/gws-provisioning-%/gws-23'";
+    let mut site = Installation::start_on_servers(&[])?;
+    let administrator = person(&site, "administrator")?.clone();
+    let cookie = session(&site, &administrator)?;
+    let wrong = "userName,firstName,lastName,employeeID,skills\nnew.one,New,One,1908,Patience=1\nnew.two,New,Two,1909,Patience=1";
+    let refused = imported(&site, &cookie, "wrong.csv", wrong)?;
+    ensure!(refused["failed"][0].as_str().is_some_and(|fault| fault.contains("Patience")), "{refused}");
+    let taken = imported(&site, &cookie, "right.csv", "userName,firstName,lastName\nnew.one,New,One")?;
+    ensure!(taken["succeedCount"] == 1 && taken["failed"] == json!([]), "{taken}");
+    let rows = format!("{0}|wrong.csv|2|0\n{0}|right.csv|1|1", administrator.user);
+    let (kept, clients) = (site.servers()?.psql(KEPT)?, site.servers()?.psql(CLIENTS)?);
+    ensure!(kept == rows && clients == "t", "{kept}; {clients}");
+
+    // The sessions are gone, as after Redis was emptied.
+    let keys = site.servers()?.redis_cli(REDIS, &["KEYS", "auth:{example}:provisioning:*"])?;
+    for key in keys.lines() {
+        site.servers()?.redis_cli(REDIS, &["DEL", key])?;
+    }
+    let site = site.crash_and_restart()?;
+    let cookie = session(&site, &administrator)?;
+    let told = import_status(&site, &cookie)?;
+    ensure!(told["succeedCount"] == 1 && told["totalCount"] == 1 && told["stopped"] == true, "{told}");
+    let past = past_imports(&site, &cookie, "")?;
+    let shown = |one: &Value| format!("{} {} {}", one["fileName"], one["state"], one["failedCount"]);
+    let all: Vec<String> = past.iter().map(shown).collect();
+    ensure!(all == ["\"right.csv\" \"taken\" 0", "\"wrong.csv\" \"refused\" 2"], "{all:?}");
+    ensure!(past[1]["failed"][1].as_str().is_some_and(|fault| fault.contains("Patience")), "{past:?}");
+    ensure!(past_imports(&site, &cookie, "?limit=1&offset=1")?.first() == past.get(1), "another page");
+    ensure!(past_imports(&site, &cookie, "?adminName=nobody")?.is_empty(), "somebody else's");
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! The desktop in a browser, at an installation with real phones.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use testkit::agents::baresip_phone;
+use testkit::browser::Browser;
+use testkit::{Answer, Installation, Watch};
+
+use super::{OTHER, OWN, agent};
+
+const SOON: Duration = Duration::from_secs(60);
+const IN_BROWSER: Duration = Duration::from_secs(180);
+
+#[test]
+fn an_agent_works_at_the_desktop_and_loads_the_page_anew_in_a_call() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let user = agent(&site, 0)?;
+    let _own = baresip_phone(&site, 10, OWN, Answer::Auto)?;
+    let _other = baresip_phone(&site, 11, OTHER, Answer::Auto)?;
+    let given = [user.user.as_str(), user.password.as_str(), OTHER].map(str::to_owned);
+    Browser::run("deskAtWork", &site, "wallboard", &given, IN_BROWSER)?;
+    // What the page has shown has happened.
+    for fact in ["AgentReady@7101", "Held@7101", "Retrieved@7101", "Released@7101", "AgentLogout@7101"] {
+        watch.wait_for(fact, SOON).context(fact)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+import { useRef, useState, type ReactElement } from 'react'
+import { t } from '../../lib/i18n'
+import { Button } from '../../ui/Button'
+import { Since } from '../../ui/Since'
+import { Glyph } from '../../ui/state-glyphs'
+import { say } from '../../ui/toast'
+import type { DeskProps } from './Desktop'
+import { useFocusWhileOpen, useKeptFocus } from './focus-back'
+import { KeyedButton } from './KeyedButton'
+import { isOver, reasonOf } from './missed'
+import { isAfterCall, reasonWords, stateOf } from './words'
+import { WrapUp } from './WrapUp'
+import styles from './Desktop.module.css'
+
+/** Whether the agent takes calls, why not, for how long; and what can be changed of it. */
+export function StatusPanel({ desk, state }: DeskProps): ReactElement | null {
+  const { dn, calls, configuration } = state
+  const [isChoosing, setChoosing] = useState(false)
+  const panel = useRef<HTMLElement>(null)
+  useKeptFocus(panel, () => panel.current?.querySelector('button') ?? null, `${dn?.state} ${dn?.workMode}`)
+  if (dn === undefined) return null
+  const { glyph, text } = stateOf(dn)
+  const reason = reasonWords(dn, configuration)
+  const isIn = dn.state !== 'LoggedOut'
+  const ready = async (): Promise<void> => {
+    setChoosing(false)
+    // Who is ready is done with the calls before.
+    await Promise.all(calls.filter(isOver).map(({ id }) => desk.ask('complete', id)))
+    await desk.ask('ready')
+  }
+  const notReady = (code: string): void => {
+    setChoosing(false)
+    void desk.ask('not-ready', '', { agentWorkMode: 'AuxWork', ...(code === '' ? {} : { reasonCode: code }) })
+  }
+  const leave = (): void => {
+    if (calls.some((call) => !isOver(call))) return say(t('desk.logout.calls'), 'bad')
+    void desk.leave()
+  }
+  return (
+    <section ref={panel} aria-label={t('desk.status')} className={styles['panel']} data-agent={dn.state} data-work-mode={dn.workMode}>
+      <p className={`${styles['state']} ${styles[glyph] ?? ''}`}>
+        <Glyph name={glyph} />
+        <span aria-live="polite">{text}</span>
+        <Since since={dn.since} className={styles['clock']} />
+      </p>
+      {reason === '' || dn.state === 'Ready' ? null : <p>{reason}</p>}
+      {dn.state === 'OutOfService' ? <p>{t('desk.state.advice.outOfService')}</p> : null}
+      <div className={styles['buttons']}>
+        {!isIn ? <KeyedButton keys="r" text={t('desk.login')} tone="main" onRun={() => void desk.ask('login')} /> : null}
+        {isIn && dn.state !== 'Ready' ? <KeyedButton keys="r" text={isAfterCall(dn) ? t('desk.wrapUp.end') : t('desk.ready')} tone="main" onRun={() => void ready()} /> : null}
+        {isIn ? <KeyedButton keys="n" text={t('desk.notReady')} pressed={isChoosing} onRun={() => setChoosing(!isChoosing)} /> : null}
+      </div>
+      {isAfterCall(dn) && dn.workMode === 'AfterCallWork' ? <WrapUp desk={desk} dn={dn} /> : null}
+      {isIn && isChoosing ? <Reasons reasons={[{ code: '', name: t('desk.notReady.plain') }, ...(configuration?.reasons ?? [])]} now={dn.state === 'NotReady' ? reasonOf(dn) : undefined} onChoose={notReady} onClose={() => setChoosing(false)} /> : null}
+      <p className={styles['quiet']}>
+        {t('desk.at', { dn: dn.number })} · {t('desk.agent', { agent: dn.agent === '' ? (state.user?.agent ?? '') : dn.agent })}
+      </p>
+      <div>
+        <Button onClick={leave}>{t('desk.logout')}</Button>
+      </div>
+    </section>
+  )
+}
+
+type ReasonsProps = { readonly reasons: readonly { readonly code: string; readonly name: string }[]; readonly now: string | undefined; readonly onChoose: (code: string) => void; readonly onClose: () => void }
+
+/** The reasons, one press each. */
+function Reasons({ reasons, now, onChoose, onClose }: ReasonsProps): ReactElement {
+  const group = useRef<HTMLDivElement>(null)
+  useFocusWhileOpen(group, 'button')
+  return (
+    <div ref={group} role="group" aria-label={t('desk.notReady.choose')} className={styles['reasons']} onKeyDown={(event) => (event.key === 'Escape' ? onClose() : undefined)}>
+      {reasons.map(({ code, name }) => (
+        <Button key={code} pressed={now === code} onClick={() => onChoose(code)}>
+          {name}
+        </Button>
+      ))}
+    </div>
+  )
+}

@@ -1,0 +1,64 @@
+import { useState, type ReactElement } from 'react'
+import type { Call } from '../../api/workspace-shapes'
+import { t } from '../../lib/i18n'
+import { useShortcut } from '../../ui/use-shortcut'
+import { BesideCalls } from './BesideCalls'
+import { CallList } from './CallList'
+import { CallPanel } from './CallPanel'
+import type { DeskProps } from './Desktop'
+import { DialForm } from './DialForm'
+import { continues } from './missed'
+import { PhoneSlot } from './PhoneSlot'
+import { StatusPanel } from './StatusPanel'
+import { queueOf, whoOf } from './words'
+import styles from './Desktop.module.css'
+
+/** The desk at work: status, dialling and calls at the side, one call whole. */
+export function Work({ desk, state }: DeskProps): ReactElement {
+  const { calls, selected, away, isVoiceThere, dn } = state
+  const call = calls.find(({ id }) => id === selected)
+  const panel = usePanelKey(call)
+  const ringing = calls.find(({ phase }) => phase === 'Ringing')
+  const answer = (): void => {
+    if (ringing === undefined) return
+    desk.take({ kind: 'select', call: ringing.id })
+    void desk.ask('answer', ringing.id)
+  }
+  // The call that is shown has it at its button.
+  useShortcut(ringing === undefined || call?.phase === 'Ringing' ? '' : 'a', t('desk.op.answer'), answer)
+  return (
+    <>
+      <p role="status" className="visually-hidden">
+        {ringing === undefined ? '' : queueOf(ringing) === '' ? t('desk.call.rings', { who: whoOf(ringing) }) : t('desk.call.ringsBy', { who: whoOf(ringing), queue: queueOf(ringing) })}
+      </p>
+      {isVoiceThere ? null : (
+        <p role="alert" className={`${styles['note']} ${styles['warning']}`}>
+          {t('desk.voiceAway')}
+        </p>
+      )}
+      <div className={away === undefined ? styles['work'] : `${styles['work']} ${styles['old']} stale`}>
+        <div className={styles['side']}>
+          <StatusPanel desk={desk} state={state} />
+          <PhoneSlot state={state} />
+          <DialForm desk={desk} />
+          <CallList desk={desk} state={state} />
+          <BesideCalls desk={desk} state={state} />
+        </div>
+        {call === undefined ? (
+          <p className={styles['empty']}>{dn?.state === 'Ready' || calls.length > 0 ? t('desk.calls.none') : t('desk.calls.nobodyCalls')}</p>
+        ) : (
+          <CallPanel key={panel} desk={desk} state={state} call={call} />
+        )}
+      </div>
+    </>
+  )
+}
+
+/** What is typed and open in the panel of a call stays when the call goes on under another id. */
+function usePanelKey(call: Call | undefined): string {
+  const [shown, setShown] = useState({ id: '', key: '' })
+  if (call === undefined || call.id === shown.id) return shown.key
+  const key = shown.id !== '' && continues(call, { id: shown.id }) ? shown.key : call.id
+  setShown({ id: call.id, key })
+  return key
+}

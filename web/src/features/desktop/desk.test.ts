@@ -1,0 +1,206 @@
+import { describe, expect, test } from 'vitest'
+import type { DeskAnswer, DeskFailure } from '../../api/workspace'
+import type { SessionShown } from '../../api/workspace-shapes'
+import type { BayeuxNews } from '../../live/bayeux'
+import { newDesk, type Desk, type DeskWorld } from './desk'
+import { call, callChanged, dn, session as read } from './messages-for-tests'
+
+const failed = (failure: DeskFailure): { readonly kind: 'failed'; readonly failure: DeskFailure } => ({ kind: 'failed', failure })
+const NO_SESSION = failed({ kind: 'no-session' })
+const OK = { kind: 'ok', value: undefined } as const
+const shown = (...of: Parameters<typeof read>): DeskAnswer<SessionShown> => {
+  const input = read(...of)
+  if (input.kind !== 'session') throw new Error('no session')
+  return { kind: 'ok', value: input.session }
+}
+const AT_WORK = shown({ dn: dn('Ready'), calls: [] })
+
+type World = { readonly desk: Desk; readonly did: string[]; readonly tell: (news: BayeuxNews) => Promise<void>; readonly later: (() => void)[]; answers: { session: DeskAnswer<SessionShown>; begin: DeskAnswer<unknown>; any: DeskAnswer<unknown> } }
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+function world(session: DeskAnswer<SessionShown>, begin: DeskAnswer<unknown> = OK): World {
+  const did: string[] = []
+  const later: (() => void)[] = []
+  const answers: World['answers'] = { session, begin, any: OK }
+  let onNews: ((news: BayeuxNews) => void) | undefined
+  const note = <T>(what: string, answer: () => T): Promise<T> => {
+    did.push(what)
+    return Promise.resolve(answer())
+  }
+  const parts: DeskWorld = {
+    readSession: () => note('read', () => answers.session),
+    readConfiguration: () => note('configuration', () => NO_SESSION),
+    beginSession: () => note('begin', () => answers.begin),
+    endSession: () => note('end', () => answers.any),
+    activate: ({ data }) => note(`activate ${JSON.stringify(data)}`, () => answers.any),
+    operateVoice: (operation) => note(operation, () => answers.any),
+    operateCall: (id, operation, { data }) => note(`${operation} ${id} ${JSON.stringify(data)}`, () => answers.any),
+    openBayeux: (options) => {
+      did.push(`listen ${options.channels.join(' ')}`)
+      onNews = options.onNews
+      return { retry: () => void did.push('retry'), close: () => note('close', () => undefined) }
+    },
+    onSignedOut: () => void did.push('signed out'),
+    later: (run) => void later.push(run),
+  }
+  const desk = newDesk(parts)
+  desk.start()
+  return {
+    desk,
+    did,
+    later,
+    answers,
+    tell: async (news) => {
+      onNews?.(news)
+      await settled()
+    },
+  }
+}
+
+const LISTEN = 'listen /workspace/v3/initialization /workspace/v3/voice /workspace/v3/reporting'
+
+describe('a desk', () => {
+  test('begins a session, or goes on with the one that there is, listens, and reads it once it is heard', async () => {
+    const { desk, did, tell } = world(NO_SESSION)
+    await settled()
+    expect(did).toEqual(['begin', LISTEN])
+    const { desk: again, did: didAgain, tell: tellAgain } = world(AT_WORK)
+    await settled()
+    await tellAgain({ kind: 'connected' })
+    expect([didAgain, again.state().phase.kind]).toEqual([['begin', LISTEN, 'read'], 'working'])
+    await tell({ kind: 'message', data: { messageType: 'WorkspaceInitializationComplete', state: 'Complete', data: { user: { agentLogin: '1' }, configuration: {} } } })
+    expect(desk.state().phase.kind).toBe('choosing')
+  })
+  test('completes calls with which there is nothing left to do', async () => {
+    const { did, tell } = world(AT_WORK)
+    await settled()
+    await tell({ kind: 'connected' })
+    for (const data of [callChanged('1', 'Ringing'), callChanged('1', 'Released'), callChanged('2', 'Established'), callChanged('2', 'Released')]) await tell({ kind: 'message', data })
+    expect(did.filter((what) => what.startsWith('complete'))).toEqual(['complete 1 {}'])
+  })
+  test('does not complete a call that is told once more to a page that is loaded again: its after-call work may be under way', async () => {
+    const { desk, did, tell, answers } = world(shown({ dn: dn('NotReady', { agentWorkMode: 'AfterCallWork' }), calls: [call('1', 'Released')] }))
+    await settled()
+    await tell({ kind: 'message', data: callChanged('1', 'Released', {}, 'CallRecovered') })
+    await tell({ kind: 'connected' })
+    await tell({ kind: 'message', data: callChanged('1', 'Released') })
+    await tell({ kind: 'message', data: callChanged('9', 'Released') })
+    // The same after a loss, in which another tab may have answered what rang here.
+    await tell({ kind: 'message', data: callChanged('2', 'Ringing') })
+    await tell({ kind: 'lost' })
+    await tell({ kind: 'message', data: callChanged('2', 'Released') })
+    answers.session = shown({ dn: dn('NotReady'), calls: [call('1', 'Released'), call('2', 'Released')] })
+    await tell({ kind: 'connected' })
+    expect(did.filter((what) => what.startsWith('complete'))).toEqual([])
+    expect(desk.state().calls.map(({ id }) => id)).toEqual(['1', '2'])
+  })
+  test('reads the session anew after each loss, and applies what is told meanwhile', async () => {
+    const { desk, did, tell, answers } = world(AT_WORK)
+    await settled()
+    await tell({ kind: 'connected' })
+    await tell({ kind: 'lost' })
+    expect(desk.state().connection.kind).toBe('lost')
+    answers.session = shown({ dn: dn('Ready'), calls: [call('1', 'Ringing')] })
+    await tell({ kind: 'connected' })
+    expect([did.at(-1), desk.state().calls.map(({ id }) => id), desk.state().missed.length]).toEqual(['read', ['1'], 1])
+    await tell({ kind: 'message', data: callChanged('1', 'Established') })
+    expect(desk.state().calls[0]?.phase).toBe('Established')
+  })
+  test('begins anew where the session is over, by a poll, by an operation, by reading', async () => {
+    for (const end of ['poll', 'operation', 'reading']) {
+      const { desk, did, tell, answers } = world(AT_WORK)
+      await settled()
+      await tell({ kind: 'connected' })
+      answers.session = NO_SESSION
+      did.length = 0
+      if (end === 'poll') await tell({ kind: 'no-session' })
+      if (end === 'reading') await tell({ kind: 'connected' })
+      if (end === 'operation') {
+        answers.any = NO_SESSION
+        await desk.ask('ready')
+        await settled()
+      }
+      expect(did.filter((what) => ['begin', 'close', LISTEN].includes(what)), end).toEqual(['close', 'begin', LISTEN])
+      expect(desk.state().phase, end).toEqual({ kind: 'beginning', from: 'lost' })
+    }
+  })
+  test('a server that ends each session at once is asked with pauses', async () => {
+    const { did, tell, later } = world(NO_SESSION)
+    await settled()
+    await tell({ kind: 'connected' })
+    expect(did.filter((what) => what === 'begin').length).toBe(2)
+    await tell({ kind: 'connected' })
+    expect([did.filter((what) => what === 'begin').length, later.length]).toEqual([2, 1])
+    later[0]?.()
+    await settled()
+    expect(did.filter((what) => what === 'begin').length).toBe(3)
+  })
+  test('an initialisation that has failed is shown, and tried again by itself', async () => {
+    const begun = shown()
+    if (begun.kind !== 'ok') throw new Error('no session')
+    for (const way of ['read', 'told']) {
+      const { desk, did, tell, later, answers } = world({ kind: 'ok', value: { ...begun.value, beginning: way === 'read' ? 'Failed' : 'Executing' } })
+      await settled()
+      await tell({ kind: 'connected' })
+      if (way === 'told') await tell({ kind: 'message', data: { messageType: 'WorkspaceInitializationComplete', state: 'Failed', errors: [{ key: 'message', type: 'str', value: 'away' }] } })
+      expect([desk.state().phase.kind, did.at(-1)], way).toEqual(['not-begun', 'close'])
+      for (const run of later.splice(0)) run()
+      await settled()
+      expect(did.slice(-2), way).toEqual(['begin', LISTEN])
+      answers.session = AT_WORK
+      await tell({ kind: 'connected' })
+      expect(desk.state().phase.kind, way).toBe('working')
+    }
+  })
+  test('says that nobody has signed in, and goes on when somebody has', async () => {
+    const { desk, did, answers } = world(NO_SESSION, failed({ kind: 'signed-out' }))
+    await settled()
+    expect([desk.state().phase, did.at(-1)]).toEqual([{ kind: 'not-begun', why: { kind: 'signed-out' } }, 'signed out'])
+    answers.begin = OK
+    desk.retry()
+    await settled()
+    expect(did.at(-1)).toBe(LISTEN)
+  })
+  test('tells what is refused, by the operation', async () => {
+    const { desk, answers, tell } = world(AT_WORK)
+    await settled()
+    await tell({ kind: 'connected' })
+    answers.any = failed({ kind: 'refused', status: 409, why: 'the call is Held' })
+    expect(await desk.ask('hold', '1')).toBe(false)
+    expect(desk.state().troubles).toMatchObject([{ what: 'hold', why: { kind: 'refused', status: 409 } }])
+    answers.any = OK
+    expect([await desk.ask('hold', '1'), desk.state().troubles]).toEqual([true, []])
+  })
+  test('after the logout nothing is heard any more, and work can begin again', async () => {
+    const { desk, did, tell } = world(AT_WORK)
+    await settled()
+    await tell({ kind: 'connected' })
+    await desk.leave()
+    await tell({ kind: 'message', data: callChanged('1', 'Ringing') })
+    expect([desk.state().phase.kind, desk.state().calls, did.slice(-2)]).toEqual(['left', [], ['close', 'end']])
+    desk.retry()
+    await settled()
+    expect([desk.state().phase.kind, did.at(-1)]).toEqual(['beginning', LISTEN])
+  })
+  test('a logout that does not work leaves the work as it was', async () => {
+    const { desk, did, tell, answers } = world(AT_WORK)
+    await settled()
+    await tell({ kind: 'connected' })
+    answers.any = failed({ kind: 'unreachable' })
+    await desk.leave()
+    expect([desk.state().phase.kind, desk.state().troubles[0]?.what, did.at(-1)]).toEqual(['working', 'logout', LISTEN])
+    await tell({ kind: 'message', data: callChanged('1', 'Ringing') })
+    expect(desk.state().calls.length).toBe(1)
+  })
+  test('asks with the id by which a later failure is known', async () => {
+    const { desk, did, tell } = world(AT_WORK)
+    await settled()
+    await tell({ kind: 'connected' })
+    await desk.ask('send-dtmf', '1', { dtmfDigits: '5' })
+    expect(did.at(-1)).toBe('send-dtmf 1 {"dtmfDigits":"5"}')
+    const [asked] = desk.state().asked
+    await tell({ kind: 'message', data: { messageType: 'EventError', error: { errorCode: 302, errorMessage: 'Invalid DTMF' }, operationId: asked?.id } })
+    expect(desk.state().troubles).toMatchObject([{ what: 'send-dtmf', why: { code: 302 } }])
+  })
+})

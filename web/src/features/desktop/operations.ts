@@ -1,0 +1,33 @@
+/** What an agent asks for, under the names that the API has for it. */
+
+export const OPERATIONS = [
+  'activate',
+  'ready',
+  'not-ready',
+  'login',
+  'logout',
+  'make-call',
+  'answer',
+  'redirect',
+  'hold',
+  'retrieve',
+  'release',
+  'send-dtmf',
+  'initiate-transfer',
+  'initiate-conference',
+  'alternate',
+  'reconnect',
+  'complete-transfer',
+  'complete-conference',
+  'merge',
+  'single-step-transfer',
+  'delete-from-conference',
+  'fetch-parked',
+  'update-user-data',
+  'complete',
+  'start-monitoring',
+  'switch-to-listen-in',
+  'switch-to-coaching',
+  'switch-to-barge-in',
+] as const
+export type Operation = (typeof OPERATIONS)[number]

@@ -1,0 +1,29 @@
+import { useEffect, useState, useSyncExternalStore } from 'react'
+import * as workspace from '../../api/workspace'
+import { freezeAt } from '../../lib/ticker'
+import { refreshAccount } from '../../live/account'
+import { openBayeuxLater } from '../../live/bayeux-later'
+import { newDesk, type Desk } from './desk'
+import { operatedHere } from './desk-phone'
+import type { DeskState } from './desk-state'
+import { softphone } from './softphone'
+
+/** The desk of the page, for as long as the page is shown. */
+export function useDesk(): readonly [Desk, DeskState] {
+  const [desk] = useState(deskOfPage)
+  const state = useSyncExternalStore(desk.onChange, desk.state)
+  useEffect(() => desk.start(), [desk])
+  // Nobody confirms that durations go on while nothing is heard.
+  const lostAt = state.away?.since
+  useEffect(() => {
+    freezeAt(lostAt)
+    return () => freezeAt(undefined)
+  }, [lostAt])
+  return [desk, state]
+}
+
+function deskOfPage(): Desk {
+  const operateCall = operatedHere(softphone, () => desk.state().calls, workspace.operateCall)
+  const desk: Desk = newDesk({ ...workspace, operateCall, openBayeux: openBayeuxLater, onSignedOut: () => void refreshAccount('page'), later: (run, ms) => void setTimeout(run, ms) })
+  return desk
+}
