@@ -2,11 +2,21 @@
 
 import { existsSync } from 'node:fs'
 import { chromium } from 'playwright-core'
+import { within } from './checks.mjs'
 
 const PLACES = [process.env.TRUNKLINE_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].filter(Boolean)
 
 /** How long the browser may take for a step: the tests share a machine. */
 const PATIENCE_MS = 90_000
+
+/** How long a page, a context or a browser may take to end. */
+const END_MS = 30_000
+
+/**
+ * Ends a page, a context or a browser. Chromium sometimes never says that it has ended a page which was on its way elsewhere; what is left of
+ * it ends with this process.
+ */
+export const end = (what) => within(END_MS, 'Chromium ends a page', what.close()).catch((error) => console.log(`        ${error.message}`))
 
 /** Where `localhost` leads for a link: some things need a name, and an installation of the tests has none. */
 export function localhostOf(link) {
@@ -52,5 +62,5 @@ export async function openPage(browser, { width = 1920, height = 1080, theme = '
     if (message.type() === 'error' || message.text().includes('Content Security Policy')) faults.push(`console: ${message.text()}`)
   })
   page.on('pageerror', (error) => faults.push(`exception: ${error.message}`))
-  return { page, faults, close: () => context.close() }
+  return { page, faults, close: () => end(context) }
 }

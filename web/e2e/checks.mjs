@@ -24,6 +24,13 @@ export async function until(words, condition, withinMs = 60_000) {
   }
 }
 
+/** What the promise gives, or an error if that takes longer. */
+export async function within(ms, words, promise) {
+  let timer
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`not within ${ms} ms: ${words}`)), ms)))
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}
+
 /** The number on the wallboard that stands under that name. */
 export async function number(page, name) {
   const text = await page.locator(`[data-number="${name}"]`).first().textContent()

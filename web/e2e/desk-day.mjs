@@ -2,7 +2,7 @@
 // whom is told by a tone of each party.
 
 import { existsSync } from 'node:fs'
-import { localhostOf, openPage, startBrowser } from './browser.mjs'
+import { end, localhostOf, openPage, startBrowser } from './browser.mjs'
 import { assert, assertEqual, until } from './checks.mjs'
 import { comesToHear, recordConnections } from './heard.mjs'
 
@@ -65,7 +65,7 @@ export async function deskDay({ browser, link, paths: [folder, ...people], say }
     await Promise.all(opened.map(({ close }) => close()))
     assertEqual(opened.map(({ faults }) => faults.filter((fault) => !isMeant(fault))), [[], [], []], 'faults of the pages')
   } finally {
-    await Promise.all(others.map((one) => one.close()))
+    await Promise.all(others.map(end))
   }
 }
 

@@ -3,7 +3,7 @@
 import { openPhone, becomes } from './phones.mjs'
 import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, until } from './checks.mjs'
 import { heardBy, recordConnections, toneIn } from './heard.mjs'
-import { openPage } from './browser.mjs'
+import { end, openPage } from './browser.mjs'
 import { REALM } from '../mock/phones.mjs'
 
 /** The tone of the fake microphone. */
@@ -107,7 +107,7 @@ export async function deskPhoneTabs(given) {
   await microphone.selectOption({ index: 1 })
   await page.locator('[data-devices$="chosen"]').waitFor()
   assertEqual(await axeFinds(page), [], 'axe, devices')
-  await page.close()
+  await end(page)
   await phoneIs(other, 'ready')
   await other.locator('[data-devices$="chosen"]').waitFor()
   await finish(opened)

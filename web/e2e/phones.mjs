@@ -2,6 +2,7 @@
 
 import { existsSync, writeFileSync } from 'node:fs'
 import { build } from 'vite'
+import { end } from './browser.mjs'
 import { assert, until } from './checks.mjs'
 import { wavOf } from './heard.mjs'
 
@@ -36,7 +37,7 @@ export async function openPhone(browser, library, account) {
   page.on('console', (message) => console.error(`console: ${message.text()}`))
   await page.goto(PAGE)
   await startPhone(page, library, account)
-  return { page, close: () => context.close() }
+  return { page, close: () => end(context) }
 }
 
 /** A phone on a page that has been loaded, or loaded again. */

@@ -2,7 +2,7 @@
 //
 // usage: node e2e/run.mjs TASK LINK [PATH ...]     LINK with the token, as `trunkline demo` prints it
 
-import { localhostOf, startBrowser } from './browser.mjs'
+import { end, localhostOf, startBrowser } from './browser.mjs'
 import * as tasks from './tasks.mjs'
 
 const [name, link, ...paths] = process.argv.slice(2)
@@ -19,5 +19,6 @@ try {
   console.error(error instanceof Error ? error.stack : error)
   process.exitCode = 1
 } finally {
-  await browser.close()
+  await end(browser)
 }
+process.exit()

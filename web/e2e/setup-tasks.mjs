@@ -1,6 +1,6 @@
 // What administrators do in Agent Setup, as tasks. Each signs in as the mock does: by a press.
 
-import { openPage } from './browser.mjs'
+import { end, openPage } from './browser.mjs'
 import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, menuOf, until } from './checks.mjs'
 import { dialog, finish, go, isMeant, openSetup, review, save } from './setup-steps.mjs'
 
@@ -346,7 +346,7 @@ export async function setupOutage({ browser, link, mock }) {
   assertEqual(await page.getByLabel('Last name').inputValue(), 'Typed', 'what was typed')
   const [other] = await Promise.all([page.context().waitForEvent('page'), ended.getByRole('link', { name: 'Sign in again' }).click()])
   await other.getByRole('link', { name: 'ada.adler', exact: true }).waitFor()
-  await other.close()
+  await end(other)
   // At once, also before the page has asked who has signed in.
   await review(page).click()
   await until('the banner goes', async () => (await ended.count()) === 0)
