@@ -82,9 +82,9 @@ pub struct AskFault {
 }
 
 impl AskFault {
-    /// Whether the request may be carried out all the same.
+    /// Whether the request may be carried out all the same: no answer has come, or one of somebody who has failed at it.
     pub(super) fn leaves_open(&self) -> bool {
-        self.status == 504
+        matches!(self.status, 500 | 502 | 504)
     }
 
     /// What the client is told: an unknown call is a 500 in this API.
@@ -92,7 +92,8 @@ impl AskFault {
         let status = match self.status {
             404 => 500,
             422 => 400,
-            status @ (400 | 403 | 409 | 429 | 503 | 504) => status,
+            status @ (400 | 403 | 409 | 429 | 503) => status,
+            _ if self.leaves_open() => 504,
             _ => 502,
         };
         OperationRefusal { status, code: status, message: self.message.clone() }
