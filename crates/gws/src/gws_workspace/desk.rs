@@ -403,7 +403,8 @@ impl Desk {
                 let logout = self.next_reference(now);
                 let (dn, until) = (channel.dn.clone(), now + LOGOUT_WITHIN);
                 self.life = SessionLife::Ending(EndingSession { why, dn, logout, tries: 1, again: None, until });
-                self.send(frames::logout(&channel.dn), logout);
+                let frame = frames::logout(&channel.dn, self.agent.as_deref());
+                self.send(frame, logout);
             }
             None => self.life = SessionLife::Over,
         }

@@ -45,6 +45,7 @@ impl Desk {
             (ending.logout, ending.again) = (reference, None);
             ending.tries += 1;
         }
-        self.send(frames::logout(&dn), reference);
+        let frame = frames::logout(&dn, self.agent.as_deref());
+        self.send(frame, reference);
     }
 }

@@ -526,7 +526,7 @@ fn the_end_logs_the_agent_out_that_the_session_has_logged_in() {
     let waiting = bench.asks_for("ready", &json!({}));
     bench.desk.end(DeskEnd::Idle, NOW);
     bench.carry();
-    assert_eq!(bench.frame(), json!({"req": "TAgentLogout", "ThisDN": "7101"}));
+    assert_eq!(bench.frame(), logout());
     assert_eq!(bench.reply(waiting), (403, json!(603)));
     assert!(!bench.has(&DeskOutput::Ended(DeskEnd::Idle)));
     let late = bench.asks_for("ready", &json!({}));
@@ -551,7 +551,7 @@ fn a_logout_that_gws_voice_cannot_take_is_asked_for_again_until_it_is_taken_or_h
         let asked = bench.asks.len();
         bench.waits(Duration::from_secs(pause));
         assert_eq!((bench.asks.len(), bench.has(&ended)), (asked + 1, false), "{status}");
-        assert_eq!(bench.frame(), json!({"req": "TAgentLogout", "ThisDN": "7101"}));
+        assert_eq!(bench.frame(), logout());
     }
     bench.takes();
     assert!(bench.has(&ended));
@@ -599,4 +599,9 @@ fn a_parked_poll_is_answered_at_the_end() {
     let outputs: Vec<DeskOutput> = std::iter::from_fn(|| bench.desk.poll_output()).collect();
     assert!(outputs.iter().any(|output| matches!(output, DeskOutput::Answer { .. })), "{outputs:?}");
     assert_eq!(outputs.last(), Some(&DeskOutput::Ended(DeskEnd::SignedOut)));
+}
+
+/// The logout of the session's agent.
+fn logout() -> Value {
+    json!({"req": "TAgentLogout", "ThisDN": "7101", "Extensions": {"AgentID": "1001"}})
 }
