@@ -47,7 +47,7 @@ use desk::{Desk, DeskEnd, DeskSettings};
 use desk_sign_in::DeskSignIn;
 use records::KeptSession;
 use reporter::StatisticsReporter;
-use session::{DeskParts, DeskSession};
+use session::{AdoptedSession, DeskParts, DeskSession};
 
 use crate::page_origin;
 use crate::sessions::answers::ApiRefusal;
@@ -187,8 +187,9 @@ impl Workspace {
         // One that is over is taken over, too: its agent is logged out.
         let TakenRecord { kept, seen, is_over } = self.sessions.taken(cookie, is_over).await?;
         let desk = Desk::restore(kept.sign_in.desk_person(), DESK, kept.desk.clone(), kept.used_at);
-        let session = DeskSession::new(self.parts.clone(), cookie.clone(), desk, &kept, seen);
-        session.adopt_reporting().await;
+        let adopted = AdoptedSession::new(DeskSession::new(self.parts.clone(), cookie.clone(), desk, &kept, seen));
+        adopted.session.adopt_reporting().await;
+        let session = adopted.held();
         self.sessions.adopted(turn, &session);
         if is_over {
             session.end(DeskEnd::SignedOut);

@@ -1,5 +1,6 @@
 //! A session of a desktop in memory: its desk, who waits for what of it, and its record in the store.
 
+mod adoption;
 mod ending;
 mod phase;
 mod recents;
@@ -28,6 +29,7 @@ use crate::sessions::notifications::BayeuxSession;
 use crate::sessions::parts::ReplicaParts;
 use crate::sessions::record_writer::RecordWriter;
 use crate::voice_api::DnMessage;
+pub(super) use adoption::AdoptedSession;
 use phase::SessionPhase;
 use reporting::ReportingRecord;
 use writing::RecordWrites;

@@ -50,6 +50,8 @@ struct AgreeingRoles {
     redeemed: Mutex<Option<String>>,
     /// The codes that it was shown.
     shown_codes: Mutex<Vec<ShownCode>>,
+    /// The DNs that are followed, by whom.
+    followed: Mutex<Vec<(String, ReaderId)>>,
 }
 
 impl VoiceSide for AgreeingRoles {
@@ -71,9 +73,13 @@ impl VoiceSide for AgreeingRoles {
         futures::future::ready(told).boxed()
     }
 
-    fn follow(&self, _: FollowedDn, _: Option<String>, _: ReaderId, _: std::sync::Weak<dyn DnReader>) {}
+    fn follow(&self, dn: FollowedDn, _: Option<String>, id: ReaderId, _: std::sync::Weak<dyn DnReader>) {
+        self.followed.lock().unwrap().push((dn.dn, id));
+    }
 
-    fn unfollow(&self, _: &FollowedDn, _: ReaderId) {}
+    fn unfollow(&self, dn: &FollowedDn, id: ReaderId) {
+        self.followed.lock().unwrap().retain(|followed| *followed != (dn.dn.clone(), id));
+    }
 }
 
 impl ConfigurationSide for AgreeingRoles {

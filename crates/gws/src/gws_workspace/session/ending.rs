@@ -41,9 +41,7 @@ impl DeskSession {
             return;
         }
         state.phase = SessionPhase::Over;
-        for dn in std::mem::take(&mut state.followed) {
-            self.parts.voice.unfollow(&self.followed_dn(dn), self.id);
-        }
+        self.unfollow_all(state);
         // Whoever waits sees that nobody answers any more.
         state.answers.clear();
         state.replies.clear();
@@ -56,6 +54,12 @@ impl DeskSession {
         // A write that is under way ends it when it is done.
         if !state.writes.is_under_way {
             self.end_record();
+        }
+    }
+
+    pub(super) fn unfollow_all(&self, state: &mut SessionState) {
+        for dn in std::mem::take(&mut state.followed) {
+            self.parts.voice.unfollow(&self.followed_dn(dn), self.id);
         }
     }
 
