@@ -10,7 +10,7 @@ use super::operations::ActivateBody;
 use super::outputs::{OperationRefusal, ReplyId};
 use super::pending::OperationEffect;
 use super::picture::Completion;
-use super::{Desk, DeskOutput, DeskPhase, SessionLife, Unstored, frames};
+use super::{Desk, DeskOutput, DeskPhase, SessionLife, Unstored, frames, messages};
 
 /// How long the first message of a DN is waited for before the agent is logged in there all the same.
 const HEARD_WITHIN: Duration = Duration::from_secs(2);
@@ -128,6 +128,30 @@ impl Desk {
         let waiting = self.channel.as_ref().map(|channel| channel.waiting.as_slice()).unwrap_or_default();
         if waiting.iter().any(|login| login.until <= now) {
             self.log_in(now);
+        }
+    }
+
+    /// gws-voice says why nothing is told of the DN. Activations that have not logged in yet fail at once, and the DN is left, unless the
+    /// agent may be logged in there by this session. Then its picture is asked for again, and the clients are told once.
+    pub(super) fn dn_refused(&mut self, code: u32, why: &str, now: Timestamp) {
+        let Some(channel) = &mut self.channel else { return };
+        let words = format!("dn {}: {why} (error {code})", channel.dn);
+        let waiting = std::mem::take(&mut channel.waiting);
+        let (login, is_needed) = (channel.login, channel.is_admitted() || channel.owns_login);
+        let was_refused = std::mem::replace(&mut channel.is_refused, true);
+        for login in waiting {
+            if let Some(reply) = self.pending.remove(login.reference).and_then(|pending| pending.reply) {
+                self.refuse(reply, &OperationRefusal::new(409, words.as_str()));
+            }
+        }
+        if let Some(reply) = login.and_then(|login| self.pending.of(login)).and_then(|pending| pending.reply.take()) {
+            let late = format!("{words}; the login was asked for, and may be carried out all the same");
+            self.refuse(reply, &OperationRefusal::new(409, late));
+        }
+        if !is_needed {
+            self.leave();
+        } else if !was_refused {
+            self.clients.tell_voice(&messages::event_error(code, &words, None), now);
         }
     }
 

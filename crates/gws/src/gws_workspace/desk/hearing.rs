@@ -39,11 +39,15 @@ impl Desk {
         if matches!(self.life, SessionLife::Open) && self.channel.is_some() {
             self.is_cut_off = false;
             self.voice_is(VoiceService::Available, now);
-            self.take(message, now);
-            if let Some(channel) = &mut self.channel {
-                channel.is_heard = true;
+            if let VoiceNews::NoPicture { code, message } = &message.news {
+                self.dn_refused(*code, message, now);
+            } else {
+                self.take(message, now);
+                if let Some(channel) = &mut self.channel {
+                    (channel.is_heard, channel.is_refused) = (true, false);
+                }
+                self.log_in(now);
             }
-            self.log_in(now);
         }
         self.settle(now);
     }
@@ -73,6 +77,8 @@ impl Desk {
             VoiceNews::Dn(dn) => self.take_dn(&dn, None, &cause, mark, now),
             VoiceNews::Picture { dn, calls } => self.take_dn(&dn, Some(calls), &cause, mark, now),
             VoiceNews::Call { call, notification } => self.take_call(call, notification, &cause, mark, now),
+            // It is no message of the DN.
+            VoiceNews::NoPicture { .. } => {}
             VoiceNews::Event(event) => {
                 if self.is_event_told(is_own) {
                     self.clients.tell_voice(&messages::passed_on(event, cause.operation_id.as_deref()), now);

@@ -118,6 +118,35 @@ fn an_activation_follows_the_dn_logs_in_and_is_answered_by_0() {
     assert_eq!(bench.desk.current_session()["user"]["activeSession"]["dn"]["agentState"], "NotReady");
 }
 
+fn no_picture() -> VoiceNews {
+    VoiceNews::NoPicture { code: 59, message: "7101 is no DN of the tenant".to_owned() }
+}
+
+#[test]
+fn an_activation_of_a_dn_that_cannot_be_followed_fails_at_once_and_says_why() {
+    let mut bench = Bench::initialised();
+    let reply = bench.activates(&json!({"data": {"dn": "7101"}}));
+    bench.hears(no_picture());
+    assert_eq!((bench.reply(reply), bench.asks.len()), ((409, json!(409)), 0));
+    let words = bench.replies[0].2["status"]["message"].as_str().unwrap();
+    assert!(words.contains("7101") && words.contains("is no DN of the tenant"), "{words}");
+    assert!(bench.has(&DeskOutput::Unfollow { dn: "7101".to_owned() }));
+
+    // Where the login was asked for by then, nobody leaves before it is known what came of it.
+    let mut late = Bench::initialised();
+    let reply = late.activates(&json!({"data": {"dn": "7101"}}));
+    late.waits(Duration::from_secs(2));
+    late.takes();
+    late.hears(no_picture());
+    late.hears(no_picture());
+    assert_eq!(late.reply(reply), (409, json!(409)));
+    assert_eq!(shorts(&late.news()), ["error 59"], "once");
+    assert!(!late.has(&DeskOutput::Unfollow { dn: "7101".to_owned() }));
+    late.desk.end(DeskEnd::Logout, late.now);
+    late.carry();
+    assert_eq!(late.frame(), logout());
+}
+
 #[test]
 fn a_login_that_fails_is_told_and_the_dn_is_left() {
     let mut bench = Bench::initialised();
