@@ -94,17 +94,20 @@ pub(super) enum AskOutcome {
     Refused,
     /// Nobody has answered.
     Unanswered,
+    /// It has waited for its turn for so long that it was not made.
+    Late,
 }
 
 impl Label for AskOutcome {
     const NAME: &'static str = "outcome";
-    const ALL: &'static [Self] = &[Self::Taken, Self::Refused, Self::Unanswered];
+    const ALL: &'static [Self] = &[Self::Taken, Self::Refused, Self::Unanswered, Self::Late];
 
     fn text(self) -> &'static str {
         match self {
             Self::Taken => "taken",
             Self::Refused => "refused",
             Self::Unanswered => "unanswered",
+            Self::Late => "late",
         }
     }
 }

@@ -226,6 +226,18 @@ impl Desk {
         self.settle(now);
     }
 
+    /// A request has waited for its turn for too long, and was not made: nobody expects it by now. Whoever has asked may have given up, so
+    /// the clients are told, too.
+    pub fn ask_late(&mut self, reference: u64, now: Timestamp) {
+        let message = "it has waited for too long, and was not carried out";
+        let named = self.pending.in_progress(reference).map(|pending| pending.operation_id.clone());
+        if let Some(id) = named.filter(|_| matches!(self.life, SessionLife::Open)) {
+            self.clients.tell_voice(&messages::event_error(TIMED_OUT, message, Some(&id)), now);
+        }
+        let fault = AskFault { status: 503, code: Some(TIMED_OUT), message: message.to_owned() };
+        self.asked(reference, Err(fault), now);
+    }
+
     /// A request was taken: the next one follows, or the operation is answered. An event that has its reference says the same.
     pub(super) fn granted(&mut self, reference: u64, now: Timestamp) {
         let next = self.last_reference.saturating_add(1).max(now.as_micros());

@@ -524,6 +524,26 @@ fn data_of_a_completion_is_noted_first_and_the_call_is_completed_though_that_fai
     }
 }
 
+#[test]
+fn an_operation_that_was_not_made_in_time_fails_and_its_clients_are_told() {
+    let mut bench = Bench::active();
+    let reply = bench.asks_for("ready", &json!({"operationId": "op"}));
+    let reference = bench.asks.last().unwrap().0;
+    bench.desk.ask_late(reference, bench.now);
+    bench.carry();
+    assert_eq!(bench.reply(reply), (503, json!(503)));
+    let told = bench.news();
+    assert_eq!((shorts(&told)[0].as_str(), &told[0]["operationId"]), ("error 57", &json!("op")));
+    // A login that was not made has not happened.
+    let mut late = Bench::initialised();
+    late.activates(&json!({"data": {"dn": "7101"}}));
+    late.hears(VoiceNews::Picture { dn: dn(None, "LoggedOut"), calls: Vec::new() });
+    let login = late.asks.last().unwrap().0;
+    late.desk.ask_late(login, late.now);
+    late.carry();
+    assert!(late.has(&DeskOutput::Unfollow { dn: "7101".to_owned() }));
+}
+
 // === the service and the end ===
 
 #[test]
