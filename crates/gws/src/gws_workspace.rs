@@ -27,6 +27,7 @@ mod shared_configurations;
 mod statistics_client;
 mod store;
 mod token_authority;
+mod unfinished_ends;
 mod voice_client;
 
 use std::sync::Arc;
@@ -182,7 +183,8 @@ impl Workspace {
         turn: AdoptionTurn<DeskSession>,
     ) -> Result<Arc<DeskSession>, ApiRefusal> {
         let is_over = |kept: &KeptSession, now: Timestamp| {
-            self.tokens.is_revoked(&kept.sign_in.person.claims()) || now.since(kept.checked_at) > UNCHECKED_MAX
+            let is_unchecked = now.since(kept.checked_at) > UNCHECKED_MAX;
+            kept.desk.ending.is_some() || self.tokens.is_revoked(&kept.sign_in.person.claims()) || is_unchecked
         };
         // One that is over is taken over, too: its agent is logged out.
         let TakenRecord { kept, seen, is_over } = self.sessions.taken(cookie, is_over).await?;
@@ -270,6 +272,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let reporter =
         StatisticsReporter { held: workspace.sessions.held.clone(), statistics: workspace.parts.statistics.clone() };
     ctx.spawn("statistics of desktops", reporter.run(ctx.drain.clone()));
+    ctx.spawn("ends of sessions", unfinished_ends::run(workspace.clone(), ctx.drain.clone()));
     ctx.ready.started();
     replica::looks(&ctx.drain, TICK, THOROUGH_EACH, |is_thorough| workspace.on_tick(is_thorough)).await;
     workspace.sessions.hand_over().await;

@@ -4361,6 +4361,9 @@ pub struct DeskRecord {
     /// Whether the desktop reads the configuration part by part.
     #[prost(bool, tag = "21")]
     pub optimised: bool,
+    /// Of a session that has ended but for its agent's logout: that logout.
+    #[prost(message, optional, tag = "22")]
+    pub ending: ::core::option::Option<DeskEndingRecord>,
 }
 /// The Bayeux clients of a session.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -4452,6 +4455,23 @@ pub struct DeskChannelRecord {
     #[prost(uint32, tag = "15")]
     pub begun_told: u32,
 }
+/// The logout with which a session ends.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeskEndingRecord {
+    #[prost(enumeration = "DeskEndReason", tag = "1")]
+    pub why: i32,
+    /// Where the agent is logged in, and who that is.
+    #[prost(string, tag = "2")]
+    pub dn: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "3")]
+    pub agent: ::core::option::Option<::prost::alloc::string::String>,
+    /// Since when it is tried.
+    #[prost(uint64, tag = "4")]
+    pub since_us: u64,
+    /// What is told of the agent before then is not the last word: a login may be under way.
+    #[prost(uint64, tag = "5")]
+    pub settles_at_us: u64,
+}
 /// An operation that was answered, and may still have an outcome.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeskOperationRecord {
@@ -4496,6 +4516,38 @@ impl DeskInitialisation {
             "DESK_INITIALISATION_UNDER_WAY" => Some(Self::UnderWay),
             "DESK_INITIALISATION_DONE" => Some(Self::Done),
             "DESK_INITIALISATION_FAILED" => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DeskEndReason {
+    Unspecified = 0,
+    Logout = 1,
+    SignedOut = 2,
+    Idle = 3,
+}
+impl DeskEndReason {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DESK_END_REASON_UNSPECIFIED",
+            Self::Logout => "DESK_END_REASON_LOGOUT",
+            Self::SignedOut => "DESK_END_REASON_SIGNED_OUT",
+            Self::Idle => "DESK_END_REASON_IDLE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DESK_END_REASON_UNSPECIFIED" => Some(Self::Unspecified),
+            "DESK_END_REASON_LOGOUT" => Some(Self::Logout),
+            "DESK_END_REASON_SIGNED_OUT" => Some(Self::SignedOut),
+            "DESK_END_REASON_IDLE" => Some(Self::Idle),
             _ => None,
         }
     }

@@ -20,6 +20,8 @@ runtime::metrics! {
         pub(super) adopted: Counter = "gws_workspace_sessions_adopted";
         /// Sessions that have ended, by why.
         pub(super) ended: CounterBy<SessionEnd> = "gws_workspace_sessions_ended";
+        /// Sessions that have ended while their agents were not logged out for 10 s: that is tried on.
+        pub(super) logouts_late: Counter = "gws_workspace_logouts_late";
         /// Times that a session could not be written to the store.
         pub(super) unwritten: Counter = "gws_workspace_sessions_unwritten";
         /// Requests by cookie that were refused, since a page of another host has sent them.

@@ -97,6 +97,8 @@ struct SessionState {
     desk: Desk,
     sign_in: DeskSignIn,
     phase: SessionPhase,
+    /// Whether the logout with which it ends takes long, and that was said.
+    is_end_late: bool,
     /// Whether its record is another replica's, or has ended with it.
     is_gone: bool,
     /// What the desk wants done behind what is being written.
@@ -132,7 +134,12 @@ impl DeskSession {
         let state = SessionState {
             desk,
             sign_in: kept.sign_in.clone(),
-            phase: SessionPhase::Open,
+            phase: kept
+                .desk
+                .ending
+                .as_ref()
+                .map_or(SessionPhase::Open, |ending| SessionPhase::Ending(ending.why.into(), ending.since)),
+            is_end_late: false,
             is_gone: false,
             outputs: VecDeque::new(),
             followed: BTreeSet::new(),
@@ -306,6 +313,7 @@ impl DeskSession {
             DeskOutput::WantConfiguration => self.configure(state),
             DeskOutput::NoteRecent(call) => self.note_recent(state, call),
             DeskOutput::Store => self.begin_write(state),
+            DeskOutput::AskOthers { dn } => self.ask_others(state, dn),
             DeskOutput::Ended(why) => self.finish(state, why.into()),
         }
     }

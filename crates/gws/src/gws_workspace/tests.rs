@@ -33,6 +33,7 @@ use crate::replica_choice;
 use crate::sessions::held::{HeldSession as _, HeldSessions};
 use crate::sessions::notifications::{BayeuxSession as _, WaitingCaller};
 
+mod logouts;
 mod statistics;
 mod store_troubles;
 
@@ -52,12 +53,18 @@ struct AgreeingRoles {
     shown_codes: Mutex<Vec<ShownCode>>,
     /// The DNs that are followed, by whom.
     followed: Mutex<Vec<(String, ReaderId)>>,
+    /// Who follows them.
+    readers: Mutex<Vec<std::sync::Weak<dyn DnReader>>>,
+    /// With what status gws-voice refuses requests, if it does.
+    refusal: Mutex<Option<u16>>,
 }
 
 impl VoiceSide for AgreeingRoles {
     fn ask(&self, _: TenantId, _: String, frame: Value) -> BoxFuture<'static, Result<(), AskFault>> {
         self.frames.lock().unwrap().push(frame);
-        futures::future::ready(Ok(())).boxed()
+        let refusal = *self.refusal.lock().unwrap();
+        let fault = |status| Err(AskFault { status, code: None, message: "it is away".to_owned() });
+        futures::future::ready(refusal.map_or(Ok(()), fault)).boxed()
     }
 
     fn look(&self, _: TenantId, what: VoiceLook) -> BoxFuture<'static, Result<Value, AskFault>> {
@@ -73,8 +80,9 @@ impl VoiceSide for AgreeingRoles {
         futures::future::ready(told).boxed()
     }
 
-    fn follow(&self, dn: FollowedDn, _: Option<String>, id: ReaderId, _: std::sync::Weak<dyn DnReader>) {
+    fn follow(&self, dn: FollowedDn, _: Option<String>, id: ReaderId, reader: std::sync::Weak<dyn DnReader>) {
         self.followed.lock().unwrap().push((dn.dn, id));
+        self.readers.lock().unwrap().push(reader);
     }
 
     fn unfollow(&self, dn: &FollowedDn, id: ReaderId) {

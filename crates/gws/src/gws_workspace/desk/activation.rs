@@ -65,8 +65,10 @@ impl Desk {
         }
         let agent = self.agent_of(&body)?;
         let elsewhere = self.channel.as_ref().filter(|channel| channel.dn != dn);
-        let is_taken =
-            |channel: &&VoiceChannel| channel.login.is_some() || channel.owns_login || !channel.waiting.is_empty();
+        let is_taken = |channel: &&VoiceChannel| {
+            let is_there = channel.is_admitted() && channel.owns_login;
+            channel.login.is_some() || is_there || !channel.waiting.is_empty()
+        };
         if let Some(channel) = elsewhere.filter(is_taken) {
             let message = format!("dn: the agent is logged in at {}; deactivate the channel first", channel.dn);
             return Err(OperationRefusal::new(409, message));
@@ -78,7 +80,7 @@ impl Desk {
         let effect = OperationEffect::Login { owned_before };
         let frames = VecDeque::from([frame]);
         let (reference, frame) = self.note_operation(frames, body.operation_id, effect, reply, body.answer, now)?;
-        let channel = self.follow(dn, switch, work_mode, completion);
+        let channel = self.follow(dn, switch, work_mode, completion, now);
         channel.waiting.push(WaitingLogin { reference, frame, until: now + HEARD_WITHIN });
         if channel.is_heard {
             self.log_in(now);
@@ -118,8 +120,8 @@ impl Desk {
         for WaitingLogin { reference, frame, .. } in waiting {
             let Some(pending) = self.pending.in_progress(reference) else { continue };
             pending.answers_at = Some(now + ANSWERED_WITHIN);
-            self.send(frame, reference);
             self.expect_login(reference);
+            self.send(frame, reference);
         }
     }
 
@@ -176,9 +178,11 @@ impl Desk {
         switch: Option<String>,
         work_mode: Option<String>,
         completion: Completion,
+        now: Timestamp,
     ) -> &mut VoiceChannel {
         self.unstored = Unstored::State;
         if self.channel.as_ref().is_none_or(|channel| channel.dn != dn) {
+            self.give_up_login(now);
             self.leave();
             self.outputs.push_back(DeskOutput::Follow { dn: dn.clone(), after: None });
         }
@@ -188,12 +192,24 @@ impl Desk {
         channel
     }
 
-    /// A login is under way.
+    /// A login is to be asked for: the record says so first. Whoever goes on with the session, and other sessions of the person that end,
+    /// know by it that the agent is logged in here.
     pub(super) fn expect_login(&mut self, reference: u64) {
         if let Some(channel) = &mut self.channel {
             (channel.login, channel.owns_login) = (Some(reference), true);
-            self.unstored = Unstored::State;
+            self.outputs.push_back(DeskOutput::Store);
         }
+    }
+
+    /// The agent is logged out at a DN where it was not seen, and is to be logged in elsewhere, or nowhere: what has become of the login
+    /// there is not known.
+    pub(super) fn give_up_login(&mut self, now: Timestamp) {
+        let given_up = self.channel.as_mut().filter(|channel| channel.owns_login && !channel.is_logged_in());
+        let Some(channel) = given_up else { return };
+        channel.owns_login = false;
+        let frame = frames::logout(&channel.dn, self.agent.as_deref());
+        let reference = self.next_reference(now);
+        self.send(frame, reference);
     }
 
     /// A login is refused: whoever still waits for the answer gets it.
@@ -215,7 +231,7 @@ impl Desk {
         }
         (channel.login, channel.owns_login) = (None, owned_before);
         self.unstored = Unstored::State;
-        if !channel.is_admitted() {
+        if !channel.is_admitted() && !channel.owns_login {
             self.leave();
         }
     }

@@ -32,10 +32,14 @@ impl Desk {
             self.is_cut_off = !is_there;
             self.voice_is(if is_there { VoiceService::Available } else { VoiceService::Unavailable }, now);
         }
+        if is_there {
+            self.hurry_ending(now);
+        }
         self.settle(now);
     }
 
     pub(super) fn hear(&mut self, message: VoiceMessage, now: Timestamp) {
+        self.hear_ending(&message, now);
         if matches!(self.life, SessionLife::Open) && self.channel.is_some() {
             self.is_cut_off = false;
             self.voice_is(VoiceService::Available, now);
@@ -133,7 +137,6 @@ impl Desk {
         mark: ReadingMark,
         now: Timestamp,
     ) {
-        let is_foreign = cause.reference != 0 && cause.operation_id.is_none();
         let (own_agent, may_monitor) = (self.agent.clone(), self.who.may(CALLS_MONITOR));
         let Some(channel) = &mut self.channel else { return };
         let dn = shown_dn(dn, channel.switch_name.as_deref(), may_monitor);
@@ -148,8 +151,8 @@ impl Desk {
         let login = channel.login;
         if logged_in {
             channel.login = login.filter(|_| !is_ours);
-            // Another session of the person has changed something: that one logs the agent out.
-            channel.owns_login = channel.owns_login && (channel.login.is_some() || is_ours && !is_foreign);
+            // Whatever else the person does there, also by another session: the agent is the one that was logged in by this one.
+            channel.owns_login = channel.owns_login && (channel.login.is_some() || is_ours);
         } else {
             channel.owns_login = channel.owns_login && login.is_some();
         }

@@ -54,6 +54,11 @@ pub enum DeskOutput {
     WantConfiguration,
     /// The snapshot has changed: write it before the outputs behind this one.
     Store,
+    /// It is asked whether another session of the person works at that DN; [`super::Desk::others_told`] takes the answer.
+    AskOthers {
+        /// The DN's number.
+        dn: String,
+    },
     /// The session is over. Whatever is still parked is answered by the shell, and the record goes.
     Ended(DeskEnd),
 }

@@ -142,8 +142,7 @@ fn an_activation_of_a_dn_that_cannot_be_followed_fails_at_once_and_says_why() {
     assert_eq!(late.reply(reply), (409, json!(409)));
     assert_eq!(shorts(&late.news()), ["error 59"], "once");
     assert!(!late.has(&DeskOutput::Unfollow { dn: "7101".to_owned() }));
-    late.desk.end(DeskEnd::Logout, late.now);
-    late.carry();
+    late.ends(DeskEnd::Logout);
     assert_eq!(late.frame(), logout());
 }
 
@@ -190,7 +189,26 @@ fn a_login_that_is_not_taken_or_never_happens_leaves_the_dn() {
     assert_eq!(silent.reply(reply), (200, json!(0)), "it may succeed still");
     silent.waits(Duration::from_secs(55));
     assert_eq!(shorts(&silent.news()), ["error 57"]);
-    assert!(silent.has(&DeskOutput::Unfollow { dn: "7101".to_owned() }));
+    // What has become of it is not known: wherever the session goes on, or ends, the agent is not to stay there.
+    for goes_on in [true, false] {
+        let mut silent = moved_on(&silent);
+        if goes_on {
+            silent.is_configured();
+            silent.activates(&json!({"data": {"dn": "7102"}}));
+            assert!(silent.has(&DeskOutput::Unfollow { dn: "7101".to_owned() }));
+        } else {
+            silent.ends(DeskEnd::Logout);
+        }
+        assert_eq!(silent.frame(), logout());
+    }
+}
+
+/// The same session in another process.
+fn moved_on(bench: &Bench) -> Bench {
+    let mut next = Bench::around(Desk::restore(ann(&AGENT), settings(), bench.desk.snapshot(), bench.now));
+    (next.client, next.now) = (bench.client.clone(), bench.now);
+    next.carry();
+    next
 }
 
 #[test]
@@ -569,67 +587,128 @@ fn messages_that_do_not_come_are_told_whatever_becomes_of_requests() {
     assert_eq!(shorts(&bench.news()), ["voice AVAILABLE"]);
 }
 
+const ENDED: DeskOutput = DeskOutput::Ended(DeskEnd::Idle);
+
 #[test]
 fn the_end_logs_the_agent_out_that_the_session_has_logged_in() {
     let mut bench = Bench::active();
     let waiting = bench.asks_for("ready", &json!({}));
-    bench.desk.end(DeskEnd::Idle, NOW);
-    bench.carry();
-    assert_eq!(bench.frame(), logout());
-    assert_eq!(bench.reply(waiting), (403, json!(603)));
-    assert!(!bench.has(&DeskOutput::Ended(DeskEnd::Idle)));
+    bench.ends(DeskEnd::Idle);
+    assert_eq!((bench.frame(), bench.reply(waiting)), (logout(), (403, json!(603))));
     let late = bench.asks_for("ready", &json!({}));
     assert_eq!(bench.reply(late), (403, json!(603)));
-    bench.takes();
-    assert!(bench.has(&DeskOutput::Ended(DeskEnd::Idle)));
+    let reference = bench.takes();
+    assert!(!bench.has(&ENDED), "what comes of it is not known yet");
+    bench.hears_as(reference, ANN, VoiceNews::Dn(dn(None, "LoggedOut")));
+    assert!(bench.has(&ENDED));
 
-    let mut silent = Bench::active();
-    silent.desk.end(DeskEnd::Logout, NOW);
-    silent.waits(LOGOUT_WITHIN);
-    assert!(silent.has(&DeskOutput::Ended(DeskEnd::Logout)));
+    // Whoever has asked for it is answered once the record says it.
+    let mut asked = Bench::active();
+    asked.desk.end_for(Some(ReplyId(7)), DeskEnd::Logout, asked.now);
+    let outputs: Vec<DeskOutput> = std::iter::from_fn(|| asked.desk.poll_output()).collect();
+    assert!(matches!(
+        &outputs[..],
+        [DeskOutput::Store, DeskOutput::Reply { reply: ReplyId(7), status: 200, .. }, DeskOutput::AskOthers { .. }]
+    ));
+    let ending = asked.desk.snapshot().ending.unwrap();
+    assert_eq!((ending.dn.as_str(), ending.agent.as_deref()), ("7101", Some("1001")));
 }
 
 #[test]
-fn a_logout_that_gws_voice_cannot_take_is_asked_for_again_until_it_is_taken_or_half_a_minute_is_over() {
-    let ended = DeskOutput::Ended(DeskEnd::Logout);
+fn a_logout_is_tried_until_the_agent_is_logged_out_however_long_gws_voice_is_away() {
     let mut bench = Bench::active();
-    bench.desk.end(DeskEnd::Logout, bench.now);
-    bench.carry();
-    for (status, pause) in [(503, 1), (504, 2), (502, 4)] {
+    bench.ends(DeskEnd::Idle);
+    let begun = bench.now;
+    for status in [503, 504, 502, 500, 429] {
         bench.refuses(status);
         let asked = bench.asks.len();
-        bench.waits(Duration::from_secs(pause));
-        assert_eq!((bench.asks.len(), bench.has(&ended)), (asked + 1, false), "{status}");
+        bench.goes_on_until(bench.now + Duration::from_secs(61));
+        assert!(bench.asks.len() > asked && !bench.has(&ENDED), "{status}");
         assert_eq!(bench.frame(), logout());
     }
+    // Nobody answers for some hours.
+    bench.goes_on_until(begun + Duration::from_secs(4 * 3_600));
+    let asked = bench.asks.len();
+    assert!((200..400).contains(&asked), "it is not asked for without pause: {asked}");
     bench.takes();
-    assert!(bench.has(&ended));
+    bench.goes_on_until(bench.now + Duration::from_secs(70));
+    assert!(bench.asks.len() > asked, "nothing has come of it");
+    bench.hears(VoiceNews::Dn(dn(None, "LoggedOut")));
+    assert!(bench.has(&ENDED));
 
-    for (statuses, is_over) in [(vec![503; 4], false), (vec![503; 5], true), (vec![409], true)] {
-        let mut refused = Bench::active();
-        refused.desk.end(DeskEnd::Logout, refused.now);
-        refused.carry();
-        for status in &statuses {
-            refused.refuses(*status);
-            // As often as there is something to be done, and before the time for it all is over.
-            if let Some(next) = refused.desk.next_timeout().filter(|next| *next < NOW + LOGOUT_WITHIN) {
-                refused.waits(next.since(refused.now));
-            }
-        }
-        assert_eq!(refused.has(&ended), is_over, "{statuses:?}");
-    }
+    let mut never = Bench::active();
+    never.ends(DeskEnd::Idle);
+    never.goes_on_until(never.now + Duration::from_secs(25 * 3_600));
+    assert!(never.has(&ENDED), "after a day it is given up");
 }
 
 #[test]
-fn an_agent_who_has_logged_out_or_works_in_another_session_is_not_logged_out_at_the_end() {
-    for (reference, requester, state) in [(0, "", "LoggedOut"), (99, ANN, "Ready")] {
+fn a_logout_ends_with_its_refusal_and_with_whoever_else_is_at_the_dn() {
+    let of_another = VoiceNews::Dn(dn(Some("1002"), "Ready"));
+    for (news, is_answer, ends) in
+        [(error(93), true, true), (error(93), false, false), (error(57), true, false), (of_another, false, true)]
+    {
         let mut bench = Bench::active();
-        let agent = (state != "LoggedOut").then_some("1001");
-        bench.hears_as(reference, requester, VoiceNews::Dn(dn(agent, state)));
-        bench.desk.end(DeskEnd::Idle, NOW);
-        bench.carry();
-        assert!(bench.asks.is_empty() && bench.has(&DeskOutput::Ended(DeskEnd::Idle)), "{state}");
+        bench.ends(DeskEnd::Idle);
+        let reference = bench.takes();
+        bench.hears_as(if is_answer { reference } else { 0 }, ANN, news.clone());
+        assert_eq!(bench.has(&ENDED), ends, "{news:?}");
     }
+    let mut refused = Bench::active();
+    refused.ends(DeskEnd::Idle);
+    refused.refuses(422);
+    assert!(refused.has(&ENDED));
+}
+
+#[test]
+fn a_login_that_is_under_way_at_the_end_is_followed_by_a_logout_until_it_can_come_no_more() {
+    let mut bench = Bench::initialised();
+    bench.activates(&json!({"data": {"dn": "7101"}}));
+    bench.hears(VoiceNews::Picture { dn: dn(None, "LoggedOut"), calls: Vec::new() });
+    bench.ends(DeskEnd::Idle);
+    let early = bench.takes();
+    bench.hears_as(early, ANN, error(93));
+    assert!(!bench.has(&ENDED), "the login may come behind it");
+    bench.goes_on_until(bench.now + Duration::from_secs(16));
+    let late = bench.takes();
+    assert!(late > early);
+    bench.hears_as(late, ANN, error(93));
+    assert!(bench.has(&ENDED));
+}
+
+#[test]
+fn of_two_sessions_of_a_person_the_last_one_that_ends_logs_the_agent_out() {
+    let (mut one, mut other) = (Bench::active(), Bench::active());
+    // The other one has logged in, too, which is told again, and sets the agent ready.
+    for state in ["NotReady", "Ready"] {
+        one.hears_as(99, ANN, VoiceNews::Dn(dn(Some("1001"), state)));
+    }
+    one.desk.end(DeskEnd::Idle, one.now);
+    one.carry();
+    assert!(one.has(&DeskOutput::AskOthers { dn: "7101".to_owned() }));
+    one.is_the_last(Some(false));
+    assert!(one.asks.is_empty() && one.has(&ENDED));
+    other.ends(DeskEnd::Idle);
+    assert_eq!(other.frame(), logout());
+
+    // Where the store does not say, it is asked again for a while.
+    let mut unknown = Bench::active();
+    unknown.desk.end(DeskEnd::Idle, unknown.now);
+    unknown.is_the_last(None);
+    assert!(unknown.asks.is_empty());
+    unknown.waits(Duration::from_secs(11));
+    unknown.is_the_last(None);
+    assert_eq!(unknown.frame(), logout());
+}
+
+#[test]
+fn an_agent_who_is_seen_logged_out_or_was_never_logged_in_by_the_session_is_not_logged_out_at_the_end() {
+    let mut bench = Bench::active();
+    bench.hears(VoiceNews::Dn(dn(None, "LoggedOut")));
+    bench.hears(VoiceNews::Dn(dn(Some("1001"), "Ready")));
+    bench.desk.end(DeskEnd::Idle, bench.now);
+    bench.carry();
+    assert!(bench.asks.is_empty() && bench.has(&ENDED), "another program, or the phone, has logged the agent in");
 }
 
 #[test]
@@ -643,8 +722,7 @@ fn a_parked_poll_is_answered_at_the_end() {
     bench.desk.bayeux(Exchange(bench.exchanges), batch, &mut bench.entropy, NOW);
     assert_eq!(bench.desk.poll_output(), None);
     bench.desk.end(DeskEnd::SignedOut, NOW);
-    let reference = bench.desk.last_reference;
-    bench.desk.asked(reference, Ok(()), NOW);
+    bench.desk.others_told(Some(true), NOW);
     let outputs: Vec<DeskOutput> = std::iter::from_fn(|| bench.desk.poll_output()).collect();
     assert!(outputs.iter().any(|output| matches!(output, DeskOutput::Answer { .. })), "{outputs:?}");
     assert_eq!(outputs.last(), Some(&DeskOutput::Ended(DeskEnd::SignedOut)));

@@ -148,8 +148,7 @@ impl Bench {
             }
             Happening::Time(seconds) => self.waits(Duration::from_secs(*seconds)),
             Happening::End => {
-                self.desk.end(DeskEnd::Logout, self.now);
-                self.carry();
+                self.ends(DeskEnd::Logout);
             }
         }
     }
