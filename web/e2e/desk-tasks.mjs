@@ -233,7 +233,14 @@ export async function deskGoesOn({ browser, link, mock }) {
   await other.goto(new URL('/session/sign-in?to=/desktop', page.url()).href)
   await page.bringToFront()
   await page.evaluate(() => dispatchEvent(new Event('focus')))
-  await page.getByRole('button', { name: 'Start work' }).waitFor()
+  await page.getByRole('button', { name: 'Start work' }).click()
+  await status(page, 'NotReady')
+  // Somebody else signs in in another tab: this one does not show their calls, and says so.
+  mock.desks.takenBy('ben.bauer', 'Ben Bauer')
+  mock.desks.phone.ring({ number: '+33155555555' })
+  await page.locator('[data-banner="other"]').waitFor()
+  await page.getByText('you are not signed in any more.').waitFor()
+  assertEqual(await page.locator('[data-panel]').count(), 0, 'calls of another person are shown')
   await finish(opened, isMeant)
 }
 

@@ -1,13 +1,14 @@
 /** Messages by Bayeux, with the published client: long polls, acknowledged, for as long as they are wanted. */
 
 import { AckExtension, CometD, type Message } from 'cometd'
+import { subjectHeader } from '../api/subject'
 
 export type BayeuxNews =
   /** What the server has said until now has come; a first time, and after each loss. */
   | { readonly kind: 'connected' }
   /** It does not answer; it is tried again without end. */
   | { readonly kind: 'lost' }
-  /** There is no session: nothing is tried any more. */
+  /** There is no session, or it is another person's: nothing is tried any more. */
   | { readonly kind: 'no-session' }
   | { readonly kind: 'message'; readonly data: unknown }
 
@@ -79,13 +80,13 @@ function connect({ url, channels }: BayeuxOptions, heard: Heard): () => Promise<
     return new Promise((resolve) => client.disconnect(() => resolve()))
   }
   // The content security policy lets no worker be made of a text, and only what is served is offered.
-  client.configure({ url, logLevel: 'warn', useWorkerScheduler: false, backoffIncrement: PAUSE_MS * (1 + Math.random()), maxBackoff: PAUSE_MOST_MS })
+  client.configure({ url, logLevel: 'warn', requestHeaders: subjectHeader(), useWorkerScheduler: false, backoffIncrement: PAUSE_MS * (1 + Math.random()), maxBackoff: PAUSE_MOST_MS })
   client.unregisterTransport('websocket')
   client.unregisterTransport('callback-polling')
   client.registerExtension('ack', new AckExtension())
   const failed = (reply: Message): void => {
     if (isOver) return
-    if (statusOf(reply) !== NO_SESSION) return heard.isLost()
+    if (!OVER.includes(statusOf(reply) ?? 0)) return heard.isLost()
     void end()
     heard.isRefused()
   }
@@ -116,7 +117,8 @@ function connect({ url, channels }: BayeuxOptions, heard: Heard): () => Promise<
   return end
 }
 
-const NO_SESSION = 403
+/** There is no session, or somebody else has signed in in this browser, and it is theirs. */
+const OVER = [403, 412]
 
 /** The HTTP status of a request that has failed. */
 function statusOf(reply: Message): number | undefined {

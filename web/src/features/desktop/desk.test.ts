@@ -41,6 +41,7 @@ function world(session: DeskAnswer<SessionShown>, begin: DeskAnswer<unknown> = O
       onNews = options.onNews
       return { retry: () => void did.push('retry'), close: () => note('close', () => undefined) }
     },
+    isOurs: (userName) => userName !== 'bob',
     onSignedOut: () => void did.push('signed out'),
     later: (run) => void later.push(run),
   }
@@ -161,6 +162,24 @@ describe('a desk', () => {
     desk.retry()
     await settled()
     expect(did.at(-1)).toBe(LISTEN)
+  })
+  test('shows and does nothing of a session of somebody else who has signed in in this browser', async () => {
+    const read = shown({ dn: dn('Ready'), calls: [call('1', 'Ringing')] })
+    if (read.kind !== 'ok') throw new Error('no session')
+    const bobs: DeskAnswer<SessionShown> = { kind: 'ok', value: { ...read.value, user: { ...read.value.user, userName: 'bob' } } }
+    for (const answer of [bobs, failed({ kind: 'signed-out' })]) {
+      const { desk, did, tell, answers, later } = world(AT_WORK)
+      await settled()
+      await tell({ kind: 'connected' })
+      await tell({ kind: 'lost' })
+      answers.session = answer
+      await tell({ kind: 'connected' })
+      expect([desk.state().phase, desk.state().calls, did.slice(-2), later.length]).toEqual([{ kind: 'not-begun', why: { kind: 'signed-out' } }, [], ['close', 'signed out'], 0])
+    }
+    const { desk, did, tell } = world(NO_SESSION)
+    await settled()
+    await tell({ kind: 'message', data: { messageType: 'WorkspaceInitializationComplete', state: 'Complete', data: { user: { userName: 'bob', agentLogin: '1' }, configuration: {} } } })
+    expect([desk.state().phase.kind, did.at(-1)]).toEqual(['not-begun', 'signed out'])
   })
   test('tells what is refused, by the operation', async () => {
     const { desk, answers, tell } = world(AT_WORK)

@@ -19,6 +19,8 @@ export type DeskWorld = {
   readonly operateVoice: (operation: string, body: OperationBody) => Promise<DeskAnswer<unknown>>
   readonly operateCall: (call: string, operation: string, body: OperationBody) => Promise<DeskAnswer<unknown>>
   readonly openBayeux: (options: BayeuxOptions) => Bayeux
+  /** Whether a session of that user is of whom this page is. */
+  readonly isOurs: (userName: string) => boolean
   /** Whether somebody has signed in has to be asked again. */
   readonly onSignedOut: () => void
   readonly later: (run: () => void, ms: number) => void
@@ -83,6 +85,7 @@ export function newDesk(world: DeskWorld): Desk {
     if (news.kind === 'no-session') return ended()
     const message = messageIn(news.data, Date.now())
     if (message === undefined) return
+    if (message.kind === 'begun' && !world.isOurs(message.user.userName)) return strange(of)
     const { calls, connection } = state
     take({ kind: 'message', message })
     if (message.kind === 'not-begun') return beginLater()
@@ -102,9 +105,9 @@ export function newDesk(world: DeskWorld): Desk {
     if (of !== run || mine !== reads || state.connection.kind !== 'reading') return
     if (answer.kind === 'failed') {
       if (answer.failure.kind === 'no-session') return ended()
-      if (answer.failure.kind === 'signed-out') world.onSignedOut()
-      return readLater(of)
+      return answer.failure.kind === 'signed-out' ? strange(of) : readLater(of)
     }
+    if (!world.isOurs(answer.value.user.userName)) return strange(of)
     take({ kind: 'session', session: answer.value })
     tidy(answer.value.active?.calls ?? [])
     if (answer.value.beginning === 'Failed') return beginLater()
@@ -112,6 +115,11 @@ export function newDesk(world: DeskWorld): Desk {
     failures = 0
     rereads = 0
     if (state.configuration === undefined) void configure(of)
+  }
+  // Somebody else has signed in in this browser, and the cookie is theirs: nothing of theirs is shown or done here.
+  const strange = (of: number): void => {
+    void hush()
+    failed(of, { kind: 'signed-out' })
   }
   const readLater = (of: number): void => {
     rereads += 1

@@ -1,7 +1,7 @@
 import { useEffect, useState, useSyncExternalStore } from 'react'
 import * as workspace from '../../api/workspace'
 import { freezeAt } from '../../lib/ticker'
-import { refreshAccount } from '../../live/account'
+import { accountNow, refreshAccount } from '../../live/account'
 import { openBayeuxLater } from '../../live/bayeux-later'
 import { newDesk, type Desk } from './desk'
 import { operatedHere } from './desk-phone'
@@ -22,8 +22,14 @@ export function useDesk(): readonly [Desk, DeskState] {
   return [desk, state]
 }
 
+/** A session that does not say whose it is, or an account that is not known, is nobody else's. */
+function isOurs(userName: string): boolean {
+  const account = accountNow()
+  return userName === '' || !('account' in account) || account.account.user === userName
+}
+
 function deskOfPage(): Desk {
   const operateCall = operatedHere(softphone, () => desk.state().calls, workspace.operateCall)
-  const desk: Desk = newDesk({ ...workspace, operateCall, openBayeux: openBayeuxLater, onSignedOut: () => void refreshAccount('page'), later: (run, ms) => void setTimeout(run, ms) })
+  const desk: Desk = newDesk({ ...workspace, operateCall, openBayeux: openBayeuxLater, isOurs, onSignedOut: () => void refreshAccount('page'), later: (run, ms) => void setTimeout(run, ms) })
   return desk
 }
