@@ -152,8 +152,13 @@ export async function deskTeam({ browser, link, mock }) {
   await page.getByRole('button', { name: 'Set not ready' }).click()
   await until('the state is asked for', () => mock.desks.seen.some(({ path }) => /^users\/\d+\/voice\/not-ready$/.test(path)))
   await page.getByRole('button', { name: 'Log out', exact: true }).last().click()
+  mock.desks.team.failsLater = true
   await page.getByRole('button', { name: /^Log .* out now$/ }).click()
   await until('the logout is asked for', () => mock.desks.seen.some(({ path }) => /^users\/\d+\/voice\/logout$/.test(path)))
+  // What was accepted and fails afterwards is said, with whom it was about.
+  await page.getByText(/^Log out \(.+\) did not work: /).waitFor()
+  mock.desks.team.failsLater = false
+  await page.getByRole('button', { name: /^Close: Log out/ }).click()
   await page.getByLabel('Group').selectOption({ index: 1 })
   await page.getByRole('region', { name: 'Waiting' }).getByText('sales').first().waitFor()
   for (const theme of ['dark', 'contrast', 'light']) {

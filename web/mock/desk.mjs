@@ -176,6 +176,7 @@ export class Desks {
   #asked(session, [what, first, second, third], data, operationId, query) {
     const { phone } = session
     const ofTeam = this.team.asked([what, first, second, third], query, data)
+    if (this.team.failsLater && ofTeam?.code === 1) this.#later(() => session.hub.publish(VOICE, { messageType: 'EventError', error: { errorCode: 93, errorMessage: 'Invalid Call State' }, operationId }), 20)
     if (ofTeam !== undefined) return ofTeam
     if (what === 'browser-phone') return this.#ticket(phone)
     if (what === 'current-session') return { data: { user: { ...session.user, ...(phone === undefined ? {} : { activeSession: active(phone) }) }, configuration: this.#configuration() } }

@@ -30,6 +30,8 @@ export class TeamOfMock {
     this.set = new Map()
     /** While true it is not answered. */
     this.isAway = false
+    /** While true what is asked for somebody is accepted, and fails afterwards. */
+    this.failsLater = false
     const began = Date.now()
     this.waiting = WAITING.map(({ seconds, ...call }, index) => ({ ...call, id: (0x00aan + BigInt(index)).toString(16).padStart(16, '0'), dnis: '9000', routePoint: '9000', since: began - seconds * 1_000 }))
   }

@@ -37,6 +37,8 @@ export type Desk = {
   readonly retry: () => void
   /** Whether it was accepted; what does not work is told by the state. `call` is empty where it is about none. */
   readonly ask: (what: Operation, call?: string, data?: Data) => Promise<boolean>
+  /** The id for something that is asked for in another way, as for one of the team: where it fails later, that is told by the state. `about` says whom it is about. */
+  readonly noted: (what: Operation, about: string) => string
   readonly leave: () => Promise<void>
   readonly take: (input: DeskInput) => void
 }
@@ -65,6 +67,11 @@ export function newDesk(world: DeskWorld): Desk {
     if (next === state) return
     state = next
     for (const read of readers) read()
+  }
+  const noted = (what: Operation, about = ''): string => {
+    const id = newId()
+    take({ kind: 'asked', asked: { id, what, about } })
+    return id
   }
   const hush = (): Promise<void> => {
     const goodbye = bayeux?.close() ?? Promise.resolve()
@@ -191,8 +198,7 @@ export function newDesk(world: DeskWorld): Desk {
       void begin(run)
     },
     ask: async (what, call = '', data = {}) => {
-      const id = newId()
-      take({ kind: 'asked', asked: { id, what } })
+      const id = noted(what)
       const body = { operationId: id, data }
       const answer = await (what === 'activate' ? world.activate(body) : call === '' ? world.operateVoice(what, body) : world.operateCall(call, what, body))
       if (answer.kind === 'ok') return true
@@ -201,9 +207,9 @@ export function newDesk(world: DeskWorld): Desk {
       if (answer.failure.kind === 'signed-out') world.onSignedOut()
       return false
     },
+    noted,
     leave: async () => {
-      const id = newId()
-      take({ kind: 'asked', asked: { id, what: 'logout' } })
+      const id = noted('logout')
       run += 1
       const of = run
       // Nobody listens any more when the session ends; who is not heard is not waited for.

@@ -131,6 +131,8 @@ describe('the page', () => {
     const html = renderToStaticMarkup(<Troubles desk={nothing} troubles={troubles} />)
     expect(html).toContain('Call did not work: this number cannot be called. (“Invalid Destination DN”)')
     expect(html).toContain('Check the number')
+    const ofBen = deskAfter(READY, { kind: 'asked', asked: { id: 'x', what: 'logout', about: 'Ben' } }, failed(93, 'x'))
+    expect(renderToStaticMarkup(<Troubles desk={nothing} troubles={ofBen.troubles} />)).toContain('Log out (Ben) did not work: ')
   })
   test('the own place is filled in', () => {
     const html = renderToStaticMarkup(

@@ -127,9 +127,11 @@ function told(known: readonly [PlainText, PlainText] | undefined, said: string):
   return { what: said === '' ? t(what) : t('desk.error.said', { what: t(what), said }), advice: t(advice) }
 }
 
-export function troubleWords({ what, why }: Trouble): TroubleWords {
+export function troubleWords({ what, about, why }: Trouble): TroubleWords {
   const words = wordsOf(why)
-  return what === undefined ? words : { ...words, what: t('desk.trouble', { what: t(`desk.op.${what}`), why: words.what }) }
+  if (what === undefined) return words
+  const asked = about === '' ? t(`desk.op.${what}`) : `${t(`desk.op.${what}`)} (${about})`
+  return { ...words, what: t('desk.trouble', { what: asked, why: words.what }) }
 }
 
 // === what was missed ===

@@ -29,11 +29,9 @@ export function listenTo(desk: Pick<Desk, 'ask'>, calls: readonly Call[], member
   return desk.ask('start-monitoring', '', data)
 }
 
-let asked = 0
-
-export function setMember(member: TeamMember, to: Setting): Promise<DeskAnswer<unknown>> {
-  asked += 1
-  return operateMember(member.id, to, { operationId: `team-${Date.now().toString(36)}-${asked}`, data: {} })
+/** The answer says whether it is accepted; the desk tells where it fails later. */
+export function setMember(desk: Pick<Desk, 'noted'>, member: TeamMember, to: Setting): Promise<DeskAnswer<unknown>> {
+  return operateMember(member.id, to, { operationId: desk.noted(to, member.name), data: {} })
 }
 
 export type TeamCount = { readonly ready: number; readonly talking: number; readonly others: number }
