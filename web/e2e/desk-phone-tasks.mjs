@@ -81,16 +81,38 @@ export async function deskPhone(given) {
   await phoneIs(page, 'ready')
   await until('the audio found its way anew', () => mock.desks.phones.seen.filter(({ method, from }) => method === 'INVITE' && from === '7101').length > 0)
   await until('the caller hears the page that was offline', () => hears(caller))
+  await page.keyboard.press('m')
+  await page.getByText('You are muted').waitFor()
   await page.reload()
   await panel(page, 'Established').waitFor()
   await until('the page takes its own place', () => mock.desks.phones.seen.some(({ replaces }) => replaces !== ''))
+  await page.getByText('You are muted').waitFor()
+  assert(!(await hears(caller)), 'who was muted is heard after the page was loaded anew')
+  await page.keyboard.press('m')
   assert(toneIn(await heardBy(page, SECONDS), TONE_HZ) > ENOUGH, 'the page that was loaded anew does not hear its caller')
   await until('the caller hears the page that was loaded anew', () => hears(caller))
   await caller.page.evaluate(() => window.phone.hangUp())
   await panel(page, 'Established').waitFor({ state: 'detached' })
   await page.getByText('Ready for calls').waitFor()
+  await answeredElsewhere(page, caller)
   await caller.close()
   await finish(opened)
+}
+
+/** On another page of the tab it rings, too, and is answered, muted and hung up there. */
+async function answeredElsewhere(page, caller) {
+  await page.keyboard.press('g')
+  await page.keyboard.press('a')
+  await caller.page.evaluate(() => void window.phone.dial('7101'))
+  const strip = page.locator('[data-strip]')
+  await strip.getByText(`A call from ${CALLER} rings.`).waitFor()
+  assertEqual(await axeFinds(page), [], 'axe, it rings on another page')
+  await strip.getByRole('button', { name: /^Answer: / }).click()
+  await becomes(caller.page, 'talks')
+  await strip.getByRole('button', { name: 'Mute' }).click()
+  await strip.getByText('You are muted').waitFor()
+  await strip.getByRole('button', { name: /^Hang up: / }).click()
+  await strip.waitFor({ state: 'detached' })
 }
 
 /** One tab is the phone; the next one takes over when it is closed. What is chosen of devices is kept. */

@@ -23,7 +23,7 @@ const read = (id: string, state: string, more: object = {}): Call => {
   return found
 }
 const shown = (of: Call, calls: readonly Call[] = [of]): readonly string[] => actionsOf(of, calls).map((action) => `${'operation' in action ? action.operation : action.kind} ${action.keys}`)
-const nothing: Desk = { state: () => NEW_DESK, onChange: () => () => undefined, start: () => () => undefined, retry: () => undefined, ask: () => Promise.resolve(true), leave: () => Promise.resolve(), take: () => undefined }
+const nothing: Desk = { state: () => NEW_DESK, onChange: () => () => undefined, start: () => () => undefined, retry: () => undefined, ask: () => Promise.resolve(true), noted: () => '', leave: () => Promise.resolve(), take: () => undefined }
 const drawn = (state: DeskState): string =>
   renderToStaticMarkup(
     <QueryClientProvider client={new QueryClient()}>

@@ -14,7 +14,7 @@ export const settled = async (): Promise<void> => {
   for (let turns = 0; turns < 20; turns += 1) await Promise.resolve()
 }
 
-function connection(): RTCPeerConnection {
+export function connection(): RTCPeerConnection {
   const track = { kind: 'audio', enabled: true, readyState: 'live', stop: () => undefined }
   const senders = [{ track, replaceTrack: (next: typeof track) => Promise.resolve(void (senders[0] = { ...senders[0]!, track: next })) }]
   return { iceConnectionState: 'connected', getSenders: () => senders, getStats: () => Promise.resolve(new Map()) } as unknown as RTCPeerConnection
@@ -74,6 +74,7 @@ export function bench(kept = new Map<string, string>(), held: readonly string[] 
     keep: { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => void kept.set(name, value), removeItem: (name) => void kept.delete(name) },
     telemetry: { tell: (item) => void told.push(item), flush: () => Promise.resolve() },
     now: () => now,
+    tenant: 'example',
     later: (run, ms) => {
       const one = { run, ms }
       later.push(one)
@@ -97,7 +98,7 @@ export function bench(kept = new Map<string, string>(), held: readonly string[] 
     },
     withMicrophone: (next: () => Promise<MediaStream>) => (microphone = next),
     withAnswer: (next: () => Promise<void>) => (onAnswer = next),
-    talks: (id: string) => opened.at(-1)?.({ kind: 'talking', call: id, dialog: DIALOG, connection: connection(), local: stream(), remote: stream() }),
+    talks: (id: string, by = connection()) => opened.at(-1)?.({ kind: 'talking', call: id, dialog: DIALOG, connection: by, local: stream(), remote: stream() }),
   }
 }
 
