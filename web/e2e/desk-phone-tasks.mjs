@@ -220,12 +220,22 @@ async function waits(page, mock) {
   await waiting.locator(`[data-waits="${first.id}"]`).waitFor({ state: 'detached' })
 }
 
-/** Of a large team those who are not shown are found by name. */
-export async function deskLargeTeam({ browser, link }) {
+/** Of a large team those at work come first, all are counted, and those who are not shown are found by state and by name. */
+export async function deskLargeTeam({ browser, link, mock }) {
   const { page, ...rest } = await signedIn(await openPage(browser, { width: 1280, height: 720, theme: 'light' }), link)
   await page.getByRole('button', { name: 'My team' }).click()
   const team = page.getByRole('region', { name: 'My team', exact: true })
   await team.getByText(/^100 of \d+ are shown/).waitFor()
+  assertEqual(await team.locator('[data-member="loggedOut"]').count(), 0, 'those who are logged out, before all others are shown')
+  // Each fifth of them is ready, and each fifth is logged out.
+  const count = Math.floor(mock.setup.all('person').filter(({ agent }) => agent !== null).length / 5)
+  await team.getByText(new RegExp(`^(${count}|${count + 1}) ready, `)).waitFor()
+  await team.getByLabel('State').selectOption('talking')
+  await until('those alone who talk are shown', async () => (await team.locator('[data-member]').count()) === (await team.locator('[data-member="talking"]').count()))
+  await team.getByLabel('State').selectOption('loggedOut')
+  await team.locator('[data-member="loggedOut"]').first().waitFor()
+  assertEqual(await axeFinds(page), [], 'axe, those of a state')
+  await team.getByLabel('State').selectOption('')
   await team.getByLabel('Find somebody of the team').fill('nobody at all')
   await team.getByText('Nobody of that name is in this group.').waitFor()
   await team.getByLabel('Find somebody of the team').fill('ben')
