@@ -17,10 +17,14 @@ export type BayeuxOptions = { readonly url: string; readonly channels: readonly 
 export type Bayeux = {
   /** Tries now, and not at the end of a pause. */
   readonly retry: () => void
+  /** Something else was not answered: it counts as lost until it is heard again, which is tried at once. */
+  readonly doubt: () => void
   /** Says goodbye; the answer is there when that has been heard. */
   readonly close: () => Promise<void>
 }
 
+/** How late an answer may be: a path that is silently dead shows so long after a poll should have been answered. */
+const LATE_MS = 5_000
 /** Pauses grow by that much, and by as much again at random: a thousand desktops do not come back in one moment. */
 const PAUSE_MS = 500
 const PAUSE_MOST_MS = 5_000
@@ -57,9 +61,16 @@ export function openBayeux(options: BayeuxOptions): Bayeux {
     void end()
     begin()
   }
+  const doubt = (): void => {
+    if (state !== 'live') return
+    state = 'lost'
+    tell({ kind: 'lost' })
+    retry()
+  }
   begin()
   return {
     retry,
+    doubt,
     close: () => {
       const isOpen = state === 'live'
       state = 'over'
@@ -80,7 +91,7 @@ function connect({ url, channels }: BayeuxOptions, heard: Heard): () => Promise<
     return new Promise((resolve) => client.disconnect(() => resolve()))
   }
   // The content security policy lets no worker be made of a text, and only what is served is offered.
-  client.configure({ url, logLevel: 'warn', requestHeaders: subjectHeader(), useWorkerScheduler: false, backoffIncrement: PAUSE_MS * (1 + Math.random()), maxBackoff: PAUSE_MOST_MS })
+  client.configure({ url, logLevel: 'warn', requestHeaders: subjectHeader(), useWorkerScheduler: false, maxNetworkDelay: LATE_MS, backoffIncrement: PAUSE_MS * (1 + Math.random()), maxBackoff: PAUSE_MOST_MS })
   client.unregisterTransport('websocket')
   client.unregisterTransport('callback-polling')
   client.registerExtension('ack', new AckExtension())

@@ -1,6 +1,7 @@
 /** A phone by SIP over WebSocket (RFC 7118), with SIP.js: it registers, is called, and takes the place of a call's dialog that another page had. */
 
 import { Invitation, Inviter, Registerer, RegistererState, RequestPendingError, SessionState, UserAgent, Web, type Session } from 'sip.js'
+import { watchSocket } from './socket-watch'
 
 /** What names a dialog (RFC 3261 section 12), as its own side sees it. */
 export type DialogName = { readonly callId: string; readonly localTag: string; readonly remoteTag: string }
@@ -102,6 +103,7 @@ export function openSipPhone(options: PhoneOptions): SipPhone {
   }
   let registerer = newRegisterer()
   let refreshing: ReturnType<typeof setTimeout> | undefined
+  let unwatch = (): void => undefined
 
   const follow = (call: string, session: Session): void => {
     sessions.set(call, session)
@@ -138,6 +140,7 @@ export function openSipPhone(options: PhoneOptions): SipPhone {
 
   const register = async (): Promise<void> => {
     clearTimeout(refreshing)
+    unwatch()
     const answered = new Promise<boolean>((resolve) => {
       setTimeout(() => resolve(false), ANSWERED_MS)
       const delegate = { onAccept: () => resolve(true), onReject: () => resolve(false) }
@@ -150,7 +153,10 @@ export function openSipPhone(options: PhoneOptions): SipPhone {
       })
     })
     if (!(await answered)) throw new Error('not registered')
-    if (!isClosed) refreshing = setTimeout(() => void register().catch(() => tell({ kind: 'lost' })), REFRESH_MS)
+    if (isClosed) return
+    const { transport } = agent
+    if (transport instanceof TicketTransport && transport.ws !== undefined) unwatch = watchSocket(transport.ws, () => tell({ kind: 'lost' }))
+    refreshing = setTimeout(() => void register().catch(() => tell({ kind: 'lost' })), REFRESH_MS)
   }
   const begin = async (): Promise<void> => {
     await agent.start()
@@ -192,6 +198,7 @@ export function openSipPhone(options: PhoneOptions): SipPhone {
       // One that seems open may lead nowhere after another network; nobody waits for its end.
       transport.disconnect().catch(() => undefined)
       clearTimeout(refreshing)
+      unwatch()
       await transport.connect()
       await register()
       tell({ kind: 'registered' })
@@ -199,6 +206,7 @@ export function openSipPhone(options: PhoneOptions): SipPhone {
     close: async () => {
       isClosed = true
       clearTimeout(refreshing)
+      unwatch()
       const patience = new Promise<void>((resolve) => setTimeout(resolve, GOODBYE_MS))
       await Promise.race([agent.stop().catch(() => undefined), patience])
     },

@@ -39,7 +39,7 @@ function world(session: DeskAnswer<SessionShown>, begin: DeskAnswer<unknown> = O
     openBayeux: (options) => {
       did.push(`listen ${options.channels.join(' ')}`)
       onNews = options.onNews
-      return { retry: () => void did.push('retry'), close: () => note('close', () => undefined) }
+      return { retry: () => void did.push('retry'), doubt: () => void did.push('doubt'), close: () => note('close', () => undefined) }
     },
     isOurs: (userName) => userName !== 'bob',
     onSignedOut: () => void did.push('signed out'),
@@ -182,12 +182,14 @@ describe('a desk', () => {
     expect([desk.state().phase.kind, did.at(-1)]).toEqual(['not-begun', 'signed out'])
   })
   test('tells what is refused, by the operation', async () => {
-    const { desk, answers, tell } = world(AT_WORK)
+    const { desk, answers, did, tell } = world(AT_WORK)
     await settled()
     await tell({ kind: 'connected' })
     answers.any = failed({ kind: 'refused', status: 409, why: 'the call is Held' })
     expect(await desk.ask('hold', '1')).toBe(false)
     expect(desk.state().troubles).toMatchObject([{ what: 'hold', why: { kind: 'refused', status: 409 } }])
+    answers.any = failed({ kind: 'unreachable' })
+    expect([await desk.ask('hold', '1'), did.at(-1)]).toEqual([false, 'doubt'])
     answers.any = OK
     expect([await desk.ask('hold', '1'), desk.state().troubles]).toEqual([true, []])
   })

@@ -203,6 +203,8 @@ export function newDesk(world: DeskWorld): Desk {
       const answer = await (what === 'activate' ? world.activate(body) : call === '' ? world.operateVoice(what, body) : world.operateCall(call, what, body))
       if (answer.kind === 'ok') return true
       take({ kind: 'refused', id, why: answer.failure })
+      // Who does not answer this does not tell what happens either.
+      if (answer.failure.kind === 'unreachable') bayeux?.doubt()
       if (answer.failure.kind === 'no-session') ended()
       if (answer.failure.kind === 'signed-out') world.onSignedOut()
       return false

@@ -131,6 +131,9 @@ describe('the page', () => {
     const html = renderToStaticMarkup(<Troubles desk={nothing} troubles={troubles} />)
     expect(html).toContain('Call did not work: this number cannot be called. (“Invalid Destination DN”)')
     expect(html).toContain('Check the number')
+    const unanswered = deskAfter(READY, { kind: 'asked', asked: { id: 'x', what: 'hold' } }, { kind: 'refused', id: 'x', why: { kind: 'unreachable' } })
+    // Nothing does it again by itself.
+    expect(renderToStaticMarkup(<Troubles desk={nothing} troubles={unanswered.troubles} />)).toContain('Look whether it has happened before you try it again.')
     const ofBen = deskAfter(READY, { kind: 'asked', asked: { id: 'x', what: 'logout', about: 'Ben' } }, failed(93, 'x'))
     expect(renderToStaticMarkup(<Troubles desk={nothing} troubles={ofBen.troubles} />)).toContain('Log out (Ben) did not work: ')
   })

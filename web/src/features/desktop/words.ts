@@ -128,8 +128,10 @@ function told(known: readonly [PlainText, PlainText] | undefined, said: string):
 }
 
 export function troubleWords({ what, about, why }: Trouble): TroubleWords {
-  const words = wordsOf(why)
+  let words = wordsOf(why)
   if (what === undefined) return words
+  // Nobody knows whether it was done, and nothing does it again by itself.
+  if (why.kind === 'unreachable') words = { ...words, advice: t('desk.advice.late') }
   const asked = about === '' ? t(`desk.op.${what}`) : `${t(`desk.op.${what}`)} (${about})`
   return { ...words, what: t('desk.trouble', { what: asked, why: words.what }) }
 }
