@@ -154,6 +154,17 @@ describe('a desk', () => {
       expect(desk.state().phase.kind, way).toBe('working')
     }
   })
+  test('a begin that is put off, as by a limit that an office shares, is tried again by itself; a refusal is not', async () => {
+    for (const [status, tries] of [[429, 1], [503, 1], [403, 0]] as const) {
+      const { did, later, answers } = world(NO_SESSION, failed({ kind: 'refused', status, why: '' }))
+      await settled()
+      expect(later.length, `${status}`).toBe(tries)
+      answers.begin = OK
+      for (const run of later.splice(0)) run()
+      await settled()
+      expect(did.filter((what) => what === 'begin').length, `${status}`).toBe(1 + tries)
+    }
+  })
   test('says that nobody has signed in, and goes on when somebody has', async () => {
     const { desk, did, answers } = world(NO_SESSION, failed({ kind: 'signed-out' }))
     await settled()

@@ -151,7 +151,8 @@ export function newDesk(world: DeskWorld): Desk {
   const failed = (of: number, failure: DeskFailure): void => {
     if (failure.kind === 'signed-out') world.onSignedOut()
     take({ kind: 'not-begun', why: failure })
-    const isPassing = failure.kind === 'unreachable' || (failure.kind === 'refused' && failure.status >= 500)
+    // All of an office ask at once after an outage, and share one limit at the edge.
+    const isPassing = failure.kind === 'unreachable' || (failure.kind === 'refused' && (failure.status >= 500 || failure.status === 429))
     if (isPassing) againLater(of)
   }
   const againLater = (of: number): void => {
