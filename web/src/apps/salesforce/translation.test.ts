@@ -50,6 +50,19 @@ describe('the desktop', () => {
     expect(methods(one.hear({ event: 'agent', agent: { state: 'NotReady' } }))).toEqual(['enableClickToDial'])
     expect(methods(site({}, null).done)).toEqual(['says away'])
   })
+  test('that hears nothing lets no numbers be pressed, and is asked how things are once it hears again', () => {
+    const one = site()
+    expect(methods(one.hear({ event: 'connection', connection: 'lost' }))).toEqual(['disableClickToDial', 'says offline'])
+    expect(methods(one.take({ kind: 'clicked', payload: { number: '1' } }))).toEqual(['setSoftphonePanelVisibility', 'says offline'])
+    expect(one.hear({ event: 'connection', connection: 'live' })).toEqual([{ to: 'desk', id: 'hello', method: 'hello', params: {} }])
+    const hello = (connection: string): object => ({ id: 'hello', ok: true, result: { agent: { state: 'Ready' }, calls: [], connection, crm: { origins: [ORG], settings: {} } } })
+    expect(methods(one.hear(hello('lost')))).toEqual([])
+    expect(methods(one.hear(hello('live')))).toEqual(['enableClickToDial'])
+    // Who has gone to another page is not at work, and says so.
+    expect(methods(one.hear({ event: 'agent', agent: null }))).toEqual(['disableClickToDial', 'says away'])
+    expect(one.hear({ event: 'connection', connection: 'lost' })).toEqual([])
+    expect(methods(one.take({ kind: 'unanswered' }))).toEqual(['says unanswered'])
+  })
   test('of a tenant that does not let the org in tells the org nothing', () => {
     for (const origins of [[], ['https://other.lightning.force.com']]) {
       const one = site({}, { state: 'Ready' }, origins)

@@ -14,7 +14,8 @@ const POP_KEYS = 'salesforce.screen-pop.keys'
 /** Calls that are followed; a desk has fewer. */
 const CALLS_MAX = 50
 
-export type Phase = 'waiting' | 'refused' | 'away' | 'at-work'
+/** `offline`: somebody is at work, and the desktop does not hear from the server. */
+export type Phase = 'waiting' | 'refused' | 'away' | 'offline' | 'at-work'
 
 export type Translation = {
   /** The origin of the org around. */
@@ -29,6 +30,8 @@ export type Happened =
   | { readonly kind: 'desk'; readonly message: DeskMessage; readonly at: number }
   /** The window of the desktop is closed. */
   | { readonly kind: 'closed' }
+  /** The desktop has said nothing of the number that it was to call. */
+  | { readonly kind: 'unanswered' }
   /** Somebody has pressed a number in the org. */
   | { readonly kind: 'clicked'; readonly payload: unknown }
   /** What a search for that call has found. */
@@ -56,6 +59,8 @@ export function translated(before: Translation, happened: Happened): Translated 
     case 'closed':
       // Calls go on at the phone: whoever opens the desktop again hears what has become of them.
       return [{ ...before, phase: 'waiting' }, before.phase === 'at-work' ? [org('disableClickToDial')] : []]
+    case 'unanswered':
+      return [before, [{ to: 'agent', says: 'unanswered' }]]
     case 'clicked':
       return [before, clicked(before, happened.payload)]
     case 'found':
@@ -80,6 +85,10 @@ function heard(before: Translation, message: DeskMessage, at: number): Translate
   switch (message.kind) {
     case 'agent':
       return inPhase(before, message.isAtWork ? 'at-work' : 'away')
+    case 'connection':
+      // Who is at work then is asked once it is heard again.
+      if (!message.isLost) return before.phase === 'offline' ? [before, [{ to: 'desk', id: HELLO, method: 'hello', params: {} }]] : [before, []]
+      return before.phase === 'at-work' ? inPhase(before, 'offline') : [before, []]
     case 'dialled':
       return [before, message.error === '' ? [] : [{ to: 'agent', says: message.error === 'wrong-params' ? 'wrong-number' : 'not-dialled' }]]
     case 'call':
@@ -89,9 +98,9 @@ function heard(before: Translation, message: DeskMessage, at: number): Translate
   }
 }
 
-function begun(before: Translation, { origins, settings, isAtWork, calls }: DeskMessage & { readonly kind: 'hello' }, at: number): Translated {
+function begun(before: Translation, { origins, settings, isAtWork, isLost, calls }: DeskMessage & { readonly kind: 'hello' }, at: number): Translated {
   if (!origins.includes(before.org)) return [{ ...newTranslation(before.org), phase: 'refused' }, [...(before.phase === 'at-work' ? [org('disableClickToDial')] : []), { to: 'agent', says: 'refused' }]]
-  let [now, actions] = inPhase({ ...before, settings }, isAtWork ? 'at-work' : 'away')
+  let [now, actions] = inPhase({ ...before, settings }, !isAtWork ? 'away' : isLost ? 'offline' : 'at-work')
   const take = ([next, further]: Translated): void => {
     now = next
     actions = [...actions, ...further]
@@ -109,7 +118,7 @@ function begun(before: Translation, { origins, settings, isAtWork, calls }: Desk
 function inPhase(before: Translation, phase: Phase): Translated {
   if (phase === before.phase) return [before, []]
   const now = { ...before, phase }
-  return phase === 'at-work' ? [now, [org('enableClickToDial')]] : [now, [...(before.phase === 'at-work' ? [org('disableClickToDial')] : []), { to: 'agent', says: 'away' }]]
+  return phase === 'at-work' ? [now, [org('enableClickToDial')]] : [now, [...(before.phase === 'at-work' ? [org('disableClickToDial')] : []), { to: 'agent', says: phase === 'offline' ? 'offline' : 'away' }]]
 }
 
 function shown(before: Translation, call: DeskCall, isNew: boolean, at: number): Translated {
@@ -183,7 +192,7 @@ const without = (before: Translation, id: string): Translation => ({ ...before, 
 
 function clicked({ phase }: Translation, payload: unknown): readonly Action[] {
   const { number, recordId: record } = fieldsOf(payload)
-  if (phase !== 'at-work') return [SHOWN, { to: 'agent', says: 'not-at-work' }]
+  if (phase !== 'at-work') return [SHOWN, { to: 'agent', says: phase === 'offline' ? 'offline' : 'not-at-work' }]
   if (textOf(number) === '') return [SHOWN, { to: 'agent', says: 'wrong-number' }]
   const data = recordId(record) === '' ? {} : { [RECORD]: recordId(record) }
   return [SHOWN, { to: 'desk', id: DIAL, method: 'dial', params: { number: textOf(number), data } }]
