@@ -65,7 +65,7 @@ function loaded(source: string): Promise<void> {
 }
 
 function softphone(around: string, cti: OpenCti): void {
-  let now: Translation = newTranslation(around)
+  let now: Translation = newTranslation(around, words)
   let unanswered: ReturnType<typeof setTimeout> | undefined
   const desk = deskIn(cti, () => take({ kind: 'closed' }))
   const take = (happened: Happened): void => {

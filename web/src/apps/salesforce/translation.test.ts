@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { PROTOCOL as OF_DESKTOP } from '../../features/desktop/embedding'
 import { deskMessage, PROTOCOL } from './desk-messages'
 import { newTranslation, translated, type Action, type Happened, type Translation } from './translation'
+import { wordsIn } from './words'
 
 const ORG = 'https://acme.lightning.force.com'
 const CONTACT = '003000000000001AAA'
@@ -74,6 +75,16 @@ describe('the desktop', () => {
       expect(methods(one.take({ kind: 'clicked', payload: { number: '1' } })), 'a number that is pressed').not.toContain('dial')
     }
   })
+})
+
+test('a call is logged in the language of the agent', () => {
+  const subject = (type: string, number: string): unknown => {
+    const one = site()
+    one.state = { ...one.state, words: wordsIn('de-AT') }
+    for (const state of ['Established', 'Released']) one.hear(told(state === 'Established' ? 'new' : 'changed', call(state, { type, number })))
+    return logs(one.done)[0]?.['Subject']
+  }
+  expect([subject('Inbound', '+4930'), subject('Outbound', '$&'), subject('Internal', '')]).toEqual(['Anruf von +4930', 'Anruf bei $&', 'Gespräch mit unbekannter Nummer'])
 })
 
 describe('the window of the desktop', () => {

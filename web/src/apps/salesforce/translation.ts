@@ -5,7 +5,7 @@
 
 import { DIAL, fieldsOf, HELLO, textOf, type DeskCall, type DeskMessage } from './desk-messages'
 import { changedLog, isLogged, isOver, newCall, seen, taskOf, type FollowedCall } from './followed-call'
-import type { Said } from './words'
+import { wordsIn, type Said, type Words } from './words'
 
 /** The data of a call by which it stays with the record from which its number was called. */
 export const RECORD = 'SalesforceRecordId'
@@ -21,6 +21,8 @@ export type Translation = {
   /** The origin of the org around. */
   readonly org: string
   readonly phase: Phase
+  /** In which the calls are logged. */
+  readonly words: Words
   readonly settings: Readonly<Record<string, string>>
   /** By the id of the call at the desktop. */
   readonly calls: ReadonlyMap<string, FollowedCall>
@@ -50,7 +52,7 @@ export type OrgMethod = 'enableClickToDial' | 'disableClickToDial' | 'setSoftpho
 
 export type Translated = readonly [Translation, readonly Action[]]
 
-export const newTranslation = (org: string): Translation => ({ org, phase: 'waiting', settings: {}, calls: new Map() })
+export const newTranslation = (org: string, words = wordsIn('en')): Translation => ({ org, words, phase: 'waiting', settings: {}, calls: new Map() })
 
 export function translated(before: Translation, happened: Happened): Translated {
   switch (happened.kind) {
@@ -99,7 +101,7 @@ function heard(before: Translation, message: DeskMessage, at: number): Translate
 }
 
 function begun(before: Translation, { origins, settings, isAtWork, isLost, calls }: DeskMessage & { readonly kind: 'hello' }, at: number): Translated {
-  if (!origins.includes(before.org)) return [{ ...newTranslation(before.org), phase: 'refused' }, [...(before.phase === 'at-work' ? [org('disableClickToDial')] : []), { to: 'agent', says: 'refused' }]]
+  if (!origins.includes(before.org)) return [{ ...newTranslation(before.org, before.words), phase: 'refused' }, [...(before.phase === 'at-work' ? [org('disableClickToDial')] : []), { to: 'agent', says: 'refused' }]]
   let [now, actions] = inPhase({ ...before, settings }, !isAtWork ? 'away' : isLost ? 'offline' : 'at-work')
   const take = ([next, further]: Translated): void => {
     now = next
@@ -150,7 +152,7 @@ function logged(before: Translation, id: string, at: number): Translated {
 }
 
 function saving(before: Translation, id: string, followed: FollowedCall, at: number): Translated {
-  const task = taskOf(followed, before.settings, at)
+  const task = taskOf(followed, before.settings, before.words, at)
   const next = { ...followed, log: { ...followed.log, state: 'saving' as const, told: JSON.stringify(task) } }
   const value = { entityApiName: 'Task', ...(followed.log.id === '' ? { TaskSubtype: 'Call' } : { Id: followed.log.id }), ...task }
   return [{ ...before, calls: new Map(before.calls).set(id, next) }, [org('saveLog', { value }, id)]]
@@ -169,7 +171,7 @@ function ended(before: Translation, id: string, at: number): Translated {
 function updated(before: Translation, id: string, at: number): Translated {
   const followed = before.calls.get(id)
   if (followed === undefined || !followed.isGone || followed.log.state === 'saving') return [before, []]
-  return followed.log.state === 'none' || changedLog(followed, before.settings, at) ? saving(before, id, followed, at) : [without(before, id), []]
+  return followed.log.state === 'none' || changedLog(followed, before.settings, before.words, at) ? saving(before, id, followed, at) : [without(before, id), []]
 }
 
 function saved(before: Translation, id: string, { success, returnValue }: Readonly<Record<string, unknown>>): Translated {

@@ -15,6 +15,11 @@ const ENGLISH = {
   offline: 'The desktop does not hear from the server: use your phone meanwhile. It tries again by itself.',
   unanswered: 'The desktop does not answer. Look at it before you press the number again.',
   'not-saved': 'The call could not be logged in Salesforce.',
+  // Subjects of the tasks that calls are logged as.
+  inbound: 'Call from {number}',
+  outbound: 'Call to {number}',
+  internal: 'Call with {number}',
+  'no-number': 'an unknown number',
 }
 
 export type Said = keyof typeof ENGLISH
@@ -34,6 +39,12 @@ const GERMAN: Readonly<Record<Said, string>> = {
   offline: 'Der Arbeitsplatz hört nichts vom Server: Nehmen Sie solange Ihr Telefon. Er versucht es von selbst wieder.',
   unanswered: 'Der Arbeitsplatz antwortet nicht. Sehen Sie dort nach, bevor Sie die Nummer noch einmal drücken.',
   'not-saved': 'Der Anruf konnte in Salesforce nicht festgehalten werden.',
+  inbound: 'Anruf von {number}',
+  outbound: 'Anruf bei {number}',
+  internal: 'Gespräch mit {number}',
+  'no-number': 'unbekannter Nummer',
 }
 
-export const wordsIn = (language: string): Readonly<Record<Said, string>> => (/^de\b/i.test(language) ? GERMAN : ENGLISH)
+export type Words = Readonly<Record<Said, string>>
+
+export const wordsIn = (language: string): Words => (/^de\b/i.test(language) ? GERMAN : ENGLISH)

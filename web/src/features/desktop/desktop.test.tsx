@@ -134,6 +134,9 @@ describe('the page', () => {
     const unanswered = deskAfter(READY, { kind: 'asked', asked: { id: 'x', what: 'hold' } }, { kind: 'refused', id: 'x', why: { kind: 'unreachable' } })
     // Nothing does it again by itself.
     expect(renderToStaticMarkup(<Troubles desk={nothing} troubles={unanswered.troubles} />)).toContain('Look whether it has happened before you try it again.')
+    // What stands alone is a sentence of its own.
+    const alone = deskAfter(READY, failed(93))
+    expect(renderToStaticMarkup(<Troubles desk={nothing} troubles={alone.troubles} />)).toContain('>That is not possible at the moment.')
     const ofBen = deskAfter(READY, { kind: 'asked', asked: { id: 'x', what: 'logout', about: 'Ben' } }, failed(93, 'x'))
     expect(renderToStaticMarkup(<Troubles desk={nothing} troubles={ofBen.troubles} />)).toContain('Log out (Ben) did not work: ')
   })
