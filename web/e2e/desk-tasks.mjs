@@ -204,6 +204,11 @@ export async function deskOffline({ browser, link, mock }) {
   assertEqual(await axeFinds(page), [], 'axe, what was missed')
   await page.getByRole('button', { name: 'I have read it' }).click()
   await page.locator('[data-connection]').waitFor({ state: 'detached' })
+  // Others listen in its place: it says so, and hears again when somebody wants it to.
+  for (const { hub } of mock.desks.sessions.values()) hub.replace()
+  await page.getByText('The desktop is open in too many tabs').waitFor()
+  await page.getByRole('button', { name: 'Try now' }).click()
+  await page.locator('[data-connection]').waitFor({ state: 'detached' })
   // It hears again.
   await page.keyboard.press('a')
   await page.locator('[data-call="Established"]').waitFor()

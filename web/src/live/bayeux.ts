@@ -6,8 +6,8 @@ import { subjectHeader } from '../api/subject'
 export type BayeuxNews =
   /** What the server has said until now has come; a first time, and after each loss. */
   | { readonly kind: 'connected' }
-  /** It does not answer; it is tried again without end. */
-  | { readonly kind: 'lost' }
+  /** It does not answer; it is tried again without end. `isReplaced`: the session has too many listeners, this one is none any more, and nothing is tried until somebody wants it. */
+  | { readonly kind: 'lost'; readonly isReplaced?: boolean }
   /** There is no session, or it is another person's: nothing is tried any more. */
   | { readonly kind: 'no-session' }
   | { readonly kind: 'message'; readonly data: unknown }
@@ -47,6 +47,11 @@ export function openBayeux(options: BayeuxOptions): Bayeux {
         state = 'lost'
         tell({ kind: 'lost' })
       },
+      isReplaced: () => {
+        if (state === 'over') return
+        state = 'lost'
+        tell({ kind: 'lost', isReplaced: true })
+      },
       isRefused: () => {
         if (state === 'over') return
         state = 'over'
@@ -80,7 +85,7 @@ export function openBayeux(options: BayeuxOptions): Bayeux {
   }
 }
 
-type Heard = { readonly isAnswered: () => void; readonly isLost: () => void; readonly isRefused: () => void; readonly hears: (data: unknown) => void }
+type Heard = { readonly isAnswered: () => void; readonly isLost: () => void; readonly isReplaced: () => void; readonly isRefused: () => void; readonly hears: (data: unknown) => void }
 
 /** One client from beginning to end; the answer ends it. */
 function connect({ url, channels }: BayeuxOptions, heard: Heard): () => Promise<void> {
@@ -121,13 +126,17 @@ function connect({ url, channels }: BayeuxOptions, heard: Heard): () => Promise<
   })
   client.addListener('/meta/connect', (reply) => {
     if (isOver) return
-    if (reply.successful === true) heard.isAnswered()
-    else failed(reply)
+    if (reply.advice?.reconnect !== STOP) return reply.successful === true ? heard.isAnswered() : failed(reply)
+    // The client asks no more then, and says so to nobody: another one has taken its place, or the session is over.
+    void end()
+    if (reply.successful === true) heard.isRefused()
+    else heard.isReplaced()
   })
   client.handshake()
   return end
 }
 
+const STOP = 'none'
 /** There is no session, or somebody else has signed in in this browser, and it is theirs. */
 const OVER = [403, 412]
 

@@ -22,7 +22,8 @@ export type Phase =
 export type Connection =
   | { readonly kind: 'connecting' }
   | { readonly kind: 'live' }
-  | { readonly kind: 'lost' }
+  /** `isReplaced`: other tabs listen in its place, until somebody wants this one to. */
+  | { readonly kind: 'lost'; readonly isReplaced?: boolean }
   /** The session is read; what is told meanwhile may be newer than it. */
   | { readonly kind: 'reading'; readonly heard: readonly DeskMessage[] }
 
@@ -61,7 +62,7 @@ export type DeskInput =
   | { readonly kind: 'session'; readonly session: SessionShown }
   | { readonly kind: 'configured'; readonly configuration: Configuration }
   | { readonly kind: 'reading' }
-  | { readonly kind: 'lost'; readonly at: number }
+  | { readonly kind: 'lost'; readonly at: number; readonly isReplaced?: boolean }
   /** There is no session any more. */
   | { readonly kind: 'ended' }
   | { readonly kind: 'not-begun'; readonly why: Why }
@@ -109,7 +110,7 @@ export function after(state: DeskState, input: DeskInput): DeskState {
       return { ...state, connection: { kind: 'reading', heard: [] } }
     case 'lost': {
       const away = state.away ?? { since: input.at, before: { dn: state.dn, calls: state.calls }, rang: [] }
-      return { ...state, connection: { kind: 'lost' }, away }
+      return { ...state, connection: { kind: 'lost', isReplaced: input.isReplaced === true }, away }
     }
     case 'ended':
       return { ...NEW_DESK, user: state.user, configuration: state.configuration, troubles: state.troubles, phase: { kind: 'beginning', from: state.phase.kind === 'working' ? 'lost' : 'begin' } }

@@ -108,6 +108,16 @@ describe('a desk', () => {
     await tell({ kind: 'message', data: callChanged('1', 'Established') })
     expect(desk.state().calls[0]?.phase).toBe('Established')
   })
+  test('a tab in whose place others listen says so, and hears again when somebody wants it', async () => {
+    const { desk, did, tell } = world(AT_WORK)
+    await settled()
+    await tell({ kind: 'connected' })
+    await tell({ kind: 'lost', isReplaced: true })
+    expect(desk.state().connection).toEqual({ kind: 'lost', isReplaced: true })
+    desk.retry()
+    await tell({ kind: 'connected' })
+    expect([did.slice(-2), desk.state().connection.kind]).toEqual([['retry', 'read'], 'live'])
+  })
   test('begins anew where the session is over, by a poll, by an operation, by reading', async () => {
     for (const end of ['poll', 'operation', 'reading']) {
       const { desk, did, tell, answers } = world(AT_WORK)

@@ -88,7 +88,7 @@ export function newDesk(world: DeskWorld): Desk {
   }
   const heard = (of: number, news: BayeuxNews): void => {
     if (news.kind === 'connected') return void read(of)
-    if (news.kind === 'lost') return take({ kind: 'lost', at: Date.now() })
+    if (news.kind === 'lost') return take({ kind: 'lost', at: Date.now(), isReplaced: news.isReplaced === true })
     if (news.kind === 'no-session') return ended()
     const message = messageIn(news.data, Date.now())
     if (message === undefined) return
