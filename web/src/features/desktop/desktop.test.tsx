@@ -53,6 +53,16 @@ describe('what can be done', () => {
     expect(conference(['+4930', 'RoleOrigination'], ['7102', 'RoleNewParty'], ['7109', 'RoleObserver'])).toEqual(['+4930', '7102'])
     expect(conference(['+4930', 'RoleOrigination'], ['7109', 'RoleObserver'])).toEqual([])
   })
+  test('what is recorded says so, and is paused and gone on with by one key; to begin or end a recording is not the agent’s', () => {
+    const recorded = (state: string, ...capabilities: readonly string[]) => ({ recordingState: state, capabilities: ['release', 'stop-recording', ...capabilities] })
+    const html = (more: object): string => drawn(deskAfter(READY, callChanged('1', 'Established', more, 'CallRecordingStateChange')))
+    expect(shown(read('1', 'Established', recorded('Recording', 'pause-recording')))).toEqual(['pause-recording i', 'release x x'])
+    expect(html(recorded('Recording', 'pause-recording'))).toContain('This call is recorded.')
+    expect(shown(read('1', 'Established', recorded('Paused', 'resume-recording')))).toEqual(['resume-recording i', 'release x x'])
+    const paused = html(recorded('Paused', 'resume-recording'))
+    for (const words of ['The recording is paused: what is said now is not kept.', 'Go on recording']) expect(paused).toContain(words)
+    expect(html({})).not.toContain('data-recording')
+  })
   test('a number is dialled without what people write into it', () => {
     expect([dialled(' +49 (30) 1234-5 '), dialled('*72')]).toEqual(['+493012345', '*72'])
   })
