@@ -1,6 +1,7 @@
 /** A phone by SIP over WebSocket (RFC 7118), with SIP.js: it registers, is called, and takes the place of a call's dialog that another page had. */
 
 import { Invitation, Inviter, Registerer, RegistererState, RequestPendingError, SessionState, UserAgent, Web, type Session } from 'sip.js'
+import { reinvited, type Reinvited } from './re-invite'
 import { watchSocket } from './socket-watch'
 
 /** What names a dialog (RFC 3261 section 12), as its own side sees it. */
@@ -37,8 +38,8 @@ export type SipPhone = {
   readonly hangUp: (call: string) => Promise<void>
   /** Goes on with a call of a page that is gone (RFC 3891). Whether that was accepted. */
   readonly takeOver: (call: string, dialog: DialogName) => Promise<boolean>
-  /** Looks for the audio's way anew (RFC 8839 section 4.4.1.1.1). */
-  readonly restartIce: (call: string) => Promise<void>
+  /** Looks for the audio's way anew (RFC 8839 section 4.4.1.1.1), again where that is refused for now. Whether it was taken. */
+  readonly restartIce: (call: string) => Promise<boolean>
   /** Opens another WebSocket. Rejects where it cannot be reached. */
   readonly reconnect: (url: string) => Promise<void>
   /** Hangs up and unregisters. */
@@ -188,10 +189,8 @@ export function openSipPhone(options: PhoneOptions): SipPhone {
         inviter.invite({ requestDelegate: delegate }).catch(() => resolve(false))
       })
     },
-    restartIce: async (call) => {
-      const session = sessions.get(call)
-      if (session?.state === SessionState.Established) await session.invite({ sessionDescriptionHandlerOptions: { offerOptions: { iceRestart: true } } as Web.SessionDescriptionHandlerOptions })
-    },
+    // Of what was asked for last it is seen whether the call is over, or another session's by now.
+    restartIce: (call) => reinvited(() => restarted(sessions.get(call)), sessions.get(call) instanceof Inviter, { wait, chance: Math.random }),
     reconnect: async (url) => {
       const { transport } = agent
       if (transport instanceof TicketTransport) transport.url = url
@@ -211,6 +210,19 @@ export function openSipPhone(options: PhoneOptions): SipPhone {
       await Promise.race([agent.stop().catch(() => undefined), patience])
     },
   }
+}
+
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Asks once with an offer whose audio finds its way anew. */
+function restarted(session: Session | undefined): Promise<Reinvited> {
+  if (session?.state !== SessionState.Established) return Promise.resolve('over')
+  return new Promise((resolve) => {
+    // With the call no answer comes any more.
+    session.stateChange.addListener(() => resolve('over'), { once: true })
+    const requestDelegate = { onAccept: () => resolve(200), onReject: ({ message }: { readonly message: { readonly statusCode?: number | undefined } }) => resolve(message.statusCode ?? 0) }
+    session.invite({ requestDelegate, sessionDescriptionHandlerOptions: { offerOptions: { iceRestart: true } } as Web.SessionDescriptionHandlerOptions }).catch((error: unknown) => resolve(error instanceof RequestPendingError ? 'pending' : 'over'))
+  })
 }
 
 function handlerOf(session: Session | undefined): Web.SessionDescriptionHandler | undefined {

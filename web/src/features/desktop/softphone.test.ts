@@ -150,6 +150,16 @@ describe('a phone in the page', () => {
     tracks[0]?.stop()
     expect((await phone.devices.microphone()).getAudioTracks()[0]?.readyState).toBe('live')
   })
+  test('names of devices are asked for while the microphone is open, and it is closed then', async () => {
+    const { phone, state, withDevices, withMicrophone } = bench()
+    const track = { kind: 'audio', readyState: 'live', enabled: true, stop: () => (track.readyState = 'ended') }
+    withMicrophone(() => Promise.resolve({ getTracks: () => [track], getAudioTracks: () => [track] } as unknown as MediaStream))
+    withDevices(() => [{ kind: 'audioinput', deviceId: 'head', label: track.readyState === 'live' ? 'Headset' : '' }])
+    await phone.begin()
+    expect([state().devices.microphones, track.readyState]).toEqual([[{ id: 'head', label: 'Headset' }], 'ended'])
+    await phone.devices.changed()
+    expect(state().devices.microphones).toEqual([{ id: 'head', label: 'Headset' }])
+  })
   test('timers of a hidden tab are no sleep', async () => {
     const { did, pass, wait } = await registered()
     for (const [ms, connects] of [[61_000, 0], [91_000, 1]] as const) {

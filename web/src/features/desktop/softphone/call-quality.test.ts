@@ -56,6 +56,8 @@ test('a device that was chosen is found again by its name, and missed where it i
   const found = (deviceId: string, label: string) => ({ kind: 'audioinput', deviceId, label }) as const
   const later = withLists(chosen, [found('default', 'Default - Headset'), found('b', 'Headset')])
   expect([usedFor('microphone', later).id, missingUses(later)]).toEqual(['b', []])
+  // Without an open microphone the browser tells no names.
+  expect(withLists(later, [found('b', '')]).microphones).toEqual([{ id: 'b', label: 'Headset' }])
   const without = withLists(chosen, [found('c', 'Camera')])
   expect([usedFor('microphone', without).id, missingUses(without)]).toEqual(['', ['microphone']])
   const dialog = { callId: 'c', localTag: 'l', remoteTag: 'r' }

@@ -161,11 +161,7 @@ export class PhoneOfPage implements PhoneEngine {
   private async findWay(id: string, isOther: boolean): Promise<void> {
     const call = this.calls.get(id)
     if (this.isOver || this.shown.state().phase.kind !== 'ready' || call?.connection === undefined || (!isOther && !call.isLost())) return
-    try {
-      await this.link.phone?.restartIce(id)
-    } catch {
-      // Another change of the call is under way; it is looked at again.
-    }
+    await this.link.phone?.restartIce(id)
     if (!isOther) this.world.later(() => void (call.isLost() ? this.link.connect() : undefined), 2 * PATIENCE_MS)
   }
 
