@@ -189,7 +189,6 @@ export function openSipPhone(options: PhoneOptions): SipPhone {
         inviter.invite({ requestDelegate: delegate }).catch(() => resolve(false))
       })
     },
-    // Of what was asked for last it is seen whether the call is over, or another session's by now.
     restartIce: (call) => reinvited(() => restarted(sessions.get(call)), sessions.get(call) instanceof Inviter, { wait, chance: Math.random }),
     reconnect: async (url) => {
       const { transport } = agent
