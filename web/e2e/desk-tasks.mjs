@@ -63,6 +63,13 @@ export async function deskByKeyboard({ browser, link, mock }) {
   await panel(page, 'Held').waitFor()
   await page.keyboard.press('h')
   await panel(page, 'Established').waitFor()
+  mock.desks.phone.record(call, 'Recording')
+  await page.getByText('This call is recorded.').waitFor()
+  await page.keyboard.press('i')
+  await page.getByText('The recording is paused').waitFor()
+  assertEqual(await axeFinds(page), [], 'axe, a recording that is paused')
+  await page.keyboard.press('i')
+  await page.locator('[data-recording="Recording"]').waitFor()
   await page.keyboard.press('k')
   await page.keyboard.type('12#')
   await until('the digits have come', () => call.digits === '12#')
@@ -204,6 +211,11 @@ export async function deskOffline({ browser, link, mock }) {
   assertEqual(await axeFinds(page), [], 'axe, what was missed')
   await page.getByRole('button', { name: 'I have read it' }).click()
   await page.locator('[data-connection]').waitFor({ state: 'detached' })
+  // Others listen in its place: it says so, and hears again when somebody wants it to.
+  for (const { hub } of mock.desks.sessions.values()) hub.replace()
+  await page.getByText('The desktop is open in too many tabs').waitFor()
+  await page.getByRole('button', { name: 'Try now' }).click()
+  await page.locator('[data-connection]').waitFor({ state: 'detached' })
   // It hears again.
   await page.keyboard.press('a')
   await page.locator('[data-call="Established"]').waitFor()
@@ -233,7 +245,14 @@ export async function deskGoesOn({ browser, link, mock }) {
   await other.goto(new URL('/session/sign-in?to=/desktop', page.url()).href)
   await page.bringToFront()
   await page.evaluate(() => dispatchEvent(new Event('focus')))
-  await page.getByRole('button', { name: 'Start work' }).waitFor()
+  await page.getByRole('button', { name: 'Start work' }).click()
+  await status(page, 'NotReady')
+  // Somebody else signs in in another tab: this one does not show their calls, and says so.
+  mock.desks.takenBy('ben.bauer', 'Ben Bauer')
+  mock.desks.phone.ring({ number: '+33155555555' })
+  await page.locator('[data-banner="other"]').waitFor()
+  await page.getByText('you are not signed in any more.').waitFor()
+  assertEqual(await page.locator('[data-panel]').count(), 0, 'calls of another person are shown')
   await finish(opened, isMeant)
 }
 

@@ -1,6 +1,8 @@
 // The phone of one agent and its calls, as the Workspace API shows them: what each operation makes of them.
 
 let calls = 0
+/** What can be asked for of a recording, by its state. */
+const RECORDING = { Stopped: ['start-recording'], Recording: ['stop-recording', 'pause-recording'], Paused: ['stop-recording', 'resume-recording'] }
 const DATA = ['attach-user-data', 'update-user-data', 'delete-user-data-pair']
 const kv = (pairs) => Object.entries(pairs).map(([key, value]) => ({ key, type: 'str', value }))
 /** Numbers that are not there, and that are busy. */
@@ -60,9 +62,16 @@ export class Phone {
     return this.calls.find((one) => one.parentConnId === call.id && one.state !== 'Released')
   }
 
+  /** Has a call recorded, or paused, or neither, as a strategy does. */
+  record(call, recordingState) {
+    call.recordingState = recordingState
+    this.#tell(call, undefined, 'CallRecordingStateChange')
+  }
+
   shown(call) {
     const { began, ...shown } = call
-    return { ...shown, capabilities: this.#capabilities(call), duration: Math.floor((Date.now() - began) / 1_000), startedAt: new Date(began).toISOString() }
+    const recording = call.state === 'Established' ? RECORDING[call.recordingState] : []
+    return { ...shown, capabilities: [...this.#capabilities(call), ...recording], duration: Math.floor((Date.now() - began) / 1_000), startedAt: new Date(began).toISOString() }
   }
 
   #capabilities(call) {
@@ -190,6 +199,10 @@ export class Phone {
           this.#to(other, 'Established', operationId)
         }
         return true
+      case 'pause-recording':
+      case 'resume-recording':
+        call.recordingState = operation === 'pause-recording' ? 'Paused' : 'Recording'
+        return this.#tell(call, operationId, 'CallRecordingStateChange'), true
       case 'send-dtmf':
         call.digits = (call.digits ?? '') + data.dtmfDigits
         return this.#tell(call, operationId), true

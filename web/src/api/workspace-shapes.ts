@@ -47,6 +47,8 @@ export type Call = {
   readonly previous: string
   /** In milliseconds since 1970, by the browser's clock. */
   readonly since: number
+  /** Empty where it is not recorded, or no more. */
+  readonly recording: 'Recording' | 'Paused' | ''
   /** Of one that is over: whether it is known that nobody has answered it. */
   readonly isUnanswered: boolean
 }
@@ -149,6 +151,7 @@ export function callIn(value: unknown, at: number): Call | undefined {
     parent: textOf(value, 'parentConnId'),
     previous: textOf(value, 'previousConnId'),
     since: Math.min(since, at),
+    recording: oneOf(['Recording', 'Paused'], textOf(value, 'recordingState')) ?? '',
     isUnanswered: fieldOf(value, 'wasAnswered') === false,
   }
 }

@@ -733,6 +733,27 @@ async fn a_page_of_another_host_changes_nothing_and_a_program_does() {
 }
 
 #[tokio::test]
+async fn a_page_of_the_person_before_gets_nothing_of_the_session_of_now() {
+    let served = served();
+    let cookie = served.initialised_by(&served.token(ApiFamily::Gws, "person/bob", "workspace:use")).await;
+    let of = |user: &'static str| {
+        [(header::COOKIE, cookie.as_str()), (header::HeaderName::from_static("x-trunkline-subject"), user)]
+    };
+    for (method, path) in [
+        (Method::GET, "/current-session"),
+        (Method::POST, "/notifications/connect"),
+        (Method::POST, "/voice/ready"),
+        (Method::POST, "/browser-phone"),
+        (Method::POST, "/logout"),
+    ] {
+        let (status, body) = read(served.ask(method, path, &of("ann")).await).await;
+        assert_eq!((status, &body["status"]["code"]), (412, &json!(412)), "{path}");
+    }
+    let (status, session) = read(served.ask(Method::GET, "/current-session", &of("bob")).await).await;
+    assert_eq!((status, &session["data"]["user"]["userName"]), (200, &json!("bob")), "ann's page did not log bob out");
+}
+
+#[tokio::test]
 async fn a_login_leads_to_the_sign_in_with_all_that_it_has() {
     let served = served();
     let led = served.ask(Method::GET, "/login?redirect_uri=%2Fui&client_id=desk&type=token", &[]).await;

@@ -62,6 +62,11 @@ impl ApiRefusal {
         Self::of(StatusCode::CONFLICT, message)
     }
 
+    /// 412: the page that asks is of another person than the session. Nothing was done.
+    pub(crate) fn another_person() -> Self {
+        Self::of(StatusCode::PRECONDITION_FAILED, "the page is of another person than the session of this browser")
+    }
+
     /// 429: too much at once.
     pub(crate) fn too_many(message: impl Into<String>) -> Self {
         Self::of(StatusCode::TOO_MANY_REQUESTS, message)

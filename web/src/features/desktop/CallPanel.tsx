@@ -8,6 +8,7 @@ import { CallActions } from './CallActions'
 import { CallData } from './CallData'
 import type { DeskProps } from './Desktop'
 import { useKeptFocus } from './focus-back'
+import { RecordingNote } from './RecordingNote'
 import { ScreenPop } from './ScreenPop'
 import { whyThisCall } from './why'
 import { phaseOf, queueOf, typeOf, whoOf } from './words'
@@ -49,6 +50,7 @@ export function CallPanel({ desk, state, call }: CallPanelProps): ReactElement {
           <Since since={call.since} className={styles['clock']} />
         </p>
       </div>
+      <RecordingNote call={call} />
       {parent === undefined ? null : <p>{t('desk.call.about', { who: whoOf(parent) })}</p>}
       {why === '' ? null : <p data-why>{why}</p>}
       <dl className={styles['facts']}>

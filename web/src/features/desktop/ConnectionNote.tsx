@@ -17,7 +17,7 @@ export function ConnectionNote({ desk, state }: DeskProps): ReactElement | null 
         <Glyph name="warning" className={styles['sign']} />
         <div role="alert">
           <p className={styles['strong']}>{t('desk.connection.lost')}</p>
-          <p>{navigator.onLine ? t('desk.connection.old', { time: timeOrDate(away.since, Date.now()) }) : t('desk.connection.noNetwork')}</p>
+          <p>{connection.kind === 'lost' && connection.isReplaced === true ? t('desk.connection.tabs') : navigator.onLine ? t('desk.connection.old', { time: timeOrDate(away.since, Date.now()) }) : t('desk.connection.noNetwork')}</p>
         </div>
         <Button onClick={desk.retry}>{t('connection.retry')}</Button>
       </section>

@@ -19,6 +19,8 @@ export type DeskWorld = {
   readonly operateVoice: (operation: string, body: OperationBody) => Promise<DeskAnswer<unknown>>
   readonly operateCall: (call: string, operation: string, body: OperationBody) => Promise<DeskAnswer<unknown>>
   readonly openBayeux: (options: BayeuxOptions) => Bayeux
+  /** Whether a session of that user is of whom this page is. */
+  readonly isOurs: (userName: string) => boolean
   /** Whether somebody has signed in has to be asked again. */
   readonly onSignedOut: () => void
   readonly later: (run: () => void, ms: number) => void
@@ -35,6 +37,8 @@ export type Desk = {
   readonly retry: () => void
   /** Whether it was accepted; what does not work is told by the state. `call` is empty where it is about none. */
   readonly ask: (what: Operation, call?: string, data?: Data) => Promise<boolean>
+  /** The id for something that is asked for in another way, as for one of the team: where it fails later, that is told by the state. `about` says whom it is about. */
+  readonly noted: (what: Operation, about: string) => string
   readonly leave: () => Promise<void>
   readonly take: (input: DeskInput) => void
 }
@@ -64,6 +68,11 @@ export function newDesk(world: DeskWorld): Desk {
     state = next
     for (const read of readers) read()
   }
+  const noted = (what: Operation, about = ''): string => {
+    const id = newId()
+    take({ kind: 'asked', asked: { id, what, about } })
+    return id
+  }
   const hush = (): Promise<void> => {
     const goodbye = bayeux?.close() ?? Promise.resolve()
     bayeux = undefined
@@ -79,10 +88,11 @@ export function newDesk(world: DeskWorld): Desk {
   }
   const heard = (of: number, news: BayeuxNews): void => {
     if (news.kind === 'connected') return void read(of)
-    if (news.kind === 'lost') return take({ kind: 'lost', at: Date.now() })
+    if (news.kind === 'lost') return take({ kind: 'lost', at: Date.now(), isReplaced: news.isReplaced === true })
     if (news.kind === 'no-session') return ended()
     const message = messageIn(news.data, Date.now())
     if (message === undefined) return
+    if (message.kind === 'begun' && !world.isOurs(message.user.userName)) return ended()
     const { calls, connection } = state
     take({ kind: 'message', message })
     if (message.kind === 'not-begun') return beginLater()
@@ -101,10 +111,10 @@ export function newDesk(world: DeskWorld): Desk {
     const answer = await world.readSession()
     if (of !== run || mine !== reads || state.connection.kind !== 'reading') return
     if (answer.kind === 'failed') {
-      if (answer.failure.kind === 'no-session') return ended()
-      if (answer.failure.kind === 'signed-out') world.onSignedOut()
-      return readLater(of)
+      return answer.failure.kind === 'no-session' || answer.failure.kind === 'signed-out' ? ended() : readLater(of)
     }
+    // Somebody else has signed in in this browser, and the cookie is theirs: nothing of theirs is shown or done here.
+    if (!world.isOurs(answer.value.user.userName)) return ended()
     take({ kind: 'session', session: answer.value })
     tidy(answer.value.active?.calls ?? [])
     if (answer.value.beginning === 'Failed') return beginLater()
@@ -136,7 +146,8 @@ export function newDesk(world: DeskWorld): Desk {
   const failed = (of: number, failure: DeskFailure): void => {
     if (failure.kind === 'signed-out') world.onSignedOut()
     take({ kind: 'not-begun', why: failure })
-    const isPassing = failure.kind === 'unreachable' || (failure.kind === 'refused' && failure.status >= 500)
+    // All of an office ask at once after an outage, and share one limit at the edge.
+    const isPassing = failure.kind === 'unreachable' || (failure.kind === 'refused' && (failure.status >= 500 || failure.status === 429))
     if (isPassing) againLater(of)
   }
   const againLater = (of: number): void => {
@@ -183,19 +194,20 @@ export function newDesk(world: DeskWorld): Desk {
       void begin(run)
     },
     ask: async (what, call = '', data = {}) => {
-      const id = newId()
-      take({ kind: 'asked', asked: { id, what } })
+      const id = noted(what)
       const body = { operationId: id, data }
       const answer = await (what === 'activate' ? world.activate(body) : call === '' ? world.operateVoice(what, body) : world.operateCall(call, what, body))
       if (answer.kind === 'ok') return true
       take({ kind: 'refused', id, why: answer.failure })
+      // Who does not answer this does not tell what happens either.
+      if (answer.failure.kind === 'unreachable') bayeux?.doubt()
       if (answer.failure.kind === 'no-session') ended()
       if (answer.failure.kind === 'signed-out') world.onSignedOut()
       return false
     },
+    noted,
     leave: async () => {
-      const id = newId()
-      take({ kind: 'asked', asked: { id, what: 'logout' } })
+      const id = noted('logout')
       run += 1
       const of = run
       // Nobody listens any more when the session ends; who is not heard is not waited for.

@@ -23,7 +23,7 @@ const read = (id: string, state: string, more: object = {}): Call => {
   return found
 }
 const shown = (of: Call, calls: readonly Call[] = [of]): readonly string[] => actionsOf(of, calls).map((action) => `${'operation' in action ? action.operation : action.kind} ${action.keys}`)
-const nothing: Desk = { state: () => NEW_DESK, onChange: () => () => undefined, start: () => () => undefined, retry: () => undefined, ask: () => Promise.resolve(true), leave: () => Promise.resolve(), take: () => undefined }
+const nothing: Desk = { state: () => NEW_DESK, onChange: () => () => undefined, start: () => () => undefined, retry: () => undefined, ask: () => Promise.resolve(true), noted: () => '', leave: () => Promise.resolve(), take: () => undefined }
 const drawn = (state: DeskState): string =>
   renderToStaticMarkup(
     <QueryClientProvider client={new QueryClient()}>
@@ -52,6 +52,16 @@ describe('what can be done', () => {
     }
     expect(conference(['+4930', 'RoleOrigination'], ['7102', 'RoleNewParty'], ['7109', 'RoleObserver'])).toEqual(['+4930', '7102'])
     expect(conference(['+4930', 'RoleOrigination'], ['7109', 'RoleObserver'])).toEqual([])
+  })
+  test('what is recorded says so, and is paused and gone on with by one key; to begin or end a recording is not the agent’s', () => {
+    const recorded = (state: string, ...capabilities: readonly string[]) => ({ recordingState: state, capabilities: ['release', 'stop-recording', ...capabilities] })
+    const html = (more: object): string => drawn(deskAfter(READY, callChanged('1', 'Established', more, 'CallRecordingStateChange')))
+    expect(shown(read('1', 'Established', recorded('Recording', 'pause-recording')))).toEqual(['pause-recording i', 'release x x'])
+    expect(html(recorded('Recording', 'pause-recording'))).toContain('This call is recorded.')
+    expect(shown(read('1', 'Established', recorded('Paused', 'resume-recording')))).toEqual(['resume-recording i', 'release x x'])
+    const paused = html(recorded('Paused', 'resume-recording'))
+    for (const words of ['The recording is paused: what is said now is not kept.', 'Go on recording']) expect(paused).toContain(words)
+    expect(html({})).not.toContain('data-recording')
   })
   test('a number is dialled without what people write into it', () => {
     expect([dialled(' +49 (30) 1234-5 '), dialled('*72')]).toEqual(['+493012345', '*72'])
@@ -131,6 +141,14 @@ describe('the page', () => {
     const html = renderToStaticMarkup(<Troubles desk={nothing} troubles={troubles} />)
     expect(html).toContain('Call did not work: this number cannot be called. (“Invalid Destination DN”)')
     expect(html).toContain('Check the number')
+    const unanswered = deskAfter(READY, { kind: 'asked', asked: { id: 'x', what: 'hold' } }, { kind: 'refused', id: 'x', why: { kind: 'unreachable' } })
+    // Nothing does it again by itself.
+    expect(renderToStaticMarkup(<Troubles desk={nothing} troubles={unanswered.troubles} />)).toContain('Look whether it has happened before you try it again.')
+    // What stands alone is a sentence of its own.
+    const alone = deskAfter(READY, failed(93))
+    expect(renderToStaticMarkup(<Troubles desk={nothing} troubles={alone.troubles} />)).toContain('>That is not possible at the moment.')
+    const ofBen = deskAfter(READY, { kind: 'asked', asked: { id: 'x', what: 'logout', about: 'Ben' } }, failed(93, 'x'))
+    expect(renderToStaticMarkup(<Troubles desk={nothing} troubles={ofBen.troubles} />)).toContain('Log out (Ben) did not work: ')
   })
   test('the own place is filled in', () => {
     const html = renderToStaticMarkup(

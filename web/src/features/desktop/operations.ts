@@ -21,6 +21,8 @@ export const OPERATIONS = [
   'complete-conference',
   'merge',
   'single-step-transfer',
+  'pause-recording',
+  'resume-recording',
   'delete-from-conference',
   'fetch-parked',
   'update-user-data',

@@ -1,10 +1,10 @@
 import { useEffect, useState, useSyncExternalStore } from 'react'
 import * as workspace from '../../api/workspace'
 import { freezeAt } from '../../lib/ticker'
-import { refreshAccount } from '../../live/account'
+import { accountNow, refreshAccount } from '../../live/account'
 import { openBayeuxLater } from '../../live/bayeux-later'
 import { newDesk, type Desk } from './desk'
-import { operatedHere } from './desk-phone'
+import { operatedHere, type Awaits } from './desk-phone'
 import type { DeskState } from './desk-state'
 import { softphone } from './softphone'
 
@@ -22,8 +22,29 @@ export function useDesk(): readonly [Desk, DeskState] {
   return [desk, state]
 }
 
+/** A session that does not say whose it is, or an account that is not known, is nobody else's. */
+function isOurs(userName: string): boolean {
+  const account = accountNow()
+  return userName === '' || !('account' in account) || account.account.user === userName
+}
+
+/** The switch does what it has accepted within that time, or it will not be waited for. */
+const DONE_MS = 5_000
+
+function comesToBe(desk: Desk, is: () => boolean, tell: (is: boolean) => void): void {
+  if (is()) return tell(true)
+  const end = (has: boolean): void => {
+    clearTimeout(timer)
+    unread()
+    tell(has)
+  }
+  const timer = setTimeout(() => end(false), DONE_MS)
+  const unread = desk.onChange(() => (is() ? end(true) : undefined))
+}
+
 function deskOfPage(): Desk {
-  const operateCall = operatedHere(softphone, () => desk.state().calls, workspace.operateCall)
-  const desk: Desk = newDesk({ ...workspace, operateCall, openBayeux: openBayeuxLater, onSignedOut: () => void refreshAccount('page'), later: (run, ms) => void setTimeout(run, ms) })
+  const comesTo: Awaits = (is) => new Promise((resolve) => comesToBe(desk, is, resolve))
+  const operateCall = operatedHere(softphone, () => desk.state().calls, workspace.operateCall, comesTo)
+  const desk: Desk = newDesk({ ...workspace, operateCall, openBayeux: openBayeuxLater, isOurs, onSignedOut: () => void refreshAccount('page'), later: (run, ms) => void setTimeout(run, ms) })
   return desk
 }

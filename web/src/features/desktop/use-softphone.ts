@@ -1,4 +1,6 @@
 import { useEffect, useSyncExternalStore } from 'react'
+import { showBeside } from '../../lib/beside'
+import { addTexts } from '../../lib/i18n'
 import { backOffMs } from '../../live/back-off'
 import type { Desk } from './desk'
 import { deskOfPhone } from './desk-phone'
@@ -10,6 +12,12 @@ import type { SoftphoneState } from './softphone-state'
 /** The page's phone as it is now. */
 export function useSoftphone(): SoftphoneState {
   return useSyncExternalStore(softphone.onChange, softphone.state, softphone.state)
+}
+
+/** On other pages of the tab the phone rings, too, and is answered there. Without what shows that, it is answered at the desktop. */
+async function showElsewhere(): Promise<void> {
+  const [{ PhoneStrip }] = await Promise.all([import('./softphone/PhoneStrip'), addTexts('softphone')])
+  showBeside(PhoneStrip)
 }
 
 /** From so many questions without an answer on it is said that the phone is missing. */
@@ -33,6 +41,7 @@ export function usePhoneOfDesk(desk: Desk, { phase, dn, connection }: DeskState)
       clearTimeout(timer)
       const is = await isBrowserPhone(number)
       if (!isWanted) return
+      if (is === true) void showElsewhere().catch(() => undefined)
       if (is === true) return softphone.start(number, deskOfPhone(desk.state, (what, call) => desk.ask(what, call)))
       if (is === false) return softphone.stop()
       failures += 1

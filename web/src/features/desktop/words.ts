@@ -1,7 +1,7 @@
 /** What a desk shows, in words. */
 
 import type { Call, Configuration, Dn } from '../../api/workspace-shapes'
-import { t, type PlainText } from '../../lib/i18n'
+import { language, t, type PlainText } from '../../lib/i18n'
 import type { GlyphName } from '../../ui/state-glyphs'
 import type { Trouble, Why } from './desk-state'
 import { reasonOf, type Missed } from './missed'
@@ -127,9 +127,16 @@ function told(known: readonly [PlainText, PlainText] | undefined, said: string):
   return { what: said === '' ? t(what) : t('desk.error.said', { what: t(what), said }), advice: t(advice) }
 }
 
-export function troubleWords({ what, why }: Trouble): TroubleWords {
-  const words = wordsOf(why)
-  return what === undefined ? words : { ...words, what: t('desk.trouble', { what: t(`desk.op.${what}`), why: words.what }) }
+/** What stands at the end of a sentence elsewhere, as one of its own. */
+export const asSentence = (text: string): string => text.charAt(0).toLocaleUpperCase(language()) + text.slice(1)
+
+export function troubleWords({ what, about, why }: Trouble): TroubleWords {
+  let words = wordsOf(why)
+  if (what === undefined) return { ...words, what: asSentence(words.what) }
+  // Nobody knows whether it was done, and nothing does it again by itself.
+  if (why.kind === 'unreachable') words = { ...words, advice: t('desk.advice.late') }
+  const asked = about === '' ? t(`desk.op.${what}`) : `${t(`desk.op.${what}`)} (${about})`
+  return { ...words, what: t('desk.trouble', { what: asked, why: words.what }) }
 }
 
 // === what was missed ===
