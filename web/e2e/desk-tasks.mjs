@@ -169,10 +169,11 @@ export async function deskData({ browser, link, mock }) {
   assertEqual(await axeFinds(page), [], 'axe, data of a call')
   mock.desks.phone.hangUp(call)
   await panel(page, 'Released').waitFor()
+  // No pause is waited for: the call goes once they are taken.
   await page.getByLabel('Notes').fill('wants an offer by Monday')
-  await until('notes after the call are there', () => value('Notes') === 'wants an offer by Monday')
   await act(page, 'Done with the call').click()
   await panel(page, 'Released').waitFor({ state: 'detached' })
+  assertEqual(value('Notes'), 'wants an offer by Monday', 'notes after the call')
   await finish(opened)
 }
 
@@ -189,6 +190,10 @@ export async function deskOffline({ browser, link, mock }) {
   assertEqual(await axeFinds(page), [], 'axe, offline')
   await act(page, 'Hold').click()
   await page.getByText('Hold did not work: the server does not answer.').waitFor()
+  // What is written meanwhile is not saved, and is so by itself afterwards, though the call is over then.
+  await page.getByLabel('Notes').fill('wants an offer by Friday')
+  await page.getByText('saved as soon as the server is heard again').waitFor()
+  await page.getByLabel('Result of the call').selectOption('Sold')
   phone.hangUp(call)
   phone.ring({ number: '+33144556677', queue: 'support' })
   phone.hangUp(phone.calls.at(-1))
@@ -202,6 +207,8 @@ export async function deskOffline({ browser, link, mock }) {
   const missed = await page.locator('[data-connection="missed"]').innerText()
   for (const words of ['The call with +4930123456 has ended.', 'A call with +442079460123 has come.', 'Your status: After-call work.']) assert(missed.includes(words), `${words} is not in ${missed}`)
   assertEqual(await axeFinds(page), [], 'axe, what was missed')
+  const value = (key) => call.userData.find((pair) => pair.key === key)?.value
+  await until('what was written while offline is saved', () => value('Notes') === 'wants an offer by Friday' && value('DispositionCode') === 'sold')
   await page.getByRole('button', { name: 'I have read it' }).click()
   await page.locator('[data-connection]').waitFor({ state: 'detached' })
   // It hears again.

@@ -3,7 +3,7 @@ import { wordsOf } from '../../api/errors'
 import { signOut } from '../../api/session'
 import { keepLanguage, known, language, LANGUAGES, t } from '../../lib/i18n'
 import { apiPaths } from '../../lib/paths'
-import { isUnsaved, tellUnsaved } from '../../lib/unsaved'
+import { isUnsaved, letGo } from '../../lib/unsaved'
 import { endAccount, type AccountState } from '../../live/account'
 import { Button, buttonClass } from '../../ui/Button'
 import { Glyph } from '../../ui/state-glyphs'
@@ -77,7 +77,7 @@ function SignOut(): ReactElement {
     const answer = await endAccount()
     setAsking(false)
     if (answer.kind === 'failed') return setFailure(wordsOf(answer.failure))
-    tellUnsaved(false)
+    letGo(sessionStorage)
     signOut(sessionStorage)
     location.assign('/')
   }

@@ -10,6 +10,7 @@ import { KeyedButton } from './KeyedButton'
 import { Keypad } from './Keypad'
 import { parkCodeOf } from './parked'
 import { ParkForm } from './ParkForm'
+import { completeSaved } from './use-drafts'
 import styles from './Desktop.module.css'
 
 export type CallActionsProps = { readonly desk: Desk; readonly call: Call; readonly calls: readonly Call[]; readonly configuration: Configuration | undefined }
@@ -20,7 +21,7 @@ export function CallActions({ desk, call, calls, configuration }: CallActionsPro
   const actions = actionsOf(call, calls, parkCodeOf(configuration))
   const shown = actions.find((action) => nameOf(action) === open)
   const run = (action: CallAction): void => {
-    if (action.kind === 'do') return void desk.ask(action.operation, call.id, action.data)
+    if (action.kind === 'do') return void (action.operation === 'complete' ? completeSaved(desk, call) : desk.ask(action.operation, call.id, action.data))
     setOpen(open === nameOf(action) ? '' : nameOf(action))
   }
   const isFirst = (index: number): boolean => actions.findIndex(({ keys }) => keys === actions[index]?.keys) === index

@@ -8,6 +8,7 @@ import type { DeskProps } from './Desktop'
 import { useFocusWhileOpen, useKeptFocus } from './focus-back'
 import { KeyedButton } from './KeyedButton'
 import { isOver, reasonOf } from './missed'
+import { completeSaved, saveAll } from './use-drafts'
 import { isAfterCall, reasonWords, stateOf } from './words'
 import { WrapUp } from './WrapUp'
 import styles from './Desktop.module.css'
@@ -25,16 +26,17 @@ export function StatusPanel({ desk, state }: DeskProps): ReactElement | null {
   const ready = async (): Promise<void> => {
     setChoosing(false)
     // Who is ready is done with the calls before.
-    await Promise.all(calls.filter(isOver).map(({ id }) => desk.ask('complete', id)))
+    await Promise.all(calls.filter(isOver).map((call) => completeSaved(desk, call)))
     await desk.ask('ready')
   }
   const notReady = (code: string): void => {
     setChoosing(false)
     void desk.ask('not-ready', '', { agentWorkMode: 'AuxWork', ...(code === '' ? {} : { reasonCode: code }) })
   }
-  const leave = (): void => {
+  const leave = async (): Promise<void> => {
     if (calls.some((call) => !isOver(call))) return say(t('desk.logout.calls'), 'bad')
-    void desk.leave()
+    if (!(await saveAll(desk, calls))) return say(t('work.unsaved.logout'), 'bad')
+    await desk.leave()
   }
   return (
     <section ref={panel} aria-label={t('desk.status')} className={styles['panel']} data-agent={dn.state} data-work-mode={dn.workMode}>
@@ -56,7 +58,7 @@ export function StatusPanel({ desk, state }: DeskProps): ReactElement | null {
         {t('desk.at', { dn: dn.number })} · {t('desk.agent', { agent: dn.agent === '' ? (state.user?.agent ?? '') : dn.agent })}
       </p>
       <div>
-        <Button onClick={leave}>{t('desk.logout')}</Button>
+        <Button onClick={() => void leave()}>{t('desk.logout')}</Button>
       </div>
     </section>
   )

@@ -10,6 +10,8 @@ import { DialForm } from './DialForm'
 import { continues } from './missed'
 import { PhoneSlot } from './PhoneSlot'
 import { StatusPanel } from './StatusPanel'
+import { UnsavedNotes } from './UnsavedNotes'
+import { useDraftKeeping } from './use-drafts'
 import { queueOf, whoOf } from './words'
 import styles from './Desktop.module.css'
 
@@ -18,6 +20,7 @@ export function Work({ desk, state }: DeskProps): ReactElement {
   const { calls, selected, away, isVoiceThere, dn } = state
   const call = calls.find(({ id }) => id === selected)
   const panel = usePanelKey(call)
+  useDraftKeeping(desk, state)
   const ringing = calls.find(({ phase }) => phase === 'Ringing')
   const answer = (): void => {
     if (ringing === undefined) return
@@ -36,6 +39,7 @@ export function Work({ desk, state }: DeskProps): ReactElement {
           {t('desk.voiceAway')}
         </p>
       )}
+      <UnsavedNotes state={state} />
       <div className={away === undefined ? styles['work'] : `${styles['work']} ${styles['old']} stale`}>
         <div className={styles['side']}>
           <StatusPanel desk={desk} state={state} />
