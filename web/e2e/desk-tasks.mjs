@@ -138,6 +138,14 @@ export async function deskSeveralCalls({ browser, link, mock }) {
   await page.locator('[data-panel="Established"][aria-label="Call with +493099"]').waitFor()
   await page.getByRole('button', { name: 'Log out' }).click()
   await page.getByText('End your calls first, then log out.').waitFor()
+  // A sign-out in the line at the top would end them, too: it asks.
+  await menuOf(page).click()
+  await page.getByRole('button', { name: 'Sign out', exact: true }).click()
+  const asks = page.getByRole('dialog', { name: 'Sign out during a call?' })
+  await asks.getByText('You have a call.').waitFor()
+  assertEqual(await axeFinds(page), [], 'axe, a sign-out during a call')
+  await asks.getByRole('button', { name: 'Stay here' }).click()
+  await page.locator('[data-panel="Established"][aria-label="Call with +493099"]').waitFor()
   await finish(opened)
 }
 

@@ -1,13 +1,14 @@
-import { useState, type ReactElement } from 'react'
+import { useEffect, useState, type ReactElement } from 'react'
 import type { Call } from '../../api/workspace-shapes'
 import { t } from '../../lib/i18n'
+import { tellHeld } from '../../lib/unsaved'
 import { useShortcut } from '../../ui/use-shortcut'
 import { BesideCalls } from './BesideCalls'
 import { CallList } from './CallList'
 import { CallPanel } from './CallPanel'
 import type { DeskProps } from './Desktop'
 import { DialForm } from './DialForm'
-import { continues } from './missed'
+import { continues, isOver } from './missed'
 import { PhoneSlot } from './PhoneSlot'
 import { StatusPanel } from './StatusPanel'
 import { UnsavedNotes } from './UnsavedNotes'
@@ -21,6 +22,11 @@ export function Work({ desk, state }: DeskProps): ReactElement {
   const call = calls.find(({ id }) => id === selected)
   const panel = usePanelKey(call)
   useDraftKeeping(desk, state)
+  const isOnCall = calls.some((one) => !isOver(one))
+  useEffect(() => {
+    tellHeld('call', isOnCall)
+    return () => tellHeld('call', false)
+  }, [isOnCall])
   const ringing = calls.find(({ phase }) => phase === 'Ringing')
   const answer = (): void => {
     if (ringing === undefined) return

@@ -1,4 +1,5 @@
 import { useEffect, useSyncExternalStore } from 'react'
+import { tellHeld } from '../../lib/unsaved'
 import { backOffMs } from '../../live/back-off'
 import type { Desk } from './desk'
 import { deskOfPhone } from './desk-phone'
@@ -11,6 +12,9 @@ import type { SoftphoneState } from './softphone-state'
 export function useSoftphone(): SoftphoneState {
   return useSyncExternalStore(softphone.onChange, softphone.state, softphone.state)
 }
+
+/** Also while another page of the tab is looked at: a call that is heard here ends with the tab. */
+softphone.onChange(() => tellHeld('phone', softphone.state().calls.some(({ phase }) => phase !== 'ringing')))
 
 /** From so many questions without an answer on it is said that the phone is missing. */
 const FAILURES_SAID = 3
