@@ -16,7 +16,7 @@ import { useDraftKeeping } from './use-drafts'
 import { queueOf, whoOf } from './words'
 import styles from './Desktop.module.css'
 
-/** The desk at work: status, dialling and calls at the side, one call whole. */
+/** The desk at work: status and calls, one of them whole, then what stands beside them. In this order also where there is room for one column alone: a call that rings is near the top. */
 export function Work({ desk, state }: DeskProps): ReactElement {
   const { calls, selected, away, isVoiceThere, dn } = state
   const call = calls.find(({ id }) => id === selected)
@@ -49,16 +49,18 @@ export function Work({ desk, state }: DeskProps): ReactElement {
       <div className={away === undefined ? styles['work'] : `${styles['work']} ${styles['old']} stale`}>
         <div className={styles['side']}>
           <StatusPanel desk={desk} state={state} />
-          <PhoneSlot state={state} />
-          <DialForm desk={desk} />
           <CallList desk={desk} state={state} />
-          <BesideCalls desk={desk} state={state} />
         </div>
         {call === undefined ? (
           <p className={styles['empty']}>{dn?.state === 'Ready' || calls.length > 0 ? t('desk.calls.none') : t('desk.calls.nobodyCalls')}</p>
         ) : (
           <CallPanel key={panel} desk={desk} state={state} call={call} />
         )}
+        <div className={styles['side']}>
+          <PhoneSlot state={state} />
+          <DialForm desk={desk} />
+          <BesideCalls desk={desk} state={state} />
+        </div>
       </div>
     </>
   )
