@@ -33,7 +33,7 @@ async function openWithPhone({ browser, link, mock }) {
   await page.getByRole('button', { name: 'Start work' }).click()
   await status(page, 'NotReady')
   await phoneIs(page, 'ready')
-  await page.keyboard.press('r')
+  await press(page, 'r')
   await status(page, 'Ready')
   return opened
 }
@@ -62,7 +62,7 @@ export async function deskPhone(given) {
   await caller.page.evaluate(() => void window.phone.dial('7101'))
   await panel(page, 'Ringing').waitFor()
   await phoneIs(page, 'ready')
-  await page.keyboard.press('a')
+  await press(page, 'a')
   await panel(page, 'Established').waitFor()
   await becomes(caller.page, 'talks')
   assert(toneIn(await heardBy(page, SECONDS), TONE_HZ) > ENOUGH, 'the page does not hear its caller')

@@ -1,7 +1,7 @@
 // What agents do at the desktop besides calls: find people, keep them, look at numbers, park, see a caller's page, and work inside a CRM.
 
 import { createServer } from 'node:http'
-import { act, finish, isMeant, openReady, panel, status } from './desk-tasks.mjs'
+import { act, finish, isMeant, openReady, panel, press, status } from './desk-tasks.mjs'
 import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, until } from './checks.mjs'
 
 const directory = (page) => page.getByRole('region', { name: 'Directory' })
@@ -25,7 +25,7 @@ export async function deskDirectory({ browser, link, mock }) {
   await page.keyboard.press('ArrowUp')
   await page.keyboard.press('Enter')
   await page.locator('[data-panel="Established"][aria-label="Call with 7102"]').waitFor()
-  await page.keyboard.press('b')
+  await press(page, 'b')
   await page.locator('[data-panel="Established"][aria-label="Call with +4930123456"]').waitFor()
   await act(page, 'Transfer').click()
   await to(page).fill('sales')
@@ -37,7 +37,7 @@ export async function deskDirectory({ browser, link, mock }) {
   await to(page).press('Enter')
   await until('it went to the number of sales', () => mock.desks.seen.some(({ path, data }) => path.endsWith('single-step-transfer') && data.destination === '9000'))
   await panel(page, 'Released').waitFor()
-  await page.keyboard.press('e')
+  await press(page, 'e')
   // A number is meant as it stands, though somebody has it.
   await page.keyboard.press('d')
   await page.keyboard.type('7103')
@@ -75,8 +75,8 @@ export async function deskFavourites({ browser, link, mock }) {
   await page.keyboard.press('v')
   await directory(page).getByRole('button', { name: 'Call: Cleo Adler' }).click()
   await page.locator('[data-panel="Established"][aria-label="Call with 7103"]').waitFor()
-  await page.keyboard.press('x')
-  await page.keyboard.press('x')
+  await press(page, 'x')
+  await press(page, 'x')
   await panel(page, 'Established').waitFor({ state: 'detached' })
   phone.hangUp(phone.ring({ number: '+33144556677' }))
   await list('Recent calls (1 missed)').waitFor()
@@ -136,7 +136,7 @@ export async function deskPark({ browser, link, mock }) {
   await page.keyboard.press('z')
   await panel(page, 'Ringing').waitFor()
   await page.getByText('is parked').waitFor({ state: 'detached' })
-  await page.keyboard.press('a')
+  await press(page, 'a')
   await panel(page, 'Established').waitFor()
   await page.keyboard.press('p')
   await page.getByLabel('Park slot').press('Enter')
@@ -158,13 +158,13 @@ export async function deskCourse({ browser, link, mock }) {
   await course.getByText('Who else was looked at').press('Enter')
   await course.getByText('a7103: not ready').waitFor()
   assertEqual(await axeFinds(page), [], 'axe, what was before a call')
-  await page.keyboard.press('a')
+  await press(page, 'a')
   await panel(page, 'Established').waitFor()
   await page.keyboard.press('c')
   await page.keyboard.type('7105')
   await page.keyboard.press('Enter')
   await page.locator('[data-panel="Established"][aria-label="Call with 7105"]').waitFor()
-  await page.keyboard.press('j')
+  await press(page, 'j')
   await page.getByText('+4930123456, 7105').waitFor()
   await page.keyboard.press('q')
   const whom = page.getByRole('group', { name: 'Who is to leave?' })
@@ -184,7 +184,7 @@ export async function deskWrapUp({ browser, link, mock }) {
   const opened = await openReady(browser, link)
   const { page } = opened
   mock.desks.phone.ring()
-  await page.keyboard.press('a')
+  await press(page, 'a')
   await panel(page, 'Established').waitFor()
   mock.desks.phone.hangUp(mock.desks.phone.calls[0])
   const mine = page.getByRole('region', { name: 'My status' })
@@ -198,7 +198,7 @@ export async function deskWrapUp({ browser, link, mock }) {
   assert(asked.data.extensions[0].value > 60, `the time that is asked for: ${JSON.stringify(asked.data)}`)
   await page.keyboard.press('w')
   await mine.getByText('It lasts until you end it.').waitFor()
-  await page.keyboard.press('r')
+  await press(page, 'r')
   await status(page, 'Ready')
   await finish(opened)
 }

@@ -5,8 +5,10 @@ import { Button } from '../../ui/Button'
 import { Since } from '../../ui/Since'
 import { Glyph } from '../../ui/state-glyphs'
 import { useShortcut } from '../../ui/use-shortcut'
+import { slotOf } from './CallActions'
 import type { Desk } from './desk'
 import type { DeskProps } from './Desktop'
+import { presses, usePress } from './presses'
 import { phaseOf, queueOf, whoOf } from './words'
 import styles from './Desktop.module.css'
 
@@ -32,6 +34,8 @@ function Row({ desk, call, number, isSelected }: RowProps): ReactElement {
   const { glyph, text } = phaseOf(call)
   const queue = queueOf(call)
   const select = (): void => desk.take({ kind: 'select', call: call.id })
+  const slot = slotOf(call, { keys: 'a' })
+  const { isOff, isBusy } = usePress()(slot)
   useShortcut(number <= KEYS_MAX ? String(number) : '', t('desk.call.select', { number }), select)
   return (
     <li data-call={call.phase}>
@@ -46,9 +50,11 @@ function Row({ desk, call, number, isSelected }: RowProps): ReactElement {
         <Button
           tone="main"
           label={`${t('desk.op.answer')}: ${whoOf(call)}`}
+          isOff={isOff}
+          isBusy={isBusy}
           onClick={() => {
             select()
-            void desk.ask('answer', call.id)
+            presses.press(slot, desk, () => desk.ask('answer', call.id))
           }}
         >
           {t('desk.op.answer')}

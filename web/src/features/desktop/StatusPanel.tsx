@@ -8,6 +8,7 @@ import type { DeskProps } from './Desktop'
 import { useFocusWhileOpen, useKeptFocus } from './focus-back'
 import { KeyedButton } from './KeyedButton'
 import { isOver, reasonOf } from './missed'
+import { presses, usePress } from './presses'
 import { completeSaved, saveAll } from './use-drafts'
 import { isAfterCall, reasonWords, stateOf } from './words'
 import { WrapUp } from './WrapUp'
@@ -18,16 +19,17 @@ export function StatusPanel({ desk, state }: DeskProps): ReactElement | null {
   const { dn, calls, configuration } = state
   const [isChoosing, setChoosing] = useState(false)
   const panel = useRef<HTMLElement>(null)
+  const press = usePress()
   useKeptFocus(panel, () => panel.current?.querySelector('button') ?? null, `${dn?.state} ${dn?.workMode}`)
   if (dn === undefined) return null
   const { glyph, text } = stateOf(dn)
   const reason = reasonWords(dn, configuration)
   const isIn = dn.state !== 'LoggedOut'
-  const ready = async (): Promise<void> => {
+  const ready = async (): Promise<boolean> => {
     setChoosing(false)
     // Who is ready is done with the calls before.
     await Promise.all(calls.filter(isOver).map((call) => completeSaved(desk, call)))
-    await desk.ask('ready')
+    return desk.ask('ready')
   }
   const notReady = (code: string): void => {
     setChoosing(false)
@@ -48,8 +50,8 @@ export function StatusPanel({ desk, state }: DeskProps): ReactElement | null {
       {reason === '' || dn.state === 'Ready' ? null : <p>{reason}</p>}
       {dn.state === 'OutOfService' ? <p>{t('desk.state.advice.outOfService')}</p> : null}
       <div className={styles['buttons']}>
-        {!isIn ? <KeyedButton keys="r" text={t('desk.login')} tone="main" onRun={() => void desk.ask('login')} /> : null}
-        {isIn && dn.state !== 'Ready' ? <KeyedButton keys="r" text={isAfterCall(dn) ? t('desk.wrapUp.end') : t('desk.ready')} tone="main" onRun={() => void ready()} /> : null}
+        {!isIn ? <KeyedButton keys="r" text={t('desk.login')} tone="main" {...press('r')} onRun={() => presses.press('r', desk, () => desk.ask('login'))} /> : null}
+        {isIn && dn.state !== 'Ready' ? <KeyedButton keys="r" text={isAfterCall(dn) ? t('desk.wrapUp.end') : t('desk.ready')} tone="main" {...press('r')} onRun={() => presses.press('r', desk, ready)} /> : null}
         {isIn ? <KeyedButton keys="n" text={t('desk.notReady')} pressed={isChoosing} onRun={() => setChoosing(!isChoosing)} /> : null}
       </div>
       {isAfterCall(dn) && dn.workMode === 'AfterCallWork' ? <WrapUp desk={desk} dn={dn} /> : null}

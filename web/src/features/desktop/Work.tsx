@@ -4,12 +4,14 @@ import { t } from '../../lib/i18n'
 import { tellHeld } from '../../lib/unsaved'
 import { useShortcut } from '../../ui/use-shortcut'
 import { BesideCalls } from './BesideCalls'
+import { slotOf } from './CallActions'
 import { CallList } from './CallList'
 import { CallPanel } from './CallPanel'
 import type { DeskProps } from './Desktop'
 import { DialForm } from './DialForm'
 import { continues, isOver } from './missed'
 import { PhoneSlot } from './PhoneSlot'
+import { presses } from './presses'
 import { StatusPanel } from './StatusPanel'
 import { UnsavedNotes } from './UnsavedNotes'
 import { useDraftKeeping } from './use-drafts'
@@ -31,7 +33,7 @@ export function Work({ desk, state }: DeskProps): ReactElement {
   const answer = (): void => {
     if (ringing === undefined) return
     desk.take({ kind: 'select', call: ringing.id })
-    void desk.ask('answer', ringing.id)
+    presses.press(slotOf(ringing, { keys: 'a' }), desk, () => desk.ask('answer', ringing.id))
   }
   // The call that is shown has it at its button.
   useShortcut(ringing === undefined || call?.phase === 'Ringing' ? '' : 'a', t('desk.op.answer'), answer)
