@@ -2,6 +2,7 @@
 
 import { openPage } from './browser.mjs'
 import { assertEqual, axeFinds } from './checks.mjs'
+import { press } from './desk-keys.mjs'
 
 /** What the browser itself says of answers that are no success: of a session that has not begun yet. */
 const isMeant = (fault) => fault.includes('Failed to load resource')

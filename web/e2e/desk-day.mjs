@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { end, localhostOf, openPage, startBrowser } from './browser.mjs'
 import { assert, assertEqual, until } from './checks.mjs'
 import { comesToHear, recordConnections } from './heard.mjs'
+import { press } from './desk-keys.mjs'
 
 /** What the agent, the colleague, the caller and the supervisor say, as the test has it. */
 const TONES = [440, 1_000, 1_750, 2_500]

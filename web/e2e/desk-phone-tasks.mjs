@@ -5,6 +5,7 @@ import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, until } fro
 import { heardBy, recordConnections, toneIn } from './heard.mjs'
 import { end, openPage } from './browser.mjs'
 import { REALM } from '../mock/phones.mjs'
+import { press } from './desk-keys.mjs'
 
 /** The tone of the fake microphone. */
 export const TONE_HZ = 440

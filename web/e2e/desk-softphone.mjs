@@ -3,6 +3,7 @@
 import { openPage } from './browser.mjs'
 import { assertEqual, axeFinds, until } from './checks.mjs'
 import { hearsInto, recordConnections } from './heard.mjs'
+import { press } from './desk-keys.mjs'
 
 /** What the browser itself says of answers that are no success, and of a WebSocket that ends with its page. */
 const isMeant = (fault) => fault.includes('Failed to load resource') || fault.includes('WebSocket')

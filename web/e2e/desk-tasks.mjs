@@ -2,13 +2,22 @@
 
 import { openPage } from './browser.mjs'
 import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, menuOf, until } from './checks.mjs'
+import { press } from './desk-keys.mjs'
 
 /** What the browser itself says of answers that are no success, and of none. */
 export const isMeant = (fault) => fault.includes('Failed to load resource')
 
 export async function openDesk(browser, link, options) {
-  const opened = await openPage(browser, { width: 1280, height: 720, theme: 'light', ...options })
+  const { ahead = 0, ...looks } = options ?? {}
+  const opened = await openPage(browser, { width: 1280, height: 720, theme: 'light', ...looks })
   const { page } = opened
+  // The clock of this computer is wrong by so much.
+  if (ahead !== 0) {
+    await page.addInitScript((ms) => {
+      const now = Date.now
+      Date.now = () => now() + ms
+    }, ahead)
+  }
   await page.goto(new URL('/desktop', link).href.split('#')[0])
   await page.getByRole('main').getByRole('link', { name: /^(Sign in|Anmelden)$/ }).click()
   return opened
@@ -34,11 +43,6 @@ export async function finish({ faults, close }, allowed = () => false) {
 export const status = (page, state) => page.locator(`[data-agent="${state}"]`).waitFor()
 export const panel = (page, phase) => page.locator(`[data-panel="${phase}"]`)
 export const act = (page, name) => page.getByRole('group', { name: 'What you can do' }).getByRole('button', { name })
-/** A key, as soon as the press before it is told: the other half of a double press does not count. */
-export async function press(page, key) {
-  await page.locator('button[aria-disabled="true"]').first().waitFor({ state: 'detached' })
-  await page.keyboard.press(key)
-}
 const asked = (mock) => mock.desks.seen.map(({ path }) => path.split('/').at(-1))
 
 /** A day of calls by keys alone: place, ready, answer, hold, digits, consult, transfer, wrap up, a reason, logout. */

@@ -1,7 +1,8 @@
 // What agents do at the desktop besides calls: find people, keep them, look at numbers, park, see a caller's page, and work inside a CRM.
 
 import { createServer } from 'node:http'
-import { act, finish, isMeant, openReady, panel, press, status } from './desk-tasks.mjs'
+import { act, finish, isMeant, openReady, panel, status } from './desk-tasks.mjs'
+import { press } from './desk-keys.mjs'
 import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, until } from './checks.mjs'
 
 const directory = (page) => page.getByRole('region', { name: 'Directory' })
@@ -181,14 +182,20 @@ export async function deskCourse({ browser, link, mock }) {
 /** After-call work has a clock, is said to end in time, and is made longer by keys. */
 export async function deskWrapUp({ browser, link, mock }) {
   mock.desks.wrapUpMs = 15_000
-  const opened = await openReady(browser, link)
+  // By a computer whose clock is two minutes ahead.
+  const opened = await openReady(browser, link, { ahead: 120_000 })
   const { page } = opened
-  mock.desks.phone.ring()
+  const { began } = mock.desks.phone.ring()
+  mock.desks.phone.calls[0].began = began - 61_000
   await press(page, 'a')
   await panel(page, 'Established').waitFor()
+  await press(page, 'h')
+  // How long it is held, and not how long it is there.
+  await panel(page, 'Held').getByText(/^0:0\d$/).waitFor()
   mock.desks.phone.hangUp(mock.desks.phone.calls[0])
   const mine = page.getByRole('region', { name: 'My status' })
   await mine.getByText(/^Ends in 0:1\d$/).waitFor()
+  await panel(page, 'Released').getByText(/^after 1:0\d$/).waitFor()
   await mine.getByText('After-call work ends within 20 seconds').waitFor()
   assertEqual(await axeFinds(page), [], 'axe, the end of after-call work')
   await page.keyboard.press('u')

@@ -51,7 +51,7 @@ export class Phone {
   #begin(callType, state, phoneNumber, data, more = {}) {
     calls += 1
     const id = (0x0193a1b2c3d40000n + BigInt(calls)).toString(16).padStart(16, '0')
-    const call = { id, connId: id, callUuid: id.padStart(32, '0').toUpperCase(), callType, state, phoneNumber, ani: phoneNumber, dnis: this.dn.number, participants: [{ number: phoneNumber, role: 'RoleOrigination' }], userData: kv(data), extensions: [], recordingState: 'Stopped', began: Date.now(), ...more }
+    const call = { id, connId: id, callUuid: id.padStart(32, '0').toUpperCase(), callType, state, phoneNumber, ani: phoneNumber, dnis: this.dn.number, participants: [{ number: phoneNumber, role: 'RoleOrigination' }], userData: kv(data), extensions: [], recordingState: 'Stopped', began: Date.now(), stateBegan: Date.now(), ...more }
     this.calls.push(call)
     return call
   }
@@ -61,8 +61,8 @@ export class Phone {
   }
 
   shown(call) {
-    const { began, ...shown } = call
-    return { ...shown, capabilities: this.#capabilities(call), duration: Math.floor((Date.now() - began) / 1_000), startedAt: new Date(began).toISOString() }
+    const { began, stateBegan, over, ...shown } = call
+    return { ...shown, stateSince: new Date(stateBegan).toISOString(), capabilities: this.#capabilities(call), duration: Math.floor(((over ?? Date.now()) - began) / 1_000), startedAt: new Date(began).toISOString() }
   }
 
   #capabilities(call) {
@@ -91,6 +91,8 @@ export class Phone {
 
   #to(call, state, operationId) {
     call.state = state
+    call.stateBegan = Date.now()
+    call.over = state === 'Released' ? call.stateBegan : undefined
     this.#tell(call, operationId)
   }
 

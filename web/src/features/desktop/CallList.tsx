@@ -2,9 +2,9 @@ import type { ReactElement } from 'react'
 import type { Call } from '../../api/workspace-shapes'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
-import { Since } from '../../ui/Since'
 import { Glyph } from '../../ui/state-glyphs'
 import { useShortcut } from '../../ui/use-shortcut'
+import { CallClock } from './CallClock'
 import { slotOf } from './CallActions'
 import type { Desk } from './desk'
 import type { DeskProps } from './Desktop'
@@ -43,7 +43,7 @@ function Row({ desk, call, number, isSelected }: RowProps): ReactElement {
         <Glyph name={glyph} className={styles[glyph]} />
         <span className={styles['strong']}>{whoOf(call)}</span>
         <span>{text}</span>
-        <Since since={call.since} className={styles['clock']} />
+        <CallClock call={call} />
         {queue === '' ? null : <span className={styles['quiet']}>{queue}</span>}
       </button>
       {call.phase === 'Ringing' && !isSelected ? (

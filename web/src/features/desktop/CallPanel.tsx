@@ -2,9 +2,9 @@ import { lazy, Suspense, useRef, type ReactElement } from 'react'
 import type { Call } from '../../api/workspace-shapes'
 import { addTexts, t } from '../../lib/i18n'
 import { takesLetters } from '../../lib/shortcuts'
-import { Since } from '../../ui/Since'
 import { Glyph } from '../../ui/state-glyphs'
 import { CallActions } from './CallActions'
+import { CallClock } from './CallClock'
 import { CallData } from './CallData'
 import type { DeskProps } from './Desktop'
 import { useInSight, useKeptFocus } from './focus-back'
@@ -47,7 +47,7 @@ export function CallPanel({ desk, state, call }: CallPanelProps): ReactElement {
         <p className={`${styles['state']} ${styles[glyph] ?? ''}`}>
           <Glyph name={glyph} />
           <span aria-live="polite">{text}</span>
-          <Since since={call.since} className={styles['clock']} />
+          <CallClock call={call} />
         </p>
       </div>
       {parent === undefined ? null : <p>{t('desk.call.about', { who: whoOf(parent) })}</p>}

@@ -4,6 +4,7 @@ import type { DeskAnswer, DeskFailure, OperationBody } from '../../api/workspace
 import { CHANNELS, messageIn } from '../../api/workspace-messages'
 import type { Call, Configuration, SessionShown } from '../../api/workspace-shapes'
 import { workspacePaths } from '../../lib/paths'
+import { serverClock } from '../../lib/server-clock'
 import { LOOK_MS } from '../../lib/shortcuts'
 import { backOffMs } from '../../live/back-off'
 import type { Bayeux, BayeuxNews, BayeuxOptions } from '../../live/bayeux'
@@ -86,7 +87,7 @@ export function newDesk(world: DeskWorld): Desk {
     if (news.kind === 'connected') return void read(of)
     if (news.kind === 'lost') return take({ kind: 'lost', at: Date.now() })
     if (news.kind === 'no-session') return ended()
-    const message = messageIn(news.data, Date.now())
+    const message = messageIn(news.data, Date.now(), serverClock.ahead())
     if (message === undefined) return
     const { calls, connection } = state
     take({ kind: 'message', message })
