@@ -292,6 +292,26 @@ export async function deskTroubles({ browser, link }) {
   await finish(opened)
 }
 
+/** Ready, and no calls come: what was set at the phone is said, and ended here. Not ready during a call is said to come after it. */
+export async function deskNoCalls({ browser, link, mock }) {
+  const opened = await openReady(browser, link)
+  const { page } = opened
+  mock.desks.phone.set({ dnd: true, forwardTo: '+4915112345' })
+  await page.getByText('Ready, but no calls come').waitFor()
+  assertEqual(await axeFinds(page), [], 'axe, do not disturb')
+  await page.getByRole('button', { name: 'Switch it off' }).click()
+  await page.locator('[data-no-calls="dnd-off"]').waitFor({ state: 'detached' })
+  await page.getByRole('button', { name: 'End forwarding' }).click()
+  await page.locator('[data-no-calls]').waitFor({ state: 'detached' })
+  mock.desks.phone.ring()
+  await press(page, 'a')
+  await panel(page, 'Established').waitFor()
+  await page.keyboard.press('n')
+  await page.getByRole('button', { name: 'Lunch' }).click()
+  await page.getByText('Not ready after this call').waitFor()
+  await finish(opened)
+}
+
 /** A place that there is not, another one, and a person who may not. */
 export async function deskPlaces({ browser, link, mock }) {
   const { ADMINISTRATOR } = await import('../mock/setup.mjs')

@@ -33,6 +33,12 @@ export class Phone {
     this.tell({ messageType: 'DnStateChanged', dn: this.dn, ...(operationId === undefined ? {} : { operationId }) })
   }
 
+  /** Do-not-disturb or a forwarding, as by a code at the phone. */
+  set(what, operationId = undefined) {
+    Object.assign(this.dn, what)
+    this.tell({ messageType: 'DnStateChanged', dn: this.dn, ...(operationId === undefined ? {} : { operationId }) })
+  }
+
   /** After-call work for so long from now on; without end where that is undefined. It goes on since it has begun. */
   wrapUp(ms, operationId = undefined) {
     const until = ms === undefined ? undefined : Date.now() + ms
@@ -110,6 +116,8 @@ export class Phone {
   operate(operation, data, operationId) {
     if (operation === 'ready' || operation === 'login') this.state(operation === 'ready' ? 'Ready' : 'NotReady', operation === 'ready' ? 'AutoIn' : 'ManualIn', {}, operationId)
     else if (operation === 'not-ready' && data.agentWorkMode === 'AfterCallWork') this.wrapUp(data.extensions === undefined ? undefined : 1_000 * data.extensions.find(({ key }) => key === 'WrapUpTime').value, operationId)
+    else if (operation === 'dnd-off') this.set({ dnd: false }, operationId)
+    else if (operation === 'cancel-forward') this.set({ forwardTo: undefined }, operationId)
     else if (operation === 'fetch-parked') this.#fetch(data.connId, operationId)
     else if (operation === 'not-ready') this.state('NotReady', data.agentWorkMode ?? 'AuxWork', data.reasonCode === undefined ? {} : { ReasonCode: data.reasonCode }, operationId)
     else if (operation === 'logout') this.state('LoggedOut', 'Unknown', {}, operationId)

@@ -7,10 +7,12 @@ import { say } from '../../ui/toast'
 import type { DeskProps } from './Desktop'
 import { useFocusWhileOpen, useKeptFocus } from './focus-back'
 import { KeyedButton } from './KeyedButton'
+import { NoCallsNote } from './NoCallsNote'
+import { stateAtWork } from './state-at-work'
 import { isOver, reasonOf } from './missed'
 import { presses, usePress } from './presses'
 import { completeSaved, saveAll } from './use-drafts'
-import { isAfterCall, reasonWords, stateOf } from './words'
+import { isAfterCall, reasonWords } from './words'
 import { WrapUp } from './WrapUp'
 import styles from './Desktop.module.css'
 
@@ -22,7 +24,7 @@ export function StatusPanel({ desk, state }: DeskProps): ReactElement | null {
   const press = usePress()
   useKeptFocus(panel, () => panel.current?.querySelector('button') ?? null, `${dn?.state} ${dn?.workMode}`)
   if (dn === undefined) return null
-  const { glyph, text } = stateOf(dn)
+  const { glyph, text } = stateAtWork(dn, calls)
   const reason = reasonWords(dn, configuration)
   const isIn = dn.state !== 'LoggedOut'
   const ready = async (): Promise<boolean> => {
@@ -48,6 +50,7 @@ export function StatusPanel({ desk, state }: DeskProps): ReactElement | null {
         <Since since={dn.since} className={styles['clock']} />
       </p>
       {reason === '' || dn.state === 'Ready' ? null : <p>{reason}</p>}
+      {isIn ? <NoCallsNote desk={desk} dn={dn} /> : null}
       {dn.state === 'OutOfService' ? <p>{t('desk.state.advice.outOfService')}</p> : null}
       <div className={styles['buttons']}>
         {!isIn ? <KeyedButton keys="r" text={t('desk.login')} tone="main" {...press('r')} onRun={() => presses.press('r', desk, () => desk.ask('login'))} /> : null}

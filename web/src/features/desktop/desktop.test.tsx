@@ -131,6 +131,20 @@ describe('the page', () => {
     expect(untimed).toContain('It lasts until you end it.')
     expect(untimed).not.toContain('Take more time')
   })
+  test('who is ready and gets no calls sees why, and ends it', () => {
+    const html = drawn(deskAfter(READY, dnChanged('Ready', { dnd: true, forwardTo: '+4915' })))
+    for (const words of ['Ready, but no calls come', 'Do not disturb is on at your phone', 'Switch it off', 'Your phone forwards to +4915', 'End forwarding']) expect(html).toContain(words)
+    expect(drawn(READY)).not.toContain('no calls come')
+  })
+  test('not ready that is asked for in a call holds after it', () => {
+    const talking = callChanged('1', 'Established', { startedAt: '2031-05-09T13:58:00.000Z' })
+    const shown = (...of: readonly object[]): boolean => drawn(deskAfter(READY, ...of)).includes('Not ready after this call')
+    const notReady = dnChanged('NotReady', { agentWorkMode: 'AuxWork', timestamp: AT - 10_000 })
+    expect([shown(talking, notReady), shown(notReady), shown(talking), shown(talking, notReady, callChanged('1', 'Released'))]).toEqual([true, false, false, false])
+    // It was so before, and calls of colleagues wait for nothing.
+    expect(shown(notReady, callChanged('1', 'Established', { startedAt: '2031-05-09T13:59:55.000Z' }))).toBe(false)
+    expect(shown(callChanged('1', 'Established', { startedAt: '2031-05-09T13:58:00.000Z', callType: 'Internal' }), notReady)).toBe(false)
+  })
   test('who is logged out by somebody else can log in again', () => {
     const html = drawn(deskAfter(READY, dnChanged('LoggedOut', { agentId: undefined })))
     expect(html).toContain('Log in again')
