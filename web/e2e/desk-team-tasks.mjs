@@ -227,6 +227,27 @@ export async function deskScreenPop({ browser, link, mock }) {
   await page.getByRole('button', { name: 'Open the caller’s page' }).click()
   await until('it has asked anew', () => crm.asked.length >= 2)
   assertEqual(page.context().pages().length, 2, 'windows')
+  // As it rings, in a page in which nothing was pressed; and who looks elsewhere hears of the call by the system.
+  mock.desks.settings['interaction-workspace']['screen-pop.when'] = 'rings'
+  mock.desks.phone.hangUp(mock.desks.phone.calls[0])
+  await customer.close()
+  await page.reload()
+  await status(page, 'NotReady')
+  await page.evaluate(() => {
+    window.notices = []
+    window.Notification = class {
+      static permission = 'granted'
+      constructor(title, { body }) {
+        window.notices.push(`${title}, ${body}`)
+      }
+      close() {}
+    }
+    document.hasFocus = () => false
+  })
+  const next = page.waitForEvent('popup')
+  mock.desks.phone.ring({ number: '+33144556677', queue: 'support', data: { CustomerId: 'c' } })
+  await (await next).waitForURL(`${crm.url}/customers?id=c&from=%2B33144556677`)
+  assertEqual(await page.evaluate(() => window.notices), ['+33144556677 rings, support'], 'what the system says')
   await finish(opened)
   await crm.close()
 }

@@ -4,6 +4,7 @@ import { Button } from '../../ui/Button'
 import { Since } from '../../ui/Since'
 import { Glyph } from '../../ui/state-glyphs'
 import { say } from '../../ui/toast'
+import { AskForNotices } from './CallNotice'
 import type { DeskProps } from './Desktop'
 import { useFocusWhileOpen, useKeptFocus } from './focus-back'
 import { KeyedButton } from './KeyedButton'
@@ -62,6 +63,7 @@ export function StatusPanel({ desk, state }: DeskProps): ReactElement | null {
       <p className={styles['quiet']}>
         {t('desk.at', { dn: dn.number })} · {t('desk.agent', { agent: dn.agent === '' ? (state.user?.agent ?? '') : dn.agent })}
       </p>
+      <AskForNotices />
       <div>
         <Button onClick={() => void leave()}>{t('desk.logout')}</Button>
       </div>

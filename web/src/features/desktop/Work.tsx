@@ -6,6 +6,7 @@ import { useShortcut } from '../../ui/use-shortcut'
 import { BesideCalls } from './BesideCalls'
 import { slotOf } from './CallActions'
 import { CallList } from './CallList'
+import { useCallNotice } from './CallNotice'
 import { CallPanel } from './CallPanel'
 import type { DeskProps } from './Desktop'
 import { DialForm } from './DialForm'
@@ -35,6 +36,7 @@ export function Work({ desk, state }: DeskProps): ReactElement {
     desk.take({ kind: 'select', call: ringing.id })
     presses.press(slotOf(ringing, { keys: 'a' }), desk, () => desk.ask('answer', ringing.id))
   }
+  useCallNotice(ringing)
   // The call that is shown has it at its button.
   useShortcut(ringing === undefined || call?.phase === 'Ringing' ? '' : 'a', t('desk.op.answer'), answer)
   return (
