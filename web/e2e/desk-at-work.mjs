@@ -2,6 +2,7 @@
 
 import { openPage } from './browser.mjs'
 import { assertEqual, axeFinds } from './checks.mjs'
+import { press } from './desk-keys.mjs'
 
 /** What the browser itself says of answers that are no success: of a session that has not begun yet. */
 const isMeant = (fault) => fault.includes('Failed to load resource')
@@ -23,7 +24,7 @@ export async function deskAtWork({ browser, link, paths: [user, password, collea
   await page.getByRole('button', { name: 'Start work' }).click()
   await status(page, 'NotReady')
   say('at work')
-  await page.keyboard.press('r')
+  await press(page, 'r')
   await status(page, 'Ready')
   say('ready')
   await page.keyboard.press('d')
@@ -33,15 +34,15 @@ export async function deskAtWork({ browser, link, paths: [user, password, collea
   assertEqual(await axeFinds(page), [], 'axe, in a call')
   if (picture !== undefined) await page.screenshot({ path: picture })
   say('in a call')
-  await page.keyboard.press('h')
+  await press(page, 'h')
   await panel(page, 'Held').waitFor()
   await page.reload()
   await panel(page, 'Held').waitFor()
   say('reloaded')
-  await page.keyboard.press('h')
+  await press(page, 'h')
   await panel(page, 'Established').waitFor()
-  await page.keyboard.press('x')
-  await page.keyboard.press('x')
+  await press(page, 'x')
+  await press(page, 'x')
   await panel(page, 'Established').waitFor({ state: 'detached' })
   say('hung up')
   await page.keyboard.press('n')

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { end, localhostOf, openPage, startBrowser } from './browser.mjs'
 import { assert, assertEqual, until } from './checks.mjs'
 import { comesToHear, recordConnections } from './heard.mjs'
+import { press } from './desk-keys.mjs'
 
 /** What the agent, the colleague, the caller and the supervisor say, as the test has it. */
 const TONES = [440, 1_000, 1_750, 2_500]
@@ -39,7 +40,7 @@ export async function deskDay({ browser, link, paths: [folder, ...people], say }
   try {
     const opened = await Promise.all([browser, ...others].map((one, index) => beginsToWork(one, link, people.slice(2 * index))))
     const [agent, colleague, supervisor] = opened.map(({ page }) => page)
-    await agent.keyboard.press('r')
+    await press(agent, 'r')
     await status(agent, 'Ready')
     say('ready')
     await takes(agent)
@@ -97,21 +98,21 @@ async function takes(page) {
 
 async function answers(page) {
   await panel(page, 'Ringing').waitFor()
-  await page.keyboard.press('a')
+  await press(page, 'a')
   await panel(page, 'Established').waitFor()
 }
 
 /** Two presses of a key, and what is left of the call is put away. */
 async function hangsUp(page) {
-  await page.keyboard.press('x')
-  await page.keyboard.press('x')
+  await press(page, 'x')
+  await press(page, 'x')
   await panel(page, 'Established').waitFor({ state: 'detached' })
   await putsAway(page)
 }
 
 /** Is done with a call, where one is left. */
 async function putsAway(page) {
-  await page.keyboard.press('e')
+  await press(page, 'e')
   await panel(page, 'Released').waitFor({ state: 'detached' })
 }
 
@@ -145,13 +146,13 @@ async function consults(agent, colleague) {
 
 /** Back to the caller, and to the colleague again. */
 async function alternates(agent, pause) {
-  await agent.keyboard.press('s')
+  await press(agent, 's')
   await row(agent, 'Held', OF_BEN).waitFor()
   await hears(agent, [CALLER], 'the agent hears the caller between two words with the colleague')
   await pause('alternated')
   await row(agent, 'Established', NOT_OF_BEN).getByRole('button').click()
   await panel(agent, 'Established').waitFor()
-  await agent.keyboard.press('s')
+  await press(agent, 's')
   await row(agent, 'Held', NOT_OF_BEN).waitFor()
   await row(agent, 'Established', OF_BEN).getByRole('button').click()
   await hears(agent, [COLLEAGUE], 'the agent hears the colleague again')
@@ -160,7 +161,7 @@ async function alternates(agent, pause) {
 /** All three in one call. */
 async function confers(agent, colleague) {
   await panel(agent, 'Established').and(agent.getByLabel('Call with 7102')).waitFor()
-  await agent.keyboard.press('j')
+  await press(agent, 'j')
   await agent.locator('[data-panel="Established"]:not([aria-label="Call with 7102"])', OF_BEN).waitFor()
   await Promise.all([hears(agent, [COLLEAGUE, CALLER], 'the agent in the conference'), hears(colleague, [AGENT, CALLER], 'the colleague in the conference')])
 }
@@ -171,7 +172,7 @@ async function transfers(agent, colleague) {
   await hears(agent, [CALLER], 'the agent hears the caller when the colleague has left')
   // A conference is not handed over: it has to be seen that it is none any more.
   await act(agent, 'Transfer').waitFor()
-  await agent.keyboard.press('t')
+  await press(agent, 't')
   const to = agent.getByRole('combobox', { name: 'To whom?' })
   await to.fill(BEN)
   await agent.getByRole('listbox').getByRole('option').getByText(BEN).waitFor()
@@ -184,7 +185,7 @@ async function transfers(agent, colleague) {
 async function wrapsUp(agent) {
   await afterCall(agent)
   await putsAway(agent)
-  await agent.keyboard.press('r')
+  await press(agent, 'r')
   await status(agent, 'Ready')
 }
 
@@ -196,7 +197,7 @@ async function hasLunch(agent, supervisor) {
   await agent.getByRole('region', { name: 'My status' }).getByText('Lunch break', { exact: true }).waitFor()
   const team = supervisor.getByRole('region', { name: 'My team', exact: true })
   await team.locator('[data-member="notReady"]', { hasText: ADA }).filter({ hasText: 'Lunch' }).waitFor()
-  await agent.keyboard.press('r')
+  await press(agent, 'r')
   await status(agent, 'Ready')
 }
 

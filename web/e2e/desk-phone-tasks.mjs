@@ -5,6 +5,7 @@ import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, until } fro
 import { heardBy, recordConnections, toneIn } from './heard.mjs'
 import { end, openPage } from './browser.mjs'
 import { REALM } from '../mock/phones.mjs'
+import { press } from './desk-keys.mjs'
 
 /** The tone of the fake microphone. */
 export const TONE_HZ = 440
@@ -33,7 +34,7 @@ async function openWithPhone({ browser, link, mock }) {
   await page.getByRole('button', { name: 'Start work' }).click()
   await status(page, 'NotReady')
   await phoneIs(page, 'ready')
-  await page.keyboard.press('r')
+  await press(page, 'r')
   await status(page, 'Ready')
   return opened
 }
@@ -62,7 +63,7 @@ export async function deskPhone(given) {
   await caller.page.evaluate(() => void window.phone.dial('7101'))
   await panel(page, 'Ringing').waitFor()
   await phoneIs(page, 'ready')
-  await page.keyboard.press('a')
+  await press(page, 'a')
   await panel(page, 'Established').waitFor()
   await becomes(caller.page, 'talks')
   assert(toneIn(await heardBy(page, SECONDS), TONE_HZ) > ENOUGH, 'the page does not hear its caller')

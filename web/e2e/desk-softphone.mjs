@@ -3,6 +3,7 @@
 import { openPage } from './browser.mjs'
 import { assertEqual, axeFinds, until } from './checks.mjs'
 import { hearsInto, recordConnections } from './heard.mjs'
+import { press } from './desk-keys.mjs'
 
 /** What the browser itself says of answers that are no success, and of a WebSocket that ends with its page. */
 const isMeant = (fault) => fault.includes('Failed to load resource') || fault.includes('WebSocket')
@@ -28,11 +29,11 @@ export async function deskSoftphone({ browser, link, paths: [user, password, col
   await page.getByRole('button', { name: 'Start work' }).click()
   await status(page, 'NotReady')
   await phone(page, 'ready')
-  await page.keyboard.press('r')
+  await press(page, 'r')
   await status(page, 'Ready')
   say('ready')
   await panel(page, 'Ringing').waitFor()
-  await page.keyboard.press('a')
+  await press(page, 'a')
   await panel(page, 'Established').waitFor()
   await hearsInto(page, HEARD_SECONDS, `${folder}/caller.wav`)
   await page.locator('[data-quality]').waitFor()
@@ -43,8 +44,8 @@ export async function deskSoftphone({ browser, link, paths: [user, password, col
   await phone(page, 'ready')
   await hearsInto(page, HEARD_SECONDS, `${folder}/after.wav`)
   say('heard after')
-  await page.keyboard.press('x')
-  await page.keyboard.press('x')
+  await press(page, 'x')
+  await press(page, 'x')
   await panel(page, 'Established').waitFor({ state: 'detached' })
   say('hung up')
   await page.keyboard.press('d')
@@ -57,8 +58,8 @@ export async function deskSoftphone({ browser, link, paths: [user, password, col
   await page.locator('[data-muted="true"]').waitFor()
   // As long as the colleague hears nothing.
   await hearsInto(page, HEARD_SECONDS, `${folder}/muted.wav`)
-  await page.keyboard.press('x')
-  await page.keyboard.press('x')
+  await press(page, 'x')
+  await press(page, 'x')
   await panel(page, 'Established').waitFor({ state: 'detached' })
   say('hung up muted')
   await page.getByRole('button', { name: 'Log out' }).click()

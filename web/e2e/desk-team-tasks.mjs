@@ -2,6 +2,7 @@
 
 import { createServer } from 'node:http'
 import { act, finish, isMeant, openReady, panel, status } from './desk-tasks.mjs'
+import { press } from './desk-keys.mjs'
 import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, until } from './checks.mjs'
 
 const directory = (page) => page.getByRole('region', { name: 'Directory' })
@@ -25,7 +26,7 @@ export async function deskDirectory({ browser, link, mock }) {
   await page.keyboard.press('ArrowUp')
   await page.keyboard.press('Enter')
   await page.locator('[data-panel="Established"][aria-label="Call with 7102"]').waitFor()
-  await page.keyboard.press('b')
+  await press(page, 'b')
   await page.locator('[data-panel="Established"][aria-label="Call with +4930123456"]').waitFor()
   await act(page, 'Transfer').click()
   await to(page).fill('sales')
@@ -37,7 +38,7 @@ export async function deskDirectory({ browser, link, mock }) {
   await to(page).press('Enter')
   await until('it went to the number of sales', () => mock.desks.seen.some(({ path, data }) => path.endsWith('single-step-transfer') && data.destination === '9000'))
   await panel(page, 'Released').waitFor()
-  await page.keyboard.press('e')
+  await press(page, 'e')
   // A number is meant as it stands, though somebody has it.
   await page.keyboard.press('d')
   await page.keyboard.type('7103')
@@ -75,8 +76,8 @@ export async function deskFavourites({ browser, link, mock }) {
   await page.keyboard.press('v')
   await directory(page).getByRole('button', { name: 'Call: Cleo Adler' }).click()
   await page.locator('[data-panel="Established"][aria-label="Call with 7103"]').waitFor()
-  await page.keyboard.press('x')
-  await page.keyboard.press('x')
+  await press(page, 'x')
+  await press(page, 'x')
   await panel(page, 'Established').waitFor({ state: 'detached' })
   phone.hangUp(phone.ring({ number: '+33144556677' }))
   await list('Recent calls (1 missed)').waitFor()
@@ -136,7 +137,7 @@ export async function deskPark({ browser, link, mock }) {
   await page.keyboard.press('z')
   await panel(page, 'Ringing').waitFor()
   await page.getByText('is parked').waitFor({ state: 'detached' })
-  await page.keyboard.press('a')
+  await press(page, 'a')
   await panel(page, 'Established').waitFor()
   await page.keyboard.press('p')
   await page.getByLabel('Park slot').press('Enter')
@@ -158,13 +159,13 @@ export async function deskCourse({ browser, link, mock }) {
   await course.getByText('Who else was looked at').press('Enter')
   await course.getByText('a7103: not ready').waitFor()
   assertEqual(await axeFinds(page), [], 'axe, what was before a call')
-  await page.keyboard.press('a')
+  await press(page, 'a')
   await panel(page, 'Established').waitFor()
   await page.keyboard.press('c')
   await page.keyboard.type('7105')
   await page.keyboard.press('Enter')
   await page.locator('[data-panel="Established"][aria-label="Call with 7105"]').waitFor()
-  await page.keyboard.press('j')
+  await press(page, 'j')
   await page.getByText('+4930123456, 7105').waitFor()
   await page.keyboard.press('q')
   const whom = page.getByRole('group', { name: 'Who is to leave?' })
@@ -181,14 +182,20 @@ export async function deskCourse({ browser, link, mock }) {
 /** After-call work has a clock, is said to end in time, and is made longer by keys. */
 export async function deskWrapUp({ browser, link, mock }) {
   mock.desks.wrapUpMs = 15_000
-  const opened = await openReady(browser, link)
+  // By a computer whose clock is two minutes ahead.
+  const opened = await openReady(browser, link, { ahead: 120_000 })
   const { page } = opened
-  mock.desks.phone.ring()
-  await page.keyboard.press('a')
+  const { began } = mock.desks.phone.ring()
+  mock.desks.phone.calls[0].began = began - 61_000
+  await press(page, 'a')
   await panel(page, 'Established').waitFor()
+  await press(page, 'h')
+  // How long it is held, and not how long it is there.
+  await panel(page, 'Held').getByText(/^0:0\d$/).waitFor()
   mock.desks.phone.hangUp(mock.desks.phone.calls[0])
   const mine = page.getByRole('region', { name: 'My status' })
   await mine.getByText(/^Ends in 0:1\d$/).waitFor()
+  await panel(page, 'Released').getByText(/^after 1:0\d$/).waitFor()
   await mine.getByText('After-call work ends within 20 seconds').waitFor()
   assertEqual(await axeFinds(page), [], 'axe, the end of after-call work')
   await page.keyboard.press('u')
@@ -198,7 +205,7 @@ export async function deskWrapUp({ browser, link, mock }) {
   assert(asked.data.extensions[0].value > 60, `the time that is asked for: ${JSON.stringify(asked.data)}`)
   await page.keyboard.press('w')
   await mine.getByText('It lasts until you end it.').waitFor()
-  await page.keyboard.press('r')
+  await press(page, 'r')
   await status(page, 'Ready')
   await finish(opened)
 }
@@ -220,6 +227,27 @@ export async function deskScreenPop({ browser, link, mock }) {
   await page.getByRole('button', { name: 'Open the caller’s page' }).click()
   await until('it has asked anew', () => crm.asked.length >= 2)
   assertEqual(page.context().pages().length, 2, 'windows')
+  // As it rings, in a page in which nothing was pressed; and who looks elsewhere hears of the call by the system.
+  mock.desks.settings['interaction-workspace']['screen-pop.when'] = 'rings'
+  mock.desks.phone.hangUp(mock.desks.phone.calls[0])
+  await customer.close()
+  await page.reload()
+  await status(page, 'NotReady')
+  await page.evaluate(() => {
+    window.notices = []
+    window.Notification = class {
+      static permission = 'granted'
+      constructor(title, { body }) {
+        window.notices.push(`${title}, ${body}`)
+      }
+      close() {}
+    }
+    document.hasFocus = () => false
+  })
+  const next = page.waitForEvent('popup')
+  mock.desks.phone.ring({ number: '+33144556677', queue: 'support', data: { CustomerId: 'c' } })
+  await (await next).waitForURL(`${crm.url}/customers?id=c&from=%2B33144556677`)
+  assertEqual(await page.evaluate(() => window.notices), ['+33144556677 rings, support'], 'what the system says')
   await finish(opened)
   await crm.close()
 }

@@ -35,6 +35,12 @@ export class Phone {
     this.tell({ messageType: 'DnStateChanged', dn: this.dn, ...(operationId === undefined ? {} : { operationId }) })
   }
 
+  /** Do-not-disturb or a forwarding, as by a code at the phone. */
+  set(what, operationId = undefined) {
+    Object.assign(this.dn, what)
+    this.tell({ messageType: 'DnStateChanged', dn: this.dn, ...(operationId === undefined ? {} : { operationId }) })
+  }
+
   /** After-call work for so long from now on; without end where that is undefined. It goes on since it has begun. */
   wrapUp(ms, operationId = undefined) {
     const until = ms === undefined ? undefined : Date.now() + ms
@@ -53,7 +59,7 @@ export class Phone {
   #begin(callType, state, phoneNumber, data, more = {}) {
     calls += 1
     const id = (0x0193a1b2c3d40000n + BigInt(calls)).toString(16).padStart(16, '0')
-    const call = { id, connId: id, callUuid: id.padStart(32, '0').toUpperCase(), callType, state, phoneNumber, ani: phoneNumber, dnis: this.dn.number, participants: [{ number: phoneNumber, role: 'RoleOrigination' }], userData: kv(data), extensions: [], recordingState: 'Stopped', began: Date.now(), ...more }
+    const call = { id, connId: id, callUuid: id.padStart(32, '0').toUpperCase(), callType, state, phoneNumber, ani: phoneNumber, dnis: this.dn.number, participants: [{ number: phoneNumber, role: 'RoleOrigination' }], userData: kv(data), extensions: [], recordingState: 'Stopped', began: Date.now(), stateBegan: Date.now(), ...more }
     this.calls.push(call)
     return call
   }
@@ -69,9 +75,10 @@ export class Phone {
   }
 
   shown(call) {
-    const { began, ...shown } = call
+    const { began, stateBegan, over, ...shown } = call
     const recording = call.state === 'Established' ? RECORDING[call.recordingState] : []
-    return { ...shown, capabilities: [...this.#capabilities(call), ...recording], duration: Math.floor((Date.now() - began) / 1_000), startedAt: new Date(began).toISOString() }
+    const duration = Math.floor(((over ?? Date.now()) - began) / 1_000)
+    return { ...shown, stateSince: new Date(stateBegan).toISOString(), capabilities: [...this.#capabilities(call), ...recording], duration, startedAt: new Date(began).toISOString() }
   }
 
   #capabilities(call) {
@@ -100,6 +107,8 @@ export class Phone {
 
   #to(call, state, operationId) {
     call.state = state
+    call.stateBegan = Date.now()
+    call.over = state === 'Released' ? call.stateBegan : undefined
     this.#tell(call, operationId)
   }
 
@@ -117,6 +126,8 @@ export class Phone {
   operate(operation, data, operationId) {
     if (operation === 'ready' || operation === 'login') this.state(operation === 'ready' ? 'Ready' : 'NotReady', operation === 'ready' ? 'AutoIn' : 'ManualIn', {}, operationId)
     else if (operation === 'not-ready' && data.agentWorkMode === 'AfterCallWork') this.wrapUp(data.extensions === undefined ? undefined : 1_000 * data.extensions.find(({ key }) => key === 'WrapUpTime').value, operationId)
+    else if (operation === 'dnd-off') this.set({ dnd: false }, operationId)
+    else if (operation === 'cancel-forward') this.set({ forwardTo: undefined }, operationId)
     else if (operation === 'fetch-parked') this.#fetch(data.connId, operationId)
     else if (operation === 'not-ready') this.state('NotReady', data.agentWorkMode ?? 'AuxWork', data.reasonCode === undefined ? {} : { ReasonCode: data.reasonCode }, operationId)
     else if (operation === 'logout') this.state('LoggedOut', 'Unknown', {}, operationId)

@@ -193,6 +193,9 @@ pub struct CallState {
     pub duration: u64,
     /// Since when the DN has had it (RFC 3339, milliseconds).
     pub started_at: String,
+    /// Since when it is in its state (RFC 3339, milliseconds); beyond the published fields. Empty from a release that did not tell it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub state_since: String,
     /// Whether the DN, a supervisor's, monitors it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_monitored_by_me: bool,

@@ -21,7 +21,7 @@ const SECOND_WITHIN_MS = 1_500
 const TYPED_WITHIN_MS = 1_000
 
 /** A second press within this time is the other half of a double one. */
-const LOOK_MS = 500
+export const LOOK_MS = 500
 
 const all = new Set<Shortcut>()
 

@@ -161,6 +161,20 @@ describe('a desk', () => {
     answers.any = OK
     expect([await desk.ask('hold', '1'), desk.state().troubles]).toEqual([true, []])
   })
+  test('a double press asks once, but for what means more twice', async () => {
+    const { desk, did, tell, later } = world(AT_WORK)
+    await settled()
+    await tell({ kind: 'connected' })
+    const call = (destination: string): Promise<boolean> => desk.ask('make-call', '', { destination })
+    expect(await Promise.all([call('7102'), call('7102'), call('7103')])).toEqual([true, true, true])
+    await call('7102')
+    expect(did.filter((what) => what === 'make-call').length).toBe(2)
+    for (const run of later.splice(0)) run()
+    await call('7102')
+    expect(did.filter((what) => what === 'make-call').length).toBe(3)
+    await Promise.all(['5', '5'].map((dtmfDigits) => desk.ask('send-dtmf', '1', { dtmfDigits })))
+    expect(did.filter((what) => what.startsWith('send-dtmf')).length).toBe(2)
+  })
   test('after the logout nothing is heard any more, and work can begin again', async () => {
     const { desk, did, tell } = world(AT_WORK)
     await settled()

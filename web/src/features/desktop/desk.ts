@@ -4,6 +4,8 @@ import type { DeskAnswer, DeskFailure, OperationBody } from '../../api/workspace
 import { CHANNELS, messageIn } from '../../api/workspace-messages'
 import type { Call, Configuration, SessionShown } from '../../api/workspace-shapes'
 import { workspacePaths } from '../../lib/paths'
+import { serverClock } from '../../lib/server-clock'
+import { LOOK_MS } from '../../lib/shortcuts'
 import { backOffMs } from '../../live/back-off'
 import type { Bayeux, BayeuxNews, BayeuxOptions } from '../../live/bayeux'
 import { after, NEW_DESK, type DeskInput, type DeskState } from './desk-state'
@@ -48,6 +50,9 @@ const AGAIN_MS = 1_000
 /** The end of a session waits for the end of what listens to it, but no longer. */
 const GOODBYE_MS = 1_000
 
+/** What means more when it is asked for twice. All else is the other half of a double press, and one with the first: a number is not called twice. */
+const AGAIN_AT_ONCE: readonly Operation[] = ['send-dtmf', 'update-user-data']
+
 export function newDesk(world: DeskWorld): Desk {
   let state = NEW_DESK
   let bayeux: Bayeux | undefined
@@ -56,6 +61,7 @@ export function newDesk(world: DeskWorld): Desk {
   let rereads = 0
   let ids = 0
   let reads = 0
+  const underWay = new Map<string, Promise<boolean>>()
   const name = Math.random().toString(36).slice(2, 10)
   const newId = (): string => {
     ids += 1
@@ -90,7 +96,7 @@ export function newDesk(world: DeskWorld): Desk {
     if (news.kind === 'connected') return void read(of)
     if (news.kind === 'lost') return take({ kind: 'lost', at: Date.now(), isReplaced: news.isReplaced === true })
     if (news.kind === 'no-session') return ended()
-    const message = messageIn(news.data, Date.now())
+    const message = messageIn(news.data, Date.now(), serverClock.ahead())
     if (message === undefined) return
     if (message.kind === 'begun' && !world.isOurs(message.user.userName)) return ended()
     const { calls, connection } = state
@@ -172,6 +178,19 @@ export function newDesk(world: DeskWorld): Desk {
     else world.later(() => (of === run ? void begin(of) : undefined), backOffMs(failures, Math.random()))
   }
 
+  const send = async (what: Operation, call: string, data: Data): Promise<boolean> => {
+    const id = noted(what)
+    const body = { operationId: id, data }
+    const answer = await (what === 'activate' ? world.activate(body) : call === '' ? world.operateVoice(what, body) : world.operateCall(call, what, body))
+    if (answer.kind === 'ok') return true
+    take({ kind: 'refused', id, why: answer.failure })
+    // Who does not answer this does not tell what happens either.
+    if (answer.failure.kind === 'unreachable') bayeux?.doubt()
+    if (answer.failure.kind === 'no-session') ended()
+    if (answer.failure.kind === 'signed-out') world.onSignedOut()
+    return false
+  }
+
   return {
     state: () => state,
     onChange: (changed) => {
@@ -193,17 +212,15 @@ export function newDesk(world: DeskWorld): Desk {
       if (state.phase.kind === 'left' || state.phase.kind === 'not-begun') take({ kind: 'ended' })
       void begin(run)
     },
-    ask: async (what, call = '', data = {}) => {
-      const id = noted(what)
-      const body = { operationId: id, data }
-      const answer = await (what === 'activate' ? world.activate(body) : call === '' ? world.operateVoice(what, body) : world.operateCall(call, what, body))
-      if (answer.kind === 'ok') return true
-      take({ kind: 'refused', id, why: answer.failure })
-      // Who does not answer this does not tell what happens either.
-      if (answer.failure.kind === 'unreachable') bayeux?.doubt()
-      if (answer.failure.kind === 'no-session') ended()
-      if (answer.failure.kind === 'signed-out') world.onSignedOut()
-      return false
+    ask: (what, call = '', data = {}) => {
+      const name = JSON.stringify([what, call, data])
+      const before = underWay.get(name)
+      if (before !== undefined) return before
+      const answer = send(what, call, data)
+      if (AGAIN_AT_ONCE.includes(what)) return answer
+      underWay.set(name, answer)
+      void answer.then((isTaken) => (isTaken ? world.later(() => underWay.delete(name), LOOK_MS) : underWay.delete(name)))
+      return answer
     },
     noted,
     leave: async () => {

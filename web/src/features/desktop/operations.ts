@@ -6,6 +6,8 @@ export const OPERATIONS = [
   'not-ready',
   'login',
   'logout',
+  'dnd-off',
+  'cancel-forward',
   'make-call',
   'answer',
   'redirect',

@@ -1,6 +1,7 @@
 import { useEffect, useSyncExternalStore } from 'react'
 import { showBeside } from '../../lib/beside'
 import { addTexts } from '../../lib/i18n'
+import { tellHeld } from '../../lib/unsaved'
 import { backOffMs } from '../../live/back-off'
 import type { Desk } from './desk'
 import { deskOfPhone } from './desk-phone'
@@ -19,6 +20,9 @@ async function showElsewhere(): Promise<void> {
   const [{ PhoneStrip }] = await Promise.all([import('./softphone/PhoneStrip'), addTexts('softphone')])
   showBeside(PhoneStrip)
 }
+
+/** Also while another page of the tab is looked at: a call that is heard here ends with the tab. */
+softphone.onChange(() => tellHeld('phone', softphone.state().calls.some(({ phase }) => phase !== 'ringing')))
 
 /** From so many questions without an answer on it is said that the phone is missing. */
 const FAILURES_SAID = 3

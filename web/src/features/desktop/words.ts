@@ -4,7 +4,7 @@ import type { Call, Configuration, Dn } from '../../api/workspace-shapes'
 import { language, t, type PlainText } from '../../lib/i18n'
 import type { GlyphName } from '../../ui/state-glyphs'
 import type { Trouble, Why } from './desk-state'
-import { reasonOf, type Missed } from './missed'
+import { reasonOf } from './missed'
 
 /** A state with the sign that stands beside its word. */
 export type StateShown = { readonly glyph: GlyphName; readonly text: string }
@@ -137,17 +137,4 @@ export function troubleWords({ what, about, why }: Trouble): TroubleWords {
   if (why.kind === 'unreachable') words = { ...words, advice: t('desk.advice.late') }
   const asked = about === '' ? t(`desk.op.${what}`) : `${t(`desk.op.${what}`)} (${about})`
   return { ...words, what: t('desk.trouble', { what: asked, why: words.what }) }
-}
-
-// === what was missed ===
-
-export function missedWords(missed: Missed, configuration: Configuration | undefined): string {
-  if (missed.kind === 'state') {
-    const reason = reasonWords(missed.dn, configuration)
-    const { text } = stateOf(missed.dn)
-    return t('desk.missed.state', { state: reason === '' ? text : `${text}, ${reason}` })
-  }
-  const who = whoOf(missed.call)
-  if (missed.kind === 'changed') return t('desk.missed.changed', { who, state: phaseOf(missed.call).text })
-  return t(`desk.missed.${missed.kind}`, { who })
 }
