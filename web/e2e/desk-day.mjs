@@ -24,6 +24,10 @@ const phone = (page, phase) => page.locator(`[data-phone="${phase}"]`).waitFor()
 const row = (page, phase, of) => page.getByRole('region', { name: 'My calls' }).locator(`[data-call="${phase}"]`, of)
 const act = (page, name) => page.getByRole('group', { name: 'What you can do' }).getByRole('button', { name })
 const hears = (page, wanted, words) => comesToHear(page, wanted, TONES, words)
+/** No call is shown any more, in no phase. */
+const hasNoCall = (page) => until('no call is left at the desktop', async () => (await page.locator('[data-call], [data-panel]').count()) === 0)
+/** What the panel says of the way of a call. */
+const course = (page) => page.getByRole('region', { name: 'Before this' })
 const afterCall = (page) => page.locator('[data-agent="NotReady"][data-work-mode="AfterCallWork"]').waitFor()
 
 /**
@@ -185,6 +189,7 @@ async function transfers(agent, colleague) {
 async function wrapsUp(agent) {
   await afterCall(agent)
   await putsAway(agent)
+  await hasNoCall(agent)
   await press(agent, 'r')
   await status(agent, 'Ready')
 }
@@ -206,6 +211,7 @@ async function loadsAnew(agent) {
   await agent.reload()
   await panel(agent, 'Established').waitFor()
   await phone(agent, 'ready')
+  await course(agent).getByText(/^Waited .* in sales\.$/).waitFor()
   await hears(agent, [CALLER], 'the agent hears the caller when the page was loaded anew')
 }
 
@@ -226,6 +232,7 @@ async function losesTheNetwork(agent, pause) {
   await until('what was told meanwhile is there', async () => (await ticket.inputValue()) === 'cut')
   await another
   await phone(agent, 'ready')
+  await course(agent).getByText(/^Waited .* in sales\.$/).waitFor()
   await hears(agent, [CALLER], 'the agent hears the caller when the network is back')
   await pause('reconnected')
 }
@@ -243,9 +250,14 @@ async function missesTheEnd(agent, pause) {
   await afterCall(agent)
   await agent.getByRole('button', { name: 'I have read it' }).click()
   await putsAway(agent)
+  await hasNoCall(agent)
+  // The end of the call is not that of its after-call work.
+  await afterCall(agent)
 }
 
+/** With no call left, as every page has come to the end of its calls. */
 async function logsOut(page) {
+  await hasNoCall(page)
   await page.getByRole('region', { name: 'My status' }).getByRole('button', { name: 'Log out' }).click()
   await page.getByText('You are logged out.').waitFor()
   await until('the phone is gone', async () => (await page.locator('[data-phone]').count()) === 0)

@@ -10,6 +10,7 @@ mod asked;
 mod endpoints;
 mod feed;
 mod followed;
+mod known_tokens;
 mod metrics;
 mod openapi;
 mod records;

@@ -240,6 +240,9 @@ pub struct Event {
     /// With EVENT_ERROR.
     #[prost(message, optional, tag = "19")]
     pub error: ::core::option::Option<EventFault>,
+    /// Whether the collected digits are a secret. Port 8000 does not tell them then.
+    #[prost(bool, tag = "20")]
+    pub secret_digits: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EventFault {
@@ -675,6 +678,9 @@ pub struct PlayAndCollect {
     /// One character that ends the digits early and is not part of the result.
     #[prost(string, optional, tag = "5")]
     pub terminator: ::core::option::Option<::prost::alloc::string::String>,
+    /// Of a treatment: whether the digits are a secret, which the tenant's application alone is told.
+    #[prost(bool, tag = "6")]
+    pub secret: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UpdateUserData {
@@ -4867,6 +4873,9 @@ pub struct ViewPut {
     pub position: ::prost::alloc::string::String,
     #[prost(bytes = "bytes", tag = "4")]
     pub state: ::prost::bytes::Bytes,
+    /// When it goes by itself, in microseconds since 1970; absent where it stays. 0 says that it was removed.
+    #[prost(uint64, optional, tag = "5")]
+    pub ends_us: ::core::option::Option<u64>,
 }
 /// A record in quarantine.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -7635,6 +7644,12 @@ pub struct ProvisioningImportRecord {
     pub succeeded: u32,
     #[prost(string, repeated, tag = "4")]
     pub failed: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether nobody knows if the table was taken.
+    #[prost(bool, tag = "5")]
+    pub unknown: bool,
+    /// The name of the request by which it is taken.
+    #[prost(string, tag = "6")]
+    pub request: ::prost::alloc::string::String,
 }
 /// The outer form of a ledger's record: which core wrote it, in which form.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -7990,6 +8005,7 @@ pub struct ExplainRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExplainResponse {
+    /// 16 at most.
     #[prost(message, repeated, tag = "1")]
     pub waiting: ::prost::alloc::vec::Vec<Waiting>,
     #[prost(message, repeated, tag = "2")]
@@ -9050,6 +9066,9 @@ pub struct SessionRecord {
     /// Queue requests that were taken back, until rq has said so.
     #[prost(message, repeated, tag = "16")]
     pub withdrawn: ::prost::alloc::vec::Vec<SessionWithdrawn>,
+    /// Whether the application has asked for digits that are a secret.
+    #[prost(bool, tag = "17")]
+    pub heard_secret: bool,
 }
 /// A queue request that was taken back.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
