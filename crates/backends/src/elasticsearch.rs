@@ -26,7 +26,7 @@ use model::{TenantId, Timestamp};
 use serde_json::{Value, json};
 
 use bulk::BulkLines;
-use exchange::{Exchange, unavailable};
+use exchange::{SearchExchange, unavailable};
 use indices::Indices;
 
 /// Time for an answer to a search, or to a question for states: a desktop waits for it.
@@ -51,7 +51,7 @@ pub struct ElasticsearchSettings {
 
 /// The store.
 pub struct ElasticsearchSearch {
-    exchange: Exchange,
+    exchange: SearchExchange,
     indices: Indices,
     /// Whether the server has been told what the indices are.
     is_prepared: AtomicBool,
@@ -69,7 +69,7 @@ impl ElasticsearchSettings {
 /// # Errors
 /// If it does not answer, or refuses.
 pub async fn version(settings: &ElasticsearchSettings, client: Client) -> Result<String> {
-    let exchange = Exchange::open(settings, client)?;
+    let exchange = SearchExchange::open(settings, client)?;
     let answer = exchange.ask(Method::GET, "/", None, SEARCHED_WITHIN).await?;
     let told: Value = answer.json()?;
     let version = &told["version"];
@@ -83,7 +83,7 @@ impl ElasticsearchSearch {
     /// # Errors
     /// When the settings are invalid.
     pub fn open(settings: &ElasticsearchSettings, client: Client) -> Result<Self> {
-        let exchange = Exchange::open(settings, client)?;
+        let exchange = SearchExchange::open(settings, client)?;
         Ok(Self { exchange, indices: Indices::of(&settings.prefix)?, is_prepared: AtomicBool::new(false) })
     }
 

@@ -101,7 +101,15 @@ impl Directory {
     /// Its targets from one of them on, as many, in the form in which they are searched elsewhere.
     pub fn documents(&self, from: usize, count: usize) -> Vec<TargetDocument> {
         let some = self.targets.iter().skip(from).take(count);
-        some.map(|target| target.document(&self.groups)).collect()
+        some.map(|target| target.document(self.groups_of(target))).collect()
+    }
+
+    /// What the groups that a target is in are meant by.
+    fn groups_of(&self, target: &DirectoryTarget) -> Vec<String> {
+        if target.target_type != TargetType::Agent {
+            return Vec::new();
+        }
+        self.groups.iter().filter(|group| group.has(target)).flat_map(DirectoryGroup::meant_by).collect()
     }
 
     /// The targets of a type that are called so, or else those with that number, which a few may share.

@@ -9,7 +9,7 @@ use infra::{Collection, MonitoredState, Result, StoreError, Swept, TargetDocumen
 use model::TenantId;
 use serde_json::{Map, Value, json};
 
-use super::exchange::{Exchange, LINES, unavailable};
+use super::exchange::{LINES, SearchExchange, unavailable};
 use super::indices::{ANY, COLLECTION, Indices, document_id, key_of};
 use super::query::{NOTED, TARGET};
 
@@ -139,7 +139,7 @@ pub(super) fn removing(index: &str, tenant: &TenantId, told: &Value) -> BulkLine
 }
 
 /// Writes them all.
-pub(super) async fn write(exchange: &Exchange, lines: BulkLines, within: Duration) -> Result<()> {
+pub(super) async fn write(exchange: &SearchExchange, lines: BulkLines, within: Duration) -> Result<()> {
     let mut left = lines;
     while !left.is_empty() {
         let further = left.0.split_off(left.first());
@@ -149,7 +149,7 @@ pub(super) async fn write(exchange: &Exchange, lines: BulkLines, within: Duratio
     Ok(())
 }
 
-async fn written(exchange: &Exchange, lines: BulkLines, within: Duration) -> Result<()> {
+async fn written(exchange: &SearchExchange, lines: BulkLines, within: Duration) -> Result<()> {
     let (mut left, mut pause) = (lines, PAUSE);
     for attempt in 1..=ATTEMPTS_MAX {
         match sent(exchange, &left, within).await {
@@ -165,7 +165,7 @@ async fn written(exchange: &Exchange, lines: BulkLines, within: Duration) -> Res
 }
 
 /// Sends lines once. Returns those that the server has no room for.
-async fn sent(exchange: &Exchange, lines: &BulkLines, within: Duration) -> Result<BulkLines> {
+async fn sent(exchange: &SearchExchange, lines: &BulkLines, within: Duration) -> Result<BulkLines> {
     const PATH: &str =
         "/_bulk?require_alias=true&filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason";
     let body = Bytes::from(lines.0.concat());

@@ -20,7 +20,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Opens connections. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Connector {
+pub(super) struct SearchConnector {
     client: Client,
     standing: Arc<AtomicUsize>,
 }
@@ -32,7 +32,7 @@ pub(super) struct WatchedStream {
     standing: Arc<AtomicUsize>,
 }
 
-impl Connector {
+impl SearchConnector {
     pub fn new(client: Client) -> Self {
         Self { client, standing: Arc::default() }
     }
@@ -85,7 +85,7 @@ impl Connector {
     }
 }
 
-impl tower::Service<http::Uri> for Connector {
+impl tower::Service<http::Uri> for SearchConnector {
     type Response = TokioIo<WatchedStream>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;

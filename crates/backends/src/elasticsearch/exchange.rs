@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::ElasticsearchSettings;
 use super::address::ServerAddress;
-use super::connector::Connector;
+use super::connector::SearchConnector;
 
 /// The most that is read of an answer, in bytes: 500 targets of 16 KiB each, with what is around them.
 const ANSWER_BYTES_MAX: usize = 10 << 20;
@@ -32,8 +32,8 @@ pub(super) const JSON: &str = "application/json";
 pub(super) const LINES: &str = "application/x-ndjson";
 
 /// The way to the server.
-pub(super) struct Exchange {
-    pool: legacy::Client<HttpsConnector<Connector>, Full<Bytes>>,
+pub(super) struct SearchExchange {
+    pool: legacy::Client<HttpsConnector<SearchConnector>, Full<Bytes>>,
     address: ServerAddress,
     client: Client,
     password_file: Option<PathBuf>,
@@ -71,7 +71,7 @@ fn tls(authorities: Option<&[u8]>) -> Result<rustls::ClientConfig> {
     Ok(tls.with_root_certificates(roots).with_no_client_auth())
 }
 
-impl Exchange {
+impl SearchExchange {
     /// Connects at the first use.
     pub fn open(settings: &ElasticsearchSettings, client: Client) -> Result<Self> {
         let address = ServerAddress::read(&settings.url)?;
@@ -83,7 +83,7 @@ impl Exchange {
             .pool_max_idle_per_host(IDLE_MAX)
             // One of which nothing was written goes by another connection.
             .retry_canceled_requests(true)
-            .build(HttpsConnector::from((Connector::new(client.clone()), tls)));
+            .build(HttpsConnector::from((SearchConnector::new(client.clone()), tls)));
         let exchange =
             Self { pool, address, client, password_file: settings.password_file.clone(), password: Mutex::default() };
         exchange.read_password()?;
@@ -279,10 +279,10 @@ mod tests {
             prefix: "t-".to_owned(),
             authorities: None,
         };
-        let exchange = Exchange::open(&settings, Client::unwatched("test")).unwrap();
+        let exchange = SearchExchange::open(&settings, Client::unwatched("test")).unwrap();
         let asked = exchange.ask(Method::GET, "/", None, Duration::from_secs(2)).await;
         assert!(matches!(asked, Err(StoreError::Unavailable { .. })), "{asked:?}");
         let lacks = ElasticsearchSettings { password_file: Some(PathBuf::from("/nonexistent/password")), ..settings };
-        assert!(matches!(Exchange::open(&lacks, Client::unwatched("test")), Err(StoreError::Invalid(_))));
+        assert!(matches!(SearchExchange::open(&lacks, Client::unwatched("test")), Err(StoreError::Invalid(_))));
     }
 }

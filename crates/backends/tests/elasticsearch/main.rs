@@ -47,12 +47,7 @@ impl Watch for Seen {
 }
 
 fn settings(server: &Server, prefix: &str) -> ElasticsearchSettings {
-    ElasticsearchSettings {
-        url: server.url(),
-        password_file: None,
-        prefix: prefix.to_owned(),
-        authorities: None,
-    }
+    ElasticsearchSettings { url: server.url(), password_file: None, prefix: prefix.to_owned(), authorities: None }
 }
 
 fn store(server: &Server, prefix: &str) -> (ElasticsearchSearch, Arc<Seen>) {
@@ -95,8 +90,7 @@ async fn two_replicas_have_one_store(server: &Server) {
     one.write(&acme(), 1, &[target("skill", "english", "English")]).await.unwrap();
     one.note(&acme(), collection(1), true).await.unwrap();
     assert_eq!(other.search(&acme(), &all()).await.unwrap().total, 1);
-    let state =
-        MonitoredState { id: "Queue/sales".to_owned(), at: Timestamp::from_millis(7), value: "3".to_owned() };
+    let state = MonitoredState { id: "Queue/sales".to_owned(), at: Timestamp::from_millis(7), value: "3".to_owned() };
     one.keep_states(&acme(), 1, std::slice::from_ref(&state)).await.unwrap();
     // At once, not when the index is refreshed.
     assert_eq!(other.states(&acme(), &["Queue/sales".to_owned()]).await.unwrap(), [state]);

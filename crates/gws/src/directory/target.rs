@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use infra::{TargetDocument, folded, spellings};
 use serde_json::{Map, Value, json};
 
-use super::group::DirectoryGroup;
 use super::text;
 use crate::object_number;
 
@@ -222,19 +221,13 @@ impl DirectoryTarget {
         (&self.lowered.sorted, &self.lowered.key, self.target_type)
     }
 
-    /// In the form in which it is searched elsewhere, with the groups of these that it is in.
-    pub fn document(&self, groups: &[DirectoryGroup]) -> TargetDocument {
-        let own = match self.target_type {
-            TargetType::Agent => {
-                groups.iter().filter(|group| group.has(self)).flat_map(DirectoryGroup::meant_by).collect()
-            }
-            _ => Vec::new(),
-        };
+    /// In the form in which it is searched elsewhere, as a member of these groups.
+    pub fn document(&self, groups: Vec<String>) -> TargetDocument {
         TargetDocument {
             key: format!("{}/{}", self.target_type.as_str(), self.lowered.key),
             target_type: self.target_type.as_str().to_owned(),
             fields: self.fields().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            groups: own,
+            groups,
             sorted_by: self.lowered.sorted.clone(),
             shown: self.shown().to_string(),
         }

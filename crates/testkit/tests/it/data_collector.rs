@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 use testkit::agents::baresip_phone;
 use testkit::process::signal;
 use testkit::{Answer, Installation, OpenSearch, Watch, kernel, wait};
@@ -64,12 +64,26 @@ fn state(data: &Value) -> Option<&str> {
     data["targets"][0]["availability"]["channels"][0]["userState"]["state"].as_str()
 }
 
-/// Adds a skill to the example tenant.
+/// Adds skills to the example tenant.
 fn add_skills(site: &Installation, skills: &[String]) -> Result<()> {
     site.change_example(|file| {
-        let lines: String = skills.iter().map(|skill| format!("  - {skill}\n")).collect();
-        file.replacen("\nskills:\n", &format!("\nskills:\n{lines}"), 1)
+        let names: String = skills.iter().map(|skill| format!("\"{skill}\", ")).collect();
+        file.replacen("\nskills: [", &format!("\nskills: [{names}"), 1)
     })
+}
+
+/// Skills that are there for one attempt, all of which the search finds that is told beside them.
+fn proof(attempt: u32) -> (Vec<String>, String) {
+    let name = |n: usize| format!("Proof{attempt}Of a row that carries what it says {n:02}");
+    ((0..SKILLS).map(name).collect(), format!("searchTerm=proof{attempt}of&types=skill&limit=500"))
+}
+
+/// Whether all of them are there.
+fn has_all(skills: &[String]) -> impl Fn(&Value) -> bool {
+    move |data| {
+        let names = names(data);
+        skills.iter().all(|skill| names.contains(&skill.as_str()))
+    }
 }
 
 /// An agent finds people, groups, queues and skills by parts of their names, however they are written, and sees who is there.
@@ -169,7 +183,7 @@ fn in_opensearch_the_same_is_found_and_what_becomes_of_it_keeps_nobody_from_sear
     // What it has lost is collected anew, in the same form.
     server.empty()?;
     found(&desk, "searchTerm=franzoe&types=skill", true, finds("Französisch"))?;
-    found(&desk, query, true, |data| state(data) == Some("Ready") || state(data) == Some("LoggedOut"))?;
+    found(&desk, query, true, |data| state(data).is_some())?;
     Ok(())
 }
 
@@ -186,7 +200,8 @@ fn what_is_collected_is_in_opensearch_and_desktops_find_it_there() -> Result<()>
     };
     wait::until(SOON, || Ok((count("targets-1/_count?q=key:%22agent/ada.adler%22")? == 1).then_some(())))
         .context("the agent is not there")?;
-    let state = wait::until(SOON, || Ok(server.get("/trunkline-states-1/_doc/example%2FAgent%2F1001?routing=example").ok()));
+    let state =
+        wait::until(SOON, || Ok(server.get("/trunkline-states-1/_doc/example%2FAgent%2F1001?routing=example").ok()));
     let state = state.context("the state of the agent is not there")?;
     ensure!(state["_source"]["shown"].as_str().is_some_and(|shown| shown.contains("LoggedOut")), "{state}");
 
@@ -201,23 +216,20 @@ fn what_is_collected_is_in_opensearch_and_desktops_find_it_there() -> Result<()>
             received: sum.received + socket.received,
         }))
     };
-    let skills: Vec<String> = (0..SKILLS).map(|n| format!("Proof of a row that carries its content {n:02}")).collect();
     let bytes = SKILLS as u64 * SKILL_BYTES;
-    let mut grown = (to_server()?, to_server()?);
-    for _ in 0..ATTEMPTS {
-        let before = to_server()?;
-        if grown.0 == grown.1 {
-            add_skills(&site, &skills)?;
-        }
-        let all_found = |data: &Value| data["totalMatches"].as_u64() == Some(SKILLS as u64);
-        found(&desk, "searchTerm=proof%20row&types=skill&limit=500", true, all_found)?;
-        grown = (before, to_server()?);
-        if grown.1.sent >= before.sent + bytes && grown.1.received >= before.received + bytes {
+    let mut looks = Vec::new();
+    for attempt in 0..ATTEMPTS {
+        let (before, (skills, query)) = (to_server()?, proof(attempt));
+        add_skills(&site, &skills)?;
+        found(&desk, &query, true, has_all(&skills))?;
+        let now = to_server()?;
+        if now.sent >= before.sent + bytes && now.received >= before.received + bytes {
             ensure!(count("targets-1/_count?q=type:skill")? >= SKILLS as u64, "they are not in OpenSearch");
             return Ok(());
         }
+        looks.push((before, now));
     }
-    anyhow::bail!("gws-13 was never seen to carry {bytes} bytes: {grown:?}")
+    anyhow::bail!("gws-13 was never seen to carry {bytes} bytes: {looks:?}")
 }
 
 /// gws-15: skills that an import adds reach a desktop by gws-data-collector, whole; gws-configuration remembers the directory of a minute
@@ -228,17 +240,14 @@ fn what_a_desktop_searches_is_found_by_the_data_collector() -> Result<()> {
     let desk = PlainDesk::new(&site, agent(&site, 0)?)?;
     found(&desk, "searchTerm=adler&types=agent", true, finds("Ada Adler"))?;
     let elsewhere = || site.metric("gws-workspace", "gws_workspace_searches_without_collector_total");
-    let (before_elsewhere, row) =
-        (elsewhere()?, || carried(&site, "gws-workspace", "gws-data-collector", HTTP));
-    let skills: Vec<String> = (0..SKILLS).map(|n| format!("Proof of a row that carries its content {n:02}")).collect();
-    add_skills(&site, &skills)?;
+    let before_elsewhere = elsewhere()?;
+    let row = || carried(&site, "gws-workspace", "gws-data-collector", HTTP);
     let bytes = SKILLS as u64 * SKILL_BYTES;
     let mut looks = Vec::new();
-    for _ in 0..ATTEMPTS {
-        let before = row()?;
-        let all_found = |data: &Value| data["totalMatches"].as_u64() == Some(SKILLS as u64);
-        let told = found(&desk, "searchTerm=proof%20row&types=skill&limit=500", true, all_found)?;
-        ensure!(skills.iter().all(|skill| names(&told["data"]).contains(&skill.as_str())), "{told}");
+    for attempt in 0..ATTEMPTS {
+        let (before, (skills, query)) = (row()?, proof(attempt));
+        add_skills(&site, &skills)?;
+        found(&desk, &query, true, has_all(&skills))?;
         let now = row()?;
         if now.received >= before.received + bytes && now.sent > before.sent {
             ensure!(elsewhere()? == before_elsewhere, "gws-configuration was asked");
@@ -286,6 +295,5 @@ fn where_a_search_goes_on_is_in_redis_and_whoever_comes_after_a_crash_reads_it_t
     let page = page.with_context(|| last.to_string())?;
     let next = names(&page["data"]);
     ensure!(!next.is_empty() && next.iter().all(|name| !first.iter().any(|seen| seen == name)), "{page}");
-    ensure!(page["data"]["totalMatches"] == json!(page["data"]["totalMatches"].as_u64()), "{page}");
     Ok(())
 }

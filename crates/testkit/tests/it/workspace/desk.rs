@@ -78,7 +78,7 @@ impl<'a> PlainDesk<'a> {
         Self::by_token(site, &token(site, user)?)
     }
 
-    pub(super) fn by_token(site: &'a Installation, token: &str) -> Result<Self> {
+    pub(crate) fn by_token(site: &'a Installation, token: &str) -> Result<Self> {
         let begun = initialised(site, token, &[])?;
         ensure!(begun.status == 200 && begun.json()?["status"]["code"] == 1, "{} {}", begun.head, begun.body);
         Ok(Self { site, cookie: cookie_of(&begun)?, client: String::new(), connects: 0, told: Vec::new(), seen: 0 })
