@@ -21,7 +21,6 @@ mod statistics_sign_in;
 mod subscriptions;
 mod tenant_statistics;
 mod tenants;
-mod value;
 mod visibility;
 
 use std::sync::Arc;

@@ -3,13 +3,14 @@
 //!
 //! A session begins by a person's token, or a code for one, and goes on by a cookie. What a desktop is told and what its operations become,
 //! its desk decides (`desk`), without I/O. Here are the paths, the sessions in memory and in the store (gws-18), the way to gws-voice
-//! (gws-29), the configuration with the directory (gws-16), the values of statistics (gws-30), what people keep for themselves (gws-31), and
-//! the question to auth whether a token is still good (gws-14).
+//! (gws-29), the configuration (gws-16), the directory with the states of who is in it (gws-15), the values of statistics (gws-30), what
+//! people keep for themselves (gws-31), and the question to auth whether a token is still good (gws-14).
 //!
 //! Any replica takes a session over that it does not have: its record is in the store, written before whoever waits is answered.
 
 mod availability;
 mod behind;
+mod collector_client;
 mod configuration_client;
 mod desk;
 mod desk_sign_in;
@@ -71,7 +72,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         place: Place::Cluster,
         accepts: &["gws-06"],
     }],
-    opens: &["gws-14", "gws-16", "gws-18", "gws-29", "gws-30", "gws-31"],
+    opens: &["gws-14", "gws-15", "gws-16", "gws-18", "gws-29", "gws-30", "gws-31"],
     settings: Settings::TABLE,
     metrics: &[metrics::Metrics::declared],
     admin_port: 9090,
@@ -153,6 +154,7 @@ impl Workspace {
             replica: replica.clone(),
             voice: Arc::new(voice_client::VoiceClient::new(ctx, metrics.clone())?),
             configuration: Arc::new(configuration_client::ConfigurationClient::new(ctx)?),
+            collector: Arc::new(collector_client::CollectorClient::new(ctx, metrics.clone())?),
             setting: Arc::new(setting_client::SettingClient::new(ctx)?),
             statistics: Arc::new(statistics_client::StatisticsClient::new(ctx, metrics.clone())?),
             configurations: shared_configurations::SharedConfigurations::default(),

@@ -18,6 +18,7 @@ pub mod personal_records;
 pub mod provisioning;
 mod quarantine;
 pub mod reporting;
+pub mod search;
 pub mod secrets;
 pub mod sign_in_audit;
 mod sign_ins;

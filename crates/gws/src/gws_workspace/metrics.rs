@@ -34,6 +34,10 @@ runtime::metrics! {
         pub(super) links_broken: Counter = "gws_workspace_voice_links_broken";
         /// Questions to gws-statistics for values, by what came of them.
         pub(super) statistics_asks: CounterBy<AskOutcome> = "gws_workspace_statistics_questions";
+        /// Questions to gws-data-collector for targets and states, by what came of them.
+        pub(super) collector_asks: CounterBy<AskOutcome> = "gws_workspace_collector_questions";
+        /// Searches in directories that gws-configuration has answered, since gws-data-collector did not.
+        pub(super) searches_elsewhere: Counter = "gws_workspace_searches_without_collector";
         /// Questions to auth about tokens, by answer.
         pub(super) auth_calls: CounterBy<TokenStanding> = "gws_workspace_auth_calls";
         /// WebSockets of desktops that are open.
@@ -87,7 +91,7 @@ impl Label for SessionEnd {
     }
 }
 
-/// What came of a request to gws-voice, or of a question to gws-statistics.
+/// What came of a request to gws-voice, or of a question to gws-statistics or gws-data-collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AskOutcome {
     /// It was taken.

@@ -18,7 +18,9 @@ use model::{Entropy, Timestamp};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::behind::{ConfigurationSide, DnReader, FollowedDn, ReaderId, SettingSide, StatisticsSide, VoiceSide};
+use super::behind::{
+    CollectorSide, ConfigurationSide, DnReader, FollowedDn, ReaderId, SettingSide, StatisticsSide, VoiceSide,
+};
 use super::desk::{Desk, DeskOutput, ReplyId};
 use super::desk_sign_in::DeskSignIn;
 use super::metrics::Metrics;
@@ -51,6 +53,8 @@ pub(super) struct DeskParts {
     pub voice: Arc<dyn VoiceSide>,
     /// gws-configuration.
     pub configuration: Arc<dyn ConfigurationSide>,
+    /// gws-data-collector.
+    pub collector: Arc<dyn CollectorSide>,
     /// gws-setting.
     pub setting: Arc<dyn SettingSide>,
     /// gws-statistics.

@@ -20,9 +20,9 @@ use runtime::{ApiFamily, Directory, Drain};
 use serde_json::{Value, json};
 
 use super::behind::{
-    BrowserPhone, CodeFault, ConfigurationFault, ConfigurationSide, ConfiguredDn, DesktopConfiguration, DnReader,
-    FollowedDn, FoundEntries, ReaderId, SettingFault, SettingQuestion, SettingSide, ShownCode, StatisticsAway,
-    StatisticsSide, VoiceLook, VoiceSide,
+    BrowserPhone, CodeFault, CollectedEntries, CollectorFault, CollectorSide, ConfigurationFault, ConfigurationSide,
+    ConfiguredDn, DesktopConfiguration, DnReader, FollowedDn, FoundEntries, ReaderId, SettingFault, SettingQuestion,
+    SettingSide, ShownCode, StatisticsAway, StatisticsSide, VoiceLook, VoiceSide,
 };
 use super::desk::AskFault;
 use super::metrics::{Metrics, SessionEnd};
@@ -47,6 +47,8 @@ struct AgreeingRoles {
     is_without_values: Mutex<bool>,
     /// How many users there are beyond those that are told.
     further_users: Mutex<u64>,
+    /// What gws-data-collector finds; away without it.
+    collected: Mutex<Option<CollectedEntries>>,
     /// The access token that auth gives for a code.
     redeemed: Mutex<Option<String>>,
     /// The codes that it was shown.
@@ -153,6 +155,24 @@ impl ConfigurationSide for AgreeingRoles {
     }
 }
 
+impl CollectorSide for AgreeingRoles {
+    fn search(
+        &self,
+        _: TenantId,
+        _: String,
+        _: Vec<(&'static str, String)>,
+    ) -> BoxFuture<'static, Result<CollectedEntries, CollectorFault>> {
+        let collected = self.collected.lock().unwrap().clone();
+        futures::future::ready(collected.ok_or(CollectorFault::Away)).boxed()
+    }
+
+    fn states(&self, _: TenantId, wanted: Vec<WantedStatistic>) -> BoxFuture<'static, ReadStatistics> {
+        let known = self.collected.lock().unwrap().clone().unwrap_or_default().states;
+        let values = known.values.into_iter().filter(|(statistic, _)| wanted.contains(statistic)).collect();
+        futures::future::ready(ReadStatistics { values, ..ReadStatistics::default() }).boxed()
+    }
+}
+
 impl StatisticsSide for AgreeingRoles {
     fn values(
         &self,
@@ -220,6 +240,7 @@ fn replica_of(
         replica: shared.clone(),
         voice: roles.clone(),
         configuration: roles.clone(),
+        collector: roles.clone(),
         setting: roles.clone(),
         statistics: roles.clone(),
         configurations: shared_configurations::SharedConfigurations::default(),

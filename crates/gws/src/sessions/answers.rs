@@ -199,6 +199,13 @@ pub(crate) fn data(data: &Value) -> Response {
     answer(StatusCode::OK, &enveloped(data))
 }
 
+/// What was asked for, with a word about how it came.
+pub(crate) fn data_with_message(data: &Value, message: &str) -> Response {
+    let mut body = enveloped(data);
+    body["status"]["message"] = message.into();
+    answer(StatusCode::OK, &body)
+}
+
 /// What was asked for, beside the refusals of parts of it.
 pub(crate) fn data_beside(data: &Value, refused: &[ApiRefusal]) -> Response {
     let mut body = enveloped(data);

@@ -121,7 +121,7 @@ impl RoleReplica {
             installation_key: shared.installation_key.clone(),
             metrics: Metrics::default(),
             own: OfEveryRole::default(),
-            stores: shared.stores.of_replica(&Clients::of(spec, node.as_str(), &meters))?,
+            stores: shared.stores.of_replica(&Clients::of(spec, node.as_str(), address, &meters))?,
             data_dir: installation.data_dir.clone(),
             trace: Recorder::new(&trace, shared.directory.clone(), installation.clock.clone()).with_spans(spans),
             values: installation.values.clone(),

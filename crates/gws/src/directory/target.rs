@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
+use infra::{TargetDocument, folded, spellings};
 use serde_json::{Map, Value, json};
 
-use super::super::object_number;
 use super::text;
+use crate::object_number;
 
 /// The types of targets that there are here, by their published names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::gws_configuration) enum TargetType {
+pub(crate) enum TargetType {
     /// A person who takes calls.
     Agent,
     /// A group of agents.
@@ -79,17 +80,18 @@ pub(super) struct DirectoryTarget {
     dialled: Option<String>,
     switch: Option<String>,
     person: Option<TargetPerson>,
-    /// What of it is searched and by what it is sorted, in lower case: each letter that somebody types is compared with it.
+    /// What of it is searched and by what it is sorted: each letter that somebody types is compared with it.
     lowered: LoweredTarget,
 }
 
-/// A target in lower case.
+/// A target as it is compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct LoweredTarget {
-    /// The fields that may be searched, by their published names.
+    /// The fields that may be searched, by their published names, in each of their spellings.
     fields: Vec<(&'static str, String)>,
-    /// The last name first, for people.
+    /// The last name first, for people; folded.
     sorted: String,
+    /// In lower case.
     key: String,
 }
 
@@ -156,10 +158,13 @@ impl DirectoryTarget {
 
     /// With what is compared.
     fn lowered(mut self) -> Self {
-        let fields = self.fields().into_iter().map(|(name, value)| (name, value.to_lowercase())).collect();
+        let spelt = |(name, value): (&'static str, &str)| {
+            spellings(value).into_iter().map(move |text| (name, text)).collect::<Vec<_>>()
+        };
+        let fields = self.fields().into_iter().flat_map(spelt).collect();
         let sorted = match &self.person {
-            Some(person) => format!("{} {}", person.last_name, person.first_name).to_lowercase(),
-            None => self.label.to_lowercase(),
+            Some(person) => folded(&format!("{} {}", person.last_name, person.first_name)),
+            None => folded(&self.label),
         };
         self.lowered = LoweredTarget { fields, sorted, key: self.key.to_lowercase() };
         self
@@ -206,7 +211,7 @@ impl DirectoryTarget {
         fields
     }
 
-    /// The same in lower case.
+    /// The same as it is compared.
     pub fn searched(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.lowered.fields.iter().map(|(name, value)| (*name, value.as_str()))
     }
@@ -214,6 +219,18 @@ impl DirectoryTarget {
     /// By what it is sorted: the last name first, for people.
     pub fn sorted_by(&self) -> (&str, &str, TargetType) {
         (&self.lowered.sorted, &self.lowered.key, self.target_type)
+    }
+
+    /// In the form in which it is searched elsewhere, as a member of these groups.
+    pub fn document(&self, groups: Vec<String>) -> TargetDocument {
+        TargetDocument {
+            key: format!("{}/{}", self.target_type.as_str(), self.lowered.key),
+            target_type: self.target_type.as_str().to_owned(),
+            fields: self.fields().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            groups,
+            sorted_by: self.lowered.sorted.clone(),
+            shown: self.shown().to_string(),
+        }
     }
 
     /// The published `target`, without what changes from moment to moment.

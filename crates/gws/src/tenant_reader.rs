@@ -13,8 +13,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use tonic::{Code, Request, Status};
 
-use super::{CONFIGURATION, CONFIGURATION_PORT};
-
+/// The connection to tenant, of whichever role of GWS, and its port.
+pub(crate) const CONFIGURATION: &str = "tenant-07";
+const CONFIGURATION_PORT: u16 = 8888;
 /// The largest message: a page of groups with many agents.
 const MESSAGE_MAX: usize = 32 << 20;
 /// Time for a change: a table may have fifty passwords, each of which is hashed.
@@ -27,7 +28,7 @@ const OBJECTS_MAX: usize = 50_000;
 
 /// Reads objects.
 #[derive(Clone)]
-pub(super) struct TenantReader {
+pub(crate) struct TenantReader {
     client: ProvisioningClient<Channel>,
     changing: ProvisioningClient<Channel>,
     /// The clock of the role.

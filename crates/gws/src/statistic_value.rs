@@ -1,4 +1,4 @@
-//! Values of statistics as the Statistics API tells them.
+//! Values of statistics as the published APIs tell them.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// What clients get of a value: a number for a count or a ratio, seconds for a duration, an object for the state of an agent. None where
 /// there is no value: clients written in Java take no null.
-pub(super) fn told(reading: &v1::StatisticReading) -> Option<Value> {
+pub(crate) fn told(reading: &v1::StatisticReading) -> Option<Value> {
     match reading.value.as_ref()? {
         Reading::None(_) => None,
         Reading::Number(number) => Some(json!(number)),
@@ -19,7 +19,7 @@ pub(super) fn told(reading: &v1::StatisticReading) -> Option<Value> {
 }
 
 /// When a value was true, in milliseconds since the Unix epoch.
-pub(super) const fn timestamp(reading: &v1::StatisticReading) -> u64 {
+pub(crate) const fn timestamp(reading: &v1::StatisticReading) -> u64 {
     reading.at_us / 1_000
 }
 

@@ -35,12 +35,12 @@ fn directory() -> Directory {
     Directory::of_documents(&acme(), objects().iter())
 }
 
-fn search(query: Value) -> FoundTargets {
+fn search(query: Value) -> FoundEntries {
     let query: DirectoryQuery = serde_json::from_value(query).unwrap();
-    directory().search(&DirectorySearch::read(&query).unwrap())
+    directory().search(&query.read().unwrap())
 }
 
-fn names(found: &FoundTargets) -> Vec<&str> {
+fn names(found: &FoundEntries) -> Vec<&str> {
     found.targets.iter().map(|target| target["name"].as_str().unwrap()).collect()
 }
 
@@ -63,9 +63,9 @@ fn of_all_targets_those_of_the_named_types_count_and_the_total_is_told() {
     assert_eq!((names(&two), two.total), (vec!["Bob Annis"], 2));
     assert_eq!(search(json!({"types": "contact"})).total, 0);
     let unknown: DirectoryQuery = serde_json::from_value(json!({"types": "agent,robot"})).unwrap();
-    assert!(DirectorySearch::read(&unknown).unwrap_err().starts_with("types: "));
+    assert!(unknown.read().unwrap_err().starts_with("types: "));
     let long: DirectoryQuery = serde_json::from_value(json!({"searchTerm": "x".repeat(257)})).unwrap();
-    assert!(DirectorySearch::read(&long).unwrap_err().starts_with("searchTerm: "));
+    assert!(long.read().unwrap_err().starts_with("searchTerm: "));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn all_are_found_that_are_called_so() {
 fn a_target_has_the_published_fields_and_no_null() {
     let ann = only(TargetType::Agent, "ann").unwrap();
     let wanted = json!({
-        "DBID": super::super::object_number::of("person", "ann"), "type": "agent", "name": "Ann Adams",
+        "DBID": crate::object_number::of("person", "ann"), "type": "agent", "name": "Ann Adams",
         "firstName": "Ann", "lastName": "Adams", "userName": "ann", "employeeId": "1001", "number": "7101",
     });
     assert_eq!(ann, wanted);
@@ -133,6 +133,34 @@ fn who_manages_a_group_looks_after_its_agents_and_who_manages_none_after_all() {
     assert_eq!(users(json!({"manager": "sue", "groupId": "Sellers"})), (Vec::new(), 0));
     assert_eq!(users(json!({"manager": "ann", "offset": 1, "limit": 1})), (vec!["bob".to_owned()], 2));
     assert_eq!(users(json!({"searchTerm": "annis"})), (vec!["bob".to_owned()], 1));
+}
+
+#[tokio::test]
+async fn what_is_searched_elsewhere_is_found_there_too_and_in_the_same_order() {
+    use infra::{Collection, MemorySearch, SearchStore as _};
+    use model::Timestamp;
+
+    let (directory, store) = (directory(), MemorySearch::default());
+    store.write(&acme(), 1, &directory.documents(0, 4)).await.unwrap();
+    store.write(&acme(), 1, &directory.documents(4, 100)).await.unwrap();
+    let at = Timestamp::from_millis(1);
+    let noted = Collection { build: 1, revision: 1, targets: 7, checked_at: at, heard_at: at };
+    store.note(&acme(), noted, true).await.unwrap();
+    for query in [
+        json!({"searchTerm": "ann"}),
+        json!({"searchTerm": "*", "types": "agent", "sort": "desc"}),
+        json!({"searchTerm": "*", "restrictToGroup": "Sellers"}),
+        json!({"searchTerm": "s", "excludeGroup": "day", "limit": 2}),
+        json!({"searchTerm": "annis", "filterName": "lastName"}),
+        json!({"searchTerm": "SALES", "matchType": "exact"}),
+    ] {
+        let read: DirectoryQuery = serde_json::from_value(query.clone()).unwrap();
+        let asked = read.read().unwrap();
+        let (here, there) = (directory.search(&asked), store.search(&acme(), &asked).await.unwrap());
+        let shown = |text: &String| serde_json::from_str::<Value>(text).unwrap();
+        let there_shown: Vec<Value> = there.targets.iter().map(|target| shown(&target.shown)).collect();
+        assert_eq!((here.targets, here.total as u64), (there_shown, there.total), "{query}");
+    }
 }
 
 proptest! {

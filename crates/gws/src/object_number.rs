@@ -7,7 +7,7 @@ const NUMBER_MAX: u64 = (1 << 31) - 1;
 
 /// The number of an object, from 1 to 2^31-1: the same at every replica and after every start. Names are compared without regard to case,
 /// as objects are found by them. Of 100,000 people two or three pairs share a number: nothing is looked up by it alone.
-pub(super) fn of(kind: &str, name: &str) -> u64 {
+pub(crate) fn of(kind: &str, name: &str) -> u64 {
     stable_hash::of(&[kind.as_bytes(), name.to_lowercase().as_bytes()]) % NUMBER_MAX + 1
 }
 

@@ -1,5 +1,5 @@
-//! The directory of a tenant: whom and what a call can be given to, as desktops search it. It is read whole, and answered from memory for
-//! as long as a minute: each letter that somebody types is a search.
+//! The directory of a tenant: whom and what a call can be given to, as desktops search it. It is read whole at tenant: by
+//! gws-data-collector, which keeps it where it is searched, and by gws-configuration, which answers where that is away.
 //!
 //! Everybody finds everything in it, as with the published product: folder rights are about changes of objects, and colleagues are no
 //! secret.
@@ -8,19 +8,20 @@ mod group;
 mod search;
 mod target;
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
+use infra::{TargetDocument, TargetSearch};
 use model::TenantId;
+use net::http::Problem;
 use serde_json::{Value, json};
 
-use super::reader::TenantReader;
-use super::remembered::ReadOutcome;
+use crate::tenant_reader::TenantReader;
 use group::DirectoryGroup;
 use target::DirectoryTarget;
 
-pub(super) use search::{DirectoryQuery, DirectorySearch, UserQuery, UserSearch};
-pub(super) use target::TargetType;
+pub(crate) use search::{DirectoryQuery, UserQuery, UserSearch};
+pub(crate) use target::TargetType;
 
 /// What of people is read.
 const PERSON_FIELDS: [&str; 8] =
@@ -32,14 +33,14 @@ const OTHER_FIELDS: [&str; 10] =
 
 /// All targets of a tenant, and its groups of agents.
 #[derive(Debug, Default)]
-pub(super) struct Directory {
+pub(crate) struct Directory {
     targets: Vec<DirectoryTarget>,
     groups: Vec<DirectoryGroup>,
 }
 
 /// What a search has found.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct FoundTargets {
+pub(crate) struct FoundEntries {
     /// As the published API has them, without their availability.
     pub targets: Vec<Value>,
     /// How many there are, those included that are not among `targets`.
@@ -48,14 +49,14 @@ pub(super) struct FoundTargets {
 
 impl Directory {
     /// Reads the tenant's.
-    pub async fn read(reader: TenantReader, tenant: TenantId) -> ReadOutcome<Self> {
-        let people = reader.list(&tenant, &["person"], &PERSON_FIELDS).await?;
-        let others = reader.list(&tenant, &OTHER_KINDS, &OTHER_FIELDS).await?;
-        Ok(Arc::new(Self::of_documents(&tenant, people.iter().chain(&others))))
+    pub async fn read(reader: &TenantReader, tenant: &TenantId) -> Result<Self, Problem> {
+        let people = reader.list(tenant, &["person"], &PERSON_FIELDS).await?;
+        let others = reader.list(tenant, &OTHER_KINDS, &OTHER_FIELDS).await?;
+        Ok(Self::of_documents(tenant, people.iter().chain(&others)))
     }
 
     /// The directory of objects, each with the name of its kind.
-    pub(super) fn of_documents<'a>(
+    pub(crate) fn of_documents<'a>(
         tenant: &TenantId,
         objects: impl Iterator<Item = &'a (String, Value)> + Clone,
     ) -> Self {
@@ -79,25 +80,45 @@ impl Directory {
     }
 
     /// The targets that fit a search, as many as it wants.
-    pub fn search(&self, asked: &DirectorySearch) -> FoundTargets {
-        let among = asked.groups(&self.groups);
-        let fits = |target: &&DirectoryTarget| asked.fits(target) && among.admit(target);
-        let mut found: Vec<&DirectoryTarget> = self.targets.iter().filter(fits).collect();
-        found.sort_by_cached_key(|target| asked.rank(target));
+    pub fn search(&self, asked: &TargetSearch) -> FoundEntries {
+        let among = search::counted_groups(asked, &self.groups);
+        let fitting = self.targets.iter().filter_map(|target| Some((search::rank(asked, target)?, target)));
+        let mut found: Vec<(u8, &DirectoryTarget)> = fitting.filter(|(_, target)| among.admit(target)).collect();
+        found.sort_by_key(|(rank, target)| (Reverse(*rank), target.sorted_by()));
         if asked.is_descending {
             found.reverse();
         }
         let total = found.len();
-        FoundTargets { targets: found.into_iter().take(asked.limit).map(DirectoryTarget::shown).collect(), total }
+        let told = found.into_iter().take(asked.limit).map(|(_, target)| target.shown());
+        FoundEntries { targets: told.collect(), total }
+    }
+
+    /// How many targets there are.
+    pub fn count(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Its targets from one of them on, as many, in the form in which they are searched elsewhere.
+    pub fn documents(&self, from: usize, count: usize) -> Vec<TargetDocument> {
+        let some = self.targets.iter().skip(from).take(count);
+        some.map(|target| target.document(self.groups_of(target))).collect()
+    }
+
+    /// What the groups that a target is in are meant by.
+    fn groups_of(&self, target: &DirectoryTarget) -> Vec<String> {
+        if target.target_type != TargetType::Agent {
+            return Vec::new();
+        }
+        self.groups.iter().filter(|group| group.has(target)).flat_map(DirectoryGroup::meant_by).collect()
     }
 
     /// The targets of a type that are called so, or else those with that number, which a few may share.
-    pub fn targets(&self, target_type: TargetType, id: &str) -> FoundTargets {
+    pub fn targets(&self, target_type: TargetType, id: &str) -> FoundEntries {
         let mut targets = self.those(target_type, |target| target.is_called(id));
         if targets.is_empty() {
             targets = self.those(target_type, |target| target.number().to_string() == id);
         }
-        FoundTargets { total: targets.len(), targets }
+        FoundEntries { total: targets.len(), targets }
     }
 
     fn those(&self, target_type: TargetType, is_meant: impl Fn(&DirectoryTarget) -> bool) -> Vec<Value> {
@@ -106,23 +127,21 @@ impl Directory {
     }
 
     /// The agents whom somebody looks after: those of the groups that the person manages, or all where the person manages none.
-    pub fn users(&self, asked: &UserSearch) -> FoundTargets {
+    pub fn users(&self, asked: &UserSearch) -> FoundEntries {
         let groups = asked.groups(&self.groups);
-        let fits = |target: &&DirectoryTarget| {
-            target.target_type == TargetType::Agent && groups.admit(target) && asked.fits(target)
-        };
+        let fits = |target: &&DirectoryTarget| groups.admit(target) && asked.fits(target);
         let mut found: Vec<&DirectoryTarget> = self.targets.iter().filter(fits).collect();
         found.sort_by_cached_key(|target| target.sorted_by());
-        if asked.is_descending {
+        if asked.is_descending() {
             found.reverse();
         }
         let total = found.len();
-        let page = found.into_iter().skip(asked.offset).take(asked.limit);
-        FoundTargets { targets: page.map(DirectoryTarget::shown_as_user).collect(), total }
+        let page = found.into_iter().skip(asked.offset).take(asked.limit());
+        FoundEntries { targets: page.map(DirectoryTarget::shown_as_user).collect(), total }
     }
 }
 
-impl FoundTargets {
+impl FoundEntries {
     /// As it is answered under a name.
     pub fn answer(&self, name: &str) -> Value {
         json!({name: self.targets, "totalMatches": self.total})

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use routing::SkillExpression;
 use serde_json::Value;
 
-use super::super::object_number;
 use super::target::{DirectoryTarget, TargetType};
 use super::text;
+use crate::object_number;
 
 /// A group.
 #[derive(Debug)]
@@ -55,8 +55,13 @@ impl DirectoryGroup {
         self.managers.contains(user)
     }
 
+    /// What it is meant by, in lower case: its name and its number.
+    pub fn meant_by(&self) -> [String; 2] {
+        [self.name.to_lowercase(), self.number().to_string()]
+    }
+
     /// Whether an agent is in it: by name, or by the skills that its expression asks for.
-    fn has(&self, agent: &DirectoryTarget) -> bool {
+    pub fn has(&self, agent: &DirectoryTarget) -> bool {
         let fits = |expression: &SkillExpression| expression.matches(|skill| agent.level(skill));
         self.agents.contains(agent.lowered_key()) || self.expression.as_ref().is_some_and(fits)
     }
