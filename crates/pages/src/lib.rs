@@ -1,11 +1,12 @@
 //! The web pages: the built files of `web/`, embedded in the program, and how they are answered.
+//!
+//! A crate by itself, which those alone use that serve pages: with other pages nothing else is compiled again.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse as _;
-use rust_embed::{EmbeddedFile, RustEmbed};
-
-use crate::http::{Problem, has_already};
+use net::http::{Problem, has_already};
+use rust_embed::RustEmbed;
 
 /// The files built by `npm run build`. A program built without them explains how to build them.
 #[derive(RustEmbed)]
@@ -31,17 +32,46 @@ pub fn has(name: &str) -> bool {
 
 /// The file of that name; 404 if there is none, and 503 in a program without pages where it is [`INDEX`].
 pub fn file(name: &str, asked: &HeaderMap) -> Response<Body> {
-    match Files::get(name) {
-        Some(file) => answer(name, file, asked),
+    match PageFile::find(name) {
+        Some(file) => with_policy(name, file.answer(asked)),
         None => missing(name),
     }
 }
 
 /// [`INDEX`] for who has the pages below another path, as `/ui`: what it loads at first comes from there, too.
 pub fn index_below(path: &str, asked: &HeaderMap) -> Response<Body> {
-    let Some(mut file) = Files::get(INDEX) else { return missing(INDEX) };
-    file.data = loading_below(path, &String::from_utf8_lossy(&file.data)).into_bytes().into();
-    answer(INDEX, file, asked)
+    let Some(mut file) = PageFile::find(INDEX) else { return missing(INDEX) };
+    file.content = loading_below(path, &String::from_utf8_lossy(&file.content)).into_bytes();
+    with_policy(INDEX, file.answer(asked))
+}
+
+/// One of the built files, for who answers it with other headers than those of the pages.
+pub struct PageFile {
+    content: Vec<u8>,
+    media_type: &'static str,
+    /// Of the hash of its content.
+    etag: String,
+}
+
+impl PageFile {
+    /// The file of that name, as `assets/x.js`.
+    pub fn find(name: &str) -> Option<Self> {
+        let file = Files::get(name)?;
+        let hash: String = file.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Some(Self { content: file.data.into_owned(), media_type: media_type(name), etag: format!("\"{hash}\"") })
+    }
+
+    /// The file with its type and tag; 304 to who has it already.
+    pub fn answer(self, asked: &HeaderMap) -> Response<Body> {
+        let etag = HeaderValue::try_from(&self.etag).ok().map(|etag| (header::ETAG, etag));
+        let mut response = if has_already(asked, &self.etag) {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            ([(header::CONTENT_TYPE, self.media_type)], self.content).into_response()
+        };
+        response.headers_mut().extend(etag);
+        response
+    }
 }
 
 /// A page whose hashed files are loaded from below that path.
@@ -57,24 +87,15 @@ fn missing(name: &str) -> Response<Body> {
     (StatusCode::SERVICE_UNAVAILABLE, text, NO_PAGES).into_response()
 }
 
-fn answer(name: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response<Body> {
-    let hash: String = file.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    let etag = format!("\"{hash}\"");
+fn with_policy(name: &str, response: Response<Body>) -> Response<Body> {
     let keep = if name.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let mut response = if has_already(asked, &etag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        ([(header::CONTENT_TYPE, media_type(name))], file.data.into_owned()).into_response()
-    };
-    let head = response.headers_mut();
-    head.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
-    head.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    head.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    if let Ok(etag) = HeaderValue::from_str(&etag) {
-        head.insert(header::ETAG, etag);
-    }
-    response
+    let head = [
+        (header::CACHE_CONTROL, keep),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (head, response).into_response()
 }
 
 fn media_type(name: &str) -> &'static str {
