@@ -19,8 +19,8 @@ use futures::FutureExt as _;
 use http::{Method, StatusCode};
 use infra::search::{accepted, accepted_states, expect_batch, not_collected};
 use infra::{
-    Answer, Client, Collection, FoundPlace, FoundTarget, FoundTargets, MonitoredState, Result, SearchStore, StoreError,
-    Swept, TargetDocument, TargetSearch, bounds,
+    Answer, Client, Collection, FoundPlace, FoundTarget, FoundTargets, MonitoredState, Result, SearchStore, Swept,
+    TargetDocument, TargetSearch, bounds,
 };
 use model::{TenantId, Timestamp};
 use serde_json::{Value, json};
@@ -78,7 +78,7 @@ pub async fn version(settings: &ElasticsearchSettings, client: Client) -> Result
 }
 
 impl ElasticsearchSearch {
-    /// Connects at the first use; calls fail as [`StoreError::Unavailable`] until that succeeds.
+    /// Connects at the first use; calls fail as [`infra::StoreError::Unavailable`] until that succeeds.
     ///
     /// # Errors
     /// When the settings are invalid.
