@@ -11,6 +11,7 @@ mod exchange;
 mod indices;
 mod query;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
@@ -37,7 +38,7 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(15);
 const SWEEPS_MAX: usize = 2 * bounds::SEARCH_TARGETS_MAX / bounds::SEARCH_BATCH_MAX;
 
 /// Where it is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ElasticsearchSettings {
     /// As `https://user:password@search.example:9200`.
     pub url: String,
@@ -55,6 +56,12 @@ pub struct ElasticsearchSearch {
     indices: Indices,
     /// Whether the server has been told what the indices are.
     is_prepared: AtomicBool,
+}
+
+impl fmt::Debug for ElasticsearchSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ElasticsearchSettings").field("place", &self.place()).finish_non_exhaustive()
+    }
 }
 
 impl ElasticsearchSettings {

@@ -43,7 +43,7 @@ impl ServerAddress {
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (who, host) = authority.rsplit_once('@').map_or((None, authority), |(who, host)| (Some(who), host));
-        if host.is_empty() || path.contains(['?', '#']) {
+        if host.is_empty() || rest.contains(['?', '#']) {
             return Err(invalid("it has no host, or more than a path behind it"));
         }
         let (user, password) = match who {

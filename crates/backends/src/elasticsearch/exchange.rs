@@ -62,7 +62,9 @@ fn tls(authorities: Option<&[u8]>) -> Result<rustls::ClientConfig> {
             roots.add_parsable_certificates(read);
         }
         // Without any, requests by https fail, each with its reason.
-        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)

@@ -54,8 +54,8 @@ impl Indices {
     /// The templates, by the aliases of the indices.
     pub fn templates(&self) -> [(&str, Value); 2] {
         [
-            (&self.targets, template(&self.targets, "1s", targets())),
-            (&self.states, template(&self.states, "5s", states())),
+            (self.targets.as_str(), template(&self.targets, "1s", targets())),
+            (self.states.as_str(), template(&self.states, "5s", states())),
         ]
     }
 }

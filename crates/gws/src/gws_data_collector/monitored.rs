@@ -139,7 +139,9 @@ impl MonitoredStates {
         }
         let lane = self.lanes.get_mut(place)?;
         let references: Vec<u64> = lane.to_open.iter().copied().take(AT_ONCE_MAX).collect();
-        references.iter().for_each(|reference| drop(lane.to_open.remove(reference)));
+        for reference in &references {
+            lane.to_open.remove(reference);
+        }
         let close: Vec<u64> = std::mem::take(&mut lane.to_close).into_iter().collect();
         let open = references.iter().filter_map(|reference| {
             let followed = self.by_id.get(self.by_reference.get(reference)?)?;

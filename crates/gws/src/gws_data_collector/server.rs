@@ -186,8 +186,10 @@ impl ServedCollector {
                 self.metrics.searches.inc(SearchOutcome::NotCollected);
                 return Err(not_collected());
             }
-            // It is looked again either way.
-            let _ = tokio::time::timeout(LOOKED_EACH, collected.changed()).await;
+            tokio::select! {
+                Ok(()) = collected.changed() => {}
+                () = tokio::time::sleep(LOOKED_EACH) => {}
+            }
         }
     }
 

@@ -87,7 +87,7 @@ impl SearchedTenant {
             let texts = target.texts.iter().filter(|(name, _)| searched.contains(&name.as_str()));
             let texts: Vec<&str> = texts.map(|(_, text)| text.as_str()).collect();
             if let Some(rank) = asked.rank(&texts) {
-                found.push(((rank, &target.sorted_by, key), target));
+                found.push(((rank, target.sorted_by.as_str(), key.as_str()), target));
             }
         }
         let total = found.len() as u64;
@@ -97,7 +97,7 @@ impl SearchedTenant {
         }
         let is_behind = |place: &(u8, &str, &str)| {
             let Some(after) = &asked.after else { return true };
-            let order = order(place, &(after.rank, &after.sorted_by, &after.key));
+            let order = order(place, &(after.rank, after.sorted_by.as_str(), after.key.as_str()));
             if asked.is_descending { order.is_lt() } else { order.is_gt() }
         };
         let told = found.into_iter().filter(|(place, _)| is_behind(place)).take(asked.limit);
