@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use infra::Clock;
 use model::{TenantId, Timestamp};
 use net::http::Problem;
 use runtime::{RoleContext, fault};

@@ -1,7 +1,7 @@
 //! The page that an org frames, and its files. What it does stands in `web/src/apps/salesforce`.
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use net::http::Problem;
 use pages::PageFile;
 

@@ -129,7 +129,7 @@ const ON_CALLS: ReadonlyMap<string, Operation> = new Map([
 async function done(desk: Pick<Desk, 'state' | 'ask'>, { method, params }: Request, isOwn: boolean): Promise<Answer> {
   const { dn, calls, phase, user, away } = desk.state()
   const accepted = async (asked: Promise<boolean>): Promise<Answer> => ((await asked) ? { ok: true } : { ok: false, error: 'refused' })
-  if (method === 'hello' || method === 'state') return { ok: true, result: { user: user?.userName ?? '', connection: away === undefined ? 'live' : 'lost', agent: shownAgent(dn), calls: calls.map((call) => ({ ...shownCall(call), since: call.since })), ...(isOwn ? toldToOwn(desk.state().configuration) : {}) } }
+  if (method === 'hello' || method === 'state') return { ok: true, result: { user: user?.userName ?? '', connection: away === undefined ? 'live' : 'lost', agent: shownAgent(dn), calls: calls.map((call) => ({ ...shownCall(call), since: call.began })), ...(isOwn ? toldToOwn(desk.state().configuration) : {}) } }
   if (phase.kind !== 'working') return { ok: false, error: 'not-at-work' }
   if (method === 'dial') {
     const number = typeof params['number'] === 'string' ? dialled(params['number']) : ''
