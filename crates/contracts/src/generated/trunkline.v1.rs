@@ -10751,6 +10751,8 @@ pub struct PicturedPartyRecord {
     pub began_us: u64,
     #[prost(uint64, tag = "12")]
     pub told_us: u64,
+    #[prost(uint64, tag = "13")]
+    pub phase_since_us: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PicturedTalkerRecord {
