@@ -125,7 +125,7 @@ export async function deskSeveralCalls({ browser, link, mock }) {
   await until('the focus is not lost with the button', () => page.evaluate(() => document.activeElement?.closest('[data-panel]') !== null))
   // The second half of a double press does not undo the first: what answers becomes what holds, and that what takes back.
   const did = () => asked(mock).filter((path) => ['hold', 'retrieve'].includes(path))
-  await act(page, 'Hold').dblclick({ force: true })
+  await act(page, 'Hold').dblclick()
   await panel(page, 'Held').waitFor()
   await press(page, 'h')
   await page.keyboard.press('h')
