@@ -72,12 +72,8 @@ impl EndingSession {
 }
 
 impl Desk {
-    /// The session ends. The agent is logged out if the session has logged it in; [`DeskOutput::Ended`] comes when that is done.
-    pub fn end(&mut self, why: DeskEnd, now: Timestamp) {
-        self.end_for(None, why, now);
-    }
-
-    /// The same, and the request that has asked for it is answered once the record says it.
+    /// The session ends. The agent is logged out if the session has logged it in; [`DeskOutput::Ended`] comes when that is done. A request that
+    /// has asked for it is answered once the record says it.
     pub fn end_for(&mut self, reply: Option<ReplyId>, why: DeskEnd, now: Timestamp) {
         if !matches!(self.life, SessionLife::Open) {
             if let Some(reply) = reply {

@@ -178,7 +178,7 @@ impl Bench {
 
     /// The session ends, and no other one of the person works.
     fn ends(&mut self, why: DeskEnd) {
-        self.desk.end(why, self.now);
+        self.desk.end_for(None, why, self.now);
         self.carry();
         self.is_the_last(Some(true));
     }

@@ -99,11 +99,6 @@ impl FollowedNumber {
         self.progress.begins_again()
     }
 
-    /// Whether somebody is told nothing before a picture.
-    pub fn waits_for_picture(&self) -> bool {
-        self.followers.iter().any(|follower| follower.waits_for_picture)
-    }
-
     /// Who is to be told of a message. That there is no picture concerns all: nothing is told before the next one.
     pub fn told(&mut self, message: &DnMessage) -> Vec<Weak<dyn DnReader>> {
         if matches!(message.news, DnNews::NoPicture { .. }) {
@@ -237,10 +232,10 @@ mod tests {
         let news = DnNews::NoPicture { code: 59, message: "7101 is no DN of the tenant".to_owned() };
         tell(&mut followed, &DnMessage { news, ..message("1") });
         tell(&mut followed, &message("2"));
-        assert!(followed.waits_for_picture());
+        assert!(followed.followers.iter().any(|follower| follower.waits_for_picture));
         assert_eq!((noted(&ann), followed.subscribed_again()), (vec!["1".to_owned()], None));
         tell(&mut followed, &picture("3"));
-        assert!(!followed.waits_for_picture() && noted(&ann) == ["1", "3"]);
+        assert!(!followed.followers.iter().any(|follower| follower.waits_for_picture) && noted(&ann) == ["1", "3"]);
     }
 
     #[test]

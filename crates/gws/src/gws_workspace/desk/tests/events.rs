@@ -162,7 +162,7 @@ fn a_login_that_fails_is_told_and_the_dn_is_left() {
     assert!(bench.has(&DeskOutput::Unfollow { dn: "7101".to_owned() }));
     bench.hears_call(call(MAIN, "Held"));
     assert_eq!(bench.news(), Vec::<Value>::new(), "nothing of another agent's calls is told");
-    bench.desk.end(DeskEnd::Logout, NOW);
+    bench.desk.end_for(None, DeskEnd::Logout, NOW);
     bench.asks.clear();
     bench.carry();
     assert!(bench.asks.is_empty() && bench.has(&DeskOutput::Ended(DeskEnd::Logout)));
@@ -263,7 +263,7 @@ fn an_activation_that_waits_is_answered_whatever_comes() {
 
     let mut ends = Bench::initialised();
     let reply = ends.activates(&json!({"data": {"dn": "7101"}}));
-    ends.desk.end(DeskEnd::Logout, NOW);
+    ends.desk.end_for(None, DeskEnd::Logout, NOW);
     ends.carry();
     assert_eq!(ends.reply(reply), (403, json!(603)));
     assert!(ends.asks.is_empty() && ends.has(&DeskOutput::Ended(DeskEnd::Logout)), "nobody was logged in");
@@ -683,7 +683,7 @@ fn of_two_sessions_of_a_person_the_last_one_that_ends_logs_the_agent_out() {
     for state in ["NotReady", "Ready"] {
         one.hears_as(99, ANN, VoiceNews::Dn(dn(Some("1001"), state)));
     }
-    one.desk.end(DeskEnd::Idle, one.now);
+    one.desk.end_for(None, DeskEnd::Idle, one.now);
     one.carry();
     assert!(one.has(&DeskOutput::AskOthers { dn: "7101".to_owned() }));
     one.is_the_last(Some(false));
@@ -693,7 +693,7 @@ fn of_two_sessions_of_a_person_the_last_one_that_ends_logs_the_agent_out() {
 
     // Where the store does not say, it is asked again for a while.
     let mut unknown = Bench::active();
-    unknown.desk.end(DeskEnd::Idle, unknown.now);
+    unknown.desk.end_for(None, DeskEnd::Idle, unknown.now);
     unknown.is_the_last(None);
     assert!(unknown.asks.is_empty());
     unknown.waits(Duration::from_secs(11));
@@ -706,7 +706,7 @@ fn an_agent_who_is_seen_logged_out_or_was_never_logged_in_by_the_session_is_not_
     let mut bench = Bench::active();
     bench.hears(VoiceNews::Dn(dn(None, "LoggedOut")));
     bench.hears(VoiceNews::Dn(dn(Some("1001"), "Ready")));
-    bench.desk.end(DeskEnd::Idle, bench.now);
+    bench.desk.end_for(None, DeskEnd::Idle, bench.now);
     bench.carry();
     assert!(bench.asks.is_empty() && bench.has(&ENDED), "another program, or the phone, has logged the agent in");
 }
@@ -721,7 +721,7 @@ fn a_parked_poll_is_answered_at_the_end() {
     let batch = Batch::read(connect.to_string().as_bytes()).unwrap();
     bench.desk.bayeux(Exchange(bench.exchanges), batch, &mut bench.entropy, NOW);
     assert_eq!(bench.desk.poll_output(), None);
-    bench.desk.end(DeskEnd::SignedOut, NOW);
+    bench.desk.end_for(None, DeskEnd::SignedOut, NOW);
     bench.desk.others_told(Some(true), NOW);
     let outputs: Vec<DeskOutput> = std::iter::from_fn(|| bench.desk.poll_output()).collect();
     assert!(outputs.iter().any(|output| matches!(output, DeskOutput::Answer { .. })), "{outputs:?}");
