@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const WAITING_MAX: usize = 16;
 /// Addresses that have passed a check: a browser has some networks and relays.
 const FOUND_MAX: usize = 8;
-/// Checks that are answered: burst, then rate per second. A browser makes fewer than 50 a second.
+/// Checks that name us and are looked at: burst, then rate per second. A browser makes fewer than 50 a second.
 const CHECKS: (u32, u32) = (100, 100);
 /// Moves to another way, each of which our owner hears of.
 const MOVES: (u32, u32) = (8, 1);
@@ -178,7 +178,11 @@ impl Session {
     }
 
     fn handle_check(&mut self, association: &Association, bytes: &[u8], from: SocketAddr, now: Timestamp) {
-        let Some(ice) = association.ice.as_ref().filter(|_| self.agreement.checks.allows(now)) else { return };
+        // Junk that anybody sends to a guessed port must not use up what is left to the peer's checks.
+        let Some(ice) = association.ice.as_ref().filter(|ice| ice.is_named_by(bytes)) else { return };
+        if !self.agreement.checks.allows(now) {
+            return;
+        }
         let Some(check) = ice.check(bytes, from) else { return };
         Agreement::send(&mut self.agreement.waiting, from, &check.answer);
         self.agreement.note_found(from);

@@ -21,10 +21,14 @@ fn sign(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
 }
 
 fn check(chosen: bool) -> Vec<u8> {
+    check_of(&ice(), chosen, 7)
+}
+
+fn check_of(ice: &IceCredentials, chosen: bool, priority: u32) -> Vec<u8> {
     let mut bytes = vec![0; 512];
-    let username = format!("{}:theirs", ice().fragment);
-    let message = StunMessage::binding_request(&username, TransId::new(), true, 7, 1, chosen);
-    let length = message.to_bytes(Some(ice().password.as_bytes()), &mut bytes, sign).unwrap();
+    let username = format!("{}:theirs", ice.fragment);
+    let message = StunMessage::binding_request(&username, TransId::new(), true, 7, priority, chosen);
+    let length = message.to_bytes(Some(ice.password.as_bytes()), &mut bytes, sign).unwrap();
     bytes.truncate(length);
     bytes
 }
@@ -296,4 +300,19 @@ fn packets_that_spoil_our_handshake_do_not_make_us_begin_at_once() {
     }
     assert!(begun <= 8, "{begun} packets");
     assert!(!std::iter::from_fn(|| session.poll_event()).any(|event| event == Event::Runaway));
+}
+
+#[test]
+fn junk_of_strangers_keeps_no_check_from_being_answered() {
+    let browser = Browser::new();
+    let (mut session, _) = leg(browser.stream(false, true));
+    let junk = check_of(&IceCredentials::of(b"guessed", 0), true, 7);
+    for ms in 0..1_000 {
+        for _ in 0..10 {
+            session.handle_rtp(&mut junk.clone(), address(STRANGER), at(ms));
+        }
+    }
+    assert!(sent(&mut session, at(1_000)).is_empty(), "nobody learns that there is somebody");
+    session.handle_rtp(&mut check(true), address(BROWSER), at(1_000));
+    assert_eq!(sent(&mut session, at(1_000)).len(), 1);
 }
