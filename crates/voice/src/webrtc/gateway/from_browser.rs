@@ -30,7 +30,7 @@ impl Gateway {
         let to = self.proxies.choice(key, now).ok_or(StatusCode::SERVICE_UNAVAILABLE);
         let to = match refused.map_or(to, Err) {
             Ok(to) => to,
-            Err(status) => return self.refuse(server, &asked, status, now),
+            Err(status) => return self.refuse_phone(key, server, &asked, status, now),
         };
         // The phone that a REGISTER is of may be known: then its Contact stays what it was.
         let known = self.known_phone(key, &asked);
@@ -157,6 +157,7 @@ impl Gateway {
             Some((of_before, _)) if self.flows.get(of_before).is_some() => {
                 // It has come back, and has proved that it is the same one. What it has asked meanwhile goes on: it may be a call that
                 // replaces the one that its page has had.
+                self.forget_unacknowledged(key);
                 self.flows.join(key, of_before);
                 self.exchanges.move_to(key, of_before);
                 self.resume(of_before, socket, client, now);
