@@ -58,7 +58,7 @@ impl std::fmt::Debug for PhoneCredentials {
 
 /// Stands for a flow for as long as it lasts: the number of its first WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FlowKey(pub(super) ConnectionId);
+pub struct FlowKey(pub(in crate::webrtc) ConnectionId);
 
 /// A phone.
 #[derive(Debug)]
