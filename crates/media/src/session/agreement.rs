@@ -26,8 +26,8 @@ const WAITING_MAX: usize = 16;
 const FOUND_MAX: usize = 8;
 /// Checks that name us and are looked at: burst, then rate per second. A browser makes fewer than 50 a second.
 const CHECKS: (u32, u32) = (100, 100);
-/// How long a choice keeps one with a lower priority out. A browser repeats its choice more often, and makes another one within seconds if its
-/// way has died, which it alone sees.
+/// How long a choice keeps one with a lower priority out. A browser repeats its choice more often, and makes another one within seconds if
+/// its way has died, which it alone sees.
 const CHOICE_HOLDS: Duration = Duration::from_secs(3);
 /// Moves to another way, each of which our owner hears of.
 const MOVES: (u32, u32) = (8, 1);

@@ -1,5 +1,5 @@
-//! INVITEs of phones that were refused, and have yet to be acknowledged. Each holds a transaction of the table that both sides share, for half
-//! a minute if its phone never acknowledges.
+//! INVITEs of phones that were refused, and have yet to be acknowledged. Each holds a transaction of the table that both sides share, for
+//! half a minute if its phone never acknowledges.
 
 use model::Timestamp;
 use sip::transaction::ServerId;
