@@ -167,6 +167,7 @@ impl EventLoop {
         }
         let held: HashSet<&FlowHolder> = self.gateway.held().map(|(_, holder)| holder).collect();
         tokens.retain(|holder, _| held.contains(holder));
+        self.credentials.retain(|flow| self.gateway.has_flow(flow));
         match self.gateway.has_proxy(now) {
             true => self.ctx.ready.holds("sip-proxy"),
             false => self.ctx.ready.fails("sip-proxy", "no sip-proxy answers"),
