@@ -42,7 +42,7 @@ export async function deskAtWork({ browser, link, paths: [user, password, collea
   await press(page, 'h')
   await panel(page, 'Established').waitFor()
   await press(page, 'x')
-  await press(page, 'x')
+  await page.keyboard.press('x')
   await panel(page, 'Established').waitFor({ state: 'detached' })
   say('hung up')
   await page.keyboard.press('n')

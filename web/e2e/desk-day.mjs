@@ -109,7 +109,7 @@ async function answers(page) {
 /** Two presses of a key, and what is left of the call is put away. */
 async function hangsUp(page) {
   await press(page, 'x')
-  await press(page, 'x')
+  await page.keyboard.press('x')
   await panel(page, 'Established').waitFor({ state: 'detached' })
   await putsAway(page)
 }

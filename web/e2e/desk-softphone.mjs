@@ -45,7 +45,7 @@ export async function deskSoftphone({ browser, link, paths: [user, password, col
   await hearsInto(page, HEARD_SECONDS, `${folder}/after.wav`)
   say('heard after')
   await press(page, 'x')
-  await press(page, 'x')
+  await page.keyboard.press('x')
   await panel(page, 'Established').waitFor({ state: 'detached' })
   say('hung up')
   await page.keyboard.press('d')
@@ -59,7 +59,7 @@ export async function deskSoftphone({ browser, link, paths: [user, password, col
   // As long as the colleague hears nothing.
   await hearsInto(page, HEARD_SECONDS, `${folder}/muted.wav`)
   await press(page, 'x')
-  await press(page, 'x')
+  await page.keyboard.press('x')
   await panel(page, 'Established').waitFor({ state: 'detached' })
   say('hung up muted')
   await page.getByRole('button', { name: 'Log out' }).click()

@@ -155,7 +155,7 @@ export async function deskSeveralCalls({ browser, link, mock }) {
   await act(page, 'Make a conference').click()
   await page.getByText('+33144556677, 7106').waitFor()
   await press(page, 'x')
-  await press(page, 'x')
+  await page.keyboard.press('x')
   await list.locator('[data-call="Established"]').waitFor({ state: 'detached' })
   await page.keyboard.press('d')
   await page.keyboard.type('+49 30 99')

@@ -77,7 +77,7 @@ export async function deskFavourites({ browser, link, mock }) {
   await directory(page).getByRole('button', { name: 'Call: Cleo Adler' }).click()
   await page.locator('[data-panel="Established"][aria-label="Call with 7103"]').waitFor()
   await press(page, 'x')
-  await press(page, 'x')
+  await page.keyboard.press('x')
   await panel(page, 'Established').waitFor({ state: 'detached' })
   phone.hangUp(phone.ring({ number: '+33144556677' }))
   await list('Recent calls (1 missed)').waitFor()
