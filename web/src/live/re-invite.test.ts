@@ -17,8 +17,8 @@ test('a change that is refused for now is asked for again, later by who has made
   expect(await asked(true, 491, 200)).toMatchObject({ isTaken: true, waited: [3_050] })
 })
 
-test('what is refused for good, a call that is over, and the sixth refusal end it', async () => {
+test('what is refused for good, a call that is over, and the twelfth refusal end it', async () => {
   for (const end of [488, 481, 'over'] as const) expect(await asked(false, end), `${end}`).toMatchObject({ isTaken: false, waited: [], asked: 1 })
   const refused = await asked(false)
-  expect([refused.isTaken, refused.waited.length]).toEqual([false, 5])
+  expect([refused.isTaken, refused.waited.length]).toEqual([false, 11])
 })

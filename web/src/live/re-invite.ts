@@ -5,7 +5,8 @@ export type Reinvited = number | 'pending' | 'over'
 
 /** 491: both sides have changed it at once, 503 and 500: not now, 408 and 504: nobody in time. Others are final. */
 const FOR_NOW: readonly Reinvited[] = ['pending', 491, 500, 503, 504]
-const TRIES_MAX = 6
+/** With their pauses as long as an INVITE waits for its answer (timer B, 32 s), which one before may do still. */
+const TRIES_MAX = 12
 /** Who has not made the Call-ID waits up to two seconds, in steps of 10 ms; who has, from 2.1 to 4 seconds. */
 const OTHERS_MS = { least: 0, most: 2_000 }
 const OWN_MS = { least: 2_100, most: 4_000 }

@@ -194,11 +194,13 @@ describe('a desk', () => {
       await tell({ kind: 'connected' })
       await tell({ kind: 'lost' })
       answers.session = answer
+      answers.begin = failed({ kind: 'signed-out' })
       await tell({ kind: 'connected' })
-      expect([desk.state().phase, desk.state().calls, did.slice(-2), later.length]).toEqual([{ kind: 'not-begun', why: { kind: 'signed-out' } }, [], ['close', 'signed out'], 0])
+      expect([desk.state().phase, desk.state().calls, did.slice(-3), later.length]).toEqual([{ kind: 'not-begun', why: { kind: 'signed-out' } }, [], ['close', 'begin', 'signed out'], 0])
     }
-    const { desk, did, tell } = world(NO_SESSION)
+    const { desk, did, tell, answers } = world(NO_SESSION)
     await settled()
+    answers.begin = failed({ kind: 'signed-out' })
     await tell({ kind: 'message', data: { messageType: 'WorkspaceInitializationComplete', state: 'Complete', data: { user: { userName: 'bob', agentLogin: '1' }, configuration: {} } } })
     expect([desk.state().phase.kind, did.at(-1)]).toEqual(['not-begun', 'signed out'])
   })

@@ -92,7 +92,7 @@ export function newDesk(world: DeskWorld): Desk {
     if (news.kind === 'no-session') return ended()
     const message = messageIn(news.data, Date.now())
     if (message === undefined) return
-    if (message.kind === 'begun' && !world.isOurs(message.user.userName)) return strange(of)
+    if (message.kind === 'begun' && !world.isOurs(message.user.userName)) return ended()
     const { calls, connection } = state
     take({ kind: 'message', message })
     if (message.kind === 'not-begun') return beginLater()
@@ -111,10 +111,10 @@ export function newDesk(world: DeskWorld): Desk {
     const answer = await world.readSession()
     if (of !== run || mine !== reads || state.connection.kind !== 'reading') return
     if (answer.kind === 'failed') {
-      if (answer.failure.kind === 'no-session') return ended()
-      return answer.failure.kind === 'signed-out' ? strange(of) : readLater(of)
+      return answer.failure.kind === 'no-session' || answer.failure.kind === 'signed-out' ? ended() : readLater(of)
     }
-    if (!world.isOurs(answer.value.user.userName)) return strange(of)
+    // Somebody else has signed in in this browser, and the cookie is theirs: nothing of theirs is shown or done here.
+    if (!world.isOurs(answer.value.user.userName)) return ended()
     take({ kind: 'session', session: answer.value })
     tidy(answer.value.active?.calls ?? [])
     if (answer.value.beginning === 'Failed') return beginLater()
@@ -122,11 +122,6 @@ export function newDesk(world: DeskWorld): Desk {
     failures = 0
     rereads = 0
     if (state.configuration === undefined) void configure(of)
-  }
-  // Somebody else has signed in in this browser, and the cookie is theirs: nothing of theirs is shown or done here.
-  const strange = (of: number): void => {
-    void hush()
-    failed(of, { kind: 'signed-out' })
   }
   const readLater = (of: number): void => {
     rereads += 1

@@ -108,7 +108,7 @@ export class PhoneOfPage implements PhoneEngine {
       case 'talking':
         return this.talks(news)
       case 'no-way':
-        return void this.world.later(() => void this.findWay(news.call, false), PATIENCE_MS)
+        return void this.world.later(() => this.findWay(news.call, false), PATIENCE_MS)
       case 'over':
         return this.over(news.call)
     }
@@ -116,7 +116,7 @@ export class PhoneOfPage implements PhoneEngine {
 
   private registered(): void {
     this.shown.take({ kind: 'phase', phase: { kind: 'ready' } })
-    if (this.hasRestored) return this.calls.forEach((_, id) => void this.findWay(id, true))
+    if (this.hasRestored) return this.calls.forEach((_, id) => this.findWay(id, true))
     const { calls, isMuted } = this.kept.read(this.world.now())
     ;[this.hasRestored, this.wasMuted] = [true, isMuted]
     for (const call of calls) void this.restore(call)
@@ -158,10 +158,11 @@ export class PhoneOfPage implements PhoneEngine {
   }
 
   /** The audio's way is looked for anew where it is lost still, or where the network may be another one. */
-  private async findWay(id: string, isOther: boolean): Promise<void> {
+  private findWay(id: string, isOther: boolean): void {
     const call = this.calls.get(id)
     if (this.isOver || this.shown.state().phase.kind !== 'ready' || call?.connection === undefined || (!isOther && !call.isLost())) return
-    await this.link.phone?.restartIce(id)
+    // It is asked for again where it is refused for now.
+    void this.link.phone?.restartIce(id)
     if (!isOther) this.world.later(() => void (call.isLost() ? this.link.connect() : undefined), 2 * PATIENCE_MS)
   }
 
