@@ -1,63 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import type { DeskAnswer, DeskFailure } from '../../api/workspace'
+import type { DeskAnswer } from '../../api/workspace'
 import type { SessionShown } from '../../api/workspace-shapes'
-import type { BayeuxNews } from '../../live/bayeux'
-import { newDesk, type Desk, type DeskWorld } from './desk'
-import { call, callChanged, dn, session as read } from './messages-for-tests'
-
-const failed = (failure: DeskFailure): { readonly kind: 'failed'; readonly failure: DeskFailure } => ({ kind: 'failed', failure })
-const NO_SESSION = failed({ kind: 'no-session' })
-const OK = { kind: 'ok', value: undefined } as const
-const shown = (...of: Parameters<typeof read>): DeskAnswer<SessionShown> => {
-  const input = read(...of)
-  if (input.kind !== 'session') throw new Error('no session')
-  return { kind: 'ok', value: input.session }
-}
-const AT_WORK = shown({ dn: dn('Ready'), calls: [] })
-
-type World = { readonly desk: Desk; readonly did: string[]; readonly tell: (news: BayeuxNews) => Promise<void>; readonly later: (() => void)[]; answers: { session: DeskAnswer<SessionShown>; begin: DeskAnswer<unknown>; any: DeskAnswer<unknown> } }
-
-const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-
-function world(session: DeskAnswer<SessionShown>, begin: DeskAnswer<unknown> = OK): World {
-  const did: string[] = []
-  const later: (() => void)[] = []
-  const answers: World['answers'] = { session, begin, any: OK }
-  let onNews: ((news: BayeuxNews) => void) | undefined
-  const note = <T>(what: string, answer: () => T): Promise<T> => {
-    did.push(what)
-    return Promise.resolve(answer())
-  }
-  const parts: DeskWorld = {
-    readSession: () => note('read', () => answers.session),
-    readConfiguration: () => note('configuration', () => NO_SESSION),
-    beginSession: () => note('begin', () => answers.begin),
-    endSession: () => note('end', () => answers.any),
-    activate: ({ data }) => note(`activate ${JSON.stringify(data)}`, () => answers.any),
-    operateVoice: (operation) => note(operation, () => answers.any),
-    operateCall: (id, operation, { data }) => note(`${operation} ${id} ${JSON.stringify(data)}`, () => answers.any),
-    openBayeux: (options) => {
-      did.push(`listen ${options.channels.join(' ')}`)
-      onNews = options.onNews
-      return { retry: () => void did.push('retry'), doubt: () => void did.push('doubt'), close: () => note('close', () => undefined) }
-    },
-    isOurs: (userName) => userName !== 'bob',
-    onSignedOut: () => void did.push('signed out'),
-    later: (run) => void later.push(run),
-  }
-  const desk = newDesk(parts)
-  desk.start()
-  return {
-    desk,
-    did,
-    later,
-    answers,
-    tell: async (news) => {
-      onNews?.(news)
-      await settled()
-    },
-  }
-}
+import { AT_WORK, failed, NO_SESSION, OK, settled, shown, world } from './desk-for-tests'
+import { call, callChanged, dn } from './messages-for-tests'
 
 const LISTEN = 'listen /workspace/v3/initialization /workspace/v3/voice /workspace/v3/reporting'
 
