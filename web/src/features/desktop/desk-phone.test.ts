@@ -1,6 +1,6 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { DeskFailure } from '../../api/workspace'
-import { callsAlone, deskOfPhone, operatedHere, type Awaits } from './desk-phone'
+import { callsAlone, comesToBe, deskOfPhone, operatedHere, type Awaits } from './desk-phone'
 import type { DeskState } from './desk-state'
 import { call, callChanged, deskAfter, READY } from './messages-for-tests'
 import { isPassing } from './phone-kinds'
@@ -50,6 +50,23 @@ describe('the desk and the phone', () => {
     expect(await failing({ kind: 'refused', status: 409, why: 'the call is Held' })('2', 'answer', { operationId: 'x', data: {} })).toEqual({ kind: 'failed', failure: { kind: 'refused', status: 491, why: 'the call is Held' } })
     expect(await failing({ kind: 'no-session' })('2', 'answer', { operationId: 'x', data: {} })).toEqual({ kind: 'failed', failure: { kind: 'no-session' } })
     expect(answered).toEqual([])
+  })
+  test('what is waited for comes with a change, or not in time', async () => {
+    vi.useFakeTimers()
+    let [is, changed] = [false, (): void => undefined]
+    const comesTo = comesToBe((read) => {
+      changed = read
+      return () => (changed = () => undefined)
+    })
+    const comes = comesTo(() => is)
+    changed()
+    is = true
+    changed()
+    expect([await comes, await comesTo(() => true)]).toEqual([true, true])
+    const late = comesTo(() => false)
+    vi.advanceTimersByTime(5_000)
+    expect(await late).toBe(false)
+    vi.useRealTimers()
   })
   test('a phone on the desk is asked to answer; a browser without a microphone says so', async () => {
     const desk = operatedHere({ rings: () => false, answer: () => Promise.resolve(false) }, () => ringing.calls, operate, () => Promise.resolve(true))

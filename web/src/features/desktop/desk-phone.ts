@@ -59,5 +59,23 @@ export function operatedHere(phone: Pick<Softphone, 'rings' | 'answer'>, calls: 
 
 /** The other call is not on hold: another request is in the way (RFC 3261 section 21.4.27). */
 export const NOT_HELD = 491
+/** The switch does what it has accepted within that time, or it is not waited for. */
+const DONE_MS = 5_000
+
+/** Looks at each change. */
+export const comesToBe =
+  (onChange: (read: () => void) => () => void): Awaits =>
+  (is) =>
+    new Promise((resolve) => {
+      if (is()) return resolve(true)
+      const end = (has: boolean): void => {
+        clearTimeout(timer)
+        unread()
+        resolve(has)
+      }
+      const timer = setTimeout(() => end(false), DONE_MS)
+      const unread = onChange(() => (is() ? end(true) : undefined))
+    })
+
 /** As SIP has it where no audio can be agreed on (RFC 3261 section 21.4.26). */
 export const NO_AUDIO = 488

@@ -4,7 +4,6 @@ import { freezeAt } from '../../lib/ticker'
 import { accountNow, refreshAccount } from '../../live/account'
 import { openBayeuxLater } from '../../live/bayeux-later'
 import { newDesk, type Desk } from './desk'
-import { operatedHere, type Awaits } from './desk-phone'
 import type { DeskState } from './desk-state'
 import { softphone } from './softphone'
 
@@ -28,23 +27,14 @@ function isOurs(userName: string): boolean {
   return userName === '' || !('account' in account) || account.account.user === userName
 }
 
-/** The switch does what it has accepted within that time, or it will not be waited for. */
-const DONE_MS = 5_000
-
-function comesToBe(desk: Desk, is: () => boolean, tell: (is: boolean) => void): void {
-  if (is()) return tell(true)
-  const end = (has: boolean): void => {
-    clearTimeout(timer)
-    unread()
-    tell(has)
-  }
-  const timer = setTimeout(() => end(false), DONE_MS)
-  const unread = desk.onChange(() => (is() ? end(true) : undefined))
-}
-
 function deskOfPage(): Desk {
-  const comesTo: Awaits = (is) => new Promise((resolve) => comesToBe(desk, is, resolve))
-  const operateCall = operatedHere(softphone, () => desk.state().calls, workspace.operateCall, comesTo)
+  const operateCall: typeof workspace.operateCall = async (id, operation, body) => {
+    const call = desk.state().calls.find((one) => one.id === id)
+    if (operation !== 'answer' || call === undefined || !softphone.rings(call.number)) return workspace.operateCall(id, operation, body)
+    // Loaded with the phone that rings, and not before.
+    const { comesToBe, operatedHere } = await import('./desk-phone')
+    return operatedHere(softphone, () => desk.state().calls, workspace.operateCall, comesToBe(desk.onChange))(id, operation, body)
+  }
   const desk: Desk = newDesk({ ...workspace, operateCall, openBayeux: openBayeuxLater, isOurs, onSignedOut: () => void refreshAccount('page'), later: (run, ms) => void setTimeout(run, ms) })
   return desk
 }
