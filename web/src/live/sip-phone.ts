@@ -74,6 +74,7 @@ class TicketTransport extends Web.Transport {
 export function openSipPhone(options: PhoneOptions): SipPhone {
   const { number, realm, onNews } = options
   const sessions = new Map<string, Session>()
+  const restarts = new Map<string, Promise<boolean>>()
   let isClosed = false
   const tell = (news: PhoneNews): void => (isClosed ? undefined : onNews(news))
   const own = UserAgent.makeURI(`sip:${number}@${realm}`)
@@ -189,7 +190,13 @@ export function openSipPhone(options: PhoneOptions): SipPhone {
         inviter.invite({ requestDelegate: delegate }).catch(() => resolve(false))
       })
     },
-    restartIce: (call) => reinvited(() => restarted(sessions.get(call)), sessions.get(call) instanceof Inviter, { wait, chance: Math.random }),
+    restartIce: (call) => {
+      // One that is under way and is taken is enough: each restart interrupts the audio.
+      const mine = (restarts.get(call) ?? Promise.resolve(false)).then((isTaken) => isTaken || reinvited(() => restarted(sessions.get(call)), sessions.get(call) instanceof Inviter, { wait, chance: Math.random }))
+      restarts.set(call, mine)
+      void mine.then(() => (restarts.get(call) === mine ? restarts.delete(call) : undefined))
+      return mine
+    },
     reconnect: async (url) => {
       const { transport } = agent
       if (transport instanceof TicketTransport) transport.url = url
