@@ -1,4 +1,5 @@
-//! The places of WebSockets at a replica, and of what was told by them and is not taken yet: so much of each session and of each tenant.
+//! The places of WebSockets at a replica, of a service or of gws-proxy before it, and of what was told by them and is not taken yet: so
+//! much of each session and of each tenant.
 
 use std::collections::HashMap;
 use std::ops::{AddAssign, SubAssign};
@@ -26,7 +27,7 @@ const TENANTS_SHARE: usize = 3;
 
 /// The places of a replica.
 #[derive(Default)]
-pub(super) struct SocketPlaces {
+pub(crate) struct SocketPlaces {
     taken: Arc<Mutex<TakenPlaces>>,
 }
 
@@ -50,13 +51,13 @@ struct SessionUse {
 }
 
 /// The place of a socket among those of its tenant. It is free again when this is dropped.
-pub(super) struct TenantPlace {
+pub(crate) struct TenantPlace {
     taken: Arc<Mutex<TakenPlaces>>,
     tenant: TenantId,
 }
 
 /// That among those of its session, too.
-pub(super) struct SessionPlace {
+pub(crate) struct SessionPlace {
     of_tenant: TenantPlace,
     cookie: SessionCookie,
     pace: Arc<Mutex<MessagePace>>,
@@ -138,7 +139,7 @@ impl SessionPlace {
 
     /// A place for an answer until its client has taken it; none if too much of the session, of its tenant or in all is not taken yet. One
     /// of the session has its place whatever else there is of that, and small ones need none.
-    pub fn untaken(&self, bytes: usize) -> Option<UntakenBytes<'_>> {
+    pub(super) fn untaken(&self, bytes: usize) -> Option<UntakenBytes<'_>> {
         if bytes < LARGE_FROM {
             return Some(UntakenBytes { place: self, bytes: 0 });
         }
