@@ -210,13 +210,13 @@ export async function deskWrapUp({ browser, link, mock }) {
   await finish(opened)
 }
 
-/** Why a call has come; the page about the caller opens with the answer, in one window for all. */
+/** Why a call has come; the page about the caller opens with the answer, in one window for all, which gets no hand on the desktop. */
 export async function deskScreenPop({ browser, link, mock }) {
   const crm = await otherSite('<title>customer</title>')
   mock.desks.settings['interaction-workspace']['screen-pop.url'] = `${crm.url}/customers?id={CustomerId}&from={number}`
   const opened = await openReady(browser, link)
   const { page } = opened
-  mock.desks.phone.ring({ data: { CustomerId: 'a&b', RTargetObjectSelected: 'French >= 4', RTargetAgentSelected: mock.desks.phone.dn.agentId } })
+  const call = mock.desks.phone.ring({ data: { CustomerId: 'a&b', RTargetObjectSelected: 'French >= 4', RTargetAgentSelected: mock.desks.phone.dn.agentId } })
   await page.getByText('Why you: the call from sales asks for French 4 or more.').waitFor()
   const popup = page.waitForEvent('popup')
   await act(page, 'Answer').click()
@@ -226,11 +226,31 @@ export async function deskScreenPop({ browser, link, mock }) {
   await page.bringToFront()
   await page.getByRole('button', { name: 'Open the caller’s page' }).click()
   await until('it has asked anew', () => crm.asked.length >= 2)
+  const handsOn = () => customer.evaluate(() => [window.opener, window.parent === window, window.length])
+  assertEqual(await handsOn(), [null, true, 0], 'what the page has of others')
+  await page.bringToFront()
+  mock.desks.phone.hangUp(call)
+  await act(page, 'Done with the call').click()
+  await page.getByText('No calls.').waitFor()
+  // The page of the next call takes its place, though it is of another site and has no opener by which it could be led.
+  mock.desks.phone.ring({ data: { CustomerId: 'c' } })
+  await act(page, 'Answer').click()
+  await customer.waitForURL(`${crm.url}/customers?id=c&from=%2B4930123456`)
+  assertEqual(await handsOn(), [null, true, 0], 'what the next page has of others')
   assertEqual(page.context().pages().length, 2, 'windows')
+  assertEqual(await page.evaluate(() => window.opener), null, 'what the desktop has of others')
+  // One that is closed is opened again.
+  await customer.close()
+  const again = page.waitForEvent('popup')
+  await page.getByRole('button', { name: 'Open the caller’s page' }).click()
+  const opens = await again
+  await opens.waitForURL(`${crm.url}/customers?id=c&from=%2B4930123456`)
+  assertEqual(await opens.evaluate(() => window.opener), null, 'what the page of the next window has of others')
+  assertEqual(await page.locator('iframe').count(), 1, 'frames that lead')
   // As it rings, in a page in which nothing was pressed; and who looks elsewhere hears of the call by the system.
   mock.desks.settings['interaction-workspace']['screen-pop.when'] = 'rings'
   mock.desks.phone.hangUp(mock.desks.phone.calls[0])
-  await customer.close()
+  await opens.close()
   await page.reload()
   await status(page, 'NotReady')
   await page.evaluate(() => {

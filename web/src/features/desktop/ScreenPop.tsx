@@ -4,18 +4,19 @@ import { t } from '../../lib/i18n'
 import type { DeskState } from './desk-state'
 import { KeyedButton } from './KeyedButton'
 import { isOver } from './missed'
+import { newPageWindow } from './page-window'
 import { opensNow, popsAfterMs, popsHere, screenPopOf } from './screen-pop'
 import styles from './Desktop.module.css'
 
 /** One window for all of them: each call's page takes the place of the one before. */
-const WINDOW = 'trunkline-screen-pop'
+const showInWindow = newPageWindow()
 
 /** Opens the page about the caller, and offers it. */
 export function ScreenPop({ call, state }: { readonly call: Call; readonly state: DeskState }): ReactElement | null {
   const pop = screenPopOf(call, state.configuration, state.user?.agent ?? '')
   const [isBlocked, setBlocked] = useState(false)
   const before = useRef<Call['phase']>(undefined)
-  const open = (url: string): void => setBlocked(window.open(url, WINDOW) === null)
+  const open = (url: string): void => setBlocked(!showInWindow(url))
   const latest = useRef({ call, pop })
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
   useEffect(() => {
