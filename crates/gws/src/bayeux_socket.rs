@@ -27,8 +27,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::sessions::answers::ApiRefusal;
 use client_socket::ClientSocket;
-use socket_places::TenantPlace;
-pub(crate) use socket_places::{SessionPlace, SocketPlaces};
+use socket_places::{SessionPlace, SocketPlaces, TenantPlace};
 
 /// The largest message that is read at all, in bytes: one that is a little too large is told so.
 const MESSAGE_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX;

@@ -13,9 +13,8 @@ mod attempts;
 mod metrics;
 mod passed_headers;
 mod services;
-mod socket_shares;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -32,14 +31,13 @@ use net::http::{Answer, Capacity, Client, Limits, LongPolls, PassedSocket, Probl
 use runtime::server::{Accepted, CONNECTIONS_MAX};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::page_origin;
 use crate::replica_choice;
 use attempts::{RankedAttempts, Unanswered};
 use metrics::{Metrics, OpenSocket, ParkedPoll};
 use services::{ProxiedService, SERVICES};
-use socket_shares::SocketShares;
 
 /// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -82,6 +80,9 @@ const POLLS: LongPolls = LongPolls {
     answer_within: Duration::from_secs(77),
 };
 
+/// WebSockets at once: each has two connections. Whoever opens them, ingress has counted.
+const SOCKETS_MAX: usize = CONNECTIONS_MAX - 512;
+
 async fn run(ctx: RoleContext) -> Result<()> {
     let proxy = Arc::new(DesktopProxy::new(&ctx)?);
     let limits = Limits { requests: REQUESTS, polls: POLLS, ..Limits::default() };
@@ -102,7 +103,7 @@ struct DesktopProxy {
     ctx: RoleContext,
     services: Vec<ServiceBehind>,
     /// Places of WebSockets.
-    sockets: SocketShares,
+    sockets: Arc<Semaphore>,
     metrics: Metrics,
 }
 
@@ -174,8 +175,8 @@ async fn hand_on(State(proxy): State<Arc<DesktopProxy>>, request: Request) -> Re
 impl DesktopProxy {
     fn new(ctx: &RoleContext) -> Result<Self> {
         let services: Result<Vec<_>> = SERVICES.iter().map(|route| ServiceBehind::new(ctx, route)).collect();
-        let metrics = Metrics::register(&ctx.metrics);
-        Ok(Self { ctx: ctx.clone(), services: services?, sockets: SocketShares::new(), metrics })
+        let sockets = Arc::new(Semaphore::new(SOCKETS_MAX));
+        Ok(Self { ctx: ctx.clone(), services: services?, sockets, metrics: Metrics::register(&ctx.metrics) })
     }
 
     /// Has the replica of its session open a WebSocket, or the next one that takes it. It is cut off soon where the role is to end: the
@@ -185,14 +186,8 @@ impl DesktopProxy {
         if self.ctx.drain.is_draining() {
             return unanswered(role, Unanswered::Released);
         }
-        let session = service.route.cookie.and_then(|cookie| cookie.session_in(request.headers()));
-        let address = self.address(request.extensions().get(), request.headers());
-        let place = match self.sockets.take(address, session.as_ref()) {
-            Ok(place) => place,
-            Err(why) => {
-                self.ctx.own.requests_refused.inc(why.counted());
-                return why.problem().into_response();
-            }
+        let Ok(place) = self.sockets.clone().try_acquire_owned() else {
+            return Problem::unavailable("too many WebSockets at once").into_response();
         };
         let drain = self.ctx.drain.clone();
         let socket = PassedSocket {
@@ -238,18 +233,9 @@ impl DesktopProxy {
 
     /// The headers that go on. From whom a request is, ingress alone says.
     fn inward(&self, accepted: Option<&Accepted>, headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
-        passed_headers::inward(headers, self.is_of_ingress(accepted))
-    }
-
-    /// The address that a request is from: as ingress tells it, else the peer.
-    fn address(&self, accepted: Option<&Accepted>, headers: &HeaderMap) -> IpAddr {
-        let told = Some(headers).filter(|_| self.is_of_ingress(accepted)).and_then(page_origin::address_told);
-        told.or_else(|| accepted.map(|accepted| accepted.peer.ip())).unwrap_or(Ipv4Addr::UNSPECIFIED.into())
-    }
-
-    fn is_of_ingress(&self, accepted: Option<&Accepted>) -> bool {
         let peer = accepted.map(|accepted| accepted.peer.ip());
-        peer.is_some_and(|peer| self.ctx.directory.role_at(peer) == Some(INGRESS))
+        let is_of_ingress = peer.is_some_and(|peer| self.ctx.directory.role_at(peer) == Some(INGRESS));
+        passed_headers::inward(headers, is_of_ingress)
     }
 
     /// Sends a request to one replica, which has so long for its answer.

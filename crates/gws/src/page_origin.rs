@@ -1,7 +1,5 @@
 //! Who asks a service behind gws-proxy, as that tells it and nobody else, and whether a page of another host does.
 
-use std::net::IpAddr;
-
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, Method, header};
 use net::http::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, WebClient};
@@ -23,18 +21,13 @@ pub(crate) fn told_by_proxy(directory: Directory, behind: Entrance) -> Entrance 
         if let Some(peer) = peer
             && directory.role_at(peer) == Some(PROXY)
         {
-            let address = address_told(request.headers()).unwrap_or(peer);
+            let address = told(request.headers(), &FORWARDED_FOR).and_then(|text| text.parse().ok()).unwrap_or(peer);
             let is_secure =
                 told(request.headers(), &FORWARDED_PROTO).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
             request.extensions_mut().insert(WebClient { address, is_secure, is_passed_on: true });
         }
         behind.enter(request)
     })
-}
-
-/// The address that a request is from, as whoever has passed it on tells it.
-pub(crate) fn address_told(headers: &HeaderMap) -> Option<IpAddr> {
-    told(headers, &FORWARDED_FOR)?.parse().ok()
 }
 
 /// The last word of a header: what stands before it was written by strangers, perhaps.

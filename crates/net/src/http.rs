@@ -38,7 +38,7 @@ pub use large_answers::AnswerPlaces;
 pub use limits::{Limits, LongPolls, SocketPlace, Turn, WiderLimits};
 pub use meant_person::is_meant_for;
 pub use runtime::{Caller, Problem, Query};
-pub use shares::{Capacity, NoCapacity, Place, Shares};
+pub use shares::{Capacity, Place};
 pub use socket_pass::{PassedSocket, SocketPass, opens_socket};
 pub use trusted_proxies::{TrustedProxies, WebClient};
 pub use untaken_body::untaken_tells;

@@ -1,5 +1,4 @@
-//! The places of WebSockets at a replica, of a service or of gws-proxy before it, and of what was told by them and is not taken yet: so
-//! much of each session and of each tenant.
+//! The places of WebSockets at a replica, and of what was told by them and is not taken yet: so much of each session and of each tenant.
 
 use std::collections::HashMap;
 use std::ops::{AddAssign, SubAssign};
@@ -27,7 +26,7 @@ const TENANTS_SHARE: usize = 3;
 
 /// The places of a replica.
 #[derive(Default)]
-pub(crate) struct SocketPlaces {
+pub(super) struct SocketPlaces {
     taken: Arc<Mutex<TakenPlaces>>,
 }
 
@@ -51,13 +50,13 @@ struct SessionUse {
 }
 
 /// The place of a socket among those of its tenant. It is free again when this is dropped.
-pub(crate) struct TenantPlace {
+pub(super) struct TenantPlace {
     taken: Arc<Mutex<TakenPlaces>>,
     tenant: TenantId,
 }
 
 /// That among those of its session, too.
-pub(crate) struct SessionPlace {
+pub(super) struct SessionPlace {
     of_tenant: TenantPlace,
     cookie: SessionCookie,
     pace: Arc<Mutex<MessagePace>>,
@@ -139,7 +138,7 @@ impl SessionPlace {
 
     /// A place for an answer until its client has taken it; none if too much of the session, of its tenant or in all is not taken yet. One
     /// of the session has its place whatever else there is of that, and small ones need none.
-    pub(super) fn untaken(&self, bytes: usize) -> Option<UntakenBytes<'_>> {
+    pub fn untaken(&self, bytes: usize) -> Option<UntakenBytes<'_>> {
         if bytes < LARGE_FROM {
             return Some(UntakenBytes { place: self, bytes: 0 });
         }

@@ -49,7 +49,7 @@ const TENANTS_SHARE: usize = 3;
 
 /// Why there is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoCapacity {
+pub(super) enum NoCapacity {
     /// All places are taken.
     All,
     /// The taker has used up its share.
@@ -58,7 +58,7 @@ pub enum NoCapacity {
 
 /// Counts the taken places. Cheap to clone.
 #[derive(Clone)]
-pub struct Shares {
+pub(super) struct Shares {
     capacity: Capacity,
     taken: Arc<Mutex<Taken>>,
 }
@@ -119,24 +119,15 @@ pub struct Place {
 }
 
 impl Shares {
-    /// None is taken yet.
     pub fn new(capacity: Capacity) -> Self {
         Self { capacity, taken: Arc::default() }
-    }
-
-    /// Takes one place for somebody without a token, at that address.
-    ///
-    /// # Errors
-    /// When all are taken, or the address, its network or all addresses together have used up their share.
-    pub fn take_of_address(&self, address: IpAddr) -> Result<Place, NoCapacity> {
-        self.take(ShareHolder::of(None, Some(address)))
     }
 
     /// Takes one place.
     ///
     /// # Errors
     /// When all are taken, or the taker has used up its share.
-    pub(super) fn take(&self, taker: ShareHolder) -> Result<Place, NoCapacity> {
+    pub fn take(&self, taker: ShareHolder) -> Result<Place, NoCapacity> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.all >= self.capacity.all {
             return Err(NoCapacity::All);
