@@ -147,7 +147,7 @@ fn a_search_goes_on_page_by_page_for_whoever_has_begun_it() -> Result<()> {
 /// gws-15 is all that is gone: the desktop goes on with what the configuration has, and says so.
 #[test]
 fn without_the_data_collector_desktops_find_what_the_configuration_has() -> Result<()> {
-    let site = Installation::start_with(&AWAY)?;
+    let site = Installation::start_on_servers(&AWAY)?;
     let desk = PlainDesk::new(&site, agent(&site, 0)?)?;
     let query = "searchTerm=adler&types=agent";
     found(&desk, query, true, finds("Ada Adler"))?;
