@@ -36,6 +36,8 @@ export async function salesforceSoftphone({ browser, link, paths: [user, passwor
   assertEqual((await asked(page, 'setSoftphonePanelVisibility')).visible, true, 'whether the softphone is shown')
   say('talking')
   say(`dialled ${await logged(page, 1, 'Internal')}`)
+  // The log is written as the call ends; the page shows that a moment later.
+  await desk.locator('[data-panel="Released"]').waitFor()
   await desk.locator('body').press('e')
   await desk.locator('[data-panel="Released"]').waitFor({ state: 'detached' })
   await desk.locator('[data-agent="Ready"]').waitFor()
