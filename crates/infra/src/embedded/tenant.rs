@@ -12,6 +12,7 @@ use super::config_state::ConfigState;
 use super::open_threads::OpenThreads;
 use super::quarantined::QuarantinedRecords;
 use super::sign_in_table::SignInTable;
+use super::stored_view::StoredView;
 use super::table::Table;
 use crate::{ConfigVersion, KeptView, Refusal, Registration, Room, bounds, wire};
 
@@ -47,20 +48,6 @@ pub(super) struct EventLog {
     pub(super) trimmed: u64,
     /// Entries up to here have been exported.
     pub(super) exported: u64,
-}
-
-/// A view, and when it goes by itself, if it does.
-#[derive(Clone)]
-pub(super) struct StoredView {
-    pub(super) kept: KeptView,
-    pub(super) ends_at: Option<Timestamp>,
-}
-
-impl StoredView {
-    /// Whether it is there at that time.
-    pub(super) fn is_there(&self, now: Timestamp) -> bool {
-        self.ends_at.is_none_or(|ends_at| now < ends_at)
-    }
 }
 
 /// A fact in memory: as it is read, and as it is journalled.

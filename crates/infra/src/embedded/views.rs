@@ -8,7 +8,7 @@ use futures::FutureExt;
 use model::{TenantId, Timestamp};
 
 use super::Embedded;
-use super::tenant::StoredView;
+use super::stored_view::StoredView;
 use crate::views::{KeptView, ViewStore};
 use crate::{Answer, StoreError, bounds};
 
