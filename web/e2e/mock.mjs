@@ -25,7 +25,7 @@ let failed = 0
 const wanted = process.argv.slice(2).join(' ')
 
 /** How long a task may take: what waits for ever is to fail by its name. */
-const TASK_MS = 20 * 60_000
+const TASK_MS = 25 * 60_000
 
 async function run(name, options, task) {
   if (!name.includes(wanted)) return
