@@ -9,14 +9,14 @@ const PLACES = [process.env.TRUNKLINE_CHROMIUM, '/usr/bin/chromium', '/usr/bin/c
 /** How long the browser may take for a step: the tests share a machine. */
 const PATIENCE_MS = 90_000
 
-/** How long a page, a context or a browser may take to end. */
+/** How long a page, a context, a browser or the mock server may take to end. */
 const END_MS = 30_000
 
 /**
- * Ends a page, a context or a browser. Chromium sometimes never says that it has ended a page which was on its way elsewhere; what is left of
- * it ends with this process.
+ * Ends a page, a context, a browser or the mock server. Chromium sometimes never says that it has ended a page which was on its way
+ * elsewhere, and the server then waits for that page; what is left of them ends with this process.
  */
-export const end = (what) => within(END_MS, 'Chromium ends a page', what.close()).catch((error) => console.log(`        ${error.message}`))
+export const end = (what) => within(END_MS, 'what a task has opened ends', what.close()).catch((error) => console.log(`        ${error.message}`))
 
 /** Where `localhost` leads for a link: some things need a name, and an installation of the tests has none. */
 export function localhostOf(link) {

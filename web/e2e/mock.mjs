@@ -39,7 +39,7 @@ async function run(name, options, task) {
     failed += 1
     console.log(`FAILED  ${name}: ${error instanceof Error ? error.stack : error}`)
   } finally {
-    await mock.close()
+    await end(mock)
   }
 }
 
