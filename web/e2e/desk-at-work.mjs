@@ -2,12 +2,11 @@
 
 import { openPage } from './browser.mjs'
 import { assertEqual, axeFinds } from './checks.mjs'
-import { press } from './desk-keys.mjs'
+import { panel, press } from './desk-page.mjs'
 
 /** What the browser itself says of answers that are no success: of a session that has not begun yet. */
 const isMeant = (fault) => fault.includes('Failed to load resource')
 const status = (page, state) => page.locator(`[data-agent="${state}"]`).waitFor()
-const panel = (page, phase) => page.locator(`[data-panel="${phase}"]`)
 
 /**
  * Signs in, takes the own place, calls a colleague, holds and takes back, loads the page anew during the call, hangs up, has lunch and

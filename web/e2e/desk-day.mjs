@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs'
 import { end, localhostOf, openPage, startBrowser } from './browser.mjs'
 import { assert, assertEqual, until } from './checks.mjs'
 import { comesToHear, recordConnections } from './heard.mjs'
-import { press } from './desk-keys.mjs'
+import { answers, panel, press } from './desk-page.mjs'
 
 /** What the agent, the colleague, the caller and the supervisor say, as the test has it. */
 const TONES = [440, 1_000, 1_750, 2_500]
@@ -19,7 +19,6 @@ const TOLD_WITHIN_MS = 240_000
 /** What the browser itself says of answers that are no success, of none, and of a WebSocket that ends with its page or network. */
 const isMeant = (fault) => fault.includes('Failed to load resource') || fault.includes('WebSocket')
 const status = (page, state) => page.locator(`[data-agent="${state}"]`).waitFor()
-const panel = (page, phase) => page.locator(`[data-panel="${phase}"]`)
 const phone = (page, phase) => page.locator(`[data-phone="${phase}"]`).waitFor()
 const row = (page, phase, of) => page.getByRole('region', { name: 'My calls' }).locator(`[data-call="${phase}"]`, of)
 const act = (page, name) => page.getByRole('group', { name: 'What you can do' }).getByRole('button', { name })
@@ -98,12 +97,6 @@ async function takes(page) {
   await answers(page)
   assertEqual(why, 'Why you: the call from sales asks for Sales 1 or more.', 'why the call has come')
   await hears(page, [CALLER], 'the agent hears the caller')
-}
-
-async function answers(page) {
-  await panel(page, 'Ringing').waitFor()
-  await press(page, 'a')
-  await panel(page, 'Established').waitFor()
 }
 
 /** Two presses of a key, and what is left of the call is put away. */

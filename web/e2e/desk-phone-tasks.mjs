@@ -5,7 +5,7 @@ import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, until } fro
 import { heardBy, recordConnections, toneIn } from './heard.mjs'
 import { end, openPage } from './browser.mjs'
 import { REALM } from '../mock/phones.mjs'
-import { press } from './desk-keys.mjs'
+import { answers, panel, press } from './desk-page.mjs'
 
 /** The tone of the fake microphone. */
 export const TONE_HZ = 440
@@ -14,7 +14,6 @@ const SECONDS = 3
 const CALLER = '7150'
 const isMeant = (fault) => fault.includes('Failed to load resource') || fault.includes('WebSocket')
 const status = (page, state) => page.locator(`[data-agent="${state}"]`).waitFor()
-const panel = (page, phase) => page.locator(`[data-panel="${phase}"]`)
 const phoneIs = (page, phase) => page.locator(`[data-phone="${phase}"]`).waitFor()
 
 async function signedIn(opened, link) {
@@ -63,8 +62,7 @@ export async function deskPhone(given) {
   await caller.page.evaluate(() => void window.phone.dial('7101'))
   await panel(page, 'Ringing').waitFor()
   await phoneIs(page, 'ready')
-  await press(page, 'a')
-  await panel(page, 'Established').waitFor()
+  await answers(page)
   await becomes(caller.page, 'talks')
   assert(toneIn(await heardBy(page, SECONDS), TONE_HZ) > ENOUGH, 'the page does not hear its caller')
   assert(await hears(caller), 'the caller does not hear the page')

@@ -3,12 +3,11 @@
 import { openPage } from './browser.mjs'
 import { assertEqual, axeFinds, until } from './checks.mjs'
 import { hearsInto, recordConnections } from './heard.mjs'
-import { press } from './desk-keys.mjs'
+import { answers, panel, press } from './desk-page.mjs'
 
 /** What the browser itself says of answers that are no success, and of a WebSocket that ends with its page. */
 const isMeant = (fault) => fault.includes('Failed to load resource') || fault.includes('WebSocket')
 const status = (page, state) => page.locator(`[data-agent="${state}"]`).waitFor()
-const panel = (page, phase) => page.locator(`[data-panel="${phase}"]`)
 const phone = (page, phase) => page.locator(`[data-phone="${phase}"]`).waitFor()
 const HEARD_SECONDS = 5
 
@@ -32,9 +31,7 @@ export async function deskSoftphone({ browser, link, paths: [user, password, col
   await press(page, 'r')
   await status(page, 'Ready')
   say('ready')
-  await panel(page, 'Ringing').waitFor()
-  await press(page, 'a')
-  await panel(page, 'Established').waitFor()
+  await answers(page)
   await hearsInto(page, HEARD_SECONDS, `${folder}/caller.wav`)
   await page.locator('[data-quality]').waitFor()
   assertEqual(await axeFinds(page), [], 'axe, in a call of the page')

@@ -2,7 +2,7 @@
 
 import { openPage } from './browser.mjs'
 import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, menuOf, until } from './checks.mjs'
-import { press } from './desk-keys.mjs'
+import { answers, panel, press } from './desk-page.mjs'
 
 /** What the browser itself says of answers that are no success, and of none. */
 export const isMeant = (fault) => fault.includes('Failed to load resource')
@@ -41,7 +41,6 @@ export async function finish({ faults, close }, allowed = () => false) {
 }
 
 export const status = (page, state) => page.locator(`[data-agent="${state}"]`).waitFor()
-export const panel = (page, phase) => page.locator(`[data-panel="${phase}"]`)
 export const act = (page, name) => page.getByRole('group', { name: 'What you can do' }).getByRole('button', { name })
 const asked = (mock) => mock.desks.seen.map(({ path }) => path.split('/').at(-1))
 
@@ -66,8 +65,7 @@ export async function deskByKeyboard({ browser, link, mock }) {
   await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).getByText('Answer').waitFor()
   await page.keyboard.press('Escape')
   await until('the list of keys is closed', async () => (await page.getByRole('dialog').count()) === 0)
-  await press(page, 'a')
-  await panel(page, 'Established').waitFor()
+  await answers(page)
   await press(page, 'h')
   await panel(page, 'Held').waitFor()
   await press(page, 'h')
@@ -323,8 +321,7 @@ export async function deskNoCalls({ browser, link, mock }) {
   await page.getByRole('button', { name: 'End forwarding' }).click()
   await page.locator('[data-no-calls]').waitFor({ state: 'detached' })
   mock.desks.phone.ring()
-  await press(page, 'a')
-  await panel(page, 'Established').waitFor()
+  await answers(page)
   await page.keyboard.press('n')
   await page.getByRole('button', { name: 'Lunch' }).click()
   await page.getByText('Not ready after this call').waitFor()

@@ -1,8 +1,8 @@
 // What agents do at the desktop besides calls: find people, keep them, look at numbers, park, see a caller's page, and work inside a CRM.
 
 import { createServer } from 'node:http'
-import { act, finish, isMeant, openReady, panel, status } from './desk-tasks.mjs'
-import { press } from './desk-keys.mjs'
+import { act, finish, isMeant, openReady, status } from './desk-tasks.mjs'
+import { answers, panel, press } from './desk-page.mjs'
 import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, until } from './checks.mjs'
 
 const directory = (page) => page.getByRole('region', { name: 'Directory' })
@@ -137,8 +137,7 @@ export async function deskPark({ browser, link, mock }) {
   await page.keyboard.press('z')
   await panel(page, 'Ringing').waitFor()
   await page.getByText('is parked').waitFor({ state: 'detached' })
-  await press(page, 'a')
-  await panel(page, 'Established').waitFor()
+  await answers(page)
   await page.keyboard.press('p')
   await page.getByLabel('Park slot').press('Enter')
   await page.getByRole('button', { name: 'Hide: +4930123456' }).click()
@@ -159,8 +158,7 @@ export async function deskCourse({ browser, link, mock }) {
   await course.getByText('Who else was looked at').press('Enter')
   await course.getByText('a7103: not ready').waitFor()
   assertEqual(await axeFinds(page), [], 'axe, what was before a call')
-  await press(page, 'a')
-  await panel(page, 'Established').waitFor()
+  await answers(page)
   await page.keyboard.press('c')
   await page.keyboard.type('7105')
   await page.keyboard.press('Enter')
@@ -187,8 +185,7 @@ export async function deskWrapUp({ browser, link, mock }) {
   const { page } = opened
   const { began } = mock.desks.phone.ring()
   mock.desks.phone.calls[0].began = began - 61_000
-  await press(page, 'a')
-  await panel(page, 'Established').waitFor()
+  await answers(page)
   await press(page, 'h')
   // How long it is held, and not how long it is there.
   await panel(page, 'Held').getByText(/^0:0\d$/).waitFor()
