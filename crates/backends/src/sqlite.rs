@@ -21,6 +21,8 @@ use crate::provisioning::{Dialect, Field, OpenTurn, Row, Statement, Tables, Turn
 
 /// How long a statement waits for another process that writes (an import beside a running installation).
 const BUSY: Duration = Duration::from_secs(5);
+/// How long a process that starts waits for others to make the tables, each after the other: dozens of steps on a slow disk.
+const OTHERS_START: Duration = Duration::from_secs(60);
 
 /// Interval at which a starting process checks whether the one before it has made the tables.
 const TURN_AGAIN: Duration = Duration::from_millis(10);
@@ -117,7 +119,7 @@ fn for_the_owner_alone(file: &Path) -> std::io::Result<()> {
 /// its own: closing the database's would release SQLite's own locks.
 async fn turn(file: &Path) -> std::io::Result<File> {
     let turn = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(file)?;
-    let until = tokio::time::Instant::now() + BUSY;
+    let until = tokio::time::Instant::now() + OTHERS_START;
     loop {
         match turn.try_lock() {
             Ok(()) => return Ok(turn),

@@ -58,8 +58,11 @@ fn clauses(kind: &str, of: &str, fields: &[&str], spelt: &[String]) -> Vec<Value
     fields.iter().flat_map(|field| spelt.iter().map(move |text| clause(field, text))).collect()
 }
 
-/// One of them.
+/// One of them; nothing fits none, though OpenSearch itself takes that for everything.
 fn any(clauses: Vec<Value>) -> Value {
+    if clauses.is_empty() {
+        return json!({"match_none": {}});
+    }
     json!({"bool": {"should": clauses, "minimum_should_match": 1}})
 }
 
