@@ -76,9 +76,8 @@ impl SearchedTenant {
 
     fn search(&self, asked: &TargetSearch) -> FoundTargets {
         let searched = asked.searched_fields();
-        let is_of_type = |target: &KeptTarget| {
-            asked.types.as_ref().is_none_or(|types| types.iter().any(|name| *name == target.target_type))
-        };
+        let is_of_type =
+            |target: &KeptTarget| asked.types.as_ref().is_none_or(|types| types.contains(&target.target_type));
         let mut found: Vec<((u8, &str, &str), &KeptTarget)> = Vec::new();
         for (key, target) in &self.targets {
             if !is_of_type(target) || !asked.admits_groups(&target.groups) {
