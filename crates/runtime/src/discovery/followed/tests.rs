@@ -131,11 +131,11 @@ fn asked_in_five_minutes(mut answers: impl FnMut(u64, Option<u64>) -> SiftedAnsw
 #[test]
 fn questions_that_come_to_nothing_at_once_grow_rare_but_not_too_rare() {
     // Agents behind one address, whose indexes go back and forth; one without any; one that counts up whatever happens.
-    let agents = |turn: u64, _| answer(if turn % 2 == 0 { 100 } else { 90 }, &[1, 2]);
+    let agents = |turn: u64, _| answer(if turn.is_multiple_of(2) { 100 } else { 90 }, &[1, 2]);
     let without = |_: u64, _| answer(0, &[1, 2]);
     let eager = |turn: u64, _| answer(turn + 1, &[1, 2]);
     let stubborn = |_: u64, after: Option<u64>| answer(after.map_or(7, |index| index - 1), &[1, 2]);
-    let contradicting = |turn: u64, _| answer(5, if turn % 2 == 0 { &[1] } else { &[1, 2] });
+    let contradicting = |turn: u64, _| answer(5, if turn.is_multiple_of(2) { &[1] } else { &[1, 2] });
     let counted = [
         asked_in_five_minutes(agents),
         asked_in_five_minutes(without),
