@@ -192,7 +192,8 @@ impl MemoryAgent {
         } else {
             status = StatusCode::NOT_FOUND;
         }
-        let (is_wrong, is_filtered) = (self.state().wrong.is_some(), self.state().shown.is_some());
+        let is_wrong = self.state().wrong.is_some();
+        let is_filtered = self.state().shown.is_some();
         let index = if is_wrong { EARLIER } else { *self.changed.borrow() };
         Ok(ConsulAnswer { status, index, is_filtered, body: answer.to_string().into() })
     }
