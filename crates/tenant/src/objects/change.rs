@@ -109,8 +109,7 @@ pub async fn change_held(
         known = filled;
         match store.update(tenant, at, changes, note).await {
             Ok(revision) => {
-                // While it was busy with this change, others may have taken it for away.
-                held.hears_it();
+                held.is_changed(tenant);
                 return Ok(outcome.at(revision));
             }
             Err(StoreError::Conflict { .. }) => {}

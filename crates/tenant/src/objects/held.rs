@@ -205,8 +205,14 @@ impl HeldTenants {
         }
     }
 
+    /// The tenant was changed: what was known of it last is no answer any more for whoever reads next, however long the database takes.
+    pub(super) fn is_changed(&self, tenant: &TenantId) {
+        self.hears_it();
+        self.set_last(tenant, None);
+    }
+
     /// The database answers: whoever reads next asks it, as somebody does who has just changed something.
-    pub(super) fn hears_it(&self) {
+    fn hears_it(&self) {
         if self.silent.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
             tracing::info!("the database answers again");
         }
@@ -378,7 +384,7 @@ mod tests {
         store.change(vec![skill("Humour")]);
         let at_once = held.readable(&store, &id).await.unwrap().unwrap();
         assert_eq!(revision_of(&at_once, "Humour").await, None, "it is taken for away");
-        held.hears_it();
+        held.is_changed(&id);
         let written = held.readable(&store, &id).await.unwrap().unwrap();
         assert!(revision_of(&written, "Humour").await.is_some(), "who has changed something reads it");
     }
