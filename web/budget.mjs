@@ -4,13 +4,13 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 
-const BUDGET_BYTES = 150_000
 const ENTRY = 'index.html'
-/** What is loaded at the first page of each. */
+/** What is loaded at the first page of each, and how many bytes that may be. */
 const APPLICATIONS = {
-  dashboards: ['src/apps/dashboards/Dashboards.tsx', 'src/apps/dashboards/pages.tsx'],
-  'agent-setup': ['src/apps/agent-setup/pages.tsx', 'src/locales/generated/agent-setup/en.js'],
-  desktop: ['src/apps/desktop/pages.tsx', 'src/locales/generated/desktop/en.js'],
+  dashboards: { budget: 150_000, parts: ['src/apps/dashboards/Dashboards.tsx', 'src/apps/dashboards/pages.tsx'] },
+  'agent-setup': { budget: 150_000, parts: ['src/apps/agent-setup/pages.tsx', 'src/locales/generated/agent-setup/en.js'] },
+  // An agent opens it once a day.
+  desktop: { budget: 160_000, parts: ['src/apps/desktop/pages.tsx', 'src/locales/generated/desktop/en.js'] },
 }
 /** The page in the frame of a Salesforce org: one file alone, for whoever serves it has no others. */
 const SOFTPHONE = { entry: 'src/apps/salesforce/softphone.ts', budget: 6_000 }
@@ -31,12 +31,12 @@ function filesOf(name, found = new Set()) {
 }
 
 let isTooLarge = false
-for (const [application, parts] of Object.entries(APPLICATIONS)) {
+for (const [application, { budget, parts }] of Object.entries(APPLICATIONS)) {
   const files = new Set([ENTRY, ...[ENTRY, ...parts].flatMap((name) => [...filesOf(name)])])
   const bytes = [...files].reduce((sum, file) => sum + gzipSync(readFileSync(`${folder}/${file}`)).length, 0)
-  const words = `first load of ${application} ${Math.round(bytes / 1_000)} kB gzip of ${BUDGET_BYTES / 1_000} kB`
-  console.log(bytes > BUDGET_BYTES ? `${words}: too large` : words)
-  isTooLarge ||= bytes > BUDGET_BYTES
+  const words = `first load of ${application} ${Math.round(bytes / 1_000)} kB gzip of ${budget / 1_000} kB`
+  console.log(bytes > budget ? `${words}: too large` : words)
+  isTooLarge ||= bytes > budget
 }
 const softphone = [...filesOf(SOFTPHONE.entry)]
 if (softphone.length !== 1) throw new Error(`the softphone is not one file: ${softphone.join(', ')}`)

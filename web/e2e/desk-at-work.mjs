@@ -2,11 +2,11 @@
 
 import { openPage } from './browser.mjs'
 import { assertEqual, axeFinds } from './checks.mjs'
+import { panel, press } from './desk-page.mjs'
 
 /** What the browser itself says of answers that are no success: of a session that has not begun yet. */
 const isMeant = (fault) => fault.includes('Failed to load resource')
 const status = (page, state) => page.locator(`[data-agent="${state}"]`).waitFor()
-const panel = (page, phase) => page.locator(`[data-panel="${phase}"]`)
 
 /**
  * Signs in, takes the own place, calls a colleague, holds and takes back, loads the page anew during the call, hangs up, has lunch and
@@ -23,7 +23,7 @@ export async function deskAtWork({ browser, link, paths: [user, password, collea
   await page.getByRole('button', { name: 'Start work' }).click()
   await status(page, 'NotReady')
   say('at work')
-  await page.keyboard.press('r')
+  await press(page, 'r')
   await status(page, 'Ready')
   say('ready')
   await page.keyboard.press('d')
@@ -33,14 +33,14 @@ export async function deskAtWork({ browser, link, paths: [user, password, collea
   assertEqual(await axeFinds(page), [], 'axe, in a call')
   if (picture !== undefined) await page.screenshot({ path: picture })
   say('in a call')
-  await page.keyboard.press('h')
+  await press(page, 'h')
   await panel(page, 'Held').waitFor()
   await page.reload()
   await panel(page, 'Held').waitFor()
   say('reloaded')
-  await page.keyboard.press('h')
+  await press(page, 'h')
   await panel(page, 'Established').waitFor()
-  await page.keyboard.press('x')
+  await press(page, 'x')
   await page.keyboard.press('x')
   await panel(page, 'Established').waitFor({ state: 'detached' })
   say('hung up')

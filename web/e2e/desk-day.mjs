@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { end, localhostOf, openPage, startBrowser } from './browser.mjs'
 import { assert, assertEqual, until } from './checks.mjs'
 import { comesToHear, recordConnections } from './heard.mjs'
+import { answers, panel, press } from './desk-page.mjs'
 
 /** What the agent, the colleague, the caller and the supervisor say, as the test has it. */
 const TONES = [440, 1_000, 1_750, 2_500]
@@ -18,11 +19,14 @@ const TOLD_WITHIN_MS = 240_000
 /** What the browser itself says of answers that are no success, of none, and of a WebSocket that ends with its page or network. */
 const isMeant = (fault) => fault.includes('Failed to load resource') || fault.includes('WebSocket')
 const status = (page, state) => page.locator(`[data-agent="${state}"]`).waitFor()
-const panel = (page, phase) => page.locator(`[data-panel="${phase}"]`)
 const phone = (page, phase) => page.locator(`[data-phone="${phase}"]`).waitFor()
 const row = (page, phase, of) => page.getByRole('region', { name: 'My calls' }).locator(`[data-call="${phase}"]`, of)
 const act = (page, name) => page.getByRole('group', { name: 'What you can do' }).getByRole('button', { name })
 const hears = (page, wanted, words) => comesToHear(page, wanted, TONES, words)
+/** No call is shown any more, in no phase. */
+const hasNoCall = (page) => until('no call is left at the desktop', async () => (await page.locator('[data-call], [data-panel]').count()) === 0)
+/** What the panel says of the way of a call. */
+const course = (page) => page.getByRole('region', { name: 'Before this' })
 const afterCall = (page) => page.locator('[data-agent="NotReady"][data-work-mode="AfterCallWork"]').waitFor()
 
 /**
@@ -39,7 +43,7 @@ export async function deskDay({ browser, link, paths: [folder, ...people], say }
   try {
     const opened = await Promise.all([browser, ...others].map((one, index) => beginsToWork(one, link, people.slice(2 * index))))
     const [agent, colleague, supervisor] = opened.map(({ page }) => page)
-    await agent.keyboard.press('r')
+    await press(agent, 'r')
     await status(agent, 'Ready')
     say('ready')
     await takes(agent)
@@ -95,15 +99,9 @@ async function takes(page) {
   await hears(page, [CALLER], 'the agent hears the caller')
 }
 
-async function answers(page) {
-  await panel(page, 'Ringing').waitFor()
-  await page.keyboard.press('a')
-  await panel(page, 'Established').waitFor()
-}
-
 /** Two presses of a key, and what is left of the call is put away. */
 async function hangsUp(page) {
-  await page.keyboard.press('x')
+  await press(page, 'x')
   await page.keyboard.press('x')
   await panel(page, 'Established').waitFor({ state: 'detached' })
   await putsAway(page)
@@ -111,7 +109,7 @@ async function hangsUp(page) {
 
 /** Is done with a call, where one is left. */
 async function putsAway(page) {
-  await page.keyboard.press('e')
+  await press(page, 'e')
   await panel(page, 'Released').waitFor({ state: 'detached' })
 }
 
@@ -145,13 +143,13 @@ async function consults(agent, colleague) {
 
 /** Back to the caller, and to the colleague again. */
 async function alternates(agent, pause) {
-  await agent.keyboard.press('s')
+  await press(agent, 's')
   await row(agent, 'Held', OF_BEN).waitFor()
   await hears(agent, [CALLER], 'the agent hears the caller between two words with the colleague')
   await pause('alternated')
   await row(agent, 'Established', NOT_OF_BEN).getByRole('button').click()
   await panel(agent, 'Established').waitFor()
-  await agent.keyboard.press('s')
+  await press(agent, 's')
   await row(agent, 'Held', NOT_OF_BEN).waitFor()
   await row(agent, 'Established', OF_BEN).getByRole('button').click()
   await hears(agent, [COLLEAGUE], 'the agent hears the colleague again')
@@ -160,7 +158,7 @@ async function alternates(agent, pause) {
 /** All three in one call. */
 async function confers(agent, colleague) {
   await panel(agent, 'Established').and(agent.getByLabel('Call with 7102')).waitFor()
-  await agent.keyboard.press('j')
+  await press(agent, 'j')
   await agent.locator('[data-panel="Established"]:not([aria-label="Call with 7102"])', OF_BEN).waitFor()
   await Promise.all([hears(agent, [COLLEAGUE, CALLER], 'the agent in the conference'), hears(colleague, [AGENT, CALLER], 'the colleague in the conference')])
 }
@@ -171,7 +169,7 @@ async function transfers(agent, colleague) {
   await hears(agent, [CALLER], 'the agent hears the caller when the colleague has left')
   // A conference is not handed over: it has to be seen that it is none any more.
   await act(agent, 'Transfer').waitFor()
-  await agent.keyboard.press('t')
+  await press(agent, 't')
   const to = agent.getByRole('combobox', { name: 'To whom?' })
   await to.fill(BEN)
   await agent.getByRole('listbox').getByRole('option').getByText(BEN).waitFor()
@@ -184,7 +182,8 @@ async function transfers(agent, colleague) {
 async function wrapsUp(agent) {
   await afterCall(agent)
   await putsAway(agent)
-  await agent.keyboard.press('r')
+  await hasNoCall(agent)
+  await press(agent, 'r')
   await status(agent, 'Ready')
 }
 
@@ -196,7 +195,7 @@ async function hasLunch(agent, supervisor) {
   await agent.getByRole('region', { name: 'My status' }).getByText('Lunch break', { exact: true }).waitFor()
   const team = supervisor.getByRole('region', { name: 'My team', exact: true })
   await team.locator('[data-member="notReady"]', { hasText: ADA }).filter({ hasText: 'Lunch' }).waitFor()
-  await agent.keyboard.press('r')
+  await press(agent, 'r')
   await status(agent, 'Ready')
 }
 
@@ -205,6 +204,7 @@ async function loadsAnew(agent) {
   await agent.reload()
   await panel(agent, 'Established').waitFor()
   await phone(agent, 'ready')
+  await course(agent).getByText(/^Waited .* in sales\.$/).waitFor()
   await hears(agent, [CALLER], 'the agent hears the caller when the page was loaded anew')
 }
 
@@ -225,6 +225,7 @@ async function losesTheNetwork(agent, pause) {
   await until('what was told meanwhile is there', async () => (await ticket.inputValue()) === 'cut')
   await another
   await phone(agent, 'ready')
+  await course(agent).getByText(/^Waited .* in sales\.$/).waitFor()
   await hears(agent, [CALLER], 'the agent hears the caller when the network is back')
   await pause('reconnected')
 }
@@ -242,9 +243,14 @@ async function missesTheEnd(agent, pause) {
   await afterCall(agent)
   await agent.getByRole('button', { name: 'I have read it' }).click()
   await putsAway(agent)
+  await hasNoCall(agent)
+  // The end of the call is not that of its after-call work.
+  await afterCall(agent)
 }
 
+/** With no call left, as every page has come to the end of its calls. */
 async function logsOut(page) {
+  await hasNoCall(page)
   await page.getByRole('region', { name: 'My status' }).getByRole('button', { name: 'Log out' }).click()
   await page.getByText('You are logged out.').waitFor()
   await until('the phone is gone', async () => (await page.locator('[data-phone]').count()) === 0)

@@ -5,6 +5,7 @@ import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, until } fro
 import { heardBy, recordConnections, toneIn } from './heard.mjs'
 import { end, openPage } from './browser.mjs'
 import { REALM } from '../mock/phones.mjs'
+import { answers, panel, press } from './desk-page.mjs'
 
 /** The tone of the fake microphone. */
 export const TONE_HZ = 440
@@ -13,7 +14,6 @@ const SECONDS = 3
 const CALLER = '7150'
 const isMeant = (fault) => fault.includes('Failed to load resource') || fault.includes('WebSocket')
 const status = (page, state) => page.locator(`[data-agent="${state}"]`).waitFor()
-const panel = (page, phase) => page.locator(`[data-panel="${phase}"]`)
 const phoneIs = (page, phase) => page.locator(`[data-phone="${phase}"]`).waitFor()
 
 async function signedIn(opened, link) {
@@ -33,7 +33,7 @@ async function openWithPhone({ browser, link, mock }) {
   await page.getByRole('button', { name: 'Start work' }).click()
   await status(page, 'NotReady')
   await phoneIs(page, 'ready')
-  await page.keyboard.press('r')
+  await press(page, 'r')
   await status(page, 'Ready')
   return opened
 }
@@ -62,8 +62,7 @@ export async function deskPhone(given) {
   await caller.page.evaluate(() => void window.phone.dial('7101'))
   await panel(page, 'Ringing').waitFor()
   await phoneIs(page, 'ready')
-  await page.keyboard.press('a')
-  await panel(page, 'Established').waitFor()
+  await answers(page)
   await becomes(caller.page, 'talks')
   assert(toneIn(await heardBy(page, SECONDS), TONE_HZ) > ENOUGH, 'the page does not hear its caller')
   assert(await hears(caller), 'the caller does not hear the page')
@@ -81,16 +80,38 @@ export async function deskPhone(given) {
   await phoneIs(page, 'ready')
   await until('the audio found its way anew', () => mock.desks.phones.seen.filter(({ method, from }) => method === 'INVITE' && from === '7101').length > 0)
   await until('the caller hears the page that was offline', () => hears(caller))
+  await page.keyboard.press('m')
+  await page.getByText('You are muted').waitFor()
   await page.reload()
   await panel(page, 'Established').waitFor()
   await until('the page takes its own place', () => mock.desks.phones.seen.some(({ replaces }) => replaces !== ''))
+  await page.getByText('You are muted').waitFor()
+  assert(!(await hears(caller)), 'who was muted is heard after the page was loaded anew')
+  await page.keyboard.press('m')
   assert(toneIn(await heardBy(page, SECONDS), TONE_HZ) > ENOUGH, 'the page that was loaded anew does not hear its caller')
   await until('the caller hears the page that was loaded anew', () => hears(caller))
   await caller.page.evaluate(() => window.phone.hangUp())
   await panel(page, 'Established').waitFor({ state: 'detached' })
   await page.getByText('Ready for calls').waitFor()
+  await answeredElsewhere(page, caller)
   await caller.close()
   await finish(opened)
+}
+
+/** On another page of the tab it rings, too, and is answered, muted and hung up there. */
+async function answeredElsewhere(page, caller) {
+  await page.keyboard.press('g')
+  await page.keyboard.press('a')
+  await caller.page.evaluate(() => void window.phone.dial('7101'))
+  const strip = page.locator('[data-strip]')
+  await strip.getByText(`A call from ${CALLER} rings.`).waitFor()
+  assertEqual(await axeFinds(page), [], 'axe, it rings on another page')
+  await strip.getByRole('button', { name: /^Answer: / }).click()
+  await becomes(caller.page, 'talks')
+  await strip.getByRole('button', { name: 'Mute' }).click()
+  await strip.getByText('You are muted').waitFor()
+  await strip.getByRole('button', { name: /^Hang up: / }).click()
+  await strip.waitFor({ state: 'detached' })
 }
 
 /** One tab is the phone; the next one takes over when it is closed. What is chosen of devices is kept. */
@@ -152,8 +173,13 @@ export async function deskTeam({ browser, link, mock }) {
   await page.getByRole('button', { name: 'Set not ready' }).click()
   await until('the state is asked for', () => mock.desks.seen.some(({ path }) => /^users\/\d+\/voice\/not-ready$/.test(path)))
   await page.getByRole('button', { name: 'Log out', exact: true }).last().click()
+  mock.desks.team.failsLater = true
   await page.getByRole('button', { name: /^Log .* out now$/ }).click()
   await until('the logout is asked for', () => mock.desks.seen.some(({ path }) => /^users\/\d+\/voice\/logout$/.test(path)))
+  // What was accepted and fails afterwards is said, with whom it was about.
+  await page.getByText(/^Log out \(.+\) did not work: /).waitFor()
+  mock.desks.team.failsLater = false
+  await page.getByRole('button', { name: /^Close: Log out/ }).click()
   await page.getByLabel('Group').selectOption({ index: 1 })
   await page.getByRole('region', { name: 'Waiting' }).getByText('sales').first().waitFor()
   for (const theme of ['dark', 'contrast', 'light']) {
@@ -193,12 +219,22 @@ async function waits(page, mock) {
   await waiting.locator(`[data-waits="${first.id}"]`).waitFor({ state: 'detached' })
 }
 
-/** Of a large team those who are not shown are found by name. */
-export async function deskLargeTeam({ browser, link }) {
+/** Of a large team those at work come first, all are counted, and those who are not shown are found by state and by name. */
+export async function deskLargeTeam({ browser, link, mock }) {
   const { page, ...rest } = await signedIn(await openPage(browser, { width: 1280, height: 720, theme: 'light' }), link)
   await page.getByRole('button', { name: 'My team' }).click()
   const team = page.getByRole('region', { name: 'My team', exact: true })
   await team.getByText(/^100 of \d+ are shown/).waitFor()
+  assertEqual(await team.locator('[data-member="loggedOut"]').count(), 0, 'those who are logged out, before all others are shown')
+  // Each fifth of them is ready, and each fifth is logged out.
+  const count = Math.floor(mock.setup.all('person').filter(({ agent }) => agent !== null).length / 5)
+  await team.getByText(new RegExp(`^(${count}|${count + 1}) ready, `)).waitFor()
+  await team.getByLabel('State').selectOption('talking')
+  await until('those alone who talk are shown', async () => (await team.locator('[data-member]').count()) === (await team.locator('[data-member="talking"]').count()))
+  await team.getByLabel('State').selectOption('loggedOut')
+  await team.locator('[data-member="loggedOut"]').first().waitFor()
+  assertEqual(await axeFinds(page), [], 'axe, those of a state')
+  await team.getByLabel('State').selectOption('')
   await team.getByLabel('Find somebody of the team').fill('nobody at all')
   await team.getByText('Nobody of that name is in this group.').waitFor()
   await team.getByLabel('Find somebody of the team').fill('ben')

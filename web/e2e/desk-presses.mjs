@@ -5,7 +5,8 @@
 
 import { startMock, TOKEN } from '../mock/server.mjs'
 import { startBrowser } from './browser.mjs'
-import { act, openReady, panel } from './desk-tasks.mjs'
+import { panel } from './desk-page.mjs'
+import { act, openReady } from './desk-tasks.mjs'
 
 const [seconds = 20, rate = 50] = process.argv.slice(2).map(Number)
 /** Shorter ones are not told by a browser. */

@@ -3,11 +3,11 @@
 import { openPage } from './browser.mjs'
 import { assertEqual, axeFinds, until } from './checks.mjs'
 import { hearsInto, recordConnections } from './heard.mjs'
+import { answers, panel, press } from './desk-page.mjs'
 
 /** What the browser itself says of answers that are no success, and of a WebSocket that ends with its page. */
 const isMeant = (fault) => fault.includes('Failed to load resource') || fault.includes('WebSocket')
 const status = (page, state) => page.locator(`[data-agent="${state}"]`).waitFor()
-const panel = (page, phase) => page.locator(`[data-panel="${phase}"]`)
 const phone = (page, phase) => page.locator(`[data-phone="${phase}"]`).waitFor()
 const HEARD_SECONDS = 5
 
@@ -28,12 +28,10 @@ export async function deskSoftphone({ browser, link, paths: [user, password, col
   await page.getByRole('button', { name: 'Start work' }).click()
   await status(page, 'NotReady')
   await phone(page, 'ready')
-  await page.keyboard.press('r')
+  await press(page, 'r')
   await status(page, 'Ready')
   say('ready')
-  await panel(page, 'Ringing').waitFor()
-  await page.keyboard.press('a')
-  await panel(page, 'Established').waitFor()
+  await answers(page)
   await hearsInto(page, HEARD_SECONDS, `${folder}/caller.wav`)
   await page.locator('[data-quality]').waitFor()
   assertEqual(await axeFinds(page), [], 'axe, in a call of the page')
@@ -43,7 +41,7 @@ export async function deskSoftphone({ browser, link, paths: [user, password, col
   await phone(page, 'ready')
   await hearsInto(page, HEARD_SECONDS, `${folder}/after.wav`)
   say('heard after')
-  await page.keyboard.press('x')
+  await press(page, 'x')
   await page.keyboard.press('x')
   await panel(page, 'Established').waitFor({ state: 'detached' })
   say('hung up')
@@ -57,7 +55,7 @@ export async function deskSoftphone({ browser, link, paths: [user, password, col
   await page.locator('[data-muted="true"]').waitFor()
   // As long as the colleague hears nothing.
   await hearsInto(page, HEARD_SECONDS, `${folder}/muted.wav`)
-  await page.keyboard.press('x')
+  await press(page, 'x')
   await page.keyboard.press('x')
   await panel(page, 'Established').waitFor({ state: 'detached' })
   say('hung up muted')

@@ -2,13 +2,22 @@
 
 import { openPage } from './browser.mjs'
 import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, menuOf, until } from './checks.mjs'
+import { answers, panel, press } from './desk-page.mjs'
 
 /** What the browser itself says of answers that are no success, and of none. */
 export const isMeant = (fault) => fault.includes('Failed to load resource')
 
 export async function openDesk(browser, link, options) {
-  const opened = await openPage(browser, { width: 1280, height: 720, theme: 'light', ...options })
+  const { ahead = 0, ...looks } = options ?? {}
+  const opened = await openPage(browser, { width: 1280, height: 720, theme: 'light', ...looks })
   const { page } = opened
+  // The clock of this computer is wrong by so much.
+  if (ahead !== 0) {
+    await page.addInitScript((ms) => {
+      const now = Date.now
+      Date.now = () => now() + ms
+    }, ahead)
+  }
   await page.goto(new URL('/desktop', link).href.split('#')[0])
   await page.getByRole('main').getByRole('link', { name: /^(Sign in|Anmelden)$/ }).click()
   return opened
@@ -32,7 +41,6 @@ export async function finish({ faults, close }, allowed = () => false) {
 }
 
 export const status = (page, state) => page.locator(`[data-agent="${state}"]`).waitFor()
-export const panel = (page, phase) => page.locator(`[data-panel="${phase}"]`)
 export const act = (page, name) => page.getByRole('group', { name: 'What you can do' }).getByRole('button', { name })
 const asked = (mock) => mock.desks.seen.map(({ path }) => path.split('/').at(-1))
 
@@ -47,7 +55,7 @@ export async function deskByKeyboard({ browser, link, mock }) {
   await place.focus()
   await page.keyboard.press('Enter')
   await status(page, 'NotReady')
-  await page.keyboard.press('r')
+  await press(page, 'r')
   await status(page, 'Ready')
   const call = mock.desks.phone.ring({ data: { CustomerName: 'Ines Iversen', Language: 'de' } })
   await panel(page, 'Ringing').waitFor()
@@ -57,12 +65,18 @@ export async function deskByKeyboard({ browser, link, mock }) {
   await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).getByText('Answer').waitFor()
   await page.keyboard.press('Escape')
   await until('the list of keys is closed', async () => (await page.getByRole('dialog').count()) === 0)
-  await page.keyboard.press('a')
-  await panel(page, 'Established').waitFor()
-  await page.keyboard.press('h')
+  await answers(page)
+  await press(page, 'h')
   await panel(page, 'Held').waitFor()
-  await page.keyboard.press('h')
+  await press(page, 'h')
   await panel(page, 'Established').waitFor()
+  mock.desks.phone.record(call, 'Recording')
+  await page.getByText('This call is recorded.').waitFor()
+  await page.keyboard.press('i')
+  await page.getByText('The recording is paused').waitFor()
+  assertEqual(await axeFinds(page), [], 'axe, a recording that is paused')
+  await page.keyboard.press('i')
+  await page.locator('[data-recording="Recording"]').waitFor()
   await page.keyboard.press('k')
   await page.keyboard.type('12#')
   await until('the digits have come', () => call.digits === '12#')
@@ -72,17 +86,17 @@ export async function deskByKeyboard({ browser, link, mock }) {
   await page.keyboard.press('Enter')
   await page.locator('[data-panel="Established"][aria-label="Call with 7102"]').waitFor()
   await page.getByText('Consultation about the call with +4930123456').waitFor()
-  await page.keyboard.press('b')
+  await press(page, 'b')
   await page.locator('[data-panel="Established"][aria-label="Call with +4930123456"]').waitFor()
   await page.keyboard.press('c')
   await page.keyboard.type('7103')
   await page.keyboard.press('Enter')
   await page.locator('[data-panel="Established"][aria-label="Call with 7103"]').waitFor()
-  await page.keyboard.press('t')
+  await press(page, 't')
   await status(page, 'NotReady')
   await page.getByText('After-call work', { exact: true }).waitFor()
   await panel(page, 'Released').waitFor()
-  await page.keyboard.press('r')
+  await press(page, 'r')
   await status(page, 'Ready')
   await page.getByText('No calls.').waitFor()
   assertEqual(mock.desks.phone.calls.length, 0, 'calls that are not completed')
@@ -107,6 +121,15 @@ export async function deskSeveralCalls({ browser, link, mock }) {
   await act(page, 'Answer').click()
   await panel(page, 'Established').waitFor()
   await until('the focus is not lost with the button', () => page.evaluate(() => document.activeElement?.closest('[data-panel]') !== null))
+  // The second half of a double press does not undo the first: what answers becomes what holds, and that what takes back.
+  const did = () => asked(mock).filter((path) => ['hold', 'retrieve'].includes(path))
+  await act(page, 'Hold').dblclick()
+  await panel(page, 'Held').waitFor()
+  await press(page, 'h')
+  await page.keyboard.press('h')
+  await panel(page, 'Established').waitFor()
+  await until('presses count again', async () => (await page.locator('button[aria-disabled="true"]').count()) === 0)
+  assertEqual(did(), ['hold', 'retrieve'], 'what double presses have done')
   phone.ring({ number: '+33144556677', queue: 'support' })
   const list = page.getByRole('region', { name: 'My calls' })
   await list.getByText('+33144556677').waitFor()
@@ -129,15 +152,25 @@ export async function deskSeveralCalls({ browser, link, mock }) {
   await page.locator('[data-panel="Established"][aria-label="Call with 7106"]').waitFor()
   await act(page, 'Make a conference').click()
   await page.getByText('+33144556677, 7106').waitFor()
-  await page.keyboard.press('x')
+  await press(page, 'x')
   await page.keyboard.press('x')
   await list.locator('[data-call="Established"]').waitFor({ state: 'detached' })
   await page.keyboard.press('d')
   await page.keyboard.type('+49 30 99')
   await page.keyboard.press('Enter')
+  await page.keyboard.press('Enter')
   await page.locator('[data-panel="Established"][aria-label="Call with +493099"]').waitFor()
+  assertEqual(asked(mock).filter((path) => path === 'make-call').length, 1, 'how often a number is called that is dialled by a double press')
   await page.getByRole('button', { name: 'Log out' }).click()
   await page.getByText('End your calls first, then log out.').waitFor()
+  // A sign-out in the line at the top would end them, too: it asks.
+  await menuOf(page).click()
+  await page.getByRole('button', { name: 'Sign out', exact: true }).click()
+  const asks = page.getByRole('dialog', { name: 'Sign out during a call?' })
+  await asks.getByText('You have a call.').waitFor()
+  assertEqual(await axeFinds(page), [], 'axe, a sign-out during a call')
+  await asks.getByRole('button', { name: 'Stay here' }).click()
+  await page.locator('[data-panel="Established"][aria-label="Call with +493099"]').waitFor()
   await finish(opened)
 }
 
@@ -169,10 +202,11 @@ export async function deskData({ browser, link, mock }) {
   assertEqual(await axeFinds(page), [], 'axe, data of a call')
   mock.desks.phone.hangUp(call)
   await panel(page, 'Released').waitFor()
+  // No pause is waited for: the call goes once they are taken.
   await page.getByLabel('Notes').fill('wants an offer by Monday')
-  await until('notes after the call are there', () => value('Notes') === 'wants an offer by Monday')
   await act(page, 'Done with the call').click()
   await panel(page, 'Released').waitFor({ state: 'detached' })
+  assertEqual(value('Notes'), 'wants an offer by Monday', 'notes after the call')
   await finish(opened)
 }
 
@@ -189,6 +223,10 @@ export async function deskOffline({ browser, link, mock }) {
   assertEqual(await axeFinds(page), [], 'axe, offline')
   await act(page, 'Hold').click()
   await page.getByText('Hold did not work: the server does not answer.').waitFor()
+  // What is written meanwhile is not saved, and is so by itself afterwards, though the call is over then.
+  await page.getByLabel('Notes').fill('wants an offer by Friday')
+  await page.getByText('saved as soon as the server is heard again').waitFor()
+  await page.getByLabel('Result of the call').selectOption('Sold')
   phone.hangUp(call)
   phone.ring({ number: '+33144556677', queue: 'support' })
   phone.hangUp(phone.calls.at(-1))
@@ -202,10 +240,17 @@ export async function deskOffline({ browser, link, mock }) {
   const missed = await page.locator('[data-connection="missed"]').innerText()
   for (const words of ['The call with +4930123456 has ended.', 'A call with +442079460123 has come.', 'Your status: After-call work.']) assert(missed.includes(words), `${words} is not in ${missed}`)
   assertEqual(await axeFinds(page), [], 'axe, what was missed')
+  const value = (key) => call.userData.find((pair) => pair.key === key)?.value
+  await until('what was written while offline is saved', () => value('Notes') === 'wants an offer by Friday' && value('DispositionCode') === 'sold')
   await page.getByRole('button', { name: 'I have read it' }).click()
   await page.locator('[data-connection]').waitFor({ state: 'detached' })
+  // Others listen in its place: it says so, and hears again when somebody wants it to.
+  for (const { hub } of mock.desks.sessions.values()) hub.replace()
+  await page.getByText('The desktop is open in too many tabs').waitFor()
+  await page.getByRole('button', { name: 'Try now' }).click()
+  await page.locator('[data-connection]').waitFor({ state: 'detached' })
   // It hears again.
-  await page.keyboard.press('a')
+  await press(page, 'a')
   await page.locator('[data-call="Established"]').waitFor()
   await finish(opened, isMeant)
 }
@@ -233,7 +278,14 @@ export async function deskGoesOn({ browser, link, mock }) {
   await other.goto(new URL('/session/sign-in?to=/desktop', page.url()).href)
   await page.bringToFront()
   await page.evaluate(() => dispatchEvent(new Event('focus')))
-  await page.getByRole('button', { name: 'Start work' }).waitFor()
+  await page.getByRole('button', { name: 'Start work' }).click()
+  await status(page, 'NotReady')
+  // Somebody else signs in in another tab: this one does not show their calls, and says so.
+  mock.desks.takenBy('ben.bauer', 'Ben Bauer')
+  mock.desks.phone.ring({ number: '+33155555555' })
+  await page.locator('[data-banner="other"]').waitFor()
+  await page.getByText('you are not signed in any more.').waitFor()
+  assertEqual(await page.locator('[data-panel]').count(), 0, 'calls of another person are shown')
   await finish(opened, isMeant)
 }
 
@@ -254,6 +306,25 @@ export async function deskTroubles({ browser, link }) {
   assertEqual(await page.locator('[data-trouble]').count(), 1, 'what went wrong before is still said')
   await page.getByRole('button', { name: /^Close: / }).click()
   await page.locator('[data-trouble]').waitFor({ state: 'detached' })
+  await finish(opened)
+}
+
+/** Ready, and no calls come: what was set at the phone is said, and ended here. Not ready during a call is said to come after it. */
+export async function deskNoCalls({ browser, link, mock }) {
+  const opened = await openReady(browser, link)
+  const { page } = opened
+  mock.desks.phone.set({ dnd: true, forwardTo: '+4915112345' })
+  await page.getByText('Ready, but no calls come').waitFor()
+  assertEqual(await axeFinds(page), [], 'axe, do not disturb')
+  await page.getByRole('button', { name: 'Switch it off' }).click()
+  await page.locator('[data-no-calls="dnd-off"]').waitFor({ state: 'detached' })
+  await page.getByRole('button', { name: 'End forwarding' }).click()
+  await page.locator('[data-no-calls]').waitFor({ state: 'detached' })
+  mock.desks.phone.ring()
+  await answers(page)
+  await page.keyboard.press('n')
+  await page.getByRole('button', { name: 'Lunch' }).click()
+  await page.getByText('Not ready after this call').waitFor()
   await finish(opened)
 }
 
@@ -280,6 +351,20 @@ export async function deskPlaces({ browser, link, mock }) {
 export async function deskAccessible({ browser, link, mock }) {
   const opened = await openReady(browser, link)
   const { page } = opened
+  // In one column, as beside a CRM's page and on a phone, a call that rings is seen without looking for it.
+  for (const [width, height] of [[400, 800], [320, 600]]) {
+    await page.setViewportSize({ width, height })
+    await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight))
+    const rings = mock.desks.phone.ring({ data: { CustomerName: 'Ines Iversen', Language: 'de' } })
+    await act(page, 'Answer').waitFor()
+    await until(`Answer is in sight, ${width} wide`, async () => {
+      const box = await act(page, 'Answer').boundingBox()
+      return box !== null && box.y >= 0 && box.y + box.height <= height
+    }, 5_000)
+    mock.desks.phone.hangUp(rings)
+    await panel(page, 'Ringing').waitFor({ state: 'detached' })
+  }
+  await page.setViewportSize({ width: 1280, height: 720 })
   mock.desks.phone.ring({ data: { CustomerName: 'Ines Iversen', Language: 'de' } })
   await act(page, 'Answer').click()
   await panel(page, 'Established').waitFor()

@@ -1,7 +1,8 @@
 // What agents do at the desktop besides calls: find people, keep them, look at numbers, park, see a caller's page, and work inside a CRM.
 
 import { createServer } from 'node:http'
-import { act, finish, isMeant, openReady, panel, status } from './desk-tasks.mjs'
+import { act, finish, isMeant, openReady, status } from './desk-tasks.mjs'
+import { answers, panel, press } from './desk-page.mjs'
 import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, until } from './checks.mjs'
 
 const directory = (page) => page.getByRole('region', { name: 'Directory' })
@@ -25,7 +26,7 @@ export async function deskDirectory({ browser, link, mock }) {
   await page.keyboard.press('ArrowUp')
   await page.keyboard.press('Enter')
   await page.locator('[data-panel="Established"][aria-label="Call with 7102"]').waitFor()
-  await page.keyboard.press('b')
+  await press(page, 'b')
   await page.locator('[data-panel="Established"][aria-label="Call with +4930123456"]').waitFor()
   await act(page, 'Transfer').click()
   await to(page).fill('sales')
@@ -37,7 +38,7 @@ export async function deskDirectory({ browser, link, mock }) {
   await to(page).press('Enter')
   await until('it went to the number of sales', () => mock.desks.seen.some(({ path, data }) => path.endsWith('single-step-transfer') && data.destination === '9000'))
   await panel(page, 'Released').waitFor()
-  await page.keyboard.press('e')
+  await press(page, 'e')
   // A number is meant as it stands, though somebody has it.
   await page.keyboard.press('d')
   await page.keyboard.type('7103')
@@ -75,7 +76,7 @@ export async function deskFavourites({ browser, link, mock }) {
   await page.keyboard.press('v')
   await directory(page).getByRole('button', { name: 'Call: Cleo Adler' }).click()
   await page.locator('[data-panel="Established"][aria-label="Call with 7103"]').waitFor()
-  await page.keyboard.press('x')
+  await press(page, 'x')
   await page.keyboard.press('x')
   await panel(page, 'Established').waitFor({ state: 'detached' })
   phone.hangUp(phone.ring({ number: '+33144556677' }))
@@ -136,8 +137,7 @@ export async function deskPark({ browser, link, mock }) {
   await page.keyboard.press('z')
   await panel(page, 'Ringing').waitFor()
   await page.getByText('is parked').waitFor({ state: 'detached' })
-  await page.keyboard.press('a')
-  await panel(page, 'Established').waitFor()
+  await answers(page)
   await page.keyboard.press('p')
   await page.getByLabel('Park slot').press('Enter')
   await page.getByRole('button', { name: 'Hide: +4930123456' }).click()
@@ -158,13 +158,12 @@ export async function deskCourse({ browser, link, mock }) {
   await course.getByText('Who else was looked at').press('Enter')
   await course.getByText('a7103: not ready').waitFor()
   assertEqual(await axeFinds(page), [], 'axe, what was before a call')
-  await page.keyboard.press('a')
-  await panel(page, 'Established').waitFor()
+  await answers(page)
   await page.keyboard.press('c')
   await page.keyboard.type('7105')
   await page.keyboard.press('Enter')
   await page.locator('[data-panel="Established"][aria-label="Call with 7105"]').waitFor()
-  await page.keyboard.press('j')
+  await press(page, 'j')
   await page.getByText('+4930123456, 7105').waitFor()
   await page.keyboard.press('q')
   const whom = page.getByRole('group', { name: 'Who is to leave?' })
@@ -181,14 +180,19 @@ export async function deskCourse({ browser, link, mock }) {
 /** After-call work has a clock, is said to end in time, and is made longer by keys. */
 export async function deskWrapUp({ browser, link, mock }) {
   mock.desks.wrapUpMs = 15_000
-  const opened = await openReady(browser, link)
+  // By a computer whose clock is two minutes ahead.
+  const opened = await openReady(browser, link, { ahead: 120_000 })
   const { page } = opened
-  mock.desks.phone.ring()
-  await page.keyboard.press('a')
-  await panel(page, 'Established').waitFor()
+  const { began } = mock.desks.phone.ring()
+  mock.desks.phone.calls[0].began = began - 61_000
+  await answers(page)
+  await press(page, 'h')
+  // How long it is held, and not how long it is there.
+  await panel(page, 'Held').getByText(/^0:0\d$/).waitFor()
   mock.desks.phone.hangUp(mock.desks.phone.calls[0])
   const mine = page.getByRole('region', { name: 'My status' })
   await mine.getByText(/^Ends in 0:1\d$/).waitFor()
+  await panel(page, 'Released').getByText(/^after 1:0\d$/).waitFor()
   await mine.getByText('After-call work ends within 20 seconds').waitFor()
   assertEqual(await axeFinds(page), [], 'axe, the end of after-call work')
   await page.keyboard.press('u')
@@ -198,18 +202,18 @@ export async function deskWrapUp({ browser, link, mock }) {
   assert(asked.data.extensions[0].value > 60, `the time that is asked for: ${JSON.stringify(asked.data)}`)
   await page.keyboard.press('w')
   await mine.getByText('It lasts until you end it.').waitFor()
-  await page.keyboard.press('r')
+  await press(page, 'r')
   await status(page, 'Ready')
   await finish(opened)
 }
 
-/** Why a call has come; the page about the caller opens with the answer, in one window for all. */
+/** Why a call has come; the page about the caller opens with the answer, in one window for all, which gets no hand on the desktop. */
 export async function deskScreenPop({ browser, link, mock }) {
   const crm = await otherSite('<title>customer</title>')
   mock.desks.settings['interaction-workspace']['screen-pop.url'] = `${crm.url}/customers?id={CustomerId}&from={number}`
   const opened = await openReady(browser, link)
   const { page } = opened
-  mock.desks.phone.ring({ data: { CustomerId: 'a&b', RTargetObjectSelected: 'French >= 4', RTargetAgentSelected: mock.desks.phone.dn.agentId } })
+  const call = mock.desks.phone.ring({ data: { CustomerId: 'a&b', RTargetObjectSelected: 'French >= 4', RTargetAgentSelected: mock.desks.phone.dn.agentId } })
   await page.getByText('Why you: the call from sales asks for French 4 or more.').waitFor()
   const popup = page.waitForEvent('popup')
   await act(page, 'Answer').click()
@@ -219,7 +223,48 @@ export async function deskScreenPop({ browser, link, mock }) {
   await page.bringToFront()
   await page.getByRole('button', { name: 'Open the caller’s page' }).click()
   await until('it has asked anew', () => crm.asked.length >= 2)
+  const handsOn = () => customer.evaluate(() => [window.opener, window.parent === window, window.length])
+  assertEqual(await handsOn(), [null, true, 0], 'what the page has of others')
+  await page.bringToFront()
+  mock.desks.phone.hangUp(call)
+  await act(page, 'Done with the call').click()
+  await page.getByText('No calls.').waitFor()
+  // The page of the next call takes its place, though it is of another site and has no opener by which it could be led.
+  mock.desks.phone.ring({ data: { CustomerId: 'c' } })
+  await act(page, 'Answer').click()
+  await customer.waitForURL(`${crm.url}/customers?id=c&from=%2B4930123456`)
+  assertEqual(await handsOn(), [null, true, 0], 'what the next page has of others')
   assertEqual(page.context().pages().length, 2, 'windows')
+  assertEqual(await page.evaluate(() => window.opener), null, 'what the desktop has of others')
+  // One that is closed is opened again.
+  await customer.close()
+  const again = page.waitForEvent('popup')
+  await page.getByRole('button', { name: 'Open the caller’s page' }).click()
+  const opens = await again
+  await opens.waitForURL(`${crm.url}/customers?id=c&from=%2B4930123456`)
+  assertEqual(await opens.evaluate(() => window.opener), null, 'what the page of the next window has of others')
+  assertEqual(await page.locator('iframe').count(), 1, 'frames that lead')
+  // As it rings, in a page in which nothing was pressed; and who looks elsewhere hears of the call by the system.
+  mock.desks.settings['interaction-workspace']['screen-pop.when'] = 'rings'
+  mock.desks.phone.hangUp(mock.desks.phone.calls[0])
+  await opens.close()
+  await page.reload()
+  await status(page, 'NotReady')
+  await page.evaluate(() => {
+    window.notices = []
+    window.Notification = class {
+      static permission = 'granted'
+      constructor(title, { body }) {
+        window.notices.push(`${title}, ${body}`)
+      }
+      close() {}
+    }
+    document.hasFocus = () => false
+  })
+  const next = page.waitForEvent('popup')
+  mock.desks.phone.ring({ number: '+33144556677', queue: 'support', data: { CustomerId: 'c' } })
+  await (await next).waitForURL(`${crm.url}/customers?id=c&from=%2B33144556677`)
+  assertEqual(await page.evaluate(() => window.notices), ['+33144556677 rings, support'], 'what the system says')
   await finish(opened)
   await crm.close()
 }

@@ -96,6 +96,7 @@ for (const [name, task] of [
   ['offline and back', desk.deskOffline],
   ['a page loaded again, a session that is over', desk.deskGoesOn],
   ['what does not work', desk.deskTroubles],
+  ['ready, and no calls come', desk.deskNoCalls],
   ['places, and who may not', desk.deskPlaces],
   ['a colleague is found, with whether they can talk', deskTeam.deskDirectory],
   ['favourites and recent calls', deskTeam.deskFavourites],

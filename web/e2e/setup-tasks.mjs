@@ -1,7 +1,7 @@
 // What administrators do in Agent Setup, as tasks. Each signs in as the mock does: by a press.
 
 import { end, openPage } from './browser.mjs'
-import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, menuOf, until } from './checks.mjs'
+import { assert, assertEqual, axeFinds, chooseLanguage, menuOf, until } from './checks.mjs'
 import { dialog, finish, go, isMeant, openSetup, review, save } from './setup-steps.mjs'
 
 /** By keys alone: sign in, a new person with a skill, what will change, saved, and back in the list. */
@@ -447,26 +447,27 @@ const PAGES = [
 
 /** Every page in both languages, light and dark, at a desk and on a phone: nothing for axe, nothing wider than the screen. */
 export async function setupAccessible({ browser, link }) {
+  const opened = await openSetup(browser, link)
+  const { page } = opened
   // Of each two of language, colours and width every pair.
-  for (const [width, height, pairs] of [[1280, 720, [['en', 'light'], ['de', 'dark']]], [390, 844, [['en', 'dark'], ['de', 'light']]]]) {
-    const opened = await openSetup(browser, link, { width, height })
-    const { page } = opened
-    for (const [language, theme] of pairs) {
-      await chooseLanguage(page, language)
-      for (const path of PAGES) {
-        await go(page, path)
-        await page.locator('h1').waitFor()
-        await page.waitForLoadState('networkidle', { timeout: 3_000 }).catch(() => undefined)
-        await page.evaluate(() => document.querySelectorAll('details').forEach((details) => (details.open = true)))
-        assertEqual(await page.evaluate(() => document.documentElement.lang), language, `the language of ${path}`)
-        assert(!/setup\.[a-z]/.test(await page.locator('body').innerText()), `a text is missing on ${path}`)
-        await chooseTheme(page, theme)
+  for (const [language, looks] of [['en', [[1280, 720, 'light'], [390, 844, 'dark']]], ['de', [[1280, 720, 'dark'], [390, 844, 'light']]]]) {
+    await chooseLanguage(page, language)
+    for (const path of PAGES) {
+      await go(page, path)
+      await page.locator('h1').waitFor()
+      await page.waitForLoadState('networkidle', { timeout: 3_000 }).catch(() => undefined)
+      await page.evaluate(() => document.querySelectorAll('details').forEach((details) => (details.open = true)))
+      assertEqual(await page.evaluate(() => document.documentElement.lang), language, `the language of ${path}`)
+      assert(!/setup\.[a-z]/.test(await page.locator('body').innerText()), `a text is missing on ${path}`)
+      for (const [width, height, theme] of looks) {
+        await page.setViewportSize({ width, height })
+        await page.emulateMedia({ colorScheme: theme })
+        await until(`${path} is ${theme}`, () => page.evaluate((wanted) => document.documentElement.dataset.theme === wanted, theme))
         assertEqual(await axeFinds(page), [], `axe, ${path}, ${language}, ${theme}, ${width} px`)
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
         assert(overflow <= 0, `${path} is ${overflow} px wider than a screen of ${width}, ${language}`)
       }
     }
-    await chooseLanguage(page, 'en')
-    await finish(opened)
   }
+  await finish(opened)
 }

@@ -26,6 +26,15 @@ export class Hub {
     }
   }
 
+  /** Lets all clients go, as where others have taken their places. */
+  replace() {
+    for (const client of this.clients.values()) {
+      this.clients.delete(client.id)
+      if (client.parked !== undefined) send(client.parked.response, [{ ...client.parked.reply, successful: false, error: '402::Unknown client', advice: { reconnect: 'none' } }])
+      this.#unpark(client)
+    }
+  }
+
   /** Answers a batch of messages. */
   answer(messages, response) {
     const replies = []

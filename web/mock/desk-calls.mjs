@@ -1,6 +1,8 @@
 // The phone of one agent and its calls, as the Workspace API shows them: what each operation makes of them.
 
 let calls = 0
+/** What can be asked for of a recording, by its state. */
+const RECORDING = { Stopped: ['start-recording'], Recording: ['stop-recording', 'pause-recording'], Paused: ['stop-recording', 'resume-recording'] }
 const DATA = ['attach-user-data', 'update-user-data', 'delete-user-data-pair']
 const kv = (pairs) => Object.entries(pairs).map(([key, value]) => ({ key, type: 'str', value }))
 /** Numbers that are not there, and that are busy. */
@@ -33,6 +35,12 @@ export class Phone {
     this.tell({ messageType: 'DnStateChanged', dn: this.dn, ...(operationId === undefined ? {} : { operationId }) })
   }
 
+  /** Do-not-disturb or a forwarding, as by a code at the phone. */
+  set(what, operationId = undefined) {
+    Object.assign(this.dn, what)
+    this.tell({ messageType: 'DnStateChanged', dn: this.dn, ...(operationId === undefined ? {} : { operationId }) })
+  }
+
   /** After-call work for so long from now on; without end where that is undefined. It goes on since it has begun. */
   wrapUp(ms, operationId = undefined) {
     const until = ms === undefined ? undefined : Date.now() + ms
@@ -51,7 +59,7 @@ export class Phone {
   #begin(callType, state, phoneNumber, data, more = {}) {
     calls += 1
     const id = (0x0193a1b2c3d40000n + BigInt(calls)).toString(16).padStart(16, '0')
-    const call = { id, connId: id, callUuid: id.padStart(32, '0').toUpperCase(), callType, state, phoneNumber, ani: phoneNumber, dnis: this.dn.number, participants: [{ number: phoneNumber, role: 'RoleOrigination' }], userData: kv(data), extensions: [], recordingState: 'Stopped', began: Date.now(), ...more }
+    const call = { id, connId: id, callUuid: id.padStart(32, '0').toUpperCase(), callType, state, phoneNumber, ani: phoneNumber, dnis: this.dn.number, participants: [{ number: phoneNumber, role: 'RoleOrigination' }], userData: kv(data), extensions: [], recordingState: 'Stopped', began: Date.now(), stateBegan: Date.now(), ...more }
     this.calls.push(call)
     return call
   }
@@ -60,9 +68,17 @@ export class Phone {
     return this.calls.find((one) => one.parentConnId === call.id && one.state !== 'Released')
   }
 
+  /** Has a call recorded, or paused, or neither, as a strategy does. */
+  record(call, recordingState) {
+    call.recordingState = recordingState
+    this.#tell(call, undefined, 'CallRecordingStateChange')
+  }
+
   shown(call) {
-    const { began, ...shown } = call
-    return { ...shown, capabilities: this.#capabilities(call), duration: Math.floor((Date.now() - began) / 1_000), startedAt: new Date(began).toISOString() }
+    const { began, stateBegan, over, ...shown } = call
+    const recording = call.state === 'Established' ? RECORDING[call.recordingState] : []
+    const duration = Math.floor(((over ?? Date.now()) - began) / 1_000)
+    return { ...shown, stateSince: new Date(stateBegan).toISOString(), capabilities: [...this.#capabilities(call), ...recording], duration, startedAt: new Date(began).toISOString() }
   }
 
   #capabilities(call) {
@@ -91,6 +107,8 @@ export class Phone {
 
   #to(call, state, operationId) {
     call.state = state
+    call.stateBegan = Date.now()
+    call.over = state === 'Released' ? call.stateBegan : undefined
     this.#tell(call, operationId)
   }
 
@@ -108,6 +126,8 @@ export class Phone {
   operate(operation, data, operationId) {
     if (operation === 'ready' || operation === 'login') this.state(operation === 'ready' ? 'Ready' : 'NotReady', operation === 'ready' ? 'AutoIn' : 'ManualIn', {}, operationId)
     else if (operation === 'not-ready' && data.agentWorkMode === 'AfterCallWork') this.wrapUp(data.extensions === undefined ? undefined : 1_000 * data.extensions.find(({ key }) => key === 'WrapUpTime').value, operationId)
+    else if (operation === 'dnd-off') this.set({ dnd: false }, operationId)
+    else if (operation === 'cancel-forward') this.set({ forwardTo: undefined }, operationId)
     else if (operation === 'fetch-parked') this.#fetch(data.connId, operationId)
     else if (operation === 'not-ready') this.state('NotReady', data.agentWorkMode ?? 'AuxWork', data.reasonCode === undefined ? {} : { ReasonCode: data.reasonCode }, operationId)
     else if (operation === 'logout') this.state('LoggedOut', 'Unknown', {}, operationId)
@@ -190,6 +210,10 @@ export class Phone {
           this.#to(other, 'Established', operationId)
         }
         return true
+      case 'pause-recording':
+      case 'resume-recording':
+        call.recordingState = operation === 'pause-recording' ? 'Paused' : 'Recording'
+        return this.#tell(call, operationId, 'CallRecordingStateChange'), true
       case 'send-dtmf':
         call.digits = (call.digits ?? '') + data.dtmfDigits
         return this.#tell(call, operationId), true

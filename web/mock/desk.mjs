@@ -83,6 +83,15 @@ export class Desks {
     this.sessions.clear()
   }
 
+  /** Somebody else signs in in the same browser, and begins to work. */
+  takenBy(user, name) {
+    for (const [cookie, account] of this.setup.sessions) this.setup.sessions.set(cookie, { ...account, user, name })
+    for (const session of this.sessions.values()) {
+      session.user = { ...session.user, userName: user }
+      session.hub.cut()
+    }
+  }
+
   close() {
     this.targets.close()
     this.phones.close()
@@ -108,6 +117,7 @@ export class Desks {
     if (path === 'initialize-workspace') return this.#begin(request, response)
     const session = this.sessions.get(cookieOf(request))
     if (session === undefined) return refuse(response, 403, 603, 'Unauthorized')
+    if (!isMeantFor(request, session.user.userName)) return refuse(response, 412, 412, 'the page is of another person')
     const text = request.method === 'POST' ? await textOf(request) : ''
     const body = text === '' ? {} : JSON.parse(text)
     if (path.startsWith('notifications')) return session.hub.answer(Array.isArray(body) ? body : [body], response), true
@@ -125,6 +135,7 @@ export class Desks {
   #begin(request, response) {
     const account = this.setup.accountOf(request)
     if (account === undefined) return refuse(response, 401, 401, 'there is no token')
+    if (!isMeantFor(request, account.user)) return refuse(response, 412, 412, 'the page is of another person')
     const held = this.sessions.get(cookieOf(request))
     if (held?.user.userName === account.user) return this.#initialise(held, response)
     const cookie = randomUUID()
@@ -165,6 +176,7 @@ export class Desks {
   #asked(session, [what, first, second, third], data, operationId, query) {
     const { phone } = session
     const ofTeam = this.team.asked([what, first, second, third], query, data)
+    if (this.team.failsLater && ofTeam?.code === 1) this.#later(() => session.hub.publish(VOICE, { messageType: 'EventError', error: { errorCode: 93, errorMessage: 'Invalid Call State' }, operationId }), 20)
     if (ofTeam !== undefined) return ofTeam
     if (what === 'browser-phone') return this.#ticket(phone)
     if (what === 'current-session') return { data: { user: { ...session.user, ...(phone === undefined ? {} : { activeSession: active(phone) }) }, configuration: this.#configuration() } }
@@ -223,6 +235,9 @@ export class Desks {
 }
 
 const cookieOf = (request) => new RegExp(`${COOKIE}=([^;]+)`).exec(request.headers.cookie ?? '')?.[1]
+
+/** Pages say whose they are: somebody else may have signed in in this browser. */
+const isMeantFor = (request, user) => [undefined, encodeURIComponent(user)].includes(request.headers['x-trunkline-subject'])
 
 function active(phone) {
   return { dn: phone.dn, calls: phone.calls.map((call) => phone.shown(call)), media: { channels: [] }, services: [{ serviceName: 'VOICE', serviceState: 'AVAILABLE' }] }

@@ -10,6 +10,9 @@ const DOES = [
 ]
 const SET = { ready: DOES[0], 'not-ready': DOES[2], logout: undefined }
 
+/** Among more the server does not look for those in a state. */
+const LOOKED_AT_MAX = 500
+
 /** Calls that wait, as they have begun to before the mock was started. */
 const WAITING = [
   { ani: '+4915112345678', queues: ['sales'], asksFor: 'French >= 4', seconds: 95 },
@@ -30,6 +33,8 @@ export class TeamOfMock {
     this.set = new Map()
     /** While true it is not answered. */
     this.isAway = false
+    /** While true what is asked for somebody is accepted, and fails afterwards. */
+    this.failsLater = false
     const began = Date.now()
     this.waiting = WAITING.map(({ seconds, ...call }, index) => ({ ...call, id: (0x00aan + BigInt(index)).toString(16).padStart(16, '0'), dnis: '9000', routePoint: '9000', since: began - seconds * 1_000 }))
   }
@@ -72,11 +77,15 @@ export class TeamOfMock {
       .filter(({ userName }) => group === undefined || group.agents.includes(userName))
     const term = (query.get('searchTerm') ?? '').toLowerCase()
     const found = all.filter(({ firstName, lastName, userName }) => `${firstName} ${lastName} ${userName}`.toLowerCase().includes(term))
-    return this.#cut(found, query)
+    const states = (query.get('states') ?? '').split(',').filter(Boolean)
+    if (states.length === 0) return this.#cut(found, query)
+    if (found.length > LOOKED_AT_MAX) return { status: 400, message: `states: there are more than ${LOOKED_AT_MAX} agents to look at; name a groupId or a searchTerm` }
+    return this.#cut(found.filter(({ availability: { channels } }) => states.includes(channels[0]?.userState.state ?? 'LoggedOut')), query)
   }
 
   #cut(all, query) {
-    return { data: { users: all.slice(0, Number(query.get('limit') ?? 50)), totalMatches: all.length } }
+    const offset = Number(query.get('offset') ?? 0)
+    return { data: { users: all.slice(offset, offset + Number(query.get('limit') ?? 50)), totalMatches: all.length } }
   }
 
   #waiting(id, operation, { destination }) {

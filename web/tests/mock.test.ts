@@ -122,6 +122,8 @@ describe('the mock', () => {
     const team = new TeamOfMock(new Setup({ people: 6 }))
     const users = () => membersIn(team.asked(['users'], new URLSearchParams({ limit: '5' })).data, Date.now())
     expect([new Set(users().members.map(({ state }) => state)), users().all]).toEqual([new Set(['ready', 'talking', 'notReady', 'afterCallWork', 'loggedOut']), 6])
+    const inStates = (states: string) => membersIn(team.asked(['users'], new URLSearchParams({ states, limit: '1' })).data, Date.now())
+    expect([inStates('Ready,NotReady').all, inStates('LoggedOut').all, inStates('LoggedOut').members.map(({ state }) => state)]).toEqual([5, 1, ['loggedOut']])
     expect(team.asked(['users', '1001', 'voice', 'not-ready'], new URLSearchParams())).toEqual({ code: 1 })
     expect(users().members.find(({ id }) => id === '1001')?.state).toBe('notReady')
     expect(queuesIn(team.asked(['targets'], new URLSearchParams()).data)).toMatchObject([{ name: 'support', waiting: 4 }, { name: 'sales', waiting: 3 }])

@@ -3,6 +3,7 @@
 mod embedded;
 mod owner;
 mod real;
+mod search_server;
 
 pub use embedded::{Looked, look};
 
@@ -52,7 +53,7 @@ pub async fn expect_key(instance: u8, data_dir: &Path, values: &Values, of: &[&R
 pub async fn open(installation: &Installation, of: &[&RoleSpec]) -> anyhow::Result<Arc<dyn Composed>> {
     let settings: StoresSettings = installation.values.read(SECTION)?;
     let opened: Arc<dyn Composed> = match settings.mode() {
-        Mode::Embedded => Arc::new(embedded::open(installation).await?),
+        Mode::Embedded => Arc::new(embedded::open(installation, &settings).await?),
         Mode::Real => Arc::new(real::open(installation, &settings, of).await?),
     };
     owner::note(&installation.data_dir, settings.mode())?;

@@ -1,5 +1,6 @@
 //! The real stores, a module each. Used by the composition alone.
 
+pub mod elasticsearch;
 pub mod kafka;
 pub mod postgres;
 pub mod provisioning;

@@ -290,7 +290,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 57] = [
+const STEPS: [(&str, &str); 58] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -348,6 +348,7 @@ const STEPS: [(&str, &str); 57] = [
     ("people import", include_str!("postgres/people_import.sql")),
     ("people import of tenant", include_str!("postgres/people_import_of_tenant.sql")),
     ("people import by age", include_str!("postgres/people_import_by_age.sql")),
+    ("people import outcome", include_str!("postgres/people_import_outcome.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {
@@ -379,7 +380,12 @@ pub async fn up_to(settings: &PostgresSettings, name: &str, step: usize) -> Resu
         let options = options.options([("lock_timeout", LOCK_WITHIN_MS), ("statement_timeout", "0")]);
         let mut connection = PgConnection::connect_with(&options).await.map_err(|e| failed(&e))?;
         // Under an advisory lock of its own.
-        let done = migrator(step).run_direct(None, &mut connection, false).await;
+        let done = loop {
+            match migrator(step).run_direct(None, &mut connection, false).await {
+                Err(error) if is_others_turn(&error) => {}
+                done => break done,
+            }
+        };
         let _ = connection.close().await;
         done.map_err(|e| step_failed(&e))
     };
@@ -392,10 +398,18 @@ fn step_failed(error: &MigrateError) -> StoreError {
     if is_interrupted(error) { StoreError::Unavailable { reason } } else { StoreError::Invalid(reason) }
 }
 
+/// The code of a statement that has waited too long for a lock.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// Whether no step was begun, since another process carries out all of them for longer than a step may wait for a table.
+fn is_others_turn(error: &MigrateError) -> bool {
+    let MigrateError::Execute(cause) = error else { return false };
+    cause.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == LOCK_NOT_AVAILABLE)
+}
+
 fn is_interrupted(error: &MigrateError) -> bool {
     // Lost connections, rolled back transactions, lack of resources, shutdowns and starts.
     const CLASSES: [&str; 4] = ["08", "40", "53", "57"];
-    const LOCK_NOT_AVAILABLE: &str = "55P03";
     let (MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)) = error else { return false };
     // Only the connection fails without a code of the server.
     cause

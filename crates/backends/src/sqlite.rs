@@ -21,6 +21,8 @@ use crate::provisioning::{Dialect, Field, OpenTurn, Row, Statement, Tables, Turn
 
 /// How long a statement waits for another process that writes (an import beside a running installation).
 const BUSY: Duration = Duration::from_secs(5);
+/// How long a process that starts waits for others to make the tables, each after the other: dozens of steps on a slow disk.
+const OTHERS_START: Duration = Duration::from_secs(60);
 
 /// Interval at which a starting process checks whether the one before it has made the tables.
 const TURN_AGAIN: Duration = Duration::from_millis(10);
@@ -117,7 +119,7 @@ fn for_the_owner_alone(file: &Path) -> std::io::Result<()> {
 /// its own: closing the database's would release SQLite's own locks.
 async fn turn(file: &Path) -> std::io::Result<File> {
     let turn = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(file)?;
-    let until = tokio::time::Instant::now() + BUSY;
+    let until = tokio::time::Instant::now() + OTHERS_START;
     loop {
         match turn.try_lock() {
             Ok(()) => return Ok(turn),
@@ -131,7 +133,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 57] = [
+    const STEPS: [(&str, &str); 58] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -189,6 +191,7 @@ fn migrator() -> Migrator {
         ("people import", include_str!("sqlite/people_import.sql")),
         ("people import of tenant", include_str!("sqlite/people_import_of_tenant.sql")),
         ("people import by age", include_str!("sqlite/people_import_by_age.sql")),
+        ("people import outcome", include_str!("sqlite/people_import_outcome.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

@@ -12,6 +12,7 @@ mod bare_agents;
 mod cluster;
 mod conference;
 mod demo;
+mod desktops;
 mod edge;
 mod flat;
 mod floor;
@@ -82,6 +83,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("auth", auth::run),
     ("provisioning", provisioning::run),
     ("telemetry", telemetry::run),
+    ("desktops", desktops::run),
 ];
 
 /// Measures trunkline beside its peers and prints the ratios of this run

@@ -14,6 +14,9 @@ const END_LIMIT: Duration = Duration::from_secs(5);
 /// Interval between two checks of a condition.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// A tick of the kernel's accounts: USER_HZ is 100 on every architecture of Linux.
+const TICK_MS: u64 = 10;
+
 /// A running program and its children.
 pub struct Process {
     child: Child,
@@ -53,6 +56,11 @@ impl Process {
     /// Memory of the group in bytes that is in use now (`VmRSS`); a shared page counts for each of its users.
     pub fn resident(&self) -> u64 {
         self.members().into_iter().filter_map(resident_of).sum()
+    }
+
+    /// Open sockets of the group.
+    pub fn sockets(&self) -> usize {
+        self.members().into_iter().map(sockets_of).sum()
     }
 
     /// Fails if the program has ended.
@@ -174,11 +182,22 @@ fn resident_of(pid: u32) -> Option<u64> {
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
+/// Open sockets of one process.
+fn sockets_of(pid: u32) -> usize {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let targets = descriptors.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
+    targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+}
+
 impl Cpu {
+    /// The CPU time so far, in milliseconds.
+    pub const fn as_millis(self) -> u64 {
+        self.0 * TICK_MS
+    }
+
     /// The CPU time between two readings.
     pub fn since(self, earlier: Self) -> Duration {
-        // USER_HZ is 100 on every architecture of Linux.
-        Duration::from_millis(self.0.saturating_sub(earlier.0) * 10)
+        Duration::from_millis(self.0.saturating_sub(earlier.0) * TICK_MS)
     }
 }
 

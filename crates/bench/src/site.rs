@@ -26,6 +26,9 @@ pub const TENANT: &str = "bench";
 /// How long a role may take to be ready: tenants have tens of thousands of phones.
 const START_LIMIT: Duration = Duration::from_secs(180);
 
+/// Lines of a log that are shown where its roles are not ready in time.
+const LAST_LINES: usize = 20;
+
 /// An installation with its own data directory.
 pub struct Site {
     /// Its number: its addresses are 127.N.x.y.
@@ -39,6 +42,8 @@ pub struct Site {
 pub struct Roles {
     /// The process.
     pub process: Process,
+    /// Its log.
+    log: PathBuf,
 }
 
 impl Site {
@@ -108,22 +113,34 @@ impl Site {
 
     /// Starts a process of `roles` with `settings`.
     pub fn run(&self, roles: &[&str], settings: &[&str]) -> Result<Roles> {
+        self.run_replicas(roles, 1, settings)
+    }
+
+    /// Starts a process with the replica of that number of each of `roles`, with `settings`.
+    pub fn run_replicas(&self, roles: &[&str], replica: u8, settings: &[&str]) -> Result<Roles> {
         let mut command = self.command(&["run"]);
-        command.args(roles).args(["--set", "process.log=warn", "--set", "process.drain_deadline=1s"]);
+        command.args(roles).args(["--replica", &replica.to_string()]);
+        command.args(["--set", "process.log=warn", "--set", "process.drain_deadline=1s"]);
         command.args(settings.iter().flat_map(|setting| ["--set", *setting]));
-        let log = self.folder.with_file_name(format!("{}.log", roles.join("+")));
-        Ok(Roles { process: Process::start(&roles.join(" "), &mut command, &log)? })
+        let log = self.folder.with_file_name(format!("{}-{replica}.log", roles.join("+")));
+        Ok(Roles { process: Process::start(&roles.join(" "), &mut command, &log)?, log })
     }
 
     /// Waits until a role reports that it is ready.
     pub fn wait_ready(&self, role: &str, roles: &mut Roles) -> Result<()> {
+        self.wait_replica_ready(role, 1, roles)
+    }
+
+    /// Waits until the replica of that number reports that it is ready.
+    pub fn wait_replica_ready(&self, role: &str, replica: u8, roles: &mut Roles) -> Result<()> {
         let spec = spec(role)?;
-        let address = runtime::address::of_replica(self.instance, spec.number, 1);
+        let address = runtime::address::of_replica(self.instance, spec.number, replica);
         let admin = spec.admin_port;
-        wait_until(&format!("{role} is ready"), START_LIMIT, || {
+        let ready = wait_until(&format!("{role} is ready"), START_LIMIT, || {
             roles.process.expect_running()?;
             Ok(crate::http::get(&format!("{address}:{admin}"), "/ready").is_ok_and(|(status, _)| status == 200))
-        })
+        });
+        ready.with_context(|| format!("the log ends with\n{}", roles.last_words()))
     }
 
     fn command(&self, words: &[&str]) -> Command {
@@ -131,6 +148,15 @@ impl Site {
         command.args(words).args(["--instance", &self.instance.to_string(), "--data-dir"]).arg(&self.folder);
         command.args(self.stores);
         command
+    }
+}
+
+impl Roles {
+    /// The last lines of its log.
+    fn last_words(&self) -> String {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines.iter().skip(lines.len().saturating_sub(LAST_LINES)).map(|line| format!("{line}\n")).collect()
     }
 }
 

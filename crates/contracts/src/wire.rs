@@ -7,7 +7,7 @@ mod request;
 pub use event::{call_ref_from_wire, call_ref_to_wire, subject_from_wire, subject_to_wire};
 pub use event::{
     decode_entry, decode_stamped, encode_stamped, event_from_wire, event_to_wire, fact_id_from_wire, fact_id_to_wire,
-    stamped_from_wire, stamped_to_wire,
+    stamped_from_wire, stamped_to_wire, told_to_wire,
 };
 pub use event::{user_data_from_wire, user_data_to_wire};
 pub use event::{uuid_from_wire, uuid_to_wire};

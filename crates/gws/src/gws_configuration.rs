@@ -2,17 +2,15 @@
 //! for gws-workspace (gws-16), and objects of every kind for gws-provisioning (gws-21).
 //!
 //! It reads at tenant (tenant-07, port 8888) and owns nothing: people, places and DNs one by one, as they are asked for; what all desktops
-//! of a tenant show once in a while for all of them; and the directory in which they search, once a minute. What gws-provisioning reads
-//! and changes, it does for a person that it names, with what the person's token opened: tenant gives what both may and no more.
+//! of a tenant show once in a while for all of them; and the directory, once a minute, in which they search where gws-data-collector is
+//! away. What gws-provisioning reads and changes, it does for a person that it names, with what the person's token opened: tenant gives
+//! what both may and no more.
 
 mod browser_phone;
 mod desktop_configuration;
-mod directory;
-mod object_number;
 mod objects;
 mod places;
 mod properties;
-mod reader;
 mod remembered;
 mod server;
 mod user;
@@ -21,6 +19,8 @@ use anyhow::Result;
 use net::http::Limits;
 use prometheus_client::metrics::counter::Counter;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
+
+use crate::tenant_reader::{CONFIGURATION, TenantReader};
 
 /// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -46,9 +46,6 @@ pub const SPEC: RoleSpec = RoleSpec {
 /// The role.
 pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 
-/// The connection to tenant, and its port.
-const CONFIGURATION: &str = "tenant-07";
-const CONFIGURATION_PORT: u16 = 8888;
 /// The largest body: a table of people of 1 MiB, as JSON.
 const TABLE_BYTES_MAX: usize = 3 << 20;
 
@@ -65,7 +62,7 @@ runtime::metrics! {
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = Metrics::register(&ctx.metrics);
-    let router = server::router(reader::TenantReader::new(&ctx)?, metrics);
+    let router = server::router(TenantReader::new(&ctx)?, metrics);
     let limits = Limits { body_bytes_max: TABLE_BYTES_MAX, ..Limits::default() };
     net::http::serve_with(&ctx, "configuration", router, limits, |_, _| false).await?;
     ctx.ready.started();

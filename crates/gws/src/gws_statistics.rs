@@ -10,6 +10,7 @@ mod asked;
 mod endpoints;
 mod feed;
 mod followed;
+mod known_tokens;
 mod metrics;
 mod openapi;
 mod records;
@@ -20,7 +21,6 @@ mod statistics_sign_in;
 mod subscriptions;
 mod tenant_statistics;
 mod tenants;
-mod value;
 mod visibility;
 
 use std::sync::Arc;

@@ -3,13 +3,14 @@
 //!
 //! A session begins by a person's token, or a code for one, and goes on by a cookie. What a desktop is told and what its operations become,
 //! its desk decides (`desk`), without I/O. Here are the paths, the sessions in memory and in the store (gws-18), the way to gws-voice
-//! (gws-29), the configuration with the directory (gws-16), the values of statistics (gws-30), what people keep for themselves (gws-31), and
-//! the question to auth whether a token is still good (gws-14).
+//! (gws-29), the configuration (gws-16), the directory with the states of who is in it (gws-15), the values of statistics (gws-30), what
+//! people keep for themselves (gws-31), and the question to auth whether a token is still good (gws-14).
 //!
 //! Any replica takes a session over that it does not have: its record is in the store, written before whoever waits is answered.
 
 mod availability;
 mod behind;
+mod collector_client;
 mod configuration_client;
 mod desk;
 mod desk_sign_in;
@@ -27,6 +28,7 @@ mod shared_configurations;
 mod statistics_client;
 mod store;
 mod token_authority;
+mod unfinished_ends;
 mod voice_client;
 
 use std::sync::Arc;
@@ -47,7 +49,7 @@ use desk::{Desk, DeskEnd, DeskSettings};
 use desk_sign_in::DeskSignIn;
 use records::KeptSession;
 use reporter::StatisticsReporter;
-use session::{DeskParts, DeskSession};
+use session::{AdoptedSession, DeskParts, DeskSession};
 
 use crate::page_origin;
 use crate::sessions::answers::ApiRefusal;
@@ -70,7 +72,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         place: Place::Cluster,
         accepts: &["gws-06"],
     }],
-    opens: &["gws-14", "gws-16", "gws-18", "gws-29", "gws-30", "gws-31"],
+    opens: &["gws-14", "gws-15", "gws-16", "gws-18", "gws-29", "gws-30", "gws-31"],
     settings: Settings::TABLE,
     metrics: &[metrics::Metrics::declared],
     admin_port: 9090,
@@ -152,6 +154,7 @@ impl Workspace {
             replica: replica.clone(),
             voice: Arc::new(voice_client::VoiceClient::new(ctx, metrics.clone())?),
             configuration: Arc::new(configuration_client::ConfigurationClient::new(ctx)?),
+            collector: Arc::new(collector_client::CollectorClient::new(ctx, metrics.clone())?),
             setting: Arc::new(setting_client::SettingClient::new(ctx)?),
             statistics: Arc::new(statistics_client::StatisticsClient::new(ctx, metrics.clone())?),
             configurations: shared_configurations::SharedConfigurations::default(),
@@ -182,13 +185,15 @@ impl Workspace {
         turn: AdoptionTurn<DeskSession>,
     ) -> Result<Arc<DeskSession>, ApiRefusal> {
         let is_over = |kept: &KeptSession, now: Timestamp| {
-            self.tokens.is_revoked(&kept.sign_in.person.claims()) || now.since(kept.checked_at) > UNCHECKED_MAX
+            let is_unchecked = now.since(kept.checked_at) > UNCHECKED_MAX;
+            kept.desk.ending.is_some() || self.tokens.is_revoked(&kept.sign_in.person.claims()) || is_unchecked
         };
         // One that is over is taken over, too: its agent is logged out.
         let TakenRecord { kept, seen, is_over } = self.sessions.taken(cookie, is_over).await?;
         let desk = Desk::restore(kept.sign_in.desk_person(), DESK, kept.desk.clone(), kept.used_at);
-        let session = DeskSession::new(self.parts.clone(), cookie.clone(), desk, &kept, seen);
-        session.adopt_reporting().await;
+        let adopted = AdoptedSession::new(DeskSession::new(self.parts.clone(), cookie.clone(), desk, &kept, seen));
+        adopted.session.adopt_reporting().await;
+        let session = adopted.held();
         self.sessions.adopted(turn, &session);
         if is_over {
             session.end(DeskEnd::SignedOut);
@@ -269,6 +274,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let reporter =
         StatisticsReporter { held: workspace.sessions.held.clone(), statistics: workspace.parts.statistics.clone() };
     ctx.spawn("statistics of desktops", reporter.run(ctx.drain.clone()));
+    ctx.spawn("ends of sessions", unfinished_ends::run(workspace.clone(), ctx.drain.clone()));
     ctx.ready.started();
     replica::looks(&ctx.drain, TICK, THOROUGH_EACH, |is_thorough| workspace.on_tick(is_thorough)).await;
     workspace.sessions.hand_over().await;

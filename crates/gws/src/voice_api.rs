@@ -64,6 +64,13 @@ pub enum DnNews {
         /// The pairs.
         user_data: Vec<KvPair>,
     },
+    /// There is no picture of the DN, and this is why: nothing is told of it before one.
+    NoPicture {
+        /// The published number.
+        code: u32,
+        /// In words.
+        message: String,
+    },
     /// A request was refused.
     Error {
         /// The published number.
@@ -186,6 +193,9 @@ pub struct CallState {
     pub duration: u64,
     /// Since when the DN has had it (RFC 3339, milliseconds).
     pub started_at: String,
+    /// Since when it is in its state (RFC 3339, milliseconds); beyond the published fields. Empty from a release that did not tell it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub state_since: String,
     /// Whether the DN, a supervisor's, monitors it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_monitored_by_me: bool,
@@ -294,10 +304,12 @@ mod tests {
             DnNews::Monitoring { started: true, other_dn: "7101".to_owned(), mode: None, next_call_type: None };
         let event = DnNews::UserEvent { user_data: Vec::new() };
         let error = DnNews::Error { code: 415, message: "no".to_owned() };
+        let no_picture = DnNews::NoPicture { code: 59, message: "no".to_owned() };
         for (news, told) in [
             (monitoring, json!({"type": "monitoring", "started": true, "otherDN": "7101"})),
             (event, json!({"type": "userEvent", "userData": []})),
             (error, json!({"type": "error", "code": 415, "message": "no"})),
+            (no_picture, json!({"type": "noPicture", "code": 59, "message": "no"})),
         ] {
             assert_eq!(serde_json::to_value(&news).unwrap(), told);
             assert_eq!(serde_json::from_value::<DnNews>(told).unwrap(), news);

@@ -134,3 +134,20 @@ pub const SIGN_IN_VALUE_MAX: usize = 16 << 10;
 
 /// The longest time that a record of signing in is kept: more than a refresh token of a year.
 pub const SIGN_IN_KEPT_MAX: Duration = Duration::from_secs(400 * 86_400);
+
+/// Targets of a tenant that are searched: as many objects as gws-configuration reads of one, and more.
+pub const SEARCH_TARGETS_MAX: usize = 60_000;
+
+/// Targets or states that one write of what is searched brings.
+pub const SEARCH_BATCH_MAX: usize = 500;
+
+/// The largest target of what is searched, in bytes: its texts and what of it is shown.
+pub const SEARCH_DOCUMENT_MAX: usize = 16 << 10;
+
+/// The longest key of a target, or id of an object with a state, in bytes: with its tenant it fits an id of Elasticsearch (512).
+pub const SEARCH_ID_MAX: usize = 300;
+
+/// The longest text that is searched for, in bytes.
+pub const SEARCH_TEXT_MAX: usize = 256;
+/// The words of a text that is searched for: a query has several clauses for each.
+pub const SEARCH_WORDS_MAX: usize = 16;

@@ -18,6 +18,7 @@ pub mod personal_records;
 pub mod provisioning;
 mod quarantine;
 pub mod reporting;
+pub mod search;
 pub mod secrets;
 pub mod sign_in_audit;
 mod sign_ins;
@@ -112,6 +113,8 @@ pub async fn run(fresh: impl Fn() -> (Stores, Arc<SetClock>)) {
     others::registrations_change_by_compare_and_set(&stores()).await;
     others::a_view_is_kept_with_its_position(&stores()).await;
     others::a_view_that_another_has_written_is_not_replaced(&stores()).await;
+    let (with_time, clock) = fresh();
+    others::a_view_that_is_kept_for_a_while_goes_by_itself_or_is_removed(&with_time, &clock).await;
     others::a_store_tells_its_time(&stores()).await;
     configured(&fresh).await;
     signing_in(&fresh).await;

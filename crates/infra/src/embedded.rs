@@ -19,6 +19,7 @@ mod reporting;
 mod sign_in_table;
 mod sign_ins;
 mod state;
+mod stored_view;
 mod streams;
 mod table;
 mod tenant;

@@ -23,6 +23,7 @@ pub mod refusal;
 pub mod registrations;
 pub mod reporting;
 pub mod sealed_config;
+pub mod search;
 pub mod secrets;
 pub mod sign_in_audit;
 pub mod sign_ins;
@@ -54,6 +55,10 @@ pub use refusal::*;
 pub use registrations::*;
 pub use reporting::*;
 pub use sealed_config::*;
+pub use search::{
+    Collection, FoundPlace, FoundTarget, FoundTargets, MemorySearch, MonitoredState, SEARCH_FIELDS, SearchStore,
+    SearchTerm, Swept, TargetDocument, TargetSearch, folded, spellings,
+};
 pub use secrets::*;
 pub use sign_in_audit::*;
 pub use sign_ins::{SignInKey, SignInKind, SignIns};

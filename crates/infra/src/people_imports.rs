@@ -10,6 +10,8 @@ use crate::Answer;
 pub struct PeopleImport {
     /// Which one: unique in its tenant.
     pub id: String,
+    /// The name of the request by which it is taken: a table that is sent again under the same counts once. Empty where none was noted.
+    pub request: String,
     /// The user name of who has sent it.
     pub user: String,
     /// By which client.
@@ -33,6 +35,9 @@ pub struct ImportEnd {
     pub taken: u32,
     /// What was wrong, a text for each line that was.
     pub faults: Vec<String>,
+    /// Whether nobody knows if it was taken: whoever was to take it has not answered to the end. Then `faults` say so, for releases that do
+    /// not know this field.
+    pub is_unknown: bool,
 }
 
 /// Which of them.

@@ -35,11 +35,13 @@ pub enum SignInKind {
     Statistics,
     /// A program at the published Provisioning API.
     Provisioning,
+    /// Where a search of somebody goes on.
+    Search,
 }
 
 impl SignInKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Session,
         Self::Code,
         Self::Refresh,
@@ -51,6 +53,7 @@ impl SignInKind {
         Self::Workspace,
         Self::Statistics,
         Self::Provisioning,
+        Self::Search,
     ];
 
     /// Its name in keys.
@@ -67,6 +70,7 @@ impl SignInKind {
             Self::Workspace => "workspace",
             Self::Statistics => "statistics",
             Self::Provisioning => "provisioning",
+            Self::Search => "search",
         }
     }
 

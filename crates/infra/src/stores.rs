@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    AgentLedger, ApiKeys, AuditOutbox, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, NewCalls,
-    Outbox, Passkeys, PeopleImports, PersonalRecords, ProvisioningStore, Quarantine, QueueLedger, Registrations,
-    ReportingLog, RequestStream, SessionLedger, SignInAudit, SignIns, TenantArchive, ThreadLedger, ViewStore,
+    AgentLedger, ApiKeys, AuditOutbox, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, MemorySearch,
+    NewCalls, Outbox, Passkeys, PeopleImports, PersonalRecords, ProvisioningStore, Quarantine, QueueLedger,
+    Registrations, ReportingLog, RequestStream, SearchStore, SessionLedger, SignInAudit, SignIns, TenantArchive,
+    ThreadLedger, ViewStore,
 };
 
 /// The stores. A role takes those that its connections allow it.
@@ -73,6 +74,8 @@ pub struct Stores {
     pub service_routes: Arc<dyn ViewStore>,
     /// Who is signed in, and what belongs to it for a while (own-09).
     pub sign_ins: Arc<dyn SignIns>,
+    /// What desktops search, and the states of what is monitored (gws-13). In memory, unless the composition knows a server for it.
+    pub search: Arc<dyn SearchStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -118,6 +121,7 @@ impl Stores {
             people_imports: database.clone(),
             archive: database.clone(),
             provisioning: database,
+            search: Arc::new(MemorySearch::default()),
             clock,
         }
     }

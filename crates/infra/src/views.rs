@@ -1,5 +1,7 @@
 //! The sums of a view and its position in the stream, in one write. Key `view:{tenant}:<view>`.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use model::{TenantId, Timestamp};
 
@@ -24,6 +26,15 @@ pub trait ViewStore: Send + Sync {
     /// # Errors
     /// [`crate::StoreError::Full`] when the state has more than [`crate::bounds::VIEW_MAX`] bytes.
     fn keep<'a>(&'a self, tenant: &'a TenantId, view: &'a str, kept: KeptView) -> Answer<'a, ()>;
+
+    /// [`Self::keep`], but it goes by itself once it was not stored again for that long. For views that are of no use later.
+    ///
+    /// # Errors
+    /// Those of [`Self::keep`].
+    fn keep_for<'a>(&'a self, tenant: &'a TenantId, view: &'a str, kept: KeptView, within: Duration) -> Answer<'a, ()>;
+
+    /// Removes what is stored, if there is anything.
+    fn remove<'a>(&'a self, tenant: &'a TenantId, view: &'a str) -> Answer<'a, ()>;
 
     /// [`Self::keep`], if the stored position is still `seen` (`None`: nothing is stored yet). `false`: another writer was faster, and
     /// nothing has changed. Writers that must not undo each other's work count with the position.

@@ -1,6 +1,7 @@
 //! Reports about the connections to servers of stores, for the table of connections.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The subject of an exchange with a server: the table of connections distinguishes these.
@@ -50,6 +51,8 @@ pub struct Client {
     pub name: String,
     /// The name of the connection that waits to be woken.
     pub wakes: String,
+    /// The address from which it connects where that reaches the server: for servers that show no names.
+    pub source: Option<IpAddr>,
     /// The receiver of reports.
     pub watch: Arc<dyn Watch>,
 }
@@ -57,7 +60,7 @@ pub struct Client {
 impl Client {
     /// A client without a watch: a command, a test.
     pub fn unwatched(name: &str) -> Self {
-        Self { name: name.to_owned(), wakes: format!("{name}/wakes"), watch: Arc::new(Nobody) }
+        Self { name: name.to_owned(), wakes: format!("{name}/wakes"), source: None, watch: Arc::new(Nobody) }
     }
 }
 

@@ -44,12 +44,15 @@ impl IceCredentials {
         Self { fragment: word("ice fragment", 8), password: word("ice password", 16) }
     }
 
+    /// Whether a packet names our fragment, which who only guesses our port does not know. It proves nothing, and costs no hash.
+    pub fn is_named_by(&self, packet: &[u8]) -> bool {
+        self.naming(packet).is_some()
+    }
+
     /// The check that a packet is; `None` if it is none for us: then nobody answers, and nobody learns that there is somebody.
     pub fn check(&self, packet: &[u8], from: SocketAddr) -> Option<IceCheck> {
-        let message = StunMessage::parse(packet).ok().filter(StunMessage::is_binding_request)?;
-        // Ours comes first (RFC 8445 §7.2.2).
-        let (fragment, _) = message.username()?.split_once(':')?;
-        if fragment != &*self.fragment || !message.verify(self.password.as_bytes(), sign) {
+        let message = self.naming(packet)?;
+        if !message.verify(self.password.as_bytes(), sign) {
             return None;
         }
         let mut answer = vec![0; ANSWER_BYTES_MAX];
@@ -57,6 +60,14 @@ impl IceCredentials {
         let length = reply.to_bytes(Some(self.password.as_bytes()), &mut answer, sign).ok()?;
         answer.truncate(length);
         Some(IceCheck { answer, is_chosen: message.use_candidate(), priority: message.prio().unwrap_or_default() })
+    }
+
+    /// A request for us, as far as its name says.
+    fn naming<'a>(&self, packet: &'a [u8]) -> Option<StunMessage<'a>> {
+        let message = StunMessage::parse(packet).ok().filter(StunMessage::is_binding_request)?;
+        // Ours comes first (RFC 8445 §7.2.2).
+        let is_ours = message.username()?.split_once(':').is_some_and(|(fragment, _)| fragment == &*self.fragment);
+        is_ours.then_some(message)
     }
 }
 

@@ -97,6 +97,8 @@ pub struct Event {
     pub this_queue: Option<String>,
     /// Digits that a treatment collected.
     pub collected_digits: Option<String>,
+    /// Whether these are a secret: the tenant's application reads them in the stream, and nobody else is told them.
+    pub secret_digits: bool,
     /// The agent on this DN.
     pub agent: Option<AgentId>,
     /// The agent's work mode, on agent events.
@@ -130,6 +132,7 @@ impl Event {
             third_party_role: None,
             this_queue: None,
             collected_digits: None,
+            secret_digits: false,
             agent: None,
             work_mode: None,
             reference: ReferenceId(0),

@@ -22,6 +22,9 @@ pub use treatment::{DigitsWanted, Treatment};
 /// The extension by which gws-workspace marks what it notes of a released call for an agent, with the call's `ConnID`
 /// (`docs/workspace-api.md`, Data after a call). Nobody else may set it.
 pub const NOTE_OF_CALL: &str = "NoteOfCall";
+/// The extension that names the agent for whom a request about the agent at a DN is (`docs/requests.md`, Agents): nobody else is logged
+/// out, or set ready, who sits there by then.
+pub const OF_AGENT: &str = "AgentID";
 
 /// A request as it enters at the single entry point (`docs/requests.md`).
 #[derive(Clone, PartialEq, Eq, Debug)]

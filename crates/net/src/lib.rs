@@ -21,4 +21,3 @@ pub mod stir;
 pub mod tenant;
 pub mod tls;
 pub mod topology;
-pub mod web_pages;

@@ -10,6 +10,7 @@ mod call_session;
 mod committer;
 mod explain;
 mod frontend_tasks;
+mod hidden_digits;
 mod intentions;
 mod metrics;
 mod path;

@@ -50,13 +50,11 @@ pub(crate) struct Agent {
     pub idle_since: Timestamp,
     /// Its key in the set of idle agents; `None` if it is not in the set.
     listed: Option<Timestamp>,
+    /// In which set of those that something keeps from calls it is; `None` if it is in none.
+    kept_by: Option<PassedOver>,
 }
 
 impl Agent {
-    fn available(&self, phones: &Phones) -> bool {
-        self.obstacle(phones).is_none()
-    }
-
     /// Whether nothing is left of the agent: not provisioned, in no session, on no call, reserved for none.
     fn is_gone(&self) -> bool {
         !self.known && self.session == Session::LoggedOut && self.calls.is_empty() && !self.reserved
@@ -118,7 +116,11 @@ pub struct Agents {
     /// The available agents, longest idle first.
     idle: BTreeSet<(Timestamp, Index)>,
     available: RoaringBitmap,
+    /// Those who are provisioned.
+    known: RoaringBitmap,
     logged_in: RoaringBitmap,
+    /// Those of them who cannot take a call now, by what keeps them from it: whoever asks has them counted without a look at each.
+    kept: BTreeMap<PassedOver, RoaringBitmap>,
     /// Rows that changed since [`Agents::take_touched`] was last called.
     touched: RoaringBitmap,
     /// Agents whose rows were removed since then.
@@ -174,6 +176,16 @@ impl Agents {
         &self.logged_in
     }
 
+    /// The provisioned agents.
+    pub(crate) fn known(&self) -> &RoaringBitmap {
+        &self.known
+    }
+
+    /// The agents who are logged in and cannot take a call now, by what keeps them from it.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = (PassedOver, &RoaringBitmap)> {
+        self.kept.iter().map(|(reason, agents)| (*reason, agents))
+    }
+
     pub(crate) fn is_available(&self, index: Index) -> bool {
         self.available.contains(index)
     }
@@ -202,6 +214,7 @@ impl Agents {
             reserved: false,
             idle_since: Timestamp::ZERO,
             listed: None,
+            kept_by: None,
         };
         self.rows.insert(index, row);
         self.by_id.insert(id.clone(), index);
@@ -386,8 +399,24 @@ impl Agents {
     fn refresh(&mut self, index: Index) {
         let Some(row) = self.rows.get_mut(&index) else { return };
         self.touched.insert(index);
-        let available = row.available(&self.phones);
+        let obstacle = row.obstacle(&self.phones);
+        let available = obstacle.is_none();
         let logged_in = row.known && row.session != Session::LoggedOut;
+        let kept_by = obstacle.filter(|_| logged_in);
+        let kept_before = std::mem::replace(&mut row.kept_by, kept_by);
+        if kept_before != kept_by {
+            if let Some(agents) = kept_before.and_then(|reason| self.kept.get_mut(&reason)) {
+                agents.remove(index);
+            }
+            if let Some(reason) = kept_by {
+                self.kept.entry(reason).or_default().insert(index);
+            }
+        }
+        if row.known {
+            self.known.insert(index);
+        } else {
+            self.known.remove(index);
+        }
         if let Some(since) = row.listed.take() {
             self.idle.remove(&(since, index));
             self.available.remove(index);

@@ -4,6 +4,7 @@ pub mod check;
 pub mod coverage;
 pub mod role_scopes;
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::spec::RoleSpec;
@@ -47,11 +48,10 @@ impl Connection {
 }
 
 /// A name in the table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Party {
-    name: &'static str,
     kind: &'static str,
-    members: &'static str,
+    members: Vec<&'static str>,
 }
 
 static CONNECTIONS: LazyLock<Vec<Connection>> = LazyLock::new(|| {
@@ -71,14 +71,23 @@ static CONNECTIONS: LazyLock<Vec<Connection>> = LazyLock::new(|| {
     .collect()
 });
 
-static PARTIES_READ: LazyLock<Vec<Party>> = LazyLock::new(|| {
+/// By their ids: every request of a role asks by what connection it comes.
+static BY_ID: LazyLock<HashMap<&'static str, &'static Connection>> =
+    LazyLock::new(|| CONNECTIONS.iter().map(|connection| (connection.id, connection)).collect());
+
+/// The connections to Consul in the drawings.
+static TO_CONSUL: LazyLock<Vec<&'static Connection>> =
+    LazyLock::new(|| CONNECTIONS.iter().filter(|row| row.to == "consul" && !row.is_own()).collect());
+
+static PARTIES_READ: LazyLock<HashMap<&'static str, Party>> = LazyLock::new(|| {
     PARTIES
         .lines()
         .skip(1)
         .filter_map(|row| {
             let mut cells = row.split('\t');
             let (name, kind, _) = (cells.next()?, cells.next()?, cells.next());
-            Some(Party { name, kind, members: cells.next().unwrap_or_default() })
+            let members = cells.next().unwrap_or_default().split_whitespace().collect();
+            Some((name, Party { kind, members }))
         })
         .collect()
 });
@@ -98,7 +107,7 @@ pub enum Kind {
 
 /// The kind of that name.
 pub fn kind(party: &str) -> Option<Kind> {
-    PARTIES_READ.iter().find(|p| p.name == party).and_then(|p| match p.kind {
+    PARTIES_READ.get(party).and_then(|p| match p.kind {
         "role" | "job" => Some(Kind::Role),
         "group" => Some(Kind::Group),
         "infrastructure" => Some(Kind::Infrastructure),
@@ -114,7 +123,7 @@ pub fn all() -> &'static [Connection] {
 
 /// The connection with that id.
 pub fn find(id: &str) -> Option<&'static Connection> {
-    CONNECTIONS.iter().find(|c| c.id == id)
+    BY_ID.get(id).copied()
 }
 
 /// Whether `party`, a name in the table, stands for `role`: it is the role, or a group that it belongs to.
@@ -125,11 +134,11 @@ pub fn stands_for(party: &str, role: &str) -> bool {
     if party == "cx-contact" {
         return role == "outbound";
     }
-    let Some(row) = PARTIES_READ.iter().find(|p| p.name == party && p.kind == "group") else { return false };
-    match row.name {
+    let Some(group) = PARTIES_READ.get(party).filter(|party| party.kind == "group") else { return false };
+    match party {
         "gws" => role.starts_with("gws-"),
         "ingress-controller" => role == "ingress",
-        _ => row.members.split_whitespace().any(|m| m == role),
+        _ => group.members.contains(&role),
     }
 }
 
@@ -138,8 +147,7 @@ const DISCOVERY: &str = "own-13";
 
 /// The connection by which a role registers in Consul and follows other roles there, where Consul is used: that of the drawing, or ours.
 pub fn of_discovery(role: &str) -> &'static str {
-    let is_drawn = |row: &&Connection| row.to == "consul" && !row.is_own() && stands_for(row.from, role);
-    all().iter().find(is_drawn).map_or(DISCOVERY, |row| row.id)
+    TO_CONSUL.iter().find(|row| stands_for(row.from, role)).map_or(DISCOVERY, |row| row.id)
 }
 
 /// Whether the role opens the connection, or the shell for it. What the shell opens for any role, by its settings, no role declares.

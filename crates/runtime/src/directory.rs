@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
@@ -11,79 +11,82 @@ use crate::spec::RoleSpec;
 
 /// The addresses of the replicas of every role.
 ///
-/// Static for one machine: the addresses follow from the instance and the replica counts of the settings.
+/// Which addresses there can be follows from the instance and the replica counts of the settings, and so does whose each is. A source may say
+/// which of them are there; it can name no other, so that nobody is asked, or believed, because of what it says.
 #[derive(Clone)]
 pub struct Directory {
     /// By name.
     roles: Arc<[RoleAddresses]>,
-    /// The index in `roles` of the role that has an address: each request asks for it.
-    by_address: Arc<RwLock<HashMap<IpAddr, usize>>>,
+    /// The index in `roles` of the role that has an address by the settings: each request asks for it.
+    by_address: Arc<HashMap<IpAddr, usize>>,
 }
 
 struct RoleAddresses {
     role: String,
-    all: watch::Sender<Vec<IpAddr>>,
+    /// Those that the settings give.
+    of_settings: Vec<IpAddr>,
+    /// Those of them that are there.
+    present: watch::Sender<Vec<IpAddr>>,
 }
 
-/// Which of the roles has an address; of several, the first.
+/// Which of the roles has an address.
 fn indexed(roles: &[RoleAddresses]) -> HashMap<IpAddr, usize> {
-    let mut by_address = HashMap::new();
-    for (index, role) in roles.iter().enumerate() {
-        for address in role.all.borrow().iter() {
-            by_address.entry(*address).or_insert(index);
-        }
-    }
-    by_address
+    let with_index = roles.iter().enumerate();
+    with_index.flat_map(|(index, role)| role.of_settings.iter().map(move |address| (*address, index))).collect()
 }
 
 impl Directory {
-    /// The static directory of an instance: `replicas(role)` replicas of each role, numbered from 1.
+    /// The directory of an instance: `replicas(role)` replicas of each role, numbered from 1, all of them there.
     pub fn of_instance(instance: u8, table: &[&'static RoleSpec], replicas: impl Fn(&str) -> u8) -> Self {
         let roles = address::numbers(table).into_iter().map(|(name, number)| {
-            let all = (1..=replicas(name)).map(|k| address::of_replica(instance, number, k)).collect();
-            RoleAddresses { role: name.to_owned(), all: watch::Sender::new(all) }
+            let all: Vec<IpAddr> = (1..=replicas(name)).map(|k| address::of_replica(instance, number, k)).collect();
+            RoleAddresses { role: name.to_owned(), of_settings: all.clone(), present: watch::Sender::new(all) }
         });
         let mut roles: Vec<RoleAddresses> = roles.collect();
         roles.sort_by(|one, other| one.role.cmp(&other.role));
-        Self { by_address: Arc::new(RwLock::new(indexed(&roles))), roles: roles.into() }
+        Self { by_address: Arc::new(indexed(&roles)), roles: roles.into() }
     }
 
     /// The present addresses of the replicas of `role`, with `port`; empty for an unknown role.
     pub fn addresses(&self, role: &str, port: u16) -> Vec<SocketAddr> {
-        let Some(all) = self.all_of(role) else { return Vec::new() };
-        all.borrow().iter().map(|ip| SocketAddr::new(*ip, port)).collect()
+        let Some(known) = self.of_role(role) else { return Vec::new() };
+        known.present.borrow().iter().map(|ip| SocketAddr::new(*ip, port)).collect()
+    }
+
+    /// Every address that a replica of `role` can have by the settings, with `port`, whether it is there or not; empty for an unknown role.
+    pub fn of_settings(&self, role: &str, port: u16) -> Vec<SocketAddr> {
+        let Some(known) = self.of_role(role) else { return Vec::new() };
+        known.of_settings.iter().map(|ip| SocketAddr::new(*ip, port)).collect()
     }
 
     /// Follows the addresses of `role`: the receiver has the present ones and is notified of changes.
     pub fn watch(&self, role: &str) -> watch::Receiver<Vec<IpAddr>> {
-        match self.all_of(role) {
-            Some(all) => all.subscribe(),
+        match self.of_role(role) {
+            Some(known) => known.present.subscribe(),
             None => watch::Sender::new(Vec::new()).subscribe(),
         }
     }
 
-    /// Replaces the addresses of `role`.
-    pub fn replace(&self, role: &str, addresses: Vec<IpAddr>) {
-        let Some(all) = self.all_of(role) else { return };
-        // Held while both change, so that of two calls the same one is the later in both.
-        let mut by_address = self.by_address.write().unwrap_or_else(PoisonError::into_inner);
-        all.send_if_modified(|now| {
+    /// Replaces the present addresses of `role`. What is none of its addresses by the settings is left out.
+    pub fn replace(&self, role: &str, mut addresses: Vec<IpAddr>) {
+        let Some(known) = self.of_role(role) else { return };
+        addresses.retain(|address| known.of_settings.contains(address));
+        known.present.send_if_modified(|now| {
             let differs = *now != addresses;
             *now = addresses;
             differs
         });
-        *by_address = indexed(&self.roles);
     }
 
-    /// The role whose replica has that address.
+    /// The role whose replica has that address by the settings, whether it is there or not.
     pub fn role_at(&self, address: IpAddr) -> Option<&str> {
-        let index = *self.by_address.read().unwrap_or_else(PoisonError::into_inner).get(&address)?;
+        let index = *self.by_address.get(&address)?;
         self.roles.get(index).map(|role| role.role.as_str())
     }
 
-    fn all_of(&self, role: &str) -> Option<&watch::Sender<Vec<IpAddr>>> {
+    fn of_role(&self, role: &str) -> Option<&RoleAddresses> {
         let index = self.roles.binary_search_by(|other| other.role.as_str().cmp(role)).ok()?;
-        self.roles.get(index).map(|role| &role.all)
+        self.roles.get(index)
     }
 
     /// The name of the node at that address, as `config-1`; the address itself if no node has it.
@@ -114,18 +117,20 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_of_the_role_that_has_it_now() {
-        let directory = Directory::of_instance(0, &[&PROXY, &CONFIG], |_| 1);
+    fn who_has_an_address_follows_from_the_settings_whoever_is_said_to_be_there() {
+        let directory = Directory::of_instance(0, &[&PROXY, &CONFIG], |_| 2);
         let [first, second] = ["127.0.6.1", "127.0.6.2"].map(|address| address.parse::<IpAddr>().unwrap());
+        let stranger = "192.0.2.1".parse().unwrap();
         directory.replace("config", vec![second]);
-        assert_eq!((directory.role_at(first), directory.role_at(second)), (None, Some("config")));
-        assert_eq!(directory.node_at(second), "config-2");
-        directory.replace("sip-proxy", vec![second]);
-        assert_eq!(directory.role_at(second), Some("config"), "of two, the first by name");
-        directory.replace("config", vec![first]);
-        assert_eq!((directory.role_at(first), directory.role_at(second)), (Some("config"), Some("sip-proxy")));
+        assert_eq!(directory.addresses("config", 80), [SocketAddr::new(second, 80)]);
+        assert_eq!((directory.role_at(first), directory.node_at(first)), (Some("config"), "config-1".to_owned()));
+        assert_eq!(directory.of_settings("config", 80), [first, second].map(|ip| SocketAddr::new(ip, 80)));
+
+        directory.replace("sip-proxy", vec![stranger, first, second]);
+        assert_eq!((directory.role_at(second), directory.role_at(stranger)), (Some("config"), None));
+        assert!(directory.addresses("sip-proxy", 80).is_empty(), "none of them is one of its own");
         directory.replace("nobody", vec![first]);
-        assert_eq!(directory.role_at(first), Some("config"));
+        assert!(directory.of_settings("nobody", 80).is_empty());
     }
 
     #[tokio::test]

@@ -1,14 +1,18 @@
 //! Where the replicas of the roles are told from: the settings alone, or a registry that each replica joins.
 //!
 //! [`announce`] tells the source of a replica, [`follow`] takes what the source tells of a role into the [`Directory`]. No role knows which
-//! source it is. The logic is in [`announced`] and [`followed`], without I/O.
+//! source it is. Which addresses there can be, and whose they are, the settings say alone: a source says only which of them are there. The
+//! logic is in [`announced`], [`sieve`] and [`followed`], without I/O.
+//!
+//! [`Directory`]: crate::directory::Directory
 
 pub mod announced;
 pub mod followed;
 mod joined;
 pub mod settings;
+pub mod sieve;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +23,8 @@ pub use announced::AnnounceStep;
 pub use joined::{AnnounceOutcome, AnswerOutcome, Counts, JoinParts, JoinReadiness, announce, follow};
 pub use settings::DiscoverySettings;
 
-use crate::connections;
 use crate::counted_connector::CountedConnector;
-use crate::spec::RoleSpec;
+use crate::spec::{Place, RoleSpec};
 
 /// The name of the source among the peers of its connections.
 pub const PEER: &str = "consul";
@@ -95,13 +98,17 @@ pub enum ReplicaHealth {
     Waiting(String),
 }
 
-/// What a source tells of a role.
+/// What a source tells of a role. Whoever may write into the source can have written any of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoleAnswer {
     /// Which answer it is: the next question waits for a later one. 0 if the source cannot wait.
     pub index: u64,
     /// The addresses of the replicas that are not known to have failed.
-    pub replicas: Vec<IpAddr>,
+    pub replicas: Vec<SocketAddr>,
+    /// How many more there are whose address is none of IP with a port.
+    pub unreadable: usize,
+    /// Why it may lack replicas that there are, and what a person has to do; none if it has all that the source knows.
+    pub incomplete: Option<String>,
 }
 
 /// Why a source did not do as it was told.
@@ -121,17 +128,23 @@ pub enum SourceFault {
     Shape(String),
 }
 
-/// Whether a replica of `one` needs to know where those of `other` are: it asks them, or knows by their address who asks.
-pub fn concerns(one: &RoleSpec, other: &RoleSpec) -> bool {
-    connections::calls(one, other.name) || connections::calls(other, one.name)
+/// The port with which each replica of a role is announced: that of its first listener in the cluster, or its admin port.
+pub fn announced_port(spec: &RoleSpec) -> u16 {
+    let listener = spec.listens.iter().find(|listen| listen.place == Place::Cluster && listen.port > 0);
+    listener.map_or(spec.admin_port, |listen| listen.port)
 }
 
-/// The pause after so many failures in a row: between half of the doubled one and all of it, so that those that failed together do not come
-/// back together.
-fn retry_after(failures: u32, entropy: &mut dyn Entropy) -> Duration {
-    let half = model::doubling_pause(RETRY_FIRST, RETRY_MAX, failures) / 2;
+/// The pause after so many attempts in a row that came to nothing: between half of the doubled one and all of it, so that those that failed
+/// together do not come back together.
+fn pause_after(attempts: u32, first: Duration, longest: Duration, entropy: &mut dyn Entropy) -> Duration {
+    let half = model::doubling_pause(first, longest, attempts) / 2;
     let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
     half + Duration::from_micros(entropy.below(micros.saturating_add(1)))
+}
+
+/// The pause after so many failures in a row.
+fn retry_after(failures: u32, entropy: &mut dyn Entropy) -> Duration {
+    pause_after(failures, RETRY_FIRST, RETRY_MAX, entropy)
 }
 
 #[cfg(test)]
@@ -139,6 +152,7 @@ mod tests {
     use model::entropy::Seeded;
 
     use super::*;
+    use crate::spec::{Listen, Protocol};
 
     #[test]
     fn pauses_grow_and_differ_and_end_before_a_replica_is_missed() {
@@ -152,12 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_needs_to_know_whom_it_asks_and_who_asks_it() {
-        static PROXY: RoleSpec = RoleSpec { opens: &["gws-06"], ..RoleSpec::bare("gws-proxy", 20) };
-        static WORKSPACE: RoleSpec = RoleSpec::bare("gws-workspace", 27);
-        static RQ: RoleSpec = RoleSpec::bare("rq", 10);
-        assert!(concerns(&PROXY, &WORKSPACE) && concerns(&WORKSPACE, &PROXY));
-        assert!(!concerns(&PROXY, &RQ) && !concerns(&RQ, &WORKSPACE));
+    fn a_replica_is_announced_with_its_first_port_in_the_cluster() {
+        const fn listen(port: u16, place: Place) -> Listen {
+            Listen { name: "http", protocol: Protocol::Http, port, place, accepts: &[] }
+        }
+        static PAGES: &[Listen] = &[listen(443, Place::Edge), listen(0, Place::Cluster), listen(8_080, Place::Cluster)];
+        let pages = RoleSpec { listens: PAGES, ..RoleSpec::bare("gws-workspace", 27) };
+        assert_eq!(announced_port(&pages), 8_080);
+        assert_eq!(announced_port(&RoleSpec::bare("rq", 10)), 9_090, "that of admin HTTP");
     }
 
     #[test]

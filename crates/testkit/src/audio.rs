@@ -27,6 +27,8 @@ pub struct Likeness {
 const OVERLAP_MIN: usize = RATE / 2;
 /// Share of the shorter recording that must be compared.
 const OVERLAP_PART: f64 = 0.6;
+/// A part with less than this share of the whole's power is silent: the difference of two sums is no more exact.
+const SILENT_PART: f64 = 1e-12;
 /// The first search uses sums of this many samples, at 1 kHz.
 const COARSE: usize = 8;
 
@@ -126,29 +128,53 @@ fn all_delays(sent: &[f64], heard: &[f64]) -> std::ops::RangeInclusive<isize> {
 
 fn best(sent: &[f64], heard: &[f64], delays: impl Iterator<Item = isize>) -> Option<Likeness> {
     let least = (sent.len().min(heard.len()) as f64 * OVERLAP_PART) as usize;
+    let powers = (sums_of_squares(sent), sums_of_squares(heard));
     delays
-        .filter_map(|delay| likeness(sent, heard, delay))
-        .filter(|found| found.compared >= least)
+        .filter_map(|delay| likeness((sent, &powers.0), (heard, &powers.1), delay, least))
         .max_by(|a, b| a.similarity.total_cmp(&b.similarity))
 }
 
-fn likeness(sent: &[f64], heard: &[f64], delay: isize) -> Option<Likeness> {
+/// Samples, and of each place the sum of the squares of all before it.
+type Summed<'a> = (&'a [f64], &'a [f64]);
+
+/// How alike the two are at that delay; none if fewer than `least` samples overlap.
+fn likeness((sent, sent_sums): Summed, (heard, heard_sums): Summed, delay: isize, least: usize) -> Option<Likeness> {
     let (from_sent, from_heard) = ((-delay).max(0) as usize, delay.max(0) as usize);
-    let (sent, heard) = (sent.get(from_sent..)?, heard.get(from_heard..)?);
-    let (mut cross, mut of_sent, mut of_heard) = (0.0, 0.0, 0.0);
-    for (s, h) in sent.iter().zip(heard) {
-        cross += s * h;
-        of_sent += s * s;
-        of_heard += h * h;
-    }
-    if of_sent == 0.0 || of_heard == 0.0 {
+    let compared = sent.len().checked_sub(from_sent)?.min(heard.len().checked_sub(from_heard)?);
+    if compared < least {
         return None;
     }
+    let of_sent = sent_sums[from_sent + compared] - sent_sums[from_sent];
+    let of_heard = heard_sums[from_heard + compared] - heard_sums[from_heard];
+    let is_silent = |of: f64, sums: &[f64]| of <= sums.last().copied().unwrap_or_default() * SILENT_PART;
+    if is_silent(of_sent, sent_sums) || is_silent(of_heard, heard_sums) {
+        return None;
+    }
+    let cross = product(&sent[from_sent..from_sent + compared], &heard[from_heard..from_heard + compared]);
     let similarity = cross / (of_sent * of_heard).sqrt();
     // The part that the best gain cannot explain is noise.
     let explained = similarity * similarity;
     let snr_db = 10.0 * (explained / (1.0 - explained).max(1e-12)).log10();
-    Some(Likeness { delay, similarity, snr_db, compared: sent.len().min(heard.len()) })
+    Some(Likeness { delay, similarity, snr_db, compared })
+}
+
+fn sums_of_squares(samples: &[f64]) -> Vec<f64> {
+    let mut sum = 0.0;
+    let sums = samples.iter().map(|sample| {
+        sum += sample * sample;
+        sum
+    });
+    std::iter::once(0.0).chain(sums).collect()
+}
+
+/// The scalar product of two of the same length: counted by hand, since this crate is not optimized, where an iterator takes ten times as long.
+fn product(one: &[f64], other: &[f64]) -> f64 {
+    let (mut sum, mut at) = (0.0, 0);
+    while at < one.len() {
+        sum += one[at] * other[at];
+        at += 1;
+    }
+    sum
 }
 
 /// The envelope at 1 kHz, for a search in steps of whole milliseconds.

@@ -69,6 +69,18 @@ impl Consul {
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
+    /// Tells its API something, as anybody does who may write there.
+    pub fn put(&self, path: &str, body: &Value) -> Result<()> {
+        let output = Command::new("curl")
+            .args(["--silent", "--show-error", "--fail", "--max-time", "10", "--request", "PUT", "--data"])
+            .arg(body.to_string())
+            .arg(format!("http://{}{path}", self.address()))
+            .output()
+            .context("curl is not installed: script/bootstrap installs it")?;
+        ensure!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
     /// The nodes that it knows, whatever their state.
     pub fn registered(&self) -> Result<BTreeSet<String>> {
         let services = self.get("/v1/agent/services")?;

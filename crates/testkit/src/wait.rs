@@ -20,3 +20,14 @@ pub fn until<T>(limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) ->
         std::thread::sleep(LOOK_AGAIN);
     }
 }
+
+/// Looks again and again for that long; fails as soon as a look does.
+#[allow(clippy::disallowed_methods, reason = "tests of whole processes live in real time")]
+pub fn throughout(time: Duration, mut look: impl FnMut() -> Result<()>) -> Result<()> {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        look()?;
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    Ok(())
+}

@@ -4,6 +4,7 @@
 //! (voice-30), agents and skills from tenant (voice-16), details of calls from sip-cluster (voice-25), and facts about agents, phones and
 //! calls from the tenant's event stream (voice-06).
 
+mod explaining;
 mod gathering;
 mod handler;
 mod metrics;

@@ -15,8 +15,8 @@ export type DeskMessage =
   | { readonly kind: 'voice'; readonly isThere: boolean }
   | { readonly kind: 'numbers'; readonly values: StatisticValues }
 
-/** A message that came at that moment; nothing for one that says nothing to a desktop. */
-export function messageIn(data: unknown, at: number): DeskMessage | undefined {
+/** A message that came at that moment, from a server whose clock is so far ahead; nothing for one that says nothing to a desktop. */
+export function messageIn(data: unknown, at: number, ahead = 0): DeskMessage | undefined {
   switch (textOf(data, 'messageType')) {
     case 'WorkspaceInitializationComplete': {
       if (textOf(data, 'state') !== 'Complete') return { kind: 'not-begun', why: whyIn(fieldOf(data, 'errors')) }
@@ -24,11 +24,11 @@ export function messageIn(data: unknown, at: number): DeskMessage | undefined {
       return { kind: 'begun', user: userIn(fieldOf(told, 'user')), configuration: configurationIn(fieldOf(told, 'configuration')) }
     }
     case 'DnStateChanged': {
-      const dn = dnIn(fieldOf(data, 'dn'), at)
+      const dn = dnIn(fieldOf(data, 'dn'), at, ahead)
       return dn === undefined ? undefined : { kind: 'dn', dn }
     }
     case 'CallStateChanged': {
-      const call = callIn(fieldOf(data, 'call'), at)
+      const call = callIn(fieldOf(data, 'call'), at, ahead)
       return call === undefined ? undefined : { kind: 'call', call }
     }
     case 'EventError': {

@@ -45,8 +45,14 @@ export type Call = {
   readonly parent: string
   /** Its id before a transfer or conference. */
   readonly previous: string
-  /** In milliseconds since 1970, by the browser's clock. */
+  /** Since when the phone has it, in milliseconds since 1970, by the browser's clock. */
+  readonly began: number
+  /** Since when it is in its phase, as far as that is told; else as `began`. */
   readonly since: number
+  /** Empty where it is not recorded, or no more. */
+  readonly recording: 'Recording' | 'Paused' | ''
+  /** Of one that is over: how long the phone has had it, in milliseconds. */
+  readonly lastedMs: number | undefined
   /** Of one that is over: whether it is known that nobody has answered it. */
   readonly isUnanswered: boolean
 }
@@ -109,12 +115,12 @@ function pairIn(value: unknown): readonly Pair[] {
   return [{ key, value: pairsIn({ inner }, 'inner').map((pair) => `${pair.key} ${pair.value}`).join(', '), type: 'list' }]
 }
 
-/** `at` is the moment of the message: what the server's clock says is later cannot be. */
-export function dnIn(value: unknown, at: number): Dn | undefined {
+/** `at` is the moment of the message, `ahead` how far the server's clock is before the browser's: what is later even so cannot be. */
+export function dnIn(value: unknown, at: number, ahead = 0): Dn | undefined {
   const [number, state] = [textOf(value, 'number'), oneOf(AGENT_STATES, textOf(value, 'agentState'))]
   if (number === '' || state === undefined) return undefined
   const told = Number(textOf(value, 'timestamp'))
-  const since = told > 0 ? Math.min(told, at) : at
+  const since = told > 0 ? Math.min(told - ahead, at) : at
   const end = Number(textOf(value, 'wrapUpUntil'))
   return {
     number,
@@ -125,17 +131,21 @@ export function dnIn(value: unknown, at: number): Dn | undefined {
     isUndisturbed: fieldOf(value, 'dnd') === true,
     forwardTo: textOf(value, 'forwardTo'),
     since,
-    // How long it lasts is the same by every clock.
-    until: end > 0 ? since + end - (told > 0 ? told : at) : undefined,
+    // Where it begins later than can be, how long it lasts is right all the same.
+    until: end > 0 ? since + end - (told > 0 ? told : at + ahead) : undefined,
   }
 }
 
-export function callIn(value: unknown, at: number): Call | undefined {
+/** As with a DN. */
+export function callIn(value: unknown, at: number, ahead = 0): Call | undefined {
   const [id, phase] = [textOf(value, 'id') || textOf(value, 'connId'), oneOf(CALL_PHASES, textOf(value, 'state'))]
   if (id === '' || phase === undefined) return undefined
-  // Seconds are the same by every clock.
-  const [duration, began] = [fieldOf(value, 'duration'), Date.parse(textOf(value, 'startedAt'))]
-  const since = typeof duration === 'number' ? at - duration * 1_000 : Number.isNaN(began) ? at : began
+  const duration = fieldOf(value, 'duration')
+  const told = (name: string, otherwise: number): number => {
+    const found = Date.parse(textOf(value, name)) - ahead
+    return Number.isNaN(found) ? otherwise : Math.min(found, at)
+  }
+  const began = told('startedAt', typeof duration === 'number' ? at - duration * 1_000 : at)
   return {
     id,
     uuid: textOf(value, 'callUuid'),
@@ -148,7 +158,10 @@ export function callIn(value: unknown, at: number): Call | undefined {
     capabilities: listOf(value, 'capabilities').filter((one) => typeof one === 'string'),
     parent: textOf(value, 'parentConnId'),
     previous: textOf(value, 'previousConnId'),
-    since: Math.min(since, at),
+    began,
+    since: told('stateSince', began),
+    recording: oneOf(['Recording', 'Paused'], textOf(value, 'recordingState')) ?? '',
+    lastedMs: ['Released', 'Completed'].includes(phase) && typeof duration === 'number' ? duration * 1_000 : undefined,
     isUnanswered: fieldOf(value, 'wasAnswered') === false,
   }
 }
@@ -189,12 +202,12 @@ function attributeIn(value: unknown): Attribute {
 }
 
 /** `data` of the session that there is. */
-export function sessionIn(value: unknown, at: number): SessionShown {
+export function sessionIn(value: unknown, at: number, ahead = 0): SessionShown {
   const user = fieldOf(value, 'user')
   const configuration = fieldOf(value, 'configuration')
   const active = fieldOf(user, 'activeSession')
-  const dn = dnIn(fieldOf(active, 'dn'), at)
-  const calls = listOf(active, 'calls').flatMap((one) => callIn(one, at) ?? [])
+  const dn = dnIn(fieldOf(active, 'dn'), at, ahead)
+  const calls = listOf(active, 'calls').flatMap((one) => callIn(one, at, ahead) ?? [])
   const voice = listOf(active, 'services').find((one) => textOf(one, 'serviceName') === 'VOICE')
   return {
     user: userIn(user),

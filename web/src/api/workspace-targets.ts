@@ -43,14 +43,25 @@ export function isCallable({ type, number }: Target): boolean {
   return number !== '' && (type !== 'acd-queue' || /^\+?[\d*#]+$/.test(number))
 }
 
-const LIMIT = 20
+/** What a search has found. */
+export type FoundTargets = {
+  readonly targets: readonly Target[]
+  /** How many there are, those included that are not told. */
+  readonly total: number
+  /** Whether they come from a directory that may be a minute old. */
+  readonly isBehind: boolean
+}
+
+export const LIMIT = 20
+/** As many as somebody reads through. */
+export const SHOWN_MAX = 200
 export const FAVOURITES_MAX = 200
 const RECENTS_MAX = 50
 
 // === questions ===
 
-export async function searchTargets(term: string, types: readonly TargetType[], limit = LIMIT): Promise<DeskAnswer<readonly Target[]>> {
-  return mapped(await ask('GET', targetPaths.search(term, types, limit)), (data) => targetsIn(data, Date.now()))
+export async function searchTargets(term: string, types: readonly TargetType[], limit = LIMIT): Promise<DeskAnswer<FoundTargets>> {
+  return mapped(await ask('GET', targetPaths.search(term, types, limit)), (data) => foundIn(data, Date.now()))
 }
 
 /** One as it is now; undefined where it is not there any more. */
@@ -86,6 +97,11 @@ export function seeMissedCalls(): Promise<DeskAnswer<unknown>> {
 /** `at` is the moment of the answer. */
 export function targetsIn(data: unknown, at: number): readonly Target[] {
   return listOf(data, 'targets').flatMap((one) => targetIn(one, at) ?? [])
+}
+
+export function foundIn(data: unknown, at: number): FoundTargets {
+  const targets = targetsIn(data, at)
+  return { targets, total: Number(textOf(data, 'totalMatches')) || targets.length, isBehind: textOf(data, 'searchedIn') === 'configuration' }
 }
 
 export function recentsIn(data: unknown, at: number): readonly RecentTarget[] {

@@ -24,19 +24,34 @@ export type TeamMember = {
 
 export type TeamQueue = { readonly key: string; readonly name: string; readonly waiting: number }
 
-export type Members = { readonly members: readonly TeamMember[]; readonly all: number }
+/** Some people, of so many. `isPart` where those who are at work are not all among them. */
+export type Members = { readonly members: readonly TeamMember[]; readonly all: number; readonly isPart: boolean }
 
-/** More people than that nobody looks at: a group is chosen, or somebody looked for. */
+/** More people than that nobody looks at: a group or a state is chosen, or somebody looked for. */
 export const MEMBERS_MAX = 100
+/** Among more than that the server does not look for those in a state. */
+const LOOKED_AT_MAX = 500
+/** As the API names them: who talks is in one of them. */
+const AT_WORK = 'Ready,NotReady'
+const OUT = 'LoggedOut'
+/** There are too many for the server to look at, or it does not know how they are. */
+const NOT_BY_STATE = [400, 503]
 const QUEUES_MAX = 50
 
 export async function readGroups(): Promise<DeskAnswer<readonly TeamGroup[]>> {
   return mapped(await ask('GET', teamPaths.groups()), groupsIn)
 }
 
-/** The agents of a group, or of all, whose names have that in them, with where they are now. */
+/** The agents of a group, or of all, whose names have that in them and who are at work, with where they are now; where that cannot be told, those whose names come first. */
 export async function readMembers(group: string, term: string): Promise<DeskAnswer<Members>> {
-  return mapped(await ask('GET', teamPaths.users(group, term, MEMBERS_MAX)), (data) => membersIn(data, Date.now()))
+  const atWork = await ask('GET', teamPaths.users(group, term, LOOKED_AT_MAX, AT_WORK))
+  if (atWork.kind === 'ok' || atWork.failure.kind !== 'refused' || !NOT_BY_STATE.includes(atWork.failure.status)) return mapped(atWork, (data) => membersIn(data, Date.now()))
+  return mapped(await ask('GET', teamPaths.users(group, term, MEMBERS_MAX, '')), (data) => ({ ...membersIn(data, Date.now()), isPart: true }))
+}
+
+/** Those of them who are logged out. */
+export async function readLoggedOut(group: string, term: string): Promise<DeskAnswer<Members>> {
+  return mapped(await ask('GET', teamPaths.users(group, term, MEMBERS_MAX, OUT)), (data) => membersIn(data, Date.now()))
 }
 
 export async function readQueues(): Promise<DeskAnswer<readonly TeamQueue[]>> {
@@ -62,7 +77,7 @@ export function membersIn(data: unknown, at: number): Members {
   const members = listOf(data, 'users').flatMap((one) => memberIn(one, at) ?? [])
   const order = ({ state }: TeamMember): number => Number(state === 'loggedOut')
   const sorted = [...members].sort((a, b) => order(a) - order(b) || a.name.localeCompare(b.name))
-  return { members: sorted, all: Math.max(Number(textOf(data, 'totalMatches')) || 0, members.length) }
+  return { members: sorted, all: Math.max(Number(textOf(data, 'totalMatches')) || 0, members.length), isPart: false }
 }
 
 function memberIn(value: unknown, at: number): TeamMember | undefined {

@@ -1,6 +1,7 @@
 /** The Workspace API, as the published one is: a session by a cookie, operations that are accepted and done later. */
 
 import { workspacePaths } from '../lib/paths'
+import { serverClock } from '../lib/server-clock'
 import { mayWrite, subjectHeader } from './subject'
 import { configurationIn, devicesIn, fieldOf, sessionIn, textOf, type Configuration, type Device, type SessionShown } from './workspace-shapes'
 
@@ -28,7 +29,7 @@ export function beginSession(): Promise<DeskAnswer<unknown>> {
 }
 
 export async function readSession(): Promise<DeskAnswer<SessionShown>> {
-  return mapped(await ask('GET', workspacePaths.session()), (data) => sessionIn(data, Date.now()))
+  return mapped(await ask('GET', workspacePaths.session()), (data) => sessionIn(data, Date.now(), serverClock.ahead()))
 }
 
 export async function readConfiguration(): Promise<DeskAnswer<Configuration>> {
@@ -67,6 +68,7 @@ export function mapped<T>(answer: DeskAnswer<unknown>, read: (data: unknown) => 
 export async function ask(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<DeskAnswer<unknown>> {
   // What another person does in this browser is not done in the name of this one.
   if (method !== 'GET' && !mayWrite()) return { kind: 'failed', failure: { kind: 'signed-out' } }
+  const asked = Date.now()
   try {
     const type: Record<string, string> = body === undefined ? {} : { 'Content-Type': 'application/json' }
     const response = await fetch(path, {
@@ -78,6 +80,7 @@ export async function ask(method: 'GET' | 'POST' | 'DELETE', path: string, body?
       keepalive: method === 'DELETE',
       signal: AbortSignal.timeout(DEADLINE_MS),
     })
+    serverClock.heard(response.headers.get('Date'), asked, Date.now())
     const answer: unknown = await response.json().catch(() => undefined)
     return response.ok ? { kind: 'ok', value: fieldOf(answer, 'data') } : { kind: 'failed', failure: failureIn(response.status, answer) }
   } catch {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { clockDuration, preciseDuration, roughDuration, shortDuration, timeOrDate } from './durations'
 import { bytes, count, percent } from './numbers'
 import { apiPaths } from './paths'
-import { isStillTyped, pressed, type Shortcut } from './shortcuts'
+import { isStillTyped, nameOf, pressed, type Shortcut } from './shortcuts'
 
 test.each([[-5_000, '0:00'], [0, '0:00'], [999, '0:00'], [7_000, '0:07'], [761_000, '12:41'], [3_599_999, '59:59'], [3_729_000, '1:02:09'], [273_060_000, '3 d 03:51']])('%s ms is %s on a clock', (ms, text) => {
   expect(clockDuration(ms)).toBe(text)
@@ -44,4 +44,10 @@ test('letters go on being letters where their field went from under the hands', 
   expect([isStillTyped(undefined, 100), isStillTyped({ into: { isConnected: true }, at: 0 }, 100)]).toEqual([false, false])
   const gone = { into: { isConnected: false }, at: 0 }
   expect([isStillTyped(gone, 400), isStillTyped(gone, 1_000)]).toEqual([true, false])
+})
+
+test('locked capitals leave letters as shortcuts write them; with Shift a letter is another one', () => {
+  const name = (key: string, more: object = {}) => nameOf({ key, ctrlKey: false, metaKey: false, altKey: false, ...more })
+  expect([name('a'), name('A'), name('a', { shiftKey: true }), name('A', { shiftKey: true })]).toEqual(['a', 'a', 'A', 'A'])
+  expect([name('?', { shiftKey: true }), name('Enter', { ctrlKey: true }), name('Escape')]).toEqual(['?', 'Ctrl+Enter', 'Escape'])
 })

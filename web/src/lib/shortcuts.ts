@@ -11,7 +11,7 @@ export type Shortcut = {
 }
 
 /** What of a key press is needed. */
-export type Press = { readonly key: string; readonly ctrlKey: boolean; readonly metaKey: boolean; readonly altKey: boolean }
+export type Press = { readonly key: string; readonly shiftKey?: boolean; readonly ctrlKey: boolean; readonly metaKey: boolean; readonly altKey: boolean }
 
 const KEPT = 'trunkline.keys'
 /** The second key of two has to come within this time. */
@@ -21,7 +21,7 @@ const SECOND_WITHIN_MS = 1_500
 const TYPED_WITHIN_MS = 1_000
 
 /** A second press within this time is the other half of a double one. */
-const LOOK_MS = 500
+export const LOOK_MS = 500
 
 const all = new Set<Shortcut>()
 
@@ -57,10 +57,11 @@ export function keepLetters(count: boolean, keep: Pick<Storage, 'setItem'>): voi
   keep.setItem(KEPT, count ? 'on' : 'off')
 }
 
-/** The name of a press, as shortcuts write it. */
-export function nameOf({ key, ctrlKey, metaKey, altKey }: Press): string {
+/** The name of a press, as shortcuts write it: small letters, whether capitals are locked or not; with Shift a letter is another one. */
+export function nameOf({ key, shiftKey = false, ctrlKey, metaKey, altKey }: Press): string {
+  const letter = key.length > 1 ? key : shiftKey ? key.toUpperCase() : key.toLowerCase()
   const held = ctrlKey || metaKey ? 'Ctrl+' : ''
-  return `${held}${altKey ? 'Alt+' : ''}${key}`
+  return `${held}${altKey ? 'Alt+' : ''}${letter}`
 }
 
 /** What a press begins or does: the shortcut, what stands after it, and what waits for a second key. `begun` are those that were there at the first of two: a second press

@@ -6,8 +6,8 @@ const query = (values: Readonly<Record<string, string>>): string => `?${new URLS
 
 export const teamPaths = {
   groups: (): string => `${workspace}/configuration?types=agentGroups,monitorableAgentGroups`,
-  /** Without a group, of all that somebody manages. */
-  users: (groupId: string, searchTerm: string, limit: number): string => `${workspace}/users${query({ ...(groupId === '' ? {} : { groupId }), ...(searchTerm === '' ? {} : { searchTerm }), limit: String(limit) })}`,
+  /** Without a group, of all that somebody manages; without states, in whatever state they are. */
+  users: (groupId: string, searchTerm: string, limit: number, states: string): string => `${workspace}/users${query({ ...(groupId === '' ? {} : { groupId }), ...(searchTerm === '' ? {} : { searchTerm }), ...(states === '' ? {} : { states }), limit: String(limit) })}`,
   queues: (limit: number): string => `${workspace}/targets${query({ searchTerm: '*', types: 'acd-queue,route-point', limit: String(limit) })}`,
   operate: (user: string, operation: string): string => `${workspace}/users/${part(user)}/voice/${part(operation)}`,
 }

@@ -23,13 +23,17 @@ export function openBayeuxLater(options: BayeuxOptions): Bayeux {
     if (state === 'failed') void load()
     else opened?.retry()
   }
+  const doubt = (): void => opened?.doubt()
   void load()
   addEventListener('online', retry)
+  addEventListener('offline', doubt)
   return {
     retry,
+    doubt,
     close: () => {
       state = 'closed'
       removeEventListener('online', retry)
+      removeEventListener('offline', doubt)
       return opened?.close() ?? Promise.resolve()
     },
   }

@@ -1,13 +1,14 @@
 /** Messages by Bayeux, with the published client: long polls, acknowledged, for as long as they are wanted. */
 
 import { AckExtension, CometD, type Message } from 'cometd'
+import { subjectHeader } from '../api/subject'
 
 export type BayeuxNews =
   /** What the server has said until now has come; a first time, and after each loss. */
   | { readonly kind: 'connected' }
-  /** It does not answer; it is tried again without end. */
-  | { readonly kind: 'lost' }
-  /** There is no session: nothing is tried any more. */
+  /** It does not answer; it is tried again without end. `isReplaced`: the session has too many listeners, this one is none any more, and nothing is tried until somebody wants it. */
+  | { readonly kind: 'lost'; readonly isReplaced?: boolean }
+  /** There is no session, or it is another person's: nothing is tried any more. */
   | { readonly kind: 'no-session' }
   | { readonly kind: 'message'; readonly data: unknown }
 
@@ -16,10 +17,14 @@ export type BayeuxOptions = { readonly url: string; readonly channels: readonly 
 export type Bayeux = {
   /** Tries now, and not at the end of a pause. */
   readonly retry: () => void
+  /** Something else was not answered: it counts as lost until it is heard again, which is tried at once. */
+  readonly doubt: () => void
   /** Says goodbye; the answer is there when that has been heard. */
   readonly close: () => Promise<void>
 }
 
+/** How late an answer may be: a path that is silently dead shows so long after a poll should have been answered. */
+const LATE_MS = 5_000
 /** Pauses grow by that much, and by as much again at random: a thousand desktops do not come back in one moment. */
 const PAUSE_MS = 500
 const PAUSE_MOST_MS = 5_000
@@ -42,6 +47,11 @@ export function openBayeux(options: BayeuxOptions): Bayeux {
         state = 'lost'
         tell({ kind: 'lost' })
       },
+      isReplaced: () => {
+        if (state === 'over') return
+        state = 'lost'
+        tell({ kind: 'lost', isReplaced: true })
+      },
       isRefused: () => {
         if (state === 'over') return
         state = 'over'
@@ -56,9 +66,16 @@ export function openBayeux(options: BayeuxOptions): Bayeux {
     void end()
     begin()
   }
+  const doubt = (): void => {
+    if (state !== 'live') return
+    state = 'lost'
+    tell({ kind: 'lost' })
+    retry()
+  }
   begin()
   return {
     retry,
+    doubt,
     close: () => {
       const isOpen = state === 'live'
       state = 'over'
@@ -68,7 +85,7 @@ export function openBayeux(options: BayeuxOptions): Bayeux {
   }
 }
 
-type Heard = { readonly isAnswered: () => void; readonly isLost: () => void; readonly isRefused: () => void; readonly hears: (data: unknown) => void }
+type Heard = { readonly isAnswered: () => void; readonly isLost: () => void; readonly isReplaced: () => void; readonly isRefused: () => void; readonly hears: (data: unknown) => void }
 
 /** One client from beginning to end; the answer ends it. */
 function connect({ url, channels }: BayeuxOptions, heard: Heard): () => Promise<void> {
@@ -79,13 +96,13 @@ function connect({ url, channels }: BayeuxOptions, heard: Heard): () => Promise<
     return new Promise((resolve) => client.disconnect(() => resolve()))
   }
   // The content security policy lets no worker be made of a text, and only what is served is offered.
-  client.configure({ url, logLevel: 'warn', useWorkerScheduler: false, backoffIncrement: PAUSE_MS * (1 + Math.random()), maxBackoff: PAUSE_MOST_MS })
+  client.configure({ url, logLevel: 'warn', requestHeaders: subjectHeader(), useWorkerScheduler: false, maxNetworkDelay: LATE_MS, backoffIncrement: PAUSE_MS * (1 + Math.random()), maxBackoff: PAUSE_MOST_MS })
   client.unregisterTransport('websocket')
   client.unregisterTransport('callback-polling')
   client.registerExtension('ack', new AckExtension())
   const failed = (reply: Message): void => {
     if (isOver) return
-    if (statusOf(reply) !== NO_SESSION) return heard.isLost()
+    if (!OVER.includes(statusOf(reply) ?? 0)) return heard.isLost()
     void end()
     heard.isRefused()
   }
@@ -109,14 +126,19 @@ function connect({ url, channels }: BayeuxOptions, heard: Heard): () => Promise<
   })
   client.addListener('/meta/connect', (reply) => {
     if (isOver) return
-    if (reply.successful === true) heard.isAnswered()
-    else failed(reply)
+    if (reply.advice?.reconnect !== STOP) return reply.successful === true ? heard.isAnswered() : failed(reply)
+    // The client asks no more then, and says so to nobody: another one has taken its place, or the session is over.
+    void end()
+    if (reply.successful === true) heard.isRefused()
+    else heard.isReplaced()
   })
   client.handshake()
   return end
 }
 
-const NO_SESSION = 403
+const STOP = 'none'
+/** There is no session, or somebody else has signed in in this browser, and it is theirs. */
+const OVER = [403, 412]
 
 /** The HTTP status of a request that has failed. */
 function statusOf(reply: Message): number | undefined {

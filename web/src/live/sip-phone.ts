@@ -1,6 +1,8 @@
 /** A phone by SIP over WebSocket (RFC 7118), with SIP.js: it registers, is called, and takes the place of a call's dialog that another page had. */
 
 import { Invitation, Inviter, Registerer, RegistererState, RequestPendingError, SessionState, UserAgent, Web, type Session } from 'sip.js'
+import { reinvited, type Reinvited } from './re-invite'
+import { watchSocket } from './socket-watch'
 
 /** What names a dialog (RFC 3261 section 12), as its own side sees it. */
 export type DialogName = { readonly callId: string; readonly localTag: string; readonly remoteTag: string }
@@ -36,8 +38,8 @@ export type SipPhone = {
   readonly hangUp: (call: string) => Promise<void>
   /** Goes on with a call of a page that is gone (RFC 3891). Whether that was accepted. */
   readonly takeOver: (call: string, dialog: DialogName) => Promise<boolean>
-  /** Looks for the audio's way anew (RFC 8839 section 4.4.1.1.1). */
-  readonly restartIce: (call: string) => Promise<void>
+  /** Looks for the audio's way anew (RFC 8839 section 4.4.1.1.1), again where that is refused for now. Whether it was taken. */
+  readonly restartIce: (call: string) => Promise<boolean>
   /** Opens another WebSocket. Rejects where it cannot be reached. */
   readonly reconnect: (url: string) => Promise<void>
   /** Hangs up and unregisters. */
@@ -72,6 +74,7 @@ class TicketTransport extends Web.Transport {
 export function openSipPhone(options: PhoneOptions): SipPhone {
   const { number, realm, onNews } = options
   const sessions = new Map<string, Session>()
+  const restarts = new Map<string, Promise<boolean>>()
   let isClosed = false
   const tell = (news: PhoneNews): void => (isClosed ? undefined : onNews(news))
   const own = UserAgent.makeURI(`sip:${number}@${realm}`)
@@ -102,6 +105,7 @@ export function openSipPhone(options: PhoneOptions): SipPhone {
   }
   let registerer = newRegisterer()
   let refreshing: ReturnType<typeof setTimeout> | undefined
+  let unwatch = (): void => undefined
 
   const follow = (call: string, session: Session): void => {
     sessions.set(call, session)
@@ -138,6 +142,7 @@ export function openSipPhone(options: PhoneOptions): SipPhone {
 
   const register = async (): Promise<void> => {
     clearTimeout(refreshing)
+    unwatch()
     const answered = new Promise<boolean>((resolve) => {
       setTimeout(() => resolve(false), ANSWERED_MS)
       const delegate = { onAccept: () => resolve(true), onReject: () => resolve(false) }
@@ -150,7 +155,10 @@ export function openSipPhone(options: PhoneOptions): SipPhone {
       })
     })
     if (!(await answered)) throw new Error('not registered')
-    if (!isClosed) refreshing = setTimeout(() => void register().catch(() => tell({ kind: 'lost' })), REFRESH_MS)
+    if (isClosed) return
+    const { transport } = agent
+    if (transport instanceof TicketTransport && transport.ws !== undefined) unwatch = watchSocket(transport.ws, () => tell({ kind: 'lost' }))
+    refreshing = setTimeout(() => void register().catch(() => tell({ kind: 'lost' })), REFRESH_MS)
   }
   const begin = async (): Promise<void> => {
     await agent.start()
@@ -182,9 +190,12 @@ export function openSipPhone(options: PhoneOptions): SipPhone {
         inviter.invite({ requestDelegate: delegate }).catch(() => resolve(false))
       })
     },
-    restartIce: async (call) => {
-      const session = sessions.get(call)
-      if (session?.state === SessionState.Established) await session.invite({ sessionDescriptionHandlerOptions: { offerOptions: { iceRestart: true } } as Web.SessionDescriptionHandlerOptions })
+    restartIce: (call) => {
+      // One that is under way and is taken is enough: each restart interrupts the audio.
+      const mine = (restarts.get(call) ?? Promise.resolve(false)).then((isTaken) => isTaken || reinvited(() => restarted(sessions.get(call)), sessions.get(call) instanceof Inviter, { wait, chance: Math.random }))
+      restarts.set(call, mine)
+      void mine.then(() => (restarts.get(call) === mine ? restarts.delete(call) : undefined))
+      return mine
     },
     reconnect: async (url) => {
       const { transport } = agent
@@ -192,6 +203,7 @@ export function openSipPhone(options: PhoneOptions): SipPhone {
       // One that seems open may lead nowhere after another network; nobody waits for its end.
       transport.disconnect().catch(() => undefined)
       clearTimeout(refreshing)
+      unwatch()
       await transport.connect()
       await register()
       tell({ kind: 'registered' })
@@ -199,10 +211,24 @@ export function openSipPhone(options: PhoneOptions): SipPhone {
     close: async () => {
       isClosed = true
       clearTimeout(refreshing)
+      unwatch()
       const patience = new Promise<void>((resolve) => setTimeout(resolve, GOODBYE_MS))
       await Promise.race([agent.stop().catch(() => undefined), patience])
     },
   }
+}
+
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Asks once with an offer whose audio finds its way anew. */
+function restarted(session: Session | undefined): Promise<Reinvited> {
+  if (session?.state !== SessionState.Established) return Promise.resolve('over')
+  return new Promise((resolve) => {
+    // With the call no answer comes any more.
+    session.stateChange.addListener(() => resolve('over'), { once: true })
+    const requestDelegate = { onAccept: () => resolve(200), onReject: ({ message }: { readonly message: { readonly statusCode?: number | undefined } }) => resolve(message.statusCode ?? 0) }
+    session.invite({ requestDelegate, sessionDescriptionHandlerOptions: { offerOptions: { iceRestart: true } } as Web.SessionDescriptionHandlerOptions }).catch((error: unknown) => resolve(error instanceof RequestPendingError ? 'pending' : 'over'))
+  })
 }
 
 function handlerOf(session: Session | undefined): Web.SessionDescriptionHandler | undefined {

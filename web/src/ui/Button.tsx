@@ -11,11 +11,15 @@ export type ButtonProps = {
   readonly tone?: 'plain' | 'main' | 'danger'
   /** For a screen reader, where the words alone would not say which of several. */
   readonly label?: string
+  /** A press does nothing now. It keeps the focus: it is so for a moment. */
+  readonly isOff?: boolean
+  /** What it was pressed for is under way. */
+  readonly isBusy?: boolean
 }
 
-export function Button({ children, onClick, type = 'button', title, pressed, tone = 'plain', label }: ButtonProps): ReactElement {
+export function Button({ children, onClick, type = 'button', title, pressed, tone = 'plain', label, isOff = false, isBusy = false }: ButtonProps): ReactElement {
   return (
-    <button type={type} className={`${styles['button']} ${styles[tone]}`} onClick={onClick} title={title} aria-pressed={pressed} aria-label={label}>
+    <button type={type} className={`${styles['button']} ${styles[tone]}`} onClick={isOff ? undefined : onClick} title={title} aria-pressed={pressed} aria-label={label} aria-disabled={isOff || undefined} aria-busy={isBusy || undefined}>
       {children}
     </button>
   )

@@ -9,30 +9,40 @@ use backends::sqlite::{self, SqliteProvisioning};
 use infra::embedded::{Embedded, FileLog, JournalSettings};
 use infra::{SealedConfigCache, Stores};
 use runtime::process::Installation;
-use runtime::process::stores::{Clients, Composed, Server};
+use runtime::process::stores::{Clients, Composed, Server, StoresSettings};
+
+use super::search_server::SearchServer;
 
 /// The file of the persistent configuration, below the data directory.
 pub const CONFIGURATION: &str = "configuration.sqlite";
 
 /// One set of stores for all replicas of the process.
-pub struct InProcess(Stores);
+pub struct InProcess {
+    stores: Stores,
+    /// What desktops search may be in a server all the same.
+    search: Option<SearchServer>,
+}
 
 impl Composed for InProcess {
-    fn held_by(&self, _: Server) -> bool {
-        false
+    fn held_by(&self, server: Server) -> bool {
+        server == Server::Elasticsearch && self.search.is_some()
     }
 
-    fn of_replica(&self, _: &Clients) -> anyhow::Result<Stores> {
-        Ok(self.0.clone())
+    fn of_replica(&self, clients: &Clients) -> anyhow::Result<Stores> {
+        let stores = self.stores.clone();
+        Ok(match &self.search {
+            Some(server) => Stores { search: server.store(clients)?, ..stores },
+            None => stores,
+        })
     }
 
     fn of_process(&self) -> anyhow::Result<Stores> {
-        Ok(self.0.clone())
+        Ok(self.stores.clone())
     }
 }
 
 /// Opens the stores.
-pub async fn open(installation: &Installation) -> anyhow::Result<InProcess> {
+pub async fn open(installation: &Installation, settings: &StoresSettings) -> anyhow::Result<InProcess> {
     let (folder, clock) = (&installation.stores_dir, installation.clock.clone());
     if *folder != installation.data_dir {
         tracing::warn!("embedded stores are not shared between processes: set stores.mode to real");
@@ -44,7 +54,7 @@ pub async fn open(installation: &Installation) -> anyhow::Result<InProcess> {
     let stores = Stores::of(embedded, Arc::new(reporting), provisioning, clock);
     let seals = super::seals(&installation.data_dir)?;
     let configuration = Arc::new(SealedConfigCache::of(stores.configuration.clone(), seals));
-    Ok(InProcess(Stores { configuration, ..stores }))
+    Ok(InProcess { stores: Stores { configuration, ..stores }, search: SearchServer::of(settings)? })
 }
 
 /// The persistent configuration, read-only; none if there is no file.

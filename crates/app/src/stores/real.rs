@@ -21,6 +21,8 @@ use runtime::process::stores::{Clients, Composed, Server, StoresSettings};
 use runtime::settings::ServerUrl;
 use tokio::time::Instant;
 
+use super::search_server::SearchServer;
+
 /// The number of the servers' host among the infrastructure's addresses.
 const HOST: u8 = 1;
 /// The documented ports.
@@ -42,6 +44,8 @@ pub struct Servers {
     redis_of_pulse: RedisSettings,
     postgresql: PostgresSettings,
     kafka: KafkaSettings,
+    /// If there is one.
+    search: Option<SearchServer>,
     start_within: Duration,
     /// What seals the secrets in PostgreSQL.
     seals: SecretSeals,
@@ -79,6 +83,7 @@ impl Servers {
                 authorities: settings.authorities.clone(),
             },
             kafka: KafkaSettings { brokers, partitions: None },
+            search: SearchServer::of(settings)?,
             start_within: settings.start_within,
             seals: SecretSeals::default(),
         })
@@ -97,7 +102,9 @@ impl Servers {
 
     /// Queries each server once.
     pub async fn examine(&self) -> Vec<Troubles> {
-        let servers = [Server::Redis, Server::RedisOfPulse, Server::Postgresql, Server::Kafka];
+        let search = self.search.as_ref().map(|_| Server::Elasticsearch);
+        let servers =
+            [Server::Redis, Server::RedisOfPulse, Server::Postgresql, Server::Kafka].into_iter().chain(search);
         let asked = servers.map(|server| async move { (self.place(server), self.ask(server).await) }.boxed());
         futures::future::join_all(asked).await
     }
@@ -175,6 +182,10 @@ impl Servers {
             Server::RedisOfPulse => format!("Pulse's Redis at {}", self.redis_of_pulse.place()),
             Server::Postgresql => format!("PostgreSQL at {}", self.postgresql.place()),
             Server::Kafka => format!("Kafka at {}", self.kafka.brokers),
+            Server::Elasticsearch => {
+                let place = self.search.as_ref().map_or_else(String::new, SearchServer::place);
+                format!("Elasticsearch at {place}")
+            }
         }
     }
 
@@ -192,6 +203,10 @@ impl Servers {
                     Err(error) => Err(Unusable::Wrong(error.to_string())),
                 }
             }
+            Server::Elasticsearch => match &self.search {
+                Some(search) => search.examine().await,
+                None => Ok(Examined { version: String::new(), warnings: Vec::new() }),
+            },
         }
     }
 
@@ -281,7 +296,13 @@ where
 
 fn unwatched() -> Clients {
     let client = || Client::unwatched(PROCESS);
-    Clients { redis: client(), redis_of_pulse: client(), postgresql: client(), kafka: client() }
+    Clients {
+        redis: client(),
+        redis_of_pulse: client(),
+        postgresql: client(),
+        kafka: client(),
+        elasticsearch: client(),
+    }
 }
 
 /// The replica of a client: `ors-1` in `trunkline/ors-1/voice-46`.
@@ -304,13 +325,17 @@ impl InServers {
         let reporting: Arc<dyn ReportingLog> = Arc::new(KafkaLog::open(&servers.kafka, clients.kafka.clone())?);
         let stores = Stores::of(redis, reporting, Arc::new(provisioning), clock);
         let configuration = Arc::new(SealedConfigCache::of(stores.configuration.clone(), servers.seals.clone()));
-        Ok(Stores { views: Arc::new(of_pulse), configuration, ..stores })
+        let search = match &servers.search {
+            Some(search) => search.store(clients)?,
+            None => stores.search.clone(),
+        };
+        Ok(Stores { views: Arc::new(of_pulse), configuration, search, ..stores })
     }
 }
 
 impl Composed for InServers {
-    fn held_by(&self, _: Server) -> bool {
-        true
+    fn held_by(&self, server: Server) -> bool {
+        server != Server::Elasticsearch || self.servers.search.is_some()
     }
 
     fn of_replica(&self, clients: &Clients) -> anyhow::Result<Stores> {

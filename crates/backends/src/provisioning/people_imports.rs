@@ -12,7 +12,7 @@ use super::{Dialect, Row, Tables, Turn, number, query, tenant_standing};
 macro_rules! imports {
     ($filter:literal) => {
         concat!(
-            "SELECT id, user_name, client, file_name, begun_ms, lines, ended_ms, taken, faults
+            "SELECT id, user_name, client, file_name, begun_ms, lines, ended_ms, taken, faults, request, is_unknown
              FROM people_import WHERE tenant = ? AND ",
             $filter,
             "begun_ms >= ? ORDER BY begun_ms DESC, id DESC LIMIT ? OFFSET ?"
@@ -28,15 +28,16 @@ impl<D: Dialect> PeopleImports for Tables<D> {
                 return Err(StoreError::Invalid(format!("there is no tenant {tenant}")));
             }
             let sql = "INSERT INTO people_import
-                 (tenant, id, user_name, client, file_name, begun_ms, lines, ended_ms, taken, faults)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                 (tenant, id, user_name, client, file_name, begun_ms, lines, ended_ms, taken, faults, request, is_unknown)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
             let put = query(sql).bind(tenant.as_str()).bind(&import.id).bind(&import.user).bind(&import.client);
             let put = put.bind(&import.file_name).bind(number(import.begun_at.as_millis())).bind(import.lines);
-            let (ended_ms, taken, faults) = match &import.end {
-                Some(end) => (number(end.at.as_millis()), end.taken, text_of(&end.faults)),
-                None => (0, 0, text_of(&[])),
+            let (ended_ms, taken, faults, is_unknown) = match &import.end {
+                Some(end) => (number(end.at.as_millis()), end.taken, text_of(&end.faults), end.is_unknown),
+                None => (0, 0, text_of(&[]), false),
             };
-            turn.run(put.bind(ended_ms).bind(taken).bind(faults)).await?;
+            let put = put.bind(ended_ms).bind(taken).bind(faults).bind(&import.request);
+            turn.run(put.bind(u32::from(is_unknown))).await?;
             remove_earliest(&mut *turn, tenant).await?;
             turn.commit().await
         }
@@ -46,8 +47,10 @@ impl<D: Dialect> PeopleImports for Tables<D> {
     fn import_ends<'a>(&'a self, tenant: &'a TenantId, id: &'a str, end: &'a ImportEnd) -> Answer<'a, bool> {
         async move {
             let mut turn = self.0.appends().await?;
-            let sql = "UPDATE people_import SET ended_ms = ?, taken = ?, faults = ? WHERE tenant = ? AND id = ?";
+            let sql = "UPDATE people_import SET ended_ms = ?, taken = ?, faults = ?, is_unknown = ?
+                 WHERE tenant = ? AND id = ?";
             let put = query(sql).bind(number(end.at.as_millis())).bind(end.taken).bind(text_of(&end.faults));
+            let put = put.bind(u32::from(end.is_unknown));
             let count = turn.run(put.bind(tenant.as_str()).bind(id)).await?;
             turn.commit().await?;
             Ok(count > 0)
@@ -98,9 +101,11 @@ fn import_of(row: &Row) -> Result<PeopleImport> {
     let ended_at = time("ended_ms")?;
     // What a later release has written otherwise is told as nothing.
     let faults = serde_json::from_str(&row.text("faults")?).unwrap_or_default();
-    let end = ImportEnd { at: ended_at, taken: row.get("taken")?, faults };
+    let is_unknown = row.get::<i64>("is_unknown")? != 0;
+    let end = ImportEnd { at: ended_at, taken: row.get("taken")?, faults, is_unknown };
     Ok(PeopleImport {
         id: row.text("id")?,
+        request: row.text("request")?,
         user: row.text("user_name")?,
         client: row.get("client")?,
         file_name: row.text("file_name")?,

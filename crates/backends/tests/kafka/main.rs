@@ -52,7 +52,7 @@ impl Watch for Seen {
 fn log(server: &Server) -> (Arc<KafkaLog>, Arc<Seen>) {
     let seen = Arc::new(Seen::default());
     let name = "trunkline/sip-cluster-1/voice-50".to_owned();
-    let client = Client { wakes: name.clone(), name, watch: seen.clone() };
+    let client = Client { wakes: name.clone(), name, source: None, watch: seen.clone() };
     let settings = KafkaSettings { brokers: server.brokers(), partitions: Some(PARTITIONS) };
     (Arc::new(KafkaLog::open(&settings, client).unwrap()), seen)
 }
@@ -238,7 +238,7 @@ fn large(n: usize) -> LogRecord {
 #[tokio::test]
 async fn a_log_without_a_broker_says_where_it_has_looked_and_gives_up_in_time() {
     let seen = Arc::new(Seen::default());
-    let client = Client { name: "trunkline/test".to_owned(), wakes: String::new(), watch: seen.clone() };
+    let client = Client { name: "trunkline/test".to_owned(), wakes: String::new(), source: None, watch: seen.clone() };
     let settings = KafkaSettings { brokers: "127.253.254.253:9092".to_owned(), partitions: None };
     let log = KafkaLog::open(&settings, client).unwrap();
     let (first, second) = tokio::join!(log.append(vec![record(1, 1)]), log.append(vec![record(2, 1)]));

@@ -2,7 +2,7 @@
 
 use model::agent::{AfterBusy, Channel};
 use model::event::ErrorCode;
-use model::request::{ForcedState, LoginPassword, RequestKind};
+use model::request::{ForcedState, LoginPassword, OF_AGENT, RequestKind};
 use model::{AgentId, AgentState, Event, EventName, Request, Timestamp, Value, WorkMode};
 
 use super::session::AgentSnapshot;
@@ -65,6 +65,7 @@ impl AgentTable {
         let Some(session) = session else {
             return Err((ErrorCode::INVALID_CALL_STATE, "no agent is logged in on this DN"));
         };
+        is_for(agent, request)?;
         session.active_at = now;
         let reasons = request.reasons.clone();
         match &request.kind {
@@ -185,6 +186,15 @@ fn is_of_voice(request: &Request) -> Outcome {
         None => Ok(()),
         Some(Value::Text(name)) if Channel::parse(name) == Some(Channel::Voice) => Ok(()),
         Some(_) => Err((ErrorCode::UNSUPPORTED, "MediaType: agents are ready for voice alone")),
+    }
+}
+
+/// Refuses a request that is for another agent than the one who is logged in on the DN.
+fn is_for(agent: &AgentId, request: &Request) -> Outcome {
+    match request.extensions.get(OF_AGENT) {
+        None => Ok(()),
+        Some(Value::Text(named)) if named == agent.as_str() => Ok(()),
+        Some(_) => Err((ErrorCode::INVALID_CALL_STATE, "AgentID: another agent is logged in on this DN")),
     }
 }
 

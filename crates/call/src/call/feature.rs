@@ -114,6 +114,7 @@ impl Call {
             first_digit_timeout_ms: millis(PIN_FIRST_DIGIT),
             inter_digit_timeout_ms: millis(PIN_NEXT_DIGIT),
             terminator: Some(PIN_END),
+            secret: true,
         };
         self.play(self.front(), collect, Purpose::Pin, now);
     }

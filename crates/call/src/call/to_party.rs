@@ -119,6 +119,7 @@ impl Call {
         if let Some((cause, digits)) = end {
             self.tell_end(&mut event, playing, cause);
             event.collected_digits = digits.map(str::to_owned);
+            event.secret_digits = digits.is_some() && playing.treatment.is_secret();
         }
         self.fact(event, now);
     }

@@ -191,6 +191,7 @@ impl Call {
         self.tell_end(&mut event, playing, cause);
         if !digits.is_empty() || matches!(playing.treatment, Treatment::PlayAndCollect { .. }) {
             event.collected_digits = Some(digits.to_owned());
+            event.secret_digits = playing.treatment.is_secret();
         }
         self.fact(event, now);
     }

@@ -240,6 +240,9 @@ pub struct Event {
     /// With EVENT_ERROR.
     #[prost(message, optional, tag = "19")]
     pub error: ::core::option::Option<EventFault>,
+    /// Whether the collected digits are a secret. Port 8000 does not tell them then.
+    #[prost(bool, tag = "20")]
+    pub secret_digits: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EventFault {
@@ -675,6 +678,9 @@ pub struct PlayAndCollect {
     /// One character that ends the digits early and is not part of the result.
     #[prost(string, optional, tag = "5")]
     pub terminator: ::core::option::Option<::prost::alloc::string::String>,
+    /// Of a treatment: whether the digits are a secret, which the tenant's application alone is told.
+    #[prost(bool, tag = "6")]
+    pub secret: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UpdateUserData {
@@ -4361,6 +4367,9 @@ pub struct DeskRecord {
     /// Whether the desktop reads the configuration part by part.
     #[prost(bool, tag = "21")]
     pub optimised: bool,
+    /// Of a session that has ended but for its agent's logout: that logout.
+    #[prost(message, optional, tag = "22")]
+    pub ending: ::core::option::Option<DeskEndingRecord>,
 }
 /// The Bayeux clients of a session.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -4452,6 +4461,23 @@ pub struct DeskChannelRecord {
     #[prost(uint32, tag = "15")]
     pub begun_told: u32,
 }
+/// The logout with which a session ends.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeskEndingRecord {
+    #[prost(enumeration = "DeskEndReason", tag = "1")]
+    pub why: i32,
+    /// Where the agent is logged in, and who that is.
+    #[prost(string, tag = "2")]
+    pub dn: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "3")]
+    pub agent: ::core::option::Option<::prost::alloc::string::String>,
+    /// Since when it is tried.
+    #[prost(uint64, tag = "4")]
+    pub since_us: u64,
+    /// What is told of the agent before then is not the last word: a login may be under way.
+    #[prost(uint64, tag = "5")]
+    pub settles_at_us: u64,
+}
 /// An operation that was answered, and may still have an outcome.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeskOperationRecord {
@@ -4496,6 +4522,38 @@ impl DeskInitialisation {
             "DESK_INITIALISATION_UNDER_WAY" => Some(Self::UnderWay),
             "DESK_INITIALISATION_DONE" => Some(Self::Done),
             "DESK_INITIALISATION_FAILED" => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DeskEndReason {
+    Unspecified = 0,
+    Logout = 1,
+    SignedOut = 2,
+    Idle = 3,
+}
+impl DeskEndReason {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DESK_END_REASON_UNSPECIFIED",
+            Self::Logout => "DESK_END_REASON_LOGOUT",
+            Self::SignedOut => "DESK_END_REASON_SIGNED_OUT",
+            Self::Idle => "DESK_END_REASON_IDLE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DESK_END_REASON_UNSPECIFIED" => Some(Self::Unspecified),
+            "DESK_END_REASON_LOGOUT" => Some(Self::Logout),
+            "DESK_END_REASON_SIGNED_OUT" => Some(Self::SignedOut),
+            "DESK_END_REASON_IDLE" => Some(Self::Idle),
             _ => None,
         }
     }
@@ -4815,6 +4873,9 @@ pub struct ViewPut {
     pub position: ::prost::alloc::string::String,
     #[prost(bytes = "bytes", tag = "4")]
     pub state: ::prost::bytes::Bytes,
+    /// When it goes by itself, in microseconds since 1970; absent where it stays. 0 says that it was removed.
+    #[prost(uint64, optional, tag = "5")]
+    pub ends_us: ::core::option::Option<u64>,
 }
 /// A record in quarantine.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -7583,6 +7644,12 @@ pub struct ProvisioningImportRecord {
     pub succeeded: u32,
     #[prost(string, repeated, tag = "4")]
     pub failed: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether nobody knows if the table was taken.
+    #[prost(bool, tag = "5")]
+    pub unknown: bool,
+    /// The name of the request by which it is taken.
+    #[prost(string, tag = "6")]
+    pub request: ::prost::alloc::string::String,
 }
 /// The outer form of a ledger's record: which core wrote it, in which form.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -7938,6 +8005,7 @@ pub struct ExplainRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExplainResponse {
+    /// 16 at most.
     #[prost(message, repeated, tag = "1")]
     pub waiting: ::prost::alloc::vec::Vec<Waiting>,
     #[prost(message, repeated, tag = "2")]
@@ -8998,6 +9066,9 @@ pub struct SessionRecord {
     /// Queue requests that were taken back, until rq has said so.
     #[prost(message, repeated, tag = "16")]
     pub withdrawn: ::prost::alloc::vec::Vec<SessionWithdrawn>,
+    /// Whether the application has asked for digits that are a secret.
+    #[prost(bool, tag = "17")]
+    pub heard_secret: bool,
 }
 /// A queue request that was taken back.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -10680,6 +10751,8 @@ pub struct PicturedPartyRecord {
     pub began_us: u64,
     #[prost(uint64, tag = "12")]
     pub told_us: u64,
+    #[prost(uint64, tag = "13")]
+    pub phase_since_us: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PicturedTalkerRecord {

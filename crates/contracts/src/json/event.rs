@@ -35,7 +35,7 @@ pub fn event_frame(stamped: &Stamped, owner: Option<&Owner>) -> Json {
     put("OtherDNRole", event.other_role.map(|r| r.to_string()));
     put("ThirdPartyDN", event.third_party_dn.clone());
     put("ThirdPartyDNRole", event.third_party_role.map(|r| r.to_string()));
-    put("CollectedDigits", event.collected_digits.clone());
+    put("CollectedDigits", event.collected_digits.clone().filter(|_| !event.secret_digits));
     put("AgentID", event.agent.as_ref().map(ToString::to_string));
     put("AgentWorkMode", event.work_mode.map(|m| wire::work_mode_name(m).to_owned()));
     put("Requester", event.requester.clone());

@@ -48,7 +48,7 @@ pub(super) const FRAME: &[Attribute] = &[
     attribute(
         "CollectedDigits",
         "string",
-        "with `EventTreatmentEnd` of a prompt with digits, and `EventDigitsCollected`",
+        "with `EventTreatmentEnd` of a prompt with digits, unless these are a [secret](requests.md#treatments), and `EventDigitsCollected`",
     ),
     attribute("AgentID", "string", "the agent"),
     attribute("AgentWorkMode", "string", "how the agent works"),

@@ -50,6 +50,15 @@ pub fn stamped_to_wire(stamped: &Stamped) -> v1::Envelope {
     }
 }
 
+/// Puts a fact into its envelope as those are told it who are not the tenant's application: without digits that are a secret.
+pub fn told_to_wire(stamped: &Stamped) -> v1::Envelope {
+    let mut envelope = stamped_to_wire(stamped);
+    if let Some(event) = envelope.event.as_mut().filter(|event| event.secret_digits) {
+        event.collected_digits = None;
+    }
+    envelope
+}
+
 /// Writes a fact's identity.
 pub fn fact_id_to_wire(id: &EventId) -> v1::FactId {
     v1::FactId { subject: Some(subject_to_wire(&id.subject)), token: id.token.0, seq: id.seq.0 }
@@ -126,6 +135,7 @@ pub fn event_to_wire(event: &Event) -> v1::Event {
         third_party_role: event.third_party_role.map(names::dn_role_to_wire),
         this_queue: event.this_queue.clone(),
         collected_digits: event.collected_digits.clone(),
+        secret_digits: event.secret_digits,
         agent: event.agent.as_ref().map(ToString::to_string),
         work_mode: event.work_mode.map(names::work_mode_to_wire),
         reference: event.reference.0,
@@ -158,6 +168,7 @@ pub fn event_from_wire(event: v1::Event) -> Result<Event, WireError> {
         third_party_role: role(event.third_party_role)?,
         this_queue: event.this_queue,
         collected_digits: event.collected_digits,
+        secret_digits: event.secret_digits,
         agent: event.agent.map(|id| AgentId::parse(&id)).transpose().map_err(|e| WireError::field("agent", e))?,
         work_mode: event.work_mode.map(names::work_mode_from_wire).transpose()?,
         reference: ReferenceId(event.reference),

@@ -108,13 +108,15 @@ pub fn treatment_to_wire(treatment: &Treatment) -> v1::Treatment {
             first_digit_timeout_ms,
             inter_digit_timeout_ms,
             terminator,
-        } => Kind::PlayAndCollect(digits_to_wire(&DigitsWanted {
+            secret,
+        } => Kind::PlayAndCollect(v1::PlayAndCollect {
             prompts: prompts.clone(),
-            max_digits: *max_digits,
+            max_digits: (*max_digits).into(),
             first_digit_timeout_ms: *first_digit_timeout_ms,
             inter_digit_timeout_ms: *inter_digit_timeout_ms,
-            terminator: *terminator,
-        })),
+            terminator: terminator.map(String::from),
+            secret: *secret,
+        }),
         Treatment::Echo => Kind::Echo(v1::Nothing {}),
         Treatment::RingBack => Kind::RingBack(v1::Nothing {}),
         Treatment::Busy => Kind::Busy(v1::Nothing {}),
@@ -142,7 +144,11 @@ pub fn treatment_from_wire(treatment: v1::Treatment) -> Result<Treatment, WireEr
     Ok(match treatment.kind.ok_or_else(|| WireError::field("treatment", "it is absent"))? {
         Kind::PlayAnnouncement(p) => Treatment::PlayAnnouncement { prompts: p.prompts },
         Kind::Music(m) => Treatment::Music { resource: m.resource, duration_ms: m.duration_ms },
-        Kind::PlayAndCollect(p) => digits_from_wire(p)?.into(),
+        Kind::PlayAndCollect(p) => {
+            let is_secret = p.secret;
+            let treatment = Treatment::from(digits_from_wire(p)?);
+            if is_secret { treatment.in_secret() } else { treatment }
+        }
         Kind::Echo(_) => Treatment::Echo,
         Kind::RingBack(_) => Treatment::RingBack,
         Kind::Busy(_) => Treatment::Busy,
@@ -166,6 +172,7 @@ fn digits_to_wire(wanted: &DigitsWanted) -> v1::PlayAndCollect {
         first_digit_timeout_ms: wanted.first_digit_timeout_ms,
         inter_digit_timeout_ms: wanted.inter_digit_timeout_ms,
         terminator: wanted.terminator.map(String::from),
+        secret: false,
     }
 }
 

@@ -77,7 +77,7 @@ fn event() -> impl Strategy<Value = Event> {
         (option::of(select(DnRole::ALL)), option::of(name()), option::of(select(DnRole::ALL)), option::of(name()));
     let more = (option::of(name()), option::of("[0-9*#]{0,8}"), option::of(agent()), option::of(work_mode()));
     let lists = (user_data(), user_data(), user_data());
-    let last = (any::<u64>(), option::of(name()), option::of((any::<u16>(), ".{0,20}")));
+    let last = (any::<u64>(), option::of(name()), option::of((any::<u16>(), ".{0,20}")), any::<bool>());
     (first, peers, more, lists, last).prop_map(|(first, peers, more, lists, last)| Event {
         name: first.0,
         call: first.1,
@@ -90,6 +90,7 @@ fn event() -> impl Strategy<Value = Event> {
         third_party_role: peers.0,
         this_queue: more.0,
         collected_digits: more.1,
+        secret_digits: last.3,
         agent: more.2,
         work_mode: more.3,
         reference: ReferenceId(last.0),
@@ -127,6 +128,7 @@ fn treatment() -> impl Strategy<Value = Treatment> {
         (name(), option::of(any::<u64>()))
             .prop_map(|(resource, duration_ms)| Treatment::Music { resource, duration_ms }),
         digits_wanted().prop_map(Into::into),
+        digits_wanted().prop_map(|wanted| Treatment::from(wanted).in_secret()),
         Just(Treatment::Echo),
         Just(Treatment::RingBack),
         Just(Treatment::Busy),
@@ -422,6 +424,25 @@ fn an_event_frame_has_the_published_names() {
     let cloud = json::cloud_event(&stamped);
     assert_eq!(cloud["id"], "call:00700392f1a4c001:1:4");
     assert_eq!(cloud["time"], "2025-11-20T07:00:00.120034Z");
+}
+
+#[test]
+fn digits_that_are_a_secret_are_in_the_stream_alone() {
+    let mut event = Event::new(EventName::TreatmentEnd);
+    (event.collected_digits, event.secret_digits) = (Some("4711".to_owned()), true);
+    let id = EventId { subject: Subject::Call(ConnId(7)), token: Token(1), seq: Seq(1) };
+    let tenant = TenantId::parse("acme").expect("a plain name");
+    let mut stamped = Stamped { id, tenant, at: Timestamp::from_millis(1), trace: None, event };
+    let kept = wire::decode_stamped(wire::encode_stamped(&stamped, None).as_slice()).expect("our own");
+    assert_eq!(kept.event.collected_digits.as_deref(), Some("4711"), "the application reads them there");
+    let told = |stamped: &Stamped| {
+        let told = wire::told_to_wire(stamped).event.expect("an event");
+        let texts = [json::event_frame(stamped, None), json::cloud_event(stamped), json::correction(stamped)];
+        (told.collected_digits.is_some(), texts.map(|text| text.to_string().contains("4711")))
+    };
+    assert_eq!(told(&stamped), (false, [false; 3]));
+    stamped.event.secret_digits = false;
+    assert_eq!(told(&stamped), (true, [true; 3]), "others are told");
 }
 
 #[test]

@@ -7,9 +7,10 @@ use model::TenantId;
 use routing::SkillExpression;
 use serde_json::{Value, json};
 
-use super::reader::TenantReader;
+use super::properties;
 use super::remembered::ReadOutcome;
-use super::{object_number, properties};
+use crate::object_number;
+use crate::tenant_reader::TenantReader;
 
 /// The kinds that it is made of, and switches, of which each DN without one needs the default.
 const KINDS: [&str; 7] =

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Code, Request, Status};
 
-use super::object_number;
-use super::reader::TenantReader;
+use crate::object_number;
+use crate::tenant_reader::TenantReader;
 
 /// The role that asks.
 const ASKS: &str = "gws-provisioning";

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use model::TenantId;
 use serde_json::Value;
 
-use super::reader::TenantReader;
 use super::remembered::ReadOutcome;
+use crate::tenant_reader::TenantReader;
 
 /// The name of the place by the number of each DN.
 #[derive(Debug, Default)]

@@ -14,11 +14,12 @@ use serde_json::{Value, json};
 
 use super::browser_phone::is_browser_phone;
 use super::desktop_configuration::{self, ShownObjects};
-use super::directory::{Directory, DirectoryQuery, DirectorySearch, TargetType, UserQuery, UserSearch};
 use super::places::PlacesOfDns;
-use super::reader::TenantReader;
 use super::remembered::RememberedByTenant;
-use super::{Metrics, object_number, objects, user};
+use super::{Metrics, objects, user};
+use crate::directory::{Directory, DirectoryQuery, TargetType, UserQuery, UserSearch};
+use crate::object_number;
+use crate::tenant_reader::TenantReader;
 
 /// The role that asks.
 const ASKS: &str = "gws-workspace";
@@ -92,7 +93,7 @@ async fn workspace(
     Ok(Json(desktop_configuration::answer(&objects, &person)))
 }
 
-/// Whom and what a call can be given to.
+/// Whom and what a call can be given to, where gws-data-collector is not there to say it.
 async fn targets(
     State(served): State<ServedConfiguration>,
     caller: Caller,
@@ -100,7 +101,7 @@ async fn targets(
     Query(query): Query<DirectoryQuery>,
 ) -> Result<Json<Value>, Problem> {
     let tenant = admitted(&caller, &tenant)?;
-    let asked = DirectorySearch::read(&query).map_err(Problem::bad_request)?;
+    let asked = query.read().map_err(Problem::bad_request)?;
     Ok(Json(served.directory(&tenant).await?.search(&asked).answer("targets")))
 }
 
@@ -196,7 +197,8 @@ impl ServedConfiguration {
     }
 
     async fn directory(&self, tenant: &TenantId) -> Result<Arc<Directory>, Problem> {
-        let begin = || Directory::read(self.reader.clone(), tenant.clone()).boxed();
+        let (reader, of) = (self.reader.clone(), tenant.clone());
+        let begin = || async move { Directory::read(&reader, &of).await.map(Arc::new) }.boxed();
         self.directories.of(tenant, &*self.reader.clock, begin).await
     }
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{object_number, properties};
+use super::properties;
+use crate::object_number;
 
 /// What gws-workspace gets of a person: the published `user`, and what else it has to know.
 pub(super) fn answer(person: &Value) -> Value {

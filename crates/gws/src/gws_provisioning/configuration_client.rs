@@ -30,6 +30,8 @@ const OBJECTS_MAX: usize = 50_000;
 /// Changes of a page, and the most pages of them that are read at once: who watches and is farther behind misses what was before.
 const CHANGES_OF_PAGE: usize = 100;
 const CHANGE_PAGES_MAX: usize = 50;
+/// What is told where there is no answer.
+const NOT_NOW: &str = "the configuration cannot be read or changed now";
 
 /// What a question comes to.
 pub(super) type Told<T> = Result<T, ApiRefusal>;
@@ -111,9 +113,14 @@ fn read(answer: &Answer) -> Told<Value> {
         | StatusCode::CONFLICT
         | StatusCode::UNPROCESSABLE_ENTITY
         | StatusCode::TOO_MANY_REQUESTS => Err(answer.problem().into()),
-        _ => {
+        status => {
             tracing::debug!(problem = %answer.problem(), "gws-configuration refuses");
-            Err(ApiRefusal::unavailable("the configuration cannot be read or changed now"))
+            // What is wrong behind it, as a tenant that does not answer to the end, leaves open what was done there.
+            Err(if status.is_server_error() {
+                ApiRefusal::unanswered(NOT_NOW)
+            } else {
+                ApiRefusal::unavailable(NOT_NOW)
+            })
         }
     }
 }
@@ -122,7 +129,8 @@ fn away(error: &CallError) -> ApiRefusal {
     tracing::debug!(%error, "gws-configuration does not answer");
     match error {
         CallError::Deadline(_) => ApiRefusal::late(),
-        _ => ApiRefusal::unavailable("the configuration cannot be read or changed now"),
+        CallError::Broken(..) | CallError::Shape(_) => ApiRefusal::unanswered(NOT_NOW),
+        CallError::Nowhere(_) | CallError::Connect(..) | CallError::Refused(_) => ApiRefusal::unavailable(NOT_NOW),
     }
 }
 
@@ -244,8 +252,34 @@ pub(super) async fn changes_after(
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::super::test_objects::{KnownObjects, ada};
     use super::*;
+
+    #[test]
+    fn without_an_answer_it_is_known_that_nothing_was_done_only_where_nothing_was_sent() {
+        let replica = SocketAddr::from(([127, 0, 0, 1], 80));
+        let broken = CallError::Broken(replica, "reset".into());
+        for (error, may_be_done) in [
+            (CallError::Deadline(replica), true),
+            (broken, true),
+            (CallError::Shape("no JSON".to_owned()), true),
+            (CallError::Nowhere("gws-configuration"), false),
+        ] {
+            assert_eq!(away(&error).may_be_done(), may_be_done, "{error}");
+        }
+        let answered = |status: StatusCode| Answer { status, headers: Default::default(), body: Default::default() };
+        for (status, may_be_done) in [
+            (StatusCode::SERVICE_UNAVAILABLE, true),
+            (StatusCode::GATEWAY_TIMEOUT, true),
+            (StatusCode::TOO_MANY_REQUESTS, false),
+            (StatusCode::FORBIDDEN, false),
+            (StatusCode::UNAUTHORIZED, false),
+        ] {
+            assert_eq!(read(&answered(status)).unwrap_err().may_be_done(), may_be_done, "{status}");
+        }
+    }
 
     #[tokio::test]
     async fn changes_are_told_in_their_order_and_those_before_are_not() {

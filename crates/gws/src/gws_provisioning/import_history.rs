@@ -27,6 +27,9 @@ const UNDER_WAY_MAX: Duration = Duration::from_secs(120);
 const END_TRIES_MAX: u32 = 5;
 /// The longest name of a file, in characters.
 const FILE_NAME_MAX: usize = 200;
+/// What is told of an import of which nobody knows whether it was taken.
+pub(super) const UNKNOWN: &str = "whether the table was taken is not known: look at the people, or send it again within a day with the \
+                                  same requestId, by which it counts once";
 
 /// How an import stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +40,7 @@ pub(super) enum ImportStanding {
     Taken,
     /// Nothing of it was.
     Refused,
-    /// Nobody knows: whoever took it is gone.
+    /// Nobody knows: whoever took it is gone, or gws-configuration has not answered to the end.
     Unknown,
 }
 
@@ -45,6 +48,7 @@ impl ImportStanding {
     /// That of an import, at that time.
     pub fn of(import: &PeopleImport, now: Timestamp) -> Self {
         match &import.end {
+            Some(end) if end.is_unknown => Self::Unknown,
             Some(end) if end.faults.is_empty() => Self::Taken,
             Some(_) => Self::Refused,
             None if now.since(import.begun_at) < UNDER_WAY_MAX => Self::UnderWay,
@@ -82,11 +86,18 @@ impl ImportHistory {
         self.clock.now()
     }
 
-    /// A table that somebody sends, with the name of its file and its number of lines. Nothing is noted yet.
-    pub fn of(&self, sign_in: &ProvisioningSignIn, id: String, file_name: &str, lines: u32) -> ImportNote {
+    /// A table that somebody sends under its name and that of the request, with the name of its file and its number of lines. Nothing is
+    /// noted yet.
+    pub fn of(
+        &self,
+        sign_in: &ProvisioningSignIn,
+        (id, request): (String, String),
+        file_name: &str,
+        lines: u32,
+    ) -> ImportNote {
         let file_name = file_name.chars().filter(|letter| !letter.is_control()).take(FILE_NAME_MAX).collect();
         let (user, client) = (sign_in.person.user.clone(), sign_in.client.clone());
-        let import = PeopleImport { id, user, client, file_name, begun_at: self.now(), lines, end: None };
+        let import = PeopleImport { id, request, user, client, file_name, begun_at: self.now(), lines, end: None };
         ImportNote { history: self.clone(), tenant: sign_in.person.tenant.clone(), import }
     }
 
@@ -143,6 +154,11 @@ pub(super) struct ImportNote {
 }
 
 impl ImportNote {
+    /// The name of the request by which the table is taken.
+    pub fn request(&self) -> &str {
+        &self.import.request
+    }
+
     /// Notes that it begins.
     ///
     /// # Errors
@@ -157,7 +173,9 @@ impl ImportNote {
 
     /// Notes how it came out. Where the database does not answer, it is tried again, and nobody waits for that.
     pub async fn end(self, progress: &ImportProgress) {
-        let end = ImportEnd { at: self.history.now(), taken: progress.succeeded, faults: progress.failed.clone() };
+        let is_unknown = progress.is_unknown;
+        let faults = if is_unknown { vec![UNKNOWN.to_owned()] } else { progress.failed.clone() };
+        let end = ImportEnd { at: self.history.now(), taken: progress.succeeded, faults, is_unknown };
         if !self.is_ended(&end).await {
             tokio::spawn(async move {
                 for tries in 0..END_TRIES_MAX {
@@ -257,14 +275,15 @@ mod tests {
 
         /// A table of that many lines that somebody sends.
         pub fn note_of_test(&self, user: &str, id: &str, lines: u32) -> ImportNote {
-            self.of(&ProvisioningSignIn::of_test(user), id.to_owned(), "people.csv", lines)
+            let names = (id.to_owned(), format!("request {id}"));
+            self.of(&ProvisioningSignIn::of_test(user), names, "people.csv", lines)
         }
     }
 
     fn progress(failed: &[&str]) -> ImportProgress {
         let failed = failed.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
         let succeeded = if failed.is_empty() { 3 } else { 0 };
-        ImportProgress { is_under_way: false, total: 3, succeeded, failed }
+        ImportProgress { total: 3, succeeded, failed, ..ImportProgress::default() }
     }
 
     fn acme() -> TenantId {
@@ -278,12 +297,14 @@ mod tests {
         for (id, failed, due) in [
             ("1", Some(&[][..]), ImportStanding::Taken),
             ("2", Some(&["line 2: no"][..]), ImportStanding::Refused),
-            ("3", None, ImportStanding::UnderWay),
+            ("3", Some(&["unknown"][..]), ImportStanding::Unknown),
+            ("4", None, ImportStanding::UnderWay),
         ] {
             let note = history.note_of_test("ada", id, 3);
             note.begin().await.unwrap();
             if let Some(failed) = failed {
-                note.end(&progress(failed)).await;
+                let is_unknown = due == ImportStanding::Unknown;
+                note.end(&ImportProgress { is_unknown, ..progress(failed) }).await;
             }
             let last = history.last_of(&acme(), "ada").await.unwrap().unwrap();
             assert_eq!((last.id.as_str(), ImportStanding::of(&last, clock.now())), (id, due));
@@ -318,7 +339,8 @@ mod tests {
     fn the_name_of_a_file_is_bounded_and_has_no_control_characters() {
         let (history, _) = ImportHistory::of_test(SetClock::at(NOW));
         let name = format!("a\r\nb{}", "ä".repeat(500));
-        let noted = history.of(&ProvisioningSignIn::of_test("ada"), "1".to_owned(), &name, 1).import.file_name;
+        let names = ("1".to_owned(), "1".to_owned());
+        let noted = history.of(&ProvisioningSignIn::of_test("ada"), names, &name, 1).import.file_name;
         assert!(noted.starts_with("abä") && noted.chars().count() == FILE_NAME_MAX, "{noted}");
     }
 }

@@ -65,7 +65,7 @@ const OPERATIONS: &[ProvisioningOperation] = &[
     // === tables ===
     ("post", "/export-users", "exportFile", "A table of people (CSV) that can be fetched"),
     ("get", "/export-users", "getExportStatus", "How far it is; with download=true the table"),
-    ("post", "/import-users/csv", "importFile", "Take a table of people (part csvfile), all of it or nothing"),
+    ("post", "/import-users/csv", "importFile", "Take a table of people (part csvfile), all of it or nothing, and once by a requestId"),
     ("delete", "/import-users/csv", "terminateImport", "Stop: a table that is being taken cannot be stopped"),
     ("post", "/import-users/validate-csv", "validateImportFile", "Look at a table, and change nothing"),
     ("get", "/import-users/check-status", "getImportStatus", "How far the last import is; with adminName that of somebody else"),

@@ -97,6 +97,10 @@ pub(super) struct ImportProgress {
     pub succeeded: u32,
     /// What is wrong with lines.
     pub failed: Vec<String>,
+    /// Whether nobody knows if the table was taken.
+    pub is_unknown: bool,
+    /// The name of the request by which it is taken; empty where there is none.
+    pub request: String,
 }
 
 impl SessionRecord for KeptProvisioning {
@@ -268,6 +272,8 @@ fn import(progress: &ImportProgress) -> v1::ProvisioningImportRecord {
         total: progress.total,
         succeeded: progress.succeeded,
         failed: progress.failed.clone(),
+        unknown: progress.is_unknown,
+        request: progress.request.clone(),
     }
 }
 
@@ -277,6 +283,8 @@ fn import_of(record: v1::ProvisioningImportRecord) -> ImportProgress {
         total: record.total,
         succeeded: record.succeeded,
         failed: record.failed,
+        is_unknown: record.unknown,
+        request: record.request,
     }
 }
 
@@ -338,6 +346,8 @@ mod tests {
                 total: 3,
                 succeeded: 2,
                 failed: vec![text("line 2, column skills: there is no skill Patience")],
+                is_unknown: true,
+                request: text("june"),
             }),
             ..KeptProvisioning::of_test("ada", NOW)
         }

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use net::http::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
 
 /// Headers of a request that a service gets.
-static INWARD: [HeaderName; 18] = [
+static INWARD: [HeaderName; 19] = [
     header::AUTHORIZATION,
     header::COOKIE,
     header::CONTENT_TYPE,
@@ -23,6 +23,8 @@ static INWARD: [HeaderName; 18] = [
     HeaderName::from_static("x-b3-snapid"),
     HeaderName::from_static("x-gws-unstable"),
     HeaderName::from_static("x-request-id"),
+    // For whom a page of ours asks.
+    HeaderName::from_static("x-trunkline-subject"),
     HeaderName::from_static("traceparent"),
 ];
 /// What ingress says besides: from whom a request is, by which scheme, and which host was asked.
@@ -77,11 +79,13 @@ mod tests {
             ("host", "127.0.20.1:8080"),
             ("connection", "keep-alive"),
             ("x-b3-snapid", "1"),
+            ("x-trunkline-subject", "ann"),
         ] {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        assert_eq!(names(&inward(&headers, false)), ["cookie", "x-b3-snapid"]);
+        assert_eq!(names(&inward(&headers, false)), ["cookie", "x-b3-snapid", "x-trunkline-subject"]);
         let told = inward(&headers, true);
-        assert_eq!(names(&told), ["cookie", "x-b3-snapid", "x-forwarded-for", "x-forwarded-proto"]);
+        let all = ["cookie", "x-b3-snapid", "x-trunkline-subject", "x-forwarded-for", "x-forwarded-proto"];
+        assert_eq!(names(&told), all);
     }
 }

@@ -39,7 +39,7 @@ impl StatisticsAsker {
     /// 401 if there is no token that is good, 403 if it does not open the API.
     async fn of_headers(served: &ServedStatistics, headers: &HeaderMap) -> Result<Self, ApiRefusal> {
         let (sign_in, token) = StatisticsSignIn::of_request(&served.tokens, served.sessions.role, headers)?;
-        if !served.sign_ins.is_good(token).await {
+        if !served.sign_ins.is_good(&sign_in.tenant, token).await {
             return Err(ApiRefusal::unauthorized("the token is not good any more"));
         }
         Ok(Self { sign_in })

@@ -7,9 +7,10 @@ use model::Timestamp;
 use serde_json::{Value, json};
 
 use super::asked::AskedStatistic;
+use super::refusal_of;
 use super::tenant_statistics::KnownReading;
-use super::{refusal_of, value};
 use crate::sessions::answers::ApiRefusal;
+use crate::statistic_value as value;
 
 /// The most subscriptions of a session.
 pub(super) const SUBSCRIPTIONS_MAX: usize = 64;

@@ -36,6 +36,8 @@ const MESSAGE_MAX: usize = 128 << 20;
 const TAKEN_EACH: Duration = Duration::from_secs(10);
 /// How often it is written though nothing has happened: what is too old is of no use.
 const KEPT_ANEW_EACH: Duration = Duration::from_secs(60);
+/// How often it is looked whether a tenant has ended whose stream does not come.
+const LOOKED_EACH: Duration = Duration::from_secs(10);
 /// Requests about DNs of a tenant that are on their way at once.
 const ASKS_MAX: usize = 32;
 
@@ -70,6 +72,8 @@ pub(super) struct VoiceFeed {
     followed: FollowedTenant,
     voices: KeptVoices,
     keeping: KeepingVoice,
+    /// When it was looked last whether the tenant has ended.
+    looked_at: Option<Instant>,
     /// Facts after the position are gone, or the stream is another one.
     is_lost: bool,
 }
@@ -85,7 +89,7 @@ impl VoiceFeed {
         let (ctx, tenant, metrics) = (ctx.clone(), tenant.clone(), metrics.clone());
         let (client, followed, voices) = (client.clone(), followed.clone(), voices.clone());
         let keeping = KeepingVoice { taken: None, taken_at: Instant::now(), kept: None, writing: None };
-        Self { ctx, tenant, metrics, client, followed, voices, keeping, is_lost: false }
+        Self { ctx, tenant, metrics, client, followed, voices, keeping, looked_at: None, is_lost: false }
     }
 
     /// The same behind a fault: it begins with a snapshot, since what was kept may lead to the fault again.
@@ -111,12 +115,27 @@ impl VoiceFeed {
                 self.metrics.subscriptions_broken.inc();
                 tracing::debug!(tenant = %self.tenant, error = format!("{error:#}"), "a stream has ended: opened again");
             }
+            self.look_whether_it_is_over();
             tokio::select! {
                 () = drain.ended() => return Ok(()),
-                _ = stopped.changed() => return Ok(()),
+                _ = stopped.changed() => {
+                    self.voices.forget(&self.tenant).await;
+                    return Ok(());
+                }
                 () = tokio::time::sleep(PAUSE) => {}
             }
         }
+    }
+
+    /// The stream of a tenant that has ended comes no more, and nobody writes what is kept of it. The stream is not waited for that.
+    fn look_whether_it_is_over(&mut self) {
+        let now = Instant::now();
+        if self.keeping.is_writing() || self.looked_at.is_some_and(|looked_at| now < looked_at + LOOKED_EACH) {
+            return;
+        }
+        self.looked_at = Some(now);
+        let (voices, tenant) = (self.voices.clone(), self.tenant.clone());
+        self.keeping.writing = Some(tokio::spawn(async move { voices.forget_if_over(&tenant).await }));
     }
 
     /// Follows the stream until it ends.
@@ -225,8 +244,7 @@ impl VoiceFeed {
     /// Takes what is known from time to time, and has written what was taken the time before.
     fn keep(&mut self) {
         let now = Instant::now();
-        let is_writing = self.keeping.writing.as_ref().is_some_and(|writing| !writing.is_finished());
-        if is_writing || now < self.keeping.taken_at + TAKEN_EACH {
+        if self.keeping.is_writing() || now < self.keeping.taken_at + TAKEN_EACH {
             return;
         }
         self.keeping.taken_at = now;
@@ -287,6 +305,11 @@ struct KeepingVoice {
 }
 
 impl KeepingVoice {
+    /// Whether something is on its way to the store.
+    fn is_writing(&self) -> bool {
+        self.writing.as_ref().is_some_and(|writing| !writing.is_finished())
+    }
+
     /// Whether it was kept as it is, a moment ago.
     fn is_kept(&self, taken: &TakenVoice, now: Instant) -> bool {
         self.kept.is_some_and(|(position, at)| position == taken.position() && now < at + KEPT_ANEW_EACH)

@@ -1,6 +1,9 @@
 //! What is known of the DNs of tenants, as it is kept in Redis (gws-25): a replica that begins goes on from it, so that it tells each event
 //! that came while no replica was there, and does not ask tenant for each DN anew. Key `view:{tenant}:desktops`, sealed.
 //!
+//! It lives as long as it is of use: it goes by itself a while after it was written last, and what is of no use any more when that is seen,
+//! as that of a tenant which has ended.
+//!
 //! What is kept is older than what readers have had, so that what they lack comes after it: it is taken a while before it is written.
 
 use std::sync::Arc;
@@ -21,7 +24,7 @@ use super::tenant_voice::StoredVoice;
 const VIEW: &str = "desktops";
 /// The form of the record that is written.
 const VERSION: u32 = 1;
-/// What is older is of no use: the tenant's readers have gone, or have begun anew.
+/// What is older is of no use: the tenant's readers have gone, or have begun anew. It goes by itself then, counted from when it was written.
 const AGE_MAX: Duration = Duration::from_secs(300);
 /// Time for the store to give one: a tenant begins with a snapshot instead.
 const READ_WITHIN: Duration = Duration::from_secs(2);
@@ -54,22 +57,30 @@ impl KeptVoices {
     }
 
     async fn loaded(&self, tenant: &TenantId) -> Result<Option<StoredVoice>, StoreError> {
-        let Some(kept) = self.views.load(tenant, VIEW).await?.filter(|kept| !kept.state.is_empty()) else {
-            return Ok(None);
+        let Some(kept) = self.views.load(tenant, VIEW).await? else { return Ok(None) };
+        let voice = match self.opened(tenant, &kept.state) {
+            Some(record) if !self.is_of_another(tenant, &record).await? => StoredVoice::of_record(record),
+            _ => None,
         };
-        let record = sealed::open(&self.key, &bound_to(tenant), &kept.state)
-            .and_then(|plain| v1::VoicePictureRecord::decode(plain.as_slice()).ok())
-            .filter(|record| record.version == VERSION);
-        let Some(record) = record else { return Ok(None) };
-        let age = self.clock.now().as_micros().saturating_sub(record.kept_at_us);
-        let is_of_another = match record.life {
-            Some(life) => known_life(&*self.views, tenant).await?.has_passed(TenantLife(life)),
-            None => true,
-        };
-        if Duration::from_micros(age) > AGE_MAX || is_of_another {
-            return Ok(None);
+        if voice.is_none() {
+            // One of another form, of a tenant that has ended, or too old: nobody goes on from it.
+            self.views.remove(tenant, VIEW).await?;
         }
-        Ok(StoredVoice::of_record(record))
+        Ok(voice)
+    }
+
+    /// The record, if it is one of this form that is not too old.
+    fn opened(&self, tenant: &TenantId, state: &[u8]) -> Option<v1::VoicePictureRecord> {
+        let plain = sealed::open(&self.key, &bound_to(tenant), state)?;
+        let record = v1::VoicePictureRecord::decode(plain.as_slice()).ok()?;
+        let age = self.clock.now().as_micros().saturating_sub(record.kept_at_us);
+        (record.version == VERSION && Duration::from_micros(age) <= AGE_MAX).then_some(record)
+    }
+
+    /// Whether it is of a tenant that had the id before, or which nobody knows.
+    async fn is_of_another(&self, tenant: &TenantId, record: &v1::VoicePictureRecord) -> Result<bool, StoreError> {
+        let Some(life) = record.life else { return Ok(true) };
+        Ok(known_life(&*self.views, tenant).await?.has_passed(TenantLife(life)))
     }
 
     /// What is to be kept of a tenant, as it is now. It is written later.
@@ -85,21 +96,33 @@ impl KeptVoices {
     pub async fn keep(&self, tenant: &TenantId, taken: TakenVoice) -> Result<(), StoreError> {
         let TakenVoice { position, mut record } = taken;
         let kept = async {
-            // Of a tenant of which nobody knows which it is, nothing can be told apart from a later one's.
-            let KnownLife::Present(TenantLife(life)) = known_life(&*self.views, tenant).await? else { return Ok(()) };
+            let life = match known_life(&*self.views, tenant).await? {
+                KnownLife::Present(TenantLife(life)) => life,
+                // Of a tenant of which nobody knows which it is, nothing can be told apart from a later one's.
+                KnownLife::Unknown => return Ok(()),
+                KnownLife::Over => return self.views.remove(tenant, VIEW).await,
+            };
             record.life = Some(life);
             let unsealed = || StoreError::Unavailable { reason: "it cannot be sealed".to_owned() };
             let state = sealed::seal(&self.key, &bound_to(tenant), record.encode_to_vec()).ok_or_else(unsealed)?;
-            self.views.keep(tenant, VIEW, KeptView { position: position.to_string(), state: state.into() }).await
+            let kept = KeptView { position: position.to_string(), state: state.into() };
+            self.views.keep_for(tenant, VIEW, kept, AGE_MAX).await
         };
         in_time(WRITTEN_WITHIN, kept).await
     }
 
     /// Removes what was kept of a tenant that nobody reads.
     pub async fn forget(&self, tenant: &TenantId) {
-        let nothing = KeptView { position: Position::START.to_string(), state: bytes::Bytes::new() };
-        if let Err(error) = in_time(WRITTEN_WITHIN, self.views.keep(tenant, VIEW, nothing)).await {
-            tracing::debug!(%error, %tenant, "what was kept of a tenant's DNs stays, and is of no use soon");
+        if let Err(error) = in_time(WRITTEN_WITHIN, self.views.remove(tenant, VIEW)).await {
+            tracing::debug!(%error, %tenant, "what was kept of a tenant's DNs stays, and goes by itself soon");
+        }
+    }
+
+    /// Removes what was kept of a tenant that has ended.
+    pub async fn forget_if_over(&self, tenant: &TenantId) {
+        let life = in_time(READ_WITHIN, known_life(&*self.views, tenant)).await;
+        if matches!(life, Ok(KnownLife::Over)) {
+            self.forget(tenant).await;
         }
     }
 }
@@ -171,19 +194,68 @@ mod tests {
         assert!(voices.load(&acme()).await.is_none(), "it is too old");
     }
 
+    async fn is_stored(voices: &KeptVoices) -> bool {
+        voices.views.load(&acme(), VIEW).await.unwrap().is_some()
+    }
+
     #[tokio::test]
     async fn what_was_kept_of_a_tenant_before_this_one_is_of_no_use() {
         let clock = SetClock::at(NOW);
         let voices = voices(&clock);
         voices.keep(&acme(), voices.taken(record())).await.unwrap();
-        assert!(voices.views.load(&acme(), VIEW).await.unwrap().is_none(), "nobody knows which tenant it is");
+        assert!(!is_stored(&voices).await, "nobody knows which tenant it is");
         note_life(&*voices.views, &acme(), Some(TenantLife(3))).await.unwrap();
         voices.keep(&acme(), voices.taken(record())).await.unwrap();
         assert!(voices.load(&acme()).await.is_some());
         note_life(&*voices.views, &acme(), Some(TenantLife(4))).await.unwrap();
         assert!(voices.load(&acme()).await.is_none());
+        assert!(!is_stored(&voices).await, "the record of a tenant before stays");
+    }
+
+    #[tokio::test]
+    async fn a_record_goes_by_itself_unless_it_is_written_again() {
+        let clock = SetClock::at(NOW);
+        let voices = voices(&clock);
         note_life(&*voices.views, &acme(), Some(TenantLife(3))).await.unwrap();
-        voices.forget(&acme()).await;
-        assert!(voices.load(&acme()).await.is_none());
+        for _ in 0..3 {
+            voices.keep(&acme(), voices.taken(record())).await.unwrap();
+            clock.advance(AGE_MAX - Duration::from_secs(1));
+            assert!(is_stored(&voices).await);
+        }
+        clock.advance(Duration::from_secs(1));
+        assert!(!is_stored(&voices).await);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_of_a_tenant_that_has_ended() {
+        let clock = SetClock::at(NOW);
+        let voices = voices(&clock);
+        for is_over_seen_by in ["what keeps", "what has lost its stream", "what nobody reads"] {
+            note_life(&*voices.views, &acme(), Some(TenantLife(3))).await.unwrap();
+            voices.keep(&acme(), voices.taken(record())).await.unwrap();
+            voices.forget_if_over(&acme()).await;
+            assert!(is_stored(&voices).await, "it has not ended");
+            note_life(&*voices.views, &acme(), None).await.unwrap();
+            match is_over_seen_by {
+                "what keeps" => voices.keep(&acme(), voices.taken(record())).await.unwrap(),
+                "what has lost its stream" => voices.forget_if_over(&acme()).await,
+                _ => voices.forget(&acme()).await,
+            }
+            assert!(!is_stored(&voices).await, "{is_over_seen_by}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_of_another_form_is_discarded() {
+        let clock = SetClock::at(NOW);
+        let voices = voices(&clock);
+        note_life(&*voices.views, &acme(), Some(TenantLife(3))).await.unwrap();
+        for version in [VERSION - 1, VERSION + 1] {
+            let mut taken = voices.taken(record());
+            taken.record.version = version;
+            voices.keep(&acme(), taken).await.unwrap();
+            assert!(voices.load(&acme()).await.is_none());
+            assert!(!is_stored(&voices).await, "{version}");
+        }
     }
 }

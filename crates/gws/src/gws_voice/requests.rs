@@ -45,7 +45,10 @@ impl VoiceRequest {
 /// Why a request was not taken, as it is told to gws-workspace.
 pub(super) fn problem_of(status: &Status) -> Problem {
     let words = status.message();
-    if is_answer_lost(status) {
+    // A fault of tenant's comes from anywhere in its work: frontend may have the request by then.
+    if is_answer_lost(status)
+        || matches!(status.code(), Code::Internal | Code::Unknown | Code::DataLoss | Code::Aborted)
+    {
         let late = Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "No answer in time");
         return late.detail("the request may have been taken").code(u32::from(ErrorCode::TIMEOUT.0));
     }
@@ -127,7 +130,8 @@ mod tests {
             (Status::permission_denied("no"), 403, None),
             (Status::resource_exhausted("no"), 429, None),
             (Status::unavailable("no"), 503, None),
-            (Status::internal("no"), 503, None),
+            (Status::internal("no"), 504, Some(57)),
+            (Status::unknown("no"), 504, Some(57)),
             (Status::deadline_exceeded("no"), 504, Some(57)),
         ] {
             let problem = problem_of(&status);

@@ -438,7 +438,7 @@ impl TenantVoice {
         let news = match self.look_up(dn, now) {
             DnLook::Waits => return,
             DnLook::Picture(news) => *news,
-            DnLook::Unknown(DnFault { code, message }) => DnNews::Error { code, message },
+            DnLook::Unknown(DnFault { code, message }) => DnNews::NoPicture { code, message },
         };
         let position = self.position;
         let message = |news| DnMessage { position: position.to_string(), reference: 0, requester: String::new(), news };
@@ -450,7 +450,9 @@ impl TenantVoice {
                 "the picture of a DN is too large: it is not told"
             );
             let DnFault { code, message: words } = DnFault::too_large(dn);
-            let Ok(refusal) = serde_json::to_string(&message(DnNews::Error { code, message: words })) else { return };
+            let Ok(refusal) = serde_json::to_string(&message(DnNews::NoPicture { code, message: words })) else {
+                return;
+            };
             text = refusal;
         }
         let Ok(data) = serde_json::from_str::<Value>(&text) else { return };

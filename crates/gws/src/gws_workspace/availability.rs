@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::reporting::{ReadStatistics, ReadValue, WantedStatistic};
+use crate::data_collector_api::monitored;
 
 /// A day and more: what is greater is no number of seconds that somebody is in a state, but a clock that is wrong.
 const SECONDS_MAX: f64 = 1e8;
@@ -18,14 +19,8 @@ fn text<'a>(target: &'a Value, field: &str) -> Option<&'a str> {
 
 /// The statistic of a target; none if it has no availability.
 pub(super) fn statistic_of(target: &Value) -> Option<WantedStatistic> {
-    let of = |object_type, field, name| Some(WantedStatistic::named(object_type, text(target, field)?, name));
-    match text(target, "type")? {
-        "agent" => of("Agent", "employeeId", "CurrentAgentState"),
-        "agent-group" => of("GroupAgents", "name", "CurrentReadyAgents"),
-        "acd-queue" => of("Queue", "number", "CurrentCallsWaiting"),
-        "route-point" => of("RoutePoint", "number", "CurrentCallsWaiting"),
-        _ => None,
-    }
+    let object = monitored(target)?;
+    Some(WantedStatistic::named(object.object_type, &object.object_id, object.statistic))
 }
 
 /// The statistic of a user.

@@ -155,6 +155,41 @@ pub(super) trait ConfigurationSide: Send + Sync {
     ) -> BoxFuture<'static, Result<FoundEntries, ConfigurationFault>>;
 }
 
+/// What gws-data-collector has found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct CollectedEntries {
+    /// The targets.
+    pub found: FoundEntries,
+    /// The states of those of them of which it has one.
+    pub states: ReadStatistics,
+    /// With what the search goes on behind the last of them; none where there is no further one.
+    pub continue_from: Option<String>,
+}
+
+/// Why gws-data-collector has found nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum CollectorFault {
+    /// The question is wrong, as it says itself.
+    #[error("{0}")]
+    Refused(Problem),
+    /// Nobody has answered, or the tenant is not collected yet.
+    #[error("the directory is not collected now")]
+    Away,
+}
+
+/// gws-data-collector.
+pub(super) trait CollectorSide: Send + Sync {
+    /// Targets that fit the parameters of a search of that person.
+    fn search(
+        &self,
+        tenant: TenantId,
+        user: String,
+        asked: Vec<(&'static str, String)>,
+    ) -> BoxFuture<'static, Result<CollectedEntries, CollectorFault>>;
+    /// The states of those of the objects of which it has one; nothing where it is away.
+    fn states(&self, tenant: TenantId, wanted: Vec<WantedStatistic>) -> BoxFuture<'static, ReadStatistics>;
+}
+
 /// gws-statistics does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("statistics cannot be read now")]

@@ -32,7 +32,6 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bayeux::{Batch, Exchange, HubSettings, Output};
 use model::{Entropy, Timestamp};
@@ -41,6 +40,7 @@ use serde_json::{Map, Value, json};
 use self::activation::EarlyActivation;
 use self::channel::VoiceChannel;
 use self::clients::DeskClients;
+use self::ending::EndingSession;
 use self::pending::PendingOperations;
 
 pub use self::channel::{DnAdmission, ReadingProgress};
@@ -48,10 +48,9 @@ pub use self::operations::{ActivateBody, VoiceAction, VoiceOperation};
 pub use self::optimised::with_plain_properties;
 pub use self::outputs::{AskFault, DeskEnd, DeskOutput, OperationRefusal, ReplyId};
 pub use self::recents::RecentCall;
-pub use self::snapshot::{ChannelSnapshot, DeskPhase, DeskSnapshot, ListenerSnapshot, OperationSnapshot, StoredEffect};
-
-/// How long the logout of the agent is waited for at the end of a session: gws-voice may be on its way to another process.
-const LOGOUT_WITHIN: Duration = Duration::from_secs(30);
+pub use self::snapshot::{
+    ChannelSnapshot, DeskPhase, DeskSnapshot, EndingSnapshot, ListenerSnapshot, OperationSnapshot, StoredEffect,
+};
 
 /// Whose session it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -96,25 +95,11 @@ impl VoiceService {
     }
 }
 
-/// A session that ends once its agent is logged out.
-#[derive(Clone, Debug)]
-struct EndingSession {
-    why: DeskEnd,
-    /// Where the agent is logged in.
-    dn: String,
-    /// The reference of the logout.
-    logout: u64,
-    /// How often it was asked for.
-    tries: u32,
-    /// When it is asked for again, while nobody is asked.
-    again: Option<Timestamp>,
-    until: Timestamp,
-}
-
 /// Whether the session goes on.
 #[derive(Clone, Debug)]
 enum SessionLife {
     Open,
+    /// It ends once its agent is logged out.
     Ending(EndingSession),
     Over,
 }
@@ -198,6 +183,10 @@ impl Desk {
         let mut desk = Self::around(who, DeskClients::restore(settings.hub, hub, listeners, last_cursor, now));
         (desk.phase, desk.begun, desk.agent, desk.last_reference) = (phase, begun, agent, last_reference);
         desk.is_optimised = is_optimised;
+        if let Some(ending) = snapshot.ending {
+            desk.go_on_to_end(ending, now);
+            return desk;
+        }
         for operation in operations {
             desk.pending.add(operation.restored());
         }
@@ -234,6 +223,7 @@ impl Desk {
             operations: OperationSnapshot::of_all(self.pending.iter()),
             last_reference: self.last_reference,
             last_cursor: self.clients.last_cursor(),
+            ending: self.ending(),
         }
     }
 
@@ -291,8 +281,7 @@ impl Desk {
             self.unstored = self.unstored.max(Unstored::Progress);
         }
         let unstored = std::mem::take(&mut self.unstored);
-        // The record of a session that ends says until its end that the agent is to be logged out.
-        if !matches!(self.life, SessionLife::Open) {
+        if matches!(self.life, SessionLife::Over) {
             self.outputs.extend(answers);
             return;
         }
@@ -305,7 +294,7 @@ impl Desk {
     /// When [`Desk::handle_timeout`] has something to do.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let ending = match &self.life {
-            SessionLife::Ending(ending) => Some(ending.again.map_or(ending.until, |again| again.min(ending.until))),
+            SessionLife::Ending(ending) => Some(ending.due()),
             SessionLife::Open | SessionLife::Over => None,
         };
         let waiting = self.channel.as_ref().and_then(|channel| channel.waiting.iter().map(|login| login.until).min());
@@ -387,48 +376,6 @@ impl Desk {
         let channel = self.channel.as_ref().filter(|channel| channel.is_admitted());
         let calls = channel.map(|channel| channel.picture.calls.clone()).unwrap_or_default();
         json!({"calls": calls})
-    }
-
-    // === the end ===
-
-    /// The session ends. The agent is logged out if the session has logged it in; [`DeskOutput::Ended`] comes when gws-voice has taken
-    /// or refused that, or half a minute later.
-    pub fn end(&mut self, why: DeskEnd, now: Timestamp) {
-        if !matches!(self.life, SessionLife::Open) {
-            return;
-        }
-        let leaves = self.channel.take();
-        match leaves.as_ref().filter(|channel| channel.owns_login) {
-            Some(channel) => {
-                let logout = self.next_reference(now);
-                let (dn, until) = (channel.dn.clone(), now + LOGOUT_WITHIN);
-                self.life = SessionLife::Ending(EndingSession { why, dn, logout, tries: 1, again: None, until });
-                self.send(frames::logout(&channel.dn), logout);
-            }
-            None => self.life = SessionLife::Over,
-        }
-        if let Some(channel) = leaves {
-            self.outputs.push_back(DeskOutput::Unfollow { dn: channel.dn });
-        }
-        for operation in self.pending.drain() {
-            if let Some(reply) = operation.reply {
-                self.refuse(reply, &OperationRefusal::without_session());
-            }
-        }
-        // Which finds no session any more.
-        self.activate_early(now);
-        if matches!(self.life, SessionLife::Over) {
-            self.finish(why, now);
-        }
-        self.settle(now);
-    }
-
-    /// Nothing is left to be done: what is parked is answered.
-    fn finish(&mut self, why: DeskEnd, now: Timestamp) {
-        self.life = SessionLife::Over;
-        self.clients.close(now);
-        self.settle(now);
-        self.outputs.push_back(DeskOutput::Ended(why));
     }
 
     // === within ===

@@ -20,6 +20,8 @@ runtime::metrics! {
         pub(super) adopted: Counter = "gws_workspace_sessions_adopted";
         /// Sessions that have ended, by why.
         pub(super) ended: CounterBy<SessionEnd> = "gws_workspace_sessions_ended";
+        /// Sessions that have ended while their agents were not logged out for 10 s: that is tried on.
+        pub(super) logouts_late: Counter = "gws_workspace_logouts_late";
         /// Times that a session could not be written to the store.
         pub(super) unwritten: Counter = "gws_workspace_sessions_unwritten";
         /// Requests by cookie that were refused, since a page of another host has sent them.
@@ -32,6 +34,10 @@ runtime::metrics! {
         pub(super) links_broken: Counter = "gws_workspace_voice_links_broken";
         /// Questions to gws-statistics for values, by what came of them.
         pub(super) statistics_asks: CounterBy<AskOutcome> = "gws_workspace_statistics_questions";
+        /// Questions to gws-data-collector for targets and states, by what came of them.
+        pub(super) collector_asks: CounterBy<AskOutcome> = "gws_workspace_collector_questions";
+        /// Searches in directories that gws-configuration has answered, since gws-data-collector did not.
+        pub(super) searches_elsewhere: Counter = "gws_workspace_searches_without_collector";
         /// Questions to auth about tokens, by answer.
         pub(super) auth_calls: CounterBy<TokenStanding> = "gws_workspace_auth_calls";
         /// WebSockets of desktops that are open.
@@ -85,7 +91,7 @@ impl Label for SessionEnd {
     }
 }
 
-/// What came of a request to gws-voice, or of a question to gws-statistics.
+/// What came of a request to gws-voice, or of a question to gws-statistics or gws-data-collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AskOutcome {
     /// It was taken.
@@ -94,17 +100,20 @@ pub(super) enum AskOutcome {
     Refused,
     /// Nobody has answered.
     Unanswered,
+    /// It has waited for its turn for so long that it was not made.
+    Late,
 }
 
 impl Label for AskOutcome {
     const NAME: &'static str = "outcome";
-    const ALL: &'static [Self] = &[Self::Taken, Self::Refused, Self::Unanswered];
+    const ALL: &'static [Self] = &[Self::Taken, Self::Refused, Self::Unanswered, Self::Late];
 
     fn text(self) -> &'static str {
         match self {
             Self::Taken => "taken",
             Self::Refused => "refused",
             Self::Unanswered => "unanswered",
+            Self::Late => "late",
         }
     }
 }

@@ -58,7 +58,7 @@ const OPERATIONS: &[DescribedOperation] = &[
     ("get", "/users", "getUsers", "The agents whom the person looks after: searchTerm, groupId, states, sort, limit, offset", &[]),
     ("post", "/users/{user}/voice/{operationName}", "userRemoteOperation", "Log an agent out, make it ready or not", &[]),
     // === targets ===
-    ("get", "/targets", "getTargets", "Whom and what a call can be given to, with its availability: searchTerm, types, limit, matchType, sort and more", &[]),
+    ("get", "/targets", "getTargets", "Whom and what a call can be given to, with its availability: searchTerm, types, limit, matchType, sort and more, or continueFrom of an earlier answer with pages", &[]),
     ("get", "/targets/{type}/{id}", "getTarget", "One of them, by its number or its name", &[]),
     // === reporting ===
     ("post", "/reporting/subscriptions", "subscribe", "Open statistics; changes come as messages on /workspace/v3/reporting", &["statistics"]),

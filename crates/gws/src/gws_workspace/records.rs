@@ -2,6 +2,8 @@
 
 mod desk_parts;
 
+use std::time::Duration;
+
 use contracts::v1;
 use infra::SignInKind;
 use model::{TenantId, Timestamp};
@@ -65,7 +67,25 @@ impl SessionRecord for KeptSession {
     }
 }
 
+/// How long a session after its last request counts as one that somebody works with: as long as a client of it may be silent, since its
+/// desktop asks for events each half minute, and somewhat more than its record may be behind.
+const WORKED_WITHIN: Duration = Duration::from_secs(240);
+/// After how long the record of a session that ends is nobody's: whoever has it writes it each quarter of a minute.
+const ENDING_LEFT_AFTER: Duration = Duration::from_secs(45);
+
 impl KeptSession {
+    /// Whether somebody works with the session at that DN, where it has logged its agent in: then the agent stays there.
+    pub fn works_at(&self, dn: &str, now: Timestamp) -> bool {
+        let owns = self.desk.channel.as_ref().is_some_and(|channel| channel.dn == dn && channel.owns_login);
+        owns && self.desk.ending.is_none() && now.since(self.used_at) <= WORKED_WITHIN
+    }
+
+    /// Whether its agent is still to be logged out, and no replica is at it.
+    pub fn is_left_ending(&self, now: Timestamp) -> bool {
+        let is_left = self.holder.is_empty() || now.since(self.checked_at) > ENDING_LEFT_AFTER;
+        self.desk.ending.is_some() && is_left
+    }
+
     fn record(&self) -> v1::DeskRecord {
         let Self { sign_in, holder, checked_at, used_at, desk } = self;
         let (initialisation, failure) = desk_parts::initialisation(&desk.phase);
@@ -91,6 +111,7 @@ impl KeptSession {
             last_reference: desk.last_reference,
             last_cursor: desk.last_cursor,
             optimised: desk.is_optimised,
+            ending: desk.ending.as_ref().map(desk_parts::ending),
         }
     }
 
@@ -123,6 +144,7 @@ impl KeptSession {
             operations: record.operations.into_iter().map(desk_parts::operation_of).collect(),
             last_reference: record.last_reference,
             last_cursor: record.last_cursor,
+            ending: record.ending.map(desk_parts::ending_of),
         };
         Some(Self {
             sign_in,
@@ -170,6 +192,7 @@ impl KeptSession {
             operations: Vec::new(),
             last_reference: 0,
             last_cursor: 0,
+            ending: None,
         };
         Self { sign_in: DeskSignIn::of_test(user), holder: "a.1".to_owned(), checked_at: now, used_at: now, desk }
     }
@@ -183,7 +206,8 @@ mod tests {
     use serde_json::json;
 
     use super::super::desk::{
-        ChannelSnapshot, DeskPhase, DnAdmission, ListenerSnapshot, OperationSnapshot, ReadingProgress, StoredEffect,
+        ChannelSnapshot, DeskEnd, DeskPhase, DnAdmission, EndingSnapshot, ListenerSnapshot, OperationSnapshot,
+        ReadingProgress, StoredEffect,
     };
     use super::*;
 
@@ -235,6 +259,13 @@ mod tests {
                 .to_vec(),
             last_reference: 9,
             last_cursor: 10,
+            ending: Some(EndingSnapshot {
+                why: DeskEnd::Idle,
+                dn: "7101".to_owned(),
+                agent: Some("1001".to_owned()),
+                since: NOW,
+                settles_at: NOW,
+            }),
         };
         kept
     }

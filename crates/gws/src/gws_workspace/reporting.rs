@@ -9,9 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-#[cfg(test)]
-pub(super) use wanted::CountedBy;
-pub(super) use wanted::{OpenedStatistic, WantedStatistic, statistics_of};
+pub(super) use wanted::{CountedBy, OpenedStatistic, WantedStatistic, statistics_of};
 
 use crate::whose_numbers::{self, NumbersSight};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
-use net::http::WebClient;
+use net::http::{WebClient, is_meant_for};
 
 use super::desk_sign_in::DeskSignIn;
 use super::session::DeskSession;
@@ -14,7 +14,7 @@ use crate::session_cookie::WORKSPACE;
 use crate::sessions::answers::ApiRefusal;
 use crate::sessions::bearer::bearer;
 
-/// A request with the cookie of a session.
+/// A request with the cookie of a session, by a page of the same person.
 pub(super) struct DeskRequest {
     /// The session.
     pub session: Arc<DeskSession>,
@@ -27,7 +27,12 @@ impl FromRequestParts<Arc<Workspace>> for DeskRequest {
         let client = parts.extensions.get::<WebClient>().copied();
         check_page(workspace, &parts.method, &parts.headers, client.as_ref())?;
         let cookie = WORKSPACE.session_in(&parts.headers).ok_or_else(ApiRefusal::without_session)?;
-        Ok(Self { session: workspace.session(&cookie).await? })
+        let session = workspace.session(&cookie).await?;
+        // The page of the person of before does not see either what the one of now does: whatever it asks for is refused.
+        if !is_meant_for(&parts.headers, &session.sign_in().person.user) {
+            return Err(ApiRefusal::another_person());
+        }
+        Ok(Self { session })
     }
 }
 

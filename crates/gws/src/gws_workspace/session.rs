@@ -1,5 +1,7 @@
 //! A session of a desktop in memory: its desk, who waits for what of it, and its record in the store.
 
+mod adoption;
+mod asking;
 mod ending;
 mod phase;
 mod recents;
@@ -16,10 +18,12 @@ use model::{Entropy, Timestamp};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::behind::{ConfigurationSide, DnReader, FollowedDn, ReaderId, SettingSide, StatisticsSide, VoiceSide};
-use super::desk::{AskFault, Desk, DeskOutput, ReplyId};
+use super::behind::{
+    CollectorSide, ConfigurationSide, DnReader, FollowedDn, ReaderId, SettingSide, StatisticsSide, VoiceSide,
+};
+use super::desk::{Desk, DeskOutput, ReplyId};
 use super::desk_sign_in::DeskSignIn;
-use super::metrics::{AskOutcome, Metrics};
+use super::metrics::Metrics;
 use super::records::KeptSession;
 use super::reporting::SessionReporting;
 use super::shared_configurations::SharedConfigurations;
@@ -28,6 +32,8 @@ use crate::sessions::notifications::BayeuxSession;
 use crate::sessions::parts::ReplicaParts;
 use crate::sessions::record_writer::RecordWriter;
 use crate::voice_api::DnMessage;
+pub(super) use adoption::AdoptedSession;
+use asking::AskQueue;
 use phase::SessionPhase;
 use reporting::ReportingRecord;
 use writing::RecordWrites;
@@ -36,8 +42,6 @@ use writing::RecordWrites;
 const ANSWERS_MAX: usize = 32;
 /// The most operations of a session that wait for theirs.
 const REPLIES_MAX: usize = 64;
-/// The most requests of a session that wait until gws-voice has taken those before.
-const ASKS_MAX: usize = 64;
 /// The most outputs of a desk that wait for a write of its record; those beyond do not wait for it.
 const OUTPUTS_MAX: usize = 256;
 
@@ -49,6 +53,8 @@ pub(super) struct DeskParts {
     pub voice: Arc<dyn VoiceSide>,
     /// gws-configuration.
     pub configuration: Arc<dyn ConfigurationSide>,
+    /// gws-data-collector.
+    pub collector: Arc<dyn CollectorSide>,
     /// gws-setting.
     pub setting: Arc<dyn SettingSide>,
     /// gws-statistics.
@@ -95,6 +101,8 @@ struct SessionState {
     desk: Desk,
     sign_in: DeskSignIn,
     phase: SessionPhase,
+    /// Whether the logout with which it ends takes long, and that was said.
+    is_end_late: bool,
     /// Whether its record is another replica's, or has ended with it.
     is_gone: bool,
     /// What the desk wants done behind what is being written.
@@ -102,8 +110,7 @@ struct SessionState {
     followed: BTreeSet<String>,
     answers: HashMap<u64, oneshot::Sender<String>>,
     replies: HashMap<u64, oneshot::Sender<OperationReply>>,
-    asks: VecDeque<(u64, Value)>,
-    is_asking: bool,
+    asks: AskQueue,
     /// Recents that gws-setting is being told of.
     recents_under_way: usize,
     writes: RecordWrites,
@@ -131,14 +138,18 @@ impl DeskSession {
         let state = SessionState {
             desk,
             sign_in: kept.sign_in.clone(),
-            phase: SessionPhase::Open,
+            phase: kept
+                .desk
+                .ending
+                .as_ref()
+                .map_or(SessionPhase::Open, |ending| SessionPhase::Ending(ending.why.into(), ending.since)),
+            is_end_late: false,
             is_gone: false,
             outputs: VecDeque::new(),
             followed: BTreeSet::new(),
             answers: HashMap::new(),
             replies: HashMap::new(),
-            asks: VecDeque::new(),
-            is_asking: false,
+            asks: AskQueue::default(),
             recents_under_way: 0,
             writes: RecordWrites::new(seen, kept.checked_at),
             reporting: SessionReporting::default(),
@@ -306,6 +317,7 @@ impl DeskSession {
             DeskOutput::WantConfiguration => self.configure(state),
             DeskOutput::NoteRecent(call) => self.note_recent(state, call),
             DeskOutput::Store => self.begin_write(state),
+            DeskOutput::AskOthers { dn } => self.ask_others(state, dn),
             DeskOutput::Ended(why) => self.finish(state, why.into()),
         }
     }
@@ -329,40 +341,6 @@ impl DeskSession {
             // It may be another agent now.
             session.close_hidden(&mut session.lock());
         });
-    }
-
-    // === gws-voice ===
-
-    /// Makes a request in its turn: requests of a session reach gws-voice in their order.
-    fn ask(&self, state: &mut SessionState, reference: u64, frame: Value) {
-        if state.asks.len() >= ASKS_MAX {
-            let fault = AskFault { status: 503, code: None, message: "too many requests wait".to_owned() };
-            self.parts.metrics.asks.inc(AskOutcome::Refused);
-            state.desk.asked(reference, Err(fault), self.parts.now());
-            return;
-        }
-        state.asks.push_back((reference, frame));
-        if !state.is_asking
-            && let Some(session) = self.me.upgrade()
-        {
-            state.is_asking = true;
-            tokio::spawn(session.ask_all());
-        }
-    }
-
-    async fn ask_all(self: Arc<Self>) {
-        while let Some((reference, frame, requester)) = self.next_ask() {
-            let answer = self.parts.voice.ask(self.cookie.tenant.clone(), requester, frame).await;
-            self.turn(|desk, now| desk.asked(reference, answer, now));
-        }
-    }
-
-    fn next_ask(&self) -> Option<(u64, Value, String)> {
-        let mut state = self.lock();
-        let next = state.asks.pop_front();
-        state.is_asking = next.is_some();
-        let requester = state.sign_in.person.subject();
-        next.map(|(reference, frame)| (reference, frame, requester))
     }
 }
 

@@ -20,9 +20,9 @@ use runtime::{ApiFamily, Directory, Drain};
 use serde_json::{Value, json};
 
 use super::behind::{
-    BrowserPhone, CodeFault, ConfigurationFault, ConfigurationSide, ConfiguredDn, DesktopConfiguration, DnReader,
-    FollowedDn, FoundEntries, ReaderId, SettingFault, SettingQuestion, SettingSide, ShownCode, StatisticsAway,
-    StatisticsSide, VoiceLook, VoiceSide,
+    BrowserPhone, CodeFault, CollectedEntries, CollectorFault, CollectorSide, ConfigurationFault, ConfigurationSide,
+    ConfiguredDn, DesktopConfiguration, DnReader, FollowedDn, FoundEntries, ReaderId, SettingFault, SettingQuestion,
+    SettingSide, ShownCode, StatisticsAway, StatisticsSide, VoiceLook, VoiceSide,
 };
 use super::desk::AskFault;
 use super::metrics::{Metrics, SessionEnd};
@@ -33,6 +33,7 @@ use crate::replica_choice;
 use crate::sessions::held::{HeldSession as _, HeldSessions};
 use crate::sessions::notifications::{BayeuxSession as _, WaitingCaller};
 
+mod logouts;
 mod statistics;
 mod store_troubles;
 
@@ -46,16 +47,26 @@ struct AgreeingRoles {
     is_without_values: Mutex<bool>,
     /// How many users there are beyond those that are told.
     further_users: Mutex<u64>,
+    /// What gws-data-collector finds; away without it.
+    collected: Mutex<Option<CollectedEntries>>,
     /// The access token that auth gives for a code.
     redeemed: Mutex<Option<String>>,
     /// The codes that it was shown.
     shown_codes: Mutex<Vec<ShownCode>>,
+    /// The DNs that are followed, by whom.
+    followed: Mutex<Vec<(String, ReaderId)>>,
+    /// Who follows them.
+    readers: Mutex<Vec<std::sync::Weak<dyn DnReader>>>,
+    /// With what status gws-voice refuses requests, if it does.
+    refusal: Mutex<Option<u16>>,
 }
 
 impl VoiceSide for AgreeingRoles {
     fn ask(&self, _: TenantId, _: String, frame: Value) -> BoxFuture<'static, Result<(), AskFault>> {
         self.frames.lock().unwrap().push(frame);
-        futures::future::ready(Ok(())).boxed()
+        let refusal = *self.refusal.lock().unwrap();
+        let fault = |status| Err(AskFault { status, code: None, message: "it is away".to_owned() });
+        futures::future::ready(refusal.map_or(Ok(()), fault)).boxed()
     }
 
     fn look(&self, _: TenantId, what: VoiceLook) -> BoxFuture<'static, Result<Value, AskFault>> {
@@ -71,9 +82,14 @@ impl VoiceSide for AgreeingRoles {
         futures::future::ready(told).boxed()
     }
 
-    fn follow(&self, _: FollowedDn, _: Option<String>, _: ReaderId, _: std::sync::Weak<dyn DnReader>) {}
+    fn follow(&self, dn: FollowedDn, _: Option<String>, id: ReaderId, reader: std::sync::Weak<dyn DnReader>) {
+        self.followed.lock().unwrap().push((dn.dn, id));
+        self.readers.lock().unwrap().push(reader);
+    }
 
-    fn unfollow(&self, _: &FollowedDn, _: ReaderId) {}
+    fn unfollow(&self, dn: &FollowedDn, id: ReaderId) {
+        self.followed.lock().unwrap().retain(|followed| *followed != (dn.dn.clone(), id));
+    }
 }
 
 impl ConfigurationSide for AgreeingRoles {
@@ -136,6 +152,24 @@ impl ConfigurationSide for AgreeingRoles {
         let entries = vec![user("bob", "1002"), user("eve", "1003")];
         let total = 2 + *self.further_users.lock().unwrap();
         futures::future::ready(Ok(FoundEntries { entries, total })).boxed()
+    }
+}
+
+impl CollectorSide for AgreeingRoles {
+    fn search(
+        &self,
+        _: TenantId,
+        _: String,
+        _: Vec<(&'static str, String)>,
+    ) -> BoxFuture<'static, Result<CollectedEntries, CollectorFault>> {
+        let collected = self.collected.lock().unwrap().clone();
+        futures::future::ready(collected.ok_or(CollectorFault::Away)).boxed()
+    }
+
+    fn states(&self, _: TenantId, wanted: Vec<WantedStatistic>) -> BoxFuture<'static, ReadStatistics> {
+        let known = self.collected.lock().unwrap().clone().unwrap_or_default().states;
+        let values = known.values.into_iter().filter(|(statistic, _)| wanted.contains(statistic)).collect();
+        futures::future::ready(ReadStatistics { values, ..ReadStatistics::default() }).boxed()
     }
 }
 
@@ -206,6 +240,7 @@ fn replica_of(
         replica: shared.clone(),
         voice: roles.clone(),
         configuration: roles.clone(),
+        collector: roles.clone(),
         setting: roles.clone(),
         statistics: roles.clone(),
         configurations: shared_configurations::SharedConfigurations::default(),
@@ -716,6 +751,27 @@ async fn a_page_of_another_host_changes_nothing_and_a_program_does() {
         (gone_on.status(), &gone_on.headers()[header::LOCATION]),
         (StatusCode::FOUND, &HeaderValue::from_static("/ui/"))
     );
+}
+
+#[tokio::test]
+async fn a_page_of_the_person_before_gets_nothing_of_the_session_of_now() {
+    let served = served();
+    let cookie = served.initialised_by(&served.token(ApiFamily::Gws, "person/bob", "workspace:use")).await;
+    let of = |user: &'static str| {
+        [(header::COOKIE, cookie.as_str()), (header::HeaderName::from_static("x-trunkline-subject"), user)]
+    };
+    for (method, path) in [
+        (Method::GET, "/current-session"),
+        (Method::POST, "/notifications/connect"),
+        (Method::POST, "/voice/ready"),
+        (Method::POST, "/browser-phone"),
+        (Method::POST, "/logout"),
+    ] {
+        let (status, body) = read(served.ask(method, path, &of("ann")).await).await;
+        assert_eq!((status, &body["status"]["code"]), (412, &json!(412)), "{path}");
+    }
+    let (status, session) = read(served.ask(Method::GET, "/current-session", &of("bob")).await).await;
+    assert_eq!((status, &session["data"]["user"]["userName"]), (200, &json!("bob")), "ann's page did not log bob out");
 }
 
 #[tokio::test]

@@ -19,11 +19,13 @@ pub(crate) struct ApiRefusal {
     message: String,
     /// Whether nothing was done of the request, and another replica may take it.
     is_for_another: bool,
+    /// Whether nobody knows if the request was carried out: whoever was asked has not answered to the end.
+    may_be_done: bool,
 }
 
 impl ApiRefusal {
     fn of(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, code: status.as_u16(), message: message.into(), is_for_another: false }
+        Self { status, code: status.as_u16(), message: message.into(), is_for_another: false, may_be_done: false }
     }
 
     /// With a code of its own; an HTTP status that there is not is 500.
@@ -62,6 +64,11 @@ impl ApiRefusal {
         Self::of(StatusCode::CONFLICT, message)
     }
 
+    /// 412: the page that asks is of another person than the session. Nothing was done.
+    pub(crate) fn another_person() -> Self {
+        Self::of(StatusCode::PRECONDITION_FAILED, "the page is of another person than the session of this browser")
+    }
+
     /// 429: too much at once.
     pub(crate) fn too_many(message: impl Into<String>) -> Self {
         Self::of(StatusCode::TOO_MANY_REQUESTS, message)
@@ -97,9 +104,15 @@ impl ApiRefusal {
         Self::for_another("the session is not here any more: ask again")
     }
 
+    /// 503: whoever was asked has not answered to the end; it may have been carried out.
+    pub(crate) fn unanswered(message: impl Into<String>) -> Self {
+        Self { may_be_done: true, ..Self::unavailable(message) }
+    }
+
     /// 504: nobody has answered in time; it may have been carried out.
     pub(crate) fn late() -> Self {
-        Self::of(StatusCode::GATEWAY_TIMEOUT, "no answer in time: it may have been carried out all the same")
+        let message = "no answer in time: it may have been carried out all the same";
+        Self { may_be_done: true, ..Self::of(StatusCode::GATEWAY_TIMEOUT, message) }
     }
 
     /// The same of one thing among several.
@@ -117,6 +130,11 @@ impl ApiRefusal {
     /// Its words.
     pub(crate) fn message(&self) -> &str {
         &self.message
+    }
+
+    /// Whether nobody knows if the request was carried out.
+    pub(crate) fn may_be_done(&self) -> bool {
+        self.may_be_done
     }
 
     /// The envelope.
@@ -179,6 +197,13 @@ pub(crate) fn enveloped(data: &Value) -> Value {
 /// What was asked for.
 pub(crate) fn data(data: &Value) -> Response {
     answer(StatusCode::OK, &enveloped(data))
+}
+
+/// What was asked for, with a word about how it came.
+pub(crate) fn data_with_message(data: &Value, message: &str) -> Response {
+    let mut body = enveloped(data);
+    body["status"]["message"] = message.into();
+    answer(StatusCode::OK, &body)
 }
 
 /// What was asked for, beside the refusals of parts of it.

@@ -178,6 +178,11 @@ impl WritePace {
         is_due || now.since(self.written_at.max(self.tried_at)) >= self.each
     }
 
+    /// Whether it was not written for so long.
+    pub(crate) fn is_older_than(&self, age: Duration, now: Timestamp) -> bool {
+        now.since(self.written_at) >= age
+    }
+
     /// It is being written now. Whoever waits for that may give up.
     pub(crate) fn tries(&mut self, now: Timestamp) {
         self.tried_at = now;

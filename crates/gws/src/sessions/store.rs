@@ -23,6 +23,11 @@ pub(crate) const OF_OWNER_MAX: usize = 20;
 /// The value of a session that has ended. It opens as none, and is among those of nobody.
 const ENDED: &[u8] = b"ended";
 
+/// Under which tenant sessions that end are noted, whosever they are: no tenant is called so.
+const EVERYWHERE: &str = "*";
+/// How many lists of them there are: one has room for a thousand.
+pub(crate) const ENDING_LISTS: usize = 16;
+
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// The store. Cheap to clone.
@@ -57,6 +62,19 @@ fn key_beside<R: SessionRecord>(cookie: &SessionCookie, name: &str) -> SignInKey
     SignInKey::new(R::KIND, name_beside(cookie, name))
 }
 
+fn ending_key<R: SessionRecord>(cookie: &SessionCookie) -> Option<(TenantId, SignInKey)> {
+    Some((TenantId::parse(EVERYWHERE).ok()?, key_of::<R>(cookie)))
+}
+
+fn ending_list<R: SessionRecord>(list: usize) -> String {
+    format!("{}-ending/{list}", R::LISTED_AS)
+}
+
+/// The list that has a session.
+fn list_of(cookie: &SessionCookie) -> usize {
+    cookie.digest.text().bytes().map(usize::from).sum::<usize>() % ENDING_LISTS
+}
+
 impl<R: SessionRecord> SessionStore<R> {
     /// Records in that store, sealed with the installation's key.
     pub(crate) fn new(records: Arc<dyn SignIns>, key: InstallationKey) -> Self {
@@ -88,6 +106,44 @@ impl<R: SessionRecord> SessionStore<R> {
         let digests = owned.iter().take(surplus).filter_map(|(key, _)| Digest::read(&key.id));
         Ok(digests.map(|digest| SessionCookie { tenant: tenant.clone(), digest }).collect())
     }
+
+    /// The other sessions of whoever has that one.
+    pub(crate) async fn others(&self, cookie: &SessionCookie, owner: &str) -> Result<Vec<R>> {
+        let owned = self.records.owned(&cookie.tenant, &owner_of::<R>(owner)).await?;
+        let others = owned.into_iter().filter_map(|(key, value)| {
+            let digest = Digest::read(&key.id).filter(|digest| *digest != cookie.digest)?;
+            self.opened(&SessionCookie { tenant: cookie.tenant.clone(), digest }, &value)
+        });
+        Ok(others.collect())
+    }
+
+    // === sessions whose end asks for something ===
+
+    /// Notes that a session ends, and that its end asks for something which outlives who has it now.
+    pub(crate) async fn note_ending(&self, cookie: &SessionCookie, until: Timestamp) -> Result<()> {
+        let Some((everywhere, key)) = ending_key::<R>(cookie) else { return Ok(()) };
+        let (owner, tenant) = (ending_list::<R>(list_of(cookie)), cookie.tenant.to_string());
+        self.records.put(&everywhere, &key, Some(&owner), tenant.into(), until).await
+    }
+
+    /// Forgets that: it has ended.
+    pub(crate) async fn forget_ending(&self, cookie: &SessionCookie) -> Result<()> {
+        let Some((everywhere, key)) = ending_key::<R>(cookie) else { return Ok(()) };
+        self.records.remove(&everywhere, &key).await
+    }
+
+    /// The sessions of any tenant that end, of one of the [`ENDING_LISTS`] lists of them.
+    pub(crate) async fn ending(&self, list: usize) -> Result<Vec<SessionCookie>> {
+        let Ok(everywhere) = TenantId::parse(EVERYWHERE) else { return Ok(Vec::new()) };
+        let noted = self.records.owned(&everywhere, &ending_list::<R>(list)).await?;
+        let cookies = noted.into_iter().filter_map(|(key, tenant)| {
+            let tenant = TenantId::parse(std::str::from_utf8(&tenant).ok()?).ok()?;
+            Some(SessionCookie { tenant, digest: Digest::read(&key.id)? })
+        });
+        Ok(cookies.collect())
+    }
+
+    // === records ===
 
     /// The session of a cookie. What cannot be read is none.
     pub(crate) async fn read(&self, cookie: &SessionCookie) -> Result<Option<ReadSession<R>>> {
@@ -263,5 +319,34 @@ mod tests {
         }
         assert_eq!(store.surplus(&acme, "ann").await.unwrap(), [cookie("0"), cookie("1")]);
         assert_eq!(store.surplus(&acme, "bob").await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn sessions_that_end_are_found_whosever_they_are_until_they_have_ended() {
+        let (clock, store) = setup();
+        let until = clock.now() + Duration::from_secs(60);
+        let of_other = SessionCookie { tenant: TenantId::parse("globex").unwrap(), digest: Digest::of("two") };
+        for cookie in [&cookie("one"), &of_other] {
+            store.note_ending(cookie, until).await.unwrap();
+        }
+        let mut found = Vec::new();
+        for list in 0..ENDING_LISTS {
+            found.extend(store.ending(list).await.unwrap());
+        }
+        assert!(found.len() == 2 && found.contains(&cookie("one")) && found.contains(&of_other));
+        store.forget_ending(&of_other).await.unwrap();
+        assert!(!store.ending(list_of(&of_other)).await.unwrap().contains(&of_other));
+        assert!(store.ending(list_of(&cookie("one"))).await.unwrap().contains(&cookie("one")));
+    }
+
+    #[tokio::test]
+    async fn the_other_sessions_of_somebody_are_found() {
+        let (clock, store) = setup();
+        let until = clock.now() + Duration::from_secs(60);
+        for (secret, owner) in [("one", "ann"), ("two", "ann"), ("three", "bob")] {
+            store.keep(&cookie(secret), &PlainRecord::of(owner, secret, clock.now()), until).await.unwrap();
+        }
+        let others = store.others(&cookie("one"), "ann").await.unwrap();
+        assert_eq!(others.iter().map(|other| other.holder.as_str()).collect::<Vec<_>>(), ["two"]);
     }
 }

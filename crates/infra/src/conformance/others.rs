@@ -195,6 +195,33 @@ pub(super) async fn a_view_that_another_has_written_is_not_replaced(stores: &Sto
     assert_eq!(stores.views.load(&acme, "webhooks").await.unwrap(), Some(kept("2", "second")));
 }
 
+pub(super) async fn a_view_that_is_kept_for_a_while_goes_by_itself_or_is_removed(stores: &Stores, clock: &SetClock) {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    const MINUTE: Duration = Duration::from_secs(60);
+    let acme = tenant("acme");
+    let kept = |position: &str| KeptView { position: position.to_owned(), state: "state".into() };
+    let load = |view| stores.views.load(&acme, view);
+    stores.views.keep(&acme, "stays", kept("1")).await.unwrap();
+    for view in ["once", "again"] {
+        stores.views.keep_for(&acme, view, kept("1"), HOUR).await.unwrap();
+    }
+    clock.advance(HOUR - MINUTE);
+    assert_eq!(load("once").await.unwrap(), Some(kept("1")));
+    // What is stored again counts from then on.
+    stores.views.keep_for(&acme, "again", kept("2"), HOUR).await.unwrap();
+    clock.advance(2 * MINUTE);
+    assert_eq!(load("once").await.unwrap(), None);
+    assert_eq!(load("again").await.unwrap(), Some(kept("2")));
+    assert!(stores.views.replace(&acme, "once", None, kept("3")).await.unwrap(), "it is there for a writer");
+    clock.advance(2 * HOUR);
+    assert_eq!(load("once").await.unwrap(), Some(kept("3")), "what is replaced stays");
+    for _ in 0..2 {
+        stores.views.remove(&acme, "once").await.unwrap();
+        assert_eq!(load("once").await.unwrap(), None);
+    }
+    assert_eq!(load("stays").await.unwrap(), Some(kept("1")));
+}
+
 pub(super) async fn a_store_tells_its_time(stores: &Stores) {
     let acme = tenant("acme");
     let time = async || stores.views.time(&acme).await.unwrap();

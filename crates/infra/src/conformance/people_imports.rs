@@ -21,6 +21,7 @@ fn at(secs: u64) -> Timestamp {
 fn import(id: &str, user: &str, secs: u64) -> PeopleImport {
     PeopleImport {
         id: id.to_owned(),
+        request: format!("request {id}"),
         user: user.to_owned(),
         client: None,
         file_name: "Größe, neu.csv".to_owned(),
@@ -31,9 +32,8 @@ fn import(id: &str, user: &str, secs: u64) -> PeopleImport {
 }
 
 fn faulty(secs: u64) -> ImportEnd {
-    ImportEnd {
-        at: at(secs), taken: 0, faults: vec!["line 2: no \"Patience\"".to_owned(), "line 3: Grüße".to_owned()]
-    }
+    let faults = vec!["line 2: no \"Patience\"".to_owned(), "line 3: Grüße".to_owned()];
+    ImportEnd { at: at(secs), taken: 0, faults, is_unknown: false }
 }
 
 /// A tenant that is there.
@@ -70,6 +70,10 @@ async fn one_is_read_as_it_was_noted_before_its_end_and_after<S: PeopleImports +
         assert!(store.import_ends(&acme, "one", &faulty(1)).await.unwrap());
     }
     let ended = PeopleImport { end: Some(faulty(1)), ..begun };
+    assert_eq!(store.imports(&acme, &everything()).await.unwrap(), std::slice::from_ref(&ended));
+    let unknown = ImportEnd { is_unknown: true, ..faulty(2) };
+    assert!(store.import_ends(&acme, "one", &unknown).await.unwrap());
+    let ended = PeopleImport { end: Some(unknown), ..ended };
     assert_eq!(store.imports(&acme, &everything()).await.unwrap(), [ended]);
 }
 

@@ -12,6 +12,7 @@ use super::config_state::ConfigState;
 use super::open_threads::OpenThreads;
 use super::quarantined::QuarantinedRecords;
 use super::sign_in_table::SignInTable;
+use super::stored_view::StoredView;
 use super::table::Table;
 use crate::{ConfigVersion, KeptView, Refusal, Registration, Room, bounds, wire};
 
@@ -31,7 +32,7 @@ pub(super) struct TenantState {
     /// No binding expires before this.
     pub(super) ends_from: Timestamp,
     pub(super) configuration: ConfigState,
-    pub(super) views: BTreeMap<String, KeptView>,
+    pub(super) views: BTreeMap<String, StoredView>,
     pub(super) asides: QuarantinedRecords,
     pub(super) sign_ins: SignInTable,
 }
@@ -107,9 +108,10 @@ impl TenantState {
         }
     }
 
-    /// Drops expired tombstones, and some of the records of signing in that are over.
+    /// Drops expired tombstones, views whose time is over, and some of the records of signing in that are over.
     pub(super) fn expire(&mut self, now: Timestamp) {
         self.sign_ins.expire(now);
+        self.views.retain(|_, stored| stored.is_there(now));
         for table in [&mut self.calls, &mut self.agents, &mut self.sessions, &mut self.media] {
             table.expire(now);
         }
@@ -198,7 +200,13 @@ impl TenantState {
     }
 
     pub(super) fn apply_view(&mut self, put: v1::ViewPut) {
-        self.views.insert(put.view, KeptView { position: put.position, state: put.state });
+        let v1::ViewPut { view, position, state, ends_us, .. } = put;
+        if ends_us == Some(0) {
+            self.views.remove(&view);
+            return;
+        }
+        let kept = KeptView { position, state };
+        self.views.insert(view, StoredView { kept, ends_at: ends_us.map(Timestamp::from_micros) });
     }
 
     /// The effects that recreate this tenant's state.
@@ -235,7 +243,7 @@ impl TenantState {
         if generation > 0 || self.configuration.is_withdrawn() {
             effects.push(Effect::ConfigHead(v1::ConfigHead { tenant: name(), generation, revision, whole: true }));
         }
-        effects.extend(self.views.iter().map(|(view, kept)| super::views::view_put(tenant, view, kept)));
+        effects.extend(self.views.iter().map(|(view, stored)| super::views::view_put(tenant, view, stored)));
         effects.extend(self.configuration.documents().map(|((kind, id), (revision, body))| {
             let (kind, id, body) = (kind.clone(), id.clone(), body.clone());
             Effect::ConfigDocument(v1::ConfigDocument { tenant: name(), kind, id, revision: *revision, body })

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use infra::conformance::{self, NoProvisioning, SetClock};
 use infra::embedded::{Embedded, FileLog, FsyncPolicy, JournalSettings};
 use infra::{
-    Binding, CallLedger, CallWrite, Change, Clock, EventStream, Loaded, NewCalls, Outbox, Position, Refusal,
-    RegistrationWrite, RegistrationWritten, StoreError, Stores, Written,
+    Binding, CallLedger, CallWrite, Change, Clock, EventStream, KeptView, Loaded, NewCalls, Outbox, Position, Refusal,
+    RegistrationWrite, RegistrationWritten, StoreError, Stores, ViewStore, Written,
 };
 use model::plan::Contact;
 use model::{
@@ -146,6 +146,28 @@ async fn a_restarted_process_finds_what_was_committed() {
         assert_eq!(after, before);
         store.commit(vec![call(99, "new")]).await.unwrap();
         assert!(store.end(&acme()).await.unwrap() > before.last().unwrap().position, "positions go on");
+    }
+}
+
+#[tokio::test]
+async fn a_restarted_process_knows_which_views_go_by_themselves_and_which_were_removed() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    for compact_at in [u64::MAX, 1] {
+        let (folder, clock) = (Folder::new(&format!("views-{compact_at}")), clock());
+        let settings = JournalSettings { fsync: FsyncPolicy::Grouped, compact_at };
+        let kept = || KeptView { position: "1".to_owned(), state: "state".into() };
+        let store = Embedded::open(&folder.0, settings, clock.clone()).unwrap();
+        for view in ["removed", "short", "long"] {
+            let within = if view == "long" { 2 * HOUR } else { HOUR };
+            store.keep_for(&acme(), view, kept(), within).await.unwrap();
+        }
+        store.remove(&acme(), "removed").await.unwrap();
+        drop(store);
+        clock.advance(HOUR);
+        let store = Embedded::open(&folder.0, settings, clock).unwrap();
+        for (view, due) in [("removed", None), ("short", None), ("long", Some(kept()))] {
+            assert_eq!(ViewStore::load(&store, &acme(), view).await.unwrap(), due, "{view}");
+        }
     }
 }
 

@@ -25,7 +25,9 @@ async fn signs_in(store: &Embedded, clock: &SetClock) {
     SignIns::remove(store, &acme, &key(SignInKind::Session, "closed")).await.unwrap();
     SignIns::remove(store, &acme, &key(SignInKind::Code, "exchanged")).await.unwrap();
     let (seen, next) = (Bytes::from_static(b"family"), Bytes::from_static(b"next"));
-    assert!(store.replace(&acme, &key(SignInKind::Refresh, "family"), &seen, next, now + 3 * HOUR).await.unwrap());
+    assert!(
+        SignIns::replace(store, &acme, &key(SignInKind::Refresh, "family"), &seen, next, now + 3 * HOUR).await.unwrap()
+    );
     assert!(
         SignIns::claim(store, &acme, &key(SignInKind::Attempts, "alice"), Bytes::from_static(b"3"), now + 3 * HOUR)
             .await

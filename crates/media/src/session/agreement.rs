@@ -24,8 +24,11 @@ const RETRY: Duration = Duration::from_secs(1);
 const WAITING_MAX: usize = 16;
 /// Addresses that have passed a check: a browser has some networks and relays.
 const FOUND_MAX: usize = 8;
-/// Checks that are answered: burst, then rate per second. A browser makes fewer than 50 a second.
+/// Checks that name us and are looked at: burst, then rate per second. A browser makes fewer than 50 a second.
 const CHECKS: (u32, u32) = (100, 100);
+/// How long a choice keeps one with a lower priority out. A browser repeats its choice more often, and makes another one within seconds if
+/// its way has died, which it alone sees.
+const CHOICE_HOLDS: Duration = Duration::from_secs(3);
 /// Moves to another way, each of which our owner hears of.
 const MOVES: (u32, u32) = (8, 1);
 /// Handshakes that a peer begins.
@@ -54,9 +57,9 @@ pub(super) struct Agreement {
 #[derive(Clone, Copy, Debug)]
 struct FoundWay {
     to: SocketAddr,
-    /// Whether the peer has chosen it.
-    is_chosen: bool,
-    /// Of several that it has chosen, the one with the highest priority is meant (RFC 8445 §8.1.1).
+    /// When the peer has said last that it chooses this one.
+    chosen_at: Option<Timestamp>,
+    /// Of several that it chooses at once, the one with the highest priority is meant (RFC 8445 §8.1.1).
     priority: u32,
 }
 
@@ -83,7 +86,7 @@ impl Agreement {
         let mut resumed = Self::default();
         if let Some(stream) = stream {
             let finds = stream.association.as_ref().is_some_and(|association| association.ice.is_some());
-            resumed.way = stream.remote.filter(|_| finds).map(|to| FoundWay { to, is_chosen: true, priority: 0 });
+            resumed.way = stream.remote.filter(|_| finds).map(|to| FoundWay { to, chosen_at: Some(now), priority: 0 });
             resumed.await_keys(stream, now);
         }
         resumed
@@ -96,6 +99,11 @@ impl Agreement {
             return;
         };
         if association.ice.is_some() {
+            let is_new = |before: &AudioStream| before.association.as_ref().is_some_and(|it| it.ice != association.ice);
+            if let Some(way) = self.way.as_mut().filter(|_| before.is_some_and(is_new)) {
+                // It begins anew: what it has chosen before holds until it chooses again, whichever that is (RFC 8445 §9).
+                (way.chosen_at, way.priority) = (None, 0);
+            }
             let way = self.way.map(|way| way.to);
             (next.remote, next.remote_rtcp) = (way, way);
         }
@@ -178,19 +186,25 @@ impl Session {
     }
 
     fn handle_check(&mut self, association: &Association, bytes: &[u8], from: SocketAddr, now: Timestamp) {
-        let Some(ice) = association.ice.as_ref().filter(|_| self.agreement.checks.allows(now)) else { return };
+        // Junk that anybody sends to a guessed port must not use up what is left to the peer's checks.
+        let Some(ice) = association.ice.as_ref().filter(|ice| ice.is_named_by(bytes)) else { return };
+        if !self.agreement.checks.allows(now) {
+            return;
+        }
         let Some(check) = ice.check(bytes, from) else { return };
         Agreement::send(&mut self.agreement.waiting, from, &check.answer);
         self.agreement.note_found(from);
-        let next = FoundWay { to: from, is_chosen: check.is_chosen, priority: check.priority };
+        let chosen_at = check.is_chosen.then_some(now);
+        let next = FoundWay { to: from, chosen_at, priority: check.priority };
+        let holds = |way: FoundWay| way.chosen_at.is_some_and(|at| now.since(at) < CHOICE_HOLDS);
         let is_way = match self.agreement.way {
             // Until it chooses, the first way is as good as any.
             None => true,
             Some(way) if way.to == from => {
-                self.agreement.way = Some(FoundWay { is_chosen: way.is_chosen || check.is_chosen, ..next });
+                self.agreement.way = Some(FoundWay { chosen_at: chosen_at.or(way.chosen_at), ..next });
                 false
             }
-            Some(way) if !check.is_chosen || (way.is_chosen && way.priority > check.priority) => false,
+            Some(way) if !check.is_chosen || (holds(way) && way.priority > check.priority) => false,
             Some(_) => self.agreement.moves.allows(now),
         };
         if is_way {
@@ -285,7 +299,7 @@ impl Session {
                 self.guard.negotiate(Some(&agreed), false, self.outbound.ssrc());
                 // The certificate says more than a check: its owner is there.
                 if finds && self.agreement.way.is_none_or(|way| way.to != to) {
-                    self.take_way(FoundWay { to, is_chosen: true, priority: 0 }, now);
+                    self.take_way(FoundWay { to, chosen_at: Some(now), priority: 0 }, now);
                 }
                 self.tell(Event::Counted);
             }

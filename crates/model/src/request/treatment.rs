@@ -29,6 +29,8 @@ pub enum Treatment {
         inter_digit_timeout_ms: u64,
         /// A digit that ends it early and is not part of the result.
         terminator: Option<char>,
+        /// Whether the digits are a secret: the tenant's application is told them, and nobody else.
+        secret: bool,
     },
     /// The caller hears itself.
     Echo,
@@ -122,6 +124,20 @@ impl Treatment {
         self
     }
 
+    /// The same, whose digits are a secret if it collects any.
+    #[must_use]
+    pub fn in_secret(mut self) -> Self {
+        if let Self::PlayAndCollect { secret, .. } = &mut self {
+            *secret = true;
+        }
+        self
+    }
+
+    /// Whether it collects digits that are a secret.
+    pub const fn is_secret(&self) -> bool {
+        matches!(self, Self::PlayAndCollect { secret: true, .. })
+    }
+
     /// Whether it records the party.
     pub const fn records(&self) -> bool {
         matches!(self, Self::RecordUserAnnouncement { .. })
@@ -161,7 +177,14 @@ pub struct DigitsWanted {
 impl From<DigitsWanted> for Treatment {
     fn from(wanted: DigitsWanted) -> Self {
         let DigitsWanted { prompts, max_digits, first_digit_timeout_ms, inter_digit_timeout_ms, terminator } = wanted;
-        Self::PlayAndCollect { prompts, max_digits, first_digit_timeout_ms, inter_digit_timeout_ms, terminator }
+        Self::PlayAndCollect {
+            prompts,
+            max_digits,
+            first_digit_timeout_ms,
+            inter_digit_timeout_ms,
+            terminator,
+            secret: false,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Source: Consul's API documentation, "Agent HTTP API" (services and checks), "Health HTTP API", "Blocking Queries".
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,6 +28,9 @@ const TEXT_MAX: usize = 400;
 const INSTANCE: &str = "instance";
 const NODE: &str = "node";
 
+/// What Consul before 1.11 says of a check that it does not know: without access control, and with it.
+const UNKNOWN_CHECK: [&str; 2] = ["does not have associated TTL", "Unknown check"];
+
 /// A request to an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ConsulCall {
@@ -46,6 +49,9 @@ pub(super) struct ConsulAnswer {
     pub status: StatusCode,
     /// The header `X-Consul-Index`; 0 where there is none.
     pub index: u64,
+    /// Whether access control has left something out: the header `X-Consul-Results-Filtered-By-ACLs`. Consul gives it to requests with a
+    /// token alone.
+    pub is_filtered: bool,
     pub body: Bytes,
 }
 
@@ -100,6 +106,9 @@ struct HealthEntry {
 #[serde(rename_all = "PascalCase")]
 struct HealthService {
     address: String,
+    /// Whatever somebody has registered: no port can make the whole answer unreadable.
+    #[serde(default)]
+    port: i64,
     meta: Option<BTreeMap<String, String>>,
 }
 
@@ -183,8 +192,23 @@ impl ConsulCalls {
         let is_ours = |entry: &&HealthEntry| {
             entry.service.meta.as_ref().and_then(|meta| meta.get(INSTANCE)).is_some_and(|instance| *instance == own)
         };
-        let replicas = entries.iter().filter(is_ours).filter(|entry| !is_critical(entry)).filter_map(address_of);
-        Ok(RoleAnswer { index: answer.index, replicas: replicas.collect() })
+        let alive = entries.iter().filter(is_ours).filter(|entry| !is_critical(entry));
+        let read: Vec<Option<SocketAddr>> = alive.map(address_of).collect();
+        Ok(RoleAnswer {
+            index: answer.index,
+            unreadable: read.iter().filter(|address| address.is_none()).count(),
+            replicas: read.into_iter().flatten().collect(),
+            incomplete: answer.is_filtered.then(|| self.missing_rights()),
+        })
+    }
+
+    /// What a person has to do where access control leaves replicas out.
+    fn missing_rights(&self) -> String {
+        format!(
+            "Consul's access control (ACLs) has left something out of the answer: give the token of discovery.consul_token or \
+             consul_token_file service:read for service_prefix \"{}\" and node:read for every node",
+            self.prefix
+        )
     }
 }
 
@@ -192,9 +216,11 @@ fn is_critical(entry: &HealthEntry) -> bool {
     entry.checks.iter().flatten().any(|check| check.status == "critical")
 }
 
-/// The address; none if it is a name, which no replica registers.
-fn address_of(entry: &HealthEntry) -> Option<IpAddr> {
-    entry.service.address.parse().ok()
+/// The address; none if it is a name or has no port, as no replica registers it.
+fn address_of(entry: &HealthEntry) -> Option<SocketAddr> {
+    let address: IpAddr = entry.service.address.parse().ok()?;
+    let port = u16::try_from(entry.service.port).ok().filter(|port| *port > 0)?;
+    Some(SocketAddr::new(address, port))
 }
 
 /// A replica that waits for something is there all the same: `warning`.
@@ -221,9 +247,16 @@ pub(super) fn taken(answer: &ConsulAnswer) -> Result<(), SourceFault> {
     })
 }
 
-/// The check was renewed. 404 says that the agent does not know it: it has lost its data, or somebody has taken the service out.
+/// The check was renewed. 404 says that the agent does not know it: it has lost its data, somebody has taken the service out, or it is
+/// another agent. Consul before 1.11 says so by 500 and words.
 pub(super) fn renewed(answer: &ConsulAnswer) -> Result<(), SourceFault> {
-    if answer.status == StatusCode::NOT_FOUND { Err(SourceFault::Unknown) } else { taken(answer) }
+    let says = |words: &str| answer.body.windows(words.len()).any(|part| part == words.as_bytes());
+    let is_unknown = match answer.status {
+        StatusCode::NOT_FOUND => true,
+        StatusCode::INTERNAL_SERVER_ERROR => UNKNOWN_CHECK.iter().any(|words| says(words)),
+        _ => false,
+    };
+    if is_unknown { Err(SourceFault::Unknown) } else { taken(answer) }
 }
 
 /// The service was taken out, or was not there.
@@ -267,7 +300,8 @@ mod tests {
     }
 
     fn answer(status: u16, index: u64, body: &Value) -> ConsulAnswer {
-        ConsulAnswer { status: StatusCode::from_u16(status).unwrap(), index, body: body.to_string().into() }
+        let (status, body) = (StatusCode::from_u16(status).unwrap(), body.to_string().into());
+        ConsulAnswer { status, index, is_filtered: false, body }
     }
 
     #[test]
@@ -305,22 +339,37 @@ mod tests {
         let entry = |address: &str, instance: &str, status: &str| {
             json!({
                 "Node": {"Address": "192.0.2.1"},
-                "Service": {"Address": address, "Meta": {"instance": instance}},
+                "Service": {"Address": address, "Port": 8_080, "Meta": {"instance": instance}},
                 "Checks": [{"Status": "passing"}, {"Status": status}],
             })
         };
         let bare = json!({"Service": {"Address": "127.5.24.9", "Meta": null}, "Checks": null});
+        let with_port =
+            |port: i64| json!({"Service": {"Address": "127.5.24.4", "Port": port, "Meta": {"instance": "5"}}});
         let body = json!([
             entry("127.5.24.1", "5", "passing"),
             entry("127.5.24.2", "5", "warning"),
             entry("127.5.24.3", "5", "critical"),
             entry("127.6.24.1", "6", "passing"),
             entry("a-name", "5", "passing"),
+            entry("", "5", "passing"),
+            with_port(0),
+            with_port(-1),
+            with_port(70_000),
             bare,
         ]);
         let read = calls("").read_replicas(&answer(200, 9, &body)).unwrap();
-        let due: [IpAddr; 2] = ["127.5.24.1", "127.5.24.2"].map(|address| address.parse().unwrap());
-        assert_eq!(read, RoleAnswer { index: 9, replicas: due.to_vec() });
+        let due: [SocketAddr; 2] = ["127.5.24.1:8080", "127.5.24.2:8080"].map(|address| address.parse().unwrap());
+        assert_eq!(read, RoleAnswer { index: 9, replicas: due.to_vec(), unreadable: 5, incomplete: None });
+    }
+
+    #[test]
+    fn an_answer_of_which_access_control_has_left_something_out_says_what_to_do() {
+        let filtered = ConsulAnswer { is_filtered: true, ..answer(200, 9, &json!([])) };
+        let read = calls("").read_replicas(&filtered).unwrap();
+        let why = read.incomplete.unwrap();
+        assert!(why.contains("service:read for service_prefix \"trunkline-\"") && why.contains("node:read"), "{why}");
+        assert!(why.contains("discovery.consul_token") && read.replicas.is_empty(), "{why}");
     }
 
     #[test]
@@ -333,6 +382,10 @@ mod tests {
         assert!(matches!(of(200), SourceFault::Shape(_)));
         let unknown = answer(404, 0, &json!("Unknown check ID"));
         assert_eq!(renewed(&unknown), Err(SourceFault::Unknown));
+        for older in ["CheckID \"service:x\" does not have associated TTL", "Unknown check \"service:x\""] {
+            assert_eq!(renewed(&answer(500, 0, &json!(older))), Err(SourceFault::Unknown));
+        }
+        assert!(matches!(renewed(&answer(500, 0, &json!("No cluster leader"))), Err(SourceFault::Away(_))));
         assert_eq!((withdrawn(&unknown), taken(&answer(200, 0, &json!("")))), (Ok(()), Ok(())));
         assert!(line(&"\u{e4}".repeat(900)).len() <= TEXT_MAX);
     }

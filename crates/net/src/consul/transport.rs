@@ -29,6 +29,7 @@ const TOKEN_BYTES_MAX: u64 = 4_096;
 const IDLE_MAX: usize = 64;
 const TOKEN: &str = "x-consul-token";
 const INDEX: &str = "x-consul-index";
+const FILTERED: &str = "x-consul-results-filtered-by-acls";
 
 /// Where the token comes from.
 enum AgentToken {
@@ -108,13 +109,15 @@ impl AgentConnections {
         };
         let (parts, body) = answer.into_parts();
         let index = parts.headers.get(INDEX).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or_default();
+        let is_filtered =
+            parts.headers.get(FILTERED).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|error| {
             self.meter.error();
             SourceFault::Away(error.to_string())
         })?;
         self.meter.answered();
-        Ok(ConsulAnswer { status: parts.status, index, body: body.to_bytes() })
+        Ok(ConsulAnswer { status: parts.status, index, is_filtered, body: body.to_bytes() })
     }
 }
 
@@ -164,7 +167,8 @@ mod tests {
     async fn echo() -> SocketAddr {
         let says = any(async |uri: Uri, headers: HeaderMap| {
             let token = headers.get(TOKEN).and_then(|token| token.to_str().ok()).unwrap_or("none").to_owned();
-            ([(INDEX, "41")], format!("{uri} {token}"))
+            let filtered = if token == "second" { "true" } else { "false" };
+            ([(INDEX, "41"), (FILTERED, filtered)], format!("{uri} {token}"))
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -173,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_request_shows_the_token_that_the_file_has_then() {
+    async fn each_request_shows_the_token_that_the_file_has_then_and_headers_of_the_answer_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
         let consul_url = format!("http://{}", echo().await);
@@ -186,6 +190,7 @@ mod tests {
             std::fs::write(&file, format!("{token}\n")).unwrap();
             let answer = agent.send(call("/v1/x?stale")).await.unwrap();
             assert_eq!((answer.status, answer.index), (StatusCode::OK, 41));
+            assert_eq!(answer.is_filtered, token == "second");
             assert_eq!(String::from_utf8_lossy(&answer.body), format!("/v1/x?stale {token}"));
         }
         std::fs::write(&file, "a\u{1}b").unwrap();

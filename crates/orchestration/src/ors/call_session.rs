@@ -33,6 +33,7 @@ pub(super) use queueing::Queueing;
 pub(super) use requests::REQUEST_DEADLINE;
 pub(super) use withdrawal::{Withdrawn, cancellation};
 
+use super::hidden_digits;
 use crate::ecmascript::{Ecmascript, PlatformObjects};
 
 /// The call that a session starts for, from an entry of the stream of new calls.
@@ -99,6 +100,8 @@ pub(super) struct CallSession {
     pub(super) queueing: Option<Queueing>,
     /// Cancelled queue requests that rq has not confirmed yet.
     pub(super) withdrawn: Vec<Withdrawn>,
+    /// Whether the application has asked for digits that are a secret: from then on no digit that it says is told.
+    pub(super) heard_secret: bool,
     /// Since when the call waits with no request under way.
     pub(super) idle_since: Option<Timestamp>,
     /// Since when no node has the call, according to refused requests for it. Not stored: a successor queries again.
@@ -152,6 +155,7 @@ impl CallSession {
             playing: None,
             queueing: None,
             withdrawn: Vec::new(),
+            heard_secret: false,
             idle_since: None,
             gone_since: None,
             commands: VecDeque::new(),
@@ -282,10 +286,10 @@ impl CallSession {
                 Output::Action(action) => self.act(action, now),
                 Output::Log { label, level, text } => {
                     let text = if label.is_empty() { text } else { format!("{label} {text}") };
-                    self.commands.push_back(Command::Log { level, text });
+                    self.commands.push_back(Command::Log { level, text: self.fit_to_tell(text) });
                 }
                 Output::UnhandledError(event) => {
-                    let reason = format!("{} {}", event.name, event.data.to_display());
+                    let reason = self.fit_to_tell(format!("{} {}", event.name, event.data.to_display()));
                     self.fail(Fault::UnhandledError, &reason, now);
                 }
                 Output::Done(End::Limit(limit)) => {
@@ -295,6 +299,11 @@ impl CallSession {
                 Output::Done(End::Final(_) | End::Terminated) => {}
             }
         }
+    }
+
+    /// What the application says, without digits where some may be a secret.
+    fn fit_to_tell(&self, text: String) -> String {
+        if self.heard_secret { hidden_digits::without_any(&text) } else { text }
     }
 
     /// Ends the session of a finished application, once the call has left or is known to stay.

@@ -7,14 +7,15 @@ use runtime::{Recorder, RoleContext};
 use scxml::{Action, Event, Value};
 
 use super::call_session::{CallSession, Caller, Command, Ended};
+use super::hidden_digits;
 
 /// Longest text of one step, in characters.
 const TEXT_MAX: usize = 240;
-/// Shortest run of digits in an application's texts that is masked, since it may be user input.
-const DIGITS_MIN: usize = 3;
 /// Fields of an event's data that describe its outcome. Collected digits are not among them.
 const TOLD: [&str; 8] =
-    ["result", "error", "description", "position", "agents", "state", "dn", "targetcomponentselected"];
+    ["result", "error", "description", "position", "agents", "state", DN, "targetcomponentselected"];
+/// The one that says a number of ours.
+const DN: &str = "dn";
 
 /// An application starts or continues.
 pub(super) fn began(trace: &Recorder, tenant: &TenantId, caller: &Caller, how: &str, now: Timestamp) {
@@ -40,8 +41,9 @@ pub(super) fn steps(
     now: Timestamp,
 ) {
     let conn_id = session.caller.call.conn_id;
+    let typed = if session.heard_secret { TypedDigits::Secret } else { TypedDigits::Plain };
     while let Some(taken) = session.machine.poll_step() {
-        trace.note_with(tenant, conn_id, now, || in_words(taken));
+        trace.note_with(tenant, conn_id, now, || in_words(taken, typed));
     }
     for command in commands {
         let what = match command {
@@ -57,16 +59,38 @@ pub(super) fn steps(
     }
 }
 
-fn in_words(taken: scxml::Step) -> What {
+/// What the caller has typed for the application until now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TypedDigits {
+    /// Nothing that it has marked.
+    Plain,
+    /// A secret among them: then no digit is told that may come from there.
+    Secret,
+}
+
+impl TypedDigits {
+    /// A value that the application has made.
+    fn shown(self, value: &Value) -> String {
+        match value {
+            Value::Text(text) if self == Self::Secret => hidden_digits::without_any(text),
+            value => value.to_display(),
+        }
+    }
+}
+
+fn in_words(taken: scxml::Step, typed: TypedDigits) -> What {
     match taken {
-        scxml::Step::Event { event, taken } => step("event", &event.name, outcome(&event, taken), None),
+        scxml::Step::Event { event, taken } => step("event", &event.name, outcome(&event, taken, typed), None),
         scxml::Step::Left(state) => step("left", &state, String::new(), None),
         scxml::Step::Entered(state) => step("state", &state, String::new(), None),
         scxml::Step::Action(action) => {
             let name = format!("{}.{}", action.node.module, action.node.name);
-            step("action", &name, attributes(&action), Some(action.line))
+            step("action", &name, attributes(&action, typed), Some(action.line))
         }
-        scxml::Step::Log(text) => step("log", "", without_digits(&text), None),
+        scxml::Step::Log(text) if typed == TypedDigits::Secret => {
+            step("log", "", hidden_digits::without_any(&text), None)
+        }
+        scxml::Step::Log(text) => step("log", "", hidden_digits::without_runs(&text), None),
     }
 }
 
@@ -78,11 +102,12 @@ fn step(step: &str, name: &str, text: String, line: Option<u32>) -> What {
     What::Step(Step { step: step.to_owned(), name: name.to_owned(), text, line: line.filter(|line| *line > 0) })
 }
 
-fn outcome(event: &Event, taken: bool) -> String {
+fn outcome(event: &Event, taken: bool, typed: TypedDigits) -> String {
     let mut words: Vec<String> = Vec::new();
     if let Value::Map(data) = &event.data {
         let told = data.iter().filter(|(key, _)| TOLD.contains(&key.as_str()));
-        words.extend(told.map(|(key, value)| format!("{key}={}", value.to_display())));
+        let shown = |key: &str, value: &Value| if key == DN { value.to_display() } else { typed.shown(value) };
+        words.extend(told.map(|(key, value)| format!("{key}={}", shown(key, value))));
     }
     if !taken {
         words.push("(nothing waits for it)".to_owned());
@@ -91,31 +116,15 @@ fn outcome(event: &Event, taken: bool) -> String {
 }
 
 /// The attributes of an action. Parameters by name alone: their values may be sensitive.
-fn attributes(action: &Action) -> String {
+fn attributes(action: &Action, typed: TypedDigits) -> String {
     let node = &action.node;
-    let attribute = |(key, value): &(String, Value)| format!("{key}={}", value.to_display());
+    let attribute = |(key, value): &(String, Value)| format!("{key}={}", typed.shown(value));
     let mut words: Vec<String> = node.attributes.iter().map(attribute).collect();
     if !node.params.is_empty() {
         let names: Vec<&str> = node.params.iter().map(|(name, _)| name.as_str()).collect();
         words.push(format!("params: {}", names.join(", ")));
     }
     words.join(" ")
-}
-
-/// Masks digits: an application may log user input, such as a PIN or a card number.
-fn without_digits(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
-        let (before, from) = rest.split_at(start);
-        let end = from.find(|c: char| !c.is_ascii_digit()).unwrap_or(from.len());
-        let (digits, after) = from.split_at(end);
-        out.push_str(before);
-        out.push_str(if digits.len() >= DIGITS_MIN { "***" } else { digits });
-        rest = after;
-    }
-    out.push_str(rest);
-    out
 }
 
 #[cfg(test)]

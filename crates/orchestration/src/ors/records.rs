@@ -36,6 +36,7 @@ pub(super) fn encode(session: &CallSession, snapshot: &Snapshot, digest: u64) ->
         machine: Some(machine_to_wire(snapshot)),
         idle_since_us: session.idle_since.map_or(0, Timestamp::as_micros),
         withdrawn: session.withdrawn.iter().map(withdrawn_to_wire).collect(),
+        heard_secret: session.heard_secret,
     };
     written(&record)
 }
@@ -125,6 +126,7 @@ pub(super) fn fill(session: &mut CallSession, record: v1::SessionRecord) -> Resu
     session.queueing = record.queueing.map(queueing_from_wire).transpose()?;
     session.idle_since = (record.idle_since_us != 0).then(|| Timestamp::from_micros(record.idle_since_us));
     session.withdrawn = record.withdrawn.into_iter().map(withdrawn_from_wire).collect();
+    session.heard_secret = record.heard_secret;
     session.resume_end();
     Ok(())
 }

@@ -24,7 +24,7 @@ const DIALOG: Module = Module {
 };
 
 const COLLECT: &[&str] =
-    &["requestid", "interactionid", "prompts", "maxdigits", "timeout", "interdigittimeout", "termdigit"];
+    &["requestid", "interactionid", "prompts", "maxdigits", "timeout", "interdigittimeout", "termdigit", "secret"];
 
 /// Queueing for an agent.
 const QUEUE: Module = Module {

@@ -6,7 +6,6 @@ use axum::extract::Request;
 use axum::http::{Method, Response, StatusCode, header};
 use axum::response::IntoResponse as _;
 use net::http::Problem;
-use net::web_pages;
 
 /// What their paths are, or begin with.
 const PATH: &str = "/ui/provisioning";
@@ -33,8 +32,8 @@ pub(super) async fn page(request: Request) -> Response<Body> {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET,HEAD")]).into_response();
     }
     let mut response = match rest.starts_with(FILES) {
-        true => web_pages::file(rest, request.headers()),
-        false => web_pages::index_below(PATH, request.headers()),
+        true => pages::file(rest, request.headers()),
+        false => pages::index_below(PATH, request.headers()),
     };
     if request.method() == Method::HEAD {
         *response.body_mut() = Body::empty();
@@ -52,7 +51,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_path_below_is_the_page_or_a_file_and_nothing_beside_is_open() {
-        let wanted = if web_pages::has(web_pages::INDEX) { 200 } else { 503 };
+        let wanted = if pages::has(pages::INDEX) { 200 } else { 503 };
         for path in ["/ui/provisioning", "/ui/provisioning/", "/ui/provisioning/people/ann"] {
             assert!(is_open(path), "{path}");
             for method in [Method::GET, Method::HEAD] {

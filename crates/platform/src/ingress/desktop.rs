@@ -56,7 +56,7 @@ const RELEASED_AFTER: Duration = Duration::from_secs(1);
 pub(super) const POLLS: LongPolls =
     LongPolls { are: is_poll, places: Capacity { all: CONNECTIONS_MAX }, answer_within: Duration::from_secs(80) };
 /// Headers forwarded with a request, beside the cookie.
-static PASSED_ON: [HeaderName; 17] = [
+static PASSED_ON: [HeaderName; 18] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::ACCEPT,
@@ -74,6 +74,8 @@ static PASSED_ON: [HeaderName; 17] = [
     HeaderName::from_static("x-b3-snapid"),
     HeaderName::from_static("x-gws-unstable"),
     HeaderName::from_static("x-request-id"),
+    // For whom a page of ours asks.
+    HeaderName::from_static("x-trunkline-subject"),
     HeaderName::from_static("traceparent"),
 ];
 

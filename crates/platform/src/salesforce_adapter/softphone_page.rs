@@ -1,17 +1,13 @@
 //! The page that an org frames, and its files. What it does stands in `web/src/apps/salesforce`.
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use net::http::Problem;
-use rust_embed::RustEmbed;
-
-/// The page's part of what `npm run build` builds. A program built without it has no page to serve.
-#[derive(RustEmbed)]
-#[folder = "../../web/dist/salesforce"]
-#[allow_missing = true]
-struct BuiltFiles;
+use pages::PageFile;
 
 const SCRIPT: &str = "softphone.js";
+/// Where the built files have it. A program built without its pages has no script to serve.
+const BUILT_SCRIPT: &str = "salesforce/softphone.js";
 const STYLE: &str = "softphone.css";
 const STYLE_TEXT: &str = include_str!("softphone.css");
 
@@ -29,7 +25,7 @@ impl SoftphonePage<'_> {
     /// The answer.
     pub fn answer(&self) -> Response {
         let Ok(policy) = HeaderValue::try_from(self.policy()) else { return Problem::internal().into_response() };
-        let mut response = (served("text/html; charset=utf-8", "no-store"), self.document()).into_response();
+        let mut response = served("text/html; charset=utf-8", "no-store", self.document());
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
         response
     }
@@ -77,34 +73,27 @@ impl SoftphonePage<'_> {
 /// A file of the page.
 pub(super) fn file(name: &str, asked: &HeaderMap) -> Response {
     match name {
-        STYLE => (served("text/css; charset=utf-8", "no-cache"), STYLE_TEXT).into_response(),
+        STYLE => served("text/css; charset=utf-8", "no-cache", STYLE_TEXT),
         SCRIPT => script(asked),
         _ => Problem::not_found("no such file").into_response(),
     }
 }
 
 fn script(asked: &HeaderMap) -> Response {
-    let Some(file) = BuiltFiles::get(SCRIPT) else {
+    let Some(file) = PageFile::find(BUILT_SCRIPT) else {
         let detail = "this program was built without its web pages: script/web build, then build it again";
         return Problem::unavailable(detail).into_response();
     };
-    let hash: String = file.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    let etag = format!("\"{hash}\"");
-    let mut response = if net::http::has_already(asked, &etag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        (served("text/javascript; charset=utf-8", "no-cache"), file.data.into_owned()).into_response()
-    };
-    if let Ok(etag) = HeaderValue::try_from(etag) {
-        response.headers_mut().insert(header::ETAG, etag);
-    }
-    response
+    (secured("no-cache"), file.answer(asked)).into_response()
 }
 
-/// The headers of everything that is served here.
-fn served(media_type: &'static str, keep: &'static str) -> [(header::HeaderName, &'static str); 4] {
+fn served(media_type: &'static str, keep: &'static str, text: impl IntoResponse) -> Response {
+    (secured(keep), [(header::CONTENT_TYPE, media_type)], text).into_response()
+}
+
+/// The headers of everything that is served here, beside its type.
+fn secured(keep: &'static str) -> [(header::HeaderName, &'static str); 3] {
     [
-        (header::CONTENT_TYPE, media_type),
         (header::CACHE_CONTROL, keep),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
@@ -158,7 +147,7 @@ mod tests {
     #[test]
     fn a_script_that_a_browser_has_is_not_sent_again() {
         let first = file(SCRIPT, &HeaderMap::new());
-        if BuiltFiles::get(SCRIPT).is_none() {
+        if !pages::has(BUILT_SCRIPT) {
             assert_eq!(first.status(), 503);
             return;
         }

@@ -3,19 +3,19 @@
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::Response;
-use net::web_pages::{self, INDEX};
+use pages::INDEX;
 
 /// Answers a path of the pages: with a file, or with the index page for a route of the client.
 pub(super) async fn page(request: Request) -> Response<Body> {
     let path = request.uri().path().trim_start_matches('/');
     let name = if is_route(path) { INDEX } else { path };
-    web_pages::file(name, request.headers())
+    pages::file(name, request.headers())
 }
 
 /// Whether a page exists at that path.
 pub(super) fn is_page(path: &str) -> bool {
     let path = path.trim_start_matches('/');
-    is_route(path) || web_pages::has(path)
+    is_route(path) || pages::has(path)
 }
 
 /// Whether the path is a route of the web client.
@@ -46,7 +46,7 @@ mod tests {
             "/desktop/",
         ] {
             let answer = ask(path).await;
-            let wanted = if web_pages::has(INDEX) { 200 } else { 503 };
+            let wanted = if pages::has(INDEX) { 200 } else { 503 };
             assert_eq!(answer.status(), wanted, "{path}");
         }
         for path in [

@@ -93,33 +93,38 @@ impl Router {
         calls.iter().filter(|call| **call != own.submission.call).count()
     }
 
-    /// What keeps the agents that fit from a request, all of them, by reason: at most `named_max` of each are named.
+    /// What keeps the agents that fit from a request, all of them, by reason: at most `named_max` of each are named. No agent is looked at
+    /// but those who are named, so that it costs little however many there are.
     pub fn kept_from(&self, id: &RequestId, named_max: usize) -> KeptFromRequest {
         let Some(waiting) = self.requests.get(id) else { return KeptFromRequest::default() };
         let fitting = self.fitting(waiting);
-        let mut by_reason: BTreeMap<Option<PassedOver>, (u64, Vec<Index>)> = BTreeMap::new();
-        let logged_in = &fitting & self.agents.logged_in();
-        for index in &logged_in {
-            let reason = self.agents.obstacle(index);
-            let reason = reason.or_else(|| self.excludes(id, index).then_some(PassedOver::Excluded));
-            let (agents, named) = by_reason.entry(reason).or_default();
-            *agents += 1;
-            if named.len() < named_max {
-                named.push(index);
-            }
-        }
-        let logged_out = &fitting - &logged_in;
-        if !logged_out.is_empty() {
-            let named = logged_out.iter().take(named_max).collect();
-            by_reason.insert(Some(PassedOver::LoggedOut), (logged_out.len(), named));
-        }
+        let free = &fitting & self.agents.available();
+        let excluded = &self.excluded(waiting) & &free;
+        let logged_out = &fitting - self.agents.logged_in();
+        let mut by_reason: BTreeMap<Option<PassedOver>, RoaringBitmap> = BTreeMap::from([
+            (None, &free - &excluded),
+            (Some(PassedOver::Excluded), excluded),
+            (Some(PassedOver::LoggedOut), logged_out),
+        ]);
+        by_reason.extend(self.agents.kept().map(|(reason, agents)| (Some(reason), agents & &fitting)));
         let name = |index| self.agents.row(index).map(|row| row.id.clone());
-        let kept = by_reason.into_iter().map(|(reason, (agents, named))| KeptAgents {
+        let kept = by_reason.into_iter().filter(|(_, agents)| !agents.is_empty()).map(|(reason, agents)| KeptAgents {
             reason,
-            agents,
-            named: named.into_iter().filter_map(name).collect(),
+            agents: agents.len(),
+            named: agents.iter().take(named_max).filter_map(name).collect(),
         });
         KeptFromRequest { fitting: fitting.len(), by_reason: kept.collect() }
+    }
+
+    /// The agents that a request passes over, whatever they could take.
+    fn excluded(&self, waiting: &Waiting) -> RoaringBitmap {
+        let declined = waiting.declined.iter().map(|declined| &declined.agent);
+        waiting.submission.excluded.iter().chain(declined).filter_map(|agent| self.agents.index_of(agent)).collect()
+    }
+
+    /// How many agents are provisioned.
+    pub fn agents(&self) -> u64 {
+        self.agents.known().len()
     }
 
     /// The agents that fit a request.

@@ -208,6 +208,71 @@ fn all_who_fit_a_waiting_request_are_counted_by_what_keeps_them_from_it() {
     assert_eq!(taken_over.kept_from(&id(2), 2), crate::KeptFromRequest::default());
 }
 
+/// What is counted without a look at each agent is what a look at each comes to, whatever has happened.
+#[test]
+fn agents_are_counted_by_what_keeps_them_as_they_are_one_by_one() {
+    let mut router = three();
+    let mut dice = 7_u64;
+    let mut rolled = |sides: u64| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (dice >> 33) % sides
+    };
+    router.submit(submission(900, "Sales>0", 0, at(0)), at(0)).unwrap();
+    for turn in 1..2_000 {
+        let name = format!("a{}", rolled(12));
+        let now = at(turn);
+        match rolled(12) {
+            skilled @ 0..=2 => {
+                let skill = if skilled < 2 { "Sales" } else { "Spanish" };
+                router.set_profile(&profile(&name, &[(skill, 1)]), now);
+            }
+            3 => router.forget_profile(&agent(&name)),
+            4..=6 => ready(&mut router, &name, now),
+            7 => router.observe(&agent_event(EventName::AgentNotReady, &name), now, now),
+            8 => router.observe(&agent_event(EventName::AgentLogout, &name), now, now),
+            9 => {
+                let state = if rolled(2) == 0 { EventName::Established } else { EventName::Released };
+                router.observe(&call_event(state, &name, rolled(3), None), now, now);
+            }
+            10 => {
+                let names = [
+                    EventName::DNOutOfService,
+                    EventName::DNBackInService,
+                    EventName::DNDOn,
+                    EventName::DNDOff,
+                    EventName::ForwardCancel,
+                ];
+                let name_of_event = names[usize::try_from(rolled(5)).unwrap()];
+                router.observe(&agent_event(name_of_event, &name), now, now);
+            }
+            _ => {
+                router.decline(&id(900), &agent(&name), now);
+            }
+        }
+        if turn % 200 == 0 {
+            router = Router::restore(router.snapshot());
+        }
+        while router.poll_output().is_some() {}
+        are_counted_as_they_are(&router, turn);
+    }
+}
+
+fn are_counted_as_they_are(router: &Router, turn: u64) {
+    let kept = router.kept_from(&id(900), usize::MAX);
+    let mut told = BTreeMap::new();
+    for of in &kept.by_reason {
+        assert_eq!(of.agents, of.named.len() as u64, "{turn}");
+        told.extend(of.named.iter().map(|agent| (agent.clone(), of.reason)));
+    }
+    let everyone = router.everyone_for(&id(900), usize::MAX);
+    let fitting = everyone.into_iter().filter(|one| one.passed_over != Some(PassedOver::Skills));
+    let due: BTreeMap<_, _> =
+        fitting.map(|one| (one.agent, one.passed_over.filter(|reason| *reason != PassedOver::IdleShorter))).collect();
+    // One who is chosen is no waiting one's, but reserved.
+    assert_eq!((told, kept.fitting), (due.clone(), due.len() as u64), "{turn}");
+    assert_eq!(router.agents(), router.profiles().count() as u64, "{turn}");
+}
+
 #[test]
 fn no_answer_returns_the_call_with_its_age_and_excludes_the_agent() {
     let mut router = three();

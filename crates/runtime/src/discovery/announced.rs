@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::{Entropy, Timestamp};
 
-use super::{ReplicaHealth, SourceFault, retry_after};
+use super::{RETRY_FIRST, ReplicaHealth, SourceFault, pause_after, retry_after};
 
 /// How often a replica says that it is still there. A third of the time after which Consul takes it for failed (`net`'s `TTL`).
 pub const RENEW_EVERY: Duration = Duration::from_secs(5);
@@ -25,12 +25,15 @@ pub struct Announced {
     told: Option<ReplicaHealth>,
     due: Timestamp,
     failures: u32,
+    /// How often it has forgotten the replica since it was last told with success that the replica is still there. A registration alone
+    /// does not count: several agents behind one address each take it, and know nothing of one that another has taken.
+    forgotten: u32,
 }
 
 impl Announced {
     /// The source knows nothing yet.
     pub fn new(now: Timestamp) -> Self {
-        Self { told: None, due: now, failures: 0 }
+        Self { told: None, due: now, failures: 0, forgotten: 0 }
     }
 
     /// The step that is due for a replica that is like that. A change is told at once, but for a source that has failed.
@@ -40,21 +43,36 @@ impl Announced {
         (has_changed || now >= self.due).then_some(step)
     }
 
+    /// Whether something is wrong with the source that has not taken a step. One that has lost its data is told again, and nothing is wrong
+    /// with it, unless it has lost them again by then.
+    pub fn is_failing(&self, fault: &SourceFault) -> bool {
+        *fault != SourceFault::Unknown || self.forgotten > 1
+    }
+
     /// The source has taken the step. A replica that has registered says at once that it is there: Consul keeps the failed check that the
     /// one before has left, until that is renewed.
     pub fn handle_taken(&mut self, step: AnnounceStep, health: ReplicaHealth, now: Timestamp) {
-        let pause = if step == AnnounceStep::Register { Duration::ZERO } else { RENEW_EVERY };
-        (self.told, self.failures, self.due) = (Some(health), 0, now + pause);
+        (self.told, self.failures) = (Some(health), 0);
+        match step {
+            AnnounceStep::Register => self.due = now,
+            AnnounceStep::Renew => (self.forgotten, self.due) = (0, now + RENEW_EVERY),
+        }
     }
 
-    /// The source has not. One that does not know the replica any more, as it has lost its data, is told at once.
+    /// The source has not. One that does not know the replica any more, as it has lost its data, is told at once; if it has forgotten it
+    /// again by then, after a pause that grows like any other, but to no more than the time between two renewals: whoever has taken the
+    /// registration hears of the replica before its check runs out.
     pub fn handle_fault(&mut self, fault: &SourceFault, now: Timestamp, entropy: &mut dyn Entropy) {
-        if *fault == SourceFault::Unknown && self.told.take().is_some() {
-            self.due = now;
-            return;
-        }
-        self.failures = self.failures.saturating_add(1);
-        self.due = now + retry_after(self.failures, entropy);
+        let has_forgotten = *fault == SourceFault::Unknown && self.told.take().is_some();
+        let pause = if has_forgotten {
+            let before = self.forgotten;
+            self.forgotten = before.saturating_add(1);
+            if before == 0 { Duration::ZERO } else { pause_after(before, RETRY_FIRST, RENEW_EVERY, entropy) }
+        } else {
+            self.failures = self.failures.saturating_add(1);
+            retry_after(self.failures, entropy)
+        };
+        self.due = now + pause;
     }
 }
 
@@ -106,6 +124,47 @@ mod tests {
             None,
             "a source that never knows anybody is not flooded"
         );
+    }
+
+    #[test]
+    fn a_source_that_takes_registrations_and_does_not_know_them_is_not_flooded_and_hears_of_the_replica_before_its_check_ends()
+     {
+        // As several agents behind one address are, of which the one takes what the other is asked about.
+        let (mut announced, mut entropy) = (Announced::new(at(0)), Seeded::new(5));
+        let (mut registered, mut renewed) = (Vec::new(), 0);
+        for ms in (0..120_000).step_by(10) {
+            match announced.due(&ReplicaHealth::Ready, at(ms)) {
+                Some(AnnounceStep::Register) => {
+                    registered.push(ms);
+                    announced.handle_taken(AnnounceStep::Register, ReplicaHealth::Ready, at(ms));
+                }
+                Some(AnnounceStep::Renew) => {
+                    renewed += 1;
+                    announced.handle_fault(&SourceFault::Unknown, at(ms), &mut entropy);
+                }
+                None => {}
+            }
+        }
+        assert!((20..60).contains(&registered.len()) && renewed <= registered.len(), "{registered:?}");
+        assert!(registered.windows(2).all(|two| two[1] - two[0] <= 6_000), "{registered:?}");
+        assert!(announced.is_failing(&SourceFault::Unknown), "a person is told");
+    }
+
+    #[test]
+    fn a_source_that_has_lost_its_data_once_is_not_failing() {
+        let (mut announced, mut entropy) = (Announced::new(at(0)), Seeded::new(1));
+        announced.handle_taken(AnnounceStep::Renew, ReplicaHealth::Ready, at(0));
+        for start in [5_000, 10_000] {
+            announced.handle_fault(&SourceFault::Away("it restarts".to_owned()), at(start - 1_000), &mut entropy);
+            assert_eq!(announced.due(&ReplicaHealth::Ready, at(start)), Some(AnnounceStep::Renew));
+            announced.handle_fault(&SourceFault::Unknown, at(start), &mut entropy);
+            assert!(!announced.is_failing(&SourceFault::Unknown));
+            for step in [AnnounceStep::Register, AnnounceStep::Renew] {
+                assert_eq!(announced.due(&ReplicaHealth::Ready, at(start)), Some(step), "at once");
+                announced.handle_taken(step, ReplicaHealth::Ready, at(start));
+            }
+            assert_eq!(announced.due(&ReplicaHealth::Ready, at(start + 4_999)), None);
+        }
     }
 
     proptest! {

@@ -6,19 +6,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::Timestamp;
+use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::announced::Announced;
 use super::followed::{Followed, TakenAnswer};
-use super::{ReplicaHealth, SourceClient, SourceFault};
+use super::sieve::{AddressSieve, SiftedAnswer};
+use super::{AnnounceStep, ReplicaHealth, RoleAnswer, SourceClient, SourceFault, announced_port};
 use crate::directory::Directory;
 use crate::entropy::Strong;
 use crate::metrics::{CounterBy, Label};
 use crate::readiness::Readiness;
+use crate::spec::RoleSpec;
 
 /// How often it is looked whether a replica has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// For how long a replica that goes waits for the source.
+/// For how long a replica that goes waits for what the source is just told, and then for the withdrawal.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 /// The condition of readiness.
 const CONDITION: &str = "discovery";
@@ -33,6 +37,9 @@ crate::metrics! {
         pub answers: CounterBy<AnswerOutcome> = "discovery_answers";
         /// How often this replica told the source of addresses that it is there, by what came of it.
         pub announcements: CounterBy<AnnounceOutcome> = "discovery_announcements";
+        /// Addresses in those answers that no replica of the role has by the settings; they are not asked. The same one counts in each
+        /// answer.
+        pub dropped: Counter = "discovery_addresses_dropped";
     }
 }
 
@@ -43,21 +50,21 @@ pub enum AnswerOutcome {
     Changed,
     /// They are those of before.
     Same,
-    /// There are more replicas than are followed; the others are left out.
-    Cut,
+    /// They are too, and the answer may lack replicas, since the source does not show all to this process: nobody is missed by it.
+    Incomplete,
     /// There was no answer, or none of use: the last one stays in force.
     Failed,
 }
 
 impl Label for AnswerOutcome {
     const NAME: &'static str = "outcome";
-    const ALL: &'static [Self] = &[Self::Changed, Self::Same, Self::Cut, Self::Failed];
+    const ALL: &'static [Self] = &[Self::Changed, Self::Same, Self::Incomplete, Self::Failed];
 
     fn text(self) -> &'static str {
         match self {
             Self::Changed => "changed",
             Self::Same => "same",
-            Self::Cut => "cut",
+            Self::Incomplete => "incomplete",
             Self::Failed => "failed",
         }
     }
@@ -170,9 +177,16 @@ pub async fn announce(
     leaves: impl Future<Output = ()> + Send,
     parts: JoinParts,
 ) {
+    let leaving = CancellationToken::new();
+    let telling = tell(&*client, &health, &parts, &leaving);
+    tokio::pin!(telling);
     tokio::select! {
-        () = tell(&*client, &health, &parts) => {}
-        () = leaves => {}
+        () = &mut telling => {}
+        () = leaves => {
+            // A registration that is under way ends first: else the source may take it after the withdrawal.
+            leaving.cancel();
+            let _ = tokio::time::timeout(LEAVE_WITHIN, telling).await;
+        }
     }
     match tokio::time::timeout(LEAVE_WITHIN, client.withdraw()).await {
         Ok(Ok(())) => {}
@@ -181,14 +195,19 @@ pub async fn announce(
     }
 }
 
-/// Tells the source again and again.
-async fn tell(client: &dyn SourceClient, health: &(impl Fn() -> ReplicaHealth + Sync), parts: &JoinParts) {
+/// Tells the source again and again, until the replica leaves.
+async fn tell(
+    client: &dyn SourceClient,
+    health: &(impl Fn() -> ReplicaHealth + Sync),
+    parts: &JoinParts,
+    leaving: &CancellationToken,
+) {
     let (time, mut entropy) = (Elapsed(Instant::now()), Strong::seeded_by_system());
     let (mut announced, mut is_failing) = (Announced::new(time.now()), false);
-    loop {
+    while !leaving.is_cancelled() {
         let now_like = health();
         let Some(step) = announced.due(&now_like, time.now()) else {
-            tokio::time::sleep(LOOK_EVERY).await;
+            let _ = leaving.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await;
             continue;
         };
         let told = client.announce(step, now_like.clone()).await;
@@ -197,7 +216,7 @@ async fn tell(client: &dyn SourceClient, health: &(impl Fn() -> ReplicaHealth + 
                 announced.handle_taken(step, now_like, time.now());
                 parts.counts.announcements.inc(AnnounceOutcome::Taken);
                 parts.readiness.came(REGISTERED);
-                if std::mem::take(&mut is_failing) {
+                if step == AnnounceStep::Renew && std::mem::take(&mut is_failing) {
                     tracing::info!(source = client.place(), "the source of addresses knows this replica again");
                 }
             }
@@ -205,8 +224,7 @@ async fn tell(client: &dyn SourceClient, health: &(impl Fn() -> ReplicaHealth + 
                 announced.handle_fault(&fault, time.now(), &mut entropy);
                 parts.counts.announcements.inc(AnnounceOutcome::Failed);
                 let why = format!("{}: {fault}", client.place());
-                // One that does not know the replica any more has lost its data, and is told at once.
-                if fault != SourceFault::Unknown && !std::mem::replace(&mut is_failing, true) {
+                if announced.is_failing(&fault) && !std::mem::replace(&mut is_failing, true) {
                     tracing::warn!(%why, "the source of addresses cannot be told of this replica: it is told again");
                 }
                 parts.readiness.failed(REGISTERED, why);
@@ -216,51 +234,128 @@ async fn tell(client: &dyn SourceClient, health: &(impl Fn() -> ReplicaHealth + 
 }
 
 /// Takes what the source tells of a role into the directory, for as long as it is polled.
-pub async fn follow(client: Arc<dyn SourceClient>, role: &'static str, directory: Directory, parts: JoinParts) {
-    let (time, mut entropy) = (Elapsed(Instant::now()), Strong::seeded_by_system());
-    let present = directory.watch(role).borrow().clone();
-    let (mut followed, mut is_failing) = (Followed::new(present, time.now()), false);
+pub async fn follow(client: Arc<dyn SourceClient>, spec: &'static RoleSpec, directory: Directory, parts: JoinParts) {
+    let time = Elapsed(Instant::now());
+    let mut following = FollowedRole::new(&*client, spec, directory, parts, time.now());
     loop {
-        time.until(followed.ask_at()).await;
-        let after = followed.ask(time.now());
+        time.until(following.followed.ask_at()).await;
+        let after = following.followed.ask(time.now());
         let answered = tokio::select! {
             biased;
-            answered = client.replicas(role, after) => answered,
-            () = time.until_any(followed.next_timeout()) => {
-                followed.handle_timeout(time.now());
+            answered = client.replicas(spec.name, after) => answered,
+            () = time.until_any(following.followed.next_timeout()) => {
+                following.followed.handle_timeout(time.now());
                 continue;
             }
         };
         match answered {
-            Ok(answer) => {
-                let taken = followed.handle_answer(&answer, time.now());
-                parts.counts.answers.inc(outcome(&taken, Followed::is_cut(&answer)));
-                parts.readiness.came(role);
-                if let TakenAnswer::Changed(addresses) = taken {
-                    tracing::info!(role, ?addresses, "the replicas of a role have changed");
-                    directory.replace(role, addresses);
-                }
-                if std::mem::take(&mut is_failing) {
-                    tracing::info!(role, source = client.place(), "the source of addresses answers again");
-                }
-            }
-            Err(fault) => {
-                followed.handle_fault(time.now(), &mut entropy);
-                parts.counts.answers.inc(AnswerOutcome::Failed);
-                let why = format!("{}: {fault}", client.place());
-                if !std::mem::replace(&mut is_failing, true) {
-                    tracing::warn!(role, %why, "the source of addresses does not answer: the last answer stays in force");
-                }
-                parts.readiness.failed(role, why);
-            }
+            Ok(answer) => following.take(&answer, time.now()),
+            Err(fault) => following.fails(&fault, time.now()),
         }
     }
 }
 
-fn outcome(taken: &TakenAnswer, is_cut: bool) -> AnswerOutcome {
+/// What is wrong with a source, as the log has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SourceTrouble {
+    Away,
+    Incomplete,
+}
+
+/// A role that is followed.
+struct FollowedRole<'a> {
+    client: &'a dyn SourceClient,
+    role: &'static str,
+    directory: Directory,
+    parts: JoinParts,
+    sieve: AddressSieve,
+    followed: Followed,
+    entropy: Strong,
+    trouble: Option<SourceTrouble>,
+}
+
+impl<'a> FollowedRole<'a> {
+    fn new(
+        client: &'a dyn SourceClient,
+        spec: &'static RoleSpec,
+        directory: Directory,
+        parts: JoinParts,
+        now: Timestamp,
+    ) -> Self {
+        let present = directory.watch(spec.name).borrow().clone();
+        Self {
+            client,
+            role: spec.name,
+            sieve: AddressSieve::new(directory.of_settings(spec.name, announced_port(spec))),
+            followed: Followed::new(present, now),
+            directory,
+            parts,
+            entropy: Strong::seeded_by_system(),
+            trouble: None,
+        }
+    }
+
+    fn take(&mut self, answer: &RoleAnswer, now: Timestamp) {
+        let role = self.role;
+        let sifted = self.sieve.sift(answer);
+        self.note_strangers(&sifted);
+        let taken = self.followed.handle_answer(&sifted, now, &mut self.entropy);
+        self.parts.counts.answers.inc(outcome(&taken, sifted.is_incomplete));
+        match &answer.incomplete {
+            // What is shown suffices to begin with.
+            Some(why) if sifted.replicas.is_empty() => {
+                self.parts.readiness.failed(role, format!("{}: {why}", self.client.place()));
+            }
+            _ => self.parts.readiness.came(role),
+        }
+        if let TakenAnswer::Changed(addresses) = taken {
+            tracing::info!(role, ?addresses, "the replicas of a role have changed");
+            self.directory.replace(role, addresses);
+        }
+        let trouble = answer.incomplete.as_ref().map(|_| SourceTrouble::Incomplete);
+        let before = std::mem::replace(&mut self.trouble, trouble);
+        match &answer.incomplete {
+            Some(why) if before != trouble => tracing::warn!(
+                role,
+                source = self.client.place(),
+                %why,
+                "the source of addresses does not show every replica: those that are known stay"
+            ),
+            None if before.is_some() => {
+                tracing::info!(role, source = self.client.place(), "the source of addresses answers again");
+            }
+            _ => {}
+        }
+    }
+
+    fn note_strangers(&self, sifted: &SiftedAnswer) {
+        self.parts.counts.dropped.inc_by(sifted.dropped);
+        if !sifted.strangers.is_empty() {
+            tracing::warn!(
+                role = self.role,
+                source = self.client.place(),
+                strangers = ?sifted.strangers,
+                "the source of addresses names what no replica of the role is by instance, replicas and ports: it is not asked. \
+                 Somebody else writes there, or not every process was told the same settings"
+            );
+        }
+    }
+
+    fn fails(&mut self, fault: &SourceFault, now: Timestamp) {
+        self.followed.handle_fault(now, &mut self.entropy);
+        self.parts.counts.answers.inc(AnswerOutcome::Failed);
+        let (role, why) = (self.role, format!("{}: {fault}", self.client.place()));
+        if self.trouble.replace(SourceTrouble::Away) != Some(SourceTrouble::Away) {
+            tracing::warn!(role, %why, "the source of addresses does not answer: the last answer stays in force");
+        }
+        self.parts.readiness.failed(role, why);
+    }
+}
+
+fn outcome(taken: &TakenAnswer, is_incomplete: bool) -> AnswerOutcome {
     match taken {
-        _ if is_cut => AnswerOutcome::Cut,
         TakenAnswer::Changed(_) => AnswerOutcome::Changed,
+        TakenAnswer::Same if is_incomplete => AnswerOutcome::Incomplete,
         TakenAnswer::Same => AnswerOutcome::Same,
     }
 }

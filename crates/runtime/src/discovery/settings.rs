@@ -34,9 +34,10 @@ crate::settings! {
     /// Settings of discovery.
     pub struct DiscoverySettings {
         /// From where a process learns the addresses of the other roles: `static` (they follow from the instance and `replicas`) or
-        /// `consul` (each replica registers in Consul and follows the others there).
+        /// `consul` (each replica registers in Consul and follows there which of them are there).
         source: String = DiscoveryWay::Static.as_str().to_owned(), |v| way_of(v).map(drop);
-        /// The HTTP API of a Consul agent, as `http://127.0.0.1:8500` or `https://consul.example:8501`.
+        /// The HTTP API of a Consul agent, as `http://127.0.0.1:8500` or `https://consul.example:8501`: best of one, not of several behind
+        /// one address.
         consul_url: String = "http://127.0.0.1:8500".to_owned(), |v| check_url(v);
         /// The token of Consul's access control. Empty: none.
         consul_token: Option<Secret> = None;
@@ -49,7 +50,8 @@ crate::settings! {
         };
         /// The datacenter whose replicas are looked for. Empty: that of the agent, where each replica registers in any case.
         consul_datacenter: String = String::new(), |v| check_name(v, DATACENTER_MAX);
-        /// What the name of every service begins with, before the role, as in `trunkline-gws-workspace`.
+        /// What the name of every service begins with, before the role, as in `trunkline-gws-workspace`. Instances that share one Consul
+        /// need different numbers or different prefixes.
         consul_prefix: String = "trunkline-".to_owned(), |v| check_prefix(v);
         /// File of certificates (PEM) that verify the agent's certificate, instead of those of this machine.
         consul_authorities: Option<PathBuf> = None;

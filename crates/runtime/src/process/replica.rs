@@ -27,7 +27,7 @@ use crate::metrics::{Metrics, OfEveryRole};
 use crate::readiness::Readiness;
 use crate::role::Role;
 use crate::spans::{self, Spans};
-use crate::spec::{Drains, Place, RoleSpec};
+use crate::spec::{Drains, RoleSpec};
 use crate::supervisor::{Ended, Step, Tasks, supervise};
 use crate::trace::{Recorder, TraceSettings};
 
@@ -49,19 +49,17 @@ struct Joining {
     /// None if nobody need be told.
     client: Option<Arc<dyn SourceClient>>,
     /// The roles that it follows for the whole process.
-    follows: Vec<&'static str>,
+    follows: Vec<&'static RoleSpec>,
     parts: JoinParts,
 }
 
 impl Joining {
     fn new(shared: &Shared, spec: &'static RoleSpec, node: &NodeId, context: &RoleContext) -> anyhow::Result<Self> {
-        let listener = spec.listens.iter().find(|listen| listen.place == Place::Cluster && listen.port > 0);
-        let port = listener.map_or(spec.admin_port, |listen| listen.port);
         let replica = JoiningReplica {
             role: spec.name,
             node: node.to_string(),
             instance: context.instance,
-            address: SocketAddr::new(context.address, port),
+            address: SocketAddr::new(context.address, discovery::announced_port(spec)),
         };
         let connector = || CountedConnector {
             source: context.address,
@@ -71,9 +69,12 @@ impl Joining {
         let mut joining = Self { client, follows: Vec::new(), parts: JoinParts::default() };
         if joining.client.is_some() {
             let mut followed = shared.followed.lock().unwrap_or_else(PoisonError::into_inner);
-            let concerned = shared.table.iter().filter(|other| discovery::concerns(spec, other));
-            joining.follows = concerned.map(|other| other.name).filter(|name| followed.insert(*name)).collect();
-            joining.parts.readiness = JoinReadiness::expecting(&joining.follows);
+            let has_replicas = |other: &str| !shared.directory.of_settings(other, 0).is_empty();
+            let is_asked = |other: &&&RoleSpec| connections::calls(spec, other.name) && has_replicas(other.name);
+            let asked = shared.table.iter().filter(is_asked);
+            joining.follows = asked.filter(|other| followed.insert(other.name)).copied().collect();
+            let names: Vec<_> = joining.follows.iter().map(|other| other.name).collect();
+            joining.parts.readiness = JoinReadiness::expecting(&names);
         }
         Ok(joining)
     }
@@ -120,7 +121,7 @@ impl RoleReplica {
             installation_key: shared.installation_key.clone(),
             metrics: Metrics::default(),
             own: OfEveryRole::default(),
-            stores: shared.stores.of_replica(&Clients::of(spec, node.as_str(), &meters))?,
+            stores: shared.stores.of_replica(&Clients::of(spec, node.as_str(), address, &meters))?,
             data_dir: installation.data_dir.clone(),
             trace: Recorder::new(&trace, shared.directory.clone(), installation.clock.clone()).with_spans(spans),
             values: installation.values.clone(),
@@ -185,8 +186,8 @@ impl RoleReplica {
             }
         };
         let mut tasks = vec![tokio::spawn(discovery::announce(client.clone(), health, replica_leaves, parts.clone()))];
-        for role in follows {
-            let follows = discovery::follow(client.clone(), role, shared.directory.clone(), parts.clone());
+        for spec in follows {
+            let follows = discovery::follow(client.clone(), spec, shared.directory.clone(), parts.clone());
             let leaves = leaves.clone();
             tasks.push(tokio::spawn(async move {
                 let _ = leaves.run_until_cancelled(follows).await;

@@ -3,6 +3,7 @@
 //! Each replica has its own clients, named after the rows of the table that they carry: `CLIENT LIST`,
 //! `pg_stat_activity` and `client.id` show the owner of each connection. The clients report to the meters of the rows.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -66,13 +67,21 @@ crate::settings! {
             }
             Ok(())
         };
-        /// File of certificates (PEM) that verify the servers' certificates, instead of those of this machine: Redis and PostgreSQL.
+        /// File of certificates (PEM) that verify the servers' certificates, instead of those of this machine: Redis, PostgreSQL and
+        /// Elasticsearch.
         authorities: Option<PathBuf> = None;
         /// PostgreSQL, as `postgres://user[:password]@host[:port]/database[?sslmode=verify-full]`. Empty: database and user
         /// trunkline at port 5432 of 127.N.255.1.
         postgresql: Option<ServerUrl> = None, |v| scheme(v, &["postgres", "postgresql"]);
         /// Brokers of Kafka as `host:port`. Empty: port 9092 of 127.N.255.1.
         kafka: Vec<String> = Vec::new();
+        /// Elasticsearch or OpenSearch for what desktops search, as `https://[user:password@]host[:port]`, in either mode. Empty: each
+        /// replica of gws-data-collector has it in memory.
+        elasticsearch: Option<ServerUrl> = None, |v| scheme(v, &["http", "https"]);
+        /// File with the password for it, in place of that of the URL.
+        elasticsearch_password_file: Option<PathBuf> = None;
+        /// What the names of its indices begin with. Installations that share a server have one each.
+        elasticsearch_prefix: String = "trunkline-".to_owned();
     }
 }
 
@@ -126,6 +135,8 @@ pub enum Server {
     Postgresql,
     /// Kafka.
     Kafka,
+    /// Elasticsearch or OpenSearch.
+    Elasticsearch,
 }
 
 impl Server {
@@ -138,6 +149,7 @@ impl Server {
             ("redis", _) => Some(Self::Redis),
             ("postgresql", _) => Some(Self::Postgresql),
             ("kafka", _) => Some(Self::Kafka),
+            ("elasticsearch", _) => Some(Self::Elasticsearch),
             _ => None,
         }
     }
@@ -154,6 +166,7 @@ impl Server {
             Self::RedisOfPulse => "redis-pulse",
             Self::Postgresql => "postgresql",
             Self::Kafka => "kafka",
+            Self::Elasticsearch => "elasticsearch",
         }
     }
 }
@@ -169,13 +182,17 @@ pub struct Clients {
     pub postgresql: Client,
     /// Of Kafka.
     pub kafka: Client,
+    /// Of Elasticsearch.
+    pub elasticsearch: Client,
 }
 
 impl Clients {
-    /// The clients of a replica, watched by its meters.
-    pub(super) fn of(spec: &RoleSpec, node: &str, meters: &Meters) -> Self {
+    /// The clients of a replica with that address, watched by its meters.
+    pub(super) fn of(spec: &RoleSpec, node: &str, address: IpAddr, meters: &Meters) -> Self {
         let client = |server| client(spec, node, meters, server);
         Self {
+            // It shows no names of clients: their addresses say whose connections they are.
+            elasticsearch: Client { source: Some(address), ..client(Server::Elasticsearch) },
             redis: client(Server::Redis),
             redis_of_pulse: client(Server::RedisOfPulse),
             postgresql: client(Server::Postgresql),
@@ -203,6 +220,7 @@ fn client(spec: &RoleSpec, node: &str, meters: &Meters, server: Server) -> Clien
     Client {
         name: format!("trunkline/{node}/{carried}"),
         wakes: format!("trunkline/{node}/{waking}/wakes"),
+        source: None,
         watch: std::sync::Arc::new(watched),
     }
 }

@@ -399,10 +399,11 @@ impl Proxy {
         // The phone's credentials concern only this proxy.
         message.remove(&HeaderName::Authorization);
         message.remove(&HeaderName::ProxyAuthorization);
+        let behind = message.header(&headers::CLIENT_FLOW).map(str::to_owned);
         message.remove(&headers::CLIENT_FLOW);
         let (tenant, destination) = match source {
             Source::Phone { tenant, dn } if register => {
-                self.note_proof(origin.flow(), &tenant, &dn, now);
+                self.note_proof(origin.flow(), behind.as_deref(), &tenant, &dn, now);
                 self.note_home(origin.flow(), message);
                 message.append(&headers::SOURCE, format_args!("phone;dn={}", value(dn.as_str())));
                 self.add_path(message, origin);
@@ -410,7 +411,7 @@ impl Proxy {
                 (tenant, destination)
             }
             Source::Phone { tenant, dn } => {
-                self.note_proof(origin.flow(), &tenant, &dn, now);
+                self.note_proof(origin.flow(), behind.as_deref(), &tenant, &dn, now);
                 message.append(&headers::SOURCE, format_args!("phone;dn={}", value(dn.as_str())));
                 let destination = self.for_call_of_phone(message, &format!("{tenant}/{dn}"), origin.flow())?;
                 (tenant, destination)
@@ -425,8 +426,8 @@ impl Proxy {
         Ok(destination)
     }
 
-    fn note_proof(&mut self, flow: Flow, tenant: &TenantId, dn: &Dn, now: Timestamp) {
-        let phone = self.note_phone(flow, tenant, dn, now).number();
+    fn note_proof(&mut self, flow: Flow, behind: Option<&str>, tenant: &TenantId, dn: &Dn, now: Timestamp) {
+        let phone = self.note_phone(flow, behind, tenant, dn, now).number();
         let is_told = match flow {
             Flow::Stream { connection } => self.connections.contains_key(&connection),
             Flow::Udp { remote, .. } => self.trunks.contains(remote.ip()),

@@ -54,7 +54,8 @@ const BRANCH_WITHIN: usize = 2_048;
 /// The tables.
 #[derive(Debug)]
 pub(super) struct Allowance {
-    flows: Generations<Flow, Proven>,
+    /// By flow and, on that of a gateway, by the hash of the name of which of its clients has authenticated; 0 for any other.
+    flows: Generations<(Flow, u64), Proven>,
     /// When a phone's allowance of calls for help is full again, by the number of its mark.
     for_help: Generations<u64, Timestamp>,
     /// When the allowance of each is full again.
@@ -100,21 +101,22 @@ impl Allowance {
         }
     }
 
-    /// Records that a phone has authenticated on a flow.
-    pub(super) fn proved(&mut self, flow: Flow, phone: PhoneMark, now: Timestamp) {
-        let proven = self.flows.entry(flow);
+    /// Records that a phone has authenticated on a flow: `behind` is the name that a gateway has for it.
+    pub(super) fn proved(&mut self, flow: Flow, behind: Option<&str>, phone: PhoneMark, now: Timestamp) {
+        let way = self.way(flow, behind);
+        let proven = self.flows.entry(way);
         (proven.at, proven.phone) = (now, phone.number());
     }
 
     /// Records that who calls by a trunk has given its password on a flow.
     pub(super) fn proved_trunk(&mut self, flow: Flow, now: Timestamp) {
-        let proven = self.flows.entry(flow);
+        let proven = self.flows.entry((flow, 0));
         (proven.at, proven.trunk_at) = (now, Some(now));
     }
 
     /// Whether the password of a trunk was given on a flow lately.
     pub(super) fn is_trunks(&self, flow: Flow, now: Timestamp) -> bool {
-        let given = self.flows.peek(flow).and_then(|proven| proven.trunk_at);
+        let given = self.flows.peek((flow, 0)).and_then(|proven| proven.trunk_at);
         given.is_some_and(|at| now.since(at) <= FLOW_PROVEN_FOR)
     }
 
@@ -124,17 +126,28 @@ impl Allowance {
         self.dialogs.entry(key);
     }
 
+    fn way(&self, flow: Flow, behind: Option<&str>) -> (Flow, u64) {
+        (flow, behind.map_or(0, |name| self.seed.hash_one(name)))
+    }
+
     fn of_flow(&mut self, flow: Flow, per_s: u32, now: Timestamp) -> bool {
-        let Some(proven) = self.flows.get(flow) else { return false };
+        let Some(proven) = self.flows.get((flow, 0)) else { return false };
         now.since(proven.at) <= FLOW_PROVEN_FOR && take(&mut proven.full, per_s, now)
     }
 
-    /// Whether one more call for help is let in where no other is, from a flow on which a phone has authenticated. An INVITE and the same
-    /// that `answers` our challenge to it count once.
-    pub(super) fn may_call_for_help(&mut self, flow: Flow, answers: bool, now: Timestamp) -> bool {
+    /// Whether one more call for help is let in where no other is, from a flow on which a phone has authenticated, `behind` a gateway under
+    /// the same name. An INVITE and the same that `answers` our challenge to it count once.
+    pub(super) fn may_call_for_help(
+        &mut self,
+        flow: Flow,
+        behind: Option<&str>,
+        answers: bool,
+        now: Timestamp,
+    ) -> bool {
         // Whoever calls by a trunk reaches no emergency service.
         let is_phones = |proven: &&mut Proven| proven.phone != 0 && now.since(proven.at) <= FLOW_PROVEN_FOR;
-        let Some(proven) = self.flows.get(flow).filter(is_phones) else { return false };
+        let way = self.way(flow, behind);
+        let Some(proven) = self.flows.get(way).filter(is_phones) else { return false };
         if answers && proven.let_in.take().is_some_and(|at| now.since(at) <= CHALLENGE_ANSWERED_WITHIN) {
             return true;
         }

@@ -164,10 +164,17 @@ impl Proxy {
         self.trunks.certified(sender).any(|certified| Arc::ptr_eq(certified, trunk))
     }
 
-    /// Records that a phone has authenticated on this flow; returns its mark.
-    pub(super) fn note_phone(&mut self, flow: Flow, tenant: &TenantId, dn: &Dn, now: Timestamp) -> PhoneMark {
+    /// Records that a phone has authenticated on this flow, `behind` a gateway under that name; returns its mark.
+    pub(super) fn note_phone(
+        &mut self,
+        flow: Flow,
+        behind: Option<&str>,
+        tenant: &TenantId,
+        dn: &Dn,
+        now: Timestamp,
+    ) -> PhoneMark {
         let phone = PhoneMark::of(tenant, dn, &self.seal);
-        self.allowance.proved(flow, phone, now);
+        self.allowance.proved(flow, behind, phone, now);
         if let Flow::Stream { connection } = flow
             && let Some(peer) = self.connections.get_mut(&connection)
         {

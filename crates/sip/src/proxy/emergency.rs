@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use model::Timestamp;
 
-use super::Proxy;
+use super::{Proxy, headers};
 use crate::flow::Flow;
 use crate::message::Message;
 use crate::method::Method;
@@ -34,6 +34,8 @@ impl Proxy {
         now: Timestamp,
     ) -> bool {
         let answers = self.shows_fresh_nonce(request, remote, now);
-        self.allowance.may_call_for_help(flow, answers, now)
+        // One phone's password says nothing of the others behind its gateway.
+        let behind = request.header(&headers::CLIENT_FLOW).filter(|_| flow.is_of_gateway());
+        self.allowance.may_call_for_help(flow, behind, answers, now)
     }
 }

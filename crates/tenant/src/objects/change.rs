@@ -108,7 +108,10 @@ pub async fn change_held(
         let (filled, changes) = with_secrets(known, with_secrets_before, changes).await?;
         known = filled;
         match store.update(tenant, at, changes, note).await {
-            Ok(revision) => return Ok(outcome.at(revision)),
+            Ok(revision) => {
+                held.is_changed(tenant);
+                return Ok(outcome.at(revision));
+            }
             Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }

@@ -205,6 +205,12 @@ impl HeldTenants {
         }
     }
 
+    /// The tenant was changed: what was known of it last is no answer any more for whoever reads next, however long the database takes.
+    pub(super) fn is_changed(&self, tenant: &TenantId) {
+        self.hears_it();
+        self.set_last(tenant, None);
+    }
+
     /// The database answers: whoever reads next asks it, as somebody does who has just changed something.
     fn hears_it(&self) {
         if self.silent.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
@@ -375,6 +381,12 @@ mod tests {
         assert_eq!(revision_of(&again, "Patience").await, Some(Revision(2)), "what was written is read");
         let silent = std::future::pending::<Result<Vec<String>, StoreError>>();
         assert!(!held.asked_or_known(&id, silent, names).await.unwrap().is_empty(), "nobody waits for ever");
+        store.change(vec![skill("Humour")]);
+        let at_once = held.readable(&store, &id).await.unwrap().unwrap();
+        assert_eq!(revision_of(&at_once, "Humour").await, None, "it is taken for away");
+        held.is_changed(&id);
+        let written = held.readable(&store, &id).await.unwrap().unwrap();
+        assert!(revision_of(&written, "Humour").await.is_some(), "who has changed something reads it");
     }
 
     #[tokio::test(start_paused = true)]

@@ -93,8 +93,22 @@ impl Events for Server {
         let path = format!("/api/voice/v1/{tenant}/requests");
         match self.frontend.post(&path).header(REQUESTER, named).json(&frame).send().await {
             Ok(_) => Ok(Response::new(v1::AskResponse { reference: asked.reference.0 })),
-            Err(CallError::Refused(problem)) if problem.status < 500 => Err(refused(&problem)),
-            Err(error) => Err(Status::unavailable(error.to_string())),
+            Err(error) => Err(not_taken(&error)),
+        }
+    }
+}
+
+/// Why frontend has not taken a request. `Unavailable` where it was certainly not sent, or frontend says that it was not; where it may have
+/// been carried out all the same, the deadline is said to be over: who repeats it then may do it twice.
+fn not_taken(error: &CallError) -> Status {
+    match error {
+        CallError::Refused(problem) if problem.status < 500 => refused(problem),
+        CallError::Refused(Problem { status: 503, .. })
+        | CallError::Nowhere(_)
+        | CallError::Connect(..)
+        | CallError::Shape(_) => Status::unavailable(error.to_string()),
+        CallError::Refused(_) | CallError::Deadline(_) | CallError::Broken(..) => {
+            Status::deadline_exceeded(error.to_string())
         }
     }
 }

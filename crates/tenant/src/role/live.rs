@@ -39,7 +39,7 @@ pub(super) struct LiveFact {
 
 impl LiveFact {
     pub fn of(entry: EventEntry) -> Self {
-        let envelope = wire::stamped_to_wire(&entry.event);
+        let envelope = wire::told_to_wire(&entry.event);
         let (keys, bytes) = (keys_of(&entry.event), envelope.encoded_len());
         Self { position: entry.position, envelope, stamped: entry.event, keys, bytes }
     }

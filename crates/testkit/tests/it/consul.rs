@@ -1,13 +1,13 @@
 //! Replicas that find one another by Consul: each registers and follows the others by a connection of its own, one that is killed is missed
-//! and comes back, and a Consul that is away keeps nobody from anything.
+//! and comes back, a Consul that is away keeps nobody from anything, and what others write there leads nobody astray.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::process::signal;
 use testkit::{Consul, Installation, Visitor, kernel, wait};
 
@@ -203,6 +203,59 @@ fn a_replica_that_is_killed_is_missed_and_used_again_when_it_is_back() -> Result
         Ok((changed()? > forgotten && served().is_ok_and(|served| served > 0.0)).then_some(()))
     })
     .context("gws-proxy does not use it again")
+}
+
+/// Whoever may write into Consul is asked for nothing because of that, and is not taken for a role.
+#[test]
+fn a_service_that_somebody_else_registers_gets_no_request_and_one_that_is_taken_out_is_back() -> Result<()> {
+    const DROPPED: &str = "discovery_addresses_dropped_total";
+    let (site, consul) = Installation::start_with_consul(&[])?;
+    let session = AgentSession::begin(&site)?;
+    let own: SocketAddr = site.admin("gws-workspace")?;
+    let registered = consul.get("/v1/health/service/trunkline-gws-workspace")?;
+    let port = registered[0]["Service"]["Port"].as_u64().and_then(|port| u16::try_from(port).ok());
+    let port = port.with_context(|| registered.to_string())?;
+    let (stranger, instance) = (site.peer_address(66), site.demo.instance);
+    // What gws-proxy and ingress ask gws-workspace by.
+    let listeners = [(stranger, port), (stranger, own.port())].map(TcpListener::bind);
+    let listeners: Vec<TcpListener> = match listeners {
+        // One port for both.
+        [first, _] if port == own.port() => vec![first?],
+        [first, second] => vec![first?, second?],
+    };
+    listeners.iter().try_for_each(|listener| listener.set_nonblocking(true))?;
+    for (id, address, port) in [("elsewhere", stranger.to_string(), port), ("other-port", own.ip().to_string(), 9)] {
+        let service = json!({
+            "ID": id, "Name": "trunkline-gws-workspace", "Address": address, "Port": port,
+            "Meta": {"instance": instance.to_string(), "node": "gws-workspace-9"},
+        });
+        consul.put("/v1/agent/service/register", &service)?;
+    }
+    // In one process, one of those that ask gws-workspace follows it for all.
+    let roles: BTreeSet<String> = replicas(&topology(&site)?)?.into_iter().map(|(role, ..)| role).collect();
+    let dropped = || roles.iter().map(|role| site.metric(role, DROPPED)).sum::<Result<f64>>();
+    wait::until(SOON, || {
+        session.goes_on()?;
+        Ok((dropped()? >= 2.0).then_some(()))
+    })
+    .context("nobody counts it")?;
+    wait::throughout(Duration::from_secs(20), || {
+        session.goes_on()?;
+        site.http_with(session.web, "GET", "/workspace/v3/current-session", "", "").map(drop)
+    })?;
+    ensure!(listeners.iter().all(|listener| listener.accept().is_err()), "somebody has asked the stranger");
+    let named = format!("{stranger}:{port}");
+    let told = site.log_lines().iter().filter(|line| line.contains(&named)).count();
+    ensure!(told == 1, "the log names it {told} times");
+    ensure!(differences(&site, &consul)?.is_empty(), "the rows to Consul are not as before");
+
+    consul.put(&format!("/v1/agent/service/deregister/trunkline-{instance}-gws-workspace-1"), &json!(null))?;
+    wait::until(SOON, || {
+        session.goes_on()?;
+        let is_back = consul.registered()?.contains("gws-workspace-1") && consul.passing()?.contains("gws-workspace-1");
+        Ok(is_back.then_some(()))
+    })
+    .context("it does not register again")
 }
 
 #[test]

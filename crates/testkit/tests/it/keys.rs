@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use testkit::agents::{baresip_phone, sipp_agent};
 use testkit::caller::{Caller, prompt_samples};
+use testkit::facts::{briefs, check_to_the_end};
 use testkit::rtp::KeyPacket;
 use testkit::{Answer, Endpoint, Installation, Watch, audio, wait};
 
@@ -99,6 +100,33 @@ fn a_caller_without_events_chooses_from_the_menu_by_info() -> Result<()> {
     caller.finish(LATER)?.1.expect_success()?;
     support.wait_for("CALL_CLOSED", SOON)?;
     site.is_at_rest()
+}
+
+/// The same menu, whose application marks the key as a secret: it hears which one was pressed, and nobody else does.
+#[test]
+fn a_key_that_an_application_asks_for_as_a_secret_is_in_no_fact() -> Result<()> {
+    const ASKS: &str = "maxdigits=\"1\"";
+    let site = Installation::start()?;
+    site.import_changed(|folder| {
+        let file = folder.join("applications/menu.scxml");
+        let text = std::fs::read_to_string(&file)?;
+        ensure!(text.contains(ASKS), "the example's application has changed");
+        Ok(std::fs::write(&file, text.replace(ASKS, &format!("{ASKS} secret=\"true\"")))?)
+    })?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut support = testkit::agents::baresip_agent(&site, 10, "7121", Answer::Auto)?;
+    let keys = ["-key", "ptime", "20", "-key", "digit", "2", "-d", "6000"];
+    let caller = Caller::dial(&site, "caller-info-until-bye.xml", 1, site.number("menu")?, &keys)?;
+    support.wait_for("CALL_ESTABLISHED", LATER).context("the application has not heard the key")?;
+    support.hang_up()?;
+    caller.finish(LATER)?.1.expect_success()?;
+    let facts = watch.facts();
+    let collected = facts.iter().find(|fact| fact.frame["Extensions"]["Result"] == "Collected");
+    let collected = collected.with_context(|| format!("no digits in {:?}", briefs(&facts)))?;
+    ensure!(collected.frame.get("CollectedDigits").is_none(), "{}", collected.frame);
+    site.is_at_rest()?;
+    // The reporting log has the same facts.
+    check_to_the_end(&site, &watch)
 }
 
 /// Whether nearly all packets have this length: the last one before a change of source may have another.

@@ -17,6 +17,7 @@ mod codes;
 mod conference;
 mod consul;
 mod consultation;
+mod data_collector;
 mod database_stopped;
 mod demo;
 mod dialling;

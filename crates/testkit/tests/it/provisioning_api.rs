@@ -52,6 +52,8 @@ const TWO: [&str; 7] = [
 /// How often people are listed for a proof of a row, and bytes of each list at least.
 const LISTS: u64 = 5;
 const LIST_BYTES: u64 = 1_000;
+/// A table of people.
+const NEW_ONE: &str = "userName,firstName,lastName\nnew.one,New,One";
 /// How often a session is begun for a proof of a row, and bytes of each question to auth and of each answer at least.
 const QUESTIONS: u64 = 10;
 const QUESTION_BYTES: u64 = 100;
@@ -135,9 +137,11 @@ fn a_client_library_goes_on_at_other_replicas_and_does_not_go_deaf() -> Result<(
 }
 
 fn kill(site: &Installation, replica: u8) -> Result<()> {
-    let name = format!("gws-provisioning-{replica}");
-    let pid = kernel::processes(site.pid())?.get(&name).copied().with_context(|| format!("no process {name}"))?;
-    signal(pid, "KILL")
+    signal(pid_of(site, &format!("gws-provisioning-{replica}"))?, "KILL")
+}
+
+fn pid_of(site: &Installation, name: &str) -> Result<u32> {
+    kernel::processes(site.pid())?.get(name).copied().with_context(|| format!("no process {name}"))
 }
 
 /// Waits until a killed replica is there again, so that the other one can be killed.
@@ -266,13 +270,14 @@ fn a_session_is_in_redis_and_whoever_comes_after_a_crash_reads_it_there() -> Res
     Ok(())
 }
 
-/// Sends a table of people as a file, and waits until it is told how it came out.
-fn imported(site: &Installation, cookie: &str, file: &str, table: &str) -> Result<Value> {
+/// Sends a table of people as a file under the name of a request, and waits until it is told how it came out.
+fn imported(site: &Installation, cookie: &str, [file, request]: [&str; 2], table: &str) -> Result<Value> {
     let kind = "content-type: multipart/form-data; boundary=x";
     let part = format!("content-disposition: form-data; name=\"csvfile\"; filename=\"{file}\"");
     let form = format!("--x\r\n{part}\r\n\r\n{table}\r\n--x--\r\n");
     let arguments = ["--header", cookie.trim(), "--header", kind, "--data-binary", &form];
-    let answer = Visitor::new(site)?.ask("/provisioning/v3/import-users/csv", &arguments)?;
+    let path = format!("/provisioning/v3/import-users/csv?requestId={request}");
+    let answer = Visitor::new(site)?.ask(&path, &arguments)?;
     ensure!(answer.status == 200, "{} {}", answer.head, answer.body);
     wait::until(SOON, || {
         let status = import_status(site, cookie)?;
@@ -306,10 +311,11 @@ fn what_became_of_tables_outlives_the_sessions_by_which_they_came() -> Result<()
     let administrator = person(&site, "administrator")?.clone();
     let cookie = session(&site, &administrator)?;
     let wrong = "userName,firstName,lastName,employeeID,skills\nnew.one,New,One,1908,Patience=1\nnew.two,New,Two,1909,Patience=1";
-    let refused = imported(&site, &cookie, "wrong.csv", wrong)?;
+    let refused = imported(&site, &cookie, ["wrong.csv", ""], wrong)?;
     ensure!(refused["failed"][0].as_str().is_some_and(|fault| fault.contains("Patience")), "{refused}");
-    let taken = imported(&site, &cookie, "right.csv", "userName,firstName,lastName\nnew.one,New,One")?;
+    let taken = imported(&site, &cookie, ["right.csv", "june"], NEW_ONE)?;
     ensure!(taken["succeedCount"] == 1 && taken["failed"] == json!([]), "{taken}");
+    ensure!(taken["state"] == "taken" && taken["requestId"] == "june" && refused["state"] == "refused", "{taken}");
     let rows = format!("{0}|wrong.csv|2|0\n{0}|right.csv|1|1", administrator.user);
     let (kept, clients) = (site.servers()?.psql(KEPT)?, site.servers()?.psql(CLIENTS)?);
     ensure!(kept == rows && clients == "t", "{kept}; {clients}");
@@ -330,5 +336,36 @@ fn what_became_of_tables_outlives_the_sessions_by_which_they_came() -> Result<()
     ensure!(past[1]["failed"][1].as_str().is_some_and(|fault| fault.contains("Patience")), "{past:?}");
     ensure!(past_imports(&site, &cookie, "?limit=1&offset=1")?.first() == past.get(1), "another page");
     ensure!(past_imports(&site, &cookie, "?adminName=nobody")?.is_empty(), "somebody else's");
+    Ok(())
+}
+
+/// Where gws-configuration does not answer to the end, nobody knows whether a table was taken; sent again by the same request it counts
+/// once.
+#[test]
+fn a_table_without_an_answer_is_told_as_unknown_and_counts_once_when_it_is_sent_again() -> Result<()> {
+    const REVISIONS: &str =
+        "SELECT count(DISTINCT revision) FROM change_log WHERE tenant = 'example' AND request = 'june'";
+    let mut site = Installation::start_on_servers(&["--processes"])?;
+    let administrator = person(&site, "administrator")?.clone();
+    let cookie = session(&site, &administrator)?;
+    let configuration = pid_of(&site, "gws-configuration-1")?;
+    signal(configuration, "STOP")?;
+    let told = imported(&site, &cookie, ["june.csv", "june"], NEW_ONE);
+    signal(configuration, "CONT")?;
+    let told = told?;
+    ensure!(told["state"] == "unknown" && told["requestId"] == "june", "{told}");
+    ensure!(told["failed"][0].as_str().is_some_and(|words| words.contains("requestId")), "{told}");
+    let past = past_imports(&site, &cookie, "")?;
+    ensure!(past[0]["state"] == "unknown" && past[0]["failedCount"] == 0, "{past:?}");
+
+    // What was on its way when the program went on may still be carried out, before this or behind it.
+    let taken = wait::until(LATER, || {
+        let told = imported(&site, &cookie, ["june.csv", "june"], NEW_ONE)?;
+        Ok((told["state"] == "taken").then_some(told))
+    });
+    let taken = taken.context("it is not taken when it is sent again")?;
+    ensure!(taken["succeedCount"] == 1, "{taken}");
+    let revisions = site.servers()?.psql(REVISIONS)?;
+    ensure!(revisions == "1", "it was taken {revisions} times");
     Ok(())
 }

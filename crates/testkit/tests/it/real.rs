@@ -251,6 +251,22 @@ fn children(supervisor: u32) -> Result<BTreeMap<u32, String>> {
     Ok(text.lines().filter_map(child).collect())
 }
 
+/// Waits until the processes have their connections: on a busy machine, some minutes for a hundred of them.
+fn are_connected(site: &Installation) -> Result<()> {
+    let replicas = ["sip_cluster", "dialplan", "config", "frontend"].map(|role| format!("replicas.{role}=2"));
+    let mut arguments = vec!["topology", "--check"];
+    for set in &replicas {
+        arguments.extend(["--set", set]);
+    }
+    let mut last = String::new();
+    let connected = wait::until(LATER * 4, || {
+        let check = trunkline(site, &arguments)?;
+        last = String::from_utf8_lossy(&check.stdout).into_owned();
+        Ok(check.status.success().then_some(()))
+    });
+    connected.with_context(|| format!("topology --check: {last}"))
+}
+
 #[test]
 fn a_process_for_each_role_serves_calls_and_ends_in_order() -> Result<()> {
     // A busy machine needs longer for so many processes than an installation has by default, which would end with another exit code.
@@ -265,26 +281,7 @@ fn a_process_for_each_role_serves_calls_and_ends_in_order() -> Result<()> {
     }
     let nodes = started.values().filter(|command| command.contains(" run sip-cluster ")).count();
     ensure!(nodes == 2, "{nodes} processes of sip-cluster");
-    // A hundred processes on a busy machine.
-    wait::until(LATER * 4, || {
-        let check = trunkline(
-            &site,
-            &[
-                "topology",
-                "--check",
-                "--set",
-                "replicas.sip_cluster=2",
-                "--set",
-                "replicas.dialplan=2",
-                "--set",
-                "replicas.config=2",
-                "--set",
-                "replicas.frontend=2",
-            ],
-        )?;
-        Ok(check.status.success().then_some(()))
-    })
-    .context("topology --check")?;
+    are_connected(&site)?;
     let mut agent = baresip_agent(&site, 10, "7101", Answer::Auto)?;
     let caller = Caller::dial(&site, "caller-until-bye.xml", 1, site.number("sales")?, &[])?;
     agent.wait_for("CALL_ESTABLISHED", LATER)?;

@@ -2,7 +2,7 @@
 
 mod browser_phone;
 mod day;
-mod desk;
+pub(crate) mod desk;
 mod failover;
 mod notifications;
 mod page;
@@ -83,7 +83,7 @@ const DESK: [&str; 44] = [
 ];
 
 /// An agent of the demo.
-fn agent(site: &Installation, number: usize) -> Result<&DemoUser> {
+pub(crate) fn agent(site: &Installation, number: usize) -> Result<&DemoUser> {
     let mut agents = site.demo.users.iter().filter(|user| user.kind == "agent");
     agents.nth(number).with_context(|| format!("the demo has no agent {number}"))
 }

@@ -139,7 +139,7 @@ impl<S: Sieve> NodeSubscription<S> {
         if !is_wanted || self.known.contains(&event.id) {
             return None;
         }
-        let mut envelope = wire::stamped_to_wire(event);
+        let mut envelope = wire::told_to_wire(event);
         envelope.owner = entry.owner.as_ref().map(ToString::to_string).unwrap_or_default();
         if let Some(event) = &mut envelope.event
             && event.requester.as_deref() != Some(&self.subject)

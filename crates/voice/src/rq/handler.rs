@@ -29,6 +29,8 @@ use queue_events::{OfCall, QueueEvents};
 const VIEW: &str = "rq";
 /// The most decisions kept for explanations; the oldest are dropped.
 const DECISIONS_MAX: usize = 1_000;
+/// The most requests of a call that are explained at once. A normal application has a handful.
+pub(super) const EXPLAINED_OF_CALL_MAX: usize = 16;
 /// How many events may be folded without effect before their position is written anyway.
 const POSITION_LAG_MAX: usize = 500;
 
@@ -288,11 +290,11 @@ impl TenantQueues {
         }
     }
 
-    /// The call's waiting requests, and why no agent takes them.
+    /// The call's waiting requests, some of them where there are many, and why no agent takes them.
     pub fn explain(&self, call: ConnId) -> v1::ExplainResponse {
-        let waiting = self.router.of_call(call).filter_map(|id| self.router.request(id));
+        let waiting = self.router.of_call(call).take(EXPLAINED_OF_CALL_MAX).filter_map(|id| self.router.request(id));
         let decisions = self.decisions.iter().filter(|(of, _)| *of == call);
-        let agents = self.router.profiles().count() as u64;
+        let agents = self.router.agents();
         v1::ExplainResponse {
             waiting: waiting.map(|request| self.explain_wait(&request.submission, agents)).collect(),
             decisions: decisions.map(|(_, decision)| outcome::decision(decision, decision.at)).collect(),

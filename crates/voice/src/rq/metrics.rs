@@ -1,6 +1,10 @@
 //! The metrics of rq.
 
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
+use runtime::metrics::{Instrument, Kind};
 
 runtime::metrics! {
     /// The metrics of this role.
@@ -28,6 +32,24 @@ runtime::metrics! {
         begun_anew: Counter = "rq_queues_begun_anew";
         /// Outcomes dropped because a client did not read them.
         overflowed: Counter = "rq_outcomes_dropped";
+        /// Requests of which somebody was told why they wait.
+        explained: Counter = "rq_requests_explained";
+        /// Questions why a call waits that were refused because too many were asked at once.
+        unexplained: Counter = "rq_questions_refused";
+        /// Time that routing has given to questions why calls wait, all together.
+        explaining: ExplainingSeconds = "rq_explaining_seconds";
+    }
+}
+
+/// Times added up.
+#[derive(Clone, Debug, Default)]
+struct ExplainingSeconds(Counter<f64, AtomicU64>);
+
+impl Instrument for ExplainingSeconds {
+    const KIND: Kind = Kind::Counter;
+
+    fn show(&self, metrics: &runtime::Metrics, name: &str, help: &str) {
+        metrics.register(name, help, self.0.clone());
     }
 }
 
@@ -74,5 +96,14 @@ impl Metrics {
 
     pub fn outcome_dropped(&self) {
         self.overflowed.inc();
+    }
+
+    pub fn question_answered(&self, requests: usize, took: Duration) {
+        self.explained.inc_by(u64::try_from(requests).unwrap_or(u64::MAX));
+        self.explaining.0.inc_by(took.as_secs_f64());
+    }
+
+    pub fn question_refused(&self) {
+        self.unexplained.inc();
     }
 }

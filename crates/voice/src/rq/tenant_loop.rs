@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::explaining::Explaining;
 use super::gathering::Gathering;
 use super::handler::{TenantQueues, Turn};
 use super::metrics::Metrics;
@@ -26,8 +27,6 @@ use crate::events;
 const COMMANDS_MAX: usize = 4_096;
 /// The most commands that one turn processes.
 const TURN_MAX: usize = 256;
-/// The most queries about calls that one turn answers; clients must repeat the others. All tenants share the thread.
-const EXPLAINED_MAX: usize = 16;
 /// The most repairs that one turn processes.
 const REPAIRS_MAX: usize = 64;
 /// A repair that another replica has held for this long without carrying it out is taken over.
@@ -86,7 +85,7 @@ pub(super) enum Ask {
     Command(Command, Unheard),
     Agents(v1::AgentsUpdate, oneshot::Sender<u64>),
     Call(Box<v1::CallDetails>),
-    /// Dropped without an answer after too many queries in one turn.
+    /// Answered with nothing after too many of them.
     Explain(ConnId, oneshot::Sender<Option<v1::ExplainResponse>>),
 }
 
@@ -183,7 +182,7 @@ async fn serve_once(
         listeners: HashMap::new(),
         metrics: metrics.clone(),
         writes: Writes::new(ctx.stores.queues.clone(), ctx.clock.clone()),
-        explained: 0,
+        explaining: Explaining::new(metrics.clone()),
     };
     fact.state_rebuilt();
     tenant_loop.run(asked, fact).await
@@ -255,8 +254,7 @@ struct TenantLoop {
     listeners: HashMap<RequestId, Listener>,
     metrics: Metrics,
     writes: Writes,
-    /// The number of queries that this turn has answered.
-    explained: usize,
+    explaining: Explaining,
 }
 
 impl TenantLoop {
@@ -282,7 +280,6 @@ impl TenantLoop {
                 () = self.ctx.drain.begun(), if batch.is_empty() && !self.ctx.drain.is_draining() => {}
             }
             let now = self.ctx.clock.now();
-            self.explained = 0;
             self.end_gathering(now);
             self.carry_out_gathered(now);
             let answers: Vec<Answer> = batch.drain(..).filter_map(|ask| self.take(ask, now)).collect();
@@ -363,8 +360,7 @@ impl TenantLoop {
                 None
             }
             Ask::Explain(call, reply) => {
-                self.explained += 1;
-                let explained = (self.explained <= EXPLAINED_MAX).then(|| self.queues.explain(call));
+                let explained = self.explaining.answer(&self.queues, call, now);
                 Some(Answer::Explained(Box::new(explained), reply))
             }
         }

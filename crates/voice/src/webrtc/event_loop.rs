@@ -47,13 +47,14 @@ pub(super) struct EventLoop {
 impl EventLoop {
     /// Serves until the role has drained.
     pub(super) async fn run(mut self) -> Result<()> {
-        let mut proxies = self.ctx.directory.watch(PROXY);
         // The tokens of the sign-ins of phones with tickets.
         let mut tokens: HashMap<FlowHolder, TokenOfSignIn> = HashMap::new();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let drain = self.ctx.drain.clone();
-        self.know_proxies();
+        // Every one that there can be: whose datagrams count is not for a source of addresses to say, and which of them are there they tell
+        // by their answers.
+        self.gateway.set_proxies(&self.ctx.directory.of_settings(PROXY, PROXY_PORT));
         loop {
             let now = self.ctx.clock.now();
             let sleep = self.gateway.next_timeout(now).since(now).clamp(SLEEP_MIN, SLEEP_MAX);
@@ -62,7 +63,6 @@ impl EventLoop {
                 event = self.sockets.next() => self.take_event(event, &mut tokens),
                 found = self.credentials.next() => self.take_credentials(found),
                 _ = tick.tick() => self.look(&mut tokens),
-                Ok(()) = proxies.changed() => self.know_proxies(),
                 () = tokio::time::sleep(sleep) => {}
                 () = drain.begun(), if !drain.is_draining() => {}
             }
@@ -83,10 +83,6 @@ impl EventLoop {
                 }
             }
         }
-    }
-
-    fn know_proxies(&mut self) {
-        self.gateway.set_proxies(&self.ctx.directory.addresses(PROXY, PROXY_PORT));
     }
 
     fn take_datagrams(&mut self) {
@@ -171,6 +167,7 @@ impl EventLoop {
         }
         let held: HashSet<&FlowHolder> = self.gateway.held().map(|(_, holder)| holder).collect();
         tokens.retain(|holder, _| held.contains(holder));
+        self.credentials.retain(|flow| self.gateway.has_flow(flow));
         match self.gateway.has_proxy(now) {
             true => self.ctx.ready.holds("sip-proxy"),
             false => self.ctx.ready.fails("sip-proxy", "no sip-proxy answers"),

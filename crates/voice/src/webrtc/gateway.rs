@@ -19,6 +19,7 @@ mod rewriting;
 mod strangers;
 #[cfg(test)]
 mod tests;
+mod unacknowledged;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -373,14 +374,21 @@ impl Gateway {
         rewriting::put_vias(&mut message, &exchange.vias);
         message.ensure_content_length();
         let server = exchange.server;
+        let mut refused = None;
         if message.status().is_some_and(StatusCode::is_final) && !std::mem::replace(&mut exchange.is_answered, true) {
             exchange.request = None;
             let (key, towards) = (exchange.flow, exchange.towards);
+            let is_refusal = !message.status().is_some_and(StatusCode::is_success);
+            let is_refused = is_refusal && towards == Towards::Proxy && exchange.asked.method() == Method::Invite;
+            refused = is_refused.then_some(key);
             self.exchanges.answered(id);
             self.is_over(key, towards);
         }
         // An error means that the transaction has ended; nobody needs it any more.
         let _ = self.layer.respond(server, &message, now);
+        if let Some(key) = refused {
+            self.await_ack(key, server);
+        }
         self.flush();
     }
 
@@ -415,8 +423,12 @@ impl Gateway {
             self.layer.abandon(client);
         }
         if !exchange.is_answered {
-            self.is_over(exchange.flow, exchange.towards);
-            self.refuse(exchange.server, &exchange.asked, status, now);
+            let PhoneExchange { flow, towards, server, asked, .. } = exchange;
+            self.is_over(flow, towards);
+            match towards {
+                Towards::Proxy => self.refuse_phone(flow, server, &asked, status, now),
+                Towards::Phone => self.refuse(server, &asked, status, now),
+            }
         }
     }
 

@@ -18,8 +18,10 @@ export type DeskCall = {
 
 export type DeskMessage =
   | { readonly kind: 'here' }
-  | { readonly kind: 'hello'; readonly isAtWork: boolean; readonly calls: readonly DeskCall[]; readonly origins: readonly string[]; readonly settings: Readonly<Record<string, string>> }
+  | { readonly kind: 'hello'; readonly isAtWork: boolean; readonly isLost: boolean; readonly calls: readonly DeskCall[]; readonly origins: readonly string[]; readonly settings: Readonly<Record<string, string>> }
   | { readonly kind: 'agent'; readonly isAtWork: boolean }
+  /** Whether the desktop hears from the server. */
+  | { readonly kind: 'connection'; readonly isLost: boolean }
   | { readonly kind: 'call'; readonly change: 'new' | 'changed'; readonly call: DeskCall }
   | { readonly kind: 'gone'; readonly id: string }
   /** The answer to a number. */
@@ -30,10 +32,11 @@ export const HELLO = 'hello'
 export const DIAL = 'dial'
 
 export function deskMessage(data: unknown): DeskMessage | undefined {
-  const { protocol, event, id, ok, error, result, agent, change, call } = fieldsOf(data)
+  const { protocol, event, id, ok, error, result, agent, change, call, connection } = fieldsOf(data)
   if (protocol !== PROTOCOL) return undefined
   if (event === 'here') return { kind: 'here' }
   if (event === 'agent') return { kind: 'agent', isAtWork: agent !== null && agent !== undefined }
+  if (event === 'connection') return { kind: 'connection', isLost: connection === 'lost' }
   if (event === 'call' && change === 'gone') return { kind: 'gone', id: textOf(fieldsOf(call)['id']) }
   if (event === 'call') {
     const shown = callOf(call)
@@ -44,11 +47,12 @@ export function deskMessage(data: unknown): DeskMessage | undefined {
   return undefined
 }
 
-function helloOf({ agent, calls, crm }: Readonly<Record<string, unknown>>): DeskMessage {
+function helloOf({ agent, calls, crm, connection }: Readonly<Record<string, unknown>>): DeskMessage {
   const { origins, settings } = fieldsOf(crm)
   return {
     kind: 'hello',
     isAtWork: agent !== null && agent !== undefined,
+    isLost: connection === 'lost',
     calls: listOf(calls).flatMap((one) => callOf(one) ?? []),
     origins: listOf(origins).filter((origin) => typeof origin === 'string'),
     settings: textsOf(settings),

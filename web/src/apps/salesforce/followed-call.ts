@@ -1,10 +1,12 @@
 /** One call as the softphone follows it, from the first time that it is seen to its log in the org. */
 
 import type { DeskCall } from './desk-messages'
+import type { Words } from './words'
 
 /** The published name of the setting that names the key of the result, and what it is without one. */
 const RESULT_KEY = 'interaction.disposition.key-name'
 const RESULT = 'DispositionCode'
+const SUBJECTS = { Inbound: 'inbound', Outbound: 'outbound', Internal: 'internal' } as const
 /** The longest text of a field of a task. */
 const TEXT_MAX = 255
 
@@ -49,14 +51,14 @@ export function isLogged({ call, answeredAt }: FollowedCall): boolean {
   return call.type !== 'Consult' && (answeredAt !== undefined || call.type === 'Outbound')
 }
 
-/** The task that tells of it. */
-export function taskOf(followed: FollowedCall, settings: Readonly<Record<string, string>>, at: number): Readonly<Record<string, unknown>> {
+/** The task that tells of it, with its subject in the agent's language. */
+export function taskOf(followed: FollowedCall, settings: Readonly<Record<string, string>>, words: Words, at: number): Readonly<Record<string, unknown>> {
   const { call, answeredAt, endedAt, record } = followed
   const end = endedAt ?? at
   const direction = call.type === 'Inbound' || call.type === 'Outbound' ? call.type : 'Internal'
   const disposition = call.data[settings[RESULT_KEY] || RESULT] ?? ''
   return {
-    Subject: cut(`${direction === 'Inbound' ? 'Call from' : direction === 'Outbound' ? 'Call to' : 'Call with'} ${call.number || 'an unknown number'}`),
+    Subject: cut(words[SUBJECTS[direction]].replace('{number}', () => call.number || words['no-number'])),
     Status: 'Completed',
     ActivityDate: dayOf(end),
     CallType: direction,
@@ -68,8 +70,8 @@ export function taskOf(followed: FollowedCall, settings: Readonly<Record<string,
 }
 
 /** Whether the log does not say what is known now, or is not there. */
-export function changedLog(followed: FollowedCall, settings: Readonly<Record<string, string>>, at: number): boolean {
-  return followed.log.told !== JSON.stringify(taskOf(followed, settings, at)) || followed.log.state === 'failed'
+export function changedLog(followed: FollowedCall, settings: Readonly<Record<string, string>>, words: Words, at: number): boolean {
+  return followed.log.told !== JSON.stringify(taskOf(followed, settings, words, at)) || followed.log.state === 'failed'
 }
 
 /** Contacts and leads, by what their ids begin with, are whom a task is about; all others what it is about. */

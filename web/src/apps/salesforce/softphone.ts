@@ -1,7 +1,7 @@
 /** The softphone of a Salesforce org: the desktop in a frame, or in a window, and Open CTI around it. docs/salesforce.md says how it is set up. */
 
 import { newClaim } from './claims'
-import { deskMessage, PROTOCOL } from './desk-messages'
+import { deskMessage, DIAL, PROTOCOL } from './desk-messages'
 import { libraryOf, orgAround } from './org'
 import { newTranslation, translated, type Action, type Happened, type OrgMethod, type Translation } from './translation'
 import { wordsIn, type Said } from './words'
@@ -27,6 +27,8 @@ const WINDOW = 'trunkline-desktop'
 const LINE_PX = 160
 /** A window says to nobody that it was closed: so often it is looked at. */
 const LOOK_MS = 1_000
+/** Longer than the desktop waits for the server. */
+const ANSWERED_MS = 18_000
 
 const words = wordsIn(navigator.language)
 const told = document.getElementById('told')
@@ -63,7 +65,8 @@ function loaded(source: string): Promise<void> {
 }
 
 function softphone(around: string, cti: OpenCti): void {
-  let now: Translation = newTranslation(around)
+  let now: Translation = newTranslation(around, words)
+  let unanswered: ReturnType<typeof setTimeout> | undefined
   const desk = deskIn(cti, () => take({ kind: 'closed' }))
   const take = (happened: Happened): void => {
     const [next, actions] = translated(now, happened)
@@ -82,6 +85,10 @@ function softphone(around: string, cti: OpenCti): void {
   })
   const perform = (action: Action): void => {
     if (action.to === 'agent') return tell(action.says)
+    if (action.to === 'desk' && action.id === DIAL) {
+      clearTimeout(unanswered)
+      unanswered = setTimeout(() => take({ kind: 'unanswered' }), ANSWERED_MS)
+    }
     if (action.to === 'desk') return desk.post({ protocol: PROTOCOL, id: action.id, method: action.method, params: action.params })
     const { method, params, call } = action
     const callback = (answer: unknown): void => {
@@ -100,6 +107,7 @@ function softphone(around: string, cti: OpenCti): void {
   }
   addEventListener('message', ({ data, origin, source }) => {
     const message = origin === location.origin && source !== null && source === desk.window() ? deskMessage(data) : undefined
+    if (message?.kind === 'dialled') clearTimeout(unanswered)
     if (message !== undefined) take({ kind: 'desk', message, at: Date.now() })
   })
   cti.onNavigationChange({ listener: (payload: unknown) => take({ kind: 'looked', payload }) })

@@ -1,40 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { PROTOCOL as OF_DESKTOP } from '../../features/desktop/embedding'
 import { deskMessage, PROTOCOL } from './desk-messages'
-import { newTranslation, translated, type Action, type Happened, type Translation } from './translation'
-
-const ORG = 'https://acme.lightning.force.com'
-const CONTACT = '003000000000001AAA'
-const CASE = '500000000000001AAA'
-const BEGAN = Date.parse('2031-05-09T14:00:00Z')
-
-type Site = { state: Translation; at: number; readonly done: Action[]; readonly hear: (data: object) => readonly Action[]; readonly take: (happened: Happened) => readonly Action[] }
-
-function site(settings: object = {}, agent: object | null = { state: 'Ready' }, origins: readonly string[] = [ORG]): Site {
-  const made: Site = {
-    state: newTranslation(ORG),
-    at: BEGAN,
-    done: [],
-    take: (happened) => {
-      const [state, actions] = translated(made.state, happened)
-      made.state = state
-      made.done.push(...actions)
-      return actions
-    },
-    hear: (data) => {
-      const message = deskMessage({ protocol: PROTOCOL, ...data })
-      return message === undefined ? [] : made.take({ kind: 'desk', message, at: made.at })
-    },
-  }
-  made.hear({ id: 'hello', ok: true, result: { user: 'ann', agent, calls: [], crm: { origins, settings } } })
-  return made
-}
-
-const call = (state: string, more: object = {}): object => ({ id: '01', uuid: 'U1', previous: '', type: 'Inbound', state, number: '+4930123456', dialled: '9000', queue: 'sales', data: {}, may: [], ...more })
-const told = (change: string, shown: object): object => ({ event: 'call', change, call: shown })
-const toOrg = (actions: readonly Action[], method: string): readonly object[] => actions.flatMap((action) => (action.to === 'org' && action.method === method ? [action.params] : []))
-const logs = (actions: readonly Action[]): readonly Record<string, unknown>[] => toOrg(actions, 'saveLog').map((params) => (params as { value: Record<string, unknown> }).value)
-const methods = (actions: readonly Action[]): readonly string[] => actions.map((action) => (action.to === 'agent' ? `says ${action.says}` : action.method))
+import { BEGAN, call, CASE, CONTACT, logs, methods, ORG, site, told, toOrg, type Site } from './org-for-tests'
+import { newTranslation, translated } from './translation'
+import { wordsIn } from './words'
 
 describe('the desktop', () => {
   test('is asked once it says that it is there, in its own protocol', () => {
@@ -50,6 +19,19 @@ describe('the desktop', () => {
     expect(methods(one.hear({ event: 'agent', agent: { state: 'NotReady' } }))).toEqual(['enableClickToDial'])
     expect(methods(site({}, null).done)).toEqual(['says away'])
   })
+  test('that hears nothing lets no numbers be pressed, and is asked how things are once it hears again', () => {
+    const one = site()
+    expect(methods(one.hear({ event: 'connection', connection: 'lost' }))).toEqual(['disableClickToDial', 'says offline'])
+    expect(methods(one.take({ kind: 'clicked', payload: { number: '1' } }))).toEqual(['setSoftphonePanelVisibility', 'says offline'])
+    expect(one.hear({ event: 'connection', connection: 'live' })).toEqual([{ to: 'desk', id: 'hello', method: 'hello', params: {} }])
+    const hello = (connection: string): object => ({ id: 'hello', ok: true, result: { agent: { state: 'Ready' }, calls: [], connection, crm: { origins: [ORG], settings: {} } } })
+    expect(methods(one.hear(hello('lost')))).toEqual([])
+    expect(methods(one.hear(hello('live')))).toEqual(['enableClickToDial'])
+    // Who has gone to another page is not at work, and says so.
+    expect(methods(one.hear({ event: 'agent', agent: null }))).toEqual(['disableClickToDial', 'says away'])
+    expect(one.hear({ event: 'connection', connection: 'lost' })).toEqual([])
+    expect(methods(one.take({ kind: 'unanswered' }))).toEqual(['says unanswered'])
+  })
   test('of a tenant that does not let the org in tells the org nothing', () => {
     for (const origins of [[], ['https://other.lightning.force.com']]) {
       const one = site({}, { state: 'Ready' }, origins)
@@ -61,6 +43,16 @@ describe('the desktop', () => {
       expect(methods(one.take({ kind: 'clicked', payload: { number: '1' } })), 'a number that is pressed').not.toContain('dial')
     }
   })
+})
+
+test('a call is logged in the language of the agent', () => {
+  const subject = (type: string, number: string): unknown => {
+    const one = site()
+    one.state = { ...one.state, words: wordsIn('de-AT') }
+    for (const state of ['Established', 'Released']) one.hear(told(state === 'Established' ? 'new' : 'changed', call(state, { type, number })))
+    return logs(one.done)[0]?.['Subject']
+  }
+  expect([subject('Inbound', '+4930'), subject('Outbound', '$&'), subject('Internal', '')]).toEqual(['Anruf von +4930', 'Anruf bei $&', 'Gespräch mit unbekannter Nummer'])
 })
 
 describe('the window of the desktop', () => {

@@ -5,7 +5,7 @@
 
 import { DIAL, fieldsOf, HELLO, textOf, type DeskCall, type DeskMessage } from './desk-messages'
 import { changedLog, isLogged, isOver, newCall, seen, taskOf, type FollowedCall } from './followed-call'
-import type { Said } from './words'
+import { wordsIn, type Said, type Words } from './words'
 
 /** The data of a call by which it stays with the record from which its number was called. */
 export const RECORD = 'SalesforceRecordId'
@@ -14,12 +14,15 @@ const POP_KEYS = 'salesforce.screen-pop.keys'
 /** Calls that are followed; a desk has fewer. */
 const CALLS_MAX = 50
 
-export type Phase = 'waiting' | 'refused' | 'away' | 'at-work'
+/** `offline`: somebody is at work, and the desktop does not hear from the server. */
+export type Phase = 'waiting' | 'refused' | 'away' | 'offline' | 'at-work'
 
 export type Translation = {
   /** The origin of the org around. */
   readonly org: string
   readonly phase: Phase
+  /** In which the calls are logged. */
+  readonly words: Words
   readonly settings: Readonly<Record<string, string>>
   /** By the id of the call at the desktop. */
   readonly calls: ReadonlyMap<string, FollowedCall>
@@ -29,6 +32,8 @@ export type Happened =
   | { readonly kind: 'desk'; readonly message: DeskMessage; readonly at: number }
   /** The window of the desktop is closed. */
   | { readonly kind: 'closed' }
+  /** The desktop has said nothing of the number that it was to call. */
+  | { readonly kind: 'unanswered' }
   /** Somebody has pressed a number in the org. */
   | { readonly kind: 'clicked'; readonly payload: unknown }
   /** What a search for that call has found. */
@@ -47,7 +52,7 @@ export type OrgMethod = 'enableClickToDial' | 'disableClickToDial' | 'setSoftpho
 
 export type Translated = readonly [Translation, readonly Action[]]
 
-export const newTranslation = (org: string): Translation => ({ org, phase: 'waiting', settings: {}, calls: new Map() })
+export const newTranslation = (org: string, words = wordsIn('en')): Translation => ({ org, words, phase: 'waiting', settings: {}, calls: new Map() })
 
 export function translated(before: Translation, happened: Happened): Translated {
   switch (happened.kind) {
@@ -56,6 +61,8 @@ export function translated(before: Translation, happened: Happened): Translated 
     case 'closed':
       // Calls go on at the phone: whoever opens the desktop again hears what has become of them.
       return [{ ...before, phase: 'waiting' }, before.phase === 'at-work' ? [org('disableClickToDial')] : []]
+    case 'unanswered':
+      return [before, [{ to: 'agent', says: 'unanswered' }]]
     case 'clicked':
       return [before, clicked(before, happened.payload)]
     case 'found':
@@ -80,6 +87,10 @@ function heard(before: Translation, message: DeskMessage, at: number): Translate
   switch (message.kind) {
     case 'agent':
       return inPhase(before, message.isAtWork ? 'at-work' : 'away')
+    case 'connection':
+      // Who is at work then is asked once it is heard again.
+      if (!message.isLost) return before.phase === 'offline' ? [before, [{ to: 'desk', id: HELLO, method: 'hello', params: {} }]] : [before, []]
+      return before.phase === 'at-work' ? inPhase(before, 'offline') : [before, []]
     case 'dialled':
       return [before, message.error === '' ? [] : [{ to: 'agent', says: message.error === 'wrong-params' ? 'wrong-number' : 'not-dialled' }]]
     case 'call':
@@ -89,9 +100,9 @@ function heard(before: Translation, message: DeskMessage, at: number): Translate
   }
 }
 
-function begun(before: Translation, { origins, settings, isAtWork, calls }: DeskMessage & { readonly kind: 'hello' }, at: number): Translated {
-  if (!origins.includes(before.org)) return [{ ...newTranslation(before.org), phase: 'refused' }, [...(before.phase === 'at-work' ? [org('disableClickToDial')] : []), { to: 'agent', says: 'refused' }]]
-  let [now, actions] = inPhase({ ...before, settings }, isAtWork ? 'at-work' : 'away')
+function begun(before: Translation, { origins, settings, isAtWork, isLost, calls }: DeskMessage & { readonly kind: 'hello' }, at: number): Translated {
+  if (!origins.includes(before.org)) return [{ ...newTranslation(before.org, before.words), phase: 'refused' }, [...(before.phase === 'at-work' ? [org('disableClickToDial')] : []), { to: 'agent', says: 'refused' }]]
+  let [now, actions] = inPhase({ ...before, settings }, !isAtWork ? 'away' : isLost ? 'offline' : 'at-work')
   const take = ([next, further]: Translated): void => {
     now = next
     actions = [...actions, ...further]
@@ -109,7 +120,7 @@ function begun(before: Translation, { origins, settings, isAtWork, calls }: Desk
 function inPhase(before: Translation, phase: Phase): Translated {
   if (phase === before.phase) return [before, []]
   const now = { ...before, phase }
-  return phase === 'at-work' ? [now, [org('enableClickToDial')]] : [now, [...(before.phase === 'at-work' ? [org('disableClickToDial')] : []), { to: 'agent', says: 'away' }]]
+  return phase === 'at-work' ? [now, [org('enableClickToDial')]] : [now, [...(before.phase === 'at-work' ? [org('disableClickToDial')] : []), { to: 'agent', says: phase === 'offline' ? 'offline' : 'away' }]]
 }
 
 function shown(before: Translation, call: DeskCall, isNew: boolean, at: number): Translated {
@@ -141,7 +152,7 @@ function logged(before: Translation, id: string, at: number): Translated {
 }
 
 function saving(before: Translation, id: string, followed: FollowedCall, at: number): Translated {
-  const task = taskOf(followed, before.settings, at)
+  const task = taskOf(followed, before.settings, before.words, at)
   const next = { ...followed, log: { ...followed.log, state: 'saving' as const, told: JSON.stringify(task) } }
   const value = { entityApiName: 'Task', ...(followed.log.id === '' ? { TaskSubtype: 'Call' } : { Id: followed.log.id }), ...task }
   return [{ ...before, calls: new Map(before.calls).set(id, next) }, [org('saveLog', { value }, id)]]
@@ -160,7 +171,7 @@ function ended(before: Translation, id: string, at: number): Translated {
 function updated(before: Translation, id: string, at: number): Translated {
   const followed = before.calls.get(id)
   if (followed === undefined || !followed.isGone || followed.log.state === 'saving') return [before, []]
-  return followed.log.state === 'none' || changedLog(followed, before.settings, at) ? saving(before, id, followed, at) : [without(before, id), []]
+  return followed.log.state === 'none' || changedLog(followed, before.settings, before.words, at) ? saving(before, id, followed, at) : [without(before, id), []]
 }
 
 function saved(before: Translation, id: string, { success, returnValue }: Readonly<Record<string, unknown>>): Translated {
@@ -183,7 +194,7 @@ const without = (before: Translation, id: string): Translation => ({ ...before, 
 
 function clicked({ phase }: Translation, payload: unknown): readonly Action[] {
   const { number, recordId: record } = fieldsOf(payload)
-  if (phase !== 'at-work') return [SHOWN, { to: 'agent', says: 'not-at-work' }]
+  if (phase !== 'at-work') return [SHOWN, { to: 'agent', says: phase === 'offline' ? 'offline' : 'not-at-work' }]
   if (textOf(number) === '') return [SHOWN, { to: 'agent', says: 'wrong-number' }]
   const data = recordId(record) === '' ? {} : { [RECORD]: recordId(record) }
   return [SHOWN, { to: 'desk', id: DIAL, method: 'dial', params: { number: textOf(number), data } }]

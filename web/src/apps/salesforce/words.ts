@@ -12,7 +12,14 @@ const ENGLISH = {
   'not-at-work': 'Nothing was called: log in at the desktop first.',
   'not-dialled': 'The call was refused: the desktop shows why.',
   'wrong-number': 'That is no number that can be called.',
+  offline: 'The desktop does not hear from the server: use your phone meanwhile. It tries again by itself.',
+  unanswered: 'The desktop does not answer. Look at it before you press the number again.',
   'not-saved': 'The call could not be logged in Salesforce.',
+  // Subjects of the tasks that calls are logged as.
+  inbound: 'Call from {number}',
+  outbound: 'Call to {number}',
+  internal: 'Call with {number}',
+  'no-number': 'an unknown number',
 }
 
 export type Said = keyof typeof ENGLISH
@@ -29,7 +36,15 @@ const GERMAN: Readonly<Record<Said, string>> = {
   'not-at-work': 'Es wurde nichts gewählt: Melden Sie sich zuerst am Arbeitsplatz zur Arbeit an.',
   'not-dialled': 'Der Anruf wurde abgelehnt: Der Arbeitsplatz zeigt, warum.',
   'wrong-number': 'Diese Nummer lässt sich nicht anrufen.',
+  offline: 'Der Arbeitsplatz hört nichts vom Server: Nehmen Sie solange Ihr Telefon. Er versucht es von selbst wieder.',
+  unanswered: 'Der Arbeitsplatz antwortet nicht. Sehen Sie dort nach, bevor Sie die Nummer noch einmal drücken.',
   'not-saved': 'Der Anruf konnte in Salesforce nicht festgehalten werden.',
+  inbound: 'Anruf von {number}',
+  outbound: 'Anruf bei {number}',
+  internal: 'Gespräch mit {number}',
+  'no-number': 'unbekannter Nummer',
 }
 
-export const wordsIn = (language: string): Readonly<Record<Said, string>> => (/^de\b/i.test(language) ? GERMAN : ENGLISH)
+export type Words = Readonly<Record<Said, string>>
+
+export const wordsIn = (language: string): Words => (/^de\b/i.test(language) ? GERMAN : ENGLISH)

@@ -1,6 +1,7 @@
 import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router'
-import { lazy, Suspense, useEffect, useRef, useState, type ReactElement } from 'react'
+import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore, type ReactElement } from 'react'
 import { currentSession } from '../../api/session'
+import { besideNow, onBeside } from '../../lib/beside'
 import { t } from '../../lib/i18n'
 import { listenToKeys } from '../../lib/shortcuts'
 import { useAccount } from '../../live/account'
@@ -25,6 +26,7 @@ export function Shell(): ReactElement {
   const application = applicationAt(pathname)
   const hasToken = currentSession(sessionStorage) !== undefined
   const others = othersFor(account, application, hasToken)
+  const Beside = useSyncExternalStore(onBeside, besideNow)
   const [isSheetOpen, setSheetOpen] = useState(false)
   useEffect(listenToKeys, [])
   useShortcut('?', t('shortcuts.sheet'), () => setSheetOpen(true))
@@ -39,6 +41,7 @@ export function Shell(): ReactElement {
       </a>
       <Header isWall={isWall} application={application} hasTopology={offersTopology(account, hasToken)} others={others} account={account} onSheet={() => setSheetOpen(true)} />
       {application.name === 'dashboards' ? null : <Banners account={account} application={application} />}
+      {Beside === undefined || application.name === 'desktop' ? null : <Beside />}
       <main ref={main} id="content" className={styles['content']} tabIndex={-1} aria-labelledby={HEADING}>
         <Boundary key={pathname}>
           <Suspense fallback={<p className={styles['loading']}>{t('loading')}</p>}>

@@ -3,7 +3,7 @@ import { wordsOf } from '../../api/errors'
 import { signOut } from '../../api/session'
 import { keepLanguage, known, language, LANGUAGES, t } from '../../lib/i18n'
 import { apiPaths } from '../../lib/paths'
-import { isUnsaved, tellUnsaved } from '../../lib/unsaved'
+import { isOnCall, isUnsaved, letGo } from '../../lib/unsaved'
 import { endAccount, type AccountState } from '../../live/account'
 import { Button, buttonClass } from '../../ui/Button'
 import { Glyph } from '../../ui/state-glyphs'
@@ -77,13 +77,13 @@ function SignOut(): ReactElement {
     const answer = await endAccount()
     setAsking(false)
     if (answer.kind === 'failed') return setFailure(wordsOf(answer.failure))
-    tellUnsaved(false)
+    letGo(sessionStorage)
     signOut(sessionStorage)
     location.assign('/')
   }
   return (
     <>
-      <Button onClick={() => (isUnsaved() ? setAsking(true) : void out())}>{t('session.signOut')}</Button>
+      <Button onClick={() => (isUnsaved() || isOnCall() ? setAsking(true) : void out())}>{t('session.signOut')}</Button>
       {failure === '' ? null : <p role="alert">{t('session.stillIn', { why: failure })}</p>}
       {isAsking ? (
         <Suspense fallback={null}>

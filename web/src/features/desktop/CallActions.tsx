@@ -10,6 +10,8 @@ import { KeyedButton } from './KeyedButton'
 import { Keypad } from './Keypad'
 import { parkCodeOf } from './parked'
 import { ParkForm } from './ParkForm'
+import { presses, usePress } from './presses'
+import { completeSaved } from './use-drafts'
 import styles from './Desktop.module.css'
 
 export type CallActionsProps = { readonly desk: Desk; readonly call: Call; readonly calls: readonly Call[]; readonly configuration: Configuration | undefined }
@@ -17,10 +19,11 @@ export type CallActionsProps = { readonly desk: Desk; readonly call: Call; reado
 /** Buttons for what can be done with a call now; some ask for a number first. */
 export function CallActions({ desk, call, calls, configuration }: CallActionsProps): ReactElement {
   const [open, setOpen] = useState('')
+  const press = usePress()
   const actions = actionsOf(call, calls, parkCodeOf(configuration))
   const shown = actions.find((action) => nameOf(action) === open)
   const run = (action: CallAction): void => {
-    if (action.kind === 'do') return void desk.ask(action.operation, call.id, action.data)
+    if (action.kind === 'do') return presses.press(slotOf(call, action), desk, () => (action.operation === 'complete' ? completeSaved(desk, call) : desk.ask(action.operation, call.id, action.data)))
     setOpen(open === nameOf(action) ? '' : nameOf(action))
   }
   const isFirst = (index: number): boolean => actions.findIndex(({ keys }) => keys === actions[index]?.keys) === index
@@ -35,7 +38,7 @@ export function CallActions({ desk, call, calls, configuration }: CallActionsPro
             keys={isFirst(index) ? action.keys : ''}
             text={textOf(action)}
             tone={action.kind === 'do' ? action.tone : 'plain'}
-            {...(action.kind === 'do' ? {} : { pressed: open === nameOf(action) })}
+            {...(action.kind === 'do' ? press(slotOf(call, action)) : { pressed: open === nameOf(action) })}
             onRun={() => run(action)}
           />
         ))}
@@ -43,6 +46,11 @@ export function CallActions({ desk, call, calls, configuration }: CallActionsPro
       {shown === undefined ? null : <Opened action={shown} desk={desk} call={call} configuration={configuration} onClose={close} />}
     </>
   )
+}
+
+/** Hold and what takes it back share their key and their place. */
+export function slotOf({ id }: Pick<Call, 'id'>, { keys }: Pick<CallAction, 'keys'>): string {
+  return `${id} ${keys}`
 }
 
 function nameOf(action: CallAction): string {

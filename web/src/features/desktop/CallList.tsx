@@ -2,11 +2,13 @@ import type { ReactElement } from 'react'
 import type { Call } from '../../api/workspace-shapes'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
-import { Since } from '../../ui/Since'
 import { Glyph } from '../../ui/state-glyphs'
 import { useShortcut } from '../../ui/use-shortcut'
+import { CallClock } from './CallClock'
+import { slotOf } from './CallActions'
 import type { Desk } from './desk'
 import type { DeskProps } from './Desktop'
+import { presses, usePress } from './presses'
 import { phaseOf, queueOf, whoOf } from './words'
 import styles from './Desktop.module.css'
 
@@ -32,6 +34,8 @@ function Row({ desk, call, number, isSelected }: RowProps): ReactElement {
   const { glyph, text } = phaseOf(call)
   const queue = queueOf(call)
   const select = (): void => desk.take({ kind: 'select', call: call.id })
+  const slot = slotOf(call, { keys: 'a' })
+  const { isOff, isBusy } = usePress()(slot)
   useShortcut(number <= KEYS_MAX ? String(number) : '', t('desk.call.select', { number }), select)
   return (
     <li data-call={call.phase}>
@@ -39,16 +43,18 @@ function Row({ desk, call, number, isSelected }: RowProps): ReactElement {
         <Glyph name={glyph} className={styles[glyph]} />
         <span className={styles['strong']}>{whoOf(call)}</span>
         <span>{text}</span>
-        <Since since={call.since} className={styles['clock']} />
+        <CallClock call={call} />
         {queue === '' ? null : <span className={styles['quiet']}>{queue}</span>}
       </button>
       {call.phase === 'Ringing' && !isSelected ? (
         <Button
           tone="main"
           label={`${t('desk.op.answer')}: ${whoOf(call)}`}
+          isOff={isOff}
+          isBusy={isBusy}
           onClick={() => {
             select()
-            void desk.ask('answer', call.id)
+            presses.press(slot, desk, () => desk.ask('answer', call.id))
           }}
         >
           {t('desk.op.answer')}

@@ -2,12 +2,13 @@ import { lazy, Suspense, useRef, type ReactElement } from 'react'
 import type { Call } from '../../api/workspace-shapes'
 import { addTexts, t } from '../../lib/i18n'
 import { takesLetters } from '../../lib/shortcuts'
-import { Since } from '../../ui/Since'
 import { Glyph } from '../../ui/state-glyphs'
 import { CallActions } from './CallActions'
+import { CallClock } from './CallClock'
 import { CallData } from './CallData'
 import type { DeskProps } from './Desktop'
-import { useKeptFocus } from './focus-back'
+import { useInSight, useKeptFocus } from './focus-back'
+import { RecordingNote } from './RecordingNote'
 import { ScreenPop } from './ScreenPop'
 import { whyThisCall } from './why'
 import { phaseOf, queueOf, typeOf, whoOf } from './words'
@@ -28,6 +29,7 @@ export function CallPanel({ desk, state, call }: CallPanelProps): ReactElement {
   const heading = useRef<HTMLHeadingElement>(null)
   const panel = useRef<HTMLElement>(null)
   useKeptFocus(panel, () => heading.current, call.phase)
+  useInSight(panel, call.phase === 'Ringing')
   const why = whyThisCall(call, state.dn?.agent ?? '')
   const parent = state.calls.find(({ id }) => id === call.parent)
   const others = call.participants.filter(({ number }) => number !== call.number)
@@ -46,11 +48,13 @@ export function CallPanel({ desk, state, call }: CallPanelProps): ReactElement {
         <p className={`${styles['state']} ${styles[glyph] ?? ''}`}>
           <Glyph name={glyph} />
           <span aria-live="polite">{text}</span>
-          <Since since={call.since} className={styles['clock']} />
+          <CallClock call={call} />
         </p>
       </div>
+      <RecordingNote call={call} />
       {parent === undefined ? null : <p>{t('desk.call.about', { who: whoOf(parent) })}</p>}
       {why === '' ? null : <p data-why>{why}</p>}
+      <CallActions desk={desk} call={call} calls={state.calls} configuration={state.configuration} />
       <dl className={styles['facts']}>
         {facts
           .filter(([, value]) => value !== '')
@@ -64,7 +68,6 @@ export function CallPanel({ desk, state, call }: CallPanelProps): ReactElement {
       <Suspense fallback={null}>
         <CallCourse call={call} ownDn={state.dn?.number ?? ''} agent={state.dn?.agent ?? ''} />
       </Suspense>
-      <CallActions desk={desk} call={call} calls={state.calls} configuration={state.configuration} />
       <ScreenPop call={call} state={state} />
       <CallData desk={desk} call={call} configuration={state.configuration} />
     </section>

@@ -11,7 +11,7 @@ import { PlaceForm } from './PlaceForm'
 import { TeamSlot } from './TeamSlot'
 import { Troubles } from './Troubles'
 import { useDesk } from './use-desk'
-import { whoOf, wordsOf } from './words'
+import { asSentence, whoOf, wordsOf } from './words'
 import styles from './Desktop.module.css'
 
 /** What is only needed at work is loaded while the session begins. */
@@ -90,7 +90,7 @@ function Content({ desk, state }: DeskProps): ReactElement {
     case 'not-begun': {
       const { what, advice } = wordsOf(phase.why)
       return (
-        <Notice tone="bad" title={what}>
+        <Notice tone="bad" title={asSentence(what)}>
           <p>{advice}</p>
           <Button tone="main" onClick={desk.retry}>
             {t('desk.retry')}

@@ -12,6 +12,7 @@ import styles from './Desktop.module.css'
 export function DialForm({ desk }: { readonly desk: Desk }): ReactElement {
   const destination = useDestination()
   const [isFromLink, setFromLink] = useState(false)
+  const [isAsking, setAsking] = useState(false)
   const input = useRef<HTMLInputElement>(null)
   useShortcut('d', t('desk.dial'), () => input.current?.focus())
   const type = useRef(destination.type)
@@ -25,8 +26,12 @@ export function DialForm({ desk }: { readonly desk: Desk }): ReactElement {
   const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault()
     const number = destination.number()
+    if (number === '' || isAsking) return
+    setAsking(true)
+    const isTaken = await desk.ask('make-call', '', { destination: number })
+    setAsking(false)
     // What was typed stays until it is taken. From then on keys are meant for the call.
-    if (number !== '' && (await desk.ask('make-call', '', { destination: number }))) {
+    if (isTaken) {
       destination.type('')
       setFromLink(false)
       input.current?.blur()
@@ -36,7 +41,9 @@ export function DialForm({ desk }: { readonly desk: Desk }): ReactElement {
     <section aria-label={t('desk.dial')} className={styles['panel']}>
       <form className={styles['line']} onSubmit={(event) => void submit(event)} onKeyDown={(event) => (event.key === 'Escape' ? destination.type('') : undefined)}>
         <DestinationInput label={t('work.dial')} destination={destination} configuration={desk.state().configuration} input={input} {...(isFromLink && destination.typed !== '' ? { hint: t('work.dial.link') } : {})} />
-        <Button type="submit">{t('desk.dial.go')}</Button>
+        <Button type="submit" isOff={isAsking} isBusy={isAsking}>
+          {t('desk.dial.go')}
+        </Button>
       </form>
     </section>
   )

@@ -1,5 +1,5 @@
 import { useId, useRef, useState, type ReactElement } from 'react'
-import { isCallable, type Target } from '../../api/workspace-targets'
+import { isCallable, LIMIT, SHOWN_MAX, type Target } from '../../api/workspace-targets'
 import { timeOrDate } from '../../lib/durations'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
@@ -26,7 +26,9 @@ export function Directory(props: DeskProps): ReactElement {
   const input = useRef<HTMLInputElement>(null)
   const id = useId()
   const term = termOf(typed)
-  const { targets, isLooking, hasFailed } = useTargets(term)
+  const [pages, setPages] = useState({ term, limit: LIMIT })
+  const limit = pages.term === term ? pages.limit : LIMIT
+  const { targets, further, isLooking, hasFailed, isBehind } = useTargets(term, limit)
   const favourites = useFavourites()
   const recents = useRecents(state.calls.filter((call) => !isOver(call)).map((call) => call.id).join(' '))
   useShortcut('f', t('work.find'), () => input.current?.focus())
@@ -47,7 +49,13 @@ export function Directory(props: DeskProps): ReactElement {
       <p role="status" className={desk['quiet']}>
         {term === '' ? '' : hasFailed ? t('work.away') : isLooking ? t('work.looking') : others.length === 0 ? t('work.nobody') : ''}
       </p>
+      {isBehind ? <p className={desk['quiet']}>{t('work.behind')}</p> : null}
       {term !== '' ? <Targets {...props} targets={others} favourites={favourites} /> : null}
+      {further > 0 && limit < SHOWN_MAX ? (
+        <p>
+          <Button onClick={() => setPages({ term, limit: limit + LIMIT })}>{t('work.more', { further })}</Button>
+        </p>
+      ) : null}
       {term === '' && shown === 'favourites' ? (
         <>
           {favourites.favourites.length > 0 ? null : <p className={desk['quiet']}>{favourites.hasFailed ? t('work.away') : t('work.favourites.none')}</p>}

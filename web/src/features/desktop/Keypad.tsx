@@ -4,7 +4,7 @@ import { Button } from '../../ui/Button'
 import { Field } from '../../ui/Field'
 import { digitBeside, newDigitQueue } from './digit-queue'
 import { useFocusWhileOpen } from './focus-back'
-import styles from './Desktop.module.css'
+import styles from './Keypad.module.css'
 
 export type KeypadProps = { readonly onDigits: (digits: string) => Promise<unknown>; readonly onClose: () => void }
 

@@ -20,7 +20,7 @@ export function OwnNumbers(props: DeskProps): ReactElement {
   const isNamed = queuesAreNamed(state.configuration)
   const isAsked = !isNamed && isKnown && !favourites.some(({ type }) => type === 'acd-queue' || type === 'route-point')
   const { data } = useQuery({ queryKey: ['desktop', 'queues'], queryFn: () => searchTargets('*', ['acd-queue', 'route-point']), enabled: isAsked, staleTime: QUEUES_KEPT_MS, refetchOnWindowFocus: false })
-  const queues = ownQueues(state.configuration, favourites, data?.kind === 'ok' ? data.value : [])
+  const queues = ownQueues(state.configuration, favourites, data?.kind === 'ok' ? data.value.targets : [])
   const agent = state.dn?.agent || (state.user?.agent ?? '')
   // First all is known that is asked for: each question opens them anew.
   const isReady = isNamed || (isKnown && (!isAsked || data !== undefined))

@@ -9,7 +9,7 @@ import { Notice } from '../../ui/Notice'
 import { useSettled } from '../../ui/use-settled'
 import type { DeskProps } from './Desktop'
 import { keepKinds } from './kept-phone-kinds'
-import { wordsOf } from './words'
+import { asSentence, wordsOf } from './words'
 import styles from './Desktop.module.css'
 
 const TYPING_MS = 400
@@ -60,7 +60,7 @@ export function PlaceForm({ desk, state }: DeskProps): ReactElement {
 
 function faultsOf(failure: DeskFailure | undefined): readonly string[] {
   if (failure === undefined) return []
-  return [failure.kind === 'refused' && failure.status === 404 ? t('desk.place.unknown') : wordsOf(failure).what]
+  return [failure.kind === 'refused' && failure.status === 404 ? t('desk.place.unknown') : asSentence(wordsOf(failure).what)]
 }
 
 type DevicesProps = { readonly id: string; readonly devices: readonly Device[]; readonly isKnown: boolean; readonly number: string; readonly onChoose: (number: string) => void }

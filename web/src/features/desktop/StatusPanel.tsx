@@ -4,11 +4,16 @@ import { Button } from '../../ui/Button'
 import { Since } from '../../ui/Since'
 import { Glyph } from '../../ui/state-glyphs'
 import { say } from '../../ui/toast'
+import { AskForNotices } from './CallNotice'
 import type { DeskProps } from './Desktop'
 import { useFocusWhileOpen, useKeptFocus } from './focus-back'
 import { KeyedButton } from './KeyedButton'
+import { NoCallsNote } from './NoCallsNote'
+import { stateAtWork } from './state-at-work'
 import { isOver, reasonOf } from './missed'
-import { isAfterCall, reasonWords, stateOf } from './words'
+import { presses, usePress } from './presses'
+import { completeSaved, saveAll } from './use-drafts'
+import { isAfterCall, reasonWords } from './words'
 import { WrapUp } from './WrapUp'
 import styles from './Desktop.module.css'
 
@@ -17,24 +22,26 @@ export function StatusPanel({ desk, state }: DeskProps): ReactElement | null {
   const { dn, calls, configuration } = state
   const [isChoosing, setChoosing] = useState(false)
   const panel = useRef<HTMLElement>(null)
+  const press = usePress()
   useKeptFocus(panel, () => panel.current?.querySelector('button') ?? null, `${dn?.state} ${dn?.workMode}`)
   if (dn === undefined) return null
-  const { glyph, text } = stateOf(dn)
+  const { glyph, text } = stateAtWork(dn, calls)
   const reason = reasonWords(dn, configuration)
   const isIn = dn.state !== 'LoggedOut'
-  const ready = async (): Promise<void> => {
+  const ready = async (): Promise<boolean> => {
     setChoosing(false)
     // Who is ready is done with the calls before.
-    await Promise.all(calls.filter(isOver).map(({ id }) => desk.ask('complete', id)))
-    await desk.ask('ready')
+    await Promise.all(calls.filter(isOver).map((call) => completeSaved(desk, call)))
+    return desk.ask('ready')
   }
   const notReady = (code: string): void => {
     setChoosing(false)
     void desk.ask('not-ready', '', { agentWorkMode: 'AuxWork', ...(code === '' ? {} : { reasonCode: code }) })
   }
-  const leave = (): void => {
+  const leave = async (): Promise<void> => {
     if (calls.some((call) => !isOver(call))) return say(t('desk.logout.calls'), 'bad')
-    void desk.leave()
+    if (!(await saveAll(desk, calls))) return say(t('work.unsaved.logout'), 'bad')
+    await desk.leave()
   }
   return (
     <section ref={panel} aria-label={t('desk.status')} className={styles['panel']} data-agent={dn.state} data-work-mode={dn.workMode}>
@@ -44,10 +51,11 @@ export function StatusPanel({ desk, state }: DeskProps): ReactElement | null {
         <Since since={dn.since} className={styles['clock']} />
       </p>
       {reason === '' || dn.state === 'Ready' ? null : <p>{reason}</p>}
+      {isIn ? <NoCallsNote desk={desk} dn={dn} /> : null}
       {dn.state === 'OutOfService' ? <p>{t('desk.state.advice.outOfService')}</p> : null}
       <div className={styles['buttons']}>
-        {!isIn ? <KeyedButton keys="r" text={t('desk.login')} tone="main" onRun={() => void desk.ask('login')} /> : null}
-        {isIn && dn.state !== 'Ready' ? <KeyedButton keys="r" text={isAfterCall(dn) ? t('desk.wrapUp.end') : t('desk.ready')} tone="main" onRun={() => void ready()} /> : null}
+        {!isIn ? <KeyedButton keys="r" text={t('desk.login')} tone="main" {...press('r')} onRun={() => presses.press('r', desk, () => desk.ask('login'))} /> : null}
+        {isIn && dn.state !== 'Ready' ? <KeyedButton keys="r" text={isAfterCall(dn) ? t('desk.wrapUp.end') : t('desk.ready')} tone="main" {...press('r')} onRun={() => presses.press('r', desk, ready)} /> : null}
         {isIn ? <KeyedButton keys="n" text={t('desk.notReady')} pressed={isChoosing} onRun={() => setChoosing(!isChoosing)} /> : null}
       </div>
       {isAfterCall(dn) && dn.workMode === 'AfterCallWork' ? <WrapUp desk={desk} dn={dn} /> : null}
@@ -55,8 +63,9 @@ export function StatusPanel({ desk, state }: DeskProps): ReactElement | null {
       <p className={styles['quiet']}>
         {t('desk.at', { dn: dn.number })} · {t('desk.agent', { agent: dn.agent === '' ? (state.user?.agent ?? '') : dn.agent })}
       </p>
+      <AskForNotices />
       <div>
-        <Button onClick={leave}>{t('desk.logout')}</Button>
+        <Button onClick={() => void leave()}>{t('desk.logout')}</Button>
       </div>
     </section>
   )

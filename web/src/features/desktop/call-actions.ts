@@ -30,6 +30,9 @@ export function actionsOf(call: Call, calls: readonly Call[], parkCode = ''): re
     ...when('redirect', { kind: 'ask', operation: 'redirect', keys: 't', hint: 'redirect' }),
     ...when('hold', act('hold', 'h')),
     ...when('retrieve', act('retrieve', 'h', {}, 'main')),
+    // A number of a card is kept out of the recording; who goes on with it presses the same key.
+    ...when('pause-recording', act('pause-recording', 'i')),
+    ...when('resume-recording', act('resume-recording', 'i', {}, 'main')),
     ...when('send-dtmf', { kind: 'keypad', keys: 'k' }),
     ...(may('initiate-transfer') || may('initiate-conference') ? [{ kind: 'ask', operation: may('initiate-transfer') ? 'initiate-transfer' : 'initiate-conference', keys: 'c', hint: 'consult' } as const] : []),
     ...when('complete-transfer', act('complete-transfer', 't', parentOf(call), 'main')),

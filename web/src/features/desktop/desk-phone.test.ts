@@ -1,6 +1,6 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { DeskFailure } from '../../api/workspace'
-import { callsAlone, deskOfPhone, operatedHere } from './desk-phone'
+import { callsAlone, comesToBe, deskOfPhone, operatedHere, type Awaits } from './desk-phone'
 import type { DeskState } from './desk-state'
 import { call, callChanged, deskAfter, READY } from './messages-for-tests'
 import { isPassing } from './phone-kinds'
@@ -18,25 +18,61 @@ describe('the desk and the phone', () => {
   const operated: string[] = []
   const operate = (id: string, operation: string) => Promise.resolve(void operated.push(`${operation} ${id}`)).then(() => ({ kind: 'ok', value: undefined }) as const)
   test('an answer is given here where it rings here, after the other call was put on hold', async () => {
-    const here = operatedHere({ rings: () => true, answer: (number) => Promise.resolve(operated.push(`here ${number}`) > 0) }, () => ringing.calls, operate)
-    expect(await here('2', 'answer', { operationId: 'x', data: {} })).toEqual({ kind: 'ok', value: undefined })
-    expect(operated.splice(0)).toEqual(['hold 1', 'here +331'])
+    let now = ringing.calls
+    let held: ((is: boolean) => void) | undefined
+    let isHeld: (() => boolean) | undefined
+    const comesTo: Awaits = (is) => {
+      isHeld = is
+      return new Promise((resolve) => (held = resolve))
+    }
+    const here = operatedHere({ rings: () => true, answer: (number) => Promise.resolve(operated.push(`here ${number}`) > 0) }, () => now, operate, comesTo)
+    const answering = here('2', 'answer', { operationId: 'x', data: {} })
+    await settled()
+    // That it is accepted is not enough: both would hear each other until it is done.
+    expect([operated.splice(0), isHeld?.()]).toEqual([['hold 1'], false])
+    now = deskAfter(ringing, callChanged('1', 'Held')).calls
+    expect(isHeld?.()).toBe(true)
+    held?.(true)
+    expect(await answering).toEqual({ kind: 'ok', value: undefined })
+    expect(operated.splice(0)).toEqual(['here +331'])
+    now = ringing.calls
+    const late = here('2', 'answer', { operationId: 'x', data: {} })
+    await settled()
+    held?.(false)
+    expect([await late, operated.splice(0)]).toMatchObject([{ failure: { kind: 'refused', status: 491 } }, ['hold 1']])
     await here('1', 'hold', { operationId: 'y', data: {} })
     expect(operated.splice(0)).toEqual(['hold 1'])
   })
   test('nobody is answered while the other call is not put on hold', async () => {
     const answered: string[] = []
     const phone = { rings: () => true, answer: (number: string) => Promise.resolve(answered.push(number) > 0) }
-    const failing = (failure: DeskFailure) => operatedHere(phone, () => ringing.calls, () => Promise.resolve({ kind: 'failed', failure } as const))
+    const failing = (failure: DeskFailure) => operatedHere(phone, () => ringing.calls, () => Promise.resolve({ kind: 'failed', failure } as const), () => Promise.resolve(true))
     expect(await failing({ kind: 'refused', status: 409, why: 'the call is Held' })('2', 'answer', { operationId: 'x', data: {} })).toEqual({ kind: 'failed', failure: { kind: 'refused', status: 491, why: 'the call is Held' } })
     expect(await failing({ kind: 'no-session' })('2', 'answer', { operationId: 'x', data: {} })).toEqual({ kind: 'failed', failure: { kind: 'no-session' } })
     expect(answered).toEqual([])
   })
+  test('what is waited for comes with a change, or not in time', async () => {
+    vi.useFakeTimers()
+    let [is, changed] = [false, (): void => undefined]
+    const comesTo = comesToBe((read) => {
+      changed = read
+      return () => (changed = () => undefined)
+    })
+    const comes = comesTo(() => is)
+    changed()
+    is = true
+    changed()
+    expect([await comes, await comesTo(() => true)]).toEqual([true, true])
+    const late = comesTo(() => false)
+    vi.advanceTimersByTime(5_000)
+    expect(await late).toBe(false)
+    vi.useRealTimers()
+  })
   test('a phone on the desk is asked to answer; a browser without a microphone says so', async () => {
-    const desk = operatedHere({ rings: () => false, answer: () => Promise.resolve(false) }, () => ringing.calls, operate)
+    const desk = operatedHere({ rings: () => false, answer: () => Promise.resolve(false) }, () => ringing.calls, operate, () => Promise.resolve(true))
     await desk('2', 'answer', { operationId: 'x', data: {} })
     expect(operated.splice(0)).toEqual(['answer 2'])
-    const mute = operatedHere({ rings: () => true, answer: () => Promise.resolve(false) }, () => ringing.calls, operate)
+    const mute = operatedHere({ rings: () => true, answer: () => Promise.resolve(false) }, () => ringing.calls, operate, () => Promise.resolve(true))
     expect(await mute('2', 'answer', { operationId: 'x', data: {} })).toMatchObject({ failure: { status: 488 } })
   })
   test('the phone knows what is on hold, by the number or as the only call', () => {

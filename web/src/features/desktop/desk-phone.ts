@@ -37,8 +37,11 @@ export function callsAlone(calls: readonly PhoneCall[], { phase, away, calls: of
   return unknown.length > others.length ? unknown : []
 }
 
-/** Answers where it rings: here, if it rings here. What was talked to before is put on hold, as every phone does. */
-export function operatedHere(phone: Pick<Softphone, 'rings' | 'answer'>, calls: () => readonly Call[], operate: OperateCall): OperateCall {
+/** Whether something has come to be so before it is too late. */
+export type Awaits = (is: () => boolean) => Promise<boolean>
+
+/** Answers where it rings: here, if it rings here. What was talked to before is put on hold, as every phone does, and is so before: what is accepted is not done yet. */
+export function operatedHere(phone: Pick<Softphone, 'rings' | 'answer'>, calls: () => readonly Call[], operate: OperateCall, comesTo: Awaits): OperateCall {
   return async (id, operation, body) => {
     const call = calls().find((one) => one.id === id)
     if (operation !== 'answer' || call === undefined || !phone.rings(call.number)) return operate(id, operation, body)
@@ -47,6 +50,7 @@ export function operatedHere(phone: Pick<Softphone, 'rings' | 'answer'>, calls: 
       const held = await operate(other.id, 'hold', { operationId: `${body.operationId}-hold`, data: {} })
       // Two callers would hear each other's talk.
       if (held.kind === 'failed') return { kind: 'failed', failure: held.failure.kind === 'refused' ? { ...held.failure, status: NOT_HELD } : held.failure }
+      if (!(await comesTo(() => !calls().some(({ id: one, phase }) => one === other.id && phase === 'Established')))) return { kind: 'failed', failure: { kind: 'refused', status: NOT_HELD, why: '' } }
     }
     if (await phone.answer(call.number)) return { kind: 'ok', value: undefined }
     return { kind: 'failed', failure: { kind: 'refused', status: NO_AUDIO, why: '' } }
@@ -55,5 +59,23 @@ export function operatedHere(phone: Pick<Softphone, 'rings' | 'answer'>, calls: 
 
 /** The other call is not on hold: another request is in the way (RFC 3261 section 21.4.27). */
 export const NOT_HELD = 491
+/** The switch does what it has accepted within that time, or it is not waited for. */
+const DONE_MS = 5_000
+
+/** Looks at each change. */
+export const comesToBe =
+  (onChange: (read: () => void) => () => void): Awaits =>
+  (is) =>
+    new Promise((resolve) => {
+      if (is()) return resolve(true)
+      const end = (has: boolean): void => {
+        clearTimeout(timer)
+        unread()
+        resolve(has)
+      }
+      const timer = setTimeout(() => end(false), DONE_MS)
+      const unread = onChange(() => (is() ? end(true) : undefined))
+    })
+
 /** As SIP has it where no audio can be agreed on (RFC 3261 section 21.4.26). */
 export const NO_AUDIO = 488

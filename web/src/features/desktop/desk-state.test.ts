@@ -97,6 +97,10 @@ describe('what does not work', () => {
   test('a failure that comes later is told with what was asked for; one of another tab is not', () => {
     expect(deskAfter(READY, asked, failed(415, 'op-7')).troubles).toMatchObject([{ what: 'initiate-transfer', why: { code: 415 } }])
     expect(deskAfter(READY, asked, failed(415, 'op-8')).troubles).toEqual([])
+    // What is asked for somebody else says for whom, and is not put away by the same for another one.
+    const ofBen = { kind: 'asked', asked: { id: 'op-9', what: 'logout', about: 'Ben Brandt' } } as const
+    const refused = deskAfter(READY, ofBen, failed(93, 'op-9'), { kind: 'asked', asked: { id: 'op-10', what: 'logout', about: 'Cid' } })
+    expect(refused.troubles).toMatchObject([{ what: 'logout', about: 'Ben Brandt', why: { code: 93 } }])
     expect(deskAfter(READY, failed(58)).troubles).toMatchObject([{ what: undefined, why: { code: 58 } }])
   })
   test('few are shown, and each can be put away', () => {

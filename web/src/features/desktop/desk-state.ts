@@ -22,16 +22,18 @@ export type Phase =
 export type Connection =
   | { readonly kind: 'connecting' }
   | { readonly kind: 'live' }
-  | { readonly kind: 'lost' }
+  /** `isReplaced`: other tabs listen in its place, until somebody wants this one to. */
+  | { readonly kind: 'lost'; readonly isReplaced?: boolean }
   /** The session is read; what is told meanwhile may be newer than it. */
   | { readonly kind: 'reading'; readonly heard: readonly DeskMessage[] }
 
 /** Why something did not work. */
 export type Why = DeskFailure | { readonly kind: 'error'; readonly code: number; readonly why: string }
 
-export type Trouble = { readonly number: number; readonly what: Operation | undefined; readonly why: Why }
+export type Trouble = { readonly number: number; readonly what: Operation | undefined; readonly about: string; readonly why: Why }
 
-export type Asked = { readonly id: string; readonly what: Operation }
+/** `about` names somebody else, or another call, that it is about; none for what is of the agent. */
+export type Asked = { readonly id: string; readonly what: Operation; readonly about?: string }
 
 /** Since when nothing is heard, what was shown then, and which calls were told of since. */
 type Away = { readonly since: number; readonly before: Picture; readonly rang: readonly Call[] }
@@ -60,7 +62,7 @@ export type DeskInput =
   | { readonly kind: 'session'; readonly session: SessionShown }
   | { readonly kind: 'configured'; readonly configuration: Configuration }
   | { readonly kind: 'reading' }
-  | { readonly kind: 'lost'; readonly at: number }
+  | { readonly kind: 'lost'; readonly at: number; readonly isReplaced?: boolean }
   /** There is no session any more. */
   | { readonly kind: 'ended' }
   | { readonly kind: 'not-begun'; readonly why: Why }
@@ -108,7 +110,7 @@ export function after(state: DeskState, input: DeskInput): DeskState {
       return { ...state, connection: { kind: 'reading', heard: [] } }
     case 'lost': {
       const away = state.away ?? { since: input.at, before: { dn: state.dn, calls: state.calls }, rang: [] }
-      return { ...state, connection: { kind: 'lost' }, away }
+      return { ...state, connection: { kind: 'lost', isReplaced: input.isReplaced === true }, away }
     }
     case 'ended':
       return { ...NEW_DESK, user: state.user, configuration: state.configuration, troubles: state.troubles, phase: { kind: 'beginning', from: state.phase.kind === 'working' ? 'lost' : 'begin' } }
@@ -232,7 +234,7 @@ function phaseOf(before: Phase, { active, beginning }: SessionShown): Phase {
 function asked(state: DeskState, ask: Asked): DeskState {
   const phase: Phase = ask.what === 'activate' ? { kind: 'activating', operation: ask.id } : state.phase
   // What went wrong before is over once it is tried again.
-  const troubles = state.troubles.filter(({ what }) => what !== ask.what)
+  const troubles = state.troubles.filter(({ what, about }) => what !== ask.what || about !== (ask.about ?? ''))
   return { ...state, phase, troubles, asked: [...state.asked, ask].slice(-ASKED_MAX) }
 }
 
@@ -243,5 +245,5 @@ function troubled(state: DeskState, id: string, why: Why): DeskState {
   if (ask === undefined && id !== '') return state
   const number = (state.troubles.at(-1)?.number ?? 0) + 1
   const phase: Phase = state.phase.kind === 'activating' && state.phase.operation === id ? { kind: 'choosing', from: 'begin' } : state.phase
-  return { ...state, phase, asked: state.asked.filter((one) => one !== ask), troubles: [...state.troubles, { number, what: ask?.what, why }].slice(-TROUBLES_MAX) }
+  return { ...state, phase, asked: state.asked.filter((one) => one !== ask), troubles: [...state.troubles, { number, what: ask?.what, about: ask?.about ?? '', why }].slice(-TROUBLES_MAX) }
 }

@@ -1,62 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import type { DeskAnswer, DeskFailure } from '../../api/workspace'
+import type { DeskAnswer } from '../../api/workspace'
 import type { SessionShown } from '../../api/workspace-shapes'
-import type { BayeuxNews } from '../../live/bayeux'
-import { newDesk, type Desk, type DeskWorld } from './desk'
-import { call, callChanged, dn, session as read } from './messages-for-tests'
-
-const failed = (failure: DeskFailure): { readonly kind: 'failed'; readonly failure: DeskFailure } => ({ kind: 'failed', failure })
-const NO_SESSION = failed({ kind: 'no-session' })
-const OK = { kind: 'ok', value: undefined } as const
-const shown = (...of: Parameters<typeof read>): DeskAnswer<SessionShown> => {
-  const input = read(...of)
-  if (input.kind !== 'session') throw new Error('no session')
-  return { kind: 'ok', value: input.session }
-}
-const AT_WORK = shown({ dn: dn('Ready'), calls: [] })
-
-type World = { readonly desk: Desk; readonly did: string[]; readonly tell: (news: BayeuxNews) => Promise<void>; readonly later: (() => void)[]; answers: { session: DeskAnswer<SessionShown>; begin: DeskAnswer<unknown>; any: DeskAnswer<unknown> } }
-
-const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-
-function world(session: DeskAnswer<SessionShown>, begin: DeskAnswer<unknown> = OK): World {
-  const did: string[] = []
-  const later: (() => void)[] = []
-  const answers: World['answers'] = { session, begin, any: OK }
-  let onNews: ((news: BayeuxNews) => void) | undefined
-  const note = <T>(what: string, answer: () => T): Promise<T> => {
-    did.push(what)
-    return Promise.resolve(answer())
-  }
-  const parts: DeskWorld = {
-    readSession: () => note('read', () => answers.session),
-    readConfiguration: () => note('configuration', () => NO_SESSION),
-    beginSession: () => note('begin', () => answers.begin),
-    endSession: () => note('end', () => answers.any),
-    activate: ({ data }) => note(`activate ${JSON.stringify(data)}`, () => answers.any),
-    operateVoice: (operation) => note(operation, () => answers.any),
-    operateCall: (id, operation, { data }) => note(`${operation} ${id} ${JSON.stringify(data)}`, () => answers.any),
-    openBayeux: (options) => {
-      did.push(`listen ${options.channels.join(' ')}`)
-      onNews = options.onNews
-      return { retry: () => void did.push('retry'), close: () => note('close', () => undefined) }
-    },
-    onSignedOut: () => void did.push('signed out'),
-    later: (run) => void later.push(run),
-  }
-  const desk = newDesk(parts)
-  desk.start()
-  return {
-    desk,
-    did,
-    later,
-    answers,
-    tell: async (news) => {
-      onNews?.(news)
-      await settled()
-    },
-  }
-}
+import { AT_WORK, failed, NO_SESSION, OK, settled, shown, world } from './desk-for-tests'
+import { call, callChanged, dn } from './messages-for-tests'
 
 const LISTEN = 'listen /workspace/v3/initialization /workspace/v3/voice /workspace/v3/reporting'
 
@@ -107,6 +53,16 @@ describe('a desk', () => {
     await tell({ kind: 'message', data: callChanged('1', 'Established') })
     expect(desk.state().calls[0]?.phase).toBe('Established')
   })
+  test('a tab in whose place others listen says so, and hears again when somebody wants it', async () => {
+    const { desk, did, tell } = world(AT_WORK)
+    await settled()
+    await tell({ kind: 'connected' })
+    await tell({ kind: 'lost', isReplaced: true })
+    expect(desk.state().connection).toEqual({ kind: 'lost', isReplaced: true })
+    desk.retry()
+    await tell({ kind: 'connected' })
+    expect([did.slice(-2), desk.state().connection.kind]).toEqual([['retry', 'read'], 'live'])
+  })
   test('begins anew where the session is over, by a poll, by an operation, by reading', async () => {
     for (const end of ['poll', 'operation', 'reading']) {
       const { desk, did, tell, answers } = world(AT_WORK)
@@ -153,6 +109,17 @@ describe('a desk', () => {
       expect(desk.state().phase.kind, way).toBe('working')
     }
   })
+  test('a begin that is put off, as by a limit that an office shares, is tried again by itself; a refusal is not', async () => {
+    for (const [status, tries] of [[429, 1], [503, 1], [403, 0]] as const) {
+      const { did, later, answers } = world(NO_SESSION, failed({ kind: 'refused', status, why: '' }))
+      await settled()
+      expect(later.length, `${status}`).toBe(tries)
+      answers.begin = OK
+      for (const run of later.splice(0)) run()
+      await settled()
+      expect(did.filter((what) => what === 'begin').length, `${status}`).toBe(1 + tries)
+    }
+  })
   test('says that nobody has signed in, and goes on when somebody has', async () => {
     const { desk, did, answers } = world(NO_SESSION, failed({ kind: 'signed-out' }))
     await settled()
@@ -162,15 +129,51 @@ describe('a desk', () => {
     await settled()
     expect(did.at(-1)).toBe(LISTEN)
   })
+  test('shows and does nothing of a session of somebody else who has signed in in this browser', async () => {
+    const read = shown({ dn: dn('Ready'), calls: [call('1', 'Ringing')] })
+    if (read.kind !== 'ok') throw new Error('no session')
+    const bobs: DeskAnswer<SessionShown> = { kind: 'ok', value: { ...read.value, user: { ...read.value.user, userName: 'bob' } } }
+    for (const answer of [bobs, failed({ kind: 'signed-out' })]) {
+      const { desk, did, tell, answers, later } = world(AT_WORK)
+      await settled()
+      await tell({ kind: 'connected' })
+      await tell({ kind: 'lost' })
+      answers.session = answer
+      answers.begin = failed({ kind: 'signed-out' })
+      await tell({ kind: 'connected' })
+      expect([desk.state().phase, desk.state().calls, did.slice(-3), later.length]).toEqual([{ kind: 'not-begun', why: { kind: 'signed-out' } }, [], ['close', 'begin', 'signed out'], 0])
+    }
+    const { desk, did, tell, answers } = world(NO_SESSION)
+    await settled()
+    answers.begin = failed({ kind: 'signed-out' })
+    await tell({ kind: 'message', data: { messageType: 'WorkspaceInitializationComplete', state: 'Complete', data: { user: { userName: 'bob', agentLogin: '1' }, configuration: {} } } })
+    expect([desk.state().phase.kind, did.at(-1)]).toEqual(['not-begun', 'signed out'])
+  })
   test('tells what is refused, by the operation', async () => {
-    const { desk, answers, tell } = world(AT_WORK)
+    const { desk, answers, did, tell } = world(AT_WORK)
     await settled()
     await tell({ kind: 'connected' })
     answers.any = failed({ kind: 'refused', status: 409, why: 'the call is Held' })
     expect(await desk.ask('hold', '1')).toBe(false)
     expect(desk.state().troubles).toMatchObject([{ what: 'hold', why: { kind: 'refused', status: 409 } }])
+    answers.any = failed({ kind: 'unreachable' })
+    expect([await desk.ask('hold', '1'), did.at(-1)]).toEqual([false, 'doubt'])
     answers.any = OK
     expect([await desk.ask('hold', '1'), desk.state().troubles]).toEqual([true, []])
+  })
+  test('a double press asks once, but for what means more twice', async () => {
+    const { desk, did, tell, later } = world(AT_WORK)
+    await settled()
+    await tell({ kind: 'connected' })
+    const call = (destination: string): Promise<boolean> => desk.ask('make-call', '', { destination })
+    expect(await Promise.all([call('7102'), call('7102'), call('7103')])).toEqual([true, true, true])
+    await call('7102')
+    expect(did.filter((what) => what === 'make-call').length).toBe(2)
+    for (const run of later.splice(0)) run()
+    await call('7102')
+    expect(did.filter((what) => what === 'make-call').length).toBe(3)
+    await Promise.all(['5', '5'].map((dtmfDigits) => desk.ask('send-dtmf', '1', { dtmfDigits })))
+    expect(did.filter((what) => what.startsWith('send-dtmf')).length).toBe(2)
   })
   test('after the logout nothing is heard any more, and work can begin again', async () => {
     const { desk, did, tell } = world(AT_WORK)

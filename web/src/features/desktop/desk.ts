@@ -4,6 +4,8 @@ import type { DeskAnswer, DeskFailure, OperationBody } from '../../api/workspace
 import { CHANNELS, messageIn } from '../../api/workspace-messages'
 import type { Call, Configuration, SessionShown } from '../../api/workspace-shapes'
 import { workspacePaths } from '../../lib/paths'
+import { serverClock } from '../../lib/server-clock'
+import { LOOK_MS } from '../../lib/shortcuts'
 import { backOffMs } from '../../live/back-off'
 import type { Bayeux, BayeuxNews, BayeuxOptions } from '../../live/bayeux'
 import { after, NEW_DESK, type DeskInput, type DeskState } from './desk-state'
@@ -19,6 +21,8 @@ export type DeskWorld = {
   readonly operateVoice: (operation: string, body: OperationBody) => Promise<DeskAnswer<unknown>>
   readonly operateCall: (call: string, operation: string, body: OperationBody) => Promise<DeskAnswer<unknown>>
   readonly openBayeux: (options: BayeuxOptions) => Bayeux
+  /** Whether a session of that user is of whom this page is. */
+  readonly isOurs: (userName: string) => boolean
   /** Whether somebody has signed in has to be asked again. */
   readonly onSignedOut: () => void
   readonly later: (run: () => void, ms: number) => void
@@ -35,6 +39,8 @@ export type Desk = {
   readonly retry: () => void
   /** Whether it was accepted; what does not work is told by the state. `call` is empty where it is about none. */
   readonly ask: (what: Operation, call?: string, data?: Data) => Promise<boolean>
+  /** The id for something that is asked for in another way, as for one of the team: where it fails later, that is told by the state. `about` says whom it is about. */
+  readonly noted: (what: Operation, about: string) => string
   readonly leave: () => Promise<void>
   readonly take: (input: DeskInput) => void
 }
@@ -44,6 +50,9 @@ const AGAIN_MS = 1_000
 /** The end of a session waits for the end of what listens to it, but no longer. */
 const GOODBYE_MS = 1_000
 
+/** What means more when it is asked for twice. All else is the other half of a double press, and one with the first: a number is not called twice. */
+const AGAIN_AT_ONCE: readonly Operation[] = ['send-dtmf', 'update-user-data']
+
 export function newDesk(world: DeskWorld): Desk {
   let state = NEW_DESK
   let bayeux: Bayeux | undefined
@@ -52,6 +61,7 @@ export function newDesk(world: DeskWorld): Desk {
   let rereads = 0
   let ids = 0
   let reads = 0
+  const underWay = new Map<string, Promise<boolean>>()
   const name = Math.random().toString(36).slice(2, 10)
   const newId = (): string => {
     ids += 1
@@ -63,6 +73,11 @@ export function newDesk(world: DeskWorld): Desk {
     if (next === state) return
     state = next
     for (const read of readers) read()
+  }
+  const noted = (what: Operation, about = ''): string => {
+    const id = newId()
+    take({ kind: 'asked', asked: { id, what, about } })
+    return id
   }
   const hush = (): Promise<void> => {
     const goodbye = bayeux?.close() ?? Promise.resolve()
@@ -79,10 +94,11 @@ export function newDesk(world: DeskWorld): Desk {
   }
   const heard = (of: number, news: BayeuxNews): void => {
     if (news.kind === 'connected') return void read(of)
-    if (news.kind === 'lost') return take({ kind: 'lost', at: Date.now() })
+    if (news.kind === 'lost') return take({ kind: 'lost', at: Date.now(), isReplaced: news.isReplaced === true })
     if (news.kind === 'no-session') return ended()
-    const message = messageIn(news.data, Date.now())
+    const message = messageIn(news.data, Date.now(), serverClock.ahead())
     if (message === undefined) return
+    if (message.kind === 'begun' && !world.isOurs(message.user.userName)) return ended()
     const { calls, connection } = state
     take({ kind: 'message', message })
     if (message.kind === 'not-begun') return beginLater()
@@ -101,10 +117,10 @@ export function newDesk(world: DeskWorld): Desk {
     const answer = await world.readSession()
     if (of !== run || mine !== reads || state.connection.kind !== 'reading') return
     if (answer.kind === 'failed') {
-      if (answer.failure.kind === 'no-session') return ended()
-      if (answer.failure.kind === 'signed-out') world.onSignedOut()
-      return readLater(of)
+      return answer.failure.kind === 'no-session' || answer.failure.kind === 'signed-out' ? ended() : readLater(of)
     }
+    // Somebody else has signed in in this browser, and the cookie is theirs: nothing of theirs is shown or done here.
+    if (!world.isOurs(answer.value.user.userName)) return ended()
     take({ kind: 'session', session: answer.value })
     tidy(answer.value.active?.calls ?? [])
     if (answer.value.beginning === 'Failed') return beginLater()
@@ -136,7 +152,8 @@ export function newDesk(world: DeskWorld): Desk {
   const failed = (of: number, failure: DeskFailure): void => {
     if (failure.kind === 'signed-out') world.onSignedOut()
     take({ kind: 'not-begun', why: failure })
-    const isPassing = failure.kind === 'unreachable' || (failure.kind === 'refused' && failure.status >= 500)
+    // All of an office ask at once after an outage, and share one limit at the edge.
+    const isPassing = failure.kind === 'unreachable' || (failure.kind === 'refused' && (failure.status >= 500 || failure.status === 429))
     if (isPassing) againLater(of)
   }
   const againLater = (of: number): void => {
@@ -161,6 +178,19 @@ export function newDesk(world: DeskWorld): Desk {
     else world.later(() => (of === run ? void begin(of) : undefined), backOffMs(failures, Math.random()))
   }
 
+  const send = async (what: Operation, call: string, data: Data): Promise<boolean> => {
+    const id = noted(what)
+    const body = { operationId: id, data }
+    const answer = await (what === 'activate' ? world.activate(body) : call === '' ? world.operateVoice(what, body) : world.operateCall(call, what, body))
+    if (answer.kind === 'ok') return true
+    take({ kind: 'refused', id, why: answer.failure })
+    // Who does not answer this does not tell what happens either.
+    if (answer.failure.kind === 'unreachable') bayeux?.doubt()
+    if (answer.failure.kind === 'no-session') ended()
+    if (answer.failure.kind === 'signed-out') world.onSignedOut()
+    return false
+  }
+
   return {
     state: () => state,
     onChange: (changed) => {
@@ -182,20 +212,19 @@ export function newDesk(world: DeskWorld): Desk {
       if (state.phase.kind === 'left' || state.phase.kind === 'not-begun') take({ kind: 'ended' })
       void begin(run)
     },
-    ask: async (what, call = '', data = {}) => {
-      const id = newId()
-      take({ kind: 'asked', asked: { id, what } })
-      const body = { operationId: id, data }
-      const answer = await (what === 'activate' ? world.activate(body) : call === '' ? world.operateVoice(what, body) : world.operateCall(call, what, body))
-      if (answer.kind === 'ok') return true
-      take({ kind: 'refused', id, why: answer.failure })
-      if (answer.failure.kind === 'no-session') ended()
-      if (answer.failure.kind === 'signed-out') world.onSignedOut()
-      return false
+    ask: (what, call = '', data = {}) => {
+      const name = JSON.stringify([what, call, data])
+      const before = underWay.get(name)
+      if (before !== undefined) return before
+      const answer = send(what, call, data)
+      if (AGAIN_AT_ONCE.includes(what)) return answer
+      underWay.set(name, answer)
+      void answer.then((isTaken) => (isTaken ? world.later(() => underWay.delete(name), LOOK_MS) : underWay.delete(name)))
+      return answer
     },
+    noted,
     leave: async () => {
-      const id = newId()
-      take({ kind: 'asked', asked: { id, what: 'logout' } })
+      const id = noted('logout')
       run += 1
       const of = run
       // Nobody listens any more when the session ends; who is not heard is not waited for.

@@ -23,7 +23,7 @@ const read = (id: string, state: string, more: object = {}): Call => {
   return found
 }
 const shown = (of: Call, calls: readonly Call[] = [of]): readonly string[] => actionsOf(of, calls).map((action) => `${'operation' in action ? action.operation : action.kind} ${action.keys}`)
-const nothing: Desk = { state: () => NEW_DESK, onChange: () => () => undefined, start: () => () => undefined, retry: () => undefined, ask: () => Promise.resolve(true), leave: () => Promise.resolve(), take: () => undefined }
+const nothing: Desk = { state: () => NEW_DESK, onChange: () => () => undefined, start: () => () => undefined, retry: () => undefined, ask: () => Promise.resolve(true), noted: () => '', leave: () => Promise.resolve(), take: () => undefined }
 const drawn = (state: DeskState): string =>
   renderToStaticMarkup(
     <QueryClientProvider client={new QueryClient()}>
@@ -52,6 +52,16 @@ describe('what can be done', () => {
     }
     expect(conference(['+4930', 'RoleOrigination'], ['7102', 'RoleNewParty'], ['7109', 'RoleObserver'])).toEqual(['+4930', '7102'])
     expect(conference(['+4930', 'RoleOrigination'], ['7109', 'RoleObserver'])).toEqual([])
+  })
+  test('what is recorded says so, and is paused and gone on with by one key; to begin or end a recording is not the agent’s', () => {
+    const recorded = (state: string, ...capabilities: readonly string[]) => ({ recordingState: state, capabilities: ['release', 'stop-recording', ...capabilities] })
+    const html = (more: object): string => drawn(deskAfter(READY, callChanged('1', 'Established', more, 'CallRecordingStateChange')))
+    expect(shown(read('1', 'Established', recorded('Recording', 'pause-recording')))).toEqual(['pause-recording i', 'release x x'])
+    expect(html(recorded('Recording', 'pause-recording'))).toContain('This call is recorded.')
+    expect(shown(read('1', 'Established', recorded('Paused', 'resume-recording')))).toEqual(['resume-recording i', 'release x x'])
+    const paused = html(recorded('Paused', 'resume-recording'))
+    for (const words of ['The recording is paused: what is said now is not kept.', 'Go on recording']) expect(paused).toContain(words)
+    expect(html({})).not.toContain('data-recording')
   })
   test('a number is dialled without what people write into it', () => {
     expect([dialled(' +49 (30) 1234-5 '), dialled('*72')]).toEqual(['+493012345', '*72'])
@@ -82,7 +92,9 @@ describe('the data of a call', () => {
 describe('the end of after-call work', () => {
   test('is by the browser’s clock, and a minute more counts from now', () => {
     expect(dnIn(dn('NotReady', { timestamp: AT - 10_000, wrapUpUntil: AT + 20_000 }), AT)?.until).toBe(AT + 20_000)
-    // The server's clock is ahead by an hour.
+    // The server's clock is ahead by an hour, or two minutes behind; and ahead by as much as nobody knows yet.
+    expect(dnIn(dn('NotReady', { timestamp: AT + 3_590_000, wrapUpUntil: AT + 3_630_000 }), AT, 3_600_000)).toMatchObject({ since: AT - 10_000, until: AT + 30_000 })
+    expect(dnIn(dn('NotReady', { timestamp: AT - 130_000, wrapUpUntil: AT - 90_000 }), AT, -120_000)).toMatchObject({ since: AT - 10_000, until: AT + 30_000 })
     expect(dnIn(dn('NotReady', { timestamp: AT + 3_600_000, wrapUpUntil: AT + 3_630_000 }), AT)?.until).toBe(AT + 30_000)
     expect(dnIn(dn('Ready'), AT)?.until).toBeUndefined()
     expect([moreSeconds(AT + 12_300, AT), moreSeconds(AT - 5_000, AT), moreSeconds(AT + 840_000, AT)]).toEqual([73, 60, 900])
@@ -96,6 +108,11 @@ describe('what the server says', () => {
     expect(dnIn(dn('Ready', { timestamp: AT + 5_000 }), AT)?.since).toBe(AT)
     expect(dnIn(dn('Ready', { timestamp: undefined }), AT)?.since).toBe(AT)
     expect([read('1', 'Held').since, read('1', 'Held', { duration: undefined, startedAt: '2031-05-09T13:00:00Z' }).since]).toEqual([AT - 5_000, AT - 3_600_000])
+    // How long it is so, and how long it was: read once more, both stay.
+    const held = { stateSince: '2031-05-09T13:59:58.000Z' }
+    expect(read('1', 'Held', held)).toMatchObject({ began: AT - 5_000, since: AT - 2_000, lastedMs: undefined })
+    expect(callIn(call('1', 'Held', held), AT + 60_000 + 120_000, -120_000)).toMatchObject({ began: AT + 115_000, since: AT + 118_000 })
+    expect(read('1', 'Released', { ...held, duration: 432 })).toMatchObject({ since: AT - 2_000, lastedMs: 432_000 })
     expect([dnIn({ number: '7101', agentState: 'Asleep' }, AT), callIn({ id: '1' }, AT)]).toEqual([undefined, undefined])
   })
   test('refusals of the service, of the edge, and none at all', () => {
@@ -108,6 +125,9 @@ describe('what the server says', () => {
 })
 
 describe('the page', () => {
+  test('a call that is over says how long it was, and does not count on', () => {
+    expect(drawn(deskAfter(READY, callChanged('1', 'Established'), callChanged('1', 'Released', { duration: 432 })))).toContain('after 7:12')
+  })
   test('shows status with its reason, calls, and one call whole', () => {
     const html = drawn(deskAfter(READY, dnChanged('NotReady', { agentWorkMode: 'AuxWork', reasons: [{ key: 'ReasonCode', type: 'str', value: '1' }] }), callChanged('1', 'Established'), callChanged('2', 'Ringing', { phoneNumber: '+331' })))
     for (const words of ['Not ready', 'Lunch', 'A call from +331 rings, for sales.', 'aria-label="Answer: +331"', 'Transfer', 'Notes', 'sales']) expect(html).toContain(words)
@@ -121,6 +141,20 @@ describe('the page', () => {
     expect(untimed).toContain('It lasts until you end it.')
     expect(untimed).not.toContain('Take more time')
   })
+  test('who is ready and gets no calls sees why, and ends it', () => {
+    const html = drawn(deskAfter(READY, dnChanged('Ready', { dnd: true, forwardTo: '+4915' })))
+    for (const words of ['Ready, but no calls come', 'Do not disturb is on at your phone', 'Switch it off', 'Your phone forwards to +4915', 'End forwarding']) expect(html).toContain(words)
+    expect(drawn(READY)).not.toContain('no calls come')
+  })
+  test('not ready that is asked for in a call holds after it', () => {
+    const talking = callChanged('1', 'Established', { startedAt: '2031-05-09T13:58:00.000Z' })
+    const shown = (...of: readonly object[]): boolean => drawn(deskAfter(READY, ...of)).includes('Not ready after this call')
+    const notReady = dnChanged('NotReady', { agentWorkMode: 'AuxWork', timestamp: AT - 10_000 })
+    expect([shown(talking, notReady), shown(notReady), shown(talking), shown(talking, notReady, callChanged('1', 'Released'))]).toEqual([true, false, false, false])
+    // It was so before, and calls of colleagues wait for nothing.
+    expect(shown(notReady, callChanged('1', 'Established', { startedAt: '2031-05-09T13:59:55.000Z' }))).toBe(false)
+    expect(shown(callChanged('1', 'Established', { startedAt: '2031-05-09T13:58:00.000Z', callType: 'Internal' }), notReady)).toBe(false)
+  })
   test('who is logged out by somebody else can log in again', () => {
     const html = drawn(deskAfter(READY, dnChanged('LoggedOut', { agentId: undefined })))
     expect(html).toContain('Log in again')
@@ -131,6 +165,14 @@ describe('the page', () => {
     const html = renderToStaticMarkup(<Troubles desk={nothing} troubles={troubles} />)
     expect(html).toContain('Call did not work: this number cannot be called. (“Invalid Destination DN”)')
     expect(html).toContain('Check the number')
+    const unanswered = deskAfter(READY, { kind: 'asked', asked: { id: 'x', what: 'hold' } }, { kind: 'refused', id: 'x', why: { kind: 'unreachable' } })
+    // Nothing does it again by itself.
+    expect(renderToStaticMarkup(<Troubles desk={nothing} troubles={unanswered.troubles} />)).toContain('Look whether it has happened before you try it again.')
+    // What stands alone is a sentence of its own.
+    const alone = deskAfter(READY, failed(93))
+    expect(renderToStaticMarkup(<Troubles desk={nothing} troubles={alone.troubles} />)).toContain('>That is not possible at the moment.')
+    const ofBen = deskAfter(READY, { kind: 'asked', asked: { id: 'x', what: 'logout', about: 'Ben' } }, failed(93, 'x'))
+    expect(renderToStaticMarkup(<Troubles desk={nothing} troubles={ofBen.troubles} />)).toContain('Log out (Ben) did not work: ')
   })
   test('the own place is filled in', () => {
     const html = renderToStaticMarkup(

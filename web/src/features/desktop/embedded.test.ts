@@ -15,14 +15,14 @@ afterEach(() => {
 })
 
 /** The desktop in a frame of the CRM, or alone in its window, and how often it has read what the tenant lets in. */
-function desktop(isFramed: boolean): { readonly heard: string[]; readonly pass: (origins: string) => Promise<void>; readonly ask: () => void; reads: number; end: () => void } {
+function desktop(isFramed: boolean): { readonly heard: string[]; readonly pass: (origins: string) => Promise<void>; readonly ask: () => void; readonly page: (event: string, more?: object) => void; reads: number; end: () => void } {
   const heard: string[] = []
   const crm = { closed: false, postMessage: (message: { readonly event?: string; readonly id?: number }, origin: string) => void heard.push(`${message.event ?? 'answer'} ${origin}`) }
-  let onMessage: ((event: object) => void) | undefined
+  const listeners = new Map<string, (event: object) => void>()
   vi.stubGlobal('window', { parent: isFramed ? crm : undefined, opener: null })
   vi.stubGlobal('location', { origin: 'https://centre.example' })
-  vi.stubGlobal('addEventListener', (_: string, listener: (event: object) => void) => (onMessage = listener))
-  vi.stubGlobal('removeEventListener', () => (onMessage = undefined))
+  vi.stubGlobal('addEventListener', (name: string, listener: (event: object) => void) => listeners.set(name, listener))
+  vi.stubGlobal('removeEventListener', (name: string) => listeners.delete(name))
   let state = { ...READY, configuration: configuration(CRM) }
   let origins = CRM
   let onChange = (): void => undefined
@@ -33,7 +33,8 @@ function desktop(isFramed: boolean): { readonly heard: string[]; readonly pass: 
   const made = {
     heard,
     reads: 0,
-    ask: () => onMessage?.({ data: { protocol: PROTOCOL, id: 1, method: 'state' }, origin: CRM, source: crm }),
+    ask: () => listeners.get('message')?.({ data: { protocol: PROTOCOL, id: 1, method: 'state' }, origin: CRM, source: crm }),
+    page: (event: string, more = {}) => listeners.get(event)?.(more),
     pass: async (next: string) => {
       origins = next
       await vi.advanceTimersByTimeAsync(CONFIGURATION_MS)
@@ -70,4 +71,17 @@ test('a desktop without such pages asks for nothing, until one asks it', async (
   one.ask()
   await one.pass(CRM)
   expect(one.reads).toBe(1)
+})
+test('a page around is told when the desktop goes: to another page, at the sign-out, and when it is shown again', async () => {
+  const one = desktop(true)
+  one.ask()
+  await vi.advanceTimersByTimeAsync(0)
+  one.heard.length = 0
+  one.page('pagehide')
+  expect(one.heard).toEqual([`agent ${CRM}`])
+  one.page('pageshow', { persisted: true })
+  expect(one.heard.slice(1)).toEqual([`here ${CRM}`, `agent ${CRM}`])
+  one.heard.length = 0
+  one.end()
+  expect(one.heard).toEqual([`agent ${CRM}`])
 })

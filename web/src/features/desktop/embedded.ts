@@ -32,6 +32,15 @@ export function embed(desk: Pick<Desk, 'state' | 'ask' | 'onChange' | 'take'>, r
     embedding.tell()
   }
   onChange()
+  // A page that is kept for the way back, and shown again, is there again.
+  const onPageHide = (): void => embedding.leave()
+  const onPageShow = ({ persisted }: PageTransitionEvent): void => {
+    if (!persisted) return
+    announced = ''
+    onChange()
+  }
+  addEventListener('pagehide', onPageHide)
+  addEventListener('pageshow', onPageShow)
   const unread = desk.onChange(onChange)
   const timer = setInterval(() => {
     if (!hasPages || desk.state().connection.kind !== 'live') return
@@ -41,8 +50,11 @@ export function embed(desk: Pick<Desk, 'state' | 'ask' | 'onChange' | 'take'>, r
     })
   }, CONFIGURATION_MS)
   return () => {
+    embedding.leave()
     unread()
     clearInterval(timer)
+    removeEventListener('pagehide', onPageHide)
+    removeEventListener('pageshow', onPageShow)
     removeEventListener('message', onMessage)
   }
 }

@@ -73,6 +73,26 @@ describe('pages of other programs', () => {
     one.embedding.tell()
     expect(one.heard.map(({ change }) => change)).toEqual(['gone', 'gone'])
   })
+  test('hear that the desktop hears nothing, that it does again, and that its page goes', async () => {
+    const one = site()
+    await one.ask('hello')
+    one.embedding.tell()
+    one.heard.length = 0
+    const working = one.state
+    one.state = { ...deskAfter(one.state, { kind: 'lost', at: AT }), configuration: working.configuration }
+    one.embedding.tell()
+    expect(one.heard).toMatchObject([{ event: 'connection', connection: 'lost' }])
+    await one.ask('state')
+    expect(one.heard).toMatchObject([{ result: { connection: 'lost', agent: { state: 'Ready' } } }])
+    one.heard.length = 0
+    one.state = working
+    one.embedding.tell()
+    expect(one.heard).toMatchObject([{ event: 'connection', connection: 'live' }])
+    one.heard.length = 0
+    one.embedding.leave()
+    // The call goes on: nothing is said of it.
+    expect(one.heard).toMatchObject([{ event: 'agent', agent: null }])
+  })
   test('that are let in no more hear no more', async () => {
     const one = site()
     await one.ask('hello')

@@ -27,6 +27,8 @@ export type Embedding = {
   readonly hear: (data: unknown, origin: string, page: Page) => Promise<void>
   /** Tells what has changed since it was told last. */
   readonly tell: () => void
+  /** Says that nobody works here any more: the page of the desktop goes. Calls are not said to be gone, for they go on. */
+  readonly leave: () => void
 }
 
 /** Origins that are let in. Each is one scheme, host and port; there is none for all. */
@@ -49,6 +51,7 @@ type Listener = { readonly page: Page; readonly origin: string; readonly asked: 
 export function newEmbedding(desk: Pick<Desk, 'state' | 'ask'>, now: () => number, own = ''): Embedding {
   let listeners: readonly Listener[] = []
   let toldAgent = ''
+  let toldLost = false
   let toldCalls: ReadonlyMap<string, string> = new Map()
   const isOwn = (origin: string): boolean => own !== '' && origin === own
   const isLetIn = (origin: string): boolean => isOwn(origin) || originsOf(desk.state().configuration).includes(origin.toLowerCase())
@@ -82,7 +85,10 @@ export function newEmbedding(desk: Pick<Desk, 'state' | 'ask'>, now: () => numbe
       post(listener, { id: request.id, ...answer })
     },
     tell: () => {
-      const { dn, calls } = desk.state()
+      const { dn, calls, away } = desk.state()
+      const isLost = away !== undefined
+      if (isLost !== toldLost) all({ event: 'connection', connection: isLost ? 'lost' : 'live' })
+      toldLost = isLost
       const agent = shownAgent(dn)
       if (JSON.stringify(agent) !== toldAgent) all({ event: 'agent', agent })
       toldAgent = JSON.stringify(agent)
@@ -90,6 +96,10 @@ export function newEmbedding(desk: Pick<Desk, 'state' | 'ask'>, now: () => numbe
       for (const [id, call] of shown) if (toldCalls.get(id) !== JSON.stringify(call)) all({ event: 'call', change: toldCalls.has(id) ? 'changed' : 'new', call })
       for (const id of toldCalls.keys()) if (!shown.has(id)) all({ event: 'call', change: 'gone', call: { id } })
       toldCalls = new Map([...shown].map(([id, call]) => [id, JSON.stringify(call)]))
+    },
+    leave: () => {
+      all({ event: 'agent', agent: null })
+      toldAgent = ''
     },
   }
 }
@@ -117,9 +127,9 @@ const ON_CALLS: ReadonlyMap<string, Operation> = new Map([
 ])
 
 async function done(desk: Pick<Desk, 'state' | 'ask'>, { method, params }: Request, isOwn: boolean): Promise<Answer> {
-  const { dn, calls, phase, user } = desk.state()
+  const { dn, calls, phase, user, away } = desk.state()
   const accepted = async (asked: Promise<boolean>): Promise<Answer> => ((await asked) ? { ok: true } : { ok: false, error: 'refused' })
-  if (method === 'hello' || method === 'state') return { ok: true, result: { user: user?.userName ?? '', agent: shownAgent(dn), calls: calls.map((call) => ({ ...shownCall(call), since: call.since })), ...(isOwn ? toldToOwn(desk.state().configuration) : {}) } }
+  if (method === 'hello' || method === 'state') return { ok: true, result: { user: user?.userName ?? '', connection: away === undefined ? 'live' : 'lost', agent: shownAgent(dn), calls: calls.map((call) => ({ ...shownCall(call), since: call.began })), ...(isOwn ? toldToOwn(desk.state().configuration) : {}) } }
   if (phase.kind !== 'working') return { ok: false, error: 'not-at-work' }
   if (method === 'dial') {
     const number = typeof params['number'] === 'string' ? dialled(params['number']) : ''

@@ -1,4 +1,5 @@
 import { useEffect, useRef, type RefObject } from 'react'
+import { takesLetters } from '../../lib/shortcuts'
 
 /** Gives the focus to the first of these elements as this opens, and back to where it was once it is closed, unless it has gone elsewhere. */
 export function useFocusWhileOpen(group: RefObject<HTMLElement | null>, first: 'input' | 'button'): void {
@@ -30,4 +31,12 @@ export function useKeptFocus(panel: RefObject<HTMLElement | null>, instead: () =
   useEffect(() => {
     if (isIn.current && document.activeElement === document.body) latest.current()?.focus()
   }, [changes])
+}
+
+/** Scrolls to the buttons of a panel while it is wanted, unless somebody writes elsewhere: a call rings not for long. */
+export function useInSight(panel: RefObject<HTMLElement | null>, isWanted: boolean): void {
+  useEffect(() => {
+    const { activeElement } = document
+    if (isWanted && !(activeElement instanceof HTMLElement && takesLetters(activeElement))) panel.current?.querySelector('[role="group"]')?.scrollIntoView({ block: 'nearest' })
+  }, [panel, isWanted])
 }

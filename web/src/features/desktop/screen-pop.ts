@@ -39,6 +39,22 @@ function valueOf(own: ReadonlyMap<string, string>, call: Call, name: string): st
   return (key === name ? own.get(name) : undefined) ?? call.data.find((pair) => pair.key === key)?.value ?? ''
 }
 
+/** How long a tab waits before it opens the page, so that of several the one does that the agent works in. */
+export function popsAfterMs({ isPressed, isSeen, isFocused }: { readonly isPressed: boolean; readonly isSeen: boolean; readonly isFocused: boolean }): number {
+  if (isPressed) return 0
+  if (isFocused) return 200
+  return isSeen ? 400 : 800
+}
+
+const POPPED = 'trunkline.popped'
+
+/** Whether no tab has opened the page of that call yet; from now on this one has. */
+export function popsHere(call: string, keep: Pick<Storage, 'getItem' | 'setItem'>): boolean {
+  if (keep.getItem(POPPED) === call) return false
+  keep.setItem(POPPED, call)
+  return true
+}
+
 /** Whether the page opens by itself now: with the change that the setting names, and not for calls that the agent has begun. */
 export function opensNow(when: ScreenPop['when'], before: Call['phase'] | undefined, call: Call): boolean {
   if (call.type === 'Consult' || call.type === 'Outbound') return false

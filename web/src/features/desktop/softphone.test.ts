@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ticketIn } from '../../api/browser-phone'
 import { USUAL, type AudioDevice } from './softphone/devices'
-import { bench, phases, registered, rings, settled } from './softphone/phone-for-tests'
+import { bench, connection, phases, registered, rings, settled } from './softphone/phone-for-tests'
 
 /** A browser that a person has told no. */
 const DENIED = new DOMException('no', 'NotAllowedError')
@@ -84,6 +84,38 @@ describe('a phone in the page', () => {
     third.hear({ kind: 'registered' })
     expect(phases(third.state())).toEqual([])
   })
+  test('who was muted stays so when the page is loaded again, until the call is over', async () => {
+    const first = await registered()
+    first.hear(rings('c1'))
+    await first.phone.answer('c1')
+    first.talks('c1')
+    first.phone.mute(true)
+    const second = bench(first.kept)
+    await second.phone.begin()
+    second.hear({ kind: 'registered' })
+    await settled()
+    const way = connection()
+    second.talks('c1', way)
+    expect([second.state().isMuted, way.getSenders()[0]?.track?.enabled]).toEqual([true, false])
+    second.phone.mute(false)
+    expect([second.state().isMuted, way.getSenders()[0]?.track?.enabled]).toEqual([false, true])
+    // The next page knows that, too.
+    const third = bench(second.kept)
+    await third.phone.begin()
+    third.hear({ kind: 'registered' })
+    await settled()
+    third.talks('c1')
+    expect(third.state().isMuted).toBe(false)
+    // A call that cannot be gone on with leaves nobody muted in the next one.
+    second.phone.mute(true)
+    const fourth = bench(second.kept)
+    await fourth.phone.begin()
+    fourth.hear({ kind: 'registered' })
+    fourth.hear({ kind: 'over', call: 'c1' })
+    fourth.hear(rings('c2'))
+    fourth.talks('c2')
+    expect(fourth.state().isMuted).toBe(false)
+  })
   test('a call is hung up by SIP itself, also while the desk is not reached', async () => {
     const { did, hear, phone } = await registered()
     hear(rings())
@@ -117,6 +149,16 @@ describe('a phone in the page', () => {
     await phone.devices.prepare()
     tracks[0]?.stop()
     expect((await phone.devices.microphone()).getAudioTracks()[0]?.readyState).toBe('live')
+  })
+  test('names of devices are asked for while the microphone is open, and it is closed then', async () => {
+    const { phone, state, withDevices, withMicrophone } = bench()
+    const track = { kind: 'audio', readyState: 'live', enabled: true, stop: () => (track.readyState = 'ended') }
+    withMicrophone(() => Promise.resolve({ getTracks: () => [track], getAudioTracks: () => [track] } as unknown as MediaStream))
+    withDevices(() => [{ kind: 'audioinput', deviceId: 'head', label: track.readyState === 'live' ? 'Headset' : '' }])
+    await phone.begin()
+    expect([state().devices.microphones, track.readyState]).toEqual([[{ id: 'head', label: 'Headset' }], 'ended'])
+    await phone.devices.changed()
+    expect(state().devices.microphones).toEqual([{ id: 'head', label: 'Headset' }])
   })
   test('timers of a hidden tab are no sleep', async () => {
     const { did, pass, wait } = await registered()

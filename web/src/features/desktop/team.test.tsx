@@ -11,7 +11,7 @@ import { kindOf, presenceOf } from './directory-words'
 import { AT, call, callChanged, CONFIGURATION, deskAfter, failed, READY } from './messages-for-tests'
 import { agentNumbers, ownQueues, queueNumbers, statisticsOf } from './own-numbers'
 import { keptIn, notParked, slotOf, stillAskedBack, waiting } from './parked'
-import { opensNow, screenPopOf } from './screen-pop'
+import { opensNow, popsAfterMs, popsHere, screenPopOf } from './screen-pop'
 import { whyThisCall } from './why'
 
 await Promise.all([addTexts('desktop'), addTexts('desktop-work')])
@@ -139,6 +139,14 @@ describe('the page about a caller', () => {
   test('opens with the answer, or as it rings', () => {
     expect([opensNow('answered', 'Ringing', read('Established')), opensNow('answered', undefined, read('Established')), opensNow('answered', undefined, read('Ringing')), opensNow('rings', undefined, read('Ringing')), opensNow('answered', 'Ringing', read('Established', { callType: 'Consult' }))]).toEqual([true, false, false, true, false])
     expect(screenPopOf(read('Ringing'), set(['screen-pop.url', 'https://crm.example'], ['screen-pop.when', 'rings']), '')?.when).toBe('rings')
+  })
+  test('of several tabs that one opens it in which the agent works, and only one does', () => {
+    const at = (isPressed: boolean, isFocused: boolean, isSeen: boolean): number => popsAfterMs({ isPressed, isFocused, isSeen })
+    const order = [at(true, true, true), at(false, true, true), at(false, false, true), at(false, false, false)]
+    expect([order[0], [...order].sort((a, b) => a - b)]).toEqual([0, order])
+    const kept = new Map<string, string>()
+    const keep = { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value) }
+    expect(['1', '1', '2'].map((call) => popsHere(call, keep))).toEqual([true, false, true])
   })
 })
 

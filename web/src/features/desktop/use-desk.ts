@@ -1,10 +1,9 @@
 import { useEffect, useState, useSyncExternalStore } from 'react'
 import * as workspace from '../../api/workspace'
 import { freezeAt } from '../../lib/ticker'
-import { refreshAccount } from '../../live/account'
+import { accountNow, refreshAccount } from '../../live/account'
 import { openBayeuxLater } from '../../live/bayeux-later'
 import { newDesk, type Desk } from './desk'
-import { operatedHere } from './desk-phone'
 import type { DeskState } from './desk-state'
 import { softphone } from './softphone'
 
@@ -22,8 +21,20 @@ export function useDesk(): readonly [Desk, DeskState] {
   return [desk, state]
 }
 
+/** A session that does not say whose it is, or an account that is not known, is nobody else's. */
+function isOurs(userName: string): boolean {
+  const account = accountNow()
+  return userName === '' || !('account' in account) || account.account.user === userName
+}
+
 function deskOfPage(): Desk {
-  const operateCall = operatedHere(softphone, () => desk.state().calls, workspace.operateCall)
-  const desk: Desk = newDesk({ ...workspace, operateCall, openBayeux: openBayeuxLater, onSignedOut: () => void refreshAccount('page'), later: (run, ms) => void setTimeout(run, ms) })
+  const operateCall: typeof workspace.operateCall = async (id, operation, body) => {
+    const call = desk.state().calls.find((one) => one.id === id)
+    if (operation !== 'answer' || call === undefined || !softphone.rings(call.number)) return workspace.operateCall(id, operation, body)
+    // Loaded with the phone that rings, and not before.
+    const { comesToBe, operatedHere } = await import('./desk-phone')
+    return operatedHere(softphone, () => desk.state().calls, workspace.operateCall, comesToBe(desk.onChange))(id, operation, body)
+  }
+  const desk: Desk = newDesk({ ...workspace, operateCall, openBayeux: openBayeuxLater, isOurs, onSignedOut: () => void refreshAccount('page'), later: (run, ms) => void setTimeout(run, ms) })
   return desk
 }

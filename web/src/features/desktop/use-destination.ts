@@ -1,6 +1,6 @@
 import { useState } from 'react'
 import { useQuery } from '@tanstack/react-query'
-import { isCallable, SEARCHED_TYPES, searchTargets, type Target } from '../../api/workspace-targets'
+import { isCallable, LIMIT, SEARCHED_TYPES, searchTargets, type Target } from '../../api/workspace-targets'
 import { useSettled } from '../../ui/use-settled'
 import { firstMarked, keyOf, meant, moved, placeOf, termOf } from './destination'
 
@@ -23,19 +23,33 @@ const TYPING_MS = 200
 const AGAIN_MS = 5_000
 const FOUND_MAX = 8
 
+/** Who is found by a name or a number. */
+type FoundByTerm = {
+  readonly targets: readonly Target[]
+  /** How many there are beyond them. */
+  readonly further: number
+  readonly isLooking: boolean
+  readonly hasFailed: boolean
+  /** Whether they come from a directory that may be a minute old. */
+  readonly isBehind: boolean
+}
+
 /** Targets by name or number, as they are now; none for an empty term. */
-export function useTargets(term: string): { readonly targets: readonly Target[]; readonly isLooking: boolean; readonly hasFailed: boolean } {
+export function useTargets(term: string, limit = LIMIT): FoundByTerm {
   const settled = useSettled(term, TYPING_MS)
   const { data, isFetching } = useQuery({
-    queryKey: ['desktop', 'targets', settled],
-    queryFn: () => searchTargets(settled, SEARCHED_TYPES),
+    queryKey: ['desktop', 'targets', settled, limit],
+    queryFn: () => searchTargets(settled, SEARCHED_TYPES, limit),
+    // While more are read, those before stay.
+    placeholderData: (before, query) => (query?.queryKey[2] === settled ? before : undefined),
     enabled: settled !== '',
     refetchInterval: AGAIN_MS,
     refetchOnWindowFocus: false,
   })
   const isSettled = settled === term
-  const targets = isSettled && term !== '' && data?.kind === 'ok' ? data.value : []
-  return { targets, isLooking: term !== '' && (!isSettled || (data === undefined && isFetching)), hasFailed: isSettled && term !== '' && data?.kind === 'failed' }
+  const found = isSettled && term !== '' && data?.kind === 'ok' ? data.value : undefined
+  const targets = found?.targets ?? []
+  return { targets, further: (found?.total ?? 0) - targets.length, isBehind: found?.isBehind === true, isLooking: term !== '' && (!isSettled || (data === undefined && isFetching)), hasFailed: isSettled && term !== '' && data?.kind === 'failed' }
 }
 
 export function useDestination(): Destination {

@@ -1,4 +1,7 @@
 import { useEffect, useSyncExternalStore } from 'react'
+import { showBeside } from '../../lib/beside'
+import { addTexts } from '../../lib/i18n'
+import { tellHeld } from '../../lib/unsaved'
 import { backOffMs } from '../../live/back-off'
 import type { Desk } from './desk'
 import { deskOfPhone } from './desk-phone'
@@ -11,6 +14,15 @@ import type { SoftphoneState } from './softphone-state'
 export function useSoftphone(): SoftphoneState {
   return useSyncExternalStore(softphone.onChange, softphone.state, softphone.state)
 }
+
+/** On other pages of the tab the phone rings, too, and is answered there. Without what shows that, it is answered at the desktop. */
+async function showElsewhere(): Promise<void> {
+  const [{ PhoneStrip }] = await Promise.all([import('./softphone/PhoneStrip'), addTexts('softphone')])
+  showBeside(PhoneStrip)
+}
+
+/** Also while another page of the tab is looked at: a call that is heard here ends with the tab. */
+softphone.onChange(() => tellHeld('phone', softphone.state().calls.some(({ phase }) => phase !== 'ringing')))
 
 /** From so many questions without an answer on it is said that the phone is missing. */
 const FAILURES_SAID = 3
@@ -33,6 +45,7 @@ export function usePhoneOfDesk(desk: Desk, { phase, dn, connection }: DeskState)
       clearTimeout(timer)
       const is = await isBrowserPhone(number)
       if (!isWanted) return
+      if (is === true) void showElsewhere().catch(() => undefined)
       if (is === true) return softphone.start(number, deskOfPhone(desk.state, (what, call) => desk.ask(what, call)))
       if (is === false) return softphone.stop()
       failures += 1

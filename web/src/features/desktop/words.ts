@@ -1,10 +1,10 @@
 /** What a desk shows, in words. */
 
 import type { Call, Configuration, Dn } from '../../api/workspace-shapes'
-import { t, type PlainText } from '../../lib/i18n'
+import { language, t, type PlainText } from '../../lib/i18n'
 import type { GlyphName } from '../../ui/state-glyphs'
 import type { Trouble, Why } from './desk-state'
-import { reasonOf, type Missed } from './missed'
+import { reasonOf } from './missed'
 
 /** A state with the sign that stands beside its word. */
 export type StateShown = { readonly glyph: GlyphName; readonly text: string }
@@ -127,20 +127,14 @@ function told(known: readonly [PlainText, PlainText] | undefined, said: string):
   return { what: said === '' ? t(what) : t('desk.error.said', { what: t(what), said }), advice: t(advice) }
 }
 
-export function troubleWords({ what, why }: Trouble): TroubleWords {
-  const words = wordsOf(why)
-  return what === undefined ? words : { ...words, what: t('desk.trouble', { what: t(`desk.op.${what}`), why: words.what }) }
-}
+/** What stands at the end of a sentence elsewhere, as one of its own. */
+export const asSentence = (text: string): string => text.charAt(0).toLocaleUpperCase(language()) + text.slice(1)
 
-// === what was missed ===
-
-export function missedWords(missed: Missed, configuration: Configuration | undefined): string {
-  if (missed.kind === 'state') {
-    const reason = reasonWords(missed.dn, configuration)
-    const { text } = stateOf(missed.dn)
-    return t('desk.missed.state', { state: reason === '' ? text : `${text}, ${reason}` })
-  }
-  const who = whoOf(missed.call)
-  if (missed.kind === 'changed') return t('desk.missed.changed', { who, state: phaseOf(missed.call).text })
-  return t(`desk.missed.${missed.kind}`, { who })
+export function troubleWords({ what, about, why }: Trouble): TroubleWords {
+  let words = wordsOf(why)
+  if (what === undefined) return { ...words, what: asSentence(words.what) }
+  // Nobody knows whether it was done, and nothing does it again by itself.
+  if (why.kind === 'unreachable') words = { ...words, advice: t('desk.advice.late') }
+  const asked = about === '' ? t(`desk.op.${what}`) : `${t(`desk.op.${what}`)} (${about})`
+  return { ...words, what: t('desk.trouble', { what: asked, why: words.what }) }
 }

@@ -67,6 +67,8 @@ export function openFeed({ token, tenant }: FeedOptions): Feed {
       shows.cancel()
       stream.close()
       freezeAt(undefined)
+      // Other pages count by the browser's clock.
+      setClockOffset(0)
     },
   }
 }

@@ -1,5 +1,7 @@
 //! Views of Pulse, in a Redis of its own (port 6380) where there is one.
 
+use std::time::Duration;
+
 use futures::FutureExt as _;
 use infra::{Answer, KeptView, StoreError, ViewStore, bounds};
 use model::{TenantId, Timestamp};
@@ -39,6 +41,26 @@ impl ViewStore for RedisStores {
             // One command, so position and state change together.
             let mut command = redis::cmd("HSET");
             command.arg(key(tenant, view)).arg("p").arg(kept.position).arg("s").arg(&kept.state[..]);
+            self.connections.command(&command).await.map(drop)
+        }
+        .boxed()
+    }
+
+    fn keep_for<'a>(&'a self, tenant: &'a TenantId, view: &'a str, kept: KeptView, within: Duration) -> Answer<'a, ()> {
+        async move {
+            fits(&kept)?;
+            let mut call = Call::on(&self.scripts.keep_view, tenant);
+            call.arg(view).arg(kept.position.as_str()).bytes(&kept.state);
+            // Redis takes none that ends at once.
+            let kept_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX).max(1);
+            call.arg(kept_ms).send(self).await.map(drop)
+        }
+        .boxed()
+    }
+
+    fn remove<'a>(&'a self, tenant: &'a TenantId, view: &'a str) -> Answer<'a, ()> {
+        async move {
+            let command = redis::cmd("UNLINK").arg(key(tenant, view)).to_owned();
             self.connections.command(&command).await.map(drop)
         }
         .boxed()

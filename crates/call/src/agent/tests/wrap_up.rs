@@ -288,6 +288,19 @@ fn an_agent_is_ready_for_calls_and_for_no_other_medium_yet() {
 }
 
 #[test]
+fn a_request_that_names_its_agent_changes_nothing_for_another_one_at_that_phone() {
+    let mut bench = Bench::ready();
+    let of = |agent: &str| [(model::request::OF_AGENT, agent)].into_iter().collect::<UserData>();
+    for kind in [RequestKind::AgentLogout, RequestKind::AgentNotReady(WorkMode::AuxWork)] {
+        bench.facts.clear();
+        bench.ask_with("a2", "5001", kind, of("a2"));
+        assert_eq!((bench.story(), bench.state("a1")), (vec!["Error 93".to_owned()], AgentState::Ready));
+    }
+    bench.ask_with("a1", "5001", RequestKind::AgentLogout, of("a1"));
+    assert_eq!(bench.state("a1"), AgentState::LoggedOut);
+}
+
+#[test]
 fn reasons_are_told_and_kept_in_every_state() {
     let mut bench = Bench::ready();
     let lunch: UserData = [("ReasonCode", "Lunch")].into_iter().collect();

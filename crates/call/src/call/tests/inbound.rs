@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use model::event::ErrorCode;
 use model::plan::{Destination, Service};
-use model::request::{RequestKind, RouteTo, Treatment};
+use model::request::{DigitsWanted, RequestKind, RouteTo, Treatment};
 use model::{CallState, CallType, DnRole, EventName, ReferenceId, UserData};
 
 use super::harness::{ANI, Bench, CONN, dn, point};
@@ -95,6 +95,7 @@ fn a_treatment_waits_for_the_callers_answer_and_brings_its_digits() {
         first_digit_timeout_ms: 5_000,
         inter_digit_timeout_ms: 2_000,
         terminator: None,
+        secret: false,
     });
     assert!(!bench.take().iter().any(|output| matches!(output, Output::StartTreatment { .. })));
     bench.give(Input::LegAnswered(CALLER_LEG));
@@ -103,6 +104,24 @@ fn a_treatment_waits_for_the_callers_answer_and_brings_its_digits() {
     bench.give(Input::TreatmentEnded { id, cause: Ended::Collected, digits: "2".to_owned() });
     let end = bench.fact(EventName::TreatmentEnd);
     assert_eq!((end.collected_digits.as_deref(), end.reference), (Some("2"), ReferenceId(17)));
+    assert!(!end.secret_digits);
+}
+
+#[test]
+fn digits_that_an_application_asks_for_as_a_secret_are_marked_as_one() {
+    let mut bench = Bench::waiting();
+    let wanted = DigitsWanted {
+        prompts: vec!["pin".to_owned()],
+        max_digits: 1,
+        first_digit_timeout_ms: 5_000,
+        inter_digit_timeout_ms: 2_000,
+        terminator: None,
+    };
+    let id = bench.treat(Treatment::from(wanted).in_secret());
+    bench.give(Input::TreatmentStarted { id });
+    bench.give(Input::TreatmentEnded { id, cause: Ended::Collected, digits: "4".to_owned() });
+    let end = bench.fact(EventName::TreatmentEnd);
+    assert_eq!((end.collected_digits.as_deref(), end.secret_digits), (Some("4"), true));
 }
 
 #[test]

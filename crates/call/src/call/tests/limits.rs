@@ -81,6 +81,7 @@ fn digits_are_waited_for_at_most_ten_minutes() {
         first_digit_timeout_ms: u64::MAX,
         inter_digit_timeout_ms: u64::MAX,
         terminator: None,
+        secret: false,
     });
     let played = bench.take().into_iter().find_map(|output| match output {
         Output::StartTreatment { treatment, .. } => Some(treatment),

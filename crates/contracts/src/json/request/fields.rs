@@ -37,6 +37,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Whether something holds; not where nothing is said.
+    pub(super) fn flag(&self, key: &str) -> Result<bool, FrameError> {
+        match self.optional(key) {
+            None => Ok(false),
+            Some(Json::Bool(holds)) => Ok(*holds),
+            Some(_) => Err(FrameError::invalid(key, "it is neither true nor false")),
+        }
+    }
+
     pub(super) fn texts(&self, key: &str) -> Result<Vec<String>, FrameError> {
         let wrong = || FrameError::invalid(key, "it is not a list of texts");
         match self.0.get(key) {

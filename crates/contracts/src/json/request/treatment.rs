@@ -18,7 +18,9 @@ pub(super) fn read_treatment(fields: &Fields<'_>) -> Result<Treatment, FrameErro
         }),
         "PlayAnnouncementAndDigits" => {
             let prompts = parameters.prompts()?;
-            read_collect(&parameters).map(|wanted| DigitsWanted { prompts, ..wanted }.into())
+            let wanted = DigitsWanted { prompts, ..read_collect(&parameters)? };
+            let treatment = Treatment::from(wanted);
+            Ok(if parameters.flag("secret")? { treatment.in_secret() } else { treatment })
         }
         "Echo" => Ok(Treatment::Echo),
         "RingBack" => Ok(Treatment::RingBack),
@@ -108,6 +110,7 @@ pub(super) fn treatment_to_json(treatment: &Treatment) -> (&'static str, Json) {
             first_digit_timeout_ms,
             inter_digit_timeout_ms,
             terminator,
+            secret,
         } => {
             let mut parameters = json!({
                 "prompts": prompts,
@@ -117,6 +120,9 @@ pub(super) fn treatment_to_json(treatment: &Treatment) -> (&'static str, Json) {
             });
             if let Some(terminator) = terminator {
                 parameters["terminator"] = json!(terminator);
+            }
+            if *secret {
+                parameters["secret"] = json!(true);
             }
             ("PlayAnnouncementAndDigits", parameters)
         }

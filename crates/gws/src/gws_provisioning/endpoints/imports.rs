@@ -6,7 +6,7 @@ use infra::{ImportPage, PeopleImport};
 use net::http::Query;
 use serde_json::{Value, json};
 
-use super::super::import_history::ImportStanding;
+use super::super::import_history::{ImportStanding, UNKNOWN};
 use super::super::published::query::PublishedQuery;
 use super::super::records::ImportProgress;
 use super::super::request::ProvisioningRequest;
@@ -17,8 +17,6 @@ const PAGE_MAX: usize = 100;
 const PAGE: usize = 20;
 /// Who is meant, by user name.
 const ADMIN_NAME: &str = "adminName";
-/// What is told of an import whose end nobody has noted.
-const UNKNOWN: &str = "it is not known whether all of it was taken or nothing: send it again, which does no harm";
 
 /// `GET /import-users/check-status`: how far the last import of whoever asks is; with `adminName` that of somebody else.
 pub(in crate::gws_provisioning) async fn status(
@@ -31,21 +29,27 @@ pub(in crate::gws_provisioning) async fn status(
     let meant = query.text(ADMIN_NAME).filter(|name| !name.is_empty()).unwrap_or(own);
     let is_own = meant.eq_ignore_ascii_case(own);
     let here = if is_own { request.session.shown(|kept| kept.import.clone()).await } else { None };
-    // The record of a session has no room for much that is wrong.
-    let is_whole =
-        |import: &ImportProgress| import.is_under_way || !import.failed.is_empty() || import.succeeded == import.total;
+    // The record of a session has no room for much that is wrong, and of a table whose replica is gone the end may have been noted.
+    let is_whole = |import: &ImportProgress| {
+        let is_known = !import.failed.is_empty() || import.succeeded == import.total;
+        import.is_under_way || (is_known && !import.is_unknown)
+    };
     if let Some(import) = here.as_ref().filter(|import| is_whole(import)) {
-        return Ok(answers::data(&told(import.clone(), own)));
+        return Ok(answers::data(&told(import, own)));
     }
     let now = request.imports().now();
     let noted = request.imports().last_of(tenant, meant).await;
     let noted = match (noted, here) {
+        // Nobody takes it any more, which the session knows at once.
+        (Ok(Some(noted)), Some(here)) if here.is_unknown && noted.request == here.request && noted.end.is_none() => {
+            here
+        }
         (Ok(Some(noted)), _) => progress(&noted, is_own, ImportStanding::of(&noted, now)),
         (_, Some(here)) => here,
         (Ok(None), None) => ImportProgress::default(),
         (Err(refusal), None) => return Err(refusal),
     };
-    Ok(answers::data(&told(noted, meant)))
+    Ok(answers::data(&told(&noted, meant)))
 }
 
 /// `GET /import-users/history`: the imports of the tenant, the latest first; with `adminName` those of one person.
@@ -72,7 +76,7 @@ pub(in crate::gws_provisioning) async fn history(
 fn progress(import: &PeopleImport, is_own: bool, standing: ImportStanding) -> ImportProgress {
     let faults = import.end.as_ref().map(|end| end.faults.clone()).unwrap_or_default();
     let failed = match standing {
-        ImportStanding::Unknown => vec![UNKNOWN.to_owned()],
+        ImportStanding::Unknown => Vec::new(),
         _ if is_own || faults.is_empty() => faults,
         _ => vec![format!("{} faults: whoever has sent the table sees them", faults.len())],
     };
@@ -81,26 +85,52 @@ fn progress(import: &PeopleImport, is_own: bool, standing: ImportStanding) -> Im
         total: import.lines,
         succeeded: import.end.as_ref().map(|end| end.taken).unwrap_or_default(),
         failed,
+        is_unknown: standing == ImportStanding::Unknown,
+        request: import.request.clone(),
     }
 }
 
-fn told(progress: ImportProgress, user: &str) -> Value {
+/// How an import stands that a session knows; none where there was none.
+fn standing(progress: &ImportProgress) -> Option<ImportStanding> {
+    if *progress == ImportProgress::default() {
+        return None;
+    }
+    Some(match progress {
+        ImportProgress { is_under_way: true, .. } => ImportStanding::UnderWay,
+        ImportProgress { is_unknown: true, .. } => ImportStanding::Unknown,
+        // What is wrong may have had no room.
+        ImportProgress { failed, succeeded, total, .. } if failed.is_empty() && succeeded == total => {
+            ImportStanding::Taken
+        }
+        _ => ImportStanding::Refused,
+    })
+}
+
+/// What is wrong with a table, or that nobody knows whether it was taken.
+fn words(progress: &ImportProgress) -> Vec<String> {
+    if progress.is_unknown { vec![UNKNOWN.to_owned()] } else { progress.failed.clone() }
+}
+
+fn told(progress: &ImportProgress, user: &str) -> Value {
     let active: Vec<&str> = progress.is_under_way.then_some(user).into_iter().collect();
+    let request = Some(progress.request.as_str()).filter(|request| !request.is_empty());
     json!({
-        "activeImporters": active, "adminName": user, "operation": "import", "failed": progress.failed,
+        "activeImporters": active, "adminName": user, "operation": "import", "failed": words(progress),
         "succeedCount": progress.succeeded, "totalCount": progress.total, "stopped": !progress.is_under_way,
-        "stopRequested": false,
+        "stopRequested": false, "state": standing(progress).map(ImportStanding::as_str), "requestId": request,
     })
 }
 
 /// An import of the history, as somebody is shown it.
 fn shown(import: &PeopleImport, asks: &str, standing: ImportStanding) -> Value {
-    let ImportProgress { succeeded, failed, .. } = progress(import, import.user.eq_ignore_ascii_case(asks), standing);
+    let progress = progress(import, import.user.eq_ignore_ascii_case(asks), standing);
+    let ended = import.end.as_ref().filter(|_| !progress.is_unknown);
     json!({
-        "id": import.id, "adminName": import.user, "client": import.client, "fileName": import.file_name,
+        "id": import.id, "requestId": import.request, "adminName": import.user, "client": import.client,
+        "fileName": import.file_name,
         "begunAt": rfc3339(import.begun_at), "endedAt": import.end.as_ref().map(|end| rfc3339(end.at)),
-        "state": standing.as_str(), "totalCount": import.lines, "succeedCount": succeeded,
-        "failedCount": import.end.as_ref().map(|end| end.faults.len()).unwrap_or_default(), "failed": failed,
+        "state": standing.as_str(), "totalCount": import.lines, "succeedCount": progress.succeeded,
+        "failedCount": ended.map(|end| end.faults.len()).unwrap_or_default(), "failed": words(&progress),
     })
 }
 
@@ -117,21 +147,38 @@ mod tests {
         let faults = faults.iter().map(|fault| (*fault).to_owned()).collect::<Vec<_>>();
         PeopleImport {
             id: "one".to_owned(),
+            request: "june".to_owned(),
             user: "ada".to_owned(),
             client: Some("crm".to_owned()),
             file_name: "people.csv".to_owned(),
             begun_at: BEGUN,
             lines: 3,
-            end: Some(ImportEnd { at: BEGUN, taken: if faults.is_empty() { 3 } else { 0 }, faults }),
+            end: Some(ImportEnd { at: BEGUN, taken: if faults.is_empty() { 3 } else { 0 }, faults, is_unknown: false }),
         }
+    }
+
+    #[test]
+    fn of_a_table_that_may_have_been_taken_it_is_said_how_to_send_it_again() {
+        let mut import = import(&[UNKNOWN]);
+        import.end.as_mut().unwrap().is_unknown = true;
+        let shown = shown(&import, "ben", ImportStanding::of(&import, BEGUN));
+        assert_eq!((&shown["state"], &shown["requestId"]), (&json!("unknown"), &json!("june")));
+        assert_eq!((&shown["failedCount"], &shown["failed"]), (&json!(0), &json!([UNKNOWN])));
+        let here =
+            ImportProgress { total: 3, is_unknown: true, request: "june".to_owned(), ..ImportProgress::default() };
+        let told = told(&here, "ada");
+        assert_eq!((&told["state"], &told["requestId"]), (&json!("unknown"), &json!("june")));
+        assert_eq!((&told["stopped"], &told["failed"]), (&json!(true), &json!([UNKNOWN])));
     }
 
     #[test]
     fn an_import_says_how_far_it_is() {
         let under_way = ImportProgress { is_under_way: true, total: 3, ..ImportProgress::default() };
-        let told_of = told(under_way, "ada");
+        let told_of = told(&under_way, "ada");
         assert_eq!((&told_of["activeImporters"], &told_of["stopped"]), (&json!(["ada"]), &json!(false)));
-        assert_eq!(told(ImportProgress::default(), "ada")["activeImporters"], json!([]));
+        let none = told(&ImportProgress::default(), "ada");
+        assert_eq!((&told_of["state"], &none["state"]), (&json!("underWay"), &Value::Null));
+        assert_eq!(none["activeImporters"], json!([]));
     }
 
     #[test]

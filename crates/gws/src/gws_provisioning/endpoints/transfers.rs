@@ -26,6 +26,8 @@ const FILTERS: [&str; 7] = ["filterName", "filterParameters", "roles", "skills",
 const FILTER_BYTES_MAX: usize = 512;
 /// The part of the form that has the table.
 const FILE: &str = "csvfile";
+/// The name by which a table that is sent again counts once.
+const REQUEST_ID: &str = "requestId";
 
 // === out ===
 
@@ -178,16 +180,31 @@ fn read_table(headers: &HeaderMap, body: &[u8]) -> Result<SentTable, ApiRefusal>
     Ok(SentTable { text: table.to_owned(), file_name })
 }
 
-/// `POST /import-users/csv`: takes a table of people, all of it or nothing. How far it is, `check-status` tells; it is noted.
+/// The name of the request that a program has given, if it has. Names are compared as they are written.
+fn read_request_id(query: &PublishedQuery) -> Result<Option<String>, ApiRefusal> {
+    let Some(given) = query.text(REQUEST_ID) else { return Ok(None) };
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if given.len() > NAME_BYTES_MAX || !given.bytes().all(is_allowed) {
+        let rule = format!("{REQUEST_ID}: it has at most {NAME_BYTES_MAX} letters, digits, -, _ and .");
+        return Err(ApiRefusal::bad_request(rule));
+    }
+    Ok(Some(given.to_owned()))
+}
+
+/// `POST /import-users/csv`: takes a table of people, all of it or nothing, and once by one `requestId`. How far it is, `check-status`
+/// tells; it is noted.
 pub(in crate::gws_provisioning) async fn import(
     request: ProvisioningRequest,
+    Query(pairs): Query<Vec<(String, String)>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiRefusal> {
     let asker = request.changes()?;
+    let given = read_request_id(&PublishedQuery::of(pairs)?)?;
     let SentTable { text, file_name } = read_table(&headers, &body)?;
     let id = request.session.parts.secret();
-    let note = request.imports().of(request.sign_in(), id, &file_name, table::lines(&text));
+    let names = (id.clone(), given.unwrap_or(id));
+    let note = request.imports().of(request.sign_in(), names, &file_name, table::lines(&text));
     request.session.begin_import(text, asker, note).await?;
     Ok(answers::begun())
 }
@@ -245,6 +262,18 @@ mod tests {
         ] {
             let refused = read_export(&json!({ field: value })).unwrap_err().body();
             assert!(refused["status"]["message"].as_str().unwrap().starts_with(field), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_program_names_its_request_within_bounds_or_not_at_all() {
+        let read = |given: &str| {
+            read_request_id(&PublishedQuery::of(vec![(REQUEST_ID.to_owned(), given.to_owned())]).unwrap())
+        };
+        assert_eq!(read_request_id(&PublishedQuery::of(Vec::new()).unwrap()).unwrap(), None);
+        assert_eq!((read("").unwrap(), read("June-1.a_b").unwrap().as_deref()), (None, Some("June-1.a_b")));
+        for wrong in ["a b", "ä", "a\nb", &"x".repeat(NAME_BYTES_MAX + 1)] {
+            assert_eq!(read(wrong).unwrap_err().status(), StatusCode::BAD_REQUEST, "{wrong:?}");
         }
     }
 

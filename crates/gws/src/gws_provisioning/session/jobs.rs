@@ -24,15 +24,11 @@ const CHANGES_WAITING_MAX: usize = 24;
 /// Where outcomes are told, and changes. Published clients subscribe to channels of one part.
 const OPERATIONS: &str = "/operations";
 const OBJECTS: &str = "/objects";
-/// What an import says whose replica is gone.
-const LOST_IMPORT: &str = "the replica that took the table is gone, and it is not known whether all of it was taken or nothing: \
-                           send it again, which does no harm";
 
-/// An import that is taken over goes on nowhere.
+/// An import that is taken over goes on nowhere: whoever took the table is gone.
 pub(super) fn note_lost_import(kept: &mut KeptProvisioning) {
     if let Some(import) = kept.import.as_mut().filter(|import| import.is_under_way) {
-        import.is_under_way = false;
-        import.failed = vec![LOST_IMPORT.to_owned()];
+        (import.is_under_way, import.is_unknown) = (false, true);
     }
 }
 
@@ -191,7 +187,8 @@ impl ProvisioningSession {
         asker: RequestingPerson,
         note: ImportNote,
     ) -> Result<(), ApiRefusal> {
-        let progress = ImportProgress { is_under_way: true, total: table::lines(&text), ..ImportProgress::default() };
+        let (total, request) = (table::lines(&text), note.request().to_owned());
+        let progress = ImportProgress { is_under_way: true, total, request, ..ImportProgress::default() };
         let begins = progress.clone();
         let begun = self.change(|kept| {
             let is_free = !kept.import.as_ref().is_some_and(|import| import.is_under_way);
@@ -205,9 +202,8 @@ impl ProvisioningSession {
         }
         let Some(session) = self.me.upgrade() else { return Ok(()) };
         tokio::spawn(async move {
-            let request = session.parts.secret();
             let taken = match note.begin().await {
-                Ok(()) => people::import(&*session.parts.configuration, &asker, text, &request, false).await,
+                Ok(()) => people::import(&*session.parts.configuration, &asker, text, note.request(), false).await,
                 Err(refusal) => Err(refusal),
             };
             let progress = imported(begins, taken);
@@ -262,11 +258,12 @@ fn imported(before: ImportProgress, taken: Result<Value, ApiRefusal>) -> ImportP
             let failed = table::faults(&taken);
             let total = number(&taken["rows"]);
             let succeeded = if failed.is_empty() { total } else { 0 };
-            ImportProgress { is_under_way: false, total, succeeded, failed }
+            ImportProgress { is_under_way: false, total, succeeded, failed, ..before }
         }
+        Err(refusal) if refusal.may_be_done() => ImportProgress { is_under_way: false, is_unknown: true, ..before },
         Err(refusal) => {
-            let words = refusal.body()["status"]["message"].as_str().unwrap_or_default().to_owned();
-            ImportProgress { is_under_way: false, failed: vec![words], ..before }
+            let failed = vec![refusal.message().to_owned()];
+            ImportProgress { is_under_way: false, failed, ..before }
         }
     }
 }
@@ -297,5 +294,22 @@ mod tests {
         assert_eq!(none.failed, ["line 2, column skills: there is no skill Patience"]);
         let refused = imported(under_way(), Err(ApiRefusal::forbidden("no right")));
         assert_eq!((refused.succeeded, refused.failed), (0, vec!["no right".to_owned()]));
+    }
+
+    #[test]
+    fn whether_a_table_was_taken_is_unknown_where_nobody_has_answered_to_the_end() {
+        let under_way =
+            || ImportProgress { is_under_way: true, total: 3, request: "june".to_owned(), ..ImportProgress::default() };
+        for unanswered in [ApiRefusal::late(), ApiRefusal::unanswered("gone")] {
+            let unknown = imported(under_way(), Err(unanswered));
+            let due = ImportProgress { is_under_way: false, is_unknown: true, ..under_way() };
+            assert_eq!(unknown, due);
+        }
+        let refused = imported(under_way(), Err(ApiRefusal::unavailable("nothing was sent")));
+        assert_eq!((refused.is_unknown, refused.failed), (false, vec!["nothing was sent".to_owned()]));
+        let mut kept =
+            KeptProvisioning { import: Some(under_way()), ..KeptProvisioning::of_test("ada", model::Timestamp::ZERO) };
+        note_lost_import(&mut kept);
+        assert_eq!(kept.import, Some(ImportProgress { is_under_way: false, is_unknown: true, ..under_way() }));
     }
 }

@@ -12,7 +12,7 @@ use model::event::CallRef;
 use model::{ConnId, Dn, Event, EventName, Seq, Stamped, Subject, Timestamp, Token, UserData};
 
 use super::capabilities::{self, CallPairing, CallSituation};
-use super::party::{DnInCall, Observed, PARTICIPANTS_MAX, Talker, phase_after, talker};
+use super::party::{DnInCall, Observed, PARTICIPANTS_MAX, Talker, milliseconds, phase_after, talker};
 use crate::kv;
 use crate::voice_api::{CallNotification, CallPhase, CallState};
 
@@ -170,7 +170,7 @@ impl PhoneCalls {
         let has_other_data = party.take_call(call, data);
         party.take_parties(event);
         if let Some(phase) = phase {
-            party.phase = phase;
+            party.comes_to(phase, at);
             party.extensions = event.extensions.clone();
         }
         if event.name == EventName::Established && party.observes.is_none() {
@@ -426,7 +426,8 @@ fn released(call: &CallState, party: &DnInCall, at: Timestamp) -> CallState {
     let state = CallPhase::Released;
     let (pairing, others) = (CallPairing::Alone, party.others.len());
     let situation = CallSituation { phase: state, pairing, others, recording: call.recording_state, observes: None };
-    let mut call = CallState { state, capabilities: capabilities::of_call(situation), ..call.clone() };
+    let (capabilities, state_since) = (capabilities::of_call(situation), milliseconds(at));
+    let mut call = CallState { state, state_since, capabilities, ..call.clone() };
     fill(&mut call, party);
     call.duration = at.since(party.began).as_secs();
     call

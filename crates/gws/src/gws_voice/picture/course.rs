@@ -218,7 +218,8 @@ impl KnownCourse {
                 self.begin(StepKind::Treatment, event.extensions.text("TreatmentType").unwrap_or_default(), at);
             }
             EventName::TreatmentEnd => {
-                let keys = event.collected_digits.as_deref().filter(|keys| !keys.is_empty());
+                // What the application has marked as a secret is neither a choice of a menu nor a part of another input.
+                let keys = event.collected_digits.as_deref().filter(|keys| !keys.is_empty() && !event.secret_digits);
                 let mut began_at = None;
                 self.end(StepKind::Treatment, None, at, |step| {
                     began_at = Some(step.began_at);

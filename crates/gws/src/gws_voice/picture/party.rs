@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use contracts::json::rfc3339;
 use model::event::CallRef;
 use model::request::MonitorMode;
 use model::{ConnId, Dn, DnRole, Event, EventName, Timestamp, UserData};
@@ -20,6 +21,8 @@ pub(super) struct DnInCall {
     pub user_data: Arc<UserData>,
     pub extensions: UserData,
     pub phase: CallPhase,
+    /// Since when it is in that phase.
+    pub phase_since: Timestamp,
     pub role: Option<DnRole>,
     /// Those who talk with it: who observes, and this DN itself, are not among them.
     pub others: Vec<Talker>,
@@ -52,6 +55,7 @@ impl DnInCall {
             user_data: Arc::default(),
             extensions: UserData::new(),
             phase,
+            phase_since: at,
             role: None,
             others: Vec::new(),
             observes: None,
@@ -69,6 +73,13 @@ impl DnInCall {
         let has_changed = self.user_data != data;
         self.user_data = data;
         has_changed
+    }
+
+    /// It is in that phase from then on, unless it is in it already.
+    pub fn comes_to(&mut self, phase: CallPhase, at: Timestamp) {
+        if self.phase != phase {
+            (self.phase, self.phase_since) = (phase, at);
+        }
     }
 
     /// Takes over what a fact at this DN says of it and of the others.
@@ -135,4 +146,10 @@ pub(super) fn phase_after(event: &Event, before: Option<CallPhase>) -> Option<Ca
         }
         _ => None,
     }
+}
+
+/// A time as clients in browsers write it: RFC 3339 with milliseconds.
+pub(super) fn milliseconds(at: Timestamp) -> String {
+    let text = rfc3339(at);
+    format!("{}Z", text.get(.."1970-01-01T00:00:00.000".len()).unwrap_or(&text))
 }

@@ -1,12 +1,11 @@
 //! A call of a DN in the form in which its desktop gets it.
 
-use contracts::json::rfc3339;
 use model::request::MonitorMode;
-use model::{CallType, ConnId, Dn, DnRole, Timestamp, UserData};
+use model::{CallType, ConnId, Dn, DnRole, UserData};
 
 use super::calls::PhoneCalls;
 use super::capabilities::{self, CallPairing, CallSituation};
-use super::party::{DnInCall, Observed};
+use super::party::{DnInCall, Observed, milliseconds};
 use crate::kv;
 use crate::voice_api::{CallParticipant, CallPhase, CallRecording, CallState, MonitoringInfo};
 
@@ -48,6 +47,7 @@ impl PhoneCalls {
             recording_state: recording,
             duration: 0,
             started_at: milliseconds(party.began),
+            state_since: milliseconds(party.phase_since),
             is_monitored_by_me: party.observes.is_some(),
             monitoring_info: party.observes.as_ref().map(|observed| Box::new(monitoring(observed))),
             supervisor_monitoring_state: supervised.map(|mode| mode_name(mode).to_owned()),
@@ -151,10 +151,4 @@ const fn says(mode: MonitorMode) -> u8 {
 
 fn role_name(role: DnRole) -> String {
     format!("Role{role}")
-}
-
-/// A time as clients in browsers write it: RFC 3339 with milliseconds.
-fn milliseconds(at: Timestamp) -> String {
-    let text = rfc3339(at);
-    format!("{}Z", text.get(.."1970-01-01T00:00:00.000".len()).unwrap_or(&text))
 }

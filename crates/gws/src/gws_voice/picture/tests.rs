@@ -139,6 +139,7 @@ fn brief(dn: &Dn, message: &DnMessage) -> String {
         }
         DnNews::Monitoring { started, other_dn, .. } => format!("Monitoring {started} {other_dn}"),
         DnNews::UserEvent { user_data } => format!("UserEvent {}", user_data.len()),
+        DnNews::NoPicture { code, .. } => format!("NoPicture {code}"),
         DnNews::Error { code, .. } => format!("Error {code}"),
     };
     format!("{dn} {news}{answers}")

@@ -245,7 +245,7 @@ fn a_refusal_of_our_own_request_is_news_for_nobody() {
 }
 
 #[test]
-fn a_dn_that_the_tenant_does_not_have_is_told_as_an_error() {
+fn of_a_dn_that_the_tenant_does_not_have_it_is_told_why_there_is_no_picture() {
     let mut site = Site::new();
     site.subscribe("7999", None);
     let ask = site.voice.next_ask(site.now).unwrap();
@@ -255,7 +255,7 @@ fn a_dn_that_the_tenant_does_not_have_is_told_as_an_error() {
     refusal.error = Some((ErrorCode::DN_NOT_CONFIGURED, "no".to_owned()));
     site.fact(11, refusal);
     let told = site.poll();
-    assert_eq!(told, [(format!("{CHANNELS}7999"), "0-11".to_owned(), "error".to_owned())]);
+    assert_eq!(told, [(format!("{CHANNELS}7999"), "0-11".to_owned(), "noPicture".to_owned())]);
     assert!(matches!(site.voice.look("7999", site.now), DnLook::Unknown(fault) if fault.code == 59));
 }
 
@@ -390,7 +390,7 @@ fn a_picture_that_no_reader_could_take_is_told_as_an_error() {
     site.fact(11, Event { user_data, ..phone_in_call(EventName::Ringing, 1, None) });
     site.subscribe("7101", None);
     site.registered(12, "7101");
-    assert_eq!(site.told(), ["error 0-12"]);
+    assert_eq!(site.told(), ["noPicture 0-12"]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::operations::ActivateBody;
 use super::outputs::{OperationRefusal, ReplyId};
 use super::pending::OperationEffect;
 use super::picture::Completion;
-use super::{Desk, DeskOutput, DeskPhase, SessionLife, Unstored, frames};
+use super::{Desk, DeskOutput, DeskPhase, SessionLife, Unstored, frames, messages};
 
 /// How long the first message of a DN is waited for before the agent is logged in there all the same.
 const HEARD_WITHIN: Duration = Duration::from_secs(2);
@@ -65,8 +65,10 @@ impl Desk {
         }
         let agent = self.agent_of(&body)?;
         let elsewhere = self.channel.as_ref().filter(|channel| channel.dn != dn);
-        let is_taken =
-            |channel: &&VoiceChannel| channel.login.is_some() || channel.owns_login || !channel.waiting.is_empty();
+        let is_taken = |channel: &&VoiceChannel| {
+            let is_there = channel.is_admitted() && channel.owns_login;
+            channel.login.is_some() || is_there || !channel.waiting.is_empty()
+        };
         if let Some(channel) = elsewhere.filter(is_taken) {
             let message = format!("dn: the agent is logged in at {}; deactivate the channel first", channel.dn);
             return Err(OperationRefusal::new(409, message));
@@ -78,7 +80,7 @@ impl Desk {
         let effect = OperationEffect::Login { owned_before };
         let frames = VecDeque::from([frame]);
         let (reference, frame) = self.note_operation(frames, body.operation_id, effect, reply, body.answer, now)?;
-        let channel = self.follow(dn, switch, work_mode, completion);
+        let channel = self.follow(dn, switch, work_mode, completion, now);
         channel.waiting.push(WaitingLogin { reference, frame, until: now + HEARD_WITHIN });
         if channel.is_heard {
             self.log_in(now);
@@ -118,8 +120,8 @@ impl Desk {
         for WaitingLogin { reference, frame, .. } in waiting {
             let Some(pending) = self.pending.in_progress(reference) else { continue };
             pending.answers_at = Some(now + ANSWERED_WITHIN);
-            self.send(frame, reference);
             self.expect_login(reference);
+            self.send(frame, reference);
         }
     }
 
@@ -128,6 +130,30 @@ impl Desk {
         let waiting = self.channel.as_ref().map(|channel| channel.waiting.as_slice()).unwrap_or_default();
         if waiting.iter().any(|login| login.until <= now) {
             self.log_in(now);
+        }
+    }
+
+    /// gws-voice says why nothing is told of the DN. Activations that have not logged in yet fail at once, and the DN is left, unless the
+    /// agent may be logged in there by this session. Then its picture is asked for again, and the clients are told once.
+    pub(super) fn dn_refused(&mut self, code: u32, why: &str, now: Timestamp) {
+        let Some(channel) = &mut self.channel else { return };
+        let words = format!("dn {}: {why} (error {code})", channel.dn);
+        let waiting = std::mem::take(&mut channel.waiting);
+        let (login, is_needed) = (channel.login, channel.is_admitted() || channel.owns_login);
+        let was_refused = std::mem::replace(&mut channel.is_refused, true);
+        for login in waiting {
+            if let Some(reply) = self.pending.remove(login.reference).and_then(|pending| pending.reply) {
+                self.refuse(reply, &OperationRefusal::new(409, words.as_str()));
+            }
+        }
+        if let Some(reply) = login.and_then(|login| self.pending.of(login)).and_then(|pending| pending.reply.take()) {
+            let late = format!("{words}; the login was asked for, and may be carried out all the same");
+            self.refuse(reply, &OperationRefusal::new(409, late));
+        }
+        if !is_needed {
+            self.leave();
+        } else if !was_refused {
+            self.clients.tell_voice(&messages::event_error(code, &words, None), now);
         }
     }
 
@@ -152,9 +178,11 @@ impl Desk {
         switch: Option<String>,
         work_mode: Option<String>,
         completion: Completion,
+        now: Timestamp,
     ) -> &mut VoiceChannel {
         self.unstored = Unstored::State;
         if self.channel.as_ref().is_none_or(|channel| channel.dn != dn) {
+            self.give_up_login(now);
             self.leave();
             self.outputs.push_back(DeskOutput::Follow { dn: dn.clone(), after: None });
         }
@@ -164,12 +192,24 @@ impl Desk {
         channel
     }
 
-    /// A login is under way.
+    /// A login is to be asked for: the record says so first. Whoever goes on with the session, and other sessions of the person that end,
+    /// know by it that the agent is logged in here.
     pub(super) fn expect_login(&mut self, reference: u64) {
         if let Some(channel) = &mut self.channel {
             (channel.login, channel.owns_login) = (Some(reference), true);
-            self.unstored = Unstored::State;
+            self.outputs.push_back(DeskOutput::Store);
         }
+    }
+
+    /// The agent is logged out at a DN where it was not seen, and is to be logged in elsewhere, or nowhere: what has become of the login
+    /// there is not known.
+    pub(super) fn give_up_login(&mut self, now: Timestamp) {
+        let given_up = self.channel.as_mut().filter(|channel| channel.owns_login && !channel.is_logged_in());
+        let Some(channel) = given_up else { return };
+        channel.owns_login = false;
+        let frame = frames::logout(&channel.dn, self.agent.as_deref());
+        let reference = self.next_reference(now);
+        self.send(frame, reference);
     }
 
     /// A login is refused: whoever still waits for the answer gets it.
@@ -191,7 +231,7 @@ impl Desk {
         }
         (channel.login, channel.owns_login) = (None, owned_before);
         self.unstored = Unstored::State;
-        if !channel.is_admitted() {
+        if !channel.is_admitted() && !channel.owns_login {
             self.leave();
         }
     }

@@ -98,6 +98,8 @@ pub(super) struct VoiceChannel {
     pub admission: DnAdmission,
     /// Whether messages of the DN come: the first one has.
     pub is_heard: bool,
+    /// Whether gws-voice has said, instead of a picture, why there is none.
+    pub is_refused: bool,
     pub waiting: Vec<WaitingLogin>,
     /// The reference of a login whose outcome is not known.
     pub login: Option<u64>,
@@ -131,6 +133,7 @@ impl VoiceChannel {
             completion,
             admission: DnAdmission::Waiting,
             is_heard: false,
+            is_refused: false,
             waiting: Vec::new(),
             login: None,
             owns_login: false,

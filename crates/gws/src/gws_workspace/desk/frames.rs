@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use model::request::NOTE_OF_CALL;
+use model::request::{NOTE_OF_CALL, OF_AGENT};
 use serde_json::{Map, Value, json};
 
 use super::channel::VoiceChannel;
@@ -71,9 +71,16 @@ pub(super) fn login(dn: &str, agent: &str, work_mode: Option<&str>) -> Map<Strin
     RequestDraft::of("TAgentLogin", dn).with("AgentID", agent).maybe("AgentWorkMode", work_mode).0
 }
 
-/// The logout of the agent at a DN.
-pub(super) fn logout(dn: &str) -> Map<String, Value> {
-    RequestDraft::of("TAgentLogout", dn).0
+/// The logout of an agent at a DN: of that one, and of nobody else who is there by then.
+pub(super) fn logout(dn: &str, agent: Option<&str>) -> Map<String, Value> {
+    logout_of(RequestDraft::of("TAgentLogout", dn), agent).0
+}
+
+fn logout_of(request: RequestDraft, agent: Option<&str>) -> RequestDraft {
+    match agent {
+        Some(agent) => request.with("Extensions", json!({OF_AGENT: agent})),
+        None => request,
+    }
 }
 
 /// The request that adds pairs to a call.
@@ -120,7 +127,7 @@ fn of_dn(action: &VoiceAction, channel: &VoiceChannel, agent: Option<&str>) -> R
             let mode = work_mode.or(channel.work_mode.as_deref());
             request("TAgentLogin").with("AgentID", agent).maybe("AgentWorkMode", mode)
         }
-        VoiceAction::Logout | VoiceAction::Deactivate => request("TAgentLogout"),
+        VoiceAction::Logout | VoiceAction::Deactivate => logout_of(request("TAgentLogout"), agent),
         VoiceAction::Ready { work_mode } => request("TAgentSetReady").maybe("AgentWorkMode", *work_mode),
         VoiceAction::NotReady { work_mode } => request("TAgentSetNotReady").maybe("AgentWorkMode", *work_mode),
         VoiceAction::DndOn => request("TSetDNDOn"),

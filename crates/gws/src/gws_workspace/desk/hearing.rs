@@ -32,18 +32,26 @@ impl Desk {
             self.is_cut_off = !is_there;
             self.voice_is(if is_there { VoiceService::Available } else { VoiceService::Unavailable }, now);
         }
+        if is_there {
+            self.hurry_ending(now);
+        }
         self.settle(now);
     }
 
     pub(super) fn hear(&mut self, message: VoiceMessage, now: Timestamp) {
+        self.hear_ending(&message, now);
         if matches!(self.life, SessionLife::Open) && self.channel.is_some() {
             self.is_cut_off = false;
             self.voice_is(VoiceService::Available, now);
-            self.take(message, now);
-            if let Some(channel) = &mut self.channel {
-                channel.is_heard = true;
+            if let VoiceNews::NoPicture { code, message } = &message.news {
+                self.dn_refused(*code, message, now);
+            } else {
+                self.take(message, now);
+                if let Some(channel) = &mut self.channel {
+                    (channel.is_heard, channel.is_refused) = (true, false);
+                }
+                self.log_in(now);
             }
-            self.log_in(now);
         }
         self.settle(now);
     }
@@ -73,6 +81,8 @@ impl Desk {
             VoiceNews::Dn(dn) => self.take_dn(&dn, None, &cause, mark, now),
             VoiceNews::Picture { dn, calls } => self.take_dn(&dn, Some(calls), &cause, mark, now),
             VoiceNews::Call { call, notification } => self.take_call(call, notification, &cause, mark, now),
+            // It is no message of the DN.
+            VoiceNews::NoPicture { .. } => {}
             VoiceNews::Event(event) => {
                 if self.is_event_told(is_own) {
                     self.clients.tell_voice(&messages::passed_on(event, cause.operation_id.as_deref()), now);
@@ -127,7 +137,6 @@ impl Desk {
         mark: ReadingMark,
         now: Timestamp,
     ) {
-        let is_foreign = cause.reference != 0 && cause.operation_id.is_none();
         let (own_agent, may_monitor) = (self.agent.clone(), self.who.may(CALLS_MONITOR));
         let Some(channel) = &mut self.channel else { return };
         let dn = shown_dn(dn, channel.switch_name.as_deref(), may_monitor);
@@ -142,8 +151,8 @@ impl Desk {
         let login = channel.login;
         if logged_in {
             channel.login = login.filter(|_| !is_ours);
-            // Another session of the person has changed something: that one logs the agent out.
-            channel.owns_login = channel.owns_login && (channel.login.is_some() || is_ours && !is_foreign);
+            // Whatever else the person does there, also by another session: the agent is the one that was logged in by this one.
+            channel.owns_login = channel.owns_login && (channel.login.is_some() || is_ours);
         } else {
             channel.owns_login = channel.owns_login && login.is_some();
         }

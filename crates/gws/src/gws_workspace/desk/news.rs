@@ -25,6 +25,8 @@ pub(super) enum VoiceNews {
     Call { call: Value, notification: &'static str },
     /// Something that is told on as it is.
     Event(Value),
+    /// The DN has no picture, and nothing is told of it.
+    NoPicture { code: u32, message: String },
     /// A request was refused.
     Error { code: u32, message: String },
 }
@@ -46,6 +48,7 @@ impl From<DnMessage> for VoiceMessage {
             DnNews::UserEvent { user_data } => {
                 VoiceNews::Event(json!({"messageType": "EventUserEvent", "userData": object(&user_data)}))
             }
+            DnNews::NoPicture { code, message } => VoiceNews::NoPicture { code, message },
             DnNews::Error { code, message } => VoiceNews::Error { code, message },
         };
         Self { position, reference, requester, news }

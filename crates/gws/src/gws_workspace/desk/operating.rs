@@ -16,9 +16,9 @@ use super::{Desk, DeskOutput, SessionLife, Unstored, VoiceService, frames, messa
 /// What whoever takes a DN may do there: be logged in, and have its calls.
 const AT_A_DN: [&str; 2] = [AGENTS_CONTROL, CALLS_CONTROL];
 /// The published number of a request that was not carried out in time.
-const TIMED_OUT: u32 = 57;
+pub(super) const TIMED_OUT: u32 = 57;
 /// The published number of a failure that has none of its own.
-const FAILED: u32 = 52;
+pub(super) const FAILED: u32 = 52;
 
 /// What an operation does besides that notes pairs of a released call.
 fn noted_after(action: &VoiceAction, channel: &VoiceChannel) -> Option<OperationEffect> {
@@ -58,7 +58,9 @@ impl Desk {
             return self.ask(frames, operation.operation_id, effect, reply, code, now).map(drop);
         }
         let logs_in = matches!(operation.action, VoiceAction::Login { .. });
-        let channel = self.channel.as_ref().filter(|channel| channel.is_admitted() || logs_in);
+        let leaves = matches!(operation.action, VoiceAction::Deactivate);
+        let may_operate = |channel: &&VoiceChannel| channel.is_admitted() || logs_in || leaves && channel.owns_login;
+        let channel = self.channel.as_ref().filter(may_operate);
         let inactive = || OperationRefusal::new(409, "voice: the channel is not active; activate it first");
         let channel = channel.ok_or_else(inactive)?;
         let frames = frames::frames(&operation, channel, self.agent.as_deref())?;
@@ -77,6 +79,7 @@ impl Desk {
             VoiceAction::Deactivate if !is_logged_in => {
                 let operation_id = self.id_of(operation.operation_id, now);
                 self.accept(reply, AnswerCode::Accepted, &operation_id);
+                self.give_up_login(now);
                 self.leave();
                 return Ok(());
             }
@@ -96,10 +99,12 @@ impl Desk {
             VoiceAction::StartMonitoring { dn, .. } => Some(dn.clone()),
             _ => None,
         };
-        let reference = self.ask(frames, operation.operation_id, effect, reply, AnswerCode::Accepted, now)?;
+        let (reference, first) =
+            self.note_operation(frames, operation.operation_id, effect, reply, AnswerCode::Accepted, now)?;
         if logs_in {
             self.expect_login(reference);
         }
+        self.send(first, reference);
         if let (Some(channel), Some(monitored)) = (&mut self.channel, monitored) {
             channel.monitored = Some(monitored);
         }
@@ -226,6 +231,18 @@ impl Desk {
         self.settle(now);
     }
 
+    /// A request has waited for its turn for too long, and was not made: nobody expects it by now. Whoever has asked may have given up, so
+    /// the clients are told, too.
+    pub fn ask_late(&mut self, reference: u64, now: Timestamp) {
+        let message = "it has waited for too long, and was not carried out";
+        let named = self.pending.in_progress(reference).map(|pending| pending.operation_id.clone());
+        if let Some(id) = named.filter(|_| matches!(self.life, SessionLife::Open)) {
+            self.clients.tell_voice(&messages::event_error(TIMED_OUT, message, Some(&id)), now);
+        }
+        let fault = AskFault { status: 503, code: Some(TIMED_OUT), message: message.to_owned() };
+        self.asked(reference, Err(fault), now);
+    }
+
     /// A request was taken: the next one follows, or the operation is answered. An event that has its reference says the same.
     pub(super) fn granted(&mut self, reference: u64, now: Timestamp) {
         let next = self.last_reference.saturating_add(1).max(now.as_micros());
@@ -283,20 +300,23 @@ impl Desk {
         }
     }
 
-    /// Operations whose outcome did not come in time. Who still waits is told so; a login has not happened.
+    /// Operations whose outcome did not come in time. Who still waits is told so. Whether a login has happened is not known then: the
+    /// session ends with the agent's logout all the same.
     pub(super) fn forget_late_operations(&mut self, now: Timestamp) {
         for late in self.pending.expired(now) {
             if let Some(reply) = late.reply {
                 let message = "no answer in time: it may have been carried out all the same";
                 self.refuse(reply, &OperationRefusal::new(504, message));
             }
-            let OperationEffect::Login { owned_before } = late.effect else { continue };
+            let OperationEffect::Login { .. } = late.effect else { continue };
             let waits = self.channel.as_ref().and_then(|channel| channel.login);
             if waits.is_some_and(|login| late.references.contains(&login)) {
                 let message = "the login was not carried out in time";
                 let event = messages::event_error(TIMED_OUT, message, Some(&late.operation_id));
                 self.clients.tell_voice(&event, now);
-                self.login_failed(&late.references, owned_before);
+                if let Some(channel) = &mut self.channel {
+                    (channel.login, self.unstored) = (None, Unstored::State);
+                }
             }
         }
     }

@@ -54,6 +54,11 @@ pub enum DeskOutput {
     WantConfiguration,
     /// The snapshot has changed: write it before the outputs behind this one.
     Store,
+    /// It is asked whether another session of the person works at that DN; [`super::Desk::others_told`] takes the answer.
+    AskOthers {
+        /// The DN's number.
+        dn: String,
+    },
     /// The session is over. Whatever is still parked is answered by the shell, and the record goes.
     Ended(DeskEnd),
 }
@@ -82,9 +87,9 @@ pub struct AskFault {
 }
 
 impl AskFault {
-    /// Whether the request may be carried out all the same.
+    /// Whether the request may be carried out all the same: no answer has come, or one of somebody who has failed at it.
     pub(super) fn leaves_open(&self) -> bool {
-        self.status == 504
+        matches!(self.status, 500 | 502 | 504)
     }
 
     /// What the client is told: an unknown call is a 500 in this API.
@@ -92,7 +97,8 @@ impl AskFault {
         let status = match self.status {
             404 => 500,
             422 => 400,
-            status @ (400 | 403 | 409 | 429 | 503 | 504) => status,
+            status @ (400 | 403 | 409 | 429 | 503) => status,
+            _ if self.leaves_open() => 504,
             _ => 502,
         };
         OperationRefusal { status, code: status, message: self.message.clone() }

@@ -7,7 +7,10 @@ const CALLS_MAX: usize = 64;
 /// What a call may still be asked for after its release, until it is completed.
 const RELEASED_CAPABILITIES: [&str; 3] = ["complete", "attach-user-data", "update-user-data"];
 /// Fields that grow by themselves: a difference in them alone is none.
-const CLOCKS: [&str; 2] = ["duration", "timestamp"];
+const CLOCKS: [&str; 3] = ["duration", "timestamp", STATE_SINCE];
+
+/// Since when a call is in its state; beyond the published fields.
+const STATE_SINCE: &str = "stateSince";
 
 /// The field of a released call that was never answered; beyond the published ones.
 const WAS_ANSWERED: &str = "wasAnswered";
@@ -184,6 +187,8 @@ fn released(call: &Value) -> Value {
     let mut call = call.clone();
     if let Value::Object(fields) = &mut call {
         fields.insert("state".to_owned(), json!("Released"));
+        // Nobody has told when it was released.
+        fields.remove(STATE_SINCE);
     }
     call
 }
@@ -278,6 +283,7 @@ mod tests {
             told(&before, &[call]).pop().map(|(_, told)| told)
         };
         assert_eq!(with("duration", json!(9)), None);
+        assert_eq!(with("stateSince", json!("2031-05-09T14:00:00.000Z")), None);
         assert_eq!(with("participants", json!([1])).as_deref(), Some("ParticipantsUpdated"));
         assert_eq!(with("userData", json!([1])).as_deref(), Some("AttachedDataChanged"));
         assert_eq!(with("recordingState", json!("Paused")).as_deref(), Some("CallRecordingStateChange"));

@@ -5,7 +5,7 @@ use model::Timestamp;
 use serde_json::Value;
 
 use super::channel::{DnAdmission, ReadingProgress, VoiceChannel};
-use super::outputs::AnswerCode;
+use super::outputs::{AnswerCode, DeskEnd};
 use super::pending::{OperationEffect, PendingOperation};
 use super::picture::{Completion, VoicePicture, is_logged_in};
 
@@ -45,6 +45,23 @@ pub struct DeskSnapshot {
     pub last_reference: u64,
     /// The last cursor that an event had.
     pub last_cursor: u64,
+    /// The logout with which it ends; none while it goes on.
+    pub ending: Option<EndingSnapshot>,
+}
+
+/// The logout with which a session ends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EndingSnapshot {
+    /// Why it ends.
+    pub why: DeskEnd,
+    /// Where the agent is logged in.
+    pub dn: String,
+    /// The agent.
+    pub agent: Option<String>,
+    /// Since when it is tried.
+    pub since: Timestamp,
+    /// What is told of the agent before then is not the last word: a login may be under way.
+    pub settles_at: Timestamp,
 }
 
 /// How far an initialisation is.

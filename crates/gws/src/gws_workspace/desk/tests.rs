@@ -176,6 +176,31 @@ impl Bench {
         self.answers(reference, Err(AskFault { status, code: Some(56), message: "no".to_owned() }));
     }
 
+    /// The session ends, and no other one of the person works.
+    fn ends(&mut self, why: DeskEnd) {
+        self.desk.end_for(None, why, self.now);
+        self.carry();
+        self.is_the_last(Some(true));
+    }
+
+    /// Whether no other session of the person works at the DN.
+    fn is_the_last(&mut self, is_last: Option<bool>) {
+        self.desk.others_told(is_last.map(|is_last| !is_last), self.now);
+        self.carry();
+    }
+
+    /// Does all that is due until then, with that said of other sessions.
+    fn goes_on_until(&mut self, until: Timestamp) {
+        while let Some(next) = self.desk.next_timeout().filter(|next| *next < until) {
+            let asked = self.others.len();
+            self.waits(next.since(self.now));
+            if self.others[asked..].iter().any(|output| matches!(output, DeskOutput::AskOthers { .. })) {
+                self.is_the_last(Some(true));
+            }
+        }
+        self.waits(until.since(self.now));
+    }
+
     fn hears(&mut self, news: VoiceNews) {
         self.hears_as(0, "", news);
     }

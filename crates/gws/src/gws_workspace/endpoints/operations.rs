@@ -73,7 +73,12 @@ async fn activated(
             // No phone outside can be an agent's: it is one of the tenant's, wherever that is.
             let parameter = if activation.is_dynamic { "dynamicPhoneNumber" } else { "dn" };
             let dn = configuration.dn(sign_in.person.tenant.clone(), number.clone()).await;
-            dn.map_err(|fault| unknown(parameter, &fault))?
+            let dn = dn.map_err(|fault| unknown(parameter, &fault))?;
+            if !is_phone(&dn) {
+                let rule = format!("{parameter}: {} is no phone, but of the type {}", dn.number, dn.dn_type);
+                return Err(ApiRefusal::bad_request(rule));
+            }
+            dn
         }
         (None, Some(place)) => {
             let dns = configuration.place(sign_in.person.tenant.clone(), place.clone()).await;
@@ -103,10 +108,17 @@ fn unknown(parameter: &str, fault: &ConfigurationFault) -> ApiRefusal {
     }
 }
 
-/// The phone among the DNs of a place: the first extension, else the first of all.
+/// Whether an agent can be at the DN; one whose type is not told counts as one.
+fn is_phone(dn: &ConfiguredDn) -> bool {
+    dn.dn_type.is_empty() || dn.dn_type.eq_ignore_ascii_case(EXTENSION)
+}
+
+/// The phone among the DNs of a place: the first extension, else the first whose type is not told.
 fn phone_of(dns: Vec<ConfiguredDn>) -> Result<ConfiguredDn, ApiRefusal> {
-    let phone = dns.iter().position(|dn| dn.dn_type.eq_ignore_ascii_case(EXTENSION)).unwrap_or(0);
-    dns.into_iter().nth(phone).ok_or_else(|| ApiRefusal::bad_request("placeName: there is no DN at that place"))
+    let extension = dns.iter().position(|dn| dn.dn_type.eq_ignore_ascii_case(EXTENSION));
+    let phone = extension.or_else(|| dns.iter().position(is_phone));
+    let none = || ApiRefusal::bad_request("placeName: there is no phone at that place");
+    phone.and_then(|phone| dns.into_iter().nth(phone)).ok_or_else(none)
 }
 
 /// The answer to an operation, once there is one.
@@ -155,7 +167,8 @@ mod tests {
         };
         let phone = |dns| phone_of(dns).map(|dn| dn.number);
         assert_eq!(phone(vec![dn("1", "voice-mail"), dn("2", "Extension"), dn("3", "extension")]).unwrap(), "2");
-        assert_eq!(phone(vec![dn("1", "")]).unwrap(), "1");
+        assert_eq!(phone(vec![dn("1", "route_point"), dn("2", "")]).unwrap(), "2");
+        assert_eq!(phone(vec![dn("1", "route_point")]).unwrap_err().status(), StatusCode::BAD_REQUEST);
         assert_eq!(phone(Vec::new()).unwrap_err().status(), StatusCode::BAD_REQUEST);
     }
 }

@@ -1,6 +1,7 @@
 //! The session: how it begins, what it shows, how it ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Bytes;
@@ -18,6 +19,7 @@ use super::super::behind::{CodeFault, ShownCode};
 use super::super::desk::{Desk, DeskEnd};
 use super::super::desk_sign_in::DeskSignIn;
 use super::super::request::{DeskRequest, KnownAsker, check_page};
+use super::super::session::DeskSession;
 use super::super::{Workspace, openapi, page_origin};
 use crate::session_cookie::WORKSPACE;
 use crate::sessions::answers::{self, ApiRefusal};
@@ -28,6 +30,8 @@ const STARTS: &str = "code: pages bring their code to initialize-workspace";
 /// The longest code and the longest address that are looked at, in bytes.
 const CODE_BYTES_MAX: usize = 1_024;
 const URI_BYTES_MAX: usize = 4_096;
+/// How long the answer to a logout waits until the record of the session says that it ends.
+const NOTED_WITHIN: Duration = Duration::from_secs(2);
 /// The longest verifier of a code, in bytes (RFC 7636 section 4.1).
 const VERIFIER_BYTES_MAX: usize = 128;
 
@@ -160,9 +164,15 @@ pub(in crate::gws_workspace) async fn logout(
     client: Option<Extension<WebClient>>,
     request: DeskRequest,
 ) -> Result<Response, ApiRefusal> {
-    request.session.end(DeskEnd::Logout);
+    ended(&request.session).await;
     let is_secure = client.is_some_and(|Extension(client)| client.is_secure);
     without_cookie(answers::done(), is_secure)
+}
+
+/// Ends a session, and waits until its record says so: whoever answers here may be gone a moment later.
+async fn ended(session: &DeskSession) {
+    // A store that does not answer holds nobody up.
+    let _ = tokio::time::timeout(NOTED_WITHIN, session.end_noted(DeskEnd::Logout)).await;
 }
 
 fn without_cookie(mut response: Response, is_secure: bool) -> Result<Response, ApiRefusal> {
@@ -195,7 +205,7 @@ pub(in crate::gws_workspace) async fn logout_and_go_on(
         Some(uri) => answers::found(uri)?,
         None => answers::done(),
     };
-    request.session.end(DeskEnd::Logout);
+    ended(&request.session).await;
     without_cookie(response, is_secure)
 }
 

@@ -6,9 +6,9 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use net::http::Query;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::super::behind::FoundEntries;
+use super::super::behind::{CollectedEntries, CollectorFault, FoundEntries};
 use super::super::reporting::{ReadStatistics, WantedStatistic};
 use super::super::request::DeskRequest;
 use super::super::session::DeskSession;
@@ -21,6 +21,10 @@ const TYPES: [&str; 8] =
     ["agent", "agent-group", "acd-queue", "route-point", "skill", "interaction-queue", "custom-contact", "contact"];
 /// The longest parameter, in bytes.
 const PARAMETER_BYTES_MAX: usize = 256;
+/// The parameter with which a search goes on.
+const CONTINUE_FROM: &str = "continueFrom";
+/// What is said where gws-data-collector does not answer: what is found may be a minute old.
+const WITHOUT_COLLECTOR: &str = "the data collector is away: this is what the configuration has";
 
 /// A search. Parameters that are not known are passed over.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -36,11 +40,18 @@ pub(in crate::gws_workspace) struct AskedTargets {
     sort: Option<String>,
     limit: Option<String>,
     match_type: Option<String>,
+    /// Ours: `true` for an answer that tells how it goes on.
+    pages: Option<String>,
+    /// Ours: what an earlier answer has told, for those behind it.
+    continue_from: Option<String>,
 }
 
 impl AskedTargets {
-    /// What is asked of gws-configuration.
+    /// What is asked of gws-data-collector, or of gws-configuration.
     fn read(self) -> Result<Vec<(&'static str, String)>, ApiRefusal> {
+        if self.continue_from.is_some() {
+            return checked([(CONTINUE_FROM, self.continue_from)]);
+        }
         if self.search_term.as_deref().is_none_or(|term| term.trim().is_empty()) {
             return Err(ApiRefusal::bad_request("searchTerm: it is missing; * finds all"));
         }
@@ -58,6 +69,7 @@ impl AskedTargets {
             ("sort", self.sort),
             ("limit", self.limit),
             ("matchType", self.match_type),
+            ("pages", self.pages),
         ];
         checked(asked)
     }
@@ -73,6 +85,9 @@ pub(super) fn checked<const N: usize>(
         if value.len() > PARAMETER_BYTES_MAX {
             let rule = format!("{name}: it has more than {PARAMETER_BYTES_MAX} bytes");
             return Err(ApiRefusal::bad_request(rule));
+        }
+        if name == "pages" && !matches!(value.as_str(), "true" | "false") {
+            return Err(ApiRefusal::bad_request("pages: it is neither true nor false"));
         }
         if matches!(name, "limit" | "offset") && value.parse::<u32>().is_err() {
             return Err(ApiRefusal::bad_request(format!("{name}: it is no whole number")));
@@ -95,9 +110,33 @@ pub(in crate::gws_workspace) async fn search(
     request: DeskRequest,
     Query(asked): Query<AskedTargets>,
 ) -> Result<Response, ApiRefusal> {
-    let tenant = request.session.sign_in().person.tenant;
-    let found = workspace.parts.configuration.targets(tenant, asked.read()?).await.map_err(|fault| refused(&fault))?;
-    Ok(answered(&workspace, &request.session, found).await)
+    let sign_in = request.session.sign_in();
+    let (tenant, user) = (sign_in.person.tenant, sign_in.person.user);
+    let asked = asked.read()?;
+    match workspace.parts.collector.search(tenant.clone(), user, asked.clone()).await {
+        Ok(collected) => return Ok(collected_answer(&workspace, &request.session, collected).await),
+        Err(CollectorFault::Refused(problem)) => return Err(problem.into()),
+        // Where it goes on, nobody else knows.
+        Err(CollectorFault::Away) if asked.iter().any(|(name, _)| *name == CONTINUE_FROM) => {
+            return Err(ApiRefusal::unavailable("the search cannot go on now: search again"));
+        }
+        Err(CollectorFault::Away) => {}
+    }
+    let found = workspace.parts.configuration.targets(tenant, asked).await.map_err(|fault| refused(&fault))?;
+    workspace.parts.metrics.searches_elsewhere.inc();
+    let mut told = told(&workspace, &request.session, found, ReadStatistics::default()).await;
+    told["searchedIn"] = "configuration".into();
+    Ok(answers::data_with_message(&told, WITHOUT_COLLECTOR))
+}
+
+async fn collected_answer(workspace: &Workspace, session: &DeskSession, collected: CollectedEntries) -> Response {
+    let CollectedEntries { found, states, continue_from } = collected;
+    let mut told = told(workspace, session, found, states).await;
+    // Published clients take no null.
+    if let Some(continue_from) = continue_from {
+        told[CONTINUE_FROM] = continue_from.into();
+    }
+    answers::data(&told)
 }
 
 /// `GET /targets/{type}/{id}`: the id is the `DBID`, or what the target is called.
@@ -108,18 +147,27 @@ pub(in crate::gws_workspace) async fn one(
 ) -> Result<Response, ApiRefusal> {
     let tenant = request.session.sign_in().person.tenant;
     let target_type = known_type(&target_type)?;
-    let found = workspace.parts.configuration.target(tenant, target_type.to_owned(), id).await;
-    Ok(answered(&workspace, &request.session, found.map_err(|fault| refused(&fault))?).await)
+    let found = workspace.parts.configuration.target(tenant.clone(), target_type.to_owned(), id).await;
+    let found = found.map_err(|fault| refused(&fault))?;
+    let wanted: Vec<WantedStatistic> = found.entries.iter().filter_map(availability::statistic_of).collect();
+    let states = workspace.parts.collector.states(tenant, wanted).await;
+    Ok(answers::data(&told(&workspace, &request.session, found, states).await))
 }
 
-async fn answered(workspace: &Workspace, session: &DeskSession, found: FoundEntries) -> Response {
+/// Targets with their availability: by the states that are known already, and the others as gws-statistics has them.
+async fn told(workspace: &Workspace, session: &DeskSession, found: FoundEntries, known: ReadStatistics) -> Value {
     let FoundEntries { mut entries, total } = found;
     let statistics: Vec<Option<WantedStatistic>> = entries.iter().map(availability::statistic_of).collect();
-    let read = read(workspace, session, &statistics).await;
+    let is_lacking = |statistic: &&Option<WantedStatistic>| {
+        statistic.as_ref().is_some_and(|statistic| !known.values.contains_key(statistic))
+    };
+    let lacking: Vec<Option<WantedStatistic>> = statistics.iter().filter(is_lacking).cloned().collect();
+    let mut read = read(workspace, session, &lacking).await;
+    read.values.extend(known.values);
     for (target, statistic) in entries.iter_mut().zip(&statistics) {
         availability::attach(target, statistic.as_ref(), &read);
     }
-    answers::data(&json!({"targets": entries, "totalMatches": total}))
+    json!({"targets": entries, "totalMatches": total})
 }
 
 /// The values of statistics, each of which may be there several times. Without gws-statistics there are none: whoever looks somebody up
@@ -143,8 +191,6 @@ pub(super) async fn read(
 mod tests {
     use axum::http::StatusCode;
 
-    use serde_json::Value;
-
     use super::*;
 
     fn asked(query: Value) -> Result<Vec<(&'static str, String)>, ApiRefusal> {
@@ -159,12 +205,19 @@ mod tests {
     }
 
     #[test]
+    fn a_search_that_goes_on_says_nothing_else() {
+        let parameters = asked(json!({"continueFrom": "abc", "limit": "7"})).unwrap();
+        assert_eq!(parameters, [("continueFrom", "abc".to_owned())]);
+    }
+
+    #[test]
     fn a_parameter_that_cannot_be_right_is_named() {
         for (query, named) in [
             (json!({}), "searchTerm: "),
             (json!({"searchTerm": " "}), "searchTerm: "),
             (json!({"searchTerm": "*", "types": "agent,robot"}), "types: "),
             (json!({"searchTerm": "*", "limit": "-1"}), "limit: "),
+            (json!({"searchTerm": "*", "pages": "7"}), "pages: "),
             (json!({"searchTerm": "x".repeat(257)}), "searchTerm: "),
         ] {
             let refused = asked(query).unwrap_err();

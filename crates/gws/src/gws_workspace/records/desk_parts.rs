@@ -6,7 +6,8 @@ use model::Timestamp;
 use serde_json::Value;
 
 use super::super::desk::{
-    ChannelSnapshot, DeskPhase, DnAdmission, ListenerSnapshot, OperationSnapshot, ReadingProgress, StoredEffect,
+    ChannelSnapshot, DeskEnd, DeskPhase, DnAdmission, EndingSnapshot, ListenerSnapshot, OperationSnapshot,
+    ReadingProgress, StoredEffect,
 };
 
 // === the initialisation ===
@@ -93,6 +94,38 @@ pub(super) fn channel_of(record: v1::DeskChannelRecord) -> Option<ChannelSnapsho
         is_whole: record.whole,
         progress: ReadingProgress { after: record.after, begun: record.begun.map(|position| (position, begun_told)) },
     })
+}
+
+// === the end ===
+
+pub(super) fn ending(ending: &EndingSnapshot) -> v1::DeskEndingRecord {
+    let why = match ending.why {
+        DeskEnd::Logout => v1::DeskEndReason::Logout,
+        DeskEnd::SignedOut => v1::DeskEndReason::SignedOut,
+        DeskEnd::Idle => v1::DeskEndReason::Idle,
+    };
+    v1::DeskEndingRecord {
+        why: why.into(),
+        dn: ending.dn.clone(),
+        agent: ending.agent.clone(),
+        since_us: ending.since.as_micros(),
+        settles_at_us: ending.settles_at.as_micros(),
+    }
+}
+
+pub(super) fn ending_of(record: v1::DeskEndingRecord) -> EndingSnapshot {
+    let why = match record.why() {
+        v1::DeskEndReason::Unspecified | v1::DeskEndReason::Logout => DeskEnd::Logout,
+        v1::DeskEndReason::SignedOut => DeskEnd::SignedOut,
+        v1::DeskEndReason::Idle => DeskEnd::Idle,
+    };
+    EndingSnapshot {
+        why,
+        dn: record.dn,
+        agent: record.agent,
+        since: Timestamp::from_micros(record.since_us),
+        settles_at: Timestamp::from_micros(record.settles_at_us),
+    }
 }
 
 // === operations ===

@@ -17,6 +17,9 @@ use crate::sessions::record_writer::{RecordLook, RecordWrite, WritePace};
 /// minutes finds the session again, also if its replica is killed meanwhile.
 const CHECKED_EACH: Duration = Duration::from_secs(60);
 
+/// How long the note may take that a session ends.
+const NOTED_WITHIN: Duration = Duration::from_millis(500);
+
 /// The state of a record. What stands behind a write waits for it, unless the store is away.
 pub(super) struct RecordWrites {
     /// Its value, as this replica has written or read it last.
@@ -47,9 +50,18 @@ impl DeskSession {
         }
     }
 
-    /// Writes the record. That of a session that ends says until its end that the agent is to be logged out.
+    /// Whether the record says how the session is: it goes on, or its agent is to be logged out still.
+    fn is_kept(state: &SessionState) -> bool {
+        match state.phase {
+            SessionPhase::Open => true,
+            SessionPhase::Ending(..) => state.desk.is_ending(),
+            SessionPhase::Over => false,
+        }
+    }
+
+    /// Writes the record.
     pub(super) fn begin_write(&self, state: &mut SessionState) {
-        if state.phase != SessionPhase::Open {
+        if !Self::is_kept(state) {
             return;
         }
         let Some(session) = self.me.upgrade() else { return };
@@ -62,18 +74,34 @@ impl DeskSession {
         state.writes.pace.tries(now);
         let (kept, seen) = (self.kept(state), state.writes.seen.clone());
         tokio::spawn(async move {
+            session.note_ending(&kept).await;
             let written = session.writer.write(&seen, &kept).await;
             session.has_written(written);
         });
     }
 
     fn kept(&self, state: &SessionState) -> KeptSession {
+        let desk = state.desk.snapshot();
+        // One that ends lasts until it has: nobody uses it any more.
+        let now = desk.ending.is_some().then(|| self.parts.now());
         KeptSession {
             sign_in: state.sign_in.clone(),
             holder: self.parts.replica.holder.clone(),
-            checked_at: state.checked_at,
-            used_at: state.used_at,
-            desk: state.desk.snapshot(),
+            checked_at: now.unwrap_or(state.checked_at),
+            used_at: now.unwrap_or(state.used_at),
+            desk,
+        }
+    }
+
+    /// Notes that a session ends, where replicas look for those that nobody ends any more.
+    async fn note_ending(&self, kept: &KeptSession) {
+        if kept.desk.ending.is_none() {
+            return;
+        }
+        let until = self.parts.replica.kept_until(kept.used_at);
+        let noted = tokio::time::timeout(NOTED_WITHIN, self.parts.replica.store.note_ending(&self.cookie, until)).await;
+        if !matches!(noted, Ok(Ok(()))) {
+            tracing::debug!(tenant = %self.cookie.tenant, "no other replica finds a session that ends for now");
         }
     }
 
@@ -152,14 +180,19 @@ impl HeldSession for DeskSession {
     async fn hand_over(self: Arc<Self>) {
         let next = {
             let mut state = self.lock();
-            let is_open = state.phase == SessionPhase::Open;
-            state.writes.is_under_way |= is_open;
-            is_open.then(|| (self.kept(&state), state.writes.seen.clone()))
+            let is_kept = Self::is_kept(&state);
+            state.writes.is_under_way |= is_kept;
+            is_kept.then(|| (self.kept(&state), state.writes.seen.clone()))
         };
-        if let Some((kept, seen)) = next
-            && self.writer.write(&seen, &kept).await == RecordWrite::Later
-        {
-            tracing::warn!(tenant = %self.cookie.tenant, "a session of a desktop is handed over as it was written before");
+        if let Some((mut kept, seen)) = next {
+            if kept.desk.ending.is_some() {
+                // Nobody asks for it: whichever replica finds it goes on with it at once.
+                kept.holder.clear();
+                self.note_ending(&kept).await;
+            }
+            if self.writer.write(&seen, &kept).await == RecordWrite::Later {
+                tracing::warn!(tenant = %self.cookie.tenant, "a session of a desktop is handed over as it was written before");
+            }
         }
         let mut state = self.lock();
         state.writes.is_under_way = false;

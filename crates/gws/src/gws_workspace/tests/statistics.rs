@@ -35,6 +35,40 @@ async fn a_target_has_its_availability_and_without_statistics_it_is_found_all_th
     }
 }
 
+/// The search is that of gws-data-collector, with the states that it has; where it is away, the configuration's, and the answer says so.
+#[tokio::test]
+async fn a_search_is_answered_by_the_collector_and_without_it_by_the_configuration() {
+    let served = served();
+    let cookie = served.session_of("workspace:use").await;
+    let get = async |path: &str| served.with_body(Method::GET, path, &cookie, "").await;
+    let (status, found) = get("/targets?searchTerm=bob").await;
+    assert_eq!((status, &found["data"]["targets"][0]["userName"]), (200, &json!("bob")));
+    assert!(found["status"]["message"].as_str().unwrap().contains("data collector is away"), "{found}");
+    assert_eq!(served.workspace.parts.metrics.searches_elsewhere.get(), 1);
+    assert_eq!(get("/targets?continueFrom=x").await.0, 503, "nobody else can go on");
+
+    let statistic = WantedStatistic::named("Agent", "1004", "CurrentAgentState");
+    let value = ReadValue { timestamp: json!(5), value: json!({"status": "WaitForNextCall", "dn": "7404"}) };
+    let states = ReadStatistics { values: [(statistic, Arc::new(value))].into(), ..ReadStatistics::default() };
+    let dan = json!({"DBID": 9, "type": "agent", "userName": "dan", "employeeId": "1004"});
+    let found = FoundEntries { entries: vec![dan], total: 3 };
+    let collected = CollectedEntries { found, states, continue_from: Some("behind dan".to_owned()) };
+    *served.roles.collected.lock().unwrap() = Some(collected);
+    let questions = *served.roles.questions.lock().unwrap();
+    for path in ["/targets?searchTerm=dan", "/targets?continueFrom=behind%20ann"] {
+        let (status, found) = get(path).await;
+        assert_eq!((status, &found["status"]), (200, &json!({"code": 0})), "{found}");
+        let target = &found["data"]["targets"][0];
+        assert_eq!(target["availability"]["channels"][0]["phoneNumber"], "7404", "{target}");
+        assert_eq!((&found["data"]["totalMatches"], &found["data"]["continueFrom"]), (&json!(3), &json!("behind dan")));
+    }
+    assert_eq!(*served.roles.questions.lock().unwrap(), questions, "the states were there");
+    // Of one whose state is not collected, gws-statistics is asked.
+    let (_, bob) = get("/targets/agent/bob").await;
+    assert_eq!(bob["data"]["targets"][0]["availability"]["channels"][0]["phoneNumber"], "7202");
+    assert_eq!(*served.roles.questions.lock().unwrap(), questions + 1);
+}
+
 #[tokio::test]
 async fn a_supervisor_lists_agents_by_state_and_sets_it_without_a_phone() {
     let served = served();

@@ -216,3 +216,25 @@ async fn what_many_requests_change_while_a_record_is_written_is_one_more_write()
     }
     assert_eq!(bench.records.replaced.load(SeqCst) - before, 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_a_session_whose_adoption_is_broken_off_no_dn_stays_followed() {
+    let bench = bench();
+    let (session, cookie) = begin(&bench.one, "ann").await;
+    let activation = desk::ActivateBody::read(&json!({"data": {"dn": "7101"}})).unwrap();
+    drop(session.operate(|desk, reply, now| desk.activate(activation, "7101".to_owned(), None, reply, now)));
+    settle().await;
+    let roles: Arc<AgreeingRoles> = Arc::default();
+    let (_, believed) = tokio::sync::watch::channel(Believed::default());
+    let tokens = TokenVerifier::new(believed, &[], bench.clock.clone());
+    let other = replica_of(roles.clone(), "other.2", &bench.clock, &bench.store, tokens);
+    bench.records.beside.store(true, SeqCst);
+    assert!(
+        tokio::time::timeout(Duration::from_millis(100), other.session(&cookie)).await.is_err(),
+        "it is broken off"
+    );
+    assert!(roles.followed.lock().unwrap().is_empty());
+    bench.records.beside.store(false, SeqCst);
+    other.session(&cookie).await.unwrap();
+    assert_eq!(roles.followed.lock().unwrap().len(), 1);
+}

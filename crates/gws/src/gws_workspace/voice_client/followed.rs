@@ -75,7 +75,8 @@ impl DnProgress {
 impl FollowedNumber {
     /// Somebody follows it from that position. Returns from where it is subscribed to anew; none: with a picture, which all get.
     pub fn follow(&mut self, after: Option<String>, id: ReaderId, reader: Weak<dyn DnReader>) -> Option<ReadUntil> {
-        self.followers.retain(|follower| follower.id != id);
+        // One who is gone without a word needs no position to be kept for it.
+        self.followers.retain(|follower| follower.id != id && follower.reader.strong_count() > 0);
         let after = after.filter(|_| self.followers.is_empty());
         self.progress = DnProgress { after: after.clone(), ..DnProgress::default() };
         self.followers.push(DnFollower { id, reader, waits_for_picture: after.is_none() });
@@ -98,8 +99,15 @@ impl FollowedNumber {
         self.progress.begins_again()
     }
 
-    /// Who is to be told of a message.
+    /// Who is to be told of a message. That there is no picture concerns all: nothing is told before the next one.
     pub fn told(&mut self, message: &DnMessage) -> Vec<Weak<dyn DnReader>> {
+        if matches!(message.news, DnNews::NoPicture { .. }) {
+            self.progress = DnProgress::default();
+            for follower in &mut self.followers {
+                follower.waits_for_picture = true;
+            }
+            return self.readers().collect();
+        }
         if self.progress.is_repeated(message) {
             return Vec::new();
         }
@@ -218,10 +226,34 @@ mod tests {
     }
 
     #[test]
+    fn that_there_is_no_picture_is_told_to_who_waits_for_it_and_nothing_else_before_one() {
+        let (mut followed, ann) = (FollowedNumber::default(), Arc::new(NotedMessages::default()));
+        followed.follow(None, ReaderId(1), weak(&ann));
+        let news = DnNews::NoPicture { code: 59, message: "7101 is no DN of the tenant".to_owned() };
+        tell(&mut followed, &DnMessage { news, ..message("1") });
+        tell(&mut followed, &message("2"));
+        assert!(followed.followers.iter().any(|follower| follower.waits_for_picture));
+        assert_eq!((noted(&ann), followed.subscribed_again()), (vec!["1".to_owned()], None));
+        tell(&mut followed, &picture("3"));
+        assert!(!followed.followers.iter().any(|follower| follower.waits_for_picture) && noted(&ann) == ["1", "3"]);
+    }
+
+    #[test]
     fn who_is_gone_follows_nothing() {
         let (mut followed, ann) = (FollowedNumber::default(), Arc::new(NotedMessages::default()));
         followed.follow(None, ReaderId(1), weak(&ann));
         drop(ann);
         assert!(followed.unfollow(ReaderId(2)));
+    }
+
+    #[test]
+    fn who_comes_after_one_that_is_gone_without_a_word_goes_on_from_its_position() {
+        let mut followed = FollowedNumber::default();
+        let (gone, ann) = (Arc::new(NotedMessages::default()), Arc::new(NotedMessages::default()));
+        followed.follow(Some("1".to_owned()), ReaderId(1), weak(&gone));
+        drop(gone);
+        assert_eq!(followed.follow(Some("5".to_owned()), ReaderId(2), weak(&ann)), until("5", None));
+        tell(&mut followed, &message("6"));
+        assert_eq!(noted(&ann), ["6"]);
     }
 }

@@ -18,7 +18,7 @@ use super::super::behind::{DnReader, ReaderId};
 use super::super::metrics::Metrics;
 use super::followed::{FollowedNumber, ReadUntil};
 use super::{TenantLinks, encoded};
-use crate::voice_api::DnMessage;
+use crate::voice_api::{DnMessage, DnNews};
 
 /// What the channels of DNs begin with; the number follows, percent-encoded.
 const CHANNELS: &str = "/voice/v3/dns/";
@@ -42,7 +42,7 @@ pub(super) struct TenantLink {
 struct LinkState {
     consumer: Consumer,
     numbers: HashMap<String, FollowedNumber>,
-    /// DNs whose subscription was refused, and when.
+    /// DNs whose subscription was refused, or that have no picture, and when.
     refused: Vec<(String, Timestamp)>,
 }
 
@@ -104,12 +104,16 @@ impl LinkState {
         for one in news {
             match one {
                 ConsumerNews::Message { channel, data } => {
-                    let dn = dn_of(&channel);
-                    let Some(number) = dn.and_then(|dn| self.numbers.get_mut(&dn)) else { continue };
+                    let Some(dn) = dn_of(&channel) else { continue };
+                    let Some(number) = self.numbers.get_mut(&dn) else { continue };
                     match serde_json::from_value::<DnMessage>(data) {
                         Ok(message) => {
                             let message = Arc::new(message);
                             told.extend(number.told(&message).into_iter().map(|reader| (reader, message.clone())));
+                            if matches!(message.news, DnNews::NoPicture { .. }) {
+                                tracing::debug!("gws-voice has no picture of a DN: it is asked for again");
+                                self.refused.push((dn, now));
+                            }
                         }
                         Err(error) => tracing::warn!(%error, "a message of gws-voice cannot be read"),
                     }
@@ -365,6 +369,16 @@ mod tests {
         assert_eq!(state.rests_for(due), Duration::ZERO);
         state.try_refused_again(due);
         assert_eq!(state.rests_for(due), IDLE_MAX);
+    }
+
+    #[test]
+    fn a_dn_without_a_picture_is_asked_for_again_soon() {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let mut state = LinkState::default();
+        state.numbers.insert("7101".to_owned(), FollowedNumber::default());
+        let data = json!({"position": "1-0", "news": {"type": "noPicture", "code": 59, "message": "no"}});
+        state.heard(vec![ConsumerNews::Message { channel: channel_of("7101").unwrap(), data }], now);
+        assert_eq!(state.rests_for(now), TRIED_AGAIN_AFTER);
     }
 
     #[test]

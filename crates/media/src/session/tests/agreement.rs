@@ -21,10 +21,14 @@ fn sign(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
 }
 
 fn check(chosen: bool) -> Vec<u8> {
+    check_of(&ice(), chosen, 7)
+}
+
+fn check_of(ice: &IceCredentials, chosen: bool, priority: u32) -> Vec<u8> {
     let mut bytes = vec![0; 512];
-    let username = format!("{}:theirs", ice().fragment);
-    let message = StunMessage::binding_request(&username, TransId::new(), true, 7, 1, chosen);
-    let length = message.to_bytes(Some(ice().password.as_bytes()), &mut bytes, sign).unwrap();
+    let username = format!("{}:theirs", ice.fragment);
+    let message = StunMessage::binding_request(&username, TransId::new(), true, 7, priority, chosen);
+    let length = message.to_bytes(Some(ice.password.as_bytes()), &mut bytes, sign).unwrap();
     bytes.truncate(length);
     bytes
 }
@@ -296,4 +300,49 @@ fn packets_that_spoil_our_handshake_do_not_make_us_begin_at_once() {
     }
     assert!(begun <= 8, "{begun} packets");
     assert!(!std::iter::from_fn(|| session.poll_event()).any(|event| event == Event::Runaway));
+}
+
+#[test]
+fn junk_of_strangers_keeps_no_check_from_being_answered() {
+    let browser = Browser::new();
+    let (mut session, _) = leg(browser.stream(false, true));
+    let junk = check_of(&IceCredentials::of(b"guessed", 0), true, 7);
+    for ms in 0..1_000 {
+        for _ in 0..10 {
+            session.handle_rtp(&mut junk.clone(), address(STRANGER), at(ms));
+        }
+    }
+    assert!(sent(&mut session, at(1_000)).is_empty(), "nobody learns that there is somebody");
+    session.handle_rtp(&mut check(true), address(BROWSER), at(1_000));
+    assert_eq!(sent(&mut session, at(1_000)).len(), 1);
+}
+
+#[test]
+fn a_way_with_a_lower_priority_is_taken_once_the_better_one_is_chosen_no_more() {
+    let browser = Browser::new();
+    let (mut session, _) = leg(browser.stream(false, true));
+    let (lower, way) = ("192.0.2.90:7000", |session: &Session| session.stream().unwrap().remote);
+    session.handle_rtp(&mut check_of(&ice(), true, 9), address(BROWSER), at(0));
+    session.handle_rtp(&mut check_of(&ice(), true, 5), address(lower), at(20));
+    assert_eq!(way(&session), Some(address(BROWSER)), "of several at once the best is meant");
+    // The better one has died: its checks do not come through any more.
+    session.handle_rtp(&mut check_of(&ice(), true, 5), address(lower), at(4_000));
+    assert_eq!(way(&session), Some(address(lower)));
+}
+
+#[test]
+fn a_peer_that_begins_anew_chooses_anew() {
+    let browser = Browser::new();
+    let (mut session, _) = leg(browser.stream(false, true));
+    let other = "192.0.2.90:7000";
+    session.handle_rtp(&mut check_of(&ice(), true, 9), address(BROWSER), at(0));
+    let anew = IceCredentials::of(b"leg", 1);
+    let mut stream = browser.stream(false, true);
+    stream.association.as_mut().unwrap().ice = Some(anew.clone());
+    session.negotiate(stream, at(100));
+    assert_eq!(session.stream().unwrap().remote, Some(address(BROWSER)), "until it has chosen");
+    session.handle_rtp(&mut check_of(&anew, false, 5), address(other), at(120));
+    assert_eq!(session.stream().unwrap().remote, Some(address(BROWSER)), "it only tries");
+    session.handle_rtp(&mut check_of(&anew, true, 5), address(other), at(140));
+    assert_eq!(session.stream().unwrap().remote, Some(address(other)));
 }

@@ -36,6 +36,10 @@ impl SourceWorld for PlainList {
     fn contradicts(&self, replicas: Option<&[IpAddr]>) {
         self.0.lock().unwrap().wrong = replicas.map(<[IpAddr]>::to_vec);
     }
+
+    fn lag(&self) -> Duration {
+        followed::PAUSE_MAX
+    }
 }
 
 impl SourceClient for PlainList {
@@ -53,10 +57,11 @@ impl SourceClient for PlainList {
 
     fn replicas(&self, _: &'static str, _: Option<u64>) -> BoxFuture<'_, Result<RoleAnswer, SourceFault>> {
         let state = self.0.lock().unwrap();
-        let answer = match &state.wrong {
-            _ if state.is_away => Err(SourceFault::Away("it is away".to_owned())),
-            Some(wrong) => Ok(RoleAnswer { index: 0, replicas: wrong.clone() }),
-            None => Ok(RoleAnswer { index: 0, replicas: state.replicas.clone() }),
+        let replicas = state.wrong.as_ref().unwrap_or(&state.replicas).iter().copied().map(announced).collect();
+        let answer = if state.is_away {
+            Err(SourceFault::Away("it is away".to_owned()))
+        } else {
+            Ok(RoleAnswer { replicas, ..RoleAnswer::default() })
         };
         Box::pin(async move { answer })
     }

@@ -54,6 +54,7 @@ impl CallSession {
         if self.stage != Stage::Waiting {
             return Err("the call does not wait on the route point".to_owned());
         }
+        self.heard_secret |= treatment.is_secret();
         let kind = RequestKind::ApplyTreatment(self.conn(), treatment, None);
         if let Some(reference) = self.request(kind, request_id, action, now) {
             let playing = Playing {
@@ -200,7 +201,16 @@ fn collect(node: &ActionNode) -> Result<Treatment, String> {
         first_digit_timeout_ms: millis(number(node, "timeout", FIRST_DIGIT_S, SECONDS_MAX)?),
         inter_digit_timeout_ms: millis(number(node, "interdigittimeout", INTER_DIGIT_S, SECONDS_MAX)?),
         terminator,
+        secret: flag(node, "secret")?,
     })
+}
+
+/// Whether something holds; not where nothing is said. Nothing is guessed: a secret would be told.
+fn flag(node: &ActionNode, name: &str) -> Result<bool, String> {
+    match node.attribute(name) {
+        None => Ok(false),
+        Some(value) => value.as_bool().ok_or_else(|| format!("{name}: must be true or false")),
+    }
 }
 
 fn sound(node: &ActionNode) -> Result<Treatment, String> {

@@ -2,6 +2,7 @@
 
 mod leaving;
 mod recording;
+mod secret;
 
 use std::cell::RefCell;
 use std::rc::Rc;

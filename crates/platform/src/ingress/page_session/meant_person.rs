@@ -1,18 +1,14 @@
 //! For whom a page of ours changes something. A browser has one session: once somebody else has signed in in another tab, a form that is
 //! open still is that of the person of before, and must not be saved as the other's.
 
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use net::http::Problem;
-
-/// The user name of the person of the page, as `encodeURIComponent` writes it (ECMA-262 section 19.2.6.4).
-const HEADER: HeaderName = HeaderName::from_static("x-trunkline-subject");
 
 /// Refuses a request that may change something and is meant for another person than `subject`, who is signed in. One that names nobody is
 /// of whoever is.
 pub(super) fn check(method: &Method, headers: &HeaderMap, subject: &str) -> Result<(), Problem> {
     let user = subject.strip_prefix("person/").unwrap_or(subject);
-    let is_meant = headers.get(HEADER).is_none_or(|named| named.as_bytes() == encoded(user).as_bytes());
-    if is_meant || matches!(*method, Method::GET | Method::HEAD) {
+    if net::http::is_meant_for(headers, user) || matches!(*method, Method::GET | Method::HEAD) {
         return Ok(());
     }
     let problem = Problem::new(StatusCode::PRECONDITION_FAILED, "another-person", "Somebody else is signed in now");
@@ -20,23 +16,13 @@ pub(super) fn check(method: &Method, headers: &HeaderMap, subject: &str) -> Resu
         .detail("nothing was changed: the page is of another person than the one who is signed in in this browser"))
 }
 
-fn encoded(user: &str) -> String {
-    let mut text = String::with_capacity(user.len());
-    for byte in user.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use axum::http::{HeaderName, HeaderValue};
 
     use super::*;
+
+    const HEADER: HeaderName = HeaderName::from_static("x-trunkline-subject");
 
     #[test]
     fn what_is_meant_for_another_person_changes_nothing() {

@@ -191,6 +191,7 @@ impl WebhookStore {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use infra::embedded::Embedded;
     use infra::{Answer, SystemClock, TenantLife, note_life};
@@ -213,6 +214,20 @@ mod tests {
 
         fn keep<'a>(&'a self, tenant: &'a TenantId, view: &'a str, kept: KeptView) -> Answer<'a, ()> {
             self.inner.keep(tenant, view, kept)
+        }
+
+        fn keep_for<'a>(
+            &'a self,
+            tenant: &'a TenantId,
+            view: &'a str,
+            kept: KeptView,
+            within: Duration,
+        ) -> Answer<'a, ()> {
+            self.inner.keep_for(tenant, view, kept, within)
+        }
+
+        fn remove<'a>(&'a self, tenant: &'a TenantId, view: &'a str) -> Answer<'a, ()> {
+            self.inner.remove(tenant, view)
         }
 
         fn replace<'a>(

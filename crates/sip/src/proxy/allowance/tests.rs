@@ -28,7 +28,7 @@ fn strangers_make_nobody_be_forgotten_who_has_proven_something() {
     let mut allowance = Allowance::new();
     let now = Timestamp::from_millis(1_000_000);
     let flow = |n: u32| Flow::Udp { listener: 0, remote: (source(n), 5060).into() };
-    allowance.proved(flow(1), phone(1), now);
+    allowance.proved(flow(1), None, phone(1), now);
     for n in 2..200_000 {
         allowance.may_check(source(n), now);
         assert!(!allowance.of_flow(flow(n), 10, now));
@@ -43,20 +43,20 @@ fn calls_for_help_are_few_of_each_phone_and_of_all() {
     let mut allowance = Allowance::new();
     let now = Timestamp::from_millis(1_000_000);
     let flow = |n: u32| Flow::Udp { listener: 0, remote: (source(n), 5060).into() };
-    (1..=100).for_each(|n| allowance.proved(flow(n), phone(n), now));
-    (201..=220).for_each(|n| allowance.proved(flow(n), phone(1), now));
+    (1..=100).for_each(|n| allowance.proved(flow(n), None, phone(n), now));
+    (201..=220).for_each(|n| allowance.proved(flow(n), None, phone(1), now));
     let flows_of_one = std::iter::once(1).chain(201..=220);
-    let of_one = flows_of_one.filter(|n| allowance.may_call_for_help(flow(*n), false, now)).count();
+    let of_one = flows_of_one.filter(|n| allowance.may_call_for_help(flow(*n), None, false, now)).count();
     assert_eq!(of_one, FOR_HELP_OF_PHONE_PER_S as usize, "by however many flows");
-    let of_others = (2..=100).filter(|n| allowance.may_call_for_help(flow(*n), false, now)).count();
+    let of_others = (2..=100).filter(|n| allowance.may_call_for_help(flow(*n), None, false, now)).count();
     assert_eq!(of_others, FOR_HELP_PER_S as usize - of_one);
-    assert!(allowance.may_call_for_help(flow(2), true, now), "it was counted when it was challenged");
-    assert!(!allowance.may_call_for_help(flow(2), true, now), "once");
+    assert!(allowance.may_call_for_help(flow(2), None, true, now), "it was counted when it was challenged");
+    assert!(!allowance.may_call_for_help(flow(2), None, true, now), "once");
     let later = now + Duration::from_secs(1);
-    assert!(!allowance.may_call_for_help(flow(101), false, later), "who has proved nothing");
+    assert!(!allowance.may_call_for_help(flow(101), None, false, later), "who has proved nothing");
     allowance.proved_trunk(flow(102), later);
     assert!(allowance.is_trunks(flow(102), later) && !allowance.is_trunks(flow(1), later));
-    assert!(!allowance.may_call_for_help(flow(102), false, later), "who calls by a trunk reaches no such number");
+    assert!(!allowance.may_call_for_help(flow(102), None, false, later), "who calls by a trunk reaches no such number");
 }
 
 #[test]

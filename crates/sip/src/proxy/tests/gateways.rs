@@ -1,5 +1,6 @@
 //! Gateways of ours: one flow with many phones behind it, each with its own address.
 
+use super::overloaded::begin_overload;
 use super::*;
 use crate::digest::{Challenge, respond};
 
@@ -154,4 +155,27 @@ fn a_call_to_a_phone_whose_gateway_is_gone_fails_at_once() {
     assert_eq!((to, refused.status()), (Flow::from(node), Some(StatusCode::FLOW_FAILED)));
     is_asked(&mut lab, "z9hG4bK-4");
     assert_eq!(calls(&mut lab, "z9hG4bK-5").0, gateway());
+}
+
+#[test]
+fn behind_a_gateway_who_has_authenticated_may_call_for_help_while_too_much_comes_and_nobody_else() {
+    let mut lab = Lab::new();
+    lab.node(ConnectionId(2), "registrar", "registrar-1.1");
+    passed_on(&mut lab, "203.0.113.5", &register("z9hG4bK-a;rport", "Trunkline-Client-Flow: f1\n"));
+    let more = format!("Trunkline-Client-Flow: f1\n{}", answered(&mut lab));
+    passed_on(&mut lab, "203.0.113.5", &register("z9hG4bK-b;rport", &more));
+    assert_eq!(lab.beyond_trying().0, Flow::from(ConnectionId(2)));
+    begin_overload(&mut lab);
+    lab.take();
+    let mut calls = |name: &str, branch: &str| {
+        let more = format!("Trunkline-Client-Flow: {name}\n");
+        let (uri, branch) = ("sip:112@127.0.0.1", format!("z9hG4bK-{branch};rport"));
+        let ask = Ask { uri, host: GATEWAY, from: "7101", branch: &branch, more: &more, ..Ask::default() };
+        passed_on(&mut lab, "203.0.113.5", &ask);
+        lab.statuses()
+    };
+    for n in 0..10 {
+        assert_eq!(calls("f2", &format!("s{n}")), [503], "a stranger");
+    }
+    assert_eq!(calls("f1", "h"), [407]);
 }

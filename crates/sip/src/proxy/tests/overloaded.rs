@@ -176,7 +176,7 @@ fn a_longer_stall_at_half_the_load_is_worked_off_without_a_refusal() {
 }
 
 /// From now on more comes than can be done.
-fn begin_overload(lab: &mut Lab) {
+pub(super) fn begin_overload(lab: &mut Lab) {
     let turn = TurnLoad { waited: overload::LATE, taken: 1, left: 1 };
     lab.proxy.note_turn(turn, lab.now);
     for passed in [overload::SETTLES, overload::PERSISTS - overload::SETTLES] {

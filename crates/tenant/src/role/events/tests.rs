@@ -90,3 +90,21 @@ fn a_refusal_keeps_the_published_number() {
     assert_eq!((refusal.code(), net::grpc::error_code(&refusal)), (tonic::Code::FailedPrecondition, Some(56)));
     assert_eq!(net::grpc::error_code(&refused(&Problem::too_many("requests"))), None);
 }
+
+#[test]
+fn a_request_that_may_have_been_carried_out_is_told_from_one_that_was_not_sent() {
+    let frontend = std::net::SocketAddr::from(([127, 0, 6, 1], 8080));
+    let refused = |status| CallError::Refused(Problem { status, ..Problem::unavailable("no") });
+    let broken = CallError::Broken(frontend, "reset".into());
+    for (error, code) in [
+        (CallError::Nowhere("frontend"), tonic::Code::Unavailable),
+        (refused(503), tonic::Code::Unavailable),
+        (refused(500), tonic::Code::DeadlineExceeded),
+        (refused(504), tonic::Code::DeadlineExceeded),
+        (CallError::Deadline(frontend), tonic::Code::DeadlineExceeded),
+        (broken, tonic::Code::DeadlineExceeded),
+        (refused(422), tonic::Code::FailedPrecondition),
+    ] {
+        assert_eq!(not_taken(&error).code(), code, "{error}");
+    }
+}

@@ -67,6 +67,39 @@ fn talking(watch: &Watch, before: &str) -> Result<String> {
     found.with_context(|| format!("no call of the queue at {OWN} in {:?}", briefs(&watch.facts())))
 }
 
+/// Waits until a call of the queue is over, in which those have talked: the last that is told of each of them in it is that it was released.
+fn is_over(watch: &Watch, conn: &str, phones: &[&str]) -> Result<()> {
+    let of_call = |fact: &Fact| fact.text("ConnID") == conn;
+    let ended = wait::until(SOON, || {
+        let is_end = |fact: &Fact| fact.name == "EventCallDeleted" && of_call(fact);
+        Ok(watch.facts().iter().any(is_end).then_some(()))
+    });
+    ended.with_context(|| format!("the call {conn} does not end: {:?}", briefs(&watch.facts())))?;
+    for dn in phones {
+        let facts = watch.facts();
+        let is_step = |fact: &&Fact| {
+            let is_talk = ["EventEstablished", "EventReleased"].contains(&fact.name.as_str());
+            is_talk && fact.dn() == *dn && of_call(fact)
+        };
+        let last = facts.iter().rfind(is_step).map(|fact| fact.name.as_str());
+        ensure!(last == Some("EventReleased"), "{dn} in {conn}: {last:?} in {:?}", briefs(&facts));
+    }
+    Ok(())
+}
+
+/// After each of the calls the agent had after-call work, which ended before the agent was ready again or logged out.
+fn has_wrapped_up(watch: &Watch, times: usize) -> Result<()> {
+    let facts = watch.facts();
+    let of_agent: Vec<&Fact> = facts.iter().filter(|fact| fact.id.starts_with("agent:") && fact.dn() == OWN).collect();
+    let is_after_call =
+        |fact: &&&Fact| fact.name == "EventAgentNotReady" && fact.text("AgentWorkMode") == "AfterCallWork";
+    let found = of_agent.iter().filter(is_after_call).count();
+    ensure!(found == times, "after-call work {found} times: {:?}", briefs(&facts));
+    let last = of_agent.last().map(|fact| fact.name.as_str());
+    ensure!(last == Some("EventAgentLogout"), "the day of {OWN} ends by {last:?}: {:?}", briefs(&facts));
+    Ok(())
+}
+
 /// The three browsers. At some steps they wait for a file with the step's name.
 struct Desks {
     browsers: Browser,
@@ -135,6 +168,7 @@ fn the_day_of_an_agent() -> Result<()> {
     desks.are_heard(&caller, "transferred", &[OF_COLLEAGUE])?;
     desks.come_to("over")?;
     caller.finish(LATER)?.1.expect_success()?;
+    is_over(&watch, &first, &[OWN, "7102"])?;
     desks.come_to("back")?;
     let caller = calls(&site, "caller-when-told.xml")?;
     desks.are_heard(&caller, "kept", &[OF_AGENT])?;
@@ -147,6 +181,7 @@ fn the_day_of_an_agent() -> Result<()> {
     caller.finish(LATER)?.1.expect_success()?;
     desks.go_on("gone")?;
     desks.browsers.finish(IN_BROWSER)?;
+    is_over(&watch, &second, &[OWN])?;
     // What the pages have shown has happened.
     for dn in [OWN, "7102", "7103"] {
         watch.wait_for(&format!("AgentLogout@{dn}"), SOON)?;
@@ -154,5 +189,6 @@ fn the_day_of_an_agent() -> Result<()> {
     let is_lunch =
         |fact: &Fact| fact.brief() == format!("AgentNotReady@{OWN}") && fact.frame["Reasons"]["ReasonCode"] == "Lunch";
     ensure!(watch.facts().iter().any(is_lunch), "no lunch in {:?}", briefs(&watch.facts()));
+    has_wrapped_up(&watch, 2)?;
     site.is_at_rest()
 }

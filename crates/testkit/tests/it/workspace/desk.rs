@@ -16,7 +16,7 @@ const INITIALIZATION: &str = "/workspace/v3/initialization";
 pub(super) const VOICE: &str = "/workspace/v3/voice";
 
 /// A token for somebody of the demo, by the password.
-pub(super) fn token(site: &Installation, user: &DemoUser) -> Result<String> {
+pub(crate) fn token(site: &Installation, user: &DemoUser) -> Result<String> {
     Visitor::new(site)?.by_password(&user.user, &user.password)?.token("access_token")
 }
 
@@ -35,12 +35,12 @@ pub(super) fn cookie_of(answer: &CurlAnswer) -> Result<String> {
 }
 
 /// The header with that cookie.
-pub(super) fn cookie_header(cookie: &str) -> String {
+pub(crate) fn cookie_header(cookie: &str) -> String {
     format!("Cookie: {COOKIE}={cookie}\r\n")
 }
 
 /// Asks below `/workspace/v3` with these headers, each ended by CR LF.
-pub(super) fn asked(
+pub(crate) fn asked(
     site: &Installation,
     headers: &str,
     method: &str,
@@ -60,10 +60,10 @@ pub(super) fn is_without_session((status, body): &(u16, Value)) -> bool {
 }
 
 /// A desktop with a session.
-pub(super) struct PlainDesk<'a> {
+pub(crate) struct PlainDesk<'a> {
     site: &'a Installation,
     /// The value of the session's cookie.
-    pub(super) cookie: String,
+    pub(crate) cookie: String,
     client: String,
     connects: u32,
     /// What it was told by events, as it came.
@@ -74,11 +74,11 @@ pub(super) struct PlainDesk<'a> {
 
 impl<'a> PlainDesk<'a> {
     /// A session of somebody, without a client of Bayeux.
-    pub(super) fn new(site: &'a Installation, user: &DemoUser) -> Result<Self> {
+    pub(crate) fn new(site: &'a Installation, user: &DemoUser) -> Result<Self> {
         Self::by_token(site, &token(site, user)?)
     }
 
-    pub(super) fn by_token(site: &'a Installation, token: &str) -> Result<Self> {
+    pub(crate) fn by_token(site: &'a Installation, token: &str) -> Result<Self> {
         let begun = initialised(site, token, &[])?;
         ensure!(begun.status == 200 && begun.json()?["status"]["code"] == 1, "{} {}", begun.head, begun.body);
         Ok(Self { site, cookie: cookie_of(&begun)?, client: String::new(), connects: 0, told: Vec::new(), seen: 0 })
@@ -95,12 +95,12 @@ impl<'a> PlainDesk<'a> {
     }
 
     /// Asks below `/workspace/v3` with the session's cookie.
-    pub(super) fn ask(&self, method: &str, path: &str, body: &Value) -> Result<(u16, Value)> {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> Result<(u16, Value)> {
         asked(self.site, &cookie_header(&self.cookie), method, path, body)
     }
 
     /// Asks for something that answers with this code; returns the answer.
-    pub(super) fn succeeds(&self, method: &str, path: &str, body: &Value, code: u16) -> Result<Value> {
+    pub(crate) fn succeeds(&self, method: &str, path: &str, body: &Value, code: u16) -> Result<Value> {
         let (status, answer) = self.ask(method, path, body)?;
         ensure!(status == 200 && answer["status"]["code"] == code, "{method} {path} {body}: {status} {answer}");
         Ok(answer)

@@ -11,6 +11,7 @@ use testkit::facts::briefs;
 use testkit::process::signal;
 use testkit::{Answer, Installation, Watch, kernel, wait};
 
+use super::desk::{PlainDesk, is_without_session};
 use super::{OTHER, OWN, agent, at_work_by};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -26,6 +27,18 @@ const TWO: [&str; 7] = [
     "--set",
     "process.restart_after=5s",
 ];
+/// The same, away for longer than a desktop waits for anything.
+const TWO_AWAY: [&str; 7] = [
+    "--processes",
+    "--set",
+    "replicas.gws_workspace=2",
+    "--set",
+    "replicas.gws_voice=2",
+    "--set",
+    "process.restart_after=20s",
+];
+/// Until both roles are there again, one has found the session, and the logout is tried once more.
+const TRIED_AGAIN: Duration = Duration::from_secs(180);
 /// The states of the call, by what the script does with it.
 const STATES: [&str; 7] = ["Dialing", "Established", "Held", "Established", "Held", "Established", "Released"];
 
@@ -129,4 +142,36 @@ fn goes_on(by: &str) -> Result<()> {
     ensure!(left.peek().is_none() && told.last() == Some(&"Released"), "{left:?} are missing in {told:?}");
     watch.wait_for("AgentLogout@7101", SOON)?;
     desk.site.is_at_rest()
+}
+
+#[test]
+fn an_agent_is_logged_out_though_gws_voice_is_away_and_gws_workspace_is_killed_behind_the_logout() -> Result<()> {
+    let site = Installation::start_on_servers(&TWO_AWAY)?;
+    let watch = Watch::start(&site, "0-0")?;
+    let user = agent(&site, 0)?;
+    let _own = baresip_phone(&site, 10, OWN, Answer::Auto)?;
+    let desk = PlainDesk::begun(&site, user)?;
+    desk.activates(user)?;
+    watch.wait_for("AgentLogin@7101", SOON)?;
+    let kill_all = |role: &str| {
+        for replica in [1, 2] {
+            let name = format!("{role}-{replica}");
+            let pid =
+                kernel::processes(site.pid())?.get(&name).copied().with_context(|| format!("no process {name}"))?;
+            signal(pid, "KILL")?;
+        }
+        anyhow::Ok(())
+    };
+    kill_all("gws-voice")?;
+    let (status, answer) = desk.ask("POST", "logout", &json!({}))?;
+    ensure!(status == 200, "{status} {answer}");
+    kill_all("gws-workspace")?;
+    ensure!(!watch.facts().iter().any(|fact| fact.brief() == "AgentLogout@7101"), "it was logged out before that");
+    watch.wait_for("AgentLogout@7101", TRIED_AGAIN)?;
+    // Whoever has the cookie begins nothing with it meanwhile, nor afterwards.
+    let is_over = || {
+        let asked = desk.ask("GET", "current-session", &Value::Null);
+        Ok(asked.is_ok_and(|answer| is_without_session(&answer)).then_some(()))
+    };
+    wait::until(LATER, is_over).context("the cookie is good for something")
 }

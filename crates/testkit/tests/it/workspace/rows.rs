@@ -280,6 +280,22 @@ fn what_a_person_keeps_goes_by_gws_setting_into_the_database() -> Result<()> {
     Ok(())
 }
 
+/// What is kept of a tenant ends by itself, and with the tenant.
+fn goes_with_its_tenant(site: &mut Installation, key: &str) -> Result<()> {
+    let left: i64 = site.servers()?.redis_cli(REDIS, &["PTTL", key])?.parse()?;
+    ensure!((1..=300_000).contains(&left), "{key} lives for {left} ms");
+    let ended = Command::new(testkit::installation::binary()?)
+        .args(["tenant", "delete", "example", "--without-backup", "--yes"])
+        .args(["--instance", &site.demo.instance.to_string(), "--data-dir"])
+        .arg(site.data_dir())
+        .args(site.stores())
+        .output()?;
+    ensure!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    // Nobody follows it any more, or it is seen with the next writing of what has not changed.
+    wait::until(LATER, || Ok((site.servers()?.redis_cli(REDIS, &["EXISTS", key])? == "0").then_some(())))
+        .with_context(|| format!("{key} outlives its tenant"))
+}
+
 /// gws-25: what is known of DNs is in Redis, sealed, and the next process goes on from it. So each change that came while there was no
 /// gws-voice at all is told by itself, and not what they have come to together.
 #[test]
@@ -322,5 +338,6 @@ fn what_happens_while_there_is_no_gws_voice_is_told_one_by_one() -> Result<()> {
     let clients = clients_of(&mut site, REDIS, "gws-25")?;
     let said = format!("\"{KEY}\"");
     wait::until(SOON, || Ok(heard.has_said(0, &clients, &[&said]).then_some(())))
-        .with_context(|| format!("none of {clients:?} has said {said}"))
+        .with_context(|| format!("none of {clients:?} has said {said}"))?;
+    goes_with_its_tenant(&mut site, KEY)
 }

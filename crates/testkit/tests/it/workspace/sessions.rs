@@ -215,6 +215,15 @@ fn a_desktop_is_its_persons_alone() -> Result<()> {
     let first = PlainDesk::new(&site, ada)?;
     let second = PlainDesk::by_token(&site, &token_of_ben)?;
     ensure!(user_of(&first)? == ada.user && user_of(&second)? == ben.user, "sessions are mixed up");
+    // The page of whoever was here before gets nothing of the session of now, and changes nothing in it.
+    let of_page = |user: &str| format!("{}X-Trunkline-Subject: {user}\r\n", cookie_header(&second.cookie));
+    for (method, path) in [("GET", "current-session"), ("POST", "notifications/handshake"), ("POST", "logout")] {
+        let body = if method == "POST" { json!([]) } else { Value::Null };
+        let (status, answer) = asked(&site, &of_page(&ada.user), method, path, &body)?;
+        ensure!(status == 412 && answer["status"]["code"] == 412, "{method} {path}: {status} {answer}");
+    }
+    let (status, answer) = asked(&site, &of_page(&ben.user), "GET", "current-session", &Value::Null)?;
+    ensure!(status == 200, "the page of the session's own person: {status} {answer}");
     // Another agent's id, and another agent's phone.
     for (agent, dn) in [(&ada.agent, &ben.dn), (&ben.agent, &ada.dn)] {
         let body = json!({"data": {"agentId": agent, "dn": dn}});

@@ -304,6 +304,20 @@ mod tests {
             self.store.keep(tenant, view, kept)
         }
 
+        fn keep_for<'a>(
+            &'a self,
+            tenant: &'a TenantId,
+            view: &'a str,
+            kept: KeptView,
+            within: Duration,
+        ) -> Answer<'a, ()> {
+            self.store.keep_for(tenant, view, kept, within)
+        }
+
+        fn remove<'a>(&'a self, tenant: &'a TenantId, view: &'a str) -> Answer<'a, ()> {
+            self.store.remove(tenant, view)
+        }
+
         fn replace<'a>(
             &'a self,
             tenant: &'a TenantId,

@@ -30,6 +30,11 @@ impl Gateway {
         self.outputs.push_back(GatewayOutput::NeedCredentials { flow: key, tenant, dn });
     }
 
+    /// Whether a flow is there, which an answer may be for.
+    pub fn has_flow(&self, key: FlowKey) -> bool {
+        self.flows.get(key).is_some()
+    }
+
     /// The answer to [`GatewayOutput::NeedCredentials`]; `None` if nobody has told, or there is no such phone.
     pub fn handle_credentials(&mut self, key: FlowKey, credentials: Option<PhoneCredentials>, now: Timestamp) {
         let Some(flow) = self.flows.get_mut(key) else { return };

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use model::{Dn, TenantId, Timestamp};
 use sip::ConnectionId;
+use sip::transaction::ServerId;
 
 /// The most flows, those that wait for their phones included: as many as there are WebSockets, and as many again.
 pub(super) const FLOWS_MAX: usize = 20_000;
@@ -57,7 +58,7 @@ impl std::fmt::Debug for PhoneCredentials {
 
 /// Stands for a flow for as long as it lasts: the number of its first WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FlowKey(pub(super) ConnectionId);
+pub struct FlowKey(pub(in crate::webrtc) ConnectionId);
 
 /// A phone.
 #[derive(Debug)]
@@ -94,6 +95,8 @@ pub(super) struct PhoneFlow {
     pub under_way: usize,
     /// Messages of it that were refused one after the other, before anybody has proved to be a phone on it.
     pub refusals: u8,
+    /// Its INVITEs that were refused last, and may have yet to be acknowledged.
+    pub unacknowledged: VecDeque<ServerId>,
     /// Its other names, the latest last.
     joined: VecDeque<JoinedFlow>,
 }
@@ -124,6 +127,7 @@ impl PhoneFlow {
             is_asking: false,
             under_way: 0,
             refusals: 0,
+            unacknowledged: VecDeque::new(),
             joined: VecDeque::new(),
         }
     }

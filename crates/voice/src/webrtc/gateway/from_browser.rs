@@ -11,8 +11,8 @@ use sip::{Flow, HeaderName, Message, Method, StatusCode};
 use super::exchange::{KnownFlow, PhoneExchange, Towards};
 use super::flows::{FlowKey, RegisteredPhone};
 use super::rewriting::{
-    change_contacts, claimed_user, contact_of, has_no_hop_left, is_in_dialog, registered_aor, registered_instance,
-    take_vias,
+    change_contacts, claimed_user, has_no_hop_left, is_in_dialog, is_same_phone, own_contact, registered_aor,
+    registered_instance, take_vias, taken_back,
 };
 use super::{Gateway, GatewayOutput, LISTENER};
 
@@ -30,12 +30,14 @@ impl Gateway {
         let to = self.proxies.choice(key, now).ok_or(StatusCode::SERVICE_UNAVAILABLE);
         let to = match refused.map_or(to, Err) {
             Ok(to) => to,
-            Err(status) => return self.refuse(server, &asked, status, now),
+            Err(status) => return self.refuse_phone(key, server, &asked, status, now),
         };
         // The phone that a REGISTER is of may be known: then its Contact stays what it was.
         let known = self.known_phone(key, &asked);
+        let contact_at = |key: FlowKey| self.flows.get(key)?.contact.clone();
+        let before = contact_at(key).or_else(|| contact_at(known.as_ref()?.key));
         if let Some(flow) = self.flows.get_mut(key) {
-            flow.contact = contact_of(&asked).or(flow.contact.take());
+            flow.contact = own_contact(&asked, before.as_deref());
             flow.under_way += 1;
         }
         if asked.method() != Method::Register {
@@ -89,7 +91,14 @@ impl Gateway {
         let Some(flow) = self.flows.get(key) else { return };
         message.remove_where(headers::is_ours);
         let name = known.map_or(&flow.name, |known| &known.name);
-        change_contacts(message, &format!("sip:{name}@{}", self.us), |_| true);
+        // Whoever redirects, or takes another phone's binding back, means another address than its own.
+        if !message.status().is_some_and(|status| matches!(status.0, 300..=399)) {
+            let own = flow.contact.as_deref().unwrap_or_default();
+            let mut others = taken_back(message);
+            others.retain(|taken| !is_same_phone(taken, own));
+            let is_own = |uri: &str| !others.iter().any(|other| &**other == uri);
+            change_contacts(message, &format!("sip:{name}@{}", self.us), is_own);
+        }
         message.append(&headers::CLIENT, flow.client);
         if message.is_request() && !is_in_dialog(message) {
             message.append(&headers::CLIENT_FLOW, flow.way());
@@ -130,7 +139,8 @@ impl Gateway {
         if let Some(name) = name {
             // The phone looks for its own Contact among those that are registered.
             let own = format!("sip:{name}@");
-            let wrote = contact_of(&asked).unwrap_or_default();
+            let before = self.flows.get(key).and_then(|flow| flow.contact.as_deref());
+            let wrote = own_contact(&asked, before).unwrap_or_default();
             if !wrote.is_empty() {
                 change_contacts(&mut message, &wrote, |uri| uri.starts_with(&own));
             }
@@ -157,6 +167,7 @@ impl Gateway {
             Some((of_before, _)) if self.flows.get(of_before).is_some() => {
                 // It has come back, and has proved that it is the same one. What it has asked meanwhile goes on: it may be a call that
                 // replaces the one that its page has had.
+                self.forget_unacknowledged(key);
                 self.flows.join(key, of_before);
                 self.exchanges.move_to(key, of_before);
                 self.resume(of_before, socket, client, now);
@@ -176,7 +187,7 @@ impl Gateway {
         self.flows.registered(key, aor, registered_phone(register));
         self.exchanges.prove(key);
         if let Some(flow) = self.flows.get_mut(key) {
-            flow.contact = contact_of(register).or(flow.contact.take());
+            flow.contact = own_contact(register, flow.contact.as_deref());
         }
         self.come_back(key, now);
         Some(key)

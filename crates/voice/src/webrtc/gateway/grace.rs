@@ -71,6 +71,7 @@ impl Gateway {
 
     /// Forgets a flow: what was asked of its phone is answered, what its phone has asked is taken back.
     pub(super) fn end(&mut self, key: FlowKey, now: Timestamp) {
+        self.forget_unacknowledged(key);
         let Some(flow) = self.flows.remove(key) else { return };
         for id in self.exchanges.of_flow(key) {
             let Some(exchange) = self.exchanges.get_mut(id) else { continue };

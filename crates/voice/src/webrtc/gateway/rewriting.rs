@@ -25,6 +25,41 @@ pub(super) fn contact_of(message: &Message) -> Option<Box<str>> {
     found.map(Into::into)
 }
 
+/// The Contact of the phone that sends a request: of those of a REGISTER one that it does not take back (RFC 3261 §10.2.2). If there is
+/// none, the one that it has written `before`.
+pub(super) fn own_contact(request: &Message, before: Option<&str>) -> Option<Box<str>> {
+    let taken_back = taken_back(request);
+    let is_kept = |uri: &str| !taken_back.iter().any(|taken| &**taken == uri);
+    let kept: Option<Box<str>> = request.contacts().find_map(|contact| {
+        let contact = contact.ok()?;
+        let uri = contact.address()?.raw_uri();
+        is_kept(uri).then(|| Box::from(uri))
+    });
+    kept.or_else(|| before.map(Box::from)).or_else(|| contact_of(request))
+}
+
+/// The addresses that a REGISTER takes back.
+pub(super) fn taken_back(message: &Message) -> Vec<Box<str>> {
+    if !message.is_request() || message.method() != Method::Register {
+        return Vec::new();
+    }
+    let of_all = message.expires().ok().flatten();
+    let taken = |contact: &Contact<'_>| {
+        let address = contact.address().filter(|address| address.expires().or(of_all) == Some(0))?;
+        Some(Box::<str>::from(address.raw_uri()))
+    };
+    message.contacts().filter_map(Result::ok).filter_map(|contact| taken(&contact)).collect()
+}
+
+/// Whether two addresses are of the same phone: it may write its own with other parameters.
+pub(super) fn is_same_phone(one: &str, other: &str) -> bool {
+    let of = |uri: &str| {
+        let uri = Uri::parse(uri).ok()?;
+        Some((escape::unescape(uri.user()?).into_owned(), uri.host()?.as_str().to_ascii_lowercase()))
+    };
+    one == other || of(one).is_some_and(|one| Some(one) == of(other))
+}
+
 /// Puts another URI in the place of those of the Contacts that `changes` chooses.
 pub(super) fn change_contacts(message: &mut Message, uri: &str, changes: impl Fn(&str) -> bool) {
     let changed = |element: &str| match Contact::parse(element) {
@@ -127,6 +162,18 @@ mod tests {
         let mut none = register("");
         change_contacts(&mut none, "sip:f1@x", |_| true);
         assert_eq!(none.header(&HeaderName::Contact), None);
+    }
+
+    #[test]
+    fn a_phones_own_contact_is_none_that_it_takes_back() {
+        let both = register("Contact: <sip:old@y.invalid>;expires=0, <sip:x@y.invalid>\r\n");
+        assert_eq!(own_contact(&both, None).as_deref(), Some("sip:x@y.invalid"));
+        assert_eq!(taken_back(&both), [Box::<str>::from("sip:old@y.invalid")]);
+        let old = register("Contact: <sip:old@y.invalid>\r\nExpires: 0\r\n");
+        assert_eq!(own_contact(&old, Some("sip:x@y.invalid")).as_deref(), Some("sip:x@y.invalid"));
+        assert_eq!(own_contact(&old, None).as_deref(), Some("sip:old@y.invalid"), "nothing else is known of it");
+        assert!(is_same_phone("sip:x@y.invalid;transport=ws", "sip:x@Y.invalid;ob"));
+        assert!(!is_same_phone("sip:x@y.invalid", "sip:old@y.invalid"));
     }
 
     #[test]

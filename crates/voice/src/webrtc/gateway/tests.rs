@@ -273,6 +273,29 @@ fn an_invite_of_a_phone_is_cancelled_once_it_rings() {
 }
 
 #[test]
+fn a_contact_that_is_another_phones_stays_as_it_is() {
+    let mut lab = Lab::new();
+    let name = lab.registered(7);
+    let ours = format!("<sip:{name}@{US}>");
+    let text = |cseq| String::from_utf8(of_phone("REGISTER", cseq, "").to_bytes().to_vec()).unwrap().replace('\r', "");
+    let old = "<sip:old@192.0.2.9>;expires=0";
+    lab.by(7, message(&text(2).replace("Contact: ", &format!("Contact: {old}, "))));
+    let register = lab.asked();
+    let contacts: Vec<&str> = register.elements(&HeaderName::Contact).collect();
+    assert!(contacts[0] == old && contacts[1].starts_with(&ours), "{contacts:?}");
+    let granted = Message::response_to(&register, StatusCode::OK).to_tag("r").header(&HeaderName::Contact, contacts[1]);
+    lab.hear_proxy(&granted.build());
+    assert!(lab.told().1.header(&HeaderName::Contact).unwrap().starts_with("<sip:x7@h.invalid;transport=ws>"));
+    lab.by(7, message(&text(3).replace("expires=600", "expires=0").replace(";transport=ws", "")));
+    assert!(lab.asked().header(&HeaderName::Contact).unwrap().starts_with(&ours), "it takes its own back");
+    lab.hear_proxy(&to_phone("INVITE", &name, ""));
+    let (_, invite) = lab.told();
+    let elsewhere = Message::response_to(&invite, StatusCode(302)).to_tag("mine");
+    lab.by(7, elsewhere.header(&HeaderName::Contact, "<sip:7109@acme.example>").build());
+    assert_eq!(lab.asked().header(&HeaderName::Contact), Some("<sip:7109@acme.example>"));
+}
+
+#[test]
 fn without_a_sip_proxy_phones_are_told_so() {
     let mut lab = Lab::new();
     lab.opens(7, None);

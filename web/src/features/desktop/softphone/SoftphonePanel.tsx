@@ -31,6 +31,7 @@ export function SoftphonePanel({ phone, alone }: SoftphonePanelProps): ReactElem
         <Glyph name={glyph} />
         <span aria-live="polite">{text}</span>
       </p>
+      {phase.kind === 'ready' ? <BellNote /> : null}
       {what === '' ? null : <p role={phase.kind === 'failed' ? 'alert' : undefined}>{what}</p>}
       {isMuted ? (
         <p role="status" className={styles['strong']}>
@@ -60,6 +61,21 @@ export function SoftphonePanel({ phone, alone }: SoftphonePanelProps): ReactElem
     </section>
   )
 }
+
+/** That a browser lets no page sound in which nobody has pressed anything, as after it was loaded anew; gone with the first press. */
+function BellNote(): ReactElement | null {
+  const [isSilent, setSilent] = useState(() => typeof navigator !== 'undefined' && navigator.userActivation?.hasBeenActive === false)
+  useEffect(() => {
+    const pressed = (): void => setSilent(navigator.userActivation?.hasBeenActive === false)
+    for (const kind of PRESSES) addEventListener(kind, pressed)
+    return () => {
+      for (const kind of PRESSES) removeEventListener(kind, pressed)
+    }
+  }, [])
+  return isSilent ? <p role="status">{t('phone.bell')}</p> : null
+}
+
+const PRESSES = ['pointerup', 'keydown', 'click'] as const
 
 /** A call comes to the phone a moment before the desk is told of it. */
 const DESK_MS = 1_500

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { countsIn, opinion, qualityBetween, wordOf } from './call-quality'
 import { keptDevices, keepDevices, missingUses, NO_DEVICES, usedFor, withLists } from './devices'
-import { keptCalls } from './kept-calls'
+import { keptCalls, phoneName } from './kept-calls'
 import { qualityItems } from './quality-items'
 
 const COUNTS = { received: 1_000, lost: 0, jitterMs: 4, roundTripMs: 30, delayMs: 45, codec: 'opus' }
@@ -56,16 +56,21 @@ test('a device that was chosen is found again by its name, and missed where it i
   const found = (deviceId: string, label: string) => ({ kind: 'audioinput', deviceId, label }) as const
   const later = withLists(chosen, [found('default', 'Default - Headset'), found('b', 'Headset')])
   expect([usedFor('microphone', later).id, missingUses(later)]).toEqual(['b', []])
+  // Without an open microphone the browser tells no names.
+  expect(withLists(later, [found('b', '')]).microphones).toEqual([{ id: 'b', label: 'Headset' }])
   const without = withLists(chosen, [found('c', 'Camera')])
   expect([usedFor('microphone', without).id, missingUses(without)]).toEqual(['', ['microphone']])
   const dialog = { callId: 'c', localTag: 'l', remoteTag: 'r' }
-  const calls = keptCalls('7101', keep)
-  calls.write([{ call: 'c', number: '1', dialog }], 5)
-  expect(calls.read(10)).toEqual([{ call: 'c', number: '1', dialog }])
+  const name = phoneName('acme', '7101')
+  const calls = keptCalls(name, keep)
+  calls.write({ calls: [{ call: 'c', number: '1', dialog }], isMuted: true }, 5)
+  expect(calls.read(10)).toMatchObject({ calls: [{ call: 'c', number: '1', dialog }], isMuted: true })
+  // The same number of another tenant is another phone.
+  expect(keptCalls(phoneName('globex', '7101'), keep).read(10).calls).toEqual([])
   for (const wrong of ['{', '{"at":5,"calls":[{"call":1}]}', '{"at":"x","calls":[]}']) {
-    kept.set('trunkline.phone.7101', wrong)
-    expect(calls.read(10)).toEqual([])
+    kept.set(name, wrong)
+    expect(calls.read(10)).toMatchObject({ calls: [], isMuted: false })
   }
-  calls.write([], 10)
-  expect(kept.has('trunkline.phone.7101')).toBe(false)
+  calls.write({ calls: [], isMuted: false }, 10)
+  expect(kept.has(name)).toBe(false)
 })

@@ -24,9 +24,11 @@ const KEPT = 'trunkline.phone.audio'
 
 /** The lists of what is there now. */
 export function withLists(devices: AudioDevices, found: readonly Pick<MediaDeviceInfo, 'kind' | 'deviceId' | 'label'>[]): AudioDevices {
+  // A browser may tell names only while the microphone is open: what was told once is known.
+  const known = new Map([...devices.microphones, ...devices.speakers].map(({ id, label }) => [id, label]))
   // What the browser calls default stands for the one that it names anyway.
   const of = (kind: MediaDeviceKind): readonly AudioDevice[] =>
-    found.filter((one) => one.kind === kind && !['', 'default', 'communications'].includes(one.deviceId)).map(({ deviceId, label }) => ({ id: deviceId, label }))
+    found.filter((one) => one.kind === kind && !['', 'default', 'communications'].includes(one.deviceId)).map(({ deviceId, label }) => ({ id: deviceId, label: label || (known.get(deviceId) ?? '') }))
   return { ...devices, microphones: of('audioinput'), speakers: of('audiooutput') }
 }
 

@@ -2,9 +2,11 @@
 
 import { readTicket } from '../../../api/browser-phone'
 import { Telemetry, tabName } from '../../../api/telemetry'
+import { accountNow } from '../../../live/account'
 import { ownSession } from '../../../live/own-session'
 import { openSipPhone } from '../../../live/sip-phone'
 import type { PhoneEngine, StartEngine } from '../softphone'
+import { phoneName } from './kept-calls'
 import { pageAudio } from './phone-audio'
 import { holdLock } from './phone-lock'
 import { PhoneOfPage } from './phone-of-page'
@@ -15,7 +17,9 @@ export const startOfPage: StartEngine = (number, desk, own): PhoneEngine => {
     const timer = setTimeout(run, ms)
     return () => clearTimeout(timer)
   }
-  const phone = new PhoneOfPage(number, desk, own, { readTicket, openPhone: openSipPhone, audio: pageAudio(), keep: localStorage, telemetry, now: Date.now, later })
+  const account = accountNow()
+  const tenant = 'account' in account ? account.account.tenant : ''
+  const phone = new PhoneOfPage(number, desk, own, { readTicket, openPhone: openSipPhone, audio: pageAudio(), keep: localStorage, telemetry, now: Date.now, later, tenant })
   if (!isSecureContext) {
     own.take({ kind: 'phase', phase: { kind: 'failed', why: 'insecure', said: '' } })
     return phone
@@ -23,7 +27,7 @@ export const startOfPage: StartEngine = (number, desk, own): PhoneEngine => {
   const hurry = (): void => phone.hurry()
   addEventListener('online', hurry)
   const waits = (): void => own.take({ kind: 'phase', phase: { kind: 'elsewhere' } })
-  const release = holdLock(`trunkline.phone.${number}`, waits, () => void phone.begin())
+  const release = holdLock(phoneName(tenant, number), waits, () => void phone.begin())
   const stop = phone.stop.bind(phone)
   phone.stop = () => {
     removeEventListener('online', hurry)

@@ -33,9 +33,8 @@ export class PhoneDevices {
   async fault(): Promise<PhoneFault | undefined> {
     try {
       const stream = await this.open()
-      close(stream)
-      // Names of devices are told to whom the microphone was given.
-      await this.changed()
+      // Names of devices are told to whom the microphone was given; by Firefox only for as long as it is open.
+      await this.changed().finally(() => close(stream))
       return undefined
     } catch (error) {
       return error instanceof DOMException && error.name === 'NotAllowedError' ? 'denied' : 'no-microphone'

@@ -14,7 +14,7 @@ export const settled = async (): Promise<void> => {
   for (let turns = 0; turns < 20; turns += 1) await Promise.resolve()
 }
 
-function connection(): RTCPeerConnection {
+export function connection(): RTCPeerConnection {
   const track = { kind: 'audio', enabled: true, readyState: 'live', stop: () => undefined }
   const senders = [{ track, replaceTrack: (next: typeof track) => Promise.resolve(void (senders[0] = { ...senders[0]!, track: next })) }]
   return { iceConnectionState: 'connected', getSenders: () => senders, getStats: () => Promise.resolve(new Map()) } as unknown as RTCPeerConnection
@@ -30,6 +30,7 @@ export function bench(kept = new Map<string, string>(), held: readonly string[] 
   let state: SoftphoneState = NO_PHONE
   let now = 1_000_000
   let onAnswer = (): Promise<void> => Promise.resolve()
+  let devices: () => readonly object[] = () => [{ kind: 'audioinput', deviceId: 'head', label: 'Headset' }]
   let microphone: () => Promise<MediaStream> = () => Promise.resolve(stream())
   const stream = (): MediaStream => ({ getTracks: () => [{ kind: 'audio', stop: () => undefined, enabled: true, readyState: 'live' }], getAudioTracks: () => [{ kind: 'audio', stop: () => undefined, enabled: true, readyState: 'live', label: 'other' }] }) as unknown as MediaStream
   const sip: SipPhone = {
@@ -39,7 +40,7 @@ export function bench(kept = new Map<string, string>(), held: readonly string[] 
     },
     hangUp: (id) => Promise.resolve(void did.push(`hang up ${id}`)),
     takeOver: (id, { remoteTag }) => Promise.resolve(did.push(`take over ${id} ${remoteTag}`) > 0),
-    restartIce: (id) => Promise.resolve(void did.push(`restart ${id}`)),
+    restartIce: (id) => Promise.resolve(did.push(`restart ${id}`) > 0),
     reconnect: (url) => Promise.resolve(void did.push(`reconnect ${url.slice(-1)}`)),
     close: () => Promise.resolve(void did.push('close')),
   }
@@ -57,7 +58,7 @@ export function bench(kept = new Map<string, string>(), held: readonly string[] 
         did.push(`microphone ${device.id}${isCleaned ? '' : ' raw'}`)
         return microphone()
       },
-      devices: () => Promise.resolve([{ kind: 'audioinput', deviceId: 'head', label: 'Headset' }] as unknown as MediaDeviceInfo[]),
+      devices: () => Promise.resolve(devices() as MediaDeviceInfo[]),
       onDevices: () => () => undefined,
       play: () => {
         did.push('play')
@@ -74,6 +75,7 @@ export function bench(kept = new Map<string, string>(), held: readonly string[] 
     keep: { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => void kept.set(name, value), removeItem: (name) => void kept.delete(name) },
     telemetry: { tell: (item) => void told.push(item), flush: () => Promise.resolve() },
     now: () => now,
+    tenant: 'example',
     later: (run, ms) => {
       const one = { run, ms }
       later.push(one)
@@ -96,8 +98,9 @@ export function bench(kept = new Map<string, string>(), held: readonly string[] 
       await settled()
     },
     withMicrophone: (next: () => Promise<MediaStream>) => (microphone = next),
+    withDevices: (next: () => readonly object[]) => (devices = next),
     withAnswer: (next: () => Promise<void>) => (onAnswer = next),
-    talks: (id: string) => opened.at(-1)?.({ kind: 'talking', call: id, dialog: DIALOG, connection: connection(), local: stream(), remote: stream() }),
+    talks: (id: string, by = connection()) => opened.at(-1)?.({ kind: 'talking', call: id, dialog: DIALOG, connection: by, local: stream(), remote: stream() }),
   }
 }
 

@@ -5,9 +5,10 @@ import type { PhoneNews } from '../../../live/sip-phone'
 import type { PhoneDesk, PhoneEngine } from '../softphone'
 import type { PhoneFault } from '../softphone-state'
 import { CallAudio } from './call-audio'
-import { keptCalls, type KeptCall } from './kept-calls'
+import { keptCalls, phoneName, type KeptCall } from './kept-calls'
 import { PhoneDevices, type DevicesWorld, type ShownPhone } from './phone-devices'
 import { PhoneLink, type LinkWorld } from './phone-link'
+import { keepLooking } from './phone-watch'
 import { qualityItems } from './quality-items'
 
 /** What the phone needs of the world. */
@@ -15,12 +16,10 @@ export type PhoneWorld = DevicesWorld & LinkWorld & {
   readonly keep: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
   readonly telemetry: Pick<Telemetry, 'tell' | 'flush'>
   readonly now: () => number
+  /** Whose numbers they are. */
+  readonly tenant: string
 }
 
-/** How often counts are read, and the names of dialogs written anew. */
-const LOOK_MS = 5_000
-/** A computer that was not asked for that long has slept. Browsers let timers of a hidden tab run once a minute: that is no sleep. */
-const SLEPT_MS = 90_000
 /** A way that is lost comes back by itself, or not. */
 const PATIENCE_MS = 2_000
 
@@ -28,7 +27,8 @@ const PATIENCE_MS = 2_000
 export class PhoneOfPage implements PhoneEngine {
   private isOver = false
   private hasRestored = false
-  private looked: number
+  /** The agent was muted in the calls of the page before, and is until they go on. */
+  private wasMuted = false
   private silence: (() => void) | undefined
   private forgetDevices = (): void => undefined
   private readonly calls = new Map<string, CallAudio>()
@@ -42,14 +42,13 @@ export class PhoneOfPage implements PhoneEngine {
     private readonly shown: ShownPhone,
     private readonly world: PhoneWorld,
   ) {
-    this.kept = keptCalls(number, world.keep)
-    this.looked = world.now()
+    this.kept = keptCalls(phoneName(world.tenant, number), world.keep)
     this.devices = new PhoneDevices(shown, world, () => this.calls.values(), () => this.retry())
     this.link = new PhoneLink(number, world, {
       hears: (news) => this.heard(news),
       isLost: () => this.shown.take({ kind: 'phase', phase: { kind: 'lost' } }),
       isRefused: (said) => this.fails('refused', said),
-      microphone: () => this.devices.microphone(),
+      microphone: () => this.microphone(),
     })
   }
 
@@ -60,7 +59,7 @@ export class PhoneOfPage implements PhoneEngine {
     this.shown.take({ kind: 'phase', phase: { kind: 'starting' } })
     this.devices.begin()
     this.forgetDevices = this.world.audio.onDevices(() => void this.devices.changed())
-    this.look()
+    keepLooking(this.world, { isOver: () => this.isOver, look: () => this.look(), hasSlept: () => this.hurry() })
     await this.tryWithMicrophone()
   }
 
@@ -70,7 +69,7 @@ export class PhoneOfPage implements PhoneEngine {
     this.silence?.()
     this.forgetDevices()
     for (const call of this.calls.values()) call.end()
-    if (this.hasRestored) this.kept.write([], this.world.now())
+    if (this.hasRestored) this.kept.write({ calls: [], isMuted: false }, this.world.now())
     this.link.close()
   }
 
@@ -109,7 +108,7 @@ export class PhoneOfPage implements PhoneEngine {
       case 'talking':
         return this.talks(news)
       case 'no-way':
-        return void this.world.later(() => void this.findWay(news.call, false), PATIENCE_MS)
+        return void this.world.later(() => this.findWay(news.call, false), PATIENCE_MS)
       case 'over':
         return this.over(news.call)
     }
@@ -117,10 +116,10 @@ export class PhoneOfPage implements PhoneEngine {
 
   private registered(): void {
     this.shown.take({ kind: 'phase', phase: { kind: 'ready' } })
-    if (this.hasRestored) return this.calls.forEach((_, id) => void this.findWay(id, true))
-    const kept = this.kept.read(this.world.now())
-    this.hasRestored = true
-    for (const call of kept) void this.restore(call)
+    if (this.hasRestored) return this.calls.forEach((_, id) => this.findWay(id, true))
+    const { calls, isMuted } = this.kept.read(this.world.now())
+    ;[this.hasRestored, this.wasMuted] = [true, isMuted]
+    for (const call of calls) void this.restore(call)
   }
 
   /** A call of a page that is gone. Who was on hold hears nobody until the music plays again. */
@@ -141,6 +140,8 @@ export class PhoneOfPage implements PhoneEngine {
     audio.dialog = dialog
     audio.begin({ connection, local, remote, by: this.devices.wanted() }, this.world.audio)
     this.shown.take({ kind: 'call', call: { id: call, number: audio.number, phase: 'talking' } })
+    if (this.wasMuted) this.shown.take({ kind: 'muted', isMuted: true })
+    this.wasMuted = false
     this.tellMuted()
     this.changed()
   }
@@ -148,7 +149,7 @@ export class PhoneOfPage implements PhoneEngine {
   private over(id: string): void {
     const call = this.calls.get(id)
     if (call === undefined) return
-    this.calls.delete(id)
+    if (this.calls.delete(id) && this.calls.size === 0) this.wasMuted = false
     call.end()
     for (const item of qualityItems(call.heard)) this.world.telemetry.tell(item)
     void this.world.telemetry.flush()
@@ -157,14 +158,11 @@ export class PhoneOfPage implements PhoneEngine {
   }
 
   /** The audio's way is looked for anew where it is lost still, or where the network may be another one. */
-  private async findWay(id: string, isOther: boolean): Promise<void> {
+  private findWay(id: string, isOther: boolean): void {
     const call = this.calls.get(id)
     if (this.isOver || this.shown.state().phase.kind !== 'ready' || call?.connection === undefined || (!isOther && !call.isLost())) return
-    try {
-      await this.link.phone?.restartIce(id)
-    } catch {
-      // Another change of the call is under way; it is looked at again.
-    }
+    // It is asked for again where it is refused for now.
+    void this.link.phone?.restartIce(id)
     if (!isOther) this.world.later(() => void (call.isLost() ? this.link.connect() : undefined), 2 * PATIENCE_MS)
   }
 
@@ -208,6 +206,14 @@ export class PhoneOfPage implements PhoneEngine {
   mute(isMuted: boolean): void {
     this.shown.take({ kind: 'muted', isMuted })
     this.tellMuted()
+    this.changed()
+  }
+
+  /** Nobody is heard for a moment who was muted before the page was loaded again. */
+  private async microphone(): Promise<MediaStream> {
+    const stream = await this.devices.microphone()
+    if (this.wasMuted) for (const track of stream.getAudioTracks()) track.enabled = false
+    return stream
   }
 
   private tellMuted(): void {
@@ -224,7 +230,7 @@ export class PhoneOfPage implements PhoneEngine {
   /** Keeps the names of the dialogs, and rings as long as something rings. */
   private changed(): void {
     const kept = [...this.calls].flatMap(([call, { number, dialog, connection }]) => (dialog === undefined || connection === undefined ? [] : [{ call, number, dialog }]))
-    if (this.hasRestored) this.kept.write(kept, this.world.now())
+    if (this.hasRestored) this.kept.write({ calls: kept, isMuted: this.shown.state().isMuted }, this.world.now())
     const rings = this.shown.state().calls.some(({ phase }) => phase === 'ringing')
     if (rings) this.silence ??= this.devices.ring()
     else {
@@ -234,12 +240,7 @@ export class PhoneOfPage implements PhoneEngine {
   }
 
   private look(): void {
-    if (this.isOver) return
-    const now = this.world.now()
-    if (now - this.looked > SLEPT_MS) this.hurry()
-    this.looked = now
     for (const call of this.calls.values()) void call.count((quality) => this.shown.take({ kind: 'quality', quality }))
     if (this.calls.size > 0) this.changed()
-    this.world.later(() => this.look(), LOOK_MS)
   }
 }

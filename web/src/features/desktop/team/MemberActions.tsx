@@ -21,7 +21,7 @@ export function MemberActions({ desk, state, member }: MemberActionsProps): Reac
   const set = async (to: Setting): Promise<void> => {
     setSure(false)
     const what = t(SETTINGS[to])
-    const answer = await setMember(member, to)
+    const answer = await setMember(desk, member, to)
     if (answer.kind === 'ok') say(t('team.asked', { name, what }))
     else say(t('team.refused', { what, why: wordsOf(answer.failure).what }), 'bad')
   }

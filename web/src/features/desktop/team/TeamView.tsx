@@ -1,6 +1,6 @@
 import { useId, useState, type ReactElement } from 'react'
 import type { Configuration } from '../../../api/workspace-shapes'
-import type { TeamMember } from '../../../api/workspace-team'
+import { MEMBERS_MAX, type TeamMember } from '../../../api/workspace-team'
 import { t } from '../../../lib/i18n'
 import { Field } from '../../../ui/Field'
 import { Since } from '../../../ui/Since'
@@ -10,7 +10,7 @@ import type { DeskProps } from '../Desktop'
 import styles from '../Desktop.module.css'
 import { wordsOf } from '../words'
 import { MemberActions } from './MemberActions'
-import { countOf } from './team-actions'
+import { countOf, statesOf } from './team-actions'
 import own from './Team.module.css'
 import { useTeam, type Team } from './use-team'
 import { WaitingCalls } from './WaitingCalls'
@@ -26,23 +26,26 @@ export function TeamView({ desk, state }: DeskProps): ReactElement {
   const [typed, setTyped] = useState('')
   const [chosen, setChosen] = useState('')
   const term = useSettled(typed.trim().replaceAll(',', ' '), TYPED_MS)
+  const [only, setOnly] = useState<TeamMember['state'] | ''>('')
   const team = useTeam(group, term)
-  const members = team.shown?.members ?? []
+  const { members, found, all } = foundIn(team, only)
+  const shown = found.slice(0, MEMBERS_MAX)
   const member = members.find(({ id }) => id === chosen)
   return (
     <div className={own['team']}>
       <section aria-label={t('team.title')} className={styles['panel']}>
         <Groups team={team} group={group} onChoose={setGroup} />
         <Search typed={typed} onType={setTyped} />
+        <States states={statesOf(members, team.out?.all ?? 0)} only={only} onChoose={setOnly} />
         <Faults team={team} />
-        {members.length > 0 ? <p className={styles['quiet']}>{t('team.count', countOf(members))}</p> : null}
+        {members.length > 0 ? <p className={styles['quiet']}>{t(team.shown?.isPart === true ? 'team.count.part' : 'team.count', countOf(members))}</p> : null}
         {team.shown !== undefined && members.length === 0 ? <p role="status">{t(term === '' ? 'team.none' : 'team.nobody')}</p> : null}
         <ul className={own['members']}>
-          {members.map((one) => (
+          {shown.map((one) => (
             <Member key={one.id} member={one} reason={reasonOf(one, state.configuration)} isChosen={one.id === chosen} onChoose={() => setChosen(one.id === chosen ? '' : one.id)} />
           ))}
         </ul>
-        {team.shown !== undefined && team.shown.all > members.length ? <p className={styles['quiet']}>{t('team.many', { shown: members.length, all: team.shown.all })}</p> : null}
+        {all > shown.length ? <p className={styles['quiet']}>{t('team.many', { shown: shown.length, all })}</p> : null}
       </section>
       <div className={styles['side']}>
         {member === undefined ? members.length > 0 ? <p className={styles['empty']}>{t('team.choose')}</p> : null : <MemberActions key={member.id} desk={desk} state={state} member={member} />}
@@ -50,6 +53,40 @@ export function TeamView({ desk, state }: DeskProps): ReactElement {
         <Queues team={team} />
       </div>
     </div>
+  )
+}
+
+/** Those who are known, those at work first; those of them in a state; and how many there are of these. */
+function foundIn({ shown, out }: Team, only: TeamMember['state'] | ''): { readonly members: readonly TeamMember[]; readonly found: readonly TeamMember[]; readonly all: number } {
+  // Who has logged in or out between two answers is in both.
+  const known = new Set(shown?.members.map(({ id }) => id))
+  const members = [...(shown?.members ?? []), ...(out?.members ?? []).filter(({ id }) => !known.has(id))]
+  if (only === '') return { members, found: members, all: (shown?.all ?? 0) + (out?.all ?? 0) }
+  const found = members.filter(({ state }) => state === only)
+  return { members, found, all: only === 'loggedOut' ? Math.max(found.length, out?.all ?? 0) : found.length }
+}
+
+type StatesProps = { readonly states: ReturnType<typeof statesOf>; readonly only: TeamMember['state'] | ''; readonly onChoose: (state: TeamMember['state'] | '') => void }
+
+/** Whom of the team to show, by state, with how many are in each. */
+function States({ states, only, onChoose }: StatesProps): ReactElement | null {
+  const id = useId()
+  // A state that nobody is in any more stays chosen until another one is.
+  const offered = only === '' || states.some(({ state }) => state === only) ? states : [...states, { state: only, many: 0 }]
+  if (offered.length === 0) return null
+  return (
+    <Field id={id} label={t('team.only')}>
+      {(attributes) => (
+        <select {...attributes} value={only} onChange={({ target }) => onChoose(offered.find(({ state }) => state === target.value)?.state ?? '')}>
+          <option value="">{t('team.only.all')}</option>
+          {offered.map(({ state, many }) => (
+            <option key={state} value={state}>
+              {t('team.only.state', { state: t(`team.state.${state}`), many })}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
   )
 }
 

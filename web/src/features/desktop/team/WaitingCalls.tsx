@@ -13,7 +13,7 @@ import { WhyItWaits } from './WhyItWaits'
 const SHOWN_MAX = 10
 
 /** The calls that wait; of the one that is chosen, why it does. */
-export function WaitingCalls({ state }: DeskProps): ReactElement {
+export function WaitingCalls({ desk, state }: DeskProps): ReactElement {
   const { waiting, isAway } = useWaiting()
   const [chosen, setChosen] = useState('')
   const calls = waiting?.calls ?? []
@@ -31,7 +31,7 @@ export function WaitingCalls({ state }: DeskProps): ReactElement {
         </ul>
         {waiting !== undefined && waiting.all > shown.length ? <p className={styles['quiet']}>{t('waiting.many', { shown: shown.length, all: waiting.all })}</p> : null}
       </section>
-      {chosen === '' ? null : <WhyItWaits key={chosen} call={chosen} configuration={state.configuration} onClose={() => setChosen('')} />}
+      {chosen === '' ? null : <WhyItWaits desk={desk} key={chosen} call={chosen} configuration={state.configuration} onClose={() => setChosen('')} />}
     </>
   )
 }

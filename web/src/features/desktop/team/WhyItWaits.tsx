@@ -6,6 +6,7 @@ import { Button } from '../../../ui/Button'
 import { Since } from '../../../ui/Since'
 import { say } from '../../../ui/toast'
 import { passedWords, shownSteps, stepWords } from '../course-words'
+import type { Desk } from '../desk'
 import { DestinationForm } from '../DestinationForm'
 import styles from '../Desktop.module.css'
 import { skillsIn } from '../why'
@@ -13,17 +14,14 @@ import { wordsOf } from '../words'
 import { useWhy } from './use-waiting'
 import { reasonsOf, whereWaits, whoWaits, whyWords } from './waiting-words'
 
-export type WhyItWaitsProps = { readonly call: string; readonly configuration: Configuration | undefined; readonly onClose: () => void }
-
-let asked = 0
+export type WhyItWaitsProps = { readonly desk: Pick<Desk, 'noted'>; readonly call: string; readonly configuration: Configuration | undefined; readonly onClose: () => void }
 
 /** Why one call waits: what it asks for, who could take it and does not; and where else it can go. */
-export function WhyItWaits({ call, configuration, onClose }: WhyItWaitsProps): ReactElement {
+export function WhyItWaits({ desk, call, configuration, onClose }: WhyItWaitsProps): ReactElement {
   const { why, isGone, isAway } = useWhy(call)
   const [isMoving, setMoving] = useState(false)
   const move = async (destination: string): Promise<boolean> => {
-    asked += 1
-    const answer = await moveWaiting(call, { operationId: `waiting-${Date.now().toString(36)}-${asked}`, data: { destination } })
+    const answer = await moveWaiting(call, { operationId: desk.noted('redirect', why === undefined ? destination : whoWaits(why.call)), data: { destination } })
     if (answer.kind === 'ok') say(t('waiting.moved', { number: destination }))
     else say(t('waiting.notMoved', { why: wordsOf(answer.failure).what }), 'bad')
     return answer.kind === 'ok'

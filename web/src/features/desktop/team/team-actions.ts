@@ -1,6 +1,6 @@
 /** What a supervisor does for one of the team. */
 
-import { operateMember, type TeamMember } from '../../../api/workspace-team'
+import { MEMBER_STATES, operateMember, type TeamMember } from '../../../api/workspace-team'
 import type { DeskAnswer } from '../../../api/workspace'
 import type { Call } from '../../../api/workspace-shapes'
 import type { Data, Desk } from '../desk'
@@ -29,11 +29,15 @@ export function listenTo(desk: Pick<Desk, 'ask'>, calls: readonly Call[], member
   return desk.ask('start-monitoring', '', data)
 }
 
-let asked = 0
+/** The answer says whether it is accepted; the desk tells where it fails later. */
+export function setMember(desk: Pick<Desk, 'noted'>, member: TeamMember, to: Setting): Promise<DeskAnswer<unknown>> {
+  return operateMember(member.id, to, { operationId: desk.noted(to, member.name), data: {} })
+}
 
-export function setMember(member: TeamMember, to: Setting): Promise<DeskAnswer<unknown>> {
-  asked += 1
-  return operateMember(member.id, to, { operationId: `team-${Date.now().toString(36)}-${asked}`, data: {} })
+/** The states that somebody may look for, each with how many are in it. */
+export function statesOf(members: readonly TeamMember[], loggedOut: number): readonly { readonly state: TeamMember['state']; readonly many: number }[] {
+  const of = (state: TeamMember['state']): number => (state === 'loggedOut' ? Math.max(loggedOut, members.filter((one) => one.state === state).length) : members.filter((one) => one.state === state).length)
+  return MEMBER_STATES.map((state) => ({ state, many: of(state) })).filter(({ many }) => many > 0)
 }
 
 export type TeamCount = { readonly ready: number; readonly talking: number; readonly others: number }

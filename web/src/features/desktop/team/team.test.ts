@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { groupsIn, membersIn, queuesIn, steady } from '../../../api/workspace-team'
 import { callIn } from '../../../api/workspace-shapes'
 import { AT, call } from '../messages-for-tests'
-import { countOf, listenTo, monitored } from './team-actions'
+import { countOf, listenTo, monitored, statesOf } from './team-actions'
 
 const channel = (number: string, state: string, more: object = {}) => ({ channels: [{ name: 'voice', available: true, activity: 'Idle', phoneNumber: number, timeInCurrentState: 30, userState: { state }, ...more }] })
 const user = (dbid: number, userName: string, availability?: object) => ({ dbid, userName, firstName: userName.toUpperCase(), lastName: 'A.', employeeId: userName, ...(availability === undefined ? {} : { availability }) })
@@ -28,6 +28,16 @@ test('the people of a group are shown with where they are; those at work come fi
   // A clock that is read again does not jump; another state begins anew.
   const later = (at: number) => steady(TEAM, membersIn({ users: USERS }, at)).members[0]?.since
   expect([later(AT + 900), later(AT + 9_000)]).toEqual([AT - 30_000, AT - 21_000])
+})
+
+test('states are offered with how many are in each; of those who are logged out the server says how many there are', () => {
+  expect(statesOf(TEAM.members, 40)).toEqual([
+    { state: 'ready', many: 1 },
+    { state: 'talking', many: 1 },
+    { state: 'notReady', many: 1 },
+    { state: 'unknown', many: 1 },
+    { state: 'loggedOut', many: 40 },
+  ])
 })
 
 test('groups that may be watched go before those that one is in; queues with waiting calls come first', () => {

@@ -93,6 +93,7 @@ fn party_record(dn: &Dn, party: &DnInCall, user_data: u32) -> v1::PicturedPartyR
         previous: party.previous.map(|previous| previous.0),
         began_us: party.began.as_micros(),
         told_us: party.told.as_micros(),
+        phase_since_us: party.phase_since.as_micros(),
     }
 }
 
@@ -115,6 +116,7 @@ fn party_of(record: v1::PicturedPartyRecord, data: &[Arc<UserData>]) -> Option<(
         user_data: data.get(usize::try_from(record.user_data).ok()?)?.clone(),
         extensions: wire::user_data_from_wire(record.extensions).ok()?,
         phase,
+        phase_since: Timestamp::from_micros(record.phase_since_us),
         role: match record.role {
             Some(number) => Some(role(number)?),
             None => None,

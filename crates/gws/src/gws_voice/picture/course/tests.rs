@@ -227,6 +227,23 @@ fn a_single_key_is_told_and_what_may_be_a_part_of_a_pin_is_not() {
 }
 
 #[test]
+fn of_what_an_application_has_marked_as_a_secret_nothing_is_told() {
+    let mut told = ToldCourse::new();
+    told.comes();
+    told.hears("PlayAnnouncementAndDigits", Some("2"));
+    for keys in ["7", "4711"] {
+        told.at_point(EventName::TreatmentApplied, |event| event.extensions.set("TreatmentType", "Secret"));
+        told.at_point(EventName::TreatmentEnd, |event| {
+            (event.collected_digits, event.secret_digits) = (Some(keys.to_owned()), true);
+        });
+    }
+    told.at_point(EventName::RouteUsed, |_| {});
+    let menu = "Treatment PlayAnnouncementAndDigits 1 1 keys 2";
+    let steps = ["RoutePoint 9000 8", menu, "Treatment Secret 1", "Treatment Secret 1"];
+    assert_eq!(told.steps(), steps);
+}
+
+#[test]
 fn a_snapshot_tells_where_a_call_waits_and_its_next_fact_which_of_two_is_the_route_point() {
     let party = |dn: &str, since: u64| v1::PartyStatus {
         dn: dn.to_owned(),

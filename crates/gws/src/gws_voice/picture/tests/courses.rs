@@ -57,12 +57,14 @@ fn a_call_comes_by_a_queue_is_held_and_ends_in_after_call_work() {
     assert!(can(&desktops.call("7101", 1), &["hold", "initiate-transfer", "single-step-transfer", "send-dtmf"]));
     assert_eq!(desktops.fold(by_queue(EventName::Held, "7101")), ["7101 c1 Held StateChange"]);
     let held = desktops.call("7101", 1);
+    assert_eq!(held.state_since, "1970-01-01T00:00:08.000Z");
     assert!(can(&held, &["retrieve", "release"]) && cannot(&held, &["hold", "initiate-transfer", "send-dtmf"]));
     assert_eq!(desktops.fold(by_queue(EventName::Retrieved, "7101")), ["7101 c1 Established StateChange"]);
     assert_eq!(desktops.fold(by_queue(EventName::Released, "7101")), ["7101 c1 Released StateChange"]);
     let DnNews::Call { call, .. } = &desktops.last[0].1.news else { panic!("no call") };
     assert_eq!((call.capabilities.as_slice(), call.duration), (&["complete".to_owned()][..], 4));
-    assert_eq!(call.started_at, "1970-01-01T00:00:06.000Z");
+    let [started, released] = ["1970-01-01T00:00:06.000Z", "1970-01-01T00:00:10.000Z"];
+    assert_eq!((call.started_at.as_str(), call.state_since.as_str()), (started, released));
     assert_eq!(desktops.fold(inbound(EventName::CallDeleted, "7101", None)), Vec::<String>::new());
     let mut wrap_up = of_agent(EventName::AgentNotReady, "7101", "1001", WorkMode::AfterCallWork);
     wrap_up.call = Some(call_ref(1, CallType::Inbound, None));

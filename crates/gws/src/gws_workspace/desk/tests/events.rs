@@ -118,6 +118,34 @@ fn an_activation_follows_the_dn_logs_in_and_is_answered_by_0() {
     assert_eq!(bench.desk.current_session()["user"]["activeSession"]["dn"]["agentState"], "NotReady");
 }
 
+fn no_picture() -> VoiceNews {
+    VoiceNews::NoPicture { code: 59, message: "7101 is no DN of the tenant".to_owned() }
+}
+
+#[test]
+fn an_activation_of_a_dn_that_cannot_be_followed_fails_at_once_and_says_why() {
+    let mut bench = Bench::initialised();
+    let reply = bench.activates(&json!({"data": {"dn": "7101"}}));
+    bench.hears(no_picture());
+    assert_eq!((bench.reply(reply), bench.asks.len()), ((409, json!(409)), 0));
+    let words = bench.replies[0].2["status"]["message"].as_str().unwrap();
+    assert!(words.contains("7101") && words.contains("is no DN of the tenant"), "{words}");
+    assert!(bench.has(&DeskOutput::Unfollow { dn: "7101".to_owned() }));
+
+    // Where the login was asked for by then, nobody leaves before it is known what came of it.
+    let mut late = Bench::initialised();
+    let reply = late.activates(&json!({"data": {"dn": "7101"}}));
+    late.waits(Duration::from_secs(2));
+    late.takes();
+    late.hears(no_picture());
+    late.hears(no_picture());
+    assert_eq!(late.reply(reply), (409, json!(409)));
+    assert_eq!(shorts(&late.news()), ["error 59"], "once");
+    assert!(!late.has(&DeskOutput::Unfollow { dn: "7101".to_owned() }));
+    late.ends(DeskEnd::Logout);
+    assert_eq!(late.frame(), logout());
+}
+
 #[test]
 fn a_login_that_fails_is_told_and_the_dn_is_left() {
     let mut bench = Bench::initialised();
@@ -134,7 +162,7 @@ fn a_login_that_fails_is_told_and_the_dn_is_left() {
     assert!(bench.has(&DeskOutput::Unfollow { dn: "7101".to_owned() }));
     bench.hears_call(call(MAIN, "Held"));
     assert_eq!(bench.news(), Vec::<Value>::new(), "nothing of another agent's calls is told");
-    bench.desk.end(DeskEnd::Logout, NOW);
+    bench.desk.end_for(None, DeskEnd::Logout, NOW);
     bench.asks.clear();
     bench.carry();
     assert!(bench.asks.is_empty() && bench.has(&DeskOutput::Ended(DeskEnd::Logout)));
@@ -161,7 +189,26 @@ fn a_login_that_is_not_taken_or_never_happens_leaves_the_dn() {
     assert_eq!(silent.reply(reply), (200, json!(0)), "it may succeed still");
     silent.waits(Duration::from_secs(55));
     assert_eq!(shorts(&silent.news()), ["error 57"]);
-    assert!(silent.has(&DeskOutput::Unfollow { dn: "7101".to_owned() }));
+    // What has become of it is not known: wherever the session goes on, or ends, the agent is not to stay there.
+    for goes_on in [true, false] {
+        let mut silent = moved_on(&silent);
+        if goes_on {
+            silent.is_configured();
+            silent.activates(&json!({"data": {"dn": "7102"}}));
+            assert!(silent.has(&DeskOutput::Unfollow { dn: "7101".to_owned() }));
+        } else {
+            silent.ends(DeskEnd::Logout);
+        }
+        assert_eq!(silent.frame(), logout());
+    }
+}
+
+/// The same session in another process.
+fn moved_on(bench: &Bench) -> Bench {
+    let mut next = Bench::around(Desk::restore(ann(&AGENT), settings(), bench.desk.snapshot(), bench.now));
+    (next.client, next.now) = (bench.client.clone(), bench.now);
+    next.carry();
+    next
 }
 
 #[test]
@@ -216,7 +263,7 @@ fn an_activation_that_waits_is_answered_whatever_comes() {
 
     let mut ends = Bench::initialised();
     let reply = ends.activates(&json!({"data": {"dn": "7101"}}));
-    ends.desk.end(DeskEnd::Logout, NOW);
+    ends.desk.end_for(None, DeskEnd::Logout, NOW);
     ends.carry();
     assert_eq!(ends.reply(reply), (403, json!(603)));
     assert!(ends.asks.is_empty() && ends.has(&DeskOutput::Ended(DeskEnd::Logout)), "nobody was logged in");
@@ -495,6 +542,26 @@ fn data_of_a_completion_is_noted_first_and_the_call_is_completed_though_that_fai
     }
 }
 
+#[test]
+fn an_operation_that_was_not_made_in_time_fails_and_its_clients_are_told() {
+    let mut bench = Bench::active();
+    let reply = bench.asks_for("ready", &json!({"operationId": "op"}));
+    let reference = bench.asks.last().unwrap().0;
+    bench.desk.ask_late(reference, bench.now);
+    bench.carry();
+    assert_eq!(bench.reply(reply), (503, json!(503)));
+    let told = bench.news();
+    assert_eq!((shorts(&told)[0].as_str(), &told[0]["operationId"]), ("error 57", &json!("op")));
+    // A login that was not made has not happened.
+    let mut late = Bench::initialised();
+    late.activates(&json!({"data": {"dn": "7101"}}));
+    late.hears(VoiceNews::Picture { dn: dn(None, "LoggedOut"), calls: Vec::new() });
+    let login = late.asks.last().unwrap().0;
+    late.desk.ask_late(login, late.now);
+    late.carry();
+    assert!(late.has(&DeskOutput::Unfollow { dn: "7101".to_owned() }));
+}
+
 // === the service and the end ===
 
 #[test]
@@ -520,67 +587,128 @@ fn messages_that_do_not_come_are_told_whatever_becomes_of_requests() {
     assert_eq!(shorts(&bench.news()), ["voice AVAILABLE"]);
 }
 
+const ENDED: DeskOutput = DeskOutput::Ended(DeskEnd::Idle);
+
 #[test]
 fn the_end_logs_the_agent_out_that_the_session_has_logged_in() {
     let mut bench = Bench::active();
     let waiting = bench.asks_for("ready", &json!({}));
-    bench.desk.end(DeskEnd::Idle, NOW);
-    bench.carry();
-    assert_eq!(bench.frame(), json!({"req": "TAgentLogout", "ThisDN": "7101"}));
-    assert_eq!(bench.reply(waiting), (403, json!(603)));
-    assert!(!bench.has(&DeskOutput::Ended(DeskEnd::Idle)));
+    bench.ends(DeskEnd::Idle);
+    assert_eq!((bench.frame(), bench.reply(waiting)), (logout(), (403, json!(603))));
     let late = bench.asks_for("ready", &json!({}));
     assert_eq!(bench.reply(late), (403, json!(603)));
-    bench.takes();
-    assert!(bench.has(&DeskOutput::Ended(DeskEnd::Idle)));
+    let reference = bench.takes();
+    assert!(!bench.has(&ENDED), "what comes of it is not known yet");
+    bench.hears_as(reference, ANN, VoiceNews::Dn(dn(None, "LoggedOut")));
+    assert!(bench.has(&ENDED));
 
-    let mut silent = Bench::active();
-    silent.desk.end(DeskEnd::Logout, NOW);
-    silent.waits(LOGOUT_WITHIN);
-    assert!(silent.has(&DeskOutput::Ended(DeskEnd::Logout)));
+    // Whoever has asked for it is answered once the record says it.
+    let mut asked = Bench::active();
+    asked.desk.end_for(Some(ReplyId(7)), DeskEnd::Logout, asked.now);
+    let outputs: Vec<DeskOutput> = std::iter::from_fn(|| asked.desk.poll_output()).collect();
+    assert!(matches!(
+        &outputs[..],
+        [DeskOutput::Store, DeskOutput::Reply { reply: ReplyId(7), status: 200, .. }, DeskOutput::AskOthers { .. }]
+    ));
+    let ending = asked.desk.snapshot().ending.unwrap();
+    assert_eq!((ending.dn.as_str(), ending.agent.as_deref()), ("7101", Some("1001")));
 }
 
 #[test]
-fn a_logout_that_gws_voice_cannot_take_is_asked_for_again_until_it_is_taken_or_half_a_minute_is_over() {
-    let ended = DeskOutput::Ended(DeskEnd::Logout);
+fn a_logout_is_tried_until_the_agent_is_logged_out_however_long_gws_voice_is_away() {
     let mut bench = Bench::active();
-    bench.desk.end(DeskEnd::Logout, bench.now);
-    bench.carry();
-    for (status, pause) in [(503, 1), (504, 2), (502, 4)] {
+    bench.ends(DeskEnd::Idle);
+    let begun = bench.now;
+    for status in [503, 504, 502, 500, 429] {
         bench.refuses(status);
         let asked = bench.asks.len();
-        bench.waits(Duration::from_secs(pause));
-        assert_eq!((bench.asks.len(), bench.has(&ended)), (asked + 1, false), "{status}");
-        assert_eq!(bench.frame(), json!({"req": "TAgentLogout", "ThisDN": "7101"}));
+        bench.goes_on_until(bench.now + Duration::from_secs(61));
+        assert!(bench.asks.len() > asked && !bench.has(&ENDED), "{status}");
+        assert_eq!(bench.frame(), logout());
     }
+    // Nobody answers for some hours.
+    bench.goes_on_until(begun + Duration::from_secs(4 * 3_600));
+    let asked = bench.asks.len();
+    assert!((200..400).contains(&asked), "it is not asked for without pause: {asked}");
     bench.takes();
-    assert!(bench.has(&ended));
+    bench.goes_on_until(bench.now + Duration::from_secs(70));
+    assert!(bench.asks.len() > asked, "nothing has come of it");
+    bench.hears(VoiceNews::Dn(dn(None, "LoggedOut")));
+    assert!(bench.has(&ENDED));
 
-    for (statuses, is_over) in [(vec![503; 4], false), (vec![503; 5], true), (vec![409], true)] {
-        let mut refused = Bench::active();
-        refused.desk.end(DeskEnd::Logout, refused.now);
-        refused.carry();
-        for status in &statuses {
-            refused.refuses(*status);
-            // As often as there is something to be done, and before the time for it all is over.
-            if let Some(next) = refused.desk.next_timeout().filter(|next| *next < NOW + LOGOUT_WITHIN) {
-                refused.waits(next.since(refused.now));
-            }
-        }
-        assert_eq!(refused.has(&ended), is_over, "{statuses:?}");
-    }
+    let mut never = Bench::active();
+    never.ends(DeskEnd::Idle);
+    never.goes_on_until(never.now + Duration::from_secs(25 * 3_600));
+    assert!(never.has(&ENDED), "after a day it is given up");
 }
 
 #[test]
-fn an_agent_who_has_logged_out_or_works_in_another_session_is_not_logged_out_at_the_end() {
-    for (reference, requester, state) in [(0, "", "LoggedOut"), (99, ANN, "Ready")] {
+fn a_logout_ends_with_its_refusal_and_with_whoever_else_is_at_the_dn() {
+    let of_another = VoiceNews::Dn(dn(Some("1002"), "Ready"));
+    for (news, is_answer, ends) in
+        [(error(93), true, true), (error(93), false, false), (error(57), true, false), (of_another, false, true)]
+    {
         let mut bench = Bench::active();
-        let agent = (state != "LoggedOut").then_some("1001");
-        bench.hears_as(reference, requester, VoiceNews::Dn(dn(agent, state)));
-        bench.desk.end(DeskEnd::Idle, NOW);
-        bench.carry();
-        assert!(bench.asks.is_empty() && bench.has(&DeskOutput::Ended(DeskEnd::Idle)), "{state}");
+        bench.ends(DeskEnd::Idle);
+        let reference = bench.takes();
+        bench.hears_as(if is_answer { reference } else { 0 }, ANN, news.clone());
+        assert_eq!(bench.has(&ENDED), ends, "{news:?}");
     }
+    let mut refused = Bench::active();
+    refused.ends(DeskEnd::Idle);
+    refused.refuses(422);
+    assert!(refused.has(&ENDED));
+}
+
+#[test]
+fn a_login_that_is_under_way_at_the_end_is_followed_by_a_logout_until_it_can_come_no_more() {
+    let mut bench = Bench::initialised();
+    bench.activates(&json!({"data": {"dn": "7101"}}));
+    bench.hears(VoiceNews::Picture { dn: dn(None, "LoggedOut"), calls: Vec::new() });
+    bench.ends(DeskEnd::Idle);
+    let early = bench.takes();
+    bench.hears_as(early, ANN, error(93));
+    assert!(!bench.has(&ENDED), "the login may come behind it");
+    bench.goes_on_until(bench.now + Duration::from_secs(16));
+    let late = bench.takes();
+    assert!(late > early);
+    bench.hears_as(late, ANN, error(93));
+    assert!(bench.has(&ENDED));
+}
+
+#[test]
+fn of_two_sessions_of_a_person_the_last_one_that_ends_logs_the_agent_out() {
+    let (mut one, mut other) = (Bench::active(), Bench::active());
+    // The other one has logged in, too, which is told again, and sets the agent ready.
+    for state in ["NotReady", "Ready"] {
+        one.hears_as(99, ANN, VoiceNews::Dn(dn(Some("1001"), state)));
+    }
+    one.desk.end_for(None, DeskEnd::Idle, one.now);
+    one.carry();
+    assert!(one.has(&DeskOutput::AskOthers { dn: "7101".to_owned() }));
+    one.is_the_last(Some(false));
+    assert!(one.asks.is_empty() && one.has(&ENDED));
+    other.ends(DeskEnd::Idle);
+    assert_eq!(other.frame(), logout());
+
+    // Where the store does not say, it is asked again for a while.
+    let mut unknown = Bench::active();
+    unknown.desk.end_for(None, DeskEnd::Idle, unknown.now);
+    unknown.is_the_last(None);
+    assert!(unknown.asks.is_empty());
+    unknown.waits(Duration::from_secs(11));
+    unknown.is_the_last(None);
+    assert_eq!(unknown.frame(), logout());
+}
+
+#[test]
+fn an_agent_who_is_seen_logged_out_or_was_never_logged_in_by_the_session_is_not_logged_out_at_the_end() {
+    let mut bench = Bench::active();
+    bench.hears(VoiceNews::Dn(dn(None, "LoggedOut")));
+    bench.hears(VoiceNews::Dn(dn(Some("1001"), "Ready")));
+    bench.desk.end_for(None, DeskEnd::Idle, bench.now);
+    bench.carry();
+    assert!(bench.asks.is_empty() && bench.has(&ENDED), "another program, or the phone, has logged the agent in");
 }
 
 #[test]
@@ -593,10 +721,14 @@ fn a_parked_poll_is_answered_at_the_end() {
     let batch = Batch::read(connect.to_string().as_bytes()).unwrap();
     bench.desk.bayeux(Exchange(bench.exchanges), batch, &mut bench.entropy, NOW);
     assert_eq!(bench.desk.poll_output(), None);
-    bench.desk.end(DeskEnd::SignedOut, NOW);
-    let reference = bench.desk.last_reference;
-    bench.desk.asked(reference, Ok(()), NOW);
+    bench.desk.end_for(None, DeskEnd::SignedOut, NOW);
+    bench.desk.others_told(Some(true), NOW);
     let outputs: Vec<DeskOutput> = std::iter::from_fn(|| bench.desk.poll_output()).collect();
     assert!(outputs.iter().any(|output| matches!(output, DeskOutput::Answer { .. })), "{outputs:?}");
     assert_eq!(outputs.last(), Some(&DeskOutput::Ended(DeskEnd::SignedOut)));
+}
+
+/// The logout of the session's agent.
+fn logout() -> Value {
+    json!({"req": "TAgentLogout", "ThisDN": "7101", "Extensions": {"AgentID": "1001"}})
 }

@@ -91,8 +91,7 @@ fn an_operation_keeps_its_id_and_an_end_logs_out() {
     assert_eq!(next.news()[0]["operationId"], "op");
     next.asks_for("not-ready", &json!({}));
     assert!(next.asks.last().unwrap().0 > reference);
-    next.desk.end(DeskEnd::Logout, NOW);
-    next.carry();
+    next.ends(DeskEnd::Logout);
     assert_eq!(next.frame()["req"], "TAgentLogout");
 }
 
@@ -161,4 +160,41 @@ fn calls_without_room_in_the_record_are_asked_for() {
     next.is_configured();
     next.hears(VoiceNews::Picture { dn: dn(Some("1001"), "NotReady"), calls: vec![large] });
     assert_eq!(shorts(&next.news()), [format!("call {MAIN} Established AttachedDataChanged")]);
+}
+
+#[test]
+fn an_end_that_another_process_has_begun_goes_on_and_first_sees_who_is_there() {
+    let mut bench = Bench::active();
+    bench.ends(DeskEnd::Idle);
+    let mut next = moved(&bench);
+    assert!(next.desk.is_ending() && next.asks.is_empty());
+    assert_eq!((&next.others[0], followed(&next)), (&DeskOutput::Store, Some(None)), "nobody else goes on with it");
+    next.goes_on_until(next.now + Duration::from_secs(3));
+    assert_eq!(next.frame()["req"], "TAgentLogout");
+    let late = next.asks_for("ready", &json!({}));
+    assert_eq!(next.reply(late), (403, json!(603)));
+    next.hears(VoiceNews::Picture { dn: dn(None, "LoggedOut"), calls: Vec::new() });
+    assert!(next.has(&DeskOutput::Ended(DeskEnd::Idle)));
+
+    // Somebody else sits there by now.
+    let mut other = moved(&bench);
+    other.hears(VoiceNews::Picture { dn: dn(Some("1002"), "Ready"), calls: Vec::new() });
+    assert!(other.asks.is_empty() && other.has(&DeskOutput::Ended(DeskEnd::Idle)));
+}
+
+#[test]
+fn a_login_is_in_the_record_before_it_is_asked_for() {
+    let mut bench = Bench::initialised();
+    bench.replies_begun += 1;
+    let body = ActivateBody::read(&json!({"data": {"dn": "7101"}})).unwrap();
+    bench.desk.activate(body, "7101".to_owned(), None, ReplyId(1), bench.now);
+    while bench.desk.poll_output().is_some() {}
+    let picture = VoiceNews::Picture { dn: dn(None, "LoggedOut"), calls: Vec::new() };
+    let message = VoiceMessage { position: "1".to_owned(), reference: 0, requester: String::new(), news: picture };
+    bench.desk.hear(message, bench.now);
+    assert!(bench.desk.snapshot().channel.unwrap().owns_login);
+    let outputs: Vec<DeskOutput> = std::iter::from_fn(|| bench.desk.poll_output()).collect();
+    let stored = outputs.iter().position(|output| *output == DeskOutput::Store).unwrap();
+    let asked = outputs.iter().position(|output| matches!(output, DeskOutput::Ask { .. })).unwrap();
+    assert!(stored < asked, "{outputs:?}");
 }

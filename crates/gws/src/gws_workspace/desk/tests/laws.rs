@@ -148,8 +148,7 @@ impl Bench {
             }
             Happening::Time(seconds) => self.waits(Duration::from_secs(*seconds)),
             Happening::End => {
-                self.desk.end(DeskEnd::Logout, self.now);
-                self.carry();
+                self.ends(DeskEnd::Logout);
             }
         }
     }
@@ -200,5 +199,32 @@ proptest! {
             prop_assert_eq!(next.news(), bench.news());
         }
         prop_assert_eq!(next.desk.calls(), bench.desk.calls());
+    }
+
+    #[test]
+    fn a_login_is_owned_until_the_agent_is_seen_elsewhere_whatever_other_sessions_of_the_person_do(
+        news in proptest::collection::vec(news(), 0..20),
+        moves in 0_usize..20,
+    ) {
+        let mut bench = Bench::active();
+        let mut owns = true;
+        for (at, one) in news.iter().enumerate() {
+            // By the reference of a request that this session does not know.
+            bench.hears_as(99, ANN, one.read());
+            if let TestNews::Dn { agent } | TestNews::Picture { agent, .. } = one {
+                owns &= *agent >= 2;
+            }
+            if at == moves {
+                // Another process goes on, and nothing is known to have arrived.
+                let desk = Desk::restore(ann(&AGENT), settings(), bench.desk.snapshot(), bench.now);
+                let mut next = Bench::around(desk);
+                (next.client, next.positions) = (bench.client.clone(), bench.positions);
+                next.is_configured();
+                bench = next;
+            }
+        }
+        bench.asks.clear();
+        bench.ends(DeskEnd::Idle);
+        prop_assert_eq!(!bench.asks.is_empty(), owns);
     }
 }

@@ -28,8 +28,8 @@ fn operations_of_the_dn_become_requests() {
             json!({"data": {"agentWorkMode": "AutoIn"}}),
             json!({"req": "TAgentLogin", "AgentID": "1001", "AgentWorkMode": "AutoIn"}),
         ),
-        ("logout", json!(null), json!({"req": "TAgentLogout"})),
-        ("deactivate", json!({}), json!({"req": "TAgentLogout"})),
+        ("logout", json!(null), json!({"req": "TAgentLogout", "Extensions": {"AgentID": "1001"}})),
+        ("deactivate", json!({}), json!({"req": "TAgentLogout", "Extensions": {"AgentID": "1001"}})),
         ("ready", json!(null), json!({"req": "TAgentSetReady"})),
         (
             "ready",
@@ -367,7 +367,9 @@ fn a_call_that_the_dn_does_not_have_is_unknown_whatever_is_asked_about_it() {
 
 #[test]
 fn what_gws_voice_does_not_take_is_refused_with_its_status() {
-    for (status, told) in [(404, 500), (422, 400), (403, 403), (429, 429), (503, 503), (504, 504), (500, 502)] {
+    for (status, told) in
+        [(404, 500), (422, 400), (403, 403), (429, 429), (503, 503), (504, 504), (500, 504), (502, 504), (418, 502)]
+    {
         let mut bench = Bench::with_calls(&[call(MAIN, "Established")]);
         let reply = bench.asks_for(&format!("calls/{MAIN}/hold"), &json!({}));
         bench.refuses(status);

@@ -214,7 +214,7 @@ impl Node {
     fn types_secret(&self, conn_id: ConnId, leg: LegId) -> bool {
         let playing =
             self.calls.get(&conn_id).into_iter().flat_map(|entry| entry.thread.calls()).flat_map(|it| &it.playing);
-        playing.into_iter().any(|playing| playing.leg == leg && playing.purpose == Purpose::Pin)
+        playing.into_iter().any(|playing| playing.leg == leg && is_secret(playing))
     }
 
     /// A phone without telephone events reports a key by INFO. The key goes to media, which collects keys and passes them to the
@@ -301,7 +301,12 @@ fn key_type(message: &Message) -> Option<&'static str> {
 
 /// Whether the digits being typed are the caller's secret.
 fn collects_secret(entry: &Entry, id: u32) -> bool {
-    entry.playing(id).is_some_and(|(_, playing)| playing.purpose == Purpose::Pin)
+    entry.playing(id).is_some_and(|(_, playing)| is_secret(playing))
+}
+
+/// Whether a treatment collects a secret: a PIN of ours, or what an application has marked as one.
+fn is_secret(playing: &Playing) -> bool {
+    playing.purpose == Purpose::Pin || playing.treatment.is_secret()
 }
 
 /// The dialog of a treatment that listens to who has answered.
@@ -333,6 +338,7 @@ fn dialog(treatment: &Treatment, country: &str, recording: &str) -> Option<Dialo
             first_digit_timeout_ms,
             inter_digit_timeout_ms,
             terminator,
+            secret: _,
         } => {
             let pattern = Pattern { min: 1, max: (*max_digits).clamp(1, msml::DIGITS_MAX), return_key: *terminator };
             let collect = Collect {

@@ -97,3 +97,31 @@ fn a_message_that_is_too_long_is_told_so() {
     assert!(lab.to_proxy.is_empty());
     assert_eq!(lab.told().1.status(), Some(StatusCode::MESSAGE_TOO_LARGE));
 }
+
+#[test]
+fn refused_invites_that_nobody_acknowledges_are_few() {
+    let mut lab = Lab::new();
+    lab.registered(7);
+    for cseq in 1..200 {
+        let mut invite = of_phone("INVITE", cseq, "");
+        invite.set(&HeaderName::MaxForwards, 0);
+        lab.by(7, invite);
+        assert_eq!(lab.told().1.status(), Some(StatusCode::TOO_MANY_HOPS));
+    }
+    assert_eq!(lab.gateway.layer.len().1, 8);
+    let invite = String::from_utf8(of_phone("INVITE", 199, "").to_bytes().to_vec()).unwrap();
+    lab.by(7, message(&invite.replace("\r\n", "\n").replace("INVITE sip", "ACK sip").replace("199 INVITE", "199 ACK")));
+    assert!(lab.to_proxy.is_empty(), "it is for us alone");
+    assert_eq!(lab.gateway.layer.len().1, 7);
+    lab.opens(8, None);
+    for cseq in 1_000..1_050 {
+        lab.by(8, of_phone("INVITE", cseq, ""));
+        let invite = lab.asked();
+        lab.hear_proxy(&Message::response_to(&invite, StatusCode::PROXY_AUTHENTICATION_REQUIRED).to_tag("p").build());
+        assert_eq!(lab.asked().method(), sip::Method::Ack);
+        assert_eq!(lab.told().1.status(), Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED));
+    }
+    assert_eq!(lab.gateway.layer.len().1, 8, "who has proved nothing has one");
+    lab.closes(8);
+    assert_eq!(lab.gateway.layer.len().1, 7);
+}
