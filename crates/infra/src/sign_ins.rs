@@ -37,11 +37,13 @@ pub enum SignInKind {
     Provisioning,
     /// Where a search of somebody goes on.
     Search,
+    /// Which interactions of media somebody has open.
+    Interactions,
 }
 
 impl SignInKind {
     /// All kinds.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Session,
         Self::Code,
         Self::Refresh,
@@ -54,6 +56,7 @@ impl SignInKind {
         Self::Statistics,
         Self::Provisioning,
         Self::Search,
+        Self::Interactions,
     ];
 
     /// Its name in keys.
@@ -71,6 +74,7 @@ impl SignInKind {
             Self::Statistics => "statistics",
             Self::Provisioning => "provisioning",
             Self::Search => "search",
+            Self::Interactions => "interactions",
         }
     }
 

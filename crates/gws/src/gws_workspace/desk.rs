@@ -16,6 +16,7 @@ mod ending;
 mod frames;
 mod hearing;
 mod initialisation;
+mod media;
 mod messages;
 mod news;
 mod operating;
@@ -44,6 +45,7 @@ use self::ending::EndingSession;
 use self::pending::PendingOperations;
 
 pub use self::channel::{DnAdmission, ReadingProgress};
+pub use self::media::MediaChannel;
 pub use self::operations::{ActivateBody, VoiceAction, VoiceOperation};
 pub use self::optimised::with_plain_properties;
 pub use self::outputs::{AskFault, DeskEnd, DeskOutput, OperationRefusal, ReplyId};

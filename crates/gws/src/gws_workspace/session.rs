@@ -3,6 +3,7 @@
 mod adoption;
 mod asking;
 mod ending;
+mod media_news;
 mod phase;
 mod recents;
 mod reporting;
@@ -19,7 +20,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::behind::{
-    CollectorSide, ConfigurationSide, DnReader, FollowedDn, ReaderId, SettingSide, StatisticsSide, VoiceSide,
+    CollectorSide, ConfigurationSide, DnReader, FollowedDn, InteractionSide, PeerSide, ReaderId, SettingSide,
+    StatisticsSide, VoiceSide,
 };
 use super::desk::{Desk, DeskOutput, ReplyId};
 use super::desk_sign_in::DeskSignIn;
@@ -59,6 +61,10 @@ pub(super) struct DeskParts {
     pub setting: Arc<dyn SettingSide>,
     /// gws-statistics.
     pub statistics: Arc<dyn StatisticsSide>,
+    /// gws-interaction.
+    pub interaction: Arc<dyn InteractionSide>,
+    /// Services beside GWS.
+    pub peers: Arc<dyn PeerSide>,
     /// What gws-configuration has told.
     pub configurations: SharedConfigurations,
     /// Counts.

@@ -21,7 +21,8 @@ use serde_json::{Value, json};
 
 use super::behind::{
     BrowserPhone, CodeFault, CollectedEntries, CollectorFault, CollectorSide, ConfigurationFault, ConfigurationSide,
-    ConfiguredDn, DesktopConfiguration, DnReader, FollowedDn, FoundEntries, ReaderId, SettingFault, SettingQuestion,
+    ConfiguredDn, DesktopConfiguration, DnReader, FollowedDn, FoundEntries, InteractionFault, InteractionQuestion,
+    InteractionSide, PeerFault, PeerQuestion, PeerService, PeerSide, ReaderId, SettingFault, SettingQuestion,
     SettingSide, ShownCode, StatisticsAway, StatisticsSide, VoiceLook, VoiceSide,
 };
 use super::desk::AskFault;
@@ -29,11 +30,13 @@ use super::metrics::{Metrics, SessionEnd};
 use super::reporting::{ReadStatistics, ReadValue, WantedStatistic};
 use super::store::DeskStore;
 use super::*;
+use crate::interaction_api::{InteractionList, OpenInteraction};
 use crate::replica_choice;
 use crate::sessions::held::{HeldSession as _, HeldSessions};
 use crate::sessions::notifications::{BayeuxSession as _, WaitingCaller};
 
 mod logouts;
+mod peers;
 mod statistics;
 mod store_troubles;
 
@@ -59,6 +62,12 @@ struct AgreeingRoles {
     readers: Mutex<Vec<std::sync::Weak<dyn DnReader>>>,
     /// With what status gws-voice refuses requests, if it does.
     refusal: Mutex<Option<u16>>,
+    /// What gws-interaction knows as open.
+    open: Mutex<Vec<OpenInteraction>>,
+    /// What services beside GWS answer; without it there are none.
+    peers_answer: Mutex<Option<Result<Value, PeerFault>>>,
+    /// What they were asked.
+    peers_asked: Mutex<Vec<PeerQuestion>>,
 }
 
 impl VoiceSide for AgreeingRoles {
@@ -205,6 +214,47 @@ impl SettingSide for AgreeingRoles {
     }
 }
 
+impl InteractionSide for AgreeingRoles {
+    fn ask(
+        &self,
+        _: TenantId,
+        _: String,
+        question: InteractionQuestion,
+    ) -> BoxFuture<'static, Result<Value, InteractionFault>> {
+        let mut open = self.open.lock().unwrap();
+        let told = match question {
+            InteractionQuestion::Open => {
+                Ok(serde_json::to_value(InteractionList { interactions: open.clone() }).unwrap())
+            }
+            InteractionQuestion::Note(opened) => {
+                open.push(opened);
+                Ok(Value::Null)
+            }
+            InteractionQuestion::Forget { media_type, id } => {
+                open.retain(|other| !other.is(&media_type, &id));
+                Ok(Value::Null)
+            }
+            InteractionQuestion::Operate(operation) => {
+                let words = format!("interaction-server: {operation}");
+                Err(InteractionFault::Refused(net::http::Problem::unavailable(words)))
+            }
+        };
+        futures::future::ready(told).boxed()
+    }
+}
+
+impl PeerSide for AgreeingRoles {
+    fn is_set(&self, _: PeerService) -> bool {
+        self.peers_answer.lock().unwrap().is_some()
+    }
+
+    fn ask(&self, _: TenantId, _: String, question: PeerQuestion) -> BoxFuture<'static, Result<Value, PeerFault>> {
+        self.peers_asked.lock().unwrap().push(question);
+        let answer = self.peers_answer.lock().unwrap().clone();
+        futures::future::ready(answer.unwrap_or(Err(PeerFault::Unset("the service", "its_setting")))).boxed()
+    }
+}
+
 impl TokenAuthority for AgreeingRoles {
     fn is_good(&self, _: String) -> BoxFuture<'static, bool> {
         futures::future::ready(true).boxed()
@@ -243,6 +293,8 @@ fn replica_of(
         collector: roles.clone(),
         setting: roles.clone(),
         statistics: roles.clone(),
+        interaction: roles.clone(),
+        peers: roles.clone(),
         configurations: shared_configurations::SharedConfigurations::default(),
         metrics,
     };
@@ -616,6 +668,11 @@ async fn no_path_says_anything_to_somebody_without_a_session() {
         (Method::POST, "/activate-channels"),
         (Method::POST, "/browser-phone"),
         (Method::POST, "/media/chat/ready"),
+        (Method::GET, "/media/interactions"),
+        (Method::POST, "/media/chat/interactions/1/accept"),
+        (Method::GET, "/iwd/work-items"),
+        (Method::POST, "/ucs/contacts/search"),
+        (Method::GET, "/voicemail/mailboxes"),
         (Method::GET, "/nothing"),
     ] {
         assert_eq!(read(served.ask(method, path, &[]).await).await, wanted, "{path}");

@@ -239,14 +239,24 @@ impl DeskClients {
     /// Tells the clients that listen to statistics. One whose queue is half full is left out; returns whether there was none.
     pub fn tell_reporting(&mut self, data: &Value, now: Timestamp) -> bool {
         let Some(channel) = self.reporting.clone() else { return true };
-        let listens = |listener: &&DeskListener| self.hub.is_subscribed(&listener.id, &channel);
+        self.tell_with_room(&channel, data, now)
+    }
+
+    /// Tells the clients that listen to a channel of media; as for statistics, one whose queue is half full is left out.
+    pub fn tell_media(&mut self, channel: &str, data: &Value, now: Timestamp) -> bool {
+        let Ok(channel) = ChannelName::parse(channel) else { return true };
+        self.tell_with_room(&channel, data, now)
+    }
+
+    fn tell_with_room(&mut self, channel: &ChannelName, data: &Value, now: Timestamp) -> bool {
+        let listens = |listener: &&DeskListener| self.hub.is_subscribed(&listener.id, channel);
         let clients: Vec<ClientId> = self.listeners.iter().filter(listens).map(|it| it.id.clone()).collect();
         let (with_room, without): (Vec<ClientId>, Vec<ClientId>) =
             clients.into_iter().partition(|client| self.hub.has_room(client));
         if !with_room.is_empty() {
             let cursor = self.next_cursor();
             for client in &with_room {
-                self.hub.publish_to(client, &channel, data, Some(cursor), now);
+                self.hub.publish_to(client, channel, data, Some(cursor), now);
             }
         }
         without.is_empty()

@@ -134,7 +134,7 @@ pub(super) async fn replied(reply: oneshot::Receiver<OperationReply>) -> Result<
 }
 
 /// What follows that part of the path, decoded segment by segment.
-fn segments(uri: &Uri, below: &str) -> Vec<String> {
+pub(super) fn segments(uri: &Uri, below: &str) -> Vec<String> {
     let path = uri.path().strip_prefix(PATH).and_then(|path| path.strip_prefix(below)).unwrap_or_default();
     let segments = path.trim_end_matches('/').split('/').take(SEGMENTS_MAX);
     segments.map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned()).collect()

@@ -21,6 +21,7 @@ use super::super::desk_sign_in::DeskSignIn;
 use super::super::request::{DeskRequest, KnownAsker, check_page};
 use super::super::session::DeskSession;
 use super::super::{Workspace, openapi, page_origin};
+use super::peers;
 use crate::session_cookie::WORKSPACE;
 use crate::sessions::answers::{self, ApiRefusal};
 use crate::sessions::bearer::bearer;
@@ -131,8 +132,13 @@ pub(in crate::gws_workspace) async fn start() -> ApiRefusal {
 }
 
 /// `GET /current-session`, `GET /userinfo`: what the desktop shows after it was loaded again.
-pub(in crate::gws_workspace) async fn current(request: DeskRequest) -> Response {
-    answers::data(&request.session.shown(Desk::current_session))
+pub(in crate::gws_workspace) async fn current(
+    State(workspace): State<Arc<Workspace>>,
+    request: DeskRequest,
+) -> Response {
+    let mut data = request.session.shown(Desk::current_session);
+    peers::add_open(&workspace, &request.session, &mut data).await;
+    answers::data(&data)
 }
 
 /// `GET /auth-keep-alive`: the session is used, and its sign-in is looked at.
