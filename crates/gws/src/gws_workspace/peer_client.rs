@@ -137,6 +137,10 @@ fn read(name: &'static str, answered: Result<Answer, CallError>) -> Result<Value
             _ => PeerFault::Away(name),
         }
     })?;
+    if answer.body.len() > ANSWER_BYTES_MAX {
+        tracing::warn!(service = name, bytes = answer.body.len(), "the answer of a service is too large");
+        return Err(PeerFault::Late(name));
+    }
     if TOLD.contains(&answer.status) {
         return Err(PeerFault::Refused(answer.problem()));
     }
@@ -146,10 +150,6 @@ fn read(name: &'static str, answered: Result<Answer, CallError>) -> Result<Value
     }
     if answer.body.is_empty() {
         return Ok(Value::Null);
-    }
-    if answer.body.len() > ANSWER_BYTES_MAX {
-        tracing::warn!(service = name, bytes = answer.body.len(), "the answer of a service is too large");
-        return Err(PeerFault::Late(name));
     }
     answer.json().map_err(|error| {
         tracing::warn!(%error, service = name, "the answer of a service cannot be read");
