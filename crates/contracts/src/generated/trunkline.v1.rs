@@ -4320,7 +4320,7 @@ pub struct DeskRecord {
     /// The form of the record; 1.
     #[prost(uint32, tag = "1")]
     pub version: u32,
-    /// Whose sign-in it goes by: the person's user name, and what the token opened.
+    /// Whose sign-in it goes by: the person's user name, and what of what the token opened the person may now.
     #[prost(string, tag = "2")]
     pub user: ::prost::alloc::string::String,
     #[prost(string, repeated, tag = "3")]
@@ -4370,6 +4370,15 @@ pub struct DeskRecord {
     /// Of a session that has ended but for its agent's logout: that logout.
     #[prost(message, optional, tag = "22")]
     pub ending: ::core::option::Option<DeskEndingRecord>,
+    /// All that the token opened; empty where that is what the person may now.
+    #[prost(string, repeated, tag = "23")]
+    pub granted: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The client for which the token was.
+    #[prost(string, optional, tag = "24")]
+    pub client: ::core::option::Option<::prost::alloc::string::String>,
+    /// Another one once the person has another password.
+    #[prost(string, optional, tag = "25")]
+    pub credential: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// The Bayeux clients of a session.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -26,6 +26,7 @@ mod pending;
 mod picture;
 mod recents;
 mod reporting;
+mod rights;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,8 @@ pub struct DeskPerson {
     pub user: String,
     /// What the sign-in opens.
     pub scopes: Vec<String>,
+    /// The only DN for which it is, if it is tied to one.
+    pub dn: Option<String>,
 }
 
 impl DeskPerson {
@@ -227,7 +230,7 @@ impl Desk {
         }
     }
 
-    /// The session goes on by a later sign-in of the same person.
+    /// The session goes on by a later sign-in of the same person, or the person may more or less by the one of now.
     pub fn renew(&mut self, who: DeskPerson) {
         self.who = who;
     }

@@ -6,6 +6,7 @@ mod ending;
 mod phase;
 mod recents;
 mod reporting;
+mod standing;
 mod writing;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -120,6 +121,10 @@ struct SessionState {
     reporting_tried_at: Timestamp,
     /// When it was seen last that the sign-in is not revoked.
     checked_at: Timestamp,
+    /// When auth is asked next what the person may.
+    standing_due: Timestamp,
+    /// When it was asked last.
+    standing_asked_at: Timestamp,
     used_at: Timestamp,
     numbers: u64,
 }
@@ -156,6 +161,8 @@ impl DeskSession {
             is_reporting_due: false,
             reporting_tried_at: kept.checked_at,
             checked_at: kept.checked_at,
+            standing_due: kept.checked_at,
+            standing_asked_at: Timestamp::ZERO,
             used_at: kept.used_at,
             numbers: 0,
         };
@@ -195,11 +202,9 @@ impl DeskSession {
     /// Goes on by a later sign-in of the same person.
     pub fn renew(&self, sign_in: DeskSignIn) {
         let mut state = self.lock();
-        state.desk.renew(sign_in.desk_person());
-        state.sign_in = sign_in;
-        state.checked_at = self.parts.now();
-        state.writes.pace.is_due = true;
-        self.close_hidden(&mut state);
+        let now = self.parts.now();
+        (state.checked_at, state.standing_due) = (now, now);
+        self.go_on_by(&mut state, sign_in);
     }
 
     /// Begins to initialise the desktop; `is_optimised`: it reads the configuration part by part.

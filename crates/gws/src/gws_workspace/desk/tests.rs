@@ -5,6 +5,7 @@ mod going_on;
 mod laws;
 mod recents;
 mod requests;
+mod rights;
 
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ fn settings() -> DeskSettings {
 
 fn ann(scopes: &[&str]) -> DeskPerson {
     let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-    DeskPerson { user: "ann".to_owned(), scopes }
+    DeskPerson { user: "ann".to_owned(), scopes, dn: None }
 }
 
 fn dn(agent: Option<&str>, state: &str) -> Value {

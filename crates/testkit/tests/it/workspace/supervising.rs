@@ -27,6 +27,21 @@ fn promote(site: &Installation, user: &str) -> Result<()> {
 }
 
 #[test]
+fn who_supervises_no_more_does_not_at_a_desktop_that_is_open_either() -> Result<()> {
+    let site = Installation::start()?;
+    let user = agent(&site, 1)?;
+    promote(&site, &user.user)?;
+    let desk = PlainDesk::new(&site, user)?;
+    desk.succeeds("GET", "users?searchTerm=ada.adler", &Value::Null, 0)?;
+    site.change_example(|file| file.replace(", privileges: [agent, supervisor]", ""))?;
+    wait::until(LATER, || {
+        desk.succeeds("GET", "auth-keep-alive", &Value::Null, 0)?;
+        let (status, _) = desk.ask("GET", "users?searchTerm=ada.adler", &Value::Null)?;
+        Ok((status == 403).then_some(()))
+    })
+}
+
+#[test]
 fn a_supervisor_by_a_client_library_of_others_monitors_an_agent_and_sets_its_state() -> Result<()> {
     let site = Installation::start()?;
     let watch = Watch::start(&site, "0-0")?;
