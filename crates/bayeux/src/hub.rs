@@ -211,6 +211,12 @@ impl Hub {
         self.clients.values().map(|client| client.confirmed(self.last, self.now)).min()
     }
 
+    /// The greatest cursor up to which that client has received all that its subscriptions cover. An owner that publishes again under other
+    /// cursors sees by it what the client has.
+    pub fn received(&self, client: &ClientId) -> Option<u64> {
+        self.clients.get(client).map(|client| client.received(self.last))
+    }
+
     /// Whether the client is here.
     pub fn knows(&self, client: &ClientId) -> bool {
         self.clients.contains_key(client)

@@ -149,6 +149,21 @@ fn advice(reconnect: &str) -> Value {
     json!({ "reconnect": reconnect, "interval": 0, "timeout": 30_000 })
 }
 
+#[test]
+fn an_owner_sees_what_each_client_has() {
+    let mut edge = Edge::new(settings());
+    let (one, other) = (edge.handshake(), edge.handshake());
+    edge.subscribe(&one, "/a");
+    edge.subscribe(&other, "/a");
+    edge.hub.publish(&name("/a"), &json!(1), Some(1), edge.now);
+    assert_eq!((edge.hub.received(&one), edge.hub.received(&other)), (Some(0), Some(0)));
+    edge.poll(&one);
+    edge.poll(&one);
+    assert_eq!((edge.hub.received(&one), edge.hub.received(&other)), (Some(1), Some(0)));
+    assert_eq!(edge.hub.confirmed(), Some(0));
+    assert_eq!(edge.hub.received(&ClientId::parse("nobody").unwrap()), None);
+}
+
 // === Handshake and connect ===
 
 #[test]

@@ -4430,6 +4430,9 @@ pub struct DeskListenerRecord {
     pub initialised: bool,
     #[prost(bool, tag = "3")]
     pub knows_voice: bool,
+    /// How many messages of the DN it has of those behind what all clients have, the first ones.
+    #[prost(uint32, tag = "4")]
+    pub ahead: u32,
 }
 /// The voice channel as it is known to be told.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -214,7 +214,8 @@ impl Desk {
 
     /// What outlives the process.
     pub fn snapshot(&self) -> DeskSnapshot {
-        let (hub, listeners) = self.clients.snapshot();
+        let messages = self.channel.as_ref().map(VoiceChannel::messages_to_come_again).unwrap_or_default();
+        let (hub, listeners) = self.clients.snapshot(&messages);
         DeskSnapshot {
             hub,
             listeners,
@@ -279,8 +280,12 @@ impl Desk {
                 }
             }
         }
-        let confirmed = self.clients.confirmed();
-        if self.channel.as_mut().is_some_and(|channel| channel.confirm(confirmed)) {
+        let progress = self.clients.confirmed();
+        // What one client has while another one is silent is not told to it again.
+        let is_further = |channel: &mut VoiceChannel| {
+            channel.confirm(progress.all) || progress.has_advanced && !channel.unconfirmed.is_empty()
+        };
+        if self.channel.as_mut().is_some_and(is_further) {
             self.unstored = self.unstored.max(Unstored::Progress);
         }
         let unstored = std::mem::take(&mut self.unstored);

@@ -255,7 +255,7 @@ mod tests {
         (kept.sign_in.client, kept.sign_in.credential) = (Some("desk".to_owned()), Some("one".to_owned()));
         kept.desk = DeskSnapshot {
             hub: HubSnapshot { clients: vec![client], begun: true, early: vec![held(None)], confirmed: 5 },
-            listeners: vec![ListenerSnapshot { id, is_initialised: true, knows_voice: false }],
+            listeners: vec![ListenerSnapshot { id, is_initialised: true, knows_voice: true, ahead: 3 }],
             phase: DeskPhase::Failed("why".to_owned()),
             begun: NOW,
             is_optimised: true,

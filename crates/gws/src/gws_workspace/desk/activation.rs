@@ -240,6 +240,7 @@ impl Desk {
     pub(super) fn leave(&mut self) {
         if let Some(channel) = self.channel.take() {
             (self.unstored, self.is_cut_off) = (Unstored::State, false);
+            self.clients.forget_ahead();
             self.outputs.push_back(DeskOutput::Unfollow { dn: channel.dn });
             for login in channel.waiting {
                 let reply = self.pending.remove(login.reference).and_then(|pending| pending.reply);

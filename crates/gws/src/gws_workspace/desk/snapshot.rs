@@ -86,6 +86,8 @@ pub struct ListenerSnapshot {
     pub is_initialised: bool,
     /// Whether it has the state of the voice channel.
     pub knows_voice: bool,
+    /// How many messages of the DN it has of those that come again, the first ones.
+    pub ahead: u32,
 }
 
 /// The voice channel as it is known to be told.

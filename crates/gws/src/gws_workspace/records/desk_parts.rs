@@ -37,6 +37,7 @@ pub(super) fn listener(listener: &ListenerSnapshot) -> v1::DeskListenerRecord {
         id: listener.id.as_str().to_owned(),
         initialised: listener.is_initialised,
         knows_voice: listener.knows_voice,
+        ahead: listener.ahead,
     }
 }
 
@@ -45,6 +46,7 @@ pub(super) fn listener_of(record: v1::DeskListenerRecord) -> Option<ListenerSnap
         id: ClientId::parse(&record.id)?,
         is_initialised: record.initialised,
         knows_voice: record.knows_voice,
+        ahead: record.ahead,
     })
 }
 
