@@ -4490,7 +4490,7 @@ pub struct DeskEndingRecord {
     #[prost(uint64, tag = "5")]
     pub settles_at_us: u64,
 }
-/// An operation that was answered, and may still have an outcome.
+/// An operation that may still have an outcome.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeskOperationRecord {
     #[prost(uint64, repeated, tag = "1")]
@@ -4501,6 +4501,9 @@ pub struct DeskOperationRecord {
     pub effect: i32,
     #[prost(uint64, tag = "4")]
     pub since_us: u64,
+    /// Whether the client was answered that it is taken.
+    #[prost(bool, tag = "5")]
+    pub accepted: bool,
 }
 /// How far a desktop is initialised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

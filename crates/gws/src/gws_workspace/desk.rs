@@ -25,6 +25,7 @@ mod outputs;
 mod pending;
 mod picture;
 mod recents;
+mod repeats;
 mod reporting;
 mod rights;
 mod snapshot;
@@ -32,6 +33,7 @@ mod snapshot;
 mod tests;
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use bayeux::{Batch, Exchange, HubSettings, Output};
@@ -43,6 +45,7 @@ use self::channel::VoiceChannel;
 use self::clients::DeskClients;
 use self::ending::EndingSession;
 use self::pending::PendingOperations;
+use self::repeats::{KnownOperations, Repetition};
 
 pub use self::channel::{DnAdmission, ReadingProgress};
 pub use self::operations::{ActivateBody, VoiceAction, VoiceOperation};
@@ -142,6 +145,7 @@ pub struct Desk {
     channel: Option<VoiceChannel>,
     early_activations: Vec<EarlyActivation>,
     pending: PendingOperations,
+    known: KnownOperations,
     service: VoiceService,
     /// Messages of gws-voice do not come, whatever becomes of requests.
     is_cut_off: bool,
@@ -170,6 +174,7 @@ impl Desk {
             channel: None,
             early_activations: Vec::new(),
             pending: PendingOperations::default(),
+            known: KnownOperations::default(),
             service: VoiceService::Available,
             is_cut_off: false,
             life: SessionLife::Open,
@@ -191,6 +196,7 @@ impl Desk {
             return desk;
         }
         for operation in operations {
+            desk.known.go_on(&operation);
             desk.pending.add(operation.restored());
         }
         if matches!(desk.phase, DeskPhase::New | DeskPhase::Failed(_)) {
@@ -400,6 +406,31 @@ impl Desk {
     }
 
     fn refuse(&mut self, reply: ReplyId, refusal: &OperationRefusal) {
-        self.outputs.push_back(DeskOutput::Reply { reply, status: refusal.status, body: refusal.body() });
+        self.answer(reply, refusal.status, refusal.body());
+    }
+
+    /// Answers an operation, and whoever has asked for it again.
+    fn answer(&mut self, reply: ReplyId, status: u16, body: Value) {
+        let repeated = self.known.answered(reply, status, &body);
+        for reply in [reply].into_iter().chain(repeated) {
+            self.outputs.push_back(DeskOutput::Reply { reply, status, body: body.clone() });
+        }
+    }
+
+    /// Whether an operation was asked for before, under that id of the client: then it is answered as it was, or will be.
+    fn is_repeated(&mut self, id: Option<&str>, operation: &impl Debug, reply: ReplyId, now: Timestamp) -> bool {
+        let Some(id) = id else { return false };
+        match self.known.begin(id, repeats::digest(operation), reply, now) {
+            Repetition::First => return false,
+            Repetition::Waits => {}
+            Repetition::Answered { status, body } => {
+                self.outputs.push_back(DeskOutput::Reply { reply, status, body });
+            }
+            Repetition::TooMany => {
+                let refusal = OperationRefusal::new(429, "operationId: too many requests wait for that operation");
+                self.outputs.push_back(DeskOutput::Reply { reply, status: refusal.status, body: refusal.body() });
+            }
+        }
+        true
     }
 }

@@ -16,7 +16,8 @@ use crate::whose_numbers::{NumbersSight, OF_OTHERS, OwnNames};
 /// The scope that a desktop needs.
 pub(super) const SCOPE: &str = "workspace:use";
 
-/// The sign-in that a session has begun by. The token itself is over long before the session: what the person may, auth says from time to time.
+/// The sign-in that a session has begun by. The token itself is over long before the session: what the person may, auth says from time to
+/// time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DeskSignIn {
     /// The person's. Its scopes are what of those of the token the person may now.

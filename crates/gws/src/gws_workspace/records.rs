@@ -248,8 +248,13 @@ mod tests {
             is_whole: true,
             progress: ReadingProgress { after: Some("1".to_owned()), begun: Some(("2".to_owned(), 2)) },
         };
-        let operation =
-            |effect| OperationSnapshot { references: vec![1, 2], operation_id: "op".to_owned(), effect, since: NOW };
+        let operation = |effect| OperationSnapshot {
+            references: vec![1, 2],
+            operation_id: "op".to_owned(),
+            effect,
+            since: NOW,
+            is_accepted: true,
+        };
         let mut kept = KeptSession::of_test("ann", NOW);
         kept.sign_in.person.scopes.pop();
         (kept.sign_in.client, kept.sign_in.credential) = (Some("desk".to_owned()), Some("one".to_owned()));

@@ -1,5 +1,5 @@
-//! What auth is asked (gws-14): whether a token is still good, what a person may by a sign-in whose token is over, and the token for a code of our
-//! own client.
+//! What auth is asked (gws-14): whether a token is still good, what a person may by a sign-in whose token is over, and the token for a code
+//! of our own client.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -40,7 +40,9 @@ impl Desk {
         reply: ReplyId,
         now: Timestamp,
     ) {
-        if let Err(refusal) = self.begin_activation(body, resolved_dn, switch, reply, now) {
+        if !self.is_repeated(body.operation_id.as_deref(), &(&body, &resolved_dn), reply, now)
+            && let Err(refusal) = self.begin_activation(body, resolved_dn, switch, reply, now)
+        {
             self.refuse(reply, &refusal);
         }
         self.settle(now);

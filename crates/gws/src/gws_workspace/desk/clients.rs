@@ -110,7 +110,8 @@ impl DeskClients {
         Self { hub, listeners, initialization, voice, reporting, is_new_to_reporting: false, last_cursor, published: 0 }
     }
 
-    /// What is stored. `messages` are those of the DN that another process gets again, in their order, each by the cursor of its last event.
+    /// What is stored. `messages` are those of the DN that another process gets again, in their order, each by the cursor of its last
+    /// event.
     pub fn snapshot(&self, messages: &[u64]) -> (HubSnapshot, Vec<ListenerSnapshot>) {
         let listeners = self.listeners.iter().map(|listener| {
             let received = self.received(&listener.id);

@@ -81,7 +81,11 @@ impl Desk {
             self.pending.answers(reference);
             self.granted(reference, now);
         }
-        let operation_id = self.pending.of(reference).map(|pending| pending.operation_id.clone());
+        let operation = self.pending.of(reference).map(|pending| (pending.operation_id.clone(), pending.code));
+        if let Some((id, code)) = &operation {
+            self.known.has_outcome(id, *code);
+        }
+        let operation_id = operation.map(|(id, _)| id);
         let cause = MessageCause { reference, operation_id };
         match news {
             VoiceNews::Dn(dn) => self.take_dn(&dn, None, &cause, mark, now),

@@ -4,6 +4,7 @@ mod events;
 mod going_on;
 mod laws;
 mod recents;
+mod repeats;
 mod requests;
 mod rights;
 

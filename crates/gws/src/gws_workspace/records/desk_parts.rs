@@ -142,6 +142,7 @@ pub(super) fn operation(operation: &OperationSnapshot) -> v1::DeskOperationRecor
     v1::DeskOperationRecord {
         references: operation.references.clone(),
         operation_id: operation.operation_id.clone(),
+        accepted: operation.is_accepted,
         effect: effect.into(),
         since_us: operation.since.as_micros(),
     }
@@ -157,6 +158,7 @@ pub(super) fn operation_of(record: v1::DeskOperationRecord) -> OperationSnapshot
     OperationSnapshot {
         references: record.references,
         operation_id: record.operation_id,
+        is_accepted: record.accepted,
         effect,
         since: Timestamp::from_micros(record.since_us),
     }

@@ -1,5 +1,5 @@
-//! What the person of a session may: the token that it has begun by is over long before it, and auth says from time to time what the next one
-//! would open.
+//! What the person of a session may: the token that it has begun by is over long before it, and auth says from time to time what the next
+//! one would open.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(30);
 const FRESH_FOR: Duration = Duration::from_secs(5);
 
 impl DeskSession {
-    /// The sign-in of which auth is to be asked now, which is so noted; none where it is not time to. `is_asked_for`: somebody wants to know.
+    /// The sign-in of which auth is to be asked now, which is so noted; none where it is not time to. `is_asked_for`: somebody wants to
+    /// know.
     pub fn standing_due(&self, is_asked_for: bool) -> Option<DeskSignIn> {
         let mut state = self.lock();
         let now = self.parts.now();
