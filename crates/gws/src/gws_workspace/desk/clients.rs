@@ -241,14 +241,16 @@ impl DeskClients {
         self.last_cursor
     }
 
-    /// Tells one client of the initialisation; `is_outcome`: it will not be told again.
-    pub fn tell_initialization(&mut self, client: &ClientId, data: &Value, is_outcome: bool, now: Timestamp) {
+    /// Tells one client of the initialisation; `is_outcome`: it will not be told again. Returns whether it was told: what is too large for
+    /// its queue is not.
+    pub fn tell_initialization(&mut self, client: &ClientId, data: &Value, is_outcome: bool, now: Timestamp) -> bool {
         let cursor = self.next_cursor();
-        let Some(channel) = &self.initialization else { return };
-        self.hub.publish_to(client, channel, data, Some(cursor), now);
-        if is_outcome {
+        let Some(channel) = &self.initialization else { return true };
+        let is_told = self.hub.offer_to(client, channel, data, Some(cursor), now);
+        if is_told && is_outcome {
             self.listener(client).initialization = Knowledge::Told(cursor);
         }
+        is_told
     }
 
     /// Tells one client the state of the voice channel, by these events.
