@@ -34,6 +34,7 @@ use crate::sessions::held::{HeldSession as _, HeldSessions};
 use crate::sessions::notifications::{BayeuxSession as _, WaitingCaller};
 
 mod logouts;
+mod managed;
 mod standing;
 mod statistics;
 mod store_troubles;
@@ -48,6 +49,8 @@ struct AgreeingRoles {
     is_without_values: Mutex<bool>,
     /// How many users there are beyond those that are told.
     further_users: Mutex<u64>,
+    /// The only one whom supervisors look after; without it all.
+    managed: Mutex<Option<&'static str>>,
     /// What gws-data-collector finds; away without it.
     collected: Mutex<Option<CollectedEntries>>,
     /// The access token that auth gives for a code.
@@ -151,11 +154,17 @@ impl ConfigurationSide for AgreeingRoles {
     fn users(
         &self,
         _: TenantId,
-        _: Vec<(&'static str, String)>,
+        asked: Vec<(&'static str, String)>,
     ) -> BoxFuture<'static, Result<FoundEntries, ConfigurationFault>> {
         let user = |name: &str, id: &str| json!({"dbid": 7, "userName": name, "employeeId": id});
-        let entries = vec![user("bob", "1002"), user("eve", "1003")];
-        let total = 2 + *self.further_users.lock().unwrap();
+        let mut entries = vec![user("bob", "1002"), user("eve", "1003")];
+        let has = |name: &str| asked.iter().any(|(asked, _)| *asked == name);
+        if has("searchTerm") {
+            entries[0]["number"] = json!("7102");
+        }
+        let managed = self.managed.lock().unwrap().filter(|_| has("manager"));
+        entries.retain(|entry| managed.is_none_or(|only| entry["userName"] == only));
+        let total = entries.len() as u64 + *self.further_users.lock().unwrap();
         futures::future::ready(Ok(FoundEntries { entries, total })).boxed()
     }
 }

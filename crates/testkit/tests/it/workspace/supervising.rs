@@ -145,6 +145,29 @@ fn who_supervises_needs_no_phone_for_it() -> Result<()> {
     set_by(&watch, "AgentLogout@7101", OWN)
 }
 
+#[test]
+fn who_manages_a_group_has_no_say_over_the_agents_of_others() -> Result<()> {
+    let site = Installation::start()?;
+    let user = site.demo.users.iter().find(|user| user.kind == "supervisor").context("no supervisor signs in")?;
+    let group = format!("agent_groups:\n  - {{name: Watched, agents: [ada.adler], managers: [{}]}}\n", user.user);
+    site.change_example(|file| file.replacen("agent_groups:\n", &group, 1))?;
+    let desk = PlainDesk::new(&site, user)?;
+    wait::until(LATER, || {
+        let listed = desk.succeeds("GET", "users", &Value::Null, 0)?;
+        Ok((listed["data"]["totalMatches"] == 1).then_some(()))
+    })?;
+    let (status, refused) = desk.ask("POST", "users/ben.brook/voice/not-ready", &json!({}))?;
+    ensure!(status == 403, "{status} {refused}");
+    let (status, own) = desk.ask("POST", "users/ada.adler/voice/not-ready", &json!({}))?;
+    ensure!(status == 409 || status == 503, "she is logged in nowhere, or it is not known yet: {status} {own}");
+    wait::until(SOON, || {
+        let body = json!({"data": {"dn": SUPERVISOR}});
+        let (status, refused) = desk.ask("POST", "supervisor/voice/logout", &body)?;
+        ensure!(status == 403 || status == 503, "{status} {refused}");
+        Ok((status == 403).then_some(()))
+    })
+}
+
 /// Nobody is logged in: the call waits until it is sent to a phone.
 #[test]
 fn a_supervisor_sees_why_a_call_waits_and_sends_it_to_a_phone() -> Result<()> {
