@@ -299,8 +299,10 @@ impl Desk {
             self.outputs.extend(answers);
             return;
         }
-        let stores = |of: Unstored| (unstored == of).then_some(DeskOutput::Store);
-        self.outputs.extend(stores(Unstored::State).into_iter().chain(answers).chain(stores(Unstored::Progress)));
+        let stores = |of: Unstored, output| (unstored == of).then_some(output);
+        self.outputs.extend(stores(Unstored::State, DeskOutput::Store));
+        self.outputs.extend(answers);
+        self.outputs.extend(stores(Unstored::Progress, DeskOutput::StoreSoon));
     }
 
     // === time ===

@@ -322,6 +322,8 @@ impl DeskSession {
             DeskOutput::WantConfiguration => self.configure(state),
             DeskOutput::NoteRecent(call) => self.note_recent(state, call),
             DeskOutput::Store => self.begin_write(state),
+            // Each event leads to one; those of a second are one write.
+            DeskOutput::StoreSoon => state.writes.pace.is_due = true,
             DeskOutput::AskOthers { dn } => self.ask_others(state, dn),
             DeskOutput::Ended(why) => self.finish(state, why.into()),
         }

@@ -216,6 +216,17 @@ fn what_is_stored_is_stored_before_it_is_answered() {
 }
 
 #[test]
+fn how_far_events_were_told_is_written_some_time_soon_and_what_answers_rest_on_at_once() {
+    let mut bench = Bench::active();
+    bench.hears_call(call(MAIN, "Ringing"));
+    bench.others.clear();
+    assert_eq!(bench.news().len(), 1);
+    assert!(bench.has(&DeskOutput::StoreSoon) && !bench.has(&DeskOutput::Store));
+    bench.subscribes("/workspace/v3/reporting");
+    assert!(bench.has(&DeskOutput::Store));
+}
+
+#[test]
 fn calls_without_room_in_the_record_are_asked_for() {
     let mut large = call(MAIN, "Established");
     large["userData"] = json!([{"key": "a", "type": "str", "value": "x".repeat(20_000)}]);
