@@ -119,6 +119,8 @@ struct SessionState {
     /// Whether the record of that is to be read or written again.
     is_reporting_due: bool,
     reporting_tried_at: Timestamp,
+    /// When somebody has asked for values last.
+    reporting_wanted_at: Timestamp,
     /// When it was seen last that the sign-in is not revoked.
     checked_at: Timestamp,
     /// When auth is asked next what the person may.
@@ -160,6 +162,7 @@ impl DeskSession {
             reporting: SessionReporting::default(),
             is_reporting_due: false,
             reporting_tried_at: kept.checked_at,
+            reporting_wanted_at: Timestamp::ZERO,
             checked_at: kept.checked_at,
             standing_due: kept.checked_at,
             standing_asked_at: Timestamp::ZERO,

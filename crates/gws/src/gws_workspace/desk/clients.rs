@@ -310,6 +310,12 @@ impl DeskClients {
         std::mem::take(&mut self.is_new_to_reporting)
     }
 
+    /// Whether a client listens to statistics.
+    pub fn has_reporting_listener(&self) -> bool {
+        let Some(channel) = &self.reporting else { return false };
+        self.listeners.iter().any(|listener| self.hub.is_subscribed(&listener.id, channel))
+    }
+
     /// Tells the clients that listen to statistics. One whose queue is half full is left out; returns whether there was none.
     pub fn tell_reporting(&mut self, data: &Value, now: Timestamp) -> bool {
         let Some(channel) = self.reporting.clone() else { return true };
