@@ -146,8 +146,8 @@ pub trait SignIns: Send + Sync {
     /// Reads a record.
     fn read<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey) -> Answer<'a, Option<Bytes>>;
 
-    /// Whether a record has that value still. It may be told by how the value begins and by its length, so that it need not be read: of values
-    /// that differ somewhere else alone this says nothing. Sealed ones begin with a number that comes once.
+    /// Whether a record has that value still. It may be told by how the value begins and by its length, so that it need not be read: of
+    /// values that differ somewhere else alone this says nothing. Sealed ones begin with a number that comes once.
     fn is_still<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey, seen: &'a Bytes) -> Answer<'a, bool> {
         async move { Ok(self.read(tenant, key).await?.as_ref() == Some(seen)) }.boxed()
     }

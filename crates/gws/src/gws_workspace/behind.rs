@@ -8,7 +8,7 @@ use net::http::Problem;
 use serde_json::Value;
 
 use super::desk::AskFault;
-use super::desk_sign_in::DeskSignIn;
+use super::desk_sign_in::{DeskSignIn, SignInStanding};
 use super::reporting::{ReadStatistics, WantedStatistic};
 use crate::setting_api::{Acknowledged, RecentEntry, SavedFavourite, SettingValue};
 use crate::voice_api::DnMessage;
@@ -284,28 +284,6 @@ pub(super) trait SettingSide: Send + Sync {
         user: String,
         question: SettingQuestion,
     ) -> BoxFuture<'static, Result<Value, SettingFault>>;
-}
-
-/// What a person may now by a sign-in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct SignInNow {
-    /// What of its scopes.
-    pub scopes: Vec<String>,
-    /// The only DN for which it is, if it is tied to one.
-    pub dn: Option<String>,
-    /// Another one once the person has another password.
-    pub credential: Option<String>,
-}
-
-/// What auth says of a sign-in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum SignInStanding {
-    /// It goes on.
-    GoesOn(SignInNow),
-    /// It does not.
-    Over,
-    /// It was not asked, or has not answered.
-    Unanswered,
 }
 
 /// auth.

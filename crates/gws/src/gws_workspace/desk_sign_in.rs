@@ -7,7 +7,6 @@ use model::Timestamp;
 use runtime::ApiFamily;
 use runtime::token::{Claims, TokenVerifier};
 
-use super::behind::SignInNow;
 use super::desk::DeskPerson;
 use crate::sessions::answers::ApiRefusal;
 use crate::sessions::person_sign_in::{self, PersonSignIn};
@@ -30,6 +29,28 @@ pub(super) struct DeskSignIn {
     pub client: Option<String>,
     /// Another one once the person has another password; not known before auth has said it.
     pub credential: Option<String>,
+}
+
+/// What a person may now by a sign-in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct SignInNow {
+    /// What of its scopes.
+    pub scopes: Vec<String>,
+    /// The only DN for which it is, if it is tied to one.
+    pub dn: Option<String>,
+    /// Another one once the person has another password.
+    pub credential: Option<String>,
+}
+
+/// What auth says of a sign-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SignInStanding {
+    /// It goes on.
+    GoesOn(SignInNow),
+    /// It does not.
+    Over,
+    /// It was not asked, or has not answered.
+    Unanswered,
 }
 
 impl DeskSignIn {

@@ -22,9 +22,10 @@ use serde_json::{Value, json};
 use super::behind::{
     BrowserPhone, CodeFault, CollectedEntries, CollectorFault, CollectorSide, ConfigurationFault, ConfigurationSide,
     ConfiguredDn, DesktopConfiguration, DnReader, FollowedDn, FoundEntries, ReaderId, SettingFault, SettingQuestion,
-    SettingSide, ShownCode, SignInNow, SignInStanding, StatisticsAway, StatisticsSide, VoiceLook, VoiceSide,
+    SettingSide, ShownCode, StatisticsAway, StatisticsSide, VoiceLook, VoiceSide,
 };
 use super::desk::AskFault;
+use super::desk_sign_in::{SignInNow, SignInStanding};
 use super::metrics::{Metrics, SessionEnd};
 use super::reporting::{ReadStatistics, ReadValue, WantedStatistic};
 use super::store::DeskStore;

@@ -15,8 +15,8 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-use super::behind::{CodeFault, ShownCode, SignInNow, SignInStanding, TokenAuthority};
-use super::desk_sign_in::DeskSignIn;
+use super::behind::{CodeFault, ShownCode, TokenAuthority};
+use super::desk_sign_in::{DeskSignIn, SignInNow, SignInStanding};
 use super::metrics::Metrics;
 use crate::sessions::token_standing::{StandingAtAuth, TokenStanding};
 

@@ -11,8 +11,8 @@ use super::picture::text;
 use super::{Desk, DeskConfiguration, DeskOutput, DeskPhase, Unstored, messages};
 
 /// Why a desktop is not told the configuration at once.
-const TOO_LARGE: &str = "the configuration of this tenant is too large for one message: initialise with optimize_config=true, and read it at \
-                         /configuration, part by part";
+const TOO_LARGE: &str = "the configuration of this tenant is too large for one message: initialise with optimize_config=true, and \
+                         read it at /configuration, part by part";
 
 /// The pause after which a restored desk asks again for a configuration that it could not read.
 const ASKS_AGAIN_AFTER: Duration = Duration::from_secs(5);

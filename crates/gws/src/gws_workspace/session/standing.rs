@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use super::super::behind::SignInStanding;
 use super::super::desk::DeskEnd;
-use super::super::desk_sign_in::DeskSignIn;
+use super::super::desk_sign_in::{DeskSignIn, SignInStanding};
 use super::phase::SessionPhase;
 use super::{DeskSession, SessionState};
 

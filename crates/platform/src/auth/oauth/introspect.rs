@@ -68,8 +68,8 @@ async fn told_to_role(auth: &Auth, token: &str) -> Result<Option<Value>, OAuthEr
     Ok(bearer_now(auth, &tenant, &claims).await?.map(|now| of_access_token(&claims, &now.scope)))
 }
 
-/// Of a person's access token that may be over, by its claims `tenant`, `sub`, `scope`, `client_id` and `sid`: what a refresh would put into
-/// the next one. `credential` is another one once the person has another password; it is of no use for another sign-in.
+/// Of a person's access token that may be over, by its claims `tenant`, `sub`, `scope`, `client_id` and `sid`: what a refresh would put
+/// into the next one. `credential` is another one once the person has another password; it is of no use for another sign-in.
 async fn told_of_claims(auth: &Auth, sub: &str, form: &Parameters) -> Result<Option<Value>, OAuthError> {
     let tenant = form.get("tenant").filter(|tenant| *tenant != ANY_TENANT);
     let tenant = tenant.and_then(|tenant| TenantId::parse(tenant).ok());
