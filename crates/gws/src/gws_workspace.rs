@@ -29,6 +29,7 @@ mod server;
 mod session;
 mod setting_client;
 mod shared_configurations;
+mod standing_checks;
 mod statistics_client;
 mod store;
 mod token_authority;
@@ -205,7 +206,8 @@ impl Workspace {
     ) -> Result<Arc<DeskSession>, ApiRefusal> {
         let is_over = |kept: &KeptSession, now: Timestamp| {
             let is_unchecked = now.since(kept.checked_at) > UNCHECKED_MAX;
-            kept.desk.ending.is_some() || self.tokens.is_revoked(&kept.sign_in.person.claims()) || is_unchecked
+            let is_revoked = self.tokens.is_revoked(&kept.sign_in.person.claims());
+            kept.desk.ending.is_some() || is_revoked || is_unchecked || kept.sign_in.is_over(now)
         };
         // One that is over is taken over, too: its agent is logged out.
         let TakenRecord { kept, seen, is_over } = self.sessions.taken(cookie, is_over).await?;
@@ -293,6 +295,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let reporter =
         StatisticsReporter { held: workspace.sessions.held.clone(), statistics: workspace.parts.statistics.clone() };
     ctx.spawn("statistics of desktops", reporter.run(ctx.drain.clone()));
+    ctx.spawn("what people may", standing_checks::run(workspace.clone(), ctx.drain.clone()));
     ctx.spawn("ends of sessions", unfinished_ends::run(workspace.clone(), ctx.drain.clone()));
     ctx.ready.started();
     replica::looks(&ctx.drain, TICK, THOROUGH_EACH, |is_thorough| workspace.on_tick(is_thorough)).await;

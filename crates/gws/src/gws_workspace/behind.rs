@@ -8,6 +8,7 @@ use net::http::{Method, Problem};
 use serde_json::Value;
 
 use super::desk::AskFault;
+use super::desk_sign_in::{DeskSignIn, SignInStanding};
 use super::reporting::{ReadStatistics, WantedStatistic};
 use crate::interaction_api::OpenInteraction;
 use crate::setting_api::{Acknowledged, RecentEntry, SavedFavourite, SettingValue};
@@ -386,6 +387,8 @@ pub(super) trait PeerSide: Send + Sync {
 pub(super) trait TokenAuthority: Send + Sync {
     /// Whether a token is still good; so it is too where nobody answers.
     fn is_good(&self, token: String) -> BoxFuture<'static, bool>;
+    /// What the person may now by a sign-in, whose token may be over.
+    fn standing(&self, sign_in: &DeskSignIn) -> BoxFuture<'static, SignInStanding>;
     /// The access token for a code of our own client.
     fn redeem(&self, tenant: TenantId, shown: ShownCode) -> BoxFuture<'static, Result<String, CodeFault>>;
 }

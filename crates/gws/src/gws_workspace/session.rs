@@ -7,6 +7,7 @@ mod media_news;
 mod phase;
 mod recents;
 mod reporting;
+mod standing;
 mod writing;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -124,8 +125,14 @@ struct SessionState {
     /// Whether the record of that is to be read or written again.
     is_reporting_due: bool,
     reporting_tried_at: Timestamp,
+    /// When somebody has asked for values last.
+    reporting_wanted_at: Timestamp,
     /// When it was seen last that the sign-in is not revoked.
     checked_at: Timestamp,
+    /// When auth is asked next what the person may.
+    standing_due: Timestamp,
+    /// When it was asked last.
+    standing_asked_at: Timestamp,
     used_at: Timestamp,
     numbers: u64,
 }
@@ -161,7 +168,10 @@ impl DeskSession {
             reporting: SessionReporting::default(),
             is_reporting_due: false,
             reporting_tried_at: kept.checked_at,
+            reporting_wanted_at: Timestamp::ZERO,
             checked_at: kept.checked_at,
+            standing_due: kept.checked_at,
+            standing_asked_at: Timestamp::ZERO,
             used_at: kept.used_at,
             numbers: 0,
         };
@@ -201,11 +211,9 @@ impl DeskSession {
     /// Goes on by a later sign-in of the same person.
     pub fn renew(&self, sign_in: DeskSignIn) {
         let mut state = self.lock();
-        state.desk.renew(sign_in.desk_person());
-        state.sign_in = sign_in;
-        state.checked_at = self.parts.now();
-        state.writes.pace.is_due = true;
-        self.close_hidden(&mut state);
+        let now = self.parts.now();
+        (state.checked_at, state.standing_due) = (now, now);
+        self.go_on_by(&mut state, sign_in);
     }
 
     /// Begins to initialise the desktop; `is_optimised`: it reads the configuration part by part.
@@ -323,6 +331,8 @@ impl DeskSession {
             DeskOutput::WantConfiguration => self.configure(state),
             DeskOutput::NoteRecent(call) => self.note_recent(state, call),
             DeskOutput::Store => self.begin_write(state),
+            // Each event leads to one; those of a second are one write.
+            DeskOutput::StoreSoon => state.writes.pace.is_due = true,
             DeskOutput::AskOthers { dn } => self.ask_others(state, dn),
             DeskOutput::Ended(why) => self.finish(state, why.into()),
         }

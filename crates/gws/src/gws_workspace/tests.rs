@@ -26,6 +26,7 @@ use super::behind::{
     SettingSide, ShownCode, StatisticsAway, StatisticsSide, VoiceLook, VoiceSide,
 };
 use super::desk::AskFault;
+use super::desk_sign_in::{SignInNow, SignInStanding};
 use super::metrics::{Metrics, SessionEnd};
 use super::reporting::{ReadStatistics, ReadValue, WantedStatistic};
 use super::store::DeskStore;
@@ -37,6 +38,8 @@ use crate::sessions::notifications::{BayeuxSession as _, WaitingCaller};
 
 mod logouts;
 mod peers;
+mod managed;
+mod standing;
 mod statistics;
 mod store_troubles;
 
@@ -50,6 +53,8 @@ struct AgreeingRoles {
     is_without_values: Mutex<bool>,
     /// How many users there are beyond those that are told.
     further_users: Mutex<u64>,
+    /// The only one whom supervisors look after; without it all.
+    managed: Mutex<Option<&'static str>>,
     /// What gws-data-collector finds; away without it.
     collected: Mutex<Option<CollectedEntries>>,
     /// The access token that auth gives for a code.
@@ -68,6 +73,10 @@ struct AgreeingRoles {
     peers_answer: Mutex<Option<Result<Value, PeerFault>>>,
     /// What they were asked.
     peers_asked: Mutex<Vec<PeerQuestion>>,
+    /// What auth says of sign-ins; nothing without it.
+    standing: Mutex<Option<SignInStanding>>,
+    /// How often it was asked that.
+    standing_questions: Mutex<u64>,
 }
 
 impl VoiceSide for AgreeingRoles {
@@ -155,11 +164,17 @@ impl ConfigurationSide for AgreeingRoles {
     fn users(
         &self,
         _: TenantId,
-        _: Vec<(&'static str, String)>,
+        asked: Vec<(&'static str, String)>,
     ) -> BoxFuture<'static, Result<FoundEntries, ConfigurationFault>> {
         let user = |name: &str, id: &str| json!({"dbid": 7, "userName": name, "employeeId": id});
-        let entries = vec![user("bob", "1002"), user("eve", "1003")];
-        let total = 2 + *self.further_users.lock().unwrap();
+        let mut entries = vec![user("bob", "1002"), user("eve", "1003")];
+        let has = |name: &str| asked.iter().any(|(asked, _)| *asked == name);
+        if has("searchTerm") {
+            entries[0]["number"] = json!("7102");
+        }
+        let managed = self.managed.lock().unwrap().filter(|_| has("manager"));
+        entries.retain(|entry| managed.is_none_or(|only| entry["userName"] == only));
+        let total = entries.len() as u64 + *self.further_users.lock().unwrap();
         futures::future::ready(Ok(FoundEntries { entries, total })).boxed()
     }
 }
@@ -258,6 +273,12 @@ impl PeerSide for AgreeingRoles {
 impl TokenAuthority for AgreeingRoles {
     fn is_good(&self, _: String) -> BoxFuture<'static, bool> {
         futures::future::ready(true).boxed()
+    }
+
+    fn standing(&self, _: &DeskSignIn) -> BoxFuture<'static, SignInStanding> {
+        *self.standing_questions.lock().unwrap() += 1;
+        let standing = self.standing.lock().unwrap().clone();
+        futures::future::ready(standing.unwrap_or(SignInStanding::Unanswered)).boxed()
     }
 
     fn redeem(&self, _: TenantId, shown: ShownCode) -> BoxFuture<'static, Result<String, CodeFault>> {

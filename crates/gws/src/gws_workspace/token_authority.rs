@@ -1,4 +1,5 @@
-//! What auth is asked (gws-14): whether a token is still good, and the token for a code of our own client.
+//! What auth is asked (gws-14): whether a token is still good, what a person may by a sign-in whose token is over, and the token for a code
+//! of our own client.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::behind::{CodeFault, ShownCode, TokenAuthority};
+use super::desk_sign_in::{DeskSignIn, SignInNow, SignInStanding};
 use super::metrics::Metrics;
-use crate::sessions::token_standing::StandingAtAuth;
+use crate::sessions::token_standing::{StandingAtAuth, TokenStanding};
 
 /// Where codes are redeemed (RFC 6749 section 4.1.3). This role proves itself by its own token.
 const TOKEN_PATH: &str = "/auth/v3/oauth/token";
@@ -59,6 +61,20 @@ impl TokenAuthority for AskedAuth {
         .boxed()
     }
 
+    fn standing(&self, sign_in: &DeskSignIn) -> BoxFuture<'static, SignInStanding> {
+        let (standing, metrics, question) = (self.standing.clone(), self.metrics.clone(), claims_of(sign_in));
+        async move {
+            let (standing, told) = standing.told(question).await;
+            metrics.auth_calls.inc(standing);
+            match standing {
+                TokenStanding::Good => now_of(&told).map_or(SignInStanding::Unanswered, SignInStanding::GoesOn),
+                TokenStanding::Over => SignInStanding::Over,
+                TokenStanding::Unanswered => SignInStanding::Unanswered,
+            }
+        }
+        .boxed()
+    }
+
     fn redeem(&self, tenant: TenantId, shown: ShownCode) -> BoxFuture<'static, Result<String, CodeFault>> {
         let (auth, redeeming) = (self.auth.clone(), self.redeeming.clone());
         async move {
@@ -83,6 +99,23 @@ impl TokenAuthority for AskedAuth {
         }
         .boxed()
     }
+}
+
+/// How a sign-in is named to auth: by what its token has said.
+fn claims_of(sign_in: &DeskSignIn) -> String {
+    let (subject, scope) = (sign_in.person.subject(), sign_in.granted.join(" "));
+    let mut parameters =
+        vec![("tenant", sign_in.person.tenant.as_str()), ("sub", subject.as_str()), ("scope", scope.as_str())];
+    parameters.extend(sign_in.client.as_deref().map(|client| ("client_id", client)));
+    parameters.extend(sign_in.person.sign_in.as_deref().map(|sign_in| ("sid", sign_in)));
+    form(&parameters)
+}
+
+/// What auth has said of it; none if it has not said what the person may.
+fn now_of(told: &Value) -> Option<SignInNow> {
+    let text = |name: &str| told[name].as_str().map(str::to_owned);
+    let scopes = told["scope"].as_str()?.split_whitespace().map(str::to_owned).collect();
+    Some(SignInNow { scopes, dn: text("dn"), credential: text("credential") })
 }
 
 /// A turn, if there is one soon.
@@ -113,6 +146,20 @@ fn form(parameters: &[(&str, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sign_in_is_named_by_what_its_token_opened_and_told_by_what_it_opens_now() {
+        let mut ann = DeskSignIn::of_test("ann");
+        ann.person.scopes.clear();
+        ann.client = Some("desk".to_owned());
+        let wanted = "tenant=acme&sub=person%2Fann&scope=workspace%3Ause%20agents%3Acontrol%20calls%3Acontrol\
+                      &client_id=desk&sid=sign%2Din%20of%20ann";
+        assert_eq!(claims_of(&ann), wanted);
+        let told = serde_json::json!({"active": true, "scope": "openid workspace:use", "dn": "7101"});
+        let scopes = ["openid", "workspace:use"].map(str::to_owned).to_vec();
+        assert_eq!(now_of(&told), Some(SignInNow { scopes, dn: Some("7101".to_owned()), credential: None }));
+        assert_eq!(now_of(&serde_json::json!({"active": true})), None);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_code_waits_a_while_for_its_turn() {

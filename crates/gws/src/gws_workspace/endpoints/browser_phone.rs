@@ -119,6 +119,6 @@ mod tests {
         assert_ne!(of("tab", 1).flow, of("other", 1).flow);
         let ticket = of("tab", 1_000);
         assert!(ticket.is_good_at(Timestamp::from_millis(1_000)));
-        assert_eq!((ticket.subject.as_str(), ticket.issued_at), ("person/ann", 1_700_000_000));
+        assert_eq!((ticket.subject.as_str(), ticket.issued_at), ("person/ann", 1_800_000_000));
     }
 }
