@@ -150,6 +150,7 @@ impl Workspace {
         let settings: Settings = ctx.settings()?;
         let metrics = metrics::Metrics::register(&ctx.metrics);
         let replica = ReplicaParts::new(ctx, settings.session_idle, metrics.counts());
+        let authority: Arc<dyn TokenAuthority> = Arc::new(token_authority::AskedAuth::new(ctx, metrics.clone())?);
         let parts = DeskParts {
             replica: replica.clone(),
             voice: Arc::new(voice_client::VoiceClient::new(ctx, metrics.clone())?),
@@ -157,15 +158,16 @@ impl Workspace {
             collector: Arc::new(collector_client::CollectorClient::new(ctx, metrics.clone())?),
             setting: Arc::new(setting_client::SettingClient::new(ctx)?),
             statistics: Arc::new(statistics_client::StatisticsClient::new(ctx, metrics.clone())?),
+            authority: authority.clone(),
             configurations: shared_configurations::SharedConfigurations::default(),
-            metrics: metrics.clone(),
+            metrics,
         };
         let issuer = ctx.tokens.issuer();
         Ok(Self {
             parts: Arc::new(parts),
             sessions: ReplicaSessions::new(ctx, replica, HELD),
             tokens: ctx.tokens.clone(),
-            authority: Arc::new(token_authority::AskedAuth::new(ctx, metrics)?),
+            authority,
             base: issuer.strip_suffix(runtime::issuer::PATH).unwrap_or(issuer).to_owned(),
         })
     }

@@ -289,6 +289,9 @@ pub(super) trait SettingSide: Send + Sync {
 pub(super) trait TokenAuthority: Send + Sync {
     /// Whether a token is still good; so it is too where nobody answers.
     fn is_good(&self, token: String) -> BoxFuture<'static, bool>;
+    /// Whether it is told to every role that what was given under a right to a phone before that second is good no longer. It does no harm
+    /// twice.
+    fn end_phone_right(&self, tenant: TenantId, right: String, before: u64) -> BoxFuture<'static, bool>;
     /// The access token for a code of our own client.
     fn redeem(&self, tenant: TenantId, shown: ShownCode) -> BoxFuture<'static, Result<String, CodeFault>>;
 }

@@ -4,6 +4,7 @@ mod adoption;
 mod asking;
 mod ending;
 mod phase;
+mod phone_right;
 mod recents;
 mod reporting;
 mod writing;
@@ -19,7 +20,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::behind::{
-    CollectorSide, ConfigurationSide, DnReader, FollowedDn, ReaderId, SettingSide, StatisticsSide, VoiceSide,
+    CollectorSide, ConfigurationSide, DnReader, FollowedDn, ReaderId, SettingSide, StatisticsSide, TokenAuthority,
+    VoiceSide,
 };
 use super::desk::{Desk, DeskOutput, ReplyId};
 use super::desk_sign_in::DeskSignIn;
@@ -59,6 +61,8 @@ pub(super) struct DeskParts {
     pub setting: Arc<dyn SettingSide>,
     /// gws-statistics.
     pub statistics: Arc<dyn StatisticsSide>,
+    /// auth.
+    pub authority: Arc<dyn TokenAuthority>,
     /// What gws-configuration has told.
     pub configurations: SharedConfigurations,
     /// Counts.
@@ -114,6 +118,8 @@ struct SessionState {
     /// Recents that gws-setting is being told of.
     recents_under_way: usize,
     writes: RecordWrites,
+    /// The DN whose phone a page may have by this session.
+    phone: Option<String>,
     reporting: SessionReporting,
     /// Whether the record of that is to be read or written again.
     is_reporting_due: bool,
@@ -152,6 +158,7 @@ impl DeskSession {
             asks: AskQueue::default(),
             recents_under_way: 0,
             writes: RecordWrites::new(seen, kept.checked_at),
+            phone: phone_right::left_with(&kept.desk),
             reporting: SessionReporting::default(),
             is_reporting_due: false,
             reporting_tried_at: kept.checked_at,
@@ -271,6 +278,7 @@ impl DeskSession {
 
     /// Does what the desk wants done, in its order; what stands behind a write waits for it.
     fn carry(&self, state: &mut SessionState) {
+        self.end_phone_right(state);
         loop {
             while let Some(output) = state.desk.poll_output() {
                 // The write that waits its turn will have this change, too.

@@ -59,6 +59,8 @@ struct AgreeingRoles {
     readers: Mutex<Vec<std::sync::Weak<dyn DnReader>>>,
     /// With what status gws-voice refuses requests, if it does.
     refusal: Mutex<Option<u16>>,
+    /// The rights to phones that have ended, and what was given before which second.
+    ended_rights: Mutex<Vec<(String, u64)>>,
 }
 
 impl VoiceSide for AgreeingRoles {
@@ -210,6 +212,11 @@ impl TokenAuthority for AgreeingRoles {
         futures::future::ready(true).boxed()
     }
 
+    fn end_phone_right(&self, _: TenantId, right: String, before: u64) -> BoxFuture<'static, bool> {
+        self.ended_rights.lock().unwrap().push((right, before));
+        futures::future::ready(true).boxed()
+    }
+
     fn redeem(&self, _: TenantId, shown: ShownCode) -> BoxFuture<'static, Result<String, CodeFault>> {
         self.shown_codes.lock().unwrap().push(shown);
         let redeemed = self.redeemed.lock().unwrap().take();
@@ -243,6 +250,7 @@ fn replica_of(
         collector: roles.clone(),
         setting: roles.clone(),
         statistics: roles.clone(),
+        authority: roles.clone(),
         configurations: shared_configurations::SharedConfigurations::default(),
         metrics,
     };

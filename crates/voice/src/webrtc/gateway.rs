@@ -16,13 +16,15 @@ mod from_proxy;
 mod grace;
 mod proxies;
 mod rewriting;
+mod rights;
+mod sockets;
 mod strangers;
 #[cfg(test)]
 mod tests;
 mod unacknowledged;
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,8 +34,8 @@ use sip::transaction::{ClientId, ClientRequest, Intervals, Received, ServerId, T
 use sip::{ConnectionId, Flow, HeaderName, Message, Method, StatusCode, Transmit};
 
 use exchange::{ExchangeTable, PhoneExchange, Towards};
-pub use flows::{FlowHolder, FlowKey, PhoneCredentials};
-use flows::{FlowTable, PhoneFlow, WAITING_MAX};
+pub use flows::{FlowHolder, FlowKey, PhoneCredentials, TicketRights};
+use flows::{FlowTable, WAITING_MAX};
 use proxies::ProxySet;
 use strangers::REQUESTS_OF_SOURCE_PER_S;
 
@@ -98,6 +100,8 @@ pub struct GatewayCounts {
     pub given_up: u64,
     /// Flows that ended because their sign-in was revoked, or the password of their phone has changed.
     pub revoked: u64,
+    /// Phones whose desktop has their DN no more.
+    pub barred: u64,
     /// Requests of phones that were passed on.
     pub from_phones: u64,
     /// Requests to phones that were passed on.
@@ -162,30 +166,6 @@ impl Gateway {
         self.is_draining = true;
     }
 
-    /// A WebSocket has opened, of a browser at that address; with a ticket if it has shown one that is good.
-    pub fn handle_opened(
-        &mut self,
-        connection: ConnectionId,
-        client: IpAddr,
-        holder: Option<FlowHolder>,
-        now: Timestamp,
-    ) {
-        if let Some(key) = holder.as_ref().and_then(|holder| self.flows.of_holder(holder)) {
-            self.resume(key, connection, client, now);
-            return self.settle(now);
-        }
-        if self.flows.is_full() || self.is_draining {
-            self.counts.refused += 1;
-            self.outputs.push_back(GatewayOutput::Close(connection));
-            return;
-        }
-        self.counts.begun += 1;
-        let name = format!("f{:016x}", self.entropy.next_u64());
-        let key = self.flows.add(PhoneFlow::new(name.into(), connection, client, holder), connection);
-        self.ask_credentials(key);
-        self.settle(now);
-    }
-
     /// A message has come by a WebSocket.
     pub fn handle_message(&mut self, connection: ConnectionId, message: Message, now: Timestamp) {
         let Some(key) = self.flows.of_socket(connection) else { return };
@@ -199,16 +179,6 @@ impl Gateway {
             Received::Request(new) => self.request_of_phone(new, key, now),
             Received::Ack { message, .. } => self.ack_of_phone(message, key, now),
             Received::Response { client, owner, message, .. } => self.response(client, owner, message, now),
-        }
-        self.settle(now);
-    }
-
-    /// A WebSocket has closed.
-    pub fn handle_closed(&mut self, connection: ConnectionId, now: Timestamp) {
-        if let Some(key) = self.flows.closed(connection, now)
-            && self.flows.get(key).is_some_and(|flow| !flow.is_proved())
-        {
-            self.end(key, now);
         }
         self.settle(now);
     }
@@ -302,8 +272,8 @@ impl Gateway {
         self.exchanges.iter().all(|(_, exchange)| exchange.is_answered)
     }
 
-    /// The flows with tickets.
-    pub fn held(&self) -> impl Iterator<Item = (FlowKey, &FlowHolder)> {
+    /// The flows with tickets, each with what its one came from.
+    pub fn held(&self) -> impl Iterator<Item = (FlowKey, &TicketRights)> {
         self.flows.held()
     }
 }

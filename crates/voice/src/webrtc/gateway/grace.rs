@@ -58,17 +58,6 @@ impl Gateway {
         self.send_to_phone(key, message.to_bytes());
     }
 
-    /// Ends a flow whose sign-in was revoked, or whose phone has another password: its WebSocket is closed.
-    pub fn revoke(&mut self, key: FlowKey, now: Timestamp) {
-        let Some(flow) = self.flows.get(key) else { return };
-        if let Some(socket) = flow.socket {
-            self.outputs.push_back(GatewayOutput::Close(socket));
-        }
-        self.counts.revoked += 1;
-        self.end(key, now);
-        self.settle(now);
-    }
-
     /// Forgets a flow: what was asked of its phone is answered, what its phone has asked is taken back.
     pub(super) fn end(&mut self, key: FlowKey, now: Timestamp) {
         self.forget_unacknowledged(key);

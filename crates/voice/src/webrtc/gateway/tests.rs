@@ -131,7 +131,8 @@ impl Lab {
     }
 
     fn opens(&mut self, number: u64, holder: Option<FlowHolder>) {
-        self.gateway.handle_opened(socket(number), CLIENT.parse().unwrap(), holder, self.now);
+        let ticket = holder.map(|holder| (holder, Box::default()));
+        self.gateway.handle_opened(socket(number), CLIENT.parse().unwrap(), ticket, self.now);
         self.drain();
     }
 
