@@ -81,7 +81,7 @@ fn to_phone(method: &str, name: &str, to_tag: &str) -> Message {
 
 impl Lab {
     fn new() -> Self {
-        let settings = GatewaySettings { address: US.parse().unwrap(), grace: Duration::from_secs(30) };
+        let settings = GatewaySettings { address: US.parse().unwrap(), grace: crate::webrtc::GRACE_MAX };
         let mut gateway = Gateway::new(settings, Box::new(Seeded::new(1)));
         gateway.set_proxies(&[PROXY.parse().unwrap()]);
         let now = Timestamp::from_millis(1_000_000);
