@@ -341,6 +341,7 @@ impl Gateway {
     /// Answers the request of an exchange with what has come, or was made of it.
     fn respond(&mut self, id: u64, mut message: Message, now: Timestamp) {
         let Some(exchange) = self.exchanges.get_mut(id) else { return };
+        exchange.tag = message.to().ok().and_then(|to| to.tag().map(Box::<str>::from)).or(exchange.tag.take());
         rewriting::put_vias(&mut message, &exchange.vias);
         message.ensure_content_length();
         let server = exchange.server;
@@ -376,9 +377,14 @@ impl Gateway {
         let _ = self.layer.respond(server, &answer, now);
     }
 
+    /// One for To in an answer of ours.
+    fn tag(&mut self) -> Box<str> {
+        format!("g{:016x}", self.entropy.next_u64()).into()
+    }
+
     /// Our own answer to a request.
     fn refusing(&mut self, request: &Message, status: StatusCode) -> Message {
-        let tag = format!("g{:016x}", self.entropy.next_u64());
+        let tag = self.tag();
         let mut answer = Message::response_to(request, status).to_tag(&tag);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             answer = answer.header(&HeaderName::RetryAfter, RETRY_AFTER_S);
@@ -393,7 +399,10 @@ impl Gateway {
             self.layer.abandon(client);
         }
         if !exchange.is_answered {
-            let PhoneExchange { flow, towards, server, asked, .. } = exchange;
+            let PhoneExchange { flow, towards, server, mut asked, tag, .. } = exchange;
+            if let Some(tag) = tag {
+                asked.add_to_tag(&tag);
+            }
             self.is_over(flow, towards);
             match towards {
                 Towards::Proxy => self.refuse_phone(flow, server, &asked, status, now),

@@ -16,6 +16,9 @@ use super::{Gateway, GatewayOutput};
 /// How long an exchange may last: longer than any phone may ring. By then the other side has forgotten it.
 const EXCHANGE_LIFE: Duration = Duration::from_secs(900);
 
+/// How much longer it may take to be cancelled (64·T1).
+const CANCELLED_WITHIN: Duration = Duration::from_secs(32);
+
 /// How much longer than the grace a phone may take that has come back and has yet to register: requests do not reach it.
 const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -105,12 +108,19 @@ impl Gateway {
         }
     }
 
-    /// Exchanges that nobody waits for any more.
+    /// Exchanges that nobody waits for any more. An INVITE is cancelled first, so that nothing rings on: its answer is waited for.
     pub(super) fn give_up_exchanges(&mut self, now: Timestamp) {
-        let is_late = |one: &PhoneExchange| now.since(one.begun_at) >= EXCHANGE_LIFE;
-        let late: Vec<u64> = self.exchanges.iter().filter(|&(_, one)| is_late(one)).map(|(id, _)| id).collect();
+        let late = self.exchanges.iter().take_while(|(_, one)| now.since(one.begun_at) >= EXCHANGE_LIFE);
+        let late: Vec<u64> = late.map(|(id, _)| id).collect();
         for id in late {
-            self.answer_instead(id, StatusCode::SERVICE_UNAVAILABLE, now);
+            let Some(exchange) = self.exchanges.get_mut(id) else { continue };
+            let is_ringing = exchange.asked.method() == Method::Invite && !exchange.is_answered;
+            if is_ringing && now.since(exchange.begun_at) < EXCHANGE_LIFE + CANCELLED_WITHIN {
+                exchange.want_end();
+                self.pass_cancel(id, now);
+            } else {
+                self.answer_instead(id, StatusCode::SERVICE_UNAVAILABLE, now);
+            }
         }
     }
 }
