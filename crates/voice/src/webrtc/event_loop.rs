@@ -71,7 +71,7 @@ impl EventLoop {
             }
             self.sockets.flush();
             if drain.is_draining() {
-                self.gateway.drain();
+                self.gateway.drain(drain.deadline().unwrap_or(now), now);
                 // Ingress then tries the next replica: from a WebSocket that is taken and closed it would learn nothing.
                 self.sockets.stop_accepting();
                 let is_late = drain.deadline().is_some_and(|deadline| deadline <= now);

@@ -8,6 +8,7 @@
 
 mod cancelling;
 mod challenges;
+mod draining;
 mod exchange;
 mod failover;
 mod flows;
@@ -33,6 +34,7 @@ use sip::proxy::sources::Sources;
 use sip::transaction::{ClientId, ClientRequest, Intervals, Received, ServerId, TransactionEvent, TransactionLayer};
 use sip::{ConnectionId, Flow, HeaderName, Message, Method, StatusCode, Transmit};
 
+use draining::LeavingPhones;
 use exchange::{ExchangeTable, PhoneExchange, Towards};
 pub use flows::{FlowHolder, FlowKey, PhoneCredentials, TicketRights};
 use flows::{FlowTable, WAITING_MAX};
@@ -129,7 +131,8 @@ pub struct Gateway {
     outputs: VecDeque<GatewayOutput>,
     counts: GatewayCounts,
     looked_at: Option<Timestamp>,
-    is_draining: bool,
+    /// The phones that are let go, once this ends.
+    leaving: Option<LeavingPhones>,
 }
 
 // === impl Gateway: inputs ===
@@ -152,18 +155,13 @@ impl Gateway {
             outputs: VecDeque::new(),
             counts: GatewayCounts::default(),
             looked_at: None,
-            is_draining: false,
+            leaving: None,
         }
     }
 
     /// Where the sip-proxies are.
     pub fn set_proxies(&mut self, addresses: &[SocketAddr]) {
         self.proxies.set(addresses);
-    }
-
-    /// Nothing begins from now on: phones are to come by another replica.
-    pub const fn drain(&mut self) {
-        self.is_draining = true;
     }
 
     /// A message has come by a WebSocket.
@@ -211,6 +209,7 @@ impl Gateway {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.layer.handle_timeout(now);
         self.settle(now);
+        self.let_go(now);
         for (to, bytes) in self.proxies.ask(&self.us, now) {
             self.outputs.push_back(GatewayOutput::ToProxy { to, bytes });
         }
@@ -227,6 +226,7 @@ impl Gateway {
     pub fn next_timeout(&self, now: Timestamp) -> Timestamp {
         let look = self.looked_at.map_or(now, |at| at + LOOK_EACH);
         let own = look.min(self.proxies.due(now));
+        let own = self.next_leaves().map_or(own, |due| due.min(own));
         self.layer.next_timeout().map_or(own, |due| due.min(own))
     }
 
@@ -265,11 +265,6 @@ impl Gateway {
     /// Whether a sip-proxy answers.
     pub fn has_proxy(&self, now: Timestamp) -> bool {
         self.proxies.has_any(now)
-    }
-
-    /// Whether no request waits for its answer.
-    pub fn is_idle(&self) -> bool {
-        self.exchanges.iter().all(|(_, exchange)| exchange.is_answered)
     }
 
     /// The flows with tickets, each with what its one came from.

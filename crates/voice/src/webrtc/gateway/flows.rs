@@ -213,6 +213,11 @@ impl FlowTable {
         self.by_joined.get(&key).copied().unwrap_or(key)
     }
 
+    /// Their WebSockets.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = ConnectionId> {
+        self.by_socket.keys().copied()
+    }
+
     pub(super) fn of_socket(&self, socket: ConnectionId) -> Option<FlowKey> {
         self.by_socket.get(&socket).copied()
     }

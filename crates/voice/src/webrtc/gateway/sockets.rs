@@ -30,7 +30,7 @@ impl Gateway {
             self.resume(key, connection, client, now);
             return self.settle(now);
         }
-        if self.flows.is_full() || self.is_draining {
+        if self.flows.is_full() || self.leaving.is_some() {
             self.counts.refused += 1;
             self.outputs.push_back(GatewayOutput::Close(connection));
             return;

@@ -10,6 +10,7 @@ use sip::proxy::headers;
 
 use super::*;
 
+mod draining;
 mod failover;
 mod reload;
 mod strangers;
