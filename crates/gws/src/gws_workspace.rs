@@ -4,7 +4,7 @@
 //! A session begins by a person's token, or a code for one, and goes on by a cookie. What a desktop is told and what its operations become,
 //! its desk decides (`desk`), without I/O. Here are the paths, the sessions in memory and in the store (gws-18), the way to gws-voice
 //! (gws-29), the configuration (gws-16), the directory with the states of who is in it (gws-15), the values of statistics (gws-30), what
-//! people keep for themselves (gws-31), and the question to auth whether a token is still good (gws-14).
+//! people keep for themselves (gws-31), and auth (gws-14), which says whether a token is still good and ends rights to phones.
 //!
 //! Any replica takes a session over that it does not have: its record is in the store, written before whoever waits is answered.
 

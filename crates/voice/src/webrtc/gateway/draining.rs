@@ -1,5 +1,5 @@
-//! A replica that ends lets its phones go one after the other: each asks at once for another ticket, a WebSocket and a registration, and all
-//! of them together would ask for as much in one moment as in the first minutes of a day.
+//! A replica that ends lets its phones go one after the other: each asks at once for another ticket, a WebSocket and a registration, and
+//! all of them together would ask for as much in one moment as in the first minutes of a day.
 
 use std::time::Duration;
 

@@ -22,8 +22,8 @@ const REFUSED_OF_FLOW_MAX: u8 = 32;
 const STRANGERS_MAX: usize = TRANSACTIONS_MAX / 2;
 
 impl Gateway {
-    /// What is no message has come by a WebSocket. It counts as a request of its source does, whoever sends it, and is answered where one can be;
-    /// beyond the rate its WebSocket is closed, since a library that writes SIP comes to one at most.
+    /// What is no message has come by a WebSocket. It counts as a request of its source does, whoever sends it, and is answered where that
+    /// can be done; beyond the rate its WebSocket is closed, since a library that writes SIP comes to one at most.
     pub fn handle_malformed(&mut self, connection: ConnectionId, error: &ParseError, now: Timestamp) {
         let Some(key) = self.flows.of_socket(connection) else { return };
         let Some(client) = self.flows.get(key).map(|flow| flow.client) else { return };
