@@ -96,7 +96,8 @@ export function newSoftphone(load: () => Promise<StartEngine>, later: (run: () =
       desk = ofDesk
       if (number === current) {
         // The server gives no ticket while nobody works at the DN: somebody does now.
-        if (isDoubtful || (state.phase.kind === 'failed' && state.phase.why === 'refused')) engine?.retry()
+        const isRefused = state.phase.kind === 'failed' && state.phase.why === 'refused'
+        if (isRefused || (isDoubtful && ['ready', 'lost'].includes(state.phase.kind))) engine?.retry()
         isDoubtful = false
         return
       }
