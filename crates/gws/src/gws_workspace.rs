@@ -4,9 +4,9 @@
 //! A session begins by a person's token, or a code for one, and goes on by a cookie. What a desktop is told and what its operations become,
 //! its desk decides (`desk`), without I/O. Here are the paths, the sessions in memory and in the store (gws-18), the way to gws-voice
 //! (gws-29), the configuration (gws-16), the directory with the states of who is in it (gws-15), the values of statistics (gws-30), what
-//! people keep for themselves (gws-31), and the question to auth whether a token is still good (gws-14). Mailboxes, work items, chats and
-//! contacts are those of services beside GWS, where their addresses are set (gws-17, gws-26, gws-27, gws-28); what a person has open of
-//! them, gws-interaction keeps (own-36).
+//! people keep for themselves (gws-31), and auth (gws-14), which says whether a token is still good and ends rights to phones. Mailboxes,
+//! work items, chats and contacts are those of services beside GWS, where their addresses are set (gws-17, gws-26, gws-27, gws-28); what a
+//! person has open of them, gws-interaction keeps (own-36).
 //!
 //! Any replica takes a session over that it does not have: its record is in the store, written before whoever waits is answered.
 
@@ -168,6 +168,7 @@ impl Workspace {
         let settings: Settings = ctx.settings()?;
         let metrics = metrics::Metrics::register(&ctx.metrics);
         let replica = ReplicaParts::new(ctx, settings.session_idle, metrics.counts());
+        let authority: Arc<dyn TokenAuthority> = Arc::new(token_authority::AskedAuth::new(ctx, metrics.clone())?);
         let parts = DeskParts {
             replica: replica.clone(),
             voice: Arc::new(voice_client::VoiceClient::new(ctx, metrics.clone())?),
@@ -177,15 +178,16 @@ impl Workspace {
             statistics: Arc::new(statistics_client::StatisticsClient::new(ctx, metrics.clone())?),
             interaction: Arc::new(interaction_client::InteractionClient::new(ctx, metrics.clone())?),
             peers: Arc::new(peer_client::PeerClient::new(ctx, &settings, metrics.clone())?),
+            authority: authority.clone(),
             configurations: shared_configurations::SharedConfigurations::default(),
-            metrics: metrics.clone(),
+            metrics,
         };
         let issuer = ctx.tokens.issuer();
         Ok(Self {
             parts: Arc::new(parts),
             sessions: ReplicaSessions::new(ctx, replica, HELD),
             tokens: ctx.tokens.clone(),
-            authority: Arc::new(token_authority::AskedAuth::new(ctx, metrics)?),
+            authority,
             base: issuer.strip_suffix(runtime::issuer::PATH).unwrap_or(issuer).to_owned(),
         })
     }

@@ -389,6 +389,9 @@ pub(super) trait TokenAuthority: Send + Sync {
     fn is_good(&self, token: String) -> BoxFuture<'static, bool>;
     /// What the person may now by a sign-in, whose token may be over.
     fn standing(&self, sign_in: &DeskSignIn) -> BoxFuture<'static, SignInStanding>;
+    /// Whether it is told to every role that what was given under a right to a phone before that second is good no longer. It does no harm
+    /// twice.
+    fn end_phone_right(&self, tenant: TenantId, right: String, before: u64) -> BoxFuture<'static, bool>;
     /// The access token for a code of our own client.
     fn redeem(&self, tenant: TenantId, shown: ShownCode) -> BoxFuture<'static, Result<String, CodeFault>>;
 }

@@ -382,6 +382,11 @@ impl Desk {
         channel.map(|channel| channel.dn.as_str())
     }
 
+    /// The DN that is the agent's by this session: also while the agent is logging out there, since that may fail.
+    pub fn held_dn(&self) -> Option<&str> {
+        self.channel.as_ref().filter(|channel| channel.is_admitted()).map(|channel| channel.dn.as_str())
+    }
+
     fn active_session(&self) -> Option<Value> {
         let channel = self.channel.as_ref().filter(|channel| channel.is_admitted())?;
         let dn = channel.picture.dn.as_ref()?;

@@ -5,6 +5,7 @@ mod asking;
 mod ending;
 mod media_news;
 mod phase;
+mod phone_right;
 mod recents;
 mod reporting;
 mod standing;
@@ -22,7 +23,7 @@ use tokio::sync::oneshot;
 
 use super::behind::{
     CollectorSide, ConfigurationSide, DnReader, FollowedDn, InteractionSide, PeerSide, ReaderId, SettingSide,
-    StatisticsSide, VoiceSide,
+    StatisticsSide, TokenAuthority, VoiceSide,
 };
 use super::desk::{Desk, DeskOutput, ReplyId};
 use super::desk_sign_in::DeskSignIn;
@@ -66,6 +67,8 @@ pub(super) struct DeskParts {
     pub interaction: Arc<dyn InteractionSide>,
     /// Services beside GWS.
     pub peers: Arc<dyn PeerSide>,
+    /// auth.
+    pub authority: Arc<dyn TokenAuthority>,
     /// What gws-configuration has told.
     pub configurations: SharedConfigurations,
     /// Counts.
@@ -121,6 +124,8 @@ struct SessionState {
     /// Recents that gws-setting is being told of.
     recents_under_way: usize,
     writes: RecordWrites,
+    /// The DN whose phone a page may have by this session.
+    phone: Option<String>,
     reporting: SessionReporting,
     /// Whether the record of that is to be read or written again.
     is_reporting_due: bool,
@@ -165,6 +170,7 @@ impl DeskSession {
             asks: AskQueue::default(),
             recents_under_way: 0,
             writes: RecordWrites::new(seen, kept.checked_at),
+            phone: phone_right::left_with(&kept.desk),
             reporting: SessionReporting::default(),
             is_reporting_due: false,
             reporting_tried_at: kept.checked_at,
@@ -285,6 +291,7 @@ impl DeskSession {
 
     /// Does what the desk wants done, in its order; what stands behind a write waits for it.
     fn carry(&self, state: &mut SessionState) {
+        self.end_phone_right(state);
         loop {
             while let Some(output) = state.desk.poll_output() {
                 // The write that waits its turn will have this change, too.

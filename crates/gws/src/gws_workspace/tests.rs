@@ -37,8 +37,8 @@ use crate::sessions::held::{HeldSession as _, HeldSessions};
 use crate::sessions::notifications::{BayeuxSession as _, WaitingCaller};
 
 mod logouts;
-mod peers;
 mod managed;
+mod peers;
 mod standing;
 mod statistics;
 mod store_troubles;
@@ -77,6 +77,8 @@ struct AgreeingRoles {
     standing: Mutex<Option<SignInStanding>>,
     /// How often it was asked that.
     standing_questions: Mutex<u64>,
+    /// The rights to phones that have ended, and what was given before which second.
+    ended_rights: Mutex<Vec<(String, u64)>>,
 }
 
 impl VoiceSide for AgreeingRoles {
@@ -281,6 +283,11 @@ impl TokenAuthority for AgreeingRoles {
         futures::future::ready(standing.unwrap_or(SignInStanding::Unanswered)).boxed()
     }
 
+    fn end_phone_right(&self, _: TenantId, right: String, before: u64) -> BoxFuture<'static, bool> {
+        self.ended_rights.lock().unwrap().push((right, before));
+        futures::future::ready(true).boxed()
+    }
+
     fn redeem(&self, _: TenantId, shown: ShownCode) -> BoxFuture<'static, Result<String, CodeFault>> {
         self.shown_codes.lock().unwrap().push(shown);
         let redeemed = self.redeemed.lock().unwrap().take();
@@ -316,6 +323,7 @@ fn replica_of(
         statistics: roles.clone(),
         interaction: roles.clone(),
         peers: roles.clone(),
+        authority: roles.clone(),
         configurations: shared_configurations::SharedConfigurations::default(),
         metrics,
     };

@@ -1,11 +1,12 @@
-//! What auth is asked (gws-14): whether a token is still good, what a person may by a sign-in whose token is over, and the token for a code
-//! of our own client.
+//! What auth is asked (gws-14): whether a token is still good, what a person may by a sign-in whose token is over, the token for a code of our
+//! own client, and to tell every role that the right of a page to a phone has ended.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use identity::browser_phone_ticket::RIGHT_HINT;
 use identity::built_in_client;
 use model::TenantId;
 use net::http::{Client, StatusCode};
@@ -22,6 +23,8 @@ use crate::sessions::token_standing::{StandingAtAuth, TokenStanding};
 
 /// Where codes are redeemed (RFC 6749 section 4.1.3). This role proves itself by its own token.
 const TOKEN_PATH: &str = "/auth/v3/oauth/token";
+/// Where rights to phones end, as tokens do (RFC 7009).
+const REVOKE_PATH: &str = "/auth/v3/oauth/revoke";
 const FORM: &str = "application/x-www-form-urlencoded";
 /// The most codes that are redeemed at a time; whoever brings one more waits for a turn, is then told to ask again, and keeps it.
 const REDEEMED_AT_ONCE_MAX: usize = 64;
@@ -29,12 +32,17 @@ const REDEEMED_AT_ONCE_MAX: usize = 64;
 const TURN_WITHIN: Duration = Duration::from_secs(2);
 /// Time for a token, with the wait for a turn: auth asks tenant for the person and the clients.
 const TOKEN_WITHIN: Duration = Duration::from_secs(10);
+/// The most rights that are ended at a time: where a shift ends the others wait, and auth writes what came meanwhile at once.
+const ENDED_AT_ONCE_MAX: usize = 64;
+/// Time for one: auth waits until every role can read it.
+const ENDED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Asks auth.
 pub(super) struct AskedAuth {
     auth: Client,
     standing: StandingAtAuth,
     redeeming: Arc<Semaphore>,
+    ending: Arc<Semaphore>,
     metrics: Metrics,
 }
 
@@ -46,7 +54,8 @@ impl AskedAuth {
     pub fn new(ctx: &RoleContext, metrics: Metrics) -> anyhow::Result<Self> {
         let auth = Client::new(ctx, "gws-14")?;
         let redeeming = Arc::new(Semaphore::new(REDEEMED_AT_ONCE_MAX));
-        Ok(Self { standing: StandingAtAuth::new(auth.clone()), auth, redeeming, metrics })
+        let ending = Arc::new(Semaphore::new(ENDED_AT_ONCE_MAX));
+        Ok(Self { standing: StandingAtAuth::new(auth.clone()), auth, redeeming, ending, metrics })
     }
 }
 
@@ -71,6 +80,28 @@ impl TokenAuthority for AskedAuth {
                 TokenStanding::Over => SignInStanding::Over,
                 TokenStanding::Unanswered => SignInStanding::Unanswered,
             }
+        }
+        .boxed()
+    }
+
+    fn end_phone_right(&self, tenant: TenantId, right: String, before: u64) -> BoxFuture<'static, bool> {
+        let (auth, ending) = (self.auth.clone(), self.ending.clone());
+        async move {
+            // It is never closed.
+            let _ending = ending.acquire().await;
+            let before = before.to_string();
+            let form = form(&[
+                ("token", right.as_str()),
+                ("token_type_hint", RIGHT_HINT),
+                ("tenant", tenant.as_str()),
+                ("given_before", before.as_str()),
+            ]);
+            let asked = auth.post(REVOKE_PATH).body(FORM, form).idempotent().deadline(ENDED_WITHIN);
+            let answer = asked.send_any().await;
+            if let Err(error) = &answer {
+                tracing::debug!(%error, "auth does not end a right to a phone");
+            }
+            answer.is_ok_and(|answer| answer.status.is_success())
         }
         .boxed()
     }
