@@ -190,6 +190,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         return Ok(());
     }
     let frontend = Client::new(&ctx, routes::leads_to(routes::VOICE)?.connection)?;
+    frontend.watch_replicas();
     let operations = operations::Operations::new(&ctx)?;
     let configured = webhooks::Configured {
         private: settings.webhook_private,
