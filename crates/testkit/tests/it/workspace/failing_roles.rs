@@ -5,6 +5,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use testkit::agents::baresip_phone;
+use testkit::clock::{self, Micros, SECOND};
 use testkit::facts::briefs;
 use testkit::{Answer, Watch};
 
@@ -15,15 +16,22 @@ use crate::replicas::{TwoReplicas, comes_to_work, start_with_two};
 
 /// Sessions beside that of the library: each replica begins some of them.
 const SESSIONS: usize = 4;
+/// Time for all of them to ask once it is known that a replica hangs: less than one request may take.
+const KNOWN_ASKED_WITHIN: Micros = 20 * SECOND;
 
 /// An agent at work while both replicas of a role fail, one after the other. What others ask needs the role, and may be asked twice.
 fn goes_on(role: &'static str, others_ask: fn(&PlainDesk<'_>) -> Result<()>) -> Result<()> {
+    goes_on_by("long-polling", role, others_ask)
+}
+
+/// The same by a type of connection of Bayeux.
+fn goes_on_by(by: &str, role: &'static str, others_ask: fn(&PlainDesk<'_>) -> Result<()>) -> Result<()> {
     let site = start_with_two(role)?;
     let replicas = TwoReplicas::of(&site, role);
     let watch = Watch::start(&site, "0-0")?;
     let _own = baresip_phone(&site, 10, OWN, Answer::Auto)?;
     let mut other = baresip_phone(&site, 11, OTHER, Answer::Auto)?;
-    let mut script = at_work_by("long-polling", "failover", &site, &site.demo.web, agent(&site, 0)?)?;
+    let mut script = at_work_by(by, "failover", &site, &site.demo.web, agent(&site, 0)?)?;
     let established = script.comes_to("established", WALKED)?;
     let call = established["call"].as_str().context("no call is named")?.to_owned();
     let colleague = agent(&site, 1)?;
@@ -41,6 +49,10 @@ fn goes_on(role: &'static str, others_ask: fn(&PlainDesk<'_>) -> Result<()>) -> 
     // To the end: what it has been asked by then, it would do when it goes on.
     let hung = replicas.stop(2)?;
     all_ask("while a replica hangs")?;
+    let began = clock::now();
+    all_ask("once it is known that a replica hangs")?;
+    let took = clock::now() - began;
+    ensure!(took < KNOWN_ASKED_WITHIN, "others wait for {role}-2 all the same: {took} µs");
     for step in ["retrieved", "held-again", "released"] {
         script.go_on()?;
         script.comes_to(step, WALKED).context("while a replica hangs")?;
@@ -71,6 +83,11 @@ fn an_agent_goes_on_while_gws_proxy_fails() -> Result<()> {
 #[test]
 fn an_agent_goes_on_while_gws_workspace_fails() -> Result<()> {
     goes_on("gws-workspace", |desk| reads(desk, "current-session").map(drop))
+}
+
+#[test]
+fn an_agent_by_web_socket_goes_on_while_gws_workspace_fails() -> Result<()> {
+    goes_on_by("websocket", "gws-workspace", |desk| reads(desk, "current-session").map(drop))
 }
 
 #[test]
