@@ -63,9 +63,10 @@ pub const SPEC: RoleSpec = RoleSpec {
 runtime::settings! {
     /// Settings of gws-proxy.
     pub struct Settings {
-        /// How long a replica of a service may be silent before another one is asked what changes nothing; 1 s to 20 s. Shorter than
+        /// How long a replica of a service may be silent before another one is asked what changes nothing, though it is there by all
+        /// other signs; 1 s to 20 s. The other one takes the session over: no answer should take as long. Shorter than
         /// `ingress.silent_max`. It says nothing where a service has one replica.
-        silent_max: Duration = Duration::from_secs(3),
+        silent_max: Duration = Duration::from_secs(10),
             |v| runtime::settings::declare::within(v, &Duration::from_secs(1), &Duration::from_secs(20));
     }
 }

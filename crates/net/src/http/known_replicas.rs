@@ -49,6 +49,11 @@ impl ReplicasKnown {
         ordered
     }
 
+    /// Whether a replica is taken to hang.
+    pub fn hangs(&self, replica: SocketAddr) -> bool {
+        self.0.borrow().hangs(replica)
+    }
+
     /// Waits until a replica turns out to hang; for ever where it is known to hang already: whoever asks it then knows no better one.
     pub async fn comes_to_hang(&self, replica: SocketAddr) {
         let mut known = self.0.subscribe();

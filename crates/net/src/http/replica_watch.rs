@@ -37,11 +37,15 @@ impl Client {
 
     async fn look_at(&self, replica: SocketAddr) {
         let look = self.get("/live").without_token().at(replica).deadline(LOOK_ANSWERED_WITHIN);
-        // Whatever is answered: somebody is there, and the client has noted that.
-        if let Err(error) = look.send_any().await
-            && self.known().missed_look(replica)
-        {
-            tracing::info!(role = self.role(), %replica, %error, "a replica does not answer: others are asked before it");
+        let has_hung = self.known().hangs(replica);
+        match look.send_any().await {
+            // Whatever is answered: somebody is there, and the client has noted that.
+            Ok(_) if has_hung => tracing::info!(role = self.role(), %replica, "a replica answers again"),
+            Ok(_) => {}
+            Err(error) if self.known().missed_look(replica) => {
+                tracing::info!(role = self.role(), %replica, %error, "a replica does not answer: others are asked before it");
+            }
+            Err(_) => {}
         }
     }
 }
