@@ -161,6 +161,11 @@ runtime::settings! {
         /// How long our own pages stay signed in without being used; each use begins it anew. 5 minutes to 30 days. Set `auth.refresh_life` too: no sign-in outlives it.
         page_session_life: Duration = Duration::from_secs(12 * 3_600),
             |v| runtime::settings::declare::within(v, &SESSION_LIFE_MIN, &SIGN_IN_LIFE);
+        /// How long a replica of a role behind the edge may be silent before another one is asked what changes nothing, though it is there
+        /// by all other signs; 1 s to 20 s. Longer than `gws-proxy.silent_max`: that role asks another replica itself meanwhile. It says
+        /// nothing where a role has one replica.
+        silent_max: Duration = Duration::from_secs(15),
+            |v| runtime::settings::declare::within(v, &Duration::from_secs(1), &Duration::from_secs(20));
         /// Whether webhooks may be sent to addresses that are not of the public Internet: this machine, its networks.
         webhook_private: bool = false;
         /// How often a webhook's delivery is tried before it is a dead letter.
@@ -186,6 +191,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         return Ok(());
     }
     let frontend = Client::new(&ctx, routes::leads_to(routes::VOICE)?.connection)?;
+    frontend.watch_replicas();
     let operations = operations::Operations::new(&ctx)?;
     let configured = webhooks::Configured {
         private: settings.webhook_private,

@@ -103,8 +103,8 @@ struct DesktopsBehind {
 pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
     // One of the rows stands for all: each leads to the same role by the same connection.
     let usual = RoleBehind::new(ctx, routes::DESKTOP, &PASSED_ON)?.answering_within(ANSWER_WITHIN);
-    let polls = usual.clone().answering_within(POLL_WITHIN).repeating(|_, path| is_connect(path));
-    let sockets = SocketPass::new(ctx, routes::leads_to(routes::DESKTOP)?.connection)?;
+    let polls = usual.clone().answering_within(POLL_WITHIN).repeating(|_, path| is_connect(path)).silent_for_long();
+    let sockets = SocketPass::new(ctx, routes::leads_to(routes::DESKTOP)?.connection)?.knowing(usual.client());
     let (drain, metrics) = (ctx.drain.clone(), Metrics::register(&ctx.metrics));
     let behind = DesktopsBehind { usual, polls, sockets, drain, metrics };
     let pages =

@@ -65,6 +65,7 @@ mod real;
 mod recording;
 mod records;
 mod refusals;
+mod replicas;
 mod reported;
 mod restart;
 mod ringing;

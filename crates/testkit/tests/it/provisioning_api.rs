@@ -14,6 +14,7 @@ use testkit::process::signal;
 use testkit::{Installation, Visitor, kernel, wait};
 
 use crate::carried::{Bytes, carried};
+use crate::replicas::{TwoReplicas, start_with_two};
 use crate::rows::monitor::{Monitor, clients_of};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -134,6 +135,26 @@ fn a_client_library_goes_on_at_other_replicas_and_does_not_go_deaf() -> Result<(
     script.go_on()?;
     script.finish(WALKED)?;
     Ok(())
+}
+
+/// One replica is killed, and then the other one hangs to the end.
+#[test]
+fn a_client_library_goes_on_while_gws_provisioning_fails() -> Result<()> {
+    let site = start_with_two("gws-provisioning")?;
+    let replicas = TwoReplicas::of(&site, "gws-provisioning");
+    let mut script = at_work("failover", &site, &site.demo.web)?;
+    script.comes_to("first-before", WALKED)?;
+    replicas.kill(1)?;
+    script.go_on()?;
+    script.comes_to("first", WALKED).context("behind the kill")?;
+    replicas.comes_back(1)?;
+    script.comes_to("second-before", WALKED)?;
+    let _hung = replicas.stop(2)?;
+    script.go_on()?;
+    script.comes_to("second", WALKED).context("while a replica hangs")?;
+    script.comes_to("third-before", WALKED)?;
+    script.go_on()?;
+    script.finish(WALKED).map(drop)
 }
 
 fn kill(site: &Installation, replica: u8) -> Result<()> {

@@ -57,6 +57,18 @@ fn is_told(said: &[Value], key: &str, without: Option<&str>) -> bool {
     })
 }
 
+/// Each state of the call was told, in its order. What a replica has told just before its end may be told again by the next one.
+pub(super) fn each_state_was_told(said: &[Value], call: &str) -> Result<()> {
+    let of_call = said.iter().filter(|said| said["step"] == "event" && said["call"] == call);
+    let told: Vec<&str> = of_call.filter_map(|event| event["state"].as_str()).collect();
+    let mut left = STATES.iter().peekable();
+    for state in &told {
+        let _ = left.next_if_eq(&state);
+    }
+    ensure!(left.peek().is_none() && told.last() == Some(&"Released"), "{left:?} are missing in {told:?}");
+    Ok(())
+}
+
 impl DeskUnderKills {
     /// A program attaches a pair to the call.
     fn attach(&self, key: &str) -> Result<()> {
@@ -132,14 +144,7 @@ fn goes_on(by: &str) -> Result<()> {
     ensure!(logins == 1, "logged in again: {:?}", briefs(&facts));
     desk.script.go_on()?;
     let said = desk.script.finish(WALKED)?;
-    // Each state of the call was told, in its order. What a replica has told just before its end may be told again by the next one.
-    let of_call = said.iter().filter(|said| said["step"] == "event" && said["call"] == json!(desk.call));
-    let told: Vec<&str> = of_call.filter_map(|event| event["state"].as_str()).collect();
-    let mut left = STATES.iter().peekable();
-    for state in &told {
-        let _ = left.next_if_eq(&state);
-    }
-    ensure!(left.peek().is_none() && told.last() == Some(&"Released"), "{left:?} are missing in {told:?}");
+    each_state_was_told(&said, &desk.call)?;
     watch.wait_for("AgentLogout@7101", SOON)?;
     desk.site.is_at_rest()
 }
