@@ -27,6 +27,7 @@ mod session;
 mod sign_in;
 #[cfg(test)]
 mod test_objects;
+mod unserved_operations;
 
 use std::collections::HashMap;
 use std::sync::Arc;

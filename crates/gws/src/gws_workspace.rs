@@ -34,6 +34,7 @@ mod statistics_client;
 mod store;
 mod token_authority;
 mod unfinished_ends;
+mod unserved_operations;
 mod voice_client;
 
 use std::net::SocketAddr;

@@ -14,3 +14,4 @@ pub(crate) mod store;
 #[cfg(test)]
 mod test_sessions;
 pub(crate) mod token_standing;
+pub(crate) mod unserved;
