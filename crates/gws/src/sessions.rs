@@ -4,6 +4,7 @@ pub(crate) mod answers;
 pub(crate) mod bearer;
 pub(crate) mod held;
 pub(crate) mod notifications;
+pub(crate) mod openapi_contents;
 pub(crate) mod openapi_frame;
 pub(crate) mod parts;
 pub(crate) mod person_sign_in;
