@@ -55,3 +55,25 @@ pub(super) fn answer(method: &Method, path: &str) -> Response {
         Unserved::Unknown => ApiRefusal::unknown_operation().into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::openapi;
+    use super::*;
+    use crate::test_published::{faults, of_client};
+
+    #[test]
+    fn all_that_is_published_is_described_or_listed_here() {
+        let faults = faults("provisioning", PATH, &openapi::openapi(), OPERATIONS);
+        assert!(faults.is_empty(), "{faults:#?}");
+        assert_eq!(of_client("provisioning"), 89);
+    }
+
+    #[test]
+    fn what_comes_later_says_with_what_and_a_wrong_method_which_there_are() {
+        let answered = |method: Method, path: &str| answer(&method, &format!("{PATH}{path}")).status().as_u16();
+        assert_eq!(answered(Method::GET, "/whitelist"), 503);
+        assert_eq!(answered(Method::PATCH, "/whitelist"), 405);
+        assert_eq!(answered(Method::GET, "/nothing"), 501);
+    }
+}

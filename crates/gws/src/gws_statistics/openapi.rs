@@ -138,6 +138,7 @@ fn described((method, path, id, summary): &DescribedOperation) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_published::{faults, of_client};
 
     #[test]
     fn names_of_operations_are_given_once() {
@@ -153,5 +154,12 @@ mod tests {
         let statistic = &told["properties"]["data"]["properties"]["statistic"]["$ref"];
         assert_eq!(statistic, "#/components/schemas/Value");
         assert!(values["responses"].get("413").is_none());
+    }
+
+    #[test]
+    fn all_that_is_published_is_described() {
+        let faults = faults("statistics", PATH, &openapi(), &[]);
+        assert!(faults.is_empty(), "{faults:#?}");
+        assert_eq!(of_client("statistics"), 11);
     }
 }

@@ -172,6 +172,7 @@ const OPERATIONS: &[DescribedOperation] = &[
     // === documentation ===
     ("get", "/doc", "swaggerDoc", "This document", &[]),
     ("get", "/info", "versionInfo", "Which build answers", &[]),
+    ("get", "/version", "getVersion", "The same", &[]),
 ];
 
 /// The OpenAPI document of the Workspace API.

@@ -87,3 +87,23 @@ pub(super) const OPERATIONS: &[UnservedOperation<Lack>] = &[
     ("GET", "/security/pure-cloud-token", "getPureCloudToken", Lack::Later(SECURITY)),
     ("GET", "/security/exchange-token", "getExchangeToken", Lack::Later(SECURITY)),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::{PATH, openapi};
+    use super::*;
+    use crate::test_published::{NotServed, faults, of_client};
+
+    #[test]
+    fn all_that_is_published_is_described_or_listed_here() {
+        let words = |lack: Lack| match lack {
+            Lack::InteractionServer => "interaction-server:",
+            Lack::Later(when) => when,
+        };
+        let listed: Vec<NotServed> =
+            OPERATIONS.iter().map(|(method, path, name, lack)| (*method, *path, *name, words(*lack))).collect();
+        let faults = faults("workspace", PATH, &openapi::openapi(), &listed);
+        assert!(faults.is_empty(), "{faults:#?}");
+        assert_eq!(of_client("workspace"), 174);
+    }
+}
