@@ -76,21 +76,28 @@ fn published() -> Result<Vec<PublishedOperation>> {
     Ok(all)
 }
 
-/// Somebody with a session of each API.
+/// An administrator for the configuration, and an agent for all else.
 struct PublishedClient<'a> {
     site: &'a Installation,
-    token: String,
+    administrator: String,
+    agent: String,
+}
+
+fn token(site: &Installation, kind: &str) -> Result<String> {
+    let user: &DemoUser =
+        site.demo.users.iter().find(|user| user.kind == kind).with_context(|| format!("no {kind} signs in"))?;
+    Visitor::new(site)?.by_password(&user.user, &user.password)?.token("access_token")
 }
 
 impl<'a> PublishedClient<'a> {
-    fn new(site: &'a Installation, user: &DemoUser) -> Result<Self> {
-        let token = Visitor::new(site)?.by_password(&user.user, &user.password)?.token("access_token")?;
-        Ok(Self { site, token })
+    fn new(site: &'a Installation) -> Result<Self> {
+        Ok(Self { site, administrator: token(site, "administrator")?, agent: token(site, "agent")? })
     }
 
-    /// The headers of a session of an API that has just begun; of an API without sessions, the token.
+    /// The headers of a session of an API that has just begun; of an API without such sessions, the token.
     fn headers(&self, api: &str) -> Result<Vec<String>> {
-        let bearer = format!("authorization: Bearer {}", self.token);
+        let token = if api == "provisioning" { &self.administrator } else { &self.agent };
+        let bearer = format!("authorization: Bearer {token}");
         let (begins, cookie) = match api {
             "workspace" => ("/workspace/v3/initialize-workspace", "WORKSPACE_SESSIONID"),
             "provisioning" => ("/provisioning/v3/initialize-provisioning", "PROVISIONING_SESSIONID"),
@@ -103,6 +110,11 @@ impl<'a> PublishedClient<'a> {
         ensure!(value.starts_with(cookie), "{set}");
         Ok(vec![format!("cookie: {value}")])
     }
+}
+
+/// Headers as they are sent.
+fn lines(headers: &[String]) -> String {
+    headers.iter().map(|header| format!("{header}\r\n")).collect()
 }
 
 /// The words of an envelope; none if it is something else.
@@ -120,7 +132,7 @@ fn fault(operation: &PublishedOperation, status: u16, body: &str) -> Option<Stri
             status == 503 && words.as_deref().is_some_and(|words| words.starts_with(&format!("{name}: ")))
         }
         Some((due, begins)) => {
-            due.parse() == Ok(status) && words.as_deref().is_some_and(|words| words.starts_with(begins))
+            due.parse::<u16>() == Ok(status) && words.as_deref().is_some_and(|words| words.starts_with(begins))
         }
         // With what it is asked here it may be refused, but not for want of the operation.
         None => !matches!(status, 405 | 501 | 502) && !(status == 404 && words.is_none()),
@@ -137,14 +149,13 @@ fn fault(operation: &PublishedOperation, status: u16, body: &str) -> Option<Stri
 #[test]
 fn each_published_operation_is_answered_as_the_file_says_and_no_other_method_is() -> Result<()> {
     let site = Installation::start()?;
-    let user = site.demo.users.iter().find(|user| user.kind == "administrator").context("no administrator")?;
     let web: SocketAddr = site.demo.web.trim_start_matches("http://").parse()?;
-    let client = PublishedClient::new(&site, user)?;
+    let client = PublishedClient::new(&site)?;
     let (last, all): (Vec<_>, Vec<_>) = published()?.into_iter().partition(PublishedOperation::ends_session);
     let mut faults = Vec::new();
     for api in ["workspace", "provisioning", "statistics", "auth"] {
         let headers = client.headers(api)?;
-        let written: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let written = lines(&headers);
         for operation in all.iter().filter(|operation| operation.api == api) {
             let body = if operation.method == "GET" { "" } else { "{}" };
             let answer = site.http_with(web, &operation.method, &operation.path, &written, body)?;
@@ -156,7 +167,7 @@ fn each_published_operation_is_answered_as_the_file_says_and_no_other_method_is(
         }
     }
     for operation in &last {
-        let written: String = client.headers(&operation.api)?.iter().map(|header| format!("{header}\r\n")).collect();
+        let written = lines(&client.headers(&operation.api)?);
         // Whoever signs out has no token for those behind it: these come last.
         let Answer { status, body } = site.http_with(web, &operation.method, &operation.path, &written, "")?;
         faults.extend(fault(operation, status, &body));
@@ -183,9 +194,8 @@ fn method_fault(site: &Installation, operation: &PublishedOperation, headers: &[
 #[test]
 fn what_is_wrong_with_a_request_is_told_by_name_in_the_envelope_of_the_api() -> Result<()> {
     let site = Installation::start()?;
-    let user = site.demo.users.iter().find(|user| user.kind == "administrator").context("no administrator")?;
     let web: SocketAddr = site.demo.web.trim_start_matches("http://").parse()?;
-    let client = PublishedClient::new(&site, user)?;
+    let client = PublishedClient::new(&site)?;
     let large = "x".repeat(TOO_LARGE);
     let numbers = json!({"data": {"destination": [7]}}).to_string();
     for (api, method, path, body, status, named) in [
@@ -210,7 +220,7 @@ fn what_is_wrong_with_a_request_is_told_by_name_in_the_envelope_of_the_api() -> 
         ("statistics", "POST", "operations/get-statistic-ex", large.as_str(), 413, "body: "),
         ("statistics", "GET", "nothing", "", 501, "there is no such operation"),
     ] {
-        let written: String = client.headers(api)?.iter().map(|header| format!("{header}\r\n")).collect();
+        let written = lines(&client.headers(api)?);
         let answer = site.http_with(web, method, &format!("/{api}/v3/{path}"), &written, body)?;
         let told: Value = serde_json::from_str(&answer.body)
             .with_context(|| format!("{api} {path}: {} {}", answer.status, answer.body))?;
