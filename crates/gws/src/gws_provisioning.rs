@@ -27,6 +27,7 @@ mod session;
 mod sign_in;
 #[cfg(test)]
 mod test_objects;
+mod unserved_operations;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -291,6 +292,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     };
     let router = server::router(provisioning.clone());
     let gated = net::http::gated(&ctx, "provisioning", router, limits, server::is_open)?;
+    let gated = net::http::with_published_refusals(gated, server::is_open);
     net::http::bind_and_serve(&ctx, "provisioning", page_origin::told_by_proxy(ctx.directory.clone(), gated)).await?;
     let ended = ctx.drain.clone();
     let imports = provisioning.imports.clone();

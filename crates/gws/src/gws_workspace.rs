@@ -34,6 +34,7 @@ mod statistics_client;
 mod store;
 mod token_authority;
 mod unfinished_ends;
+mod unserved_operations;
 mod voice_client;
 
 use std::net::SocketAddr;
@@ -293,6 +294,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     };
     let router = server::router(workspace.clone());
     let gated = net::http::gated(&ctx, "workspace", router, limits, server::is_open)?;
+    let gated = net::http::with_published_refusals(gated, server::is_open);
     net::http::bind_and_serve(&ctx, "workspace", page_origin::told_by_proxy(ctx.directory.clone(), gated)).await?;
     let reporter =
         StatisticsReporter { held: workspace.sessions.held.clone(), statistics: workspace.parts.statistics.clone() };

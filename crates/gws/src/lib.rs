@@ -26,6 +26,8 @@ mod stable_hash;
 mod statistic_value;
 mod tenant_reader;
 #[cfg(test)]
+mod test_published;
+#[cfg(test)]
 mod test_records;
 mod voice_api;
 mod whose_numbers;

@@ -248,7 +248,8 @@ fn behind_gates(ctx: &RoleContext, proofs: &WebProofs, router: impl Into<Entranc
     let limits = Limits { wider: routes::wider, polls: desktop::POLLS, ..Limits::default() };
     let by_tls = net::http::gated(ctx, "webs", within.clone(), limits, is_open)?;
     let plain = net::http::gated(ctx, "web", within, limits, is_open)?;
-    Ok([by_tls, plain].map(|gated| scim::worded(pages::with_page_for_unlisted(proofs.around(gated)))))
+    let worded = |behind: Entrance| desktop::worded(scim::worded(behind));
+    Ok([by_tls, plain].map(|gated| worded(pages::with_page_for_unlisted(proofs.around(gated)))))
 }
 
 /// Serves what `webs` and `web` serve by those listeners.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{Method, Uri};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 
@@ -16,13 +16,6 @@ use super::request::DeskRequest;
 use super::{PATH, Workspace};
 use crate::bayeux_socket::SocketDoor;
 use crate::sessions::answers::ApiRefusal;
-
-/// Operations of the published API that come later, by the first part of their paths.
-const LATER: [(&str, &str); 3] = [
-    ("temporary-storage", "digital channels come with the interaction services"),
-    ("feedback", "feedback comes with the desktop's own pages"),
-    ("security", "tokens of other services come with the desktop's own pages"),
-];
 
 /// Callers without a token of their own are served: gws-proxy passes on what desktops show.
 pub(super) fn is_open(_: &Method, path: &str) -> bool {
@@ -87,7 +80,7 @@ fn routes() -> Vec<(&'static str, DeskRoute)> {
         ("/ucs/{first}", post(peers::contacts)),
         ("/ucs/{first}/{second}", post(peers::contacts)),
         ("/ucs/{first}/{second}/{third}", post(peers::contacts)),
-        ("/ucs/{first}/{second}/{third}/{fourth}", post(peers::contacts)),
+        ("/ucs/{first}/{second}/{third}/{fourth}", get(peers::document).post(peers::contacts)),
         ("/voicemail/mailboxes", get(peers::mailboxes)),
     ]
 }
@@ -103,14 +96,11 @@ pub(super) fn router(workspace: Arc<Workspace>) -> Router {
 
 /// An operation that Interaction Server carries out, that is not served, or that there is not. Only whoever has a session learns which of
 /// them it is.
-async fn not_served(State(workspace): State<Arc<Workspace>>, request: DeskRequest, uri: Uri) -> Response {
-    let path = uri.path().strip_prefix(PATH).unwrap_or_default().trim_matches('/');
-    let first = path.split('/').next().unwrap_or_default();
-    if peers::OF_INTERACTION_SERVER.contains(&first) {
-        return peers::operated(&workspace, &request.session, path).await.into_response();
-    }
-    match LATER.iter().find(|(part, _)| *part == first) {
-        Some((_, when)) => ApiRefusal::unavailable(*when).into_response(),
-        None => ApiRefusal::unknown_operation().into_response(),
-    }
+async fn not_served(
+    State(workspace): State<Arc<Workspace>>,
+    request: DeskRequest,
+    method: Method,
+    uri: Uri,
+) -> Result<Response, ApiRefusal> {
+    peers::not_served(&workspace, &request.session, &method, uri.path()).await
 }

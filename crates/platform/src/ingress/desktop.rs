@@ -15,9 +15,10 @@ use axum::routing::any;
 use identity::session_cookie::SessionCookie;
 use net::http::{
     Capacity, FORWARDED_HOST, LongPolls, PassedSocket, Problem, SocketPass, StatusCode, Turn, WebClient, cookies,
-    opens_socket,
+    opens_socket, with_published_refusals,
 };
 use prometheus_client::metrics::gauge::Gauge;
+use runtime::around::Entrance;
 use runtime::server::CONNECTIONS_MAX;
 use runtime::{Drain, RoleContext};
 
@@ -112,6 +113,12 @@ pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
     let all = PUBLISHED.iter().map(|api| routes::all_below(api.path)).chain(pages);
     let router = all.fold(Router::new(), |router, path| router.route(&path, any(to_gws_proxy)));
     Ok(router.with_state(behind))
+}
+
+/// What requests pass, so that problems below the published APIs are told in the envelope of those: those of the gate and of the limits are
+/// among them.
+pub(super) fn worded(behind: impl Into<Entrance>) -> Entrance {
+    with_published_refusals(behind, |_, path| published(path).is_some())
 }
 
 /// The API that a path is below, and what of the path is below it, with the slash.

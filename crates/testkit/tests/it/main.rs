@@ -59,6 +59,7 @@ mod permission_matrix;
 mod predictive;
 mod provisioning;
 mod provisioning_api;
+mod published_operations;
 mod quarantine;
 mod readers;
 mod real;

@@ -78,6 +78,11 @@ fn media(before: &Value, data: &Value) -> Result<Map<String, Value>, ApiRefusal>
     Ok(media)
 }
 
+/// The number of a rule in a path.
+fn read_number(written: &str) -> Result<usize, ApiRefusal> {
+    written.parse().map_err(|_| wrong("script_dbid", &format!("{written:.64} is no number")))
+}
+
 /// `POST /capacity-rules`: makes one.
 pub(in crate::gws_provisioning) async fn add_capacity_rule(
     request: ProvisioningRequest,
@@ -96,9 +101,10 @@ pub(in crate::gws_provisioning) async fn add_capacity_rule(
 /// `PUT /capacity-rules/{script_dbid}`: changes one.
 pub(in crate::gws_provisioning) async fn update_capacity_rule(
     request: ProvisioningRequest,
-    Path(number): Path<usize>,
+    Path(number): Path<String>,
     body: Bytes,
 ) -> Result<Response, ApiRefusal> {
+    let number = read_number(&number)?;
     let body = read_body(&body)?;
     let data = &body["data"];
     let rules = all(request.configuration(), &request.reads(), RULE, "").await?;
@@ -117,8 +123,9 @@ pub(in crate::gws_provisioning) async fn update_capacity_rule(
 /// `DELETE /capacity-rules/{script_dbid}`: removes one.
 pub(in crate::gws_provisioning) async fn remove_capacity_rule(
     request: ProvisioningRequest,
-    Path(number): Path<usize>,
+    Path(number): Path<String>,
 ) -> Result<Response, ApiRefusal> {
+    let number = read_number(&number)?;
     let rules = all(request.configuration(), &request.reads(), RULE, "").await?;
     let rule = numbered(rules, number, "script_dbid")?;
     let removed = json!({"kind": RULE, "id": rule.id, "delete": true});
@@ -190,6 +197,17 @@ pub(in crate::gws_provisioning) async fn put_statistic_definitions(
     Ok(answers::data(&json!({"statusCode": 0, "statisticDefinitions": shown_definitions(&found)})))
 }
 
+/// `GET /statistic-definitions/migrate-check-for-conflicts`: none. Definitions have one form here, and none of before.
+pub(in crate::gws_provisioning) async fn conflicts_of_migration(_: ProvisioningRequest) -> Response {
+    answers::data(&json!({"migrations": {}}))
+}
+
+/// `POST /statistic-definitions/migrate`: there is nothing to migrate.
+pub(in crate::gws_provisioning) async fn migrate(request: ProvisioningRequest) -> Result<Response, ApiRefusal> {
+    request.changes()?;
+    Ok(answers::done())
+}
+
 /// `DELETE /statistic-definitions/{type}/{name}`: objects of the type have it no longer; one that no type has is gone.
 pub(in crate::gws_provisioning) async fn remove_statistic_definition(
     request: ProvisioningRequest,
@@ -214,6 +232,15 @@ pub(in crate::gws_provisioning) async fn remove_statistic_definition(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_is_none_is_named() {
+        assert_eq!(read_number("17").unwrap(), 17);
+        for written in ["", "ann", "-1", "1.5"] {
+            let refused = read_number(written).unwrap_err().body();
+            assert!(refused["status"]["message"].as_str().unwrap().starts_with("script_dbid: "), "{refused}");
+        }
+    }
 
     #[test]
     fn media_are_changed_by_their_published_names() {
