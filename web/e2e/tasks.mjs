@@ -6,11 +6,12 @@ import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, menuOf, num
 
 export { deskAtWork } from './desk-at-work.mjs'
 export { deskDay } from './desk-day.mjs'
+export { deskAsleep, deskOnAnotherNetwork, deskOnTwoMachines, newcomer } from './desk-elsewhere.mjs'
 export { deskSoftphone } from './desk-softphone.mjs'
 export { firstTenant } from './guide.mjs'
 export { firstPasskey, passkey } from './passkeys.mjs'
 export { ticketPhone } from './browser-phones.mjs'
-export { lastingPhone, phone } from './phones.mjs'
+export { codecPhone, lastingPhone, phone } from './phones.mjs'
 export { salesforceSoftphone } from './salesforce.mjs'
 export * from './setup-tasks.mjs'
 export * from './setup-bulk-tasks.mjs'

@@ -3,6 +3,7 @@
 mod browser_phone;
 mod day;
 pub(crate) mod desk;
+mod elsewhere;
 mod failover;
 mod interactions;
 mod notifications;
