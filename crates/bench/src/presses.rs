@@ -40,8 +40,8 @@ pub fn run(options: &Options, report: &mut Report, _: &Path) -> Result<()> {
         peer: Some((LIMIT, of("limit")?)),
         goal: Goal::Ratio(1.0),
         note: format!(
-            "p50 {:.0}, p99 {:.0}, longest {:.0}, of {:.0} presses, with {:.0} events/s as they came; a browser tells of none below 16 ms; Chromium and \
-             the server that tells the events share the machine",
+            "p50 {:.0}, p99 {:.0}, longest {:.0}, of {:.0} presses, with {:.0} events/s as they came; none below 16 ms is told; Chromium and \
+             the server of the events share the machine",
             of("p50")?,
             of("p99")?,
             of("max")?,

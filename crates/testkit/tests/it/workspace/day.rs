@@ -100,7 +100,7 @@ fn has_wrapped_up(watch: &Watch, times: usize) -> Result<()> {
     Ok(())
 }
 
-/// The three browsers. At some steps they wait for a file with the step's name.
+/// The browsers of a task. At some steps they wait for a file with the step's name.
 pub(super) struct Desks {
     pub(super) browsers: Browser,
     pub(super) folder: PathBuf,
