@@ -173,7 +173,7 @@ impl Gateway {
         if !self.takes(key, &message, now) {
             return;
         }
-        self.is_heard(key, now);
+        self.wake(key, now);
         let flow = Flow::Stream { connection: key.0 };
         match self.layer.receive(message, flow, now) {
             Received::Absorbed => {}

@@ -36,7 +36,7 @@ impl Gateway {
     }
 
     /// Something has come by the WebSocket of a phone: one that was silent is there again, as it was before.
-    pub(super) fn is_heard(&mut self, key: FlowKey, now: Timestamp) {
+    pub(super) fn wake(&mut self, key: FlowKey, now: Timestamp) {
         if self.flows.get(key).is_some_and(|flow| flow.is_silent) {
             self.come_back(key, now);
         }
