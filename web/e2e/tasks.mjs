@@ -4,7 +4,7 @@
 import { openPage } from './browser.mjs'
 import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, menuOf, number, until } from './checks.mjs'
 
-export { deskAtWork } from './desk-at-work.mjs'
+export { deskAtWork, deskRightAgain } from './desk-at-work.mjs'
 export { deskDay } from './desk-day.mjs'
 export { deskAsleep, deskOnAnotherNetwork, deskOnTwoMachines, newcomer } from './desk-elsewhere.mjs'
 export { deskSoftphone } from './desk-softphone.mjs'
