@@ -3,6 +3,7 @@
 mod browser_phone;
 mod day;
 pub(crate) mod desk;
+mod elsewhere;
 mod failing_roles;
 mod failover;
 mod interactions;

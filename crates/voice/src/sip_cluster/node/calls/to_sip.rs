@@ -197,7 +197,7 @@ impl Node {
             None => MEDIA_HOST.to_owned(),
         };
         let at = entry.seat_of(id).map(|seat| seat.room).unwrap_or_default();
-        let codecs = codecs_param(&self.codecs(conn_id, id));
+        let codecs = codecs_param(&self.codecs_beside_caller(conn_id, id));
         let encryption = encryption_param(self.encryption(conn_id, id));
         let dtmf = dtmf_param(entry.leg(id).and_then(|leg| leg.dtmf));
         let family = entry.leg(id).and_then(|leg| leg.target.as_ref()).map(family_param).unwrap_or_default();
