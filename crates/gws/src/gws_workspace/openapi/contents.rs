@@ -131,25 +131,25 @@ pub(super) fn shapes() -> Vec<(&'static str, Value)> {
         ("Pair", pair),
         (
             "User",
-            written(
+            object(
                 "dbid:int, userName, employeeId?, firstName?, lastName?, defaultPlace?, agentLogin?, userProperties?:any, activeSession?:obj",
             ),
         ),
         (
             "Call",
-            written(
+            object(
                 "id, callUuid?, callType, state, phoneNumber?, ani?, dnis?, participants:obj[], userData?:Pair[], extensions?:Pair[], capabilities:str[], parentConnId?, previousConnId?, recordingState?, duration?:int, startedAt?, stateSince?",
             ),
         ),
         (
             "Target",
-            written(
+            object(
                 "DBID:int, type, name?, firstName?, lastName?, employeeId?, userName?, number?, switchName?, availability?:obj",
             ),
         ),
         (
             "KeptTarget",
-            written(
+            object(
                 "type?, id?:any, name?, firstName?, lastName?, userName?, employeeId?, number?, switchName?, emailAddresses?:str[], numbers?:str[]",
             ),
         ),
