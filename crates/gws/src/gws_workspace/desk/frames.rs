@@ -6,7 +6,7 @@ use model::request::{NOTE_OF_CALL, OF_AGENT};
 use serde_json::{Map, Value, json};
 
 use super::channel::VoiceChannel;
-use super::operations::{CallAction, DialledNumber, PairList, VoiceAction, VoiceOperation};
+use super::operations::{CallAction, DialledNumber, PairList, UserEvent, VoiceAction, VoiceOperation};
 use super::outputs::OperationRefusal;
 use super::picture::{is_released, text};
 
@@ -56,7 +56,7 @@ pub(super) fn check_notes(operation: &VoiceOperation) -> Result<(), OperationRef
         return Err(OperationRefusal::parameter("extensions", rule));
     }
     match &operation.action {
-        VoiceAction::SendUserEvent(pairs) => without_call(pairs),
+        VoiceAction::SendUserEvent(event) => without_call(&event.pairs),
         _ => Ok(()),
     }
 }
@@ -148,7 +148,10 @@ fn of_dn(action: &VoiceAction, channel: &VoiceChannel, agent: Option<&str>) -> R
         VoiceAction::CancelForward => request("TCallCancelForward"),
         VoiceAction::MakeCall(number) => dial(request("TMakeCall"), number),
         VoiceAction::FetchParked { call } => request("TRetrieveCall").with("ConnID", call.as_str()),
-        VoiceAction::SendUserEvent(pairs) => request("TSendUserEvent").pairs("UserData", pairs),
+        VoiceAction::SendUserEvent(event) => {
+            let call = call_of_event(event, channel)?;
+            request("TSendUserEvent").pairs("UserData", &event.pairs).maybe("ConnID", call)
+        }
         VoiceAction::StartMonitoring { dn, mode, calls } => {
             let request = request("TMonitorNextCall").with("OtherDN", dn.as_str());
             request.maybe("MonitorMode", *mode).maybe("MonitorType", *calls)
@@ -161,6 +164,27 @@ fn of_dn(action: &VoiceAction, channel: &VoiceChannel, agent: Option<&str>) -> R
             return Err(OperationRefusal::new(501, "this operation is no single request"));
         }
     })
+}
+
+/// The call to whose DNs an event goes, if it names one: a call of the own DN that goes on there. gws-voice knows who else is in it.
+fn call_of_event<'a>(event: &UserEvent, channel: &'a VoiceChannel) -> Result<Option<&'a str>, OperationRefusal> {
+    let is_named = |call: &&Value| {
+        let has = |field: &str, wanted: Option<&str>| {
+            wanted.is_none_or(|wanted| text(call, field).eq_ignore_ascii_case(wanted))
+        };
+        has("id", event.call.as_deref()) && has("callUuid", event.call_uuid.as_deref())
+    };
+    if !event.names_call() {
+        return Ok(None);
+    }
+    let named = event.call.as_deref().or(event.call_uuid.as_deref()).unwrap_or_default();
+    let mut calls = channel.picture.calls.iter().filter(is_named).peekable();
+    if calls.peek().is_none() {
+        return Err(OperationRefusal::unknown_call(named));
+    }
+    let call = calls.find(|call| !is_released(call));
+    let released = || OperationRefusal::new(409, format!("call {named}: it is released"));
+    call.map(|call| Some(text(call, "id"))).ok_or_else(released)
 }
 
 fn dial(request: RequestDraft, number: &DialledNumber) -> RequestDraft {

@@ -16,8 +16,6 @@ const LOGIN_MODES: &[&str] = &["AutoIn", "ManualIn"];
 const READY_MODES: &[&str] = &["AutoIn", "ManualIn"];
 /// The work modes of an agent who takes none.
 const NOT_READY_MODES: &[&str] = &["AfterCallWork", "AuxWork", "LegalGuard", "NoCallDisconnect", "WalkAway", "Unknown"];
-/// Why a user event names no call.
-const OF_NO_CALL: &str = "a user event is sent to those who follow the DN, and is about no call";
 /// Why nobody says which number is shown.
 const BY_DIAL_PLAN: &str = "which number is shown, the dial plan says (caller_id)";
 /// The channel of calls.
@@ -76,8 +74,8 @@ pub enum VoiceAction {
     CancelForward,
     /// Dial.
     MakeCall(DialledNumber),
-    /// Send an event to those who follow the DN.
-    SendUserEvent(PairList),
+    /// Send an event to those who follow the DN, and the other DNs of a call if it names one.
+    SendUserEvent(UserEvent),
     /// Monitor the calls of an agent.
     StartMonitoring {
         /// The agent's DN.
@@ -120,6 +118,24 @@ pub enum VoiceAction {
         /// What.
         action: CallAction,
     },
+}
+
+/// An event that a client sends.
+#[derive(Clone, PartialEq, Debug)]
+pub struct UserEvent {
+    /// What it says.
+    pub pairs: PairList,
+    /// The id of the call to whose DNs it goes, in lower case.
+    pub call: Option<String>,
+    /// The same call by its CallUUID.
+    pub call_uuid: Option<String>,
+}
+
+impl UserEvent {
+    /// Whether it goes to the DNs of a call.
+    pub(super) const fn names_call(&self) -> bool {
+        self.call.is_some() || self.call_uuid.is_some()
+    }
 }
 
 /// A number to call, with what the new call has from its beginning.
@@ -363,11 +379,11 @@ fn read_action(operation: &str, body: &OperationBody<'_>) -> Result<VoiceAction,
         "set-forward" => VoiceAction::SetForward { to: body.text("forwardTo")? },
         "cancel-forward" => VoiceAction::CancelForward,
         "make-call" => VoiceAction::MakeCall(dialled(body)?),
-        "send-user-event" => {
-            body.is_without("connId", OF_NO_CALL)?;
-            body.is_without("callUuid", OF_NO_CALL)?;
-            VoiceAction::SendUserEvent(body.wanted_pairs("userData")?)
-        }
+        "send-user-event" => VoiceAction::SendUserEvent(UserEvent {
+            pairs: body.wanted_pairs("userData")?,
+            call: optional_call(body, "connId")?,
+            call_uuid: body.optional_text("callUuid")?,
+        }),
         "start-monitoring" => {
             check_scope(body)?;
             VoiceAction::StartMonitoring {
@@ -525,14 +541,19 @@ mod tests {
             ("start-monitoring", "monitoringScope", "Agent"),
             ("calls/1/switch-to-barge-in", "monitoringScope", "agent"),
             ("start-monitoring", "monitoringScope", "All"),
-            ("send-user-event", "connId", "00ab"),
-            ("send-user-event", "callUuid", "u"),
         ] {
             let refused = read(path, &with(field, value)).unwrap_err();
             assert!(refused.status == 400 && refused.message.starts_with(&format!("{field}: ")), "{path}: {refused}");
             assert!(read(path, &with(field, "")).is_ok(), "{path}: a client that says nothing of it");
         }
         assert!(read("start-monitoring", &with("monitoringScope", "Call")).is_ok());
+        let event = |field: &str, value: &str| match read("send-user-event", &with(field, value)).unwrap().action {
+            VoiceAction::SendUserEvent(event) => (event.names_call(), event.call, event.call_uuid),
+            action => panic!("{action:?}"),
+        };
+        assert_eq!(event("connId", "00AB"), (true, Some("00ab".to_owned()), None));
+        assert_eq!(event("callUuid", "U1"), (true, None, Some("U1".to_owned())));
+        assert_eq!(event("callUuid", ""), (false, None, None));
         assert_eq!(read("make-call", &with("location", "sip")).unwrap().location.as_deref(), Some("sip"));
         assert_eq!(read("ready", &with("location", "sip")).unwrap().location, None);
     }

@@ -66,7 +66,7 @@ fn operations_of_the_dn_become_requests() {
         ),
         (
             "send-user-event",
-            json!({"data": {"userData": user_data, "connId": MAIN}}),
+            json!({"data": {"userData": user_data}}),
             json!({"req": "TSendUserEvent", "UserData": {"Order": 4711}}),
         ),
     ] {
@@ -78,6 +78,33 @@ fn operations_of_the_dn_become_requests() {
         assert!(bench.replies.is_empty());
         bench.takes();
         assert_eq!(bench.reply(reply), (200, json!(1)), "{path}");
+    }
+}
+
+#[test]
+fn an_event_that_names_a_call_of_the_own_dn_goes_to_all_that_are_in_it() {
+    let data = json!([{"key": "Note", "type": "str", "value": "hot"}]);
+    let mut other = call(OTHER, "Released");
+    other["callUuid"] = json!("V");
+    let calls = [call(MAIN, "Established"), other];
+    for named in
+        [json!({"connId": MAIN.to_uppercase()}), json!({"callUuid": "U"}), json!({"connId": MAIN, "callUuid": "u"})]
+    {
+        let mut bench = Bench::with_calls(&calls);
+        let mut body = json!({"data": named});
+        body["data"]["userData"] = data.clone();
+        let reply = bench.asks_for("send-user-event", &body);
+        let wanted = json!({"req": "TSendUserEvent", "ThisDN": "7101", "UserData": {"Note": "hot"}, "ConnID": MAIN});
+        assert_eq!(bench.frame(), wanted, "{body}");
+        bench.takes();
+        assert_eq!(bench.reply(reply), (200, json!(1)));
+    }
+    for named in [json!({"connId": "00cc"}), json!({"callUuid": "w"}), json!({"connId": MAIN, "callUuid": "V"})] {
+        let mut bench = Bench::with_calls(&calls);
+        let mut body = json!({"data": named});
+        body["data"]["userData"] = data.clone();
+        let reply = bench.asks_for("send-user-event", &body);
+        assert!(bench.reply(reply).0 >= 400 && bench.asks.is_empty(), "it is no call of this DN: {body}");
     }
 }
 
