@@ -52,7 +52,7 @@ mod treatment;
 mod trunks;
 mod waiting;
 
-pub use asked::{Asked, no_answer_ms};
+pub use asked::{Asked, no_answer_ms, shown_number};
 pub use facts::BUSINESS_CALL;
 pub use feature::{PIN_TRIES_MAX, PinAnswer, TypedPin, feature_requester};
 pub use hold::Departure;

@@ -69,6 +69,8 @@ pub struct CallSnapshot {
     pub playing: Vec<Playing>,
     /// Of a predictive call that nobody has answered: whether it is to be known who does.
     pub classifies: bool,
+    /// The number that whoever made the call by request wants to show outside.
+    pub shows: Option<String>,
     /// Its last recording.
     pub recording: Option<Recording>,
     /// A request to hold or retrieve that the phone has not answered.
@@ -108,6 +110,7 @@ impl CallSnapshot {
             stage: Stage::Asking { ask: 0 },
             playing: Vec::new(),
             classifies: false,
+            shows: None,
             recording: None,
             hold_asked: None,
             timers: Timers::default(),

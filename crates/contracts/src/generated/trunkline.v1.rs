@@ -2723,6 +2723,9 @@ pub struct CallModelRecord {
     /// How many of `seq` only answered requests.
     #[prost(uint64, tag = "47")]
     pub answers: u64,
+    /// The number that whoever made the call by request wants to show outside.
+    #[prost(string, optional, tag = "48")]
+    pub shows: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(
         oneof = "call_model_record::Stage",
         tags = "21, 22, 23, 24, 25, 26, 27, 31, 33, 38, 43"

@@ -13,6 +13,9 @@ use super::picture::{is_released, text};
 /// The key under which pairs of a released call name it.
 const NOTED_CALL: &str = "ConnID";
 
+/// The extension that says which number a call shows outside.
+const SHOWN_NUMBER: &str = "CPNDigits";
+
 /// A frame without its reference.
 struct RequestDraft(Map<String, Value>);
 
@@ -146,7 +149,7 @@ fn of_dn(action: &VoiceAction, channel: &VoiceChannel, agent: Option<&str>) -> R
             request("TCallSetForward").with("OtherDN", to.as_str()).with("ForwardMode", "Unconditional")
         }
         VoiceAction::CancelForward => request("TCallCancelForward"),
-        VoiceAction::MakeCall(number) => dial(request("TMakeCall"), number),
+        VoiceAction::MakeCall(number) => showing(dial(request("TMakeCall"), number), number),
         VoiceAction::FetchParked { call } => request("TRetrieveCall").with("ConnID", call.as_str()),
         VoiceAction::SendUserEvent(event) => {
             let call = call_of_event(event, channel)?;
@@ -185,6 +188,14 @@ fn call_of_event<'a>(event: &UserEvent, channel: &'a VoiceChannel) -> Result<Opt
     let call = calls.find(|call| !is_released(call));
     let released = || OperationRefusal::new(409, format!("call {named}: it is released"));
     call.map(|call| Some(text(call, "id"))).ok_or_else(released)
+}
+
+/// With the number that the call shows outside.
+fn showing(request: RequestDraft, number: &DialledNumber) -> RequestDraft {
+    match &number.shows {
+        Some(shows) => request.with("Extensions", json!({SHOWN_NUMBER: shows})),
+        None => request,
+    }
 }
 
 fn dial(request: RequestDraft, number: &DialledNumber) -> RequestDraft {

@@ -16,8 +16,10 @@ const LOGIN_MODES: &[&str] = &["AutoIn", "ManualIn"];
 const READY_MODES: &[&str] = &["AutoIn", "ManualIn"];
 /// The work modes of an agent who takes none.
 const NOT_READY_MODES: &[&str] = &["AfterCallWork", "AuxWork", "LegalGuard", "NoCallDisconnect", "WalkAway", "Unknown"];
-/// Why nobody says which number is shown.
-const BY_DIAL_PLAN: &str = "which number is shown, the dial plan says (caller_id)";
+/// Why nobody says there which number is shown.
+const BY_DIAL_PLAN: &str = "of consultations the dial plan says which number is shown (caller_id)";
+/// The longest number to be shown, in bytes.
+const SHOWN_BYTES_MAX: usize = 32;
 /// The channel of calls.
 const VOICE: &str = "voice";
 
@@ -145,6 +147,8 @@ pub struct DialledNumber {
     pub to: String,
     /// The call's user data.
     pub user_data: PairList,
+    /// The number that is shown outside, if not that of the dial plan.
+    pub shows: Option<String>,
 }
 
 /// What an operation does with a call. Its frame stands in `frames`.
@@ -378,7 +382,7 @@ fn read_action(operation: &str, body: &OperationBody<'_>) -> Result<VoiceAction,
         "dnd-off" => VoiceAction::DndOff,
         "set-forward" => VoiceAction::SetForward { to: body.text("forwardTo")? },
         "cancel-forward" => VoiceAction::CancelForward,
-        "make-call" => VoiceAction::MakeCall(dialled(body)?),
+        "make-call" => VoiceAction::MakeCall(DialledNumber { shows: shown(body)?, ..called(body)? }),
         "send-user-event" => VoiceAction::SendUserEvent(UserEvent {
             pairs: body.wanted_pairs("userData")?,
             call: optional_call(body, "connId")?,
@@ -447,7 +451,22 @@ fn check_scope(body: &OperationBody<'_>) -> Result<(), OperationRefusal> {
 
 fn dialled(body: &OperationBody<'_>) -> Result<DialledNumber, OperationRefusal> {
     body.is_without("outboundCallerId", BY_DIAL_PLAN)?;
-    Ok(DialledNumber { to: body.text("destination")?, user_data: body.pairs("userData")? })
+    called(body)
+}
+
+fn called(body: &OperationBody<'_>) -> Result<DialledNumber, OperationRefusal> {
+    Ok(DialledNumber { to: body.text("destination")?, user_data: body.pairs("userData")?, shows: None })
+}
+
+/// The number that a new call is to show. Whether it may, the dial plan says.
+fn shown(body: &OperationBody<'_>) -> Result<Option<String>, OperationRefusal> {
+    let is_number = |text: &String| {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        !digits.is_empty() && text.len() <= SHOWN_BYTES_MAX && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let Some(number) = body.optional_text("outboundCallerId")? else { return Ok(None) };
+    let wrong = || OperationRefusal::parameter("outboundCallerId", "it is digits, with or without + before them");
+    Some(number).filter(is_number).ok_or_else(wrong).map(Some)
 }
 
 fn optional_call(body: &OperationBody<'_>, name: &str) -> Result<Option<String>, OperationRefusal> {
@@ -535,7 +554,8 @@ mod tests {
             json!({ "data": data })
         };
         for (path, field, value) in [
-            ("make-call", "outboundCallerId", "+15550100"),
+            ("make-call", "outboundCallerId", "Ann"),
+            ("make-call", "outboundCallerId", "+"),
             ("calls/1/initiate-transfer", "outboundCallerId", "+15550100"),
             ("calls/1/initiate-conference", "outboundCallerId", "+15550100"),
             ("start-monitoring", "monitoringScope", "Agent"),
@@ -554,6 +574,11 @@ mod tests {
         assert_eq!(event("connId", "00AB"), (true, Some("00ab".to_owned()), None));
         assert_eq!(event("callUuid", "U1"), (true, None, Some("U1".to_owned())));
         assert_eq!(event("callUuid", ""), (false, None, None));
+        let VoiceAction::MakeCall(number) = read("make-call", &with("outboundCallerId", "+15550100")).unwrap().action
+        else {
+            panic!("it makes no call")
+        };
+        assert_eq!(number.shows.as_deref(), Some("+15550100"));
         assert_eq!(read("make-call", &with("location", "sip")).unwrap().location.as_deref(), Some("sip"));
         assert_eq!(read("ready", &with("location", "sip")).unwrap().location, None);
     }

@@ -117,7 +117,7 @@ fn a_call_that_is_asked_for_twice_under_one_id_is_made_once() -> Result<()> {
     watch.wait_for("Established@7130", SOON)?;
     let dialled = watch.facts().iter().filter(|fact| fact.brief() == "Dialing@7101").count();
     ensure!(dialled == 1, "{dialled} calls were made");
-    let refused = json!({"data": {"destination": OTHER, "outboundCallerId": "+15550100"}});
+    let refused = json!({"data": {"destination": OTHER, "outboundCallerId": "a name"}});
     let (status, answer) = desk.ask("POST", "voice/make-call", &refused)?;
     let message = answer["status"]["message"].as_str().unwrap_or_default();
     ensure!(status == 400 && message.starts_with("outboundCallerId: "), "{status} {answer}");

@@ -60,6 +60,11 @@ fn operations_of_the_dn_become_requests() {
             json!({"req": "TMakeCall", "OtherDN": "7102", "UserData": {"Order": 4711}}),
         ),
         (
+            "make-call",
+            json!({"data": {"destination": "+4930", "outboundCallerId": "+15550100", "extensions": {"a": "b"}}}),
+            json!({"req": "TMakeCall", "OtherDN": "+4930", "Extensions": {"CPNDigits": "+15550100", "a": "b"}}),
+        ),
+        (
             "fetch-parked",
             json!({"data": {"connId": MAIN.to_ascii_uppercase()}}),
             json!({"req": "TRetrieveCall", "ConnID": MAIN}),
