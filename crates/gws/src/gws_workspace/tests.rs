@@ -20,10 +20,10 @@ use runtime::{ApiFamily, Directory, Drain};
 use serde_json::{Value, json};
 
 use super::behind::{
-    BrowserPhone, CollectedEntries, CollectorFault, CollectorSide, ConfigurationFault, ConfigurationSide,
-    ConfiguredDn, DesktopConfiguration, DnReader, FollowedDn, FoundEntries, InteractionFault, InteractionQuestion,
-    InteractionSide, PeerFault, PeerQuestion, PeerService, PeerSide, ReaderId, SettingFault, SettingQuestion,
-    SettingSide, StatisticsAway, StatisticsSide, VoiceLook, VoiceSide,
+    BrowserPhone, CollectedEntries, CollectorFault, CollectorSide, ConfigurationFault, ConfigurationSide, ConfiguredDn,
+    DesktopConfiguration, DnReader, FollowedDn, FoundEntries, InteractionFault, InteractionQuestion, InteractionSide,
+    PeerFault, PeerQuestion, PeerService, PeerSide, ReaderId, SettingFault, SettingQuestion, SettingSide,
+    StatisticsAway, StatisticsSide, VoiceLook, VoiceSide,
 };
 use super::desk::AskFault;
 use super::desk_sign_in::{SignInNow, SignInStanding};

@@ -20,6 +20,8 @@ const NOT_READY_MODES: &[&str] = &["AfterCallWork", "AuxWork", "LegalGuard", "No
 const BY_DIAL_PLAN: &str = "of consultations the dial plan says which number is shown (caller_id)";
 /// The longest number to be shown, in bytes.
 const SHOWN_BYTES_MAX: usize = 32;
+/// How far a supervisor takes part: as long as the agent does, or in the whole call.
+const SCOPES: &[&str] = &["Call", "Agent"];
 /// The channel of calls.
 const VOICE: &str = "voice";
 
@@ -86,6 +88,8 @@ pub enum VoiceAction {
         mode: Option<&'static str>,
         /// `MonitorType` of the frame.
         calls: Option<&'static str>,
+        /// `Call` or `Agent`.
+        scope: Option<&'static str>,
     },
     /// Monitor no further call of an agent.
     StopMonitoring {
@@ -235,6 +239,8 @@ pub enum CallAction {
     SwitchMonitoring {
         /// `MonitorMode` of the frame.
         mode: &'static str,
+        /// `Call` or `Agent`; without it, as before.
+        scope: Option<&'static str>,
     },
 }
 
@@ -388,14 +394,12 @@ fn read_action(operation: &str, body: &OperationBody<'_>) -> Result<VoiceAction,
             call: optional_call(body, "connId")?,
             call_uuid: body.optional_text("callUuid")?,
         }),
-        "start-monitoring" => {
-            check_scope(body)?;
-            VoiceAction::StartMonitoring {
-                dn: body.text("phoneNumberToMonitor")?,
-                mode: body.one_of("monitoringMode", &["mute", "coach", "connect"])?,
-                calls: body.one_of("monitoringNextCallType", &["OneCall", "AllCalls", "Current"])?,
-            }
-        }
+        "start-monitoring" => VoiceAction::StartMonitoring {
+            dn: body.text("phoneNumberToMonitor")?,
+            mode: body.one_of("monitoringMode", &["mute", "coach", "connect"])?,
+            calls: body.one_of("monitoringNextCallType", &["OneCall", "AllCalls", "Current"])?,
+            scope: body.one_of("monitoringScope", SCOPES)?,
+        },
         "fetch-parked" => VoiceAction::FetchParked { call: other_call(body, "connId")? },
         "stop-monitoring" => VoiceAction::StopMonitoring { dn: body.text("phoneNumber")? },
         other => return Err(unknown(other)),
@@ -437,16 +441,7 @@ fn read_call_action(operation: &str, body: &OperationBody<'_>) -> Result<CallAct
 }
 
 fn switched(mode: &'static str, body: &OperationBody<'_>) -> Result<CallAction, OperationRefusal> {
-    check_scope(body)?;
-    Ok(CallAction::SwitchMonitoring { mode })
-}
-
-/// Refuses what is told of no monitoring here: it is of calls.
-fn check_scope(body: &OperationBody<'_>) -> Result<(), OperationRefusal> {
-    match body.one_of("monitoringScope", &["Call", "Agent"])? {
-        Some("Agent") => Err(OperationRefusal::parameter("monitoringScope", "Agent is not served: it is always Call")),
-        _ => Ok(()),
-    }
+    Ok(CallAction::SwitchMonitoring { mode, scope: body.one_of("monitoringScope", SCOPES)? })
 }
 
 fn dialled(body: &OperationBody<'_>) -> Result<DialledNumber, OperationRefusal> {
@@ -558,15 +553,17 @@ mod tests {
             ("make-call", "outboundCallerId", "+"),
             ("calls/1/initiate-transfer", "outboundCallerId", "+15550100"),
             ("calls/1/initiate-conference", "outboundCallerId", "+15550100"),
-            ("start-monitoring", "monitoringScope", "Agent"),
-            ("calls/1/switch-to-barge-in", "monitoringScope", "agent"),
+            ("calls/1/switch-to-barge-in", "monitoringScope", "Team"),
             ("start-monitoring", "monitoringScope", "All"),
         ] {
             let refused = read(path, &with(field, value)).unwrap_err();
             assert!(refused.status == 400 && refused.message.starts_with(&format!("{field}: ")), "{path}: {refused}");
             assert!(read(path, &with(field, "")).is_ok(), "{path}: a client that says nothing of it");
         }
-        assert!(read("start-monitoring", &with("monitoringScope", "Call")).is_ok());
+        for scope in ["Call", "agent"] {
+            assert!(read("start-monitoring", &with("monitoringScope", scope)).is_ok(), "{scope}");
+            assert!(read("calls/1/switch-to-coaching", &with("monitoringScope", scope)).is_ok(), "{scope}");
+        }
         let event = |field: &str, value: &str| match read("send-user-event", &with(field, value)).unwrap().action {
             VoiceAction::SendUserEvent(event) => (event.names_call(), event.call, event.call_uuid),
             action => panic!("{action:?}"),

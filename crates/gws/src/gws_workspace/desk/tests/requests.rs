@@ -285,7 +285,7 @@ fn monitoring_and_supervising_need_their_scopes() {
     assert_eq!(bench.reply(reply), (409, json!(409)), "nobody is monitored");
     bench.asks_for("start-monitoring", &monitored);
     let frame = json!({"req": "TMonitorNextCall", "ThisDN": "7101", "OtherDN": "7102", "MonitorMode": "coach",
-        "MonitorType": "AllCalls"});
+        "MonitorType": "AllCalls", "Extensions": {"MonitorScope": "call"}});
     assert_eq!(bench.frame(), frame);
     for (path, mode) in
         [("switch-to-listen-in", "mute"), ("switch-to-coaching", "coach"), ("switch-to-barge-in", "connect")]
@@ -294,6 +294,15 @@ fn monitoring_and_supervising_need_their_scopes() {
         let frame = json!({"req": "TMonitorCall", "ThisDN": "7101", "ConnID": MAIN, "OtherDN": "7102",
             "MonitorMode": mode});
         assert_eq!(bench.frame(), frame);
+    }
+    for scope in ["Agent", "Call"] {
+        let body = json!({"data": {"monitoringScope": scope}});
+        bench.asks_for(&format!("calls/{MAIN}/switch-to-barge-in"), &body);
+        let frame = bench.frame();
+        assert_eq!(
+            (&frame["MonitorMode"], &frame["Extensions"]["MonitorScope"]),
+            (&json!("connect"), &json!(scope.to_lowercase()))
+        );
     }
     bench.asks_for("stop-monitoring", &json!({"data": {"phoneNumber": "7102"}}));
     assert_eq!(bench.frame(), json!({"req": "TCancelMonitoring", "ThisDN": "7101", "OtherDN": "7102"}));
