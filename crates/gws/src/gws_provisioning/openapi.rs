@@ -61,6 +61,8 @@ const OPERATIONS: &[ProvisioningOperation] = &[
     ("delete", "/capacity-rules/{script_dbid}", "capruleDelete", "Remove one"),
     ("get", "/statistic-definitions", "getStatisticDefinitions", "Statistics that the tenant defines, by type of object and name"),
     ("post", "/statistic-definitions", "postStatisticDefinitions", "Make and change some"),
+    ("get", "/statistic-definitions/{type}/{object}", "getStatisticDefinition", "One of them"),
+    ("put", "/statistic-definitions/{type}/{object}", "putStatisticDefinition", "Make or change one; other types that have it keep it"),
     ("delete", "/statistic-definitions/{type}/{object}", "deleteStatistic", "Objects of the type have it no longer"),
     // === tables ===
     ("post", "/export-users", "exportFile", "A table of people (CSV) that can be fetched"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodRouter, get, post, put};
 use axum::{Extension, Router};
 
 use super::endpoints::{imports, notifications, objects, operations, rules, session, settings, transfers, users};
@@ -64,7 +64,12 @@ fn routes() -> Vec<(&'static str, ProvisioningRoute)> {
         ("/capacity-rules/{number}", put(rules::update_capacity_rule).delete(rules::remove_capacity_rule)),
         ("/statistic-definitions", get(rules::statistic_definitions).post(rules::put_statistic_definitions)),
         ("/statistic-definitions/operations/update-reset-times", post(not_served)),
-        ("/statistic-definitions/{type}/{name}", delete(rules::remove_statistic_definition)),
+        (
+            "/statistic-definitions/{type}/{name}",
+            get(rules::statistic_definition)
+                .put(rules::put_statistic_definition)
+                .delete(rules::remove_statistic_definition),
+        ),
         ("/export-users", get(transfers::exported).post(transfers::export)),
         ("/import-users/csv", post(transfers::import).delete(transfers::stop_import)),
         ("/import-users/validate-csv", post(transfers::validate)),

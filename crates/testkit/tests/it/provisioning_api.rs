@@ -246,6 +246,38 @@ fn a_session_begins_by_a_code_once_and_for_whoever_may_read_the_configuration() 
 }
 
 #[test]
+fn a_statistic_is_made_read_changed_for_another_type_and_taken_from_each() -> Result<()> {
+    let site = Installation::start()?;
+    let cookie = session(&site, person(&site, "administrator")?)?;
+    let ask = |method: &str, of: &str, body: &Value| {
+        asked(&site, &cookie, method, &format!("statistic-definitions/{of}/InboundToday"), body)
+    };
+    let definition = json!({"data": {"category": "TotalNumber", "subject": "DNAction", "main": ["CallInbound"]}});
+    let (status, refused) = ask("GET", "Agent", &Value::Null)?;
+    ensure!(status == 404, "{status} {refused}");
+    for of in ["Agent", "GroupAgents"] {
+        let (status, made) = ask("PUT", of, &definition)?;
+        ensure!(status == 200, "{of}: {status} {made}");
+    }
+    let (status, listed) = asked(&site, &cookie, "GET", "statistic-definitions", &Value::Null)?;
+    for of in ["Agent", "GroupAgents"] {
+        let (read, one) = ask("GET", of, &Value::Null)?;
+        ensure!(read == 200 && one["data"]["statisticDefinition"]["category"] == "TotalNumber", "{of}: {one}");
+        let of_type = &listed["data"]["statisticDefinitions"][of];
+        ensure!(status == 200 && of_type["InboundToday"]["main"][0] == "CallInbound", "{of}: {listed}");
+    }
+    let (status, refused) = ask("PUT", "Agent", &json!({"data": {"category": "Windmills"}}))?;
+    ensure!(status == 400 && refused["status"]["message"].is_string(), "{status} {refused}");
+    for (of, other) in [("Agent", 200), ("GroupAgents", 404)] {
+        let (status, gone) = ask("DELETE", of, &Value::Null)?;
+        ensure!(status == 200, "{of}: {status} {gone}");
+        ensure!(ask("GET", of, &Value::Null)?.0 == 404, "{of} has it still");
+        ensure!(ask("GET", "GroupAgents", &Value::Null)?.0 == other, "behind {of}");
+    }
+    Ok(())
+}
+
+#[test]
 fn an_export_that_is_not_named_is_refused_as_everything_else_is() -> Result<()> {
     let site = Installation::start()?;
     let cookie = session(&site, person(&site, "administrator")?)?;
