@@ -125,6 +125,33 @@ fn a_call_that_is_asked_for_twice_under_one_id_is_made_once() -> Result<()> {
 }
 
 #[test]
+fn an_event_that_names_a_call_reaches_each_dn_of_it() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let _own = baresip_phone(&site, 10, OWN, Answer::Auto)?;
+    let _other = baresip_phone(&site, 11, OTHER, Answer::Auto)?;
+    let user = agent(&site, 0)?;
+    let mut desk = PlainDesk::begun(&site, user)?;
+    desk.activates(user)?;
+    desk.operates("ready", &json!({}))?;
+    desk.comes_to_be("Ready")?;
+    desk.succeeds("POST", "voice/make-call", &json!({"data": {"destination": OTHER}}), 1)?;
+    watch.wait_for("Established@7130", SOON)?;
+    let calls = desk.succeeds("GET", "voice/calls", &Value::Null, 0)?;
+    let event = |named: &Value| {
+        json!({"data": {"userData": [{"key": "Note", "type": "str", "value": "hot"}], "callUuid": named}})
+    };
+    let (status, refused) = desk.ask("POST", "voice/send-user-event", &event(&json!("of-nobody")))?;
+    ensure!(status >= 400, "{status} {refused}");
+    desk.succeeds("POST", "voice/send-user-event", &event(&calls["data"]["calls"][0]["callUuid"]), 1)?;
+    for dn in [OWN, OTHER] {
+        let told = watch.wait_for(&format!("UserEvent@{dn}"), SOON)?;
+        ensure!(told.frame["UserData"]["Note"] == "hot", "{told:?}");
+    }
+    Ok(())
+}
+
+#[test]
 fn without_a_session_nothing_is_answered_and_pages_of_others_change_nothing() -> Result<()> {
     let site = Installation::start()?;
     let token = token(&site, agent(&site, 0)?)?;
