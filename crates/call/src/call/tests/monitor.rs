@@ -131,6 +131,8 @@ fn an_observer_leaves_when_the_agent_hands_the_call_on() {
 fn an_observer_of_the_whole_call_is_remembered_until_it_is_rung_again() {
     let monitor_as = |scope: Option<&str>| {
         let (mut bench, _) = Bench::talking();
+        bench.take();
+        bench.news();
         let extensions: UserData = scope.map(|scope| ("MonitorScope", scope)).into_iter().collect();
         bench.ask_with(RequestKind::MonitorCall(CONN, dn("5001"), MonitorMode::Coach), SUPERVISOR, extensions);
         bench

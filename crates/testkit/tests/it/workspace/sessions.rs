@@ -137,13 +137,14 @@ fn an_event_that_names_a_call_reaches_each_dn_of_it() -> Result<()> {
     desk.comes_to_be("Ready")?;
     desk.succeeds("POST", "voice/make-call", &json!({"data": {"destination": OTHER}}), 1)?;
     watch.wait_for("Established@7130", SOON)?;
-    let calls = desk.succeeds("GET", "voice/calls", &Value::Null, 0)?;
-    let event = |named: &Value| {
-        json!({"data": {"userData": [{"key": "Note", "type": "str", "value": "hot"}], "callUuid": named}})
-    };
+    let uuid = wait::until(SOON, || {
+        let calls = desk.succeeds("GET", "voice/calls", &Value::Null, 0)?;
+        Ok(calls["data"]["calls"][0]["callUuid"].as_str().map(|uuid| json!(uuid)))
+    })?;
+    let event = |named: &Value| json!({"data": {"userData": [{"key": "Note", "type": "str", "value": "hot"}], "callUuid": named}});
     let (status, refused) = desk.ask("POST", "voice/send-user-event", &event(&json!("of-nobody")))?;
     ensure!(status >= 400, "{status} {refused}");
-    desk.succeeds("POST", "voice/send-user-event", &event(&calls["data"]["calls"][0]["callUuid"]), 1)?;
+    desk.succeeds("POST", "voice/send-user-event", &event(&uuid), 1)?;
     for dn in [OWN, OTHER] {
         let told = watch.wait_for(&format!("UserEvent@{dn}"), SOON)?;
         ensure!(told.frame["UserData"]["Note"] == "hot", "{told:?}");

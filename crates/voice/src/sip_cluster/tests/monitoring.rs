@@ -174,10 +174,10 @@ fn a_supervisor_who_follows_the_call_is_rung_again_for_whoever_has_it_next_also_
         bench.node.request(transfer, bench.now).expect("the call is here");
         bench.run();
         plan_phone(&mut bench, "7103");
+        bench.phone_rings();
         if is_restarted {
             restart(&mut bench, conn_id);
         }
-        bench.phone_rings();
         bench.phone_answers();
         let call = bench.node.table().get(&conn_id).expect("the call").thread.first().clone();
         let rung = call.invitation.map(|open| open.asked.this_dn);
