@@ -60,7 +60,7 @@ pub use hold::Departure;
 pub use in_thread::{ConsultsFor, NewConsultation, NextNumbers};
 pub use input::{Incoming, Input};
 pub use output::{Limit, Output};
-pub use party::{Follower, LegProgress, Monitoring, Observes, Party, PartyNo};
+pub use party::{CallFollower, LegProgress, Monitoring, Observes, Party, PartyNo};
 pub use place::{Parked, Replaced, Replacement};
 pub use playing::{Ended, Playing, Purpose, RecordEnd};
 pub use point::Point;

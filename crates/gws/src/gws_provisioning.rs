@@ -1,9 +1,9 @@
 //! gws-provisioning: programs change the configuration of a tenant by the published Provisioning API. HTTP 80 (8080), paths under
 //! `/provisioning/v3`, through gws-proxy (gws-07).
 //!
-//! A session begins by a person's token, or by a code of the built-in client, and goes on by a cookie. What is read and changed goes by gws-configuration (gws-21), which names
-//! the person to tenant: that person's rights count, by the tenant as it is now, and the history names the person. What the published
-//! shapes are made of stands in `published`, without I/O.
+//! A session begins by a person's token, or by a code of the built-in client, and goes on by a cookie. What is read and changed goes by
+//! gws-configuration (gws-21), which names the person to tenant: that person's rights count, by the tenant as it is now, and the history
+//! names the person. What the published shapes are made of stands in `published`, without I/O.
 //!
 //! Any replica takes a session over that it does not have: its record is in the store (own-34), written before whoever waits is answered.
 //! Operations with an outcome that comes later only read; whoever takes a session over carries those out again of which some client may not

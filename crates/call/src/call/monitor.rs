@@ -10,7 +10,7 @@ use model::{CallState, Dn, DnRole, EventName, Timestamp};
 
 use super::asked::Asked;
 use super::facts::answering;
-use super::party::{Follower, LegProgress, Monitoring, Observes, Party, PartyNo};
+use super::party::{CallFollower, LegProgress, Monitoring, Observes, Party, PartyNo};
 use super::state::{Invitation, InvitationStep, Stage};
 use super::{Call, OBSERVERS_MAX, Output, PARTIES_MAX};
 
@@ -112,7 +112,7 @@ impl Call {
     fn remember_follower(&mut self, party: &Party) {
         let Some((supervisor, observes)) = party.dn().zip(party.observes) else { return };
         if observes.follows && self.s.followers.len() < OBSERVERS_MAX {
-            self.s.followers.push(Follower { supervisor: supervisor.clone(), mode: observes.mode });
+            self.s.followers.push(CallFollower { supervisor: supervisor.clone(), mode: observes.mode });
         }
     }
 

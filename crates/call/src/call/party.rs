@@ -83,7 +83,7 @@ pub struct Monitoring {
 
 /// A supervisor who has left with the agent, and whose phone rings again once somebody else has the call.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Follower {
+pub struct CallFollower {
     /// The supervisor's DN.
     pub supervisor: Dn,
     /// How it takes part.

@@ -6,7 +6,7 @@ use model::{AgentId, CallUuid, ConnId, Dn, LegId, TenantId, Timestamp, Token, Us
 use super::asked::Asked;
 use super::forwarding::Forwarding;
 use super::in_thread::{ConsultsFor, NewConsultation, NextNumbers};
-use super::party::{Follower, LegProgress, Monitoring, Party, PartyNo};
+use super::party::{CallFollower, LegProgress, Monitoring, Party, PartyNo};
 use super::place::{Parked, Replacement};
 use super::playing::Playing;
 use super::point::Point;
@@ -70,7 +70,7 @@ pub struct CallSnapshot {
     /// Of a predictive call that nobody has answered: whether it is to be known who does.
     pub classifies: bool,
     /// Supervisors whose phones ring again once somebody else has the call, at most [`super::OBSERVERS_MAX`].
-    pub followers: Vec<Follower>,
+    pub followers: Vec<CallFollower>,
     /// The number that whoever made the call by request wants to show outside.
     pub shows: Option<String>,
     /// Its last recording.

@@ -1,7 +1,7 @@
 //! People and clients, as tenant has them (tenant-11), and which tenants there are. Which of these is meant: `tenancy`, and by the host
 //! that was asked `tenant_host`, but for the installation's `own_hosts`. The client of our own pages is built in (`first_party`), and so are
-//! those of the Workspace and the Provisioning API (`session_client`). What takes long to read is remembered: whose mail address is which (`people_by_email`),
-//! the redirect URIs of all clients (`listed_uris`).
+//! those of the Workspace and the Provisioning API (`session_client`). What takes long to read is remembered: whose mail address is which
+//! (`people_by_email`), the redirect URIs of all clients (`listed_uris`).
 
 pub(super) mod first_party;
 mod listed_uris;

@@ -2,7 +2,7 @@
 
 use call::CallSnapshot;
 use call::call::{
-    Asked, ConsultsFor, Feature, Follower, Forwarding, HoldAsked, HoldWay, InService, Invitation, InvitationStep,
+    Asked, CallFollower, ConsultsFor, Feature, Forwarding, HoldAsked, HoldWay, InService, Invitation, InvitationStep,
     LegProgress, Monitoring, NewConsultation, NextNumbers, Observes, Offer, Originating, OriginatingStep, Parked,
     Party, PartyNo, PinAsk, Playing, Point, Purpose, Recall, Recording, RecordingState, Replaced, Replacement, Routing,
     Stage, Timer, Transfer, Waiting,
@@ -339,8 +339,8 @@ fn observes(record: v1::ObservesRecord) -> Read<Observes> {
     Ok(Observes { party, mode: monitor_mode(record.mode)?, follows: record.follows })
 }
 
-fn follower(record: v1::FollowerRecord) -> Read<Follower> {
-    Ok(Follower { supervisor: dn(&record.supervisor)?, mode: monitor_mode(record.mode)? })
+fn follower(record: v1::FollowerRecord) -> Read<CallFollower> {
+    Ok(CallFollower { supervisor: dn(&record.supervisor)?, mode: monitor_mode(record.mode)? })
 }
 
 fn monitor_mode(number: i32) -> Read<MonitorMode> {

@@ -2,7 +2,7 @@
 
 use call::CallSnapshot;
 use call::call::{
-    Asked, ConsultsFor, Feature, Follower, HoldWay, InService, Invitation, InvitationStep, LegProgress, Offer,
+    Asked, CallFollower, ConsultsFor, Feature, HoldWay, InService, Invitation, InvitationStep, LegProgress, Offer,
     Originating, OriginatingStep, Party, Playing, Point, Purpose, Recall, Recording, RecordingState, Replaced,
     Replacement, Routing, Stage, Timer, Transfer,
 };
@@ -296,7 +296,7 @@ fn invitation(open: &Invitation) -> v1::InvitationRecord {
     }
 }
 
-fn follower(follower: &Follower) -> v1::FollowerRecord {
+fn follower(follower: &CallFollower) -> v1::FollowerRecord {
     v1::FollowerRecord { supervisor: follower.supervisor.to_string(), mode: monitor_mode_to_wire(follower.mode) }
 }
 
