@@ -151,7 +151,7 @@ export async function deskCourse({ browser, link, mock }) {
   const { page } = opened
   mock.desks.phone.ring()
   const course = page.getByRole('region', { name: 'Before this' })
-  await course.getByText('Waited 0:41 in sales.').waitFor()
+  await course.getByText('You have French 4, waited longest; caller waited 0:41 in sales').waitFor()
   await course.getByText('Chosen because you had waited longest for a call: 1 other agent could have taken it.').waitFor()
   await course.getByText('Before this', { exact: true }).press('Enter')
   await course.getByText('Announcement with keys: pressed 2').waitFor()

@@ -24,7 +24,7 @@ const STEPS = [
   { kind: 'treatment', name: 'PlayAnnouncementAndDigits', duration: 12_000, result: 'Completed', keyCount: 1, keys: '2' },
 ]
 /** Why somebody was chosen; the agent is the one at the desktop that asks. */
-const CHOSEN = { rule: 'longest-idle-agent', passedOver: [{ agent: 'a7102', why: 'idle-shorter' }, { agent: 'a7103', why: 'not-ready' }], more: 0, waiting: 0 }
+const CHOSEN = { rule: 'longest-idle-agent', passedOver: [{ agent: 'a7102', why: 'idle-shorter' }, { agent: 'a7103', why: 'not-ready' }], more: 0, waiting: 0, skills: [{ skill: 'French', level: 4 }], readyFor: 125_000, waited: 41_000 }
 
 export class TeamOfMock {
   constructor(setup) {

@@ -11,6 +11,7 @@ pub(crate) mod person_sign_in;
 pub(crate) mod record;
 pub(crate) mod record_writer;
 pub(crate) mod replica;
+pub(crate) mod session_code;
 pub(crate) mod store;
 #[cfg(test)]
 mod test_sessions;

@@ -260,7 +260,7 @@ pub struct MonitoringInfo {
     pub monitored_dn: String,
     /// `Mute`, `Coach` or `Connect`.
     pub monitor_mode: String,
-    /// A supervisor here always monitors an agent in a call: `Call`.
+    /// `Agent`, or `Call` of one who goes on with whoever has the call next.
     pub monitor_scope: String,
 }
 

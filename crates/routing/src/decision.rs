@@ -1,9 +1,14 @@
 //! The record of a decision: why an agent was chosen. It travels with the call.
 
+use std::time::Duration;
+
 use model::{AgentId, Timestamp};
 
 /// The most candidates that a decision names; further ones are only counted, so that a record stays small.
 pub const CANDIDATES_MAX: usize = 20;
+
+/// The most skills that a decision names.
+pub const SKILLS_MAX: usize = 8;
 
 /// Why a candidate was not chosen.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -62,6 +67,15 @@ pub struct Candidate {
     pub passed_over: Option<PassedOver>,
 }
 
+/// A skill that a request asks for, with the level that the chosen agent has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MatchedSkill {
+    /// The skill.
+    pub skill: String,
+    /// The level.
+    pub level: i64,
+}
+
 /// What keeps the agents that fit from a request that waits.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct KeptFromRequest {
@@ -97,6 +111,19 @@ pub struct Decision {
     pub more: u32,
     /// The number of other calls that waited for this agent when it was given this one.
     pub waiting: u32,
+    /// What the agent has of the skills that were asked for; at most [`SKILLS_MAX`].
+    pub skills: Vec<MatchedSkill>,
+    /// How long the call had waited.
+    pub waited: Duration,
+}
+
+impl Decision {
+    /// For how long the chosen agent could have taken a call.
+    pub fn ready_for(&self) -> Duration {
+        let chosen = self.candidates.iter().find(|candidate| candidate.agent == self.chosen);
+        let since = chosen.and_then(|candidate| candidate.idle_since);
+        since.map_or(Duration::ZERO, |since| self.at.since(since))
+    }
 }
 
 /// The rule that matched a request and an agent.

@@ -5,7 +5,7 @@ use model::turns::in_turn;
 use model::{Dn, Entropy, Timestamp};
 
 use super::rules::{EmergencyNumber, Spending, SpentBy};
-use super::{Question, TenantPlan, reject, unknown, with_country};
+use super::{NOT_SHOWN, Question, TenantPlan, reject, typed, unknown, with_country};
 
 /// How long a number outside may ring, in milliseconds: a carrier itself ends most calls sooner.
 pub const OUTSIDE_NO_ANSWER_MS: u64 = 90_000;
@@ -73,10 +73,22 @@ pub(super) fn lead_out(
         Way { limits: limits.clone(), ..way(plan, trunk, number) }
     });
     let mut ways: Vec<Way> = ways.collect();
+    if let Some(asked) = question.shows {
+        let Some(shows) = may_show(plan, asked) else { return reject(403, NOT_SHOWN) };
+        notes.push(format!("shows {shows}, as whoever calls wants"));
+        ways.iter_mut().for_each(|way| way.caller_id = Some(shows.clone()));
+    }
     if let Some(first) = ways.first_mut() {
         first.limits.counts = true;
     }
     by(dn, ways)
+}
+
+/// A number that is to be shown, as the plan writes it: one of the tenant's own, or one that a trunk or a rule shows.
+fn may_show(plan: &TenantPlan, asked: &str) -> Option<String> {
+    let number = with_country(plan, typed(asked)?);
+    let is_of_trunk = plan.trunks.iter().any(|trunk| trunk.caller_id.as_ref() == Some(&number));
+    (is_of_trunk || plan.numbers.contains_key(number.as_str()) || plan.rules.shows(&number)).then_some(number)
 }
 
 /// The trunks that lead to a number, each with its place in the order: those of its routes by their costs; without a route, those with the

@@ -6,7 +6,11 @@ use super::*;
 
 /// What the plan says of a number, with the rules that led there.
 fn answer(plan: &TenantPlan, caller: &Caller, dialled: &str) -> PlanAnswer {
-    resolve(plan, &Question { caller, dialled, now: Timestamp::ZERO, is_forwarded: false }, &mut Seeded::new(1))
+    resolve(
+        plan,
+        &Question { caller, dialled, now: Timestamp::ZERO, is_forwarded: false, shows: None },
+        &mut Seeded::new(1),
+    )
 }
 
 fn leads_to(plan: &TenantPlan, caller: &Caller, dialled: &str) -> Destination {
@@ -210,7 +214,8 @@ fn among_equals_the_weight_decides_who_is_first() {
     let mut entropy = Seeded::new(7);
     let mut first = HashMap::<String, usize>::new();
     for _ in 0..4_000 {
-        let question = Question { caller: &caller, dialled: "+4930", now: Timestamp::ZERO, is_forwarded: false };
+        let question =
+            Question { caller: &caller, dialled: "+4930", now: Timestamp::ZERO, is_forwarded: false, shows: None };
         let Destination::Outside(outside) = resolve(&plan, &question, &mut entropy).destination else { panic!("out") };
         assert_eq!(outside.further.last().map(|way| way.trunk.as_str()), Some("none"));
         *first.entry(outside.way.trunk).or_default() += 1;
@@ -290,6 +295,33 @@ fn which_number_is_shown_depends_on_the_number_and_the_trunk() {
     assert_eq!(shown(&plan, "+331234").as_deref(), Some("+15550100"), "no rule: the trunk's");
     plan.rules.caller_ids.clear();
     assert_eq!(shown(&plan, "+4930123"), None);
+}
+
+#[test]
+fn whoever_calls_may_show_the_tenants_own_numbers_and_those_that_trunks_and_rules_show() {
+    let mut plan = ruled();
+    plan.country_prefix = Some("+1".to_owned());
+    plan.national_prefix = Some("0".to_owned());
+    let caller = Caller::Phone(dn("7101"));
+    let asked = |dialled: &str, shows: &str| {
+        let question =
+            Question { caller: &caller, dialled, now: Timestamp::ZERO, is_forwarded: false, shows: Some(shows) };
+        resolve(&plan, &question, &mut Seeded::new(1)).destination
+    };
+    for (shows, shown) in
+        [("+15550103", "+15550103"), ("05550103", "+15550103"), ("+15550100", "+15550100"), ("+4930777", "+4930777")]
+    {
+        let Destination::Outside(outside) = asked("+4989123", shows) else { panic!("{shows}: it does not go out") };
+        let mut ways = std::iter::once(&outside.way).chain(&outside.further);
+        assert!(ways.all(|way| way.caller_id.as_deref() == Some(shown)), "{shows}");
+    }
+    for strange in ["+4915112345678", "7101", "911", ""] {
+        let refused = Destination::Reject { status: 403, reason: NOT_SHOWN.to_owned() };
+        assert_eq!(asked("+4989123", strange), refused, "{strange}");
+    }
+    assert!(matches!(asked("9000", "+4915112345678"), Destination::RoutePoint { .. }), "nothing is shown inside");
+    let Destination::Outside(help) = asked("110", "+15550103") else { panic!("help is called") };
+    assert_ne!(help.way.caller_id.as_deref(), Some("+15550103"), "who calls for help is found by its own number");
 }
 
 #[test]
@@ -405,7 +437,7 @@ proptest! {
     #[test]
     fn nothing_of_the_plan_stops_an_emergency_call(plan in obstacles(), now in any::<u32>()) {
         let caller = Caller::Phone(dn("7101"));
-        let question = Question { caller: &caller, dialled: "112", now: Timestamp::from_millis(now.into()), is_forwarded: false };
+        let question = Question { caller: &caller, dialled: "112", now: Timestamp::from_millis(now.into()), is_forwarded: false, shows: None };
         let answer = resolve(&plan, &question, &mut Seeded::new(now.into()));
         let Destination::Outside(outside) = answer.destination else { panic!("it does not go out") };
         prop_assert_eq!(outside.number.as_str(), "112");
@@ -441,6 +473,7 @@ fn a_closed_number_leads_elsewhere() {
             dialled,
             now: Timestamp::from_millis(hours * 3_600_000),
             is_forwarded: false,
+            shows: None,
         };
         resolve(&plan, &question, &mut Seeded::new(1))
     };
@@ -460,7 +493,7 @@ fn no_call_is_forwarded_to_an_emergency_number_or_a_code() {
     plan.feature_codes.insert("*73".to_owned(), DialledCode { code: CodeAction::ForwardOff, ask_pin: false });
     for dialled in ["112", "*73", "*50"] {
         let caller = Caller::Phone(dn("7101"));
-        let question = Question { caller: &caller, dialled, now: Timestamp::ZERO, is_forwarded: true };
+        let question = Question { caller: &caller, dialled, now: Timestamp::ZERO, is_forwarded: true, shows: None };
         let answer = resolve(&plan, &question, &mut Seeded::new(1));
         assert!(matches!(answer.destination, Destination::Reject { status: 403, .. }), "{dialled}");
     }
@@ -562,7 +595,7 @@ fn who_calls_from_outside_reaches_no_emergency_number_by_a_route_point() {
 fn trunks_at(plan: &TenantPlan, hours: u64, dialled: &str) -> Vec<String> {
     let caller = Caller::Phone(dn("7101"));
     let now = Timestamp::from_millis(hours * 3_600_000);
-    let question = Question { caller: &caller, dialled, now, is_forwarded: false };
+    let question = Question { caller: &caller, dialled, now, is_forwarded: false, shows: None };
     match resolve(plan, &question, &mut Seeded::new(1)).destination {
         Destination::Outside(Outside { way, further, .. }) => {
             std::iter::once(way).chain(further).map(|way| way.trunk).collect()

@@ -17,8 +17,8 @@ type ProvisioningOperation = (&'static str, &'static str, &'static str, &'static
 #[rustfmt::skip]
 const OPERATIONS: &[ProvisioningOperation] = &[
     // === session ===
-    ("post", "/initialize-provisioning", "initializeProvisioning", "Begin a session by a token; sets the cookie PROVISIONING_SESSIONID"),
     ("get", "/initialize-provisioning", "initProvisioning", "The same"),
+    ("post", "/initialize-provisioning", "initializeProvisioning", "Begin a session by a token, or by code and redirect_uri in query or body; sets the cookie PROVISIONING_SESSIONID"),
     ("get", "/login", "getLogin", "To the sign-in of the authentication service"),
     ("post", "/logout", "logout", "End the session"),
     ("get", "/logout", "getLogout", "The same"),
@@ -67,6 +67,8 @@ const OPERATIONS: &[ProvisioningOperation] = &[
     ("post", "/statistic-definitions", "postStatisticDefinitions", "Make and change some"),
     ("get", "/statistic-definitions/migrate-check-for-conflicts", "checkMigrateConflicts", "Definitions of an earlier form that are in the way: there are none"),
     ("post", "/statistic-definitions/migrate", "checkPostMigrateStatistic", "Migrate definitions of an earlier form: there are none"),
+    ("get", "/statistic-definitions/{type}/{object}", "getStatisticDefinition", "One of them"),
+    ("put", "/statistic-definitions/{type}/{object}", "putStatisticDefinition", "Make or change one; other types that have it keep it"),
     ("delete", "/statistic-definitions/{type}/{object}", "deleteStatistic", "Objects of the type have it no longer"),
     // === tables ===
     ("post", "/export-users", "exportFile", "A table of people (CSV) that can be fetched"),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::http::{Method, Uri};
-use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, get, post, put};
 use axum::{Extension, Router};
 
 use super::endpoints::{imports, notifications, objects, operations, rules, session, settings, transfers, users};
@@ -55,7 +55,12 @@ fn routes() -> Vec<(&'static str, ProvisioningRoute)> {
         ("/statistic-definitions/migrate-check-for-conflicts", get(rules::conflicts_of_migration)),
         ("/statistic-definitions/migrate", post(rules::migrate)),
         ("/statistic-definitions/operations/update-reset-times", post(not_served)),
-        ("/statistic-definitions/{type}/{name}", delete(rules::remove_statistic_definition)),
+        (
+            "/statistic-definitions/{type}/{name}",
+            get(rules::statistic_definition)
+                .put(rules::put_statistic_definition)
+                .delete(rules::remove_statistic_definition),
+        ),
         ("/export-users", get(transfers::exported).post(transfers::export)),
         ("/import-users/csv", post(transfers::import).delete(transfers::stop_import)),
         ("/import-users/validate-csv", post(transfers::validate)),

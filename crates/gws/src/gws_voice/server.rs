@@ -108,20 +108,35 @@ async fn request(
     JsonBody(asked): JsonBody<VoiceRequest>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let tenant = tenant_for(&caller, &path.tenant)?;
-    let taken = match asked.read(&tenant) {
-        Ok(asked) => served.tenants.client().ask(asked).await.map_err(|status| problem_of(&status)),
-        Err(problem) => Err(problem),
-    };
-    match taken {
-        Ok(answer) => {
+    match passed_on(&served, &tenant, asked).await {
+        Ok(reference) => {
             served.metrics.requests.inc();
-            Ok((StatusCode::ACCEPTED, Json(json!({"reference": answer.into_inner().reference}))))
+            Ok((StatusCode::ACCEPTED, Json(json!({ "reference": reference }))))
         }
         Err(problem) => {
             served.metrics.requests_refused.inc();
             Err(problem)
         }
     }
+}
+
+/// Passes a request on, and returns its reference. A user event of a call goes to the call's other DNs first: once it is taken at its own,
+/// all have it.
+async fn passed_on(served: &ServedVoice, tenant: &TenantId, mut asked: VoiceRequest) -> Result<u64, Problem> {
+    if let Some(call) = asked.take_call()? {
+        let followed = served.tenants.follow(tenant)?;
+        let dns = waiting::read(&followed, |picture, _| picture.dns_in_call(call)).await?;
+        for dn in dns.iter().filter(|dn| dn.as_str() != asked.this_dn()) {
+            ask(served, tenant, &asked.at(dn)).await?;
+        }
+    }
+    ask(served, tenant, &asked).await
+}
+
+async fn ask(served: &ServedVoice, tenant: &TenantId, asked: &VoiceRequest) -> Result<u64, Problem> {
+    let asked = asked.read(tenant)?;
+    let taken = served.tenants.client().ask(asked).await.map_err(|status| problem_of(&status))?;
+    Ok(taken.into_inner().reference)
 }
 
 // === DNs ===

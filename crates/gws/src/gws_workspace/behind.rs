@@ -11,6 +11,7 @@ use super::desk::AskFault;
 use super::desk_sign_in::{DeskSignIn, SignInStanding};
 use super::reporting::{ReadStatistics, WantedStatistic};
 use crate::interaction_api::OpenInteraction;
+use crate::sessions::session_code::{CodeFault, ShownCode};
 use crate::setting_api::{Acknowledged, RecentEntry, SavedFavourite, SettingValue};
 use crate::voice_api::DnMessage;
 
@@ -205,28 +206,6 @@ pub(super) trait StatisticsSide: Send + Sync {
         tenant: TenantId,
         wanted: Vec<WantedStatistic>,
     ) -> BoxFuture<'static, Result<ReadStatistics, StatisticsAway>>;
-}
-
-/// A code of our own client, with what is shown beside it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ShownCode {
-    /// The code.
-    pub code: String,
-    /// Where it was sent.
-    pub redirect_uri: String,
-    /// What proves that whoever shows it has asked for it (RFC 7636), where it was asked for so.
-    pub verifier: Option<String>,
-}
-
-/// Why auth gives no token for a code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum CodeFault {
-    /// It is not known, was redeemed before, or was sent elsewhere.
-    #[error("code: it is not good, or not for this redirect_uri and code_verifier")]
-    Refused,
-    /// Nobody has answered.
-    #[error("codes cannot be redeemed now")]
-    Away,
 }
 
 /// What gws-setting is asked for of a person.

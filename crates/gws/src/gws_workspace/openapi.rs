@@ -50,7 +50,7 @@ const OPERATIONS: &[DescribedOperation] = &[
     ("post", "/voice/dnd-off", "setDNDOff", "Do-not-disturb off", &[]),
     ("post", "/voice/set-forward", "forward", "Forward all calls", &["forwardTo"]),
     ("post", "/voice/cancel-forward", "cancelForward", "Forward no calls", &[]),
-    ("post", "/voice/send-user-event", "sendUserEvent", "Send pairs to those who follow the DN", &["userData"]),
+    ("post", "/voice/send-user-event", "sendUserEvent", "Send pairs to those who follow the DN, and the other DNs of a call of it (connId or callUuid)", &["userData"]),
     ("post", "/voice/start-monitoring", "startMonitoring", "Monitor the calls of an agent", &["phoneNumberToMonitor"]),
     ("post", "/voice/stop-monitoring", "stopMonitoring", "Monitor no further call of an agent", &["phoneNumber"]),
     ("post", "/supervisor/voice/{operationName}", "supervisorRemoteOperation", "Log another agent out, make it ready or not: by dn, or userName", &[]),

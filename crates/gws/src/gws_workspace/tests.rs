@@ -20,10 +20,10 @@ use runtime::{ApiFamily, Directory, Drain};
 use serde_json::{Value, json};
 
 use super::behind::{
-    BrowserPhone, CodeFault, CollectedEntries, CollectorFault, CollectorSide, ConfigurationFault, ConfigurationSide,
-    ConfiguredDn, DesktopConfiguration, DnReader, FollowedDn, FoundEntries, InteractionFault, InteractionQuestion,
-    InteractionSide, PeerFault, PeerQuestion, PeerService, PeerSide, ReaderId, SettingFault, SettingQuestion,
-    SettingSide, ShownCode, StatisticsAway, StatisticsSide, VoiceLook, VoiceSide,
+    BrowserPhone, CollectedEntries, CollectorFault, CollectorSide, ConfigurationFault, ConfigurationSide, ConfiguredDn,
+    DesktopConfiguration, DnReader, FollowedDn, FoundEntries, InteractionFault, InteractionQuestion, InteractionSide,
+    PeerFault, PeerQuestion, PeerService, PeerSide, ReaderId, SettingFault, SettingQuestion, SettingSide,
+    StatisticsAway, StatisticsSide, VoiceLook, VoiceSide,
 };
 use super::desk::AskFault;
 use super::desk_sign_in::{SignInNow, SignInStanding};
@@ -35,6 +35,7 @@ use crate::interaction_api::{InteractionList, OpenInteraction};
 use crate::replica_choice;
 use crate::sessions::held::{HeldSession as _, HeldSessions};
 use crate::sessions::notifications::{BayeuxSession as _, WaitingCaller};
+use crate::sessions::session_code::{CodeFault, ShownCode};
 
 mod logouts;
 mod managed;

@@ -3,7 +3,7 @@ use model::{CallState, CallUuid, Dn, Event, EventName, SkillName, TenantId};
 use proptest::prelude::*;
 
 use super::*;
-use crate::decision::{PassedOver, Rule};
+use crate::decision::{Decision, PassedOver, Rule};
 use crate::expression::SkillExpression;
 
 fn at(seconds: u64) -> Timestamp {
@@ -138,6 +138,37 @@ fn a_decision_says_why_each_other_agent_was_passed_over() {
             ("Z".to_owned(), Some(PassedOver::NotReady))
         ]
     );
+}
+
+#[test]
+fn a_decision_says_which_skills_matched_how_long_the_agent_was_ready_and_how_long_the_call_waited() {
+    let decided = |router: &mut Router| {
+        outputs(router).into_iter().find_map(|output| match output {
+            Output::Offered { decision, .. } => Some(decision),
+            _ => None,
+        })
+    };
+    let held = |decision: &Decision| -> Vec<(String, i64)> {
+        decision.skills.iter().map(|matched| (matched.skill.clone(), matched.level)).collect()
+    };
+    let mut router = three();
+    ready(&mut router, "X", at(10));
+    let either = Submission {
+        targets: ["Sales > 8", "Spanish > 3 & Sales >= 5 & French < 1"]
+            .map(|text| Target::Skills(SkillExpression::parse(text).unwrap()))
+            .to_vec(),
+        ..submission(1, "Sales>0", 0, at(9))
+    };
+    router.submit(either, at(50)).unwrap();
+    let decision = decided(&mut router).unwrap();
+    assert_eq!(held(&decision), [("Spanish".to_owned(), 5), ("Sales".to_owned(), 7)], "by the target that X fits");
+    assert_eq!((decision.ready_for().as_secs(), decision.waited.as_secs()), (40, 41));
+    let for_one = Submission { targets: vec![Target::Agent(agent("Y"))], ..submission(2, "Sales>0", 0, at(50)) };
+    router.submit(for_one, at(50)).unwrap();
+    ready(&mut router, "Y", at(60));
+    let decision = decided(&mut router).unwrap();
+    assert_eq!((held(&decision), decision.ready_for().as_secs()), (Vec::new(), 0), "Y has just come free");
+    assert_eq!(decision.waited.as_secs(), 10);
 }
 
 /// The decisions of the offers that have come, each with the number of other calls that waited.

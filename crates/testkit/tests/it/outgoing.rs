@@ -303,6 +303,39 @@ fn who_calls_from_outside_does_not_go_out_again_and_a_busy_number_says_so() -> R
     check_to_the_end(&site, &watch)
 }
 
+#[test]
+fn a_program_has_a_call_show_another_number_of_the_tenant_and_none_of_others() -> Result<()> {
+    let site = site()?;
+    let watch = Watch::start(&site, "0-0")?;
+    goes_out(&site, NUMBER)?;
+    let carrier = Endpoint::listen(site.peer_address(CARRIER).into())?;
+    let busy = sipp_phone(&site, CARRIER, "agent-busy.xml", &carrier, &["-m", "1"])?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
+    let make = |reference: u64, shows: &str| {
+        let shows = json!({"CPNDigits": shows});
+        let make = json!({"req": "TMakeCall", "ThisDN": "7101", "OtherDN": NUMBER, "ReferenceID": reference, "Extensions": shows});
+        site.request(&make)
+    };
+    make(71, "+4915112345678")?;
+    let refused = watch.answer_to(71, SOON)?;
+    ensure!(refused.name == "EventError" && refused.frame["ErrorCode"] == 53, "{refused:?}");
+    ensure!(refused.text("ErrorMessage").starts_with("CPNDigits: "), "{refused:?}");
+    let ours = site.number("echo")?;
+    ensure!(ours != OURS, "the trunk shows that number anyhow");
+    make(72, ours)?;
+    watch.wait_for("DestinationBusy@7101", SOON)?;
+    own.wait_for("CALL_CLOSED", SOON)?;
+    let called = busy.finish(SOON)?;
+    called.expect_success()?;
+    let invite =
+        called.messages.split("message received").find(|text| text.contains("INVITE sip:")).unwrap_or_default();
+    let from = invite.lines().find(|line| line.starts_with("From:")).unwrap_or_default();
+    ensure!(from.contains(&format!("sip:{ours}@")), "{from}");
+    watch.wait_for_count("CallDeleted", 2, SOON)?;
+    site.is_at_rest()?;
+    check_to_the_end(&site, &watch)
+}
+
 /// The third octet of the edge's addresses, and the first of those of programs outside.
 const EDGE: u8 = 0;
 const OUTSIDE: u8 = 250;

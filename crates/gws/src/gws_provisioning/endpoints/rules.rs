@@ -208,15 +208,70 @@ pub(in crate::gws_provisioning) async fn migrate(request: ProvisioningRequest) -
     Ok(answers::done())
 }
 
+/// The definition of that name which objects of the type may have.
+async fn definition_of(
+    request: &ProvisioningRequest,
+    object_type: &str,
+    name: &str,
+) -> Result<FoundObject, ApiRefusal> {
+    let found = one(request.configuration(), &request.reads(), DEFINITION, name).await?;
+    let unknown = || ApiRefusal::not_found(format!("there is no {object_type:.64} statistic {name:.64}"));
+    found.filter(|found| found.names("/objects").contains(&object_type)).ok_or_else(unknown)
+}
+
+/// `GET /statistic-definitions/{type}/{name}`.
+pub(in crate::gws_provisioning) async fn statistic_definition(
+    request: ProvisioningRequest,
+    Path((object_type, name)): Path<(String, String)>,
+) -> Result<Response, ApiRefusal> {
+    let definition = definition_of(&request, &object_type, &name).await?;
+    Ok(answers::data(&json!({"statusCode": 0, "statisticDefinition": definition.document})))
+}
+
+/// The document that a definition becomes: that of the body, for the type, and for those that have it already.
+fn put_definition(
+    (object_type, name): (&str, &str),
+    data: &Value,
+    before: Option<&FoundObject>,
+) -> Result<Value, ApiRefusal> {
+    let given = data.as_object().ok_or_else(|| wrong("data", "it is no definition"))?;
+    let wanted = wanted_definitions(&json!({"statisticDefinitions": {object_type: {name: given}}}))?;
+    let mut document = wanted.get(name).cloned().unwrap_or_default();
+    let further = before.map(|before| before.names("/objects")).unwrap_or_default();
+    if let Some(objects) = document["objects"].as_array_mut() {
+        for of in further {
+            if !objects.iter().any(|one| one == of) {
+                objects.push(of.into());
+            }
+        }
+    }
+    Ok(document)
+}
+
+/// `PUT /statistic-definitions/{type}/{name}`: makes one, or changes it; the other types that have it keep it.
+pub(in crate::gws_provisioning) async fn put_statistic_definition(
+    request: ProvisioningRequest,
+    Path((object_type, name)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Response, ApiRefusal> {
+    let body = read_body(&body)?;
+    let asker = request.changes()?;
+    let before = one(request.configuration(), &request.reads(), DEFINITION, &name).await?;
+    let document = put_definition((&object_type, &name), &body["data"], before.as_ref())?;
+    let mut put = json!({"kind": DEFINITION, "id": name, "put": document});
+    if let Some(before) = &before {
+        put["expectedRevision"] = before.revision.into();
+    }
+    change(request.configuration(), &asker, &[put]).await?;
+    Ok(answers::data(&json!({"statusCode": 0, "statisticDefinition": document})))
+}
+
 /// `DELETE /statistic-definitions/{type}/{name}`: objects of the type have it no longer; one that no type has is gone.
 pub(in crate::gws_provisioning) async fn remove_statistic_definition(
     request: ProvisioningRequest,
     Path((object_type, name)): Path<(String, String)>,
 ) -> Result<Response, ApiRefusal> {
-    let found = one(request.configuration(), &request.reads(), DEFINITION, &name).await?;
-    let unknown = || ApiRefusal::not_found(format!("there is no {object_type:.64} statistic {name:.64}"));
-    let definition = found.filter(|found| found.names("/objects").contains(&object_type.as_str()));
-    let definition = definition.ok_or_else(unknown)?;
+    let definition = definition_of(&request, &object_type, &name).await?;
     let left: Vec<&str> = definition.names("/objects").into_iter().filter(|one| *one != object_type).collect();
     let changed = match left.is_empty() {
         true => json!({"kind": DEFINITION, "id": definition.id, "delete": true}),
@@ -258,9 +313,20 @@ mod tests {
         let calls = json!({"Calls": {"category": "TotalNumber"}});
         let wanted = wanted_definitions(&json!({"statisticDefinitions": {"Agent": calls, "Queue": calls}})).unwrap();
         assert_eq!(wanted["Calls"], json!({"name": "Calls", "category": "TotalNumber", "objects": ["Agent", "Queue"]}));
-        let found = FoundObject { id: "Calls".to_owned(), document: wanted["Calls"].clone(), ..FoundObject::default() };
-        let shown = shown_definitions(&[found]);
+        let shown_of = |document: &Value| FoundObject {
+            id: "Calls".to_owned(),
+            document: document.clone(),
+            ..FoundObject::default()
+        };
+        let shown = shown_definitions(&[shown_of(&wanted["Calls"])]);
         assert_eq!(shown["Agent"]["Calls"], shown["Queue"]["Calls"]);
         assert!(wanted_definitions(&json!({"statisticDefinitions": {}})).is_err());
+        let put = |of: &str, data: &Value, before| put_definition((of, "Calls"), data, before);
+        let data = json!({"category": "TotalTime"});
+        let changed = put("GroupAgents", &data, Some(&shown_of(&wanted["Calls"]))).unwrap();
+        assert_eq!(changed["objects"], json!(["GroupAgents", "Agent", "Queue"]), "who has it keeps it");
+        assert_eq!((&changed["name"], &changed["category"]), (&json!("Calls"), &json!("TotalTime")));
+        assert_eq!(put("Agent", &data, None).unwrap()["objects"], json!(["Agent"]));
+        assert!(put("Agent", &Value::Null, None).unwrap_err().message().starts_with("data: "));
     }
 }

@@ -6,12 +6,18 @@ use model::request::{NOTE_OF_CALL, OF_AGENT};
 use serde_json::{Map, Value, json};
 
 use super::channel::VoiceChannel;
-use super::operations::{CallAction, DialledNumber, PairList, VoiceAction, VoiceOperation};
+use super::operations::{CallAction, DialledNumber, PairList, UserEvent, VoiceAction, VoiceOperation};
 use super::outputs::OperationRefusal;
 use super::picture::{is_released, text};
 
 /// The key under which pairs of a released call name it.
 const NOTED_CALL: &str = "ConnID";
+
+/// The extension that says which number a call shows outside.
+const SHOWN_NUMBER: &str = "CPNDigits";
+
+/// The extension that says how far a supervisor takes part.
+const MONITOR_SCOPE: &str = "MonitorScope";
 
 /// A frame without its reference.
 struct RequestDraft(Map<String, Value>);
@@ -56,7 +62,7 @@ pub(super) fn check_notes(operation: &VoiceOperation) -> Result<(), OperationRef
         return Err(OperationRefusal::parameter("extensions", rule));
     }
     match &operation.action {
-        VoiceAction::SendUserEvent(pairs) => without_call(pairs),
+        VoiceAction::SendUserEvent(event) => without_call(&event.pairs),
         _ => Ok(()),
     }
 }
@@ -146,12 +152,15 @@ fn of_dn(action: &VoiceAction, channel: &VoiceChannel, agent: Option<&str>) -> R
             request("TCallSetForward").with("OtherDN", to.as_str()).with("ForwardMode", "Unconditional")
         }
         VoiceAction::CancelForward => request("TCallCancelForward"),
-        VoiceAction::MakeCall(number) => dial(request("TMakeCall"), number),
+        VoiceAction::MakeCall(number) => showing(dial(request("TMakeCall"), number), number),
         VoiceAction::FetchParked { call } => request("TRetrieveCall").with("ConnID", call.as_str()),
-        VoiceAction::SendUserEvent(pairs) => request("TSendUserEvent").pairs("UserData", pairs),
-        VoiceAction::StartMonitoring { dn, mode, calls } => {
+        VoiceAction::SendUserEvent(event) => {
+            let call = call_of_event(event, channel)?;
+            request("TSendUserEvent").pairs("UserData", &event.pairs).maybe("ConnID", call)
+        }
+        VoiceAction::StartMonitoring { dn, mode, calls, scope } => {
             let request = request("TMonitorNextCall").with("OtherDN", dn.as_str());
-            request.maybe("MonitorMode", *mode).maybe("MonitorType", *calls)
+            scoped(request.maybe("MonitorMode", *mode).maybe("MonitorType", *calls), *scope)
         }
         VoiceAction::StopMonitoring { dn } => RequestDraft(cancel_monitoring(&channel.dn, dn)),
         VoiceAction::Supervise { dn, state } => {
@@ -161,6 +170,43 @@ fn of_dn(action: &VoiceAction, channel: &VoiceChannel, agent: Option<&str>) -> R
             return Err(OperationRefusal::new(501, "this operation is no single request"));
         }
     })
+}
+
+/// The call to whose DNs an event goes, if it names one: a call of the own DN that goes on there. gws-voice knows who else is in it.
+fn call_of_event<'a>(event: &UserEvent, channel: &'a VoiceChannel) -> Result<Option<&'a str>, OperationRefusal> {
+    let is_named = |call: &&Value| {
+        let has = |field: &str, wanted: Option<&str>| {
+            wanted.is_none_or(|wanted| text(call, field).eq_ignore_ascii_case(wanted))
+        };
+        has("id", event.call.as_deref()) && has("callUuid", event.call_uuid.as_deref())
+    };
+    if !event.names_call() {
+        return Ok(None);
+    }
+    let named = event.call.as_deref().or(event.call_uuid.as_deref()).unwrap_or_default();
+    let mut calls = channel.picture.calls.iter().filter(is_named).peekable();
+    if calls.peek().is_none() {
+        return Err(OperationRefusal::unknown_call(named));
+    }
+    let call = calls.find(|call| !is_released(call));
+    let released = || OperationRefusal::new(409, format!("call {named}: it is released"));
+    call.map(|call| Some(text(call, "id"))).ok_or_else(released)
+}
+
+/// With how far a supervisor takes part, where that is said.
+fn scoped(request: RequestDraft, scope: Option<&str>) -> RequestDraft {
+    match scope {
+        Some(scope) => request.with("Extensions", json!({MONITOR_SCOPE: scope.to_ascii_lowercase()})),
+        None => request,
+    }
+}
+
+/// With the number that the call shows outside.
+fn showing(request: RequestDraft, number: &DialledNumber) -> RequestDraft {
+    match &number.shows {
+        Some(shows) => request.with("Extensions", json!({SHOWN_NUMBER: shows})),
+        None => request,
+    }
 }
 
 fn dial(request: RequestDraft, number: &DialledNumber) -> RequestDraft {
@@ -209,11 +255,12 @@ fn of_call(
         CallAction::Complete(_) => {
             return Err(OperationRefusal::new(409, format!("call {call}: it is not released")));
         }
-        CallAction::SwitchMonitoring { mode } => {
+        CallAction::SwitchMonitoring { mode, scope } => {
             let monitored = known.pointer("/monitoringInfo/monitoredDN").and_then(Value::as_str);
             let monitored = monitored.or(channel.monitored.as_deref());
             let nobody = || OperationRefusal::new(409, format!("call {call}: nobody is monitored in it"));
-            request("TMonitorCall").with("OtherDN", monitored.ok_or_else(nobody)?).with("MonitorMode", *mode)
+            let request = request("TMonitorCall").with("OtherDN", monitored.ok_or_else(nobody)?);
+            scoped(request.with("MonitorMode", *mode), *scope)
         }
     })
 }

@@ -117,10 +117,38 @@ fn a_call_that_is_asked_for_twice_under_one_id_is_made_once() -> Result<()> {
     watch.wait_for("Established@7130", SOON)?;
     let dialled = watch.facts().iter().filter(|fact| fact.brief() == "Dialing@7101").count();
     ensure!(dialled == 1, "{dialled} calls were made");
-    let refused = json!({"data": {"destination": OTHER, "outboundCallerId": "+15550100"}});
+    let refused = json!({"data": {"destination": OTHER, "outboundCallerId": "a name"}});
     let (status, answer) = desk.ask("POST", "voice/make-call", &refused)?;
     let message = answer["status"]["message"].as_str().unwrap_or_default();
     ensure!(status == 400 && message.starts_with("outboundCallerId: "), "{status} {answer}");
+    Ok(())
+}
+
+#[test]
+fn an_event_that_names_a_call_reaches_each_dn_of_it() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let _own = baresip_phone(&site, 10, OWN, Answer::Auto)?;
+    let _other = baresip_phone(&site, 11, OTHER, Answer::Auto)?;
+    let user = agent(&site, 0)?;
+    let mut desk = PlainDesk::begun(&site, user)?;
+    desk.activates(user)?;
+    desk.operates("ready", &json!({}))?;
+    desk.comes_to_be("Ready")?;
+    desk.succeeds("POST", "voice/make-call", &json!({"data": {"destination": OTHER}}), 1)?;
+    watch.wait_for("Established@7130", SOON)?;
+    let uuid = wait::until(SOON, || {
+        let calls = desk.succeeds("GET", "voice/calls", &Value::Null, 0)?;
+        Ok(calls["data"]["calls"][0]["callUuid"].as_str().map(|uuid| json!(uuid)))
+    })?;
+    let event = |named: &Value| json!({"data": {"userData": [{"key": "Note", "type": "str", "value": "hot"}], "callUuid": named}});
+    let (status, refused) = desk.ask("POST", "voice/send-user-event", &event(&json!("of-nobody")))?;
+    ensure!(status >= 400, "{status} {refused}");
+    desk.succeeds("POST", "voice/send-user-event", &event(&uuid), 1)?;
+    for dn in [OWN, OTHER] {
+        let told = watch.wait_for(&format!("UserEvent@{dn}"), SOON)?;
+        ensure!(told.frame["UserData"]["Note"] == "hot", "{told:?}");
+    }
     Ok(())
 }
 

@@ -103,7 +103,7 @@ fn a_call_is_monitored_after_a_restart_between_any_two_steps() {
 
 fn supervisor(id: u64, kind: MonitorType) -> Monitor {
     let (mode, until) = (MonitorMode::Mute, Timestamp::MAX);
-    Monitor { id, supervisor: dn("7102"), dn: dn("7101"), mode, kind, until }
+    Monitor { id, supervisor: dn("7102"), dn: dn("7101"), mode, kind, until, follows: false }
 }
 
 /// Tells the node who monitors, and answers the dial plan's question if the supervisor is to be rung. Returns whether it is.
@@ -159,6 +159,31 @@ fn a_supervisor_is_rung_once_for_a_call() {
     assert!(!rings_after(&mut bench, others), "the first has been tried, the second is for calls that come");
     let expired = Monitor { until: bench.now, ..supervisor(now(&bench) + 2, MonitorType::Current) };
     assert!(!rings_after(&mut bench, vec![expired]));
+}
+
+#[test]
+fn a_supervisor_who_follows_the_call_is_rung_again_for_whoever_has_it_next_also_after_a_restart() {
+    for (follows, is_restarted) in [(true, false), (true, true), (false, false)] {
+        let (mut bench, conn_id) = talking();
+        let monitor = Monitor { follows, ..supervisor(now(&bench), MonitorType::Current) };
+        assert!(rings_after(&mut bench, vec![monitor]));
+        plan_supervisor(&mut bench);
+        bench.phone_rings();
+        bench.phone_answers();
+        let transfer = request(conn_id, "7101", |id| RequestKind::SingleStepTransfer(id, dn("7103")));
+        bench.node.request(transfer, bench.now).expect("the call is here");
+        bench.run();
+        plan_phone(&mut bench, "7103");
+        bench.phone_rings();
+        if is_restarted {
+            restart(&mut bench, conn_id);
+        }
+        bench.phone_answers();
+        let call = bench.node.table().get(&conn_id).expect("the call").thread.first().clone();
+        let rung = call.invitation.map(|open| open.asked.this_dn);
+        assert_eq!(rung, follows.then(|| dn("7102")), "{is_restarted}: {:?}", bench.story);
+        assert!(call.followers.is_empty());
+    }
 }
 
 #[test]
