@@ -17,8 +17,8 @@ type ProvisioningOperation = (&'static str, &'static str, &'static str, &'static
 #[rustfmt::skip]
 const OPERATIONS: &[ProvisioningOperation] = &[
     // === session ===
-    ("get", "/initialize-provisioning", "initProvisioning", "The same"),
     ("post", "/initialize-provisioning", "initializeProvisioning", "Begin a session by a token, or by code and redirect_uri in query or body; sets the cookie PROVISIONING_SESSIONID"),
+    ("get", "/initialize-provisioning", "initProvisioning", "The same"),
     ("get", "/login", "getLogin", "To the sign-in of the authentication service"),
     ("post", "/logout", "logout", "End the session"),
     ("get", "/logout", "getLogout", "The same"),
