@@ -80,6 +80,7 @@ mod sign_in;
 mod sign_in_audit;
 mod sign_in_clients;
 mod sign_in_devices;
+mod sign_in_enumeration;
 mod sign_in_guard;
 mod sign_in_passkey;
 mod sign_in_resources;
