@@ -10,6 +10,7 @@ mod audit;
 mod guard;
 mod metrics;
 mod oauth;
+mod openapi;
 mod outside;
 mod page;
 mod people;
@@ -35,6 +36,7 @@ use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, Role
 
 use guard::hashing;
 use oauth::{api_keys, key_rotation};
+pub use openapi::openapi;
 use page::forms;
 use proofs::client_assertion;
 pub use proofs::second_factor::opens_second_factor;

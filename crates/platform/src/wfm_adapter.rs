@@ -8,6 +8,7 @@ mod agent_states;
 mod fault_memory;
 mod feed;
 mod history;
+mod openapi;
 mod pages;
 mod queue_steps;
 mod refusals;
@@ -22,6 +23,8 @@ use net::http::Limits;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
+
+pub use openapi::openapi;
 
 /// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {

@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
+use axum::{Json, Router};
 use infra::Clock;
 use model::{TenantId, Timestamp};
 use net::http::{Caller, Problem, Query};
 use runtime::scope::{CONFIG_READ, STATISTICS_READ};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stats::ObjectType;
 
 use super::agent_states::{AgentInterval, StateWindow};
+use super::openapi::{self, AGENT_STATES, AGENTS, QUEUE_INTERVALS, QUEUES};
 use super::pages::{self, RowFormat, RowPage, WorkforceRow};
 use super::queue_steps::{self, QueueStep};
 use super::shared_history::SharedHistory;
@@ -30,10 +32,11 @@ struct ServedHistories {
 
 pub(super) fn router(followed: FollowedTenants, clock: Arc<dyn Clock>) -> Router {
     Router::new()
-        .route("/wfm/v1/{tenant}/agents", get(agents))
-        .route("/wfm/v1/{tenant}/agent-states", get(agent_states))
-        .route("/wfm/v1/{tenant}/queues", get(queues))
-        .route("/wfm/v1/{tenant}/queues/{queue}/intervals", get(queue_intervals))
+        .route(AGENTS.path, get(agents))
+        .route(AGENT_STATES.path, get(agent_states))
+        .route(QUEUES.path, get(queues))
+        .route(QUEUE_INTERVALS.path, get(queue_intervals))
+        .route(openapi::PATH, get(async |_: Caller| Json(openapi::openapi())))
         .with_state(ServedHistories { followed, clock })
 }
 
@@ -83,8 +86,8 @@ struct StepsQuery {
 
 // === agents ===
 
-#[derive(Serialize)]
-struct WorkforceAgentRow {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct WorkforceAgentRow {
     id: String,
     user_name: String,
     first_name: String,
@@ -97,8 +100,8 @@ struct WorkforceAgentRow {
     since: Option<String>,
 }
 
-#[derive(Serialize)]
-struct WorkforceSkill {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct WorkforceSkill {
     skill: String,
     level: u16,
 }
@@ -162,8 +165,8 @@ async fn agents(
 
 // === states ===
 
-#[derive(Serialize)]
-struct AgentStateRow {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct AgentStateRow {
     agent: String,
     state: &'static str,
     reason: Option<String>,
@@ -229,8 +232,8 @@ fn after_state(token: Option<&str>) -> Result<Option<(Timestamp, String)>, Probl
 
 // === queues ===
 
-#[derive(Serialize)]
-struct WorkforceQueueRow {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct WorkforceQueueRow {
     id: String,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -274,8 +277,8 @@ async fn queues(
 }
 
 /// What happened in a queue from `begin` on, up to `end`.
-#[derive(Serialize)]
-struct QueueIntervalRow {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct QueueIntervalRow {
     queue: String,
     begin: String,
     end: String,

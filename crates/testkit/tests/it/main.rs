@@ -4,6 +4,7 @@ mod acme;
 mod agent_setup;
 mod agents;
 mod announcements;
+mod api_documents;
 mod api_keys;
 mod audit;
 mod backup;
