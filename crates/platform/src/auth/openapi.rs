@@ -205,13 +205,26 @@ static OF_PROGRAMS: [DescribedOperation; 13] = [
 ];
 
 /// What is known of the issuer.
-static OF_ISSUER: [DescribedOperation; 7] = [
+static OF_ISSUER: [DescribedOperation; 8] = [
     get(
         "/auth/v3/oauth/jwks",
         "keys",
         "The keys that verify tokens (RFC 7517)",
         &[("200", "the keys", Some((JSON, "KeySet")))],
     ),
+    post(
+        "/auth/v3/roles/keys",
+        "keysForRoles",
+        "The keys that verify tokens, those of roles too, and what was revoked; for roles of the installation, by an assertion",
+        &[
+            ("200", "a statement that auth has signed", Some(("application/jwt", "Page"))),
+            ("400", "the request cannot be read", OAUTH_FAULT),
+            ("401", "it is no role of the installation", OAUTH_FAULT),
+            ("503", "not available now: repeat after Retry-After", OAUTH_FAULT),
+        ],
+        (JSON, "RoleQuestion"),
+    )
+    .proved_by(&["inForm"]),
     get("/auth/v3/.well-known/openid-configuration", "openIdConfiguration", "OpenID Connect Discovery", METADATA),
     get("/auth/v3/.well-known/oauth-authorization-server", "serverMetadata", "The same (RFC 8414)", METADATA),
     get("/.well-known/openid-configuration", "openIdConfigurationOfHost", "The same", METADATA),

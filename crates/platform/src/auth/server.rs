@@ -10,7 +10,7 @@ use runtime::issuer::{METADATA, PATH, PUBLISHED_PAGES};
 
 use super::Auth;
 use super::oauth::{
-    api_keys, authorize, device_authorization, device_page, discovery, introspect, revoke, token, userinfo,
+    api_keys, authorize, device_authorization, device_page, discovery, introspect, revoke, role_keys, token, userinfo,
 };
 use super::openapi;
 use super::page::{self, published_pages};
@@ -46,6 +46,7 @@ pub(super) fn router(auth: Arc<Auth>) -> Router {
         .route("/oauth/introspect", post(introspect::introspect))
         .route(key_uses::BELOW_ISSUER, post(api_keys::take_uses))
         .route("/oauth/jwks", get(discovery::keys))
+        .route("/roles/keys", post(role_keys::tell))
         .route("/.well-known/openid-configuration", get(discovery::document))
         .route("/.well-known/oauth-authorization-server", get(discovery::document))
         .route("/auth-scheme", post(sign_in::scheme))

@@ -15,7 +15,7 @@ const CLIENT: [Named; 5] = [
 ];
 
 /// All of them.
-pub(super) fn all() -> [(&'static str, Value); 16] {
+pub(super) fn all() -> [(&'static str, Value); 17] {
     [
         ("Grant", grant()),
         ("Tokens", tokens()),
@@ -36,6 +36,7 @@ pub(super) fn all() -> [(&'static str, Value); 16] {
         ("Page", json!({ "type": "string" })),
         ("Anything", json!({ "type": "object" })),
         ("Key", key()),
+        ("RoleQuestion", role_question()),
     ]
 }
 
@@ -150,6 +151,18 @@ fn key() -> Value {
             ("use", "`sig`"),
         ],
         &["kty", "crv", "x", "y", "kid", "alg", "use"],
+    )
+}
+
+fn role_question() -> Value {
+    object_of_texts(
+        &[
+            ("client_assertion_type", "`urn:ietf:params:oauth:client-assertion-type:jwt-bearer`"),
+            ("client_assertion", "what the role has signed (RFC 7523)"),
+            ("nonce", "what the answer repeats"),
+            ("known", "the version that the process has"),
+        ],
+        &["client_assertion_type", "client_assertion", "nonce"],
     )
 }
 
