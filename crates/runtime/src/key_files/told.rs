@@ -28,7 +28,8 @@ use crate::directory::Directory;
 use crate::exit::ExitError;
 use crate::spec::RoleSpec;
 use crate::token::{
-    ASSERTION_TYPE, Believed, PublicJwk, ReadStatement, RevokedSet, ServiceIssuer, StatementFault, StatementReader,
+    ASSERTION_TYPE, Believed, KeyOwner, KeySet, PublicJwk, ReadStatement, RevokedSet, ServiceIssuer, StatementFault,
+    StatementReader,
 };
 
 /// The connection by which auth is asked.
@@ -88,12 +89,16 @@ impl ToldKeys {
     ) -> Result<(watch::Receiver<Believed>, Self), ExitError> {
         let (path, keys) = followed::keys_of_role(data_dir, TELLS);
         let keys = keys.map_err(|error| unusable(&path, &error))?;
-        let reader = StatementReader::of(&keys.into_iter().map(|(jwk, _)| jwk).collect::<Vec<PublicJwk>>());
+        let keys: Vec<PublicJwk> = keys.into_iter().map(|(jwk, _)| jwk).collect();
+        // Auth itself is let in from the start: it may need this process before it is ready to tell anything.
+        let mut of_auth = KeySet::default();
+        keys.iter().for_each(|jwk| of_auth.add(jwk, KeyOwner::Role(TELLS.to_owned()), None));
+        let reader = StatementReader::of(&keys);
         let kept = own_dir.join(KEPT);
         let mut told = Self {
             reader,
             kept,
-            tell: watch::Sender::new(Believed::default()),
+            tell: watch::Sender::new(Believed { keys: of_auth, ..Believed::default() }),
             age: BelievedAge::of_now(clock.clone()),
             clock,
             outage: Outage::default(),

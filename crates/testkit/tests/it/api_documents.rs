@@ -22,25 +22,25 @@ const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 const REFERRED: &str = "#/components/schemas/";
 
 /// An operation of a document.
-struct Operation<'d> {
+struct DocumentedOperation<'d> {
     method: &'d str,
     path: &'d str,
     about: &'d Value,
 }
 
-fn operations(document: &Value) -> Result<Vec<Operation<'_>>> {
+fn operations(document: &Value) -> Result<Vec<DocumentedOperation<'_>>> {
     let mut all = Vec::new();
     for (path, methods) in document["paths"].as_object().context("no paths")? {
         for (method, about) in methods.as_object().with_context(|| format!("{path} has no methods"))? {
             ensure!(METHODS.contains(&method.as_str()), "{path}: {method} is no method");
-            all.push(Operation { method, path, about });
+            all.push(DocumentedOperation { method, path, about });
         }
     }
     Ok(all)
 }
 
 /// What is wrong with an operation (OpenAPI 3.1 sections 4.8.10, 4.8.12, 4.8.16, 4.8.30).
-fn faults(operation: &Operation<'_>, document: &Value) -> Vec<String> {
+fn faults(operation: &DocumentedOperation<'_>, document: &Value) -> Vec<String> {
     let about = operation.about;
     let mut faults = Vec::new();
     let in_path: BTreeSet<&str> =
@@ -120,7 +120,7 @@ fn differences(document: &Value, files: &[&str]) -> Result<Vec<String>> {
     let has = |method: &str, path: &str| {
         described.iter().any(|one| one.path == path && (method == "ANY" || one.method.eq_ignore_ascii_case(method)))
     };
-    let is_served = |one: &Operation<'_>| {
+    let is_served = |one: &DocumentedOperation<'_>| {
         routes
             .iter()
             .any(|(method, path)| path == one.path && (*method == "ANY" || method.eq_ignore_ascii_case(one.method)))

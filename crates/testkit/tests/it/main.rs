@@ -39,6 +39,7 @@ mod inbound_web;
 mod infra;
 mod joining;
 mod keys;
+mod keys_from_auth;
 mod linphone;
 mod location;
 mod lookups;

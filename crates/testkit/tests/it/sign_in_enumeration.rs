@@ -19,7 +19,7 @@ const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// What an answer gives away, and what was done for it.
 #[derive(Debug, PartialEq)]
-struct Told {
+struct ToldAnswer {
     status: u16,
     /// The names of its headers.
     headers: Vec<String>,
@@ -29,7 +29,7 @@ struct Told {
 }
 
 /// What is told to whoever asks so; `typed` is what the answer may repeat.
-fn told(site: &Installation, typed: &[&str], ask: impl FnOnce() -> Result<CurlAnswer>) -> Result<Told> {
+fn told(site: &Installation, typed: &[&str], ask: impl FnOnce() -> Result<CurlAnswer>) -> Result<ToldAnswer> {
     let before = site.metric("auth", HASHES)?;
     let answer = ask()?;
     let hashes = site.metric("auth", HASHES)? - before;
@@ -40,7 +40,7 @@ fn told(site: &Installation, typed: &[&str], ask: impl FnOnce() -> Result<CurlAn
         .iter()
         .filter(|typed| !typed.is_empty())
         .fold(without_hidden(&answer.body), |body, typed| body.replace(typed, "TYPED"));
-    Ok(Told { status: answer.status, headers, body, hashes })
+    Ok(ToldAnswer { status: answer.status, headers, body, hashes })
 }
 
 /// A page without the hidden fields of its forms: each has a secret of its own.
@@ -58,7 +58,7 @@ fn without_hidden(page: &str) -> String {
 }
 
 /// Fails unless all are told the same, which is a refusal for which so many hashes were computed.
-fn are_alike(what: &str, told: &[Told], status: u16, hashes: f64) -> Result<()> {
+fn are_alike(what: &str, told: &[ToldAnswer], status: u16, hashes: f64) -> Result<()> {
     let first = told.first().with_context(|| format!("{what}: nothing was tried"))?;
     ensure!(told.iter().all(|other| other == first), "{what}: answers differ: {told:#?}");
     ensure!(first.status == status && first.hashes.total_cmp(&hashes).is_eq(), "{what}: {first:#?}");
