@@ -83,7 +83,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = Metrics::register(&ctx.metrics);
     let listed = net::tenant::follow_list(&ctx, CONFIGURATION);
     let followed = tenants::FollowedTenants::default();
-    let router = server::router(followed.clone(), ctx.clock.clone());
+    let router = server::router(followed.clone(), ctx.clock.clone()).merge(openapi::router());
     net::http::serve_with(&ctx, "workforce", router, Limits::default(), |_, _| false).await?;
     ctx.ready.started();
     tenants::follow_all(&ctx, &metrics, &followed, listed).await

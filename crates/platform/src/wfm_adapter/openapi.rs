@@ -1,6 +1,9 @@
 //! The OpenAPI document of what workforce tools read.
 
+use axum::routing::get;
+use axum::{Json, Router};
 use contracts::openapi::{Get, OpenApi};
+use net::http::Caller;
 use runtime::scope::STATISTICS_READ;
 use serde_json::{Value, json};
 
@@ -9,7 +12,7 @@ use super::server::{AgentStateRow, QueueIntervalRow, WorkforceAgentRow, Workforc
 use crate::described_operation::{DescribedOperation, described};
 
 /// Where it is served.
-pub(super) const PATH: &str = "/wfm/v1/openapi.json";
+const PATH: &str = "/wfm/v1/openapi.json";
 const CSV: &str = "text/csv";
 
 /// A parameter of the query: name, JSON type and meaning.
@@ -20,27 +23,27 @@ const TOKEN: Asked = ("page_token", "string", "next_page_token of the page befor
 const FROM: Asked = ("from", "string", "from this time on (RFC 3339)");
 const TO: Asked = ("to", "string", "up to this time (RFC 3339)");
 
-pub(super) const AGENTS: Get = Get {
+const AGENTS: Get = Get {
     path: "/wfm/v1/{tenant}/agents",
     id: "workforceAgents",
     summary: "Agents with their skills and states; needs config:read too, and is for programs alone",
     scope: STATISTICS_READ,
     query: &[SIZE, TOKEN, FORMAT],
 };
-pub(super) const AGENT_STATES: Get = Get {
+const AGENT_STATES: Get = Get {
     path: "/wfm/v1/{tenant}/agent-states",
     id: "workforceAgentStates",
     summary: "In which states agents were, and when",
     query: &[FROM, TO, ("agent", "string", "of this agent alone"), SIZE, TOKEN, FORMAT],
     ..AGENTS
 };
-pub(super) const QUEUES: Get = Get {
+const QUEUES: Get = Get {
     path: "/wfm/v1/{tenant}/queues",
     id: "workforceQueues",
     summary: "Route points and virtual queues",
     ..AGENTS
 };
-pub(super) const QUEUE_INTERVALS: Get = Get {
+const QUEUE_INTERVALS: Get = Get {
     path: "/wfm/v1/{tenant}/queues/{queue}/intervals",
     id: "workforceQueueIntervals",
     summary: "What has happened in a queue, interval by interval",
@@ -72,6 +75,11 @@ pub fn openapi() -> Value {
         .document::<RowPage<QueueIntervalRow>>(&QUEUE_INTERVALS)
         .also_text(&QUEUE_INTERVALS, CSV);
     described(api, &[DOCUMENT], &[]).shape("Document", json!({ "type": "object" })).into_json()
+}
+
+/// The route of the document.
+pub(super) fn router() -> Router {
+    Router::new().route(PATH, get(async |_: Caller| Json(openapi())))
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
-use axum::{Json, Router};
 use infra::Clock;
 use model::{TenantId, Timestamp};
 use net::http::{Caller, Problem, Query};
@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use stats::ObjectType;
 
 use super::agent_states::{AgentInterval, StateWindow};
-use super::openapi::{self, AGENT_STATES, AGENTS, QUEUE_INTERVALS, QUEUES};
 use super::pages::{self, RowFormat, RowPage, WorkforceRow};
 use super::queue_steps::{self, QueueStep};
 use super::shared_history::SharedHistory;
@@ -32,11 +31,10 @@ struct ServedHistories {
 
 pub(super) fn router(followed: FollowedTenants, clock: Arc<dyn Clock>) -> Router {
     Router::new()
-        .route(AGENTS.path, get(agents))
-        .route(AGENT_STATES.path, get(agent_states))
-        .route(QUEUES.path, get(queues))
-        .route(QUEUE_INTERVALS.path, get(queue_intervals))
-        .route(openapi::PATH, get(async |_: Caller| Json(openapi::openapi())))
+        .route("/wfm/v1/{tenant}/agents", get(agents))
+        .route("/wfm/v1/{tenant}/agent-states", get(agent_states))
+        .route("/wfm/v1/{tenant}/queues", get(queues))
+        .route("/wfm/v1/{tenant}/queues/{queue}/intervals", get(queue_intervals))
         .with_state(ServedHistories { followed, clock })
 }
 

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use super::believed_age::BelievedAge;
 use super::followed;
 use super::outage::Outage;
+use crate::connections;
 use crate::counted_connector::CountedConnector;
 use crate::data_dir::{unusable, write_whole};
 use crate::directory::Directory;
@@ -33,9 +34,9 @@ use crate::token::{
 };
 
 /// The connection by which auth is asked.
-pub const CONNECTION: &str = "own-15";
+pub const CONNECTION: &str = connections::OF_KEYS;
 /// The role that tells.
-pub const TELLS: &str = "auth";
+pub const TELLS: &str = connections::TELLS_KEYS;
 /// Where it is asked.
 pub const PATH: &str = "/auth/v3/roles/keys";
 /// How often it is asked: what is revoked is refused within three seconds, of which auth takes one to write it and to read it again.

@@ -15,7 +15,7 @@ const DOCUMENTS: [(&str, &[&str]); 4] = [
     ("/auth/v3/doc", &["platform/src/auth/page/published_pages.rs", "platform/src/auth/server.rs"]),
     ("/scim/v2/openapi.json", &["platform/src/agent_setup/scim.rs"]),
     ("/telemetry/v1/openapi.json", &["platform/src/telemetry/server.rs"]),
-    ("/wfm/v1/openapi.json", &["platform/src/wfm_adapter/server.rs"]),
+    ("/wfm/v1/openapi.json", &["platform/src/wfm_adapter/openapi.rs", "platform/src/wfm_adapter/server.rs"]),
 ];
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// Where a document has what others of its parts refer to.

@@ -26,7 +26,7 @@ const fn inside(name: &'static str, at: &'static str) -> RouterFile {
 }
 
 /// All that serve something. Every role has the paths of admin HTTP.
-const FILES: [RouterFile; 32] = [
+const FILES: [RouterFile; 33] = [
     inside("gws/src/gws_configuration/objects.rs", "gws-configuration:8080"),
     inside("gws/src/gws_configuration/server.rs", "gws-configuration:8080"),
     inside("gws/src/gws_data_collector/server.rs", "gws-data-collector:8080"),
@@ -50,6 +50,7 @@ const FILES: [RouterFile; 32] = [
     at_edge("platform/src/salesforce_adapter/server.rs", ""),
     at_edge("platform/src/telemetry/server.rs", ""),
     at_edge("platform/src/trace/serve.rs", ""),
+    at_edge("platform/src/wfm_adapter/openapi.rs", ""),
     at_edge("platform/src/wfm_adapter/server.rs", ""),
     at_edge("pulse/src/board/server.rs", ""),
     inside("runtime/src/admin.rs", "config:9090"),
@@ -114,7 +115,7 @@ const NAMED: [(&str, &str, &[&str]); 20] = [
     ("platform/src/ingress/phones.rs", "routes::PHONES", &["/sip"]),
     ("platform/src/ingress/phones.rs", "routes::BROWSER_PHONES", &["/webrtc"]),
     ("platform/src/telemetry/server.rs", "openapi::PATH", &["/telemetry/v1/openapi.json"]),
-    ("platform/src/wfm_adapter/server.rs", "openapi::PATH", &["/wfm/v1/openapi.json"]),
+    ("platform/src/wfm_adapter/openapi.rs", "PATH", &["/wfm/v1/openapi.json"]),
 ];
 /// Methods and paths without a row, each with the reason.
 static WITHOUT_ROW: [(&str, &str, &str); 26] = [
