@@ -25,6 +25,7 @@ use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, Role
 
 pub use openapi::openapi;
 use provisioning::Provisioning;
+pub use scim::scim_openapi;
 
 use crate::people_table;
 

@@ -4,6 +4,7 @@ mod asked_origin;
 pub mod auth;
 pub mod bds;
 mod csv;
+mod described_operation;
 pub mod ingress;
 mod key_uses;
 mod pages_client;

@@ -14,6 +14,7 @@ mod cors;
 mod gzip;
 mod lines;
 mod metrics;
+mod openapi;
 mod otlp;
 mod series;
 mod server;
@@ -33,6 +34,8 @@ use anyhow::{Context as _, Result};
 use model::Timestamp;
 use net::http::{Capacity, Limits, Method};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
+
+pub use openapi::openapi;
 
 /// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {

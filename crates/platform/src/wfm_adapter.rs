@@ -8,6 +8,7 @@ mod agent_states;
 mod fault_memory;
 mod feed;
 mod history;
+mod openapi;
 mod pages;
 mod queue_steps;
 mod refusals;
@@ -22,6 +23,8 @@ use net::http::Limits;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
+
+pub use openapi::openapi;
 
 /// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -80,7 +83,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = Metrics::register(&ctx.metrics);
     let listed = net::tenant::follow_list(&ctx, CONFIGURATION);
     let followed = tenants::FollowedTenants::default();
-    let router = server::router(followed.clone(), ctx.clock.clone());
+    let router = server::router(followed.clone(), ctx.clock.clone()).merge(openapi::router());
     net::http::serve_with(&ctx, "workforce", router, Limits::default(), |_, _| false).await?;
     ctx.ready.started();
     tenants::follow_all(&ctx, &metrics, &followed, listed).await

@@ -3,6 +3,7 @@
 //! A [`TokenIssuer`] signs for people and programs, a [`ServiceIssuer`] for the replicas of one role; every role verifies with a
 //! [`TokenVerifier`], which holds public keys alone.
 
+mod assertion;
 mod issuer;
 mod key;
 mod key_set;
@@ -10,10 +11,12 @@ mod revoked;
 mod ring;
 mod service;
 mod signing_key;
+mod statement;
 mod verifier;
 
 pub use crate::audience::Audience;
 pub use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE, SERVICE};
+pub use assertion::ASSERTION_TYPE;
 pub use issuer::TokenIssuer;
 pub use key::PublicJwk;
 pub use key_set::{KeyOwner, KeySet};
@@ -21,6 +24,7 @@ pub use revoked::{Revocation, RevokedSet, WHOLE_TENANT};
 pub use ring::KeyRing;
 pub use service::ServiceIssuer;
 pub use signing_key::SigningKey;
+pub use statement::{KeyStatements, ReadStatement, StatementFault, StatementReader};
 pub use verifier::{Believed, TokenVerifier};
 
 /// The issuer's name in tokens of an installation.

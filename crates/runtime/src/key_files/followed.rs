@@ -254,6 +254,12 @@ impl PublicFiles {
     }
 }
 
+/// The public keys of one role, and the file that has them.
+pub(super) fn keys_of_role(data_dir: &Path, role: &str) -> (PathBuf, io::Result<Vec<(PublicJwk, Option<Timestamp>)>>) {
+    let files = PublicFiles::of(data_dir);
+    (files.folder.join(format!("{role}{SET}")), files.keys_of(role))
+}
+
 /// Whether a process that started now could read the public keys and what was revoked. It makes nothing; where no process was ever
 /// started, nothing is missing.
 ///

@@ -19,6 +19,7 @@ use testkit::{Installation, wait};
 use crate::conference::SOON;
 use bearers::Bearer;
 pub(crate) use rest::{DOCUMENTS, rows_without_document};
+pub(crate) use routers::routes_of;
 
 /// A tenant that there is not; its name is as long as that of the example.
 const NOWHERE: &str = "nowhere";
