@@ -10,6 +10,7 @@ mod archive;
 mod audit_outbox;
 mod by_names;
 mod cleared;
+mod contacts;
 mod dialling;
 mod documents;
 mod find;

@@ -131,7 +131,7 @@ impl<D: Dialect> PersonalRecords for Tables<D> {
 
 impl<D: Dialect> Tables<D> {
     /// Runs a statement in a turn of its own, and says of how many rows.
-    fn appended(&self, statement: Statement) -> Answer<'_, u64> {
+    pub(super) fn appended(&self, statement: Statement) -> Answer<'_, u64> {
         async move {
             let mut turn = self.0.appends().await?;
             let count = turn.run(statement).await?;
