@@ -10,7 +10,6 @@ mod archive;
 mod audit_outbox;
 mod by_names;
 mod cleared;
-mod contacts;
 mod dialling;
 mod documents;
 mod find;

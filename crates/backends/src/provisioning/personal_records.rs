@@ -3,6 +3,8 @@
 //! Writers of a tenant's configuration are not waited for. Of requests of one person at the very same time each may take the last place
 //! that is left: then there are a few more than there may be, until the next one of its kind.
 
+mod contacts;
+
 use futures::FutureExt as _;
 use infra::bounds::{FAVOURITES_MAX, PERSONAL_SETTINGS_BYTES, PERSONAL_SETTINGS_MAX, RECENTS_MAX};
 use infra::{
@@ -131,7 +133,7 @@ impl<D: Dialect> PersonalRecords for Tables<D> {
 
 impl<D: Dialect> Tables<D> {
     /// Runs a statement in a turn of its own, and says of how many rows.
-    pub(super) fn appended(&self, statement: Statement) -> Answer<'_, u64> {
+    fn appended(&self, statement: Statement) -> Answer<'_, u64> {
         async move {
             let mut turn = self.0.appends().await?;
             let count = turn.run(statement).await?;

@@ -1,12 +1,12 @@
 //! The contacts of desktops: a table of what people keep, bound to that of persons, and one of what the people of a tenant share.
 //!
-//! As with what people keep besides, two requests at the very same time may each take the last place that is left.
+//! As with the other records, two requests at the very same time may each take the last place that is left.
 
 use futures::FutureExt as _;
 use infra::{Answer, ContactAdded, ContactOwner, ContactRecords, KeptContact, Result};
 use model::{TenantId, Timestamp};
 
-use super::{Dialect, Row, Statement, Tables, number, query};
+use super::super::{Dialect, Row, Statement, Tables, number, query};
 
 impl<D: Dialect> ContactRecords for Tables<D> {
     fn contacts<'a>(&'a self, tenant: &'a TenantId, owner: &'a ContactOwner) -> Answer<'a, Vec<KeptContact>> {
