@@ -121,7 +121,7 @@ pub const CONTACTS_MAX: usize = 500;
 pub const SHARED_CONTACTS_MAX: usize = 2_000;
 
 /// Bytes of what is known of a contact.
-pub const CONTACT_DOCUMENT_MAX: usize = 4 << 10;
+pub const CONTACT_DOCUMENT_MAX: usize = 8 << 10;
 
 /// Bytes of what is known of a favourite or a recent.
 pub const TARGET_DOCUMENT_MAX: usize = 8 << 10;
