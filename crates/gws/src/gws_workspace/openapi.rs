@@ -105,6 +105,11 @@ const OPERATIONS: &[DescribedOperation] = &[
     ("get", "/targets/recents", "getRecentTargets", "With whom the person had to do, the latest first", &[]),
     ("post", "/targets/recents/add", "addRecentTarget", "Add a recent", &["target"]),
     ("post", "/targets/recents/ack-missed-calls", "ackRecentMissedCalls", "The person knows of the missed calls", &[]),
+    ("get", "/contacts", "getPersonalContacts", "The contacts of the person, and those that the tenant's people share: searchTerm, limit, offset", &[]),
+    ("post", "/contacts", "addPersonalContact", "Add a contact; with isShared one for all people of the tenant", &["name"]),
+    ("get", "/contacts/{id}", "getPersonalContact", "A contact", &[]),
+    ("put", "/contacts/{id}", "changePersonalContact", "Put a contact in the place of the one with that id", &["name"]),
+    ("delete", "/contacts/{id}", "deletePersonalContact", "Remove a contact", &[]),
     ("get", "/settings", "getPersonalSettings", "The settings of the person", &[]),
     ("get", "/settings/{name}", "getPersonalSetting", "A setting", &[]),
     ("post", "/settings/{name}", "savePersonalSetting", "Keep a setting", &["value"]),
@@ -214,7 +219,7 @@ fn described((method, path, id, summary, required): &DescribedOperation) -> Valu
         operation["security"] = json!([{"callerToken": []}]);
         operation["responses"]["401"] = openapi_frame::answered("the token is not good here");
     }
-    if *method == "post"
+    if matches!(*method, "post" | "put")
         && !path.starts_with("/notifications")
         && *path != "/initialize-workspace"
         && *path != "/logout"

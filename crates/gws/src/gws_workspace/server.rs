@@ -9,8 +9,8 @@ use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 
 use super::endpoints::{
-    browser_phone, configuration, notifications, operations, peers, personal, reporting, session, targets, users,
-    waiting,
+    browser_phone, configuration, contacts, notifications, operations, peers, personal, reporting, session, targets,
+    users, waiting,
 };
 use super::request::DeskRequest;
 use super::{PATH, Workspace};
@@ -66,6 +66,8 @@ fn routes() -> Vec<(&'static str, DeskRoute)> {
         ("/targets/recents", get(personal::recents)),
         ("/targets/recents/add", post(personal::add_recent)),
         ("/targets/recents/ack-missed-calls", post(personal::acknowledge)),
+        ("/contacts", get(contacts::list).post(contacts::add)),
+        ("/contacts/{id}", get(contacts::one).put(contacts::change).delete(contacts::remove)),
         ("/settings", get(personal::settings)),
         ("/settings/{name}", get(personal::setting).post(personal::save_setting).delete(personal::remove_setting)),
         ("/supervisor/voice/{operation}", post(users::supervise)),
