@@ -10,6 +10,7 @@ mod notifications;
 mod page;
 mod page_softphone;
 mod personal;
+mod published_page;
 mod rows;
 mod sessions;
 mod supervising;
