@@ -118,7 +118,7 @@ export class Desks {
     const session = this.sessions.get(cookieOf(request))
     if (session === undefined) return refuse(response, 403, 603, 'Unauthorized')
     if (!isMeantFor(request, session.user.userName)) return refuse(response, 412, 412, 'the page is of another person')
-    const text = request.method === 'POST' ? await textOf(request) : ''
+    const text = ['POST', 'PUT'].includes(request.method) ? await textOf(request) : ''
     const body = text === '' ? {} : JSON.parse(text)
     if (path.startsWith('notifications')) return session.hub.answer(Array.isArray(body) ? body : [body], response), true
     if (request.method === 'POST') this.seen.push({ path, ...body })

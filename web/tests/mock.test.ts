@@ -10,6 +10,7 @@ import { ticketIn } from '../src/api/browser-phone'
 import { signInPage } from '../src/api/sign-ins'
 import { messageIn, type DeskMessage } from '../src/api/workspace-messages'
 import { subscriptionIn } from '../src/api/workspace-reporting'
+import { contactIn, contactsIn } from '../src/api/workspace-contacts'
 import { recentsIn, targetsIn } from '../src/api/workspace-targets'
 import { groupsIn, membersIn, queuesIn } from '../src/api/workspace-team'
 import { update } from '../src/features/agent-setup/edits'
@@ -113,6 +114,26 @@ describe('the mock', () => {
     expect(messageIn(told.at(-1), 0)).toEqual({ kind: 'numbers', values: opened.values })
     expect(asked(`reporting/subscriptions/${opened.id}`, {}, 'DELETE').status).toBeUndefined()
     expect(asked(`reporting/subscriptions/${opened.id}`).status).toBe(404)
+    targets.close()
+  })
+
+  test('the desktop: contacts are the person’s own, or shared', async () => {
+    const { DeskTargets } = await mock('desk-targets')
+    const { Setup } = await mock('setup')
+    const targets = new DeskTargets(new Setup({ people: 5 }))
+    const asked = (userName: string, path: string, data: object = {}, method = 'GET') => targets.asked({ user: { userName } }, path.split('?')[0]?.split('/'), data, new URLSearchParams(path.split('?')[1]), method)
+    const names = (userName: string) => contactsIn(asked(userName, 'contacts?limit=20').data).contacts.map(({ name }) => name)
+    const ines = contactIn(asked('ada', 'contacts', { name: 'Ines Iversen', company: 'Iversen Tea', numbers: [{ type: 'mobile', number: '+4930123456' }] }, 'POST').data)
+    const taxi = contactIn(asked('ada', 'contacts', { name: 'Taxi', isShared: true }, 'POST').data)
+    expect([names('ada'), names('ben')]).toEqual([['Ines Iversen', 'Taxi'], ['Taxi']])
+    expect(targetsIn(asked('ada', 'targets?searchTerm=tea&types=custom-contact').data, 0)).toMatchObject([{ id: ines?.id, number: '+4930123456', isContact: true }])
+    expect(asked('ben', `contacts/${ines?.id}`).status).toBe(404)
+    expect(asked('ada', `contacts/${ines?.id}`, { name: 'Ines', numbers: [{ type: 'work', number: 'call me' }] }, 'PUT').status).toBe(400)
+    expect(asked('ada', `contacts/${ines?.id}`, { name: 'Ines Ibsen' }, 'PUT').status).toBeUndefined()
+    targets.contacts.mayShare = false
+    expect(asked('ben', `contacts/${taxi?.id}`, {}, 'DELETE').status).toBe(403)
+    asked('ada', `contacts/${ines?.id}`, {}, 'DELETE')
+    expect(names('ada')).toEqual(['Taxi'])
     targets.close()
   })
 

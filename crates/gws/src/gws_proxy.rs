@@ -1,7 +1,7 @@
 //! gws-proxy: the door of the published APIs for desktops of agents. HTTP 8080 (80 in the table), through ingress (own-31), which holds the
 //! certificate; each service behind it by its prefix, as `services` says: `/workspace/v3` by gws-workspace (gws-06), `/statistics/v3` by
-//! gws-statistics (gws-02), `/provisioning/v3` by gws-provisioning (gws-07), `/salesforce` by salesforce-adapter (gws-04), and the pages of
-//! Agent Setup at `/ui/provisioning` by agent-setup (gws-05).
+//! gws-statistics (gws-02), `/provisioning/v3` by gws-provisioning (gws-07), `/salesforce` by salesforce-adapter (gws-04), the pages of
+//! Agent Setup at `/ui/provisioning` by agent-setup (gws-05), and the desktop at `/desktop` and `/ui/wwe` by gws-workspace (gws-06).
 //!
 //! It holds nothing and judges nothing: whoever is behind asks for a token or for a session of its own. The requests of one session go to
 //! one replica (`crate::replica_choice`), so that a desktop finds there what it has begun; while that one takes no connections, or

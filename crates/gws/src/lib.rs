@@ -2,6 +2,7 @@
 
 mod bayeux_hub_record;
 mod bayeux_socket;
+mod contact_api;
 mod course_api;
 mod data_collector_api;
 mod directory;

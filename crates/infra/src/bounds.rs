@@ -114,6 +114,15 @@ pub const PERSONAL_SETTINGS_MAX: usize = 100;
 /// Bytes of the settings of a person, with their names.
 pub const PERSONAL_SETTINGS_BYTES: usize = 64 << 10;
 
+/// Contacts that a person keeps.
+pub const CONTACTS_MAX: usize = 500;
+
+/// Contacts that the people of a tenant share: a search reads them all.
+pub const SHARED_CONTACTS_MAX: usize = 2_000;
+
+/// Bytes of what is known of a contact.
+pub const CONTACT_DOCUMENT_MAX: usize = 8 << 10;
+
 /// Bytes of what is known of a favourite or a recent.
 pub const TARGET_DOCUMENT_MAX: usize = 8 << 10;
 

@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod audit_outbox;
 pub mod clocks;
 mod configuration;
+pub mod contacts;
 pub(crate) mod fixtures;
 mod ledgers;
 mod no_provisioning;

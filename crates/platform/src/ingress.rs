@@ -3,7 +3,7 @@
 //!
 //! `/api/voice/v1/{tenant}/...` goes to frontend (own-16) with the caller's own token, so that frontend decides what
 //! the caller may do. `/api/voice/v1/{tenant}/events` comes from tenant (own-22). `/api/operations/v1/...` is answered here, from the roles' own reports (own-21). `/pulse/...` and
-//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/agent-setup/api/...` and `/scim/v2/...` to agent-setup (own-27), `/wfm/...` to wfm-adapter (own-26). `/workspace/v3/...` and `/statistics/v3/...` go to gws-proxy (own-31): desktops and programs ask there by a session of their own. `/salesforce/...` goes there too, to salesforce-adapter behind it. `/session` is that of our own pages, which hold no tokens. An API key, in the place of a token, is exchanged for one at auth. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24); `/webrtc`, that of phones with a ticket of their desktop, to webrtc (own-33).
+//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/agent-setup/api/...` and `/scim/v2/...` to agent-setup (own-27), `/wfm/...` to wfm-adapter (own-26). `/workspace/v3/...` and `/statistics/v3/...` go to gws-proxy (own-31): desktops and programs ask there by a session of their own; so do `/desktop` and `/ui/wwe`, the desktop's page. `/salesforce/...` goes there too, to salesforce-adapter behind it. `/session` is that of our own pages, which hold no tokens. An API key, in the place of a token, is exchanged for one at auth. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24); `/webrtc`, that of phones with a ticket of their desktop, to webrtc (own-33).
 //!
 //! Where a site has two edges in a row, the outer one passes all of this on to the inner one, its controller (telemetry-02).
 
@@ -212,9 +212,9 @@ async fn run(ctx: RoleContext) -> Result<()> {
         .merge(scim::router(&ctx)?)
         .merge(telemetry::router(&ctx)?)
         .merge(workforce::router(&ctx)?)
-        .merge(desktop::router(&ctx)?)
+        .merge(desktop::router(&ctx, DesktopFrames::new(&settings.desktop_frames))?)
         .merge(salesforce::router(&ctx)?)
-        .merge(pages::router(&ctx, DesktopFrames::new(&settings.desktop_frames))?)
+        .merge(pages::router(&ctx)?)
         .merge(openapi::router());
     let router = router.merge(crate::trace::serve::router(crate::trace::serve::Traced::of_role(&ctx)?));
     let proofs = WebProofs { keys: ApiKeysAtEdge::new(&ctx)?, sessions, origins };

@@ -12,7 +12,7 @@ use super::{Row, Turn, api_keys, find, history, number, query, revision_of, revi
 
 /// What is removed of a tenant that has ended, part by part: whatever names a row goes before it. Each has the tenant twice, and the most
 /// rows that go at once (of lists, those of so many objects).
-const PARTS: [&str; 32] = [
+const PARTS: [&str; 34] = [
     "DELETE FROM people_import WHERE tenant = ? AND id IN (SELECT id FROM people_import WHERE tenant = ? LIMIT ?)",
     "DELETE FROM passkey WHERE tenant = ? AND id IN (SELECT id FROM passkey WHERE tenant = ? LIMIT ?)",
     "DELETE FROM person_favourite WHERE tenant = ? AND user_name IN
@@ -21,6 +21,8 @@ const PARTS: [&str; 32] = [
          (SELECT user_name FROM person_recent WHERE tenant = ? LIMIT ?)",
     "DELETE FROM person_setting WHERE tenant = ? AND user_name IN
          (SELECT user_name FROM person_setting WHERE tenant = ? LIMIT ?)",
+    "DELETE FROM person_contact WHERE tenant = ? AND id IN (SELECT id FROM person_contact WHERE tenant = ? LIMIT ?)",
+    "DELETE FROM shared_contact WHERE tenant = ? AND id IN (SELECT id FROM shared_contact WHERE tenant = ? LIMIT ?)",
     "DELETE FROM person_skill WHERE tenant = ? AND user_name IN
          (SELECT user_name FROM person_skill WHERE tenant = ? LIMIT ?)",
     "DELETE FROM person WHERE tenant = ? AND dbid IN (SELECT dbid FROM person WHERE tenant = ? LIMIT ?)",

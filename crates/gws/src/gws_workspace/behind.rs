@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::desk::AskFault;
 use super::desk_sign_in::{DeskSignIn, SignInStanding};
 use super::reporting::{ReadStatistics, WantedStatistic};
+use crate::contact_api::{ContactEntry, ContactQuery};
 use crate::interaction_api::OpenInteraction;
 use crate::sessions::session_code::{CodeFault, ShownCode};
 use crate::setting_api::{Acknowledged, RecentEntry, SavedFavourite, SettingValue};
@@ -241,6 +242,21 @@ pub(super) enum SettingQuestion {
     RemoveSetting {
         /// Its name.
         name: String,
+    },
+    /// Contacts that the person sees: a [`crate::contact_api::ContactList`].
+    Contacts(ContactQuery),
+    /// The contact of that id: a [`ContactEntry`].
+    Contact(String),
+    /// A contact is to be kept among those that the tenant's people share, or else among the person's own.
+    AddContact(Box<ContactEntry>),
+    /// A contact is to take the place of the one with its id.
+    ChangeContact(Box<ContactEntry>),
+    /// The contact of that id is to go.
+    RemoveContact {
+        /// Its id.
+        id: String,
+        /// Whether it is among those that are shared.
+        is_shared: bool,
     },
 }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod browser_phone;
 pub(super) mod configuration;
+pub(super) mod contacts;
 mod managed;
 pub(super) mod notifications;
 pub(super) mod operations;

@@ -108,6 +108,11 @@ const OPERATIONS: &[DescribedOperation] = &[
     ("get", "/targets/recents", "getRecentTargets", "With whom the person had to do, the latest first", &[]),
     ("post", "/targets/recents/add", "addRecentTarget", "Add a recent", &["target"]),
     ("post", "/targets/recents/ack-missed-calls", "ackRecentMissedCalls", "The person knows of the missed calls", &[]),
+    ("get", "/contacts", "getPersonalContacts", "The contacts of the person, and those that the tenant's people share: searchTerm, limit, offset", &[]),
+    ("post", "/contacts", "addPersonalContact", "Add a contact; with isShared one for all people of the tenant", &["name"]),
+    ("get", "/contacts/{id}", "getPersonalContact", "A contact", &[]),
+    ("put", "/contacts/{id}", "changePersonalContact", "Put a contact in the place of the one with that id", &["name"]),
+    ("delete", "/contacts/{id}", "deletePersonalContact", "Remove a contact", &[]),
     ("get", "/settings", "getPersonalSettings", "The settings of the person", &[]),
     ("get", "/settings/{name}", "getPersonalSetting", "A setting", &[]),
     ("post", "/settings/{name}", "savePersonalSetting", "Keep a setting", &["value"]),
@@ -222,7 +227,7 @@ fn described((method, path, id, summary, _): &DescribedOperation) -> Value {
     let mut operation = openapi_frame::operation(path, id, summary, &responses);
     let (query, body, data) = contents_of(id);
     openapi_contents::add_query(&mut operation, query);
-    let takes_body = *method == "post" && !path.starts_with("/notifications") && *path != "/logout";
+    let takes_body = matches!(*method, "post" | "put") && !path.starts_with("/notifications") && *path != "/logout";
     if takes_body {
         let further = if path.starts_with("/voice/") { contents::OF_VOICE } else { "" };
         openapi_contents::add_body(&mut operation, &format!("{body}, {further}"));
@@ -239,12 +244,12 @@ fn described((method, path, id, summary, _): &DescribedOperation) -> Value {
         }
         "login" | "logoutRedirect" => {
             operation["responses"]["302"] = json!({"description": "on to another address"});
+            if *id == "login" {
+                operation["security"] = json!([{}]);
+            }
         }
         bayeux_socket::OPERATION => bayeux_socket::describe_answers(&mut operation["responses"]),
         _ => {}
-    }
-    if *id == "login" {
-        operation["security"] = json!([{}]);
     }
     operation
 }

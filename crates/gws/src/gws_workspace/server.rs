@@ -1,4 +1,5 @@
-//! The routes of the Workspace API. All are open at the gate: each asks for its own proof, the cookie of a session or a token.
+//! The routes of the Workspace API, and of the desktop's page. All are open at the gate: each of the API asks for its own proof, the cookie
+//! of a session or a token.
 
 use std::sync::Arc;
 
@@ -9,17 +10,18 @@ use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 
 use super::endpoints::{
-    browser_phone, configuration, notifications, operations, peers, personal, reporting, session, targets, users,
-    waiting,
+    browser_phone, configuration, contacts, notifications, operations, peers, personal, reporting, session, targets,
+    users, waiting,
 };
 use super::request::DeskRequest;
-use super::{PATH, Workspace};
+use super::{PATH, Workspace, published_pages};
 use crate::bayeux_socket::SocketDoor;
 use crate::sessions::answers::ApiRefusal;
 
 /// Callers without a token of their own are served: gws-proxy passes on what desktops show.
 pub(super) fn is_open(_: &Method, path: &str) -> bool {
-    path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let is_of_api = path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    is_of_api || published_pages::is_open(path)
 }
 
 type DeskRoute = MethodRouter<Arc<Workspace>>;
@@ -59,6 +61,8 @@ fn routes() -> Vec<(&'static str, DeskRoute)> {
         ("/targets/recents", get(personal::recents)),
         ("/targets/recents/add", post(personal::add_recent)),
         ("/targets/recents/ack-missed-calls", post(personal::acknowledge)),
+        ("/contacts", get(contacts::list).post(contacts::add)),
+        ("/contacts/{id}", get(contacts::one).put(contacts::change).delete(contacts::remove)),
         ("/settings", get(personal::settings)),
         ("/settings/{name}", get(personal::setting).post(personal::save_setting).delete(personal::remove_setting)),
         ("/supervisor/voice/{operation}", post(users::supervise)),
@@ -89,6 +93,11 @@ pub(super) fn router(workspace: Arc<Workspace>) -> Router {
     let mut router = Router::new();
     for (path, methods) in routes() {
         router = router.route(&format!("{PATH}{path}"), methods.clone()).route(&format!("{PATH}{path}/"), methods);
+    }
+    for page in published_pages::PATHS {
+        for path in [page.to_owned(), format!("{page}/"), format!("{page}/{{*rest}}")] {
+            router = router.route(&path, get(published_pages::page));
+        }
     }
     let door = SocketDoor::new(workspace.parts.metrics.of_sockets(), workspace.sessions.drain.clone());
     router.fallback(not_served).with_state(workspace).layer(Extension(door))

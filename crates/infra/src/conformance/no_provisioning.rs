@@ -5,11 +5,12 @@ use contracts::sign_in_audit::SignInRecord;
 use model::{TenantId, Timestamp};
 
 use crate::{
-    Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, Favourite, FavouriteAgain,
-    FavouriteKept, HistoryEntry, HistoryPage, HistoryPoint, ImportEnd, ImportPage, KeptApiKey, NamedSnapshot,
-    NewApiKey, ObjectChange, ObjectChanges, PartGiver, PartTaker, PasskeyKept, PasskeyRemoved, Passkeys, PeopleImport,
-    PeopleImports, PersonalRecords, PersonalSetting, ProvisioningStore, RecentTarget, Revision, SettingKept,
-    SignInAudit, SnapshotHead, StoreError, StoredPasskey, TargetName, TenantArchive, UnopenedSecret, VersionedObjects,
+    Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, ContactAdded, ContactOwner,
+    ContactRecords, Favourite, FavouriteAgain, FavouriteKept, HistoryEntry, HistoryPage, HistoryPoint, ImportEnd,
+    ImportPage, KeptApiKey, KeptContact, NamedSnapshot, NewApiKey, ObjectChange, ObjectChanges, PartGiver, PartTaker,
+    PasskeyKept, PasskeyRemoved, Passkeys, PeopleImport, PeopleImports, PersonalRecords, PersonalSetting,
+    ProvisioningStore, RecentTarget, Revision, SettingKept, SignInAudit, SnapshotHead, StoreError, StoredPasskey,
+    TargetName, TenantArchive, UnopenedSecret, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -245,6 +246,24 @@ impl PersonalRecords for NoProvisioning {
     }
 
     fn remove_setting<'a>(&'a self, _: &'a TenantId, _: &'a str, _: &'a str) -> Answer<'a, bool> {
+        refused()
+    }
+}
+
+impl ContactRecords for NoProvisioning {
+    fn contacts<'a>(&'a self, _: &'a TenantId, _: &'a ContactOwner) -> Answer<'a, Vec<KeptContact>> {
+        refused()
+    }
+
+    fn add_contact<'a>(&'a self, _: &'a TenantId, _: &'a ContactOwner, _: &'a KeptContact) -> Answer<'a, ContactAdded> {
+        refused()
+    }
+
+    fn change_contact<'a>(&'a self, _: &'a TenantId, _: &'a ContactOwner, _: &'a KeptContact) -> Answer<'a, bool> {
+        refused()
+    }
+
+    fn remove_contact<'a>(&'a self, _: &'a TenantId, _: &'a ContactOwner, _: &'a str) -> Answer<'a, bool> {
         refused()
     }
 }

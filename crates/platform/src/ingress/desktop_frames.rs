@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
+use super::routes;
+
 /// What the pages say of themselves, each in its policy (CSP 3 section 6.4.2).
 const IN_NO_FRAME: &str = "frame-ancestors 'none'";
 
@@ -24,7 +26,7 @@ impl DesktopFrames {
 
     /// Lets them frame what is answered at that path, if that is the desktop.
     pub fn let_in(&self, path: &str, head: &mut HeaderMap) {
-        if self.ancestors.is_empty() || !matches!(path, "/desktop" | "/desktop/") {
+        if self.ancestors.is_empty() || !is_desktop(path) {
             return;
         }
         let policy = head.get(header::CONTENT_SECURITY_POLICY).and_then(|policy| policy.to_str().ok());
@@ -33,6 +35,12 @@ impl DesktopFrames {
             head.insert(header::CONTENT_SECURITY_POLICY, framed);
         }
     }
+}
+
+/// Whether the desktop is at that path.
+fn is_desktop(path: &str) -> bool {
+    let page = path.strip_suffix('/').unwrap_or(path);
+    page == routes::DESKTOP_PAGE || page == routes::WORKSPACE_PAGE
 }
 
 /// Checks the setting: each is scheme and host, and a port if it is not the scheme's own; none stands for several.
@@ -65,7 +73,7 @@ mod tests {
     fn the_desktop_alone_is_shown_in_frames_of_these_origins() {
         let crm = ["https://crm.example", "https://desk.example:8443"];
         let framed = "default-src 'none'; frame-ancestors 'self' https://crm.example https://desk.example:8443";
-        for path in ["/desktop", "/desktop/"] {
+        for path in ["/desktop", "/desktop/", "/ui/wwe", "/ui/wwe/"] {
             assert_eq!(policy(&crm, path, Some(POLICY)).as_deref(), Some(framed), "{path}");
         }
         for path in ["/", "/agent-setup/", "/desktop/x", "/assets/x.js"] {

@@ -33,6 +33,10 @@ pub(super) const SALESFORCE: &str = "/salesforce/v1";
 pub(super) const SALESFORCE_PAGE: &str = "/salesforce/softphone";
 /// The address that GWS has for the pages of Agent Setup.
 pub(super) const SETUP_PAGES: &str = "/ui/provisioning";
+/// The desktop in the browser.
+pub(super) const DESKTOP_PAGE: &str = "/desktop";
+/// The address that GWS has for such a page.
+pub(super) const WORKSPACE_PAGE: &str = "/ui/wwe";
 /// Where a session of a desktop begins.
 const DESKTOP_BEGINS: &str = "/workspace/v3/initialize-workspace";
 /// The sessions of our own pages.
@@ -131,7 +135,7 @@ fn table_of_people(method: &Method, path: &str) -> Option<WiderLimits> {
 }
 
 /// The table. Of several rows that are about a path, the one with the longest path counts.
-static TABLE: [EdgeRoute; 34] = [
+static TABLE: [EdgeRoute; 35] = [
     page("/", PathExtent::Alone),
     page("/index.html", PathExtent::Alone),
     page("/icon.svg", PathExtent::Alone),
@@ -139,7 +143,8 @@ static TABLE: [EdgeRoute; 34] = [
     page("/topology", PathExtent::Alone),
     page("/trace", PathExtent::Whole),
     page("/agent-setup", PathExtent::Whole),
-    page("/desktop", PathExtent::Whole),
+    page(DESKTOP_PAGE, PathExtent::Whole).by(&AT_GWS_PROXY),
+    page(WORKSPACE_PAGE, PathExtent::Whole).by(&AT_GWS_PROXY),
     page(SETUP_PAGES, PathExtent::Whole).by(&AT_GWS_PROXY),
     // Every path below /api needs a token, whether there is something or not.
     api("/api", None, RouteFamily::Unknown),
@@ -461,6 +466,8 @@ mod tests {
             ("/agent-setup/people/ann", RouteFamily::Pages),
             ("/desktop", RouteFamily::Pages),
             ("/ui/provisioning/people", RouteFamily::Pages),
+            ("/ui/wwe", RouteFamily::Pages),
+            ("/ui/wwe/assets/x.js", RouteFamily::Pages),
             ("/ui/wwe/profile.js", RouteFamily::Auth),
             ("/ui/other", RouteFamily::Unknown),
             ("/desktops", RouteFamily::Unknown),

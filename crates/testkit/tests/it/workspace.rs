@@ -1,6 +1,7 @@
 //! The published Workspace API: agents work by a client library of others, which knows nothing of us, and by plain HTTP.
 
 mod browser_phone;
+mod contacts;
 mod day;
 pub(crate) mod desk;
 mod elsewhere;
@@ -11,6 +12,7 @@ mod notifications;
 mod page;
 mod page_softphone;
 mod personal;
+mod published_page;
 mod rows;
 mod sessions;
 mod supervising;

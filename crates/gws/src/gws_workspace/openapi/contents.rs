@@ -72,6 +72,10 @@ pub(super) const CONTENTS: &[OperationContents] = &[
     ("savePersonalFavorite", "", "target:KeptTarget, category?, ignoreDuplication?:bool", ""),
     ("getRecentTargets", "limit?:int, types?", "", "targets:Target[], totalMatches:int"),
     ("addRecentTarget", "", "target:KeptTarget, recentInformation?:RecentInformation", ""),
+    ("getPersonalContacts", "searchTerm?, limit?:int, offset?:int", "", "contacts:KeptContact[], totalMatches:int, mayShare:bool"),
+    ("addPersonalContact", "", "name, numbers?:obj[], emailAddress?, company?, note?, isShared?:bool", "id, name"),
+    ("getPersonalContact", "", "", "id, name"),
+    ("changePersonalContact", "", "name, numbers?:obj[], emailAddress?, company?, note?, isShared?:bool", "id, name"),
     ("getPersonalSettings", "", "", "settings:obj"),
     ("getPersonalSetting", "", "", "name, value:any"),
     ("savePersonalSetting", "", "value:any", ""),
@@ -152,6 +156,10 @@ pub(super) fn shapes() -> Vec<(&'static str, Value)> {
             object(
                 "type?, id?:any, name?, firstName?, lastName?, userName?, employeeId?, number?, switchName?, emailAddresses?:str[], numbers?:str[]",
             ),
+        ),
+        (
+            "KeptContact",
+            object("id, isShared:bool, name, numbers:obj[], emailAddress?, company?, note?, changedAt:int"),
         ),
         ("RecentInformation", object("media?, timeStamp?:int")),
         ("Statistic", object("statisticId?, objectId, objectType, name?, definition?:obj")),

@@ -287,8 +287,8 @@ fn a_desktop_is_its_persons_alone() -> Result<()> {
     of_another_tenant(&site, &first, ada)
 }
 
-/// A session of another tenant knows nothing of this one, and the cookie of this one opens nothing there.
-fn of_another_tenant(site: &Installation, first: &PlainDesk<'_>, ada: &DemoUser) -> Result<()> {
+/// The desktop of somebody of another tenant, which the site gets for that.
+pub(super) fn desk_of_globex(site: &Installation) -> Result<PlainDesk<'_>> {
     site.import_text(GLOBEX)?;
     let visitor = Visitor::new(site)?;
     let fields = [("grant_type", "password"), ("username", "gina.green"), ("password", "wide white saucer")];
@@ -298,7 +298,12 @@ fn of_another_tenant(site: &Installation, first: &PlainDesk<'_>, ada: &DemoUser)
     });
     let token = token.context("nobody of globex signs in")?.token("access_token")?;
     // It may be known to auth a moment sooner than to others.
-    let other = wait::until(SOON, || Ok(PlainDesk::by_token(site, &token).ok())).context("globex has no desktops")?;
+    wait::until(SOON, || Ok(PlainDesk::by_token(site, &token).ok())).context("globex has no desktops")
+}
+
+/// A session of another tenant knows nothing of this one, and the cookie of this one opens nothing there.
+fn of_another_tenant(site: &Installation, first: &PlainDesk<'_>, ada: &DemoUser) -> Result<()> {
+    let other = desk_of_globex(site)?;
     let body = json!({"data": {"agentId": ada.agent, "dn": ada.dn}});
     let (status, answer) = other.ask("POST", "activate-channels", &body)?;
     ensure!((400..500).contains(&status), "{status} {answer}");
