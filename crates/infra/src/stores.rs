@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::{
     AgentLedger, ApiKeys, AuditOutbox, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, MemorySearch,
     NewCalls, Outbox, Passkeys, PeopleImports, PersonalRecords, ProvisioningStore, Quarantine, QueueLedger,
-    Registrations, ReportingLog, RequestStream, SearchStore, SessionLedger, SignInAudit, SignIns, TenantArchive,
-    ThreadLedger, ViewStore,
+    Registrations, ReportingLog, RequestStream, SearchStore, SessionLedger, Shifts, SignInAudit, SignIns,
+    TenantArchive, ThreadLedger, ViewStore,
 };
 
 /// The stores. A role takes those that its connections allow it.
@@ -56,6 +56,8 @@ pub struct Stores {
     pub personal_records: Arc<dyn PersonalRecords>,
     /// Which tables of people tenants have taken (gws-23).
     pub people_imports: Arc<dyn PeopleImports>,
+    /// When people work (voice-13).
+    pub shifts: Arc<dyn Shifts>,
     /// Quarantined records of all ledgers.
     pub quarantine: Arc<dyn Quarantine>,
     /// States of views (pulse-22).
@@ -87,7 +89,8 @@ impl Stores {
         S: CallLedger + AgentLedger + SessionLedger + QueueLedger + MediaLedger + Registrations + ConfigCache,
         S: EventStream + NewCalls + RequestStream + Leases + Outbox + Quarantine + ThreadLedger,
         S: ViewStore + SignIns + 'static,
-        D: TenantArchive + SignInAudit + AuditOutbox + ApiKeys + Passkeys + PersonalRecords + PeopleImports + 'static,
+        D: TenantArchive + SignInAudit + AuditOutbox + ApiKeys + Passkeys + PersonalRecords + PeopleImports,
+        D: Shifts + 'static,
     {
         Self {
             calls: store.clone(),
@@ -119,6 +122,7 @@ impl Stores {
             passkeys: database.clone(),
             personal_records: database.clone(),
             people_imports: database.clone(),
+            shifts: database.clone(),
             archive: database.clone(),
             provisioning: database,
             search: Arc::new(MemorySearch::default()),
