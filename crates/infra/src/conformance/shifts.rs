@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contracts::provisioning::{Object, ObjectKey, ObjectKind};
+use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person};
 use model::{TenantId, Timestamp};
 
 use super::fixtures::tenant;
@@ -24,10 +24,11 @@ fn at(hour: u64) -> Timestamp {
 /// A tenant with people, and the names of two of them.
 async fn peopled(store: &dyn ProvisioningStore, name: &str) -> (TenantId, [String; 2]) {
     let (acme, held) = (tenant(name), objects(name));
-    let mut people = held.people.iter().map(|person| person.user_name.clone());
-    let two = [people.next().unwrap(), people.next().unwrap()];
-    let all = held.objects().map(ObjectChange::Put).collect();
-    store.update(&acme, Revision(0), all, note()).await.unwrap();
+    let ann = held.people.first().unwrap().user_name.clone();
+    let bob = Person { user_name: "bob.second".to_owned(), ..Person::default() };
+    let two = [ann, bob.user_name.clone()];
+    let all = held.objects().map(ObjectChange::Put).chain([ObjectChange::Put(Object::Person(Box::new(bob)))]);
+    store.update(&acme, Revision(0), all.collect(), note()).await.unwrap();
     (acme, two)
 }
 
