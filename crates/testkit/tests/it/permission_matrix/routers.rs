@@ -51,6 +51,7 @@ const FILES: [RouterFile; 32] = [
     at_edge("platform/src/telemetry/server.rs", ""),
     at_edge("platform/src/trace/serve.rs", ""),
     at_edge("platform/src/wfm_adapter/server.rs", ""),
+    at_edge("platform/src/wfm_adapter/shifts.rs", ""),
     at_edge("pulse/src/board/server.rs", ""),
     inside("runtime/src/admin.rs", "config:9090"),
     inside("voice/src/config/server.rs", "config:9100"),
