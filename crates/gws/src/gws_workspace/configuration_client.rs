@@ -215,8 +215,8 @@ impl ConfigurationSide for ConfigurationClient {
                 return Err(refused(&answer));
             }
             let mut told: Value = answer.json().map_err(|error| away(&error))?;
-            match told["shifts"].take() {
-                Value::Array(shifts) => Ok(shifts),
+            match told.get_mut("shifts").map(Value::take) {
+                Some(Value::Array(shifts)) => Ok(shifts),
                 _ => Err(ConfigurationFault::Away),
             }
         }

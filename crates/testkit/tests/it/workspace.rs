@@ -10,6 +10,7 @@ mod page;
 mod page_softphone;
 mod personal;
 mod rows;
+mod schedule;
 mod sessions;
 mod supervising;
 mod web_socket_notifications;

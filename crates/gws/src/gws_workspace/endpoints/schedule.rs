@@ -64,13 +64,11 @@ pub(in crate::gws_workspace) async fn of_team(
     let names = found.entries.iter().filter_map(|user| user["userName"].as_str().map(str::to_owned));
     let names: Vec<String> = names.take(PEOPLE_MAX).collect();
     let now = ms(workspace.parts.now());
-    let shifts = match names.is_empty() {
-        true => Vec::new(),
-        false => {
-            let told = configuration.shifts(person.tenant, names, (now, now + 1)).await;
-            told.map_err(|fault| refused(&fault))?
-        }
-    };
+    let mut shifts = Vec::new();
+    if !names.is_empty() {
+        let told = configuration.shifts(person.tenant, names, (now, now + 1)).await;
+        shifts = told.map_err(|fault| refused(&fault))?;
+    }
     let schedules: Vec<Value> = shifts.iter().filter_map(|shift| planned_at(shift, now)).collect();
     Ok(answers::data(&json!({"now": now, "schedules": schedules, "isPart": is_part})))
 }
