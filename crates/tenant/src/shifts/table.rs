@@ -122,9 +122,9 @@ fn of_document(text: &str) -> (Vec<WrittenShift>, Vec<ShiftFault>) {
 // === CSV ===
 
 /// The place of each column in the lines of a table.
-struct Head(HashMap<&'static str, usize>);
+struct TableColumns(HashMap<&'static str, usize>);
 
-impl Head {
+impl TableColumns {
     fn of(record: &TableRecord) -> Result<Self, Vec<ShiftFault>> {
         let (mut places, mut faults) = (HashMap::new(), Vec::new());
         for (place, cell) in record.cells.iter().enumerate() {
@@ -157,7 +157,7 @@ fn of_lines(text: &str) -> (Vec<WrittenShift>, Vec<ShiftFault>) {
     let delimiter = if first.contains(';') && !first.contains(',') { ';' } else { ',' };
     let mut records = csv::records(text, delimiter);
     let head = match records.next() {
-        Some(Ok(record)) => Head::of(&record),
+        Some(Ok(record)) => TableColumns::of(&record),
         Some(Err(wrong)) => Err(vec![ShiftFault::of(wrong.line, "", wrong.rule)]),
         None => Err(vec![ShiftFault::of(0, "", "the table has no head")]),
     };
@@ -195,7 +195,7 @@ fn given(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
 }
 
-fn shift_of(head: &Head, record: &TableRecord) -> WrittenShift {
+fn shift_of(head: &TableColumns, record: &TableRecord) -> WrittenShift {
     let cell = |column| head.cell(record, column);
     WrittenShift {
         line: record.line,
@@ -209,7 +209,7 @@ fn shift_of(head: &Head, record: &TableRecord) -> WrittenShift {
 }
 
 /// The activity of a line; none where all of its columns are empty.
-fn activity_of(head: &Head, record: &TableRecord) -> Option<WrittenActivity> {
+fn activity_of(head: &TableColumns, record: &TableRecord) -> Option<WrittenActivity> {
     let cell = |column| head.cell(record, column);
     let all = ["activity", "activity_begin", "activity_end", "reason"];
     if all.into_iter().all(|column| cell(column).is_empty()) {
@@ -225,7 +225,7 @@ fn activity_of(head: &Head, record: &TableRecord) -> Option<WrittenActivity> {
 }
 
 /// What a further line of a shift says otherwise than its first one.
-fn differences(head: &Head, record: &TableRecord, shift: &WrittenShift) -> Vec<ShiftFault> {
+fn differences(head: &TableColumns, record: &TableRecord, shift: &WrittenShift) -> Vec<ShiftFault> {
     let own = [
         ("person", shift.person.as_str()),
         ("zone", shift.zone.as_deref().unwrap_or_default()),
