@@ -76,7 +76,7 @@ pub trait Shifts: Send + Sync {
         &'a self,
         tenant: &'a TenantId,
         people: &'a [String],
-        (from, to): (Timestamp, Timestamp),
+        span: (Timestamp, Timestamp),
         at_most: usize,
     ) -> Answer<'a, Vec<StoredShift>>;
 
