@@ -4,6 +4,7 @@
 //! Whoever plans writes times as clocks on a wall show them, with the time zone beside. A night in which clocks are put forward has no time
 //! between two and three: it is refused, not guessed. One in which they are put back has it twice: then the offset says which is meant.
 
+mod import;
 mod rules;
 mod table;
 #[cfg(test)]
@@ -18,13 +19,16 @@ use jiff::tz::TimeZone;
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use rules::{KnownNames, checked};
-pub use table::{TableFormat, read};
+pub use import::{ShiftTable, TableTaken};
+pub use rules::KnownNames;
+pub use table::TableFormat;
 
 /// The largest table, in bytes: that of as many shifts as may be, each with a few activities.
 pub const TABLE_BYTES_MAX: usize = 16 << 20;
 /// The most shifts of a table: those of seven hundred people for four weeks.
 pub const SHIFTS_MAX: usize = 20_000;
+/// The time zone of a tenant that has none.
+pub const NO_ZONE: &str = "UTC";
 /// The most activities of a shift.
 pub const ACTIVITIES_MAX: usize = 32;
 /// The longest span that is replaced or read, in days: two months.

@@ -1,3 +1,5 @@
+use super::rules::checked;
+use super::table::read;
 use super::*;
 
 /// Clocks are put forward on 2026-03-29 at 2:00, and back on 2026-10-25 at 3:00.
@@ -15,16 +17,8 @@ fn names() -> KnownNames {
 
 /// The shifts of a table, or its faults.
 fn taken(text: &str, format: TableFormat, days: &PlannedDays) -> Result<Vec<Shift>, Vec<ShiftFault>> {
-    let (planned, mut faults) = read(text, format, days);
-    match checked(planned, days, &[], &names()) {
-        Ok(shifts) if faults.is_empty() => Ok(shifts),
-        Ok(_) => Err(faults),
-        Err(found) => {
-            faults.extend(found);
-            faults.sort();
-            Err(faults)
-        }
-    }
+    let (text, days) = (text.to_owned(), days.clone());
+    ShiftTable { text, format, days, people: Vec::new(), names: names(), is_trial: false }.shifts().1
 }
 
 fn csv(lines: &str, days: &PlannedDays) -> Result<Vec<Shift>, Vec<ShiftFault>> {

@@ -1,12 +1,11 @@
 //! When people work: the service `Schedules`.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
-use contracts::provisioning::{ActionCode, AgentGroup, Folder, FolderRight, Object, ObjectKind, folded_name};
+use contracts::provisioning::{AgentGroup, Folder, FolderRight, Object, ObjectKind, folded_name};
 use contracts::v1;
 use contracts::v1::schedules_server::Schedules;
-use infra::{ShiftSpan, ShiftTerms, ShiftsReplaced, StoreError};
+use infra::StoreError;
 use model::{TenantId, Timestamp};
 use routing::SkillExpression;
 use tonic::{Request, Response, Status};
@@ -16,15 +15,14 @@ use super::refusals::{ends, unread};
 use super::{LINES_MAX, ObjectServer};
 use crate::objects::{CallerRights, IndexedTenant};
 use crate::shifts::{
-    self, KEPT_AFTER_END, KnownNames, PlannedDays, SPAN_DAYS_MAX, Shift, ShiftFault, TABLE_BYTES_MAX, TableFormat,
+    self, KnownNames, NO_ZONE, PlannedDays, SPAN_DAYS_MAX, Shift, ShiftFault, ShiftTable, TABLE_BYTES_MAX, TableFormat,
+    TableTaken,
 };
 
 /// The most people whose shifts are read at once: a supervisor looks after fewer.
 const PEOPLE_MAX: usize = 500;
 /// The most shifts of an answer: those of as many people for ten days.
 const READ_MAX: usize = 5_000;
-/// The time zone of a tenant that has none.
-const NO_ZONE: &str = "UTC";
 /// The longest name of a time zone, in bytes.
 const ZONE_BYTES_MAX: usize = 64;
 
@@ -51,8 +49,9 @@ impl Schedules for ObjectServer {
             return Err(Status::invalid_argument("zone: there is no such time zone"));
         }
         let days = PlannedDays::of(&asked.from, &asked.to, &zone).map_err(Status::invalid_argument)?;
-        let is_trial = asked.validate_only;
-        let answer = self.shifts_replaced(&tenant, (asked, format), (&days, names), note.at).await?;
+        let v1::ImportShiftsRequest { table: text, people, validate_only: is_trial, .. } = asked;
+        let table = ShiftTable { text, format, days, people, names, is_trial };
+        let answer = self.shifts_replaced(&tenant, table, note.at).await?;
         if !is_trial && answer.faults.is_empty() {
             let v1::ImportShiftsResponse { added, changed, removed, .. } = answer;
             tracing::info!(%tenant, by = note.by, added, changed, removed, "a table of shifts was imported");
@@ -88,38 +87,30 @@ impl ObjectServer {
     async fn shifts_replaced(
         &self,
         tenant: &TenantId,
-        (asked, format): (v1::ImportShiftsRequest, TableFormat),
-        (days, names): (&PlannedDays, KnownNames),
+        table: ShiftTable,
         now: Timestamp,
     ) -> Result<v1::ImportShiftsResponse, Status> {
-        let v1::ImportShiftsRequest { table, people, validate_only, .. } = asked;
-        let of = days.clone();
         // Nobody waits for a large table but who has sent it.
-        let reading = tokio::task::spawn_blocking(move || taken(&table, format, &of, (people, &names)));
-        let (count, people, taken) = reading.await.map_err(|_| ends())?;
-        let shifts = match taken {
+        let reading = tokio::task::spawn_blocking(move || {
+            let read = table.shifts();
+            (table, read)
+        });
+        let (table, (count, shifts)) = reading.await.map_err(|_| ends())?;
+        let shifts = match shifts {
             Ok(shifts) => shifts,
             Err(faults) => return Ok(faulty(count, faults)),
         };
-        let stored = shifts.iter().map(Shift::stored).collect::<Result<Vec<_>, StoreError>>().map_err(unread)?;
-        let span = ShiftSpan { from: days.from, to: days.to, people };
-        let forget_before = Timestamp::from_millis(now.as_millis().saturating_sub(millis(KEPT_AFTER_END)));
-        let terms = ShiftTerms { is_trial: validate_only, forget_before };
-        let replaced = self.shifts.replace_shifts(tenant, &span, &stored, terms).await;
-        match replaced.map_err(unwritten)? {
-            ShiftsReplaced::Replaced(counts) => Ok(v1::ImportShiftsResponse {
-                shifts: count,
+        match table.put(&*self.shifts, tenant, shifts, now).await.map_err(unwritten)? {
+            TableTaken::Replaced(counts) => Ok(v1::ImportShiftsResponse {
+                shifts: u32::try_from(count).unwrap_or(u32::MAX),
                 added: counts.added,
                 changed: counts.changed,
                 removed: counts.removed,
                 unchanged: counts.unchanged,
                 ..Default::default()
             }),
-            ShiftsReplaced::Overlap { id, other } => {
-                let rule = format!("the shift {id} is at the same time as {other}, which stays");
-                Ok(faulty(count, vec![ShiftFault { line: 0, field: "shift".to_owned(), rule }]))
-            }
-            ShiftsReplaced::TooMany => {
+            TableTaken::Faulty(faults) => Ok(faulty(count, faults)),
+            TableTaken::TooMany => {
                 let most = infra::bounds::SHIFTS_OF_TENANT_MAX;
                 Err(Status::resource_exhausted(format!("the tenant would have more than {most} shifts")))
             }
@@ -161,10 +152,6 @@ fn span(from_ms: u64, to_ms: u64) -> Result<(Timestamp, Timestamp), Status> {
     Ok((Timestamp::from_millis(from_ms), Timestamp::from_millis(to_ms)))
 }
 
-fn millis(length: Duration) -> u64 {
-    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// A person may have gone since the table was read: then nothing was replaced.
 fn unwritten(error: StoreError) -> Status {
     match error {
@@ -175,57 +162,27 @@ fn unwritten(error: StoreError) -> Status {
 
 /// The tenant's time zone, and the names that its shifts may have.
 fn known(held: &IndexedTenant) -> (String, KnownNames) {
-    let mut names = KnownNames::default();
-    let people = held.people().map(|person| (folded_name(&person.user_name), person.user_name.clone()));
-    names.people.extend(people);
-    for (_, object) in held.of_kind(ObjectKind::ActionCode) {
-        if let Object::ActionCode(ActionCode { code, .. }) = &**object {
-            names.reasons.insert(code.clone());
-        }
-    }
+    let users = held.people().map(|person| person.user_name.as_str());
+    let reasons = held.of_kind(ObjectKind::ActionCode).filter_map(|(_, object)| match &**object {
+        Object::ActionCode(code) => Some(code),
+        _ => None,
+    });
     let zone = held.of_kind(ObjectKind::Tenant).find_map(|(_, object)| match &**object {
         Object::Tenant(tenant) => tenant.time_zone.clone(),
         _ => None,
     });
-    (zone.unwrap_or_else(|| NO_ZONE.to_owned()), names)
+    (zone.unwrap_or_else(|| NO_ZONE.to_owned()), KnownNames::of(users, reasons))
 }
 
-/// How many shifts a table has, of whom others are replaced, and the shifts or the faults.
-type TakenTable = (u32, Vec<String>, Result<Vec<Shift>, Vec<ShiftFault>>);
-
-fn taken(
-    table: &str,
-    format: TableFormat,
-    days: &PlannedDays,
-    (people, names): (Vec<String>, &KnownNames),
-) -> TakenTable {
-    let (planned, mut faults) = shifts::read(table, format, days);
-    let count = u32::try_from(planned.len()).unwrap_or(u32::MAX);
-    for user in people.iter().filter(|user| !names.people.contains_key(&folded_name(user))) {
-        let rule = format!("there is no person {user:.64}");
-        faults.push(ShiftFault { line: 0, field: "people".to_owned(), rule });
-    }
-    let checked = shifts::checked(planned, days, &people, names);
-    let taken = match checked {
-        Ok(shifts) if faults.is_empty() => Ok(shifts),
-        Ok(_) => Err(faults),
-        Err(further) => {
-            faults.extend(further);
-            faults.sort();
-            Err(faults)
-        }
-    };
-    (count, people, taken)
-}
-
-fn faulty(count: u32, faults: Vec<ShiftFault>) -> v1::ImportShiftsResponse {
+fn faulty(count: usize, faults: Vec<ShiftFault>) -> v1::ImportShiftsResponse {
     let more_faults = u32::try_from(faults.len().saturating_sub(LINES_MAX)).unwrap_or(u32::MAX);
     let told = faults.into_iter().take(LINES_MAX).map(|ShiftFault { line, field, rule }| v1::ShiftFault {
         line: u32::try_from(line).unwrap_or(u32::MAX),
         field,
         rule,
     });
-    v1::ImportShiftsResponse { shifts: count, faults: told.collect(), more_faults, ..Default::default() }
+    let shifts = u32::try_from(count).unwrap_or(u32::MAX);
+    v1::ImportShiftsResponse { shifts, faults: told.collect(), more_faults, ..Default::default() }
 }
 
 fn wire_shift(shift: Shift) -> v1::Shift {
