@@ -2,7 +2,8 @@
 //! 8080, paths under `/wfm/v1`, through ingress (own-26).
 //!
 //! It folds the tenants' events (tenant-13, port 8000) with the same engine as the wallboard, so that both say the same, and knows agents and
-//! queues from their configuration (tenant-12, port 8888). It owns nothing: shifts go to tenant, and after a start it reads again what the stream of events has.
+//! queues from their configuration (tenant-12, port 8888). It owns nothing: shifts go to tenant, and after a start it reads again what the
+//! stream of events has.
 
 mod agent_states;
 mod fault_memory;
