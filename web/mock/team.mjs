@@ -54,6 +54,8 @@ export class TeamOfMock {
   /** Answers what is below /users, and queues; undefined for what is not there. */
   asked([what, first, second, third], query, data = {}) {
     if (what === 'targets' && first === undefined) return this.#queues()
+    if (what === 'schedule' && first === undefined) return { data: { now: Date.now(), shifts: [] } }
+    if (what === 'supervisor' && first === 'schedules') return { data: { now: Date.now(), schedules: [], isPart: false } }
     if (what === 'supervisor' && first === 'waiting-calls') return this.#waiting(second, third, data)
     if (what !== 'users') return undefined
     if (this.isAway) return { status: 503, message: 'users cannot be read now' }

@@ -290,7 +290,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 59] = [
+const STEPS: [(&str, &str); 60] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -350,6 +350,7 @@ const STEPS: [(&str, &str); 59] = [
     ("people import by age", include_str!("postgres/people_import_by_age.sql")),
     ("people import outcome", include_str!("postgres/people_import_outcome.sql")),
     ("contacts", include_str!("postgres/contacts.sql")),
+    ("shift", include_str!("postgres/shift.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

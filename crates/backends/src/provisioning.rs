@@ -24,6 +24,7 @@ mod personal_records;
 mod read;
 mod revisions;
 mod sealing;
+mod shifts;
 mod sign_in;
 mod sign_in_audit;
 mod snapshots;

@@ -129,6 +129,15 @@ pub const TARGET_DOCUMENT_MAX: usize = 8 << 10;
 /// Tables of people whose import is noted of a tenant, the latest: several a day for as long as one is kept.
 pub const PEOPLE_IMPORTS_MAX: usize = 1_000;
 
+/// The longest shift: whoever works for longer has two.
+pub const SHIFT_LENGTH_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// Shifts of a tenant: those of ten thousand people for three months.
+pub const SHIFTS_OF_TENANT_MAX: u64 = 1_000_000;
+
+/// The longest id of a shift, in bytes.
+pub const SHIFT_ID_MAX: usize = 128;
+
 /// How long an API key is shown after its end: as long as somebody may ask what has become of it.
 pub const API_KEY_KEPT: Duration = Duration::from_secs(30 * 86_400);
 

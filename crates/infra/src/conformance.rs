@@ -21,6 +21,7 @@ mod quarantine;
 pub mod reporting;
 pub mod search;
 pub mod secrets;
+pub mod shifts;
 pub mod sign_in_audit;
 mod sign_ins;
 mod streams;

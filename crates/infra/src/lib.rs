@@ -26,6 +26,7 @@ pub mod reporting;
 pub mod sealed_config;
 pub mod search;
 pub mod secrets;
+pub mod shifts;
 pub mod sign_in_audit;
 pub mod sign_ins;
 pub mod spool;
@@ -62,6 +63,7 @@ pub use search::{
     SearchTerm, Swept, TargetDocument, TargetSearch, folded, spellings,
 };
 pub use secrets::*;
+pub use shifts::*;
 pub use sign_in_audit::*;
 pub use sign_ins::{SignInKey, SignInKind, SignIns};
 pub use stores::Stores;

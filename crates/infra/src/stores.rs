@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    AgentLedger, ApiKeys, AuditOutbox, CallLedger, Clock, ConfigCache, ContactRecords, EventStream, Leases,
-    MediaLedger, MemorySearch, NewCalls, Outbox, Passkeys, PeopleImports, PersonalRecords, ProvisioningStore,
-    Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream, SearchStore, SessionLedger, SignInAudit,
-    SignIns, TenantArchive, ThreadLedger, ViewStore,
+    AgentLedger, ApiKeys, AuditOutbox, CallLedger, Clock, ConfigCache, ContactRecords, EventStream, Leases, MediaLedger, MemorySearch, NewCalls, Outbox, Passkeys, PeopleImports, PersonalRecords, ProvisioningStore, Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream, SearchStore, SessionLedger, Shifts, SignInAudit, SignIns, TenantArchive, ThreadLedger, ViewStore,
 };
 
 /// The stores. A role takes those that its connections allow it.
@@ -58,6 +55,8 @@ pub struct Stores {
     pub contacts: Arc<dyn ContactRecords>,
     /// Which tables of people tenants have taken (gws-23).
     pub people_imports: Arc<dyn PeopleImports>,
+    /// When people work (voice-13).
+    pub shifts: Arc<dyn Shifts>,
     /// Quarantined records of all ledgers.
     pub quarantine: Arc<dyn Quarantine>,
     /// States of views (pulse-22).
@@ -90,7 +89,7 @@ impl Stores {
         S: EventStream + NewCalls + RequestStream + Leases + Outbox + Quarantine + ThreadLedger,
         S: ViewStore + SignIns + 'static,
         D: TenantArchive + SignInAudit + AuditOutbox + ApiKeys + Passkeys,
-        D: PersonalRecords + ContactRecords + PeopleImports + 'static,
+        D: PersonalRecords + ContactRecords + PeopleImports + Shifts + 'static,
     {
         Self {
             calls: store.clone(),
@@ -123,6 +122,7 @@ impl Stores {
             personal_records: database.clone(),
             contacts: database.clone(),
             people_imports: database.clone(),
+            shifts: database.clone(),
             archive: database.clone(),
             provisioning: database,
             search: Arc::new(MemorySearch::default()),

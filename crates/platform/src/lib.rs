@@ -11,6 +11,7 @@ mod pages_client;
 mod people_table;
 pub mod salesforce_adapter;
 mod scim_error;
+mod shift_table;
 pub mod telemetry;
 pub mod trace;
 pub mod wfm_adapter;

@@ -9,6 +9,7 @@ mod import_from;
 mod look;
 mod people;
 mod plan;
+mod shifts;
 mod sign_ins;
 mod snapshot;
 mod tenants;
@@ -107,6 +108,9 @@ pub enum Arguments {
     /// People as a table (CSV)
     #[command(subcommand, after_help = people::EXAMPLES)]
     People(people::Arguments),
+    /// When people work, as a table (CSV or JSON)
+    #[command(subcommand, after_help = shifts::EXAMPLES)]
+    Shifts(shifts::Arguments),
 }
 
 /// The object that a command is about.
@@ -202,6 +206,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
         Arguments::Snapshot(arguments) => return snapshot::run(options, arguments),
         Arguments::ImportFrom(arguments) => import_from::run(arguments)?,
         Arguments::People(arguments) => people::run(options, arguments)?,
+        Arguments::Shifts(arguments) => shifts::run(options, arguments)?,
     }
     Ok(Exit::Done)
 }

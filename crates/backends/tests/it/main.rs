@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use backends::sqlite::SqliteProvisioning;
 use infra::conformance::{
-    api_keys, audit_outbox, contacts, passkeys, people_imports, personal_records, provisioning, secrets, sign_in_audit,
+    api_keys, audit_outbox, contacts, passkeys, people_imports, personal_records, provisioning, secrets, shifts, sign_in_audit,
     tenant_life,
 };
 use infra::{ObjectChange, ProvisioningStore as _, Revision, SecretSeals};
@@ -45,6 +45,7 @@ async fn sqlite_does_what_every_database_does() {
     personal_records::run(&store).await;
     contacts::run(&store).await;
     people_imports::run(&store).await;
+    shifts::run(&store).await;
     tenant_life::run(&store).await;
 }
 

@@ -157,6 +157,13 @@ pub(super) trait ConfigurationSide: Send + Sync {
         tenant: TenantId,
         asked: Vec<(&'static str, String)>,
     ) -> BoxFuture<'static, Result<FoundEntries, ConfigurationFault>>;
+    /// The shifts of some people that have a part behind the one moment and before the other, in milliseconds since 1970.
+    fn shifts(
+        &self,
+        tenant: TenantId,
+        people: Vec<String>,
+        span: (u64, u64),
+    ) -> BoxFuture<'static, Result<Vec<Value>, ConfigurationFault>>;
 }
 
 /// What gws-data-collector has found.

@@ -9,6 +9,7 @@ pub(super) mod operations;
 pub(super) mod peers;
 pub(super) mod personal;
 pub(super) mod reporting;
+pub(super) mod schedule;
 pub(super) mod session;
 pub(super) mod targets;
 pub(super) mod users;

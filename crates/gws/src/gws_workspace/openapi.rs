@@ -57,6 +57,9 @@ const OPERATIONS: &[DescribedOperation] = &[
     ("get", "/supervisor/waiting-calls", "getWaitingCalls", "The calls that wait at route points, those first that have waited for longest", &[]),
     ("get", "/supervisor/waiting-calls/{id}", "getWaitingCall", "What one of them has come through, what it waits for, and why no agent has it", &[]),
     ("post", "/supervisor/waiting-calls/{id}/move", "moveWaitingCall", "Send one of them elsewhere", &["destination"]),
+    // === schedules ===
+    ("get", "/schedule", "getSchedule", "The shifts of the person from yesterday to tomorrow, with what is planned within them", &[]),
+    ("get", "/supervisor/schedules", "getSchedules", "What the agents whom the person looks after should do now: searchTerm, groupId", &[]),
     // === users ===
     ("get", "/users", "getUsers", "The agents whom the person looks after: searchTerm, groupId, states, sort, limit, offset", &[]),
     ("post", "/users/{user}/voice/{operationName}", "userRemoteOperation", "Log an agent out, make it ready or not", &[]),

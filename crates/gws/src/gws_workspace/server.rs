@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 
 use super::endpoints::{
-    browser_phone, configuration, contacts, notifications, operations, peers, personal, reporting, session, targets,
+    browser_phone, configuration, contacts, notifications, operations, peers, personal, reporting, schedule, session, targets,
     users, waiting,
 };
 use super::request::DeskRequest;
@@ -69,6 +69,8 @@ fn routes() -> Vec<(&'static str, DeskRoute)> {
         ("/supervisor/waiting-calls", get(waiting::list)),
         ("/supervisor/waiting-calls/{id}", get(waiting::why)),
         ("/supervisor/waiting-calls/{id}/move", post(waiting::move_call)),
+        ("/schedule", get(schedule::own)),
+        ("/supervisor/schedules", get(schedule::of_team)),
         ("/users", get(users::list)),
         ("/users/{user}/voice/{operation}", post(users::operate)),
         ("/targets", get(targets::search)),

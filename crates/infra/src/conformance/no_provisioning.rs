@@ -5,12 +5,7 @@ use contracts::sign_in_audit::SignInRecord;
 use model::{TenantId, Timestamp};
 
 use crate::{
-    Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, ContactAdded, ContactOwner,
-    ContactRecords, Favourite, FavouriteAgain, FavouriteKept, HistoryEntry, HistoryPage, HistoryPoint, ImportEnd,
-    ImportPage, KeptApiKey, KeptContact, NamedSnapshot, NewApiKey, ObjectChange, ObjectChanges, PartGiver, PartTaker,
-    PasskeyKept, PasskeyRemoved, Passkeys, PeopleImport, PeopleImports, PersonalRecords, PersonalSetting,
-    ProvisioningStore, RecentTarget, Revision, SettingKept, SignInAudit, SnapshotHead, StoreError, StoredPasskey,
-    TargetName, TenantArchive, UnopenedSecret, VersionedObjects,
+    Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, ContactAdded, ContactOwner, ContactRecords, Favourite, FavouriteAgain, FavouriteKept, HistoryEntry, HistoryPage, HistoryPoint, ImportEnd, ImportPage, KeptApiKey, KeptContact, NamedSnapshot, NewApiKey, ObjectChange, ObjectChanges, PartGiver, PartTaker, PasskeyKept, PasskeyRemoved, Passkeys, PeopleImport, PeopleImports, PersonalRecords, PersonalSetting, ProvisioningStore, RecentTarget, Revision, SettingKept, ShiftSpan, ShiftTerms, Shifts, ShiftsReplaced, SignInAudit, SnapshotHead, StoreError, StoredPasskey, StoredShift, TargetName, TenantArchive, UnopenedSecret, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -282,6 +277,28 @@ impl PeopleImports for NoProvisioning {
     }
 
     fn forget_imports_before(&self, _: Timestamp) -> Answer<'_, u64> {
+        refused()
+    }
+}
+
+impl Shifts for NoProvisioning {
+    fn shifts_of<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a [String],
+        _: (Timestamp, Timestamp),
+        _: usize,
+    ) -> Answer<'a, Vec<StoredShift>> {
+        refused()
+    }
+
+    fn replace_shifts<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a ShiftSpan,
+        _: &'a [StoredShift],
+        _: ShiftTerms,
+    ) -> Answer<'a, ShiftsReplaced> {
         refused()
     }
 }

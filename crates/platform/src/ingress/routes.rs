@@ -7,7 +7,7 @@ use net::http::{Method, WiderLimits};
 use runtime::issuer;
 use runtime::metrics::Label;
 
-use crate::people_table;
+use crate::{people_table, shift_table};
 
 /// Those of calls and agents.
 pub(super) const VOICE: &str = "/api/voice/v1";
@@ -134,6 +134,11 @@ fn table_of_people(method: &Method, path: &str) -> Option<WiderLimits> {
     people_table::limits(method, path, 3)
 }
 
+/// A table of shifts on its way in, at the listeners of ingress.
+fn table_of_shifts(method: &Method, path: &str) -> Option<WiderLimits> {
+    shift_table::limits(method, path, 3)
+}
+
 /// The table. Of several rows that are about a path, the one with the longest path counts.
 static TABLE: [EdgeRoute; 35] = [
     page("/", PathExtent::Alone),
@@ -155,7 +160,7 @@ static TABLE: [EdgeRoute; 35] = [
     api(AGENT_SETUP, Some(&AT_AGENT_SETUP), RouteFamily::Configuration).with_wider(table_of_people),
     api(SCIM, Some(&AT_AGENT_SETUP), RouteFamily::Configuration),
     api(TELEMETRY, Some(&AT_TELEMETRY), RouteFamily::Telemetry),
-    api(WORKFORCE, Some(&AT_WFM_ADAPTER), RouteFamily::Workforce),
+    api(WORKFORCE, Some(&AT_WFM_ADAPTER), RouteFamily::Workforce).with_wider(table_of_shifts),
     with_own_proof(DESKTOP, PathExtent::Below, Some(&AT_GWS_PROXY), RouteFamily::Desktop),
     with_own_proof(DESKTOP_STATISTICS, PathExtent::Below, Some(&AT_GWS_PROXY), RouteFamily::Desktop),
     with_own_proof(DESKTOP_PROVISIONING, PathExtent::Below, Some(&AT_GWS_PROXY), RouteFamily::Desktop),
@@ -274,7 +279,7 @@ pub(super) enum RouteFamily {
     Configuration,
     /// What clients tell of themselves.
     Telemetry,
-    /// What workforce tools read.
+    /// What workforce tools read and plan.
     Workforce,
     /// What desktops of agents ask, and their long polls.
     Desktop,

@@ -7,6 +7,7 @@ mod persons;
 mod refusals;
 mod requester;
 mod shares;
+mod shifts;
 mod sign_ins;
 mod snapshots;
 mod tables;
@@ -21,8 +22,8 @@ use contracts::v1;
 use contracts::v1::change_object::Action;
 use contracts::v1::provisioning_server::Provisioning;
 use infra::{
-    ApiKeys, ChangeNote, ChangeOrigin, ChangeWay, Clock, HistoryPage, ProvisioningStore, Revision, SignInAudit, Stores,
-    TenantArchive,
+    ApiKeys, ChangeNote, ChangeOrigin, ChangeWay, Clock, HistoryPage, ProvisioningStore, Revision, Shifts, SignInAudit,
+    Stores, TenantArchive,
 };
 use model::TenantId;
 use net::grpc::RequestOrigin;
@@ -68,6 +69,8 @@ pub(super) struct ObjectServer {
     /// What auth has noted.
     sign_in_audit: Arc<dyn SignInAudit>,
     keys: Arc<dyn ApiKeys>,
+    /// When people work.
+    shifts: Arc<dyn Shifts>,
     clock: Arc<dyn Clock>,
     /// Tells by its address which role has sent a request.
     directory: Directory,
@@ -96,6 +99,7 @@ impl ObjectServer {
             archive: stores.archive.clone(),
             sign_in_audit: stores.sign_in_audit.clone(),
             keys: stores.api_keys.clone(),
+            shifts: stores.shifts.clone(),
             clock,
             directory,
             own_host: runtime::issuer::host(issuer),

@@ -75,6 +75,9 @@ request_texts! {
     ListSnapshotsRequest: [], [], [];
     DeleteSnapshotRequest: [name, request_id], [], [];
     RestoreSnapshotRequest: [name, request_id], [], [validate_only, expected_revision, with_documents];
+    // The faults of a table are told by line and field.
+    ImportShiftsRequest: [format, from, to, zone], [people], [table, validate_only];
+    ReadShiftsRequest: [], [people], [from_ms, to_ms];
     ReadObjectsRequest: [id], [kinds], [];
     FollowRequest: [id_prefix], [kinds, types], [after_revision, history];
     ReplacePasswordRequest: [user, seen, password], [], [];

@@ -14,6 +14,7 @@ mod page_softphone;
 mod personal;
 mod published_page;
 mod rows;
+mod schedule;
 mod sessions;
 mod supervising;
 mod web_socket_notifications;

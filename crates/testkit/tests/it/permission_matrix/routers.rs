@@ -52,6 +52,7 @@ const FILES: [RouterFile; 33] = [
     at_edge("platform/src/trace/serve.rs", ""),
     at_edge("platform/src/wfm_adapter/openapi.rs", ""),
     at_edge("platform/src/wfm_adapter/server.rs", ""),
+    at_edge("platform/src/wfm_adapter/shifts.rs", ""),
     at_edge("pulse/src/board/server.rs", ""),
     inside("runtime/src/admin.rs", "config:9090"),
     inside("voice/src/config/server.rs", "config:9100"),
