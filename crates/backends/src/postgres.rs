@@ -290,7 +290,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 58] = [
+const STEPS: [(&str, &str); 59] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -349,6 +349,7 @@ const STEPS: [(&str, &str); 58] = [
     ("people import of tenant", include_str!("postgres/people_import_of_tenant.sql")),
     ("people import by age", include_str!("postgres/people_import_by_age.sql")),
     ("people import outcome", include_str!("postgres/people_import_outcome.sql")),
+    ("prompt audio", include_str!("postgres/prompt_audio.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

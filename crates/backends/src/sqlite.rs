@@ -133,7 +133,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 58] = [
+    const STEPS: [(&str, &str); 59] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -192,6 +192,7 @@ fn migrator() -> Migrator {
         ("people import of tenant", include_str!("sqlite/people_import_of_tenant.sql")),
         ("people import by age", include_str!("sqlite/people_import_by_age.sql")),
         ("people import outcome", include_str!("sqlite/people_import_outcome.sql")),
+        ("prompt audio", include_str!("sqlite/prompt_audio.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

@@ -26,6 +26,7 @@ mod lookup;
 mod object_faults;
 mod permissions;
 mod pins;
+mod prompt_audio;
 mod read;
 mod rules;
 mod salt;

@@ -6,9 +6,9 @@ use model::{TenantId, Timestamp};
 
 use crate::{
     Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, Favourite, FavouriteAgain,
-    FavouriteKept, HistoryEntry, HistoryPage, HistoryPoint, ImportEnd, ImportPage, KeptApiKey, NamedSnapshot,
+    FavouriteKept, HistoryEntry, HistoryPage, HistoryPoint, ImportEnd, ImportPage, KeptApiKey, KeptAudio, NamedSnapshot,
     NewApiKey, ObjectChange, ObjectChanges, PartGiver, PartTaker, PasskeyKept, PasskeyRemoved, Passkeys, PeopleImport,
-    PeopleImports, PersonalRecords, PersonalSetting, ProvisioningStore, RecentTarget, Revision, SettingKept,
+    PeopleImports, PersonalRecords, PersonalSetting, PromptAudioStore, ProvisioningStore, RecentTarget, Revision, SettingKept,
     SignInAudit, SnapshotHead, StoreError, StoredPasskey, TargetName, TenantArchive, UnopenedSecret, VersionedObjects,
 };
 
@@ -67,6 +67,16 @@ impl ProvisioningStore for NoProvisioning {
     }
 
     fn changes<'a>(&'a self, _: &'a TenantId, _: HistoryPoint) -> Answer<'a, ObjectChanges> {
+        refused()
+    }
+}
+
+impl PromptAudioStore for NoProvisioning {
+    fn keep_audio<'a>(&'a self, _: &'a TenantId, _: &'a KeptAudio, _: Timestamp) -> Answer<'a, ()> {
+        refused()
+    }
+
+    fn audio<'a>(&'a self, _: &'a TenantId, _: &'a str) -> Answer<'a, Option<KeptAudio>> {
         refused()
     }
 }
