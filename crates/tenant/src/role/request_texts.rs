@@ -75,6 +75,8 @@ request_texts! {
     ListSnapshotsRequest: [], [], [];
     DeleteSnapshotRequest: [name, request_id], [], [];
     RestoreSnapshotRequest: [name, request_id], [], [validate_only, expected_revision, with_documents];
+    KeepPromptAudioRequest: [], [], [wav];
+    PromptAudioRequest: [sha256], [], [];
     ReadObjectsRequest: [id], [kinds], [];
     FollowRequest: [id_prefix], [kinds, types], [after_revision, history];
     ReplacePasswordRequest: [user, seen, password], [], [];
