@@ -8,6 +8,7 @@ pub mod ingress;
 mod key_uses;
 mod pages_client;
 mod people_table;
+mod prompt_upload;
 pub mod salesforce_adapter;
 mod scim_error;
 pub mod telemetry;

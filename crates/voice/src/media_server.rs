@@ -1,7 +1,8 @@
 //! media: announcements, music, digits, recording, echo and the relay of every call's audio (RFC 3550, 4240, 4733, 5707).
 //!
 //! Connections: SIP to every sip-proxy, kept open (voice-58); audio with phones at the edge (own-19); the names of tenants and
-//! their prompts from config (own-04), uploaded recordings of these from tenant (own-37); records of legs (own-06); call data from ors for prompt names (voice-21). A media dialog is one leg of a call: an INVITE to
+//! their prompts from config (own-04), uploaded recordings of these from tenant (own-37); records of legs (own-06); call data from ors for
+//! prompt names (voice-21). A media dialog is one leg of a call: an INVITE to
 //! `sip:conf=<id>@...` (two members of a conference are relayed), `sip:annc@...;play=<prompt>` (plays, then BYE) or `sip:msml@...`;
 //! treatments are MSML in INFO. What is said in a conference is recorded where a member is joined with a recording.
 //!

@@ -12,8 +12,8 @@ use model::TenantId;
 
 use super::gathered::GatheredRows;
 use super::{
-    Dialect, Tables, Turn, audit_outbox, history, life, number, prompt_audio, read, revisions, sealing, snapshots, tenant_standing,
-    write as objects,
+    Dialect, Tables, Turn, audit_outbox, history, life, number, prompt_audio, read, revisions, sealing, snapshots,
+    tenant_standing, write as objects,
 };
 
 /// Entries of the history that are read at once at most.

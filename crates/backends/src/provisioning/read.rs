@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use contracts::provisioning::{
     Agent, AgentRules, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction,
     FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, NoAnswerAction, Number,
-    Person, Place, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Spender, Stir,
-    StirSign, StirVerify, Tenant, TenantObjects, Trunk,
+    Person, Place, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Spender, Stir, StirSign,
+    StirVerify, Tenant, TenantObjects, Trunk,
 };
 use infra::{Result, StoreError};
 use model::TenantId;

@@ -65,7 +65,8 @@ mod tests {
         let mut prompt = Prompt::of_file("menu".to_owned(), "menu.wav".to_owned());
         assert_eq!(prompt.audio_in(Some("de")), None);
         prompt.audio = vec![one("en"), one("de"), one("de-CH")];
-        let played = |asked: Option<&str>| prompt.audio_in(asked).map(|audio| audio.language.clone()).unwrap_or_default();
+        let played =
+            |asked: Option<&str>| prompt.audio_in(asked).map(|audio| audio.language.clone()).unwrap_or_default();
         for (asked, language) in [
             (None, "en"),
             (Some("de"), "de"),

@@ -6,10 +6,11 @@ use model::{TenantId, Timestamp};
 
 use crate::{
     Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, Favourite, FavouriteAgain,
-    FavouriteKept, HistoryEntry, HistoryPage, HistoryPoint, ImportEnd, ImportPage, KeptApiKey, KeptAudio, NamedSnapshot,
-    NewApiKey, ObjectChange, ObjectChanges, PartGiver, PartTaker, PasskeyKept, PasskeyRemoved, Passkeys, PeopleImport,
-    PeopleImports, PersonalRecords, PersonalSetting, PromptAudioStore, ProvisioningStore, RecentTarget, Revision, SettingKept,
-    SignInAudit, SnapshotHead, StoreError, StoredPasskey, TargetName, TenantArchive, UnopenedSecret, VersionedObjects,
+    FavouriteKept, HistoryEntry, HistoryPage, HistoryPoint, ImportEnd, ImportPage, KeptApiKey, KeptAudio,
+    NamedSnapshot, NewApiKey, ObjectChange, ObjectChanges, PartGiver, PartTaker, PasskeyKept, PasskeyRemoved, Passkeys,
+    PeopleImport, PeopleImports, PersonalRecords, PersonalSetting, PromptAudioStore, ProvisioningStore, RecentTarget,
+    Revision, SettingKept, SignInAudit, SnapshotHead, StoreError, StoredPasskey, TargetName, TenantArchive,
+    UnopenedSecret, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.

@@ -46,9 +46,7 @@ pub enum UploadError {
     #[error("the file has {0} channels: save it with one or two")]
     Channels(u16),
     /// An encoding that is not played.
-    #[error(
-        "the file has encoding {tag} with {bits} bits: save it as PCM with 8, 16 or 24 bits, or as A-law or µ-law"
-    )]
+    #[error("the file has encoding {tag} with {bits} bits: save it as PCM with 8, 16 or 24 bits, or as A-law or µ-law")]
     Encoding {
         /// The format tag.
         tag: u16,

@@ -16,7 +16,7 @@ use runtime::RoleContext;
 use runtime::around::Entrance;
 
 use super::{Settings, desktop};
-use crate::people_table;
+use crate::{people_table, prompt_upload};
 
 /// The connection of the table.
 const CONNECTION: &str = "telemetry-02";
@@ -65,6 +65,7 @@ pub(super) fn routers(ctx: &RoleContext, settings: &Settings) -> Result<[Entranc
 
 fn wider(method: &Method, path: &str) -> Option<WiderLimits> {
     people_table::limits(method, path, HOPS_TO_TENANT)
+        .or_else(|| prompt_upload::limits(method, path, HOPS_TO_TENANT))
 }
 
 /// How long the controller may take to begin its answer.

@@ -38,9 +38,8 @@ pub(super) fn line(prompt: &Prompt) -> String {
     if prompt.audio.is_empty() {
         return String::new();
     }
-    let one = |audio: &PromptAudio| {
-        format!("{{language: {}, sha256: {}}}", scalar(&audio.language), scalar(&audio.sha256))
-    };
+    let one =
+        |audio: &PromptAudio| format!("{{language: {}, sha256: {}}}", scalar(&audio.language), scalar(&audio.sha256));
     format!(", audio: [{}]", prompt.audio.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
@@ -77,10 +76,7 @@ mod tests {
             [
                 ("prompts.menu.audio[1].language", "there is a recording in EN already"),
                 ("prompts.menu.audio[1].sha256", "it is no SHA-256: 64 hexadecimal digits in lower case"),
-                (
-                    "prompts.menu.audio[2].language",
-                    "it is no language: letters, digits and dashes, as en or de-AT"
-                ),
+                ("prompts.menu.audio[2].language", "it is no language: letters, digits and dashes, as en or de-AT"),
             ]
         );
     }

@@ -49,8 +49,7 @@ pub fn write(objects: &TenantObjects) -> Exported {
     let filed = |kind: ObjectKind, name: &str, file: &str, more: &str| {
         format!("{}: {}", text(name), short_entry(objects, kind, name, ("file", file), more))
     };
-    let prompts =
-        objects.prompts.iter().map(|p| filed(ObjectKind::Prompt, &p.name, &p.file, &prompt_audio::line(p)));
+    let prompts = objects.prompts.iter().map(|p| filed(ObjectKind::Prompt, &p.name, &p.file, &prompt_audio::line(p)));
     section(&mut yaml, "prompts", prompts);
     let path = |name: &str| format!("applications/{}.scxml", file_name(name));
     section(

@@ -25,8 +25,6 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tonic::{Code, Status};
 
-use super::prompts::name_of;
-
 /// The connections to config and tenant, and the port of the latter.
 const CONFIG: &str = "own-04";
 const TENANT: &str = "own-37";
@@ -99,7 +97,7 @@ impl Uploads {
 
 /// Where a recording is; none if a name in it leads elsewhere.
 fn file_of(folder: &Path, tenant: &TenantId, sha256: &str) -> Option<PathBuf> {
-    let tenant = name_of(tenant.as_str())?;
+    let tenant = Some(tenant.as_str()).filter(|name| !name.starts_with('.') && !name.contains(['/', '\\']))?;
     PromptAudio::is_sha256(sha256).then(|| folder.join(tenant).join(format!("{sha256}.wav")))
 }
 
@@ -200,7 +198,7 @@ impl Fetcher {
         if self.missing.contains(recording) {
             tracing::debug!(%tenant, sha256, %error, "the audio of a prompt is still missing");
         } else {
-            let error: &dyn std::error::Error = error;
+            let error: &(dyn std::error::Error + 'static) = error;
             tracing::warn!(%tenant, sha256, error, "the audio of a prompt is missing: what was played before is played, or a file");
         }
     }
@@ -331,7 +329,7 @@ fn keep(file: &Path, sha256: &str, wav: &[u8]) -> Result<u64, FetchError> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use contracts::provisioning::{Tenant, TenantObjects};
+    use contracts::configuration::{Changes, Listed};
     use net::configuration::TenantConfig;
 
     use super::*;
@@ -351,9 +349,10 @@ pub(super) mod tests {
     }
 
     fn tenants(prompt: Prompt) -> Tenants {
-        let mut objects = TenantObjects::new(Tenant::default());
-        objects.prompts = vec![prompt];
-        Arc::new(HashMap::from([(acme(), Arc::new(TenantConfig::of(&objects)))]))
+        let object = serde_json::to_value(&prompt).unwrap();
+        let objects = vec![Listed { kind: ObjectKind::Prompt, id: prompt.name, object }];
+        let all = Changes { version: "1-1".to_owned(), whole: true, objects, gone: Vec::new(), next: None };
+        Arc::new(HashMap::from([(acme(), TenantConfig::after(None, all))]))
     }
 
     /// Recordings of the prompt `menu` of the tenant `acme`, kept in that folder: of each the language and the samples.
@@ -385,7 +384,11 @@ pub(super) mod tests {
         let waiting = playable(&whole, &replaced, here(&["a", "b"]));
         assert_eq!(told(&waiting), ["a", "b"]);
         assert_eq!(told(&playable(&waiting, &replaced, here(&["a", "b", "c"]))), ["c", "b"]);
-        assert_eq!(told(&playable(&waiting, &tenants(prompt(&[])), here(&["a", "b"]))), [""; 0], "nothing is left of it");
+        assert_eq!(
+            told(&playable(&waiting, &tenants(prompt(&[])), here(&["a", "b"]))),
+            [""; 0],
+            "nothing is left of it"
+        );
     }
 
     #[test]
