@@ -15,8 +15,7 @@ const HOP: Duration = Duration::from_secs(5);
 
 /// The limits of a request that brings a recording, at the listener that is `hops` hops before tenant.
 pub fn limits(method: &Method, path: &str, hops: u32) -> Option<WiderLimits> {
-    let is_upload =
-        *method == Method::POST && path.starts_with("/agent-setup/api/") && path.ends_with("/prompt-audio");
+    let is_upload = *method == Method::POST && path.starts_with("/agent-setup/api/") && path.ends_with("/prompt-audio");
     is_upload.then(|| WiderLimits {
         body_bytes_max: FILE_BYTES_MAX,
         body_within: FILE_WITHIN,

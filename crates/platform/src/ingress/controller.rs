@@ -64,8 +64,7 @@ pub(super) fn routers(ctx: &RoleContext, settings: &Settings) -> Result<[Entranc
 }
 
 fn wider(method: &Method, path: &str) -> Option<WiderLimits> {
-    people_table::limits(method, path, HOPS_TO_TENANT)
-        .or_else(|| prompt_upload::limits(method, path, HOPS_TO_TENANT))
+    people_table::limits(method, path, HOPS_TO_TENANT).or_else(|| prompt_upload::limits(method, path, HOPS_TO_TENANT))
 }
 
 /// How long the controller may take to begin its answer.

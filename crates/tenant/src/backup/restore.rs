@@ -5,7 +5,8 @@ use std::io::BufRead;
 
 use contracts::provisioning::{Object, ObjectKey, TenantObjects};
 use infra::{
-    ArchiveBegin, ArchivedPart, ChangeNote, KeptAudio, NamedSnapshot, Revision, SecretSeals, StoreError, TenantArchive, TenantLife,
+    ArchiveBegin, ArchivedPart, ChangeNote, KeptAudio, NamedSnapshot, Revision, SecretSeals, StoreError, TenantArchive,
+    TenantLife,
 };
 use model::TenantId;
 
@@ -283,10 +284,7 @@ struct GatheredTenant {
 }
 
 /// The objects, snapshots and recordings of the tenant; what is gone and its history are left out.
-fn gathered<R: BufRead>(
-    tenant: &TenantId,
-    group: &mut TenantLines<'_, R>,
-) -> Result<GatheredTenant, BackupError> {
+fn gathered<R: BufRead>(tenant: &TenantId, group: &mut TenantLines<'_, R>) -> Result<GatheredTenant, BackupError> {
     let (mut objects, mut snapshots, mut audio): (Option<TenantObjects>, _, _) = (None, Vec::new(), Vec::new());
     loop {
         let part = group.part().map_err(|source| match group.fault.take() {

@@ -33,7 +33,8 @@ fn uploaded(page: &Page<'_>, folder: &Path, rate: usize, hz: f64) -> Result<Stri
 /// The prompt plays this recording; the revision at which it does.
 fn plays(page: &Page<'_>, prompt: &str, sha256: &str) -> Result<u64> {
     let audio = json!([{ "language": "en", "sha256": sha256 }]);
-    let edit = json!({ "kind": "prompt", "id": prompt, "action": "merge", "object": { "audio": audio }, "fields": ["audio"] });
+    let edit =
+        json!({ "kind": "prompt", "id": prompt, "action": "merge", "object": { "audio": audio }, "fields": ["audio"] });
     is(page.change(&edit, false)?, 200)?;
     revision(page, prompt)
 }

@@ -1,8 +1,8 @@
 //! Prompts: what was uploaded, a tenant's files, then the installation's, then the built-in ones; announcements that were recorded; and tones.
 //!
 //! A prompt is named as `prompt:<name>`, `file://<name>.wav` or by its plain name, of which `@<language>` may follow: what was uploaded may
-//! be in several languages. Names consist of letters, digits, `-` and `_`, so none leads out of the folder. Files are `prompts/<tenant>/<name>.wav` and `prompts/<name>.wav` in the data directory; a changed file is read
-//! again.
+//! be in several languages. Names consist of letters, digits, `-` and `_`, so none leads out of the folder. Files are
+//! `prompts/<tenant>/<name>.wav` and `prompts/<name>.wav` in the data directory; a changed file is read again.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'react'
+import { useCallback, useEffect, useRef, useState } from 'react'
 import { getPromptAudio } from '../../api/prompt-audio'
 import { t } from '../../lib/i18n'
 import { wordsOf } from './failures'
@@ -11,21 +11,19 @@ export type Player = {
   readonly toggle: (sha256: string) => void
 }
 
-type Sounding = { readonly context: AudioContext; readonly source: AudioBufferSourceNode }
-
 /** Plays recordings, one at a time, as callers hear them. */
 export function usePlayer(tenant: string): Player {
   const [playing, setPlaying] = useState('')
   const [trouble, setTrouble] = useState('')
-  const sounding = useRef<Sounding>(undefined)
+  const sounding = useRef<AudioContext>(undefined)
   /** Which press counts: the answer to an earlier one comes too late. */
   const press = useRef(0)
-  const stop = (): void => {
+  const stop = useCallback((): void => {
     press.current += 1
-    void sounding.current?.context.close()
+    void sounding.current?.close()
     sounding.current = undefined
-  }
-  useEffect(() => stop, [])
+  }, [])
+  useEffect(() => stop, [stop])
   const play = async (sha256: string): Promise<void> => {
     const mine = press.current
     const answer = await getPromptAudio(tenant, sha256)
@@ -37,7 +35,7 @@ export function usePlayer(tenant: string): Player {
     }
     const context = new AudioContext()
     const source = context.createBufferSource()
-    sounding.current = { context, source }
+    sounding.current = context
     try {
       source.buffer = await context.decodeAudioData(answer.value)
     } catch {
