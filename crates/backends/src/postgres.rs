@@ -290,7 +290,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 60] = [
+const STEPS: [(&str, &str); 61] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -351,6 +351,7 @@ const STEPS: [(&str, &str); 60] = [
     ("people import outcome", include_str!("postgres/people_import_outcome.sql")),
     ("contacts", include_str!("postgres/contacts.sql")),
     ("shift", include_str!("postgres/shift.sql")),
+    ("prompt audio", include_str!("postgres/prompt_audio.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

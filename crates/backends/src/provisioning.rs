@@ -21,6 +21,7 @@ mod passkeys;
 mod people;
 mod people_imports;
 mod personal_records;
+mod prompt_audio;
 mod read;
 mod revisions;
 mod sealing;

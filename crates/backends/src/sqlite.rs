@@ -133,7 +133,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 
 fn migrator() -> Migrator {
     // A released step is never changed: each change is a step of its own.
-    const STEPS: [(&str, &str); 60] = [
+    const STEPS: [(&str, &str); 61] = [
         ("configuration", include_str!("sqlite/schema.sql")),
         ("wallboard", include_str!("sqlite/wallboard.sql")),
         ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -194,6 +194,7 @@ fn migrator() -> Migrator {
         ("people import outcome", include_str!("sqlite/people_import_outcome.sql")),
         ("contacts", include_str!("sqlite/contacts.sql")),
         ("shift", include_str!("sqlite/shift.sql")),
+        ("prompt audio", include_str!("sqlite/prompt_audio.sql")),
     ];
     let steps = (1..).zip(STEPS).map(|(number, (name, sql))| {
         let sql = sqlx::AssertSqlSafe(sql).into_sql_str();

@@ -27,6 +27,7 @@ pub mod networks;
 mod outgoing;
 mod permissions;
 mod privilege;
+mod prompt_audio;
 mod secrets;
 mod sign_in;
 mod statistic_definitions;
@@ -68,6 +69,7 @@ pub use names::{AM, BySpelling, folded_name};
 pub use outgoing::TRUNK_TRY_S;
 pub use permissions::{AccessGroup, Folder, FolderPermission, FolderRight, PrivilegeRole};
 pub use privilege::Privilege;
+pub use prompt_audio::{PROMPT_LANGUAGE_BYTES_MAX, PROMPT_LANGUAGES_MAX, PromptAudio};
 pub use secrets::ReadableSecrets;
 pub use sign_in::{PersonField, SignInRules, UpstreamProvider};
 pub use statistic_definitions::{StatisticDefinition, StatisticProfile};
@@ -447,4 +449,8 @@ pub struct Prompt {
     pub name: String,
     /// The sound file, relative to the folder of prompts.
     pub file: String,
+    /// What was uploaded of it, a recording for each language, the one that is played where none is asked for first. Without any the file is
+    /// played.
+    #[serde(default)]
+    pub audio: Vec<PromptAudio>,
 }

@@ -138,6 +138,15 @@ pub const SHIFTS_OF_TENANT_MAX: u64 = 1_000_000;
 /// The longest id of a shift, in bytes.
 pub const SHIFT_ID_MAX: usize = 128;
 
+/// Recordings of a tenant's prompts, those of before that the history names among them: a large tenant's prompts in a few languages.
+pub const PROMPT_AUDIO_MAX: u64 = 5_000;
+
+/// Their bytes: nine hours as media plays them.
+pub const PROMPT_AUDIO_BYTES_MAX: u64 = 512 << 20;
+
+/// For how long a recording stays that nothing names: who has uploaded it is about to save the prompt.
+pub const PROMPT_AUDIO_UNNAMED_FOR: Duration = Duration::from_secs(86_400);
+
 /// How long an API key is shown after its end: as long as somebody may ask what has become of it.
 pub const API_KEY_KEPT: Duration = Duration::from_secs(30 * 86_400);
 

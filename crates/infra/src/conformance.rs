@@ -16,6 +16,7 @@ mod others;
 pub mod passkeys;
 pub mod people_imports;
 pub mod personal_records;
+pub mod prompt_audio;
 pub mod provisioning;
 mod quarantine;
 pub mod reporting;

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    AgentLedger, ApiKeys, AuditOutbox, CallLedger, Clock, ConfigCache, ContactRecords, EventStream, Leases, MediaLedger, MemorySearch, NewCalls, Outbox, Passkeys, PeopleImports, PersonalRecords, ProvisioningStore, Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream, SearchStore, SessionLedger, Shifts, SignInAudit, SignIns, TenantArchive, ThreadLedger, ViewStore,
+    AgentLedger, ApiKeys, AuditOutbox, CallLedger, Clock, ConfigCache, ContactRecords, EventStream, Leases,
+    MediaLedger, MemorySearch, NewCalls, Outbox, Passkeys, PeopleImports, PersonalRecords, ProvisioningStore,
+    Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream, SearchStore, SessionLedger, Shifts,
+    SignInAudit, SignIns, TenantArchive, ThreadLedger, ViewStore,
 };
 
 /// The stores. A role takes those that its connections allow it.

@@ -9,6 +9,7 @@ pub mod ingress;
 mod key_uses;
 mod pages_client;
 mod people_table;
+mod prompt_upload;
 pub mod salesforce_adapter;
 mod scim_error;
 mod shift_table;

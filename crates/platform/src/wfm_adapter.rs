@@ -87,7 +87,8 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = Metrics::register(&ctx.metrics);
     let listed = net::tenant::follow_list(&ctx, CONFIGURATION);
     let followed = tenants::FollowedTenants::default();
-    let router = server::router(followed.clone(), ctx.clock.clone()).merge(shifts::router(&ctx)?).merge(openapi::router());
+    let router =
+        server::router(followed.clone(), ctx.clock.clone()).merge(shifts::router(&ctx)?).merge(openapi::router());
     let wider = |method: &Method, path: &str| shift_table::limits(method, path, 1);
     let limits = Limits { wider, ..Limits::default() };
     net::http::serve_with(&ctx, "workforce", router, limits, |_, _| false).await?;

@@ -70,6 +70,7 @@ pub const SPEC: RoleSpec = RoleSpec {
                 "tenant-12",
                 "own-28",
                 "own-35",
+                "own-37",
             ],
         },
         Listen {

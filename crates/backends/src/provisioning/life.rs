@@ -12,7 +12,9 @@ use super::{Row, Turn, api_keys, find, history, number, query, revision_of, revi
 
 /// What is removed of a tenant that has ended, part by part: whatever names a row goes before it. Each has the tenant twice, and the most
 /// rows that go at once (of lists, those of so many objects).
-const PARTS: [&str; 35] = [
+const PARTS: [&str; 36] = [
+    "DELETE FROM prompt_audio WHERE tenant = ? AND sha256 IN
+         (SELECT sha256 FROM prompt_audio WHERE tenant = ? LIMIT ?)",
     "DELETE FROM people_import WHERE tenant = ? AND id IN (SELECT id FROM people_import WHERE tenant = ? LIMIT ?)",
     "DELETE FROM shift WHERE tenant = ? AND id IN (SELECT id FROM shift WHERE tenant = ? LIMIT ?)",
     "DELETE FROM passkey WHERE tenant = ? AND id IN (SELECT id FROM passkey WHERE tenant = ? LIMIT ?)",

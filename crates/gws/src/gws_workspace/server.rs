@@ -10,8 +10,8 @@ use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 
 use super::endpoints::{
-    browser_phone, configuration, contacts, notifications, operations, peers, personal, reporting, schedule, session, targets,
-    users, waiting,
+    browser_phone, configuration, contacts, notifications, operations, peers, personal, reporting, schedule, session,
+    targets, users, waiting,
 };
 use super::request::DeskRequest;
 use super::{PATH, Workspace, published_pages};

@@ -5,7 +5,13 @@ use contracts::sign_in_audit::SignInRecord;
 use model::{TenantId, Timestamp};
 
 use crate::{
-    Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, ContactAdded, ContactOwner, ContactRecords, Favourite, FavouriteAgain, FavouriteKept, HistoryEntry, HistoryPage, HistoryPoint, ImportEnd, ImportPage, KeptApiKey, KeptContact, NamedSnapshot, NewApiKey, ObjectChange, ObjectChanges, PartGiver, PartTaker, PasskeyKept, PasskeyRemoved, Passkeys, PeopleImport, PeopleImports, PersonalRecords, PersonalSetting, ProvisioningStore, RecentTarget, Revision, SettingKept, ShiftSpan, ShiftTerms, Shifts, ShiftsReplaced, SignInAudit, SnapshotHead, StoreError, StoredPasskey, StoredShift, TargetName, TenantArchive, UnopenedSecret, VersionedObjects,
+    Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, ContactAdded, ContactOwner,
+    ContactRecords, Favourite, FavouriteAgain, FavouriteKept, HistoryEntry, HistoryPage, HistoryPoint, ImportEnd,
+    ImportPage, KeptApiKey, KeptAudio, KeptContact, NamedSnapshot, NewApiKey, ObjectChange, ObjectChanges, PartGiver,
+    PartTaker, PasskeyKept, PasskeyRemoved, Passkeys, PeopleImport, PeopleImports, PersonalRecords, PersonalSetting,
+    PromptAudioStore, ProvisioningStore, RecentTarget, Revision, SettingKept, ShiftSpan, ShiftTerms, Shifts,
+    ShiftsReplaced, SignInAudit, SnapshotHead, StoreError, StoredPasskey, StoredShift, TargetName, TenantArchive,
+    UnopenedSecret, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -63,6 +69,16 @@ impl ProvisioningStore for NoProvisioning {
     }
 
     fn changes<'a>(&'a self, _: &'a TenantId, _: HistoryPoint) -> Answer<'a, ObjectChanges> {
+        refused()
+    }
+}
+
+impl PromptAudioStore for NoProvisioning {
+    fn keep_audio<'a>(&'a self, _: &'a TenantId, _: &'a KeptAudio, _: Timestamp) -> Answer<'a, ()> {
+        refused()
+    }
+
+    fn audio<'a>(&'a self, _: &'a TenantId, _: &'a str) -> Answer<'a, Option<KeptAudio>> {
         refused()
     }
 }

@@ -122,7 +122,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         location: Some(Location { country: Some("FR".into()), ..Location::default() }),
     });
     objects.skills = vec![Skill { name: "Sales".into() }, Skill { name: "English".into() }];
-    objects.prompts = vec![Prompt { name: "music".into(), file: "music.wav".into() }];
+    objects.prompts = vec![Prompt::of_file("music".into(), "music.wav".into())];
     let phone = |number: &str, call_waiting: bool| Dn {
         number: number.into(),
         switch: call_waiting.then(|| "Berlin".into()),

@@ -7,7 +7,7 @@ use net::http::{Method, WiderLimits};
 use runtime::issuer;
 use runtime::metrics::Label;
 
-use crate::{people_table, shift_table};
+use crate::{people_table, prompt_upload, shift_table};
 
 /// Those of calls and agents.
 pub(super) const VOICE: &str = "/api/voice/v1";
@@ -129,9 +129,9 @@ fn no_wider(_: &Method, _: &str) -> Option<WiderLimits> {
     None
 }
 
-/// A table of people on its way in or out, at the listeners of ingress.
+/// A table of people on its way in or out, or a recording on its way in, at the listeners of ingress.
 fn table_of_people(method: &Method, path: &str) -> Option<WiderLimits> {
-    people_table::limits(method, path, 3)
+    people_table::limits(method, path, 3).or_else(|| prompt_upload::limits(method, path, 3))
 }
 
 /// A table of shifts on its way in, at the listeners of ingress.
@@ -436,6 +436,8 @@ mod tests {
         let usual = net::http::Limits::default();
         assert!(comes.body_bytes_max > usual.body_bytes_max && goes.body_bytes_max < usual.body_bytes_max);
         assert!(comes.answer_within > usual.answer_within && goes.answer_within > usual.answer_within);
+        let recording = wider(&Method::POST, "/agent-setup/api/v1/acme/prompt-audio").unwrap();
+        assert!(recording.body_bytes_max > usual.body_bytes_max);
         for (method, path) in [
             (Method::DELETE, table),
             (Method::GET, "/agent-setup/api/v1/acme/history"),

@@ -24,6 +24,7 @@ use super::ivr_profiles;
 use super::location;
 use super::lookup;
 use super::permissions;
+use super::prompt_audio;
 use super::sign_in;
 use super::statistic_definitions;
 use super::stir;
@@ -147,7 +148,8 @@ impl Reader<'_> {
             if let Some(file) = short(&entry.node, "file")
                 && self.first(ObjectKind::Prompt, &entry.key, entry.line, format!("prompts.{}", entry.key))
             {
-                self.objects.prompts.push(Prompt { name: entry.key.clone(), file: file.to_owned() });
+                let (name, file) = (entry.key.clone(), file.to_owned());
+                self.objects.prompts.push(Prompt { name, file, audio: prompt_audio::recordings(&entry.node) });
             }
         }
         for entry in root.get("applications").map(Node::entries).unwrap_or_default() {

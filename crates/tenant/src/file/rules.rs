@@ -12,6 +12,7 @@ mod groups;
 mod ivr_profiles;
 mod lookup;
 mod permissions;
+mod prompt_audio;
 mod statistic_definitions;
 mod switches;
 mod transactions;
@@ -35,6 +36,7 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     let mut rules = Rules::new(objects, lines, faults);
     rules.tenant();
     rules.prompts();
+    rules.prompt_audio();
     rules.feature_codes();
     rules.dns();
     rules.defaults();

@@ -23,6 +23,7 @@ use super::ivr_profiles;
 use super::location;
 use super::lookup;
 use super::permissions;
+use super::prompt_audio;
 use super::scalar::{flow, optional, text};
 use super::sign_in;
 use super::statistic_definitions;
@@ -48,7 +49,8 @@ pub fn write(objects: &TenantObjects) -> Exported {
     let filed = |kind: ObjectKind, name: &str, file: &str, more: &str| {
         format!("{}: {}", text(name), short_entry(objects, kind, name, ("file", file), more))
     };
-    section(&mut yaml, "prompts", objects.prompts.iter().map(|p| filed(ObjectKind::Prompt, &p.name, &p.file, "")));
+    let prompts = objects.prompts.iter().map(|p| filed(ObjectKind::Prompt, &p.name, &p.file, &prompt_audio::line(p)));
+    section(&mut yaml, "prompts", prompts);
     let path = |name: &str| format!("applications/{}.scxml", file_name(name));
     section(
         &mut yaml,

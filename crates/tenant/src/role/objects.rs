@@ -4,6 +4,7 @@ mod answers;
 mod api_keys;
 mod own_host;
 mod persons;
+mod prompt_audio;
 mod refusals;
 mod requester;
 mod shares;
@@ -403,6 +404,20 @@ impl Provisioning for ObjectServer {
         request: Request<v1::RestoreSnapshotRequest>,
     ) -> Result<Response<v1::RestoreSnapshotResponse>, Status> {
         self.snapshot_restored(request).await
+    }
+
+    async fn keep_prompt_audio(
+        &self,
+        request: Request<v1::KeepPromptAudioRequest>,
+    ) -> Result<Response<v1::KeepPromptAudioResponse>, Status> {
+        self.audio_kept(request).await
+    }
+
+    async fn prompt_audio(
+        &self,
+        request: Request<v1::PromptAudioRequest>,
+    ) -> Result<Response<v1::PromptAudioResponse>, Status> {
+        self.audio_given(request).await
     }
 }
 

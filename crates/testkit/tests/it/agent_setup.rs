@@ -64,16 +64,21 @@ impl<'a> Page<'a> {
     }
 
     fn get(&self, path: &str) -> Result<CurlAnswer> {
-        self.visitor.ask(&format!("{API}{path}"), &[])
+        self.get_with(path, &[])
     }
 
-    fn read(&self, path: &str) -> Result<Value> {
+    /// Asks with further arguments of curl.
+    pub(crate) fn get_with(&self, path: &str, arguments: &[&str]) -> Result<CurlAnswer> {
+        self.visitor.ask(&format!("{API}{path}"), arguments)
+    }
+
+    pub(crate) fn read(&self, path: &str) -> Result<Value> {
         let answer = self.get(path)?;
         ensure!(answer.status == 200, "{path}: {} {}", answer.status, answer.body);
         answer.json()
     }
 
-    fn post(&self, path: &str, media_type: &str, body: &str) -> Result<CurlAnswer> {
+    pub(crate) fn post(&self, path: &str, media_type: &str, body: &str) -> Result<CurlAnswer> {
         let media_type = format!("content-type: {media_type}");
         let arguments = ["--header", &self.origin, "--header", &media_type, "--data-binary", body];
         self.visitor.ask(&format!("{API}{path}"), &arguments)
@@ -89,7 +94,7 @@ impl<'a> Page<'a> {
     }
 }
 
-fn is(answer: CurlAnswer, status: u16) -> Result<Value> {
+pub(crate) fn is(answer: CurlAnswer, status: u16) -> Result<Value> {
     ensure!(answer.status == status, "{} instead of {status}: {}", answer.status, answer.body);
     answer.json()
 }

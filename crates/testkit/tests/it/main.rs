@@ -103,6 +103,7 @@ mod topology;
 mod trace;
 mod transfer;
 mod unread;
+mod uploaded_prompts;
 mod wallboard;
 mod web_edge;
 mod web_phones;

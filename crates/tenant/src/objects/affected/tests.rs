@@ -112,7 +112,10 @@ fn object() -> impl Strategy<Value = Object> {
     });
     prop_oneof![
         2 => name().prop_map(|name| Object::Skill(Skill { name })),
-        1 => name().prop_map(|name| Object::Prompt(Prompt { file: format!("{name}.wav"), name })),
+        1 => name().prop_map(|name| {
+            let file = format!("{name}.wav");
+            Object::Prompt(Prompt::of_file(name, file))
+        }),
         1 => name().prop_map(|name| Object::Application(Application::new(name, "<scxml/>".to_owned()))),
         4 => dn(),
         2 => place,
