@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::{Method, Uri};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{MethodRouter, get, post, put};
 use axum::{Extension, Router};
 

@@ -230,7 +230,7 @@ struct ManagedGroup {
 /// Those that a person manages, by the folded name.
 fn managed_groups(held: &IndexedTenant, user: &str) -> Vec<ManagedGroup> {
     let groups = held.of_kind(ObjectKind::AgentGroup).filter_map(|(_, object)| match &**object {
-        Object::AgentGroup(group) => Some(group),
+        Object::AgentGroup(group) => Some(group.as_ref()),
         _ => None,
     });
     let managed = groups.filter(|group| group.managers.iter().any(|name| folded_name(name) == user));
