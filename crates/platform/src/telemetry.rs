@@ -12,6 +12,7 @@ mod collector;
 mod config;
 mod cors;
 mod gzip;
+mod histograms;
 mod lines;
 mod metrics;
 mod otlp;
