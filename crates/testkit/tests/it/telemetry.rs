@@ -20,7 +20,7 @@ const JSON: &str = "content-type: application/json";
 const PROMETHEUS: u8 = 9;
 pub(crate) const CONTRACTS: &str = r#"telemetry.contracts=[{"appName":"softphone","properties":["ThisDN","region"],
     "monitoredEvents":["error_.*"],"monitoredMetrics":[{"name":"jitter","value":30,"type":"gt"}],
-    "apdex":{"metrics":{"mos":{"satisfiedTH":3.6,"toleratedTH":2}}}}]"#;
+    "apdex":{"metrics":{"mos":{"satisfiedTH":3.6,"toleratedTH":2,"isExtended":true}}}}]"#;
 
 /// An answer as curl shows it.
 pub(crate) struct TelemetryAnswer {
@@ -128,11 +128,17 @@ fn items_of_a_page_become_lines_without_personal_data_and_counts() -> Result<()>
         ("monitored_metric_total", 1.0),
         ("apdex_values_total", 1.0),
         ("apdex_ratio", 0.5),
+        ("client_value_count", 1.0),
+        ("client_value_sum", 2.5),
     ];
     for (name, expected) in counted.into_iter().chain(more) {
         // Counted once the line is written, which may be after it was read here.
         site.metric_becomes("telemetry", &format!("telemetry_{name}"), expected, LATER)?;
     }
+    let up_to = |bound: &str| {
+        site.metric("telemetry", &format!("telemetry_client_value_bucket{{le=\"{bound}\",app=\"softphone\",metric=\"mos\"}}"))
+    };
+    ensure!((up_to("2.0")?, up_to("2.8")?, up_to("+Inf")?) == (0.0, 1.0, 1.0), "the opinion is in another range");
     let token = token(&site, &["--sub", "prometheus/main", "--scope", "topology:read"])?;
     let peer = site.peer_address(PROMETHEUS);
     let mut scraper = KeepAlive::connect(peer, site.admin("telemetry")?, &token)?;
