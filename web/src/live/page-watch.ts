@@ -23,7 +23,7 @@ const BROWSERS: readonly (readonly [string, RegExp])[] = [
   ['Edge', /\bEdg\/(\d+)/],
   ['Opera', /\bOPR\/(\d+)/],
   ['Firefox', /\bFirefox\/(\d+)/],
-  ['Chromium', /\bChrom(?:e|ium)\/(\d+)/],
+  ['Chromium', /Chrom(?:e|ium)\/(\d+)/],
   ['Safari', /\bVersion\/(\d+)[^ ]* .*Safari\//],
 ]
 

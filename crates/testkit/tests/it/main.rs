@@ -93,6 +93,7 @@ mod stir;
 mod stuck;
 mod takeover;
 mod telemetry;
+mod telemetry_pages;
 mod tenant_life;
 mod topology;
 mod trace;

@@ -92,7 +92,7 @@ pub(crate) fn post(site: &Installation, body: &str, arguments: &[&str]) -> Resul
 }
 
 /// Lines of telemetry that a client caused.
-fn lines(site: &Installation) -> Vec<Value> {
+pub(crate) fn lines(site: &Installation) -> Vec<Value> {
     let read = |line: &String| serde_json::from_str::<Value>(line).ok();
     site.log().iter().filter_map(read).filter(|line| line["service"] == "telemetry").collect()
 }
@@ -136,7 +136,10 @@ fn items_of_a_page_become_lines_without_personal_data_and_counts() -> Result<()>
         site.metric_becomes("telemetry", &format!("telemetry_{name}"), expected, LATER)?;
     }
     let up_to = |bound: &str| {
-        site.metric("telemetry", &format!("telemetry_client_value_bucket{{le=\"{bound}\",app=\"softphone\",metric=\"mos\"}}"))
+        site.metric(
+            "telemetry",
+            &format!("telemetry_client_value_bucket{{le=\"{bound}\",app=\"softphone\",metric=\"mos\"}}"),
+        )
     };
     ensure!((up_to("2.0")?, up_to("2.8")?, up_to("+Inf")?) == (0.0, 1.0, 1.0), "the opinion is in another range");
     let token = token(&site, &["--sub", "prometheus/main", "--scope", "topology:read"])?;
@@ -334,12 +337,12 @@ fn a_token_that_auth_has_revoked_is_refused() -> Result<()> {
 type KeptPost = (String, String, Vec<u8>);
 
 /// A collector of OTLP over HTTP.
-struct HttpCollector {
+pub(crate) struct HttpCollector {
     kept: Arc<Mutex<Vec<KeptPost>>>,
 }
 
 impl HttpCollector {
-    fn start(at: SocketAddr) -> Result<Self> {
+    pub(crate) fn start(at: SocketAddr) -> Result<Self> {
         Self::answering(at, "200 OK")
     }
 
@@ -361,7 +364,8 @@ impl HttpCollector {
         Ok(Self { kept })
     }
 
-    fn wait_for(&self, path: &str, media_type: &str) -> Result<Vec<u8>> {
+    /// The body that came first to that path in that form.
+    pub(crate) fn wait_for(&self, path: &str, media_type: &str) -> Result<Vec<u8>> {
         wait::until(LATER, || {
             let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             let found = kept.iter().find(|(at, of, _)| at == path && of == media_type);
