@@ -75,7 +75,8 @@ const OWN_PAGES: &str = r#"[{
     }}
 }, {
     "appName": "softphone",
-    "properties": ["codec"],
+    "properties": ["codec", "why"],
+    "monitoredEvents": ["error_.*", "phone_lost"],
     "monitoredMetrics": [
         {"name": "jitter", "value": 30, "type": "gt"},
         {"name": "packet_loss", "value": 3, "type": "gt"},
@@ -271,6 +272,7 @@ mod tests {
             assert!(contracts[0].apdex(metric).is_some_and(|rule| rule.is_extended), "{metric}");
         }
         assert!(contracts[1].app() == "softphone" && contracts[1].allows("codec") && !contracts[1].allows("number"));
+        assert!(contracts[1].event("error_phone").is_some() && contracts[1].event("phone_lost").is_some());
     }
 
     #[test]
