@@ -16,7 +16,7 @@ pub struct ApdexRule {
     pub satisfied: f64,
     /// From here on a user tolerates it.
     pub tolerated: f64,
-    /// Whether its values are counted by range too, as [`crate::value_ranges::ValueRanges`] has them.
+    /// Whether its values are counted by range too.
     pub is_extended: bool,
 }
 
