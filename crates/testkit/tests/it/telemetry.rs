@@ -291,6 +291,23 @@ fn pages_of_other_origins_need_their_tenant() -> Result<()> {
 }
 
 #[test]
+fn clients_of_tenants_that_are_not_named_send_nothing() -> Result<()> {
+    let set = |tenants: &str| {
+        ["--set".to_owned(), CONTRACTS.to_owned(), "--set".to_owned(), format!("telemetry.tenants={tenants}")]
+    };
+    let [other, example] = [r#"{"other":"Other Ltd"}"#, r#"{"example":"Example Ltd"}"#].map(set);
+    let site = Installation::start_with(&other.each_ref().map(String::as_str))?;
+    let body = batch("softphone", &json!([{ "type": "log", "name": "from_example" }]));
+    let refused = post(&site, &body, &[])?.is(403)?.json()?;
+    ensure!(refused["detail"].as_str().is_some_and(|detail| detail.starts_with("tenant: ")), "{refused}");
+    let site = site.crash_and_restart_with(&example.each_ref().map(String::as_str))?;
+    post(&site, &body, &[])?.is(202)?;
+    let line = line(&site, "from_example")?;
+    ensure!(line["tenant"] == "Example Ltd", "{line}");
+    Ok(())
+}
+
+#[test]
 fn an_operator_switches_an_application_off_and_its_clients_are_told() -> Result<()> {
     let site = Installation::start_with(&["--set", CONTRACTS])?;
     let authorization = authorization(&site)?;
