@@ -3,8 +3,8 @@
 export type Noted =
   /** An error that nobody caught. */
   | { readonly kind: 'fault'; readonly name: 'error_script' | 'error_promise'; readonly error: unknown }
-  /** Another page is shown in the place of the one before. */
-  | { readonly kind: 'opened' }
+  /** A page is shown, in the place of the one before if there was one; `page` is the pattern of its address. */
+  | { readonly kind: 'opened'; readonly page: string }
   /** What is followed is heard no more, until it comes back by itself. */
   | { readonly kind: 'lost'; readonly where: 'stream' | 'notifications' }
 

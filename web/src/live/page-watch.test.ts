@@ -29,7 +29,7 @@ test('what was slowest becomes a metric in its unit, and a failed request an eve
 })
 
 test('what was noted becomes an item', () => {
-  expect(notedItem({ kind: 'opened' }, '/trace')).toEqual({ type: 'event', name: 'page_opened', props: { page: '/trace' } })
+  expect(notedItem({ kind: 'opened', page: '/trace' }, '/')).toEqual({ type: 'event', name: 'page_opened', props: { page: '/trace' } })
   expect(notedItem({ kind: 'lost', where: 'stream' }, '/')).toMatchObject({ name: 'connection_lost', props: { where: 'stream' } })
   expect(notedItem({ kind: 'fault', name: 'error_promise', error: new TypeError('x') }, '/')).toMatchObject({ name: 'error_promise', level: 'error', props: { message: 'TypeError: x' } })
 })

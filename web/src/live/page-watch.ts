@@ -93,7 +93,7 @@ export function notedItem(noted: Noted, page: string): Item {
     case 'fault':
       return errorItem(noted.name, noted.error, page)
     case 'opened':
-      return { type: 'event', name: 'page_opened', props: { page } }
+      return { type: 'event', name: 'page_opened', props: { page: noted.page } }
     case 'lost':
       return { type: 'event', name: 'connection_lost', level: 'warn', props: { page, where: noted.where } }
   }

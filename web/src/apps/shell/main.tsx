@@ -66,7 +66,7 @@ function page(): string {
 }
 
 router.subscribe('onResolved', ({ pathChanged }) => {
-  if (pathChanged) note({ kind: 'opened' })
+  if (pathChanged) note({ kind: 'opened', page: page() })
 })
 
 const root = document.getElementById('root')
