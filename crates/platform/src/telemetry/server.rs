@@ -87,6 +87,8 @@ async fn take(
         Err(refusal) => (refusal.outcome, refusal.into_response()),
     };
     telemetry.metrics.batches.inc(outcome);
-    telemetry.metrics.batch_time.add(telemetry.now().since(begun));
+    let taken = telemetry.now().since(begun);
+    telemetry.metrics.batch_time.add(taken);
+    telemetry.metrics.answer_times.add(taken);
     response
 }

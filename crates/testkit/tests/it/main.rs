@@ -98,6 +98,7 @@ mod stir;
 mod stuck;
 mod takeover;
 mod telemetry;
+mod telemetry_pages;
 mod tenant_life;
 mod topology;
 mod trace;
