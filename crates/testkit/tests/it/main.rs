@@ -25,6 +25,7 @@ mod direct;
 mod doctor;
 mod drain;
 mod dual_stack;
+mod earlier_files;
 mod edge;
 mod edits_under_load;
 mod encryption;
