@@ -91,6 +91,7 @@ mod spare;
 mod statistics_api;
 mod statistics_port;
 mod stir;
+mod stored;
 mod stuck;
 mod takeover;
 mod telemetry;
