@@ -52,15 +52,15 @@ impl PublishedApi {
         }
     }
 
-    /// What begins a session, and its body.
-    fn begin(self) -> (&'static str, Value) {
+    /// What begins a session, and its body if it has one.
+    fn begin(self) -> (&'static str, Option<Value>) {
         let hello = json!([{
             "id": "1", "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["long-polling"],
         }]);
         match self {
-            Self::Workspace => ("initialize-workspace", json!({})),
-            Self::Provisioning => ("initialize-provisioning", json!({})),
-            Self::Statistics => ("notifications/handshake", hello),
+            Self::Workspace => ("initialize-workspace", None),
+            Self::Provisioning => ("initialize-provisioning", None),
+            Self::Statistics => ("notifications/handshake", Some(hello)),
         }
     }
 
@@ -94,8 +94,11 @@ impl HeldSession {
     /// Begins one; of somebody of whom the role may hear in a moment.
     fn begun(site: &Installation, api: PublishedApi, who: &'static str, token: &str) -> Result<Self> {
         let (path, body) = api.begin();
-        let (bearer, body) = (format!("authorization: Bearer {token}"), body.to_string());
-        let arguments = ["--header", &bearer, "--header", "content-type: application/json", "--data-binary", &body];
+        let (bearer, body) = (format!("authorization: Bearer {token}"), body.map(|body| body.to_string()));
+        let mut arguments = vec!["--request", "POST", "--header", bearer.as_str()];
+        if let Some(body) = &body {
+            arguments.extend(["--header", "content-type: application/json", "--data-binary", body.as_str()]);
+        }
         let mut last = String::new();
         let begun = wait::until(SOON, || {
             let answer = Visitor::new(site)?.ask(&format!("/{}/v3/{path}", api.name()), &arguments)?;
