@@ -61,6 +61,7 @@ pub fn ready(root: &Path, extent: Extent) -> Result<()> {
     crate::tidy::check(root)?;
     crate::proofs::check(root)?;
     crate::generate::check(root)?;
+    crate::contract::check(root)?;
     cargo(root, FORMAT)?;
     if extent == Extent::Quick {
         return Ok(());
