@@ -241,7 +241,9 @@ impl Fetcher {
         if unnamed.is_empty() {
             return;
         }
-        unnamed.iter().for_each(|one| drop(self.here.remove(one)));
+        for one in &unnamed {
+            self.here.remove(one);
+        }
         let files: Vec<PathBuf> =
             unnamed.iter().filter_map(|(tenant, sha256)| file_of(&self.folder, tenant, sha256)).collect();
         let removed = tokio::task::spawn_blocking(move || {
