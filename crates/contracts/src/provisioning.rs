@@ -50,7 +50,7 @@ pub use campaigns::{
     PacingMeasure, RecordField, RecordFieldType, RecordTreatment, TreatmentAction,
 };
 pub use capacity::{CapacityMedia, CapacityRule};
-pub use codes::{ACTION_CODES_MAX, ActionCode, FeatureAction, FeatureCode};
+pub use codes::{ACTION_CODES_MAX, ActionCode, CodedAction, FeatureAction, FeatureCode, SUBCODES_MAX, Subcode};
 pub use dialling::{DialAction, DialRule, Schedule, Spender};
 pub use diversion::DiversionForm;
 pub use dn_groups::{DEFAULT_WEIGHT, DnGroup, DnGroupMember, DnGroupType};

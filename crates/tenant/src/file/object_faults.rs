@@ -319,7 +319,11 @@ mod tests {
             }
         }
         let mut objects = example();
-        let code = |code: &str, name: &str| ActionCode { code: code.to_owned(), name: name.to_owned(), order: None };
+        let code = |code: &str, name: &str| ActionCode {
+            code: code.to_owned(),
+            name: name.to_owned(),
+            ..ActionCode::default()
+        };
         objects.action_codes.extend([code("first", "twice"), code("a", "twice")]);
         let faults = object_faults(&objects, |_| true);
         let told: Vec<_> = faults.iter().map(|fault| (fault.key.id.as_str(), fault.field.as_str())).collect();

@@ -626,7 +626,7 @@ mod tests {
             (ObjectKind::AccessGroup, r#"{"name":"g","people":["a"],"groups":[]}"#),
             (ObjectKind::Role, r#"{"name":"r","people":[],"groups":["g"],"privileges":["agent"]}"#),
             (ObjectKind::Folder, r#"{"path":"Berlin","description":"x","permissions":[]}"#),
-            (ObjectKind::ActionCode, r#"{"code":"1","name":"Lunch","order":1}"#),
+            (ObjectKind::ActionCode, r#"{"code":"1","name":"Lunch","order":1,"action":"logout","subcodes":[]}"#),
             (ObjectKind::Client, r#"{"id":"a","name":"A","secret":null,"grants":[],"redirect_uris":[],"scopes":[]}"#),
         ] {
             let right: Map<String, Json> = serde_json::from_str(document).unwrap();

@@ -168,3 +168,49 @@ fn a_reason_that_a_strict_tenant_does_not_have_is_refused() -> Result<()> {
     assert_eq!(taken.frame["Reasons"], json!({ "ReasonCode": "Lunch", "ReasonName": "Lunch break" }));
     Ok(())
 }
+
+#[test]
+fn a_logout_has_reasons_of_its_own_and_a_reason_has_finer_ones() -> Result<()> {
+    let site = Installation::start()?;
+    let last = "  acw_in_idle_force_ready: true\n";
+    import(&site, last, &format!("{last}  strict_action_codes: true\n"))?;
+    let training = "{code: Training, name: Training, order: 2";
+    let shift = "  - {code: Shift, name: End of the shift, action: logout}\n";
+    import(
+        &site,
+        &format!("  - {training}}}\n"),
+        &format!("  - {training}, subcodes: [{{code: P, name: A product}}]}}\n{shift}"),
+    )?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut reference = 0;
+    let mut asks = |req: &str, mode: &str, reasons: Value| -> Result<Fact> {
+        reference += 1;
+        let mut frame = json!({"req": req, "ThisDN": "7101", "Reasons": reasons, "ReferenceID": reference});
+        if !mode.is_empty() {
+            frame["AgentWorkMode"] = json!(mode);
+        }
+        site.request(&frame)?;
+        watch.answer_to(reference, SOON)
+    };
+    assert_eq!(asks("TAgentLogin", "ManualIn", json!({}))?.brief(), "AgentLogin@7101");
+    // Until agent-state has read the tenant as it is now, a finer reason has no name.
+    let whole =
+        json!({"ReasonCode": "Training", "SubReasonCode": "P", "ReasonName": "Training", "SubReasonName": "A product"});
+    wait::until(LATER, || {
+        let answer =
+            asks("TAgentSetNotReady", "AuxWork", json!({"ReasonCode": "Training", "SubReasonCode": "a product"}))?;
+        Ok((answer.frame["Reasons"] == whole).then_some(()))
+    })?;
+    for (req, mode, reasons) in [
+        ("TAgentSetNotReady", "AuxWork", json!({"ReasonCode": "Lunch", "SubReasonCode": "P"})),
+        ("TAgentSetNotReady", "AuxWork", json!({"ReasonCode": "Shift"})),
+        ("TAgentLogout", "", json!({"ReasonCode": "Lunch"})),
+    ] {
+        let refused = asks(req, mode, reasons)?;
+        assert_eq!((&*refused.name, &refused.frame["ErrorCode"]), ("EventError", &json!(53)), "{:?}", refused.frame);
+    }
+    let gone = asks("TAgentLogout", "", json!({"ReasonCode": "end of the shift"}))?;
+    assert_eq!(gone.brief(), "AgentLogout@7101");
+    assert_eq!(gone.frame["Reasons"], json!({"ReasonCode": "Shift", "ReasonName": "End of the shift"}));
+    Ok(())
+}

@@ -4,7 +4,7 @@ import type { Kind } from '../../api/agent-setup'
 import { t, type PlainText } from '../../lib/i18n'
 import type { Options } from './fields'
 import { DIALING_MODES, DN_GROUP_TYPES, SERVICE_TYPES, TRANSACTION_TYPES } from './kinds/further-names'
-import { DN_TYPES, FEATURE_ACTIONS, QUEUE_TYPES } from './kinds/options'
+import { CODED_ACTIONS, DN_TYPES, FEATURE_ACTIONS, QUEUE_TYPES } from './kinds/options'
 
 export type Column = {
   readonly label: PlainText
@@ -106,7 +106,11 @@ export const SECTIONS: readonly Section[] = [
     id: 'code',
     idLabel: 'setup.actionCode.code',
     key: 'y',
-    columns: [{ label: 'setup.name', path: 'name' }, { label: 'setup.actionCode.order', path: 'order', isFurther: true }],
+    columns: [
+      { label: 'setup.name', path: 'name' },
+      { label: 'setup.actionCode.action', path: 'action', options: CODED_ACTIONS },
+      { label: 'setup.actionCode.order', path: 'order', isFurther: true },
+    ],
   },
   { path: 'dial-rules', kind: 'dial_rule', title: 'setup.dialRules', one: 'setup.dialRule', add: 'setup.dialRules.add', id: 'name', idLabel: 'setup.name', key: 'o', columns: [] },
   { path: 'clients', kind: 'client', title: 'setup.clients', one: 'setup.client', add: 'setup.clients.add', id: 'id', idLabel: 'setup.client.id', key: 'i', columns: [{ label: 'setup.name', path: 'name' }, { label: 'setup.client.grants', path: 'grants', isFurther: true }] },
