@@ -9,6 +9,7 @@ mod audit;
 mod backup;
 mod boards;
 mod browser;
+mod capacity;
 mod carried;
 mod carriers;
 mod chaos;
