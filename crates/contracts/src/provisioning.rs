@@ -34,6 +34,7 @@ mod stir;
 mod switches;
 mod tenant_objects;
 mod transactions;
+mod trunk_groups;
 mod wire_names;
 
 use std::collections::BTreeMap;
@@ -75,6 +76,7 @@ pub use stir::{Stir, StirSign, StirVerify};
 pub use switches::{Switch, SwitchAccessCode};
 pub use tenant_objects::TenantObjects;
 pub use transactions::{TransactionObject, TransactionType};
+pub use trunk_groups::{TrunkGroup, TrunkGroupMember};
 
 /// A password or PIN: serialised as it is, never printed.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

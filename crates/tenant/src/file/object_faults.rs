@@ -196,6 +196,7 @@ fn section(object: &Object) -> Option<&'static str> {
         Object::PlaceGroup(_) => "place_groups",
         Object::CapacityRule(_) => "capacity_rules",
         Object::DnGroup(_) => "dn_groups",
+        Object::TrunkGroup(_) => "trunk_groups",
         Object::CallingList(_) => "calling_lists",
         Object::Campaign(_) => "campaigns",
         Object::CampaignGroup(_) => "campaign_groups",

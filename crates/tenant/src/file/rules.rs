@@ -15,6 +15,7 @@ mod permissions;
 mod statistic_definitions;
 mod switches;
 mod transactions;
+mod trunk_groups;
 mod trunks;
 
 use std::collections::{HashMap, HashSet};
@@ -56,6 +57,7 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.business_attributes();
     rules.place_groups();
     rules.dn_groups();
+    rules.trunk_groups();
     rules.calling_lists();
     rules.campaigns();
     rules.campaign_groups();
