@@ -16,7 +16,7 @@ const SUB_CODE: &str = "SubReasonCode";
 const SUB_NAME: &str = "SubReasonName";
 
 /// Why a request is refused.
-type Refusal = (ErrorCode, &'static str);
+type ReasonFault = (ErrorCode, &'static str);
 
 /// The reasons that a tenant has, by their codes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,7 +35,7 @@ impl ActionReasons {
 
     /// Gives a request both code and name of its reason, if it has one of those that the tenant has for what is asked. Another one is
     /// refused where the tenant is strict, and has no name elsewhere: names are the tenant's.
-    pub fn complete(&self, request: &mut Request, is_strict: bool) -> Result<(), Refusal> {
+    pub fn complete(&self, request: &mut Request, is_strict: bool) -> Result<(), ReasonFault> {
         let Some(action) = action_of(&request.kind) else { return Ok(()) };
         if !self.0.values().any(|reason| reason.action == action) {
             return Ok(());
@@ -73,7 +73,7 @@ impl ActionReasons {
 }
 
 /// Gives the finer reason both its code and its name, as the reason itself has them.
-fn refine(reasons: &mut UserData, subcodes: &[Subcode], is_strict: bool) -> Result<(), Refusal> {
+fn refine(reasons: &mut UserData, subcodes: &[Subcode], is_strict: bool) -> Result<(), ReasonFault> {
     let Some(given) = reasons.get(SUB_CODE).or_else(|| reasons.get(SUB_NAME)) else { return Ok(()) };
     let Some(word) = word_of(given) else {
         return Err((ErrorCode::INVALID_ATTRIBUTE, "Reasons: SubReasonCode is neither a text nor a number"));
