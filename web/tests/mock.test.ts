@@ -206,7 +206,7 @@ describe('the mock', () => {
   test('groups, reasons, lists and attributes', async () => {
     const { Setup } = await mock('setup')
     const setup = new Setup({ people: 3 })
-    for (const kind of ['agent_group', 'action_code', 'list', 'business_attribute', 'place_group', 'dn_group', 'calling_list', 'campaign', 'campaign_group', 'ivr_profile', 'statistic_definition', 'capacity_rule', 'transaction', 'switch', 'agent_login', 'access_group', 'role', 'folder']) expect(objectPage(setup.list(kind, new URLSearchParams()))?.items.length).toBeGreaterThan(0)
+    for (const kind of ['agent_group', 'action_code', 'list', 'business_attribute', 'place_group', 'dn_group', 'trunk_group', 'calling_list', 'campaign', 'campaign_group', 'ivr_profile', 'statistic_definition', 'capacity_rule', 'transaction', 'switch', 'agent_login', 'access_group', 'role', 'folder']) expect(objectPage(setup.list(kind, new URLSearchParams()))?.items.length).toBeGreaterThan(0)
     expect(uses({ items: setup.uses('person', 'ada.adler') })).toEqual([
       { kind: 'agent_group', id: 'Day team', field: 'agents', is_named: false },
       { kind: 'agent_group', id: 'Day team', field: 'managers', is_named: false },

@@ -25,7 +25,7 @@ mod switches;
 
 pub use day::Days;
 pub use forwarding::{AtPhone, FORWARDS_MAX, PhoneSettings, PhoneState, forwarded_by};
-pub use outside::{OUTSIDE_NO_ANSWER_MS, OutsideTrunk, TRUNKS_TRIED_MAX};
+pub use outside::{OUTSIDE_NO_ANSWER_MS, OutsideTrunk, TRUNKS_TRIED_MAX, TrunkGroup, TrunkOfGroup};
 pub use pattern::{PATTERN_MAX, Pattern, PatternError};
 pub use rules::{
     Blocked, CallerIdRule, DialRules, EmergencyNumber, OfTrunk, RULES_MAX, Route, Spending, SpentBy, Translation,
@@ -60,6 +60,8 @@ pub struct TenantPlan {
     pub international_prefix: Option<String>,
     /// The trunks by which calls go out.
     pub trunks: Vec<OutsideTrunk>,
+    /// Groups of them.
+    pub trunk_groups: Vec<TrunkGroup>,
     /// The business hours of numbers.
     pub hours: SharedMap<String, BusinessHours>,
     /// Rules about dialled numbers.

@@ -35,6 +35,7 @@ mod stir;
 mod switches;
 mod tenant_objects;
 mod transactions;
+mod trunk_groups;
 mod wire_names;
 
 use std::collections::BTreeMap;
@@ -51,7 +52,7 @@ pub use campaigns::{
     PacingMeasure, RecordField, RecordFieldType, RecordTreatment, TreatmentAction,
 };
 pub use capacity::{CapacityMedia, CapacityRule};
-pub use codes::{ACTION_CODES_MAX, ActionCode, FeatureAction, FeatureCode};
+pub use codes::{ACTION_CODES_MAX, ActionCode, CodedAction, FeatureAction, FeatureCode, SUBCODES_MAX, Subcode};
 pub use dialling::{DialAction, DialRule, Schedule, Spender};
 pub use diversion::DiversionForm;
 pub use dn_groups::{DEFAULT_WEIGHT, DnGroup, DnGroupMember, DnGroupType};
@@ -77,6 +78,7 @@ pub use stir::{Stir, StirSign, StirVerify};
 pub use switches::{Switch, SwitchAccessCode};
 pub use tenant_objects::TenantObjects;
 pub use transactions::{TransactionObject, TransactionType};
+pub use trunk_groups::{TrunkGroup, TrunkGroupMember};
 
 /// A password or PIN: serialised as it is, never printed.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

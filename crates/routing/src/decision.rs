@@ -19,9 +19,11 @@ pub enum PassedOver {
     LoggedOut,
     /// Logged in, but not ready.
     NotReady,
+    /// The agent's capacity rule lets the agent have no calls.
+    NoCapacity,
     /// Reserved for another call.
     Reserved,
-    /// On a call.
+    /// On a call, or on as many as the agent's capacity rule allows.
     OnCall,
     /// The phone is not registered.
     PhoneOutOfService,
@@ -33,7 +35,7 @@ pub enum PassedOver {
     Excluded,
     /// The skills do not fit.
     Skills,
-    /// The agent fits, but has been idle for a shorter time than the chosen one.
+    /// The agent fits, but has more calls than the chosen one, or as many and has been idle for a shorter time.
     IdleShorter,
 }
 
@@ -44,6 +46,7 @@ impl PassedOver {
             Self::Unknown => "unknown",
             Self::LoggedOut => "logged-out",
             Self::NotReady => "not-ready",
+            Self::NoCapacity => "no-capacity",
             Self::Reserved => "reserved",
             Self::OnCall => "on-call",
             Self::PhoneOutOfService => "phone-out-of-service",
@@ -129,7 +132,7 @@ impl Decision {
 /// The rule that matched a request and an agent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Rule {
-    /// A call came in. Of the fitting agents this one has been idle for longest.
+    /// A call came in. Of the fitting agents with the fewest calls this one has been idle for longest.
     LongestIdleAgent,
     /// An agent became free. Of the calls that it fits this one has the highest priority and then the longest wait.
     HighestPriorityThenLongestWait,

@@ -291,7 +291,7 @@ impl Router {
 
     // === Agents ===
 
-    /// Takes an agent's skills from provisioning; the same as before change nothing. Returns `false` when the table of agents is full.
+    /// Takes an agent's skills and most calls from provisioning; the same as before change nothing. Returns `false` when the table of agents is full.
     pub fn set_profile(&mut self, profile: &AgentProfile, now: Timestamp) -> bool {
         if self.agents.has_profile(profile) {
             return true;

@@ -38,6 +38,7 @@ mod stir;
 mod switches;
 mod transactions;
 mod tree;
+mod trunk_groups;
 mod write;
 
 use std::collections::HashSet;

@@ -30,6 +30,7 @@ export const KINDS = [
   'place_group',
   'capacity_rule',
   'dn_group',
+  'trunk_group',
   'calling_list',
   'campaign',
   'campaign_group',

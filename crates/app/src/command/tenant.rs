@@ -118,7 +118,7 @@ pub enum Arguments {
 pub struct NamedObject {
     /// The tenant's id
     tenant: String,
-    /// The kind: tenant, skill, prompt, application, dn, place, person, number, trunk, feature_code, schedule, dial_rule, client, agent_group, action_code, list, business_attribute, place_group, capacity_rule, dn_group, calling_list, campaign, campaign_group, ivr_profile, statistic_definition, transaction, access_group, role, folder, switch, agent_login
+    /// The kind: tenant, skill, prompt, application, dn, place, person, number, trunk, feature_code, schedule, dial_rule, client, agent_group, action_code, list, business_attribute, place_group, capacity_rule, dn_group, trunk_group, calling_list, campaign, campaign_group, ivr_profile, statistic_definition, transaction, access_group, role, folder, switch, agent_login
     #[arg(value_parser = kind)]
     kind: ObjectKind,
     /// Its name, number or code; `-` for the tenant itself

@@ -137,6 +137,7 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
         | Object::Switch(_)
         | Object::AgentLogin(_)
         | Object::DnGroup(_)
+        | Object::TrunkGroup(_)
         | Object::CallingList(_)
         | Object::Campaign(_)
         | Object::CampaignGroup(_)

@@ -652,3 +652,46 @@ fn a_trunk_gets_numbers_as_it_writes_them_and_its_own_are_understood() {
     assert!(matches!(leads_to(&plan, &by("world"), "00100"), Destination::RoutePoint { .. }), "+15550100");
     assert!(matches!(leads_to(&plan, &by("berlin"), "00100"), Destination::Reject { .. }));
 }
+
+#[test]
+fn a_trunk_group_has_its_own_order_and_goes_before_trunks_of_its_prefix() {
+    let mut plan = plan();
+    plan.trunks = vec![
+        OutsideTrunk { priority: 1, ..trunk("main", "+", None) },
+        trunk("second", "+", None),
+        trunk("paris", "+331", None),
+    ];
+    let member = |trunk: &str, order, weight| TrunkOfGroup { trunk: trunk.to_owned(), order, weight };
+    let group = |name: &str, prefix: &str, members: Vec<TrunkOfGroup>| TrunkGroup {
+        name: name.to_owned(),
+        prefix: prefix.to_owned(),
+        members,
+    };
+    plan.trunk_groups = vec![
+        group("world", "+", vec![member("main", 0, 1), member("gone", 0, 1), member("paris", 1, 0)]),
+        group("france", "+33", vec![member("second", 2, 1), member("paris", 1, 1)]),
+    ];
+    assert_eq!(trunks_at(&plan, 12, "+49222"), ["main", "paris"], "the trunk second is in no group that is meant");
+    assert_eq!(trunks_at(&plan, 12, "+33222"), ["paris", "second"]);
+    assert_eq!(trunks_at(&plan, 12, "+33122"), ["paris"], "a longer prefix of a trunk");
+    plan.trunk_groups.truncate(0);
+    assert_eq!(trunks_at(&plan, 12, "+49222"), ["second", "main"]);
+}
+
+#[test]
+fn the_calls_of_a_trunk_group_are_shared_by_its_weights() {
+    let mut plan = plan();
+    plan.trunks = vec![trunk("main", "+", None), trunk("second", "+", None)];
+    let member = |trunk: &str, weight| TrunkOfGroup { trunk: trunk.to_owned(), order: 0, weight };
+    let members = vec![member("main", 3), member("second", 1)];
+    plan.trunk_groups = vec![TrunkGroup { name: "world".to_owned(), prefix: "+".to_owned(), members }];
+    let caller = Caller::Phone(dn("7101"));
+    let question = Question { caller: &caller, dialled: "+49222", now: Timestamp::ZERO, is_forwarded: false };
+    let mut entropy = Seeded::new(7);
+    let first = |entropy: &mut Seeded| match resolve(&plan, &question, entropy).destination {
+        Destination::Outside(outside) => outside.way.trunk,
+        other => panic!("{other:?}"),
+    };
+    let of_main = (0..1_000).filter(|_| first(&mut entropy) == "main").count();
+    assert!((680..820).contains(&of_main), "{of_main}");
+}

@@ -8195,6 +8195,9 @@ pub struct AgentProfile {
     /// The DNs of the agent's default place.
     #[prost(string, repeated, tag = "4")]
     pub default_dns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The most calls at a time, as the agent's capacity rule says; absent: one.
+    #[prost(uint32, optional, tag = "5")]
+    pub calls_max: ::core::option::Option<u32>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SkillLevel {
@@ -9167,6 +9170,9 @@ pub struct RoutingAgentRecord {
     pub calls: ::prost::alloc::vec::Vec<u64>,
     #[prost(uint64, tag = "7")]
     pub idle_since_us: u64,
+    /// The most calls at a time; absent: one.
+    #[prost(uint32, optional, tag = "8")]
+    pub calls_max: ::core::option::Option<u32>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RoutingSkill {

@@ -1,4 +1,4 @@
-//! Selection: the longest idle agent for a call, the first waiting call for an agent.
+//! Selection: the longest idle agent for a call, of those with the fewest calls; the first waiting call for an agent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +36,7 @@ impl Router {
             return free
                 .iter()
                 .filter(|&index| !self.excludes(id, index))
-                .min_by_key(|&index| (self.agents.row(index).map(|row| row.idle_since), index));
+                .min_by_key(|&index| (self.agents.row(index).map(|row| (row.calls.len(), row.idle_since)), index));
         }
         self.agents.idle().find(|&index| fitting.contains(index) && !self.excludes(id, index))
     }

@@ -1,4 +1,5 @@
 use model::event::{CallRef, CallType};
+use model::plan::CALLS_AT_ONCE;
 use model::{CallState, CallUuid, Dn, Event, EventName, SkillName, TenantId};
 use proptest::prelude::*;
 
@@ -23,6 +24,7 @@ fn profile(name: &str, skills: &[(&str, u16)]) -> AgentProfile {
         tenant: TenantId::parse("t").unwrap(),
         agent: agent(name),
         skills: skills.iter().map(|(skill, level)| (SkillName::parse(skill).unwrap(), *level)).collect(),
+        calls_max: CALLS_AT_ONCE,
     }
 }
 
@@ -103,6 +105,50 @@ fn the_longest_idle_fitting_agent_gets_the_call_then_the_next() {
     let third = router.submit(submission(3, "Spanish>3 & Sales>=5", 0, at(52)), at(52)).unwrap();
     assert_eq!(offers(&mut router), [(1, "X".into()), (2, "Z".into())]);
     assert_eq!((third.position, third.logged_in, third.stage), (1, 2, Stage::Waiting));
+}
+
+/// The profile that X has in [`three`], with so many calls at a time.
+fn with_calls(calls_max: u32) -> AgentProfile {
+    AgentProfile { calls_max, ..profile("X", &[("Sales", 7), ("Spanish", 5)]) }
+}
+
+#[test]
+fn an_agent_has_as_many_calls_as_may_be_and_who_has_fewer_comes_first() {
+    let mut router = three();
+    router.set_profile(&with_calls(2), at(1));
+    ready(&mut router, "X", at(10));
+    for (call, seconds) in [(1, 20), (2, 30)] {
+        router.submit(submission(call, "Sales>0", 0, at(seconds)), at(seconds)).unwrap();
+        assert_eq!(offers(&mut router), [(call, "X".into())]);
+        let answered = call_event(EventName::Established, "X", call, Some(CallState::Ok));
+        router.observe(&answered, at(seconds + 5), at(seconds + 5));
+    }
+    router.submit(submission(3, "Sales>0", 0, at(40)), at(40)).unwrap();
+    assert!(offers(&mut router).is_empty(), "two are all");
+    ready(&mut router, "Y", at(50));
+    assert_eq!(offers(&mut router), [(3, "Y".into())]);
+    router.observe(&call_event(EventName::Released, "X", 1, Some(CallState::Ok)), at(60), at(60));
+    ready(&mut router, "Z", at(70));
+    router.submit(submission(4, "Sales>0", 0, at(80)), at(80)).unwrap();
+    assert_eq!(offers(&mut router), [(4, "Z".into())], "X could take it, and has a call already");
+    router.submit(submission(5, "Sales>0", 0, at(81)), at(81)).unwrap();
+    assert_eq!(offers(&mut router), [(5, "X".into())]);
+}
+
+#[test]
+fn who_is_to_have_no_calls_gets_none() {
+    let mut router = three();
+    router.set_profile(&with_calls(0), at(1));
+    ready(&mut router, "X", at(10));
+    router.submit(submission(1, "Sales>0", 0, at(20)), at(20)).unwrap();
+    assert_eq!(offers(&mut router), []);
+    let kept = router.kept_from(&id(1), 3).by_reason;
+    let without = kept.iter().find(|of| of.reason == Some(PassedOver::NoCapacity)).map(|of| of.named.clone());
+    assert_eq!(without, Some(vec![agent("X")]));
+    let mut router = Router::restore(router.snapshot());
+    assert!(offers(&mut router).is_empty(), "nor after a restart");
+    router.set_profile(&with_calls(1), at(30));
+    assert_eq!(offers(&mut router), [(1, "X".into())]);
 }
 
 #[test]

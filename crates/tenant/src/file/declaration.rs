@@ -32,6 +32,7 @@ use super::statistic_definitions::STATISTIC_DEFINITIONS;
 use super::stir::STIR;
 use super::switches::{DNS_SWITCH, SWITCHES};
 use super::transactions::TRANSACTIONS;
+use super::trunk_groups::TRUNK_GROUPS;
 
 const NAMES: Shape = Shape::List { of: &NAME, max: 1_000 };
 const CERTIFICATE_NAMES: Shape = Shape::List { of: &NAME, max: CERTIFICATE_NAMES_MAX };
@@ -121,6 +122,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     BUSINESS_ATTRIBUTES,
     PLACE_GROUPS,
     DN_GROUPS,
+    TRUNK_GROUPS,
     CALLING_LISTS,
     CAMPAIGNS,
     CAMPAIGN_GROUPS,

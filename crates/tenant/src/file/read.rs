@@ -31,6 +31,7 @@ use super::stir;
 use super::switches;
 use super::transactions;
 use super::tree::{Node, Value, flag, list, number, short, text, texts};
+use super::trunk_groups;
 use super::{BrokenRule, Fault, access};
 
 /// What a tenant speaks without a setting, the most wanted first.
@@ -380,6 +381,7 @@ impl Reader<'_> {
         self.section(root, "switches", switches::switch);
         self.section(root, "agent_logins", agent_logins::agent_login);
         self.section(root, "dn_groups", dn_groups::dn_group);
+        self.section(root, "trunk_groups", trunk_groups::trunk_group);
         self.section(root, "calling_lists", campaigns::calling_list);
         self.section(root, "campaigns", campaigns::campaign);
         self.section(root, "campaign_groups", campaigns::campaign_group);

@@ -16,6 +16,7 @@ mod prompt_audio;
 mod statistic_definitions;
 mod switches;
 mod transactions;
+mod trunk_groups;
 mod trunks;
 
 use std::collections::{HashMap, HashSet};
@@ -58,6 +59,7 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.business_attributes();
     rules.place_groups();
     rules.dn_groups();
+    rules.trunk_groups();
     rules.calling_lists();
     rules.campaigns();
     rules.campaign_groups();

@@ -30,6 +30,7 @@ use super::statistic_definitions;
 use super::stir;
 use super::switches;
 use super::transactions;
+use super::trunk_groups;
 
 /// A tenant as files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,6 +132,9 @@ fn documents_of_kinds(yaml: &mut String, all: &TenantObjects) {
 fn further(yaml: &mut String, all: &TenantObjects) {
     let group = dn_groups::dn_group_line;
     section(yaml, "dn_groups", all.dn_groups.iter().map(|o| onto(all, ObjectKind::DnGroup, &o.name, group(o))));
+    let group = trunk_groups::trunk_group_line;
+    let groups = all.trunk_groups.iter().map(|o| onto(all, ObjectKind::TrunkGroup, &o.name, group(o)));
+    section(yaml, "trunk_groups", groups);
     let list = campaigns::calling_list_line;
     let lists = all.calling_lists.iter().map(|o| onto(all, ObjectKind::CallingList, &o.name, list(o)));
     section(yaml, "calling_lists", lists);

@@ -10,6 +10,7 @@ mod audit;
 mod backup;
 mod boards;
 mod browser;
+mod capacity;
 mod carried;
 mod carriers;
 mod chaos;

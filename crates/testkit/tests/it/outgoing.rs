@@ -677,3 +677,33 @@ fn a_carrier_is_told_who_has_forwarded_a_call() -> Result<()> {
     site.is_at_rest()?;
     check_to_the_end(&site, &watch)
 }
+
+#[test]
+fn a_call_goes_out_by_the_trunks_of_a_group_rather_than_by_one_of_its_prefix() -> Result<()> {
+    let site = Installation::start()?;
+    // Nobody takes calls there.
+    let second = format!(
+        "  - {{name: second, allow: [203.0.113.0/24], contact: \"{}:5060\", prefix: \"+49\"}}\n",
+        site.peer_address(CARRIER + 1)
+    );
+    import(&site, "", "", |files| {
+        let file = files.join("example-tenant.yaml");
+        let text = fs::read_to_string(&file)?;
+        let group = "trunk_groups:\n  - {name: Germany, prefix: \"+49\", members: [{trunk: carrier}]}\n";
+        let changed = text.replacen("\ntrunks:\n", &format!("\n{group}trunks:\n{second}"), 1);
+        ensure!(changed != text, "the example has changed");
+        Ok(fs::write(&file, changed)?)
+    })?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut own = announcing_phone(&site, 10, "7101", Answer::Manual)?;
+    let mut far = somebody(&site, Answer::Auto)?;
+    goes_out(&site, NUMBER)?;
+    own.dial(DIALLED)?;
+    own.wait_for("CALL_ESTABLISHED", LATER)?;
+    far.wait_for("CALL_ESTABLISHED", SOON)?;
+    far.hang_up()?;
+    own.wait_for("CALL_CLOSED", SOON)?;
+    watch.wait_for("CallDeleted", SOON)?;
+    site.is_at_rest()?;
+    check_to_the_end(&site, &watch)
+}

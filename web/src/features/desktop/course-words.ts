@@ -22,6 +22,7 @@ const REASONS: Readonly<Record<string, PlainText>> = {
   'logged-out': 'course.passed.loggedOut',
   'not-ready': 'course.passed.notReady',
   reserved: 'course.passed.reserved',
+  'no-capacity': 'course.passed.noCapacity',
   'on-call': 'course.passed.onCall',
   'phone-out-of-service': 'course.passed.phone',
   'do-not-disturb': 'course.passed.undisturbed',
