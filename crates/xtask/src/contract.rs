@@ -156,7 +156,7 @@ fn broken(before: &BTreeMap<LineName, PromisedLine>, now: &Declarations, version
         match now.lines.get(name) {
             Some((form, _)) if *form == was.form || (was.form == REQUIRED && form == OPTIONAL) => {}
             Some((form, _)) => broken.push(format!("{called} was {:?}, and is {form:?} now", was.form)),
-            None if !was.deprecated.as_deref().is_some_and(|since| number(since) < number(version)) => {
+            None if was.deprecated.as_deref().is_none_or(|since| number(since) >= number(version)) => {
                 broken.push(format!("{called} ({}) is gone", was.form));
             }
             None if !now.is_retired(name) => broken.push(format!("{called} is gone, and its number is not `reserved`")),
