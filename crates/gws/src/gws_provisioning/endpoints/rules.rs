@@ -323,7 +323,8 @@ mod tests {
         assert!(wanted_definitions(&json!({"statisticDefinitions": {}})).is_err());
         let put = |of: &str, data: &Value, before| put_definition((of, "Calls"), data, before);
         let data = json!({"category": "TotalTime"});
-        let changed = put("GroupAgents", &data, Some(&shown_of(&wanted["Calls"]))).unwrap();
+        let before = shown_of(&wanted["Calls"]);
+        let changed = put("GroupAgents", &data, Some(&before)).unwrap();
         assert_eq!(changed["objects"], json!(["GroupAgents", "Agent", "Queue"]), "who has it keeps it");
         assert_eq!((&changed["name"], &changed["category"]), (&json!("Calls"), &json!("TotalTime")));
         assert_eq!(put("Agent", &data, None).unwrap()["objects"], json!(["Agent"]));

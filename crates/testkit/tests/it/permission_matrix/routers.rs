@@ -26,7 +26,7 @@ const fn inside(name: &'static str, at: &'static str) -> RouterFile {
 }
 
 /// All that serve something. Every role has the paths of admin HTTP.
-const FILES: [RouterFile; 33] = [
+const FILES: [RouterFile; 34] = [
     inside("gws/src/gws_configuration/objects.rs", "gws-configuration:8080"),
     inside("gws/src/gws_configuration/server.rs", "gws-configuration:8080"),
     inside("gws/src/gws_data_collector/server.rs", "gws-data-collector:8080"),
