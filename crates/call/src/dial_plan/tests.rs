@@ -686,7 +686,8 @@ fn the_calls_of_a_trunk_group_are_shared_by_its_weights() {
     let members = vec![member("main", 3), member("second", 1)];
     plan.trunk_groups = vec![TrunkGroup { name: "world".to_owned(), prefix: "+".to_owned(), members }];
     let caller = Caller::Phone(dn("7101"));
-    let question = Question { caller: &caller, dialled: "+49222", now: Timestamp::ZERO, is_forwarded: false };
+    let question =
+        Question { caller: &caller, dialled: "+49222", now: Timestamp::ZERO, is_forwarded: false, shows: None };
     let mut entropy = Seeded::new(7);
     let first = |entropy: &mut Seeded| match resolve(&plan, &question, entropy).destination {
         Destination::Outside(outside) => outside.way.trunk,

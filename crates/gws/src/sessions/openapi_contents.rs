@@ -109,7 +109,7 @@ pub(crate) fn unknown_types(tables: &[OperationContents], document: &Value) -> V
     let kinds = written.flat_map(|written| fields(written).map(|field| field.kind).collect::<Vec<_>>());
     let schemas = &document["components"]["schemas"];
     let is_unknown = |kind: &str| !KINDS.contains(&kind) && schemas[kind].is_null();
-    kinds.map(|kind| kind.trim_end_matches("[]")).filter(|kind| is_unknown(*kind)).map(str::to_owned).collect()
+    kinds.map(|kind| kind.trim_end_matches("[]")).filter(|kind| is_unknown(kind)).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ fn fault(operation: &PublishedOperation, status: u16, body: &str) -> Option<Stri
             due.parse::<u16>() == Ok(status) && words.as_deref().is_some_and(|words| words.starts_with(begins))
         }
         // With what it is asked here it may be refused, but not for want of the operation.
-        None => !matches!(status, 405 | 501 | 502) && !(status == 404 && words.is_none()),
+        None => !(matches!(status, 405 | 501 | 502) || status == 404 && words.is_none()),
     };
     let is_refused_so = status < 400 || !operation.is_enveloped() || words.is_some();
     if is_as_said && is_refused_so {

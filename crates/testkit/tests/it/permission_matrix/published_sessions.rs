@@ -242,7 +242,7 @@ impl SessionsOfApi {
     }
 }
 
-fn of<'s>(sessions: &'s [SessionsOfApi], api: PublishedApi) -> Result<&'s SessionsOfApi> {
+fn of(sessions: &[SessionsOfApi], api: PublishedApi) -> Result<&SessionsOfApi> {
     sessions.iter().find(|sessions| sessions.api == api).with_context(|| format!("no sessions of {}", api.name()))
 }
 
