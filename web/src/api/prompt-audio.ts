@@ -6,7 +6,7 @@ import { ask, type Outcome } from './agent-setup'
 import type { Read } from './agent-setup-answers'
 import { failureOf } from './errors'
 import type { components } from './generated/agent-setup'
-import { isAudioKept } from './generated/agent-setup-checks'
+import { isAudioKept } from './generated/prompt-audio-checks'
 import { subjectHeader } from './subject'
 
 export type AudioKept = components['schemas']['AudioKept']
