@@ -89,6 +89,7 @@ mod tests {
                 "tenant",
                 "configuration",
                 &[
+                    "media",
                     "pulse",
                     "auth",
                     "bds",

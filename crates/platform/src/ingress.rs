@@ -118,7 +118,7 @@ runtime::settings! {
         /// Origins of pages that may have the agents' desktop in a frame, as `https://crm.example`. Nothing else of the edge is shown in a
         /// frame, but the softphone page for the Salesforce orgs that its tenant lets in. A browser sends the cookies of the edge to a frame
         /// in a page of the same site alone.
-        desktop_frames: Vec<String> = Vec::new(), |v| desktop_frames::check(v);
+        desktop_frames: Vec<String> = Vec::new(), |v| page_origins::check_named(v);
         /// Certificates of HTTPS, each a PEM file with the certificate, those of its authorities and the private key, or two files as
         /// `chain.pem:key.pem`. The first is the usual one; another is used for who asks for a name in it. If there is none, and none by
         /// ACME, ingress makes a self-signed one. Changed files are read without a restart.

@@ -6,20 +6,10 @@
 use model::plan::{Caller, Destination, ForwardedBy, Occasion};
 use model::{CallState, Dn, DnRole, EventName, Timestamp, UserData};
 
+use super::party::Forwarding;
 use super::point::Point;
 use super::state::{InService, Offer, Stage};
 use super::{Call, Forwarded, Output};
-
-/// A phone that did not take the call, and may forward it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Forwarding {
-    /// The number of the question to the dial plan.
-    pub ask: u32,
-    /// Whether the phone is busy; else nobody answers.
-    pub busy: bool,
-    /// The SIP status if it does not forward the call.
-    pub status: u16,
-}
 
 /// A question to the dial plan: its number, what is looked up, in whose name and why.
 type OpenQuestion = (u32, String, Caller, Occasion);

@@ -4,9 +4,8 @@ use model::plan::{Caller, FeatureCode, ForwardedBy, Forwards, Service, Way};
 use model::{AgentId, CallUuid, ConnId, Dn, LegId, TenantId, Timestamp, Token, UserData};
 
 use super::asked::Asked;
-use super::forwarding::Forwarding;
 use super::in_thread::{ConsultsFor, NewConsultation, NextNumbers};
-use super::party::{CallFollower, LegProgress, Monitoring, Party, PartyNo};
+use super::party::{CallFollower, Forwarding, LegProgress, Monitoring, Party, PartyNo};
 use super::place::{Parked, Replacement};
 use super::playing::Playing;
 use super::point::Point;

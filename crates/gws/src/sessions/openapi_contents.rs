@@ -10,19 +10,19 @@ use super::openapi_frame::{content, text};
 pub(crate) type OperationContents = (&'static str, &'static str, &'static str, &'static str);
 
 /// A field as it is written.
-struct Field<'a> {
+struct WrittenField<'a> {
     name: &'a str,
     is_needed: bool,
     kind: &'a str,
 }
 
 /// The fields of a text.
-fn fields(written: &str) -> impl Iterator<Item = Field<'_>> {
+fn fields(written: &str) -> impl Iterator<Item = WrittenField<'_>> {
     let all = written.split(',').map(str::trim).filter(|field| !field.is_empty());
     all.map(|field| {
         let (name, kind) = field.split_once(':').unwrap_or((field, "str"));
         let is_needed = !name.ends_with('?');
-        Field { name: name.trim_end_matches('?'), is_needed, kind }
+        WrittenField { name: name.trim_end_matches('?'), is_needed, kind }
     })
 }
 

@@ -86,7 +86,7 @@ pub fn convert(bytes: &[u8]) -> Result<Upload, UploadError> {
         Some((head, rest)) if head.starts_with(b"RIFF") && head.ends_with(b"WAVE") => rest,
         _ => return Err(UploadError::NotWav),
     };
-    let format = Format::parse(super::chunk(chunks, b"fmt ").ok_or(UploadError::Chunk("fmt"))?)?;
+    let format = WavFormat::parse(super::chunk(chunks, b"fmt ").ok_or(UploadError::Chunk("fmt"))?)?;
     let data = super::chunk(chunks, b"data").ok_or(UploadError::Chunk("data"))?;
     let frames = data.chunks_exact(format.frame_bytes());
     if frames.len() > (format.rate * SECONDS_MAX) as usize {
@@ -105,7 +105,7 @@ pub fn convert(bytes: &[u8]) -> Result<Upload, UploadError> {
 }
 
 /// The samples at the rate at which they are played, a second at a time.
-fn at_played_rate(samples: &[i16], format: &Format) -> Vec<i16> {
+fn at_played_rate(samples: &[i16], format: &WavFormat) -> Vec<i16> {
     let (from, times) = match format.rate {
         8_000 => (SampleRate::Narrow, 1),
         16_000 => (SampleRate::Wide, 2),
@@ -133,13 +133,13 @@ enum Coding {
     Companded(Law),
 }
 
-struct Format {
+struct WavFormat {
     coding: Coding,
     channels: u16,
     rate: u32,
 }
 
-impl Format {
+impl WavFormat {
     fn parse(format: &[u8]) -> Result<Self, UploadError> {
         let head = format.first_chunk::<16>().ok_or(UploadError::Chunk("fmt"))?;
         let [t0, t1, c0, c1, r0, r1, r2, r3, .., b0, b1] = *head;
