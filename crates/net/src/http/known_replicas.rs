@@ -91,9 +91,9 @@ mod tests {
         assert!(futures::poll!(at_hung.as_mut()).is_pending() && futures::poll!(at_there.as_mut()).is_pending());
         known.failed(HUNG);
         assert!(!known.missed_look(HUNG) && known.missed_look(HUNG));
+        assert_eq!(known.failing_last(vec![HUNG, THERE])[1], HUNG);
         assert!(tokio::time::timeout(LONG, at_hung).await.is_ok(), "it is told");
         assert!(tokio::time::timeout(LONG, at_there).await.is_err(), "nothing is wrong there");
         assert!(tokio::time::timeout(LONG, known.comes_to_hang(HUNG)).await.is_err(), "that is known already");
-        assert_eq!(known.failing_last(vec![HUNG, THERE])[1], HUNG);
     }
 }

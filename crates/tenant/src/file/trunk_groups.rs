@@ -119,9 +119,9 @@ mod tests {
             [
                 ("trunk_groups.a.prefix", FaultCode::Dialled),
                 ("trunk_groups.b.members", FaultCode::Needed),
+                ("trunk_groups.c.members", FaultCode::NoWayOut),
                 ("trunk_groups.c.members", FaultCode::Twice),
                 ("trunk_groups.c.members", FaultCode::Unknown),
-                ("trunk_groups.c.members", FaultCode::NoWayOut),
                 ("trunk_groups[3].members[0].order", FaultCode::OutOfRange),
             ]
         );

@@ -46,6 +46,8 @@ pub(super) const CONTENTS: &[OperationContents] = &[
     ("capRulesPut", "", "name?, mediaRules?:obj, deletedMediaRules?:str[]", ""),
     ("getStatisticDefinitions", "", "", "statusCode:int, statisticDefinitions:obj"),
     ("postStatisticDefinitions", "", "statisticDefinitions:obj", "statusCode:int, statisticDefinitions:obj"),
+    ("getStatisticDefinition", "", "", "statusCode:int, statisticDefinition:obj"),
+    ("putStatisticDefinition", "", "category?, objects?:any", "statusCode:int, statisticDefinition:obj"),
     ("checkMigrateConflicts", "", "", "migrations:obj"),
     // === tables ===
     ("exportFile", "", "fields?:str[], fileName?, personDBIDs?:any[], filterName?, filterParameters?:any", "id"),
