@@ -52,14 +52,14 @@ mod treatment;
 mod trunks;
 mod waiting;
 
-pub use asked::{Asked, MONITOR_SCOPE, WHOLE_CALL, follows_call, no_answer_ms, shown_number};
+pub use asked::{Asked, no_answer_ms, shown_number};
 pub use facts::BUSINESS_CALL;
 pub use feature::{PIN_TRIES_MAX, PinAnswer, TypedPin, feature_requester};
 pub use hold::Departure;
 pub use in_thread::{ConsultsFor, NewConsultation, NextNumbers};
 pub use input::{Incoming, Input};
 pub use output::{Limit, Output};
-pub use party::{CallFollower, Forwarding, LegProgress, Monitoring, Observes, Party, PartyNo};
+pub use party::{Forwarding, LegProgress, Observes, Party, PartyNo};
 pub use place::{Parked, Replaced, Replacement};
 pub use playing::{Ended, Playing, Purpose, RecordEnd};
 pub use point::Point;

@@ -260,7 +260,7 @@ pub struct MonitoringInfo {
     pub monitored_dn: String,
     /// `Mute`, `Coach` or `Connect`.
     pub monitor_mode: String,
-    /// `Agent`, or `Call` of one who goes on with whoever has the call next.
+    /// Always `Call`: a supervisor here monitors an agent in a call.
     pub monitor_scope: String,
 }
 

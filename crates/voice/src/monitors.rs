@@ -30,8 +30,6 @@ pub struct Monitor {
     pub kind: MonitorType,
     /// When it ends by itself.
     pub until: Timestamp,
-    /// Whether it goes on with whoever has the call after the agent.
-    pub follows: bool,
 }
 
 /// Those of a tenant.
@@ -61,7 +59,6 @@ impl Monitor {
             mode: monitor_mode_to_wire(self.mode),
             r#type: monitor_type_to_wire(self.kind),
             until_us: self.until.as_micros(),
-            follows: self.follows,
         }
     }
 
@@ -74,7 +71,6 @@ impl Monitor {
             mode: monitor_mode_from_wire(record.mode).ok()?,
             kind: monitor_type_from_wire(record.r#type).ok()?,
             until: Timestamp::from_micros(record.until_us),
-            follows: record.follows,
         })
     }
 }

@@ -11,10 +11,6 @@ const NO_ANSWER_S_MAX: i64 = 600;
 
 /// The extension of a request that says which number a call shows outside.
 const SHOWN_NUMBER: &str = "CPNDigits";
-/// The extension of a request that says how far a supervisor takes part: as long as the agent does, or in the whole call.
-pub const MONITOR_SCOPE: &str = "MonitorScope";
-/// Its value for the whole call.
-pub const WHOLE_CALL: &str = "call";
 /// The longest number that a request may want to be shown, in bytes.
 const SHOWN_BYTES_MAX: usize = 32;
 
@@ -84,18 +80,5 @@ pub fn shown_number(request: &Request) -> Result<Option<String>, (ErrorCode, &'s
         None => Ok(None),
         Some(Value::Text(number)) if is_number(number) => Ok(Some(number.clone())),
         Some(_) => Err((ErrorCode::INVALID_ATTRIBUTE, "CPNDigits is a number of digits, with or without + before it")),
-    }
-}
-
-/// Whether a supervisor goes on with whoever has the call next; none if the request does not say it.
-///
-/// # Errors
-/// Error 53 if it says something else.
-pub fn follows_call(request: &Request) -> Result<Option<bool>, (ErrorCode, &'static str)> {
-    match request.extensions.get(MONITOR_SCOPE) {
-        None => Ok(None),
-        Some(Value::Text(scope)) if scope.eq_ignore_ascii_case(WHOLE_CALL) => Ok(Some(true)),
-        Some(Value::Text(scope)) if scope.eq_ignore_ascii_case("agent") => Ok(Some(false)),
-        Some(_) => Err((ErrorCode::INVALID_ATTRIBUTE, "MonitorScope is agent or call")),
     }
 }

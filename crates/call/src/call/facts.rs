@@ -3,7 +3,7 @@
 use model::event::{ErrorCode, Event, Stamped};
 use model::{CallState, DnRole, EventId, EventName, Request, Seq, Subject, Timestamp, UserData};
 
-use super::asked::{Asked, MONITOR_SCOPE, WHOLE_CALL};
+use super::asked::Asked;
 use super::party::{LegProgress, Party, PartyNo};
 use super::point::Point;
 use super::state::{Offer, Stage};
@@ -110,9 +110,6 @@ impl Call {
         event.agent = party.agent.clone();
         if let Some(observes) = party.observes {
             event.extensions.push(MONITOR_MODE, observes.mode.as_str());
-            if observes.follows {
-                event.extensions.push(MONITOR_SCOPE, WHOLE_CALL);
-            }
         }
         delivered_by(&mut event, party.point.as_ref());
         Some(event)

@@ -1,8 +1,7 @@
 //! Monitoring: a supervisor's phone rings, and takes part in a call of others once it answers. It listens, speaks to the agent alone, or
 //! to all.
 //!
-//! A supervisor who only observes does not keep a call alive: it leaves with the party that it monitors. One that speaks to all stays. One
-//! that follows the call is rung again once somebody else of the tenant has it.
+//! A supervisor who only observes does not keep a call alive: it leaves with the party that it monitors. One that speaks to all stays.
 
 use model::event::ErrorCode;
 use model::request::MonitorMode;
@@ -10,32 +9,22 @@ use model::{CallState, Dn, DnRole, EventName, Timestamp};
 
 use super::asked::Asked;
 use super::facts::answering;
-use super::party::{CallFollower, LegProgress, Monitoring, Observes, Party, PartyNo};
+use super::party::{LegProgress, Observes, Party, PartyNo};
 use super::state::{Invitation, InvitationStep, Stage};
 use super::{Call, OBSERVERS_MAX, Output, PARTIES_MAX};
 
 type Outcome = Result<(), (ErrorCode, &'static str)>;
 
 impl Call {
-    /// A request to monitor the party at `of`, or to do it in another way. Where it does not say whether the supervisor follows the call,
-    /// that stays as it is.
-    pub(super) fn monitor(
-        &mut self,
-        of: &Dn,
-        (mode, follows): (MonitorMode, Option<bool>),
-        asked: Asked,
-        now: Timestamp,
-    ) -> Outcome {
-        self.s.followers.retain(|follower| follower.supervisor != asked.this_dn);
+    /// A request to monitor the party at `of`, or to do it in another way.
+    pub(super) fn monitor(&mut self, of: &Dn, mode: MonitorMode, asked: Asked, now: Timestamp) -> Outcome {
         let is_connected = |party: &&Party| party.progress == LegProgress::Answered && party.observes.is_none();
         let party = self.s.party_at(of).filter(is_connected).map(|party| party.number);
         let (Stage::Talking, Some(party)) = (&self.s.stage, party) else {
             return Err((ErrorCode::INVALID_CALLED_DN, "OtherDN is not connected in the call"));
         };
-        if let Some(there) = self.s.party_at(&asked.this_dn) {
-            let follows = follows.unwrap_or_else(|| there.observes.is_some_and(|observes| observes.follows));
-            let number = there.number;
-            return self.monitor_otherwise(number, Observes { party, mode, follows }, &asked, now);
+        if let Some(there) = self.s.party_at(&asked.this_dn).map(|there| there.number) {
+            return self.monitor_otherwise(there, Observes { party, mode }, &asked, now);
         }
         self.check_classified()?;
         self.check_legs_left()?;
@@ -52,8 +41,7 @@ impl Call {
         let to = asked.this_dn.clone();
         let ask = self.look_up_phone(&to, now);
         let step = InvitationStep::LookingUp { ask, to };
-        let monitoring = Monitoring { mode, follows: follows.unwrap_or_default() };
-        self.s.invitation = Some(Invitation { by: party, asked, step, monitors: Some(monitoring) });
+        self.s.invitation = Some(Invitation { by: party, asked, step, monitors: Some(mode) });
         Ok(())
     }
 
@@ -98,21 +86,12 @@ impl Call {
         let observes = |party: &Party| party.observes.is_some_and(|observes| of.is_none_or(|of| observes.party == of));
         let leaving: Vec<Party> = self.s.parties.iter().filter(|party| observes(party)).cloned().collect();
         for party in leaving {
-            self.remember_follower(&party);
             self.drop_hold_request(party.leg, now);
             self.stop_playing(party.leg, now);
             self.tell_party(party.number, EventName::Released, how, now);
             self.s.parties.retain(|other| other.number != party.number);
             self.push(Output::ReleaseLeg(party.leg));
             self.tell_deleted(&party, None, now);
-        }
-    }
-
-    /// A supervisor who follows the call leaves it with its agent: its phone rings again once somebody else has the call.
-    fn remember_follower(&mut self, party: &Party) {
-        let Some((supervisor, observes)) = party.dn().zip(party.observes) else { return };
-        if observes.follows && self.s.followers.len() < OBSERVERS_MAX {
-            self.s.followers.push(CallFollower { supervisor: supervisor.clone(), mode: observes.mode });
         }
     }
 

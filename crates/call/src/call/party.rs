@@ -68,26 +68,6 @@ pub struct Observes {
     pub party: PartyNo,
     /// How.
     pub mode: MonitorMode,
-    /// Whether it goes on with whoever has the call next.
-    pub follows: bool,
-}
-
-/// How a supervisor whose phone rings is to take part.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Monitoring {
-    /// How.
-    pub mode: MonitorMode,
-    /// As of [`Observes`].
-    pub follows: bool,
-}
-
-/// A supervisor who has left with the agent, and whose phone rings again once somebody else has the call.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CallFollower {
-    /// The supervisor's DN.
-    pub supervisor: Dn,
-    /// How it takes part.
-    pub mode: MonitorMode,
 }
 
 impl Party {

@@ -5,7 +5,7 @@ use model::request::{RequestKind, RouteTo, Treatment};
 use model::{CallState, Dn, Event, EventName, ReferenceId, Request, Timestamp, UserData};
 
 use super::Call;
-use super::asked::{Asked, follows_call, no_answer_ms};
+use super::asked::{Asked, no_answer_ms};
 use super::ending::Ending;
 use super::facts::answering;
 use super::mute::Sense;
@@ -61,7 +61,6 @@ impl Call {
             return Err((ErrorCode::INVALID_CONN_ID, "no such call"));
         }
         no_answer_ms(&request)?;
-        let follows = follows_call(&request)?;
         if self.is_under_way(&request.kind, &asked) {
             return Ok(());
         }
@@ -105,7 +104,7 @@ impl Call {
             RequestKind::StopRecording(_) => self.change_recording((&[Recording, Paused], Stopped), &asked, now),
             RequestKind::PauseRecording(_) => self.change_recording((&[Recording], Paused), &asked, now),
             RequestKind::ResumeRecording(_) => self.change_recording((&[Paused], Recording), &asked, now),
-            RequestKind::MonitorCall(_, of, mode) => self.monitor(&of, (mode, follows), asked, now),
+            RequestKind::MonitorCall(_, of, mode) => self.monitor(&of, mode, asked, now),
             RequestKind::DeleteFromConference(_, other) => self.remove_party(other.as_str(), asked, now),
             // The thread carries them out, for they concern two calls.
             RequestKind::InitiateTransfer(..)

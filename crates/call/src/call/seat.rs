@@ -3,7 +3,7 @@
 use model::LegId;
 use model::request::MonitorMode;
 
-use super::party::{Monitoring, Observes};
+use super::party::Observes;
 use super::recorded::{RecordedAs, Recording, RecordingState};
 use super::state::{CallSnapshot, Invitation, Stage};
 
@@ -60,7 +60,7 @@ impl CallSnapshot {
         match observes {
             None | Some(Observes { mode: MonitorMode::Connect, .. }) => HeardBy::All,
             Some(Observes { mode: MonitorMode::Mute, .. }) => HeardBy::Nobody,
-            Some(Observes { mode: MonitorMode::Coach, party, .. }) => {
+            Some(Observes { mode: MonitorMode::Coach, party }) => {
                 self.party(party).map_or(HeardBy::Nobody, |coached| HeardBy::Only(coached.leg))
             }
         }
@@ -69,6 +69,6 @@ impl CallSnapshot {
     /// What the phone that is being brought into the call is to observe.
     pub(super) fn is_to_monitor(&self) -> Option<Observes> {
         let Some(Invitation { by, monitors, .. }) = &self.invitation else { return None };
-        monitors.map(|Monitoring { mode, follows }| Observes { party: *by, mode, follows })
+        monitors.map(|mode| Observes { party: *by, mode })
     }
 }

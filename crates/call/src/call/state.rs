@@ -1,11 +1,12 @@
 //! A call's state: plain public data that also serves as its snapshot.
 
 use model::plan::{Caller, FeatureCode, ForwardedBy, Forwards, Service, Way};
+use model::request::MonitorMode;
 use model::{AgentId, CallUuid, ConnId, Dn, LegId, TenantId, Timestamp, Token, UserData};
 
 use super::asked::Asked;
 use super::in_thread::{ConsultsFor, NewConsultation, NextNumbers};
-use super::party::{CallFollower, Forwarding, LegProgress, Monitoring, Party, PartyNo};
+use super::party::{Forwarding, LegProgress, Party, PartyNo};
 use super::place::{Parked, Replacement};
 use super::playing::Playing;
 use super::point::Point;
@@ -68,8 +69,6 @@ pub struct CallSnapshot {
     pub playing: Vec<Playing>,
     /// Of a predictive call that nobody has answered: whether it is to be known who does.
     pub classifies: bool,
-    /// Supervisors whose phones ring again once somebody else has the call, at most [`super::OBSERVERS_MAX`].
-    pub followers: Vec<CallFollower>,
     /// The number that whoever made the call by request wants to show outside.
     pub shows: Option<String>,
     /// Its last recording.
@@ -111,7 +110,6 @@ impl CallSnapshot {
             stage: Stage::Asking { ask: 0 },
             playing: Vec::new(),
             classifies: false,
-            followers: Vec::new(),
             shows: None,
             recording: None,
             hold_asked: None,
@@ -374,7 +372,7 @@ pub struct Invitation {
     /// What is awaited.
     pub step: InvitationStep,
     /// How it takes part, if it is a supervisor who is to monitor the party `by`.
-    pub monitors: Option<Monitoring>,
+    pub monitors: Option<MonitorMode>,
 }
 
 /// What bringing a number into a call waits for.

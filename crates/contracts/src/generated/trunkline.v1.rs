@@ -1886,9 +1886,6 @@ pub struct MonitorRecord {
     /// When it ends by itself, in microseconds since 1970.
     #[prost(uint64, tag = "6")]
     pub until_us: u64,
-    /// It goes on with whoever has the call after the agent.
-    #[prost(bool, tag = "7")]
-    pub follows: bool,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -2729,9 +2726,6 @@ pub struct CallModelRecord {
     /// The number that whoever made the call by request wants to show outside.
     #[prost(string, optional, tag = "48")]
     pub shows: ::core::option::Option<::prost::alloc::string::String>,
-    /// Supervisors whose phones ring again once somebody else has the call.
-    #[prost(message, repeated, tag = "49")]
-    pub followers: ::prost::alloc::vec::Vec<FollowerRecord>,
     #[prost(
         oneof = "call_model_record::Stage",
         tags = "21, 22, 23, 24, 25, 26, 27, 31, 33, 38, 43"
@@ -2905,17 +2899,6 @@ pub struct ObservesRecord {
     pub party: u32,
     #[prost(enumeration = "MonitorMode", tag = "2")]
     pub mode: i32,
-    /// It goes on with whoever has the call next.
-    #[prost(bool, tag = "3")]
-    pub follows: bool,
-}
-/// A supervisor who has left with the agent.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct FollowerRecord {
-    #[prost(string, tag = "1")]
-    pub supervisor: ::prost::alloc::string::String,
-    #[prost(enumeration = "MonitorMode", tag = "2")]
-    pub mode: i32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct InvitationRecord {
@@ -2927,9 +2910,6 @@ pub struct InvitationRecord {
     /// It is to monitor the party `by`.
     #[prost(enumeration = "MonitorMode", optional, tag = "5")]
     pub monitor_mode: ::core::option::Option<i32>,
-    /// And goes on with whoever has the call next.
-    #[prost(bool, tag = "6")]
-    pub monitor_follows: bool,
     #[prost(oneof = "invitation_record::Step", tags = "3, 4")]
     pub step: ::core::option::Option<invitation_record::Step>,
 }

@@ -81,7 +81,6 @@ const EXTENSIONS: &[Attribute] = &[
         "string",
         "of the facts of a supervisor who monitors a call: `mute`, `coach` or `connect`",
     ),
-    attribute("MonitorScope", "string", "there: `call`, of one who goes on with whoever has the call next"),
     attribute("TreatmentType", "string", "which treatment"),
     attribute(
         "Result",

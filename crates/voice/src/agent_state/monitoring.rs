@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use call::call::follows_call;
 use model::event::ErrorCode;
 use model::request::MonitorType;
 use model::{Dn, DnRole, Event, EventName, Request, RequestKind, Timestamp};
@@ -23,11 +22,8 @@ impl TenantAgents {
         let outcome = match &request.kind {
             RequestKind::MonitorNextCall(dn, mode, kind) => {
                 let (supervisor, id, until) = (request.this_dn.clone(), 0, now);
-                follows_call(request).and_then(|follows| {
-                    let follows = follows.unwrap_or_default();
-                    let monitor = Monitor { id, supervisor, dn: dn.clone(), mode: *mode, kind: *kind, until, follows };
-                    self.begin_monitoring(monitor, request, now)
-                })
+                let monitor = Monitor { id, supervisor, dn: dn.clone(), mode: *mode, kind: *kind, until };
+                self.begin_monitoring(monitor, request, now)
             }
             RequestKind::CancelMonitoring(dn) => self.cancel_monitoring(dn, request, now),
             _ => return false,

@@ -128,36 +128,6 @@ fn an_observer_leaves_when_the_agent_hands_the_call_on() {
 }
 
 #[test]
-fn an_observer_of_the_whole_call_is_remembered_until_it_is_rung_again() {
-    let monitor_as = |scope: Option<&str>| {
-        let (mut bench, _) = Bench::talking();
-        bench.take();
-        bench.news();
-        let extensions: UserData = scope.map(|scope| ("MonitorScope", scope)).into_iter().collect();
-        bench.ask_with(RequestKind::MonitorCall(CONN, dn("5001"), MonitorMode::Coach), SUPERVISOR, extensions);
-        bench
-    };
-    for (scope, is_remembered) in [(Some("Call"), true), (Some("agent"), false), (None, false)] {
-        let mut bench = monitor_as(scope);
-        let supervisor = bench.plan_rings(SUPERVISOR);
-        bench.give(Input::LegRinging(supervisor));
-        bench.give(Input::LegAnswered(supervisor));
-        // A change of how it takes part says nothing of how far.
-        monitor(&mut bench, MonitorMode::Mute);
-        bench.ask(RequestKind::SingleStepTransfer(CONN, dn("5002")), "5001");
-        let other = bench.plan_rings("5002");
-        bench.give(Input::LegAnswered(other));
-        let followers: Vec<_> =
-            bench.call.first().followers.iter().map(|one| (one.supervisor.as_str(), one.mode)).collect();
-        let expected = if is_remembered { vec![(SUPERVISOR, MonitorMode::Mute)] } else { Vec::new() };
-        assert_eq!(followers, expected, "{scope:?}");
-        bench.ask(RequestKind::MonitorCall(CONN, dn("5002"), MonitorMode::Mute), SUPERVISOR);
-        assert!(bench.call.first().followers.is_empty(), "it is being rung");
-    }
-    assert_eq!(monitor_as(Some("team")).error(), ErrorCode::INVALID_ATTRIBUTE);
-}
-
-#[test]
 fn a_consultation_of_a_monitored_agent_is_completed_without_the_observer() {
     for complete in [RequestKind::CompleteTransfer, RequestKind::CompleteConference] {
         let (mut bench, ..) = monitored(MonitorMode::Mute);

@@ -9,8 +9,6 @@ use super::party::{DnInCall, Observed, milliseconds};
 use crate::kv;
 use crate::voice_api::{CallParticipant, CallPhase, CallRecording, CallState, MonitoringInfo};
 
-/// The extension that says of a supervisor's part in a call that it goes on with whoever has the call next.
-const MONITOR_SCOPE: &str = "MonitorScope";
 /// The pair of the user data that tells whether the call is recorded.
 const RECORDING_STATE: &str = "RecordingState";
 
@@ -51,7 +49,7 @@ impl PhoneCalls {
             started_at: milliseconds(party.began),
             state_since: milliseconds(party.phase_since),
             is_monitored_by_me: party.observes.is_some(),
-            monitoring_info: party.observes.as_ref().map(|observed| Box::new(monitoring(observed, &party.extensions))),
+            monitoring_info: party.observes.as_ref().map(|observed| Box::new(monitoring(observed))),
             supervisor_monitoring_state: supervised.map(|mode| mode_name(mode).to_owned()),
             supervisor_listening_in: supervised.is_some_and(|mode| mode != MonitorMode::Connect),
             supervisor_barged_in: supervised == Some(MonitorMode::Connect),
@@ -125,12 +123,11 @@ fn recording(data: &UserData) -> CallRecording {
     }
 }
 
-fn monitoring(observed: &Observed, extensions: &UserData) -> MonitoringInfo {
-    let is_of_call = extensions.text(MONITOR_SCOPE) == Some("call");
+fn monitoring(observed: &Observed) -> MonitoringInfo {
     MonitoringInfo {
         monitored_dn: observed.dn.clone(),
         monitor_mode: mode_name(observed.mode).to_owned(),
-        monitor_scope: if is_of_call { "Call" } else { "Agent" }.to_owned(),
+        monitor_scope: "Call".to_owned(),
     }
 }
 

@@ -16,9 +16,6 @@ const NOTED_CALL: &str = "ConnID";
 /// The extension that says which number a call shows outside.
 const SHOWN_NUMBER: &str = "CPNDigits";
 
-/// The extension that says how far a supervisor takes part.
-const MONITOR_SCOPE: &str = "MonitorScope";
-
 /// A frame without its reference.
 struct RequestDraft(Map<String, Value>);
 
@@ -158,9 +155,9 @@ fn of_dn(action: &VoiceAction, channel: &VoiceChannel, agent: Option<&str>) -> R
             let call = call_of_event(event, channel)?;
             request("TSendUserEvent").pairs("UserData", &event.pairs).maybe("ConnID", call)
         }
-        VoiceAction::StartMonitoring { dn, mode, calls, scope } => {
+        VoiceAction::StartMonitoring { dn, mode, calls } => {
             let request = request("TMonitorNextCall").with("OtherDN", dn.as_str());
-            scoped(request.maybe("MonitorMode", *mode).maybe("MonitorType", *calls), *scope)
+            request.maybe("MonitorMode", *mode).maybe("MonitorType", *calls)
         }
         VoiceAction::StopMonitoring { dn } => RequestDraft(cancel_monitoring(&channel.dn, dn)),
         VoiceAction::Supervise { dn, state } => {
@@ -191,14 +188,6 @@ fn call_of_event<'a>(event: &UserEvent, channel: &'a VoiceChannel) -> Result<Opt
     let call = calls.find(|call| !is_released(call));
     let released = || OperationRefusal::new(409, format!("call {named}: it is released"));
     call.map(|call| Some(text(call, "id"))).ok_or_else(released)
-}
-
-/// With how far a supervisor takes part, where that is said.
-fn scoped(request: RequestDraft, scope: Option<&str>) -> RequestDraft {
-    match scope {
-        Some(scope) => request.with("Extensions", json!({MONITOR_SCOPE: scope.to_ascii_lowercase()})),
-        None => request,
-    }
 }
 
 /// With the number that the call shows outside.
@@ -255,12 +244,11 @@ fn of_call(
         CallAction::Complete(_) => {
             return Err(OperationRefusal::new(409, format!("call {call}: it is not released")));
         }
-        CallAction::SwitchMonitoring { mode, scope } => {
+        CallAction::SwitchMonitoring { mode } => {
             let monitored = known.pointer("/monitoringInfo/monitoredDN").and_then(Value::as_str);
             let monitored = monitored.or(channel.monitored.as_deref());
             let nobody = || OperationRefusal::new(409, format!("call {call}: nobody is monitored in it"));
-            let request = request("TMonitorCall").with("OtherDN", monitored.ok_or_else(nobody)?);
-            scoped(request.with("MonitorMode", *mode), *scope)
+            request("TMonitorCall").with("OtherDN", monitored.ok_or_else(nobody)?).with("MonitorMode", *mode)
         }
     })
 }

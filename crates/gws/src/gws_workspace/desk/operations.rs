@@ -20,8 +20,6 @@ const NOT_READY_MODES: &[&str] = &["AfterCallWork", "AuxWork", "LegalGuard", "No
 const BY_DIAL_PLAN: &str = "of consultations the dial plan says which number is shown (caller_id)";
 /// The longest number to be shown, in bytes.
 const SHOWN_BYTES_MAX: usize = 32;
-/// How far a supervisor takes part: as long as the agent does, or in the whole call.
-const SCOPES: &[&str] = &["Call", "Agent"];
 /// The channel of calls.
 const VOICE: &str = "voice";
 
@@ -88,8 +86,6 @@ pub enum VoiceAction {
         mode: Option<&'static str>,
         /// `MonitorType` of the frame.
         calls: Option<&'static str>,
-        /// `Call` or `Agent`.
-        scope: Option<&'static str>,
     },
     /// Monitor no further call of an agent.
     StopMonitoring {
@@ -239,8 +235,6 @@ pub enum CallAction {
     SwitchMonitoring {
         /// `MonitorMode` of the frame.
         mode: &'static str,
-        /// `Call` or `Agent`; without it, as before.
-        scope: Option<&'static str>,
     },
 }
 
@@ -394,12 +388,14 @@ fn read_action(operation: &str, body: &OperationBody<'_>) -> Result<VoiceAction,
             call: optional_call(body, "connId")?,
             call_uuid: body.optional_text("callUuid")?,
         }),
-        "start-monitoring" => VoiceAction::StartMonitoring {
-            dn: body.text("phoneNumberToMonitor")?,
-            mode: body.one_of("monitoringMode", &["mute", "coach", "connect"])?,
-            calls: body.one_of("monitoringNextCallType", &["OneCall", "AllCalls", "Current"])?,
-            scope: body.one_of("monitoringScope", SCOPES)?,
-        },
+        "start-monitoring" => {
+            check_scope(body)?;
+            VoiceAction::StartMonitoring {
+                dn: body.text("phoneNumberToMonitor")?,
+                mode: body.one_of("monitoringMode", &["mute", "coach", "connect"])?,
+                calls: body.one_of("monitoringNextCallType", &["OneCall", "AllCalls", "Current"])?,
+            }
+        }
         "fetch-parked" => VoiceAction::FetchParked { call: other_call(body, "connId")? },
         "stop-monitoring" => VoiceAction::StopMonitoring { dn: body.text("phoneNumber")? },
         other => return Err(unknown(other)),
@@ -441,7 +437,13 @@ fn read_call_action(operation: &str, body: &OperationBody<'_>) -> Result<CallAct
 }
 
 fn switched(mode: &'static str, body: &OperationBody<'_>) -> Result<CallAction, OperationRefusal> {
-    Ok(CallAction::SwitchMonitoring { mode, scope: body.one_of("monitoringScope", SCOPES)? })
+    check_scope(body)?;
+    Ok(CallAction::SwitchMonitoring { mode })
+}
+
+/// Refuses a scope that is none. Both mean the same here: a supervisor takes part in a call as long as the agent does.
+fn check_scope(body: &OperationBody<'_>) -> Result<(), OperationRefusal> {
+    body.one_of("monitoringScope", &["Call", "Agent"]).map(drop)
 }
 
 fn dialled(body: &OperationBody<'_>) -> Result<DialledNumber, OperationRefusal> {

@@ -81,7 +81,6 @@ fn a_record_of_another_kind_or_a_later_version_is_refused() {
         mode: MonitorMode::Coach,
         kind: MonitorType::AllCalls,
         until: Timestamp::from_millis(9),
-        follows: true,
     };
     let record = OwnerRecord { last_token: Token(8), monitors: vec![monitor] };
     assert_eq!(decode_owner_record(&encode_owner_record(&record)).unwrap(), record);

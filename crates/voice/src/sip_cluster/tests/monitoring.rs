@@ -103,7 +103,7 @@ fn a_call_is_monitored_after_a_restart_between_any_two_steps() {
 
 fn supervisor(id: u64, kind: MonitorType) -> Monitor {
     let (mode, until) = (MonitorMode::Mute, Timestamp::MAX);
-    Monitor { id, supervisor: dn("7102"), dn: dn("7101"), mode, kind, until, follows: false }
+    Monitor { id, supervisor: dn("7102"), dn: dn("7101"), mode, kind, until }
 }
 
 /// Tells the node who monitors, and answers the dial plan's question if the supervisor is to be rung. Returns whether it is.
@@ -162,11 +162,13 @@ fn a_supervisor_is_rung_once_for_a_call() {
 }
 
 #[test]
-fn a_supervisor_who_follows_the_call_is_rung_again_for_whoever_has_it_next_also_after_a_restart() {
-    for (follows, is_restarted) in [(true, false), (true, true), (false, false)] {
+fn a_supervisor_is_not_rung_for_whoever_has_the_call_next_whatever_scope_was_asked_for() {
+    for scope in ["call", "agent"] {
         let (mut bench, conn_id) = talking();
-        let monitor = Monitor { follows, ..supervisor(now(&bench), MonitorType::Current) };
-        assert!(rings_after(&mut bench, vec![monitor]));
+        let mut asked = request(conn_id, "7102", |id| RequestKind::MonitorCall(id, dn("7101"), MonitorMode::Mute));
+        asked.extensions.push("MonitorScope", scope);
+        bench.node.request(asked, bench.now).expect("the call is here");
+        bench.run();
         plan_supervisor(&mut bench);
         bench.phone_rings();
         bench.phone_answers();
@@ -175,14 +177,10 @@ fn a_supervisor_who_follows_the_call_is_rung_again_for_whoever_has_it_next_also_
         bench.run();
         plan_phone(&mut bench, "7103");
         bench.phone_rings();
-        if is_restarted {
-            restart(&mut bench, conn_id);
-        }
         bench.phone_answers();
-        let call = bench.node.table().get(&conn_id).expect("the call").thread.first().clone();
-        let rung = call.invitation.map(|open| open.asked.this_dn);
-        assert_eq!(rung, follows.then(|| dn("7102")), "{is_restarted}: {:?}", bench.story);
-        assert!(call.followers.is_empty());
+        let call = bench.node.table().get(&conn_id).expect("the call").thread.first();
+        let there = ["7101", "7102", "7103"].map(|number| call.party_at(&dn(number)).is_some());
+        assert_eq!((there, call.invitation.is_some()), ([false, false, true], false), "{scope}: {:?}", bench.story);
     }
 }
 

@@ -25,7 +25,7 @@ export function listenTo(desk: Pick<Desk, 'ask'>, calls: readonly Call[], member
   const { monitoringMode, change } = MODES[how]
   const call = monitored(calls, member)
   if (call !== undefined) return call.capabilities.includes(change) ? desk.ask(change, call.id) : Promise.resolve(true)
-  const data: Data = { phoneNumberToMonitor: member.number, monitoringMode, monitoringNextCallType: 'Current', monitoringScope: 'Agent' }
+  const data: Data = { phoneNumberToMonitor: member.number, monitoringMode, monitoringNextCallType: 'Current', monitoringScope: 'Call' }
   return desk.ask('start-monitoring', '', data)
 }
 

@@ -53,7 +53,7 @@ test('listening begins with the call of now; who listens already changes how', a
   const desk = { ask: (...what: unknown[]) => Promise.resolve(asked.push(what) > 0) }
   const [ann] = TEAM.members
   await listenTo(desk, [], ann!, 'whisper')
-  expect(asked).toEqual([['start-monitoring', '', { phoneNumberToMonitor: '711', monitoringMode: 'Coach', monitoringNextCallType: 'Current', monitoringScope: 'Agent' }]])
+  expect(asked).toEqual([['start-monitoring', '', { phoneNumberToMonitor: '711', monitoringMode: 'Coach', monitoringNextCallType: 'Current', monitoringScope: 'Call' }]])
   const own = callIn(call('5', 'Established', { capabilities: ['release', 'switch-to-coaching', 'switch-to-barge-in'], participants: [{ number: '711', role: 'RoleDestination' }] }), AT)!
   expect([monitored([own], ann!)?.id, monitored([own], TEAM.members[1]!)]).toEqual(['5', undefined])
   await listenTo(desk, [own], ann!, 'bargeIn')

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use call::CallSnapshot;
-use call::call::{LegProgress, MONITOR_SCOPE, Party, Stage, WHOLE_CALL};
+use call::call::{LegProgress, Stage};
 use model::request::MonitorType;
 use model::{ConnId, Dn, ReferenceId, Request, RequestKind, TenantId, Timestamp, UserData};
 
@@ -114,9 +114,6 @@ impl Node {
 
     /// The request that rings a supervisor for whom a call of the thread is meant; the others follow when that one has answered.
     pub(super) fn next_monitoring(&mut self, thread: ConnId, now: Timestamp) -> Option<Request> {
-        if let Some(request) = self.next_following(thread) {
-            return Some(request);
-        }
         let entry = self.calls.get(&thread)?;
         let monitors = self.monitors.of.get(&entry.tenant)?;
         let is_due = |monitor: &&Monitor, call: &CallSnapshot| {
@@ -133,27 +130,18 @@ impl Node {
             .filter(is_free)
             .find_map(|call| Some((call.conn_id, monitors.iter().find(|monitor| is_due(monitor, call))?.clone())));
         let (conn_id, monitor) = due?;
-        let kind = RequestKind::MonitorCall(conn_id, monitor.dn, monitor.mode);
-        let request = own_request(&entry.tenant, monitor.supervisor, kind, monitor.follows);
+        let request = Request {
+            tenant: entry.tenant.clone(),
+            requester: REQUESTER.to_owned(),
+            reference: ReferenceId(0),
+            this_dn: monitor.supervisor,
+            kind: RequestKind::MonitorCall(conn_id, monitor.dn, monitor.mode),
+            reasons: UserData::new(),
+            extensions: UserData::new(),
+        };
         self.monitors.done.entry(conn_id).or_default().insert(monitor.id);
         self.forget_ended();
         Some(request)
-    }
-
-    /// The request that rings a supervisor again who follows a call, once somebody else of the tenant talks in it.
-    fn next_following(&self, thread: ConnId) -> Option<Request> {
-        let entry = self.calls.get(&thread)?;
-        let is_free =
-            |call: &&CallSnapshot| call.stage == Stage::Talking && call.invitation.is_none() && call.transfer.is_none();
-        let has_call =
-            |party: &&Party| party.observes.is_none() && party.established && party.progress == LegProgress::Answered;
-        entry.thread.calls().filter(is_free).find_map(|call| {
-            let follower = call.followers.iter().find(|follower| call.party_at(&follower.supervisor).is_none())?;
-            // Who came last has it now.
-            let dn = call.parties.iter().rev().filter(has_call).find_map(|party| party.dn())?;
-            let kind = RequestKind::MonitorCall(call.conn_id, dn.clone(), follower.mode);
-            Some(own_request(&entry.tenant, follower.supervisor.clone(), kind, true))
-        })
     }
 
     /// The thread comes from another node or process, which has rung the supervisors of those who have answered.
@@ -179,23 +167,6 @@ impl Node {
         if self.monitors.inherited.len() > most {
             self.monitors.inherited.retain(|conn_id, _| calls.thread_of(*conn_id).is_some());
         }
-    }
-}
-
-/// What the node itself asks for in the name of a supervisor.
-fn own_request(tenant: &TenantId, supervisor: Dn, kind: RequestKind, follows: bool) -> Request {
-    let mut extensions = UserData::new();
-    if follows {
-        extensions.push(MONITOR_SCOPE, WHOLE_CALL);
-    }
-    Request {
-        tenant: tenant.clone(),
-        requester: REQUESTER.to_owned(),
-        reference: ReferenceId(0),
-        this_dn: supervisor,
-        kind,
-        reasons: UserData::new(),
-        extensions,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use call::CallSnapshot;
 use call::call::{
-    Asked, CallFollower, ConsultsFor, Feature, Forwarding, HoldAsked, HoldWay, InService, Invitation, InvitationStep,
-    LegProgress, Monitoring, NewConsultation, NextNumbers, Observes, Offer, Originating, OriginatingStep, Parked,
-    Party, PartyNo, PinAsk, Playing, Point, Purpose, Recall, Recording, RecordingState, Replaced, Replacement, Routing,
-    Stage, Timer, Transfer, Waiting,
+    Asked, ConsultsFor, Feature, Forwarding, HoldAsked, HoldWay, InService, Invitation, InvitationStep, LegProgress,
+    NewConsultation, NextNumbers, Observes, Offer, Originating, OriginatingStep, Parked, Party, PartyNo, PinAsk,
+    Playing, Point, Purpose, Recall, Recording, RecordingState, Replaced, Replacement, Routing, Stage, Timer, Transfer,
+    Waiting,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
@@ -59,7 +59,6 @@ pub(super) fn snapshot(mut record: v1::CallModelRecord) -> Read<CallSnapshot> {
         playing: record.playing.into_iter().map(playing).collect::<Read<_>>()?,
         classifies: record.classifies,
         shows: record.shows,
-        followers: record.followers.into_iter().map(follower).collect::<Read<_>>()?,
         recording: record.recording.map(recording).transpose()?,
         hold_asked: record.hold_asked.map(hold_asked).transpose()?,
         timers: record.timers.into_iter().map(timer).collect::<Read<_>>()?,
@@ -329,18 +328,12 @@ fn invitation(record: v1::InvitationRecord) -> Read<Invitation> {
         Step::Ringing(ringing) => InvitationStep::Ringing(offer(ringing)?),
     };
     let by = PartyNo(small(record.by, "invitation.by")?);
-    let follows = record.monitor_follows;
-    let monitors = record.monitor_mode.map(monitor_mode).transpose()?.map(|mode| Monitoring { mode, follows });
+    let monitors = record.monitor_mode.map(monitor_mode).transpose()?;
     Ok(Invitation { by, asked: asked(record.asked.ok_or(RecordError("invitation.asked"))?)?, step, monitors })
 }
 
 fn observes(record: v1::ObservesRecord) -> Read<Observes> {
-    let party = PartyNo(small(record.party, "parties.observes")?);
-    Ok(Observes { party, mode: monitor_mode(record.mode)?, follows: record.follows })
-}
-
-fn follower(record: v1::FollowerRecord) -> Read<CallFollower> {
-    Ok(CallFollower { supervisor: dn(&record.supervisor)?, mode: monitor_mode(record.mode)? })
+    Ok(Observes { party: PartyNo(small(record.party, "parties.observes")?), mode: monitor_mode(record.mode)? })
 }
 
 fn monitor_mode(number: i32) -> Read<MonitorMode> {

@@ -2,9 +2,9 @@
 
 use call::CallSnapshot;
 use call::call::{
-    Asked, CallFollower, ConsultsFor, Feature, HoldWay, InService, Invitation, InvitationStep, LegProgress, Offer,
-    Originating, OriginatingStep, Party, Playing, Point, Purpose, Recall, Recording, RecordingState, Replaced,
-    Replacement, Routing, Stage, Timer, Transfer,
+    Asked, ConsultsFor, Feature, HoldWay, InService, Invitation, InvitationStep, LegProgress, Offer, Originating,
+    OriginatingStep, Party, Playing, Point, Purpose, Recall, Recording, RecordingState, Replaced, Replacement, Routing,
+    Stage, Timer, Transfer,
 };
 use contracts::v1;
 use contracts::v1::call_model_record::Stage as StageRecord;
@@ -46,7 +46,6 @@ pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
         playing: state.playing.iter().map(playing).collect(),
         classifies: state.classifies,
         shows: state.shows.clone(),
-        followers: state.followers.iter().map(follower).collect(),
         recording: state.recording.map(recording),
         hold_asked: state.hold_asked.as_ref().map(|open| v1::HoldAskedRecord {
             leg: open.leg.0.into(),
@@ -102,7 +101,6 @@ fn party(party: &Party) -> v1::PartyRecord {
         observes: party.observes.map(|observes| v1::ObservesRecord {
             party: observes.party.0.into(),
             mode: monitor_mode_to_wire(observes.mode),
-            follows: observes.follows,
         }),
         established: party.established,
         agent: party.agent.as_ref().map(AgentId::to_string),
@@ -287,17 +285,8 @@ fn invitation(open: &Invitation) -> v1::InvitationRecord {
         InvitationStep::LookingUp { ask, to } => Step::LookingUp(v1::LookUpRecord { ask: *ask, to: to.to_string() }),
         InvitationStep::Ringing(ringing) => Step::Ringing(offer(ringing)),
     };
-    v1::InvitationRecord {
-        by: open.by.0.into(),
-        asked: Some(asked(&open.asked)),
-        step: Some(step),
-        monitor_mode: open.monitors.map(|monitoring| monitor_mode_to_wire(monitoring.mode)),
-        monitor_follows: open.monitors.is_some_and(|monitoring| monitoring.follows),
-    }
-}
-
-fn follower(follower: &CallFollower) -> v1::FollowerRecord {
-    v1::FollowerRecord { supervisor: follower.supervisor.to_string(), mode: monitor_mode_to_wire(follower.mode) }
+    let monitor_mode = open.monitors.map(monitor_mode_to_wire);
+    v1::InvitationRecord { by: open.by.0.into(), asked: Some(asked(&open.asked)), step: Some(step), monitor_mode }
 }
 
 fn replacement(open: &Replacement) -> v1::ReplacementRecord {
