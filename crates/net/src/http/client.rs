@@ -162,8 +162,14 @@ impl Client {
             attempts: 1,
             silent_max: None,
             leaves_hung: false,
+            is_look: false,
             bears_token: true,
         }
+    }
+
+    /// A look at a replica, of which nothing is noted.
+    pub(super) fn look(&self, replica: SocketAddr, within: Duration) -> Call {
+        Call { is_look: true, ..self.get("/live").without_token().at(replica).deadline(within) }
     }
 }
 
@@ -181,6 +187,7 @@ pub struct Call {
     attempts: usize,
     silent_max: Option<Duration>,
     leaves_hung: bool,
+    is_look: bool,
     bears_token: bool,
 }
 
@@ -362,6 +369,7 @@ impl Call {
         let known = &self.client.inner.known;
         let is_chosen = self.at.is_some();
         match outcome {
+            _ if self.is_look => {}
             Ok(Ok(response)) if is_gateway_error(response.status()) && !is_chosen => known.failed(to),
             Ok(Ok(_)) => known.answered(to),
             Ok(Err(error)) if error.is_connect() || !is_chosen => known.failed(to),

@@ -21,13 +21,15 @@ pub(super) struct FailingReplicas(HashMap<SocketAddr, FailingReplica>);
 #[derive(Debug)]
 struct FailingReplica {
     last_until: Instant,
+    /// Whether a request has failed there since it answered one.
+    has_failed: bool,
     looks_missed: u32,
 }
 
 impl FailingReplicas {
     /// Notes that a request has failed at a replica: it is asked last for a while.
     pub fn failed(&mut self, replica: SocketAddr, now: Instant) {
-        self.note(replica, now);
+        self.note(replica, now).has_failed = true;
     }
 
     /// Notes that a replica has not answered a look whether it is there. Returns whether it is taken to hang from now on.
@@ -37,9 +39,19 @@ impl FailingReplicas {
         failing.looks_missed == LOOKS_MISSED_MAX
     }
 
-    /// Notes that a replica has answered: it is asked in its turn again. Returns whether it was failing.
-    pub fn answered(&mut self, replica: SocketAddr) -> bool {
-        self.0.remove(&replica).is_some()
+    /// Notes that a replica has answered a request: it is asked in its turn again.
+    pub fn answered(&mut self, replica: SocketAddr) {
+        self.0.remove(&replica);
+    }
+
+    /// Notes that a replica has answered a look: it does not hang. That says nothing of requests that have failed there, which do more.
+    pub fn answered_look(&mut self, replica: SocketAddr) {
+        if let Some(failing) = self.0.get_mut(&replica) {
+            failing.looks_missed = 0;
+            if !failing.has_failed {
+                self.0.remove(&replica);
+            }
+        }
     }
 
     /// Whether a replica is taken to hang.
@@ -72,7 +84,8 @@ impl FailingReplicas {
             }
         }
         let until = now + ASKED_LAST_FOR;
-        let failing = self.0.entry(replica).or_insert(FailingReplica { last_until: until, looks_missed: 0 });
+        let failing =
+            self.0.entry(replica).or_insert(FailingReplica { last_until: until, has_failed: false, looks_missed: 0 });
         failing.last_until = until;
         failing
     }
@@ -95,7 +108,9 @@ mod tests {
         for at in [now, later] {
             assert_eq!(failing.last(all.clone(), at), [all[1], all[2], all[0]]);
         }
-        assert!(failing.answered(all[0]) && !failing.answered(all[0]));
+        failing.answered_look(all[0]);
+        assert_eq!(failing.last(all.clone(), now), [all[1], all[2], all[0]], "that it lives says nothing of requests");
+        failing.answered(all[0]);
         assert_eq!(failing.last(all.clone(), now), all);
     }
 
@@ -126,12 +141,13 @@ mod tests {
         }
         assert!(!failing.hangs(all[0]), "requests may take long");
         assert!(!failing.missed_look(all[1], now) && !failing.hangs(all[1]));
-        failing.answered(all[1]);
+        failing.answered_look(all[1]);
         assert!(!failing.missed_look(all[1], now), "not in a row");
         assert!(failing.missed_look(all[1], now) && failing.hangs(all[1]));
         assert!(!failing.missed_look(all[1], now) && failing.hangs(all[1]), "that is news once");
-        failing.answered(all[1]);
+        failing.answered_look(all[1]);
         assert!(!failing.hangs(all[1]));
+        assert_eq!(failing.last(vec![all[1]], now), [all[1]]);
     }
 
     #[test]

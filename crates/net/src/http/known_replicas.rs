@@ -28,11 +28,24 @@ impl ReplicasKnown {
         });
     }
 
-    /// A replica has answered.
+    /// A replica has answered a request.
     pub fn answered(&self, replica: SocketAddr) {
+        self.forget(|failing| failing.answered(replica));
+    }
+
+    /// A replica has answered a look.
+    pub fn answered_look(&self, replica: SocketAddr) {
+        self.forget(|failing| failing.answered_look(replica));
+    }
+
+    fn forget(&self, forget: impl FnOnce(&mut FailingReplicas)) {
         // With nearly every answer there is nothing to forget.
         if !self.0.borrow().is_empty() {
-            self.0.send_if_modified(|failing| failing.answered(replica));
+            self.0.send_if_modified(|failing| {
+                forget(failing);
+                // Whoever waits does so for one that hangs.
+                false
+            });
         }
     }
 

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::client::Client;
+use super::client::{CallError, Client};
 
 /// Between two looks at a replica.
 const LOOKS_EACH: Duration = Duration::from_secs(1);
@@ -36,15 +36,23 @@ impl Client {
     }
 
     async fn look_at(&self, replica: SocketAddr) {
-        let look = self.get("/live").without_token().at(replica).deadline(LOOK_ANSWERED_WITHIN);
+        let look = self.look(replica, LOOK_ANSWERED_WITHIN);
         let has_hung = self.known().hangs(replica);
         match look.send_any().await {
-            // Whatever is answered: somebody is there, and the client has noted that.
-            Ok(_) if has_hung => tracing::info!(role = self.role(), %replica, "a replica answers again"),
-            Ok(_) => {}
-            Err(error) if self.known().missed_look(replica) => {
-                tracing::info!(role = self.role(), %replica, %error, "a replica does not answer: others are asked before it");
+            // Whatever is answered: somebody is there.
+            Ok(_) => {
+                self.known().answered_look(replica);
+                if has_hung {
+                    tracing::info!(role = self.role(), %replica, "a replica answers again");
+                }
             }
+            // Silence alone means that it hangs: a request that waits there would be given up for it.
+            Err(error @ CallError::Deadline(_)) => {
+                if self.known().missed_look(replica) {
+                    tracing::info!(role = self.role(), %replica, %error, "a replica does not answer: others are asked before it");
+                }
+            }
+            // Whoever cannot be connected to, requests notice at once.
             Err(_) => {}
         }
     }

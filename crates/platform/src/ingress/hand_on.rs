@@ -15,6 +15,9 @@ use runtime::RoleContext;
 
 use super::{Settings, routes};
 
+/// What is told of a request that was handed on and not answered: whoever repeats it must know that it may happen twice.
+pub(super) const UNANSWERED: &str = "The request may have been carried out";
+
 /// Headers of an answer that concern our own hop to the role.
 const OF_THE_HOP: [HeaderName; 5] =
     [header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::DATE, header::UPGRADE];
@@ -129,18 +132,21 @@ impl RoleBehind {
                 }
                 response
             }
-            Err(CallError::Deadline(_)) => self.away(StatusCode::GATEWAY_TIMEOUT, "does not answer"),
+            Err(CallError::Deadline(_)) => self.unanswered(StatusCode::GATEWAY_TIMEOUT, "does not answer"),
+            Err(CallError::Broken(..)) => self.unanswered(StatusCode::BAD_GATEWAY, "has broken off"),
             Err(error) => {
                 tracing::warn!(role = self.role, %error, "a role behind the edge cannot be reached");
-                self.away(StatusCode::BAD_GATEWAY, "cannot be reached")
+                self.away(StatusCode::BAD_GATEWAY, "The request was not handed on", "cannot be reached")
             }
         }
     }
 
-    fn away(&self, status: StatusCode, what: &str) -> Response {
+    fn unanswered(&self, status: StatusCode, what: &str) -> Response {
+        self.away(status, UNANSWERED, what)
+    }
+
+    fn away(&self, status: StatusCode, title: &str, what: &str) -> Response {
         let kind = format!("{}-away", self.role);
-        Problem::new(status, &kind, "The request was not handed on")
-            .detail(format!("{} {what}", self.role))
-            .into_response()
+        Problem::new(status, &kind, title).detail(format!("{} {what}", self.role)).into_response()
     }
 }
