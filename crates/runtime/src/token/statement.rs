@@ -103,12 +103,6 @@ impl KeyStatement {
     pub fn parts(self) -> impl Iterator<Item = Bytes> + Send + 'static {
         [Bytes::from(self.signed)].into_iter().chain(self.content)
     }
-
-    /// It as who has asked receives it.
-    #[cfg(test)]
-    pub(crate) fn text(self) -> String {
-        String::from_utf8(self.parts().flatten().collect()).unwrap()
-    }
 }
 
 impl KeyStatements {
@@ -275,6 +269,13 @@ mod tests {
     static AUTH: RoleSpec = RoleSpec { opens: &["tenant-11"], ..RoleSpec::bare("auth", 41) };
     static ORS: RoleSpec = RoleSpec { opens: &["voice-30"], ..RoleSpec::bare("ors", 12) };
     const OPERATIONS: &[ApiFamily] = &[ApiFamily::Operations];
+
+    impl KeyStatement {
+        /// It as who has asked receives it.
+        pub(crate) fn text(self) -> String {
+            String::from_utf8(self.parts().flatten().collect()).unwrap()
+        }
+    }
 
     fn clock() -> Arc<dyn Clock> {
         Arc::new(SystemClock::start())

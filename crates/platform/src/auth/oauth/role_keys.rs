@@ -29,7 +29,7 @@ const REFUSALS_TOLD_EACH: Duration = Duration::from_secs(1);
 pub(in crate::auth) struct RoleKeys {
     statements: KeyStatements,
     shown: ShownAssertions,
-    refusals: Mutex<Refusals>,
+    refusals: Mutex<RefusedAsks>,
 }
 
 impl RoleKeys {
@@ -45,13 +45,13 @@ impl RoleKeys {
 
 /// Who was refused.
 #[derive(Default)]
-struct Refusals {
+struct RefusedAsks {
     told: Option<Timestamp>,
     /// How many since then.
     untold: u64,
 }
 
-impl Refusals {
+impl RefusedAsks {
     /// Counts one. How many there were since the log told of them last, where it is to tell again.
     fn another(&mut self, now: Timestamp) -> Option<u64> {
         self.untold += 1;
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn refusals_are_told_once_a_second_with_their_count() {
-        let (mut refusals, begin) = (Refusals::default(), Timestamp::from_millis(1_000));
+        let (mut refusals, begin) = (RefusedAsks::default(), Timestamp::from_millis(1_000));
         let told = [0, 1, 999, 1_000, 1_500, 2_000].map(|ms| refusals.another(begin + Duration::from_millis(ms)));
         assert_eq!(told, [Some(1), None, None, Some(3), None, Some(2)]);
     }
