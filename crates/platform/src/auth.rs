@@ -32,11 +32,11 @@ use model::{Entropy, Timestamp};
 use net::http::{Capacity, Limits};
 use net::public_address::Reach;
 use runtime::key_files;
-use runtime::token::{KeyStatements, TokenIssuer};
+use runtime::token::TokenIssuer;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 use guard::hashing;
-use oauth::{api_keys, key_rotation};
+use oauth::{api_keys, key_rotation, role_keys};
 pub use openapi::openapi;
 use page::forms;
 use proofs::client_assertion;
@@ -103,7 +103,7 @@ struct Auth {
     /// Signs the tokens of people and programs: no other role has one.
     token_issuer: TokenIssuer,
     /// What other processes are told of keys and revocations.
-    key_statements: KeyStatements,
+    role_keys: role_keys::RoleKeys,
     settings: Settings,
     people: people::People,
     upstream: upstream::Upstream,
@@ -176,7 +176,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         upstream: upstream::Upstream::new(outside.clone(), ctx.tokens.issuer(), ctx.clock.clone()),
         outside: outside.of_another_kind(),
         token_issuer: key_files::issuer(&ctx.data_dir, ctx.clock.clone())?,
-        key_statements: ctx.key_statements(),
+        role_keys: role_keys::RoleKeys::new(ctx.key_statements()),
         people: people::People::start(&ctx, &settings.tenant_hosts)?,
         settings,
         guesses: guard::Guesses::new(store.clone(), ctx.clock.clone())?,

@@ -16,7 +16,7 @@ mod verifier;
 
 pub use crate::audience::Audience;
 pub use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE, SERVICE};
-pub use assertion::ASSERTION_TYPE;
+pub use assertion::{ASSERTION_TYPE, ShownAssertions};
 pub use issuer::TokenIssuer;
 pub use key::PublicJwk;
 pub use key_set::{KeyOwner, KeySet};
@@ -24,7 +24,7 @@ pub use revoked::{Revocation, RevokedSet, WHOLE_TENANT};
 pub use ring::KeyRing;
 pub use service::ServiceIssuer;
 pub use signing_key::SigningKey;
-pub use statement::{KeyStatements, ReadStatement, StatementFault, StatementReader};
+pub use statement::{KeyStatement, KeyStatements, ReadStatement, StatementFault, StatementReader};
 pub use verifier::{Believed, TokenVerifier};
 
 /// The issuer's name in tokens of an installation.
@@ -62,6 +62,9 @@ pub enum TokenError {
     /// Its key is one of this installation, but not one for such a bearer.
     #[error("the token's key is not for its bearer")]
     Bearer,
+    /// It is an assertion, and somebody has shown it before.
+    #[error("the assertion was shown before")]
+    ShownBefore,
     /// A role calls only where it has a connection.
     #[error("the role {0} has no connection to {1:?}")]
     NoConnection(&'static str, String),

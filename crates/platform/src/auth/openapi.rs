@@ -217,7 +217,7 @@ static OF_ISSUER: [DescribedOperation; 8] = [
         "keysForRoles",
         "The keys that verify tokens, those of roles too, and what was revoked; for roles of the installation, by an assertion",
         &[
-            ("200", "a statement that auth has signed", Some(("application/jwt", "Page"))),
+            ("200", "a statement that auth has signed, and in a second line what it is about", Some(("text/plain", "Page"))),
             ("400", "the request cannot be read", OAUTH_FAULT),
             ("401", "it is no role of the installation", OAUTH_FAULT),
             ("503", "not available now: repeat after Retry-After", OAUTH_FAULT),

@@ -92,7 +92,8 @@ async fn page(
     to_pulse(State(pulse), method, OriginalUri(uri), turn, headers).await
 }
 
-fn no_such_path() -> Response {
+/// The answer where nothing is.
+pub(super) fn no_such_path() -> Response {
     Problem::not_found("nothing is served under this path").into_response()
 }
 

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use super::believed_age::BelievedAge;
 use super::followed;
 use super::outage::Outage;
+use super::revoked_file;
 use crate::connections;
 use crate::counted_connector::CountedConnector;
 use crate::data_dir::{unusable, write_whole};
@@ -47,6 +48,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: usize = 12 << 20;
 /// The file of the last answer, of this process alone.
 const KEPT: &str = "told-by-auth.jwt";
+/// The file of all that was told as revoked and is not over: the last answer alone may have less.
+const KEPT_REVOKED: &str = "told-by-auth-revoked.json";
 
 /// How a process reaches auth.
 pub struct WayToAuth {
@@ -72,6 +75,7 @@ pub fn port_of_auth(table: &[&'static RoleSpec]) -> Option<u16> {
 pub struct ToldKeys {
     reader: StatementReader,
     kept: PathBuf,
+    kept_revoked: PathBuf,
     tell: watch::Sender<Believed>,
     age: BelievedAge,
     clock: Arc<dyn Clock>,
@@ -95,10 +99,11 @@ impl ToldKeys {
         let mut of_auth = KeySet::default();
         keys.iter().for_each(|jwk| of_auth.add(jwk, KeyOwner::Role(TELLS.to_owned()), None));
         let reader = StatementReader::of(&keys);
-        let kept = own_dir.join(KEPT);
+        let (kept, kept_revoked) = (own_dir.join(KEPT), own_dir.join(KEPT_REVOKED));
         let mut told = Self {
             reader,
             kept,
+            kept_revoked,
             tell: watch::Sender::new(Believed { keys: of_auth, ..Believed::default() }),
             age: BelievedAge::of_now(clock.clone()),
             clock,
@@ -106,6 +111,9 @@ impl ToldKeys {
             version: String::new(),
             revoked: RevokedSet::default(),
         };
+        if let Err(error) = told.take_kept_revoked() {
+            tracing::warn!(%error, file = %told.kept_revoked.display(), "what was revoked before cannot be read: auth is asked again");
+        }
         if let Err(fault) = told.take_kept() {
             tracing::warn!(%fault, file = %told.kept.display(), "what auth has told before cannot be used: it is asked again");
         }
@@ -142,7 +150,19 @@ impl ToldKeys {
         }
     }
 
-    /// Takes what was kept.
+    /// Takes what was kept as revoked. Nobody has signed it, and it lets nobody in.
+    fn take_kept_revoked(&mut self) -> io::Result<()> {
+        match revoked_file::read(&self.kept_revoked) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            read => self.revoked = read?,
+        }
+        self.revoked.drop_ended(self.clock.now());
+        let revoked = self.revoked.clone();
+        self.tell.send_modify(|believed| believed.revoked = revoked);
+        Ok(())
+    }
+
+    /// Takes the answer that was kept.
     fn take_kept(&mut self) -> Result<(), String> {
         let statement = match fs::read_to_string(&self.kept) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -157,12 +177,16 @@ impl ToldKeys {
 
     /// Takes an answer to a question that was asked then. Whether it tells something else than before.
     fn take(&mut self, statement: &str, nonce: Option<&str>, asked: Timestamp) -> Result<bool, StatementFault> {
-        let ReadStatement { version, believed } = self.reader.read(statement, nonce, asked)?;
-        self.version = version;
-        if nonce.is_some() {
-            self.age.keys_were_read(asked);
-            self.age.revocations_were_read(asked);
+        let ReadStatement { version, issued, believed } = self.reader.read(statement, nonce, asked)?;
+        if believed.is_none() && version != self.version {
+            // Somebody on the way has taken the content away, which stands beside what is signed.
+            return Err(StatementFault::Malformed);
         }
+        self.version = version;
+        // What was kept is as old as auth's word.
+        let known = if nonce.is_some() { asked } else { issued.min(asked) };
+        self.age.keys_were_read(known);
+        self.age.revocations_were_read(known);
         let Some(Believed { keys, revoked }) = believed else { return Ok(false) };
         self.revoked.drop_ended(asked);
         self.revoked.merge(revoked);
@@ -187,10 +211,14 @@ impl ToldKeys {
         }
     }
 
-    /// Keeps an answer for the next start.
+    /// Keeps an answer for the next start, and all that was told as revoked.
     async fn keep(&self, statement: String) {
-        let path = self.kept.clone();
-        let written = tokio::task::spawn_blocking(move || write_whole(&path, statement.as_bytes())).await;
+        let (path, beside, revoked) = (self.kept.clone(), self.kept_revoked.clone(), self.revoked.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            write_whole(&beside, &revoked_file::stored(&revoked)?)?;
+            write_whole(&path, statement.as_bytes())
+        })
+        .await;
         if let Err(error) = written.map_err(io::Error::other).flatten() {
             tracing::warn!(%error, file = %self.kept.display(), "what auth tells cannot be kept: the next start waits for auth");
         }
@@ -255,7 +283,7 @@ mod tests {
     use super::super::{service_issuer, verifier};
     use super::*;
     use crate::api_family::ApiFamily;
-    use crate::token::{KeyStatements, TokenVerifier};
+    use crate::token::{KeyStatements, Revocation, TokenVerifier};
 
     static AUTH: RoleSpec = RoleSpec { opens: &["tenant-11"], ..RoleSpec::bare("auth", 41) };
     const OPERATIONS: &[ApiFamily] = &[ApiFamily::Operations];
@@ -283,12 +311,12 @@ mod tests {
         };
         assert!(!is_good(&believed), "nobody has told it anything");
         let now = clock().now();
-        let answer = statements.answer("one", "").unwrap();
+        let answer = statements.answer("one", "").unwrap().text();
         assert_eq!(told.take(&answer, Some("two"), now), Err(StatementFault::OtherQuestion));
         assert!(!is_good(&believed));
         assert_eq!(told.take(&answer, Some("one"), now), Ok(true));
         assert!(is_good(&believed));
-        let same = statements.answer("three", &told.version).unwrap();
+        let same = statements.answer("three", &told.version).unwrap().text();
         assert_eq!(told.take(&same, Some("three"), now), Ok(false), "it has that version");
         told.keep(answer).await;
 
@@ -297,8 +325,72 @@ mod tests {
         // What somebody else has put there is not believed.
         let stranger = ServiceIssuer::of_new_key(&AUTH, clock()).unwrap();
         let (_tell, other) = watch::channel(Believed::default());
-        fs::write(own.join(KEPT), KeyStatements::new(stranger, other).answer("one", "").unwrap()).unwrap();
+        fs::write(own.join(KEPT), KeyStatements::new(stranger, other).answer("one", "").unwrap().text()).unwrap();
         let (believed, _) = ToldKeys::open(own, own, clock()).unwrap();
         assert!(!is_good(&believed));
+    }
+
+    /// A folder that has the public key of that role auth.
+    fn folder_with_key_of(auth: &ServiceIssuer) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("keys/public")).unwrap();
+        let set = json!({ "keys": [auth.jwk()] }).to_string();
+        fs::write(folder.path().join("keys/public/auth.json"), set).unwrap();
+        folder
+    }
+
+    fn revoked(id: &str) -> RevokedSet {
+        let revocation =
+            Revocation { tenant: "acme".to_owned(), id: id.to_owned(), issued_before: None, until: u64::MAX };
+        RevokedSet::restored([revocation])
+    }
+
+    struct Later(Duration);
+    impl Clock for Later {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_800_000_000_000) + self.0
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_restart_without_auth_all_that_was_told_as_revoked_is_refused_and_its_age_is_that_of_auths_word() {
+        let (begin, hours) = (Arc::new(Later(Duration::ZERO)), Arc::new(Later(Duration::from_secs(7_200))));
+        let auth = ServiceIssuer::of_new_key(&AUTH, begin.clone()).unwrap();
+        let folder = folder_with_key_of(&auth);
+        let own = folder.path();
+        let (tell, at_auth) = watch::channel(Believed { revoked: revoked("ann"), ..Believed::default() });
+        let statements = KeyStatements::new(auth, at_auth);
+        let (_believed, mut told) = ToldKeys::open(own, own, begin.clone()).unwrap();
+        for (nonce, id) in [("one", "ann"), ("two", "bob")] {
+            tell.send_modify(|believed| believed.revoked = revoked(id));
+            let answer = statements.answer(nonce, &told.version).unwrap().text();
+            assert_eq!(told.take(&answer, Some(nonce), begin.now()), Ok(true));
+            told.keep(answer).await;
+        }
+        assert_eq!(told.age().of_revocations(), Duration::ZERO);
+
+        let (believed, told) = ToldKeys::open(own, own, hours).unwrap();
+        let mut ids: Vec<String> = believed.borrow().revoked.iter().map(|revocation| revocation.id.clone()).collect();
+        ids.sort();
+        assert_eq!(ids, ["ann", "bob"], "auth has lost the first, and this process has not");
+        assert_eq!(told.age().of_revocations(), Duration::from_secs(7_200));
+        // A broken file of them leaves the keys.
+        fs::write(own.join(KEPT_REVOKED), "{").unwrap();
+        let (believed, _) = ToldKeys::open(own, own, begin).unwrap();
+        assert_eq!(believed.borrow().revoked.iter().count(), 1);
+    }
+
+    #[test]
+    fn an_answer_whose_content_somebody_takes_away_is_not_believed() {
+        let auth = ServiceIssuer::of_new_key(&AUTH, clock()).unwrap();
+        let folder = folder_with_key_of(&auth);
+        let (_tell, at_auth) = watch::channel(Believed { revoked: revoked("ann"), ..Believed::default() });
+        let answer = KeyStatements::new(auth, at_auth).answer("one", "").unwrap().text();
+        let (believed, mut told) = ToldKeys::open(folder.path(), folder.path(), clock()).unwrap();
+        let (signed, _) = answer.split_once('\n').unwrap();
+        assert_eq!(told.take(signed, Some("one"), clock().now()), Err(StatementFault::Malformed));
+        assert!(told.version.is_empty(), "it goes on asking for all");
+        assert_eq!(told.take(&answer, Some("one"), clock().now()), Ok(true));
+        assert_eq!(believed.borrow().revoked.iter().count(), 1);
     }
 }

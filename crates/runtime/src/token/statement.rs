@@ -1,13 +1,15 @@
 //! What role auth says of the keys that verify tokens and of what was revoked, to processes that ask it. Auth signs it with the key of its
 //! role, of which each of them has the public half beforehand: whoever else answers at the address of auth is not believed, and neither is
-//! what auth said to another question.
+//! what auth said to another question. What is signed is the digest of all that is stated, which stands behind it: one signature is made for
+//! each process that asks, and the content once for all of them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -24,6 +26,8 @@ use super::{ISSUER, TokenError};
 const STATEMENT: &str = "trunkline-keys+jwt";
 /// How long one says that it is good. Whoever has asked knows by the nonce that it is new.
 const LIFE: Duration = Duration::from_secs(60);
+/// Parts what is signed from the content behind it.
+const BETWEEN: char = '\n';
 
 /// A key, with whom it is for; without a role it is the issuer's.
 #[derive(Serialize, Deserialize)]
@@ -43,15 +47,18 @@ struct StatedContent {
     revoked: Vec<Revocation>,
 }
 
-/// What a statement has.
+/// What is signed.
 #[derive(Deserialize)]
 struct StatementClaims {
     iss: String,
     nonce: String,
+    iat: u64,
+    /// The digest of the content.
     version: String,
-    /// Not there where the process has this version already.
-    #[serde(default)]
-    content: Option<StatedContent>,
+}
+
+fn version_of(content: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, content))
 }
 
 // === auth ===
@@ -65,44 +72,84 @@ pub struct KeyStatements {
 /// What is believed, as it is stated.
 struct StatedNow {
     believed: watch::Receiver<Believed>,
-    version: String,
-    content: Arc<Value>,
+    /// How many changes were seen.
+    changes: u64,
+    /// As of which of them `content` is.
+    stated: u64,
+    content: Arc<SerialisedContent>,
 }
 
-impl StatedNow {
-    fn of(mut believed: watch::Receiver<Believed>) -> Self {
-        let content = stated(&believed.borrow_and_update());
-        let digest = digest::digest(&digest::SHA256, content.to_string().as_bytes());
-        Self { believed, version: URL_SAFE_NO_PAD.encode(digest), content: Arc::new(content) }
+/// All that is stated, as it is sent.
+struct SerialisedContent {
+    version: String,
+    bytes: Bytes,
+}
+
+impl SerialisedContent {
+    fn of(believed: &Believed) -> Self {
+        let bytes = Bytes::from(stated(believed).to_string());
+        Self { version: version_of(&bytes), bytes }
+    }
+}
+
+/// A statement.
+pub struct KeyStatement {
+    signed: String,
+    content: Option<Bytes>,
+}
+
+impl KeyStatement {
+    /// Its parts, in the order in which they are sent.
+    pub fn parts(self) -> impl Iterator<Item = Bytes> + Send + 'static {
+        [Bytes::from(self.signed)].into_iter().chain(self.content)
     }
 }
 
 impl KeyStatements {
     /// Of what is believed there, signed by that role.
-    pub fn new(service: ServiceIssuer, believed: watch::Receiver<Believed>) -> Self {
-        Self { service, stated: Mutex::new(StatedNow::of(believed)) }
+    pub fn new(service: ServiceIssuer, mut believed: watch::Receiver<Believed>) -> Self {
+        let content = Arc::new(SerialisedContent::of(&believed.borrow_and_update()));
+        Self { service, stated: Mutex::new(StatedNow { believed, changes: 0, stated: 0, content }) }
     }
 
     /// The statement for who asks with that nonce, and knows that version of it already.
     ///
     /// # Errors
     /// If the role's key does not work.
-    pub fn answer(&self, nonce: &str, known: &str) -> Result<String, TokenError> {
-        let (version, content) = self.now();
+    pub fn answer(&self, nonce: &str, known: &str) -> Result<KeyStatement, TokenError> {
+        let content = self.content();
         let (iat, exp) = (self.service.now().as_secs(), (self.service.now() + LIFE).as_secs());
-        let mut claims = json!({ "iss": ISSUER, "nonce": nonce, "iat": iat, "exp": exp, "version": version });
-        if known != version {
-            claims["content"] = Value::clone(&content);
+        let claims = json!({ "iss": ISSUER, "nonce": nonce, "iat": iat, "exp": exp, "version": content.version });
+        let mut signed = self.service.sign_other(&claims, STATEMENT)?;
+        if known == content.version {
+            return Ok(KeyStatement { signed, content: None });
         }
-        self.service.sign_other(&claims, STATEMENT)
+        signed.push(BETWEEN);
+        Ok(KeyStatement { signed, content: Some(content.bytes.clone()) })
     }
 
-    fn now(&self) -> (String, Arc<Value>) {
-        let mut stated = self.stated.lock().unwrap_or_else(PoisonError::into_inner);
-        if stated.believed.has_changed().unwrap_or(false) {
-            *stated = StatedNow::of(stated.believed.clone());
+    /// What is stated now. Whoever sees a change first serialises it; whoever asks meanwhile is told what was stated before.
+    fn content(&self) -> Arc<SerialisedContent> {
+        let (believed, change) = {
+            let mut stated = self.locked();
+            if !stated.believed.has_changed().unwrap_or(false) {
+                return stated.content.clone();
+            }
+            stated.believed.mark_unchanged();
+            stated.changes += 1;
+            (stated.believed.clone(), stated.changes)
+        };
+        let content = Arc::new(SerialisedContent::of(&believed.borrow()));
+        let mut stated = self.locked();
+        // A later change may be stated by now.
+        if change > stated.stated {
+            (stated.stated, stated.content) = (change, content);
         }
-        (stated.version.clone(), stated.content.clone())
+        stated.content.clone()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, StatedNow> {
+        self.stated.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,7 +178,7 @@ fn stated(believed: &Believed) -> Value {
 /// Why a statement is not believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StatementFault {
-    /// It is not signed by the key of auth that this process has.
+    /// It is not signed by the key of auth that this process has, or its content is another one than was signed.
     #[error("the answer is not signed by the key of auth that this process has in keys/public/auth.json")]
     Signature,
     /// It is no statement.
@@ -146,6 +193,8 @@ pub enum StatementFault {
 pub struct ReadStatement {
     /// Which version of the keys and revocations it is about.
     pub version: String,
+    /// When auth has said so.
+    pub issued: Timestamp,
     /// They; none if they are those that the process knows.
     pub believed: Option<Believed>,
 }
@@ -169,7 +218,9 @@ impl StatementReader {
     /// # Errors
     /// Why it is not believed.
     pub fn read(&self, statement: &str, nonce: Option<&str>, now: Timestamp) -> Result<ReadStatement, StatementFault> {
-        let signed = verifier::decoded(statement, &self.keys, now, &verifier::rules());
+        let (signed, content) =
+            statement.split_once(BETWEEN).map_or((statement, None), |(signed, content)| (signed, Some(content)));
+        let signed = verifier::decoded(signed, &self.keys, now, &verifier::rules());
         let SignedClaims { claims, typ, .. } = signed.map_err(|error| match error {
             TokenError::Signature => StatementFault::Signature,
             _ => StatementFault::Malformed,
@@ -181,12 +232,18 @@ impl StatementReader {
         if nonce.is_some_and(|nonce| nonce != claims.nonce) {
             return Err(StatementFault::OtherQuestion);
         }
-        let believed = claims.content.map(believed).transpose()?;
-        Ok(ReadStatement { version: claims.version, believed })
+        let believed = content.map(|content| believed(content, &claims.version)).transpose()?;
+        let issued = Timestamp::from_millis(claims.iat.saturating_mul(1_000));
+        Ok(ReadStatement { version: claims.version, issued, believed })
     }
 }
 
-fn believed(content: StatedContent) -> Result<Believed, StatementFault> {
+/// The content of a statement, which was signed as that version.
+fn believed(content: &str, version: &str) -> Result<Believed, StatementFault> {
+    if version_of(content.as_bytes()) != version {
+        return Err(StatementFault::Signature);
+    }
+    let content: StatedContent = serde_json::from_str(content).map_err(|_| StatementFault::Malformed)?;
     let mut keys = KeySet::default();
     // The issuer's first: no role can claim one of them.
     let (of_roles, of_issuer): (Vec<StatedKey>, Vec<StatedKey>) =
@@ -212,6 +269,13 @@ mod tests {
     static AUTH: RoleSpec = RoleSpec { opens: &["tenant-11"], ..RoleSpec::bare("auth", 41) };
     static ORS: RoleSpec = RoleSpec { opens: &["voice-30"], ..RoleSpec::bare("ors", 12) };
     const OPERATIONS: &[ApiFamily] = &[ApiFamily::Operations];
+
+    impl KeyStatement {
+        /// It as who has asked receives it.
+        pub(crate) fn text(self) -> String {
+            String::from_utf8(self.parts().flatten().collect()).unwrap()
+        }
+    }
 
     fn clock() -> Arc<dyn Clock> {
         Arc::new(SystemClock::start())
@@ -241,7 +305,7 @@ mod tests {
         let reader = StatementReader::of(std::slice::from_ref(auth.jwk()));
         let now = clock().now();
 
-        let first = reader.read(&statements.answer("one", "").unwrap(), Some("one"), now).unwrap();
+        let first = reader.read(&statements.answer("one", "").unwrap().text(), Some("one"), now).unwrap();
         let believed = first.believed.unwrap();
         assert!(refuses(&believed, "ann") && !refuses(&believed, "bob"));
         let (_, believed) = watch::channel(believed);
@@ -252,10 +316,11 @@ mod tests {
         assert_eq!(of_role.role(), Some("ors"), "a key stays that of its role");
 
         // Whoever knows it is told so, and of the next revocation at once.
-        let again = reader.read(&statements.answer("two", &first.version).unwrap(), Some("two"), now).unwrap();
+        let again = reader.read(&statements.answer("two", &first.version).unwrap().text(), Some("two"), now).unwrap();
         assert!(again.believed.is_none() && again.version == first.version);
         tell.send_modify(|believed| believed.revoked = revoked("bob"));
-        let next = reader.read(&statements.answer("three", &first.version).unwrap(), Some("three"), now).unwrap();
+        let next =
+            reader.read(&statements.answer("three", &first.version).unwrap().text(), Some("three"), now).unwrap();
         assert!(next.version != first.version && refuses(&next.believed.unwrap(), "bob"));
     }
 
@@ -266,15 +331,36 @@ mod tests {
         let reader = StatementReader::of(std::slice::from_ref(auth.jwk()));
         let now = clock().now();
         let read = |statement: &str, nonce| reader.read(statement, nonce, now).err();
-        let own = KeyStatements::new(auth.clone(), believed.clone()).answer("one", "").unwrap();
+        let own = KeyStatements::new(auth.clone(), believed.clone()).answer("one", "").unwrap().text();
         assert_eq!((read(&own, Some("one")), read(&own, None)), (None, None));
         assert_eq!(read(&own, Some("two")), Some(StatementFault::OtherQuestion));
-        let foreign = KeyStatements::new(other, believed).answer("one", "").unwrap();
+        let foreign = KeyStatements::new(other, believed).answer("one", "").unwrap().text();
         assert_eq!(read(&foreign, Some("one")), Some(StatementFault::Signature));
         // The same key signs other things.
         let assertion = auth.assertion("auth-1", "auth").unwrap();
         for statement in [assertion.as_str(), "", "a.b.c"] {
             assert_eq!(read(statement, None), Some(StatementFault::Malformed), "{statement}");
         }
+    }
+
+    #[test]
+    fn the_content_is_made_once_for_all_who_ask_and_no_other_one_is_believed() {
+        let auth = ServiceIssuer::of_new_key(&AUTH, clock()).unwrap();
+        let (tell, at_auth) = watch::channel(Believed { revoked: revoked("ann"), ..Believed::default() });
+        let statements = KeyStatements::new(auth.clone(), at_auth);
+        let content = |nonce| statements.answer(nonce, "").unwrap().content.unwrap();
+        let first = content("one");
+        assert_eq!(first.as_ptr(), content("two").as_ptr());
+        tell.send_modify(|believed| believed.revoked = revoked("bob"));
+        let next = content("three");
+        assert!(next != first && next.as_ptr() == content("four").as_ptr());
+
+        let reader = StatementReader::of(std::slice::from_ref(auth.jwk()));
+        let now = clock().now();
+        let answer = statements.answer("five", "").unwrap().text();
+        let read = reader.read(&answer, Some("five"), now).unwrap();
+        assert!(refuses(&read.believed.unwrap(), "bob") && read.issued <= now);
+        let forged = answer.replace("\"bob\"", "\"eve\"");
+        assert_eq!(reader.read(&forged, Some("five"), now).err(), Some(StatementFault::Signature));
     }
 }

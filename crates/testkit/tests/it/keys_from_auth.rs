@@ -1,5 +1,6 @@
 //! Processes that ask auth for the keys that verify tokens and for what was revoked, by HTTP, and read no files of other roles (own-15).
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ const SOON: Duration = Duration::from_secs(45);
 /// What is revoked is refused within three seconds; the machine may be busy.
 const REFUSED_WITHIN: Duration = Duration::from_secs(15);
 const WALLBOARD: &str = "/pulse/api/v1/example/wallboard";
+/// Where auth is asked.
+const PATH: &str = "/auth/v3/roles/keys";
 const ROW: &str = "own-15";
 const ASKS: &str = "pulse-1";
 
@@ -74,16 +77,14 @@ fn processes_that_ask_auth_refuse_what_is_revoked_and_outlast_it() -> Result<()>
     Ok(())
 }
 
-/// A stranger is told nothing of roles, and the document of keys for everybody has none of theirs.
+/// A stranger is told nothing of roles, neither inside the installation nor at the web edge, where nobody finds such a path.
 #[test]
 fn strangers_are_told_no_keys_of_roles() -> Result<()> {
     let site = Installation::start()?;
     let visitor = Visitor::new(&site)?;
-    let ask = |body: &str| {
-        visitor.ask(
-            "/auth/v3/roles/keys",
-            &["--request", "POST", "--header", "Content-Type: application/json", "--data", body],
-        )
+    let auth = SocketAddr::new(site.admin("auth")?.ip(), 8080);
+    let at_edge = |body: &str| {
+        visitor.ask(PATH, &["--request", "POST", "--header", "Content-Type: application/json", "--data", body])
     };
     let kind = r#""client_assertion_type":"urn:ietf:params:oauth:client-assertion-type:jwt-bearer""#;
     let user = site.demo.users.first().context("the demo has no user")?;
@@ -95,8 +96,10 @@ fn strangers_are_told_no_keys_of_roles() -> Result<()> {
         (format!("{{{kind},\"client_assertion\":\"a.b.c\",\"nonce\":\"n\"}}"), 401),
         (format!("{{{kind},\"client_assertion\":\"{token}\",\"nonce\":\"n\"}}"), 401),
     ] {
-        let answer = ask(&body)?;
+        let answer = site.http_with(auth, "POST", PATH, "", &body)?;
         ensure!(answer.status == status, "{body}: {} {}", answer.status, answer.body);
+        let answer = at_edge(&body)?;
+        ensure!(answer.status == 404, "{body}, at the web edge: {} {}", answer.status, answer.body);
     }
     Ok(())
 }
