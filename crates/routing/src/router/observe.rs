@@ -105,8 +105,13 @@ impl Router {
 
     fn off_phone(&mut self, event: &Event, at: Timestamp, now: Timestamp) {
         let (Some(dn), Some(call)) = (&event.this_dn, &event.call) else { return };
+        let was_on_it = self.agents.is_on_call(dn, call.conn_id);
         let freed = self.agents.set_call(dn, call.conn_id, Presence::Off, at);
+        let was_offered_here = event.agent.is_some() && event.this_queue.is_some();
+        let mut says_next = was_on_it && was_offered_here && event.name == EventName::Released;
         if let Some(request) = self.promised_on(dn, call.conn_id) {
+            // It was not answered.
+            says_next = false;
             if caller_left(event) {
                 self.end(&request, EndReason::Abandoned, now);
             } else if event.call_state == Some(CallState::Redirected) {
@@ -116,9 +121,9 @@ impl Router {
                 self.give_back(&request, now);
             }
         }
-        if let Some(index) = freed {
-            self.find_request(index, now);
-        }
+        // With a call that goes on, an answered one of the agent's is followed by what the agent's session says: it may have to be wrapped up.
+        let Some(index) = freed.filter(|index| !(says_next && self.agents.has_calls(*index))) else { return };
+        self.find_request(index, now);
     }
 
     /// A phone has come from a consultation into the call that it was about.
