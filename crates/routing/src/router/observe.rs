@@ -108,21 +108,21 @@ impl Router {
         let was_on_it = self.agents.is_on_call(dn, call.conn_id);
         let freed = self.agents.set_call(dn, call.conn_id, Presence::Off, at);
         let was_offered_here = event.agent.is_some() && event.this_queue.is_some();
-        let mut says_next = was_on_it && was_offered_here && event.name == EventName::Released;
+        let mut waits = was_on_it && was_offered_here && event.name == EventName::Released;
         if let Some(request) = self.promised_on(dn, call.conn_id) {
-            // It was not answered.
-            says_next = false;
+            waits = false;
             if caller_left(event) {
                 self.end(&request, EndReason::Abandoned, now);
             } else if event.call_state == Some(CallState::Redirected) {
                 // The agent has redirected the call, which thereby has left the queue.
                 self.end(&request, EndReason::Answered, now);
             } else {
+                waits = true;
                 self.give_back(&request, now);
             }
         }
-        // With a call that goes on, an answered one of the agent's is followed by what the agent's session says: it may have to be wrapped up.
-        let Some(index) = freed.filter(|index| !(says_next && self.agents.has_calls(*index))) else { return };
+        // With another call that goes on, the agent's session says first what follows: after-call work, or not ready where it was not taken.
+        let Some(index) = freed.filter(|index| !(waits && self.agents.has_calls(*index))) else { return };
         self.find_request(index, now);
     }
 
