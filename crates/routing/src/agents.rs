@@ -326,6 +326,11 @@ impl Agents {
         self.on_dn(dn).and_then(|index| self.row(index)).is_some_and(|row| row.calls.contains(&call))
     }
 
+    /// Whether the agent is on a call.
+    pub(crate) fn has_calls(&self, index: Index) -> bool {
+        self.row(index).is_some_and(|row| !row.calls.is_empty())
+    }
+
     /// A call is over: removes it from every phone. Returns the agents concerned.
     pub(crate) fn end_call(&mut self, call: ConnId, at: Timestamp) -> BTreeSet<Index> {
         let on_it = self.by_call.remove(&call).unwrap_or_default();

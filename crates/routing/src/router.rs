@@ -332,7 +332,12 @@ impl Router {
             self.outputs.push_back(Output::Queued(id.clone(), queue, call));
         }
         self.find_agent(id, now);
-        self.free(agent, now);
+        let Some(index) = agent.and_then(|agent| self.agents.index_of(&agent)) else { return };
+        self.agents.free(index);
+        // Of one who has another call the session may be about to say not ready; if not, the call is offered there again after a while.
+        if !self.agents.has_calls(index) {
+            self.find_request(index, now);
+        }
     }
 
     fn end(&mut self, id: &RequestId, reason: EndReason, now: Timestamp) -> bool {

@@ -104,8 +104,10 @@ pub(super) fn lead_out(
     let mut ways: Vec<Way> = ways.collect();
     if let Some(asked) = question.shows {
         let Some(shows) = may_show(plan, asked) else { return reject(403, NOT_SHOWN) };
-        notes.push(format!("shows {shows}, as whoever calls wants"));
-        ways.iter_mut().for_each(|way| way.caller_id = Some(shows.clone()));
+        for way in ways.iter_mut().filter(|way| may_change(plan, way, &shows)) {
+            notes.push(format!("shows {shows} by the trunk {}, as whoever calls wants", way.trunk));
+            way.caller_id = Some(shows.clone());
+        }
     }
     if let Some(first) = ways.first_mut() {
         first.limits.counts = true;
@@ -118,6 +120,13 @@ fn may_show(plan: &TenantPlan, asked: &str) -> Option<String> {
     let number = with_country(plan, typed(asked)?);
     let is_of_trunk = plan.trunks.iter().any(|trunk| trunk.caller_id.as_ref() == Some(&number));
     (is_of_trunk || plan.numbers.contains_key(number.as_str()) || plan.rules.shows(&number)).then_some(number)
+}
+
+/// Whether a call by this way may show that number in place of what the plan says: no rule and no trunk shows one there, or it is the trunk's.
+/// A carrier may refuse calls that show a number of another one.
+fn may_change(plan: &TenantPlan, way: &Way, shows: &str) -> bool {
+    let is_of_trunk = |trunk: &OutsideTrunk| trunk.name == way.trunk && trunk.caller_id.as_deref() == Some(shows);
+    way.caller_id.is_none() || plan.trunks.iter().any(is_of_trunk)
 }
 
 /// The trunks that lead to a number: those of its routes by their costs; without a route, those of the groups with the longest prefix; and

@@ -298,22 +298,31 @@ fn which_number_is_shown_depends_on_the_number_and_the_trunk() {
 }
 
 #[test]
-fn whoever_calls_may_show_the_tenants_own_numbers_and_those_that_trunks_and_rules_show() {
+fn whoever_calls_has_a_number_of_the_tenant_shown_where_neither_trunk_nor_rule_shows_another_one() {
     let mut plan = ruled();
-    plan.country_prefix = Some("+1".to_owned());
-    plan.national_prefix = Some("0".to_owned());
+    plan.trunks.push(trunk("other", "+4930", Some("+15550188")));
+    plan.rules.caller_ids[0].pattern = pattern("+49301.");
+    plan.rules.caller_ids[1].pattern = pattern("+4989.");
     let caller = Caller::Phone(dn("7101"));
     let asked = |dialled: &str, shows: &str| {
         let question =
             Question { caller: &caller, dialled, now: Timestamp::ZERO, is_forwarded: false, shows: Some(shows) };
         resolve(&plan, &question, &mut Seeded::new(1)).destination
     };
-    for (shows, shown) in
-        [("+15550103", "+15550103"), ("05550103", "+15550103"), ("+15550100", "+15550100"), ("+4930777", "+4930777")]
-    {
-        let Destination::Outside(outside) = asked("+4989123", shows) else { panic!("{shows}: it does not go out") };
-        let mut ways = std::iter::once(&outside.way).chain(&outside.further);
-        assert!(ways.all(|way| way.caller_id.as_deref() == Some(shown)), "{shows}");
+    for (dialled, shows, shown) in [
+        ("+4930999", "+15550103", vec!["+15550103", "+15550188"]),
+        ("+4930999", "05550103", vec!["+15550103", "+15550188"]),
+        ("+4930999", "+4930777", vec!["+4930777", "+15550188"]),
+        ("+4930999", "+15550188", vec!["+15550188", "+15550188"]),
+        ("+4930123", "+15550103", vec!["+4930777", "+15550188"]),
+        ("+331234", "+15550103", vec!["+15550100"]),
+        ("+4989123", "+15550103", vec!["+15550177"]),
+        ("+4989123", "+15550100", vec!["+15550100"]),
+    ] {
+        let Destination::Outside(outside) = asked(dialled, shows) else { panic!("{shows}: it does not go out") };
+        let ways = std::iter::once(&outside.way).chain(&outside.further);
+        let told: Vec<&str> = ways.filter_map(|way| way.caller_id.as_deref()).collect();
+        assert_eq!(told, shown, "{dialled}, {shows}");
     }
     for strange in ["+4915112345678", "7101", "911", ""] {
         let refused = Destination::Reject { status: 403, reason: NOT_SHOWN.to_owned() };

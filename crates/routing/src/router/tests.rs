@@ -136,6 +136,56 @@ fn an_agent_has_as_many_calls_as_may_be_and_who_has_fewer_comes_first() {
 }
 
 #[test]
+fn who_has_another_call_gets_no_further_one_before_the_session_says_what_follows_the_one_that_ended() {
+    for wraps_up in [true, false] {
+        let mut router = three();
+        router.set_profile(&with_calls(2), at(1));
+        ready(&mut router, "X", at(10));
+        for (call, seconds) in [(1, 20), (2, 30)] {
+            router.submit(submission(call, "Sales>0", 0, at(seconds)), at(seconds)).unwrap();
+            let answered = call_event(EventName::Established, "X", call, Some(CallState::Ok));
+            router.observe(&answered, at(seconds + 5), at(seconds + 5));
+        }
+        router.submit(submission(3, "Sales>0", 0, at(38)), at(38)).unwrap();
+        assert_eq!(offers(&mut router), [(1, "X".into()), (2, "X".into())]);
+        let released = Event {
+            agent: Some(agent("X")),
+            this_queue: Some("9000".to_owned()),
+            ..call_event(EventName::Released, "X", 1, Some(CallState::Ok))
+        };
+        router.observe(&released, at(40), at(40));
+        assert!(offers(&mut router).is_empty(), "the first call may have to be wrapped up");
+        let next = if wraps_up { EventName::AgentNotReady } else { EventName::AgentReady };
+        router.observe(&agent_event(next, "X"), at(41), at(41));
+        assert_eq!(offers(&mut router).len(), usize::from(!wraps_up));
+    }
+}
+
+#[test]
+fn who_does_not_take_a_further_call_gets_no_other_one_at_once() {
+    for says_not_ready in [true, false] {
+        let mut router = three();
+        router.set_profile(&with_calls(2), at(1));
+        ready(&mut router, "X", at(10));
+        router.submit(submission(1, "Sales>0", 0, at(20)), at(20)).unwrap();
+        router.observe(&call_event(EventName::Established, "X", 1, Some(CallState::Ok)), at(21), at(21));
+        for call in [2, 3] {
+            router.submit(submission(call, "Sales>0", 0, at(22)), at(22)).unwrap();
+        }
+        router.observe(&call_event(EventName::Ringing, "X", 2, Some(CallState::Ok)), at(23), at(23));
+        assert_eq!(offers(&mut router), [(1, "X".into()), (2, "X".into())]);
+        router.observe(&call_event(EventName::Released, "X", 2, Some(CallState::NoAnswer)), at(40), at(40));
+        assert!(offers(&mut router).is_empty(), "the third call does not ring in its turn");
+        if says_not_ready {
+            router.observe(&agent_event(EventName::AgentNotReady, "X"), at(41), at(41));
+        }
+        router.handle_timeout(at(40) + DECLINED_FOR);
+        let again = if says_not_ready { vec![] } else { vec![(2, "X".to_owned())] };
+        assert_eq!(offers(&mut router), again);
+    }
+}
+
+#[test]
 fn who_is_to_have_no_calls_gets_none() {
     let mut router = three();
     router.set_profile(&with_calls(0), at(1));

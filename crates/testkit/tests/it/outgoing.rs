@@ -305,7 +305,19 @@ fn who_calls_from_outside_does_not_go_out_again_and_a_busy_number_says_so() -> R
 
 #[test]
 fn a_program_has_a_call_show_another_number_of_the_tenant_and_none_of_others() -> Result<()> {
-    let site = site()?;
+    let site = Installation::start()?;
+    // By itself the trunk shows no number.
+    let carrier = format!(
+        "{{name: carrier, allow: [127.0.0.0/8], contact: \"{}:5060\", prefix: \"+\"}}",
+        site.peer_address(CARRIER)
+    );
+    site.import_changed(|files| {
+        let file = files.join("example-tenant.yaml");
+        let text = fs::read_to_string(&file)?;
+        let changed = text.replacen("{name: carrier, allow: [127.0.0.0/8]}", &carrier, 1);
+        ensure!(changed != text, "the example has changed");
+        Ok(fs::write(&file, changed)?)
+    })?;
     let watch = Watch::start(&site, "0-0")?;
     goes_out(&site, NUMBER)?;
     let carrier = Endpoint::listen(site.peer_address(CARRIER).into())?;
@@ -321,7 +333,6 @@ fn a_program_has_a_call_show_another_number_of_the_tenant_and_none_of_others() -
     ensure!(refused.name == "EventError" && refused.frame["ErrorCode"] == 53, "{refused:?}");
     ensure!(refused.text("ErrorMessage").starts_with("CPNDigits: "), "{refused:?}");
     let ours = site.number("echo")?;
-    ensure!(ours != OURS, "the trunk shows that number anyhow");
     make(72, ours)?;
     watch.wait_for("DestinationBusy@7101", SOON)?;
     own.wait_for("CALL_CLOSED", SOON)?;
