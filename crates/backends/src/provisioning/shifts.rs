@@ -227,8 +227,12 @@ impl<'a> ShiftPlan<'a> {
 
 /// The number of a tenant's shifts without those that are forgotten.
 async fn count(db: &mut dyn Turn, tenant: &TenantId, forget_before: Timestamp) -> Result<u64> {
-    let sql = "SELECT COUNT(*) AS found FROM shift WHERE tenant = ? AND (begin_ms >= ? OR end_ms >= ?)";
-    let asked = query(sql).bind(tenant.as_str()).bind(ms(forget_before)).bind(ms(forget_before));
+    // Most are counted by an index alone.
+    let sql = "SELECT (SELECT COUNT(*) FROM shift WHERE tenant = ? AND begin_ms >= ?)
+         + (SELECT COUNT(*) FROM shift WHERE tenant = ? AND begin_ms >= ? AND begin_ms < ? AND end_ms >= ?) AS found";
+    let (before, earliest) = (ms(forget_before), ms(earlier(forget_before, SHIFT_LENGTH_MAX)));
+    let asked = query(sql).bind(tenant.as_str()).bind(before);
+    let asked = asked.bind(tenant.as_str()).bind(earliest).bind(before).bind(before);
     let rows = db.rows(asked).await?;
     let found = rows.first().map(|row| row.get::<i64>("found")).transpose()?;
     Ok(found.and_then(|found| u64::try_from(found).ok()).unwrap_or_default())
