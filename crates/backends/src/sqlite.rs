@@ -132,7 +132,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 }
 
 /// A released step is never changed: each change is a step of its own.
-const STEPS: [(&str, &str); 61] = [
+const STEPS: [(&str, &str); 63] = [
     ("configuration", include_str!("sqlite/schema.sql")),
     ("wallboard", include_str!("sqlite/wallboard.sql")),
     ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -194,6 +194,8 @@ const STEPS: [(&str, &str); 61] = [
     ("contacts", include_str!("sqlite/contacts.sql")),
     ("shift", include_str!("sqlite/shift.sql")),
     ("prompt audio", include_str!("sqlite/prompt_audio.sql")),
+    ("shared contact", include_str!("sqlite/shared_contact.sql")),
+    ("prompt recording", include_str!("sqlite/prompt_recording.sql")),
 ];
 
 fn migrator() -> Migrator {

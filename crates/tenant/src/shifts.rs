@@ -27,6 +27,8 @@ pub use table::TableFormat;
 pub const TABLE_BYTES_MAX: usize = 16 << 20;
 /// The most shifts of a table: those of seven hundred people for four weeks.
 pub const SHIFTS_MAX: usize = 20_000;
+/// The most faults of a table that are looked for: as many as are told, and one by which it is known that there are more.
+pub const FAULTS_MAX: usize = 1_001;
 /// The time zone of a tenant that has none.
 pub const NO_ZONE: &str = "UTC";
 /// The most activities of a shift.

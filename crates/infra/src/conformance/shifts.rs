@@ -93,7 +93,13 @@ async fn a_trial_changes_nothing<S: Shifts + ProvisioningStore>(store: &S) {
     let trial = ShiftTerms { is_trial: true, ..KEPT };
     let outcome = store.replace_shifts(&acme, &span(0, 24, &[]), &[shift("1", &ann, 0, 8)], trial).await.unwrap();
     assert_eq!(outcome, replaced(1, 0, 0, 0));
-    assert!(ids(store, &acme, &[ann], (0, 24)).await.is_empty());
+    assert!(ids(store, &acme, std::slice::from_ref(&ann), (0, 24)).await.is_empty());
+    store.replace_shifts(&acme, &span(0, 24, &[]), &[shift("1", &ann, 0, 8)], KEPT).await.unwrap();
+    let forgetful = ShiftTerms { forget_before: at(9), ..trial };
+    // It is as if what is forgotten were not there any more; and it is.
+    let outcome = store.replace_shifts(&acme, &span(0, 24, &[]), &[shift("2", &ann, 0, 8)], forgetful).await.unwrap();
+    assert_eq!(outcome, replaced(1, 0, 0, 0));
+    assert_eq!(ids(store, &acme, &[ann], (0, 24)).await, ["1"]);
 }
 
 async fn of_some_people_the_others_keep_theirs<S: Shifts + ProvisioningStore>(store: &S) {
@@ -102,7 +108,15 @@ async fn of_some_people_the_others_keep_theirs<S: Shifts + ProvisioningStore>(st
     store.replace_shifts(&acme, &span(0, 24, &[]), &two, KEPT).await.unwrap();
     let outcome = store.replace_shifts(&acme, &span(0, 24, &[ann.to_uppercase().as_str()]), &[], KEPT).await.unwrap();
     assert_eq!(outcome, replaced(0, 0, 1, 0));
-    assert_eq!(ids(store, &acme, &[ann, bob], (0, 24)).await, ["2"]);
+    assert_eq!(ids(store, &acme, &[ann.clone(), bob.clone()], (0, 24)).await, ["2"]);
+    // More than one statement names, and one of them twice.
+    let mut many: Vec<String> = (0..250).map(|one| format!("nobody.{one}")).collect();
+    many.extend([bob.clone(), bob.to_uppercase()]);
+    let of_many = ShiftSpan { people: many, ..span(0, 24, &[]) };
+    let three = [shift("2", &bob, 1, 8), shift("4", &bob, 10, 2), shift("5", &bob, 12, 2)];
+    assert_eq!(store.replace_shifts(&acme, &of_many, &three, KEPT).await.unwrap(), replaced(2, 1, 0, 0));
+    assert_eq!(store.replace_shifts(&acme, &of_many, &[], KEPT).await.unwrap(), replaced(0, 0, 3, 0));
+    assert!(ids(store, &acme, &[ann, bob], (0, 48)).await.is_empty());
 }
 
 async fn what_reaches_into_a_span_is_found<S: Shifts + ProvisioningStore>(store: &S) {
@@ -114,6 +128,7 @@ async fn what_reaches_into_a_span_is_found<S: Shifts + ProvisioningStore>(store:
     assert_eq!(ids(store, &acme, &both, (0, 48)).await, ["1", "2", "3"]);
     assert_eq!(store.shifts_of(&acme, &both, (at(0), at(48)), 1).await.unwrap().len(), 1);
     assert_eq!(ids(store, &acme, &[ann.to_uppercase()], (27, 31)).await, ["1", "2"]);
+    assert_eq!(ids(store, &acme, &[ann.clone(), ann.to_uppercase(), ann.clone()], (0, 48)).await, ["1", "2"]);
     assert!(ids(store, &acme, &["nobody".to_owned()], (0, 48)).await.is_empty());
     let nobodys = store.replace_shifts(&acme, &span(0, 48, &[]), &[shift("4", "nobody", 0, 1)], KEPT).await;
     assert!(matches!(nobodys, Err(StoreError::Invalid(_))), "{nobodys:?}");

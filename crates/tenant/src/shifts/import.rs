@@ -1,5 +1,7 @@
 //! A table of shifts on its way into the store.
 
+use std::collections::BTreeSet;
+
 use contracts::provisioning::{ActionCode, folded_name};
 use infra::{ShiftCounts, ShiftSpan, ShiftTerms, Shifts, ShiftsReplaced, StoreError};
 use model::{TenantId, Timestamp};
@@ -44,6 +46,12 @@ impl KnownNames {
             reasons: reasons.map(|reason| reason.code.clone()).collect(),
         }
     }
+
+    /// Each of these people once, as the person's name is written: not every store compares names as they are compared here.
+    fn as_written(&self, people: &[String]) -> Vec<String> {
+        let written = people.iter().map(|user| self.people.get(&folded_name(user)).unwrap_or(user));
+        written.collect::<BTreeSet<_>>().into_iter().cloned().collect()
+    }
 }
 
 impl ShiftTable {
@@ -78,7 +86,7 @@ impl ShiftTable {
         now: Timestamp,
     ) -> Result<TableTaken, StoreError> {
         let stored = shifts.iter().map(Shift::stored).collect::<Result<Vec<_>, _>>()?;
-        let span = ShiftSpan { from: self.days.from, to: self.days.to, people: self.people };
+        let span = ShiftSpan { from: self.days.from, to: self.days.to, people: self.names.as_written(&self.people) };
         let terms = ShiftTerms { is_trial: self.is_trial, forget_before: now - KEPT_AFTER_END };
         Ok(match store.replace_shifts(tenant, &span, &stored, terms).await? {
             ShiftsReplaced::Replaced(counts) => TableTaken::Replaced(counts),
@@ -88,5 +96,17 @@ impl ShiftTable {
             }
             ShiftsReplaced::TooMany => TableTaken::TooMany,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_asked_for_once_as_they_are_written() {
+        let names = KnownNames::of(["Özlem", "ada"].into_iter(), std::iter::empty());
+        let asked = ["özlem", "ADA", "ÖZLEM", "ada"].map(str::to_owned);
+        assert_eq!(names.as_written(&asked), ["ada", "Özlem"]);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use contracts::provisioning::folded_name;
 use infra::bounds::SHIFT_LENGTH_MAX;
 
-use super::{ActivityType, PlannedDays, PlannedShift, Shift, ShiftFault};
+use super::{ActivityType, FAULTS_MAX, PlannedDays, PlannedShift, Shift, ShiftFault};
 
 /// The names that a table may have.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +33,9 @@ pub fn checked(
     let mut lines = HashMap::<String, usize>::new();
     let mut by_person = BTreeMap::<String, Vec<(usize, Shift)>>::new();
     for one in planned {
+        if faults.len() >= FAULTS_MAX {
+            break;
+        }
         if let Some(first) = lines.insert(one.shift.id.clone(), one.line) {
             faults.push(ShiftFault::of(one.line, "shift", format!("line {first} has a shift of this name")));
         }

@@ -4,16 +4,19 @@
 //! activities has one line. In JSON each shift has its activities within it.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use contracts::spreadsheet;
 use infra::bounds::SHIFT_ID_MAX;
 use jiff::tz::TimeZone;
 use model::Timestamp;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::{
-    ACTIVITIES_MAX, Activity, ActivityType, PlannedDays, PlannedShift, SHIFTS_MAX, Shift, ShiftFault, wall_time,
+    ACTIVITIES_MAX, Activity, ActivityType, FAULTS_MAX, PlannedDays, PlannedShift, SHIFTS_MAX, Shift, ShiftFault,
+    wall_time,
 };
 use crate::people::csv::{self, TableRecord};
 
@@ -22,6 +25,8 @@ const COLUMNS: [&str; 9] =
     ["shift", "person", "zone", "begin", "end", "activity", "activity_begin", "activity_end", "reason"];
 /// Those without which nothing can be read.
 const NEEDED: [&str; 4] = ["shift", "person", "begin", "end"];
+/// The longest rule that quotes a table, in characters.
+const RULE_MAX: usize = 300;
 
 /// How a table is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,20 +77,18 @@ struct WrittenActivity {
     reason: Option<String>,
 }
 
-/// The shifts of a table, as far as they can be read, and what cannot be.
+/// The shifts of a table, as far as they can be read, and what cannot be. Nothing is read behind the last fault that is looked for.
 pub fn read(text: &str, format: TableFormat, days: &PlannedDays) -> (Vec<PlannedShift>, Vec<ShiftFault>) {
     let (written, mut faults) = match format {
         TableFormat::Csv => of_lines(text),
         TableFormat::Json => of_document(text),
     };
-    if written.len() > SHIFTS_MAX {
-        let rule =
-            format!("there are {} shifts, and at most {SHIFTS_MAX} may be: send more in several spans", written.len());
-        return (Vec::new(), vec![ShiftFault::of(0, "", rule)]);
-    }
     let mut zones = HashMap::from([(days.zone.clone(), days.clocks.clone())]);
     let mut planned = Vec::with_capacity(written.len());
     for shift in written {
+        if faults.len() >= FAULTS_MAX {
+            break;
+        }
         match planned_of(shift, days, &mut zones) {
             Ok(shift) => planned.push(shift),
             Err(found) => faults.extend(found),
@@ -94,29 +97,94 @@ pub fn read(text: &str, format: TableFormat, days: &PlannedDays) -> (Vec<Planned
     (planned, faults)
 }
 
+/// The fault of a table as a whole.
+fn whole(rule: impl Into<String>) -> (Vec<WrittenShift>, Vec<ShiftFault>) {
+    (Vec::new(), vec![ShiftFault::of(0, "", rule)])
+}
+
+fn too_many() -> (Vec<WrittenShift>, Vec<ShiftFault>) {
+    whole(format!("there are more than {SHIFTS_MAX} shifts: send them in several spans"))
+}
+
 // === JSON ===
 
-fn of_document(text: &str) -> (Vec<WrittenShift>, Vec<ShiftFault>) {
-    let whole = |rule: String| (Vec::new(), vec![ShiftFault::of(0, "", rule)]);
-    let mut document: Value = match serde_json::from_str(text) {
-        Ok(document) => document,
-        Err(error) => return whole(format!("it is no JSON: {error}")),
-    };
-    let Some(Value::Array(list)) = document.get_mut("shifts").map(Value::take) else {
-        return whole("shifts: it must be there, and be a list".to_owned());
-    };
-    let (mut written, mut faults) = (Vec::new(), Vec::new());
-    for (line, value) in (1..).zip(list) {
-        match serde_json::from_value::<WrittenShift>(value) {
-            Ok(mut shift) => {
-                shift.line = line;
-                shift.activities.iter_mut().for_each(|activity| activity.line = line);
-                written.push(shift);
-            }
-            Err(error) => faults.push(ShiftFault::of(line, "", error.to_string())),
-        }
+#[derive(Deserialize)]
+struct WrittenDocument {
+    shifts: Option<WrittenList>,
+}
+
+/// The shifts of a list. What stands behind the most that may be is not kept.
+#[derive(Default)]
+struct WrittenList {
+    written: Vec<WrittenShift>,
+    faults: Vec<ShiftFault>,
+    is_too_long: bool,
+}
+
+impl<'de> Deserialize<'de> for WrittenList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ListVisitor)
     }
-    (written, faults)
+}
+
+struct ListVisitor;
+
+impl<'de> Visitor<'de> for ListVisitor {
+    type Value = WrittenList;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of shifts")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<WrittenList, A::Error> {
+        let mut list = WrittenList::default();
+        for line in 1..=SHIFTS_MAX {
+            if list.faults.len() >= FAULTS_MAX {
+                break;
+            }
+            // As text: as a value, an element of many parts would need a multiple of its bytes.
+            let Some(element) = elements.next_element::<&'de RawValue>()? else { return Ok(list) };
+            match shift_of_element(line, element.get()) {
+                Ok(shift) => list.written.push(shift),
+                Err(fault) => list.faults.push(fault),
+            }
+        }
+        let has_few_faults = list.faults.len() < FAULTS_MAX;
+        // The list must be read to its end.
+        while elements.next_element::<IgnoredAny>()?.is_some() {
+            list.is_too_long = has_few_faults;
+        }
+        Ok(list)
+    }
+}
+
+fn shift_of_element(line: usize, text: &str) -> Result<WrittenShift, ShiftFault> {
+    let fault = |error: serde_json::Error| {
+        let told = error.to_string();
+        // The place within the element says nothing of the table.
+        let rule = told.rsplit_once(" at line ").map_or(told.as_str(), |(rule, _)| rule);
+        ShiftFault::of(line, "", format!("{rule:.RULE_MAX$}"))
+    };
+    let mut shift: WrittenShift = serde_json::from_str(text).map_err(fault)?;
+    shift.line = line;
+    shift.activities.iter_mut().for_each(|activity| activity.line = line);
+    Ok(shift)
+}
+
+fn of_document(text: &str) -> (Vec<WrittenShift>, Vec<ShiftFault>) {
+    // A list of fields would do for the reader of documents.
+    if text.trim_start().starts_with('[') {
+        return whole("it must be an object with shifts");
+    }
+    match serde_json::from_str(text) {
+        Err(error) => {
+            let told = error.to_string();
+            whole(format!("it cannot be read: {told:.RULE_MAX$}"))
+        }
+        Ok(WrittenDocument { shifts: None }) => whole("shifts: it must be there, and be a list"),
+        Ok(WrittenDocument { shifts: Some(list) }) if list.is_too_long => too_many(),
+        Ok(WrittenDocument { shifts: Some(list) }) => (list.written, list.faults),
+    }
 }
 
 // === CSV ===
@@ -128,6 +196,9 @@ impl TableColumns {
     fn of(record: &TableRecord) -> Result<Self, Vec<ShiftFault>> {
         let (mut places, mut faults) = (HashMap::new(), Vec::new());
         for (place, cell) in record.cells.iter().enumerate() {
+            if faults.len() >= FAULTS_MAX {
+                break;
+            }
             let name = cell.trim().trim_start_matches('\u{feff}');
             match COLUMNS.into_iter().find(|column| *column == name) {
                 Some(column) if places.insert(column, place).is_some() => {
@@ -168,6 +239,9 @@ fn of_lines(text: &str) -> (Vec<WrittenShift>, Vec<ShiftFault>) {
     let (mut shifts, mut faults) = (Vec::<WrittenShift>::new(), Vec::new());
     let mut by_id = HashMap::<String, usize>::new();
     for record in records {
+        if faults.len() >= FAULTS_MAX {
+            break;
+        }
         let record = match record {
             Ok(record) => record,
             Err(wrong) => {
@@ -179,8 +253,12 @@ fn of_lines(text: &str) -> (Vec<WrittenShift>, Vec<ShiftFault>) {
         match known {
             Some(shift) => {
                 faults.extend(differences(&head, &record, shift));
-                shift.activities.extend(activity_of(&head, &record));
+                // One more than may be is refused, as many more are.
+                if shift.activities.len() <= ACTIVITIES_MAX {
+                    shift.activities.extend(activity_of(&head, &record));
+                }
             }
+            None if shifts.len() >= SHIFTS_MAX => return too_many(),
             None => {
                 let shift = shift_of(&head, &record);
                 by_id.insert(shift.id.clone(), shifts.len());
@@ -255,7 +333,7 @@ fn planned_of(
         faults.push(ShiftFault::of(line, "shift", rule));
     }
     if activities.len() > ACTIVITIES_MAX {
-        let rule = format!("the shift has {}, and may have at most {ACTIVITIES_MAX}", activities.len());
+        let rule = format!("a shift may have at most {ACTIVITIES_MAX} activities");
         return Err(vec![ShiftFault::of(line, "activity", rule)]);
     }
     let zone = zone.unwrap_or_else(|| days.zone.clone());

@@ -169,3 +169,32 @@ fn of_some_people_the_others_are_not_in_the_table() {
     assert_eq!(told(&faults), [(2, "person")]);
     assert!(checked(planned, &march(), &["BOB".to_owned()], &names()).is_ok());
 }
+
+#[test]
+fn no_more_faults_are_kept_than_are_told() {
+    let zeros = |count: usize| format!("{{\"shifts\":[{}]}}", vec!["0"; count].join(","));
+    assert_eq!(taken(&zeros(3), TableFormat::Json, &march()).unwrap_err().len(), 3);
+    let faults = taken(&zeros(SHIFTS_MAX + 5), TableFormat::Json, &march()).unwrap_err();
+    assert_eq!(faults.len(), FAULTS_MAX);
+    assert!(!faults[0].rule.contains(" at line "), "{faults:?}");
+    let others = "s1,bob,,2026-03-25T08:00,2026-03-25T16:00,,,,\n".repeat(FAULTS_MAX);
+    let differing = format!("s1,ada,,2026-03-24T08:00,2026-03-24T16:00,,,,\n{others}");
+    assert!(csv(&differing, &march()).unwrap_err().len() < FAULTS_MAX + 8, "the last line has few");
+    let head = "x,".repeat(2 * FAULTS_MAX);
+    assert!(taken(&head, TableFormat::Csv, &march()).unwrap_err().len() < FAULTS_MAX + 8);
+    let wrong: String = (0..2 * FAULTS_MAX).map(|id| format!("{id},ada,,then,later,,,,\n")).collect();
+    assert!(csv(&wrong, &march()).unwrap_err().len() < FAULTS_MAX + 8);
+}
+
+#[test]
+fn a_table_of_too_many_shifts_is_refused_as_a_whole() {
+    let one = r#"{"id":"1","person":"ada","begin":"2026-03-24T08:00","end":"2026-03-24T16:00"}"#;
+    let document = format!("{{\"shifts\":[{}]}}", vec![one; SHIFTS_MAX + 1].join(","));
+    let lines: String =
+        (0..=SHIFTS_MAX).map(|id| format!("{id},ada,,2026-03-24T08:00,2026-03-24T16:00,,,,\n")).collect();
+    for faults in [taken(&document, TableFormat::Json, &march()), csv(&lines, &march())] {
+        let faults = faults.unwrap_err();
+        assert_eq!(told(&faults), [(0, "")]);
+        assert!(faults[0].rule.starts_with("there are more than 20000 shifts"), "{faults:?}");
+    }
+}

@@ -133,6 +133,7 @@ impl Prompts {
         let found = self.file(&path, &full);
         if found.is_none() {
             tracing::warn!(%tenant, name, path = %path.display(), "the audio of a prompt is not on the disk: a file is played");
+            self.uploads.as_ref()?.note_unreadable(tenant, &path);
         }
         found
     }
@@ -317,6 +318,18 @@ mod tests {
         assert!(played("other", "prompt:menu@de").1 > 4_000, "of another tenant: the one that comes with the program");
         fs::remove_dir_all(folder).unwrap();
         assert!(played("acme", "prompt:music").1 > 4_000);
+    }
+
+    #[test]
+    fn an_upload_that_cannot_be_read_is_told_to_whom_fetches_it_again() {
+        let folder = std::env::temp_dir().join(format!("trunkline-lost-prompts-{}", std::process::id()));
+        let (uploads, mut lost) = super::super::uploads::tests::kept_and_lost(&folder, &[("en", &[1; 10])]);
+        let file = uploads.file(&tenant("acme"), "menu", None).unwrap();
+        let mut prompts = Prompts::new(PathBuf::from("/nonexistent")).with_uploads(uploads);
+        fs::remove_dir_all(folder).unwrap();
+        assert!(prompts.find(&tenant("acme"), "prompt:menu").unwrap().samples.len() > 4_000, "the program's own");
+        let sha256 = file.file_stem().unwrap().to_string_lossy().into_owned();
+        assert_eq!(lost.try_recv().unwrap(), (tenant("acme"), sha256));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::RoleContext;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tonic::{Code, Status};
 
 /// The connections to config and tenant, and the port of the latter.
@@ -37,6 +37,8 @@ const ANSWER_BYTES_MAX: usize = 8 << 20;
 const FETCH_WITHIN: Duration = Duration::from_secs(10);
 /// The pause before what is missing is asked for again.
 const AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// Recordings that could not be read and wait for a turn: of more the next call tells.
+const LOST_MAX: usize = 64;
 /// The most bytes of recordings on the disk: those of sixteen tenants that use all the room they have.
 const KEPT_BYTES_MAX: u64 = 8 << 30;
 
@@ -62,6 +64,8 @@ type Recording = (TenantId, String);
 pub struct Uploads {
     folder: PathBuf,
     playable: watch::Receiver<Arc<Playable>>,
+    /// Where it is told which ones could not be read.
+    lost: mpsc::Sender<Recording>,
 }
 
 impl Uploads {
@@ -74,17 +78,20 @@ impl Uploads {
         let client = ProvisioningClient::new(net::grpc::channel(ctx, TENANT, TENANT_PORT)?);
         let folder = ctx.data_dir.join("uploaded-prompts");
         let (publish, playable) = watch::channel(Arc::default());
+        let (lost, told_lost) = mpsc::channel(LOST_MAX);
         let fetcher = Fetcher {
             client: client.max_decoding_message_size(ANSWER_BYTES_MAX),
             configuration,
             folder: folder.clone(),
             publish,
+            lost: told_lost,
             here: HashMap::new(),
             missing: HashSet::new(),
+            failed: HashSet::new(),
             metrics: Metrics::register(&ctx.metrics),
         };
         ctx.spawn("uploaded prompts", fetcher.run(ctx.clone()));
-        Ok(Self { folder, playable })
+        Ok(Self { folder, playable, lost })
     }
 
     /// The file of the recording that a prompt plays in a language; none if nothing that is here was uploaded for it.
@@ -92,6 +99,14 @@ impl Uploads {
         let playable = self.playable.borrow().clone();
         let audio = playable.get(tenant)?.get(name)?.audio_in(language)?;
         file_of(&self.folder, tenant, &audio.sha256)
+    }
+
+    /// Says that a file of a tenant's recording cannot be read: it is fetched again.
+    pub fn note_unreadable(&self, tenant: &TenantId, file: &Path) {
+        if let Some(sha256) = file.file_stem().and_then(|stem| stem.to_str()) {
+            // Where many wait already, the next call says it again.
+            let _ = self.lost.try_send((tenant.clone(), sha256.to_owned()));
+        }
     }
 }
 
@@ -123,7 +138,7 @@ impl FetchError {
     fn concerns_all(&self) -> bool {
         match self {
             Self::Silent => true,
-            Self::Refused(status) => status.code() != Code::NotFound,
+            Self::Refused(status) => matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded),
             _ => false,
         }
     }
@@ -135,10 +150,14 @@ struct Fetcher {
     configuration: Configuration,
     folder: PathBuf,
     publish: watch::Sender<Arc<Playable>>,
+    /// Those that could not be read when they were to be played.
+    lost: mpsc::Receiver<Recording>,
     /// The recordings on the disk with their bytes.
     here: HashMap<Recording, u64>,
     /// Those that could not be fetched at the last attempt.
     missing: HashSet<Recording>,
+    /// Those of them that were asked for in vain: they are asked for last.
+    failed: HashSet<Recording>,
     metrics: Metrics,
 }
 
@@ -157,6 +176,7 @@ impl Fetcher {
             tokio::select! {
                 () = ctx.drain.ended() => return Ok(()),
                 changed = changes.changed() => if changed.is_err() { return Ok(()) },
+                Some(lost) = self.lost.recv() => { self.here.remove(&lost); }
                 () = again, if is_waiting => {}
             }
         }
@@ -167,8 +187,8 @@ impl Fetcher {
         // What was named at the last turn may be about to be opened; what was not then is opened by nobody.
         self.remove_unnamed(tenants).await;
         self.tell(tenants);
-        let mut missing = HashSet::new();
-        let wanted: Vec<Recording> = recordings(tenants).filter(|one| !self.here.contains_key(one)).collect();
+        let (mut missing, mut failed) = (HashSet::new(), HashSet::new());
+        let wanted = in_order(recordings(tenants).filter(|one| !self.here.contains_key(one)), &self.failed);
         let mut is_given_up = false;
         for recording in wanted {
             if is_given_up || missing.contains(&recording) || self.here.contains_key(&recording) {
@@ -184,12 +204,13 @@ impl Fetcher {
                 Err(error) => {
                     is_given_up = error.concerns_all();
                     self.note_missing(&recording, &error);
+                    failed.insert(recording.clone());
                     missing.insert(recording);
                 }
             }
         }
         self.metrics.missing.set(i64::try_from(missing.len()).unwrap_or(i64::MAX));
-        self.missing = missing;
+        (self.missing, self.failed) = (missing, failed);
     }
 
     /// Logged once for each that is missing.
@@ -266,6 +287,13 @@ fn recordings(tenants: &Tenants) -> impl Iterator<Item = Recording> + '_ {
     })
 }
 
+/// What is wanted, with what was asked for in vain at its end: one that tenant refuses keeps no other one waiting.
+fn in_order(wanted: impl Iterator<Item = Recording>, failed: &HashSet<Recording>) -> Vec<Recording> {
+    let (last, mut first): (Vec<_>, Vec<_>) = wanted.partition(|recording| failed.contains(recording));
+    first.extend(last);
+    first
+}
+
 fn as_prompt(object: &Object) -> Option<&Prompt> {
     if let Object::Prompt(prompt) = object { Some(prompt) } else { None }
 }
@@ -290,7 +318,7 @@ fn playable(before: &Playable, tenants: &Tenants, is_here: impl Fn(&Recording) -
 
 // === the disk ===
 
-/// The recordings that earlier runs have left.
+/// The recordings that earlier runs have left. A file that is not what its name says is removed, so that it is fetched again.
 fn on_disk(folder: &Path) -> HashMap<Recording, u64> {
     let mut found = HashMap::new();
     for of_tenant in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -298,19 +326,40 @@ fn on_disk(folder: &Path) -> HashMap<Recording, u64> {
         for file in fs::read_dir(of_tenant.path()).into_iter().flatten().flatten() {
             let name = file.file_name();
             let sha256 = name.to_str().and_then(|name| name.strip_suffix(".wav"));
-            let sha256 = sha256.filter(|sha256| PromptAudio::is_sha256(sha256));
-            if let (Some(sha256), Ok(about)) = (sha256, file.metadata()) {
-                found.insert((tenant.clone(), sha256.to_owned()), about.len());
+            let Some(sha256) = sha256.filter(|sha256| PromptAudio::is_sha256(sha256)) else { continue };
+            let path = file.path();
+            match bytes_of(&path, sha256) {
+                Ok(Some(bytes)) => {
+                    found.insert((tenant.clone(), sha256.to_owned()), bytes);
+                }
+                Ok(None) => {
+                    tracing::warn!(path = %path.display(), "a recording is damaged: it is fetched again if a prompt names it");
+                    if let Err(error) = fs::remove_file(&path) {
+                        tracing::warn!(path = %path.display(), %error, "a damaged recording stays on the disk");
+                    }
+                }
+                Err(error) => tracing::warn!(path = %path.display(), %error, "a recording cannot be read"),
             }
         }
     }
     found
 }
 
+/// The number of bytes of a file that is the recording it is said to be; none of another one.
+fn bytes_of(file: &Path, sha256: &str) -> io::Result<Option<u64>> {
+    let mut wav = Vec::new();
+    // What is too long for a recording need not be read to its end.
+    let bytes = fs::File::open(file)?.take(ANSWER_BYTES_MAX as u64).read_to_end(&mut wav)?;
+    Ok((sha256_of(&wav) == sha256).then_some(bytes as u64))
+}
+
+fn sha256_of(wav: &[u8]) -> String {
+    Sha256::digest(wav).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Keeps a recording that is the one it is said to be and can be played; the number of its bytes.
 fn keep(file: &Path, sha256: &str, wav: &[u8]) -> Result<u64, FetchError> {
-    let found: String = Sha256::digest(wav).iter().map(|byte| format!("{byte:02x}")).collect();
-    if found != sha256 {
+    if sha256_of(wav) != sha256 {
         return Err(FetchError::Other);
     }
     wav::parse(wav)?;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use contracts::provisioning::{AgentGroup, Folder, FolderRight, Object, ObjectKind, folded_name};
 use contracts::v1;
 use contracts::v1::schedules_server::Schedules;
-use infra::StoreError;
+use infra::{StoreError, StoredShift};
 use model::{TenantId, Timestamp};
 use routing::SkillExpression;
 use tonic::{Request, Response, Status};
@@ -76,8 +76,7 @@ impl Schedules for ObjectServer {
         }
         let found = self.shifts.shifts_of(&tenant, &people, (from, to), READ_MAX + 1).await.map_err(unread)?;
         let more = found.len() > READ_MAX;
-        let shown = found.into_iter().take(READ_MAX).map(|stored| Shift::of_stored(stored).map(wire_shift));
-        let shifts = shown.collect::<Result<_, StoreError>>().map_err(unread)?;
+        let shifts = readable(&tenant, found.into_iter().take(READ_MAX));
         Ok(Response::new(v1::ReadShiftsResponse { shifts, more }))
     }
 }
@@ -183,6 +182,16 @@ fn faulty(count: usize, faults: Vec<ShiftFault>) -> v1::ImportShiftsResponse {
     });
     let shifts = u32::try_from(count).unwrap_or(u32::MAX);
     v1::ImportShiftsResponse { shifts, faults: told.collect(), more_faults, ..Default::default() }
+}
+
+/// Those that can be read: one that cannot is no reason to hide the others.
+fn readable(tenant: &TenantId, stored: impl Iterator<Item = StoredShift>) -> Vec<v1::Shift> {
+    let read = stored.filter_map(|stored| {
+        let (id, user) = (stored.id.clone(), stored.user.clone());
+        let read = Shift::of_stored(stored);
+        read.inspect_err(|error| tracing::warn!(%tenant, %id, %user, %error, "a shift cannot be read: left out")).ok()
+    });
+    read.map(wire_shift).collect()
 }
 
 fn wire_shift(shift: Shift) -> v1::Shift {
@@ -323,6 +332,20 @@ mod tests {
         let day = 86_400_000;
         assert!(span(day, 3 * day).is_ok());
         assert!(span(3 * day, day).is_err() && span(0, 63 * day).is_err());
+    }
+
+    #[test]
+    fn a_stored_shift_that_cannot_be_read_hides_no_other() {
+        let stored = |id: &str, document: &str| StoredShift {
+            id: id.to_owned(),
+            user: "ada".to_owned(),
+            begin: Timestamp::from_millis(1),
+            end: Timestamp::from_millis(2),
+            document: document.to_owned(),
+        };
+        let three = [stored("1", r#"{"zone":"UTC"}"#), stored("2", "{"), stored("3", r#"{"zone":"UTC"}"#)];
+        let shown = readable(&TenantId::parse("acme").unwrap(), three.into_iter());
+        assert_eq!(shown.iter().map(|shift| shift.id.as_str()).collect::<Vec<_>>(), ["1", "3"]);
     }
 
     #[test]

@@ -26,6 +26,14 @@ fn tenants(prompt: Prompt) -> Tenants {
 
 /// Recordings of the prompt `menu` of the tenant `acme`, kept in that folder: of each the language and the samples.
 pub(in crate::media_server) fn kept(folder: &Path, recordings: &[(&str, &[i16])]) -> Uploads {
+    kept_and_lost(folder, recordings).0
+}
+
+/// The same, and where it is told which ones cannot be read.
+pub(in crate::media_server) fn kept_and_lost(
+    folder: &Path,
+    recordings: &[(&str, &[i16])],
+) -> (Uploads, mpsc::Receiver<(TenantId, String)>) {
     let mut audio = Vec::new();
     for (language, samples) in recordings {
         let wav = wav::build(samples);
@@ -35,7 +43,8 @@ pub(in crate::media_server) fn kept(folder: &Path, recordings: &[(&str, &[i16])]
     }
     let audio: Vec<(&str, &str)> = audio.iter().map(|(language, sha256)| (*language, sha256.as_str())).collect();
     let playable = playable(&Playable::new(), &tenants(prompt(&audio)), |_| true);
-    Uploads { folder: folder.to_owned(), playable: watch::channel(Arc::new(playable)).1 }
+    let (lost, told) = mpsc::channel(1);
+    (Uploads { folder: folder.to_owned(), playable: watch::channel(Arc::new(playable)).1, lost }, told)
 }
 
 #[test]
@@ -73,4 +82,32 @@ fn only_what_is_as_it_is_called_and_can_be_played_is_kept_and_found_again() {
     assert!(matches!(keep(&elsewhere, &sha256, &wav::build(&[1])), Err(FetchError::Other)));
     assert!(!elsewhere.exists() && file_of(&folder, &acme(), "../keys").is_none());
     fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_damaged_recording_is_not_taken_for_the_one_it_was() {
+    let folder = std::env::temp_dir().join(format!("trunkline-damaged-uploads-{}", std::process::id()));
+    let uploads = kept(&folder, &[("en", &[1; 10]), ("de", &[2; 20])]);
+    let damaged = uploads.file(&acme(), "menu", Some("de")).unwrap();
+    let mut bytes = fs::read(&damaged).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&damaged, bytes).unwrap();
+    let whole = uploads.file(&acme(), "menu", Some("en")).unwrap();
+    let found: Vec<PathBuf> =
+        on_disk(&folder).keys().filter_map(|(tenant, sha256)| file_of(&folder, tenant, sha256)).collect();
+    assert_eq!(found, [whole]);
+    assert!(!damaged.exists());
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_recording_that_tenant_refuses_keeps_no_other_one_waiting() {
+    let refused = |status: Status| FetchError::Refused(Box::new(status)).concerns_all();
+    assert!(FetchError::Silent.concerns_all() && refused(Status::unavailable("it starts")));
+    assert!(!refused(Status::not_found("gone")) && !refused(Status::permission_denied("no")));
+    assert!(!refused(Status::internal("damaged")) && !refused(Status::resource_exhausted("too many")));
+    let recording = |name: &str| (acme(), name.to_owned());
+    let wanted = ["a", "b", "c"].map(recording);
+    let order = in_order(wanted.into_iter(), &HashSet::from([recording("a")]));
+    assert_eq!(order, ["b", "c", "a"].map(recording));
 }
