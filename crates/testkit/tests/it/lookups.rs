@@ -249,14 +249,13 @@ fn a_reason_that_a_strict_tenant_does_not_have_is_refused() -> Result<()> {
 fn a_logout_has_reasons_of_its_own_and_a_reason_has_finer_ones() -> Result<()> {
     let site = Installation::start()?;
     let last = "  acw_in_idle_force_ready: true\n";
-    import(&site, last, &format!("{last}  strict_action_codes: true\n"))?;
     let training = "{code: Training, name: Training, order: 2";
     let shift = "  - {code: Shift, name: End of the shift, action: logout}\n";
-    import(
-        &site,
-        &format!("  - {training}}}\n"),
-        &format!("  - {training}, subcodes: [{{code: P, name: A product}}]}}\n{shift}"),
-    )?;
+    site.import_changed(|files| {
+        changed(files, last, &format!("{last}  strict_action_codes: true\n"))?;
+        let finer = format!("  - {training}, subcodes: [{{code: P, name: A product}}]}}\n{shift}");
+        changed(files, &format!("  - {training}}}\n"), &finer)
+    })?;
     let watch = Watch::start(&site, "0-0")?;
     let mut reference = 0;
     let mut asks = |req: &str, mode: &str, reasons: Value| -> Result<Fact> {
