@@ -276,12 +276,12 @@ fn a_statistic_is_made_read_changed_for_another_type_and_taken_from_each() -> Re
     let definition = json!({"data": {"category": "TotalNumber", "subject": "DNAction", "main": ["CallInbound"]}});
     let (status, refused) = ask("GET", "Agent", &Value::Null)?;
     ensure!(status == 404, "{status} {refused}");
-    for of in ["Agent", "GroupAgents"] {
+    for of in ["Agent", "Queue"] {
         let (status, made) = ask("PUT", of, &definition)?;
         ensure!(status == 200, "{of}: {status} {made}");
     }
     let (status, listed) = asked(&site, &cookie, "GET", "statistic-definitions", &Value::Null)?;
-    for of in ["Agent", "GroupAgents"] {
+    for of in ["Agent", "Queue"] {
         let (read, one) = ask("GET", of, &Value::Null)?;
         ensure!(read == 200 && one["data"]["statisticDefinition"]["category"] == "TotalNumber", "{of}: {one}");
         let of_type = &listed["data"]["statisticDefinitions"][of];
@@ -289,11 +289,11 @@ fn a_statistic_is_made_read_changed_for_another_type_and_taken_from_each() -> Re
     }
     let (status, refused) = ask("PUT", "Agent", &json!({"data": {"category": "Windmills"}}))?;
     ensure!(matches!(status, 400 | 422) && refused["status"]["message"].is_string(), "{status} {refused}");
-    for (of, other) in [("Agent", 200), ("GroupAgents", 404)] {
+    for (of, other) in [("Agent", 200), ("Queue", 404)] {
         let (status, gone) = ask("DELETE", of, &Value::Null)?;
         ensure!(status == 200, "{of}: {status} {gone}");
         ensure!(ask("GET", of, &Value::Null)?.0 == 404, "{of} has it still");
-        ensure!(ask("GET", "GroupAgents", &Value::Null)?.0 == other, "behind {of}");
+        ensure!(ask("GET", "Queue", &Value::Null)?.0 == other, "behind {of}");
     }
     Ok(())
 }

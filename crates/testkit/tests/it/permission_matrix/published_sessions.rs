@@ -181,11 +181,16 @@ impl SessionRow {
         }
     }
 
-    /// The answer about something, in which its name is another word.
+    /// The answer about something, in which its name is another word, without the number that each request is given.
     fn answer(&self, site: &Installation, session: &HeldSession, it: &str) -> Result<(u16, String)> {
         let (path, body) = (self.path.replace("{it}", it), self.body.replace("{it}", it));
         let (status, answer) = session.ask(site, self.api, (self.method, &path, &body))?;
-        Ok((status, answer.replace(it, "it")))
+        let answer = answer.replace(it, "it");
+        let Ok(mut told) = serde_json::from_str::<Value>(&answer) else { return Ok((status, answer)) };
+        if let Some(told) = told.as_object_mut() {
+            told.remove("operationId");
+        }
+        Ok((status, told.to_string()))
     }
 
     /// The answers about what is there and about what is not.
