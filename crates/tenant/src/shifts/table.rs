@@ -249,9 +249,9 @@ fn of_lines(text: &str) -> (Vec<WrittenShift>, Vec<ShiftFault>) {
                 break;
             }
         };
-        let known = by_id.get(head.cell(&record, "shift")).and_then(|place| shifts.get_mut(*place));
-        match known {
-            Some(shift) => {
+        match by_id.get(head.cell(&record, "shift")) {
+            Some(place) => {
+                let shift = &mut shifts[*place];
                 faults.extend(differences(&head, &record, shift));
                 // One more than may be is refused, as many more are.
                 if shift.activities.len() <= ACTIVITIES_MAX {
