@@ -31,7 +31,7 @@ fn an_agent_works_at_the_desktop_and_loads_the_page_anew_in_a_call() -> Result<(
 
 /// A call of a phone on the desk goes on by itself; what is told of it while the page hears nothing is there once it hears again.
 #[test]
-fn the_page_is_right_within_a_second_after_a_minute_without_network_a_reload_and_a_crash() -> Result<()> {
+fn the_page_is_right_again_after_a_minute_without_network_a_reload_and_a_crash() -> Result<()> {
     let (site, files) = (Installation::start()?, tempfile::tempdir()?);
     let watch = Watch::start(&site, "0-0")?;
     let user = agent(&site, 0)?;
