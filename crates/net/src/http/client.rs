@@ -366,8 +366,7 @@ impl Call {
     /// Notes what a replica has done with the request. Where the caller has chosen it, silence and gateway errors say nothing of it:
     /// those are of what stands behind it, or of requests that take long, and what belongs to that replica would move for nothing.
     fn note<E>(&self, to: SocketAddr, outcome: &Result<Result<http::Response<Incoming>, legacy::Error>, E>) {
-        let known = &self.client.inner.known;
-        let is_chosen = self.at.is_some();
+        let (known, is_chosen) = (&self.client.inner.known, self.at.is_some());
         match outcome {
             _ if self.is_look => {}
             Ok(Ok(response)) if is_gateway_error(response.status()) && !is_chosen => known.failed(to),
