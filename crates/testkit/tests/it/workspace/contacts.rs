@@ -56,6 +56,7 @@ fn contacts_are_a_persons_own_or_shared_and_nobodys_of_another_tenant() -> Resul
     const NOT_THERE: [(&str, u16); 3] = [("GET", 404), ("PUT", 404), ("DELETE", 404)];
     let site = Installation::start()?;
     let (ada, ben) = (agent(&site, 0)?, agent(&site, 1)?);
+    let later = PlainDesk::new(&site, ada)?;
     promote(&site, &ben.user)?;
     let (desk, other) = (PlainDesk::new(&site, ada)?, PlainDesk::new(&site, ben)?);
     let own = added(&desk, &contact("Ines Iversen", "+49 30 123456", false))?;
@@ -83,7 +84,6 @@ fn contacts_are_a_persons_own_or_shared_and_nobodys_of_another_tenant() -> Resul
 
     desk.succeeds("PUT", &own, &contact("Ines Ibsen", "7197", false), 0)?;
     desk.succeeds("POST", "logout", &Value::Null, 0)?;
-    let later = PlainDesk::new(&site, ada)?;
     ensure!(names(&later, "contacts")? == ["Ines Ibsen", "Taxi"], "they went with the session");
     later.succeeds("DELETE", &own, &Value::Null, 0)?;
     other.succeeds("DELETE", &shared, &Value::Null, 0)?;
