@@ -9,6 +9,12 @@ export async function press(page, key) {
   await page.keyboard.press(key)
 }
 
+/** Tries to reach the server now, unless the page has reached it by itself meanwhile. */
+export async function triesNow(page) {
+  const now = page.getByRole('button', { name: 'Try now' })
+  await Promise.race([now.click(), now.waitFor({ state: 'detached' })])
+}
+
 /** Answers the call that rings, or is about to, by its key. */
 export async function answers(page) {
   await panel(page, 'Ringing').waitFor()

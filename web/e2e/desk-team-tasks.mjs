@@ -2,7 +2,7 @@
 
 import { createServer } from 'node:http'
 import { act, finish, isMeant, openReady, status } from './desk-tasks.mjs'
-import { answers, panel, press } from './desk-page.mjs'
+import { answers, panel, press, triesNow } from './desk-page.mjs'
 import { assert, assertEqual, axeFinds, chooseLanguage, chooseTheme, until } from './checks.mjs'
 
 const directory = (page) => page.getByRole('region', { name: 'Directory' })
@@ -108,7 +108,7 @@ export async function deskNumbers({ browser, link, mock }) {
   await page.getByText('You are offline').waitFor()
   mock.desks.targets.waiting = 5
   mock.desks.comeBack()
-  await page.getByRole('button', { name: 'Try now' }).click()
+  await triesNow(page)
   await numbers.locator('tr[data-queue="sales"]').first().getByText('5', { exact: true }).waitFor()
   assertEqual(mock.desks.targets.subscriptions.size, 1, 'subscriptions that are open')
   mock.desks.settings['interaction-workspace']['statistics.queues'] = 'support'

@@ -8,7 +8,7 @@ const rowsOf = (name) => {
   const keys = head.split('\t')
   return lines.map((line) => Object.fromEntries(line.split('\t').map((value, index) => [keys[index], value])))
 }
-const BUILT = ['sip-proxy', 'sip-cluster', 'sip-vq', 'registrar', 'dialplan', 'config', 'frontend', 'webrtc', 'agent-state', 'call-state', 'rq', 'ors', 'media', 'tenant', 'auth', 'ingress', 'pulse', 'telemetry', 'bds', 'wfm-adapter', 'agent-setup', 'gws-proxy', 'gws-configuration', 'gws-data-collector', 'gws-voice', 'gws-setting', 'gws-statistics', 'gws-workspace', 'gws-provisioning', 'salesforce-adapter']
+const BUILT = ['sip-proxy', 'sip-cluster', 'sip-vq', 'registrar', 'dialplan', 'config', 'frontend', 'webrtc', 'agent-state', 'call-state', 'rq', 'ors', 'media', 'tenant', 'auth', 'ingress', 'pulse', 'telemetry', 'bds', 'wfm-adapter', 'agent-setup', 'gws-proxy', 'gws-configuration', 'gws-data-collector', 'gws-interaction', 'gws-voice', 'gws-setting', 'gws-statistics', 'gws-workspace', 'gws-provisioning', 'salesforce-adapter']
 const STORES = ['redis', 'postgresql', 'kafka', 'object-storage', 'consul']
 
 export class Drawing {

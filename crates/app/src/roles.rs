@@ -30,6 +30,7 @@ pub const ROLES: &[Role] = &[
     gws::gws_setting::ROLE,
     gws::gws_statistics::ROLE,
     gws::gws_data_collector::ROLE,
+    gws::gws_interaction::ROLE,
     gws::gws_workspace::ROLE,
     gws::gws_provisioning::ROLE,
     gws::gws_proxy::ROLE,
@@ -151,6 +152,7 @@ mod tests {
             ("gws-proxy", 20),
             ("gws-configuration", 21),
             ("gws-data-collector", 22),
+            ("gws-interaction", 23),
             ("gws-voice", 24),
             ("gws-statistics", 25),
             ("gws-setting", 26),
@@ -190,6 +192,7 @@ mod tests {
             ("gws-setting", "setting"),
             ("gws-statistics", "statistics"),
             ("gws-data-collector", "collector"),
+            ("gws-interaction", "interaction"),
         ];
         for of in told {
             for path in ["/", "/api/nothing", "/wfm/v1/acme/agents"] {
@@ -227,6 +230,7 @@ mod tests {
                 "replicas.gws_proxy=2",
                 "replicas.gws_configuration=2",
                 "replicas.gws_data_collector=2",
+                "replicas.gws_interaction=2",
                 "replicas.gws_voice=2",
                 "replicas.gws_statistics=2",
                 "replicas.gws_setting=2",

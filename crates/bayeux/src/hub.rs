@@ -32,7 +32,8 @@ pub struct HubSettings {
     pub interval: Duration,
     /// After how long without a sign of life a client ends; well over `connect_timeout` and `interval`.
     pub client_idle_max: Duration,
-    /// The most clients; another one replaces the one that was silent longest. At least one is let in.
+    /// The most clients; another one replaces the one that was silent longest. At least one is let in. Where unknown clients are adopted,
+    /// it is refused while each of them has a connect that waits.
     pub clients_max: usize,
     /// The most subscriptions of a client.
     pub subscriptions_max: usize,
@@ -72,7 +73,8 @@ pub enum UnknownClient {
     /// It is told to shake hands anew.
     Refuse,
     /// It is taken under its id, with a subscription of every channel: for clients that stay deaf after another handshake, and who have
-    /// proven otherwise that they belong here. Clients drop what they have not subscribed to.
+    /// proven otherwise that they belong here. Clients drop what they have not subscribed to. So is one that has not left by itself: it is
+    /// told to connect again.
     Adopt,
 }
 
@@ -205,10 +207,33 @@ impl Hub {
         }
     }
 
+    /// The same, unless the message is so large that it would leave hardly any room for others. Returns whether it is not.
+    pub fn offer_to(
+        &mut self,
+        client: &ClientId,
+        channel: &ChannelName,
+        data: &Value,
+        cursor: Option<u64>,
+        now: Timestamp,
+    ) -> bool {
+        let Some(message) = self.message(channel, data, cursor, now) else { return true };
+        let fits = message.text.len() <= self.settings.queue_bytes_max / 8 * 7;
+        if fits {
+            self.give(client, message);
+        }
+        fits
+    }
+
     /// The greatest cursor up to which every client is known to have received all that it is owed; nothing without clients. What had a
     /// greater one is to be published again after [`Hub::restore`].
     pub fn confirmed(&self) -> Option<u64> {
         self.clients.values().map(|client| client.confirmed(self.last, self.now)).min()
+    }
+
+    /// The greatest cursor up to which that client has received all that its subscriptions cover. An owner that publishes again under other
+    /// cursors sees by it what the client has.
+    pub fn received(&self, client: &ClientId) -> Option<u64> {
+        self.clients.get(client).map(|client| client.received(self.last))
     }
 
     /// Whether the client is here.
@@ -358,13 +383,17 @@ impl Hub {
                 (messages, client.connect_reply(id, parked.id.as_ref(), Reconnect::None.advice()))
             } else {
                 let reply = MessageReply::to("/meta/connect", parked.id.as_ref()).of(id);
-                (Vec::new(), reply.unknown(after(why)).write())
+                (Vec::new(), reply.unknown(self.after(why)).write())
             };
             let texts = messages.iter().map(|text| &**text).chain(parked.replies.iter().map(String::as_str));
             let body = body(texts.chain([reply.as_str()]));
             self.outputs.push_back(Output::Answer { exchange: parked.exchange, body });
         }
-        if why != ClientEnd::Idle {
+        let comes_back = match self.settings.unknown_client {
+            UnknownClient::Refuse => why == ClientEnd::Idle,
+            UnknownClient::Adopt => why != ClientEnd::Disconnected,
+        };
+        if !comes_back {
             self.gone.push_back((id.clone(), why));
             if self.gone.len() > GONE_MAX {
                 self.gone.pop_front();
@@ -377,17 +406,26 @@ impl Hub {
         Reconnect::Retry.advice_with(self.settings.interval, self.settings.connect_timeout)
     }
 
+    /// What a client that has ended shall do.
+    fn after(&self, why: ClientEnd) -> Reconnect {
+        match (why, self.settings.unknown_client) {
+            (ClientEnd::Disconnected, _) | (ClientEnd::Replaced, UnknownClient::Refuse) => Reconnect::None,
+            (ClientEnd::Idle | ClientEnd::Overflow, UnknownClient::Refuse) => Reconnect::Handshake,
+            (_, UnknownClient::Adopt) => Reconnect::Retry,
+        }
+    }
+
+    /// Whether another client is let in.
+    fn has_place(&self) -> bool {
+        let is_silent = |client: &BayeuxClient| client.parked.is_none();
+        self.settings.unknown_client == UnknownClient::Refuse
+            || self.clients.len() < self.settings.clients_max.max(1)
+            || self.clients.values().any(is_silent)
+    }
+
     /// Why a client is not here, if that is known.
     fn gone(&self, id: Option<&ClientId>) -> Option<ClientEnd> {
         let id = id?;
         self.gone.iter().rev().find(|(gone, _)| gone == id).map(|(_, why)| *why)
-    }
-}
-
-/// What a client that has ended shall do.
-fn after(why: ClientEnd) -> Reconnect {
-    match why {
-        ClientEnd::Disconnected | ClientEnd::Replaced => Reconnect::None,
-        ClientEnd::Idle | ClientEnd::Overflow => Reconnect::Handshake,
     }
 }

@@ -4,7 +4,9 @@
 //! A session begins by a person's token, or a code for one, and goes on by a cookie. What a desktop is told and what its operations become,
 //! its desk decides (`desk`), without I/O. Here are the paths, the sessions in memory and in the store (gws-18), the way to gws-voice
 //! (gws-29), the configuration (gws-16), the directory with the states of who is in it (gws-15), the values of statistics (gws-30), what
-//! people keep for themselves (gws-31), and the question to auth whether a token is still good (gws-14).
+//! people keep for themselves (gws-31), and auth (gws-14), which says whether a token is still good and ends rights to phones. Mailboxes,
+//! work items, chats and contacts are those of services beside GWS, where their addresses are set (gws-17, gws-26, gws-27, gws-28); what a
+//! person has open of them, gws-interaction keeps (own-36).
 //!
 //! Any replica takes a session over that it does not have: its record is in the store, written before whoever waits is answered.
 
@@ -15,8 +17,10 @@ mod configuration_client;
 mod desk;
 mod desk_sign_in;
 mod endpoints;
+mod interaction_client;
 mod metrics;
 mod openapi;
+mod peer_client;
 mod records;
 mod reporter;
 mod reporting;
@@ -25,12 +29,14 @@ mod server;
 mod session;
 mod setting_client;
 mod shared_configurations;
+mod standing_checks;
 mod statistics_client;
 mod store;
 mod token_authority;
 mod unfinished_ends;
 mod voice_client;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,7 +78,10 @@ pub const SPEC: RoleSpec = RoleSpec {
         place: Place::Cluster,
         accepts: &["gws-06"],
     }],
-    opens: &["gws-14", "gws-15", "gws-16", "gws-18", "gws-29", "gws-30", "gws-31"],
+    opens: &[
+        "gws-14", "gws-15", "gws-16", "gws-17", "gws-18", "gws-26", "gws-27", "gws-28", "gws-29", "gws-30", "gws-31",
+        "own-36",
+    ],
     settings: Settings::TABLE,
     metrics: &[metrics::Metrics::declared],
     admin_port: 9090,
@@ -98,6 +107,15 @@ runtime::settings! {
         /// How long a desktop's session may be without a request; then its agent is logged out, and it ends.
         /// An open desktop asks for its events each half minute.
         session_idle: Duration = Duration::from_secs(1_800), |v| runtime::settings::declare::within(v, &IDLE_MIN, &IDLE_LONGEST);
+        /// Address of a voicemail service (HTTP), as `192.0.2.1:8081`, which counts the messages of mailboxes. Empty: there is none, and
+        /// requests for them get 503.
+        voicemail: Option<SocketAddr> = None;
+        /// Address of a service of work items, as `192.0.2.1:8080`. Empty: there is none, as before.
+        iwd: Option<SocketAddr> = None;
+        /// Address of a service of chats, as `192.0.2.1:8080`. Empty: there is none, as before.
+        digital_channels: Option<SocketAddr> = None;
+        /// Address of a service of contacts, as `192.0.2.1:8080`. Empty: there is none, as before.
+        ucs: Option<SocketAddr> = None;
     }
 }
 
@@ -150,6 +168,7 @@ impl Workspace {
         let settings: Settings = ctx.settings()?;
         let metrics = metrics::Metrics::register(&ctx.metrics);
         let replica = ReplicaParts::new(ctx, settings.session_idle, metrics.counts());
+        let authority: Arc<dyn TokenAuthority> = Arc::new(token_authority::AskedAuth::new(ctx, metrics.clone())?);
         let parts = DeskParts {
             replica: replica.clone(),
             voice: Arc::new(voice_client::VoiceClient::new(ctx, metrics.clone())?),
@@ -157,15 +176,18 @@ impl Workspace {
             collector: Arc::new(collector_client::CollectorClient::new(ctx, metrics.clone())?),
             setting: Arc::new(setting_client::SettingClient::new(ctx)?),
             statistics: Arc::new(statistics_client::StatisticsClient::new(ctx, metrics.clone())?),
+            interaction: Arc::new(interaction_client::InteractionClient::new(ctx, metrics.clone())?),
+            peers: Arc::new(peer_client::PeerClient::new(ctx, &settings, metrics.clone())?),
+            authority: authority.clone(),
             configurations: shared_configurations::SharedConfigurations::default(),
-            metrics: metrics.clone(),
+            metrics,
         };
         let issuer = ctx.tokens.issuer();
         Ok(Self {
             parts: Arc::new(parts),
             sessions: ReplicaSessions::new(ctx, replica, HELD),
             tokens: ctx.tokens.clone(),
-            authority: Arc::new(token_authority::AskedAuth::new(ctx, metrics)?),
+            authority,
             base: issuer.strip_suffix(runtime::issuer::PATH).unwrap_or(issuer).to_owned(),
         })
     }
@@ -186,7 +208,8 @@ impl Workspace {
     ) -> Result<Arc<DeskSession>, ApiRefusal> {
         let is_over = |kept: &KeptSession, now: Timestamp| {
             let is_unchecked = now.since(kept.checked_at) > UNCHECKED_MAX;
-            kept.desk.ending.is_some() || self.tokens.is_revoked(&kept.sign_in.person.claims()) || is_unchecked
+            let is_revoked = self.tokens.is_revoked(&kept.sign_in.person.claims());
+            kept.desk.ending.is_some() || is_revoked || is_unchecked || kept.sign_in.is_over(now)
         };
         // One that is over is taken over, too: its agent is logged out.
         let TakenRecord { kept, seen, is_over } = self.sessions.taken(cookie, is_over).await?;
@@ -274,6 +297,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let reporter =
         StatisticsReporter { held: workspace.sessions.held.clone(), statistics: workspace.parts.statistics.clone() };
     ctx.spawn("statistics of desktops", reporter.run(ctx.drain.clone()));
+    ctx.spawn("what people may", standing_checks::run(workspace.clone(), ctx.drain.clone()));
     ctx.spawn("ends of sessions", unfinished_ends::run(workspace.clone(), ctx.drain.clone()));
     ctx.ready.started();
     replica::looks(&ctx.drain, TICK, THOROUGH_EACH, |is_thorough| workspace.on_tick(is_thorough)).await;

@@ -31,6 +31,8 @@ pub(crate) struct TroubledRecords {
     pub overtaken: AtomicUsize,
     /// How many replacements there were.
     pub replaced: AtomicUsize,
+    /// How many values were read.
+    pub read: AtomicUsize,
     /// Whether reads of records beside those of sessions are not answered.
     pub beside: AtomicBool,
 }
@@ -45,6 +47,7 @@ impl TroubledRecords {
             trouble: Mutex::new(StoreTrouble::Nothing),
             overtaken: AtomicUsize::new(0),
             replaced: AtomicUsize::new(0),
+            read: AtomicUsize::new(0),
             beside: AtomicBool::new(false),
         })
     }
@@ -102,10 +105,19 @@ impl SignIns for TroubledRecords {
     fn read<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey) -> Answer<'a, Option<Bytes>> {
         async move {
             let records = self.reached().await?;
+            self.read.fetch_add(1, SeqCst);
             if key.id.contains('/') && self.beside.load(SeqCst) {
                 return std::future::pending().await;
             }
             records.read(tenant, key).await
+        }
+        .boxed()
+    }
+
+    fn is_still<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey, seen: &'a Bytes) -> Answer<'a, bool> {
+        async move {
+            let records = self.reached().await?;
+            records.is_still(tenant, key, seen).await
         }
         .boxed()
     }

@@ -13,6 +13,21 @@ pub const BOUND_TO: &[u8] = b"browser phone ticket";
 /// The longest sealed text that is opened, in bytes.
 pub const SEALED_BYTES_MAX: usize = 2_048;
 
+/// By what auth is asked to end a right to a phone (`token_type_hint`, RFC 7009 section 2.1).
+pub const RIGHT_HINT: &str = "browser_phone";
+/// The longest name of such a right, in bytes.
+pub const RIGHT_BYTES_MAX: usize = 64;
+/// How long every role remembers that a right has ended: a ticket that was given before is over by then, and where it was used that is seen
+/// within seconds.
+pub const ENDED_RIGHT_KEPT: Duration = Duration::from_secs(300);
+/// Among what was revoked of a tenant, what rights to phones begin with: no sign-in, token or person does.
+const RIGHTS: &str = "browser-phone/";
+
+/// As what a right to a phone is revoked.
+pub fn right_subject(right: &str) -> String {
+    format!("{RIGHTS}{right}")
+}
+
 /// What a ticket says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrowserPhoneTicket {
@@ -28,6 +43,8 @@ pub struct BrowserPhoneTicket {
     pub token_id: Option<String>,
     /// What the page calls itself: it keeps that while it is loaded again, and another page of the same session has another.
     pub device: String,
+    /// The right that it comes from: a session of the desktop that has the DN. Empty in a ticket of the release before.
+    pub right: String,
     /// What stands beside it in the URL, by which the edge chooses a replica: with another one it would be shown to a replica that does not
     /// know that it was used.
     pub flow: String,
@@ -40,10 +57,10 @@ pub struct BrowserPhoneTicket {
 impl BrowserPhoneTicket {
     /// As it is sealed.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let Self { tenant, dn, subject, sign_in, token_id, device, flow, issued_at, until } = self;
+        let Self { tenant, dn, subject, sign_in, token_id, device, right, flow, issued_at, until } = self;
         let said = json!({
             "tenant": tenant.as_str(), "dn": dn.as_str(), "sub": subject, "sid": sign_in, "jti": token_id,
-            "device": device, "flow": flow, "iat": issued_at, "until": until.as_millis(),
+            "device": device, "right": right, "flow": flow, "iat": issued_at, "until": until.as_millis(),
         });
         said.to_string().into_bytes()
     }
@@ -59,10 +76,16 @@ impl BrowserPhoneTicket {
             sign_in: text("sid").map(str::to_owned),
             token_id: text("jti").map(str::to_owned),
             device: text("device")?.to_owned(),
+            right: text("right").unwrap_or_default().to_owned(),
             flow: text("flow")?.to_owned(),
             issued_at: said.get("iat")?.as_u64()?,
             until: Timestamp::from_millis(said.get("until")?.as_u64()?),
         })
+    }
+
+    /// When it was given, in seconds since the Unix epoch.
+    pub fn given_at_s(&self) -> u64 {
+        (self.until - TICKET_LIFE).as_secs()
     }
 
     /// Whether it opens a WebSocket now. The clocks of two machines may differ, but not by more than it lasts.
@@ -83,6 +106,7 @@ mod tests {
             sign_in: sign_in.map(str::to_owned),
             token_id: sign_in.map(|_| "t".to_owned()),
             device: "tab".to_owned(),
+            right: "r".to_owned(),
             flow: "7".to_owned(),
             issued_at: 1_700_000_000,
             until: Timestamp::from_millis(1_700_000_060_000),
@@ -97,6 +121,13 @@ mod tests {
         for other in ["", "{}", "[]", "{\"tenant\":\"acme\",\"dn\":\"7101\"}", "\u{0}"] {
             assert_eq!(BrowserPhoneTicket::from_bytes(other.as_bytes()), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_ticket_of_the_release_before_is_read_and_says_when_it_was_given() {
+        let without = String::from_utf8(ticket(None).to_bytes()).unwrap().replace("\"right\":\"r\",", "");
+        let read = BrowserPhoneTicket::from_bytes(without.as_bytes()).unwrap();
+        assert_eq!((read.right.as_str(), read.given_at_s()), ("", 1_700_000_000));
     }
 
     #[test]

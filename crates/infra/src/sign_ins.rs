@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use model::{TenantId, Timestamp};
 
 use crate::{Answer, Result, StoreError, bounds};
@@ -37,11 +38,13 @@ pub enum SignInKind {
     Provisioning,
     /// Where a search of somebody goes on.
     Search,
+    /// Which interactions of media somebody has open.
+    Interactions,
 }
 
 impl SignInKind {
     /// All kinds.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Session,
         Self::Code,
         Self::Refresh,
@@ -54,6 +57,7 @@ impl SignInKind {
         Self::Statistics,
         Self::Provisioning,
         Self::Search,
+        Self::Interactions,
     ];
 
     /// Its name in keys.
@@ -71,6 +75,7 @@ impl SignInKind {
             Self::Statistics => "statistics",
             Self::Provisioning => "provisioning",
             Self::Search => "search",
+            Self::Interactions => "interactions",
         }
     }
 
@@ -144,6 +149,12 @@ pub trait SignIns: Send + Sync {
 
     /// Reads a record.
     fn read<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey) -> Answer<'a, Option<Bytes>>;
+
+    /// Whether a record has that value still. It may be told by how the value begins and by its length, so that it need not be read: of
+    /// values that differ somewhere else alone this says nothing. Sealed ones begin with a number that comes once.
+    fn is_still<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey, seen: &'a Bytes) -> Answer<'a, bool> {
+        async move { Ok(self.read(tenant, key).await?.as_ref() == Some(seen)) }.boxed()
+    }
 
     /// Replaces a record whose value is `seen`; its owner stays. `false`: there is another value, or none, and nothing has changed.
     /// Writers that may not both win give values that differ.

@@ -140,6 +140,7 @@ const LISTENERS: &[(&str, &str, TakenFamilies)] = &[
     ("gws-voice", "voice", TakenFamilies::ROLES_ALONE),
     ("gws-setting", "setting", TakenFamilies::ROLES_ALONE),
     ("gws-data-collector", "collector", TakenFamilies::ROLES_ALONE),
+    ("gws-interaction", "interaction", TakenFamilies::ROLES_ALONE),
     // Who has issued a token says whose it is, whatever it is for.
     ("auth", "auth", TakenFamilies::Of(&ApiFamily::ALL)),
     ("ingress", "web", TakenFamilies::ByPath),

@@ -42,6 +42,7 @@ fn admin_place(role: &str) -> Result<(u8, u16)> {
         "gws-proxy" => (20, 9_090),
         "gws-configuration" => (21, 9_090),
         "gws-data-collector" => (22, 9_090),
+        "gws-interaction" => (23, 9_090),
         "gws-voice" => (24, 9_090),
         "gws-setting" => (26, 9_090),
         "gws-statistics" => (25, 9_090),

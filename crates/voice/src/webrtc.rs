@@ -60,9 +60,10 @@ const INGRESS: &str = "ingress";
 const PROXY: &str = "sip-proxy";
 const PROXY_PORT: u16 = 5_070;
 
-/// Shorter, and a page that is loaded again loses its call; longer, and a caller listens to nobody.
+/// Shorter, and a page that is loaded again loses its call.
 const GRACE_MIN: Duration = Duration::from_secs(1);
-const GRACE_MAX: Duration = Duration::from_secs(120);
+/// Longer, and what is asked of the phone meanwhile is over before it is back: whoever asks waits 32 s (64·T1, RFC 3261 §17), as we do.
+const GRACE_MAX: Duration = Duration::from_secs(30);
 
 runtime::settings! {
     /// Settings of webrtc.

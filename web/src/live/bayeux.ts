@@ -119,6 +119,11 @@ function connect({ url, channels }: BayeuxOptions, heard: Heard): () => Promise<
     )
   }
   client.addListener('/meta/handshake', (reply) => {
+    if (reply.successful !== true && reply.advice?.reconnect === STOP && !isOver) {
+      // Too many pages of this session are open: the client asks no more.
+      void end()
+      return heard.isReplaced()
+    }
     if (reply.successful !== true) return failed(reply)
     // Each handshake forgets what was subscribed to.
     handshakes += 1

@@ -6,7 +6,7 @@ use model::{Entropy, Timestamp};
 use serde_json::{Value, json};
 
 use super::client::{BayeuxClient, ParkedConnect};
-use super::{ClientEnd, ExchangeId, Hub, Output, ServedConnections, UnknownClient, after};
+use super::{ClientEnd, ExchangeId, Hub, Output, ServedConnections, UnknownClient};
 use crate::channel::ChannelPattern;
 use crate::client_id::ClientId;
 use crate::message::{ClientMessage, ClientWish, MessageBatch, NamedPatterns};
@@ -84,7 +84,7 @@ impl Hub {
             matches!(message.wish, Connect { .. } | Subscribe(_) | Unsubscribe(_))
         };
         let adopts = self.settings.unknown_client == UnknownClient::Adopt && self.gone(Some(id)).is_none();
-        if !adopts || !batch.messages.iter().any(goes_on) {
+        if !adopts || !self.has_place() || !batch.messages.iter().any(goes_on) {
             return;
         }
         let numbers =
@@ -130,6 +130,13 @@ impl Hub {
                 return reply.with("advice", Reconnect::None.advice()).write();
             }
         };
+        if !self.has_place() {
+            // One of those that are connected would be put out, and not know why.
+            let most = self.clients.len();
+            let reply =
+                reply.refused(&format!("429::There are {most} clients, and each is connected: end another one"));
+            return reply.with("advice", Reconnect::None.advice()).write();
+        }
         let id = ClientId::new(entropy);
         self.let_in(&id, BayeuxClient::new(acknowledges, self.now));
         let reply = reply.with("minimumVersion", VERSION).of(&id).succeeded().with("advice", self.advice());
@@ -229,7 +236,7 @@ impl Hub {
 
     /// The reply to a message of a client that is not here.
     fn unknown(&self, id: Option<&ClientId>, message: &ClientMessage) -> String {
-        unknown(message, self.gone(id).map_or(Reconnect::Handshake, after))
+        unknown(message, self.gone(id).map_or(Reconnect::Handshake, |why| self.after(why)))
     }
 }
 

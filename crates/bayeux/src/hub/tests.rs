@@ -149,6 +149,21 @@ fn advice(reconnect: &str) -> Value {
     json!({ "reconnect": reconnect, "interval": 0, "timeout": 30_000 })
 }
 
+#[test]
+fn an_owner_sees_what_each_client_has() {
+    let mut edge = Edge::new(settings());
+    let (one, other) = (edge.handshake(), edge.handshake());
+    edge.subscribe(&one, "/a");
+    edge.subscribe(&other, "/a");
+    edge.hub.publish(&name("/a"), &json!(1), Some(1), edge.now);
+    assert_eq!((edge.hub.received(&one), edge.hub.received(&other)), (Some(0), Some(0)));
+    edge.poll(&one);
+    edge.poll(&one);
+    assert_eq!((edge.hub.received(&one), edge.hub.received(&other)), (Some(1), Some(0)));
+    assert_eq!(edge.hub.confirmed(), Some(0));
+    assert_eq!(edge.hub.received(&ClientId::parse("nobody").unwrap()), None);
+}
+
 // === Handshake and connect ===
 
 #[test]
@@ -525,6 +540,56 @@ fn an_unknown_client_is_adopted_where_that_is_wanted() {
     edge.ask(&json!([{ "channel": "/meta/disconnect", "clientId": "stranger" }]));
     let answer = edge.ask(&first_connect(&stranger));
     assert_eq!(answer[0]["advice"], json!({ "reconnect": "none" }), "a late connect does not bring it back");
+}
+
+#[test]
+fn one_client_too_many_is_refused_where_all_are_connected_and_who_was_replaced_comes_back() {
+    let mut edge = Edge::new(HubSettings { unknown_client: UnknownClient::Adopt, ..settings() });
+    let clients: Vec<ClientId> = (0..3).map(|_| edge.polling().0).collect();
+    let hello = json!([{ "id": "1", "channel": "/meta/handshake" }]);
+    let refused = edge.ask(&hello);
+    assert_eq!((&refused[0]["successful"], &refused[0]["advice"]), (&json!(false), &json!({ "reconnect": "none" })));
+    assert!(refused[0]["error"].as_str().unwrap().starts_with("429::"), "{refused}");
+    assert!(clients.iter().all(|client| edge.hub.knows(client)), "nobody is put out for it");
+    let stranger = edge.ask(&first_connect(&ClientId::parse("stranger").unwrap()));
+    assert_eq!(stranger[0]["successful"], false);
+
+    // One whose poll is over just now gives way, and comes back in the place of one that is silent.
+    edge.wait(Duration::from_secs(30));
+    edge.outputs();
+    assert_eq!(edge.ask(&hello)[0]["successful"], true);
+    let out = clients.iter().find(|client| !edge.hub.knows(client)).unwrap().clone();
+    edge.publish("/a", &json!(1));
+    edge.connect(&out);
+    assert!(edge.hub.knows(&out) && edge.hub.is_adopted(&out));
+}
+
+#[test]
+fn for_whom_too_much_waits_connects_again_where_unknown_clients_are_adopted() {
+    let mut edge = Edge::new(HubSettings { unknown_client: UnknownClient::Adopt, ..settings() });
+    let (client, _) = edge.polling();
+    for number in 0..6 {
+        edge.publish("/a", &json!(number));
+    }
+    let outputs = edge.outputs();
+    let [Output::Answer { body, .. }, ended] = &outputs[..] else { panic!("{outputs:?}") };
+    assert!(body.contains(r#""advice":{"reconnect":"retry"}"#), "{body}");
+    assert_eq!(*ended, Output::Ended { client: client.clone(), why: ClientEnd::Overflow });
+    edge.connect(&client);
+    edge.publish("/a", &json!("goes on"));
+    assert_eq!(data(&edge.answers().pop().unwrap().1), ["goes on"]);
+}
+
+#[test]
+fn a_message_that_leaves_no_room_for_others_is_not_given() {
+    let mut edge = Edge::new(settings());
+    let client = edge.handshake();
+    edge.subscribe(&client, "/a");
+    let offer = |edge: &mut Edge, bytes: usize, cursor: u64| {
+        edge.hub.offer_to(&client, &name("/a"), &json!("x".repeat(bytes)), Some(cursor), edge.now)
+    };
+    assert!(!offer(&mut edge, 8_800, 1) && edge.outputs().is_empty() && edge.hub.knows(&client));
+    assert!(offer(&mut edge, 8_000, 2) && edge.hub.knows(&client));
 }
 
 #[test]

@@ -4320,7 +4320,7 @@ pub struct DeskRecord {
     /// The form of the record; 1.
     #[prost(uint32, tag = "1")]
     pub version: u32,
-    /// Whose sign-in it goes by: the person's user name, and what the token opened.
+    /// Whose sign-in it goes by: the person's user name, and what of what the token opened the person may now.
     #[prost(string, tag = "2")]
     pub user: ::prost::alloc::string::String,
     #[prost(string, repeated, tag = "3")]
@@ -4370,6 +4370,15 @@ pub struct DeskRecord {
     /// Of a session that has ended but for its agent's logout: that logout.
     #[prost(message, optional, tag = "22")]
     pub ending: ::core::option::Option<DeskEndingRecord>,
+    /// All that the token opened; empty where that is what the person may now.
+    #[prost(string, repeated, tag = "23")]
+    pub granted: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The client for which the token was.
+    #[prost(string, optional, tag = "24")]
+    pub client: ::core::option::Option<::prost::alloc::string::String>,
+    /// Another one once the person has another password.
+    #[prost(string, optional, tag = "25")]
+    pub credential: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// The Bayeux clients of a session.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -4421,6 +4430,9 @@ pub struct DeskListenerRecord {
     pub initialised: bool,
     #[prost(bool, tag = "3")]
     pub knows_voice: bool,
+    /// How many messages of the DN it has of those behind what all clients have, the first ones.
+    #[prost(uint32, tag = "4")]
+    pub ahead: u32,
 }
 /// The voice channel as it is known to be told.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4478,7 +4490,7 @@ pub struct DeskEndingRecord {
     #[prost(uint64, tag = "5")]
     pub settles_at_us: u64,
 }
-/// An operation that was answered, and may still have an outcome.
+/// An operation that may still have an outcome.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeskOperationRecord {
     #[prost(uint64, repeated, tag = "1")]
@@ -4489,6 +4501,9 @@ pub struct DeskOperationRecord {
     pub effect: i32,
     #[prost(uint64, tag = "4")]
     pub since_us: u64,
+    /// Whether the client was answered that it is taken.
+    #[prost(bool, tag = "5")]
+    pub accepted: bool,
 }
 /// How far a desktop is initialised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

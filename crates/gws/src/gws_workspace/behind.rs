@@ -4,11 +4,13 @@ use std::sync::Weak;
 
 use futures::future::BoxFuture;
 use model::TenantId;
-use net::http::Problem;
+use net::http::{Method, Problem};
 use serde_json::Value;
 
 use super::desk::AskFault;
+use super::desk_sign_in::{DeskSignIn, SignInStanding};
 use super::reporting::{ReadStatistics, WantedStatistic};
+use crate::interaction_api::OpenInteraction;
 use crate::setting_api::{Acknowledged, RecentEntry, SavedFavourite, SettingValue};
 use crate::voice_api::DnMessage;
 
@@ -285,10 +287,111 @@ pub(super) trait SettingSide: Send + Sync {
     ) -> BoxFuture<'static, Result<Value, SettingFault>>;
 }
 
+/// What gws-interaction is asked for of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum InteractionQuestion {
+    /// What the person has open: an [`crate::interaction_api::InteractionList`].
+    Open,
+    /// The person has opened an interaction.
+    Note(OpenInteraction),
+    /// The person has closed one, which may not have been open.
+    Forget {
+        /// Its media type.
+        media_type: String,
+        /// Its id.
+        id: String,
+    },
+    /// An operation is to be carried out, by its path below `/workspace/v3`.
+    Operate(String),
+}
+
+/// Why gws-interaction has not done what it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum InteractionFault {
+    /// It has refused it, with the reason.
+    #[error("{0}")]
+    Refused(Problem),
+    /// Nobody has answered.
+    #[error("gws-interaction does not answer now")]
+    Away,
+}
+
+/// gws-interaction.
+pub(super) trait InteractionSide: Send + Sync {
+    /// Asks for something of a person. Null is told where there is nothing to tell.
+    fn ask(
+        &self,
+        tenant: TenantId,
+        user: String,
+        question: InteractionQuestion,
+    ) -> BoxFuture<'static, Result<Value, InteractionFault>>;
+}
+
+/// A service beside GWS that desktops need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PeerService {
+    /// The mailboxes of people.
+    Voicemail,
+    /// Work items.
+    Iwd,
+    /// Chats.
+    DigitalChannels,
+    /// Contacts, what there was with them, and standard responses.
+    Ucs,
+}
+
+/// What one of them is asked for, of the person at a desktop.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct PeerQuestion {
+    /// Whom.
+    pub service: PeerService,
+    /// How.
+    pub method: Method,
+    /// What stands behind the person in the path, with its query: encoded.
+    pub below: String,
+    /// The body; null for none.
+    pub body: Value,
+}
+
+/// Why such a service has told nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum PeerFault {
+    /// The installation knows of none: its name, and that of the setting.
+    #[error("{0}: there is no such service yet, for gws-workspace.{1} names no address of it")]
+    Unset(&'static str, &'static str),
+    /// Nobody has answered, and nothing was carried out.
+    #[error("{0}: the service does not answer now")]
+    Away(&'static str),
+    /// Nobody has answered in time, or not in the agreed shape; it may have been carried out.
+    #[error("{0}: the service has not answered as it should: it may have carried this out all the same")]
+    Late(&'static str),
+    /// It has refused it, with the reason.
+    #[error("{0}")]
+    Refused(Problem),
+}
+
+/// voicemail, iwd, digital-channels and ucs.
+pub(super) trait PeerSide: Send + Sync {
+    /// Whether an address of the service is known.
+    fn is_set(&self, service: PeerService) -> bool;
+    /// Asks one of them. Null is told where there is nothing to tell.
+    fn ask(
+        &self,
+        tenant: TenantId,
+        user: String,
+        question: PeerQuestion,
+    ) -> BoxFuture<'static, Result<Value, PeerFault>>;
+}
+
 /// auth.
 pub(super) trait TokenAuthority: Send + Sync {
     /// Whether a token is still good; so it is too where nobody answers.
     fn is_good(&self, token: String) -> BoxFuture<'static, bool>;
+    /// What the person may now by a sign-in, whose token may be over.
+    fn standing(&self, sign_in: &DeskSignIn) -> BoxFuture<'static, SignInStanding>;
+    /// Whether it is told to every role that what was given under a right to a phone before that second is good no longer. It does no harm
+    /// twice.
+    fn end_phone_right(&self, tenant: TenantId, right: String, before: u64) -> BoxFuture<'static, bool>;
     /// The access token for a code of our own client.
     fn redeem(&self, tenant: TenantId, shown: ShownCode) -> BoxFuture<'static, Result<String, CodeFault>>;
 }

@@ -16,6 +16,7 @@ mod ending;
 mod frames;
 mod hearing;
 mod initialisation;
+mod media;
 mod messages;
 mod news;
 mod operating;
@@ -25,12 +26,15 @@ mod outputs;
 mod pending;
 mod picture;
 mod recents;
+mod repeats;
 mod reporting;
+mod rights;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use bayeux::{Batch, Exchange, HubSettings, Output};
@@ -42,8 +46,10 @@ use self::channel::VoiceChannel;
 use self::clients::DeskClients;
 use self::ending::EndingSession;
 use self::pending::PendingOperations;
+use self::repeats::{KnownOperations, Repetition};
 
 pub use self::channel::{DnAdmission, ReadingProgress};
+pub use self::media::MediaChannel;
 pub use self::operations::{ActivateBody, VoiceAction, VoiceOperation};
 pub use self::optimised::with_plain_properties;
 pub use self::outputs::{AskFault, DeskEnd, DeskOutput, OperationRefusal, ReplyId};
@@ -59,6 +65,8 @@ pub struct DeskPerson {
     pub user: String,
     /// What the sign-in opens.
     pub scopes: Vec<String>,
+    /// The only DN for which it is, if it is tied to one.
+    pub dn: Option<String>,
 }
 
 impl DeskPerson {
@@ -139,6 +147,7 @@ pub struct Desk {
     channel: Option<VoiceChannel>,
     early_activations: Vec<EarlyActivation>,
     pending: PendingOperations,
+    known: KnownOperations,
     service: VoiceService,
     /// Messages of gws-voice do not come, whatever becomes of requests.
     is_cut_off: bool,
@@ -167,6 +176,7 @@ impl Desk {
             channel: None,
             early_activations: Vec::new(),
             pending: PendingOperations::default(),
+            known: KnownOperations::default(),
             service: VoiceService::Available,
             is_cut_off: false,
             life: SessionLife::Open,
@@ -188,6 +198,7 @@ impl Desk {
             return desk;
         }
         for operation in operations {
+            desk.known.go_on(&operation);
             desk.pending.add(operation.restored());
         }
         if matches!(desk.phase, DeskPhase::New | DeskPhase::Failed(_)) {
@@ -211,7 +222,8 @@ impl Desk {
 
     /// What outlives the process.
     pub fn snapshot(&self) -> DeskSnapshot {
-        let (hub, listeners) = self.clients.snapshot();
+        let messages = self.channel.as_ref().map(VoiceChannel::messages_to_come_again).unwrap_or_default();
+        let (hub, listeners) = self.clients.snapshot(&messages);
         DeskSnapshot {
             hub,
             listeners,
@@ -227,7 +239,7 @@ impl Desk {
         }
     }
 
-    /// The session goes on by a later sign-in of the same person.
+    /// The session goes on by a later sign-in of the same person, or the person may more or less by the one of now.
     pub fn renew(&mut self, who: DeskPerson) {
         self.who = who;
     }
@@ -276,8 +288,12 @@ impl Desk {
                 }
             }
         }
-        let confirmed = self.clients.confirmed();
-        if self.channel.as_mut().is_some_and(|channel| channel.confirm(confirmed)) {
+        let progress = self.clients.confirmed();
+        // What one client has while another one is silent is not told to it again.
+        let is_further = |channel: &mut VoiceChannel| {
+            channel.confirm(progress.all) || progress.has_advanced && !channel.unconfirmed.is_empty()
+        };
+        if self.channel.as_mut().is_some_and(is_further) {
             self.unstored = self.unstored.max(Unstored::Progress);
         }
         let unstored = std::mem::take(&mut self.unstored);
@@ -285,8 +301,10 @@ impl Desk {
             self.outputs.extend(answers);
             return;
         }
-        let stores = |of: Unstored| (unstored == of).then_some(DeskOutput::Store);
-        self.outputs.extend(stores(Unstored::State).into_iter().chain(answers).chain(stores(Unstored::Progress)));
+        let stores = |of: Unstored, output| (unstored == of).then_some(output);
+        self.outputs.extend(stores(Unstored::State, DeskOutput::Store));
+        self.outputs.extend(answers);
+        self.outputs.extend(stores(Unstored::Progress, DeskOutput::StoreSoon));
     }
 
     // === time ===
@@ -364,6 +382,11 @@ impl Desk {
         channel.map(|channel| channel.dn.as_str())
     }
 
+    /// The DN that is the agent's by this session: also while the agent is logging out there, since that may fail.
+    pub fn held_dn(&self) -> Option<&str> {
+        self.channel.as_ref().filter(|channel| channel.is_admitted()).map(|channel| channel.dn.as_str())
+    }
+
     fn active_session(&self) -> Option<Value> {
         let channel = self.channel.as_ref().filter(|channel| channel.is_admitted())?;
         let dn = channel.picture.dn.as_ref()?;
@@ -392,6 +415,31 @@ impl Desk {
     }
 
     fn refuse(&mut self, reply: ReplyId, refusal: &OperationRefusal) {
-        self.outputs.push_back(DeskOutput::Reply { reply, status: refusal.status, body: refusal.body() });
+        self.answer(reply, refusal.status, refusal.body());
+    }
+
+    /// Answers an operation, and whoever has asked for it again.
+    fn answer(&mut self, reply: ReplyId, status: u16, body: Value) {
+        let repeated = self.known.answered(reply, status, &body);
+        for reply in [reply].into_iter().chain(repeated) {
+            self.outputs.push_back(DeskOutput::Reply { reply, status, body: body.clone() });
+        }
+    }
+
+    /// Whether an operation was asked for before, under that id of the client: then it is answered as it was, or will be.
+    fn is_repeated(&mut self, id: Option<&str>, operation: &impl Debug, reply: ReplyId, now: Timestamp) -> bool {
+        let Some(id) = id else { return false };
+        match self.known.begin(id, repeats::digest(operation), reply, now) {
+            Repetition::First => return false,
+            Repetition::Waits => {}
+            Repetition::Answered { status, body } => {
+                self.outputs.push_back(DeskOutput::Reply { reply, status, body });
+            }
+            Repetition::TooMany => {
+                let refusal = OperationRefusal::new(429, "operationId: too many requests wait for that operation");
+                self.outputs.push_back(DeskOutput::Reply { reply, status: refusal.status, body: refusal.body() });
+            }
+        }
+        true
     }
 }

@@ -2,8 +2,10 @@
 
 pub(super) mod browser_phone;
 pub(super) mod configuration;
+mod managed;
 pub(super) mod notifications;
 pub(super) mod operations;
+pub(super) mod peers;
 pub(super) mod personal;
 pub(super) mod reporting;
 pub(super) mod session;

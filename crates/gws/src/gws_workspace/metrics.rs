@@ -38,6 +38,10 @@ runtime::metrics! {
         pub(super) collector_asks: CounterBy<AskOutcome> = "gws_workspace_collector_questions";
         /// Searches in directories that gws-configuration has answered, since gws-data-collector did not.
         pub(super) searches_elsewhere: Counter = "gws_workspace_searches_without_collector";
+        /// Questions to gws-interaction for what people have open, and operations for it, by what came of them.
+        pub(super) interaction_asks: CounterBy<AskOutcome> = "gws_workspace_interaction_questions";
+        /// Questions to voicemail, iwd, digital-channels and ucs, where an address of theirs is set, by what came of them.
+        pub(super) peer_asks: CounterBy<AskOutcome> = "gws_workspace_peer_questions";
         /// Questions to auth about tokens, by answer.
         pub(super) auth_calls: CounterBy<TokenStanding> = "gws_workspace_auth_calls";
         /// WebSockets of desktops that are open.
@@ -91,7 +95,7 @@ impl Label for SessionEnd {
     }
 }
 
-/// What came of a request to gws-voice, or of a question to gws-statistics or gws-data-collector.
+/// What came of a request to gws-voice, or of a question to another role or service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AskOutcome {
     /// It was taken.

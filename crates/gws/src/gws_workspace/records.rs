@@ -112,6 +112,9 @@ impl KeptSession {
             last_cursor: desk.last_cursor,
             optimised: desk.is_optimised,
             ending: desk.ending.as_ref().map(desk_parts::ending),
+            granted: if sign_in.granted == sign_in.person.scopes { Vec::new() } else { sign_in.granted.clone() },
+            client: sign_in.client.clone(),
+            credential: sign_in.credential.clone(),
         }
     }
 
@@ -128,7 +131,9 @@ impl KeptSession {
             token_id: record.token_id,
             issued_at: record.token_issued_at_s,
         };
-        let sign_in = DeskSignIn { person, dn: record.tied_dn };
+        let granted = if record.granted.is_empty() { person.scopes.clone() } else { record.granted };
+        let (client, credential) = (record.client, record.credential);
+        let sign_in = DeskSignIn { person, dn: record.tied_dn, granted, client, credential };
         let channel = match record.channel {
             Some(channel) => Some(desk_parts::channel_of(channel)?),
             None => None,
@@ -243,12 +248,19 @@ mod tests {
             is_whole: true,
             progress: ReadingProgress { after: Some("1".to_owned()), begun: Some(("2".to_owned(), 2)) },
         };
-        let operation =
-            |effect| OperationSnapshot { references: vec![1, 2], operation_id: "op".to_owned(), effect, since: NOW };
+        let operation = |effect| OperationSnapshot {
+            references: vec![1, 2],
+            operation_id: "op".to_owned(),
+            effect,
+            since: NOW,
+            is_accepted: true,
+        };
         let mut kept = KeptSession::of_test("ann", NOW);
+        kept.sign_in.person.scopes.pop();
+        (kept.sign_in.client, kept.sign_in.credential) = (Some("desk".to_owned()), Some("one".to_owned()));
         kept.desk = DeskSnapshot {
             hub: HubSnapshot { clients: vec![client], begun: true, early: vec![held(None)], confirmed: 5 },
-            listeners: vec![ListenerSnapshot { id, is_initialised: true, knows_voice: false }],
+            listeners: vec![ListenerSnapshot { id, is_initialised: true, knows_voice: true, ahead: 3 }],
             phase: DeskPhase::Failed("why".to_owned()),
             begun: NOW,
             is_optimised: true,

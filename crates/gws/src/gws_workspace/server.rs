@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use axum::extract::State;
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 
 use super::endpoints::{
-    browser_phone, configuration, notifications, operations, personal, reporting, session, targets, users, waiting,
+    browser_phone, configuration, notifications, operations, peers, personal, reporting, session, targets, users,
+    waiting,
 };
 use super::request::DeskRequest;
 use super::{PATH, Workspace};
@@ -16,15 +18,8 @@ use crate::bayeux_socket::SocketDoor;
 use crate::sessions::answers::ApiRefusal;
 
 /// Operations of the published API that come later, by the first part of their paths.
-const LATER: [(&str, &str); 10] = [
-    ("media", "digital channels come with the interaction services"),
-    ("media-management", "digital channels come with the interaction services"),
-    ("workbins", "workbins come with the interaction services"),
+const LATER: [(&str, &str); 3] = [
     ("temporary-storage", "digital channels come with the interaction services"),
-    ("ucs", "contacts come with the contact service"),
-    ("contacts", "contacts come with the contact service"),
-    ("iwd", "work items come with the interaction services"),
-    ("voicemail", "voicemail comes with the voicemail service"),
     ("feedback", "feedback comes with the desktop's own pages"),
     ("security", "tokens of other services come with the desktop's own pages"),
 ];
@@ -83,6 +78,17 @@ fn routes() -> Vec<(&'static str, DeskRoute)> {
         ("/targets/{type}/{id}", get(targets::one)),
         ("/reporting/subscriptions", get(reporting::peek_several).post(reporting::subscribe)),
         ("/reporting/subscriptions/{id}", get(reporting::peek).delete(reporting::unsubscribe)),
+        ("/media/interactions", get(peers::open)),
+        ("/media/chat/interactions/{id}/messages", get(peers::chat_messages)),
+        ("/media/chat/interactions/{id}/{operation}", post(peers::chat)),
+        ("/iwd/work-items", get(peers::work_items)),
+        ("/iwd/work-items/{id}", get(peers::work_item)),
+        ("/iwd/work-items/{id}/{operation}", post(peers::operate_work_item)),
+        ("/ucs/{first}", post(peers::contacts)),
+        ("/ucs/{first}/{second}", post(peers::contacts)),
+        ("/ucs/{first}/{second}/{third}", post(peers::contacts)),
+        ("/ucs/{first}/{second}/{third}/{fourth}", post(peers::contacts)),
+        ("/voicemail/mailboxes", get(peers::mailboxes)),
     ]
 }
 
@@ -95,10 +101,14 @@ pub(super) fn router(workspace: Arc<Workspace>) -> Router {
     router.fallback(not_served).with_state(workspace).layer(Extension(door))
 }
 
-/// An operation that is not served, or that there is not. Only whoever has a session learns which of them it is.
-async fn not_served(_: DeskRequest, uri: Uri) -> Response {
-    let path = uri.path().strip_prefix(PATH).unwrap_or_default();
-    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+/// An operation that Interaction Server carries out, that is not served, or that there is not. Only whoever has a session learns which of
+/// them it is.
+async fn not_served(State(workspace): State<Arc<Workspace>>, request: DeskRequest, uri: Uri) -> Response {
+    let path = uri.path().strip_prefix(PATH).unwrap_or_default().trim_matches('/');
+    let first = path.split('/').next().unwrap_or_default();
+    if peers::OF_INTERACTION_SERVER.contains(&first) {
+        return peers::operated(&workspace, &request.session, path).await.into_response();
+    }
     match LATER.iter().find(|(part, _)| *part == first) {
         Some((_, when)) => ApiRefusal::unavailable(*when).into_response(),
         None => ApiRefusal::unknown_operation().into_response(),

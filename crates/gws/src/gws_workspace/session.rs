@@ -3,9 +3,12 @@
 mod adoption;
 mod asking;
 mod ending;
+mod media_news;
 mod phase;
+mod phone_right;
 mod recents;
 mod reporting;
+mod standing;
 mod writing;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -19,7 +22,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::behind::{
-    CollectorSide, ConfigurationSide, DnReader, FollowedDn, ReaderId, SettingSide, StatisticsSide, VoiceSide,
+    CollectorSide, ConfigurationSide, DnReader, FollowedDn, InteractionSide, PeerSide, ReaderId, SettingSide,
+    StatisticsSide, TokenAuthority, VoiceSide,
 };
 use super::desk::{Desk, DeskOutput, ReplyId};
 use super::desk_sign_in::DeskSignIn;
@@ -59,6 +63,12 @@ pub(super) struct DeskParts {
     pub setting: Arc<dyn SettingSide>,
     /// gws-statistics.
     pub statistics: Arc<dyn StatisticsSide>,
+    /// gws-interaction.
+    pub interaction: Arc<dyn InteractionSide>,
+    /// Services beside GWS.
+    pub peers: Arc<dyn PeerSide>,
+    /// auth.
+    pub authority: Arc<dyn TokenAuthority>,
     /// What gws-configuration has told.
     pub configurations: SharedConfigurations,
     /// Counts.
@@ -114,12 +124,20 @@ struct SessionState {
     /// Recents that gws-setting is being told of.
     recents_under_way: usize,
     writes: RecordWrites,
+    /// The DN whose phone a page may have by this session.
+    phone: Option<String>,
     reporting: SessionReporting,
     /// Whether the record of that is to be read or written again.
     is_reporting_due: bool,
     reporting_tried_at: Timestamp,
+    /// When somebody has asked for values last.
+    reporting_wanted_at: Timestamp,
     /// When it was seen last that the sign-in is not revoked.
     checked_at: Timestamp,
+    /// When auth is asked next what the person may.
+    standing_due: Timestamp,
+    /// When it was asked last.
+    standing_asked_at: Timestamp,
     used_at: Timestamp,
     numbers: u64,
 }
@@ -152,10 +170,14 @@ impl DeskSession {
             asks: AskQueue::default(),
             recents_under_way: 0,
             writes: RecordWrites::new(seen, kept.checked_at),
+            phone: phone_right::left_with(&kept.desk),
             reporting: SessionReporting::default(),
             is_reporting_due: false,
             reporting_tried_at: kept.checked_at,
+            reporting_wanted_at: Timestamp::ZERO,
             checked_at: kept.checked_at,
+            standing_due: kept.checked_at,
+            standing_asked_at: Timestamp::ZERO,
             used_at: kept.used_at,
             numbers: 0,
         };
@@ -195,11 +217,9 @@ impl DeskSession {
     /// Goes on by a later sign-in of the same person.
     pub fn renew(&self, sign_in: DeskSignIn) {
         let mut state = self.lock();
-        state.desk.renew(sign_in.desk_person());
-        state.sign_in = sign_in;
-        state.checked_at = self.parts.now();
-        state.writes.pace.is_due = true;
-        self.close_hidden(&mut state);
+        let now = self.parts.now();
+        (state.checked_at, state.standing_due) = (now, now);
+        self.go_on_by(&mut state, sign_in);
     }
 
     /// Begins to initialise the desktop; `is_optimised`: it reads the configuration part by part.
@@ -271,6 +291,7 @@ impl DeskSession {
 
     /// Does what the desk wants done, in its order; what stands behind a write waits for it.
     fn carry(&self, state: &mut SessionState) {
+        self.end_phone_right(state);
         loop {
             while let Some(output) = state.desk.poll_output() {
                 // The write that waits its turn will have this change, too.
@@ -317,6 +338,8 @@ impl DeskSession {
             DeskOutput::WantConfiguration => self.configure(state),
             DeskOutput::NoteRecent(call) => self.note_recent(state, call),
             DeskOutput::Store => self.begin_write(state),
+            // Each event leads to one; those of a second are one write.
+            DeskOutput::StoreSoon => state.writes.pace.is_due = true,
             DeskOutput::AskOthers { dn } => self.ask_others(state, dn),
             DeskOutput::Ended(why) => self.finish(state, why.into()),
         }

@@ -21,19 +21,25 @@ use serde_json::{Value, json};
 
 use super::behind::{
     BrowserPhone, CodeFault, CollectedEntries, CollectorFault, CollectorSide, ConfigurationFault, ConfigurationSide,
-    ConfiguredDn, DesktopConfiguration, DnReader, FollowedDn, FoundEntries, ReaderId, SettingFault, SettingQuestion,
+    ConfiguredDn, DesktopConfiguration, DnReader, FollowedDn, FoundEntries, InteractionFault, InteractionQuestion,
+    InteractionSide, PeerFault, PeerQuestion, PeerService, PeerSide, ReaderId, SettingFault, SettingQuestion,
     SettingSide, ShownCode, StatisticsAway, StatisticsSide, VoiceLook, VoiceSide,
 };
 use super::desk::AskFault;
+use super::desk_sign_in::{SignInNow, SignInStanding};
 use super::metrics::{Metrics, SessionEnd};
 use super::reporting::{ReadStatistics, ReadValue, WantedStatistic};
 use super::store::DeskStore;
 use super::*;
+use crate::interaction_api::{InteractionList, OpenInteraction};
 use crate::replica_choice;
 use crate::sessions::held::{HeldSession as _, HeldSessions};
 use crate::sessions::notifications::{BayeuxSession as _, WaitingCaller};
 
 mod logouts;
+mod managed;
+mod peers;
+mod standing;
 mod statistics;
 mod store_troubles;
 
@@ -47,6 +53,8 @@ struct AgreeingRoles {
     is_without_values: Mutex<bool>,
     /// How many users there are beyond those that are told.
     further_users: Mutex<u64>,
+    /// The only one whom supervisors look after; without it all.
+    managed: Mutex<Option<&'static str>>,
     /// What gws-data-collector finds; away without it.
     collected: Mutex<Option<CollectedEntries>>,
     /// The access token that auth gives for a code.
@@ -59,6 +67,18 @@ struct AgreeingRoles {
     readers: Mutex<Vec<std::sync::Weak<dyn DnReader>>>,
     /// With what status gws-voice refuses requests, if it does.
     refusal: Mutex<Option<u16>>,
+    /// What gws-interaction knows as open.
+    open: Mutex<Vec<OpenInteraction>>,
+    /// What services beside GWS answer; without it there are none.
+    peers_answer: Mutex<Option<Result<Value, PeerFault>>>,
+    /// What they were asked.
+    peers_asked: Mutex<Vec<PeerQuestion>>,
+    /// What auth says of sign-ins; nothing without it.
+    standing: Mutex<Option<SignInStanding>>,
+    /// How often it was asked that.
+    standing_questions: Mutex<u64>,
+    /// The rights to phones that have ended, and what was given before which second.
+    ended_rights: Mutex<Vec<(String, u64)>>,
 }
 
 impl VoiceSide for AgreeingRoles {
@@ -146,11 +166,17 @@ impl ConfigurationSide for AgreeingRoles {
     fn users(
         &self,
         _: TenantId,
-        _: Vec<(&'static str, String)>,
+        asked: Vec<(&'static str, String)>,
     ) -> BoxFuture<'static, Result<FoundEntries, ConfigurationFault>> {
         let user = |name: &str, id: &str| json!({"dbid": 7, "userName": name, "employeeId": id});
-        let entries = vec![user("bob", "1002"), user("eve", "1003")];
-        let total = 2 + *self.further_users.lock().unwrap();
+        let mut entries = vec![user("bob", "1002"), user("eve", "1003")];
+        let has = |name: &str| asked.iter().any(|(asked, _)| *asked == name);
+        if has("searchTerm") {
+            entries[0]["number"] = json!("7102");
+        }
+        let managed = self.managed.lock().unwrap().filter(|_| has("manager"));
+        entries.retain(|entry| managed.is_none_or(|only| entry["userName"] == only));
+        let total = entries.len() as u64 + *self.further_users.lock().unwrap();
         futures::future::ready(Ok(FoundEntries { entries, total })).boxed()
     }
 }
@@ -205,8 +231,60 @@ impl SettingSide for AgreeingRoles {
     }
 }
 
+impl InteractionSide for AgreeingRoles {
+    fn ask(
+        &self,
+        _: TenantId,
+        _: String,
+        question: InteractionQuestion,
+    ) -> BoxFuture<'static, Result<Value, InteractionFault>> {
+        let mut open = self.open.lock().unwrap();
+        let told = match question {
+            InteractionQuestion::Open => {
+                Ok(serde_json::to_value(InteractionList { interactions: open.clone() }).unwrap())
+            }
+            InteractionQuestion::Note(opened) => {
+                open.push(opened);
+                Ok(Value::Null)
+            }
+            InteractionQuestion::Forget { media_type, id } => {
+                open.retain(|other| !other.is(&media_type, &id));
+                Ok(Value::Null)
+            }
+            InteractionQuestion::Operate(operation) => {
+                let words = format!("interaction-server: {operation}");
+                Err(InteractionFault::Refused(net::http::Problem::unavailable(words)))
+            }
+        };
+        futures::future::ready(told).boxed()
+    }
+}
+
+impl PeerSide for AgreeingRoles {
+    fn is_set(&self, _: PeerService) -> bool {
+        self.peers_answer.lock().unwrap().is_some()
+    }
+
+    fn ask(&self, _: TenantId, _: String, question: PeerQuestion) -> BoxFuture<'static, Result<Value, PeerFault>> {
+        self.peers_asked.lock().unwrap().push(question);
+        let answer = self.peers_answer.lock().unwrap().clone();
+        futures::future::ready(answer.unwrap_or(Err(PeerFault::Unset("the service", "its_setting")))).boxed()
+    }
+}
+
 impl TokenAuthority for AgreeingRoles {
     fn is_good(&self, _: String) -> BoxFuture<'static, bool> {
+        futures::future::ready(true).boxed()
+    }
+
+    fn standing(&self, _: &DeskSignIn) -> BoxFuture<'static, SignInStanding> {
+        *self.standing_questions.lock().unwrap() += 1;
+        let standing = self.standing.lock().unwrap().clone();
+        futures::future::ready(standing.unwrap_or(SignInStanding::Unanswered)).boxed()
+    }
+
+    fn end_phone_right(&self, _: TenantId, right: String, before: u64) -> BoxFuture<'static, bool> {
+        self.ended_rights.lock().unwrap().push((right, before));
         futures::future::ready(true).boxed()
     }
 
@@ -243,6 +321,9 @@ fn replica_of(
         collector: roles.clone(),
         setting: roles.clone(),
         statistics: roles.clone(),
+        interaction: roles.clone(),
+        peers: roles.clone(),
+        authority: roles.clone(),
         configurations: shared_configurations::SharedConfigurations::default(),
         metrics,
     };
@@ -616,6 +697,11 @@ async fn no_path_says_anything_to_somebody_without_a_session() {
         (Method::POST, "/activate-channels"),
         (Method::POST, "/browser-phone"),
         (Method::POST, "/media/chat/ready"),
+        (Method::GET, "/media/interactions"),
+        (Method::POST, "/media/chat/interactions/1/accept"),
+        (Method::GET, "/iwd/work-items"),
+        (Method::POST, "/ucs/contacts/search"),
+        (Method::GET, "/voicemail/mailboxes"),
         (Method::GET, "/nothing"),
     ] {
         assert_eq!(read(served.ask(method, path, &[]).await).await, wanted, "{path}");

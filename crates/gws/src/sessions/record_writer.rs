@@ -96,14 +96,21 @@ impl<R: SessionRecord> RecordWriter<R> {
         kept.is_some_and(|kept| kept.holder() == self.parts.holder)
     }
 
+    /// The value, where it is another one than that; each request looks, and hardly ever finds one.
+    async fn value_other_than(&self, seen: &Bytes) -> Result<Option<Option<Bytes>>, StoreError> {
+        let store = &self.parts.store;
+        if store.is_still(&self.cookie, seen).await? { Ok(None) } else { store.value(&self.cookie).await.map(Some) }
+    }
+
     /// Looks whose the record is.
     pub(crate) async fn look(&self, seen: &Bytes) -> RecordLook {
-        let read = tokio::time::timeout(WRITTEN_WITHIN, self.parts.store.value(&self.cookie)).await;
+        let read = tokio::time::timeout(WRITTEN_WITHIN, self.value_other_than(seen)).await;
         match read.unwrap_or_else(|_| Err(late())) {
-            Ok(Some(value)) if value == *seen => RecordLook::Same,
-            Ok(Some(value)) if self.is_own(&value) => RecordLook::Own(value),
-            Ok(Some(_)) => RecordLook::Elsewhere,
-            Ok(None) => RecordLook::Lost,
+            Ok(None) => RecordLook::Same,
+            Ok(Some(Some(value))) if value == *seen => RecordLook::Same,
+            Ok(Some(Some(value))) if self.is_own(&value) => RecordLook::Own(value),
+            Ok(Some(Some(_))) => RecordLook::Elsewhere,
+            Ok(Some(None)) => RecordLook::Lost,
             Err(error) => {
                 tracing::debug!(%error, api = R::LISTED_AS, "a session cannot be read");
                 RecordLook::Unknown

@@ -159,6 +159,11 @@ impl<R: SessionRecord> SessionStore<R> {
         self.records.read(&cookie.tenant, &key_of::<R>(cookie)).await
     }
 
+    /// Whether it is that value still, which need not be read for it.
+    pub(crate) async fn is_still(&self, cookie: &SessionCookie, seen: &Bytes) -> Result<bool> {
+        self.records.is_still(&cookie.tenant, &key_of::<R>(cookie), seen).await
+    }
+
     /// What is in a value; none for what cannot be read.
     pub(crate) fn opened(&self, cookie: &SessionCookie, value: &[u8]) -> Option<R> {
         R::open(&self.key, &cookie.tenant, &cookie.digest.text(), value)

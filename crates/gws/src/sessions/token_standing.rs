@@ -63,18 +63,25 @@ impl StandingAtAuth {
 
     /// What auth says of a token now.
     pub(crate) async fn of(&self, token: &str) -> TokenStanding {
-        let Ok(_asking) = self.asking.try_acquire() else { return TokenStanding::Unanswered };
-        let form = format!("token={}", utf8_percent_encode(token, NON_ALPHANUMERIC));
+        self.told(format!("token={}", utf8_percent_encode(token, NON_ALPHANUMERIC))).await.0
+    }
+
+    /// What auth says to a question, which is a form, and its answer; null where there is none.
+    pub(crate) async fn told(&self, form: String) -> (TokenStanding, Value) {
+        let Ok(_asking) = self.asking.try_acquire() else { return (TokenStanding::Unanswered, Value::Null) };
         let asked = self.auth.post(PATH).body("application/x-www-form-urlencoded", form);
         match asked.deadline(ANSWER_WITHIN).idempotent().fetch::<Value>().await {
-            Ok(answer) => match answer["active"].as_bool() {
-                Some(true) => TokenStanding::Good,
-                Some(false) => TokenStanding::Over,
-                None => TokenStanding::Unanswered,
-            },
+            Ok(answer) => {
+                let standing = match answer["active"].as_bool() {
+                    Some(true) => TokenStanding::Good,
+                    Some(false) => TokenStanding::Over,
+                    None => TokenStanding::Unanswered,
+                };
+                (standing, answer)
+            }
             Err(error) => {
                 tracing::debug!(%error, "auth does not say whether a token is still good");
-                TokenStanding::Unanswered
+                (TokenStanding::Unanswered, Value::Null)
             }
         }
     }

@@ -86,6 +86,9 @@ impl SignInCase {
         self.clock.advance(HOUR / 2);
         assert_eq!(self.read(&other).await, None, "its time is over");
         assert_eq!(self.read(&one).await, Some(value("second")), "its time counts from the second write");
+        let is_still = async |text: &str| self.stores.sign_ins.is_still(&self.acme, &one, &value(text)).await.unwrap();
+        assert!(is_still("second").await && !is_still("first").await && !is_still("second to none").await);
+        assert!(!is_still("").await && !self.stores.sign_ins.is_still(&self.acme, &other, &value("")).await.unwrap());
         self.clock.advance(HOUR / 2);
         assert_eq!(self.read(&one).await, None);
         self.put(&one, None, "", HOUR).await;

@@ -7,6 +7,7 @@ pub(super) mod backchannel;
 mod devices;
 mod open;
 pub(super) mod people_ends;
+mod phone_rights;
 pub(super) mod tenant_ends;
 
 use std::sync::Arc;

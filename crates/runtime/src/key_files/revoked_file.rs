@@ -73,6 +73,16 @@ impl Revoker {
         });
     }
 
+    /// Revokes what a subject was given before that second, and nothing later; it is remembered until then.
+    pub fn revoke_given_before(&self, tenant: &TenantId, sub: &str, before: u64, until: Timestamp) {
+        self.add(Revocation {
+            tenant: tenant.to_string(),
+            id: sub.to_owned(),
+            issued_before: Some(before),
+            until: until.as_secs(),
+        });
+    }
+
     /// Revokes all tokens of a tenant that has ended, but none of a later tenant of its id; it is remembered until then.
     pub fn revoke_tenant(&self, tenant: &TenantId, ended: Timestamp, until: Timestamp) {
         self.add(Revocation {

@@ -134,6 +134,11 @@ impl TokenVerifier {
         Ok(claims)
     }
 
+    /// What tells whether something else is believed now than when that was looked at last.
+    pub fn believed(&self) -> watch::Receiver<Believed> {
+        self.inner.believed.clone()
+    }
+
     /// Whether a token with these claims was revoked by now: it, its sign-in, all that its subject had, or its whole tenant. Of one that is over
     /// too: what has begun by it may last longer. A revocation is known for as long as any token that it concerns lives, and no longer.
     pub fn is_revoked(&self, claims: &Claims) -> bool {

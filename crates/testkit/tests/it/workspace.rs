@@ -4,6 +4,7 @@ mod browser_phone;
 mod day;
 pub(crate) mod desk;
 mod failover;
+mod interactions;
 mod notifications;
 mod page;
 mod page_softphone;

@@ -1,6 +1,5 @@
 //! The loop: passes sockets, time and credentials to the gateway, and what it decides to the sockets.
 
-use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -15,9 +14,9 @@ use tracing::{debug, warn};
 
 use super::credentials::{CredentialsAsker, FoundCredentials};
 use super::faults::{GatewayFaults, GatewayWork};
-use super::gateway::{FlowHolder, FlowKey, Gateway, GatewayCounts, GatewayOutput};
+use super::gateway::{FlowKey, Gateway, GatewayCounts, GatewayOutput};
 use super::metrics::Metrics;
-use super::tickets::{ShownTicket, TicketReader, TokenOfSignIn};
+use super::tickets::{EndedTicket, ShownTicket, TicketReader};
 use super::{PROXY, PROXY_PORT};
 
 /// Things of one kind that are taken in a turn.
@@ -47,8 +46,6 @@ pub(super) struct EventLoop {
 impl EventLoop {
     /// Serves until the role has drained.
     pub(super) async fn run(mut self) -> Result<()> {
-        // The tokens of the sign-ins of phones with tickets.
-        let mut tokens: HashMap<FlowHolder, TokenOfSignIn> = HashMap::new();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let drain = self.ctx.drain.clone();
@@ -60,21 +57,21 @@ impl EventLoop {
             let sleep = self.gateway.next_timeout(now).since(now).clamp(SLEEP_MIN, SLEEP_MAX);
             tokio::select! {
                 readable = self.udp.readable() => readable?,
-                event = self.sockets.next() => self.take_event(event, &mut tokens),
+                event = self.sockets.next() => self.take_event(event),
                 found = self.credentials.next() => self.take_credentials(found),
-                _ = tick.tick() => self.look(&mut tokens),
+                _ = tick.tick() => self.look(),
                 () = tokio::time::sleep(sleep) => {}
                 () = drain.begun(), if !drain.is_draining() => {}
             }
             self.take_datagrams();
-            self.take_events(&mut tokens);
+            self.take_events();
             let now = self.ctx.clock.now();
             if self.gateway.next_timeout(now) <= now {
                 self.attempt(GatewayWork::Time, now, |this| this.gateway.handle_timeout(now));
             }
             self.sockets.flush();
             if drain.is_draining() {
-                self.gateway.drain();
+                self.gateway.drain(drain.deadline().unwrap_or(now), now);
                 // Ingress then tries the next replica: from a WebSocket that is taken and closed it would learn nothing.
                 self.sockets.stop_accepting();
                 let is_late = drain.deadline().is_some_and(|deadline| deadline <= now);
@@ -98,26 +95,23 @@ impl EventLoop {
         }
     }
 
-    fn take_events(&mut self, tokens: &mut HashMap<FlowHolder, TokenOfSignIn>) {
+    fn take_events(&mut self) {
         for _ in 0..TAKEN_IN_A_TURN {
             match self.sockets.try_take() {
-                Some(Some(event)) => self.take_event(event, tokens),
+                Some(Some(event)) => self.take_event(event),
                 Some(None) => {}
                 None => return,
             }
         }
     }
 
-    fn take_event(&mut self, event: TcpEvent, tokens: &mut HashMap<FlowHolder, TokenOfSignIn>) {
+    fn take_event(&mut self, event: TcpEvent) {
         let now = self.ctx.clock.now();
         match event {
             TcpEvent::Opened { connection, remote, query, .. } => {
-                let holder = match self.tickets.read(&query, now) {
+                let ticket = match self.tickets.read(&query, now) {
                     ShownTicket::None => None,
-                    ShownTicket::Good(holder, token) => {
-                        tokens.insert(holder.clone(), token);
-                        Some(holder)
-                    }
+                    ShownTicket::Good(holder, rights) => Some((holder, rights)),
                     ShownTicket::Bad => {
                         self.metrics.bad_tickets.inc();
                         return self.sockets.close(connection);
@@ -125,7 +119,7 @@ impl EventLoop {
                 };
                 let client = remote.ip().to_canonical();
                 self.attempt(GatewayWork::Word("a connection's begin"), now, |this| {
-                    this.gateway.handle_opened(connection, client, holder, now);
+                    this.gateway.handle_opened(connection, client, ticket, now);
                 });
             }
             TcpEvent::Message { connection, message, .. } => {
@@ -134,10 +128,9 @@ impl EventLoop {
             }
             TcpEvent::Malformed { connection, error } => {
                 debug!(%error, "a phone in a browser sends what is no message");
-                if let Some(answer) = error.response() {
-                    let doing = GatewayWork::Word("what is no message");
-                    self.attempt(doing, now, |this| this.send(connection, answer.to_bytes()));
-                }
+                self.attempt(GatewayWork::Word("what is no message"), now, |this| {
+                    this.gateway.handle_malformed(connection, &error, now);
+                });
             }
             TcpEvent::Closed { connection, .. } => {
                 let doing = GatewayWork::Word("a connection's end");
@@ -154,25 +147,32 @@ impl EventLoop {
         });
     }
 
-    /// Looks whether sign-ins still stand, and what may be shown.
-    fn look(&mut self, tokens: &mut HashMap<FlowHolder, TokenOfSignIn>) {
+    /// Looks whether what tickets came from still stands, and what may be shown.
+    fn look(&mut self) {
         let now = self.ctx.clock.now();
         self.sockets.close_overdue();
-        let is_over =
-            |holder: &FlowHolder| tokens.get(holder).is_some_and(|token| self.tickets.is_revoked(holder, token));
-        let revoked: Vec<FlowKey> =
-            self.gateway.held().filter(|(_, holder)| is_over(holder)).map(|(key, _)| key).collect();
-        for key in revoked {
-            self.attempt(GatewayWork::Word("a revocation"), now, |this| this.gateway.revoke(key, now));
+        if self.tickets.has_news() {
+            self.end_tickets(now);
         }
-        let held: HashSet<&FlowHolder> = self.gateway.held().map(|(_, holder)| holder).collect();
-        tokens.retain(|holder, _| held.contains(holder));
         self.credentials.retain(|flow| self.gateway.has_flow(flow));
         match self.gateway.has_proxy(now) {
             true => self.ctx.ready.holds("sip-proxy"),
             false => self.ctx.ready.fails("sip-proxy", "no sip-proxy answers"),
         }
         self.metrics.refresh(&self.gateway, &mut self.told);
+    }
+
+    /// Something was revoked: what came from it ends.
+    fn end_tickets(&mut self, now: Timestamp) {
+        let held = self.gateway.held();
+        let ended = held.filter_map(|(key, rights)| Some((key, self.tickets.ended(rights)?)));
+        let ended: Vec<(FlowKey, EndedTicket)> = ended.collect();
+        for (key, what) in ended {
+            self.attempt(GatewayWork::Word("a revocation"), now, |this| match what {
+                EndedTicket::SignIn => this.gateway.revoke(key, now),
+                EndedTicket::Phone => this.gateway.bar(key, now),
+            });
+        }
     }
 
     pub(super) fn perform(&mut self) {

@@ -8,6 +8,7 @@
 
 mod cancelling;
 mod challenges;
+mod draining;
 mod exchange;
 mod failover;
 mod flows;
@@ -16,13 +17,15 @@ mod from_proxy;
 mod grace;
 mod proxies;
 mod rewriting;
+mod rights;
+mod sockets;
 mod strangers;
 #[cfg(test)]
 mod tests;
 mod unacknowledged;
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,9 +34,10 @@ use sip::proxy::sources::Sources;
 use sip::transaction::{ClientId, ClientRequest, Intervals, Received, ServerId, TransactionEvent, TransactionLayer};
 use sip::{ConnectionId, Flow, HeaderName, Message, Method, StatusCode, Transmit};
 
+use draining::LeavingPhones;
 use exchange::{ExchangeTable, PhoneExchange, Towards};
-pub use flows::{FlowHolder, FlowKey, PhoneCredentials};
-use flows::{FlowTable, PhoneFlow, WAITING_MAX};
+pub use flows::{FlowHolder, FlowKey, PhoneCredentials, TicketRights};
+use flows::{FlowTable, WAITING_MAX};
 use proxies::ProxySet;
 use strangers::REQUESTS_OF_SOURCE_PER_S;
 
@@ -98,6 +102,8 @@ pub struct GatewayCounts {
     pub given_up: u64,
     /// Flows that ended because their sign-in was revoked, or the password of their phone has changed.
     pub revoked: u64,
+    /// Phones whose desktop has their DN no more.
+    pub barred: u64,
     /// Requests of phones that were passed on.
     pub from_phones: u64,
     /// Requests to phones that were passed on.
@@ -125,7 +131,8 @@ pub struct Gateway {
     outputs: VecDeque<GatewayOutput>,
     counts: GatewayCounts,
     looked_at: Option<Timestamp>,
-    is_draining: bool,
+    /// The phones that are let go, once this ends.
+    leaving: Option<LeavingPhones>,
 }
 
 // === impl Gateway: inputs ===
@@ -148,42 +155,13 @@ impl Gateway {
             outputs: VecDeque::new(),
             counts: GatewayCounts::default(),
             looked_at: None,
-            is_draining: false,
+            leaving: None,
         }
     }
 
     /// Where the sip-proxies are.
     pub fn set_proxies(&mut self, addresses: &[SocketAddr]) {
         self.proxies.set(addresses);
-    }
-
-    /// Nothing begins from now on: phones are to come by another replica.
-    pub const fn drain(&mut self) {
-        self.is_draining = true;
-    }
-
-    /// A WebSocket has opened, of a browser at that address; with a ticket if it has shown one that is good.
-    pub fn handle_opened(
-        &mut self,
-        connection: ConnectionId,
-        client: IpAddr,
-        holder: Option<FlowHolder>,
-        now: Timestamp,
-    ) {
-        if let Some(key) = holder.as_ref().and_then(|holder| self.flows.of_holder(holder)) {
-            self.resume(key, connection, client, now);
-            return self.settle(now);
-        }
-        if self.flows.is_full() || self.is_draining {
-            self.counts.refused += 1;
-            self.outputs.push_back(GatewayOutput::Close(connection));
-            return;
-        }
-        self.counts.begun += 1;
-        let name = format!("f{:016x}", self.entropy.next_u64());
-        let key = self.flows.add(PhoneFlow::new(name.into(), connection, client, holder), connection);
-        self.ask_credentials(key);
-        self.settle(now);
     }
 
     /// A message has come by a WebSocket.
@@ -199,16 +177,6 @@ impl Gateway {
             Received::Request(new) => self.request_of_phone(new, key, now),
             Received::Ack { message, .. } => self.ack_of_phone(message, key, now),
             Received::Response { client, owner, message, .. } => self.response(client, owner, message, now),
-        }
-        self.settle(now);
-    }
-
-    /// A WebSocket has closed.
-    pub fn handle_closed(&mut self, connection: ConnectionId, now: Timestamp) {
-        if let Some(key) = self.flows.closed(connection, now)
-            && self.flows.get(key).is_some_and(|flow| !flow.is_proved())
-        {
-            self.end(key, now);
         }
         self.settle(now);
     }
@@ -241,6 +209,7 @@ impl Gateway {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.layer.handle_timeout(now);
         self.settle(now);
+        self.let_go(now);
         for (to, bytes) in self.proxies.ask(&self.us, now) {
             self.outputs.push_back(GatewayOutput::ToProxy { to, bytes });
         }
@@ -257,6 +226,7 @@ impl Gateway {
     pub fn next_timeout(&self, now: Timestamp) -> Timestamp {
         let look = self.looked_at.map_or(now, |at| at + LOOK_EACH);
         let own = look.min(self.proxies.due(now));
+        let own = self.next_leaves().map_or(own, |due| due.min(own));
         self.layer.next_timeout().map_or(own, |due| due.min(own))
     }
 
@@ -297,13 +267,8 @@ impl Gateway {
         self.proxies.has_any(now)
     }
 
-    /// Whether no request waits for its answer.
-    pub fn is_idle(&self) -> bool {
-        self.exchanges.iter().all(|(_, exchange)| exchange.is_answered)
-    }
-
-    /// The flows with tickets.
-    pub fn held(&self) -> impl Iterator<Item = (FlowKey, &FlowHolder)> {
+    /// The flows with tickets, each with what its one came from.
+    pub fn held(&self) -> impl Iterator<Item = (FlowKey, &TicketRights)> {
         self.flows.held()
     }
 }
@@ -371,6 +336,7 @@ impl Gateway {
     /// Answers the request of an exchange with what has come, or was made of it.
     fn respond(&mut self, id: u64, mut message: Message, now: Timestamp) {
         let Some(exchange) = self.exchanges.get_mut(id) else { return };
+        exchange.tag = message.to().ok().and_then(|to| to.tag().map(Box::<str>::from)).or(exchange.tag.take());
         rewriting::put_vias(&mut message, &exchange.vias);
         message.ensure_content_length();
         let server = exchange.server;
@@ -406,9 +372,14 @@ impl Gateway {
         let _ = self.layer.respond(server, &answer, now);
     }
 
+    /// One for To in an answer of ours.
+    fn tag(&mut self) -> Box<str> {
+        format!("g{:016x}", self.entropy.next_u64()).into()
+    }
+
     /// Our own answer to a request.
     fn refusing(&mut self, request: &Message, status: StatusCode) -> Message {
-        let tag = format!("g{:016x}", self.entropy.next_u64());
+        let tag = self.tag();
         let mut answer = Message::response_to(request, status).to_tag(&tag);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             answer = answer.header(&HeaderName::RetryAfter, RETRY_AFTER_S);
@@ -423,7 +394,10 @@ impl Gateway {
             self.layer.abandon(client);
         }
         if !exchange.is_answered {
-            let PhoneExchange { flow, towards, server, asked, .. } = exchange;
+            let PhoneExchange { flow, towards, server, mut asked, tag, .. } = exchange;
+            if let Some(tag) = tag {
+                asked.add_to_tag(&tag);
+            }
             self.is_over(flow, towards);
             match towards {
                 Towards::Proxy => self.refuse_phone(flow, server, &asked, status, now),

@@ -21,7 +21,9 @@ runtime::metrics! {
         given_up: Counter = "webrtc_flows_given_up";
         /// Phones whose sign-in was revoked, or that came by a ticket and whose password has changed.
         revoked: Counter = "webrtc_flows_revoked";
-        /// Tickets that were not good: over, forged, shown before, or of a sign-in that was revoked.
+        /// Phones with tickets whose desktop has their DN no more: they are not called, and register no longer.
+        barred: Counter = "webrtc_flows_barred";
+        /// Tickets that were not good: over, forged, shown before, or of a sign-in or a right to the phone that has ended.
         pub(super) bad_tickets: Counter = "webrtc_tickets_bad";
         /// Requests of phones that were passed on to sip-proxy.
         from_phones: Counter = "webrtc_requests_from_phones";
@@ -48,6 +50,7 @@ impl Metrics {
             (&self.resumed, now.resumed, told.resumed),
             (&self.given_up, now.given_up, told.given_up),
             (&self.revoked, now.revoked, told.revoked),
+            (&self.barred, now.barred, told.barred),
             (&self.from_phones, now.from_phones, told.from_phones),
             (&self.to_phones, now.to_phones, told.to_phones),
             (&self.refused, now.refused, told.refused),

@@ -1,17 +1,18 @@
-//! Tickets: whose the phone is that opens a WebSocket, and whether the sign-in behind it still stands.
+//! Tickets: whose the phone is that opens a WebSocket, and whether the sign-in and the right to the phone behind it still stand.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use identity::browser_phone_ticket::{BOUND_TO, BrowserPhoneTicket, SEALED_BYTES_MAX};
+use identity::browser_phone_ticket::{self, BOUND_TO, BrowserPhoneTicket, SEALED_BYTES_MAX};
 use model::Timestamp;
 use runtime::RoleContext;
 use runtime::installation_key::InstallationKey;
-use runtime::token::{Claims, TokenVerifier};
+use runtime::token::{Believed, Claims, TokenVerifier};
+use tokio::sync::watch;
 
-use super::gateway::FlowHolder;
+use super::gateway::{FlowHolder, TicketRights};
 
 /// What names a ticket in the query, and the key by which ingress has chosen this replica.
 const PARAMETER: &str = "ticket";
@@ -27,29 +28,32 @@ pub(super) enum ShownTicket {
     None,
     /// One that is not good: forged, over, shown before or beside another key than its own, or of a sign-in that was revoked.
     Bad,
-    /// One that is good, with the token of its sign-in.
-    Good(FlowHolder, TokenOfSignIn),
+    /// One that is good.
+    Good(FlowHolder, Box<TicketRights>),
 }
 
-/// The token by which a sign-in was shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct TokenOfSignIn {
-    /// When it was issued, in seconds since the Unix epoch.
-    issued_at: u64,
-    /// Its id (`jti`).
-    id: Option<String>,
+/// What does not stand any more of what a ticket came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EndedTicket {
+    /// The sign-in was revoked.
+    SignIn,
+    /// The desktop has the DN no more.
+    Phone,
 }
 
 /// Opens tickets.
 pub(super) struct TicketReader {
     key: InstallationKey,
     tokens: TokenVerifier,
+    /// Whether something was revoked since it was looked at.
+    believed: watch::Receiver<Believed>,
     spent: SpentTickets,
 }
 
 impl TicketReader {
     pub(super) fn new(ctx: &RoleContext) -> Self {
-        Self { key: ctx.installation_key.clone(), tokens: ctx.tokens.clone(), spent: SpentTickets::default() }
+        let (tokens, believed) = (ctx.tokens.clone(), ctx.tokens.believed());
+        Self { key: ctx.installation_key.clone(), tokens, believed, spent: SpentTickets::default() }
     }
 
     /// What the query of an opening shows. A ticket is good once, at the replica to which its own key leads.
@@ -62,12 +66,11 @@ impl TicketReader {
         let Some(text) = first(PARAMETER) else { return ShownTicket::None };
         match self.opened(text, now).filter(|ticket| first(FLOW) == Some(ticket.flow.as_str())) {
             Some(ticket) => {
-                let BrowserPhoneTicket { tenant, dn, subject, sign_in, token_id, device, issued_at, until, .. } =
-                    ticket;
-                let token = TokenOfSignIn { issued_at, id: token_id };
+                let (rights, until) = (rights_of(&ticket), ticket.until);
+                let BrowserPhoneTicket { tenant, dn, subject, sign_in, device, .. } = ticket;
                 let holder = FlowHolder { tenant, dn, subject, sign_in, device };
-                let is_good = !self.is_revoked(&holder, &token) && self.spent.spend(text, until, now);
-                if is_good { ShownTicket::Good(holder, token) } else { ShownTicket::Bad }
+                let is_good = self.ended(&rights).is_none() && self.spent.spend(text, until, now);
+                if is_good { ShownTicket::Good(holder, rights) } else { ShownTicket::Bad }
             }
             None => ShownTicket::Bad,
         }
@@ -79,17 +82,40 @@ impl TicketReader {
         ticket.is_good_at(now).then_some(ticket)
     }
 
-    /// Whether the sign-in was revoked.
-    pub(super) fn is_revoked(&self, holder: &FlowHolder, token: &TokenOfSignIn) -> bool {
-        self.tokens.is_revoked(&Claims {
-            tenant: holder.tenant.as_str().to_owned(),
-            sub: holder.subject.clone(),
-            sid: holder.sign_in.clone(),
-            jti: token.id.clone(),
-            iat: Some(token.issued_at),
-            ..Claims::default()
-        })
+    /// What of them does not stand any more, if anything.
+    pub(super) fn ended(&self, rights: &TicketRights) -> Option<EndedTicket> {
+        if self.tokens.is_revoked(&rights.sign_in) {
+            return Some(EndedTicket::SignIn);
+        }
+        self.tokens.is_revoked(&rights.phone).then_some(EndedTicket::Phone)
     }
+
+    /// Whether something may have been revoked since this was asked last.
+    pub(super) fn has_news(&mut self) -> bool {
+        // Without a sender nothing is revoked any more.
+        let has_news = self.believed.has_changed().unwrap_or_default();
+        self.believed.mark_unchanged();
+        has_news
+    }
+}
+
+/// By what a ticket's flow ends.
+fn rights_of(ticket: &BrowserPhoneTicket) -> Box<TicketRights> {
+    let of_tenant = Claims { tenant: ticket.tenant.as_str().to_owned(), ..Claims::default() };
+    Box::new(TicketRights {
+        sign_in: Claims {
+            sub: ticket.subject.clone(),
+            sid: ticket.sign_in.clone(),
+            jti: ticket.token_id.clone(),
+            iat: Some(ticket.issued_at),
+            ..of_tenant.clone()
+        },
+        phone: Claims {
+            sub: browser_phone_ticket::right_subject(&ticket.right),
+            iat: Some(ticket.given_at_s()),
+            ..of_tenant
+        },
+    })
 }
 
 /// Tickets that were shown here: whoever reads one later, in the log of a web server in between, has nothing of it. Another replica does not
@@ -140,9 +166,9 @@ mod tests {
 
     fn reader(revoked: &[Revocation]) -> TicketReader {
         let believed = Believed { revoked: RevokedSet::restored(revoked.iter().cloned()), ..Believed::default() };
-        let (_, believed) = tokio::sync::watch::channel(believed);
-        let tokens = TokenVerifier::new(believed, &[], Arc::new(SystemClock::start()));
-        TicketReader { key: key(1), tokens, spent: SpentTickets::default() }
+        let (_, believed) = watch::channel(believed);
+        let tokens = TokenVerifier::new(believed.clone(), &[], Arc::new(SystemClock::start()));
+        TicketReader { key: key(1), tokens, believed, spent: SpentTickets::default() }
     }
 
     fn query(sealed_by: u8, until: Timestamp) -> String {
@@ -153,6 +179,7 @@ mod tests {
             sign_in: Some("s".to_owned()),
             token_id: Some("t".to_owned()),
             device: "tab".to_owned(),
+            right: "desk".to_owned(),
             flow: "1".to_owned(),
             issued_at: 1_600_000_000,
             until,
@@ -164,8 +191,9 @@ mod tests {
     #[test]
     fn a_ticket_is_good_for_its_time_and_by_our_key_alone() {
         let until = NOW + Duration::from_secs(60);
-        let ShownTicket::Good(holder, token) = reader(&[]).read(&query(1, until), NOW) else { panic!("it is good") };
-        assert_eq!((holder.dn.as_str(), holder.device.as_str(), token.issued_at), ("7101", "tab", 1_600_000_000));
+        let ShownTicket::Good(holder, rights) = reader(&[]).read(&query(1, until), NOW) else { panic!("it is good") };
+        let issued_at = rights.sign_in.iat;
+        assert_eq!((holder.dn.as_str(), holder.device.as_str(), issued_at), ("7101", "tab", Some(1_600_000_000)));
         assert_eq!(reader(&[]).read(&query(2, until), NOW), ShownTicket::Bad);
         assert_eq!(reader(&[]).read(&query(1, until), until + Duration::from_millis(1)), ShownTicket::Bad);
         for bad in ["ticket=", "ticket=AAAA", "ticket=%00"] {
@@ -210,6 +238,32 @@ mod tests {
         let later = until + Duration::from_millis(1);
         assert!(spent.spend("x", later, later));
         assert_eq!((spent.known.len(), spent.until.len()), (1, 1));
+    }
+
+    #[test]
+    fn with_the_right_to_a_phone_what_was_given_before_ends_and_nothing_later() {
+        let ended = |before: u64| Revocation {
+            tenant: "acme".to_owned(),
+            id: browser_phone_ticket::right_subject("desk"),
+            issued_before: Some(before),
+            until: 1_800_000_000,
+        };
+        let until = NOW + Duration::from_secs(60);
+        let given_at = NOW.as_secs();
+        let ShownTicket::Good(_, rights) = reader(&[]).read(&query(1, until), NOW) else { panic!("it is good") };
+        assert_eq!(reader(&[ended(given_at + 1)]).ended(&rights), Some(EndedTicket::Phone));
+        assert_eq!(reader(&[ended(given_at + 1)]).read(&query(1, until), NOW), ShownTicket::Bad);
+        assert_eq!(reader(&[ended(given_at)]).ended(&rights), None, "the agent has come back to the DN");
+    }
+
+    #[test]
+    fn flows_are_looked_at_where_something_was_revoked() {
+        let mut reader = reader(&[]);
+        let (tell, believed) = watch::channel(Believed::default());
+        reader.believed = believed;
+        assert!(!reader.has_news());
+        tell.send_modify(|_| {});
+        assert!(reader.has_news() && !reader.has_news());
     }
 
     #[test]

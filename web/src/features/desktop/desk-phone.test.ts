@@ -124,6 +124,23 @@ describe('the desk and the phone', () => {
     phone.start('7101', { ...NO_DESK, isHeld: () => true })
     expect([did, phoneDesk?.isHeld('1')]).toEqual([['retry'], true])
   })
+  test('who works at the DN again after a session that was over has the phone ask anew, once', async () => {
+    const did: string[] = []
+    const nothing = (): void => undefined
+    const engine: StartEngine = (_, __, own) => {
+      own.take({ kind: 'phase', phase: { kind: 'ready' } })
+      return { answer: () => Promise.resolve(true), hangUp: nothing, mute: nothing, devices: { choose: nothing, clean: nothing, tryRing: nothing }, retry: () => void did.push('retry'), level: () => 0, stop: nothing }
+    }
+    const phone = newSoftphone(() => Promise.resolve(engine))
+    phone.doubt()
+    phone.start('7101', NO_DESK)
+    await settled()
+    phone.start('7101', NO_DESK)
+    expect(did).toEqual([])
+    phone.doubt()
+    for (let times = 0; times < 2; times += 1) phone.start('7101', NO_DESK)
+    expect(did).toEqual(['retry'])
+  })
   test('a server that does not answer now says nothing of the phone; one without such phones does', () => {
     const refused = (status: number) => isPassing({ kind: 'refused', status, why: '' })
     expect([isPassing({ kind: 'unreachable' }), refused(503), refused(429), refused(501), refused(409), refused(403)]).toEqual([true, true, true, false, false, false])

@@ -29,6 +29,8 @@ export type Softphone = {
   readonly mute: (isMuted: boolean) => void
   /** Becomes the phone of that DN; of one that it is already it stays it, and tries again what was refused before. */
   readonly start: (number: string, desk: PhoneDesk) => void
+  /** Nobody works at the DN for now: by what it was given before it is called no more, so the next start has it ask anew. What it talks in goes on. */
+  readonly doubt: () => void
   /** It cannot be had now, or is not known to be wanted: who waits for calls is to see that. A phone that is there stays. */
   readonly isMissing: (again: () => void) => void
   /** Tries again what does not work. */
@@ -49,6 +51,7 @@ export function newSoftphone(load: () => Promise<StartEngine>, later: (run: () =
   let run = 0
   let engine: PhoneEngine | undefined
   let failures = 0
+  let isDoubtful = false
   let askAgain = (): void => undefined
   /** The desk of now: a page that was left and comes back has another one. */
   let desk: PhoneDesk = NO_DESK
@@ -93,14 +96,17 @@ export function newSoftphone(load: () => Promise<StartEngine>, later: (run: () =
       desk = ofDesk
       if (number === current) {
         // The server gives no ticket while nobody works at the DN: somebody does now.
-        if (state.phase.kind === 'failed' && state.phase.why === 'refused') engine?.retry()
+        const isRefused = state.phase.kind === 'failed' && state.phase.why === 'refused'
+        if (isRefused || (isDoubtful && ['ready', 'lost'].includes(state.phase.kind))) engine?.retry()
+        isDoubtful = false
         return
       }
       stop()
       current = number
-      failures = 0
+      ;[failures, isDoubtful] = [0, false]
       void begin(run)
     },
+    doubt: () => void (isDoubtful = true),
     isMissing: (again) => {
       if (current !== '') return
       askAgain = again

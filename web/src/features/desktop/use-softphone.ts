@@ -35,6 +35,7 @@ export function usePhoneOfDesk(desk: Desk, { phase, dn, connection }: DeskState)
   // A session that is over does not end a call: it goes on at the same DN, or ends with another one.
   useEffect(() => {
     if (phase.kind === 'left') softphone.stop()
+    if (phase.kind === 'choosing') softphone.doubt()
   }, [phase.kind])
   useEffect(() => {
     if (number === '' || !isKnown) return undefined

@@ -69,6 +69,10 @@ elseif verb == 'replace' then
   if value ~= seen then return { 'other' } end
   keep(new, owner or nil, ttl)
   return { 'done' }
+elseif verb == 'is' then
+  local begin, length = arg(), tonumber(arg())
+  if value and #value == length and string.sub(value, 1, #begin) == begin then return { 'done' } end
+  return { 'other' }
 else
   forget()
   return { 'done' }

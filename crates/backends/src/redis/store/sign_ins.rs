@@ -11,6 +11,9 @@ use crate::redis::connection::reply;
 use crate::redis::scripts::Call;
 use crate::redis::{RedisStores, tag};
 
+/// How many bytes of a value tell it from others of its length.
+const TOLD_BY: usize = 32;
+
 impl RedisStores {
     fn about<'a>(&'a self, verb: &str, tenant: &TenantId, key: &SignInKey) -> Call<'a> {
         let mut call = Call::on(&self.scripts.sign_in, tenant);
@@ -90,6 +93,15 @@ impl SignIns for RedisStores {
                 Value::Nil => Ok(None),
                 value => reply::bytes(Some(&value)).map(Some),
             }
+        }
+        .boxed()
+    }
+
+    fn is_still<'a>(&'a self, tenant: &'a TenantId, key: &'a SignInKey, seen: &'a Bytes) -> Answer<'a, bool> {
+        async move {
+            let mut call = self.about("is", tenant, key);
+            call.bytes(&seen.slice(..seen.len().min(TOLD_BY))).arg(seen.len());
+            self.is_sign_in_done(call).await
         }
         .boxed()
     }

@@ -40,7 +40,9 @@ impl Desk {
         reply: ReplyId,
         now: Timestamp,
     ) {
-        if let Err(refusal) = self.begin_activation(body, resolved_dn, switch, reply, now) {
+        if !self.is_repeated(body.operation_id.as_deref(), &(&body, &resolved_dn), reply, now)
+            && let Err(refusal) = self.begin_activation(body, resolved_dn, switch, reply, now)
+        {
             self.refuse(reply, &refusal);
         }
         self.settle(now);
@@ -240,6 +242,7 @@ impl Desk {
     pub(super) fn leave(&mut self) {
         if let Some(channel) = self.channel.take() {
             (self.unstored, self.is_cut_off) = (Unstored::State, false);
+            self.clients.forget_ahead();
             self.outputs.push_back(DeskOutput::Unfollow { dn: channel.dn });
             for login in channel.waiting {
                 let reply = self.pending.remove(login.reference).and_then(|pending| pending.reply);

@@ -247,6 +247,14 @@ impl VoiceChannel {
         }
     }
 
+    /// The messages that come again where reading begins again behind what all clients have, by the cursors of their last events. Behind a
+    /// picture it is not known which do.
+    pub fn messages_to_come_again(&self) -> Vec<u64> {
+        let is_picture = |news: &&UnconfirmedNews| matches!(news.mark, Some(ReadingMark::Picture(_)));
+        let before_picture = self.unconfirmed.iter().take_while(|news| !is_picture(news));
+        before_picture.filter(|news| news.mark.is_some()).map(|news| news.cursor).collect()
+    }
+
     /// All clients have what was told up to that cursor. Says whether that is news.
     pub fn confirm(&mut self, cursor: u64) -> bool {
         let before = self.unconfirmed.len();

@@ -34,6 +34,28 @@ struct DeskListener {
     id: ClientId,
     initialization: Knowledge,
     voice: Knowledge,
+    /// How many messages of the DN that come again in this process it has.
+    ahead: u32,
+    /// Whether the message that is taken now is one of them.
+    has_this: bool,
+    /// The cursor up to which it was known to have everything last.
+    received: u64,
+}
+
+impl DeskListener {
+    fn new(id: ClientId) -> Self {
+        let (initialization, voice) = (Knowledge::None, Knowledge::None);
+        Self { id, initialization, voice, ahead: 0, has_this: false, received: 0 }
+    }
+}
+
+/// How far the clients are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct ClientProgress {
+    /// The cursor up to which all are known to have everything: the last one without clients, for whoever comes is told how things are.
+    pub all: u64,
+    /// Whether any of them has come further since this was asked last.
+    pub has_advanced: bool,
 }
 
 /// What a subscription has opened.
@@ -74,9 +96,10 @@ impl DeskClients {
     ) -> Self {
         let knows = |is_known: bool| if is_known { Knowledge::Sure } else { Knowledge::None };
         let listeners = listeners.into_iter().map(|stored| DeskListener {
-            id: stored.id,
             initialization: knows(stored.is_initialised),
             voice: knows(stored.knows_voice),
+            ahead: stored.ahead,
+            ..DeskListener::new(stored.id)
         });
         Self::around(Hub::restore(settings, hub, now), listeners.collect(), last_cursor)
     }
@@ -87,13 +110,35 @@ impl DeskClients {
         Self { hub, listeners, initialization, voice, reporting, is_new_to_reporting: false, last_cursor, published: 0 }
     }
 
-    pub fn snapshot(&self) -> (HubSnapshot, Vec<ListenerSnapshot>) {
-        let listeners = self.listeners.iter().map(|listener| ListenerSnapshot {
-            id: listener.id.clone(),
-            is_initialised: listener.initialization == Knowledge::Sure,
-            knows_voice: listener.voice == Knowledge::Sure,
+    /// What is stored. `messages` are those of the DN that another process gets again, in their order, each by the cursor of its last
+    /// event.
+    pub fn snapshot(&self, messages: &[u64]) -> (HubSnapshot, Vec<ListenerSnapshot>) {
+        let listeners = self.listeners.iter().map(|listener| {
+            let received = self.received(&listener.id);
+            let has = |knowledge: Knowledge| match knowledge {
+                Knowledge::None => false,
+                Knowledge::Told(cursor) => cursor <= received,
+                Knowledge::Sure => true,
+            };
+            let known = messages.iter().take_while(|cursor| **cursor <= received).count();
+            let ahead = listener.ahead.saturating_add(u32::try_from(known).unwrap_or(u32::MAX));
+            let knows_voice = has(listener.voice);
+            ListenerSnapshot {
+                id: listener.id.clone(),
+                is_initialised: has(listener.initialization),
+                knows_voice,
+                ahead: if knows_voice { ahead } else { 0 },
+            }
         });
         (self.hub.snapshot(), listeners.collect())
+    }
+
+    /// The cursor up to which a client has everything.
+    fn received(&self, client: &ClientId) -> u64 {
+        match self.hub.received(client) {
+            Some(cursor) if cursor < self.published => cursor,
+            _ => self.last_cursor,
+        }
     }
 
     // === the hub ===
@@ -146,8 +191,7 @@ impl DeskClients {
 
     fn listener(&mut self, client: &ClientId) -> &mut DeskListener {
         let at = self.listeners.iter().position(|listener| listener.id == *client).unwrap_or_else(|| {
-            let id = client.clone();
-            self.listeners.push(DeskListener { id, initialization: Knowledge::None, voice: Knowledge::None });
+            self.listeners.push(DeskListener::new(client.clone()));
             self.listeners.len() - 1
         });
         &mut self.listeners[at]
@@ -197,14 +241,16 @@ impl DeskClients {
         self.last_cursor
     }
 
-    /// Tells one client of the initialisation; `is_outcome`: it will not be told again.
-    pub fn tell_initialization(&mut self, client: &ClientId, data: &Value, is_outcome: bool, now: Timestamp) {
+    /// Tells one client of the initialisation; `is_outcome`: it will not be told again. Returns whether it was told: what is too large for
+    /// its queue is not.
+    pub fn tell_initialization(&mut self, client: &ClientId, data: &Value, is_outcome: bool, now: Timestamp) -> bool {
         let cursor = self.next_cursor();
-        let Some(channel) = &self.initialization else { return };
-        self.hub.publish_to(client, channel, data, Some(cursor), now);
-        if is_outcome {
+        let Some(channel) = &self.initialization else { return true };
+        let is_told = self.hub.offer_to(client, channel, data, Some(cursor), now);
+        if is_told && is_outcome {
             self.listener(client).initialization = Knowledge::Told(cursor);
         }
+        is_told
     }
 
     /// Tells one client the state of the voice channel, by these events.
@@ -216,17 +262,45 @@ impl DeskClients {
             }
         }
         let told = Knowledge::Told(self.last_cursor);
-        self.listener(client).voice = told;
+        let listener = self.listener(client);
+        // What comes again is behind that state.
+        (listener.voice, listener.ahead) = (told, 0);
+    }
+
+    /// A message of the DN is taken, which is not told again to those who have it; a picture is news to all.
+    pub fn begin_message(&mut self, is_picture: bool) {
+        if is_picture {
+            self.forget_ahead();
+        }
+        for listener in &mut self.listeners {
+            listener.has_this = listener.ahead > 0;
+        }
+    }
+
+    /// That message is done with.
+    pub fn end_message(&mut self) {
+        for listener in &mut self.listeners {
+            listener.ahead = listener.ahead.saturating_sub(u32::from(listener.has_this));
+            listener.has_this = false;
+        }
+    }
+
+    /// Nothing comes again that a client has.
+    pub fn forget_ahead(&mut self) {
+        for listener in &mut self.listeners {
+            (listener.ahead, listener.has_this) = (0, false);
+        }
     }
 
     /// Tells the clients that listen to the voice channel.
     pub fn tell_voice(&mut self, data: &Value, now: Timestamp) {
-        if self.listeners.iter().all(|listener| listener.voice == Knowledge::None) {
+        let is_told = |listener: &&DeskListener| listener.voice != Knowledge::None && !listener.has_this;
+        if !self.listeners.iter().any(|listener| is_told(&listener)) {
             return;
         }
         let cursor = self.next_cursor();
         let Some(channel) = &self.voice else { return };
-        for listener in self.listeners.iter().filter(|listener| listener.voice != Knowledge::None) {
+        for listener in self.listeners.iter().filter(is_told) {
             self.hub.publish_to(&listener.id, channel, data, Some(cursor), now);
         }
     }
@@ -236,39 +310,58 @@ impl DeskClients {
         std::mem::take(&mut self.is_new_to_reporting)
     }
 
+    /// Whether a client listens to statistics.
+    pub fn has_reporting_listener(&self) -> bool {
+        let Some(channel) = &self.reporting else { return false };
+        self.listeners.iter().any(|listener| self.hub.is_subscribed(&listener.id, channel))
+    }
+
     /// Tells the clients that listen to statistics. One whose queue is half full is left out; returns whether there was none.
     pub fn tell_reporting(&mut self, data: &Value, now: Timestamp) -> bool {
         let Some(channel) = self.reporting.clone() else { return true };
-        let listens = |listener: &&DeskListener| self.hub.is_subscribed(&listener.id, &channel);
+        self.tell_with_room(&channel, data, now)
+    }
+
+    /// Tells the clients that listen to a channel of media; as for statistics, one whose queue is half full is left out.
+    pub fn tell_media(&mut self, channel: &str, data: &Value, now: Timestamp) -> bool {
+        let Ok(channel) = ChannelName::parse(channel) else { return true };
+        self.tell_with_room(&channel, data, now)
+    }
+
+    fn tell_with_room(&mut self, channel: &ChannelName, data: &Value, now: Timestamp) -> bool {
+        let listens = |listener: &&DeskListener| self.hub.is_subscribed(&listener.id, channel);
         let clients: Vec<ClientId> = self.listeners.iter().filter(listens).map(|it| it.id.clone()).collect();
         let (with_room, without): (Vec<ClientId>, Vec<ClientId>) =
             clients.into_iter().partition(|client| self.hub.has_room(client));
         if !with_room.is_empty() {
             let cursor = self.next_cursor();
             for client in &with_room {
-                self.hub.publish_to(client, &channel, data, Some(cursor), now);
+                self.hub.publish_to(client, channel, data, Some(cursor), now);
             }
         }
         without.is_empty()
     }
 
-    /// The cursor up to which all clients are known to have everything: the last one without clients, for whoever comes is told how
-    /// things are.
-    pub fn confirmed(&mut self) -> u64 {
-        let confirmed = match self.hub.confirmed() {
+    /// How far the clients are known to be.
+    pub fn confirmed(&mut self) -> ClientProgress {
+        let all = match self.hub.confirmed() {
             Some(cursor) if cursor < self.published => cursor,
             None if self.hub.has_clients() => 0,
             _ => self.last_cursor,
         };
-        for listener in &mut self.listeners {
+        let received: Vec<u64> = self.listeners.iter().map(|listener| self.received(&listener.id)).collect();
+        let mut has_advanced = false;
+        for (listener, received) in self.listeners.iter_mut().zip(received) {
+            has_advanced |= listener.received < received;
+            listener.received = received;
             for knowledge in [&mut listener.initialization, &mut listener.voice] {
                 if let Knowledge::Told(cursor) = *knowledge
-                    && cursor <= confirmed
+                    && cursor <= received
                 {
                     *knowledge = Knowledge::Sure;
                 }
             }
         }
-        confirmed
+        ClientProgress { all, has_advanced }
     }
 }

@@ -83,6 +83,16 @@ fn logout_of(request: RequestDraft, agent: Option<&str>) -> RequestDraft {
     }
 }
 
+/// The request that monitors no further call of that DN.
+pub(super) fn cancel_monitoring(dn: &str, monitored: &str) -> Map<String, Value> {
+    RequestDraft::of("TCancelMonitoring", dn).with("OtherDN", monitored).0
+}
+
+/// The request that hangs up the own leg of a call.
+pub(super) fn release(dn: &str, call: &str) -> Map<String, Value> {
+    RequestDraft::of("TReleaseCall", dn).with("ConnID", call).0
+}
+
 /// The request that adds pairs to a call.
 pub(super) fn attach(dn: &str, call: &str, pairs: &PairList) -> Map<String, Value> {
     RequestDraft::of("TAttachUserData", dn).with("ConnID", call).pairs("UserData", pairs).0
@@ -143,7 +153,7 @@ fn of_dn(action: &VoiceAction, channel: &VoiceChannel, agent: Option<&str>) -> R
             let request = request("TMonitorNextCall").with("OtherDN", dn.as_str());
             request.maybe("MonitorMode", *mode).maybe("MonitorType", *calls)
         }
-        VoiceAction::StopMonitoring { dn } => request("TCancelMonitoring").with("OtherDN", dn.as_str()),
+        VoiceAction::StopMonitoring { dn } => RequestDraft(cancel_monitoring(&channel.dn, dn)),
         VoiceAction::Supervise { dn, state } => {
             request("TForceAgentState").with("OtherDN", dn.as_str()).with("AgentState", *state)
         }
@@ -171,7 +181,7 @@ fn of_call(
     let request = |name: &str| RequestDraft::of(name, &channel.dn).with("ConnID", call);
     Ok(match action {
         CallAction::Answer => request("TAnswerCall"),
-        CallAction::Release => request("TReleaseCall"),
+        CallAction::Release => RequestDraft(release(&channel.dn, call)),
         CallAction::Clear => request("TClearCall"),
         CallAction::Hold => request("THoldCall"),
         CallAction::Retrieve => request("TRetrieveCall"),

@@ -65,7 +65,13 @@ impl Desk {
         if self.channel.as_mut().is_none_or(|channel| channel.is_repeated(&mark)) {
             return;
         }
-        let is_own = requester == self.who.requester();
+        self.clients.begin_message(matches!(mark, ReadingMark::Picture(_)));
+        self.take_news(news, mark, reference, requester == self.who.requester(), now);
+        self.clients.end_message();
+    }
+
+    /// Takes what a message tells; `is_own`: a request of this person has caused it.
+    fn take_news(&mut self, news: VoiceNews, mark: ReadingMark, reference: u64, is_own: bool, now: Timestamp) {
         let reference = if is_own { reference } else { 0 };
         if reference != 0 {
             // The HTTP answer goes first.
@@ -75,7 +81,11 @@ impl Desk {
             self.pending.answers(reference);
             self.granted(reference, now);
         }
-        let operation_id = self.pending.of(reference).map(|pending| pending.operation_id.clone());
+        let operation = self.pending.of(reference).map(|pending| (pending.operation_id.clone(), pending.code));
+        if let Some((id, code)) = &operation {
+            self.known.has_outcome(id, *code);
+        }
+        let operation_id = operation.map(|(id, _)| id);
         let cause = MessageCause { reference, operation_id };
         match news {
             VoiceNews::Dn(dn) => self.take_dn(&dn, None, &cause, mark, now),

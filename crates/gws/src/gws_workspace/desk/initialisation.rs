@@ -10,6 +10,10 @@ use serde_json::Value;
 use super::picture::text;
 use super::{Desk, DeskConfiguration, DeskOutput, DeskPhase, Unstored, messages};
 
+/// Why a desktop is not told the configuration at once.
+const TOO_LARGE: &str = "the configuration of this tenant is too large for one message: initialise with optimize_config=true, and \
+                         read it at /configuration, part by part";
+
 /// The pause after which a restored desk asks again for a configuration that it could not read.
 const ASKS_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
@@ -79,7 +83,12 @@ impl Desk {
                 (messages::initialisation_progress(self.begun, now), false)
             }
         };
-        self.clients.tell_initialization(client, &message, is_outcome, now);
+        if !self.clients.tell_initialization(client, &message, is_outcome, now) {
+            // Its client would end by it, and stay deaf; so it fails, which every client takes for what it is.
+            tracing::warn!(user = self.who.user, "the configuration is too large for one message to a desktop");
+            let failed = messages::initialisation_failed(self.begun, now, TOO_LARGE);
+            self.clients.tell_initialization(client, &failed, false, now);
+        }
     }
 
     /// The person with what of the session is active already.

@@ -11,7 +11,7 @@ use super::operations::{CallAction, PairList, VoiceAction, VoiceOperation};
 use super::outputs::{AnswerCode, AskFault, OperationRefusal, ReplyId};
 use super::pending::{OperationEffect, PendingOperation};
 use super::picture;
-use super::{Desk, DeskOutput, SessionLife, Unstored, VoiceService, frames, messages};
+use super::{Desk, DeskOutput, SessionLife, Unstored, VoiceService, frames, messages, repeats};
 
 /// What whoever takes a DN may do there: be logged in, and have its calls.
 const AT_A_DN: [&str; 2] = [AGENTS_CONTROL, CALLS_CONTROL];
@@ -31,10 +31,24 @@ fn noted_after(action: &VoiceAction, channel: &VoiceChannel) -> Option<Operation
     is_over.then(|| OperationEffect::NoteAfter { call: call.clone(), pairs: pairs.clone() })
 }
 
+/// Refuses a number at another switch than the DN: none is dialled there.
+fn check_location(operation: &VoiceOperation, channel: &VoiceChannel) -> Result<(), OperationRefusal> {
+    let is_here =
+        |location: &String| channel.switch_name.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(location));
+    match operation.location.as_ref().filter(|location| !is_here(location)) {
+        Some(_) => {
+            Err(OperationRefusal::parameter("location", "it is not the switch of the DN, and no other is dialled"))
+        }
+        None => Ok(()),
+    }
+}
+
 impl Desk {
     /// Takes an operation on the voice channel. It is answered once, by [`DeskOutput::Reply`].
     pub fn operate(&mut self, operation: VoiceOperation, reply: ReplyId, now: Timestamp) {
-        if let Err(refusal) = self.begin(operation, reply, now) {
+        if !self.is_repeated(operation.operation_id.as_deref(), &operation, reply, now)
+            && let Err(refusal) = self.begin(operation, reply, now)
+        {
             self.refuse(reply, &refusal);
         }
         self.settle(now);
@@ -57,23 +71,9 @@ impl Desk {
             let (effect, code) = (OperationEffect::Plain, AnswerCode::Accepted);
             return self.ask(frames, operation.operation_id, effect, reply, code, now).map(drop);
         }
-        let logs_in = matches!(operation.action, VoiceAction::Login { .. });
-        let leaves = matches!(operation.action, VoiceAction::Deactivate);
-        let may_operate = |channel: &&VoiceChannel| channel.is_admitted() || logs_in || leaves && channel.owns_login;
-        let channel = self.channel.as_ref().filter(may_operate);
-        let inactive = || OperationRefusal::new(409, "voice: the channel is not active; activate it first");
-        let channel = channel.ok_or_else(inactive)?;
+        let channel = self.channel_for(&operation)?;
         let frames = frames::frames(&operation, channel, self.agent.as_deref())?;
-        let is_logged_in = channel.is_logged_in();
-        let begins_call = matches!(
-            operation.action,
-            VoiceAction::MakeCall(_) | VoiceAction::FetchParked { .. } | VoiceAction::StartMonitoring { .. }
-        );
-        if begins_call && !is_logged_in {
-            // It would be one of those that are not told.
-            return Err(OperationRefusal::new(409, "voice: the agent is logged out; log in first"));
-        }
-        let owned_before = channel.owns_login;
+        let (is_logged_in, owned_before) = (channel.is_logged_in(), channel.owns_login);
         let effect = match &operation.action {
             VoiceAction::Login { .. } => OperationEffect::Login { owned_before },
             VoiceAction::Deactivate if !is_logged_in => {
@@ -99,16 +99,42 @@ impl Desk {
             VoiceAction::StartMonitoring { dn, .. } => Some(dn.clone()),
             _ => None,
         };
+        let logs_in = matches!(operation.action, VoiceAction::Login { .. });
+        let is_done_once = operation.operation_id.is_some() && operation.action.begins_call();
         let (reference, first) =
             self.note_operation(frames, operation.operation_id, effect, reply, AnswerCode::Accepted, now)?;
         if logs_in {
             self.expect_login(reference);
+        }
+        if is_done_once {
+            // Whoever goes on with the session knows of it, and calls nobody twice.
+            self.outputs.push_back(DeskOutput::Store);
         }
         self.send(first, reference);
         if let (Some(channel), Some(monitored)) = (&mut self.channel, monitored) {
             channel.monitored = Some(monitored);
         }
         Ok(())
+    }
+
+    /// The channel at which an operation is carried out.
+    fn channel_for(&self, operation: &VoiceOperation) -> Result<&VoiceChannel, OperationRefusal> {
+        let action = &operation.action;
+        let logs_in = matches!(action, VoiceAction::Login { .. });
+        let leaves = matches!(action, VoiceAction::Deactivate);
+        let may_operate = |channel: &&VoiceChannel| channel.is_admitted() || logs_in || leaves && channel.owns_login;
+        let inactive = || OperationRefusal::new(409, "voice: the channel is not active; activate it first");
+        let channel = self.channel.as_ref().filter(may_operate).ok_or_else(inactive)?;
+        check_location(operation, channel)?;
+        let begins_call = matches!(
+            action,
+            VoiceAction::MakeCall(_) | VoiceAction::FetchParked { .. } | VoiceAction::StartMonitoring { .. }
+        );
+        if begins_call && !channel.is_logged_in() {
+            // It would be one of those that are not told.
+            return Err(OperationRefusal::new(409, "voice: the agent is logged out; log in first"));
+        }
+        Ok(channel)
     }
 
     /// The scope that an operation needs besides that of the session: the one of its requests, but user data of a call of the own DN.
@@ -195,6 +221,7 @@ impl Desk {
             since: now,
             answers_at: None,
             is_taken: false,
+            is_accepted: false,
         };
         if !self.pending.add(pending) {
             return Err(OperationRefusal::new(429, "too many operations of this session wait for their answers"));
@@ -203,7 +230,7 @@ impl Desk {
     }
 
     fn accept(&mut self, reply: ReplyId, code: AnswerCode, operation_id: &str) {
-        self.outputs.push_back(DeskOutput::Reply { reply, status: 200, body: code.body(operation_id) });
+        self.answer(reply, 200, code.body(operation_id));
     }
 
     // === what gws-voice says ===
@@ -258,6 +285,7 @@ impl Desk {
             return;
         }
         let Some(reply) = pending.reply.take() else { return };
+        pending.is_accepted = true;
         let (code, operation_id, effect) = (pending.code, pending.operation_id.clone(), pending.effect.clone());
         self.unstored = self.unstored.max(Unstored::Progress);
         self.accept(reply, code, &operation_id);
@@ -305,8 +333,7 @@ impl Desk {
     pub(super) fn forget_late_operations(&mut self, now: Timestamp) {
         for late in self.pending.expired(now) {
             if let Some(reply) = late.reply {
-                let message = "no answer in time: it may have been carried out all the same";
-                self.refuse(reply, &OperationRefusal::new(504, message));
+                self.refuse(reply, &repeats::unknown_outcome());
             }
             let OperationEffect::Login { .. } = late.effect else { continue };
             let waits = self.channel.as_ref().and_then(|channel| channel.login);

@@ -16,6 +16,10 @@ const LOGIN_MODES: &[&str] = &["AutoIn", "ManualIn"];
 const READY_MODES: &[&str] = &["AutoIn", "ManualIn"];
 /// The work modes of an agent who takes none.
 const NOT_READY_MODES: &[&str] = &["AfterCallWork", "AuxWork", "LegalGuard", "NoCallDisconnect", "WalkAway", "Unknown"];
+/// Why a user event names no call.
+const OF_NO_CALL: &str = "a user event is sent to those who follow the DN, and is about no call";
+/// Why nobody says which number is shown.
+const BY_DIAL_PLAN: &str = "which number is shown, the dial plan says (caller_id)";
 /// The channel of calls.
 const VOICE: &str = "voice";
 
@@ -28,6 +32,8 @@ pub struct VoiceOperation {
     pub reasons: PairList,
     /// `Extensions` of the frame.
     pub extensions: PairList,
+    /// The switch at which the number is, of an operation that names one.
+    pub location: Option<String>,
     /// What is asked for.
     pub action: VoiceAction,
 }
@@ -315,7 +321,28 @@ impl VoiceOperation {
         if let Some(code) = body.optional_text("reasonCode")? {
             reasons.complete("ReasonCode", &code);
         }
-        Ok(Self { operation_id: body.operation_id()?, reasons, extensions: body.pairs("extensions")?, action })
+        let location = if action.names_number() { body.optional_text("location")? } else { None };
+        let (operation_id, extensions) = (body.operation_id()?, body.pairs("extensions")?);
+        Ok(Self { operation_id, reasons, extensions, location, action })
+    }
+}
+
+impl VoiceAction {
+    /// Whether it names a number, for which clients may say the switch.
+    fn names_number(&self) -> bool {
+        matches!(self, Self::StartMonitoring { .. }) || self.begins_call()
+    }
+
+    /// Whether a number is called by it: what would come twice if it were asked for twice.
+    pub(super) fn begins_call(&self) -> bool {
+        let of_call = |action: &CallAction| {
+            use CallAction::{InitiateConference, InitiateTransfer, SingleStepConference, SingleStepTransfer};
+            matches!(
+                action,
+                InitiateConference(_) | InitiateTransfer(_) | SingleStepConference(_) | SingleStepTransfer(_)
+            )
+        };
+        matches!(self, Self::MakeCall(_)) || matches!(self, Self::OfCall { action, .. } if of_call(action))
     }
 }
 
@@ -336,12 +363,19 @@ fn read_action(operation: &str, body: &OperationBody<'_>) -> Result<VoiceAction,
         "set-forward" => VoiceAction::SetForward { to: body.text("forwardTo")? },
         "cancel-forward" => VoiceAction::CancelForward,
         "make-call" => VoiceAction::MakeCall(dialled(body)?),
-        "send-user-event" => VoiceAction::SendUserEvent(body.wanted_pairs("userData")?),
-        "start-monitoring" => VoiceAction::StartMonitoring {
-            dn: body.text("phoneNumberToMonitor")?,
-            mode: body.one_of("monitoringMode", &["mute", "coach", "connect"])?,
-            calls: body.one_of("monitoringNextCallType", &["OneCall", "AllCalls", "Current"])?,
-        },
+        "send-user-event" => {
+            body.is_without("connId", OF_NO_CALL)?;
+            body.is_without("callUuid", OF_NO_CALL)?;
+            VoiceAction::SendUserEvent(body.wanted_pairs("userData")?)
+        }
+        "start-monitoring" => {
+            check_scope(body)?;
+            VoiceAction::StartMonitoring {
+                dn: body.text("phoneNumberToMonitor")?,
+                mode: body.one_of("monitoringMode", &["mute", "coach", "connect"])?,
+                calls: body.one_of("monitoringNextCallType", &["OneCall", "AllCalls", "Current"])?,
+            }
+        }
         "fetch-parked" => VoiceAction::FetchParked { call: other_call(body, "connId")? },
         "stop-monitoring" => VoiceAction::StopMonitoring { dn: body.text("phoneNumber")? },
         other => return Err(unknown(other)),
@@ -375,14 +409,28 @@ fn read_call_action(operation: &str, body: &OperationBody<'_>) -> Result<CallAct
         "merge" => CallAction::Merge { other: other_call(body, "otherConnId")? },
         "reconnect" => CallAction::Reconnect { held: other_call(body, "heldConnId")? },
         "complete" => CallAction::Complete(body.pairs("userData")?),
-        "switch-to-listen-in" => CallAction::SwitchMonitoring { mode: "mute" },
-        "switch-to-coaching" => CallAction::SwitchMonitoring { mode: "coach" },
-        "switch-to-barge-in" => CallAction::SwitchMonitoring { mode: "connect" },
+        "switch-to-listen-in" => switched("mute", body)?,
+        "switch-to-coaching" => switched("coach", body)?,
+        "switch-to-barge-in" => switched("connect", body)?,
         other => return Err(unknown(other)),
     })
 }
 
+fn switched(mode: &'static str, body: &OperationBody<'_>) -> Result<CallAction, OperationRefusal> {
+    check_scope(body)?;
+    Ok(CallAction::SwitchMonitoring { mode })
+}
+
+/// Refuses what is told of no monitoring here: it is of calls.
+fn check_scope(body: &OperationBody<'_>) -> Result<(), OperationRefusal> {
+    match body.one_of("monitoringScope", &["Call", "Agent"])? {
+        Some("Agent") => Err(OperationRefusal::parameter("monitoringScope", "Agent is not served: it is always Call")),
+        _ => Ok(()),
+    }
+}
+
 fn dialled(body: &OperationBody<'_>) -> Result<DialledNumber, OperationRefusal> {
+    body.is_without("outboundCallerId", BY_DIAL_PLAN)?;
     Ok(DialledNumber { to: body.text("destination")?, user_data: body.pairs("userData")? })
 }
 
@@ -460,6 +508,33 @@ mod tests {
             assert_eq!(refused.status, 400, "{path}");
             assert!(refused.message.starts_with(&format!("{named}: ")), "{path}: {}", refused.message);
         }
+    }
+
+    #[test]
+    fn what_is_not_carried_through_to_the_call_is_refused_by_its_name() {
+        let with = |field: &str, value: &str| {
+            let mut data =
+                json!({"destination": "9", "phoneNumberToMonitor": "9", "userData": [{"key": "a", "value": "b"}]});
+            data[field] = json!(value);
+            json!({ "data": data })
+        };
+        for (path, field, value) in [
+            ("make-call", "outboundCallerId", "+15550100"),
+            ("calls/1/initiate-transfer", "outboundCallerId", "+15550100"),
+            ("calls/1/initiate-conference", "outboundCallerId", "+15550100"),
+            ("start-monitoring", "monitoringScope", "Agent"),
+            ("calls/1/switch-to-barge-in", "monitoringScope", "agent"),
+            ("start-monitoring", "monitoringScope", "All"),
+            ("send-user-event", "connId", "00ab"),
+            ("send-user-event", "callUuid", "u"),
+        ] {
+            let refused = read(path, &with(field, value)).unwrap_err();
+            assert!(refused.status == 400 && refused.message.starts_with(&format!("{field}: ")), "{path}: {refused}");
+            assert!(read(path, &with(field, "")).is_ok(), "{path}: a client that says nothing of it");
+        }
+        assert!(read("start-monitoring", &with("monitoringScope", "Call")).is_ok());
+        assert_eq!(read("make-call", &with("location", "sip")).unwrap().location.as_deref(), Some("sip"));
+        assert_eq!(read("ready", &with("location", "sip")).unwrap().location, None);
     }
 
     #[test]

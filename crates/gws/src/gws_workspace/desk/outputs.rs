@@ -54,6 +54,8 @@ pub enum DeskOutput {
     WantConfiguration,
     /// The snapshot has changed: write it before the outputs behind this one.
     Store,
+    /// The snapshot has changed in what may be behind: how far events were told. It is written some time soon.
+    StoreSoon,
     /// It is asked whether another session of the person works at that DN; [`super::Desk::others_told`] takes the answer.
     AskOthers {
         /// The DN's number.

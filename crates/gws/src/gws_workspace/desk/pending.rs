@@ -59,6 +59,8 @@ pub(super) struct PendingOperation {
     pub answers_at: Option<Timestamp>,
     /// Its last request is taken, and the answer still waits.
     pub is_taken: bool,
+    /// Its answer says that it is taken.
+    pub is_accepted: bool,
 }
 
 /// All of a session, the oldest first.
@@ -149,6 +151,7 @@ mod tests {
             since: Timestamp::from_millis(reference),
             answers_at: None,
             is_taken: false,
+            is_accepted: false,
         }
     }
 

@@ -12,6 +12,11 @@ impl Desk {
         self.clients.take_new_to_reporting()
     }
 
+    /// Whether any client listens to statistics.
+    pub fn has_statistics_listener(&self) -> bool {
+        self.clients.has_reporting_listener()
+    }
+
     /// Tells the clients that listen to statistics. Returns whether all of them have room for it: who is slow is told once it has.
     pub fn report(&mut self, message: &Value, now: Timestamp) -> bool {
         let is_told = self.clients.tell_reporting(message, now);

@@ -39,7 +39,7 @@ pub struct DeskSnapshot {
     pub agent: Option<String>,
     /// The voice channel.
     pub channel: Option<ChannelSnapshot>,
-    /// Operations that were answered, the latest, the oldest of them first.
+    /// Operations that may still have an outcome, the latest, the oldest of them first.
     pub operations: Vec<OperationSnapshot>,
     /// The last reference that a request had.
     pub last_reference: u64,
@@ -86,6 +86,8 @@ pub struct ListenerSnapshot {
     pub is_initialised: bool,
     /// Whether it has the state of the voice channel.
     pub knows_voice: bool,
+    /// How many messages of the DN it has of those that come again, the first ones.
+    pub ahead: u32,
 }
 
 /// The voice channel as it is known to be told.
@@ -119,7 +121,7 @@ pub struct ChannelSnapshot {
     pub progress: ReadingProgress,
 }
 
-/// An operation that was answered.
+/// An operation that may still have an outcome.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OperationSnapshot {
     /// The references of its requests.
@@ -130,6 +132,8 @@ pub struct OperationSnapshot {
     pub effect: StoredEffect,
     /// When it began.
     pub since: Timestamp,
+    /// Whether the client was answered that it is taken.
+    pub is_accepted: bool,
 }
 
 /// What an operation does that the desk does.
@@ -236,6 +240,7 @@ impl OperationSnapshot {
             operation_id: operation.operation_id.clone(),
             effect,
             since: operation.since,
+            is_accepted: operation.is_accepted,
         }
     }
 
@@ -263,6 +268,7 @@ impl OperationSnapshot {
             since: self.since,
             answers_at: None,
             is_taken: false,
+            is_accepted: self.is_accepted,
         }
     }
 }

@@ -4,7 +4,9 @@ mod events;
 mod going_on;
 mod laws;
 mod recents;
+mod repeats;
 mod requests;
+mod rights;
 
 use std::time::Duration;
 
@@ -41,7 +43,7 @@ fn settings() -> DeskSettings {
 
 fn ann(scopes: &[&str]) -> DeskPerson {
     let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-    DeskPerson { user: "ann".to_owned(), scopes }
+    DeskPerson { user: "ann".to_owned(), scopes, dn: None }
 }
 
 fn dn(agent: Option<&str>, state: &str) -> Value {

@@ -39,13 +39,17 @@ pub(in crate::gws_workspace) async fn ticket(
     let device = device_in(&read_body(&body)?)?;
     let sign_in = request.session.sign_in();
     let dn = request.session.shown(|desk: &Desk| desk.working_dn().map(str::to_owned));
-    let dn = dn.ok_or_else(|| ApiRefusal::conflict("the session works at no DN: activate one first"))?;
+    let nowhere = || ApiRefusal::conflict("the session works at no DN: activate one first");
+    let dn = dn.ok_or_else(nowhere)?;
     if !sign_in.is_for_dn(&dn) {
         return Err(ApiRefusal::forbidden("dn: the sign-in is for another DN"));
     }
-    let phone = workspace.parts.configuration.browser_phone(sign_in.person.tenant.clone(), dn).await;
+    let phone = workspace.parts.configuration.browser_phone(sign_in.person.tenant.clone(), dn.clone()).await;
     let phone = phone.map_err(|fault| refused(&fault))?;
-    let ticket = ticket_of(&sign_in, &phone.number, device, workspace.parts.now())?;
+    // Before the time of the ticket: where the right ends meanwhile, the ticket is none.
+    let now = workspace.parts.now();
+    let right = request.session.phone_right(&dn).ok_or_else(nowhere)?;
+    let ticket = ticket_of(&sign_in, &phone.number, device, right, now)?;
     let sealed = workspace.parts.replica.store.seal(BOUND_TO, ticket.to_bytes()).ok_or_else(ApiRefusal::internal)?;
     let at = page_origin::web_socket_at(PATH, &headers, client.as_ref(), &workspace.base);
     Ok(answers::data(&json!({
@@ -69,6 +73,7 @@ fn ticket_of(
     sign_in: &DeskSignIn,
     number: &str,
     device: String,
+    right: String,
     now: Timestamp,
 ) -> Result<BrowserPhoneTicket, ApiRefusal> {
     let mut ticket = BrowserPhoneTicket {
@@ -78,6 +83,7 @@ fn ticket_of(
         sign_in: sign_in.person.sign_in.clone(),
         token_id: sign_in.person.token_id.clone(),
         device,
+        right,
         flow: String::new(),
         issued_at: sign_in.person.issued_at,
         until: now + TICKET_LIFE,
@@ -113,12 +119,12 @@ mod tests {
     fn tickets_of_one_page_lead_to_one_replica() {
         let of = |device: &str, millis| {
             let now = Timestamp::from_millis(millis);
-            ticket_of(&DeskSignIn::of_test("ann"), "7301", device.to_owned(), now).unwrap()
+            ticket_of(&DeskSignIn::of_test("ann"), "7301", device.to_owned(), "r".to_owned(), now).unwrap()
         };
         assert_eq!(of("tab", 1).flow, of("tab", 2).flow);
         assert_ne!(of("tab", 1).flow, of("other", 1).flow);
         let ticket = of("tab", 1_000);
         assert!(ticket.is_good_at(Timestamp::from_millis(1_000)));
-        assert_eq!((ticket.subject.as_str(), ticket.issued_at), ("person/ann", 1_700_000_000));
+        assert_eq!((ticket.subject.as_str(), ticket.issued_at), ("person/ann", 1_800_000_000));
     }
 }

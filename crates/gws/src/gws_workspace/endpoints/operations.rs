@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use percent_encoding::percent_decode_str;
+use runtime::scope::CALLS_MONITOR;
 use tokio::sync::oneshot;
 
 use super::super::behind::{ConfigurationFault, ConfiguredDn};
@@ -15,6 +16,7 @@ use super::super::desk::{ActivateBody, Desk, OperationRefusal, VoiceAction, Voic
 use super::super::request::DeskRequest;
 use super::super::session::{DeskSession, OperationReply};
 use super::super::{PATH, Workspace};
+use super::managed;
 use crate::sessions::answers::{self, ApiRefusal, read_body};
 
 /// How long an operation may take to be taken.
@@ -35,6 +37,11 @@ pub(in crate::gws_workspace) async fn voice(
     let segments = segments(&uri, "/voice/");
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let operation = VoiceOperation::read(&segments, &body)?;
+    if let VoiceAction::StartMonitoring { dn, .. } = &operation.action
+        && request.session.sign_in().person.needs(CALLS_MONITOR).is_ok()
+    {
+        managed::check_dn(&workspace, &request.session, "phoneNumberToMonitor", dn).await?;
+    }
     match operation.action {
         VoiceAction::Activate(activation) => activated(&workspace, &request.session, activation).await,
         _ => {
@@ -134,7 +141,7 @@ pub(super) async fn replied(reply: oneshot::Receiver<OperationReply>) -> Result<
 }
 
 /// What follows that part of the path, decoded segment by segment.
-fn segments(uri: &Uri, below: &str) -> Vec<String> {
+pub(super) fn segments(uri: &Uri, below: &str) -> Vec<String> {
     let path = uri.path().strip_prefix(PATH).and_then(|path| path.strip_prefix(below)).unwrap_or_default();
     let segments = path.trim_end_matches('/').split('/').take(SEGMENTS_MAX);
     segments.map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned()).collect()

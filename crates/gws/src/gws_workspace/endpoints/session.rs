@@ -20,7 +20,8 @@ use super::super::desk::{Desk, DeskEnd};
 use super::super::desk_sign_in::DeskSignIn;
 use super::super::request::{DeskRequest, KnownAsker, check_page};
 use super::super::session::DeskSession;
-use super::super::{Workspace, openapi, page_origin};
+use super::super::{Workspace, openapi, page_origin, standing_checks};
+use super::peers;
 use crate::session_cookie::WORKSPACE;
 use crate::sessions::answers::{self, ApiRefusal};
 use crate::sessions::bearer::bearer;
@@ -131,29 +132,45 @@ pub(in crate::gws_workspace) async fn start() -> ApiRefusal {
 }
 
 /// `GET /current-session`, `GET /userinfo`: what the desktop shows after it was loaded again.
-pub(in crate::gws_workspace) async fn current(request: DeskRequest) -> Response {
-    answers::data(&request.session.shown(Desk::current_session))
+pub(in crate::gws_workspace) async fn current(
+    State(workspace): State<Arc<Workspace>>,
+    request: DeskRequest,
+) -> Response {
+    let mut data = request.session.shown(Desk::current_session);
+    peers::add_open(&workspace, &request.session, &mut data).await;
+    answers::data(&data)
 }
 
-/// `GET /auth-keep-alive`: the session is used, and its sign-in is looked at.
+/// `GET /auth-keep-alive`: the session is used, and its sign-in is looked at. With a token it goes on by that.
 pub(in crate::gws_workspace) async fn keep_alive(
     State(workspace): State<Arc<Workspace>>,
     request: DeskRequest,
     headers: HeaderMap,
 ) -> Result<Response, ApiRefusal> {
+    let session = &request.session;
     let is_good = match bearer(&headers) {
         Some(token) => {
             let sign_in = DeskSignIn::of_token(&workspace.tokens, workspace.sessions.role, token)?;
-            if !sign_in.person.is_of_same_person(&request.session.sign_in().person) {
+            if !sign_in.person.is_of_same_person(&session.sign_in().person) {
                 return Err(ApiRefusal::forbidden("the token is of another person than the session"));
             }
-            workspace.authority.is_good(token.to_owned()).await
+            let is_good = workspace.authority.is_good(token.to_owned()).await;
+            if is_good {
+                session.renew(sign_in);
+            }
+            is_good
         }
-        // The token that it has begun by is over long before: what was revoked is known without it.
-        None => !workspace.tokens.is_revoked(&request.session.sign_in().person.claims()),
+        // The token that it has begun by is over long before.
+        None => {
+            standing_checks::check(&workspace, session, true).await;
+            !workspace.tokens.is_revoked(&session.sign_in().person.claims())
+        }
     };
     if !is_good {
-        request.session.end(DeskEnd::SignedOut);
+        session.end(DeskEnd::SignedOut);
+    }
+    // It may have ended by what auth has said.
+    if !session.is_used() {
         return Err(ApiRefusal::without_session());
     }
     Ok(answers::done())

@@ -11,12 +11,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::behind::{ConfigurationFault, FoundEntries};
-use super::super::desk::VoiceOperation;
+use super::super::desk::{VoiceAction, VoiceOperation};
 use super::super::reporting::WantedStatistic;
 use super::super::request::DeskRequest;
 use super::super::session::DeskSession;
 use super::super::{Workspace, availability};
 use super::configuration::refused;
+use super::managed;
 use super::operations::replied;
 use super::targets::{checked, read};
 use crate::sessions::answers::{self, ApiRefusal, read_body};
@@ -139,7 +140,7 @@ pub(in crate::gws_workspace) async fn operate(
     let body = read_body(&body)?;
     check_supervisor(&request.session)?;
     let dn = dn_of(&workspace, &request.session, &user).await?;
-    supervised(&request.session, &operation, with_dn(body, dn)).await
+    supervised(&request.session, read_operation(&operation, &with_dn(body, dn))?).await
 }
 
 /// `POST /supervisor/voice/{operation}`: the same for an agent who is named by DN or by user name.
@@ -165,15 +166,25 @@ pub(in crate::gws_workspace) async fn supervise(
         }
         None => None,
     };
-    let body = match dn {
-        Some(dn) => with_dn(body, dn),
-        None => body,
+    let operation = match dn {
+        Some(dn) => read_operation(&operation, &with_dn(body, dn))?,
+        None => {
+            let operation = read_operation(&operation, &body)?;
+            if let VoiceAction::Supervise { dn, .. } = &operation.action {
+                check_supervisor(&request.session)?;
+                managed::check_dn(&workspace, &request.session, "dn", dn).await?;
+            }
+            operation
+        }
     };
-    supervised(&request.session, &operation, body).await
+    supervised(&request.session, operation).await
 }
 
-async fn supervised(session: &DeskSession, operation: &str, body: Value) -> Result<Response, ApiRefusal> {
-    let operation = VoiceOperation::read_supervisor(operation.trim_end_matches('/'), &body)?;
+fn read_operation(operation: &str, body: &Value) -> Result<VoiceOperation, ApiRefusal> {
+    Ok(VoiceOperation::read_supervisor(operation.trim_end_matches('/'), body)?)
+}
+
+async fn supervised(session: &DeskSession, operation: VoiceOperation) -> Result<Response, ApiRefusal> {
     replied(session.operate(|desk, reply, now| desk.operate(operation, reply, now))?).await
 }
 
@@ -206,6 +217,7 @@ async fn dn_of(workspace: &Workspace, session: &DeskSession, user: &str) -> Resu
             return Err(ApiRefusal::conflict(message));
         }
     };
+    managed::check_agent(workspace, session, agent["userName"].as_str().unwrap_or_default()).await?;
     let statistic = availability::statistic_of(agent);
     let values = read(workspace, session, std::slice::from_ref(&statistic)).await;
     let value = statistic.and_then(|statistic| values.values.get(&statistic));

@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use super::super::Workspace;
 use super::super::behind::VoiceLook;
-use super::super::desk::{AskFault, Desk, VoiceOperation};
+use super::super::desk::{AskFault, Desk, VoiceAction, VoiceOperation};
 use super::super::request::DeskRequest;
 use super::super::session::DeskSession;
+use super::managed;
 use super::operations::replied;
 use super::users::check_supervisor;
 use crate::sessions::answers::{self, ApiRefusal, read_body};
@@ -86,5 +87,8 @@ pub(in crate::gws_workspace) async fn move_call(
     let unknown = || ApiRefusal::unavailable("where the call waits is not known yet");
     let point = call.pointer(ROUTE_POINT).and_then(Value::as_str).ok_or_else(unknown)?;
     let operation = VoiceOperation::read_move(&id, point, &body)?;
+    if let VoiceAction::MoveWaiting { to, .. } = &operation.action {
+        managed::check_destination(&workspace, session, to).await?;
+    }
     replied(session.operate(|desk, reply, now| desk.operate(operation, reply, now))?).await
 }

@@ -37,6 +37,7 @@ pub(super) fn listener(listener: &ListenerSnapshot) -> v1::DeskListenerRecord {
         id: listener.id.as_str().to_owned(),
         initialised: listener.is_initialised,
         knows_voice: listener.knows_voice,
+        ahead: listener.ahead,
     }
 }
 
@@ -45,6 +46,7 @@ pub(super) fn listener_of(record: v1::DeskListenerRecord) -> Option<ListenerSnap
         id: ClientId::parse(&record.id)?,
         is_initialised: record.initialised,
         knows_voice: record.knows_voice,
+        ahead: record.ahead,
     })
 }
 
@@ -140,6 +142,7 @@ pub(super) fn operation(operation: &OperationSnapshot) -> v1::DeskOperationRecor
     v1::DeskOperationRecord {
         references: operation.references.clone(),
         operation_id: operation.operation_id.clone(),
+        accepted: operation.is_accepted,
         effect: effect.into(),
         since_us: operation.since.as_micros(),
     }
@@ -155,6 +158,7 @@ pub(super) fn operation_of(record: v1::DeskOperationRecord) -> OperationSnapshot
     OperationSnapshot {
         references: record.references,
         operation_id: record.operation_id,
+        is_accepted: record.accepted,
         effect,
         since: Timestamp::from_micros(record.since_us),
     }

@@ -41,7 +41,7 @@ impl DeskSession {
         noted
     }
 
-    fn begin_end(&self, state: &mut SessionState, reply: Option<ReplyId>, why: DeskEnd) {
+    pub(super) fn begin_end(&self, state: &mut SessionState, reply: Option<ReplyId>, why: DeskEnd) {
         let now = self.parts.now();
         if state.phase == SessionPhase::Open {
             state.phase = SessionPhase::Ending(why.into(), now);
@@ -116,7 +116,8 @@ impl DeskSession {
             SessionPhase::Over => return,
             SessionPhase::Ending(_, since) => self.look_at_end(&mut state, since, now),
             SessionPhase::Open if is_thorough => {
-                if tokens.is_revoked(&state.sign_in.person.claims()) {
+                let is_over = tokens.is_revoked(&state.sign_in.person.claims()) || state.sign_in.is_over(now);
+                if is_over || state.desk.is_to_leave() {
                     self.begin_end(&mut state, None, DeskEnd::SignedOut);
                 } else if state.answers.is_empty() && now.since(state.used_at) > self.parts.replica.idle_max {
                     self.begin_end(&mut state, None, DeskEnd::Idle);

@@ -15,6 +15,8 @@ use crate::whose_numbers::OF_OTHERS;
 
 /// After how long the record is written again, so that it does not end before the session: less than it outlasts that.
 const WRITTEN_EACH: Duration = Duration::from_secs(150);
+/// For how long values are read after somebody has asked for them to whom they are not told.
+const WANTED_FOR: Duration = Duration::from_secs(30);
 /// How long it may take to write it.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(500);
 /// The pause after a read or a write that failed.
@@ -77,6 +79,7 @@ impl DeskSession {
         if state.phase.is_over() {
             return Err(ApiRefusal::elsewhere());
         }
+        state.reporting_wanted_at = self.parts.now();
         let opened = state.reporting.open(id, statistics, read);
         // There may be a later sign-in since the values were asked for.
         self.close_hidden(&mut state);
@@ -88,9 +91,11 @@ impl DeskSession {
         self.lock().reporting.close(id)
     }
 
-    /// A subscription with its values.
+    /// A subscription with its values, which are wanted then: whoever asks may ask again.
     pub fn shown_statistics(&self, id: &str) -> Option<Value> {
-        self.lock().reporting.shown(id)
+        let mut state = self.lock();
+        state.reporting_wanted_at = self.parts.now();
+        state.reporting.shown(id)
     }
 
     /// The ids of all subscriptions.
@@ -98,10 +103,15 @@ impl DeskSession {
         self.lock().reporting.ids().map(str::to_owned).collect()
     }
 
-    /// Adds what is to be read, which is nothing of a session that is over. Returns whether it has something open.
-    pub fn add_wanted_statistics(&self, wanted: &mut BTreeSet<WantedStatistic>) -> bool {
+    /// Adds what is to be read, which is nothing of a session that is over; nor, but where `is_for_all`, of one to which nobody listens,
+    /// and of which nobody has asked for values lately. Returns whether it has something.
+    pub fn add_wanted_statistics(&self, wanted: &mut BTreeSet<WantedStatistic>, is_for_all: bool) -> bool {
         let state = self.lock();
         if state.phase.is_over() || state.reporting.is_empty() {
+            return false;
+        }
+        let is_asked = || self.parts.now().since(state.reporting_wanted_at) < WANTED_FOR;
+        if !is_for_all && !state.desk.has_statistics_listener() && !is_asked() {
             return false;
         }
         for statistic in state.reporting.wanted() {

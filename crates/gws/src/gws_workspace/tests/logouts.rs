@@ -196,3 +196,50 @@ async fn what_waits_for_a_gws_voice_that_hangs_is_not_made_when_it_answers_again
     let frames = bench.roles.frames.lock().unwrap().clone();
     assert!(!frames.iter().any(|frame| frame["req"] == "TSetDNDOn"), "{frames:?}");
 }
+
+/// Whatever way a DN stops being the agent's, what pages were given for its phone ends; where nobody can have had any, nothing is told.
+#[tokio::test]
+async fn the_right_to_a_phone_ends_once_the_dn_is_not_the_agents_any_more() {
+    for way in ["logout", "another agent", "idle", "end elsewhere"] {
+        let bench = LogoutBench::new();
+        let (one, other) = (bench.replica("one.1"), bench.replica("other.1"));
+        let (session, _) = bench.at_work(&one).await;
+        let ended = || bench.roles.ended_rights.lock().unwrap().clone();
+        let right = session.phone_right("7101").expect("the agent is there");
+        assert_eq!((session.phone_right("7101").as_ref(), session.phone_right("7102")), (Some(&right), None));
+        bench.tells(Some("1001"));
+        settle().await;
+        assert!(ended().is_empty(), "{way}: it is the agent's still");
+        let before = bench.clock.now().as_secs() + 1;
+        match way {
+            "logout" => session.end(DeskEnd::Logout),
+            "another agent" => bench.tells(Some("1002")),
+            "idle" => session.end(DeskEnd::Idle),
+            _ => {
+                // Nobody knows whether the first one has told it: the other one does again.
+                bench.refuses(Some(503));
+                session.end(DeskEnd::Idle);
+                settle().await;
+                bench.roles.ended_rights.lock().unwrap().clear();
+                bench.clock.advance(Duration::from_secs(46));
+                LogoutBench::looks_for_unfinished(&other).await;
+            }
+        }
+        settle().await;
+        let told = ended();
+        assert!(matches!(told.as_slice(), [(of, since)] if *of == right && *since >= before), "{way}: {told:?}");
+        assert_eq!(session.phone_right("7101"), None, "{way}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_goes_on_elsewhere_keeps_its_right_to_a_phone() {
+    let bench = LogoutBench::new();
+    let (one, other) = (bench.replica("one.1"), bench.replica("other.1"));
+    let (session, cookie) = bench.at_work(&one).await;
+    let right = session.phone_right("7101");
+    let adopted = other.session(&cookie).await.unwrap();
+    settle().await;
+    assert_eq!(adopted.phone_right("7101"), right);
+    assert!(bench.roles.ended_rights.lock().unwrap().is_empty());
+}

@@ -228,7 +228,7 @@ async fn a_later_sign_in_with_fewer_scopes_closes_what_may_be_seen_no_longer() {
     one.begun(by("workspace:use"), Some(&value), None).await.unwrap();
     assert!(of(&["1002"]).is_err());
     let mut wanted = std::collections::BTreeSet::new();
-    assert!(session.subscriptions() == ["both"] && session.add_wanted_statistics(&mut wanted));
+    assert!(session.subscriptions() == ["both"] && session.add_wanted_statistics(&mut wanted, true));
     let own = WantedStatistic::named("Agent", "1001", "CallsHandled");
     assert_eq!(wanted, std::collections::BTreeSet::from([own]));
     // The record of what is open is still that of before.
@@ -252,7 +252,7 @@ async fn who_listens_is_told_of_changes_and_a_replica_that_takes_over_goes_on() 
 
     let session = two.session(&cookie).await.unwrap();
     let mut wanted = std::collections::BTreeSet::new();
-    assert!(session.add_wanted_statistics(&mut wanted));
+    assert!(session.add_wanted_statistics(&mut wanted, true));
     assert_eq!(wanted, std::collections::BTreeSet::from([statistic]));
     let hello = json!([{
         "id": "1", "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["long-polling"],
@@ -272,4 +272,52 @@ async fn who_listens_is_told_of_changes_and_a_replica_that_takes_over_goes_on() 
     let message = told.as_array().unwrap().iter().find(|it| it["channel"] == "/workspace/v3/reporting").unwrap();
     let statistics = &message["data"]["subscriptions"][0];
     assert_eq!((&statistics["subscriptionId"], &statistics["statistics"][0]["value"]), (&json!("sub"), &json!(1)));
+}
+
+/// gws-statistics that says nothing of the tenant acme.
+#[derive(Default)]
+struct SilentOfAcme {
+    /// How often it was asked about each tenant.
+    asked: Mutex<std::collections::BTreeMap<String, usize>>,
+}
+
+impl StatisticsSide for SilentOfAcme {
+    fn values(
+        &self,
+        tenant: TenantId,
+        _: Vec<WantedStatistic>,
+    ) -> BoxFuture<'static, Result<ReadStatistics, StatisticsAway>> {
+        *self.asked.lock().unwrap().entry(tenant.to_string()).or_default() += 1;
+        if tenant.as_str() == "acme" {
+            return futures::future::pending().boxed();
+        }
+        futures::future::ready(Ok(ReadStatistics::default())).boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_tenant_delays_no_other_and_what_nobody_hears_is_asked_for_seldom() {
+    let clock = clock();
+    let store = DeskStore::in_memory(clock.clone());
+    let one = believing("one.1", &clock, &store);
+    for tenant in ["acme", "globex"] {
+        let mut sign_in = DeskSignIn::of_test("ann");
+        sign_in.person.tenant = TenantId::parse(tenant).unwrap();
+        let (session, _) = one.begun(sign_in, None, None).await.unwrap();
+        let statistic = WantedStatistic::named("Queue", "sales", "CurrentCallsWaiting").asked("s");
+        let opened = super::super::reporting::statistics_of(&json!({"statistics": [statistic]})).unwrap();
+        session.open_statistics("sub".to_owned(), opened, &ReadStatistics::default()).unwrap();
+    }
+    let (statistics, drain) = (Arc::new(SilentOfAcme::default()), Drain::new(Duration::from_secs(1)));
+    let reporter = StatisticsReporter { held: one.sessions.held.clone(), statistics: statistics.clone() };
+    let running = tokio::spawn(reporter.run(drain.clone()));
+    let asked = |tenant: &str| statistics.asked.lock().unwrap()[tenant];
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!((asked("acme"), asked("globex")), (1, 3));
+    // Nobody listens, and nobody has asked for values lately: each fifth time.
+    clock.advance(Duration::from_secs(31));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!((asked("acme"), asked("globex")), (1, 4));
+    drain.begin(clock.now());
+    running.await.unwrap().unwrap();
 }

@@ -217,6 +217,21 @@ async fn what_many_requests_change_while_a_record_is_written_is_one_more_write()
     assert_eq!(bench.records.replaced.load(SeqCst) - before, 2);
 }
 
+#[tokio::test]
+async fn a_request_reads_no_record_that_has_not_changed() {
+    let bench = bench();
+    let (session, cookie) = begin(&bench.one, "ann").await;
+    listener(&session).await;
+    settle().await;
+    let read = bench.records.read.load(SeqCst);
+    for _ in 0..5 {
+        assert!(Arc::ptr_eq(&session, &bench.one.session(&cookie).await.unwrap()));
+    }
+    assert_eq!(bench.records.read.load(SeqCst), read);
+    let moved = bench.other.session(&cookie).await.unwrap();
+    assert!(!session.is_still_held().await && moved.is_still_held().await, "it is seen all the same");
+}
+
 #[tokio::test(start_paused = true)]
 async fn of_a_session_whose_adoption_is_broken_off_no_dn_stays_followed() {
     let bench = bench();

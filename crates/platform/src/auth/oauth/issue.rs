@@ -37,7 +37,7 @@ pub(super) struct Rights {
     /// The scopes.
     pub scopes: BTreeSet<&'static str>,
     /// The DN that they are tied to.
-    tie: Option<Tie>,
+    pub tie: Option<Tie>,
 }
 
 /// The answer with tokens (RFC 6749 section 5.1).

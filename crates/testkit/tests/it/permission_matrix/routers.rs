@@ -26,10 +26,11 @@ const fn inside(name: &'static str, at: &'static str) -> RouterFile {
 }
 
 /// All that serve something. Every role has the paths of admin HTTP.
-const FILES: [RouterFile; 31] = [
+const FILES: [RouterFile; 32] = [
     inside("gws/src/gws_configuration/objects.rs", "gws-configuration:8080"),
     inside("gws/src/gws_configuration/server.rs", "gws-configuration:8080"),
     inside("gws/src/gws_data_collector/server.rs", "gws-data-collector:8080"),
+    inside("gws/src/gws_interaction/server.rs", "gws-interaction:8080"),
     at_edge("gws/src/gws_provisioning/server.rs", "/provisioning/v3"),
     inside("gws/src/gws_setting/server.rs", "gws-setting:8080"),
     at_edge("gws/src/gws_statistics/server.rs", "/statistics/v3"),

@@ -182,6 +182,40 @@ fn a_phone_ends_with_the_sign_in_of_its_desktop() -> Result<()> {
     Ok(())
 }
 
+/// A session that ends without its page ends the page's right to be called, though not its sign-in; another session gives it back.
+#[test]
+fn a_phone_is_called_as_long_as_a_session_of_the_desktop_has_its_dn() -> Result<()> {
+    let site = web_phones::site()?;
+    let user = agent(&site, 0)?;
+    let token = super::desk::token(&site, user)?;
+    let desk = PlainDesk::by_token(&site, &token)?;
+    desk.activates(user)?;
+    let given = ticket(&desk, "tab")?;
+    let mut phone = PlainPhone::open(given["url"].as_str().context("no url")?)?;
+    let answer = phone.registers(BROWSER, 1)?;
+    ensure!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+    let unused = ticket(&desk, "another tab")?;
+    desk.succeeds("POST", "logout", &Value::Null, 0)?;
+    site.metric_becomes("webrtc", "webrtc_flows_barred_total", 1.0, SOON)?;
+    let answer = phone.registers(BROWSER, 2)?;
+    ensure!(answer.starts_with("SIP/2.0 403 "), "nobody works there: {answer}");
+    let mut other = PlainPhone::open(unused["url"].as_str().context("no url")?)?;
+    ensure!(other.next()?.is_none(), "a ticket that was given before opens a phone");
+    let desk = PlainDesk::by_token(&site, &token)?;
+    desk.activates(user)?;
+    // One that is given in the second in which the right has ended is none.
+    let mut cseq = 2;
+    wait::until(SOON, || {
+        cseq += 1;
+        let given = ticket(&desk, "tab")?;
+        let mut phone = PlainPhone::open(given["url"].as_str().context("no url")?)?;
+        Ok(phone.registers(BROWSER, cseq).ok().filter(|answer| answer.starts_with("SIP/2.0 200 ")).map(drop))
+    })
+    .context("somebody works there again")?;
+    ensure!(site.metric("webrtc", "webrtc_flows_revoked_total")? == 0.0);
+    Ok(())
+}
+
 /// A page with a phone calls and is called; with SIP.js its page is loaded again and its WebSocket lost in the call.
 fn calls_by_ticket(library: &str) -> Result<()> {
     let (site, files) = (web_phones::site()?, tempfile::tempdir()?);

@@ -12,7 +12,7 @@ use testkit::visitor::{CurlAnswer, REDIRECT, VERIFIER, value};
 use testkit::{Answer, Installation, Visitor, Watch, wait};
 
 use super::desk::{PlainDesk, asked, cookie_header, cookie_of, initialised, is_without_session, token};
-use super::{OWN, agent};
+use super::{OTHER, OWN, agent};
 use crate::web_edge::curl;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -95,6 +95,32 @@ fn a_session_begins_by_a_token_and_its_cookie_is_for_the_path_it_came_by() -> Re
         ensure!(refused.header("set-cookie").is_none(), "{}", refused.head);
         ensure!(refused.json()?["status"]["code"].as_u64() == Some(refused.status.into()), "{}", refused.body);
     }
+    Ok(())
+}
+
+#[test]
+fn a_call_that_is_asked_for_twice_under_one_id_is_made_once() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let _own = baresip_phone(&site, 10, OWN, Answer::Auto)?;
+    let _other = baresip_phone(&site, 11, OTHER, Answer::Auto)?;
+    let user = agent(&site, 0)?;
+    let mut desk = PlainDesk::begun(&site, user)?;
+    desk.activates(user)?;
+    desk.operates("ready", &json!({}))?;
+    desk.comes_to_be("Ready")?;
+    let body = json!({"data": {"destination": OTHER}, "operationId": "once"});
+    for _ in 0..2 {
+        let answer = desk.succeeds("POST", "voice/make-call", &body, 1)?;
+        ensure!(answer["operationId"] == "once", "{answer}");
+    }
+    watch.wait_for("Established@7130", SOON)?;
+    let dialled = watch.facts().iter().filter(|fact| fact.brief() == "Dialing@7101").count();
+    ensure!(dialled == 1, "{dialled} calls were made");
+    let refused = json!({"data": {"destination": OTHER, "outboundCallerId": "+15550100"}});
+    let (status, answer) = desk.ask("POST", "voice/make-call", &refused)?;
+    let message = answer["status"]["message"].as_str().unwrap_or_default();
+    ensure!(status == 400 && message.starts_with("outboundCallerId: "), "{status} {answer}");
     Ok(())
 }
 

@@ -27,6 +27,21 @@ fn promote(site: &Installation, user: &str) -> Result<()> {
 }
 
 #[test]
+fn who_supervises_no_more_does_not_at_a_desktop_that_is_open_either() -> Result<()> {
+    let site = Installation::start()?;
+    let user = agent(&site, 1)?;
+    promote(&site, &user.user)?;
+    let desk = PlainDesk::new(&site, user)?;
+    desk.succeeds("GET", "users?searchTerm=ada.adler", &Value::Null, 0)?;
+    site.change_example(|file| file.replace(", privileges: [agent, supervisor]", ""))?;
+    wait::until(LATER, || {
+        desk.succeeds("GET", "auth-keep-alive", &Value::Null, 0)?;
+        let (status, _) = desk.ask("GET", "users?searchTerm=ada.adler", &Value::Null)?;
+        Ok((status == 403).then_some(()))
+    })
+}
+
+#[test]
 fn a_supervisor_by_a_client_library_of_others_monitors_an_agent_and_sets_its_state() -> Result<()> {
     let site = Installation::start()?;
     let watch = Watch::start(&site, "0-0")?;
@@ -128,6 +143,29 @@ fn who_supervises_needs_no_phone_for_it() -> Result<()> {
     set_by(&watch, "AgentNotReady@7101", OWN)?;
     desk.succeeds("POST", "supervisor/voice/logout", &json!({"data": {"dn": OWN}}), 1)?;
     set_by(&watch, "AgentLogout@7101", OWN)
+}
+
+#[test]
+fn who_manages_a_group_has_no_say_over_the_agents_of_others() -> Result<()> {
+    let site = Installation::start()?;
+    let user = site.demo.users.iter().find(|user| user.kind == "supervisor").context("no supervisor signs in")?;
+    let group = format!("agent_groups:\n  - {{name: Watched, agents: [ada.adler], managers: [{}]}}\n", user.user);
+    site.change_example(|file| file.replacen("agent_groups:\n", &group, 1))?;
+    let desk = PlainDesk::new(&site, user)?;
+    wait::until(LATER, || {
+        let listed = desk.succeeds("GET", "users", &Value::Null, 0)?;
+        Ok((listed["data"]["totalMatches"] == 1).then_some(()))
+    })?;
+    let (status, refused) = desk.ask("POST", "users/ben.brook/voice/not-ready", &json!({}))?;
+    ensure!(status == 403, "{status} {refused}");
+    let (status, own) = desk.ask("POST", "users/ada.adler/voice/not-ready", &json!({}))?;
+    ensure!(status == 409 || status == 503, "she is logged in nowhere, or it is not known yet: {status} {own}");
+    wait::until(SOON, || {
+        let body = json!({"data": {"dn": SUPERVISOR}});
+        let (status, refused) = desk.ask("POST", "supervisor/voice/logout", &body)?;
+        ensure!(status == 403 || status == 503, "{status} {refused}");
+        Ok((status == 403).then_some(()))
+    })
 }
 
 /// Nobody is logged in: the call waits until it is sent to a phone.

@@ -11,7 +11,13 @@ impl Gateway {
     pub(super) fn cancel(&mut self, server: ServerId, cancel: &Message, exchange: Option<u64>, now: Timestamp) {
         let known = exchange.filter(|id| self.exchanges.get(*id).is_some_and(|exchange| !exchange.is_answered));
         let status = if exchange.is_some() { StatusCode::OK } else { StatusCode::CALL_DOES_NOT_EXIST };
-        let answer = Message::response_to(cancel, status).to_tag("cancelled").build();
+        // That of the INVITE's answers (§9.2); ours, where it has none yet.
+        let own = self.tag();
+        let tag = match exchange.and_then(|id| self.exchanges.get_mut(id)) {
+            Some(exchange) => exchange.tag.get_or_insert(own).clone(),
+            None => own,
+        };
+        let answer = Message::response_to(cancel, status).to_tag(&tag).build();
         let _ = self.layer.respond(server, &answer, now);
         let Some(id) = known else { return };
         if let Some(exchange) = self.exchanges.get_mut(id) {

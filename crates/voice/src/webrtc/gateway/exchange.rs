@@ -1,6 +1,6 @@
 //! Requests that were passed on, each until its transaction is over.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
 use model::Timestamp;
@@ -54,6 +54,8 @@ pub(super) struct PhoneExchange {
     pub challenges: u8,
     /// Whether it has had its final answer.
     pub is_answered: bool,
+    /// The tag of To in what it was answered last, or is answered from now on by us.
+    pub tag: Option<Box<str>>,
     /// Since when it is under way.
     pub begun_at: Timestamp,
     /// The flow that the phone has had before, by whose name a REGISTER goes.
@@ -82,6 +84,7 @@ impl PhoneExchange {
             challenge: None,
             challenges: 0,
             is_answered: false,
+            tag: None,
             begun_at: now,
             known: None,
             way: None,
@@ -117,7 +120,8 @@ impl PhoneExchange {
 /// All of them, each by a number.
 #[derive(Debug, Default)]
 pub(super) struct ExchangeTable {
-    all: HashMap<u64, PhoneExchange>,
+    /// By their numbers, so that the earliest stand first.
+    all: BTreeMap<u64, PhoneExchange>,
     /// By flow: whatever happens to one phone must not cost a search of all.
     by_flow: BTreeSet<(FlowKey, u64)>,
     /// How many there are of strangers, by their source.
@@ -152,6 +156,7 @@ impl ExchangeTable {
         Some(exchange)
     }
 
+    /// The earliest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &PhoneExchange)> {
         self.all.iter().map(|(id, exchange)| (*id, exchange))
     }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use model::{Dn, TenantId, Timestamp};
+use runtime::token::Claims;
 use sip::ConnectionId;
 use sip::transaction::ServerId;
 
@@ -28,6 +29,15 @@ pub struct FlowHolder {
     pub sign_in: Option<String>,
     /// Which page of it.
     pub device: String,
+}
+
+/// What a ticket came from, and ends with: as the claims of tokens, for both are revoked in one way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TicketRights {
+    /// The sign-in.
+    pub sign_in: Claims,
+    /// The right of the desktop to the phone.
+    pub phone: Claims,
 }
 
 /// One phone, as it has registered: whose number, and which of several.
@@ -71,6 +81,10 @@ pub(super) struct PhoneFlow {
     pub client: IpAddr,
     /// Whose it is by a ticket.
     pub holder: Option<FlowHolder>,
+    /// What the last ticket came from.
+    pub rights: Option<Box<TicketRights>>,
+    /// Whether the right to the phone has ended: nothing begins there any more.
+    pub is_barred: bool,
     /// As what it has registered.
     pub phone: Option<RegisteredPhone>,
     /// The number with its host that has proved itself on it.
@@ -115,6 +129,8 @@ impl PhoneFlow {
             socket: Some(socket),
             client,
             holder,
+            rights: None,
+            is_barred: false,
             phone: None,
             aor: None,
             proved_as: None,
@@ -195,6 +211,11 @@ impl FlowTable {
     /// The flow that this one has become; itself, as long as it has become no other.
     pub(super) fn now_of(&self, key: FlowKey) -> FlowKey {
         self.by_joined.get(&key).copied().unwrap_or(key)
+    }
+
+    /// Their WebSockets.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = ConnectionId> {
+        self.by_socket.keys().copied()
     }
 
     pub(super) fn of_socket(&self, socket: ConnectionId) -> Option<FlowKey> {
@@ -349,7 +370,7 @@ impl FlowTable {
     }
 
     /// Those with a ticket.
-    pub(super) fn held(&self) -> impl Iterator<Item = (FlowKey, &FlowHolder)> {
-        self.by_holder.iter().map(|(holder, key)| (*key, holder))
+    pub(super) fn held(&self) -> impl Iterator<Item = (FlowKey, &TicketRights)> {
+        self.by_holder.values().filter_map(|key| Some((*key, self.flows.get(key)?.rights.as_deref()?)))
     }
 }

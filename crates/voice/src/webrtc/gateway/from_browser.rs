@@ -67,6 +67,9 @@ impl Gateway {
         if is_in_dialog(message) {
             return None;
         }
+        if self.is_barred_from(key, message) {
+            return Some(StatusCode::FORBIDDEN);
+        }
         // A ticket is for one phone, and a WebSocket is of one.
         let is_anothers = match &flow.holder {
             Some(holder) => claimed_user(message).as_deref() != Some(holder.dn.as_str()),

@@ -17,7 +17,7 @@ impl Gateway {
             return self.cancel(server, &message, cancels.map(|(_, exchange)| exchange), now);
         }
         let asked = message.clone();
-        let Some(key) = self.meant(&message) else {
+        let Some(key) = self.meant(&message).filter(|key| !self.is_barred_from(*key, &message)) else {
             // A flow that is gone (RFC 5626 §5.3): a caller is to try the next one, and a dialog ends.
             let status = if is_in_dialog(&message) { StatusCode::CALL_DOES_NOT_EXIST } else { StatusCode::FLOW_FAILED };
             return self.refuse(server, &asked, status, now);

@@ -16,6 +16,9 @@ use super::{Gateway, GatewayOutput};
 /// How long an exchange may last: longer than any phone may ring. By then the other side has forgotten it.
 const EXCHANGE_LIFE: Duration = Duration::from_secs(900);
 
+/// How much longer it may take to be cancelled (64·T1).
+const CANCELLED_WITHIN: Duration = Duration::from_secs(32);
+
 /// How much longer than the grace a phone may take that has come back and has yet to register: requests do not reach it.
 const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -56,17 +59,6 @@ impl Gateway {
         }
         self.to_own_contact(&mut message, key);
         self.send_to_phone(key, message.to_bytes());
-    }
-
-    /// Ends a flow whose sign-in was revoked, or whose phone has another password: its WebSocket is closed.
-    pub fn revoke(&mut self, key: FlowKey, now: Timestamp) {
-        let Some(flow) = self.flows.get(key) else { return };
-        if let Some(socket) = flow.socket {
-            self.outputs.push_back(GatewayOutput::Close(socket));
-        }
-        self.counts.revoked += 1;
-        self.end(key, now);
-        self.settle(now);
     }
 
     /// Forgets a flow: what was asked of its phone is answered, what its phone has asked is taken back.
@@ -116,12 +108,19 @@ impl Gateway {
         }
     }
 
-    /// Exchanges that nobody waits for any more.
+    /// Exchanges that nobody waits for any more. An INVITE is cancelled first, so that nothing rings on: its answer is waited for.
     pub(super) fn give_up_exchanges(&mut self, now: Timestamp) {
-        let is_late = |one: &PhoneExchange| now.since(one.begun_at) >= EXCHANGE_LIFE;
-        let late: Vec<u64> = self.exchanges.iter().filter(|&(_, one)| is_late(one)).map(|(id, _)| id).collect();
+        let late = self.exchanges.iter().take_while(|(_, one)| now.since(one.begun_at) >= EXCHANGE_LIFE);
+        let late: Vec<u64> = late.map(|(id, _)| id).collect();
         for id in late {
-            self.answer_instead(id, StatusCode::SERVICE_UNAVAILABLE, now);
+            let Some(exchange) = self.exchanges.get_mut(id) else { continue };
+            let is_ringing = exchange.asked.method() == Method::Invite && !exchange.is_answered;
+            if is_ringing && now.since(exchange.begun_at) < EXCHANGE_LIFE + CANCELLED_WITHIN {
+                exchange.want_end();
+                self.pass_cancel(id, now);
+            } else {
+                self.answer_instead(id, StatusCode::SERVICE_UNAVAILABLE, now);
+            }
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use model::Timestamp;
 use sip::proxy::sources::{Rate, RateVerdict, block};
-use sip::{Message, Method, StatusCode};
+use sip::{ConnectionId, Message, Method, ParseError, StatusCode};
 
 use super::flows::FlowKey;
-use super::{Gateway, TRANSACTIONS_MAX};
+use super::{Gateway, GatewayOutput, TRANSACTIONS_MAX};
 
 /// The longest message of a phone, in bytes: an INVITE of a browser with all its addresses has a quarter of it. Each is kept up to four times.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
@@ -22,6 +22,21 @@ const REFUSED_OF_FLOW_MAX: u8 = 32;
 const STRANGERS_MAX: usize = TRANSACTIONS_MAX / 2;
 
 impl Gateway {
+    /// What is no message has come by a WebSocket. It counts as a request of its source does, whoever sends it, and is answered where that
+    /// can be done; beyond the rate its WebSocket is closed, since a library that writes SIP comes to one at most.
+    pub fn handle_malformed(&mut self, connection: ConnectionId, error: &ParseError, now: Timestamp) {
+        let Some(key) = self.flows.of_socket(connection) else { return };
+        let Some(client) = self.flows.get(key).map(|flow| flow.client) else { return };
+        self.counts.refused += 1;
+        if self.sources.admit(client, Rate::Anybody, now) != RateVerdict::Admitted {
+            self.outputs.push_back(GatewayOutput::Close(connection));
+            return self.handle_closed(connection, now);
+        }
+        if let Some(answer) = error.response() {
+            self.outputs.push_back(GatewayOutput::ToPhone { connection, bytes: answer.to_bytes() });
+        }
+    }
+
     /// Whether a message of a phone is taken. A request that is not is answered without a transaction: nobody repeats it on a WebSocket.
     pub(super) fn takes(&mut self, key: FlowKey, message: &Message, now: Timestamp) -> bool {
         let status = self.untaken(key, message, now);
@@ -53,14 +68,12 @@ impl Gateway {
         }
         let flow = self.flows.get(key).filter(|flow| !flow.is_known())?;
         let (client, under_way) = (flow.client, flow.under_way);
-        if !message.is_request() {
-            return None;
-        }
+        // Answers too, though nothing is asked of a stranger.
         if self.sources.admit(client, Rate::Anybody, now) != RateVerdict::Admitted {
             return Some(StatusCode::SERVICE_UNAVAILABLE);
         }
         // What ends a request needs a place least of all.
-        if matches!(message.method(), Method::Ack | Method::Cancel) {
+        if !message.is_request() || matches!(message.method(), Method::Ack | Method::Cancel) {
             return None;
         }
         let (clients, servers) = self.layer.len();

@@ -10,6 +10,7 @@ use sip::proxy::headers;
 
 use super::*;
 
+mod draining;
 mod failover;
 mod reload;
 mod strangers;
@@ -81,7 +82,7 @@ fn to_phone(method: &str, name: &str, to_tag: &str) -> Message {
 
 impl Lab {
     fn new() -> Self {
-        let settings = GatewaySettings { address: US.parse().unwrap(), grace: Duration::from_secs(30) };
+        let settings = GatewaySettings { address: US.parse().unwrap(), grace: crate::webrtc::GRACE_MAX };
         let mut gateway = Gateway::new(settings, Box::new(Seeded::new(1)));
         gateway.set_proxies(&[PROXY.parse().unwrap()]);
         let now = Timestamp::from_millis(1_000_000);
@@ -131,7 +132,8 @@ impl Lab {
     }
 
     fn opens(&mut self, number: u64, holder: Option<FlowHolder>) {
-        self.gateway.handle_opened(socket(number), CLIENT.parse().unwrap(), holder, self.now);
+        let ticket = holder.map(|holder| (holder, Box::default()));
+        self.gateway.handle_opened(socket(number), CLIENT.parse().unwrap(), ticket, self.now);
         self.drain();
     }
 
@@ -261,7 +263,8 @@ fn an_invite_of_a_phone_is_cancelled_once_it_rings() {
          CSeq: 1 CANCEL\nReason: SIP;cause=200\nContent-Length: 0\n\n",
     );
     lab.by(7, cancel);
-    assert!(lab.to_proxy.is_empty() && lab.told().1.status() == Some(StatusCode::OK));
+    let (_, taken) = lab.told();
+    assert!(lab.to_proxy.is_empty() && taken.status() == Some(StatusCode::OK) && taken.to().unwrap().tag().is_some());
     lab.hear_proxy(&Message::response_to(&invite, StatusCode::RINGING).to_tag("b").build());
     let cancel = lab.asked();
     assert_eq!((cancel.method(), cancel.header(&HeaderName::Reason)), (sip::Method::Cancel, Some("SIP;cause=200")));
@@ -270,6 +273,56 @@ fn an_invite_of_a_phone_is_cancelled_once_it_rings() {
     assert_eq!(lab.asked().method(), sip::Method::Ack);
     let told: Vec<Message> = std::mem::take(&mut lab.to_phone).into_iter().map(|(_, message)| message).collect();
     assert_eq!(statuses(&mut told.clone()), [180, 487]);
+}
+
+/// RFC 3261 §9.2.
+#[test]
+fn a_cancel_is_answered_with_the_tag_of_its_invite() {
+    let cancel = |invite: &Message| {
+        let text = String::from_utf8(invite.to_bytes().to_vec()).unwrap();
+        message(&text.replace('\r', "").replace("INVITE sip", "CANCEL sip").replace("1 INVITE", "1 CANCEL"))
+    };
+    let tag = |message: &Message| message.to().unwrap().tag().map(str::to_owned);
+    let mut lab = Lab::new();
+    let name = lab.registered(7);
+    let invite = to_phone("INVITE", &name, "");
+    lab.hear_proxy(&invite);
+    let (_, rings) = lab.told();
+    lab.by(7, Message::response_to(&rings, StatusCode::RINGING).to_tag("mine").build());
+    lab.to_proxy.clear();
+    lab.hear_proxy(&cancel(&invite));
+    assert_eq!(tag(&lab.asked()).as_deref(), Some("mine"));
+    // Of one that nobody has answered yet, the answer of ours has the same.
+    let mut lab = Lab::new();
+    let name = lab.registered(7);
+    lab.closes(7);
+    let invite = to_phone("INVITE", &name, "");
+    lab.hear_proxy(&invite);
+    lab.hear_proxy(&cancel(&invite));
+    lab.pass(Duration::from_secs(33));
+    let answers = std::mem::take(&mut lab.to_proxy);
+    let of = |status: u16| answers.iter().find(|one| one.status() == Some(StatusCode(status))).and_then(tag);
+    assert!(of(200).is_some() && of(200) == of(480), "{answers:?}");
+}
+
+#[test]
+fn an_invite_that_rings_for_ever_is_cancelled_and_then_given_up() {
+    let mut lab = Lab::new();
+    lab.registered(7);
+    lab.by(7, of_phone("INVITE", 1, ""));
+    let invite = lab.asked();
+    lab.hear_proxy(&Message::response_to(&invite, StatusCode::RINGING).to_tag("b").build());
+    lab.pass(Duration::from_secs(899));
+    assert!(lab.to_proxy.is_empty());
+    lab.pass(Duration::from_secs(3));
+    let sent = std::mem::take(&mut lab.to_proxy);
+    assert!(!sent.is_empty() && sent.iter().all(|one| one.method() == sip::Method::Cancel), "{sent:?}");
+    let cancel = &sent[0];
+    lab.to_phone.clear();
+    lab.hear_proxy(&Message::response_to(cancel, StatusCode::OK).to_tag("b").build());
+    lab.hear_proxy(&Message::response_to(&invite, StatusCode::REQUEST_TERMINATED).to_tag("b").build());
+    assert_eq!(lab.asked().method(), sip::Method::Ack);
+    assert_eq!(lab.told().1.status(), Some(StatusCode::REQUEST_TERMINATED));
 }
 
 #[test]

@@ -66,6 +66,14 @@ impl<'a> OperationBody<'a> {
         found.map(Some).ok_or_else(unknown)
     }
 
+    /// Refuses a field that is published, and for which there is nothing here.
+    pub fn is_without(&self, name: &str, why: &str) -> Result<(), OperationRefusal> {
+        match self.optional_text(name)? {
+            Some(_) => Err(OperationRefusal::parameter(name, why)),
+            None => Ok(()),
+        }
+    }
+
     /// True or false.
     pub fn optional_bool(&self, name: &str) -> Result<Option<bool>, OperationRefusal> {
         match self.field(name) {

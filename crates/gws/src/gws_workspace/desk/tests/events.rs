@@ -58,6 +58,31 @@ fn a_client_that_subscribes_to_everything_is_told_the_outcome_and_an_adopted_one
 }
 
 #[test]
+fn a_configuration_that_is_too_large_for_a_message_is_said_so_and_can_be_read_part_by_part() {
+    let mut bench = Bench::new();
+    bench.desk.initialise(NOW);
+    bench.connects();
+    bench.subscribes("/workspace/v3/initialization");
+    let large = json!({"actionCodes": [], "settings": ["x".repeat(2 << 20)]});
+    bench.desk.configured(json!({"userName": "ann", "agentLogin": "1001"}), large, NOW);
+    bench.carry();
+    let told = bench.news().pop().unwrap();
+    assert_eq!((&told["messageType"], &told["state"]), (&json!("WorkspaceInitializationComplete"), &json!("Failed")));
+    assert!(told["errors"][0]["message"].as_str().unwrap().contains("optimize_config=true"), "{told}");
+    // Its client goes on, and so does the session.
+    bench.subscribes("/workspace/v3/voice");
+    let taken = bench.activates(&json!({"data": {"dn": "7101"}}));
+    bench.hears(VoiceNews::Picture { dn: dn(None, "LoggedOut"), calls: Vec::new() });
+    let login = bench.takes();
+    bench.hears_as(login, ANN, VoiceNews::Dn(dn(Some("1001"), "NotReady")));
+    assert_eq!((bench.reply(taken).0, shorts(&bench.news()).pop()), (200, Some("dn NotReady".to_owned())));
+    bench.desk.optimise(true);
+    bench.desk.initialise(bench.now);
+    bench.is_configured();
+    assert_eq!(bench.news().pop().unwrap()["state"], "Complete", "it is asked for in the other form");
+}
+
+#[test]
 fn a_configuration_that_cannot_be_read_is_told_and_asked_for_again() {
     let mut bench = Bench::new();
     bench.desk.initialise(NOW);

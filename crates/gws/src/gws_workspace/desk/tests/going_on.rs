@@ -49,6 +49,71 @@ fn what_the_client_may_not_have_is_told_again() {
     assert_eq!(shorts(&next.news()), [format!("call {MAIN} Held StateChange")]);
 }
 
+/// A desk with a client that polls and one that is silent, and who they are, in that order.
+fn with_a_silent_client() -> (Bench, String, String) {
+    let mut bench = Bench::active();
+    let silent = bench.client.clone();
+    bench.connects();
+    bench.subscribes("/workspace/v3/voice");
+    bench.settles();
+    let live = bench.client.clone();
+    (bench, live, silent)
+}
+
+#[test]
+fn a_client_that_has_all_is_told_nothing_again_while_another_one_is_silent() {
+    let (mut bench, live, silent) = with_a_silent_client();
+    let states = ["Ringing", "Established", "Released"];
+    for state in states {
+        bench.hears_call(call(MAIN, state));
+    }
+    assert_eq!(bench.news().len(), 3);
+    // The last one has not arrived for certain.
+    bench.hears_call(call(OTHER, "Ringing"));
+    let last = bench.positions;
+    let mut next = moved(&bench);
+    assert!(followed(&next).unwrap().is_some());
+    next.is_configured();
+    let comes_again = |next: &mut Bench, from: u64| {
+        for (state, position) in states.iter().zip(from..) {
+            let news = VoiceNews::Call { call: call(MAIN, state), notification: "StateChange" };
+            next.hears_at(&position.to_string(), 0, "", news);
+        }
+    };
+    comes_again(&mut next, last - 3);
+    // It dies in the middle of it, too.
+    let mut third = moved(&next);
+    third.is_configured();
+    comes_again(&mut third, last - 3);
+    third.hears_at(
+        &last.to_string(),
+        0,
+        "",
+        VoiceNews::Call { call: call(OTHER, "Ringing"), notification: "StateChange" },
+    );
+    assert_eq!(shorts(&third.news()), [format!("call {OTHER} Ringing StateChange")]);
+    third.client = silent;
+    let told: Vec<String> = states.iter().map(|state| format!("call {MAIN} {state} StateChange")).collect();
+    let news = shorts(&third.news());
+    assert!(news.ends_with(&[&told[..], &[format!("call {OTHER} Ringing StateChange")]].concat()), "{news:?}");
+    third.client = live;
+    third.hears_call(call(OTHER, "Established"));
+    assert_eq!(shorts(&third.news()), [format!("call {OTHER} Established StateChange")]);
+}
+
+#[test]
+fn a_picture_is_told_to_all_however_far_they_were() {
+    let (mut bench, _, _) = with_a_silent_client();
+    bench.hears_call(call(MAIN, "Ringing"));
+    bench.news();
+    let mut next = moved(&bench);
+    next.is_configured();
+    next.hears(VoiceNews::Picture { dn: dn(Some("1001"), "NotReady"), calls: vec![call(MAIN, "Established")] });
+    assert_eq!(shorts(&next.news()), [format!("call {MAIN} Established CallRecovered")]);
+    next.hears_call(call(MAIN, "Held"));
+    assert_eq!(shorts(&next.news()), [format!("call {MAIN} Held StateChange")]);
+}
+
 #[test]
 fn after_a_gap_the_differences_are_told() {
     let bench = Bench::with_calls(&[call(MAIN, "Established")]);
@@ -148,6 +213,17 @@ fn what_is_stored_is_stored_before_it_is_answered() {
     bench.desk.bayeux(Exchange(1), batch, &mut bench.entropy, NOW);
     assert_eq!(bench.desk.poll_output(), Some(DeskOutput::Store));
     assert!(matches!(bench.desk.poll_output(), Some(DeskOutput::Answer { .. })));
+}
+
+#[test]
+fn how_far_events_were_told_is_written_some_time_soon_and_what_answers_rest_on_at_once() {
+    let mut bench = Bench::active();
+    bench.hears_call(call(MAIN, "Ringing"));
+    bench.others.clear();
+    assert_eq!(bench.news().len(), 1);
+    assert!(bench.has(&DeskOutput::StoreSoon) && !bench.has(&DeskOutput::Store));
+    bench.subscribes("/workspace/v3/reporting");
+    assert!(bench.has(&DeskOutput::Store));
 }
 
 #[test]

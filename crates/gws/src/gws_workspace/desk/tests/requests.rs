@@ -66,7 +66,7 @@ fn operations_of_the_dn_become_requests() {
         ),
         (
             "send-user-event",
-            json!({"data": {"userData": user_data, "connId": MAIN}}),
+            json!({"data": {"userData": user_data}}),
             json!({"req": "TSendUserEvent", "UserData": {"Order": 4711}}),
         ),
     ] {

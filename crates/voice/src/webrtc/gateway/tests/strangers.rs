@@ -125,3 +125,47 @@ fn refused_invites_that_nobody_acknowledges_are_few() {
     lab.closes(8);
     assert_eq!(lab.gateway.layer.len().1, 7);
 }
+
+#[test]
+fn what_is_no_message_counts_and_beyond_the_rate_its_web_socket_is_closed() {
+    let mut lab = Lab::new();
+    lab.registered(7);
+    lab.opens(8, None);
+    lab.others.clear();
+    let error = Message::parse(Bytes::from_static(b"nonsense\r\n\r\n")).unwrap_err();
+    let nonsense = |lab: &mut Lab, number| {
+        lab.gateway.handle_malformed(socket(number), &error, lab.now);
+        lab.drain();
+    };
+    nonsense(&mut lab, 7);
+    assert!(lab.others.is_empty(), "one is none too many");
+    for _ in 0..2 * REQUESTS_OF_SOURCE_PER_S {
+        nonsense(&mut lab, 7);
+    }
+    assert_eq!(lab.others, [GatewayOutput::Close(socket(7))]);
+    assert_eq!(lab.gateway.sizes(), (2, 1), "its phone may come back");
+    nonsense(&mut lab, 8);
+    assert_eq!(lab.gateway.sizes(), (1, 1), "it is of the same source");
+}
+
+#[test]
+fn answers_of_a_stranger_use_up_its_rate() {
+    let mut lab = Lab::new();
+    lab.opens(7, None);
+    for _ in 0..2 * REQUESTS_OF_SOURCE_PER_S {
+        lab.by(7, Message::response_to(&of_phone("INVITE", 1, ""), StatusCode::OK).to_tag("x").build());
+    }
+    assert!(lab.to_phone.is_empty() && lab.to_proxy.is_empty());
+    lab.opens(8, None);
+    lab.by(8, of_phone("REGISTER", 1, ""));
+    assert_eq!(lab.told().1.status(), Some(StatusCode::SERVICE_UNAVAILABLE));
+}
+
+#[test]
+fn a_ticket_proves_whose_a_web_socket_is() {
+    let mut lab = Lab::new();
+    lab.opens(7, None);
+    assert!(lab.others.is_empty());
+    lab.opens(8, Some(holder("tab")));
+    assert!(lab.others.iter().any(|output| matches!(output, GatewayOutput::Proved(of, _) if *of == socket(8))));
+}

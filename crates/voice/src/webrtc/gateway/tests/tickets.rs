@@ -153,3 +153,55 @@ fn with_its_sign_in_a_phone_ends() {
     assert_eq!(statuses(&mut lab.to_proxy), [430]);
     assert_eq!((lab.gateway.sizes(), lab.gateway.counts().revoked), ((0, 0), 1));
 }
+
+#[test]
+fn with_the_right_to_its_phone_a_page_is_called_no_more_and_talks_on() {
+    let mut lab = Lab::new();
+    lab.opens(7, Some(holder("tab")));
+    let flow = wanted(&mut lab);
+    let name = lab.registers(7, 1);
+    lab.hear_proxy(&to_phone("INVITE", &name, ""));
+    let (_, rings) = lab.told();
+    lab.by(7, Message::response_to(&rings, StatusCode::RINGING).to_tag("mine").build());
+    assert_eq!(statuses(&mut lab.to_proxy), [180]);
+    for _ in 0..2 {
+        lab.gateway.bar(flow, lab.now);
+        lab.drain();
+    }
+    let (_, cancel) = lab.told();
+    assert_eq!(cancel.method(), sip::Method::Cancel, "nobody answers it there");
+    lab.by(7, Message::response_to(&cancel, StatusCode::OK).to_tag("mine").build());
+    lab.by(7, Message::response_to(&rings, StatusCode::REQUEST_TERMINATED).to_tag("mine").build());
+    assert_eq!(statuses(&mut lab.to_proxy), [487]);
+    lab.to_phone.clear();
+    lab.hear_proxy(&to_phone("OPTIONS", &name, ""));
+    assert_eq!(statuses(&mut lab.to_proxy), [430], "as if it were gone");
+    for request in [of_phone("REGISTER", 2, ""), of_phone("INVITE", 3, "")] {
+        lab.by(7, request);
+        assert_eq!(lab.told().1.status(), Some(StatusCode::FORBIDDEN));
+    }
+    assert!(lab.to_proxy.is_empty());
+    lab.hear_proxy(&to_phone("BYE", &name, "mine"));
+    let (_, bye) = lab.told();
+    assert_eq!(bye.method(), sip::Method::Bye, "its calls go on, and end");
+    lab.by(7, Message::response_to(&bye, StatusCode::OK).build());
+    assert_eq!(statuses(&mut lab.to_proxy), [200]);
+    assert_eq!((lab.gateway.counts().barred, lab.gateway.sizes()), (1, (1, 0)));
+    // With another ticket it is a phone again.
+    lab.opens(8, Some(holder("tab")));
+    lab.registers(8, 4);
+    lab.hear_proxy(&to_phone("NOTIFY", &name, ""));
+    assert_eq!(lab.told().1.request_uri(), Some("sip:x7@h.invalid;transport=ws"));
+}
+
+#[test]
+fn a_page_without_a_right_to_its_phone_takes_its_registration_back() {
+    let mut lab = Lab::new();
+    lab.opens(7, Some(holder("tab")));
+    let flow = wanted(&mut lab);
+    lab.registers(7, 1);
+    lab.gateway.bar(flow, lab.now);
+    let text = String::from_utf8(of_phone("REGISTER", 2, "").to_bytes().to_vec()).unwrap();
+    lab.by(7, Message::parse(text.replace("expires=600", "expires=0").into_bytes().into()).unwrap());
+    assert_eq!(lab.asked().method(), sip::Method::Register);
+}
