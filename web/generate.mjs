@@ -20,6 +20,7 @@ const CHECKED = {
 const CHECKED_LATER = {
   'sign-ins': { api: 'agent-setup', names: ['SignInsShown'] },
   'api-keys': { api: 'agent-setup', names: ['ApiKeyMade', 'ApiKeysShown'] },
+  'prompt-audio': { api: 'agent-setup', names: ['AudioKept'] },
 }
 /** Names to which a release may add: a page takes one that it does not know. */
 const OPEN = new Set(['FaultCode'])

@@ -30,6 +30,10 @@ export default defineConfig({
       },
     },
   },
+  experimental: {
+    // What scripts and styles load comes from where they came from: the pages stand below several paths. Pages themselves name whole paths.
+    renderBuiltUrl: (_, { hostType }) => (hostType === 'html' ? undefined : { relative: true }),
+  },
   server: {
     proxy: { '/api': behind, '/pulse': behind, '/telemetry': behind, '/session': behind, '/agent-setup/api/': behind, '/workspace': behind, '/salesforce': behind, '/webrtc': { target: behind, ws: true } },
     // node_modules may be a link into the cache.

@@ -93,6 +93,66 @@ export async function deskFavourites({ browser, link, mock }) {
   await finish(opened)
 }
 
+/** Contacts are kept, found, called, transferred to, changed and removed, by keys alone; a favourite changes with its contact. */
+export async function deskContacts({ browser, link, mock }) {
+  const opened = await openReady(browser, link)
+  const { page } = opened
+  const { desks } = mock
+  const contact = (name) => directory(page).locator(`[data-contact="${name}"]`)
+  const button = (name) => directory(page).getByRole('button', { name, exact: true })
+  const enter = async (where) => {
+    await where.focus()
+    await page.keyboard.press('Enter')
+  }
+  await page.keyboard.press('Shift+C')
+  await directory(page).getByText('There are no contacts yet.').waitFor()
+  await enter(button('New contact'))
+  await page.keyboard.press('Enter')
+  await directory(page).getByText('A contact needs a name.').waitFor()
+  assertEqual(await axeFinds(page), [], 'axe, the form with a fault')
+  await directory(page).getByLabel('Name', { exact: true }).fill('Ines Iversen')
+  await directory(page).getByLabel('Number 1', { exact: true }).fill('call me')
+  await page.keyboard.press('Enter')
+  await directory(page).getByText('A number begins with a plus').waitFor()
+  await directory(page).getByLabel('Number 1', { exact: true }).fill('+49 (30) 123-456')
+  await directory(page).getByLabel('Company', { exact: true }).fill('Iversen Tea')
+  await page.keyboard.press('Enter')
+  await contact('Ines Iversen').getByText('Iversen Tea').waitFor()
+  assertEqual(await axeFinds(page), [], 'axe, contacts')
+  await enter(button('Favourite: Ines Iversen'))
+  await contact('Ines Iversen').locator('[aria-pressed="true"]').waitFor()
+  // Called from the list, and a caller is transferred there by name.
+  await enter(button('Call: Work, Ines Iversen +4930123456'))
+  await page.locator('[data-panel="Established"][aria-label="Call with +4930123456"]').waitFor()
+  await press(page, 't')
+  await page.keyboard.type('iversen')
+  await page.getByRole('listbox').getByRole('option').getByText('Ines Iversen').waitFor()
+  await page.keyboard.press('Enter')
+  await until('it went to the contact', () => desks.seen.some(({ path, data }) => path.endsWith('single-step-transfer') && data.destination === '+4930123456'))
+  await panel(page, 'Released').waitFor()
+  await press(page, 'e')
+  // Changed where it was found; the favourite is, too.
+  await page.keyboard.press('f')
+  await page.keyboard.type('iversen')
+  await directory(page).locator('[data-target="Ines Iversen"]').waitFor()
+  await enter(button('Edit contact: Ines Iversen'))
+  await directory(page).getByLabel('Name', { exact: true }).fill('Ines Ibsen')
+  await page.keyboard.press('Enter')
+  await directory(page).locator('[data-target="Ines Ibsen"]').waitFor()
+  await directory(page).getByRole('searchbox').fill('')
+  await enter(button('Favourites'))
+  await directory(page).locator('[data-target="Ines Ibsen"]').waitFor()
+  await chooseLanguage(page, 'de')
+  const german = page.getByRole('region', { name: 'Verzeichnis' })
+  await enter(german.getByRole('button', { name: 'Kontakte', exact: true }))
+  await enter(german.getByRole('button', { name: 'Kontakt bearbeiten: Ines Ibsen' }))
+  await enter(german.getByRole('button', { name: 'Löschen' }))
+  await page.keyboard.press('Enter')
+  await german.getByText('Es gibt noch keine Kontakte.').waitFor()
+  await chooseLanguage(page, 'en')
+  await finish(opened, isMeant)
+}
+
 /** What the agent has done, and the own queues: those that there are, those of the configuration; as they change, and over a loss. */
 export async function deskNumbers({ browser, link, mock }) {
   const opened = await openReady(browser, link)
@@ -151,7 +211,7 @@ export async function deskCourse({ browser, link, mock }) {
   const { page } = opened
   mock.desks.phone.ring()
   const course = page.getByRole('region', { name: 'Before this' })
-  await course.getByText('Waited 0:41 in sales.').waitFor()
+  await course.getByText('You have French 4, waited longest; caller waited 0:41 in sales').waitFor()
   await course.getByText('Chosen because you had waited longest for a call: 1 other agent could have taken it.').waitFor()
   await course.getByText('Before this', { exact: true }).press('Enter')
   await course.getByText('Announcement with keys: pressed 2').waitFor()

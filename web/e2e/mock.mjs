@@ -100,6 +100,7 @@ for (const [name, task] of [
   ['places, and who may not', desk.deskPlaces],
   ['a colleague is found, with whether they can talk', deskTeam.deskDirectory],
   ['favourites and recent calls', deskTeam.deskFavourites],
+  ['contacts', deskTeam.deskContacts],
   ['own numbers', deskTeam.deskNumbers],
   ['a call is parked', deskTeam.deskPark],
   ['what was before a call, and a conference', deskTeam.deskCourse],

@@ -85,6 +85,14 @@ function prepare({ rate }) {
   }
 }
 
+/** The codecs of a call, of what it sends and of what it hears; nothing until both have come. */
+async function codecsOfCall() {
+  const stats = await window.phone.connection.getStats()
+  const codecOf = (type) => stats.get([...stats.values()].find((it) => it.type === type && it.kind === 'audio')?.codecId)?.mimeType
+  const both = ['outbound-rtp', 'inbound-rtp'].map(codecOf)
+  return both.includes(undefined) ? null : both.join(' ')
+}
+
 function startJsSip({ url, user, password, domain }) {
   const { phone, library: JsSIP } = window
   const agent = new JsSIP.UA({ sockets: [new JsSIP.WebSocketInterface(url)], uri: `sip:${user}@${domain}`, password })
@@ -239,5 +247,28 @@ export async function lastingPhone({ browser, paths, say }) {
   say('heard after')
   await holds(page, say, folder)
   await hangsUp(page)
+  await close()
+}
+
+/**
+ * A phone calls a number, or is called where that is empty; it says in which codecs it sends and hears, hears the other one, and waits until that one
+ * hangs up, or hangs up itself once the file `enough` is in the folder. Paths: as of `phone`.
+ */
+export async function codecPhone({ browser, paths, say }) {
+  const [library, url, domain, user, password, number, folder] = paths
+  const { page, close } = await openPhone(browser, library, { url, domain, user, password })
+  await becomes(page, 'registered')
+  say('registered')
+  if (number !== '') await page.evaluate((number) => void window.phone.dial(number), number)
+  await becomes(page, 'talks')
+  say(`codec ${await until('audio goes both ways', () => page.evaluate(codecsOfCall))}`)
+  await hears(page, `${folder}/heard-${user}.wav`)
+  say('heard')
+  if (number !== '') {
+    await until('the word to end', () => existsSync(`${folder}/enough`), 240_000)
+    await page.evaluate(() => window.phone.hangUp())
+  }
+  await becomes(page, 'over')
+  await page.evaluate(() => window.phone.leave())
   await close()
 }

@@ -72,7 +72,7 @@ async function asked(words, ask) {
     try {
       return await within(words, ask())
     } catch (error) {
-      const isPassing = error.status === undefined || error.status === 503 || error.status === 504
+      const isPassing = error.status === undefined || [502, 503, 504].includes(error.status)
       if (work !== 'failover' || !isPassing || Date.now() > end) throw error
       await new Promise((resolve) => setTimeout(resolve, 100))
     }

@@ -428,6 +428,7 @@ const PAGES = [
   '/agent-setup/business-attributes',
   '/agent-setup/business-attributes/Language',
   '/agent-setup/dn-groups/Entries',
+  '/agent-setup/trunk-groups/Germany',
   '/agent-setup/calling-lists/Spring%20offers',
   '/agent-setup/campaigns/Spring',
   '/agent-setup/campaign-groups/Spring%20by%20day',

@@ -1,4 +1,6 @@
-// Whom a call can go to at the mock's desktop, with who is ready; favourites and recents of each person; numbers that are counted.
+// Whom a call can go to at the mock's desktop, with who is ready; favourites, recents and contacts of each person; numbers that are counted.
+
+import { ContactsOfMock } from './desk-contacts.mjs'
 
 const REPORTING = '/workspace/v3/reporting'
 const STEP_MS = 2_000
@@ -17,6 +19,7 @@ export class DeskTargets {
     this.setup = setup
     /** By user name: favourites and recents as they were saved, newest first. */
     this.kept = new Map()
+    this.contacts = new ContactsOfMock()
     this.subscriptions = new Map()
     /** While true neither is there. */
     this.isAway = false
@@ -48,11 +51,11 @@ export class DeskTargets {
     return [...agents, ...groups, ...points, ...queues]
   }
 
-  #search(query) {
+  #search(session, query) {
     const words = (query.get('searchTerm') ?? '*').toLowerCase().split(/\s+/).filter(Boolean)
     const types = (query.get('types') ?? '').split(',').filter(Boolean)
-    const found = this.#all().filter((target) => {
-      const text = [target.name, target.userName, target.number].filter(Boolean).join(' ').toLowerCase()
+    const found = [...this.contacts.targetsOf(session), ...this.#all()].filter((target) => {
+      const text = [target.name, target.userName, target.number, target.company].filter(Boolean).join(' ').toLowerCase()
       return (types.length === 0 || types.includes(target.type)) && words.every((word) => word === '*' || text.includes(word))
     })
     return { data: { targets: found.slice(0, Number(query.get('limit') ?? 50)), totalMatches: found.length } }
@@ -85,12 +88,13 @@ export class DeskTargets {
 
   // === answers ===
 
-  /** Answers what is below /targets and /reporting; undefined for what is not there. */
+  /** Answers what is below /targets, /contacts and /reporting; undefined for what is not there. */
   asked(session, [what, first, second, third, fourth], data, query, method) {
-    if (what !== 'targets' && what !== 'reporting') return undefined
+    if (!['targets', 'contacts', 'reporting'].includes(what)) return undefined
     if (this.isAway) return { status: 503, message: `${what} cannot be reached: ask again` }
     if (what === 'reporting') return this.#reporting(session, second, data, method)
-    if (first === undefined) return this.#search(query)
+    if (what === 'contacts') return this.contacts.asked(session, first, data, query, method)
+    if (first === undefined) return this.#search(session, query)
     const kept = this.#keptOf(session)
     if (first === 'personal-favorites') return this.#favourites(kept, [second, third, fourth], data)
     if (first !== 'recents') return this.#one(first, second)

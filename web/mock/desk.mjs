@@ -118,7 +118,7 @@ export class Desks {
     const session = this.sessions.get(cookieOf(request))
     if (session === undefined) return refuse(response, 403, 603, 'Unauthorized')
     if (!isMeantFor(request, session.user.userName)) return refuse(response, 412, 412, 'the page is of another person')
-    const text = request.method === 'POST' ? await textOf(request) : ''
+    const text = ['POST', 'PUT'].includes(request.method) ? await textOf(request) : ''
     const body = text === '' ? {} : JSON.parse(text)
     if (path.startsWith('notifications')) return session.hub.answer(Array.isArray(body) ? body : [body], response), true
     if (request.method === 'POST') this.seen.push({ path, ...body })
@@ -164,7 +164,7 @@ export class Desks {
   #configuration() {
     const attribute = ({ name, values, default: chosen }, index) => ({ id: 200 + index, name, displayName: name, description: '', values: values.map((one, at) => ({ id: 1_000 + index * 100 + at, name: one.value, displayName: one.display_name ?? one.value, description: '', default: one.value === chosen })) })
     return {
-      actionCodes: this.setup.all('action_code').map(({ code, name }) => ({ name, code, type: 'NotReady', subCodes: [], userProperties: [] })),
+      actionCodes: this.setup.all('action_code').map(({ code, name, action, subcodes }) => ({ name, code, type: publishedAction(action), subCodes: subcodes ?? [], userProperties: [] })),
       agentGroups: this.team.groups(),
       businessAttributes: [...this.setup.all('business_attribute'), RESULTS].map(attribute),
       transactions: [],
@@ -238,6 +238,11 @@ const cookieOf = (request) => new RegExp(`${COOKIE}=([^;]+)`).exec(request.heade
 
 /** Pages say whose they are: somebody else may have signed in in this browser. */
 const isMeantFor = (request, user) => [undefined, encodeURIComponent(user)].includes(request.headers['x-trunkline-subject'])
+
+/** What a reason is for, by its published name. */
+function publishedAction(action = 'not_ready') {
+  return action.split('_').map((word) => word[0].toUpperCase() + word.slice(1)).join('')
+}
 
 function active(phone) {
   return { dn: phone.dn, calls: phone.calls.map((call) => phone.shown(call)), media: { channels: [] }, services: [{ serviceName: 'VOICE', serviceState: 'AVAILABLE' }] }

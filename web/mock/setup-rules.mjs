@@ -33,6 +33,8 @@ export function references(kind, object) {
       return (object.places ?? []).flatMap((place) => one('place', place, 'places'))
     case 'dn_group':
       return (object.members ?? []).flatMap(({ dn }) => one('dn', dn, 'members'))
+    case 'trunk_group':
+      return (object.members ?? []).flatMap(({ trunk }) => one('trunk', trunk, 'members'))
     case 'calling_list':
       return one('schedule', object.schedule, 'schedule')
     case 'campaign':

@@ -24,7 +24,7 @@ const STEPS = [
   { kind: 'treatment', name: 'PlayAnnouncementAndDigits', duration: 12_000, result: 'Completed', keyCount: 1, keys: '2' },
 ]
 /** Why somebody was chosen; the agent is the one at the desktop that asks. */
-const CHOSEN = { rule: 'longest-idle-agent', passedOver: [{ agent: 'a7102', why: 'idle-shorter' }, { agent: 'a7103', why: 'not-ready' }], more: 0, waiting: 0 }
+const CHOSEN = { rule: 'longest-idle-agent', passedOver: [{ agent: 'a7102', why: 'idle-shorter' }, { agent: 'a7103', why: 'not-ready' }], more: 0, waiting: 0, skills: [{ skill: 'French', level: 4 }], readyFor: 125_000, waited: 41_000 }
 
 export class TeamOfMock {
   constructor(setup) {
@@ -54,6 +54,8 @@ export class TeamOfMock {
   /** Answers what is below /users, and queues; undefined for what is not there. */
   asked([what, first, second, third], query, data = {}) {
     if (what === 'targets' && first === undefined) return this.#queues()
+    if (what === 'schedule' && first === undefined) return { data: { now: Date.now(), shifts: [] } }
+    if (what === 'supervisor' && first === 'schedules') return { data: { now: Date.now(), schedules: [], isPart: false } }
     if (what === 'supervisor' && first === 'waiting-calls') return this.#waiting(second, third, data)
     if (what !== 'users') return undefined
     if (this.isAway) return { status: 503, message: 'users cannot be read now' }

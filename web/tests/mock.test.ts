@@ -10,6 +10,7 @@ import { ticketIn } from '../src/api/browser-phone'
 import { signInPage } from '../src/api/sign-ins'
 import { messageIn, type DeskMessage } from '../src/api/workspace-messages'
 import { subscriptionIn } from '../src/api/workspace-reporting'
+import { contactIn, contactsIn } from '../src/api/workspace-contacts'
 import { recentsIn, targetsIn } from '../src/api/workspace-targets'
 import { groupsIn, membersIn, queuesIn } from '../src/api/workspace-team'
 import { update } from '../src/features/agent-setup/edits'
@@ -116,6 +117,26 @@ describe('the mock', () => {
     targets.close()
   })
 
+  test('the desktop: contacts are the person’s own, or shared', async () => {
+    const { DeskTargets } = await mock('desk-targets')
+    const { Setup } = await mock('setup')
+    const targets = new DeskTargets(new Setup({ people: 5 }))
+    const asked = (userName: string, path: string, data: object = {}, method = 'GET') => targets.asked({ user: { userName } }, path.split('?')[0]?.split('/'), data, new URLSearchParams(path.split('?')[1]), method)
+    const names = (userName: string) => contactsIn(asked(userName, 'contacts?limit=20').data).contacts.map(({ name }) => name)
+    const ines = contactIn(asked('ada', 'contacts', { name: 'Ines Iversen', company: 'Iversen Tea', numbers: [{ type: 'mobile', number: '+4930123456' }] }, 'POST').data)
+    const taxi = contactIn(asked('ada', 'contacts', { name: 'Taxi', isShared: true }, 'POST').data)
+    expect([names('ada'), names('ben')]).toEqual([['Ines Iversen', 'Taxi'], ['Taxi']])
+    expect(targetsIn(asked('ada', 'targets?searchTerm=tea&types=custom-contact').data, 0)).toMatchObject([{ id: ines?.id, number: '+4930123456', isContact: true }])
+    expect(asked('ben', `contacts/${ines?.id}`).status).toBe(404)
+    expect(asked('ada', `contacts/${ines?.id}`, { name: 'Ines', numbers: [{ type: 'work', number: 'call me' }] }, 'PUT').status).toBe(400)
+    expect(asked('ada', `contacts/${ines?.id}`, { name: 'Ines Ibsen' }, 'PUT').status).toBeUndefined()
+    targets.contacts.mayShare = false
+    expect(asked('ben', `contacts/${taxi?.id}`, {}, 'DELETE').status).toBe(403)
+    asked('ada', `contacts/${ines?.id}`, {}, 'DELETE')
+    expect(names('ada')).toEqual(['Taxi'])
+    targets.close()
+  })
+
   test('a supervisor’s people, and what is set of them', async () => {
     const { TeamOfMock } = await mock('team')
     const { Setup } = await mock('setup')
@@ -185,7 +206,7 @@ describe('the mock', () => {
   test('groups, reasons, lists and attributes', async () => {
     const { Setup } = await mock('setup')
     const setup = new Setup({ people: 3 })
-    for (const kind of ['agent_group', 'action_code', 'list', 'business_attribute', 'place_group', 'dn_group', 'calling_list', 'campaign', 'campaign_group', 'ivr_profile', 'statistic_definition', 'capacity_rule', 'transaction', 'switch', 'agent_login', 'access_group', 'role', 'folder']) expect(objectPage(setup.list(kind, new URLSearchParams()))?.items.length).toBeGreaterThan(0)
+    for (const kind of ['agent_group', 'action_code', 'list', 'business_attribute', 'place_group', 'dn_group', 'trunk_group', 'calling_list', 'campaign', 'campaign_group', 'ivr_profile', 'statistic_definition', 'capacity_rule', 'transaction', 'switch', 'agent_login', 'access_group', 'role', 'folder']) expect(objectPage(setup.list(kind, new URLSearchParams()))?.items.length).toBeGreaterThan(0)
     expect(uses({ items: setup.uses('person', 'ada.adler') })).toEqual([
       { kind: 'agent_group', id: 'Day team', field: 'agents', is_named: false },
       { kind: 'agent_group', id: 'Day team', field: 'managers', is_named: false },

@@ -60,12 +60,12 @@ mod tests {
         assert_eq!(runtime::connections::role_scopes::faults(TABLE), Vec::<String>::new());
     }
 
-    /// Nothing proves auth to a process of another machine yet (docs/tokens.md): keys come by files alone.
+    /// Every role but auth itself may ask for keys, and auth has a port for it.
     #[test]
-    fn no_role_asks_for_keys_by_a_connection_yet() {
-        let row = connections::find("own-15").unwrap();
-        let far = connections::coverage::of(TABLE, row);
-        assert_eq!((far, row.note.contains("not yet")), (connections::coverage::Coverage::NotYet, true));
+    fn any_role_can_ask_auth_for_keys() {
+        let id = runtime::key_files::CONNECTION;
+        let askers = TABLE.iter().filter(|spec| connections::opens(spec, id)).count();
+        assert_eq!((askers, runtime::key_files::port_of_auth(TABLE)), (TABLE.len() - 1, Some(8080)));
     }
 
     /// The roles that a connection to the listener gives that scope.
@@ -89,6 +89,7 @@ mod tests {
                 "tenant",
                 "configuration",
                 &[
+                    "media",
                     "pulse",
                     "auth",
                     "bds",

@@ -10,7 +10,7 @@ pub use embedded::{Looked, look};
 use std::path::Path;
 use std::sync::Arc;
 
-use infra::{ApiKeys, ProvisioningStore, SecretSeals, SignInAudit, TenantArchive};
+use infra::{ApiKeys, ProvisioningStore, SecretSeals, Shifts, SignInAudit, TenantArchive};
 use runtime::RoleSpec;
 use runtime::data_dir::{self, DataDir, Sharing};
 use runtime::exit::{Exit, ExitError};
@@ -166,10 +166,21 @@ pub async fn api_keys(instance: u8, data_dir: &Path, values: &Values) -> anyhow:
     Ok((store, keys))
 }
 
-/// All that the database of an installation holds.
-trait Database: TenantArchive + SignInAudit + ApiKeys {}
+/// The configuration, which knows tenants and people, and when these work.
+pub type ShiftStores = (Arc<dyn ProvisioningStore>, Arc<dyn Shifts>);
 
-impl<T: TenantArchive + SignInAudit + ApiKeys> Database for T {}
+/// When people work, for a command.
+pub async fn shifts(instance: u8, data_dir: &Path, values: &Values) -> anyhow::Result<ShiftStores> {
+    let database = database(instance, data_dir, values).await?;
+    let store: Arc<dyn ProvisioningStore> = database.clone();
+    let shifts: Arc<dyn Shifts> = database;
+    Ok((store, shifts))
+}
+
+/// All that the database of an installation holds.
+trait Database: TenantArchive + SignInAudit + ApiKeys + Shifts {}
+
+impl<T: TenantArchive + SignInAudit + ApiKeys + Shifts> Database for T {}
 
 async fn database(instance: u8, data_dir: &Path, values: &Values) -> anyhow::Result<Arc<dyn Database>> {
     let settings: StoresSettings = values.read(SECTION)?;

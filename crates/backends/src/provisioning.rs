@@ -21,9 +21,11 @@ mod passkeys;
 mod people;
 mod people_imports;
 mod personal_records;
+mod prompt_audio;
 mod read;
 mod revisions;
 mod sealing;
+mod shifts;
 mod sign_in;
 mod sign_in_audit;
 mod snapshots;
@@ -478,16 +480,12 @@ pub(crate) fn refused(error: &sqlx::Error) -> StoreError {
         .filter(|e| e.is_unique_violation() || e.is_foreign_key_violation() || e.is_check_violation());
     match broken {
         Some(broken) => StoreError::Invalid(broken.message().to_owned()),
-        None if is_one_row_twice(error) => {
+        // PostgreSQL's cardinality_violation: rows that were inserted together have the same key.
+        None if is_coded(error, "21000") => {
             StoreError::Invalid("two of the objects have names that are one name in this database".to_owned())
         }
         None => failed(error),
     }
-}
-
-/// PostgreSQL's cardinality_violation: rows that were inserted together have the same key.
-fn is_one_row_twice(error: &sqlx::Error) -> bool {
-    is_coded(error, "21000")
 }
 
 /// SQLITE_FULL (13); PostgreSQL's disk_full (53100).

@@ -25,6 +25,7 @@ mod parser;
 mod percentile;
 mod persistence;
 mod phones;
+mod presses;
 mod process;
 mod provisioning;
 mod proxy;
@@ -79,6 +80,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("demo", demo::run),
     ("persistence", persistence::run),
     ("wallboard", wallboard::run),
+    ("presses", presses::run),
     ("edge", edge::run),
     ("auth", auth::run),
     ("provisioning", provisioning::run),

@@ -52,14 +52,14 @@ mod treatment;
 mod trunks;
 mod waiting;
 
-pub use asked::{Asked, no_answer_ms};
+pub use asked::{Asked, no_answer_ms, shown_number};
 pub use facts::BUSINESS_CALL;
 pub use feature::{PIN_TRIES_MAX, PinAnswer, TypedPin, feature_requester};
 pub use hold::Departure;
 pub use in_thread::{ConsultsFor, NewConsultation, NextNumbers};
 pub use input::{Incoming, Input};
 pub use output::{Limit, Output};
-pub use party::{LegProgress, Observes, Party, PartyNo};
+pub use party::{Forwarding, LegProgress, Observes, Party, PartyNo};
 pub use place::{Parked, Replaced, Replacement};
 pub use playing::{Ended, Playing, Purpose, RecordEnd};
 pub use point::Point;
@@ -68,7 +68,7 @@ pub use recorded::{RecordedAs, Recording, RecordingState};
 pub use recording::{RECORDING_ID, RECORDING_STATE};
 pub use seat::{HeardBy, Seat};
 pub use state::{
-    CallSnapshot, Feature, Forwarding, HoldAsked, HoldWay, InService, Invitation, InvitationStep, Offer, Originating,
+    CallSnapshot, Feature, HoldAsked, HoldWay, InService, Invitation, InvitationStep, Offer, Originating,
     OriginatingStep, PinAsk, Recall, Routing, Stage, Transfer, Waiting,
 };
 pub use timer::{Timer, Timers};

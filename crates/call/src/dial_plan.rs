@@ -25,7 +25,7 @@ mod switches;
 
 pub use day::Days;
 pub use forwarding::{AtPhone, FORWARDS_MAX, PhoneSettings, PhoneState, forwarded_by};
-pub use outside::{OUTSIDE_NO_ANSWER_MS, OutsideTrunk, TRUNKS_TRIED_MAX};
+pub use outside::{OUTSIDE_NO_ANSWER_MS, OutsideTrunk, TRUNKS_TRIED_MAX, TrunkGroup, TrunkOfGroup};
 pub use pattern::{PATTERN_MAX, Pattern, PatternError};
 pub use rules::{
     Blocked, CallerIdRule, DialRules, EmergencyNumber, OfTrunk, RULES_MAX, Route, Spending, SpentBy, Translation,
@@ -35,6 +35,8 @@ pub use switches::{AccessCode, Switches};
 
 /// The longest dialled number that is looked up, in bytes; a longer one is unknown (E.164 has 15 digits).
 pub const DIALLED_MAX: usize = 64;
+/// Why a call does not go out that is to show a number which is none of the tenant's.
+pub const NOT_SHOWN: &str = "the number to be shown is none of the tenant's";
 /// What is dialled by who calls the emergency service and no number of it (RFC 5031); for a part of the service, too.
 pub const EMERGENCY_SERVICE: &str = "urn:service:sos";
 
@@ -58,6 +60,8 @@ pub struct TenantPlan {
     pub international_prefix: Option<String>,
     /// The trunks by which calls go out.
     pub trunks: Vec<OutsideTrunk>,
+    /// Groups of them.
+    pub trunk_groups: Vec<TrunkGroup>,
     /// The business hours of numbers.
     pub hours: SharedMap<String, BusinessHours>,
     /// Rules about dialled numbers.
@@ -90,6 +94,8 @@ pub struct Question<'a> {
     pub now: Timestamp,
     /// Whether a phone forwards a call there.
     pub is_forwarded: bool,
+    /// The number that whoever calls wants to show outside.
+    pub shows: Option<&'a str>,
 }
 
 /// A feature code with its action.

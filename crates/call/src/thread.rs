@@ -61,6 +61,13 @@ impl Thread {
         thread
     }
 
+    /// Its first call shows that number outside, if the dial plan lets it.
+    pub fn show(&mut self, number: String) {
+        if let Some(first) = self.calls.first_mut() {
+            first.show(number);
+        }
+    }
+
     /// A phone of the thread makes a further call by itself, by a dialog of its own. Returns its leg; the outputs that follow ask the
     /// dial plan.
     pub fn add(&mut self, incoming: Incoming, now: Timestamp) -> LegId {

@@ -12,6 +12,8 @@ pub struct OpenApi {
     paths: Map<String, Json>,
     refusals: &'static [(&'static str, &'static str)],
     problem_members: Map<String, Json>,
+    shapes: Map<String, Json>,
+    proofs: Map<String, Json>,
 }
 
 /// What is read by a GET.
@@ -54,6 +56,8 @@ impl OpenApi {
             paths: Map::new(),
             refusals: &[],
             problem_members: Map::new(),
+            shapes: Map::new(),
+            proofs: Map::new(),
         }
     }
 
@@ -123,6 +127,37 @@ impl OpenApi {
         self.path(get, &json!({media_type: {"schema": {"type": "string"}}}))
     }
 
+    /// Says that the answer of a GET that is there comes as a text of that media type too.
+    #[must_use]
+    pub fn also_text(mut self, get: &Get, media_type: &str) -> Self {
+        if let Some(operation) = self.paths.get_mut(get.path).and_then(|methods| methods.get_mut("get")) {
+            operation["responses"]["200"]["content"][media_type] = json!({"schema": {"type": "string"}});
+        }
+        self
+    }
+
+    /// Adds an operation whose description is whole already. The method is written small.
+    #[must_use]
+    pub fn operation(mut self, (path, method): (&str, &str), operation: Json) -> Self {
+        let methods = self.paths.entry(path.to_owned()).or_insert_with(|| json!({}));
+        methods[method] = operation;
+        self
+    }
+
+    /// Adds a shape to which such operations refer by its name.
+    #[must_use]
+    pub fn shape(mut self, name: &str, schema: Json) -> Self {
+        self.shapes.insert(name.to_owned(), schema);
+        self
+    }
+
+    /// Adds a way besides the caller token by which somebody proves to be who asks (a security scheme).
+    #[must_use]
+    pub fn proof(mut self, name: &str, scheme: Json) -> Self {
+        self.proofs.insert(name.to_owned(), scheme);
+        self
+    }
+
     /// Adds a POST of a text of that media type with a JSON answer.
     #[must_use]
     pub fn posted_text<A: JsonSchema>(mut self, request: &Get, media_type: &str) -> Self {
@@ -172,12 +207,17 @@ impl OpenApi {
             members.extend(self.problem_members);
         }
         schemas.insert("Problem".into(), problems);
+        schemas.extend(self.shapes);
+        let mut proofs = security_schemes();
+        if let Some(known) = proofs.as_object_mut() {
+            known.extend(self.proofs);
+        }
         json!({
             "openapi": "3.1.0",
             "info": info(self.title),
             "security": [{"callerToken": []}],
             "paths": self.paths,
-            "components": {"securitySchemes": security_schemes(), "schemas": schemas},
+            "components": {"securitySchemes": proofs, "schemas": schemas},
         })
     }
 
@@ -341,6 +381,26 @@ mod tests {
         let responses = &operation["responses"];
         assert!(responses["200"]["headers"]["ETag"].is_object() && responses["304"].get("content").is_none());
         assert!(document["paths"]["/other"]["get"]["responses"].get("304").is_none());
+    }
+
+    #[test]
+    fn an_operation_that_is_described_elsewhere_stands_beside_the_others_with_its_shape_and_its_proof() {
+        let rows = Get { path: "/rows", id: "rows", summary: "The rows", scope: "rows:read", query: &[] };
+        let api = OpenApi::new("Rows").document::<Row>(&rows).also_text(&rows, "text/csv");
+        let api = api.operation(("/rows", "post"), json!({"operationId": "addRow"}));
+        let document =
+            api.shape("Form", json!({"type": "object"})).proof("client", json!({"type": "http"})).into_json();
+        let methods = &document["paths"]["/rows"];
+        assert_eq!(
+            (&methods["get"]["operationId"], &methods["post"]["operationId"]),
+            (&json!("rows"), &json!("addRow"))
+        );
+        let contents = methods["get"]["responses"]["200"]["content"].as_object().unwrap();
+        assert_eq!(contents.keys().collect::<Vec<_>>(), ["application/json", "text/csv"]);
+        let components = &document["components"];
+        assert!(components["schemas"]["Form"].is_object() && components["schemas"]["Problem"].is_object());
+        let proofs = &components["securitySchemes"];
+        assert!(proofs["callerToken"].is_object() && proofs["client"].is_object());
     }
 
     #[test]

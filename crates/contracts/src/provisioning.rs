@@ -27,6 +27,7 @@ pub mod networks;
 mod outgoing;
 mod permissions;
 mod privilege;
+mod prompt_audio;
 mod secrets;
 mod sign_in;
 mod statistic_definitions;
@@ -34,6 +35,7 @@ mod stir;
 mod switches;
 mod tenant_objects;
 mod transactions;
+mod trunk_groups;
 mod wire_names;
 
 use std::collections::BTreeMap;
@@ -50,7 +52,7 @@ pub use campaigns::{
     PacingMeasure, RecordField, RecordFieldType, RecordTreatment, TreatmentAction,
 };
 pub use capacity::{CapacityMedia, CapacityRule};
-pub use codes::{ACTION_CODES_MAX, ActionCode, FeatureAction, FeatureCode};
+pub use codes::{ACTION_CODES_MAX, ActionCode, CodedAction, FeatureAction, FeatureCode, SUBCODES_MAX, Subcode};
 pub use dialling::{DialAction, DialRule, Schedule, Spender};
 pub use diversion::DiversionForm;
 pub use dn_groups::{DEFAULT_WEIGHT, DnGroup, DnGroupMember, DnGroupType};
@@ -68,6 +70,7 @@ pub use names::{AM, BySpelling, folded_name};
 pub use outgoing::TRUNK_TRY_S;
 pub use permissions::{AccessGroup, Folder, FolderPermission, FolderRight, PrivilegeRole};
 pub use privilege::Privilege;
+pub use prompt_audio::{PROMPT_LANGUAGE_BYTES_MAX, PROMPT_LANGUAGES_MAX, PromptAudio};
 pub use secrets::ReadableSecrets;
 pub use sign_in::{PersonField, SignInRules, UpstreamProvider};
 pub use statistic_definitions::{StatisticDefinition, StatisticProfile};
@@ -75,6 +78,7 @@ pub use stir::{Stir, StirSign, StirVerify};
 pub use switches::{Switch, SwitchAccessCode};
 pub use tenant_objects::TenantObjects;
 pub use transactions::{TransactionObject, TransactionType};
+pub use trunk_groups::{TrunkGroup, TrunkGroupMember};
 
 /// A password or PIN: serialised as it is, never printed.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -447,4 +451,8 @@ pub struct Prompt {
     pub name: String,
     /// The sound file, relative to the folder of prompts.
     pub file: String,
+    /// What was uploaded of it, a recording for each language, the one that is played where none is asked for first. Without any the file is
+    /// played.
+    #[serde(default)]
+    pub audio: Vec<PromptAudio>,
 }

@@ -72,6 +72,25 @@ pub struct ChosenAgent {
     pub more: u64,
     /// How many other calls waited for that agent.
     pub waiting: u64,
+    /// What the agent has of the skills that were asked for.
+    #[serde(default)]
+    pub skills: Vec<MatchedSkill>,
+    /// For how long the agent could have taken a call, in milliseconds; absent where it is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_for: Option<u64>,
+    /// For how long the call had waited, in milliseconds; absent where it is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited: Option<u64>,
+}
+
+/// A skill that was asked for, with the agent's level.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MatchedSkill {
+    /// The skill.
+    pub skill: String,
+    /// The level.
+    pub level: i64,
 }
 
 /// An agent who was not chosen, or cannot be.

@@ -13,6 +13,7 @@ mod places;
 mod properties;
 mod remembered;
 mod server;
+mod shifts;
 mod user;
 
 use anyhow::Result;

@@ -1,9 +1,9 @@
 //! gws-provisioning: programs change the configuration of a tenant by the published Provisioning API. HTTP 80 (8080), paths under
 //! `/provisioning/v3`, through gws-proxy (gws-07).
 //!
-//! A session begins by a person's token and goes on by a cookie. What is read and changed goes by gws-configuration (gws-21), which names
-//! the person to tenant: that person's rights count, by the tenant as it is now, and the history names the person. What the published
-//! shapes are made of stands in `published`, without I/O.
+//! A session begins by a person's token, or by a code of the built-in client, and goes on by a cookie. What is read and changed goes by
+//! gws-configuration (gws-21), which names the person to tenant: that person's rights count, by the tenant as it is now, and the history
+//! names the person. What the published shapes are made of stands in `published`, without I/O.
 //!
 //! Any replica takes a session over that it does not have: its record is in the store (own-34), written before whoever waits is answered.
 //! Operations with an outcome that comes later only read; whoever takes a session over carries those out again of which some client may not
@@ -27,6 +27,7 @@ mod session;
 mod sign_in;
 #[cfg(test)]
 mod test_objects;
+mod unserved_operations;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use std::time::Duration;
 use anyhow::Result;
 use bayeux::{HubSettings, ServedConnections, UnknownClient};
 use futures::StreamExt as _;
+use identity::built_in_client::SessionClient;
 use identity::grant::ACCESS_LIFE;
 use identity::session_cookie::SessionCookie;
 use model::{TenantId, Timestamp};
@@ -57,6 +59,7 @@ use crate::sessions::held::{AdoptionTurn, HeldLimits};
 use crate::sessions::parts::ReplicaParts;
 use crate::sessions::person_sign_in::PersonSignIn;
 use crate::sessions::replica::{self, NewPlace, ReplicaSessions, SoughtSession, TakenRecord, not_used};
+use crate::sessions::session_code::CodeRedeemer;
 use crate::sessions::token_standing::{StandingAtAuth, TokenStanding};
 
 pub use openapi::openapi;
@@ -143,6 +146,7 @@ struct Provisioning {
     imports: ImportHistory,
     tokens: TokenVerifier,
     authority: StandingAtAuth,
+    codes: CodeRedeemer,
     /// The address of the edge, as people know it.
     base: String,
 }
@@ -161,12 +165,14 @@ impl Provisioning {
             metrics,
         };
         let issuer = ctx.tokens.issuer();
+        let auth = Client::new(ctx, "gws-20")?;
         Ok(Self {
             parts: Arc::new(parts),
             sessions: ReplicaSessions::new(ctx, replica, HELD),
             imports,
             tokens: ctx.tokens.clone(),
-            authority: StandingAtAuth::new(Client::new(ctx, "gws-20")?),
+            authority: StandingAtAuth::new(auth.clone()),
+            codes: CodeRedeemer::new(SessionClient::Provisioning, auth),
             base: issuer.strip_suffix(runtime::issuer::PATH).unwrap_or(issuer).to_owned(),
         })
     }
@@ -213,11 +219,13 @@ impl Provisioning {
         Ok(session)
     }
 
-    /// The session that goes on, or begins, by a sign-in, and the value of its cookie. `shown` is the value that the request has.
+    /// The session that goes on, or begins, by a sign-in, and the value of its cookie. `shown` is the value that the request has, `place` one
+    /// that is free for it already.
     async fn begun(
         &self,
         sign_in: ProvisioningSignIn,
         shown: Option<&str>,
+        place: Option<NewPlace<ProvisioningSession>>,
     ) -> Result<(Arc<ProvisioningSession>, String), ApiRefusal> {
         if let Some((value, cookie)) = shown.and_then(|value| Some((value, SessionCookie::read(value)?)))
             && let Ok(session) = self.session(&cookie).await
@@ -228,7 +236,11 @@ impl Provisioning {
             // Somebody else works there now, who gets another cookie.
             session.end(SessionEnd::Logout).await;
         }
-        let NewPlace { value, cookie, turn } = self.sessions.place(&sign_in.person.tenant)?;
+        let NewPlace { value, cookie, turn } = match place.filter(|place| place.cookie.tenant == sign_in.person.tenant)
+        {
+            Some(place) => place,
+            None => self.sessions.place(&sign_in.person.tenant)?,
+        };
         self.make_room(&sign_in.person).await?;
         let kept = KeptProvisioning::begun(sign_in, self.parts.replica.holder.clone(), self.parts.now());
         let seen = self.sessions.kept(&cookie, &kept).await?;
@@ -291,6 +303,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     };
     let router = server::router(provisioning.clone());
     let gated = net::http::gated(&ctx, "provisioning", router, limits, server::is_open)?;
+    let gated = net::http::with_published_refusals(gated, server::is_open);
     net::http::bind_and_serve(&ctx, "provisioning", page_origin::told_by_proxy(ctx.directory.clone(), gated)).await?;
     let ended = ctx.drain.clone();
     let imports = provisioning.imports.clone();

@@ -1,13 +1,13 @@
 //! gws-proxy: the door of the published APIs for desktops of agents. HTTP 8080 (80 in the table), through ingress (own-31), which holds the
 //! certificate; each service behind it by its prefix, as `services` says: `/workspace/v3` by gws-workspace (gws-06), `/statistics/v3` by
-//! gws-statistics (gws-02), `/provisioning/v3` by gws-provisioning (gws-07), `/salesforce` by salesforce-adapter (gws-04), and the pages of
-//! Agent Setup at `/ui/provisioning` by agent-setup (gws-05).
+//! gws-statistics (gws-02), `/provisioning/v3` by gws-provisioning (gws-07), `/salesforce` by salesforce-adapter (gws-04), the pages of
+//! Agent Setup at `/ui/provisioning` by agent-setup (gws-05), and the desktop at `/desktop` and `/ui/wwe` by gws-workspace (gws-06).
 //!
 //! It holds nothing and judges nothing: whoever is behind asks for a token or for a session of its own. The requests of one session go to
 //! one replica (`crate::replica_choice`), so that a desktop finds there what it has begun; while that one takes no connections, or
 //! says that it takes no requests, they go to the next one, which takes the session over. What may have been carried out is not sent a
 //! second time, but for what changes nothing and the long polls of Bayeux. A WebSocket of Bayeux is led to the same replica, and every byte
-//! of it passed on.
+//! of it passed on. A replica that hangs is found out by looks at it: it is asked last, and what waits there leaves it.
 
 mod attempts;
 mod metrics;
@@ -52,13 +52,24 @@ pub const SPEC: RoleSpec = RoleSpec {
         accepts: &["own-31"],
     }],
     opens: &["gws-02", "gws-04", "gws-05", "gws-06", "gws-07"],
-    settings: &[],
+    settings: Settings::TABLE,
     metrics: &[Metrics::declared],
     admin_port: 9090,
     starts: Starts::InTurn,
     drains: Drains::Last,
     replicas: Replicas::Several,
 };
+
+runtime::settings! {
+    /// Settings of gws-proxy.
+    pub struct Settings {
+        /// How long a replica of a service may be silent before another one is asked what changes nothing, though it is there by all
+        /// other signs; 1 s to 20 s. The other one takes the session over: no answer should take as long. Shorter than
+        /// `ingress.silent_max`. It says nothing where a service has one replica.
+        silent_max: Duration = Duration::from_secs(10),
+            |v| runtime::settings::declare::within(v, &Duration::from_secs(1), &Duration::from_secs(20));
+    }
+}
 
 /// The role.
 pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
@@ -102,6 +113,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
 struct DesktopProxy {
     ctx: RoleContext,
     services: Vec<ServiceBehind>,
+    silent_max: Duration,
     /// Places of WebSockets.
     sockets: Arc<Semaphore>,
     metrics: Metrics,
@@ -123,7 +135,9 @@ impl ServiceBehind {
         let port = route.port.map_or_else(|| port_of(route.connection), Ok)?;
         // The row may name a group of roles.
         let client = Client::to(ctx, route.connection, route.role, port)?;
+        client.watch_replicas();
         let sockets = route.cookie.map(|_| SocketPass::to(ctx, route.connection, route.role)).transpose()?;
+        let sockets = sockets.map(|sockets| sockets.knowing(&client));
         Ok(Self { route, client, sockets, port, next: AtomicUsize::new(0) })
     }
 
@@ -175,8 +189,9 @@ async fn hand_on(State(proxy): State<Arc<DesktopProxy>>, request: Request) -> Re
 impl DesktopProxy {
     fn new(ctx: &RoleContext) -> Result<Self> {
         let services: Result<Vec<_>> = SERVICES.iter().map(|route| ServiceBehind::new(ctx, route)).collect();
-        let sockets = Arc::new(Semaphore::new(SOCKETS_MAX));
-        Ok(Self { ctx: ctx.clone(), services: services?, sockets, metrics: Metrics::register(&ctx.metrics) })
+        let (sockets, settings) = (Arc::new(Semaphore::new(SOCKETS_MAX)), ctx.settings::<Settings>()?);
+        let (silent_max, metrics) = (settings.silent_max, Metrics::register(&ctx.metrics));
+        Ok(Self { ctx: ctx.clone(), services: services?, silent_max, sockets, metrics })
     }
 
     /// Has the replica of its session open a WebSocket, or the next one that takes it. It is cut off soon where the role is to end: the
@@ -224,9 +239,11 @@ impl DesktopProxy {
         let (head, body) = request.into_parts();
         // The limits of the listener have read it whole and within its bound.
         let body = axum::body::to_bytes(body, usize::MAX).await.map_err(|_| Unanswered::Unsendable)?;
-        let replicas = service.replicas(&self.ctx, &head.headers);
+        let replicas = service.client.failing_last(service.replicas(&self.ctx, &head.headers));
         let may_repeat = services::may_be_repeated(&head.method, head.uri.path());
-        let attempts = RankedAttempts { replicas: &replicas, may_repeat, deadline: Instant::now() + within };
+        let silent_max = (!services::is_poll(&head.method, head.uri.path())).then_some(self.silent_max);
+        let deadline = Instant::now() + within;
+        let attempts = RankedAttempts { replicas: &replicas, may_repeat, silent_max, deadline };
         let headers = self.inward(head.extensions.get(), &head.headers);
         attempts.first_answer(|to, left| self.attempt(service, &head, &headers, body.clone(), to, left)).await
     }
@@ -249,7 +266,8 @@ impl DesktopProxy {
         left: Duration,
     ) -> Result<Answer, Unanswered> {
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        let call = service.client.call(head.method.clone(), path).without_token().raw_body(body).at(to).deadline(left);
+        let call = service.client.call(head.method.clone(), path).without_token().raw_body(body).at(to);
+        let call = call.deadline(left).leaves_hung();
         let call = headers.iter().fold(call, |call, (name, value)| call.header(name.clone(), value.clone()));
         let answer = match call.send_any().await {
             Ok(answer) => taken(answer),

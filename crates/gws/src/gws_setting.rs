@@ -1,10 +1,12 @@
-//! gws-setting: what people keep for themselves at their desktops: favourites, recents, settings. HTTP 8080, paths under `/setting/v3`, for
-//! gws-workspace (gws-31), which has verified who is at the desktop.
+//! gws-setting: what people keep for themselves at their desktops: favourites, recents, settings, contacts. HTTP 8080, paths under
+//! `/setting/v3`, for gws-workspace (gws-31), which has verified who is at the desktop.
 //!
-//! It keeps them in the database (gws-09), where they belong to persons of the configuration and go with them. In memory it has nothing:
-//! any replica answers.
+//! It keeps them in the database (gws-09), where they belong to persons of the configuration and go with them; contacts that people share
+//! belong to their tenant. In memory it has nothing: any replica answers.
 
+mod contacts;
 mod entries;
+mod served;
 mod server;
 
 use std::time::Duration;
@@ -13,6 +15,8 @@ use anyhow::Result;
 use net::http::Limits;
 use prometheus_client::metrics::counter::Counter;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
+
+use served::ServedSettings;
 
 /// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -60,7 +64,8 @@ runtime::metrics! {
 
 async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = Metrics::register(&ctx.metrics);
-    let router = server::router(ctx.stores.personal_records.clone(), metrics);
+    let (records, contacts) = (ctx.stores.personal_records.clone(), ctx.stores.contacts.clone());
+    let router = server::router(ServedSettings { records, contacts, metrics });
     let limits = Limits { body_bytes_max: BODY_BYTES_MAX, answer_within: ANSWER_WITHIN, ..Limits::default() };
     net::http::serve_with(&ctx, "setting", router, limits, |_, _| false).await?;
     ctx.ready.started();

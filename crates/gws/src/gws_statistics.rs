@@ -260,6 +260,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     };
     let router = server::router(served.clone());
     let gated = net::http::gated(&ctx, "statistics", router, limits, server::is_open)?;
+    let gated = net::http::with_published_refusals(gated, server::is_open);
     net::http::bind_and_serve(&ctx, "statistics", page_origin::told_by_proxy(ctx.directory.clone(), gated)).await?;
     ctx.spawn("times of tenants", served.tenants.clone().keep_time());
     ctx.ready.started();

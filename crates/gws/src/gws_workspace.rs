@@ -1,5 +1,5 @@
 //! gws-workspace: the desktops of agents, by the published Workspace API. HTTP 80 (8080), paths under `/workspace/v3`, through gws-proxy
-//! (gws-06).
+//! (gws-06); the desktop in the browser at `/desktop`, and at `/ui/wwe` as GWS has it.
 //!
 //! A session begins by a person's token, or a code for one, and goes on by a cookie. What a desktop is told and what its operations become,
 //! its desk decides (`desk`), without I/O. Here are the paths, the sessions in memory and in the store (gws-18), the way to gws-voice
@@ -21,6 +21,7 @@ mod interaction_client;
 mod metrics;
 mod openapi;
 mod peer_client;
+mod published_pages;
 mod records;
 mod reporter;
 mod reporting;
@@ -34,6 +35,7 @@ mod statistics_client;
 mod store;
 mod token_authority;
 mod unfinished_ends;
+mod unserved_operations;
 mod voice_client;
 
 use std::net::SocketAddr;
@@ -293,6 +295,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
     };
     let router = server::router(workspace.clone());
     let gated = net::http::gated(&ctx, "workspace", router, limits, server::is_open)?;
+    let gated = net::http::with_published_refusals(gated, server::is_open);
     net::http::bind_and_serve(&ctx, "workspace", page_origin::told_by_proxy(ctx.directory.clone(), gated)).await?;
     let reporter =
         StatisticsReporter { held: workspace.sessions.held.clone(), statistics: workspace.parts.statistics.clone() };

@@ -2,6 +2,7 @@
 
 mod bayeux_hub_record;
 mod bayeux_socket;
+mod contact_api;
 mod course_api;
 mod data_collector_api;
 mod directory;
@@ -25,6 +26,8 @@ mod setting_api;
 mod stable_hash;
 mod statistic_value;
 mod tenant_reader;
+#[cfg(test)]
+mod test_published;
 #[cfg(test)]
 mod test_records;
 mod voice_api;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use contracts::v1;
 use contracts::v1::provisioning_client::ProvisioningClient;
+use contracts::v1::schedules_client::SchedulesClient;
 use infra::Clock;
 use model::TenantId;
 use net::grpc::Channel;
@@ -31,6 +32,7 @@ const OBJECTS_MAX: usize = 50_000;
 pub(crate) struct TenantReader {
     client: ProvisioningClient<Channel>,
     changing: ProvisioningClient<Channel>,
+    schedules: SchedulesClient<Channel>,
     /// The clock of the role.
     pub clock: Arc<dyn Clock>,
 }
@@ -38,10 +40,11 @@ pub(crate) struct TenantReader {
 impl TenantReader {
     pub fn new(ctx: &RoleContext) -> anyhow::Result<Self> {
         let channel = net::grpc::channel(ctx, CONFIGURATION, CONFIGURATION_PORT)?;
+        let schedules = SchedulesClient::new(channel.clone()).max_decoding_message_size(MESSAGE_MAX);
         let client = ProvisioningClient::new(channel).max_decoding_message_size(MESSAGE_MAX);
         let changing = net::grpc::channel_answering_within(ctx, CONFIGURATION, CONFIGURATION_PORT, CHANGED_WITHIN)?;
         let changing = ProvisioningClient::new(changing).max_decoding_message_size(MESSAGE_MAX);
-        Ok(Self { client, changing, clock: ctx.clock.clone() })
+        Ok(Self { client, changing, schedules, clock: ctx.clock.clone() })
     }
 
     /// A client for requests that may take as long as a change does.
@@ -73,6 +76,20 @@ impl TenantReader {
         let asked = net::grpc::for_tenant(Request::new(asked), tenant);
         let page = self.client.clone().list(asked).await.map_err(|status| away(&status))?;
         Ok(page.into_inner().revision)
+    }
+
+    /// The shifts of some people that have a part in a span.
+    pub async fn shifts(
+        &self,
+        tenant: &TenantId,
+        asked: v1::ReadShiftsRequest,
+    ) -> Result<v1::ReadShiftsResponse, Problem> {
+        let asked = net::grpc::for_tenant(Request::new(asked), tenant);
+        match self.schedules.clone().read_shifts(asked).await {
+            Ok(read) => Ok(read.into_inner()),
+            Err(status) if status.code() == Code::InvalidArgument => Err(Problem::bad_request(status.message())),
+            Err(status) => Err(away(&status)),
+        }
     }
 
     /// All objects of these kinds, each with the name of its kind. Of their documents these fields; none means all.

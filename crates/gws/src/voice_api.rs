@@ -260,7 +260,7 @@ pub struct MonitoringInfo {
     pub monitored_dn: String,
     /// `Mute`, `Coach` or `Connect`.
     pub monitor_mode: String,
-    /// A supervisor here always monitors an agent in a call: `Call`.
+    /// Always `Call`: a supervisor here monitors an agent in a call.
     pub monitor_scope: String,
 }
 

@@ -10,6 +10,8 @@ pub const OPENID: &str = "openid";
 pub const OFFLINE_ACCESS: &str = "offline_access";
 /// Begins the session of a desktop.
 pub const WORKSPACE: &str = "workspace:use";
+/// Reads the configuration: begins the session of a program that changes it.
+pub const READS_CONFIGURATION: &str = "config:read";
 /// Published programs ask for this alone: all that there is.
 const EVERYTHING: &str = "*";
 

@@ -114,11 +114,38 @@ pub const PERSONAL_SETTINGS_MAX: usize = 100;
 /// Bytes of the settings of a person, with their names.
 pub const PERSONAL_SETTINGS_BYTES: usize = 64 << 10;
 
+/// Contacts that a person keeps.
+pub const CONTACTS_MAX: usize = 500;
+
+/// Contacts that the people of a tenant share: a search reads them all.
+pub const SHARED_CONTACTS_MAX: usize = 2_000;
+
+/// Bytes of what is known of a contact.
+pub const CONTACT_DOCUMENT_MAX: usize = 8 << 10;
+
 /// Bytes of what is known of a favourite or a recent.
 pub const TARGET_DOCUMENT_MAX: usize = 8 << 10;
 
 /// Tables of people whose import is noted of a tenant, the latest: several a day for as long as one is kept.
 pub const PEOPLE_IMPORTS_MAX: usize = 1_000;
+
+/// The longest shift: whoever works for longer has two.
+pub const SHIFT_LENGTH_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// Shifts of a tenant: those of ten thousand people for three months.
+pub const SHIFTS_OF_TENANT_MAX: u64 = 1_000_000;
+
+/// The longest id of a shift, in bytes.
+pub const SHIFT_ID_MAX: usize = 128;
+
+/// Recordings of a tenant's prompts, those of before that the history names among them: a large tenant's prompts in a few languages.
+pub const PROMPT_AUDIO_MAX: u64 = 5_000;
+
+/// Their bytes: nine hours as media plays them.
+pub const PROMPT_AUDIO_BYTES_MAX: u64 = 512 << 20;
+
+/// For how long a recording stays that nothing names: who has uploaded it is about to save the prompt.
+pub const PROMPT_AUDIO_UNNAMED_FOR: Duration = Duration::from_secs(86_400);
 
 /// How long an API key is shown after its end: as long as somebody may ask what has become of it.
 pub const API_KEY_KEPT: Duration = Duration::from_secs(30 * 86_400);

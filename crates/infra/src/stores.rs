@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    AgentLedger, ApiKeys, AuditOutbox, CallLedger, Clock, ConfigCache, EventStream, Leases, MediaLedger, MemorySearch,
-    NewCalls, Outbox, Passkeys, PeopleImports, PersonalRecords, ProvisioningStore, Quarantine, QueueLedger,
-    Registrations, ReportingLog, RequestStream, SearchStore, SessionLedger, SignInAudit, SignIns, TenantArchive,
-    ThreadLedger, ViewStore,
+    AgentLedger, ApiKeys, AuditOutbox, CallLedger, Clock, ConfigCache, ContactRecords, EventStream, Leases,
+    MediaLedger, MemorySearch, NewCalls, Outbox, Passkeys, PeopleImports, PersonalRecords, ProvisioningStore,
+    Quarantine, QueueLedger, Registrations, ReportingLog, RequestStream, SearchStore, SessionLedger, Shifts,
+    SignInAudit, SignIns, TenantArchive, ThreadLedger, ViewStore,
 };
 
 /// The stores. A role takes those that its connections allow it.
@@ -54,8 +54,12 @@ pub struct Stores {
     pub passkeys: Arc<dyn Passkeys>,
     /// What people keep for themselves at their desktops (gws-09).
     pub personal_records: Arc<dyn PersonalRecords>,
+    /// Contacts that people keep or share (gws-09).
+    pub contacts: Arc<dyn ContactRecords>,
     /// Which tables of people tenants have taken (gws-23).
     pub people_imports: Arc<dyn PeopleImports>,
+    /// When people work (voice-13).
+    pub shifts: Arc<dyn Shifts>,
     /// Quarantined records of all ledgers.
     pub quarantine: Arc<dyn Quarantine>,
     /// States of views (pulse-22).
@@ -87,7 +91,8 @@ impl Stores {
         S: CallLedger + AgentLedger + SessionLedger + QueueLedger + MediaLedger + Registrations + ConfigCache,
         S: EventStream + NewCalls + RequestStream + Leases + Outbox + Quarantine + ThreadLedger,
         S: ViewStore + SignIns + 'static,
-        D: TenantArchive + SignInAudit + AuditOutbox + ApiKeys + Passkeys + PersonalRecords + PeopleImports + 'static,
+        D: TenantArchive + SignInAudit + AuditOutbox + ApiKeys + Passkeys,
+        D: PersonalRecords + ContactRecords + PeopleImports + Shifts + 'static,
     {
         Self {
             calls: store.clone(),
@@ -118,7 +123,9 @@ impl Stores {
             api_keys: database.clone(),
             passkeys: database.clone(),
             personal_records: database.clone(),
+            contacts: database.clone(),
             people_imports: database.clone(),
+            shifts: database.clone(),
             archive: database.clone(),
             provisioning: database,
             search: Arc::new(MemorySearch::default()),

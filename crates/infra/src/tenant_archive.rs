@@ -3,7 +3,10 @@
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind};
 use model::{TenantId, Timestamp};
 
-use crate::{Answer, ChangeNote, HistoryEntry, ObjectChange, ProvisioningStore, Result, Revision, TenantLife};
+use crate::{
+    Answer, ChangeNote, HistoryEntry, KeptAudio, ObjectChange, PromptAudioStore, ProvisioningStore, Result, Revision,
+    TenantLife,
+};
 
 /// The most snapshots of a tenant.
 pub const SNAPSHOTS_MAX: usize = 100;
@@ -83,6 +86,8 @@ pub enum ArchivedPart {
     Object(Object, Revision),
     /// What one of these objects has besides the fields of its kind.
     Annex(ObjectKey, ObjectAnnex),
+    /// A recording of a prompt, of today or of before.
+    Audio(KeptAudio),
     /// An object that is gone, and the revision that has deleted it.
     Gone(ObjectKey, Revision),
     /// What happened, the first change first.
@@ -97,7 +102,7 @@ pub type PartTaker<'a> = dyn FnMut(ArchivedPart) -> Result<()> + Send + 'a;
 pub type PartGiver<'a> = dyn FnMut() -> Result<Option<ArchivedPart>> + Send + 'a;
 
 /// Stored tenants that can be archived, and kept under names.
-pub trait TenantArchive: ProvisioningStore {
+pub trait TenantArchive: ProvisioningStore + PromptAudioStore {
     /// Gives everything that is kept of a tenant to `take`, all of it as it is at one moment; whether there is the tenant.
     fn archive<'a>(&'a self, tenant: &'a TenantId, take: &'a mut PartTaker<'_>) -> Answer<'a, bool>;
 

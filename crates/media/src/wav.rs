@@ -1,5 +1,7 @@
 //! Prompt files: WAV, mono, 8 kHz, 16-bit PCM or G.711.
 
+pub mod upload;
+
 use crate::g711::Law;
 use crate::tone::SAMPLE_RATE;
 

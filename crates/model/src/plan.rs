@@ -281,6 +281,9 @@ pub enum Caller {
 /// The most people of a tenant, and so the most agents: what provisioning lets in, the roles that serve them have room for.
 pub const PEOPLE_MAX: usize = 150_000;
 
+/// The most calls at a time that an agent gets where no capacity rule says another number.
+pub const CALLS_AT_ONCE: u32 = 1;
+
 /// An agent as routing knows it: a person with skills.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AgentProfile {
@@ -290,4 +293,6 @@ pub struct AgentProfile {
     pub agent: AgentId,
     /// Skills and levels; a skill that is not listed is level 0.
     pub skills: Vec<(SkillName, u16)>,
+    /// The most calls at a time that the agent gets; 0 for none at all.
+    pub calls_max: u32,
 }

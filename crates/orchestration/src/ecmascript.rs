@@ -141,11 +141,11 @@ impl Ecmascript {
         tenant: &ReadTenant,
         options: &Arc<ApplicationOptions>,
     ) -> Result<Self, EvalError> {
-        let (context, guard) = fenced(limits, clock)?;
+        let (context, guard) = fenced(limits, Arc::clone(&clock))?;
         let prelude = context
             .with(|ctx| {
                 let prelude: Function<'_> = ctx.eval(PRELUDE)?;
-                let object: Object<'_> = prelude.call((lookups::functions(&ctx, tenant, options)?,))?;
+                let object: Object<'_> = prelude.call((lookups::functions(&ctx, tenant, options, &clock)?,))?;
                 Ok::<_, rquickjs::Error>(Persistent::save(&ctx, object))
             })
             .map_err(|_| EvalError::Limit(LimitKind::ScriptMemory))?;

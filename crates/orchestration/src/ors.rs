@@ -107,7 +107,8 @@ struct Workers {
 }
 
 /// The objects that it holds of each tenant: what applications look up. Their documents are read one by one.
-const KINDS: &[ObjectKind] = &[ObjectKind::List, ObjectKind::BusinessAttribute];
+const KINDS: &[ObjectKind] =
+    &[ObjectKind::List, ObjectKind::BusinessAttribute, ObjectKind::Schedule, ObjectKind::Tenant];
 /// How often the list of tenants is requested; the answer also shows that config is available.
 const TENANTS_EVERY: Duration = Duration::from_secs(3);
 /// Tenants that one node serves.

@@ -11,6 +11,7 @@ mod history;
 mod objects;
 mod openapi;
 mod people;
+mod prompt_audio;
 mod provisioning;
 mod published_pages;
 mod scim;
@@ -25,8 +26,9 @@ use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, Role
 
 pub use openapi::openapi;
 use provisioning::Provisioning;
+pub use scim::scim_openapi;
 
-use crate::people_table;
+use crate::{people_table, prompt_upload};
 
 /// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -55,7 +57,9 @@ pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 /// The largest body of a request, in bytes: below what tenant takes.
 const BODY_BYTES_MAX: usize = 1_000_000;
 async fn run(ctx: RoleContext) -> Result<()> {
-    let wider = |method: &Method, path: &str| people_table::limits(method, path, 1);
+    let wider = |method: &Method, path: &str| {
+        people_table::limits(method, path, 1).or_else(|| prompt_upload::limits(method, path, 1))
+    };
     let limits = Limits { body_bytes_max: BODY_BYTES_MAX, wider, ..Limits::default() };
     let router = router(Provisioning::new(&ctx)?);
     net::http::serve_with(&ctx, "agent-setup", router, limits, |_, path| published_pages::is_open(path)).await?;
@@ -77,6 +81,8 @@ fn router(provisioning: Provisioning) -> Router {
         .route(openapi::RESTORE.path, post(changes::restore))
         .route(openapi::USES.path, get(uses::show))
         .route(openapi::PEOPLE.path, get(people::export).head(people::no_head).post(people::import))
+        .route(openapi::KEEP_AUDIO.path, post(prompt_audio::keep))
+        .route(openapi::AUDIO.path, get(prompt_audio::give))
         .route("/agent-setup/api/v1/openapi.json", get(async |_: Caller| Json(openapi())))
         .with_state(provisioning)
         .merge(scim)

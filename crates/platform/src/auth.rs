@@ -3,13 +3,15 @@
 //!
 //! Which requests are right is decided by crate `identity`; people and clients come from tenant (tenant-11), what is signed in is kept in
 //! Redis (own-09), and what happens at signing in is noted in the database (own-08), which has the API keys too, and knows which tenants
-//! have ended. Ingress is its door (own-11), and tells it of uses of API keys.
+//! have ended. Ingress is its door (own-11), and tells it of uses of API keys. Processes of other roles may ask it for the keys that verify
+//! tokens and for what was revoked (own-15).
 
 mod answers;
 mod audit;
 mod guard;
 mod metrics;
 mod oauth;
+mod openapi;
 mod outside;
 mod page;
 mod people;
@@ -34,7 +36,8 @@ use runtime::token::TokenIssuer;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
 
 use guard::hashing;
-use oauth::{api_keys, key_rotation};
+use oauth::{api_keys, key_rotation, role_keys};
+pub use openapi::openapi;
 use page::forms;
 use proofs::client_assertion;
 pub use proofs::second_factor::opens_second_factor;
@@ -51,7 +54,7 @@ pub const SPEC: RoleSpec = RoleSpec {
         protocol: Protocol::Http,
         port: 8080,
         place: Place::Cluster,
-        accepts: &["own-11", "telemetry-04", "gws-11", "gws-14", "gws-20"],
+        accepts: &["own-11", "telemetry-04", "gws-11", "gws-14", "gws-20", "own-15"],
     }],
     opens: &["tenant-11", "own-08", "own-09"],
     settings: Settings::TABLE,
@@ -99,6 +102,8 @@ struct Auth {
     ctx: RoleContext,
     /// Signs the tokens of people and programs: no other role has one.
     token_issuer: TokenIssuer,
+    /// What other processes are told of keys and revocations.
+    role_keys: role_keys::RoleKeys,
     settings: Settings,
     people: people::People,
     upstream: upstream::Upstream,
@@ -171,6 +176,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         upstream: upstream::Upstream::new(outside.clone(), ctx.tokens.issuer(), ctx.clock.clone()),
         outside: outside.of_another_kind(),
         token_issuer: key_files::issuer(&ctx.data_dir, ctx.clock.clone())?,
+        role_keys: role_keys::RoleKeys::new(ctx.key_statements()),
         people: people::People::start(&ctx, &settings.tenant_hosts)?,
         settings,
         guesses: guard::Guesses::new(store.clone(), ctx.clock.clone())?,

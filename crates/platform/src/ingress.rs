@@ -3,7 +3,7 @@
 //!
 //! `/api/voice/v1/{tenant}/...` goes to frontend (own-16) with the caller's own token, so that frontend decides what
 //! the caller may do. `/api/voice/v1/{tenant}/events` comes from tenant (own-22). `/api/operations/v1/...` is answered here, from the roles' own reports (own-21). `/pulse/...` and
-//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/agent-setup/api/...` and `/scim/v2/...` to agent-setup (own-27), `/wfm/...` to wfm-adapter (own-26). `/workspace/v3/...` and `/statistics/v3/...` go to gws-proxy (own-31): desktops and programs ask there by a session of their own. `/salesforce/...` goes there too, to salesforce-adapter behind it. `/session` is that of our own pages, which hold no tokens. An API key, in the place of a token, is exchanged for one at auth. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24); `/webrtc`, that of phones with a ticket of their desktop, to webrtc (own-33).
+//! the pages come from pulse (pulse-20). `/auth/v3/...` goes to auth (own-11), which asks for its own proofs, `/telemetry/...` to telemetry (telemetry-03), `/agent-setup/api/...` and `/scim/v2/...` to agent-setup (own-27), `/wfm/...` to wfm-adapter (own-26). `/workspace/v3/...` and `/statistics/v3/...` go to gws-proxy (own-31): desktops and programs ask there by a session of their own; so do `/desktop` and `/ui/wwe`, the desktop's page. `/salesforce/...` goes there too, to salesforce-adapter behind it. `/session` is that of our own pages, which hold no tokens. An API key, in the place of a token, is exchanged for one at auth. `/sip`, the WebSocket of phones in browsers, goes to sip-proxy (own-24); `/webrtc`, that of phones with a ticket of their desktop, to webrtc (own-33).
 //!
 //! Where a site has two edges in a row, the outer one passes all of this on to the inner one, its controller (telemetry-02).
 
@@ -118,7 +118,7 @@ runtime::settings! {
         /// Origins of pages that may have the agents' desktop in a frame, as `https://crm.example`. Nothing else of the edge is shown in a
         /// frame, but the softphone page for the Salesforce orgs that its tenant lets in. A browser sends the cookies of the edge to a frame
         /// in a page of the same site alone.
-        desktop_frames: Vec<String> = Vec::new(), |v| desktop_frames::check(v);
+        desktop_frames: Vec<String> = Vec::new(), |v| page_origins::check_named(v);
         /// Certificates of HTTPS, each a PEM file with the certificate, those of its authorities and the private key, or two files as
         /// `chain.pem:key.pem`. The first is the usual one; another is used for who asks for a name in it. If there is none, and none by
         /// ACME, ingress makes a self-signed one. Changed files are read without a restart.
@@ -161,6 +161,11 @@ runtime::settings! {
         /// How long our own pages stay signed in without being used; each use begins it anew. 5 minutes to 30 days. Set `auth.refresh_life` too: no sign-in outlives it.
         page_session_life: Duration = Duration::from_secs(12 * 3_600),
             |v| runtime::settings::declare::within(v, &SESSION_LIFE_MIN, &SIGN_IN_LIFE);
+        /// How long a replica of a role behind the edge may be silent before another one is asked what changes nothing, though it is there
+        /// by all other signs; 1 s to 20 s. Longer than `gws-proxy.silent_max`: that role asks another replica itself meanwhile. It says
+        /// nothing where a role has one replica.
+        silent_max: Duration = Duration::from_secs(15),
+            |v| runtime::settings::declare::within(v, &Duration::from_secs(1), &Duration::from_secs(20));
         /// Whether webhooks may be sent to addresses that are not of the public Internet: this machine, its networks.
         webhook_private: bool = false;
         /// How often a webhook's delivery is tried before it is a dead letter.
@@ -186,6 +191,7 @@ async fn run(ctx: RoleContext) -> Result<()> {
         return Ok(());
     }
     let frontend = Client::new(&ctx, routes::leads_to(routes::VOICE)?.connection)?;
+    frontend.watch_replicas();
     let operations = operations::Operations::new(&ctx)?;
     let configured = webhooks::Configured {
         private: settings.webhook_private,
@@ -206,9 +212,9 @@ async fn run(ctx: RoleContext) -> Result<()> {
         .merge(scim::router(&ctx)?)
         .merge(telemetry::router(&ctx)?)
         .merge(workforce::router(&ctx)?)
-        .merge(desktop::router(&ctx)?)
+        .merge(desktop::router(&ctx, DesktopFrames::new(&settings.desktop_frames))?)
         .merge(salesforce::router(&ctx)?)
-        .merge(pages::router(&ctx, DesktopFrames::new(&settings.desktop_frames))?)
+        .merge(pages::router(&ctx)?)
         .merge(openapi::router());
     let router = router.merge(crate::trace::serve::router(crate::trace::serve::Traced::of_role(&ctx)?));
     let proofs = WebProofs { keys: ApiKeysAtEdge::new(&ctx)?, sessions, origins };
@@ -242,7 +248,8 @@ fn behind_gates(ctx: &RoleContext, proofs: &WebProofs, router: impl Into<Entranc
     let limits = Limits { wider: routes::wider, polls: desktop::POLLS, ..Limits::default() };
     let by_tls = net::http::gated(ctx, "webs", within.clone(), limits, is_open)?;
     let plain = net::http::gated(ctx, "web", within, limits, is_open)?;
-    Ok([by_tls, plain].map(|gated| scim::worded(pages::with_page_for_unlisted(proofs.around(gated)))))
+    let worded = |behind: Entrance| desktop::worded(scim::worded(behind));
+    Ok([by_tls, plain].map(|gated| worded(pages::with_page_for_unlisted(proofs.around(gated)))))
 }
 
 /// Serves what `webs` and `web` serve by those listeners.

@@ -12,8 +12,10 @@ mod collector;
 mod config;
 mod cors;
 mod gzip;
+mod histograms;
 mod lines;
 mod metrics;
+mod openapi;
 mod otlp;
 mod series;
 mod server;
@@ -33,6 +35,8 @@ use anyhow::{Context as _, Result};
 use model::Timestamp;
 use net::http::{Capacity, Limits, Method};
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
+
+pub use openapi::openapi;
 
 /// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -61,18 +65,27 @@ pub const ROLE: Role = Role { spec: &SPEC, start: |ctx| Box::pin(run(ctx)) };
 /// The contracts of the pages of Trunkline itself, and of the phone in them.
 const OWN_PAGES: &str = r#"[{
     "appName": "trunkline_pages",
-    "properties": ["page", "browserSessionId", "message", "where", "status", "language"],
-    "monitoredEvents": ["error_.*"],
-    "apdex": {"metrics": {"page_shown_seconds": {"satisfiedTH": 1, "toleratedTH": 4}}}
+    "properties": ["page", "browserSessionId", "message", "where", "status", "language", "browser"],
+    "monitoredMetrics": [
+        {"name": "interaction_delay_ms", "value": 500, "type": "gt"},
+        {"name": "request_seconds", "value": 4, "type": "gt"}
+    ],
+    "monitoredEvents": ["error_.*", "connection_lost", "performance_worker_(major|severe)"],
+    "apdex": {"metrics": {
+        "page_shown_seconds": {"satisfiedTH": 1, "toleratedTH": 4, "isExtended": true},
+        "interaction_delay_ms": {"satisfiedTH": 200, "toleratedTH": 500, "isExtended": true},
+        "request_seconds": {"satisfiedTH": 1, "toleratedTH": 4, "isExtended": true}
+    }}
 }, {
     "appName": "softphone",
-    "properties": ["codec"],
+    "properties": ["codec", "why"],
+    "monitoredEvents": ["error_.*", "phone_lost"],
     "monitoredMetrics": [
         {"name": "jitter", "value": 30, "type": "gt"},
         {"name": "packet_loss", "value": 3, "type": "gt"},
         {"name": "sip_call_mos", "value": 3.1, "type": "lt"}
     ],
-    "apdex": {"metrics": {"sip_call_mos": {"satisfiedTH": 3.6, "toleratedTH": 3.1}}}
+    "apdex": {"metrics": {"sip_call_mos": {"satisfiedTH": 3.6, "toleratedTH": 3.1, "isExtended": true}}}
 }]"#;
 
 /// For what an ending role waits at most until the collector has what is on its way, and what it leaves of its own time.
@@ -253,8 +266,16 @@ mod tests {
     #[test]
     fn the_contracts_of_our_own_pages_are_right() {
         let contracts = read_list(OWN_PAGES).unwrap();
-        assert!(contracts[0].allows("page") && contracts[0].event("error_script").is_some());
+        assert!(contracts[0].allows("page") && contracts[0].allows("browser") && !contracts[0].allows("name"));
+        for event in ["error_script", "error_request", "connection_lost", "performance_worker_major"] {
+            assert!(contracts[0].event(event).is_some(), "{event}");
+        }
+        assert!(contracts[0].event("performance_worker_minor").is_none());
+        for metric in ["page_shown_seconds", "interaction_delay_ms", "request_seconds"] {
+            assert!(contracts[0].apdex(metric).is_some_and(|rule| rule.is_extended), "{metric}");
+        }
         assert!(contracts[1].app() == "softphone" && contracts[1].allows("codec") && !contracts[1].allows("number"));
+        assert!(contracts[1].event("error_phone").is_some() && contracts[1].event("phone_lost").is_some());
     }
 
     #[test]

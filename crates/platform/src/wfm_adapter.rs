@@ -1,33 +1,40 @@
-//! wfm-adapter: agents, their states and the history of queues, in the shapes that workforce tools read. HTTP 8080, paths under `/wfm/v1`,
-//! through ingress (own-26).
+//! wfm-adapter: agents, their states and the history of queues, in the shapes that workforce tools read, and the shifts that they plan. HTTP
+//! 8080, paths under `/wfm/v1`, through ingress (own-26).
 //!
 //! It folds the tenants' events (tenant-13, port 8000) with the same engine as the wallboard, so that both say the same, and knows agents and
-//! queues from their configuration (tenant-12, port 8888). It owns nothing: after a start it reads again what the stream of events has.
+//! queues from their configuration (tenant-12, port 8888). It owns nothing: shifts go to tenant, and after a start it reads again what the
+//! stream of events has.
 
 mod agent_states;
 mod fault_memory;
 mod feed;
 mod history;
+mod openapi;
 mod pages;
 mod queue_steps;
 mod refusals;
 mod server;
 mod shared_history;
+mod shifts;
 mod tenants;
 mod time_query;
 mod workforce;
 
 use anyhow::Result;
-use net::http::Limits;
+use net::http::{Limits, Method};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use runtime::{Drains, Listen, Place, Protocol, Replicas, Role, RoleContext, RoleSpec, Starts};
+
+pub use openapi::openapi;
+
+use crate::shift_table;
 
 /// Its declaration.
 pub const SPEC: RoleSpec = RoleSpec {
     name: "wfm-adapter",
     number: 44,
-    summary: "agents, their states and the history of queues for workforce tools",
+    summary: "agents, their states and the history of queues for workforce tools, and the shifts that they plan",
     listens: &[Listen {
         name: "workforce",
         protocol: Protocol::Http,
@@ -80,8 +87,11 @@ async fn run(ctx: RoleContext) -> Result<()> {
     let metrics = Metrics::register(&ctx.metrics);
     let listed = net::tenant::follow_list(&ctx, CONFIGURATION);
     let followed = tenants::FollowedTenants::default();
-    let router = server::router(followed.clone(), ctx.clock.clone());
-    net::http::serve_with(&ctx, "workforce", router, Limits::default(), |_, _| false).await?;
+    let router =
+        server::router(followed.clone(), ctx.clock.clone()).merge(shifts::router(&ctx)?).merge(openapi::router());
+    let wider = |method: &Method, path: &str| shift_table::limits(method, path, 1);
+    let limits = Limits { wider, ..Limits::default() };
+    net::http::serve_with(&ctx, "workforce", router, limits, |_, _| false).await?;
     ctx.ready.started();
     tenants::follow_all(&ctx, &metrics, &followed, listed).await
 }

@@ -8,7 +8,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use model::plan::AgentProfile;
+use model::plan::{AgentProfile, CALLS_AT_ONCE};
 use model::{AgentId, CallUuid, ConnId, Dn, Event, EventName, QueueName, SkillName, TenantId, Timestamp};
 use routing::{Output, RequestId, Router, Submission, Target};
 
@@ -51,7 +51,12 @@ fn with_agents(agents: usize) -> Router {
     for n in 0..agents {
         let skills =
             (0..5).map(|k| (SkillName::parse(&format!("S{}", (n * 7 + k) % SKILLS)).unwrap(), (n % 10) as u16));
-        let profile = AgentProfile { tenant: TenantId::parse("t").unwrap(), agent: agent(n), skills: skills.collect() };
+        let profile = AgentProfile {
+            tenant: TenantId::parse("t").unwrap(),
+            agent: agent(n),
+            skills: skills.collect(),
+            calls_max: CALLS_AT_ONCE,
+        };
         router.set_profile(&profile, at(0));
         router.observe(&agent_event(EventName::AgentLogin, n), at(0), at(0));
         router.observe(&agent_event(EventName::AgentReady, n), at(n), at(n));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use model::plan::AgentProfile;
+use model::plan::{AgentProfile, CALLS_AT_ONCE};
 use model::{AgentId, ConnId, Dn, SkillName, Timestamp};
 use roaring::RoaringBitmap;
 
@@ -48,8 +48,10 @@ pub(crate) struct Agent {
     pub calls: HashSet<ConnId>,
     pub reserved: bool,
     pub idle_since: Timestamp,
-    /// Its key in the set of idle agents; `None` if it is not in the set.
-    listed: Option<Timestamp>,
+    /// The most calls at a time that the agent is to have.
+    pub calls_max: u32,
+    /// Its key in the set of available agents; `None` if it is not in the set.
+    listed: Option<(usize, Timestamp)>,
     /// In which set of those that something keeps from calls it is; `None` if it is in none.
     kept_by: Option<PassedOver>,
 }
@@ -65,14 +67,20 @@ impl Agent {
         self.skills.get(skill).copied().unwrap_or(0)
     }
 
+    /// With how many calls the agent takes no further one.
+    fn calls_room(&self) -> usize {
+        usize::try_from(self.calls_max).map_or(CALLS_MAX, |most| most.min(CALLS_MAX))
+    }
+
     /// Why the agent cannot take a call now.
     fn obstacle(&self, phones: &Phones) -> Option<PassedOver> {
         match self.session {
             _ if !self.known => Some(PassedOver::Unknown),
             Session::LoggedOut => Some(PassedOver::LoggedOut),
             Session::NotReady => Some(PassedOver::NotReady),
+            Session::Ready if self.calls_max == 0 => Some(PassedOver::NoCapacity),
             Session::Ready if self.reserved => Some(PassedOver::Reserved),
-            Session::Ready if !self.calls.is_empty() => Some(PassedOver::OnCall),
+            Session::Ready if self.calls.len() >= self.calls_room() => Some(PassedOver::OnCall),
             Session::Ready => match &self.dn {
                 Some(dn) if !phones.out_of_service.contains(dn) => phones.kept_away(dn),
                 _ => Some(PassedOver::PhoneOutOfService),
@@ -113,8 +121,8 @@ pub struct Agents {
     /// The rows of the phones on a call. Ordered, so that a router restored from its snapshot frees them in the same order.
     by_call: HashMap<ConnId, BTreeSet<Index>>,
     phones: Phones,
-    /// The available agents, longest idle first.
-    idle: BTreeSet<(Timestamp, Index)>,
+    /// The available agents: those with the fewest calls first, of these the longest idle.
+    idle: BTreeSet<(usize, Timestamp, Index)>,
     available: RoaringBitmap,
     /// Those who are provisioned.
     known: RoaringBitmap,
@@ -163,9 +171,9 @@ impl Agents {
         self.touched.clear();
     }
 
-    /// The available agents, longest idle first.
+    /// The available agents: those with the fewest calls first, of these the longest idle.
     pub(crate) fn idle(&self) -> impl Iterator<Item = Index> {
-        self.idle.iter().map(|(_, index)| *index)
+        self.idle.iter().map(|(_, _, index)| *index)
     }
 
     pub(crate) fn available(&self) -> &RoaringBitmap {
@@ -213,6 +221,7 @@ impl Agents {
             calls: HashSet::new(),
             reserved: false,
             idle_since: Timestamp::ZERO,
+            calls_max: CALLS_AT_ONCE,
             listed: None,
             kept_by: None,
         };
@@ -222,26 +231,29 @@ impl Agents {
         Some(index)
     }
 
-    /// Whether these are the skills that the tenant's provisioning has told already.
+    /// Whether this is what the tenant's provisioning has told already.
     pub(crate) fn has_profile(&self, profile: &AgentProfile) -> bool {
         let Some(row) = self.index_of(&profile.agent).and_then(|index| self.row(index)).filter(|row| row.known) else {
             return false;
         };
         let is_held = |(skill, level): &(SkillName, u16)| row.skills.get(skill.as_str()) == Some(&i64::from(*level));
-        row.skills.len() == profile.skills.len() && profile.skills.iter().all(is_held)
+        row.calls_max == profile.calls_max
+            && row.skills.len() == profile.skills.len()
+            && profile.skills.iter().all(is_held)
     }
 
-    /// Sets skills from the tenant's provisioning. Returns the row's index, or `None` when the table is full.
+    /// Sets skills and the most calls from the tenant's provisioning. Returns the row's index, or `None` when the table is full.
     pub(crate) fn set_profile(&mut self, profile: &AgentProfile) -> Option<Index> {
         let index = self.intern(&profile.agent)?;
         let skills = profile.skills.iter().map(|(skill, level)| (skill.as_str().to_owned(), i64::from(*level)));
-        self.set_skills(index, skills.collect());
+        self.set_provisioned(index, skills.collect(), profile.calls_max);
         Some(index)
     }
 
-    pub(crate) fn set_skills(&mut self, index: Index, skills: HashMap<String, i64>) {
+    pub(crate) fn set_provisioned(&mut self, index: Index, skills: HashMap<String, i64>, calls_max: u32) {
         if let Some(row) = self.rows.get_mut(&index) {
             row.skills = skills;
+            row.calls_max = calls_max;
             row.known = true;
         }
         self.refresh(index);
@@ -260,6 +272,7 @@ impl Agents {
         let row = self.rows.get_mut(&index)?;
         row.known = false;
         row.skills.clear();
+        row.calls_max = CALLS_AT_ONCE;
         self.refresh(index);
         Some(index)
     }
@@ -311,6 +324,11 @@ impl Agents {
     /// Whether the agent on this phone has that call.
     pub(crate) fn is_on_call(&self, dn: &Dn, call: ConnId) -> bool {
         self.on_dn(dn).and_then(|index| self.row(index)).is_some_and(|row| row.calls.contains(&call))
+    }
+
+    /// Whether the agent is on a call.
+    pub(crate) fn has_calls(&self, index: Index) -> bool {
+        self.row(index).is_some_and(|row| !row.calls.is_empty())
     }
 
     /// A call is over: removes it from every phone. Returns the agents concerned.
@@ -417,13 +435,14 @@ impl Agents {
         } else {
             self.known.remove(index);
         }
-        if let Some(since) = row.listed.take() {
-            self.idle.remove(&(since, index));
+        if let Some((calls, since)) = row.listed.take() {
+            self.idle.remove(&(calls, since, index));
             self.available.remove(index);
         }
         if available {
-            row.listed = Some(row.idle_since);
-            self.idle.insert((row.idle_since, index));
+            let calls = row.calls.len();
+            row.listed = Some((calls, row.idle_since));
+            self.idle.insert((calls, row.idle_since, index));
             self.available.insert(index);
         }
         if logged_in {

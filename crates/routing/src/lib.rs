@@ -11,7 +11,7 @@ pub mod request;
 pub mod router;
 
 pub use agents::Session;
-pub use decision::{Candidate, Decision, KeptAgents, KeptFromRequest, PassedOver};
+pub use decision::{Candidate, Decision, KeptAgents, KeptFromRequest, MatchedSkill, PassedOver};
 pub use expression::{ExpressionError, SkillExpression};
 pub use request::{Declined, EndReason, RequestId, RequestSnapshot, Stage, Submission, Target};
 pub use router::{AgentSnapshot, Changes, Output, Router, RouterSnapshot, Status, SubmitError};

@@ -291,7 +291,7 @@ impl Router {
 
     // === Agents ===
 
-    /// Takes an agent's skills from provisioning; the same as before change nothing. Returns `false` when the table of agents is full.
+    /// Takes an agent's skills and most calls from provisioning; the same as before change nothing. Returns `false` when the table of agents is full.
     pub fn set_profile(&mut self, profile: &AgentProfile, now: Timestamp) -> bool {
         if self.agents.has_profile(profile) {
             return true;
@@ -332,7 +332,12 @@ impl Router {
             self.outputs.push_back(Output::Queued(id.clone(), queue, call));
         }
         self.find_agent(id, now);
-        self.free(agent, now);
+        let Some(index) = agent.and_then(|agent| self.agents.index_of(&agent)) else { return };
+        self.agents.free(index);
+        // Of one who has another call the session may be about to say not ready; if not, the call is offered there again after a while.
+        if !self.agents.has_calls(index) {
+            self.find_request(index, now);
+        }
     }
 
     fn end(&mut self, id: &RequestId, reason: EndReason, now: Timestamp) -> bool {

@@ -150,9 +150,20 @@ pub fn of_discovery(role: &str) -> &'static str {
     TO_CONSUL.iter().find(|row| stands_for(row.from, role)).map_or(DISCOVERY, |row| row.id)
 }
 
+/// The connection by which a process asks auth for the keys that verify tokens, where its settings say so.
+pub const OF_KEYS: &str = "own-15";
+/// Who is asked by it.
+pub const TELLS_KEYS: &str = "auth";
+
+/// Whether settings decide if a process opens the connection at all: one of its replicas does so for it, and it is missed nowhere.
+pub fn is_by_settings(id: &str) -> bool {
+    id == OF_KEYS
+}
+
 /// Whether the role opens the connection, or the shell for it. What the shell opens for any role, by its settings, no role declares.
 pub fn opens(spec: &RoleSpec, id: &str) -> bool {
-    spec.opens.contains(&id) || id == crate::spans::CONNECTION || id == of_discovery(spec.name)
+    let is_of_shell = id == crate::spans::CONNECTION || id == of_discovery(spec.name);
+    spec.opens.contains(&id) || is_of_shell || is_by_settings(id) && spec.name != TELLS_KEYS
 }
 
 /// Whether a role declares a connection to the role `to`.
@@ -240,6 +251,8 @@ mod tests {
         assert_eq!(rows, ["gws-03", "gws-08", "gws-08", "gws-19", "gws-22", "own-13"]);
         let rq = RoleSpec::bare("rq", 10);
         assert!(opens(&rq, "own-13") && opens(&rq, crate::spans::CONNECTION) && !opens(&rq, "gws-03"));
+        let auth = RoleSpec::bare("auth", 41);
+        assert!(opens(&rq, "own-15") && !opens(&auth, "own-15") && !is_by_settings("own-13"));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::readiness::Readiness;
 use crate::settings::{SectionSettings, Values};
 use crate::spec::{Listen, Place, RoleSpec};
 use crate::supervisor::Tasks;
-use crate::token::{ServiceIssuer, TokenVerifier};
+use crate::token::{KeyStatements, ServiceIssuer, TokenVerifier};
 
 /// Everything that a role gets: its identity, its resources, and the signal to stop.
 ///
@@ -123,6 +123,11 @@ impl RoleContext {
     /// A token with which this role calls the role `audience`, to which it has a connection.
     pub fn token_for(&self, audience: &str) -> anyhow::Result<String> {
         Ok(self.service.token(self.node.as_str(), audience)?)
+    }
+
+    /// What this role says, by its own key, of the keys that verify tokens and of what was revoked: for role auth, which others believe.
+    pub fn key_statements(&self) -> KeyStatements {
+        KeyStatements::new(self.service.clone(), self.tokens.believed())
     }
 
     /// The gate of a listener: verifies callers and counts them. `open` tells which requests need no token.

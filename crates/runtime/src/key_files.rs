@@ -1,14 +1,15 @@
 //! The folder `keys` of the data directory: the private keys that sign tokens, and the public ones by which every process verifies them.
 //!
 //! `signing.keys` has those that sign for people and programs, a new one each 30 days; `services/<role>.p8` signs for the replicas of one
-//! role. `public` has the keys that verify, a file for each of them, and what was revoked; processes follow it. What proves a process is
-//! that it can read and write here.
+//! role. `public` has the keys that verify, a file for each of them, and what was revoked; processes follow it, or ask auth, which does. What
+//! proves a process is that it can read the key of its role, whose public half auth knows by what is here.
 
 mod believed_age;
 mod followed;
 mod outage;
 mod revoked_file;
 mod ring_file;
+mod told;
 
 use std::fs;
 use std::io;
@@ -23,6 +24,7 @@ pub use self::believed_age::BelievedAge;
 pub use self::followed::{FollowedKeys, check_public};
 pub use self::revoked_file::{RevocationWriter, Revoker};
 use self::ring_file::RingFile;
+pub use self::told::{CONNECTION, PATH, TELLS, ToldKeys, WayToAuth, port_of_auth};
 use crate::data_dir::{make_directory, no_installation, secret, unusable, write_whole};
 use crate::exit::ExitError;
 use crate::spec::RoleSpec;
@@ -164,6 +166,20 @@ pub fn verifier(
 ) -> Result<(TokenVerifier, FollowedKeys), ExitError> {
     let (believed, followed) = FollowedKeys::open(data_dir, clock.clone())?;
     Ok((TokenVerifier::new(believed, table, clock), followed))
+}
+
+/// Who verifies for the roles of that table by what auth tells, and what asks it. The process keeps what it was told in its own folder.
+///
+/// # Errors
+/// If the public key of auth cannot be read.
+pub fn verifier_by_auth(
+    data_dir: &Path,
+    own_dir: &Path,
+    table: &[&'static RoleSpec],
+    clock: Arc<dyn Clock>,
+) -> Result<(TokenVerifier, ToldKeys), ExitError> {
+    let (believed, told) = ToldKeys::open(data_dir, own_dir, clock.clone())?;
+    Ok((TokenVerifier::new(believed, table, clock), told))
 }
 
 #[cfg(test)]

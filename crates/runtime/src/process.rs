@@ -27,7 +27,7 @@ use crate::drain::Drain;
 use crate::exit::{Exit, ExitError};
 use crate::installation_key::InstallationKey;
 use crate::issuer;
-use crate::key_files::{self, BelievedAge};
+use crate::key_files::{self, BelievedAge, ToldKeys};
 use crate::log::LogLevel;
 use crate::role::Role;
 use crate::settings::Values;
@@ -143,12 +143,11 @@ pub async fn run(plan: Plan, open_stores: OpenStores, when_ready: WhenReady) -> 
         installation.stores_dir = own.path().to_owned();
     }
     let services = service_issuers(&installation, &plan.replicas)?;
-    let (verifier, keys) = key_files::verifier(data_dir.path(), plan.table, installation.clock.clone())?;
-    let believed_age = keys.age();
-    tokio::spawn(keys.follow());
+    let (verifier, believed_age, told_keys) = believed_keys(&installation, &settings, plan.table, &plan.replicas)?;
     let shared = Shared {
         verifier: verifier.of_issuer(&installation.public_issuer()),
         believed_age,
+        told_keys: Mutex::new(told_keys),
         services,
         installation_key: data_dir::installation_key(data_dir.path())?,
         directory: sections::directory(plan.instance, plan.table, &installation.values)?,
@@ -210,6 +209,31 @@ fn service_issuers(
     Ok(services)
 }
 
+/// Who verifies in this process, how old what it believes is, and what asks auth, where that does.
+fn believed_keys(
+    installation: &Installation,
+    settings: &ProcessSettings,
+    table: &'static [&'static RoleSpec],
+    replicas: &[Replica],
+) -> Result<(TokenVerifier, BelievedAge, Option<ToldKeys>), ExitError> {
+    let (data_dir, clock) = (&installation.data_dir, installation.clock.clone());
+    let runs_auth = replicas.iter().any(|replica| replica.role.spec.name == key_files::TELLS);
+    if settings.keys_from_auth && !runs_auth {
+        let (verifier, told) = key_files::verifier_by_auth(data_dir, &installation.stores_dir, table, clock)?;
+        let age = told.age();
+        return Ok((verifier, age, Some(told)));
+    }
+    if !runs_auth && installation.stores_dir != *data_dir {
+        tracing::info!(
+            "this process reads the keys that verify tokens in keys/public: set process.keys_from_auth = true, and it asks auth for them"
+        );
+    }
+    let (verifier, keys) = key_files::verifier(data_dir, table, clock)?;
+    let age = keys.age();
+    tokio::spawn(keys.follow());
+    Ok((verifier, age, None))
+}
+
 /// Waits until every role is ready in its present run.
 async fn all_ready(slots: &[AdminSlot]) {
     for slot in slots {
@@ -228,6 +252,8 @@ struct Shared {
     verifier: TokenVerifier,
     /// How old what the verifier believes is.
     believed_age: BelievedAge,
+    /// What asks auth for keys, until a replica lends it its address.
+    told_keys: Mutex<Option<ToldKeys>>,
     services: HashMap<&'static str, ServiceIssuer>,
     directory: Directory,
     directory_source: Arc<dyn DirectorySource>,
@@ -273,6 +299,7 @@ impl Roles {
         for replica in replicas {
             let one = RoleReplica::new(shared, *replica)?;
             one.serve_admin(shared, &roles.admin_drain).await?;
+            one.ask_for_keys(shared);
             roles.slots.push(one.slot.clone());
             roles.spans.push(one.spans());
             starts.push((format!("{}-{}", replica.role.spec.name, replica.number), one));

@@ -164,11 +164,11 @@ Each process looks at `keys/public` in the data directory each second: the publi
 250 ms. So a new key is known an hour before it signs, and what is revoked is refused everywhere within two seconds; auth need not run for
 that. What happens [when the files cannot be read](sign-in-keys.md#when-keys-cannot-be-read) stands with the keys.
 
-Files are the way because all processes of an installation run on one machine so far: what proves that auth has written them is who may write
-there. Over the network nothing would prove it. Roles have no certificates yet, so whoever answered at the address of auth could name keys of
-its own, and sign for anybody. So no role opens `own-15`, by which roles will ask auth for keys and revocations: it is counted as not yet, and
-comes with roles on several machines, which then have certificates. A copy of the directory on another machine is no way round: its processes
-take tokens that were revoked since, and refuse keys that were made since ([what is supported](production.md)).
+With `process.keys_from_auth = true` a process asks auth for the same by HTTP (`own-15`), each second, and reads no files of other roles
+([processes that ask auth](sign-in-keys.md#processes-that-ask-auth)). A role proves itself by an assertion that it signs with its own key
+(`private_key_jwt`, RFC 7523). Roles have no certificates, so whoever answered at the address of auth could name keys of its own: auth proves
+itself by the key of its role, of which each process has the public half, `keys/public/auth.json`, beforehand. A copy of the whole directory is
+no way round: its processes take tokens that were revoked since, and refuse keys that were made since ([what is supported](production.md)).
 ";
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! A [`TokenIssuer`] signs for people and programs, a [`ServiceIssuer`] for the replicas of one role; every role verifies with a
 //! [`TokenVerifier`], which holds public keys alone.
 
+mod assertion;
 mod issuer;
 mod key;
 mod key_set;
@@ -10,10 +11,12 @@ mod revoked;
 mod ring;
 mod service;
 mod signing_key;
+mod statement;
 mod verifier;
 
 pub use crate::audience::Audience;
 pub use crate::claims::{ANY_TENANT, Claims, ROLE_SCOPE, SERVICE};
+pub use assertion::{ASSERTION_TYPE, ShownAssertions};
 pub use issuer::TokenIssuer;
 pub use key::PublicJwk;
 pub use key_set::{KeyOwner, KeySet};
@@ -21,6 +24,7 @@ pub use revoked::{Revocation, RevokedSet, WHOLE_TENANT};
 pub use ring::KeyRing;
 pub use service::ServiceIssuer;
 pub use signing_key::SigningKey;
+pub use statement::{KeyStatement, KeyStatements, ReadStatement, StatementFault, StatementReader};
 pub use verifier::{Believed, TokenVerifier};
 
 /// The issuer's name in tokens of an installation.
@@ -58,6 +62,9 @@ pub enum TokenError {
     /// Its key is one of this installation, but not one for such a bearer.
     #[error("the token's key is not for its bearer")]
     Bearer,
+    /// It is an assertion, and somebody has shown it before.
+    #[error("the assertion was shown before")]
+    ShownBefore,
     /// A role calls only where it has a connection.
     #[error("the role {0} has no connection to {1:?}")]
     NoConnection(&'static str, String),

@@ -16,6 +16,8 @@ pub struct ApdexRule {
     pub satisfied: f64,
     /// From here on a user tolerates it.
     pub tolerated: f64,
+    /// Whether its values are counted by range too.
+    pub is_extended: bool,
 }
 
 /// What a value means for its user.
@@ -104,8 +106,8 @@ mod tests {
 
     use super::*;
 
-    const MOS: ApdexRule = ApdexRule { satisfied: 3.6, tolerated: 2.0 };
-    const SECONDS: ApdexRule = ApdexRule { satisfied: 1.0, tolerated: 4.0 };
+    const MOS: ApdexRule = ApdexRule { satisfied: 3.6, tolerated: 2.0, is_extended: false };
+    const SECONDS: ApdexRule = ApdexRule { satisfied: 1.0, tolerated: 4.0, is_extended: false };
 
     fn at(second: u64) -> Timestamp {
         Timestamp::from_millis(second * 1_000)

@@ -14,5 +14,6 @@ pub mod otlp;
 pub mod rate;
 pub mod shed;
 pub mod tenant_loads;
+pub mod value_ranges;
 
 pub use field_fault::FieldFault;

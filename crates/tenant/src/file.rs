@@ -26,6 +26,7 @@ mod lookup;
 mod object_faults;
 mod permissions;
 mod pins;
+mod prompt_audio;
 mod read;
 mod rules;
 mod salt;
@@ -37,6 +38,7 @@ mod stir;
 mod switches;
 mod transactions;
 mod tree;
+mod trunk_groups;
 mod write;
 
 use std::collections::HashSet;
@@ -223,7 +225,8 @@ fn examined(text: &str, companions: &mut impl Companions, names: GivenRule) -> E
     let groups: HashSet<&str> = read.objects.agent_groups.iter().map(|group| group.name.as_str()).collect();
     let missing = named_groups.into_iter().filter(|(group, _)| !groups.contains(group.as_str()));
     notices.extend(missing.map(|(_, fault)| fault));
-    for prompt in &read.objects.prompts {
+    // What was uploaded is with the tenant, and needs no file.
+    for prompt in read.objects.prompts.iter().filter(|prompt| prompt.audio.is_empty()) {
         if let Some(reason) = companions.prompt(&read.objects.tenant.id, &prompt.name) {
             warnings.push(Fault {
                 line: read.line_of_prompt(&prompt.name),

@@ -12,6 +12,7 @@ mod names;
 pub mod objects;
 pub mod people;
 pub mod role;
+pub mod shifts;
 pub mod snapshots;
 
 pub use role::SPEC;

@@ -94,7 +94,7 @@ pub fn minimal(wanted: &TenantWanted, entropy: &mut dyn Entropy) -> (TenantObjec
         sign_in: SignInRules::default(),
     });
     // It comes with the program.
-    objects.prompts = vec![Prompt { name: "music".to_owned(), file: "music.wav".to_owned() }];
+    objects.prompts = vec![Prompt::of_file("music".to_owned(), "music.wav".to_owned())];
     // Without codes nobody could log in by phone; these are the example's.
     let codes = [
         ("*50", FeatureAction::Login),

@@ -1,7 +1,7 @@
 //! People as a table: lists of a personnel department in, and out again. Every line that cannot be taken is named, and then nothing is.
 
 mod check;
-mod csv;
+pub(crate) mod csv;
 mod row;
 
 use std::collections::{HashMap, HashSet};

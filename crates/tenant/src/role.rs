@@ -31,6 +31,7 @@ use std::sync::Arc;
 use contracts::v1::configuration_server::ConfigurationServer;
 use contracts::v1::events_server::EventsServer;
 use contracts::v1::provisioning_server::ProvisioningServer;
+use contracts::v1::schedules_server::SchedulesServer;
 use contracts::v1::statistics_server::StatisticsServer;
 use contracts::v1::waiting_calls_server::WaitingCallsServer;
 use infra::ConfigVersion;
@@ -69,6 +70,7 @@ pub const SPEC: RoleSpec = RoleSpec {
                 "tenant-12",
                 "own-28",
                 "own-35",
+                "own-37",
             ],
         },
         Listen {
@@ -121,6 +123,9 @@ runtime::settings! {
 /// The largest request about single objects: a table of people, and what is said of it.
 const REQUEST_BYTES_MAX: usize = crate::people::TABLE_BYTES_MAX + (1 << 20);
 
+/// The largest request about shifts: a table of them, and what is said of it.
+const SHIFTS_BYTES_MAX: usize = crate::shifts::TABLE_BYTES_MAX + (1 << 20);
+
 /// Each published tenant's version and agent objects.
 type PublishedTenants = SharedMap<TenantId, (ConfigVersion, AgentObjects)>;
 
@@ -143,9 +148,10 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     let configuration = configuration::Server::new(store, stored, held.clone(), rights.clone(), ctx.clock.clone());
     let directory = ctx.directory.clone();
     let (stores, issuer) = (&ctx.stores, ctx.tokens.issuer());
-    let objects = objects::ObjectServer::new(stores, held, rights, ctx.clock.clone(), directory, issuer);
-    let objects = ProvisioningServer::new(objects).max_decoding_message_size(REQUEST_BYTES_MAX);
-    let routes = Routes::new(ConfigurationServer::new(configuration)).add_service(objects);
+    let objects = Arc::new(objects::ObjectServer::new(stores, held, rights, ctx.clock.clone(), directory, issuer));
+    let schedules = SchedulesServer::from_arc(objects.clone()).max_decoding_message_size(SHIFTS_BYTES_MAX);
+    let objects = ProvisioningServer::from_arc(objects).max_decoding_message_size(REQUEST_BYTES_MAX);
+    let routes = Routes::new(ConfigurationServer::new(configuration)).add_service(objects).add_service(schedules);
     net::grpc::serve(&ctx, "configuration", routes).await?;
     let events = events::Server::new(&ctx, views, view_metrics)?;
     let waiting_calls = WaitingCallsServer::new(waiting_calls::WaitingExplainer::new(&ctx)?);

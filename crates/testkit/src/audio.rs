@@ -45,6 +45,11 @@ pub fn write_wav(path: &Path, samples: &[i16]) -> Result<()> {
 
 /// The same at another rate, a multiple of 8 kHz: each sample stands as often as it takes.
 pub fn write_wav_at(rate: usize, path: &Path, samples: &[i16]) -> Result<()> {
+    std::fs::write(path, wav_at(rate, samples)?).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// A WAV file of that rate.
+pub fn wav_at(rate: usize, samples: &[i16]) -> Result<Vec<u8>> {
     let samples: Vec<i16> = samples.iter().flat_map(|sample| std::iter::repeat_n(*sample, rate / RATE)).collect();
     let bytes = u32::try_from(samples.len() * 2).context("the recording is too long")?;
     let rate = u32::try_from(rate)?;
@@ -57,7 +62,7 @@ pub fn write_wav_at(rate: usize, path: &Path, samples: &[i16]) -> Result<()> {
     out.extend(b"\x02\0\x10\0data");
     out.extend(bytes.to_le_bytes());
     samples.iter().for_each(|s| out.extend(s.to_le_bytes()));
-    std::fs::write(path, out).with_context(|| format!("{} cannot be written", path.display()))
+    Ok(out)
 }
 
 /// Finds the sent audio in a recording: the delay with the highest similarity, and the similarity there.

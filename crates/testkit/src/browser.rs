@@ -75,6 +75,11 @@ impl Browser {
         Self::spawn(task, site, "wallboard", paths, Some(says))
     }
 
+    /// Starts a task that needs nothing but a link, with pages that hear a WAV as their microphone.
+    pub fn start_by_link(task: &str, link: &str, paths: &[String], says: &Path) -> Result<Self> {
+        Self::run_task(task, link, paths, Some(says))
+    }
+
     fn spawn(
         task: &str,
         site: &Installation,
@@ -83,10 +88,14 @@ impl Browser {
         microphone: Option<&Path>,
     ) -> Result<Self> {
         let token = site.demo.tokens.get(token).with_context(|| format!("the demo has no token {token}"))?;
+        Self::run_task(task, &format!("{}/#token={token}", site.demo.web), paths, microphone)
+    }
+
+    fn run_task(task: &str, link: &str, paths: &[String], microphone: Option<&Path>) -> Result<Self> {
         let errors = tempfile::NamedTempFile::new()?;
         let mut child = script("run.mjs")?
             .arg(task)
-            .arg(format!("{}/#token={token}", site.demo.web))
+            .arg(link)
             .args(paths)
             .envs(microphone.map(|file| ("TRUNKLINE_MICROPHONE", file)))
             .stdout(Stdio::piped())

@@ -1,7 +1,8 @@
 //! media: announcements, music, digits, recording, echo and the relay of every call's audio (RFC 3550, 4240, 4733, 5707).
 //!
-//! Connections: SIP to every sip-proxy, kept open (voice-58); audio with phones at the edge (own-19); the names of tenants from config
-//! (own-04); records of legs (own-06); call data from ors for prompt names (voice-21). A media dialog is one leg of a call: an INVITE to
+//! Connections: SIP to every sip-proxy, kept open (voice-58); audio with phones at the edge (own-19); the names of tenants and
+//! their prompts from config (own-04), uploaded recordings of these from tenant (own-37); records of legs (own-06); call data from ors for
+//! prompt names (voice-21). A media dialog is one leg of a call: an INVITE to
 //! `sip:conf=<id>@...` (two members of a conference are relayed), `sip:annc@...;play=<prompt>` (plays, then BYE) or `sip:msml@...`;
 //! treatments are MSML in INFO. What is said in a conference is recorded where a member is joined with a recording.
 //!
@@ -21,6 +22,7 @@ mod previous_run;
 mod prompts;
 #[cfg(test)]
 mod tests;
+mod uploads;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +43,7 @@ use limits::Limits;
 use metrics::Metrics;
 use node::{Node, Parts};
 use prompts::Prompts;
+use uploads::Uploads;
 
 /// The declaration of the media role.
 pub const SPEC: RoleSpec = RoleSpec {
@@ -48,9 +51,9 @@ pub const SPEC: RoleSpec = RoleSpec {
     number: 13,
     summary: "the voice platform: announcements, music, digits, and the relay of calls' audio",
     listens: &[Listen { name: "rtp", protocol: Protocol::Rtp, port: 0, place: Place::Edge, accepts: &["own-19"] }],
-    opens: &["voice-21", "voice-58", "own-04", "own-06"],
+    opens: &["voice-21", "voice-58", "own-04", "own-06", "own-37"],
     settings: Settings::TABLE,
-    metrics: &[Metrics::declared],
+    metrics: &[Metrics::declared, net::configuration::Metrics::declared, uploads::Metrics::declared],
     admin_port: 9_090,
     starts: Starts::InTurn,
     drains: Drains::CallService,
@@ -119,6 +122,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
     })
     .context("the RTP threads cannot be started")?;
     let limits = Limits { legs_max: settings.legs_max, quiet_after: settings.quiet_after, ..Limits::default() };
+    let uploads = Uploads::follow(&ctx)?;
     let node = Node::new(Parts {
         owner: ctx.owner(),
         seal: sip::Seal::new(ctx.installation_key.bytes()),
@@ -128,7 +132,7 @@ async fn run(ctx: RoleContext) -> anyhow::Result<()> {
         sent_by: ctx.address.to_string(),
         addresses,
         driver: Box::new(driver),
-        prompts: Prompts::new(ctx.data_dir.join("prompts")),
+        prompts: Prompts::new(ctx.data_dir.join("prompts")).with_uploads(uploads),
         identity: Arc::new(Identity::generate().context("no certificate for encrypted audio")?),
         entropy: ctx.entropy(),
         agent_entropy: ctx.entropy(),

@@ -68,7 +68,8 @@ const GRACE_MAX: Duration = Duration::from_secs(30);
 runtime::settings! {
     /// Settings of webrtc.
     pub struct Settings {
-        /// How long a phone whose WebSocket has broken is waited for; its calls go on meanwhile. Then its calls end.
+        /// How long a phone is waited for whose WebSocket has broken, or that answers nothing by it, as while its machine sleeps; its calls go on
+        /// meanwhile. Then its calls end.
         grace: Duration = Duration::from_secs(30), |v| runtime::settings::declare::within(v, &GRACE_MIN, &GRACE_MAX);
         /// WebSockets at once.
         connections: usize = 10_000, |v| at_least_one(*v);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use protox::prost_reflect::prost_types::FileDescriptorSet;
 
 /// The contracts, relative to the root of the workspace.
 const PROTO: &str = "proto";
@@ -29,9 +30,7 @@ pub fn check(root: &Path) -> Result<()> {
 
 fn generate_into(root: &Path, out: &Path) -> Result<()> {
     std::fs::create_dir_all(out).with_context(|| format!("make {}", out.display()))?;
-    let proto = root.join(PROTO);
-    let files = proto_files(&proto)?;
-    let descriptors = protox::compile(&files, [&proto])?;
+    let descriptors = descriptors(root)?;
     tonic_prost_build::configure()
         .build_transport(false)
         .out_dir(out)
@@ -39,6 +38,12 @@ fn generate_into(root: &Path, out: &Path) -> Result<()> {
         .skip_debug(SECRET)
         .compile_fds(descriptors)
         .context("write the Rust form of proto/")
+}
+
+/// What `proto/` declares.
+pub fn descriptors(root: &Path) -> Result<FileDescriptorSet> {
+    let proto = root.join(PROTO);
+    Ok(protox::compile(proto_files(&proto)?, [&proto])?)
 }
 
 fn proto_files(proto: &Path) -> Result<Vec<PathBuf>> {

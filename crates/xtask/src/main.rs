@@ -2,6 +2,7 @@
 
 mod changed;
 mod circles;
+mod contract;
 mod coverage;
 mod generate;
 mod layers;
@@ -23,7 +24,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   check-layers       who imports whom, by layers.toml
   check-connections  what the roles declare against data/*.tsv, the tests that it names, and the sum in docs/topology.md
   tidy               lengths, names, the walks and limits of the book, what must not stand in a public tree
-  gen [--check]      the Rust form of proto/
+  gen [--check]      the Rust form of proto/, and data/contract.tsv: what programs of others build upon
   docs [--check]     the pages that are generated from declarations
   changed [BASE]     what the changes since BASE (main) can reach, for script/test --changed
   test-packages NAME ...  the tests of these packages, built with the whole workspace
@@ -38,8 +39,8 @@ fn main() -> anyhow::Result<()> {
         ["check-layers"] => layers::check(root),
         ["check-connections"] => ready::check_connections(root),
         ["tidy"] => tidy::check(root),
-        ["gen"] => generate::generate(root),
-        ["gen", "--check"] => generate::check(root),
+        ["gen"] => generate::generate(root).and_then(|()| contract::write(root)),
+        ["gen", "--check"] => generate::check(root).and_then(|()| contract::check(root)),
         ["docs"] => ready::write_docs(root),
         ["docs", "--check"] => ready::check_docs(root),
         ["changed"] => changed::print(root, "main"),

@@ -23,12 +23,16 @@ const PAGES: &[(&str, &[&str])] = &[
     // The types of web/ come from these.
     ("docs/openapi/agent-setup.json", &["specs", "--openapi", "agent-setup"]),
     ("docs/openapi/asyncapi.json", &["specs", "--asyncapi"]),
+    ("docs/openapi/auth.json", &["specs", "--openapi", "auth"]),
     ("docs/openapi/events.json", &["specs", "--openapi", "events"]),
     ("docs/openapi/operations.json", &["specs", "--openapi", "operations"]),
     ("docs/openapi/provisioning.json", &["specs", "--openapi", "provisioning"]),
     ("docs/openapi/pulse.json", &["specs", "--openapi", "pulse"]),
+    ("docs/openapi/scim.json", &["specs", "--openapi", "scim"]),
     ("docs/openapi/statistics.json", &["specs", "--openapi", "statistics"]),
+    ("docs/openapi/telemetry.json", &["specs", "--openapi", "telemetry"]),
     ("docs/openapi/voice.json", &["specs", "--openapi", "voice"]),
+    ("docs/openapi/workforce.json", &["specs", "--openapi", "workforce"]),
     ("docs/openapi/workspace.json", &["specs", "--openapi", "workspace"]),
 ];
 
@@ -57,6 +61,7 @@ pub fn ready(root: &Path, extent: Extent) -> Result<()> {
     crate::tidy::check(root)?;
     crate::proofs::check(root)?;
     crate::generate::check(root)?;
+    crate::contract::check(root)?;
     cargo(root, FORMAT)?;
     if extent == Extent::Quick {
         return Ok(());

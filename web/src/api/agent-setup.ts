@@ -30,6 +30,7 @@ export const KINDS = [
   'place_group',
   'capacity_rule',
   'dn_group',
+  'trunk_group',
   'calling_list',
   'campaign',
   'campaign_group',
@@ -158,13 +159,13 @@ const DEADLINE_MS = 30_000
 /** A table may take two minutes at the server, and one more on its way there. */
 const TABLE_DEADLINE_MS = 200_000
 
-type Asked = { readonly signal?: AbortSignal | undefined; readonly body?: unknown; readonly table?: Blob; /** What the path names is to go. */ readonly isRemoval?: boolean }
+type Asked = { readonly signal?: AbortSignal | undefined; readonly body?: unknown; readonly table?: Blob; /** Of what is sent as a file. */ readonly mediaType?: string; /** What the path names is to go. */ readonly isRemoval?: boolean }
 
 /** Asks the API; what it answers is read by `read`. */
-export async function ask<T>(path: string, read: Read<T>, { signal, body, table, isRemoval = false }: Asked): Promise<Outcome<T>> {
+export async function ask<T>(path: string, read: Read<T>, { signal, body, table, mediaType = 'text/csv', isRemoval = false }: Asked): Promise<Outcome<T>> {
   const deadline = AbortSignal.timeout(table === undefined ? DEADLINE_MS : TABLE_DEADLINE_MS)
   const sent = table ?? (body === undefined ? undefined : JSON.stringify(body))
-  const type: Readonly<Record<string, string>> = sent === undefined ? {} : { 'Content-Type': table === undefined ? 'application/json' : 'text/csv' }
+  const type: Readonly<Record<string, string>> = sent === undefined ? {} : { 'Content-Type': table === undefined ? 'application/json' : mediaType }
   const isWrite = sent !== undefined || isRemoval
   if (isWrite && !mayWrite()) return { kind: 'failed', failure: { kind: 'refused-token', detail: '' } }
   let response: Response

@@ -126,18 +126,3 @@ export function errorItem(name: string, error: unknown, page: string): Item {
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   return { type: 'event', name, level: 'error', props: { message: message.slice(0, TEXT_MAX), page } }
 }
-
-/** Tells of errors nobody caught, of the time until the page was shown, and of each page that is opened from then on. */
-export function watchPage(telemetry: Telemetry, page: () => string): void {
-  addEventListener('error', (event) => telemetry.tell(errorItem('error_script', event.error ?? event.message, page())))
-  addEventListener('unhandledrejection', (event) => telemetry.tell(errorItem('error_promise', event.reason, page())))
-  // The last chance of a page that closes.
-  addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'hidden') void telemetry.flush(true)
-  })
-  telemetry.tell({ type: 'metric', name: 'page_shown_seconds', value: performance.now() / 1_000, props: { page: page() } })
-  const later = (): void => {
-    setTimeout(() => void telemetry.flush().finally(later), telemetry.flushMs)
-  }
-  later()
-}

@@ -9,7 +9,22 @@ export const STEP_KINDS = ['routePoint', 'treatment', 'queue', 'notTaken', 'phon
 /** An agent who was not chosen, or cannot be; `why` is empty where nothing keeps them from the call. */
 export type PassedOver = { readonly agent: string; readonly why: string }
 
-export type Chosen = { readonly agent: string; readonly rule: string; readonly passedOver: readonly PassedOver[]; readonly more: number; readonly waiting: number }
+/** A skill that was asked for, with the agent's level. */
+export type MatchedSkill = { readonly skill: string; readonly level: number }
+
+export type Chosen = {
+  readonly agent: string
+  /** The queue from which the call was given to the agent. */
+  readonly queue: string
+  readonly rule: string
+  readonly passedOver: readonly PassedOver[]
+  readonly more: number
+  readonly waiting: number
+  readonly skills: readonly MatchedSkill[]
+  /** For how long the agent could have taken a call, and the call had waited; undefined where it is not told. */
+  readonly readyForMs: number | undefined
+  readonly waitedMs: number | undefined
+}
 
 export type CourseStep = {
   readonly kind: (typeof STEP_KINDS)[number]
@@ -89,12 +104,23 @@ function stepIn(value: unknown): CourseStep | undefined {
     result: textOf(value, 'result'),
     keyCount: numberOf(value, 'keyCount'),
     keys: textOf(value, 'keys'),
-    chosen: chosen === undefined || chosen === null ? undefined : chosenIn(chosen),
+    chosen: chosen === undefined || chosen === null ? undefined : chosenIn(chosen, textOf(value, 'name')),
   }
 }
 
-function chosenIn(value: unknown): Chosen {
-  return { agent: textOf(value, 'agent'), rule: textOf(value, 'rule'), passedOver: passedOverIn(value, 'passedOver'), more: numberOf(value, 'more'), waiting: numberOf(value, 'waiting') }
+function chosenIn(value: unknown, queue: string): Chosen {
+  const told = (name: string): number | undefined => (typeof fieldOf(value, name) === 'number' ? numberOf(value, name) : undefined)
+  return {
+    agent: textOf(value, 'agent'),
+    queue,
+    rule: textOf(value, 'rule'),
+    passedOver: passedOverIn(value, 'passedOver'),
+    more: numberOf(value, 'more'),
+    waiting: numberOf(value, 'waiting'),
+    skills: listOf(value, 'skills').map((one) => ({ skill: textOf(one, 'skill'), level: numberOf(one, 'level') })).filter(({ skill }) => skill !== ''),
+    readyForMs: told('readyFor'),
+    waitedMs: told('waited'),
+  }
 }
 
 function passedOverIn(value: unknown, name: string): readonly PassedOver[] {

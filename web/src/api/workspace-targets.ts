@@ -8,7 +8,7 @@ export const TARGET_TYPES = ['agent', 'agent-group', 'acd-queue', 'route-point',
 export type TargetType = (typeof TARGET_TYPES)[number]
 
 /** What agents look for. */
-export const SEARCHED_TYPES: readonly TargetType[] = ['agent', 'agent-group', 'acd-queue', 'route-point']
+export const SEARCHED_TYPES: readonly TargetType[] = ['agent', 'agent-group', 'acd-queue', 'route-point', 'custom-contact']
 
 export type AgentPresence = {
   readonly state: 'ready' | 'notReady' | 'afterCallWork' | 'ringing' | 'talking' | 'onHold' | 'loggedOut' | 'unknown'
@@ -28,6 +28,8 @@ export type Target = {
   /** Of a queue that has no number its name; empty for what has neither, as a group. */
   readonly number: string
   readonly availability: Availability
+  /** Whether somebody keeps it among the contacts; other numbers are of the same type. */
+  readonly isContact?: true
 }
 
 export type RecentTarget = {
@@ -124,7 +126,7 @@ export function targetIn(value: unknown, at: number): Target | undefined {
   const people = [textOf(value, 'firstName'), textOf(value, 'lastName')].filter(Boolean).join(' ')
   const id = textOf(value, 'id') || textOf(value, 'DBID') || number
   const name = people || textOf(value, 'name') || textOf(value, 'userName') || number || id
-  return { type, id, name, userName: textOf(value, 'userName'), number, availability: availabilityIn(type, fieldOf(value, 'availability'), voice, at) }
+  return { type, id, name, userName: textOf(value, 'userName'), number, availability: availabilityIn(type, fieldOf(value, 'availability'), voice, at), ...(fieldOf(value, 'isShared') === undefined ? {} : { isContact: true as const }) }
 }
 
 const voiceOf = (availability: unknown): unknown => listOf(availability, 'channels').find((one) => textOf(one, 'name') === 'voice')

@@ -65,7 +65,7 @@ export function mapped<T>(answer: DeskAnswer<unknown>, read: (data: unknown) => 
 }
 
 /** Asks the API; the answer is the `data` of its. */
-export async function ask(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<DeskAnswer<unknown>> {
+export async function ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<DeskAnswer<unknown>> {
   // What another person does in this browser is not done in the name of this one.
   if (method !== 'GET' && !mayWrite()) return { kind: 'failed', failure: { kind: 'signed-out' } }
   const asked = Date.now()

@@ -37,6 +37,8 @@ export const setupPaths = {
   signIns: (tenant: string, values: Readonly<Record<string, string>>): string => `${setup(tenant)}/sign-ins${query(values)}`,
   apiKeys: (tenant: string): string => `${setup(tenant)}/api-keys`,
   apiKey: (tenant: string, id: string): string => `${setup(tenant)}/api-keys/${part(id)}`,
+  promptAudio: (tenant: string): string => `${setup(tenant)}/prompt-audio`,
+  recording: (tenant: string, sha256: string): string => `${setup(tenant)}/prompt-audio/${part(sha256)}`,
   people: (tenant: string): string => `${setup(tenant)}/people.csv`,
   peopleImport: (tenant: string, isDry: boolean, requestId: string, checked: string): string => `${setup(tenant)}/people.csv${query({ dry_run: String(isDry), request_id: requestId, checked })}`,
 }

@@ -6,7 +6,7 @@ const query = (values: Readonly<Record<string, string>>): string => `?${new URLS
 
 const limited = (limit: number): string => query({ limit: String(limit) })
 
-/** Those of whom a call can go to, of the own favourites and recents, and of numbers that are counted. */
+/** Those of whom a call can go to, of the own favourites, recents and contacts, and of numbers that are counted. */
 export const targetPaths = {
   search: (searchTerm: string, types: readonly string[], limit: number): string => `${workspace}/targets${query({ searchTerm, types: types.join(','), limit: String(limit) })}`,
   target: (type: string, id: string): string => `${workspace}/targets/${part(type)}/${part(id)}`,
@@ -15,6 +15,9 @@ export const targetPaths = {
   deleteFavourite: (type: string, id: string): string => `${workspace}/targets/personal-favorites/delete/${part(type)}/${part(id)}`,
   recents: (limit: number): string => `${workspace}/targets/recents${limited(limit)}`,
   seenMissed: (): string => `${workspace}/targets/recents/ack-missed-calls`,
+  contacts: (limit: number): string => `${workspace}/contacts${limited(limit)}`,
+  addContact: (): string => `${workspace}/contacts`,
+  contact: (id: string): string => `${workspace}/contacts/${part(id)}`,
   subscribe: (): string => `${workspace}/reporting/subscriptions`,
   subscription: (id: string): string => `${workspace}/reporting/subscriptions/${part(id)}`,
 }

@@ -2,6 +2,7 @@
 
 import { AckExtension, CometD, type Message } from 'cometd'
 import { subjectHeader } from '../api/subject'
+import { note } from '../lib/noted'
 
 export type BayeuxNews =
   /** What the server has said until now has come; a first time, and after each loss. */
@@ -45,6 +46,7 @@ export function openBayeux(options: BayeuxOptions): Bayeux {
       isLost: () => {
         if (state === 'lost' || state === 'over') return
         state = 'lost'
+        note({ kind: 'lost', where: 'notifications' })
         tell({ kind: 'lost' })
       },
       isReplaced: () => {

@@ -4,6 +4,7 @@
 import { createParser } from 'eventsource-parser'
 import { failureOf, isFinal, type Failure } from '../api/errors'
 import { authorization } from '../api/session'
+import { note } from '../lib/noted'
 import { backOffMs } from './back-off'
 
 export type Connection =
@@ -53,6 +54,7 @@ export function openStream(options: StreamOptions): Stream {
         options.onConnection({ kind: 'refused', failure })
         return
       }
+      if (attempt === 0) note({ kind: 'lost', where: 'stream' })
       const pause = backOffMs(attempt, Math.random())
       attempt += 1
       options.onConnection({ kind: 'lost', failure, retryAt: Date.now() + pause })

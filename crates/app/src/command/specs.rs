@@ -38,7 +38,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with_all = ["check", "metrics", "scopes", "events", "facts", "requests", "json"])]
     agents: bool,
     /// The OpenAPI document of an API: requests about calls and agents, events and webhooks, the wallboard, operations, Agent Setup,
-    /// desktops, statistics for programs, or provisioning
+    /// desktops, statistics for programs, provisioning, sign-in and tokens, SCIM, telemetry, or workforce tools
     #[arg(
         long,
         value_name = "API",
@@ -60,6 +60,10 @@ enum Api {
     Workspace,
     Statistics,
     Provisioning,
+    Auth,
+    Scim,
+    Telemetry,
+    Workforce,
 }
 
 /// Prints or checks the specs.
@@ -94,6 +98,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             Api::Workspace => gws::gws_workspace::openapi(),
             Api::Statistics => gws::gws_statistics::openapi(),
             Api::Provisioning => gws::gws_provisioning::openapi(),
+            Api::Auth => platform::auth::openapi(),
+            Api::Scim => platform::agent_setup::scim_openapi(),
+            Api::Telemetry => platform::telemetry::openapi(),
+            Api::Workforce => platform::wfm_adapter::openapi(),
         };
         say_line!("{}", serde_json::to_string_pretty(&document)?);
     } else if arguments.metrics && arguments.json {

@@ -9,6 +9,7 @@ mod import_from;
 mod look;
 mod people;
 mod plan;
+mod shifts;
 mod sign_ins;
 mod snapshot;
 mod tenants;
@@ -107,6 +108,9 @@ pub enum Arguments {
     /// People as a table (CSV)
     #[command(subcommand, after_help = people::EXAMPLES)]
     People(people::Arguments),
+    /// When people work, as a table (CSV or JSON)
+    #[command(subcommand, after_help = shifts::EXAMPLES)]
+    Shifts(shifts::Arguments),
 }
 
 /// The object that a command is about.
@@ -114,7 +118,7 @@ pub enum Arguments {
 pub struct NamedObject {
     /// The tenant's id
     tenant: String,
-    /// The kind: tenant, skill, prompt, application, dn, place, person, number, trunk, feature_code, schedule, dial_rule, client, agent_group, action_code, list, business_attribute, place_group, capacity_rule, dn_group, calling_list, campaign, campaign_group, ivr_profile, statistic_definition, transaction, access_group, role, folder, switch, agent_login
+    /// The kind: tenant, skill, prompt, application, dn, place, person, number, trunk, feature_code, schedule, dial_rule, client, agent_group, action_code, list, business_attribute, place_group, capacity_rule, dn_group, trunk_group, calling_list, campaign, campaign_group, ivr_profile, statistic_definition, transaction, access_group, role, folder, switch, agent_login
     #[arg(value_parser = kind)]
     kind: ObjectKind,
     /// Its name, number or code; `-` for the tenant itself
@@ -202,6 +206,7 @@ pub fn run(options: &InstallationOptions, arguments: &Arguments) -> anyhow::Resu
         Arguments::Snapshot(arguments) => return snapshot::run(options, arguments),
         Arguments::ImportFrom(arguments) => import_from::run(arguments)?,
         Arguments::People(arguments) => people::run(options, arguments)?,
+        Arguments::Shifts(arguments) => shifts::run(options, arguments)?,
     }
     Ok(Exit::Done)
 }

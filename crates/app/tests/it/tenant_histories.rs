@@ -76,6 +76,7 @@ fn other_value(key: &ObjectKey) -> Option<(&'static str, Value)> {
         (ObjectKind::BusinessAttribute, _) => ("default", json!("German")),
         (ObjectKind::PlaceGroup, _) => ("places", json!(["P1"])),
         (ObjectKind::DnGroup, _) => ("members", json!([{ "dn": "9000", "weight": 7 }])),
+        (ObjectKind::TrunkGroup, _) => ("prefix", json!("+1")),
         (ObjectKind::CallingList, _) => ("attempts_max", json!(5)),
         (ObjectKind::Campaign, _) => ("calling_lists", json!([{ "calling_list": "Offers", "weight": 2 }])),
         (ObjectKind::CampaignGroup, _) => ("target", json!(5)),

@@ -12,8 +12,8 @@ use model::TenantId;
 
 use super::gathered::GatheredRows;
 use super::{
-    Dialect, Tables, Turn, audit_outbox, history, life, number, read, revisions, sealing, snapshots, tenant_standing,
-    write as objects,
+    Dialect, Tables, Turn, audit_outbox, history, life, number, prompt_audio, read, revisions, sealing, snapshots,
+    tenant_standing, write as objects,
 };
 
 /// Entries of the history that are read at once at most.
@@ -133,6 +133,7 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, take: &mut PartTa
     for (key, annex) in annexes {
         take(ArchivedPart::Annex(key, annex))?;
     }
+    prompt_audio::archive(db, tenant, take).await?;
     let mut gone: Vec<(ObjectKey, Revision)> = revisions.into_iter().collect();
     gone.sort();
     for (key, revision) in gone {
@@ -197,6 +198,7 @@ pub(super) async fn write(
             ArchivedPart::Gone(key, revision) => objects::note(&mut rows, tenant, key, number(revision.0)).await?,
             ArchivedPart::Entry(entry) => history::put(&mut rows, tenant, entry).await?,
             ArchivedPart::Snapshot(snapshot) => snapshots::put(&mut rows, tenant, &snapshot).await?,
+            ArchivedPart::Audio(audio) => prompt_audio::put(&mut rows, tenant, &audio, note.at).await?,
             ArchivedPart::Begin(_) | ArchivedPart::Object(..) | ArchivedPart::Annex(..) => {}
         }
     }

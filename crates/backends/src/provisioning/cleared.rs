@@ -72,7 +72,7 @@ pub(super) async fn before_puts(
 }
 
 /// A statement about one name, which is its last value, as one about so many.
-fn of_many(one: &'static str, names: usize) -> Cow<'static, str> {
+pub(super) fn of_many(one: &'static str, names: usize) -> Cow<'static, str> {
     match one.strip_suffix("= ?") {
         Some(before) if names > 1 => Cow::Owned(format!("{before}IN ({})", vec!["?"; names].join(", "))),
         // The database has prepared it.

@@ -20,6 +20,7 @@ pub(super) const fn are(kind: ObjectKind) -> bool {
         | ObjectKind::Switch
         | ObjectKind::AgentLogin
         | ObjectKind::DnGroup
+        | ObjectKind::TrunkGroup
         | ObjectKind::CallingList
         | ObjectKind::Campaign
         | ObjectKind::CampaignGroup
@@ -60,6 +61,7 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, objects: &mut Ten
             Object::Switch(o) => objects.switches.push(o),
             Object::AgentLogin(o) => objects.agent_logins.push(o),
             Object::DnGroup(o) => objects.dn_groups.push(o),
+            Object::TrunkGroup(o) => objects.trunk_groups.push(o),
             Object::CallingList(o) => objects.calling_lists.push(*o),
             Object::Campaign(o) => objects.campaigns.push(o),
             Object::CampaignGroup(o) => objects.campaign_groups.push(*o),

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use contracts::provisioning::{BySpelling, Object, ObjectKey, ObjectKind, Place, Prompt, Skill};
+use contracts::provisioning::{BySpelling, Object, ObjectKey, ObjectKind, Place, Skill};
 use infra::{Result, ToldChange};
 use model::TenantId;
 
 use super::read::{self, Lists};
 use super::sign_in::{self, client};
-use super::{Row, Turn, applications, by_names, documents, query, revisions};
+use super::{Row, Turn, applications, by_names, documents, prompt_audio, query, revisions};
 
 /// The present state of each of these objects. What it costs does not depend on how many people and phones the tenant has.
 pub(super) async fn each(db: &mut dyn Turn, tenant: &TenantId, keys: Vec<ObjectKey>) -> Result<Vec<ToldChange>> {
@@ -50,7 +50,7 @@ const PLACE: &str = "SELECT name, location, capacity_rule FROM place WHERE tenan
 const PLACE_DNS: &str = "SELECT dn FROM place_dn WHERE tenant = ? AND name = ? ORDER BY place";
 const URIS: &str = "SELECT uri FROM client_redirect_uri WHERE tenant = ? AND id = ? ORDER BY place";
 const SKILL: &str = "SELECT name FROM skill WHERE tenant = ? AND name = ?";
-const PROMPT: &str = "SELECT name, file FROM prompt WHERE tenant = ? AND name = ?";
+const PROMPT: &str = "SELECT name, file, audio FROM prompt WHERE tenant = ? AND name = ?";
 
 /// The statement that reads an object of a kind by its name, and the one that reads its list, if it has one; none of the kinds of which
 /// all are read, and of documents.
@@ -92,7 +92,7 @@ fn object(kind: ObjectKind, row: &Row, list: &[Row]) -> Result<Option<Object>> {
         }
         ObjectKind::Client => Some(Object::Client(client(row, texts("uri")?)?)),
         ObjectKind::Skill => Some(Object::Skill(Skill { name: row.text("name")? })),
-        ObjectKind::Prompt => Some(Object::Prompt(Prompt { name: row.text("name")?, file: row.text("file")? })),
+        ObjectKind::Prompt => Some(Object::Prompt(prompt_audio::prompt(row)?)),
         ObjectKind::Application => Some(Object::Application(applications::application(row)?)),
         ObjectKind::Number => Some(Object::Number(read::number(row)?)),
         _ => None,

@@ -12,8 +12,11 @@ use super::{Row, Turn, api_keys, find, history, number, query, revision_of, revi
 
 /// What is removed of a tenant that has ended, part by part: whatever names a row goes before it. Each has the tenant twice, and the most
 /// rows that go at once (of lists, those of so many objects).
-const PARTS: [&str; 32] = [
+const PARTS: [&str; 36] = [
+    "DELETE FROM prompt_audio WHERE tenant = ? AND sha256 IN
+         (SELECT sha256 FROM prompt_audio WHERE tenant = ? LIMIT ?)",
     "DELETE FROM people_import WHERE tenant = ? AND id IN (SELECT id FROM people_import WHERE tenant = ? LIMIT ?)",
+    "DELETE FROM shift WHERE tenant = ? AND id IN (SELECT id FROM shift WHERE tenant = ? LIMIT ?)",
     "DELETE FROM passkey WHERE tenant = ? AND id IN (SELECT id FROM passkey WHERE tenant = ? LIMIT ?)",
     "DELETE FROM person_favourite WHERE tenant = ? AND user_name IN
          (SELECT user_name FROM person_favourite WHERE tenant = ? LIMIT ?)",
@@ -21,6 +24,8 @@ const PARTS: [&str; 32] = [
          (SELECT user_name FROM person_recent WHERE tenant = ? LIMIT ?)",
     "DELETE FROM person_setting WHERE tenant = ? AND user_name IN
          (SELECT user_name FROM person_setting WHERE tenant = ? LIMIT ?)",
+    "DELETE FROM person_contact WHERE tenant = ? AND id IN (SELECT id FROM person_contact WHERE tenant = ? LIMIT ?)",
+    "DELETE FROM shared_contact WHERE tenant = ? AND id IN (SELECT id FROM shared_contact WHERE tenant = ? LIMIT ?)",
     "DELETE FROM person_skill WHERE tenant = ? AND user_name IN
          (SELECT user_name FROM person_skill WHERE tenant = ? LIMIT ?)",
     "DELETE FROM person WHERE tenant = ? AND dbid IN (SELECT dbid FROM person WHERE tenant = ? LIMIT ?)",

@@ -32,7 +32,9 @@ pub(super) async fn respell(db: &mut dyn Turn, tenant: &TenantId, from: &str, to
         "UPDATE passkey SET user_name = ? WHERE tenant = ? AND user_name = ?",
         "UPDATE person_favourite SET user_name = ? WHERE tenant = ? AND user_name = ?",
         "UPDATE person_recent SET user_name = ? WHERE tenant = ? AND user_name = ?",
+        "UPDATE shift SET user_name = ? WHERE tenant = ? AND user_name = ?",
         "UPDATE person_setting SET user_name = ? WHERE tenant = ? AND user_name = ?",
+        "UPDATE person_contact SET user_name = ? WHERE tenant = ? AND user_name = ?",
     ] {
         db.run(query(sql).bind(to).bind(tenant.as_str()).bind(from)).await?;
     }

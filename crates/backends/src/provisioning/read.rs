@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use contracts::provisioning::{
     Agent, AgentRules, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction,
     FeatureCode, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, NoAnswerAction, Number,
-    Person, Place, Prompt, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Spender, Stir,
-    StirSign, StirVerify, Tenant, TenantObjects, Trunk,
+    Person, Place, SERVICE_LEVEL_S, SHORT_ABANDON_S, Schedule, Secret, Skill, SkillLevel, Spender, Stir, StirSign,
+    StirVerify, Tenant, TenantObjects, Trunk,
 };
 use infra::{Result, StoreError};
 use model::TenantId;
 
-use super::{FromField, Row, Turn, applications, query};
+use super::{FromField, Row, Turn, applications, prompt_audio, query};
 
 /// All objects of a tenant that exists.
 pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<TenantObjects> {
@@ -55,8 +55,8 @@ pub(super) async fn settings(db: &mut dyn Turn, tenant: &TenantId) -> Result<Ten
     for row in rows(db, "SELECT name FROM skill WHERE tenant = ? ORDER BY dbid", tenant).await? {
         objects.skills.push(Skill { name: text(&row, "name")? });
     }
-    for row in rows(db, "SELECT name, file FROM prompt WHERE tenant = ? ORDER BY dbid", tenant).await? {
-        objects.prompts.push(Prompt { name: text(&row, "name")?, file: text(&row, "file")? });
+    for row in rows(db, "SELECT name, file, audio FROM prompt WHERE tenant = ? ORDER BY dbid", tenant).await? {
+        objects.prompts.push(prompt_audio::prompt(&row)?);
     }
     for row in rows(db, TRUNKS, tenant).await? {
         objects.trunks.push(trunk(&row, &mut lists)?);

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use backends::sqlite::SqliteProvisioning;
 use infra::conformance::{
-    api_keys, audit_outbox, passkeys, people_imports, personal_records, provisioning, secrets, sign_in_audit,
-    tenant_life,
+    api_keys, audit_outbox, contacts, passkeys, people_imports, personal_records, prompt_audio, provisioning, secrets,
+    shifts, sign_in_audit, tenant_life,
 };
 use infra::{ObjectChange, ProvisioningStore as _, Revision, SecretSeals};
 use model::TenantId;
@@ -43,7 +43,10 @@ async fn sqlite_does_what_every_database_does() {
     api_keys::run(&store).await;
     passkeys::run(&store).await;
     personal_records::run(&store).await;
+    contacts::run(&store).await;
     people_imports::run(&store).await;
+    shifts::run(&store).await;
+    prompt_audio::run(&store).await;
     tenant_life::run(&store).await;
 }
 

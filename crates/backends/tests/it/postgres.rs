@@ -11,8 +11,8 @@ use backends::postgres::{self, PostgresProvisioning, PostgresSettings};
 use backends::redis::Unusable;
 use contracts::provisioning::{Application, Object, ObjectKey, ObjectKind, Skill, TenantObjects};
 use infra::conformance::{
-    api_keys, audit_outbox, passkeys, people_imports, personal_records, provisioning, secrets, sign_in_audit,
-    tenant_life,
+    api_keys, audit_outbox, contacts, passkeys, people_imports, personal_records, prompt_audio, provisioning, secrets,
+    shifts, sign_in_audit, tenant_life,
 };
 use infra::{Client, ObjectChange, ProvisioningStore as _, Revision, SecretSeals, StoreError};
 use model::TenantId;
@@ -89,7 +89,10 @@ async fn postgresql_does_what_every_database_does_and_psql_reads_it() {
     api_keys::run(&store).await;
     passkeys::run(&store).await;
     personal_records::run(&store).await;
+    contacts::run(&store).await;
     people_imports::run(&store).await;
+    shifts::run(&store).await;
+    prompt_audio::run(&store).await;
     tenant_life::run(&store).await;
     assert_eq!(server.psql("select name from skill where tenant = 'case' order by dbid"), "SALES\nEnglish");
     assert_eq!(server.psql("select revision from tenant where id = 'changes'"), "2");

@@ -101,19 +101,22 @@ impl AgentTable {
         let still_busy = session.calls.iter().any(|call| call.business && call.established);
         session.active_at = session.active_at.max(now);
         self.mark(agent);
-        if !call.business || still_busy {
+        if !call.business {
             return;
+        }
+        if call.established && still_busy {
+            return self.one_of_several_over(agent, event, now);
         }
         if call.established {
             return self.business_over(agent, event, now);
         }
         if event.name == EventName::Released {
-            self.not_taken(agent, event.call_state, now);
+            self.not_taken(agent, event.agent.is_some(), event.call_state, now);
         }
     }
 
-    /// Handles an offered call that the agent did not take.
-    fn not_taken(&mut self, agent: &AgentId, why: Option<CallState>, now: Timestamp) {
+    /// Handles an offered call that the agent did not take. Whether routing had chosen the agent matters during another business call.
+    fn not_taken(&mut self, agent: &AgentId, is_chosen: bool, why: Option<CallState>, now: Timestamp) {
         let Some(session) = self.agents.get(agent) else {
             return;
         };
@@ -131,13 +134,14 @@ impl AgentTable {
             ) => return,
             _ => "Unreachable",
         };
-        if session.state != AgentState::Ready {
-            return;
-        }
-        match session.profile.no_answer {
-            NoAnswerAction::None => {}
-            NoAnswerAction::NotReady => self.not_ready_because(agent, reason, now),
-            NoAnswerAction::Logout => self.log_out(agent, because(reason), Cause::Itself, now),
+        match (session.state, session.profile.no_answer) {
+            (AgentState::Ready, NoAnswerAction::NotReady) => self.not_ready_because(agent, reason, now),
+            (AgentState::Ready, NoAnswerAction::Logout) => self.log_out(agent, because(reason), Cause::Itself, now),
+            // One who has several calls at a time takes no further one: nobody is logged out of those that go on.
+            (AgentState::Busy(AfterBusy::Ready), NoAnswerAction::NotReady | NoAnswerAction::Logout) if is_chosen => {
+                self.not_ready_because(agent, reason, now);
+            }
+            _ => {}
         }
     }
 
@@ -147,8 +151,9 @@ impl AgentTable {
             return;
         };
         let why = event.extensions.text("FailedCallState").and_then(CallState::parse);
+        let is_chosen = event.extensions.text("FailedAgentID").is_some();
         if let Some(agent) = self.on_dn.get(dn).cloned() {
-            self.not_taken(&agent, why, now);
+            self.not_taken(&agent, is_chosen, why, now);
         }
     }
 

@@ -9,6 +9,7 @@ use super::*;
 use crate::call::BUSINESS_CALL;
 
 mod reference;
+mod several_calls;
 mod wrap_up;
 
 const CONN: ConnId = ConnId(5);

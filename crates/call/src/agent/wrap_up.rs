@@ -3,6 +3,7 @@
 //! The first of these that is there decides: what the agent asked for during the call, the call's user data, the route point, the login,
 //! the agent's configuration (which stands for the tenant's where it has none of its own).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::agent::AfterBusy;
@@ -43,6 +44,15 @@ impl WrapUp {
         Self::of(Duration::from_secs(seconds), session)
     }
 
+    /// As [`Self::of_seconds`] takes it; `None` if it has no end.
+    fn seconds(self) -> Option<u64> {
+        match self {
+            Self::None => Some(0),
+            Self::For(time) => Some(time.as_secs()),
+            Self::Untimed => None,
+        }
+    }
+
     fn end(self, now: Timestamp) -> Option<Timestamp> {
         match self {
             Self::None => Some(now),
@@ -64,11 +74,7 @@ impl AgentTable {
         let asked = session.asked_wrap_up_s.take();
         let wrap_up = match after {
             AfterBusy::NotReady => return session.enter(AgentState::NotReady, now),
-            AfterBusy::Ready => {
-                let point = event.this_queue.as_ref().and_then(|queue| self.wrap_up_times.get(queue)).copied();
-                let said = wrap_up_time(&event.user_data).ok().flatten().or(point).or(session.login_wrap_up_s);
-                said.map_or_else(|| session.configured(), |seconds| WrapUp::of_seconds(seconds, session))
-            }
+            AfterBusy::Ready => session.wrap_up_of(event, &self.wrap_up_times),
             AfterBusy::AfterCallWork => asked.map_or(WrapUp::Untimed, |seconds| WrapUp::of_seconds(seconds, session)),
         };
         if wrap_up == WrapUp::None {
@@ -81,6 +87,26 @@ impl AgentTable {
         (session.due, session.then) = (wrap_up.end(now), None);
         // Names the call that is wrapped up: reporting adds the time to it.
         let event = Event { call: event.call.clone(), this_queue: event.this_queue.clone(), ..session.wraps_up(now) };
+        self.publish(agent, event, Cause::Itself, now);
+    }
+
+    /// A business call is over while another one goes on. What is due after it follows the last one, and until then there is no further one.
+    pub(super) fn one_of_several_over(&mut self, agent: &AgentId, event: &Event, now: Timestamp) {
+        let Some(session) = self.agents.get_mut(agent) else {
+            return;
+        };
+        if session.state != AgentState::Busy(AfterBusy::Ready) {
+            return;
+        }
+        let wrap_up = session.wrap_up_of(event, &self.wrap_up_times);
+        if wrap_up == WrapUp::None && session.profile.legal_guard_ms == 0 {
+            // Routing waits for this: the agent may have the next call.
+            return self.restate(agent, Cause::Itself, now);
+        }
+        let after = AgentState::Busy(AfterBusy::AfterCallWork);
+        session.stands(after, WorkMode::AfterCallWork, &UserData::new(), now);
+        session.asked_wrap_up_s = wrap_up.seconds();
+        let event = session.wraps_up(now);
         self.publish(agent, event, Cause::Itself, now);
     }
 
@@ -158,6 +184,13 @@ impl AgentTable {
 }
 
 impl AgentSnapshot {
+    /// The wrap-up of a call that is over, where the agent has asked for none. `points` are the wrap-up times of route points.
+    fn wrap_up_of(&self, event: &Event, points: &BTreeMap<String, u64>) -> WrapUp {
+        let point = event.this_queue.as_ref().and_then(|queue| points.get(queue)).copied();
+        let said = wrap_up_time(&event.user_data).ok().flatten().or(point).or(self.login_wrap_up_s);
+        said.map_or_else(|| self.configured(), |seconds| WrapUp::of_seconds(seconds, self))
+    }
+
     /// The wrap-up of the agent's configuration.
     fn configured(&self) -> WrapUp {
         WrapUp::of(Duration::from_millis(self.profile.wrap_up_ms), self)

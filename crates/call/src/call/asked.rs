@@ -9,6 +9,11 @@ const NO_ANSWER_TIMEOUT: &str = "NO_ANSWER_TIMEOUT";
 /// The most seconds that a request may ask for.
 const NO_ANSWER_S_MAX: i64 = 600;
 
+/// The extension of a request that says which number a call shows outside.
+const SHOWN_NUMBER: &str = "CPNDigits";
+/// The longest number that a request may want to be shown, in bytes.
+const SHOWN_BYTES_MAX: usize = 32;
+
 /// The origin of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Asked {
@@ -59,5 +64,21 @@ pub fn no_answer_ms(request: &Request) -> Result<Option<u64>, (ErrorCode, &'stat
         None => Ok(None),
         Some(Value::Int(seconds @ 1..=NO_ANSWER_S_MAX)) => Ok(Some(seconds.unsigned_abs() * 1_000)),
         Some(_) => Err((ErrorCode::INVALID_ATTRIBUTE, "NO_ANSWER_TIMEOUT is a number of seconds from 1 to 600")),
+    }
+}
+
+/// The number that a call made by this request is to show outside, if it says one. Whether it may, the dial plan knows.
+///
+/// # Errors
+/// Error 53 if it is no number.
+pub fn shown_number(request: &Request) -> Result<Option<String>, (ErrorCode, &'static str)> {
+    let is_number = |text: &str| {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        !digits.is_empty() && text.len() <= SHOWN_BYTES_MAX && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    match request.extensions.get(SHOWN_NUMBER) {
+        None => Ok(None),
+        Some(Value::Text(number)) if is_number(number) => Ok(Some(number.clone())),
+        Some(_) => Err((ErrorCode::INVALID_ATTRIBUTE, "CPNDigits is a number of digits, with or without + before it")),
     }
 }

@@ -6,8 +6,9 @@
 use model::plan::{Caller, Destination, ForwardedBy, Occasion};
 use model::{CallState, Dn, DnRole, EventName, Timestamp, UserData};
 
+use super::party::Forwarding;
 use super::point::Point;
-use super::state::{Forwarding, InService, Offer, Stage};
+use super::state::{InService, Offer, Stage};
 use super::{Call, Forwarded, Output};
 
 /// A question to the dial plan: its number, what is looked up, in whose name and why.

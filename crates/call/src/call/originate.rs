@@ -9,6 +9,8 @@ use model::event::ErrorCode;
 use model::plan::{Contact, Destination};
 use model::{CallState, EventName, LegId, Timestamp, UserData};
 
+use crate::dial_plan::NOT_SHOWN;
+
 use super::alerting::not_a_target;
 use super::asked::Asked;
 use super::ending::Ending;
@@ -33,6 +35,11 @@ impl Call {
         let ask = call.ask_dial_plan(call.s.dialled.clone(), call.s.caller.clone(), now);
         call.s.stage = Stage::Originating(Originating { asked, step: OriginatingStep::Destination(ask) });
         call
+    }
+
+    /// It is to show that number outside, if the dial plan lets it.
+    pub(crate) fn show(&mut self, number: String) {
+        self.s.shows = Some(number);
     }
 
     /// The open question to the dial plan.
@@ -80,6 +87,10 @@ impl Call {
         let is_itself = matches!(destination, Destination::Extension { dn, .. } if *dn == asked.this_dn);
         if is_itself {
             return self.originating_fails(ErrorCode::INVALID_DESTINATION, "a phone cannot call itself", now);
+        }
+        if matches!(destination, Destination::Reject { reason, .. } if reason == NOT_SHOWN) {
+            let text = "CPNDigits: the tenant has no such number, and no trunk or rule shows it";
+            return self.originating_fails(ErrorCode::INVALID_ATTRIBUTE, text, now);
         }
         if let Some((code, text)) = not_a_target(destination, &self.s) {
             return self.originating_fails(code, text, now);

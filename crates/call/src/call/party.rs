@@ -111,3 +111,14 @@ impl Party {
         }
     }
 }
+
+/// A phone that did not take the call, and may forward it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Forwarding {
+    /// The number of the question to the dial plan.
+    pub ask: u32,
+    /// Whether the phone is busy; else nobody answers.
+    pub busy: bool,
+    /// The SIP status if it does not forward the call.
+    pub status: u16,
+}

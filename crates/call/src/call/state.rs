@@ -6,7 +6,7 @@ use model::{AgentId, CallUuid, ConnId, Dn, LegId, TenantId, Timestamp, Token, Us
 
 use super::asked::Asked;
 use super::in_thread::{ConsultsFor, NewConsultation, NextNumbers};
-use super::party::{LegProgress, Party, PartyNo};
+use super::party::{Forwarding, LegProgress, Party, PartyNo};
 use super::place::{Parked, Replacement};
 use super::playing::Playing;
 use super::point::Point;
@@ -69,6 +69,8 @@ pub struct CallSnapshot {
     pub playing: Vec<Playing>,
     /// Of a predictive call that nobody has answered: whether it is to be known who does.
     pub classifies: bool,
+    /// The number that whoever made the call by request wants to show outside.
+    pub shows: Option<String>,
     /// Its last recording.
     pub recording: Option<Recording>,
     /// A request to hold or retrieve that the phone has not answered.
@@ -108,6 +110,7 @@ impl CallSnapshot {
             stage: Stage::Asking { ask: 0 },
             playing: Vec::new(),
             classifies: false,
+            shows: None,
             recording: None,
             hold_asked: None,
             timers: Timers::default(),
@@ -443,17 +446,6 @@ pub struct Offer {
     pub forwards: Forwards,
     /// The phone is busy or does not answer: the dial plan is asked whether it forwards the call.
     pub forwarding: Option<Forwarding>,
-}
-
-/// A phone that did not take the call, and may forward it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Forwarding {
-    /// The number of the question to the dial plan.
-    pub ask: u32,
-    /// Whether the phone is busy; else nobody answers.
-    pub busy: bool,
-    /// The SIP status if it does not forward the call.
-    pub status: u16,
 }
 
 /// A feature code in progress.

@@ -5,7 +5,7 @@ use model::turns::in_turn;
 use model::{Dn, Entropy, Timestamp};
 
 use super::rules::{EmergencyNumber, Spending, SpentBy};
-use super::{Question, TenantPlan, reject, unknown, with_country};
+use super::{NOT_SHOWN, Question, TenantPlan, reject, typed, unknown, with_country};
 
 /// How long a number outside may ring, in milliseconds: a carrier itself ends most calls sooner.
 pub const OUTSIDE_NO_ANSWER_MS: u64 = 90_000;
@@ -31,6 +31,35 @@ pub struct OutsideTrunk {
     pub try_ms: u64,
     /// Whether we register with its carrier, which may want calls to go by a way of its own.
     pub registers: bool,
+}
+
+/// Trunks that take the calls to some numbers together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrunkGroup {
+    /// Its name.
+    pub name: String,
+    /// What these numbers begin with. Of groups and trunks, those with the longest prefix take a call, and groups before trunks.
+    pub prefix: String,
+    /// Its trunks.
+    pub members: Vec<TrunkOfGroup>,
+}
+
+/// A trunk of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrunkOfGroup {
+    /// The trunk.
+    pub trunk: String,
+    /// Its place: the lowest is tried first.
+    pub order: u32,
+    /// Its share of the calls among those of one place; 0 takes those that no other takes.
+    pub weight: u32,
+}
+
+/// A trunk that leads to a number, with its place in the order and its share among those of one place.
+struct Leading<'a> {
+    trunk: &'a OutsideTrunk,
+    order: u32,
+    weight: u32,
 }
 
 /// The trunks that lead to a number outside.
@@ -65,44 +94,85 @@ pub(super) fn lead_out(
     }
     let limits =
         OutsideLimits { at_once: at_once(plan, question.caller), a_day: a_day(plan, question, &forms), counts: false };
-    let in_order = in_turn(group, |(trunk, order)| (*order, trunk.weight), entropy);
-    let ways = in_order.into_iter().map(|(trunk, _)| {
+    let in_order = in_turn(group, |leading| (leading.order, leading.weight), entropy);
+    let ways = in_order.into_iter().map(|Leading { trunk, .. }| {
         if let Some(rule) = plan.rules.caller_id(number, &trunk.name) {
             notes.push(format!("shows a number by the rule {}", rule.name));
         }
         Way { limits: limits.clone(), ..way(plan, trunk, number) }
     });
     let mut ways: Vec<Way> = ways.collect();
+    if let Some(asked) = question.shows {
+        let Some(shows) = may_show(plan, asked) else { return reject(403, NOT_SHOWN) };
+        for way in ways.iter_mut().filter(|way| may_change(plan, way, &shows)) {
+            notes.push(format!("shows {shows} by the trunk {}, as whoever calls wants", way.trunk));
+            way.caller_id = Some(shows.clone());
+        }
+    }
     if let Some(first) = ways.first_mut() {
         first.limits.counts = true;
     }
     by(dn, ways)
 }
 
-/// The trunks that lead to a number, each with its place in the order: those of its routes by their costs; without a route, those with the
-/// longest prefix by their priorities.
-fn trunks_to<'a>(
-    plan: &'a TenantPlan,
-    number: &str,
-    now: Timestamp,
-    notes: &mut Vec<String>,
-) -> Vec<(&'a OutsideTrunk, u32)> {
-    let mut routed: Vec<(&OutsideTrunk, u32)> = Vec::new();
+/// A number that is to be shown, as the plan writes it: one of the tenant's own, or one that a trunk or a rule shows.
+fn may_show(plan: &TenantPlan, asked: &str) -> Option<String> {
+    let number = with_country(plan, typed(asked)?);
+    let is_of_trunk = plan.trunks.iter().any(|trunk| trunk.caller_id.as_ref() == Some(&number));
+    (is_of_trunk || plan.numbers.contains_key(number.as_str()) || plan.rules.shows(&number)).then_some(number)
+}
+
+/// Whether a call by this way may show that number in place of what the plan says: no rule and no trunk shows one there, or it is the trunk's.
+/// A carrier may refuse calls that show a number of another one.
+fn may_change(plan: &TenantPlan, way: &Way, shows: &str) -> bool {
+    let is_of_trunk = |trunk: &OutsideTrunk| trunk.name == way.trunk && trunk.caller_id.as_deref() == Some(shows);
+    way.caller_id.is_none() || plan.trunks.iter().any(is_of_trunk)
+}
+
+/// The trunks that lead to a number: those of its routes by their costs; without a route, those of the groups with the longest prefix; and
+/// where trunks have a longer one, these by their priorities.
+fn trunks_to<'a>(plan: &'a TenantPlan, number: &str, now: Timestamp, notes: &mut Vec<String>) -> Vec<Leading<'a>> {
+    let mut routed: Vec<Leading<'_>> = Vec::new();
     for route in plan.rules.routes(number, now) {
         let Some(trunk) = plan.trunks.iter().find(|trunk| trunk.name == route.trunk) else { continue };
         // Of several rules with one trunk the first one applies.
-        if !routed.iter().any(|(known, _)| known.name == trunk.name) {
+        if !routed.iter().any(|known| known.trunk.name == trunk.name) {
             notes.push(format!("by the trunk {} at the cost {} by the rule {}", trunk.name, route.cost, route.name));
-            routed.push((trunk, route.cost));
+            routed.push(Leading { trunk, order: route.cost, weight: trunk.weight });
         }
     }
     if !routed.is_empty() {
         return routed;
     }
-    let leads = |trunk: &&OutsideTrunk| number.starts_with(&trunk.prefix);
-    let longest = plan.trunks.iter().filter(leads).map(|trunk| trunk.prefix.len()).max();
-    let of_prefix = plan.trunks.iter().filter(|trunk| leads(trunk) && Some(trunk.prefix.len()) == longest);
-    of_prefix.map(|trunk| (trunk, trunk.priority)).collect()
+    let of_groups = plan.trunk_groups.iter().map(|group| group.prefix.as_str());
+    let prefixes = of_groups.chain(plan.trunks.iter().map(|trunk| trunk.prefix.as_str()));
+    let longest = prefixes.filter(|prefix| number.starts_with(*prefix)).map(str::len).max();
+    let is_longest = |prefix: &str| Some(prefix.len()) == longest && number.starts_with(prefix);
+    let grouped = by_groups(plan, plan.trunk_groups.iter().filter(|group| is_longest(&group.prefix)), notes);
+    if !grouped.is_empty() {
+        return grouped;
+    }
+    let of_prefix = plan.trunks.iter().filter(|trunk| is_longest(&trunk.prefix));
+    of_prefix.map(|trunk| Leading { trunk, order: trunk.priority, weight: trunk.weight }).collect()
+}
+
+/// The trunks of groups. Of several groups with one trunk the first one says its place.
+fn by_groups<'a>(
+    plan: &'a TenantPlan,
+    groups: impl Iterator<Item = &'a TrunkGroup>,
+    notes: &mut Vec<String>,
+) -> Vec<Leading<'a>> {
+    let mut grouped: Vec<Leading<'_>> = Vec::new();
+    for group in groups {
+        notes.push(format!("by the trunk group {}", group.name));
+        for member in &group.members {
+            let Some(trunk) = plan.trunks.iter().find(|trunk| trunk.name == member.trunk) else { continue };
+            if !grouped.iter().any(|known| known.trunk.name == trunk.name) {
+                grouped.push(Leading { trunk, order: member.order, weight: member.weight });
+            }
+        }
+    }
+    grouped
 }
 
 /// The numbers that a carrier may make of this one: many leave out `*` and `#`, and the national prefix behind that of the country, however

@@ -183,6 +183,11 @@ impl DialRules {
         self.spending.iter().filter(|rule| forms.iter().any(|form| rule.pattern.matches(form)))
     }
 
+    /// Whether a rule shows that number.
+    pub fn shows(&self, number: &str) -> bool {
+        self.caller_ids.iter().any(|rule| rule.shows == number)
+    }
+
     /// The rule that says which number is shown by a trunk.
     pub fn caller_id(&self, number: &str, trunk: &str) -> Option<&CallerIdRule> {
         let is_of = |rule: &&CallerIdRule| rule.trunk.as_deref().is_none_or(|of| of == trunk);

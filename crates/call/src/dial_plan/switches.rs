@@ -123,7 +123,8 @@ mod tests {
     fn the_plan_leads_to_the_dn_and_says_by_which_code() {
         let plan = plan();
         let caller = Caller::Phone(Dn::parse("7101").unwrap());
-        let question = Question { caller: &caller, dialled: "33-7201", now: Timestamp::ZERO, is_forwarded: false };
+        let question =
+            Question { caller: &caller, dialled: "33-7201", now: Timestamp::ZERO, is_forwarded: false, shows: None };
         let answer = resolve(&plan, &question, &mut Seeded::new(1));
         let Destination::Extension { dn, .. } = answer.destination else { panic!("{:?}", answer.destination) };
         assert_eq!(

@@ -6,7 +6,11 @@ use super::*;
 
 /// What the plan says of a number, with the rules that led there.
 fn answer(plan: &TenantPlan, caller: &Caller, dialled: &str) -> PlanAnswer {
-    resolve(plan, &Question { caller, dialled, now: Timestamp::ZERO, is_forwarded: false }, &mut Seeded::new(1))
+    resolve(
+        plan,
+        &Question { caller, dialled, now: Timestamp::ZERO, is_forwarded: false, shows: None },
+        &mut Seeded::new(1),
+    )
 }
 
 fn leads_to(plan: &TenantPlan, caller: &Caller, dialled: &str) -> Destination {
@@ -210,7 +214,8 @@ fn among_equals_the_weight_decides_who_is_first() {
     let mut entropy = Seeded::new(7);
     let mut first = HashMap::<String, usize>::new();
     for _ in 0..4_000 {
-        let question = Question { caller: &caller, dialled: "+4930", now: Timestamp::ZERO, is_forwarded: false };
+        let question =
+            Question { caller: &caller, dialled: "+4930", now: Timestamp::ZERO, is_forwarded: false, shows: None };
         let Destination::Outside(outside) = resolve(&plan, &question, &mut entropy).destination else { panic!("out") };
         assert_eq!(outside.further.last().map(|way| way.trunk.as_str()), Some("none"));
         *first.entry(outside.way.trunk).or_default() += 1;
@@ -290,6 +295,42 @@ fn which_number_is_shown_depends_on_the_number_and_the_trunk() {
     assert_eq!(shown(&plan, "+331234").as_deref(), Some("+15550100"), "no rule: the trunk's");
     plan.rules.caller_ids.clear();
     assert_eq!(shown(&plan, "+4930123"), None);
+}
+
+#[test]
+fn whoever_calls_has_a_number_of_the_tenant_shown_where_neither_trunk_nor_rule_shows_another_one() {
+    let mut plan = ruled();
+    plan.trunks.push(trunk("other", "+4930", Some("+15550188")));
+    plan.rules.caller_ids[0].pattern = pattern("+49301.");
+    plan.rules.caller_ids[1].pattern = pattern("+4989.");
+    let caller = Caller::Phone(dn("7101"));
+    let asked = |dialled: &str, shows: &str| {
+        let question =
+            Question { caller: &caller, dialled, now: Timestamp::ZERO, is_forwarded: false, shows: Some(shows) };
+        resolve(&plan, &question, &mut Seeded::new(1)).destination
+    };
+    for (dialled, shows, shown) in [
+        ("+4930999", "+15550103", vec!["+15550103", "+15550188"]),
+        ("+4930999", "05550103", vec!["+15550103", "+15550188"]),
+        ("+4930999", "+4930777", vec!["+4930777", "+15550188"]),
+        ("+4930999", "+15550188", vec!["+15550188", "+15550188"]),
+        ("+4930123", "+15550103", vec!["+4930777", "+15550188"]),
+        ("+331234", "+15550103", vec!["+15550100"]),
+        ("+4989123", "+15550103", vec!["+15550177"]),
+        ("+4989123", "+15550100", vec!["+15550100"]),
+    ] {
+        let Destination::Outside(outside) = asked(dialled, shows) else { panic!("{shows}: it does not go out") };
+        let ways = std::iter::once(&outside.way).chain(&outside.further);
+        let told: Vec<&str> = ways.filter_map(|way| way.caller_id.as_deref()).collect();
+        assert_eq!(told, shown, "{dialled}, {shows}");
+    }
+    for strange in ["+4915112345678", "7101", "911", ""] {
+        let refused = Destination::Reject { status: 403, reason: NOT_SHOWN.to_owned() };
+        assert_eq!(asked("+4989123", strange), refused, "{strange}");
+    }
+    assert!(matches!(asked("9000", "+4915112345678"), Destination::RoutePoint { .. }), "nothing is shown inside");
+    let Destination::Outside(help) = asked("110", "+15550103") else { panic!("help is called") };
+    assert_ne!(help.way.caller_id.as_deref(), Some("+15550103"), "who calls for help is found by its own number");
 }
 
 #[test]
@@ -405,7 +446,7 @@ proptest! {
     #[test]
     fn nothing_of_the_plan_stops_an_emergency_call(plan in obstacles(), now in any::<u32>()) {
         let caller = Caller::Phone(dn("7101"));
-        let question = Question { caller: &caller, dialled: "112", now: Timestamp::from_millis(now.into()), is_forwarded: false };
+        let question = Question { caller: &caller, dialled: "112", now: Timestamp::from_millis(now.into()), is_forwarded: false, shows: None };
         let answer = resolve(&plan, &question, &mut Seeded::new(now.into()));
         let Destination::Outside(outside) = answer.destination else { panic!("it does not go out") };
         prop_assert_eq!(outside.number.as_str(), "112");
@@ -441,6 +482,7 @@ fn a_closed_number_leads_elsewhere() {
             dialled,
             now: Timestamp::from_millis(hours * 3_600_000),
             is_forwarded: false,
+            shows: None,
         };
         resolve(&plan, &question, &mut Seeded::new(1))
     };
@@ -460,7 +502,7 @@ fn no_call_is_forwarded_to_an_emergency_number_or_a_code() {
     plan.feature_codes.insert("*73".to_owned(), DialledCode { code: CodeAction::ForwardOff, ask_pin: false });
     for dialled in ["112", "*73", "*50"] {
         let caller = Caller::Phone(dn("7101"));
-        let question = Question { caller: &caller, dialled, now: Timestamp::ZERO, is_forwarded: true };
+        let question = Question { caller: &caller, dialled, now: Timestamp::ZERO, is_forwarded: true, shows: None };
         let answer = resolve(&plan, &question, &mut Seeded::new(1));
         assert!(matches!(answer.destination, Destination::Reject { status: 403, .. }), "{dialled}");
     }
@@ -562,7 +604,7 @@ fn who_calls_from_outside_reaches_no_emergency_number_by_a_route_point() {
 fn trunks_at(plan: &TenantPlan, hours: u64, dialled: &str) -> Vec<String> {
     let caller = Caller::Phone(dn("7101"));
     let now = Timestamp::from_millis(hours * 3_600_000);
-    let question = Question { caller: &caller, dialled, now, is_forwarded: false };
+    let question = Question { caller: &caller, dialled, now, is_forwarded: false, shows: None };
     match resolve(plan, &question, &mut Seeded::new(1)).destination {
         Destination::Outside(Outside { way, further, .. }) => {
             std::iter::once(way).chain(further).map(|way| way.trunk).collect()
@@ -618,4 +660,48 @@ fn a_trunk_gets_numbers_as_it_writes_them_and_its_own_are_understood() {
     let by = |trunk: &str| Caller::Trunk { trunk: trunk.to_owned(), number: "1".to_owned() };
     assert!(matches!(leads_to(&plan, &by("world"), "00100"), Destination::RoutePoint { .. }), "+15550100");
     assert!(matches!(leads_to(&plan, &by("berlin"), "00100"), Destination::Reject { .. }));
+}
+
+#[test]
+fn a_trunk_group_has_its_own_order_and_goes_before_trunks_of_its_prefix() {
+    let mut plan = plan();
+    plan.trunks = vec![
+        OutsideTrunk { priority: 1, ..trunk("main", "+", None) },
+        trunk("second", "+", None),
+        trunk("paris", "+331", None),
+    ];
+    let member = |trunk: &str, order, weight| TrunkOfGroup { trunk: trunk.to_owned(), order, weight };
+    let group = |name: &str, prefix: &str, members: Vec<TrunkOfGroup>| TrunkGroup {
+        name: name.to_owned(),
+        prefix: prefix.to_owned(),
+        members,
+    };
+    plan.trunk_groups = vec![
+        group("world", "+", vec![member("main", 0, 1), member("gone", 0, 1), member("paris", 1, 0)]),
+        group("france", "+33", vec![member("second", 2, 1), member("paris", 1, 1)]),
+    ];
+    assert_eq!(trunks_at(&plan, 12, "+49222"), ["main", "paris"], "the trunk second is in no group that is meant");
+    assert_eq!(trunks_at(&plan, 12, "+33222"), ["paris", "second"]);
+    assert_eq!(trunks_at(&plan, 12, "+33122"), ["paris"], "a longer prefix of a trunk");
+    plan.trunk_groups.truncate(0);
+    assert_eq!(trunks_at(&plan, 12, "+49222"), ["second", "main"]);
+}
+
+#[test]
+fn the_calls_of_a_trunk_group_are_shared_by_its_weights() {
+    let mut plan = plan();
+    plan.trunks = vec![trunk("main", "+", None), trunk("second", "+", None)];
+    let member = |trunk: &str, weight| TrunkOfGroup { trunk: trunk.to_owned(), order: 0, weight };
+    let members = vec![member("main", 3), member("second", 1)];
+    plan.trunk_groups = vec![TrunkGroup { name: "world".to_owned(), prefix: "+".to_owned(), members }];
+    let caller = Caller::Phone(dn("7101"));
+    let question =
+        Question { caller: &caller, dialled: "+49222", now: Timestamp::ZERO, is_forwarded: false, shows: None };
+    let mut entropy = Seeded::new(7);
+    let first = |entropy: &mut Seeded| match resolve(&plan, &question, entropy).destination {
+        Destination::Outside(outside) => outside.way.trunk,
+        other => panic!("{other:?}"),
+    };
+    let of_main = (0..1_000).filter(|_| first(&mut entropy) == "main").count();
+    assert!((680..820).contains(&of_main), "{of_main}");
 }

@@ -2723,6 +2723,9 @@ pub struct CallModelRecord {
     /// How many of `seq` only answered requests.
     #[prost(uint64, tag = "47")]
     pub answers: u64,
+    /// The number that whoever made the call by request wants to show outside.
+    #[prost(string, optional, tag = "48")]
+    pub shows: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(
         oneof = "call_model_record::Stage",
         tags = "21, 22, 23, 24, 25, 26, 27, 31, 33, 38, 43"
@@ -6097,6 +6100,41 @@ pub struct RestoreSnapshotResponse {
     #[prost(bool, tag = "4")]
     pub repeated_request: bool,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KeepPromptAudioRequest {
+    /// A WAV file of 8, 16 or 48 kHz, mono or stereo: PCM of 8, 16 or 24 bits, A-law or µ-law; at most 300 seconds.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub wav: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct KeepPromptAudioResponse {
+    /// Of the recording as it is kept: 16-bit PCM, mono, 8 kHz.
+    #[prost(string, tag = "1")]
+    pub sha256: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub length_ms: u32,
+    /// How loud its loudest sample is, in decibels: 0 is the loudest possible, all others are below 0.
+    #[prost(double, tag = "3")]
+    pub peak_db: f64,
+    /// Samples a second of the file that came.
+    #[prost(uint32, tag = "4")]
+    pub rate: u32,
+    /// Channels of the file that came.
+    #[prost(uint32, tag = "5")]
+    pub channels: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PromptAudioRequest {
+    /// In lower-case hexadecimal digits.
+    #[prost(string, tag = "1")]
+    pub sha256: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PromptAudioResponse {
+    /// The WAV file.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub wav: ::prost::bytes::Bytes,
+}
 /// Generated client implementations.
 pub mod provisioning_client {
     #![allow(
@@ -6577,6 +6615,56 @@ pub mod provisioning_client {
                 .insert(GrpcMethod::new("trunkline.v1.Provisioning", "RestoreSnapshot"));
             self.inner.unary(req, path, codec).await
         }
+        /// Keeps a recording for prompts, which name it by its SHA-256 in `audio`. INVALID_ARGUMENT: the file is none that can be played, or there is no room. One that no prompt names goes, after a day, when there is no room. Needs `config:write`.
+        pub async fn keep_prompt_audio(
+            &mut self,
+            request: impl tonic::IntoRequest<super::KeepPromptAudioRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::KeepPromptAudioResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.Provisioning/KeepPromptAudio",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("trunkline.v1.Provisioning", "KeepPromptAudio"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// A recording of the tenant. NOT_FOUND if it has none of that SHA-256. Needs `config:read`.
+        pub async fn prompt_audio(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PromptAudioRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PromptAudioResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.Provisioning/PromptAudio",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("trunkline.v1.Provisioning", "PromptAudio"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -6711,6 +6799,22 @@ pub mod provisioning_server {
             request: tonic::Request<super::RestoreSnapshotRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RestoreSnapshotResponse>,
+            tonic::Status,
+        >;
+        /// Keeps a recording for prompts, which name it by its SHA-256 in `audio`. INVALID_ARGUMENT: the file is none that can be played, or there is no room. One that no prompt names goes, after a day, when there is no room. Needs `config:write`.
+        async fn keep_prompt_audio(
+            &self,
+            request: tonic::Request<super::KeepPromptAudioRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::KeepPromptAudioResponse>,
+            tonic::Status,
+        >;
+        /// A recording of the tenant. NOT_FOUND if it has none of that SHA-256. Needs `config:read`.
+        async fn prompt_audio(
+            &self,
+            request: tonic::Request<super::PromptAudioRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PromptAudioResponse>,
             tonic::Status,
         >;
     }
@@ -7514,6 +7618,97 @@ pub mod provisioning_server {
                     };
                     Box::pin(fut)
                 }
+                "/trunkline.v1.Provisioning/KeepPromptAudio" => {
+                    #[allow(non_camel_case_types)]
+                    struct KeepPromptAudioSvc<T: Provisioning>(pub Arc<T>);
+                    impl<
+                        T: Provisioning,
+                    > tonic::server::UnaryService<super::KeepPromptAudioRequest>
+                    for KeepPromptAudioSvc<T> {
+                        type Response = super::KeepPromptAudioResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::KeepPromptAudioRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Provisioning>::keep_prompt_audio(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = KeepPromptAudioSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/trunkline.v1.Provisioning/PromptAudio" => {
+                    #[allow(non_camel_case_types)]
+                    struct PromptAudioSvc<T: Provisioning>(pub Arc<T>);
+                    impl<
+                        T: Provisioning,
+                    > tonic::server::UnaryService<super::PromptAudioRequest>
+                    for PromptAudioSvc<T> {
+                        type Response = super::PromptAudioResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PromptAudioRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Provisioning>::prompt_audio(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PromptAudioSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -7980,6 +8175,9 @@ pub struct AgentProfile {
     /// The DNs of the agent's default place.
     #[prost(string, repeated, tag = "4")]
     pub default_dns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The most calls at a time, as the agent's capacity rule says; absent: one.
+    #[prost(uint32, optional, tag = "5")]
+    pub calls_max: ::core::option::Option<u32>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SkillLevel {
@@ -8952,6 +9150,9 @@ pub struct RoutingAgentRecord {
     pub calls: ::prost::alloc::vec::Vec<u64>,
     #[prost(uint64, tag = "7")]
     pub idle_since_us: u64,
+    /// The most calls at a time; absent: one.
+    #[prost(uint32, optional, tag = "8")]
+    pub calls_max: ::core::option::Option<u32>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RoutingSkill {
@@ -9034,6 +9235,488 @@ impl RoutingSession {
             "ROUTING_SESSION_READY" => Some(Self::Ready),
             _ => None,
         }
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportShiftsRequest {
+    /// The table, in UTF-8.
+    #[prost(string, tag = "1")]
+    pub table: ::prost::alloc::string::String,
+    /// `csv` or `json`.
+    #[prost(string, tag = "2")]
+    pub format: ::prost::alloc::string::String,
+    /// The first day of the span and the day behind its last one, as 2026-03-23, by the clocks of `zone`.
+    #[prost(string, tag = "3")]
+    pub from: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub to: ::prost::alloc::string::String,
+    /// The time zone of the span, and of shifts that name none. Empty: that of the tenant.
+    #[prost(string, tag = "5")]
+    pub zone: ::prost::alloc::string::String,
+    /// User names of those whose shifts are replaced. None: those of everybody.
+    #[prost(string, repeated, tag = "6")]
+    pub people: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The table is checked, and nothing is changed.
+    #[prost(bool, tag = "7")]
+    pub validate_only: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImportShiftsResponse {
+    /// The number of shifts in the table, as far as it could be read.
+    #[prost(uint32, tag = "1")]
+    pub shifts: u32,
+    /// What became of those in the span, or would. All are 0 if there are faults.
+    #[prost(uint64, tag = "2")]
+    pub added: u64,
+    #[prost(uint64, tag = "3")]
+    pub changed: u64,
+    #[prost(uint64, tag = "4")]
+    pub removed: u64,
+    #[prost(uint64, tag = "5")]
+    pub unchanged: u64,
+    /// At most 1,000. With any of them nothing has changed.
+    #[prost(message, repeated, tag = "6")]
+    pub faults: ::prost::alloc::vec::Vec<ShiftFault>,
+    /// The number of faults behind the first 1,000.
+    #[prost(uint32, tag = "7")]
+    pub more_faults: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShiftFault {
+    /// The line of a CSV table, or the place of the shift in a JSON list, from 1; 0 for the table as a whole.
+    #[prost(uint32, tag = "1")]
+    pub line: u32,
+    /// The column or field; empty for the line as a whole.
+    #[prost(string, tag = "2")]
+    pub field: ::prost::alloc::string::String,
+    /// The rule, for a human reader.
+    #[prost(string, tag = "3")]
+    pub rule: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadShiftsRequest {
+    /// User names, at most 500. None: a person's own.
+    #[prost(string, repeated, tag = "1")]
+    pub people: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The span, in milliseconds since 1970; at most 62 days.
+    #[prost(uint64, tag = "2")]
+    pub from_ms: u64,
+    #[prost(uint64, tag = "3")]
+    pub to_ms: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReadShiftsResponse {
+    /// By person and begin.
+    #[prost(message, repeated, tag = "1")]
+    pub shifts: ::prost::alloc::vec::Vec<Shift>,
+    /// Whether there are more than the 5,000 that are here.
+    #[prost(bool, tag = "2")]
+    pub more: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Shift {
+    /// What whoever plans calls it.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// The user name.
+    #[prost(string, tag = "2")]
+    pub person: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub begin_ms: u64,
+    #[prost(uint64, tag = "4")]
+    pub end_ms: u64,
+    /// The time zone in which it was planned, as Europe/Berlin.
+    #[prost(string, tag = "5")]
+    pub zone: ::prost::alloc::string::String,
+    /// In their order; between them, and where there are none, is work.
+    #[prost(message, repeated, tag = "6")]
+    pub activities: ::prost::alloc::vec::Vec<ShiftActivity>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShiftActivity {
+    /// `work`, `break`, `lunch`, `training` or `meeting`.
+    #[prost(string, tag = "1")]
+    pub r#type: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub begin_ms: u64,
+    #[prost(uint64, tag = "3")]
+    pub end_ms: u64,
+    /// The code of the reason for which the agent is not ready meanwhile; empty for none.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// Generated client implementations.
+pub mod schedules_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Every call carries a caller token and, of roles, a tenant, as in provisioning.proto.
+    #[derive(Debug, Clone)]
+    pub struct SchedulesClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> SchedulesClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> SchedulesClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            SchedulesClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Puts the shifts of a table in the place of those that begin in a span, all or none. Its faults are an answer, not a refusal. The same table again changes nothing.
+        /// Needs `config:write`, of people that no folder limits.
+        pub async fn import_shifts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ImportShiftsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportShiftsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.Schedules/ImportShifts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("trunkline.v1.Schedules", "ImportShifts"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The shifts that have a part in a span. Needs `config:read`. People see their own and those of the agents of groups that they manage; who reads the whole tenant, all.
+        /// PERMISSION_DENIED names the first of the people whose shifts the caller does not see.
+        pub async fn read_shifts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReadShiftsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReadShiftsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/trunkline.v1.Schedules/ReadShifts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("trunkline.v1.Schedules", "ReadShifts"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod schedules_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with SchedulesServer.
+    #[async_trait]
+    pub trait Schedules: std::marker::Send + std::marker::Sync + 'static {
+        /// Puts the shifts of a table in the place of those that begin in a span, all or none. Its faults are an answer, not a refusal. The same table again changes nothing.
+        /// Needs `config:write`, of people that no folder limits.
+        async fn import_shifts(
+            &self,
+            request: tonic::Request<super::ImportShiftsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportShiftsResponse>,
+            tonic::Status,
+        >;
+        /// The shifts that have a part in a span. Needs `config:read`. People see their own and those of the agents of groups that they manage; who reads the whole tenant, all.
+        /// PERMISSION_DENIED names the first of the people whose shifts the caller does not see.
+        async fn read_shifts(
+            &self,
+            request: tonic::Request<super::ReadShiftsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReadShiftsResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Every call carries a caller token and, of roles, a tenant, as in provisioning.proto.
+    #[derive(Debug)]
+    pub struct SchedulesServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> SchedulesServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for SchedulesServer<T>
+    where
+        T: Schedules,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/trunkline.v1.Schedules/ImportShifts" => {
+                    #[allow(non_camel_case_types)]
+                    struct ImportShiftsSvc<T: Schedules>(pub Arc<T>);
+                    impl<
+                        T: Schedules,
+                    > tonic::server::UnaryService<super::ImportShiftsRequest>
+                    for ImportShiftsSvc<T> {
+                        type Response = super::ImportShiftsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ImportShiftsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Schedules>::import_shifts(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ImportShiftsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/trunkline.v1.Schedules/ReadShifts" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReadShiftsSvc<T: Schedules>(pub Arc<T>);
+                    impl<
+                        T: Schedules,
+                    > tonic::server::UnaryService<super::ReadShiftsRequest>
+                    for ReadShiftsSvc<T> {
+                        type Response = super::ReadShiftsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReadShiftsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Schedules>::read_shifts(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReadShiftsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for SchedulesServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "trunkline.v1.Schedules";
+    impl<T> tonic::server::NamedService for SchedulesServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
     }
 }
 /// A session and the call that it serves.

@@ -30,6 +30,13 @@ pub struct CapacityMedia {
     pub work_item: Option<u32>,
 }
 
+impl CapacityRule {
+    /// The most calls at a time: none where the rule is about other media alone.
+    pub fn calls_max(&self) -> u32 {
+        self.media.voice.unwrap_or_default()
+    }
+}
+
 impl CapacityMedia {
     /// The media with their numbers, by their names in documents.
     pub const fn named(&self) -> [(&'static str, Option<u32>); 6] {

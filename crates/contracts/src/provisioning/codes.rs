@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::wire_names::wire_names;
+
 /// A code that an agent dials.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeatureCode {
@@ -16,7 +18,10 @@ pub struct FeatureCode {
 /// The most reasons of a tenant: an agent chooses among them.
 pub const ACTION_CODES_MAX: usize = 500;
 
-/// A reason for which an agent is not ready.
+/// The most finer reasons of one reason.
+pub const SUBCODES_MAX: usize = 100;
+
+/// A reason for an action, as for which an agent is not ready.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionCode {
     /// What requests and events have as `ReasonCode`.
@@ -26,6 +31,55 @@ pub struct ActionCode {
     /// Its place where they choose among them, the lowest first; those without one come last.
     #[serde(default)]
     pub order: Option<u32>,
+    /// What it is a reason for.
+    #[serde(default)]
+    pub action: CodedAction,
+    /// Finer reasons, in the order in which people choose among them.
+    #[serde(default)]
+    pub subcodes: Vec<Subcode>,
+}
+
+/// A finer reason within a reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subcode {
+    /// What requests and events have as `SubReasonCode`.
+    pub code: String,
+    /// What people read.
+    pub name: String,
+}
+
+wire_names! {
+    /// What a reason is for.
+    #[derive(Default)]
+    CodedAction {
+        /// A call from outside.
+        InboundCall "inbound_call",
+        /// A call to outside.
+        OutboundCall "outbound_call",
+        /// A call within the tenant.
+        InternalCall "internal_call",
+        /// A transfer.
+        Transfer "transfer",
+        /// A conference.
+        Conference "conference",
+        /// An agent logs in.
+        Login "login",
+        /// An agent logs out.
+        Logout "logout",
+        /// An agent takes calls.
+        Ready "ready",
+        /// An agent takes no calls.
+        #[default]
+        NotReady "not_ready",
+        /// No call is to ring at a phone.
+        BusyOn "busy_on",
+        /// Calls ring at a phone again.
+        BusyOff "busy_off",
+        /// Calls go on to another number.
+        ForwardOn "forward_on",
+        /// Calls go on nowhere any more.
+        ForwardOff "forward_off",
+    }
 }
 
 /// What a feature code does.
@@ -105,5 +159,24 @@ impl FeatureAction {
     /// Finds it by its name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, other)| *other == name).map(|(action, _)| *action)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_that_says_nothing_of_an_action_is_one_for_being_not_ready() {
+        let reason: ActionCode = serde_json::from_str(r#"{"code":"1","name":"Lunch"}"#).unwrap();
+        assert_eq!((reason.action, reason.subcodes), (CodedAction::NotReady, Vec::new()));
+        let json =
+            r#"{"code":"9","name":"Shift","order":null,"action":"logout","subcodes":[{"code":"a","name":"Early"}]}"#;
+        let reason: ActionCode = serde_json::from_str(json).unwrap();
+        assert_eq!((reason.action, &*reason.subcodes[0].name), (CodedAction::Logout, "Early"));
+        assert_eq!(serde_json::to_string(&reason).unwrap(), json);
+        for action in CodedAction::ALL {
+            assert_eq!(CodedAction::parse(action.as_str()), Some(*action));
+        }
     }
 }

@@ -52,6 +52,8 @@ pub enum ObjectKind {
     PlaceGroup,
     /// Groups of DNs.
     DnGroup,
+    /// Groups of trunks.
+    TrunkGroup,
     /// Calling lists.
     CallingList,
     /// Campaigns.
@@ -74,7 +76,7 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// All kinds, ordered so that every object comes after those that it names.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Tenant,
         Self::Skill,
         Self::Prompt,
@@ -97,6 +99,7 @@ impl ObjectKind {
         Self::BusinessAttribute,
         Self::PlaceGroup,
         Self::DnGroup,
+        Self::TrunkGroup,
         Self::CallingList,
         Self::Campaign,
         Self::CampaignGroup,
@@ -133,6 +136,7 @@ impl ObjectKind {
             Self::PlaceGroup => "place_group",
             Self::CapacityRule => "capacity_rule",
             Self::DnGroup => "dn_group",
+            Self::TrunkGroup => "trunk_group",
             Self::CallingList => "calling_list",
             Self::Campaign => "campaign",
             Self::CampaignGroup => "campaign_group",
@@ -224,6 +228,8 @@ pub enum Object {
     CapacityRule(CapacityRule),
     /// A group of DNs.
     DnGroup(DnGroup),
+    /// A group of trunks.
+    TrunkGroup(TrunkGroup),
     /// A calling list.
     CallingList(Box<CallingList>),
     /// A campaign.
@@ -277,6 +283,7 @@ impl Object {
             Self::PlaceGroup(o) => (ObjectKind::PlaceGroup, o.name.as_str()),
             Self::CapacityRule(o) => (ObjectKind::CapacityRule, o.name.as_str()),
             Self::DnGroup(o) => (ObjectKind::DnGroup, o.name.as_str()),
+            Self::TrunkGroup(o) => (ObjectKind::TrunkGroup, o.name.as_str()),
             Self::CallingList(o) => (ObjectKind::CallingList, o.name.as_str()),
             Self::Campaign(o) => (ObjectKind::Campaign, o.name.as_str()),
             Self::CampaignGroup(o) => (ObjectKind::CampaignGroup, o.name.as_str()),
@@ -329,6 +336,7 @@ impl Object {
             | Self::PlaceGroup(_)
             | Self::CapacityRule(_)
             | Self::DnGroup(_)
+            | Self::TrunkGroup(_)
             | Self::CallingList(_)
             | Self::Campaign(_)
             | Self::CampaignGroup(_)
@@ -379,6 +387,7 @@ impl Object {
             Self::PlaceGroup(o) => serde_json::to_vec(o),
             Self::CapacityRule(o) => serde_json::to_vec(o),
             Self::DnGroup(o) => serde_json::to_vec(o),
+            Self::TrunkGroup(o) => serde_json::to_vec(o),
             Self::CallingList(o) => serde_json::to_vec(o),
             Self::Campaign(o) => serde_json::to_vec(o),
             Self::CampaignGroup(o) => serde_json::to_vec(o),
@@ -421,6 +430,7 @@ impl Object {
             ObjectKind::PlaceGroup => Self::PlaceGroup(serde_json::from_slice(json)?),
             ObjectKind::CapacityRule => Self::CapacityRule(serde_json::from_slice(json)?),
             ObjectKind::DnGroup => Self::DnGroup(serde_json::from_slice(json)?),
+            ObjectKind::TrunkGroup => Self::TrunkGroup(serde_json::from_slice(json)?),
             ObjectKind::CallingList => Self::CallingList(serde_json::from_slice(json)?),
             ObjectKind::Campaign => Self::Campaign(serde_json::from_slice(json)?),
             ObjectKind::CampaignGroup => Self::CampaignGroup(serde_json::from_slice(json)?),

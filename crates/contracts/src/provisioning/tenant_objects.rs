@@ -51,6 +51,8 @@ pub struct TenantObjects {
     pub capacity_rules: Vec<CapacityRule>,
     /// Groups of DNs.
     pub dn_groups: Vec<DnGroup>,
+    /// Groups of trunks.
+    pub trunk_groups: Vec<TrunkGroup>,
     /// Calling lists.
     pub calling_lists: Vec<CallingList>,
     /// Campaigns.
@@ -99,6 +101,7 @@ impl TenantObjects {
             place_groups: Vec::new(),
             capacity_rules: Vec::new(),
             dn_groups: Vec::new(),
+            trunk_groups: Vec::new(),
             calling_lists: Vec::new(),
             campaigns: Vec::new(),
             campaign_groups: Vec::new(),
@@ -136,6 +139,7 @@ impl TenantObjects {
             .chain(self.business_attributes.iter().cloned().map(Object::BusinessAttribute))
             .chain(self.place_groups.iter().cloned().map(Object::PlaceGroup))
             .chain(self.dn_groups.iter().cloned().map(Object::DnGroup))
+            .chain(self.trunk_groups.iter().cloned().map(Object::TrunkGroup))
             .chain(self.calling_lists.iter().cloned().map(Box::new).map(Object::CallingList))
             .chain(self.campaigns.iter().cloned().map(Object::Campaign))
             .chain(self.campaign_groups.iter().cloned().map(Box::new).map(Object::CampaignGroup))

@@ -115,6 +115,9 @@ const EXTENSIONS: &[Attribute] = &[
     attribute("Candidates", "object", "there: each agent that was looked at, with `chosen` or why it was passed over"),
     attribute("CandidatesMore", "number", "there: how many more were looked at"),
     attribute("Waiting", "number", "there: how many other calls waited for the agent"),
+    attribute("MatchedSkills", "object", "there: each skill that was asked for, with the agent's level"),
+    attribute("ReadyFor", "number", "there: for how long the agent could have taken a call, in milliseconds"),
+    attribute("WaitedFor", "number", "there: for how long the call had waited, in milliseconds"),
     attribute(
         "Position",
         "string",

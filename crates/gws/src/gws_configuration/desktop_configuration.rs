@@ -69,13 +69,25 @@ fn settings(tenant: &[Value], feature_codes: &[Value]) -> Value {
 fn action_codes(codes: &[Value]) -> Value {
     let mut codes: Vec<&Value> = codes.iter().collect();
     codes.sort_by_key(|code| (code.get("order").and_then(Value::as_u64).unwrap_or(u64::MAX), name(code).to_owned()));
+    let finer = |finer: &Value| json!({"name": name(finer), "code": finer.get("code")});
     let shown = |code: &&Value| {
+        let subcodes = code.get("subcodes").and_then(Value::as_array).into_iter().flatten();
         json!({
-            "name": name(code), "code": code.get("code"), "type": "NotReady", "subCodes": [],
-            "userProperties": properties::of(code),
+            "name": name(code), "code": code.get("code"), "type": published_action(code),
+            "subCodes": subcodes.map(finer).collect::<Value>(), "userProperties": properties::of(code),
         })
     };
     codes.iter().map(shown).collect()
+}
+
+/// What a reason is for, by its published name: `not_ready` is `NotReady`.
+fn published_action(code: &Value) -> String {
+    let action = code.get("action").and_then(Value::as_str).unwrap_or("not_ready");
+    let capitalized = |word: &str| {
+        let mut signs = word.chars();
+        signs.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(signs).collect::<String>()
+    };
+    action.split('_').map(capitalized).collect()
 }
 
 fn agent_group(group: &Value) -> Value {
@@ -154,7 +166,8 @@ mod tests {
                 "action_code",
                 vec![
                     json!({"code": "Lunch", "name": "Lunch break", "order": 2}),
-                    json!({"code": "Tea", "name": "Tea", "order": 1}),
+                    json!({"code": "Tea", "name": "Tea", "order": 1, "action": "forward_on",
+                        "subcodes": [{"code": "g", "name": "Green"}]}),
                     json!({"code": "Other", "name": "Other", "order": null}),
                 ],
             ),
@@ -187,6 +200,9 @@ mod tests {
             shown[list].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
         };
         assert_eq!(names("actionCodes"), ["Tea", "Lunch break", "Other"]);
+        let of = |at: usize| (&shown["actionCodes"][at]["type"], &shown["actionCodes"][at]["subCodes"]);
+        assert_eq!(of(0), (&json!("ForwardOn"), &json!([{"name": "Green", "code": "g"}])));
+        assert_eq!(of(1), (&json!("NotReady"), &json!([])), "without a word it is a reason for being not ready");
         assert_eq!(names("agentGroups"), ["Berlin", "Sellers"]);
         assert_eq!(names("monitorableAgentGroups"), ["Berlin"], "those that the person manages");
         let settings = json!({"interaction-workspace": {"ring": "soft"}});

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use contracts::v1;
 use futures::FutureExt as _;
 use model::TenantId;
-use net::http::{Caller, Problem, Query};
+use net::http::{Caller, JsonBody, Problem, Query};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -16,6 +17,7 @@ use super::browser_phone::is_browser_phone;
 use super::desktop_configuration::{self, ShownObjects};
 use super::places::PlacesOfDns;
 use super::remembered::RememberedByTenant;
+use super::shifts::{self, WantedShifts};
 use super::{Metrics, objects, user};
 use crate::directory::{Directory, DirectoryQuery, TargetType, UserQuery, UserSearch};
 use crate::object_number;
@@ -49,6 +51,7 @@ pub(super) fn router(reader: TenantReader, metrics: Metrics) -> Router {
         .route("/configuration/v3/{tenant}/targets/{type}/{id}", get(target))
         .route("/configuration/v3/{tenant}/users", get(users))
         .route("/configuration/v3/{tenant}/browser-phones/{number}", get(browser_phone))
+        .route("/configuration/v3/{tenant}/shifts", post(shifts_of))
         .with_state(ServedConfiguration { reader, shown, places, directories, metrics })
         .merge(objects)
 }
@@ -180,6 +183,19 @@ async fn browser_phone(
     let realm = own.as_ref().and_then(|document| document.get("realm")?.as_str());
     let realm = realm.ok_or_else(|| no("realm of the tenant", tenant.as_str()))?;
     Ok(Json(json!({"number": dn.get("number"), "realm": realm})))
+}
+
+/// When some people work. It changes nothing: the names of many do not fit into a path.
+async fn shifts_of(
+    State(served): State<ServedConfiguration>,
+    caller: Caller,
+    Path(tenant): Path<String>,
+    JsonBody(wanted): JsonBody<WantedShifts>,
+) -> Result<Json<Value>, Problem> {
+    let tenant = admitted(&caller, &tenant)?;
+    let WantedShifts { people, from, to } = wanted;
+    let asked = v1::ReadShiftsRequest { people, from_ms: from, to_ms: to };
+    Ok(Json(shifts::answer(served.reader.shifts(&tenant, asked).await?)))
 }
 
 impl ServedConfiguration {

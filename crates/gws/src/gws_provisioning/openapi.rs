@@ -1,11 +1,14 @@
 //! The OpenAPI document of the Provisioning API, as far as it is served.
 
-use serde_json::{Value, json};
+mod contents;
+
+use serde_json::{Map, Value, json};
 
 use super::PATH;
 use super::sign_in::{CHANGES, READS};
 use crate::bayeux_socket;
 use crate::session_cookie::PROVISIONING;
+use crate::sessions::openapi_contents;
 use crate::sessions::openapi_frame::{self, ApiFrame};
 
 /// An operation: method, path, name, what it does.
@@ -14,7 +17,8 @@ type ProvisioningOperation = (&'static str, &'static str, &'static str, &'static
 #[rustfmt::skip]
 const OPERATIONS: &[ProvisioningOperation] = &[
     // === session ===
-    ("post", "/initialize-provisioning", "initializeProvisioning", "Begin a session by a token; sets the cookie PROVISIONING_SESSIONID"),
+    ("post", "/initialize-provisioning", "initializeProvisioning", "Begin a session by a token, or by code and redirect_uri in query or body; sets the cookie PROVISIONING_SESSIONID"),
+    ("get", "/initialize-provisioning", "initProvisioning", "The same"),
     ("get", "/login", "getLogin", "To the sign-in of the authentication service"),
     ("post", "/logout", "logout", "End the session"),
     ("get", "/logout", "getLogout", "The same"),
@@ -61,6 +65,10 @@ const OPERATIONS: &[ProvisioningOperation] = &[
     ("delete", "/capacity-rules/{script_dbid}", "capruleDelete", "Remove one"),
     ("get", "/statistic-definitions", "getStatisticDefinitions", "Statistics that the tenant defines, by type of object and name"),
     ("post", "/statistic-definitions", "postStatisticDefinitions", "Make and change some"),
+    ("get", "/statistic-definitions/migrate-check-for-conflicts", "checkMigrateConflicts", "Definitions of an earlier form that are in the way: there are none"),
+    ("post", "/statistic-definitions/migrate", "checkPostMigrateStatistic", "Migrate definitions of an earlier form: there are none"),
+    ("get", "/statistic-definitions/{type}/{object}", "getStatisticDefinition", "One of them"),
+    ("put", "/statistic-definitions/{type}/{object}", "putStatisticDefinition", "Make or change one; other types that have it keep it"),
     ("delete", "/statistic-definitions/{type}/{object}", "deleteStatistic", "Objects of the type have it no longer"),
     // === tables ===
     ("post", "/export-users", "exportFile", "A table of people (CSV) that can be fetched"),
@@ -77,6 +85,9 @@ const OPERATIONS: &[ProvisioningOperation] = &[
 
 /// The OpenAPI document of the Provisioning API.
 pub fn openapi() -> Value {
+    let mut schemas: Map<String, Value> =
+        contents::shapes().into_iter().map(|(name, shape)| (name.to_owned(), shape)).collect();
+    schemas.insert("Answer".to_owned(), answer());
     let frame = ApiFrame {
         title: "Provisioning",
         path: PATH,
@@ -85,7 +96,7 @@ pub fn openapi() -> Value {
             "an access token of a person with the scope {READS}, and {CHANGES} for changes; it begins a session"
         ),
         security: json!({"session": []}),
-        schemas: json!({"Answer": answer()}),
+        schemas: schemas.into(),
     };
     frame.document(OPERATIONS.iter().map(|operation| (operation.0, operation.1, described(operation))))
 }
@@ -96,12 +107,20 @@ fn answer() -> Value {
     let status = json!({
         "type": "object",
         "required": ["code"],
-        "properties": {"code": {"type": "integer", "description": meaning}, "message": {"type": "string"}},
+        "properties": {
+            "code": {"type": "integer", "description": meaning},
+            "message": {"type": "string"},
+            "detail": {"type": "string"},
+        },
     });
     json!({
         "type": "object",
         "required": ["status"],
-        "properties": {"status": status, "data": {"type": "object"}},
+        "properties": {
+            "status": status,
+            "data": {"description": "what was asked for"},
+            "version": {"type": "string", "description": "which build answers; of /info alone"},
+        },
     })
 }
 
@@ -112,23 +131,34 @@ fn described((method, path, id, summary): &ProvisioningOperation) -> Value {
         ("403", "there is no session, or whoever asks may not"),
         ("404", "there is no such object"),
         ("409", "something was changed meanwhile, or is in use"),
+        ("429", "too much is under way"),
         ("503", "not now"),
+        ("504", "nobody has answered in time: a change may have been made"),
     ];
     let mut operation = openapi_frame::operation(path, id, summary, &responses);
-    if *path == "/initialize-provisioning" {
-        operation["security"] = json!([{"callerToken": []}]);
-        operation["responses"]["401"] = openapi_frame::answered("the token is not good here");
+    let known = contents::CONTENTS.iter().find(|(known, ..)| known == id);
+    let (query, body, data) = known.map_or(("", "", ""), |(_, query, body, data)| (*query, *body, *data));
+    openapi_contents::add_query(&mut operation, query);
+    if !data.is_empty() {
+        openapi_contents::add_data(&mut operation, data);
     }
-    let takes_body = matches!(*method, "post" | "put")
-        && !path.starts_with("/notifications")
-        && !path.starts_with("/operations/")
-        && !matches!(*path, "/initialize-provisioning" | "/logout");
-    if takes_body && path.starts_with("/import-users") {
+    if *method == "post" && path.starts_with("/import-users") {
         let file = json!({"type": "object", "properties": {"csvfile": {"type": "string", "format": "binary"}}});
         operation["requestBody"] = json!({"required": true, "content": {"multipart/form-data": {"schema": file}}});
-    } else if takes_body {
-        let body = json!({"type": "object", "properties": {"data": {"type": "object"}}});
-        operation["requestBody"] = json!({"required": true, "content": openapi_frame::content(&body)});
+    } else if !body.is_empty() {
+        openapi_contents::add_body(&mut operation, body);
+    }
+    if operation.get("requestBody").is_some() || path.starts_with("/notifications") && *method == "post" {
+        openapi_contents::add_answers(&mut operation, &[("413", "the body is too large")]);
+    }
+    if *path == "/initialize-provisioning" {
+        operation["security"] = json!([{"callerToken": []}]);
+        let further = [("401", "the token is not good here"), ("501", "codes are not taken here")];
+        openapi_contents::add_answers(&mut operation, &further);
+    }
+    if *id == "getLogin" {
+        operation["security"] = json!([{}]);
+        operation["responses"]["302"] = json!({"description": "on to the sign-in"});
     }
     if *id == bayeux_socket::OPERATION {
         bayeux_socket::describe_answers(&mut operation["responses"]);
@@ -139,6 +169,28 @@ fn described((method, path, id, summary): &ProvisioningOperation) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_operation_takes_and_tells_stands_once_and_of_operations_that_there_are() {
+        let ids: Vec<&str> = OPERATIONS.iter().map(|(_, _, id, _)| *id).collect();
+        for (id, ..) in contents::CONTENTS {
+            assert!(ids.contains(id), "{id}: there is no such operation");
+        }
+        assert!(openapi_frame::repeated(contents::CONTENTS.iter().map(|(id, ..)| *id)).is_empty());
+        assert_eq!(openapi_contents::unknown_types(contents::CONTENTS, &openapi()), Vec::<String>::new());
+        // Whatever makes or changes something says what it takes, but for those that take nothing.
+        let takes_nothing = |path: &str| {
+            path.starts_with("/notifications")
+                || path.starts_with("/operations/")
+                || path.starts_with("/import-users")
+                || ["/initialize-provisioning", "/logout", "/statistic-definitions/migrate"].contains(&path)
+        };
+        for (method, path, id, _) in OPERATIONS {
+            let is_change = matches!(*method, "post" | "put") && !takes_nothing(path);
+            let described = contents::CONTENTS.iter().any(|(known, _, body, _)| known == id && !body.is_empty());
+            assert!(!is_change || described, "{method} {path} does not say what it takes");
+        }
+    }
 
     #[test]
     fn names_of_operations_are_given_once() {

@@ -3,27 +3,14 @@
 use std::sync::Arc;
 
 use axum::http::{Method, Uri};
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, post, put};
 use axum::{Extension, Router};
 
 use super::endpoints::{imports, notifications, objects, operations, rules, session, settings, transfers, users};
 use super::request::ProvisioningRequest;
-use super::{PATH, Provisioning};
+use super::{PATH, Provisioning, unserved_operations};
 use crate::bayeux_socket::SocketDoor;
-use crate::sessions::answers::ApiRefusal;
-
-/// Operations of the published API that come later, by the first part of their paths.
-const LATER: [(&str, &str); 8] = [
-    ("settings", "templates and endpoints of programs come with the digital channels"),
-    ("email-settings", "mailboxes come with the digital channels"),
-    ("recording", "certificates of recordings come with the recording service"),
-    ("temporary-storage", "files come with the digital channels"),
-    ("whitelist", "lists of addresses come with the web edge's own rules"),
-    ("import-statistic-definitions", "files of statistics come with the history of statistics"),
-    ("export-statistic-definitions", "files of statistics come with the history of statistics"),
-    ("statistic-definitions", "this comes with the history of statistics"),
-];
 
 /// Callers without a token of their own are served: gws-proxy passes on what programs show.
 pub(super) fn is_open(_: &Method, path: &str) -> bool {
@@ -42,7 +29,7 @@ fn routes() -> Vec<(&'static str, ProvisioningRoute)> {
         ("/version", get(session::info)),
         ("/doc", get(session::doc)),
         ("/notifications", get(notifications::open).post(notifications::take)),
-        ("/notifications/handshake", post(notifications::take)),
+        ("/notifications/handshake", get(notifications::unposted).post(notifications::take)),
         ("/notifications/connect", post(notifications::take)),
         ("/notifications/disconnect", post(notifications::take)),
         ("/notifications/subscribe", post(notifications::take)),
@@ -52,19 +39,28 @@ fn routes() -> Vec<(&'static str, ProvisioningRoute)> {
         ("/users/{dbid}", get(users::one).put(users::update).delete(users::remove)),
         ("/objects/users", get(users::list).post(users::add)),
         ("/objects/users/me", get(users::me)),
-        ("/objects/users/permissions", get(objects::permissions_of_people)),
+        ("/objects/users/permissions", get(objects::permissions_of_people).post(objects::permissions_of_named)),
         ("/objects/users/{dbid}", get(users::one).put(users::update).delete(users::remove)),
         ("/objects/{type}", get(objects::list)),
         ("/objects/{type}/permissions", get(objects::permissions).post(objects::permissions_of_many)),
         ("/operations/watch-objects", post(operations::watch).delete(operations::unwatch)),
         ("/operations/delete-users/{dbid}", post(users::remove_by_operation)),
-        ("/operations/{operation}", get(operations::stub).post(operations::begin).put(operations::begin)),
+        ("/operations/stub", get(operations::stub)),
+        ("/operations/put-users", put(operations::put_users)),
+        ("/operations/{operation}", post(operations::begin)),
         ("/options", get(settings::read).post(settings::replace).put(settings::update)),
         ("/capacity-rules", get(rules::capacity_rules).post(rules::add_capacity_rule)),
         ("/capacity-rules/{number}", put(rules::update_capacity_rule).delete(rules::remove_capacity_rule)),
         ("/statistic-definitions", get(rules::statistic_definitions).post(rules::put_statistic_definitions)),
+        ("/statistic-definitions/migrate-check-for-conflicts", get(rules::conflicts_of_migration)),
+        ("/statistic-definitions/migrate", post(rules::migrate)),
         ("/statistic-definitions/operations/update-reset-times", post(not_served)),
-        ("/statistic-definitions/{type}/{name}", delete(rules::remove_statistic_definition)),
+        (
+            "/statistic-definitions/{type}/{name}",
+            get(rules::statistic_definition)
+                .put(rules::put_statistic_definition)
+                .delete(rules::remove_statistic_definition),
+        ),
         ("/export-users", get(transfers::exported).post(transfers::export)),
         ("/import-users/csv", post(transfers::import).delete(transfers::stop_import)),
         ("/import-users/validate-csv", post(transfers::validate)),
@@ -83,11 +79,6 @@ pub(super) fn router(provisioning: Arc<Provisioning>) -> Router {
 }
 
 /// An operation that is not served, or that there is not. Only whoever has a session learns which of them it is.
-async fn not_served(_: ProvisioningRequest, uri: Uri) -> Response {
-    let path = uri.path().strip_prefix(PATH).unwrap_or_default();
-    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    match LATER.iter().find(|(part, _)| *part == first) {
-        Some((_, when)) => ApiRefusal::unavailable(*when).into_response(),
-        None => ApiRefusal::unknown_operation().into_response(),
-    }
+async fn not_served(_: ProvisioningRequest, method: Method, uri: Uri) -> Response {
+    unserved_operations::answer(&method, uri.path())
 }

@@ -62,6 +62,8 @@ pub(super) struct RankedAttempts<'r> {
     pub replicas: &'r [SocketAddr],
     /// Whether it may be sent again where it may have been carried out.
     pub may_repeat: bool,
+    /// How long one may be silent while another one has not been asked what may be sent again; any time where silence says nothing.
+    pub silent_max: Option<Duration>,
     /// The end of all attempts together.
     pub deadline: Instant,
 }
@@ -76,19 +78,23 @@ impl RankedAttempts<'_> {
         F: Future<Output = Result<T, Unanswered>>,
     {
         let mut why = Unanswered::NotConnected;
-        for replica in self.replicas.iter().take(REPLICAS_ASKED_MAX) {
+        let asked_max = self.replicas.len().min(REPLICAS_ASKED_MAX);
+        for (before, replica) in self.replicas.iter().take(asked_max).enumerate() {
             let left = self.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            match attempt(*replica, left).await {
+            let is_another_left = self.may_repeat && before + 1 < asked_max;
+            let silent_max = self.silent_max.filter(|silent_max| is_another_left && *silent_max < left);
+            match attempt(*replica, silent_max.unwrap_or(left)).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => why = failed,
             }
             let goes_on = match why {
                 Unanswered::NotConnected | Unanswered::NotTaken => true,
                 Unanswered::Broken => self.may_repeat,
-                Unanswered::Late | Unanswered::Released | Unanswered::Unsendable => false,
+                Unanswered::Late => silent_max.is_some(),
+                Unanswered::Released | Unanswered::Unsendable => false,
             };
             if !goes_on {
                 break;
@@ -118,7 +124,8 @@ mod tests {
     ) -> (Vec<SocketAddr>, Result<SocketAddr, Unanswered>) {
         let replicas: Vec<SocketAddr> = (1..).map(replica).take(fails.len()).collect();
         let seen = RefCell::new(Vec::new());
-        let attempts = RankedAttempts { replicas: &replicas, may_repeat, deadline: Instant::now() + WITHIN };
+        let deadline = Instant::now() + WITHIN;
+        let attempts = RankedAttempts { replicas: &replicas, may_repeat, silent_max: None, deadline };
         let answer = attempts.first_answer(|to, left| {
             let at = seen.borrow().len();
             seen.borrow_mut().push(to);
@@ -154,6 +161,28 @@ mod tests {
         for last in [Unanswered::Late, Unanswered::Unsendable] {
             let (who, answer) = asked(&[Some(last), None], true, none).await;
             assert_eq!((who, answer), (vec![replica(1)], Err(last)));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_replica_is_passed_over_soon_where_the_request_may_be_repeated() {
+        const SILENT_MAX: Duration = Duration::from_secs(3);
+        for (may_repeat, count, expected) in [
+            (true, 2, (Ok(replica(2)), SILENT_MAX.as_secs())),
+            (true, 1, (Err(Unanswered::Late), WITHIN.as_secs())),
+            (false, 2, (Err(Unanswered::Late), WITHIN.as_secs())),
+        ] {
+            let replicas: Vec<SocketAddr> = (1..).map(replica).take(count).collect();
+            let (began, silent_max) = (Instant::now(), Some(SILENT_MAX));
+            let attempts = RankedAttempts { replicas: &replicas, may_repeat, silent_max, deadline: began + WITHIN };
+            let answer = attempts.first_answer(|to, left| async move {
+                if to != replica(1) {
+                    return Ok(to);
+                }
+                tokio::time::sleep(left).await;
+                Err(Unanswered::Late)
+            });
+            assert_eq!((answer.await, began.elapsed().as_secs()), expected, "{may_repeat}, {count} replicas");
         }
     }
 

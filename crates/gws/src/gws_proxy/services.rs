@@ -1,5 +1,5 @@
 //! The services behind the proxy: which role answers below which path, by which connection, and what a session there is known by. And the
-//! pages of Agent Setup, which are one as well: they have no session.
+//! pages of Agent Setup and of the desktop, which are services as well: they have no session.
 
 use net::http::Method;
 
@@ -28,7 +28,7 @@ pub(super) struct ProxiedService {
 }
 
 /// All of them.
-pub(super) static SERVICES: [ProxiedService; 5] = [
+pub(super) static SERVICES: [ProxiedService; 7] = [
     ProxiedService {
         prefix: "/workspace/v3",
         role: "gws-workspace",
@@ -69,7 +69,14 @@ pub(super) static SERVICES: [ProxiedService; 5] = [
         cookie: None,
         is_page: true,
     },
+    desktop_page("/desktop"),
+    desktop_page("/ui/wwe"),
 ];
+
+/// An address of the desktop in the browser.
+const fn desktop_page(prefix: &'static str) -> ProxiedService {
+    ProxiedService { prefix, role: "gws-workspace", connection: "gws-06", port: None, cookie: None, is_page: true }
+}
 
 impl ProxiedService {
     /// Whether that path is below its own, or a page's own.
@@ -126,7 +133,8 @@ mod tests {
             assert!(connections::stands_for(row.from, SPEC.name) && leads_there, "{service:?}");
             assert!(SPEC.opens.contains(&service.connection), "{service:?}");
         }
-        assert_eq!(SPEC.opens.len(), SERVICES.len(), "nothing else is opened");
+        let led: std::collections::BTreeSet<_> = SERVICES.iter().map(|service| service.connection).collect();
+        assert_eq!(SPEC.opens.len(), led.len(), "nothing else is opened");
         for (n, service) in SERVICES.iter().enumerate() {
             let below = format!("{}/x", service.prefix);
             assert!(SERVICES.iter().skip(n + 1).all(|other| !other.is_about(&below)), "{service:?}");
@@ -147,7 +155,10 @@ mod tests {
         for page in ["/ui/provisioning", "/ui/provisioning/", "/ui/provisioning/people/ann"] {
             assert!(has_one_at(page), "{page}");
         }
-        for other in ["/ui", "/ui/", "/ui/provisionings", "/agent-setup/api/v1/acme/history"] {
+        for page in ["/desktop", "/desktop/", "/desktop/assets/x.js", "/ui/wwe", "/ui/wwe/assets/x.js"] {
+            assert!(has_one_at(page) && !is_workspace(page), "{page}");
+        }
+        for other in ["/ui", "/ui/", "/desktops", "/ui/provisionings", "/agent-setup/api/v1/acme/history"] {
             assert!(!has_one_at(other), "{other}");
         }
     }

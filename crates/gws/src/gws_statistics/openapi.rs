@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::PATH;
 use crate::bayeux_socket;
 use crate::session_cookie::STATISTICS;
+use crate::sessions::openapi_contents;
 use crate::sessions::openapi_frame::{self, ApiFrame, text};
 
 /// An operation: method, path, name, and what it does.
@@ -49,7 +50,9 @@ fn answer() -> Value {
     let error = json!({"type": "object", "properties": {"status": status}});
     json!({
         "type": "object", "required": ["status"],
-        "properties": {"status": status, "data": {"type": "object"}, "errors": {"type": "array", "items": error}},
+        "properties": {
+            "status": status, "data": {"type": "object"}, "errors": {"type": "array", "items": error}, "version": text(),
+        },
     })
 }
 
@@ -89,6 +92,9 @@ fn described((method, path, id, summary): &DescribedOperation) -> Value {
         ("400", "the request cannot be read; the message names the field"),
         ("401", "there is no token that is good here"),
         ("403", "there is no session, or whoever asks may not"),
+        ("404", "there is no such statistic, object or subscription"),
+        ("429", "too much is asked for at once"),
+        ("501", "the statistic is of a kind that is not counted here"),
         ("503", "not now"),
     ];
     let mut operation = openapi_frame::operation(path, id, summary, &responses);
@@ -110,6 +116,19 @@ fn described((method, path, id, summary): &DescribedOperation) -> Value {
         let body = json!({"type": "object", "properties": {"operationId": text(), "data": data}});
         operation["requestBody"] = json!({"required": true, "content": openapi_frame::content(&body)});
     }
+    let told = match *id {
+        "createSubscription" => "operationId, subscriptionId, statistics:Value[]",
+        "peekSubscriptionStats" => "subscriptionId, statistics:Value[]",
+        "getStatValue" => "statistic:Value",
+        "getStatValues" => "statistics:Value[]",
+        _ => "",
+    };
+    if !told.is_empty() {
+        openapi_contents::add_data(&mut operation, told);
+    }
+    if *method == "post" {
+        openapi_contents::add_answers(&mut operation, &[("413", "the body is too large")]);
+    }
     if *id == bayeux_socket::OPERATION {
         bayeux_socket::describe_answers(&mut operation["responses"]);
     }
@@ -119,6 +138,7 @@ fn described((method, path, id, summary): &DescribedOperation) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_published::{faults, of_client};
 
     #[test]
     fn names_of_operations_are_given_once() {
@@ -130,5 +150,16 @@ mod tests {
         assert!(answers["101"].is_object() && answers["200"].is_null());
         let values = &document["paths"]["/statistics/v3/statistic-values/{statisticName}"]["get"];
         assert_eq!(values["parameters"].as_array().unwrap().len(), 3);
+        let told = &values["responses"]["200"]["content"]["application/json"]["schema"]["allOf"][1];
+        let statistic = &told["properties"]["data"]["properties"]["statistic"]["$ref"];
+        assert_eq!(statistic, "#/components/schemas/Value");
+        assert!(values["responses"].get("413").is_none());
+    }
+
+    #[test]
+    fn all_that_is_published_is_described() {
+        let faults = faults("statistics", PATH, &openapi(), &[]);
+        assert!(faults.is_empty(), "{faults:#?}");
+        assert_eq!(of_client("statistics"), 11);
     }
 }

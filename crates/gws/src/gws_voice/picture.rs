@@ -114,6 +114,11 @@ impl TenantPicture {
         self.dns.get(dn).is_some_and(|there| there.is_registered)
     }
 
+    /// The DNs that are in a call, supervisors included.
+    pub fn dns_in_call(&self, conn_id: ConnId) -> Vec<Dn> {
+        self.calls.dns_in(conn_id)
+    }
+
     /// What a call has come through; none if it is not known.
     pub fn course(&self, conn_id: ConnId) -> Option<&CallCourse> {
         self.courses.course(conn_id)

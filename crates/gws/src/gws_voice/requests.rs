@@ -2,8 +2,8 @@
 
 use contracts::json::read_request;
 use contracts::{v1, wire};
-use model::TenantId;
 use model::event::ErrorCode;
+use model::{ConnId, Dn, TenantId};
 use net::grpc::{for_tenant, is_answer_lost};
 use net::http::{Problem, StatusCode};
 use net::requester::{self, REQUESTER};
@@ -11,6 +11,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Code, Status};
+
+/// The request that sends pairs to those who follow a DN. At desktops it may name a call, by `ConnID`: then it goes to each DN of it.
+const USER_EVENT: &str = "TSendUserEvent";
 
 /// The body of a request.
 #[derive(Deserialize)]
@@ -34,6 +37,36 @@ impl VoiceRequest {
         let mut asked = for_tenant(tonic::Request::new(asked), tenant);
         asked.metadata_mut().insert(REQUESTER, requester);
         Ok(asked)
+    }
+
+    /// Takes out of a user event the call to whose other DNs it goes, too; none where it names none.
+    ///
+    /// # Errors
+    /// If it is no id of a call (56).
+    pub fn take_call(&mut self) -> Result<Option<ConnId>, Problem> {
+        let Value::Object(fields) = &mut self.frame else { return Ok(None) };
+        if fields.get("req").and_then(Value::as_str) != Some(USER_EVENT) {
+            return Ok(None);
+        }
+        let Some(named) = fields.remove("ConnID") else { return Ok(None) };
+        let call = named.as_str().and_then(|id| id.parse::<ConnId>().ok());
+        let wrong = || Problem::unprocessable("ConnID: it is no call").code(u32::from(ErrorCode::INVALID_CONN_ID.0));
+        call.map(Some).ok_or_else(wrong)
+    }
+
+    /// The DN in whose name it is made; empty where it names none.
+    pub fn this_dn(&self) -> &str {
+        self.frame["ThisDN"].as_str().unwrap_or_default()
+    }
+
+    /// The same at another DN, where it answers nobody.
+    pub fn at(&self, dn: &Dn) -> Self {
+        let mut frame = self.frame.clone();
+        if let Value::Object(fields) = &mut frame {
+            fields.insert("ThisDN".to_owned(), Value::String(dn.to_string()));
+            fields.remove("ReferenceID");
+        }
+        Self { requester: self.requester.clone(), frame }
     }
 
     fn requester(&self) -> Result<MetadataValue<Ascii>, Problem> {
@@ -91,6 +124,24 @@ mod tests {
         assert_eq!((read.reference, read.this_dn.as_str()), (123, "7101"));
         let held = v1::OfCall { conn_id: 0x0070_0392_f1a4_c001 };
         assert_eq!(read.kind, Some(v1::request::Kind::HoldCall(held)));
+    }
+
+    #[test]
+    fn a_user_event_that_names_a_call_is_one_for_each_of_its_dns() {
+        let event = json!({"req": "TSendUserEvent", "ThisDN": "7101", "ReferenceID": 7, "UserData": {"Note": "hot"}});
+        let mut named = event.clone();
+        named["ConnID"] = json!("00700392f1a4c001");
+        let mut asked = request("person/ann", named);
+        assert_eq!(asked.take_call().unwrap(), Some(ConnId(0x0070_0392_f1a4_c001)));
+        assert_eq!((&asked.frame, asked.this_dn()), (&event, "7101"), "tenant gets it as any other");
+        let other = asked.at(&Dn::parse("7102").unwrap());
+        let wanted = json!({"req": "TSendUserEvent", "ThisDN": "7102", "UserData": {"Note": "hot"}});
+        assert_eq!((other.frame, other.requester.as_str()), (wanted, "person/ann"));
+        assert_eq!(request("person/ann", event).take_call().unwrap(), None);
+        let mut hold = request("person/ann", json!({"req": "THoldCall", "ThisDN": "7101", "ConnID": "1"}));
+        assert_eq!((hold.take_call().unwrap(), &hold.frame["ConnID"]), (None, &json!("1")));
+        let wrong = json!({"req": "TSendUserEvent", "ThisDN": "7101", "ConnID": "?"});
+        assert_eq!(request("person/ann", wrong).take_call().unwrap_err().code, Some(56));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bayeux::Batch;
+use futures::future::join_all;
 use model::{Dn, TenantId};
 use net::http::{Caller, JsonBody, Problem, StatusCode, Turn};
 use runtime::{Drain, RoleContext};
@@ -108,20 +109,51 @@ async fn request(
     JsonBody(asked): JsonBody<VoiceRequest>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let tenant = tenant_for(&caller, &path.tenant)?;
-    let taken = match asked.read(&tenant) {
-        Ok(asked) => served.tenants.client().ask(asked).await.map_err(|status| problem_of(&status)),
-        Err(problem) => Err(problem),
-    };
-    match taken {
-        Ok(answer) => {
+    match passed_on(&served, &tenant, asked).await {
+        Ok(reference) => {
             served.metrics.requests.inc();
-            Ok((StatusCode::ACCEPTED, Json(json!({"reference": answer.into_inner().reference}))))
+            Ok((StatusCode::ACCEPTED, Json(json!({ "reference": reference }))))
         }
         Err(problem) => {
             served.metrics.requests_refused.inc();
             Err(problem)
         }
     }
+}
+
+/// Passes a request on, and returns its reference. A user event of a call goes to each DN of the call.
+async fn passed_on(served: &ServedVoice, tenant: &TenantId, mut asked: VoiceRequest) -> Result<u64, Problem> {
+    let Some(call) = asked.take_call()? else { return ask(served, tenant, asked).await };
+    let followed = served.tenants.follow(tenant)?;
+    let dns = waiting::read(&followed, |picture, _| picture.dns_in_call(call)).await?;
+    ask_at_all(tenant, asked, &dns, |asked| ask(served, tenant, asked)).await
+}
+
+/// Asks at the other DNs of a call, and then at the own one, whose answer it is: once it is taken there, all have been asked. That another DN
+/// refuses is logged alone, for a client that repeated the request would tell the others twice.
+async fn ask_at_all<A>(
+    tenant: &TenantId,
+    asked: VoiceRequest,
+    dns: &[Dn],
+    ask: impl Fn(VoiceRequest) -> A,
+) -> Result<u64, Problem>
+where
+    A: Future<Output = Result<u64, Problem>>,
+{
+    let others: Vec<&Dn> = dns.iter().filter(|dn| dn.as_str() != asked.this_dn()).collect();
+    let answers: Vec<A> = others.iter().map(|dn| ask(asked.at(dn))).collect();
+    for (dn, answer) in others.into_iter().zip(join_all(answers).await) {
+        if let Err(problem) = answer {
+            tracing::warn!(%tenant, %dn, %problem, "a DN of a call does not get a user event");
+        }
+    }
+    ask(asked).await
+}
+
+async fn ask(served: &ServedVoice, tenant: &TenantId, asked: VoiceRequest) -> Result<u64, Problem> {
+    let asked = asked.read(tenant)?;
+    let taken = served.tenants.client().ask(asked).await.map_err(|status| problem_of(&status))?;
+    Ok(taken.into_inner().reference)
 }
 
 // === DNs ===
@@ -162,7 +194,7 @@ async fn picture(followed: &FollowedTenant, dn: &str) -> Result<DnNews, Problem>
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
 
     use infra::SystemClock;
     use runtime::RoleSpec;
@@ -191,5 +223,24 @@ mod tests {
         assert_eq!(workspace.name(), "gws-workspace-1");
         assert_eq!(tenant_for(&program, "acme").unwrap_err().status, 403);
         assert!(other.token("gws-interaction-1", "gws-voice").is_err(), "no connection leads from there");
+    }
+
+    #[tokio::test]
+    async fn a_user_event_is_asked_for_at_each_dn_of_a_call_and_answered_as_at_the_own_one() {
+        let tenant = TenantId::parse("acme").unwrap();
+        let dns = ["7102", "7101", "7103"].map(|dn| Dn::parse(dn).unwrap());
+        for (refusing, answer) in [("7102", Ok(7)), ("7103", Ok(7)), ("7101", Err(503))] {
+            let frame = json!({"req": "TSendUserEvent", "ThisDN": "7101", "ReferenceID": 7, "UserData": {}});
+            let asked = serde_json::from_value(json!({"requester": "person/ann", "frame": frame})).unwrap();
+            let at = Mutex::new(Vec::new());
+            let answered = ask_at_all(&tenant, asked, &dns, |asked| {
+                let dn = asked.this_dn().to_owned();
+                at.lock().unwrap().push(dn.clone());
+                async move { if dn == refusing { Err(Problem::unavailable("no")) } else { Ok(7) } }
+            });
+            let answered = answered.await.map_err(|problem| problem.status);
+            assert_eq!(answered, answer, "{refusing}");
+            assert_eq!(*at.lock().unwrap(), ["7102", "7103", "7101"], "{refusing}");
+        }
     }
 }

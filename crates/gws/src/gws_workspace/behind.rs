@@ -10,7 +10,9 @@ use serde_json::Value;
 use super::desk::AskFault;
 use super::desk_sign_in::{DeskSignIn, SignInStanding};
 use super::reporting::{ReadStatistics, WantedStatistic};
+use crate::contact_api::{ContactEntry, ContactQuery};
 use crate::interaction_api::OpenInteraction;
+use crate::sessions::session_code::{CodeFault, ShownCode};
 use crate::setting_api::{Acknowledged, RecentEntry, SavedFavourite, SettingValue};
 use crate::voice_api::DnMessage;
 
@@ -155,6 +157,13 @@ pub(super) trait ConfigurationSide: Send + Sync {
         tenant: TenantId,
         asked: Vec<(&'static str, String)>,
     ) -> BoxFuture<'static, Result<FoundEntries, ConfigurationFault>>;
+    /// The shifts of some people that have a part behind the one moment and before the other, in milliseconds since 1970.
+    fn shifts(
+        &self,
+        tenant: TenantId,
+        people: Vec<String>,
+        span: (u64, u64),
+    ) -> BoxFuture<'static, Result<Vec<Value>, ConfigurationFault>>;
 }
 
 /// What gws-data-collector has found.
@@ -207,28 +216,6 @@ pub(super) trait StatisticsSide: Send + Sync {
     ) -> BoxFuture<'static, Result<ReadStatistics, StatisticsAway>>;
 }
 
-/// A code of our own client, with what is shown beside it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ShownCode {
-    /// The code.
-    pub code: String,
-    /// Where it was sent.
-    pub redirect_uri: String,
-    /// What proves that whoever shows it has asked for it (RFC 7636), where it was asked for so.
-    pub verifier: Option<String>,
-}
-
-/// Why auth gives no token for a code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum CodeFault {
-    /// It is not known, was redeemed before, or was sent elsewhere.
-    #[error("code: it is not good, or not for this redirect_uri and code_verifier")]
-    Refused,
-    /// Nobody has answered.
-    #[error("codes cannot be redeemed now")]
-    Away,
-}
-
 /// What gws-setting is asked for of a person.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum SettingQuestion {
@@ -262,6 +249,21 @@ pub(super) enum SettingQuestion {
     RemoveSetting {
         /// Its name.
         name: String,
+    },
+    /// Contacts that the person sees: a [`crate::contact_api::ContactList`].
+    Contacts(ContactQuery),
+    /// The contact of that id: a [`ContactEntry`].
+    Contact(String),
+    /// A contact is to be kept among those that the tenant's people share, or else among the person's own.
+    AddContact(Box<ContactEntry>),
+    /// A contact is to take the place of the one with its id.
+    ChangeContact(Box<ContactEntry>),
+    /// The contact of that id is to go.
+    RemoveContact {
+        /// Its id.
+        id: String,
+        /// Whether it is among those that are shared.
+        is_shared: bool,
     },
 }
 

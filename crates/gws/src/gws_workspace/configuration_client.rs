@@ -9,7 +9,7 @@ use model::TenantId;
 use net::http::{Answer, CallError, Client, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use runtime::RoleContext;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::behind::{
     BrowserPhone, ConfigurationFault, ConfigurationSide, ConfiguredDn, DesktopConfiguration, FoundEntries,
@@ -197,12 +197,35 @@ impl ConfigurationSide for ConfigurationClient {
         }
         .boxed()
     }
+
+    fn shifts(
+        &self,
+        tenant: TenantId,
+        people: Vec<String>,
+        (from, to): (u64, u64),
+    ) -> BoxFuture<'static, Result<Vec<Value>, ConfigurationFault>> {
+        let client = self.0.clone();
+        async move {
+            let path = format!("/configuration/v3/{}/shifts", encoded(tenant.as_str()));
+            let asked = client.post(&path).json(&json!({"people": people, "from": from, "to": to}));
+            // It changes nothing.
+            let asked = asked.deadline(ANSWER_WITHIN).idempotent().silent_max(SILENT_MAX).send_any().await;
+            let answer = asked.map_err(|error| away(&error))?;
+            if !answer.status.is_success() {
+                return Err(refused(&answer));
+            }
+            let mut told: Value = answer.json().map_err(|error| away(&error))?;
+            match told.get_mut("shifts").map(Value::take) {
+                Some(Value::Array(shifts)) => Ok(shifts),
+                _ => Err(ConfigurationFault::Away),
+            }
+        }
+        .boxed()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -1,11 +1,14 @@
 //! The OpenAPI document of the Workspace API, as far as it is served.
 
+mod contents;
+
 use serde_json::{Map, Value, json};
 
 use super::PATH;
 use super::desk_sign_in::SCOPE;
 use crate::bayeux_socket;
 use crate::session_cookie::WORKSPACE;
+use crate::sessions::openapi_contents;
 use crate::sessions::openapi_frame::{self, ApiFrame};
 
 /// An operation: method, path, name, what it does, and the fields of `data` that it cannot do without.
@@ -47,13 +50,16 @@ const OPERATIONS: &[DescribedOperation] = &[
     ("post", "/voice/dnd-off", "setDNDOff", "Do-not-disturb off", &[]),
     ("post", "/voice/set-forward", "forward", "Forward all calls", &["forwardTo"]),
     ("post", "/voice/cancel-forward", "cancelForward", "Forward no calls", &[]),
-    ("post", "/voice/send-user-event", "sendUserEvent", "Send pairs to those who follow the DN", &["userData"]),
+    ("post", "/voice/send-user-event", "sendUserEvent", "Send pairs to those who follow the DN, and the other DNs of a call of it (connId or callUuid)", &["userData"]),
     ("post", "/voice/start-monitoring", "startMonitoring", "Monitor the calls of an agent", &["phoneNumberToMonitor"]),
     ("post", "/voice/stop-monitoring", "stopMonitoring", "Monitor no further call of an agent", &["phoneNumber"]),
     ("post", "/supervisor/voice/{operationName}", "supervisorRemoteOperation", "Log another agent out, make it ready or not: by dn, or userName", &[]),
     ("get", "/supervisor/waiting-calls", "getWaitingCalls", "The calls that wait at route points, those first that have waited for longest", &[]),
     ("get", "/supervisor/waiting-calls/{id}", "getWaitingCall", "What one of them has come through, what it waits for, and why no agent has it", &[]),
     ("post", "/supervisor/waiting-calls/{id}/move", "moveWaitingCall", "Send one of them elsewhere", &["destination"]),
+    // === schedules ===
+    ("get", "/schedule", "getSchedule", "The shifts of the person from yesterday to tomorrow, with what is planned within them", &[]),
+    ("get", "/supervisor/schedules", "getSchedules", "What the agents whom the person looks after should do now: searchTerm, groupId", &[]),
     // === users ===
     ("get", "/users", "getUsers", "The agents whom the person looks after: searchTerm, groupId, states, sort, limit, offset", &[]),
     ("post", "/users/{user}/voice/{operationName}", "userRemoteOperation", "Log an agent out, make it ready or not", &[]),
@@ -105,6 +111,11 @@ const OPERATIONS: &[DescribedOperation] = &[
     ("get", "/targets/recents", "getRecentTargets", "With whom the person had to do, the latest first", &[]),
     ("post", "/targets/recents/add", "addRecentTarget", "Add a recent", &["target"]),
     ("post", "/targets/recents/ack-missed-calls", "ackRecentMissedCalls", "The person knows of the missed calls", &[]),
+    ("get", "/contacts", "getPersonalContacts", "The contacts of the person, and those that the tenant's people share: searchTerm, limit, offset", &[]),
+    ("post", "/contacts", "addPersonalContact", "Add a contact; with isShared one for all people of the tenant", &["name"]),
+    ("get", "/contacts/{id}", "getPersonalContact", "A contact", &[]),
+    ("put", "/contacts/{id}", "changePersonalContact", "Put a contact in the place of the one with that id", &["name"]),
+    ("delete", "/contacts/{id}", "deletePersonalContact", "Remove a contact", &[]),
     ("get", "/settings", "getPersonalSettings", "The settings of the person", &[]),
     ("get", "/settings/{name}", "getPersonalSetting", "A setting", &[]),
     ("post", "/settings/{name}", "savePersonalSetting", "Keep a setting", &["value"]),
@@ -164,21 +175,26 @@ const OPERATIONS: &[DescribedOperation] = &[
     ("post", "/ucs/responses/{id}/remove-from-favorites", "deleteStandardResponseFavorite", "As published; service ucs", &[]),
     ("post", "/ucs/responses/{id}/render-field-codes", "renderStandardResponseFieldCodes", "As published; service ucs", &[]),
     ("post", "/ucs/responses/{id}/report-usage", "reportStandareResponseUsage", "As published; service ucs", &[]),
+    ("get", "/ucs/responses/{id}/attachments/{documentId}", "getStandardResponseAttachment", "A document of a standard response; service ucs", &[]),
     ("post", "/ucs/voice/{id}/find-or-create", "findOrCreatePhoneCall", "As published; service ucs", &[]),
     // === documentation ===
     ("get", "/doc", "swaggerDoc", "This document", &[]),
     ("get", "/info", "versionInfo", "Which build answers", &[]),
+    ("get", "/version", "getVersion", "The same", &[]),
 ];
 
 /// The OpenAPI document of the Workspace API.
 pub fn openapi() -> Value {
+    let mut schemas: Map<String, Value> =
+        contents::shapes().into_iter().map(|(name, shape)| (name.to_owned(), shape)).collect();
+    schemas.insert("Answer".to_owned(), answer());
     let frame = ApiFrame {
         title: "Workspace",
         path: PATH,
         cookie: WORKSPACE,
         token: format!("an access token of a person with the scope {SCOPE}; it begins a session"),
         security: json!({"session": []}),
-        schemas: json!({"Answer": answer()}),
+        schemas: schemas.into(),
     };
     frame.document(OPERATIONS.iter().map(|operation| (operation.0, operation.1, described(operation))))
 }
@@ -187,22 +203,24 @@ pub fn openapi() -> Value {
 fn answer() -> Value {
     let meaning = "0: done; 1: taken, and an event tells the outcome; else the HTTP status, or 603";
     let code = json!({"type": "integer", "description": meaning});
+    let status = json!({
+        "type": "object",
+        "required": ["code"],
+        "properties": {"code": code, "message": {"type": "string"}, "detail": {"type": "string"}},
+    });
     json!({
         "type": "object",
         "required": ["status"],
         "properties": {
-            "status": {
-                "type": "object",
-                "required": ["code"],
-                "properties": {"code": code, "message": {"type": "string"}},
-            },
+            "status": status,
             "operationId": {"type": "string", "description": "that of the request, or a new one; the event of the outcome has it too"},
-            "data": {"type": "object"},
+            "data": {"description": "what was asked for"},
+            "version": {"type": "string", "description": "which build answers; of /info alone"},
         },
     })
 }
 
-fn described((method, path, id, summary, required): &DescribedOperation) -> Value {
+fn described((method, path, id, summary, _): &DescribedOperation) -> Value {
     let responses = [
         ("200", "it is done, or taken"),
         ("400", "the request cannot be read; the message names the parameter"),
@@ -210,24 +228,62 @@ fn described((method, path, id, summary, required): &DescribedOperation) -> Valu
         ("503", "not now, or there is no service for it"),
     ];
     let mut operation = openapi_frame::operation(path, id, summary, &responses);
-    if *path == "/initialize-workspace" {
-        operation["security"] = json!([{"callerToken": []}]);
-        operation["responses"]["401"] = openapi_frame::answered("the token is not good here");
+    let (query, body, data) = contents_of(id);
+    openapi_contents::add_query(&mut operation, query);
+    let takes_body = matches!(*method, "post" | "put") && !path.starts_with("/notifications") && *path != "/logout";
+    if takes_body {
+        let further = if path.starts_with("/voice/") { contents::OF_VOICE } else { "" };
+        openapi_contents::add_body(&mut operation, &format!("{body}, {further}"));
+        openapi_contents::add_answers(&mut operation, &[("413", "the body is too large")]);
     }
-    if *method == "post"
-        && !path.starts_with("/notifications")
-        && *path != "/initialize-workspace"
-        && *path != "/logout"
-    {
-        let properties: Map<String, Value> = required.iter().map(|name| ((*name).to_owned(), json!({}))).collect();
-        let data = json!({"type": "object", "required": required, "properties": properties});
-        let body = json!({"type": "object", "properties": {"operationId": {"type": "string"}, "data": data}});
-        operation["requestBody"] = json!({"required": !required.is_empty(), "content": openapi_frame::content(&body)});
+    if !data.is_empty() {
+        openapi_contents::add_data(&mut operation, data);
     }
-    if *id == bayeux_socket::OPERATION {
-        bayeux_socket::describe_answers(&mut operation["responses"]);
+    openapi_contents::add_answers(&mut operation, further_answers(method, path, summary));
+    match *id {
+        "initializeWorkspace" => {
+            operation["security"] = json!([{"callerToken": []}, {}]);
+            openapi_contents::add_answers(&mut operation, &[("401", "the token, or the code, is not good here")]);
+        }
+        "login" | "logoutRedirect" => {
+            operation["responses"]["302"] = json!({"description": "on to another address"});
+            if *id == "login" {
+                operation["security"] = json!([{}]);
+            }
+        }
+        bayeux_socket::OPERATION => bayeux_socket::describe_answers(&mut operation["responses"]),
+        _ => {}
     }
     operation
+}
+
+/// The parameters of an operation, the fields of its body, and those of its answer.
+fn contents_of(id: &str) -> (&'static str, &'static str, &'static str) {
+    let known = contents::CONTENTS.iter().find(|(known, ..)| *known == id);
+    known.map_or(("", "", ""), |(_, query, body, data)| (*query, *body, *data))
+}
+
+/// Answers that some operations have.
+const UNKNOWN: (&str, &str) = ("404", "there is no such thing");
+const STATE: (&str, &str) = ("409", "the present state does not allow it");
+const NO_CALL: (&str, &str) = ("500", "there is no such call at the DN");
+const LATE: (&str, &str) = ("504", "nobody has answered in time: it may have been carried out");
+
+/// The answers that operations of a group have besides.
+fn further_answers(method: &str, path: &str, summary: &str) -> &'static [(&'static str, &'static str)] {
+    if summary.contains("; service ") {
+        &[UNKNOWN, STATE, LATE]
+    } else if path.starts_with("/voice/calls/{id}") && method == "post" {
+        &[STATE, NO_CALL, LATE]
+    } else if path == "/activate-channels" || path.starts_with("/voice/") && method == "post" {
+        &[STATE, LATE]
+    } else if path.contains('{') && method == "post" {
+        &[UNKNOWN, STATE, LATE]
+    } else if path.contains('{') {
+        &[UNKNOWN]
+    } else {
+        &[]
+    }
 }
 
 #[cfg(test)]
@@ -252,6 +308,41 @@ mod tests {
                 (Ok(_), Some(field)) => panic!("{id} does without {field}"),
             }
         }
+    }
+
+    #[test]
+    fn what_an_operation_takes_and_tells_stands_once_and_of_operations_that_there_are() {
+        let ids: Vec<&str> = OPERATIONS.iter().map(|(_, _, id, ..)| *id).collect();
+        for (id, ..) in contents::CONTENTS {
+            assert!(ids.contains(id), "{id}: there is no such operation");
+        }
+        assert!(openapi_frame::repeated(contents::CONTENTS.iter().map(|(id, ..)| *id)).is_empty());
+        assert_eq!(openapi_contents::unknown_types(contents::CONTENTS, &openapi()), Vec::<String>::new());
+        for (_, _, id, _, required) in OPERATIONS {
+            let needed = openapi_contents::needed(contents_of(id).1);
+            assert!(
+                required.iter().all(|field| needed.contains(field)),
+                "{id}: {needed:?} is without one of {required:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_operation_is_described_with_parameters_body_and_answers() {
+        let document = openapi();
+        let of = |path: &str, method: &str| document["paths"][format!("/workspace/v3{path}")][method].clone();
+        let hold = of("/voice/calls/{id}/hold", "post");
+        let data = &hold["requestBody"]["content"]["application/json"]["schema"]["properties"]["data"];
+        assert!(data["properties"]["reasons"].is_object() && hold["requestBody"]["required"] == false);
+        assert!(hold["responses"]["500"].is_object() && hold["responses"]["409"].is_object());
+        let search = of("/targets", "get");
+        let names: Vec<&str> =
+            search["parameters"].as_array().unwrap().iter().filter_map(|one| one["name"].as_str()).collect();
+        assert!(names.contains(&"searchTerm") && names.contains(&"continueFrom"), "{names:?}");
+        let make = of("/voice/make-call", "post");
+        assert_eq!(make["requestBody"]["required"], true);
+        assert!(of("/logout", "post").get("requestBody").is_none());
+        assert!(of("/login", "get")["responses"]["302"].is_object());
     }
 
     #[test]

@@ -1,32 +1,27 @@
-//! The routes of the Workspace API. All are open at the gate: each asks for its own proof, the cookie of a session or a token.
+//! The routes of the Workspace API, and of the desktop's page. All are open at the gate: each of the API asks for its own proof, the cookie
+//! of a session or a token.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{Method, Uri};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 
 use super::endpoints::{
-    browser_phone, configuration, notifications, operations, peers, personal, reporting, session, targets, users,
-    waiting,
+    browser_phone, configuration, contacts, notifications, operations, peers, personal, reporting, schedule, session,
+    targets, users, waiting,
 };
 use super::request::DeskRequest;
-use super::{PATH, Workspace};
+use super::{PATH, Workspace, published_pages};
 use crate::bayeux_socket::SocketDoor;
 use crate::sessions::answers::ApiRefusal;
 
-/// Operations of the published API that come later, by the first part of their paths.
-const LATER: [(&str, &str); 3] = [
-    ("temporary-storage", "digital channels come with the interaction services"),
-    ("feedback", "feedback comes with the desktop's own pages"),
-    ("security", "tokens of other services come with the desktop's own pages"),
-];
-
 /// Callers without a token of their own are served: gws-proxy passes on what desktops show.
 pub(super) fn is_open(_: &Method, path: &str) -> bool {
-    path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let is_of_api = path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    is_of_api || published_pages::is_open(path)
 }
 
 type DeskRoute = MethodRouter<Arc<Workspace>>;
@@ -66,12 +61,16 @@ fn routes() -> Vec<(&'static str, DeskRoute)> {
         ("/targets/recents", get(personal::recents)),
         ("/targets/recents/add", post(personal::add_recent)),
         ("/targets/recents/ack-missed-calls", post(personal::acknowledge)),
+        ("/contacts", get(contacts::list).post(contacts::add)),
+        ("/contacts/{id}", get(contacts::one).put(contacts::change).delete(contacts::remove)),
         ("/settings", get(personal::settings)),
         ("/settings/{name}", get(personal::setting).post(personal::save_setting).delete(personal::remove_setting)),
         ("/supervisor/voice/{operation}", post(users::supervise)),
         ("/supervisor/waiting-calls", get(waiting::list)),
         ("/supervisor/waiting-calls/{id}", get(waiting::why)),
         ("/supervisor/waiting-calls/{id}/move", post(waiting::move_call)),
+        ("/schedule", get(schedule::own)),
+        ("/supervisor/schedules", get(schedule::of_team)),
         ("/users", get(users::list)),
         ("/users/{user}/voice/{operation}", post(users::operate)),
         ("/targets", get(targets::search)),
@@ -87,7 +86,7 @@ fn routes() -> Vec<(&'static str, DeskRoute)> {
         ("/ucs/{first}", post(peers::contacts)),
         ("/ucs/{first}/{second}", post(peers::contacts)),
         ("/ucs/{first}/{second}/{third}", post(peers::contacts)),
-        ("/ucs/{first}/{second}/{third}/{fourth}", post(peers::contacts)),
+        ("/ucs/{first}/{second}/{third}/{fourth}", get(peers::document).post(peers::contacts)),
         ("/voicemail/mailboxes", get(peers::mailboxes)),
     ]
 }
@@ -97,20 +96,22 @@ pub(super) fn router(workspace: Arc<Workspace>) -> Router {
     for (path, methods) in routes() {
         router = router.route(&format!("{PATH}{path}"), methods.clone()).route(&format!("{PATH}{path}/"), methods);
     }
+    for page in published_pages::PATHS {
+        for path in [page.to_owned(), format!("{page}/"), format!("{page}/{{*rest}}")] {
+            router = router.route(&path, get(published_pages::page));
+        }
+    }
     let door = SocketDoor::new(workspace.parts.metrics.of_sockets(), workspace.sessions.drain.clone());
     router.fallback(not_served).with_state(workspace).layer(Extension(door))
 }
 
 /// An operation that Interaction Server carries out, that is not served, or that there is not. Only whoever has a session learns which of
 /// them it is.
-async fn not_served(State(workspace): State<Arc<Workspace>>, request: DeskRequest, uri: Uri) -> Response {
-    let path = uri.path().strip_prefix(PATH).unwrap_or_default().trim_matches('/');
-    let first = path.split('/').next().unwrap_or_default();
-    if peers::OF_INTERACTION_SERVER.contains(&first) {
-        return peers::operated(&workspace, &request.session, path).await.into_response();
-    }
-    match LATER.iter().find(|(part, _)| *part == first) {
-        Some((_, when)) => ApiRefusal::unavailable(*when).into_response(),
-        None => ApiRefusal::unknown_operation().into_response(),
-    }
+async fn not_served(
+    State(workspace): State<Arc<Workspace>>,
+    request: DeskRequest,
+    method: Method,
+    uri: Uri,
+) -> Result<Response, ApiRefusal> {
+    peers::not_served(&workspace, &request.session, &method, uri.path()).await
 }

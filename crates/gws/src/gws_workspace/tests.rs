@@ -20,10 +20,10 @@ use runtime::{ApiFamily, Directory, Drain};
 use serde_json::{Value, json};
 
 use super::behind::{
-    BrowserPhone, CodeFault, CollectedEntries, CollectorFault, CollectorSide, ConfigurationFault, ConfigurationSide,
-    ConfiguredDn, DesktopConfiguration, DnReader, FollowedDn, FoundEntries, InteractionFault, InteractionQuestion,
-    InteractionSide, PeerFault, PeerQuestion, PeerService, PeerSide, ReaderId, SettingFault, SettingQuestion,
-    SettingSide, ShownCode, StatisticsAway, StatisticsSide, VoiceLook, VoiceSide,
+    BrowserPhone, CollectedEntries, CollectorFault, CollectorSide, ConfigurationFault, ConfigurationSide, ConfiguredDn,
+    DesktopConfiguration, DnReader, FollowedDn, FoundEntries, InteractionFault, InteractionQuestion, InteractionSide,
+    PeerFault, PeerQuestion, PeerService, PeerSide, ReaderId, SettingFault, SettingQuestion, SettingSide,
+    StatisticsAway, StatisticsSide, VoiceLook, VoiceSide,
 };
 use super::desk::AskFault;
 use super::desk_sign_in::{SignInNow, SignInStanding};
@@ -31,11 +31,14 @@ use super::metrics::{Metrics, SessionEnd};
 use super::reporting::{ReadStatistics, ReadValue, WantedStatistic};
 use super::store::DeskStore;
 use super::*;
+use crate::contact_api::ContactEntry;
 use crate::interaction_api::{InteractionList, OpenInteraction};
 use crate::replica_choice;
 use crate::sessions::held::{HeldSession as _, HeldSessions};
 use crate::sessions::notifications::{BayeuxSession as _, WaitingCaller};
+use crate::sessions::session_code::{CodeFault, ShownCode};
 
+mod contacts;
 mod logouts;
 mod managed;
 mod peers;
@@ -67,6 +70,10 @@ struct AgreeingRoles {
     readers: Mutex<Vec<std::sync::Weak<dyn DnReader>>>,
     /// With what status gws-voice refuses requests, if it does.
     refusal: Mutex<Option<u16>>,
+    /// The contacts that gws-setting keeps: everybody sees them.
+    contacts: Mutex<Vec<ContactEntry>>,
+    /// Whether gws-setting is away.
+    is_without_settings: Mutex<bool>,
     /// What gws-interaction knows as open.
     open: Mutex<Vec<OpenInteraction>>,
     /// What services beside GWS answer; without it there are none.
@@ -179,6 +186,16 @@ impl ConfigurationSide for AgreeingRoles {
         let total = entries.len() as u64 + *self.further_users.lock().unwrap();
         futures::future::ready(Ok(FoundEntries { entries, total })).boxed()
     }
+
+    fn shifts(
+        &self,
+        _: TenantId,
+        people: Vec<String>,
+        (from, to): (u64, u64),
+    ) -> BoxFuture<'static, Result<Vec<Value>, ConfigurationFault>> {
+        let shift = |user: String| json!({"userName": user, "begin": from, "end": to, "activities": []});
+        futures::future::ready(Ok(people.into_iter().map(shift).collect())).boxed()
+    }
 }
 
 impl CollectorSide for AgreeingRoles {
@@ -226,8 +243,40 @@ impl StatisticsSide for AgreeingRoles {
 }
 
 impl SettingSide for AgreeingRoles {
-    fn ask(&self, _: TenantId, _: String, _: SettingQuestion) -> BoxFuture<'static, Result<Value, SettingFault>> {
-        futures::future::ready(Ok(Value::Null)).boxed()
+    fn ask(
+        &self,
+        _: TenantId,
+        _: String,
+        question: SettingQuestion,
+    ) -> BoxFuture<'static, Result<Value, SettingFault>> {
+        let mut contacts = self.contacts.lock().unwrap();
+        let is_away = *self.is_without_settings.lock().unwrap();
+        let told = match question {
+            _ if is_away => Err(SettingFault::Away),
+            SettingQuestion::Contacts(wanted) => wanted
+                .of(contacts.clone())
+                .map(|list| json!(list))
+                .map_err(|rule| SettingFault::Refused(net::http::Problem::unprocessable(rule))),
+            SettingQuestion::Contact(id) => {
+                let found = contacts.iter().find(|entry| entry.id == id).map(|entry| json!(entry));
+                found.ok_or_else(|| SettingFault::Refused(net::http::Problem::not_found("there is no such contact")))
+            }
+            SettingQuestion::AddContact(entry) => {
+                contacts.push(*entry);
+                Ok(Value::Null)
+            }
+            SettingQuestion::ChangeContact(entry) => {
+                contacts.retain(|other| other.id != entry.id);
+                contacts.push(*entry);
+                Ok(Value::Null)
+            }
+            SettingQuestion::RemoveContact { id, .. } => {
+                contacts.retain(|other| other.id != id);
+                Ok(Value::Null)
+            }
+            _ => Ok(Value::Null),
+        };
+        futures::future::ready(told).boxed()
     }
 }
 

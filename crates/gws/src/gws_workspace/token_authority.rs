@@ -7,31 +7,22 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use identity::browser_phone_ticket::RIGHT_HINT;
-use identity::built_in_client;
+use identity::built_in_client::SessionClient;
 use model::TenantId;
-use net::http::{Client, StatusCode};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use net::http::Client;
 use runtime::RoleContext;
 use serde_json::Value;
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::Instant;
+use tokio::sync::Semaphore;
 
-use super::behind::{CodeFault, ShownCode, TokenAuthority};
+use super::behind::TokenAuthority;
 use super::desk_sign_in::{DeskSignIn, SignInNow, SignInStanding};
 use super::metrics::Metrics;
+use crate::sessions::session_code::{CodeFault, CodeRedeemer, ShownCode, form};
 use crate::sessions::token_standing::{StandingAtAuth, TokenStanding};
 
-/// Where codes are redeemed (RFC 6749 section 4.1.3). This role proves itself by its own token.
-const TOKEN_PATH: &str = "/auth/v3/oauth/token";
 /// Where rights to phones end, as tokens do (RFC 7009).
 const REVOKE_PATH: &str = "/auth/v3/oauth/revoke";
 const FORM: &str = "application/x-www-form-urlencoded";
-/// The most codes that are redeemed at a time; whoever brings one more waits for a turn, is then told to ask again, and keeps it.
-const REDEEMED_AT_ONCE_MAX: usize = 64;
-/// How long a code waits for its turn: a shift begins at one minute, and a client may take 503 for the end of its sign-in.
-const TURN_WITHIN: Duration = Duration::from_secs(2);
-/// Time for a token, with the wait for a turn: auth asks tenant for the person and the clients.
-const TOKEN_WITHIN: Duration = Duration::from_secs(10);
 /// The most rights that are ended at a time: where a shift ends the others wait, and auth writes what came meanwhile at once.
 const ENDED_AT_ONCE_MAX: usize = 64;
 /// Time for one: auth waits until every role can read it.
@@ -41,7 +32,7 @@ const ENDED_WITHIN: Duration = Duration::from_secs(5);
 pub(super) struct AskedAuth {
     auth: Client,
     standing: StandingAtAuth,
-    redeeming: Arc<Semaphore>,
+    codes: CodeRedeemer,
     ending: Arc<Semaphore>,
     metrics: Metrics,
 }
@@ -53,9 +44,9 @@ impl AskedAuth {
     /// If the role does not declare it.
     pub fn new(ctx: &RoleContext, metrics: Metrics) -> anyhow::Result<Self> {
         let auth = Client::new(ctx, "gws-14")?;
-        let redeeming = Arc::new(Semaphore::new(REDEEMED_AT_ONCE_MAX));
+        let codes = CodeRedeemer::new(SessionClient::Workspace, auth.clone());
         let ending = Arc::new(Semaphore::new(ENDED_AT_ONCE_MAX));
-        Ok(Self { standing: StandingAtAuth::new(auth.clone()), auth, redeeming, ending, metrics })
+        Ok(Self { standing: StandingAtAuth::new(auth.clone()), auth, codes, ending, metrics })
     }
 }
 
@@ -107,28 +98,8 @@ impl TokenAuthority for AskedAuth {
     }
 
     fn redeem(&self, tenant: TenantId, shown: ShownCode) -> BoxFuture<'static, Result<String, CodeFault>> {
-        let (auth, redeeming) = (self.auth.clone(), self.redeeming.clone());
-        async move {
-            let begun = Instant::now();
-            let _redeeming = turn(&redeeming).await.ok_or(CodeFault::Away)?;
-            let within = TOKEN_WITHIN.saturating_sub(begun.elapsed());
-            let form = redemption(&tenant, &shown);
-            // Never twice: a code that comes again ends what it gave.
-            let answer = auth.post(TOKEN_PATH).body(FORM, form).deadline(within).send_any().await;
-            let answer = answer.map_err(|error| {
-                tracing::debug!(%error, "auth does not redeem a code");
-                CodeFault::Away
-            })?;
-            match answer.status {
-                status if status.is_success() => {
-                    let told: Value = answer.json().unwrap_or_default();
-                    told["access_token"].as_str().map(str::to_owned).ok_or(CodeFault::Away)
-                }
-                status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => Err(CodeFault::Away),
-                _ => Err(CodeFault::Refused),
-            }
-        }
-        .boxed()
+        let codes = self.codes.clone();
+        async move { codes.redeem(&tenant, &shown).await }.boxed()
     }
 }
 
@@ -149,31 +120,6 @@ fn now_of(told: &Value) -> Option<SignInNow> {
     Some(SignInNow { scopes, dn: text("dn"), credential: text("credential") })
 }
 
-/// A turn, if there is one soon.
-async fn turn(redeeming: &Semaphore) -> Option<SemaphorePermit<'_>> {
-    tokio::time::timeout(TURN_WITHIN, redeeming.acquire()).await.ok()?.ok()
-}
-
-/// What auth is shown for a code.
-fn redemption(tenant: &TenantId, shown: &ShownCode) -> String {
-    let mut parameters = vec![
-        ("grant_type", "authorization_code"),
-        ("client_id", built_in_client::WORKSPACE),
-        ("tenant", tenant.as_str()),
-        ("code", shown.code.as_str()),
-        ("redirect_uri", shown.redirect_uri.as_str()),
-    ];
-    parameters.extend(shown.verifier.as_deref().map(|verifier| ("code_verifier", verifier)));
-    form(&parameters)
-}
-
-/// Parameters as the body of a form.
-fn form(parameters: &[(&str, &str)]) -> String {
-    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let pairs: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-    pairs.join("&")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,29 +136,5 @@ mod tests {
         let scopes = ["openid", "workspace:use"].map(str::to_owned).to_vec();
         assert_eq!(now_of(&told), Some(SignInNow { scopes, dn: Some("7101".to_owned()), credential: None }));
         assert_eq!(now_of(&serde_json::json!({"active": true})), None);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_code_waits_a_while_for_its_turn() {
-        let redeeming = Semaphore::new(1);
-        let first = turn(&redeeming).await;
-        assert!(first.is_some());
-        let (second, ()) = tokio::join!(turn(&redeeming), async {
-            tokio::task::yield_now().await;
-            drop(first);
-        });
-        assert!(second.is_some(), "there is one soon");
-        assert!(turn(&redeeming).await.is_none(), "there is none for long");
-    }
-
-    #[test]
-    fn a_code_is_shown_with_all_that_was_shown_beside_it() {
-        let acme = TenantId::parse("acme").unwrap();
-        let mut shown =
-            ShownCode { code: "a.b".to_owned(), redirect_uri: "https://desk.example/".to_owned(), verifier: None };
-        assert!(!redemption(&acme, &shown).contains("code_verifier"));
-        shown.verifier = Some("v&v".to_owned());
-        let form = redemption(&acme, &shown);
-        assert!(form.contains("code=a%2Eb") && form.ends_with("&code_verifier=v%26v"), "{form}");
     }
 }

@@ -26,6 +26,8 @@ const CONNECTION: &str = "gws-29";
 const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 /// Time for gws-voice to tell what it knows, and what it asks for that.
 const TOLD_WITHIN: Duration = Duration::from_secs(8);
+/// How long one replica may be silent meanwhile while another has not been asked.
+const SILENT_MAX: Duration = Duration::from_secs(3);
 
 /// The client.
 pub(super) struct VoiceClient {
@@ -56,6 +58,8 @@ impl VoiceClient {
     /// If the role does not declare it.
     pub fn new(ctx: &RoleContext, metrics: Metrics) -> anyhow::Result<Self> {
         let client = Client::new(ctx, CONNECTION)?;
+        // Events come by long polls, whose silence says nothing.
+        client.watch_replicas();
         Ok(Self { ctx: ctx.clone(), client, metrics, links: Arc::default() })
     }
 }
@@ -90,7 +94,8 @@ impl VoiceSide for VoiceClient {
                 VoiceLook::Waiting => format!("{tenant}/waiting-calls"),
                 VoiceLook::WaitingCall(call) => format!("{tenant}/waiting-calls/{}", encoded(&call)),
             };
-            match client.get(&path).idempotent().deadline(TOLD_WITHIN).send_any().await {
+            let asked = client.get(&path).idempotent().silent_max(SILENT_MAX).deadline(TOLD_WITHIN);
+            match asked.send_any().await {
                 Ok(answer) if answer.status.is_success() => {
                     serde_json::from_slice(&answer.body).map_err(|error| unread(&error))
                 }

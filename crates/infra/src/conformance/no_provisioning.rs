@@ -5,11 +5,13 @@ use contracts::sign_in_audit::SignInRecord;
 use model::{TenantId, Timestamp};
 
 use crate::{
-    Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, Favourite, FavouriteAgain,
-    FavouriteKept, HistoryEntry, HistoryPage, HistoryPoint, ImportEnd, ImportPage, KeptApiKey, NamedSnapshot,
-    NewApiKey, ObjectChange, ObjectChanges, PartGiver, PartTaker, PasskeyKept, PasskeyRemoved, Passkeys, PeopleImport,
-    PeopleImports, PersonalRecords, PersonalSetting, ProvisioningStore, RecentTarget, Revision, SettingKept,
-    SignInAudit, SnapshotHead, StoreError, StoredPasskey, TargetName, TenantArchive, UnopenedSecret, VersionedObjects,
+    Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, ContactAdded, ContactOwner,
+    ContactRecords, Favourite, FavouriteAgain, FavouriteKept, HistoryEntry, HistoryPage, HistoryPoint, ImportEnd,
+    ImportPage, KeptApiKey, KeptAudio, KeptContact, NamedSnapshot, NewApiKey, ObjectChange, ObjectChanges, PartGiver,
+    PartTaker, PasskeyKept, PasskeyRemoved, Passkeys, PeopleImport, PeopleImports, PersonalRecords, PersonalSetting,
+    PromptAudioStore, ProvisioningStore, RecentTarget, Revision, SettingKept, ShiftSpan, ShiftTerms, Shifts,
+    ShiftsReplaced, SignInAudit, SnapshotHead, StoreError, StoredPasskey, StoredShift, TargetName, TenantArchive,
+    UnopenedSecret, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -67,6 +69,16 @@ impl ProvisioningStore for NoProvisioning {
     }
 
     fn changes<'a>(&'a self, _: &'a TenantId, _: HistoryPoint) -> Answer<'a, ObjectChanges> {
+        refused()
+    }
+}
+
+impl PromptAudioStore for NoProvisioning {
+    fn keep_audio<'a>(&'a self, _: &'a TenantId, _: &'a KeptAudio, _: Timestamp) -> Answer<'a, ()> {
+        refused()
+    }
+
+    fn audio<'a>(&'a self, _: &'a TenantId, _: &'a str) -> Answer<'a, Option<KeptAudio>> {
         refused()
     }
 }
@@ -249,6 +261,24 @@ impl PersonalRecords for NoProvisioning {
     }
 }
 
+impl ContactRecords for NoProvisioning {
+    fn contacts<'a>(&'a self, _: &'a TenantId, _: &'a ContactOwner) -> Answer<'a, Vec<KeptContact>> {
+        refused()
+    }
+
+    fn add_contact<'a>(&'a self, _: &'a TenantId, _: &'a ContactOwner, _: &'a KeptContact) -> Answer<'a, ContactAdded> {
+        refused()
+    }
+
+    fn change_contact<'a>(&'a self, _: &'a TenantId, _: &'a ContactOwner, _: &'a KeptContact) -> Answer<'a, bool> {
+        refused()
+    }
+
+    fn remove_contact<'a>(&'a self, _: &'a TenantId, _: &'a ContactOwner, _: &'a str) -> Answer<'a, bool> {
+        refused()
+    }
+}
+
 impl PeopleImports for NoProvisioning {
     fn import_begins<'a>(&'a self, _: &'a TenantId, _: &'a PeopleImport) -> Answer<'a, ()> {
         refused()
@@ -263,6 +293,28 @@ impl PeopleImports for NoProvisioning {
     }
 
     fn forget_imports_before(&self, _: Timestamp) -> Answer<'_, u64> {
+        refused()
+    }
+}
+
+impl Shifts for NoProvisioning {
+    fn shifts_of<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a [String],
+        _: (Timestamp, Timestamp),
+        _: usize,
+    ) -> Answer<'a, Vec<StoredShift>> {
+        refused()
+    }
+
+    fn replace_shifts<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a ShiftSpan,
+        _: &'a [StoredShift],
+        _: ShiftTerms,
+    ) -> Answer<'a, ShiftsReplaced> {
         refused()
     }
 }

@@ -11,11 +11,12 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use contracts::provisioning::{
-    ActionCode, Agent, AgentRules, Application, AttributeValue, BusinessAttribute, ClientKey, ClientKeySet, DialAction,
-    DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction, FeatureCode, Grant, HeaderRule,
-    HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, LookupList, NoAnswerAction, Number, OAuthClient,
-    Object, ObjectKey, ObjectKind, Person, PersonField, Place, Privilege, Prompt, Schedule, Secret, SignInRules, Skill,
-    SkillLevel, Spender, Stir, StirSign, StirVerify, Tenant, TenantObjects, Trunk, UpstreamProvider,
+    ActionCode, Agent, AgentRules, Application, AttributeValue, BusinessAttribute, ClientKey, ClientKeySet,
+    CodedAction, DialAction, DialRule, DiversionForm, Dn, DnKind, DtmfForm, Encryption, FeatureAction, FeatureCode,
+    Grant, HeaderRule, HeaderRuleAction, HeaderRuleOn, Location, LoginPasswordRule, LookupList, NoAnswerAction, Number,
+    OAuthClient, Object, ObjectKey, ObjectKind, Person, PersonField, Place, Privilege, Prompt, Schedule, Secret,
+    SignInRules, Skill, SkillLevel, Spender, Stir, StirSign, StirVerify, Subcode, Tenant, TenantObjects, Trunk,
+    UpstreamProvider,
 };
 use model::{TenantId, Timestamp};
 
@@ -122,7 +123,7 @@ pub fn objects(tenant: &str) -> TenantObjects {
         location: Some(Location { country: Some("FR".into()), ..Location::default() }),
     });
     objects.skills = vec![Skill { name: "Sales".into() }, Skill { name: "English".into() }];
-    objects.prompts = vec![Prompt { name: "music".into(), file: "music.wav".into() }];
+    objects.prompts = vec![Prompt::of_file("music".into(), "music.wav".into())];
     let phone = |number: &str, call_waiting: bool| Dn {
         number: number.into(),
         switch: call_waiting.then(|| "Berlin".into()),
@@ -298,8 +299,14 @@ pub fn objects(tenant: &str) -> TenantObjects {
     };
     objects.dial_rules = (0..).zip(actions).map(rule).collect();
     objects.action_codes = vec![
-        ActionCode { code: "2".into(), name: "Lunch".into(), order: Some(1) },
-        ActionCode { code: "1".into(), name: "Training".into(), order: None },
+        ActionCode { code: "2".into(), name: "Lunch".into(), order: Some(1), ..ActionCode::default() },
+        ActionCode {
+            code: "1".into(),
+            name: "End of the shift".into(),
+            order: None,
+            action: CodedAction::Logout,
+            subcodes: vec![Subcode { code: "a".into(), name: "Early".into() }],
+        },
     ];
     objects.lists = vec![LookupList { name: "branches".into(), sections }];
     let language =

@@ -18,6 +18,7 @@ use runtime::{Problem, RoleContext};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::known_replicas::ReplicasKnown;
 use super::trusted_proxies::WebClient;
 use crate::connector::{Connector, port_of};
 
@@ -31,6 +32,8 @@ const IDLE_PER_PEER_MAX: usize = 128;
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(8);
 /// Attempts of one request, the first included, each at another replica: the one that has refused would get more of what it cannot take.
 const ATTEMPTS_MAX: usize = 3;
+/// Whoever names one gets the answer again that the replica has given to it before.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Sends requests over one connection of the table. Cheap to clone.
 #[derive(Clone)]
@@ -44,6 +47,7 @@ struct Inner {
     role: &'static str,
     port: u16,
     next: AtomicUsize,
+    known: ReplicasKnown,
     pool: legacy::Client<Connector, Full<Bytes>>,
 }
 
@@ -98,13 +102,31 @@ impl Client {
             // One of which nothing was written goes by another connection, to the same replica too.
             .retry_canceled_requests(true)
             .build(connector.clone());
-        let inner = Inner { ctx: ctx.clone(), connector, role, port, next: AtomicUsize::new(0), pool };
+        let (next, known) = (AtomicUsize::new(0), ReplicasKnown::default());
+        let inner = Inner { ctx: ctx.clone(), connector, role, port, next, known, pool };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The replicas that there are now, for requests that go to one of them ([`Call::at`]).
     pub fn replicas(&self) -> Vec<SocketAddr> {
         self.inner.ctx.directory.addresses(self.inner.role, self.inner.port)
+    }
+
+    /// The same replicas in their order, but those last that fail, for requests that go to one of them ([`Call::at`]).
+    pub fn failing_last(&self, replicas: Vec<SocketAddr>) -> Vec<SocketAddr> {
+        self.inner.known.failing_last(replicas)
+    }
+
+    pub(super) fn known(&self) -> &ReplicasKnown {
+        &self.inner.known
+    }
+
+    pub(super) fn ctx(&self) -> &RoleContext {
+        &self.inner.ctx
+    }
+
+    pub(super) fn role(&self) -> &'static str {
+        self.inner.role
     }
 
     /// A GET of a path with its query.
@@ -139,8 +161,15 @@ impl Client {
             deadline: DEADLINE,
             attempts: 1,
             silent_max: None,
+            leaves_hung: false,
+            is_look: false,
             bears_token: true,
         }
+    }
+
+    /// A look at a replica, of which nothing is noted.
+    pub(super) fn look(&self, replica: SocketAddr, within: Duration) -> Call {
+        Call { is_look: true, ..self.get("/live").without_token().at(replica).deadline(within) }
     }
 }
 
@@ -157,6 +186,8 @@ pub struct Call {
     deadline: Duration,
     attempts: usize,
     silent_max: Option<Duration>,
+    leaves_hung: bool,
+    is_look: bool,
     bears_token: bool,
 }
 
@@ -232,6 +263,13 @@ impl Call {
         self
     }
 
+    /// Leaves a replica that turns out to hang while the request waits there, as if the connection had broken: for long polls, which are
+    /// silent for long. [`Client::watch_replicas`] finds that out.
+    pub fn leaves_hung(mut self) -> Self {
+        self.leaves_hung = true;
+        self
+    }
+
     /// Sends it and reads the answer; an answer of 400 and above is [`CallError::Refused`].
     pub async fn send(self) -> Result<Answer, CallError> {
         let answer = self.send_any().await?;
@@ -269,14 +307,25 @@ impl Call {
         let inner = &*self.client.inner;
         let replicas = match self.at {
             Some(replica) => vec![replica],
-            None => inner.ctx.directory.addresses(inner.role, inner.port),
+            None => self.in_turn(),
         };
         if replicas.is_empty() {
             return Err(CallError::Nowhere(inner.role));
         }
-        let first = first_of(&self.headers, &inner.next);
-        let turns = ReplicaTurns { replicas, first, attempts: self.attempts, silent_max: self.silent_max, deadline };
+        let turns = ReplicaTurns { replicas, attempts: self.attempts, silent_max: self.silent_max, deadline };
         turns.take(is_full, |to, until| self.attempt(to, until)).await
+    }
+
+    /// The replicas in the order in which they are asked.
+    fn in_turn(&self) -> Vec<SocketAddr> {
+        let inner = &*self.client.inner;
+        let mut replicas = self.client.replicas();
+        if !replicas.is_empty() {
+            let first = first_of(&self.headers, &inner.next) % replicas.len();
+            replicas.rotate_left(first);
+        }
+        // The replica that remembers the answer to a key is asked first whatever has become of it: another one would do it a second time.
+        if self.headers.contains_key(IDEMPOTENCY_KEY) { replicas } else { inner.known.failing_last(replicas) }
     }
 
     async fn attempt(
@@ -288,7 +337,17 @@ impl Call {
         let inner = &*self.client.inner;
         let meter = inner.connector.peer(to);
         meter.request();
-        let failed = match tokio::time::timeout_at(deadline, inner.pool.request(request)).await {
+        let answered = tokio::time::timeout_at(deadline, inner.pool.request(request));
+        let outcome = tokio::select! {
+            biased;
+            outcome = answered => outcome,
+            () = self.hangs(to) => {
+                meter.error();
+                return Err(CallError::Broken(to, "it hangs".into()));
+            }
+        };
+        self.note(to, &outcome);
+        let failed = match outcome {
             Ok(Ok(response)) => return Ok(response),
             // The connector has counted this failure.
             Ok(Err(error)) if error.is_connect() => return Err(CallError::Connect(to, error)),
@@ -297,6 +356,25 @@ impl Call {
         };
         meter.error();
         Err(failed)
+    }
+
+    /// Waits until a replica turns out to hang, where that is of concern.
+    async fn hangs(&self, to: SocketAddr) {
+        if self.leaves_hung { self.client.inner.known.comes_to_hang(to).await } else { std::future::pending().await }
+    }
+
+    /// Notes what a replica has done with the request. Where the caller has chosen it, silence and gateway errors say nothing of it:
+    /// those are of what stands behind it, or of requests that take long, and what belongs to that replica would move for nothing.
+    fn note<E>(&self, to: SocketAddr, outcome: &Result<Result<http::Response<Incoming>, legacy::Error>, E>) {
+        let (known, is_chosen) = (&self.client.inner.known, self.at.is_some());
+        match outcome {
+            _ if self.is_look => {}
+            Ok(Ok(response)) if is_gateway_error(response.status()) && !is_chosen => known.failed(to),
+            Ok(Ok(_)) => known.answered(to),
+            Ok(Err(error)) if error.is_connect() || !is_chosen => known.failed(to),
+            Err(_) if !is_chosen => known.failed(to),
+            Ok(Err(_)) | Err(_) => {}
+        }
     }
 
     fn request(&self, to: SocketAddr) -> Result<Request<Full<Bytes>>, CallError> {
@@ -319,15 +397,19 @@ impl Call {
     }
 }
 
+/// Whether a replica says that it cannot reach whom it needs. 503 is none: it comes at once, and from a replica that is there.
+fn is_gateway_error(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
+}
+
 fn is_full(response: &http::Response<Incoming>) -> bool {
     response.status() == StatusCode::SERVICE_UNAVAILABLE
 }
 
 /// The replicas that a request is sent to, one after the other.
 struct ReplicaTurns {
+    /// In this order.
     replicas: Vec<SocketAddr>,
-    /// The index of the one that is asked first.
-    first: usize,
     /// How often it may be sent, each time to another one.
     attempts: usize,
     silent_max: Option<Duration>,
@@ -351,7 +433,7 @@ impl ReplicaTurns {
         let attempts_max = count.min(ATTEMPTS_MAX);
         let mut made = 0;
         loop {
-            let to = self.replicas[(self.first + made) % count];
+            let to = self.replicas[made % count];
             made += 1;
             let is_another_left = made < attempts;
             let until = match self.silent_max {
@@ -408,11 +490,11 @@ pub async fn send_once(method: Method, to: SocketAddr, path: &str, token: &str) 
 /// The index of the first replica to try: the next in turn, or always the same one for an idempotency key, since that
 /// replica remembers its answer.
 fn first_of(headers: &HeaderMap, next: &AtomicUsize) -> usize {
-    let Some(key) = headers.get("idempotency-key") else { return next.fetch_add(1, Relaxed) };
+    let Some(key) = headers.get(IDEMPOTENCY_KEY) else { return next.fetch_add(1, Relaxed) };
     // The same in every process: this hasher has no random seed.
     let mut hasher = DefaultHasher::new();
     key.as_bytes().hash(&mut hasher);
-    // Half of it, so that adding the attempts cannot overflow.
+    // Half of it, which every machine can count to.
     usize::try_from(hasher.finish() >> 32).unwrap_or_default()
 }
 
@@ -427,6 +509,13 @@ mod tests {
     fn no_request_is_written_while_the_server_closes_its_idle_connection() {
         let margin = Duration::from_secs(2);
         assert!(IDLE_TIMEOUT + margin <= runtime::server::HEAD_TIMEOUT);
+    }
+
+    #[test]
+    fn a_gateway_error_is_one_of_who_stands_behind_a_replica() {
+        let are = [502, 504].map(|status| is_gateway_error(StatusCode::from_u16(status).unwrap()));
+        let are_not = [200, 404, 500, 503].map(|status| is_gateway_error(StatusCode::from_u16(status).unwrap()));
+        assert_eq!((are, are_not), ([true; 2], [false; 4]));
     }
 
     #[test]
@@ -456,7 +545,7 @@ mod tests {
         let (began, asked) = (tokio::time::Instant::now(), Mutex::new(Vec::new()));
         let deadline = began + Duration::from_millis(DEADLINE_MS);
         let (replicas, attempts) = (replicas.to_vec(), ATTEMPTS_MAX);
-        let turns = ReplicaTurns { replicas, first: 0, attempts, silent_max, deadline };
+        let turns = ReplicaTurns { replicas, attempts, silent_max, deadline };
         let attempt = |to: SocketAddr, until: tokio::time::Instant| {
             asked.lock().unwrap().push(to);
             async move {
@@ -493,7 +582,7 @@ mod tests {
                 let asked = Mutex::new(Vec::new());
                 let deadline = tokio::time::Instant::now() + Duration::from_millis(DEADLINE_MS);
                 let replicas = others[..replicas].to_vec();
-                let turns = ReplicaTurns { replicas, first: 0, attempts, silent_max: None, deadline };
+                let turns = ReplicaTurns { replicas, attempts, silent_max: None, deadline };
                 let attempt = |to: SocketAddr, _: tokio::time::Instant| {
                     asked.lock().unwrap().push(to);
                     async move { if is_broken { Err(CallError::Broken(to, "it broke".into())) } else { Ok(()) } }

@@ -21,12 +21,16 @@ use runtime::server::Accepted;
 use runtime::{Directory, Problem, RoleContext};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 
+use super::client::Client;
+use super::known_replicas::ReplicasKnown;
 use super::trusted_proxies::WebClient;
 use crate::connector::{Connector, port_of};
 use crate::forwarded_for::FORWARDED_FOR;
 
 /// How long the other role may take to answer the opening.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The same while there is a replica that has not been asked.
+const SILENT_MAX: Duration = Duration::from_secs(2);
 /// The longest reason of a refusal that is passed back, in bytes.
 const REASON_BYTES_MAX: usize = 4 << 10;
 /// What is read of either direction of a socket at once, in bytes: there may be thousands, each with a message now and then.
@@ -72,6 +76,7 @@ pub struct SocketPass {
     directory: Directory,
     role: &'static str,
     port: u16,
+    known: ReplicasKnown,
     /// The log has said that the role cannot be reached.
     is_away: Arc<AtomicBool>,
 }
@@ -121,7 +126,15 @@ impl SocketPass {
     /// If the role does not declare it.
     pub fn to(ctx: &RoleContext, id: &str, role: &'static str) -> anyhow::Result<Self> {
         let (connector, directory) = (Connector::new(ctx, id)?, ctx.directory.clone());
-        Ok(Self { connector, directory, role, port: port_of(id)?, is_away: Arc::default() })
+        let (known, is_away) = (ReplicasKnown::default(), Arc::default());
+        Ok(Self { connector, directory, role, port: port_of(id)?, known, is_away })
+    }
+
+    /// The same with what a client of that role knows of its replicas: one that fails is asked last, and sockets of one that turns out to
+    /// hang ([`Client::watch_replicas`]) are cut off, so that whoever has opened them opens others.
+    #[must_use]
+    pub fn knowing(self, client: &Client) -> Self {
+        Self { known: client.known().clone(), ..self }
     }
 
     /// Passes a request on, with its path, and returns the answer. Whoever is let in talks with the other role from then on.
@@ -175,13 +188,14 @@ impl SocketPass {
         let of_client = hyper::upgrade::on(&mut request);
         let (head, _body) = request.into_parts();
         let PassedSocket { replicas, headers, is_for_next, keeps, until } = socket;
-        let mut answer = self.ask(&head, &replicas, &headers, is_for_next).await?;
+        let (mut answer, replica) = self.ask(&head, replicas, &headers, is_for_next).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(refusal(answer).await);
         }
         // The other role has limits of its own for who stays: here the connection counts as a stranger's no longer.
         accepted.iter().for_each(Accepted::mark_authenticated);
         let of_role = hyper::upgrade::on(&mut answer);
+        let known = self.known.clone();
         tokio::spawn(async move {
             let _kept = keeps;
             // Either side may have left.
@@ -189,6 +203,7 @@ impl SocketPass {
                 tokio::select! {
                     () = join(TokioIo::new(client), TokioIo::new(role)) => {}
                     () = until => {}
+                    () = known.comes_to_hang(replica) => {}
                 }
             }
         });
@@ -197,30 +212,38 @@ impl SocketPass {
 }
 
 impl SocketPass {
-    /// The answer of the first replica that takes the opening; of those that are for the next one, the last.
+    /// The answer of the first replica that takes the opening, and which one that is; of those that are for the next one, the last. Nobody
+    /// has a socket of one that was silent: it is the next one's, too.
     async fn ask(
         &self,
         head: &Parts,
-        replicas: &[SocketAddr],
+        replicas: Vec<SocketAddr>,
         headers: &[(HeaderName, HeaderValue)],
         is_for_next: fn(StatusCode, &HeaderMap) -> bool,
-    ) -> Result<Response<Incoming>, NotPassed> {
+    ) -> Result<(Response<Incoming>, SocketAddr), NotPassed> {
         let mut last = Err(NotPassed::Nowhere(self.role));
-        for to in replicas.iter().take(REPLICAS_TRIED_MAX) {
-            match self.ask_at(*to, opening(head, headers, *to)?).await {
-                Ok(answer) if is_for_next(answer.status(), answer.headers()) => last = Ok(answer),
-                Err(error @ (NotPassed::Connect(_) | NotPassed::Broken(_))) => last = Err(error),
-                answered => return answered,
+        let mut replicas = self.known.failing_last(replicas).into_iter().take(REPLICAS_TRIED_MAX).peekable();
+        while let Some(to) = replicas.next() {
+            let within = if replicas.peek().is_some() { SILENT_MAX } else { ANSWER_WITHIN };
+            match self.ask_at(to, opening(head, headers, to)?, within).await {
+                Ok(answer) if is_for_next(answer.status(), answer.headers()) => last = Ok((answer, to)),
+                Err(error @ (NotPassed::Connect(_) | NotPassed::Broken(_) | NotPassed::Late)) => last = Err(error),
+                answered => return answered.map(|answer| (answer, to)),
             }
         }
         last
     }
 
-    async fn ask_at(&self, to: SocketAddr, opening: Request<Empty<Bytes>>) -> Result<Response<Incoming>, NotPassed> {
+    async fn ask_at(
+        &self,
+        to: SocketAddr,
+        opening: Request<Empty<Bytes>>,
+        within: Duration,
+    ) -> Result<Response<Incoming>, NotPassed> {
         let stream = self.connector.connect(to).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection.with_upgrades());
-        let answer = tokio::time::timeout(ANSWER_WITHIN, sender.send_request(opening)).await;
+        let answer = tokio::time::timeout(within, sender.send_request(opening)).await;
         let answer = answer.map_err(|_| NotPassed::Late)??;
         Ok(answer)
     }

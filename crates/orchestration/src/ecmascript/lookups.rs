@@ -1,9 +1,14 @@
-//! What applications look up in their tenant's configuration: lists, the values of business attributes, and options of their own.
+//! What applications look up in their tenant's configuration: lists, the values of business attributes, whether a schedule is open, and
+//! options of their own.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use contracts::provisioning::{ApplicationOptions, BusinessAttribute, LookupList, Object as TenantObject, ObjectKind};
+use call::dial_plan::OpeningHours;
+use contracts::provisioning::{
+    ApplicationOptions, BusinessAttribute, LookupList, Object as TenantObject, ObjectKind, Schedule,
+};
+use infra::Clock;
 use net::configuration::TenantConfig;
 use rquickjs::{Ctx, Function, Object, Value};
 use serde_json::json;
@@ -13,11 +18,13 @@ pub type ReadTenant = Rc<dyn Fn() -> Option<Arc<TenantConfig>>>;
 
 /// The functions by which the prelude looks up. They take texts, and give a text, or undefined for what is not there: `value` the value of
 /// a key, `section` a section of a list as JSON, `values` the values of a business attribute as JSON, `option` an option of the
-/// application, `options` a section of these as JSON. None of them throws.
+/// application, `options` a section of these as JSON. Of a schedule, `hours_length` gives the length of its lines, which `is_open` reads to
+/// say whether it is open now. None of them throws.
 pub(super) fn functions<'js>(
     ctx: &Ctx<'js>,
     read: &ReadTenant,
     own: &Arc<ApplicationOptions>,
+    clock: &Arc<dyn Clock>,
 ) -> rquickjs::Result<Object<'js>> {
     let lookups = Object::new(ctx.clone())?;
     let tenant = Rc::clone(read);
@@ -40,6 +47,21 @@ pub(super) fn functions<'js>(
         Some(json!(values.collect::<Vec<_>>()).to_string())
     };
     lookups.set("values", Function::new(ctx.clone(), values)?)?;
+    let tenant = Rc::clone(read);
+    let hours_length = move |schedule: Value<'js>| -> Option<u32> {
+        let tenant = tenant()?;
+        let schedule = schedule_of(&tenant, &text(&schedule)?)?;
+        let bytes: usize = schedule.open.iter().chain(&schedule.exceptions).map(String::len).sum();
+        u32::try_from(bytes).ok()
+    };
+    lookups.set("hours_length", Function::new(ctx.clone(), hours_length)?)?;
+    let (tenant, clock) = (Rc::clone(read), Arc::clone(clock));
+    let is_open = move |schedule: Value<'js>| -> Option<bool> {
+        let tenant = tenant()?;
+        let schedule = schedule_of(&tenant, &text(&schedule)?)?;
+        Some(hours(&tenant, schedule)?.is_open(clock.now()))
+    };
+    lookups.set("is_open", Function::new(ctx.clone(), is_open)?)?;
     let options = Arc::clone(own);
     let option = move |section: Value<'js>, key: Value<'js>| -> Option<String> {
         options.get(&text(&section)?)?.get(&text(&key)?).cloned()
@@ -64,6 +86,19 @@ fn attribute_of<'a>(tenant: &'a TenantConfig, name: &str) -> Option<&'a Business
         Some(TenantObject::BusinessAttribute(attribute)) => Some(attribute),
         _ => None,
     }
+}
+
+fn schedule_of<'a>(tenant: &'a TenantConfig, name: &str) -> Option<&'a Schedule> {
+    match tenant.get(ObjectKind::Schedule, name) {
+        Some(TenantObject::Schedule(schedule)) => Some(schedule),
+        _ => None,
+    }
+}
+
+/// The hours of a schedule, by its clock or the tenant's; none if it cannot be read.
+fn hours(tenant: &TenantConfig, schedule: &Schedule) -> Option<OpeningHours> {
+    let zone = schedule.time_zone.as_ref().or_else(|| tenant.tenant()?.time_zone.as_ref());
+    OpeningHours::parse(zone.map(String::as_str), &schedule.open, &schedule.exceptions).ok()
 }
 
 /// A text of the script. One that is no Unicode, as half of a pair of surrogates, names nothing.

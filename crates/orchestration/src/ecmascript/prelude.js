@@ -182,6 +182,14 @@
       const name = nameOf(attribute);
       return name === undefined ? undefined : copyOf(lookups.values(name));
     },
+    is_open(schedule) {
+      const name = nameOf(schedule);
+      const length = name === undefined ? undefined : lookups.hours_length(name);
+      if (length === undefined) return undefined;
+      // Its lines are read anew each time.
+      spend(length);
+      return lookups.is_open(name);
+    },
     option(section, ...keys) {
       const part = nameOf(section);
       if (part === undefined) return undefined;
@@ -192,6 +200,7 @@
   });
   freeze(tenant.list);
   freeze(tenant.attribute_values);
+  freeze(tenant.is_open);
   freeze(tenant.option);
 
   let event;
@@ -232,6 +241,7 @@
     platform(objects) {
       objects.list = tenant.list;
       objects.attribute_values = tenant.attribute_values;
+      objects.is_open = tenant.is_open;
       objects.option = tenant.option;
       platform = deepFreeze(objects);
     },

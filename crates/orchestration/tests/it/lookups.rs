@@ -5,11 +5,23 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use contracts::configuration::{Changes, Listed};
-use contracts::provisioning::{ApplicationOptions, AttributeValue, BusinessAttribute, LookupList, Object, ObjectKey};
-use infra::SystemClock;
+use contracts::provisioning::{
+    ApplicationOptions, AttributeValue, BusinessAttribute, LookupList, Object, ObjectKey, Schedule,
+};
+use infra::{Clock, SystemClock};
+use model::Timestamp;
 use net::configuration::TenantConfig;
 use orchestration::ecmascript::{Ecmascript, PlatformObjects, ReadTenant, ScriptLimits};
 use scxml::{Datamodel, EvalError, Expr, LimitKind, Value};
+
+/// A clock that stands still.
+struct StandingClock(Timestamp);
+
+impl Clock for StandingClock {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
 
 /// A tenant whose objects the test changes, and the data model of a session of it.
 struct Lookups {
@@ -23,12 +35,20 @@ impl Lookups {
     }
 
     fn of_application(limits: ScriptLimits, options: ApplicationOptions) -> Self {
+        Self::made(limits, options, Arc::new(SystemClock::start()))
+    }
+
+    /// At that moment, which stays.
+    fn at(now: Timestamp) -> Self {
+        Self::made(ScriptLimits::default(), ApplicationOptions::new(), Arc::new(StandingClock(now)))
+    }
+
+    fn made(limits: ScriptLimits, options: ApplicationOptions, clock: Arc<dyn Clock>) -> Self {
         let tenant: Rc<RefCell<Option<Arc<TenantConfig>>>> = Rc::default();
         let held = Rc::clone(&tenant);
         let read: ReadTenant = Rc::new(move || held.borrow().clone());
         let platform = Rc::new(RefCell::new(PlatformObjects::default()));
         platform.borrow_mut().set(Value::Map(Vec::new()));
-        let clock = Arc::new(SystemClock::start());
         let options = Arc::new(options);
         let data = Ecmascript::new(limits, clock, Value::Null, platform, &read, &options);
         let mut data = data.expect("the language fits");
@@ -176,4 +196,57 @@ fn copies_of_large_sections_are_work_that_counts() {
     assert_eq!(lookups.text(many), "1000");
     let copies = many.replace(", 'k' + n % 200", "");
     assert_eq!(lookups.says(&copies), Err(EvalError::Limit(LimitKind::ScriptTime)));
+}
+
+fn schedule(zone: Option<&str>, open: &[&str], exceptions: &[&str]) -> Object {
+    let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
+    Object::Schedule(Schedule {
+        name: "Office".to_owned(),
+        time_zone: zone.map(str::to_owned),
+        open: lines(open),
+        exceptions: lines(exceptions),
+    })
+}
+
+#[test]
+fn a_schedule_is_open_by_its_clock_in_winter_and_in_summer() {
+    for (at, of_berlin, of_utc) in [
+        // 07:59:59 and 08:00 on a Friday in winter, and on the Monday after: the clocks of Berlin have gone forward in between.
+        (1_774_594_799_000, "false", "false"),
+        (1_774_594_800_000, "true", "false"),
+        (1_774_850_399_000, "false", "false"),
+        (1_774_850_400_000, "true", "false"),
+        // 11:00 on Christmas Day.
+        (1_798_192_800_000, "false", "false"),
+    ] {
+        let mut lookups = Lookups::at(Timestamp::from_millis(at));
+        for (zone, is_open) in [(Some("Europe/Berlin"), of_berlin), (None, of_utc)] {
+            lookups.has(schedule(zone, &["Mon-Fri 08:00-18:00"], &["2026-12-25..2026-12-26 closed"]));
+            assert_eq!(lookups.text("_genesys.is_open('Office')"), is_open, "{zone:?} at {at}");
+        }
+    }
+}
+
+#[test]
+fn no_schedule_is_neither_open_nor_closed() {
+    let mut lookups = Lookups::new();
+    lookups.has(schedule(None, &["Mon-Sun 00:00-24:00"], &[]));
+    assert_eq!(lookups.text("_genesys.is_open('Office')"), "true");
+    for arguments in ["", "'office'", "'Shop'", "{}", "'\\ud800'", "undefined"] {
+        assert_eq!(lookups.says(&format!("_genesys.is_open({arguments})")), Ok(Value::Undefined), "{arguments}");
+    }
+    lookups.has(schedule(None, &["some time"], &[]));
+    assert_eq!(lookups.says("_genesys.is_open('Office')"), Ok(Value::Undefined), "it cannot be read");
+    let tries = "(function () { _genesys.is_open = 1; return typeof _genesys.is_open; })()";
+    assert_eq!(lookups.text(tries), "function");
+}
+
+#[test]
+fn looking_whether_a_long_schedule_is_open_is_work_that_counts() {
+    let exceptions: Vec<&str> = std::iter::repeat_n("2026-12-25..2026-12-26 closed", 1_000).collect();
+    let mut lookups = Lookups::with(ScriptLimits { evaluation: 100, ..ScriptLimits::default() });
+    lookups.has(schedule(None, &["Mon-Sun 00:00-24:00"], &exceptions));
+    assert_eq!(lookups.text("typeof _genesys.is_open('Office')"), "boolean");
+    let many = "(function () { for (var n = 0; n < 1000; n++) _genesys.is_open('Office'); return n; })()";
+    assert_eq!(lookups.says(many), Err(EvalError::Limit(LimitKind::ScriptTime)));
 }

@@ -129,7 +129,7 @@ async fn play_config(ctx: RoleContext) -> anyhow::Result<()> {
         Json(json!({ "etag": "first", "tenants": { "acme": "1-1" } }))
     }
     async fn objects(Query(query): Query<HashMap<String, String>>) -> Json<JsonValue> {
-        assert_eq!(query["kinds"], "list,business_attribute");
+        assert_eq!(query["kinds"], "list,business_attribute,schedule,tenant");
         let ways = json!({ "name": "Ways", "sections": { "acme": { "closed": "7177" } } });
         let listed = json!({ "kind": "list", "id": "Ways", "object": ways });
         Json(json!({ "version": "1-1", "whole": true, "objects": [listed], "gone": [] }))

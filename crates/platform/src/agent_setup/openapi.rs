@@ -10,6 +10,7 @@ use super::changes::{ChangesDone, ChangesWanted, RestoreWanted};
 use super::history::HistoryShown;
 use super::objects::{ObjectPage, ShownObject};
 use super::people::TableTaken;
+use super::prompt_audio::AudioKept;
 use super::sign_ins::SignInsShown;
 use super::uses::UsesShown;
 
@@ -127,7 +128,21 @@ const IMPORT: Get = Get {
     ],
     ..PEOPLE
 };
+pub(super) const KEEP_AUDIO: Get = Get {
+    path: "/agent-setup/api/v1/{tenant}/prompt-audio",
+    id: "keepPromptAudio",
+    summary: "Keep a recording (WAV: 8, 16 or 48 kHz, mono or stereo, at most 300 s) for prompts, which name it by its SHA-256",
+    ..CHANGES
+};
+pub(super) const AUDIO: Get = Get {
+    path: "/agent-setup/api/v1/{tenant}/prompt-audio/{sha256}",
+    id: "promptAudio",
+    summary: "A recording, as callers hear it",
+    query: &[],
+    ..OBJECTS
+};
 const CSV: &str = "text/csv";
+const WAV: &str = "audio/wav";
 /// With what any of them may be refused, besides what every API says.
 const REFUSALS: &[(&str, &str)] = &[
     ("408", "the body did not come in time"),
@@ -163,5 +178,8 @@ pub fn openapi() -> Value {
         .document::<UsesShown>(&USES)
         .text(&PEOPLE, CSV)
         .posted_text::<TableTaken>(&IMPORT, CSV)
+        .posted_text::<AudioKept>(&KEEP_AUDIO, WAV)
+        .text(&AUDIO, WAV)
+        .versioned(&AUDIO)
         .into_json()
 }

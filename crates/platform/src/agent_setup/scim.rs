@@ -7,6 +7,7 @@ mod discovery;
 mod group;
 mod groups;
 mod listing;
+mod openapi;
 mod patch;
 mod people;
 mod syntax;
@@ -14,16 +15,19 @@ mod user;
 mod user_filter;
 mod users;
 
-use axum::Router;
 use axum::routing::{any, get};
+use axum::{Json, Router};
+use net::http::Caller;
 
 use super::provisioning::Provisioning;
+pub use openapi::scim_openapi;
 
 /// The router of its paths.
 pub(super) fn router(provisioning: Provisioning) -> Router {
     let one_user = get(users::show).put(users::put).patch(users::patch).delete(users::delete);
     let one_group = get(groups::show).put(groups::put).patch(groups::patch).delete(discovery::not_implemented);
     Router::new()
+        .route(openapi::PATH, get(async |_: Caller| Json(scim_openapi())))
         .route("/scim/v2/{tenant}/ServiceProviderConfig", get(discovery::configuration))
         .route("/scim/v2/{tenant}/ResourceTypes", get(discovery::resource_types))
         .route("/scim/v2/{tenant}/ResourceTypes/{id}", get(discovery::resource_type))

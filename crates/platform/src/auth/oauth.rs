@@ -13,5 +13,6 @@ pub(super) mod issue;
 pub(super) mod key_rotation;
 mod resource;
 pub(super) mod revoke;
+pub(super) mod role_keys;
 pub(super) mod token;
 pub(super) mod userinfo;

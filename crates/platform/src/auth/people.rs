@@ -1,15 +1,15 @@
 //! People and clients, as tenant has them (tenant-11), and which tenants there are. Which of these is meant: `tenancy`, and by the host
-//! that was asked `tenant_host`, but for the installation's `own_hosts`. The client of our own pages is built in (`first_party`), and so is
-//! that of the Workspace API (`workspace_client`). What takes long to read is remembered: whose mail address is which (`people_by_email`),
-//! the redirect URIs of all clients (`listed_uris`).
+//! that was asked `tenant_host`, but for the installation's `own_hosts`. The client of our own pages is built in (`first_party`), and so are
+//! those of the Workspace and the Provisioning API (`session_client`). What takes long to read is remembered: whose mail address is which
+//! (`people_by_email`), the redirect URIs of all clients (`listed_uris`).
 
 pub(super) mod first_party;
 mod listed_uris;
 pub(super) mod own_hosts;
 mod people_by_email;
+pub(super) mod session_client;
 pub(super) mod tenancy;
 pub(super) mod tenant_host;
-pub(super) mod workspace_client;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +18,7 @@ use std::time::Duration;
 use contracts::provisioning::{DnKind, Object, ObjectKind, Person, PersonField, Privilege, Tenant, UpstreamProvider};
 use contracts::v1;
 use contracts::v1::configuration_client::ConfigurationClient;
+use identity::built_in_client::SessionClient;
 use identity::login_name;
 use identity::secret::Digest;
 use infra::Clock;
@@ -284,7 +285,7 @@ impl People {
         })
     }
 
-    /// A client, found as people are. That of our own pages and that of the Workspace API are there in every tenant.
+    /// A client, found as people are. Those of our own pages and of the published APIs are there in every tenant.
     pub async fn client(
         &self,
         tenant: &TenantId,
@@ -293,9 +294,9 @@ impl People {
         if first_party::is_meant(id) {
             return Ok(Some(first_party::client(&self.issuer)));
         }
-        if workspace_client::is_meant(id) {
+        if let Some(of) = SessionClient::named(id) {
             let listed = self.redirect_uris(tenant).await?;
-            return Ok(Some(workspace_client::client(&listed, None)));
+            return Ok(Some(session_client::client(of, &listed, None)));
         }
         match self.object(tenant, ObjectKind::Client, id).await? {
             Some(Object::Client(client)) if login_name::is_same(&client.id, id) => Ok(Some(client)),

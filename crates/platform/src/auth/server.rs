@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::http::Method;
 use axum::middleware::from_fn;
 use axum::routing::{delete, get, post};
+use axum::{Json, Router};
 use runtime::issuer::{METADATA, PATH, PUBLISHED_PAGES};
 
 use super::Auth;
 use super::oauth::{
-    api_keys, authorize, device_authorization, device_page, discovery, introspect, revoke, token, userinfo,
+    api_keys, authorize, device_authorization, device_page, discovery, introspect, revoke, role_keys, token, userinfo,
 };
+use super::openapi;
 use super::page::{self, published_pages};
 use super::request::cors;
 use super::sign_in::{self, change_password, second_factor_page, upstream};
@@ -45,6 +46,7 @@ pub(super) fn router(auth: Arc<Auth>) -> Router {
         .route("/oauth/introspect", post(introspect::introspect))
         .route(key_uses::BELOW_ISSUER, post(api_keys::take_uses))
         .route("/oauth/jwks", get(discovery::keys))
+        .route("/roles/keys", post(role_keys::tell))
         .route("/.well-known/openid-configuration", get(discovery::document))
         .route("/.well-known/oauth-authorization-server", get(discovery::document))
         .route("/auth-scheme", post(sign_in::scheme))
@@ -55,7 +57,8 @@ pub(super) fn router(auth: Arc<Auth>) -> Router {
         .route("/sign-in.css", get(async || page::style()))
         .route(page::passkey::SCRIPT_BELOW_ISSUER, get(async || page::passkey::script()))
         .route("/sign-out", get(sign_out::sign_out).post(sign_out::sign_out))
-        .route("/ping", get(sign_out::ping));
+        .route("/ping", get(sign_out::ping))
+        .route("/doc", get(async || Json(openapi::openapi())));
     let nested = Router::new().nest(PATH, routes).merge(published_pages::router());
     METADATA.iter().fold(nested, |router, path| router.route(path, get(discovery::document))).with_state(auth)
 }

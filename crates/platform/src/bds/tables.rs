@@ -113,6 +113,7 @@ pub(super) fn rows(object: &Object) -> Vec<TableRow> {
         | Object::PlaceGroup(_)
         | Object::CapacityRule(_)
         | Object::DnGroup(_)
+        | Object::TrunkGroup(_)
         | Object::CallingList(_)
         | Object::Campaign(_)
         | Object::CampaignGroup(_)

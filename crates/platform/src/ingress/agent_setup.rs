@@ -15,7 +15,7 @@ use runtime::RoleContext;
 use super::hand_on::RoleBehind;
 use super::passed_headers::passed;
 use super::routes;
-use crate::people_table;
+use crate::{people_table, prompt_upload};
 
 /// Time for an answer: tenant has 10 s for a batch.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -57,6 +57,9 @@ pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
 }
 
 async fn to_agent_setup(State(behind): State<SetupBehind>, request: Request) -> Response {
+    if let Some(recording) = prompt_upload::limits(request.method(), request.uri().path(), 2) {
+        return behind.role.answering_within(recording.answer_within).hand_on(request, []).await;
+    }
     let Some(table) = people_table::limits(request.method(), request.uri().path(), 2) else {
         return behind.role.hand_on(request, []).await;
     };

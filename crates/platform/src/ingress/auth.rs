@@ -1,17 +1,20 @@
-//! Hands what is below `/auth/v3` to auth (own-11), with the proofs that the caller brings and none of our own.
+//! Hands what is below `/auth/v3` to auth (own-11), with the proofs that the caller brings and none of our own; but not what roles of the
+//! installation ask it for among themselves (own-15), which is not there for others.
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::{MethodRouter, any};
 use net::http::FORWARDED_HOST;
 use runtime::RoleContext;
 use runtime::issuer::{METADATA, PUBLISHED_PAGES};
 
 use super::hand_on::RoleBehind;
-use super::routes;
+use super::{pages, routes};
 
+/// Below it roles ask, and nobody else (`runtime::key_files::PATH`).
+const OF_ROLES: &str = "/auth/v3/roles";
 /// Headers forwarded with a request; the others concern one hop, or say what ingress knows better.
 static PASSED_ON: [HeaderName; 9] = [
     header::AUTHORIZATION,
@@ -28,9 +31,16 @@ static PASSED_ON: [HeaderName; 9] = [
 pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
     // Browsers come by GET with states, codes and ends of sign-ins, each of which is good once.
     let auth = RoleBehind::new(ctx, runtime::issuer::PATH, &PASSED_ON)?.asked_once();
-    let router = Router::new().route(&routes::all_below(runtime::issuer::PATH), any(to_auth));
-    let router = METADATA.iter().chain(&PUBLISHED_PAGES).fold(router, |router, path| router.route(path, any(to_auth)));
-    Ok(router.with_state(auth))
+    Ok(routed(&any(to_auth)).with_state(auth))
+}
+
+/// The paths that are handed on, and those that are not.
+fn routed<S: Clone + Send + Sync + 'static>(to_auth: &MethodRouter<S>) -> Router<S> {
+    let below = routes::all_below(runtime::issuer::PATH);
+    let paths = [below.as_str()].into_iter().chain(METADATA).chain(PUBLISHED_PAGES);
+    let router = paths.fold(Router::new(), |router, path| router.route(path, to_auth.clone()));
+    let nothing = || any(async || pages::no_such_path());
+    router.route(OF_ROLES, nothing()).route(&routes::all_below(OF_ROLES), nothing())
 }
 
 async fn to_auth(State(auth): State<RoleBehind>, request: Request) -> Response {
@@ -48,7 +58,26 @@ pub(super) fn cookies(headers: &HeaderMap) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use runtime::around::Entrance;
+
     use super::*;
+
+    #[tokio::test]
+    async fn what_roles_ask_auth_for_is_not_there_for_others() {
+        assert!(runtime::key_files::PATH.starts_with(OF_ROLES));
+        let edge = Entrance::from(routed(&any(async || "of auth")));
+        let nothing = [runtime::key_files::PATH, "/auth/v3/roles", "/auth/v3/roles/keys?x=1", "/auth/v3/roles/other/x"];
+        let handed_on = ["/auth/v3/oauth/token", "/auth/v3/roles-of-people", METADATA[0], PUBLISHED_PAGES[0]];
+        let due = nothing.map(|path| (path, StatusCode::NOT_FOUND)).into_iter();
+        for (path, status) in due.chain(handed_on.map(|path| (path, StatusCode::OK))) {
+            for method in ["GET", "POST"] {
+                let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+                assert_eq!(edge.enter(request).await.status(), status, "{method} {path}");
+            }
+        }
+    }
 
     #[test]
     fn cookies_that_come_apart_go_on_as_one() {

@@ -16,7 +16,7 @@ use runtime::RoleContext;
 use runtime::around::Entrance;
 
 use super::{Settings, desktop};
-use crate::people_table;
+use crate::{people_table, prompt_upload, shift_table};
 
 /// The connection of the table.
 const CONNECTION: &str = "telemetry-02";
@@ -64,7 +64,9 @@ pub(super) fn routers(ctx: &RoleContext, settings: &Settings) -> Result<[Entranc
 }
 
 fn wider(method: &Method, path: &str) -> Option<WiderLimits> {
-    people_table::limits(method, path, HOPS_TO_TENANT)
+    let of_shifts = || shift_table::limits(method, path, HOPS_TO_TENANT);
+    let of_prompts = || prompt_upload::limits(method, path, HOPS_TO_TENANT);
+    people_table::limits(method, path, HOPS_TO_TENANT).or_else(of_shifts).or_else(of_prompts)
 }
 
 /// How long the controller may take to begin its answer.

@@ -1,6 +1,7 @@
 //! Hands what is below the paths of the published APIs to gws-proxy (own-31), with the proofs that the caller brings and none of our own: a
-//! token, or the cookie of a session of that API. Of the browser's other cookies none goes on. So it does with the pages of Agent Setup at
-//! the address that GWS has for them, for which nobody proves anything.
+//! token, or the cookie of a session of that API. Of the browser's other cookies none goes on. So it does with the page of the desktop,
+//! which stands in frames of the pages alone that are let in, and with those of Agent Setup at the address that GWS has for them: nobody
+//! proves anything for them.
 //!
 //! Whoever asks there waits for events by long polls (Bayeux), each of which lasts a minute: they have places of their own here. By a
 //! WebSocket the same goes, every byte of which is passed on.
@@ -15,12 +16,14 @@ use axum::routing::any;
 use identity::session_cookie::SessionCookie;
 use net::http::{
     Capacity, FORWARDED_HOST, LongPolls, PassedSocket, Problem, SocketPass, StatusCode, Turn, WebClient, cookies,
-    opens_socket,
+    opens_socket, with_published_refusals,
 };
 use prometheus_client::metrics::gauge::Gauge;
+use runtime::around::Entrance;
 use runtime::server::CONNECTIONS_MAX;
 use runtime::{Drain, RoleContext};
 
+use super::desktop_frames::DesktopFrames;
 use super::hand_on::RoleBehind;
 use super::routes;
 
@@ -39,6 +42,8 @@ static PUBLISHED: [PublishedApi; 3] = [
     PublishedApi { path: routes::DESKTOP_PROVISIONING, cookie: "PROVISIONING_SESSIONID" },
 ];
 
+/// Pages that come by gws-proxy.
+const PAGES: [&str; 3] = [routes::SETUP_PAGES, routes::DESKTOP_PAGE, routes::WORKSPACE_PAGE];
 /// The longest value of a cookie that is looked at, in bytes.
 const COOKIE_BYTES_MAX: usize = 512;
 /// Below the path of each, that of Bayeux, whose messages come to it and below it.
@@ -98,20 +103,27 @@ struct DesktopsBehind {
     sockets: SocketPass,
     drain: Drain,
     metrics: Metrics,
+    frames: DesktopFrames,
 }
 
-pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
+/// The routes of desktops; the page stands in those frames alone.
+pub(super) fn router(ctx: &RoleContext, frames: DesktopFrames) -> anyhow::Result<Router> {
     // One of the rows stands for all: each leads to the same role by the same connection.
     let usual = RoleBehind::new(ctx, routes::DESKTOP, &PASSED_ON)?.answering_within(ANSWER_WITHIN);
-    let polls = usual.clone().answering_within(POLL_WITHIN).repeating(|_, path| is_connect(path));
-    let sockets = SocketPass::new(ctx, routes::leads_to(routes::DESKTOP)?.connection)?;
+    let polls = usual.clone().answering_within(POLL_WITHIN).repeating(|_, path| is_connect(path)).silent_for_long();
+    let sockets = SocketPass::new(ctx, routes::leads_to(routes::DESKTOP)?.connection)?.knowing(usual.client());
     let (drain, metrics) = (ctx.drain.clone(), Metrics::register(&ctx.metrics));
-    let behind = DesktopsBehind { usual, polls, sockets, drain, metrics };
-    let pages =
-        [routes::SETUP_PAGES.to_owned(), format!("{}/", routes::SETUP_PAGES), routes::all_below(routes::SETUP_PAGES)];
+    let behind = DesktopsBehind { usual, polls, sockets, drain, metrics, frames };
+    let pages = PAGES.into_iter().flat_map(|page| [page.to_owned(), format!("{page}/"), routes::all_below(page)]);
     let all = PUBLISHED.iter().map(|api| routes::all_below(api.path)).chain(pages);
     let router = all.fold(Router::new(), |router, path| router.route(&path, any(to_gws_proxy)));
     Ok(router.with_state(behind))
+}
+
+/// What requests pass, so that problems below the published APIs are told in the envelope of those: those of the gate and of the limits are
+/// among them.
+pub(super) fn worded(behind: impl Into<Entrance>) -> Entrance {
+    with_published_refusals(behind, |_, path| published(path).is_some())
 }
 
 /// The API that a path is below, and what of the path is below it, with the slash.
@@ -164,7 +176,10 @@ async fn to_gws_proxy(State(behind): State<DesktopsBehind>, request: Request) ->
         return behind.opened(request, further).await;
     }
     if !is_poll(request.method(), request.uri().path()) {
-        return behind.usual.hand_on(request, further).await;
+        let path = request.uri().path().to_owned();
+        let mut answer = behind.usual.hand_on(request, further).await;
+        behind.frames.let_in(&path, answer.headers_mut());
+        return answer;
     }
     let turn = request.extensions().get::<Turn>().cloned();
     let _waits = CountedDesktop::of(&behind.metrics.polls);

@@ -3,12 +3,13 @@
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Extension, OriginalUri, State};
-use axum::http::{HeaderMap, HeaderName, Method};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use net::http::{CallError, Client, Problem};
 use runtime::spans::TraceParent;
 
+use super::hand_on::UNANSWERED;
 use super::passed_headers::{FROM_FRONTEND, TO_FRONTEND, passed};
 
 /// The header that names the enclosing span.
@@ -53,14 +54,15 @@ async fn to_frontend(
             }
             response
         }
-        Err(CallError::Deadline(_)) => problem(axum::http::StatusCode::GATEWAY_TIMEOUT, "frontend does not answer"),
+        Err(CallError::Deadline(_)) => problem(StatusCode::GATEWAY_TIMEOUT, UNANSWERED, "frontend does not answer"),
+        Err(CallError::Broken(..)) => problem(StatusCode::BAD_GATEWAY, UNANSWERED, "frontend has broken off"),
         Err(error) => {
             tracing::warn!(%error, "frontend cannot be reached");
-            problem(axum::http::StatusCode::BAD_GATEWAY, "frontend cannot be reached")
+            problem(StatusCode::BAD_GATEWAY, "The request was not handed on", "frontend cannot be reached")
         }
     }
 }
 
-fn problem(status: axum::http::StatusCode, detail: &str) -> Response {
-    Problem::new(status, "frontend-away", "The request was not handed on").detail(detail).into_response()
+fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
+    Problem::new(status, "frontend-away", title).detail(detail).into_response()
 }

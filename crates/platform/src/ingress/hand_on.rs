@@ -13,7 +13,10 @@ use axum::response::{IntoResponse as _, Response};
 use net::http::{CallError, Client, Problem, WebClient};
 use runtime::RoleContext;
 
-use super::routes;
+use super::{Settings, routes};
+
+/// What is told of a request that was handed on and not answered: whoever repeats it must know that it may happen twice.
+pub(super) const UNANSWERED: &str = "The request may have been carried out";
 
 /// Headers of an answer that concern our own hop to the role.
 const OF_THE_HOP: [HeaderName; 5] =
@@ -28,6 +31,8 @@ pub(super) struct RoleBehind {
     passed_on: &'static [HeaderName],
     /// Time for an answer, where it is not the usual one.
     within: Option<Duration>,
+    /// How long a replica may be silent before another one is asked what may be repeated; any time where silence says nothing.
+    silent_max: Option<Duration>,
     /// Of which requests another replica may be asked the same again after a 503 or a broken connection.
     may_repeat: fn(&Method, &str) -> bool,
 }
@@ -39,11 +44,15 @@ impl RoleBehind {
     /// If there is no such row, or ingress does not declare its connection.
     pub fn new(ctx: &RoleContext, path: &str, passed_on: &'static [HeaderName]) -> anyhow::Result<Self> {
         let at = routes::leads_to(path)?;
+        let settings: Settings = ctx.settings()?;
+        let client = Client::new(ctx, at.connection)?;
+        client.watch_replicas();
         Ok(Self {
-            client: Client::new(ctx, at.connection)?,
+            client,
             role: at.role,
             passed_on,
             within: None,
+            silent_max: Some(settings.silent_max),
             // RFC 9110 section 9.2.1: they change nothing.
             may_repeat: |method, _| method.is_safe(),
         })
@@ -53,6 +62,17 @@ impl RoleBehind {
     #[must_use]
     pub fn answering_within(self, within: Duration) -> Self {
         Self { within: Some(within), ..self }
+    }
+
+    /// The same for requests that wait for events: a replica may be silent meanwhile.
+    #[must_use]
+    pub fn silent_for_long(self) -> Self {
+        Self { silent_max: None, ..self }
+    }
+
+    /// The client of that role.
+    pub const fn client(&self) -> &Client {
+        &self.client
     }
 
     /// The same for a role that is sent each request once, also those by methods that are safe, since they change something there.
@@ -80,9 +100,13 @@ impl RoleBehind {
         };
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         let may_be_repeated = (self.may_repeat)(&head.method, head.uri.path());
-        let mut call = self.client.call(head.method, path).without_token().raw_body(body);
+        // What a replica that hangs has not answered by now it does not answer.
+        let mut call = self.client.call(head.method, path).without_token().raw_body(body).leaves_hung();
         if may_be_repeated {
             call = call.idempotent();
+        }
+        if let Some(silent_max) = self.silent_max {
+            call = call.silent_max(silent_max);
         }
         if let Some(within) = self.within {
             call = call.deadline(within);
@@ -108,18 +132,21 @@ impl RoleBehind {
                 }
                 response
             }
-            Err(CallError::Deadline(_)) => self.away(StatusCode::GATEWAY_TIMEOUT, "does not answer"),
+            Err(CallError::Deadline(_)) => self.unanswered(StatusCode::GATEWAY_TIMEOUT, "does not answer"),
+            Err(CallError::Broken(..)) => self.unanswered(StatusCode::BAD_GATEWAY, "has broken off"),
             Err(error) => {
                 tracing::warn!(role = self.role, %error, "a role behind the edge cannot be reached");
-                self.away(StatusCode::BAD_GATEWAY, "cannot be reached")
+                self.away(StatusCode::BAD_GATEWAY, "The request was not handed on", "cannot be reached")
             }
         }
     }
 
-    fn away(&self, status: StatusCode, what: &str) -> Response {
+    fn unanswered(&self, status: StatusCode, what: &str) -> Response {
+        self.away(status, UNANSWERED, what)
+    }
+
+    fn away(&self, status: StatusCode, title: &str, what: &str) -> Response {
         let kind = format!("{}-away", self.role);
-        Problem::new(status, &kind, "The request was not handed on")
-            .detail(format!("{} {what}", self.role))
-            .into_response()
+        Problem::new(status, &kind, title).detail(format!("{} {what}", self.role)).into_response()
     }
 }

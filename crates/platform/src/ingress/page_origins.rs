@@ -205,5 +205,15 @@ pub(super) fn check(origins: &[String]) -> Result<(), String> {
     }
 }
 
+/// Checks origins that a policy is to name: as [`check`] does, and none stands for several.
+pub(super) fn check_named(origins: &[String]) -> Result<(), String> {
+    check(origins)?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'/' | b'[' | b']');
+    match origins.iter().find(|origin| !origin.bytes().all(is_plain)) {
+        Some(other) => Err(format!("{other:?} is not the origin of one page, as https://crm.example")),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,6 @@ use runtime::around::{Answering, Entrance, answered, around};
 use runtime::{Drain, RoleContext};
 use tokio::time::Sleep;
 
-use super::desktop_frames::DesktopFrames;
 use super::passed_headers::{FROM_PULSE, TO_PULSE, passed};
 use super::routes;
 
@@ -51,16 +50,14 @@ struct Pulse {
     client: Client,
     drain: Drain,
     metrics: Metrics,
-    frames: DesktopFrames,
 }
 
-/// The routes of pulse: its data, and the pages; the desktop stands in those frames alone.
-pub(super) fn router(ctx: &RoleContext, frames: DesktopFrames) -> anyhow::Result<Router> {
+/// The routes of pulse: its data, and the pages.
+pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
     let pulse = Pulse {
         client: Client::new(ctx, routes::leads_to(routes::PULSE)?.connection)?,
         drain: ctx.drain.clone(),
         metrics: Metrics::register(&ctx.metrics),
-        frames,
     };
     Ok(Router::new().route(&routes::all_below(routes::PULSE), get(to_pulse)).fallback(page).with_state(pulse))
 }
@@ -92,13 +89,11 @@ async fn page(
     if !matches!(method, Method::GET | Method::HEAD) {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET,HEAD")]).into_response();
     }
-    let (frames, path) = (pulse.frames.clone(), uri.path().to_owned());
-    let mut answer = to_pulse(State(pulse), method, OriginalUri(uri), turn, headers).await;
-    frames.let_in(&path, answer.headers_mut());
-    answer
+    to_pulse(State(pulse), method, OriginalUri(uri), turn, headers).await
 }
 
-fn no_such_path() -> Response {
+/// The answer where nothing is.
+pub(super) fn no_such_path() -> Response {
     Problem::not_found("nothing is served under this path").into_response()
 }
 

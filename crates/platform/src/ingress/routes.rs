@@ -7,7 +7,7 @@ use net::http::{Method, WiderLimits};
 use runtime::issuer;
 use runtime::metrics::Label;
 
-use crate::people_table;
+use crate::{people_table, prompt_upload, shift_table};
 
 /// Those of calls and agents.
 pub(super) const VOICE: &str = "/api/voice/v1";
@@ -33,6 +33,10 @@ pub(super) const SALESFORCE: &str = "/salesforce/v1";
 pub(super) const SALESFORCE_PAGE: &str = "/salesforce/softphone";
 /// The address that GWS has for the pages of Agent Setup.
 pub(super) const SETUP_PAGES: &str = "/ui/provisioning";
+/// The desktop in the browser.
+pub(super) const DESKTOP_PAGE: &str = "/desktop";
+/// The address that GWS has for such a page.
+pub(super) const WORKSPACE_PAGE: &str = "/ui/wwe";
 /// Where a session of a desktop begins.
 const DESKTOP_BEGINS: &str = "/workspace/v3/initialize-workspace";
 /// The sessions of our own pages.
@@ -125,13 +129,18 @@ fn no_wider(_: &Method, _: &str) -> Option<WiderLimits> {
     None
 }
 
-/// A table of people on its way in or out, at the listeners of ingress.
+/// A table of people on its way in or out, or a recording on its way in, at the listeners of ingress.
 fn table_of_people(method: &Method, path: &str) -> Option<WiderLimits> {
-    people_table::limits(method, path, 3)
+    people_table::limits(method, path, 3).or_else(|| prompt_upload::limits(method, path, 3))
+}
+
+/// A table of shifts on its way in, at the listeners of ingress.
+fn table_of_shifts(method: &Method, path: &str) -> Option<WiderLimits> {
+    shift_table::limits(method, path, 3)
 }
 
 /// The table. Of several rows that are about a path, the one with the longest path counts.
-static TABLE: [EdgeRoute; 34] = [
+static TABLE: [EdgeRoute; 35] = [
     page("/", PathExtent::Alone),
     page("/index.html", PathExtent::Alone),
     page("/icon.svg", PathExtent::Alone),
@@ -139,7 +148,8 @@ static TABLE: [EdgeRoute; 34] = [
     page("/topology", PathExtent::Alone),
     page("/trace", PathExtent::Whole),
     page("/agent-setup", PathExtent::Whole),
-    page("/desktop", PathExtent::Whole),
+    page(DESKTOP_PAGE, PathExtent::Whole).by(&AT_GWS_PROXY),
+    page(WORKSPACE_PAGE, PathExtent::Whole).by(&AT_GWS_PROXY),
     page(SETUP_PAGES, PathExtent::Whole).by(&AT_GWS_PROXY),
     // Every path below /api needs a token, whether there is something or not.
     api("/api", None, RouteFamily::Unknown),
@@ -150,7 +160,7 @@ static TABLE: [EdgeRoute; 34] = [
     api(AGENT_SETUP, Some(&AT_AGENT_SETUP), RouteFamily::Configuration).with_wider(table_of_people),
     api(SCIM, Some(&AT_AGENT_SETUP), RouteFamily::Configuration),
     api(TELEMETRY, Some(&AT_TELEMETRY), RouteFamily::Telemetry),
-    api(WORKFORCE, Some(&AT_WFM_ADAPTER), RouteFamily::Workforce),
+    api(WORKFORCE, Some(&AT_WFM_ADAPTER), RouteFamily::Workforce).with_wider(table_of_shifts),
     with_own_proof(DESKTOP, PathExtent::Below, Some(&AT_GWS_PROXY), RouteFamily::Desktop),
     with_own_proof(DESKTOP_STATISTICS, PathExtent::Below, Some(&AT_GWS_PROXY), RouteFamily::Desktop),
     with_own_proof(DESKTOP_PROVISIONING, PathExtent::Below, Some(&AT_GWS_PROXY), RouteFamily::Desktop),
@@ -269,7 +279,7 @@ pub(super) enum RouteFamily {
     Configuration,
     /// What clients tell of themselves.
     Telemetry,
-    /// What workforce tools read.
+    /// What workforce tools read and plan.
     Workforce,
     /// What desktops of agents ask, and their long polls.
     Desktop,
@@ -426,6 +436,8 @@ mod tests {
         let usual = net::http::Limits::default();
         assert!(comes.body_bytes_max > usual.body_bytes_max && goes.body_bytes_max < usual.body_bytes_max);
         assert!(comes.answer_within > usual.answer_within && goes.answer_within > usual.answer_within);
+        let recording = wider(&Method::POST, "/agent-setup/api/v1/acme/prompt-audio").unwrap();
+        assert!(recording.body_bytes_max > usual.body_bytes_max);
         for (method, path) in [
             (Method::DELETE, table),
             (Method::GET, "/agent-setup/api/v1/acme/history"),
@@ -461,6 +473,8 @@ mod tests {
             ("/agent-setup/people/ann", RouteFamily::Pages),
             ("/desktop", RouteFamily::Pages),
             ("/ui/provisioning/people", RouteFamily::Pages),
+            ("/ui/wwe", RouteFamily::Pages),
+            ("/ui/wwe/assets/x.js", RouteFamily::Pages),
             ("/ui/wwe/profile.js", RouteFamily::Auth),
             ("/ui/other", RouteFamily::Unknown),
             ("/desktops", RouteFamily::Unknown),

@@ -9,14 +9,19 @@ use runtime::RoleContext;
 
 use super::hand_on::RoleBehind;
 use super::routes;
+use crate::shift_table;
 
-static PASSED_ON: [HeaderName; 2] = [header::AUTHORIZATION, header::ACCEPT];
+static PASSED_ON: [HeaderName; 3] = [header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT];
 
 pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
+    // A table of shifts changes something, and is sent once.
     let adapter = RoleBehind::new(ctx, routes::WORKFORCE, &PASSED_ON)?;
-    Ok(Router::new().route(&routes::all_below(routes::WORKFORCE), get(to_adapter)).with_state(adapter))
+    Ok(Router::new().route(&routes::all_below(routes::WORKFORCE), get(to_adapter).put(to_adapter)).with_state(adapter))
 }
 
 async fn to_adapter(State(adapter): State<RoleBehind>, request: Request) -> Response {
-    adapter.hand_on(request, []).await
+    let Some(table) = shift_table::limits(request.method(), request.uri().path(), 2) else {
+        return adapter.hand_on(request, []).await;
+    };
+    adapter.answering_within(table.answer_within).hand_on(request, []).await
 }

@@ -6,6 +6,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use runtime::metrics::{CounterBy, Label};
 
 use super::apdex_scores::ApdexScores;
+use super::histograms::{AnswerTimes, ValueHistograms};
 use super::series::{AddedSeconds, Series, SeriesLabels};
 
 runtime::metrics! {
@@ -24,6 +25,8 @@ runtime::metrics! {
         pub(super) batches: CounterBy<BatchOutcome> = "telemetry_batches";
         /// Time that answers to batches took, all together.
         pub(super) batch_time: AddedSeconds = "telemetry_batch_seconds";
+        /// Times of answers to batches, by range.
+        pub(super) answer_times: AnswerTimes = "telemetry_answer_seconds";
         /// Events that a contract monitors, by application and pattern.
         pub(super) monitored_events: Series<OfEvents> = "telemetry_monitored_event";
         /// Batches with events that a contract monitors, by application and pattern.
@@ -32,6 +35,8 @@ runtime::metrics! {
         pub(super) monitored_metrics: Series<OfMetrics> = "telemetry_monitored_metric";
         /// Values of metrics with an Apdex, by what they mean for their users.
         pub(super) apdex_values: Series<OfApdex> = "telemetry_apdex_values";
+        /// Values of metrics with an extended Apdex, in the unit of the application, by range.
+        pub(super) values: ValueHistograms = "telemetry_client_value";
         /// The Apdex of the last five minutes: the satisfied and half of the tolerating among all.
         pub(super) apdex_scores: ApdexScores = "telemetry_apdex_ratio";
         /// Clients that have sent something within a minute.

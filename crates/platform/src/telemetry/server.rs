@@ -5,19 +5,19 @@ use std::sync::Arc;
 use ::telemetry::batch::Batch;
 use ::telemetry::limits::BATCH_BYTES_MAX;
 use ::telemetry::otlp::OtlpSignal;
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
+use axum::{Json, Router};
 use net::http::Caller;
 use serde_json::Value;
 
 use super::answers::BatchRefusal;
 use super::metrics::BatchOutcome;
-use super::{Telemetry, admission, config, cors, gzip, otlp, traces};
+use super::{Telemetry, admission, config, cors, gzip, openapi, otlp, traces};
 
 pub(super) fn router(telemetry: Arc<Telemetry>) -> Router {
     let of_pages = from_fn_with_state(telemetry.clone(), cors::of_pages);
@@ -27,6 +27,7 @@ pub(super) fn router(telemetry: Arc<Telemetry>) -> Router {
         .route("/telemetry/v1/metrics", post(take_metrics))
         .route("/telemetry/v1/config", get(config::read))
         .route("/telemetry/v1/switch", put(config::switch))
+        .route(openapi::PATH, get(async |_: Caller| Json(openapi::openapi())))
         .layer(DefaultBodyLimit::max(BATCH_BYTES_MAX))
         .layer(of_pages)
         .with_state(telemetry)
@@ -86,6 +87,8 @@ async fn take(
         Err(refusal) => (refusal.outcome, refusal.into_response()),
     };
     telemetry.metrics.batches.inc(outcome);
-    telemetry.metrics.batch_time.add(telemetry.now().since(begun));
+    let taken = telemetry.now().since(begun);
+    telemetry.metrics.batch_time.add(taken);
+    telemetry.metrics.answer_times.add(taken);
     response
 }

@@ -123,4 +123,8 @@ fn count(telemetry: &Telemetry, contract: &Contract, item: &KeptItem) {
         metrics.apdex_values.add(&[contract.app(), &item.name, zone(of)], 1);
         metrics.apdex_scores.add(contract.app(), &item.name, of, telemetry.now());
     }
+    let measured = item.counted.zone.and(item.value);
+    if let Some((rule, value)) = contract.apdex(&item.name).filter(|rule| rule.is_extended).zip(measured) {
+        metrics.values.add(contract.app(), &item.name, rule, value);
+    }
 }

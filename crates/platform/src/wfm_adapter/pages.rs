@@ -6,6 +6,7 @@ use axum::{Json, http::HeaderName};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use net::http::Problem;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::csv;
@@ -36,7 +37,7 @@ pub(super) trait WorkforceRow: Serialize {
 }
 
 /// Rows, with the token of those that follow; empty on the last page.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct RowPage<R> {
     items: Vec<R>,
     next_page_token: String,

@@ -10,6 +10,7 @@ use infra::Clock;
 use model::{TenantId, Timestamp};
 use net::http::{Caller, Problem, Query};
 use runtime::scope::{CONFIG_READ, STATISTICS_READ};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stats::ObjectType;
 
@@ -83,8 +84,8 @@ struct StepsQuery {
 
 // === agents ===
 
-#[derive(Serialize)]
-struct WorkforceAgentRow {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct WorkforceAgentRow {
     id: String,
     user_name: String,
     first_name: String,
@@ -97,8 +98,8 @@ struct WorkforceAgentRow {
     since: Option<String>,
 }
 
-#[derive(Serialize)]
-struct WorkforceSkill {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct WorkforceSkill {
     skill: String,
     level: u16,
 }
@@ -162,8 +163,8 @@ async fn agents(
 
 // === states ===
 
-#[derive(Serialize)]
-struct AgentStateRow {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct AgentStateRow {
     agent: String,
     state: &'static str,
     reason: Option<String>,
@@ -229,8 +230,8 @@ fn after_state(token: Option<&str>) -> Result<Option<(Timestamp, String)>, Probl
 
 // === queues ===
 
-#[derive(Serialize)]
-struct WorkforceQueueRow {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct WorkforceQueueRow {
     id: String,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -274,8 +275,8 @@ async fn queues(
 }
 
 /// What happened in a queue from `begin` on, up to `end`.
-#[derive(Serialize)]
-struct QueueIntervalRow {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct QueueIntervalRow {
     queue: String,
     begin: String,
     end: String,

@@ -105,20 +105,25 @@ impl Router {
 
     fn off_phone(&mut self, event: &Event, at: Timestamp, now: Timestamp) {
         let (Some(dn), Some(call)) = (&event.this_dn, &event.call) else { return };
+        let was_on_it = self.agents.is_on_call(dn, call.conn_id);
         let freed = self.agents.set_call(dn, call.conn_id, Presence::Off, at);
+        let was_offered_here = event.agent.is_some() && event.this_queue.is_some();
+        let mut waits = was_on_it && was_offered_here && event.name == EventName::Released;
         if let Some(request) = self.promised_on(dn, call.conn_id) {
+            waits = false;
             if caller_left(event) {
                 self.end(&request, EndReason::Abandoned, now);
             } else if event.call_state == Some(CallState::Redirected) {
                 // The agent has redirected the call, which thereby has left the queue.
                 self.end(&request, EndReason::Answered, now);
             } else {
+                waits = true;
                 self.give_back(&request, now);
             }
         }
-        if let Some(index) = freed {
-            self.find_request(index, now);
-        }
+        // With another call that goes on, the agent's session says first what follows: after-call work, or not ready where it was not taken.
+        let Some(index) = freed.filter(|index| !(waits && self.agents.has_calls(*index))) else { return };
+        self.find_request(index, now);
     }
 
     /// A phone has come from a consultation into the call that it was about.

@@ -1,4 +1,4 @@
-//! Selection: the longest idle agent for a call, the first waiting call for an agent.
+//! Selection: the longest idle agent for a call, of those with the fewest calls; the first waiting call for an agent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,8 +7,10 @@ use roaring::RoaringBitmap;
 
 use super::{OFFER_EXPIRY, Output, Router, Waiting};
 use crate::agents::Index;
-use crate::decision::{CANDIDATES_MAX, Candidate, Decision, KeptAgents, KeptFromRequest, PassedOver, Rule};
-use crate::request::{RequestId, Stage};
+use crate::decision::{
+    CANDIDATES_MAX, Candidate, Decision, KeptAgents, KeptFromRequest, MatchedSkill, PassedOver, Rule, SKILLS_MAX,
+};
+use crate::request::{RequestId, Stage, Target};
 
 /// Up to this number of fitting agents are compared with each other; for more, the idle agents are walked in order.
 const SCAN_MAX: u64 = 64;
@@ -34,7 +36,7 @@ impl Router {
             return free
                 .iter()
                 .filter(|&index| !self.excludes(id, index))
-                .min_by_key(|&index| (self.agents.row(index).map(|row| row.idle_since), index));
+                .min_by_key(|&index| (self.agents.row(index).map(|row| (row.calls.len(), row.idle_since)), index));
         }
         self.agents.idle().find(|&index| fitting.contains(index) && !self.excludes(id, index))
     }
@@ -72,10 +74,24 @@ impl Router {
             more: u32::try_from(considered.len().saturating_sub(candidates.len() as u64)).unwrap_or(u32::MAX),
             candidates,
             waiting: u32::try_from(self.others_waiting(id, index)).unwrap_or(u32::MAX),
+            skills: self.matched(waiting, index),
+            waited: now.since(waiting.submission.queued_at),
         };
         self.set_stage(id, Stage::Offered { agent: agent.clone(), expires_at: now + OFFER_EXPIRY });
         self.agents.reserve(index);
         self.outputs.push_back(Output::Offered { request: id.clone(), call, queue, agent, dn, decision });
+    }
+
+    /// What an agent has of the skills that a request asks for: by the first of its targets that the agent fits. One that is to be lacking
+    /// is none of them.
+    fn matched(&self, waiting: &Waiting, index: Index) -> Vec<MatchedSkill> {
+        let Some(agent) = self.agents.row(index) else { return Vec::new() };
+        let fits = |key: &str| self.pools.get(key).is_some_and(|pool| pool.members().contains(index));
+        let target = waiting.keys.iter().zip(&waiting.submission.targets).find(|(key, _)| fits(key));
+        let Some((_, Target::Skills(expression))) = target else { return Vec::new() };
+        let asked = expression.skills().into_iter();
+        let matched = asked.map(|skill| MatchedSkill { skill: skill.to_owned(), level: agent.level(skill) });
+        matched.filter(|matched| matched.level > 0).take(SKILLS_MAX).collect()
     }
 
     /// How many calls other than that of a request wait for an agent. Each counts once, however many requests it has; where many wait,

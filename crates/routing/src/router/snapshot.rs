@@ -26,6 +26,8 @@ pub struct AgentSnapshot {
     pub calls: Vec<ConnId>,
     /// Since when the agent is idle.
     pub idle_since: Timestamp,
+    /// The most calls at a time that the agent is to have.
+    pub calls_max: u32,
 }
 
 /// The whole state of a router.
@@ -140,7 +142,7 @@ impl Router {
             self.agents.reserve(index);
         }
         if let Some(skills) = agent.skills {
-            self.agents.set_skills(index, skills.into_iter().collect());
+            self.agents.set_provisioned(index, skills.into_iter().collect(), agent.calls_max);
             self.pools.reassess(&self.agents, index);
         }
         self.agents.set_session(index, agent.session, agent.dn.as_ref(), agent.idle_since);
@@ -171,5 +173,6 @@ fn agent_snapshot(row: &crate::agents::Agent) -> AgentSnapshot {
         dn: row.dn.clone(),
         calls,
         idle_since: row.idle_since,
+        calls_max: row.calls_max,
     }
 }

@@ -1,9 +1,10 @@
 use model::event::{CallRef, CallType};
+use model::plan::CALLS_AT_ONCE;
 use model::{CallState, CallUuid, Dn, Event, EventName, SkillName, TenantId};
 use proptest::prelude::*;
 
 use super::*;
-use crate::decision::{PassedOver, Rule};
+use crate::decision::{Decision, PassedOver, Rule};
 use crate::expression::SkillExpression;
 
 fn at(seconds: u64) -> Timestamp {
@@ -23,6 +24,7 @@ fn profile(name: &str, skills: &[(&str, u16)]) -> AgentProfile {
         tenant: TenantId::parse("t").unwrap(),
         agent: agent(name),
         skills: skills.iter().map(|(skill, level)| (SkillName::parse(skill).unwrap(), *level)).collect(),
+        calls_max: CALLS_AT_ONCE,
     }
 }
 
@@ -105,6 +107,100 @@ fn the_longest_idle_fitting_agent_gets_the_call_then_the_next() {
     assert_eq!((third.position, third.logged_in, third.stage), (1, 2, Stage::Waiting));
 }
 
+/// The profile that X has in [`three`], with so many calls at a time.
+fn with_calls(calls_max: u32) -> AgentProfile {
+    AgentProfile { calls_max, ..profile("X", &[("Sales", 7), ("Spanish", 5)]) }
+}
+
+#[test]
+fn an_agent_has_as_many_calls_as_may_be_and_who_has_fewer_comes_first() {
+    let mut router = three();
+    router.set_profile(&with_calls(2), at(1));
+    ready(&mut router, "X", at(10));
+    for (call, seconds) in [(1, 20), (2, 30)] {
+        router.submit(submission(call, "Sales>0", 0, at(seconds)), at(seconds)).unwrap();
+        assert_eq!(offers(&mut router), [(call, "X".into())]);
+        let answered = call_event(EventName::Established, "X", call, Some(CallState::Ok));
+        router.observe(&answered, at(seconds + 5), at(seconds + 5));
+    }
+    router.submit(submission(3, "Sales>0", 0, at(40)), at(40)).unwrap();
+    assert!(offers(&mut router).is_empty(), "two are all");
+    ready(&mut router, "Y", at(50));
+    assert_eq!(offers(&mut router), [(3, "Y".into())]);
+    router.observe(&call_event(EventName::Released, "X", 1, Some(CallState::Ok)), at(60), at(60));
+    ready(&mut router, "Z", at(70));
+    router.submit(submission(4, "Sales>0", 0, at(80)), at(80)).unwrap();
+    assert_eq!(offers(&mut router), [(4, "Z".into())], "X could take it, and has a call already");
+    router.submit(submission(5, "Sales>0", 0, at(81)), at(81)).unwrap();
+    assert_eq!(offers(&mut router), [(5, "X".into())]);
+}
+
+#[test]
+fn who_has_another_call_gets_no_further_one_before_the_session_says_what_follows_the_one_that_ended() {
+    for wraps_up in [true, false] {
+        let mut router = three();
+        router.set_profile(&with_calls(2), at(1));
+        ready(&mut router, "X", at(10));
+        for (call, seconds) in [(1, 20), (2, 30)] {
+            router.submit(submission(call, "Sales>0", 0, at(seconds)), at(seconds)).unwrap();
+            let answered = call_event(EventName::Established, "X", call, Some(CallState::Ok));
+            router.observe(&answered, at(seconds + 5), at(seconds + 5));
+        }
+        router.submit(submission(3, "Sales>0", 0, at(38)), at(38)).unwrap();
+        assert_eq!(offers(&mut router), [(1, "X".into()), (2, "X".into())]);
+        let released = Event {
+            agent: Some(agent("X")),
+            this_queue: Some("9000".to_owned()),
+            ..call_event(EventName::Released, "X", 1, Some(CallState::Ok))
+        };
+        router.observe(&released, at(40), at(40));
+        assert!(offers(&mut router).is_empty(), "the first call may have to be wrapped up");
+        let next = if wraps_up { EventName::AgentNotReady } else { EventName::AgentReady };
+        router.observe(&agent_event(next, "X"), at(41), at(41));
+        assert_eq!(offers(&mut router).len(), usize::from(!wraps_up));
+    }
+}
+
+#[test]
+fn who_does_not_take_a_further_call_gets_no_other_one_at_once() {
+    for says_not_ready in [true, false] {
+        let mut router = three();
+        router.set_profile(&with_calls(2), at(1));
+        ready(&mut router, "X", at(10));
+        router.submit(submission(1, "Sales>0", 0, at(20)), at(20)).unwrap();
+        router.observe(&call_event(EventName::Established, "X", 1, Some(CallState::Ok)), at(21), at(21));
+        for call in [2, 3] {
+            router.submit(submission(call, "Sales>0", 0, at(22)), at(22)).unwrap();
+        }
+        router.observe(&call_event(EventName::Ringing, "X", 2, Some(CallState::Ok)), at(23), at(23));
+        assert_eq!(offers(&mut router), [(1, "X".into()), (2, "X".into())]);
+        router.observe(&call_event(EventName::Released, "X", 2, Some(CallState::NoAnswer)), at(40), at(40));
+        assert!(offers(&mut router).is_empty(), "the third call does not ring in its turn");
+        if says_not_ready {
+            router.observe(&agent_event(EventName::AgentNotReady, "X"), at(41), at(41));
+        }
+        router.handle_timeout(at(40) + DECLINED_FOR);
+        let again = if says_not_ready { vec![] } else { vec![(2, "X".to_owned())] };
+        assert_eq!(offers(&mut router), again);
+    }
+}
+
+#[test]
+fn who_is_to_have_no_calls_gets_none() {
+    let mut router = three();
+    router.set_profile(&with_calls(0), at(1));
+    ready(&mut router, "X", at(10));
+    router.submit(submission(1, "Sales>0", 0, at(20)), at(20)).unwrap();
+    assert_eq!(offers(&mut router), []);
+    let kept = router.kept_from(&id(1), 3).by_reason;
+    let without = kept.iter().find(|of| of.reason == Some(PassedOver::NoCapacity)).map(|of| of.named.clone());
+    assert_eq!(without, Some(vec![agent("X")]));
+    let mut router = Router::restore(router.snapshot());
+    assert!(offers(&mut router).is_empty(), "nor after a restart");
+    router.set_profile(&with_calls(1), at(30));
+    assert_eq!(offers(&mut router), [(1, "X".into())]);
+}
+
 #[test]
 fn a_free_agent_gets_the_highest_priority_then_the_longest_wait() {
     let mut router = three();
@@ -138,6 +234,37 @@ fn a_decision_says_why_each_other_agent_was_passed_over() {
             ("Z".to_owned(), Some(PassedOver::NotReady))
         ]
     );
+}
+
+#[test]
+fn a_decision_says_which_skills_matched_how_long_the_agent_was_ready_and_how_long_the_call_waited() {
+    let decided = |router: &mut Router| {
+        outputs(router).into_iter().find_map(|output| match output {
+            Output::Offered { decision, .. } => Some(decision),
+            _ => None,
+        })
+    };
+    let held = |decision: &Decision| -> Vec<(String, i64)> {
+        decision.skills.iter().map(|matched| (matched.skill.clone(), matched.level)).collect()
+    };
+    let mut router = three();
+    ready(&mut router, "X", at(10));
+    let either = Submission {
+        targets: ["Sales > 8", "Spanish > 3 & Sales >= 5 & French < 1"]
+            .map(|text| Target::Skills(SkillExpression::parse(text).unwrap()))
+            .to_vec(),
+        ..submission(1, "Sales>0", 0, at(9))
+    };
+    router.submit(either, at(50)).unwrap();
+    let decision = decided(&mut router).unwrap();
+    assert_eq!(held(&decision), [("Spanish".to_owned(), 5), ("Sales".to_owned(), 7)], "by the target that X fits");
+    assert_eq!((decision.ready_for().as_secs(), decision.waited.as_secs()), (40, 41));
+    let for_one = Submission { targets: vec![Target::Agent(agent("Y"))], ..submission(2, "Sales>0", 0, at(50)) };
+    router.submit(for_one, at(50)).unwrap();
+    ready(&mut router, "Y", at(60));
+    let decision = decided(&mut router).unwrap();
+    assert_eq!((held(&decision), decision.ready_for().as_secs()), (Vec::new(), 0), "Y has just come free");
+    assert_eq!(decision.waited.as_secs(), 10);
 }
 
 /// The decisions of the offers that have come, each with the number of other calls that waited.

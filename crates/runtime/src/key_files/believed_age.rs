@@ -64,6 +64,12 @@ impl BelievedAge {
         METRICS.iter().map(|(name, help, _)| Declared::of::<Gauge>(name, &[help])).collect()
     }
 
+    /// How old what is known of revocations is.
+    #[cfg(test)]
+    pub(super) fn of_revocations(&self) -> std::time::Duration {
+        self.clock.now().since(self.locked().revocations)
+    }
+
     fn locked(&self) -> MutexGuard<'_, LastReads> {
         self.reads.lock().unwrap_or_else(PoisonError::into_inner)
     }

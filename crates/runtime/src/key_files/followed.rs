@@ -213,7 +213,7 @@ impl PublicFiles {
         Ok(files)
     }
 
-    fn keys_of(&self, name: &str) -> io::Result<Vec<(PublicJwk, Option<Timestamp>)>> {
+    fn keys_of(&self, name: &str) -> io::Result<PublicKeys> {
         let file = format!("{name}{SET}");
         let fault = || io::Error::other(format!("{file}: it is no set of keys on P-256"));
         let set: Value = serde_json::from_slice(&fs::read(self.folder.join(&file))?).map_err(|_| fault())?;
@@ -252,6 +252,15 @@ impl PublicFiles {
         self.revoked_seen = Some(seen);
         Ok(Some(self.revoked.clone()))
     }
+}
+
+/// Public keys, each with its end where that is known.
+pub(super) type PublicKeys = Vec<(PublicJwk, Option<Timestamp>)>;
+
+/// The public keys of one role, and the file that has them.
+pub(super) fn keys_of_role(data_dir: &Path, role: &str) -> (PathBuf, io::Result<PublicKeys>) {
+    let files = PublicFiles::of(data_dir);
+    (files.folder.join(format!("{role}{SET}")), files.keys_of(role))
 }
 
 /// Whether a process that started now could read the public keys and what was revoked. It makes nothing; where no process was ever

@@ -234,11 +234,16 @@ fn write(path: &Path, revoker: &Revoker) -> io::Result<u64> {
         let mut known = revoker.locked();
         known.set.merge(others);
         known.set.drop_ended(revoker.clock.now());
-        let revoked = known.set.iter().cloned().collect();
-        (serde_json::to_vec(&StoredRevocations { revoked })?, known.added)
+        (stored(&known.set)?, known.added)
     };
     write_whole(path, &stored)?;
     Ok(added)
+}
+
+/// What was revoked, as it is written.
+pub(super) fn stored(set: &RevokedSet) -> io::Result<Vec<u8>> {
+    let revoked = set.iter().cloned().collect();
+    Ok(serde_json::to_vec(&StoredRevocations { revoked })?)
 }
 
 /// What was revoked, as it is written there.

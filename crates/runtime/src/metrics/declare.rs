@@ -18,6 +18,8 @@ pub enum Kind {
     Counter,
     /// Goes up and down.
     Gauge,
+    /// Counts of values by range, and their sum.
+    Histogram,
 }
 
 impl Kind {
@@ -26,6 +28,7 @@ impl Kind {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
         }
     }
 }
@@ -72,11 +75,11 @@ impl Declared {
         Self::of::<Counter>(name, doc)
     }
 
-    /// The name of its samples.
+    /// The name of its samples; those of a histogram are called so with `_bucket`, `_sum` and `_count` behind it.
     pub fn sample(&self) -> String {
         match self.kind {
             Kind::Counter => format!("{}_total", self.name),
-            Kind::Gauge => self.name.clone(),
+            Kind::Gauge | Kind::Histogram => self.name.clone(),
         }
     }
 

@@ -20,7 +20,7 @@ use crate::data_dir;
 use crate::discovery::{self, JoinParts, JoinReadiness, JoiningReplica, ReplicaHealth, SourceClient};
 use crate::drain::Drain;
 use crate::gate::Gate;
-use crate::key_files::BelievedAge;
+use crate::key_files::{self, BelievedAge, WayToAuth};
 use crate::listener;
 use crate::meter::{Meters, Side};
 use crate::metrics::{Metrics, OfEveryRole};
@@ -30,6 +30,9 @@ use crate::spans::{self, Spans};
 use crate::spec::{Drains, RoleSpec};
 use crate::supervisor::{Ended, Step, Tasks, supervise};
 use crate::trace::{Recorder, TraceSettings};
+
+/// The only node of auth.
+const AUTH_NODE: &str = "auth-1";
 
 /// One replica, and the parts that outlive a run.
 pub(super) struct RoleReplica {
@@ -163,6 +166,21 @@ impl RoleReplica {
         let own = self.template.own.clone();
         tokio::spawn(crate::server::serve(listener, admin::router(admin, gate), drain.clone(), own));
         Ok(())
+    }
+
+    /// Begins to ask auth for the keys that verify tokens, where the process has them from auth and no other replica of it asks.
+    pub(super) fn ask_for_keys(&self, shared: &Shared) {
+        let told = shared.told_keys.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (Some(told), Some(port)) = (told, key_files::port_of_auth(shared.table)) else { return };
+        let context = &self.template;
+        let meter = context.meters.meter(key_files::CONNECTION, Side::Opens).peer(AUTH_NODE);
+        tokio::spawn(told.follow(WayToAuth {
+            service: context.service.clone(),
+            node: self.node.to_string(),
+            directory: context.directory.clone(),
+            port,
+            connector: CountedConnector { source: context.address, meter },
+        }));
     }
 
     /// Begins to tell the source of addresses of the replica, and to follow roles there; nothing where the addresses follow from the

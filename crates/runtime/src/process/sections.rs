@@ -35,6 +35,8 @@ crate::settings! {
         restart_after: Duration = Duration::from_millis(500), |v| {
             if *v > DRAIN_DEADLINE_MAX { Err("it must be at most 24h".to_owned()) } else { Ok(()) }
         };
+        /// Whether this process asks auth for the keys that verify tokens and for what was revoked (`own-15`), in the place of reading `keys/public` of the data directory. Of that folder it needs `auth.json` alone then, and of `keys/services` the key of each role that it runs. A process that runs auth reads the files in any case.
+        keys_from_auth: bool = false;
         /// Log level: error, warn, info, debug or trace, also per module as in info,voice=debug.
         log: String = "info".to_owned(), |v| crate::log::check(v);
     }

@@ -17,6 +17,9 @@ const PUBLISHED_VARIABLES: [(&str, &str, &str); 3] = [
     ("TELEMETRY_CONFIG_TENANTS", "telemetry", "tenants"),
 ];
 
+/// The variable by which the published service is told where these are, and the one place that is known here: variables.
+const PUBLISHED_PLACE: (&str, &str) = ("TELEMETRY_CONFIG_SERVICE", "env");
+
 /// The sources of settings, weakest first.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
@@ -79,6 +82,13 @@ impl Reader<'_> {
     fn variable(&mut self, name: &str, text: &str) {
         if let Some((_, section, key)) = PUBLISHED_VARIABLES.iter().find(|(published, ..)| *published == name) {
             return self.set_text(section, key, text, name);
+        }
+        let (place, known) = PUBLISHED_PLACE;
+        if name == place && text != known {
+            return self.fault(
+                name,
+                format!("it must be {known:?}: what telemetry is told comes from variables and settings"),
+            );
         }
         let Some((section, key)) = name.strip_prefix(ENVIRONMENT_PREFIX).and_then(|n| n.split_once(SEPARATOR)) else {
             return;
@@ -201,6 +211,29 @@ mod tests {
         let ring: Ring = load(&sections(), &sources).unwrap().read("sip-proxy").unwrap();
         assert_eq!((ring.ring_max, ring.label.as_str(), ring.ring_timeout), (3, "1234", Duration::from_secs(2)));
         assert_eq!(ring.password, Secret::new(""));
+    }
+
+    crate::settings! {
+        /// As telemetry has them.
+        struct Published {
+            /// A JSON list.
+            contracts: String = String::new();
+        }
+    }
+
+    #[test]
+    fn variables_of_the_published_telemetry_are_settings_and_no_other_place_is_silently_ignored() {
+        let settings = Published::TABLE.iter().map(Into::into).collect();
+        let sections = [Section { name: "telemetry".to_owned(), summary: String::new(), settings }];
+        let from = |place: &str| {
+            let contracts = ("TELEMETRY_CONFIG_CONTRACTS".to_owned(), "[]".to_owned());
+            let environment = vec![("TELEMETRY_CONFIG_SERVICE".to_owned(), place.to_owned()), contracts];
+            load(&sections, &Sources { environment, ..Sources::default() })
+        };
+        let published: Published = from("env").unwrap().read("telemetry").unwrap();
+        assert_eq!(published.contracts, "[]");
+        let faults = from("s3").unwrap_err().to_string();
+        assert!(faults.contains("TELEMETRY_CONFIG_SERVICE: it must be \"env\""), "{faults}");
     }
 
     #[test]

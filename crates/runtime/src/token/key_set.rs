@@ -26,6 +26,7 @@ pub(super) struct KnownKey {
     pub decoding: DecodingKey,
     /// For whom.
     pub owner: KeyOwner,
+    jwk: PublicJwk,
     until: Option<Timestamp>,
 }
 
@@ -41,9 +42,14 @@ impl KeySet {
         if let Some(point) = jwk.point()
             && self.keys.len() < KEYS_MAX
         {
-            let known = KnownKey { decoding: DecodingKey::from_ec_der(&point), owner, until };
+            let known = KnownKey { decoding: DecodingKey::from_ec_der(&point), owner, jwk: jwk.clone(), until };
             self.keys.entry(jwk.kid.clone()).or_insert(known);
         }
+    }
+
+    /// All of them, each with whom it is for and until when it verifies.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&PublicJwk, &KeyOwner, Option<Timestamp>)> {
+        self.keys.values().map(|key| (&key.jwk, &key.owner, key.until))
     }
 
     /// The key of that name, while it verifies.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use infra::Clock;
 use model::Timestamp;
+use serde::Serialize;
 
 use super::key::PublicJwk;
 use super::signing_key::SigningKey;
@@ -58,6 +59,16 @@ impl ServiceIssuer {
     /// The key that verifies.
     pub fn jwk(&self) -> &PublicJwk {
         self.inner.key.jwk()
+    }
+
+    /// Signs something else than a token: of another type, so that nobody takes it for one.
+    pub(super) fn sign_other<T: Serialize>(&self, claims: &T, typ: &str) -> Result<String, TokenError> {
+        self.inner.key.sign(claims, typ)
+    }
+
+    /// The present time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
     }
 
     /// The token with which `node` calls the role `aud`; cached and renewed.

@@ -50,12 +50,12 @@ struct VerifierState {
     verified: Mutex<HashMap<String, Verified>>,
 }
 
-/// A token whose signature and issuer are right.
-struct SignedClaims {
-    claims: Value,
-    kid: String,
-    typ: Option<String>,
-    owner: KeyOwner,
+/// What somebody has signed whose key is known.
+pub(super) struct SignedClaims {
+    pub claims: Value,
+    pub kid: String,
+    pub typ: Option<String>,
+    pub owner: KeyOwner,
 }
 
 /// A token whose signature is right and whose claims are those of its key's owner.
@@ -190,22 +190,21 @@ impl TokenVerifier {
 
     /// What a token says that one of these keys has signed for one of our issuers, whatever kind of token it is.
     fn signed(&self, token: &str, keys: &KeySet, now: Timestamp) -> Result<SignedClaims, TokenError> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
-        let kid = header.kid.ok_or(TokenError::Signature)?;
-        let key = keys.find(&kid, now).ok_or(TokenError::Signature)?;
-        let mut rules = Validation::new(Algorithm::ES256);
-        // We check expiry ourselves with the injected clock, and for whom it is by who shows it where.
-        rules.validate_exp = false;
-        rules.validate_aud = false;
+        let mut rules = rules();
         let issuers: Vec<&str> = [ISSUER].into_iter().chain(self.issuer.as_deref()).collect();
         rules.set_issuer(&issuers);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        let read = jsonwebtoken::decode::<Value>(token, &key.decoding, &rules);
-        let claims = read.map(|data| data.claims).map_err(|error| match error.kind() {
-            jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenError::Signature,
-            _ => TokenError::Malformed,
-        })?;
-        Ok(SignedClaims { claims, kid, typ: header.typ, owner: key.owner.clone() })
+        decoded(token, keys, now, &rules)
+    }
+
+    /// Whether there is that role.
+    pub(super) fn knows_role(&self, role: &str) -> bool {
+        self.inner.table.iter().any(|spec| spec.name == role)
+    }
+
+    /// The present time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
     }
 
     /// Refuses claims that are not for the owner of the key: a role's key makes nobody else, and no other key makes a role.
@@ -225,4 +224,31 @@ impl TokenVerifier {
     fn lock_verified(&self) -> MutexGuard<'_, HashMap<String, Verified>> {
         self.inner.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What holds for whatever is verified here.
+pub(super) fn rules() -> Validation {
+    let mut rules = Validation::new(Algorithm::ES256);
+    // We check expiry ourselves with the injected clock, and for whom it is by who shows it where.
+    rules.validate_exp = false;
+    rules.validate_aud = false;
+    rules
+}
+
+/// What one of these keys has signed, by those rules.
+pub(super) fn decoded(
+    signed: &str,
+    keys: &KeySet,
+    now: Timestamp,
+    rules: &Validation,
+) -> Result<SignedClaims, TokenError> {
+    let header = jsonwebtoken::decode_header(signed).map_err(|_| TokenError::Malformed)?;
+    let kid = header.kid.ok_or(TokenError::Signature)?;
+    let key = keys.find(&kid, now).ok_or(TokenError::Signature)?;
+    let read = jsonwebtoken::decode::<Value>(signed, &key.decoding, rules);
+    let claims = read.map(|data| data.claims).map_err(|error| match error.kind() {
+        jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenError::Signature,
+        _ => TokenError::Malformed,
+    })?;
+    Ok(SignedClaims { claims, kid, typ: header.typ, owner: key.owner.clone() })
 }

@@ -139,6 +139,7 @@ fn apdex(members: &Map<String, Value>, field: &str) -> Result<BTreeMap<String, A
         let rule = ApdexRule {
             satisfied: number(thresholds, "satisfiedTH", &field)?,
             tolerated: number(thresholds, "toleratedTH", &field)?,
+            is_extended: flag(thresholds, "isExtended", &field)?,
         };
         rules.insert(metric.clone(), rule);
     }
@@ -148,4 +149,10 @@ fn apdex(members: &Map<String, Value>, field: &str) -> Result<BTreeMap<String, A
 fn number(members: &Map<String, Value>, key: &str, field: &str) -> Result<f64, FieldFault> {
     let number = members.get(key).and_then(Value::as_f64);
     number.ok_or_else(|| FieldFault::new(format!("{field}.{key}"), "it must be a number"))
+}
+
+/// One that may be absent, and is false then.
+fn flag(members: &Map<String, Value>, key: &str, field: &str) -> Result<bool, FieldFault> {
+    let Some(value) = members.get(key) else { return Ok(false) };
+    value.as_bool().ok_or_else(|| FieldFault::new(format!("{field}.{key}"), "it must be true or false"))
 }

@@ -29,7 +29,8 @@ fn a_contract_says_what_is_kept_and_what_is_counted() {
     }
     let metric = &contract.metrics()[0];
     assert!(metric.is_crossed_by(2.1) && !metric.is_crossed_by(2.0));
-    assert_eq!(contract.apdex("sip_call_mos"), Some(&ApdexRule { satisfied: 3.6, tolerated: 2.0 }));
+    let of_calls = ApdexRule { satisfied: 3.6, tolerated: 2.0, is_extended: true };
+    assert_eq!(contract.apdex("sip_call_mos"), Some(&of_calls));
     assert_eq!(contract.document()["appName"], "wwe_ui");
 }
 
@@ -60,6 +61,10 @@ fn a_fault_names_the_field_and_the_rule() {
         (
             r#"[{"appName": "a", "apdex": {"metrics": {"m": {"satisfiedTH": 1}}}}]"#,
             "contracts[0].apdex.metrics.m.toleratedTH: it must be a number",
+        ),
+        (
+            r#"[{"appName": "a", "apdex": {"metrics": {"m": {"satisfiedTH": 1, "toleratedTH": 2, "isExtended": "yes"}}}}]"#,
+            "contracts[0].apdex.metrics.m.isExtended: it must be true or false",
         ),
     ] {
         assert_eq!(fault(json), expected);

@@ -351,6 +351,29 @@ mod tests {
     }
 
     #[test]
+    fn histograms_keep_their_buckets_and_lose_what_is_personal() {
+        let batch = |to: &str, resource: &Value| {
+            let exemplar = json!({ "filteredAttributes": [attribute("to", to)], "asDouble": 0.5, "timeUnixNano": "1" });
+            let explicit = json!({ "attributes": [attribute("to", to)], "count": "3", "sum": 7.5, "min": 0.5, "max": 4.0,
+                "bucketCounts": ["1", "2"], "explicitBounds": [1.0], "exemplars": [exemplar] });
+            let buckets = json!({ "offset": -2, "bucketCounts": ["1", "0", "2"] });
+            let exponential = json!({ "attributes": [attribute("to", to)], "count": 6, "scale": -1, "zeroCount": "3",
+                "zeroThreshold": 0.001, "positive": buckets, "negative": buckets, "exemplars": [exemplar] });
+            let summary = json!({ "attributes": [attribute("to", to)], "count": "3", "sum": 7.5,
+                "quantileValues": [{ "quantile": 0.9, "value": 4.0 }] });
+            let of = |point: &Value| json!({ "aggregationTemporality": 2, "dataPoints": [point] });
+            json!({ "resourceMetrics": [{ "resource": resource, "scopeMetrics": [{ "metrics": [
+                { "name": "delay", "unit": "ms", "histogram": of(&explicit) },
+                { "name": "delay", "unit": "ms", "exponentialHistogram": of(&exponential) },
+                { "name": "delay", "unit": "ms", "summary": { "dataPoints": [summary] } },
+            ] }] }] })
+        };
+        let mut cleaned = batch("+4930123456", &json!({ "attributes": [] }));
+        assert_eq!(clean(OtlpSignal::Metrics, &mut cleaned).map(|content| content.items), Ok(3));
+        assert_eq!(cleaned, batch("<number>", &json!({ "attributes": [attribute("trunkline.tenant", "acme")] })));
+    }
+
+    #[test]
     fn too_many_items_are_refused() {
         let mut many = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": vec![json!({}); ITEMS_MAX + 1] }] }] });
         assert_eq!(clean(OtlpSignal::Logs, &mut many), Err(OtlpFault::TooMany(ITEMS_MAX + 1)));

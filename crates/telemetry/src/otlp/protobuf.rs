@@ -403,6 +403,35 @@ mod tests {
     }
 
     #[test]
+    fn histograms_keep_their_buckets_and_lose_what_is_personal() {
+        let fixed = |number: u8, value: f64| [&[number << 3 | 1][..], &value.to_le_bytes()].concat();
+        let batch = |to: &str, resource: &[u8]| {
+            let attribute = named("to", to);
+            let exemplar = [field(7, &attribute), fixed(3, 0.5)].concat();
+            // Counts (fixed64), bounds, a count, a sum, the least and the largest value.
+            let counts = [1_u64, 2].map(u64::to_le_bytes).concat();
+            let known =
+                [fixed(5, 7.5), field(6, &counts), field(7, &1.0_f64.to_le_bytes()), fixed(11, 0.5), fixed(12, 4.0)];
+            let explicit = [known.concat(), field(8, &exemplar), field(9, &attribute)].concat();
+            // A scale of -1 (zigzag), a count of zeros, and buckets from the offset 2 on.
+            let scale = vec![6 << 3, 1];
+            let zeros = [&[7 << 3 | 1][..], &3_u64.to_le_bytes()].concat();
+            let buckets = [vec![1 << 3, 4], field(2, &[1, 0, 2])].concat();
+            let known = [scale, zeros, field(8, &buckets), field(9, &buckets)].concat();
+            let exponential = [field(1, &attribute), known, field(11, &exemplar)].concat();
+            let quantile = field(6, &[fixed(1, 0.9), fixed(2, 4.0)].concat());
+            let summary = [field(7, &attribute), fixed(5, 7.5), quantile].concat();
+            let of = |kind: u32, point: &[u8]| field(2, &[field(1, b"delay"), field(kind, &field(1, point))].concat());
+            let metrics = [of(9, &explicit), of(10, &exponential), of(11, &summary)].concat();
+            field(1, &[resource, &field(2, &metrics)[..]].concat())
+        };
+        let service = ("service.name", "softphone");
+        let sent = batch("+4930123456", &resource(&[service]));
+        let kept = batch("<number>", &resource(&[service, ("trunkline.tenant", "acme")]));
+        assert_eq!(clean(OtlpSignal::Metrics, &sent), Ok((kept, 3)));
+    }
+
+    #[test]
     fn a_refusal_says_how_many() {
         assert_eq!(rejected_protobuf(300, "off"), field(1, &[&[8, 0xac, 2][..], &field(2, b"off")[..]].concat()));
     }

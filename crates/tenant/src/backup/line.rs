@@ -1,13 +1,16 @@
 //! The lines of a backup.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind};
 use infra::{
-    ArchivedPart, ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, NamedSnapshot, Revision, SnapshotHead,
+    ArchivedPart, ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, KeptAudio, NamedSnapshot, Revision, SnapshotHead,
     TenantFileText,
 };
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 /// A line. Its kind is the only key of the JSON document.
 #[derive(Serialize, Deserialize)]
@@ -40,6 +43,11 @@ pub(super) enum BackupLine {
         kind: ObjectKind,
         id: String,
         document: Value,
+    },
+    /// A recording of a prompt, behind all objects: its WAV file in base64.
+    Audio {
+        sha256: String,
+        wav: String,
     },
     Gone {
         kind: ObjectKind,
@@ -118,6 +126,7 @@ impl BackupLine {
             Self::Tenant { .. } | Self::LeftOut { .. } => "the name of a tenant",
             Self::Object { .. } => "an object",
             Self::Annex { .. } => "what an object has besides the fields of its kind",
+            Self::Audio { .. } => "a recording of a prompt",
             Self::Gone { .. } => "the name of an object",
             Self::Entry(_) => "an entry of the history",
             Self::Snapshot { .. } | Self::SnapshotDocument { .. } | Self::SnapshotText { .. } => {
@@ -143,7 +152,12 @@ impl BackupLine {
     pub const fn is_part(&self) -> bool {
         matches!(
             self,
-            Self::Object { .. } | Self::Annex { .. } | Self::Gone { .. } | Self::Entry(_) | Self::Snapshot { .. }
+            Self::Object { .. }
+                | Self::Annex { .. }
+                | Self::Audio { .. }
+                | Self::Gone { .. }
+                | Self::Entry(_)
+                | Self::Snapshot { .. }
         )
     }
 
@@ -160,6 +174,7 @@ impl BackupLine {
                 let annex = annex.map_err(|error| format!("of the {} {id}: {error}", kind.as_str()))?;
                 ArchivedPart::Annex(ObjectKey { kind, id }, annex)
             }
+            Self::Audio { sha256, wav } => ArchivedPart::Audio(recording(sha256, &wav)?),
             Self::Gone { kind, id, revision } => ArchivedPart::Gone(ObjectKey { kind, id }, Revision(revision)),
             Self::Entry(entry) => ArchivedPart::Entry(entry.entry()),
             Self::Snapshot { name, made_ms, made_by, revision, file, documents } => {
@@ -210,6 +225,13 @@ impl EntryLine {
             secrets_changed: self.secrets_changed,
         }
     }
+}
+
+/// A recording, if it is the one whose name it has: by that name media keeps it.
+fn recording(sha256: String, wav: &str) -> Result<KeptAudio, String> {
+    let wav = BASE64.decode(wav).map_err(|error| format!("the recording {sha256}: {error}"))?;
+    let found = digits(<[u8; 32]>::from(Sha256::digest(&wav)));
+    if found == sha256 { Ok(KeptAudio { sha256, wav }) } else { Err(format!("the recording {sha256} is another one")) }
 }
 
 /// Bytes as hexadecimal digits.

@@ -5,7 +5,8 @@ use std::io::BufRead;
 
 use contracts::provisioning::{Object, ObjectKey, TenantObjects};
 use infra::{
-    ArchiveBegin, ArchivedPart, ChangeNote, NamedSnapshot, Revision, SecretSeals, StoreError, TenantArchive, TenantLife,
+    ArchiveBegin, ArchivedPart, ChangeNote, KeptAudio, NamedSnapshot, Revision, SecretSeals, StoreError, TenantArchive,
+    TenantLife,
 };
 use model::TenantId;
 
@@ -248,12 +249,21 @@ async fn replace<R: BufRead + Send>(
     group: &mut TenantLines<'_, R>,
     note: &ChangeNote,
 ) -> Result<RestoredTenant, BackupError> {
-    let (objects, kept) = gathered(tenant, group)?;
+    let GatheredTenant { objects, snapshots: kept, audio } = gathered(tenant, group)?;
     let tenant = tenant.clone();
+    let mut left_out = Vec::new();
+    // Before the prompts that name them: whoever reads these finds them.
+    for recording in audio {
+        match store.keep_audio(&tenant, &recording, note.at).await {
+            Ok(()) => {}
+            Err(error @ StoreError::Full { .. }) => left_out.push(format!("recording {}: {error}", recording.sha256)),
+            Err(source) => return Err(BackupError::Store { tenant, source }),
+        }
+    }
     let imported = import::import(store, &objects, note).await;
     let Imported { revision, put, deleted, .. } =
         imported.map_err(|source| BackupError::Replace { tenant: tenant.clone(), source: Box::new(source) })?;
-    let (mut snapshots, mut left_out) = (0, Vec::new());
+    let mut snapshots = 0;
     for snapshot in kept {
         match store.keep_snapshot(&tenant, &snapshot, note).await {
             Ok(is_kept) => snapshots += usize::from(is_kept),
@@ -266,12 +276,16 @@ async fn replace<R: BufRead + Send>(
     Ok(RestoredTenant { tenant, revision, replaced: Some(ReplacedTenant { put, deleted, snapshots }), left_out })
 }
 
-/// The objects and snapshots of the tenant; what is gone and its history are left out.
-fn gathered<R: BufRead>(
-    tenant: &TenantId,
-    group: &mut TenantLines<'_, R>,
-) -> Result<(TenantObjects, Vec<NamedSnapshot>), BackupError> {
-    let (mut objects, mut kept): (Option<TenantObjects>, Vec<NamedSnapshot>) = (None, Vec::new());
+/// What of a tenant takes the place of what is there.
+struct GatheredTenant {
+    objects: TenantObjects,
+    snapshots: Vec<NamedSnapshot>,
+    audio: Vec<KeptAudio>,
+}
+
+/// The objects, snapshots and recordings of the tenant; what is gone and its history are left out.
+fn gathered<R: BufRead>(tenant: &TenantId, group: &mut TenantLines<'_, R>) -> Result<GatheredTenant, BackupError> {
+    let (mut objects, mut snapshots, mut audio): (Option<TenantObjects>, _, _) = (None, Vec::new(), Vec::new());
     loop {
         let part = group.part().map_err(|source| match group.fault.take() {
             Some(fault) => BackupError::Fault(fault),
@@ -292,11 +306,12 @@ fn gathered<R: BufRead>(
                 Some(objects) => objects.put_annex(key, annex),
                 None => return Err(wrong().into()),
             },
-            ArchivedPart::Snapshot(snapshot) => kept.push(snapshot),
+            ArchivedPart::Snapshot(snapshot) => snapshots.push(snapshot),
+            ArchivedPart::Audio(recording) => audio.push(recording),
             ArchivedPart::Begin(_) | ArchivedPart::Gone(..) | ArchivedPart::Entry(_) => {}
         }
     }
     let none = || group.reader.fault(format!("tenant {tenant} has no objects"));
     let objects = objects.ok_or_else(none)?;
-    Ok((objects, kept))
+    Ok(GatheredTenant { objects, snapshots, audio })
 }

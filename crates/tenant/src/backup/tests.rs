@@ -2,13 +2,14 @@
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, Skill};
 use infra::{
-    ArchiveBegin, ArchivedPart, ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, NamedSnapshot, SnapshotHead,
-    TenantFileText, TenantLife,
+    ArchiveBegin, ArchivedPart, ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, KeptAudio, NamedSnapshot,
+    SnapshotHead, TenantFileText, TenantLife,
 };
 use model::entropy::Seeded;
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
 
-use super::line::BackupLine;
+use super::line::{BackupLine, digits};
 use super::write::BackupWriter;
 use super::*;
 
@@ -69,6 +70,18 @@ fn snapshot(file: String, documents: Vec<(String, String)>) -> ArchivedPart {
     ArchivedPart::Snapshot(NamedSnapshot { head, file: TenantFileText(file), documents })
 }
 
+fn recording(wav: Vec<u8>) -> ArchivedPart {
+    ArchivedPart::Audio(KeptAudio { sha256: digits(<[u8; 32]>::from(Sha256::digest(&wav))), wav })
+}
+
+#[test]
+fn a_recording_that_is_not_the_one_whose_name_it_has_is_refused() {
+    let ArchivedPart::Audio(KeptAudio { sha256, .. }) = recording(vec![1]) else { panic!("it is a recording") };
+    // The byte 2 in base64.
+    let line = BackupLine::Audio { sha256, wav: "Ag==".to_owned() };
+    assert!(line.part().unwrap_err().ends_with(" is another one"));
+}
+
 fn part() -> impl Strategy<Value = ArchivedPart> {
     let key = |id| ObjectKey { kind: ObjectKind::Person, id };
     prop_oneof![
@@ -92,6 +105,7 @@ fn part() -> impl Strategy<Value = ArchivedPart> {
             })
         }),
         (text(), any::<Vec<(String, String)>>()).prop_map(|(file, documents)| snapshot(file, documents)),
+        any::<Vec<u8>>().prop_map(recording),
     ]
 }
 

@@ -3,9 +3,11 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use infra::{ArchiveBegin, ArchivedPart, NamedSnapshot, StoreError, TenantArchive};
+use infra::{ArchiveBegin, ArchivedPart, KeptAudio, NamedSnapshot, StoreError, TenantArchive};
 use model::{TenantId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
@@ -155,7 +157,7 @@ pub(super) fn count(counted: &mut BackedUpTenant, part: &ArchivedPart) {
     match part {
         ArchivedPart::Begin(begin) => counted.revision = begin.revision,
         ArchivedPart::Object(..) => counted.objects += 1,
-        ArchivedPart::Annex(..) | ArchivedPart::Gone(..) => {}
+        ArchivedPart::Annex(..) | ArchivedPart::Gone(..) | ArchivedPart::Audio(_) => {}
         ArchivedPart::Entry(_) => counted.entries += 1,
         ArchivedPart::Snapshot(_) => counted.snapshots += 1,
     }
@@ -218,6 +220,7 @@ impl<W: Write> BackupWriter<W> {
                 id: key.id,
                 document: serde_json::from_slice(&annex.to_json()).map_err(unwritable)?,
             },
+            ArchivedPart::Audio(KeptAudio { sha256, wav }) => BackupLine::Audio { sha256, wav: BASE64.encode(wav) },
             ArchivedPart::Gone(key, revision) => BackupLine::Gone { kind: key.kind, id: key.id, revision: revision.0 },
             ArchivedPart::Entry(entry) => BackupLine::Entry(EntryLine::of(entry)),
             ArchivedPart::Snapshot(snapshot) => return self.put_snapshot(snapshot),

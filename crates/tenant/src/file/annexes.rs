@@ -8,7 +8,7 @@ use super::scalar::{optional, text as scalar};
 use super::tree::{Entry, Node, list, short, text};
 
 /// The sections of a file whose entries are a list: the kind of their objects, and the key of their ids.
-const LISTS: [(&str, ObjectKind, &str); 30] = [
+const LISTS: [(&str, ObjectKind, &str); 31] = [
     ("skills", ObjectKind::Skill, "name"),
     ("switches", ObjectKind::Switch, "name"),
     ("phones", ObjectKind::Dn, "number"),
@@ -30,6 +30,7 @@ const LISTS: [(&str, ObjectKind, &str); 30] = [
     ("business_attributes", ObjectKind::BusinessAttribute, "name"),
     ("place_groups", ObjectKind::PlaceGroup, "name"),
     ("dn_groups", ObjectKind::DnGroup, "name"),
+    ("trunk_groups", ObjectKind::TrunkGroup, "name"),
     ("calling_lists", ObjectKind::CallingList, "name"),
     ("campaigns", ObjectKind::Campaign, "name"),
     ("campaign_groups", ObjectKind::CampaignGroup, "name"),

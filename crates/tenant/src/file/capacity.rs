@@ -15,7 +15,7 @@ const CAPACITY_RULES_MAX: usize = 1_000;
 static INTERACTIONS: Shape = Shape::Number { min: 0, max: 1_000 };
 
 static MEDIA: Shape = Shape::Record(&[
-    field("voice", Optional, &INTERACTIONS, "Calls."),
+    field("voice", Optional, &INTERACTIONS, "Calls. Routing gives 64 at most."),
     field("chat", Optional, &INTERACTIONS, "Chats."),
     field("email", Optional, &INTERACTIONS, "Messages by e-mail."),
     field("sms", Optional, &INTERACTIONS, "Short messages."),
@@ -30,7 +30,7 @@ static CAPACITY_RULE_LIST: Shape = Shape::List {
             "media",
             Required,
             &MEDIA,
-            "The most interactions of each medium at a time, for programs that keep to it; of a medium that is left out there are none.",
+            "The most interactions of each medium at a time; of a medium that is left out there are none. Routing keeps to that of calls, programs to the others.",
         ),
     ]),
     max: CAPACITY_RULES_MAX,
@@ -40,23 +40,15 @@ pub(super) const CAPACITY_RULES: Field = field(
     "capacity_rules",
     Optional,
     &CAPACITY_RULE_LIST,
-    "How many interactions of each medium an agent is to have at a time, for programs that read it: routing gives each agent one call at a time whatever it says. People and places name one.",
+    "How many interactions of each medium an agent is to have at a time: routing gives that many calls, and one at a time to agents without a rule. People and places name one.",
 );
 
 /// That of an agent.
-pub(super) const AGENTS_RULE: Field = field(
-    "capacity_rule",
-    Optional,
-    &NAME,
-    "The capacity rule of the agent, for programs that read it; without it that of the place counts.",
-);
+pub(super) const AGENTS_RULE: Field =
+    field("capacity_rule", Optional, &NAME, "The capacity rule of the agent; without it that of the place counts.");
 /// That of a place.
-pub(super) const PLACES_RULE: Field = field(
-    "capacity_rule",
-    Optional,
-    &NAME,
-    "The capacity rule of who sits there and has none, for programs that read it.",
-);
+pub(super) const PLACES_RULE: Field =
+    field("capacity_rule", Optional, &NAME, "The capacity rule of agents whose default place it is and who have none.");
 
 // === reading ===
 

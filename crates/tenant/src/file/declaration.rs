@@ -24,6 +24,7 @@ use super::ivr_profiles::IVR_PROFILES;
 use super::location::LOCATION;
 use super::lookup::{LISTS, OPTIONS};
 use super::permissions::{ACCESS_GROUPS, FOLDERS, ROLES};
+use super::prompt_audio::AUDIO;
 use super::shape::Need::{Optional, Required};
 use super::shape::{NAME, Shape, USER_PROPERTIES, field, schema};
 use super::sign_in::SIGN_IN;
@@ -31,6 +32,7 @@ use super::statistic_definitions::STATISTIC_DEFINITIONS;
 use super::stir::STIR;
 use super::switches::{DNS_SWITCH, SWITCHES};
 use super::transactions::TRANSACTIONS;
+use super::trunk_groups::TRUNK_GROUPS;
 
 const NAMES: Shape = Shape::List { of: &NAME, max: 1_000 };
 const CERTIFICATE_NAMES: Shape = Shape::List { of: &NAME, max: CERTIFICATE_NAMES_MAX };
@@ -120,6 +122,7 @@ pub(super) static TENANT: Shape = Shape::Record(&[
     BUSINESS_ATTRIBUTES,
     PLACE_GROUPS,
     DN_GROUPS,
+    TRUNK_GROUPS,
     CALLING_LISTS,
     CAMPAIGNS,
     CAMPAIGN_GROUPS,
@@ -137,14 +140,14 @@ static SKILLS: Shape = Shape::List { of: &NAMED, max: SKILLS_MAX };
 static QUEUES: Shape = Shape::List { of: &QUEUE, max: DNS_MAX };
 static NAMED: Shape = Shape::ShortObject { value: &NAME, key: "name", doc: "Its name.", more: &[] };
 static QUEUE: Shape = Shape::ShortObject { value: &NAME, key: "name", doc: "Its name.", more: &[DNS_SWITCH] };
-static FILED: Shape = Shape::ShortObject { value: &PATH, key: "file", doc: "Its file.", more: &[] };
+static PROMPT: Shape = Shape::ShortObject { value: &PATH, key: "file", doc: "Its file.", more: &[AUDIO] };
 static APPLICATION: Shape = Shape::ShortObject { value: &PATH, key: "file", doc: "Its file.", more: &[OPTIONS] };
 static CODEC: Shape = Shape::OneOf(&["PCMU", "PCMA", "G722", "opus"]);
 static CODECS: Shape = Shape::List { of: &CODEC, max: 4 };
 static TRUNK_CODECS: Shape = Shape::Choice { of: &CODEC, max: 4 };
 static RING: Shape = Shape::Number { min: 1, max: 600 };
 static ENCRYPTION: Shape = Shape::OneOf(&["off", "offered", "required", "dtls"]);
-static PROMPTS: Shape = Shape::Named { of: &FILED, max: 10_000 };
+static PROMPTS: Shape = Shape::Named { of: &PROMPT, max: 10_000 };
 static APPLICATIONS: Shape = Shape::Named { of: &APPLICATION, max: 1_000 };
 
 static PHONES: Shape = Shape::List {

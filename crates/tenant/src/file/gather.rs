@@ -34,6 +34,7 @@ pub(crate) fn push(all: &mut TenantObjects, object: Object) {
         Object::PlaceGroup(o) => all.place_groups.push(o),
         Object::CapacityRule(o) => all.capacity_rules.push(o),
         Object::DnGroup(o) => all.dn_groups.push(o),
+        Object::TrunkGroup(o) => all.trunk_groups.push(o),
         Object::CallingList(o) => all.calling_lists.push(*o),
         Object::Campaign(o) => all.campaigns.push(o),
         Object::CampaignGroup(o) => all.campaign_groups.push(*o),
@@ -70,6 +71,7 @@ pub(crate) fn into_single(all: TenantObjects) -> impl Iterator<Item = Object> {
         .chain(all.business_attributes.into_iter().map(Object::BusinessAttribute))
         .chain(all.place_groups.into_iter().map(Object::PlaceGroup))
         .chain(all.dn_groups.into_iter().map(Object::DnGroup))
+        .chain(all.trunk_groups.into_iter().map(Object::TrunkGroup))
         .chain(all.calling_lists.into_iter().map(Box::new).map(Object::CallingList))
         .chain(all.campaigns.into_iter().map(Object::Campaign))
         .chain(all.campaign_groups.into_iter().map(Box::new).map(Object::CampaignGroup))

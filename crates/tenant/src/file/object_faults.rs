@@ -196,6 +196,7 @@ fn section(object: &Object) -> Option<&'static str> {
         Object::PlaceGroup(_) => "place_groups",
         Object::CapacityRule(_) => "capacity_rules",
         Object::DnGroup(_) => "dn_groups",
+        Object::TrunkGroup(_) => "trunk_groups",
         Object::CallingList(_) => "calling_lists",
         Object::Campaign(_) => "campaigns",
         Object::CampaignGroup(_) => "campaign_groups",
@@ -319,7 +320,11 @@ mod tests {
             }
         }
         let mut objects = example();
-        let code = |code: &str, name: &str| ActionCode { code: code.to_owned(), name: name.to_owned(), order: None };
+        let code = |code: &str, name: &str| ActionCode {
+            code: code.to_owned(),
+            name: name.to_owned(),
+            ..ActionCode::default()
+        };
         objects.action_codes.extend([code("first", "twice"), code("a", "twice")]);
         let faults = object_faults(&objects, |_| true);
         let told: Vec<_> = faults.iter().map(|fault| (fault.key.id.as_str(), fault.field.as_str())).collect();

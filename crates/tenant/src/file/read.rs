@@ -24,12 +24,14 @@ use super::ivr_profiles;
 use super::location;
 use super::lookup;
 use super::permissions;
+use super::prompt_audio;
 use super::sign_in;
 use super::statistic_definitions;
 use super::stir;
 use super::switches;
 use super::transactions;
 use super::tree::{Node, Value, flag, list, number, short, text, texts};
+use super::trunk_groups;
 use super::{BrokenRule, Fault, access};
 
 /// What a tenant speaks without a setting, the most wanted first.
@@ -147,7 +149,8 @@ impl Reader<'_> {
             if let Some(file) = short(&entry.node, "file")
                 && self.first(ObjectKind::Prompt, &entry.key, entry.line, format!("prompts.{}", entry.key))
             {
-                self.objects.prompts.push(Prompt { name: entry.key.clone(), file: file.to_owned() });
+                let (name, file) = (entry.key.clone(), file.to_owned());
+                self.objects.prompts.push(Prompt { name, file, audio: prompt_audio::recordings(&entry.node) });
             }
         }
         for entry in root.get("applications").map(Node::entries).unwrap_or_default() {
@@ -378,6 +381,7 @@ impl Reader<'_> {
         self.section(root, "switches", switches::switch);
         self.section(root, "agent_logins", agent_logins::agent_login);
         self.section(root, "dn_groups", dn_groups::dn_group);
+        self.section(root, "trunk_groups", trunk_groups::trunk_group);
         self.section(root, "calling_lists", campaigns::calling_list);
         self.section(root, "campaigns", campaigns::campaign);
         self.section(root, "campaign_groups", campaigns::campaign_group);

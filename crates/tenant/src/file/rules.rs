@@ -12,9 +12,11 @@ mod groups;
 mod ivr_profiles;
 mod lookup;
 mod permissions;
+mod prompt_audio;
 mod statistic_definitions;
 mod switches;
 mod transactions;
+mod trunk_groups;
 mod trunks;
 
 use std::collections::{HashMap, HashSet};
@@ -35,6 +37,7 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     let mut rules = Rules::new(objects, lines, faults);
     rules.tenant();
     rules.prompts();
+    rules.prompt_audio();
     rules.feature_codes();
     rules.dns();
     rules.defaults();
@@ -56,6 +59,7 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.business_attributes();
     rules.place_groups();
     rules.dn_groups();
+    rules.trunk_groups();
     rules.calling_lists();
     rules.campaigns();
     rules.campaign_groups();

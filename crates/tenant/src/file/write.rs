@@ -23,12 +23,14 @@ use super::ivr_profiles;
 use super::location;
 use super::lookup;
 use super::permissions;
+use super::prompt_audio;
 use super::scalar::{flow, optional, text};
 use super::sign_in;
 use super::statistic_definitions;
 use super::stir;
 use super::switches;
 use super::transactions;
+use super::trunk_groups;
 
 /// A tenant as files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +50,8 @@ pub fn write(objects: &TenantObjects) -> Exported {
     let filed = |kind: ObjectKind, name: &str, file: &str, more: &str| {
         format!("{}: {}", text(name), short_entry(objects, kind, name, ("file", file), more))
     };
-    section(&mut yaml, "prompts", objects.prompts.iter().map(|p| filed(ObjectKind::Prompt, &p.name, &p.file, "")));
+    let prompts = objects.prompts.iter().map(|p| filed(ObjectKind::Prompt, &p.name, &p.file, &prompt_audio::line(p)));
+    section(&mut yaml, "prompts", prompts);
     let path = |name: &str| format!("applications/{}.scxml", file_name(name));
     section(
         &mut yaml,
@@ -129,6 +132,9 @@ fn documents_of_kinds(yaml: &mut String, all: &TenantObjects) {
 fn further(yaml: &mut String, all: &TenantObjects) {
     let group = dn_groups::dn_group_line;
     section(yaml, "dn_groups", all.dn_groups.iter().map(|o| onto(all, ObjectKind::DnGroup, &o.name, group(o))));
+    let group = trunk_groups::trunk_group_line;
+    let groups = all.trunk_groups.iter().map(|o| onto(all, ObjectKind::TrunkGroup, &o.name, group(o)));
+    section(yaml, "trunk_groups", groups);
     let list = campaigns::calling_list_line;
     let lists = all.calling_lists.iter().map(|o| onto(all, ObjectKind::CallingList, &o.name, list(o)));
     section(yaml, "calling_lists", lists);

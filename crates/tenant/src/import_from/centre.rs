@@ -149,7 +149,7 @@ fn tenant(names: &TenantNames, realm: String, no_answer_s: Option<u32>) -> Tenan
 
 /// One of the prompts that come with the program.
 fn prompt(name: &str) -> Prompt {
-    Prompt { name: name.to_owned(), file: format!("{name}.wav") }
+    Prompt::of_file(name.to_owned(), format!("{name}.wav"))
 }
 
 /// Without codes nobody could log in by phone; these are the example's.

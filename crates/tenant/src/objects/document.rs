@@ -303,6 +303,7 @@ const fn frame_keys(kind: ObjectKind) -> &'static [&'static str] {
         | ObjectKind::PlaceGroup
         | ObjectKind::CapacityRule
         | ObjectKind::DnGroup
+        | ObjectKind::TrunkGroup
         | ObjectKind::CallingList
         | ObjectKind::Campaign
         | ObjectKind::CampaignGroup
@@ -405,6 +406,7 @@ pub(super) const fn id_field(kind: ObjectKind) -> &'static str {
         | ObjectKind::PlaceGroup
         | ObjectKind::CapacityRule
         | ObjectKind::DnGroup
+        | ObjectKind::TrunkGroup
         | ObjectKind::CallingList
         | ObjectKind::Campaign
         | ObjectKind::CampaignGroup
@@ -604,6 +606,7 @@ mod tests {
             ),
             (ObjectKind::PlaceGroup, r#"{"name":"g","places":[]}"#),
             (ObjectKind::DnGroup, r#"{"name":"g","type":"single_ports","members":[{"dn":"1","weight":2}]}"#),
+            (ObjectKind::TrunkGroup, r#"{"name":"g","prefix":"+","members":[{"trunk":"t","order":1,"weight":2}]}"#),
             (
                 ObjectKind::CallingList,
                 r#"{"name":"l","fields":[{"name":"p","type":"phone"}],"schedule":"s","attempts_max":2,"treatments":[]}"#,
@@ -626,7 +629,7 @@ mod tests {
             (ObjectKind::AccessGroup, r#"{"name":"g","people":["a"],"groups":[]}"#),
             (ObjectKind::Role, r#"{"name":"r","people":[],"groups":["g"],"privileges":["agent"]}"#),
             (ObjectKind::Folder, r#"{"path":"Berlin","description":"x","permissions":[]}"#),
-            (ObjectKind::ActionCode, r#"{"code":"1","name":"Lunch","order":1}"#),
+            (ObjectKind::ActionCode, r#"{"code":"1","name":"Lunch","order":1,"action":"logout","subcodes":[]}"#),
             (ObjectKind::Client, r#"{"id":"a","name":"A","secret":null,"grants":[],"redirect_uris":[],"scopes":[]}"#),
         ] {
             let right: Map<String, Json> = serde_json::from_str(document).unwrap();

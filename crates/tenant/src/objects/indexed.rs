@@ -356,6 +356,7 @@ fn weight(object: &Object) -> usize {
             transaction.bytes() + keys * ENTRY_BYTES
         }
         Object::DnGroup(group) => group.members.len() * ENTRY_BYTES,
+        Object::TrunkGroup(group) => group.members.len() * ENTRY_BYTES,
         Object::CallingList(list) => (list.fields.len() + list.treatments.len()) * ENTRY_BYTES,
         Object::Campaign(campaign) => campaign.calling_lists.len() * ENTRY_BYTES,
         Object::StatisticDefinition(statistic) => {

@@ -220,6 +220,7 @@ fn names(object: &Object) -> Vec<String> {
         | Object::BusinessAttribute(_)
         | Object::PlaceGroup(_)
         | Object::DnGroup(_)
+        | Object::TrunkGroup(_)
         | Object::CallingList(_)
         | Object::Campaign(_)
         | Object::CampaignGroup(_)

@@ -140,6 +140,9 @@ pub(super) fn marks(object: &Object) -> Vec<TieMark> {
         Object::DnGroup(group) => {
             group.members.iter().map(|member| TieMark::refers_to(ObjectKind::Dn, &member.dn)).collect()
         }
+        Object::TrunkGroup(group) => {
+            group.members.iter().map(|member| TieMark::refers_to(ObjectKind::Trunk, &member.trunk)).collect()
+        }
         Object::CallingList(list) => {
             list.schedule.iter().map(|name| TieMark::refers_to(ObjectKind::Schedule, name)).collect()
         }

@@ -4,18 +4,18 @@ use contracts::spreadsheet;
 
 /// A record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TableRecord {
+pub(crate) struct TableRecord {
     /// The line on which it begins, from 1.
-    pub(super) line: usize,
-    pub(super) cells: Vec<String>,
+    pub(crate) line: usize,
+    pub(crate) cells: Vec<String>,
 }
 
 /// A quote that does not stand where one may.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct WrongQuote {
+pub(crate) struct WrongQuote {
     /// The line on which its cell begins.
-    pub(super) line: usize,
-    pub(super) rule: &'static str,
+    pub(crate) line: usize,
+    pub(crate) rule: &'static str,
 }
 
 /// What ends a cell.
@@ -31,7 +31,7 @@ struct Rest<'a> {
 }
 
 /// The records of a table, one after the other: a table may be large. Empty lines are none, and behind a wrong quote nothing is read.
-pub(super) fn records(text: &str, delimiter: char) -> impl Iterator<Item = Result<TableRecord, WrongQuote>> {
+pub(crate) fn records(text: &str, delimiter: char) -> impl Iterator<Item = Result<TableRecord, WrongQuote>> {
     let mut rest = Rest { characters: text.chars().peekable(), line: 1 };
     let mut is_wrong = false;
     std::iter::from_fn(move || {

@@ -4,9 +4,11 @@ mod answers;
 mod api_keys;
 mod own_host;
 mod persons;
+mod prompt_audio;
 mod refusals;
 mod requester;
 mod shares;
+mod shifts;
 mod sign_ins;
 mod snapshots;
 mod tables;
@@ -21,8 +23,8 @@ use contracts::v1;
 use contracts::v1::change_object::Action;
 use contracts::v1::provisioning_server::Provisioning;
 use infra::{
-    ApiKeys, ChangeNote, ChangeOrigin, ChangeWay, Clock, HistoryPage, ProvisioningStore, Revision, SignInAudit, Stores,
-    TenantArchive,
+    ApiKeys, ChangeNote, ChangeOrigin, ChangeWay, Clock, HistoryPage, ProvisioningStore, Revision, Shifts, SignInAudit,
+    Stores, TenantArchive,
 };
 use model::TenantId;
 use net::grpc::RequestOrigin;
@@ -68,6 +70,8 @@ pub(super) struct ObjectServer {
     /// What auth has noted.
     sign_in_audit: Arc<dyn SignInAudit>,
     keys: Arc<dyn ApiKeys>,
+    /// When people work.
+    shifts: Arc<dyn Shifts>,
     clock: Arc<dyn Clock>,
     /// Tells by its address which role has sent a request.
     directory: Directory,
@@ -96,6 +100,7 @@ impl ObjectServer {
             archive: stores.archive.clone(),
             sign_in_audit: stores.sign_in_audit.clone(),
             keys: stores.api_keys.clone(),
+            shifts: stores.shifts.clone(),
             clock,
             directory,
             own_host: runtime::issuer::host(issuer),
@@ -399,6 +404,20 @@ impl Provisioning for ObjectServer {
         request: Request<v1::RestoreSnapshotRequest>,
     ) -> Result<Response<v1::RestoreSnapshotResponse>, Status> {
         self.snapshot_restored(request).await
+    }
+
+    async fn keep_prompt_audio(
+        &self,
+        request: Request<v1::KeepPromptAudioRequest>,
+    ) -> Result<Response<v1::KeepPromptAudioResponse>, Status> {
+        self.audio_kept(request).await
+    }
+
+    async fn prompt_audio(
+        &self,
+        request: Request<v1::PromptAudioRequest>,
+    ) -> Result<Response<v1::PromptAudioResponse>, Status> {
+        self.audio_given(request).await
     }
 }
 

@@ -75,6 +75,11 @@ request_texts! {
     ListSnapshotsRequest: [], [], [];
     DeleteSnapshotRequest: [name, request_id], [], [];
     RestoreSnapshotRequest: [name, request_id], [], [validate_only, expected_revision, with_documents];
+    // The faults of a table are told by line and field.
+    ImportShiftsRequest: [format, from, to, zone], [people], [table, validate_only];
+    ReadShiftsRequest: [], [people], [from_ms, to_ms];
+    KeepPromptAudioRequest: [], [], [wav];
+    PromptAudioRequest: [sha256], [], [];
     ReadObjectsRequest: [id], [kinds], [];
     FollowRequest: [id_prefix], [kinds, types], [after_revision, history];
     ReplacePasswordRequest: [user, seen, password], [], [];

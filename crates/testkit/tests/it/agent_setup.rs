@@ -12,6 +12,7 @@ use testkit::visitor::{CurlAnswer, path_of};
 use testkit::{Answer, Caller, Installation, Phone, Setup, Visitor, wait};
 
 use crate::carried::carried;
+use crate::replicas::{TwoReplicas, comes_to_work, start_with_two};
 
 const API: &str = "/agent-setup/api/v1/example";
 const PAGE: &str = "/agent-setup/";
@@ -63,16 +64,21 @@ impl<'a> Page<'a> {
     }
 
     fn get(&self, path: &str) -> Result<CurlAnswer> {
-        self.visitor.ask(&format!("{API}{path}"), &[])
+        self.get_with(path, &[])
     }
 
-    fn read(&self, path: &str) -> Result<Value> {
+    /// Asks with further arguments of curl.
+    pub(crate) fn get_with(&self, path: &str, arguments: &[&str]) -> Result<CurlAnswer> {
+        self.visitor.ask(&format!("{API}{path}"), arguments)
+    }
+
+    pub(crate) fn read(&self, path: &str) -> Result<Value> {
         let answer = self.get(path)?;
         ensure!(answer.status == 200, "{path}: {} {}", answer.status, answer.body);
         answer.json()
     }
 
-    fn post(&self, path: &str, media_type: &str, body: &str) -> Result<CurlAnswer> {
+    pub(crate) fn post(&self, path: &str, media_type: &str, body: &str) -> Result<CurlAnswer> {
         let media_type = format!("content-type: {media_type}");
         let arguments = ["--header", &self.origin, "--header", &media_type, "--data-binary", body];
         self.visitor.ask(&format!("{API}{path}"), &arguments)
@@ -88,7 +94,7 @@ impl<'a> Page<'a> {
     }
 }
 
-fn is(answer: CurlAnswer, status: u16) -> Result<Value> {
+pub(crate) fn is(answer: CurlAnswer, status: u16) -> Result<Value> {
     ensure!(answer.status == status, "{} instead of {status}: {}", answer.status, answer.body);
     answer.json()
 }
@@ -229,6 +235,29 @@ fn an_administrator_signs_in_at_our_pages_and_changes_people() -> Result<()> {
         ensure!(bytes.sent > 0 && bytes.received > 0, "{id}: {bytes:?}");
     }
     Ok(())
+}
+
+/// One replica is killed, and then the other one hangs; whoever is signed in goes on, and changes something at either.
+#[test]
+fn an_administrator_goes_on_while_agent_setup_fails() -> Result<()> {
+    let site = start_with_two("agent-setup")?;
+    let replicas = TwoReplicas::of(&site, "agent-setup");
+    let page = Page::open(&site, "administrator")?;
+    // It may have been carried out already, where nobody has answered.
+    let changes = |skill: &str| {
+        let edit = json!({ "kind": "skill", "id": skill, "action": "put", "object": { "name": skill } });
+        let seen = || page.read(&format!("/objects/skill/{skill}")).map(drop);
+        comes_to_work(skill, || seen().or_else(|_| is(page.change(&edit, false)?, 200).and_then(|_| seen())))
+    };
+    changes("Before")?;
+    replicas.kill(1)?;
+    changes("Gone")?;
+    replicas.comes_back(1)?;
+    let _hung = replicas.stop(2)?;
+    for skill in ["Before", "Gone"] {
+        comes_to_work(skill, || page.read(&format!("/objects/skill/{skill}")).map(drop))?;
+    }
+    changes("Hung")
 }
 
 #[test]

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use testkit::{Installation, Prometheus, Visitor, wait};
 
+use crate::metrics::samples_of;
 use crate::telemetry::{CONTRACTS, batch, post, token};
 
 const LATER: Duration = Duration::from_secs(90);
@@ -88,7 +89,7 @@ fn rules_and_boards_name_metrics_that_exist_and_promtool_finds_no_fault() -> Res
 /// Rules and boards of a role name its own metrics, and what the rules record.
 fn names_what_is_served(begin: &str, metrics: &Value, rules: &str, boards: &[String]) -> Result<()> {
     let metrics = metrics.as_array().with_context(|| format!("{begin} has no metrics"))?;
-    let known: BTreeSet<&str> = metrics.iter().filter_map(|metric| metric["name"].as_str()).collect();
+    let known: BTreeSet<String> = metrics.iter().flat_map(samples_of).collect();
     let of_rules = |what: &str| -> BTreeSet<&str> {
         rules.lines().filter_map(|line| line.trim().strip_prefix(what)).map(str::trim).collect()
     };
@@ -96,7 +97,8 @@ fn names_what_is_served(begin: &str, metrics: &Value, rules: &str, boards: &[Str
     for text in boards.iter().map(String::as_str).chain([rules]) {
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
         let begins = |word: &&str| [format!("{begin}_"), format!("{begin}:")].iter().any(|own| word.starts_with(own));
-        let is_unknown = |word: &&str| ![&known, &groups, &recorded].into_iter().any(|names| names.contains(word));
+        let is_known = |word: &str| known.contains(word) || groups.contains(word) || recorded.contains(word);
+        let is_unknown = |word: &&str| !is_known(word);
         let unknown: BTreeSet<&str> = words.filter(begins).filter(is_unknown).collect();
         ensure!(unknown.is_empty(), "metrics that nobody serves: {unknown:?}");
     }
@@ -107,8 +109,8 @@ fn names_what_is_served(begin: &str, metrics: &Value, rules: &str, boards: &[Str
 fn unknown_labels(text: &str, metrics: &[&Value]) -> Vec<String> {
     let mut unknown = Vec::new();
     for metric in metrics {
-        let name = metric["name"].as_str().unwrap_or_default();
-        for (at, begin) in text.match_indices(&format!("{name}{{")) {
+        let begins: Vec<String> = samples_of(metric).map(|name| format!("{name}{{")).collect();
+        for (at, begin) in begins.iter().flat_map(|begin| text.match_indices(begin.as_str())) {
             let is_longer =
                 text[..at].ends_with(|before: char| before.is_ascii_alphanumeric() || "_:".contains(before));
             let selector = text[at + begin.len()..].split('}').next().unwrap_or_default();
@@ -123,7 +125,7 @@ fn unknown_labels(text: &str, metrics: &[&Value]) -> Vec<String> {
                     _ => true,
                 };
                 if !is_known {
-                    unknown.push(format!("{name}{{{matcher}}}"));
+                    unknown.push(format!("{begin}{matcher}}}"));
                 }
             }
         }
@@ -145,6 +147,10 @@ fn labels_that_no_series_has_are_found() {
     assert_eq!(found(known), [""; 0]);
     assert_eq!(found(r#"a_total{outcome!="late"}"#), [r#"a_total{outcome!="late"}"#]);
     assert_eq!(found(r#"sum by (ap) (a_total{zone="x"})"#), [r#"a_total{zone="x"}"#, "by (ap)"]);
+    let histogram = json!({ "name": "b_seconds", "type": "histogram", "labels": { "le": "an upper bound" } });
+    let found = |text: &str| unknown_labels(text, &[&histogram]);
+    assert_eq!(found(r#"sum by (le) (b_seconds_bucket{le="0.1"}) / b_seconds_count"#), [""; 0]);
+    assert_eq!(found(r#"b_seconds_bucket{zone="x"}"#), [r#"b_seconds_bucket{zone="x"}"#]);
 }
 
 /// Each alert fires in a test of its rules, and is silent in one.

@@ -7,12 +7,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
+use testkit::audio::write_wav;
+use testkit::browser::Browser;
 use testkit::installation::{Instance, binary};
 use testkit::process::signal;
 use testkit::{Servers, wait};
 
+use crate::conference::tone;
+
 const START_LIMIT: Duration = Duration::from_secs(120);
 const END_LIMIT: Duration = Duration::from_secs(90);
+/// A browser takes some seconds to start; what is done in it has its own limit.
+const IN_BROWSER: Duration = Duration::from_secs(240);
 /// Exit codes, see docs/exit-codes.md.
 const ADDRESS_IN_USE: i32 = 4;
 const CHECK_FAILED: i32 = 6;
@@ -268,6 +274,32 @@ fn an_interrupt_ends_the_demo_and_its_robots_cleanly() -> Result<()> {
     assert_eq!(demo.ended()?, 0, "{}", demo.said()?);
     assert!(!is_running(robots));
     Ok(())
+}
+
+/// What the demo has printed behind that word, at the begin of a line.
+fn printed<'a>(said: &'a str, name: &str) -> Result<&'a str> {
+    let found = said.lines().find_map(|line| line.trim_start().strip_prefix(name));
+    found.map(str::trim).with_context(|| format!("no {name} in {said}"))
+}
+
+/// Somebody who has what the demo prints, a browser and a microphone.
+#[test]
+fn a_newcomer_takes_a_robots_call_in_the_browser_within_two_minutes() -> Result<()> {
+    // With few robots among the agents callers wait for one, and they are patient: none of them goes as soon as it is answered.
+    let mut demo = Demo::start(&["--agents", "2", "--rate", "0.3", "--patience", "150..180"])?;
+    demo.ready()?;
+    let said = wait::until(END_LIMIT, || {
+        let said = demo.said()?;
+        Ok(said.contains("Talk in the browser: ").then_some(said))
+    })?;
+    let person: Vec<&str> = printed(&said, "browser agent")?.split_whitespace().collect();
+    let ["user", user, "password", password] = person.as_slice() else { bail!("it prints {person:?}") };
+    let says = demo.folder.path().join("newcomer.wav");
+    write_wav(&says, &tone(440.0, 60))?;
+    let given = [*user, *password].map(str::to_owned);
+    let mut browser = Browser::start_by_link("newcomer", printed(&said, "Desktop")?, &given, &says)?;
+    browser.says("heard after", IN_BROWSER)?;
+    browser.finish(IN_BROWSER)
 }
 
 #[test]

@@ -210,14 +210,20 @@ fn skills_and_applications_count(site: &Installation, boss: &Administrator) -> R
 }
 
 /// Calls to a number that go on until [`hang_up_all`].
-fn load(site: &Installation, host: u8, audio: &Endpoint, number: &str, how: (u32, u32, &str)) -> Result<Running> {
+pub(crate) fn load(
+    site: &Installation,
+    host: u8,
+    audio: &Endpoint,
+    number: &str,
+    how: (u32, u32, &str),
+) -> Result<Running> {
     let (rate, at_once, talk_ms) = how;
     let callers = sipp(site, "caller.xml", host, audio).dial(number);
     callers.calls(CALLS_MAX, rate, at_once).with(&["-d", talk_ms]).start()
 }
 
 /// Nobody calls any more, and who does goes on to the end: every call was answered, lasted and ended as its caller wanted.
-fn hang_up_all(mut callers: Running, what: &str) -> Result<()> {
+pub(crate) fn hang_up_all(mut callers: Running, what: &str) -> Result<()> {
     if !callers.has_ended()? {
         signal(callers.pid(), "USR1")?;
         return callers.finish(LATER)?.expect_success().with_context(|| format!("a call to {what}"));

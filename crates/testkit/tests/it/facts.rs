@@ -99,7 +99,10 @@ fn an_inbound_call_is_told_from_the_queue_to_the_agents_wrap_up() -> Result<()> 
     assert_eq!((request.text("ThisQueue"), request.text("ThisDNRole")), (SALES, "Destination"));
     let diverted = fact("Diverted@sales")?;
     assert_eq!((diverted.text("ThirdPartyDN"), diverted.text("ThisQueue")), ("7101", "sales"));
-    assert_eq!(diverted.frame["Extensions"]["Candidates"]["1001"], "chosen");
+    let why = &diverted.frame["Extensions"];
+    assert_eq!(why["Candidates"]["1001"], "chosen");
+    assert!(why["MatchedSkills"]["Sales"].as_i64().is_some_and(|level| level >= 1), "{why}");
+    assert!(why["ReadyFor"].as_i64().is_some_and(|ms| ms > 0) && why["WaitedFor"].is_i64(), "{why}");
     for brief in ["RouteUsed@9000", "Diverted@9000"] {
         assert_eq!(fact(brief)?.text("ThirdPartyDN"), "7101", "{brief}");
     }

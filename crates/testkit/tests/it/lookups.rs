@@ -41,6 +41,25 @@ const LOOKS_UP: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
   <final id="done"/>
 </scxml>"#;
 
+/// It looks again and again whether a schedule is there, and sends the call to one phone while it is open and to another one else.
+const GOES_BY_HOURS: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<scxml version="1.0" name="sales" initial="begin" datamodel="ecmascript"
+  xmlns="http://www.w3.org/2005/07/scxml" xmlns:dialog="urn:trunkline:dialog" xmlns:ixn="urn:trunkline:interaction">
+  <state id="begin">
+    <transition event="interaction.present" target="looking"><dialog:playsound type="'music'" resource="'music'"/></transition>
+  </state>
+  <state id="looking">
+    <onentry><send event="look" delay="500ms"/></onentry>
+    <transition event="look" cond="_genesys.is_open('Office') !== undefined" target="leaving"/>
+    <transition event="look" target="looking"/>
+  </state>
+  <state id="leaving">
+    <onentry><ixn:redirect to="_genesys.is_open('Office') ? '7101' : '7102'"/></onentry>
+    <transition event="interaction.redirect.done error.interaction.redirect" target="done"/>
+  </state>
+  <final id="done"/>
+</scxml>"#;
+
 /// Changes the example's file and imports it.
 fn import(site: &Installation, from: &str, to: &str) -> Result<()> {
     site.import_changed(|files| changed(files, from, to))
@@ -99,6 +118,63 @@ fn a_call_goes_where_a_list_says_and_the_next_one_elsewhere_once_it_is_changed()
         caller.finish(LATER)?.1.expect_success()?;
         phone.wait_for("CALL_CLOSED", SOON)?;
     }
+    site.is_at_rest()?;
+    check_to_the_end(&site, &watch)
+}
+
+/// The office has these hours.
+fn set_hours(site: &Installation, open: &[&str]) -> Result<()> {
+    let boss = token(site, "tool/boss", &["config:read", "config:write"])?;
+    runtime()?.block_on(async {
+        let mut client = Client::new(connect(tenant_role(site, 8888)).await?);
+        let json = json!({"name": "Office", "time_zone": "Europe/Berlin", "open": open, "exceptions": []}).to_string();
+        change(&mut client, &boss, batch(vec![put("schedule", "Office", None, &json, &[])])).await??;
+        anyhow::Ok(())
+    })
+}
+
+#[test]
+fn a_call_goes_where_an_application_sends_it_while_a_schedule_is_open_or_closed() -> Result<()> {
+    let site = Installation::start()?;
+    site.import_changed(|files| Ok(fs::write(files.join("applications/sales.scxml"), GOES_BY_HOURS)?))?;
+    let config = SocketAddr::new(site.admin("config")?.ip(), 9_100);
+    wait::until(LATER, || {
+        let answer = site.http(config, "GET", "/tenants/example/applications/sales", "")?;
+        Ok(answer.body.contains("is_open").then_some(()))
+    })?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut phone = baresip_phone(&site, 10, "7101", Answer::Auto)?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
+    let conn = watch.wait_for("RouteRequest@9000", LATER)?.text("ConnID").to_owned();
+    // The call is there before the schedule is.
+    set_hours(&site, &["Mon-Sun 00:00-24:00"])?;
+    let routed = watch.wait_for("RouteUsed@9000", LATER)?;
+    assert_eq!((routed.text("ConnID"), routed.text("ThirdPartyDN")), (&*conn, "7101"));
+    phone.wait_for("CALL_ESTABLISHED", LATER)?;
+    caller.hang_up()?;
+    caller.finish(LATER)?.1.expect_success()?;
+    phone.wait_for("CALL_CLOSED", SOON)?;
+
+    let mut other = baresip_phone(&site, 11, "7102", Answer::Auto)?;
+    set_hours(&site, &[])?;
+    wait::until(LATER, || {
+        let answer = site.http(config, "GET", "/tenants/example/schedules/Office", "")?;
+        Ok((!answer.body.contains("24:00")).then_some(()))
+    })?;
+    // ors follows config as well, and has it soon after: a call that finds the hours of before goes to the other phone.
+    let mut calls = 1;
+    wait::until(LATER, || {
+        calls += 1;
+        let caller = Caller::dial(&site, "caller-when-told.xml", calls, site.number("sales")?, &[])?;
+        let routed = watch.wait_for_count("RouteUsed@9000", usize::from(calls), LATER)?;
+        let is_closed = routed.text("ThirdPartyDN") == "7102";
+        let rings = if is_closed { &mut other } else { &mut phone };
+        rings.wait_for("CALL_ESTABLISHED", LATER)?;
+        caller.hang_up()?;
+        caller.finish(LATER)?.1.expect_success()?;
+        rings.wait_for("CALL_CLOSED", SOON)?;
+        Ok(is_closed.then_some(()))
+    })?;
     site.is_at_rest()?;
     check_to_the_end(&site, &watch)
 }
@@ -166,5 +242,50 @@ fn a_reason_that_a_strict_tenant_does_not_have_is_refused() -> Result<()> {
     let taken = pauses(json!({ "ReasonName": "lunch break" }))?;
     assert_eq!(taken.brief(), "AgentNotReady@7101");
     assert_eq!(taken.frame["Reasons"], json!({ "ReasonCode": "Lunch", "ReasonName": "Lunch break" }));
+    Ok(())
+}
+
+#[test]
+fn a_logout_has_reasons_of_its_own_and_a_reason_has_finer_ones() -> Result<()> {
+    let site = Installation::start()?;
+    let last = "  acw_in_idle_force_ready: true\n";
+    let training = "{code: Training, name: Training, order: 2";
+    let shift = "  - {code: Shift, name: End of the shift, action: logout}\n";
+    site.import_changed(|files| {
+        changed(files, last, &format!("{last}  strict_action_codes: true\n"))?;
+        let finer = format!("  - {training}, subcodes: [{{code: P, name: A product}}]}}\n{shift}");
+        changed(files, &format!("  - {training}}}\n"), &finer)
+    })?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut reference = 0;
+    let mut asks = |req: &str, mode: &str, reasons: Value| -> Result<Fact> {
+        reference += 1;
+        let mut frame = json!({"req": req, "ThisDN": "7101", "Reasons": reasons, "ReferenceID": reference});
+        if !mode.is_empty() {
+            frame["AgentWorkMode"] = json!(mode);
+        }
+        site.request(&frame)?;
+        watch.answer_to(reference, SOON)
+    };
+    assert_eq!(asks("TAgentLogin", "ManualIn", json!({}))?.brief(), "AgentLogin@7101");
+    // Until agent-state has read the tenant as it is now, a finer reason has no name.
+    let whole =
+        json!({"ReasonCode": "Training", "SubReasonCode": "P", "ReasonName": "Training", "SubReasonName": "A product"});
+    wait::until(LATER, || {
+        let answer =
+            asks("TAgentSetNotReady", "AuxWork", json!({"ReasonCode": "Training", "SubReasonCode": "a product"}))?;
+        Ok((answer.frame["Reasons"] == whole).then_some(()))
+    })?;
+    for (req, mode, reasons) in [
+        ("TAgentSetNotReady", "AuxWork", json!({"ReasonCode": "Lunch", "SubReasonCode": "P"})),
+        ("TAgentSetNotReady", "AuxWork", json!({"ReasonCode": "Shift"})),
+        ("TAgentLogout", "", json!({"ReasonCode": "Lunch"})),
+    ] {
+        let refused = asks(req, mode, reasons)?;
+        assert_eq!((&*refused.name, &refused.frame["ErrorCode"]), ("EventError", &json!(53)), "{:?}", refused.frame);
+    }
+    let gone = asks("TAgentLogout", "", json!({"ReasonCode": "end of the shift"}))?;
+    assert_eq!(gone.brief(), "AgentLogout@7101");
+    assert_eq!(gone.frame["Reasons"], json!({"ReasonCode": "Shift", "ReasonName": "End of the shift"}));
     Ok(())
 }

@@ -38,13 +38,20 @@ fn declared(all: &[Value]) -> BTreeSet<(String, String, String)> {
     all.iter().map(|m| (text(m, "name"), text(m, "type"), text(m, "help"))).collect()
 }
 
+/// The names of a metric's samples: a histogram has several.
+pub(crate) fn samples_of(metric: &Value) -> impl Iterator<Item = String> {
+    let ends: &[&str] = if metric["type"] == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+    let name = metric["name"].as_str().unwrap_or_default();
+    ends.iter().map(move |end| format!("{name}{end}"))
+}
+
 /// Label values that are not declared.
 fn undeclared_labels(text: &str, all: &[Value]) -> Vec<String> {
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     let is_known = |line: &str| {
         let Some((name, rest)) = line.split_once('{') else { return true };
         let labels = rest.split_once('}').map_or(rest, |(labels, _)| labels);
-        let metric = all.iter().find(|metric| metric["name"] == name);
+        let metric = all.iter().find(|metric| samples_of(metric).any(|sample| sample == name));
         labels.split("\",").all(|label| {
             let (key, value) = label.split_once("=\"").unwrap_or((label, ""));
             metric.is_some_and(|metric| match &metric["labels"][key] {

@@ -303,6 +303,50 @@ fn who_calls_from_outside_does_not_go_out_again_and_a_busy_number_says_so() -> R
     check_to_the_end(&site, &watch)
 }
 
+#[test]
+fn a_program_has_a_call_show_another_number_of_the_tenant_and_none_of_others() -> Result<()> {
+    let site = Installation::start()?;
+    // By itself the trunk shows no number.
+    let carrier = format!(
+        "{{name: carrier, allow: [127.0.0.0/8], contact: \"{}:5060\", prefix: \"+\"}}",
+        site.peer_address(CARRIER)
+    );
+    site.import_changed(|files| {
+        let file = files.join("example-tenant.yaml");
+        let text = fs::read_to_string(&file)?;
+        let changed = text.replacen("{name: carrier, allow: [127.0.0.0/8]}", &carrier, 1);
+        ensure!(changed != text, "the example has changed");
+        Ok(fs::write(&file, changed)?)
+    })?;
+    let watch = Watch::start(&site, "0-0")?;
+    goes_out(&site, NUMBER)?;
+    let carrier = Endpoint::listen(site.peer_address(CARRIER).into())?;
+    let busy = sipp_phone(&site, CARRIER, "agent-busy.xml", &carrier, &["-m", "1"])?;
+    let mut own = baresip_phone_that_says(&prompt("announcement"), &site, 10, "7101", Answer::Auto)?;
+    let make = |reference: u64, shows: &str| {
+        let shows = json!({"CPNDigits": shows});
+        let make = json!({"req": "TMakeCall", "ThisDN": "7101", "OtherDN": NUMBER, "ReferenceID": reference, "Extensions": shows});
+        site.request(&make)
+    };
+    make(71, "+4915112345678")?;
+    let refused = watch.answer_to(71, SOON)?;
+    ensure!(refused.name == "EventError" && refused.frame["ErrorCode"] == 53, "{refused:?}");
+    ensure!(refused.text("ErrorMessage").starts_with("CPNDigits: "), "{refused:?}");
+    let ours = site.number("echo")?;
+    make(72, ours)?;
+    watch.wait_for("DestinationBusy@7101", SOON)?;
+    own.wait_for("CALL_CLOSED", SOON)?;
+    let called = busy.finish(SOON)?;
+    called.expect_success()?;
+    let invite =
+        called.messages.split("message received").find(|text| text.contains("INVITE sip:")).unwrap_or_default();
+    let from = invite.lines().find(|line| line.starts_with("From:")).unwrap_or_default();
+    ensure!(from.contains(&format!("sip:{ours}@")), "{from}");
+    watch.wait_for_count("CallDeleted", 2, SOON)?;
+    site.is_at_rest()?;
+    check_to_the_end(&site, &watch)
+}
+
 /// The third octet of the edge's addresses, and the first of those of programs outside.
 const EDGE: u8 = 0;
 const OUTSIDE: u8 = 250;
@@ -641,6 +685,36 @@ fn a_carrier_is_told_who_has_forwarded_a_call() -> Result<()> {
     assert!(invite.contains(&format!("History-Info: <sip:{OURS}@")), "{invite}");
     assert!(invite.contains(";cause=302>;index=1.1;mp=1"), "{invite}");
     watch.wait_for_count("CallDeleted", 1, SOON)?;
+    site.is_at_rest()?;
+    check_to_the_end(&site, &watch)
+}
+
+#[test]
+fn a_call_goes_out_by_the_trunks_of_a_group_rather_than_by_one_of_its_prefix() -> Result<()> {
+    let site = Installation::start()?;
+    // Nobody takes calls there.
+    let second = format!(
+        "  - {{name: second, allow: [203.0.113.0/24], contact: \"{}:5060\", prefix: \"+49\"}}\n",
+        site.peer_address(CARRIER + 1)
+    );
+    import(&site, "", "", |files| {
+        let file = files.join("example-tenant.yaml");
+        let text = fs::read_to_string(&file)?;
+        let group = "trunk_groups:\n  - {name: Germany, prefix: \"+49\", members: [{trunk: carrier}]}\n";
+        let changed = text.replacen("\ntrunks:\n", &format!("\n{group}trunks:\n{second}"), 1);
+        ensure!(changed != text, "the example has changed");
+        Ok(fs::write(&file, changed)?)
+    })?;
+    let watch = Watch::start(&site, "0-0")?;
+    let mut own = announcing_phone(&site, 10, "7101", Answer::Manual)?;
+    let mut far = somebody(&site, Answer::Auto)?;
+    goes_out(&site, NUMBER)?;
+    own.dial(DIALLED)?;
+    own.wait_for("CALL_ESTABLISHED", LATER)?;
+    far.wait_for("CALL_ESTABLISHED", SOON)?;
+    far.hang_up()?;
+    own.wait_for("CALL_CLOSED", SOON)?;
+    watch.wait_for("CallDeleted", SOON)?;
     site.is_at_rest()?;
     check_to_the_end(&site, &watch)
 }

@@ -5,6 +5,7 @@
 mod bearers;
 mod listeners;
 mod next_key;
+mod published_sessions;
 mod rest;
 mod roles;
 mod routers;
@@ -14,11 +15,13 @@ mod sockets;
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
-use testkit::{Installation, wait};
+use testkit::caller::Caller;
+use testkit::{Installation, Watch, wait};
 
 use crate::conference::SOON;
 use bearers::Bearer;
 pub(crate) use rest::{DOCUMENTS, rows_without_document};
+pub(crate) use routers::routes_of;
 
 /// A tenant that there is not; its name is as long as that of the example.
 const NOWHERE: &str = "nowhere";
@@ -95,6 +98,21 @@ fn whatever_is_served_has_a_row_that_says_who_may() -> Result<()> {
     let unknown: Vec<&str> = unknown.collect();
     ensure!(unknown.is_empty(), "no bearer has {unknown:?}: who may is never tried");
     Ok(())
+}
+
+/// Of the published APIs whose sessions open by a cookie. Nobody is logged in, so that the call waits meanwhile.
+#[test]
+fn sessions_of_others_are_answered_as_if_there_were_nothing() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let bearers = bearers::all(&site)?;
+    let of_globex = bearers::of_globex(&site, bearers::SUPERVISOR_OF_GLOBEX)?;
+    let caller = Caller::dial(&site, "caller-when-told.xml", 1, site.number("sales")?, &[])?;
+    let wrong = published_sessions::wrong(&site, &bearers, &of_globex, &watch)?;
+    ensure!(wrong.is_empty(), "{} of the cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    caller.hang_up()?;
+    caller.finish(SOON)?.1.expect_success()?;
+    site.is_at_rest()
 }
 
 /// Meanwhile the next key is made that signs tokens: those of the bearers are by the one of before.

@@ -11,9 +11,11 @@ use testkit::browser::SteppedScript;
 use testkit::installation::DemoUser;
 use testkit::observe::Answer;
 use testkit::process::signal;
+use testkit::visitor::{REDIRECT, VERIFIER};
 use testkit::{Installation, Visitor, kernel, wait};
 
 use crate::carried::{Bytes, carried};
+use crate::replicas::{TwoReplicas, start_with_two};
 use crate::rows::monitor::{Monitor, clients_of};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -136,6 +138,26 @@ fn a_client_library_goes_on_at_other_replicas_and_does_not_go_deaf() -> Result<(
     Ok(())
 }
 
+/// One replica is killed, and then the other one hangs to the end.
+#[test]
+fn a_client_library_goes_on_while_gws_provisioning_fails() -> Result<()> {
+    let site = start_with_two("gws-provisioning")?;
+    let replicas = TwoReplicas::of(&site, "gws-provisioning");
+    let mut script = at_work("failover", &site, &site.demo.web)?;
+    script.comes_to("first-before", WALKED)?;
+    replicas.kill(1)?;
+    script.go_on()?;
+    script.comes_to("first", WALKED).context("behind the kill")?;
+    replicas.comes_back(1)?;
+    script.comes_to("second-before", WALKED)?;
+    let _hung = replicas.stop(2)?;
+    script.go_on()?;
+    script.comes_to("second", WALKED).context("while a replica hangs")?;
+    script.comes_to("third-before", WALKED)?;
+    script.go_on()?;
+    script.finish(WALKED).map(drop)
+}
+
 fn kill(site: &Installation, replica: u8) -> Result<()> {
     signal(pid_of(site, &format!("gws-provisioning-{replica}"))?, "KILL")
 }
@@ -199,6 +221,98 @@ fn a_change_is_made_with_the_rights_of_who_asks_and_the_history_names_that_perso
     ensure!(status == 200, "{status} {ended}");
     let (status, refused) = asked(&site, &cookie, "GET", "users", &Value::Null)?;
     ensure!(status == 403 && refused["status"]["code"] == 603, "{status} {refused}");
+    Ok(())
+}
+
+/// The request of a program that has a session begun by a code: for the client that is built in, for all scopes.
+const BY_CODE: [(&str, &str); 2] = [("client_id", "trunkline-provisioning"), ("scope", "")];
+
+#[test]
+fn a_session_begins_by_a_code_once_and_for_whoever_may_read_the_configuration() -> Result<()> {
+    let site = Installation::start()?;
+    let administrator = person(&site, "administrator")?;
+    let browser = Visitor::new(&site)?;
+    let led = browser.ask("/provisioning/v3/login?redirect_uri=%2Fback", &[])?;
+    ensure!(led.status == 302 && led.head.contains("client_id=trunkline-provisioning"), "{} {}", led.status, led.head);
+
+    let code = browser.code_for(&BY_CODE, &administrator.user, &administrator.password)?;
+    let begin = |code: &str, redirect: &str, verifier: &str| {
+        let body = json!({"code": code, "redirect_uri": redirect, "code_verifier": verifier});
+        asked(&site, "", "POST", "initialize-provisioning", &body)
+    };
+    let (status, begun) = begin(&code, REDIRECT, VERIFIER)?;
+    ensure!(status == 200, "{status} {begun}");
+    let id = begun["data"]["sessionId"].as_str().with_context(|| begun.to_string())?;
+    let (status, me) = asked(&site, &format!("Cookie: {COOKIE}={id}\r\n"), "GET", "users/me", &Value::Null)?;
+    ensure!(status == 200 && me["data"]["user"]["userName"] == json!(administrator.user), "{status} {me}");
+
+    // The browser is signed in, and gets further codes without a page.
+    for (redirect, verifier) in [("http://127.0.0.1:9/other", VERIFIER), (REDIRECT, "")] {
+        let code = browser.code_for(&BY_CODE, &administrator.user, &administrator.password)?;
+        let (status, refused) = begin(&code, redirect, verifier)?;
+        ensure!(status == 401 && refused["status"]["code"] == 401, "{redirect}: {status} {refused}");
+    }
+    let query = format!("initialize-provisioning?code={code}&redirect_uri=%2F");
+    let (status, refused) = asked(&site, "", "GET", &query, &Value::Null)?;
+    ensure!(status == 400, "a site could lead a browser there: {status} {refused}");
+    let (status, refused) = asked(&site, "", "POST", "initialize-provisioning", &json!({"code": "of-another"}))?;
+    ensure!(status == 400, "{status} {refused}");
+
+    // An agent does not read the configuration.
+    let agent = person(&site, "agent")?;
+    let of_agent = Visitor::new(&site)?.code_for(&BY_CODE, &agent.user, &agent.password)?;
+    let (status, refused) = begin(&of_agent, REDIRECT, VERIFIER)?;
+    ensure!(matches!(status, 401 | 403), "{status} {refused}");
+    Ok(())
+}
+
+#[test]
+fn a_statistic_is_made_read_changed_for_another_type_and_taken_from_each() -> Result<()> {
+    let site = Installation::start()?;
+    let cookie = session(&site, person(&site, "administrator")?)?;
+    let ask = |method: &str, of: &str, body: &Value| {
+        asked(&site, &cookie, method, &format!("statistic-definitions/{of}/InboundToday"), body)
+    };
+    let definition = json!({"data": {"category": "TotalNumber", "subject": "DNAction", "main": ["CallInbound"]}});
+    let (status, refused) = ask("GET", "Agent", &Value::Null)?;
+    ensure!(status == 404, "{status} {refused}");
+    for of in ["Agent", "Queue"] {
+        let (status, made) = ask("PUT", of, &definition)?;
+        ensure!(status == 200, "{of}: {status} {made}");
+    }
+    let (status, listed) = asked(&site, &cookie, "GET", "statistic-definitions", &Value::Null)?;
+    for of in ["Agent", "Queue"] {
+        let (read, one) = ask("GET", of, &Value::Null)?;
+        ensure!(read == 200 && one["data"]["statisticDefinition"]["category"] == "TotalNumber", "{of}: {one}");
+        let of_type = &listed["data"]["statisticDefinitions"][of];
+        ensure!(status == 200 && of_type["InboundToday"]["main"][0] == "CallInbound", "{of}: {listed}");
+    }
+    let (status, refused) = ask("PUT", "Agent", &json!({"data": {"category": "Windmills"}}))?;
+    ensure!(matches!(status, 400 | 422) && refused["status"]["message"].is_string(), "{status} {refused}");
+    for (of, other) in [("Agent", 200), ("Queue", 404)] {
+        let (status, gone) = ask("DELETE", of, &Value::Null)?;
+        ensure!(status == 200, "{of}: {status} {gone}");
+        ensure!(ask("GET", of, &Value::Null)?.0 == 404, "{of} has it still");
+        ensure!(ask("GET", "Queue", &Value::Null)?.0 == other, "behind {of}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_export_that_is_not_named_is_refused_as_everything_else_is() -> Result<()> {
+    let site = Installation::start()?;
+    let cookie = session(&site, person(&site, "administrator")?)?;
+    for (path, status, named) in [
+        ("export-users", 400, "id: "),
+        ("export-users/?download=true", 400, "id: "),
+        ("export-users?id=1&download=maybe", 400, "download: "),
+        ("export-users?id=1", 404, "id: "),
+    ] {
+        let (due, refused) = asked(&site, &cookie, "GET", path, &Value::Null)?;
+        let message = refused["status"]["message"].as_str().unwrap_or_default();
+        ensure!(due == status && refused["status"]["code"] == status, "{path}: {due} {refused}");
+        ensure!(message.starts_with(named), "{path}: {refused}");
+    }
     Ok(())
 }
 

@@ -16,6 +16,8 @@ use testkit::installation::DemoUser;
 use testkit::process::signal;
 use testkit::{Answer, Installation, kernel, wait};
 
+use crate::replicas::{TwoReplicas, start_with_two};
+
 const LATER: Duration = Duration::from_secs(90);
 /// For a part of what the script does, each step of which has its own patience.
 const WALKED: Duration = Duration::from_secs(240);
@@ -90,6 +92,30 @@ fn comes_back(site: &Installation, replica: u8) -> Result<()> {
         Ok(ready.is_ok_and(|answer| answer.status == 200).then_some(()))
     });
     back.with_context(|| format!("gws-statistics-{replica} does not come back"))
+}
+
+/// One replica is killed, and then the other one hangs to the end.
+#[test]
+fn a_subscription_goes_on_while_gws_statistics_fails() -> Result<()> {
+    let site = start_with_two("gws-statistics")?;
+    let replicas = TwoReplicas::of(&site, "gws-statistics");
+    let _own = baresip_phone(&site, 10, OWN, Answer::Auto)?;
+    let mut script = reading("follow", &site, &site.demo.web, agent(&site, 0)?)?;
+    script.comes_to("subscribed", WALKED)?;
+    replicas.kill(1)?;
+    site.log_in(OWN)?;
+    script.go_on()?;
+    script.comes_to("Ready", WALKED).context("behind the kill")?;
+    replicas.comes_back(1)?;
+    let _hung = replicas.stop(2)?;
+    site.request(&json!({"req": "TAgentSetNotReady", "ThisDN": OWN}))?;
+    script.go_on()?;
+    script.comes_to("NotReady", WALKED).context("while a replica hangs")?;
+    site.request(&json!({"req": "TAgentLogout", "ThisDN": OWN}))?;
+    script.go_on()?;
+    script.comes_to("LoggedOut", WALKED)?;
+    script.go_on()?;
+    script.finish(WALKED).map(drop)
 }
 
 #[test]

@@ -20,7 +20,7 @@ const JSON: &str = "content-type: application/json";
 const PROMETHEUS: u8 = 9;
 pub(crate) const CONTRACTS: &str = r#"telemetry.contracts=[{"appName":"softphone","properties":["ThisDN","region"],
     "monitoredEvents":["error_.*"],"monitoredMetrics":[{"name":"jitter","value":30,"type":"gt"}],
-    "apdex":{"metrics":{"mos":{"satisfiedTH":3.6,"toleratedTH":2}}}}]"#;
+    "apdex":{"metrics":{"mos":{"satisfiedTH":3.6,"toleratedTH":2,"isExtended":true}}}}]"#;
 
 /// An answer as curl shows it.
 pub(crate) struct TelemetryAnswer {
@@ -92,7 +92,7 @@ pub(crate) fn post(site: &Installation, body: &str, arguments: &[&str]) -> Resul
 }
 
 /// Lines of telemetry that a client caused.
-fn lines(site: &Installation) -> Vec<Value> {
+pub(crate) fn lines(site: &Installation) -> Vec<Value> {
     let read = |line: &String| serde_json::from_str::<Value>(line).ok();
     site.log().iter().filter_map(read).filter(|line| line["service"] == "telemetry").collect()
 }
@@ -128,11 +128,20 @@ fn items_of_a_page_become_lines_without_personal_data_and_counts() -> Result<()>
         ("monitored_metric_total", 1.0),
         ("apdex_values_total", 1.0),
         ("apdex_ratio", 0.5),
+        ("client_value_count", 1.0),
+        ("client_value_sum", 2.5),
     ];
     for (name, expected) in counted.into_iter().chain(more) {
         // Counted once the line is written, which may be after it was read here.
         site.metric_becomes("telemetry", &format!("telemetry_{name}"), expected, LATER)?;
     }
+    let up_to = |bound: &str| {
+        site.metric(
+            "telemetry",
+            &format!("telemetry_client_value_bucket{{le=\"{bound}\",app=\"softphone\",metric=\"mos\"}}"),
+        )
+    };
+    ensure!((up_to("2.0")?, up_to("2.8")?, up_to("+Inf")?) == (0.0, 1.0, 1.0), "the opinion is in another range");
     let token = token(&site, &["--sub", "prometheus/main", "--scope", "topology:read"])?;
     let peer = site.peer_address(PROMETHEUS);
     let mut scraper = KeepAlive::connect(peer, site.admin("telemetry")?, &token)?;
@@ -282,6 +291,23 @@ fn pages_of_other_origins_need_their_tenant() -> Result<()> {
 }
 
 #[test]
+fn clients_of_tenants_that_are_not_named_send_nothing() -> Result<()> {
+    let set = |tenants: &str| {
+        ["--set".to_owned(), CONTRACTS.to_owned(), "--set".to_owned(), format!("telemetry.tenants={tenants}")]
+    };
+    let [other, example] = [r#"{"other":"Other Ltd"}"#, r#"{"example":"Example Ltd"}"#].map(set);
+    let site = Installation::start_with(&other.each_ref().map(String::as_str))?;
+    let body = batch("softphone", &json!([{ "type": "log", "name": "from_example" }]));
+    let refused = post(&site, &body, &[])?.is(403)?.json()?;
+    ensure!(refused["detail"].as_str().is_some_and(|detail| detail.starts_with("tenant: ")), "{refused}");
+    let site = site.crash_and_restart_with(&example.each_ref().map(String::as_str))?;
+    post(&site, &body, &[])?.is(202)?;
+    let line = line(&site, "from_example")?;
+    ensure!(line["tenant"] == "Example Ltd", "{line}");
+    Ok(())
+}
+
+#[test]
 fn an_operator_switches_an_application_off_and_its_clients_are_told() -> Result<()> {
     let site = Installation::start_with(&["--set", CONTRACTS])?;
     let authorization = authorization(&site)?;
@@ -328,12 +354,12 @@ fn a_token_that_auth_has_revoked_is_refused() -> Result<()> {
 type KeptPost = (String, String, Vec<u8>);
 
 /// A collector of OTLP over HTTP.
-struct HttpCollector {
+pub(crate) struct HttpCollector {
     kept: Arc<Mutex<Vec<KeptPost>>>,
 }
 
 impl HttpCollector {
-    fn start(at: SocketAddr) -> Result<Self> {
+    pub(crate) fn start(at: SocketAddr) -> Result<Self> {
         Self::answering(at, "200 OK")
     }
 
@@ -355,7 +381,8 @@ impl HttpCollector {
         Ok(Self { kept })
     }
 
-    fn wait_for(&self, path: &str, media_type: &str) -> Result<Vec<u8>> {
+    /// The body that came first to that path in that form.
+    pub(crate) fn wait_for(&self, path: &str, media_type: &str) -> Result<Vec<u8>> {
         wait::until(LATER, || {
             let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             let found = kept.iter().find(|(at, of, _)| at == path && of == media_type);

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use testkit::agents::{baresip_phone_that_says, password};
+use testkit::agents::{baresip_phone_speaking, baresip_phone_that_says, password};
 use testkit::audio::{read_wav, write_wav};
 use testkit::browser::Browser;
 use testkit::process::signal;
 use testkit::{Answer, Installation, kernel, wait};
 
-use crate::conference::{SOON, TONES, heard, tone};
+use crate::conference::{SOON, TONES, comes_to_hear, heard, tone};
 
 /// A browser takes some seconds to start, and what it hears some more.
 const IN_BROWSER: Duration = Duration::from_secs(150);
@@ -118,6 +118,64 @@ fn jssip_with_a_password_is_a_phone_by_webrtc_too() -> Result<()> {
 #[test]
 fn sip_js_with_a_password_is_a_phone_by_webrtc_too() -> Result<()> {
     calls_and_is_called("sip.js", Way::Gateway)
+}
+
+/// What a phone says of the codecs in which it sends and hears.
+const BOTH_WAYS_OPUS: &str = "codec audio/opus audio/opus";
+
+/// SIP.js as the phone of a number, which calls another one, or is called where that is empty.
+fn codec_phone(site: &Installation, of: &str, calls: &str, says: &Path, files: &Path) -> Result<Browser> {
+    let url = format!("wss://{}/", site.secure_web_socket());
+    let (realm, folder) = ("example.trunkline.invalid", files.display().to_string());
+    let given = ["sip.js", &url, realm, of, password(site, of)?, calls, &folder].map(str::to_owned);
+    Browser::start_with_microphone("codecPhone", site, &given, says)
+}
+
+#[test]
+fn a_phone_with_opus_alone_is_heard_in_opus_by_the_browser_that_it_calls() -> Result<()> {
+    let (site, files) = (site()?, tempfile::tempdir()?);
+    let [says, desk_says] = ["web.wav", "desk.wav"].map(|name| files.path().join(name));
+    write_wav(&says, &tone(TONES[0], 60))?;
+    write_wav(&desk_says, &tone(TONES[1], 240))?;
+    let mut desk = baresip_phone_speaking("opus/48000/1", &desk_says, &site, 11, DESK)?;
+    let mut web = codec_phone(&site, WEB, "", &says, files.path())?;
+    web.says("registered", IN_BROWSER)?;
+    desk.dial(&format!("sip:{WEB}@{}", site.sip()))?;
+    desk.wait_for("CALL_ESTABLISHED", SOON)?;
+    assert_eq!(web.says("codec", IN_BROWSER)?, BOTH_WAYS_OPUS, "nothing is made G.711 on the way");
+    web.says("heard", IN_BROWSER)?;
+    let hears = heard(&read_wav(&files.path().join("heard-7101.wav"))?);
+    ensure!(hears == [TONES[1]], "the browser hears the phone: {hears:?}");
+    comes_to_hear(&desk, &[TONES[0]])?;
+    desk.hang_up()?;
+    web.finish(IN_BROWSER)?;
+    site.is_at_rest()
+}
+
+#[test]
+fn two_browsers_speak_opus_with_each_other() -> Result<()> {
+    let (site, files) = (site()?, tempfile::tempdir()?);
+    let phone = format!("- {{number: \"{DESK}\", ");
+    site.change_example(|text| {
+        assert!(text.contains(&phone), "the example has changed");
+        text.replacen(&phone, &format!("{phone}encryption: dtls, "), 1)
+    })?;
+    let [says, other_says] = ["web.wav", "other.wav"].map(|name| files.path().join(name));
+    write_wav(&says, &tone(TONES[0], 60))?;
+    write_wav(&other_says, &tone(TONES[1], 60))?;
+    let mut called = codec_phone(&site, DESK, "", &other_says, files.path())?;
+    called.says("registered", IN_BROWSER)?;
+    let mut calls = codec_phone(&site, WEB, DESK, &says, files.path())?;
+    for (browser, user, hz) in [(&mut calls, WEB, TONES[1]), (&mut called, DESK, TONES[0])] {
+        assert_eq!(browser.says("codec", IN_BROWSER)?, BOTH_WAYS_OPUS, "{user}");
+        browser.says("heard", IN_BROWSER)?;
+        let hears = heard(&read_wav(&files.path().join(format!("heard-{user}.wav")))?);
+        ensure!(hears == [hz], "{user} hears {hears:?}");
+    }
+    fs::write(files.path().join("enough"), "")?;
+    calls.finish(IN_BROWSER)?;
+    called.finish(IN_BROWSER)?;
+    site.is_at_rest()
 }
 
 /// Opens a WebSocket for SIP, with this header, and sends a REGISTER by it; returns the connection and what the opening was answered.

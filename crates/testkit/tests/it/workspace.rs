@@ -1,15 +1,20 @@
 //! The published Workspace API: agents work by a client library of others, which knows nothing of us, and by plain HTTP.
 
 mod browser_phone;
+mod contacts;
 mod day;
 pub(crate) mod desk;
+mod elsewhere;
+mod failing_roles;
 mod failover;
 mod interactions;
 mod notifications;
 mod page;
 mod page_softphone;
 mod personal;
+mod published_page;
 mod rows;
+mod schedule;
 mod sessions;
 mod supervising;
 mod web_socket_notifications;

@@ -20,7 +20,7 @@ use net::http::CallError;
 
 use index::AgentIndex;
 use login_codes::LoginCodes;
-use reasons::NotReadyReasons;
+use reasons::ActionReasons;
 
 /// The kinds of objects that are read.
 pub(super) const KINDS: &[ObjectKind] = &[
@@ -73,7 +73,7 @@ pub(super) struct People {
     wrap_up_times: SharedMap<String, u64>,
     /// The rules that limit what agents spend on calls outside.
     agent_limits: SharedSet<String>,
-    reasons: NotReadyReasons,
+    reasons: ActionReasons,
     login_codes: LoginCodes,
     index: AgentIndex,
 }
@@ -274,7 +274,7 @@ impl People {
         self.addresses.len()
     }
 
-    /// Refuses a request that this tenant's agents do not get, gives the reason of one that makes not ready in the tenant's words, and has
+    /// Refuses a request that this tenant's agents do not get, gives its reason in the tenant's words, and has
     /// a login name its agent by the id.
     pub fn admit(&self, request: &mut Request) -> Result<(), (ErrorCode, &'static str)> {
         self.may_be_asked(request)?;

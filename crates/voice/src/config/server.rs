@@ -318,6 +318,7 @@ fn kind_of(segment: &str) -> Result<ObjectKind, Problem> {
         "place-groups" => Ok(ObjectKind::PlaceGroup),
         "capacity-rules" => Ok(ObjectKind::CapacityRule),
         "dn-groups" => Ok(ObjectKind::DnGroup),
+        "trunk-groups" => Ok(ObjectKind::TrunkGroup),
         "calling-lists" => Ok(ObjectKind::CallingList),
         "campaigns" => Ok(ObjectKind::Campaign),
         "campaign-groups" => Ok(ObjectKind::CampaignGroup),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use call::dial_plan::{
     AccessCode, Blocked, BusinessHours, CallerIdRule, CodeAction, Days, DialRules, DialledCode, EmergencyNumber,
     Extension, NumberTarget, OfTrunk, OpeningHours, OutsideTrunk, Pattern, Route, RoutePoint, Spending, SpentBy,
-    TenantPlan, Translation,
+    TenantPlan, Translation, TrunkGroup, TrunkOfGroup,
 };
 use contracts::provisioning::{
     DialAction, DialRule, Dn as DnObject, DnKind, FeatureAction, FeatureCode as FeatureCodeObject, Number, Object,
@@ -26,6 +26,7 @@ pub(super) const KINDS: &[ObjectKind] = &[
     ObjectKind::Number,
     ObjectKind::FeatureCode,
     ObjectKind::Trunk,
+    ObjectKind::TrunkGroup,
     ObjectKind::Schedule,
     ObjectKind::DialRule,
     ObjectKind::Switch,
@@ -109,6 +110,9 @@ impl BuiltPlan {
         }
         if has_other(ObjectKind::Trunk) {
             plan.trunks = trunks(config);
+        }
+        if has_other(ObjectKind::TrunkGroup) {
+            plan.trunk_groups = trunk_groups(config);
         }
         if has_other(ObjectKind::Switch) {
             renew_switches(&mut plan, config);
@@ -221,6 +225,19 @@ fn trunks(config: &TenantConfig) -> Vec<OutsideTrunk> {
         })
     };
     config.of_kind(ObjectKind::Trunk).filter_map(trunk).collect()
+}
+
+fn trunk_groups(config: &TenantConfig) -> Vec<TrunkGroup> {
+    let group = |object: &Object| {
+        let Object::TrunkGroup(group) = object else { return None };
+        let members = group.members.iter().map(|member| TrunkOfGroup {
+            trunk: member.trunk.clone(),
+            order: member.order,
+            weight: member.weight,
+        });
+        Some(TrunkGroup { name: group.name.clone(), prefix: group.prefix.clone(), members: members.collect() })
+    };
+    config.of_kind(ObjectKind::TrunkGroup).filter_map(group).collect()
 }
 
 fn feature_codes(config: &TenantConfig) -> HashMap<String, DialledCode> {

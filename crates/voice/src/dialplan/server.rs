@@ -81,6 +81,9 @@ struct NumberQuestion {
     /// Why they have, by the names of [`model::request::ForwardMode`].
     #[serde(default)]
     forward_modes: Vec<String>,
+    /// The number that whoever calls wants to show outside.
+    #[serde(default)]
+    shows: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -120,6 +123,7 @@ async fn resolve(
         instance: instance.transpose()?,
         occasion,
         forwarded_by,
+        shows: question.shows,
     };
     let answer = resolver.resolve(&tenant, number).await?;
     Ok(axum::Json(contracts::json::plan_answer_to_json(&answer)))
@@ -134,6 +138,8 @@ struct NumberQuery {
     occasion: Occasion,
     /// The phones that have forwarded the call so far.
     forwarded_by: Vec<ForwardedBy>,
+    /// The number that whoever calls wants to show outside.
+    shows: Option<String>,
 }
 
 impl Resolver {
@@ -150,7 +156,8 @@ impl Resolver {
     /// there are [`FORWARDS_MAX`] at most.
     async fn follow(&self, tenant: &TenantId, number: NumberQuery) -> Result<PlanAnswer, Problem> {
         let plan = self.plans.of(tenant)?;
-        let NumberQuery { mut caller, mut dialled, instance, mut occasion, forwarded_by: mut chain } = number;
+        let NumberQuery { mut caller, mut dialled, instance, mut occasion, forwarded_by: mut chain, mut shows } =
+            number;
         if instance.is_some() {
             // A GRUU means that phone and nobody in its place.
             occasion = Occasion::RoutedToAgent;
@@ -158,7 +165,8 @@ impl Resolver {
         let mut notes = Vec::new();
         loop {
             let is_forwarded = !chain.is_empty() && occasion == Occasion::Called;
-            let lookup = Lookup { caller: &caller, dialled: &dialled, now: self.clock.now(), is_forwarded };
+            let (now, wanted) = (self.clock.now(), shows.as_deref());
+            let lookup = Lookup { caller: &caller, dialled: &dialled, now, is_forwarded, shows: wanted };
             let mut answer = {
                 let mut entropy = self.entropy.lock().unwrap_or_else(PoisonError::into_inner);
                 call::dial_plan::resolve(&plan, &lookup, &mut **entropy)
@@ -209,7 +217,8 @@ impl Resolver {
             let Some((by, to)) = next else {
                 return Ok(PlanAnswer { forwarded_by: chain, notes, ..answer });
             };
-            // The phone calls in its turn: who calls it may be outside, and the phone may call outside.
+            // The phone calls in its turn: who calls it may be outside, and the phone may call outside. It shows what it always does.
+            shows = None;
             (caller, dialled, occasion) = (CallingParty::Phone(by), to.to_string(), Occasion::Called);
         }
     }

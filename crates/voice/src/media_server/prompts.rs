@@ -1,8 +1,8 @@
-//! Prompts: a tenant's files, then the installation's, then the built-in ones; announcements that were recorded; and tones.
+//! Prompts: what was uploaded, a tenant's files, then the installation's, then the built-in ones; announcements that were recorded; and tones.
 //!
-//! A prompt is named as `prompt:<name>`, `file://<name>.wav` or by its plain name. Names consist of letters, digits, `-` and `_`, so none
-//! leads out of the folder. Files are `prompts/<tenant>/<name>.wav` and `prompts/<name>.wav` in the data directory; a changed file is read
-//! again.
+//! A prompt is named as `prompt:<name>`, `file://<name>.wav` or by its plain name, of which `@<language>` may follow: what was uploaded may
+//! be in several languages. Names consist of letters, digits, `-` and `_`, so none leads out of the folder. Files are
+//! `prompts/<tenant>/<name>.wav` and `prompts/<name>.wav` in the data directory; a changed file is read again.
 
 use std::collections::HashMap;
 use std::fs;
@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use contracts::provisioning::PromptAudio;
 use media::session::Prompt;
 use media::tone::{self, Signal};
 use media::wav;
 use model::TenantId;
 
 use super::announcements::Announcements;
+use super::uploads::Uploads;
 
 /// Longest name.
 const NAME_MAX: usize = 64;
@@ -53,6 +55,7 @@ const OWN: [(&str, &[u8]); 16] = [
 pub struct Prompts {
     folder: PathBuf,
     announcements: Announcements,
+    uploads: Option<Uploads>,
     cached: HashMap<PathBuf, Cached>,
     /// How often a prompt was found.
     found: u64,
@@ -79,7 +82,13 @@ impl Prompts {
     /// Prompts from that folder. Recorded announcements are in the folder beside it.
     pub fn new(folder: PathBuf) -> Self {
         let announcements = Announcements::new(folder.with_file_name("announcements"));
-        Self { folder, announcements, cached: HashMap::new(), found: 0, room: CACHED_SAMPLES_MAX }
+        Self { folder, announcements, uploads: None, cached: HashMap::new(), found: 0, room: CACHED_SAMPLES_MAX }
+    }
+
+    /// The same with what was uploaded, which goes before files.
+    #[must_use]
+    pub fn with_uploads(self, uploads: Uploads) -> Self {
+        Self { uploads: Some(uploads), ..self }
     }
 
     /// The recorded announcements.
@@ -97,9 +106,12 @@ impl Prompts {
         if let Some(name) = uri.strip_prefix("tone:") {
             return self.tone(name);
         }
-        let name = name_of(uri)?;
+        let (name, language) = named(uri)?;
         let recorded = self.announcements.path(tenant, name);
         if let Some(prompt) = recorded.and_then(|path| self.file(&path, name)) {
+            return Some(prompt);
+        }
+        if let Some(prompt) = self.uploaded(tenant, name, language) {
             return Some(prompt);
         }
         // A tenant's id is also a valid name here, but it need not be a folder's name.
@@ -112,6 +124,18 @@ impl Prompts {
         }
         let (_, bytes) = OWN.iter().find(|(own, _)| *own == name)?;
         self.keep(PathBuf::from(format!("own/{name}")), None, name, || wav::parse(bytes).ok())
+    }
+
+    /// What was uploaded of a prompt. Its name has the language with it: by that name a successor of this node finds it.
+    fn uploaded(&mut self, tenant: &TenantId, name: &str, language: Option<&str>) -> Option<Prompt> {
+        let path = self.uploads.as_ref()?.file(tenant, name, language)?;
+        let full = language.map_or_else(|| name.to_owned(), |language| format!("{name}@{language}"));
+        let found = self.file(&path, &full);
+        if found.is_none() {
+            tracing::warn!(%tenant, name, path = %path.display(), "the audio of a prompt is not on the disk: a file is played");
+            self.uploads.as_ref()?.note_unreadable(tenant, &path);
+        }
+        found
     }
 
     /// The tone of that name, or of that name and a country's prefix: `busy.44`.
@@ -189,6 +213,18 @@ pub fn fault(folder: &Path, tenant: &TenantId, name: &str) -> Option<String> {
     Some(unplayable.unwrap_or_else(nowhere))
 }
 
+/// The name in a prompt's URI and the language that is asked for, if they can be such.
+fn named(uri: &str) -> Option<(&str, Option<&str>)> {
+    match uri.split_once('@') {
+        None => Some((name_of(uri)?, None)),
+        Some((name, language)) => {
+            let language = language.strip_suffix(".wav").unwrap_or(language);
+            PromptAudio::is_language(language).then_some(())?;
+            Some((name_of(name)?, Some(language)))
+        }
+    }
+}
+
 /// The name in a prompt's URI, if it is one.
 pub(super) fn name_of(uri: &str) -> Option<&str> {
     let name = uri.strip_prefix("prompt:").or_else(|| uri.strip_prefix("file://")).unwrap_or(uri);
@@ -263,6 +299,37 @@ mod tests {
         fs::remove_file(folder.join("acme/menu.wav")).unwrap();
         assert_eq!(prompts.find(&tenant("acme"), "prompt:menu").unwrap().samples.len(), 10);
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_was_uploaded_goes_before_files_in_the_language_that_is_asked_for() {
+        let folder = std::env::temp_dir().join(format!("trunkline-uploaded-prompts-{}", std::process::id()));
+        let uploads = super::super::uploads::tests::kept(&folder, &[("en", &[1; 10]), ("de", &[2; 20])]);
+        let mut prompts = Prompts::new(PathBuf::from("/nonexistent")).with_uploads(uploads);
+        let mut played = |of: &str, uri: &str| {
+            let found = prompts.find(&tenant(of), uri).map(|prompt| (prompt.name.to_string(), prompt.samples.len()));
+            found.unwrap_or_default()
+        };
+        assert_eq!(played("acme", "prompt:menu"), ("menu".to_owned(), 10));
+        assert_eq!(played("acme", "prompt:menu@de-AT"), ("menu@de-AT".to_owned(), 20));
+        assert_eq!(played("acme", "file://menu@fr.wav").1, 10);
+        assert_eq!(played("acme", "prompt:menu@").1, 0, "it is no language");
+        assert_eq!(played("acme", "prompt:menu@../x").1, 0);
+        assert!(played("other", "prompt:menu@de").1 > 4_000, "of another tenant: the one that comes with the program");
+        fs::remove_dir_all(folder).unwrap();
+        assert!(played("acme", "prompt:music").1 > 4_000);
+    }
+
+    #[test]
+    fn an_upload_that_cannot_be_read_is_told_to_whom_fetches_it_again() {
+        let folder = std::env::temp_dir().join(format!("trunkline-lost-prompts-{}", std::process::id()));
+        let (uploads, mut lost) = super::super::uploads::tests::kept_and_lost(&folder, &[("en", &[1; 10])]);
+        let file = uploads.file(&tenant("acme"), "menu", None).unwrap();
+        let mut prompts = Prompts::new(PathBuf::from("/nonexistent")).with_uploads(uploads);
+        fs::remove_dir_all(folder).unwrap();
+        assert!(prompts.find(&tenant("acme"), "prompt:menu").unwrap().samples.len() > 4_000, "the program's own");
+        let sha256 = file.file_stem().unwrap().to_string_lossy().into_owned();
+        assert_eq!(lost.try_recv().unwrap(), (tenant("acme"), sha256));
     }
 
     #[test]

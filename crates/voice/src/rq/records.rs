@@ -5,6 +5,7 @@ use contracts::v1;
 use contracts::wire::{call_ref_from_wire, call_ref_to_wire, uuid_from_wire, uuid_to_wire};
 use infra::bounds::STATE_MAX;
 use model::event::CallRef;
+use model::plan::CALLS_AT_ONCE;
 use model::{AgentId, ConnId, Dn, QueueName, Timestamp};
 use prost::Message;
 use routing::{AgentSnapshot, Declined, RequestId, RequestSnapshot, Session, Stage, Submission, Target};
@@ -132,6 +133,7 @@ pub(super) fn encode_agent(agent: &AgentSnapshot) -> Bytes {
         dn: agent.dn.as_ref().map(Dn::to_string).unwrap_or_default(),
         calls: agent.calls.iter().map(|call| call.0).collect(),
         idle_since_us: agent.idle_since.as_micros(),
+        calls_max: Some(agent.calls_max).filter(|most| *most != CALLS_AT_ONCE),
     })
 }
 
@@ -154,6 +156,7 @@ pub(super) fn decode_agent(bytes: &[u8]) -> Result<AgentSnapshot, RecordError> {
         dn,
         calls: record.calls.into_iter().map(ConnId).collect(),
         idle_since: Timestamp::from_micros(record.idle_since_us),
+        calls_max: record.calls_max.unwrap_or(CALLS_AT_ONCE),
     })
 }
 

@@ -218,6 +218,7 @@ impl Inner {
             "occasion": number.occasion.as_str(),
             "forwarded_by": forwarded_by,
             "forward_modes": forward_modes,
+            "shows": number.shows,
         });
         let ask = || async {
             let call = self.dialplan.post(&format!("/tenants/{tenant}/resolve")).json(&question);

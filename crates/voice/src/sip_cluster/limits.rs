@@ -30,7 +30,8 @@ impl Default for Limits {
             // A vanished phone fails the refresh at half of this interval; the probe below finds it sooner.
             session_expires_s: 1_800,
             // Media reports a silent phone after 20 s, or 50 s if it was never heard, and the answer has 6 s: a vanished phone is
-            // released within 60 s. This value is for what media does not report.
+            // released within 60 s. For one in a browser webrtc answers for as long as it is waited for there, and in 3 to 4 s. This value is for
+            // what media does not report.
             probe_after: Duration::from_secs(600),
             probe_within: Duration::from_secs(6),
             // Two dialogs of the largest size fit in beside it.

@@ -18,6 +18,7 @@ mod grace;
 mod proxies;
 mod rewriting;
 mod rights;
+mod silence;
 mod sockets;
 mod strangers;
 #[cfg(test)]
@@ -55,7 +56,7 @@ const LISTENER: u16 = 0;
 pub struct GatewaySettings {
     /// Our own address towards sip-proxy.
     pub address: SocketAddr,
-    /// How long a phone whose WebSocket has closed is waited for.
+    /// How long a phone whose WebSocket has closed, or that answers nothing by it, is waited for.
     pub grace: Duration,
 }
 
@@ -98,6 +99,8 @@ pub struct GatewayCounts {
     pub begun: u64,
     /// Flows that were taken over by another WebSocket of the same phone.
     pub resumed: u64,
+    /// Phones that answered nothing, though their WebSockets seemed open.
+    pub silent: u64,
     /// Flows that ended because their phone has not come back in time.
     pub given_up: u64,
     /// Flows that ended because their sign-in was revoked, or the password of their phone has changed.
@@ -170,6 +173,7 @@ impl Gateway {
         if !self.takes(key, &message, now) {
             return;
         }
+        self.wake(key, now);
         let flow = Flow::Stream { connection: key.0 };
         match self.layer.receive(message, flow, now) {
             Received::Absorbed => {}
@@ -216,6 +220,7 @@ impl Gateway {
         if self.looked_at.is_none_or(|at| now.since(at) >= LOOK_EACH) {
             self.looked_at = Some(now);
             self.fail_over(now);
+            self.find_silent(now);
             self.give_up_away(now);
             self.give_up_exchanges(now);
             self.settle(now);

@@ -17,6 +17,8 @@ runtime::metrics! {
         begun: Counter = "webrtc_flows_begun";
         /// Times that a phone has come back by another WebSocket, and has gone on.
         resumed: Counter = "webrtc_flows_resumed";
+        /// Times that a phone in a call has answered nothing though its WebSocket seemed open, as while its machine sleeps, and was waited for.
+        silent: Counter = "webrtc_flows_silent";
         /// Phones that have not come back in time.
         given_up: Counter = "webrtc_flows_given_up";
         /// Phones whose sign-in was revoked, or that came by a ticket and whose password has changed.
@@ -48,6 +50,7 @@ impl Metrics {
         for (counter, now, before) in [
             (&self.begun, now.begun, told.begun),
             (&self.resumed, now.resumed, told.resumed),
+            (&self.silent, now.silent, told.silent),
             (&self.given_up, now.given_up, told.given_up),
             (&self.revoked, now.revoked, told.revoked),
             (&self.barred, now.barred, told.barred),

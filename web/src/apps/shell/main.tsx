@@ -7,10 +7,9 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { askOthers, CHANNEL, tellOthers } from '../../api/hand-over'
 import { currentSession, givenInFragment, signIn } from '../../api/session'
-import { tabName, Telemetry, watchPage } from '../../api/telemetry'
 import { keptLanguage, showLanguage } from '../../lib/i18n'
+import { note, noteFaults } from '../../lib/noted'
 import { refreshAccount } from '../../live/account'
-import { ownSession } from '../../live/own-session'
 import { queries } from '../../live/queries'
 import { applyTheme, keptTheme } from '../../ui/theme'
 import '../../ui/tokens.css'
@@ -41,6 +40,7 @@ async function shareToken(): Promise<void> {
   tellOthers(channel, sessionStorage, () => usedAt)
 }
 
+noteFaults()
 applyTheme(keptTheme())
 void refreshAccount()
 // Whoever comes back may have signed in or out elsewhere.
@@ -65,7 +65,9 @@ function page(): string {
   }
 }
 
-watchPage(new Telemetry(ownSession, tabName()), page)
+router.subscribe('onResolved', ({ pathChanged }) => {
+  if (pathChanged) note({ kind: 'opened', page: page() })
+})
 
 const root = document.getElementById('root')
 if (root !== null) {
@@ -77,3 +79,6 @@ if (root !== null) {
     </StrictMode>,
   )
 }
+
+// What tells of the page is no part of its first load; a page does without it.
+void import('../../live/page-watch').then(({ beginWatch }) => beginWatch(page)).catch(() => undefined)

@@ -1,10 +1,9 @@
-/** Agent Setup has the address that GWS has for it, too. Its pages stand at one address all the same: before anything looks at it, the address becomes ours. */
+/** Agent Setup and the desktop have the addresses that GWS has for them, too. Their pages stand at one address all the same: before anything looks at it, the address becomes ours. */
 
-const PUBLISHED = '/ui/provisioning'
-const OURS = '/agent-setup'
+const OURS: Readonly<Record<string, string>> = { '/ui/provisioning': '/agent-setup', '/ui/wwe': '/desktop' }
 
-/** Our address of a page of Agent Setup that was asked for by the other one; undefined for all others. */
+/** Our address of a page that was asked for by the other one; undefined for all others. */
 export function ourAddress(pathname: string): string | undefined {
-  if (pathname !== PUBLISHED && !pathname.startsWith(`${PUBLISHED}/`)) return undefined
-  return OURS + pathname.slice(PUBLISHED.length)
+  const found = Object.entries(OURS).find(([published]) => pathname === published || pathname.startsWith(`${published}/`))
+  return found === undefined ? undefined : found[1] + pathname.slice(found[0].length)
 }

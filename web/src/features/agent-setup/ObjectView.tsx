@@ -9,6 +9,7 @@ import { PageTitle } from '../../ui/PageTitle'
 import { Editor, type Saved } from './Editor'
 import { adviceOf, wordsOf } from './failures'
 import { History } from './History'
+import { PromptAudio } from './PromptAudio'
 import { failureIn, useHistory, useStored } from './queries'
 import { titleOf, type Section } from './sections'
 import { Uses } from './Uses'
@@ -78,6 +79,7 @@ export function ObjectView({ tenant, section, id, onSaved, onDirty }: ObjectView
             }}
           />
           <aside className={styles['beside']} aria-label={t('setup.beside')}>
+            {section.kind === 'prompt' ? <PromptAudio tenant={tenant} prompt={latestOf([stored, data, restored, seen]) ?? stored} onChanged={onRestored} /> : null}
             {section.only === undefined ? (
               <Folded title={t('setup.uses.title')}>
                 <Uses tenant={tenant} kind={section.kind} id={id} />

@@ -12,7 +12,7 @@ import { ACCESS_GROUP, ANNEX, FOLDER, OWN_PROPERTIES, ROLE } from './kinds/permi
 import { PERSON } from './kinds/person'
 import { AGENT_LOGIN, SWITCH } from './kinds/switches'
 import { TENANT } from './kinds/tenant'
-import { TRUNK } from './kinds/trunk'
+import { TRUNK, TRUNK_GROUP } from './kinds/trunk'
 import { sectionOf, type Section } from './sections'
 
 const FORMS: Readonly<Record<string, readonly Group[]>> = {
@@ -25,6 +25,7 @@ const FORMS: Readonly<Record<string, readonly Group[]>> = {
   applications: APPLICATION,
   prompts: PROMPT,
   trunks: TRUNK,
+  'trunk-groups': TRUNK_GROUP,
   hours: SCHEDULE,
   'feature-codes': FEATURE_CODE,
   'dial-rules': DIAL_RULE,

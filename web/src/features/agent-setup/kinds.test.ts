@@ -49,8 +49,9 @@ describe('groups', () => {
 
 test('a reason has a place in the order, or none', () => {
   const draft = { ...toDraft(ACTION_CODE, {}), code: '1', name: 'Lunch' }
-  expect(toObject(ACTION_CODE, draft, null)).toEqual({ code: '1', name: 'Lunch', order: null })
+  expect(toObject(ACTION_CODE, draft, null)).toEqual({ code: '1', name: 'Lunch', order: null, action: 'not_ready', subcodes: [] })
   expect(toObject(ACTION_CODE, { ...draft, order: '3' }, null)).toMatchObject({ order: 3 })
+  expect(toObject(ACTION_CODE, { ...draft, action: 'logout', subcodes: [{ code: 'a', name: 'Early' }] }, null)).toMatchObject({ action: 'logout', subcodes: [{ code: 'a', name: 'Early' }] })
   expect(ownFaults(ACTION_CODE, { ...draft, name: '', order: '70000' }, true)).toEqual({ name: ['It is needed.'], order: ['It is a whole number from 0 to 65535.'] })
 })
 

@@ -29,6 +29,7 @@ const KINDS: Readonly<Record<string, string>> = {
   place_groups: 'place_group',
   capacity_rules: 'capacity_rule',
   dn_groups: 'dn_group',
+  trunk_groups: 'trunk_group',
   calling_lists: 'calling_list',
   campaigns: 'campaign',
   campaign_groups: 'campaign_group',

@@ -4,7 +4,7 @@ import type { Kind } from '../../api/agent-setup'
 import { t, type PlainText } from '../../lib/i18n'
 import type { Options } from './fields'
 import { DIALING_MODES, DN_GROUP_TYPES, SERVICE_TYPES, TRANSACTION_TYPES } from './kinds/further-names'
-import { DN_TYPES, FEATURE_ACTIONS, QUEUE_TYPES } from './kinds/options'
+import { CODED_ACTIONS, DN_TYPES, FEATURE_ACTIONS, QUEUE_TYPES } from './kinds/options'
 
 export type Column = {
   readonly label: PlainText
@@ -95,6 +95,7 @@ export const SECTIONS: readonly Section[] = [
   { path: 'business-attributes', kind: 'business_attribute', title: 'setup.attributes', one: 'setup.attribute', add: 'setup.attributes.add', id: 'name', idLabel: 'setup.name', key: 'b', columns: [{ label: 'setup.attribute.default', path: 'default' }] },
   { path: 'prompts', kind: 'prompt', title: 'setup.prompts', one: 'setup.prompt', add: 'setup.prompts.add', id: 'name', idLabel: 'setup.name', key: 'r', columns: [{ label: 'setup.prompt.file', path: 'file' }] },
   { path: 'trunks', kind: 'trunk', title: 'setup.trunks', one: 'setup.trunk', add: 'setup.trunks.add', id: 'name', idLabel: 'setup.name', key: 't', columns: [{ label: 'setup.trunk.contact', path: 'contact' }, { label: 'setup.trunk.prefix', path: 'prefix', isFurther: true }] },
+  { path: 'trunk-groups', kind: 'trunk_group', title: 'setup.trunkGroups', one: 'setup.trunkGroup', add: 'setup.trunkGroups.add', id: 'name', idLabel: 'setup.name', key: 'T', columns: [{ label: 'setup.trunk.prefix', path: 'prefix' }] },
   { path: 'hours', kind: 'schedule', title: 'setup.hours', one: 'setup.schedule', add: 'setup.hours.add', id: 'name', idLabel: 'setup.name', key: 'h', columns: [{ label: 'setup.schedule.open', path: 'open' }, { label: 'setup.schedule.timeZone', path: 'time_zone', isFurther: true }] },
   { path: 'feature-codes', kind: 'feature_code', title: 'setup.featureCodes', one: 'setup.feature', add: 'setup.featureCodes.add', id: 'code', idLabel: 'setup.feature.code', key: 'f', columns: [{ label: 'setup.feature.action', path: 'action', options: FEATURE_ACTIONS }] },
   {
@@ -106,7 +107,11 @@ export const SECTIONS: readonly Section[] = [
     id: 'code',
     idLabel: 'setup.actionCode.code',
     key: 'y',
-    columns: [{ label: 'setup.name', path: 'name' }, { label: 'setup.actionCode.order', path: 'order', isFurther: true }],
+    columns: [
+      { label: 'setup.name', path: 'name' },
+      { label: 'setup.actionCode.action', path: 'action', options: CODED_ACTIONS },
+      { label: 'setup.actionCode.order', path: 'order', isFurther: true },
+    ],
   },
   { path: 'dial-rules', kind: 'dial_rule', title: 'setup.dialRules', one: 'setup.dialRule', add: 'setup.dialRules.add', id: 'name', idLabel: 'setup.name', key: 'o', columns: [] },
   { path: 'clients', kind: 'client', title: 'setup.clients', one: 'setup.client', add: 'setup.clients.add', id: 'id', idLabel: 'setup.client.id', key: 'i', columns: [{ label: 'setup.name', path: 'name' }, { label: 'setup.client.grants', path: 'grants', isFurther: true }] },

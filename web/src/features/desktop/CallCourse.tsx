@@ -4,7 +4,7 @@ import { readCourse, type Course } from '../../api/workspace-course'
 import type { Call } from '../../api/workspace-shapes'
 import { clockDuration } from '../../lib/durations'
 import { t } from '../../lib/i18n'
-import { chosenWords, lastChosen, passedWords, shownSteps, stepWords, waitedIn } from './course-words'
+import { becauseWords, chosenWords, lastChosen, passedWords, readyWords, shownSteps, stepWords, waitedIn } from './course-words'
 import styles from './Desktop.module.css'
 
 export type CallCourseProps = { readonly call: Call; readonly ownDn: string; readonly agent: string }
@@ -33,11 +33,14 @@ export function CallCourse({ call, ownDn, agent }: CallCourseProps): ReactElemen
 export function CourseShown({ course, ownDn, agent }: Omit<CallCourseProps, 'call'> & { readonly course: Course }): ReactElement | null {
   const steps = shownSteps(course, ownDn)
   const chosen = lastChosen(course, agent, ownDn)
-  const why = chosen === undefined ? '' : chosenWords(chosen)
-  const waited = waitedIn(course)
-  if (steps.length === 0 && why === '') return null
+  const why = chosen === undefined ? '' : [chosenWords(chosen), readyWords(chosen)].filter((words) => words !== '').join(' ')
+  const because = chosen === undefined ? '' : becauseWords(chosen)
+  // It is said once.
+  const waited = because !== '' && chosen?.waitedMs !== undefined ? undefined : waitedIn(course)
+  if (steps.length === 0 && why === '' && because === '') return null
   return (
     <section aria-label={t('course.title')} className={styles['data']} data-course>
+      {because === '' ? null : <p data-because>{because}</p>}
       {waited === undefined ? null : <p>{t('course.waited', { lasted: clockDuration(waited.ms), queue: waited.queue })}</p>}
       {why === '' ? null : <p data-chosen>{why}</p>}
       {steps.length === 0 ? null : (

@@ -6,23 +6,28 @@ import { Button } from '../../ui/Button'
 import { Field } from '../../ui/Field'
 import { useShortcut } from '../../ui/use-shortcut'
 import { canTakeTelLinks, takeTelLinks } from './click-to-dial'
+import { ContactEditor } from './ContactEditor'
+import { Contacts } from './Contacts'
 import { termOf } from './destination'
 import type { DeskProps } from './Desktop'
 import { KeyedButton } from './KeyedButton'
 import { isOver } from './missed'
 import { Presence } from './Presence'
+import { reachOf } from './reach'
 import { useTargets } from './use-destination'
 import { isSame, useFavourites, usePresent, useRecents, type Favourites } from './use-favourites'
 import desk from './Desktop.module.css'
 import styles from './Directory.module.css'
 
-type Shown = 'favourites' | 'recents'
+type Shown = 'favourites' | 'recents' | 'contacts'
 
 /** Whom one can call or ask: found by name, kept as favourites, talked with before. */
 export function Directory(props: DeskProps): ReactElement {
   const { state } = props
   const [typed, setTyped] = useState('')
   const [shown, setShown] = useState<Shown>()
+  /** The contact whose form is open; empty for a new one. */
+  const [edited, setEdited] = useState<string>()
   const input = useRef<HTMLInputElement>(null)
   const id = useId()
   const term = termOf(typed)
@@ -45,12 +50,14 @@ export function Directory(props: DeskProps): ReactElement {
       <div role="group" aria-label={t('work.directory.lists')} className={desk['buttons']}>
         <KeyedButton keys="v" text={t('work.favourites')} pressed={shown === 'favourites' && term === ''} onRun={() => toggle('favourites')} />
         <KeyedButton keys="l" text={recents.missed === 0 ? t('work.recents') : t('work.recents.missed', { missed: recents.missed })} pressed={shown === 'recents' && term === ''} onRun={() => toggle('recents')} />
+        <KeyedButton keys="C" text={t('work.contacts')} pressed={shown === 'contacts' && term === ''} onRun={() => toggle('contacts')} />
       </div>
       <p role="status" className={desk['quiet']}>
         {term === '' ? '' : hasFailed ? t('work.away') : isLooking ? t('work.looking') : others.length === 0 ? t('work.nobody') : ''}
       </p>
       {isBehind ? <p className={desk['quiet']}>{t('work.behind')}</p> : null}
-      {term !== '' ? <Targets {...props} targets={others} favourites={favourites} /> : null}
+      {edited === undefined ? null : <ContactEditor key={edited} id={edited} favourites={favourites} onClose={() => setEdited(undefined)} />}
+      {term !== '' ? <Targets {...props} targets={others} favourites={favourites} onEdit={setEdited} /> : null}
       {further > 0 && limit < SHOWN_MAX ? (
         <p>
           <Button onClick={() => setPages({ term, limit: limit + LIMIT })}>{t('work.more', { further })}</Button>
@@ -62,6 +69,7 @@ export function Directory(props: DeskProps): ReactElement {
           <Targets {...props} targets={favourites.favourites} favourites={favourites} />
         </>
       ) : null}
+      {term === '' && shown === 'contacts' ? <Contacts {...props} favourites={favourites} onEdit={setEdited} /> : null}
       {term === '' && shown === 'recents' ? <RecentCalls {...props} favourites={favourites} recents={recents} /> : null}
       {canTakeTelLinks() && shown === 'favourites' ? (
         <p>
@@ -74,7 +82,7 @@ export function Directory(props: DeskProps): ReactElement {
   )
 }
 
-type TargetsProps = DeskProps & { readonly targets: readonly Target[]; readonly favourites: Favourites; readonly notes?: readonly string[] }
+type TargetsProps = DeskProps & { readonly targets: readonly Target[]; readonly favourites: Favourites; readonly notes?: readonly string[]; readonly onEdit?: (id: string) => void }
 
 function Targets({ targets, notes = [], ...props }: TargetsProps): ReactElement | null {
   if (targets.length === 0) return null
@@ -90,15 +98,12 @@ function Targets({ targets, notes = [], ...props }: TargetsProps): ReactElement 
 /** Of those further down it is not asked again and again whether they can talk. */
 const ASKED_MAX = 12
 
-type RowProps = DeskProps & { readonly kept: Target; readonly isAsked: boolean; readonly favourites: Favourites; readonly note: string }
+type RowProps = DeskProps & { readonly kept: Target; readonly isAsked: boolean; readonly favourites: Favourites; readonly note: string; readonly onEdit?: (id: string) => void }
 
 /** One of them: who, whether they can talk, and what can be done: during a call they are asked about it. */
-function Row({ desk: own, state, kept, isAsked, favourites, note }: RowProps): ReactElement {
+function Row({ desk: own, state, kept, isAsked, favourites, note, onEdit }: RowProps): ReactElement {
   const target = usePresent(kept, isAsked)
-  const call = state.calls.find(({ id }) => id === state.selected)
-  const asks = call?.capabilities.includes('initiate-transfer') === true
-  const text = asks ? t('desk.op.initiate-transfer') : t('desk.dial.go')
-  const run = (): void => void (asks ? own.ask('initiate-transfer', call.id, { destination: target.number }) : own.ask('make-call', '', { destination: target.number }))
+  const { text, run } = reachOf({ desk: own, state })
   const is = favourites.favourites.some((one) => isSame(one, target))
   return (
     <li className={styles['target']} data-target={target.name}>
@@ -107,8 +112,13 @@ function Row({ desk: own, state, kept, isAsked, favourites, note }: RowProps): R
         {note === '' ? null : <span className={styles['note']}>{note}</span>}
       </div>
       {!isCallable(target) ? null : (
-        <Button label={`${text}: ${target.name}`} onClick={run}>
+        <Button label={`${text}: ${target.name}`} onClick={() => run(target.number)}>
           {text}
+        </Button>
+      )}
+      {onEdit === undefined || target.isContact !== true ? null : (
+        <Button label={t('work.contact.edit', { name: target.name })} onClick={() => onEdit(target.id)}>
+          {t('work.contact.editShort')}
         </Button>
       )}
       <Button label={t('work.favourite', { name: target.name })} pressed={is} onClick={() => void favourites.toggle(target)}>

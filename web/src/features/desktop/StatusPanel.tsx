@@ -12,6 +12,7 @@ import { NoCallsNote } from './NoCallsNote'
 import { stateAtWork } from './state-at-work'
 import { isOver, reasonOf } from './missed'
 import { presses, usePress } from './presses'
+import { ScheduleNote } from './ScheduleNote'
 import { completeSaved, saveAll } from './use-drafts'
 import { isAfterCall, reasonWords } from './words'
 import { WrapUp } from './WrapUp'
@@ -60,6 +61,7 @@ export function StatusPanel({ desk, state }: DeskProps): ReactElement | null {
       </div>
       {isAfterCall(dn) && dn.workMode === 'AfterCallWork' ? <WrapUp desk={desk} dn={dn} /> : null}
       {isIn && isChoosing ? <Reasons reasons={[{ code: '', name: t('desk.notReady.plain') }, ...(configuration?.reasons ?? [])]} now={dn.state === 'NotReady' ? reasonOf(dn) : undefined} onChoose={notReady} onClose={() => setChoosing(false)} /> : null}
+      <ScheduleNote desk={desk} dn={dn} />
       <p className={styles['quiet']}>
         {t('desk.at', { dn: dn.number })} · {t('desk.agent', { agent: dn.agent === '' ? (state.user?.agent ?? '') : dn.agent })}
       </p>

@@ -22,6 +22,7 @@ const REASONS: Readonly<Record<string, PlainText>> = {
   'logged-out': 'course.passed.loggedOut',
   'not-ready': 'course.passed.notReady',
   reserved: 'course.passed.reserved',
+  'no-capacity': 'course.passed.noCapacity',
   'on-call': 'course.passed.onCall',
   'phone-out-of-service': 'course.passed.phone',
   'do-not-disturb': 'course.passed.undisturbed',
@@ -66,10 +67,39 @@ export function stepWords({ kind, name, durationMs, keyCount, keys }: CourseStep
   }
 }
 
+/** What membership of a group is to routing: a skill whose name begins so. */
+const OF_GROUP = 'group:'
+
+/** What of the agent has decided, and how long the caller has waited, in one line; empty where the choice does not say what has decided. */
+export function becauseWords(chosen: Chosen): string {
+  const you = youWords(chosen)
+  if (you === '' || chosen.waitedMs === undefined) return you
+  return t('course.you.waited', { you, waited: clockDuration(chosen.waitedMs), queue: chosen.queue })
+}
+
+function youWords(chosen: Chosen): string {
+  const own = chosen.skills.filter(({ skill }) => !skill.startsWith(OF_GROUP))
+  const skills = own.map(({ skill, level }) => t('course.skill', { skill, level: String(level) })).join(', ')
+  const isLongest = chosen.rule === 'longest-idle-agent' && (chosen.more > 0 || freeOthers(chosen) > 0)
+  if (skills !== '') return isLongest ? t('course.you.both', { skills }) : t('course.you.skills', { skills })
+  return isLongest ? t('course.you.longest') : ''
+}
+
+/** How many others are known to have been free for it. */
+function freeOthers({ passedOver }: Chosen): number {
+  return passedOver.filter(({ why }) => why === 'idle-shorter').length
+}
+
+/** For how long the agent had been ready; empty where it is not told, or the agent came free for it. */
+export function readyWords({ rule, readyForMs }: Chosen): string {
+  return rule !== 'longest-idle-agent' || readyForMs === undefined ? '' : t('course.ready', { lasted: clockDuration(readyForMs) })
+}
+
 /** Why this agent and no other one; empty where the course does not say it. */
-export function chosenWords({ rule, passedOver, more, waiting }: Chosen): string {
+export function chosenWords(chosen: Chosen): string {
+  const { rule, more, waiting } = chosen
   if (rule === 'longest-idle-agent') {
-    const others = passedOver.filter(({ why }) => why === 'idle-shorter').length
+    const others = freeOthers(chosen)
     // Of further ones is not told who of them could have taken it.
     if (more > 0) return t('course.idleAtLeast', { others })
     return others > 0 ? t('course.idle', { others }) : t('course.only')

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { courseIn, waitingIn, whyIn } from '../../api/workspace-course'
 import { addTexts } from '../../lib/i18n'
 import { CourseShown } from './CallCourse'
-import { chosenWords, lastChosen, passedWords, shownSteps, stepWords, waitedIn } from './course-words'
+import { becauseWords, chosenWords, lastChosen, passedWords, readyWords, shownSteps, stepWords, waitedIn } from './course-words'
 import { AT } from './messages-for-tests'
 import { reasonsOf, whereWaits, whoWaits, whyWords } from './team/waiting-words'
 
@@ -47,6 +47,21 @@ describe('what a call has come through', () => {
     expect(chosenWords({ ...chosen, passedOver: [], more: 0 })).toBe('Chosen because nobody else could take it.')
     expect(chosenWords({ ...chosen, rule: 'highest-priority-then-longest-wait', waiting: 3 })).toBe('It came first of the calls that waited for you: 3 more wait.')
     expect([chosenWords({ ...chosen, rule: 'dice' }), passedWords({ why: 'on-call' }), passedWords({ why: 'asleep' })]).toEqual(['', 'on a call', 'asleep'])
+  })
+  const why = { agent: '1001', rule: 'longest-idle-agent', passedOver: [{ agent: '1002', why: 'idle-shorter' }], more: 0, waiting: 0, skills: [{ skill: 'French', level: 4 }], readyFor: 125_000, waited: 41_000 }
+  const chosenBy = (more: object): ReturnType<typeof courseIn> => courseIn({ steps: [step('queue', 'sales', { chosen: { ...why, ...more } })] })
+  test('says in one line what of the agent has decided, and how long the caller has waited', () => {
+    const words = (more: object): string => becauseWords(lastChosen(chosenBy(more), '1001', '7101')!)
+    expect(words({})).toBe('You have French 4, waited longest; caller waited 0:41 in sales')
+    expect(words({ skills: [{ skill: 'French', level: 4 }, { skill: 'group:Night', level: 1 }, { skill: 'Sales', level: 2 }] })).toBe('You have French 4, Sales 2, waited longest; caller waited 0:41 in sales')
+    expect(words({ skills: [], waited: undefined })).toBe('You waited longest')
+    expect(words({ passedOver: [] })).toBe('You have French 4; caller waited 0:41 in sales')
+    expect(words({ rule: 'highest-priority-then-longest-wait', waiting: 2 })).toBe('You have French 4; caller waited 0:41 in sales')
+    expect([words({ skills: [], passedOver: [] }), becauseWords(lastChosen(course, '1001', '7101')!)]).toEqual(['', 'You waited longest'])
+    expect([readyWords(lastChosen(chosenBy({}), '1001', '7101')!), readyWords(lastChosen(course, '1001', '7101')!)]).toEqual(['You had been ready for 2:05.', ''])
+    const html = renderToStaticMarkup(<CourseShown course={chosenBy({})} ownDn="7101" agent="1001" />)
+    expect(html).toContain('You have French 4, waited longest; caller waited 0:41 in sales')
+    expect(html).not.toContain('Waited 0:12 in sales.')
   })
   test('does not say it to whom a call was given by somebody else', () => {
     const moved = courseIn({ ...COURSE, steps: [...COURSE.steps, step('phone', '7102', { duration: undefined })] })

@@ -16,14 +16,14 @@ export const shown = (...of: Parameters<typeof read>): DeskAnswer<SessionShown> 
 }
 export const AT_WORK = shown({ dn: dn('Ready'), calls: [] })
 
-export type World = { readonly desk: Desk; readonly did: string[]; readonly tell: (news: BayeuxNews) => Promise<void>; readonly later: (() => void)[]; answers: { session: DeskAnswer<SessionShown>; begin: DeskAnswer<unknown>; any: DeskAnswer<unknown> } }
+export type World = { readonly desk: Desk; readonly did: string[]; readonly tell: (news: BayeuxNews) => Promise<void>; readonly later: (() => void)[]; answers: { session: DeskAnswer<SessionShown>; begin: DeskAnswer<unknown>; any: DeskAnswer<unknown>; hasSlept: boolean } }
 
 export const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 export function world(session: DeskAnswer<SessionShown>, begin: DeskAnswer<unknown> = OK): World {
   const did: string[] = []
   const later: (() => void)[] = []
-  const answers: World['answers'] = { session, begin, any: OK }
+  const answers: World['answers'] = { session, begin, any: OK, hasSlept: false }
   let onNews: ((news: BayeuxNews) => void) | undefined
   const note = <T>(what: string, answer: () => T): Promise<T> => {
     did.push(what)
@@ -44,6 +44,7 @@ export function world(session: DeskAnswer<SessionShown>, begin: DeskAnswer<unkno
     },
     isOurs: (userName) => userName !== 'bob',
     onSignedOut: () => void did.push('signed out'),
+    hasSlept: () => answers.hasSlept,
     later: (run) => void later.push(run),
   }
   const desk = newDesk(parts)

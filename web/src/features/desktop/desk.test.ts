@@ -53,6 +53,19 @@ describe('a desk', () => {
     await tell({ kind: 'message', data: callChanged('1', 'Established') })
     expect(desk.state().calls[0]?.phase).toBe('Established')
   })
+  test('what has come while the computer slept is read anew, and said to have been missed', async () => {
+    const { desk, did, tell, answers } = world(shown({ dn: dn('Ready'), calls: [call('1', 'Established')] }))
+    await settled()
+    await tell({ kind: 'connected' })
+    answers.hasSlept = true
+    await tell({ kind: 'message', data: callChanged('1', 'Released') })
+    expect([did.at(-1), desk.state().calls[0]?.phase]).toEqual(['doubt', 'Established'])
+    answers.hasSlept = false
+    answers.session = shown({ dn: dn('NotReady', { agentWorkMode: 'AfterCallWork' }), calls: [call('1', 'Released')] })
+    await tell({ kind: 'lost' })
+    await tell({ kind: 'connected' })
+    expect(desk.state().missed.map(({ kind }) => kind)).toEqual(['ended', 'state'])
+  })
   test('a tab in whose place others listen says so, and hears again when somebody wants it', async () => {
     const { desk, did, tell } = world(AT_WORK)
     await settled()

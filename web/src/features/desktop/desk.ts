@@ -25,6 +25,8 @@ export type DeskWorld = {
   readonly isOurs: (userName: string) => boolean
   /** Whether somebody has signed in has to be asked again. */
   readonly onSignedOut: () => void
+  /** Whether the computer has slept since this was asked last. */
+  readonly hasSlept: () => boolean
   readonly later: (run: () => void, ms: number) => void
 }
 
@@ -93,9 +95,12 @@ export function newDesk(world: DeskWorld): Desk {
     bayeux = world.openBayeux({ url: workspacePaths.notifications(), channels: CHANNELS, onNews: (news) => (of === run ? heard(of, news) : undefined) })
   }
   const heard = (of: number, news: BayeuxNews): void => {
+    const hasSlept = world.hasSlept()
     if (news.kind === 'connected') return void read(of)
     if (news.kind === 'lost') return take({ kind: 'lost', at: Date.now(), isReplaced: news.isReplaced === true })
     if (news.kind === 'no-session') return ended()
+    // What has come while nobody could see it would look as if it happened now: all is read anew, and it is said what was missed.
+    if (hasSlept) return bayeux?.doubt()
     const message = messageIn(news.data, Date.now(), serverClock.ahead())
     if (message === undefined) return
     if (message.kind === 'begun' && !world.isOurs(message.user.userName)) return ended()

@@ -47,6 +47,7 @@ const TYPES: Readonly<Record<Target['type'], PlainText>> = {
 }
 
 /** What it is, with its number; that alone where the name is the number. */
-export function kindOf({ type, name, number }: Target): string {
-  return number === '' || number === name ? t(TYPES[type]) : `${t(TYPES[type])}, ${number}`
+export function kindOf({ type, name, number, isContact }: Target): string {
+  const kind = isContact === true ? t('work.type.kept') : t(TYPES[type])
+  return number === '' || number === name ? kind : `${kind}, ${number}`
 }

@@ -3,15 +3,32 @@ import * as workspace from '../../api/workspace'
 import { freezeAt } from '../../lib/ticker'
 import { accountNow, refreshAccount } from '../../live/account'
 import { openBayeuxLater } from '../../live/bayeux-later'
+import { watchSleep } from '../../live/sleep-watch'
 import { newDesk, type Desk } from './desk'
 import type { DeskState } from './desk-state'
 import { softphone } from './softphone'
+
+const SLEEPER = {
+  now: () => Date.now(),
+  isHidden: () => document.hidden,
+  each: (look: () => void, ms: number) => {
+    const looking = setInterval(look, ms)
+    return () => clearInterval(looking)
+  },
+}
+
+let hasSlept = (): boolean => false
 
 /** The desk of the page, for as long as the page is shown. */
 export function useDesk(): readonly [Desk, DeskState] {
   const [desk] = useState(deskOfPage)
   const state = useSyncExternalStore(desk.onChange, desk.state)
   useEffect(() => desk.start(), [desk])
+  useEffect(() => {
+    const { hasSlept: has, end } = watchSleep(SLEEPER)
+    hasSlept = has
+    return end
+  }, [])
   // Nobody confirms that durations go on while nothing is heard.
   const lostAt = state.away?.since
   useEffect(() => {
@@ -35,6 +52,6 @@ function deskOfPage(): Desk {
     const { comesToBe, operatedHere } = await import('./desk-phone')
     return operatedHere(softphone, () => desk.state().calls, workspace.operateCall, comesToBe(desk.onChange))(id, operation, body)
   }
-  const desk: Desk = newDesk({ ...workspace, operateCall, openBayeux: openBayeuxLater, isOurs, onSignedOut: () => void refreshAccount('page'), later: (run, ms) => void setTimeout(run, ms) })
+  const desk: Desk = newDesk({ ...workspace, operateCall, openBayeux: openBayeuxLater, isOurs, onSignedOut: () => void refreshAccount('page'), hasSlept: () => hasSlept(), later: (run, ms) => void setTimeout(run, ms) })
   return desk
 }

@@ -24,6 +24,8 @@ export type Favourites = {
   readonly hasFailed: boolean
   /** Makes it one, or no longer. */
   readonly toggle: (target: Target) => Promise<void>
+  /** What has become of somebody becomes of the favourite, too, if it is one. */
+  readonly follow: (target: Target, what: 'changed' | 'gone') => Promise<void>
 }
 
 export function useFavourites(): Favourites {
@@ -38,6 +40,12 @@ export function useFavourites(): Favourites {
       const is = favourites.find((one) => isSame(one, target))
       const answer = await (is === undefined ? saveFavourite(target, CATEGORY) : deleteFavourite(is))
       if (answer.kind === 'failed') say(t('work.favourite.failed', { why: wordsOf(answer.failure).what }), 'bad')
+      await client.invalidateQueries({ queryKey: FAVOURITES })
+    },
+    follow: async (target, what) => {
+      const is = favourites.find((one) => isSame(one, target))
+      if (is === undefined) return
+      await (what === 'gone' ? deleteFavourite(is) : saveFavourite(target, CATEGORY))
       await client.invalidateQueries({ queryKey: FAVOURITES })
     },
   }

@@ -7,6 +7,7 @@ use model::{CallType, EventName, LegId, ReferenceId};
 
 use super::harness::{Bench, CONN, phone, point};
 use crate::call::{Input, Output};
+use crate::dial_plan::NOT_SHOWN;
 
 fn asked_for(bench: &mut Bench) -> Vec<String> {
     let dialled = |output| match output {
@@ -14,6 +15,16 @@ fn asked_for(bench: &mut Bench) -> Vec<String> {
         _ => None,
     };
     bench.take().into_iter().filter_map(dialled).collect()
+}
+
+#[test]
+fn a_call_that_is_to_show_a_number_of_others_is_refused_before_anything_rings() {
+    let mut bench = Bench::made("5001", "+4930");
+    bench.plan(Destination::Reject { status: 403, reason: NOT_SHOWN.to_owned() });
+    let (code, text) = bench.fact(EventName::Error).error.clone().expect("an error");
+    assert_eq!(code, ErrorCode::INVALID_ATTRIBUTE);
+    assert!(text.starts_with("CPNDigits: "), "{text}");
+    assert!(bench.over());
 }
 
 /// 5001 rings, before it is connected with `destination`.

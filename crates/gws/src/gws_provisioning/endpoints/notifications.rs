@@ -33,6 +33,11 @@ pub(in crate::gws_provisioning) async fn take(
     notifications::answer(request.session, waits, &turn).await
 }
 
+/// `GET /notifications/handshake`: a handshake is sent as every other message is.
+pub(in crate::gws_provisioning) async fn unposted(_: ProvisioningRequest) -> ApiRefusal {
+    ApiRefusal::not_implemented("a handshake is a message of Bayeux: POST it, or open a WebSocket at /notifications")
+}
+
 /// `GET /notifications`, which opens a WebSocket: messages go by that in both directions.
 pub(in crate::gws_provisioning) async fn open(
     State(provisioning): State<Arc<Provisioning>>,

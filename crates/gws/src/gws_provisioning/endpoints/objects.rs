@@ -76,15 +76,19 @@ pub(in crate::gws_provisioning) async fn permissions_of_many(
     Path(published): Path<String>,
     body: Bytes,
 ) -> Result<Response, ApiRefusal> {
-    let body = read_body(&body)?;
+    permissions_of(&request, &published, &ids_of(&body)?).await
+}
+
+/// The objects that a body names, each by its number or else by its name.
+fn ids_of(body: &[u8]) -> Result<Vec<String>, ApiRefusal> {
+    let body = read_body(body)?;
     let objects = body["data"]["objectIds"].as_array().map(Vec::as_slice).unwrap_or_default();
     let id = |object: &Value| match &object["id"] {
         Value::String(id) => Some(id.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => object["name"].as_str().map(str::to_owned),
     };
-    let ids: Vec<String> = objects.iter().filter_map(id).collect();
-    permissions_of(&request, &published, &ids).await
+    Ok(objects.iter().filter_map(id).collect())
 }
 
 /// `GET /objects/users/permissions`: the same for people.
@@ -94,6 +98,14 @@ pub(in crate::gws_provisioning) async fn permissions_of_people(
 ) -> Result<Response, ApiRefusal> {
     let query = PublishedQuery::of(pairs)?;
     permissions_of(&request, "users", &query.names("dbids")).await
+}
+
+/// `POST /objects/users/permissions`: the same for many people.
+pub(in crate::gws_provisioning) async fn permissions_of_named(
+    request: ProvisioningRequest,
+    body: Bytes,
+) -> Result<Response, ApiRefusal> {
+    permissions_of(&request, "users", &ids_of(&body)?).await
 }
 
 async fn permissions_of(
@@ -159,6 +171,14 @@ mod tests {
         assert_eq!(list["schema"]["data"]["permissions"][0]["group"], "Night");
         let bob = permission_list(&object("person", "bob", json!({})), &folders);
         assert_eq!(bob["schema"]["data"]["permissions"], json!([]));
+    }
+
+    #[test]
+    fn objects_of_a_body_are_named_by_number_or_by_name() {
+        let body = json!({"data": {"objectIds": [{"id": "17"}, {"id": 18, "name": "ann"}, {"name": "bob"}, {}]}});
+        assert_eq!(ids_of(body.to_string().as_bytes()).unwrap(), ["17", "18", "bob"]);
+        assert!(ids_of(b"").unwrap().is_empty());
+        assert_eq!(ids_of(b"{").unwrap_err().body()["status"]["code"], 400);
     }
 
     #[test]

@@ -23,6 +23,8 @@ const ID_BYTES_MAX: usize = 100;
 const QUERY_BYTES_MAX: usize = 512;
 /// The most types that are watched by name.
 const TYPES_MAX: usize = 40;
+/// What is said of operations that have paths of their own.
+const BY_OWN_PATH: &str = "this is asked by the path of its own, not as an operation";
 
 /// `POST /operations/get-users`, `POST /operations/get-used-skills`.
 pub(in crate::gws_provisioning) async fn begin(
@@ -34,10 +36,10 @@ pub(in crate::gws_provisioning) async fn begin(
         GET_USERS => GET_USERS,
         GET_USED_SKILLS => GET_USED_SKILLS,
         // The published client has them without a body, and no description says what they take.
-        "post-users" | "put-users" | "import" | "validate-import" | "check-import-status" => {
-            return Err(ApiRefusal::not_implemented("this is asked by the path of its own, not as an operation"));
+        "post-users" | "import" | "validate-import" | "check-import-status" => {
+            return Err(ApiRefusal::not_implemented(BY_OWN_PATH));
         }
-        "inactivity" | "stub" => return Ok(answers::done()),
+        "inactivity" => return Ok(answers::done()),
         _ => return Err(ApiRefusal::unknown_operation()),
     };
     let query = PublishedQuery::of(pairs)?;
@@ -52,6 +54,11 @@ pub(in crate::gws_provisioning) async fn begin(
     }
     request.session.begin_operation(id, name, pairs).await?;
     Ok(answers::begun())
+}
+
+/// `PUT /operations/put-users`: people are changed at their own paths.
+pub(in crate::gws_provisioning) async fn put_users(_: ProvisioningRequest) -> ApiRefusal {
+    ApiRefusal::not_implemented(BY_OWN_PATH)
 }
 
 /// `GET /operations/stub`: nothing.

@@ -78,6 +78,11 @@ fn media(before: &Value, data: &Value) -> Result<Map<String, Value>, ApiRefusal>
     Ok(media)
 }
 
+/// The number of a rule in a path.
+fn read_number(written: &str) -> Result<usize, ApiRefusal> {
+    written.parse().map_err(|_| wrong("script_dbid", &format!("{written:.64} is no number")))
+}
+
 /// `POST /capacity-rules`: makes one.
 pub(in crate::gws_provisioning) async fn add_capacity_rule(
     request: ProvisioningRequest,
@@ -96,9 +101,10 @@ pub(in crate::gws_provisioning) async fn add_capacity_rule(
 /// `PUT /capacity-rules/{script_dbid}`: changes one.
 pub(in crate::gws_provisioning) async fn update_capacity_rule(
     request: ProvisioningRequest,
-    Path(number): Path<usize>,
+    Path(number): Path<String>,
     body: Bytes,
 ) -> Result<Response, ApiRefusal> {
+    let number = read_number(&number)?;
     let body = read_body(&body)?;
     let data = &body["data"];
     let rules = all(request.configuration(), &request.reads(), RULE, "").await?;
@@ -117,8 +123,9 @@ pub(in crate::gws_provisioning) async fn update_capacity_rule(
 /// `DELETE /capacity-rules/{script_dbid}`: removes one.
 pub(in crate::gws_provisioning) async fn remove_capacity_rule(
     request: ProvisioningRequest,
-    Path(number): Path<usize>,
+    Path(number): Path<String>,
 ) -> Result<Response, ApiRefusal> {
+    let number = read_number(&number)?;
     let rules = all(request.configuration(), &request.reads(), RULE, "").await?;
     let rule = numbered(rules, number, "script_dbid")?;
     let removed = json!({"kind": RULE, "id": rule.id, "delete": true});
@@ -190,15 +197,81 @@ pub(in crate::gws_provisioning) async fn put_statistic_definitions(
     Ok(answers::data(&json!({"statusCode": 0, "statisticDefinitions": shown_definitions(&found)})))
 }
 
+/// `GET /statistic-definitions/migrate-check-for-conflicts`: none. Definitions have one form here, and none of before.
+pub(in crate::gws_provisioning) async fn conflicts_of_migration(_: ProvisioningRequest) -> Response {
+    answers::data(&json!({"migrations": {}}))
+}
+
+/// `POST /statistic-definitions/migrate`: there is nothing to migrate.
+pub(in crate::gws_provisioning) async fn migrate(request: ProvisioningRequest) -> Result<Response, ApiRefusal> {
+    request.changes()?;
+    Ok(answers::done())
+}
+
+/// The definition of that name which objects of the type may have.
+async fn definition_of(
+    request: &ProvisioningRequest,
+    object_type: &str,
+    name: &str,
+) -> Result<FoundObject, ApiRefusal> {
+    let found = one(request.configuration(), &request.reads(), DEFINITION, name).await?;
+    let unknown = || ApiRefusal::not_found(format!("there is no {object_type:.64} statistic {name:.64}"));
+    found.filter(|found| found.names("/objects").contains(&object_type)).ok_or_else(unknown)
+}
+
+/// `GET /statistic-definitions/{type}/{name}`.
+pub(in crate::gws_provisioning) async fn statistic_definition(
+    request: ProvisioningRequest,
+    Path((object_type, name)): Path<(String, String)>,
+) -> Result<Response, ApiRefusal> {
+    let definition = definition_of(&request, &object_type, &name).await?;
+    Ok(answers::data(&json!({"statusCode": 0, "statisticDefinition": definition.document})))
+}
+
+/// The document that a definition becomes: that of the body, for the type, and for those that have it already.
+fn put_definition(
+    (object_type, name): (&str, &str),
+    data: &Value,
+    before: Option<&FoundObject>,
+) -> Result<Value, ApiRefusal> {
+    let given = data.as_object().ok_or_else(|| wrong("data", "it is no definition"))?;
+    let wanted = wanted_definitions(&json!({"statisticDefinitions": {object_type: {name: given}}}))?;
+    let mut document = wanted.get(name).cloned().unwrap_or_default();
+    let further = before.map(|before| before.names("/objects")).unwrap_or_default();
+    if let Some(objects) = document["objects"].as_array_mut() {
+        for of in further {
+            if !objects.iter().any(|one| one == of) {
+                objects.push(of.into());
+            }
+        }
+    }
+    Ok(document)
+}
+
+/// `PUT /statistic-definitions/{type}/{name}`: makes one, or changes it; the other types that have it keep it.
+pub(in crate::gws_provisioning) async fn put_statistic_definition(
+    request: ProvisioningRequest,
+    Path((object_type, name)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Response, ApiRefusal> {
+    let body = read_body(&body)?;
+    let asker = request.changes()?;
+    let before = one(request.configuration(), &request.reads(), DEFINITION, &name).await?;
+    let document = put_definition((&object_type, &name), &body["data"], before.as_ref())?;
+    let mut put = json!({"kind": DEFINITION, "id": name, "put": document});
+    if let Some(before) = &before {
+        put["expectedRevision"] = before.revision.into();
+    }
+    change(request.configuration(), &asker, &[put]).await?;
+    Ok(answers::data(&json!({"statusCode": 0, "statisticDefinition": document})))
+}
+
 /// `DELETE /statistic-definitions/{type}/{name}`: objects of the type have it no longer; one that no type has is gone.
 pub(in crate::gws_provisioning) async fn remove_statistic_definition(
     request: ProvisioningRequest,
     Path((object_type, name)): Path<(String, String)>,
 ) -> Result<Response, ApiRefusal> {
-    let found = one(request.configuration(), &request.reads(), DEFINITION, &name).await?;
-    let unknown = || ApiRefusal::not_found(format!("there is no {object_type:.64} statistic {name:.64}"));
-    let definition = found.filter(|found| found.names("/objects").contains(&object_type.as_str()));
-    let definition = definition.ok_or_else(unknown)?;
+    let definition = definition_of(&request, &object_type, &name).await?;
     let left: Vec<&str> = definition.names("/objects").into_iter().filter(|one| *one != object_type).collect();
     let changed = match left.is_empty() {
         true => json!({"kind": DEFINITION, "id": definition.id, "delete": true}),
@@ -216,6 +289,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_number_that_is_none_is_named() {
+        assert_eq!(read_number("17").unwrap(), 17);
+        for written in ["", "ann", "-1", "1.5"] {
+            let refused = read_number(written).unwrap_err().body();
+            assert!(refused["status"]["message"].as_str().unwrap().starts_with("script_dbid: "), "{refused}");
+        }
+    }
+
+    #[test]
     fn media_are_changed_by_their_published_names() {
         let before = json!({"voice": 1, "chat": 3});
         let data = json!({"mediaRules": {"workitem": 2, "Voice": "4"}, "deletedMediaRules": ["chat"]});
@@ -231,9 +313,21 @@ mod tests {
         let calls = json!({"Calls": {"category": "TotalNumber"}});
         let wanted = wanted_definitions(&json!({"statisticDefinitions": {"Agent": calls, "Queue": calls}})).unwrap();
         assert_eq!(wanted["Calls"], json!({"name": "Calls", "category": "TotalNumber", "objects": ["Agent", "Queue"]}));
-        let found = FoundObject { id: "Calls".to_owned(), document: wanted["Calls"].clone(), ..FoundObject::default() };
-        let shown = shown_definitions(&[found]);
+        let shown_of = |document: &Value| FoundObject {
+            id: "Calls".to_owned(),
+            document: document.clone(),
+            ..FoundObject::default()
+        };
+        let shown = shown_definitions(&[shown_of(&wanted["Calls"])]);
         assert_eq!(shown["Agent"]["Calls"], shown["Queue"]["Calls"]);
         assert!(wanted_definitions(&json!({"statisticDefinitions": {}})).is_err());
+        let put = |of: &str, data: &Value, before| put_definition((of, "Calls"), data, before);
+        let data = json!({"category": "TotalTime"});
+        let before = shown_of(&wanted["Calls"]);
+        let changed = put("GroupAgents", &data, Some(&before)).unwrap();
+        assert_eq!(changed["objects"], json!(["GroupAgents", "Agent", "Queue"]), "who has it keeps it");
+        assert_eq!((&changed["name"], &changed["category"]), (&json!("Calls"), &json!("TotalTime")));
+        assert_eq!(put("Agent", &data, None).unwrap()["objects"], json!(["Agent"]));
+        assert!(put("Agent", &Value::Null, None).unwrap_err().message().starts_with("data: "));
     }
 }

@@ -4,7 +4,6 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use net::http::Query;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::people;
@@ -123,21 +122,29 @@ fn read_filter(wanted: &Value) -> Result<Vec<(String, String)>, ApiRefusal> {
 }
 
 /// Which export is meant, and whether its table is to be fetched.
-#[derive(Deserialize)]
-pub(in crate::gws_provisioning) struct MeantExport {
+#[derive(Debug, PartialEq, Eq)]
+struct MeantExport {
     id: String,
-    download: Option<bool>,
+    is_download: bool,
+}
+
+impl MeantExport {
+    fn read(query: &PublishedQuery) -> Result<Self, ApiRefusal> {
+        let id = query.text("id").ok_or_else(|| ApiRefusal::bad_request("id: it is missing"))?.to_owned();
+        Ok(Self { id, is_download: query.flag("download")?.unwrap_or_default() })
+    }
 }
 
 /// `GET /export-users?id=`: how far an export is; with `download=true` its table, as people are now.
 pub(in crate::gws_provisioning) async fn exported(
     request: ProvisioningRequest,
-    Query(meant): Query<MeantExport>,
+    Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Response, ApiRefusal> {
+    let meant = MeantExport::read(&PublishedQuery::of(pairs)?)?;
     let found = request.session.shown(|kept| kept.exports.iter().find(|job| job.id == meant.id).cloned()).await;
     let unknown = || ApiRefusal::not_found(format!("id: there is no export {:.64}", meant.id));
     let job = found.ok_or_else(unknown)?;
-    if meant.download != Some(true) {
+    if !meant.is_download {
         return Ok(answers::data(&json!({"id": job.id, "progress": 100})));
     }
     let table = people::export(request.configuration(), &request.reads(), &job).await?;
@@ -262,6 +269,26 @@ mod tests {
         ] {
             let refused = read_export(&json!({ field: value })).unwrap_err().body();
             assert!(refused["status"]["message"].as_str().unwrap().starts_with(field), "{refused}");
+        }
+    }
+
+    #[test]
+    fn which_export_is_meant_is_said_and_what_is_wrong_with_it_in_the_envelope() {
+        let read = |pairs: &[(&str, &str)]| {
+            let owned = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            MeantExport::read(&PublishedQuery::of(owned.collect()).unwrap())
+        };
+        assert_eq!(read(&[("id", "7")]).unwrap(), MeantExport { id: "7".to_owned(), is_download: false });
+        assert!(read(&[("id", "7"), ("download", "true")]).unwrap().is_download);
+        let wrong: [(&[(&str, &str)], &str); 3] = [
+            (&[("download", "true")], "id: "),
+            (&[("id", "")], "id: "),
+            (&[("id", "7"), ("download", "1")], "download: "),
+        ];
+        for (pairs, named) in wrong {
+            let refused = read(pairs).unwrap_err().body();
+            assert_eq!(refused["status"]["code"], 400, "{pairs:?}");
+            assert!(refused["status"]["message"].as_str().unwrap().starts_with(named), "{refused}");
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::super::found_object::FoundObject;
 
 /// The published types of objects, and the kinds of ours that they are.
-const TYPES: [(&str, &str); 27] = [
+const TYPES: [(&str, &str); 28] = [
     ("access-groups", "access_group"),
     ("action-codes", "action_code"),
     ("agent-groups", "agent_group"),
@@ -32,6 +32,7 @@ const TYPES: [(&str, &str); 27] = [
     ("stat-definitions", "statistic_definition"),
     ("switches", "switch"),
     ("transactions", "transaction"),
+    ("trunk-groups", "trunk_group"),
     ("trunks", "trunk"),
 ];
 /// Types of DNs.

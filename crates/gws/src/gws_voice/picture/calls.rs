@@ -104,6 +104,11 @@ impl PhoneCalls {
         told
     }
 
+    /// The DNs that are in a call.
+    pub fn dns_in(&self, conn_id: ConnId) -> Vec<Dn> {
+        self.known.get(&conn_id).map(|known| known.dns.iter().cloned().collect()).unwrap_or_default()
+    }
+
     /// A call is over, or forgotten: who is still in it leaves it.
     fn end(&mut self, conn_id: ConnId, at: Timestamp) -> Vec<ToldCall> {
         let concerned = self.known.get(&conn_id).map(|known| known.dns.clone()).unwrap_or_default();

@@ -16,7 +16,9 @@ use model::{
 };
 
 use super::calls::CALLS_MAX;
-use crate::course_api::{CallCourse, ChosenAgent, CourseStep, PassedOverAgent, StepKind, WaitingCall, WaitingCallList};
+use crate::course_api::{
+    CallCourse, ChosenAgent, CourseStep, MatchedSkill, PassedOverAgent, StepKind, WaitingCall, WaitingCallList,
+};
 
 /// The most steps of a call that are kept. Of more those go first that the caller has heard, then others that are over, the oldest first.
 const STEPS_MAX: usize = 32;
@@ -26,6 +28,8 @@ const QUEUES_MAX: usize = 8;
 const PART_KEYS_MAX: usize = 2;
 /// The most agents that are told to have been passed over.
 const PASSED_OVER_MAX: usize = 20;
+/// The most skills that are told of a choice.
+const SKILLS_MAX: usize = 8;
 /// The most calls of a list of those that wait.
 const LISTED_MAX: usize = 200;
 /// The extension that names the stay of a call in a virtual queue.
@@ -361,10 +365,11 @@ fn chosen(event: &Event) -> Option<ChosenAgent> {
             _ => None,
         })
         .collect();
-    let count = |key: &str| match event.extensions.get(key) {
-        Some(Value::Int(count)) => u64::try_from(*count).unwrap_or_default(),
-        _ => 0,
+    let number = |key: &str| match event.extensions.get(key) {
+        Some(Value::Int(number)) => u64::try_from(*number).ok(),
+        _ => None,
     };
+    let count = |key: &str| number(key).unwrap_or_default();
     let cut = passed_over.len().saturating_sub(PASSED_OVER_MAX) as u64;
     Some(ChosenAgent {
         agent,
@@ -372,7 +377,20 @@ fn chosen(event: &Event) -> Option<ChosenAgent> {
         passed_over: passed_over.into_iter().take(PASSED_OVER_MAX).collect(),
         more: count("CandidatesMore").saturating_add(cut),
         waiting: count("Waiting"),
+        skills: matched(event),
+        ready_for: number("ReadyFor"),
+        waited: number("WaitedFor"),
     })
+}
+
+/// What the chosen agent has of the skills that were asked for.
+fn matched(event: &Event) -> Vec<MatchedSkill> {
+    let Some(Value::List(skills)) = event.extensions.get("MatchedSkills") else { return Vec::new() };
+    let matched = skills.iter().filter_map(|(skill, level)| match level {
+        Value::Int(level) => Some(MatchedSkill { skill: skill.to_owned(), level: *level }),
+        _ => None,
+    });
+    matched.take(SKILLS_MAX).collect()
 }
 
 #[cfg(test)]

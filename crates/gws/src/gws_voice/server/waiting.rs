@@ -24,7 +24,7 @@ fn no_such_call() -> Problem {
 }
 
 /// Reads the picture of a tenant, once there is one.
-async fn read<T>(
+pub(super) async fn read<T>(
     followed: &FollowedTenant,
     read: impl Fn(&TenantPicture, Timestamp) -> T + Sync,
 ) -> Result<T, Problem> {

@@ -6,12 +6,15 @@ use model::request::{NOTE_OF_CALL, OF_AGENT};
 use serde_json::{Map, Value, json};
 
 use super::channel::VoiceChannel;
-use super::operations::{CallAction, DialledNumber, PairList, VoiceAction, VoiceOperation};
+use super::operations::{CallAction, DialledNumber, PairList, UserEvent, VoiceAction, VoiceOperation};
 use super::outputs::OperationRefusal;
 use super::picture::{is_released, text};
 
 /// The key under which pairs of a released call name it.
 const NOTED_CALL: &str = "ConnID";
+
+/// The extension that says which number a call shows outside.
+const SHOWN_NUMBER: &str = "CPNDigits";
 
 /// A frame without its reference.
 struct RequestDraft(Map<String, Value>);
@@ -56,7 +59,7 @@ pub(super) fn check_notes(operation: &VoiceOperation) -> Result<(), OperationRef
         return Err(OperationRefusal::parameter("extensions", rule));
     }
     match &operation.action {
-        VoiceAction::SendUserEvent(pairs) => without_call(pairs),
+        VoiceAction::SendUserEvent(event) => without_call(&event.pairs),
         _ => Ok(()),
     }
 }
@@ -146,9 +149,12 @@ fn of_dn(action: &VoiceAction, channel: &VoiceChannel, agent: Option<&str>) -> R
             request("TCallSetForward").with("OtherDN", to.as_str()).with("ForwardMode", "Unconditional")
         }
         VoiceAction::CancelForward => request("TCallCancelForward"),
-        VoiceAction::MakeCall(number) => dial(request("TMakeCall"), number),
+        VoiceAction::MakeCall(number) => showing(dial(request("TMakeCall"), number), number),
         VoiceAction::FetchParked { call } => request("TRetrieveCall").with("ConnID", call.as_str()),
-        VoiceAction::SendUserEvent(pairs) => request("TSendUserEvent").pairs("UserData", pairs),
+        VoiceAction::SendUserEvent(event) => {
+            let call = call_of_event(event, channel)?;
+            request("TSendUserEvent").pairs("UserData", &event.pairs).maybe("ConnID", call)
+        }
         VoiceAction::StartMonitoring { dn, mode, calls } => {
             let request = request("TMonitorNextCall").with("OtherDN", dn.as_str());
             request.maybe("MonitorMode", *mode).maybe("MonitorType", *calls)
@@ -161,6 +167,35 @@ fn of_dn(action: &VoiceAction, channel: &VoiceChannel, agent: Option<&str>) -> R
             return Err(OperationRefusal::new(501, "this operation is no single request"));
         }
     })
+}
+
+/// The call to whose DNs an event goes, if it names one: a call of the own DN that goes on there. gws-voice knows who else is in it.
+fn call_of_event<'a>(event: &UserEvent, channel: &'a VoiceChannel) -> Result<Option<&'a str>, OperationRefusal> {
+    let is_named = |call: &&Value| {
+        let has = |field: &str, wanted: Option<&str>| {
+            wanted.is_none_or(|wanted| text(call, field).eq_ignore_ascii_case(wanted))
+        };
+        has("id", event.call.as_deref()) && has("callUuid", event.call_uuid.as_deref())
+    };
+    if !event.names_call() {
+        return Ok(None);
+    }
+    let named = event.call.as_deref().or(event.call_uuid.as_deref()).unwrap_or_default();
+    let mut calls = channel.picture.calls.iter().filter(is_named).peekable();
+    if calls.peek().is_none() {
+        return Err(OperationRefusal::unknown_call(named));
+    }
+    let call = calls.find(|call| !is_released(call));
+    let released = || OperationRefusal::new(409, format!("call {named}: it is released"));
+    call.map(|call| Some(text(call, "id"))).ok_or_else(released)
+}
+
+/// With the number that the call shows outside.
+fn showing(request: RequestDraft, number: &DialledNumber) -> RequestDraft {
+    match &number.shows {
+        Some(shows) => request.with("Extensions", json!({SHOWN_NUMBER: shows})),
+        None => request,
+    }
 }
 
 fn dial(request: RequestDraft, number: &DialledNumber) -> RequestDraft {

@@ -150,6 +150,7 @@ impl Desk {
             | VoiceAction::FetchParked { .. }
             | VoiceAction::MoveWaiting { .. }
             | VoiceAction::OfCall { .. } => CALLS_CONTROL,
+            VoiceAction::SendUserEvent(event) if event.names_call() => CALLS_CONTROL,
             VoiceAction::Deactivate
             | VoiceAction::Login { .. }
             | VoiceAction::Logout

@@ -16,10 +16,10 @@ const LOGIN_MODES: &[&str] = &["AutoIn", "ManualIn"];
 const READY_MODES: &[&str] = &["AutoIn", "ManualIn"];
 /// The work modes of an agent who takes none.
 const NOT_READY_MODES: &[&str] = &["AfterCallWork", "AuxWork", "LegalGuard", "NoCallDisconnect", "WalkAway", "Unknown"];
-/// Why a user event names no call.
-const OF_NO_CALL: &str = "a user event is sent to those who follow the DN, and is about no call";
-/// Why nobody says which number is shown.
-const BY_DIAL_PLAN: &str = "which number is shown, the dial plan says (caller_id)";
+/// Why nobody says there which number is shown.
+const BY_DIAL_PLAN: &str = "of consultations the dial plan says which number is shown (caller_id)";
+/// The longest number to be shown, in bytes.
+const SHOWN_BYTES_MAX: usize = 32;
 /// The channel of calls.
 const VOICE: &str = "voice";
 
@@ -76,8 +76,8 @@ pub enum VoiceAction {
     CancelForward,
     /// Dial.
     MakeCall(DialledNumber),
-    /// Send an event to those who follow the DN.
-    SendUserEvent(PairList),
+    /// Send an event to those who follow the DN, and the other DNs of a call if it names one.
+    SendUserEvent(UserEvent),
     /// Monitor the calls of an agent.
     StartMonitoring {
         /// The agent's DN.
@@ -122,6 +122,24 @@ pub enum VoiceAction {
     },
 }
 
+/// An event that a client sends.
+#[derive(Clone, PartialEq, Debug)]
+pub struct UserEvent {
+    /// What it says.
+    pub pairs: PairList,
+    /// The id of the call to whose DNs it goes, in lower case.
+    pub call: Option<String>,
+    /// The same call by its CallUUID.
+    pub call_uuid: Option<String>,
+}
+
+impl UserEvent {
+    /// Whether it goes to the DNs of a call.
+    pub(super) const fn names_call(&self) -> bool {
+        self.call.is_some() || self.call_uuid.is_some()
+    }
+}
+
 /// A number to call, with what the new call has from its beginning.
 #[derive(Clone, PartialEq, Debug)]
 pub struct DialledNumber {
@@ -129,6 +147,8 @@ pub struct DialledNumber {
     pub to: String,
     /// The call's user data.
     pub user_data: PairList,
+    /// The number that is shown outside, if not that of the dial plan.
+    pub shows: Option<String>,
 }
 
 /// What an operation does with a call. Its frame stands in `frames`.
@@ -362,12 +382,12 @@ fn read_action(operation: &str, body: &OperationBody<'_>) -> Result<VoiceAction,
         "dnd-off" => VoiceAction::DndOff,
         "set-forward" => VoiceAction::SetForward { to: body.text("forwardTo")? },
         "cancel-forward" => VoiceAction::CancelForward,
-        "make-call" => VoiceAction::MakeCall(dialled(body)?),
-        "send-user-event" => {
-            body.is_without("connId", OF_NO_CALL)?;
-            body.is_without("callUuid", OF_NO_CALL)?;
-            VoiceAction::SendUserEvent(body.wanted_pairs("userData")?)
-        }
+        "make-call" => VoiceAction::MakeCall(DialledNumber { shows: shown(body)?, ..called(body)? }),
+        "send-user-event" => VoiceAction::SendUserEvent(UserEvent {
+            pairs: body.wanted_pairs("userData")?,
+            call: optional_call(body, "connId")?,
+            call_uuid: body.optional_text("callUuid")?,
+        }),
         "start-monitoring" => {
             check_scope(body)?;
             VoiceAction::StartMonitoring {
@@ -421,17 +441,29 @@ fn switched(mode: &'static str, body: &OperationBody<'_>) -> Result<CallAction, 
     Ok(CallAction::SwitchMonitoring { mode })
 }
 
-/// Refuses what is told of no monitoring here: it is of calls.
+/// Refuses a scope that is none. Both mean the same here: a supervisor takes part in a call as long as the agent does.
 fn check_scope(body: &OperationBody<'_>) -> Result<(), OperationRefusal> {
-    match body.one_of("monitoringScope", &["Call", "Agent"])? {
-        Some("Agent") => Err(OperationRefusal::parameter("monitoringScope", "Agent is not served: it is always Call")),
-        _ => Ok(()),
-    }
+    body.one_of("monitoringScope", &["Call", "Agent"]).map(drop)
 }
 
 fn dialled(body: &OperationBody<'_>) -> Result<DialledNumber, OperationRefusal> {
     body.is_without("outboundCallerId", BY_DIAL_PLAN)?;
-    Ok(DialledNumber { to: body.text("destination")?, user_data: body.pairs("userData")? })
+    called(body)
+}
+
+fn called(body: &OperationBody<'_>) -> Result<DialledNumber, OperationRefusal> {
+    Ok(DialledNumber { to: body.text("destination")?, user_data: body.pairs("userData")?, shows: None })
+}
+
+/// The number that a new call is to show. Whether it may, the dial plan says.
+fn shown(body: &OperationBody<'_>) -> Result<Option<String>, OperationRefusal> {
+    let is_number = |text: &String| {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        !digits.is_empty() && text.len() <= SHOWN_BYTES_MAX && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let Some(number) = body.optional_text("outboundCallerId")? else { return Ok(None) };
+    let wrong = || OperationRefusal::parameter("outboundCallerId", "it is digits, with or without + before them");
+    Some(number).filter(is_number).ok_or_else(wrong).map(Some)
 }
 
 fn optional_call(body: &OperationBody<'_>, name: &str) -> Result<Option<String>, OperationRefusal> {
@@ -519,20 +551,33 @@ mod tests {
             json!({ "data": data })
         };
         for (path, field, value) in [
-            ("make-call", "outboundCallerId", "+15550100"),
+            ("make-call", "outboundCallerId", "Ann"),
+            ("make-call", "outboundCallerId", "+"),
             ("calls/1/initiate-transfer", "outboundCallerId", "+15550100"),
             ("calls/1/initiate-conference", "outboundCallerId", "+15550100"),
-            ("start-monitoring", "monitoringScope", "Agent"),
-            ("calls/1/switch-to-barge-in", "monitoringScope", "agent"),
+            ("calls/1/switch-to-barge-in", "monitoringScope", "Team"),
             ("start-monitoring", "monitoringScope", "All"),
-            ("send-user-event", "connId", "00ab"),
-            ("send-user-event", "callUuid", "u"),
         ] {
             let refused = read(path, &with(field, value)).unwrap_err();
             assert!(refused.status == 400 && refused.message.starts_with(&format!("{field}: ")), "{path}: {refused}");
             assert!(read(path, &with(field, "")).is_ok(), "{path}: a client that says nothing of it");
         }
-        assert!(read("start-monitoring", &with("monitoringScope", "Call")).is_ok());
+        for scope in ["Call", "agent"] {
+            assert!(read("start-monitoring", &with("monitoringScope", scope)).is_ok(), "{scope}");
+            assert!(read("calls/1/switch-to-coaching", &with("monitoringScope", scope)).is_ok(), "{scope}");
+        }
+        let event = |field: &str, value: &str| match read("send-user-event", &with(field, value)).unwrap().action {
+            VoiceAction::SendUserEvent(event) => (event.names_call(), event.call, event.call_uuid),
+            action => panic!("{action:?}"),
+        };
+        assert_eq!(event("connId", "00AB"), (true, Some("00ab".to_owned()), None));
+        assert_eq!(event("callUuid", "U1"), (true, None, Some("U1".to_owned())));
+        assert_eq!(event("callUuid", ""), (false, None, None));
+        let VoiceAction::MakeCall(number) = read("make-call", &with("outboundCallerId", "+15550100")).unwrap().action
+        else {
+            panic!("it makes no call")
+        };
+        assert_eq!(number.shows.as_deref(), Some("+15550100"));
         assert_eq!(read("make-call", &with("location", "sip")).unwrap().location.as_deref(), Some("sip"));
         assert_eq!(read("ready", &with("location", "sip")).unwrap().location, None);
     }

@@ -17,13 +17,12 @@ use super::super::behind::{InteractionFault, InteractionQuestion, PeerFault, Pee
 use super::super::desk::MediaChannel;
 use super::super::request::DeskRequest;
 use super::super::session::DeskSession;
+use super::super::unserved_operations::{self, Lack};
 use super::super::{PATH, Workspace};
 use super::operations::segments;
 use crate::interaction_api::{InteractionList, OpenInteraction};
 use crate::sessions::answers::{self, ApiRefusal, read_body};
-
-/// Operations of Interaction Server, by the first part of their paths: all below it that no other service carries out.
-pub(in crate::gws_workspace) const OF_INTERACTION_SERVER: [&str; 3] = ["media", "media-management", "workbins"];
+use crate::sessions::unserved::{self, Unserved};
 
 /// Operations of a chat; others below it are those of Interaction Server.
 const OF_CHATS: [&str; 17] = [
@@ -228,7 +227,7 @@ pub(in crate::gws_workspace) async fn chat(
     let below = segments(&uri, "/media/chat/interactions/");
     let [id, operation] = below.as_slice() else { return Err(ApiRefusal::unknown_operation()) };
     if !OF_CHATS.contains(&operation.as_str()) {
-        return operated(&workspace, session, uri.path()).await;
+        return not_served(&workspace, session, &Method::POST, uri.path()).await;
     }
     let at = (PeerService::DigitalChannels, format!("chat/interactions/{}", encoded(&below)?));
     let (told, answer) = carried_out(&workspace, session, at, MediaChannel::Chat, &body).await?;
@@ -321,6 +320,19 @@ pub(in crate::gws_workspace) async fn contacts(
     Ok(answer)
 }
 
+/// `GET /ucs/responses/{id}/attachments/{documentId}`: a document of a standard response, as the service tells it.
+pub(in crate::gws_workspace) async fn document(
+    State(workspace): State<Arc<Workspace>>,
+    request: DeskRequest,
+    uri: Uri,
+) -> Result<Response, ApiRefusal> {
+    let below = segments(&uri, "/ucs/");
+    if !matches!(below.as_slice(), [first, _, third, _] if first == "responses" && third == "attachments") {
+        return Err(ApiRefusal::unknown_operation());
+    }
+    read(&workspace, &request.session, PeerService::Ucs, encoded(&below)?).await
+}
+
 /// `GET /voicemail/mailboxes`: how many messages are in the mailboxes of the person, and in that of the DN of the session.
 pub(in crate::gws_workspace) async fn mailboxes(
     State(workspace): State<Arc<Workspace>>,
@@ -343,13 +355,24 @@ async fn ask_interactions(
     workspace.parts.interaction.ask(person.tenant, person.user, question).await
 }
 
-/// An operation that gws-interaction knows about; `path` is the one of the request.
-pub(in crate::gws_workspace) async fn operated(
+/// What no service is asked for: an operation that gws-interaction knows about or that comes later, another method, or nothing.
+pub(in crate::gws_workspace) async fn not_served(
     workspace: &Workspace,
     session: &DeskSession,
+    method: &Method,
     path: &str,
 ) -> Result<Response, ApiRefusal> {
-    let operation = path.strip_prefix(PATH).unwrap_or(path).trim_matches('/');
+    let below = path.strip_prefix(PATH).unwrap_or_default().trim_matches('/');
+    match unserved::found(unserved_operations::OPERATIONS, method, below) {
+        Unserved::Operation(Lack::InteractionServer) => operated(workspace, session, below).await,
+        Unserved::Operation(Lack::Later(when)) => Err(ApiRefusal::unavailable(when)),
+        Unserved::OtherMethods(methods) => Ok(unserved::without_method(&methods)),
+        Unserved::Unknown => Err(ApiRefusal::unknown_operation()),
+    }
+}
+
+/// An operation that gws-interaction knows about, by its path below that of the API.
+async fn operated(workspace: &Workspace, session: &DeskSession, operation: &str) -> Result<Response, ApiRefusal> {
     if operation.len() > PATH_BYTES_MAX {
         return Err(ApiRefusal::unknown_operation());
     }

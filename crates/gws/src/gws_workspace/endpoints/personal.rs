@@ -24,7 +24,7 @@ use crate::stable_hash;
 /// How many entries are told where the request does not say it.
 const TOLD: usize = 50;
 /// The type of a target whose type is not told.
-const UNTYPED: &str = "custom-contact";
+pub(super) const UNTYPED: &str = "custom-contact";
 /// The types that published clients in Java do not know: they read no list with one of them.
 const UNREAD: [&str; 2] = ["contact", "interaction-queue"];
 /// The greatest number of a target: published clients in Java read an `Integer`.
@@ -42,13 +42,17 @@ impl From<SettingFault> for ApiRefusal {
     }
 }
 
-async fn ask(workspace: &Workspace, request: &DeskRequest, question: SettingQuestion) -> Result<Value, ApiRefusal> {
+pub(super) async fn ask(
+    workspace: &Workspace,
+    request: &DeskRequest,
+    question: SettingQuestion,
+) -> Result<Value, ApiRefusal> {
     let sign_in = request.session.sign_in();
     Ok(workspace.parts.setting.ask(sign_in.person.tenant, sign_in.person.user, question).await?)
 }
 
 /// What gws-setting has told.
-fn read<T: DeserializeOwned>(told: Value) -> Result<T, ApiRefusal> {
+pub(super) fn read<T: DeserializeOwned>(told: Value) -> Result<T, ApiRefusal> {
     serde_json::from_value(told).map_err(|error| {
         tracing::warn!(%error, "what gws-setting tells cannot be read");
         ApiRefusal::internal()
@@ -266,18 +270,18 @@ pub(in crate::gws_workspace) async fn remove_setting(
 
 // === targets ===
 
-fn faultless(fault: Option<String>) -> Result<(), ApiRefusal> {
+pub(super) fn faultless(fault: Option<String>) -> Result<(), ApiRefusal> {
     fault.map_or(Ok(()), |fault| Err(ApiRefusal::bad_request(fault)))
 }
 
 /// A part of a body that has to be there.
-fn part<'a>(of: &'a Value, name: &str) -> Result<&'a Value, ApiRefusal> {
+pub(super) fn part<'a>(of: &'a Value, name: &str) -> Result<&'a Value, ApiRefusal> {
     let found = of.get(name).filter(|found| found.is_object());
     found.ok_or_else(|| ApiRefusal::bad_request(format!("{name}: it is missing, or no object")))
 }
 
 /// A text, if it is there and not empty.
-fn text(of: &Value, name: &str, shown: &str) -> Result<Option<String>, ApiRefusal> {
+pub(super) fn text(of: &Value, name: &str, shown: &str) -> Result<Option<String>, ApiRefusal> {
     match of.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
@@ -344,7 +348,7 @@ fn number_of(target: &KeptTarget) -> u64 {
 }
 
 /// A target as published clients read it: none is without `DBID` and type. Whether it is available is not told here.
-fn shown(target: &KeptTarget) -> Map<String, Value> {
+pub(super) fn shown(target: &KeptTarget) -> Map<String, Value> {
     let mut shown = match serde_json::to_value(target) {
         Ok(Value::Object(fields)) => fields,
         _ => Map::new(),

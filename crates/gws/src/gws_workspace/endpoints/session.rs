@@ -8,14 +8,12 @@ use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
-use identity::built_in_client;
-use identity::session_cookie::SessionCookie;
+use identity::built_in_client::{self, SessionClient};
 use model::TenantId;
 use net::http::{Query, WebClient};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::behind::{CodeFault, ShownCode};
 use super::super::desk::{Desk, DeskEnd};
 use super::super::desk_sign_in::DeskSignIn;
 use super::super::request::{DeskRequest, KnownAsker, check_page};
@@ -25,16 +23,12 @@ use super::peers;
 use crate::session_cookie::WORKSPACE;
 use crate::sessions::answers::{self, ApiRefusal};
 use crate::sessions::bearer::bearer;
+use crate::sessions::session_code::{BroughtCode, ShownCode};
 
 /// What a page is told that would begin a session by leading the browser here: any site can do that, with a code of its own.
 const STARTS: &str = "code: pages bring their code to initialize-workspace";
-/// The longest code and the longest address that are looked at, in bytes.
-const CODE_BYTES_MAX: usize = 1_024;
-const URI_BYTES_MAX: usize = 4_096;
 /// How long the answer to a logout waits until the record of the session says that it ends.
 const NOTED_WITHIN: Duration = Duration::from_secs(2);
-/// The longest verifier of a code, in bytes (RFC 7636 section 4.1).
-const VERIFIER_BYTES_MAX: usize = 128;
 
 /// By what a session begins.
 #[derive(Default, Deserialize)]
@@ -50,6 +44,12 @@ impl SessionBegin {
     /// Whether the desktop reads the configuration part by part.
     fn is_optimised(&self) -> bool {
         self.optimize_config.as_deref().is_some_and(|wish| wish.eq_ignore_ascii_case("true"))
+    }
+
+    /// The code, with its verifier, which may stand in the body.
+    fn brought(&self, body: &[u8]) -> BroughtCode {
+        let verifier = self.code_verifier.clone().or_else(|| verifier_in(body));
+        BroughtCode { code: self.code.clone(), redirect_uri: self.redirect_uri.clone(), verifier }
     }
 }
 
@@ -72,7 +72,7 @@ pub(in crate::gws_workspace) async fn initialise(
             (sign_in, None)
         }
         None => {
-            let (tenant, shown) = shown_code(&begin, &body)?;
+            let (tenant, shown) = begin.brought(&body).read(SessionClient::Workspace)?;
             // A replica that cannot take the session leaves the code to the next one.
             let place = workspace.sessions.place(&tenant)?;
             (of_code(&workspace, tenant, shown).await?, Some(place))
@@ -89,33 +89,9 @@ pub(in crate::gws_workspace) async fn initialise(
     Ok(response)
 }
 
-/// The code of a request, which names its tenant as a cookie does.
-fn shown_code(begin: &SessionBegin, body: &[u8]) -> Result<(TenantId, ShownCode), ApiRefusal> {
-    let code = begin.code.as_deref().filter(|code| !code.is_empty());
-    let code = code.ok_or_else(|| ApiRefusal::unauthorized("there is no token in Authorization, and no code"))?;
-    let uri = begin.redirect_uri.as_deref().unwrap_or_default();
-    if uri.is_empty() || uri.len() > URI_BYTES_MAX {
-        let rule = format!("redirect_uri: it is missing, or has more than {URI_BYTES_MAX} bytes");
-        return Err(ApiRefusal::bad_request(rule));
-    }
-    let named = Some(code).filter(|code| code.len() <= CODE_BYTES_MAX).and_then(SessionCookie::read);
-    let unknown = || ApiRefusal::bad_request(format!("code: it is none of the client {}", built_in_client::WORKSPACE));
-    let tenant = named.ok_or_else(unknown)?.tenant;
-    let verifier = begin.code_verifier.clone().or_else(|| verifier_in(body)).filter(|verifier| !verifier.is_empty());
-    if verifier.as_ref().is_some_and(|verifier| verifier.len() > VERIFIER_BYTES_MAX) {
-        let rule = format!("code_verifier: it has more than {VERIFIER_BYTES_MAX} bytes");
-        return Err(ApiRefusal::bad_request(rule));
-    }
-    Ok((tenant, ShownCode { code: code.to_owned(), redirect_uri: uri.to_owned(), verifier }))
-}
-
 /// The sign-in of a code. Auth takes it from this role alone, and once.
 async fn of_code(workspace: &Workspace, tenant: TenantId, shown: ShownCode) -> Result<DeskSignIn, ApiRefusal> {
-    let redeemed = workspace.authority.redeem(tenant, shown).await;
-    let token = redeemed.map_err(|fault| match fault {
-        CodeFault::Refused => ApiRefusal::unauthorized(fault.to_string()),
-        CodeFault::Away => ApiRefusal::unavailable(fault.to_string()),
-    })?;
+    let token = workspace.authority.redeem(tenant, shown).await?;
     DeskSignIn::of_token(&workspace.tokens, workspace.sessions.role, &token)
 }
 

@@ -14,9 +14,11 @@ use super::super::request::DeskRequest;
 use super::super::session::DeskSession;
 use super::super::{Workspace, availability};
 use super::configuration::refused;
+use super::contacts;
+use super::personal::UNTYPED;
 use crate::sessions::answers::{self, ApiRefusal};
 
-/// The published types; of the last three there are none here.
+/// The published types; of the last three, contacts that people keep are the only ones here.
 const TYPES: [&str; 8] =
     ["agent", "agent-group", "acd-queue", "route-point", "skill", "interaction-queue", "custom-contact", "contact"];
 /// The longest parameter, in bytes.
@@ -113,8 +115,15 @@ pub(in crate::gws_workspace) async fn search(
     let sign_in = request.session.sign_in();
     let (tenant, user) = (sign_in.person.tenant, sign_in.person.user);
     let asked = asked.read()?;
-    match workspace.parts.collector.search(tenant.clone(), user, asked.clone()).await {
-        Ok(collected) => return Ok(collected_answer(&workspace, &request.session, collected).await),
+    let collected = workspace.parts.collector.search(tenant.clone(), user, asked.clone());
+    let (collected, contacts) =
+        futures::future::join(collected, contacts::among_targets(&workspace, &request, &asked)).await;
+    match collected {
+        Ok(collected) => {
+            let mut told = collected_answer(&workspace, &request.session, collected).await;
+            contacts.put_into(&mut told, &asked);
+            return Ok(answers::data(&told));
+        }
         Err(CollectorFault::Refused(problem)) => return Err(problem.into()),
         // Where it goes on, nobody else knows.
         Err(CollectorFault::Away) if asked.iter().any(|(name, _)| *name == CONTINUE_FROM) => {
@@ -122,21 +131,23 @@ pub(in crate::gws_workspace) async fn search(
         }
         Err(CollectorFault::Away) => {}
     }
-    let found = workspace.parts.configuration.targets(tenant, asked).await.map_err(|fault| refused(&fault))?;
+    let found = workspace.parts.configuration.targets(tenant, asked.clone()).await;
+    let found = found.map_err(|fault| refused(&fault))?;
     workspace.parts.metrics.searches_elsewhere.inc();
     let mut told = told(&workspace, &request.session, found, ReadStatistics::default()).await;
     told["searchedIn"] = "configuration".into();
+    contacts.put_into(&mut told, &asked);
     Ok(answers::data_with_message(&told, WITHOUT_COLLECTOR))
 }
 
-async fn collected_answer(workspace: &Workspace, session: &DeskSession, collected: CollectedEntries) -> Response {
+async fn collected_answer(workspace: &Workspace, session: &DeskSession, collected: CollectedEntries) -> Value {
     let CollectedEntries { found, states, continue_from } = collected;
     let mut told = told(workspace, session, found, states).await;
     // Published clients take no null.
     if let Some(continue_from) = continue_from {
         told[CONTINUE_FROM] = continue_from.into();
     }
-    answers::data(&told)
+    told
 }
 
 /// `GET /targets/{type}/{id}`: the id is the `DBID`, or what the target is called.
@@ -147,6 +158,11 @@ pub(in crate::gws_workspace) async fn one(
 ) -> Result<Response, ApiRefusal> {
     let tenant = request.session.sign_in().person.tenant;
     let target_type = known_type(&target_type)?;
+    if target_type == UNTYPED
+        && let Some(contact) = contacts::target(&workspace, &request, &id).await?
+    {
+        return Ok(answers::data(&contact));
+    }
     let found = workspace.parts.configuration.target(tenant.clone(), target_type.to_owned(), id).await;
     let found = found.map_err(|fault| refused(&fault))?;
     let wanted: Vec<WantedStatistic> = found.entries.iter().filter_map(availability::statistic_of).collect();

@@ -43,8 +43,13 @@ async fn without_a_service_each_operation_is_refused_with_what_is_missing() {
         let (status, told) = served.operate(path, &cookie, &json!({})).await;
         assert!(status == 503 && words(&told).starts_with("the service: "), "{path}: {status} {told}");
     }
-    for path in ["/media/chat/interactions/1/messages", "/iwd/work-items", "/iwd/work-items/1", "/voicemail/mailboxes"]
-    {
+    for path in [
+        "/media/chat/interactions/1/messages",
+        "/iwd/work-items",
+        "/iwd/work-items/1",
+        "/voicemail/mailboxes",
+        "/ucs/responses/1/attachments/2",
+    ] {
         let (status, told) = served.get(path, &cookie).await;
         assert!(status == 503 && words(&told).starts_with("the service: "), "{path}: {status} {told}");
     }
@@ -57,8 +62,17 @@ async fn without_a_service_each_operation_is_refused_with_what_is_missing() {
         let (status, told) = served.operate(path, &cookie, &json!({})).await;
         assert_eq!((status, words(&told)), (503, format!("interaction-server: {operation}").as_str()), "{path}");
     }
-    for path in ["/ucs/sing", "/ucs/contacts/7/sing", "/iwd/work-items/1/sing"] {
+    for path in
+        ["/ucs/sing", "/ucs/contacts/7/sing", "/iwd/work-items/1/sing", "/media/chat/interactions/1/sing", "/media"]
+    {
         assert_eq!(served.operate(path, &cookie, &json!({})).await.0, 501, "{path}");
+    }
+    assert_eq!(served.get("/ucs/contacts/1/delete/2", &cookie).await.0, 501);
+    let shown = [(header::COOKIE, cookie.as_str())];
+    for path in ["/media/chat/ready", "/workbins/get-workbins", "/users/7/media/ready"] {
+        let refused = served.ask(Method::GET, path, &shown).await;
+        assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(refused.headers()[header::ALLOW], "POST", "{path}");
     }
 }
 

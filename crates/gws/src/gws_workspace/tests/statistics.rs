@@ -6,11 +6,11 @@ use super::*;
 const OWN: &str = r#"{"data": {"statistics": [{"objectId": "1001", "objectType": "Agent", "name": "CallsHandled"}]}}"#;
 
 impl ServedWorkspace {
-    async fn with_body(&self, method: Method, path: &str, cookie: &str, body: &str) -> (u16, Value) {
+    pub(super) async fn with_body(&self, method: Method, path: &str, cookie: &str, body: &str) -> (u16, Value) {
         read(self.ask_with(method, path, &[(header::COOKIE, cookie)], Body::from(body.to_owned())).await).await
     }
 
-    async fn session_of(&self, scope: &str) -> String {
+    pub(super) async fn session_of(&self, scope: &str) -> String {
         let cookie = self.initialised_by(&self.token(ApiFamily::Gws, "person/ann", scope)).await;
         settle().await;
         cookie

@@ -294,7 +294,7 @@ impl LinkReading {
         let at = replicas.get(replica.checked_rem(replicas.len())?)?;
         let path = format!("/voice/v3/{}/notifications{}", encoded(self.tenant.as_str()), request.path_suffix);
         let asked = self.client.post(&path).at(*at).body("application/json", request.body.clone());
-        match asked.deadline(request.answer_within).send_any().await {
+        match asked.deadline(request.answer_within).leaves_hung().send_any().await {
             Ok(answer) if answer.status == StatusCode::OK => Some(answer.body),
             Ok(answer) => {
                 tracing::debug!(problem = %answer.problem(), "gws-voice refuses to tell events");

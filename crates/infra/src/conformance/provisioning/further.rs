@@ -6,7 +6,7 @@ use contracts::provisioning::{
     AgentLogin, CallingList, Campaign, CampaignCallingList, CampaignGroup, CapacityMedia, CapacityRule, DialingMode,
     DialingResult, DnGroup, DnGroupMember, DnGroupType, IvrPolicies, IvrProfile, IvrServiceType, PacingMeasure,
     RecordField, RecordFieldType, RecordTreatment, StatisticDefinition, StatisticProfile, Switch, SwitchAccessCode,
-    TenantObjects, TransactionObject, TransactionType, TreatmentAction,
+    TenantObjects, TransactionObject, TransactionType, TreatmentAction, TrunkGroup, TrunkGroupMember,
 };
 
 /// Adds them; what they name is there.
@@ -24,6 +24,11 @@ pub(super) fn add(objects: &mut TenantObjects) {
             members: vec![member("7102", 0), member("7101", 5)],
         },
         DnGroup { name: "empty".into(), group_type: DnGroupType::ServiceNumbers, members: Vec::new() },
+    ];
+    let member = |order, weight| TrunkGroupMember { trunk: "T".into(), order, weight };
+    objects.trunk_groups = vec![
+        TrunkGroup { name: "world".into(), prefix: "+".into(), members: vec![member(0, 7), member(3, 0)] },
+        TrunkGroup { name: "none".into(), prefix: "+49".into(), members: Vec::new() },
     ];
     let to_paris = SwitchAccessCode { switch: "Paris".into(), code: "*33".into() };
     objects.switches = vec![

@@ -159,7 +159,8 @@ fn complex(name: &str, of: AttributeTraits, is_list: bool, description: &str, pa
     complex
 }
 
-fn user_attributes() -> Vec<Value> {
+/// Those of a user.
+pub(super) fn user_attributes() -> Vec<Value> {
     let user_name = AttributeTraits { mutability: "immutable", uniqueness: "server", ..NEEDED };
     let flag = AttributeTraits { kind: "boolean", ..TEXT };
     let secret = AttributeTraits { mutability: "writeOnly", returned: "never", ..TEXT };
@@ -189,7 +190,8 @@ fn user_attributes() -> Vec<Value> {
     ]
 }
 
-fn group_attributes() -> Vec<Value> {
+/// Those of a group.
+pub(super) fn group_attributes() -> Vec<Value> {
     let fixed = AttributeTraits { mutability: "immutable", ..TEXT };
     let member = vec![
         single("value", fixed, "The id of the user"),

@@ -215,6 +215,27 @@ mod tests {
         assert_eq!(metrics.hashes_refused.get(), 2);
     }
 
+    /// Whoever is not there, has no password or has one that opens nothing costs what a wrong password of somebody does: one hash.
+    #[tokio::test]
+    async fn each_look_at_a_password_computes_one_hash_whoever_is_named() {
+        let (hashing, metrics) = hashing();
+        let acme = tenant("acme");
+        let own = password::hash("slow brown teapot", [7; password::SALT_BYTES]).unwrap();
+        let costly = own.replace("m=19456", "m=1048576");
+        let long = "k".repeat(password::BYTES_MAX + 1);
+        let hashes = [None, Some(own.as_str()), Some(costly.as_str()), Some("no hash"), Some("")];
+        let mut looked_at = 0;
+        for (hash, is_known) in hashes.into_iter().flat_map(|hash| [(hash, false), (hash, true)]) {
+            for shown in ["open sesame", "", long.as_str()] {
+                let of = HashAsker { tenant: &acme, is_known };
+                assert_eq!(hashing.verify(shown, hash, of).await.ok(), Some(false));
+                looked_at += 1;
+                assert_eq!(metrics.hashes.get(), looked_at, "{hash:?} {is_known}");
+            }
+        }
+        assert_eq!(metrics.hashes_refused.get(), 0);
+    }
+
     #[tokio::test]
     async fn a_hash_that_costs_too_much_opens_nothing_and_is_told_of_once() {
         let (hashing, _) = hashing();

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::authorization::{self, AuthorizationRefusal, AuthorizationRequest, SentOn};
+use identity::built_in_client::SessionClient;
 use identity::client::ClientRules;
 use identity::grant::code::{self, Code};
 use identity::oauth_error::ErrorCode;
@@ -20,7 +21,7 @@ use runtime::ApiFamily;
 use serde_json::Value;
 
 use super::super::answers::{self, Trouble};
-use super::super::people::{first_party, tenant_host, workspace_client};
+use super::super::people::{first_party, session_client, tenant_host};
 use super::super::proofs::client_login;
 use super::super::request::parameters::Parameters;
 use super::super::request::session::{self, SignedIn};
@@ -190,9 +191,9 @@ async fn code_for(
         Ok(access) => access.scope,
         Err(description) => return Ok(invalid_target(auth, request, description)),
     };
-    let secret = match workspace_client::is_meant(&client.id) {
-        true => workspace_client::code_of(tenant, &auth.secret()),
-        false => auth.secret(),
+    let secret = match SessionClient::named(&client.id) {
+        Some(_) => session_client::code_of(tenant, &auth.secret()),
+        None => auth.secret(),
     };
     let code = Code {
         client: client.id.clone(),

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use contracts::provisioning as configured;
 use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::api_key::ShownApiKey;
-use identity::built_in_client::WORKSPACE_HOLDER;
+use identity::built_in_client::SessionClient;
 use identity::client::{ClientRules, GrantType};
 use identity::client_assertion::AssertionUse;
 use identity::oauth_error::ErrorCode;
@@ -19,7 +19,7 @@ use super::super::answers::{OAuthError, Trouble};
 use super::super::guard::Guess;
 use super::super::guard::hashing::HashAsker;
 use super::super::people::tenancy::{self, Named};
-use super::super::people::{Tenants, first_party, tenant_host, workspace_client};
+use super::super::people::{Tenants, first_party, session_client, tenant_host};
 use super::super::request::parameters::Parameters;
 use super::super::request::source::RequestSource;
 use super::client_assertion::{self, AssertingClient, AssertionRefusal};
@@ -99,10 +99,10 @@ pub(in crate::auth) async fn authenticate(
         let client = of_configured(&first_party::client(auth.issuer()));
         return Ok(ClientLogin { tenant, client, presented: shown.id });
     }
-    if workspace_client::is_meant(&named.name) {
-        let is_holder = first_party::is_role(auth, headers, WORKSPACE_HOLDER);
+    if let Some(of) = SessionClient::named(&named.name) {
+        let is_holder = first_party::is_role(auth, headers, of.holder());
         let tenant = named.tenant.filter(|_| is_holder).ok_or_else(refused)?;
-        let client = of_workspace(auth, &tenant, form).await?;
+        let client = of_sessions(auth, of, &tenant, form).await?;
         return Ok(ClientLogin { tenant, client, presented: shown.id });
     }
     let tenant = named.tenant.as_ref().unwrap_or(auth.guesses.nowhere());
@@ -210,18 +210,23 @@ pub(in crate::auth) async fn find(
     let Some(id) = parameters.get("client_id") else { return Ok(None) };
     let named = tenancy::of_client(&auth.people.tenants(), id, parameters.get("tenant"));
     let Some(tenant) = named.tenant else { return Ok(None) };
-    if workspace_client::is_meant(&named.name) {
-        let rules = of_workspace(auth, &tenant, parameters).await?;
+    if let Some(of) = SessionClient::named(&named.name) {
+        let rules = of_sessions(auth, of, &tenant, parameters).await?;
         return Ok(Some((tenant, rules)));
     }
     let client = auth.people.client(&tenant, &named.name).await?;
     Ok(client.map(|client| (tenant, rules_for(&client, parameters))))
 }
 
-/// The client of the Workspace API, for a code that is sent to the redirect URI of the request.
-async fn of_workspace(auth: &Auth, tenant: &TenantId, parameters: &Parameters) -> Result<ClientRules, Trouble> {
+/// The client of a published API, for a code that is sent to the redirect URI of the request.
+async fn of_sessions(
+    auth: &Auth,
+    of: SessionClient,
+    tenant: &TenantId,
+    parameters: &Parameters,
+) -> Result<ClientRules, Trouble> {
     let (listed, asked) = (auth.people.redirect_uris(tenant).await?, parameters.get("redirect_uri"));
-    Ok(workspace_client::proved(of_configured(&workspace_client::client(&listed, asked)), asked))
+    Ok(session_client::proved(of_configured(&session_client::client(of, &listed, asked)), asked))
 }
 
 fn rules_for(client: &configured::OAuthClient, parameters: &Parameters) -> ClientRules {

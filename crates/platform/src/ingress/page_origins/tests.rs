@@ -188,3 +188,12 @@ fn an_origin_is_scheme_and_host() {
         assert!(!check(wrong), "{wrong}");
     }
 }
+
+#[test]
+fn each_origin_is_named_whole() {
+    let checked = |origin: &str| check_named(&[origin.to_owned()]).is_ok();
+    assert!(checked("https://crm.example") && checked("http://[::1]:5173"));
+    for wrong in ["crm.example", "https://*.example", "https://a;script-src", "https://a, https://b", "*", ""] {
+        assert!(!checked(wrong), "{wrong}");
+    }
+}

@@ -132,7 +132,7 @@ fn no_way_out() -> BrokenRule {
     BrokenRule::new(FaultCode::NoWayOut, "no call goes out by it: it needs `contact` and `prefix`")
 }
 
-const fn is_dialled(byte: u8) -> bool {
+pub(super) const fn is_dialled(byte: u8) -> bool {
     byte.is_ascii_digit() || matches!(byte, b'+' | b'*' | b'#')
 }
 

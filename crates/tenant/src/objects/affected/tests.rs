@@ -5,7 +5,7 @@ mod further;
 use contracts::provisioning::{
     AccessGroup, ActionCode, Agent, AgentGroup, AttributeValue, BusinessAttribute, DialRule, Dn, DnKind, FeatureAction,
     FeatureCode, Folder, FolderPermission, FolderRight, LookupList, Number, Person, Place, PlaceGroup, PrivilegeRole,
-    Prompt, Schedule, Secret, Skill, SkillLevel, Trunk,
+    Prompt, Schedule, Secret, Skill, SkillLevel, Subcode, Trunk,
 };
 use infra::conformance::tenant_objects;
 use infra::{HistoryPoint, Revision, ToldChange, VersionedObjects};
@@ -112,7 +112,10 @@ fn object() -> impl Strategy<Value = Object> {
     });
     prop_oneof![
         2 => name().prop_map(|name| Object::Skill(Skill { name })),
-        1 => name().prop_map(|name| Object::Prompt(Prompt { file: format!("{name}.wav"), name })),
+        1 => name().prop_map(|name| {
+            let file = format!("{name}.wav");
+            Object::Prompt(Prompt::of_file(name, file))
+        }),
         1 => name().prop_map(|name| Object::Application(Application::new(name, "<scxml/>".to_owned()))),
         4 => dn(),
         2 => place,
@@ -138,7 +141,10 @@ fn object() -> impl Strategy<Value = Object> {
             Object::Role(Box::new(PrivilegeRole { name, people, groups, ..PrivilegeRole::default() }))
         }),
         2 => folder(),
-        2 => (name(), name()).prop_map(|(code, name)| Object::ActionCode(ActionCode { code, name, order: None })),
+        2 => (name(), name(), names()).prop_map(|(code, name, finer)| {
+            let subcodes = finer.into_iter().map(|code| Subcode { name: code.clone(), code }).collect();
+            Object::ActionCode(ActionCode { code, name, subcodes, ..ActionCode::default() })
+        }),
     ]
 }
 

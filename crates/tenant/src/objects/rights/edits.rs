@@ -22,6 +22,7 @@ const fn is_of_whole_tenant(kind: ObjectKind) -> bool {
         | ObjectKind::AccessGroup
         | ObjectKind::Role
         | ObjectKind::Trunk
+        | ObjectKind::TrunkGroup
         | ObjectKind::DialRule
         | ObjectKind::Number
         | ObjectKind::FeatureCode

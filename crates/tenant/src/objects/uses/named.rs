@@ -106,9 +106,14 @@ fn names(attribute: &str, value: &str, key: &ObjectKey) -> bool {
         ObjectKind::Skill if attribute == "skillexpr" => {
             texts.any(|text| SkillExpression::parse(text).is_ok_and(|expression| expression.skills().contains(&id)))
         }
-        ObjectKind::Prompt => texts.any(|text| may_become(text, id)),
+        ObjectKind::Prompt => texts.map(without_language).any(|name| name == id || may_become(name, id)),
         _ => false,
     }
+}
+
+/// A prompt's name without the language that may follow it, as in `menu@de`.
+fn without_language(text: &str) -> &str {
+    text.split_once('@').map_or(text, |(name, _)| name)
 }
 
 fn is_quoted_in(text: &str, id: &str) -> bool {
@@ -133,6 +138,17 @@ mod tests {
 
     fn told(document: &str, kind: ObjectKind, id: &str) -> Vec<String> {
         places(document, &ObjectKey { kind, id: id.to_owned() })
+    }
+
+    #[test]
+    fn a_prompt_is_found_whatever_language_of_it_is_asked_for() {
+        let document = "<scxml><dialog:play prompts=\"['menu@de', 'hello@{Language|en}', 'x-{Level}@de']\"/></scxml>";
+        for id in ["menu", "hello", "x-3"] {
+            assert_eq!(told(document, ObjectKind::Prompt, id), ["dialog:play prompts"], "{id}");
+        }
+        for none in ["de", "en", "hello@en"] {
+            assert_eq!(told(document, ObjectKind::Prompt, none), Vec::<String>::new(), "{none}");
+        }
     }
 
     #[test]

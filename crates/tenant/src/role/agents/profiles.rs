@@ -1,5 +1,6 @@
-//! What of a tenant's objects rq is told: agents with their skills, and with the groups that they are in, each as a skill. A change costs
-//! what it changes, whatever the size of the tenant; that of a group's expression costs a look at each agent, as does the beginning.
+//! What of a tenant's objects rq is told: agents with their skills, with the groups that they are in, each as a skill, and with how many
+//! calls they get at a time. A change costs what it changes, whatever the size of the tenant; that of a group's expression or of a capacity
+//! rule costs a look at each agent, as does the beginning.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
@@ -12,7 +13,8 @@ use model::{SharedMap, SharedSet};
 use routing::SkillExpression;
 
 /// The kinds of objects that agents are made of.
-const KINDS: [ObjectKind; 4] = [ObjectKind::Tenant, ObjectKind::Place, ObjectKind::Person, ObjectKind::AgentGroup];
+const KINDS: [ObjectKind; 5] =
+    [ObjectKind::Tenant, ObjectKind::Place, ObjectKind::Person, ObjectKind::AgentGroup, ObjectKind::CapacityRule];
 
 /// The objects that agents are made of. Copies share what is the same in them.
 #[derive(Clone, Default)]
@@ -194,6 +196,13 @@ impl ToldAgents {
                         people.extend(self.objects.people());
                     }
                 }
+                // Who has it is not noted.
+                ObjectKind::CapacityRule => {
+                    let [was, is] = both.map(|rule| rule.and_then(calls_max));
+                    if was != is {
+                        people.extend(self.objects.people());
+                    }
+                }
                 ObjectKind::AgentGroup => {
                     let named = both.into_iter().flatten().filter_map(group_of).flat_map(|group| &group.agents);
                     people.extend(named.map(String::as_str));
@@ -208,10 +217,12 @@ impl ToldAgents {
     fn profile(&self, person: &str) -> Option<v1::AgentProfile> {
         let agent = self.objects.agent(person)?;
         let place = agent.default_place.as_deref().and_then(|place| self.objects.get(ObjectKind::Place, place));
-        let default_dns = match place {
-            Some(Object::Place(place)) => place.dns.clone(),
-            _ => Vec::new(),
+        let (default_dns, places_rule) = match place {
+            Some(Object::Place(place)) => (place.dns.clone(), place.capacity_rule.as_deref()),
+            _ => (Vec::new(), None),
         };
+        let rule = agent.capacity_rule.as_deref().or(places_rule);
+        let rule = rule.and_then(|rule| self.objects.get(ObjectKind::CapacityRule, rule));
         let wrap_up_s =
             agent.wrap_up_s.unwrap_or_else(|| self.objects.get(ObjectKind::Tenant, "").map_or(0, wrap_up_s));
         let skills = skills_of(agent).map(|s| v1::SkillLevel { skill: s.skill.clone(), level: s.level.into() });
@@ -222,6 +233,7 @@ impl ToldAgents {
             skills: skills.chain(self.objects.groups_naming(person).chain(fitting).map(member)).collect(),
             wrap_up_ms: u64::from(wrap_up_s) * 1_000,
             default_dns,
+            calls_max: rule.and_then(calls_max),
         })
     }
 }
@@ -254,6 +266,14 @@ fn wrap_up_s(object: &Object) -> u32 {
     match object {
         Object::Tenant(tenant) => tenant.wrap_up_s,
         _ => 0,
+    }
+}
+
+/// How many calls at a time a capacity rule lets somebody have.
+fn calls_max(object: &Object) -> Option<u32> {
+    match object {
+        Object::CapacityRule(rule) => Some(rule.calls_max()),
+        _ => None,
     }
 }
 

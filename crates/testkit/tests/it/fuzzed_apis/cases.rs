@@ -2,12 +2,15 @@
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use testkit::audio::{RATE, wav_at};
 
 use super::nul;
 use super::operations::Operation;
 use super::schema::{alternatives, fitting};
 
 const JSON: &str = "application/json";
+/// The media type of recordings.
+pub const WAV: &str = "audio/wav";
 /// What is wrong with a request that is right.
 pub const RIGHT: &str = "right";
 /// Requests of one operation at most, beside those that are right: of one with a document, of changes, which have every kind of object, and
@@ -187,12 +190,22 @@ fn right_bodies(operation: &Operation) -> Result<Vec<Value>> {
     Ok(all.map(|one| fitting(one, &operation.schemas)).collect())
 }
 
-/// A trial to put an object.
+/// A trial to put an object, after the one that it names where the example has none.
 fn put(of: &Value) -> Value {
-    let edit = json!({
-        "kind": of["kind"], "id": of["id"], "action": "put", "object": of["object"], "expected_revision": null, "fields": [],
-    });
-    json!({"request_id": "", "dry_run": true, "edits": [edit]})
+    let edit = |of: &Value| {
+        json!({
+            "kind": of["kind"], "id": of["id"], "action": "put", "object": of["object"], "expected_revision": null,
+            "fields": [],
+        })
+    };
+    let edits: Vec<Value> = [&of["with"], of].into_iter().filter(|of| of.is_object()).map(edit).collect();
+    json!({"request_id": "", "dry_run": true, "edits": edits})
+}
+
+/// A second of silence, as somebody uploads it for a prompt.
+pub fn recording() -> Vec<u8> {
+    // The length of a WAV file of a second cannot be too long.
+    wav_at(RATE, &[0; RATE]).unwrap_or_default()
 }
 
 /// The request that is right but for its body.
@@ -204,6 +217,7 @@ fn plain(operation: &Operation, right: Option<&Value>) -> Case {
         (Some(routed), _) => (Some(JSON), Some(routed.body.as_bytes().to_vec())),
         (None, None) => (None, None),
         (None, Some((JSON, _))) => (Some(JSON), json_body),
+        (None, Some((media_type @ WAV, _))) => (Some(media_type), Some(recording())),
         (None, Some((media_type, _))) => {
             (Some(media_type), Some(b"user_name,first_name,last_name\nfuzzed.row,Fuzz,Row\n".to_vec()))
         }

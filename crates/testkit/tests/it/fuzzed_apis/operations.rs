@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use testkit::{Installation, wait};
 
-use super::cases::Case;
+use super::cases::{Case, WAV, recording};
 use super::exchange::{self, ShownAnswer};
 use super::schema;
 use crate::permission_matrix::{DOCUMENTS, rows_without_document};
@@ -18,6 +18,7 @@ const PROBLEM: &str = "application/problem+json";
 const SOON: Duration = Duration::from_secs(45);
 const WEBHOOKS: &str = "/api/voice/v1/example/webhooks";
 const KEYS: &str = "/agent-setup/api/v1/example/api-keys";
+const RECORDINGS: &str = "/agent-setup/api/v1/example/prompt-audio";
 const TRACES: &str = "/api/operations/v1/example/traces";
 
 /// An operation.
@@ -50,6 +51,8 @@ pub struct KnownPlaces {
     webhook: String,
     /// One that may go.
     spare_webhook: String,
+    /// A recording of a prompt.
+    recording: String,
 }
 
 impl KnownPlaces {
@@ -71,6 +74,13 @@ impl KnownPlaces {
             key: text(&key["api_key"]["id"])?,
             webhook: webhook()?,
             spare_webhook: webhook()?,
+            recording: {
+                let media_type = Some(WAV.to_owned());
+                let case = Case { media_type, body: Some(recording()), ..Case::right(RECORDINGS.to_owned()) };
+                let answer = exchange::ask(web, "POST", &case, token)?;
+                ensure!(answer.status / 100 == 2, "{RECORDINGS}: {} {}", answer.status, answer.body);
+                text(&serde_json::from_str::<Value>(&answer.body)?["sha256"])?
+            },
         })
     }
 
@@ -79,6 +89,7 @@ impl KnownPlaces {
             _ if path.contains("/webhooks/{id}") && method == "DELETE" => &self.spare_webhook,
             _ if path.contains("/webhooks/{id}") => &self.webhook,
             _ if path.contains("/api-keys/{id}") => &self.key,
+            _ if path.contains("/prompt-audio/{sha256}") => &self.recording,
             _ if path.contains("{call}") => &self.call,
             _ => "Sales",
         }
@@ -238,7 +249,9 @@ impl RoutedPath {
             || *status == 403 && shown["status"]["code"] == 603
             || shown["status"].as_str().is_some_and(|told| told.parse() == Ok(*status))
             || shown["status"]["code"] == *status
-            || shown["error"].is_string();
+            || shown["error"].is_string()
+            // What a table of shifts has for faults is told line by line.
+            || shown["faults"].as_array().is_some_and(|faults| !faults.is_empty());
         (*status >= 400 && !is_worded).then(|| "the refusal does not say which it is".to_owned())
     }
 }

@@ -17,9 +17,17 @@ use super::{Due, NOWHERE, OTHER, routers};
 /// How long an answer may take.
 pub const PATIENCE: Duration = Duration::from_secs(45);
 const SOON: Duration = Duration::from_secs(45);
-/// The documents of the published APIs, whose paths ask for a session, too: each stands as that of a router, with a row or with the reason
-/// why it has none.
-const OF_SESSIONS: [&str; 3] = ["provisioning.json", "statistics.json", "workspace.json"];
+/// The documents whose paths stand as those of a router, each with a row or with the reason why it has none: those of the published APIs,
+/// which ask for a session, too, and those of standards of others, whose requests and refusals have shapes of their own.
+const OF_ROUTERS: [&str; 7] = [
+    "auth.json",
+    "provisioning.json",
+    "scim.json",
+    "statistics.json",
+    "telemetry.json",
+    "workforce.json",
+    "workspace.json",
+];
 /// The OpenAPI documents that the edge serves.
 pub const DOCUMENTS: [&str; 5] = [
     "/agent-setup/api/v1/openapi.json",
@@ -139,7 +147,7 @@ pub fn undeclared(site: &Installation) -> Result<Vec<String>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi");
     for file in std::fs::read_dir(folder)? {
         let file = file?.path();
-        if OF_SESSIONS.iter().any(|name| file.ends_with(name)) {
+        if OF_ROUTERS.iter().any(|name| file.ends_with(name)) {
             continue;
         }
         for (method, path, _) in described(&serde_json::from_slice(&std::fs::read(&file)?)?) {

@@ -26,12 +26,13 @@ const fn inside(name: &'static str, at: &'static str) -> RouterFile {
 }
 
 /// All that serve something. Every role has the paths of admin HTTP.
-const FILES: [RouterFile; 32] = [
+const FILES: [RouterFile; 35] = [
     inside("gws/src/gws_configuration/objects.rs", "gws-configuration:8080"),
     inside("gws/src/gws_configuration/server.rs", "gws-configuration:8080"),
     inside("gws/src/gws_data_collector/server.rs", "gws-data-collector:8080"),
     inside("gws/src/gws_interaction/server.rs", "gws-interaction:8080"),
     at_edge("gws/src/gws_provisioning/server.rs", "/provisioning/v3"),
+    inside("gws/src/gws_setting/contacts.rs", "gws-setting:8080"),
     inside("gws/src/gws_setting/server.rs", "gws-setting:8080"),
     at_edge("gws/src/gws_statistics/server.rs", "/statistics/v3"),
     inside("gws/src/gws_voice/server.rs", "gws-voice:8080"),
@@ -50,7 +51,9 @@ const FILES: [RouterFile; 32] = [
     at_edge("platform/src/salesforce_adapter/server.rs", ""),
     at_edge("platform/src/telemetry/server.rs", ""),
     at_edge("platform/src/trace/serve.rs", ""),
+    at_edge("platform/src/wfm_adapter/openapi.rs", ""),
     at_edge("platform/src/wfm_adapter/server.rs", ""),
+    at_edge("platform/src/wfm_adapter/shifts.rs", ""),
     at_edge("pulse/src/board/server.rs", ""),
     inside("runtime/src/admin.rs", "config:9090"),
     inside("voice/src/config/server.rs", "config:9100"),
@@ -78,7 +81,8 @@ const TABLED: [&str; 3] =
 /// Crates that are no part of a role.
 const DEVELOPMENT: [&str; 4] = ["bench", "simnet", "testkit", "xtask"];
 /// Whole paths that a file names by an expression, but for those of OpenAPI documents, which are found.
-const NAMED: [(&str, &str, &[&str]); 17] = [
+const NAMED: [(&str, &str, &[&str]); 20] = [
+    ("platform/src/agent_setup/scim.rs", "openapi::PATH", &["/scim/v2/openapi.json"]),
     (
         "platform/src/auth/page/published_pages.rs",
         "path",
@@ -112,6 +116,8 @@ const NAMED: [(&str, &str, &[&str]); 17] = [
     ("platform/src/ingress/page_session.rs", "CALLBACK", &["/session/callback"]),
     ("platform/src/ingress/phones.rs", "routes::PHONES", &["/sip"]),
     ("platform/src/ingress/phones.rs", "routes::BROWSER_PHONES", &["/webrtc"]),
+    ("platform/src/telemetry/server.rs", "openapi::PATH", &["/telemetry/v1/openapi.json"]),
+    ("platform/src/wfm_adapter/openapi.rs", "PATH", &["/wfm/v1/openapi.json"]),
 ];
 /// Methods and paths without a row, each with the reason.
 static WITHOUT_ROW: [(&str, &str, &str); 26] = [
@@ -295,6 +301,22 @@ fn answering<'t>(templates: &'t [String], path: &str) -> Option<&'t str> {
     };
     let texts = |template: &&String| template.split('/').map(is_text).collect::<Vec<bool>>();
     templates.iter().filter(fits).max_by_key(texts).map(String::as_str)
+}
+
+/// The methods and paths that these files of the web edge have; the method of a route that takes all is `ANY`.
+pub fn routes_of(files: &[&str]) -> Result<Vec<(&'static str, String)>> {
+    let sources = sources()?;
+    let mut served = Vec::new();
+    for name in files {
+        let file = FILES.iter().find(|file| file.name == *name).with_context(|| format!("{name} has no routes"))?;
+        let source = sources.iter().find(|source| source.name == *name);
+        for route in routed(&source.with_context(|| format!("{name} is gone"))?.text) {
+            for path in paths(file, route.path, &sources)? {
+                served.extend(route.methods.iter().map(|method| (*method, path.clone())));
+            }
+        }
+    }
+    Ok(served)
 }
 
 /// What roles serve and no row has, and what stands in the tables of this file for nothing.

@@ -27,7 +27,7 @@ fn what_published_programs_ask_is_there() -> Result<()> {
     ensure!(visitor.ask("/auth/host-mapping", &[])?.json()? == json!({}), "hosts are mapped");
     let page = visitor.ask("/auth/sign-in.html?tenant=example", &[])?;
     ensure!(page.location() == Some("/auth/v3/sign-in?tenant=example"), "{}", page.head);
-    for other in ["/auth/", "/auth/other.js", "/ui/wwe/"] {
+    for other in ["/auth/", "/auth/other.js"] {
         ensure!(visitor.ask(other, &[])?.status >= 400, "{other} is there");
     }
     by_json(&site, &visitor)?;

@@ -21,13 +21,13 @@ const LATER: Duration = Duration::from_secs(90);
 /// For a part of the day in the browsers, each step of which has its own patience.
 const IN_BROWSER: Duration = Duration::from_secs(240);
 /// What each says, as `desk-day.mjs` has it too: no multiples of each other, and all in the band of a telephone.
-const OF_AGENT: f64 = 440.0;
+pub(super) const OF_AGENT: f64 = 440.0;
 const OF_COLLEAGUE: f64 = 1_000.0;
 const OF_CALLER: f64 = 1_750.0;
 const OF_SUPERVISOR: f64 = 2_500.0;
 const TONES: [f64; 4] = [OF_AGENT, OF_COLLEAGUE, OF_CALLER, OF_SUPERVISOR];
 /// A browser says its file again and again; a caller speaks once.
-const SAYS_SECONDS: usize = 60;
+pub(super) const SAYS_SECONDS: usize = 60;
 const CALLS_SECONDS: usize = 600;
 
 /// The phones of the demo's agents are in browsers; the third of them looks after the others. The agent ends after-call work.
@@ -49,7 +49,7 @@ fn site() -> Result<Installation> {
 }
 
 /// Somebody calls the queue, and speaks as soon as it is answered.
-fn calls(site: &Installation, scenario: &str) -> Result<Caller> {
+pub(super) fn calls(site: &Installation, scenario: &str) -> Result<Caller> {
     let mut caller = Caller::dial(site, scenario, 1, site.number("sales")?, &[])?;
     let media = caller.answered(SOON)?;
     caller.audio.say(&tone(OF_CALLER, CALLS_SECONDS), media)?;
@@ -57,7 +57,7 @@ fn calls(site: &Installation, scenario: &str) -> Result<Caller> {
 }
 
 /// The call of the queue in which the agent talks, and which is another one than `before`.
-fn talking(watch: &Watch, before: &str) -> Result<String> {
+pub(super) fn talking(watch: &Watch, before: &str) -> Result<String> {
     let is_due = |fact: &&Fact| {
         fact.brief() == format!("Established@{OWN}")
             && fact.text("CallType") == "Inbound"
@@ -68,7 +68,7 @@ fn talking(watch: &Watch, before: &str) -> Result<String> {
 }
 
 /// Waits until a call of the queue is over, in which those have talked: the last that is told of each of them in it is that it was released.
-fn is_over(watch: &Watch, conn: &str, phones: &[&str]) -> Result<()> {
+pub(super) fn is_over(watch: &Watch, conn: &str, phones: &[&str]) -> Result<()> {
     let of_call = |fact: &Fact| fact.text("ConnID") == conn;
     let ended = wait::until(SOON, || {
         let is_end = |fact: &Fact| fact.name == "EventCallDeleted" && of_call(fact);
@@ -100,10 +100,10 @@ fn has_wrapped_up(watch: &Watch, times: usize) -> Result<()> {
     Ok(())
 }
 
-/// The three browsers. At some steps they wait for a file with the step's name.
-struct Desks {
-    browsers: Browser,
-    folder: PathBuf,
+/// The browsers of a task. At some steps they wait for a file with the step's name.
+pub(super) struct Desks {
+    pub(super) browsers: Browser,
+    pub(super) folder: PathBuf,
 }
 
 impl Desks {
@@ -122,16 +122,16 @@ impl Desks {
         Ok(Self { browsers, folder: folder.to_owned() })
     }
 
-    fn come_to(&mut self, step: &str) -> Result<()> {
+    pub(super) fn come_to(&mut self, step: &str) -> Result<()> {
         self.browsers.says(step, IN_BROWSER).map(drop)
     }
 
-    fn go_on(&self, step: &str) -> Result<()> {
+    pub(super) fn go_on(&self, step: &str) -> Result<()> {
         fs::write(self.folder.join(step), "").with_context(|| step.to_owned())
     }
 
     /// At that step the caller hears these tones and no others.
-    fn are_heard(&mut self, caller: &Caller, step: &str, tones: &[f64]) -> Result<()> {
+    pub(super) fn are_heard(&mut self, caller: &Caller, step: &str, tones: &[f64]) -> Result<()> {
         self.come_to(step)?;
         let mut last = Vec::new();
         let come = wait::until(LATER, || {
@@ -143,7 +143,7 @@ impl Desks {
     }
 
     /// At that step the agent has no network, and a program tells something of the call.
-    fn are_cut_off(&mut self, site: &Installation, conn: &str, step: &str) -> Result<()> {
+    pub(super) fn are_cut_off(&mut self, site: &Installation, conn: &str, step: &str) -> Result<()> {
         self.come_to(step)?;
         let told = json!({"req": "TUpdateUserData", "ThisDN": OWN, "ConnID": conn, "UserData": {"Ticket": step}});
         site.request(&told)?;

@@ -49,12 +49,24 @@ struct DeskUnderKills {
     call: String,
 }
 
-/// Whether an event with the data of the call has this key.
-fn is_told(said: &[Value], key: &str) -> bool {
+/// Whether an event with the call's data has this key and lacks that one.
+fn is_told(said: &[Value], key: &str, without: Option<&str>) -> bool {
     said.iter().filter(|said| said["step"] == "event").any(|event| {
         let keys: Vec<&str> = event["data"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        keys.contains(&key)
+        keys.contains(&key) && without.is_none_or(|other| !keys.contains(&other))
     })
+}
+
+/// Each state of the call was told, in its order. What a replica has told just before its end may be told again by the next one.
+pub(super) fn each_state_was_told(said: &[Value], call: &str) -> Result<()> {
+    let of_call = said.iter().filter(|said| said["step"] == "event" && said["call"] == call);
+    let told: Vec<&str> = of_call.filter_map(|event| event["state"].as_str()).collect();
+    let mut left = STATES.iter().peekable();
+    for state in &told {
+        let _ = left.next_if_eq(&state);
+    }
+    ensure!(left.peek().is_none() && told.last() == Some(&"Released"), "{left:?} are missing in {told:?}");
+    Ok(())
 }
 
 impl DeskUnderKills {
@@ -69,15 +81,16 @@ impl DeskUnderKills {
         Ok(kernel::processes(self.site.pid())?.get(&format!("{role}-{replica}")).copied())
     }
 
-    /// Kills a replica. What happens just before and just behind it is told, one after the other or as what the call has by then.
-    fn kill(&mut self, role: &str, replica: u8) -> Result<()> {
+    /// Kills a replica. What happens just before and just behind it is told; where `each` is set, one after the other.
+    fn kill(&mut self, role: &str, replica: u8, each: bool) -> Result<()> {
         let pid = self.process(role, replica)?.with_context(|| format!("no process {role}-{replica}"))?;
         let [before, behind] = ["before", "behind"].map(|when| format!("{when}-{role}-{replica}"));
         self.attach(&before)?;
         signal(pid, "KILL")?;
         self.attach(&behind)?;
+        let apart = each.then_some(behind.as_str());
         self.script.says(&format!("{before} and {behind}"), LATER, |said| {
-            (is_told(said, &before) && is_told(said, &behind)).then_some(())
+            (is_told(said, &before, apart) && is_told(said, &behind, None)).then_some(())
         })
     }
 
@@ -116,9 +129,10 @@ fn goes_on(by: &str) -> Result<()> {
     let mut desk = DeskUnderKills { site, script, call };
     // One of the two has the session, and one reads the tenant's events for it. A step is done by whoever is left.
     let steps = ["held", "retrieved", "held-again", "released"];
-    let kills = [("gws-workspace", 1), ("gws-workspace", 2), ("gws-voice", 1), ("gws-voice", 2)];
-    for ((role, replica), step) in kills.into_iter().zip(steps) {
-        desk.kill(role, replica).with_context(|| format!("{role}-{replica} is killed"))?;
+    let kills =
+        [("gws-workspace", 1, true), ("gws-workspace", 2, true), ("gws-voice", 1, false), ("gws-voice", 2, false)];
+    for ((role, replica, each), step) in kills.into_iter().zip(steps) {
+        desk.kill(role, replica, each).with_context(|| format!("{role}-{replica} is killed"))?;
         desk.script.go_on()?;
         desk.script.comes_to(step, WALKED).with_context(|| format!("behind the kill of {role}-{replica}"))?;
         desk.comes_back(role, replica)?;
@@ -130,14 +144,7 @@ fn goes_on(by: &str) -> Result<()> {
     ensure!(logins == 1, "logged in again: {:?}", briefs(&facts));
     desk.script.go_on()?;
     let said = desk.script.finish(WALKED)?;
-    // Each state of the call was told, in its order. What a replica has told just before its end may be told again by the next one.
-    let of_call = said.iter().filter(|said| said["step"] == "event" && said["call"] == json!(desk.call));
-    let told: Vec<&str> = of_call.filter_map(|event| event["state"].as_str()).collect();
-    let mut left = STATES.iter().peekable();
-    for state in &told {
-        let _ = left.next_if_eq(&state);
-    }
-    ensure!(left.peek().is_none() && told.last() == Some(&"Released"), "{left:?} are missing in {told:?}");
+    each_state_was_told(&said, &desk.call)?;
     watch.wait_for("AgentLogout@7101", SOON)?;
     desk.site.is_at_rest()
 }

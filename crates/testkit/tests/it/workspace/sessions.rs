@@ -117,10 +117,38 @@ fn a_call_that_is_asked_for_twice_under_one_id_is_made_once() -> Result<()> {
     watch.wait_for("Established@7130", SOON)?;
     let dialled = watch.facts().iter().filter(|fact| fact.brief() == "Dialing@7101").count();
     ensure!(dialled == 1, "{dialled} calls were made");
-    let refused = json!({"data": {"destination": OTHER, "outboundCallerId": "+15550100"}});
+    let refused = json!({"data": {"destination": OTHER, "outboundCallerId": "a name"}});
     let (status, answer) = desk.ask("POST", "voice/make-call", &refused)?;
     let message = answer["status"]["message"].as_str().unwrap_or_default();
     ensure!(status == 400 && message.starts_with("outboundCallerId: "), "{status} {answer}");
+    Ok(())
+}
+
+#[test]
+fn an_event_that_names_a_call_reaches_each_dn_of_it() -> Result<()> {
+    let site = Installation::start()?;
+    let watch = Watch::start(&site, "0-0")?;
+    let _own = baresip_phone(&site, 10, OWN, Answer::Auto)?;
+    let _other = baresip_phone(&site, 11, OTHER, Answer::Auto)?;
+    let user = agent(&site, 0)?;
+    let mut desk = PlainDesk::begun(&site, user)?;
+    desk.activates(user)?;
+    desk.operates("ready", &json!({}))?;
+    desk.comes_to_be("Ready")?;
+    desk.succeeds("POST", "voice/make-call", &json!({"data": {"destination": OTHER}}), 1)?;
+    watch.wait_for("Established@7130", SOON)?;
+    let uuid = wait::until(SOON, || {
+        let calls = desk.succeeds("GET", "voice/calls", &Value::Null, 0)?;
+        Ok(calls["data"]["calls"][0]["callUuid"].as_str().map(|uuid| json!(uuid)))
+    })?;
+    let event = |named: &Value| json!({"data": {"userData": [{"key": "Note", "type": "str", "value": "hot"}], "callUuid": named}});
+    let (status, refused) = desk.ask("POST", "voice/send-user-event", &event(&json!("of-nobody")))?;
+    ensure!(status >= 400, "{status} {refused}");
+    desk.succeeds("POST", "voice/send-user-event", &event(&uuid), 1)?;
+    for dn in [OWN, OTHER] {
+        let told = watch.wait_for(&format!("UserEvent@{dn}"), SOON)?;
+        ensure!(told.frame["UserData"]["Note"] == "hot", "{told:?}");
+    }
     Ok(())
 }
 
@@ -259,8 +287,8 @@ fn a_desktop_is_its_persons_alone() -> Result<()> {
     of_another_tenant(&site, &first, ada)
 }
 
-/// A session of another tenant knows nothing of this one, and the cookie of this one opens nothing there.
-fn of_another_tenant(site: &Installation, first: &PlainDesk<'_>, ada: &DemoUser) -> Result<()> {
+/// The desktop of somebody of another tenant, which the site gets for that.
+pub(super) fn desk_of_globex(site: &Installation) -> Result<PlainDesk<'_>> {
     site.import_text(GLOBEX)?;
     let visitor = Visitor::new(site)?;
     let fields = [("grant_type", "password"), ("username", "gina.green"), ("password", "wide white saucer")];
@@ -270,7 +298,12 @@ fn of_another_tenant(site: &Installation, first: &PlainDesk<'_>, ada: &DemoUser)
     });
     let token = token.context("nobody of globex signs in")?.token("access_token")?;
     // It may be known to auth a moment sooner than to others.
-    let other = wait::until(SOON, || Ok(PlainDesk::by_token(site, &token).ok())).context("globex has no desktops")?;
+    wait::until(SOON, || Ok(PlainDesk::by_token(site, &token).ok())).context("globex has no desktops")
+}
+
+/// A session of another tenant knows nothing of this one, and the cookie of this one opens nothing there.
+fn of_another_tenant(site: &Installation, first: &PlainDesk<'_>, ada: &DemoUser) -> Result<()> {
+    let other = desk_of_globex(site)?;
     let body = json!({"data": {"agentId": ada.agent, "dn": ada.dn}});
     let (status, answer) = other.ask("POST", "activate-channels", &body)?;
     ensure!((400..500).contains(&status), "{status} {answer}");

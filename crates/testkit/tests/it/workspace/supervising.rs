@@ -21,7 +21,7 @@ const SUPERVISOR: &str = "7102";
 const DIRECTORY: [&str; 6] = ["targets", "subscribe", "change", "peek", "unsubscribe", "logout"];
 
 /// Lets an agent of the demo look after others, who then has no tie to a phone.
-fn promote(site: &Installation, user: &str) -> Result<()> {
+pub(super) fn promote(site: &Installation, user: &str) -> Result<()> {
     let named = format!("{{user: {user},");
     site.change_example(|file| file.replacen(&named, &format!("{named} privileges: [agent, supervisor],"), 1))
 }

@@ -160,12 +160,13 @@ fn plain(id: &RequestId, queue: &QueueName, step: &str) -> Routing {
 
 /// The rank of a candidate, nearest to being chosen first: a long list is cut at its end.
 fn interest(passed_over: Option<&str>) -> usize {
-    const ORDER: [&str; 10] = [
+    const ORDER: [&str; 11] = [
         FREE,
         "reserved",
         "on-call",
         "excluded",
         "not-ready",
+        "no-capacity",
         "do-not-disturb",
         "forwarded",
         "phone-out-of-service",

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use contracts::v1;
 use infra::{EventEntry, Position, Repair};
-use model::plan::AgentProfile;
+use model::plan::{AgentProfile, CALLS_AT_ONCE};
 use model::{AgentId, Event, EventName, SessionName, SkillName, Subject, TenantId, Timestamp};
 use routing::RequestId;
 use routing::agents::AGENTS_MAX;
@@ -135,5 +135,10 @@ fn profile(tenant: &TenantId, agent: &v1::AgentProfile) -> Option<AgentProfile> 
     let skills = agent.skills.iter().filter_map(|skill| {
         Some((SkillName::parse(&skill.skill).ok()?, u16::try_from(skill.level).unwrap_or(u16::MAX)))
     });
-    Some(AgentProfile { tenant: tenant.clone(), agent: AgentId::parse(&agent.agent).ok()?, skills: skills.collect() })
+    Some(AgentProfile {
+        tenant: tenant.clone(),
+        agent: AgentId::parse(&agent.agent).ok()?,
+        skills: skills.collect(),
+        calls_max: agent.calls_max.unwrap_or(CALLS_AT_ONCE),
+    })
 }

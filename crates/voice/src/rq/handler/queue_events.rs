@@ -1,6 +1,7 @@
 //! The events of virtual queues: entries, departures to an agent with the decision, and departures without one.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use model::event::CallRef;
 use model::{
@@ -126,5 +127,51 @@ fn explained(decision: &Decision) -> UserData {
     extensions.push("Candidates", Value::List(candidates));
     extensions.push("CandidatesMore", i64::from(decision.more));
     extensions.push("Waiting", i64::from(decision.waiting));
+    let mut skills = UserData::new();
+    for matched in &decision.skills {
+        skills.push(matched.skill.as_str(), matched.level);
+    }
+    extensions.push("MatchedSkills", Value::List(skills));
+    extensions.push("ReadyFor", millis(decision.ready_for()));
+    extensions.push("WaitedFor", millis(decision.waited));
     extensions
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use routing::MatchedSkill;
+    use routing::decision::{Candidate, Rule};
+
+    use super::*;
+
+    #[test]
+    fn a_decision_travels_with_what_matched_how_long_the_agent_was_ready_and_how_long_the_call_waited() {
+        let agent = AgentId::parse("1001").unwrap();
+        let candidate =
+            Candidate { agent: agent.clone(), idle_since: Some(Timestamp::from_millis(5_000)), passed_over: None };
+        let decision = Decision {
+            at: Timestamp::from_millis(130_000),
+            chosen: agent,
+            rule: Rule::LongestIdleAgent,
+            candidates: vec![candidate],
+            more: 0,
+            waiting: 0,
+            skills: vec![MatchedSkill { skill: "French".to_owned(), level: 4 }],
+            waited: Duration::from_secs(41),
+        };
+        let told = explained(&decision);
+        let mut skills = UserData::new();
+        skills.push("French", 4_i64);
+        assert_eq!(told.get("MatchedSkills"), Some(&Value::List(skills)));
+        assert_eq!(
+            (told.get("ReadyFor"), told.get("WaitedFor")),
+            (Some(&Value::Int(125_000)), Some(&Value::Int(41_000)))
+        );
+        let busy = Candidate { idle_since: None, ..decision.candidates[0].clone() };
+        assert_eq!(Decision { candidates: vec![busy], ..decision }.ready_for(), Duration::ZERO);
+    }
 }

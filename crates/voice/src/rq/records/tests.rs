@@ -57,9 +57,11 @@ fn an_agent_survives_its_record() {
         dn: Some(Dn::parse("7101").unwrap()),
         calls: vec![ConnId(1)],
         idle_since: Timestamp::from_millis(3),
+        calls_max: 2,
     };
     assert_eq!(decode_agent(&encode_agent(&agent)).unwrap(), agent);
-    let unknown = AgentSnapshot { skills: None, session: Session::LoggedOut, dn: None, calls: vec![], ..agent };
+    let unknown =
+        AgentSnapshot { skills: None, session: Session::LoggedOut, dn: None, calls: vec![], calls_max: 1, ..agent };
     assert_eq!(decode_agent(&encode_agent(&unknown)).unwrap(), unknown);
 }
 

@@ -26,6 +26,8 @@ pub struct Number {
     pub occasion: Occasion,
     /// The phones that have forwarded the call so far.
     pub forwarded_by: Vec<ForwardedBy>,
+    /// The number that whoever calls wants to show outside.
+    pub shows: Option<String>,
 }
 
 /// A task for the node's shell, carried out after the commit.

@@ -162,6 +162,29 @@ fn a_supervisor_is_rung_once_for_a_call() {
 }
 
 #[test]
+fn a_supervisor_is_not_rung_for_whoever_has_the_call_next_whatever_scope_was_asked_for() {
+    for scope in ["call", "agent"] {
+        let (mut bench, conn_id) = talking();
+        let mut asked = request(conn_id, "7102", |id| RequestKind::MonitorCall(id, dn("7101"), MonitorMode::Mute));
+        asked.extensions.push("MonitorScope", scope);
+        bench.node.request(asked, bench.now).expect("the call is here");
+        bench.run();
+        plan_supervisor(&mut bench);
+        bench.phone_rings();
+        bench.phone_answers();
+        let transfer = request(conn_id, "7101", |id| RequestKind::SingleStepTransfer(id, dn("7103")));
+        bench.node.request(transfer, bench.now).expect("the call is here");
+        bench.run();
+        plan_phone(&mut bench, "7103");
+        bench.phone_rings();
+        bench.phone_answers();
+        let call = bench.node.table().get(&conn_id).expect("the call").thread.first();
+        let there = ["7101", "7102", "7103"].map(|number| call.party_at(&dn(number)).is_some());
+        assert_eq!((there, call.invitation.is_some()), ([false, false, true], false), "{scope}: {:?}", bench.story);
+    }
+}
+
+#[test]
 fn a_supervisor_who_waits_while_another_one_rings_is_rung_after_a_restart() {
     // agent-state forgets who wanted one call as soon as that supervisor rings.
     for first_is_forgotten in [false, true] {

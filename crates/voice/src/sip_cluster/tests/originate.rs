@@ -4,13 +4,14 @@ use infra::Change;
 use model::event::ErrorCode;
 use model::plan::{Destination, Service};
 use model::request::RequestKind;
-use model::{ConnId, Dn, UserData};
+use model::{ConnId, Dn, UserData, Value};
 use sip::HeaderName;
 use sip::agent::Event;
 
 use super::bench::{Bench, Peer, phone};
 use super::calls::request;
 use super::restart::restart;
+use crate::sip_cluster::node::order::Order;
 
 /// 7101 calls 7102 by request; nothing has rung.
 fn made() -> (Bench, ConnId) {
@@ -22,6 +23,39 @@ fn made() -> (Bench, ConnId) {
     bench.run();
     let conn_id = bench.writes.first().expect("stored at once").conn_id;
     (bench, conn_id)
+}
+
+/// What the dial plan is asked, each with the number that is to be shown.
+fn asked(bench: &Bench) -> Vec<(String, Option<String>)> {
+    let asked = bench.orders.iter().filter_map(|order| match order {
+        Order::AskDialPlan { number, .. } => Some((number.dialled.clone(), number.shows.clone())),
+        _ => None,
+    });
+    asked.collect()
+}
+
+#[test]
+fn the_number_to_be_shown_is_asked_about_with_the_one_that_is_called_also_after_a_restart() {
+    let to = Dn::parse("+4989123").expect("a DN");
+    let make = |shows: Value| {
+        let mut make = request(ConnId(0), "7101", |_| RequestKind::MakeCall(to.clone(), UserData::new()));
+        make.extensions.push("CPNDigits", shows);
+        make
+    };
+    let mut bench = Bench::new();
+    for wrong in [Value::from("Ann"), Value::from("+"), Value::from("+1 555"), Value::from(15_550_103_i64)] {
+        assert_eq!(bench.node.request(make(wrong), bench.now), Err(ErrorCode::INVALID_ATTRIBUTE));
+    }
+    bench.node.request(make(Value::from("+15550103")), bench.now).expect("the node takes calls");
+    bench.run();
+    let conn_id = bench.writes.first().expect("stored at once").conn_id;
+    let with_number = [("+4989123".to_owned(), Some("+15550103".to_owned()))];
+    assert_eq!(asked(&bench), with_number);
+    bench.orders.clear();
+    restart(&mut bench, conn_id);
+    assert_eq!(asked(&bench), with_number);
+    bench.plan(other_phone());
+    assert_eq!(asked(&bench), [("7101".to_owned(), None)], "the own phone is no destination");
 }
 
 fn other_phone() -> Destination {

@@ -37,6 +37,26 @@ fn media_is_told_the_codecs_of_the_trunk_for_its_carrier_and_those_of_the_tenant
     assert_eq!(codecs.iter().map(|(_, names)| *names).collect::<Vec<_>>(), ["PCMA+PCMU", "G722+PCMU"]);
 }
 
+/// Opus between two phones that have it is not made G.711 on the way.
+#[test]
+fn who_is_called_is_offered_first_what_the_caller_speaks() {
+    const OPUS: &str = "a=rtpmap:111 opus/48000/2\r\n";
+    for (formats, asked) in [
+        ("111", "opus+PCMA+PCMU+G722"),
+        ("111 9 0", "opus+G722+PCMA+PCMU"),
+        ("0 111", "PCMA+PCMU+opus+G722"),
+        ("0", "PCMA+PCMU+G722+opus"),
+    ] {
+        let mut bench = Bench::new();
+        tenant_speaks(&mut bench, &Codec::ALL);
+        let offer = PHONE_SDP.replace("RTP/AVP 0", &format!("RTP/AVP {formats}")) + OPUS;
+        bench.dial_with("7101", "phone;dn=7102", Some(offer.into()), Vec::new());
+        bench.plan(phone(15_000));
+        let told = bench.media_asked.iter().find_map(|uri| uri.split_once(";codecs="));
+        assert_eq!(told.map(|(_, names)| names), Some(asked), "{formats}");
+    }
+}
+
 #[test]
 fn a_call_of_a_carrier_without_a_codec_of_its_trunk_is_refused_whatever_the_tenant_speaks() {
     for (trunk, number, is_taken) in

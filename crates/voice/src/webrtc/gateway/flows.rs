@@ -97,6 +97,8 @@ pub(super) struct PhoneFlow {
     pub gone_at: Option<Timestamp>,
     /// Whether requests reach it: after it has come back, once it has registered.
     pub is_settled: bool,
+    /// Whether its WebSocket seems open, and it answers nothing: its machine sleeps, or the path is dead.
+    pub is_silent: bool,
     /// What waits until it is back.
     pub waiting: VecDeque<Bytes>,
     /// By what challenges are answered.
@@ -137,6 +139,7 @@ impl PhoneFlow {
             contact: None,
             gone_at: None,
             is_settled: true,
+            is_silent: false,
             waiting: VecDeque::new(),
             credentials: None,
             refused: None,
@@ -257,7 +260,7 @@ impl FlowTable {
     ) -> Option<ConnectionId> {
         let flow = self.flows.get_mut(&key)?;
         let former = flow.socket.replace(socket);
-        flow.client = client;
+        (flow.client, flow.is_silent) = (client, false);
         self.unsettle(key, now);
         if let Some(former) = former {
             self.by_socket.remove(&former);
@@ -269,9 +272,18 @@ impl FlowTable {
     /// A WebSocket has closed; returns the flow that is away now.
     pub(super) fn closed(&mut self, socket: ConnectionId, now: Timestamp) -> Option<FlowKey> {
         let key = self.by_socket.remove(&socket)?;
-        self.flows.get_mut(&key)?.socket = None;
+        let flow = self.flows.get_mut(&key)?;
+        (flow.socket, flow.is_silent) = (None, false);
         self.unsettle(key, now);
         Some(key)
+    }
+
+    /// A phone answers nothing by its WebSocket, and has done so since it was asked.
+    pub(super) fn fell_silent(&mut self, key: FlowKey, asked_at: Timestamp) {
+        if let Some(flow) = self.flows.get_mut(&key).filter(|flow| flow.is_settled && flow.socket.is_some()) {
+            flow.is_silent = true;
+            self.unsettle(key, asked_at);
+        }
     }
 
     /// Requests reach it no more. A page that comes and goes without a word is away since it went first.
@@ -287,7 +299,7 @@ impl FlowTable {
     pub(super) fn settle(&mut self, key: FlowKey) -> Option<(ConnectionId, VecDeque<Bytes>)> {
         let flow = self.flows.get_mut(&key).filter(|flow| !flow.is_settled)?;
         let socket = flow.socket?;
-        (flow.is_settled, flow.gone_at) = (true, None);
+        (flow.is_settled, flow.is_silent, flow.gone_at) = (true, false, None);
         self.unsettled.remove(&key);
         Some((socket, std::mem::take(&mut flow.waiting)))
     }
@@ -361,11 +373,11 @@ impl FlowTable {
         names
     }
 
-    /// Those that requests do not reach, each with its WebSocket, if it has one, and since when.
-    pub(super) fn unsettled(&self) -> impl Iterator<Item = (FlowKey, Option<ConnectionId>, Timestamp)> {
+    /// Those that requests do not reach, each with since when.
+    pub(super) fn unsettled(&self) -> impl Iterator<Item = (FlowKey, &PhoneFlow, Timestamp)> {
         self.unsettled.iter().filter_map(|key| {
             let flow = self.flows.get(key)?;
-            Some((*key, flow.socket, flow.gone_at?))
+            Some((*key, flow, flow.gone_at?))
         })
     }
 

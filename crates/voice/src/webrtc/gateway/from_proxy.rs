@@ -2,7 +2,7 @@
 
 use model::Timestamp;
 use sip::proxy::headers;
-use sip::transaction::NewRequest;
+use sip::transaction::{NewRequest, ServerId};
 use sip::{Flow, HeaderName, Message, Method, StatusCode};
 
 use super::exchange::{PhoneExchange, Towards};
@@ -27,15 +27,18 @@ impl Gateway {
         }
         let is_away = self.flows.get(key).is_some_and(|flow| !flow.is_settled);
         if is_away && message.method() == Method::Options && is_in_dialog(&message) {
-            // Its call lasts while it is waited for.
-            let alive = Message::response_to(&asked, StatusCode::OK).build();
-            let _ = self.layer.respond(server, &alive, now);
-            return;
+            return self.say_alive(server, &asked, now);
         }
         self.to_own_contact(&mut message, key);
         self.counts.to_phones += 1;
         let id = self.add(PhoneExchange::new(key, Towards::Phone, server, asked, now));
         self.send(id, message, Flow::Stream { connection: key.0 }, now);
+    }
+
+    /// The call of a phone lasts while it is waited for.
+    pub(super) fn say_alive(&mut self, server: ServerId, asked: &Message, now: Timestamp) {
+        let alive = Message::response_to(asked, StatusCode::OK).build();
+        let _ = self.layer.respond(server, &alive, now);
     }
 
     /// The flow of the phone that a request is to.

@@ -9,7 +9,7 @@ use sip::transaction::ClientState;
 use sip::{ConnectionId, Message, Method, StatusCode};
 
 use super::exchange::{PhoneExchange, Towards};
-use super::flows::FlowKey;
+use super::flows::{FlowKey, PhoneFlow};
 use super::rewriting::is_in_dialog;
 use super::{Gateway, GatewayOutput};
 
@@ -95,12 +95,13 @@ impl Gateway {
     /// Phones that have not come back in time, and those that are back and say nothing.
     pub(super) fn give_up_away(&mut self, now: Timestamp) {
         let grace = self.settings.grace;
-        let is_late = |socket: Option<ConnectionId>, since| {
-            let within = if socket.is_some() { grace + SETTLED_WITHIN } else { grace };
+        let is_late = |flow: &PhoneFlow, since| {
+            let settles = flow.socket.is_some() && !flow.is_silent;
+            let within = if settles { grace + SETTLED_WITHIN } else { grace };
             now.since(since) >= within
         };
-        let late = self.flows.unsettled().filter(|(_, socket, since)| is_late(*socket, *since));
-        let late: Vec<(FlowKey, Option<ConnectionId>)> = late.map(|(key, socket, _)| (key, socket)).collect();
+        let late = self.flows.unsettled().filter(|(_, flow, since)| is_late(flow, *since));
+        let late: Vec<(FlowKey, Option<ConnectionId>)> = late.map(|(key, flow, _)| (key, flow.socket)).collect();
         for (key, socket) in late {
             self.outputs.extend(socket.map(GatewayOutput::Close));
             self.counts.given_up += 1;

@@ -1,10 +1,11 @@
 /** What programs and people look up: reasons, lists, attributes of calls. */
 
 import type { Group } from '../fields'
+import { CODED_ACTIONS } from './options'
 
 const ORDER_MAX = 65_535
 
-/** A reason for which agents are not ready. */
+/** A reason for what agents do, as for being not ready. */
 export const ACTION_CODE: readonly Group[] = [
   {
     title: 'setup.actionCode',
@@ -12,6 +13,19 @@ export const ACTION_CODE: readonly Group[] = [
       { kind: 'text', path: 'code', label: 'setup.actionCode.code', hint: 'setup.actionCode.codeHint', required: true, fixed: true },
       { kind: 'text', path: 'name', label: 'setup.name', hint: 'setup.actionCode.nameHint', required: true },
       { kind: 'whole', path: 'order', label: 'setup.actionCode.order', hint: 'setup.actionCode.orderHint', min: 0, max: ORDER_MAX },
+      { kind: 'choice', path: 'action', label: 'setup.actionCode.action', hint: 'setup.actionCode.actionHint', options: CODED_ACTIONS, initial: 'not_ready', required: true },
+      {
+        kind: 'rows',
+        path: 'subcodes',
+        label: 'setup.actionCode.subcodes',
+        hint: 'setup.actionCode.subcodesHint',
+        add: 'setup.actionCode.addSubcode',
+        isOrdered: true,
+        columns: [
+          { kind: 'text', name: 'code', label: 'setup.actionCode.code', required: true },
+          { kind: 'text', name: 'name', label: 'setup.name', required: true },
+        ],
+      },
     ],
   },
 ]

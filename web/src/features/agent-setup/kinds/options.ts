@@ -21,6 +21,23 @@ export const PRIVILEGES: Options = [
   ['manage_users', 'setup.privilege.manageUsers'],
 ]
 
+/** What a reason is for. */
+export const CODED_ACTIONS: Options = [
+  ['not_ready', 'setup.actionCode.notReady'],
+  ['ready', 'setup.actionCode.ready'],
+  ['login', 'setup.actionCode.login'],
+  ['logout', 'setup.actionCode.logout'],
+  ['inbound_call', 'setup.actionCode.inboundCall'],
+  ['outbound_call', 'setup.actionCode.outboundCall'],
+  ['internal_call', 'setup.actionCode.internalCall'],
+  ['transfer', 'setup.actionCode.transfer'],
+  ['conference', 'setup.actionCode.conference'],
+  ['busy_on', 'setup.actionCode.busyOn'],
+  ['busy_off', 'setup.actionCode.busyOff'],
+  ['forward_on', 'setup.actionCode.forwardOn'],
+  ['forward_off', 'setup.actionCode.forwardOff'],
+]
+
 export const NO_ANSWER: Options = [
   ['none', 'setup.noAnswer.none'],
   ['not_ready', 'setup.noAnswer.notReady'],

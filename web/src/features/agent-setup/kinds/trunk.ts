@@ -110,3 +110,29 @@ export const TRUNK: readonly Group[] = [
     ],
   },
 ]
+
+const ORDER_MAX = 1_000
+const GROUP_WEIGHT_MAX = 1_000
+
+/** Trunks that take the calls to some numbers together. */
+export const TRUNK_GROUP: readonly Group[] = [
+  {
+    title: 'setup.trunkGroup',
+    fields: [
+      { kind: 'text', path: 'name', label: 'setup.name', required: true, fixed: true },
+      { kind: 'text', path: 'prefix', label: 'setup.trunk.prefix', hint: 'setup.trunkGroup.prefixHint', required: true },
+      {
+        kind: 'rows',
+        path: 'members',
+        label: 'setup.trunks',
+        hint: 'setup.trunkGroup.membersHint',
+        add: 'setup.trunkGroup.addMember',
+        columns: [
+          { kind: 'reference', name: 'trunk', label: 'setup.trunk', of: 'trunk' },
+          { kind: 'whole', name: 'order', label: 'setup.trunkGroup.order', min: 0, max: ORDER_MAX, initial: '0' },
+          { kind: 'whole', name: 'weight', label: 'setup.weight', min: 0, max: GROUP_WEIGHT_MAX, initial: '1' },
+        ],
+      },
+    ],
+  },
+]

@@ -8,6 +8,7 @@ import { openSipPhone } from '../../../live/sip-phone'
 import type { PhoneEngine, StartEngine } from '../softphone'
 import { phoneName } from './kept-calls'
 import { pageAudio } from './phone-audio'
+import { alsoTold } from './phone-items'
 import { holdLock } from './phone-lock'
 import { PhoneOfPage } from './phone-of-page'
 
@@ -19,9 +20,10 @@ export const startOfPage: StartEngine = (number, desk, own): PhoneEngine => {
   }
   const account = accountNow()
   const tenant = 'account' in account ? account.account.tenant : ''
-  const phone = new PhoneOfPage(number, desk, own, { readTicket, openPhone: openSipPhone, audio: pageAudio(), keep: localStorage, telemetry, now: Date.now, later, tenant })
+  const shown = alsoTold(own, telemetry)
+  const phone = new PhoneOfPage(number, desk, shown, { readTicket, openPhone: openSipPhone, audio: pageAudio(), keep: localStorage, telemetry, now: Date.now, later, tenant })
   if (!isSecureContext) {
-    own.take({ kind: 'phase', phase: { kind: 'failed', why: 'insecure', said: '' } })
+    shown.take({ kind: 'phase', phase: { kind: 'failed', why: 'insecure', said: '' } })
     return phone
   }
   const hurry = (): void => phone.hurry()

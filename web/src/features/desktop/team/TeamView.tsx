@@ -1,4 +1,5 @@
 import { useId, useState, type ReactElement } from 'react'
+import type { TeamPlan } from '../../../api/workspace-schedule'
 import type { Configuration } from '../../../api/workspace-shapes'
 import { MEMBERS_MAX, type TeamMember } from '../../../api/workspace-team'
 import { t } from '../../../lib/i18n'
@@ -8,11 +9,13 @@ import { Glyph, type GlyphName } from '../../../ui/state-glyphs'
 import { useSettled } from '../../../ui/use-settled'
 import type { DeskProps } from '../Desktop'
 import styles from '../Desktop.module.css'
+import { shouldDo } from '../schedule'
 import { wordsOf } from '../words'
 import { MemberActions } from './MemberActions'
 import { countOf, statesOf } from './team-actions'
 import own from './Team.module.css'
 import { useTeam, type Team } from './use-team'
+import { useTeamPlan } from './use-team-plan'
 import { WaitingCalls } from './WaitingCalls'
 
 const GLYPHS: Readonly<Record<TeamMember['state'], GlyphName>> = { ready: 'ready', talking: 'talking', onHold: 'notReady', ringing: 'ringing', afterCallWork: 'afterCallWork', notReady: 'notReady', unknown: 'unknown', loggedOut: 'loggedOut' }
@@ -28,6 +31,7 @@ export function TeamView({ desk, state }: DeskProps): ReactElement {
   const term = useSettled(typed.trim().replaceAll(',', ' '), TYPED_MS)
   const [only, setOnly] = useState<TeamMember['state'] | ''>('')
   const team = useTeam(group, term)
+  const plan = useTeamPlan(group, term)
   const { members, found, all } = foundIn(team, only)
   const shown = found.slice(0, MEMBERS_MAX)
   const member = members.find(({ id }) => id === chosen)
@@ -42,7 +46,7 @@ export function TeamView({ desk, state }: DeskProps): ReactElement {
         {team.shown !== undefined && members.length === 0 ? <p role="status">{t(term === '' ? 'team.none' : 'team.nobody')}</p> : null}
         <ul className={own['members']}>
           {shown.map((one) => (
-            <Member key={one.id} member={one} reason={reasonOf(one, state.configuration)} isChosen={one.id === chosen} onChoose={() => setChosen(one.id === chosen ? '' : one.id)} />
+            <Member key={one.id} member={one} reason={reasonOf(one, state.configuration)} should={shouldOf(one, plan)} isChosen={one.id === chosen} onChoose={() => setChosen(one.id === chosen ? '' : one.id)} />
           ))}
         </ul>
         {all > shown.length ? <p className={styles['quiet']}>{t('team.many', { shown: shown.length, all })}</p> : null}
@@ -132,9 +136,15 @@ function reasonOf({ reason }: TeamMember, configuration: Configuration | undefin
   return configuration?.reasons.find(({ code }) => code === reason)?.name ?? reason
 }
 
-type MemberProps = { readonly member: TeamMember; readonly reason: string; readonly isChosen: boolean; readonly onChoose: () => void }
+/** What somebody should do instead; empty where there is nothing to say. */
+function shouldOf({ userName, state }: TeamMember, plan: TeamPlan | undefined): string {
+  const should = shouldDo(plan?.get(userName.toLowerCase()), state, Date.now())
+  return should === undefined ? '' : t(`team.should.${should.type}`)
+}
 
-function Member({ member: { name, number, state, since }, reason, isChosen, onChoose }: MemberProps): ReactElement {
+type MemberProps = { readonly member: TeamMember; readonly reason: string; readonly should: string; readonly isChosen: boolean; readonly onChoose: () => void }
+
+function Member({ member: { name, number, state, since }, reason, should, isChosen, onChoose }: MemberProps): ReactElement {
   const glyph = GLYPHS[state]
   return (
     <li data-member={state}>
@@ -143,6 +153,11 @@ function Member({ member: { name, number, state, since }, reason, isChosen, onCh
         <span className={styles['strong']}>{name}</span>
         <span>{t(`team.state.${state}`)}</span>
         {since === undefined || state === 'loggedOut' ? null : <Since since={since} className={styles['clock']} />}
+        {should === '' ? null : (
+          <span className={styles['strong']} data-should>
+            {should}
+          </span>
+        )}
         <span className={styles['quiet']}>{[reason, number === '' ? '' : t('team.at', { number })].filter(Boolean).join(' · ')}</span>
       </button>
     </li>

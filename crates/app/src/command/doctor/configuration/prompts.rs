@@ -23,7 +23,7 @@ pub fn prompts(situation: &Situation) -> Vec<Finding> {
     found
 }
 
-/// The names of the prompts that a tenant declares or uses.
+/// The names of the prompts that a tenant declares or uses, and of which nothing was uploaded.
 fn prompts_of(one: &TenantSituation) -> Vec<String> {
     let objects = &one.objects;
     let mut names: Vec<String> = objects.prompts.iter().map(|prompt| prompt.name.clone()).collect();
@@ -34,5 +34,7 @@ fn prompts_of(one: &TenantSituation) -> Vec<String> {
     }
     names.sort();
     names.dedup();
+    // What was uploaded is with the tenant, and not in a folder here.
+    names.retain(|name| !objects.prompts.iter().any(|prompt| prompt.name == *name && !prompt.audio.is_empty()));
     names
 }

@@ -109,6 +109,11 @@ fn a_course_has_what_the_caller_heard_and_pressed_and_where_it_waited() {
         event.extensions.set("Candidates", Value::List(compared));
         event.extensions.set("CandidatesMore", 3_i64);
         event.extensions.set("Waiting", 2_i64);
+        let mut skills = UserData::new();
+        skills.push("French", 4_i64);
+        event.extensions.set("MatchedSkills", Value::List(skills));
+        event.extensions.set("ReadyFor", 125_000_i64);
+        event.extensions.set("WaitedFor", 41_000_i64);
     });
     told.at_point(EventName::RouteUsed, |_| {});
     let course = told.courses.course(CALL).unwrap();
@@ -123,7 +128,12 @@ fn a_course_has_what_the_caller_heard_and_pressed_and_where_it_waited() {
     let others: Vec<_> = chosen.passed_over.iter().map(|other| (other.agent.as_str(), other.why.as_str())).collect();
     assert_eq!((chosen.agent.as_str(), chosen.rule.as_str()), ("1001", "longest-idle-agent"));
     assert_eq!((others, chosen.more, chosen.waiting), (vec![("1002", "idle-shorter")], 3, 2));
+    assert_eq!(chosen.skills, [MatchedSkill { skill: "French".to_owned(), level: 4 }]);
+    assert_eq!((chosen.ready_for, chosen.waited), (Some(125_000), Some(41_000)));
     assert!(course.is_whole);
+    let before = serde_json::json!({"agent": "1001", "rule": "", "passedOver": [], "more": 0, "waiting": 0});
+    let read: ChosenAgent = serde_json::from_value(before).unwrap();
+    assert_eq!((read.skills, read.ready_for), (Vec::new(), None), "as the build before has kept it");
 }
 
 #[test]

@@ -60,6 +60,11 @@ fn operations_of_the_dn_become_requests() {
             json!({"req": "TMakeCall", "OtherDN": "7102", "UserData": {"Order": 4711}}),
         ),
         (
+            "make-call",
+            json!({"data": {"destination": "+4930", "outboundCallerId": "+15550100", "extensions": {"a": "b"}}}),
+            json!({"req": "TMakeCall", "OtherDN": "+4930", "Extensions": {"CPNDigits": "+15550100", "a": "b"}}),
+        ),
+        (
             "fetch-parked",
             json!({"data": {"connId": MAIN.to_ascii_uppercase()}}),
             json!({"req": "TRetrieveCall", "ConnID": MAIN}),
@@ -78,6 +83,33 @@ fn operations_of_the_dn_become_requests() {
         assert!(bench.replies.is_empty());
         bench.takes();
         assert_eq!(bench.reply(reply), (200, json!(1)), "{path}");
+    }
+}
+
+#[test]
+fn an_event_that_names_a_call_of_the_own_dn_goes_to_all_that_are_in_it() {
+    let data = json!([{"key": "Note", "type": "str", "value": "hot"}]);
+    let mut other = call(OTHER, "Released");
+    other["callUuid"] = json!("V");
+    let calls = [call(MAIN, "Established"), other];
+    for named in
+        [json!({"connId": MAIN.to_uppercase()}), json!({"callUuid": "U"}), json!({"connId": MAIN, "callUuid": "u"})]
+    {
+        let mut bench = Bench::with_calls(&calls);
+        let mut body = json!({"data": named});
+        body["data"]["userData"] = data.clone();
+        let reply = bench.asks_for("send-user-event", &body);
+        let wanted = json!({"req": "TSendUserEvent", "ThisDN": "7101", "UserData": {"Note": "hot"}, "ConnID": MAIN});
+        assert_eq!(bench.frame(), wanted, "{body}");
+        bench.takes();
+        assert_eq!(bench.reply(reply), (200, json!(1)));
+    }
+    for named in [json!({"connId": "00cc"}), json!({"callUuid": "w"}), json!({"connId": MAIN, "callUuid": "V"})] {
+        let mut bench = Bench::with_calls(&calls);
+        let mut body = json!({"data": named});
+        body["data"]["userData"] = data.clone();
+        let reply = bench.asks_for("send-user-event", &body);
+        assert!(bench.reply(reply).0 >= 400 && bench.asks.is_empty(), "it is no call of this DN: {body}");
     }
 }
 
@@ -262,6 +294,12 @@ fn monitoring_and_supervising_need_their_scopes() {
         let frame = json!({"req": "TMonitorCall", "ThisDN": "7101", "ConnID": MAIN, "OtherDN": "7102",
             "MonitorMode": mode});
         assert_eq!(bench.frame(), frame);
+    }
+    for scope in ["Agent", "Call"] {
+        let body = json!({"data": {"monitoringScope": scope}});
+        bench.asks_for(&format!("calls/{MAIN}/switch-to-barge-in"), &body);
+        let frame = bench.frame();
+        assert_eq!((&frame["MonitorMode"], frame.get("Extensions")), (&json!("connect"), None), "{scope}");
     }
     bench.asks_for("stop-monitoring", &json!({"data": {"phoneNumber": "7102"}}));
     assert_eq!(bench.frame(), json!({"req": "TCancelMonitoring", "ThisDN": "7101", "OtherDN": "7102"}));

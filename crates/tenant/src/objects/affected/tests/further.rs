@@ -4,7 +4,7 @@ use contracts::provisioning::{
     AgentLogin, CallingList, Campaign, CampaignCallingList, CampaignGroup, CapacityMedia, CapacityRule,
     DEFAULT_ATTEMPTS, DialingMode, DialingResult, DnGroup, DnGroupMember, DnGroupType, IvrPolicies, IvrProfile,
     IvrServiceType, Object, PacingMeasure, RecordField, RecordFieldType, RecordTreatment, StatisticDefinition, Switch,
-    SwitchAccessCode, TransactionObject, TransactionType, TreatmentAction,
+    SwitchAccessCode, TransactionObject, TransactionType, TreatmentAction, TrunkGroup, TrunkGroupMember,
 };
 use proptest::prelude::*;
 
@@ -19,6 +19,14 @@ fn dn_group() -> impl Strategy<Value = Object> {
     (name(), of(DnGroupType::ALL), members).prop_map(|(name, group_type, dns)| {
         let members = dns.into_iter().map(|dn| DnGroupMember { dn, weight: 1 }).collect();
         Object::DnGroup(DnGroup { name, group_type, members })
+    })
+}
+
+fn trunk_group() -> impl Strategy<Value = Object> {
+    (name(), prop::sample::select(vec!["+", "0x"]), names()).prop_map(|(name, prefix, trunks)| {
+        let of = |trunk| TrunkGroupMember { trunk, order: 0, weight: 1 };
+        let members = trunks.into_iter().map(of).collect();
+        Object::TrunkGroup(TrunkGroup { name, prefix: prefix.to_owned(), members })
     })
 }
 
@@ -108,6 +116,7 @@ pub(super) fn object() -> impl Strategy<Value = Object> {
     });
     prop_oneof![
         2 => dn_group(),
+        2 => trunk_group(),
         2 => calling_list(),
         2 => campaign,
         2 => campaign_group(),

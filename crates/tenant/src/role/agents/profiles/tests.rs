@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use contracts::provisioning::{Agent, AgentGroup, Person, Place, SkillLevel, Tenant};
+use contracts::provisioning::{Agent, AgentGroup, CapacityMedia, CapacityRule, Person, Place, SkillLevel, Tenant};
 use proptest::prelude::*;
 
 use super::*;
@@ -23,14 +23,21 @@ fn person(name: &str, agent: Option<(&str, &str, u16)>) -> Object {
         legal_guard_s: None,
         no_answer_action: None,
         skills: vec![SkillLevel { skill: "sales".to_owned(), level }],
-        capacity_rule: None,
+        capacity_rule: (level == 3).then(|| "0".to_owned()),
     });
     Object::Person(Box::new(Person { user_name: name.to_owned(), agent, ..Person::default() }))
 }
 
 fn place(name: &str, dns: &[String]) -> Object {
     let (name, dns) = (name.to_owned(), dns.to_vec());
-    Object::Place(Box::new(Place { name, dns, location: None, capacity_rule: None }))
+    // Of the places of a random tenant one has a rule.
+    let capacity_rule = (name == "2").then(|| "1".to_owned());
+    Object::Place(Box::new(Place { name, dns, location: None, capacity_rule }))
+}
+
+fn rule(name: &str, voice: Option<u32>) -> Object {
+    let media = CapacityMedia { voice, chat: Some(2), ..CapacityMedia::default() };
+    Object::CapacityRule(CapacityRule { name: name.to_owned(), media })
 }
 
 fn group(name: &str, agents: &[&str], expression: Option<&str>) -> Object {
@@ -61,6 +68,7 @@ enum Step {
     Place(u8, Vec<u8>),
     /// A group with these people, or with whoever has that level.
     Group(u8, Result<Vec<u8>, u16>),
+    Rule(u8, Option<u32>),
     Gone(ObjectKind, u8),
     Tenant(u32),
     /// Rq is told what has changed since it was told last.
@@ -69,13 +77,19 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let agent = prop::option::of((any::<bool>(), 0_u8..4, 1_u16..4));
-    let kind = prop_oneof![Just(ObjectKind::Person), Just(ObjectKind::Place), Just(ObjectKind::AgentGroup)];
+    let kind = prop_oneof![
+        Just(ObjectKind::Person),
+        Just(ObjectKind::Place),
+        Just(ObjectKind::AgentGroup),
+        Just(ObjectKind::CapacityRule),
+    ];
     let named = prop::collection::vec(0_u8..6, 0..4).prop_map(Ok);
     let members = prop_oneof![named, (1_u16..4).prop_map(Err)];
     prop_oneof![
         4 => (0_u8..6, agent).prop_map(|(person, agent)| Step::Person(person, agent)),
         2 => (0_u8..4, prop::collection::vec(0_u8..9, 0..3)).prop_map(|(place, dns)| Step::Place(place, dns)),
         2 => (0_u8..3, members).prop_map(|(group, members)| Step::Group(group, members)),
+        2 => (0_u8..2, prop::option::of(0_u32..3)).prop_map(|(rule, voice)| Step::Rule(rule, voice)),
         2 => (kind, 0_u8..6).prop_map(|(kind, number)| Step::Gone(kind, number)),
         1 => (0_u32..3).prop_map(Step::Tenant),
         2 => Just(Step::Tell),
@@ -104,6 +118,7 @@ fn apply(step: Step, objects: &mut AgentObjects) {
         Step::Group(number, Err(level)) => {
             put(objects, group(&number.to_string(), &[], Some(&format!("sales >= {level}"))));
         }
+        Step::Rule(number, voice) => put(objects, rule(&number.to_string(), voice)),
         Step::Gone(kind, number) => objects.change(&ObjectKey { kind, id: number.to_string() }, None),
         Step::Tenant(wrap_up_s) => put(objects, tenant(wrap_up_s)),
         Step::Tell => {}
@@ -150,6 +165,32 @@ fn a_changed_place_tells_of_who_is_there_and_of_nobody_else() {
     assert_eq!((update.revision, update.whole, update.gone.len()), (2, false, 0));
     let agents: Vec<_> = update.agents.iter().map(|agent| (agent.agent.as_str(), agent.default_dns.clone())).collect();
     assert_eq!(agents, [("1", vec!["7109".to_owned()])]);
+}
+
+#[test]
+fn the_rule_of_the_agent_goes_before_that_of_the_place() {
+    let mut objects = AgentObjects::default();
+    for object in [
+        rule("0", Some(0)),
+        rule("1", Some(4)),
+        place("2", &[]),
+        person("ann", Some(("1", "2", 3))),
+        person("bob", Some(("2", "2", 1))),
+        person("eve", Some(("3", "p1", 1))),
+    ] {
+        objects.change(&object.key(), Some(&object));
+    }
+    let of = |agent: &v1::AgentProfile| (agent.agent.clone(), agent.calls_max);
+    let is = |agent: &str, calls_max: Option<u32>| (agent.to_owned(), calls_max);
+    let (whole, before) = objects.update(Revision(1), None);
+    assert_eq!(agents_of(&whole, of), [is("1", Some(0)), is("2", Some(4)), is("3", None)]);
+    // It is about chats alone now.
+    objects.change(&rule("1", None).key(), Some(&rule("1", None)));
+    let (changed, before) = objects.update(Revision(2), Some(&before));
+    assert_eq!(agents_of(&changed, of), [is("2", Some(0))]);
+    objects.change(&rule("0", None).key(), None);
+    let (changed, _) = objects.update(Revision(3), Some(&before));
+    assert_eq!(agents_of(&changed, of), [is("1", None)], "a rule that is not there says nothing");
 }
 
 #[test]

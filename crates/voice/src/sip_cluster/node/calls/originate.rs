@@ -1,6 +1,6 @@
 //! A request makes a call: the phone that calls is rung first.
 
-use call::call::{Asked, classifies, no_answer_ms};
+use call::call::{Asked, classifies, no_answer_ms, shown_number};
 use call::{Incoming, Thread};
 use model::event::ErrorCode;
 use model::plan::Caller;
@@ -27,6 +27,7 @@ impl Node {
         let asked = Asked::by(&request);
         no_answer_ms(&request).map_err(|(code, _)| code)?;
         let classifies = classifies(&request).map_err(|(code, _)| code)?;
+        let shows = shown_number(&request).map_err(|(code, _)| code)?;
         let (to, user_data, begin): (_, _, Begin) = match request.kind {
             RequestKind::MakeCall(to, user_data) => (to, user_data, Thread::originate),
             RequestKind::MakePredictiveCall(to, user_data) if classifies => (to, user_data, Thread::predict_class),
@@ -48,7 +49,10 @@ impl Node {
             caller: Caller::Phone(request.this_dn),
             dialled: to.to_string(),
         };
-        let thread = begin(incoming, asked, user_data, now);
+        let mut thread = begin(incoming, asked, user_data, now);
+        if let Some(number) = shows {
+            thread.show(number);
+        }
         self.begin_call(conn_id, Entry::new(request.tenant, thread, Vec::new()), now);
         self.call_changed(conn_id, now);
         Ok(conn_id)

@@ -93,6 +93,20 @@ fn codecs_of(description: &Description) -> impl Iterator<Item = Codec> + '_ {
     audio.flat_map(|audio| audio.payload_types().filter_map(|number| Codec::from_encoding(audio.encoding(number)?)))
 }
 
+/// The order in which a party is offered codecs, beside somebody who has described its audio so: what both may have comes first, as the other
+/// one prefers it, so that nothing has to be transcoded. The laws of G.711 count as one, and keep their order.
+///
+/// `codecs` empty means no restriction, and so does the result.
+pub fn in_order_of(described: &[u8], codecs: &[Codec]) -> Vec<Codec> {
+    let Ok(described) = sdp::parse::parse(described) else { return codecs.to_vec() };
+    let spoken: &[Codec] = if codecs.is_empty() { &Codec::ALL } else { codecs };
+    let preferred: Vec<Codec> = codecs_of(&described).collect();
+    let place = |codec: &Codec| preferred.iter().position(|one| one.converts_to(*codec)).unwrap_or(preferred.len());
+    let mut ordered = spoken.to_vec();
+    ordered.sort_by_key(place);
+    if ordered == spoken { codecs.to_vec() } else { ordered }
+}
+
 /// The family of addresses in which the author of a description wants its audio, if it says so.
 pub fn family(description: &[u8]) -> Option<AddressFamily> {
     negotiation::family_of(&sdp::parse::parse(description).ok()?)
@@ -244,6 +258,25 @@ mod tests {
         assert_eq!(misfit("0 8", &[Codec::Pcma]), None, "media takes the one that it may");
         assert_eq!(misfit("0", &[]), None, "it was not offered, but media speaks it");
         assert_eq!(misfit("8", &[Codec::Pcmu]), None, "it was offered, before the configuration changed");
+    }
+
+    #[test]
+    fn what_both_have_is_offered_first_and_the_laws_keep_their_order() {
+        use Codec::{G722, Opus, Pcma, Pcmu};
+        let in_order = |formats: &str, codecs: &[Codec]| {
+            let described = format!(
+                "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
+                 m=audio 4000 RTP/AVP {formats}\r\na=rtpmap:111 opus/48000/2\r\n"
+            );
+            in_order_of(described.as_bytes(), codecs)
+        };
+        assert_eq!(in_order("111", &Codec::ALL), [Opus, Pcma, Pcmu, G722]);
+        assert_eq!(in_order("111", &[]), [Opus, Pcma, Pcmu, G722], "a tenant that is not known speaks all");
+        assert_eq!(in_order("111 9 0", &[Pcma, G722, Opus]), [Opus, G722, Pcma]);
+        assert_eq!(in_order("111", &[Pcma, Pcmu]), [Pcma, Pcmu], "nothing is spoken that may not be");
+        assert_eq!(in_order("0", &[Pcma, Pcmu]), [Pcma, Pcmu], "one law is made of the other for nothing");
+        assert!(in_order("0", &[]).is_empty(), "no restriction, as before");
+        assert_eq!(in_order_of(b"nonsense", &[Pcmu]), [Pcmu]);
     }
 
     #[test]

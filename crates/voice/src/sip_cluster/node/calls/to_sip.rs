@@ -7,7 +7,7 @@ use contracts::provisioning::DtmfForm;
 use infra::NewCall;
 use media::codec::Codec;
 use model::event::Stamped;
-use model::plan::Caller;
+use model::plan::{Caller, Occasion};
 use model::{AddressFamily, ConnId, Dn, Encryption, EventName, LegId, TenantId, Timestamp};
 use runtime::trace::What;
 use sip::agent::{CommandError, DialogTerms, Invite, LocalIdentity, Provisionals, Reply};
@@ -39,7 +39,8 @@ impl Node {
             Output::Fact(fact) => self.keep_fact(conn_id, call, fact),
             Output::AskDialPlan { ask, by, dialled, occasion, forwarded_by } => {
                 let instance = self.calls.get(&conn_id).and_then(|entry| entry.instance_asked(ask));
-                self.ask_dial_plan(conn_id, ask, by, Number { dialled, instance, occasion, forwarded_by });
+                let shows = self.shown_by(conn_id, call, &dialled, occasion);
+                self.ask_dial_plan(conn_id, ask, by, Number { dialled, instance, occasion, forwarded_by, shows });
             }
             Output::Note(text) => {
                 if let Some(entry) = self.calls.get(&conn_id) {
@@ -99,6 +100,13 @@ impl Node {
             }
             entry.events.push(fact);
         }
+    }
+
+    /// The number that a call made by request is to show, where its own number is looked up.
+    fn shown_by(&self, conn_id: ConnId, call: ConnId, dialled: &str, occasion: Occasion) -> Option<String> {
+        let first = self.calls.get(&conn_id)?.thread.first();
+        let is_own = first.conn_id == call && first.dialled == dialled && occasion == Occasion::Called;
+        first.shows.clone().filter(|_| is_own)
     }
 
     fn ask_dial_plan(&mut self, conn_id: ConnId, ask: u32, caller: Caller, number: Number) {
@@ -197,7 +205,7 @@ impl Node {
             None => MEDIA_HOST.to_owned(),
         };
         let at = entry.seat_of(id).map(|seat| seat.room).unwrap_or_default();
-        let codecs = codecs_param(&self.codecs(conn_id, id));
+        let codecs = codecs_param(&self.codecs_beside_caller(conn_id, id));
         let encryption = encryption_param(self.encryption(conn_id, id));
         let dtmf = dtmf_param(entry.leg(id).and_then(|leg| leg.dtmf));
         let family = entry.leg(id).and_then(|leg| leg.target.as_ref()).map(family_param).unwrap_or_default();

@@ -62,6 +62,47 @@ fn a_dialog_lasts_while_its_phone_is_waited_for_and_not_longer() {
     assert_eq!((lab.gateway.sizes(), lab.gateway.counts().given_up), ((0, 0), 1));
 }
 
+#[test]
+fn a_phone_that_sleeps_with_its_web_socket_open_is_there_again_with_its_first_word() {
+    let (mut lab, name) = by_ticket();
+    lab.hear_proxy(&to_phone("OPTIONS", &name, "first"));
+    let (_, asked) = lab.told();
+    lab.by(7, Message::response_to(&asked, StatusCode::OK).build());
+    lab.pass(Duration::from_secs(10));
+    assert_eq!((statuses(&mut lab.to_proxy), lab.gateway.counts().silent), (vec![200], 0));
+    lab.hear_proxy(&to_phone("OPTIONS", &name, "mine"));
+    let (_, asked) = lab.told();
+    lab.pass(Duration::from_secs(2));
+    assert!(lab.to_proxy.is_empty(), "it may answer still");
+    lab.pass(Duration::from_secs(2));
+    assert_eq!((statuses(&mut lab.to_proxy), lab.gateway.counts().silent), (vec![200], 1));
+    lab.hear_proxy(&to_phone("OPTIONS", &name, "other"));
+    assert_eq!(statuses(&mut lab.to_proxy), [200]);
+    lab.hear_proxy(&to_phone("INFO", &name, "mine"));
+    lab.pass(Duration::from_secs(20));
+    assert!(lab.to_phone.is_empty() && lab.to_proxy.is_empty(), "it waits for the phone");
+    lab.by(7, Message::response_to(&asked, StatusCode::OK).build());
+    let (to, info) = lab.told();
+    assert_eq!((to, info.method()), (socket(7), sip::Method::Info));
+    lab.by(7, Message::response_to(&info, StatusCode::OK).build());
+    assert_eq!(statuses(&mut lab.to_proxy), [200]);
+    lab.pass(Duration::from_secs(60));
+    assert_eq!((lab.gateway.sizes(), lab.gateway.counts().given_up), ((1, 0), 0));
+}
+
+#[test]
+fn a_phone_that_sleeps_is_waited_for_as_long_as_one_whose_web_socket_has_broken() {
+    let (mut lab, name) = by_ticket();
+    lab.hear_proxy(&to_phone("OPTIONS", &name, "mine"));
+    lab.pass(crate::webrtc::GRACE_MAX - Duration::from_secs(2));
+    assert_eq!((statuses(&mut lab.to_proxy), lab.gateway.sizes()), (vec![200], (1, 0)));
+    lab.pass(Duration::from_secs(4));
+    assert_eq!((lab.gateway.sizes(), lab.gateway.counts().given_up), ((0, 0), 1));
+    assert!(lab.others.contains(&GatewayOutput::Close(socket(7))), "it is no phone's any more");
+    lab.hear_proxy(&to_phone("OPTIONS", &name, "other"));
+    assert_eq!(statuses(&mut lab.to_proxy), [481]);
+}
+
 /// Also with the longest grace that may be set.
 #[test]
 fn what_is_asked_of_a_phone_that_is_away_lasts_as_long_as_it_is_waited_for() {

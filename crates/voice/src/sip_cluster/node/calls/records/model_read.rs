@@ -58,6 +58,7 @@ pub(super) fn snapshot(mut record: v1::CallModelRecord) -> Read<CallSnapshot> {
         stage: stage(record.stage.ok_or(RecordError("stage"))?)?,
         playing: record.playing.into_iter().map(playing).collect::<Read<_>>()?,
         classifies: record.classifies,
+        shows: record.shows,
         recording: record.recording.map(recording).transpose()?,
         hold_asked: record.hold_asked.map(hold_asked).transpose()?,
         timers: record.timers.into_iter().map(timer).collect::<Read<_>>()?,

@@ -45,6 +45,7 @@ pub(super) fn snapshot(state: &CallSnapshot) -> v1::CallModelRecord {
         stage: Some(stage(&state.stage)),
         playing: state.playing.iter().map(playing).collect(),
         classifies: state.classifies,
+        shows: state.shows.clone(),
         recording: state.recording.map(recording),
         hold_asked: state.hold_asked.as_ref().map(|open| v1::HoldAskedRecord {
             leg: open.leg.0.into(),

@@ -1,5 +1,7 @@
 //! What is spoken with the party of a leg: as its trunk is set, else as its tenant is.
 
+use bytes::Bytes;
+use call::call::PartyNo;
 use contracts::provisioning::DtmfForm;
 use media::codec::Codec;
 use model::plan::Caller;
@@ -7,7 +9,7 @@ use model::{ConnId, LegId, TenantId};
 
 use crate::sip_cluster::node::Node;
 use crate::sip_cluster::node::calls::call::Entry;
-use crate::sip_cluster::node::calls::session::Spoken;
+use crate::sip_cluster::node::calls::session::{self, Spoken};
 
 impl Entry {
     /// The trunk behind which the party of a leg is; none for a phone.
@@ -25,6 +27,24 @@ impl Node {
     pub(in crate::sip_cluster::node) fn codecs(&self, conn_id: ConnId, id: LegId) -> Vec<Codec> {
         let Some(entry) = self.calls.get(&conn_id) else { return Vec::new() };
         self.codecs_with(&entry.tenant, entry.trunk_of(id))
+    }
+
+    /// The codecs of which media is told for a leg that begins, preferred first: those that its caller has, too, come before others.
+    pub(in crate::sip_cluster::node::calls) fn codecs_beside_caller(&self, conn_id: ConnId, id: LegId) -> Vec<Codec> {
+        let codecs = self.codecs(conn_id, id);
+        match self.caller_describes(conn_id, id) {
+            Some(described) => session::in_order_of(described, &codecs),
+            None => codecs,
+        }
+    }
+
+    /// How the caller of the call in which a leg is has described its audio; nothing where the leg is the caller's own.
+    fn caller_describes(&self, conn_id: ConnId, id: LegId) -> Option<&Bytes> {
+        let entry = self.calls.get(&conn_id)?;
+        let state = entry.thread.call_with(id).unwrap_or(entry.thread.first());
+        let caller = entry.leg(state.party(PartyNo::CALLER)?.leg).filter(|caller| caller.id != id)?;
+        let session = &self.agent.leg(caller.phone?)?.offer_answer;
+        session.offered_by_peer().or(session.remote())
     }
 
     /// What an offer to the party of a leg may have.

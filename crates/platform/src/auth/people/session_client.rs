@@ -1,34 +1,29 @@
-//! The client of the Workspace API, which is built in: its codes begin the sessions of desktops. gws-workspace redeems them and proves
-//! itself by the key of its role, so that no secret has to be in a page. Its codes go where those of the tenant's own clients go that may
-//! begin such sessions, for no more scopes than these clients list, and name their tenant, for the desktop that brings one says nothing
-//! else.
+//! The clients of the Workspace and the Provisioning API, which are built in: their codes begin sessions there. The API's role redeems
+//! them and proves itself by the key of its role, so that no secret has to be in a page. Such codes go where those of the tenant's own
+//! clients go that may begin such sessions, for no more scopes than these clients list, and name their tenant, for the program that brings
+//! one says nothing else.
 
 use contracts::provisioning::{Grant, OAuthClient};
-use identity::built_in_client::WORKSPACE;
+use identity::built_in_client::SessionClient;
 use identity::client::ClientRules;
+use identity::redirect_uri;
 use identity::session_cookie::SessionCookie;
-use identity::{login_name, redirect_uri, scope};
 use model::TenantId;
 
 use super::listed_uris::ListedUri;
 
-/// Whether that client is meant.
-pub(in crate::auth) fn is_meant(id: &str) -> bool {
-    login_name::is_same(id, WORKSPACE)
-}
-
-/// The client, as it would be configured in a tenant whose clients have these redirect URIs, for a code that is sent to that one of them;
+/// One of them, as it would be configured in a tenant whose clients have these redirect URIs, for a code that is sent to that one of them;
 /// without one, to the only one. With refresh tokens, though nobody gets to see one: what of a sign-in can be ended is found by them.
-pub(in crate::auth) fn client(listed: &[ListedUri], asked: Option<&str>) -> OAuthClient {
-    let own: Vec<&ListedUri> = listed.iter().filter(|one| may_begin_sessions(one)).collect();
+pub(in crate::auth) fn client(of: SessionClient, listed: &[ListedUri], asked: Option<&str>) -> OAuthClient {
+    let own: Vec<&ListedUri> = listed.iter().filter(|one| may_begin_sessions(of, one)).collect();
     let asked = asked.or(match own.as_slice() {
         [only] => Some(only.uri.as_str()),
         _ => None,
     });
     let of_asked = own.iter().copied().filter(|one| asked.is_some_and(|asked| redirect_uri::is_same(&one.uri, asked)));
     OAuthClient {
-        id: WORKSPACE.to_owned(),
-        name: "Workspace".to_owned(),
+        id: of.id().to_owned(),
+        name: of.name().to_owned(),
         grants: vec![Grant::AuthorizationCode, Grant::RefreshToken],
         scopes: scopes_of_all(of_asked),
         redirect_uris: own.iter().map(|one| one.uri.clone()).collect(),
@@ -37,9 +32,9 @@ pub(in crate::auth) fn client(listed: &[ListedUri], asked: Option<&str>) -> OAut
 }
 
 /// Whether the client of a redirect URI gets codes there for tokens by which such sessions begin.
-fn may_begin_sessions(listed: &ListedUri) -> bool {
+fn may_begin_sessions(of: SessionClient, listed: &ListedUri) -> bool {
     let is_bounded = !listed.scopes.is_empty();
-    listed.takes_codes && (!is_bounded || listed.scopes.iter().any(|listed| listed == scope::WORKSPACE))
+    listed.takes_codes && (!is_bounded || listed.scopes.iter().any(|listed| listed == of.scope()))
 }
 
 /// What all that list scopes list; nothing if none lists any.
@@ -84,9 +79,21 @@ mod tests {
 
     #[test]
     fn the_client_is_found_as_others_are_and_has_no_secret() {
-        assert!(is_meant("Trunkline-Workspace") && !is_meant("trunkline-pages"));
-        let client = client(&[listed("https://crm.example/back", &[])], None);
-        assert!(client.is_public(), "it has no secret that could be lost");
+        for of in SessionClient::ALL {
+            let client = client(of, &[listed("https://crm.example/back", &[])], None);
+            assert!(client.id == of.id() && client.is_public(), "it has no secret that could be lost");
+        }
+    }
+
+    #[test]
+    fn codes_of_one_api_do_not_go_where_only_sessions_of_the_other_may_begin() {
+        let all = [
+            listed("https://desk.example/back", &["workspace:use"]),
+            listed("https://hr.example/back", &["config:read"]),
+        ];
+        let uris = |of: SessionClient| client(of, &all, None).redirect_uris;
+        assert_eq!(uris(SessionClient::Workspace), ["https://desk.example/back"]);
+        assert_eq!(uris(SessionClient::Provisioning), ["https://hr.example/back"]);
     }
 
     #[test]
@@ -100,21 +107,21 @@ mod tests {
             listed("https://both.example/back", &["workspace:use", "agents:control", "calls:control"]),
             listed("https://both.example/back", &["calls:control", "workspace:use"]),
         ];
-        let to = |uri: &str| client(&all, Some(uri));
+        let to = |uri: &str| client(SessionClient::Workspace, &all, Some(uri));
         let uris = to("https://crm.example/back").redirect_uris;
         assert_eq!(uris.len(), 4);
         assert!(!uris.iter().any(|uri| uri == elsewhere || uri == "https://out.example/back"), "{uris:?}");
         assert!(to("https://crm.example/back").scopes.is_empty(), "that client bounds nobody");
         assert_eq!(to("https://desk.example/back").scopes, ["workspace:use", "calls:control"]);
         assert_eq!(to("https://both.example/back").scopes, ["workspace:use", "calls:control"]);
-        let only = client(&all[1..2], None);
+        let only = client(SessionClient::Workspace, &all[1..2], None);
         assert_eq!(only.scopes, ["workspace:use", "calls:control"], "who names none is sent to the only one");
     }
 
     #[test]
     fn a_program_on_the_persons_machine_needs_pkce_and_a_page_does_not() {
         let rules = |uri: &str| ClientRules {
-            id: WORKSPACE.to_owned(),
+            id: SessionClient::Workspace.id().to_owned(),
             is_confidential: false,
             grants: Vec::new(),
             redirect_uris: vec![uri.to_owned()],

@@ -1,0 +1,73 @@
+//! The contacts of desktops: those that a person keeps, and those that all people of a tenant share. A person's go with the person, the
+//! shared ones with the tenant; backups and snapshots of tenants have neither.
+
+use model::{TenantId, Timestamp};
+
+use crate::Answer;
+
+/// Whose a contact is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContactOwner {
+    /// The person of that name. People are found without regard to case.
+    Person(String),
+    /// The tenant: all its people see it.
+    Tenant,
+}
+
+/// A contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptContact {
+    /// Its id, which no other contact of the owner has.
+    pub id: String,
+    /// When it was changed last.
+    pub at: Timestamp,
+    /// What is known of it: a JSON object.
+    pub document: String,
+}
+
+/// What became of a contact that was to be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContactAdded {
+    /// It is kept. So is one that was added before: whoever has had no answer asks once more.
+    Kept,
+    /// The owner has as many others as there may be.
+    TooMany,
+}
+
+/// The tables of contacts. Of a person that is not there nothing is found.
+pub trait ContactRecords: Send + Sync {
+    /// All contacts of an owner, by id.
+    fn contacts<'a>(&'a self, tenant: &'a TenantId, owner: &'a ContactOwner) -> Answer<'a, Vec<KeptContact>>;
+
+    /// Adds a contact. Of an owner that is at [`ContactOwner::most`] none is added.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Invalid`] where there is no such person, or no such tenant.
+    fn add_contact<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        owner: &'a ContactOwner,
+        contact: &'a KeptContact,
+    ) -> Answer<'a, ContactAdded>;
+
+    /// Puts a contact in the place of the one with its id; `false` if the owner has none.
+    fn change_contact<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        owner: &'a ContactOwner,
+        contact: &'a KeptContact,
+    ) -> Answer<'a, bool>;
+
+    /// Removes a contact; `false` if the owner has none with that id.
+    fn remove_contact<'a>(&'a self, tenant: &'a TenantId, owner: &'a ContactOwner, id: &'a str) -> Answer<'a, bool>;
+}
+
+impl ContactOwner {
+    /// How many contacts the owner may have.
+    pub fn most(&self) -> usize {
+        match self {
+            Self::Person(_) => crate::bounds::CONTACTS_MAX,
+            Self::Tenant => crate::bounds::SHARED_CONTACTS_MAX,
+        }
+    }
+}
