@@ -38,6 +38,8 @@ export async function salesforceSoftphone({ browser, link, paths: [user, passwor
   say(`dialled ${await logged(page, 1, 'Internal')}`)
   // The log is written as the call ends; the page shows that a moment later.
   await desk.locator('[data-panel="Released"]').waitFor()
+  // What was pressed before is done: a key counts once it is.
+  await desk.locator('button[aria-disabled="true"]').first().waitFor({ state: 'detached' })
   await desk.locator('body').press('e')
   await desk.locator('[data-panel="Released"]').waitFor({ state: 'detached' })
   await desk.locator('[data-agent="Ready"]').waitFor()

@@ -10,6 +10,7 @@
 //! - What is told is noted until all clients are known to have it. A desk that goes on in another process tells the rest again.
 
 mod activation;
+mod catching_up;
 mod channel;
 mod clients;
 mod ending;
@@ -42,6 +43,7 @@ use model::{Entropy, Timestamp};
 use serde_json::{Map, Value, json};
 
 use self::activation::EarlyActivation;
+use self::catching_up::CatchingUp;
 use self::channel::VoiceChannel;
 use self::clients::DeskClients;
 use self::ending::EndingSession;
@@ -146,6 +148,7 @@ pub struct Desk {
     agent: Option<String>,
     channel: Option<VoiceChannel>,
     early_activations: Vec<EarlyActivation>,
+    catching_up: CatchingUp,
     pending: PendingOperations,
     known: KnownOperations,
     service: VoiceService,
@@ -175,6 +178,7 @@ impl Desk {
             agent: None,
             channel: None,
             early_activations: Vec::new(),
+            catching_up: CatchingUp::default(),
             pending: PendingOperations::default(),
             known: KnownOperations::default(),
             service: VoiceService::Available,
@@ -209,7 +213,7 @@ impl Desk {
         if let Some(stored) = channel {
             let (channel, after) = stored.restored();
             desk.outputs.push_back(DeskOutput::Follow { dn: channel.dn.clone(), after });
-            desk.channel = Some(channel);
+            (desk.channel, desk.catching_up) = (Some(channel), CatchingUp::since(now));
         }
         for (client, opened) in desk.clients.uninformed() {
             if opened.voice {
@@ -323,6 +327,7 @@ impl Desk {
             self.asks_again,
             ending,
             self.early_timeout(),
+            self.catching_up.until(),
         ];
         due.into_iter().flatten().min()
     }
@@ -331,6 +336,7 @@ impl Desk {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.clients.handle_timeout(now);
         self.refuse_early_activations(now);
+        self.begin_waiting(now);
         self.log_in_unheard(now);
         for reference in self.pending.answers_due(now) {
             if self.pending.answers(reference) {

@@ -51,6 +51,7 @@ impl Desk {
                     (channel.is_heard, channel.is_refused) = (true, false);
                 }
                 self.log_in(now);
+                self.begin_waiting(now);
             }
         }
         self.settle(now);

@@ -46,15 +46,18 @@ fn check_location(operation: &VoiceOperation, channel: &VoiceChannel) -> Result<
 impl Desk {
     /// Takes an operation on the voice channel. It is answered once, by [`DeskOutput::Reply`].
     pub fn operate(&mut self, operation: VoiceOperation, reply: ReplyId, now: Timestamp) {
-        if !self.is_repeated(operation.operation_id.as_deref(), &operation, reply, now)
-            && let Err(refusal) = self.begin(operation, reply, now)
-        {
-            self.refuse(reply, &refusal);
+        if !self.is_repeated(operation.operation_id.as_deref(), &operation, reply, now) {
+            self.begin_once_known(operation, reply, now);
         }
         self.settle(now);
     }
 
-    fn begin(&mut self, operation: VoiceOperation, reply: ReplyId, now: Timestamp) -> Result<(), OperationRefusal> {
+    pub(super) fn begin(
+        &mut self,
+        operation: VoiceOperation,
+        reply: ReplyId,
+        now: Timestamp,
+    ) -> Result<(), OperationRefusal> {
         if !matches!(self.life, SessionLife::Open) {
             return Err(OperationRefusal::without_session());
         }

@@ -135,6 +135,11 @@ impl OperationRefusal {
         Self::new(500, format!("call {id}: there is no such call at this DN"))
     }
 
+    /// Whether it names a call that is none of this DN, as far as is known.
+    pub(super) fn is_of_unknown_call(&self) -> bool {
+        self.status == 500
+    }
+
     /// There is no session, or none any more.
     pub(super) fn without_session() -> Self {
         Self { status: 403, code: 603, message: "Unauthorized".to_owned() }

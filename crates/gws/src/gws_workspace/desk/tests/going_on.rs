@@ -274,3 +274,25 @@ fn a_login_is_in_the_record_before_it_is_asked_for() {
     let asked = outputs.iter().position(|output| matches!(output, DeskOutput::Ask { .. })).unwrap();
     assert!(stored < asked, "{outputs:?}");
 }
+
+#[test]
+fn an_operation_waits_for_a_call_of_which_the_record_does_not_say_yet() {
+    let bench = Bench::active();
+    let hold = format!("calls/{MAIN}/hold");
+    let mut next = moved(&bench);
+    let waits = next.asks_for(&hold, &json!({}));
+    assert!(next.asks.is_empty() && next.replies.is_empty(), "{:?}", next.replies);
+    next.hears_call(call(OTHER, "Ringing"));
+    assert!(next.replies.is_empty(), "it is another call");
+    next.hears_call(call(MAIN, "Established"));
+    assert_eq!((next.frame()["req"].as_str(), next.frame()["ConnID"].as_str()), (Some("THoldCall"), Some(MAIN)));
+    next.takes();
+    assert_eq!(next.reply(waits).0, 200);
+
+    let mut alone = moved(&bench);
+    let refused = alone.asks_for(&hold, &json!({}));
+    alone.waits(Duration::from_secs(3));
+    assert_eq!(alone.reply(refused).0, 500, "there is none");
+    let at_once = alone.asks_for(&hold, &json!({}));
+    assert_eq!(alone.reply(at_once).0, 500);
+}
