@@ -185,6 +185,11 @@ describe('a desk', () => {
     for (const run of later.splice(0)) run()
     await call('7102')
     expect(did.filter((what) => what === 'make-call').length).toBe(3)
+    const slow = call('7104')
+    for (const run of later.splice(0)) run()
+    await slow
+    await call('7104')
+    expect(did.filter((what) => what === 'make-call').length, 'what is asked later is meant, however long the answer took').toBe(5)
     await Promise.all(['5', '5'].map((dtmfDigits) => desk.ask('send-dtmf', '1', { dtmfDigits })))
     expect(did.filter((what) => what.startsWith('send-dtmf')).length).toBe(2)
   })

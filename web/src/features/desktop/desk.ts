@@ -183,6 +183,15 @@ export function newDesk(world: DeskWorld): Desk {
     else world.later(() => (of === run ? void begin(of) : undefined), backOffMs(failures, Math.random()))
   }
 
+  // Until it is answered, and for as long as another press would be the other half of a double one. That counts from the press: a later one is meant, however long the answer took.
+  const keepUnderWay = (name: string, answer: Promise<boolean>): void => {
+    const forget = (): void => void (underWay.get(name) === answer ? underWay.delete(name) : undefined)
+    let isHalfOver = false
+    const half = (): void => (isHalfOver ? forget() : void (isHalfOver = true))
+    underWay.set(name, answer)
+    world.later(half, LOOK_MS)
+    void answer.then((isTaken) => (isTaken ? half() : forget()))
+  }
   const send = async (what: Operation, call: string, data: Data): Promise<boolean> => {
     const id = noted(what)
     const body = { operationId: id, data }
@@ -223,8 +232,7 @@ export function newDesk(world: DeskWorld): Desk {
       if (before !== undefined) return before
       const answer = send(what, call, data)
       if (AGAIN_AT_ONCE.includes(what)) return answer
-      underWay.set(name, answer)
-      void answer.then((isTaken) => (isTaken ? world.later(() => underWay.delete(name), LOOK_MS) : underWay.delete(name)))
+      keepUnderWay(name, answer)
       return answer
     },
     noted,
