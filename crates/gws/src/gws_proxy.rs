@@ -240,7 +240,7 @@ impl DesktopProxy {
         // The limits of the listener have read it whole and within its bound.
         let body = axum::body::to_bytes(body, usize::MAX).await.map_err(|_| Unanswered::Unsendable)?;
         let replicas = service.client.failing_last(service.replicas(&self.ctx, &head.headers));
-        let may_repeat = services::may_be_repeated(&head.method, head.uri.path());
+        let may_repeat = service.route.may_repeat(&head.method, head.uri.path());
         let silent_max = (!services::is_poll(&head.method, head.uri.path())).then_some(self.silent_max);
         let deadline = Instant::now() + within;
         let attempts = RankedAttempts { replicas: &replicas, may_repeat, silent_max, deadline };
