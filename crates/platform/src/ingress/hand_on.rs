@@ -110,21 +110,39 @@ impl RoleBehind {
                 }
                 response
             }
-            Err(CallError::Deadline(_)) => self.unanswered(StatusCode::GATEWAY_TIMEOUT, "does not answer"),
-            Err(CallError::Broken(..)) => self.unanswered(StatusCode::BAD_GATEWAY, "has broken off"),
+            Err(CallError::Deadline(_)) => late(self.role, may_repeat && self.silent_max.is_none()),
+            Err(CallError::Broken(..)) => away(self.role, StatusCode::BAD_GATEWAY, UNANSWERED, "has broken off"),
             Err(error) => {
                 tracing::warn!(role = self.role, %error, "a role behind the edge cannot be reached");
-                self.away(StatusCode::BAD_GATEWAY, "The request was not handed on", "cannot be reached")
+                away(self.role, StatusCode::BAD_GATEWAY, "The request was not handed on", "cannot be reached")
             }
         }
     }
+}
 
-    fn unanswered(&self, status: StatusCode, what: &str) -> Response {
-        self.away(status, UNANSWERED, what)
+/// No answer has come in time. Whoever has waited for events alone has lost nothing, and asks again: one that goes to another replica late
+/// has less time there than it would wait.
+fn late(role: &str, has_waited: bool) -> Response {
+    match has_waited {
+        true => away(role, StatusCode::SERVICE_UNAVAILABLE, "Nothing has come", "does not answer: ask again"),
+        false => away(role, StatusCode::GATEWAY_TIMEOUT, UNANSWERED, "does not answer"),
     }
+}
 
-    fn away(&self, status: StatusCode, title: &str, what: &str) -> Response {
-        let kind = format!("{}-away", self.role);
-        Problem::new(status, &kind, title).detail(format!("{} {what}", self.role)).into_response()
+fn away(role: &str, status: StatusCode, title: &str, what: &str) -> Response {
+    Problem::new(status, &format!("{role}-away"), title).detail(format!("{role} {what}")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_waited_for_events_in_vain_is_to_ask_again_and_others_learn_that_it_may_have_been_done() {
+        for (has_waited, status) in [(true, 503), (false, 504)] {
+            let told = late("gws-proxy", has_waited);
+            assert_eq!(told.status().as_u16(), status);
+            assert_eq!(told.headers().contains_key(header::RETRY_AFTER), has_waited);
+        }
     }
 }
