@@ -164,11 +164,10 @@ async fn hand_on(State(proxy): State<Arc<DesktopProxy>>, request: Request) -> Re
     {
         return proxy.opened(service, sockets, request).await;
     }
-    let answer = if services::is_poll(request.method(), path) {
-        proxy.polled(service, request).await
-    } else {
-        proxy.asked(service, request, ANSWER_WITHIN).await
-    };
+    let is_poll = services::is_poll(request.method(), path);
+    let may_ask_again = is_poll && service.route.may_repeat(request.method(), path);
+    let answer =
+        if is_poll { proxy.polled(service, request).await } else { proxy.asked(service, request, ANSWER_WITHIN).await };
     match answer {
         Ok(answer) => {
             proxy.metrics.answered.inc();
@@ -181,7 +180,7 @@ async fn hand_on(State(proxy): State<Arc<DesktopProxy>>, request: Request) -> Re
                 Unanswered::Released => tracing::debug!("a long poll is released"),
                 _ => tracing::warn!(role = service.route.role, ?why, "nobody answers a request of a desktop"),
             }
-            unanswered(service.route.role, why)
+            unanswered(service.route.role, why, may_ask_again)
         }
     }
 }
@@ -199,7 +198,7 @@ impl DesktopProxy {
     async fn opened(&self, service: &ServiceBehind, sockets: &SocketPass, request: Request) -> Response {
         let role = service.route.role;
         if self.ctx.drain.is_draining() {
-            return unanswered(role, Unanswered::Released);
+            return unanswered(role, Unanswered::Released, false);
         }
         let Ok(place) = self.sockets.clone().try_acquire_owned() else {
             return Problem::unavailable("too many WebSockets at once").into_response();
@@ -222,7 +221,7 @@ impl DesktopProxy {
             }
             Err(_) => {
                 self.metrics.unanswered.inc(Unanswered::NotConnected);
-                unanswered(role, Unanswered::NotConnected)
+                unanswered(role, Unanswered::NotConnected, false)
             }
         }
     }
@@ -240,7 +239,7 @@ impl DesktopProxy {
         // The limits of the listener have read it whole and within its bound.
         let body = axum::body::to_bytes(body, usize::MAX).await.map_err(|_| Unanswered::Unsendable)?;
         let replicas = service.client.failing_last(service.replicas(&self.ctx, &head.headers));
-        let may_repeat = services::may_be_repeated(&head.method, head.uri.path());
+        let may_repeat = service.route.may_repeat(&head.method, head.uri.path());
         let silent_max = (!services::is_poll(&head.method, head.uri.path())).then_some(self.silent_max);
         let deadline = Instant::now() + within;
         let attempts = RankedAttempts { replicas: &replicas, may_repeat, silent_max, deadline };
@@ -299,12 +298,13 @@ fn passed_back(answer: Answer) -> Response {
 }
 
 /// What a caller is told whom nobody answers, in the envelope of the published APIs: above all whether the request may have been carried
-/// out.
-fn unanswered(role: &str, why: Unanswered) -> Response {
+/// out. Whoever has waited for events alone may ask again: one that goes to another replica late has less time there than it would wait.
+fn unanswered(role: &str, why: Unanswered, may_ask_again: bool) -> Response {
     let (status, what) = match why {
         Unanswered::NotConnected => (StatusCode::SERVICE_UNAVAILABLE, "cannot be reached: ask again"),
         Unanswered::NotTaken => (StatusCode::SERVICE_UNAVAILABLE, "takes no requests now: ask again"),
         Unanswered::Broken => (StatusCode::SERVICE_UNAVAILABLE, "has broken off: it may have carried the request out"),
+        Unanswered::Late if may_ask_again => (StatusCode::SERVICE_UNAVAILABLE, "does not answer: ask again"),
         Unanswered::Late => (StatusCode::GATEWAY_TIMEOUT, "does not answer: it may have carried the request out"),
         Unanswered::Released => (StatusCode::SERVICE_UNAVAILABLE, "is asked by another process from now on: ask again"),
         Unanswered::Unsendable => (StatusCode::BAD_REQUEST, "cannot be sent this request"),
@@ -326,15 +326,16 @@ mod tests {
 
     #[tokio::test]
     async fn whom_nobody_answers_is_told_so_in_the_envelope_of_the_published_apis() {
-        for (why, status, may_be_done) in [
-            (Unanswered::NotConnected, 503, false),
-            (Unanswered::NotTaken, 503, false),
-            (Unanswered::Broken, 503, true),
-            (Unanswered::Late, 504, true),
-            (Unanswered::Released, 503, false),
-            (Unanswered::Unsendable, 400, false),
+        for (why, may_ask_again, status, may_be_done) in [
+            (Unanswered::NotConnected, false, 503, false),
+            (Unanswered::NotTaken, false, 503, false),
+            (Unanswered::Broken, false, 503, true),
+            (Unanswered::Late, false, 504, true),
+            (Unanswered::Late, true, 503, false),
+            (Unanswered::Released, true, 503, false),
+            (Unanswered::Unsendable, true, 400, false),
         ] {
-            let response = unanswered("gws-workspace", why);
+            let response = unanswered("gws-workspace", why, may_ask_again);
             assert_eq!(response.status().as_u16(), status, "{why:?}");
             assert_eq!(response.headers().contains_key(header::RETRY_AFTER), status == 503, "{why:?}");
             let body = axum::body::to_bytes(response.into_body(), 1_000).await.unwrap();

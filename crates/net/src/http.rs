@@ -13,6 +13,7 @@ mod large_answers;
 mod limits;
 mod meant_person;
 mod published_refusals;
+mod ranked_replicas;
 mod replica_watch;
 mod request_body;
 mod shares;

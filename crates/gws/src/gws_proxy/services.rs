@@ -25,6 +25,8 @@ pub(super) struct ProxiedService {
     pub cookie: Option<ServiceCookie>,
     /// Whether its prefix is a path of its own, too.
     is_page: bool,
+    /// Which requests another replica may be sent again once a connection has broken, by method and what of the path is below its own.
+    repeated: fn(&Method, &str) -> bool,
 }
 
 /// All of them.
@@ -36,6 +38,7 @@ pub(super) static SERVICES: [ProxiedService; 7] = [
         port: None,
         cookie: Some(session_cookie::WORKSPACE),
         is_page: false,
+        repeated: with_connect,
     },
     ProxiedService {
         prefix: "/statistics/v3",
@@ -44,6 +47,7 @@ pub(super) static SERVICES: [ProxiedService; 7] = [
         port: None,
         cookie: Some(session_cookie::STATISTICS),
         is_page: false,
+        repeated: with_connect,
     },
     ProxiedService {
         prefix: "/provisioning/v3",
@@ -52,6 +56,7 @@ pub(super) static SERVICES: [ProxiedService; 7] = [
         port: None,
         cookie: Some(session_cookie::PROVISIONING),
         is_page: false,
+        repeated: with_connect,
     },
     ProxiedService {
         prefix: "/salesforce",
@@ -60,6 +65,7 @@ pub(super) static SERVICES: [ProxiedService; 7] = [
         port: Some(8080),
         cookie: None,
         is_page: false,
+        repeated: what_changes_nothing,
     },
     ProxiedService {
         prefix: "/ui/provisioning",
@@ -68,6 +74,7 @@ pub(super) static SERVICES: [ProxiedService; 7] = [
         port: None,
         cookie: None,
         is_page: true,
+        repeated: what_changes_nothing,
     },
     desktop_page("/desktop"),
     desktop_page("/ui/wwe"),
@@ -75,13 +82,36 @@ pub(super) static SERVICES: [ProxiedService; 7] = [
 
 /// An address of the desktop in the browser.
 const fn desktop_page(prefix: &'static str) -> ProxiedService {
-    ProxiedService { prefix, role: "gws-workspace", connection: "gws-06", port: None, cookie: None, is_page: true }
+    ProxiedService {
+        prefix,
+        role: "gws-workspace",
+        connection: "gws-06",
+        port: None,
+        cookie: None,
+        is_page: true,
+        repeated: what_changes_nothing,
+    }
+}
+
+/// RFC 9110 section 9.2.1.
+fn what_changes_nothing(method: &Method, _: &str) -> bool {
+    method.is_safe()
+}
+
+/// The same, and the connect of a service that has sessions: none of its events is lost before the desktop has said that it has them.
+fn with_connect(method: &Method, rest: &str) -> bool {
+    what_changes_nothing(method, rest) || *method == Method::POST && rest == CONNECT
 }
 
 impl ProxiedService {
     /// Whether that path is below its own, or a page's own.
     pub fn is_about(&self, path: &str) -> bool {
         self.below(path).is_some() || self.is_page && path == self.prefix
+    }
+
+    /// Whether another replica may be sent the same once a connection has broken.
+    pub fn may_repeat(&self, method: &Method, path: &str) -> bool {
+        (self.repeated)(method, self.below(path).unwrap_or_default())
     }
 
     /// What of a path is below its own, with the slash.
@@ -110,12 +140,6 @@ pub(super) fn is_poll(method: &Method, path: &str) -> bool {
 /// Whether that path is the one at which a service opens WebSockets, by which the same goes.
 pub(super) fn opens_sockets(path: &str) -> bool {
     below(path).is_some_and(|rest| rest.strip_suffix('/').unwrap_or(rest) == NOTIFICATIONS)
-}
-
-/// Whether another replica may be sent the same once a connection has broken: it changes nothing (RFC 9110 section 9.2.1), or asks for
-/// events, of which none is lost before the desktop has said that it has them.
-pub(super) fn may_be_repeated(method: &Method, path: &str) -> bool {
-    method.is_safe() || *method == Method::POST && below(path) == Some(CONNECT)
 }
 
 #[cfg(test)]
@@ -165,12 +189,19 @@ mod tests {
 
     #[test]
     fn what_may_have_been_carried_out_is_repeated_where_that_does_no_harm() {
-        let repeated = |method: Method, rest: &str| may_be_repeated(&method, &format!("/workspace/v3{rest}"));
-        assert!(repeated(Method::GET, "/current-session") && repeated(Method::POST, "/notifications/connect"));
-        for once in ["/voice/ready", "/notifications/", "/notifications/handshake", "/voice/calls/1/hold", "/logout"] {
-            assert!(!repeated(Method::POST, once), "{once}");
+        for service in &SERVICES {
+            let repeated =
+                |method: Method, rest: &str| service.may_repeat(&method, &format!("{}{rest}", service.prefix));
+            assert!(repeated(Method::GET, "/current-session") && repeated(Method::GET, ""), "{service:?}");
+            let has_events = service.cookie.is_some();
+            assert_eq!(repeated(Method::POST, "/notifications/connect"), has_events, "{service:?}");
+            for once in
+                ["/voice/ready", "/notifications/", "/notifications/handshake", "/voice/calls/1/hold", "/logout"]
+            {
+                assert!(!repeated(Method::POST, once), "{once}");
+            }
+            assert!(!repeated(Method::DELETE, "/notifications/connect"), "{service:?}");
         }
-        assert!(!repeated(Method::DELETE, "/reporting/subscriptions/1"));
     }
 
     #[test]

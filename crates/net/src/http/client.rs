@@ -1,6 +1,5 @@
 //! A client of one connection of the table: from the role's address, with token, deadline and meter.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -8,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
@@ -19,6 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::known_replicas::ReplicasKnown;
+use super::ranked_replicas::ranked;
 use super::trusted_proxies::WebClient;
 use crate::connector::{Connector, port_of};
 
@@ -318,14 +318,12 @@ impl Call {
 
     /// The replicas in the order in which they are asked.
     fn in_turn(&self) -> Vec<SocketAddr> {
-        let inner = &*self.client.inner;
-        let mut replicas = self.client.replicas();
-        if !replicas.is_empty() {
-            let first = first_of(&self.headers, &inner.next) % replicas.len();
-            replicas.rotate_left(first);
-        }
+        let (inner, replicas) = (&*self.client.inner, self.client.replicas());
         // The replica that remembers the answer to a key is asked first whatever has become of it: another one would do it a second time.
-        if self.headers.contains_key(IDEMPOTENCY_KEY) { replicas } else { inner.known.failing_last(replicas) }
+        match self.headers.get(IDEMPOTENCY_KEY) {
+            Some(key) => ranked(replicas, key.as_bytes()),
+            None => inner.known.failing_last(from_next(replicas, &inner.next)),
+        }
     }
 
     async fn attempt(
@@ -487,15 +485,13 @@ pub async fn send_once(method: Method, to: SocketAddr, path: &str, token: &str) 
     Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
 }
 
-/// The index of the first replica to try: the next in turn, or always the same one for an idempotency key, since that
-/// replica remembers its answer.
-fn first_of(headers: &HeaderMap, next: &AtomicUsize) -> usize {
-    let Some(key) = headers.get(IDEMPOTENCY_KEY) else { return next.fetch_add(1, Relaxed) };
-    // The same in every process: this hasher has no random seed.
-    let mut hasher = DefaultHasher::new();
-    key.as_bytes().hash(&mut hasher);
-    // Half of it, which every machine can count to.
-    usize::try_from(hasher.finish() >> 32).unwrap_or_default()
+/// The replicas from the one on whose turn it is.
+fn from_next(mut replicas: Vec<SocketAddr>, next: &AtomicUsize) -> Vec<SocketAddr> {
+    if !replicas.is_empty() {
+        let first = next.fetch_add(1, Relaxed) % replicas.len();
+        replicas.rotate_left(first);
+    }
+    replicas
 }
 
 #[cfg(test)]
@@ -519,18 +515,11 @@ mod tests {
     }
 
     #[test]
-    fn requests_of_one_key_go_to_one_replica_and_others_take_turns() {
-        let next = AtomicUsize::new(0);
-        let of = |key: &'static str| {
-            let headers =
-                HeaderMap::from_iter([(HeaderName::from_static("idempotency-key"), HeaderValue::from_static(key))]);
-            first_of(&headers, &next) % 2
-        };
-        assert_eq!(of("order-1"), of("order-1"));
-        let asked = ["a", "b", "c", "d", "e", "f", "g", "h"].map(of);
-        assert!(asked.contains(&0) && asked.contains(&1), "keys are shared out: {asked:?}");
-        let turns = [0; 3].map(|_| first_of(&HeaderMap::new(), &next));
-        assert_eq!(turns, [0, 1, 2]);
+    fn requests_without_a_key_go_to_the_replicas_in_turn() {
+        let (next, both) = (AtomicUsize::new(0), vec![SILENT, ANSWERING]);
+        let firsts = [0; 3].map(|_| from_next(both.clone(), &next)[0]);
+        assert_eq!(firsts, [SILENT, ANSWERING, SILENT]);
+        assert!(from_next(Vec::new(), &next).is_empty());
     }
 
     const SILENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 1, 9, 1)), 8800);

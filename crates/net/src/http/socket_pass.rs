@@ -1,8 +1,6 @@
 //! Passes WebSockets on to another role: their opening, with whom it comes from, then every byte both ways.
 
 use std::any::Any;
-use std::cmp::Reverse;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -23,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, sp
 
 use super::client::Client;
 use super::known_replicas::ReplicasKnown;
+use super::ranked_replicas::ranked;
 use super::trusted_proxies::WebClient;
 use crate::connector::{Connector, port_of};
 use crate::forwarded_for::FORWARDED_FOR;
@@ -180,7 +179,7 @@ impl SocketPass {
 
     /// The replicas in the order in which they are asked for this key.
     pub fn replicas(&self, key: &str) -> Vec<SocketAddr> {
-        in_order(self.directory.addresses(self.role, self.port), key)
+        ranked(self.directory.addresses(self.role, self.port), key.as_bytes())
     }
 
     async fn try_pass(&self, mut request: Request<Body>, socket: PassedSocket) -> Result<Response<Body>, NotPassed> {
@@ -267,17 +266,6 @@ fn replica_key(query: Option<&str>, from: Option<IpAddr>) -> String {
     let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
     let named = pairs.find(|(name, _)| *name == REPLICA_KEY).map(|(_, value)| value.to_owned());
     named.or_else(|| from.map(|from| from.to_string())).unwrap_or_default()
-}
-
-/// The replicas in the order in which they are tried for this key (rendezvous): where one comes or goes, no other key moves.
-fn in_order(mut replicas: Vec<SocketAddr>, key: &str) -> Vec<SocketAddr> {
-    let weight = |replica: &SocketAddr| {
-        let mut hasher = DefaultHasher::new();
-        (key, replica).hash(&mut hasher);
-        Reverse(hasher.finish())
-    };
-    replicas.sort_by_cached_key(weight);
-    replicas
 }
 
 /// Passes every byte both ways until one side has ended; nothing of it lasts longer, whatever the other one does.
@@ -380,21 +368,11 @@ mod tests {
     }
 
     #[test]
-    fn sockets_of_one_flow_come_to_one_replica_and_the_others_are_next() {
-        let replicas: Vec<SocketAddr> = (1..=3).map(|n| SocketAddr::from(([127, 0, 14, n], 8080))).collect();
+    fn sockets_of_one_flow_belong_together_and_others_by_their_client() {
         let of = |query, from| replica_key(Some(query), from);
         let client = Some(IpAddr::from([192, 0, 2, 7]));
         assert_eq!(of("ticket=abc&flow=7", client), "7");
         assert_eq!((of("ticket=abc", client), of("", None)), ("192.0.2.7".to_owned(), String::new()));
-        let firsts: Vec<SocketAddr> = (0..50).map(|key| in_order(replicas.clone(), &key.to_string())[0]).collect();
-        assert!(replicas.iter().all(|replica| firsts.contains(replica)), "all of them are chosen");
-        for (key, first) in firsts.iter().enumerate() {
-            let mut reversed = replicas.clone();
-            reversed.reverse();
-            assert_eq!(in_order(reversed, &key.to_string())[0], *first);
-            let left = replicas.iter().copied().filter(|replica| replica != first).collect();
-            assert_eq!(in_order(left, &key.to_string())[0], in_order(replicas.clone(), &key.to_string())[1]);
-        }
     }
 
     #[test]

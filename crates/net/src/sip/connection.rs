@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use super::outlet::{NotSecured, Outlet, QueueFull};
 use super::{Counters, Limits, web_socket};
 use crate::tls::{Failure, ShownCertificate, Tls, TlsSession};
+use handshake::NotUpgraded;
 pub(super) use reading::MessageForm;
 use reading::{ReadSide, read};
 
@@ -376,9 +377,13 @@ async fn run<E>(
             }
             return Closed::NotSecured;
         }
-        if handshake::upgrade(&mut reader, &mut incoming, limits.handshake_time, &counted, outlet).await.is_err() {
-            counted.counters.web_sockets_refused.one();
-            return Closed::BadInput;
+        match handshake::upgrade(&mut reader, &mut incoming, limits.handshake_time, &counted, outlet).await {
+            Ok(()) => {}
+            Err(NotUpgraded::Over) => return Closed::ByPeer,
+            Err(NotUpgraded::Refused) => {
+                counted.counters.web_sockets_refused.one();
+                return Closed::BadInput;
+            }
         }
         let _standing = counted.opened();
         let (forwarded_for, query) = (incoming.take_forwarded_for(), incoming.take_query());

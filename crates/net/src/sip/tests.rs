@@ -225,6 +225,14 @@ async fn who_opens_no_web_socket_is_told_so_and_closed() {
     assert!(page.starts_with("HTTP/1.1 426 ") && page.ends_with(".\n"), "{page}");
     let _silent = TcpStream::connect(at).await.unwrap();
     assert!(matches!(soon(table.next()).await, TcpEvent::Closed { why: Closed::BadInput, .. }));
+    // The web edge looks so whether anybody is here.
+    let mut looks = TcpStream::connect(at).await.unwrap();
+    looks.write_all(b"GET /live HTTP/1.1\r\nHost: edge.example\r\n\r\n").await.unwrap();
+    assert!(matches!(soon(table.next()).await, TcpEvent::Closed { why: Closed::ByPeer, .. }));
+    let mut answer = String::new();
+    soon(looks.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(counters.closed_bad_input.value(), 2);
     assert_eq!(counters.web_sockets_refused.value(), 2);
     assert!(table.is_empty());
 }

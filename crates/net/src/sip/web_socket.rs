@@ -21,6 +21,8 @@ const SUBPROTOCOL: &str = "sip";
 const SUBPROTOCOLS: &str = "Sec-WebSocket-Protocol";
 /// The longest opening request: a browser's has a kilobyte, with cookies of the same host some more.
 const OPENING_MAX: usize = 16 * 1024;
+/// Where it is looked, as with HTTP elsewhere, whether anybody is here.
+const LOOK: &str = "/live";
 /// What it reads at once, and little for each of many idle phones.
 const READ_BYTES: usize = 4 * 1024;
 
@@ -66,7 +68,7 @@ struct Opening {
     query: Box<str>,
 }
 
-/// Why an opening is refused.
+/// Why no WebSocket is opened.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 enum NotOpened {
     #[error("This is the port for SIP over WebSocket (RFC 7118): {0}.")]
@@ -75,6 +77,9 @@ enum NotOpened {
     NoSip,
     #[error("The request is too long.")]
     TooLong,
+    /// It is none: whoever stands before us looks whether we are there.
+    #[error("There is somebody.")]
+    Look,
 }
 
 /// The connection's ends in memory: there is what came, and what goes is kept.
@@ -193,6 +198,9 @@ impl WebSocketSession {
         let no_upgrade = |why: Error| NotOpened::NoUpgrade(why.to_string());
         let parsed = Request::try_parse(begun).map_err(no_upgrade)?;
         let (length, request) = parsed.ok_or_else(|| NotOpened::NoUpgrade("the request is not whole".to_owned()))?;
+        if request.uri().path() == LOOK && !request.headers().contains_key(http::header::UPGRADE) {
+            return Err(NotOpened::Look);
+        }
         let mut response = create_response(&request).map_err(no_upgrade)?;
         let offered = request.headers().get_all(SUBPROTOCOLS).into_iter();
         let mut offered = offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
@@ -206,18 +214,19 @@ impl WebSocketSession {
         Ok(Opening { response, length, forwarded_for, query })
     }
 
-    /// Whoever opens the port in a browser reads why.
+    /// Whoever opens the port in a browser reads why. A look is over with its answer.
     fn refuse(&mut self, why: &NotOpened) -> State {
         let status = match why {
             NotOpened::NoUpgrade(_) => "426 Upgrade Required\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13",
             NotOpened::NoSip => "400 Bad Request",
             NotOpened::TooLong => "431 Request Header Fields Too Large",
+            NotOpened::Look => "200 OK",
         };
         let (text, length) = (why.to_string(), why.to_string().len() + 1);
         let head =
             format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: {length}");
         self.output.extend_from_slice(format!("{head}\r\n\r\n{text}\n").as_bytes());
-        State::Broken
+        if *why == NotOpened::Look { State::Over } else { State::Broken }
     }
 
     fn read(&mut self, mut context: Box<WebSocketContext>, input: &[u8]) -> WholeInput {

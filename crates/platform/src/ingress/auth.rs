@@ -29,8 +29,7 @@ static PASSED_ON: [HeaderName; 9] = [
 ];
 
 pub(super) fn router(ctx: &RoleContext) -> anyhow::Result<Router> {
-    // Browsers come by GET with states, codes and ends of sign-ins, each of which is good once.
-    let auth = RoleBehind::new(ctx, runtime::issuer::PATH, &PASSED_ON)?.asked_once();
+    let auth = RoleBehind::new(ctx, runtime::issuer::PATH, &PASSED_ON)?;
     Ok(routed(&any(to_auth)).with_state(auth))
 }
 

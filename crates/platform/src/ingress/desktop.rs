@@ -48,8 +48,6 @@ const PAGES: [&str; 3] = [routes::SETUP_PAGES, routes::DESKTOP_PAGE, routes::WOR
 const COOKIE_BYTES_MAX: usize = 512;
 /// Below the path of each, that of Bayeux, whose messages come to it and below it.
 const NOTIFICATIONS: &str = "/notifications";
-/// A message of Bayeux that waits for events, alone at its path.
-const CONNECT: &str = "/notifications/connect";
 /// Time for an answer: more than gws-proxy takes at most, less than the listener gives.
 const ANSWER_WITHIN: Duration = Duration::from_secs(28);
 /// The same for a long poll, which a desktop may have wait for 60 s.
@@ -110,7 +108,7 @@ struct DesktopsBehind {
 pub(super) fn router(ctx: &RoleContext, frames: DesktopFrames) -> anyhow::Result<Router> {
     // One of the rows stands for all: each leads to the same role by the same connection.
     let usual = RoleBehind::new(ctx, routes::DESKTOP, &PASSED_ON)?.answering_within(ANSWER_WITHIN);
-    let polls = usual.clone().answering_within(POLL_WITHIN).repeating(|_, path| is_connect(path)).silent_for_long();
+    let polls = usual.clone().answering_within(POLL_WITHIN).silent_for_long();
     let sockets = SocketPass::new(ctx, routes::leads_to(routes::DESKTOP)?.connection)?.knowing(usual.client());
     let (drain, metrics) = (ctx.drain.clone(), Metrics::register(&ctx.metrics));
     let behind = DesktopsBehind { usual, polls, sockets, drain, metrics, frames };
@@ -141,10 +139,6 @@ pub(super) fn is_poll(method: &Method, path: &str) -> bool {
 /// Whether that path is the one at which WebSockets are opened, by which the same goes.
 fn opens_sockets(path: &str) -> bool {
     published(path).is_some_and(|(_, rest)| rest.strip_suffix('/').unwrap_or(rest) == NOTIFICATIONS)
-}
-
-fn is_connect(path: &str) -> bool {
-    published(path).is_some_and(|(_, rest)| rest == CONNECT)
 }
 
 /// The session of the API at that path that the cookie of a request names, whether there is one or not.
@@ -268,7 +262,7 @@ mod tests {
             for rest in ["", "/", "/connect", "/handshake"] {
                 let path = format!("{}{NOTIFICATIONS}{rest}", api.path);
                 assert!(is_poll(&Method::POST, &path) && !is_poll(&Method::GET, &path), "{path}");
-                assert_eq!(is_connect(&path), rest == "/connect", "{path}");
+                assert_eq!(routes::may_repeat(&Method::POST, &path), rest == "/connect", "{path}");
             }
         }
         for other in ["/workspace/v3/voice/ready", "/workspace/v3/notificationsx", "/x/workspace/v3/notifications"] {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use net::http::{CallError, Client, Problem, WebClient};
 use runtime::RoleContext;
@@ -33,8 +33,6 @@ pub(super) struct RoleBehind {
     within: Option<Duration>,
     /// How long a replica may be silent before another one is asked what may be repeated; any time where silence says nothing.
     silent_max: Option<Duration>,
-    /// Of which requests another replica may be asked the same again after a 503 or a broken connection.
-    may_repeat: fn(&Method, &str) -> bool,
 }
 
 impl RoleBehind {
@@ -47,15 +45,7 @@ impl RoleBehind {
         let settings: Settings = ctx.settings()?;
         let client = Client::new(ctx, at.connection)?;
         client.watch_replicas();
-        Ok(Self {
-            client,
-            role: at.role,
-            passed_on,
-            within: None,
-            silent_max: Some(settings.silent_max),
-            // RFC 9110 section 9.2.1: they change nothing.
-            may_repeat: |method, _| method.is_safe(),
-        })
+        Ok(Self { client, role: at.role, passed_on, within: None, silent_max: Some(settings.silent_max) })
     }
 
     /// The same with another time for its answers.
@@ -75,18 +65,6 @@ impl RoleBehind {
         &self.client
     }
 
-    /// The same for a role that is sent each request once, also those by methods that are safe, since they change something there.
-    #[must_use]
-    pub fn asked_once(self) -> Self {
-        self.repeating(|_, _| false)
-    }
-
-    /// The same for a role of which those requests may be repeated, by method and path, and no others.
-    #[must_use]
-    pub fn repeating(self, may_repeat: fn(&Method, &str) -> bool) -> Self {
-        Self { may_repeat, ..self }
-    }
-
     /// Hands a request on, with further headers of ours, and returns the answer.
     pub async fn hand_on(
         &self,
@@ -99,10 +77,10 @@ impl RoleBehind {
             return Problem::bad_request("the body broke off").into_response();
         };
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        let may_be_repeated = (self.may_repeat)(&head.method, head.uri.path());
+        let may_repeat = routes::may_repeat(&head.method, head.uri.path());
         // What a replica that hangs has not answered by now it does not answer.
         let mut call = self.client.call(head.method, path).without_token().raw_body(body).leaves_hung();
-        if may_be_repeated {
+        if may_repeat {
             call = call.idempotent();
         }
         if let Some(silent_max) = self.silent_max {
@@ -132,21 +110,39 @@ impl RoleBehind {
                 }
                 response
             }
-            Err(CallError::Deadline(_)) => self.unanswered(StatusCode::GATEWAY_TIMEOUT, "does not answer"),
-            Err(CallError::Broken(..)) => self.unanswered(StatusCode::BAD_GATEWAY, "has broken off"),
+            Err(CallError::Deadline(_)) => late(self.role, may_repeat && self.silent_max.is_none()),
+            Err(CallError::Broken(..)) => away(self.role, StatusCode::BAD_GATEWAY, UNANSWERED, "has broken off"),
             Err(error) => {
                 tracing::warn!(role = self.role, %error, "a role behind the edge cannot be reached");
-                self.away(StatusCode::BAD_GATEWAY, "The request was not handed on", "cannot be reached")
+                away(self.role, StatusCode::BAD_GATEWAY, "The request was not handed on", "cannot be reached")
             }
         }
     }
+}
 
-    fn unanswered(&self, status: StatusCode, what: &str) -> Response {
-        self.away(status, UNANSWERED, what)
+/// No answer has come in time. Whoever has waited for events alone has lost nothing, and asks again: one that goes to another replica late
+/// has less time there than it would wait.
+fn late(role: &str, has_waited: bool) -> Response {
+    match has_waited {
+        true => away(role, StatusCode::SERVICE_UNAVAILABLE, "Nothing has come", "does not answer: ask again"),
+        false => away(role, StatusCode::GATEWAY_TIMEOUT, UNANSWERED, "does not answer"),
     }
+}
 
-    fn away(&self, status: StatusCode, title: &str, what: &str) -> Response {
-        let kind = format!("{}-away", self.role);
-        Problem::new(status, &kind, title).detail(format!("{} {what}", self.role)).into_response()
+fn away(role: &str, status: StatusCode, title: &str, what: &str) -> Response {
+    Problem::new(status, &format!("{role}-away"), title).detail(format!("{role} {what}")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_waited_for_events_in_vain_is_to_ask_again_and_others_learn_that_it_may_have_been_done() {
+        for (has_waited, status) in [(true, 503), (false, 504)] {
+            let told = late("gws-proxy", has_waited);
+            assert_eq!(told.status().as_u16(), status);
+            assert_eq!(told.headers().contains_key(header::RETRY_AFTER), has_waited);
+        }
     }
 }

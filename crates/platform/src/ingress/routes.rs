@@ -97,18 +97,30 @@ pub(super) struct EdgeRoute {
     proof: EdgeProof,
     family: RouteFamily,
     wider: WiderOf,
+    repeated: RepeatedOf,
 }
 
 /// Which requests have wider limits, by method and path.
 type WiderOf = fn(&Method, &str) -> Option<WiderLimits>;
+/// Which requests another replica of the role behind may be sent again after a 503 or a broken connection, by method and what of the path is
+/// behind that of the row.
+type RepeatedOf = fn(&Method, &str) -> bool;
 
 const fn page(path: &'static str, extent: PathExtent) -> EdgeRoute {
     let (behind, proof, family) = (Some(&AT_PULSE), EdgeProof::Nothing, RouteFamily::Pages);
-    EdgeRoute { path, extent, behind, proof, family, wider: no_wider }
+    EdgeRoute { path, extent, behind, proof, family, wider: no_wider, repeated: what_changes_nothing }
 }
 
 const fn api(path: &'static str, behind: Option<&'static RoleAt>, family: RouteFamily) -> EdgeRoute {
-    EdgeRoute { path, extent: PathExtent::Below, behind, proof: EdgeProof::Token, family, wider: no_wider }
+    EdgeRoute {
+        path,
+        extent: PathExtent::Below,
+        behind,
+        proof: EdgeProof::Token,
+        family,
+        wider: no_wider,
+        repeated: what_changes_nothing,
+    }
 }
 
 const fn with_own_proof(
@@ -117,16 +129,39 @@ const fn with_own_proof(
     behind: Option<&'static RoleAt>,
     family: RouteFamily,
 ) -> EdgeRoute {
-    EdgeRoute { path, extent, behind, proof: EdgeProof::OfItsOwn, family, wider: no_wider }
+    EdgeRoute {
+        path,
+        extent,
+        behind,
+        proof: EdgeProof::OfItsOwn,
+        family,
+        wider: no_wider,
+        repeated: what_changes_nothing,
+    }
 }
 
 const fn probe(path: &'static str) -> EdgeRoute {
     let (extent, proof, family) = (PathExtent::Alone, EdgeProof::Nothing, RouteFamily::Probes);
-    EdgeRoute { path, extent, behind: None, proof, family, wider: no_wider }
+    EdgeRoute { path, extent, behind: None, proof, family, wider: no_wider, repeated: what_changes_nothing }
 }
 
 fn no_wider(_: &Method, _: &str) -> Option<WiderLimits> {
     None
+}
+
+/// RFC 9110 section 9.2.1.
+fn what_changes_nothing(method: &Method, _: &str) -> bool {
+    method.is_safe()
+}
+
+/// The same, and a message of Bayeux that waits for events and is alone at its path: what a desktop has not said that it has is told again.
+fn with_connects(method: &Method, rest: &str) -> bool {
+    what_changes_nothing(method, rest) || *method == Method::POST && rest == "/notifications/connect"
+}
+
+/// Browsers come to auth by GET with states, codes and ends of sign-ins, each of which is good once.
+fn nothing(_: &Method, _: &str) -> bool {
+    false
 }
 
 /// A table of people on its way in or out, or a recording on its way in, at the listeners of ingress.
@@ -161,9 +196,11 @@ static TABLE: [EdgeRoute; 35] = [
     api(SCIM, Some(&AT_AGENT_SETUP), RouteFamily::Configuration),
     api(TELEMETRY, Some(&AT_TELEMETRY), RouteFamily::Telemetry),
     api(WORKFORCE, Some(&AT_WFM_ADAPTER), RouteFamily::Workforce).with_wider(table_of_shifts),
-    with_own_proof(DESKTOP, PathExtent::Below, Some(&AT_GWS_PROXY), RouteFamily::Desktop),
-    with_own_proof(DESKTOP_STATISTICS, PathExtent::Below, Some(&AT_GWS_PROXY), RouteFamily::Desktop),
-    with_own_proof(DESKTOP_PROVISIONING, PathExtent::Below, Some(&AT_GWS_PROXY), RouteFamily::Desktop),
+    with_own_proof(DESKTOP, PathExtent::Below, Some(&AT_GWS_PROXY), RouteFamily::Desktop).repeating(with_connects),
+    with_own_proof(DESKTOP_STATISTICS, PathExtent::Below, Some(&AT_GWS_PROXY), RouteFamily::Desktop)
+        .repeating(with_connects),
+    with_own_proof(DESKTOP_PROVISIONING, PathExtent::Below, Some(&AT_GWS_PROXY), RouteFamily::Desktop)
+        .repeating(with_connects),
     api(SALESFORCE, Some(&AT_GWS_PROXY), RouteFamily::Salesforce),
     EdgeRoute {
         path: SALESFORCE_PAGE,
@@ -172,16 +209,17 @@ static TABLE: [EdgeRoute; 35] = [
         proof: EdgeProof::Nothing,
         family: RouteFamily::Salesforce,
         wider: no_wider,
+        repeated: what_changes_nothing,
     },
-    with_own_proof(issuer::PATH, PathExtent::Below, Some(&AT_AUTH), RouteFamily::Auth),
+    with_own_proof(issuer::PATH, PathExtent::Below, Some(&AT_AUTH), RouteFamily::Auth).repeating(nothing),
     // `issuer::METADATA`.
-    with_own_proof("/.well-known", PathExtent::Below, Some(&AT_AUTH), RouteFamily::Auth),
+    with_own_proof("/.well-known", PathExtent::Below, Some(&AT_AUTH), RouteFamily::Auth).repeating(nothing),
     // `issuer::PUBLISHED_PAGES`.
-    with_own_proof("/auth/sign-in.html", PathExtent::Alone, Some(&AT_AUTH), RouteFamily::Auth),
-    with_own_proof("/auth/profile.js", PathExtent::Alone, Some(&AT_AUTH), RouteFamily::Auth),
-    with_own_proof("/auth/telemetry.js", PathExtent::Alone, Some(&AT_AUTH), RouteFamily::Auth),
-    with_own_proof("/auth/host-mapping", PathExtent::Alone, Some(&AT_AUTH), RouteFamily::Auth),
-    with_own_proof("/ui/wwe/profile.js", PathExtent::Alone, Some(&AT_AUTH), RouteFamily::Auth),
+    with_own_proof("/auth/sign-in.html", PathExtent::Alone, Some(&AT_AUTH), RouteFamily::Auth).repeating(nothing),
+    with_own_proof("/auth/profile.js", PathExtent::Alone, Some(&AT_AUTH), RouteFamily::Auth).repeating(nothing),
+    with_own_proof("/auth/telemetry.js", PathExtent::Alone, Some(&AT_AUTH), RouteFamily::Auth).repeating(nothing),
+    with_own_proof("/auth/host-mapping", PathExtent::Alone, Some(&AT_AUTH), RouteFamily::Auth).repeating(nothing),
+    with_own_proof("/ui/wwe/profile.js", PathExtent::Alone, Some(&AT_AUTH), RouteFamily::Auth).repeating(nothing),
     with_own_proof(SESSION, PathExtent::Whole, None, RouteFamily::Auth),
     with_own_proof(PHONES, PathExtent::Alone, Some(&AT_SIP_PROXY), RouteFamily::Phones),
     with_own_proof(BROWSER_PHONES, PathExtent::Alone, Some(&AT_WEBRTC), RouteFamily::Phones),
@@ -196,6 +234,10 @@ impl EdgeRoute {
 
     const fn with_wider(self, wider: WiderOf) -> Self {
         Self { wider, ..self }
+    }
+
+    const fn repeating(self, repeated: RepeatedOf) -> Self {
+        Self { repeated, ..self }
     }
 
     fn is_about(&self, path: &str) -> bool {
@@ -257,6 +299,11 @@ pub(super) fn is_page(path: &str) -> bool {
 /// The limits of a request, where they are wider than those of the listener.
 pub(super) fn wider(method: &Method, path: &str) -> Option<WiderLimits> {
     of(path).and_then(|route| (route.wider)(method, path))
+}
+
+/// Whether another replica of the role behind that path may be sent a request again.
+pub(super) fn may_repeat(method: &Method, path: &str) -> bool {
+    of(path).is_some_and(|route| (route.repeated)(method, path.strip_prefix(route.path).unwrap_or_default()))
 }
 
 /// All that is below a path, as a router takes it.
@@ -447,6 +494,26 @@ mod tests {
         ] {
             assert!(wider(&method, path).is_none(), "{method} {path}");
         }
+    }
+
+    #[test]
+    fn what_changes_nothing_may_be_sent_again_and_so_may_connects_at_the_apis_of_desktops_but_nothing_to_auth() {
+        let connects = [DESKTOP, DESKTOP_STATISTICS, DESKTOP_PROVISIONING];
+        for route in &TABLE {
+            let below = |rest: &str| match route.extent {
+                PathExtent::Alone => route.path.to_owned(),
+                PathExtent::Below | PathExtent::Whole => format!("{}/{rest}", route.path),
+            };
+            let is_at_auth = route.behind.is_some_and(|behind| behind.role == AT_AUTH.role);
+            assert_eq!(may_repeat(&Method::GET, &below("x")), !is_at_auth, "{}", route.path);
+            let repeats_connect = may_repeat(&Method::POST, &below("notifications/connect"));
+            assert_eq!(repeats_connect, connects.contains(&route.path), "{}", route.path);
+            for rest in ["notifications/", "notifications/handshake", "voice/ready", "x"] {
+                assert!(!may_repeat(&Method::POST, &below(rest)), "{} {rest}", route.path);
+            }
+        }
+        assert!(!may_repeat(&Method::PUT, "/workspace/v3/notifications/connect"));
+        assert!(!may_repeat(&Method::GET, "/nothing"));
     }
 
     #[test]

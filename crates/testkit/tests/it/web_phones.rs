@@ -27,7 +27,8 @@ pub(crate) fn site() -> Result<Installation> {
     with_web_phone(Installation::start()?)
 }
 
-fn with_web_phone(site: Installation) -> Result<Installation> {
+/// The same installation with a phone for browsers.
+pub(crate) fn with_web_phone(site: Installation) -> Result<Installation> {
     let phone = format!("- {{number: \"{WEB}\", ");
     site.change_example(|text| {
         assert!(text.contains(&phone), "the example has changed");

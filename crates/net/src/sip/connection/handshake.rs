@@ -49,7 +49,12 @@ pub(super) async fn complete(
 }
 
 /// The far side has not opened a WebSocket.
-pub(super) struct NotUpgraded;
+pub(super) enum NotUpgraded {
+    /// It asked for none for SIP, or not in time.
+    Refused,
+    /// It has ended as it may: it looked whether anybody is here, or has closed its WebSocket at once.
+    Over,
+}
 
 /// Reads until the far side has opened its WebSocket; at once on any other connection.
 pub(super) async fn upgrade(
@@ -64,25 +69,26 @@ pub(super) async fn upgrade(
     loop {
         // The opening may have come with the end of a TLS handshake.
         if let Some(output) = incoming.take_output() {
-            outlet.send(output).map_err(|_| NotUpgraded)?;
+            outlet.send(output).map_err(|_| NotUpgraded::Refused)?;
         }
         if !incoming.is_opening() {
             break;
         }
         let length = match timeout_at(due, stream.read(&mut chunk)).await {
-            Ok(Ok(0) | Err(_)) | Err(_) => return Err(NotUpgraded),
+            Ok(Ok(0) | Err(_)) | Err(_) => return Err(NotUpgraded::Refused),
             Ok(Ok(length)) => length,
         };
         counted.received(length);
         let taken = outlet.receive(chunk.get(..length).unwrap_or_default(), |plain| incoming.push(plain));
         if !matches!(taken, Ok(More::MayCome)) {
-            return Err(NotUpgraded);
+            return Err(NotUpgraded::Refused);
         }
     }
     match incoming.more() {
         More::MayCome if incoming.form() == MessageForm::WebSocket => outlet.set_web_socket(true),
         More::MayCome => {}
-        More::No | More::Broken => return Err(NotUpgraded),
+        More::No => return Err(NotUpgraded::Over),
+        More::Broken => return Err(NotUpgraded::Refused),
     }
     Ok(())
 }

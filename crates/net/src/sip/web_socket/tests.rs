@@ -79,6 +79,19 @@ fn what_asks_for_no_sip_is_told_why() {
 }
 
 #[test]
+fn who_looks_whether_anybody_is_here_is_answered_and_has_done_nothing_wrong() {
+    let mut session = WebSocketSession::new();
+    session.receive(b"GET /live HTTP/1.1\r\nHost: 127.0.14.1:5071\r\n\r\n");
+    assert!(!session.is_opening());
+    assert_eq!(session.more(), More::No);
+    let answer = String::from_utf8(session.take_output().unwrap().to_vec()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("Connection: close\r\n"), "{answer}");
+    let mut session = WebSocketSession::new();
+    session.receive(opening("sip").replacen("/sip", "/live", 1).as_bytes());
+    assert_eq!(session.more(), More::MayCome, "a phone that asks there for a WebSocket has one");
+}
+
+#[test]
 fn pings_and_a_close_are_answered() {
     let mut session = opened();
     assert_eq!(session.receive(&from_client(Frame::ping("are you there"))), WholeInput::Control);

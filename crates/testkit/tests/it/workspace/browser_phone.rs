@@ -16,6 +16,7 @@ use super::agent;
 use super::desk::PlainDesk;
 use crate::carried::carried;
 use crate::conference::{TONES, heard, tone};
+use crate::replicas::{TwoReplicas, comes_to_work, start_with_two};
 use crate::web_phones;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -213,6 +214,38 @@ fn a_phone_is_called_as_long_as_a_session_of_the_desktop_has_its_dn() -> Result<
     })
     .context("somebody works there again")?;
     ensure!(site.metric("webrtc", "webrtc_flows_revoked_total")? == 0.0);
+    Ok(())
+}
+
+#[test]
+fn a_phone_leaves_a_webrtc_that_hangs_and_registers_at_another_one() -> Result<()> {
+    let site = web_phones::with_web_phone(start_with_two("webrtc")?)?;
+    let replicas = TwoReplicas::of(&site, "webrtc");
+    let desk = desk_of(&site, 0)?;
+    let mut cseq = 0;
+    let mut registered = || -> Result<PlainPhone> {
+        cseq += 1;
+        let given = ticket(&desk, "tab")?;
+        let mut phone = PlainPhone::open(given["url"].as_str().context("no url")?)?;
+        let answer = phone.registers(BROWSER, cseq)?;
+        ensure!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+        Ok(phone)
+    };
+    let mut phone = registered()?;
+    let at = wait::until(SOON, || {
+        for replica in [1, 2] {
+            if site.metric_of("webrtc", replica, "webrtc_challenges_answered_total")? > 0.0 {
+                return Ok(Some(replica));
+            }
+        }
+        Ok(None)
+    })
+    .context("which replica has the phone")?;
+    let hung = replicas.stop(at)?;
+    // It says nothing more, and its kernel closes nothing: the edge does.
+    while phone.next().context("its WebSocket is still open")?.is_some() {}
+    comes_to_work("while a replica hangs", || registered().map(drop))?;
+    drop(hung);
     Ok(())
 }
 
