@@ -132,6 +132,21 @@ fn email_fault(address: &str) -> Option<String> {
     (!is_good).then(|| format!("emailAddress: it is no address, or has more than {EMAIL_MAX} bytes"))
 }
 
+/// A contact that takes the place of the one with its id.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContactChange {
+    /// When the one that it takes the place of was changed last: one that was changed since stays as it is.
+    pub expected_at: u64,
+    /// As it is to be.
+    pub contact: ContactEntry,
+}
+
+/// What is told where a contact is not as it was when it was read.
+pub fn changed_since(expected_at: u64) -> String {
+    format!("changedAt: the contact was changed since {expected_at}; read it again")
+}
+
 /// Which contacts are wanted.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -199,6 +214,8 @@ mod tests {
         assert_eq!(serde_json::to_value(&read).unwrap(), told);
         let bare: ContactEntry = serde_json::from_value(json!({"id": "a", "name": "Ines", "later": 1})).unwrap();
         assert_eq!((bare.fault(), bare.is_shared, bare.numbers.len()), (None, false, 0));
+        let change = ContactChange { expected_at: 6, contact: read };
+        assert_eq!(serde_json::to_value(&change).unwrap(), json!({"expectedAt": 6, "contact": told}));
     }
 
     #[test]

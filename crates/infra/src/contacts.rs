@@ -34,10 +34,29 @@ pub enum ContactAdded {
     TooMany,
 }
 
+/// What became of a contact that was to be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContactChanged {
+    /// It is kept. So is one that was changed so before: whoever has had no answer asks once more.
+    Kept,
+    /// The contact was changed by somebody else since.
+    ChangedSince,
+    /// The owner has no contact with its id.
+    NotThere,
+}
+
 /// The tables of contacts. Of a person that is not there nothing is found.
 pub trait ContactRecords: Send + Sync {
     /// All contacts of an owner, by id.
     fn contacts<'a>(&'a self, tenant: &'a TenantId, owner: &'a ContactOwner) -> Answer<'a, Vec<KeptContact>>;
+
+    /// One of an owner's, by its id.
+    fn contact<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        owner: &'a ContactOwner,
+        id: &'a str,
+    ) -> Answer<'a, Option<KeptContact>>;
 
     /// Adds a contact. Of an owner that is at [`ContactOwner::most`] none is added.
     ///
@@ -50,13 +69,15 @@ pub trait ContactRecords: Send + Sync {
         contact: &'a KeptContact,
     ) -> Answer<'a, ContactAdded>;
 
-    /// Puts a contact in the place of the one with its id; `false` if the owner has none.
+    /// Puts a contact in the place of the one with its id, if that was changed last at `expected`. Its own time is to be a later one: by
+    /// that the next change tells them apart.
     fn change_contact<'a>(
         &'a self,
         tenant: &'a TenantId,
         owner: &'a ContactOwner,
+        expected: Timestamp,
         contact: &'a KeptContact,
-    ) -> Answer<'a, bool>;
+    ) -> Answer<'a, ContactChanged>;
 
     /// Removes a contact; `false` if the owner has none with that id.
     fn remove_contact<'a>(&'a self, tenant: &'a TenantId, owner: &'a ContactOwner, id: &'a str) -> Answer<'a, bool>;

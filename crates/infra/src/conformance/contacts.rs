@@ -7,14 +7,18 @@ use super::fixtures::tenant;
 use super::provisioning::{note, objects};
 use crate::bounds::{CONTACTS_MAX, SHARED_CONTACTS_MAX};
 use crate::{
-    ContactAdded, ContactOwner, ContactRecords, KeptContact, ObjectChange, ProvisioningStore, Revision, StoreError,
+    ContactAdded, ContactChanged, ContactOwner, ContactRecords, KeptContact, ObjectChange, ProvisioningStore, Revision,
+    StoreError,
 };
 
 const SHARED: ContactOwner = ContactOwner::Tenant;
 
+fn at(ms: u64) -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_123 + ms)
+}
+
 fn contact(id: &str, ms: u64) -> KeptContact {
-    let at = Timestamp::from_millis(1_700_000_000_123 + ms);
-    KeptContact { id: id.to_owned(), at, document: format!("{{\"of\":\"Grüße {id} {ms}\"}}") }
+    KeptContact { id: id.to_owned(), at: at(ms), document: format!("{{\"of\":\"Grüße {id} {ms}\"}}") }
 }
 
 fn of(user: &str) -> ContactOwner {
@@ -34,9 +38,21 @@ async fn add(store: &dyn ContactRecords, acme: &TenantId, owner: &ContactOwner, 
     assert_eq!(store.add_contact(acme, owner, one).await.unwrap(), ContactAdded::Kept, "{one:?}");
 }
 
+/// Changes a contact that was changed last at `expected`.
+async fn change(
+    store: &dyn ContactRecords,
+    acme: &TenantId,
+    owner: &ContactOwner,
+    expected: u64,
+    one: &KeptContact,
+) -> ContactChanged {
+    store.change_contact(acme, owner, at(expected), one).await.unwrap()
+}
+
 /// Runs the cases.
 pub async fn run<S: ContactRecords + ProvisioningStore>(store: &S) {
     contacts_are_added_changed_and_removed(store).await;
+    a_change_of_what_was_changed_since_is_told(store).await;
     contacts_are_bounded(store).await;
     each_owner_has_contacts_of_its_own(store).await;
     contacts_belong_to_who_is_there(store).await;
@@ -50,10 +66,12 @@ async fn contacts_are_added_changed_and_removed<S: ContactRecords + Provisioning
         add(store, &acme, &owner, &contact("b", 0)).await;
         add(store, &acme, &owner, &contact("a", 1)).await;
         // Who has had no answer asks once more, and takes nothing back that has come between.
-        assert!(store.change_contact(&acme, &owner, &contact("b", 2)).await.unwrap());
+        assert_eq!(change(store, &acme, &owner, 0, &contact("b", 2)).await, ContactChanged::Kept);
         add(store, &acme, &owner, &contact("b", 0)).await;
         assert_eq!(store.contacts(&acme, &owner).await.unwrap(), [contact("a", 1), contact("b", 2)]);
-        assert!(!store.change_contact(&acme, &owner, &contact("c", 3)).await.unwrap());
+        assert_eq!(store.contact(&acme, &owner, "b").await.unwrap(), Some(contact("b", 2)));
+        assert_eq!(store.contact(&acme, &owner, "c").await.unwrap(), None);
+        assert_eq!(change(store, &acme, &owner, 0, &contact("c", 3)).await, ContactChanged::NotThere);
         assert!(!store.remove_contact(&acme, &owner, "c").await.unwrap());
         assert!(store.remove_contact(&acme, &owner, "a").await.unwrap());
         assert!(!store.remove_contact(&acme, &owner, "a").await.unwrap());
@@ -61,6 +79,22 @@ async fn contacts_are_added_changed_and_removed<S: ContactRecords + Provisioning
     }
     let upper = of(&user.to_uppercase());
     assert_eq!(store.contacts(&acme, &upper).await.unwrap(), [contact("b", 2)]);
+}
+
+async fn a_change_of_what_was_changed_since_is_told<S: ContactRecords + ProvisioningStore>(store: &S) {
+    let (acme, user) = peopled(store, "contacts-since").await;
+    for owner in [of(&user), SHARED] {
+        add(store, &acme, &owner, &contact("a", 0)).await;
+        add(store, &acme, &owner, &contact("b", 0)).await;
+        assert_eq!(change(store, &acme, &owner, 0, &contact("a", 1)).await, ContactChanged::Kept);
+        assert_eq!(change(store, &acme, &owner, 0, &contact("a", 2)).await, ContactChanged::ChangedSince);
+        // Who has had no answer asks once more; another one at the same moment is told that it was too late.
+        assert_eq!(change(store, &acme, &owner, 0, &contact("a", 1)).await, ContactChanged::Kept);
+        let other = KeptContact { document: "{}".to_owned(), ..contact("a", 1) };
+        assert_eq!(change(store, &acme, &owner, 0, &other).await, ContactChanged::ChangedSince);
+        assert_eq!(store.contacts(&acme, &owner).await.unwrap(), [contact("a", 1), contact("b", 0)]);
+        assert_eq!(change(store, &acme, &owner, 1, &contact("a", 2)).await, ContactChanged::Kept);
+    }
 }
 
 async fn contacts_are_bounded<S: ContactRecords + ProvisioningStore>(store: &S) {
@@ -73,7 +107,7 @@ async fn contacts_are_bounded<S: ContactRecords + ProvisioningStore>(store: &S) 
         assert_eq!(added, due, "{number}");
     }
     add(store, &acme, &owner, &contact("0", 1)).await;
-    assert!(store.change_contact(&acme, &owner, &contact("0", 1)).await.unwrap(), "it takes no place");
+    assert_eq!(change(store, &acme, &owner, 0, &contact("0", 1)).await, ContactChanged::Kept, "it takes no place");
     add(store, &acme, &SHARED, &contact("0", 0)).await;
 }
 
@@ -86,7 +120,9 @@ async fn each_owner_has_contacts_of_its_own<S: ContactRecords + ProvisioningStor
     let elsewhere = [(&globex, of(&user)), (&globex, SHARED)];
     for (tenant, owner) in elsewhere.into_iter().chain(other.map(|other| (&acme, other))) {
         assert!(store.contacts(tenant, &owner).await.unwrap().is_empty(), "{tenant} {owner:?}");
-        assert!(!store.change_contact(tenant, &owner, &contact("1", 2)).await.unwrap(), "{tenant} {owner:?}");
+        assert_eq!(store.contact(tenant, &owner, "1").await.unwrap(), None, "{tenant} {owner:?}");
+        let changed = change(store, tenant, &owner, 0, &contact("1", 2)).await;
+        assert_eq!(changed, ContactChanged::NotThere, "{tenant} {owner:?}");
         assert!(!store.remove_contact(tenant, &owner, "1").await.unwrap(), "{tenant} {owner:?}");
     }
     assert_eq!(store.contacts(&acme, &of(&user)).await.unwrap(), [contact("1", 0)]);

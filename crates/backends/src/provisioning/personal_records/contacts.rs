@@ -3,10 +3,10 @@
 //! As with the other records, two requests at the very same time may each take the last place that is left.
 
 use futures::FutureExt as _;
-use infra::{Answer, ContactAdded, ContactOwner, ContactRecords, KeptContact, Result};
+use infra::{Answer, ContactAdded, ContactChanged, ContactOwner, ContactRecords, KeptContact, Result};
 use model::{TenantId, Timestamp};
 
-use super::super::{Dialect, Row, Statement, Tables, number, query};
+use super::super::{Dialect, Row, Statement, Tables, Turn, number, query};
 
 impl<D: Dialect> ContactRecords for Tables<D> {
     fn contacts<'a>(&'a self, tenant: &'a TenantId, owner: &'a ContactOwner) -> Answer<'a, Vec<KeptContact>> {
@@ -23,6 +23,15 @@ impl<D: Dialect> ContactRecords for Tables<D> {
         .boxed()
     }
 
+    fn contact<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        owner: &'a ContactOwner,
+        id: &'a str,
+    ) -> Answer<'a, Option<KeptContact>> {
+        async move { find(&mut *self.0.reads().await?, tenant, owner, id).await }.boxed()
+    }
+
     fn add_contact<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -31,29 +40,13 @@ impl<D: Dialect> ContactRecords for Tables<D> {
     ) -> Answer<'a, ContactAdded> {
         async move {
             let mut turn = self.0.appends().await?;
-            let ids = of_owner(
-                owner,
-                tenant,
-                "SELECT id FROM person_contact WHERE tenant = ? AND user_name = ?",
-                "SELECT id FROM shared_contact WHERE tenant = ?",
-            );
-            let rows = turn.rows(ids).await?;
-            let held = rows.iter().map(|row| row.text("id")).collect::<Result<Vec<_>>>()?;
-            if held.contains(&contact.id) {
+            if find(&mut *turn, tenant, owner, &contact.id).await?.is_some() {
                 return Ok(ContactAdded::Kept);
             }
-            if held.len() >= owner.most() {
+            if count(&mut *turn, tenant, owner).await? >= owner.most() {
                 return Ok(ContactAdded::TooMany);
             }
-            let put = of_owner(
-                owner,
-                tenant,
-                "INSERT INTO person_contact (tenant, user_name, id, changed_ms, document) VALUES (?, ?, ?, ?, ?)
-                     ON CONFLICT (tenant, user_name, id) DO NOTHING",
-                "INSERT INTO shared_contact (tenant, id, changed_ms, document) VALUES (?, ?, ?, ?)
-                     ON CONFLICT (tenant, id) DO NOTHING",
-            );
-            turn.run(put.bind(&contact.id).bind(number(contact.at.as_millis())).bind(&contact.document)).await?;
+            put(&mut *turn, tenant, owner, contact).await?;
             turn.commit().await?;
             Ok(ContactAdded::Kept)
         }
@@ -64,25 +57,23 @@ impl<D: Dialect> ContactRecords for Tables<D> {
         &'a self,
         tenant: &'a TenantId,
         owner: &'a ContactOwner,
+        expected: Timestamp,
         contact: &'a KeptContact,
-    ) -> Answer<'a, bool> {
-        let (at, document) = (number(contact.at.as_millis()), &contact.document);
-        let change = match owner {
-            ContactOwner::Person(user) => query(
-                "UPDATE person_contact SET changed_ms = ?, document = ? WHERE tenant = ? AND user_name = ? AND id = ?",
-            )
-            .bind(at)
-            .bind(document)
-            .bind(tenant.as_str())
-            .bind(user),
-            ContactOwner::Tenant => {
-                query("UPDATE shared_contact SET changed_ms = ?, document = ? WHERE tenant = ? AND id = ?")
-                    .bind(at)
-                    .bind(document)
-                    .bind(tenant.as_str())
+    ) -> Answer<'a, ContactChanged> {
+        async move {
+            let mut turn = self.0.appends().await?;
+            if turn.run(change_of(tenant, owner, expected, contact)).await? > 0 {
+                turn.commit().await?;
+                return Ok(ContactChanged::Kept);
             }
-        };
-        async move { Ok(self.appended(change.bind(&contact.id)).await? > 0) }.boxed()
+            Ok(match find(&mut *turn, tenant, owner, &contact.id).await? {
+                None => ContactChanged::NotThere,
+                // Who has had no answer asks once more.
+                Some(held) if held == *contact => ContactChanged::Kept,
+                Some(_) => ContactChanged::ChangedSince,
+            })
+        }
+        .boxed()
     }
 
     fn remove_contact<'a>(&'a self, tenant: &'a TenantId, owner: &'a ContactOwner, id: &'a str) -> Answer<'a, bool> {
@@ -94,6 +85,60 @@ impl<D: Dialect> ContactRecords for Tables<D> {
         );
         async move { Ok(self.appended(remove.bind(id)).await? > 0) }.boxed()
     }
+}
+
+async fn find(db: &mut dyn Turn, tenant: &TenantId, owner: &ContactOwner, id: &str) -> Result<Option<KeptContact>> {
+    let statement = of_owner(
+        owner,
+        tenant,
+        "SELECT id, changed_ms, document FROM person_contact WHERE tenant = ? AND user_name = ? AND id = ?",
+        "SELECT id, changed_ms, document FROM shared_contact WHERE tenant = ? AND id = ?",
+    );
+    db.rows(statement.bind(id)).await?.first().map(contact_of).transpose()
+}
+
+async fn count(db: &mut dyn Turn, tenant: &TenantId, owner: &ContactOwner) -> Result<usize> {
+    let statement = of_owner(
+        owner,
+        tenant,
+        "SELECT count(*) AS held FROM person_contact WHERE tenant = ? AND user_name = ?",
+        "SELECT count(*) AS held FROM shared_contact WHERE tenant = ?",
+    );
+    let rows = db.rows(statement).await?;
+    let held = rows.first().map(|row| row.get::<i64>("held")).transpose()?.unwrap_or_default();
+    Ok(usize::try_from(held).unwrap_or_default())
+}
+
+/// Writes a contact, unless the owner has one with its id.
+async fn put(db: &mut dyn Turn, tenant: &TenantId, owner: &ContactOwner, contact: &KeptContact) -> Result<()> {
+    let statement = of_owner(
+        owner,
+        tenant,
+        "INSERT INTO person_contact (tenant, user_name, id, changed_ms, document) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT (tenant, user_name, id) DO NOTHING",
+        "INSERT INTO shared_contact (tenant, id, changed_ms, document) VALUES (?, ?, ?, ?)
+             ON CONFLICT (tenant, id) DO NOTHING",
+    );
+    let row = statement.bind(&contact.id).bind(number(contact.at.as_millis())).bind(&contact.document);
+    db.run(row).await.map(drop)
+}
+
+fn change_of(tenant: &TenantId, owner: &ContactOwner, expected: Timestamp, contact: &KeptContact) -> Statement {
+    let sql = match owner {
+        ContactOwner::Person(_) => {
+            "UPDATE person_contact SET changed_ms = ?, document = ?
+                 WHERE tenant = ? AND user_name = ? AND id = ? AND changed_ms = ?"
+        }
+        ContactOwner::Tenant => {
+            "UPDATE shared_contact SET changed_ms = ?, document = ? WHERE tenant = ? AND id = ? AND changed_ms = ?"
+        }
+    };
+    let change = query(sql).bind(number(contact.at.as_millis())).bind(&contact.document).bind(tenant.as_str());
+    let change = match owner {
+        ContactOwner::Person(user) => change.bind(user),
+        ContactOwner::Tenant => change,
+    };
+    change.bind(&contact.id).bind(number(expected.as_millis()))
 }
 
 /// The statement for the table of that owner, with whose it is.
