@@ -1,5 +1,5 @@
 //! The contacts of desktops: those that a person keeps, and those that all people of a tenant share. A person's go with the person, the
-//! shared ones with the tenant; backups and snapshots of tenants have neither.
+//! shared ones with the tenant; backups have both, exports and snapshots of tenants neither.
 
 use model::{TenantId, Timestamp};
 

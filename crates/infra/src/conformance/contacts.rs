@@ -7,8 +7,8 @@ use super::fixtures::tenant;
 use super::provisioning::{note, objects};
 use crate::bounds::{CONTACTS_MAX, SHARED_CONTACTS_MAX};
 use crate::{
-    ContactAdded, ContactChanged, ContactOwner, ContactRecords, KeptContact, ObjectChange, ProvisioningStore, Revision,
-    StoreError,
+    ArchivedPart, ContactAdded, ContactChanged, ContactOwner, ContactRecords, KeptContact, ObjectChange,
+    ProvisioningStore, Revision, StoreError, TenantArchive,
 };
 
 const SHARED: ContactOwner = ContactOwner::Tenant;
@@ -50,7 +50,7 @@ async fn change(
 }
 
 /// Runs the cases.
-pub async fn run<S: ContactRecords + ProvisioningStore>(store: &S) {
+pub async fn run<S: TenantArchive>(store: &S) {
     contacts_are_added_changed_and_removed(store).await;
     a_change_of_what_was_changed_since_is_told(store).await;
     contacts_are_bounded(store).await;
@@ -58,6 +58,7 @@ pub async fn run<S: ContactRecords + ProvisioningStore>(store: &S) {
     contacts_belong_to_who_is_there(store).await;
     contacts_go_with_their_person_and_their_tenant(store).await;
     a_name_in_another_spelling_keeps_its_contacts(store).await;
+    an_archive_has_them_and_brings_them_back(store).await;
 }
 
 async fn contacts_are_added_changed_and_removed<S: ContactRecords + ProvisioningStore>(store: &S) {
@@ -174,4 +175,29 @@ async fn a_name_in_another_spelling_keeps_its_contacts<S: ContactRecords + Provi
     let gone = ObjectKey { kind: ObjectKind::Person, id: "änne".to_owned() };
     store.update(&acme, Revision(2), vec![put("ÄNNE"), ObjectChange::Delete(gone)], note()).await.unwrap();
     assert_eq!(store.contacts(&acme, &of("ÄNNE")).await.unwrap(), [contact("1", 0)]);
+}
+
+async fn an_archive_has_them_and_brings_them_back(store: &dyn TenantArchive) {
+    let (acme, user) = peopled(store, "contacts-archived").await;
+    let held = [(of(&user), contact("1", 0)), (of(&user), contact("2", 1)), (SHARED, contact("1", 2))];
+    for (owner, one) in &held {
+        add(store, &acme, owner, one).await;
+    }
+    let mut parts = Vec::new();
+    let mut take = |part: ArchivedPart| {
+        parts.push(part);
+        Ok(())
+    };
+    assert!(store.archive(&acme, &mut take).await.unwrap());
+    for (owner, one) in held.clone() {
+        let part = ArchivedPart::Contact(owner, one);
+        assert!(parts.contains(&part), "{part:?}");
+    }
+    store.end_tenant(&acme, Revision(1), note()).await.unwrap().unwrap();
+    while store.remove_ended(&acme, 1_000).await.unwrap() > 0 {}
+    let mut parts = parts.into_iter();
+    store.restore_archive(&acme, &mut || Ok(parts.next()), note()).await.unwrap();
+    for (owner, one) in held {
+        assert_eq!(store.contact(&acme, &owner, &one.id).await.unwrap(), Some(one));
+    }
 }

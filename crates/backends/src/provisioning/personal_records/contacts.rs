@@ -3,24 +3,16 @@
 //! As with the other records, two requests at the very same time may each take the last place that is left.
 
 use futures::FutureExt as _;
-use infra::{Answer, ContactAdded, ContactChanged, ContactOwner, ContactRecords, KeptContact, Result};
+use infra::{
+    Answer, ArchivedPart, ContactAdded, ContactChanged, ContactOwner, ContactRecords, KeptContact, PartTaker, Result,
+};
 use model::{TenantId, Timestamp};
 
 use super::super::{Dialect, Row, Statement, Tables, Turn, number, query};
 
 impl<D: Dialect> ContactRecords for Tables<D> {
     fn contacts<'a>(&'a self, tenant: &'a TenantId, owner: &'a ContactOwner) -> Answer<'a, Vec<KeptContact>> {
-        async move {
-            let statement = of_owner(
-                owner,
-                tenant,
-                "SELECT id, changed_ms, document FROM person_contact WHERE tenant = ? AND user_name = ? ORDER BY id",
-                "SELECT id, changed_ms, document FROM shared_contact WHERE tenant = ? ORDER BY id",
-            );
-            let rows = self.0.reads().await?.rows(statement).await?;
-            rows.iter().map(contact_of).collect()
-        }
-        .boxed()
+        async move { all_of(&mut *self.0.reads().await?, tenant, owner).await }.boxed()
     }
 
     fn contact<'a>(
@@ -87,6 +79,36 @@ impl<D: Dialect> ContactRecords for Tables<D> {
     }
 }
 
+/// Gives every contact of a tenant to `take`, those of one owner at a time in memory.
+pub(in crate::provisioning) async fn archive(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    take: &mut PartTaker<'_>,
+) -> Result<()> {
+    let sql = "SELECT DISTINCT user_name FROM person_contact WHERE tenant = ? ORDER BY user_name";
+    let mut owners = vec![ContactOwner::Tenant];
+    for row in db.rows(query(sql).bind(tenant.as_str())).await? {
+        owners.push(ContactOwner::Person(row.text("user_name")?));
+    }
+    for owner in owners {
+        for contact in all_of(db, tenant, &owner).await? {
+            take(ArchivedPart::Contact(owner.clone(), contact))?;
+        }
+    }
+    Ok(())
+}
+
+/// All of an owner, by id.
+async fn all_of(db: &mut dyn Turn, tenant: &TenantId, owner: &ContactOwner) -> Result<Vec<KeptContact>> {
+    let statement = of_owner(
+        owner,
+        tenant,
+        "SELECT id, changed_ms, document FROM person_contact WHERE tenant = ? AND user_name = ? ORDER BY id",
+        "SELECT id, changed_ms, document FROM shared_contact WHERE tenant = ? ORDER BY id",
+    );
+    db.rows(statement).await?.iter().map(contact_of).collect()
+}
+
 async fn find(db: &mut dyn Turn, tenant: &TenantId, owner: &ContactOwner, id: &str) -> Result<Option<KeptContact>> {
     let statement = of_owner(
         owner,
@@ -110,7 +132,12 @@ async fn count(db: &mut dyn Turn, tenant: &TenantId, owner: &ContactOwner) -> Re
 }
 
 /// Writes a contact, unless the owner has one with its id.
-async fn put(db: &mut dyn Turn, tenant: &TenantId, owner: &ContactOwner, contact: &KeptContact) -> Result<()> {
+pub(in crate::provisioning) async fn put(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    owner: &ContactOwner,
+    contact: &KeptContact,
+) -> Result<()> {
     let statement = of_owner(
         owner,
         tenant,
