@@ -4,13 +4,13 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use infra::bounds::CONTACT_DOCUMENT_MAX;
-use infra::{ContactAdded, ContactChanged, ContactOwner, KeptContact};
+use infra::{ContactAdded, ContactChanged, ContactOwner, KeptContact, SharedContacts};
 use model::{TenantId, Timestamp};
 use net::http::{Caller, JsonBody, Problem, Query, StatusCode};
 use serde::Deserialize;
 
 use super::served::{PersonPath, ServedSettings, admitted};
-use crate::contact_api::{ContactChange, ContactEntry, ContactList, ContactQuery, changed_since};
+use crate::contact_api::{ContactChange, ContactEntry, ContactList, ContactQuery, WantedContacts, changed_since};
 
 /// The routes below a person, and those of what a tenant's people share. Who may change that, gws-workspace has asked.
 pub(super) fn routes() -> Router<ServedSettings> {
@@ -73,15 +73,13 @@ fn none_with(id: &str) -> Problem {
 }
 
 impl ServedSettings {
-    /// All contacts that a person sees.
-    async fn seen_by(&self, tenant: &TenantId, person: &str) -> Result<Vec<ContactEntry>, Problem> {
+    /// Those of the contacts that a person sees which are wanted.
+    async fn found(&self, tenant: &TenantId, person: &str, wanted: &WantedContacts) -> Result<ContactList, Problem> {
         let own = self.contacts.contacts(tenant, &ContactOwner::Person(person.to_owned())).await;
         let own = self.settled(&self.metrics.read, own, person)?;
-        let shared = self.contacts.contacts(tenant, &ContactOwner::Tenant).await;
-        let shared = self.settled(&self.metrics.read, shared, person)?;
-        let mut all = self.readable(&own, told_own);
-        all.extend(self.readable(&shared, told_shared));
-        Ok(all)
+        let shared = self.contacts.shared_contacts(tenant, &wanted.terms, wanted.shared_at_most()).await;
+        let SharedContacts { first, total } = self.settled(&self.metrics.read, shared, person)?;
+        Ok(wanted.of(self.readable(&own, told_own), self.readable(&first, told_shared), total))
     }
 
     /// The contact of that id that a person sees; none if it cannot be read.
@@ -150,8 +148,8 @@ async fn list(
     Query(wanted): Query<ContactQuery>,
 ) -> Result<Json<ContactList>, Problem> {
     let tenant = admitted(&caller, &tenant)?;
-    let all = served.seen_by(&tenant, &person).await?;
-    wanted.of(all).map(Json).map_err(Problem::unprocessable)
+    let wanted = wanted.read().map_err(Problem::unprocessable)?;
+    served.found(&tenant, &person, &wanted).await.map(Json)
 }
 
 async fn one(

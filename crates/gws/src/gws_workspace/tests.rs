@@ -254,8 +254,8 @@ impl SettingSide for AgreeingRoles {
         let told = match question {
             _ if is_away => Err(SettingFault::Away),
             SettingQuestion::Contacts(wanted) => wanted
-                .of(contacts.clone())
-                .map(|list| json!(list))
+                .read()
+                .map(|wanted| json!(wanted.of(contacts.clone(), Vec::new(), 0)))
                 .map_err(|rule| SettingFault::Refused(net::http::Problem::unprocessable(rule))),
             SettingQuestion::Contact(id) => {
                 let found = contacts.iter().find(|entry| entry.id == id).map(|entry| json!(entry));

@@ -8,7 +8,7 @@ use super::provisioning::{note, objects};
 use crate::bounds::{CONTACTS_MAX, SHARED_CONTACTS_MAX};
 use crate::{
     ArchivedPart, ContactAdded, ContactChanged, ContactOwner, ContactRecords, KeptContact, ObjectChange,
-    ProvisioningStore, Revision, StoreError, TenantArchive,
+    ProvisioningStore, Revision, SharedContacts, StoreError, TargetSearch, TenantArchive,
 };
 
 const SHARED: ContactOwner = ContactOwner::Tenant;
@@ -58,7 +58,47 @@ pub async fn run<S: TenantArchive>(store: &S) {
     contacts_belong_to_who_is_there(store).await;
     contacts_go_with_their_person_and_their_tenant(store).await;
     a_name_in_another_spelling_keeps_its_contacts(store).await;
+    shared_ones_are_read_by_name_and_found_by_their_words(store).await;
     an_archive_has_them_and_brings_them_back(store).await;
+}
+
+async fn shared_ones_are_read_by_name_and_found_by_their_words(store: &dyn TenantArchive) {
+    let (acme, _) = peopled(store, "contacts-found").await;
+    let (globex, _) = peopled(store, "contacts-found-elsewhere").await;
+    let named = |id: &str, name: &str, number: &str, ms: u64| {
+        let numbers = serde_json::json!([{ "type": "work", "number": number }]);
+        let document = serde_json::json!({ "name": name, "company": "Nord 50%", "numbers": numbers }).to_string();
+        KeptContact { document, ..contact(id, ms) }
+    };
+    let all = [named("z", "ada", "7101", 0), named("b", "Jörg Müller", "+4930", 0), named("a", "Zoe", "7102", 0)];
+    for one in [&all[2], &all[0], &all[1]] {
+        add(store, &acme, &SHARED, one).await;
+    }
+    add(store, &globex, &SHARED, &all[0]).await;
+    let found = async |typed: &str, at_most: usize| {
+        let terms = TargetSearch::terms_of(typed).unwrap();
+        let SharedContacts { first, total } = store.shared_contacts(&acme, &terms, at_most).await.unwrap();
+        let ids: Vec<String> = first.into_iter().map(|one| one.id).collect();
+        format!("{} of {total}", ids.join(" "))
+    };
+    for (typed, at_most, due) in [
+        ("*", 9, "z b a of 3"),
+        ("", 2, "z b of 3"),
+        ("", 0, " of 3"),
+        ("mueller", 9, "b of 1"),
+        ("nord MULLER", 9, "b of 1"),
+        ("ada zoe", 9, " of 0"),
+        ("ada, zoe", 1, "z of 2"),
+        ("710", 9, "z a of 2"),
+        ("50%", 9, "z b a of 3"),
+        ("5%", 9, " of 0"),
+        ("_", 9, " of 0"),
+    ] {
+        assert_eq!(found(typed, at_most).await, due, "{typed} {at_most}");
+    }
+    assert_eq!(change(store, &acme, &SHARED, 0, &named("z", "Zzz", "7103", 1)).await, ContactChanged::Kept);
+    assert_eq!(found("", 9).await, "b a z of 3");
+    assert_eq!(found("7101", 9).await, " of 0");
 }
 
 async fn contacts_are_added_changed_and_removed<S: ContactRecords + ProvisioningStore>(store: &S) {

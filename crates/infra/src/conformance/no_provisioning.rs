@@ -9,9 +9,9 @@ use crate::{
     ContactOwner, ContactRecords, Favourite, FavouriteAgain, FavouriteKept, HistoryEntry, HistoryPage, HistoryPoint,
     ImportEnd, ImportPage, KeptApiKey, KeptAudio, KeptContact, NamedSnapshot, NewApiKey, ObjectChange, ObjectChanges,
     PartGiver, PartTaker, PasskeyKept, PasskeyRemoved, Passkeys, PeopleImport, PeopleImports, PersonalRecords,
-    PersonalSetting, PromptAudioStore, ProvisioningStore, RecentTarget, Revision, SettingKept, ShiftSpan, ShiftTerms,
-    Shifts, ShiftsReplaced, SignInAudit, SnapshotHead, StoreError, StoredPasskey, StoredShift, TargetName,
-    TenantArchive, UnopenedSecret, VersionedObjects,
+    PersonalSetting, PromptAudioStore, ProvisioningStore, RecentTarget, Revision, SearchTerm, SettingKept,
+    SharedContacts, ShiftSpan, ShiftTerms, Shifts, ShiftsReplaced, SignInAudit, SnapshotHead, StoreError,
+    StoredPasskey, StoredShift, TargetName, TenantArchive, UnopenedSecret, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -267,6 +267,10 @@ impl ContactRecords for NoProvisioning {
     }
 
     fn add_contact<'a>(&'a self, _: &'a TenantId, _: &'a ContactOwner, _: &'a KeptContact) -> Answer<'a, ContactAdded> {
+        refused()
+    }
+
+    fn shared_contacts<'a>(&'a self, _: &'a TenantId, _: &'a [SearchTerm], _: usize) -> Answer<'a, SharedContacts> {
         refused()
     }
 

@@ -2,9 +2,12 @@
 //!
 //! As with the other records, two requests at the very same time may each take the last place that is left.
 
+use std::borrow::Cow;
+
 use futures::FutureExt as _;
 use infra::{
-    Answer, ArchivedPart, ContactAdded, ContactChanged, ContactOwner, ContactRecords, KeptContact, PartTaker, Result,
+    Answer, ArchivedPart, ContactAdded, ContactChanged, ContactOwner, ContactRecords, ContactWords, KeptContact,
+    PartTaker, Result, SearchTerm, SharedContacts,
 };
 use model::{TenantId, Timestamp};
 
@@ -13,6 +16,31 @@ use super::super::{Dialect, Row, Statement, Tables, Turn, number, query};
 impl<D: Dialect> ContactRecords for Tables<D> {
     fn contacts<'a>(&'a self, tenant: &'a TenantId, owner: &'a ContactOwner) -> Answer<'a, Vec<KeptContact>> {
         async move { all_of(&mut *self.0.reads().await?, tenant, owner).await }.boxed()
+    }
+
+    fn shared_contacts<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        terms: &'a [SearchTerm],
+        at_most: usize,
+    ) -> Answer<'a, SharedContacts> {
+        async move {
+            let mut turn = self.0.reads().await?;
+            let (fits, patterns) = condition(terms);
+            let searched = |sql: String| {
+                let statement = Statement { sql: Cow::Owned(sql), fields: Vec::new() }.bind(tenant.as_str());
+                patterns.iter().fold(statement, |statement, pattern| statement.bind(pattern))
+            };
+            let sql = format!("SELECT count(*) AS held FROM shared_contact WHERE tenant = ?{fits}");
+            let total = held_in(&turn.rows(searched(sql)).await?)?;
+            let sql = format!(
+                "SELECT id, changed_ms, document FROM shared_contact WHERE tenant = ?{fits} ORDER BY by_name LIMIT ?"
+            );
+            let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
+            let rows = turn.rows(searched(sql).bind(at_most)).await?;
+            Ok(SharedContacts { first: rows.iter().map(contact_of).collect::<Result<_>>()?, total })
+        }
+        .boxed()
     }
 
     fn contact<'a>(
@@ -126,9 +154,29 @@ async fn count(db: &mut dyn Turn, tenant: &TenantId, owner: &ContactOwner) -> Re
         "SELECT count(*) AS held FROM person_contact WHERE tenant = ? AND user_name = ?",
         "SELECT count(*) AS held FROM shared_contact WHERE tenant = ?",
     );
-    let rows = db.rows(statement).await?;
+    held_in(&db.rows(statement).await?)
+}
+
+fn held_in(rows: &[Row]) -> Result<usize> {
     let held = rows.first().map(|row| row.get::<i64>("held")).transpose()?.unwrap_or_default();
     Ok(usize::try_from(held).unwrap_or_default())
+}
+
+/// That one of the terms fits a shared contact: each of its words is there in one of its spellings. With what is compared.
+fn condition(terms: &[SearchTerm]) -> (String, Vec<String>) {
+    const IS_THERE: &str = " OR coalesce(searched, lower(document)) LIKE ? ESCAPE '!'";
+    if terms.is_empty() {
+        return (String::new(), Vec::new());
+    }
+    let mut fits = String::new();
+    for term in terms {
+        let words: Vec<_> =
+            term.words.iter().map(|spelt| format!(" AND (1 = 0{})", IS_THERE.repeat(spelt.len()))).collect();
+        fits.push_str(&format!(" OR (1 = 1{})", words.concat()));
+    }
+    let escaped = |word: &String| format!("%{}%", word.replace('!', "!!").replace('%', "!%").replace('_', "!_"));
+    let patterns = terms.iter().flat_map(|term| term.words.iter().flatten()).map(escaped).collect();
+    (format!(" AND (1 = 0{fits})"), patterns)
 }
 
 /// Writes a contact, unless the owner has one with its id.
@@ -143,10 +191,14 @@ pub(in crate::provisioning) async fn put(
         tenant,
         "INSERT INTO person_contact (tenant, user_name, id, changed_ms, document) VALUES (?, ?, ?, ?, ?)
              ON CONFLICT (tenant, user_name, id) DO NOTHING",
-        "INSERT INTO shared_contact (tenant, id, changed_ms, document) VALUES (?, ?, ?, ?)
+        "INSERT INTO shared_contact (tenant, id, changed_ms, document, by_name, searched) VALUES (?, ?, ?, ?, ?, ?)
              ON CONFLICT (tenant, id) DO NOTHING",
     );
     let row = statement.bind(&contact.id).bind(number(contact.at.as_millis())).bind(&contact.document);
+    let row = match owner {
+        ContactOwner::Person(_) => row,
+        ContactOwner::Tenant => with_words(row, contact),
+    };
     db.run(row).await.map(drop)
 }
 
@@ -157,15 +209,22 @@ fn change_of(tenant: &TenantId, owner: &ContactOwner, expected: Timestamp, conta
                  WHERE tenant = ? AND user_name = ? AND id = ? AND changed_ms = ?"
         }
         ContactOwner::Tenant => {
-            "UPDATE shared_contact SET changed_ms = ?, document = ? WHERE tenant = ? AND id = ? AND changed_ms = ?"
+            "UPDATE shared_contact SET changed_ms = ?, document = ?, by_name = ?, searched = ?
+                 WHERE tenant = ? AND id = ? AND changed_ms = ?"
         }
     };
-    let change = query(sql).bind(number(contact.at.as_millis())).bind(&contact.document).bind(tenant.as_str());
+    let change = query(sql).bind(number(contact.at.as_millis())).bind(&contact.document);
     let change = match owner {
-        ContactOwner::Person(user) => change.bind(user),
-        ContactOwner::Tenant => change,
+        ContactOwner::Person(user) => change.bind(tenant.as_str()).bind(user),
+        ContactOwner::Tenant => with_words(change, contact).bind(tenant.as_str()),
     };
     change.bind(&contact.id).bind(number(expected.as_millis()))
+}
+
+/// With by what a contact is sorted and found.
+fn with_words(statement: Statement, contact: &KeptContact) -> Statement {
+    let ContactWords { by_name, searched } = contact.words();
+    statement.bind(by_name).bind(searched)
 }
 
 /// The statement for the table of that owner, with whose it is.
@@ -179,4 +238,20 @@ fn of_owner(owner: &ContactOwner, tenant: &TenantId, of_person: &'static str, sh
 fn contact_of(row: &Row) -> Result<KeptContact> {
     let at = Timestamp::from_millis(u64::try_from(row.get::<i64>("changed_ms")?).unwrap_or_default());
     Ok(KeptContact { id: row.text("id")?, at, document: row.text("document")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::TargetSearch;
+
+    use super::*;
+
+    #[test]
+    fn a_search_compares_each_word_in_each_of_its_spellings() {
+        assert_eq!(condition(&[]), (String::new(), Vec::new()));
+        let (sql, patterns) = condition(&TargetSearch::terms_of("müller 50%, a_b!").unwrap());
+        assert_eq!(patterns, ["%muller%", "%mueller%", "%50!%%", "%a!_b!!%"]);
+        assert_eq!(sql.matches('?').count(), patterns.len());
+        assert_eq!([sql.matches('(').count(), sql.matches(" OR (1 = 1").count()], [sql.matches(')').count(), 2]);
+    }
 }
