@@ -33,11 +33,8 @@ impl<D: Dialect> ContactRecords for Tables<D> {
             };
             let sql = format!("SELECT count(*) AS held FROM shared_contact WHERE tenant = ?{fits}");
             let total = held_in(&turn.rows(searched(sql)).await?)?;
-            let sql = format!(
-                "SELECT id, changed_ms, document FROM shared_contact WHERE tenant = ?{fits} ORDER BY by_name LIMIT ?"
-            );
             let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
-            let rows = turn.rows(searched(sql).bind(at_most)).await?;
+            let rows = turn.rows(searched(first_of(&fits)).bind(at_most)).await?;
             Ok(SharedContacts { first: rows.iter().map(contact_of).collect::<Result<_>>()?, total })
         }
         .boxed()
@@ -162,6 +159,11 @@ fn held_in(rows: &[Row]) -> Result<usize> {
     Ok(usize::try_from(held).unwrap_or_default())
 }
 
+/// The first shared contacts by name that fit.
+fn first_of(fits: &str) -> String {
+    format!("SELECT id, changed_ms, document FROM shared_contact WHERE tenant = ?{fits} ORDER BY by_name LIMIT ?")
+}
+
 /// That one of the terms fits a shared contact: each of its words is there in one of its spellings. With what is compared.
 fn condition(terms: &[SearchTerm]) -> (String, Vec<String>) {
     const IS_THERE: &str = " OR coalesce(searched, lower(document)) LIKE ? ESCAPE '!'";
@@ -245,6 +247,24 @@ mod tests {
     use infra::TargetSearch;
 
     use super::*;
+    use crate::sqlite::SqliteProvisioning;
+
+    #[tokio::test]
+    async fn a_page_of_shared_contacts_is_read_by_an_index_of_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteProvisioning::open(&folder.path().join("configuration.sqlite")).await.unwrap();
+        let mut turn = store.0.reads().await.unwrap();
+        for terms in [Vec::new(), TargetSearch::terms_of("ann").unwrap()] {
+            let (fits, patterns) = condition(&terms);
+            let sql = Cow::Owned(format!("EXPLAIN QUERY PLAN {}", first_of(&fits)));
+            let asked = Statement { sql, fields: Vec::new() }.bind("acme");
+            let asked = patterns.iter().fold(asked, |asked, pattern| asked.bind(pattern)).bind(9_i64);
+            let rows = turn.rows(asked).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.text("detail").unwrap()).collect();
+            assert!(plan.iter().any(|step| step.contains("shared_contact_by_name (tenant=?)")), "{plan:?}");
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+        }
+    }
 
     #[test]
     fn a_search_compares_each_word_in_each_of_its_spellings() {
