@@ -290,7 +290,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 63] = [
+const STEPS: [(&str, &str); 64] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -354,6 +354,7 @@ const STEPS: [(&str, &str); 63] = [
     ("prompt audio", include_str!("postgres/prompt_audio.sql")),
     ("shared contact", include_str!("postgres/shared_contact.sql")),
     ("prompt recording", include_str!("postgres/prompt_recording.sql")),
+    ("shared contact by name", include_str!("postgres/shared_contact_by_name.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

@@ -132,7 +132,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 }
 
 /// A released step is never changed: each change is a step of its own.
-const STEPS: [(&str, &str); 63] = [
+const STEPS: [(&str, &str); 64] = [
     ("configuration", include_str!("sqlite/schema.sql")),
     ("wallboard", include_str!("sqlite/wallboard.sql")),
     ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -196,6 +196,7 @@ const STEPS: [(&str, &str); 63] = [
     ("prompt audio", include_str!("sqlite/prompt_audio.sql")),
     ("shared contact", include_str!("sqlite/shared_contact.sql")),
     ("prompt recording", include_str!("sqlite/prompt_recording.sql")),
+    ("shared contact by name", include_str!("sqlite/shared_contact_by_name.sql")),
 ];
 
 fn migrator() -> Migrator {

@@ -132,6 +132,21 @@ fn email_fault(address: &str) -> Option<String> {
     (!is_good).then(|| format!("emailAddress: it is no address, or has more than {EMAIL_MAX} bytes"))
 }
 
+/// A contact that takes the place of the one with its id.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContactChange {
+    /// When the one that it takes the place of was changed last: one that was changed since stays as it is.
+    pub expected_at: u64,
+    /// As it is to be.
+    pub contact: ContactEntry,
+}
+
+/// What is told where a contact is not as it was when it was read.
+pub fn changed_since(expected_at: u64) -> String {
+    format!("changedAt: the contact was changed since {expected_at}; read it again")
+}
+
 /// Which contacts are wanted.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -157,23 +172,46 @@ pub struct ContactList {
     pub total_matches: usize,
 }
 
+/// Which contacts are wanted, read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WantedContacts {
+    /// One of them has to fit; without any all do.
+    pub terms: Vec<SearchTerm>,
+    offset: usize,
+    limit: usize,
+}
+
 impl ContactQuery {
-    /// Those that are wanted of all.
+    /// What is asked for.
     ///
     /// # Errors
     /// Names the parameter that cannot be right.
-    pub fn of(&self, mut all: Vec<ContactEntry>) -> Result<ContactList, String> {
+    pub fn read(&self) -> Result<WantedContacts, String> {
         let limit = self.limit.unwrap_or(PAGE);
         if limit > PAGE_MAX {
             return Err(format!("limit: it is above {PAGE_MAX}"));
         }
         let typed = self.search_term.as_deref().unwrap_or_default();
         let terms = TargetSearch::terms_of(typed).map_err(|rule| format!("searchTerm: {rule}"))?;
-        all.retain(|entry| entry.fits(&terms));
+        Ok(WantedContacts { terms, offset: self.offset.unwrap_or_default(), limit })
+    }
+}
+
+impl WantedContacts {
+    /// Of those that are shared, more than these are not told, whatever a person has besides.
+    pub fn shared_at_most(&self) -> usize {
+        self.offset.saturating_add(self.limit)
+    }
+
+    /// Those that are wanted: of all that a person has, and of the first of those shared ones that fit, of which there are so many.
+    pub fn of(&self, own: Vec<ContactEntry>, shared: Vec<ContactEntry>, shared_total: usize) -> ContactList {
+        let mut all = own;
+        all.retain(|entry| entry.fits(&self.terms));
+        let total_matches = all.len() + shared_total;
+        all.extend(shared);
         all.sort_by_cached_key(|entry| (infra::folded(&entry.name), entry.id.clone()));
-        let total_matches = all.len();
-        let contacts = all.into_iter().skip(self.offset.unwrap_or_default()).take(limit).collect();
-        Ok(ContactList { contacts, total_matches })
+        let contacts = all.into_iter().skip(self.offset).take(self.limit).collect();
+        ContactList { contacts, total_matches }
     }
 }
 
@@ -199,6 +237,8 @@ mod tests {
         assert_eq!(serde_json::to_value(&read).unwrap(), told);
         let bare: ContactEntry = serde_json::from_value(json!({"id": "a", "name": "Ines", "later": 1})).unwrap();
         assert_eq!((bare.fault(), bare.is_shared, bare.numbers.len()), (None, false, 0));
+        let change = ContactChange { expected_at: 6, contact: read };
+        assert_eq!(serde_json::to_value(&change).unwrap(), json!({"expectedAt": 6, "contact": told}));
     }
 
     #[test]
@@ -243,7 +283,8 @@ mod tests {
         };
         let found = |term: &str| {
             let query = ContactQuery { search_term: Some(term.to_owned()), ..ContactQuery::default() };
-            let ids: Vec<String> = query.of(all()).unwrap().contacts.into_iter().map(|entry| entry.id).collect();
+            let list = query.read().unwrap().of(all(), Vec::new(), 0);
+            let ids: Vec<String> = list.contacts.into_iter().map(|entry| entry.id).collect();
             ids.join(" ")
         };
         for (term, due) in [
@@ -258,10 +299,31 @@ mod tests {
         ] {
             assert_eq!(found(term), due, "{term}");
         }
-        let page = ContactQuery { limit: Some(1), offset: Some(1), ..ContactQuery::default() }.of(all()).unwrap();
+        let wanted = ContactQuery { limit: Some(1), offset: Some(1), ..ContactQuery::default() }.read().unwrap();
+        let page = wanted.of(all(), Vec::new(), 0);
         assert_eq!((page.contacts.len(), page.contacts[0].id.as_str(), page.total_matches), (1, "m", 3));
-        let wide = ContactQuery { limit: Some(PAGE_MAX + 1), ..ContactQuery::default() }.of(all()).unwrap_err();
+        let wide = ContactQuery { limit: Some(PAGE_MAX + 1), ..ContactQuery::default() }.read().unwrap_err();
         assert!(wide.starts_with("limit: "), "{wide}");
+        // Of the shared ones the first have been read.
+        let shared = all().split_off(2);
+        assert_eq!(wanted.shared_at_most(), 2);
+        let both = wanted.of(all().into_iter().take(2).collect(), shared, 9);
+        assert_eq!((both.contacts.len(), both.contacts[0].id.as_str(), both.total_matches), (1, "m", 11));
+    }
+
+    #[test]
+    fn shared_ones_are_found_by_what_own_ones_are_found_by() {
+        let mut mueller = contact("m", "Jörg Müller", "+4930123456");
+        mueller.company = "Bäckerei Nord".to_owned();
+        mueller.email_address = "Jörg@nord.example".to_owned();
+        mueller.note = "unsought".to_owned();
+        let (at, document) = (model::Timestamp::ZERO, serde_json::to_string(&mueller).unwrap());
+        let words = infra::KeptContact { id: mueller.id.clone(), at, document }.words();
+        assert_eq!(words.by_name, "jorg muller\nm");
+        for word in ["mueller", "muller", "backerei", "baeckerei", "joerg@nord", "+4930", "unsought", "zoe"] {
+            let fits = mueller.fits(&TargetSearch::terms_of(word).unwrap());
+            assert_eq!(words.searched.contains(word), fits, "{word}");
+        }
     }
 
     #[test]

@@ -117,7 +117,7 @@ pub const PERSONAL_SETTINGS_BYTES: usize = 64 << 10;
 /// Contacts that a person keeps.
 pub const CONTACTS_MAX: usize = 500;
 
-/// Contacts that the people of a tenant share: a search reads them all.
+/// Contacts that the people of a tenant share: a search goes through them all in their table.
 pub const SHARED_CONTACTS_MAX: usize = 2_000;
 
 /// Bytes of what is known of a contact.

@@ -4,8 +4,8 @@ use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind};
 use model::{TenantId, Timestamp};
 
 use crate::{
-    Answer, ChangeNote, HistoryEntry, KeptAudio, ObjectChange, PromptAudioStore, ProvisioningStore, Result, Revision,
-    TenantLife,
+    Answer, ChangeNote, ContactOwner, ContactRecords, HistoryEntry, KeptAudio, KeptContact, ObjectChange,
+    PromptAudioStore, ProvisioningStore, Result, Revision, TenantLife,
 };
 
 /// The most snapshots of a tenant.
@@ -88,6 +88,8 @@ pub enum ArchivedPart {
     Annex(ObjectKey, ObjectAnnex),
     /// A recording of a prompt, of today or of before.
     Audio(KeptAudio),
+    /// A contact of one of the people, or of all of them.
+    Contact(ContactOwner, KeptContact),
     /// An object that is gone, and the revision that has deleted it.
     Gone(ObjectKey, Revision),
     /// What happened, the first change first.
@@ -102,7 +104,7 @@ pub type PartTaker<'a> = dyn FnMut(ArchivedPart) -> Result<()> + Send + 'a;
 pub type PartGiver<'a> = dyn FnMut() -> Result<Option<ArchivedPart>> + Send + 'a;
 
 /// Stored tenants that can be archived, and kept under names.
-pub trait TenantArchive: ProvisioningStore + PromptAudioStore {
+pub trait TenantArchive: ProvisioningStore + PromptAudioStore + ContactRecords {
     /// Gives everything that is kept of a tenant to `take`, all of it as it is at one moment; whether there is the tenant.
     fn archive<'a>(&'a self, tenant: &'a TenantId, take: &'a mut PartTaker<'_>) -> Answer<'a, bool>;
 

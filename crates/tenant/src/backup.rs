@@ -1,7 +1,7 @@
 //! `trunkline backup|restore`: stored tenants as one file, and back.
 //!
 //! The file is a list of JSON documents, one a line, packed with gzip: a head with the version of the format; for each tenant its id and
-//! revision, its objects with their secrets, recordings of its prompts, what is gone, its history and its snapshots; the
+//! revision, its objects with their secrets, recordings of its prompts, contacts of its desktops, what is gone, its history and its snapshots; the
 //! installation's keys, sealed, where they are wanted; and an end with the number of lines and their SHA-256. A tenant that the store cannot give is named as left out, and what the
 //! file has of it counts for nothing. A file is read twice: as a whole first, so that nothing is restored from one that is damaged or cut
 //! off.
@@ -26,8 +26,8 @@ pub use write::{WrittenBackup, write};
 use crate::import::ImportError;
 
 /// The version of the format: a reader takes this one and earlier ones. In version 1 a snapshot was one line; before version 3 there were no
-/// recordings.
-pub const VERSION: u32 = 3;
+/// recordings, before version 4 no contacts.
+pub const VERSION: u32 = 4;
 /// The longest line, in bytes: none that is written comes near, but those of version 1 with a snapshot.
 pub const LINE_BYTES_MAX: usize = 128 << 20;
 /// The most of a snapshot's text in one line, in bytes.

@@ -1,7 +1,7 @@
 /** Contacts that the person keeps, and those that the people of the tenant share, as the Workspace API has them. */
 
 import { targetPaths } from '../lib/target-paths'
-import { ask, mapped, type DeskAnswer } from './workspace'
+import { ask, mapped, type DeskAnswer, type DeskFailure } from './workspace'
 import { fieldOf, listOf, textOf } from './workspace-shapes'
 import type { Target } from './workspace-targets'
 
@@ -21,7 +21,11 @@ export type ContactDraft = {
   readonly isShared: boolean
 }
 
-export type Contact = ContactDraft & { readonly id: string }
+export type Contact = ContactDraft & {
+  readonly id: string
+  /** When it was changed last: tells the server which one a change is of. */
+  readonly changedAt: number
+}
 
 export type FoundContacts = {
   readonly contacts: readonly Contact[]
@@ -43,12 +47,16 @@ export async function readContact(id: string): Promise<DeskAnswer<Contact | unde
   return mapped(await ask('GET', targetPaths.contact(id)), contactIn)
 }
 
-/** Adds it, or puts it in the place of the one with that id; answers with it as it is kept. */
-export async function saveContact(id: string | undefined, draft: ContactDraft): Promise<DeskAnswer<Contact | undefined>> {
+/** Adds it, or puts it in the place of the one that was read before, unless that was changed since; answers with it as it is kept. */
+export async function saveContact(before: Contact | undefined, draft: ContactDraft): Promise<DeskAnswer<Contact | undefined>> {
   const { name, company, email, note, isShared, numbers } = draft
   const data = { name, company, emailAddress: email, note, isShared, numbers: numbers.map(({ kind, number }) => ({ type: kind, number })) }
-  return mapped(await (id === undefined ? ask('POST', targetPaths.addContact(), { data }) : ask('PUT', targetPaths.contact(id), { data })), contactIn)
+  const asked = before === undefined ? ask('POST', targetPaths.addContact(), { data }) : ask('PUT', targetPaths.contact(before.id), { data: { ...data, changedAt: before.changedAt } })
+  return mapped(await asked, contactIn)
 }
+
+/** Whether a change is refused because somebody else has changed the contact since it was read. */
+export const isChangedSince = (failure: DeskFailure): boolean => failure.kind === 'refused' && failure.status === 409 && failure.why.startsWith('changedAt:')
 
 export function deleteContact(id: string): Promise<DeskAnswer<unknown>> {
   return ask('DELETE', targetPaths.contact(id))
@@ -66,7 +74,7 @@ export function contactIn(value: unknown): Contact | undefined {
   const id = textOf(value, 'id')
   if (id === '') return undefined
   const numbers = listOf(value, 'numbers').map((one) => ({ kind: NUMBER_KINDS.find((kind) => kind === textOf(one, 'type')) ?? 'other', number: textOf(one, 'number') }))
-  return { id, name: textOf(value, 'name'), company: textOf(value, 'company'), numbers, email: textOf(value, 'emailAddress'), note: textOf(value, 'note'), isShared: fieldOf(value, 'isShared') === true }
+  return { id, changedAt: Number(textOf(value, 'changedAt')), name: textOf(value, 'name'), company: textOf(value, 'company'), numbers, email: textOf(value, 'emailAddress'), note: textOf(value, 'note'), isShared: fieldOf(value, 'isShared') === true }
 }
 
 /** As a search finds it. */

@@ -11,6 +11,7 @@ use infra::{
 use model::TenantId;
 
 use super::gathered::GatheredRows;
+use super::personal_records::contacts;
 use super::{
     Dialect, Tables, Turn, audit_outbox, history, life, number, prompt_audio, read, revisions, sealing, snapshots,
     tenant_standing, write as objects,
@@ -134,6 +135,7 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, take: &mut PartTa
         take(ArchivedPart::Annex(key, annex))?;
     }
     prompt_audio::archive(db, tenant, take).await?;
+    contacts::archive(db, tenant, take).await?;
     let mut gone: Vec<(ObjectKey, Revision)> = revisions.into_iter().collect();
     gone.sort();
     for (key, revision) in gone {
@@ -199,6 +201,7 @@ pub(super) async fn write(
             ArchivedPart::Entry(entry) => history::put(&mut rows, tenant, entry).await?,
             ArchivedPart::Snapshot(snapshot) => snapshots::put(&mut rows, tenant, &snapshot).await?,
             ArchivedPart::Audio(audio) => prompt_audio::put(&mut rows, tenant, &audio, note.at).await?,
+            ArchivedPart::Contact(owner, contact) => contacts::put(&mut rows, tenant, &owner, &contact).await?,
             ArchivedPart::Begin(_) | ArchivedPart::Object(..) | ArchivedPart::Annex(..) => {}
         }
     }

@@ -3,7 +3,7 @@
 //! Writers of a tenant's configuration are not waited for. Of requests of one person at the very same time each may take the last place
 //! that is left: then there are a few more than there may be, until the next one of its kind.
 
-mod contacts;
+pub(super) mod contacts;
 
 use futures::FutureExt as _;
 use infra::bounds::{FAVOURITES_MAX, PERSONAL_SETTINGS_BYTES, PERSONAL_SETTINGS_MAX, RECENTS_MAX};

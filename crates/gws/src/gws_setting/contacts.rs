@@ -4,13 +4,13 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use infra::bounds::CONTACT_DOCUMENT_MAX;
-use infra::{ContactAdded, ContactOwner, KeptContact};
+use infra::{ContactAdded, ContactChanged, ContactOwner, KeptContact, SharedContacts};
 use model::{TenantId, Timestamp};
 use net::http::{Caller, JsonBody, Problem, Query, StatusCode};
 use serde::Deserialize;
 
 use super::served::{PersonPath, ServedSettings, admitted};
-use crate::contact_api::{ContactEntry, ContactList, ContactQuery};
+use crate::contact_api::{ContactChange, ContactEntry, ContactList, ContactQuery, WantedContacts, changed_since};
 
 /// The routes below a person, and those of what a tenant's people share. Who may change that, gws-workspace has asked.
 pub(super) fn routes() -> Router<ServedSettings> {
@@ -73,15 +73,24 @@ fn none_with(id: &str) -> Problem {
 }
 
 impl ServedSettings {
-    /// All contacts that a person sees.
-    async fn seen_by(&self, tenant: &TenantId, person: &str) -> Result<Vec<ContactEntry>, Problem> {
+    /// Those of the contacts that a person sees which are wanted.
+    async fn found(&self, tenant: &TenantId, person: &str, wanted: &WantedContacts) -> Result<ContactList, Problem> {
         let own = self.contacts.contacts(tenant, &ContactOwner::Person(person.to_owned())).await;
         let own = self.settled(&self.metrics.read, own, person)?;
-        let shared = self.contacts.contacts(tenant, &ContactOwner::Tenant).await;
+        let shared = self.contacts.shared_contacts(tenant, &wanted.terms, wanted.shared_at_most()).await;
+        let SharedContacts { first, total } = self.settled(&self.metrics.read, shared, person)?;
+        Ok(wanted.of(self.readable(&own, told_own), self.readable(&first, told_shared), total))
+    }
+
+    /// The contact of that id that a person sees; none if it cannot be read.
+    async fn seen_one(&self, tenant: &TenantId, person: &str, id: &str) -> Result<Option<ContactEntry>, Problem> {
+        let own = self.contacts.contact(tenant, &ContactOwner::Person(person.to_owned()), id).await;
+        if let Some(own) = self.settled(&self.metrics.read, own, person)? {
+            return Ok(self.readable(&[own], told_own).pop());
+        }
+        let shared = self.contacts.contact(tenant, &ContactOwner::Tenant, id).await;
         let shared = self.settled(&self.metrics.read, shared, person)?;
-        let mut all = self.readable(&own, told_own);
-        all.extend(self.readable(&shared, told_shared));
-        Ok(all)
+        Ok(shared.and_then(|shared| self.readable(&[shared], told_shared).pop()))
     }
 
     async fn added(
@@ -104,11 +113,17 @@ impl ServedSettings {
         &self,
         tenant: &TenantId,
         owner: &ContactOwner,
-        entry: &ContactEntry,
+        change: &ContactChange,
+        id: &str,
     ) -> Result<StatusCode, Problem> {
-        let changed = self.contacts.change_contact(tenant, owner, &kept(entry)?).await;
-        let is_there = self.settled(&self.metrics.written, changed, shown(owner))?;
-        if is_there { Ok(StatusCode::NO_CONTENT) } else { Err(none_with(&entry.id)) }
+        let ContactChange { expected_at, contact } = change;
+        let contact = kept(&ContactEntry { id: id.to_owned(), ..contact.clone() })?;
+        let changed = self.contacts.change_contact(tenant, owner, Timestamp::from_millis(*expected_at), &contact).await;
+        match self.settled(&self.metrics.written, changed, shown(owner))? {
+            ContactChanged::Kept => Ok(StatusCode::NO_CONTENT),
+            ContactChanged::ChangedSince => Err(Problem::conflict(changed_since(*expected_at))),
+            ContactChanged::NotThere => Err(none_with(id)),
+        }
     }
 
     async fn removed(&self, tenant: &TenantId, owner: &ContactOwner, id: &str) -> Result<StatusCode, Problem> {
@@ -133,8 +148,8 @@ async fn list(
     Query(wanted): Query<ContactQuery>,
 ) -> Result<Json<ContactList>, Problem> {
     let tenant = admitted(&caller, &tenant)?;
-    let all = served.seen_by(&tenant, &person).await?;
-    wanted.of(all).map(Json).map_err(Problem::unprocessable)
+    let wanted = wanted.read().map_err(Problem::unprocessable)?;
+    served.found(&tenant, &person, &wanted).await.map(Json)
 }
 
 async fn one(
@@ -143,8 +158,7 @@ async fn one(
     Path(ContactPath { tenant, person, id }): Path<ContactPath>,
 ) -> Result<Json<ContactEntry>, Problem> {
     let tenant = admitted(&caller, &tenant)?;
-    let all = served.seen_by(&tenant, &person).await?;
-    all.into_iter().find(|entry| entry.id == id).map(Json).ok_or_else(|| none_with(&id))
+    served.seen_one(&tenant, &person, &id).await?.map(Json).ok_or_else(|| none_with(&id))
 }
 
 async fn add(
@@ -161,10 +175,10 @@ async fn change(
     State(served): State<ServedSettings>,
     caller: Caller,
     Path(ContactPath { tenant, person, id }): Path<ContactPath>,
-    JsonBody(entry): JsonBody<ContactEntry>,
+    JsonBody(wanted): JsonBody<ContactChange>,
 ) -> Result<StatusCode, Problem> {
     let tenant = admitted(&caller, &tenant)?;
-    served.changed(&tenant, &ContactOwner::Person(person), &ContactEntry { id, ..entry }).await
+    served.changed(&tenant, &ContactOwner::Person(person), &wanted, &id).await
 }
 
 async fn remove(
@@ -190,10 +204,10 @@ async fn change_shared(
     State(served): State<ServedSettings>,
     caller: Caller,
     Path(SharedContactPath { tenant, id }): Path<SharedContactPath>,
-    JsonBody(entry): JsonBody<ContactEntry>,
+    JsonBody(wanted): JsonBody<ContactChange>,
 ) -> Result<StatusCode, Problem> {
     let tenant = admitted(&caller, &tenant)?;
-    served.changed(&tenant, &ContactOwner::Tenant, &ContactEntry { id, ..entry }).await
+    served.changed(&tenant, &ContactOwner::Tenant, &wanted, &id).await
 }
 
 async fn remove_shared(

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::desk::AskFault;
 use super::desk_sign_in::{DeskSignIn, SignInStanding};
 use super::reporting::{ReadStatistics, WantedStatistic};
-use crate::contact_api::{ContactEntry, ContactQuery};
+use crate::contact_api::{ContactChange, ContactEntry, ContactQuery};
 use crate::interaction_api::OpenInteraction;
 use crate::sessions::session_code::{CodeFault, ShownCode};
 use crate::setting_api::{Acknowledged, RecentEntry, SavedFavourite, SettingValue};
@@ -256,8 +256,8 @@ pub(super) enum SettingQuestion {
     Contact(String),
     /// A contact is to be kept among those that the tenant's people share, or else among the person's own.
     AddContact(Box<ContactEntry>),
-    /// A contact is to take the place of the one with its id.
-    ChangeContact(Box<ContactEntry>),
+    /// A contact is to take the place of the one with its id, unless that was changed since.
+    ChangeContact(Box<ContactChange>),
     /// The contact of that id is to go.
     RemoveContact {
         /// Its id.

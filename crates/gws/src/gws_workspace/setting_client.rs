@@ -74,10 +74,10 @@ impl SettingClient {
             SettingQuestion::Contact(id) => self.0.get(&at(&contact(id))),
             SettingQuestion::AddContact(entry) if entry.is_shared => self.0.post(&shared("contacts")).json(entry),
             SettingQuestion::AddContact(entry) => self.0.post(&at("contacts")).json(entry),
-            SettingQuestion::ChangeContact(entry) if entry.is_shared => {
-                self.0.put(&shared(&contact(&entry.id))).json(entry)
+            SettingQuestion::ChangeContact(change) if change.contact.is_shared => {
+                self.0.put(&shared(&contact(&change.contact.id))).json(change)
             }
-            SettingQuestion::ChangeContact(entry) => self.0.put(&at(&contact(&entry.id))).json(entry),
+            SettingQuestion::ChangeContact(change) => self.0.put(&at(&contact(&change.contact.id))).json(change),
             SettingQuestion::RemoveContact { id, is_shared: true } => self.0.delete(&shared(&contact(id))),
             SettingQuestion::RemoveContact { id, is_shared: false } => self.0.delete(&at(&contact(id))),
         }

@@ -31,7 +31,7 @@ use super::metrics::{Metrics, SessionEnd};
 use super::reporting::{ReadStatistics, ReadValue, WantedStatistic};
 use super::store::DeskStore;
 use super::*;
-use crate::contact_api::ContactEntry;
+use crate::contact_api::{ContactChange, ContactEntry, changed_since};
 use crate::interaction_api::{InteractionList, OpenInteraction};
 use crate::replica_choice;
 use crate::sessions::held::{HeldSession as _, HeldSessions};
@@ -254,8 +254,8 @@ impl SettingSide for AgreeingRoles {
         let told = match question {
             _ if is_away => Err(SettingFault::Away),
             SettingQuestion::Contacts(wanted) => wanted
-                .of(contacts.clone())
-                .map(|list| json!(list))
+                .read()
+                .map(|wanted| json!(wanted.of(contacts.clone(), Vec::new(), 0)))
                 .map_err(|rule| SettingFault::Refused(net::http::Problem::unprocessable(rule))),
             SettingQuestion::Contact(id) => {
                 let found = contacts.iter().find(|entry| entry.id == id).map(|entry| json!(entry));
@@ -265,10 +265,16 @@ impl SettingSide for AgreeingRoles {
                 contacts.push(*entry);
                 Ok(Value::Null)
             }
-            SettingQuestion::ChangeContact(entry) => {
-                contacts.retain(|other| other.id != entry.id);
-                contacts.push(*entry);
-                Ok(Value::Null)
+            SettingQuestion::ChangeContact(change) => {
+                let ContactChange { expected_at, contact } = *change;
+                let is_meant = |held: &&mut ContactEntry| held.id == contact.id && held.changed_at == expected_at;
+                match contacts.iter_mut().find(is_meant) {
+                    Some(held) => {
+                        *held = contact;
+                        Ok(Value::Null)
+                    }
+                    None => Err(SettingFault::Refused(net::http::Problem::conflict(changed_since(expected_at)))),
+                }
             }
             SettingQuestion::RemoveContact { id, .. } => {
                 contacts.retain(|other| other.id != id);

@@ -5,13 +5,13 @@ use contracts::sign_in_audit::SignInRecord;
 use model::{TenantId, Timestamp};
 
 use crate::{
-    Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, ContactAdded, ContactOwner,
-    ContactRecords, Favourite, FavouriteAgain, FavouriteKept, HistoryEntry, HistoryPage, HistoryPoint, ImportEnd,
-    ImportPage, KeptApiKey, KeptAudio, KeptContact, NamedSnapshot, NewApiKey, ObjectChange, ObjectChanges, PartGiver,
-    PartTaker, PasskeyKept, PasskeyRemoved, Passkeys, PeopleImport, PeopleImports, PersonalRecords, PersonalSetting,
-    PromptAudioStore, ProvisioningStore, RecentTarget, Revision, SettingKept, ShiftSpan, ShiftTerms, Shifts,
-    ShiftsReplaced, SignInAudit, SnapshotHead, StoreError, StoredPasskey, StoredShift, TargetName, TenantArchive,
-    UnopenedSecret, VersionedObjects,
+    Answer, ApiKey, ApiKeys, AuditBatch, AuditOutbox, AuditPage, AuditPart, ChangeNote, ContactAdded, ContactChanged,
+    ContactOwner, ContactRecords, Favourite, FavouriteAgain, FavouriteKept, HistoryEntry, HistoryPage, HistoryPoint,
+    ImportEnd, ImportPage, KeptApiKey, KeptAudio, KeptContact, NamedSnapshot, NewApiKey, ObjectChange, ObjectChanges,
+    PartGiver, PartTaker, PasskeyKept, PasskeyRemoved, Passkeys, PeopleImport, PeopleImports, PersonalRecords,
+    PersonalSetting, PromptAudioStore, ProvisioningStore, RecentTarget, Revision, SearchTerm, SettingKept,
+    SharedContacts, ShiftSpan, ShiftTerms, Shifts, ShiftsReplaced, SignInAudit, SnapshotHead, StoreError,
+    StoredPasskey, StoredShift, TargetName, TenantArchive, UnopenedSecret, VersionedObjects,
 };
 
 /// A persistent configuration that refuses everything: for tests of roles that have no access to it.
@@ -270,7 +270,21 @@ impl ContactRecords for NoProvisioning {
         refused()
     }
 
-    fn change_contact<'a>(&'a self, _: &'a TenantId, _: &'a ContactOwner, _: &'a KeptContact) -> Answer<'a, bool> {
+    fn shared_contacts<'a>(&'a self, _: &'a TenantId, _: &'a [SearchTerm], _: usize) -> Answer<'a, SharedContacts> {
+        refused()
+    }
+
+    fn contact<'a>(&'a self, _: &'a TenantId, _: &'a ContactOwner, _: &'a str) -> Answer<'a, Option<KeptContact>> {
+        refused()
+    }
+
+    fn change_contact<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a ContactOwner,
+        _: Timestamp,
+        _: &'a KeptContact,
+    ) -> Answer<'a, ContactChanged> {
         refused()
     }
 

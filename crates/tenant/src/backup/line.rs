@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind};
 use infra::{
-    ArchivedPart, ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, KeptAudio, NamedSnapshot, Revision, SnapshotHead,
-    TenantFileText,
+    ArchivedPart, ChangeNote, ChangeOrigin, ChangeWay, ContactOwner, HistoryEntry, KeptAudio, KeptContact,
+    NamedSnapshot, Revision, SnapshotHead, TenantFileText,
 };
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,14 @@ pub(super) enum BackupLine {
     Audio {
         sha256: String,
         wav: String,
+    },
+    /// A contact of a person of that name, or without one a shared one, behind all objects.
+    Contact {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person: Option<String>,
+        id: String,
+        changed_ms: u64,
+        document: String,
     },
     Gone {
         kind: ObjectKind,
@@ -127,6 +135,7 @@ impl BackupLine {
             Self::Object { .. } => "an object",
             Self::Annex { .. } => "what an object has besides the fields of its kind",
             Self::Audio { .. } => "a recording of a prompt",
+            Self::Contact { .. } => "a contact",
             Self::Gone { .. } => "the name of an object",
             Self::Entry(_) => "an entry of the history",
             Self::Snapshot { .. } | Self::SnapshotDocument { .. } | Self::SnapshotText { .. } => {
@@ -155,6 +164,7 @@ impl BackupLine {
             Self::Object { .. }
                 | Self::Annex { .. }
                 | Self::Audio { .. }
+                | Self::Contact { .. }
                 | Self::Gone { .. }
                 | Self::Entry(_)
                 | Self::Snapshot { .. }
@@ -175,6 +185,10 @@ impl BackupLine {
                 ArchivedPart::Annex(ObjectKey { kind, id }, annex)
             }
             Self::Audio { sha256, wav } => ArchivedPart::Audio(recording(sha256, &wav)?),
+            Self::Contact { person, id, changed_ms, document } => {
+                let owner = person.map_or(ContactOwner::Tenant, ContactOwner::Person);
+                ArchivedPart::Contact(owner, KeptContact { id, at: Timestamp::from_millis(changed_ms), document })
+            }
             Self::Gone { kind, id, revision } => ArchivedPart::Gone(ObjectKey { kind, id }, Revision(revision)),
             Self::Entry(entry) => ArchivedPart::Entry(entry.entry()),
             Self::Snapshot { name, made_ms, made_by, revision, file, documents } => {

@@ -5,8 +5,8 @@ use std::io::BufRead;
 
 use contracts::provisioning::{Object, ObjectKey, TenantObjects};
 use infra::{
-    ArchiveBegin, ArchivedPart, ChangeNote, KeptAudio, NamedSnapshot, Revision, SecretSeals, StoreError, TenantArchive,
-    TenantLife,
+    ArchiveBegin, ArchivedPart, ChangeNote, ContactAdded, ContactOwner, KeptAudio, KeptContact, NamedSnapshot,
+    Revision, SecretSeals, StoreError, TenantArchive, TenantLife,
 };
 use model::TenantId;
 
@@ -35,7 +35,7 @@ pub struct RestoredTenant {
     pub revision: Revision,
     /// What was changed of the tenant that was there; none for one that was not there, which is as it was.
     pub replaced: Option<ReplacedTenant>,
-    /// What was left out: secrets and snapshots that cannot be opened, snapshots for which there is no room, and host names that are those
+    /// What was left out: secrets and snapshots that cannot be opened, snapshots and contacts for which there is no room, and host names that are those
     /// of another tenant by now. Each by its name.
     pub left_out: Vec<String>,
 }
@@ -249,7 +249,7 @@ async fn replace<R: BufRead + Send>(
     group: &mut TenantLines<'_, R>,
     note: &ChangeNote,
 ) -> Result<RestoredTenant, BackupError> {
-    let GatheredTenant { objects, snapshots: kept, audio } = gathered(tenant, group)?;
+    let GatheredTenant { objects, snapshots: kept, audio, contacts } = gathered(tenant, group)?;
     let tenant = tenant.clone();
     let mut left_out = Vec::new();
     // Before the prompts that name them: whoever reads these finds them.
@@ -263,6 +263,7 @@ async fn replace<R: BufRead + Send>(
     let imported = import::import(store, &objects, note).await;
     let Imported { revision, put, deleted, .. } =
         imported.map_err(|source| BackupError::Replace { tenant: tenant.clone(), source: Box::new(source) })?;
+    left_out.extend(add_contacts(store, &tenant, contacts).await?);
     let mut snapshots = 0;
     for snapshot in kept {
         match store.keep_snapshot(&tenant, &snapshot, note).await {
@@ -276,16 +277,41 @@ async fn replace<R: BufRead + Send>(
     Ok(RestoredTenant { tenant, revision, replaced: Some(ReplacedTenant { put, deleted, snapshots }), left_out })
 }
 
+/// Adds the contacts that are missing, behind the people whose they are; those that are there stay. What was left out.
+async fn add_contacts(
+    store: &dyn TenantArchive,
+    tenant: &TenantId,
+    contacts: Vec<(ContactOwner, KeptContact)>,
+) -> Result<Vec<String>, BackupError> {
+    let mut left_out = Vec::new();
+    for (owner, contact) in contacts {
+        let reason = match store.add_contact(tenant, &owner, &contact).await {
+            Ok(ContactAdded::Kept) => continue,
+            Ok(ContactAdded::TooMany) => format!("there are {} already", owner.most()),
+            Err(error @ (StoreError::Invalid(_) | StoreError::NulInText)) => error.to_string(),
+            Err(source) => return Err(BackupError::Store { tenant: tenant.clone(), source }),
+        };
+        let of = match &owner {
+            ContactOwner::Person(user) => format!("of {user}"),
+            ContactOwner::Tenant => "that is shared".to_owned(),
+        };
+        left_out.push(format!("contact {} {of}: {reason}", contact.id));
+    }
+    Ok(left_out)
+}
+
 /// What of a tenant takes the place of what is there.
 struct GatheredTenant {
     objects: TenantObjects,
     snapshots: Vec<NamedSnapshot>,
     audio: Vec<KeptAudio>,
+    contacts: Vec<(ContactOwner, KeptContact)>,
 }
 
-/// The objects, snapshots and recordings of the tenant; what is gone and its history are left out.
+/// The objects, snapshots, recordings and contacts of the tenant; what is gone and its history are left out.
 fn gathered<R: BufRead>(tenant: &TenantId, group: &mut TenantLines<'_, R>) -> Result<GatheredTenant, BackupError> {
     let (mut objects, mut snapshots, mut audio): (Option<TenantObjects>, _, _) = (None, Vec::new(), Vec::new());
+    let mut contacts = Vec::new();
     loop {
         let part = group.part().map_err(|source| match group.fault.take() {
             Some(fault) => BackupError::Fault(fault),
@@ -308,10 +334,11 @@ fn gathered<R: BufRead>(tenant: &TenantId, group: &mut TenantLines<'_, R>) -> Re
             },
             ArchivedPart::Snapshot(snapshot) => snapshots.push(snapshot),
             ArchivedPart::Audio(recording) => audio.push(recording),
+            ArchivedPart::Contact(owner, contact) => contacts.push((owner, contact)),
             ArchivedPart::Begin(_) | ArchivedPart::Gone(..) | ArchivedPart::Entry(_) => {}
         }
     }
     let none = || group.reader.fault(format!("tenant {tenant} has no objects"));
     let objects = objects.ok_or_else(none)?;
-    Ok(GatheredTenant { objects, snapshots, audio })
+    Ok(GatheredTenant { objects, snapshots, audio, contacts })
 }

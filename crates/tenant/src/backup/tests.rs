@@ -2,8 +2,8 @@
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, Skill};
 use infra::{
-    ArchiveBegin, ArchivedPart, ChangeNote, ChangeOrigin, ChangeWay, HistoryEntry, KeptAudio, NamedSnapshot,
-    SnapshotHead, TenantFileText, TenantLife,
+    ArchiveBegin, ArchivedPart, ChangeNote, ChangeOrigin, ChangeWay, ContactOwner, HistoryEntry, KeptAudio,
+    KeptContact, NamedSnapshot, SnapshotHead, TenantFileText, TenantLife,
 };
 use model::entropy::Seeded;
 use proptest::prelude::*;
@@ -106,6 +106,10 @@ fn part() -> impl Strategy<Value = ArchivedPart> {
         }),
         (text(), any::<Vec<(String, String)>>()).prop_map(|(file, documents)| snapshot(file, documents)),
         any::<Vec<u8>>().prop_map(recording),
+        (any::<Option<String>>(), text(), text(), any::<u32>()).prop_map(|(person, id, document, at)| {
+            let owner = person.map_or(ContactOwner::Tenant, ContactOwner::Person);
+            ArchivedPart::Contact(owner, KeptContact { id, at: Timestamp::from_millis(at.into()), document })
+        }),
     ]
 }
 

@@ -7,7 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use infra::{ArchiveBegin, ArchivedPart, KeptAudio, NamedSnapshot, StoreError, TenantArchive};
+use infra::{
+    ArchiveBegin, ArchivedPart, ContactOwner, KeptAudio, KeptContact, NamedSnapshot, StoreError, TenantArchive,
+};
 use model::{TenantId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
@@ -157,7 +159,7 @@ pub(super) fn count(counted: &mut BackedUpTenant, part: &ArchivedPart) {
     match part {
         ArchivedPart::Begin(begin) => counted.revision = begin.revision,
         ArchivedPart::Object(..) => counted.objects += 1,
-        ArchivedPart::Annex(..) | ArchivedPart::Gone(..) | ArchivedPart::Audio(_) => {}
+        ArchivedPart::Annex(..) | ArchivedPart::Gone(..) | ArchivedPart::Audio(_) | ArchivedPart::Contact(..) => {}
         ArchivedPart::Entry(_) => counted.entries += 1,
         ArchivedPart::Snapshot(_) => counted.snapshots += 1,
     }
@@ -221,6 +223,15 @@ impl<W: Write> BackupWriter<W> {
                 document: serde_json::from_slice(&annex.to_json()).map_err(unwritable)?,
             },
             ArchivedPart::Audio(KeptAudio { sha256, wav }) => BackupLine::Audio { sha256, wav: BASE64.encode(wav) },
+            ArchivedPart::Contact(owner, KeptContact { id, at, document }) => BackupLine::Contact {
+                person: match owner {
+                    ContactOwner::Person(user) => Some(user),
+                    ContactOwner::Tenant => None,
+                },
+                id,
+                changed_ms: at.as_millis(),
+                document,
+            },
             ArchivedPart::Gone(key, revision) => BackupLine::Gone { kind: key.kind, id: key.id, revision: revision.0 },
             ArchivedPart::Entry(entry) => BackupLine::Entry(EntryLine::of(entry)),
             ArchivedPart::Snapshot(snapshot) => return self.put_snapshot(snapshot),

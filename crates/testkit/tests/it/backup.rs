@@ -8,9 +8,12 @@ use std::process::Output;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::wallboard::{Shown, Wallboard};
 use testkit::{Installation, wait};
+
+use crate::workspace::agent;
+use crate::workspace::desk::PlainDesk;
 
 const TENANT: &str = "example";
 const LATER: Duration = Duration::from_secs(90);
@@ -120,6 +123,29 @@ fn a_backup_beside_a_running_installation_brings_its_tenant_back() -> Result<()>
     std::fs::write(&damaged, bytes)?;
     let (code, refused) = stores.refusal(&["restore", &damaged.to_string_lossy(), "--replace"])?;
     ensure!(code == 6 && refused.contains("of the backup"), "{refused}");
+    Ok(())
+}
+
+#[test]
+fn contacts_that_are_missing_come_back_from_a_backup() -> Result<()> {
+    let files = tempfile::tempdir()?;
+    let site = Installation::start()?;
+    let stores = StoresOfCommands::of(&site);
+    let file = files.path().join("all.trunkline").to_string_lossy().into_owned();
+    let desk = PlainDesk::new(&site, agent(&site, 0)?)?;
+    let contact = |name: &str| json!({"data": {"name": name, "numbers": [{"number": "7198"}]}});
+    let added =
+        |name: &str| -> Result<Value> { Ok(desk.succeeds("POST", "contacts", &contact(name), 0)?["data"].clone()) };
+    let path_of = |contact: &Value| format!("contacts/{}", contact["id"].as_str().unwrap_or_default());
+    let (lost, kept) = (added("Ines Iversen")?, added("Taxi")?);
+    stores.said(&["backup", &file])?;
+    desk.succeeds("DELETE", &path_of(&lost), &Value::Null, 0)?;
+    desk.succeeds("PUT", &path_of(&kept), &contact("Taxi Nord"), 0)?;
+    stores.said(&["restore", &file, "--replace"])?;
+    let back = desk.succeeds("GET", &path_of(&lost), &Value::Null, 0)?;
+    ensure!(back["data"] == lost, "it was {lost}, and is {back}");
+    let stays = desk.succeeds("GET", &path_of(&kept), &Value::Null, 0)?;
+    ensure!(stays["data"]["name"] == "Taxi Nord", "a contact that is there is changed: {stays}");
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-import type { ReactElement } from 'react'
+import { useState, type ReactElement } from 'react'
 import { LIMIT } from '../../api/workspace-targets'
 import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
@@ -14,9 +14,10 @@ export function ContactEditor({ id, favourites, onClose }: ContactEditorProps): 
   const answer = useContact(id)
   const { mayShare, isKnown } = useContacts(LIMIT)
   const changes = useContactChanges(favourites)
+  const [round, setRound] = useState(0)
   if (!isKnown || (id !== '' && answer === undefined)) return null
   const contact = answer?.kind === 'ok' ? answer.value : undefined
-  if (id === '' || (contact !== undefined && (mayShare || !contact.isShared))) return <ContactForm contact={contact} mayShare={mayShare} changes={changes} onClose={onClose} />
+  if (id === '' || (contact !== undefined && (mayShare || !contact.isShared))) return <ContactForm key={round} contact={contact} mayShare={mayShare} changes={changes} onChangedSince={() => setRound(round + 1)} onClose={onClose} />
   return (
     <div className={desk['form']}>
       <p role="status">{contact === undefined ? t('work.contacts.away') : t('work.contact.ofOthers')}</p>

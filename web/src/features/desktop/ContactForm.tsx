@@ -6,13 +6,15 @@ import { Field } from '../../ui/Field'
 import { draftOf, faultsOf, isFaulty, NUMBERS_MAX, savedOf, withChanged, withNumber } from './contact-draft'
 import { KINDS } from './Contacts'
 import { useFocusWhileOpen } from './focus-back'
-import type { ContactChanges } from './use-contacts'
+import type { ContactChanges, ContactOutcome } from './use-contacts'
 import desk from './Desktop.module.css'
 
-export type ContactFormProps = { /** Undefined for a new one. */ readonly contact: Contact | undefined; readonly mayShare: boolean; readonly changes: ContactChanges; readonly onClose: () => void }
+export type ContactFormProps = { /** Undefined for a new one. */ readonly contact: Contact | undefined; readonly mayShare: boolean; readonly changes: ContactChanges; /** Begins anew with the contact as it is now. */ readonly onChangedSince: () => void; readonly onClose: () => void }
 
 /** A contact that is made or changed. */
-export function ContactForm({ contact, mayShare, changes, onClose }: ContactFormProps): ReactElement {
+export function ContactForm({ contact: current, mayShare, changes, onChangedSince, onClose }: ContactFormProps): ReactElement {
+  // As it was when the form was opened: what is typed is a change of that one.
+  const [contact] = useState(current)
   const [draft, setDraft] = useState(() => draftOf(contact))
   const [isChecked, setChecked] = useState(false)
   const [isAsking, setAsking] = useState(false)
@@ -20,11 +22,12 @@ export function ContactForm({ contact, mayShare, changes, onClose }: ContactForm
   const id = useId()
   useFocusWhileOpen(form, 'input')
   const change = (changed: Partial<ContactDraft>): void => setDraft({ ...draft, ...changed })
-  const settle = async (asked: Promise<boolean>): Promise<void> => {
+  const settle = async (asked: Promise<ContactOutcome>): Promise<void> => {
     setAsking(true)
-    const isDone = await asked
+    const outcome = await asked
     setAsking(false)
-    if (isDone) onClose()
+    if (outcome === 'done') onClose()
+    if (outcome === 'changed-since') onChangedSince()
   }
   const save = (event: FormEvent): void => {
     event.preventDefault()

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { contactIn, contactsIn, targetOf } from '../../api/workspace-contacts'
+import { contactIn, contactsIn, isChangedSince, targetOf } from '../../api/workspace-contacts'
 import { draftOf, faultsOf, isFaulty, savedOf, withChanged, withNumber } from './contact-draft'
 
 const INES = { id: 'a1', isShared: true, name: 'Ines Iversen', company: 'Iversen Tea', numbers: [{ type: 'mobile', number: '+4930123456' }, { type: 'pager', number: '7101' }], emailAddress: 'ines@iversen.example', note: '', changedAt: 7 }
@@ -8,8 +8,13 @@ describe('contacts', () => {
   test('they are read as the server tells them; what is none is left out', () => {
     const found = contactsIn({ contacts: [INES, { name: 'without an id' }], totalMatches: 7, mayShare: true })
     expect([found.contacts.length, found.total, found.mayShare]).toEqual([1, 7, true])
-    expect(contactIn(INES)).toEqual({ id: 'a1', isShared: true, name: 'Ines Iversen', company: 'Iversen Tea', email: 'ines@iversen.example', note: '', numbers: [{ kind: 'mobile', number: '+4930123456' }, { kind: 'other', number: '7101' }] })
+    expect(contactIn(INES)).toEqual({ id: 'a1', changedAt: 7, isShared: true, name: 'Ines Iversen', company: 'Iversen Tea', email: 'ines@iversen.example', note: '', numbers: [{ kind: 'mobile', number: '+4930123456' }, { kind: 'other', number: '7101' }] })
     expect(contactsIn(undefined)).toEqual({ contacts: [], total: 0, mayShare: false })
+  })
+
+  test('a change of what somebody else has changed is told from other refusals', () => {
+    const refused = (status: number, why: string): boolean => isChangedSince({ kind: 'refused', status, why })
+    expect([refused(409, 'changedAt: the contact was changed since 7; read it again'), refused(409, 'contact: there are 500 already'), refused(400, 'changedAt: it is no time'), isChangedSince({ kind: 'unreachable' })]).toEqual([true, false, false, false])
   })
 
   test('the first number of one is called', () => {

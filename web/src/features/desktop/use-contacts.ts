@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { deleteContact, readContact, readContacts, saveContact, targetOf, type Contact, type ContactDraft } from '../../api/workspace-contacts'
+import { deleteContact, isChangedSince, readContact, readContacts, saveContact, targetOf, type Contact, type ContactDraft } from '../../api/workspace-contacts'
 import type { DeskAnswer } from '../../api/workspace'
 import { t } from '../../lib/i18n'
 import { say } from '../../ui/toast'
@@ -33,24 +33,29 @@ export function useContact(id: string): DeskAnswer<Contact | undefined> | undefi
   return useQuery({ queryKey: [...CONTACTS, 'one', id], queryFn: () => readContact(id), enabled: id !== '', gcTime: 0, refetchOnWindowFocus: false }).data
 }
 
+/** What has become of a change; if it is not done, it was said why. Where somebody else has changed the contact, it was read anew. */
+export type ContactOutcome = 'done' | 'failed' | 'changed-since'
+
 export type ContactChanges = {
-  /** Whether it is kept; if not, it was said why. */
-  readonly save: (contact: Contact | undefined, draft: ContactDraft) => Promise<boolean>
-  readonly remove: (contact: Contact) => Promise<boolean>
+  readonly save: (contact: Contact | undefined, draft: ContactDraft) => Promise<ContactOutcome>
+  readonly remove: (contact: Contact) => Promise<ContactOutcome>
 }
 
 /** A contact that is a favourite is changed there, too. */
 export function useContactChanges(favourites: Favourites): ContactChanges {
   const client = useQueryClient()
-  const settled = async (answer: DeskAnswer<unknown>): Promise<boolean> => {
-    if (answer.kind === 'failed') say(t('work.contact.failed', { why: wordsOf(answer.failure).what }), 'bad')
-    void client.invalidateQueries({ queryKey: CONTACTS })
+  const settled = async (answer: DeskAnswer<unknown>): Promise<ContactOutcome> => {
+    const isLate = answer.kind === 'failed' && isChangedSince(answer.failure)
+    if (answer.kind === 'failed') say(isLate ? t('work.contact.changedSince') : t('work.contact.failed', { why: wordsOf(answer.failure).what }), 'bad')
+    const reading = client.invalidateQueries({ queryKey: CONTACTS })
     void client.invalidateQueries({ queryKey: TARGETS })
-    return answer.kind === 'ok'
+    if (!isLate) return answer.kind === 'ok' ? 'done' : 'failed'
+    await reading
+    return 'changed-since'
   }
   return {
     save: async (contact, draft) => {
-      const answer = await saveContact(contact?.id, draft)
+      const answer = await saveContact(contact, draft)
       if (answer.kind === 'ok' && answer.value !== undefined) await favourites.follow(targetOf(answer.value), 'changed')
       return settled(answer)
     },

@@ -14,7 +14,9 @@ use super::super::Workspace;
 use super::super::behind::SettingQuestion;
 use super::super::request::DeskRequest;
 use super::personal::{UNTYPED, ask, faultless, part, read, shown, text};
-use crate::contact_api::{ContactEntry, ContactList, ContactNumber, ContactQuery, PAGE_MAX, is_id};
+use crate::contact_api::{
+    ContactChange, ContactEntry, ContactList, ContactNumber, ContactQuery, PAGE_MAX, changed_since, is_id,
+};
 use crate::sessions::answers::{self, ApiRefusal, read_body};
 use crate::setting_api::KeptTarget;
 
@@ -86,7 +88,8 @@ pub(in crate::gws_workspace) async fn add(
     Ok(answers::data(&json!(entry)))
 }
 
-/// `PUT /contacts/{id}`: it stays the person's own, or shared.
+/// `PUT /contacts/{id}`: it stays the person's own, or shared. With `changedAt` as the client has read it, one that was changed since stays
+/// as it is.
 pub(in crate::gws_workspace) async fn change(
     State(workspace): State<Arc<Workspace>>,
     Path(id): Path<String>,
@@ -100,10 +103,16 @@ pub(in crate::gws_workspace) async fn change(
     if !body["data"]["isShared"].is_null() && written.is_shared != known.is_shared {
         return Err(ApiRefusal::bad_request("isShared: it stays as the contact was made"));
     }
-    let changed_at = workspace.parts.now().as_millis();
+    let expected_at = known.changed_at;
+    if let Some(read_at) = written_time(&body["data"])?.filter(|read_at| *read_at != expected_at) {
+        return Err(ApiRefusal::conflict(changed_since(read_at)));
+    }
+    // Clocks differ: the time of a change is behind that of the one before all the same.
+    let changed_at = workspace.parts.now().as_millis().max(expected_at.saturating_add(1));
     let entry = ContactEntry { id: known.id, is_shared: known.is_shared, changed_at, ..written };
     faultless(entry.fault())?;
-    ask(&workspace, &request, SettingQuestion::ChangeContact(Box::new(entry.clone()))).await?;
+    let change = ContactChange { expected_at, contact: entry.clone() };
+    ask(&workspace, &request, SettingQuestion::ChangeContact(Box::new(change))).await?;
     Ok(answers::data(&json!(entry)))
 }
 
@@ -141,6 +150,17 @@ fn written(body: &Value) -> Result<ContactEntry, ApiRefusal> {
         note: own("note")?.replace("\r\n", "\n"),
         ..ContactEntry::default()
     })
+}
+
+/// When the contact was changed last, as the client has read it; none if it does not say that.
+fn written_time(data: &Value) -> Result<Option<u64>, ApiRefusal> {
+    match data.get("changedAt") {
+        None | Some(Value::Null) => Ok(None),
+        Some(time) => {
+            let no_time = || ApiRefusal::bad_request("changedAt: it is no time as the contact has it");
+            time.as_u64().map(Some).ok_or_else(no_time)
+        }
+    }
 }
 
 fn no_numbers() -> ApiRefusal {
@@ -281,6 +301,17 @@ mod tests {
         );
         let numbers = read.numbers.iter().map(|number| (number.kind.as_str(), number.number.as_str()));
         assert_eq!(numbers.collect::<Vec<_>>(), [("mobile", "+4930123456"), ("work", "7101")]);
+    }
+
+    #[test]
+    fn the_time_of_a_contact_is_read_where_it_is_said() {
+        assert_eq!(written_time(&json!({"name": "Ines"})).unwrap(), None);
+        assert_eq!(written_time(&json!({"changedAt": null})).unwrap(), None);
+        assert_eq!(written_time(&json!({"changedAt": 7})).unwrap(), Some(7));
+        for wrong in [json!({"changedAt": "7"}), json!({"changedAt": -1}), json!({"changedAt": 1.5})] {
+            let refused = written_time(&wrong).unwrap_err();
+            assert!(refused.message().starts_with("changedAt: "), "{wrong}: {}", refused.message());
+        }
     }
 
     #[test]

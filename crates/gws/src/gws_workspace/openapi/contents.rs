@@ -75,7 +75,7 @@ pub(super) const CONTENTS: &[OperationContents] = &[
     ("getPersonalContacts", "searchTerm?, limit?:int, offset?:int", "", "contacts:KeptContact[], totalMatches:int, mayShare:bool"),
     ("addPersonalContact", "", "name, numbers?:obj[], emailAddress?, company?, note?, isShared?:bool", "id, name"),
     ("getPersonalContact", "", "", "id, name"),
-    ("changePersonalContact", "", "name, numbers?:obj[], emailAddress?, company?, note?, isShared?:bool", "id, name"),
+    ("changePersonalContact", "", "name, numbers?:obj[], emailAddress?, company?, note?, isShared?:bool, changedAt?:int", "id, name"),
     ("getPersonalSettings", "", "", "settings:obj"),
     ("getPersonalSetting", "", "", "name, value:any"),
     ("savePersonalSetting", "", "value:any", ""),

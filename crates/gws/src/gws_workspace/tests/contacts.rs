@@ -39,6 +39,26 @@ async fn a_contact_is_added_found_changed_and_removed() {
 }
 
 #[tokio::test]
+async fn a_contact_that_was_changed_since_stays_as_it_is() {
+    let served = served();
+    let cookie = served.session_of("workspace:use").await;
+    let ask = async |method: Method, path: &str, body: &str| served.with_body(method, path, &cookie, body).await;
+    let (_, added) = ask(Method::POST, "/contacts", INES).await;
+    let path = format!("/contacts/{}", added["data"]["id"].as_str().unwrap());
+    let change = |name: &str| json!({"data": {"name": name, "changedAt": added["data"]["changedAt"]}}).to_string();
+    let (status, first) = ask(Method::PUT, &path, &change("Ines Ibsen")).await;
+    assert_eq!(status, 200, "{first}");
+    let times = [&added, &first].map(|answer| answer["data"]["changedAt"].as_u64().unwrap());
+    assert!(times[0] < times[1], "the time tells the two apart, also where the clock stands: {times:?}");
+    let (status, second) = ask(Method::PUT, &path, &change("Ines Ihle")).await;
+    let message = second["status"]["message"].as_str().unwrap();
+    assert!(status == 409 && message.starts_with("changedAt: "), "{status} {message}");
+    assert_eq!(ask(Method::GET, &path, "").await.1["data"], first["data"]);
+    let (status, unsaid) = ask(Method::PUT, &path, INES).await;
+    assert_eq!((status, &unsaid["data"]["name"]), (200, &json!("Ines Iversen")), "without a time as it stands");
+}
+
+#[tokio::test]
 async fn what_is_shared_is_kept_by_who_looks_after_others() {
     const SHARED: &str = r#"{"data": {"name": "Taxi", "isShared": true}}"#;
     let served = served();

@@ -90,3 +90,28 @@ fn contacts_are_a_persons_own_or_shared_and_nobodys_of_another_tenant() -> Resul
     ensure!(names(&later, "contacts")?.is_empty(), "what is removed stays");
     Ok(())
 }
+
+#[test]
+fn whoever_changes_a_contact_that_was_changed_since_is_told_so() -> Result<()> {
+    let site = Installation::start()?;
+    let (ada, ben) = (agent(&site, 0)?, agent(&site, 1)?);
+    promote(&site, &ada.user)?;
+    promote(&site, &ben.user)?;
+    let (first, second) = (PlainDesk::new(&site, ada)?, PlainDesk::new(&site, ben)?);
+    let shared = added(&first, &contact("Taxi", "7198", true))?;
+    let read = first.succeeds("GET", &shared, &Value::Null, 0)?;
+    let renamed = |name: &str, read: &Value| {
+        let mut body = contact(name, "7198", true);
+        body["data"]["changedAt"] = read["data"]["changedAt"].clone();
+        body
+    };
+    second.succeeds("PUT", &shared, &renamed("Taxi Nord", &read), 0)?;
+    let (status, refused) = first.ask("PUT", &shared, &renamed("Taxi West", &read))?;
+    let message = refused["status"]["message"].as_str().unwrap_or_default();
+    ensure!(status == 409 && message.starts_with("changedAt: "), "{status} {refused}");
+    ensure!(names(&first, "contacts")? == ["Taxi Nord"], "what was refused is written all the same");
+    let anew = first.succeeds("GET", &shared, &Value::Null, 0)?;
+    first.succeeds("PUT", &shared, &renamed("Taxi West", &anew), 0)?;
+    ensure!(names(&second, "contacts")? == ["Taxi West"], "what was read anew cannot be changed");
+    Ok(())
+}
