@@ -314,6 +314,7 @@ impl Shifts for NoProvisioning {
         _: &'a ShiftSpan,
         _: &'a [StoredShift],
         _: ShiftTerms,
+        _: &'a ChangeNote,
     ) -> Answer<'a, ShiftsReplaced> {
         refused()
     }
