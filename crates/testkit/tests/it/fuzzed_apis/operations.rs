@@ -83,8 +83,8 @@ impl KnownPlaces {
                 let sha256 = text(&serde_json::from_str::<Value>(&answer.body)?["sha256"])?;
                 // Nobody gets one that no prompt names.
                 let prompt =
-                    json!({ "name": "Fuzzed", "file": "error.wav", "audio": [{ "language": "en", "sha256": sha256 }] });
-                let edit = json!({ "kind": "prompt", "id": "Fuzzed", "action": "put", "object": prompt });
+                    json!({ "name": "fuzzed", "file": "error.wav", "audio": [{ "language": "en", "sha256": sha256 }] });
+                let edit = json!({ "kind": "prompt", "id": "fuzzed", "action": "put", "object": prompt });
                 ask("POST", CHANGES, Some(json!({ "edits": [edit] })))?;
                 sha256
             },
