@@ -22,12 +22,16 @@ impl std::fmt::Debug for KeptAudio {
 
 /// Where recordings are kept.
 pub trait PromptAudioStore: Send + Sync {
-    /// Keeps one; it may be there already. Where there is no room, those go that no prompt, no snapshot and no entry of the history names.
+    /// Keeps one; it may be there already. Where there is no room, those go that nothing names ([`Self::forget_audio`]).
     ///
     /// # Errors
     /// [`crate::StoreError::Full`] when there are [`crate::bounds::PROMPT_AUDIO_MAX`] all the same, or they would have more than
     /// [`crate::bounds::PROMPT_AUDIO_BYTES_MAX`]; [`crate::StoreError::Invalid`] when there is no such tenant.
     fn keep_audio<'a>(&'a self, tenant: &'a TenantId, audio: &'a KeptAudio, now: Timestamp) -> Answer<'a, ()>;
+
+    /// Removes those that no prompt, no snapshot and no entry of the history names, and that have been there for
+    /// [`crate::bounds::PROMPT_AUDIO_UNNAMED_FOR`]; says how many. A snapshot that cannot be opened may name any.
+    fn forget_audio<'a>(&'a self, tenant: &'a TenantId, now: Timestamp) -> Answer<'a, u64>;
 
     /// One of a tenant.
     fn audio<'a>(&'a self, tenant: &'a TenantId, sha256: &'a str) -> Answer<'a, Option<KeptAudio>>;

@@ -3,7 +3,7 @@
 
 use model::{TenantId, Timestamp};
 
-use crate::Answer;
+use crate::{Answer, ChangeNote};
 
 /// A shift of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,15 +80,18 @@ pub trait Shifts: Send + Sync {
         at_most: usize,
     ) -> Answer<'a, Vec<StoredShift>>;
 
-    /// Puts shifts in the place of those of a span, all or none. None of them may be at the same time as another one of its person.
+    /// Puts shifts in the place of those of a span, all or none. None of them may be at the same time as another one of its person. What
+    /// that changes is noted in the history, under the span ([`crate::key_of_shifts`]): how many shifts there were, and what has become
+    /// of them.
     ///
     /// # Errors
-    /// [`crate::StoreError::Invalid`] where one of the people is not there.
+    /// [`crate::StoreError::Invalid`] where one of the people is not there, or there is no such tenant.
     fn replace_shifts<'a>(
         &'a self,
         tenant: &'a TenantId,
         span: &'a ShiftSpan,
         shifts: &'a [StoredShift],
         terms: ShiftTerms,
+        note: &'a ChangeNote,
     ) -> Answer<'a, ShiftsReplaced>;
 }

@@ -1,11 +1,12 @@
 //! All that is kept of a tenant, as an archive has it: objects with their revisions, their history, snapshots under names.
 
+use contracts::json::rfc3339;
 use contracts::provisioning::{Object, ObjectAnnex, ObjectKey, ObjectKind};
 use model::{TenantId, Timestamp};
 
 use crate::{
     Answer, ChangeNote, ContactOwner, ContactRecords, HistoryEntry, KeptAudio, KeptContact, ObjectChange,
-    PromptAudioStore, ProvisioningStore, Result, Revision, TenantLife,
+    PromptAudioStore, ProvisioningStore, Result, Revision, ShiftSpan, TenantLife,
 };
 
 /// The most snapshots of a tenant.
@@ -15,11 +16,27 @@ pub const SNAPSHOTS_BYTES_MAX: u64 = 2 << 30;
 
 /// What is told as the kind of a snapshot that was made, removed or restored.
 pub const SNAPSHOT_KIND: &str = "snapshot";
+/// What is told as the kind of shifts that were replaced.
+pub const SHIFTS_KIND: &str = "shifts";
+/// What stands between the two times of a span of shifts. No name of a snapshot has it.
+const BETWEEN_TIMES: char = '/';
 
 /// The kind of what the history is about, as it is told. That a snapshot was made, removed or restored stands there under the kind of the
-/// tenant, with the snapshot's name as id: the tenant itself has none.
+/// tenant, with the snapshot's name as id: the tenant itself has none. So does that shifts were replaced, with their span as id.
 pub fn kind_told<'a>(kind: &'a str, id: &str) -> &'a str {
-    if kind == ObjectKind::Tenant.as_str() && !id.is_empty() { SNAPSHOT_KIND } else { kind }
+    if kind != ObjectKind::Tenant.as_str() || id.is_empty() {
+        kind
+    } else if id.contains(BETWEEN_TIMES) {
+        SHIFTS_KIND
+    } else {
+        SNAPSHOT_KIND
+    }
+}
+
+/// Under what it stands in the history that the shifts of a span were replaced.
+pub fn key_of_shifts(span: &ShiftSpan) -> ObjectKey {
+    let id = format!("{}{BETWEEN_TIMES}{}", rfc3339(span.from), rfc3339(span.to));
+    ObjectKey { kind: ObjectKind::Tenant, id }
 }
 
 /// A tenant's files as they were, under a name.

@@ -6,16 +6,20 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
+use contracts::json::rfc3339;
 use contracts::provisioning::folded_name;
 use futures::FutureExt as _;
 use infra::bounds::{SHIFT_LENGTH_MAX, SHIFTS_OF_TENANT_MAX};
-use infra::{Answer, Result, ShiftCounts, ShiftSpan, ShiftTerms, Shifts, ShiftsReplaced, StoredShift};
+use infra::{
+    Answer, ChangeNote, HistoryEntry, Result, ShiftCounts, ShiftSpan, ShiftTerms, Shifts, ShiftsReplaced, StoreError,
+    StoredShift, key_of_shifts,
+};
 use model::{TenantId, Timestamp};
 
 use super::by_names::NAMES_MAX;
 use super::cleared::of_many;
 use super::gathered::GatheredRows;
-use super::{Dialect, Field, Row, Statement, Tables, Turn, number, query};
+use super::{Dialect, Field, Row, Statement, Tables, Turn, history, number, query, revisions};
 
 /// Ids that one statement names at most.
 const IDS_MAX: usize = 500;
@@ -61,6 +65,7 @@ impl<D: Dialect> Shifts for Tables<D> {
         span: &'a ShiftSpan,
         shifts: &'a [StoredShift],
         terms: ShiftTerms,
+        note: &'a ChangeNote,
     ) -> Answer<'a, ShiftsReplaced> {
         async move {
             // What is only tried keeps no writer waiting.
@@ -78,6 +83,7 @@ impl<D: Dialect> Shifts for Tables<D> {
             if !terms.is_trial {
                 forget(&mut *turn, tenant, terms.forget_before).await?;
                 plan.put(&mut *turn, tenant).await?;
+                note_replaced(&mut *turn, tenant, (span, counts), note).await?;
                 turn.commit().await?;
             }
             Ok(ShiftsReplaced::Replaced(counts))
@@ -225,6 +231,32 @@ impl<'a> ShiftPlan<'a> {
     }
 }
 
+/// Notes in the history what has become of the shifts of a span, if anything has. The tenant's revision stays: no object has changed.
+async fn note_replaced(
+    db: &mut dyn Turn,
+    tenant: &TenantId,
+    (span, counts): (&ShiftSpan, ShiftCounts),
+    note: &ChangeNote,
+) -> Result<()> {
+    let ShiftCounts { added, changed, removed, unchanged } = counts;
+    if added + changed + removed == 0 {
+        return Ok(());
+    }
+    let missing = || StoreError::Invalid(format!("tenant {tenant} does not exist"));
+    let revision = revisions::of_tenant(db, tenant).await?.ok_or_else(missing)?;
+    let (from, to) = (rfc3339(span.from), rfc3339(span.to));
+    let shown = |shifts: u64| serde_json::json!({ "from": from, "to": to, "people": span.people, "shifts": shifts });
+    let before = shown(changed + removed + unchanged);
+    let mut after = shown(added + changed + unchanged);
+    for (what, count) in [("added", added), ("changed", changed), ("removed", removed), ("unchanged", unchanged)] {
+        after[what] = count.into();
+    }
+    let (before, after) = (Some(before.to_string()), Some(after.to_string()));
+    let (key, note) = (key_of_shifts(span), note.clone());
+    let entry = HistoryEntry { number: 0, revision, note, key, before, after, secrets_changed: false };
+    history::put(db, tenant, entry).await
+}
+
 /// The number of a tenant's shifts without those that are forgotten.
 async fn count(db: &mut dyn Turn, tenant: &TenantId, forget_before: Timestamp) -> Result<u64> {
     // Most are counted by an index alone.
@@ -254,6 +286,8 @@ fn shift_of(row: &Row) -> Result<StoredShift> {
 
 #[cfg(test)]
 mod tests {
+    use infra::conformance::provisioning::note;
+
     use super::*;
     use crate::sqlite::SqliteProvisioning;
 
@@ -268,7 +302,7 @@ mod tests {
             StoredShift { id: "1".to_owned(), user: "ann".to_owned(), begin: from, end: to, document: "{}".to_owned() };
         let span = ShiftSpan { from, to, people: Vec::new() };
         let terms = ShiftTerms { is_trial: true, forget_before: Timestamp::ZERO };
-        let tried = store.replace_shifts(&acme, &span, &[shift], terms).await.unwrap();
+        let tried = store.replace_shifts(&acme, &span, &[shift], terms, note()).await.unwrap();
         assert_eq!(tried, ShiftsReplaced::Replaced(ShiftCounts { added: 1, ..ShiftCounts::default() }));
     }
 }

@@ -29,9 +29,9 @@ const DATA: &[Attribute] = &[
     attribute(
         "Kind",
         "string or null",
-        "the kind of the object, as `person`, or `snapshot` of one that was made or removed; of whom a sign-in is about, `person`, `client` or `api-key`",
+        "the kind of the object, as `person`, or `snapshot` of one that was made or removed, or `shifts` of a plan that was replaced; of whom a sign-in is about, `person`, `client` or `api-key`",
     ),
-    attribute("ObjectID", "string or null", "its id; empty for the tenant itself"),
+    attribute("ObjectID", "string or null", "its id; empty for the tenant itself; of shifts the span"),
     attribute("Revision", "number or null", "of a change: the revision of the tenant that it led to"),
     attribute(
         "Before",

@@ -8,7 +8,7 @@ use model::TenantId;
 use super::*;
 use crate::conformance::{NoProvisioning, SetClock};
 use crate::embedded::Embedded;
-use crate::{Answer, AuditOutbox, ChangeOrigin, ReportingLog, StoreError};
+use crate::{Answer, AuditOutbox, ChangeOrigin, ReportingLog, ShiftSpan, StoreError, key_of_shifts};
 
 const AT: Timestamp = Timestamp::from_millis(1_795_169_819_344);
 
@@ -140,6 +140,11 @@ fn what_was_done_to_an_object_is_told_by_its_documents_and_the_way() {
     assert_eq!(snapshot(AuditedDocument::None, json()), ["snapshot/before", "created", "snapshot"]);
     assert_eq!(snapshot(json(), AuditedDocument::None), ["snapshot/before", "deleted", "snapshot"]);
     assert_eq!(snapshot(json(), json()), ["snapshot/before", "restored", "snapshot"]);
+    let day = ShiftSpan { from: Timestamp::ZERO, to: Timestamp::from_millis(86_400_000), people: Vec::new() };
+    let replaced = AuditedChange { kind: "tenant".to_owned(), id: key_of_shifts(&day).id, ..change() };
+    let replaced = data(Audited::Change(AuditedChange { before: json(), after: json(), ..replaced }));
+    let told = [&replaced["Kind"], &replaced["Action"], &replaced["ObjectID"]].map(|text| text.as_str().unwrap());
+    assert_eq!(told, ["shifts", "changed", "1970-01-01T00:00:00.000000Z/1970-01-02T00:00:00.000000Z"]);
     assert_eq!(action(json(), AuditedDocument::TooLong, "telepathy"), "changed");
     assert_eq!(action(AuditedDocument::TooLong, AuditedDocument::None, "snapshot"), "deleted");
     assert_eq!(action(json(), json(), "snapshot"), "restored");

@@ -78,6 +78,10 @@ impl PromptAudioStore for NoProvisioning {
         refused()
     }
 
+    fn forget_audio<'a>(&'a self, _: &'a TenantId, _: Timestamp) -> Answer<'a, u64> {
+        refused()
+    }
+
     fn audio<'a>(&'a self, _: &'a TenantId, _: &'a str) -> Answer<'a, Option<KeptAudio>> {
         refused()
     }
@@ -328,6 +332,7 @@ impl Shifts for NoProvisioning {
         _: &'a ShiftSpan,
         _: &'a [StoredShift],
         _: ShiftTerms,
+        _: &'a ChangeNote,
     ) -> Answer<'a, ShiftsReplaced> {
         refused()
     }

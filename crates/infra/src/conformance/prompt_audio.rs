@@ -8,7 +8,10 @@ use model::{TenantId, Timestamp};
 use super::fixtures::tenant;
 use super::provisioning::{note, objects};
 use crate::bounds::{PROMPT_AUDIO_BYTES_MAX, PROMPT_AUDIO_MAX, PROMPT_AUDIO_UNNAMED_FOR};
-use crate::{ArchivedPart, KeptAudio, ObjectChange, Revision, StoreError, TenantArchive};
+use crate::{
+    ArchivedPart, KeptAudio, NamedSnapshot, ObjectChange, Revision, SnapshotHead, StoreError, TenantArchive,
+    TenantFileText,
+};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -55,6 +58,7 @@ pub async fn run<S: TenantArchive>(store: &S) {
     a_prompt_comes_back_with_what_it_names(store).await;
     an_archive_has_them_and_brings_them_back(store).await;
     where_there_is_no_room_what_nothing_names_goes(store).await;
+    what_nothing_names_any_more_is_forgotten(store).await;
     they_go_with_their_tenant(store).await;
 }
 
@@ -115,6 +119,33 @@ async fn where_there_is_no_room_what_nothing_names_goes(store: &dyn TenantArchiv
     let large = recording(9, usize::try_from(PROMPT_AUDIO_BYTES_MAX).unwrap());
     let full = store.keep_audio(&acme, &large, later).await;
     assert!(matches!(full, Err(StoreError::Full { bound: PROMPT_AUDIO_BYTES_MAX, .. })), "{full:?}");
+}
+
+async fn what_nothing_names_any_more_is_forgotten(store: &dyn TenantArchive) {
+    let acme = made(store, "audio-forgotten").await;
+    let [named, before, in_snapshot, never] = [1, 2, 3, 4].map(|number| recording(number, 10));
+    for audio in [&named, &before, &in_snapshot, &never] {
+        store.keep_audio(&acme, audio, NOW).await.unwrap();
+    }
+    for (revision, audio) in [(1, &before), (2, &named)] {
+        store.update(&acme, Revision(revision), naming(&[audio]), note()).await.unwrap();
+    }
+    let head = SnapshotHead { name: "then".to_owned(), at: NOW, by: "user/ann".to_owned(), revision: Revision(1) };
+    let file = TenantFileText(format!("prompts: {{music: {{audio: [{{sha256: {}}}]}}}}", in_snapshot.sha256));
+    let snapshot = NamedSnapshot { head, file, documents: Vec::new() };
+    assert!(store.keep_snapshot(&acme, &snapshot, note()).await.unwrap());
+    let (lately, later) = (NOW + PROMPT_AUDIO_UNNAMED_FOR, NOW + PROMPT_AUDIO_UNNAMED_FOR + Duration::from_secs(1));
+    assert_eq!(store.forget_audio(&acme, lately).await.unwrap(), 0, "it is a day old at most");
+    assert_eq!(store.forget_audio(&acme, later).await.unwrap(), 1);
+    assert_eq!(store.audio(&acme, &never.sha256).await.unwrap(), None);
+    // The history forgets what is too old, and then names nothing of it.
+    store.prune_history(&acme, NOW + Duration::from_secs(1), 1_000).await.unwrap();
+    assert_eq!(store.forget_audio(&acme, later).await.unwrap(), 1);
+    assert_eq!(store.audio(&acme, &before.sha256).await.unwrap(), None);
+    assert!(store.remove_snapshot(&acme, "then", note()).await.unwrap());
+    assert_eq!(store.forget_audio(&acme, later).await.unwrap(), 1);
+    assert_eq!(store.audio(&acme, &in_snapshot.sha256).await.unwrap(), None);
+    assert_eq!(store.audio(&acme, &named.sha256).await.unwrap(), Some(named));
 }
 
 async fn they_go_with_their_tenant(store: &dyn TenantArchive) {

@@ -137,7 +137,7 @@ pub(super) const KEEP_AUDIO: Get = Get {
 pub(super) const AUDIO: Get = Get {
     path: "/agent-setup/api/v1/{tenant}/prompt-audio/{sha256}",
     id: "promptAudio",
-    summary: "A recording, as callers hear it",
+    summary: "A recording that a prompt names, as callers hear it",
     query: &[],
     ..OBJECTS
 };

@@ -1,13 +1,13 @@
 //! Removes what is too old of the tenants' histories: one node does it at a time, in small batches with pauses, so that nobody who
 //! changes a tenant waits for long. Only the log of changes goes. Snapshots have their own files, and followers begin with the objects
 //! themselves. The history of a tenant that has ended goes by the same rule, and after it the record that there was such a tenant. Rows
-//! that the command which ended it could not remove are removed here, too.
+//! that the command which ended it could not remove are removed here, too. Once a day, recordings of prompts go that nothing names any more.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use infra::{Clock, Leases, ProvisioningStore, StoreError};
+use infra::{Clock, Leases, PromptAudioStore, ProvisioningStore, StoreError};
 use model::{Owner, TenantId, Timestamp};
 use prometheus_client::metrics::counter::Counter;
 use runtime::RoleContext;
@@ -15,6 +15,8 @@ use tokio::time::MissedTickBehavior;
 
 /// How often it is looked for what is too old.
 const LOOK: Duration = Duration::from_secs(3_600);
+/// It is looked for recordings that nothing names once in so many looks: all snapshots may be read for it.
+const LOOKS_A_DAY: u32 = 24;
 /// The most entries that are removed at once: of applications each may have a megabyte.
 const BATCH_MAX: u32 = 200;
 /// Pause after a batch: others write meanwhile.
@@ -44,6 +46,7 @@ runtime::metrics! {
 pub(super) async fn run(ctx: RoleContext, days: u32) -> anyhow::Result<()> {
     let pruner = HistoryPruner {
         store: ctx.stores.provisioning.clone(),
+        recordings: ctx.stores.archive.clone(),
         leases: ctx.stores.leases.clone(),
         owner: ctx.owner(),
         clock: ctx.clock.clone(),
@@ -52,10 +55,12 @@ pub(super) async fn run(ctx: RoleContext, days: u32) -> anyhow::Result<()> {
     };
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut look_of_day = 0;
     loop {
         let pruned = async {
             look.tick().await;
-            pruner.prune_all().await
+            pruner.prune_all().await?;
+            if look_of_day == 0 { pruner.forget_recordings().await } else { Ok(()) }
         };
         // A batch that is broken off is not carried out.
         let pruned = tokio::select! {
@@ -65,11 +70,13 @@ pub(super) async fn run(ctx: RoleContext, days: u32) -> anyhow::Result<()> {
         if let Err(error) = pruned {
             tracing::warn!(%error, "what is too old of the history cannot be removed now: tried again");
         }
+        look_of_day = (look_of_day + 1) % LOOKS_A_DAY;
     }
 }
 
 struct HistoryPruner {
     store: Arc<dyn ProvisioningStore>,
+    recordings: Arc<dyn PromptAudioStore>,
     leases: Arc<dyn Leases>,
     owner: Owner,
     clock: Arc<dyn Clock>,
@@ -123,6 +130,35 @@ impl HistoryPruner {
         self.store.forget_ended(self.clock.now() - self.kept.max(ENDS_KNOWN)).await.map(drop)
     }
 
+    /// Removes recordings that nothing names any more, of every tenant, unless another node is at it. A tenant that fails holds up no other.
+    ///
+    /// # Errors
+    /// When the stores do not answer.
+    async fn forget_recordings(&self) -> infra::Result<()> {
+        let mut failures = 0;
+        for (tenant, _) in self.store.tenants().await? {
+            if self.leases.take_job(JOB, &self.owner, JOB_FOR).await?.is_none() {
+                return Ok(());
+            }
+            match self.recordings.forget_audio(&tenant, self.clock.now()).await {
+                Ok(removed) => {
+                    failures = 0;
+                    if removed > 0 {
+                        tracing::info!(%tenant, removed, "recordings that nothing names any more are removed");
+                    }
+                }
+                Err(error) => {
+                    failures += 1;
+                    if failures >= FAILURES_MAX {
+                        return Err(error);
+                    }
+                    tracing::warn!(%tenant, %error, "recordings that nothing names any more cannot be removed: tried again");
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn prune(&self, tenant: &TenantId) -> Result<PrunedTenant, StoreError> {
         loop {
             if self.leases.take_job(JOB, &self.owner, JOB_FOR).await?.is_none() {
@@ -144,17 +180,40 @@ impl HistoryPruner {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::atomic::Ordering::SeqCst;
 
-    use infra::SystemClock;
     use infra::embedded::Embedded;
+    use infra::{Answer, KeptAudio, SystemClock};
 
     use super::*;
-    use crate::role::test_database::TestDatabase;
+    use crate::role::test_database::{TestDatabase, tenant};
+
+    /// The tenants whose recordings were looked at. Those of acme cannot be.
+    #[derive(Default)]
+    struct LookedAt(Mutex<Vec<TenantId>>);
+
+    impl PromptAudioStore for LookedAt {
+        fn keep_audio<'a>(&'a self, _: &'a TenantId, _: &'a KeptAudio, _: Timestamp) -> Answer<'a, ()> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn forget_audio<'a>(&'a self, tenant: &'a TenantId, _: Timestamp) -> Answer<'a, u64> {
+            self.0.lock().unwrap().push(tenant.clone());
+            let is_there = tenant.as_str() != "acme";
+            let failed = || StoreError::Unavailable { reason: "a test".to_owned() };
+            Box::pin(async move { if is_there { Ok(1) } else { Err(failed()) } })
+        }
+
+        fn audio<'a>(&'a self, _: &'a TenantId, _: &'a str) -> Answer<'a, Option<KeptAudio>> {
+            Box::pin(async { Ok(None) })
+        }
+    }
 
     fn pruner(database: &Arc<TestDatabase>, leases: &Arc<Embedded>, node: &str) -> HistoryPruner {
         HistoryPruner {
             store: database.clone(),
+            recordings: Arc::new(LookedAt::default()),
             leases: leases.clone(),
             owner: node.parse().unwrap(),
             clock: Arc::new(SystemClock::start()),
@@ -187,6 +246,20 @@ mod tests {
         let pruner = pruner(&database, &leases, "tenant-1.1");
         pruner.prune_all().await.unwrap();
         assert_eq!((database.old_entries.load(SeqCst), database.asked_to_prune.load(SeqCst)), (50, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn recordings_of_every_tenant_are_looked_at_by_one_node_and_one_that_fails_holds_up_no_other() {
+        let (database, leases) = (TestDatabase::new(Some(|| StoreError::Invalid("a test".to_owned()))), in_memory());
+        let looked_at = Arc::new(LookedAt::default());
+        let pruner = HistoryPruner { recordings: looked_at.clone(), ..pruner(&database, &leases, "tenant-1.1") };
+        pruner.forget_recordings().await.unwrap();
+        let mut tenants = looked_at.0.lock().unwrap().clone();
+        tenants.sort();
+        assert_eq!(tenants, [tenant("acme"), tenant("globex")]);
+        let other = HistoryPruner { recordings: looked_at.clone(), ..self::pruner(&database, &leases, "tenant-2.1") };
+        other.forget_recordings().await.unwrap();
+        assert_eq!(looked_at.0.lock().unwrap().len(), 2, "the first one has the job");
     }
 
     #[tokio::test(start_paused = true)]

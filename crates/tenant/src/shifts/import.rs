@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use contracts::provisioning::{ActionCode, folded_name};
-use infra::{ShiftCounts, ShiftSpan, ShiftTerms, Shifts, ShiftsReplaced, StoreError};
-use model::{TenantId, Timestamp};
+use infra::{ChangeNote, ShiftCounts, ShiftSpan, ShiftTerms, Shifts, ShiftsReplaced, StoreError};
+use model::TenantId;
 
 use super::rules::{KnownNames, checked};
 use super::table::{TableFormat, read};
@@ -74,7 +74,7 @@ impl ShiftTable {
         }
     }
 
-    /// Puts shifts that were read in the place of those of its days.
+    /// Puts shifts that were read in the place of those of its days, as `note` says who has done it and when.
     ///
     /// # Errors
     /// If the store fails, or refuses the names of people who have gone meanwhile.
@@ -83,12 +83,12 @@ impl ShiftTable {
         store: &dyn Shifts,
         tenant: &TenantId,
         shifts: Vec<Shift>,
-        now: Timestamp,
+        note: &ChangeNote,
     ) -> Result<TableTaken, StoreError> {
         let stored = shifts.iter().map(Shift::stored).collect::<Result<Vec<_>, _>>()?;
         let span = ShiftSpan { from: self.days.from, to: self.days.to, people: self.names.as_written(&self.people) };
-        let terms = ShiftTerms { is_trial: self.is_trial, forget_before: now - KEPT_AFTER_END };
-        Ok(match store.replace_shifts(tenant, &span, &stored, terms).await? {
+        let terms = ShiftTerms { is_trial: self.is_trial, forget_before: note.at - KEPT_AFTER_END };
+        Ok(match store.replace_shifts(tenant, &span, &stored, terms, note).await? {
             ShiftsReplaced::Replaced(counts) => TableTaken::Replaced(counts),
             ShiftsReplaced::Overlap { id, other } => {
                 let rule = format!("the shift {id} is at the same time as {other}, which stays");

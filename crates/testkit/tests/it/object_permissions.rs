@@ -12,7 +12,10 @@ use testkit::facts::{bearing, connect, runtime, tenant_role};
 use testkit::visitor::{CurlAnswer, path_of};
 use testkit::{Installation, Visitor, wait};
 
+use crate::agent_setup::Page;
+use crate::conference::TONES;
 use crate::sign_in::forgeries::claims;
+use crate::uploaded_prompts::uploaded;
 
 const SOON: Duration = Duration::from_secs(45);
 const API: &str = "/agent-setup/api/v1/example";
@@ -241,6 +244,31 @@ fn a_folder_administrator_sees_and_changes_the_people_of_a_folder_alone() -> Res
         let history = read(&visitor, &format!("/history?{gone}"))?;
         ensure!(history["items"].as_array().is_some_and(Vec::is_empty), "{gone}: {history}");
     }
+    Ok(())
+}
+
+/// A prompt of a folder that plays a recording.
+fn playing(name: &str, folder: &str, sha256: &str) -> v1::ChangeObject {
+    let audio = json!([{ "language": "en", "sha256": sha256 }]);
+    put("prompt", name, &json!({ "name": name, "file": "error.wav", "audio": audio, "folder": folder }))
+}
+
+#[test]
+fn a_recording_is_given_to_who_sees_a_prompt_that_names_it() -> Result<()> {
+    let (site, files) = (Installation::start()?, tempfile::tempdir()?);
+    runtime()?.block_on(change(&site, cities()))?;
+    let (visitor, page) = (Visitor::new(&site)?, Page::open(&site, "administrator")?);
+    signs_in(&visitor, USER)?;
+    let sha256 = uploaded(&page, files.path(), 8_000, TONES[0])?;
+    let path = format!("/prompt-audio/{sha256}");
+    let given = || Ok::<_, anyhow::Error>((page.get_with(&path, &[])?.status, status(&visitor, &path)?));
+    ensure!(given()? == (404, 404), "nothing names it");
+    runtime()?.block_on(change(&site, vec![playing("elbe", "Hamburg", &sha256)]))?;
+    ensure!(given()? == (200, 404), "whoever looks after Berlin sees no prompt of Hamburg");
+    runtime()?.block_on(change(&site, vec![playing("spree", "Berlin", &sha256)]))?;
+    ensure!(given()? == (200, 200), "it is named in Berlin");
+    runtime()?.block_on(change(&site, vec![delete("prompt", "elbe"), delete("prompt", "spree")]))?;
+    ensure!(given()? == (404, 404), "the history alone names it");
     Ok(())
 }
 

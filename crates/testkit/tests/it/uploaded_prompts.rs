@@ -20,7 +20,7 @@ const COMES_WITHIN: Duration = Duration::from_secs(90);
 const PROMPT: &str = "announcement";
 
 /// Uploads a tone in a file of that rate; the name of the recording.
-fn uploaded(page: &Page<'_>, folder: &Path, rate: usize, hz: f64) -> Result<String> {
+pub(crate) fn uploaded(page: &Page<'_>, folder: &Path, rate: usize, hz: f64) -> Result<String> {
     let file = folder.join(format!("{hz}.wav"));
     write_wav_at(rate, &file, &tone(hz, LENGTH))?;
     let kept = is(page.post("/prompt-audio", "audio/wav", &format!("@{}", file.display()))?, 200)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use contracts::provisioning::TenantObjects;
-use infra::{Clock as _, SystemClock};
+use infra::ChangeWay;
 use runtime::exit::{Exit, ExitError};
 use tenant::shifts::{KnownNames, NO_ZONE, PlannedDays, ShiftFault, ShiftTable, TableFormat, TableTaken};
 
@@ -69,7 +69,10 @@ fn import(options: &InstallationOptions, arguments: &ImportArguments) -> anyhow:
         let (_, objects) = store.load(&tenant).await?.ok_or_else(|| no_tenant(&tenant))?;
         let table = table_of(arguments, text, &objects)?;
         match table.shifts() {
-            (_, Ok(read)) => anyhow::Ok(table.put(&*shifts, &tenant, read, SystemClock::start().now()).await?),
+            (_, Ok(read)) => {
+                let note = crate::author::note(ChangeWay::CommandLine);
+                anyhow::Ok(table.put(&*shifts, &tenant, read, &note).await?)
+            }
             (_, Err(faults)) => Ok(TableTaken::Faulty(faults)),
         }
     })?;

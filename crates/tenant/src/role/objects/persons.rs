@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use contracts::provisioning::{FaultCode, Folder, FolderRight, ObjectAnnex, ObjectKey, ObjectKind};
+use contracts::provisioning::{FaultCode, Folder, FolderRight, Object, ObjectAnnex, ObjectKey, ObjectKind};
 use contracts::v1;
-use infra::{FoundObject, HistoryEntry, HistoryPage, Revision};
+use infra::{FoundObject, HistoryEntry, HistoryPage, Revision, SHIFTS_KIND, kind_told};
 use model::TenantId;
 use tonic::{Request, Status};
 
@@ -263,6 +263,23 @@ impl ObjectServer {
         Err(refused(objects::never_known(&*self.store, tenant, &key, at).await))
     }
 
+    /// Whether a prompt that who asks sees names a recording.
+    pub(super) async fn is_recording_seen(
+        &self,
+        tenant: &TenantId,
+        person: Option<String>,
+        sha256: String,
+    ) -> Result<bool, Status> {
+        let Some(user) = person else {
+            let named = move |held: &IndexedTenant| prompts_with(held, &sha256).next().is_some();
+            return self.readable(tenant).await?.look(named).await.ok_or_else(ends);
+        };
+        let seen = move |held: &IndexedTenant, rights: &CallerRights| {
+            prompts_with(held, &sha256).any(|found| rights.may_see(found))
+        };
+        self.look_as(tenant, user, seen).await
+    }
+
     /// The people of a tenant as a table, those whom who asks sees.
     pub(super) async fn people_seen(&self, tenant: &TenantId, person: Option<String>) -> Result<String, Status> {
         let Some(user) = person else {
@@ -298,6 +315,15 @@ pub(super) fn stored_object(found: FoundObject, fields: &[String]) -> v1::Stored
     }
 }
 
+/// The prompts that name a recording.
+fn prompts_with<'a>(held: &'a IndexedTenant, sha256: &'a str) -> impl Iterator<Item = HeldObject<'a>> {
+    let found = move |object: &Object| match object {
+        Object::Prompt(prompt) if prompt.audio.iter().any(|audio| audio.sha256 == sha256) => held.found(&object.key()),
+        _ => None,
+    };
+    held.of_kind(ObjectKind::Prompt).filter_map(move |(_, object)| found(object))
+}
+
 fn as_found(HeldObject { object, annex, revision }: HeldObject<'_>) -> FoundObject {
     FoundObject { revision, object: object.clone(), annex: annex.cloned().unwrap_or_default() }
 }
@@ -306,6 +332,9 @@ fn as_found(HeldObject { object, annex, revision }: HeldObject<'_>) -> FoundObje
 fn entry_seen(held: &IndexedTenant, rights: &CallerRights, entry: HistoryEntry) -> Option<InFolders<HistoryEntry>> {
     let is_hidden = held.found(&entry.key).is_some_and(|found| !rights.may_see(found));
     let is_unread = |path: String| !rights.in_folder(&path).contains(FolderRight::Read);
+    // That shifts were replaced may name people whom the person does not see.
+    let is_of_shifts = kind_told(entry.key.kind.as_str(), &entry.key.id) == SHIFTS_KIND;
+    let is_hidden = is_hidden || is_of_shifts && !rights.reads_whole_tenant();
     if is_hidden || folders_of(&entry).any(is_unread) {
         return None;
     }
@@ -355,7 +384,7 @@ fn document_then(back: &ObjectEdit) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use contracts::provisioning::{FolderPermission, Person, Privilege};
+    use contracts::provisioning::{FolderPermission, Person, Privilege, Prompt, PromptAudio};
     use infra::{ChangeNote, ChangeOrigin, ChangeWay, HistoryPoint, VersionedObjects};
     use model::Timestamp;
 
@@ -373,7 +402,11 @@ mod tests {
             privileges: vec![privilege],
             ..Person::default()
         };
-        objects.people = vec![person("dora", Privilege::Designer), person("root", Privilege::Administrator)];
+        objects.people = vec![
+            person("dora", Privilege::Designer),
+            person("fay", Privilege::FolderAdministrator),
+            person("root", Privilege::Administrator),
+        ];
         objects.folders = folders.iter().copied().cloned().collect();
         let point = HistoryPoint::unstamped(Revision(3));
         IndexedTenant::of(VersionedObjects { point, objects, revisions: HashMap::new() })
@@ -423,6 +456,54 @@ mod tests {
             assert!(seen.iter().all(|entry| sees("dora", entry)), "{} folders", folders.len());
             assert!(hidden.iter().chain(&seen).all(|entry| sees("root", entry)), "{} folders", folders.len());
         }
+    }
+
+    #[test]
+    fn a_recording_is_seen_by_who_sees_a_prompt_that_names_it() {
+        let shut = FolderPermission {
+            person: Some("dora".to_owned()),
+            group: None,
+            rights: Vec::new(),
+            no_access: true,
+            propagate: true,
+        };
+        let prompt = |name: &str, sha256: &str| {
+            let audio = vec![PromptAudio { language: "en".to_owned(), sha256: sha256.to_owned() }];
+            Prompt { audio, ..Prompt::of_file(name.to_owned(), "a.wav".to_owned()) }
+        };
+        let mut objects = infra::conformance::provisioning::objects("acme");
+        objects.people =
+            vec![Person { user_name: "dora".to_owned(), privileges: vec![Privilege::Designer], ..Person::default() }];
+        objects.folders = vec![folder("Board", vec![shut])];
+        objects.prompts = vec![prompt("hidden", "1"), prompt("open", "2"), prompt("both", "2")];
+        let in_board = ObjectAnnex { folder: Some("Board".to_owned()), ..ObjectAnnex::default() };
+        let board = |id: &str| (ObjectKey { kind: ObjectKind::Prompt, id: id.to_owned() }, in_board.clone());
+        objects.annexes = vec![board("hidden"), board("both")];
+        let point = HistoryPoint::unstamped(Revision(3));
+        let held = IndexedTenant::of(VersionedObjects { point, objects, revisions: HashMap::new() });
+        let dora = CallerRights::of(&held, "dora");
+        for (sha256, prompts, is_seen) in [("1", 1, false), ("2", 2, true), ("3", 0, false)] {
+            assert_eq!(prompts_with(&held, sha256).count(), prompts, "{sha256}");
+            assert_eq!(prompts_with(&held, sha256).any(|found| dora.may_see(found)), is_seen, "{sha256}");
+        }
+    }
+
+    #[test]
+    fn that_shifts_were_replaced_is_seen_by_who_reads_the_whole_tenant() {
+        let reads = FolderPermission {
+            person: Some("fay".to_owned()),
+            group: None,
+            rights: vec![FolderRight::Read],
+            no_access: false,
+            propagate: false,
+        };
+        let held = held(&[&folder(Folder::ROOT, vec![reads])]);
+        let day = infra::ShiftSpan { from: Timestamp::ZERO, to: Timestamp::from_millis(1), people: Vec::new() };
+        let replaced = deleted(ObjectKind::Tenant, &infra::key_of_shifts(&day).id, r#"{"people":["ada"]}"#);
+        let snapshot = deleted(ObjectKind::Tenant, "before", r#"{"name":"before"}"#);
+        let sees = |user: &str, entry: &HistoryEntry| sees(&held, user, entry, &HashMap::new());
+        assert!(sees("root", &replaced) && !sees("fay", &replaced));
+        assert!(sees("fay", &snapshot), "what is in the root is seen");
     }
 
     #[test]

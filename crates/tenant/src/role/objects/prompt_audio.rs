@@ -1,7 +1,7 @@
 //! Recordings of prompts: checked, made into what media plays, kept by their SHA-256, and given to media and to pages.
 //!
-//! A recording is no object: it stands in no history, and whoever may change or read objects may keep or get one. What is played is said by
-//! prompts, which are objects.
+//! A recording is no object: it stands in no history, and whoever may change objects may keep one. What is played is said by prompts, which
+//! are objects: a recording is given to who may read a prompt that names it.
 
 use contracts::provisioning::{FaultCode, PromptAudio};
 use contracts::v1;
@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tonic::{Request, Response, Status};
 
 use super::ObjectServer;
+use super::persons::person;
 use super::refusals::{ends, of_request, unread};
 use crate::broken_rule::BrokenRule;
 
@@ -37,9 +38,14 @@ impl ObjectServer {
         request: Request<v1::PromptAudioRequest>,
     ) -> Result<Response<v1::PromptAudioResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ).await?;
+        let person = person(&request)?;
         let sha256 = request.into_inner().sha256;
         let missing = || Status::not_found("the tenant has no such recording");
         if !PromptAudio::is_sha256(&sha256) {
+            return Err(missing());
+        }
+        // Who may not see what names it is told the same as of one that is not there.
+        if !self.is_recording_seen(&tenant, person, sha256.clone()).await? {
             return Err(missing());
         }
         let found = self.archive.audio(&tenant, &sha256).await.map_err(unread)?.ok_or_else(missing)?;

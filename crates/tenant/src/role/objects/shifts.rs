@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use contracts::provisioning::{AgentGroup, Folder, FolderRight, Object, ObjectKind, folded_name};
 use contracts::v1;
 use contracts::v1::schedules_server::Schedules;
-use infra::{StoreError, StoredShift};
+use infra::{ChangeNote, StoreError, StoredShift};
 use model::{TenantId, Timestamp};
 use routing::SkillExpression;
 use tonic::{Request, Response, Status};
@@ -51,7 +51,7 @@ impl Schedules for ObjectServer {
         let days = PlannedDays::of(&asked.from, &asked.to, &zone).map_err(Status::invalid_argument)?;
         let v1::ImportShiftsRequest { table: text, people, validate_only: is_trial, .. } = asked;
         let table = ShiftTable { text, format, days, people, names, is_trial };
-        let answer = self.shifts_replaced(&tenant, table, note.at).await?;
+        let answer = self.shifts_replaced(&tenant, table, &note).await?;
         if !is_trial && answer.faults.is_empty() {
             let v1::ImportShiftsResponse { added, changed, removed, .. } = answer;
             tracing::info!(%tenant, by = note.by, added, changed, removed, "a table of shifts was imported");
@@ -87,7 +87,7 @@ impl ObjectServer {
         &self,
         tenant: &TenantId,
         table: ShiftTable,
-        now: Timestamp,
+        note: &ChangeNote,
     ) -> Result<v1::ImportShiftsResponse, Status> {
         // Nobody waits for a large table but who has sent it.
         let reading = tokio::task::spawn_blocking(move || {
@@ -99,7 +99,7 @@ impl ObjectServer {
             Ok(shifts) => shifts,
             Err(faults) => return Ok(faulty(count, faults)),
         };
-        match table.put(&*self.shifts, tenant, shifts, now).await.map_err(unwritten)? {
+        match table.put(&*self.shifts, tenant, shifts, note).await.map_err(unwritten)? {
             TableTaken::Replaced(counts) => Ok(v1::ImportShiftsResponse {
                 shifts: u32::try_from(count).unwrap_or(u32::MAX),
                 added: counts.added,

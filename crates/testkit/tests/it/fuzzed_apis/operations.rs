@@ -18,6 +18,7 @@ const PROBLEM: &str = "application/problem+json";
 const SOON: Duration = Duration::from_secs(45);
 const WEBHOOKS: &str = "/api/voice/v1/example/webhooks";
 const KEYS: &str = "/agent-setup/api/v1/example/api-keys";
+const CHANGES: &str = "/agent-setup/api/v1/example/changes";
 const RECORDINGS: &str = "/agent-setup/api/v1/example/prompt-audio";
 const TRACES: &str = "/api/operations/v1/example/traces";
 
@@ -79,7 +80,13 @@ impl KnownPlaces {
                 let case = Case { media_type, body: Some(recording()), ..Case::right(RECORDINGS.to_owned()) };
                 let answer = exchange::ask(web, "POST", &case, token)?;
                 ensure!(answer.status / 100 == 2, "{RECORDINGS}: {} {}", answer.status, answer.body);
-                text(&serde_json::from_str::<Value>(&answer.body)?["sha256"])?
+                let sha256 = text(&serde_json::from_str::<Value>(&answer.body)?["sha256"])?;
+                // Nobody gets one that no prompt names.
+                let prompt =
+                    json!({ "name": "fuzzed", "file": "error.wav", "audio": [{ "language": "en", "sha256": sha256 }] });
+                let edit = json!({ "kind": "prompt", "id": "fuzzed", "action": "put", "object": prompt });
+                ask("POST", CHANGES, Some(json!({ "edits": [edit] })))?;
+                sha256
             },
         })
     }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use testkit::Installation;
 
@@ -24,15 +24,28 @@ fn written(seconds: u64, format: &str) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-fn token(site: &Installation, scope: &str) -> Result<String> {
+/// What a command of the installation prints.
+fn said(site: &Installation, arguments: &[&str]) -> Result<String> {
     let output = Command::new(testkit::installation::binary()?)
-        .args(["token", "--tenant", "example", "--sub", "tool/planner", "--scope", scope])
+        .args(arguments)
         .args(["--instance", &site.demo.instance.to_string(), "--data-dir"])
         .arg(site.data_dir())
         .args(site.stores())
         .output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+fn token(site: &Installation, scope: &str) -> Result<String> {
+    said(site, &["token", "--tenant", "example", "--sub", "tool/planner", "--scope", scope])
+}
+
+/// What the history has about plans, the latest change first.
+fn noted(site: &Installation) -> Result<Vec<Value>> {
+    let told = said(site, &["tenant", "history", "example", "--json", "--limit", "1000"])?;
+    let mut entries = told.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    entries.retain(|entry| entry["kind"] == "shifts");
+    Ok(entries)
 }
 
 /// A plan as workforce management sends it.
@@ -117,6 +130,15 @@ fn a_plan_that_is_sent_is_shown_to_the_agent_and_to_who_looks_after_the_agent() 
 
     ensure!(planner.takes(&format!("{HEAD}\n"), "")? == [0, 0, 1, 0], "a day without shifts leaves some");
     ensure!(shifts(&desk)?.is_empty(), "a shift is left");
+
+    // Neither of the trial, nor of the same plan, nor of the faulty one.
+    let noted = noted(&site)?;
+    let [removed, added] = noted.as_slice() else { bail!("{noted:?}") };
+    ensure!(added["changed_by"] == "tool/planner" && added["way"] == "grpc", "{added}");
+    ensure!(added["before"]["shifts"] == 0 && added["after"]["shifts"] == 1 && added["after"]["added"] == 1, "{added}");
+    ensure!(removed["before"]["shifts"] == 1 && removed["after"]["removed"] == 1, "{removed}");
+    let day = removed["after"]["from"].as_str().and_then(|from| from.split_once('T')).context("no span")?.0;
+    ensure!(planner.days.starts_with(&format!("from={day}&")), "{removed}, of {}", planner.days);
     Ok(())
 }
 
