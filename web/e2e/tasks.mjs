@@ -17,6 +17,7 @@ export { openTelemetry, pageWatch } from './telemetry.mjs'
 export * from './setup-tasks.mjs'
 export * from './setup-bulk-tasks.mjs'
 export * from './setup-kinds-tasks.mjs'
+export * from './setup-further-tasks.mjs'
 export * from './setup-past-tasks.mjs'
 
 const THEMES = ['light', 'dark', 'contrast']

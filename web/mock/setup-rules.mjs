@@ -1,12 +1,10 @@
 // The rules of a tenant, as far as the pages' tests need them.
 
+import { broken, ofDnGroup, ofIvrProfile, ofStatistic, ofTransaction } from './setup-further-rules.mjs'
 import { ID_FIELDS } from './setup-tenant.mjs'
 
 const LEVEL_MAX = 1_000
 const PASSWORD_LEAST = 8
-
-/** A rule that is broken: where, in the words of the server, and with its code. */
-const broken = (field, rule, code, values = {}) => ({ field, rule, code, values })
 
 /** What an object names, and where. */
 export function references(kind, object) {
@@ -89,8 +87,12 @@ function ownFaults(setup, kind, object) {
   if (kind === 'person') faults.push(...ofPerson(setup, object))
   if (kind === 'agent_group') faults.push(...ofAgentGroup(object))
   if (kind === 'action_code') faults.push(...ofActionCode(setup, object))
-  if (kind === 'list') faults.push(...ofList(object))
+  if (kind === 'list' || kind === 'transaction') faults.push(...ofList(object))
   if (kind === 'business_attribute') faults.push(...ofAttribute(object))
+  if (kind === 'dn_group') faults.push(...ofDnGroup(setup, object))
+  if (kind === 'ivr_profile') faults.push(...ofIvrProfile(object))
+  if (kind === 'statistic_definition') faults.push(...ofStatistic(object))
+  if (kind === 'transaction') faults.push(...ofTransaction(object))
   return faults
 }
 

@@ -230,6 +230,13 @@ describe('the mock', () => {
     setup.change({ request_id: 'a', dry_run: false, edits: [{ kind: 'list', id: 'Branches', action: 'merge', object: { sections: { berlin: { open: null } } }, fields: ['sections.berlin.open'] }] }, 'grpc', 'ann')
     expect(setup.get('list', 'Branches').object.sections.berlin).toEqual({ greeting: 'welcome-de' })
     expect(faults('place_group', 'x', { name: 'x', places: ['nowhere'] })).toEqual([['places', 'unknown']])
+    expect(faults('dn_group', 'x', { name: 'x', type: 'single_ports', members: [{ dn: '9000', weight: 1 }, { dn: '7101', weight: 1 }, { dn: '7101', weight: 1 }] })).toEqual([['members', 'twice'], ['members', 'dn_type']])
+    expect(faults('ivr_profile', 'x', { name: 'x', service_type: 'voicexml', application: 'support', initial_page_url: 'ftp://x' })).toEqual([['application', 'only_with'], ['initial_page_url', 'url']])
+    expect(faults('ivr_profile', 'x', { name: 'x', service_type: 'scxml' })).toEqual([['application', 'needed_with']])
+    const calls = { name: 'x', category: 'TotalNumber', subject: 'DNAction', objects: ['Queue'], main: ['CallEntered'], profile: 'growing' }
+    expect(faults('statistic_definition', 'x', calls)).toBeUndefined()
+    expect(faults('statistic_definition', 'x', { ...calls, relative: ['CallWait'], range_to_s: 5, short_abandon_s: 1, profile: 'sliding', subject: 'AgentStatus' })).toEqual([['relative', 'only_with'], ['range_to_s', 'only_with'], ['short_abandon_s', 'only_with'], ['window_s', 'needed_with'], ['category', 'statistic']])
+    expect(faults('transaction', 'x', { name: 'x', type: 'macro', sections: { '': {} } })).toEqual([['sections', 'list_key']])
     expect(faults('campaign', 'x', { name: 'x', calling_lists: [{ calling_list: 'none', weight: 1 }] })).toEqual([['calling_lists', 'unknown']])
     expect(uses({ items: setup.uses('person', 'ben.adler') })).toContainEqual({ kind: 'agent_login', id: '5001', field: 'person', is_named: false })
     expect(uses({ items: setup.uses('switch', 'Paris') })).toEqual([{ kind: 'switch', id: 'Berlin', field: 'access_codes', is_named: false }])

@@ -34,7 +34,7 @@ export function FieldInput({ tenant, field, draft, isNew, faults, faultyCells, o
   if (field.kind === 'many') return <Many id={id} field={field} chosen={textsIn(draft, field.path)} faults={faults} onChange={change} />
   if (field.kind === 'rows') return <RowsInput id={id} tenant={tenant} field={field} rows={rowsIn(draft, field.path)} faults={faults} faulty={faultyCells} onChange={change} />
   if (field.kind === 'sections') return <SectionsInput id={id} tenant={tenant} field={field} sections={sectionsIn(draft, field.path)} faults={faults} onChange={change} />
-  if (field.kind === 'references') {
+  if (field.kind === 'references' || field.kind === 'names') {
     const typed = typedOf(field.path)
     return (
       <ReferencesInput id={id} tenant={tenant} field={field} chosen={textsIn(draft, field.path)} typed={textIn(draft, typed)} faults={faults} onChange={change} onType={(value) => onChange(typed, value)} />
@@ -153,6 +153,8 @@ function Choice({ value, options, isRequired, isFixed = false, onChange, ...attr
   return (
     <select {...attributes} value={value} disabled={isFixed} onChange={(event) => onChange(event.target.value)}>
       {isRequired ? null : <option value="">{t('setup.choiceOfTenant')}</option>}
+      {/* One that is not known here, as from a later release, is shown as it is. */}
+      {value === '' || options.some(([name]) => name === value) ? null : <option value={value}>{value}</option>}
       {options.map(([name, words]) => (
         <option key={name} value={name}>
           {t(words)}

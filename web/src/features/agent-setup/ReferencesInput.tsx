@@ -6,6 +6,7 @@ import type { Field } from './fields'
 import { describedBy, HintOf } from './Hint'
 import { focusNeighbour } from './neighbour'
 import { ReferenceInput } from './ReferenceInput'
+import { SuggestedInput } from './SuggestedInput'
 import styles from './Form.module.css'
 
 /** All are shown when they are asked for: a group may have thousands. Before that the last ones, among which is whoever was just added. */
@@ -14,7 +15,7 @@ const SHOWN_LAST = 200
 export type ReferencesInputProps = {
   readonly id: string
   readonly tenant: string
-  readonly field: Extract<Field, { kind: 'references' }>
+  readonly field: Extract<Field, { kind: 'references' | 'names' }>
   readonly chosen: readonly string[]
   /** What stands in the input and is not yet one of them; it counts all the same. */
   readonly typed: string
@@ -23,11 +24,12 @@ export type ReferencesInputProps = {
   readonly onType: (typed: string) => void
 }
 
-/** Several other objects, in their order. */
+/** Several names, of other objects or of those that there are, in their order. */
 export function ReferencesInput({ id, tenant, field, chosen, typed, faults, onChange, onType }: ReferencesInputProps): ReactElement {
   const box = useRef<HTMLFieldSetElement>(null)
   const [isWhole, setWhole] = useState(false)
   const shown = isWhole ? chosen : chosen.slice(-SHOWN_LAST)
+  const attributes = { id, 'aria-label': t('setup.addTo', { field: t(field.label) }), 'aria-invalid': faults.length > 0 }
   const add = (): void => {
     const name = typed.trim()
     onType('')
@@ -47,6 +49,7 @@ export function ReferencesInput({ id, tenant, field, chosen, typed, faults, onCh
           {shown.map((name) => (
             <li key={name} data-one>
               {name}
+              <Meaning field={field} name={name} />
               <Button label={t('setup.removeOne', { name })} onClick={() => remove(name)}>
                 ×
               </Button>
@@ -60,11 +63,21 @@ export function ReferencesInput({ id, tenant, field, chosen, typed, faults, onCh
         </div>
       )}
       <div className={styles['adder']}>
-        <ReferenceInput tenant={tenant} of={field.of} value={typed} attributes={{ id, 'aria-label': t('setup.addTo', { field: t(field.label) }), 'aria-invalid': faults.length > 0 }} onChange={onType} onEnter={add} />
+        {field.kind === 'references' ? (
+          <ReferenceInput tenant={tenant} of={field.of} value={typed} attributes={attributes} onChange={onType} onEnter={add} />
+        ) : (
+          <SuggestedInput suggestions={field.options.map(([name, words]) => [name, t(words)])} value={typed} attributes={attributes} onChange={onType} onEnter={add} />
+        )}
         <Button onClick={add}>{t('setup.add')}</Button>
       </div>
       <HintOf id={id} hint={field.hint} />
       <FaultsOf id={id} faults={faults} />
     </fieldset>
   )
+}
+
+/** What a name says to people, where it is one of those that there are. */
+function Meaning({ field, name }: { readonly field: ReferencesInputProps['field']; readonly name: string }): ReactElement | null {
+  const words = field.kind === 'names' ? field.options.find(([known]) => known === name)?.[1] : undefined
+  return words === undefined ? null : <span className={styles['hint']}>{t(words)}</span>
 }

@@ -48,6 +48,8 @@ function faultOf(field: Exclude<Field, Rows>, draft: Draft, isNew: boolean): str
       return text === '' || rowsIn(draft, field.rows).some((row) => row[field.column]?.trim() === text) ? undefined : t('setup.fault.noneOfThem')
     case 'sections':
       return sectionsFault(filledSections(sectionsIn(draft, field.path)))
+    case 'names':
+      return unknownFault(field, namesIn(draft, field.path))
     case 'references':
       return field.required === true && namesIn(draft, field.path).length === 0 ? t('setup.fault.needed') : undefined
     case 'many':
@@ -59,6 +61,13 @@ function faultOf(field: Exclude<Field, Rows>, draft: Draft, isNew: boolean): str
     default:
       return field.required === true && text.trim() === '' ? t('setup.fault.needed') : undefined
   }
+}
+
+/** Which of the names there is not; upper and lower case count. */
+function unknownFault({ options, required }: Extract<Field, { kind: 'names' }>, names: readonly string[]): string | undefined {
+  if (names.length === 0) return required === true ? t('setup.fault.needed') : undefined
+  const unknown = names.filter((name) => options.every(([known]) => known !== name))
+  return unknown.length === 0 ? undefined : t('setup.fault.unknownNames', { names: unknown.join(', ') })
 }
 
 function keysFault(text: string): string | undefined {

@@ -46,6 +46,8 @@ export type Field =
   | (Common & { readonly kind: 'keys' })
   | (Common & { readonly kind: 'reference'; readonly of: Kind })
   | (Common & { readonly kind: 'references'; readonly of: Kind })
+  /** Some of many names, which stay what they are in every language; the words say what each means. */
+  | (Common & { readonly kind: 'names'; readonly options: Options })
   /** `isOrdered`: which one comes first says something. */
   | (Common & { readonly kind: 'rows'; readonly columns: readonly ColumnField[]; readonly add: PlainText; readonly isOrdered?: boolean })
   /** One of the values that a column of the rows at another path has, or none; people read those of the column `words`. */
@@ -117,4 +119,11 @@ export function isOn(group: Group, draft: Draft): boolean {
 /** The fields of which a draft says something. */
 export function shownFields(groups: readonly Group[], draft: Draft): readonly Field[] {
   return groups.filter((group) => isShown(group, draft) && isOn(group, draft)).flatMap(({ fields }) => fields.filter((field) => isShown(field, draft)))
+}
+
+/** Where fields stand that were shown before, and are not any more, for another field says something else now: there they mean nothing. */
+export function hiddenSince(groups: readonly Group[], before: Draft, now: Draft): readonly string[] {
+  const shown = (draft: Draft): readonly string[] => groups.filter((group) => isShown(group, draft)).flatMap(({ fields }) => fields.filter((field) => isShown(field, draft)).map(({ path }) => path))
+  const still = new Set(shown(now))
+  return shown(before).filter((path) => !still.has(path))
 }

@@ -2,14 +2,14 @@
 
 import type { Json, JsonObject } from '../../api/agent-setup'
 import { above, at, isList, isNothing, isObject, isSame, withAt } from './document'
-import { flagIn, isOn, isShown, namesIn, rowsIn, sectionsIn, switchOf, textIn, textsIn, typedOf, type ColumnField, type Draft, type DraftValue, type Field, type Group, type Row, type SectionDraft } from './fields'
+import { flagIn, hiddenSince, isOn, isShown, namesIn, rowsIn, sectionsIn, switchOf, textIn, textsIn, typedOf, type ColumnField, type Draft, type DraftValue, type Field, type Group, type Row, type SectionDraft } from './fields'
 import { keySetOf } from './key-set'
 
 /** What a form holds for a document. */
 export function toDraft(groups: readonly Group[], document: JsonObject): Draft {
   const switches = groups.flatMap(({ within }) => (within === undefined || within.by === 'content' ? [] : [[switchOf(within.path), isObject(at(document, within.path))] as const]))
   const fields = groups.flatMap((group) => group.fields)
-  const typed = fields.filter(({ kind }) => kind === 'references').map(({ path }) => [typedOf(path), ''] as const)
+  const typed = fields.filter(({ kind }) => kind === 'references' || kind === 'names').map(({ path }) => [typedOf(path), ''] as const)
   return Object.fromEntries([...switches, ...typed, ...fields.map((field) => [field.path, drafted(field, at(document, field.path))] as const)])
 }
 
@@ -20,6 +20,7 @@ function drafted(field: Field, value: Json | undefined): DraftValue {
     case 'flag':
       return typeof value === 'boolean' ? value : (field.initial ?? false)
     case 'many':
+    case 'names':
     case 'references':
       return listed(value)
     case 'lines':
@@ -51,22 +52,28 @@ function rowOf(columns: readonly ColumnField[], row: JsonObject): Row {
   return Object.fromEntries(columns.map(({ name }) => [name, isNothing(row[name]) ? '' : String(row[name])]))
 }
 
-/** The document that a form stands for; `base` is what it began with, null for a new one. Needs a draft without faults. */
+/** The document that a form stands for; `base` is what it began with, null for a new one. What another field has hidden meanwhile goes. Needs
+ *  a draft without faults. */
 export function toObject(groups: readonly Group[], draft: Draft, base: JsonObject | null): JsonObject {
   const began = toDraft(groups, base ?? {})
-  return groups.filter((group) => isShown(group, draft)).reduce<JsonObject>((document, group) => {
+  const filled = groups.filter((group) => isShown(group, draft)).reduce<JsonObject>((document, group) => {
     const { within } = group
     if (within !== undefined && (!isOn(group, draft) || (within.by === 'content' && group.fields.every(({ path }) => textIn(draft, path).trim() === '')))) {
       return isNothing(at(document, within.path)) ? document : withAt(document, within.path, null)
     }
     return group.fields.filter((field) => isShown(field, draft)).reduce((of, field) => withField(of, field, { draft, began, base }), document)
   }, base ?? {})
+  return hiddenSince(groups, began, draft).reduce<JsonObject>((of, path) => (saysNothing(at(of, path)) ? of : withAt(of, path, null)), filled)
+}
+
+function saysNothing(value: Json | undefined): boolean {
+  return isNothing(value) || (isList(value) && value.length === 0)
 }
 
 type Sides = { readonly draft: Draft; readonly began: Draft; readonly base: JsonObject | null }
 
 function withField(document: JsonObject, field: Field, { draft, began, base }: Sides): JsonObject {
-  const value = field.kind === 'references' ? namesIn(draft, field.path) : (draft[field.path] ?? '')
+  const value = field.kind === 'references' || field.kind === 'names' ? namesIn(draft, field.path) : (draft[field.path] ?? '')
   if (field.kind === 'secret') return textIn(draft, field.path) === '' ? document : withAt(document, field.path, textIn(draft, field.path))
   const isThere = base !== null && isObject(at(base, above(field.path)))
   if (isThere && isSame(value as Json, began[field.path] as Json)) return document
@@ -84,6 +91,7 @@ function written(field: Exclude<Field, { kind: 'sections' }>, draft: Draft): Jso
       return wholeOf(textIn(draft, path)) ?? null
     case 'many':
       return textsIn(draft, path)
+    case 'names':
     case 'references':
       return namesIn(draft, path)
     case 'lines':

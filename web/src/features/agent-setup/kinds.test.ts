@@ -123,7 +123,7 @@ describe('what came last', () => {
   })
   test('faults of what is computed and of what may be a member are said in words', () => {
     const said = (kind: string, field: string, code: 'dn_type' | 'statistic', values: Readonly<Record<string, string>>) => serverFaults(DN_GROUP, toDraft(DN_GROUP, {}), 'x', [{ kind, id: 'x', field, rule: '', code, values }])
-    expect(said('dn_group', 'members', 'dn_type', { id: '9000', names: 'extension' })).toEqual({ members: ['DN 9000 is of another type. Here may be: extension.'] })
+    expect(said('dn_group', 'members', 'dn_type', { id: '9000', names: 'extension' })).toEqual({ members: ['DN 9000 is of another type. Here may be: Phone.'] })
     expect(Object.values(said('dn_group', '', 'statistic', { why: 'the main mask is empty' })).flat()).toEqual(['The statistics engine does not compute this: the main mask is empty'])
   })
 })

@@ -4,7 +4,7 @@ import type { Fault } from '../../api/agent-setup'
 import { t, type PlainText } from '../../lib/i18n'
 import { nameOfField } from './field-names'
 import type { Options } from './fields'
-import { GRANTS, PRIVILEGES } from './kinds/options'
+import { DN_TYPES, GRANTS, PRIVILEGES } from './kinds/options'
 import { RIGHTS } from './kinds/permissions'
 import { nameOfObject } from './words'
 
@@ -134,7 +134,7 @@ const WORDS: Readonly<Record<Exclude<Code, 'other'>, Said>> = {
   no_openid: plain('setup.rule.noOpenid'),
 
   // What groups of DNs, campaigns and statistics need.
-  dn_type: ({ value }) => t('setup.rule.dnType', { dn: value('id'), names: value('names') }),
+  dn_type: ({ value }) => t('setup.rule.dnType', { dn: value('id'), names: value('names').split(', ').map((name) => wordsOf(DN_TYPES, name)).join(', ') }),
   statistic: ({ value }) => t('setup.rule.statistic', { why: value('why') }),
 
   // Tables of people.

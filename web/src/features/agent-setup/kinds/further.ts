@@ -1,4 +1,4 @@
-/** Groups of DNs, what is to be called, services that talk by themselves, statistics, capacity rules, transactions. */
+/** Groups of DNs, what is to be called, services that talk by themselves, capacity rules, transactions. */
 
 import type { Field, Group, Options } from '../fields'
 import { DIALING_MODES, DN_GROUP_TYPES, SERVICE_TYPES, TRANSACTION_TYPES } from './further-names'
@@ -10,7 +10,6 @@ const TARGET_MAX = 3_600
 const CALLS_MAX = 100_000
 const DURATION_MAX = 86_400
 const INTERACTIONS_MAX = 1_000
-const SECONDS_MAX = 604_800
 
 const NAME: Field = { kind: 'text', path: 'name', label: 'setup.name', required: true, fixed: true }
 
@@ -49,12 +48,6 @@ const PACINGS: Options = [
   ['busy_percent', 'setup.campaignGroup.busyPercent'],
   ['abandon_percent', 'setup.campaignGroup.abandonPercent'],
   ['waiting_s', 'setup.campaignGroup.waiting'],
-]
-
-const PROFILES: Options = [
-  ['growing', 'setup.statistic.growing'],
-  ['sliding', 'setup.statistic.sliding'],
-  ['since_login', 'setup.statistic.sinceLogin'],
 ]
 
 export const DN_GROUP: readonly Group[] = [
@@ -158,14 +151,16 @@ export const CAMPAIGN_GROUP: readonly Group[] = [
   },
 ]
 
+const runs = (...is: readonly string[]) => ({ path: 'service_type', is })
+
 export const IVR_PROFILE: readonly Group[] = [
   {
     title: 'setup.ivrProfile',
     fields: [
       NAME,
       { kind: 'choice', path: 'service_type', label: 'setup.ivrProfile.runs', hint: 'setup.ivrProfile.runsHint', options: SERVICE_TYPES, initial: 'scxml', required: true },
-      { kind: 'reference', of: 'application', path: 'application', label: 'setup.application', hint: 'setup.ivrProfile.applicationHint' },
-      { kind: 'text', path: 'initial_page_url', label: 'setup.ivrProfile.page', hint: 'setup.ivrProfile.pageHint', isWide: true },
+      { kind: 'reference', of: 'application', path: 'application', label: 'setup.application', required: true, when: runs('scxml') },
+      { kind: 'text', path: 'initial_page_url', label: 'setup.ivrProfile.page', hint: 'setup.ivrProfile.pageHint', isWide: true, required: true, when: runs('voicexml') },
     ],
   },
   {
@@ -175,39 +170,6 @@ export const IVR_PROFILE: readonly Group[] = [
       { kind: 'whole', path: 'policies.duration_max_s', label: 'setup.ivrProfile.durationMax', hint: 'setup.ivrProfile.noLimit', min: 1, max: DURATION_MAX, unit: 'setup.seconds' },
       { kind: 'flag', path: 'policies.transfers', label: 'setup.ivrProfile.transfers', initial: true },
       { kind: 'flag', path: 'policies.outgoing_calls', label: 'setup.ivrProfile.outgoingCalls' },
-    ],
-  },
-]
-
-export const STATISTIC_DEFINITION: readonly Group[] = [
-  {
-    title: 'setup.statistic',
-    fields: [
-      NAME,
-      { kind: 'text', path: 'description', label: 'setup.statistic.description', isWide: true },
-      { kind: 'text', path: 'category', label: 'setup.statistic.category', hint: 'setup.statistic.categoryHint', required: true },
-      { kind: 'text', path: 'subject', label: 'setup.statistic.subject', hint: 'setup.statistic.subjectHint', required: true },
-      { kind: 'lines', path: 'objects', label: 'setup.statistic.objects', hint: 'setup.statistic.objectsHint', required: true },
-      { kind: 'lines', path: 'main', label: 'setup.statistic.main', hint: 'setup.statistic.mainHint' },
-      { kind: 'lines', path: 'relative', label: 'setup.statistic.relative', hint: 'setup.statistic.relativeHint' },
-    ],
-  },
-  {
-    title: 'setup.statistic.time',
-    fields: [
-      { kind: 'choice', path: 'profile', label: 'setup.statistic.profile', options: PROFILES, initial: 'growing', required: true },
-      { kind: 'text', path: 'resets', label: 'setup.statistic.resets', hint: 'setup.statistic.resetsHint' },
-      { kind: 'whole', path: 'window_s', label: 'setup.statistic.window', hint: 'setup.statistic.slidingHint', min: 0, max: SECONDS_MAX, unit: 'setup.seconds' },
-      { kind: 'whole', path: 'step_s', label: 'setup.statistic.step', hint: 'setup.statistic.slidingHint', min: 0, max: SECONDS_MAX, unit: 'setup.seconds' },
-    ],
-  },
-  {
-    title: 'setup.statistic.what',
-    fields: [
-      { kind: 'whole', path: 'range_from_s', label: 'setup.statistic.rangeFrom', min: 0, max: SECONDS_MAX, unit: 'setup.seconds' },
-      { kind: 'whole', path: 'range_to_s', label: 'setup.statistic.rangeTo', min: 0, max: SECONDS_MAX, unit: 'setup.seconds' },
-      { kind: 'whole', path: 'short_abandon_s', label: 'setup.statistic.shortAbandon', hint: 'setup.statistic.shortAbandonHint', min: 0, max: SECONDS_MAX, unit: 'setup.seconds' },
-      { kind: 'text', path: 'filter', label: 'setup.statistic.filter', hint: 'setup.statistic.filterHint', isWide: true },
     ],
   },
 ]
