@@ -19,7 +19,9 @@ import { assert, assertEqual, until } from './checks.mjs'
 for (const level of ['log', 'info', 'debug']) console[level] = (...words) => console.error(...words)
 
 const require = createRequire(import.meta.url)
-const { ProvisioningApi, CapacityRulesApi, OperationsApi, SettingsApi } = require('genesys-provisioning-client-js')
+const {
+  ProvisioningApi, CapacityRulesApi, EmailSettingsApi, OperationsApi, SettingsApi, StatisticsApi, WhitelistApi
+} = require('genesys-provisioning-client-js')
 
 const PATIENCE_MS = 60_000
 
@@ -203,6 +205,57 @@ async function options() {
   say('capacity-rules')
 }
 
+async function namedSettings() {
+  const settings = new SettingsApi(api._client)
+  const templates = { greeting: { subject: 'Hello', priority: 2 }, farewell: { subject: 'Goodbye' } }
+  await within('templates are made', settings.postTemplates({ data: { templates } }))
+  await within('a template is removed', settings.deleteTemplates('farewell'))
+  const kept = (await within('templates are read', settings.getTemplates())).data['api-templates']
+  assertEqual(kept, { greeting: { subject: 'Hello', priority: '2' } }, 'the templates')
+  await within('an endpoint is made', settings.postApiEndpoints({ data: { apiEndpoints: { crm: { url: 'https://crm.example' } } } }))
+  const endpoints = (await within('endpoints are read', settings.getApiEndpoints())).data['api-endpoints']
+  assertEqual(endpoints, { crm: { url: 'https://crm.example' } }, 'the endpoints')
+  await within('the endpoint is removed', settings.deleteApiEndpoints('crm'))
+  const gone = await refused('an endpoint that is gone', 404, () => settings.deleteApiEndpoints('crm'))
+  assert(gone.startsWith('name: '), gone)
+  say('settings')
+}
+
+async function statistics() {
+  const statistics = new StatisticsApi(api._client)
+  const calls = { category: 'TotalNumber', subject: 'DNAction', main: ['CallInbound'] }
+  await within('a statistic is made', statistics.postStatisticDefinitions({ data: { statisticDefinitions: { Agent: { Calls: calls } } } }))
+  await within('it begins anew', statistics.postUpdateResetTimesStatistics({ resetTime: '06:00' }))
+  const [file] = (await within('a file', statistics.getExportStatisticDefinitions())).data.files
+  assertEqual(JSON.parse(file).statisticDefinitions.Agent.Calls.resets, '06:00', 'when it begins anew')
+  await within('it is removed', statistics.deleteAgentStatistic('Calls'))
+  await within('the file is taken', statistics.postImportStatisticDefinitions(Buffer.from(file)))
+  const { Agent } = (await within('statistics', statistics.getStatisticDefinitions())).data.statisticDefinitions
+  assertEqual([Agent.Calls.category, Agent.Calls.resets], ['TotalNumber', '06:00'], 'the statistic of the file')
+  say('statistics')
+}
+
+async function addresses() {
+  const list = new WhitelistApi(api._client)
+  const status = (whitelistStatus) => list.postWhitelistStatus({ data: { data: { whitelistStatus } } })
+  const read = () => within('the addresses', list.getWhitelist())
+  assertEqual((await read()).whitelistStatus, 'disabled', 'whether the list counts')
+  const locked = await refused('a list without the own address', 409, () => status('enabled'))
+  assert(locked.startsWith('whitelist: '), locked)
+  await within('a network is added', list.postWhitelist({ data: { data: { host: '127.0.0.0/8' } } }))
+  const added = await within('an address is added', list.postWhitelist({ data: { data: { host: '203.0.113.7' } } }))
+  const [, other] = added.whitelist.addresses
+  assertEqual(other.address, '203.0.113.7', 'what was added')
+  await within('it is changed', list.putWhitelist({ data: { data: [{ id: String(other.id), address: '203.0.113.8' }] } }))
+  await within('the list counts', status('enabled'))
+  const { whitelistStatus, whitelist } = await read()
+  assertEqual([whitelistStatus, whitelist.addresses.map((one) => one.address)], ['enabled', ['127.0.0.0/8', '203.0.113.8']], 'the list')
+  await within('it counts no more', status('disabled'))
+  await within('it is emptied', list.deleteWhitelist({ data: { data: whitelist.addresses.map((one) => String(one.id)) } }))
+  assertEqual((await read()).whitelist.addresses, [], 'the list that was emptied')
+  say('whitelist')
+}
+
 async function tables(id) {
   const exported = await within('an export', api.export.exportFile({
     fields: ['userName', 'lastName', 'skills'], fileName: 'people.csv', personDBIDs: [id], filterParameters: {}
@@ -248,9 +301,12 @@ async function administrator() {
   const eve = await aPerson()
   await objects()
   await options()
+  await namedSettings()
+  await statistics()
+  await addresses()
   const imported = await tables(eve)
   await watched([eve, imported])
-  const later = await refused('what comes later', 503, () => new SettingsApi(api._client).getTemplates())
+  const later = await refused('what comes later', 503, () => new EmailSettingsApi(api._client).getInboundSettings())
   assert(later.length > 0, 'no reason is told')
   await within('the session ends', api.destroy())
   say('logout')

@@ -1,9 +1,12 @@
 //! How people of a tenant sign in besides by their passwords: with the company's own OpenID Provider, and with passkeys; what programs may
-//! do for them, and at which host names the tenant is meant.
+//! do for them, at which host names the tenant is meant, and from which addresses its people come.
+
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
+use super::networks::{contains, network};
 use super::outgoing::is_host_name;
 
 /// How people sign in.
@@ -22,6 +25,12 @@ pub struct SignInRules {
     /// The host names at which this tenant is meant, in lower case. No other tenant of the installation has one of them.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// The addresses and networks from which people sign in, once [`Self::addresses_only`] says so.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// Whether people sign in, and stay signed in, from [`Self::addresses`] alone.
+    #[serde(default)]
+    pub addresses_only: bool,
 }
 
 const fn published_grants() -> bool {
@@ -30,15 +39,40 @@ const fn published_grants() -> bool {
 
 impl Default for SignInRules {
     fn default() -> Self {
-        Self { upstream: None, passkeys_need_password: false, published_grants: published_grants(), hosts: Vec::new() }
+        Self {
+            upstream: None,
+            passkeys_need_password: false,
+            published_grants: published_grants(),
+            hosts: Vec::new(),
+            addresses: Vec::new(),
+            addresses_only: false,
+        }
     }
 }
 
 impl SignInRules {
+    /// The most addresses of a tenant: each is looked at when somebody signs in.
+    pub const ADDRESSES_MAX: usize = 200;
+
     /// Those of its hosts that are no host names, or are not in lower case.
     pub fn wrong_hosts(&self) -> impl Iterator<Item = &str> {
         let is_lower = |host: &str| !host.bytes().any(|byte| byte.is_ascii_uppercase());
         self.hosts.iter().map(String::as_str).filter(move |host| !(is_host_name(host) && is_lower(host)))
+    }
+
+    /// Those of its addresses that are neither an address nor a network.
+    pub fn wrong_addresses(&self) -> impl Iterator<Item = &str> {
+        self.addresses.iter().map(String::as_str).filter(|text| network(text).is_none())
+    }
+
+    /// Whether people sign in from that address; one that is not known is in no list.
+    pub fn lets_in_from(&self, address: Option<IpAddr>) -> bool {
+        !self.addresses_only || address.is_some_and(|address| self.has_address(address))
+    }
+
+    fn has_address(&self, address: IpAddr) -> bool {
+        let Some(whole) = network(&address.to_string()) else { return false };
+        self.addresses.iter().filter_map(|text| network(text)).any(|listed| contains(listed, whole))
     }
 }
 
@@ -137,9 +171,25 @@ mod tests {
     fn rules_of_before_let_programs_do_what_they_did() {
         let rules: SignInRules = serde_json::from_str(r#"{"upstream":null,"passkeys_need_password":false}"#).unwrap();
         assert_eq!(rules, SignInRules::default());
-        assert!(rules.published_grants && rules.hosts.is_empty());
+        assert!(rules.published_grants && rules.hosts.is_empty() && !rules.addresses_only);
         let rules: SignInRules = serde_json::from_str(r#"{"published_grants":false}"#).unwrap();
         assert!(!rules.published_grants);
+    }
+
+    #[test]
+    fn people_come_from_anywhere_until_the_addresses_are_all_that_count() {
+        let listed = ["203.0.113.0/24", "2001:db8:7::/48", "192.0.2.7", "centre.example"].map(str::to_owned);
+        let mut rules = SignInRules { addresses: listed.into(), ..SignInRules::default() };
+        assert_eq!(rules.wrong_addresses().collect::<Vec<_>>(), ["centre.example"]);
+        let from = |rules: &SignInRules, address: &str| rules.lets_in_from(address.parse().ok());
+        assert!(from(&rules, "198.51.100.1") && rules.lets_in_from(None));
+        rules.addresses_only = true;
+        for inside in ["203.0.113.200", "::ffff:203.0.113.9", "192.0.2.7", "2001:db8:7:1::5"] {
+            assert!(from(&rules, inside), "{inside}");
+        }
+        for outside in ["198.51.100.1", "192.0.2.8", "2001:db8:8::1", "::1", "nowhere"] {
+            assert!(!from(&rules, outside), "{outside}");
+        }
     }
 
     #[test]

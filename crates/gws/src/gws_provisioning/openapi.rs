@@ -67,9 +67,26 @@ const OPERATIONS: &[ProvisioningOperation] = &[
     ("post", "/statistic-definitions", "postStatisticDefinitions", "Make and change some"),
     ("get", "/statistic-definitions/migrate-check-for-conflicts", "checkMigrateConflicts", "Definitions of an earlier form that are in the way: there are none"),
     ("post", "/statistic-definitions/migrate", "checkPostMigrateStatistic", "Migrate definitions of an earlier form: there are none"),
+    ("post", "/statistic-definitions/operations/update-reset-times", "postUpdateResetTimesStatistics", "All that grow begin anew at resetTime; location is the tenant's time zone"),
+    ("get", "/export-statistic-definitions", "getExportStatisticDefinitions", "The text of a file with all of them"),
+    ("post", "/import-statistic-definitions", "postImportStatisticDefinitions", "Make and change those of a file (part statistic-definitions), all or none"),
     ("get", "/statistic-definitions/{type}/{object}", "getStatisticDefinition", "One of them"),
     ("put", "/statistic-definitions/{type}/{object}", "putStatisticDefinition", "Make or change one; other types that have it keep it"),
     ("delete", "/statistic-definitions/{type}/{object}", "deleteStatistic", "Objects of the type have it no longer"),
+    // === settings ===
+    ("post", "/settings", "postSettings", "Add and change options of the tenant, by section"),
+    ("get", "/settings/templates", "getTemplates", "Templates of programs, by name"),
+    ("post", "/settings/templates", "postTemplates", "Add and change some"),
+    ("put", "/settings/templates", "putTemplates", "These templates and no others"),
+    ("delete", "/settings/templates", "deleteTemplates", "Remove one"),
+    ("get", "/settings/api-endpoints", "getApiEndpoints", "Endpoints of programs, by name"),
+    ("post", "/settings/api-endpoints", "postApiEndpoints", "Add and change some"),
+    ("delete", "/settings/api-endpoints", "deleteApiEndpoints", "Remove one"),
+    ("get", "/whitelist", "getWhitelist", "The addresses from which people of the tenant sign in, and whether they alone count"),
+    ("post", "/whitelist", "postWhitelist", "Add an address or a network"),
+    ("put", "/whitelist", "putWhitelist", "Change some"),
+    ("delete", "/whitelist", "deleteWhitelist", "Remove some"),
+    ("post", "/whitelist/status", "postWhitelistStatus", "Whether people sign in from those addresses alone: enabled or disabled"),
     // === tables ===
     ("post", "/export-users", "exportFile", "A table of people (CSV) that can be fetched"),
     ("get", "/export-users", "getExportStatus", "How far it is; with download=true the table"),
@@ -120,8 +137,39 @@ fn answer() -> Value {
             "status": status,
             "data": {"description": "what was asked for"},
             "version": {"type": "string", "description": "which build answers; of /info alone"},
+            "whitelistStatus": {"type": "string", "description": "enabled or disabled; of /whitelist alone"},
+            "whitelist": {
+                "type": "object",
+                "properties": {"addresses": list_of(&openapi_contents::object("id:int, address"))},
+                "description": "of /whitelist alone",
+            },
         },
     })
+}
+
+fn list_of(items: &Value) -> Value {
+    json!({"type": "array", "items": items})
+}
+
+/// The body of an operation that takes something else than fields in `data`.
+fn other_body(id: &str) -> Option<Value> {
+    let form = |part: &str| {
+        let file = json!({"type": "object", "properties": {part: {"type": "string", "format": "binary"}}});
+        json!({"multipart/form-data": {"schema": file}})
+    };
+    let of_data = |data: Value| {
+        openapi_frame::content(&json!({"type": "object", "required": ["data"], "properties": {"data": data}}))
+    };
+    let content = match id {
+        "importFile" | "validateImportFile" => form("csvfile"),
+        "postImportStatisticDefinitions" => form("statistic-definitions"),
+        "postUpdateResetTimesStatistics" => openapi_frame::content(&openapi_contents::object("resetTime, location?")),
+        "postSettings" => of_data(json!({"type": "object"})),
+        "putWhitelist" => of_data(list_of(&openapi_contents::object("id, address"))),
+        "deleteWhitelist" => of_data(list_of(&json!({"type": "string"}))),
+        _ => return None,
+    };
+    Some(json!({"required": true, "content": content}))
 }
 
 fn described((method, path, id, summary): &ProvisioningOperation) -> Value {
@@ -142,9 +190,8 @@ fn described((method, path, id, summary): &ProvisioningOperation) -> Value {
     if !data.is_empty() {
         openapi_contents::add_data(&mut operation, data);
     }
-    if *method == "post" && path.starts_with("/import-users") {
-        let file = json!({"type": "object", "properties": {"csvfile": {"type": "string", "format": "binary"}}});
-        operation["requestBody"] = json!({"required": true, "content": {"multipart/form-data": {"schema": file}}});
+    if let Some(body) = other_body(id) {
+        operation["requestBody"] = body;
     } else if !body.is_empty() {
         openapi_contents::add_body(&mut operation, body);
     }
@@ -182,13 +229,13 @@ mod tests {
         let takes_nothing = |path: &str| {
             path.starts_with("/notifications")
                 || path.starts_with("/operations/")
-                || path.starts_with("/import-users")
                 || ["/initialize-provisioning", "/logout", "/statistic-definitions/migrate"].contains(&path)
         };
-        for (method, path, id, _) in OPERATIONS {
+        for operation in OPERATIONS {
+            let (method, path, ..) = operation;
             let is_change = matches!(*method, "post" | "put") && !takes_nothing(path);
-            let described = contents::CONTENTS.iter().any(|(known, _, body, _)| known == id && !body.is_empty());
-            assert!(!is_change || described, "{method} {path} does not say what it takes");
+            let says_so = described(operation).get("requestBody").is_some();
+            assert!(!is_change || says_so, "{method} {path} does not say what it takes");
         }
     }
 
@@ -199,5 +246,7 @@ mod tests {
         assert_eq!(document["paths"]["/provisioning/v3/options"].as_object().unwrap().len(), 3);
         let import = &document["paths"]["/provisioning/v3/import-users/csv"]["post"]["requestBody"]["content"];
         assert!(import.get("multipart/form-data").is_some());
+        let ids = &document["paths"]["/provisioning/v3/whitelist"]["delete"]["requestBody"]["content"];
+        assert_eq!(ids["application/json"]["schema"]["properties"]["data"]["type"], "array");
     }
 }

@@ -8,3 +8,4 @@ pub(super) mod table;
 pub(super) mod user;
 pub(super) mod user_body;
 pub(super) mod user_query;
+pub(super) mod whitelist;

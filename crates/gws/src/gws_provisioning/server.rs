@@ -7,7 +7,10 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get, post, put};
 use axum::{Extension, Router};
 
-use super::endpoints::{imports, notifications, objects, operations, rules, session, settings, transfers, users};
+use super::endpoints::{
+    imports, named_settings, notifications, objects, operations, rules, session, settings, statistic_files, transfers,
+    users, whitelist,
+};
 use super::request::ProvisioningRequest;
 use super::{PATH, Provisioning, unserved_operations};
 use crate::bayeux_socket::SocketDoor;
@@ -54,13 +57,31 @@ fn routes() -> Vec<(&'static str, ProvisioningRoute)> {
         ("/statistic-definitions", get(rules::statistic_definitions).post(rules::put_statistic_definitions)),
         ("/statistic-definitions/migrate-check-for-conflicts", get(rules::conflicts_of_migration)),
         ("/statistic-definitions/migrate", post(rules::migrate)),
-        ("/statistic-definitions/operations/update-reset-times", post(not_served)),
+        ("/statistic-definitions/operations/update-reset-times", post(statistic_files::update_reset_times)),
         (
             "/statistic-definitions/{type}/{name}",
             get(rules::statistic_definition)
                 .put(rules::put_statistic_definition)
                 .delete(rules::remove_statistic_definition),
         ),
+        ("/export-statistic-definitions", get(statistic_files::export)),
+        ("/import-statistic-definitions", post(statistic_files::import)),
+        ("/settings", post(settings::set)),
+        (
+            "/settings/templates",
+            get(named_settings::templates)
+                .post(named_settings::add_templates)
+                .put(named_settings::replace_templates)
+                .delete(named_settings::remove_template),
+        ),
+        (
+            "/settings/api-endpoints",
+            get(named_settings::api_endpoints)
+                .post(named_settings::add_api_endpoints)
+                .delete(named_settings::remove_api_endpoint),
+        ),
+        ("/whitelist", get(whitelist::read).post(whitelist::add).put(whitelist::update).delete(whitelist::remove)),
+        ("/whitelist/status", post(whitelist::set_status)),
         ("/export-users", get(transfers::exported).post(transfers::export)),
         ("/import-users/csv", post(transfers::import).delete(transfers::stop_import)),
         ("/import-users/validate-csv", post(transfers::validate)),

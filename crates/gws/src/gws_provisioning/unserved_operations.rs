@@ -7,28 +7,13 @@ use super::PATH;
 use crate::sessions::answers::ApiRefusal;
 use crate::sessions::unserved::{self, Unserved, UnservedOperation};
 
-const TEMPLATES: &str = "templates and endpoints of programs come with the digital channels";
 const MAILBOXES: &str = "mailboxes come with the digital channels";
 const CERTIFICATES: &str = "certificates of recordings come with the recording service";
 const FILES: &str = "files come with the digital channels";
-const ADDRESSES: &str = "lists of addresses come with the web edge's own rules";
-const STATISTIC_FILES: &str = "files of statistics come with the history of statistics";
-const RESET_TIMES: &str = "times at which statistics begin anew come with the history of statistics";
 
 /// All of them. A few others have routes of their own, which say that they are asked for in another way (501).
 #[rustfmt::skip]
 pub(super) const OPERATIONS: &[UnservedOperation<&str>] = &[
-    ("GET", "/export-statistic-definitions", "getExportStatisticDefinitions", STATISTIC_FILES),
-    ("POST", "/import-statistic-definitions", "postImportStatisticDefinitions", STATISTIC_FILES),
-    ("POST", "/statistic-definitions/operations/update-reset-times", "postUpdateResetTimesStatistics", RESET_TIMES),
-    ("DELETE", "/settings/api-endpoints", "deleteApiEndpoints", TEMPLATES),
-    ("DELETE", "/settings/templates", "deleteTemplates", TEMPLATES),
-    ("GET", "/settings/api-endpoints", "getApiEndpoints", TEMPLATES),
-    ("GET", "/settings/templates", "getTemplates", TEMPLATES),
-    ("POST", "/settings/api-endpoints", "postApiEndpoints", TEMPLATES),
-    ("POST", "/settings", "postSettings", TEMPLATES),
-    ("POST", "/settings/templates", "postTemplates", TEMPLATES),
-    ("PUT", "/settings/templates", "putTemplates", TEMPLATES),
     ("DELETE", "/email-settings/inbound", "deleteInboundSettings", MAILBOXES),
     ("GET", "/email-settings/inbound", "getInboundSettings", MAILBOXES),
     ("GET", "/email-settings/outbound", "getOutboundSettings", MAILBOXES),
@@ -40,11 +25,6 @@ pub(super) const OPERATIONS: &[UnservedOperation<&str>] = &[
     ("GET", "/recording/certificates", "recCertGet", CERTIFICATES),
     ("POST", "/recording/certificates", "recCertPost", CERTIFICATES),
     ("POST", "/temporary-storage", "updateStorage", FILES),
-    ("DELETE", "/whitelist", "deleteWhitelist", ADDRESSES),
-    ("GET", "/whitelist", "getWhitelist", ADDRESSES),
-    ("POST", "/whitelist", "postWhitelist", ADDRESSES),
-    ("POST", "/whitelist/status", "postWhitelistStatus", ADDRESSES),
-    ("PUT", "/whitelist", "putWhitelist", ADDRESSES),
 ];
 
 /// The answer to what no route answers: with what it comes, 405, or that there is no such operation.
@@ -72,8 +52,8 @@ mod tests {
     #[test]
     fn what_comes_later_says_with_what_and_a_wrong_method_which_there_are() {
         let answered = |method: Method, path: &str| answer(&method, &format!("{PATH}{path}")).status().as_u16();
-        assert_eq!(answered(Method::GET, "/whitelist"), 503);
-        assert_eq!(answered(Method::PATCH, "/whitelist"), 405);
+        assert_eq!(answered(Method::GET, "/email-settings/inbound"), 503);
+        assert_eq!(answered(Method::PATCH, "/email-settings/inbound"), 405);
         assert_eq!(answered(Method::GET, "/nothing"), 501);
     }
 }

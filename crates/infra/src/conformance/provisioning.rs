@@ -107,6 +107,8 @@ pub fn objects(tenant: &str) -> TenantObjects {
             passkeys_need_password: true,
             published_grants: false,
             hosts: vec![format!("{tenant}.example")],
+            addresses: vec!["203.0.113.0/24".into(), "2001:db8::/32".into()],
+            addresses_only: true,
         },
         agents: AgentRules {
             no_answer_action: NoAnswerAction::Logout,

@@ -11,13 +11,15 @@ use identity::oauth_error::ErrorCode;
 use infra::StoreError;
 use serde_json::{Value, json};
 
-/// Why nothing could be decided now.
+/// Why nobody is signed in, whoever it is.
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// The store, or tenant, does not answer. Nobody is let in.
     Away,
     /// Too many hashes are being computed.
     Busy,
+    /// The tenant's people come from other addresses.
+    Elsewhere,
 }
 
 impl Trouble {
@@ -32,6 +34,15 @@ impl Trouble {
         match self {
             Self::Away => "not available now, try again in a moment",
             Self::Busy => "too many sign-ins at a time, try again in a moment",
+            Self::Elsewhere => "nobody signs in from this address: the tenant lists others",
+        }
+    }
+
+    /// Whether the same may be possible in a moment.
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Away | Self::Busy => true,
+            Self::Elsewhere => false,
         }
     }
 }
@@ -93,6 +104,9 @@ impl OAuthError {
 
 impl From<Trouble> for OAuthError {
     fn from(trouble: Trouble) -> Self {
+        if !trouble.is_passing() {
+            return Self::new(ErrorCode::InvalidGrant, trouble.text());
+        }
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let retry_after_s = Some(RETRY_AFTER_S);
         Self { status, retry_after_s, ..Self::new(ErrorCode::TemporarilyUnavailable, trouble.text()) }
@@ -152,6 +166,9 @@ pub(super) fn no_token(message: &str) -> Response {
 
 impl IntoResponse for Trouble {
     fn into_response(self) -> Response {
+        if !self.is_passing() {
+            return refused(StatusCode::FORBIDDEN, self.text());
+        }
         let mut response = refused(StatusCode::SERVICE_UNAVAILABLE, self.text());
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S.into());
         response
@@ -205,6 +222,15 @@ mod tests {
             (busy.status(), busy.headers()[header::RETRY_AFTER].as_bytes()),
             (StatusCode::SERVICE_UNAVAILABLE, &b"1"[..])
         );
+    }
+
+    #[test]
+    fn who_comes_from_elsewhere_is_not_told_to_try_again() {
+        let program = OAuthError::from(Trouble::Elsewhere);
+        assert!(!program.is_temporary());
+        for response in [program.into_response(), Trouble::Elsewhere.into_response()] {
+            assert!(response.status().is_client_error() && !response.headers().contains_key(header::RETRY_AFTER));
+        }
     }
 
     #[test]

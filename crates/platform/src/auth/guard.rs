@@ -337,7 +337,13 @@ mod tests {
     }
 
     fn source(address: &str) -> RequestSource {
-        RequestSource { address: address.to_owned(), is_secure: true, user_agent: String::new(), host: String::new() }
+        RequestSource {
+            address: address.to_owned(),
+            sender: None,
+            is_secure: true,
+            user_agent: String::new(),
+            host: String::new(),
+        }
     }
 
     /// Tries that are wrong, all at a time: how many of them were looked at.

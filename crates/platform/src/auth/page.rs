@@ -137,12 +137,15 @@ pub(super) fn fault(status: StatusCode, what: &str) -> Response {
     html(status, "This sign-in cannot go on", &body, None)
 }
 
-/// Nothing could be decided.
+/// Nobody is signed in now, or from there.
 pub(super) fn trouble(trouble: Trouble) -> Response {
     let body =
         format!("<h1>Sign-in is not available</h1>\n<p role=\"alert\">It is {}.</p>\n", escaped(in_words(&trouble)));
-    let mut response = html(StatusCode::SERVICE_UNAVAILABLE, "Sign-in is not available", &body, None);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    let status = if trouble.is_passing() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::FORBIDDEN };
+    let mut response = html(status, "Sign-in is not available", &body, None);
+    if trouble.is_passing() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     response
 }
 
@@ -150,6 +153,9 @@ const fn in_words(trouble: &Trouble) -> &'static str {
     match trouble {
         Trouble::Away => "not available now. Try again in a moment",
         Trouble::Busy => "busy: too many people sign in at a time. Try again in a moment",
+        Trouble::Elsewhere => {
+            "not possible from here: your company lists the addresses from which its people sign in, and yours is none of them"
+        }
     }
 }
 

@@ -30,6 +30,7 @@ use runtime::RoleContext;
 use tokio::sync::watch;
 
 use super::answers::Trouble;
+use super::request::source::RequestSource;
 use listed_uris::{ListedUri, ListedUris};
 use own_hosts::OwnHosts;
 use people_by_email::PeopleByEmail;
@@ -110,6 +111,12 @@ impl People {
     /// Whether programs may use the grants `password` and `jwt_bearer` in the tenant at all.
     pub async fn takes_published_grants(&self, tenant: &TenantId) -> Result<bool, Trouble> {
         Ok(self.settings(tenant).await?.is_none_or(|settings| settings.sign_in.published_grants))
+    }
+
+    /// Whether people of the tenant sign in, and stay signed in, from where a request comes.
+    pub async fn come_from(&self, tenant: &TenantId, source: &RequestSource) -> Result<bool, Trouble> {
+        let settings = self.settings(tenant).await?;
+        Ok(settings.is_none_or(|settings| settings.sign_in.lets_in_from(source.sender)))
     }
 
     /// A person, found without regard to case: by the folding by which wrong passwords are counted, whatever the store's is.

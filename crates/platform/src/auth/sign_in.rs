@@ -35,7 +35,7 @@ use super::page::form_request::FormRequest;
 use super::page::{self, ProviderLink, SignInForm};
 use super::people::{self, Tenants, tenancy, tenant_host};
 use super::proofs::person_login::{self, PersonLogin};
-use super::proofs::{client_login, passkeys};
+use super::proofs::{client_login, passkeys, sign_in_address};
 use super::records::BrowserSession;
 use super::request::cookies::{Cookie, SessionCookie};
 use super::request::parameters::Parameters;
@@ -193,6 +193,8 @@ async fn begin(
     shown: ShownSteps,
 ) -> Result<BegunSession, Trouble> {
     let PageRequest { auth, browser: RequestBrowser { headers, source }, parameters, .. } = request;
+    let refused = SignInRecord::of(SignInEvent::Refused).by_way(shown.way).about_person(&person.user_name);
+    sign_in_address::check(auth, tenant, source, refused).await?;
     let (cookie, credential) = (Cookie::Session.of(headers, source), people::credential(person));
     let cookie = cookie.and_then(SessionCookie::read);
     let before = match &cookie {

@@ -168,18 +168,19 @@ impl PageSessions {
         identity::secret::drawn(&mut **entropy)
     }
 
-    /// The session of a cookie, which is used so, with an access token that is good now; none if there is none any more.
+    /// The session of a cookie, which is used so by that client, with an access token that is good now; none if there is none any more.
     async fn current(
         self: &Arc<Self>,
         cookie: &SessionCookie,
         used: SessionUse,
+        client: Option<WebClient>,
     ) -> Result<Option<PageSession>, Problem> {
         for _ in 0..LOOKS_MAX {
             // While it waits, or auth is asked, it has no place among the lookups.
             match self.looked_up(cookie, used).await? {
                 LookedUpSession::Good(session) => return Ok(Some(*session)),
                 LookedUpSession::Nobody => return Ok(None),
-                LookedUpSession::OwnTurn => return self.renewed_apart(cookie, used).await,
+                LookedUpSession::OwnTurn => return self.renewed_apart(cookie, used, client).await,
                 LookedUpSession::TurnOfOther => tokio::time::sleep(LOOK_AGAIN).await,
             }
         }
@@ -241,10 +242,11 @@ impl PageSessions {
         self: &Arc<Self>,
         cookie: &SessionCookie,
         used: SessionUse,
+        client: Option<WebClient>,
     ) -> Result<Option<PageSession>, Problem> {
         let (pages, cookie) = (self.clone(), cookie.clone());
         let renewing = tokio::spawn(async move {
-            let renewed = pages.renewed(&cookie, used).await;
+            let renewed = pages.renewed(&cookie, used, client.as_ref()).await;
             if let Err(error) = pages.store.ends_turn(&cookie).await {
                 tracing::debug!(%error, "the turn to renew a session ends by itself");
             }
@@ -254,14 +256,19 @@ impl PageSessions {
     }
 
     /// Renews a session, whose turn has been taken: one before may have done it meanwhile.
-    async fn renewed(&self, cookie: &SessionCookie, used: SessionUse) -> Result<Option<PageSession>, Problem> {
+    async fn renewed(
+        &self,
+        cookie: &SessionCookie,
+        used: SessionUse,
+        client: Option<&WebClient>,
+    ) -> Result<Option<PageSession>, Problem> {
         let Some(mut read) = self.store.read(cookie).await.map_err(|error| unread(&error))? else { return Ok(None) };
         self.end_token_for_others(&mut read.session);
         let now = self.now();
         if read.session.access_until > now + RENEWED_BEFORE {
             return Ok(Some(read.session));
         }
-        let tokens = match self.tokens.refresh(&cookie.tenant, &read.session.refresh_token).await {
+        let tokens = match self.tokens.refresh(&cookie.tenant, &read.session.refresh_token, client).await {
             Ok(tokens) => tokens,
             Err(TokenRefusal::Over) => {
                 tracing::info!(tenant = %cookie.tenant, user = read.session.user, "a session of our pages has ended: its sign-in is over");
@@ -363,7 +370,8 @@ fn asked_by_cookie(request: &Request, is_secure: bool) -> Option<SessionCookie> 
 
 /// Adds the token of the session to a request of a page of ours. The gate judges it as any other.
 async fn lend_token(pages: Arc<PageSessions>, mut request: Request, behind: Entrance) -> Response {
-    let is_secure = is_secure(request.extensions().get());
+    let client: Option<WebClient> = request.extensions().get().copied();
+    let is_secure = is_secure(client.as_ref());
     if link::is_named(&request) {
         return link::lend_token(&pages, request, &behind, is_secure).await;
     }
@@ -377,7 +385,7 @@ async fn lend_token(pages: Arc<PageSessions>, mut request: Request, behind: Entr
         return Problem::forbidden("a cookie is enough for pages of this host alone").into_response();
     }
     let used = use_of(request.uri().path());
-    match pages.current(&cookie, used).await {
+    match pages.current(&cookie, used, client).await {
         Ok(Some(session)) => {
             if let Err(problem) = meant_person::check(request.method(), request.headers(), &session.user) {
                 return problem.into_response();

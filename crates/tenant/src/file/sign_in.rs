@@ -16,6 +16,7 @@ static SCOPES: Shape = Shape::List { of: &NAME, max: 20 };
 /// The most host names of a tenant.
 const HOSTS_MAX: usize = 20;
 static HOSTS: Shape = Shape::Choice { of: &NAME, max: HOSTS_MAX };
+static ADDRESSES: Shape = Shape::Choice { of: &NAME, max: SignInRules::ADDRESSES_MAX };
 static PERSON: Shape = Shape::OneOf(&PersonField::NAMES);
 
 pub(super) const SIGN_IN: Field =
@@ -45,6 +46,18 @@ static RULES: Shape = Shape::Record(&[
         Optional,
         &HOSTS,
         "The host names at which this tenant is meant, in lower case, as acme.example: nobody is asked for it there. No two tenants have the same one.",
+    ),
+    field(
+        "addresses",
+        Optional,
+        &ADDRESSES,
+        "Addresses and networks, as 203.0.113.7 and 203.0.113.0/24, from which people sign in once `addresses_only` is true.",
+    ),
+    field(
+        "addresses_only",
+        Optional,
+        &Shape::Flag,
+        "Whether people sign in, and stay signed in, from `addresses` alone. Without it false: from anywhere.",
     ),
 ]);
 
@@ -116,6 +129,8 @@ pub(super) fn read(root: &Node) -> SignInRules {
         passkeys_need_password: rules.and_then(|rules| flag(rules, "passkeys_need_password")).unwrap_or_default(),
         published_grants: rules.and_then(|rules| flag(rules, "published_grants")).unwrap_or(true),
         hosts: rules.map(|rules| texts(rules, "hosts")).unwrap_or_default(),
+        addresses: rules.map(|rules| texts(rules, "addresses")).unwrap_or_default(),
+        addresses_only: rules.and_then(|rules| flag(rules, "addresses_only")).unwrap_or_default(),
     }
 }
 
@@ -124,8 +139,13 @@ pub(super) fn record(rules: &SignInRules) -> Option<String> {
     let upstream = rules.upstream.as_ref().map(|provider| format!("upstream: {}", upstream(provider)));
     let passkeys = rules.passkeys_need_password.then(|| "passkeys_need_password: true".to_owned());
     let grants = (!rules.published_grants).then(|| "published_grants: false".to_owned());
-    let hosts = (!rules.hosts.is_empty()).then(|| format!("hosts: {}", flow(rules.hosts.iter().map(String::as_str))));
-    let keys: Vec<String> = upstream.into_iter().chain(passkeys).chain(grants).chain(hosts).collect();
+    let list = |key: &str, texts: &[String]| {
+        (!texts.is_empty()).then(|| format!("{key}: {}", flow(texts.iter().map(String::as_str))))
+    };
+    let (hosts, addresses) = (list("hosts", &rules.hosts), list("addresses", &rules.addresses));
+    let only = rules.addresses_only.then(|| "addresses_only: true".to_owned());
+    let all = upstream.into_iter().chain(passkeys).chain(grants).chain(hosts).chain(addresses).chain(only);
+    let keys: Vec<String> = all.collect();
     (!keys.is_empty()).then(|| format!("{{{}}}", keys.join(", ")))
 }
 
@@ -167,6 +187,7 @@ pub(super) fn faults(rules: &SignInRules) -> Vec<(&'static str, BrokenRule)> {
         let words = format!("{host} is not a host name in lower case, as acme.example");
         faults.push(("sign_in.hosts", BrokenRule::new(FaultCode::HostName, words).naming("name", host)));
     }
+    faults.extend(address_faults(rules));
     let Some(provider) = &rules.upstream else { return faults };
     if let Some(why) = url::issuer_fault(&provider.issuer) {
         faults.push(("sign_in.upstream.issuer", BrokenRule::new(FaultCode::Url, why).naming("why", why)));
@@ -180,6 +201,19 @@ pub(super) fn faults(rules: &SignInRules) -> Vec<(&'static str, BrokenRule)> {
     if let Some(scope) = provider.scopes.iter().find(|scope| !is_scope(scope)) {
         let rule = BrokenRule::new(FaultCode::ScopeCharacters, format!("{scope:?} is not a scope"));
         faults.push(("sign_in.upstream.scopes", rule.naming("scope", scope)));
+    }
+    faults
+}
+
+fn address_faults(rules: &SignInRules) -> Vec<(&'static str, BrokenRule)> {
+    let wrong = |address: &str| {
+        let words = format!("{address} is not an address or a network as 192.0.2.0/24");
+        ("sign_in.addresses", BrokenRule::new(FaultCode::Network, words).naming("value", address))
+    };
+    let mut faults: Vec<_> = rules.wrong_addresses().map(wrong).collect();
+    if rules.addresses_only && rules.addresses.is_empty() {
+        let words = "it is needed beside addresses_only: nobody could sign in";
+        faults.push(("sign_in.addresses", BrokenRule::needed_with("addresses_only", words)));
     }
     faults
 }
@@ -240,6 +274,31 @@ mod tests {
             ("{hosts: [Acme.example]}", "sign_in.hosts: Acme.example is not a host name in lower case"),
             ("{hosts: [\"acme.example:8443\"]}", "sign_in.hosts: acme.example:8443 is not a host name"),
             ("{hosts: [acme.example, acme.example]}", "sign_in.hosts"),
+        ] {
+            let faults = read(rules).unwrap_err().to_string();
+            assert!(faults.contains(fault), "{rules}: {faults}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_read_and_written_and_nobody_is_locked_out_by_none() {
+        let read = |rules: &str| {
+            let text =
+                format!("tenant: x\nname: x\nrealm: x\nhold_music: m\nprompts: {{m: m.wav}}\nsign_in: {rules}\n");
+            file::read(&text, |_| Ok(String::new()))
+        };
+        for only in ["", ", addresses_only: true"] {
+            let objects = read(&format!("{{addresses: [203.0.113.0/24, \"2001:db8::/32\"]{only}}}")).unwrap();
+            let rules = &objects.tenant.sign_in;
+            assert_eq!(rules.addresses, ["203.0.113.0/24", "2001:db8::/32"]);
+            assert_eq!(rules.addresses_only, !only.is_empty());
+            let written = file::write(&objects).yaml;
+            assert_eq!(file::read(&written, |_| Ok(String::new())).unwrap(), objects, "{written}");
+        }
+        for (rules, fault) in [
+            ("{addresses: [centre.example]}", "sign_in.addresses: centre.example is not an address or a network"),
+            ("{addresses: [192.0.2.1/33]}", "sign_in.addresses: 192.0.2.1/33 is not an address or a network"),
+            ("{addresses_only: true}", "sign_in.addresses: it is needed beside addresses_only"),
         ] {
             let faults = read(rules).unwrap_err().to_string();
             assert!(faults.contains(fault), "{rules}: {faults}");

@@ -26,7 +26,7 @@ const COOKIE: &str = "PROVISIONING_SESSIONID";
 const HTTP: u16 = 8_080;
 const REDIS: u16 = 6_379;
 /// Everything that the script does as `administrator`, step by step.
-const ADMINISTRATOR: [&str; 13] = [
+const ADMINISTRATOR: [&str; 16] = [
     "token",
     "initialize",
     "get-users",
@@ -36,6 +36,9 @@ const ADMINISTRATOR: [&str; 13] = [
     "objects",
     "options",
     "capacity-rules",
+    "settings",
+    "statistics",
+    "whitelist",
     "export",
     "import",
     "delete-user",
@@ -212,7 +215,7 @@ fn a_change_is_made_with_the_rights_of_who_asks_and_the_history_names_that_perso
         let (status, refused) = asked(&site, "", "GET", path, &Value::Null)?;
         ensure!(status == 403 && refused["status"]["code"] == 603, "{path}: {status} {refused}");
     }
-    for (path, due) in [("nothing", 501), ("settings/templates", 503), ("objects/windmills", 404)] {
+    for (path, due) in [("nothing", 501), ("email-settings/inbound", 503), ("objects/windmills", 404)] {
         let (status, refused) = asked(&site, &cookie, "GET", path, &Value::Null)?;
         ensure!(status == due && refused["status"]["message"].is_string(), "{path}: {status} {refused}");
     }
@@ -296,6 +299,53 @@ fn a_statistic_is_made_read_changed_for_another_type_and_taken_from_each() -> Re
         ensure!(ask("GET", "Queue", &Value::Null)?.0 == other, "behind {of}");
     }
     Ok(())
+}
+
+/// Which address asks is told by the refusal of a list without it.
+fn own_address(refused: &Value) -> Result<&str> {
+    let words = refused["status"]["message"].as_str().unwrap_or_default();
+    let address = words.strip_prefix("whitelist: you ask from ").and_then(|rest| rest.split(',').next());
+    address.with_context(|| refused.to_string())
+}
+
+#[test]
+fn people_sign_in_from_the_listed_addresses_alone_while_the_list_counts() -> Result<()> {
+    let site = Installation::start()?;
+    let (administrator, agent) = (person(&site, "administrator")?, person(&site, "agent")?);
+    let cookie = session(&site, administrator)?;
+    let ask = |method: &str, path: &str, body: Value| asked(&site, &cookie, method, path, &body);
+    let set = |status: &str| ask("POST", "whitelist/status", json!({"data": {"whitelistStatus": status}}));
+    let (here, away) = (Visitor::new(&site)?, Visitor::at(&site, site.stranger_address(7))?);
+    let by_program = |visitor: &Visitor<'_>| visitor.by_password(&agent.user, &agent.password);
+    let refresh = by_program(&away)?.token("refresh_token")?;
+
+    // Whoever asks is not locked out, neither by a list that is not complete nor by taking an address from it.
+    let (status, refused) = set("enabled")?;
+    ensure!(status == 409, "{status} {refused}");
+    let own = own_address(&refused)?;
+    let (status, added) = ask("POST", "whitelist", json!({"data": {"host": own}}))?;
+    let listed = &added["whitelist"]["addresses"][0];
+    ensure!(status == 200 && listed["address"] == own && added["whitelistStatus"] == "disabled", "{status} {added}");
+    let (status, enabled) = set("enabled")?;
+    ensure!(status == 200, "{status} {enabled}");
+    let (status, refused) = ask("DELETE", "whitelist", json!({"data": [listed["id"]]}))?;
+    ensure!(status == 409, "{status} {refused}");
+
+    let refused = wait::until(SOON, || Ok(Some(by_program(&away)?).filter(|answer| answer.status != 200)));
+    let refused = refused.context("somebody signs in from elsewhere")?;
+    ensure!(refused.status == 400 && refused.error() == "invalid_grant", "{} {}", refused.status, refused.body);
+    let page = away.sign_in(&agent.user, &agent.password)?;
+    ensure!(page.status == 403 && page.body.contains("lists the addresses"), "{} {}", page.status, page.body);
+    ensure!(away.refresh(&refresh)?.error() == "invalid_grant", "a sign-in goes on from elsewhere");
+    ensure!(here.refresh(&refresh)?.status == 200, "a sign-in has ended by where it was asked from");
+    ensure!(by_program(&here)?.status == 200, "nobody signs in from an address of the list");
+    let page = here.sign_in(&agent.user, &agent.password)?;
+    ensure!(page.status == 303, "{} {}", page.status, page.body);
+
+    let (status, disabled) = set("disabled")?;
+    ensure!(status == 200, "{status} {disabled}");
+    let signed_in = wait::until(SOON, || Ok((by_program(&away)?.status == 200).then_some(())));
+    signed_in.context("the list counts still")
 }
 
 #[test]

@@ -32,7 +32,7 @@ const tenant = {
   time_zone: 'Europe/Berlin',
   outgoing_max: null,
   require_second_factor: ['administrator'],
-  sign_in: { upstream: null, passkeys_need_password: false, published_grants: true, hosts: [] as string[] },
+  sign_in: { upstream: null, passkeys_need_password: false, published_grants: true, hosts: [] as string[], addresses: [] as string[], addresses_only: false },
   agents: { no_answer_action: 'not_ready', legal_guard_s: 0, logout_on_out_of_service: false, auto_logout_min: 0, auto_logout_ready: false, untimed_wrap_up_s: 1_000, timed_acw_in_idle: true, acw_in_idle_force_ready: true, login_password: 'optional', strict_action_codes: false },
   location: null,
 }
@@ -53,8 +53,10 @@ describe('the settings of a tenant', () => {
     expect(edit({ ...draft, 'agents.legal_guard_s': '5' })).toMatchObject({ fields: ['agents.legal_guard_s'] })
     expect(edit({ ...draft, 'agents.strict_action_codes': true })).toMatchObject({ fields: ['agents.strict_action_codes'], object: { agents: { strict_action_codes: true } } })
   })
-  test('programs without the page are refused by one field, and host names are lines', () => {
+  test('programs without the page are refused by one field, and host names and addresses are lines', () => {
     expect(edit({ ...draft, 'sign_in.published_grants': false })).toMatchObject({ fields: ['sign_in.published_grants'], object: { sign_in: { published_grants: false } } })
+    const only = edit({ ...draft, 'sign_in.addresses': '203.0.113.0/24\n2001:db8::/32\n', 'sign_in.addresses_only': true })
+    expect(only).toMatchObject({ fields: ['sign_in.addresses', 'sign_in.addresses_only'], object: { sign_in: { addresses: ['203.0.113.0/24', '2001:db8::/32'], addresses_only: true } } })
     expect(edit({ ...draft, 'sign_in.hosts': 'acme.example\nphone.acme.example\n' })).toMatchObject({ fields: ['sign_in.hosts'], object: { sign_in: { hosts: ['acme.example', 'phone.acme.example'] } } })
   })
   test('a provider comes as a whole, changes by its fields, and goes', () => {

@@ -15,7 +15,7 @@ use crate::sessions::answers::{self, ApiRefusal, read_body};
 
 /// The kinds of what is here.
 const RULE: &str = "capacity_rule";
-const DEFINITION: &str = "statistic_definition";
+pub(super) const DEFINITION: &str = "statistic_definition";
 /// Published media, and their names in a rule.
 const MEDIA: [(&str, &str); 6] = [
     ("voice", "voice"),
@@ -136,7 +136,7 @@ pub(in crate::gws_provisioning) async fn remove_capacity_rule(
 // === statistics ===
 
 /// Definitions by the types of objects that may have them, and by name.
-fn shown_definitions(definitions: &[FoundObject]) -> Value {
+pub(super) fn shown_definitions(definitions: &[FoundObject]) -> Value {
     let mut by_type: Map<String, Value> = Map::new();
     for definition in definitions {
         for object_type in definition.names("/objects") {
@@ -183,16 +183,20 @@ fn wanted_definitions(data: &Value) -> Result<Map<String, Value>, ApiRefusal> {
     Ok(wanted)
 }
 
+/// Makes or changes those of a body or a file, all or none.
+pub(super) async fn put_definitions(request: &ProvisioningRequest, given: &Value) -> Result<(), ApiRefusal> {
+    let wanted = wanted_definitions(given)?;
+    let put = |(name, document): (&String, &Value)| json!({"kind": DEFINITION, "id": name, "put": document});
+    let changes: Vec<Value> = wanted.iter().map(put).collect();
+    change(request.configuration(), &request.changes()?, &changes).await.map(drop)
+}
+
 /// `POST /statistic-definitions`: makes or changes some.
 pub(in crate::gws_provisioning) async fn put_statistic_definitions(
     request: ProvisioningRequest,
     body: Bytes,
 ) -> Result<Response, ApiRefusal> {
-    let body = read_body(&body)?;
-    let wanted = wanted_definitions(&body["data"])?;
-    let put = |(name, document): (&String, &Value)| json!({"kind": DEFINITION, "id": name, "put": document});
-    let changes: Vec<Value> = wanted.iter().map(put).collect();
-    change(request.configuration(), &request.changes()?, &changes).await?;
+    put_definitions(&request, &read_body(&body)?["data"]).await?;
     let found = all(request.configuration(), &request.reads(), DEFINITION, "").await?;
     Ok(answers::data(&json!({"statusCode": 0, "statisticDefinitions": shown_definitions(&found)})))
 }

@@ -16,22 +16,29 @@ use crate::sessions::answers::{self, ApiRefusal, read_body};
 /// The list of the tenant.
 const LIST: &str = "CloudCluster";
 
-type Sections = Map<String, Value>;
+/// Texts by section and key.
+pub(super) type Sections = Map<String, Value>;
 
 fn wrong(field: &str, rule: &str) -> ApiRefusal {
     ApiRefusal::bad_request(format!("{field}: {rule}"))
 }
 
-async fn stored(configuration: &dyn ConfigurationSide, asker: &RequestingPerson) -> Told<Option<FoundObject>> {
-    one(configuration, asker, "list", LIST).await
+/// A list of the tenant, if it has it.
+pub(super) async fn stored(
+    configuration: &dyn ConfigurationSide,
+    asker: &RequestingPerson,
+    list: &str,
+) -> Told<Option<FoundObject>> {
+    one(configuration, asker, "list", list).await
 }
 
-fn sections_of(object: &FoundObject, member: &str) -> Sections {
+/// The sections that stand in a member of an object.
+pub(super) fn sections_of(object: &FoundObject, member: &str) -> Sections {
     object.document[member].as_object().cloned().unwrap_or_default()
 }
 
 /// Later options count more than those before.
-fn merge(into: &mut Sections, sections: Sections) {
+pub(super) fn merge(into: &mut Sections, sections: Sections) {
     for (name, values) in sections {
         let section = into.entry(name).or_insert_with(|| json!({}));
         if let (Some(section), Value::Object(values)) = (section.as_object_mut(), values) {
@@ -47,7 +54,7 @@ pub(in crate::gws_provisioning) async fn read(
 ) -> Result<Response, ApiRefusal> {
     let query = PublishedQuery::of(pairs)?;
     let (configuration, asker) = (request.configuration(), request.reads());
-    let list = stored(configuration, &asker).await?;
+    let list = stored(configuration, &asker, LIST).await?;
     let mut options = list.as_ref().map(|list| sections_of(list, "sections")).unwrap_or_default();
     let meant = (query.number("person_dbid")?, query.number("agent_group_dbid")?);
     match meant {
@@ -89,7 +96,7 @@ pub(super) fn numbered(objects: Vec<FoundObject>, number: usize, field: &str) ->
 }
 
 /// Sections with texts: numbers, and yes and no, are written as texts.
-fn texts(field: &str, value: &Value) -> Result<Sections, ApiRefusal> {
+pub(super) fn texts(field: &str, value: &Value) -> Result<Sections, ApiRefusal> {
     let sections = match value {
         Value::Null => return Ok(Sections::new()),
         other => other.as_object().ok_or_else(|| wrong(field, "it is no object of sections"))?,
@@ -127,10 +134,15 @@ fn remove(from: &mut Sections, deleted: &Value) {
     }
 }
 
-async fn write(request: &ProvisioningRequest, list: Option<&FoundObject>, options: Sections) -> Told<()> {
+/// Writes a list of the tenant, as it was read before if it was there.
+pub(super) async fn write(
+    request: &ProvisioningRequest,
+    (name, before): (&str, Option<&FoundObject>),
+    sections: Sections,
+) -> Told<()> {
     let put = json!({
-        "kind": "list", "id": LIST, "expectedRevision": list.map(|list| list.revision).unwrap_or_default(),
-        "put": {"name": LIST, "sections": options},
+        "kind": "list", "id": name, "expectedRevision": before.map(|list| list.revision).unwrap_or_default(),
+        "put": {"name": name, "sections": sections},
     });
     change(request.configuration(), &request.changes()?, &[put]).await.map(|_| ())
 }
@@ -142,8 +154,25 @@ pub(in crate::gws_provisioning) async fn replace(
 ) -> Result<Response, ApiRefusal> {
     let body = read_body(&body)?;
     let options = texts("options", &body["data"]["options"])?;
-    let list = stored(request.configuration(), &request.changes()?).await?;
-    write(&request, list.as_ref(), options).await?;
+    let list = stored(request.configuration(), &request.changes()?, LIST).await?;
+    write(&request, (LIST, list.as_ref()), options).await?;
+    Ok(answers::done())
+}
+
+/// `POST /settings`: some options are added and changed, by section.
+pub(in crate::gws_provisioning) async fn set(
+    request: ProvisioningRequest,
+    body: Bytes,
+) -> Result<Response, ApiRefusal> {
+    let body = read_body(&body)?;
+    let given = texts("data", &body["data"])?;
+    if given.is_empty() {
+        return Err(wrong("data", "it has no section"));
+    }
+    let list = stored(request.configuration(), &request.changes()?, LIST).await?;
+    let mut options = list.as_ref().map(|list| sections_of(list, "sections")).unwrap_or_default();
+    merge(&mut options, given);
+    write(&request, (LIST, list.as_ref()), options).await?;
     Ok(answers::done())
 }
 
@@ -155,12 +184,12 @@ pub(in crate::gws_provisioning) async fn update(
     let body = read_body(&body)?;
     let data = &body["data"];
     let (new, changed) = (texts("newOptions", &data["newOptions"])?, texts("changedOptions", &data["changedOptions"])?);
-    let list = stored(request.configuration(), &request.changes()?).await?;
+    let list = stored(request.configuration(), &request.changes()?, LIST).await?;
     let mut options = list.as_ref().map(|list| sections_of(list, "sections")).unwrap_or_default();
     remove(&mut options, &data["deletedOptions"]);
     merge(&mut options, new);
     merge(&mut options, changed);
-    write(&request, list.as_ref(), options).await?;
+    write(&request, (LIST, list.as_ref()), options).await?;
     Ok(answers::done())
 }
 

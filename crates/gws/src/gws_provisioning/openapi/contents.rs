@@ -49,6 +49,17 @@ pub(super) const CONTENTS: &[OperationContents] = &[
     ("getStatisticDefinition", "", "", "statusCode:int, statisticDefinition:obj"),
     ("putStatisticDefinition", "", "category?, objects?:any", "statusCode:int, statisticDefinition:obj"),
     ("checkMigrateConflicts", "", "", "migrations:obj"),
+    ("getExportStatisticDefinitions", "", "", "files:str[]"),
+    // === settings ===
+    ("getTemplates", "", "", "api-templates:obj"),
+    ("postTemplates", "", "templates:obj", ""),
+    ("putTemplates", "", "templates:obj", ""),
+    ("deleteTemplates", "name", "", ""),
+    ("getApiEndpoints", "", "", "api-endpoints:obj"),
+    ("postApiEndpoints", "", "apiEndpoints:obj", ""),
+    ("deleteApiEndpoints", "name", "", ""),
+    ("postWhitelist", "", "host", ""),
+    ("postWhitelistStatus", "", "whitelistStatus", ""),
     // === tables ===
     ("exportFile", "", "fields?:str[], fileName?, personDBIDs?:any[], filterName?, filterParameters?:any", "id"),
     ("getExportStatus", "id, download?:bool", "", "id, progress:int"),

@@ -237,7 +237,13 @@ mod tests {
     }
 
     fn source(address: &str) -> RequestSource {
-        RequestSource { address: address.to_owned(), is_secure: true, user_agent: String::new(), host: String::new() }
+        RequestSource {
+            address: address.to_owned(),
+            sender: None,
+            is_secure: true,
+            user_agent: String::new(),
+            host: String::new(),
+        }
     }
 
     async fn is_taken(guesses: &Guesses, name: &str, from: &RequestSource) -> bool {

@@ -58,7 +58,13 @@ mod tests {
     use super::*;
 
     fn source(is_secure: bool) -> RequestSource {
-        RequestSource { address: "192.0.2.1".to_owned(), is_secure, user_agent: String::new(), host: String::new() }
+        RequestSource {
+            address: "192.0.2.1".to_owned(),
+            sender: None,
+            is_secure,
+            user_agent: String::new(),
+            host: String::new(),
+        }
     }
 
     fn text(header: Option<HeaderValue>) -> String {

@@ -42,6 +42,10 @@ pub(in crate::auth) async fn of_browser(
     source: &RequestSource,
 ) -> Result<Option<SignedIn>, Trouble> {
     let Some((cookie, session)) = of_cookie(auth, headers, source).await? else { return Ok(None) };
+    // It goes on once the browser is back at an address from which the tenant's people come.
+    if !auth.people.come_from(&cookie.tenant, source).await? {
+        return Ok(None);
+    }
     let (tenant, now) = (&cookie.tenant, auth.now());
     let (user, by_two_factors) = (&session.user, session.by_two_factors);
     let person = auth.people.who_may_go_on(tenant, user, session.credential, by_two_factors).await?;

@@ -28,6 +28,8 @@ const NO_PORT: u16 = 0;
 pub(in crate::auth) struct RequestSource {
     /// Its address, or the network of a site (IPv6); empty if it is not known.
     pub address: String,
+    /// The same in full; none if it is not known, as where ingress asks for itself.
+    pub sender: Option<IpAddr>,
     /// Whether it came by TLS.
     pub is_secure: bool,
     /// What the browser or program calls itself; empty if it says nothing.
@@ -49,7 +51,13 @@ impl FromRequestParts<Arc<Auth>> for RequestSource {
 impl RequestSource {
     /// That of a use of which ingress tells later.
     pub fn told(address: IpAddr, said: &str) -> Self {
-        Self { address: site(address), is_secure: false, user_agent: printed(said.as_bytes()), host: String::new() }
+        Self {
+            address: site(address),
+            sender: Some(address.to_canonical()),
+            is_secure: false,
+            user_agent: printed(said.as_bytes()),
+            host: String::new(),
+        }
     }
 
     /// The network that one customer may have, of which the address is a part; none where that is the address alone (IPv4), or not known.
@@ -66,10 +74,18 @@ impl RequestSource {
             // Ingress drops what it was sent; the last word would be its own in any case.
             value.rsplit(',').next().map(str::trim)
         };
-        let address = told(FORWARDED_FOR).and_then(|text| text.parse().ok()).or(peer);
+        let named: Option<IpAddr> = told(FORWARDED_FOR).and_then(|text| text.parse().ok());
+        let sender = if is_ingress { named } else { peer };
+        let address = named.or(peer);
         let is_secure = told(FORWARDED_PROTO).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
         let host = told(FORWARDED_HOST).map(host_name).unwrap_or_default();
-        Self { address: address.map(site).unwrap_or_default(), is_secure, user_agent: user_agent(headers), host }
+        Self {
+            address: address.map(site).unwrap_or_default(),
+            sender: sender.map(|address| address.to_canonical()),
+            is_secure,
+            user_agent: user_agent(headers),
+            host,
+        }
     }
 }
 
@@ -116,6 +132,19 @@ mod tests {
         assert_eq!(source("127.0.40.1", true, "198.51.100.1, 203.0.113.7"), ("203.0.113.7".to_owned(), true));
         assert_eq!(source("127.0.0.1", false, "203.0.113.7"), ("127.0.0.1".to_owned(), false));
         assert_eq!(source("127.0.40.1", true, "nonsense").0, "127.0.40.1");
+    }
+
+    #[test]
+    fn an_address_is_known_in_full_where_somebody_says_it() {
+        let sender = |is_ingress, forwarded_for: &'static str| {
+            let headers = HeaderMap::from_iter([(FORWARDED_FOR, forwarded_for.parse().unwrap())]);
+            RequestSource::of("127.0.40.1".parse().ok(), is_ingress, &headers).sender
+        };
+        let said = |address: &str| Some(address.parse::<IpAddr>().unwrap());
+        assert_eq!(sender(true, "2001:db8:1:2:3:4:5:6"), said("2001:db8:1:2:3:4:5:6"));
+        assert_eq!(sender(true, "::ffff:192.0.2.1"), said("192.0.2.1"));
+        assert_eq!((sender(true, "nonsense"), sender(false, "203.0.113.7")), (None, said("127.0.40.1")));
+        assert_eq!(RequestSource::told("192.0.2.1".parse().unwrap(), "").sender, said("192.0.2.1"));
     }
 
     #[test]

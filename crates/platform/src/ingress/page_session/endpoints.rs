@@ -33,17 +33,22 @@ pub(super) async fn show(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let is_secure = is_secure(client.as_ref().map(|Extension(client)| client));
-    let told = match cookie_of(&headers, is_secure) {
-        Some(cookie) => told(&pages, &cookie, use_of(query.as_deref())).await?,
+    let client = client.map(|Extension(client)| client);
+    let told = match cookie_of(&headers, is_secure(client.as_ref())) {
+        Some(cookie) => told(&pages, &cookie, use_of(query.as_deref()), client).await?,
         None => None,
     };
     let told = told.unwrap_or_else(|| json!({ "signed_in": false }));
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response())
 }
 
-async fn told(pages: &Arc<PageSessions>, cookie: &SessionCookie, used: SessionUse) -> Result<Option<Value>, Problem> {
-    let Some(session) = pages.current(cookie, used).await? else { return Ok(None) };
+async fn told(
+    pages: &Arc<PageSessions>,
+    cookie: &SessionCookie,
+    used: SessionUse,
+    client: Option<WebClient>,
+) -> Result<Option<Value>, Problem> {
+    let Some(session) = pages.current(cookie, used, client).await? else { return Ok(None) };
     let role = pages.ctx.spec.name;
     if pages.ctx.tokens.verify(&session.access_token, role, &ApiFamily::ALL).err() == Some(TokenError::Revoked) {
         pages.store.end(cookie).await.map_err(|error| unread(&error))?;

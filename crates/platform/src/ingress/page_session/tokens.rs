@@ -106,16 +106,24 @@ impl TokenSource {
         tokens(&self.sent(TOKEN, &fields).await?)
     }
 
-    /// The next tokens. If an answer is lost, auth is asked again at once: the token may be exchanged, and shown again later it would end
-    /// the sign-in.
-    pub async fn refresh(&self, tenant: &TenantId, refresh_token: &str) -> Result<PageTokens, TokenRefusal> {
+    /// The next tokens, for whoever asks from there: a tenant may list the addresses of its people. If an answer is lost, auth is asked again
+    /// at once: the token may be exchanged, and shown again later it would end the sign-in.
+    pub async fn refresh(
+        &self,
+        tenant: &TenantId,
+        refresh_token: &str,
+        client: Option<&WebClient>,
+    ) -> Result<PageTokens, TokenRefusal> {
         let fields = [
             ("grant_type", "refresh_token"),
             ("client_id", CLIENT),
             ("tenant", tenant.as_str()),
             ("refresh_token", refresh_token),
         ];
-        let ask = || self.form(TOKEN, &fields).deadline(REFRESH_WITHIN).send_any();
+        let ask = || {
+            let call = self.form(TOKEN, &fields).deadline(REFRESH_WITHIN);
+            client.into_iter().fold(call, Call::relayed_for).send_any()
+        };
         tokens(&once_more_if_lost(ask).await.map_err(|error| away(&error))?)
     }
 

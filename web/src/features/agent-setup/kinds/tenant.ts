@@ -76,6 +76,8 @@ export const TENANT: readonly Group[] = [
       { kind: 'flag', path: 'sign_in.passkeys_need_password', label: 'setup.tenant.passkeys', hint: 'setup.tenant.passkeysHint' },
       { kind: 'flag', path: 'sign_in.published_grants', label: 'setup.tenant.publishedGrants', hint: 'setup.tenant.publishedGrantsHint', initial: true },
       { kind: 'lines', path: 'sign_in.hosts', label: 'setup.tenant.hosts', hint: 'setup.tenant.hostsHint' },
+      { kind: 'lines', path: 'sign_in.addresses', label: 'setup.tenant.addresses', hint: 'setup.tenant.addressesHint' },
+      { kind: 'flag', path: 'sign_in.addresses_only', label: 'setup.tenant.addressesOnly', hint: 'setup.tenant.addressesOnlyHint' },
     ],
   },
   {

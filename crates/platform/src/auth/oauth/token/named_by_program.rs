@@ -12,7 +12,7 @@ use super::invalid_grant;
 use crate::auth::Auth;
 use crate::auth::answers::OAuthError;
 use crate::auth::proofs::client_login::ClientLogin;
-use crate::auth::proofs::second_factor;
+use crate::auth::proofs::{second_factor, sign_in_address};
 use crate::auth::request::parameters::Parameters;
 use crate::auth::request::source::RequestSource;
 
@@ -53,7 +53,8 @@ impl NamedBy {
 /// Answers with the person's tokens, with what of the rights that person and client have is asked for.
 ///
 /// # Errors
-/// `invalid_grant` for who needs a second factor, or has to choose another password: there is no page that could ask for it.
+/// `invalid_grant` for who needs a second factor, or has to choose another password: there is no page that could ask for it; and from an
+/// address that is none of the tenant's people.
 pub(super) async fn answer(
     auth: &Auth,
     login: &ClientLogin,
@@ -64,6 +65,7 @@ pub(super) async fn answer(
 ) -> Result<Response, OAuthError> {
     let (tenant, user, client) = (&login.tenant, person.user_name.as_str(), login.client.id.as_str());
     let noted = |event, way| SignInRecord::of(event).by_way(way).about_person(user).at_client(client);
+    sign_in_address::check(auth, tenant, source, noted(SignInEvent::Refused, named_by.way())).await?;
     if second_factor::is_needed(auth, tenant, person).await? {
         auth.note(tenant, source, noted(SignInEvent::Refused, SignInWay::SecondFactor));
         return Err(invalid_grant(

@@ -14,6 +14,7 @@ use super::{invalid_grant, required};
 use crate::auth::Auth;
 use crate::auth::answers::OAuthError;
 use crate::auth::proofs::client_login::ClientLogin;
+use crate::auth::proofs::sign_in_address;
 use crate::auth::request::parameters::Parameters;
 use crate::auth::request::source::RequestSource;
 
@@ -40,6 +41,8 @@ pub(super) async fn exchange(
             RefreshOutcome::Reused => return Err(reused(auth, login, &read.family, source).await?),
             RefreshOutcome::Expired | RefreshOutcome::OtherClient => return Err(invalid_grant(OVER)),
         };
+        let refused = of_family(SignInEvent::Refused, &exchanged).by_way(SignInWay::RefreshToken);
+        sign_in_address::check(auth, &login.tenant, source, refused).await?;
         let (user, sign_in, by_two_factors) = (&exchanged.user, &exchanged.sign_in, exchanged.by_two_factors);
         let going_on = auth.people.who_may_go_on(&login.tenant, user, exchanged.credential, by_two_factors);
         let Some(person) = going_on.await? else {
