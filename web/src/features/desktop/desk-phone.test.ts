@@ -1,11 +1,11 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { DeskFailure } from '../../api/workspace'
-import { callsAlone, comesToBe, deskOfPhone, operatedHere, type Awaits } from './desk-phone'
+import { callsAlone, comesToBe, deskOfPhone, operatedHere, ownPhone, type Awaits } from './desk-phone'
 import type { DeskState } from './desk-state'
 import { call, callChanged, deskAfter, READY } from './messages-for-tests'
 import { isPassing } from './phone-kinds'
 import { newSoftphone, type PhoneDesk, type StartEngine } from './softphone'
-import { NO_PHONE, ringingFrom } from './softphone-state'
+import { NO_PHONE, ringingFrom, type SoftphoneState } from './softphone-state'
 
 const settled = async (): Promise<void> => {
   for (let turns = 0; turns < 20; turns += 1) await Promise.resolve()
@@ -25,7 +25,7 @@ describe('the desk and the phone', () => {
       isHeld = is
       return new Promise((resolve) => (held = resolve))
     }
-    const here = operatedHere({ rings: () => true, answer: (number) => Promise.resolve(operated.push(`here ${number}`) > 0) }, () => now, operate, comesTo)
+    const here = operatedHere({ comesToRing: () => Promise.resolve(true), answer: (number) => Promise.resolve(operated.push(`here ${number}`) > 0) }, () => now, operate, comesTo)
     const answering = here('2', 'answer', { operationId: 'x', data: {} })
     await settled()
     // That it is accepted is not enough: both would hear each other until it is done.
@@ -45,7 +45,7 @@ describe('the desk and the phone', () => {
   })
   test('nobody is answered while the other call is not put on hold', async () => {
     const answered: string[] = []
-    const phone = { rings: () => true, answer: (number: string) => Promise.resolve(answered.push(number) > 0) }
+    const phone = { comesToRing: () => Promise.resolve(true), answer: (number: string) => Promise.resolve(answered.push(number) > 0) }
     const failing = (failure: DeskFailure) => operatedHere(phone, () => ringing.calls, () => Promise.resolve({ kind: 'failed', failure } as const), () => Promise.resolve(true))
     expect(await failing({ kind: 'refused', status: 409, why: 'the call is Held' })('2', 'answer', { operationId: 'x', data: {} })).toEqual({ kind: 'failed', failure: { kind: 'refused', status: 491, why: 'the call is Held' } })
     expect(await failing({ kind: 'no-session' })('2', 'answer', { operationId: 'x', data: {} })).toEqual({ kind: 'failed', failure: { kind: 'no-session' } })
@@ -68,11 +68,27 @@ describe('the desk and the phone', () => {
     expect(await late).toBe(false)
     vi.useRealTimers()
   })
+  test('the phone of the page may ring a moment after the desk was told; another phone is not waited for', async () => {
+    vi.useFakeTimers()
+    let [state, read] = [{ ...NO_PHONE, phase: { kind: 'ready' } } as SoftphoneState, (): void => undefined]
+    const phone = ownPhone({ state: () => state, onChange: (told) => ((read = told), () => undefined), rings: (number) => ringingFrom(state, number) !== undefined, answer: () => Promise.resolve(true) })
+    const rings = phone.comesToRing('+331')
+    state = { ...state, calls: [{ id: 'a', number: '+331', phase: 'ringing' }] }
+    read()
+    expect(await rings).toBe(true)
+    const elsewhere = phone.comesToRing('+332')
+    state = { ...state, calls: [] }
+    vi.advanceTimersByTime(1_000)
+    expect(await elsewhere).toBe(false)
+    state = NO_PHONE
+    expect(await phone.comesToRing('+331')).toBe(false)
+    vi.useRealTimers()
+  })
   test('a phone on the desk is asked to answer; a browser without a microphone says so', async () => {
-    const desk = operatedHere({ rings: () => false, answer: () => Promise.resolve(false) }, () => ringing.calls, operate, () => Promise.resolve(true))
+    const desk = operatedHere({ comesToRing: () => Promise.resolve(false), answer: () => Promise.resolve(false) }, () => ringing.calls, operate, () => Promise.resolve(true))
     await desk('2', 'answer', { operationId: 'x', data: {} })
     expect(operated.splice(0)).toEqual(['answer 2'])
-    const mute = operatedHere({ rings: () => true, answer: () => Promise.resolve(false) }, () => ringing.calls, operate, () => Promise.resolve(true))
+    const mute = operatedHere({ comesToRing: () => Promise.resolve(true), answer: () => Promise.resolve(false) }, () => ringing.calls, operate, () => Promise.resolve(true))
     expect(await mute('2', 'answer', { operationId: 'x', data: {} })).toMatchObject({ failure: { status: 488 } })
   })
   test('the phone knows what is on hold, by the number or as the only call', () => {

@@ -40,11 +40,14 @@ export function callsAlone(calls: readonly PhoneCall[], { phase, away, calls: of
 /** Whether something has come to be so before it is too late. */
 export type Awaits = (is: () => boolean) => Promise<boolean>
 
+/** The phone of this page, as who operates calls needs it. */
+export type OwnPhone = Pick<Softphone, 'answer'> & { readonly comesToRing: (number: string) => Promise<boolean> }
+
 /** Answers where it rings: here, if it rings here. What was talked to before is put on hold, as every phone does, and is so before: what is accepted is not done yet. */
-export function operatedHere(phone: Pick<Softphone, 'rings' | 'answer'>, calls: () => readonly Call[], operate: OperateCall, comesTo: Awaits): OperateCall {
+export function operatedHere(phone: OwnPhone, calls: () => readonly Call[], operate: OperateCall, comesTo: Awaits): OperateCall {
   return async (id, operation, body) => {
     const call = calls().find((one) => one.id === id)
-    if (operation !== 'answer' || call === undefined || !phone.rings(call.number)) return operate(id, operation, body)
+    if (operation !== 'answer' || call === undefined || !(await phone.comesToRing(call.number))) return operate(id, operation, body)
     const before = calls().filter(({ id: other, phase }) => other !== id && phase === 'Established')
     for (const other of before) {
       const held = await operate(other.id, 'hold', { operationId: `${body.operationId}-hold`, data: {} })
@@ -61,10 +64,18 @@ export function operatedHere(phone: Pick<Softphone, 'rings' | 'answer'>, calls: 
 export const NOT_HELD = 491
 /** The switch does what it has accepted within that time, or it is not waited for. */
 const DONE_MS = 5_000
+/** The switch may tell that a call rings before the page's phone has it. Who answers here means this phone, and not that on another machine. */
+const RINGS_WITHIN_MS = 1_000
+
+/** The page's phone, of which is known soon whether it rings. */
+export const ownPhone = (phone: Pick<Softphone, 'state' | 'onChange' | 'rings' | 'answer'>): OwnPhone => ({
+  answer: phone.answer,
+  comesToRing: (number) => (phone.state().phase.kind === 'ready' ? comesToBe(phone.onChange, RINGS_WITHIN_MS)(() => phone.rings(number)) : Promise.resolve(phone.rings(number))),
+})
 
 /** Looks at each change. */
 export const comesToBe =
-  (onChange: (read: () => void) => () => void): Awaits =>
+  (onChange: (read: () => void) => () => void, withinMs = DONE_MS): Awaits =>
   (is) =>
     new Promise((resolve) => {
       if (is()) return resolve(true)
@@ -73,7 +84,7 @@ export const comesToBe =
         unread()
         resolve(has)
       }
-      const timer = setTimeout(() => end(false), DONE_MS)
+      const timer = setTimeout(() => end(false), withinMs)
       const unread = onChange(() => (is() ? end(true) : undefined))
     })
 

@@ -49,8 +49,8 @@ function deskOfPage(): Desk {
     const call = desk.state().calls.find((one) => one.id === id)
     if (operation !== 'answer' || call === undefined || !softphone.rings(call.number)) return workspace.operateCall(id, operation, body)
     // Loaded with the phone that rings, and not before.
-    const { comesToBe, operatedHere } = await import('./desk-phone')
-    return operatedHere(softphone, () => desk.state().calls, workspace.operateCall, comesToBe(desk.onChange))(id, operation, body)
+    const { comesToBe, operatedHere, ownPhone } = await import('./desk-phone')
+    return operatedHere(ownPhone(softphone), () => desk.state().calls, workspace.operateCall, comesToBe(desk.onChange))(id, operation, body)
   }
   const desk: Desk = newDesk({ ...workspace, operateCall, openBayeux: openBayeuxLater, isOurs, onSignedOut: () => void refreshAccount('page'), hasSlept: () => hasSlept(), later: (run, ms) => void setTimeout(run, ms) })
   return desk
