@@ -478,7 +478,7 @@ mod tests {
         objects.prompts = vec![prompt("hidden", "1"), prompt("open", "2"), prompt("both", "2")];
         let in_board = ObjectAnnex { folder: Some("Board".to_owned()), ..ObjectAnnex::default() };
         let board = |id: &str| (ObjectKey { kind: ObjectKind::Prompt, id: id.to_owned() }, in_board.clone());
-        objects.annexes = vec![board("hidden"), board("both")];
+        objects.annexes = [board("hidden"), board("both")].into();
         let point = HistoryPoint::unstamped(Revision(3));
         let held = IndexedTenant::of(VersionedObjects { point, objects, revisions: HashMap::new() });
         let dora = CallerRights::of(&held, "dora");
