@@ -6615,7 +6615,7 @@ pub mod provisioning_client {
                 .insert(GrpcMethod::new("trunkline.v1.Provisioning", "RestoreSnapshot"));
             self.inner.unary(req, path, codec).await
         }
-        /// Keeps a recording for prompts, which name it by its SHA-256 in `audio`. INVALID_ARGUMENT: the file is none that can be played, or there is no room. One that no prompt names goes, after a day, when there is no room. Needs `config:write`.
+        /// Keeps a recording for prompts, which name it by its SHA-256 in `audio`. INVALID_ARGUMENT: the file is none that can be played, or there is no room. One that no prompt, no snapshot and no entry of the history names goes after a day or two. Needs `config:write`.
         pub async fn keep_prompt_audio(
             &mut self,
             request: impl tonic::IntoRequest<super::KeepPromptAudioRequest>,
@@ -6640,7 +6640,7 @@ pub mod provisioning_client {
                 .insert(GrpcMethod::new("trunkline.v1.Provisioning", "KeepPromptAudio"));
             self.inner.unary(req, path, codec).await
         }
-        /// A recording of the tenant. NOT_FOUND if it has none of that SHA-256. Needs `config:read`.
+        /// A recording of the tenant. NOT_FOUND if it has none of that SHA-256, or the caller may read no prompt that names it. Needs `config:read`.
         pub async fn prompt_audio(
             &mut self,
             request: impl tonic::IntoRequest<super::PromptAudioRequest>,
@@ -6801,7 +6801,7 @@ pub mod provisioning_server {
             tonic::Response<super::RestoreSnapshotResponse>,
             tonic::Status,
         >;
-        /// Keeps a recording for prompts, which name it by its SHA-256 in `audio`. INVALID_ARGUMENT: the file is none that can be played, or there is no room. One that no prompt names goes, after a day, when there is no room. Needs `config:write`.
+        /// Keeps a recording for prompts, which name it by its SHA-256 in `audio`. INVALID_ARGUMENT: the file is none that can be played, or there is no room. One that no prompt, no snapshot and no entry of the history names goes after a day or two. Needs `config:write`.
         async fn keep_prompt_audio(
             &self,
             request: tonic::Request<super::KeepPromptAudioRequest>,
@@ -6809,7 +6809,7 @@ pub mod provisioning_server {
             tonic::Response<super::KeepPromptAudioResponse>,
             tonic::Status,
         >;
-        /// A recording of the tenant. NOT_FOUND if it has none of that SHA-256. Needs `config:read`.
+        /// A recording of the tenant. NOT_FOUND if it has none of that SHA-256, or the caller may read no prompt that names it. Needs `config:read`.
         async fn prompt_audio(
             &self,
             request: tonic::Request<super::PromptAudioRequest>,
