@@ -22,6 +22,7 @@ mod people;
 mod people_imports;
 mod personal_records;
 mod prompt_audio;
+mod prompt_rows;
 mod read;
 mod revisions;
 mod sealing;

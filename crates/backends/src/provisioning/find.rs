@@ -8,7 +8,7 @@ use model::TenantId;
 
 use super::read::{self, Lists};
 use super::sign_in::{self, client};
-use super::{Row, Turn, applications, by_names, documents, prompt_audio, query, revisions};
+use super::{Row, Turn, applications, by_names, documents, prompt_rows, query, revisions};
 
 /// The present state of each of these objects. What it costs does not depend on how many people and phones the tenant has.
 pub(super) async fn each(db: &mut dyn Turn, tenant: &TenantId, keys: Vec<ObjectKey>) -> Result<Vec<ToldChange>> {
@@ -92,7 +92,7 @@ fn object(kind: ObjectKind, row: &Row, list: &[Row]) -> Result<Option<Object>> {
         }
         ObjectKind::Client => Some(Object::Client(client(row, texts("uri")?)?)),
         ObjectKind::Skill => Some(Object::Skill(Skill { name: row.text("name")? })),
-        ObjectKind::Prompt => Some(Object::Prompt(prompt_audio::prompt(row)?)),
+        ObjectKind::Prompt => Some(Object::Prompt(prompt_rows::prompt(row)?)),
         ObjectKind::Application => Some(Object::Application(applications::application(row)?)),
         ObjectKind::Number => Some(Object::Number(read::number(row)?)),
         _ => None,

@@ -1,10 +1,9 @@
-//! Uploaded audio of prompts: what a prompt names, and the recordings themselves.
+//! Uploaded audio of prompts: the recordings themselves.
 
 use std::collections::HashSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use contracts::provisioning::{Prompt, PromptAudio};
 use futures::FutureExt as _;
 use infra::bounds::{PROMPT_AUDIO_BYTES_MAX, PROMPT_AUDIO_MAX, PROMPT_AUDIO_UNNAMED_FOR};
 use infra::{Answer, ArchivedPart, KeptAudio, PartTaker, PromptAudioStore, Result, StoreError};
@@ -33,22 +32,6 @@ macro_rules! unnamed {
             $which
         )
     };
-}
-
-/// The prompt of a row.
-pub(super) fn prompt(row: &Row) -> Result<Prompt> {
-    let told = row.text("audio")?;
-    let audio: Vec<PromptAudio> = if told.is_empty() {
-        Vec::new()
-    } else {
-        serde_json::from_str(&told).map_err(|error| damaged("table prompt", &error))?
-    };
-    Ok(Prompt { name: row.text("name")?, file: row.text("file")?, audio })
-}
-
-/// The recordings that a prompt names, as its row has them.
-pub(super) fn stored(audio: &[PromptAudio]) -> String {
-    if audio.is_empty() { String::new() } else { serde_json::to_string(audio).unwrap_or_default() }
 }
 
 fn damaged(what: &str, reason: &impl ToString) -> StoreError {

@@ -14,7 +14,7 @@ use contracts::provisioning::{
 use infra::{Result, StoreError};
 use model::TenantId;
 
-use super::{FromField, Row, Turn, applications, prompt_audio, query};
+use super::{FromField, Row, Turn, applications, prompt_rows, query};
 
 /// All objects of a tenant that exists.
 pub(super) async fn objects(db: &mut dyn Turn, tenant: &TenantId) -> Result<TenantObjects> {
@@ -56,7 +56,7 @@ pub(super) async fn settings(db: &mut dyn Turn, tenant: &TenantId) -> Result<Ten
         objects.skills.push(Skill { name: text(&row, "name")? });
     }
     for row in rows(db, "SELECT name, file, audio FROM prompt WHERE tenant = ? ORDER BY dbid", tenant).await? {
-        objects.prompts.push(prompt_audio::prompt(&row)?);
+        objects.prompts.push(prompt_rows::prompt(&row)?);
     }
     for row in rows(db, TRUNKS, tenant).await? {
         objects.trunks.push(trunk(&row, &mut lists)?);

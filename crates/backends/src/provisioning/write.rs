@@ -7,7 +7,7 @@ use super::dialling::{put_dial_rule, put_schedule};
 use super::gathered::GatheredRows;
 use super::people::{people_put, put_person, respell};
 use super::sign_in::{later_names, privilege_names, put_client, put_hosts, rules_text, stored_rules};
-use super::{Statement, Turn, annexes, cleared, documents, prompt_audio, query};
+use super::{Statement, Turn, annexes, cleared, documents, prompt_rows, query};
 use contracts::provisioning::{
     Dn, DnKind, DtmfForm, FeatureCode, Location, Object, ObjectKey, ObjectKind, Place, Secret, Tenant, Trunk,
 };
@@ -110,7 +110,7 @@ async fn put(db: &mut dyn Turn, tenant: &TenantId, revision: i64, object: &Objec
             let sql = "INSERT INTO prompt (tenant, name, file, audio) VALUES (?, ?, ?, ?)
                  ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name, file = excluded.file,
                  audio = excluded.audio";
-            run(db, query(sql).bind(t).bind(&o.name).bind(&o.file).bind(prompt_audio::stored(&o.audio))).await?;
+            run(db, query(sql).bind(t).bind(&o.name).bind(&o.file).bind(prompt_rows::stored(&o.audio))).await?;
         }
         Object::Application(o) => put_application(db, t, o).await?,
         Object::Dn(o) => put_dn(db, t, o, is_new).await?,
