@@ -85,6 +85,11 @@ async fn change(site: &Installation, changes: Vec<v1::ChangeObject>) -> Result<(
 
 /// The way of a browser from our page through the sign-in, and back.
 fn signs_in(visitor: &Visitor<'_>, user: &str) -> Result<()> {
+    signs_in_by(visitor, (user, PASSWORD))
+}
+
+/// The same with the password of the person.
+fn signs_in_by(visitor: &Visitor<'_>, (user, password): (&str, &str)) -> Result<()> {
     let mut answer = visitor.ask(&format!("/session/sign-in?to={PAGE}"), &[])?;
     for _ in 0..REDIRECTS_MAX {
         let to = answer.location().with_context(|| format!("{} {} {}", answer.status, answer.head, answer.body))?;
@@ -93,7 +98,7 @@ fn signs_in(visitor: &Visitor<'_>, user: &str) -> Result<()> {
             return Ok(());
         }
         answer = match answer.asks_for_a_password() {
-            true => visitor.fill_in(&to, user, PASSWORD, &[])?,
+            true => visitor.fill_in(&to, user, password, &[])?,
             false => visitor.ask(&to, &[])?,
         };
     }
@@ -242,6 +247,60 @@ fn a_folder_administrator_sees_and_changes_the_people_of_a_folder_alone() -> Res
         ensure!(history["items"].as_array().is_some_and(Vec::is_empty), "{gone}: {history}");
     }
     Ok(())
+}
+
+/// The page of one of the demo's people, of that kind.
+fn page_of<'a>(site: &'a Installation, kind: &str) -> Result<Visitor<'a>> {
+    let user = site.demo.users.iter().find(|user| user.kind == kind).with_context(|| format!("no {kind}"))?;
+    let visitor = Visitor::new(site)?;
+    signs_in_by(&visitor, (&user.user, &user.password))?;
+    Ok(visitor)
+}
+
+/// own-27, own-28.
+#[test]
+fn who_reads_everything_else_finds_nothing_of_somebody_in_a_folder_of_others() -> Result<()> {
+    const HIDDEN: &str = "lea.board";
+    let site = Installation::start()?;
+    let of_others = json!([{ "person": USER, "rights": ["read"] }]);
+    let viewer = json!({ "password": PASSWORD, "privileges": ["view_dashboard"] });
+    let board = vec![
+        person(USER, None, &json!({})),
+        put("folder", "Board", &json!({ "path": "Board", "permissions": of_others })),
+        person(HIDDEN, Some("Board"), &viewer),
+    ];
+    runtime()?.block_on(change(&site, board))?;
+    signs_in(&Visitor::new(&site)?, HIDDEN)?;
+
+    let (administrator, designer) = (page_of(&site, "administrator")?, page_of(&site, "designer")?);
+    let subject = format!("person/{HIDDEN}");
+    let is_told =
+        |visitor: &Visitor<'_>, path: &str| -> Result<bool> { Ok(read(visitor, path)?.to_string().contains(HIDDEN)) };
+    // What auth has noted comes a moment later.
+    wait::until(SOON, || Ok(read(&administrator, "/sign-ins")?.to_string().contains(&subject).then_some(())))?;
+    for path in ["/sign-ins", "/objects/person", "/history"] {
+        ensure!(is_told(&administrator, path)?, "{path} tells an administrator nothing");
+        ensure!(!is_told(&designer, path)?, "{path} tells a designer");
+    }
+    // Of themselves, and of the others, they are told.
+    wait::until(SOON, || {
+        let told = read(&designer, "/sign-ins")?;
+        Ok(told["items"].as_array().is_some_and(|all| !all.is_empty()).then_some(()))
+    })?;
+    for path in ["/sign-ins?person=", "/objects/person/"] {
+        let answers = [HIDDEN, "nobody"].map(|user| visitor_answer(&designer, path, user));
+        let [hidden, nobody] = answers;
+        ensure!(hidden? == nobody?, "{path} tells a designer that somebody is hidden");
+    }
+    let table = designer.ask(&format!("{API}/people.csv"), &[])?;
+    ensure!(table.status == 200 && !table.body.contains(HIDDEN), "{}", table.head);
+    Ok(())
+}
+
+/// What is said of somebody, without the name.
+fn visitor_answer(visitor: &Visitor<'_>, path: &str, user: &str) -> Result<(u16, String)> {
+    let answer = visitor.ask(&format!("{API}{path}{user}"), &[])?;
+    Ok((answer.status, answer.body.replace(user, "<user>")))
 }
 
 /// own-26.

@@ -17,8 +17,8 @@ use crate::objects::{
     PAGE_MAX,
 };
 
-/// How often a page of the history is read on because the person sees too little of what was read.
-const PAGES_READ_MAX: usize = 20;
+/// How often a page is read on because the person sees too little of what was read.
+pub(super) const PAGES_READ_MAX: usize = 20;
 
 /// What a person sees if the folders in which it was at a revision are those that are there now.
 struct InFolders<T> {
@@ -50,7 +50,7 @@ fn of_whole_tenant(what: &str) -> Status {
 
 impl ObjectServer {
     /// What `look` finds in the tenant with the rights of a person.
-    async fn look_as<T: Send + 'static>(
+    pub(super) async fn look_as<T: Send + 'static>(
         &self,
         tenant: &TenantId,
         user: String,
@@ -213,21 +213,19 @@ impl ObjectServer {
         Ok(found.into_iter().filter(|one| one.are_same(&since)).map(|one| one.of).collect())
     }
 
-    /// Refuses a person who does not see an object as if it were not there. Of one that is not there, who reads the whole tenant may ask
-    /// alone: it may have been in any folder.
-    pub(super) async fn needs_seen(
+    /// Whether what is noted of an object is told to a person. Who reads the whole tenant may ask of one that is not there, which may have
+    /// been in any folder, and is told of a hidden one that there is nothing, as of one of which nothing is noted; others are refused both
+    /// as if they were not there.
+    pub(super) async fn is_told_of(
         &self,
         tenant: &TenantId,
         person: Option<String>,
         key: &ObjectKey,
-    ) -> Result<(), Status> {
-        let Some(user) = person else { return Ok(()) };
+    ) -> Result<bool, Status> {
+        let Some(user) = person else { return Ok(true) };
         let named = key.clone();
-        let is_hidden = move |held: &IndexedTenant, rights: &CallerRights| match held.found(&named) {
-            Some(found) => !rights.may_see(found),
-            None => !rights.reads_whole_tenant(),
-        };
-        if self.look_as(tenant, user, is_hidden).await? { Err(no_object(key)) } else { Ok(()) }
+        let told = move |held: &IndexedTenant, rights: &CallerRights| is_told_of(held, rights, &named);
+        self.look_as(tenant, user, told).await?.ok_or_else(|| no_object(key))
     }
 
     /// The edit that puts an object back as it was at a revision. Of an object that the person does not see, or did not in the folder in
@@ -278,6 +276,14 @@ impl ObjectServer {
             crate::people::export(held.people().filter(|person| is_everything || sees(&person.user_name)))
         };
         self.look_as(tenant, user, seen).await
+    }
+}
+
+/// The same of a tenant in memory; none for who is refused.
+fn is_told_of(held: &IndexedTenant, rights: &CallerRights, key: &ObjectKey) -> Option<bool> {
+    match held.found(key) {
+        Some(found) if rights.may_see(found) => Some(true),
+        found => rights.reads_whole_tenant().then_some(found.is_none()),
     }
 }
 
@@ -359,6 +365,7 @@ mod tests {
     use infra::{ChangeNote, ChangeOrigin, ChangeWay, HistoryPoint, VersionedObjects};
     use model::Timestamp;
 
+    use super::super::test_hiding_tenant::hiding_tenant;
     use super::*;
 
     fn held(folders: &[&Folder]) -> IndexedTenant {
@@ -395,6 +402,27 @@ mod tests {
     fn sees(held: &IndexedTenant, user: &str, entry: &HistoryEntry, since: &HashMap<String, Revision>) -> bool {
         let seen = entry_seen(held, &CallerRights::of(held, user), entry.clone());
         seen.is_some_and(|seen| seen.are_same(since))
+    }
+
+    #[test]
+    fn who_is_hidden_is_like_nobody_whoever_asks() {
+        let held = hiding_tenant();
+        let told = |user: &str, of: &str| {
+            let key = ObjectKey { kind: ObjectKind::Person, id: of.to_owned() };
+            is_told_of(&held, &CallerRights::of(&held, user), &key)
+        };
+        for (user, of_lea, of_root, of_nobody) in [
+            ("root", Some(true), Some(true), Some(true)),
+            ("dora", Some(false), Some(true), Some(true)),
+            ("rita", Some(false), Some(true), Some(true)),
+            ("fred", Some(true), None, None),
+        ] {
+            assert_eq!(
+                [told(user, "lea"), told(user, "root"), told(user, "nobody")],
+                [of_lea, of_root, of_nobody],
+                "{user}"
+            );
+        }
     }
 
     #[test]

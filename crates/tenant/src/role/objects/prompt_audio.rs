@@ -1,9 +1,9 @@
 //! Recordings of prompts: checked, made into what media plays, kept by their SHA-256, and given to media and to pages.
 //!
 //! A recording is no object: it stands in no history, and whoever may change or read objects may keep or get one. What is played is said by
-//! prompts, which are objects.
+//! prompts, which are objects: who sees none of those that play a recording does not get it.
 
-use contracts::provisioning::{FaultCode, PromptAudio};
+use contracts::provisioning::{FaultCode, Object, ObjectKey, ObjectKind, PromptAudio};
 use contracts::v1;
 use infra::{KeptAudio, StoreError};
 use media::wav::{self, upload};
@@ -11,8 +11,10 @@ use sha2::{Digest as _, Sha256};
 use tonic::{Request, Response, Status};
 
 use super::ObjectServer;
+use super::persons::person;
 use super::refusals::{ends, of_request, unread};
 use crate::broken_rule::BrokenRule;
+use crate::objects::{CallerRights, IndexedTenant};
 
 impl ObjectServer {
     pub(super) async fn audio_kept(
@@ -37,13 +39,39 @@ impl ObjectServer {
         request: Request<v1::PromptAudioRequest>,
     ) -> Result<Response<v1::PromptAudioResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ).await?;
+        let person = person(&request)?;
         let sha256 = request.into_inner().sha256;
         let missing = || Status::not_found("the tenant has no such recording");
         if !PromptAudio::is_sha256(&sha256) {
             return Err(missing());
         }
+        if let Some(user) = person {
+            let named = sha256.clone();
+            let hidden = move |held: &IndexedTenant, rights: &CallerRights| is_hidden(held, rights, &named);
+            if self.look_as(&tenant, user, hidden).await? {
+                return Err(missing());
+            }
+        }
         let found = self.archive.audio(&tenant, &sha256).await.map_err(unread)?.ok_or_else(missing)?;
         Ok(Response::new(v1::PromptAudioResponse { wav: found.wav.into() }))
+    }
+}
+
+/// Whether prompts play a recording, and the person sees none of them. One that no prompt plays has just been uploaded, or was played once.
+fn is_hidden(held: &IndexedTenant, rights: &CallerRights, sha256: &str) -> bool {
+    if rights.sees_everything() {
+        return false;
+    }
+    let prompts = held.of_kind(ObjectKind::Prompt).filter(|(_, object)| plays(object, sha256));
+    let playing: Vec<ObjectKey> = prompts.map(|(_, object)| object.key()).collect();
+    let is_seen = |key: &ObjectKey| held.found(key).is_some_and(|found| rights.may_see(found));
+    !playing.is_empty() && !playing.iter().any(is_seen)
+}
+
+fn plays(object: &Object, sha256: &str) -> bool {
+    match object {
+        Object::Prompt(prompt) => prompt.audio.iter().any(|one| one.sha256 == sha256),
+        _ => false,
     }
 }
 
@@ -80,7 +108,21 @@ fn not_kept(error: StoreError) -> Status {
 mod tests {
     use tonic::Code;
 
+    use super::super::test_hiding_tenant::hiding_tenant;
     use super::*;
+
+    #[test]
+    fn a_recording_is_given_to_who_sees_a_prompt_that_plays_it() {
+        let held = hiding_tenant();
+        let hides = |user: &str, digit: &str| is_hidden(&held, &CallerRights::of(&held, user), &digit.repeat(64));
+        // One of a hidden prompt alone, one of that and another one, and one that none plays.
+        for user in ["dora", "rita"] {
+            assert_eq!(["a", "b", "c"].map(|digit| hides(user, digit)), [true, false, false], "{user}");
+        }
+        for user in ["root", "fred"] {
+            assert_eq!(["a", "b", "c"].map(|digit| hides(user, digit)), [false; 3], "{user}");
+        }
+    }
 
     #[test]
     fn the_same_audio_in_another_shape_of_file_is_the_same_recording() {
