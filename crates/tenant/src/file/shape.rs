@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use contracts::provisioning::{FaultCode, Secret};
 use serde_json::{Map, Value as Json, json};
 
+use super::permissions::OWN_PERMISSIONS;
 use super::tree::{Node, Value};
 use super::{BrokenRule, Fault};
 
@@ -45,9 +46,10 @@ static PROPERTIES: Shape = Shape::Named { of: &PROPERTY, max: KEYS_MAX };
 static SECTIONS: Shape = Shape::Named { of: &PROPERTIES, max: SECTIONS_MAX };
 
 /// What any object may have besides the keys of its kind.
-pub(super) static ANNEX: [Field; 2] = [
+pub(super) static ANNEX: [Field; 3] = [
     field("folder", Need::Optional, &NAME, "The folder in which it is, by its path in `folders`. Without it in none."),
     USER_PROPERTIES,
+    OWN_PERMISSIONS,
 ];
 
 /// The own properties alone, of what is in no folder of its own.

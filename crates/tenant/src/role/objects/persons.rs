@@ -244,14 +244,13 @@ impl ObjectServer {
             if now.is_some_and(|found| !rights.may_see(found)) {
                 return None;
             }
-            let path = then.map(|document| folder_in(&named, &document));
+            let stood = then.map(|document| stood_in(&named, &document));
             // A folder that is there has not been elsewhere, but it may be another one of its path.
             let stays = named.kind == ObjectKind::Folder && now.is_some();
-            let reads = |path: &String| stays || rights.in_folder(path).contains(FolderRight::Read);
-            if !path.iter().all(reads) {
+            if !stood.iter().all(|(path, annex)| stays || rights.may_see_in(path, Some(annex))) {
                 return None;
             }
-            let folders = known_folders(held, rights, &named, path.into_iter())?;
+            let folders = known_folders(held, rights, &named, stood.into_iter().map(|(path, _)| path))?;
             Some(InFolders { of: (), at, folders })
         };
         let found = self.look_as(tenant, user, seen).await?;
@@ -311,11 +310,11 @@ fn as_found(HeldObject { object, annex, revision }: HeldObject<'_>) -> FoundObje
 /// What happened to an object, if a person sees it: the object, if it is there, and the folders in which it was before and after.
 fn entry_seen(held: &IndexedTenant, rights: &CallerRights, entry: HistoryEntry) -> Option<InFolders<HistoryEntry>> {
     let is_hidden = held.found(&entry.key).is_some_and(|found| !rights.may_see(found));
-    let is_unread = |path: String| !rights.in_folder(&path).contains(FolderRight::Read);
-    if is_hidden || folders_of(&entry).any(is_unread) {
+    let is_unread = |(path, annex): (String, ObjectAnnex)| !rights.may_see_in(&path, Some(&annex));
+    if is_hidden || stood_of(&entry).any(is_unread) {
         return None;
     }
-    let folders = known_folders(held, rights, &entry.key, folders_of(&entry))?;
+    let folders = known_folders(held, rights, &entry.key, stood_of(&entry).map(|(path, _)| path))?;
     Some(InFolders { at: entry.revision, of: entry, folders })
 }
 
@@ -336,19 +335,19 @@ fn known_folders(
     paths.map(|path| folder(path).map(|found| found.object.key().id)).collect()
 }
 
-/// The folders in which an object was before and after what happened to it.
-fn folders_of(entry: &HistoryEntry) -> impl Iterator<Item = String> + use<'_> {
+/// The folders in which an object was before and after what happened to it, with what it had besides.
+fn stood_of(entry: &HistoryEntry) -> impl Iterator<Item = (String, ObjectAnnex)> + use<'_> {
     let documents = [&entry.before, &entry.after].into_iter().flatten();
-    documents.map(move |document| folder_in(&entry.key, document))
+    documents.map(move |document| stood_in(&entry.key, document))
 }
 
-/// The folder in which an object was when its document was this.
-fn folder_in(key: &ObjectKey, document: &str) -> String {
+/// The folder in which an object was when its document was this, and what it had besides.
+fn stood_in(key: &ObjectKey, document: &str) -> (String, ObjectAnnex) {
     if key.kind == ObjectKind::Folder {
-        return key.id.clone();
+        return (key.id.clone(), ObjectAnnex::default());
     }
     let annex = ObjectAnnex::from_json(document.as_bytes()).unwrap_or_default();
-    annex.folder.unwrap_or_else(|| Folder::ROOT.to_owned())
+    (annex.folder.clone().unwrap_or_else(|| Folder::ROOT.to_owned()), annex)
 }
 
 /// The document with which an edit puts an object back.
@@ -451,6 +450,20 @@ mod tests {
             assert!(seen.iter().all(|entry| sees("dora", entry)), "{} folders", folders.len());
             assert!(hidden.iter().chain(&seen).all(|entry| sees("root", entry)), "{} folders", folders.len());
         }
+    }
+
+    #[test]
+    fn who_was_shut_out_of_an_object_by_its_own_entry_is_told_nothing_of_it_when_it_is_gone() {
+        let (held, since) = (held(&[]), HashMap::new());
+        let with = |entry: &str| {
+            let document = format!(r#"{{"name":"Old","own_permissions":[{entry}]}}"#);
+            deleted(ObjectKind::Skill, "Old", &document)
+        };
+        let shut = with(r#"{"group":"Everyone","no_access":true}"#);
+        let of_others = with(r#"{"person":"root","rights":["read"]}"#);
+        let of_dora = with(r#"{"person":"dora","rights":["read"]}"#);
+        let sees = |user: &str| [&shut, &of_others, &of_dora].map(|entry| sees(&held, user, entry, &since));
+        assert_eq!((sees("dora"), sees("root")), ([false, false, true], [true; 3]));
     }
 
     #[test]
