@@ -126,7 +126,7 @@ async fn permissions_of(
     Ok(answers::data(&json!({ "ACLs": lists })))
 }
 
-/// What the folder of an object says, or the nearest one around it that says something.
+/// What the folder of an object says, or the nearest one around it that says something, and what the object itself does.
 fn permission_list(object: &FoundObject, folders: &[FoundObject]) -> Value {
     let own = if object.kind == "folder" { object.id.as_str() } else { object.text("/folder").unwrap_or(ROOT) };
     let mut path = own;
@@ -141,7 +141,9 @@ fn permission_list(object: &FoundObject, folders: &[FoundObject]) -> Value {
         }
         path = path.rsplit_once('/').map_or(ROOT, |(around, _)| around);
     };
-    json!({"schema": {"DBID": object.number, "data": {"folder": own, "from": path, "permissions": permissions}}})
+    let entries = object.document["own_permissions"].as_array().cloned().unwrap_or_default();
+    let data = json!({"folder": own, "from": path, "permissions": permissions, "ownPermissions": entries});
+    json!({"schema": {"DBID": object.number, "data": data}})
 }
 
 #[cfg(test)]
@@ -162,15 +164,18 @@ mod tests {
             ),
             object("folder", "Berlin/Sales", json!({"path": "Berlin/Sales", "permissions": []})),
         ];
-        let ann = object("person", "ann", json!({"folder": "Berlin/Sales"}));
+        let own = json!([{"person": "bob", "rights": ["read"]}]);
+        let ann = object("person", "ann", json!({"folder": "Berlin/Sales", "own_permissions": own}));
         let list = permission_list(&ann, &folders);
         assert_eq!(
             (&list["schema"]["data"]["from"], &list["schema"]["data"]["folder"]),
             (&json!("Berlin"), &json!("Berlin/Sales"))
         );
         assert_eq!(list["schema"]["data"]["permissions"][0]["group"], "Night");
+        assert_eq!(list["schema"]["data"]["ownPermissions"], own);
         let bob = permission_list(&object("person", "bob", json!({})), &folders);
-        assert_eq!(bob["schema"]["data"]["permissions"], json!([]));
+        let of_bob = &bob["schema"]["data"];
+        assert_eq!((&of_bob["permissions"], &of_bob["ownPermissions"]), (&json!([]), &json!([])));
     }
 
     #[test]
