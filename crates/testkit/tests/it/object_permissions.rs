@@ -297,6 +297,61 @@ fn who_reads_everything_else_finds_nothing_of_somebody_in_a_folder_of_others() -
     Ok(())
 }
 
+/// The entries of somebody as an object become these.
+fn entries(user: &str, entries: &Value) -> v1::ChangeObject {
+    let (json, fields) = (json!({ "own_permissions": entries }).to_string(), vec!["own_permissions".to_owned()]);
+    let action = Some(Action::Put(v1::PutObject { json, fields }));
+    v1::ChangeObject { kind: "person".to_owned(), id: user.to_owned(), expected_revision: None, action }
+}
+
+/// own-27, own-28.
+#[test]
+fn entries_of_one_object_open_it_to_who_does_not_see_its_folder_and_hide_another_one() -> Result<()> {
+    let site = Installation::start()?;
+    runtime()?.block_on(change(&site, cities()))?;
+    let opened = entries("hal.hamburg", &json!([{ "person": USER, "rights": ["read", "change"] }]));
+    let hidden = entries("bob.berlin", &json!([{ "group": "Admins of Berlin", "no_access": true }]));
+    runtime()?.block_on(change(&site, vec![opened, hidden]))?;
+    let visitor = Visitor::new(&site)?;
+    signs_in(&visitor, USER)?;
+    let seen = || -> Result<Vec<Value>> {
+        let people = read(&visitor, "/objects/person")?;
+        Ok(people["items"].as_array().context("no list")?.iter().map(|object| object["id"].clone()).collect())
+    };
+    ensure!(seen()? == [json!("hal.hamburg")], "{:?}", seen()?);
+    ensure!(
+        read(&visitor, "/objects/person/hal.hamburg")?["object"]["own_permissions"][0]["person"] == USER,
+        "no entry"
+    );
+    for (path, due) in [("/objects/person/bob.berlin", 404), ("/objects/person/nobody", 404)] {
+        ensure!(status(&visitor, path)? == due, "{path}");
+    }
+    let history = read(&visitor, "/history?kind=person&id=bob.berlin")?;
+    ensure!(history["items"].as_array().is_some_and(Vec::is_empty), "{history}");
+
+    let renamed = edit(&site, &visitor, &merge("hal.hamburg", "first_name", &json!("Hal")))?;
+    ensure!(renamed.status == 200, "{} {}", renamed.status, renamed.body);
+    for (what, refused) in [
+        ("deletes", json!({ "kind": "person", "id": "hal.hamburg", "action": "delete" })),
+        ("changes the entries", merge("hal.hamburg", "own_permissions", &json!([]))),
+    ] {
+        let answer = edit(&site, &visitor, &refused)?;
+        ensure!(answer.status == 403, "{what}: {} {}", answer.status, answer.body);
+    }
+    let [of_hidden, of_nobody] = ["bob.berlin", "nobody"].map(|user| -> Result<(u16, String)> {
+        let answer = edit(&site, &visitor, &merge(user, "first_name", &json!("X")))?;
+        Ok((answer.status, answer.body.replace(user, "<user>")))
+    });
+    ensure!(of_hidden? == of_nobody?, "an edit tells that somebody is hidden");
+
+    let administrator = page_of(&site, "administrator")?;
+    ensure!(status(&administrator, "/objects/person/bob.berlin")? == 200, "an administrator does not see it");
+    let taken_away = edit(&site, &administrator, &merge("bob.berlin", "own_permissions", &json!([])))?;
+    ensure!(taken_away.status == 200, "{} {}", taken_away.status, taken_away.body);
+    ensure!(seen()? == [json!("bob.berlin"), json!("hal.hamburg")], "{:?}", seen()?);
+    Ok(())
+}
+
 /// What is said of somebody, without the name.
 fn visitor_answer(visitor: &Visitor<'_>, path: &str, user: &str) -> Result<(u16, String)> {
     let answer = visitor.ask(&format!("{API}{path}{user}"), &[])?;
