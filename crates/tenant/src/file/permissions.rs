@@ -11,7 +11,7 @@ use super::tree::{Node, flag, list, text, texts};
 
 /// The most folders of a tenant.
 const FOLDERS_MAX: usize = 2_000;
-/// The most entries of the permissions of a folder, and of an object.
+/// The most entries of a folder's permissions.
 const PERMISSIONS_MAX: usize = 100;
 /// The most access groups of a tenant.
 const ACCESS_GROUPS_MAX: usize = 1_000;
@@ -73,37 +73,6 @@ static PERMISSION_LIST: Shape = Shape::List {
     ]),
     max: PERMISSIONS_MAX,
 };
-
-static OBJECT_RIGHT: Shape = Shape::OneOf(&FolderRight::NAMES_OF_OBJECTS);
-static OBJECT_RIGHTS: Shape = Shape::Choice { of: &OBJECT_RIGHT, max: FolderRight::OF_OBJECTS.len() };
-
-static OWN_PERMISSION_LIST: Shape = Shape::List {
-    of: &Shape::Record(&[
-        field(
-            "group",
-            Optional,
-            &NAME,
-            "An access group, Everyone or Administrators. One of `group` and `person` is there.",
-        ),
-        field("person", Optional, &NAME, "A person, by `user`."),
-        field("rights", Optional, &OBJECT_RIGHTS, "What they may do with it, besides what folders give."),
-        field(
-            "no_access",
-            Optional,
-            &Shape::Flag,
-            "They may do nothing with it, whatever other entries give; without it false.",
-        ),
-    ]),
-    max: PERMISSIONS_MAX,
-};
-
-/// That of every object but folders and the tenant itself.
-pub(super) const OWN_PERMISSIONS: Field = field(
-    "own_permissions",
-    Optional,
-    &OWN_PERMISSION_LIST,
-    "Who may do what with this one, together with what its folder and those around it say.",
-);
 
 static FOLDERS_LIST: Shape = Shape::List {
     of: &Shape::Record(&[

@@ -558,8 +558,8 @@ proptest! {
         all.folders = folders.into_iter().map(|(path, permissions)| folder(path, permissions)).collect();
         let paths: Vec<&str> = PATHS.into_iter().chain(["a/b/c/d", "f"]).collect();
         let skill = |path: &str| ObjectKey { kind: ObjectKind::Skill, id: format!("in {path}") };
-        for path in &paths {
-            let annex = ObjectAnnex { folder: Some((*path).to_owned()), own_permissions: own.clone(), ..ObjectAnnex::default() };
+        for &path in &paths {
+            let annex = ObjectAnnex { folder: Some(path.to_owned()), own_permissions: own.clone(), ..ObjectAnnex::default() };
             all.skills.push(Skill { name: skill(path).id });
             all.annexes.insert(skill(path), annex);
         }
