@@ -89,6 +89,7 @@ for (const [name, task] of [
   ['the server away, the session over', tasks.setupOutage],
   ['who may not', tasks.setupNotAllowed],
   ['who looks after folders alone', tasks.setupOfFolders],
+  ['who only reads', tasks.setupOfReaders],
   ['every page accessible', tasks.setupAccessible],
 ]) {
   await run(`agent setup: ${name}`, small, task)

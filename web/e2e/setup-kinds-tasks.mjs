@@ -33,7 +33,7 @@ export async function setupGroups({ browser, link, mock }) {
   for (const words of ['Night team', 'cleo.adler', 'ada.adler']) assert(shown.includes(words), `${words} is not in ${shown}`)
   await save(page).click()
   await page.getByText('Night team is created.').waitFor()
-  const stored = { name: 'Night team', managers: ['ada.adler'], agents: ['cleo.adler'], expression: null, folder: null, user_properties: {} }
+  const stored = { name: 'Night team', managers: ['ada.adler'], agents: ['cleo.adler'], expression: null, folder: null, user_properties: {}, own_permissions: [] }
   assertEqual(mock.setup.get('agent_group', 'Night team').object, stored, 'what is stored')
   await go(page, '/agent-setup/people/cleo.adler')
   await page.getByText('What uses this?').click()
@@ -73,7 +73,7 @@ export async function setupReasons({ browser, link, mock }) {
   await review(page).click()
   await save(page).click()
   await page.getByText('3 is created.').waitFor()
-  assertEqual(mock.setup.get('action_code', '3').object, { code: '3', name: 'Meeting', order: 3, action: 'not_ready', subcodes: [], folder: null, user_properties: {} }, 'what is stored')
+  assertEqual(mock.setup.get('action_code', '3').object, { code: '3', name: 'Meeting', order: 3, action: 'not_ready', subcodes: [], folder: null, user_properties: {}, own_permissions: [] }, 'what is stored')
   await go(page, '/agent-setup/tenant')
   await page.locator('summary').filter({ hasText: 'All agents' }).click()
   await page.getByLabel(/^A reason for being not ready/).check()

@@ -394,6 +394,32 @@ export async function setupOfFolders({ browser, link, mock }) {
   await finish(opened)
 }
 
+/** Designers and integrators look at all of it, and are offered nothing that the server refuses. */
+export async function setupOfReaders({ browser, link, mock }) {
+  mock.setup.account = { ...mock.setup.account, user: 'dina', name: 'Dina Designer', privileges: ['designer', 'view_dashboard'], scopes: ['config:read', 'trace:read', 'statistics:read'] }
+  const opened = await openSetup(browser, link)
+  const { page } = opened
+  const none = async (what, where) => assertEqual(await what.count(), 0, `ways to what is refused at ${where}`)
+  await page.getByText('You can look at everything here.').waitFor()
+  await none(page.getByRole('link', { name: 'New person' }), 'people')
+  await none(page.getByRole('link', { name: 'Import' }), 'people')
+  await none(page.getByRole('checkbox'), 'people')
+  assertEqual(await axeFinds(page), [], 'axe, for who reads')
+  await go(page, '/agent-setup/skills/Sales')
+  await page.getByRole('heading', { name: 'Sales', level: 1 }).waitFor()
+  assertEqual(await page.locator('#field-name').isDisabled(), true, 'what cannot be typed')
+  await none(review(page), 'a skill')
+  await none(page.getByRole('button', { name: 'Delete' }), 'a skill')
+  await none(page.getByRole('button', { name: /^Restore/ }), 'a skill')
+  await go(page, '/agent-setup/new/skills')
+  await page.getByText('/agent-setup/new/skills').waitFor()
+  await go(page, '/agent-setup/applications')
+  await page.getByRole('link', { name: 'sales', exact: true }).waitFor()
+  await page.getByRole('link', { name: 'Dashboards' }).click()
+  await page.getByRole('link', { name: 'Traces' }).waitFor()
+  await finish(opened)
+}
+
 const PAGES = [
   '/agent-setup/people',
   '/agent-setup/people/ben.adler',

@@ -15,6 +15,10 @@ const SECRETS = ['password', 'pin', 'secret', 'inbound_password', 'private_key',
 /** The account that the sign-in of the mock gives. */
 export const ADMINISTRATOR = { tenant: 'example', user: 'grace.hopper', name: 'Grace Hopper', privileges: ['administrator', 'supervisor', 'view_dashboard'], scopes: ['openid', 'config:read', 'config:write', 'statistics:read', 'trace:read', 'webhooks', 'calls:read'] }
 
+/** Who changes the configuration, and who only reads it. */
+const CHANGERS = ['administrator', 'folder_administrator']
+const READERS = ['designer', 'integrator']
+
 export class Setup {
   constructor({ people = 60 } = {}) {
     this.revision = 1
@@ -68,7 +72,8 @@ export class Setup {
     const account = this.accountOf(request)
     if (account === undefined) return problem(response, 401, { title: 'sign in first' })
     const [, , , , tenant, what, kind, id] = url.pathname.split('/').map(decodeURIComponent)
-    if (tenant !== account.tenant || !account.privileges.some((one) => one === 'administrator' || one === 'folder_administrator')) return problem(response, 403, { title: 'not allowed' })
+    const mayAsk = request.method === 'GET' ? [...CHANGERS, ...READERS] : CHANGERS
+    if (tenant !== account.tenant || !account.privileges.some((one) => mayAsk.includes(one))) return problem(response, 403, { title: 'not allowed' })
     const body = request.method === 'POST' ? await textOf(request) : ''
     const { status = 200, type, answer, isLost = false } = this.#asked({ what, kind, id, query: url.searchParams, body, account, method: request.method })
     if (isLost) return response.destroy(), true

@@ -194,10 +194,11 @@ fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObje
     let people = objects.people.iter().filter_map(|person| describe_person(person, objects, &pins));
     let people: Vec<Value> = people.collect();
     let passwords = passwords(installation)?;
+    let web = format!("http://{web}");
     Ok(json!({
         "instance": installation.instance,
         "sip": { "host": sip.host, "port": sip.port },
-        "web": format!("http://{web}"),
+        "web": web,
         "webs": format!("https://{webs}"),
         // What clients have to be told to trust, where the edge has a certificate of its own making.
         "webs_ca": own_certificates::of_web(installation).map(|path| path.display().to_string()),
@@ -205,7 +206,7 @@ fn describe(installation: &Installation, tenant: &TenantId, objects: &TenantObje
         "tenant": tenant.as_str(),
         "numbers": numbers,
         "people": people,
-        "users": users::describe(objects, &passwords),
+        "users": users::describe(objects, &passwords, &web),
         "clients": users::describe_clients(objects, &passwords),
         "tokens": {
             "operator": issue("operator/demo", OPERATOR_SCOPES)?,
@@ -234,7 +235,7 @@ fn describe_person(person: &Person, objects: &TenantObjects, pins: &DemoPins) ->
     })
 }
 
-/// One person of each kind who signs in at pages.
+/// One person of each kind who signs in at pages, with the page of that kind.
 fn sign_ins(demo: &Value) -> String {
     let text = |user: &Value, field: &str| user[field].as_str().unwrap_or_default().to_owned();
     let mut words = "\nSign in at the pages\n".to_owned();
@@ -243,9 +244,10 @@ fn sign_ins(demo: &Value) -> String {
         let kind = text(user, "kind");
         if !kinds.contains(&kind) {
             words.push_str(&format!(
-                "  {kind:<14} user {}   password {}\n",
+                "  {kind:<14} user {:<11} password {}   {}\n",
                 text(user, "user"),
-                text(user, "password")
+                text(user, "password"),
+                text(user, "page")
             ));
             kinds.push(kind);
         }

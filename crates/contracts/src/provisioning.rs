@@ -68,7 +68,7 @@ pub use location::Location;
 pub use lookup::{ATTACHED_DEFAULTS_MAX, AttributeValue, BusinessAttribute, LookupList};
 pub use names::{AM, BySpelling, folded_name};
 pub use outgoing::TRUNK_TRY_S;
-pub use permissions::{AccessGroup, Folder, FolderPermission, FolderRight, PrivilegeRole};
+pub use permissions::{AccessGroup, Folder, FolderPermission, FolderRight, ObjectPermission, PrivilegeRole};
 pub use privilege::Privilege;
 pub use prompt_audio::{PROMPT_LANGUAGE_BYTES_MAX, PROMPT_LANGUAGES_MAX, PromptAudio};
 pub use secrets::ReadableSecrets;

@@ -179,6 +179,11 @@ fn allowed(wanted: &[String], maker: &ApiKeyMaker<'_>) -> Result<Vec<String>, Ap
     Ok(scopes.into_iter().map(str::to_owned).collect())
 }
 
+/// The refusal of a key for a client that is not there.
+pub(crate) fn no_client(id: &str) -> ApiKeyRefusal {
+    fault("client", format!("there is no client {id:?}"))
+}
+
 /// The client's id as it is spelled; the client has all of those scopes.
 async fn within_client(
     store: &dyn ProvisioningStore,
@@ -188,7 +193,7 @@ async fn within_client(
 ) -> Result<String, ApiKeyRefusal> {
     let key = ObjectKey { kind: ObjectKind::Client, id };
     let Some((_, Object::Client(client))) = store.find_versioned(tenant, &key).await? else {
-        return Err(fault("client", format!("there is no client {:?}", key.id)));
+        return Err(no_client(&key.id));
     };
     match scopes.iter().find(|scope| !client.scopes.contains(scope)) {
         Some(beyond) => Err(fault("scopes", format!("the client {} does not list the scope {beyond:?}", client.id))),

@@ -62,8 +62,11 @@ pub struct Demo {
 /// A person who signs in.
 #[derive(Clone, Debug, Deserialize)]
 pub struct DemoUser {
-    /// `agent`, `supervisor` or `administrator`.
+    /// `agent`, `browser agent`, `supervisor`, `administrator`, `designer` or `integrator`.
     pub kind: String,
+    /// Where people of that kind sign in; empty for a build that does not say it.
+    #[serde(default)]
+    pub page: String,
     /// The user name.
     pub user: String,
     /// The password.

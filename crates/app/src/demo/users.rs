@@ -16,8 +16,13 @@ const FILE: &str = "demo-passwords.json";
 const AGENTS: [&str; 3] = ["ada.adler", "ben.brook", "cleo.carter"];
 /// An agent of the file whose phone is the page of the desktop, and what kind of user that is.
 const IN_BROWSER: (&str, &str) = ("bea.bloom", "browser agent");
-const OTHERS: [(&str, &str, &str, Privilege); 2] =
-    [("sue.summer", "Sue", "Summer", Privilege::Supervisor), ("abe.abbot", "Abe", "Abbot", Privilege::Administrator)];
+/// One of each other kind, with the privilege that makes them one.
+const OTHERS: [(&str, &str, &str, Privilege); 4] = [
+    ("sue.summer", "Sue", "Summer", Privilege::Supervisor),
+    ("abe.abbot", "Abe", "Abbot", Privilege::Administrator),
+    ("dina.drake", "Dina", "Drake", Privilege::Designer),
+    ("igor.ives", "Igor", "Ives", Privilege::Integrator),
+];
 /// The program, and where it has people sent back to: programs of a trial run on this machine. Its scopes bound those of its people.
 const CLIENT: &str = "demo";
 const REDIRECT_URIS: [&str; 2] = ["http://127.0.0.1/callback", "http://localhost/callback"];
@@ -99,15 +104,36 @@ pub fn complete(objects: &mut TenantObjects, passwords: &Passwords) {
     });
 }
 
-/// The people who sign in, as `demo.json` has them.
-pub fn describe(objects: &TenantObjects, passwords: &Passwords) -> Vec<Value> {
+/// Where somebody with that privilege signs in, and finds what is theirs: a path at the web edge.
+const fn page_of(privilege: Privilege) -> &'static str {
+    match privilege {
+        Privilege::Agent | Privilege::Supervisor => "/desktop",
+        Privilege::Designer => "/agent-setup/applications",
+        Privilege::Integrator => "/agent-setup/clients",
+        Privilege::Administrator | Privilege::FolderAdministrator => "/agent-setup/",
+        Privilege::ViewDashboard
+        | Privilege::ViewDashboardRestricted
+        | Privilege::ManageTabs
+        | Privilege::EditWidgetDisplay
+        | Privilege::ManageWidgets
+        | Privilege::ManageSharedDashboards
+        | Privilege::ManageTemplates
+        | Privilege::AddDashboardsWithoutLimit
+        | Privilege::AddWidgetsWithoutLimit
+        | Privilege::ManageUsers => "/",
+    }
+}
+
+/// The people who sign in, as `demo.json` has them; `web` is the address of the web edge.
+pub fn describe(objects: &TenantObjects, passwords: &Passwords, web: &str) -> Vec<Value> {
     let person = |user: &str| objects.people.iter().find(|person| person.user_name == user);
-    let described = |user: &str, kind: &str| {
+    let described = |user: &str, kind: &str, privilege: Privilege| {
         let person = person(user)?;
         let agent = person.agent.as_ref();
         let place = agent.and_then(|agent| agent.default_place.clone());
         Some(json!({
             "kind": kind,
+            "page": format!("{web}{}", page_of(privilege)),
             "user": user,
             "password": passwords.secret(user)?.reveal(),
             "agent": agent.map(|agent| agent.id.clone()),
@@ -115,9 +141,10 @@ pub fn describe(objects: &TenantObjects, passwords: &Passwords) -> Vec<Value> {
             "place": place,
         }))
     };
-    let agents = AGENTS.iter().filter_map(|user| described(user, Privilege::Agent.as_str()));
-    let others = OTHERS.iter().filter_map(|(user, _, _, kind)| described(user, kind.as_str()));
-    agents.chain(described(IN_BROWSER.0, IN_BROWSER.1)).chain(others).collect()
+    let agents = AGENTS.iter().filter_map(|user| described(user, Privilege::Agent.as_str(), Privilege::Agent));
+    let in_browser = described(IN_BROWSER.0, IN_BROWSER.1, Privilege::Agent);
+    let others = OTHERS.iter().filter_map(|(user, _, _, kind)| described(user, kind.as_str(), *kind));
+    agents.chain(in_browser).chain(others).collect()
 }
 
 fn phone_at<'a>(objects: &'a TenantObjects, place: &str) -> Option<&'a str> {
@@ -165,9 +192,17 @@ mod tests {
         let passwords = Passwords::of(folder.path(), &mut entropy).unwrap();
         let mut objects = crate::demo::example().unwrap();
         complete(&mut objects, &passwords);
-        let users = describe(&objects, &passwords);
+        let users = describe(&objects, &passwords, "http://127.0.0.1:8080");
         let kinds: Vec<_> = users.iter().filter_map(|user| user["kind"].as_str()).collect();
-        assert_eq!(kinds, ["agent", "agent", "agent", "browser agent", "supervisor", "administrator"]);
+        let others = ["supervisor", "administrator", "designer", "integrator"];
+        assert_eq!(kinds, [&["agent", "agent", "agent", "browser agent"][..], &others].concat());
+        let pages: Vec<_> = users.iter().skip(3).filter_map(|user| user["page"].as_str()).collect();
+        let paths = ["/desktop", "/desktop", "/agent-setup/", "/agent-setup/applications", "/agent-setup/clients"];
+        assert_eq!(pages, paths.map(|path| format!("http://127.0.0.1:8080{path}")));
+        for (user, _, _, privilege) in OTHERS {
+            let person = objects.people.iter().find(|person| person.user_name == user);
+            assert_eq!(person.map(|person| &*person.privileges), Some(&[privilege][..]), "{user}");
+        }
         assert!(users.iter().take(4).all(|user| user["dn"].is_string() && user["agent"].is_string()));
         let grants = describe_clients(&objects, &passwords)[0]["grants"].as_array().unwrap().len();
         assert_eq!(grants, Grant::ALL.len() - 1);

@@ -1,12 +1,14 @@
-//! What an object of any kind may have besides the fields of its kind: the folder in which it is, and properties of its user's own.
+//! What an object of any kind may have besides the fields of its kind: the folder in which it is, properties of its user's own, and who may
+//! do what with it alone.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Folder, Object};
+use super::{Folder, Object, ObjectPermission};
 
-/// The folder and the own properties of an object. Most objects have neither, so they are kept beside the objects, by their keys.
+/// The folder, the own properties and the own permissions of an object. Most objects have none of them, so they are kept beside the objects,
+/// by their keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectAnnex {
     /// The path of its folder, as `Berlin/Sales`; none: it is in none, as far as permissions go in the root.
@@ -15,15 +17,18 @@ pub struct ObjectAnnex {
     /// Texts by section and key, which programs of others read. No section is empty.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub user_properties: BTreeMap<String, BTreeMap<String, String>>,
+    /// Who may do what with this object, together with what its folder and those around it say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_permissions: Vec<ObjectPermission>,
 }
 
 impl ObjectAnnex {
     /// The fields of an object's document that are in it; no kind has one of these names.
-    pub const FIELDS: [&'static str; 2] = ["folder", "user_properties"];
+    pub const FIELDS: [&'static str; 3] = ["folder", "user_properties", "own_permissions"];
 
     /// Whether there is nothing in it: then the object has none.
     pub fn is_empty(&self) -> bool {
-        self.folder.is_none() && self.user_properties.is_empty()
+        self.folder.is_none() && self.user_properties.is_empty() && self.own_permissions.is_empty()
     }
 
     /// Bytes of the names of its sections, of its keys and of their values.
@@ -41,7 +46,7 @@ impl ObjectAnnex {
 
     /// It as a JSON document.
     pub fn to_json(&self) -> Vec<u8> {
-        // Texts under texts can always be written.
+        // Texts, flags and names can always be written.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
@@ -80,13 +85,14 @@ impl Object {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provisioning::{ObjectKind, Skill};
+    use crate::provisioning::{FolderRight, ObjectKind, Skill};
 
     fn annex() -> ObjectAnnex {
         let values = BTreeMap::from([("wrap-up-time".to_owned(), "30".to_owned())]);
         ObjectAnnex {
             folder: Some("Berlin/Sales".to_owned()),
             user_properties: BTreeMap::from([("TServer".to_owned(), values)]),
+            ..ObjectAnnex::default()
         }
     }
 
@@ -101,6 +107,24 @@ mod tests {
         assert_eq!(ObjectAnnex::from_json(whole.as_bytes()).unwrap(), annex());
         assert_eq!(ObjectAnnex::from_json(&annex().to_json()).unwrap(), annex());
         assert_eq!((annex().property_bytes(), annex().names().count()), ("TServerwrap-up-time30".len(), 2));
+    }
+
+    #[test]
+    fn entries_of_an_object_make_an_annex_and_come_back() {
+        let entry = ObjectPermission {
+            group: Some("Leads".to_owned()),
+            rights: vec![FolderRight::Read, FolderRight::Change],
+            ..ObjectPermission::default()
+        };
+        let annex = ObjectAnnex { own_permissions: vec![entry], ..ObjectAnnex::default() };
+        assert!(!annex.is_empty());
+        let text = String::from_utf8(annex.to_json()).unwrap();
+        let whole =
+            r#"{"own_permissions":[{"group":"Leads","person":null,"rights":["read","change"],"no_access":false}]}"#;
+        assert_eq!(text, whole);
+        assert_eq!(ObjectAnnex::from_json(whole.as_bytes()).unwrap(), annex);
+        let short = r#"{"own_permissions":[{"group":"Leads","rights":["read","change"]}]}"#;
+        assert_eq!(ObjectAnnex::from_json(short.as_bytes()).unwrap(), annex);
     }
 
     #[test]

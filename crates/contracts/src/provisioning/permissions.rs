@@ -41,6 +41,23 @@ const fn propagates() -> bool {
     true
 }
 
+/// What a group or a person may do with one object, together with what the folders say in which it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectPermission {
+    /// The group: an access group, or one of those that are built in.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// The person, by the name by which the person signs in. One of both is there.
+    #[serde(default)]
+    pub person: Option<String>,
+    /// What they may do: those of [`FolderRight::OF_OBJECTS`].
+    #[serde(default)]
+    pub rights: Vec<FolderRight>,
+    /// Whether they may do nothing with it, whatever other entries give them.
+    #[serde(default)]
+    pub no_access: bool,
+}
+
 /// What one may do with the objects of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,6 +77,13 @@ pub enum FolderRight {
 impl FolderRight {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Read, Self::Create, Self::Change, Self::Delete, Self::Permissions];
+
+    /// Those that single objects give: nothing is made in an object.
+    pub const OF_OBJECTS: [Self; 4] = [Self::Read, Self::Change, Self::Delete, Self::Permissions];
+
+    /// Their names.
+    pub const NAMES_OF_OBJECTS: [&'static str; 4] =
+        [Self::Read.as_str(), Self::Change.as_str(), Self::Delete.as_str(), Self::Permissions.as_str()];
 
     /// Their names in the tenant's file and in the store.
     pub const NAMES: [&'static str; 5] = [

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use contracts::provisioning::{ObjectAnnex, ObjectKey, ObjectKind, TenantObjects};
 
+use super::permissions::{own_permissions, own_permissions_key};
 use super::scalar::{optional, text as scalar};
 use super::tree::{Entry, Node, list, short, text};
 
@@ -80,7 +81,11 @@ fn annex(item: &Node) -> ObjectAnnex {
         let values: BTreeMap<String, String> = values.filter_map(value).collect();
         (!values.is_empty()).then(|| (section.key.clone(), values))
     };
-    ObjectAnnex { folder: text(item, "folder"), user_properties: sections.iter().filter_map(section).collect() }
+    ObjectAnnex {
+        folder: text(item, "folder"),
+        user_properties: sections.iter().filter_map(section).collect(),
+        own_permissions: own_permissions(item),
+    }
 }
 
 /// The section of a kind, as faults name it.
@@ -102,7 +107,7 @@ pub(super) fn keys(objects: &TenantObjects, kind: ObjectKind, id: &str) -> Strin
         true => String::new(),
         false => format!(", user_properties: {}", properties(annex)),
     };
-    optional("folder", annex.folder.as_deref()) + &properties
+    optional("folder", annex.folder.as_deref()) + &properties + &own_permissions_key(&annex.own_permissions)
 }
 
 /// The own properties of an object as a record.

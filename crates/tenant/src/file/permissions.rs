@@ -1,6 +1,8 @@
-//! Folders, access groups and roles: their declaration, reading and writing.
+//! Folders, access groups and roles, and who may do what with a single object: their declaration, reading and writing.
 
-use contracts::provisioning::{AccessGroup, Folder, FolderPermission, FolderRight, Object, Privilege, PrivilegeRole};
+use contracts::provisioning::{
+    AccessGroup, Folder, FolderPermission, FolderRight, Object, ObjectPermission, Privilege, PrivilegeRole,
+};
 
 use super::scalar::{flow, optional, text as scalar};
 use super::shape::Need::{Optional, Required};
@@ -116,6 +118,16 @@ pub(super) fn folder(item: &Node) -> Option<Object> {
     })))
 }
 
+pub(super) fn own_permissions(item: &Node) -> Vec<ObjectPermission> {
+    let permission = |item: &Node| ObjectPermission {
+        group: text(item, "group"),
+        person: text(item, "person"),
+        rights: texts(item, "rights").iter().filter_map(|name| FolderRight::parse(name)).collect(),
+        no_access: flag(item, "no_access").unwrap_or_default(),
+    };
+    list(item, "own_permissions").iter().map(permission).collect()
+}
+
 // === writing ===
 
 pub(super) fn access_group_line(group: &AccessGroup) -> String {
@@ -142,12 +154,29 @@ pub(super) fn folder_line(folder: &Folder) -> String {
 
 fn permission(entry: &FolderPermission) -> String {
     let FolderPermission { group, person, rights, no_access, propagate } = entry;
+    let mut keys = entry_keys((group.as_deref(), person.as_deref()), rights, *no_access);
+    keys += if *propagate { "" } else { ", propagate: false" };
+    format!("{{{}}}", keys.trim_start_matches(", "))
+}
+
+/// The keys of an entry, each behind a comma.
+fn entry_keys((group, person): (Option<&str>, Option<&str>), rights: &[FolderRight], no_access: bool) -> String {
     let rights: Vec<String> = rights.iter().map(|one| one.as_str().to_owned()).collect();
-    let mut record = optional("group", group.as_deref()) + &optional("person", person.as_deref());
-    record += &listed("rights", &rights);
-    record += if *no_access { ", no_access: true" } else { "" };
-    record += if *propagate { "" } else { ", propagate: false" };
-    format!("{{{}}}", record.trim_start_matches(", "))
+    let no_access = if no_access { ", no_access: true" } else { "" };
+    optional("group", group) + &optional("person", person) + &listed("rights", &rights) + no_access
+}
+
+/// The key of an object's own entries behind others; nothing where it has none.
+pub(super) fn own_permissions_key(entries: &[ObjectPermission]) -> String {
+    if entries.is_empty() {
+        return String::new();
+    }
+    let record = |entry: &ObjectPermission| {
+        let ObjectPermission { group, person, rights, no_access } = entry;
+        let keys = entry_keys((group.as_deref(), person.as_deref()), rights, *no_access);
+        format!("{{{}}}", keys.trim_start_matches(", "))
+    };
+    format!(", own_permissions: [{}]", entries.iter().map(record).collect::<Vec<_>>().join(", "))
 }
 
 /// Nothing for an empty list.

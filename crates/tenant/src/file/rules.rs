@@ -71,6 +71,7 @@ pub(super) fn check(objects: &TenantObjects, lines: &Lines, faults: &mut Vec<Fau
     rules.roles();
     rules.folders();
     rules.annexes();
+    rules.own_permissions();
 }
 
 /// Adds it where the tenant claims the host of the issuer.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use contracts::provisioning::{FaultCode, Secret};
+use contracts::provisioning::{FaultCode, FolderRight, Secret};
 use serde_json::{Map, Value as Json, json};
 
 use super::tree::{Node, Value};
@@ -36,6 +36,8 @@ pub(super) enum Shape {
     ShortObject { value: &'static Shape, key: &'static str, doc: &'static str, more: &'static [Field] },
 }
 
+/// The most entries about an object that it has itself.
+const OWN_PERMISSIONS_MAX: usize = 100;
 /// The most sections of an object's own properties, and the most keys of one.
 const SECTIONS_MAX: usize = 50;
 const KEYS_MAX: usize = 200;
@@ -45,9 +47,10 @@ static PROPERTIES: Shape = Shape::Named { of: &PROPERTY, max: KEYS_MAX };
 static SECTIONS: Shape = Shape::Named { of: &PROPERTIES, max: SECTIONS_MAX };
 
 /// What any object may have besides the keys of its kind.
-pub(super) static ANNEX: [Field; 2] = [
+pub(super) static ANNEX: [Field; 3] = [
     field("folder", Need::Optional, &NAME, "The folder in which it is, by its path in `folders`. Without it in none."),
     USER_PROPERTIES,
+    OWN_PERMISSIONS,
 ];
 
 /// The own properties alone, of what is in no folder of its own.
@@ -56,6 +59,37 @@ pub(super) const USER_PROPERTIES: Field = field(
     Need::Optional,
     &SECTIONS,
     "Texts of your own by section and key, as {TServer: {wrap-up-time: \"30\"}}: programs of others read them.",
+);
+
+static OBJECT_RIGHT: Shape = Shape::OneOf(&FolderRight::NAMES_OF_OBJECTS);
+static OBJECT_RIGHTS: Shape = Shape::Choice { of: &OBJECT_RIGHT, max: FolderRight::OF_OBJECTS.len() };
+
+static OWN_PERMISSION_LIST: Shape = Shape::List {
+    of: &Shape::Record(&[
+        field(
+            "group",
+            Need::Optional,
+            &NAME,
+            "An access group, Everyone or Administrators. One of `group` and `person` is there.",
+        ),
+        field("person", Need::Optional, &NAME, "A person, by `user`."),
+        field("rights", Need::Optional, &OBJECT_RIGHTS, "What they may do with it, besides what folders give."),
+        field(
+            "no_access",
+            Need::Optional,
+            &Shape::Flag,
+            "They may do nothing with it, whatever other entries give; without it false.",
+        ),
+    ]),
+    max: OWN_PERMISSIONS_MAX,
+};
+
+/// The entries about who may do what with an object alone. Folders and the tenant itself have none.
+const OWN_PERMISSIONS: Field = field(
+    "own_permissions",
+    Need::Optional,
+    &OWN_PERMISSION_LIST,
+    "Who may do what with this one, together with what its folder and those around it say.",
 );
 
 /// The name of something.

@@ -262,8 +262,8 @@ impl ChangedTenant<'_> {
         for slot in looked {
             let annexes =
                 [ChangeSide::Before, ChangeSide::After].into_iter().filter_map(|side| self.annex(*slot, side));
-            for folder in annexes.flat_map(annex_marks).filter_map(|mark| mark.named()) {
-                beside.extend(self.held.slot(&folder));
+            for named in annexes.flat_map(annex_marks).filter_map(|mark| mark.named()) {
+                beside.extend(self.held.slot(&named));
             }
         }
         let mut emergencies = Vec::new();

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use contracts::provisioning::ObjectAnnex;
+use contracts::provisioning::{FaultCode, FolderRight, ObjectAnnex, ObjectPermission};
 use serde_json::{Map, Value as Json};
 
 use super::BrokenRule;
 
 const FOLDER: &str = ObjectAnnex::FIELDS[0];
 const PROPERTIES: &str = ObjectAnnex::FIELDS[1];
+pub(super) const ENTRIES: &str = ObjectAnnex::FIELDS[2];
 
 /// A field and the rule that it breaks.
 pub(super) type FieldFault = (String, BrokenRule);
@@ -38,7 +39,49 @@ pub(super) fn taken(document: &mut Map<String, Json>) -> Result<ObjectAnnex, Vec
         }
         Some(_) => faults.push(map_needed(PROPERTIES.to_owned())),
     }
-    if faults.is_empty() { Ok(ObjectAnnex { folder, user_properties }) } else { Err(faults) }
+    let mut own_permissions = Vec::new();
+    match document.shift_remove(ENTRIES) {
+        None | Some(Json::Null) => {}
+        Some(Json::Array(entries)) => {
+            for (index, entry) in entries.into_iter().enumerate() {
+                own_permissions.extend(permission(&format!("{ENTRIES}[{index}]"), entry, &mut faults));
+            }
+        }
+        Some(_) => faults.push((ENTRIES.to_owned(), BrokenRule::wrong_type("list", "a list is needed"))),
+    }
+    if faults.is_empty() { Ok(ObjectAnnex { folder, user_properties, own_permissions }) } else { Err(faults) }
+}
+
+/// An entry of who may do what with the object.
+fn permission(at: &str, entry: Json, faults: &mut Vec<FieldFault>) -> Option<ObjectPermission> {
+    let Json::Object(fields) = entry else {
+        faults.push(map_needed(at.to_owned()));
+        return None;
+    };
+    let before = faults.len();
+    let mut permission = ObjectPermission::default();
+    for (key, value) in fields {
+        let at = format!("{at}.{key}");
+        match (key.as_str(), value) {
+            ("group" | "person" | "rights" | "no_access", Json::Null) => {}
+            ("group", Json::String(name)) => permission.group = Some(name),
+            ("person", Json::String(name)) => permission.person = Some(name),
+            ("group" | "person", _) => faults.push(text_needed(at)),
+            ("no_access", Json::Bool(flag)) => permission.no_access = flag,
+            ("no_access", _) => faults.push((at, BrokenRule::wrong_type("flag", "true or false is needed"))),
+            ("rights", value) => match serde_json::from_value(value) {
+                Ok(rights) => permission.rights = rights,
+                Err(_) => faults.push((at, one_of_rights())),
+            },
+            _ => faults.push((at, BrokenRule::new(FaultCode::UnknownField, "there is no such field"))),
+        }
+    }
+    (faults.len() == before).then_some(permission)
+}
+
+fn one_of_rights() -> BrokenRule {
+    let names = FolderRight::NAMES_OF_OBJECTS.join(", ");
+    BrokenRule::new(FaultCode::OneOf, format!("it must be a list of {names}")).naming("names", names)
 }
 
 fn section(name: &str, values: Json, faults: &mut Vec<FieldFault>) -> BTreeMap<String, String> {
@@ -97,5 +140,23 @@ mod tests {
         let fields: Vec<&str> = faults.iter().map(|(field, _)| field.as_str()).collect();
         assert_eq!(fields, ["folder", "user_properties.a.b", "user_properties.d"]);
         assert_eq!(read(r#"{"user_properties":[]}"#).0.unwrap_err()[0].0, "user_properties");
+    }
+
+    #[test]
+    fn entries_are_read_and_what_is_wrong_in_one_is_named() {
+        let text = r#"{"own_permissions":[{"group":"Leads","person":null,"rights":["read"]},{"person":"ann","no_access":true}]}"#;
+        let entries = read(text).0.unwrap().own_permissions;
+        assert_eq!(
+            (entries[0].group.as_deref(), entries[0].rights.as_slice()),
+            (Some("Leads"), &[FolderRight::Read][..])
+        );
+        assert!(entries[0].person.is_none() && entries[1].no_access && entries.len() == 2);
+        let text = r#"{"own_permissions":[1,{"group":1,"rights":["fly"],"no_access":"no","propagate":true}]}"#;
+        let faults = read(text).0.unwrap_err();
+        let mut fields: Vec<&str> = faults.iter().map(|(field, _)| field.as_str()).collect();
+        fields.sort_unstable();
+        let due = ["[0]", "[1].group", "[1].no_access", "[1].propagate", "[1].rights"];
+        assert_eq!(fields, due.map(|field| format!("own_permissions{field}")));
+        assert_eq!(read(r#"{"own_permissions":{}}"#).0.unwrap_err()[0].0, "own_permissions");
     }
 }

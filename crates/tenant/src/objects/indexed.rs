@@ -28,6 +28,8 @@ pub struct IndexedTenant {
     holders: HashMap<TieMark, BTreeSet<Slot>>,
     /// Of few objects: none of them is empty.
     annexes: BTreeMap<Slot, ObjectAnnex>,
+    /// Those of which some say who may do what with the object alone.
+    with_entries: BTreeSet<Slot>,
     next: Slot,
     bytes: usize,
     /// Objects by what they count as ([`file::counted`]).
@@ -89,6 +91,7 @@ impl IndexedTenant {
             by_name: BTreeMap::new(),
             holders: HashMap::new(),
             annexes: BTreeMap::new(),
+            with_entries: BTreeSet::new(),
             next: 0,
             bytes: 0,
             counts: HashMap::new(),
@@ -237,13 +240,19 @@ impl IndexedTenant {
             self.holders.entry(mark).or_default().insert(slot);
         }
         self.bytes += annex_weight(&annex);
+        if !annex.own_permissions.is_empty() {
+            self.with_entries.insert(slot);
+        }
         self.annexes.insert(slot, annex);
     }
 
     fn let_annex_go(&mut self, slot: Slot) {
         let Some(annex) = self.annexes.remove(&slot) else { return };
         self.bytes = self.bytes.saturating_sub(annex_weight(&annex));
-        self.let_marks_go(annex_marks(&annex), slot);
+        // The object may name the same people and groups itself.
+        let stays = self.with_entries.remove(&slot).then(|| self.held.get(&slot).map(|held| marks(&held.object)));
+        let stay = stays.flatten().unwrap_or_default();
+        self.let_marks_go(annex_marks(&annex).into_iter().filter(|mark| !stay.contains(mark)), slot);
     }
 
     fn let_marks_go(&mut self, marks: impl IntoIterator<Item = TieMark>, slot: Slot) {
@@ -312,6 +321,11 @@ impl IndexedTenant {
         self.annexes.get(&slot)
     }
 
+    /// The annexes of objects of which some say who may do what with them alone.
+    pub(super) fn annexes_with_entries(&self) -> impl Iterator<Item = &ObjectAnnex> {
+        self.with_entries.iter().filter_map(|slot| self.annexes.get(slot))
+    }
+
     /// The objects with that tie, the earliest first.
     pub(super) fn holders<'a>(&'a self, mark: &TieMark) -> impl Iterator<Item = Slot> + use<'a> {
         self.holders.get(mark).into_iter().flatten().copied()
@@ -372,12 +386,12 @@ fn weight(object: &Object) -> usize {
 }
 
 fn annex_weight(annex: &ObjectAnnex) -> usize {
-    annex.property_bytes() + (annex.names().count() + 2) * ENTRY_BYTES
+    annex.property_bytes() + (annex.names().count() + annex.own_permissions.len() + 2) * ENTRY_BYTES
 }
 
 #[cfg(test)]
 mod tests {
-    use contracts::provisioning::Skill;
+    use contracts::provisioning::{AgentGroup, ObjectPermission, Skill};
 
     use super::*;
 
@@ -440,5 +454,30 @@ mod tests {
         tenant.apply(vec![put()], vec![(key.clone(), annex)], HistoryPoint::unstamped(Revision(10)));
         tenant.apply(vec![(ToldChange::Delete(key), Revision(11))], Vec::new(), HistoryPoint::unstamped(Revision(11)));
         assert!(tenant.annexes.is_empty() && tenant.bytes() < bytes);
+    }
+
+    #[test]
+    fn an_entry_that_goes_takes_no_tie_of_its_object_with_it() {
+        let mut tenant = IndexedTenant::of(example());
+        let group = Object::AgentGroup(Box::new(AgentGroup {
+            name: "Day".to_owned(),
+            agents: vec!["ada.adler".to_owned()],
+            ..AgentGroup::default()
+        }));
+        let key = group.key();
+        let entry = |person: &str| ObjectPermission { person: Some(person.to_owned()), ..ObjectPermission::default() };
+        let entries = vec![entry("ada.adler"), entry("ben.brook")];
+        let annex = ObjectAnnex { own_permissions: entries, ..ObjectAnnex::default() };
+        let named = |tenant: &IndexedTenant, person: &str| {
+            let slot = tenant.slot(&key);
+            tenant.holders(&TieMark::refers_to(ObjectKind::Person, person)).any(|holder| Some(holder) == slot)
+        };
+        let put = (ToldChange::Put(group), Revision(8));
+        tenant.apply(vec![put], vec![(key.clone(), annex)], HistoryPoint::unstamped(Revision(8)));
+        assert!(named(&tenant, "ada.adler") && named(&tenant, "ben.brook"));
+        assert_eq!(tenant.annexes_with_entries().count(), 1);
+        tenant.put_annex(&key, ObjectAnnex::default());
+        assert!(named(&tenant, "ada.adler") && !named(&tenant, "ben.brook"));
+        assert_eq!(tenant.annexes_with_entries().count(), 0);
     }
 }

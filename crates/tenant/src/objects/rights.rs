@@ -1,8 +1,9 @@
 //! What a person may do with each object: by the permissions of the folder in which it is and of those around it.
 //!
 //! A right is what any entry gives to the person or to a group of the person; one entry that refuses all access wins over all that give. The
-//! nearest folder counts no more than the others. Administrators may do everything that no such entry refuses them, and
-//! change permissions even then. Where no entry says anything, others read what their scopes open, and change nothing.
+//! nearest folder counts no more than the others, and the entries of an object itself count with them. Administrators may do everything that
+//! no such entry refuses them, and change permissions even then. Where no entry says anything, others read what their scopes open, and
+//! change nothing.
 
 mod administrators;
 mod edits;
@@ -14,8 +15,8 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 
 use contracts::provisioning::{
-    AccessGroup, Folder, FolderPermission, FolderRight, Object, ObjectKind, Person, Privilege, PrivilegeRole,
-    folded_name,
+    AccessGroup, Folder, FolderPermission, FolderRight, Object, ObjectAnnex, ObjectKind, ObjectPermission, Person,
+    Privilege, PrivilegeRole, folded_name,
 };
 
 use super::indexed::{HeldObject, IndexedTenant};
@@ -100,6 +101,17 @@ pub struct CallerRights {
     unlisted: RightSet,
     /// The folders with entries, by their folded paths.
     folders: HashMap<String, FolderSum>,
+    /// The person's groups, by their folded names: objects have entries, too.
+    groups: HashSet<String>,
+    /// Whether any object has entries, and whether some of these refuse the person all access to one.
+    own: OwnEntries,
+}
+
+/// What the entries of all objects together mean for a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct OwnEntries {
+    are_there: bool,
+    shut_one: bool,
 }
 
 impl CallerRights {
@@ -118,8 +130,9 @@ impl CallerRights {
         for folder in all.filter(|folder| !folder.permissions.is_empty()) {
             folders.insert(folded_name(&folder.path), sum(folder, user, &groups));
         }
-        let unlisted = unlisted(person, &privileges, folders.is_empty());
-        Self { user: user.to_owned(), privileges, unlisted, folders }
+        let own = own_entries(held, user, &groups);
+        let unlisted = unlisted(person, &privileges, folders.is_empty() && !own.are_there);
+        Self { user: user.to_owned(), privileges, unlisted, folders, groups, own }
     }
 
     /// What the person may do with the objects of a folder.
@@ -155,22 +168,49 @@ impl CallerRights {
         Folder::around(path).fold(own, |sum, around| sum.with(self.entries_of(around).within))
     }
 
+    /// What all entries together say of an object: of its folder, of those around it, and its own.
+    fn sum_of_object(&self, found: HeldObject<'_>) -> EntrySum {
+        self.sum_of(found.folder()).with(self.own_sum(found.annex))
+    }
+
+    /// What the entries of an object itself say.
+    fn own_sum(&self, annex: Option<&ObjectAnnex>) -> EntrySum {
+        let entries = annex.into_iter().flat_map(|annex| &annex.own_permissions);
+        entries.fold(EntrySum::default(), |sum, entry| sum.with(own_said(entry, &self.user, &self.groups)))
+    }
+
     fn entries_of(&self, path: &str) -> FolderSum {
         self.folders.get(&folded_name(path)).copied().unwrap_or_default()
     }
 
-    /// Whether the person has that right to an object, which is a folder or not, whatever entries say: administrators read
-    /// folders and change their permissions, since entries that refuse them all access could be taken away by nobody otherwise.
-    fn keeps_permissions(&self, is_folder: bool, right: FolderRight) -> bool {
+    /// Whether the person has that right to a folder, or to an object that no folder hides, whatever its own entries say: administrators read
+    /// such and change their permissions, since entries that refuse them all access could be taken away by nobody otherwise.
+    fn keeps_permissions(&self, has_own_alone: bool, right: FolderRight) -> bool {
         let is_kept = matches!(right, FolderRight::Read | FolderRight::Permissions);
-        self.is_administrator() && is_folder && is_kept
+        self.is_administrator() && has_own_alone && is_kept
+    }
+
+    /// Whether entries of folders leave it to an object's own ones what an administrator may do with it.
+    fn has_own_alone(&self, found: HeldObject<'_>) -> bool {
+        matches!(found.object, Object::Folder(_)) || !self.sum_of(found.folder()).is_shut
     }
 
     /// Whether the person may do that with an object.
     pub fn may(&self, right: FolderRight, found: HeldObject<'_>) -> bool {
-        (self.folders.is_empty() && self.unlisted.contains(right))
-            || self.in_folder(found.folder()).contains(right)
-            || self.keeps_permissions(matches!(found.object, Object::Folder(_)), right)
+        (self.is_without_entries() && self.unlisted.contains(right))
+            || self.by(self.sum_of_object(found)).contains(right)
+            || self.keeps_permissions(self.has_own_alone(found), right)
+    }
+
+    /// Whether the person may see what was in that folder with those entries of its own.
+    pub fn may_see_in(&self, path: &str, annex: Option<&ObjectAnnex>) -> bool {
+        let around = self.sum_of(path);
+        self.by(around.with(self.own_sum(annex))).contains(FolderRight::Read)
+            || self.keeps_permissions(!around.is_shut, FolderRight::Read)
+    }
+
+    fn is_without_entries(&self) -> bool {
+        self.folders.is_empty() && !self.own.are_there
     }
 
     /// Whether the person may see an object.
@@ -190,20 +230,20 @@ impl CallerRights {
         self.is_administrator() || (self.unlisted.contains(FolderRight::Read) && !is_by_folders)
     }
 
-    /// Whether the person sees every object: no folder limits anything.
+    /// Whether the person sees every object: no entry limits anything.
     pub fn sees_everything(&self) -> bool {
-        self.folders.is_empty() && self.unlisted.contains(FolderRight::Read)
+        self.is_without_entries() && self.unlisted.contains(FolderRight::Read)
     }
 
     fn is_administrator(&self) -> bool {
         self.privileges.contains(&Privilege::Administrator)
     }
 
-    /// Whether the person may change what concerns the tenant as a whole, and every object of it: an administrator whom no folder refuses
-    /// all access.
+    /// Whether the person may change what concerns the tenant as a whole, and every object of it: an administrator whom no folder, and no
+    /// object, refuses all access.
     pub fn is_unlimited(&self) -> bool {
         let is_shut = |sum: &FolderSum| sum.own.is_shut || sum.within.is_shut;
-        self.is_administrator() && !self.folders.values().any(is_shut)
+        self.is_administrator() && !self.own.shut_one && !self.folders.values().any(is_shut)
     }
 }
 
@@ -229,7 +269,8 @@ fn unlisted(person: Option<&Person>, privileges: &HashSet<Privilege>, is_without
 fn sum(folder: &Folder, user: &str, groups: &HashSet<String>) -> FolderSum {
     let mut sum = FolderSum::default();
     for entry in &folder.permissions {
-        let said = said(entry, user, groups);
+        let FolderPermission { group, person, rights, no_access, .. } = entry;
+        let said = said((group.as_deref(), person.as_deref()), (rights.as_slice(), *no_access), (user, groups));
         sum.own = sum.own.with(said);
         if entry.propagate {
             sum.within = sum.within.with(said);
@@ -238,11 +279,30 @@ fn sum(folder: &Folder, user: &str, groups: &HashSet<String>) -> FolderSum {
     sum
 }
 
-fn said(entry: &FolderPermission, user: &str, groups: &HashSet<String>) -> EntrySum {
-    let is_of_person = entry.person.as_deref() == Some(user);
-    let is_meant = is_of_person || entry.group.as_ref().is_some_and(|group| groups.contains(&folded_name(group)));
-    let given = if is_meant { RightSet::of(&entry.rights) } else { RightSet::NONE };
-    EntrySum { is_listed: true, given, is_shut: is_meant && entry.no_access }
+/// What the entries of all objects say to a person of these groups.
+fn own_entries(held: &IndexedTenant, user: &str, groups: &HashSet<String>) -> OwnEntries {
+    let mut own = OwnEntries::default();
+    for entry in held.annexes_with_entries().flat_map(|annex| &annex.own_permissions) {
+        own.are_there = true;
+        own.shut_one |= own_said(entry, user, groups).is_shut;
+    }
+    own
+}
+
+fn own_said(entry: &ObjectPermission, user: &str, groups: &HashSet<String>) -> EntrySum {
+    let ObjectPermission { group, person, rights, no_access } = entry;
+    said((group.as_deref(), person.as_deref()), (rights.as_slice(), *no_access), (user, groups))
+}
+
+/// What an entry about a group or a person says to a person of these groups.
+fn said(
+    (group, person): (Option<&str>, Option<&str>),
+    (rights, no_access): (&[FolderRight], bool),
+    (user, groups): (&str, &HashSet<String>),
+) -> EntrySum {
+    let is_meant = person == Some(user) || group.is_some_and(|group| groups.contains(&folded_name(group)));
+    let given = if is_meant { RightSet::of(rights) } else { RightSet::NONE };
+    EntrySum { is_listed: true, given, is_shut: is_meant && no_access }
 }
 
 // === objects by kind ===

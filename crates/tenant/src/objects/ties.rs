@@ -169,7 +169,9 @@ pub(super) fn marks(object: &Object) -> Vec<TieMark> {
 
 /// The ties of an annex.
 pub(super) fn annex_marks(annex: &ObjectAnnex) -> Vec<TieMark> {
-    annex.folder.iter().map(|path| TieMark::refers_to(ObjectKind::Folder, path)).collect()
+    let folder = annex.folder.iter().map(|path| TieMark::refers_to(ObjectKind::Folder, path));
+    let entries = annex.own_permissions.iter();
+    folder.chain(entries.flat_map(|entry| members(entry.person.as_slice(), entry.group.as_slice()))).collect()
 }
 
 /// People and access groups. Those that are built in are no objects.

@@ -12,6 +12,8 @@ mod shifts;
 mod sign_ins;
 mod snapshots;
 mod tables;
+#[cfg(test)]
+mod test_hiding_tenant;
 mod token;
 mod whole_tenant;
 
@@ -23,8 +25,8 @@ use contracts::v1;
 use contracts::v1::change_object::Action;
 use contracts::v1::provisioning_server::Provisioning;
 use infra::{
-    ApiKeys, ChangeNote, ChangeOrigin, ChangeWay, Clock, HistoryPage, ProvisioningStore, Revision, Shifts, SignInAudit,
-    Stores, TenantArchive,
+    ApiKeys, AuditPart, ChangeNote, ChangeOrigin, ChangeWay, Clock, HistoryPage, ProvisioningStore, Revision, Shifts,
+    SignInAudit, Stores, TenantArchive,
 };
 use model::TenantId;
 use net::grpc::RequestOrigin;
@@ -259,11 +261,17 @@ impl Provisioning for ObjectServer {
         {
             page.subject = Some(sign_ins::about_person(&spelled.key().id));
         }
-        match sign_ins::asked_person(&page) {
-            Some(about) => self.needs_seen(&tenant, caller, &about).await?,
-            None => self.needs_whole_tenant(&tenant, caller, (FolderRight::Read, "sign-ins of everybody")).await?,
-        }
-        let part = self.sign_in_audit.noted(&tenant, &page).await.map_err(unread)?;
+        let part = match sign_ins::asked_person(&page) {
+            Some(about) => {
+                let is_told = self.is_told_of(&tenant, caller, &about).await?;
+                if is_told { self.sign_ins_seen(&tenant, None, page).await? } else { AuditPart::default() }
+            }
+            None => {
+                let what = (FolderRight::Read, "sign-ins of everybody");
+                self.needs_whole_tenant(&tenant, caller.clone(), what).await?;
+                self.sign_ins_seen(&tenant, caller, page).await?
+            }
+        };
         Ok(Response::new(sign_ins::answer(part)))
     }
 
@@ -273,10 +281,12 @@ impl Provisioning for ObjectServer {
     ) -> Result<Response<v1::CreateApiKeyResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE).await?;
         let note = self.note(&request, &request.get_ref().request_id)?;
-        self.needs_whole_tenant(&tenant, person(&request)?, (FolderRight::Change, "API keys")).await?;
+        let person = person(&request)?;
+        self.needs_whole_tenant(&tenant, person.clone(), (FolderRight::Change, "API keys")).await?;
         let caller = net::grpc::caller(&request)?.clone();
         let may = |scope: &str| caller.has_scope(scope);
         let wanted = api_keys::wanted(request.into_inner());
+        self.needs_seen_client(&tenant, person, wanted.client.as_deref()).await?;
         at_most("scopes", wanted.scopes.len())?;
         let maker = ApiKeyMaker { by: &note.by, may: &may, now: note.at, origin: &note.origin };
         let made = make(&*self.store, &*self.keys, &tenant, wanted, &maker, mint()).await;
@@ -288,8 +298,9 @@ impl Provisioning for ObjectServer {
 
     async fn api_keys(&self, request: Request<v1::ApiKeysRequest>) -> Result<Response<v1::ApiKeysResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_READ).await?;
-        self.needs_whole_tenant(&tenant, person(&request)?, (FolderRight::Read, "API keys")).await?;
-        let keys = self.keys.api_keys(&tenant).await.map_err(unread)?;
+        let person = person(&request)?;
+        self.needs_whole_tenant(&tenant, person.clone(), (FolderRight::Read, "API keys")).await?;
+        let keys = self.api_keys_seen(&tenant, person).await?;
         Ok(Response::new(v1::ApiKeysResponse { records: keys.into_iter().map(api_keys::record).collect() }))
     }
 
@@ -299,8 +310,10 @@ impl Provisioning for ObjectServer {
     ) -> Result<Response<v1::RevokeApiKeyResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE).await?;
         let note = self.note(&request, "")?;
-        self.needs_whole_tenant(&tenant, person(&request)?, (FolderRight::Change, "API keys")).await?;
+        let person = person(&request)?;
+        self.needs_whole_tenant(&tenant, person.clone(), (FolderRight::Change, "API keys")).await?;
         let id = request.into_inner().id;
+        self.needs_seen_key(&tenant, person, &id).await?;
         revoke(&*self.keys, &tenant, &id, &note).await.map_err(api_keys::refused)?;
         tracing::info!(%tenant, by = note.by, id, "an API key was revoked");
         Ok(Response::new(v1::RevokeApiKeyResponse {}))

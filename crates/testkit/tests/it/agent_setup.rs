@@ -33,12 +33,17 @@ fn person<'a>(site: &'a Installation, kind: &str) -> Result<&'a DemoUser> {
 
 /// The way of a browser from one of our pages through the sign-in, and back; whether it was asked for a password.
 fn signs_in(visitor: &Visitor<'_>, user: &DemoUser, asked: &str) -> Result<bool> {
+    comes_back(visitor, user, asked, PAGE)
+}
+
+/// The same for a page that is named.
+fn comes_back(visitor: &Visitor<'_>, user: &DemoUser, asked: &str, page: &str) -> Result<bool> {
     let mut answer = visitor.ask(asked, &[])?;
     let mut was_asked = false;
     for _ in 0..REDIRECTS_MAX {
         let to = answer.location().with_context(|| format!("{} {} {}", answer.status, answer.head, answer.body))?;
         let to = path_of(to);
-        if to == PAGE {
+        if to == page {
             return Ok(was_asked);
         }
         was_asked |= answer.asks_for_a_password();
@@ -233,6 +238,51 @@ fn an_administrator_signs_in_at_our_pages_and_changes_people() -> Result<()> {
     {
         let bytes = carried(&site, from, to, port)?;
         ensure!(bytes.sent > 0 && bytes.received > 0, "{id}: {bytes:?}");
+    }
+    Ok(())
+}
+
+/// Each kind of person of the demo, the page that it prints, and what the edge answers to them there.
+const KINDS: [(&str, &str, &str); 6] = [
+    ("agent", "/desktop", "/session"),
+    ("browser agent", "/desktop", "/session"),
+    ("supervisor", "/desktop", "/pulse/api/v1/example/wallboard"),
+    ("administrator", PAGE, "/agent-setup/api/v1/example/objects/person"),
+    ("designer", "/agent-setup/applications", "/agent-setup/api/v1/example/objects/application"),
+    ("integrator", "/agent-setup/clients", "/agent-setup/api/v1/example/objects/client"),
+];
+/// What else is answered to those who read, and what is not.
+const BESIDE: [(&str, &str, u16); 5] = [
+    ("designer", "/api/operations/v1/example/traces?limit=1", 200),
+    ("designer", "/api/voice/v1/example/webhooks", 403),
+    ("integrator", "/api/voice/v1/example/webhooks", 200),
+    ("integrator", "/api/operations/v1/example/traces?limit=1", 403),
+    ("integrator", "/pulse/api/v1/example/wallboard", 200),
+];
+
+#[test]
+fn each_kind_of_person_of_the_demo_signs_in_at_its_page_and_finds_what_is_theirs() -> Result<()> {
+    let site = Installation::start()?;
+    for (kind, page, path) in KINDS {
+        let user = person(&site, kind)?;
+        ensure!(user.page == format!("{}{page}", site.demo.web), "{kind}: {}", user.page);
+        let visitor = Visitor::new(&site)?;
+        comes_back(&visitor, user, &format!("/session/sign-in?to={page}"), page)?;
+        let found = visitor.ask(path, &[])?;
+        ensure!(found.status == 200, "{kind} {path}: {} {}", found.status, found.body);
+        let session = visitor.ask("/session", &[])?.json()?;
+        let is_privilege = session["privileges"].as_array().is_some_and(|all| all.contains(&json!(kind)));
+        ensure!(is_privilege || kind == "browser agent", "{kind}: {session}");
+        for (_, path, status) in BESIDE.into_iter().filter(|(of, ..)| *of == kind) {
+            let found = visitor.ask(path, &[])?;
+            ensure!(found.status == status, "{kind} {path}: {} {}", found.status, found.body);
+        }
+    }
+    // Who reads changes nothing.
+    for kind in ["designer", "integrator"] {
+        let page = Page::open(&site, kind)?;
+        is(page.change(&new_person("Person"), false)?, 403)?;
+        ensure!(page.get(&format!("/objects/person/{NEW}"))?.status == 404, "{kind} has made a person");
     }
     Ok(())
 }

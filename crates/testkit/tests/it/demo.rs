@@ -293,7 +293,8 @@ fn a_newcomer_takes_a_robots_call_in_the_browser_within_two_minutes() -> Result<
         Ok(said.contains("Talk in the browser: ").then_some(said))
     })?;
     let person: Vec<&str> = printed(&said, "browser agent")?.split_whitespace().collect();
-    let ["user", user, "password", password] = person.as_slice() else { bail!("it prints {person:?}") };
+    let ["user", user, "password", password, page] = person.as_slice() else { bail!("it prints {person:?}") };
+    assert_eq!(*page, printed(&said, "Desktop")?, "the page where such a person signs in");
     let says = demo.folder.path().join("newcomer.wav");
     write_wav(&says, &tone(440.0, 60))?;
     let given = [*user, *password].map(str::to_owned);

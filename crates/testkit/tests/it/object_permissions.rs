@@ -88,6 +88,11 @@ async fn change(site: &Installation, changes: Vec<v1::ChangeObject>) -> Result<(
 
 /// The way of a browser from our page through the sign-in, and back.
 fn signs_in(visitor: &Visitor<'_>, user: &str) -> Result<()> {
+    signs_in_by(visitor, (user, PASSWORD))
+}
+
+/// The same with the password of the person.
+fn signs_in_by(visitor: &Visitor<'_>, (user, password): (&str, &str)) -> Result<()> {
     let mut answer = visitor.ask(&format!("/session/sign-in?to={PAGE}"), &[])?;
     for _ in 0..REDIRECTS_MAX {
         let to = answer.location().with_context(|| format!("{} {} {}", answer.status, answer.head, answer.body))?;
@@ -96,7 +101,7 @@ fn signs_in(visitor: &Visitor<'_>, user: &str) -> Result<()> {
             return Ok(());
         }
         answer = match answer.asks_for_a_password() {
-            true => visitor.fill_in(&to, user, PASSWORD, &[])?,
+            true => visitor.fill_in(&to, user, password, &[])?,
             false => visitor.ask(&to, &[])?,
         };
     }
@@ -270,6 +275,115 @@ fn a_recording_is_given_to_who_sees_a_prompt_that_names_it() -> Result<()> {
     runtime()?.block_on(change(&site, vec![delete("prompt", "elbe"), delete("prompt", "spree")]))?;
     ensure!(given()? == (404, 404), "the history alone names it");
     Ok(())
+}
+
+/// The page of one of the demo's people, of that kind.
+fn page_of<'a>(site: &'a Installation, kind: &str) -> Result<Visitor<'a>> {
+    let user = site.demo.users.iter().find(|user| user.kind == kind).with_context(|| format!("no {kind}"))?;
+    let visitor = Visitor::new(site)?;
+    signs_in_by(&visitor, (&user.user, &user.password))?;
+    Ok(visitor)
+}
+
+/// own-27, own-28.
+#[test]
+fn who_reads_everything_else_finds_nothing_of_somebody_in_a_folder_of_others() -> Result<()> {
+    const HIDDEN: &str = "lea.board";
+    let site = Installation::start()?;
+    let of_others = json!([{ "person": USER, "rights": ["read"] }]);
+    let viewer = json!({ "password": PASSWORD, "privileges": ["view_dashboard"] });
+    let board = vec![
+        person(USER, None, &json!({})),
+        put("folder", "Board", &json!({ "path": "Board", "permissions": of_others })),
+        person(HIDDEN, Some("Board"), &viewer),
+    ];
+    runtime()?.block_on(change(&site, board))?;
+    signs_in(&Visitor::new(&site)?, HIDDEN)?;
+
+    let (administrator, designer) = (page_of(&site, "administrator")?, page_of(&site, "designer")?);
+    let subject = format!("person/{HIDDEN}");
+    let is_told =
+        |visitor: &Visitor<'_>, path: &str| -> Result<bool> { Ok(read(visitor, path)?.to_string().contains(HIDDEN)) };
+    // What auth has noted comes a moment later.
+    wait::until(SOON, || Ok(read(&administrator, "/sign-ins")?.to_string().contains(&subject).then_some(())))?;
+    for path in ["/sign-ins", "/objects/person", "/history"] {
+        ensure!(is_told(&administrator, path)?, "{path} tells an administrator nothing");
+        ensure!(!is_told(&designer, path)?, "{path} tells a designer");
+    }
+    // Of themselves, and of the others, they are told.
+    wait::until(SOON, || {
+        let told = read(&designer, "/sign-ins")?;
+        Ok(told["items"].as_array().is_some_and(|all| !all.is_empty()).then_some(()))
+    })?;
+    for path in ["/sign-ins?person=", "/objects/person/"] {
+        let answers = [HIDDEN, "nobody"].map(|user| visitor_answer(&designer, path, user));
+        let [hidden, nobody] = answers;
+        ensure!(hidden? == nobody?, "{path} tells a designer that somebody is hidden");
+    }
+    let table = designer.ask(&format!("{API}/people.csv"), &[])?;
+    ensure!(table.status == 200 && !table.body.contains(HIDDEN), "{}", table.head);
+    Ok(())
+}
+
+/// The entries of somebody as an object become these.
+fn entries(user: &str, entries: &Value) -> v1::ChangeObject {
+    let (json, fields) = (json!({ "own_permissions": entries }).to_string(), vec!["own_permissions".to_owned()]);
+    let action = Some(Action::Put(v1::PutObject { json, fields }));
+    v1::ChangeObject { kind: "person".to_owned(), id: user.to_owned(), expected_revision: None, action }
+}
+
+/// own-27, own-28.
+#[test]
+fn entries_of_one_object_open_it_to_who_does_not_see_its_folder_and_hide_another_one() -> Result<()> {
+    let site = Installation::start()?;
+    runtime()?.block_on(change(&site, cities()))?;
+    let opened = entries("hal.hamburg", &json!([{ "person": USER, "rights": ["read", "change"] }]));
+    let hidden = entries("bob.berlin", &json!([{ "group": "Admins of Berlin", "no_access": true }]));
+    runtime()?.block_on(change(&site, vec![opened, hidden]))?;
+    let visitor = Visitor::new(&site)?;
+    signs_in(&visitor, USER)?;
+    let seen = || -> Result<Vec<Value>> {
+        let people = read(&visitor, "/objects/person")?;
+        Ok(people["items"].as_array().context("no list")?.iter().map(|object| object["id"].clone()).collect())
+    };
+    ensure!(seen()? == [json!("hal.hamburg")], "{:?}", seen()?);
+    ensure!(
+        read(&visitor, "/objects/person/hal.hamburg")?["object"]["own_permissions"][0]["person"] == USER,
+        "no entry"
+    );
+    for (path, due) in [("/objects/person/bob.berlin", 404), ("/objects/person/nobody", 404)] {
+        ensure!(status(&visitor, path)? == due, "{path}");
+    }
+    let history = read(&visitor, "/history?kind=person&id=bob.berlin")?;
+    ensure!(history["items"].as_array().is_some_and(Vec::is_empty), "{history}");
+
+    let renamed = edit(&site, &visitor, &merge("hal.hamburg", "first_name", &json!("Hal")))?;
+    ensure!(renamed.status == 200, "{} {}", renamed.status, renamed.body);
+    for (what, refused) in [
+        ("deletes", json!({ "kind": "person", "id": "hal.hamburg", "action": "delete" })),
+        ("changes the entries", merge("hal.hamburg", "own_permissions", &json!([]))),
+    ] {
+        let answer = edit(&site, &visitor, &refused)?;
+        ensure!(answer.status == 403, "{what}: {} {}", answer.status, answer.body);
+    }
+    let [of_hidden, of_nobody] = ["bob.berlin", "nobody"].map(|user| -> Result<(u16, String)> {
+        let answer = edit(&site, &visitor, &merge(user, "first_name", &json!("X")))?;
+        Ok((answer.status, answer.body.replace(user, "<user>")))
+    });
+    ensure!(of_hidden? == of_nobody?, "an edit tells that somebody is hidden");
+
+    let administrator = page_of(&site, "administrator")?;
+    ensure!(status(&administrator, "/objects/person/bob.berlin")? == 200, "an administrator does not see it");
+    let taken_away = edit(&site, &administrator, &merge("bob.berlin", "own_permissions", &json!([])))?;
+    ensure!(taken_away.status == 200, "{} {}", taken_away.status, taken_away.body);
+    ensure!(seen()? == [json!("bob.berlin"), json!("hal.hamburg")], "{:?}", seen()?);
+    Ok(())
+}
+
+/// What is said of somebody, without the name.
+fn visitor_answer(visitor: &Visitor<'_>, path: &str, user: &str) -> Result<(u16, String)> {
+    let answer = visitor.ask(&format!("{API}{path}{user}"), &[])?;
+    Ok((answer.status, answer.body.replace(user, "<user>")))
 }
 
 /// own-26.

@@ -7,6 +7,7 @@ import { Editor, type Saved } from '../../features/agent-setup/Editor'
 import { History } from '../../features/agent-setup/History'
 import { ImportPeople } from '../../features/agent-setup/ImportPeople'
 import { useLeaving } from '../../features/agent-setup/leaving'
+import { mayChange } from '../../features/agent-setup/may-make'
 import { ObjectView } from '../../features/agent-setup/ObjectView'
 import { sectionAt, titleOf, type Section } from '../../features/agent-setup/sections'
 import { t } from '../../lib/i18n'
@@ -37,7 +38,7 @@ const newRoute = getRouteApi('/agent-setup/new/$section')
 export function NewPage(): ReactElement {
   const { section: path } = newRoute.useParams()
   const section = sectionAt(path)
-  return section === undefined || section.only !== undefined ? <UnknownPage /> : <New key={path} section={section} />
+  return section === undefined || section.only !== undefined || !mayChange() ? <UnknownPage /> : <New key={path} section={section} />
 }
 
 function New({ section }: { readonly section: Section }): ReactElement {
@@ -85,7 +86,9 @@ export function TenantPage(): ReactElement {
 
 export function ImportPage(): ReactElement {
   const navigate = useNavigate()
-  return <ImportPeople tenant={useTenant()} onDone={() => void navigate({ to: '/agent-setup/$section', params: { section: 'people' } })} />
+  const tenant = useTenant()
+  if (!mayChange()) return <UnknownPage />
+  return <ImportPeople tenant={tenant} onDone={() => void navigate({ to: '/agent-setup/$section', params: { section: 'people' } })} />
 }
 
 export function HistoryPage(): ReactElement {

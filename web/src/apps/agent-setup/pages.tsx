@@ -4,6 +4,7 @@ import { getRouteApi, Navigate, Outlet, useLocation } from '@tanstack/react-rout
 import type { ReactElement } from 'react'
 import { wordsOf, type Failure } from '../../api/errors'
 import { ObjectList } from '../../features/agent-setup/ObjectList'
+import { mayChange } from '../../features/agent-setup/may-make'
 import { BESIDE, SectionNav } from '../../features/agent-setup/SectionNav'
 import { sectionAt } from '../../features/agent-setup/sections'
 import { t } from '../../lib/i18n'
@@ -12,19 +13,20 @@ import { refreshAccount, useAccount } from '../../live/account'
 import { Button, buttonClass } from '../../ui/Button'
 import { Notice } from '../../ui/Notice'
 import { PageTitle } from '../../ui/PageTitle'
+import { AGENT_SETUP } from '../shell/applications'
 import { UnknownPage } from '../shell/Shell'
 import { given } from './given'
 import { TenantContext, useTenant } from './tenant'
 import styles from './pages.module.css'
 
-/** The frame of Agent Setup: for administrators who have signed in. */
+/** The frame of Agent Setup: for people who have signed in and change the configuration, or read it. */
 export function AgentSetup(): ReactElement {
   const account = useAccount()
   if (account.kind === 'asking') return <p className={styles['alone']}>{t('loading')}</p>
   if (account.kind === 'unknown') return <Unknown failure={account.failure} />
   if (account.kind === 'out') return <SignedOut />
   const { tenant, name, privileges } = account.account
-  if (!['administrator', 'folder_administrator'].some((one) => privileges.includes(one))) {
+  if (!AGENT_SETUP.privileges.some((one) => privileges.includes(one))) {
     return (
       <>
         <PageTitle title={t('apps.agentSetup')} />
@@ -39,6 +41,7 @@ export function AgentSetup(): ReactElement {
       <div className={styles['frame']}>
         <SectionNav />
         <div id={BESIDE} tabIndex={-1} className={styles['page']}>
+          {mayChange(account) ? null : <p role="note">{t('setup.readOnly')}</p>}
           <Outlet />
         </div>
       </div>

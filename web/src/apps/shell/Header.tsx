@@ -15,6 +15,8 @@ export type HeaderProps = {
   readonly application: Application
   /** Whether it leads to the topology too. */
   readonly hasTopology: boolean
+  /** Whether it leads to the traces too. */
+  readonly hasTraces: boolean
   /** The other applications that this person may use. */
   readonly others: readonly Application[]
   readonly account: AccountState
@@ -22,7 +24,7 @@ export type HeaderProps = {
 }
 
 /** The line above every page: where one is, where one can go, who one is. */
-export function Header({ isWall, application, hasTopology, others, account, onSheet }: HeaderProps): ReactElement {
+export function Header({ isWall, application, hasTopology, hasTraces, others, account, onSheet }: HeaderProps): ReactElement {
   const clock = useCallback(() => timeOfDay(Date.now()), [])
   return (
     <header className={isWall ? `${styles['header']} ${styles['wall']}` : styles['header']}>
@@ -35,7 +37,7 @@ export function Header({ isWall, application, hasTopology, others, account, onSh
           <>
             <PageLink to="/" text={t('pages.wallboard')} />
             {hasTopology ? <PageLink to="/topology" text={t('pages.topology')} /> : null}
-            <PageLink to="/trace" text={t('pages.traces')} />
+            {hasTraces ? <PageLink to="/trace" text={t('pages.traces')} /> : null}
           </>
         ) : (
           <PageLink to={application.to} text={t(application.text)} />

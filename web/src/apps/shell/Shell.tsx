@@ -10,7 +10,7 @@ import { HEADING, PageTitle } from '../../ui/PageTitle'
 import { Toast } from '../../ui/Toast'
 import { unsay } from '../../ui/toast'
 import { useShortcut } from '../../ui/use-shortcut'
-import { APPLICATIONS, applicationAt, offersTopology, othersFor, type Application } from './applications'
+import { APPLICATIONS, applicationAt, offersTopology, offersTraces, othersFor, type Application } from './applications'
 import { Banners } from './Banners'
 import { Boundary } from './Boundary'
 import { Header } from './Header'
@@ -39,7 +39,7 @@ export function Shell(): ReactElement {
       <a className={styles['skip']} href="#content">
         {t('skipToContent')}
       </a>
-      <Header isWall={isWall} application={application} hasTopology={offersTopology(account, hasToken)} others={others} account={account} onSheet={() => setSheetOpen(true)} />
+      <Header isWall={isWall} application={application} hasTopology={offersTopology(account, hasToken)} hasTraces={offersTraces(account, hasToken)} others={others} account={account} onSheet={() => setSheetOpen(true)} />
       {application.name === 'dashboards' ? null : <Banners account={account} application={application} />}
       {Beside === undefined || application.name === 'desktop' ? null : <Beside />}
       <main ref={main} id="content" className={styles['content']} tabIndex={-1} aria-labelledby={HEADING}>

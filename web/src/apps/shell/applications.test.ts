@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { accountIn } from '../../api/account'
 import { afterAnswer, type AccountState } from '../../live/account'
-import { applicationAt, offersTopology, othersFor } from './applications'
+import { applicationAt, offersTopology, offersTraces, othersFor } from './applications'
 
 const person = (...privileges: string[]): AccountState => ({ kind: 'in', account: { tenant: 'example', user: 'ann', name: 'Ann', privileges, scopes: [] } })
 const names = (state: AccountState, from: string, hasToken = false): readonly string[] => othersFor(state, applicationAt(from), hasToken).map(({ name }) => name)
@@ -15,12 +15,18 @@ test('who is shown the way to which application', () => {
   expect(names(person('supervisor', 'view_dashboard'), '/agent-setup')).toEqual(['dashboards', 'desktop'])
   expect(names(person('agent', 'view_dashboard_restricted'), '/desktop')).toEqual(['dashboards'])
   expect(names(person('agent'), '/')).toEqual(['desktop'])
+  for (const reader of ['designer', 'integrator']) expect(names(person(reader, 'view_dashboard'), '/')).toEqual(['agent-setup'])
   expect(names({ kind: 'out' }, '/agent-setup', true)).toEqual(['dashboards'])
   expect(names({ kind: 'out' }, '/')).toEqual([])
 })
 
 test('the topology is offered to who came by a link, and not to people of a tenant', () => {
   expect([offersTopology(person('administrator'), false), offersTopology(person('administrator'), true), offersTopology({ kind: 'out' }, false)]).toEqual([false, true, true])
+})
+
+test('the traces are offered to who came by a link, and to people who may read them', () => {
+  const reader: AccountState = { kind: 'in', account: { tenant: 'example', user: 'dina', name: 'Dina', privileges: ['designer'], scopes: ['trace:read'] } }
+  expect([offersTraces(reader, false), offersTraces(person('integrator'), false), offersTraces(person('integrator'), true), offersTraces({ kind: 'out' }, false)]).toEqual([true, false, true, true])
 })
 
 const ann = { signed_in: true, tenant: 'example', user: 'ann', name: 'Ann Archer', privileges: ['administrator'], scopes: [], until: 1 }

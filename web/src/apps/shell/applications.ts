@@ -12,7 +12,8 @@ export type Application = {
 }
 
 const DASHBOARDS: Application = { name: 'dashboards', to: '/', text: 'apps.dashboards', privileges: ['view_dashboard', 'view_dashboard_restricted'] }
-const AGENT_SETUP: Application = { name: 'agent-setup', to: '/agent-setup', text: 'apps.agentSetup', privileges: ['administrator', 'folder_administrator'] }
+/** Designers and integrators look at it and change nothing. */
+export const AGENT_SETUP: Application = { name: 'agent-setup', to: '/agent-setup', text: 'apps.agentSetup', privileges: ['administrator', 'folder_administrator', 'designer', 'integrator'] }
 export const DESKTOP: Application = { name: 'desktop', to: '/desktop', text: 'apps.desktop', privileges: ['agent', 'supervisor'] }
 
 export const APPLICATIONS: readonly Application[] = [DASHBOARDS, DESKTOP, AGENT_SETUP]
@@ -25,6 +26,11 @@ export function applicationAt(pathname: string): Application {
 /** Whether the page of the topology is offered: it is of all tenants together, and nobody who signs in to one of them may read it. */
 export function offersTopology(state: AccountState, hasToken: boolean): boolean {
   return hasToken || !('account' in state) || state.account.scopes.includes('topology:read')
+}
+
+/** Whether the page of the traces is offered: not to people who may not read any. */
+export function offersTraces(state: AccountState, hasToken: boolean): boolean {
+  return hasToken || !('account' in state) || state.account.scopes.includes('trace:read')
 }
 
 /** Those to which somebody can go from one of them. */

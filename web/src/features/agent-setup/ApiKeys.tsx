@@ -176,7 +176,7 @@ function Row({ of, now, onRevoke }: { readonly of: ApiKey; readonly now: number;
         {maker?.name ?? NOTHING}
       </td>
       <td>
-        {isGood(state) ? (
+        {isGood(state) && mayMake('api_key') ? (
           <Button tone="danger" label={t('setup.apiKeys.revokeOf', { name: of.name })} onClick={() => onRevoke(of)}>
             {t('setup.apiKeys.revoke')}
           </Button>

@@ -16,7 +16,7 @@ import { nameOfField, wordsOfField } from './field-names'
 import { shownFields } from './fields'
 import { toDraft } from './form'
 import { DIAL_RULE } from './kinds/dial-rule'
-import { mayMake } from './may-make'
+import { mayChange, mayMake } from './may-make'
 import { inOrder, moved, nextPlace, ordered, placed } from './order'
 import { allObjects, failureIn, valueOf } from './queries'
 import { Review } from './Review'
@@ -154,6 +154,7 @@ function Rules({ section, list, rules, onMove }: RulesProps): ReactElement {
       </button>
     ))
   }
+  const isReader = !mayChange()
   return (
     <div ref={list} className={styles['scroll']} tabIndex={0} role="region" aria-label={t(section.title)}>
       <table className={styles['table']}>
@@ -165,7 +166,7 @@ function Rules({ section, list, rules, onMove }: RulesProps): ReactElement {
             <th scope="col" className={styles['further']}>
               {t('setup.dialRules.details')}
             </th>
-            <th scope="col">{t('setup.dialRules.move')}</th>
+            {isReader ? null : <th scope="col">{t('setup.dialRules.move')}</th>}
           </tr>
         </thead>
         <tbody>
@@ -179,9 +180,11 @@ function Rules({ section, list, rules, onMove }: RulesProps): ReactElement {
               <td>{wordsOfField('dial_rule', 'pattern', at(rule.object, 'pattern'))}</td>
               <td>{wordsOfField('dial_rule', 'action', at(rule.object, 'action'))}</td>
               <td className={styles['further']}>{detailsOf(rule)}</td>
-              <td>
-                <span className={own['arrows']}>{arrows(rule.id, index)}</span>
-              </td>
+              {isReader ? null : (
+                <td>
+                  <span className={own['arrows']}>{arrows(rule.id, index)}</span>
+                </td>
+              )}
             </tr>
           ))}
         </tbody>

@@ -13,6 +13,7 @@ import { isEmpty, ownFaults, serverFaults, type FieldFaults } from './faults'
 import { textIn, type Draft } from './fields'
 import { toDraft, toObject } from './form'
 import { formOf } from './forms'
+import { mayChange } from './may-make'
 import { ObjectForm } from './ObjectForm'
 import { Review } from './Review'
 import { newSecrets, onlySecrets, removedSecrets } from './secrets'
@@ -45,6 +46,7 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
   const isChecking = flow.kind === 'checking'
   const form = useKeptFocus(isChecking)
   const isNew = base === null
+  const isReader = !mayChange()
   const id = base?.id ?? textIn(draft, section.id).trim()
   const isDirty = useMemo(() => !isSame(draft, toDraft(formOf(section), base?.object ?? begin)), [draft, base, begin, section])
   useEffect(() => onDirty(isDirty), [isDirty, onDirty])
@@ -77,7 +79,7 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
   const review = (): void => {
     if (mayPropose(flow) || isThere) submit(base, draft)
   }
-  useShortcut('Ctrl+Enter', t('setup.form.review'), review)
+  useShortcut(isReader ? '' : 'Ctrl+Enter', t('setup.form.review'), review)
 
   const take = (proposal: Proposal, changed: Changed): void => {
     const change = changed.changes.find((one) => one.kind === section.kind && one.id === id)
@@ -118,7 +120,7 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
       noValidate
       onSubmit={(event: FormEvent) => {
         event.preventDefault()
-        review()
+        if (!isReader) review()
       }}
     >
       <ObjectForm
@@ -126,7 +128,7 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
         groups={formOf(section)}
         draft={draft}
         isNew={isNew}
-        isFrozen={isChecking}
+        isFrozen={isChecking || isReader}
         faults={faults}
         wayOut={
           isThere && flow.kind === 'conflict' ? (
@@ -137,24 +139,26 @@ export function Editor({ tenant, section, stored, begin = {}, onSaved, onDirty }
         }
         onChange={(path, value) => setDraft((before) => ({ ...before, [path]: value }))}
       />
-      <div className={styles['actions']}>
-        <Button type="submit" tone="main" title="Ctrl+Enter">
-          {t('setup.form.review')}
-        </Button>
-        <span role="status">{isChecking ? t('setup.form.checking') : isUnchanged || flow.kind === 'same' ? t('setup.form.unchanged') : isDirty ? t('setup.form.dirty') : ''}</span>
-        {flow.kind === 'failed' ? (
-          <p role="alert">
-            {wordsOf(flow.failure)} {adviceOf(flow.failure)}
-          </p>
-        ) : null}
-        {base === null || section.only !== undefined ? null : (
-          <span className={styles['last']}>
-            <Button tone="danger" onClick={() => (mayPropose(flow) ? propose([deletion(section.kind, base)]) : undefined)}>
-              {t('setup.form.delete')}
-            </Button>
-          </span>
-        )}
-      </div>
+      {isReader ? null : (
+        <div className={styles['actions']}>
+          <Button type="submit" tone="main" title="Ctrl+Enter">
+            {t('setup.form.review')}
+          </Button>
+          <span role="status">{isChecking ? t('setup.form.checking') : isUnchanged || flow.kind === 'same' ? t('setup.form.unchanged') : isDirty ? t('setup.form.dirty') : ''}</span>
+          {flow.kind === 'failed' ? (
+            <p role="alert">
+              {wordsOf(flow.failure)} {adviceOf(flow.failure)}
+            </p>
+          ) : null}
+          {base === null || section.only !== undefined ? null : (
+            <span className={styles['last']}>
+              <Button tone="danger" onClick={() => (mayPropose(flow) ? propose([deletion(section.kind, base)]) : undefined)}>
+                {t('setup.form.delete')}
+              </Button>
+            </span>
+          )}
+        </div>
+      )}
       {flow.kind === 'review' || flow.kind === 'applying' ? <Review tenant={tenant} flow={flow} onConfirm={confirm} onCancel={cancel} /> : null}
       {flow.kind === 'conflict' && !isThere ? (
         <ConflictDialog tenant={tenant} kind={section.kind} id={id} base={base} mine={toObject(formOf(section), draft, base?.object ?? null)} onKeepMine={keepMine} onTakeTheirs={takeTheirs} onClose={cancel} />

@@ -13,6 +13,7 @@ import { say } from '../../ui/toast'
 import { nameOfField } from './field-names'
 import { ChangeList, Differences } from './ChangeList'
 import { differences } from './document'
+import { mayChange } from './may-make'
 import { failureIn, useHistory } from './queries'
 import { noteRefusal } from './refusal'
 import { backTo, canRestore, losesSecret } from './restoring'
@@ -60,7 +61,7 @@ export function History({ tenant, kind, id, present, onRestored, onRead }: Histo
               </summary>
               <Differences change={entry} secrets={entry.secretsChanged ? [t('setup.history.secrets')] : []} />
             </details>
-            {!canRestore(entries, index, id === '') ? null : (
+            {!mayChange() || !canRestore(entries, index, id === '') ? null : (
               <Button label={t('setup.history.restoreOf', { time: dateAndTime(entry.at) })} onClick={() => setWanted(entry)}>
                 {t('setup.history.restore')}
               </Button>

@@ -13,7 +13,7 @@ import { ChooseAll } from './ChooseAll'
 import { useChosen } from './chosen'
 import { ListTable } from './ListTable'
 import { ListTools } from './ListTools'
-import { mayMake } from './may-make'
+import { mayChange, mayMake } from './may-make'
 import { chosenToo, latest, NOBODY, together, without } from './paging'
 import { failureIn, useObjects, type ListFilter } from './queries'
 import type { Section } from './sections'
@@ -87,9 +87,11 @@ function Head({ tenant, section, filter, onFilter }: HeadProps): ReactElement {
         ) : null}
         {isPeople ? (
           <>
-            <Link to="/agent-setup/import" className={buttonClass()}>
-              {t('setup.import')}
-            </Link>
+            {mayChange() ? (
+              <Link to="/agent-setup/import" className={buttonClass()}>
+                {t('setup.import')}
+              </Link>
+            ) : null}
             <a href={setupPaths.people(tenant)} download="people.csv" className={buttonClass()}>
               {t('setup.export')}
             </a>

@@ -4,6 +4,7 @@ import { t } from '../../lib/i18n'
 import { Button } from '../../ui/Button'
 import { Field } from '../../ui/Field'
 import { Notice } from '../../ui/Notice'
+import { mayChange } from './may-make'
 import { isLanguage, recordingsOf, withFirst, withoutRecording, type Recording } from './prompt-audio'
 import { usePlayer } from './use-player'
 import { usePromptAudio } from './use-prompt-audio'
@@ -40,7 +41,7 @@ export function PromptAudio({ tenant, prompt, onChanged }: PromptAudioProps): Re
         </ul>
       )}
       {trouble === '' ? null : <p role="alert">{trouble}</p>}
-      <Upload languages={recordings.map(({ language }) => language)} isBusy={isBusy} onFile={upload} />
+      {mayChange() ? <Upload languages={recordings.map(({ language }) => language)} isBusy={isBusy} onFile={upload} /> : null}
       <p role="status">{state.kind === 'busy' || state.kind === 'done' ? state.words : ''}</p>
       {state.kind === 'trouble' ? <Notice tone="bad" title={state.words} /> : null}
       <p className={panels['quiet']}>{t('setup.audio.when')}</p>
@@ -59,6 +60,7 @@ type OneRecordingProps = {
 }
 
 function OneRecording({ recording: { language }, isFirst, isPlaying, isBusy, onPlay, onFirst, onRemove }: OneRecordingProps): ReactElement {
+  const isReader = !mayChange()
   return (
     <li>
       <strong>{language}</strong>
@@ -66,14 +68,16 @@ function OneRecording({ recording: { language }, isFirst, isPlaying, isBusy, onP
       <Button onClick={onPlay} pressed={isPlaying} label={t('setup.audio.listenTo', { language })}>
         {isPlaying ? t('setup.audio.stop') : t('setup.audio.listen')}
       </Button>
-      {isFirst ? null : (
+      {isFirst || isReader ? null : (
         <Button onClick={onFirst} isOff={isBusy} label={t('setup.audio.makeFirstOf', { language })}>
           {t('setup.audio.makeFirst')}
         </Button>
       )}
-      <Button tone="danger" onClick={onRemove} isOff={isBusy} label={t('setup.audio.removeOf', { language })}>
-        {t('setup.audio.remove')}
-      </Button>
+      {isReader ? null : (
+        <Button tone="danger" onClick={onRemove} isOff={isBusy} label={t('setup.audio.removeOf', { language })}>
+          {t('setup.audio.remove')}
+        </Button>
+      )}
     </li>
   )
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { mayMake } from './may-make'
+import { mayChange, mayMake } from './may-make'
 import { SECTIONS } from './sections'
 
 test('what concerns the whole tenant is offered to administrators alone', () => {
@@ -9,4 +9,7 @@ test('what concerns the whole tenant is offered to administrators alone', () => 
   expect(kept('folder_administrator', 'administrator')).toEqual([])
   expect([mayMake('api_key', account('folder_administrator')), mayMake('api_key', account('administrator'))]).toEqual([false, true])
   expect(mayMake('trunk', { kind: 'asking' })).toBe(true)
+  const may = (...privileges: readonly string[]) => [mayMake('skill', account(...privileges)), mayChange(account(...privileges))]
+  expect([may('designer', 'integrator'), may('integrator', 'folder_administrator'), may('administrator')]).toEqual([[false, false], [true, true], [true, true]])
+  expect(mayChange({ kind: 'out' })).toBe(true)
 })

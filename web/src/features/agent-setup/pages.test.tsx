@@ -186,6 +186,17 @@ test('the rights of a folder are ticked, and nothing is said of the folder that 
   expect(html).toContain('<summary>Properties</summary>')
 })
 
+test('an object has entries of its own, and nothing is made in it', () => {
+  const groups = formOf(section('skills'))
+  const own = [{ group: 'Leads', person: null, rights: ['read'], no_access: false }]
+  const html = drawn(<ObjectForm tenant="example" groups={groups} draft={toDraft(groups, { name: 'Sales', own_permissions: own })} isNew={false} isFrozen={false} faults={{}} wayOut={null} onChange={nothing} />)
+  const ticks = html.match(/role="group" aria-label="Rights, row 1".*?<\/div>/)?.[0] ?? ''
+  const words = [...ticks.matchAll(/<input type="checkbox"( checked="")?\/>([A-Za-z ]+)/g)].map(([, checked, right]) => [right, checked !== undefined])
+  expect(words.slice(0, 3)).toEqual([['Read', true], ['Change', false], ['Delete', false]])
+  expect(words).toHaveLength(4)
+  expect(html).toContain('Permissions of its own')
+})
+
 test('the section of a new object and of a table of people is marked', () => {
   const marked = (path: string): readonly (string | undefined)[] => {
     const router = createRouter({ routeTree: createRootRoute(), history: createMemoryHistory({ initialEntries: [path] }) })

@@ -126,22 +126,31 @@ async fn permissions_of(
     Ok(answers::data(&json!({ "ACLs": lists })))
 }
 
-/// What the folder of an object says, or the nearest one around it that says something.
+/// What the folder of an object says of it, what those around it say as far as that propagates, the nearest first, and what the object
+/// itself says.
 fn permission_list(object: &FoundObject, folders: &[FoundObject]) -> Value {
     let own = if object.kind == "folder" { object.id.as_str() } else { object.text("/folder").unwrap_or(ROOT) };
-    let mut path = own;
-    let permissions = loop {
-        let folder = folders.iter().find(|folder| folder.id.to_lowercase() == path.to_lowercase());
-        let said = folder.and_then(|folder| folder.document["permissions"].as_array());
-        if let Some(said) = said.filter(|said| !said.is_empty()) {
-            break said.clone();
-        }
-        if path == ROOT {
-            break Vec::new();
-        }
-        path = path.rsplit_once('/').map_or(ROOT, |(around, _)| around);
+    let around = std::iter::successors(Some(own), |&path| {
+        (path != ROOT).then(|| path.rsplit_once('/').map_or(ROOT, |(around, _)| around))
+    });
+    let permissions: Vec<Value> = around.flat_map(|path| said_of_objects_in(own, path, folders)).collect();
+    let from = permissions.first().map_or(json!(ROOT), |nearest| nearest["from"].clone());
+    let entries = object.document["own_permissions"].as_array().cloned().unwrap_or_default();
+    let data = json!({"folder": own, "from": from, "permissions": permissions, "ownPermissions": entries});
+    json!({"schema": {"DBID": object.number, "data": data}})
+}
+
+/// The entries of the folder at `path` that hold for the objects of the folder `own`, which is that one or is in it.
+fn said_of_objects_in(own: &str, path: &str, folders: &[FoundObject]) -> Vec<Value> {
+    let folder = folders.iter().find(|folder| folder.id.to_lowercase() == path.to_lowercase());
+    let said = folder.and_then(|folder| folder.document["permissions"].as_array()).into_iter().flatten();
+    let holding = said.filter(|entry| path == own || entry["propagate"] != json!(false));
+    let told = |entry: &Value| {
+        let mut entry = entry.clone();
+        entry["from"] = json!(path);
+        entry
     };
-    json!({"schema": {"DBID": object.number, "data": {"folder": own, "from": path, "permissions": permissions}}})
+    holding.map(told).collect()
 }
 
 #[cfg(test)]
@@ -153,24 +162,39 @@ mod tests {
     }
 
     #[test]
-    fn permissions_are_those_of_the_nearest_folder_that_says_something() {
+    fn permissions_are_those_of_the_folder_of_those_around_it_that_propagate_and_of_the_object() {
         let folders = [
             object(
                 "folder",
                 "Berlin",
-                json!({"path": "Berlin", "permissions": [{"group": "Night", "rights": ["read"]}]}),
+                json!({"path": "Berlin", "permissions": [
+                    {"group": "Night", "rights": ["read"], "propagate": true},
+                    {"group": "Day", "rights": ["read"], "propagate": false},
+                ]}),
             ),
             object("folder", "Berlin/Sales", json!({"path": "Berlin/Sales", "permissions": []})),
+            object("folder", "/", json!({"path": "/", "permissions": [{"group": "Everyone", "rights": ["read"]}]})),
         ];
-        let ann = object("person", "ann", json!({"folder": "Berlin/Sales"}));
+        let own = json!([{"person": "bob", "rights": ["read"]}]);
+        let ann = object("person", "ann", json!({"folder": "Berlin/Sales", "own_permissions": own}));
         let list = permission_list(&ann, &folders);
         assert_eq!(
             (&list["schema"]["data"]["from"], &list["schema"]["data"]["folder"]),
             (&json!("Berlin"), &json!("Berlin/Sales"))
         );
-        assert_eq!(list["schema"]["data"]["permissions"][0]["group"], "Night");
-        let bob = permission_list(&object("person", "bob", json!({})), &folders);
-        assert_eq!(bob["schema"]["data"]["permissions"], json!([]));
+        let told = |list: &Value| -> Vec<(Value, Value)> {
+            let entries = list["schema"]["data"]["permissions"].as_array().unwrap();
+            entries.iter().map(|entry| (entry["group"].clone(), entry["from"].clone())).collect()
+        };
+        assert_eq!(told(&list), [(json!("Night"), json!("Berlin")), (json!("Everyone"), json!("/"))]);
+        assert_eq!(list["schema"]["data"]["ownPermissions"], own);
+        let berlin = permission_list(&folders[0], &folders);
+        let due = [("Night", "Berlin"), ("Day", "Berlin"), ("Everyone", "/")];
+        assert_eq!(told(&berlin), due.map(|(group, from)| (json!(group), json!(from))));
+        let bob = permission_list(&object("person", "bob", json!({})), &folders[..2]);
+        let of_bob = &bob["schema"]["data"];
+        assert_eq!((&of_bob["permissions"], &of_bob["ownPermissions"]), (&json!([]), &json!([])));
+        assert_eq!((&of_bob["folder"], &of_bob["from"]), (&json!("/"), &json!("/")));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use contracts::provisioning::{
     AccessGroup, AgentGroup, Folder, FolderPermission, FolderRight, Object, ObjectAnnex, ObjectKey, ObjectKind,
-    PlaceGroup, Privilege, PrivilegeRole, Skill, TenantObjects,
+    ObjectPermission, PlaceGroup, Privilege, PrivilegeRole, Skill, TenantObjects,
 };
 
 use super::{note, objects, put_all, tenant};
@@ -54,7 +54,17 @@ fn annex(folder: Option<&str>, value: Option<&str>) -> ObjectAnnex {
         let values = BTreeMap::from([("wrap-up-time".to_owned(), value.to_owned())]);
         BTreeMap::from([("TServer".to_owned(), values)])
     };
-    ObjectAnnex { folder: folder.map(str::to_owned), user_properties: value.map(section).unwrap_or_default() }
+    // Whoever has properties here has entries, too.
+    let entry = |_: &str| ObjectPermission {
+        group: Some("Germany".to_owned()),
+        rights: vec![FolderRight::Read],
+        ..ObjectPermission::default()
+    };
+    ObjectAnnex {
+        folder: folder.map(str::to_owned),
+        user_properties: value.map(section).unwrap_or_default(),
+        own_permissions: value.map(entry).into_iter().collect(),
+    }
 }
 
 pub(super) async fn run(store: &dyn TenantArchive) {

@@ -6,7 +6,7 @@ const HEAD: &str = "tenant: x\nname: x\nrealm: x\nhold_music: m\n";
 /// An entry of each kind, in a folder and with properties.
 const EVERY_KIND: &str = r#"
 user_properties: {Own: {a: "1"}}
-skills: [Plain, {name: Sales, folder: Berlin}]
+skills: [Plain, {name: Sales, folder: Berlin, own_permissions: [{person: ann, rights: [read, permissions]}]}]
 prompts: {m: m.wav, n: {file: n.wav, folder: Berlin, user_properties: {s: {"k.e y": "v: \"w\""}}}}
 applications: {main: {file: main.scxml, options: {s: {"k": "v"}, "no": {}}, folder: Berlin/Sales}}
 switches: [{name: sw, default: true, folder: Berlin}]
@@ -14,7 +14,7 @@ phones: [{number: "1", password: secret, folder: Berlin}]
 route_points: [{number: "2", application: main, folder: Berlin}]
 services: [{number: "3", type: echo, folder: Berlin}, {number: "4", type: announcement, prompts: [m], folder: Berlin}]
 queues: [q, {name: r, folder: Berlin, user_properties: {TServer: {a: "1", b: "2"}}}]
-places: [{name: P1, dns: ["1"], folder: Berlin}]
+places: [{name: P1, dns: ["1"], own_permissions: [{group: Admins of Berlin, rights: [change]}, {group: Everyone, no_access: true}]}]
 people: [{user: ann, first_name: A, last_name: A, folder: Berlin/Sales, user_properties: {TServer: {wrap-up-time: "30"}}}]
 agent_logins: [{code: "5001", person: ann, folder: Berlin}]
 numbers: [{number: "+4930", name: a, dn: "2", folder: Berlin}]
@@ -59,9 +59,29 @@ fn entries_of_every_kind_come_back_from_an_export_with_their_folders_and_propert
     assert_eq!(ann.user_properties["TServer"]["wrap-up-time"], "30");
     assert_eq!(annex(ObjectKind::Prompt, "n").user_properties["s"]["k.e y"], "v: \"w\"");
     assert_eq!(annex(ObjectKind::Dn, "r").user_properties["TServer"].len(), 2);
+    assert_eq!(annex(ObjectKind::Skill, "Sales").own_permissions[0].person.as_deref(), Some("ann"));
+    let of_place = &annex(ObjectKind::Place, "P1").own_permissions;
+    assert!(!of_place[0].no_access && of_place[1].no_access && of_place.len() == 2, "{of_place:?}");
     let exported = write(&objects).yaml;
     let again = read(&exported, |_| Ok("<scxml/>".to_owned())).expect("what was exported");
     assert_eq!(again, objects, "{exported}");
+}
+
+#[test]
+fn entries_of_an_object_name_who_is_there_and_give_what_an_object_has() {
+    let text = "prompts: {m: m.wav}\nown_permissions: [{group: Everyone, rights: [read]}]\n\
+        skills: [{name: a, own_permissions: [{group: Nobody, rights: [read]}, {person: gone, rights: [create]}, {group: Everyone}]}]\n";
+    let Faults(faults) = tenant(text).expect_err("faults");
+    let told: Vec<&str> = faults.iter().map(|fault| fault.key.as_str()).collect();
+    for expected in [
+        "own_permissions",
+        "skills.a.own_permissions[0].group",
+        "skills.a.own_permissions[1].person",
+        "skills[0].own_permissions[1].rights[0]",
+        "skills.a.own_permissions[2].rights",
+    ] {
+        assert!(told.contains(&expected), "{expected} is not in {told:?}");
+    }
 }
 
 #[test]

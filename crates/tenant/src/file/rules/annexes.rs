@@ -1,9 +1,10 @@
-//! What must hold for what objects of any kind may have: their folders, and their own properties.
+//! What must hold for what objects of any kind may have: their folders, their own properties, and who may do what with them.
 
 use std::collections::HashSet;
 
 use contracts::provisioning::{FaultCode, ObjectKey, ObjectKind};
 
+use super::permissions::{RuledEntry, entry_faults};
 use super::{BrokenRule, Rules};
 use crate::file::annexes::section_of;
 
@@ -34,6 +35,27 @@ impl Rules<'_> {
                     format!("a name has 1 to {NAME_BYTES_MAX} bytes and no control character, not so {begin:?}");
                 let rule = BrokenRule::new(FaultCode::ListKey, words).naming("most", NAME_BYTES_MAX.to_string());
                 self.annex_fault(of, "user_properties", rule.naming("key", begin));
+            }
+        }
+    }
+
+    /// Those who are named must be there.
+    pub(super) fn own_permissions(&mut self) {
+        let objects = self.objects;
+        let mut ruled = objects.annexes.iter().filter(|(_, annex)| !annex.own_permissions.is_empty()).peekable();
+        if ruled.peek().is_none() {
+            return;
+        }
+        let members = self.members();
+        for (of, annex) in ruled {
+            if matches!(of.kind, ObjectKind::Tenant | ObjectKind::Folder) {
+                let words = "the tenant itself and folders have none: what a folder says is its permissions";
+                self.annex_fault(of, "own_permissions", BrokenRule::other(words));
+            }
+            for (index, entry) in annex.own_permissions.iter().enumerate() {
+                for (key, rule) in entry_faults(RuledEntry::of_object(entry), &members) {
+                    self.annex_fault(of, &format!("own_permissions[{index}]{key}"), rule);
+                }
             }
         }
     }

@@ -2,12 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use contracts::provisioning::{AccessGroup, FaultCode, Folder, FolderPermission, ObjectKind, Privilege};
+use contracts::provisioning::{
+    AccessGroup, FaultCode, Folder, FolderPermission, FolderRight, ObjectKind, ObjectPermission, Privilege,
+};
 
 use super::{BrokenRule, Rules};
 
 /// Who can be named.
-struct Members<'a> {
+pub(super) struct Members<'a> {
     people: HashSet<&'a str>,
     groups: HashSet<&'a str>,
 }
@@ -64,7 +66,7 @@ impl Rules<'_> {
                 self.permission_fault(of, "path", rule);
             }
             for (index, entry) in folder.permissions.iter().enumerate() {
-                for (key, rule) in entry_faults(entry, &members) {
+                for (key, rule) in entry_faults(RuledEntry::of_folder(entry), &members) {
                     self.permission_fault(of, &format!("permissions[{index}]{key}"), rule);
                 }
             }
@@ -99,7 +101,7 @@ impl Rules<'_> {
 }
 
 impl<'a> Rules<'a> {
-    fn members(&self) -> Members<'a> {
+    pub(super) fn members(&self) -> Members<'a> {
         let objects = self.objects;
         Members {
             people: objects.people.iter().map(|person| person.user_name.as_str()).collect(),
@@ -125,10 +127,30 @@ fn built_in(name: &str) -> BrokenRule {
     BrokenRule::new(FaultCode::BuiltIn, words).naming("name", name)
 }
 
+/// An entry of a folder or of an object, as rules see it.
+pub(super) struct RuledEntry<'a> {
+    group: Option<&'a str>,
+    person: Option<&'a str>,
+    rights: &'a [FolderRight],
+    no_access: bool,
+}
+
+impl<'a> RuledEntry<'a> {
+    fn of_folder(entry: &'a FolderPermission) -> Self {
+        let FolderPermission { group, person, rights, no_access, propagate: _ } = entry;
+        Self { group: group.as_deref(), person: person.as_deref(), rights, no_access: *no_access }
+    }
+
+    pub(super) fn of_object(entry: &'a ObjectPermission) -> Self {
+        let ObjectPermission { group, person, rights, no_access } = entry;
+        Self { group: group.as_deref(), person: person.as_deref(), rights, no_access: *no_access }
+    }
+}
+
 /// The faults of an entry, each with what follows the entry in its key.
-fn entry_faults(entry: &FolderPermission, members: &Members<'_>) -> Vec<(&'static str, BrokenRule)> {
+pub(super) fn entry_faults(entry: RuledEntry<'_>, members: &Members<'_>) -> Vec<(&'static str, BrokenRule)> {
     let mut faults = Vec::new();
-    match (entry.group.as_deref(), entry.person.as_deref()) {
+    match (entry.group, entry.person) {
         (None, None) => {
             let rule = BrokenRule::new(FaultCode::NeededOr, "it needs a group or a person");
             faults.push((".group", rule.naming("field", "person")));

@@ -4,8 +4,8 @@ mod further;
 
 use contracts::provisioning::{
     AccessGroup, ActionCode, Agent, AgentGroup, AttributeValue, BusinessAttribute, DialRule, Dn, DnKind, FeatureAction,
-    FeatureCode, Folder, FolderPermission, FolderRight, LookupList, Number, Person, Place, PlaceGroup, PrivilegeRole,
-    Prompt, Schedule, Secret, Skill, SkillLevel, Subcode, Trunk,
+    FeatureCode, Folder, FolderPermission, FolderRight, LookupList, Number, ObjectPermission, Person, Place,
+    PlaceGroup, PrivilegeRole, Prompt, Schedule, Secret, Skill, SkillLevel, Subcode, Trunk,
 };
 use infra::conformance::tenant_objects;
 use infra::{HistoryPoint, Revision, ToldChange, VersionedObjects};
@@ -161,9 +161,16 @@ fn folder() -> impl Strategy<Value = Object> {
 
 /// What a change does to the object of a random one's key.
 fn change() -> impl Strategy<Value = ObjectChange> {
-    (object(), 0..10, maybe()).prop_map(|(object, what, folder)| match what {
+    let entry = (maybe(), maybe()).prop_map(|(group, person)| ObjectPermission {
+        group,
+        person,
+        rights: vec![FolderRight::Read],
+        ..ObjectPermission::default()
+    });
+    let entries = prop::collection::vec(entry, 0..2);
+    (object(), 0..10, maybe(), entries).prop_map(|(object, what, folder, own_permissions)| match what {
         0..5 => ObjectChange::Put(object),
-        5..8 => ObjectChange::Annex(object.key(), ObjectAnnex { folder, ..ObjectAnnex::default() }),
+        5..8 => ObjectChange::Annex(object.key(), ObjectAnnex { folder, own_permissions, ..ObjectAnnex::default() }),
         _ => ObjectChange::Delete(object.key()),
     })
 }

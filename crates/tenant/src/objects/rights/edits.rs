@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 
 use contracts::provisioning::{
-    FaultCode, Folder, FolderPermission, FolderRight, Object, ObjectAnnex, ObjectKey, ObjectKind, Person, Privilege,
+    FaultCode, Folder, FolderPermission, FolderRight, Object, ObjectAnnex, ObjectKey, ObjectKind, ObjectPermission,
+    Person, Privilege,
 };
 use infra::{ObjectChange, Revision};
 
 use super::{CallerRights, privileges_of};
-use crate::objects::indexed::IndexedTenant;
+use crate::objects::annex_document::ENTRIES;
+use crate::objects::indexed::{HeldObject, IndexedTenant};
 use crate::objects::ties::TieMark;
 use crate::objects::{BrokenRule, ChangeRefusal, EditAction, ObjectEdit, ObjectFault};
 
@@ -69,8 +71,9 @@ pub(in crate::objects) fn concealed(
             }
             continue;
         }
-        let right = match edit.action {
+        let right = match &edit.action {
             EditAction::Delete => FolderRight::Delete,
+            EditAction::Merge { fields, .. } if is_of_entries(fields) => FolderRight::Permissions,
             // Who may change its permissions alone is looked at with what changes.
             _ if edit.key.kind == ObjectKind::Folder => FolderRight::Read,
             _ => FolderRight::Change,
@@ -179,7 +182,8 @@ impl LookedChange<'_> {
             return vec![("privileges", rule)];
         }
         let is_folder = self.key.kind == ObjectKind::Folder;
-        let mut denied = Vec::new();
+        let mut denied: Vec<_> = self.leaves_folder(rights).into_iter().collect();
+        denied.extend(self.changes_entries(rights));
         let mut need = |field: &'static str, right: FolderRight, folder: &str| {
             if !rights.in_folder(folder).contains(right) && !rights.keeps_permissions(is_folder, right) {
                 denied.push((field, needs(right, folder)));
@@ -211,7 +215,6 @@ impl LookedChange<'_> {
             (Some((before, annex_before)), Some((after, annex_after))) => {
                 let (from, to) = (before.folder(annex_before), after.folder(annex_after));
                 if from != to {
-                    need("folder", FolderRight::Delete, from);
                     need("folder", FolderRight::Create, to);
                 }
             }
@@ -223,6 +226,30 @@ impl LookedChange<'_> {
             None => denied.extend(self.takes_over(rights)),
         }
         denied
+    }
+
+    /// Whoever takes an object out of its folder may delete it there.
+    fn leaves_folder(&self, rights: &CallerRights) -> Option<(&'static str, BrokenRule)> {
+        let (Some((before, annex_before)), Some((after, annex_after))) = (self.before, self.after) else { return None };
+        let from = before.folder(annex_before);
+        let is_left = from != after.folder(annex_after);
+        let may = rights.may(FolderRight::Delete, as_held(before, annex_before));
+        (is_left && !may).then(|| ("folder", needs(FolderRight::Delete, from)))
+    }
+
+    /// Whoever changes the entries of an object has the right to that; of a new one, in its folder.
+    fn changes_entries(&self, rights: &CallerRights) -> Option<(&'static str, BrokenRule)> {
+        let (after, annex_after) = self.after?;
+        let is_kept = entries(self.before.and_then(|(_, annex)| annex)) == entries(annex_after);
+        let right = FolderRight::Permissions;
+        let (folder, may) = match self.before {
+            Some((before, annex)) => (before.folder(annex), rights.may(right, as_held(before, annex))),
+            None => {
+                let folder = after.folder(annex_after);
+                (folder, rights.in_folder(folder).contains(right))
+            }
+        };
+        (!is_kept && !may).then(|| (ENTRIES, needs(right, folder)))
     }
 
     /// An entry that propagates is about the folders within, too: nobody adds, changes or takes away one whose right to change permissions
@@ -296,12 +323,30 @@ impl LookedChange<'_> {
     }
 }
 
-/// Whether a person has another privilege than an agent's, or is named in permissions of a folder, an access group or a role.
+/// Whether an edit changes the entries of an object and nothing else of it.
+fn is_of_entries(fields: &[String]) -> bool {
+    !fields.is_empty() && fields.iter().all(|field| field == ENTRIES)
+}
+
+/// An object as rights look at it, whichever revision has changed it last.
+fn as_held<'a>(object: &'a Object, annex: Option<&'a ObjectAnnex>) -> HeldObject<'a> {
+    HeldObject { object, annex, revision: Revision::default() }
+}
+
+fn entries(annex: Option<&ObjectAnnex>) -> &[ObjectPermission] {
+    annex.map(|annex| annex.own_permissions.as_slice()).unwrap_or_default()
+}
+
+/// Whether a person has another privilege than an agent's, or is named in permissions of a folder or of an object, an access group or a
+/// role.
 fn has_more_than_agents(held: &IndexedTenant, person: &Person) -> bool {
-    let named = TieMark::refers_to(ObjectKind::Person, &person.user_name);
+    let user = person.user_name.as_str();
     let gives = |object: &Object| matches!(object, Object::Folder(_) | Object::AccessGroup(_) | Object::Role(_));
+    let names = |annex: &ObjectAnnex| annex.own_permissions.iter().any(|entry| entry.person.as_deref() == Some(user));
     privileges_of(held, person).iter().any(|one| *one != Privilege::Agent)
-        || held.holders(&named).filter_map(|slot| held.object(slot)).any(gives)
+        || held
+            .holders(&TieMark::refers_to(ObjectKind::Person, user))
+            .any(|slot| held.object(slot).is_some_and(gives) || held.annex_at(slot).is_some_and(names))
 }
 
 /// The field by which a person signs in that is another one, if one is.

@@ -2,19 +2,19 @@
 
 use std::collections::HashSet;
 
-use contracts::provisioning::{FaultCode, FolderRight, Object, ObjectKey, ObjectKind};
+use contracts::provisioning::{FaultCode, FolderRight, ObjectAnnex, ObjectKey, ObjectKind};
 use infra::ObjectChange;
 
 use super::CallerRights;
 use crate::objects::indexed::{HeldObject, IndexedTenant};
-use crate::objects::ties::{TieMark, marks};
+use crate::objects::ties::{TieMark, annex_marks, marks};
 use crate::objects::{BrokenRule, ChangeRefusal, ObjectFault};
 
 impl CallerRights {
     /// Whether the person may make objects refer to this one: unless entries of folders hide it. What no entry is about, as skills that
     /// are in no folder, is there for all.
     fn may_refer_to(&self, found: HeldObject<'_>) -> bool {
-        let sum = self.sum_of(found.folder());
+        let sum = self.sum_of_object(found);
         let is_given = !sum.is_listed || self.is_administrator() || sum.given.contains(FolderRight::Read);
         !sum.is_shut && is_given
     }
@@ -30,12 +30,17 @@ pub(in crate::objects) fn hidden_references(
     let changed: HashSet<ObjectKey> = changes.iter().map(ObjectChange::key).collect();
     let mut hidden = HashSet::new();
     for change in changes {
-        let ObjectChange::Put(after) = change else { continue };
-        let before: HashSet<ObjectKey> =
-            held.get(&after.key()).into_iter().flat_map(marks).filter_map(|mark| mark.named()).collect();
-        let named = marks(after).into_iter().filter_map(|mark| TieMark::named(&mark));
+        let key = change.key();
+        let (before, after) = match change {
+            ObjectChange::Put(after) => (held.get(&key).map(marks), marks(after)),
+            // In which folder it is, was looked at by the rights to that.
+            ObjectChange::Annex(_, after) => (held.annex(&key).map(entry_marks), entry_marks(after)),
+            ObjectChange::Delete(_) => continue,
+        };
+        let before: HashSet<ObjectKey> = before.into_iter().flatten().filter_map(|mark| mark.named()).collect();
+        let named = after.into_iter().filter_map(|mark| TieMark::named(&mark));
         // A code lets somebody log in: nobody gets one from who does not see them, whichever folders there are.
-        let is_code = matches!(after, Object::AgentLogin(_));
+        let is_code = key.kind == ObjectKind::AgentLogin;
         let is_reached = |found: HeldObject<'_>| rights.may_refer_to(found) && (!is_code || rights.may_see(found));
         let is_hidden = |key: &ObjectKey| {
             let is_there = held.get(key).is_some() && !changed.contains(key) && !before.contains(key);
@@ -44,6 +49,12 @@ pub(in crate::objects) fn hidden_references(
         hidden.extend(named.filter(is_hidden));
     }
     hidden.into_iter().map(ObjectChange::Delete).collect()
+}
+
+/// The ties of the entries of an object itself.
+fn entry_marks(annex: &ObjectAnnex) -> Vec<TieMark> {
+    let is_folder = |mark: &TieMark| mark.named().is_some_and(|named| named.kind == ObjectKind::Folder);
+    annex_marks(annex).into_iter().filter(|mark| !is_folder(mark)).collect()
 }
 
 /// A refusal without the names of objects that the person does not see.

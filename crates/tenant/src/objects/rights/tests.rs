@@ -3,11 +3,12 @@ mod handed_out;
 mod last_administrator;
 mod login_codes;
 mod members;
+mod own_entries;
 mod propagating;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use contracts::provisioning::{Agent, ObjectAnnex, ObjectKey, PlaceGroup, Skill, TenantObjects};
+use contracts::provisioning::{Agent, ObjectKey, PlaceGroup, Skill, TenantObjects};
 use infra::{HistoryPoint, Revision, VersionedObjects};
 use proptest::prelude::*;
 
@@ -480,8 +481,8 @@ fn groups() -> impl Strategy<Value = Vec<AccessGroup>> {
     })
 }
 
-/// By the words of the page of permissions, without any shortcut.
-fn naive(all: &TenantObjects, path: &str) -> BTreeSet<FolderRight> {
+/// By the words of the page of permissions, without any shortcut: for an object in a folder that has these entries itself.
+fn naive(all: &TenantObjects, path: &str, own: &[ObjectPermission]) -> BTreeSet<FolderRight> {
     let me = &all.people[0];
     let is_admin = me.privileges.contains(&Privilege::Administrator);
     let mut mine: BTreeSet<String> = BTreeSet::from(["Everyone".to_owned()]);
@@ -494,20 +495,24 @@ fn naive(all: &TenantObjects, path: &str) -> BTreeSet<FolderRight> {
         }
     }
     let is_around = |folder: &str| folder == "/" || path.starts_with(&format!("{folder}/"));
-    let entries: Vec<&FolderPermission> = all
+    let own: Vec<FolderPermission> = own.iter().map(of_object).collect();
+    let of_folders: Vec<&FolderPermission> = all
         .folders
         .iter()
         .flat_map(|folder| folder.permissions.iter().map(move |entry| (folder.path.as_str(), entry)))
         .filter(|(folder, entry)| *folder == path || (entry.propagate && path != "/" && is_around(folder)))
         .map(|(_, entry)| entry)
         .collect();
+    let entries: Vec<&FolderPermission> = of_folders.iter().copied().chain(&own).collect();
     let is_mine = |entry: &&&FolderPermission| {
         entry.person.as_ref() == Some(&me.user_name) || entry.group.as_ref().is_some_and(|group| mine.contains(group))
     };
     let of_me: Vec<&FolderPermission> = entries.iter().filter(is_mine).copied().collect();
     let everything: BTreeSet<FolderRight> = FolderRight::ALL.into_iter().collect();
     if of_me.iter().any(|entry| entry.no_access) {
-        return BTreeSet::new();
+        let is_by_folder = of_folders.iter().filter(is_mine).any(|entry| entry.no_access);
+        let is_kept = is_admin && !is_by_folder;
+        return BTreeSet::from_iter([FolderRight::Read, FolderRight::Permissions].into_iter().filter(|_| is_kept));
     }
     if is_admin {
         return everything;
@@ -519,11 +524,27 @@ fn naive(all: &TenantObjects, path: &str) -> BTreeSet<FolderRight> {
     }
 }
 
+/// The entry of an object, as if it were one of its folder alone.
+fn of_object(entry: &ObjectPermission) -> FolderPermission {
+    let ObjectPermission { group, person, rights, no_access } = entry.clone();
+    FolderPermission { group, person, rights, no_access, propagate: false }
+}
+
+fn own_permission() -> impl Strategy<Value = ObjectPermission> {
+    permission().prop_map(|FolderPermission { group, person, rights, no_access, propagate: _ }| ObjectPermission {
+        group,
+        person,
+        rights,
+        no_access,
+    })
+}
+
 proptest! {
     #[test]
     fn effective_rights_are_those_of_a_naive_reference(
         folders in prop::collection::btree_map(prop::sample::select(PATHS.to_vec()), prop::collection::vec(permission(), 0..3), 0..6),
         groups in groups(),
+        own in prop::collection::vec(own_permission(), 0..3),
         privileges in prop::sample::select(vec![
             vec![Privilege::Administrator],
             vec![Privilege::FolderAdministrator],
@@ -535,17 +556,27 @@ proptest! {
         all.people = vec![person("me", &privileges)];
         all.access_groups = groups;
         all.folders = folders.into_iter().map(|(path, permissions)| folder(path, permissions)).collect();
+        let paths: Vec<&str> = PATHS.into_iter().chain(["a/b/c/d", "f"]).collect();
+        let skill = |path: &str| ObjectKey { kind: ObjectKind::Skill, id: format!("in {path}") };
+        for &path in &paths {
+            let annex = ObjectAnnex { folder: Some(path.to_owned()), own_permissions: own.clone(), ..ObjectAnnex::default() };
+            all.skills.push(Skill { name: skill(path).id });
+            all.annexes.insert(skill(path), annex);
+        }
         let held = indexed(&all);
         let rights = CallerRights::of(&held, "me");
-        let skill = Object::Skill(Skill { name: "x".to_owned() });
-        for path in PATHS.into_iter().chain(["a/b/c/d", "f"]) {
-            let expected = naive(&all, path);
+        for path in paths {
+            let expected = naive(&all, path, &[]);
             let found: BTreeSet<FolderRight> =
                 FolderRight::ALL.into_iter().filter(|right| rights.in_folder(path).contains(*right)).collect();
             prop_assert_eq!(&found, &expected, "{}", path);
-            let annex = ObjectAnnex { folder: Some(path.to_owned()), user_properties: BTreeMap::new() };
-            let held = HeldObject { object: &skill, annex: Some(&annex), revision: Revision(1) };
-            prop_assert_eq!(rights.may_see(held), expected.contains(&FolderRight::Read), "{}", path);
+            let expected = naive(&all, path, &own);
+            let object = held.found(&skill(path)).expect("it is there");
+            let found: BTreeSet<FolderRight> =
+                FolderRight::ALL.into_iter().filter(|right| rights.may(*right, object)).collect();
+            prop_assert_eq!(&found, &expected, "an object in {}", path);
+            let annex = held.annex(&skill(path));
+            prop_assert_eq!(rights.may_see_in(path, annex), expected.contains(&FolderRight::Read), "{}", path);
         }
     }
 }

@@ -1,15 +1,63 @@
 //! API keys, as callers ask for them and read them.
 
-use contracts::provisioning::{FaultCode, ObjectKind};
+use contracts::provisioning::{FaultCode, ObjectKey, ObjectKind};
 use contracts::v1;
 use identity::api_key;
 use infra::{ApiKey, StoreError};
-use model::Timestamp;
+use model::{TenantId, Timestamp};
 use tonic::Status;
 
+use super::ObjectServer;
 use super::refusals::{no_tenant, of_request, unread};
-use crate::api_keys::{ApiKeyRefusal, ApiKeyWanted, MadeApiKey};
+use crate::api_keys::{ApiKeyRefusal, ApiKeyWanted, MadeApiKey, no_client};
 use crate::broken_rule::BrokenRule;
+use crate::objects::{CallerRights, IndexedTenant};
+
+impl ObjectServer {
+    /// The keys of the tenant, without those of clients that who asks does not see.
+    pub(super) async fn api_keys_seen(&self, tenant: &TenantId, person: Option<String>) -> Result<Vec<ApiKey>, Status> {
+        let keys = self.keys.api_keys(tenant).await.map_err(unread)?;
+        let Some(user) = person else { return Ok(keys) };
+        let seen = move |held: &IndexedTenant, rights: &CallerRights| -> Vec<ApiKey> {
+            keys.into_iter().filter(|key| !is_of_hidden(held, rights, key.client.as_deref())).collect()
+        };
+        self.look_as(tenant, user, seen).await
+    }
+
+    /// Refuses a person a key for a client that the person does not see, as if it were not there.
+    pub(super) async fn needs_seen_client(
+        &self,
+        tenant: &TenantId,
+        person: Option<String>,
+        client: Option<&str>,
+    ) -> Result<(), Status> {
+        let (Some(user), Some(client)) = (person, client.map(str::to_owned)) else { return Ok(()) };
+        let named = client.clone();
+        let hidden = move |held: &IndexedTenant, rights: &CallerRights| is_of_hidden(held, rights, Some(&named));
+        if self.look_as(tenant, user, hidden).await? { Err(refused(no_client(&client))) } else { Ok(()) }
+    }
+
+    /// Refuses a person the end of a key of such a client, as if there were no such key.
+    pub(super) async fn needs_seen_key(
+        &self,
+        tenant: &TenantId,
+        person: Option<String>,
+        id: &str,
+    ) -> Result<(), Status> {
+        let Some(user) = person else { return Ok(()) };
+        let keys = self.keys.api_keys(tenant).await.map_err(unread)?;
+        let Some(client) = keys.into_iter().find(|key| key.id == id).and_then(|key| key.client) else { return Ok(()) };
+        let hidden = move |held: &IndexedTenant, rights: &CallerRights| is_of_hidden(held, rights, Some(&client));
+        let is_hidden = self.look_as(tenant, user, hidden).await?;
+        if is_hidden { Err(refused(ApiKeyRefusal::NoKey(id.to_owned()))) } else { Ok(()) }
+    }
+}
+
+/// Whether a key is of a client that a person does not see.
+fn is_of_hidden(held: &IndexedTenant, rights: &CallerRights, client: Option<&str>) -> bool {
+    let key = client.map(|client| ObjectKey { kind: ObjectKind::Client, id: client.to_owned() });
+    key.and_then(|key| held.found(&key)).is_some_and(|found| !rights.may_see(found))
+}
 
 /// The key that a request asks for.
 pub(super) fn wanted(asked: v1::CreateApiKeyRequest) -> ApiKeyWanted {
@@ -84,10 +132,20 @@ pub(super) fn refused(refusal: ApiKeyRefusal) -> Status {
 
 #[cfg(test)]
 mod tests {
-    use model::TenantId;
     use tonic::Code;
 
+    use super::super::test_hiding_tenant::hiding_tenant;
     use super::*;
+
+    #[test]
+    fn keys_of_a_client_that_a_folder_hides_are_of_nothing() {
+        let held = hiding_tenant();
+        let hides = |user: &str, client: Option<&str>| is_of_hidden(&held, &CallerRights::of(&held, user), client);
+        for user in ["dora", "rita"] {
+            assert!(hides(user, Some("crm")) && !hides(user, Some("open")) && !hides(user, None), "{user}");
+        }
+        assert!(!hides("root", Some("crm")));
+    }
 
     #[test]
     fn what_a_request_leaves_out_is_not_said() {

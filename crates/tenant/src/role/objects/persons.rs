@@ -17,8 +17,8 @@ use crate::objects::{
     PAGE_MAX,
 };
 
-/// How often a page of the history is read on because the person sees too little of what was read.
-const PAGES_READ_MAX: usize = 20;
+/// How often a page is read on because the person sees too little of what was read.
+pub(super) const PAGES_READ_MAX: usize = 20;
 
 /// What a person sees if the folders in which it was at a revision are those that are there now.
 struct InFolders<T> {
@@ -50,7 +50,7 @@ fn of_whole_tenant(what: &str) -> Status {
 
 impl ObjectServer {
     /// What `look` finds in the tenant with the rights of a person.
-    async fn look_as<T: Send + 'static>(
+    pub(super) async fn look_as<T: Send + 'static>(
         &self,
         tenant: &TenantId,
         user: String,
@@ -213,21 +213,19 @@ impl ObjectServer {
         Ok(found.into_iter().filter(|one| one.are_same(&since)).map(|one| one.of).collect())
     }
 
-    /// Refuses a person who does not see an object as if it were not there. Of one that is not there, who reads the whole tenant may ask
-    /// alone: it may have been in any folder.
-    pub(super) async fn needs_seen(
+    /// Whether what is noted of an object is told to a person. Who reads the whole tenant may ask of one that is not there, which may have
+    /// been in any folder, and is told of a hidden one that there is nothing, as of one of which nothing is noted; others are refused both
+    /// as if they were not there.
+    pub(super) async fn is_told_of(
         &self,
         tenant: &TenantId,
         person: Option<String>,
         key: &ObjectKey,
-    ) -> Result<(), Status> {
-        let Some(user) = person else { return Ok(()) };
+    ) -> Result<bool, Status> {
+        let Some(user) = person else { return Ok(true) };
         let named = key.clone();
-        let is_hidden = move |held: &IndexedTenant, rights: &CallerRights| match held.found(&named) {
-            Some(found) => !rights.may_see(found),
-            None => !rights.reads_whole_tenant(),
-        };
-        if self.look_as(tenant, user, is_hidden).await? { Err(no_object(key)) } else { Ok(()) }
+        let told = move |held: &IndexedTenant, rights: &CallerRights| is_told_of(held, rights, &named);
+        self.look_as(tenant, user, told).await?.ok_or_else(|| no_object(key))
     }
 
     /// The edit that puts an object back as it was at a revision. Of an object that the person does not see, or did not in the folder in
@@ -246,14 +244,13 @@ impl ObjectServer {
             if now.is_some_and(|found| !rights.may_see(found)) {
                 return None;
             }
-            let path = then.map(|document| folder_in(&named, &document));
+            let stood = then.map(|document| stood_in(&named, &document));
             // A folder that is there has not been elsewhere, but it may be another one of its path.
             let stays = named.kind == ObjectKind::Folder && now.is_some();
-            let reads = |path: &String| stays || rights.in_folder(path).contains(FolderRight::Read);
-            if !path.iter().all(reads) {
+            if !stood.iter().all(|(path, annex)| stays || rights.may_see_in(path, Some(annex))) {
                 return None;
             }
-            let folders = known_folders(held, rights, &named, path.into_iter())?;
+            let folders = known_folders(held, rights, &named, stood.into_iter().map(|(path, _)| path))?;
             Some(InFolders { of: (), at, folders })
         };
         let found = self.look_as(tenant, user, seen).await?;
@@ -298,6 +295,14 @@ impl ObjectServer {
     }
 }
 
+/// The same of a tenant in memory; none for who is refused.
+fn is_told_of(held: &IndexedTenant, rights: &CallerRights, key: &ObjectKey) -> Option<bool> {
+    match held.found(key) {
+        Some(found) if rights.may_see(found) => Some(true),
+        found => rights.reads_whole_tenant().then_some(found.is_none()),
+    }
+}
+
 /// The refusal for an object that is not there.
 pub(super) fn no_object(key: &ObjectKey) -> Status {
     Status::not_found(format!("there is no {} {}", key.kind.as_str(), key.id))
@@ -331,14 +336,14 @@ fn as_found(HeldObject { object, annex, revision }: HeldObject<'_>) -> FoundObje
 /// What happened to an object, if a person sees it: the object, if it is there, and the folders in which it was before and after.
 fn entry_seen(held: &IndexedTenant, rights: &CallerRights, entry: HistoryEntry) -> Option<InFolders<HistoryEntry>> {
     let is_hidden = held.found(&entry.key).is_some_and(|found| !rights.may_see(found));
-    let is_unread = |path: String| !rights.in_folder(&path).contains(FolderRight::Read);
+    let is_unread = |(path, annex): (String, ObjectAnnex)| !rights.may_see_in(&path, Some(&annex));
     // That shifts were replaced may name people whom the person does not see.
     let is_of_shifts = kind_told(entry.key.kind.as_str(), &entry.key.id) == SHIFTS_KIND;
     let is_hidden = is_hidden || is_of_shifts && !rights.reads_whole_tenant();
-    if is_hidden || folders_of(&entry).any(is_unread) {
+    if is_hidden || stood_of(&entry).any(is_unread) {
         return None;
     }
-    let folders = known_folders(held, rights, &entry.key, folders_of(&entry))?;
+    let folders = known_folders(held, rights, &entry.key, stood_of(&entry).map(|(path, _)| path))?;
     Some(InFolders { at: entry.revision, of: entry, folders })
 }
 
@@ -359,19 +364,19 @@ fn known_folders(
     paths.map(|path| folder(path).map(|found| found.object.key().id)).collect()
 }
 
-/// The folders in which an object was before and after what happened to it.
-fn folders_of(entry: &HistoryEntry) -> impl Iterator<Item = String> + use<'_> {
+/// The folders in which an object was before and after what happened to it, with what it had besides.
+fn stood_of(entry: &HistoryEntry) -> impl Iterator<Item = (String, ObjectAnnex)> + use<'_> {
     let documents = [&entry.before, &entry.after].into_iter().flatten();
-    documents.map(move |document| folder_in(&entry.key, document))
+    documents.map(move |document| stood_in(&entry.key, document))
 }
 
-/// The folder in which an object was when its document was this.
-fn folder_in(key: &ObjectKey, document: &str) -> String {
+/// The folder in which an object was when its document was this, and what it had besides.
+fn stood_in(key: &ObjectKey, document: &str) -> (String, ObjectAnnex) {
     if key.kind == ObjectKind::Folder {
-        return key.id.clone();
+        return (key.id.clone(), ObjectAnnex::default());
     }
     let annex = ObjectAnnex::from_json(document.as_bytes()).unwrap_or_default();
-    annex.folder.unwrap_or_else(|| Folder::ROOT.to_owned())
+    (annex.folder.clone().unwrap_or_else(|| Folder::ROOT.to_owned()), annex)
 }
 
 /// The document with which an edit puts an object back.
@@ -388,6 +393,7 @@ mod tests {
     use infra::{ChangeNote, ChangeOrigin, ChangeWay, HistoryPoint, VersionedObjects};
     use model::Timestamp;
 
+    use super::super::test_hiding_tenant::hiding_tenant;
     use super::*;
 
     fn held(folders: &[&Folder]) -> IndexedTenant {
@@ -428,6 +434,27 @@ mod tests {
     fn sees(held: &IndexedTenant, user: &str, entry: &HistoryEntry, since: &HashMap<String, Revision>) -> bool {
         let seen = entry_seen(held, &CallerRights::of(held, user), entry.clone());
         seen.is_some_and(|seen| seen.are_same(since))
+    }
+
+    #[test]
+    fn who_is_hidden_is_like_nobody_whoever_asks() {
+        let held = hiding_tenant();
+        let told = |user: &str, of: &str| {
+            let key = ObjectKey { kind: ObjectKind::Person, id: of.to_owned() };
+            is_told_of(&held, &CallerRights::of(&held, user), &key)
+        };
+        for (user, of_lea, of_root, of_nobody) in [
+            ("root", Some(true), Some(true), Some(true)),
+            ("dora", Some(false), Some(true), Some(true)),
+            ("rita", Some(false), Some(true), Some(true)),
+            ("fred", Some(true), None, None),
+        ] {
+            assert_eq!(
+                [told(user, "lea"), told(user, "root"), told(user, "nobody")],
+                [of_lea, of_root, of_nobody],
+                "{user}"
+            );
+        }
     }
 
     #[test]
@@ -504,6 +531,20 @@ mod tests {
         let sees = |user: &str, entry: &HistoryEntry| sees(&held, user, entry, &HashMap::new());
         assert!(sees("root", &replaced) && !sees("fay", &replaced));
         assert!(sees("fay", &snapshot), "what is in the root is seen");
+    }
+
+    #[test]
+    fn who_was_shut_out_of_an_object_by_its_own_entry_is_told_nothing_of_it_when_it_is_gone() {
+        let (held, since) = (held(&[]), HashMap::new());
+        let with = |entry: &str| {
+            let document = format!(r#"{{"name":"Old","own_permissions":[{entry}]}}"#);
+            deleted(ObjectKind::Skill, "Old", &document)
+        };
+        let shut = with(r#"{"group":"Everyone","no_access":true}"#);
+        let of_others = with(r#"{"person":"root","rights":["read"]}"#);
+        let of_dora = with(r#"{"person":"dora","rights":["read"]}"#);
+        let sees = |user: &str| [&shut, &of_others, &of_dora].map(|entry| sees(&held, user, entry, &since));
+        assert_eq!((sees("dora"), sees("root")), ([false, false, true], [true; 3]));
     }
 
     #[test]

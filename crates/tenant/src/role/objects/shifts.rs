@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use contracts::provisioning::{AgentGroup, Folder, FolderRight, Object, ObjectKind, folded_name};
+use contracts::provisioning::{AgentGroup, Object, ObjectKey, ObjectKind, folded_name};
 use contracts::v1;
 use contracts::v1::schedules_server::Schedules;
 use infra::{ChangeNote, StoreError, StoredShift};
@@ -34,7 +34,7 @@ impl Schedules for ObjectServer {
     ) -> Result<Response<v1::ImportShiftsResponse>, Status> {
         let (tenant, _permit) = self.admit(&request, runtime::scope::CONFIG_WRITE).await?;
         let note = self.note(&request, "")?;
-        self.needs_whole_tenant(&tenant, person(&request)?, (FolderRight::Change, "shifts")).await?;
+        self.needs_unlimited(&tenant, person(&request)?, "shifts").await?;
         let asked = request.into_inner();
         let format = TableFormat::parse(&asked.format);
         let format = format.ok_or_else(|| Status::invalid_argument("format: it must be csv or json"))?;
@@ -72,7 +72,10 @@ impl Schedules for ObjectServer {
             if people.is_empty() {
                 people.push(user.clone());
             }
-            self.needs_seen_shifts(&tenant, user, people.clone()).await?;
+            people = self.shown_shifts(&tenant, user, people).await?;
+            if people.is_empty() {
+                return Ok(Response::new(v1::ReadShiftsResponse::default()));
+            }
         }
         let found = self.shifts.shifts_of(&tenant, &people, (from, to), READ_MAX + 1).await.map_err(unread)?;
         let more = found.len() > READ_MAX;
@@ -116,21 +119,13 @@ impl ObjectServer {
         }
     }
 
-    /// Refuses a person who does not see the shifts of one of these people.
-    async fn needs_seen_shifts(&self, tenant: &TenantId, user: String, people: Vec<String>) -> Result<(), Status> {
-        let kept = self.rights.clone();
-        let of = tenant.clone();
-        let hidden = move |held: &IndexedTenant| {
-            let rights = kept.of(&of, held, &user);
-            first_hidden(held, &rights, &user, &people)
-        };
-        let hidden = self.readable(tenant).await?.look(hidden).await.ok_or_else(ends)?;
-        match hidden {
-            Some(name) => {
-                Err(Status::permission_denied(format!("people: the shifts of {name:.64} are not shown to you")))
-            }
-            None => Ok(()),
-        }
+    /// Those of these people whose shifts a person sees; or the refusal of one whose are not shown, who may be there or not.
+    async fn shown_shifts(&self, tenant: &TenantId, user: String, people: Vec<String>) -> Result<Vec<String>, Status> {
+        let asker = user.clone();
+        let shown = move |held: &IndexedTenant, rights: &CallerRights| shown_people(held, rights, &asker, people);
+        self.look_as(tenant, user, shown)
+            .await?
+            .map_err(|name| Status::permission_denied(format!("people: the shifts of {name:.64} are not shown to you")))
     }
 }
 
@@ -213,21 +208,36 @@ fn wire_shift(shift: Shift) -> v1::Shift {
 
 // === who sees whose ===
 
-/// The first of these people whose shifts a person does not see. Who reads the whole tenant sees all.
-fn first_hidden(held: &IndexedTenant, rights: &CallerRights, user: &str, people: &[String]) -> Option<String> {
-    let reads_root = rights.in_folder(Folder::ROOT).contains(FolderRight::Read);
-    if rights.reads_whole_tenant() && reads_root { None } else { first_unmanaged(held, user, people) }
+/// Those of these people whose shifts a person sees: of whom the person sees, of their own, and of agents in groups that the person
+/// manages. Of others the same is said as of nobody: to who reads the whole tenant, that they have no shifts; to anybody else, the name of
+/// the first.
+fn shown_people(
+    held: &IndexedTenant,
+    rights: &CallerRights,
+    user: &str,
+    people: Vec<String>,
+) -> Result<Vec<String>, String> {
+    let sees = |name: &String| {
+        let key = ObjectKey { kind: ObjectKind::Person, id: name.clone() };
+        held.found(&key).is_some_and(|found| rights.may_see(found))
+    };
+    let (mut shown, others): (Vec<String>, Vec<String>) = people.into_iter().partition(sees);
+    let (managed, hidden) = managed_apart(held, user, others);
+    shown.extend(managed);
+    match hidden.into_iter().next() {
+        Some(name) if !rights.reads_whole_tenant() => Err(name),
+        _ => Ok(shown),
+    }
 }
 
-/// The first of these people who is neither the person nor an agent of a group that the person manages.
-fn first_unmanaged(held: &IndexedTenant, user: &str, people: &[String]) -> Option<String> {
+/// Those of these people who are the person or agents of groups that the person manages, and the others.
+fn managed_apart(held: &IndexedTenant, user: &str, people: Vec<String>) -> (Vec<String>, Vec<String>) {
     let own = folded_name(user);
     let managed = managed_groups(held, &own);
-    let is_seen = |name: &String| {
+    people.into_iter().partition(|name| {
         let folded = folded_name(name);
         folded == own || managed.iter().any(|group| group.has(held, &folded))
-    };
-    people.iter().find(|name| !is_seen(name)).cloned()
+    })
 }
 
 /// A group whose shifts are shown.
@@ -273,6 +283,7 @@ mod tests {
     use contracts::provisioning::{Agent, Person, SkillLevel};
     use infra::{HistoryPoint, Revision, VersionedObjects};
 
+    use super::super::test_hiding_tenant::hiding_tenant;
     use super::*;
 
     fn agent(user: &str, level: u16) -> Person {
@@ -309,7 +320,26 @@ mod tests {
 
     fn hidden(user: &str, people: &[&str]) -> Option<String> {
         let people: Vec<String> = people.iter().map(|name| (*name).to_owned()).collect();
-        first_unmanaged(&tenant(), user, &people)
+        managed_apart(&tenant(), user, people).1.into_iter().next()
+    }
+
+    #[test]
+    fn shifts_are_shown_of_whom_somebody_sees_and_who_is_hidden_is_like_nobody() {
+        let held = hiding_tenant();
+        let shown = |user: &str, people: &[&str]| {
+            let people = people.iter().map(|name| (*name).to_owned()).collect();
+            shown_people(&held, &CallerRights::of(&held, user), user, people)
+        };
+        for user in ["dora", "rita"] {
+            for hidden in ["lea", "nobody"] {
+                assert_eq!(shown(user, &["root", hidden]), Ok(vec!["root".to_owned()]), "{user}: {hidden}");
+            }
+        }
+        assert_eq!(shown("root", &["lea"]), Ok(vec!["lea".to_owned()]));
+        assert_eq!(shown("fred", &["lea", "fred"]), Ok(vec!["lea".to_owned(), "fred".to_owned()]));
+        for hidden in ["root", "nobody"] {
+            assert_eq!(shown("fred", &["lea", hidden]), Err(hidden.to_owned()));
+        }
     }
 
     #[test]

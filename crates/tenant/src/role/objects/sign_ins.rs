@@ -4,14 +4,53 @@ use contracts::provisioning::{ObjectKey, ObjectKind};
 use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use contracts::v1;
 use infra::{AuditPage, AuditPart, SignInPlace};
-use model::Timestamp;
+use model::{TenantId, Timestamp};
 use tonic::Status;
 
-use super::ID_BYTES_MAX;
-use crate::objects::PAGE_MAX;
+use super::persons::PAGES_READ_MAX;
+use super::refusals::unread;
+use super::{ID_BYTES_MAX, ObjectServer};
+use crate::objects::{CallerRights, IndexedTenant, PAGE_MAX};
 
 /// What the subjects of people begin with.
 const PERSON: &str = "person/";
+
+impl ObjectServer {
+    /// A page of what is noted, without what is about people whom who asks does not see.
+    pub(super) async fn sign_ins_seen(
+        &self,
+        tenant: &TenantId,
+        person: Option<String>,
+        asked: AuditPage,
+    ) -> Result<AuditPart, Status> {
+        let read = |page: AuditPage| async move { self.sign_in_audit.noted(tenant, &page).await.map_err(unread) };
+        let Some(user) = person else { return read(asked).await };
+        let most = usize::try_from(asked.limit).unwrap_or(PAGE_MAX);
+        let (mut page, mut seen) = (asked, AuditPart::default());
+        for _ in 0..PAGES_READ_MAX {
+            page.limit = u32::try_from(most.saturating_sub(seen.records.len())).unwrap_or(u32::MAX);
+            let part = read(page.clone()).await?;
+            let records = part.records;
+            let sees = move |held: &IndexedTenant, rights: &CallerRights| -> Vec<(SignInPlace, SignInRecord)> {
+                records.into_iter().filter(|(_, record)| !is_of_hidden(held, rights, record)).collect()
+            };
+            seen.records.extend(self.look_as(tenant, user.clone(), sees).await?);
+            seen.last = part.last;
+            if part.last.is_none() || seen.records.len() >= most {
+                break;
+            }
+            page.behind = part.last;
+        }
+        Ok(seen)
+    }
+}
+
+/// Whether a record is about somebody whom a person does not see. Who is gone, or was never there, is hidden by no folder.
+fn is_of_hidden(held: &IndexedTenant, rights: &CallerRights, record: &SignInRecord) -> bool {
+    let user = record.subject.as_deref().and_then(|subject| subject.strip_prefix(PERSON));
+    let key = user.map(|user| ObjectKey { kind: ObjectKind::Person, id: user.to_owned() });
+    key.and_then(|key| held.found(&key)).is_some_and(|found| !rights.may_see(found))
+}
 
 /// The page that a request asks for.
 #[allow(clippy::result_large_err, reason = "tonic's handlers return Status as it is")]
@@ -79,7 +118,25 @@ fn entry(record: SignInRecord) -> v1::SignInAuditEntry {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_hiding_tenant::hiding_tenant;
     use super::*;
+
+    #[test]
+    fn who_sees_the_others_is_told_nothing_of_somebody_whom_a_folder_hides() {
+        let held = hiding_tenant();
+        let told = |user: &str, subject: Option<&str>| {
+            let record =
+                SignInRecord { subject: subject.map(str::to_owned), ..SignInRecord::of(SignInEvent::SignedIn) };
+            !is_of_hidden(&held, &CallerRights::of(&held, user), &record)
+        };
+        for user in ["dora", "rita"] {
+            assert!(!told(user, Some("person/lea")) && !told(user, Some("person/LEA")), "{user}");
+            for subject in [Some("person/root"), Some("person/gone"), Some("client/lea"), None] {
+                assert!(told(user, subject), "{user}: {subject:?}");
+            }
+        }
+        assert!(told("root", Some("person/lea")));
+    }
 
     #[test]
     fn a_page_is_of_a_bounded_size_and_of_what_is_asked_for() {

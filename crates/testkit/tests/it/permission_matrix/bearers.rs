@@ -18,7 +18,7 @@ use crate::sign_in::forgeries::{CONFIGURATION, claims, forged};
 
 const SOON: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "correct-horse-battery-staple";
-/// People of the example who come for this test alone: the demo has none of their privileges.
+/// People of the example who come for this test alone.
 const NEW: [(&str, &str); 5] = [
     ("dora.dean", "designer"),
     ("ian.ivy", "integrator"),

@@ -20,13 +20,31 @@ export const RIGHTS: Options = [
   ['permissions', 'setup.right.permissions'],
 ]
 
+/** Nothing is made in an object. */
+const OBJECT_RIGHTS: Options = RIGHTS.filter(([right]) => right !== 'create')
+
 const PROPERTIES: Field = { kind: 'sections', path: 'user_properties', label: 'setup.annex.properties', hint: 'setup.annex.propertiesHint' }
+
+/** Who may do what with an object, together with what its folder says. */
+const OWN_PERMISSIONS: Field = {
+  kind: 'rows',
+  path: 'own_permissions',
+  label: 'setup.annex.permissions',
+  hint: 'setup.annex.permissionsHint',
+  add: 'setup.folder.addPermission',
+  columns: [
+    { kind: 'reference', name: 'group', label: 'setup.accessGroup', of: 'access_group', isOptional: true },
+    { kind: 'reference', name: 'person', label: 'setup.folder.person', of: 'person', isOptional: true },
+    { kind: 'many', name: 'rights', label: 'setup.folder.rights', options: OBJECT_RIGHTS },
+    { kind: 'choice', name: 'no_access', label: 'setup.folder.noAccess', options: NO_YES, isFlag: true },
+  ],
+}
 
 /** What an object of any kind may have besides. */
 export const ANNEX: Group = {
   title: 'setup.annex',
   isFurther: true,
-  fields: [{ kind: 'reference', of: 'folder', path: 'folder', label: 'setup.folder', hint: 'setup.annex.folderHint' }, PROPERTIES],
+  fields: [{ kind: 'reference', of: 'folder', path: 'folder', label: 'setup.folder', hint: 'setup.annex.folderHint' }, PROPERTIES, OWN_PERMISSIONS],
 }
 
 /** The same of what is in no folder of its own. */
