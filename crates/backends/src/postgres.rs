@@ -290,7 +290,7 @@ fn row_of(row: &PgRow) -> std::result::Result<Row, sqlx::Error> {
 // === the schema ===
 
 /// A released step is never changed. Each change is a step of its own, and the release before must work with it.
-const STEPS: [(&str, &str); 73] = [
+const STEPS: [(&str, &str); 76] = [
     ("configuration", include_str!("postgres/schema.sql")),
     ("wallboard", include_str!("postgres/wallboard.sql")),
     ("outgoing", include_str!("postgres/outgoing.sql")),
@@ -364,6 +364,9 @@ const STEPS: [(&str, &str); 73] = [
     ("names in documents", include_str!("postgres/names_in_documents.sql")),
     ("names of ended tenants", include_str!("postgres/names_of_ended_tenants.sql")),
     ("documents to object tables", include_str!("postgres/documents_to_object_tables.sql")),
+    ("capacity rules of people", include_str!("postgres/capacity_rules_of_people.sql")),
+    ("capacity rules of places", include_str!("postgres/capacity_rules_of_places.sql")),
+    ("switches of dns", include_str!("postgres/switches_of_dns.sql")),
 ];
 
 fn migrator(steps: usize) -> Migrator {

@@ -132,7 +132,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 }
 
 /// A released step is never changed: each change is a step of its own.
-const STEPS: [(&str, &str); 73] = [
+const STEPS: [(&str, &str); 76] = [
     ("configuration", include_str!("sqlite/schema.sql")),
     ("wallboard", include_str!("sqlite/wallboard.sql")),
     ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -206,6 +206,9 @@ const STEPS: [(&str, &str); 73] = [
     ("names in documents", include_str!("sqlite/names_in_documents.sql")),
     ("names of ended tenants", include_str!("sqlite/names_of_ended_tenants.sql")),
     ("documents to object tables", include_str!("sqlite/documents_to_object_tables.sql")),
+    ("capacity rules of people", include_str!("sqlite/capacity_rules_of_people.sql")),
+    ("capacity rules of places", include_str!("sqlite/capacity_rules_of_places.sql")),
+    ("switches of dns", include_str!("sqlite/switches_of_dns.sql")),
 ];
 
 fn migrator() -> Migrator {

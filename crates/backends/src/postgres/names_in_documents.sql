@@ -41,6 +41,17 @@ BEGIN
     END LOOP;
     RETURN NEW;
 END $$;
+-- The same of a column without a key, which other kinds have: the arguments are the table for it, the column that has their names, and this one.
+CREATE FUNCTION names_in_column() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        EXECUTE format('DELETE FROM %I WHERE tenant = $1 AND name = $2', TG_ARGV[0])
+            USING OLD.tenant, to_jsonb(OLD) ->> TG_ARGV[1];
+    END IF;
+    EXECUTE format('INSERT INTO %I (tenant, name, %I) SELECT $1, $2, $3 WHERE $3 IS NOT NULL', TG_ARGV[0], TG_ARGV[2])
+        USING NEW.tenant, to_jsonb(NEW) ->> TG_ARGV[1], to_jsonb(NEW) ->> TG_ARGV[2];
+    RETURN NULL;
+END $$;
 CREATE TRIGGER switch_access_code_names AFTER INSERT OR UPDATE OF document ON switch
     FOR EACH ROW EXECUTE FUNCTION names_in_list('switch_access_code', 'to_switch', 'access_codes', 'switch');
 CREATE TRIGGER access_group_person_names AFTER INSERT OR UPDATE OF document ON access_group

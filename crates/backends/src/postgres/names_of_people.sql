@@ -50,3 +50,13 @@ CREATE TABLE agent_group_manager (
     FOREIGN KEY (tenant, person) REFERENCES person (tenant, user_name) DEFERRABLE INITIALLY DEFERRED
 );
 ALTER TABLE agent_login ADD FOREIGN KEY (tenant, person) REFERENCES person (tenant, user_name) DEFERRABLE INITIALLY DEFERRED;
+-- The capacity rule of a person in a row with a key: in the table of people it is a column of before, without one.
+CREATE TABLE person_capacity_rule (
+    tenant TEXT NOT NULL,
+    name TEXT NOT NULL COLLATE nocase,
+    capacity_rule TEXT NOT NULL COLLATE nocase,
+    PRIMARY KEY (tenant, name),
+    UNIQUE (tenant, capacity_rule, name),
+    FOREIGN KEY (tenant, name) REFERENCES person (tenant, user_name) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    FOREIGN KEY (tenant, capacity_rule) REFERENCES capacity_rule (tenant, name) DEFERRABLE INITIALLY DEFERRED
+);

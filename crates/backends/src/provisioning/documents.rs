@@ -116,7 +116,8 @@ pub(super) async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey
 
 /// Lets the documents of a tenant name what is not there: an archive is taken as it was made, and who has made it may have had such names.
 pub(super) async fn allow_names_of_nothing(db: &mut dyn Turn, tenant: &TenantId) -> Result<()> {
-    for sql in kind_tables::all().flat_map(|(_, own)| own.names_of_nothing().collect::<Vec<_>>()) {
+    for column in kind_tables::name_columns() {
+        let sql = column.names_of_nothing();
         db.run(Statement { sql: sql.into(), fields: vec![tenant.as_str().into()] }).await?;
     }
     Ok(())

@@ -4,15 +4,17 @@
 //! together:
 //!
 //! - what names another object, each with a foreign key: a single name in a column of the kind's table, a list of names in a table of its own,
-//!   with a row for each name at its place (`nth`). An index finds whoever names an object. [`of`] lists these columns.
+//!   with a row for each name at its place (`nth`). An index finds whoever names an object. [`name_columns`] lists these columns.
 //! - a few fields that tell objects of a kind apart, as the type of a group of DNs, as generated columns.
 //!
 //! Columns and lists are made of the document by the database itself, with triggers (`names_in_documents.sql`), so that they never say anything
 //! else, and so that it does not matter which release has written the document. A name that no table has is refused when the turn ends, as
 //! everywhere in the configuration, and so is the end of an object that is named. Rules refuse both before, with field and reason: they compare
-//! names exactly, where keys pass over upper and lower case. Three things are rules' alone: the skills in the expression of a group of agents,
-//! which SQL does not read; the capacity rule of a person or a place; and the switch of a DN, since those are columns of tables that a release
-//! before had without keys. The groups Everyone and Administrators are no objects.
+//! names exactly, where keys pass over upper and lower case. The skills in the expression of a group of agents are the rules' alone: SQL does
+//! not read it. The groups Everyone and Administrators are no objects.
+//!
+//! Kinds with rows of their own name two of these: people and places a capacity rule, DNs a switch, in columns of before, without keys, which
+//! SQLite cannot add. Triggers keep each such name in a row of a table beside them ([`OF_OTHER_KINDS`]).
 //!
 //! # Beside the release before
 //!
@@ -61,21 +63,19 @@ pub(super) struct NameColumn {
     pub key: &'static str,
 }
 
-impl KindTable {
-    /// Takes away the names of a tenant that name nothing, from the columns and not from the documents: a statement for each column.
-    pub fn names_of_nothing(&self) -> impl Iterator<Item = String> {
-        let own = self.table;
-        self.names.iter().map(move |NameColumn { table, column, of, key }| {
-            let is_missing = format!(
-                "tenant = ? AND NOT EXISTS
-                 (SELECT 1 FROM {of} AS named WHERE named.tenant = {table}.tenant AND named.{key} = {table}.{column})"
-            );
-            if *table == own {
-                format!("UPDATE {table} SET {column} = NULL WHERE {column} IS NOT NULL AND {is_missing}")
-            } else {
-                format!("DELETE FROM {table} WHERE {is_missing}")
-            }
-        })
+impl NameColumn {
+    /// Takes away the names of a tenant that name nothing, from the column and not from the documents.
+    pub fn names_of_nothing(&self) -> String {
+        let Self { table, column, of, key } = self;
+        let is_missing = format!(
+            "tenant = ? AND NOT EXISTS
+             (SELECT 1 FROM {of} AS named WHERE named.tenant = {table}.tenant AND named.{key} = {table}.{column})"
+        );
+        if all().any(|(_, own)| own.table == *table) {
+            format!("UPDATE {table} SET {column} = NULL WHERE {column} IS NOT NULL AND {is_missing}")
+        } else {
+            format!("DELETE FROM {table} WHERE {is_missing}")
+        }
     }
 }
 
@@ -171,6 +171,18 @@ pub(super) const fn of(kind: ObjectKind) -> Option<KindTable> {
 /// The kinds that have such a table, with it.
 pub(super) fn all() -> impl Iterator<Item = (ObjectKind, KindTable)> {
     ObjectKind::ALL.into_iter().filter_map(|kind| Some((kind, of(kind)?)))
+}
+
+/// Where the names stand that other kinds have of these.
+const OF_OTHER_KINDS: [NameColumn; 3] = [
+    NameColumn { table: "person_capacity_rule", column: "capacity_rule", of: "capacity_rule", key: "name" },
+    NameColumn { table: "place_capacity_rule", column: "capacity_rule", of: "capacity_rule", key: "name" },
+    NameColumn { table: "dn_switch", column: "switch", of: "switch", key: "name" },
+];
+
+/// The columns in which names of objects stand.
+pub(super) fn name_columns() -> impl Iterator<Item = NameColumn> {
+    all().flat_map(|(_, own)| own.names.iter().copied()).chain(OF_OTHER_KINDS)
 }
 
 /// The objects of all these kinds of a tenant by one statement, with the tenant once for each kind: those of a kind in the order in which they

@@ -26,3 +26,13 @@ CREATE TABLE campaign_group (
     FOREIGN KEY (tenant, agent_group) REFERENCES agent_group (tenant, name) DEFERRABLE INITIALLY DEFERRED,
     FOREIGN KEY (tenant, route_point) REFERENCES dn (tenant, number) DEFERRABLE INITIALLY DEFERRED
 );
+-- The switch of a DN in a row with a key: in the table of DNs it is a column of before, without one.
+CREATE TABLE dn_switch (
+    tenant TEXT NOT NULL,
+    name TEXT NOT NULL,
+    switch TEXT NOT NULL COLLATE NOCASE,
+    PRIMARY KEY (tenant, name),
+    UNIQUE (tenant, switch, name),
+    FOREIGN KEY (tenant, name) REFERENCES dn (tenant, number) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    FOREIGN KEY (tenant, switch) REFERENCES switch (tenant, name) DEFERRABLE INITIALLY DEFERRED
+);

@@ -36,6 +36,12 @@ async fn ran_before(store: &SqliteProvisioning, sql: &'static str) -> Result<()>
     turn.commit().await
 }
 
+/// The tables of kinds, and of the names that stand beside objects.
+fn tables() -> BTreeSet<&'static str> {
+    let kinds = kind_tables::all().map(|(_, own)| own.table);
+    kinds.chain(kind_tables::name_columns().map(|column| column.table)).collect()
+}
+
 fn group(name: &str, agents: &[&str]) -> AgentGroup {
     let agents = agents.iter().map(|agent| (*agent).to_owned()).collect();
     AgentGroup { name: name.to_owned(), agents, ..AgentGroup::default() }
@@ -49,12 +55,9 @@ async fn groups(store: &SqliteProvisioning, acme: &TenantId) -> Vec<AgentGroup> 
 async fn every_column_that_names_an_object_has_its_key() {
     let folder = tempfile::tempdir().unwrap();
     let store = opened(&folder, "configuration").await;
-    let declared: BTreeSet<String> = kind_tables::all()
-        .flat_map(|(_, own)| own.names)
-        .map(|one| format!("{} {} {} {}", one.table, one.column, one.of, one.key))
-        .collect();
-    let tables = kind_tables::all().flat_map(|(_, own)| own.names.iter().map(|one| one.table).chain([own.table]));
-    let tables: BTreeSet<String> = tables.map(|table| format!("'{table}'")).collect();
+    let declared: BTreeSet<String> =
+        kind_tables::name_columns().map(|one| format!("{} {} {} {}", one.table, one.column, one.of, one.key)).collect();
+    let tables: BTreeSet<String> = tables().into_iter().map(|table| format!("'{table}'")).collect();
     let tables = tables.into_iter().collect::<Vec<_>>().join(", ");
     // The other keys are those of the tenant, and of a list to its object.
     let sql = format!(
@@ -83,10 +86,9 @@ async fn an_object_stands_in_the_table_of_its_kind_and_where_the_release_before_
         }
     }
     let all: Vec<ObjectKey> = objects("acme").objects().map(|object| object.key()).collect();
-    let deletions = all.into_iter().filter(|key| are(key.kind)).map(ObjectChange::Delete).collect();
-    store.update(&acme, Revision(1), deletions, note()).await.unwrap();
-    let lists = kind_tables::all().flat_map(|(_, own)| own.names).map(|one| one.table);
-    for table in kind_tables::all().map(|(_, own)| own.table).chain(lists).chain(["object_document"]) {
+    let others = all.into_iter().filter(|key| key.kind != ObjectKind::Tenant);
+    store.update(&acme, Revision(1), others.map(ObjectChange::Delete).collect(), note()).await.unwrap();
+    for table in tables().into_iter().chain(["object_document"]) {
         let left = read_texts(&store, format!("SELECT tenant FROM {table}"), &["tenant"]).await;
         assert_eq!(left, Vec::<String>::new(), "{table}");
     }
@@ -106,6 +108,9 @@ async fn what_an_object_names_stands_beside_it_in_its_order() {
     let evening = "SELECT campaign, agent_group, route_point, mode FROM campaign_group WHERE name = 'evening'";
     let columns = ["campaign", "agent_group", "route_point", "mode"];
     assert_eq!(read_texts(&store, evening.to_owned(), &columns).await, ["spring team 9000 predictive"]);
+    let rules = "SELECT name FROM person_capacity_rule UNION ALL SELECT name FROM place_capacity_rule
+         UNION ALL SELECT name FROM dn_switch";
+    assert_eq!(read_texts(&store, rules.to_owned(), &["name"]).await, ["ann", "P2", "7101"]);
 }
 
 #[tokio::test]

@@ -7,7 +7,10 @@ use super::{note, objects, put_all, tenant};
 use crate::{ObjectChange, ProvisioningStore, Revision, StoreError};
 
 /// Fields of objects of [`objects`] that name one of a kind.
-const NAMES: [(ObjectKind, &str, &str, ObjectKind); 19] = [
+const NAMES: [(ObjectKind, &str, &str, ObjectKind); 22] = [
+    (ObjectKind::Dn, "7101", "/switch", ObjectKind::Switch),
+    (ObjectKind::Place, "P2", "/capacity_rule", ObjectKind::CapacityRule),
+    (ObjectKind::Person, "ann", "/agent/capacity_rule", ObjectKind::CapacityRule),
     (ObjectKind::Switch, "Berlin", "/access_codes/0/switch", ObjectKind::Switch),
     (ObjectKind::AgentLogin, "5001", "/person", ObjectKind::Person),
     (ObjectKind::AgentGroup, "team", "/agents/0", ObjectKind::Person),
