@@ -15,6 +15,7 @@ mod documents;
 mod find;
 mod gathered;
 mod history;
+mod kind_tables;
 mod later_fields;
 mod life;
 mod passkeys;

@@ -132,7 +132,7 @@ async fn turn(file: &Path) -> std::io::Result<File> {
 }
 
 /// A released step is never changed: each change is a step of its own.
-const STEPS: [(&str, &str); 64] = [
+const STEPS: [(&str, &str); 77] = [
     ("configuration", include_str!("sqlite/schema.sql")),
     ("wallboard", include_str!("sqlite/wallboard.sql")),
     ("outgoing", include_str!("sqlite/outgoing.sql")),
@@ -197,6 +197,19 @@ const STEPS: [(&str, &str); 64] = [
     ("shared contact", include_str!("sqlite/shared_contact.sql")),
     ("prompt recording", include_str!("sqlite/prompt_recording.sql")),
     ("shared contact by name", include_str!("sqlite/shared_contact_by_name.sql")),
+    ("object tables", include_str!("sqlite/object_tables.sql")),
+    ("names of people", include_str!("sqlite/names_of_people.sql")),
+    ("names of places", include_str!("sqlite/names_of_places.sql")),
+    ("names of dns", include_str!("sqlite/names_of_dns.sql")),
+    ("names of trunks", include_str!("sqlite/names_of_trunks.sql")),
+    ("names of schedules", include_str!("sqlite/names_of_schedules.sql")),
+    ("names of applications", include_str!("sqlite/names_of_applications.sql")),
+    ("names in documents", include_str!("sqlite/names_in_documents.sql")),
+    ("names of ended tenants", include_str!("sqlite/names_of_ended_tenants.sql")),
+    ("documents to object tables", include_str!("sqlite/documents_to_object_tables.sql")),
+    ("capacity rules of people", include_str!("sqlite/capacity_rules_of_people.sql")),
+    ("capacity rules of places", include_str!("sqlite/capacity_rules_of_places.sql")),
+    ("switches of dns", include_str!("sqlite/switches_of_dns.sql")),
 ];
 
 fn migrator() -> Migrator {
@@ -351,6 +364,68 @@ mod tests {
             let is_indexed = indexes.iter().any(|(of, index)| of == table && index.starts_with(columns.as_str()));
             assert!(is_indexed, "{table}: {columns}");
         }
+    }
+
+    /// What the release before has written: names of what is not there, a kind of a release to come, a tenant that has ended, and a document
+    /// that is damaged.
+    const BEFORE: [&str; 5] = [
+        "INSERT INTO tenant (id, revision, name, realm, hold_music, no_answer_s, wrap_up_s, ended_ms) VALUES
+             ('acme', 1, 'Acme', 'acme', 'm', 1, 1, NULL), ('gone', 1, 'Gone', 'gone', 'm', 1, 1, 7),
+             ('hurt', 1, 'Hurt', 'hurt', 'm', 1, 1, NULL)",
+        "INSERT INTO person (tenant, user_name, first_name, last_name) VALUES ('acme', 'ann', 'Ann', 'Adams')",
+        r#"INSERT INTO object_document (tenant, kind, name, document) VALUES
+             ('acme', 'agent_group', 'second', '{"name":"second","agents":["ANN","nobody","ann"]}'),
+             ('acme', 'agent_group', 'first', '{"name":"first","managers":["ann"]}'),
+             ('acme', 'agent_login', '5001', '{"code":"5001","person":"nobody"}'),
+             ('acme', 'agent_login', '5002', '{"code":"5002","person":"ann"}'),
+             ('acme', 'role', 'all', '{"name":"all","groups":["Everyone","none"],"people":["ann"]}'),
+             ('acme', 'a kind to come', 'later', '{}')"#,
+        r#"INSERT INTO object_document (tenant, kind, name, document) VALUES
+             ('gone', 'agent_group', 'left', '{"name":"left","agents":["nobody"]}')"#,
+        "INSERT INTO object_document (tenant, kind, name, document) VALUES ('hurt', 'list', 'half', '{\"name\":')",
+    ];
+
+    /// The texts of a column.
+    async fn texts(pool: &SqlitePool, sql: &'static str) -> Vec<String> {
+        sqlx::query_scalar(sql).fetch_all(pool).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn documents_of_the_release_before_come_into_the_tables_of_their_kinds_while_it_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("configuration.sqlite");
+        let steps = STEPS.iter().position(|(name, _)| *name == "object tables").unwrap();
+        made(&file, steps).await;
+        let options = SqliteConnectOptions::new().filename(&file).foreign_keys(true);
+        let before = SqlitePoolOptions::new().connect_with(options).await.unwrap();
+        for sql in BEFORE {
+            sqlx::query(sql).execute(&before).await.unwrap();
+        }
+        let open = SqliteProvisioning::open(&file).await.unwrap();
+        let pool = &open.0.pool;
+        let people = "SELECT person FROM agent_group_agent ORDER BY name, nth";
+        assert_eq!(texts(pool, people).await, ["ANN", "ann"]);
+        assert_eq!(texts(pool, "SELECT name FROM agent_login WHERE person = 'ann'").await, ["5002"]);
+        assert_eq!(texts(pool, "SELECT access_group FROM privilege_role_group").await, Vec::<String>::new());
+        let names = "SELECT name FROM agent_group ORDER BY dbid";
+        assert_eq!(texts(pool, names).await, ["second", "first"], "none of a tenant that has ended");
+        let (_, held) = open.load(&TenantId::parse("acme").unwrap()).await.unwrap().unwrap();
+        let groups: Vec<_> = held.agent_groups.iter().map(|group| (group.name.as_str(), group.agents.len())).collect();
+        assert_eq!(groups, [("second", 3), ("first", 0)], "documents stay whole, and in their order");
+        let hurt = open.load(&TenantId::parse("hurt").unwrap()).await;
+        assert!(matches!(&hurt, Err(StoreError::Corrupt { what, .. }) if what == "table lookup_list"), "{hurt:?}");
+
+        for sql in [
+            "INSERT INTO person (tenant, user_name, first_name, last_name) VALUES ('acme', 'bob', 'Bob', 'Berg')",
+            r#"UPDATE object_document SET document = '{"name":"first","agents":["bob"]}' WHERE name = 'first'"#,
+            "DELETE FROM object_document WHERE name = 'second'",
+        ] {
+            sqlx::query(sql).execute(&before).await.unwrap();
+        }
+        assert_eq!(texts(pool, people).await, ["bob"]);
+        assert_eq!(texts(pool, names).await, ["first"]);
+        let named = sqlx::query("DELETE FROM person WHERE user_name = 'bob'").execute(&before).await;
+        assert!(named.unwrap_err().as_database_error().unwrap().is_foreign_key_violation());
     }
 
     #[tokio::test]

@@ -13,8 +13,8 @@ use model::TenantId;
 use super::gathered::GatheredRows;
 use super::personal_records::contacts;
 use super::{
-    Dialect, Tables, Turn, audit_outbox, history, life, number, prompt_audio, read, revisions, sealing, snapshots,
-    tenant_standing, write as objects,
+    Dialect, Tables, Turn, audit_outbox, documents, history, life, number, prompt_audio, read, revisions, sealing,
+    snapshots, tenant_standing, write as objects,
 };
 
 /// Entries of the history that are read at once at most.
@@ -251,6 +251,7 @@ async fn write_objects(db: &mut dyn Turn, tenant: &TenantId, begin: ArchiveBegin
     let annexes = annexes.into_iter().map(|(key, annex)| ObjectChange::Annex(key, annex));
     let puts = held.into_iter().map(|(object, _)| ObjectChange::Put(object)).chain(annexes).collect();
     objects::changes(db, tenant, revision, puts, &|_| true).await?;
+    documents::allow_names_of_nothing(db, tenant).await?;
     // Without an end of it here the tables were lost, and not the tenant: what others keep of it is still its own.
     let life = (!life::has_ended_before(db, tenant).await?).then_some(life);
     life::begin(db, tenant, life).await?;

@@ -1,57 +1,24 @@
-//! Objects that are kept as one JSON document each, in one table for all their kinds.
-//!
-//! What they refer to is checked by the rules alone: the release before does not know them, and deletes what they name.
+//! Objects that are kept as one JSON document each, in the tables of their kinds ([`kind_tables`]).
 
 use contracts::provisioning::{Object, ObjectKey, ObjectKind, TenantObjects};
 use infra::{Result, StoreError};
 use model::TenantId;
 
-use super::{Row, Turn, by_names, later_fields, query};
+use super::kind_tables::{self, KindTable};
+use super::{Row, Statement, Turn, by_names, later_fields, query};
 
 /// Whether objects of the kind are documents.
 pub(super) const fn are(kind: ObjectKind) -> bool {
-    match kind {
-        ObjectKind::AgentGroup
-        | ObjectKind::ActionCode
-        | ObjectKind::List
-        | ObjectKind::BusinessAttribute
-        | ObjectKind::PlaceGroup
-        | ObjectKind::CapacityRule
-        | ObjectKind::Switch
-        | ObjectKind::AgentLogin
-        | ObjectKind::DnGroup
-        | ObjectKind::TrunkGroup
-        | ObjectKind::CallingList
-        | ObjectKind::Campaign
-        | ObjectKind::CampaignGroup
-        | ObjectKind::IvrProfile
-        | ObjectKind::StatisticDefinition
-        | ObjectKind::Transaction
-        | ObjectKind::AccessGroup
-        | ObjectKind::Role
-        | ObjectKind::Folder => true,
-        ObjectKind::Tenant
-        | ObjectKind::Skill
-        | ObjectKind::Prompt
-        | ObjectKind::Application
-        | ObjectKind::Dn
-        | ObjectKind::Place
-        | ObjectKind::Person
-        | ObjectKind::Number
-        | ObjectKind::Trunk
-        | ObjectKind::FeatureCode
-        | ObjectKind::Schedule
-        | ObjectKind::DialRule
-        | ObjectKind::Client => false,
-    }
+    kind_tables::of(kind).is_some()
 }
 
-/// Adds those of a tenant to its other objects. Kinds that a later release has are passed over.
+/// Adds those of a tenant to its other objects.
 pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, objects: &mut TenantObjects) -> Result<()> {
-    let sql = "SELECT kind, name, document FROM object_document WHERE tenant = ? ORDER BY dbid";
-    for row in db.rows(query(sql).bind(tenant.as_str())).await? {
+    let all = kind_tables::all().fold(query(&kind_tables::ALL), |all, _| all.bind(tenant.as_str()));
+    for row in db.rows(all).await? {
         let Some(kind) = ObjectKind::parse(&row.text("kind")?) else { continue };
-        match object(kind, &row)? {
+        let Some(own) = kind_tables::of(kind) else { continue };
+        match object(kind, own, &row)? {
             Object::AgentGroup(o) => objects.agent_groups.push(*o),
             Object::ActionCode(o) => objects.action_codes.push(o),
             Object::List(o) => objects.lists.push(*o),
@@ -92,16 +59,15 @@ pub(super) async fn read(db: &mut dyn Turn, tenant: &TenantId, objects: &mut Ten
 
 /// Those of a kind.
 pub(super) async fn of_kind(db: &mut dyn Turn, tenant: &TenantId, kind: ObjectKind) -> Result<Vec<Object>> {
-    let sql = "SELECT name, document FROM object_document WHERE tenant = ? AND kind = ? ORDER BY dbid";
-    let rows = db.rows(query(sql).bind(tenant.as_str()).bind(kind.as_str())).await?;
-    rows.iter().map(|row| object(kind, row)).collect()
+    let Some(own) = kind_tables::of(kind) else { return Ok(Vec::new()) };
+    let rows = db.rows(query(own.all).bind(tenant.as_str())).await?;
+    rows.iter().map(|row| object(kind, own, row)).collect()
 }
 
-/// The bytes of those of a kind. The databases know the size of a text without reading it.
+/// The bytes of those of a kind.
 pub(super) async fn bytes(db: &mut dyn Turn, tenant: &TenantId, kind: ObjectKind) -> Result<u64> {
-    let sql = "SELECT CAST(coalesce(sum(octet_length(document)), 0) AS BIGINT) AS bytes
-         FROM object_document WHERE tenant = ? AND kind = ?";
-    let rows = db.rows(query(sql).bind(tenant.as_str()).bind(kind.as_str())).await?;
+    let Some(own) = kind_tables::of(kind) else { return Ok(0) };
+    let rows = db.rows(query(own.bytes).bind(tenant.as_str())).await?;
     let bytes = rows.first().map(|row| row.get::<i64>("bytes")).transpose()?;
     Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
 }
@@ -113,23 +79,25 @@ pub(super) async fn named(
     kind: ObjectKind,
     names: &[&str],
 ) -> Result<Vec<(String, Object)>> {
-    let sql = "SELECT name, document FROM object_document WHERE tenant = ? AND kind = ? AND name = ?";
-    let rows = by_names::rows(db, query(sql).bind(tenant.as_str()).bind(kind.as_str()), names).await?;
-    rows.into_iter().map(|(name, row)| Ok((name, object(kind, &row)?))).collect()
+    let Some(own) = kind_tables::of(kind) else { return Ok(Vec::new()) };
+    let rows = by_names::rows(db, query(own.one).bind(tenant.as_str()), names).await?;
+    rows.into_iter().map(|(name, row)| Ok((name, object(kind, own, &row)?))).collect()
 }
 
 /// Writes one; an object of its kind and name is replaced, but for what a later release has put into it.
 pub(super) async fn put(db: &mut dyn Turn, tenant: &str, object: &Object, is_new: bool) -> Result<()> {
     let (key, mut document) = (object.key(), text(object));
+    let own = table(key.kind)?;
     if !is_new {
-        let sql = "SELECT document FROM object_document WHERE tenant = ? AND kind = ? AND name = ?";
-        let stored = db.rows(query(sql).bind(tenant).bind(key.kind.as_str()).bind(&key.id)).await?;
+        let stored = db.rows(query(own.one).bind(tenant).bind(&key.id)).await?;
         if let Some(stored) = stored.first().map(|row| row.text("document")).transpose()?
             && let Ok(read) = Object::from_json(key.kind, stored.as_bytes())
         {
             document = later_fields::kept(Some(document), &stored, &text(&read)).unwrap_or_default();
         }
     }
+    db.run(query(own.put).bind(tenant).bind(&key.id).bind(&document)).await?;
+    // The release before reads these.
     let sql = "INSERT INTO object_document (tenant, kind, name, document) VALUES (?, ?, ?, ?)
          ON CONFLICT (tenant, kind, name) DO UPDATE SET name = excluded.name, document = excluded.document";
     db.run(query(sql).bind(tenant).bind(key.kind.as_str()).bind(key.id).bind(document)).await.map(drop)
@@ -141,15 +109,32 @@ fn text(object: &Object) -> String {
 
 /// Removes one.
 pub(super) async fn delete(db: &mut dyn Turn, tenant: &TenantId, key: &ObjectKey) -> Result<()> {
+    db.run(query(table(key.kind)?.delete).bind(tenant.as_str()).bind(&key.id)).await?;
     let sql = "DELETE FROM object_document WHERE tenant = ? AND kind = ? AND name = ?";
     db.run(query(sql).bind(tenant.as_str()).bind(key.kind.as_str()).bind(&key.id)).await.map(drop)
 }
 
-fn object(kind: ObjectKind, row: &Row) -> Result<Object> {
+/// Lets the documents of a tenant name what is not there: an archive is taken as it was made, and who has made it may have had such names.
+pub(super) async fn allow_names_of_nothing(db: &mut dyn Turn, tenant: &TenantId) -> Result<()> {
+    for column in kind_tables::name_columns() {
+        let sql = column.names_of_nothing();
+        db.run(Statement { sql: sql.into(), fields: vec![tenant.as_str().into()] }).await?;
+    }
+    Ok(())
+}
+
+fn table(kind: ObjectKind) -> Result<KindTable> {
+    kind_tables::of(kind).ok_or_else(|| StoreError::Invalid(format!("there is no table of {}", kind.as_str())))
+}
+
+fn object(kind: ObjectKind, own: KindTable, row: &Row) -> Result<Object> {
     let corrupt = |name: String| StoreError::Corrupt {
-        what: "table object_document".to_owned(),
+        what: format!("table {}", own.table),
         reason: format!("{} {name} is not one as JSON", kind.as_str()),
     };
     let name = row.text("name")?;
     Object::from_json(kind, row.text("document")?.as_bytes()).map_err(|_| corrupt(name))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,9 @@ use super::{Field, Row, Statement, Turn};
 
 /// Values that wait at most: SQLite takes 32,766 of a statement, PostgreSQL 65,535.
 const FIELDS_MAX: usize = 16_000;
-/// Bytes that wait at most, but for the statement that comes last.
-const BYTES_MAX: usize = 4 << 20;
+/// Bytes that wait at most, but for the statement that comes last. So many of documents may have a hundred thousand names, of which triggers
+/// write rows: a second of the five that PostgreSQL has for a statement.
+const BYTES_MAX: usize = 1 << 20;
 
 /// A turn that keeps the rows of `INSERT ... VALUES` back and inserts those of a table together. Every other statement sees all rows that
 /// were put before it. Only rows of different tables change places: the tables check their references when the turn ends.

@@ -5,6 +5,7 @@ mod lost;
 mod server;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use backends::postgres::{self, PostgresProvisioning, PostgresSettings};
@@ -164,6 +165,83 @@ async fn a_step_of_the_schema_comes_while_the_release_before_serves() {
     assert_eq!((revision, objects.tenant.name.as_str(), objects.tenant.time_zone), (Revision(2), "Older", None));
     // And the previous release starts again on the newer tables.
     postgres::up_to(&settings, NAME, 1).await.unwrap();
+}
+
+/// A group of agents as the release before writes it, by one statement and turn.
+fn group_before(name: &str, document: &str) -> String {
+    format!(
+        "insert into object_document (tenant, kind, name, document) values ('acme', 'agent_group', '{name}', '{document}')
+         on conflict (tenant, kind, name) do update set name = excluded.name, document = excluded.document"
+    )
+}
+
+/// Groups are written, written again and deleted, one after the other, until that is over. How many turns there were.
+fn edits_before(server: &Server, over: &AtomicBool, turns: &AtomicU32) {
+    while !over.load(Ordering::Relaxed) {
+        let turn = turns.fetch_add(1, Ordering::Relaxed);
+        let agents = if turn % 2 == 0 { r#"["ann"]"# } else { r#"["bob","ANN"]"# };
+        let name = format!("g{}", turn % 7);
+        server.psql(&group_before(&name, &format!(r#"{{"name":"{name}","agents":{agents}}}"#)));
+        if turn % 5 == 4 {
+            server.psql("delete from object_document where kind = 'agent_group' and name = 'g1'");
+        }
+    }
+}
+
+#[tokio::test]
+async fn documents_come_into_the_tables_of_their_kinds_while_the_release_before_writes_them() {
+    let server = Arc::new(Server::start(16));
+    let settings = server.settings();
+    postgres::bring_up_to_date(&settings, NAME).await.unwrap();
+    let before = server.psql("select version - 1 from _sqlx_migrations where description = 'object tables'");
+    server.psql("drop schema public cascade; create schema public");
+    postgres::up_to(&settings, NAME, before.parse().unwrap()).await.unwrap();
+    server.psql(
+        "insert into tenant (id, revision, name, realm, hold_music, no_answer_s, wrap_up_s) values
+             ('acme', 1, 'Acme', 'acme', 'm', 1, 1), ('hurt', 1, 'Hurt', 'hurt', 'm', 1, 1);
+         insert into person (tenant, user_name, first_name, last_name) values
+             ('acme', 'ann', 'Ann', 'Adams'), ('acme', 'bob', 'Bob', 'Berg')",
+    );
+    // A release before that one has deleted somebody who is named.
+    server.psql(&group_before("lost", r#"{"name":"lost","agents":["nobody","bob"]}"#));
+    server.psql("insert into object_document (tenant, kind, name, document) values ('hurt', 'list', 'half', '{')");
+
+    let (over, turns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let (editor, is_over, count) = (server.clone(), over.clone(), turns.clone());
+    let editing = tokio::task::spawn_blocking(move || edits_before(&editor, &is_over, &count));
+    until_turn(&turns, 10).await;
+    postgres::bring_up_to_date(&settings, NAME).await.unwrap();
+    until_turn(&turns, turns.load(Ordering::Relaxed) + 20).await;
+    over.store(true, Ordering::Relaxed);
+    editing.await.unwrap();
+
+    let differ = "select count(*) from (select name, document from object_document where tenant = 'acme') as before
+         full join (select name, document from agent_group where tenant = 'acme') as own
+         on before.name = own.name and before.document = own.document where before.name is null or own.name is null";
+    assert_eq!(server.psql(differ), "0");
+    let differ = "with named as (select name, nth - 1 as nth, person from agent_group,
+             jsonb_array_elements_text(document::jsonb -> 'agents') with ordinality as each (person, nth))
+         select count(*) from named full join agent_group_agent as own
+         on named.name = own.name and named.nth = own.nth and named.person = own.person
+         where (own.name is null and named.person <> 'nobody') or named.name is null";
+    assert_eq!(server.psql(differ), "0");
+    assert_ne!(server.psql("select count(*) from agent_group_agent"), "0");
+    let store = open(&settings);
+    let (_, held) = store.load(&tenant("acme")).await.unwrap().unwrap();
+    let lost = held.agent_groups.iter().find(|group| group.name == "lost").unwrap();
+    assert_eq!(lost.agents, ["nobody", "bob"], "a document stays whole");
+    let hurt = store.load(&tenant("hurt")).await;
+    assert!(matches!(&hurt, Err(StoreError::Corrupt { what, .. }) if what == "table lookup_list"), "{hurt:?}");
+}
+
+/// Until so many turns were begun.
+async fn until_turn(turns: &AtomicU32, wanted: u32) {
+    let come = async {
+        while turns.load(Ordering::Relaxed) < wanted {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), come).await.unwrap();
 }
 
 /// A store with a tenant that each of its connections has read, and what that is.

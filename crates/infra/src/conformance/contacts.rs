@@ -4,7 +4,7 @@ use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person};
 use model::{TenantId, Timestamp};
 
 use super::fixtures::tenant;
-use super::provisioning::{note, objects};
+use super::provisioning::{note, objects, objects_with_free_people};
 use crate::bounds::{CONTACTS_MAX, SHARED_CONTACTS_MAX};
 use crate::{
     ArchivedPart, ContactAdded, ContactChanged, ContactOwner, ContactRecords, KeptContact, ObjectChange,
@@ -27,7 +27,7 @@ fn of(user: &str) -> ContactOwner {
 
 /// A tenant with people, and one of them as an owner.
 async fn peopled(store: &dyn ProvisioningStore, name: &str) -> (TenantId, String) {
-    let (acme, held) = (tenant(name), objects(name));
+    let (acme, held) = (tenant(name), objects_with_free_people(name));
     let user = held.people.first().unwrap().user_name.clone();
     let all = held.objects().map(ObjectChange::Put).collect();
     store.update(&acme, Revision(0), all, note()).await.unwrap();

@@ -4,7 +4,7 @@ use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person, Secret};
 use model::{TenantId, Timestamp};
 
 use super::fixtures::tenant;
-use super::provisioning::{note, objects};
+use super::provisioning::{note, objects, objects_with_free_people};
 use crate::{
     HistoryPoint, ObjectChange, PasskeyKept, PasskeyRemoved, Passkeys, ProvisioningStore, Revision, StoreError,
     StoredPasskey, ToldChange,
@@ -35,7 +35,7 @@ fn passkey(id: &str, user: &str, created: u64) -> StoredPasskey {
 
 /// A tenant with people, and the name of one of them.
 async fn peopled(store: &dyn ProvisioningStore, name: &str) -> (TenantId, String) {
-    let (acme, held) = (tenant(name), objects(name));
+    let (acme, held) = (tenant(name), objects_with_free_people(name));
     let user = held.people.first().unwrap().user_name.clone();
     let all = held.objects().map(ObjectChange::Put).collect();
     store.update(&acme, Revision(0), all, note()).await.unwrap();

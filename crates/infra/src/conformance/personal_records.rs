@@ -4,7 +4,7 @@ use contracts::provisioning::{Object, ObjectKey, ObjectKind, Person};
 use model::{TenantId, Timestamp};
 
 use super::fixtures::tenant;
-use super::provisioning::{note, objects};
+use super::provisioning::{note, objects, objects_with_free_people};
 use crate::bounds::{FAVOURITES_MAX, PERSONAL_SETTINGS_BYTES, PERSONAL_SETTINGS_MAX, RECENTS_MAX};
 use crate::{
     Favourite, FavouriteAgain, FavouriteKept, ObjectChange, PersonalRecords, PersonalSetting, ProvisioningStore,
@@ -36,7 +36,7 @@ fn setting(name: &str, value: &str) -> PersonalSetting {
 
 /// A tenant with people, and the name of one of them.
 async fn peopled(store: &dyn ProvisioningStore, name: &str) -> (TenantId, String) {
-    let (acme, held) = (tenant(name), objects(name));
+    let (acme, held) = (tenant(name), objects_with_free_people(name));
     let user = held.people.first().unwrap().user_name.clone();
     let all = held.objects().map(ObjectChange::Put).collect();
     store.update(&acme, Revision(0), all, note()).await.unwrap();

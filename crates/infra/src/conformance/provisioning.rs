@@ -6,6 +6,7 @@ mod further;
 mod history;
 mod hosts;
 mod kinds;
+mod named;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -325,6 +326,19 @@ pub fn objects(tenant: &str) -> TenantObjects {
     objects
 }
 
+/// The same without groups and whatever else names people: they may go.
+pub fn objects_with_free_people(tenant: &str) -> TenantObjects {
+    TenantObjects {
+        agent_logins: Vec::new(),
+        agent_groups: Vec::new(),
+        campaign_groups: Vec::new(),
+        access_groups: Vec::new(),
+        roles: Vec::new(),
+        folders: Vec::new(),
+        ..objects(tenant)
+    }
+}
+
 fn put_all(objects: &TenantObjects) -> Vec<ObjectChange> {
     objects.objects().map(ObjectChange::Put).collect()
 }
@@ -354,6 +368,7 @@ pub async fn run(store: &dyn ProvisioningStore) {
     history::run(store).await;
     hosts::run(store).await;
     kinds::run(store).await;
+    named::run(store).await;
 }
 
 async fn no_generation_is_given_twice(store: &dyn ProvisioningStore) {

@@ -8,7 +8,7 @@ use model::{TenantId, Timestamp};
 use serde_json::{Value, json};
 
 use super::fixtures::tenant;
-use super::provisioning::{note, objects};
+use super::provisioning::{note, objects, objects_with_free_people};
 use crate::{
     HistoryPage, ObjectChange, ProvisioningStore, Revision, SHIFTS_KIND, ShiftCounts, ShiftSpan, ShiftTerms, Shifts,
     ShiftsReplaced, StoreError, StoredShift, key_of_shifts, kind_told,
@@ -25,7 +25,7 @@ fn at(hour: u64) -> Timestamp {
 
 /// A tenant with people, and the names of two of them.
 async fn peopled(store: &dyn ProvisioningStore, name: &str) -> (TenantId, [String; 2]) {
-    let (acme, held) = (tenant(name), objects(name));
+    let (acme, held) = (tenant(name), objects_with_free_people(name));
     let ann = held.people.first().unwrap().user_name.clone();
     let bob = Person { user_name: "bob.second".to_owned(), ..Person::default() };
     let two = [ann, bob.user_name.clone()];

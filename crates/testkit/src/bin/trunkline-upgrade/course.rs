@@ -319,6 +319,8 @@ impl<'r> Course<'r> {
     fn judge_all(&mut self, step: &'static str, build: Build) -> Result<()> {
         let edits = judge::edits(&self.site, build, &self.load)?;
         self.report.judge(step, "every acknowledged edit is there, and once in the history", edits);
+        let groups = judge::groups(&self.site, build, &self.load)?;
+        self.report.judge(step, "both builds have every group of agents as it was acknowledged", groups);
         self.report.judge(step, "every snapshot is as it was made", self.snapshots.lost(&self.site, build));
         let sign_ins = self.sign_ins.lost(&self.site, build)?;
         self.report.judge(step, "every sign-in is told", sign_ins);

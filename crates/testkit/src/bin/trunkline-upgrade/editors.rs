@@ -1,4 +1,4 @@
-//! The load on the configuration: administrators who edit people one by one, and programs that read.
+//! The load on the configuration: administrators who edit people and groups one by one, and programs that read.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use testkit::facts::runtime;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
+use crate::group_editor::GroupEditor;
 use crate::large_tenant::user;
 use crate::notes::{AcknowledgedEdit, LoadNotes};
 use crate::object_client::ObjectClient;
@@ -194,6 +195,7 @@ pub struct EditLoad {
     place: SocketAddr,
     editors: Vec<Editor>,
     readers: Vec<ReadingProgram>,
+    groups: Vec<GroupEditor>,
     running: Vec<JoinHandle<Tasked>>,
     /// What they have asked and were told.
     pub notes: Arc<LoadNotes>,
@@ -203,6 +205,7 @@ pub struct EditLoad {
 enum Tasked {
     Editor(Editor),
     Reader(ReadingProgram),
+    Groups(GroupEditor),
 }
 
 impl EditLoad {
@@ -213,6 +216,7 @@ impl EditLoad {
             place,
             editors: (0..EDITORS).map(Editor::new).collect(),
             readers: (0..READERS).map(|number| ReadingProgram { number, people, made: 0 }).collect(),
+            groups: vec![GroupEditor::default()],
             running: Vec::new(),
             notes: Arc::default(),
         })
@@ -221,10 +225,11 @@ impl EditLoad {
     /// All go to work, with this token.
     pub fn begin(&mut self, token: &str) -> Result<()> {
         self.notes.begin();
-        let count = self.editors.len() + self.readers.len();
+        let count = self.editors.len() + self.readers.len() + self.groups.len();
         let clients = (0..count).map(|_| self.client(token)).collect::<Result<Vec<_>>>()?;
         let editors = self.editors.drain(..).map(Tasked::Editor);
-        let tasks: Vec<Tasked> = editors.chain(self.readers.drain(..).map(Tasked::Reader)).collect();
+        let others = self.readers.drain(..).map(Tasked::Reader).chain(self.groups.drain(..).map(Tasked::Groups));
+        let tasks: Vec<Tasked> = editors.chain(others).collect();
         for (task, client) in tasks.into_iter().zip(clients) {
             let notes = Arc::clone(&self.notes);
             self.running.push(self.runtime.spawn(at_work(task, client, notes)));
@@ -250,6 +255,7 @@ impl EditLoad {
             match ended {
                 Ok(Ok(Tasked::Editor(editor))) => self.editors.push(editor),
                 Ok(Ok(Tasked::Reader(reader))) => self.readers.push(reader),
+                Ok(Ok(Tasked::Groups(editor))) => self.groups.push(editor),
                 Ok(Err(error)) => bail!("a task of the load has failed: {error}"),
                 Err(_) => bail!("a task of the load has not ended within {JOINED_WITHIN:?}"),
             }
@@ -260,6 +266,11 @@ impl EditLoad {
     /// An import has changed the revisions of people: editors ask for them before their next edits.
     pub fn forget_revisions(&mut self) {
         self.editors.iter_mut().flat_map(|editor| &mut editor.people).for_each(|person| person.revision = None);
+    }
+
+    /// The groups of agents that were edited, with their agents as they were acknowledged last.
+    pub fn groups(&self) -> impl Iterator<Item = (&String, &Vec<String>)> {
+        self.groups.iter().flat_map(GroupEditor::acknowledged)
     }
 
     /// A further client.
@@ -277,6 +288,7 @@ async fn at_work(mut task: Tasked, mut client: ObjectClient, notes: Arc<LoadNote
     let done = match &mut task {
         Tasked::Editor(editor) => editor.work(&mut client, &notes).await,
         Tasked::Reader(reader) => reader.work(&mut client, &notes).await,
+        Tasked::Groups(editor) => editor.work(&mut client, &notes).await,
     };
     if let Err(error) = done {
         notes.fault(format!("{error:#}"));

@@ -8,6 +8,7 @@ use serde_json::Value;
 use testkit::clock::{Micros, SECOND};
 
 use crate::editors::{EditLoad, is_of};
+use crate::group_editor::AGENT_GROUP;
 use crate::large_tenant::TENANT;
 use crate::notes::{AcknowledgedEdit, LoadNotes, WORKS};
 use crate::object_client::ObjectClient;
@@ -48,6 +49,38 @@ pub fn edits(site: &UpgradeSite, build: Build, load: &EditLoad) -> Result<Vec<St
     let (counted, expected) = (site.psql(&sql)?, format!("{0}|{0}", acknowledged.len()));
     if counted != expected {
         broken.push(format!("the table change_log has {counted} rows and keys of our edits, not {expected}"));
+    }
+    Ok(broken)
+}
+
+/// Groups of agents that are otherwise than they were acknowledged, and what stands otherwise in the tables of the build before and of this one.
+/// The load has ended, and no edit is pending.
+pub fn groups(site: &UpgradeSite, build: Build, load: &EditLoad) -> Result<Vec<String>> {
+    let mut client = load.client(&site.token(build)?)?;
+    let (mut broken, mut expected) = (Vec::new(), Vec::new());
+    for (name, agents) in load.groups() {
+        let seen = load.wait_for(client.object((AGENT_GROUP, name), &load.notes))?.context("nothing is stopped")?;
+        let document: Value = serde_json::from_str(&seen.json)?;
+        if document["agents"] != serde_json::json!(agents) {
+            broken.push(format!("{agents:?} were acknowledged for {name}, which is {document}"));
+        }
+        expected.push(format!("{name}: {}", agents.join(" ")));
+    }
+    let named = site.psql(&format!(
+        "select name || ': ' || string_agg(person, ' ' order by nth) from agent_group_agent
+         where tenant = '{TENANT}' group by name order by name collate \"C\""
+    ))?;
+    if named.lines().ne(expected.iter().map(String::as_str)) {
+        broken.push(format!("the table agent_group_agent has {named:?}, not {expected:?}"));
+    }
+    let differ = site.psql(&format!(
+        "select count(*) from (select name, document from object_document
+             where tenant = '{TENANT}' and kind = '{AGENT_GROUP}') as before
+         full join (select name, document from agent_group where tenant = '{TENANT}') as own
+         on before.name = own.name and before.document = own.document where before.name is null or own.name is null"
+    ))?;
+    if differ != "0" {
+        broken.push(format!("the tables object_document and agent_group differ in {differ} groups"));
     }
     Ok(broken)
 }

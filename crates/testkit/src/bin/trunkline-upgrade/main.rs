@@ -5,6 +5,7 @@
 mod calls;
 mod course;
 mod editors;
+mod group_editor;
 mod judge;
 mod large_tenant;
 mod later_objects;

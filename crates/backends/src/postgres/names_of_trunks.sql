@@ -1,0 +1,11 @@
+-- What names trunks. A step of its own: who waits for their table holds no other one that the release before uses.
+CREATE TABLE trunk_group_member (
+    tenant TEXT NOT NULL,
+    name TEXT NOT NULL COLLATE nocase,
+    nth BIGINT NOT NULL,
+    trunk TEXT NOT NULL COLLATE nocase,
+    PRIMARY KEY (tenant, name, nth),
+    UNIQUE (tenant, trunk, name, nth),
+    FOREIGN KEY (tenant, name) REFERENCES trunk_group (tenant, name) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    FOREIGN KEY (tenant, trunk) REFERENCES trunk (tenant, name) DEFERRABLE INITIALLY DEFERRED
+);
