@@ -24,8 +24,9 @@
 //! is not there any more: of such a name there is no row, it stands in the document alone, and rules tell of it as they did. A release after
 //! this one drops `object_document` with its triggers, and the second statement of each write.
 //!
-//! A tenant that ends loses the rows of these tables at once (`names_of_ended_tenants.sql`): its people, DNs and so on go in parts, by either
-//! release, and nothing that names them may be left by then.
+//! A tenant that ends loses the rows of these tables at once (`names_of_ended_tenants.sql`): its people, DNs and so on go in parts, and nothing
+//! that names them may be left by then. Rows may come after that: of a tenant that ended while its documents were copied, or that the release
+//! before, which serves it as if it had not ended, has edited since. So its names go before anything else ([`NameColumn::names_of_ended`]).
 
 use std::sync::LazyLock;
 
@@ -71,11 +72,32 @@ impl NameColumn {
             "tenant = ? AND NOT EXISTS
              (SELECT 1 FROM {of} AS named WHERE named.tenant = {table}.tenant AND named.{key} = {table}.{column})"
         );
-        if all().any(|(_, own)| own.table == *table) {
+        if self.is_beside_document() {
             format!("UPDATE {table} SET {column} = NULL WHERE {column} IS NOT NULL AND {is_missing}")
         } else {
             format!("DELETE FROM {table} WHERE {is_missing}")
         }
+    }
+
+    /// Takes away names of a tenant that has ended, from the column and not from the documents. It has the tenant twice, and the most objects
+    /// that lose theirs at once.
+    pub fn names_of_ended(&self) -> String {
+        let Self { table, column, .. } = self;
+        if self.is_beside_document() {
+            format!(
+                "UPDATE {table} SET {column} = NULL WHERE tenant = ? AND dbid IN
+                 (SELECT dbid FROM {table} WHERE tenant = ? AND {column} IS NOT NULL LIMIT ?)"
+            )
+        } else {
+            format!(
+                "DELETE FROM {table} WHERE tenant = ? AND name IN (SELECT name FROM {table} WHERE tenant = ? LIMIT ?)"
+            )
+        }
+    }
+
+    /// Whether it stands in the row of the document, and not in a table for the names.
+    fn is_beside_document(&self) -> bool {
+        all().any(|(_, own)| own.table == self.table)
     }
 }
 

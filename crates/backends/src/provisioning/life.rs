@@ -3,15 +3,20 @@
 //! A tenant ends by one small write, from which on nobody finds it. Its rows then go in parts, so that nobody who writes waits for long.
 //! What is noted stays for its time: the log of changes, what has happened at signing in, and that there was the tenant.
 
+use std::borrow::Cow;
+
 use contracts::provisioning::{ObjectKey, ObjectKind};
 use infra::bounds::ENDED_TENANTS_MAX;
 use infra::{ChangeNote, EndedTenant, HistoryEntry, Result, Revision, StoreError, TenantLife, TenantOverview};
 use model::{TenantId, Timestamp};
 
-use super::{Row, Turn, api_keys, find, history, number, query, revision_of, revisions, tenant_id, tenant_standing};
+use super::{
+    Row, Statement, Turn, api_keys, find, history, kind_tables, number, query, revision_of, revisions, tenant_id,
+    tenant_standing,
+};
 
-/// What is removed of a tenant that has ended, part by part: whatever names a row goes before it. Each has the tenant twice, and the most
-/// rows that go at once (of lists, those of so many objects).
+/// What is removed of a tenant that has ended, part by part, behind the names that documents have of others: whatever names a row goes before
+/// it. Each has the tenant twice, and the most rows that go at once (of lists, those of so many objects).
 const PARTS: [&str; 36] = [
     "DELETE FROM prompt_audio WHERE tenant = ? AND sha256 IN
          (SELECT sha256 FROM prompt_audio WHERE tenant = ? LIMIT ?)",
@@ -168,8 +173,9 @@ pub(super) async fn remove(db: &mut dyn Turn, tenant: &TenantId, at_most: u32) -
     if !tenant_standing::is_leaving(db, tenant).await? {
         return Ok(0);
     }
-    for sql in PARTS {
-        let part = query(sql).bind(tenant.as_str()).bind(tenant.as_str()).bind(i64::from(at_most));
+    for sql in parts() {
+        let part = Statement { sql, fields: Vec::new() };
+        let part = part.bind(tenant.as_str()).bind(tenant.as_str()).bind(i64::from(at_most));
         let count = db.run(part).await?;
         if count > 0 {
             return Ok(count);
@@ -178,6 +184,12 @@ pub(super) async fn remove(db: &mut dyn Turn, tenant: &TenantId, at_most: u32) -
     let told = query("UPDATE ended_tenant SET removed = 1 WHERE tenant = ? AND removed = 0").bind(tenant.as_str());
     db.run(told).await?;
     db.run(query("DELETE FROM tenant WHERE id = ? AND ended_ms IS NOT NULL").bind(tenant.as_str())).await
+}
+
+/// The statements that remove a tenant which has ended, in their order.
+fn parts() -> impl Iterator<Item = Cow<'static, str>> {
+    let names = kind_tables::name_columns().map(|column| Cow::<'static, str>::Owned(column.names_of_ended()));
+    names.chain(PARTS.map(Cow::Borrowed))
 }
 
 // === what is known of those that have ended ===
@@ -213,13 +225,11 @@ fn ended_of(row: &Row) -> Result<EndedTenant> {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use infra::conformance::provisioning::{note, objects};
     use infra::{ObjectChange, ProvisioningStore as _};
 
     use super::*;
-    use crate::provisioning::{Dialect as _, Statement};
+    use crate::provisioning::Dialect as _;
     use crate::sqlite::SqliteProvisioning;
 
     /// What stays of a tenant that is removed: what is noted, and the generation by which readers tell what is newer.
@@ -251,5 +261,23 @@ mod tests {
             others += turn.rows(Statement { sql: Cow::Owned(sql), fields: Vec::new() }).await.unwrap().len();
         }
         assert!(tables.len() > STAYS.len() + 20 && others > 50, "{} tables, {others} rows", tables.len());
+    }
+
+    #[tokio::test]
+    async fn a_tenant_whose_documents_were_written_after_its_end_goes_nevertheless() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteProvisioning::open(&folder.path().join("configuration.sqlite")).await.unwrap();
+        let acme = TenantId::parse("acme").unwrap();
+        let all = objects("acme").objects().map(ObjectChange::Put).collect();
+        store.update(&acme, Revision(0), all, note()).await.unwrap();
+        store.end_tenant(&acme, Revision(1), note()).await.unwrap().unwrap();
+        // By the release before, which does not know that a tenant has ended.
+        let mut turn = store.0.appends().await.unwrap();
+        let written = turn.run(query("UPDATE object_document SET document = document || ' '")).await.unwrap();
+        assert!(written > 15, "{written}");
+        turn.commit().await.unwrap();
+        while store.remove_ended(&acme, 1).await.unwrap() > 0 {}
+        let ended = store.ended_tenants(Timestamp::ZERO).await.unwrap();
+        assert!(ended.iter().all(|ended| ended.is_removed) && ended.len() == 1, "{ended:?}");
     }
 }
