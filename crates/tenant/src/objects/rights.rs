@@ -284,7 +284,8 @@ fn own_entries(held: &IndexedTenant, user: &str, groups: &HashSet<String>) -> Ow
     let mut own = OwnEntries::default();
     for entry in held.annexes_with_entries().flat_map(|annex| &annex.own_permissions) {
         own.are_there = true;
-        own.shut_one |= own_said(entry, user, groups).is_shut;
+        // There may be many, and most refuse nobody anything.
+        own.shut_one = own.shut_one || (entry.no_access && own_said(entry, user, groups).is_shut);
     }
     own
 }

@@ -1,8 +1,11 @@
 //! Capacity rules, and the statistics that a tenant defines.
 
+use std::collections::HashMap;
+
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::response::Response;
+use contracts::provisioning::ObjectAnnex;
 use net::http::Query;
 use serde_json::{Map, Value, json};
 
@@ -183,10 +186,28 @@ fn wanted_definitions(data: &Value) -> Result<Map<String, Value>, ApiRefusal> {
     Ok(wanted)
 }
 
+/// A document with the folder, the own properties and the entries that the definition has, where it says nothing of them: published clients
+/// know of none, and without them it would be open to others.
+fn keeping_annex(mut document: Value, before: Option<&FoundObject>) -> Value {
+    for field in ObjectAnnex::FIELDS {
+        if document.get(field).is_none()
+            && let Some(kept) = before.and_then(|before| before.document.get(field))
+        {
+            document[field] = kept.clone();
+        }
+    }
+    document
+}
+
 /// Makes or changes those of a body or a file, all or none.
 pub(super) async fn put_definitions(request: &ProvisioningRequest, given: &Value) -> Result<(), ApiRefusal> {
     let wanted = wanted_definitions(given)?;
-    let put = |(name, document): (&String, &Value)| json!({"kind": DEFINITION, "id": name, "put": document});
+    let found = all(request.configuration(), &request.reads(), DEFINITION, "").await?;
+    let before: HashMap<&str, &FoundObject> = found.iter().map(|one| (one.id.as_str(), one)).collect();
+    let put = |(name, document): (&String, &Value)| {
+        let document = keeping_annex(document.clone(), before.get(name.as_str()).copied());
+        json!({"kind": DEFINITION, "id": name, "put": document})
+    };
     let changes: Vec<Value> = wanted.iter().map(put).collect();
     change(request.configuration(), &request.changes()?, &changes).await.map(drop)
 }
@@ -249,7 +270,7 @@ fn put_definition(
             }
         }
     }
-    Ok(document)
+    Ok(keeping_annex(document, before))
 }
 
 /// `PUT /statistic-definitions/{type}/{name}`: makes one, or changes it; the other types that have it keep it.
@@ -310,6 +331,20 @@ mod tests {
             let refused = media(&before, &wrong).unwrap_err().body();
             assert!(refused["status"]["message"].as_str().unwrap().starts_with("mediaRules"), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_definition_that_is_put_stays_where_it_is_and_open_to_whom_it_was() {
+        let entries = json!([{"group": "Leads", "person": null, "rights": ["read"], "no_access": false}]);
+        let document = json!({"name": "Calls", "folder": "Board", "own_permissions": entries, "objects": ["Agent"]});
+        let before = FoundObject { id: "Calls".to_owned(), document, ..FoundObject::default() };
+        let put = |data: Value| put_definition(("Agent", "Calls"), &data, Some(&before)).unwrap();
+        let kept = put(json!({"category": "TotalTime"}));
+        assert_eq!((&kept["folder"], &kept["own_permissions"]), (&json!("Board"), &entries));
+        assert!(kept.get("user_properties").is_none(), "{kept}");
+        let moved = put(json!({"category": "TotalTime", "folder": "Open", "own_permissions": []}));
+        assert_eq!((&moved["folder"], &moved["own_permissions"]), (&json!("Open"), &json!([])));
+        assert_eq!(keeping_annex(json!({"name": "New"}), None), json!({"name": "New"}));
     }
 
     #[test]

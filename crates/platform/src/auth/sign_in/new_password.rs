@@ -90,6 +90,7 @@ pub(super) async fn submitted(
     if !browser.has_sent(auth, &form_of(&half, &person, before), typed) {
         return Ok(from_the_start(StatusCode::FORBIDDEN));
     }
+    half.comes_from_there(auth, browser.source).await?;
     let again = |error: &str| asks(request, &half, &person, before, StatusCode::BAD_REQUEST, Some(error));
     let not_taken = |weak: Weak| again(&format!("This password may not be chosen: {weak}."));
     let chosen = typed.get("new_password").unwrap_or_default();

@@ -78,6 +78,7 @@ async fn after_first_step(
     authenticated_at: Timestamp,
 ) -> Result<Response, Trouble> {
     let half = HalfSignedIn::begin(tenant, person, provider, request.auth.now());
+    half.comes_from_there(request.auth, request.browser.source).await?;
     if person.second_factor.is_some() {
         return asks_code(request, &half, person, StatusCode::OK, None).await;
     }
@@ -85,7 +86,7 @@ async fn after_first_step(
         let secret = second_factor::new_secret(request.auth);
         return Ok(asks_first(request, &half, person, &secret, StatusCode::OK, None));
     }
-    let way = if half.provider.is_some() { SignInWay::Provider } else { SignInWay::Password };
+    let way = half.way();
     let shown = ShownSteps { provider: half.provider, by_two_factors: false, by_passkey: false, way, authenticated_at };
     new_password::after_steps(request, tenant, person, shown).await
 }
@@ -100,6 +101,7 @@ pub(super) async fn submitted(request: PageRequest<'_>, half: &str, typed: &Para
     if !request.browser.has_sent(auth, &half.form(&person, texts), typed) {
         return Ok(from_the_start());
     }
+    half.comes_from_there(request.auth, request.browser.source).await?;
     let (code, passkey) = (typed.get("code").unwrap_or_default(), typed.get("passkey"));
     // Who has the key of an app in the form has no second factor: the form is of that too.
     match TotpSecret::parse(texts.secret) {

@@ -7,6 +7,7 @@ use contracts::provisioning::{FaultCode, Folder, FolderRight, Object, ObjectAnne
 use contracts::v1;
 use infra::{FoundObject, HistoryEntry, HistoryPage, Revision, SHIFTS_KIND, kind_told};
 use model::TenantId;
+use serde_json::Value as Json;
 use tonic::{Request, Status};
 
 use super::refusals::{denied, ends, refused, unread};
@@ -337,14 +338,33 @@ fn as_found(HeldObject { object, annex, revision }: HeldObject<'_>) -> FoundObje
 fn entry_seen(held: &IndexedTenant, rights: &CallerRights, entry: HistoryEntry) -> Option<InFolders<HistoryEntry>> {
     let is_hidden = held.found(&entry.key).is_some_and(|found| !rights.may_see(found));
     let is_unread = |(path, annex): (String, ObjectAnnex)| !rights.may_see_in(&path, Some(&annex));
-    // That shifts were replaced may name people whom the person does not see.
     let is_of_shifts = kind_told(entry.key.kind.as_str(), &entry.key.id) == SHIFTS_KIND;
-    let is_hidden = is_hidden || is_of_shifts && !rights.reads_whole_tenant();
+    let is_hidden = is_hidden || is_of_shifts && !sees_plan(held, rights, &entry);
     if is_hidden || stood_of(&entry).any(is_unread) {
         return None;
     }
     let folders = known_folders(held, rights, &entry.key, stood_of(&entry).map(|(path, _)| path))?;
     Some(InFolders { at: entry.revision, of: entry, folders })
+}
+
+/// Whether a person is told that shifts were replaced: who reads the whole tenant, and sees all whom the plan names. Who may be told of those
+/// who are gone, nobody knows any more: administrators alone, where anything is hidden.
+fn sees_plan(held: &IndexedTenant, rights: &CallerRights, entry: &HistoryEntry) -> bool {
+    let sees = |user: String| {
+        let found = held.found(&ObjectKey { kind: ObjectKind::Person, id: user });
+        found.map_or(rights.is_of_whole_tenant(), |found| rights.may_see(found))
+    };
+    rights.sees_everything() || (rights.reads_whole_tenant() && planned_people(entry).all(sees))
+}
+
+/// The people whom an entry about shifts names.
+fn planned_people(entry: &HistoryEntry) -> impl Iterator<Item = String> + use<'_> {
+    let documents = [&entry.before, &entry.after].into_iter().flatten();
+    let read = documents.filter_map(|document| serde_json::from_str::<Json>(document).ok());
+    read.flat_map(|document| {
+        let named = document["people"].as_array().cloned().unwrap_or_default();
+        named.into_iter().filter_map(|name| name.as_str().map(str::to_owned))
+    })
 }
 
 /// The folders that are there under the paths of those in which an object was, as far as it matters to who asks whether they are the same
@@ -389,7 +409,7 @@ fn document_then(back: &ObjectEdit) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use contracts::provisioning::{FolderPermission, Person, Privilege, Prompt, PromptAudio};
+    use contracts::provisioning::{FolderPermission, Person, Privilege};
     use infra::{ChangeNote, ChangeOrigin, ChangeWay, HistoryPoint, VersionedObjects};
     use model::Timestamp;
 
@@ -487,31 +507,15 @@ mod tests {
 
     #[test]
     fn a_recording_is_seen_by_who_sees_a_prompt_that_names_it() {
-        let shut = FolderPermission {
-            person: Some("dora".to_owned()),
-            group: None,
-            rights: Vec::new(),
-            no_access: true,
-            propagate: true,
+        let held = hiding_tenant();
+        let sees = |user: &str, digit: &str| {
+            let (rights, sha256) = (CallerRights::of(&held, user), digit.repeat(64));
+            let mut naming = prompts_with(&held, &sha256);
+            naming.any(|found| rights.may_see(found))
         };
-        let prompt = |name: &str, sha256: &str| {
-            let audio = vec![PromptAudio { language: "en".to_owned(), sha256: sha256.to_owned() }];
-            Prompt { audio, ..Prompt::of_file(name.to_owned(), "a.wav".to_owned()) }
-        };
-        let mut objects = infra::conformance::provisioning::objects("acme");
-        objects.people =
-            vec![Person { user_name: "dora".to_owned(), privileges: vec![Privilege::Designer], ..Person::default() }];
-        objects.folders = vec![folder("Board", vec![shut])];
-        objects.prompts = vec![prompt("hidden", "1"), prompt("open", "2"), prompt("both", "2")];
-        let in_board = ObjectAnnex { folder: Some("Board".to_owned()), ..ObjectAnnex::default() };
-        let board = |id: &str| (ObjectKey { kind: ObjectKind::Prompt, id: id.to_owned() }, in_board.clone());
-        objects.annexes = [board("hidden"), board("both")].into();
-        let point = HistoryPoint::unstamped(Revision(3));
-        let held = IndexedTenant::of(VersionedObjects { point, objects, revisions: HashMap::new() });
-        let dora = CallerRights::of(&held, "dora");
-        for (sha256, prompts, is_seen) in [("1", 1, false), ("2", 2, true), ("3", 0, false)] {
-            assert_eq!(prompts_with(&held, sha256).count(), prompts, "{sha256}");
-            assert_eq!(prompts_with(&held, sha256).any(|found| dora.may_see(found)), is_seen, "{sha256}");
+        // One of a hidden prompt alone, one of that and another one, and one that none names.
+        for (user, of_hidden) in [("dora", false), ("rita", false), ("root", true), ("fred", true)] {
+            assert_eq!(["a", "b", "c"].map(|digit| sees(user, digit)), [of_hidden, true, false], "{user}");
         }
     }
 
@@ -531,6 +535,23 @@ mod tests {
         let sees = |user: &str, entry: &HistoryEntry| sees(&held, user, entry, &HashMap::new());
         assert!(sees("root", &replaced) && !sees("fay", &replaced));
         assert!(sees("fay", &snapshot), "what is in the root is seen");
+    }
+
+    #[test]
+    fn that_shifts_were_replaced_names_nobody_to_who_does_not_see_them() {
+        let held = hiding_tenant();
+        let day = infra::ShiftSpan { from: Timestamp::ZERO, to: Timestamp::from_millis(1), people: Vec::new() };
+        let of = |people: &str| {
+            deleted(ObjectKind::Tenant, &infra::key_of_shifts(&day).id, &format!(r#"{{"people":[{people}]}}"#))
+        };
+        let told = |user: &str| {
+            [r#""lea""#, r#""root","lea""#, r#""root""#, "", r#""gone""#]
+                .map(|people| sees(&held, user, &of(people), &HashMap::new()))
+        };
+        assert_eq!(told("root"), [true; 5]);
+        assert_eq!(told("rita"), [false, false, true, true, true]);
+        assert_eq!(told("dora"), [false, false, true, true, false]);
+        assert_eq!(told("fred"), [false; 5]);
     }
 
     #[test]
