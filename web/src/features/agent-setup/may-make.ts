@@ -3,7 +3,7 @@
 import { accountNow } from '../../live/account'
 
 const CHANGE: readonly string[] = ['administrator', 'folder_administrator']
-const OF_TENANT = /^(client|access_group|role|trunk|dial_rule|number|feature_code|switch|api_key)$/
+const OF_TENANT = /^(client|access_group|role|trunk|trunk_group|dial_rule|number|feature_code|switch|api_key)$/
 
 /** Whether who has signed in may change anything at all; what is offered otherwise the server refuses at the end. */
 export function mayChange(now = accountNow()): boolean {
