@@ -11,7 +11,7 @@ use model::{TenantId, Timestamp};
 
 use super::by_names::NAMES_MAX;
 use super::cleared::of_many;
-use super::{Dialect, Field, Row, Statement, Tables, Turn, number, query, sealing, snapshots, tenant_standing};
+use super::{Dialect, Field, Statement, Tables, Turn, number, query, sealing, snapshots, tenant_standing};
 
 /// The digits of a SHA-256.
 const DIGITS: usize = 64;

@@ -76,8 +76,8 @@ describe('the desk and the phone', () => {
     state = { ...state, calls: [{ id: 'a', number: '+331', phase: 'ringing' }] }
     read()
     expect(await rings).toBe(true)
-    const elsewhere = phone.comesToRing('+332')
     state = { ...state, calls: [] }
+    const elsewhere = phone.comesToRing('+331')
     vi.advanceTimersByTime(1_000)
     expect(await elsewhere).toBe(false)
     state = NO_PHONE

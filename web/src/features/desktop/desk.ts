@@ -5,9 +5,9 @@ import { CHANNELS, messageIn } from '../../api/workspace-messages'
 import type { Call, Configuration, SessionShown } from '../../api/workspace-shapes'
 import { workspacePaths } from '../../lib/paths'
 import { serverClock } from '../../lib/server-clock'
-import { LOOK_MS } from '../../lib/shortcuts'
 import { backOffMs } from '../../live/back-off'
 import type { Bayeux, BayeuxNews, BayeuxOptions } from '../../live/bayeux'
+import { askedOnce } from './asked-once'
 import { after, NEW_DESK, type DeskInput, type DeskState } from './desk-state'
 import type { Operation } from './operations'
 
@@ -63,7 +63,7 @@ export function newDesk(world: DeskWorld): Desk {
   let rereads = 0
   let ids = 0
   let reads = 0
-  const underWay = new Map<string, Promise<boolean>>()
+  const once = askedOnce(world.later)
   const name = Math.random().toString(36).slice(2, 10)
   const newId = (): string => {
     ids += 1
@@ -183,15 +183,6 @@ export function newDesk(world: DeskWorld): Desk {
     else world.later(() => (of === run ? void begin(of) : undefined), backOffMs(failures, Math.random()))
   }
 
-  // Until it is answered, and for as long as another press would be the other half of a double one. That counts from the press: a later one is meant, however long the answer took.
-  const keepUnderWay = (name: string, answer: Promise<boolean>): void => {
-    const forget = (): void => void (underWay.get(name) === answer ? underWay.delete(name) : undefined)
-    let isHalfOver = false
-    const half = (): void => (isHalfOver ? forget() : void (isHalfOver = true))
-    underWay.set(name, answer)
-    world.later(half, LOOK_MS)
-    void answer.then((isTaken) => (isTaken ? half() : forget()))
-  }
   const send = async (what: Operation, call: string, data: Data): Promise<boolean> => {
     const id = noted(what)
     const body = { operationId: id, data }
@@ -227,13 +218,8 @@ export function newDesk(world: DeskWorld): Desk {
       void begin(run)
     },
     ask: (what, call = '', data = {}) => {
-      const name = JSON.stringify([what, call, data])
-      const before = underWay.get(name)
-      if (before !== undefined) return before
-      const answer = send(what, call, data)
-      if (AGAIN_AT_ONCE.includes(what)) return answer
-      keepUnderWay(name, answer)
-      return answer
+      const does = (): Promise<boolean> => send(what, call, data)
+      return AGAIN_AT_ONCE.includes(what) ? does() : once(JSON.stringify([what, call, data]), does)
     },
     noted,
     leave: async () => {
