@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use contracts::provisioning::{Person, Secret};
-use contracts::sign_in_audit::{SignInEvent, SignInRecord};
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::{login_name, password};
 use model::TenantId;
 use serde::Deserialize;
@@ -19,7 +19,7 @@ use super::super::answers::{self, Trouble};
 use super::super::people::tenancy::{self, Named};
 use super::super::people::{self, tenant_host};
 use super::super::proofs::person_login::{self, PersonLogin};
-use super::super::proofs::second_factor;
+use super::super::proofs::{second_factor, sign_in_address};
 use super::super::request::origin;
 use super::super::request::session::{self, Requester};
 use super::super::request::source::RequestSource;
@@ -95,6 +95,11 @@ async fn changed(
             return Ok(response);
         }
     };
+    // Who is signed in has come from an address of the tenant's people.
+    if requester.is_none() {
+        let refused = SignInRecord::of(SignInEvent::Refused).by_way(SignInWay::Password);
+        sign_in_address::check(auth, &tenant, source, refused.about_person(&person.user_name)).await?;
+    }
     // Who is signed in has shown it.
     if requester.is_none() && second_factor::is_needed(auth, &tenant, &person).await? {
         return Ok(answers::refused(StatusCode::FORBIDDEN, "this person has a second factor: sign in first"));
