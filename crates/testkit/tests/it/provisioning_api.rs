@@ -8,13 +8,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use testkit::browser::SteppedScript;
+use testkit::facts::{connect, runtime, tenant_role};
 use testkit::installation::DemoUser;
 use testkit::observe::Answer;
 use testkit::process::signal;
-use testkit::visitor::{REDIRECT, VERIFIER};
+use testkit::visitor::{CurlAnswer, REDIRECT, VERIFIER};
 use testkit::{Installation, Visitor, kernel, wait};
 
 use crate::carried::{Bytes, carried};
+use crate::provisioning;
 use crate::replicas::{TwoReplicas, start_with_two};
 use crate::rows::monitor::{Monitor, clients_of};
 
@@ -22,6 +24,8 @@ const SOON: Duration = Duration::from_secs(60);
 const LATER: Duration = Duration::from_secs(90);
 /// For all that an administrator does, each step of which has its own patience.
 const WALKED: Duration = Duration::from_secs(240);
+/// A password that is chosen in place of another one.
+const ANOTHER: &str = "slow brown teapot";
 const COOKIE: &str = "PROVISIONING_SESSIONID";
 const HTTP: u16 = 8_080;
 const REDIS: u16 = 6_379;
@@ -308,6 +312,26 @@ fn own_address(refused: &Value) -> Result<&str> {
     address.with_context(|| refused.to_string())
 }
 
+/// Somebody who has to choose another password, and the page that asks that visitor for it.
+fn asked_for_another_password<'a>(site: &'a Installation, by: &Visitor<'_>) -> Result<(&'a DemoUser, CurlAnswer)> {
+    let user = site.demo.users.iter().filter(|user| user.kind == "agent").nth(1).context("there is one agent")?;
+    let token = provisioning::token(site, "tool/hr", &["config:read", "config:write"])?;
+    runtime()?.block_on(async {
+        let mut client = provisioning::Client::new(connect(tenant_role(site, 8888)).await?);
+        let json = r#"{"change_password":true}"#;
+        let edit = provisioning::put("person", &user.user, None, json, &["change_password"]);
+        provisioning::change(&mut client, &token, provisioning::batch(vec![edit])).await??;
+        anyhow::Ok(())
+    })?;
+    wait::until(SOON, || {
+        let refused = by.by_password(&user.user, &user.password)?;
+        Ok(refused.body.contains("choose another password first").then_some(()))
+    })?;
+    let page = by.sign_in(&user.user, &user.password)?;
+    ensure!(page.status == 200 && page.body.contains("Choose another password"), "{} {}", page.status, page.body);
+    Ok((user, page))
+}
+
 #[test]
 fn people_sign_in_from_the_listed_addresses_alone_while_the_list_counts() -> Result<()> {
     let site = Installation::start()?;
@@ -318,6 +342,8 @@ fn people_sign_in_from_the_listed_addresses_alone_while_the_list_counts() -> Res
     let (here, away) = (Visitor::new(&site)?, Visitor::at(&site, site.stranger_address(7))?);
     let by_program = |visitor: &Visitor<'_>| visitor.by_password(&agent.user, &agent.password);
     let refresh = by_program(&away)?.token("refresh_token")?;
+    let with_form = Visitor::at(&site, site.stranger_address(7))?;
+    let (forced, form) = asked_for_another_password(&site, &with_form)?;
 
     // Whoever asks is not locked out, neither by a list that is not complete nor by taking an address from it.
     let (status, refused) = set("enabled")?;
@@ -336,6 +362,18 @@ fn people_sign_in_from_the_listed_addresses_alone_while_the_list_counts() -> Res
     ensure!(refused.status == 400 && refused.error() == "invalid_grant", "{} {}", refused.status, refused.body);
     let page = away.sign_in(&agent.user, &agent.password)?;
     ensure!(page.status == 403 && page.body.contains("lists the addresses"), "{} {}", page.status, page.body);
+    // Nor does anybody choose another password from there, behind a right one.
+    let page = with_form.send_form(&form, "name=\"steps\"", &[("new_password", ANOTHER), ("again", ANOTHER)])?;
+    ensure!(page.status == 403 && page.body.contains("lists the addresses"), "{} {}", page.status, page.body);
+    let page = away.sign_in(&forced.user, &forced.password)?;
+    ensure!(page.status == 403 && page.body.contains("lists the addresses"), "{} {}", page.status, page.body);
+    let chosen = json!({"data": {"userName": agent.user, "oldPassword": agent.password, "newPassword": ANOTHER}});
+    let sent = chosen.to_string();
+    let sent = ["--header", "Content-Type: application/json", "--data", sent.as_str()];
+    let changed = away.ask("/auth/v3/change-password", &sent)?;
+    ensure!(changed.status == 403 && changed.body.contains("lists others"), "{} {}", changed.status, changed.body);
+    let page = here.sign_in(&forced.user, &forced.password)?;
+    ensure!(page.status == 200 && page.body.contains("Choose another password"), "{} {}", page.status, page.body);
     ensure!(away.refresh(&refresh)?.error() == "invalid_grant", "a sign-in goes on from elsewhere");
     ensure!(here.refresh(&refresh)?.status == 200, "a sign-in has ended by where it was asked from");
     ensure!(by_program(&here)?.status == 200, "nobody signs in from an address of the list");
