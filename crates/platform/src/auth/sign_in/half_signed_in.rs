@@ -6,11 +6,16 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contracts::provisioning::{Person, Secret};
+use contracts::sign_in_audit::{SignInEvent, SignInRecord, SignInWay};
 use identity::secret::Digest;
 use model::{TenantId, Timestamp};
 
+use super::super::Auth;
+use super::super::answers::Trouble;
 use super::super::page::second_factor::ShownTexts;
 use super::super::people;
+use super::super::proofs::sign_in_address;
+use super::super::request::source::RequestSource;
 
 /// How long the second factor may take.
 const LIFE: Duration = Duration::from_secs(300);
@@ -34,6 +39,21 @@ impl HalfSignedIn {
     /// Somebody who has shown the password now, or whom that provider has named.
     pub fn begin(tenant: &TenantId, person: &Person, provider: Option<String>, now: Timestamp) -> Self {
         Self { tenant: tenant.clone(), user: person.user_name.clone(), provider, until_s: (now + LIFE).as_secs() }
+    }
+
+    /// What was shown first.
+    pub const fn way(&self) -> SignInWay {
+        if self.provider.is_some() { SignInWay::Provider } else { SignInWay::Password }
+    }
+
+    /// Lets them go on from an address of the tenant's people alone: what is behind this, a second factor that is set up or another
+    /// password, would shut the person out even where no session begins.
+    ///
+    /// # Errors
+    /// [`Trouble::Elsewhere`] from another address.
+    pub async fn comes_from_there(&self, auth: &Auth, source: &RequestSource) -> Result<(), Trouble> {
+        let refused = SignInRecord::of(SignInEvent::Refused).by_way(self.way()).about_person(&self.user);
+        sign_in_address::check(auth, &self.tenant, source, refused).await
     }
 
     /// As a field of the form.

@@ -16,7 +16,6 @@ use super::super::page::new_password::{self as pages, NewPasswordForm};
 use super::super::people;
 use super::super::request::parameters::Parameters;
 use super::half_signed_in::HalfSignedIn;
-use super::second_step::comes_from_there;
 use super::{PageRequest, ShownSteps, begin, change_password, form};
 
 /// What its forms are called.
@@ -91,7 +90,7 @@ pub(super) async fn submitted(
     if !browser.has_sent(auth, &form_of(&half, &person, before), typed) {
         return Ok(from_the_start(StatusCode::FORBIDDEN));
     }
-    comes_from_there(request, &half).await?;
+    half.comes_from_there(auth, browser.source).await?;
     let again = |error: &str| asks(request, &half, &person, before, StatusCode::BAD_REQUEST, Some(error));
     let not_taken = |weak: Weak| again(&format!("This password may not be chosen: {weak}."));
     let chosen = typed.get("new_password").unwrap_or_default();

@@ -18,7 +18,6 @@ use super::super::page::passkey::AskedOfBrowser;
 use super::super::page::second_factor::{self as pages, ShownTexts};
 use super::super::proofs::passkeys::{self, PasskeyFields, PasskeyLogin};
 use super::super::proofs::second_factor::{self, CodeLogin, Enrolment, NewRecoveryCodes};
-use super::super::proofs::sign_in_address;
 use super::super::request::parameters::Parameters;
 use super::super::store::AskingSignIn;
 use super::half_signed_in::HalfSignedIn;
@@ -79,7 +78,7 @@ async fn after_first_step(
     authenticated_at: Timestamp,
 ) -> Result<Response, Trouble> {
     let half = HalfSignedIn::begin(tenant, person, provider, request.auth.now());
-    comes_from_there(request, &half).await?;
+    half.comes_from_there(request.auth, request.browser.source).await?;
     if person.second_factor.is_some() {
         return asks_code(request, &half, person, StatusCode::OK, None).await;
     }
@@ -87,21 +86,9 @@ async fn after_first_step(
         let secret = second_factor::new_secret(request.auth);
         return Ok(asks_first(request, &half, person, &secret, StatusCode::OK, None));
     }
-    let way = first_step(&half);
+    let way = half.way();
     let shown = ShownSteps { provider: half.provider, by_two_factors: false, by_passkey: false, way, authenticated_at };
     new_password::after_steps(request, tenant, person, shown).await
-}
-
-/// What was shown first.
-fn first_step(half: &HalfSignedIn) -> SignInWay {
-    if half.provider.is_some() { SignInWay::Provider } else { SignInWay::Password }
-}
-
-/// Lets whoever has shown the first step go on from an address of the tenant's people alone: what comes behind it, a second factor that is
-/// set up or another password, would shut the person out, also where no session begins.
-pub(super) async fn comes_from_there(request: PageRequest<'_>, half: &HalfSignedIn) -> Result<(), Trouble> {
-    let refused = SignInRecord::of(SignInEvent::Refused).by_way(first_step(half)).about_person(&half.user);
-    sign_in_address::check(request.auth, &half.tenant, request.browser.source, refused).await
 }
 
 /// What one of the forms here has sent.
@@ -114,7 +101,7 @@ pub(super) async fn submitted(request: PageRequest<'_>, half: &str, typed: &Para
     if !request.browser.has_sent(auth, &half.form(&person, texts), typed) {
         return Ok(from_the_start());
     }
-    comes_from_there(request, &half).await?;
+    half.comes_from_there(request.auth, request.browser.source).await?;
     let (code, passkey) = (typed.get("code").unwrap_or_default(), typed.get("passkey"));
     // Who has the key of an app in the form has no second factor: the form is of that too.
     match TotpSecret::parse(texts.secret) {
