@@ -211,7 +211,7 @@ async function namedSettings() {
   await within('templates are made', settings.postTemplates({ data: { templates } }))
   await within('a template is removed', settings.deleteTemplates('farewell'))
   const kept = (await within('templates are read', settings.getTemplates())).data['api-templates']
-  assertEqual(kept, { greeting: { subject: 'Hello', priority: '2' } }, 'the templates')
+  assertEqual(kept, { greeting: { priority: '2', subject: 'Hello' } }, 'the templates')
   await within('an endpoint is made', settings.postApiEndpoints({ data: { apiEndpoints: { crm: { url: 'https://crm.example' } } } }))
   const endpoints = (await within('endpoints are read', settings.getApiEndpoints())).data['api-endpoints']
   assertEqual(endpoints, { crm: { url: 'https://crm.example' } }, 'the endpoints')

@@ -33,10 +33,24 @@ export function useKeptFocus(panel: RefObject<HTMLElement | null>, instead: () =
   }, [changes])
 }
 
-/** Scrolls to the buttons of a panel while it is wanted, unless somebody writes elsewhere: a call rings not for long. */
+/** Scrolls to the buttons of a panel while it is wanted, unless somebody writes elsewhere: a call rings not for long. What is shown later above them moves them out of sight again, so they are
+ *  kept there until somebody scrolls. */
 export function useInSight(panel: RefObject<HTMLElement | null>, isWanted: boolean): void {
   useEffect(() => {
-    const { activeElement } = document
-    if (isWanted && !(activeElement instanceof HTMLElement && takesLetters(activeElement))) panel.current?.querySelector('[role="group"]')?.scrollIntoView({ block: 'nearest' })
+    if (!isWanted) return undefined
+    const show = (): void => {
+      const { activeElement } = document
+      if (!(activeElement instanceof HTMLElement && takesLetters(activeElement))) panel.current?.querySelector('[role="group"]')?.scrollIntoView({ block: 'nearest' })
+    }
+    show()
+    const moved = new ResizeObserver(show)
+    moved.observe(document.body)
+    const leave = (): void => moved.disconnect()
+    const scrolls = ['wheel', 'touchmove', 'keydown'] as const
+    for (const scroll of scrolls) addEventListener(scroll, leave, { passive: true })
+    return () => {
+      leave()
+      for (const scroll of scrolls) removeEventListener(scroll, leave)
+    }
   }, [panel, isWanted])
 }

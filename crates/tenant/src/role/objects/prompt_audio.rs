@@ -1,7 +1,7 @@
 //! Recordings of prompts: checked, made into what media plays, kept by their SHA-256, and given to media and to pages.
 //!
 //! A recording is no object: it stands in no history, and whoever may change objects may keep one. What is played is said by prompts, which
-//! are objects: a recording is given to who may read a prompt that names it.
+//! are objects: one that prompts name is given to who may read one of them.
 
 use contracts::provisioning::{FaultCode, PromptAudio};
 use contracts::v1;

@@ -205,7 +205,7 @@ fn put(of: &Value) -> Value {
 /// A second of silence, as somebody uploads it for a prompt.
 pub fn recording() -> Vec<u8> {
     // The length of a WAV file of a second cannot be too long.
-    wav_at(RATE, &[0; RATE]).unwrap_or_default()
+    wav_at(RATE, &[1_000; RATE]).unwrap_or_default()
 }
 
 /// The request that is right but for its body.

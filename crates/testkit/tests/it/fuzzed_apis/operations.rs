@@ -82,8 +82,7 @@ impl KnownPlaces {
                 ensure!(answer.status / 100 == 2, "{RECORDINGS}: {} {}", answer.status, answer.body);
                 let sha256 = text(&serde_json::from_str::<Value>(&answer.body)?["sha256"])?;
                 // Nobody gets one that no prompt names.
-                let prompt =
-                    json!({ "name": "fuzzed", "file": "error.wav", "audio": [{ "language": "en", "sha256": sha256 }] });
+                let prompt = json!({ "name": "fuzzed", "file": "fuzzed.wav", "audio": [{ "language": "en", "sha256": sha256 }] });
                 let edit = json!({ "kind": "prompt", "id": "fuzzed", "action": "put", "object": prompt });
                 ask("POST", CHANGES, Some(json!({ "edits": [edit] })))?;
                 sha256
