@@ -179,7 +179,7 @@ fn group_before(name: &str, document: &str) -> String {
 fn edits_before(server: &Server, over: &AtomicBool, turns: &AtomicU32) {
     while !over.load(Ordering::Relaxed) {
         let turn = turns.fetch_add(1, Ordering::Relaxed);
-        let agents = if turn % 2 == 0 { r#"["ann"]"# } else { r#"["bob","ANN"]"# };
+        let agents = if turn.is_multiple_of(2) { r#"["ann"]"# } else { r#"["bob","ANN"]"# };
         let name = format!("g{}", turn % 7);
         server.psql(&group_before(&name, &format!(r#"{{"name":"{name}","agents":{agents}}}"#)));
         if turn % 5 == 4 {

@@ -110,7 +110,7 @@ async fn what_an_object_names_stands_beside_it_in_its_order() {
     assert_eq!(read_texts(&store, evening.to_owned(), &columns).await, ["spring team 9000 predictive"]);
     let rules = "SELECT name FROM person_capacity_rule UNION ALL SELECT name FROM place_capacity_rule
          UNION ALL SELECT name FROM dn_switch";
-    assert_eq!(read_texts(&store, rules.to_owned(), &["name"]).await, ["ann", "P2", "7101"]);
+    assert_eq!(read_texts(&store, rules.to_owned(), &["name"]).await, ["ann", "P2", "7101", "q"]);
 }
 
 #[tokio::test]
