@@ -6640,7 +6640,7 @@ pub mod provisioning_client {
                 .insert(GrpcMethod::new("trunkline.v1.Provisioning", "KeepPromptAudio"));
             self.inner.unary(req, path, codec).await
         }
-        /// A recording of the tenant. NOT_FOUND if it has none of that SHA-256, or the caller may read no prompt that names it. Needs `config:read`.
+        /// A recording of the tenant. NOT_FOUND if it has none of that SHA-256, or prompts name it and the caller may read none of them. Needs `config:read`.
         pub async fn prompt_audio(
             &mut self,
             request: impl tonic::IntoRequest<super::PromptAudioRequest>,
@@ -6809,7 +6809,7 @@ pub mod provisioning_server {
             tonic::Response<super::KeepPromptAudioResponse>,
             tonic::Status,
         >;
-        /// A recording of the tenant. NOT_FOUND if it has none of that SHA-256, or the caller may read no prompt that names it. Needs `config:read`.
+        /// A recording of the tenant. NOT_FOUND if it has none of that SHA-256, or prompts name it and the caller may read none of them. Needs `config:read`.
         async fn prompt_audio(
             &self,
             request: tonic::Request<super::PromptAudioRequest>,

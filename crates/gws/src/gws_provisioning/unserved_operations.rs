@@ -1,4 +1,4 @@
-//! Operations of the Provisioning API that are published and not served, each with what it comes with (503).
+//! Operations of the Provisioning API that are published and not served, each with the reason (503), as the book has it.
 
 use axum::http::Method;
 use axum::response::{IntoResponse as _, Response};
@@ -7,9 +7,9 @@ use super::PATH;
 use crate::sessions::answers::ApiRefusal;
 use crate::sessions::unserved::{self, Unserved, UnservedOperation};
 
-const MAILBOXES: &str = "mailboxes come with the digital channels";
-const CERTIFICATES: &str = "certificates of recordings come with the recording service";
-const FILES: &str = "files come with the digital channels";
+const MAILBOXES: &str = "Trunkline neither reads nor sends mail";
+const CERTIFICATES: &str = "recordings of calls are not encrypted by certificates";
+const FILES: &str = "no operation takes a file from there";
 
 /// All of them. A few others have routes of their own, which say that they are asked for in another way (501).
 #[rustfmt::skip]
